@@ -1,0 +1,89 @@
+"""A thread that takes what is waiting and does it as one batch: the bridge from trio to blocking libraries."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+import outcome
+import trio
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class BatchThread(Generic[T, R]):
+    """One long-lived thread fed by a queue.
+
+    A hop to a thread costs as much as ten small pieces of work, so what crosses is a batch: everything that came in
+    while the last batch ran. ``run`` gets the items in order of arrival and returns one outcome for each.
+    """
+
+    def __init__(self, name: str, run: Callable[[Sequence[T]], Sequence[outcome.Outcome[R]]], *, most: int) -> None:
+        """``most`` is the largest batch; ``run`` is called in the thread and must not raise."""
+        self._run = run
+        self._most = most
+        self._waiting: deque[tuple[T, _Waiter[R]]] = deque()
+        self._something = threading.Condition()
+        self._open = True
+        self._token = trio.lowlevel.current_trio_token()
+        self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
+        self._thread.start()
+
+    async def submit(self, item: T) -> R:
+        """Hand in one item, wait for its outcome. Cancelling the wait does not stop the work.
+
+        Raises:
+            RuntimeError: the thread was closed.
+        """
+        waiter: _Waiter[R] = _Waiter()
+        with self._something:
+            if not self._open:
+                raise RuntimeError(f"{self._thread.name} is closed")
+            self._waiting.append((item, waiter))
+            self._something.notify()
+        return await waiter.wait()
+
+    async def close(self) -> None:
+        """Finish what is waiting, then end the thread."""
+        with self._something:
+            self._open = False
+            self._something.notify()
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(self._thread.join)
+
+    def _take(self) -> list[tuple[T, _Waiter[R]]]:
+        with self._something:
+            while not self._waiting and self._open:
+                self._something.wait()
+            return [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+
+    def _loop(self) -> None:
+        while batch := self._take():
+            results = self._run([item for item, _ in batch])
+            self._token.run_sync_soon(_deliver, [waiter for _, waiter in batch], results)
+
+
+class _Waiter(Generic[R]):
+    """The task that waits for one item."""
+
+    def __init__(self) -> None:
+        self.task: trio.lowlevel.Task | None = None
+
+    async def wait(self) -> R:
+        self.task = trio.lowlevel.current_task()
+
+        def abandon(_: object) -> trio.lowlevel.Abort:
+            self.task = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        result: R = await trio.lowlevel.wait_task_rescheduled(abandon)
+        return result
+
+
+def _deliver(waiters: Sequence[_Waiter[R]], results: Sequence[outcome.Outcome[R]]) -> None:
+    for waiter, result in zip(waiters, results, strict=True):
+        if waiter.task is not None:
+            trio.lowlevel.reschedule(waiter.task, result)

@@ -1,0 +1,66 @@
+"""The one clock: wall time for records, monotonic time for waits, both shiftable in tests."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import trio
+
+
+class Clock:
+    """Wall time and waits. Tests shift it by hours; every wait that began before the shift notices."""
+
+    def __init__(self) -> None:
+        self.offset = 0.0
+        """Seconds added to the machine's clocks, and to Redis TIME by the queue. Only tests set it."""
+        self._shifted = trio.Event()
+
+    def now(self) -> datetime:
+        """Aware UTC wall time."""
+        return datetime.now(UTC) + timedelta(seconds=self.offset)
+
+    def time(self) -> float:
+        """Unix seconds of `now`."""
+        return time.time() + self.offset
+
+    def monotonic(self) -> float:
+        """Seconds that never step back, shifted like `now`."""
+        return time.monotonic() + self.offset
+
+    def shift(self, seconds: float) -> None:
+        """Move all clocks forward and wake every wait (tests only)."""
+        self.offset += seconds
+        shifted, self._shifted = self._shifted, trio.Event()
+        shifted.set()
+
+    async def wait(self, event: trio.Event | None, seconds: float) -> bool:
+        """Wait for the event or until ``seconds`` have passed on this clock; True when the event came."""
+        deadline = self.monotonic() + seconds
+        while not (event is not None and event.is_set()):
+            left = deadline - self.monotonic()
+            if left <= 0:
+                await trio.lowlevel.checkpoint()
+                return False
+            with trio.move_on_after(left):
+                await self._first(event)
+        await trio.lowlevel.checkpoint()
+        return True
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep on this clock."""
+        await self.wait(None, seconds)
+
+    async def _first(self, event: trio.Event | None) -> None:
+        shifted = self._shifted
+        if event is None:
+            await shifted.wait()
+            return
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_wait_then_cancel, shifted, nursery.cancel_scope)
+            nursery.start_soon(_wait_then_cancel, event, nursery.cancel_scope)
+
+
+async def _wait_then_cancel(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()

@@ -1,0 +1,148 @@
+"""One tree of errors: the class tells the caller what to do, the message tells the operator why."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class WagateError(Exception):
+    """Base of every error that wagate raises on purpose."""
+
+
+class ConfigError(WagateError):
+    """The configuration is wrong; the message names the file, the key, the reason and the nearest right key."""
+
+
+class StorageError(WagateError):
+    """The database could not do what was asked (down, full, locked). Nothing was stored; the sender may try again."""
+
+
+class QueueError(WagateError):
+    """Redis could not be reached or refused. Ids not queued are put back from the tables by the sweep."""
+
+
+class AlreadyRunningError(WagateError):
+    """Another process holds the data folder; the message says which."""
+
+
+class FieldError(msgspec.Struct, frozen=True, kw_only=True):
+    """One wrong field of a request."""
+
+    field: str
+    """Where it stands: ``webhook_url``, ``message.text``, ``?limit``; '' when it is the whole body."""
+    detail: str
+    """What is wrong and what would be right."""
+
+
+class RequestError(WagateError):
+    """A request that can't be done as it is; turned into ``application/problem+json`` at the edge."""
+
+    status = 400
+    title = "Bad request"
+
+    def __init__(self, detail: str, *, field: str | None = None, errors: tuple[FieldError, ...] = ()) -> None:
+        """``field`` is short for one FieldError with the same detail."""
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = errors or ((FieldError(field=field, detail=detail),) if field is not None else ())
+        self.retry_after: int | None = None
+        """Seconds for the Retry-After header, when waiting helps."""
+
+
+class BadRequestError(RequestError):
+    """400: the request can't be read (malformed JSON, wrong types)."""
+
+
+class UnauthorizedError(RequestError):
+    """401: no token, or a wrong one."""
+
+    status = 401
+    title = "Unauthorized"
+
+
+class ForbiddenError(RequestError):
+    """403: a right token that may not do this."""
+
+    status = 403
+    title = "Forbidden"
+
+
+class NotFoundError(RequestError):
+    """404: no such thing, or it is another client's."""
+
+    status = 404
+    title = "Not found"
+
+
+class ConflictError(RequestError):
+    """409: the name is taken, the lease is stale, the key was used with another body."""
+
+    status = 409
+    title = "Conflict"
+
+
+class TooLargeError(RequestError):
+    """413: the body is over ``server.max_body``."""
+
+    status = 413
+    title = "Content too large"
+
+
+class UnprocessableError(RequestError):
+    """422: readable, but a value is not allowed; ``errors`` names each field and the cure."""
+
+    status = 422
+    title = "Unprocessable content"
+
+
+class TooManyRequestsError(RequestError):
+    """429: over the limit; ``retry_after`` says when to come back."""
+
+    status = 429
+    title = "Too many requests"
+
+    def __init__(self, detail: str, *, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class UnavailableError(RequestError):
+    """503: database or disk can take no more right now; the sender should try again."""
+
+    status = 503
+    title = "Service unavailable"
+
+    def __init__(self, detail: str, *, retry_after: int = 5) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class DeliveryError(WagateError):
+    """What a handler raises to say how its delivery ended. Carries what the attempt's record shows."""
+
+    def __init__(self, reason: str, *, http_status: int | None = None, response: str | None = None) -> None:
+        """``reason`` is the attempt's ``error``, for example ``Server error (503)``."""
+        super().__init__(reason)
+        self.reason = reason
+        self.http_status = http_status
+        self.response = response
+
+
+class Retry(DeliveryError):  # noqa: N818  (a verb of the plugin API, raised like StopIteration)
+    """Try again later: ``after`` seconds from now if given (never sooner), else by the retry schedule."""
+
+    def __init__(
+        self, reason: str, *, after: float | None = None, http_status: int | None = None, response: str | None = None
+    ) -> None:
+        super().__init__(reason, http_status=http_status, response=response)
+        self.after = after
+
+
+class Reject(DeliveryError):  # noqa: N818  (a verb of the plugin API)
+    """Never try again: the delivery goes to the dead letters. ``disable`` also switches the target off (410 Gone)."""
+
+    def __init__(
+        self, reason: str, *, http_status: int | None = None, response: str | None = None, disable: bool = False
+    ) -> None:
+        super().__init__(reason, http_status=http_status, response=response)
+        self.disable = disable

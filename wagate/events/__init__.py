@@ -1,0 +1,7 @@
+"""The vocabulary: what happened on WhatsApp, whoever the provider is. Names are WAHA's."""
+
+from wagate.events.event import Event, Media, NewEvent, Raw
+from wagate.events.kinds import EVENT_KINDS, matches
+from wagate.events.sessions import SESSION_STATUSES, SessionChange
+
+__all__ = ["EVENT_KINDS", "SESSION_STATUSES", "Event", "Media", "NewEvent", "Raw", "SessionChange", "matches"]
