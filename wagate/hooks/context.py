@@ -1,0 +1,205 @@
+"""All that a plugin may touch. Protocols here; the core fills them in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import msgspec
+
+from wagate.clock import Clock
+from wagate.events import NewEvent
+from wagate.hooks.contracts import AccountView, ClientView, Identity, Target
+from wagate.hooks.views import DeliveryView, Endpoint, EndpointChange, Job, NewEndpoint, Page
+
+if TYPE_CHECKING:
+    import structlog
+
+    from wagate.http.client import HttpClient
+
+
+class Auth(Protocol):
+    """Who asks, inside a route. The core has refused wrong tokens before a route runs."""
+
+    def identity(self) -> Identity:
+        """Whose token the running request carries."""
+
+    def owner(self, tenant: str | None) -> ClientView:
+        """The client that the running request is about.
+
+        A client's token: that client; ``tenant`` naming another is NotFoundError. The admin token: the client whose
+        slug or id ``tenant`` is; None is the client ``default``.
+        """
+
+    def may_see(self, client_id: int) -> bool:
+        """Whether the running request's token may see what belongs to this client."""
+
+
+class Accounts(Protocol):
+    """Accounts and clients, from a snapshot in memory."""
+
+    def get(self, name: str) -> AccountView | None:
+        """One account."""
+
+    def by_phone(self, client_id: int, phone: str) -> AccountView | None:
+        """A client's account with this number (digits)."""
+
+    def client(self, client_id: int) -> ClientView | None:
+        """One client."""
+
+    def clients(self) -> Sequence[ClientView]:
+        """All clients."""
+
+
+class Endpoints(Protocol):
+    """Places registered through the API for this connector, with their health. One table for all connectors."""
+
+    def snapshot(self) -> Mapping[int, Sequence[Endpoint]]:
+        """Active endpoints by client id, for ``targets``; replaced as a whole when anything changes."""
+
+    async def create(self, endpoint: NewEndpoint) -> Endpoint:
+        """Store one. ConflictError when (client, phone_number, name) is taken."""
+
+    async def get(self, endpoint_id: str) -> Endpoint:
+        """One with its health. NotFoundError."""
+
+    async def page(
+        self, *, client_id: int | None, limit: int, cursor: str | None, phone_number: str | None
+    ) -> Page[Endpoint]:
+        """A page, newest first; ``client_id`` None: of all clients."""
+
+    async def change(self, endpoint_id: str, change: EndpointChange) -> Endpoint:
+        """Change what is set in ``change``; switching one on again clears its failed or disabled state."""
+
+    async def delete(self, endpoint_id: str) -> None:
+        """Delete it and cancel what waits for it."""
+
+    async def recover(self, endpoint_id: str, *, since: float) -> int:
+        """Replay what failed for good in the last ``since`` seconds, in order; how many."""
+
+
+class Deliveries(Protocol):
+    """The audit log, scoped by the caller: pass ``client_id`` None only for the admin."""
+
+    async def page(
+        self,
+        *,
+        client_id: int | None,
+        limit: int,
+        cursor: str | None,
+        handler: str | None = None,
+        target: str | None = None,
+        status: str | None = None,
+        account: str | None = None,
+        chat: str | None = None,
+        message_id: str | None = None,
+    ) -> Page[DeliveryView]:
+        """A page of deliveries with their attempts, newest first."""
+
+    async def get(self, delivery_id: str, *, client_id: int | None) -> DeliveryView:
+        """One delivery with its attempts, by its id or its event's id. NotFoundError."""
+
+    async def retry(self, delivery_id: str, *, client_id: int | None) -> DeliveryView:
+        """Run it again: now when it waits, at the end of its chat when it was final. ConflictError when delivered."""
+
+    async def cancel(self, delivery_id: str, *, client_id: int | None) -> DeliveryView:
+        """Give it up. ConflictError when it is final already."""
+
+
+class Jobs(Protocol):
+    """Deliveries of this plugin's pull handlers, taken under a lease. One job of a chat at a time."""
+
+    async def take(self, targets: Sequence[str], *, wait: float, lease: float) -> Job | None:
+        """The next job of these targets, waiting up to ``wait`` seconds for one; None when there is none."""
+
+    async def waiting(self, targets: Sequence[str]) -> int:
+        """How many jobs are not done yet and not leased."""
+
+    async def get(self, job_id: str, *, client_id: int | None) -> Job:
+        """One job, by its id or its event's id. NotFoundError."""
+
+    async def heartbeat(self, job_id: str, *, client_id: int | None, lease_id: str | None, lease: float) -> Job:
+        """Lengthen the lease. ConflictError when the lease is stale."""
+
+    async def finish(
+        self,
+        job_id: str,
+        *,
+        client_id: int | None,
+        status: Literal["completed", "failed", "queued"],
+        lease_id: str | None,
+        result: Any = None,
+        error: str | None = None,
+    ) -> Job:
+        """Completed counts once; failed is retried until attempts run out; queued gives it back unspent.
+
+        ConflictError when ``lease_id`` is stale or the job is final otherwise.
+        """
+
+    async def retry(self, job_id: str, *, client_id: int | None) -> Job:
+        """Queue a failed or expired job again, at the end of its chat."""
+
+
+class Store(Protocol):
+    """The plugin's own key-value rows."""
+
+    async def get(self, key: str) -> Any | None:
+        """A value (JSON types), or None."""
+
+    async def set(self, key: str, value: Any) -> None:
+        """Store a value (JSON types), committed when this returns."""
+
+    async def delete(self, key: str) -> None:
+        """Forget a value."""
+
+    async def keys(self, prefix: str = "") -> Sequence[str]:
+        """Keys that begin so, sorted."""
+
+
+class Emit(Protocol):
+    """Store an event of the plugin's own and deliver it like any other."""
+
+    async def __call__(
+        self, event: NewEvent, *, client_id: int, account: str = "", only: Sequence[Target] | None = None
+    ) -> str:
+        """Stored and committed when this returns; the event's id. ``only``: just to these targets of this plugin."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginContext:
+    """What the core gives a plugin; nothing else of the core may be imported but `wagate`'s public names."""
+
+    name: str
+    """The plugin's name, as in ``[plugins.<name>]``."""
+    settings: msgspec.Struct | None
+    """Its settings, of the type that ``settings_type`` gave."""
+    public_url: str
+    """``server.public_url``, '' when unset."""
+    version: str
+    """wagate's version, for a User-Agent."""
+    allow_http: bool
+    """``delivery.allow_http``: plain http targets may be registered."""
+    max_retries: int
+    """``delivery.max_retries``."""
+    timeout: float
+    """``delivery.timeout`` in seconds."""
+    http: HttpClient
+    """The guarded HTTP client."""
+    log: structlog.stdlib.BoundLogger
+    """Structured log, bound to the plugin's name. Never log a body, a token or a whole phone number."""
+    clock: Clock
+    """The one clock."""
+    auth: Auth
+    accounts: Accounts
+    endpoints: Endpoints
+    deliveries: Deliveries
+    jobs: Jobs
+    store: Store
+    emit: Emit
+    encrypt: Callable[[str], str]
+    """Encrypt a secret for storage with ``auth.secret_key``."""
+    decrypt: Callable[[str], str]
+    """The inverse."""
+    on_change: Callable[[Callable[[], Awaitable[None]]], None]
+    """Have a function called after clients, accounts or endpoints changed."""

@@ -1,0 +1,58 @@
+"""The hooks. Each is called once, at start, and is synchronous; what it returns may be async."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import pluggy
+
+if TYPE_CHECKING:
+    import quart
+    import typer
+
+    from wagate.hooks.context import PluginContext
+    from wagate.hooks.contracts import Handler, Task
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PROJECT = "wagate"
+"""Name of pluggy's project and of the entry point group."""
+
+_spec = pluggy.HookspecMarker(PROJECT)
+_impl = pluggy.HookimplMarker(PROJECT)
+
+
+def hookimpl(function: F) -> F:
+    """Mark a function of a plugin as the implementation of the hook of the same name."""
+    return _impl(function)
+
+
+class Hooks:
+    """What a plugin may implement; every hook is optional."""
+
+    @_spec
+    def settings_type(self) -> type[msgspec.Struct]:  # type: ignore[empty-body]
+        """The typed settings of ``[plugins.<name>]``: defaults filled in, unknown keys refused."""
+
+    @_spec
+    def register_handlers(self, context: PluginContext) -> Iterable[Handler]:  # type: ignore[empty-body]
+        """Handlers of events: push (we call the target) or pull (somebody takes jobs)."""
+
+    @_spec
+    def register_routes(self, context: PluginContext) -> Iterable[quart.Blueprint]:  # type: ignore[empty-body]
+        """HTTP routes; under ``/plugins/<name>/`` unless the blueprint names its own prefix."""
+
+    @_spec
+    def register_tasks(self, context: PluginContext) -> Iterable[Task]:  # type: ignore[empty-body]
+        """Long-running tasks, restarted with backoff."""
+
+    @_spec
+    def register_commands(self) -> Iterable[typer.Typer]:  # type: ignore[empty-body]
+        """Commands for ``wagate <plugin> …``."""
+
+    @_spec
+    def lifespan(self, context: PluginContext) -> AbstractAsyncContextManager[None]:  # type: ignore[empty-body]
+        """One context around all traffic: entered before the first delivery, left after the last."""

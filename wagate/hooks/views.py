@@ -1,0 +1,149 @@
+"""Rows as plugins see them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from wagate.events import Event
+
+T = TypeVar("T")
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """One page of a list."""
+
+    data: list[T]
+    """The rows, newest first."""
+    next_cursor: str | None = None
+    """Pass it on as ``cursor``; None at the end."""
+
+
+class AttemptView(msgspec.Struct, frozen=True, kw_only=True):
+    """One try of a delivery."""
+
+    number: int
+    """1 for the first."""
+    started_at: datetime
+    """When the try began (aware UTC)."""
+    duration_ms: int
+    """How long it took."""
+    http_status: int | None = None
+    """Status line of the answer, if one came."""
+    error: str | None = None
+    """Why it failed; None: it did not."""
+
+
+class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery with its event and its attempts."""
+
+    id: str
+    event: Event
+    handler: str
+    target: str
+    """The handler's own id of the target (`wagate.hooks.contracts.Target.id`)."""
+    mode: str
+    """push or pull."""
+    status: str
+    """pending, delivering, delivered, failed, cancelled or expired."""
+    attempt_count: int
+    max_retries: int
+    http_status: int | None
+    response: str | None
+    error: str | None
+    held: bool
+    """Out of attempts, waiting at the head of its chat for its target to answer again."""
+    next_retry_at: datetime | None
+    created_at: datetime
+    delivered_at: datetime | None
+    updated_at: datetime
+    attempts: list[AttemptView] = []
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery in a pull queue."""
+
+    id: str
+    event: Event
+    target: str
+    status: str
+    """queued, processing, completed, failed or expired."""
+    attempt_count: int
+    lease_id: str | None
+    lease_until: datetime | None
+    created_at: datetime
+    started_at: datetime | None
+    """When it was last taken."""
+    completed_at: datetime | None
+    result: Any = None
+    error: str | None = None
+
+
+class EndpointSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """A signing secret."""
+
+    secret: str
+    """``whsec_…``."""
+    expires_at: datetime | None = None
+    """After a rotation, when the old one ends."""
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered endpoint and its health."""
+
+    id: str
+    client_id: int
+    tenant_id: str
+    phone_number: str
+    """Digits, an account's name, or ``*``."""
+    name: str
+    webhook_url: str
+    is_active: bool
+    status: str
+    """active, failed (until the next success) or disabled."""
+    failure_count: int
+    max_retries: int
+    events: list[str]
+    format: str
+    metadata: dict[str, Any]
+    headers: dict[str, str]
+    """Sent along; decrypted, never shown in answers."""
+    secrets: list[EndpointSecret]
+    """Signing secrets, newest first; decrypted, never shown in answers."""
+    last_error: str | None
+    last_success_at: datetime | None
+    last_attempt_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class NewEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """What `Endpoints.create` takes."""
+
+    client_id: int
+    phone_number: str
+    name: str
+    webhook_url: str
+    max_retries: int
+    events: list[str]
+    format: str
+    metadata: dict[str, Any]
+    headers: dict[str, str]
+    secrets: list[EndpointSecret]
+
+
+class EndpointChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What `Endpoints.change` changes; UNSET leaves a field as it is."""
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    phone_number: str | msgspec.UnsetType = msgspec.UNSET
+    webhook_url: str | msgspec.UnsetType = msgspec.UNSET
+    is_active: bool | msgspec.UnsetType = msgspec.UNSET
+    max_retries: int | msgspec.UnsetType = msgspec.UNSET
+    events: list[str] | msgspec.UnsetType = msgspec.UNSET
+    format: str | msgspec.UnsetType = msgspec.UNSET
+    metadata: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    headers: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    secrets: list[EndpointSecret] | msgspec.UnsetType = msgspec.UNSET
