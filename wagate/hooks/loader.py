@@ -1,0 +1,104 @@
+"""Find the plugins that the configuration names, check them, call their hooks."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import msgspec
+import pluggy
+
+from wagate.errors import ConfigError
+from wagate.hooks.context import PluginContext
+from wagate.hooks.contracts import Handler
+from wagate.hooks.specs import PROJECT, Hooks
+
+Convert = Callable[[type[msgspec.Struct], Mapping[str, Any], str], msgspec.Struct]
+"""(settings type, table, key such as ``plugins.webhook``) → settings; raises ConfigError."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One plugin that is on."""
+
+    name: str
+    """As in ``[plugins.<name>]`` and its entry point."""
+    settings: msgspec.Struct | None
+    """Its typed settings; None when it has none."""
+    _manager: pluggy.PluginManager
+
+    def call(self, hook: str, **arguments: Any) -> list[Any]:
+        """Call one hook of this plugin alone; what its implementations returned."""
+        others = [each for name, each in self._manager.list_name_plugin() if name != self.name]
+        results: list[Any] = self._manager.subset_hook_caller(hook, others)(**arguments)
+        return results
+
+    def gather(self, hook: str, context: PluginContext) -> Iterator[Any]:
+        """Everything that a ``register_…`` hook of this plugin gives."""
+        for given in self.call(hook, context=context):
+            yield from given
+
+    def implements(self) -> list[str]:
+        """Names of the hooks that this plugin implements."""
+        plugin = self._manager.get_plugin(self.name)
+        return sorted(caller.name for caller in self._manager.get_hookcallers(plugin) or [])
+
+
+def installed() -> dict[str, EntryPoint]:
+    """Entry points of the group ``wagate``: what could be switched on."""
+    return {point.name: point for point in entry_points(group=PROJECT)}
+
+
+def load_plugins(tables: Mapping[str, Mapping[str, Any]], convert: Convert) -> list[Plugin]:
+    """Import and check the plugins named in the configuration, in its order.
+
+    Raises:
+        ConfigError: one is not installed, can't be imported, implements an unknown hook or has wrong settings.
+    """
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(Hooks)
+    available = installed()
+    for name in tables:
+        manager.register(_import(name, available), name)
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise ConfigError(f"[plugins.{error.plugin}]: {error}") from error
+    return [Plugin(name, _settings(manager, name, table, convert), manager) for name, table in tables.items()]
+
+
+def unique_handlers(handlers: Iterable[Handler]) -> dict[str, Handler]:
+    """Handlers by name. ConfigError when two plugins use one name."""
+    found: dict[str, Handler] = {}
+    for handler in handlers:
+        if handler.name in found:
+            raise ConfigError(f"two plugins register a handler named {handler.name!r}; switch one of them off")
+        found[handler.name] = handler
+    return found
+
+
+def _import(name: str, available: Mapping[str, EntryPoint]) -> Any:
+    point = available.get(name)
+    if point is None:
+        near = difflib.get_close_matches(name, available, n=1)
+        hint = f"did you mean [plugins.{near[0]}]?" if near else f"install it: pip install wagate-{name}"
+        raise ConfigError(f"[plugins.{name}]: no such plugin is installed; {hint}")
+    try:
+        return point.load()
+    except Exception as error:  # noqa: BLE001  (whatever a third party's import does, the operator gets one line)
+        raise ConfigError(f"[plugins.{name}]: {point.value} can't be imported: {error!r}") from error
+
+
+def _settings(
+    manager: pluggy.PluginManager, name: str, table: Mapping[str, Any], convert: Convert
+) -> msgspec.Struct | None:
+    plugin = Plugin(name, None, manager)
+    types = plugin.call("settings_type")
+    if types:
+        return convert(types[0], table, f"plugins.{name}")
+    if table:
+        raise ConfigError(f"[plugins.{name}] takes no settings, but has: {', '.join(table)}")
+    return None

@@ -1,0 +1,109 @@
+"""Take in one webhook: dedupe, route, store, enqueue."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+from uuid_utils import uuid7
+
+from wagate.clock import Clock
+from wagate.events import Event, NewEvent
+from wagate.inbound.route import Router
+from wagate.storage.database import Database, bulk
+from wagate.storage.directory import Account
+from wagate.storage.intake import Intake, Route, Stored, store
+
+Ring = Callable[[Sequence[Stored]], Awaitable[None]]
+"""Tell the consumers what was stored."""
+SessionChanged = Callable[[str], None]
+"""Tell who watches that the session state of this account changed."""
+
+
+class Receiver:
+    """The way in for every event, whoever brings it."""
+
+    def __init__(
+        self, database: Database, router: Router, clock: Clock, *, ring: Ring, session_changed: SessionChanged
+    ) -> None:
+        self._database = database
+        self._router = router
+        self._clock = clock
+        self._ring = ring
+        self._session_changed = session_changed
+
+    async def receive(self, account: Account, events: Sequence[NewEvent], raw: bytes) -> list[Stored]:
+        """Store events of one request, in their order, in one commit; one Stored for each.
+
+        When this returns they are committed with fsync, and the consumers know. Raises StorageError: nothing stored.
+        """
+        now = self._clock.now()
+        intakes = [self._prepare(account, event, raw, now) for event in events]
+        return await self.store(intakes)
+
+    async def store(self, intakes: Sequence[Intake]) -> list[Stored]:
+        """Store prepared events in one commit and tell the consumers."""
+        stored = await self._database.write_bulk(store_requests, intakes)
+        await self._ring([each for each in stored if not each.duplicate])
+        for intake, each in zip(intakes, stored, strict=True):
+            if each.session_changed:
+                self._session_changed(intake.event.account)
+        return stored
+
+    def _prepare(self, account: Account, new: NewEvent, raw: bytes, now: datetime) -> Intake:
+        event = stored_event(account, new, now)
+        return Intake(
+            event=event,
+            dedupe_key=dedupe_key(account.name, new),
+            raw=new.raw.body if new.raw is not None else raw,
+            session=new.session,
+            routes=self._router.routes(event),
+        )
+
+    def prepare_for(self, account: Account, new: NewEvent, routes: Callable[[Event], tuple[Route, ...]]) -> Intake:
+        """Prepare an event of our own for the routes given."""
+        event = stored_event(account, new, self._clock.now())
+        return Intake(event=event, dedupe_key="", raw=b"", session=None, routes=routes(event))
+
+
+@bulk
+def store_requests(database: object, requests: list[Sequence[Intake]]) -> list[list[Stored]]:
+    """Store the events of many requests at once; the results request by request."""
+    flat = iter(store(database, [intake for request in requests for intake in request]))
+    return [[next(flat) for _ in request] for request in requests]
+
+
+def dedupe_key(account: str, new: NewEvent) -> str:
+    """Unique per (account, kind, provider's id, variant); '' when the item has no id and never is a duplicate."""
+    if not new.provider_id:
+        return ""
+    parts = "\x1f".join((account, new.dedupe_kind or new.kind, new.provider_id, new.variant))
+    return hashlib.blake2b(parts.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def stored_event(account: Account, new: NewEvent, now: datetime) -> Event:
+    """Give a new event its id, its owner and its times."""
+    return Event(
+        id=str(uuid7()),
+        kind=new.kind,
+        account=account.name,
+        phone=account.phone,
+        provider=account.provider,
+        client_id=account.client_id,
+        tenant=account.tenant,
+        created_at=now,
+        timestamp=new.timestamp or now,
+        chat=new.chat,
+        sender=new.sender,
+        recipient=new.recipient,
+        message_id=new.message_id,
+        type=new.type,
+        content=new.content,
+        from_me=new.from_me,
+        contact_name=new.contact_name,
+        media=new.media,
+        reply_to=new.reply_to,
+        extra=new.extra,
+        metadata=account.metadata,
+    )

@@ -1,0 +1,56 @@
+"""Which targets want an event: one route for each, decided by the handlers over their snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+
+import structlog
+from uuid_utils import uuid7
+
+from wagate.events import Event
+from wagate.hooks.contracts import Handler, Target
+from wagate.storage.intake import Route
+
+UNROUTED = "unrouted"
+"""Target of a delivery whose handler could not say who wants the event; routed again later."""
+
+log = structlog.get_logger("wagate.route")
+
+
+class Router:
+    """All handlers, asked for every event."""
+
+    def __init__(self, handlers: Mapping[str, Handler], *, max_retries: int) -> None:
+        self._handlers = handlers
+        self._max_retries = max_retries
+
+    def routes(self, event: Event) -> tuple[Route, ...]:
+        """Routes to every target that wants the event. A handler that fails costs only its own routing."""
+        return tuple(route for handler in self._handlers.values() for route in self._ask(handler, event))
+
+    def routes_to(self, handler: str, targets: Iterable[Target], event: Event) -> tuple[Route, ...]:
+        """Routes to the named targets of one handler, whatever it would say itself."""
+        return tuple(self._route(self._handlers[handler], target, event) for target in targets)
+
+    def _ask(self, handler: Handler, event: Event) -> Iterator[Route]:
+        try:
+            targets = list(handler.targets(event))
+        except Exception as error:  # noqa: BLE001  (a plugin fails alone: the event is stored and routed later)
+            log.error("routing failed", handler=handler.name, event_id=event.id, error=repr(error))
+            targets = [Target(id=UNROUTED)]
+        for target in targets:
+            yield self._route(handler, target, event)
+
+    def _route(self, handler: Handler, target: Target, event: Event) -> Route:
+        target_id = f"{handler.name}:{target.id}"
+        unrouted = target.id == UNROUTED
+        return Route(
+            handler=handler.name,
+            target_id=target_id,
+            key=f"{target_id}|{event.account}|{event.chat}",
+            mode="pull" if handler.pull and not unrouted else "push",
+            max_retries=target.max_retries or self._max_retries,
+            delivery_id=str(uuid7()),
+            expires_at=event.created_at + timedelta(seconds=target.expires) if target.expires else None,
+        )

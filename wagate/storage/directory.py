@@ -1,0 +1,82 @@
+"""Who is who, in memory: clients, tokens, accounts and endpoints, replaced as a whole when anything changes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from wagate.errors import NotFoundError
+
+
+class Client(msgspec.Struct, frozen=True, kw_only=True):
+    """An owner of numbers, webhooks and jobs."""
+
+    id: int
+    """``client_id`` outside."""
+    slug: str
+    """``tenant_id`` outside."""
+    name: str
+    """For people."""
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """One WhatsApp number reached through one provider."""
+
+    id: str
+    name: str
+    """Unique over all clients."""
+    client_id: int
+    tenant: str
+    """The owner's slug."""
+    provider: str
+    phone: str
+    """Digits, '' when not known."""
+    metadata: dict[str, Any]
+    ignore: dict[str, Any]
+    """Which kinds of chats are not taken in: groups, status, broadcast, channels."""
+    webhook_secret: str
+    """Decrypted; '' when it has none."""
+    source: str
+    """config or api."""
+
+
+class Directory(msgspec.Struct, frozen=True):
+    """A snapshot. Everything that the hot path asks about owners is answered here, without the database."""
+
+    clients: Mapping[int, Client]
+    by_slug: Mapping[str, Client]
+    tokens: Mapping[str, int]
+    """SHA-256 (hex) of a token → its client's id."""
+    accounts: Mapping[str, Account]
+    """By name."""
+    by_phone: Mapping[tuple[int, str], Account]
+    """By (client id, digits)."""
+    oldest: Mapping[int, Account]
+    """A client's first account: its default."""
+
+    def client(self, name: str | int) -> Client:
+        """A client by slug or id (also the id as text). NotFoundError."""
+        found = self.by_slug.get(str(name)) or (self.clients.get(int(name)) if str(name).isdecimal() else None)
+        if found is None:
+            raise NotFoundError(f"no client {str(name)[:100]!r}")
+        return found
+
+
+Changed = Callable[[], Awaitable[None]]
+
+
+def build(clients: list[Client], tokens: Mapping[str, int], accounts: list[Account]) -> Directory:
+    """Index a snapshot; ``accounts`` in order of their making."""
+    oldest: dict[int, Account] = {}
+    for account in accounts:
+        oldest.setdefault(account.client_id, account)
+    return Directory(
+        clients={client.id: client for client in clients},
+        by_slug={client.slug: client for client in clients},
+        tokens=dict(tokens),
+        accounts={account.name: account for account in accounts},
+        by_phone={(account.client_id, account.phone): account for account in reversed(accounts) if account.phone},
+        oldest=oldest,
+    )

@@ -1,0 +1,65 @@
+"""Errors as application/problem+json (RFC 9457)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from wagate.errors import QueueError, RequestError, StorageError, UnavailableError, WagateError
+
+CONTENT_TYPE = "application/problem+json"
+SESSION_PREFIX = "/api/whatsapp/"
+"""Answers under this path carry ``"success": false`` too, as their specification says."""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a client reads when something could not be done."""
+
+    title: str
+    """Short name of the status."""
+    status: int
+    """The HTTP status."""
+    detail: str
+    """What was wrong with this request, and the cure."""
+    type: str = "about:blank"
+    errors: list[dict[str, str]] = []
+    """Each wrong field: ``field`` and ``detail``."""
+    success: bool | None = None
+    """false on session routes."""
+
+
+def problem_of(error: WagateError, path: str) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body for an error, as the path's specification wants them."""
+    request_error = _as_request_error(error)
+    headers = {"content-type": CONTENT_TYPE}
+    if request_error.retry_after is not None:
+        headers["retry-after"] = str(request_error.retry_after)
+    if request_error.status == HTTPStatus.UNAUTHORIZED:
+        headers["www-authenticate"] = 'Bearer realm="wagate"'
+    return request_error.status, headers, msgspec.json.encode(_document(request_error, path))
+
+
+def _as_request_error(error: WagateError) -> RequestError:
+    if isinstance(error, RequestError):
+        return error
+    if isinstance(error, StorageError):
+        return UnavailableError("the database can take no more right now; nothing was stored, send it again")
+    if isinstance(error, QueueError):
+        return UnavailableError("Redis does not answer right now; try again")
+    return UnavailableError("this can't be done right now; the log says why")
+
+
+def _document(error: RequestError, path: str) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+    }
+    if error.errors:
+        document["errors"] = [{"field": each.field, "detail": each.detail} for each in error.errors]
+    if path.startswith(SESSION_PREFIX):
+        document["success"] = False
+    return document
