@@ -2,6 +2,7 @@
 
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import AccountView, ClientView, Delivery, Handler, Identity, Receipt, Target, Task
+from wagate.hooks.routes import endpoint
 from wagate.hooks.specs import hookimpl
 from wagate.hooks.views import (
     AttemptView,
@@ -32,5 +33,6 @@ __all__ = [
     "Receipt",
     "Target",
     "Task",
+    "endpoint",
     "hookimpl",
 ]

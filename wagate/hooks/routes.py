@@ -1,0 +1,120 @@
+"""Routes of typed bodies, queries and answers: what is checked is what the OpenAPI document says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import msgspec
+from quart import Response, request
+
+from wagate.errors import BadRequestError, FieldError, UnprocessableError
+
+M = TypeVar("M", bound=msgspec.Struct)
+View = Callable[..., Awaitable[Any]]
+
+CONTRACT = "wagate_contract"
+"""Attribute of a view that holds its `Contract`, for the OpenAPI generator."""
+
+_AT = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
+_FIELD = re.compile(r"(?:missing required|unknown) field `(?P<field>[^`]+)`")
+
+
+class Contract(msgspec.Struct, frozen=True, kw_only=True):
+    """What a route takes and answers."""
+
+    answers: dict[int, type[msgspec.Struct] | None]
+    """Status → the answer's type; None: no body, or one that is not JSON."""
+    problems: frozenset[int]
+    """Statuses of problem documents, beside those that every route may answer."""
+    body: type[msgspec.Struct] | None = None
+    """The JSON body's type."""
+    query: type[msgspec.Struct] | None = None
+    """The query's type; all its fields have defaults."""
+    body_optional: bool = False
+    """No body is the same as ``{}``."""
+    public: bool = False
+    """No token is needed."""
+    media_type: str = "application/json"
+    """Of the answer."""
+
+
+def endpoint(
+    *,
+    answers: Mapping[int, type[msgspec.Struct] | None],
+    problems: tuple[int, ...] = (),
+    body: type[msgspec.Struct] | None = None,
+    query: type[msgspec.Struct] | None = None,
+    body_optional: bool = False,
+    public: bool = False,
+    media_type: str = "application/json",
+) -> Callable[[View], View]:
+    """Check a view's body and query, pass them as ``body=`` and ``query=``, encode what it returns.
+
+    The view returns a Struct, or ``(struct, status)``, or ``(struct, status, headers)``, or a Quart response. It raises
+    `wagate.errors.RequestError` for everything that can't be done; the core turns that into a problem document.
+    400 when the body is not JSON, 422 when a field is missing, unknown or wrong.
+    """
+    contract = Contract(
+        answers=dict(answers),
+        problems=frozenset(problems),
+        body=body,
+        query=query,
+        body_optional=body_optional,
+        public=public,
+        media_type=media_type,
+    )
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        async def checked(**arguments: Any) -> Any:
+            if query is not None:
+                arguments["query"] = read_query(query)
+            if body is not None:
+                arguments["body"] = decode(body, await request.get_data(cache=True), optional=body_optional)
+            return _answer(await view(**arguments))
+
+        setattr(checked, CONTRACT, contract)
+        return checked
+
+    return decorate
+
+
+def decode(model: type[M], data: bytes, *, optional: bool = False) -> M:
+    """JSON bytes as the type. BadRequestError when they are not JSON, UnprocessableError naming the wrong field."""
+    try:
+        return msgspec.json.decode(data if data or not optional else b"{}", type=model)
+    except msgspec.ValidationError as error:
+        raise _unprocessable(str(error), prefix="") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequestError(f"the body is not JSON: {error}", field="") from error
+
+
+def read_query(model: type[M]) -> M:
+    """The running request's query as the type; UnprocessableError naming the wrong parameter."""
+    try:
+        return msgspec.convert(dict(request.args), model, strict=False)
+    except msgspec.ValidationError as error:
+        raise _unprocessable(str(error), prefix="?") from error
+
+
+def _unprocessable(message: str, *, prefix: str) -> UnprocessableError:
+    at = _AT.search(message)
+    path = at["path"] if at else ""
+    detail = message[: at.start()] if at else message
+    named = _FIELD.search(detail)
+    if named:
+        path = f"{path}.{named['field']}" if path else named["field"]
+    return UnprocessableError(detail, errors=(FieldError(field=f"{prefix}{path}", detail=detail),))
+
+
+def _answer(given: Any) -> Any:
+    status, headers = HTTPStatus.OK.value, {}
+    if isinstance(given, tuple):
+        given, status, headers = (*given, {})[:3]
+    if isinstance(given, msgspec.Struct):
+        return Response(msgspec.json.encode(given), status=status, headers=headers, content_type="application/json")
+    return given
