@@ -1,0 +1,125 @@
+"""The pages are held to the code: links, proofs, reference pages, decisions."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+LINK = re.compile(r"\]\(<?([^)\s>]+)")
+PROOF = re.compile(r"\b(tests/[\w/]+\.py)((?:::\w+)*)")
+
+# Written in pieces, so that this file does not match itself.
+REGISTRIES = [
+    "pypi" + ".org",
+    "python" + "hosted.org",
+    "npm" + "js.org",
+    "npm" + "js.com",
+    "yarn" + "pkg.com",
+    "deb." + "debian.org",
+    "security." + "debian.org",
+    "crates" + ".io",
+    "proxy." + "golang.org",
+    "repo.maven" + ".apache.org",
+    "--index" + "-url",
+    "--extra-index" + "-url",
+]
+
+
+def links(text: str) -> list[str]:
+    """Targets of a page's relative links, without those in code blocks."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"`[^`\n]*`", "", prose)
+    return [target for target in LINK.findall(prose) if not re.match(r"[a-z]+:|#", target)]
+
+
+def names_of(path: Path) -> set[str]:
+    """Names of the tests in a file, those in classes as ``Class::test``."""
+    found = set()
+    for node in ast.parse(path.read_text("utf-8")).body:
+        inner = node.body if isinstance(node, ast.ClassDef) else [node]
+        prefix = f"{node.name}::" if isinstance(node, ast.ClassDef) else ""
+        found |= {prefix + one.name for one in inner if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)}
+    return found
+
+
+def test_every_relative_link_leads_somewhere() -> None:
+    pages = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+    offenders = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in pages
+        for target in links(page.read_text("utf-8"))
+        if not (page.parent / unquote(target.split("#")[0])).exists()
+    ]
+    assert not offenders, "\n".join(offenders)
+
+
+def test_links_in_code_and_to_other_sites_are_left_alone() -> None:
+    text = "[a](b.md#c) [d](https://e.example) [f](#g) `[h](i)`\n```\n[j](k)\n```\n![l](<m.png>)"
+    assert links(text) == ["b.md#c", "m.png"]
+
+
+def test_every_proof_names_tests_that_exist() -> None:
+    text = (DOCS / "proof.md").read_text("utf-8")
+    named = PROOF.findall(text)
+    assert named
+    offenders = [
+        path + name
+        for path, name in named
+        if not (ROOT / path).is_file() or (name and name.removeprefix("::") not in names_of(ROOT / path))
+    ]
+    assert not offenders, "\n".join(offenders)
+
+
+def test_every_row_of_proofs_has_one() -> None:
+    rows = [line for line in (DOCS / "proof.md").read_text("utf-8").splitlines() if line.startswith("|")]
+    assert rows[0] == "| What must hold | Shown by |"
+    assert not [row for row in rows[2:] if not PROOF.search(row)]
+
+
+def test_the_reference_pages_are_fresh() -> None:
+    check = subprocess.run(
+        [sys.executable, ROOT / "scripts/reference_pages.py", "--check"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert check.returncode == 0, check.stdout + check.stderr
+
+
+def test_every_decision_is_listed() -> None:
+    decisions = {path.name for path in (DOCS / "adr").glob("[0-9]*.md")}
+    listed = {target for target in links((DOCS / "adr/README.md").read_text("utf-8")) if target[0].isdigit()}
+    assert decisions
+    assert listed == decisions
+
+
+@pytest.mark.parametrize("heading", ["Context", "Choice", "Figures", "What would change it"])
+def test_every_decision_has_its_parts(heading: str) -> None:
+    pages = [*(DOCS / "adr").glob("[0-9]*.md"), DOCS / "adr/template.md"]
+    assert not [page.name for page in pages if f"**{heading}.**" not in page.read_text("utf-8")]
+
+
+def test_no_file_depends_on_where_packages_come_from() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    paths = [ROOT / name for name in tracked.stdout.split("\0") if name]
+    assert Path(__file__) in paths
+    offenders = [
+        f"{path.relative_to(ROOT)}: {registry}"
+        for path in paths
+        if path.is_file()
+        for registry in REGISTRIES
+        if registry.encode() in path.read_bytes()
+    ]
+    assert not offenders, "\n".join(offenders)
