@@ -1,0 +1,1 @@
+"""Redis lists, peek and hold: the doorbell of the tables."""

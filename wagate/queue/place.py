@@ -1,0 +1,131 @@
+"""The embedded server's folder: its files, its configuration, and the two locks that say who lives."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+LONGEST_SOCKET_PATH = 103
+"""Bytes; sun_path holds 104 with its NUL on macOS, 108 on Linux."""
+LARGEST_LOG = 1_000_000
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Paths of one embedded server."""
+
+    folder: Path
+    """The server's working folder, absolute, without symbolic links."""
+    socket: Path
+
+    @property
+    def config(self) -> Path:
+        """Generated at each start."""
+        return self.folder / "valkey.conf"
+
+    @property
+    def pidfile(self) -> Path:
+        """Written by the server."""
+        return self.folder / "valkey.pid"
+
+    @property
+    def log(self) -> Path:
+        """The server's log; the one before is ``valkey.log.1``."""
+        return self.folder / "valkey.log"
+
+    @property
+    def aof(self) -> Path:
+        """The append-only files."""
+        return self.folder / "appendonlydir"
+
+    @property
+    def owner_lock(self) -> Path:
+        """Held by the process that supervises."""
+        return self.folder / "owner.lock"
+
+    @property
+    def server_lock(self) -> Path:
+        """Inherited by the server and held by it for as long as it lives, whatever became of its parent."""
+        return self.folder / "server.lock"
+
+
+def open_place(data: Path) -> Place:
+    """Make the folder ``<data>/valkey`` (0700) and settle where the socket is. Raises OSError."""
+    folder = data.resolve() / "valkey"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    socket = folder / "valkey.sock"
+    if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH:
+        socket = _short_socket(folder / "socket.path")
+    return Place(folder=folder, socket=socket)
+
+
+def _short_socket(record: Path) -> Path:
+    """A socket in a private temporary folder, found again by the path recorded in the data folder."""
+    if record.exists():
+        socket = Path(record.read_text(encoding="utf-8"))
+        if socket.parent.is_dir() and socket.parent.stat().st_uid == os.getuid():
+            return socket
+    socket = Path(tempfile.mkdtemp(prefix="wagate-", dir="/tmp")) / "valkey.sock"
+    record.write_text(str(socket), encoding="utf-8")
+    return socket
+
+
+def write_config(place: Place, *, maxmemory: str) -> None:
+    """Write the server's configuration, readable by us alone. ``maxmemory``: as Valkey writes it, ``256mb``."""
+    settings = {
+        "port": "0",
+        "unixsocket": _quoted(place.socket),
+        "unixsocketperm": "700",
+        "dir": _quoted(place.folder),
+        "pidfile": _quoted(place.pidfile),
+        "logfile": _quoted(place.log),
+        "daemonize": "no",
+        "set-proc-title": "no",
+        "databases": "1",
+        "appendonly": "yes",
+        # The tables are the truth: a second lost at a power cut is put back by the sweep.
+        "appendfsync": "everysec",
+        "save": '""',
+        "maxmemory": maxmemory,
+        "maxmemory-policy": "noeviction",
+    }
+    text = "".join(f"{name} {value}\n" for name, value in settings.items())
+    place.config.touch(mode=0o600)
+    place.config.write_text(text, encoding="utf-8")
+
+
+def turn_log(place: Place) -> int:
+    """Put a large log aside; the length in bytes of the one that goes on."""
+    size = place.log.stat().st_size if place.log.exists() else 0
+    if size <= LARGEST_LOG:
+        return size
+    place.log.replace(place.log.with_suffix(".log.1"))
+    return 0
+
+
+def lock(path: Path) -> int | None:
+    """Lock a file; its descriptor, or None when another holds it. Closing the last copy of it unlocks."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some process holds the lock."""
+    descriptor = lock(path)
+    if descriptor is None:
+        return True
+    os.close(descriptor)
+    return False
+
+
+def _quoted(path: Path) -> str:
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,137 @@
+"""Redis under trio: one thread owns the connection, what waits at the same time goes out as one pipeline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from outcome import Error, Outcome, Value
+from redis import Redis
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from wagate.batching import BatchThread
+from wagate.errors import QueueError
+from wagate.queue.connect import connect, shown
+from wagate.queue.scripts import Script, script
+
+LARGEST_PIPELINE = 256
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One command, or one run of a script."""
+
+    words: tuple[str | int, ...]
+    """The command and its arguments; for a script its prefix and arguments."""
+    script: Script | None = None
+
+
+class RedisThread:
+    """A Redis for trio. Make it inside `trio.run`, close it in the end."""
+
+    def __init__(self, url: str, *, timeout: float = 5.0) -> None:
+        """``url`` as in `connect`; ``timeout``: seconds for connecting and for each answer. Raises ConfigError."""
+        self.url = url
+        self._pipelines = Pipelines(connect(url, timeout=timeout), name=shown(url))
+        self._thread: BatchThread[Call, Any] = BatchThread("redis", self._pipelines.run, most=LARGEST_PIPELINE)
+
+    async def command(self, *words: str | int) -> Any:
+        """Run one command; the answer as redis-py shapes it.
+
+        Raises:
+            QueueError: Redis can't be reached, or refuses (then `__cause__` is redis-py's ResponseError).
+        """
+        return await self._submit(Call(words=words))
+
+    async def run(self, name: str, prefix: str, *arguments: str | int) -> Any:
+        """Run the script ``lua/<name>.lua``. Raises QueueError like `command`."""
+        return await self._submit(Call(words=(prefix, *arguments), script=script(name)))
+
+    async def close(self) -> None:
+        """Finish what waits and close the connection."""
+        await self._thread.close()
+        self._pipelines.close()
+
+    async def _submit(self, call: Call) -> Any:
+        try:
+            return await self._thread.submit(call)
+        except RuntimeError as error:
+            raise QueueError("The connection to Redis is closed already") from error
+
+
+class Pipelines:
+    """The blocking side, used by one thread."""
+
+    def __init__(self, client: Redis, *, name: str, now: Callable[[], float] = time.monotonic) -> None:
+        """``name`` stands in messages; ``now``: monotonic seconds."""
+        self._client = client
+        self._name = name
+        self._now = now
+        self._failures = 0
+        self._not_before = 0.0
+        self._reason = ""
+
+    def run(self, calls: Sequence[Call]) -> list[Outcome[Any]]:
+        """Send all calls as one pipeline. Never raises: each call gets its value or its QueueError."""
+        if self._now() < self._not_before:
+            return [self._unreachable(None) for _ in calls]
+        try:
+            return self._run(calls)
+        except Exception as error:  # noqa: BLE001  (the edge of the thread; what is no RedisError is our own fault)
+            return [Error(error) for _ in calls]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def _run(self, calls: Sequence[Call]) -> list[Outcome[Any]]:
+        outcomes = self._send(calls)
+        # The server forgot the scripts (restart, failover, SCRIPT FLUSH): none of these calls has run.
+        unknown = [i for i, each in enumerate(outcomes) if isinstance(_refusal(each), NoScriptError)]
+        if unknown:
+            needed = {wanted.sha: wanted for i in unknown if (wanted := calls[i].script)}
+            loads = [Call(words=("SCRIPT LOAD", each.text)) for each in needed.values()]
+            again = self._send([*loads, *(calls[i] for i in unknown)])[len(loads) :]
+            for i, each in zip(unknown, again, strict=True):
+                outcomes[i] = each
+        return outcomes
+
+    def _send(self, calls: Sequence[Call]) -> list[Outcome[Any]]:
+        pipeline = self._client.pipeline(transaction=False)
+        for call in calls:
+            if call.script is None:
+                pipeline.execute_command(*call.words)  # type: ignore[no-untyped-call]
+            else:
+                pipeline.execute_command("EVALSHA", call.script.sha, 1, *call.words)  # type: ignore[no-untyped-call]
+        try:
+            answers = pipeline.execute(raise_on_error=False)
+        except (RedisError, OSError) as error:
+            self._failures += 1
+            # At once after a first failure (a restart), then 0.1, 0.2 … 1 s apart.
+            self._not_before = self._now() + min(0.05 * (2**self._failures - 2), 1.0)
+            self._reason = str(error)
+            return [self._unreachable(error) for _ in calls]
+        self._failures = 0
+        return [self._judge(answer) for answer in answers]
+
+    def _judge(self, answer: object) -> Outcome[Any]:
+        if not isinstance(answer, Exception):
+            return Value(answer)
+        refusal = QueueError(f"Redis at {self._name} refuses: {answer}")
+        refusal.__cause__ = answer
+        return Error(refusal)
+
+    def _unreachable(self, cause: Exception | None) -> Outcome[Any]:
+        error = QueueError(f"Redis at {self._name} can't be reached: {self._reason}")
+        error.__cause__ = cause
+        return Error(error)
+
+
+def _refusal(each: Outcome[Any]) -> BaseException | None:
+    return each.error.__cause__ if isinstance(each, Error) else None
+
+
+def is_refusal(error: QueueError) -> bool:
+    """Whether Redis answered and said no; else nobody knows whether the command ran."""
+    return isinstance(error.__cause__, ResponseError)

@@ -1,0 +1,63 @@
+"""How an idle consumer hears of work: by an Event in its own process, by the wake list between processes."""
+
+from __future__ import annotations
+
+import structlog
+import trio
+from redis.exceptions import RedisError
+
+from wagate.clock import Clock
+from wagate.queue.connect import connect
+
+log = structlog.get_logger(__name__)
+
+BLOCK = 2.0
+"""Seconds of one BLPOP: how long a thread may outlive a cancelled listener."""
+RETRY = 1.0
+"""Seconds between tries when Redis is away."""
+
+
+class Wakeup:
+    """One queue's bell in this process. A lost ring costs a bounded wait, never a message."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._rung = trio.Event()
+
+    def ring(self) -> None:
+        """There is work (called after enqueueing, and by `listen`)."""
+        self._rung.set()
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for a ring since the last wait, at most ``seconds``; True when it rang."""
+        rang = await self._clock.wait(self._rung, seconds)
+        if rang:
+            self._rung = trio.Event()
+        return rang
+
+
+async def listen(url: str, wake_key: str, wakeup: Wakeup) -> None:
+    """Ring whenever another process left a token in the wake list; a task for several processes on one Redis.
+
+    Blocks on a connection of its own, and only ever pops tokens: a command that waits and moves a key would own a key
+    nobody knows of when its answer is lost. Runs until cancelled; rides out an absent Redis. Raises ConfigError for a
+    bad URL.
+    """
+    client = connect(url, timeout=BLOCK + 3.0)
+    limiter = trio.CapacityLimiter(1)  # A blocked pop must not use up trio's common threads.
+    try:
+        while True:
+            try:
+                token = await trio.to_thread.run_sync(
+                    client.blpop, [wake_key], BLOCK, limiter=limiter, abandon_on_cancel=True
+                )
+            except (RedisError, OSError) as error:
+                log.warning("redis_wake_list_unreachable", reason=str(error))
+                await trio.sleep(RETRY)
+                # What came in between was not heard.
+                wakeup.ring()
+            else:
+                if token is not None:
+                    wakeup.ring()
+    finally:
+        client.close()
