@@ -1,0 +1,172 @@
+"""The database: one writer with group commit, a few readers, the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+
+import peewee
+import trio
+
+from wagate.batching import BatchThread
+from wagate.errors import StorageError
+from wagate.storage.engine import Engine, disconnect, translated
+from wagate.storage.migrate import migrate
+from wagate.storage.postgres import Postgres
+from wagate.storage.sqlite import Sqlite
+from wagate.storage.writer import Counts, Work, Writer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+R = TypeVar("R")
+Fn = TypeVar("Fn", bound=Callable[..., Any])
+
+FILE = "wagate.db"
+MOST = 256
+"""Calls in one transaction at most."""
+READERS = 3
+
+
+def bulk(fn: Fn) -> Fn:
+    """Mark a function that takes ``(db, items)`` and returns one result for each item, for `Database.write_bulk`."""
+    fn.bulk = True  # type: ignore[attr-defined]
+    return fn
+
+
+class Database:
+    """Runs functions on the database, in its threads.
+
+    They are called with a peewee database and run their queries on it: ``query.execute(db)``,
+    ``db.execute_sql(sql, params)``. They hold no transaction of their own, keep nothing between calls (a batch that
+    meets another process's transaction is run again whole), and return plain data, never model objects.
+    """
+
+    def __init__(self, engine: Engine, *, readers: int = READERS) -> None:
+        """Call inside trio. `open_database` also migrates and closes."""
+        self._engine = engine
+        self._writer = Writer(engine)
+        self._thread: BatchThread[Work, Any] = BatchThread("wagate-writer", self._writer.run, most=MOST)
+        self._readers: deque[peewee.Database] = deque(engine.open(writer=False) for _ in range(readers))
+        # Blocked reads must not use up trio's common threads.
+        self._limiter = trio.CapacityLimiter(readers)
+
+    @property
+    def dialect(self) -> Literal["sqlite", "postgres"]:
+        """Which kind it is."""
+        return self._engine.dialect
+
+    @property
+    def where(self) -> str:
+        """For people: the file, or host and database; never a password."""
+        return self._engine.where
+
+    @property
+    def counts(self) -> Counts:
+        """What the writer has done since the start, for metrics."""
+        return self._writer.counts
+
+    async def write(self, fn: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``fn(db, …)`` in the writer; committed, with fsync, when this returns.
+
+        Raises:
+            StorageError: the database could not; nothing of this call was stored.
+            Exception: whatever ``fn`` raised; its changes are undone, those of others are not.
+        """
+        work = Work(_with_keywords(fn, kwargs) if kwargs else fn, args)
+        result: T = await self._submit(work)
+        return result
+
+    async def write_bulk(self, fn: Callable[[Any, list[T]], list[R]], item: T) -> R:
+        """Run one item of a `bulk` function; items that wait for the same function are one call.
+
+        When that call fails, its items are run one by one, so that a bad one costs only itself. Raises as `write`.
+        """
+        if not getattr(fn, "bulk", False):
+            raise TypeError(f"{fn!r} is not marked @bulk")
+        result: R = await self._submit(Work(fn, (item,), bulk=True))
+        return result
+
+    async def read(self, fn: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``fn(db, …)``, which only reads, on one consistent state in a thread of the readers.
+
+        Raises:
+            StorageError: the database could not.
+        """
+        return await trio.to_thread.run_sync(self._read, lambda db: fn(db, *args, **kwargs), limiter=self._limiter)
+
+    async def close(self) -> None:
+        """Finish what is waiting, then close all connections."""
+        await self._thread.close()
+        self._writer.close()
+        for db in self._readers:
+            disconnect(db)
+
+    async def _submit(self, work: Work) -> Any:
+        try:
+            return await self._thread.submit(work)
+        except RuntimeError as error:
+            if "is closed" in str(error):
+                raise StorageError(f"{self.where}: closed") from error
+            raise
+
+    def _read(self, fn: Callable[[peewee.Database], T]) -> T:
+        db = self._readers.pop()
+        try:
+            return self._snapshot(db, fn)
+        except Exception as error:
+            if self._engine.lost(error):
+                disconnect(db)
+            raise translated(self._engine, error) from error
+        finally:
+            self._readers.append(db)
+
+    def _snapshot(self, db: peewee.Database, fn: Callable[[peewee.Database], T]) -> T:
+        try:
+            db.execute_sql(self._engine.snapshot)
+        except Exception as error:
+            if not self._engine.lost(error):
+                raise
+            disconnect(db)
+            db.execute_sql(self._engine.snapshot)
+        try:
+            return fn(db)
+        finally:
+            _end(db)
+
+
+def engine_at(url: str, folder: Path) -> Engine:
+    """The engine that ``database.url`` names: '' is a SQLite file in ``folder``, ``sqlite:///path`` another file."""
+    if url.startswith(("postgresql://", "postgres://")):
+        return Postgres(url)
+    return Sqlite(Path(url.removeprefix("sqlite:///")) if url else folder / FILE)
+
+
+@asynccontextmanager
+async def open_database(url: str, folder: Path, *, readers: int = READERS) -> AsyncIterator[Database]:
+    """Open, migrate, hand out, close.
+
+    Raises:
+        StorageError: it can't be reached, or was made by a newer wagate.
+        ConfigError: the URL can't be read, or its driver is not installed.
+    """
+    database = Database(engine_at(url, folder), readers=readers)
+    try:
+        await database.write(migrate, database.dialect, database.where)
+        yield database
+    finally:
+        with trio.CancelScope(shield=True):
+            await database.close()
+
+
+def _with_keywords(fn: Callable[..., T], kwargs: dict[str, Any]) -> Callable[..., T]:
+    return lambda db, *args: fn(db, *args, **kwargs)
+
+
+def _end(db: peewee.Database) -> None:
+    try:
+        db.execute_sql("ROLLBACK")
+    except Exception:  # noqa: BLE001  (the connection is broken: a new one is made for the next read)
+        disconnect(db)
