@@ -1,0 +1,147 @@
+"""Real Valkey servers for tests: embedded as the product runs it, and external over TCP as an operator's own.
+
+Use with ``pytest_plugins = ("tests.valkey",)``.
+"""
+
+from __future__ import annotations
+
+import queue as queue_module
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from wagate.clock import Clock
+from wagate.queue.binary import valkey_binary
+from wagate.queue.embedded import EmbeddedValkey, embedded_valkey
+from wagate.queue.queue import Queue
+from wagate.queue.redis import RedisThread
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+    return port
+
+
+@contextmanager
+def external_valkey(*settings: str, port: int | None = None) -> Iterator[str]:
+    """A server of its own on a TCP port, without persistence; its URL. Settings as on the command line."""
+    port = port or free_port()
+    folder = tempfile.mkdtemp(prefix="wgx-")
+    process = subprocess.Popen(
+        [str(valkey_binary()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder, *settings],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_until_it_listens(process, port)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.kill()
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                if connection.recv(64).startswith((b"+PONG", b"-NOAUTH")):
+                    return
+        except OSError:
+            time.sleep(0.005)
+    raise RuntimeError(f"valkey did not start on port {port}")
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A temporary folder whose path is short enough for a socket."""
+    folder = Path(tempfile.mkdtemp(prefix="wgt-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+async def embedded(short_folder: Path) -> AsyncIterator[EmbeddedValkey]:
+    """The embedded server in a folder of its own."""
+    async with embedded_valkey(short_folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def external_url() -> Iterator[str]:
+    """One external server for the whole run."""
+    with external_valkey() as url:
+        yield url
+
+
+@pytest.fixture(params=["embedded", "external"])
+def any_url(request: pytest.FixtureRequest) -> str:
+    """The embedded and the external server, one after the other."""
+    if request.param == "external":
+        return str(request.getfixturevalue("external_url"))
+    return str(request.getfixturevalue("embedded_url"))
+
+
+@pytest.fixture(scope="session")
+def embedded_url() -> Iterator[str]:
+    """One embedded server for the whole run."""
+    folder = Path(tempfile.mkdtemp(prefix="wgt-"))
+    with embedded_in_a_thread(folder) as server:
+        yield server.url
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def embedded_in_a_thread(data: Path) -> Iterator[EmbeddedValkey]:
+    """Run the embedded server for code that is not async: in a trio of its own, in a thread."""
+    started: queue_module.SimpleQueue[tuple[EmbeddedValkey, trio.Event, trio.lowlevel.TrioToken]]
+    started = queue_module.SimpleQueue()
+
+    async def run() -> None:
+        async with embedded_valkey(data) as server:
+            done = trio.Event()
+            started.put((server, done, trio.lowlevel.current_trio_token()))
+            await done.wait()
+
+    thread = threading.Thread(target=trio.run, args=(run,))
+    thread.start()
+    server, done, token = started.get(timeout=20)
+    try:
+        yield server
+    finally:
+        token.run_sync_soon(done.set)
+        thread.join(timeout=20)
+
+
+@pytest.fixture
+async def redis(any_url: str) -> AsyncIterator[RedisThread]:
+    """A connection to it."""
+    thread = RedisThread(any_url)
+    yield thread
+    await thread.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def queue(redis: RedisThread, clock: Clock) -> Queue:
+    """A queue with a name of its own."""
+    return Queue(redis, f"test-{uuid.uuid4().hex}", clock=clock)
