@@ -1,0 +1,107 @@
+"""Names: looked up once, kept, bounded, and a dead one holds nothing that others need."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Sequence
+
+import pytest
+import trio
+
+from tests.receivers import Names
+from wagate.http.errors import (
+    NameNotFoundError,
+)
+from wagate.http.resolve import Resolver
+
+# Names
+
+
+async def test_a_name_is_looked_up_once_for_many_and_kept_also_when_it_failed() -> None:
+    names = Names(a_test=[["127.0.0.1"]])
+    resolver = Resolver(names)
+    async with trio.open_nursery() as nursery:
+        for _ in range(10):
+            nursery.start_soon(resolver.addresses, "a.test")
+    for _ in range(3):
+        with pytest.raises(NameNotFoundError):
+            await resolver.addresses("b.test")
+    assert names.asked == ["a.test", "b.test"]
+
+
+async def test_an_answer_is_asked_for_again_when_its_time_is_over(mock_clock: trio.testing.MockClock) -> None:
+    names = Names(a_test=[socket.gaierror(-3, "Try again"), ["1.1.1.1"], ["2.2.2.2"]])
+    resolver = Resolver(names)
+    with pytest.raises(NameNotFoundError, match="try again"):
+        await resolver.addresses("a.test")
+    mock_clock.jump(31)
+    assert [str(address) for address in await resolver.addresses("a.test")] == ["1.1.1.1"]
+    mock_clock.jump(29)
+    assert [str(address) for address in await resolver.addresses("a.test")] == ["1.1.1.1"]
+    mock_clock.jump(2)
+    assert [str(address) for address in await resolver.addresses("a.test")] == ["2.2.2.2"]
+
+
+async def test_a_dead_name_holds_two_threads_at_most_and_none_of_trios_common_ones() -> None:
+    release, started = threading.Event(), []
+
+    def lookup(host: str) -> Sequence[str]:
+        started.append(host)
+        if host == "dead.test":
+            release.wait(30)
+        return ["127.0.0.1"]
+
+    resolver = Resolver(lookup, deadline=0.05, keep=0.0)
+    try:
+        for _ in range(5):
+            with pytest.raises(NameNotFoundError, match=r"ENOTFOUND: dead.test: (no answer within|earlier look-ups)"):
+                await resolver.addresses("dead.test")
+        assert started == ["dead.test"] * 2
+        assert trio.to_thread.current_default_thread_limiter().borrowed_tokens == 0
+        assert [str(address) for address in await resolver.addresses("live.test")] == ["127.0.0.1"]
+    finally:
+        release.set()
+
+
+async def test_a_cancelled_look_up_is_taken_over_by_the_next_who_waits() -> None:
+    release, first, asked = threading.Event(), trio.Event(), []
+    token = trio.lowlevel.current_trio_token()
+
+    def lookup(host: str) -> Sequence[str]:
+        asked.append(host)
+        if len(asked) == 1:
+            token.run_sync_soon(first.set)
+            release.wait(30)
+        return ["127.0.0.1"]
+
+    resolver = Resolver(lookup)
+    answers: list[object] = []
+
+    async def second() -> None:
+        answers.append(await resolver.addresses("a.test"))
+
+    try:
+        async with trio.open_nursery() as nursery:
+            scope = trio.CancelScope()
+
+            async def leader() -> None:
+                with scope:
+                    await resolver.addresses("a.test")
+
+            nursery.start_soon(leader)
+            await first.wait()
+            nursery.start_soon(second)
+            await trio.testing.wait_all_tasks_blocked()
+            scope.cancel()
+    finally:
+        release.set()
+    assert len(answers) == 1
+    assert len(asked) == 2
+
+
+async def test_the_names_that_are_kept_are_bounded() -> None:
+    resolver = Resolver(lambda host: ["1.1.1.1"], most=10)
+    for number in range(50):
+        await resolver.addresses(f"h{number}.test")
+    assert len(resolver._known) == 10

@@ -1,0 +1,38 @@
+"""Outgoing HTTP: guarded against requests to the inside, bounded in time and memory, signed."""
+
+from wagate.http.answer import Response
+from wagate.http.client import HttpClient
+from wagate.http.errors import (
+    AddressNotAllowedError,
+    BadSecretError,
+    BadUrlError,
+    HttpError,
+    NameNotFoundError,
+    NetworkError,
+    ProtocolError,
+    TimedOutError,
+    TlsError,
+)
+from wagate.http.guard import Guard, Trust, parse_networks
+from wagate.http.resolve import Resolver
+from wagate.http.url import ParsedURL, check_url
+
+__all__ = [
+    "AddressNotAllowedError",
+    "BadSecretError",
+    "BadUrlError",
+    "Guard",
+    "HttpClient",
+    "HttpError",
+    "NameNotFoundError",
+    "NetworkError",
+    "ParsedURL",
+    "ProtocolError",
+    "Resolver",
+    "Response",
+    "TimedOutError",
+    "TlsError",
+    "Trust",
+    "check_url",
+    "parse_networks",
+]

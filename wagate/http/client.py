@@ -1,0 +1,151 @@
+"""The outgoing HTTP client: every request that the gateway makes goes through it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import httpcore2
+import httpx2
+import trio
+
+from wagate.http.answer import Answer, Response
+from wagate.http.errors import TimedOutError
+from wagate.http.guard import Guard, Trust
+from wagate.http.idle import Connection, IdleConnections, close
+from wagate.http.resolve import Resolver
+from wagate.http.route import Routes
+from wagate.http.stream import NotSentError
+from wagate.http.target import Target, read_target
+from wagate.http.translate import FAILURES, translate
+from wagate.http.transport import GuardedTransport
+
+MOST_IDLE = 100
+"""Connections that wait for their next request, over all targets."""
+MOST_CONNECTIONS = 512
+"""Requests at once; more wait for a place, on their own time."""
+
+
+class HttpClient:
+    """Guarded requests over kept connections. Redirects are not followed, the environment's proxies not used.
+
+    ``trust`` says who wrote the URL: ``public`` (anyone, by API) passes the whole guard, ``operator`` (the config file)
+    is refused metadata addresses only and may use plain http. The two never share a connection.
+    With a proxy, the target's addresses are looked up and judged here first, all of them must be allowed, and then the
+    proxy gets the name: what it makes of the name is the proxy's.
+    """
+
+    def __init__(
+        self,
+        *,
+        guard: Guard | None = None,
+        resolver: Resolver | None = None,
+        allow_http: bool = False,
+        proxy: str = "",
+        ca_file: Path | None = None,
+    ) -> None:
+        """``ca_file`` is trusted beside the system's certificates; verification can't be switched off.
+
+        Raises:
+            ConfigError: ``proxy`` is not ``http[s]://[user:password@]host:port``.
+        """
+        self._routes = Routes(guard or Guard(), resolver or Resolver(), proxy=proxy, ca_file=ca_file)
+        self._allow_http = allow_http
+        self._idle = IdleConnections(MOST_IDLE)
+        self._places = trio.CapacityLimiter(MOST_CONNECTIONS)
+        self._user_agent = f"wagate/{importlib.metadata.version('wagate')}"
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes = b"",
+        timeout: float = 10.0,  # noqa: ASYNC109  (it ends this request, not the caller)
+        body_limit: int = 20_000,
+        trust: Trust = "public",
+    ) -> Response:
+        """Make one request; ``timeout`` seconds of wall time hold for all of it, look-up and body included.
+
+        The status line decides: what becomes of the body afterwards shows only in ``truncated``. A request goes out
+        once; it is sent again only when a kept connection broke before the request was wholly handed to the system.
+        Host, Content-Length and the headers of the connection are made here; a caller's own are ignored.
+
+        Raises:
+            HttpError: no status line came; ``reason`` says why in the words of the API (`wagate.http.errors`).
+        """
+        started = time.perf_counter()
+        target = self._target(url, trust)
+        request = target.request(method, headers or {}, content, self._user_agent)
+        answer = Answer()
+        try:
+            with trio.move_on_after(timeout):
+                await self._exchange(target, request, trust, answer, body_limit)
+        except FAILURES as error:
+            raise translate(error) from error
+        response = answer.response((time.perf_counter() - started) * 1000)
+        if response is None:
+            raise TimedOutError
+        return response
+
+    async def check(self, url: str, *, trust: Trust = "public") -> None:
+        """Would a request to this URL be allowed right now? For the moment when a target is registered.
+
+        Raises:
+            BadUrlError, AddressNotAllowedError, NameNotFoundError: it would not.
+        """
+        await self._routes.check(self._target(url, trust).parsed, trust=trust)
+
+    def guarded_httpx(self, *, trust: Trust = "public", timeout: float = 10.0) -> httpx2.AsyncClient:
+        """An httpx client behind the same guard, for libraries that want one. The caller closes it.
+
+        What the guard refuses is an ``httpx2.ConnectError`` that begins ``Address not allowed``; a URL that can't be
+        used at all is an ``httpx2.UnsupportedProtocol``.
+        """
+        transport = GuardedTransport(
+            self._routes.pool(trust),
+            allow_http=self._http_allowed(trust),
+            check=partial(self._routes.check, trust=trust) if self._routes.proxied else None,
+        )
+        headers = {"User-Agent": self._user_agent}
+        return httpx2.AsyncClient(transport=transport, trust_env=False, timeout=timeout, headers=headers)
+
+    async def aclose(self) -> None:
+        """Close what is idle. Requests under way end by themselves."""
+        await self._idle.clear()
+
+    def _target(self, url: str, trust: Trust) -> Target:
+        return read_target(url, allow_http=self._http_allowed(trust), proxied=self._routes.proxied)
+
+    def _http_allowed(self, trust: Trust) -> bool:
+        return self._allow_http or trust == "operator"
+
+    async def _exchange(
+        self, target: Target, request: httpcore2.Request, trust: Trust, answer: Answer, limit: int
+    ) -> None:
+        key = (trust, target.key)
+        async with self._places:
+            connection, head = await self._send(target, request, trust)
+            try:
+                await answer.read_body(head, limit)
+            finally:
+                if answer.whole and connection.is_idle():
+                    await self._idle.put(key, connection)
+                else:
+                    await close(connection)
+
+    async def _send(
+        self, target: Target, request: httpcore2.Request, trust: Trust
+    ) -> tuple[Connection, httpcore2.Response]:
+        kept = await self._idle.take((trust, target.key))
+        if kept is not None:
+            try:
+                return kept, await kept.handle_async_request(request)
+            except NotSentError:
+                await close(kept)  # The server closed it between our look and our write: once more, on a fresh one.
+        fresh = await self._routes.open(target, trust)
+        return fresh, await fresh.handle_async_request(request)

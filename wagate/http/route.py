@@ -1,0 +1,106 @@
+"""The ways out: direct or by the proxy, one guard per level of trust, one TLS context for all."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import httpcore2
+
+from wagate.errors import ConfigError
+from wagate.http.backend import GuardedBackend
+from wagate.http.guard import Guard, Trust
+from wagate.http.idle import Connection
+from wagate.http.resolve import Resolver
+from wagate.http.target import Target
+from wagate.http.url import ParsedURL
+
+KEEP_ALIVE = 30.0
+"""Seconds that a connection waits for its next request."""
+
+
+class Routes:
+    """Makes connections. Nothing is read or opened before it is needed."""
+
+    def __init__(self, guard: Guard, resolver: Resolver, *, proxy: str, ca_file: Path | None) -> None:
+        """``proxy`` is ``http[s]://[user:password@]host:port`` or ''.
+
+        Raises:
+            ConfigError: the proxy's URL can't be used.
+        """
+        self._backends: dict[Trust, GuardedBackend] = {
+            "public": GuardedBackend(guard, resolver, "public"),
+            "operator": GuardedBackend(guard, resolver, "operator"),
+        }
+        self._proxy = _read_proxy(proxy) if proxy else None
+        self._ca_file = ca_file
+        self._tls: ssl.SSLContext | None = None
+        self._makers: dict[Trust, httpcore2.AsyncConnectionPool] = {}
+
+    @property
+    def proxied(self) -> bool:
+        """True when all requests go through the proxy."""
+        return self._proxy is not None
+
+    async def check(self, parsed: ParsedURL, *, trust: Trust) -> None:
+        """Would this target be allowed right now?
+
+        Raises:
+            AddressNotAllowedError, NameNotFoundError: it would not.
+        """
+        await self._backends[trust].check(parsed.host, parsed.port)
+
+    async def open(self, target: Target, trust: Trust) -> Connection:
+        """A connection for this target; it dials with its first request.
+
+        Raises:
+            AddressNotAllowedError, NameNotFoundError: only with a proxy, which does its own look-up afterwards.
+        """
+        if self.proxied:
+            await self.check(target.parsed, trust=trust)
+        if trust not in self._makers:
+            self._makers[trust] = self.pool(trust)
+        # Only its factory is used: the connection belongs to the caller, the pool never sees a request.
+        return self._makers[trust].create_connection(target.origin)
+
+    def pool(self, trust: Trust) -> httpcore2.AsyncConnectionPool:
+        """A new pool of httpcore2 that dials by these rules."""
+        if self._proxy is None:
+            return httpcore2.AsyncConnectionPool(
+                ssl_context=self._tls_context(),
+                max_connections=100,
+                keepalive_expiry=KEEP_ALIVE,
+                network_backend=self._backends[trust],
+            )
+        user, password = self._proxy.username, self._proxy.password
+        return httpcore2.AsyncHTTPProxy(
+            httpcore2.URL(
+                scheme=self._proxy.scheme, host=self._proxy.hostname or "", port=self._proxy.port, target="/"
+            ),
+            proxy_auth=None if user is None else (unquote(user).encode(), unquote(password or "").encode()),
+            ssl_context=self._tls_context(),
+            proxy_ssl_context=self._tls_context() if self._proxy.scheme == "https" else None,
+            max_connections=100,
+            keepalive_expiry=KEEP_ALIVE,
+            network_backend=self._backends["operator"],  # the proxy's own address is the operator's word
+        )
+
+    def _tls_context(self) -> ssl.SSLContext:
+        """The system's certificates and ``ca_file``, read once (some 20 ms)."""
+        if self._tls is None:
+            self._tls = httpcore2.default_ssl_context()
+            if self._ca_file is not None:
+                self._tls.load_verify_locations(cafile=self._ca_file)
+        return self._tls
+
+
+def _read_proxy(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError("delivery.proxy must be http://host:port or https://host:port")
+    return parts

@@ -1,0 +1,70 @@
+"""Foreign errors into ours: the reason texts that attempts record and API answers show."""
+
+from __future__ import annotations
+
+import errno
+import os
+import ssl
+from collections.abc import Iterator
+
+import httpcore2
+
+from wagate.http.backend import RefusedError, UnknownNameError
+from wagate.http.errors import (
+    AddressNotAllowedError,
+    HttpError,
+    NameNotFoundError,
+    NetworkError,
+    ProtocolError,
+    TimedOutError,
+    TlsError,
+)
+
+FAILURES = (
+    httpcore2.NetworkError,
+    httpcore2.TimeoutException,
+    httpcore2.ProtocolError,
+    httpcore2.ProxyError,
+)
+"""All that a connection of httpcore2 raises."""
+
+_CLOSED = "disconnected without sending a response"
+"""How httpcore2 words the end of a connection that brought nothing, in a RemoteProtocolError."""
+
+
+def translate(error: Exception) -> HttpError:
+    """Name what went wrong; the errno's name stands first, as Node and the field write it."""
+    match error:
+        case RefusedError():
+            return AddressNotAllowedError(str(error))
+        case UnknownNameError():
+            return NameNotFoundError(str(error))
+        case httpcore2.TimeoutException():
+            return TimedOutError()
+        case httpcore2.ProxyError():
+            return NetworkError(f"ECONNREFUSED: the proxy answered {error}")
+        case httpcore2.ProtocolError() if _CLOSED not in str(error):
+            return ProtocolError(f"Protocol error: {error}")
+    return next(filter(None, map(_from_cause, _causes(error))), None) or NetworkError(
+        "ECONNRESET: the connection was closed before an answer came"
+    )
+
+
+def _from_cause(cause: BaseException) -> HttpError | None:
+    """What one link of the chain of causes tells, if anything. An SSLError is an OSError whose errno is not one."""
+    match cause:
+        case ssl.SSLEOFError():
+            return None  # the connection ended in mid-handshake: the network's doing
+        case ssl.SSLCertVerificationError():
+            return TlsError(f"TLS error: certificate verify failed: {cause.verify_message}")
+        case ssl.SSLError():
+            return TlsError(f"TLS error: {(cause.reason or str(cause)).lower().replace('_', ' ')}")
+        case OSError(errno=int(number)) if number in errno.errorcode:
+            return NetworkError(f"{errno.errorcode[number]}: {os.strerror(number).lower()}")
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,46 @@
+"""httpx behind the guard: the one place that knows httpx2's private pool."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable
+
+import httpcore2
+import httpx2
+
+from wagate.http.errors import BadUrlError, HttpError
+from wagate.http.url import ParsedURL, check_url
+
+
+class GuardedTransport(httpx2.AsyncHTTPTransport):
+    """httpx2's transport over a pool that dials by our rules; each hop of a followed redirect is checked anew."""
+
+    def __init__(
+        self,
+        pool: httpcore2.AsyncConnectionPool,
+        *,
+        allow_http: bool,
+        check: Callable[[ParsedURL], Awaitable[None]] | None,
+    ) -> None:
+        """``check`` judges a target before a proxy gets it; None when the pool's own backend does."""
+        super().__init__(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False)  # for the pool that goes
+        # AsyncHTTPTransport has no parameter for a network backend, and this attribute is all that it uses.
+        self._pool = pool
+        self._allow_http = allow_http
+        self._check = check
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Check the URL, then send.
+
+        Raises:
+            httpx2.UnsupportedProtocol: the URL can't be used. httpx2.ConnectError: the guard refused.
+        """
+        try:
+            parsed = check_url(str(request.url), allow_http=self._allow_http)
+            if self._check is not None:
+                await self._check(parsed)
+        except BadUrlError as error:
+            raise httpx2.UnsupportedProtocol(error.reason, request=request) from error
+        except HttpError as error:
+            raise httpx2.ConnectError(error.reason, request=request) from error
+        return await super().handle_async_request(request)
