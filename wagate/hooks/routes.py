@@ -74,7 +74,7 @@ def endpoint(
             if query is not None:
                 arguments["query"] = read_query(query)
             if body is not None:
-                arguments["body"] = decode(body, await request.get_data(cache=True), optional=body_optional)
+                arguments["body"] = decode(body, await request.data, optional=body_optional)
             return _answer(await view(**arguments))
 
         setattr(checked, CONTRACT, contract)

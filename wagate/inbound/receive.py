@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
+import peewee
 from uuid_utils import uuid7
 
 from wagate.clock import Clock
@@ -68,7 +69,7 @@ class Receiver:
 
 
 @bulk
-def store_requests(database: object, requests: list[Sequence[Intake]]) -> list[list[Stored]]:
+def store_requests(database: peewee.Database, requests: list[Sequence[Intake]]) -> list[list[Stored]]:
     """Store the events of many requests at once; the results request by request."""
     flat = iter(store(database, [intake for request in requests for intake in request]))
     return [[next(flat) for _ in request] for request in requests]

@@ -10,6 +10,7 @@ from uuid_utils import uuid7
 
 from wagate.events import Event
 from wagate.hooks.contracts import Handler, Target
+from wagate.storage.fields import clean
 from wagate.storage.intake import Route
 
 UNROUTED = "unrouted"
@@ -48,7 +49,7 @@ class Router:
         return Route(
             handler=handler.name,
             target_id=target_id,
-            key=f"{target_id}|{event.account}|{event.chat}",
+            key=clean(f"{target_id}|{event.account}|{event.chat}"),
             mode="pull" if handler.pull and not unrouted else "push",
             max_retries=target.max_retries or self._max_retries,
             delivery_id=str(uuid7()),

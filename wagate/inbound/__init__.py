@@ -1,0 +1,1 @@
+"""The inbound direction: verify, parse, dedupe, store, enqueue."""

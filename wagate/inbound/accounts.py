@@ -1,0 +1,42 @@
+"""The accounts that webhooks name: found in the snapshot, or made when a trusted sender brings a new one."""
+
+from __future__ import annotations
+
+from wagate.errors import ConflictError, NotFoundError
+from wagate.storage.accounts import NewAccount, ensure_account
+from wagate.storage.database import Database
+from wagate.storage.directory import Account, Client, Directory
+from wagate.storage.live import LiveDirectory
+
+
+class Accounts:
+    """Reads the live directory; writes only when an account is new."""
+
+    def __init__(self, database: Database, live: LiveDirectory, *, most: int) -> None:
+        """``most``: accounts a client may have (``limits.accounts``)."""
+        self._database = database
+        self._live = live
+        self._most = most
+
+    @property
+    def directory(self) -> Directory:
+        """The snapshot of now."""
+        return self._live.now
+
+    async def ensure(self, name: str, client: Client, *, provider: str, phone: str) -> Account:
+        """The client's account of this name, made if there is none.
+
+        Raises:
+            NotFoundError: the name is another client's.
+            ConflictError: the client has as many accounts as ``limits.accounts`` allows.
+        """
+        found = self.directory.accounts.get(name)
+        if found is None:
+            new = NewAccount(name=name, client_id=client.id, provider=provider, phone=phone)
+            if not await self._database.write(ensure_account, new, self._most):
+                raise ConflictError(f"this client has {self._most} accounts, as many as limits.accounts allows")
+            await self._live.reload()
+            found = self.directory.accounts[name]
+        if found.client_id != client.id:
+            raise NotFoundError(f"no account {name!r}")
+        return found

@@ -1,0 +1,64 @@
+"""How many jobs of a client wait, and how long jobs like these have taken."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict, deque
+
+import msgspec
+from peewee import Database as Peewee
+
+from wagate.clock import Clock
+from wagate.storage.database import Database
+from wagate.storage.statement import rows
+
+FRESH = 1.0
+"""Seconds for which a count from the table is trusted; what comes in meanwhile is added to it."""
+REMEMBERED = 100
+BEFORE_ANY = "2-5 seconds"
+"""The specification's own estimate, until there are figures."""
+
+
+class _Waiting(msgspec.Struct):
+    count: int
+    counted_at: float
+
+
+class Positions:
+    """Counts by the table, at most once a second for each client; durations of the last 100 from memory."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._waiting: dict[int, _Waiting] = {}
+        self._durations: dict[int, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+
+    def note_done(self, client_id: int, seconds: float) -> None:
+        """A delivery of this client was done, so long after it came in."""
+        self._durations[client_id].append(seconds)
+
+    async def of(self, client_id: int, *, added: int) -> tuple[int, str]:
+        """Place in the queue of a job just stored (``added`` 1), or of one stored before (0), and the estimate."""
+        waiting = self._waiting.get(client_id)
+        if waiting is None or self._clock.monotonic() - waiting.counted_at > FRESH:
+            count = await self._database.read(count_waiting, client_id)
+            waiting = self._waiting[client_id] = _Waiting(count, self._clock.monotonic())
+        else:
+            waiting.count += added
+        return max(1, waiting.count), estimate(self._durations.get(client_id, ()))
+
+
+def estimate(durations: deque[float] | tuple[()]) -> str:
+    """``p50-p95 seconds``, whole seconds, rounded up."""
+    if len(durations) < 2:
+        return BEFORE_ANY
+    cuts = statistics.quantiles(durations, n=20, method="inclusive")
+    middle, high = max(1, math.ceil(cuts[9])), max(1, math.ceil(cuts[18]))
+    return f"{middle}-{max(high, middle)} seconds"
+
+
+def count_waiting(database: Peewee, client_id: int) -> int:
+    """Unsettled deliveries of a client."""
+    [(count,)] = rows(database, "SELECT count(*) FROM deliveries WHERE NOT settled AND client_id = ?", (client_id,))
+    return int(count)

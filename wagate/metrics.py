@@ -1,0 +1,29 @@
+"""What Prometheus can ask: one registry a process, filled by the parts themselves."""
+
+from __future__ import annotations
+
+import re
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.registry import Collector
+
+__all__ = ["Collector", "CollectorRegistry", "Counter", "Gauge", "Histogram", "HttpMetrics", "generate_latest"]
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_WORDS = re.compile(r"\(\?P<(\w+)>[^)]*\)|\[[^]]*\][+*]?")
+
+
+class HttpMetrics:
+    """Requests taken in, by the shape of their path and the status answered."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter("wagate_intake_requests", "Webhooks taken in", ["path", "status"], registry=registry)
+        self._seconds = Histogram(
+            "wagate_intake_seconds", "Time to the answer, committed", ["path"], registry=registry, buckets=_BUCKETS
+        )
+
+    def count(self, pattern: str, status: int, seconds: float) -> None:
+        """One request answered; ``pattern`` is the door's regular expression."""
+        path = _WORDS.sub("*", pattern)
+        self._requests.labels(path, str(status)).inc()
+        self._seconds.labels(path).observe(seconds)

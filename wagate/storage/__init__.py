@@ -1,0 +1,1 @@
+"""Storage: peewee over SQLite or PostgreSQL, one writer with group commit."""

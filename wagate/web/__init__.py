@@ -1,0 +1,1 @@
+"""HTTP: the hot intake path, the API, authentication, errors."""
