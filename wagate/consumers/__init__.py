@@ -1,0 +1,1 @@
+"""The consumers' side: fetch keys, run handlers, settle, record, ack."""
