@@ -1,11 +1,10 @@
 """Real Valkey servers for tests: embedded as the product runs it, and external over TCP as an operator's own.
 
-Use with ``pytest_plugins = ("tests.valkey",)``.
+Use with ``pytest_plugins = ("tests.valkey",)``. It asserts nothing itself: PYTEST_DONT_REWRITE.
 """
 
 from __future__ import annotations
 
-import queue as queue_module
 import shutil
 import socket
 import subprocess
@@ -13,9 +12,11 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Protocol, TypeVar
 
 import pytest
 import trio
@@ -25,6 +26,8 @@ from wagate.queue.binary import valkey_binary
 from wagate.queue.embedded import EmbeddedValkey, embedded_valkey
 from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
+
+T = TypeVar("T")
 
 
 def free_port() -> int:
@@ -106,25 +109,54 @@ def embedded_url() -> Iterator[str]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+class RunsInTrio(Protocol):
+    """Runs async work from code that is not async."""
+
+    def __call__(self, work: Callable[[], Awaitable[T]]) -> T: ...
+
+
+@contextmanager
+def trio_in_a_thread() -> Iterator[RunsInTrio]:
+    """A trio of its own in a thread, for fixtures and state machines that are not async."""
+    started: SimpleQueue[tuple[trio.Event, trio.lowlevel.TrioToken]] = SimpleQueue()
+
+    async def live() -> None:
+        over = trio.Event()
+        started.put((over, trio.lowlevel.current_trio_token()))
+        await over.wait()
+
+    thread = threading.Thread(target=trio.run, args=(live,))
+    thread.start()
+    over, token = started.get(timeout=20)
+
+    def run(work: Callable[[], Awaitable[T]]) -> T:
+        return trio.from_thread.run(work, trio_token=token)
+
+    try:
+        yield run
+    finally:
+        token.run_sync_soon(over.set)
+        thread.join(timeout=20)
+
+
 @contextmanager
 def embedded_in_a_thread(data: Path) -> Iterator[EmbeddedValkey]:
-    """Run the embedded server for code that is not async: in a trio of its own, in a thread."""
-    started: queue_module.SimpleQueue[tuple[EmbeddedValkey, trio.Event, trio.lowlevel.TrioToken]]
-    started = queue_module.SimpleQueue()
+    """Run the embedded server for code that is not async."""
+    started: SimpleQueue[tuple[EmbeddedValkey, trio.Event, trio.lowlevel.TrioToken]] = SimpleQueue()
 
-    async def run() -> None:
+    async def live() -> None:
         async with embedded_valkey(data) as server:
-            done = trio.Event()
-            started.put((server, done, trio.lowlevel.current_trio_token()))
-            await done.wait()
+            over = trio.Event()
+            started.put((server, over, trio.lowlevel.current_trio_token()))
+            await over.wait()
 
-    thread = threading.Thread(target=trio.run, args=(run,))
+    thread = threading.Thread(target=trio.run, args=(live,))
     thread.start()
-    server, done, token = started.get(timeout=20)
+    server, over, token = started.get(timeout=20)
     try:
         yield server
     finally:
-        token.run_sync_soon(done.set)
+        token.run_sync_soon(over.set)
         thread.join(timeout=20)
 
 

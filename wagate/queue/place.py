@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -25,6 +26,12 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     def config(self) -> Path:
         """Generated at each start."""
         return self.folder / "valkey.conf"
+
+    @property
+    def config_argument(self) -> str:
+        """The configuration's path as Valkey wants it: with wildcards in it it is a pattern."""
+        path = str(self.config)
+        return re.sub(r"([\\?*\[])", r"\\\1", path) if re.search(r"[?*\[]", path) else path
 
     @property
     def pidfile(self) -> Path:

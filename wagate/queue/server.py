@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 START_LIMIT = 30.0
 """Seconds until a started server must answer; it reads its append-only file before it does."""
-SURVIVOR_LIMIT = 3.0
+SURVIVOR_LIMIT = 2.0
 """Seconds without an answer after which a survivor is stopped instead of taken over."""
 STOP_LIMITS = (5.0, 2.0, 5.0)
 """Seconds given to SHUTDOWN, to SIGTERM, to SIGKILL."""
@@ -132,7 +132,7 @@ def _pid_of_ours(place: Place) -> int | None:
         pid = int(place.pidfile.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
-    return pid if str(place.config) in _command_line(pid) else None
+    return pid if place.config_argument in _command_line(pid) else None
 
 
 def _command_line(pid: int) -> str:
@@ -179,7 +179,7 @@ async def _start(place: Place, held: int, maxmemory: str) -> Server:
     place.socket.unlink(missing_ok=True)
     with place.log.open("ab") as output:
         process = await trio.lowlevel.open_process(
-            [str(valkey_binary()), str(place.config)],
+            [str(valkey_binary()), place.config_argument],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
