@@ -16,18 +16,34 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pytest
 import trio
 
 from wagate.clock import Clock
+from wagate.errors import QueueError
 from wagate.queue.binary import valkey_binary
 from wagate.queue.embedded import EmbeddedValkey, embedded_valkey
 from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
 
 T = TypeVar("T")
+
+
+class LosesAnswers(RedisThread):
+    """A connection that breaks after the server has done the work."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.lose = False
+
+    async def run(self, name: str, prefix: str, *arguments: str | int) -> Any:
+        answer = await super().run(name, prefix, *arguments)
+        if self.lose:
+            self.lose = False
+            raise QueueError("the connection broke")
+        return answer
 
 
 def free_port() -> int:

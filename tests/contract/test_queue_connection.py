@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import uuid
-from typing import Any
 
 import pytest
 import trio
 
-from tests.valkey import external_valkey, free_port
+from tests.valkey import LosesAnswers, external_valkey, free_port
 from wagate.clock import Clock
 from wagate.errors import QueueError
 from wagate.queue.embedded import EmbeddedValkey
@@ -25,21 +24,6 @@ pytest_plugins = ("tests.valkey",)
 
 def bell(key: str, id_: str = "1") -> Doorbell:
     return Doorbell(key=key, target="t", id=id_)
-
-
-class LosesAnswers(RedisThread):
-    """A connection that breaks after the server has done the work."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.lose = False
-
-    async def run(self, name: str, prefix: str, *arguments: str | int) -> Any:
-        answer = await super().run(name, prefix, *arguments)
-        if self.lose:
-            self.lose = False
-            raise QueueError("the connection broke")
-        return answer
 
 
 async def pump_until_it_works(queue: Queue, want: int) -> Pumped:
