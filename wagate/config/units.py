@@ -23,10 +23,10 @@ _BYTES: Final = {"": 1, "b": 1} | {
     for power, letter in enumerate("kmgt", start=1)
     for ending, base in (("", 1024), ("ib", 1024), ("b", 1000))
 }
-_PART: Final = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)(ms|[smhdw])")
-_DURATION: Final = re.compile(rf"(?:{_PART.pattern})+")
-_SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,6})?) ?([a-z]{0,3})")
-_RATE: Final = re.compile(r"(\d{1,9}) ?/ ?([a-z]{1,6})")
+_PART: Final = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)(ms|[smhdw])", re.ASCII)
+_DURATION: Final = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
+_SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,6})?) ?([a-z]{0,3})", re.ASCII)
+_RATE: Final = re.compile(r"(\d{1,9}) ?/ ?([a-z]{1,6})", re.ASCII)
 
 
 class Duration(float):
@@ -44,7 +44,8 @@ class Duration(float):
         """The shortest text that reads back as the same duration, to the millisecond."""
         left = round(float(self) * 1000)
         parts: list[str] = []
-        for unit in ("d", "h", "m", "s", "ms"):
+        # A day or so reads better in hours: "24h", "36h", but "30d".
+        for unit in ("d", "h", "m", "s", "ms") if left >= 2 * 86_400_000 else ("h", "m", "s", "ms"):
             count, left = divmod(left, round(_SECONDS[unit] * 1000))
             if count:
                 parts.append(f"{count}{unit}")
@@ -59,9 +60,7 @@ def _parse_duration(text: str) -> float:
     if compact == "0":
         return 0.0
     if not _DURATION.fullmatch(compact):
-        raise ValueError(
-            f'"{text}" is not a duration; write a number and a unit (ms, s, m, h, d), as in "10s" or "1h30m"'
-        )
+        raise ValueError(f'"{text}" is not a duration; write number and unit (ms, s, m, h, d), as in "10s" or "1h30m"')
     # Whole milliseconds, so that "0.1s" and "100ms" are one number.
     return sum(round(float(count) * _SECONDS[unit] * 1000) for count, unit in _PART.findall(compact)) / 1000
 
@@ -91,9 +90,7 @@ class Size(int):
 def _parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip().lower())
     if match is None or match[2] not in _BYTES:
-        raise ValueError(
-            f'"{text}" is not a size; write a number and a unit (B, KiB, MiB, GiB, kB, MB, GB), as in "10MiB"'
-        )
+        raise ValueError(f'"{text}" is not a size; write number and unit (B, KiB, MiB, GiB, kB, MB, GB), as in "10MiB"')
     return round(float(match[1]) * float(_BYTES[match[2]]))
 
 
