@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from wagate.clock import Clock
 from wagate.errors import ConflictError, NotFoundError
-from wagate.storage.accounts import NewAccount, ensure_account
+from wagate.storage.accounts import NewAccount, create_account
 from wagate.storage.database import Database
 from wagate.storage.directory import Account, Client, Directory
 from wagate.storage.live import LiveDirectory
@@ -12,10 +13,11 @@ from wagate.storage.live import LiveDirectory
 class Accounts:
     """Reads the live directory; writes only when an account is new."""
 
-    def __init__(self, database: Database, live: LiveDirectory, *, most: int) -> None:
+    def __init__(self, database: Database, live: LiveDirectory, clock: Clock, *, most: int) -> None:
         """``most``: accounts a client may have (``limits.accounts``)."""
         self._database = database
         self._live = live
+        self._clock = clock
         self._most = most
 
     @property
@@ -32,11 +34,19 @@ class Accounts:
         """
         found = self.directory.accounts.get(name)
         if found is None:
-            new = NewAccount(name=name, client_id=client.id, provider=provider, phone=phone)
-            if not await self._database.write(ensure_account, new, self._most):
-                raise ConflictError(f"this client has {self._most} accounts, as many as limits.accounts allows")
-            await self._live.reload()
-            found = self.directory.accounts[name]
+            found = await self._make(NewAccount(name=name, client_id=client.id, provider=provider, phone=phone))
         if found.client_id != client.id:
             raise NotFoundError(f"no account {name!r}")
         return found
+
+    async def _make(self, new: NewAccount) -> Account:
+        refused: ConflictError | None = None
+        try:
+            await self._database.write(create_account, new, now=self._clock.now(), most=self._most)
+        except ConflictError as error:  # made by another request at this moment, or one too many
+            refused = error
+        await self._live.reload()
+        made = self.directory.accounts.get(new.name)
+        if made is None:
+            raise refused or NotFoundError(f"account {new.name!r} was deleted at this moment; send it again")
+        return made

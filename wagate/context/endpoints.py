@@ -1,0 +1,160 @@
+"""Registered endpoints of one connector: rows in the table, a decrypted snapshot in memory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from wagate.clock import Clock
+from wagate.consumers.control import Control
+from wagate.hooks.views import Endpoint, EndpointChange, EndpointSecret, NewEndpoint, Page
+from wagate.storage.database import Database
+from wagate.storage.live import LiveDirectory
+from wagate.storage.rows import WebhookRow
+from wagate.storage.webhooks import (
+    NewWebhook,
+    WebhookChange,
+    all_webhooks,
+    create_webhook,
+    delete_webhook,
+    get_webhook,
+    list_webhooks,
+    patch_webhook,
+    target_id,
+)
+
+Crypt = Callable[[str], str]
+
+
+class EndpointTable:
+    """`wagate.hooks.context.Endpoints` for one connector."""
+
+    def __init__(
+        self,
+        connector: str,
+        *,
+        database: Database,
+        live: LiveDirectory,
+        control: Control,
+        clock: Clock,
+        encrypt: Crypt,
+        decrypt: Crypt,
+    ) -> None:
+        self._connector = connector
+        self._database = database
+        self._live = live
+        self._control = control
+        self._clock = clock
+        self._encrypt = encrypt
+        self._decrypt = decrypt
+        self._snapshot: Mapping[int, Sequence[Endpoint]] = {}
+        live.on_change(self.reload)
+
+    def snapshot(self) -> Mapping[int, Sequence[Endpoint]]:
+        """Active endpoints by client id."""
+        return self._snapshot
+
+    async def reload(self) -> None:
+        """Replace the snapshot by what the table holds."""
+        active: dict[int, list[Endpoint]] = defaultdict(list)
+        for row in await self._database.read(all_webhooks, self._connector):
+            if row.is_active:
+                active[row.client_id].append(self._endpoint(row))
+        self._snapshot = active
+
+    async def create(self, endpoint: NewEndpoint) -> Endpoint:
+        """Store one. ConflictError when (client, phone_number, name) is taken."""
+        new = NewWebhook(
+            client_id=endpoint.client_id,
+            phone_number=endpoint.phone_number,
+            name=endpoint.name,
+            webhook_url=endpoint.webhook_url,
+            max_retries=endpoint.max_retries,
+            events=endpoint.events,
+            format=endpoint.format,
+            headers=self._seal(endpoint.headers),
+            secrets=self._seal(endpoint.secrets),
+            metadata=endpoint.metadata,
+        )
+        row = await self._database.write(create_webhook, self._connector, new, now=self._clock.now())
+        await self._live.reload()
+        return self._endpoint(row)
+
+    async def get(self, endpoint_id: str) -> Endpoint:
+        """One with its health. NotFoundError."""
+        return self._endpoint(await self._database.read(get_webhook, self._connector, endpoint_id))
+
+    async def page(
+        self, *, client_id: int | None, limit: int, cursor: str | None, phone_number: str | None
+    ) -> Page[Endpoint]:
+        """A page, newest first."""
+        page = await self._database.read(
+            list_webhooks,
+            self._connector,
+            limit=limit,
+            cursor=cursor,
+            client_id=client_id,
+            phone_number=phone_number,
+        )
+        return Page(data=[self._endpoint(row) for row in page.data], next_cursor=page.next_cursor)
+
+    async def change(self, endpoint_id: str, change: EndpointChange) -> Endpoint:
+        """Change what is set; switching one on again clears its failed or disabled state and lets go what waited."""
+        fields: dict[str, Any] = {name: value for name, value in _set_fields(change) if value is not UNSET}
+        for sealed in ("headers", "secrets"):
+            if sealed in fields:
+                fields[sealed] = self._seal(fields[sealed])
+        row = await self._database.write(
+            patch_webhook, self._connector, endpoint_id, WebhookChange(**fields), now=self._clock.now()
+        )
+        await self._live.reload()
+        if fields.get("is_active"):
+            await self._control.reopen(target_id(self._connector, endpoint_id))
+        return self._endpoint(row)
+
+    async def delete(self, endpoint_id: str) -> None:
+        """Delete it and cancel what waits for it."""
+        await self._database.write(delete_webhook, self._connector, endpoint_id, now=self._clock.now())
+        await self._live.reload()
+
+    async def recover(self, endpoint_id: str, *, since: float) -> int:
+        """Replay what failed for good in the last ``since`` seconds, in order; how many."""
+        return await self._control.recover(target_id(self._connector, endpoint_id), since=since)
+
+    def _seal(self, value: Any) -> str:
+        return self._encrypt(msgspec.json.encode(value).decode())
+
+    def _open(self, sealed: str, kind: Any) -> Any:
+        return msgspec.json.decode(self._decrypt(sealed), type=kind) if sealed else kind()
+
+    def _endpoint(self, row: WebhookRow) -> Endpoint:
+        return Endpoint(
+            id=row.id,
+            client_id=row.client_id,
+            tenant_id=row.tenant,
+            phone_number=row.phone_number,
+            name=row.name,
+            webhook_url=row.webhook_url,
+            is_active=row.is_active,
+            status=row.status,
+            failure_count=row.failure_count,
+            max_retries=row.max_retries,
+            events=row.events,
+            format=row.format,
+            metadata=row.metadata,
+            headers=self._open(row.headers, dict[str, str]),
+            secrets=self._open(row.secrets, list[EndpointSecret]),
+            last_error=row.last_error,
+            last_success_at=row.last_success_at,
+            last_attempt_at=row.last_attempt_at,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+
+
+def _set_fields(change: EndpointChange) -> list[tuple[str, Any]]:
+    return [(name, getattr(change, name)) for name in change.__struct_fields__]

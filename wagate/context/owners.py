@@ -1,0 +1,49 @@
+"""Accounts and clients as plugins see them: the live directory, without credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wagate.hooks.contracts import AccountView, ClientView
+from wagate.storage.directory import Account, Client
+from wagate.storage.live import LiveDirectory
+
+
+class Owners:
+    """`wagate.hooks.context.Accounts`."""
+
+    def __init__(self, live: LiveDirectory) -> None:
+        self._live = live
+
+    def get(self, name: str) -> AccountView | None:
+        """One account."""
+        found = self._live.now.accounts.get(name)
+        return None if found is None else _account(found)
+
+    def by_phone(self, client_id: int, phone: str) -> AccountView | None:
+        """A client's account with this number."""
+        found = self._live.now.by_phone.get((client_id, phone))
+        return None if found is None else _account(found)
+
+    def client(self, client_id: int) -> ClientView | None:
+        """One client."""
+        found = self._live.now.clients.get(client_id)
+        return None if found is None else _client(found)
+
+    def clients(self) -> Sequence[ClientView]:
+        """All clients."""
+        return [_client(each) for each in self._live.now.clients.values()]
+
+
+def _account(account: Account) -> AccountView:
+    return AccountView(
+        name=account.name,
+        client_id=account.client_id,
+        provider=account.provider,
+        phone=account.phone,
+        metadata=account.metadata,
+    )
+
+
+def _client(client: Client) -> ClientView:
+    return ClientView(id=client.id, slug=client.slug, name=client.name)
