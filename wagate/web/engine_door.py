@@ -11,7 +11,7 @@ from wagate.hooks.contracts import Identity
 from wagate.inbound.accounts import Accounts
 from wagate.inbound.chats import digits_of
 from wagate.inbound.engine import EngineMessage, parse_engine
-from wagate.inbound.jsonbody import read_json
+from wagate.inbound.jsonbody import read_object
 from wagate.inbound.position import Positions
 from wagate.inbound.receive import Receiver
 from wagate.storage.directory import Account, Client
@@ -52,7 +52,7 @@ class EngineDoor:
         token = token_of(headers.get("authorization"), headers.get("x-api-key"))
         identity = self._auth.identify(token, address=request.address)
         self._limit.spend(identity.tenant or "admin")
-        message = parse_engine(read_json(body))
+        message = parse_engine(read_object(body))
         client = self._client(identity, message.tenant_id)
         account = await self._account(client, message)
         [stored] = await self._receiver.receive(account, [message.event], body)

@@ -12,7 +12,7 @@ import msgspec
 from wagate.errors import BadRequestError, NotFoundError, UnauthorizedError
 from wagate.hooks.contracts import Identity
 from wagate.inbound.accounts import Accounts
-from wagate.inbound.jsonbody import read_json
+from wagate.inbound.jsonbody import read_object
 from wagate.inbound.receive import Receiver
 from wagate.inbound.session_events import parse_session
 from wagate.storage.directory import Account
@@ -42,7 +42,7 @@ class SessionDoor:
             return self._challenge(request, name)
         account = await self._account(request, name, body)
         self._limit.spend(account.tenant)
-        events = parse_session(read_json(body), account=account.name)
+        events = parse_session(read_object(body), account=account.name, phone=account.phone)
         stored = await self._receiver.receive(account, events, body)
         answer = {
             "success": True,

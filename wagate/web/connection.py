@@ -1,0 +1,221 @@
+"""hypercorn's connection, cheaper: one write per response, one keep-alive deadline, no task or channel for either.
+
+The protocols (h11, h2, wsproto) and all that they decide stay hypercorn's. Only how bytes leave, how a quiet connection
+is noticed, and how events reach the application are replaced.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from math import inf
+
+import h11
+import trio
+from hypercorn.config import Config
+from hypercorn.events import Closed, Event, RawData
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import AppWrapper, ConnectionState
+
+from wagate.web.inbox import spawn_app
+
+HOLD = 64 * 1024
+"""Bytes of an unfinished response that may wait; also the most that is written under one deadline."""
+WRITE_TIMEOUT = 60.0
+"""Seconds within which the peer must take HOLD bytes."""
+READ_TIMEOUT = 30.0
+"""Seconds that a request's body may pause, unless ``config.read_timeout`` says otherwise."""
+CLOSE_TIMEOUT = 5.0
+"""Seconds for the farewell of a connection (TLS close_notify to a peer that no longer reads)."""
+
+Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
+
+
+class ServerContext(WorkerContext):
+    """What all connections of a server share."""
+
+    def __init__(self) -> None:
+        super().__init__(max_requests=None)
+        self.connections: set[Connection] = set()
+        """Those that are open."""
+        self._unfinished: set[Connection] = set()
+        self._wake = trio.Event()
+
+    def flush_later(self, connection: Connection) -> None:
+        """Have what the connection holds sent, unless its application finishes the response before it goes to sleep."""
+        self._unfinished.add(connection)
+        self._wake.set()
+
+    async def flush_unfinished(self) -> None:
+        """Send what applications left unfinished when they went to sleep; for ever, one task for all connections.
+
+        trio wakes it only when the application that held the bytes has given up its turn, so a response that
+        is made in one go is written by its application alone, in one piece.
+        """
+        async with trio.open_nursery() as nursery:
+            while True:
+                await self._wake.wait()
+                self._wake = trio.Event()
+                unfinished, self._unfinished = self._unfinished, set()
+                for connection in unfinished:
+                    if connection.held and not connection.send_lock.locked():
+                        nursery.start_soon(connection.guard, connection.flush)
+
+    async def stop(self, cut_at: float) -> None:
+        """Close what is idle now, the rest after its response; no write lasts beyond ``cut_at`` (trio's clock)."""
+        await self.terminated.set()
+        for connection in self.connections:
+            connection.finish(cut_at)
+
+
+class KeepAlive:
+    """Stands in for hypercorn's idle task, started and cancelled per request: one scope, whose deadline moves."""
+
+    def __init__(self, context: WorkerContext, timeout: float) -> None:
+        self._context = context
+        self._timeout = timeout
+        self.scope = trio.CancelScope()
+        """Around the connection's reads; its deadline is infinite while a request runs."""
+
+    async def restart(self, *_: object) -> None:
+        """The connection is idle from now on."""
+        self.scope.deadline = -inf if self._context.terminated.is_set() else trio.current_time() + self._timeout
+
+    async def stop(self) -> None:
+        """A request has begun."""
+        self.scope.deadline = inf
+
+    def expire_if_idle(self) -> None:
+        """Let an idle connection end now."""
+        if self.scope.deadline < inf:
+            self.scope.deadline = -inf
+
+
+class Connection(TCPServer):
+    """One connection. What goes wrong in it, in hypercorn's protocols too, ends it and nothing else."""
+
+    context: ServerContext
+
+    def __init__(
+        self, app: AppWrapper, config: Config, context: ServerContext, state: ConnectionState, stream: Stream
+    ) -> None:
+        super().__init__(app, config, context, state, stream)  # type: ignore[arg-type]  # Plain streams too.
+        self.keep_alive = KeepAlive(context, config.keep_alive_timeout)
+        self.idle_task = self.keep_alive  # type: ignore[assignment]
+        self.held = bytearray()
+        """Bytes of an unfinished response, waiting for the rest of it."""
+        self._writing = trio.CancelScope()
+        self._cut_at = inf
+
+    async def run(self) -> None:
+        """Serve the connection until either side ends it."""
+        self.context.connections.add(self)
+        try:
+            await self.guard(super().run)
+        finally:
+            self.context.connections.discard(self)
+
+    async def guard(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do ``work``; what it raises is this connection's end, and nobody else's."""
+        try:
+            await work()
+        except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # The peer is gone; it knows.
+        except* Exception:  # noqa: BLE001  (the edge of the connection's task)
+            await self.config.log.exception("Error in a connection")
+
+    async def protocol_send(self, event: Event) -> None:
+        """Hold what belongs to an unfinished HTTP/1 response; send all else, and what is held before it, now."""
+        if isinstance(event, RawData):
+            self.held += event.data
+            if self._response_state() is h11.SEND_BODY and len(self.held) < HOLD:
+                self.context.flush_later(self)
+            else:
+                await self.flush()
+        else:
+            if isinstance(event, Closed):
+                await self.flush()
+            await super().protocol_send(event)
+
+    def _response_state(self) -> object:
+        """Where the response stands, by h11: SEND_BODY, then DONE or MUST_CLOSE. None for HTTP/2 and WebSocket."""
+        protocol = self.protocol.protocol
+        return protocol.connection.our_state if isinstance(protocol, H11Protocol) else None
+
+    async def flush(self) -> None:
+        """Send what is held, after what others are sending. A peer that takes nothing is taken for gone."""
+        if not self.held:
+            return
+        try:
+            self.send_lock.acquire_nowait()  # The lock's own acquire would always give up the turn.
+        except trio.WouldBlock:
+            await self.send_lock.acquire()
+        try:
+            while self.held:
+                data, self.held = memoryview(self.held), bytearray()
+                sent = self._write_now(data)
+                if sent < len(data):
+                    await self._write(data[sent:])
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            await self.protocol.handle(Closed())
+        finally:
+            self.send_lock.release()
+
+    def _write_now(self, data: memoryview) -> int:
+        """Bytes that the system takes at once: nearly always all of a finished response, so that nobody has to wait.
+
+        Only for those: who sends without end must give up its turn now and then, and ``send_all`` sees to that.
+        """
+        finished = self._response_state() in (h11.DONE, h11.MUST_CLOSE)
+        if not finished or len(data) > HOLD or not isinstance(self.stream, trio.SocketStream):
+            return 0
+        try:
+            return os.write(self.stream.socket.fileno(), data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise trio.BrokenResourceError from error
+
+    async def _write(self, data: memoryview) -> None:
+        # Shielded as hypercorn's: an application's own timeout must not cut a response in two.
+        with trio.CancelScope(shield=True) as self._writing:
+            for start in range(0, len(data), HOLD):
+                self._writing.deadline = min(trio.current_time() + WRITE_TIMEOUT, self._cut_at)
+                await self.stream.send_all(data[start : start + HOLD])
+        if self._writing.cancelled_caught:
+            await trio.aclose_forcefully(self.stream)
+            raise trio.BrokenResourceError
+
+    def finish(self, cut_at: float) -> None:
+        """Close when idle, now or after the request that runs; writes end at ``cut_at``."""
+        self._cut_at = cut_at
+        self._writing.deadline = min(self._writing.deadline, cut_at)
+        self.keep_alive.expire_if_idle()
+
+    async def _read_data(self) -> None:
+        # hypercorn makes its task group inside run(); this is the first place to reach it, before any request.
+        self._task_group.spawn_app = partial(spawn_app, self._task_group)  # type: ignore[method-assign]
+        with self.keep_alive.scope, suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            while data := await self._receive():
+                await self.protocol.handle(RawData(bytes(data)))
+            await self.protocol.handle(RawData(b""))
+        await self.protocol.handle(Closed())
+        if self.keep_alive.scope.cancelled_caught:
+            await self._close()
+
+    async def _receive(self) -> bytes | bytearray:
+        """What the peer sent; nothing when it ended, or left its request's body unfinished for too long."""
+        protocol = self.protocol.protocol
+        if not isinstance(protocol, H11Protocol) or protocol.connection.their_state is not h11.SEND_BODY:
+            return await self.stream.receive_some(MAX_RECV)
+        with trio.move_on_after(self.config.read_timeout or READ_TIMEOUT):
+            return await self.stream.receive_some(MAX_RECV)
+        return b""
+
+    async def _close(self) -> None:
+        with trio.move_on_after(CLOSE_TIMEOUT):
+            await super()._close()

@@ -1,0 +1,61 @@
+"""What waits between a connection and its application: hypercorn's channel without its trips to the scheduler."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import trio
+from hypercorn.config import Config
+from hypercorn.trio.task_group import TaskGroup, _handle
+from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, Scope
+
+LAST = frozenset({"http.disconnect", "websocket.disconnect"})
+"""The types of the events after which the ASGI specification has no other."""
+
+
+class Inbox:
+    """At most ``limit`` events on their way to an application; ``put`` waits while it is full.
+
+    The disconnect never waits: an application that answers without reading a large body, and is gone, would
+    otherwise leave the connection waiting for room for ever.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._events: deque[ASGIReceiveEvent] = deque()
+        self._closed = False
+        self._readers = trio.lowlevel.ParkingLot()
+        self._writers = trio.lowlevel.ParkingLot()
+
+    async def put(self, event: ASGIReceiveEvent) -> None:
+        """Add an event, waiting for room. After the disconnect, events are dropped."""
+        if event["type"] in LAST:
+            self._writers.unpark_all()
+        else:
+            while len(self._events) >= self._limit and not self._closed:
+                await self._writers.park()
+        if not self._closed:
+            self._closed = event["type"] in LAST
+            self._events.append(event)
+            self._readers.unpark()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """The next event, the ASGI ``receive``. Waits for ever after the disconnect was taken, as hypercorn's does."""
+        while not self._events:
+            await self._readers.park()
+        self._writers.unpark()
+        return self._events.popleft()
+
+
+async def spawn_app(
+    task_group: TaskGroup,
+    app: AppWrapper,
+    config: Config,
+    scope: Scope,
+    send: Callable[[ASGISendEvent | None], Awaitable[None]],
+) -> Callable[[ASGIReceiveEvent], Awaitable[None]]:
+    """Run the application in the task group; what puts events into its inbox. Stands in for ``TaskGroup.spawn_app``."""
+    inbox = Inbox(config.max_app_queue_size)
+    task_group.spawn(_handle, app, config, scope, inbox.receive, send, trio.to_thread.run_sync, trio.from_thread.run)
+    return inbox.put
