@@ -53,8 +53,10 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
-    [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+async def serving(
+    handler: Handler, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[Server]:
+    [listener] = await trio.open_tcp_listeners(0, host=host)
     server = Server(listener.socket.getsockname()[1])
 
     async def serve(stream: trio.SocketStream) -> None:

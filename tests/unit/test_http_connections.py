@@ -36,10 +36,22 @@ async def test_a_connection_is_kept_for_the_next_request() -> None:
 
 
 async def test_a_server_that_closes_idle_connections_costs_no_failed_attempt() -> None:
-    async with serving(answering(OK, then_close=True)) as server, client() as http:
-        for number in range(1, 6):
-            assert (await http.request("POST", server.url(), content=b"x")).status == 200
-            assert server.connections == number
+    answered, closed = trio.Event(), trio.Event()
+
+    async def close_later(stream: trio.SocketStream) -> None:
+        await read_request(stream)
+        await stream.send_all(OK)
+        await answered.wait()
+        await trio.aclose_forcefully(stream)
+        closed.set()
+
+    async with serving(close_later) as server, client() as http:
+        assert (await http.request("POST", server.url(), content=b"x")).status == 200
+        assert len(http._idle) == 1
+        answered.set()
+        await closed.wait()
+        assert (await http.request("POST", server.url(), content=b"x")).status == 200
+        assert server.connections == 2
 
 
 class Blind(Stream):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+from contextlib import ExitStack
 from ipaddress import ip_address, ip_network
 
 import httpcore2
 import httpx2
+import psutil
 import pytest
 import trio
 
@@ -55,6 +58,21 @@ async def test_the_next_address_is_tried_when_one_refuses() -> None:
         assert (await http.request("POST", server.url(host="several.test"))).status == 200
 
 
+async def test_an_address_that_swallows_packets_does_not_use_up_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wagate.http.backend.PATIENCE", 0.1)
+    names = Names(slow_test=[["127.0.0.5", "127.0.0.1"]])
+    async with serving(answering(OK)) as server, client(resolver=Resolver(names)) as http:
+        with ExitStack() as sockets:
+            full = sockets.enter_context(socket.socket())
+            full.bind(("127.0.0.5", server.port))
+            full.listen(0)
+            for _ in range(3):  # Linux drops what comes to a full backlog
+                waiting = sockets.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(("127.0.0.5", server.port))
+            assert (await http.request("POST", server.url(host="slow.test"), timeout=5)).status == 200
+
+
 def test_the_families_take_turns() -> None:
     addresses = [ip_address(text) for text in ("2003::1", "2003::2", "1.1.1.1", "2003::3")]
     assert [str(address) for address in take_turns(addresses)] == ["2003::1", "1.1.1.1", "2003::2", "2003::3"]
@@ -86,6 +104,19 @@ async def test_our_own_listener_is_refused_under_any_address_of_this_machine() -
         async with client(guard=anywhere) as http:
             assert "gateway itself" in (await failing(http, server.url())).reason
             assert "gateway itself" in (await failing(http, server.url(host="127.9.9.9"))).reason
+
+
+async def test_our_own_listener_is_refused_when_another_address_of_this_machine_leads_to_it() -> None:
+    addresses = [entry.address for entries in psutil.net_if_addrs().values() for entry in entries]
+    others = [text for text in addresses if text.count(".") == 3 and not text.startswith("127.")]
+    if not others:
+        pytest.skip("this machine has no address but loopback")
+    async with serving(answering(OK), host="0.0.0.0") as server:
+        everything = (ip_network("0.0.0.0/0"),)
+        async with client(guard=Guard(allow_networks=everything)) as http:
+            assert (await http.request("POST", server.url(host=others[0]))).status == 200
+        async with client(guard=Guard(allow_networks=everything, listening=(("0.0.0.0", server.port),))) as http:
+            assert "gateway itself" in (await failing(http, server.url(host=others[0]))).reason
 
 
 async def test_check_tells_before_registration_what_a_request_would_meet() -> None:
