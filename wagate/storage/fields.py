@@ -106,7 +106,7 @@ class JsonColumn(peewee.Field):
 
     def db_value(self, value: Any) -> str | None:
         """To the column."""
-        return None if value is None else json_text(value)
+        return None if value is None and self.null else json_text(value)
 
     def python_value(self, value: Any) -> Any:
         """From the column."""

@@ -76,7 +76,9 @@ class Postgres:
         driver = next((each for each in chain(error) if isinstance(each, psycopg.Error)), error)
         state = str(getattr(driver, "sqlstate", None) or "")
         known = next((REASONS[prefix] for prefix in (state, state[:3], state[:2]) if prefix in REASONS), "")
-        first = " ".join(str(driver).split())[:300]
+        # The whole message shows values of the row; its first line does not.
+        primary = driver.diag.message_primary if isinstance(driver, psycopg.Error) else None
+        first = " ".join((primary or str(driver)).split())[:300]
         if self._password:
             first = first.replace(self._password, "***")
         known = known or ("can't be reached" if self.lost(error) else "failed")

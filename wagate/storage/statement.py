@@ -36,6 +36,11 @@ def rows(db: peewee.Database, text: str, params: Sequence[Any] = ()) -> list[tup
     return found
 
 
+def first(db: peewee.Database, query: Any) -> dict[str, Any] | None:
+    """The first row of a peewee query, column → Python value; None when there is none."""
+    return next(iter(query.limit(1).dicts().execute(db)), None)
+
+
 def run_many(db: peewee.Database, text: str, params: Sequence[Sequence[Any]]) -> None:
     """Execute one prepared statement for each row of ``params``."""
     if params:

@@ -1,0 +1,233 @@
+"""Lists, idempotency keys, plugin records and retention, on both databases."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.rows import NOW, intake, route
+from wagate.errors import NotFoundError, StorageError
+from wagate.events import Media
+from wagate.storage.backup import backup
+from wagate.storage.clients import ensure_default_client
+from wagate.storage.database import Database
+from wagate.storage.idempotency import Begun, InFlight, Mismatch, Replay, begin, finish, forget
+from wagate.storage.intake import Intake, store
+from wagate.storage.listing import (
+    DeliveryFilter,
+    EventFilter,
+    get_delivery,
+    get_event,
+    list_deliveries,
+    list_events,
+    raw_body,
+)
+from wagate.storage.records import delete_record, get_record, list_records, set_record
+from wagate.storage.retention import Ages, sweep
+from wagate.storage.statement import rows, run
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+async def put(database: Database, *items: Intake) -> None:
+    await database.write(store, list(items))
+
+
+async def test_an_event_is_read_back_as_it_was_stored(database: Database) -> None:
+    await database.write(ensure_default_client, now=NOW)
+    made = intake(
+        media=Media(mimetype="image/png", url="https://x", size=3),
+        extra={"ack": 2, "big": 10**30},
+        metadata={"inbox": 1},
+        contact_name="Zoë",
+        reply_to="wamid.0",
+        from_me=True,
+    )
+    await put(database, made)
+    assert await database.read(get_event, made.event.id) == made.event
+    assert await database.read(raw_body, made.event.id) == b"{}"
+    with pytest.raises(NotFoundError):
+        await database.read(get_event, made.event.id, client_id=2)
+
+
+async def test_events_are_listed_newest_first_page_by_page(database: Database) -> None:
+    await database.write(ensure_default_client, now=NOW)
+    items = [intake(chat=f"{n % 2}@c.us", created_at=NOW + n * HOUR, timestamp=NOW) for n in range(7)]
+    await put(database, *items)
+    seen, cursor = [], None
+    while True:
+        page = await database.read(list_events, limit=3, cursor=cursor)
+        seen += page.data
+        if (cursor := page.next_cursor) is None:
+            break
+    assert seen == [item.event for item in reversed(items)]
+    few = EventFilter(chat="1@c.us", since=NOW + HOUR, until=NOW + 5 * HOUR, client_id=1, account="main")
+    assert (await database.read(list_events, few, limit=50)).data == [items[3].event, items[1].event]
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        ({"client_id": 2}, {4}),
+        ({"handler": "n8n"}, {1}),
+        ({"target_id": "webhook:w2"}, {2}),
+        ({"account": "second"}, {3}),
+        ({"chat": "2@c.us"}, {2}),
+        ({"message_id": "wamid.3"}, {3}),
+        ({"status": "failed"}, {0}),
+        ({"mode": "pull"}, {1}),
+        ({"since": NOW + 3 * HOUR}, {3, 4}),
+        ({"until": NOW + HOUR}, {0}),
+        ({"status": "pending", "handler": "webhook", "client_id": 1}, {2, 3}),
+    ],
+)
+async def test_deliveries_are_filtered(database: Database, which: dict[str, Any], expected: set[int]) -> None:
+    routes = [route(), route("n8n:1", mode="pull"), route("webhook:w2"), route(), route()]
+    accounts = ["main", "main", "main", "second", "main"]
+    items = [
+        intake(
+            routes=(routes[n],),
+            account=accounts[n],
+            client_id=2 if n == 4 else 1,
+            chat=f"{n}@c.us",
+            message_id=f"wamid.{n}",
+            created_at=NOW + n * HOUR,
+        )
+        for n in range(5)
+    ]
+    await put(database, *items)
+    await database.write(run, "UPDATE deliveries SET status = 'failed' WHERE id = ?", (routes[0].delivery_id,))
+    page = await database.read(list_deliveries, DeliveryFilter(**which), limit=50)
+    found = [[each.delivery_id for each in routes].index(detail.delivery.id) for detail in page.data]
+    assert found == sorted(expected, reverse=True)
+    assert [detail.event.id for detail in page.data] == [items[n].event.id for n in found]
+
+
+async def test_a_delivery_comes_with_its_attempts_and_is_found_by_its_event(database: Database) -> None:
+    item = intake()
+    await put(database, item)
+    delivery_id = item.routes[0].delivery_id
+    for number in (1, 2):
+        await database.write(
+            run,
+            "INSERT INTO attempts (delivery_id, number, started_at, duration_ms, http_status, error) "
+            "VALUES (?, ?, ?, 12, 503, 'Server error (503)')",
+            (delivery_id, number, NOW.isoformat()),
+        )
+    found = await database.read(get_delivery, delivery_id, client_id=1)
+    assert [(a.number, a.started_at, a.http_status) for a in found.attempts] == [(1, NOW, 503), (2, NOW, 503)]
+    assert await database.read(get_delivery, item.event.id) == found
+    with pytest.raises(NotFoundError):
+        await database.read(get_delivery, delivery_id, client_id=2)
+
+
+async def test_an_idempotency_key_answers_the_same_again(database: Database) -> None:
+    mine = {"client": "1", "key": "k"}
+    assert await database.write(begin, **mine, body_hash="h", now=NOW) == Begun()
+    assert await database.write(begin, **mine, body_hash="h", now=NOW) == InFlight()
+    assert await database.write(begin, client="2", key="k", body_hash="h", now=NOW) == Begun()
+    await database.write(finish, **mine, status=201, content_type="application/json", body=b'{"id":1}')
+    assert await database.write(begin, **mine, body_hash="h", now=NOW + HOUR) == Replay(
+        201, "application/json", b'{"id":1}'
+    )
+    assert await database.write(begin, **mine, body_hash="other", now=NOW) == Mismatch()
+    await database.write(forget, **mine)
+    assert await database.write(begin, **mine, body_hash="other", now=NOW) == Mismatch()
+    assert await database.write(begin, **mine, body_hash="other", now=NOW + 25 * HOUR) == Begun()
+    await database.write(forget, **mine)
+    assert await database.write(begin, **mine, body_hash="h", now=NOW) == Begun()
+
+
+async def test_a_key_whose_process_died_can_be_used_again(database: Database) -> None:
+    mine = {"client": "1", "key": "k", "body_hash": "h"}
+    await database.write(begin, **mine, now=NOW)
+    assert await database.write(begin, **mine, now=NOW + timedelta(seconds=59)) == InFlight()
+    assert await database.write(begin, **mine, now=NOW + timedelta(seconds=61)) == Begun()
+
+
+async def test_a_plugins_records_are_its_own(database: Database) -> None:
+    for key, value in (("chat/a", {"n": 1}), ("chat/b", [1, "\0"]), ("Chat/c", None), ("x", "y")):
+        await database.write(set_record, "chatwoot", key, value, now=NOW)
+    await database.write(set_record, "chatwoot", "chat/a", 7, now=NOW)
+    await database.write(set_record, "other", "chat/a", 8, now=NOW)
+    assert await database.read(list_records, "chatwoot", "chat/") == {"chat/a": 7, "chat/b": [1, "\ufffd"]}
+    assert await database.read(get_record, "chatwoot", "x") == "y"
+    assert await database.write(delete_record, "chatwoot", "x")
+    assert not await database.write(delete_record, "chatwoot", "x")
+    assert await database.read(get_record, "chatwoot", "x") is None
+
+
+async def test_old_events_go_but_for_those_that_wait_or_failed(database: Database) -> None:
+    waiting, done, failed, young, unrouted = items = [
+        intake("w"),
+        intake("d"),
+        intake("f"),
+        intake("y", created_at=NOW + 20 * DAY),
+        msgspec.structs.replace(intake("u", routes=()), unrouted=True),
+    ]
+    await put(database, *items)
+    for item, status in ((done, "delivered"), (failed, "failed"), (young, "delivered")):
+        text = "UPDATE deliveries SET status = ?, settled = ? WHERE event_id = ?"
+        await database.write(run, text, (status, True, item.event.id))
+    await database.write(begin, client="1", key="k", body_hash="h", now=NOW)
+    gone = await sweep(database, Ages(), now=NOW + 31 * DAY)
+    assert gone == {"events": 1, "dedupe": 5, "idempotency": 1, "lanes": 0}
+    left = {each.id for each in (await database.read(list_events, limit=50)).data}
+    assert left == {item.event.id for item in (waiting, failed, young, unrouted)}
+    await database.write(run, "UPDATE deliveries SET settled = ?, status = 'delivered'", (True,))
+    await database.write(run, "UPDATE events SET unrouted = ?", (False,))
+    gone = await sweep(database, Ages(), now=NOW + 91 * DAY)
+    assert gone["events"] == 4
+    assert await database.read(rows, "SELECT count(*) FROM deliveries") == [(0,)]
+
+
+async def test_failed_events_are_kept_for_their_own_time(database: Database) -> None:
+    item = intake()
+    await put(database, item)
+    await database.write(run, "UPDATE deliveries SET status = 'failed', settled = ?", (True,))
+    assert (await sweep(database, Ages(), now=NOW + 89 * DAY))["events"] == 0
+    assert (await sweep(database, Ages(), now=NOW + 91 * DAY))["events"] == 1
+
+
+async def test_retention_works_in_slices_and_keeps_lanes_where_something_waits(database: Database) -> None:
+    items = [intake(f"k{n}", chat=f"{n}@c.us") for n in range(1100)]
+    await put(database, *items)
+    text = "UPDATE deliveries SET status = 'delivered', settled = ? WHERE id <> ?"
+    await database.write(run, text, (True, items[7].routes[0].delivery_id))
+    before = database.counts.commits
+    gone = await sweep(database, Ages(dedupe=timedelta(0)), now=NOW + 31 * DAY)
+    assert gone == {"events": 1099, "dedupe": 1100, "idempotency": 0, "lanes": 1099}
+    assert database.counts.commits - before >= 3 + 3
+    assert await database.read(rows, "SELECT key, seq FROM lanes") == [(items[7].routes[0].key, 1)]
+    again = intake(chat="7@c.us")
+    await put(database, again)
+    assert await database.read(rows, "SELECT seq FROM deliveries WHERE id = ?", (again.routes[0].delivery_id,)) == [
+        (2,)
+    ]
+
+
+async def test_duplicates_are_known_for_seven_days_at_least(database: Database) -> None:
+    await put(database, intake("k"))
+    assert (await sweep(database, Ages(dedupe=timedelta(0)), now=NOW + 6 * DAY))["dedupe"] == 0
+
+
+async def test_a_backup_is_one_consistent_copy(database: Database, tmp_path: Path) -> None:
+    await put(database, intake("k"))
+    path = tmp_path / "copy.db"
+    if database.dialect == "postgres":
+        with pytest.raises(StorageError, match="pg_dump"):
+            await database.read(backup, path)
+        return
+    assert await database.read(backup, path) == path.stat().st_size
+    assert path.stat().st_mode & 0o777 == 0o600
+    with sqlite3.connect(path) as copy:
+        assert copy.execute("SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM lanes)").fetchall() == [(1, 1)]
+        assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    with pytest.raises(StorageError):
+        await database.read(backup, tmp_path / "nowhere" / "copy.db")

@@ -1,0 +1,65 @@
+"""Idempotency keys: the same request again gets the same answer, for 24 hours."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+import peewee
+
+from wagate.storage.models import IdempotencyKey as Key
+from wagate.storage.statement import first
+
+LIFE = timedelta(hours=24)
+STALE = timedelta(seconds=60)
+"""A request that has not answered for so long died with its process."""
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """Nobody has used the key: do the work, then `finish` or `forget`."""
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """It was done: answer this."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class Mismatch(msgspec.Struct, frozen=True):
+    """The key was used with another body."""
+
+
+class InFlight(msgspec.Struct, frozen=True):
+    """Its twin is being worked on."""
+
+
+def begin(
+    db: peewee.Database, *, client: str, key: str, body_hash: str, now: datetime
+) -> Begun | Replay | Mismatch | InFlight:
+    """Take the key, or say what became of it. ``client`` says whose key it is."""
+    mine = (Key.client == client) & (Key.key == key)
+    dead = (Key.created_at < now - LIFE) | ((Key.done == False) & (Key.created_at < now - STALE))  # noqa: E712
+    Key.delete().where(mine, dead).execute(db)
+    values = {"client": client, "key": key, "body_hash": body_hash, "created_at": now, "done": False}
+    if Key.insert(**values).on_conflict_ignore().as_rowcount().execute(db):
+        return Begun()
+    row = first(db, Key.select().where(mine))
+    if row is None:
+        # Its twin let go of it between the two statements.
+        return InFlight()
+    if row["body_hash"] != body_hash:
+        return Mismatch()
+    return Replay(row["status"], row["content_type"], bytes(row["body"])) if row["done"] else InFlight()
+
+
+def finish(db: peewee.Database, *, client: str, key: str, status: int, content_type: str, body: bytes) -> None:
+    """Keep the answer."""
+    change = Key.update(done=True, status=status, content_type=content_type, body=body)
+    change.where(Key.client == client, Key.key == key).execute(db)
+
+
+def forget(db: peewee.Database, *, client: str, key: str) -> None:
+    """Let go of a key whose request did not succeed; an answer that was kept stays."""
+    Key.delete().where(Key.client == client, Key.key == key, Key.done == False).execute(db)  # noqa: E712
