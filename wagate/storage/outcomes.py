@@ -11,11 +11,11 @@ import peewee
 
 from wagate.storage.database import bulk
 from wagate.storage.fields import optional, time_text
+from wagate.storage.revision import bump
 from wagate.storage.statement import placeholders, rows, run_many, slices
 from wagate.storage.targets import (
     Owner,
     TargetState,
-    bump_revision,
     for_update,
     switch_off,
     target_states,
@@ -126,7 +126,7 @@ def _write_targets(
     was = {name: before.get(name, TargetState()).status for name in owners}
     if any(states[name].status != was[name] for name in owners):
         switch_off(db, [name for name in sorted(owners) if states[name].disabled], now)
-        bump_revision(db)
+        bump(db)
 
 
 def attempt_numbers(db: peewee.Database, ids: Iterable[str]) -> dict[str, int]:

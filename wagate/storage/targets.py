@@ -108,11 +108,6 @@ def switch_off(db: peewee.Database, ids: Sequence[str], now: datetime) -> None:
         run(db, text, (time_text(now), own_id, handler))
 
 
-def bump_revision(db: peewee.Database) -> None:
-    """Tell all processes that clients, accounts, endpoints or the status of a target changed."""
-    run(db, "UPDATE revision SET value = value + 1 WHERE id = 1")
-
-
 def read_state(values: Sequence[Any]) -> TargetState:
     """Values of `COLUMNS`, as the driver gives them."""
     named: dict[str, Any] = dict(zip(COLUMNS, values, strict=True))
