@@ -14,7 +14,7 @@ class Clock:
     def __init__(self) -> None:
         self.offset = 0.0
         """Seconds added to the machine's clocks, and to Redis TIME by the queue. Only tests set it."""
-        self._shifted = trio.Event()
+        self._waits: set[trio.CancelScope] = set()
 
     def now(self) -> datetime:
         """Aware UTC wall time."""
@@ -31,8 +31,8 @@ class Clock:
     def shift(self, seconds: float) -> None:
         """Move all clocks forward and wake every wait (tests only)."""
         self.offset += seconds
-        shifted, self._shifted = self._shifted, trio.Event()
-        shifted.set()
+        for scope in self._waits:
+            scope.cancel()
 
     async def wait(self, event: trio.Event | None, seconds: float) -> bool:
         """Wait for the event or until ``seconds`` have passed on this clock; True when the event came."""
@@ -42,25 +42,15 @@ class Clock:
             if left <= 0:
                 await trio.lowlevel.checkpoint()
                 return False
-            with trio.move_on_after(left):
-                await self._first(event)
+            with trio.move_on_after(left) as scope:
+                self._waits.add(scope)
+                try:
+                    await (trio.sleep_forever() if event is None else event.wait())
+                finally:
+                    self._waits.discard(scope)
         await trio.lowlevel.checkpoint()
         return True
 
     async def sleep(self, seconds: float) -> None:
         """Sleep on this clock."""
         await self.wait(None, seconds)
-
-    async def _first(self, event: trio.Event | None) -> None:
-        shifted = self._shifted
-        if event is None:
-            await shifted.wait()
-            return
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_wait_then_cancel, shifted, nursery.cancel_scope)
-            nursery.start_soon(_wait_then_cancel, event, nursery.cancel_scope)
-
-
-async def _wait_then_cancel(event: trio.Event, scope: trio.CancelScope) -> None:
-    await event.wait()
-    scope.cancel()

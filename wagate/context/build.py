@@ -1,0 +1,83 @@
+"""Make the context of one plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from wagate import __version__
+from wagate.clock import Clock
+from wagate.config import Config
+from wagate.config.vault import Vault
+from wagate.consumers.control import Control
+from wagate.context.deliveries import DeliveryLog
+from wagate.context.endpoints import EndpointTable
+from wagate.context.owners import Owners
+from wagate.context.store import PluginStore
+from wagate.events import NewEvent
+from wagate.hooks.context import Auth, Jobs, PluginContext
+from wagate.hooks.contracts import Target
+from wagate.hooks.loader import Plugin
+from wagate.http.client import HttpClient
+from wagate.inbound.emit import Emitter
+from wagate.storage.database import Database
+from wagate.storage.live import LiveDirectory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Core:
+    """The parts that contexts are made of."""
+
+    config: Config
+    clock: Clock
+    vault: Vault
+    database: Database
+    live: LiveDirectory
+    control: Control
+    jobs: Jobs
+    emitter: Emitter
+    http: HttpClient
+    auth: Auth
+
+
+def build_context(core: Core, plugin: Plugin) -> PluginContext:
+    """What this plugin may touch."""
+
+    async def emit(
+        event: NewEvent, *, client_id: int, account: str = "", only: Sequence[Target] | None = None
+    ) -> str:
+        return await core.emitter.emit(event, client_id=client_id, account=account, handler=plugin.name, only=only)
+
+    delivery = core.config.delivery
+    return PluginContext(
+        name=plugin.name,
+        settings=plugin.settings,
+        public_url=core.config.server.public_url,
+        version=__version__,
+        allow_http=delivery.allow_http,
+        max_retries=delivery.max_retries,
+        timeout=delivery.timeout,
+        http=core.http,
+        log=structlog.get_logger(f"wagate.plugins.{plugin.name}").bind(plugin=plugin.name),
+        clock=core.clock,
+        auth=core.auth,
+        accounts=Owners(core.live),
+        endpoints=EndpointTable(
+            plugin.name,
+            database=core.database,
+            live=core.live,
+            control=core.control,
+            clock=core.clock,
+            encrypt=core.vault.encrypt,
+            decrypt=core.vault.decrypt,
+        ),
+        deliveries=DeliveryLog(core.database, core.control),
+        jobs=core.jobs,
+        store=PluginStore(plugin.name, core.database, core.clock),
+        emit=emit,
+        encrypt=core.vault.encrypt,
+        decrypt=core.vault.decrypt,
+        on_change=core.live.on_change,
+    )
