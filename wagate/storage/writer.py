@@ -9,6 +9,7 @@ from typing import Any
 import outcome
 import peewee
 
+from wagate.errors import StorageError
 from wagate.storage.engine import Engine, disconnect, translated
 
 TRIES = 4
@@ -75,8 +76,7 @@ class Writer:
                 self._abandon(error)
                 if not (self._engine.conflict(error) or self._engine.lost(error)):
                     break
-        # An error of its own for each caller: a shared one would collect the tracebacks of all.
-        return [outcome.Error(translated(self._engine, _copy(failure))) for _ in works]
+        return [outcome.Error(self._own(failure)) for _ in works]
 
     def close(self) -> None:
         """Close the connection."""
@@ -121,18 +121,28 @@ class Writer:
         except Exception as error:
             if self._engine.conflict(error) or self._engine.lost(error):
                 raise
-            self._undo(error)
+            if not self._undone():
+                raise
             return outcome.Error(translated(self._engine, error))
         self.db.execute_sql("RELEASE SAVEPOINT call")
         return outcome.Value(value)
 
-    def _undo(self, error: Exception) -> None:
+    def _undone(self) -> bool:
+        """Go back to the savepoint; False when SQLite gave up the whole transaction by itself (disk full)."""
         try:
             self.db.execute_sql("ROLLBACK TO SAVEPOINT call")
             self.db.execute_sql("RELEASE SAVEPOINT call")
         except peewee.PeeweeException:
-            # SQLite gave up the whole transaction by itself (disk full, input/output error).
-            raise error from None
+            return False
+        return True
+
+    def _own(self, failure: Exception) -> Exception:
+        """An error for one caller: a shared one would collect the tracebacks of all."""
+        if not isinstance(failure, StorageError):
+            return translated(self._engine, failure)
+        own = StorageError(*failure.args)
+        own.__cause__ = failure.__cause__
+        return own
 
     def _abandon(self, error: Exception) -> None:
         if not self._engine.lost(error):
@@ -153,9 +163,3 @@ def _whole(db: peewee.Database, fn: Callable[..., Any], items: list[Any]) -> lis
 
 def _alone(db: peewee.Database, fn: Callable[..., Any], item: Any) -> Any:
     return _whole(db, fn, [item])[0]
-
-
-def _copy(error: Exception) -> Exception:
-    if type(error).__init__ is Exception.__init__:
-        return type(error)(*error.args).with_traceback(error.__traceback__)
-    return error
