@@ -42,11 +42,11 @@ async def postgres(postgres_url: str, tmp_path: Path) -> AsyncIterator[Database]
 
 async def test_a_full_disk_is_said_plainly_and_survived(sqlite: Database) -> None:
     ((pages,),) = await sqlite.read(rows, "PRAGMA page_count")
-    await sqlite.write(rows, f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(StorageError, match="the disk is full"):
-        await sqlite.write_bulk(store, intake(content="x" * 100_000))
-    with pytest.raises(StorageError, match="the disk is full"):
-        await sqlite.write(put, "x" * 100_000)
+    for fn, argument in ((store, [intake(content="x" * 100_000)]), (put, "x" * 100_000)):
+        # Set for each: the connection is a new one after the transaction was given up.
+        await sqlite.write(rows, f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StorageError, match="the disk is full"):
+            await sqlite.write(fn, argument)
     assert await sqlite.read(rows, "SELECT count(*) FROM events") == [(0,)]
     await sqlite.write(rows, f"PRAGMA max_page_count = {pages + 1000}")
     assert isinstance(await sqlite.write_bulk(store, intake(content="x" * 100_000)), Stored)
