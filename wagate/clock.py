@@ -45,7 +45,7 @@ class Clock:
             with trio.move_on_after(left) as scope:
                 self._waits.add(scope)
                 try:
-                    await (trio.sleep_forever() if event is None else event.wait())
+                    await (event or trio.Event()).wait()
                 finally:
                     self._waits.discard(scope)
         await trio.lowlevel.checkpoint()
