@@ -37,7 +37,8 @@ class Clock:
     async def wait(self, event: trio.Event | None, seconds: float) -> bool:
         """Wait for the event or until ``seconds`` have passed on this clock; True when the event came."""
         deadline = self.monotonic() + seconds
-        while not (event is not None and event.is_set()):
+        event = trio.Event() if event is None else event
+        while not event.is_set():
             left = deadline - self.monotonic()
             if left <= 0:
                 await trio.lowlevel.checkpoint()
@@ -45,7 +46,7 @@ class Clock:
             with trio.move_on_after(left) as scope:
                 self._waits.add(scope)
                 try:
-                    await (event or trio.Event()).wait()
+                    await event.wait()
                 finally:
                     self._waits.discard(scope)
         await trio.lowlevel.checkpoint()
