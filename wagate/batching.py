@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
@@ -21,10 +22,23 @@ class BatchThread(Generic[T, R]):
     while the last batch ran. ``run`` gets the items in order of arrival and returns one outcome for each.
     """
 
-    def __init__(self, name: str, run: Callable[[Sequence[T]], Sequence[outcome.Outcome[R]]], *, most: int) -> None:
-        """``most`` is the largest batch; ``run`` is called in the thread and must not raise."""
+    def __init__(
+        self,
+        name: str,
+        run: Callable[[Sequence[T]], Sequence[outcome.Outcome[R]]],
+        *,
+        most: int,
+        linger: float = 0.0,
+    ) -> None:
+        """``most`` is the largest batch; ``run`` is called in the thread and must not raise.
+
+        ``linger`` is how many seconds to wait for more when fewer are waiting than were in the last batch. After a
+        batch of one, which is what an idle process sees, there is no such wait.
+        """
         self._run = run
         self._most = most
+        self._linger = linger
+        self._last = 0
         self._waiting: deque[tuple[T, _Waiter[R]]] = deque()
         self._something = threading.Condition()
         self._open = True
@@ -58,7 +72,12 @@ class BatchThread(Generic[T, R]):
         with self._something:
             while not self._waiting and self._open:
                 self._something.wait()
-            return [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            few = self._last > 1 and len(self._waiting) < self._last
+        if few and self._open and self._linger:
+            time.sleep(self._linger)
+        with self._something:
+            self._last = min(self._most, len(self._waiting))
+            return [self._waiting.popleft() for _ in range(self._last)]
 
     def _loop(self) -> None:
         while batch := self._take():

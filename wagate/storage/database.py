@@ -27,6 +27,8 @@ Fn = TypeVar("Fn", bound=Callable[..., Any])
 FILE = "wagate.db"
 MOST = 256
 """Calls in one transaction at most."""
+LINGER = 0.002
+"""Seconds that the writer waits for more when load is high; see docs/adr/0007-group-commit.md."""
 READERS = 3
 
 
@@ -48,7 +50,7 @@ class Database:
         """Call inside trio. `open_database` also migrates and closes."""
         self._engine = engine
         self._writer = Writer(engine)
-        self._thread: BatchThread[Work, Any] = BatchThread("wagate-writer", self._writer.run, most=MOST)
+        self._thread: BatchThread[Work, Any] = BatchThread("wagate-writer", self._writer.run, most=MOST, linger=LINGER)
         self._readers: deque[peewee.Database] = deque(engine.open(writer=False) for _ in range(readers))
         # Blocked reads must not use up trio's common threads.
         self._limiter = trio.CapacityLimiter(readers)
