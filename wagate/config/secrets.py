@@ -40,7 +40,7 @@ def open_secrets(config: Config) -> Secrets:
         ConfigError: the folder or a file in it can't be read or written.
     """
     made: list[str] = []
-    token = config.auth.admin_token or _kept(config.data.dir, TOKEN_FILE, _new_token, made)
+    token = config.auth.admin_token or _kept(config.data.dir, TOKEN_FILE, new_token, made)
     keys = [config.auth.secret_key] if isinstance(config.auth.secret_key, str) else config.auth.secret_key
     keys = [key for key in keys if key] or [_kept(config.data.dir, KEY_FILE, _new_key, made)]
     return Secrets(admin_token=token, secret_keys=tuple(keys), made=tuple(made))
@@ -127,7 +127,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _new_token() -> str:
+def new_token() -> str:
+    """A token that nobody can guess; the prefix lets people and scanners see what it is."""
     return "wga_" + secrets.token_urlsafe(32)
 
 

@@ -40,6 +40,11 @@ class Duration(float):
             raise ValueError(f"{value!r} is not a duration; it can't be negative or without end")
         return super().__new__(cls, value)
 
+    @property
+    def seconds(self) -> float:
+        """The same as a plain float, for what refuses subclasses (JSON encoders)."""
+        return float(self)
+
     def __str__(self) -> str:
         """The shortest text that reads back as the same duration, to the millisecond."""
         left = round(float(self) * 1000)

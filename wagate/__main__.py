@@ -1,0 +1,5 @@
+"""``python -m wagate`` is ``wagate``."""
+
+from wagate.cli import main
+
+main()

@@ -1,0 +1,27 @@
+"""``wagate check``: is the configuration right?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wagate.cli import call
+
+
+def check(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Option(help="The configuration; ./config.toml if it is there.")] = None,
+) -> None:
+    """Check the configuration and the plugins that it switches on, without starting anything."""
+    from wagate.config import convert_settings, load
+    from wagate.hooks.loader import load_plugins
+
+    loaded = load(config) if config else call.of(context).config
+    plugins = load_plugins(
+        loaded.plugins, lambda kind, table, key: convert_settings(kind, table, file=loaded.file, key=key)
+    )
+    names = ", ".join(plugin.name for plugin in plugins) or "none"
+    there = "" if loaded.file.exists() else " (not there: all defaults)"
+    typer.echo(f"{loaded.file}{there} is right; plugins: {names}; accounts: {', '.join(loaded.accounts) or 'none'}")

@@ -1,0 +1,123 @@
+"""``wagate client``: clients and their tokens."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from wagate.cli import call, gateway, show
+from wagate.cli.errors import UsageError
+
+app = typer.Typer(
+    help="Clients and their tokens; without a running gateway, on the database itself.", no_args_is_help=True
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Slug = Annotated[str, typer.Argument(help="The client's slug: the tenant_id.")]
+CLIENTS = "/api/clients"
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    slug: Slug,
+    name: Annotated[str, typer.Option(help="For people; the slug when it is not given.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Add a client, and show its token this once."""
+    current = call.of(context)
+    with gateway.connect(current) as running:
+        if running:
+            made = running.ask("POST", CLIENTS, body={"slug": slug} | ({"name": name} if name else {}))
+        else:
+            from wagate.cli import offline
+
+            made = offline.add_client(current.config, slug, name)
+    if as_json:
+        show.emit_json(made)
+    else:
+        typer.echo(f"client {slug} has the id {made['id']}; its token, shown only now:", err=True)
+        typer.echo(made["token"])
+
+
+@app.command("list")
+def list_clients(context: typer.Context, as_json: Json = False) -> None:
+    """List clients and the ids of their tokens."""
+    current = call.of(context)
+    with gateway.connect(current) as running:
+        if running:
+            rows = list(running.rows(CLIENTS, {}))
+        else:
+            from wagate.cli import offline
+
+            rows = offline.list_clients(current.config)
+    if as_json:
+        show.emit_json(rows)
+        return
+    cells = [
+        [row["id"], row["slug"], row["name"], " ".join(token["id"] for token in row.get("tokens", []))] for row in rows
+    ]
+    show.table(["id", "slug", "name", "tokens"], cells, empty="no clients")
+
+
+@app.command()
+def token(
+    context: typer.Context,
+    slug: Slug,
+    name: Annotated[str, typer.Option(help="What the token is for.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Give a client one more token, and show it this once."""
+    current = call.of(context)
+    with gateway.connect(current) as running:
+        if running:
+            made = running.ask("POST", f"{_path(slug)}/tokens", body={"name": name} if name else {})
+        else:
+            from wagate.cli import offline
+
+            made = offline.add_token(current.config, slug, name)
+    if as_json:
+        show.emit_json(made)
+    else:
+        typer.echo(f"token {made['id']} of client {slug}, shown only now:", err=True)
+        typer.echo(made["token"])
+
+
+@app.command()
+def revoke(
+    context: typer.Context,
+    slug: Slug,
+    token_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="TOKEN_ID", help='Ids, as "client list" shows them.')
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Revoke all of the client's tokens.")] = False,
+) -> None:
+    """Revoke tokens of a client: they stop working at once."""
+    if bool(token_ids) == every:
+        raise UsageError('name the tokens to revoke, as "wagate client list" shows them, or say --all')
+    current = call.of(context)
+    with gateway.connect(current) as running:
+        ids = token_ids or [each["id"] for each in _get(current, running, slug).get("tokens", [])]
+        for token_id in ids:
+            if running:
+                running.ask("DELETE", f"{_path(slug)}/tokens/{quote(token_id, safe='')}")
+            else:
+                from wagate.cli import offline
+
+                offline.revoke_token(current.config, slug, token_id)
+    typer.echo(f"{len(ids)} revoked", err=True)
+
+
+def _get(current: call.Call, running: gateway.Gateway | None, slug: str) -> dict[str, Any]:
+    if running:
+        found: dict[str, Any] = running.ask("GET", _path(slug))
+        return found
+    from wagate.cli import offline
+
+    return offline.get_client(current.config, slug)
+
+
+def _path(slug: str) -> str:
+    return f"{CLIENTS}/{quote(slug, safe='')}"

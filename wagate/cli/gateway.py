@@ -1,0 +1,162 @@
+"""Talk to a running gateway: over its unix socket in the data folder, or to ``--url``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from wagate.cli.call import Call
+from wagate.cli.errors import CommandError, NoGatewayError
+
+if TYPE_CHECKING:
+    import httpx2
+
+SOCKET: Final = "wagate.sock"
+"""In ``data.dir``; the gateway listens there for commands."""
+TIMEOUT: Final = 30.0
+"""Seconds; sending a message may take ten."""
+PAGE: Final = 200
+"""Rows asked for at once: the API's most."""
+
+
+class Gateway:
+    """A running gateway."""
+
+    def __init__(self, client: httpx2.Client, where: str) -> None:
+        """``where`` names it for people."""
+        self._client = client
+        self.where = where
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """One request; the answer's JSON, None when it has no body.
+
+        Raises:
+            CommandError: the gateway refused; the message is its reason in one line.
+            NoGatewayError: it could not be reached.
+        """
+        import httpx2
+
+        try:
+            answer = self._client.request(method, path, json=body, params=params, headers=headers)
+        except httpx2.TransportError as error:
+            raise NoGatewayError(f"{self.where}: {error or type(error).__name__}") from error
+        if answer.is_success:
+            return answer.json() if answer.content else None
+        raise CommandError(reason(answer))
+
+    def rows(self, path: str, params: Mapping[str, str], *, most: int | None = None) -> Iterator[dict[str, Any]]:
+        """The rows of a list, page by page; ``most`` None: all of them."""
+        left = most
+        cursor: str | None = None
+        while left is None or left > 0:
+            asked = dict(params) | {"limit": str(min(PAGE, left or PAGE))} | ({"cursor": cursor} if cursor else {})
+            page = self.ask("GET", path, params=asked)
+            yield from page["data"]
+            cursor = page.get("next_cursor")
+            left = None if left is None else left - len(page["data"])
+            if cursor is None or not page["data"]:
+                return
+
+
+@contextmanager
+def connect(call: Call) -> Iterator[Gateway | None]:
+    """The gateway that runs for this configuration, or at ``--url``; None when none runs.
+
+    Raises:
+        CommandError: there is a gateway, but no way or no token to talk to it.
+    """
+    import httpx2
+
+    if call.url is None and not _answers(call):
+        yield None
+        return
+    transport = httpx2.HTTPTransport(trust_env=False, uds=_socket(call))
+    with httpx2.Client(transport=transport, **_options(call)) as client:
+        yield Gateway(client, call.url or f"the gateway of {call.config.data.dir}")
+
+
+@asynccontextmanager
+async def connect_async(call: Call) -> AsyncIterator[httpx2.AsyncClient]:
+    """A trio client of the gateway, for many requests at once. Raises as `required`."""
+    import httpx2
+
+    if call.url is None and not _answers(call):
+        raise _none_runs(call)
+    transport = httpx2.AsyncHTTPTransport(trust_env=False, uds=_socket(call))
+    async with httpx2.AsyncClient(transport=transport, **_options(call)) as client:
+        yield client
+
+
+@contextmanager
+def required(call: Call) -> Iterator[Gateway]:
+    """As `connect`, but NoGatewayError when none runs."""
+    with connect(call) as gateway:
+        if gateway is None:
+            raise _none_runs(call)
+        yield gateway
+
+
+def _none_runs(call: Call) -> NoGatewayError:
+    return NoGatewayError(f'no gateway runs on {call.config.data.dir}; start one with "wagate serve"')
+
+
+def _socket(call: Call) -> str | None:
+    return None if call.url else str(call.config.data.dir / SOCKET)
+
+
+def _options(call: Call) -> dict[str, Any]:
+    """What both kinds of client are made with. CommandError: there is no token."""
+    from wagate.config.secrets import read_admin_token
+
+    token = call.token or read_admin_token(call.config)
+    if token is None:
+        raise CommandError(f"no token: {call.config.data.dir} has none; give one with --token or WAGATE_TOKEN")
+    headers = {"Authorization": f"Bearer {token}"}
+    return {"base_url": call.url or "http://wagate", "headers": headers, "timeout": TIMEOUT, "trust_env": False}
+
+
+def _answers(call: Call) -> bool:
+    """Whether a gateway takes connections on the socket. CommandError when one runs and doesn't."""
+    import socket
+
+    from wagate.config.lock import find_holder
+
+    path = call.config.data.dir / SOCKET
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(TIMEOUT)
+            probe.connect(str(path))
+    except OSError as error:  # not there, nobody listens, or a path too long for a socket
+        holder = find_holder(call.config.data.dir)
+        if holder is None:
+            return False
+        raise CommandError(
+            f"a gateway runs (process {holder.pid} on {holder.host}), but {path} does not answer: {error}; "
+            f"try --url http://127.0.0.1:{holder.port}"
+        ) from error
+    return True
+
+
+def reason(answer: httpx2.Response) -> str:
+    """Why a request was refused, in one line."""
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict) or "title" not in problem:
+        return f"{answer.status_code} {answer.reason_phrase} from {answer.request.url.path}"
+    detail = str(problem.get("detail") or "")
+    line = f"{problem['title']} ({answer.status_code})" + (f": {detail}" if detail else "")
+    for fault in problem.get("errors") or []:
+        field, why = fault.get("field"), fault.get("detail")
+        line += f"; {field}" + (f": {why}" if why != detail else "") if field else ""
+    return line.replace("\n", " ")

@@ -1,0 +1,41 @@
+"""What installed plugins bring to the command line, each imported only when it is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def hooks_of(name: str) -> Any:
+    """Pluggy's manager with this one installed plugin in it. Raises ConfigError when it can't be used."""
+    import pluggy
+
+    from wagate.errors import ConfigError
+    from wagate.hooks.loader import installed
+    from wagate.hooks.specs import PROJECT, Hooks
+
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(Hooks)
+    point = installed()[name]
+    try:
+        manager.register(point.load(), name)
+        manager.check_pending()
+    except Exception as error:
+        raise ConfigError(f"plugin {name}: {point.value} can't be used: {error!r}") from error
+    return manager
+
+
+def find(name: str) -> Any | None:
+    """``wagate <plugin>``: the commands that the installed plugin's hook ``register_commands`` gives, if any."""
+    import typer
+
+    from wagate.hooks.loader import installed
+
+    if name not in installed():
+        return None
+    apps = [app for given in hooks_of(name).hook.register_commands() for app in given]
+    if not apps:
+        return None
+    group = typer.Typer(name=name, no_args_is_help=True, help=f"Commands of the plugin {name}.")
+    for app in apps:
+        group.add_typer(app)
+    return typer.main.get_command(group)

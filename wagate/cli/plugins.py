@@ -1,0 +1,77 @@
+"""``wagate plugins``: what is installed, and a start for your own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wagate.cli import call, plugin_commands, plugin_project, show
+from wagate.cli.errors import CommandError, UsageError
+from wagate.errors import ConfigError
+
+app = typer.Typer(help="Installed plugins, and a start for your own.", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_plugins(context: typer.Context, as_json: Json = False) -> None:
+    """List installed plugins with their hooks; those with a table in the configuration are on."""
+    rows = _installed(set(call.of(context).config.plugins))
+    if as_json:
+        show.emit_json(rows)
+        return
+    cells = [
+        [
+            row["name"],
+            "on" if row["on"] else "off",
+            row["package"],
+            row["version"],
+            row["error"] or " ".join(row["hooks"]),
+        ]
+        for row in rows
+    ]
+    show.table(["plugin", "is", "package", "version", "hooks"], cells, empty="no plugins are installed")
+
+
+@app.command()
+def check(context: typer.Context) -> None:
+    """Import every installed plugin and hold its hooks to their specifications."""
+    faults = [str(row["error"]) for row in _installed(set(call.of(context).config.plugins)) if row["error"]]
+    if faults:
+        raise CommandError("\n".join(faults))
+    typer.echo("all installed plugins can be used")
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Lower case, as in [plugins.NAME].")],
+    folder: Annotated[Path | None, typer.Option(help="A new folder; wagate-NAME when not given.")] = None,
+) -> None:
+    """Write a ready project for a plugin of your own: one handler, its settings, its tests."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
+        raise UsageError(f"{name!r} can't be a plugin's name: take lower case letters, digits and _, a letter first")
+    target = folder or Path(f"wagate-{name}")
+    for file in plugin_project.write(name, target):
+        typer.echo(file)
+    typer.echo(f'next: pip install -e "{target}[test]", then [plugins.{name}] in config.toml', err=True)
+
+
+def _installed(on: set[str]) -> list[dict[str, Any]]:
+    from wagate.hooks.loader import installed
+
+    rows = []
+    for name, point in sorted(installed().items()):
+        hooks: list[str] = []
+        fault: str | None = None
+        try:
+            manager = plugin_commands.hooks_of(name)
+            callers = manager.get_hookcallers(manager.get_plugin(name)) or []
+            hooks = sorted(caller.name for caller in callers)
+        except ConfigError as error:
+            fault = str(error)
+        row = {"name": name, "on": name in on, "hooks": hooks, "error": fault, "entry_point": point.value}
+        rows.append(row | {"package": point.dist and point.dist.name, "version": point.dist and point.dist.version})
+    return rows

@@ -1,0 +1,134 @@
+"""``wagate simulate``: realistic provider webhooks for a running gateway, to try it without WhatsApp."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from wagate.cli import call, gateway, samples, show
+from wagate.cli.errors import CommandError
+from wagate.cli.samples import session_event
+
+app = typer.Typer(
+    help="Post what a WhatsApp engine would post, to a running gateway; nothing goes to WhatsApp.", no_args_is_help=True
+)
+
+
+class Form(StrEnum):
+    """Which webhook carries the message."""
+
+    SESSION = "session"
+    ENGINE = "engine"
+
+
+Account = Annotated[str, typer.Option(help="The account: the sessionId. One that is not known is made.")]
+FormOption = Annotated[
+    Form, typer.Option("--form", help="session: /api/whatsapp/webhook/{account}; engine: /webhook/inbound.")
+]
+Tenant = Annotated[str, typer.Option(help="With --form engine: whose message it is.")]
+Rate = Annotated[float | None, typer.Option(min=0.1, help="Messages per second; as fast as they are taken.")]
+
+
+@app.command()
+def message(
+    context: typer.Context,
+    *,
+    text: Annotated[str, typer.Argument(help="What the customer writes.")] = "Hello, I need help with my order",
+    account: Account = "demo",
+    count: Annotated[int, typer.Option(min=1, help="How many messages.")] = 1,
+    chats: Annotated[int, typer.Option(min=1, max=100_000, help="From how many customers.")] = 1,
+    rate: Rate = None,
+    form: FormOption = Form.SESSION,
+    tenant: Tenant = "default",
+) -> None:
+    """Post text messages from made-up customers."""
+    _burst(context, text, account=account, count=count, chats=chats, rate=rate, form=form, tenant=tenant)
+
+
+@app.command()
+def burst(
+    context: typer.Context,
+    *,
+    account: Account = "demo",
+    count: Annotated[int, typer.Option(min=1, help="How many messages.")] = 1000,
+    chats: Annotated[int, typer.Option(min=1, max=100_000, help="From how many customers.")] = 50,
+    rate: Rate = None,
+    form: FormOption = Form.SESSION,
+    tenant: Tenant = "default",
+) -> None:
+    """Post many messages at once, to see how fast they are taken in and that each chat stays in order."""
+    _burst(context, "message", account=account, count=count, chats=chats, rate=rate, form=form, tenant=tenant)
+
+
+@app.command()
+def qr(context: typer.Context, account: Account = "demo") -> None:
+    """Post a QR code to scan: the session then needs one."""
+    _post_event(context, account, "qr", samples.qr())
+
+
+@app.command()
+def ready(context: typer.Context, account: Account = "demo") -> None:
+    """Say that the session is connected."""
+    _post_event(context, account, "ready", {})
+
+
+@app.command()
+def disconnected(
+    context: typer.Context,
+    account: Account = "demo",
+    reason: Annotated[str, typer.Option(help="Why, in the engine's words.")] = "LOGOUT",
+) -> None:
+    """Say that the session has lost its phone."""
+    _post_event(context, account, "disconnected", {"reason": reason})
+
+
+def _post_event(context: typer.Context, account: str, event: str, data: dict[str, object]) -> None:
+    with gateway.required(call.of(context)) as running:
+        running.ask("POST", _session_path(account), body=session_event(event, account, data))
+    typer.echo(f"{event} of {account}: taken in")
+
+
+def _session_path(account: str) -> str:
+    return f"/api/whatsapp/webhook/{quote(account, safe='')}"
+
+
+def _burst(
+    context: typer.Context,
+    text: str,
+    *,
+    account: str,
+    count: int,
+    chats: int,
+    rate: float | None,
+    form: Form,
+    tenant: str,
+) -> None:
+    import trio
+
+    from wagate.cli.burst import Tally, Webhook, post_all
+
+    def webhook(place: int) -> Webhook:
+        sender = samples.chat_number(place % chats)
+        said = text if count == 1 else f"{text} {place + 1}"
+        if form is Form.ENGINE:
+            return "/webhook/inbound", samples.inbound_message(sender, said, tenant=tenant)
+        return _session_path(account), session_event("message", account, samples.session_message(sender, said))
+
+    async def run() -> Tally:
+        bar = iter(show.progress(range(count + 1), "posting"))
+        next(bar)
+        async with gateway.connect_async(call.of(context)) as client:
+            work = [[webhook(place) for place in range(chat, count, chats)] for chat in range(min(chats, count))]
+            return await post_all(client, work, rate=rate, tick=lambda: next(bar, None))
+
+    tally = trio.run(run)
+    speed = tally.accepted / tally.seconds if tally.seconds else 0
+    typer.echo(
+        f"{tally.accepted} taken in, {sum(tally.refused.values())} refused, in {tally.seconds:.2f} s "
+        f"({speed:.0f}/s, slowest {tally.slowest_ms:.0f} ms)"
+    )
+    if tally.refused:
+        raise CommandError("; ".join(f"{times} × {answer}" for answer, times in tally.refused.items()))
