@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from wagate.config import tables
 from wagate.storage.targets import TargetState
 
 
@@ -33,6 +34,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """How long a failing delivery waits for its target to answer again; 0: not at all."""
     strict: bool = True
     """What may still succeed holds its chat; False: the chat goes on at once."""
+
+
+def policy_of(configured: tables.Delivery) -> Policy:
+    """The policy that ``[delivery]`` asks for."""
+    return Policy(
+        max_retries=configured.max_retries,
+        max_delay=configured.max_delay,
+        recover=configured.recover,
+        strict=configured.order == "strict",
+    )
 
 
 class DeliveryState(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,55 @@
+"""Run a handler once, and say what happened in our own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import structlog
+import trio
+
+from wagate.consumers.states import Accepted, Failed, Happened, Rejected
+from wagate.errors import DeliveryError, Reject, Retry
+from wagate.hooks.contracts import Delivery, Handler
+
+log = structlog.get_logger("wagate.consumers")
+
+
+async def attempt(handler: Handler, delivery: Delivery) -> Happened:
+    """Hand one delivery to its handler, for ``handler.timeout`` seconds at most.
+
+    A handler that returns has delivered; one that raises has not. Nothing it raises comes out of here but Cancelled.
+    """
+    assert handler.handle is not None  # pull handlers are not called
+    try:
+        with trio.fail_after(handler.timeout):
+            receipt = await handler.handle(delivery)
+    except trio.TooSlowError:
+        return Failed(error=f"Connection timeout: no answer within {handler.timeout:g} s")
+    except Exception as error:  # noqa: BLE001  (a plugin fails alone: whatever it raises is the failure of one delivery)
+        return _meaning(error, handler.name, delivery.id)
+    return Accepted() if receipt is None else Accepted(http_status=receipt.http_status, response=receipt.response)
+
+
+def _meaning(error: Exception, handler: str, delivery_id: str) -> Happened:
+    # A handler with a nursery of its own raises groups.
+    said = next((each for each in _leaves(error) if isinstance(each, DeliveryError)), error)
+    match said:
+        case Reject():
+            return Rejected(
+                error=said.reason, http_status=said.http_status, response=said.response, disable=said.disable
+            )
+        case DeliveryError():
+            after = said.after if isinstance(said, Retry) else None
+            return Failed(error=said.reason, http_status=said.http_status, response=said.response, after=after)
+        case _:
+            # The message of a foreign exception may hold anything; its class and place are for the log.
+            log.error("handler failed", plugin=handler, delivery_id=delivery_id, exc_info=error)
+            return Failed(error=type(error).__name__)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error

@@ -1,0 +1,215 @@
+"""One task per process talks with the queue; what it takes is loaded, tried, settled and handed back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+
+import structlog
+import trio
+
+from wagate.clock import Clock
+from wagate.consumers.admit import Admission, Bury, Closed, Early, Go, Nothing, admit
+from wagate.consumers.deliver import Deliverer
+from wagate.consumers.pool import Hand, Pool
+from wagate.consumers.states import Policy, Status
+from wagate.errors import QueueError, StorageError
+from wagate.hooks.contracts import Handler
+from wagate.queue.queue import Queue
+from wagate.queue.results import Ack, Delay, Park, Pumped, Release, Result, Taken
+from wagate.queue.wakeup import Wakeup
+from wagate.storage.database import Database
+from wagate.storage.lanes import heads
+
+log = structlog.get_logger("wagate.consumers")
+
+IDLE = 5.0
+"""Seconds between pumps when nothing rings."""
+GATHER = 0.002
+"""Seconds that results wait for others when many handlers are at work."""
+BUSY = 8
+DATABASE_AWAY = 2.0
+"""Seconds a key waits when its rows can't be read."""
+LAST_CALL = 5.0
+"""Seconds that giving back may take at a stop."""
+UNREADABLE = 60.0
+"""Seconds a key waits when reading it fails for a reason of its own."""
+
+
+class Consumer:
+    """Takes keys of the push queue until it is stopped."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        queue: Queue,
+        handlers: Mapping[str, Handler],
+        policy: Policy,
+        clock: Clock,
+        pool: Pool,
+        wakeup: Wakeup,
+        deliverer: Deliverer,
+        sweep: Callable[[], None],
+        pumped: Callable[[Pumped], None],
+    ) -> None:
+        """``sweep`` is called when the queue may have forgotten something; ``pumped`` after each round trip."""
+        self._database = database
+        self._queue = queue
+        self._handlers = handlers
+        self._policy = policy
+        self._clock = clock
+        self._pool = pool
+        self._wakeup = wakeup
+        self._deliverer = deliverer
+        self._sweep = sweep
+        self._pumped = pumped
+        self._results: list[Result] = []
+        self._stopping = False
+        self._away = 0
+        self._nursery: trio.Nursery | None = None
+
+    def stop(self) -> None:
+        """Take nothing more; `run` returns when all that is in hand is done and told."""
+        self._stopping = True
+        self._wakeup.ring()
+
+    async def run(self) -> None:
+        """Pump until stopped and drained. What is in hand when it is cancelled goes back to the queue."""
+        try:
+            async with trio.open_nursery() as self._nursery:
+                while not self._stopping or self._pool or self._results:
+                    await self._round()
+        finally:
+            with trio.move_on_after(LAST_CALL, shield=True):
+                await self._let_go()
+
+    async def _let_go(self) -> None:
+        self._pool.clear()
+        self._results.clear()
+        await self._deliverer.flights.unmark()
+        try:
+            await self._queue.release()
+        except QueueError as error:
+            log.warning("keys not given back", reason=str(error))
+
+    async def _round(self) -> None:
+        results, self._results = self._results, []
+        takes = [] if self._stopping else self._pool.takes()
+        want = 0 if self._stopping else self._pool.free - sum(take.most for take in takes)
+        try:
+            pumped = await self._queue.pump(results, want=want, takes=takes)
+        except QueueError as error:
+            await self._ride_out(error)
+            return
+        if self._away or pumped.fenced:
+            # It came back empty, or forgot what we hold: the tables know better.
+            self._away = 0
+            self._sweep()
+        self._pool.see_parked(pumped.parked)
+        self._receive(pumped.taken)
+        self._pumped(pumped)
+        more = pumped.ready > 0 or self._pool.takes()
+        if self._results or (more and self._pool.free and not pumped.paused and not self._stopping):
+            await trio.lowlevel.checkpoint()
+            return
+        due = IDLE if pumped.next_due is None else pumped.next_due
+        await self._wakeup.wait(min(due, self._queue.lease / 3, IDLE))
+        if self._results and len(self._pool) >= BUSY:
+            await trio.sleep(GATHER)
+
+    async def _ride_out(self, error: QueueError) -> None:
+        """Redis is away. Handlers go on, their outcomes are written down; the queue keeps the results."""
+        if not self._away:
+            log.warning("redis away", reason=str(error))
+        self._away += 1
+        await self._clock.sleep(min(0.1 * self._away, 1.0))
+
+    def _receive(self, taken: Sequence[Taken]) -> None:
+        fresh: list[tuple[Taken, Hand]] = []
+        for each in taken:
+            if self._pool.known(each):
+                continue
+            hand = self._pool.take(each)
+            if hand is None:
+                # Saturated: parked without a look into the tables.
+                bucket = self._pool.bucket(each.key)
+                self._results.append(Park(key=each.key, token=each.token, target=bucket))
+            else:
+                fresh.append((each, hand))
+        if fresh and self._nursery is not None:
+            self._nursery.start_soon(self._load, fresh)
+
+    async def _load(self, batch: Sequence[tuple[Taken, Hand]]) -> None:
+        openings = self._pool.openings
+        now = self._clock.now()
+        read = partial(heads, skip=not self._policy.strict, now=now)
+        try:
+            found = await self._database.read(read, [each.key for each, _ in batch])
+        except StorageError as error:
+            log.warning("rows not read", reason=str(error), keys=len(batch))
+            for _, hand in batch:
+                self._give_back(hand, Delay(key=hand.key, token=hand.token, after=DATABASE_AWAY))
+            return
+        except Exception as error:  # noqa: BLE001  (one row that can't be read must not stop the others)
+            await self._load_singly(batch, error)
+            return
+        stale: list[str] = []
+        for each, hand in batch:
+            head = found.get(each.key)
+            handler = None if head is None else self._handlers.get(head.handler)
+            admission = admit(head, handler, crashes=each.crashes, now=now)
+            if not self._begin(admission, hand, openings) and head is not None and head.status == Status.DELIVERING:
+                stale.append(head.id)
+        if stale:
+            await self._deliverer.flights.unmark(*stale)
+
+    async def _load_singly(self, batch: Sequence[tuple[Taken, Hand]], error: Exception) -> None:
+        if len(batch) > 1:
+            for each in batch:
+                await self._load([each])
+            return
+        ((_, hand),) = batch
+        log.error("delivery can't be read", target=hand.bucket, exc_info=error)
+        self._give_back(hand, Delay(key=hand.key, token=hand.token, after=UNREADABLE))
+
+    def _begin(self, admission: Admission, hand: Hand, openings: int) -> bool:
+        """Do with a key in hand what was judged; whether it is being delivered now."""
+        key, token = hand.key, hand.token
+        match admission:
+            case Nothing():
+                self._give_back(hand, Ack(key=key, token=token, more=False))
+            case Early(seconds=seconds):
+                self._give_back(hand, Delay(key=key, token=token, after=seconds))
+            case Closed() if self._pool.opened_since(hand.bucket, openings):
+                # It was opened while its row was being read.
+                self._give_back(hand, Release(key=key, token=token))
+            case Closed(head=head, down=True, in_doubt=doubt) if self._pool.may_probe(hand.bucket, in_doubt=doubt):
+                self._start(partial(self._deliverer.probe, hand, head))
+                return True
+            case Closed():
+                self._pool.shut(hand.bucket)
+                self._give_back(hand, Park(key=key, token=token, target=hand.bucket))
+            case Bury(head=head):
+                self._start(partial(self._deliverer.bury, hand, head))
+                return True
+            case Go(head=head):
+                self._pool.found_open(hand.bucket)
+                self._start(partial(self._deliverer.deliver, hand, head))
+                return True
+        return False
+
+    def _start(self, work: Callable[[], Awaitable[Result]]) -> None:
+        if self._nursery is not None:
+            self._nursery.start_soon(self._work, work)
+
+    async def _work(self, work: Callable[[], Awaitable[Result]]) -> None:
+        # Two lines: in one, the list of before the wait would be appended to.
+        result = await work()
+        self._results.append(result)
+        self._wakeup.ring()
+
+    def _give_back(self, hand: Hand, result: Result) -> None:
+        self._pool.drop(hand)
+        self._results.append(result)
+        self._wakeup.ring()

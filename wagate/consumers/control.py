@@ -1,0 +1,83 @@
+"""What people ask for: run again, cancel, replay, switch on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+
+from wagate.clock import Clock
+from wagate.consumers.pool import Pool, bucket_of
+from wagate.consumers.probe import Prober
+from wagate.consumers.queues import Queues
+from wagate.consumers.states import Policy
+from wagate.errors import QueueError
+from wagate.storage.byhand import Round, cancel, failed_since, run_again, run_all_again
+from wagate.storage.database import Database
+from wagate.storage.fields import clean
+from wagate.storage.intake import StoredDelivery
+
+log = structlog.get_logger("wagate.consumers")
+
+SLICE = 200
+"""Deliveries replayed in one commit."""
+
+
+class Control:
+    """Retry, cancel and recover, by delivery or by target. Pass ``client_id`` None only for the admin."""
+
+    def __init__(
+        self, database: Database, queues: Queues, *, pool: Pool, prober: Prober, policy: Policy, clock: Clock
+    ) -> None:
+        self._database = database
+        self._queues = queues
+        self._pool = pool
+        self._prober = prober
+        self._policy = policy
+        self._clock = clock
+
+    async def retry(self, delivery_id: str, *, client_id: int | None) -> None:
+        """Run a delivery or job again: now when it waits, at the end of its chat when it was final.
+
+        A target that is down is probed at once. NotFoundError; ConflictError when it was delivered.
+        """
+        stored = await self._database.write(run_again, delivery_id, self._round(), client_id=client_id)
+        await self._again([stored])
+
+    async def cancel(self, delivery_id: str, *, client_id: int | None) -> None:
+        """Give a delivery up. NotFoundError; ConflictError when it is final."""
+        stored = await self._database.write(cancel, delivery_id, client_id=client_id, now=self._clock.now())
+        await self._again([stored])
+
+    async def recover(self, target_id: str, *, since: float) -> int:
+        """Replay what failed for good at ``<handler>:<target>`` in the last ``since`` seconds, in order; how many."""
+        begin = self._clock.now() - timedelta(seconds=since)
+        ids = await self._database.read(failed_since, target_id, begin)
+        count = 0
+        for start in range(0, len(ids), SLICE):
+            again = await self._database.write(run_all_again, ids[start : start + SLICE], self._round())
+            await self._again(again)
+            count += len(again)
+        return count
+
+    async def changed(self, target_id: str) -> None:
+        """An endpoint was switched on or off, changed or deleted: what waits for it is looked at anew."""
+        self._pool.open(bucket_of(target_id))
+        self._prober.ring()
+        self._queues.wake(push=True, pull=False)
+
+    def _round(self) -> Round:
+        return Round(max_retries=self._policy.max_retries, recover=self._policy.recover, now=self._clock.now())
+
+    async def _again(self, stored: Sequence[StoredDelivery]) -> None:
+        await self._queues.ring(stored)
+        try:
+            await self._queues.push.nudge(sorted({clean(each.key) for each in stored if each.mode == "push"}))
+            for target_id in sorted({each.target_id for each in stored if each.mode == "pull"}):
+                keys = sorted({clean(each.key) for each in stored if each.target_id == target_id})
+                await self._queues.pull(target_id).nudge(keys)
+        except QueueError as error:
+            log.warning("queue not told", reason=str(error))
+        self._prober.ring()
+        self._queues.wake(push=True, pull=True)

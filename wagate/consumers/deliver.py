@@ -1,0 +1,167 @@
+"""Try one delivery: run its handler, settle, write down, say what the queue is to do with its key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+
+import structlog
+
+from wagate.clock import Clock
+from wagate.consumers.admit import unrouted
+from wagate.consumers.attempt import attempt
+from wagate.consumers.flights import Flights
+from wagate.consumers.metrics import ConsumerMetrics
+from wagate.consumers.pool import Hand, Pool
+from wagate.consumers.recorder import Recorder
+from wagate.consumers.settle import BURIED
+from wagate.consumers.states import Failed, Happened, Policy, Rejected
+from wagate.consumers.verdict import outcome, result, word
+from wagate.hooks.contracts import Delivery, Handler
+from wagate.inbound.route import Router
+from wagate.queue.results import Ack, Delay, Result
+from wagate.storage.intake import StoredDelivery
+from wagate.storage.lanes import Head
+from wagate.storage.outcomes import Change
+
+log = structlog.get_logger("wagate.delivery")
+
+BROKEN = 30.0
+"""Seconds a key waits when we failed ourselves."""
+
+Ring = Callable[[Sequence[StoredDelivery]], Awaitable[None]]
+
+
+class Deliverer:
+    """Tries deliveries, one call each. Its methods return what the queue is told; Cancelled leaves the key in hand."""
+
+    def __init__(
+        self,
+        *,
+        handlers: Mapping[str, Handler],
+        router: Router,
+        policy: Policy,
+        clock: Clock,
+        pool: Pool,
+        recorder: Recorder,
+        flights: Flights,
+        metrics: ConsumerMetrics,
+        ring: Ring,
+        turned: Callable[[], None],
+    ) -> None:
+        """``ring`` tells of new deliveries; ``turned`` is called when a target went down or came up."""
+        self._handlers = handlers
+        self._router = router
+        self._policy = policy
+        self._clock = clock
+        self._pool = pool
+        self._recorder = recorder
+        self.flights = flights
+        self._metrics = metrics
+        self._ring = ring
+        self._turned = turned
+
+    async def deliver(self, hand: Hand, head: Head) -> Result:
+        """Try it."""
+        return await self._guarded(hand, head, probe=False, buried=False)
+
+    async def probe(self, hand: Hand, head: Head) -> Result:
+        """Try it at a target that is down; `Pool.may_probe` said so."""
+        try:
+            return await self._guarded(hand, head, probe=True, buried=False)
+        finally:
+            self._pool.probed(hand.bucket)
+
+    async def bury(self, hand: Hand, head: Head) -> Result:
+        """Settle it as failed without trying: whoever tried it died."""
+        return await self._guarded(hand, head, probe=False, buried=True)
+
+    async def _guarded(self, hand: Hand, head: Head, *, probe: bool, buried: bool) -> Result:
+        try:
+            told = await self._try(hand, head, probe=probe, buried=buried)
+        except Exception:
+            log.exception("delivery could not be settled", delivery_id=head.id, target=head.target_id)
+            told = Delay(key=hand.key, token=hand.token, after=BROKEN)
+        self._pool.drop(hand)
+        return told
+
+    async def _try(self, hand: Hand, head: Head, *, probe: bool, buried: bool) -> Result:
+        started, began = self._clock.now(), time.perf_counter()
+        with self.flights.flight(head):
+            happened = Rejected(error=BURIED) if buried else await self._run(head)
+        if happened is None:
+            return Ack(key=hand.key, token=hand.token, more=True)
+        seconds = time.perf_counter() - began
+        tried = outcome(
+            head, happened, self._policy, started=started, now=self._clock.now(), duration=seconds, probe=probe
+        )
+        change = await self._recorder.write_down(tried)
+        self.flights.written(head)
+        self._tell(hand, head, change)
+        self._log(head, happened, change, started, seconds, probe=probe)
+        now = self._clock.now()
+        return result(hand.key, hand.token, hand.bucket, change, more=head.more, policy=self._policy, now=now)
+
+    async def _run(self, head: Head) -> Happened | None:
+        """What happened; None: it was routed, and others took its place."""
+        handler = self._handlers[head.handler]
+        if unrouted(head):
+            return await self._route(handler, head)
+        delivery = Delivery(
+            id=head.id,
+            event=head.event,
+            target=head.target_id.partition(":")[2],
+            attempt=head.attempt_count + 1,
+            created_at=head.created_at,
+        )
+        return await attempt(handler, delivery)
+
+    async def _route(self, handler: Handler, head: Head) -> Happened | None:
+        try:
+            routes = self._router.routes_to(handler.name, handler.targets(head.event), head.event)
+        except Exception as error:
+            log.exception("routing failed", plugin=handler.name, event_id=head.event.id)
+            return Failed(error=f"routing failed: {type(error).__name__}")
+        await self._ring(await self._recorder.route(head.id, head.attempt_count, head.event, routes))
+        return None
+
+    def _tell(self, hand: Hand, head: Head, change: Change | None) -> None:
+        if change is None:
+            return
+        if change.reopened:
+            self._pool.open(hand.bucket)
+            self._turned()
+            log.info("target is up again", target=head.target_id)
+        if change.opened:
+            self._pool.shut(hand.bucket)
+            self._turned()
+            self._metrics.went_down(head.handler)
+            log.warning("target is down", target=head.target_id, reason=change.target.last_error)
+
+    def _log(
+        self,
+        head: Head,
+        happened: Happened,
+        change: Change | None,
+        started: datetime,
+        seconds: float,
+        *,
+        probe: bool,
+    ) -> None:
+        became = word(change)
+        self._metrics.tried(head.handler, became, seconds)
+        if became == "delivered":
+            self._metrics.delivered(head.handler, (started - head.created_at).total_seconds() + seconds)
+        log.info(
+            "delivery",
+            delivery_id=head.id,
+            event_id=head.event.id,
+            target=head.target_id,
+            outcome=became,
+            attempt=head.attempt_count + 1,
+            probe=probe,
+            http_status=happened.http_status,
+            error=getattr(happened, "error", None),
+            ms=round(seconds * 1000),
+        )

@@ -1,0 +1,195 @@
+"""The consumers' side of one process, from its first pump to its last."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+import trio
+from prometheus_client import CollectorRegistry
+
+from wagate.clock import Clock
+from wagate.consumers.alerts import Alerts, Emit
+from wagate.consumers.consume import Consumer
+from wagate.consumers.control import Control
+from wagate.consumers.deliver import Deliverer
+from wagate.consumers.flights import Flights
+from wagate.consumers.jobs import PullJobs
+from wagate.consumers.metrics import ConsumerMetrics
+from wagate.consumers.pool import Pool
+from wagate.consumers.probe import Prober
+from wagate.consumers.queues import Queues
+from wagate.consumers.reap import reap_dead_workers
+from wagate.consumers.recorder import Recorder
+from wagate.consumers.states import Policy
+from wagate.consumers.sweep import Sweeper
+from wagate.consumers.tasks import supervise
+from wagate.hooks.contracts import Handler
+from wagate.inbound.route import Router
+from wagate.queue.queue import Queue
+from wagate.queue.results import Pumped, QueueStats
+from wagate.queue.wakeup import Wakeup, listen
+from wagate.storage.database import Database
+from wagate.storage.intake import Stored
+
+log = structlog.get_logger("wagate.consumers")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What the consumers are made of."""
+
+    database: Database
+    queue: Callable[[str], Queue]
+    """Opens a queue of this Redis by its name."""
+    handlers: Mapping[str, Handler]
+    """By name; those of all enabled plugins."""
+    policy: Policy
+    clock: Clock
+    emit: Emit
+    changed: Callable[[], Awaitable[None]]
+    """Called after an endpoint was switched off here: load snapshots again."""
+    registry: CollectorRegistry
+    concurrency: int = 64
+    """``queue.concurrency``: handlers at once."""
+    max_depth: int = 50_000
+    """``queue.max_depth``."""
+    drain: float = 20.0
+    """Seconds that a stop waits for running handlers."""
+    wake_url: str | None = None
+    """Redis to listen on for doorbells of other processes; None: there are none."""
+
+
+class Consumers:
+    """What the rest of the process sees of them."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._wakeup = Wakeup(setup.clock)
+        self._queues = Queues(setup.queue, self._wakeup, strict=setup.policy.strict)
+        self._pool = Pool(setup.concurrency, self._concurrency)
+        self._metrics = ConsumerMetrics(setup.registry)
+        self._flights = Flights(setup.database, setup.clock)
+        self._prober = Prober(setup.database, self._pool, setup.handlers, setup.clock, self._wakeup)
+        self._sweeper = Sweeper(
+            setup.database, self._queues, self._pool, setup.policy, setup.clock, handlers=setup.handlers
+        )
+        self._queues.on_loss(self._sweeper.ring)
+        self._consumer = self._make_consumer()
+        self.control = Control(
+            setup.database,
+            self._queues,
+            pool=self._pool,
+            prober=self._prober,
+            policy=setup.policy,
+            clock=setup.clock,
+        )
+        """Retry, cancel, recover; and what to call when an endpoint changed."""
+
+    async def ring(self, stored: Sequence[Stored]) -> None:
+        """Tell of stored events. Never fails: what can't be told now is found by the sweep."""
+        await self._queues.ring([delivery for each in stored if not each.duplicate for delivery in each.deliveries])
+
+    def jobs(self, handler: str) -> PullJobs:
+        """The jobs of one pull handler."""
+        setup = self._setup
+        return PullJobs(
+            handler,
+            database=setup.database,
+            queues=self._queues,
+            control=self.control,
+            policy=setup.policy,
+            clock=setup.clock,
+        )
+
+    def sweep(self) -> None:
+        """Look through the tables soon for what the queue does not know."""
+        self._sweeper.ring()
+
+    async def stats(self) -> QueueStats:
+        """Lengths of the push queue. QueueError."""
+        return await self._queues.push.stats()
+
+    async def _run(self, stopped: trio.Event) -> None:
+        await supervise("consumer", self._consumer.run, self._setup.clock)
+        stopped.set()
+
+    def _tasks(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        setup = self._setup
+        tasks: dict[str, Callable[[], Awaitable[None]]] = {
+            "sweep": self._sweeper.run,
+            "probe": self._prober.run,
+            "mark": self._flights.keep_marking,
+            "reap": partial(reap_dead_workers, self._queues.push, setup.clock, self._wakeup),
+            "alerts": Alerts(setup.database, setup.clock, setup.emit, setup.changed).run,
+        }
+        if setup.wake_url is not None:
+            tasks["listen"] = partial(listen, setup.wake_url, self._queues.push.wake_key, self._wakeup)
+        return tasks
+
+    def _concurrency(self, bucket: str) -> int:
+        handler = self._setup.handlers.get(bucket.partition(":")[0])
+        return self._setup.concurrency if handler is None else handler.concurrency
+
+    def _pumped(self, pumped: Pumped) -> None:
+        self._metrics.now(running=len(self._flights), depth=pumped.depth)
+        self._sweeper.see(pumped, self._setup.max_depth)
+
+    def _make_consumer(self) -> Consumer:
+        setup = self._setup
+        deliverer = Deliverer(
+            handlers=setup.handlers,
+            router=Router(setup.handlers, max_retries=setup.policy.max_retries),
+            policy=setup.policy,
+            clock=setup.clock,
+            pool=self._pool,
+            recorder=Recorder(setup.database, setup.clock),
+            flights=self._flights,
+            metrics=self._metrics,
+            ring=self._queues.ring,
+            turned=self._prober.ring,
+        )
+        return Consumer(
+            database=setup.database,
+            queue=self._queues.push,
+            handlers=setup.handlers,
+            policy=setup.policy,
+            clock=setup.clock,
+            pool=self._pool,
+            wakeup=self._wakeup,
+            deliverer=deliverer,
+            sweep=self._sweeper.ring,
+            pumped=self._pumped,
+        )
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        stopped = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._run, stopped)
+            for name, task in self._tasks().items():
+                nursery.start_soon(supervise, name, task, self._setup.clock)
+            try:
+                yield
+            finally:
+                self._consumer.stop()
+                with trio.move_on_after(self._setup.drain, shield=True) as patience:
+                    await stopped.wait()
+                if patience.cancelled_caught:
+                    log.warning("stopped before all was delivered", running=len(self._flights))
+                nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def open_consumers(setup: Setup) -> AsyncIterator[Consumers]:
+    """Take deliveries as long as the context is open.
+
+    Leaving it takes nothing more, waits up to ``drain`` seconds for running handlers, then cancels them; what is not
+    done goes back to the queue. Database and Redis must outlive it.
+    """
+    consumers = Consumers(setup)
+    async with consumers._running():  # noqa: SLF001  (one idea, two halves)
+        yield consumers

@@ -1,0 +1,154 @@
+"""Which keys are in hand, how many more may be taken, and for whom. No waiting here, only bookkeeping."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from wagate.queue.results import Parked, Take, Taken
+
+
+def bucket_of(name: str) -> str:
+    """The part of a key (or of a target's name) under which its keys are parked and counted."""
+    return name.partition("|")[0]
+
+
+@dataclass(slots=True)
+class Hand:
+    """A key in hand."""
+
+    key: str
+    bucket: str
+    token: str
+    """As handed out last: when the queue judged us dead meanwhile, it hands the key out anew."""
+
+
+class Pool:
+    """The slots of this process, shared out so that no target can take them all."""
+
+    def __init__(self, capacity: int, concurrency: Callable[[str], int]) -> None:
+        """``capacity``: keys in hand at once. ``concurrency``: of a bucket, how many at once."""
+        self.capacity = capacity
+        self._concurrency = concurrency
+        self._hands: dict[str, Hand] = {}
+        self._busy: Counter[str] = Counter()
+        self._parked: dict[str, int] = {}
+        self._shut: set[str] = set()
+        self._permits: set[str] = set()
+        self._probing: Counter[str] = Counter()
+        self._opened: dict[str, int] = {}
+        self._openings = 0
+
+    def __len__(self) -> int:
+        """Keys in hand."""
+        return len(self._hands)
+
+    @property
+    def free(self) -> int:
+        """Keys that may still be taken."""
+        return self.capacity - len(self._hands)
+
+    def room(self, bucket: str) -> int:
+        """How many more keys of this target may be taken.
+
+        At most as many as there would be slots left for others: one slow target gets half of all, two a third each.
+        """
+        busy = self._busy[bucket]
+        share = (self.free - busy + 1) // 2
+        return max(0, min(self._concurrency(bucket) - busy, share))
+
+    def known(self, taken: Taken) -> bool:
+        """Whether the key is in hand already (the queue thought we were dead); then only its token is new."""
+        hand = self._hands.get(taken.key)
+        if hand is None:
+            return False
+        hand.token = taken.token
+        return True
+
+    def take(self, taken: Taken) -> Hand | None:
+        """Take a key in hand; None when its target has no room: park it."""
+        bucket = bucket_of(taken.key)
+        if self.room(bucket) == 0 and bucket not in self._permits:
+            return None
+        hand = self._hands[taken.key] = Hand(key=taken.key, bucket=bucket, token=taken.token)
+        self._busy[bucket] += 1
+        return hand
+
+    def drop(self, hand: Hand) -> None:
+        """It is out of hand: what became of it is on its way to the queue."""
+        del self._hands[hand.key]
+        self._busy[hand.bucket] -= 1
+        if not self._busy[hand.bucket]:
+            del self._busy[hand.bucket]
+
+    def clear(self) -> None:
+        """All is out of hand."""
+        self._hands.clear()
+        self._busy.clear()
+        self._probing.clear()
+
+    def bucket(self, key: str) -> str:
+        """Where a key is parked."""
+        return bucket_of(key)
+
+    def see_parked(self, parked: Sequence[Parked]) -> None:
+        """What the queue says is parked."""
+        self._parked = {each.target: each.keys for each in parked}
+
+    def takes(self) -> list[Take]:
+        """Parked keys to take now: one to probe a target that is down, as many as there is room for of the others."""
+        left = self.free
+        takes: list[Take] = []
+        for bucket, keys in self._parked.items():
+            most = min(1 if bucket in self._permits else 0 if bucket in self._shut else self.room(bucket), keys, left)
+            if most > 0:
+                takes.append(Take(target=bucket, most=most))
+                left -= most
+        return takes
+
+    def shut(self, bucket: str) -> None:
+        """The target is down, disabled or unknown: leave what is parked."""
+        self._shut.add(bucket)
+
+    def open(self, bucket: str) -> None:
+        """The target takes deliveries again."""
+        self._shut.discard(bucket)
+        self._permits.discard(bucket)
+        self._openings += 1
+        self._opened[bucket] = self._openings
+
+    def found_open(self, bucket: str) -> None:
+        """Its row says that it takes deliveries: another process opened it."""
+        self._shut.discard(bucket)
+        self._permits.discard(bucket)
+
+    @property
+    def closed(self) -> frozenset[str]:
+        """Targets whose parked keys are left."""
+        return frozenset(self._shut)
+
+    @property
+    def openings(self) -> int:
+        """Counts `open`; for `opened_since`."""
+        return self._openings
+
+    def opened_since(self, bucket: str, openings: int) -> bool:
+        """Whether a target was opened after ``openings`` was read: what was loaded before may be out of date."""
+        return self._opened.get(bucket, 0) > openings
+
+    def permit(self, bucket: str) -> None:
+        """One key of this target may be tried although it is down."""
+        self._permits.add(bucket)
+
+    def may_probe(self, bucket: str, *, in_doubt: bool) -> bool:
+        """Use the permit up; without one, a target in doubt gets one probe at a time."""
+        if bucket not in self._permits and not (in_doubt and bucket not in self._probing):
+            return False
+        self._permits.discard(bucket)
+        self._probing[bucket] += 1
+        return True
+
+    def probed(self, bucket: str) -> None:
+        """A probe is over."""
+        self._probing -= Counter((bucket,))

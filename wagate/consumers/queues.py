@@ -1,0 +1,84 @@
+"""The queues of this process: one for all that is pushed, one for each target that is pulled from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import structlog
+import trio
+
+from wagate.errors import QueueError
+from wagate.queue.queue import Queue
+from wagate.queue.results import Doorbell
+from wagate.queue.wakeup import Wakeup
+from wagate.storage.fields import clean
+from wagate.storage.intake import StoredDelivery
+
+log = structlog.get_logger("wagate.consumers")
+
+PULL = "pull:"
+"""Begins the name of a pull queue; the target's name follows."""
+
+
+class Queues:
+    """Where doorbells go."""
+
+    def __init__(self, make: Callable[[str], Queue], wakeup: Wakeup, *, strict: bool = True) -> None:
+        """``make`` opens a queue by name; ``wakeup`` is rung when something was pushed.
+
+        Not ``strict``: what comes in need not wait for a failing delivery of its chat.
+        """
+        self._strict = strict
+        self.push = make("push")
+        self._make = make
+        self._wakeup = wakeup
+        self._pull: dict[str, Queue] = {}
+        self._came = trio.Event()
+        self._sweep: Callable[[], None] = lambda: None
+
+    def on_loss(self, sweep: Callable[[], None]) -> None:
+        """Have a function called when a doorbell could not be rung."""
+        self._sweep = sweep
+
+    def pull(self, target_id: str) -> Queue:
+        """The queue of one pull target."""
+        if target_id not in self._pull:
+            self._pull[target_id] = self._make(PULL + target_id)
+        return self._pull[target_id]
+
+    @property
+    def came(self) -> trio.Event:
+        """Set when a job comes in; another one takes its place."""
+        return self._came
+
+    async def ring(self, stored: Sequence[StoredDelivery]) -> None:
+        """Tell of stored deliveries. They are in the tables: when Redis is away, the sweep tells later."""
+        push = [doorbell(each) for each in stored if each.mode == "push"]
+        pull: dict[str, list[Doorbell]] = {}
+        for each in stored:
+            if each.mode == "pull":
+                pull.setdefault(each.target_id, []).append(doorbell(each))
+        try:
+            if push:
+                await self.push.enqueue(push)
+                if not self._strict:
+                    await self.push.nudge(sorted({bell.key for bell in push}))
+            for target_id, bells in pull.items():
+                await self.pull(target_id).enqueue(bells)
+        except QueueError as error:
+            log.warning("doorbell not rung", deliveries=len(stored), reason=str(error))
+            self._sweep()
+        self.wake(push=bool(push), pull=bool(pull))
+
+    def wake(self, *, push: bool, pull: bool) -> None:
+        """There may be work."""
+        if push:
+            self._wakeup.ring()
+        if pull:
+            came, self._came = self._came, trio.Event()
+            came.set()
+
+
+def doorbell(stored: StoredDelivery) -> Doorbell:
+    """Its key as the table has it."""
+    return Doorbell(key=clean(stored.key), target=stored.target_id, id=stored.delivery_id)

@@ -1,0 +1,29 @@
+"""Take over what dead workers held; a task in every process."""
+
+from __future__ import annotations
+
+import structlog
+
+from wagate.clock import Clock
+from wagate.errors import QueueError
+from wagate.queue.queue import Queue
+from wagate.queue.reaper import Reaper
+from wagate.queue.wakeup import Wakeup
+
+log = structlog.get_logger("wagate.consumers")
+
+
+async def reap_dead_workers(queue: Queue, clock: Clock, wakeup: Wakeup) -> None:
+    """Look at all heartbeats every third of a lease, for ever."""
+    reaper = Reaper(queue.lease)
+    while True:
+        await clock.sleep(queue.lease / 3)
+        try:
+            workers = await queue.workers()
+            for dead in reaper.dead(workers, clock.monotonic(), me=queue.worker):
+                keys = await queue.reap(dead)
+                log.warning("worker died", worker=dead.name, keys=keys)
+                wakeup.ring()
+        except QueueError:
+            # Nobody's heart could be heard; the pump says that Redis is away.
+            reaper.forget()
