@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -193,6 +193,12 @@ class World:
         """Until something is true that changes when a request comes in or is done."""
         with trio.fail_after(PATIENCE):
             while not happened():
+                await self._a_moment()
+
+    async def until_async(self, happened: Callable[[], Awaitable[bool]]) -> None:
+        """As `until`, for what the tables say."""
+        with trio.fail_after(PATIENCE):
+            while not await happened():
                 await self._a_moment()
 
     async def _a_moment(self) -> None:
