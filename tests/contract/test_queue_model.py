@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,7 +16,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -29,9 +29,11 @@ from wagate.queue.results import Ack, DeadWorker, Delay, Doorbell, Park, Pumped,
 T = TypeVar("T")
 
 KEYS = [f"t{number % 3}/chat{number}" for number in range(6)]
+TARGETS = ["t0", "t1", "t2"]
 LEASE = 60.0
 key_names = st.sampled_from(KEYS)
 worker_numbers = st.integers(0, 2)
+seeds = st.integers(0, 2**32 - 1)
 
 
 def target_of(key: str) -> str:
@@ -103,47 +105,34 @@ class QueueAgainstModel(RuleBasedStateMachine):
         self.crashes[key] = 0
         return Ack(key=key, token=taken.token, more=bool(self.tables[key]))
 
-    @rule(keys=st.lists(key_names, min_size=1, max_size=4), twice=st.booleans(), ring=st.booleans())
-    def store_and_enqueue(self, keys: list[str], twice: bool, ring: bool) -> None:
+    @rule(seed=seeds)
+    def work(self, seed: int) -> None:
+        """Ordinary traffic: store, ring (or not, or twice), settle, take. Rolled, not drawn: drawn, it stays thin."""
+        dice = random.Random(seed)
+        keys = dice.choices(KEYS, k=dice.randrange(4))
         bells = [Doorbell(key=key, target=target_of(key), id=str(self._some_row(key))) for key in keys]
-        if ring:
-            self.wait(lambda: self.workers[0].queue.enqueue(bells * (1 + twice)))
+        if dice.random() < 0.8:
+            self.wait(lambda: self.workers[0].queue.enqueue(bells * dice.choice([1, 1, 2])))
+        for worker in dice.sample(self.workers, k=2):
+            results = [self._result(worker, key, dice) for key in list(worker.running) if dice.random() < 0.7]
+            takes = (Take(target=dice.choice(TARGETS), most=dice.randrange(3)),)
+            assert not self._pump(worker, results, dice.randrange(4), takes).fenced, "nobody took it over"
 
-    @rule(
-        number=worker_numbers,
-        want=st.integers(0, 4),
-        at=st.sampled_from(["t0", "t1", "t2"]),
-        most=st.integers(0, 2),
-    )
-    def take(self, number: int, want: int, at: str, most: int) -> None:
-        pumped = self._pump(self.workers[number], [], want, (Take(target=at, most=most),))
-        assert not pumped.fenced
+    def _result(self, worker: Worker, key: str, dice: random.Random) -> Result:
+        verb = dice.choice(["ack", "ack", "delay", "park", "release"])
+        if verb == "ack":
+            return self._settle(worker, key)
+        taken = worker.running.pop(key)
+        del worker.row[key]
+        if verb == "delay":
+            return Delay(key=key, token=taken.token, after=dice.choice([0.0, 5.0, 50.0]))
+        if verb == "park":
+            return Park(key=key, token=taken.token, target=target_of(key))
+        return Release(key=key, token=taken.token)
 
-    @rule(number=worker_numbers, data=st.data(), want=st.integers(0, 2))
-    def finish_some(self, number: int, data: st.DataObject, want: int) -> None:
-        worker = self.workers[number]
-        results: list[Result] = []
-        for key, taken in list(worker.running.items()):
-            match data.draw(st.sampled_from(["ack", "delay", "park", "release", "go on"])):
-                case "ack":
-                    results.append(self._settle(worker, key))
-                    continue
-                case "delay":
-                    results.append(
-                        Delay(key=key, token=taken.token, after=data.draw(st.sampled_from([0.0, 5.0, 50.0])))
-                    )
-                case "park":
-                    results.append(Park(key=key, token=taken.token, target=target_of(key)))
-                case "release":
-                    results.append(Release(key=key, token=taken.token))
-                case _:
-                    continue
-            del worker.running[key], worker.row[key]
-        pumped = self._pump(worker, results, want)
-        assert not pumped.fenced, "nobody took it over"
-
-    @rule(number=worker_numbers)
-    def crash_and_reap(self, number: int) -> None:
+    @rule(seed=seeds, number=worker_numbers)
+    def crash_and_reap(self, seed: int, number: int) -> None:
+        self.work(seed)
         victim = self.workers[number]
         self.zombies += [(victim, taken) for taken in victim.running.values()]
         held = len(victim.running)
@@ -156,8 +145,9 @@ class QueueAgainstModel(RuleBasedStateMachine):
             for key in victim.running:
                 self.crashes[key] = None if (seen := self.crashes[key]) is None else seen + 1
 
-    @rule(number=worker_numbers, want=st.integers(0, 3))
-    def an_answer_is_lost(self, number: int, want: int) -> None:
+    @rule(seed=seeds, number=worker_numbers, want=st.integers(0, 3))
+    def an_answer_is_lost(self, seed: int, number: int, want: int) -> None:
+        self.work(seed)
         worker = self.workers[number]
         results = [self._settle(worker, key) for key in list(worker.running)[:1]]
         self.redis.lose = True
@@ -165,51 +155,62 @@ class QueueAgainstModel(RuleBasedStateMachine):
             self.wait(lambda: worker.queue.pump(results, want=want))
         assert set(self._pump(worker, [], want).fenced) <= set(results), "what is in hand stays in hand"
 
-    @rule(number=worker_numbers)
-    def stop_gracefully(self, number: int) -> None:
+    @rule(seed=seeds, number=worker_numbers)
+    def stop_gracefully(self, seed: int, number: int) -> None:
+        self.work(seed)
         leaver = self.workers[number]
         freed = self.wait(leaver.queue.release)
         assert freed == len(leaver.running)
         self.workers[number] = self._worker()
 
-    @precondition(lambda self: self.zombies)
-    @rule()
-    def a_zombie_speaks(self) -> None:
+    @rule(seed=seeds)
+    def a_zombie_speaks(self, seed: int) -> None:
+        self.work(seed)
+        if not self.zombies:
+            return
         zombie, taken = self.zombies.pop()
         late = Ack(key=taken.key, token=taken.token, more=False)
         assert self.wait(lambda: zombie.queue.pump([late], want=0)).fenced == (late,)
 
-    @rule(key=key_names)
-    def pause_a_key(self, key: str) -> None:
+    @rule(seed=seeds, key=key_names)
+    def pause_a_key(self, seed: int, key: str) -> None:
+        self.work(seed)
         self.wait(lambda: self.workers[0].queue.pause(key))
         self.paused.add(key)
 
-    @rule(key=key_names)
-    def resume_a_key(self, key: str) -> None:
+    @rule(seed=seeds, key=key_names)
+    def resume_a_key(self, seed: int, key: str) -> None:
+        self.work(seed)
         self.wait(lambda: self.workers[0].queue.resume(key))
         self.paused.discard(key)
 
-    @rule(at=st.sampled_from(["t0", "t1", "t2"]), most=st.integers(1, 3))
-    def unpark(self, at: str, most: int) -> None:
+    @rule(seed=seeds, at=st.sampled_from(TARGETS), most=st.integers(1, 3))
+    def unpark(self, seed: int, at: str, most: int) -> None:
+        self.work(seed)
         self.wait(lambda: self.workers[0].queue.unpark(at, most))
 
-    @rule(keys=st.lists(key_names, max_size=3))
-    def nudge(self, keys: list[str]) -> None:
+    @rule(seed=seeds, keys=st.lists(key_names, max_size=3))
+    def nudge(self, seed: int, keys: list[str]) -> None:
+        self.work(seed)
         self.wait(lambda: self.workers[0].queue.nudge(keys))
 
-    @rule(key=key_names)
-    def cancel_all_of_a_key(self, key: str) -> None:
-        if not self._holders(key):
+    @rule(seed=seeds)
+    def cancel_all_that_is_not_in_hand(self, seed: int) -> None:
+        self.work(seed)
+        idle = [key for key in KEYS if not self._holders(key)]
+        for key in idle:
             self.tables[key].clear()
             self.crashes[key] = None
-            self.wait(lambda: self.workers[0].queue.drop([key]))
+        self.wait(lambda: self.workers[0].queue.drop(idle))
 
-    @rule(seconds=st.sampled_from([1.0, 5.0, 50.0]))
-    def time_passes(self, seconds: float) -> None:
+    @rule(seed=seeds, seconds=st.sampled_from([1.0, 5.0, 50.0]))
+    def time_passes(self, seed: int, seconds: float) -> None:
+        self.work(seed)
         self.clock.offset += seconds
 
-    @rule()
-    def redis_loses_everything(self) -> None:
+    @rule(seed=seeds)
+    def redis_loses_everything(self, seed: int) -> None:
+        self.work(seed)
         self.wait(self.workers[0].queue.forget)
         self.paused.clear()
         self.crashes = dict.fromkeys(KEYS, 0)
@@ -219,8 +220,12 @@ class QueueAgainstModel(RuleBasedStateMachine):
             worker.running.clear()
             worker.row.clear()
 
-    @rule()
-    def sweep(self) -> None:
+    @rule(seed=seeds)
+    def sweep(self, seed: int) -> None:
+        self.work(seed)
+        self._sweep()
+
+    def _sweep(self) -> None:
         waiting = [key for key in KEYS if self.tables[key]]
         queue = self.workers[0].queue
         missing = self.wait(lambda: queue.missing(waiting))
@@ -237,6 +242,9 @@ class QueueAgainstModel(RuleBasedStateMachine):
         assert stats.depth <= 12 + len(KEYS)
         assert min(stats.depth, stats.backoff, stats.parked, stats.leased) >= 0
         assert stats.ready + stats.active + stats.backoff + stats.parked <= len(KEYS)
+        for worker in self.workers:
+            held = self.wait(lambda: self.redis.command("SMEMBERS", f"{{wg:{self.name}}}:held:{worker.queue.worker}"))  # noqa: B023
+            assert set(held) == set(worker.running), "what a worker holds can be reaped, and nothing else"
         for key in KEYS:
             assert self.settled[key] == sorted(self.settled[key]), "first in, first out"
 
@@ -261,10 +269,11 @@ class QueueAgainstModel(RuleBasedStateMachine):
 
     def _drain(self) -> None:
         for key in KEYS:
-            self.resume_a_key(key)
+            self.wait(lambda key=key: self.workers[0].queue.resume(key))  # type: ignore[misc]
+            self.paused.discard(key)
         for _ in range(3 * (self.next_row + len(KEYS))):
             self.clock.offset += LEASE
-            self.sweep()
+            self._sweep()
             self.wait(self.workers[0].queue.unpark_all)
             for worker in self.workers:
                 self._pump(worker, [self._settle(worker, key) for key in list(worker.running)], want=9)
@@ -286,6 +295,6 @@ def test_the_queue_does_what_the_model_does(machine: type[QueueAgainstModel]) ->
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
