@@ -220,6 +220,16 @@ class World:
                     return detail
                 await self._a_moment()
 
+    async def attempts(self, delivery_id: str, count: int) -> DeliveryDetail:
+        """Until a delivery has so many attempts on record, and the queue was told: it waits for the next one."""
+        with trio.fail_after(PATIENCE):
+            while len((await self.row(delivery_id)).attempts) < count:
+                await self._a_moment()
+        if self.consumers is not None:
+            await self.until(lambda: not self.consumers._pool and not self.consumers._consumer._results)
+            await self.consumers.stats()
+        return await self.row(delivery_id)
+
     async def statuses(self, ids: Sequence[str], word_: str) -> None:
         for each in ids:
             await self.status(each, word_)

@@ -14,10 +14,9 @@ HOUR = 3600
 
 async def exhaust(world: World, delivery_id: str) -> None:
     """Let a delivery fail until it is out of attempts."""
-    await world.status(delivery_id, "waiting")
+    await world.attempts(delivery_id, 1)
     await world.passes(6.1)
-    await world.status(delivery_id, "waiting")
-    await world.until(lambda: len([each for each in world.receiver.calls if each.id == delivery_id]) >= 2)
+    await world.attempts(delivery_id, 2)
     await world.passes(12.1)
 
 

@@ -113,6 +113,8 @@ class Consumer:
         if self._results or (more and self._pool.free and not pumped.paused and not self._stopping):
             await trio.lowlevel.checkpoint()
             return
+        if self._stopping and not self._pool:
+            return
         due = IDLE if pumped.next_due is None else pumped.next_due
         await self._wakeup.wait(min(due, self._queue.lease / 3, IDLE))
         if self._results and len(self._pool) >= BUSY:

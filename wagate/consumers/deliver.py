@@ -101,7 +101,8 @@ class Deliverer:
         self._tell(hand, head, change)
         self._log(head, happened, change, started, seconds, probe=probe)
         now = self._clock.now()
-        return result(hand.key, hand.token, hand.bucket, change, more=head.more, policy=self._policy, now=now)
+        more = head.more or hand.again
+        return result(hand.key, hand.token, hand.bucket, change, more=more, policy=self._policy, now=now)
 
     async def _run(self, head: Head) -> Happened | None:
         """What happened; None: it was routed, and others took its place."""

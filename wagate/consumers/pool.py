@@ -22,6 +22,8 @@ class Hand:
     bucket: str
     token: str
     """As handed out last: when the queue judged us dead meanwhile, it hands the key out anew."""
+    again: bool = False
+    """It was handed out anew: the queue forgot what it knew, more may wait than it says."""
 
 
 class Pool:
@@ -64,6 +66,7 @@ class Pool:
         if hand is None:
             return False
         hand.token = taken.token
+        hand.again = True
         return True
 
     def take(self, taken: Taken) -> Hand | None:

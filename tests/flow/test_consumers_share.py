@@ -1,0 +1,126 @@
+"""No target takes what others need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import trio
+
+from tests.consuming import open_world
+from wagate.consumers.pool import Pool
+from wagate.hooks.contracts import Handler
+from wagate.queue.results import Parked, Take, Taken
+
+pytest_plugins = ("tests.valkey",)
+
+
+async def test_a_slow_target_does_not_delay_others(external_url: str, tmp_path: Path) -> None:
+    async with open_world(external_url, tmp_path, concurrency=16) as world, world.running():
+        gate = trio.Event()
+        world.receiver.by_target["slow"] = gate
+        slow = [(await world.send(f"c{number}", f"s{number}", target="slow"))[0] for number in range(40)]
+        await world.calls(8)
+        quick = [(await world.send(f"c{number}", f"q{number}", target="quick"))[0] for number in range(40)]
+        await world.statuses(quick, "delivered")
+        assert world.receiver.most["slow"] == 8
+        gate.set()
+        await world.statuses(slow, "delivered")
+
+
+async def test_a_handler_gets_no_more_than_its_concurrency(external_url: str, tmp_path: Path) -> None:
+    async with open_world(external_url, tmp_path) as world:
+        handle = world.receiver.handle
+        world.handlers["webhook"] = Handler(name="webhook", targets=lambda _event: (), handle=handle, concurrency=2)
+        gate = world.receiver.default = trio.Event()
+        async with world.running():
+            ids = [(await world.send(f"c{number}", f"m{number}"))[0] for number in range(30)]
+            await world.calls(2)
+            (other,) = await world.send("x", "x", target="w2")
+            await world.calls(3)
+            gate.set()
+            await world.statuses([*ids, other], "delivered")
+        assert world.receiver.most["w1"] == 2
+
+
+async def test_a_handler_that_takes_too_long_has_timed_out(external_url: str, tmp_path: Path) -> None:
+    async with open_world(external_url, tmp_path) as world:
+        handle = world.receiver.handle
+        world.handlers["webhook"] = Handler(name="webhook", targets=lambda _event: (), handle=handle, timeout=0.05)
+        world.receiver.by_content["a1"] = [trio.Event()]
+        async with world.running():
+            (a1,) = await world.send("a", "a1")
+            detail = await world.status(a1, "waiting")
+        assert detail.delivery.error == "Connection timeout: no answer within 0.05 s"
+
+
+async def test_what_takes_long_is_shown_as_delivering(external_url: str, tmp_path: Path) -> None:
+    async with open_world(external_url, tmp_path) as world, world.running():
+        gate = trio.Event()
+        world.receiver.by_content["a1"] = [gate]
+        (a1,) = await world.send("a", "a1")
+        await world.status(a1, "delivering")
+        gate.set()
+        await world.status(a1, "delivered")
+
+
+async def test_many_chats_stay_in_order_over_failures(external_url: str, tmp_path: Path) -> None:
+    async with open_world(external_url, tmp_path, concurrency=16) as world, world.running():
+        ids = []
+        for number in range(200):
+            content = f"m{number:03}"
+            if number % 17 == 0:
+                world.receiver.by_content[content] = [500, 200]
+            ids += await world.send(f"c{number % 23}", content)
+        for _ in range(8):
+            await world.passes(6.5)
+        await world.statuses(ids, "delivered")
+        for chat in range(23):
+            came = world.receiver.contents(f"c{chat}")
+            assert list(dict.fromkeys(came)) == [f"m{n:03}" for n in range(200) if n % 23 == chat]
+            assert came == sorted(came)
+
+
+def taken(key: str, token: str = "1") -> Taken:
+    return Taken(key=key, id="x", token=token, crashes=0)
+
+
+def test_one_target_gets_half_of_the_slots_and_two_get_a_third_each() -> None:
+    pool = Pool(64, lambda _bucket: 64)
+    alone = [pool.take(taken(f"w:a|m|{number}")) for number in range(64)]
+    assert sum(hand is not None for hand in alone) == 32
+    both = [pool.take(taken(f"w:b|m|{number}")) for number in range(64)]
+    assert sum(hand is not None for hand in both) == 16
+    for hand in alone[:32]:
+        assert hand is not None
+        pool.drop(hand)
+    assert pool.room("w:b") == 16
+
+
+def test_a_single_slot_can_be_used() -> None:
+    pool = Pool(1, lambda _bucket: 32)
+    hand = pool.take(taken("w:a|m|1"))
+    assert hand is not None
+    assert pool.free == 0
+    assert pool.take(taken("w:b|m|1")) is None
+    pool.drop(hand)
+    assert pool.take(taken("w:b|m|1")) is not None
+
+
+def test_parked_keys_are_taken_for_targets_with_room_and_one_for_a_probe() -> None:
+    pool = Pool(10, lambda _bucket: 3)
+    pool.see_parked([Parked(target="w:a", keys=9), Parked(target="w:b", keys=9), Parked(target="w:c", keys=1)])
+    pool.shut("w:b")
+    assert pool.takes() == [Take(target="w:a", most=3), Take(target="w:c", most=1)]
+    pool.permit("w:b")
+    assert pool.takes()[1] == Take(target="w:b", most=1)
+    pool.open("w:b")
+    assert pool.takes()[1] == Take(target="w:b", most=3)
+
+
+def test_a_key_that_is_handed_out_twice_keeps_one_hand_with_the_new_token() -> None:
+    pool = Pool(10, lambda _bucket: 3)
+    hand = pool.take(taken("w:a|m|1"))
+    assert hand is not None
+    assert pool.known(taken("w:a|m|1", token="2"))
+    assert hand.token == "2"
+    assert not pool.known(taken("w:a|m|2"))
