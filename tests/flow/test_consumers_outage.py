@@ -20,8 +20,10 @@ async def exhaust(world: World, delivery_id: str) -> None:
     await world.passes(12.1)
 
 
-async def test_a_receiver_down_for_25_seconds_gets_everything_in_order(external_url: str, tmp_path: Path) -> None:
-    async with open_world(external_url, tmp_path) as world, world.running():
+async def test_a_receiver_down_for_25_seconds_gets_everything_in_order(
+    external_url: str, tmp_path: Path, database_url: str
+) -> None:
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running():
         world.receiver.default = 503
         a = await world.send("a", "a1", "a2", "a3")
         b = await world.send("b", "b1", "b2")
@@ -48,8 +50,10 @@ async def test_a_receiver_down_for_25_seconds_gets_everything_in_order(external_
         assert (state.status, state.down, state.failure_count) == ("active", False, 0)
 
 
-async def test_a_receiver_down_for_six_hours_is_probed_and_costs_no_attempts(external_url: str, tmp_path: Path) -> None:
-    async with open_world(external_url, tmp_path) as world, world.running():
+async def test_a_receiver_down_for_six_hours_is_probed_and_costs_no_attempts(
+    external_url: str, tmp_path: Path, database_url: str
+) -> None:
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running():
         world.receiver.default = 503
         a1, a2 = await world.send("a", "a1", "a2")
         await exhaust(world, a1)
@@ -85,8 +89,10 @@ async def _probed(world: World, before: int) -> bool:
     return (await world.target()).probes > before
 
 
-async def test_after_25_hours_what_waited_longer_than_a_day_is_given_up(external_url: str, tmp_path: Path) -> None:
-    async with open_world(external_url, tmp_path) as world, world.running() as consumers:
+async def test_after_25_hours_what_waited_longer_than_a_day_is_given_up(
+    external_url: str, tmp_path: Path, database_url: str
+) -> None:
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running() as consumers:
         world.receiver.default = 503
         a1, a2 = await world.send("a", "a1", "a2")
         await exhaust(world, a1)
@@ -107,9 +113,9 @@ async def test_after_25_hours_what_waited_longer_than_a_day_is_given_up(external
 
 
 async def test_a_poison_message_alone_holds_its_chat_until_there_is_a_witness(
-    external_url: str, tmp_path: Path
+    external_url: str, tmp_path: Path, database_url: str
 ) -> None:
-    async with open_world(external_url, tmp_path) as world, world.running():
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running():
         world.receiver.by_content["poison"] = [500]
         poison, after = await world.send("a", "poison", "after")
         await exhaust(world, poison)
@@ -129,9 +135,9 @@ async def test_a_poison_message_alone_holds_its_chat_until_there_is_a_witness(
 
 
 async def test_a_poison_message_among_other_traffic_holds_its_chat_for_15_seconds(
-    external_url: str, tmp_path: Path
+    external_url: str, tmp_path: Path, database_url: str
 ) -> None:
-    async with open_world(external_url, tmp_path) as world, world.running():
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running():
         world.receiver.by_content["poison"] = [500]
         poison, after = await world.send("a", "poison", "after")
         await world.status(poison, "waiting")
@@ -145,8 +151,8 @@ async def test_a_poison_message_among_other_traffic_holds_its_chat_for_15_second
         assert world.receiver.contents("b") == ["b1"]
 
 
-async def test_ten_failures_in_a_row_stop_all_but_probes(external_url: str, tmp_path: Path) -> None:
-    async with open_world(external_url, tmp_path) as world, world.running():
+async def test_ten_failures_in_a_row_stop_all_but_probes(external_url: str, tmp_path: Path, database_url: str) -> None:
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running():
         world.receiver.default = 503
         first = [(await world.send(f"c{number}", f"m{number}"))[0] for number in range(10)]
         await world.calls(10)
@@ -170,9 +176,12 @@ async def _down(world: World) -> bool:
 
 
 async def test_with_no_time_to_recover_a_dead_target_loses_what_is_out_of_attempts(
-    external_url: str, tmp_path: Path
+    external_url: str, tmp_path: Path, database_url: str
 ) -> None:
-    async with open_world(external_url, tmp_path, policy=Policy(recover=0)) as world, world.running() as consumers:
+    async with (
+        open_world(external_url, tmp_path, database_url=database_url, policy=Policy(recover=0)) as world,
+        world.running() as consumers,
+    ):
         world.receiver.default = 503
         a1, a2 = await world.send("a", "a1", "a2")
         await exhaust(world, a1)
@@ -185,8 +194,10 @@ async def test_with_no_time_to_recover_a_dead_target_loses_what_is_out_of_attemp
         assert world.receiver.contents()[-2:] == ["a1", "a2"]
 
 
-async def test_a_retry_by_hand_probes_a_target_that_is_down_at_once(external_url: str, tmp_path: Path) -> None:
-    async with open_world(external_url, tmp_path) as world, world.running() as consumers:
+async def test_a_retry_by_hand_probes_a_target_that_is_down_at_once(
+    external_url: str, tmp_path: Path, database_url: str
+) -> None:
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running() as consumers:
         world.receiver.default = 503
         a1, a2 = await world.send("a", "a1", "a2")
         await exhaust(world, a1)
@@ -197,9 +208,12 @@ async def test_a_retry_by_hand_probes_a_target_that_is_down_at_once(external_url
 
 
 async def test_a_target_failing_for_long_raises_alerts_and_is_disabled_after_five_days(
-    external_url: str, tmp_path: Path
+    external_url: str, tmp_path: Path, database_url: str
 ) -> None:
-    async with open_world(external_url, tmp_path, policy=Policy(recover=240 * HOUR)) as world, world.running():
+    async with (
+        open_world(external_url, tmp_path, database_url=database_url, policy=Policy(recover=240 * HOUR)) as world,
+        world.running(),
+    ):
         world.receiver.default = 503
         (a1,) = await world.send("a", "a1")
         await exhaust(world, a1)

@@ -15,8 +15,10 @@ pytest_plugins = ("tests.valkey",)
 HOUR = 3600
 
 
-async def test_three_attempts_at_0_5_and_15_seconds_while_other_chats_go_on(external_url: str, tmp_path: Path) -> None:
-    async with open_world(external_url, tmp_path) as world, world.running():
+async def test_three_attempts_at_0_5_and_15_seconds_while_other_chats_go_on(
+    external_url: str, tmp_path: Path, database_url: str
+) -> None:
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running():
         world.receiver.by_content["a1"] = [500, 500, 200]
         a1, a2, a3 = await world.send("a", "a1", "a2", "a3")
         detail = await world.status(a1, "waiting")
@@ -47,8 +49,8 @@ async def test_three_attempts_at_0_5_and_15_seconds_while_other_chats_go_on(exte
         assert (state.status, state.failure_count, state.streak) == ("active", 0, 0)
 
 
-async def test_retry_after_is_waited_for(external_url: str, tmp_path: Path) -> None:
-    async with open_world(external_url, tmp_path) as world, world.running():
+async def test_retry_after_is_waited_for(external_url: str, tmp_path: Path, database_url: str) -> None:
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running():
         world.receiver.by_content["a1"] = [Retry("Client error (429)", after=90, http_status=429), 200]
         (a1,) = await world.send("a", "a1")
         detail = await world.status(a1, "waiting")
@@ -61,8 +63,10 @@ async def test_retry_after_is_waited_for(external_url: str, tmp_path: Path) -> N
         await world.status(a1, "delivered")
 
 
-async def test_a_client_error_is_final_at_once_and_the_chat_goes_on(external_url: str, tmp_path: Path) -> None:
-    async with open_world(external_url, tmp_path) as world, world.running():
+async def test_a_client_error_is_final_at_once_and_the_chat_goes_on(
+    external_url: str, tmp_path: Path, database_url: str
+) -> None:
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running():
         world.receiver.by_content["a1"] = [404]
         a1, a2 = await world.send("a", "a1", "a2")
         await world.status(a2, "delivered")
@@ -73,8 +77,10 @@ async def test_a_client_error_is_final_at_once_and_the_chat_goes_on(external_url
         assert len(detail.attempts) == 1
 
 
-async def test_gone_disables_the_target_and_what_waits_stays(external_url: str, tmp_path: Path) -> None:
-    async with open_world(external_url, tmp_path) as world, world.running() as consumers:
+async def test_gone_disables_the_target_and_what_waits_stays(
+    external_url: str, tmp_path: Path, database_url: str
+) -> None:
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running() as consumers:
         world.receiver.by_content["a1"] = [410]
         a1, a2 = await world.send("a", "a1", "a2")
         await world.status(a1, "final")
@@ -90,8 +96,10 @@ async def test_gone_disables_the_target_and_what_waits_stays(external_url: str, 
         await world.status(a2, "delivered")
 
 
-async def test_an_exception_of_a_handler_is_a_failure_with_its_name(external_url: str, tmp_path: Path) -> None:
-    async with open_world(external_url, tmp_path) as world, world.running():
+async def test_an_exception_of_a_handler_is_a_failure_with_its_name(
+    external_url: str, tmp_path: Path, database_url: str
+) -> None:
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running():
         world.receiver.by_content["a1"] = [KeyError("secret"), ExceptionGroup("x", [Retry("Server error (502)")]), 200]
         (a1,) = await world.send("a", "a1")
         assert (await world.attempts(a1, 1)).delivery.error == "KeyError"
@@ -101,8 +109,13 @@ async def test_an_exception_of_a_handler_is_a_failure_with_its_name(external_url
         await world.status(a1, "delivered")
 
 
-async def test_with_skip_a_failing_delivery_does_not_hold_its_chat(external_url: str, tmp_path: Path) -> None:
-    async with open_world(external_url, tmp_path, policy=Policy(strict=False)) as world, world.running():
+async def test_with_skip_a_failing_delivery_does_not_hold_its_chat(
+    external_url: str, tmp_path: Path, database_url: str
+) -> None:
+    async with (
+        open_world(external_url, tmp_path, database_url=database_url, policy=Policy(strict=False)) as world,
+        world.running(),
+    ):
         world.receiver.by_content["a1"] = [500, 200]
         a1, a2 = await world.send("a", "a1", "a2")
         await world.status(a2, "delivered")
@@ -116,9 +129,9 @@ async def test_with_skip_a_failing_delivery_does_not_hold_its_chat(external_url:
 
 
 async def test_a_retry_by_hand_runs_what_waits_now_and_what_is_final_at_the_end(
-    external_url: str, tmp_path: Path
+    external_url: str, tmp_path: Path, database_url: str
 ) -> None:
-    async with open_world(external_url, tmp_path) as world, world.running() as consumers:
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running() as consumers:
         world.receiver.by_content |= {"a1": [404, 500, 500, 500, 200], "a2": [500, 200]}
         a1, a2, a3 = await world.send("a", "a1", "a2", "a3")
         await world.status(a1, "final")
@@ -132,8 +145,8 @@ async def test_a_retry_by_hand_runs_what_waits_now_and_what_is_final_at_the_end(
         assert [each.number for each in detail.attempts] == [1, 2]
 
 
-async def test_a_cancelled_head_lets_its_chat_go_on(external_url: str, tmp_path: Path) -> None:
-    async with open_world(external_url, tmp_path) as world, world.running() as consumers:
+async def test_a_cancelled_head_lets_its_chat_go_on(external_url: str, tmp_path: Path, database_url: str) -> None:
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running() as consumers:
         world.receiver.by_content["a1"] = [500]
         a1, a2 = await world.send("a", "a1", "a2")
         await world.status(a1, "waiting")
@@ -148,8 +161,8 @@ async def test_a_cancelled_head_lets_its_chat_go_on(external_url: str, tmp_path:
             await consumers.control.retry(a2, client_id=1)
 
 
-async def test_recover_replays_what_failed_in_order(external_url: str, tmp_path: Path) -> None:
-    async with open_world(external_url, tmp_path) as world, world.running() as consumers:
+async def test_recover_replays_what_failed_in_order(external_url: str, tmp_path: Path, database_url: str) -> None:
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running() as consumers:
         world.receiver.default = 404
         ids = await world.send("a", "a1", "a2", "a3")
         await world.statuses(ids, "final")
