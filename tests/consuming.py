@@ -18,7 +18,7 @@ from uuid_utils import uuid7
 
 from tests.rows import event
 from wagate.clock import Clock
-from wagate.consumers import Consumers, Policy, Setup, open_consumers
+from wagate.consumers import Consumers, Policy, Setup
 from wagate.errors import Reject, Retry
 from wagate.events import Event, NewEvent
 from wagate.hooks.contracts import Delivery, Handler, Receipt, Target
@@ -137,7 +137,7 @@ class World:
         return Queue(self.redis, f"{self.name}-{name}", clock=self.clock, lease=self.lease, max_depth=self.max_depth)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Consumers]:
+    async def running(self, *, take_over: bool = False) -> AsyncIterator[Consumers]:
         async def emit(event: NewEvent, *, client_id: int, without: str) -> None:
             self.emitted.append((event, client_id, without))
 
@@ -157,7 +157,10 @@ class World:
             max_depth=self.max_depth,
             drain=self.drain,
         )
-        async with open_consumers(setup) as consumers:
+        made = Consumers(setup)
+        if take_over:
+            await made.take_over()
+        async with made.running() as consumers:
             self.consumers = consumers
             try:
                 yield consumers

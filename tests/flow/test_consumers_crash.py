@@ -90,6 +90,46 @@ async def test_a_delivery_whose_workers_die_three_times_is_buried(external_url: 
         assert "b1" not in world.receiver.contents()
 
 
+async def test_suspects_are_tried_one_at_a_time_so_that_innocent_ones_are_cleared(
+    external_url: str, tmp_path: Path
+) -> None:
+    async with open_world(external_url, tmp_path) as world:
+        gate = world.receiver.default = trio.Event()
+        ids = [(await world.send(chat, chat))[0] for chat in "abc"]
+        queue = world.queue("push")
+        await queue.enqueue(
+            [
+                Doorbell(key=f"webhook:w1|main|{chat}@c.us", target="webhook:w1", id=each)
+                for chat, each in zip("abc", ids, strict=True)
+            ]
+        )
+        for _ in range(2):
+            other = world.queue("push")
+            assert len((await other.pump([], want=3)).taken) == 3
+            assert await queue.release_all_workers(died=True) == 3
+        async with world.running():
+            await world.calls(1)
+            (fresh,) = await world.send("d", "d")
+            await world.calls(2)
+            assert world.receiver.now["w1"] == 2
+            gate.set()
+            await world.status(fresh, "delivered")
+            await world.passes(1.1)
+            await world.passes(1.1)
+            await world.statuses(ids, "delivered")
+
+
+async def test_what_a_dead_process_held_is_taken_over_at_the_next_start(external_url: str, tmp_path: Path) -> None:
+    async with open_world(external_url, tmp_path) as world:
+        world.receiver.by_content["a1"] = [trio.Event(), 200]
+        a1, a2 = await world.send("a", "a1", "a2")
+        world.drain = 0
+        await die(world, trio.Event(), lambda: world.receiver.contents() == ["a1"])
+        assert (await world.queue("push").stats()).active == 1
+        async with world.running(take_over=True):
+            await world.statuses([a1, a2], "delivered")
+
+
 async def test_a_queue_that_forgets_everything_is_filled_from_the_tables(external_url: str, tmp_path: Path) -> None:
     async with open_world(external_url, tmp_path) as world, world.running() as consumers:
         hang = trio.Event()

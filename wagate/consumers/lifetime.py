@@ -105,6 +105,10 @@ class Consumers:
             clock=setup.clock,
         )
 
+    async def take_over(self) -> None:
+        """Free what dead predecessors held; call it only when nobody else can use this Redis. Raises QueueError."""
+        await self._queues.push.release_all_workers(died=True)
+
     def sweep(self) -> None:
         """Look through the tables soon for what the queue does not know."""
         self._sweeper.ring()
@@ -166,14 +170,19 @@ class Consumers:
         )
 
     @asynccontextmanager
-    async def _running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[Consumers]:
+        """Take deliveries as long as the context is open.
+
+        Leaving it takes nothing more, waits up to ``drain`` seconds for running handlers, then cancels them; what is
+        not done goes back to the queue. Database and Redis must outlive it.
+        """
         stopped = trio.Event()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._run, stopped)
             for name, task in self._tasks().items():
                 nursery.start_soon(supervise, name, task, self._setup.clock)
             try:
-                yield
+                yield self
             finally:
                 self._consumer.stop()
                 with trio.move_on_after(self._setup.drain, shield=True) as patience:
@@ -181,15 +190,3 @@ class Consumers:
                 if patience.cancelled_caught:
                     log.warning("stopped before all was delivered", running=len(self._flights))
                 nursery.cancel_scope.cancel()
-
-
-@asynccontextmanager
-async def open_consumers(setup: Setup) -> AsyncIterator[Consumers]:
-    """Take deliveries as long as the context is open.
-
-    Leaving it takes nothing more, waits up to ``drain`` seconds for running handlers, then cancels them; what is not
-    done goes back to the queue. Database and Redis must outlive it.
-    """
-    consumers = Consumers(setup)
-    async with consumers._running():  # noqa: SLF001  (one idea, two halves)
-        yield consumers

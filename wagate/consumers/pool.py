@@ -24,6 +24,8 @@ class Hand:
     """As handed out last: when the queue judged us dead meanwhile, it hands the key out anew."""
     again: bool = False
     """It was handed out anew: the queue forgot what it knew, more may wait than it says."""
+    suspect: bool = False
+    """Workers died while they held it."""
 
 
 class Pool:
@@ -39,6 +41,7 @@ class Pool:
         self._shut: set[str] = set()
         self._permits: set[str] = set()
         self._probing: Counter[str] = Counter()
+        self._suspects = 0
         self._opened: dict[str, int] = {}
         self._openings = 0
 
@@ -60,6 +63,14 @@ class Pool:
         share = (self.free - busy + 1) // 2
         return max(0, min(self._concurrency(bucket) - busy, share))
 
+    def suspect(self, hand: Hand) -> bool:
+        """Whether it may be tried now: one suspect at a time, so that no innocent one dies with it."""
+        if self._suspects:
+            return False
+        hand.suspect = True
+        self._suspects = 1
+        return True
+
     def known(self, taken: Taken) -> bool:
         """Whether the key is in hand already (the queue thought we were dead); then only its token is new."""
         hand = self._hands.get(taken.key)
@@ -80,6 +91,7 @@ class Pool:
 
     def drop(self, hand: Hand) -> None:
         """It is out of hand: what became of it is on its way to the queue."""
+        self._suspects -= hand.suspect
         del self._hands[hand.key]
         self._busy[hand.bucket] -= 1
         if not self._busy[hand.bucket]:
@@ -89,6 +101,7 @@ class Pool:
         """All is out of hand."""
         self._hands.clear()
         self._busy.clear()
+        self._suspects = 0
         self._probing.clear()
 
     def bucket(self, key: str) -> str:

@@ -29,6 +29,8 @@ BREAKER_SECONDS = 60.0
 """… within so long: the target counts as down."""
 MOST_CRASHES = 3
 """Workers that may die while they hold a delivery before it is buried."""
+SUSPECT_CRASHES = 2
+"""From so many on it is tried with no other suspect beside it: one that is innocent is cleared, not buried."""
 BURIED = f"worker died {MOST_CRASHES} times while delivering this"
 
 

@@ -1,0 +1,65 @@
+"""Redis goes away and comes back, with or without what it knew; nobody has to restart anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.consuming import open_world
+from tests.valkey import external_valkey, free_port
+from wagate.errors import StorageError
+from wagate.storage.lanes import heads
+
+pytest_plugins = ("tests.valkey",)
+
+
+async def test_consumers_go_on_after_redis_restarted_empty(tmp_path: Path) -> None:
+    port = free_port()
+    server = external_valkey(port=port)
+    url = server.__enter__()
+    try:
+        async with open_world(url, tmp_path) as world, world.running():
+            gate = world.receiver.by_content["a1"] = [trio.Event()]
+            before = await world.send("a", "a1", "a2")
+            await world.calls(1)
+            server.__exit__(None, None, None)
+            # Stored while Redis is away: the tables know.
+            during = await world.send("b", "b1", "b2")
+            running = gate[0]
+            assert isinstance(running, trio.Event)
+            running.set()
+            await world.status(before[0], "delivered")
+            server = external_valkey(port=port)
+            server.__enter__()
+            await world.statuses([*before, *during], "delivered")
+            (after,) = await world.send("c", "c1")
+            await world.status(after, "delivered")
+            assert world.receiver.contents("a") == ["a1", "a2"]
+            assert world.receiver.contents("b") == ["b1", "b2"]
+    finally:
+        server.__exit__(None, None, None)
+
+
+async def test_keys_wait_while_their_rows_cannot_be_read(
+    external_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_world(external_url, tmp_path) as world:
+        read, refused = world.database.read, []
+
+        async def failing(fn: object, *args: object, **kwargs: object) -> object:
+            if getattr(fn, "func", None) is heads and len(refused) < 2:
+                refused.append(args)
+                raise StorageError("disk gone")
+            return await read(fn, *args, **kwargs)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(world.database, "read", failing)
+        async with world.running():
+            a = await world.send("a", "a1", "a2")
+            await world.until(lambda: len(refused) == 1)
+            await world.passes(2.1)
+            await world.until(lambda: len(refused) == 2)
+            await world.passes(2.1)
+            await world.statuses(a, "delivered")
+        assert world.receiver.contents() == ["a1", "a2"]
