@@ -73,11 +73,18 @@ def _short_socket(record: Path) -> Path:
     """A socket in a private temporary folder, found again by the path recorded in the data folder."""
     if record.exists():
         socket = Path(record.read_text(encoding="utf-8"))
-        if socket.parent.is_dir() and socket.parent.stat().st_uid == os.getuid():
+        if _is_private(socket.parent):
             return socket
     socket = Path(tempfile.mkdtemp(prefix="wagate-", dir="/tmp")) / "valkey.sock"
     record.write_text(str(socket), encoding="utf-8")
     return socket
+
+
+def _is_private(folder: Path) -> bool:
+    if not folder.is_dir() or folder.is_symlink():
+        return False
+    found = folder.stat()
+    return found.st_uid == os.getuid() and found.st_mode & 0o077 == 0
 
 
 def write_config(place: Place, *, maxmemory: str) -> None:
@@ -100,6 +107,7 @@ def write_config(place: Place, *, maxmemory: str) -> None:
         "maxmemory-policy": "noeviction",
     }
     text = "".join(f"{name} {value}\n" for name, value in settings.items())
+    place.config.unlink(missing_ok=True)
     place.config.touch(mode=0o600)
     place.config.write_text(text, encoding="utf-8")
 
