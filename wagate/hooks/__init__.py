@@ -4,6 +4,7 @@ from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import AccountView, ClientView, Delivery, Handler, Identity, Receipt, Target, Task
 from wagate.hooks.routes import endpoint
 from wagate.hooks.specs import hookimpl
+from wagate.hooks.units import Duration, Rate, Size
 from wagate.hooks.views import (
     AttemptView,
     DeliveryView,
@@ -21,6 +22,7 @@ __all__ = [
     "ClientView",
     "Delivery",
     "DeliveryView",
+    "Duration",
     "Endpoint",
     "EndpointChange",
     "EndpointSecret",
@@ -30,7 +32,9 @@ __all__ = [
     "NewEndpoint",
     "Page",
     "PluginContext",
+    "Rate",
     "Receipt",
+    "Size",
     "Target",
     "Task",
     "endpoint",

@@ -54,8 +54,9 @@ def endpoint(
 ) -> Callable[[View], View]:
     """Check a view's body and query, pass them as ``body=`` and ``query=``, encode what it returns.
 
-    The view returns a Struct, or ``(struct, status)``, or ``(struct, status, headers)``, or a Quart response. It raises
-    `wagate.errors.RequestError` for everything that can't be done; the core turns that into a problem document.
+    The view returns a Struct, or ``(struct, status)``, or ``(struct, status, headers)``, or a Quart response; None in
+    place of the struct is an answer without a body. It raises `wagate.errors.RequestError` for everything that can't
+    be done; the core turns that into a problem document.
     400 when the body is not JSON, 422 when a field is missing, unknown or wrong.
     """
     contract = Contract(
@@ -74,7 +75,8 @@ def endpoint(
             if query is not None:
                 arguments["query"] = read_query(query)
             if body is not None:
-                arguments["body"] = decode(body, await request.data, optional=body_optional)
+                data = await request.get_data(cache=True, as_text=False, parse_form_data=False)
+                arguments["body"] = decode(body, data, optional=body_optional)
             return _answer(await view(**arguments))
 
         setattr(checked, CONTRACT, contract)
@@ -117,4 +119,8 @@ def _answer(given: Any) -> Any:
         given, status, headers = (*given, {})[:3]
     if isinstance(given, msgspec.Struct):
         return Response(msgspec.json.encode(given), status=status, headers=headers, content_type="application/json")
+    if given is None:
+        empty = Response(b"", status=status, headers=headers)
+        del empty.headers["content-type"]
+        return empty
     return given

@@ -1,0 +1,162 @@
+"""What the routes answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from wagate.hooks import AttemptView, DeliveryView, Endpoint, Page
+from wagate_webhook.payload import Letter, payload, sides
+
+
+class WebhookRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook and its health."""
+
+    id: str
+    client_id: int
+    tenant_id: str
+    phone_number: str
+    name: str
+    webhook_url: str
+    is_active: bool
+    status: str
+    """active, failed (until the next success) or disabled."""
+    failure_count: int
+    max_retries: int
+    events: list[str]
+    format: str
+    last_error: str | None
+    last_success_at: datetime | None
+    last_attempt_at: datetime | None
+    metadata: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+
+class NewWebhookRow(WebhookRow, frozen=True, kw_only=True):
+    """A webhook with its newest secret: shown once."""
+
+    secret: str
+
+
+class WebhookList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of webhooks, newest first."""
+
+    data: list[WebhookRow]
+    next_cursor: str | None
+
+
+class EventRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One event for one webhook, and how its delivery goes."""
+
+    id: str
+    """The delivery's: ``webhook-id``, and ``event_id`` in the body."""
+    webhook_id: str
+    source_event_id: str
+    """The event's, shared by all targets."""
+    event: str
+    message_id: str
+    from_: str = msgspec.field(name="from")
+    to: str
+    message_type: str
+    content: str
+    payload: dict[str, Any]
+    """The body sent."""
+    status: str
+    """pending, delivering, delivered, failed or cancelled."""
+    attempt_count: int
+    max_retries: int
+    http_status: int | None
+    response: str | None
+    """First 20 kB."""
+    error: str | None
+    next_retry_at: datetime | None
+    created_at: datetime
+    delivered_at: datetime | None
+    attempts: list[AttemptView]
+
+
+class EventList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of events, newest first."""
+
+    data: list[EventRow]
+    next_cursor: str | None
+
+
+class TestSent(msgspec.Struct, frozen=True, kw_only=True):
+    """A ``webhook.test`` event is stored and on its way."""
+
+    status: str
+    """accepted."""
+    event_id: str
+    """The delivery's: see it at ``GET /api/webhooks/{webhook_id}/events``."""
+    source_event_id: str
+
+
+class Recovered(msgspec.Struct, frozen=True, kw_only=True):
+    """Failed deliveries were put back, in order."""
+
+    webhook_id: str
+    recovered: int
+    """How many."""
+
+
+def row_of(endpoint: Endpoint) -> WebhookRow:
+    """A webhook as shown: no headers, no secrets."""
+    return WebhookRow(**_shown(endpoint))
+
+
+def new_row_of(endpoint: Endpoint) -> NewWebhookRow:
+    """A webhook with its newest secret, for the one time that it is shown."""
+    return NewWebhookRow(**_shown(endpoint), secret=endpoint.secrets[0].secret)
+
+
+def list_of(page: Page[Endpoint]) -> WebhookList:
+    """A page of webhooks."""
+    return WebhookList(data=[row_of(each) for each in page.data], next_cursor=page.next_cursor)
+
+
+def events_of(page: Page[DeliveryView], endpoint: Endpoint, version: str) -> EventList:
+    """A page of a webhook's events."""
+    return EventList(data=[event_row(each, endpoint, version) for each in page.data], next_cursor=page.next_cursor)
+
+
+def event_row(delivery: DeliveryView, endpoint: Endpoint, version: str) -> EventRow:
+    """One delivery as an event row. Its payload is in the format that the webhook has now."""
+    event = delivery.event
+    letter = Letter(
+        event=event,
+        delivery_id=delivery.id,
+        created_at=delivery.created_at,
+        filters=endpoint.events,
+        version=version,
+    )
+    sender, recipient = sides(event)
+    return EventRow(
+        id=delivery.id,
+        webhook_id=delivery.target,
+        source_event_id=event.id,
+        event=letter.name,
+        message_id=event.message_id,
+        from_=sender,
+        to=recipient,
+        message_type=event.type,
+        content=event.content,
+        payload=payload(letter, endpoint.format),
+        status=delivery.status,
+        attempt_count=delivery.attempt_count,
+        max_retries=delivery.max_retries,
+        http_status=delivery.http_status,
+        response=delivery.response,
+        error=delivery.error,
+        next_retry_at=delivery.next_retry_at,
+        created_at=delivery.created_at,
+        delivered_at=delivery.delivered_at,
+        attempts=delivery.attempts,
+    )
+
+
+def _shown(endpoint: Endpoint) -> dict[str, Any]:
+    return {name: getattr(endpoint, name) for name in WebhookRow.__struct_fields__}

@@ -1,0 +1,97 @@
+"""What the routes take: bodies and queries."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from wagate_webhook.payload import FLAT, FORMATS
+
+Retries = Annotated[int, Meta(ge=1, le=100, description="Attempts in all.")]
+PhoneNumber = Annotated[
+    str, Meta(description="Our number that the event belongs to (digits), an account's name, or `*` for all.")
+]
+Name = Annotated[str, Meta(max_length=100, description="Tells several webhooks of one number apart.")]
+Url = Annotated[str, Meta(description="https, and public.", extra_json_schema={"format": "uri"})]
+Events = Annotated[list[str], Meta(description="Event names; `*` is all but message.any, `group.*` every group event.")]
+Form = Annotated[str, Meta(description="Shape of the body.", extra_json_schema={"enum": list(FORMATS)})]
+Headers = Annotated[dict[str, str], Meta(description="Sent along with every delivery; never shown again.")]
+Metadata = Annotated[dict[str, Any], Meta(description="Of the owner's own, up to 16 KiB.")]
+Secret = Annotated[str, Meta(description="`whsec_` and base64 of 24 to 64 bytes; made when left out.")]
+Tenant = Annotated[str, Meta(description="With the admin token: slug or id of the client.")]
+Limit = Annotated[int, Meta(ge=1, le=200, description="Rows of a page.")]
+Cursor = Annotated[
+    str,
+    Meta(
+        pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+        description="`next_cursor` of the page before.",
+    ),
+]
+
+
+class Register(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``POST /api/webhooks/register``."""
+
+    phone_number: PhoneNumber
+    webhook_url: Url
+    name: Name = ""
+    max_retries: Retries | None = None
+    """None: ``delivery.max_retries``."""
+    events: Events = msgspec.field(default_factory=lambda: ["message"])
+    format: Form = FLAT
+    headers: Headers = {}
+    metadata: Metadata = {}
+    secret: Secret | None = None
+    tenant_id: Tenant | None = None
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``PATCH /api/webhooks/{webhook_id}``: what is left out stays."""
+
+    phone_number: PhoneNumber | UnsetType = UNSET
+    webhook_url: Url | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    is_active: bool | UnsetType = UNSET
+    max_retries: Retries | UnsetType = UNSET
+    events: Events | UnsetType = UNSET
+    format: Form | UnsetType = UNSET
+    headers: Headers | UnsetType = UNSET
+    metadata: Metadata | UnsetType = UNSET
+
+
+class Toggle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``POST /api/webhooks/{webhook_id}/toggle``; without a body, the other way round."""
+
+    is_active: bool | None = None
+
+
+class Rotate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``POST /api/webhooks/{webhook_id}/rotate-secret``."""
+
+    secret: Secret | None = None
+
+
+class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """``GET /api/webhooks/list``."""
+
+    limit: Limit = 50
+    cursor: Cursor | None = None
+    phone_number: str | None = None
+    tenant_id: Tenant | None = None
+
+
+class EventsQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """``GET /api/webhooks/{webhook_id}/events``."""
+
+    limit: Limit = 50
+    cursor: Cursor | None = None
+    status: Annotated[str, Meta(pattern="^(pending|delivering|delivered|failed|cancelled)$")] | None = None
+    message_id: str | None = None
+
+
+class RecoverQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """``POST /api/webhooks/{webhook_id}/recover``."""
+
+    since: Annotated[str, Meta(description="A time (RFC 3339) or how long ago (`24h`); left out: all.")] | None = None

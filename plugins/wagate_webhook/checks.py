@@ -1,0 +1,166 @@
+"""What a webhook's fields may hold: each check returns the value as stored, or raises ValueError with the cure."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from wagate.errors import FieldError, UnprocessableError
+from wagate.events import EVENT_KINDS
+from wagate.events.kinds import GROUP_PREFIX
+from wagate.http.errors import BadSecretError, HttpError
+from wagate.http.signing import parse_secret
+from wagate_webhook.deliver import EVERY
+from wagate_webhook.payload import FORMATS
+
+MOST_EVENTS = 100
+MOST_HEADERS = 20
+LONGEST_HEADER = 4096
+MOST_METADATA = 16 * 1024
+
+Check = Callable[[Any], Any]
+
+_NUMBER = re.compile(r"\+?[\d\s().\-]+", re.ASCII)
+_JID = "@c.us"
+_GROUP_EVENT = re.compile(r"group\.(\*|[a-z0-9_.]{1,60})")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_OURS = frozenset(
+    (
+        "host",
+        "content-length",
+        "content-type",
+        "transfer-encoding",
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "upgrade",
+        "expect",
+        "user-agent",
+    )
+)
+_OUR_PREFIXES = ("webhook-", "x-webhook-")
+
+
+async def checked(
+    fields: Mapping[str, Any], checks: Mapping[str, Check], check_url: Callable[[str], Any]
+) -> dict[str, Any]:
+    """The fields as they are stored. ``check_url`` says whether a request to the URL would be allowed (async).
+
+    Raises:
+        UnprocessableError: one entry for every field that is wrong.
+    """
+    values: dict[str, Any] = {}
+    errors = []
+    for name, value in fields.items():
+        try:
+            values[name] = checks[name](value) if name in checks else value
+        except ValueError as error:
+            errors.append(FieldError(field=name, detail=str(error)))
+    if "webhook_url" in fields:
+        try:
+            await check_url(fields["webhook_url"])
+        except HttpError as error:
+            errors.append(FieldError(field="webhook_url", detail=error.reason))
+    if errors:
+        raise UnprocessableError("; ".join(f"{each.field}: {each.detail}" for each in errors), errors=tuple(errors))
+    return values
+
+
+def checks_for(is_account: Callable[[str], bool]) -> dict[str, Check]:
+    """The checks by field; ``is_account`` says whether the owner has an account of this name."""
+    return {
+        "phone_number": lambda value: phone_number(value, is_account),
+        "name": name,
+        "events": events,
+        "format": form,
+        "headers": headers,
+        "metadata": metadata,
+        "secret": secret,
+    }
+
+
+def phone_number(value: str, is_account: Callable[[str], bool]) -> str:
+    """``*``, the name of an account of the owner, or a number: its digits."""
+    text = value.strip()
+    if text == EVERY or is_account(text):
+        return text
+    written = text.removesuffix(_JID)
+    digits = re.sub(r"\D", "", written)
+    if _NUMBER.fullmatch(written) and 5 <= len(digits) <= 15:
+        return digits
+    raise ValueError('give our number in digits with its country code ("5511888888888"), an account\'s name, or "*"')
+
+
+def name(value: str) -> str:
+    """Tells several webhooks of one number apart."""
+    if len(value) > 100 or not value.isprintable():
+        raise ValueError("a name has at most 100 printable characters")
+    return value
+
+
+def events(value: Sequence[str]) -> list[str]:
+    """Known event names, each once."""
+    if not 1 <= len(value) <= MOST_EVENTS:
+        raise ValueError(f'name 1 to {MOST_EVENTS} events, like "message"; "*" is all but message.any')
+    for each in value:
+        if each != "*" and each not in EVENT_KINDS and not _GROUP_EVENT.fullmatch(each):
+            raise ValueError(_unknown_event(each))
+    return list(dict.fromkeys(value))
+
+
+def form(value: str) -> str:
+    """One of `wagate_webhook.payload.FORMATS`."""
+    if value not in FORMATS:
+        near = difflib.get_close_matches(value, FORMATS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"the format is one of {', '.join(FORMATS)}{hint}")
+    return value
+
+
+def headers(value: Mapping[str, str]) -> dict[str, str]:
+    """Headers of the caller's own, that don't touch ours."""
+    if len(value) > MOST_HEADERS:
+        raise ValueError(f"at most {MOST_HEADERS} headers")
+    seen = set()
+    for title, text in value.items():
+        low = title.lower()
+        if not _TOKEN.fullmatch(title):
+            raise ValueError(f"{title[:50]!r} is no header name; use letters, digits and hyphens")
+        if low in _OURS or low.startswith(_OUR_PREFIXES):
+            raise ValueError(f"{title} is set by the gateway; leave it out")
+        if low in seen:
+            raise ValueError(f"{title} stands there twice")
+        if len(text) > LONGEST_HEADER or not text.isascii() or not text.isprintable() or text != text.strip():
+            # The value may be a credential: it is not repeated.
+            raise ValueError(f"the value of {title} must be plain printable ASCII, at most {LONGEST_HEADER} characters")
+        seen.add(low)
+    return dict(value)
+
+
+def metadata(value: dict[str, Any]) -> dict[str, Any]:
+    """Anything of the owner's own, kept with the webhook."""
+    if len(msgspec.json.encode(value)) > MOST_METADATA:
+        raise ValueError(f"at most {MOST_METADATA // 1024} KiB as JSON")
+    return value
+
+
+def secret(value: str) -> str:
+    """A Standard Webhooks secret."""
+    try:
+        parse_secret(value)
+    except BadSecretError as error:
+        raise ValueError(str(error)) from error
+    return value
+
+
+def _unknown_event(given: str) -> str:
+    near = difflib.get_close_matches(given, sorted(EVENT_KINDS), n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(EVENT_KINDS))}, {GROUP_PREFIX}*, *"
+    return f"no event is called {given[:60]!r}; {hint}"

@@ -1,0 +1,106 @@
+"""Deliver one event to one webhook: one signed POST."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from wagate.errors import NotFoundError, Reject, Retry
+from wagate.events import Event, matches
+from wagate.events.kinds import WEBHOOK_DISABLED, WEBHOOK_FAILING
+from wagate.hooks import Delivery, Endpoint, Handler, PluginContext, Receipt, Target
+from wagate.http.errors import BadUrlError, HttpError
+from wagate.http.signing import standard_headers, waha_headers
+from wagate_webhook.outcome import read_outcome
+from wagate_webhook.payload import WAHA, Letter, encode
+from wagate_webhook.waha import milliseconds
+
+EVERY = "*"
+"""As ``phone_number``: all numbers of the client."""
+GRACE = 5.0
+"""Seconds beyond the request's own deadline before the core cancels."""
+
+
+def make_handler(context: PluginContext) -> Handler:
+    """The push handler."""
+
+    def targets(event: Event) -> Iterable[Target]:
+        registered = context.endpoints.snapshot().get(event.client_id, ())
+        return [Target(id=each.id, max_retries=each.max_retries) for each in registered if wants(each, event)]
+
+    async def handle(delivery: Delivery) -> Receipt:
+        return await deliver(context, await _endpoint(context, delivery), delivery)
+
+    return Handler(name=context.name, targets=targets, handle=handle, timeout=context.timeout + GRACE)
+
+
+def wants(endpoint: Endpoint, event: Event) -> bool:
+    """Whether a webhook gets an event of its client: by name, and by the number on our side."""
+    if not matches(endpoint.events, event.kind):
+        return False
+    if event.kind in {WEBHOOK_FAILING, WEBHOOK_DISABLED}:
+        # About no number: all of the client's webhooks may tell, but the one that can't be reached.
+        return event.extra.get("webhook_id") != endpoint.id
+    return endpoint.phone_number in {EVERY, event.phone, event.account}
+
+
+async def deliver(context: PluginContext, endpoint: Endpoint, delivery: Delivery) -> Receipt:
+    """POST the event, signed. Retry and Reject as the answer says (`wagate_webhook.outcome`)."""
+    body = encode(letter_of(endpoint, delivery, context.version), endpoint.format)
+    try:
+        response = await context.http.request(
+            "POST",
+            endpoint.webhook_url,
+            headers=request_headers(endpoint, delivery, body, now=context.clock.now()),
+            content=body,
+            timeout=context.timeout,
+        )
+    except BadUrlError as error:
+        raise Reject(error.reason) from error
+    except HttpError as error:
+        raise Retry(error.reason) from error
+    return read_outcome(response.status, response.headers.get("retry-after"), response.body, now=context.clock.now())
+
+
+def letter_of(endpoint: Endpoint, delivery: Delivery, version: str) -> Letter:
+    """What the body of a delivery is made from."""
+    return Letter(
+        event=delivery.event,
+        delivery_id=delivery.id,
+        created_at=delivery.created_at,
+        filters=endpoint.events,
+        version=version,
+    )
+
+
+def request_headers(endpoint: Endpoint, delivery: Delivery, body: bytes, *, now: datetime) -> dict[str, str]:
+    """The webhook's own headers, then ours: content type, and signatures by every secret that is live now.
+
+    WAHA's HMAC has room for one: the newest secret, whole text (``whsec_…``), is its key.
+    """
+    secrets = live_secrets(endpoint, now)
+    signed = standard_headers(secrets, delivery.id, int(now.timestamp()), body)
+    headers = {**endpoint.headers, "Content-Type": "application/json", **signed}
+    if endpoint.format == WAHA:
+        headers |= waha_headers(secrets[0], delivery.id, milliseconds(delivery.created_at), body)
+    return headers
+
+
+def live_secrets(endpoint: Endpoint, now: datetime) -> list[str]:
+    """Secrets that sign now, newest first."""
+    return [each.secret for each in endpoint.secrets if each.expires_at is None or each.expires_at > now]
+
+
+async def _endpoint(context: PluginContext, delivery: Delivery) -> Endpoint:
+    registered = context.endpoints.snapshot().get(delivery.event.client_id, ())
+    found = next((each for each in registered if each.id == delivery.target), None)
+    if found is not None:
+        return found
+    # Not in the snapshot: switched off or deleted after the event was routed, or made by another process just now.
+    try:
+        found = await context.endpoints.get(delivery.target)
+    except NotFoundError as error:
+        raise Reject("the webhook was deleted") from error
+    if not found.is_active:
+        raise Retry("the webhook is switched off")
+    return found

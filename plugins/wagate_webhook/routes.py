@@ -1,0 +1,204 @@
+"""``/api/webhooks``: register, look, change, test, recover."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+from quart import Blueprint
+
+from wagate.errors import ConflictError, NotFoundError
+from wagate.events import NewEvent
+from wagate.events.kinds import WEBHOOK_TEST
+from wagate.hooks import Endpoint, EndpointChange, EndpointSecret, NewEndpoint, PluginContext, Target, endpoint
+from wagate.http.signing import new_secret
+from wagate_webhook.answers import (
+    EventList,
+    EventRow,
+    NewWebhookRow,
+    Recovered,
+    TestSent,
+    WebhookList,
+    WebhookRow,
+    event_row,
+    events_of,
+    list_of,
+    new_row_of,
+    row_of,
+)
+from wagate_webhook.bodies import Change, EventsQuery, ListQuery, RecoverQuery, Register, Rotate, Toggle
+from wagate_webhook.checks import checked, checks_for
+from wagate_webhook.secrets import rotated
+from wagate_webhook.since import seconds_back
+
+PREFIX = "/api/webhooks"
+TEST_TEXT = "This is a test from wagate."
+
+
+def make_routes(context: PluginContext) -> Blueprint:
+    """All of ``/api/webhooks``."""
+    blueprint = Blueprint(context.name, __name__, url_prefix=PREFIX)
+    _add_rows(blueprint, context)
+    _add_changes(blueprint, context)
+    _add_secrets(blueprint, context)
+    _add_events(blueprint, context)
+    return blueprint
+
+
+def _add_rows(blueprint: Blueprint, context: PluginContext) -> None:
+    @blueprint.post("/register")
+    @endpoint(answers={201: NewWebhookRow}, problems=(404, 409), body=Register)
+    async def register(body: Register) -> Any:
+        """Register a URL for the events of a number. The secret is shown this once."""
+        owner = context.auth.owner(body.tenant_id)
+        fields = _given(body)
+        del fields["tenant_id"], fields["max_retries"]
+        values = await _check(context, fields, owner.id)
+        chosen = values.pop("secret", None) or new_secret()
+        new = NewEndpoint(
+            **values,
+            client_id=owner.id,
+            max_retries=body.max_retries or context.max_retries,
+            secrets=[EndpointSecret(secret=chosen)],
+        )
+        return new_row_of(await context.endpoints.create(new)), 201
+
+    @blueprint.get("/list")
+    @endpoint(answers={200: WebhookList}, problems=(404,), query=ListQuery)
+    async def webhooks(query: ListQuery) -> Any:
+        """Webhooks, newest first: the token's own; with the admin token all, or one client's."""
+        page = await context.endpoints.page(
+            client_id=_scope(context, query.tenant_id),
+            limit=query.limit,
+            cursor=query.cursor,
+            phone_number=query.phone_number,
+        )
+        return list_of(page)
+
+    @blueprint.get("/<webhook_id>")
+    @endpoint(answers={200: WebhookRow}, problems=(404,))
+    async def show(webhook_id: str) -> Any:
+        """One webhook and its health."""
+        return row_of(await _own(context, webhook_id))
+
+    @blueprint.delete("/<webhook_id>")
+    @endpoint(answers={204: None}, problems=(404,))
+    async def delete(webhook_id: str) -> Any:
+        """Delete a webhook, and cancel what waits for it."""
+        await context.endpoints.delete((await _own(context, webhook_id)).id)
+        return None, 204
+
+
+def _add_changes(blueprint: Blueprint, context: PluginContext) -> None:
+    @blueprint.patch("/<webhook_id>")
+    @endpoint(answers={200: WebhookRow}, problems=(404, 409), body=Change)
+    async def change(webhook_id: str, body: Change) -> Any:
+        """Change a webhook; what is left out stays. Switching it on clears its failed or disabled state."""
+        found = await _own(context, webhook_id)
+        values = await _check(context, _given(body), found.client_id)
+        return row_of(await context.endpoints.change(found.id, EndpointChange(**values)))
+
+    @blueprint.post("/<webhook_id>/toggle")
+    @endpoint(answers={200: WebhookRow}, problems=(404,), body=Toggle, body_optional=True)
+    async def toggle(webhook_id: str, body: Toggle) -> Any:
+        """Switch a webhook off or on. What was routed before waits while it is off."""
+        found = await _own(context, webhook_id)
+        wanted = not found.is_active if body.is_active is None else body.is_active
+        return row_of(await context.endpoints.change(found.id, EndpointChange(is_active=wanted)))
+
+
+def _add_secrets(blueprint: Blueprint, context: PluginContext) -> None:
+    @blueprint.post("/<webhook_id>/rotate-secret")
+    @endpoint(answers={200: NewWebhookRow}, problems=(404,), body=Rotate, body_optional=True)
+    async def rotate(webhook_id: str, body: Rotate) -> Any:
+        """Make a new secret, shown this once. The old one signs too for 24 hours."""
+        found = await _own(context, webhook_id)
+        values = await _check(context, _given(body), found.client_id)
+        secrets = rotated(found.secrets, values.get("secret") or new_secret(), now=context.clock.now())
+        return new_row_of(await context.endpoints.change(found.id, EndpointChange(secrets=secrets)))
+
+
+def _add_events(blueprint: Blueprint, context: PluginContext) -> None:
+    @blueprint.get("/<webhook_id>/events")
+    @endpoint(answers={200: EventList}, problems=(404,), query=EventsQuery)
+    async def events(webhook_id: str, query: EventsQuery) -> Any:
+        """A webhook's events, newest first, each with its attempts."""
+        found = await _own(context, webhook_id)
+        page = await context.deliveries.page(
+            client_id=found.client_id,
+            limit=query.limit,
+            cursor=query.cursor,
+            handler=context.name,
+            target=found.id,
+            status=query.status,
+            message_id=query.message_id,
+        )
+        return events_of(page, found, context.version)
+
+    @blueprint.post("/events/<event_id>/retry")
+    @endpoint(answers={202: EventRow}, problems=(404, 409))
+    async def retry(event_id: str) -> Any:
+        """Deliver an event again: now when it waits, at the end of its chat when it was final."""
+        delivery = await context.deliveries.get(event_id, client_id=_scope(context, None))
+        if delivery.handler != context.name:
+            raise NotFoundError("no such event")
+        found = await _own(context, delivery.target)
+        again = await context.deliveries.retry(delivery.id, client_id=found.client_id)
+        return event_row(again, found, context.version), 202
+
+    @blueprint.post("/<webhook_id>/test")
+    @endpoint(answers={202: TestSent}, problems=(404, 409))
+    async def test(webhook_id: str) -> Any:
+        """Send a ``webhook.test`` event to this webhook alone."""
+        found = await _own(context, webhook_id)
+        if not found.is_active:
+            raise ConflictError("the webhook is switched off; switch it on first (POST …/toggle)")
+        return await _send_test(context, found, context.clock.now()), 202
+
+    @blueprint.post("/<webhook_id>/recover")
+    @endpoint(answers={202: Recovered}, problems=(404,), query=RecoverQuery)
+    async def recover(webhook_id: str, query: RecoverQuery) -> Any:
+        """Replay, in order, what failed for good since a time."""
+        found = await _own(context, webhook_id)
+        seconds = seconds_back(query.since, now=context.clock.now())
+        count = await context.endpoints.recover(found.id, since=seconds)
+        return Recovered(webhook_id=found.id, recovered=count), 202
+
+
+async def _send_test(context: PluginContext, found: Endpoint, now: datetime) -> TestSent:
+    event = NewEvent(kind=WEBHOOK_TEST, type="test", content=TEST_TEXT, timestamp=now)
+    target = Target(id=found.id, max_retries=found.max_retries)
+    event_id = await context.emit(event, client_id=found.client_id, only=[target])
+    delivery = await context.deliveries.get(event_id, client_id=found.client_id)
+    return TestSent(status="accepted", event_id=delivery.id, source_event_id=event_id)
+
+
+async def _own(context: PluginContext, webhook_id: str) -> Endpoint:
+    """The webhook, when the asking token may see it. NotFoundError."""
+    found = await context.endpoints.get(webhook_id)
+    if not context.auth.may_see(found.client_id):
+        raise NotFoundError("no such webhook")
+    return found
+
+
+def _scope(context: PluginContext, tenant: str | None) -> int | None:
+    """Whose rows a list shows; None: everyone's, for the admin."""
+    if tenant is None and context.auth.identity().admin:
+        return None
+    return context.auth.owner(tenant).id
+
+
+def _given(body: msgspec.Struct) -> dict[str, Any]:
+    """Fields that the caller set; an optional one left out counts as not set."""
+    return {name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET}
+
+
+async def _check(context: PluginContext, fields: dict[str, Any], client_id: int) -> dict[str, Any]:
+    def is_account(name: str) -> bool:
+        account = context.accounts.get(name)
+        return account is not None and account.client_id == client_id
+
+    given = {name: value for name, value in fields.items() if value is not None}
+    return await checked(given, checks_for(is_account), context.http.check)
