@@ -16,6 +16,7 @@ import h11
 import trio
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData
+from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.trio.worker_context import WorkerContext
@@ -24,7 +25,7 @@ from hypercorn.typing import AppWrapper, ConnectionState
 from wagate.web.inbox import spawn_app
 
 HOLD = 64 * 1024
-"""Bytes of an unfinished response that may wait; also the most that is written under one deadline."""
+"""Bytes that may wait for more; also the most that is written under one deadline."""
 WRITE_TIMEOUT = 60.0
 """Seconds within which the peer must take HOLD bytes."""
 READ_TIMEOUT = 30.0
@@ -107,7 +108,7 @@ class Connection(TCPServer):
         self.keep_alive = KeepAlive(context, config.keep_alive_timeout)
         self.idle_task = self.keep_alive  # type: ignore[assignment]
         self.held = bytearray()
-        """Bytes of an unfinished response, waiting for the rest of it."""
+        """Bytes that wait for more to come, at most for the turn of the task that sent them."""
         self._writing = trio.CancelScope()
         self._cut_at = inf
 
@@ -129,17 +130,20 @@ class Connection(TCPServer):
             await self.config.log.exception("Error in a connection")
 
     async def protocol_send(self, event: Event) -> None:
-        """Hold what belongs to an unfinished HTTP/1 response; send all else, and what is held before it, now."""
+        """Hold what more is about to follow; send all else, and what is held before it, now."""
         if isinstance(event, RawData):
             self.held += event.data
-            if self._response_state() is h11.SEND_BODY and len(self.held) < HOLD:
+            if self._more_follows():
                 self.context.flush_later(self)
             else:
                 await self.flush()
         else:
-            if isinstance(event, Closed):
-                await self.flush()
             await super().protocol_send(event)
+
+    def _more_follows(self) -> bool:
+        """Whether what is held may wait for the rest of an HTTP/1 response, or for the next frames of HTTP/2."""
+        answering = isinstance(self.protocol.protocol, H2Protocol) or self._response_state() is h11.SEND_BODY
+        return answering and len(self.held) < HOLD
 
     def _response_state(self) -> object:
         """Where the response stands, by h11: SEND_BODY, then DONE or MUST_CLOSE. None for HTTP/2 and WebSocket."""
@@ -162,6 +166,7 @@ class Connection(TCPServer):
                     await self._write(data[sent:])
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             await self.protocol.handle(Closed())
+            await trio.lowlevel.checkpoint()  # An application that does not listen must not spin.
         finally:
             self.send_lock.release()
 
@@ -217,5 +222,6 @@ class Connection(TCPServer):
         return b""
 
     async def _close(self) -> None:
+        await self.flush()
         with trio.move_on_after(CLOSE_TIMEOUT):
             await super()._close()

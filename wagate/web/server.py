@@ -54,15 +54,17 @@ async def serve_http(
         listeners = _listen(config, sockets, unix_path)
         connect = partial(Connection, wrapped, config, context, ConnectionState(state.copy()))
         async with trio.open_nursery() as connections:
-            async with trio.open_nursery() as accepting:
-                serve = partial(trio.serve_listeners, connect, listeners, handler_nursery=connections)
-                await accepting.start(serve)
-                task_status.started([_address(listener) for listener in listeners])
-                await shutdown_trigger()
-                accepting.cancel_scope.cancel()
-            _forget(unix_path)
-            connections.cancel_scope.deadline = trio.current_time() + config.graceful_timeout
-            await context.stop(connections.cancel_scope.deadline)
+            try:
+                async with trio.open_nursery() as accepting:
+                    serve = partial(trio.serve_listeners, connect, listeners, handler_nursery=connections)
+                    await accepting.start(serve)
+                    task_status.started([_address(listener) for listener in listeners])
+                    await shutdown_trigger()
+                    accepting.cancel_scope.cancel()
+            finally:  # When cancelled, too: writes are shielded, and must learn when to end.
+                _forget(unix_path)
+                connections.cancel_scope.deadline = trio.current_time() + config.graceful_timeout
+                await context.stop(connections.cancel_scope.deadline)
         await lifespan.wait_for_shutdown()
         background.cancel_scope.cancel()
 

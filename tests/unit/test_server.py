@@ -1,0 +1,294 @@
+"""One connection without a network: what is written when, and when it ends."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import hypercorn
+import trio
+import trio.testing
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.typing import ConnectionState, HTTPRequestEvent
+
+from wagate.web.connection import HOLD, READ_TIMEOUT, WRITE_TIMEOUT, Connection, ServerContext
+from wagate.web.inbox import Inbox
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+KEEP_ALIVE = 5.0
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class NoSocket:
+    """As much of a socket as hypercorn asks about."""
+
+    family = socket.AF_UNIX
+
+    def getpeername(self) -> str:
+        return ""
+
+    getsockname = getpeername
+
+
+class RecordingStream(trio.abc.HalfCloseableStream):
+    """A stream in memory that remembers each write, and takes none while ``stalled``."""
+
+    def __init__(self, inner: trio.StapledStream[Any, Any]) -> None:
+        self.inner = inner
+        self.socket = NoSocket()
+        self.writes: list[bytes] = []
+        self.stalled = False
+
+    async def send_all(self, data: Any) -> None:
+        if self.stalled:
+            await trio.sleep_forever()
+        self.writes.append(bytes(data))
+        await self.inner.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self.inner.wait_send_all_might_not_block()
+
+    async def send_eof(self) -> None:
+        await self.inner.send_eof()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        data: bytes | bytearray = await self.inner.receive_some(max_bytes)
+        return data
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+class Served:
+    """A connection being served, and its client's end."""
+
+    def __init__(self, app: App) -> None:
+        self.client, inner = trio.testing.memory_stream_pair()
+        self.stream = RecordingStream(inner)
+        self.context = ServerContext()
+        config = hypercorn.Config()
+        config.keep_alive_timeout = KEEP_ALIVE
+        config.errorlog = None
+        stream: Any = self.stream
+        self.connection = Connection(ASGIWrapper(app), config, self.context, ConnectionState({}), stream)
+        self.ended_at: float | None = None
+
+    async def run(self) -> None:
+        await self.connection.run()
+        self.ended_at = trio.current_time()
+
+    async def until_closed(self) -> float:
+        """Read to the end; the seconds that took."""
+        start = trio.current_time()
+        while await self.client.receive_some():
+            pass
+        return trio.current_time() - start
+
+
+@asynccontextmanager
+async def served(app: App) -> AsyncIterator[Served]:
+    one = Served(app)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one.context.flush_unfinished)
+        nursery.start_soon(one.run)
+        yield one
+        nursery.cancel_scope.cancel()
+
+
+async def start(send: Any, length: int) -> None:
+    headers = [(b"content-length", b"%d" % length)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+async def hello(scope: Any, receive: Any, send: Any) -> None:
+    await start(send, 2)
+    await send({"type": "http.response.body", "body": b"h", "more_body": True})
+    await send({"type": "http.response.body", "body": b"i"})
+
+
+async def test_a_response_made_in_one_go_is_written_once() -> None:
+    async with served(hello) as one:
+        for _ in range(3):
+            await one.client.send_all(GET)
+            await trio.testing.wait_all_tasks_blocked()
+        assert len(one.stream.writes) == 3
+        assert all(write.endswith(b"\r\n\r\nhi") for write in one.stream.writes)
+
+
+async def test_what_an_application_has_sent_leaves_when_it_goes_to_sleep() -> None:
+    more = trio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await start(send, 4)
+        await more.wait()
+        await send({"type": "http.response.body", "body": b"ab", "more_body": True})
+        await trio.sleep_forever()
+
+    async with served(app) as one:
+        await one.client.send_all(GET)
+        await trio.testing.wait_all_tasks_blocked()
+        assert [write[-4:] for write in one.stream.writes] == [b"\r\n\r\n"]
+        more.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert one.stream.writes[1:] == [b"ab"]
+
+
+async def test_an_application_that_never_sleeps_holds_back_no_more_than_the_limit() -> None:
+    piece = bytes(1000)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await start(send, 200 * len(piece))
+        for _ in range(200):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body"})
+
+    async with served(app) as one:
+        await one.client.send_all(GET)
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(one.stream.writes) >= 3
+        assert all(len(write) < HOLD + len(piece) for write in one.stream.writes)
+        assert b"".join(one.stream.writes).endswith(b"\r\n\r\n" + 200 * piece)
+
+
+async def test_an_application_that_outruns_its_reader_has_to_wait_and_never_takes_over(autojump_clock: Any) -> None:
+    sent = 0
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal sent
+        await start(send, 10**9)
+        while True:
+            await send({"type": "http.response.body", "body": bytes(1000), "more_body": True})
+            sent += 1
+
+    async with served(app) as one:
+        one.stream.stalled = True
+        await one.client.send_all(GET)
+        await trio.testing.wait_all_tasks_blocked()
+        assert sent * 1000 < HOLD
+        assert await one.until_closed() == WRITE_TIMEOUT
+        one.stream.stalled = False  # From here on each write fails at once, and the application does not care.
+        for _ in range(10):
+            await trio.lowlevel.checkpoint()
+        assert sent < 10_000
+
+
+async def test_an_application_that_works_on_after_its_response_does_not_hold_it_open(
+    autojump_clock: Any,
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await hello(scope, receive, send)
+        await trio.sleep_forever()
+
+    async with served(app) as one:
+        await one.client.send_all(GET)
+        assert await one.until_closed() == KEEP_ALIVE
+
+
+async def test_an_idle_connection_ends_one_keep_alive_after_its_last_response(autojump_clock: Any) -> None:
+    async with served(hello) as one:
+        for _ in range(4):
+            await trio.sleep(KEEP_ALIVE - 1)
+            await one.client.send_all(GET)
+            await one.client.receive_some()
+        assert await one.until_closed() == KEEP_ALIVE
+
+
+async def test_a_request_may_run_longer_than_the_keep_alive(autojump_clock: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await trio.sleep(10 * KEEP_ALIVE)
+        await hello(scope, receive, send)
+
+    async with served(app) as one:
+        await one.client.send_all(GET)
+        assert (await one.client.receive_some()).endswith(b"hi")
+        assert await one.until_closed() == KEEP_ALIVE
+
+
+async def test_dripped_headers_do_not_prolong_a_connection(autojump_clock: Any) -> None:
+    async with served(hello) as one:
+        await one.client.send_all(b"GET / HTTP/1.1\r\n")
+        with suppress(trio.BrokenResourceError):
+            for _ in range(1000):
+                await one.client.send_all(b"X-Drip: 1\r\n")
+                await trio.sleep(0.4)
+        assert one.ended_at == KEEP_ALIVE
+
+
+async def test_a_body_that_stops_coming_ends_the_connection(autojump_clock: Any) -> None:
+    events: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while not events or events[-1] != "http.disconnect":
+            events.append((await receive())["type"])
+
+    async with served(app) as one:
+        await one.client.send_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+        await one.client.receive_some()
+        assert await one.until_closed() == 0
+        assert trio.current_time() == READ_TIMEOUT
+        await trio.testing.wait_all_tasks_blocked()
+        assert events == ["http.request", "http.disconnect"]
+
+
+async def test_the_connection_of_a_client_that_is_gone_ends_at_once(autojump_clock: Any) -> None:
+    async with served(hello) as one:
+        await one.client.send_all(GET)
+        await one.client.receive_some()
+        await one.client.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert one.ended_at == 0
+        assert not one.context.connections
+
+
+async def test_a_peer_that_takes_nothing_is_cut(autojump_clock: Any) -> None:
+    async with served(hello) as one:
+        one.stream.stalled = True
+        await one.client.send_all(GET)
+        assert await one.until_closed() == WRITE_TIMEOUT
+
+
+async def test_stopping_closes_idle_connections_now_and_stuck_writes_at_the_cut(autojump_clock: Any) -> None:
+    async with served(hello) as idle, served(hello) as stuck:
+        stuck.stream.stalled = True
+        await stuck.client.send_all(GET)
+        await trio.testing.wait_all_tasks_blocked()
+        for one in (idle, stuck):
+            await one.context.stop(trio.current_time() + 3)
+        assert await idle.until_closed() == 0
+        assert await stuck.until_closed() == 3
+
+
+async def test_an_error_in_a_connection_ends_that_connection_only() -> None:
+    async with served(hello) as one:
+        await trio.testing.wait_all_tasks_blocked()
+        one.connection.protocol.protocol.send = None  # type: ignore[assignment]
+        await one.client.send_all(GET)
+        await one.until_closed()
+        await trio.testing.wait_all_tasks_blocked()
+        assert one.ended_at is not None
+
+
+def piece(body: bytes) -> HTTPRequestEvent:
+    return {"type": "http.request", "body": body, "more_body": True}
+
+
+async def test_an_inbox_is_filled_no_further_than_its_limit() -> None:
+    inbox = Inbox(2)
+    async with trio.open_nursery() as nursery:
+        for body in (b"1", b"2", b"3"):
+            nursery.start_soon(inbox.put, piece(body))
+            await trio.testing.wait_all_tasks_blocked()
+        assert len(nursery.child_tasks) == 1
+        assert [(await inbox.receive())["body"] for _ in range(3)] == [b"1", b"2", b"3"]  # type: ignore[typeddict-item]
+
+
+async def test_a_disconnect_never_waits_for_room_and_frees_who_does() -> None:
+    inbox = Inbox(1)
+    async with trio.open_nursery() as nursery:
+        await inbox.put(piece(b""))
+        nursery.start_soon(inbox.put, piece(b"late"))
+        await trio.testing.wait_all_tasks_blocked()
+        await inbox.put({"type": "http.disconnect"})
+    assert [(await inbox.receive())["type"] for _ in range(2)] == ["http.request", "http.disconnect"]
