@@ -43,23 +43,23 @@ def add(
 
 
 @app.command("list")
-def list_clients(context: typer.Context, as_json: Json = False) -> None:
-    """List clients and the ids of their tokens."""
+def list_clients(
+    context: typer.Context,
+    slug: Annotated[str | None, typer.Argument(help="List the tokens of this client instead.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List clients, or the tokens of one: their ids, never the tokens themselves."""
     current = call.of(context)
     with gateway.connect(current) as running:
-        if running:
-            rows = list(running.rows(CLIENTS, {}))
-        else:
-            from wagate.cli import offline
-
-            rows = offline.list_clients(current.config)
+        rows = _clients(current, running) if slug is None else _tokens(current, running, slug)
     if as_json:
         show.emit_json(rows)
-        return
-    cells = [
-        [row["id"], row["slug"], row["name"], " ".join(token["id"] for token in row.get("tokens", []))] for row in rows
-    ]
-    show.table(["id", "slug", "name", "tokens"], cells, empty="no clients")
+    elif slug is None:
+        cells = [[row["id"], row["slug"], row["name"], show.moment(row["created_at"])] for row in rows]
+        show.table(["id", "slug", "name", "made"], cells, empty="no clients")
+    else:
+        cells = [[row["id"], row["name"], show.moment(row["created_at"])] for row in rows]
+        show.table(["token id", "name", "made"], cells, empty="no tokens")
 
 
 @app.command()
@@ -90,16 +90,16 @@ def revoke(
     context: typer.Context,
     slug: Slug,
     token_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="TOKEN_ID", help='Ids, as "client list" shows them.')
+        list[str] | None, typer.Argument(metavar="TOKEN_ID", help='As "client list SLUG" shows them.')
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Revoke all of the client's tokens.")] = False,
 ) -> None:
     """Revoke tokens of a client: they stop working at once."""
     if bool(token_ids) == every:
-        raise UsageError('name the tokens to revoke, as "wagate client list" shows them, or say --all')
+        raise UsageError('name the tokens to revoke, as "wagate client list SLUG" shows them, or say --all')
     current = call.of(context)
     with gateway.connect(current) as running:
-        ids = token_ids or [each["id"] for each in _get(current, running, slug).get("tokens", [])]
+        ids = token_ids or [each["id"] for each in _tokens(current, running, slug)]
         for token_id in ids:
             if running:
                 running.ask("DELETE", f"{_path(slug)}/tokens/{quote(token_id, safe='')}")
@@ -110,13 +110,20 @@ def revoke(
     typer.echo(f"{len(ids)} revoked", err=True)
 
 
-def _get(current: call.Call, running: gateway.Gateway | None, slug: str) -> dict[str, Any]:
+def _clients(current: call.Call, running: gateway.Gateway | None) -> list[dict[str, Any]]:
     if running:
-        found: dict[str, Any] = running.ask("GET", _path(slug))
-        return found
+        return list(running.rows(CLIENTS, {}))
     from wagate.cli import offline
 
-    return offline.get_client(current.config, slug)
+    return offline.list_clients(current.config)
+
+
+def _tokens(current: call.Call, running: gateway.Gateway | None, slug: str) -> list[dict[str, Any]]:
+    if running:
+        return list(running.rows(f"{_path(slug)}/tokens", {}))
+    from wagate.cli import offline
+
+    return offline.list_tokens(current.config, slug)
 
 
 def _path(slug: str) -> str:

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 
+import msgspec
 import peewee
 import trio
 
 from wagate.cli.errors import CommandError
-from wagate.cli.show import rfc3339
 from wagate.clock import Clock
 from wagate.config import Config
 from wagate.config.secrets import make_folder, new_token
+from wagate.inbound.chats import chat_key, digits_of
 from wagate.storage import clients
 from wagate.storage.database import FILE, open_database
 from wagate.storage.listing import DeliveryFilter, get_delivery, list_deliveries
-from wagate.storage.rows import ClientRow, DeliveryDetail, TokenRow
+from wagate.storage.rows import ClientRow, DeliveryDetail
 
 T = TypeVar("T")
 _PAGE: Final = 500
-_SLUG: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_SLUG: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_.-]{1,63}")
+"""As in `wagate.web.api.clients`: an id has no letter, so that slug and id never mean two clients."""
 
 
 def add_client(config: Config, slug: str, name: str) -> dict[str, Any]:
@@ -34,8 +36,7 @@ def add_client(config: Config, slug: str, name: str) -> dict[str, Any]:
 
     def work(db: peewee.Database, now: datetime) -> dict[str, Any]:
         client = clients.add_client(db, slug=slug, name=name or slug, now=now)
-        token = _give_token(db, client, "", now)["token"]
-        return {"id": client.id, "slug": client.slug, "name": client.name, "token": token}
+        return {"id": client.id, "slug": slug, "token": _give_token(db, client, "first", now)["token"]}
 
     return _write(config, work)
 
@@ -51,21 +52,14 @@ def add_token(config: Config, slug: str, name: str) -> dict[str, Any]:
 
 def list_clients(config: Config) -> list[dict[str, Any]]:
     """All clients; what ``GET /api/clients`` lists."""
-
-    def work(db: peewee.Database) -> list[dict[str, Any]]:
-        return [_client(client, clients.list_tokens(db, client.id)) for client in clients.list_clients(db)]
-
-    return _read(config, work)
+    names = ("id", "slug", "name", "created_at", "updated_at")
+    return [_plain(row, names) for row in _read(config, clients.list_clients)]
 
 
-def get_client(config: Config, slug: str) -> dict[str, Any]:
-    """One client; what ``GET /api/clients/{slug}`` answers."""
-
-    def work(db: peewee.Database) -> dict[str, Any]:
-        client = clients.get_client(db, slug)
-        return _client(client, clients.list_tokens(db, client.id))
-
-    return _read(config, work)
+def list_tokens(config: Config, slug: str) -> list[dict[str, Any]]:
+    """A client's tokens; what ``GET /api/clients/{slug}/tokens`` lists."""
+    rows = _read(config, lambda db: clients.list_tokens(db, clients.get_client(db, slug).id))
+    return [_plain(row, ("id", "name", "created_at")) for row in rows]
 
 
 def revoke_token(config: Config, slug: str, token_id: str) -> None:
@@ -84,7 +78,7 @@ def jobs(config: Config, params: Mapping[str, str], *, most: int | None) -> Iter
         handler=params.get("connector"),
         status=params.get("status"),
         account=params.get("account"),
-        chat=params.get("chat"),
+        chat=chat_key(params["chat"]) if params.get("chat") else None,
         since=datetime.fromisoformat(since) if since else None,
     )
     left, cursor = most, None
@@ -129,73 +123,39 @@ def _write(config: Config, work: Callable[[peewee.Database, datetime], T]) -> T:
 
 
 def _give_token(db: peewee.Database, client: ClientRow, name: str, now: datetime) -> dict[str, Any]:
-    token = new_token()
+    token = new_token("wgt_")
     digest = hashlib.sha256(token.encode()).hexdigest()
     row = clients.add_token(db, client_id=client.id, digest=digest, name=name, now=now)
     return {"id": row.id, "name": name, "token": token}
 
 
-def _client(client: ClientRow, tokens: list[TokenRow]) -> dict[str, Any]:
-    shown = [
-        {
-            "id": token.id,
-            "name": token.name,
-            "created_at": _time(token.created_at),
-            "last_used_at": _time(token.last_used_at),
-        }
-        for token in tokens
-    ]
-    return {
-        "id": client.id,
-        "slug": client.slug,
-        "name": client.name,
-        "created_at": _time(client.created_at),
-        "updated_at": _time(client.updated_at),
-        "tokens": shown,
-    }
-
-
 def _job(detail: DeliveryDetail) -> dict[str, Any]:
     """A delivery in the words of the API."""
     row, event = detail.delivery, detail.event
-    attempts = [
-        {
-            "number": attempt.number,
-            "started_at": _time(attempt.started_at),
-            "duration_ms": attempt.duration_ms,
-            "http_status": attempt.http_status,
-            "error": attempt.error,
-        }
-        for attempt in detail.attempts
-    ]
+    tried = ("number", "started_at", "duration_ms", "http_status", "error")
+    stored = ("mode", "status", "held", "attempt_count", "max_retries", "http_status", "response", "error")
+    times = ("next_retry_at", "created_at", "delivered_at", "updated_at")
     return {
         "id": row.id,
-        "source_event_id": row.event_id,
+        "event_id": event.id,
+        "event": event.kind,
         "connector": row.handler,
         "target": row.target_id.removeprefix(f"{row.handler}:"),
-        "client_id": row.client_id,
-        "account": row.account,
-        "chat": row.chat,
-        "event": event.kind,
+        "client_id": event.client_id,
+        "tenant_id": event.tenant,
+        "account": event.account,
+        "chat": event.chat,
         "message_id": event.message_id,
-        "from": event.sender,
-        "to": event.recipient,
+        "from": digits_of(event.sender),
+        "to": digits_of(event.recipient),
         "message_type": event.type,
         "content": event.content,
-        "status": row.status,
-        "attempt_count": row.attempt_count,
-        "max_retries": row.max_retries,
-        "http_status": row.http_status,
-        "response": row.response,
-        "error": row.error,
-        "held": row.held,
-        "next_retry_at": _time(row.next_retry_at),
-        "created_at": _time(row.created_at),
-        "updated_at": _time(row.updated_at),
-        "delivered_at": _time(row.delivered_at),
-        "attempts": attempts,
+        **_plain(row, (*stored, *times)),
+        "attempts": [_plain(attempt, tried) for attempt in detail.attempts],
     }
 
 
-def _time(when: datetime | None) -> str | None:
-    return rfc3339(when) if when else None
+def _plain(row: msgspec.Struct, names: Sequence[str]) -> dict[str, Any]:
+    """These fields as JSON types."""
+    plain: dict[str, Any] = msgspec.to_builtins({name: getattr(row, name) for name in names})
+    return plain

@@ -127,9 +127,9 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def new_token() -> str:
+def new_token(prefix: str = "wga_") -> str:
     """A token that nobody can guess; the prefix lets people and scanners see what it is."""
-    return "wga_" + secrets.token_urlsafe(32)
+    return prefix + secrets.token_urlsafe(32)
 
 
 def _new_key() -> str:

@@ -1,0 +1,88 @@
+"""init, and the example configuration that it writes."""
+
+from __future__ import annotations
+
+import re
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from wagate.cli import app
+from wagate.cli.init import example
+from wagate.config import load
+from wagate.config.tables import Tables
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("DATABASE_URL", "WAGATE_ADMIN_TOKEN", "WAGATE_SECRET_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_init_writes_a_configuration_and_secrets_for_the_owner_alone(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["init", "here/there"])
+    assert result.exit_code == 0
+    made = tmp_path / "here/there"
+    files = sorted(path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file())
+    assert files == ["config.toml", "data/admin_token", "data/secret_key"]
+    assert {stat.S_IMODE((made / name).stat().st_mode) for name in files} == {0o600}
+    assert result.stdout.strip() == (made / "data/admin_token").read_text().strip()
+
+
+def test_init_never_overwrites(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("# mine")
+    result = CliRunner().invoke(app, ["init"])
+    assert result.exit_code == 1
+    assert result.stderr == "error: config.toml is there already; nothing was changed\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
+    assert (tmp_path / "config.toml").read_text() == "# mine"
+
+
+def test_init_keeps_secrets_that_are_there(tmp_path: Path) -> None:
+    CliRunner().invoke(app, ["init"])
+    token = (tmp_path / "data/admin_token").read_text()
+    (tmp_path / "config.toml").unlink()
+    result = CliRunner().invoke(app, ["init"])
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert (tmp_path / "data/admin_token").read_text() == token
+
+
+def test_init_says_why_it_can_not(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = CliRunner().invoke(app, ["init", "file/x"])
+    assert (result.exit_code, result.stderr) == (1, "error: file/x/config.toml: can't be written: Not a directory\n")
+
+
+def test_the_example_in_the_root_is_what_init_writes() -> None:
+    assert (ROOT / "config.example.toml").read_text("utf-8") == example()
+
+
+def test_the_example_has_every_key_and_loads_to_the_defaults(tmp_path: Path) -> None:
+    written = tomllib.loads(example())
+    for field in msgspec.structs.fields(Tables):
+        if field.name not in {"accounts", "plugins"}:
+            assert list(written[field.name]) == [key.name for key in msgspec.structs.fields(field.type)]
+    defaults = load(None, {})
+    (tmp_path / "config.toml").write_text(example())
+    assert msgspec.structs.asdict(load(None, {})) == msgspec.structs.asdict(defaults)
+
+
+def test_what_the_example_comments_out_is_right_too(tmp_path: Path) -> None:
+    text = re.sub(r"(?m)^# (?=\[|[a-z_]+ = )", "", example().split("# Accounts:")[1])
+    env = {"META_TOKEN": "t", "WHATSAPP_SERVER_API": "https://wa.example", "WHATSAPP_API_KEY": "k"}
+    (tmp_path / "config.toml").write_text("#" + text)
+    config = load(None, env)
+    assert config.accounts == {
+        "main": {"client": "default", "provider": "meta", "token": "t"},
+        "phone": {"provider": "session", "base_url": "https://wa.example", "api_key": "k"},
+    }
+    plugins: dict[str, Any] = {"webhook": {}, "n8n": {"clients": ["*"], "expires": "24h"}}
+    assert config.plugins == plugins

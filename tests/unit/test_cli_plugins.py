@@ -1,0 +1,142 @@
+"""Plugins on the command line, and the project that is written for a new one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from wagate.cli import app
+from wagate.hooks import hookimpl, loader
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+
+
+@pytest.fixture
+def echo_plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """An installed plugin ``echo`` with a command, beside a broken one."""
+
+    @hookimpl
+    def register_commands() -> list[typer.Typer]:
+        commands = typer.Typer()
+
+        @commands.command()
+        def shout(text: str) -> None:
+            typer.echo(text.upper())
+
+        @commands.command()
+        def whisper(text: str) -> None:
+            typer.echo(text.lower())
+
+        return [commands]
+
+    module = ModuleType("wagate_echo")
+    module.register_commands = register_commands  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "wagate_echo", module)
+    points = {
+        "echo": EntryPoint("echo", "wagate_echo", "wagate"),
+        "broken": EntryPoint("broken", "wagate_nowhere", "wagate"),
+    }
+    monkeypatch.setattr(loader, "installed", lambda: points)
+    return module
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_installed_plugins_are_listed_with_hooks_and_faults(echo_plugin: ModuleType) -> None:
+    broken, echo = json.loads(run("plugins", "list", "--json").stdout)
+    assert (echo["name"], echo["on"], echo["hooks"], echo["error"]) == ("echo", False, ["register_commands"], None)
+    assert broken["error"].startswith("plugin broken: wagate_nowhere can't be used: ModuleNotFoundError")
+    assert len(run("plugins", "list").stdout.splitlines()) == 3
+    result = run("plugins", "check")
+    assert result.exit_code == 1
+    assert result.stderr == f"error: {broken['error']}\n"
+
+
+def test_a_plugins_commands_run_under_its_name(echo_plugin: ModuleType) -> None:
+    assert run("echo", "shout", "hello").stdout == "HELLO\n"
+    assert run("broken").exit_code == 1
+    assert run("nothing").exit_code == 2
+
+
+def test_check_names_the_plugin_that_is_not_installed(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[plugins.nonesuch]\n")
+    result = run("check")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: [plugins.nonesuch]: no such plugin is installed")
+
+
+def test_check_says_what_was_checked(tmp_path: Path) -> None:
+    assert (
+        run("check").stdout
+        == f"{tmp_path}/config.toml (not there: all defaults) is right; plugins: none; accounts: none\n"
+    )
+    (tmp_path / "mine.toml").write_text('[accounts.main]\nprovider = "meta"\n')
+    assert (
+        run("check", "--config", "mine.toml").stdout
+        == f"{tmp_path}/mine.toml is right; plugins: none; accounts: main\n"
+    )
+
+
+def test_a_new_project_works_as_it_is_written(tmp_path: Path) -> None:
+    result = run("plugins", "new", "crm")
+    assert result.exit_code == 0
+    project = tmp_path / "wagate-crm"
+    assert result.stdout.splitlines() == [
+        "wagate-crm/pyproject.toml",
+        "wagate-crm/README.md",
+        "wagate-crm/wagate_crm/__init__.py",
+        "wagate-crm/tests/test_wagate_crm.py",
+    ]
+    tests = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=project,
+        env={"PYTHONPATH": str(project), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert tests.returncode == 0, tests.stdout + tests.stderr
+    assert "4 passed" in tests.stdout
+
+
+def test_a_new_projects_plugin_is_found_and_its_settings_are_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("plugins", "new", "crm")
+    monkeypatch.syspath_prepend(str(tmp_path / "wagate-crm"))
+    monkeypatch.setattr(loader, "installed", lambda: {"crm": EntryPoint("crm", "wagate_crm", "wagate")})
+    (tmp_path / "config.toml").write_text('[plugins.crm]\nulr = "https://example.org/messages"\n')
+    assert run("check").stderr.splitlines() == [
+        f"error: {tmp_path}/config.toml: plugins.crm.ulr: unknown key; did you mean plugins.crm.url?",
+        f"error: {tmp_path}/config.toml: plugins.crm.url: is missing, and has no default",
+    ]
+    (tmp_path / "config.toml").write_text('[plugins.crm]\nurl = "https://example.org/messages"\n')
+    assert run("check").exit_code == 0
+
+
+def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "wagate-crm").mkdir()
+    result = run("plugins", "new", "crm")
+    assert (result.exit_code, result.stderr) == (1, "error: wagate-crm is there already; nothing was changed\n")
+    assert list((tmp_path / "wagate-crm").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["CRM", "1crm", "c-rm", "../crm"])
+def test_a_name_that_python_could_not_import_is_refused(name: str) -> None:
+    assert run("plugins", "new", name).exit_code == 2
