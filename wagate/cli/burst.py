@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import trio
 
+from wagate.cli.gateway import status_line
+
 if TYPE_CHECKING:
     import httpx2
 
@@ -81,7 +83,7 @@ async def _post(client: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> 
         answer = await client.post(path, json=body)
     except httpx2.TransportError as error:
         return type(error).__name__, time.perf_counter() - began
-    return f"{answer.status_code} {answer.reason_phrase}", time.perf_counter() - began
+    return status_line(answer), time.perf_counter() - began
 
 
 def _tally(answers: list[tuple[str, float]], seconds: float) -> Tally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from wagate.cli.call import Call
@@ -153,10 +154,18 @@ def reason(answer: httpx2.Response) -> str:
     except ValueError:
         problem = None
     if not isinstance(problem, dict) or "title" not in problem:
-        return f"{answer.status_code} {answer.reason_phrase} from {answer.request.url.path}"
+        return f"{status_line(answer)} from {answer.request.url.path}"
     detail = str(problem.get("detail") or "")
     line = f"{problem['title']} ({answer.status_code})" + (f": {detail}" if detail else "")
     for fault in problem.get("errors") or []:
         field, why = fault.get("field"), fault.get("detail")
         line += f"; {field}" + (f": {why}" if why != detail else "") if field else ""
     return line.replace("\n", " ")
+
+
+def status_line(answer: httpx2.Response) -> str:
+    """``404 Not Found``, also when the server left the words out."""
+    try:
+        return f"{answer.status_code} {HTTPStatus(answer.status_code).phrase}"
+    except ValueError:
+        return str(answer.status_code)
