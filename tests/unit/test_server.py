@@ -58,6 +58,7 @@ class RecordingStream(trio.abc.HalfCloseableStream):
         return data
 
     async def aclose(self) -> None:
+        self.stalled = False
         await self.inner.aclose()
 
 
@@ -168,7 +169,7 @@ async def test_an_application_that_outruns_its_reader_has_to_wait_and_never_take
         await trio.testing.wait_all_tasks_blocked()
         assert sent * 1000 < HOLD
         assert await one.until_closed() == WRITE_TIMEOUT
-        one.stream.stalled = False  # From here on each write fails at once, and the application does not care.
+        # From here on each write fails at once, and the application does not care.
         for _ in range(10):
             await trio.lowlevel.checkpoint()
         assert sent < 10_000
