@@ -58,7 +58,9 @@ class Directory(msgspec.Struct, frozen=True):
 
     def client(self, name: str | int) -> Client:
         """A client by slug or id (also the id as text). NotFoundError."""
-        found = self.by_slug.get(str(name)) or (self.clients.get(int(name)) if str(name).isdecimal() else None)
+        found = self.by_slug.get(str(name)) or (
+            self.clients.get(int(name)) if len(str(name)) < 19 and str(name).isdecimal() else None
+        )
         if found is None:
             raise NotFoundError(f"no client {str(name)[:100]!r}")
         return found

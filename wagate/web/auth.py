@@ -60,6 +60,19 @@ class Authenticator:
         self._failures.spend(address)
         raise UnauthorizedError("this token is not valid; `wagate client token SLUG` makes a new one")
 
+    def view(self, token: str, *, address: str) -> str:
+        """The account that a view token lets its holder look at.
+
+        Raises:
+            UnauthorizedError: it is forged, or has expired.
+            TooManyRequestsError: this address sent too many wrong ones.
+        """
+        account = self._view_account(token)
+        if account is None:
+            self._failures.spend(address)
+            raise UnauthorizedError("this view token is not valid, or has expired")
+        return account
+
     def find(self, token: str) -> Identity | None:
         """The admin's or a client's identity, or None."""
         hashed = token_hash(token)

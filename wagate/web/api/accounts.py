@@ -1,0 +1,273 @@
+"""``/api/accounts``: numbers reached through a provider. A client's token makes and sees its own."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from quart import Blueprint, Response
+
+from wagate.clock import Clock
+from wagate.config.vault import Vault
+from wagate.errors import ConflictError, UnprocessableError
+from wagate.hooks.contracts import ClientView
+from wagate.hooks.routes import endpoint
+from wagate.hooks.views import Page
+from wagate.inbound.chats import USER, chat_key
+from wagate.storage.accounts import (
+    AccountChange,
+    NewAccount,
+    create_account,
+    delete_account,
+    get_account,
+    list_accounts,
+    patch_account,
+)
+from wagate.storage.database import Database
+from wagate.storage.live import LiveDirectory
+from wagate.storage.rows import AccountRow
+from wagate.web.api.lists import Cursor, Limit, page_of
+from wagate.web.identity import RequestAuth
+
+NAME = r"^[A-Za-z0-9_@+:~-][A-Za-z0-9_.@+:~-]{0,99}$"
+PHONE = r"^\+?[1-9](?:[ ().-]*[0-9]){4,14}$"
+SECRET = r"^[!-~]{8,200}$"  # noqa: S105  (a pattern)
+LARGEST_METADATA = 16 * 1024
+
+Name = Annotated[str, msgspec.Meta(pattern=NAME, description="unique over all clients; the `sessionId`")]
+Phone = Annotated[str, msgspec.Meta(pattern=PHONE, max_length=40, description="5 to 15 digits, as people write them")]
+Secret = Annotated[str, msgspec.Meta(pattern=SECRET, description="what the account's webhooks are guarded by")]
+Metadata = Annotated[dict[str, Any], msgspec.Meta(description="copied into webhooks; 16 KiB at most")]
+
+
+class Ignore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which kinds of chats are not taken in."""
+
+    groups: bool = False
+    status: bool = False
+    broadcast: bool = False
+    channels: bool = False
+
+
+class AccountBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An account to make."""
+
+    name: Name
+    """Unique over all clients; the ``sessionId``."""
+    provider: str
+    """Through whom the number is reached: session, engine."""
+    client: str | None = None
+    """With the admin token: whose it is, by slug or id; the client ``default`` when nothing is said."""
+    tenant_id: str | None = None
+    """The same as ``client``."""
+    phone: Phone | None = None
+    """Our number."""
+    webhook_secret: Secret | None = None
+    """Made when it is not given."""
+    metadata: Metadata = {}
+    ignore: Ignore = Ignore()
+
+
+class AccountPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to change of an account; what is left out stays."""
+
+    phone: Phone | UnsetType | None = UNSET
+    """null: not known."""
+    webhook_secret: Secret | UnsetType = UNSET
+    metadata: Metadata | UnsetType = UNSET
+    ignore: Ignore | UnsetType = UNSET
+
+
+class AccountAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An account and the state of its session."""
+
+    name: str
+    """The ``sessionId``."""
+    client_id: int
+    tenant_id: str
+    """The owner's slug."""
+    provider: str
+    phone: str | None
+    """Digits; null when not known."""
+    metadata: dict[str, Any]
+    ignore: dict[str, Any]
+    source: str
+    """config (read-only here) or api."""
+    status: str
+    """The session's status word."""
+    message: str | None
+    """The session's status, for people."""
+    created_at: datetime
+    updated_at: datetime
+
+
+class MadeAccount(AccountAnswer, frozen=True, kw_only=True):
+    """An account just made."""
+
+    webhook_secret: str
+    """It is shown this once."""
+
+
+class AccountsQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which page, of whose."""
+
+    limit: Limit = 50
+    cursor: Cursor | None = None
+    client: str | None = None
+    """Only this client's, by slug or id."""
+    tenant_id: str | None = None
+    """The same as ``client``."""
+
+
+def accounts_routes(
+    auth: RequestAuth,
+    database: Database,
+    live: LiveDirectory,
+    clock: Clock,
+    vault: Vault,
+    *,
+    most: int,
+    providers: Sequence[str],
+) -> Blueprint:
+    """Accounts. ``most`` is how many a client may have, ``providers`` are those that there are."""
+    routes = Blueprint("accounts", __name__, url_prefix="/api/accounts")
+    body_type = _with_providers(providers)
+
+    @routes.post("")
+    @endpoint(body=body_type, answers={201: MadeAccount}, problems=(404, 409))
+    async def add(body: AccountBody) -> tuple[MadeAccount, int]:
+        """Make an account. Its webhook secret is shown this once."""
+        _check_name(body.name)
+        if body.provider not in providers:
+            raise UnprocessableError(f"no provider {body.provider[:50]!r}: {', '.join(providers)}", field="provider")
+        owner = _owner(auth, body.client, body.tenant_id)
+        secret = body.webhook_secret or secrets.token_urlsafe(32)
+        new = NewAccount(
+            name=body.name,
+            client_id=owner.id,
+            provider=body.provider,
+            phone=digits(body.phone),
+            webhook_secret=vault.encrypt(_checked_secret(secret)),
+            metadata=_checked_metadata(body.metadata),
+            ignore=msgspec.to_builtins(body.ignore),
+        )
+        row = await database.write(create_account, new, now=clock.now(), most=most)
+        await live.reload()
+        return MadeAccount(**msgspec.structs.asdict(_answer(row)), webhook_secret=secret), 201
+
+    @routes.get("")
+    @endpoint(query=AccountsQuery, answers={200: Page[AccountAnswer]}, problems=(404, 409))
+    async def index(query: AccountsQuery) -> Page[AccountAnswer]:
+        """Accounts, oldest first: the token's own; of all clients with the admin token."""
+        named = query.client is not None or query.tenant_id is not None
+        owner = None if auth.identity().admin and not named else _owner(auth, query.client, query.tenant_id).id
+        rows = await database.read(list_accounts, client_id=owner)
+        page, cursor = page_of(rows, lambda row: row.id, limit=query.limit, after=query.cursor)
+        return Page(data=[_answer(row) for row in page], next_cursor=cursor)
+
+    @routes.get("/<name>")
+    @endpoint(answers={200: AccountAnswer})
+    async def show(name: str) -> AccountAnswer:
+        """One account."""
+        return _answer(await database.read(get_account, name, client_id=auth.identity().client_id))
+
+    @routes.patch("/<name>")
+    @endpoint(body=AccountPatch, answers={200: AccountAnswer}, problems=(409,))
+    async def change(name: str, body: AccountPatch) -> AccountAnswer:
+        """Change an account; one of config.toml is changed there."""
+        change = _change(body, vault.encrypt)
+        row = await database.write(patch_account, name, change, now=clock.now(), client_id=auth.identity().client_id)
+        await live.reload()
+        return _answer(row)
+
+    @routes.delete("/<name>")
+    @endpoint(answers={204: None}, problems=(409,))
+    async def delete(name: str) -> Response:
+        """Delete an account; its events and deliveries stay until retention."""
+        await database.write(delete_account, name, client_id=auth.identity().client_id)
+        await live.reload()
+        return Response(b"", status=204)
+
+    return routes
+
+
+def digits(phone: str | None) -> str:
+    """The number's digits: ``+44 (0)20 7946 0958`` → ``442079460958``; '' for None."""
+    if phone is None:
+        return ""
+    if not re.fullmatch(PHONE, phone):
+        raise UnprocessableError("a phone number has 5 to 15 digits", field="phone")
+    local, _, domain = chat_key(phone).rpartition("@")
+    return local if domain == USER else re.sub(r"\D", "", phone)
+
+
+def _with_providers(providers: Sequence[str]) -> type[AccountBody]:
+    """The body's type, whose schema names the providers that there are."""
+    known = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(providers)})]
+    made = msgspec.defstruct(
+        "NewAccountBody",
+        [("provider", known)],
+        bases=(AccountBody,),
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+        namespace={"__doc__": "An account to make."},
+    )
+    assert issubclass(made, AccountBody)
+    return made
+
+
+def _owner(auth: RequestAuth, client: str | None, tenant_id: str | None) -> ClientView:
+    named = [auth.owner(each) for each in (client, tenant_id) if each is not None]
+    if len({each.id for each in named}) > 1:
+        raise ConflictError("client and tenant_id name two clients; one of them is enough", field="client")
+    return named[0] if named else auth.owner(None)
+
+
+def _change(body: AccountPatch, encrypt: Callable[[str], str]) -> AccountChange:
+    return AccountChange(
+        phone=UNSET if body.phone is UNSET else digits(body.phone),
+        webhook_secret=UNSET if body.webhook_secret is UNSET else encrypt(_checked_secret(body.webhook_secret)),
+        metadata=UNSET if body.metadata is UNSET else _checked_metadata(body.metadata),
+        ignore=UNSET if body.ignore is UNSET else msgspec.to_builtins(body.ignore),
+    )
+
+
+def _check_name(name: str) -> None:
+    # A pattern's $ lets a last line break through.
+    if not re.fullmatch(NAME, name):
+        raise UnprocessableError("a name has 1 to 100 letters, digits and _.@+:~-", field="name")
+
+
+def _checked_secret(secret: str) -> str:
+    if not re.fullmatch(SECRET, secret):
+        raise UnprocessableError("a secret has 8 to 200 printable ASCII characters", field="webhook_secret")
+    return secret
+
+
+def _checked_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    if len(msgspec.json.encode(metadata)) > LARGEST_METADATA:
+        raise UnprocessableError("metadata is over 16 KiB", field="metadata")
+    return metadata
+
+
+def _answer(row: AccountRow) -> AccountAnswer:
+    return AccountAnswer(
+        name=row.name,
+        client_id=row.client_id,
+        tenant_id=row.tenant,
+        provider=row.provider,
+        phone=row.phone or None,
+        metadata=row.metadata or {},
+        ignore=row.ignore or {},
+        source=row.source,
+        status=row.status,
+        message=row.message or None,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

@@ -1,0 +1,41 @@
+"""What all lists have in common: a limit, a cursor, filters by time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from wagate.errors import UnprocessableError
+
+T = TypeVar("T")
+
+Limit = Annotated[int, msgspec.Meta(ge=1, le=200, description="how many at most")]
+Cursor = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+        description="`next_cursor` of the page before",
+    ),
+]
+Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before")]
+Moment = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339, with Z or an offset")]
+
+
+def page_of(
+    rows: Sequence[T], key: Callable[[T], str | int], *, limit: int, after: str | int | None
+) -> tuple[list[T], str | None]:
+    """One page of rows that are all in memory, by rising key; and the next cursor."""
+    left = [row for row in sorted(rows, key=key) if after is None or key(row) > after]  # type: ignore[operator]
+    page = left[:limit]
+    return page, str(key(page[-1])) if len(left) > limit else None
+
+
+def utc(moment: datetime | None) -> datetime | None:
+    """The moment in UTC. UnprocessableError when its offset leads out of the calendar."""
+    try:
+        return None if moment is None else moment.astimezone(UTC)
+    except OverflowError as error:
+        raise UnprocessableError("there is no such time in UTC", field="?since") from error

@@ -1,0 +1,161 @@
+"""The API as one Quart application: guard, errors, routes of ours and of plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from quart import Blueprint, Response, g, has_request_context, request, websocket
+from quart.ctx import RequestContext
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException
+
+from wagate.clock import Clock
+from wagate.config.tables import Config
+from wagate.config.vault import Vault
+from wagate.context.deliveries import DeliveryLog
+from wagate.errors import ConfigError, RequestError, TooLargeError, WagateError
+from wagate.metrics import CollectorRegistry
+from wagate.storage.database import Database
+from wagate.storage.live import LiveDirectory
+from wagate.web.api.accounts import accounts_routes
+from wagate.web.api.clients import clients_routes
+from wagate.web.api.documents import documents_routes
+from wagate.web.api.health import health_routes
+from wagate.web.api.jobs import jobs_routes
+from wagate.web.api.sessions import Sessions, sessions_routes
+from wagate.web.asgi import Networks
+from wagate.web.auth import Authenticator
+from wagate.web.cors import Cors
+from wagate.web.guard import Guard
+from wagate.web.health import HealthMonitor
+from wagate.web.idempotency import HEADER, Once
+from wagate.web.identity import RequestAuth, ViewTokens
+from wagate.web.problems import problem_of
+from wagate.web.session_hub import SessionHub
+from wagate.web.session_stream import SessionStream, stream_routes
+
+PROVIDERS = ("session", "engine")
+"""Providers that an account may be made for."""
+
+log = structlog.get_logger("wagate.api")
+
+
+class Api(QuartTrio):
+    """Quart, with idempotency keys around every POST."""
+
+    once: Once
+
+    async def dispatch_request(self, request_context: RequestContext | None = None) -> Any:
+        """Run the view; with an Idempotency-Key, once."""
+        asked = request_context.request if request_context is not None else request
+        if asked.method != "POST" or HEADER not in asked.headers or asked.routing_exception or g.identity is None:
+            return await super().dispatch_request(request_context)
+        who = "admin" if g.identity.admin else str(g.identity.client_id)
+        return await self.once.run(self._respond, who=who)
+
+    async def _respond(self) -> Response:
+        response = await self.make_response(await super().dispatch_request())
+        assert isinstance(response, Response)
+        return response
+
+
+def create_api(
+    *,
+    config: Config,
+    clock: Clock,
+    database: Database,
+    live: LiveDirectory,
+    vault: Vault,
+    auth: Authenticator,
+    tokens: ViewTokens,
+    deliveries: DeliveryLog,
+    hub: SessionHub,
+    health: HealthMonitor,
+    registry: CollectorRegistry,
+    trusted_proxies: Networks = (),
+    plugins: Sequence[tuple[str, Blueprint]] = (),
+) -> Api:
+    """The application beside the hot path.
+
+    ``auth`` must know ``tokens.account`` as its ``view_account``; ``plugins`` are (plugin's name, blueprint).
+
+    Raises:
+        ConfigError: two of the blueprints have the same path.
+    """
+    api = Api("wagate", static_folder=None, template_folder=None)
+    api.once = Once(database, vault, clock)
+    api.config.update(MAX_CONTENT_LENGTH=int(config.server.max_body), PROVIDE_AUTOMATIC_OPTIONS=False)
+    api.url_map.strict_slashes = api.url_map.merge_slashes = False
+    cors = Cors(config.server.cors_origins)
+    guard = Guard(auth, lambda: live.now, limits=config.limits, clock=clock, trusted_proxies=trusted_proxies, cors=cors)
+    api.before_request(guard.before_request)
+    api.before_websocket(guard.before_websocket)
+    api.after_request(guard.after_request)
+    _answer_errors(api)
+
+    asker = RequestAuth(live)
+    sessions = Sessions(asker, database, clock)
+    most = config.limits.accounts
+    for routes in (
+        health_routes(health, registry),
+        clients_routes(asker, database, live, clock),
+        accounts_routes(asker, database, live, clock, vault, most=most, providers=PROVIDERS),
+        jobs_routes(asker, deliveries),
+        sessions_routes(asker, sessions, tokens, live, clock),
+        stream_routes(sessions, SessionStream(sessions, hub, clock)),
+        documents_routes(api),
+    ):
+        api.register_blueprint(routes)
+    for name, routes in plugins:
+        _register(api, name, routes)
+    return api
+
+
+def _register(api: Api, plugin: str, routes: Blueprint) -> None:
+    taken = {(rule.rule, method) for rule in api.url_map.iter_rules() for method in rule.methods or ()}
+    api.register_blueprint(routes, name=f"{plugin}_{routes.name}", url_prefix=routes.url_prefix or f"/plugins/{plugin}")
+    new = [rule for rule in api.url_map.iter_rules() if rule.endpoint.startswith(f"{plugin}_{routes.name}.")]
+    for rule in new:
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            if (rule.rule, method) in taken:
+                raise ConfigError(f"plugins.{plugin}: {method} {rule.rule} is another's already")
+
+
+def _answer_errors(api: Api) -> None:
+    @api.errorhandler(WagateError)
+    async def refused(error: WagateError) -> Response:
+        if not isinstance(error, RequestError):
+            log.warning("request failed", path=_path(), error=str(error))
+        return _problem(error)
+
+    @api.errorhandler(HTTPException)
+    async def misdirected(error: HTTPException) -> Response:
+        response = _problem(_translated(error))
+        if "Allow" in (headers := dict(error.get_headers())):
+            response.headers["Allow"] = headers["Allow"]
+        return response
+
+    @api.errorhandler(Exception)
+    async def failed(error: Exception) -> Response:
+        log.error("request failed", path=_path(), exc_info=error)
+        return _problem(WagateError())
+
+
+def _problem(error: WagateError) -> Response:
+    status, headers, body = problem_of(error, _path())
+    return Response(body, status=status, headers=headers)
+
+
+def _translated(error: HTTPException) -> RequestError:
+    """Quart's own refusals (404, 405, 413 …) in our form."""
+    if error.code == TooLargeError.status:
+        return TooLargeError("the body is over server.max_body")
+    translated = RequestError(error.description or error.name)
+    translated.status, translated.title = error.code or 400, error.name
+    return translated
+
+
+def _path() -> str:
+    return request.path if has_request_context() else websocket.path

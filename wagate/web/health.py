@@ -1,0 +1,162 @@
+"""How the gateway is: what it depends on, asked under a deadline and at most once a second."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Awaitable, Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+import peewee
+import structlog
+import trio
+
+from wagate import __version__
+from wagate.clock import Clock
+from wagate.errors import WagateError
+from wagate.storage.database import Database
+from wagate.storage.statement import rows
+
+SERVICE = "whatsapp-engine"
+FRESH = 1.0
+"""Seconds for which a report is used again: anybody may ask."""
+PATIENCE = 2.0
+"""Seconds that each part may take to answer."""
+LEAST_FREE = 50 * 1024 * 1024
+"""Bytes; below it a commit may fail at any moment."""
+
+log = structlog.get_logger("wagate.health")
+
+
+class Level(StrEnum):
+    """How a part is, or all of it."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """How one part is."""
+
+    status: Level
+    """unhealthy: nothing can be taken in. degraded: things are taken in, but wait."""
+    detail: str = ""
+    """In words."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """How the gateway is."""
+
+    status: Level
+    """The worst of its parts."""
+    queue_size: int
+    """Deliveries that are not done yet."""
+    checks: dict[str, Check]
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """What everybody may know."""
+
+    status: Level
+    """healthy; degraded: messages are taken in, but wait; unhealthy: they can't be taken in."""
+    service: str = SERVICE
+    queue_size: int
+    """Deliveries that are not done yet."""
+    uptime: str
+    """As in ``2h 15m``."""
+    version: str = __version__
+
+
+class HealthDetails(Health, frozen=True, kw_only=True):
+    """What somebody with a token may know."""
+
+    checks: dict[str, Check] | msgspec.UnsetType = msgspec.UNSET
+    """Only with a token: database, redis, disk, consumers, providers."""
+
+
+Probe = Callable[[], Awaitable[Check]]
+
+
+class HealthMonitor:
+    """Asks the probes side by side. Those named database and disk decide whether anything can be taken in."""
+
+    def __init__(self, database: Database, folder: Path, clock: Clock, probes: Mapping[str, Probe]) -> None:
+        """``probes`` are the parts beside database and disk: ``redis``, ``consumers``, ``providers``."""
+        self._database = database
+        self._folder = folder
+        self._clock = clock
+        self._began = clock.monotonic()
+        self._probes = {"database": self._ask_database, "disk": self._ask_disk} | dict(probes)
+        self._lock = trio.Lock()
+        self._report = Report(status=Level.HEALTHY, queue_size=0, checks={})
+        self._asked_at: float | None = None
+        self._queue_size = 0
+
+    async def report(self) -> Report:
+        """The newest report, a second old at most."""
+        async with self._lock:
+            if self._asked_at is None or self._clock.monotonic() - self._asked_at > FRESH:
+                self._report = await self._ask()
+                self._asked_at = self._clock.monotonic()
+        return self._report
+
+    def uptime(self) -> str:
+        """How long it has run."""
+        return uptime(self._clock.monotonic() - self._began)
+
+    async def _ask(self) -> Report:
+        checks: dict[str, Check] = {}
+        async with trio.open_nursery() as nursery:
+            for name, probe in self._probes.items():
+                nursery.start_soon(self._ask_one, name, probe, checks)
+        ordered = {name: checks[name] for name in self._probes}
+        return Report(status=worst(ordered), queue_size=self._queue_size, checks=ordered)
+
+    async def _ask_one(self, name: str, probe: Probe, checks: dict[str, Check]) -> None:
+        failing = Level.UNHEALTHY if name in {"database", "disk"} else Level.DEGRADED
+        checks[name] = Check(status=failing, detail=f"no answer within {PATIENCE:g} s")
+        with trio.move_on_after(PATIENCE):
+            try:
+                checks[name] = await probe()
+            except WagateError as error:
+                checks[name] = Check(status=failing, detail=str(error))
+            except Exception as error:  # noqa: BLE001  (a probe fails alone)
+                log.warning("health probe failed", probe=name, error=repr(error))
+                checks[name] = Check(status=failing, detail=type(error).__name__)
+
+    async def _ask_database(self) -> Check:
+        self._queue_size = await self._database.read(count_open)
+        return Check(status=Level.HEALTHY, detail=self._database.dialect)
+
+    async def _ask_disk(self) -> Check:
+        free = (await trio.to_thread.run_sync(shutil.disk_usage, self._folder)).free
+        status = Level.HEALTHY if free >= LEAST_FREE else Level.UNHEALTHY
+        return Check(status=status, detail=f"{free // 1024**2} MiB free")
+
+
+def worst(checks: Mapping[str, Check]) -> Level:
+    """The gateway is as its worst part, but only database and disk make it unhealthy."""
+    levels = {
+        Level.DEGRADED if check.status is Level.UNHEALTHY and name not in {"database", "disk"} else check.status
+        for name, check in checks.items()
+    }
+    return next((level for level in (Level.UNHEALTHY, Level.DEGRADED) if level in levels), Level.HEALTHY)
+
+
+def uptime(seconds: float) -> str:
+    """The two largest units: ``3d 4h``, ``2h 15m``, ``5m 12s``, ``42s``."""
+    left = int(seconds)
+    parts: list[str] = []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or parts or unit == "s":
+            parts.append(f"{count}{unit}")
+    return " ".join(parts[:2])
+
+
+def count_open(db: peewee.Database) -> int:
+    """Deliveries that are not done."""
+    [(count,)] = rows(db, "SELECT count(*) FROM deliveries WHERE NOT settled")
+    return int(count)

@@ -1,0 +1,222 @@
+"""The OpenAPI document, made from the same types that check requests and encode answers."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from quart import Quart
+
+from wagate import __version__
+from wagate.hooks.routes import CONTRACT, Contract
+from wagate.web.doors import DOORS
+from wagate.web.guard import VIEWED
+from wagate.web.idempotency import HEADER, PATTERN
+from wagate.web.problems import CONTENT_TYPE, SESSION_PREFIX
+
+Schema = dict[str, Any]
+REF = "#/components/schemas/{name}"
+_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+
+SECURITY = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "the admin token, or a client's"},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "the same tokens"},
+    "viewToken": {"type": "apiKey", "in": "query", "name": "token", "description": "looks at one session"},
+}
+
+
+class FieldProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """One wrong field."""
+
+    field: str
+    """Where it stands: `webhook_url`, `message.text`, `?limit`; empty when it is the whole body."""
+    detail: str
+    """What is wrong and what would be right."""
+
+
+class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a request could not be done (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    """What was wrong with this request, and the cure."""
+    errors: list[FieldProblem] | msgspec.UnsetType = msgspec.UNSET
+    success: bool | msgspec.UnsetType = msgspec.UNSET
+    """false, on paths under `/api/whatsapp/`."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path."""
+
+    method: str
+    path: str
+    """With ``{parameters}``."""
+    name: str
+    """Unique."""
+    doc: str
+    contract: Contract
+
+
+def operations_of(api: Quart) -> list[Operation]:
+    """Everything that the API and the hot path answer, by path."""
+    return sorted([*DOORS_AS_OPERATIONS, *_routes(api)], key=lambda each: (each.path, each.method))
+
+
+def build_openapi(operations: Iterable[Operation]) -> Schema:
+    """The document (OpenAPI 3.1)."""
+    operations = list(operations)
+    types = {kind: None for each in operations for kind in _types(each.contract)}
+    references, schemas = msgspec.json.schema_components([*types, ProblemDocument], ref_template=REF)
+    names = dict(zip([*types, ProblemDocument], references, strict=True))
+    paths: dict[str, Schema] = {}
+    for each in operations:
+        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, names, schemas)
+    queries = {each.contract.query for each in operations} - {
+        kind for each in operations for kind in (each.contract.body, *each.contract.answers.values())
+    }
+    for query in queries - {None}:
+        schemas.pop(names[query]["$ref"].rpartition("/")[2], None)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "wagate", "version": __version__, "description": "A WhatsApp gateway."},
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {"schemas": schemas, "securitySchemes": SECURITY},
+    }
+
+
+def _routes(api: Quart) -> Iterator[Operation]:
+    for rule in api.url_map.iter_rules():
+        contract = getattr(api.view_functions.get(rule.endpoint), CONTRACT, None)
+        if contract is None or rule.websocket:
+            continue
+        doc = inspect.getdoc(api.view_functions[rule.endpoint]) or ""
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            path = _PARAMETER.sub(r"{\1}", rule.rule)
+            name = re.sub(r"\W+", "_", f"{method.lower()}{path}").strip("_")
+            yield Operation(method, path, name, doc, contract)
+
+
+def _types(contract: Contract) -> Iterator[type[msgspec.Struct]]:
+    for kind in (contract.body, contract.query, *contract.answers.values()):
+        if kind is not None:
+            yield kind
+
+
+def _operation(each: Operation, names: Mapping[Any, Schema], schemas: Mapping[str, Schema]) -> Schema:
+    contract = each.contract
+    made: Schema = {"operationId": each.name, "tags": [_tag(each.path)], "parameters": list(_parameters(each))}
+    made["summary"], _, description = each.doc.partition("\n\n")
+    if description:
+        made["description"] = description
+    if contract.query is not None:
+        schema = schemas[names[contract.query]["$ref"].rpartition("/")[2]]
+        made["parameters"] += [_query(name, field) for name, field in schema["properties"].items()]
+    if contract.body is not None:
+        content = {"application/json": {"schema": names[contract.body]}}
+        made["requestBody"] = {"required": not contract.body_optional, "content": content}
+    made["responses"] = _responses(each, names)
+    made["security"] = _security(each)
+    return made
+
+
+def _parameters(each: Operation) -> Iterator[Schema]:
+    for name in re.findall(r"{(\w+)}", each.path):
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    if _repeatable(each):
+        schema = {"type": "string", "pattern": PATTERN, "maxLength": 255}
+        text = "same key and body, same answer, for 24 hours"
+        yield {"name": HEADER, "in": "header", "required": False, "description": text, "schema": schema}
+
+
+def _repeatable(each: Operation) -> bool:
+    """Whether it takes an Idempotency-Key: every POST but those of the hot path, which know duplicates by their ids."""
+    return each.method == "POST" and each not in DOORS_AS_OPERATIONS
+
+
+def _query(name: str, field: Schema) -> Schema:
+    schema = dict(field)
+    options = [option for option in schema.pop("anyOf", []) if option != {"type": "null"}]
+    # A parameter that is left out is null; the word "null" means nothing in a query.
+    if schema.get("default", ...) is None:
+        del schema["default"]
+    schema |= options[0] if len(options) == 1 else {"anyOf": options} if options else {}
+    description = schema.pop("description", "")
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+
+def _responses(each: Operation, names: Mapping[Any, Schema]) -> Schema:
+    contract = each.contract
+    made: Schema = {}
+    for status, kind in contract.answers.items():
+        answer: Schema = {"description": HTTPStatus(status).phrase}
+        if kind is not None:
+            answer["content"] = {contract.media_type: {"schema": names[kind]}}
+        elif status != HTTPStatus.NO_CONTENT:
+            answer["content"] = {contract.media_type: {"schema": {}}}
+        made[str(status)] = answer
+    for status in sorted(contract.problems | _usual_problems(each)):
+        made.setdefault(str(status), _problem(status, names))
+    return dict(sorted(made.items()))
+
+
+def _problem(status: int, names: Mapping[Any, Schema]) -> Schema:
+    made: Schema = {"description": HTTPStatus(status).phrase}
+    made["content"] = {CONTENT_TYPE: {"schema": names[ProblemDocument]}}
+    if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+        seconds = {"type": "integer", "minimum": 1}
+        made["headers"] = {"Retry-After": {"description": "seconds", "required": True, "schema": seconds}}
+    return made
+
+
+def _usual_problems(each: Operation) -> set[int]:
+    """What every route of its kind may answer, beside what its contract names."""
+    contract = each.contract
+    # A token is looked at even where none is needed, and there are never too many wrong ones.
+    found = {400, 401, 429, 503}
+    if "{" in each.path:
+        found.add(404)
+    if contract.query is not None:
+        found.add(422)
+    if contract.body is not None:
+        found |= {413, 422}
+    if _repeatable(each):
+        found |= {409, 413}
+    return found
+
+
+def _security(each: Operation) -> list[dict[str, list[str]]]:
+    tokens: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}]
+    if each.contract.public:
+        return [{}, *tokens]
+    if each.method == "GET" and each.path.startswith(VIEWED):
+        return [*tokens, {"viewToken": []}]
+    return tokens
+
+
+def _tag(path: str) -> str:
+    """The noun of a path."""
+    if path.startswith(SESSION_PREFIX):
+        return "sessions"
+    parts = [part for part in path.split("/") if part and part != "api"]
+    return parts[0].split(".")[0] if parts else "health"
+
+
+DOORS_AS_OPERATIONS = tuple(
+    Operation(
+        door.method,
+        door.path,
+        re.sub(r"\W+", "_", f"{door.method.lower()}{door.path}").strip("_"),
+        door.doc,
+        door.contract,
+    )
+    for door in DOORS
+)
