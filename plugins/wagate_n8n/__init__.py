@@ -1,0 +1,34 @@
+"""The connector ``n8n``: a pull queue of jobs over HTTP, for n8n and every other worker that polls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from quart import Blueprint
+
+from wagate.hooks import Handler, PluginContext, hookimpl
+from wagate_n8n.queue import make_handler, settings_of
+from wagate_n8n.routes import make_routes
+from wagate_n8n.settings import Settings
+
+
+class N8nPlugin:
+    """Its hooks."""
+
+    @hookimpl
+    def settings_type(self) -> type[Settings]:
+        """``[plugins.n8n]``."""
+        return Settings
+
+    @hookimpl
+    def register_handlers(self, context: PluginContext) -> Iterable[Handler]:
+        """One pull handler: jobs by client."""
+        return [make_handler(context.name, settings_of(context))]
+
+    @hookimpl
+    def register_routes(self, context: PluginContext) -> Iterable[Blueprint]:
+        """``/queue``."""
+        return [make_routes(context)]
+
+
+plugin = N8nPlugin()

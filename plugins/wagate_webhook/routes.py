@@ -138,7 +138,7 @@ def _add_events(blueprint: Blueprint, context: PluginContext) -> None:
         return events_of(page, found, context.version)
 
     @blueprint.post("/events/<event_id>/retry")
-    @endpoint(answers={202: EventRow}, problems=(404, 409))
+    @endpoint(answers={200: EventRow}, problems=(404, 409))
     async def retry(event_id: str) -> Any:
         """Deliver an event again: now when it waits, at the end of its chat when it was final."""
         delivery = await context.deliveries.get(event_id, client_id=_scope(context, None))
@@ -146,7 +146,7 @@ def _add_events(blueprint: Blueprint, context: PluginContext) -> None:
             raise NotFoundError("no such event")
         found = await _own(context, delivery.target)
         again = await context.deliveries.retry(delivery.id, client_id=found.client_id)
-        return event_row(again, found, context.version), 202
+        return event_row(again, found, context.version)
 
     @blueprint.post("/<webhook_id>/test")
     @endpoint(answers={202: TestSent}, problems=(404, 409))

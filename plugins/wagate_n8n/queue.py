@@ -1,0 +1,31 @@
+"""Which events become jobs: one target, and so one queue, for each client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from wagate.events import Event, matches
+from wagate.hooks import Handler, PluginContext, Target
+from wagate_n8n.settings import Settings
+
+
+def settings_of(context: PluginContext) -> Settings:
+    """The plugin's settings, typed."""
+    assert isinstance(context.settings, Settings)
+    return context.settings
+
+
+def make_handler(name: str, settings: Settings) -> Handler:
+    """The pull handler."""
+
+    def targets(event: Event) -> Iterable[Target]:
+        if not (settings.serves(event.tenant) and matches(settings.events, event.kind)):
+            return ()
+        return (Target(id=target_of(event.client_id), expires=settings.expires or None),)
+
+    return Handler(name=name, targets=targets)
+
+
+def target_of(client_id: int) -> str:
+    """The target that holds a client's jobs."""
+    return str(client_id)
