@@ -40,8 +40,11 @@ class RecordingStream(trio.abc.HalfCloseableStream):
         self.socket = NoSocket()
         self.writes: list[bytes] = []
         self.stalled = False
+        self.closed = False
 
     async def send_all(self, data: Any) -> None:
+        if self.closed:  # At once, as a socket's stream does, and unlike one in memory.
+            raise trio.ClosedResourceError
         if self.stalled:
             await trio.sleep_forever()
         self.writes.append(bytes(data))
@@ -58,7 +61,7 @@ class RecordingStream(trio.abc.HalfCloseableStream):
         return data
 
     async def aclose(self) -> None:
-        self.stalled = False
+        self.closed = True
         await self.inner.aclose()
 
 
