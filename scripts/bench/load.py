@@ -72,6 +72,35 @@ async def fire(
     return Load(statuses=statuses, latencies=latencies, seconds=trio.current_time() - start)
 
 
+async def pace(
+    address: tuple[str, int] | str,
+    make_request: Callable[[int], bytes],
+    *,
+    rate: float,
+    requests: int,
+    connections: int,
+) -> Load:
+    """Send so many requests a second, whatever the answers take; latencies count from when each was due."""
+    numbers = iter(range(requests))
+    statuses: list[int] = []
+    latencies: list[float] = []
+    start = trio.current_time()
+
+    async def one_connection() -> None:
+        stream = await _connect(address)
+        for number in numbers:
+            due = start + number / rate
+            await trio.sleep_until(due)
+            statuses.append(await _exchange(stream, make_request(number)))
+            latencies.append(trio.current_time() - due)
+        await stream.aclose()
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(connections):
+            nursery.start_soon(one_connection)
+    return Load(statuses=statuses, latencies=latencies, seconds=trio.current_time() - start)
+
+
 def _until(numbers: Iterator[int], deadline: float) -> Iterator[int]:
     """The numbers that are left, shared by all connections, while there is time."""
     while trio.current_time() < deadline:

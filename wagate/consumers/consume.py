@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 
 import structlog
@@ -76,6 +76,15 @@ class Consumer:
         self._stopping = True
         self._wakeup.ring()
 
+    def hurry(self, keys: Collection[str]) -> None:
+        """Rows of these keys were changed by hand: what is about to make them wait shall not."""
+        for key in keys:
+            self._pool.hurry(key)
+        self._results = [
+            Release(key=each.key, token=each.token) if isinstance(each, Delay) and each.key in keys else each
+            for each in self._results
+        ]
+
     async def run(self) -> None:
         """Pump until stopped and drained. What is in hand when it is cancelled goes back to the queue."""
         try:
@@ -96,6 +105,7 @@ class Consumer:
             log.warning("keys not given back", reason=str(error))
 
     async def _round(self) -> None:
+        asked = self._clock.monotonic()
         results, self._results = self._results, []
         takes = [] if self._stopping else self._pool.takes()
         want = 0 if self._stopping else self._pool.free - sum(take.most for take in takes)
@@ -118,7 +128,8 @@ class Consumer:
         if self._stopping and not self._pool:
             return
         due = IDLE if pumped.next_due is None else pumped.next_due
-        await self._wakeup.wait(min(due, self._queue.lease / 3, IDLE))
+        passed = self._clock.monotonic() - asked
+        await self._wakeup.wait(min(due, self._queue.lease / 3, IDLE) - passed)
         if self._results and len(self._pool) >= BUSY:
             await trio.sleep(GATHER)
 
@@ -189,33 +200,37 @@ class Consumer:
                 # It was opened while its row was being read.
                 self._give_back(hand, Release(key=key, token=token))
             case Closed(head=head, down=True, in_doubt=doubt) if self._pool.may_probe(hand.bucket, in_doubt=doubt):
-                self._start(partial(self._deliverer.probe, hand, head))
+                self._start(hand, partial(self._deliverer.probe, hand, head))
                 return True
             case Closed():
                 self._pool.shut(hand.bucket)
                 self._give_back(hand, Park(key=key, token=token, target=hand.bucket))
             case Bury(head=head):
-                self._start(partial(self._deliverer.bury, hand, head))
+                self._start(hand, partial(self._deliverer.bury, hand, head))
                 return True
             case Go(suspect=True) if not self._pool.suspect(hand):
                 self._give_back(hand, Delay(key=key, token=token, after=QUARANTINE))
             case Go(head=head):
                 self._pool.found_open(hand.bucket)
-                self._start(partial(self._deliverer.deliver, hand, head))
+                self._start(hand, partial(self._deliverer.deliver, hand, head))
                 return True
         return False
 
-    def _start(self, work: Callable[[], Awaitable[Result]]) -> None:
+    def _start(self, hand: Hand, work: Callable[[], Awaitable[Result]]) -> None:
         if self._nursery is not None:
-            self._nursery.start_soon(self._work, work)
+            self._nursery.start_soon(self._work, hand, work)
 
-    async def _work(self, work: Callable[[], Awaitable[Result]]) -> None:
+    async def _work(self, hand: Hand, work: Callable[[], Awaitable[Result]]) -> None:
         # Two lines: in one, the list of before the wait would be appended to.
         result = await work()
-        self._results.append(result)
-        self._wakeup.ring()
+        self._hand_in(hand, result)
 
     def _give_back(self, hand: Hand, result: Result) -> None:
         self._pool.drop(hand)
+        self._hand_in(hand, result)
+
+    def _hand_in(self, hand: Hand, result: Result) -> None:
+        if hand.hurried and isinstance(result, Delay):
+            result = Release(key=result.key, token=result.token)
         self._results.append(result)
         self._wakeup.ring()

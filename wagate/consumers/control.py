@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-import structlog
-
 from wagate.clock import Clock
 from wagate.consumers.pool import Pool, bucket_of
 from wagate.consumers.probe import Prober
 from wagate.consumers.queues import Queues
 from wagate.consumers.states import Policy
-from wagate.errors import QueueError
 from wagate.storage.byhand import Round, cancel, failed_since, run_again, run_all_again
 from wagate.storage.database import Database
-from wagate.storage.fields import clean
 from wagate.storage.intake import StoredDelivery
-
-log = structlog.get_logger("wagate.consumers")
 
 SLICE = 200
 """Deliveries replayed in one commit."""
@@ -28,7 +22,14 @@ class Control:
     """Retry, cancel and recover, by delivery or by target. Pass ``client_id`` None only for the admin."""
 
     def __init__(
-        self, database: Database, queues: Queues, *, pool: Pool, prober: Prober, policy: Policy, clock: Clock
+        self,
+        database: Database,
+        queues: Queues,
+        *,
+        pool: Pool,
+        prober: Prober,
+        policy: Policy,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._queues = queues
@@ -72,12 +73,6 @@ class Control:
 
     async def _again(self, stored: Sequence[StoredDelivery]) -> None:
         await self._queues.ring(stored)
-        try:
-            await self._queues.push.nudge(sorted({clean(each.key) for each in stored if each.mode == "push"}))
-            for target_id in sorted({each.target_id for each in stored if each.mode == "pull"}):
-                keys = sorted({clean(each.key) for each in stored if each.target_id == target_id})
-                await self._queues.pull(target_id).nudge(keys)
-        except QueueError as error:
-            log.warning("queue not told", reason=str(error))
+        await self._queues.hurry(stored)
         self._prober.ring()
         self._queues.wake(push=True, pull=True)

@@ -49,8 +49,12 @@ class Deliverer:
         metrics: ConsumerMetrics,
         ring: Ring,
         turned: Callable[[], None],
+        done: Callable[[int, float], None],
     ) -> None:
-        """``ring`` tells of new deliveries; ``turned`` is called when a target went down or came up."""
+        """``ring`` tells of new deliveries; ``turned`` is called when a target went down or came up.
+
+        ``done`` takes the client and the seconds since it came in, of each delivery done.
+        """
         self._handlers = handlers
         self._router = router
         self._policy = policy
@@ -61,6 +65,7 @@ class Deliverer:
         self._metrics = metrics
         self._ring = ring
         self._turned = turned
+        self._done = done
 
     async def deliver(self, hand: Hand, head: Head) -> Result:
         """Try it."""
@@ -153,7 +158,9 @@ class Deliverer:
         became = word(change)
         self._metrics.tried(head.handler, became, seconds)
         if became == "delivered":
-            self._metrics.delivered(head.handler, (started - head.created_at).total_seconds() + seconds)
+            waited = (started - head.created_at).total_seconds() + seconds
+            self._metrics.delivered(head.handler, waited)
+            self._done(head.event.client_id, waited)
         log.info(
             "delivery",
             delivery_id=head.id,

@@ -36,14 +36,24 @@ class PullJobs:
     """Jobs of one connector; ``targets`` are its own ids of them."""
 
     def __init__(
-        self, handler: str, *, database: Database, queues: Queues, control: Control, policy: Policy, clock: Clock
+        self,
+        handler: str,
+        *,
+        database: Database,
+        queues: Queues,
+        control: Control,
+        policy: Policy,
+        clock: Clock,
+        done: Callable[[int, float], None],
     ) -> None:
+        """``done`` takes the client and the seconds since it came in, of each job completed."""
         self._handler = handler
         self._database = database
         self._queues = queues
         self._control = control
         self._policy = policy
         self._clock = clock
+        self._done = done
 
     async def take(self, targets: Sequence[str], *, wait: float, lease: float) -> Job | None:
         """The next job of these targets, waiting up to ``wait`` seconds; None when there is none.
@@ -113,6 +123,8 @@ class PullJobs:
         if done.changed:
             await self._tell(job.target, lambda queue: queue.finish(_result(done)))
             self._queues.wake(push=False, pull=True)
+            if status == "completed":
+                self._done(job.event.client_id, (self._clock.now() - job.created_at).total_seconds())
             log.info("job", delivery_id=job.id, target=self._target(job.target), outcome=status, attempt=failures)
         return await self.get(job.id, client_id=client_id)
 

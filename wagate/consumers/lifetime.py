@@ -53,6 +53,8 @@ class Setup:
     changed: Callable[[], Awaitable[None]]
     """Called after an endpoint was switched off here: load snapshots again."""
     registry: CollectorRegistry
+    done: Callable[[int, float], None] = lambda _client, _seconds: None
+    """Told of each delivery that is done: whose it is, and how many seconds after it came in."""
     concurrency: int = 64
     """``queue.concurrency``: handlers at once."""
     max_depth: int = 50_000
@@ -77,8 +79,8 @@ class Consumers:
         self._sweeper = Sweeper(
             setup.database, self._queues, self._pool, setup.policy, setup.clock, handlers=setup.handlers
         )
-        self._queues.on_loss(self._sweeper.ring)
         self._consumer = self._make_consumer()
+        self._queues.connect(sweep=self._sweeper.ring, hurry=self._consumer.hurry)
         self.control = Control(
             setup.database,
             self._queues,
@@ -103,6 +105,7 @@ class Consumers:
             control=self.control,
             policy=setup.policy,
             clock=setup.clock,
+            done=setup.done,
         )
 
     async def take_over(self) -> None:
@@ -155,6 +158,7 @@ class Consumers:
             metrics=self._metrics,
             ring=self._queues.ring,
             turned=self._prober.ring,
+            done=setup.done,
         )
         return Consumer(
             database=setup.database,

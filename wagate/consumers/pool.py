@@ -24,6 +24,8 @@ class Hand:
     """As handed out last: when the queue judged us dead meanwhile, it hands the key out anew."""
     again: bool = False
     """It was handed out anew: the queue forgot what it knew, more may wait than it says."""
+    hurried: bool = False
+    """Its row was changed by hand since it was loaded: look again instead of waiting."""
     suspect: bool = False
     """Workers died while they held it."""
 
@@ -62,6 +64,11 @@ class Pool:
         busy = self._busy[bucket]
         share = (self.free - busy + 1) // 2
         return max(0, min(self._concurrency(bucket) - busy, share))
+
+    def hurry(self, key: str) -> None:
+        """If the key is in hand, what its row said when it was loaded is out of date."""
+        if hand := self._hands.get(key):
+            hand.hurried = True
 
     def suspect(self, hand: Hand) -> bool:
         """Whether it may be tried now: one suspect at a time, so that no innocent one dies with it."""

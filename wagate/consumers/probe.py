@@ -40,8 +40,10 @@ class Prober:
     async def run(self) -> None:
         """Look, claim what is due, wait for what is due next; a task."""
         while True:
+            asked = self._clock.monotonic()
             seconds = await self._look()
-            if await self._clock.wait(self._rung, seconds):
+            passed = self._clock.monotonic() - asked
+            if await self._clock.wait(self._rung, seconds - passed):
                 self._rung = trio.Event()
 
     async def _look(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import structlog
 import trio
@@ -35,10 +35,12 @@ class Queues:
         self._pull: dict[str, Queue] = {}
         self._came = trio.Event()
         self._sweep: Callable[[], None] = lambda: None
+        self._hurry: Callable[[Collection[str]], None] = lambda _keys: None
 
-    def on_loss(self, sweep: Callable[[], None]) -> None:
-        """Have a function called when a doorbell could not be rung."""
+    def connect(self, *, sweep: Callable[[], None], hurry: Callable[[Collection[str]], None]) -> None:
+        """``sweep`` is called when a doorbell could not be rung, ``hurry`` with keys that shall not wait."""
         self._sweep = sweep
+        self._hurry = hurry
 
     def pull(self, target_id: str) -> Queue:
         """The queue of one pull target."""
@@ -61,14 +63,26 @@ class Queues:
         try:
             if push:
                 await self.push.enqueue(push)
-                if not self._strict:
-                    await self.push.nudge(sorted({bell.key for bell in push}))
             for target_id, bells in pull.items():
                 await self.pull(target_id).enqueue(bells)
         except QueueError as error:
             log.warning("doorbell not rung", deliveries=len(stored), reason=str(error))
             self._sweep()
+        if push and not self._strict:
+            await self.hurry(stored)
         self.wake(push=bool(push), pull=bool(pull))
+
+    async def hurry(self, stored: Sequence[StoredDelivery]) -> None:
+        """Keys of these deliveries wait no longer for the next try of their head."""
+        push = {clean(each.key) for each in stored if each.mode == "push"}
+        self._hurry(push)
+        try:
+            await self.push.nudge(sorted(push))
+            for target_id in sorted({each.target_id for each in stored if each.mode == "pull"}):
+                keys = {clean(each.key) for each in stored if each.target_id == target_id}
+                await self.pull(target_id).nudge(sorted(keys))
+        except QueueError as error:
+            log.warning("keys not hurried", reason=str(error))
 
     def wake(self, *, push: bool, pull: bool) -> None:
         """There may be work."""

@@ -27,6 +27,8 @@ log = structlog.get_logger("wagate.consumers")
 EVERY = 30.0
 SLICE = 500
 """Lanes looked at in one go."""
+PAUSE = 1.0
+"""Seconds between sweeps at least, however long they take."""
 AWAY = 1.0
 """Seconds between tries while Redis is away."""
 
@@ -66,13 +68,15 @@ class Sweeper:
         """Sweep for ever; a task."""
         while True:
             self._rung = trio.Event()
+            began = self._clock.monotonic()
             try:
                 await self.sweep()
             except QueueError as error:
                 log.warning("sweep broken off", reason=str(error))
                 await self._clock.sleep(AWAY)
             else:
-                await self._clock.wait(self._rung, EVERY)
+                passed = self._clock.monotonic() - began
+                await self._clock.wait(self._rung, max(EVERY - passed, PAUSE))
 
     async def sweep(self) -> int:
         """Go through all open lanes once; how many were put back. QueueError, StorageError: broken off."""

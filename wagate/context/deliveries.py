@@ -55,13 +55,13 @@ class DeliveryLog:
     async def retry(self, delivery_id: str, *, client_id: int | None) -> DeliveryView:
         """Run it again: now when it waits, at the end of its chat when it was final. ConflictError when delivered."""
         found = await self.get(delivery_id, client_id=client_id)
-        await self._control.retry(found.id)
+        await self._control.retry(found.id, client_id=client_id)
         return await self.get(found.id, client_id=client_id)
 
     async def cancel(self, delivery_id: str, *, client_id: int | None) -> DeliveryView:
         """Give it up. ConflictError when it is final already."""
         found = await self.get(delivery_id, client_id=client_id)
-        await self._control.cancel(found.id)
+        await self._control.cancel(found.id, client_id=client_id)
         return await self.get(found.id, client_id=client_id)
 
 

@@ -112,14 +112,14 @@ class EndpointTable:
             patch_webhook, self._connector, endpoint_id, WebhookChange(**fields), now=self._clock.now()
         )
         await self._live.reload()
-        if fields.get("is_active"):
-            await self._control.reopen(target_id(self._connector, endpoint_id))
+        await self._control.changed(target_id(self._connector, endpoint_id))
         return self._endpoint(row)
 
     async def delete(self, endpoint_id: str) -> None:
         """Delete it and cancel what waits for it."""
         await self._database.write(delete_webhook, self._connector, endpoint_id, now=self._clock.now())
         await self._live.reload()
+        await self._control.changed(target_id(self._connector, endpoint_id))
 
     async def recover(self, endpoint_id: str, *, since: float) -> int:
         """Replay what failed for good in the last ``since`` seconds, in order; how many."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wagate.events import NewEvent
+from wagate.events import Event, NewEvent
 from wagate.hooks.contracts import Target
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
 from wagate.storage.directory import Account
+from wagate.storage.intake import Route
 from wagate.storage.live import LiveDirectory
 
 OURSELVES = "wagate"
@@ -40,6 +41,14 @@ class Emitter:
             intake = self._receiver.prepare_for(owner, event, lambda each: self._router.routes_to(handler, only, each))
             [stored] = await self._receiver.store([intake])
         return stored.event_id
+
+    async def emit_about(self, event: NewEvent, *, client_id: int, without: str) -> None:
+        """Store an event about a target (``<handler>:<target>``) for the client's other targets."""
+
+        def others(stored: Event) -> tuple[Route, ...]:
+            return tuple(route for route in self._router.routes(stored) if route.target_id != without)
+
+        await self._receiver.store([self._receiver.prepare_for(self._nobody(client_id), event, others)])
 
     def _nobody(self, client_id: int) -> Account:
         client = self._live.now.clients[client_id]

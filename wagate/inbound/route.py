@@ -37,8 +37,9 @@ class Router:
     def _ask(self, handler: Handler, event: Event) -> Iterator[Route]:
         try:
             targets = list(handler.targets(event))
-        except Exception as error:  # noqa: BLE001  (a plugin fails alone: the event is stored and routed later)
-            log.error("routing failed", handler=handler.name, event_id=event.id, error=repr(error))
+        except Exception:
+            # A plugin fails alone: the event is stored and routed later.
+            log.exception("routing failed", handler=handler.name, event_id=event.id)
             targets = [Target(id=UNROUTED)]
         for target in targets:
             yield self._route(handler, target, event)

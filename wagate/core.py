@@ -1,4 +1,4 @@
-"""Make the context of one plugin."""
+"""The parts that a process is made of, and what each plugin gets of them."""
 
 from __future__ import annotations
 
@@ -10,20 +10,27 @@ import structlog
 from wagate import __version__
 from wagate.clock import Clock
 from wagate.config import Config
+from wagate.config.secrets import Secrets
 from wagate.config.vault import Vault
-from wagate.consumers.control import Control
+from wagate.consumers import Consumers
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.endpoints import EndpointTable
 from wagate.context.owners import Owners
 from wagate.context.store import PluginStore
 from wagate.events import NewEvent
-from wagate.hooks.context import Auth, Jobs, PluginContext
+from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Target
 from wagate.hooks.loader import Plugin
 from wagate.http.client import HttpClient
 from wagate.inbound.emit import Emitter
+from wagate.inbound.position import Positions
+from wagate.inbound.receive import Receiver
+from wagate.metrics import CollectorRegistry
+from wagate.queue.redis import RedisThread
 from wagate.storage.database import Database
 from wagate.storage.live import LiveDirectory
+from wagate.web.identity import RequestAuth
+from wagate.web.session_hub import SessionHub
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,20 +41,23 @@ class Core:
     clock: Clock
     vault: Vault
     database: Database
+    redis: RedisThread
     live: LiveDirectory
-    control: Control
-    jobs: Jobs
+    consumers: Consumers
+    receiver: Receiver
     emitter: Emitter
+    hub: SessionHub
     http: HttpClient
-    auth: Auth
+    auth: RequestAuth
+    positions: Positions
+    registry: CollectorRegistry
+    secrets: Secrets
 
 
 def build_context(core: Core, plugin: Plugin) -> PluginContext:
     """What this plugin may touch."""
 
-    async def emit(
-        event: NewEvent, *, client_id: int, account: str = "", only: Sequence[Target] | None = None
-    ) -> str:
+    async def emit(event: NewEvent, *, client_id: int, account: str = "", only: Sequence[Target] | None = None) -> str:
         return await core.emitter.emit(event, client_id=client_id, account=account, handler=plugin.name, only=only)
 
     delivery = core.config.delivery
@@ -68,13 +78,13 @@ def build_context(core: Core, plugin: Plugin) -> PluginContext:
             plugin.name,
             database=core.database,
             live=core.live,
-            control=core.control,
+            control=core.consumers.control,
             clock=core.clock,
             encrypt=core.vault.encrypt,
             decrypt=core.vault.decrypt,
         ),
-        deliveries=DeliveryLog(core.database, core.control),
-        jobs=core.jobs,
+        deliveries=DeliveryLog(core.database, core.consumers.control),
+        jobs=core.consumers.jobs(plugin.name),
         store=PluginStore(plugin.name, core.database, core.clock),
         emit=emit,
         encrypt=core.vault.encrypt,

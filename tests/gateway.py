@@ -1,0 +1,126 @@
+"""The gateway as a real process: start it, talk to it, kill it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import trio
+
+from tests.valkey import free_port
+
+TOKEN = "test-admin-token-0123456789"
+LISTENS = re.compile(r"https?://127\.0\.0\.1:(\d+)")
+
+
+class GatewayProcess:
+    """One ``wagate serve`` on a folder of its own; the folder outlives the process."""
+
+    def __init__(self, folder: Path, tables: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.config = folder / "config.toml"
+        base: dict[str, dict[str, Any]] = {
+            "server": {"port": self.port},
+            "auth": {"admin_token": TOKEN},
+            "delivery": {"allow_networks": ["127.0.0.0/8"]},
+            "plugins.webhook": {},
+            "plugins.n8n": {},
+        }
+        for table, values in tables.items():
+            base[table] = {**base.get(table, {}), **values}
+        self.config.write_text("".join(_table(name, values) for name, values in base.items()))
+        self._environment = {**os.environ, **environment}
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = folder / "log.txt"
+        self.http = httpx2.AsyncClient(
+            base_url=self.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30, trust_env=False
+        )
+
+    async def start(self, *, wait: float = 20.0) -> None:
+        """Start it and wait until it answers."""
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "wagate", "serve", "--config", str(self.config)]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment, cwd=self.folder)
+        with trio.fail_after(wait):
+            while not await self._answers():
+                assert self.process.poll() is None, self.tail()
+                await trio.sleep(0.02)
+
+    async def _answers(self) -> bool:
+        try:
+            stream = await trio.open_tcp_stream("127.0.0.1", self.port)
+        except OSError:
+            return False
+        await stream.aclose()
+        return True
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    async def stop(self, *, wait: float = 30.0) -> int:
+        """SIGTERM; the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        with trio.fail_after(wait):
+            return await trio.to_thread.run_sync(self.process.wait, abandon_on_cancel=True)
+
+    @property
+    def valkey_pid(self) -> int | None:
+        """Process id of the embedded Valkey, from its pid file."""
+        files = list(self.folder.glob("data/valkey/*.pid"))
+        return int(files[0].read_text()) if files and files[0].read_text().strip() else None
+
+    def tail(self, lines: int = 40) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    async def close(self) -> None:
+        """End it, whatever state it is in, with its Valkey."""
+        await self.http.aclose()
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            with trio.move_on_after(25, shield=True):
+                await trio.to_thread.run_sync(self.process.wait, abandon_on_cancel=True)
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+        pid = self.valkey_pid
+        if pid is not None and Path(f"/proc/{pid}").exists():
+            os.kill(pid, signal.SIGKILL)
+
+
+def _table(name: str, values: Mapping[str, Any]) -> str:
+    lines = [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+    return "\n".join(lines) + "\n\n"
+
+
+@asynccontextmanager
+async def gateway(
+    tables: Mapping[str, Mapping[str, Any]] | None = None, *, ca_file: Path | None = None, start: bool = True
+) -> AsyncIterator[GatewayProcess]:
+    """A gateway process in a temporary folder, ended at the end. ``ca_file`` is trusted for https receivers."""
+    environment = {"SSL_CERT_FILE": str(ca_file)} if ca_file else {}
+    with tempfile.TemporaryDirectory(prefix="wg") as folder:
+        process = GatewayProcess(Path(folder), tables or {}, environment)
+        try:
+            if start:
+                await process.start()
+            yield process
+        finally:
+            with trio.CancelScope(shield=True):
+                await process.close()

@@ -1,0 +1,141 @@
+"""An https receiver that remembers what it got and answers by script."""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h11
+import msgspec
+import trio
+import trustme
+
+
+@dataclass
+class Got:
+    """One request as it came."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    at: float
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return msgspec.json.decode(self.body)
+
+    @property
+    def id(self) -> str:
+        return self.headers["webhook-id"]
+
+
+Script = Callable[[Got], int | tuple[int, dict[str, str]]]
+"""What to answer: a status, or a status with headers."""
+
+
+@dataclass
+class Sink:
+    """Everything that came, and how it is answered."""
+
+    url: str
+    ca_file: Path
+    script: Script = lambda _: 200
+    got: list[Got] = field(default_factory=list)
+    accepted: list[Got] = field(default_factory=list)
+    running: int = 0
+    most_running: int = 0
+    changed: trio.Event = field(default_factory=trio.Event)
+
+    async def until(self, done: Callable[[Sink], bool], seconds: float = 60) -> None:
+        """Wait until enough came. Fails with what came so far."""
+        with trio.move_on_after(seconds):
+            while not done(self):
+                await self.changed.wait()
+        assert done(self), f"{len(self.accepted)} accepted, {len(self.got)} received after {seconds} s"
+
+    async def until_accepted(self, count: int, seconds: float = 60) -> None:
+        """Wait until so many different ids were answered with 2xx."""
+        await self.until(lambda sink: len({got.id for got in sink.accepted}) >= count, seconds)
+
+    @property
+    def duplicates(self) -> int:
+        """Requests answered 2xx more than once for one id."""
+        return sum(times - 1 for times in Counter(got.id for got in self.accepted).values())
+
+    def note(self, got: Got, status: int) -> None:
+        self.got.append(got)
+        if 200 <= status < 300:
+            self.accepted.append(got)
+        changed, self.changed = self.changed, trio.Event()
+        changed.set()
+
+
+@asynccontextmanager
+async def https_sink(script: Script = lambda _: 200, *, delay: float = 0.0, port: int = 0) -> AsyncIterator[Sink]:
+    """A receiver with a certificate of its own authority for localhost."""
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(tls)
+    with tempfile.TemporaryDirectory() as folder:
+        ca_file = Path(folder) / "ca.pem"
+        authority.cert_pem.write_to_path(str(ca_file))
+        [listener, *_] = await trio.open_tcp_listeners(port, host="127.0.0.1")
+        sink = Sink(f"https://localhost:{listener.socket.getsockname()[1]}/hook", ca_file, script)
+
+        async def serve(stream: trio.SocketStream) -> None:
+            wire = trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
+            try:
+                await _converse(wire, sink, delay)
+            except (trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError):
+                pass  # the gateway was killed in mid-request, or hung up
+            finally:
+                await trio.aclose_forcefully(wire)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.serve_listeners, serve, [listener])
+            yield sink
+            nursery.cancel_scope.cancel()
+
+
+async def _converse(wire: trio.SSLStream[trio.SocketStream], sink: Sink, delay: float) -> None:
+    connection = h11.Connection(h11.SERVER)
+    while True:
+        request, body = None, b""
+        while True:
+            event = connection.next_event()
+            if event is h11.NEED_DATA:
+                connection.receive_data(await wire.receive_some(65536))
+            elif isinstance(event, h11.Request):
+                request = event
+            elif isinstance(event, h11.Data):
+                body += event.data
+            elif isinstance(event, h11.EndOfMessage):
+                break
+            else:
+                return
+        assert request is not None
+        headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
+        got = Got(request.target.decode(), headers, body, trio.current_time())
+        sink.running += 1
+        sink.most_running = max(sink.most_running, sink.running)
+        try:
+            if delay:
+                await trio.sleep(delay)
+            answer = sink.script(got)
+            status, extra = answer if isinstance(answer, tuple) else (answer, {})
+            sink.note(got, status)
+        finally:
+            sink.running -= 1
+        head = [(name.encode(), value.encode()) for name, value in extra.items()]
+        response = h11.Response(status_code=status, headers=[*head, (b"content-length", b"2")])
+        out = connection.send(response) + connection.send(h11.Data(data=b"ok")) + connection.send(h11.EndOfMessage())
+        await wire.send_all(out)
+        if connection.our_state is h11.MUST_CLOSE:
+            return
+        connection.start_next_cycle()

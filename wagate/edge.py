@@ -1,0 +1,141 @@
+"""The edge: doors, API and plugin routes on one HTTP server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_network
+from typing import cast
+
+import trio
+from hypercorn.config import Config as ServerConfig
+from hypercorn.typing import ASGIFramework
+
+from wagate.checks import health_monitor
+from wagate.config import Config, Rate
+from wagate.context.deliveries import DeliveryLog
+from wagate.core import Core
+from wagate.hooks.context import PluginContext
+from wagate.hooks.loader import Plugin
+from wagate.inbound.accounts import Accounts
+from wagate.metrics import HttpMetrics
+from wagate.web.app import create_api
+from wagate.web.asgi import App, Networks
+from wagate.web.auth import Authenticator
+from wagate.web.engine_door import EngineDoor
+from wagate.web.identity import ViewTokens
+from wagate.web.intake import DoorAt, IntakeApp
+from wagate.web.limits import RateLimit
+from wagate.web.server import serve_http
+from wagate.web.session_door import SessionDoor
+
+SOCKET = "wagate.sock"
+"""In the data folder: where the command line finds a running gateway."""
+
+
+async def serve_edge(
+    core: Core,
+    plugins: list[Plugin],
+    contexts: Mapping[str, PluginContext],
+    *,
+    stop: trio.Event,
+    task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until ``stop`` is set and what runs is answered. Reports the URLs."""
+    config = core.config
+    app = build_app(core, plugins, contexts)
+    scheme = "https" if config.server.certfile else "http"
+    async with trio.open_nursery() as nursery:
+
+        async def serve(task_status: trio.TaskStatus[object]) -> None:
+            await serve_http(
+                cast("ASGIFramework", app),
+                server_config(config),
+                shutdown_trigger=stop.wait,
+                unix_path=config.data.dir / SOCKET,
+                task_status=task_status,
+            )
+
+        addresses = await nursery.start(serve)
+        task_status.started([f"{scheme}://{each[0]}:{each[1]}" for each in addresses if not isinstance(each, str)])
+
+
+def server_config(config: Config) -> ServerConfig:
+    """Hypercorn's settings for ours."""
+    made = ServerConfig()
+    host = f"[{config.server.host}]" if ":" in config.server.host else config.server.host
+    made.bind = [f"{host}:{config.server.port}"]
+    made.certfile = config.server.certfile or None
+    made.keyfile = config.server.keyfile or None
+    made.graceful_timeout = config.server.drain
+    made.include_server_header = False
+    return made
+
+
+def authenticator(core: Core, tokens: ViewTokens) -> Authenticator:
+    """Who asks: the admin's token, clients' tokens, signed view tokens."""
+    return Authenticator(
+        core.secrets.admin_token,
+        lambda: core.live.now,
+        view_account=tokens.account,
+        failures=_rate(core, core.config.limits.auth),
+    )
+
+
+def doors(core: Core, auth: Authenticator) -> tuple[DoorAt, ...]:
+    """Where WhatsApp comes in."""
+    accounts = Accounts(core.database, core.live, core.clock, most=core.config.limits.accounts)
+    limit = _rate(core, core.config.limits.intake)
+    return (
+        DoorAt(
+            frozenset({"POST"}),
+            re.compile("/webhook/inbound"),
+            EngineDoor(auth, accounts, core.receiver, core.positions, limit),
+        ),
+        DoorAt(
+            frozenset({"GET", "HEAD", "POST"}),
+            re.compile("/api/whatsapp/webhook/[^/]+"),
+            SessionDoor(auth, accounts, core.receiver, limit),
+        ),
+    )
+
+
+def trusted(config: Config) -> Networks:
+    """Proxies whose forwarding headers count."""
+    return tuple(ip_network(each, strict=False) for each in config.server.trusted_proxies)
+
+
+def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> App:
+    """The doors in front, the API and the plugins' routes behind."""
+    tokens = ViewTokens(core.vault, core.live)
+    auth = authenticator(core, tokens)
+    api = create_api(
+        config=core.config,
+        clock=core.clock,
+        database=core.database,
+        live=core.live,
+        vault=core.vault,
+        auth=auth,
+        tokens=tokens,
+        deliveries=DeliveryLog(core.database, core.consumers.control),
+        hub=core.hub,
+        health=health_monitor(core),
+        registry=core.registry,
+        trusted_proxies=trusted(core.config),
+        plugins=[
+            (plugin.name, routes)
+            for plugin in plugins
+            for routes in plugin.gather("register_routes", contexts[plugin.name])
+        ],
+    )
+    return IntakeApp(
+        doors(core, auth),
+        cast("App", api),
+        max_body=core.config.server.max_body,
+        trusted_proxies=trusted(core.config),
+        count=HttpMetrics(core.registry).count,
+    )
+
+
+def _rate(core: Core, rate: Rate) -> RateLimit:
+    return RateLimit(core.clock, count=rate.count, period=rate.seconds)
