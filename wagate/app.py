@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -20,35 +20,20 @@ from wagate.clock import Clock
 from wagate.config import Config, convert_settings, load
 from wagate.config.lock import hold
 from wagate.config.secrets import Secrets, open_secrets
-from wagate.config.vault import Vault
-from wagate.consumers import Consumers, Setup, policy_of
-from wagate.consumers.alerts import Emit
 from wagate.consumers.tasks import supervise
-from wagate.core import Core, build_context
+from wagate.core import Core, assemble, build_context
 from wagate.edge import serve_edge
 from wagate.errors import WagateError
-from wagate.events import NewEvent
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Handler
 from wagate.hooks.loader import Plugin, load_plugins, unique_handlers
-from wagate.http.client import HttpClient
-from wagate.http.guard import Guard, parse_networks
-from wagate.inbound.emit import Emitter
-from wagate.inbound.position import Positions
-from wagate.inbound.receive import Receiver
-from wagate.inbound.route import Router
 from wagate.logs import configure_logs
-from wagate.metrics import CollectorRegistry
 from wagate.owned import put_owners, read_accounts
 from wagate.queue.embedded import embedded_valkey
 from wagate.queue.policy import check_policy
-from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
-from wagate.storage.database import Database, open_database
-from wagate.storage.live import LiveDirectory
+from wagate.storage.database import open_database
 from wagate.upkeep import upkeep_tasks
-from wagate.web.identity import RequestAuth
-from wagate.web.session_hub import SessionHub
 
 log = structlog.get_logger("wagate")
 
@@ -91,97 +76,25 @@ async def serve(
     clock = clock or Clock()
     accounts = read_accounts(config)
     plugins = load_plugins(config.plugins, partial(_convert, config))
-    registry = CollectorRegistry()
     with hold(config.data.dir, port=config.server.port):
         secrets = open_secrets(config)
-        vault = Vault(secrets.secret_keys, clock)
         async with open_database(config.database.url, config.data.dir) as database, _open_redis(config) as redis:
-            await database.write(put_owners, accounts, vault.encrypt, now=clock.now())
-            live = LiveDirectory(database, vault.decrypt)
-            hub = SessionHub(database, clock)
-            positions = Positions(database, clock)
-            handlers: dict[str, Handler] = {}
-            router = Router(handlers, max_retries=config.delivery.max_retries)
-
-            async def tell(event: NewEvent, *, client_id: int, without: str) -> None:
-                await emitter.emit_about(event, client_id=client_id, without=without)
-
-            consumers = Consumers(
-                _setup(
-                    config,
-                    database=database,
-                    redis=redis,
-                    handlers=handlers,
-                    clock=clock,
-                    live=live,
-                    tell=tell,
-                    done=positions.note_done,
-                    registry=registry,
-                )
-            )
-            receiver = Receiver(database, router, clock, ring=consumers.ring, session_changed=hub.changed)
-            emitter = Emitter(receiver, router, live)
-            core = Core(
-                config=config,
-                clock=clock,
-                vault=vault,
-                database=database,
-                redis=redis,
-                live=live,
-                consumers=consumers,
-                receiver=receiver,
-                emitter=emitter,
-                hub=hub,
-                http=_http(config),
-                auth=RequestAuth(live),
-                positions=positions,
-                registry=registry,
-                secrets=secrets,
-            )
+            core = assemble(config, clock, secrets, database, redis)
+            await database.write(put_owners, accounts, core.vault.encrypt, now=clock.now())
             contexts = {plugin.name: build_context(core, plugin) for plugin in plugins}
-            handlers.update(_handlers(plugins, contexts))
-            await live.reload()
+            core.handlers.update(_handlers(plugins, contexts))
+            await core.live.reload()
             if not config.redis.url:
                 # We have the folder's lock: whoever held keys in its Valkey is dead.
-                await consumers.take_over()
+                await core.consumers.take_over()
             async with (
                 _lifespans(plugins, contexts),
-                consumers.running(),
+                core.consumers.running(),
                 _tasks(core, plugins, contexts),
                 trio.open_nursery() as edges,
             ):
                 urls = await edges.start(partial(serve_edge, core, plugins, contexts, stop=stop))
                 task_status.started(Started(urls=urls, secrets=secrets))
-
-
-def _setup(
-    config: Config,
-    *,
-    database: Database,
-    redis: RedisThread,
-    handlers: Mapping[str, Handler],
-    clock: Clock,
-    live: LiveDirectory,
-    tell: Emit,
-    done: Callable[[int, float], None],
-    registry: CollectorRegistry,
-) -> Setup:
-    queue = config.queue
-    return Setup(
-        database=database,
-        queue=partial(Queue, redis, clock=clock, max_depth=queue.max_depth, lease=queue.lease),
-        handlers=handlers,
-        policy=policy_of(config.delivery),
-        clock=clock,
-        emit=tell,
-        changed=live.reload,
-        done=done,
-        registry=registry,
-        concurrency=queue.concurrency,
-        max_depth=queue.max_depth,
-        drain=config.server.drain,
-        wake_url=config.redis.url or None,
-    )
 
 
 @asynccontextmanager
@@ -195,12 +108,6 @@ async def _open_redis(config: Config) -> AsyncIterator[RedisThread]:
         stack.push_async_callback(redis.close)
         await check_policy(redis)
         yield redis
-
-
-def _http(config: Config) -> HttpClient:
-    delivery, server = config.delivery, config.server
-    guard = Guard(allow_networks=parse_networks(delivery.allow_networks), listening=((server.host, server.port),))
-    return HttpClient(guard=guard, allow_http=delivery.allow_http, proxy=delivery.proxy)
 
 
 def _convert(config: Config, kind: type[msgspec.Struct], table: Mapping[str, Any], key: str) -> msgspec.Struct:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -12,20 +13,23 @@ from wagate.clock import Clock
 from wagate.config import Config
 from wagate.config.secrets import Secrets
 from wagate.config.vault import Vault
-from wagate.consumers import Consumers
+from wagate.consumers import Consumers, Setup, policy_of
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.endpoints import EndpointTable
 from wagate.context.owners import Owners
 from wagate.context.store import PluginStore
 from wagate.events import NewEvent
 from wagate.hooks.context import PluginContext
-from wagate.hooks.contracts import Target
+from wagate.hooks.contracts import Handler, Target
 from wagate.hooks.loader import Plugin
 from wagate.http.client import HttpClient
+from wagate.http.guard import Guard, parse_networks
 from wagate.inbound.emit import Emitter
 from wagate.inbound.position import Positions
 from wagate.inbound.receive import Receiver
+from wagate.inbound.route import Router
 from wagate.metrics import CollectorRegistry
+from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
 from wagate.storage.database import Database
 from wagate.storage.live import LiveDirectory
@@ -43,6 +47,8 @@ class Core:
     database: Database
     redis: RedisThread
     live: LiveDirectory
+    handlers: dict[str, Handler]
+    """By name; filled before anything runs."""
     consumers: Consumers
     receiver: Receiver
     emitter: Emitter
@@ -52,6 +58,58 @@ class Core:
     positions: Positions
     registry: CollectorRegistry
     secrets: Secrets
+
+
+def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database, redis: RedisThread) -> Core:
+    """Make the parts and tie them together; nothing runs yet, and there are no handlers yet."""
+    vault = Vault(secrets.secret_keys, clock)
+    live = LiveDirectory(database, vault.decrypt)
+    hub = SessionHub(database, clock)
+    positions = Positions(database, clock)
+    registry = CollectorRegistry()
+    handlers: dict[str, Handler] = {}
+    router = Router(handlers, max_retries=config.delivery.max_retries)
+
+    async def tell(event: NewEvent, *, client_id: int, without: str) -> None:
+        await emitter.emit_about(event, client_id=client_id, without=without)
+
+    consumers = Consumers(
+        Setup(
+            database=database,
+            queue=partial(Queue, redis, clock=clock, max_depth=config.queue.max_depth, lease=config.queue.lease),
+            handlers=handlers,
+            policy=policy_of(config.delivery),
+            clock=clock,
+            emit=tell,
+            changed=live.reload,
+            done=positions.note_done,
+            registry=registry,
+            concurrency=config.queue.concurrency,
+            max_depth=config.queue.max_depth,
+            drain=config.server.drain,
+            wake_url=config.redis.url or None,
+        )
+    )
+    receiver = Receiver(database, router, clock, ring=consumers.ring, session_changed=hub.changed)
+    emitter = Emitter(receiver, router, live)
+    return Core(
+        config=config,
+        clock=clock,
+        secrets=secrets,
+        vault=vault,
+        database=database,
+        redis=redis,
+        live=live,
+        handlers=handlers,
+        consumers=consumers,
+        receiver=receiver,
+        emitter=emitter,
+        hub=hub,
+        positions=positions,
+        http=_http(config),
+        auth=RequestAuth(live),
+        registry=registry,
+    )
 
 
 def build_context(core: Core, plugin: Plugin) -> PluginContext:
@@ -91,3 +149,9 @@ def build_context(core: Core, plugin: Plugin) -> PluginContext:
         decrypt=core.vault.decrypt,
         on_change=core.live.on_change,
     )
+
+
+def _http(config: Config) -> HttpClient:
+    delivery, server = config.delivery, config.server
+    guard = Guard(allow_networks=parse_networks(delivery.allow_networks), listening=((server.host, server.port),))
+    return HttpClient(guard=guard, allow_http=delivery.allow_http, proxy=delivery.proxy)
