@@ -183,7 +183,7 @@ async def test_jobs_past_their_time_are_expired(external_url: str, tmp_path: Pat
         job = await taken(jobs, lease=3 * HOUR)
         assert job.id == a1
         await world.passes(2 * HOUR)
-        # The sweep that the time brought, or the next one to take a job, whoever comes first.
+        # The sweep that the time brings, or the next one to take a job, whoever comes first.
         assert (await taken(jobs)).id == c1
         await world.status(b1, "expired")
         assert (await jobs.get(b1, client_id=1)).status == "expired"

@@ -135,7 +135,7 @@ async def test_a_retry_by_hand_runs_what_waits_now_and_what_is_final_at_the_end(
         world.receiver.by_content |= {"a1": [404, 500, 500, 500, 200], "a2": [500, 200]}
         a1, a2, a3 = await world.send("a", "a1", "a2", "a3")
         await world.status(a1, "final")
-        await world.status(a2, "waiting")
+        await world.attempts(a2, 1)
         await consumers.control.retry(a1, client_id=1)
         await consumers.control.retry(a2, client_id=None)
         await world.status(a3, "delivered")
@@ -149,7 +149,7 @@ async def test_a_cancelled_head_lets_its_chat_go_on(external_url: str, tmp_path:
     async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running() as consumers:
         world.receiver.by_content["a1"] = [500]
         a1, a2 = await world.send("a", "a1", "a2")
-        await world.status(a1, "waiting")
+        await world.attempts(a1, 1)
         await consumers.control.cancel(a1, client_id=1)
         await world.status(a2, "delivered")
         assert (await world.row(a1)).delivery.status == "cancelled"
