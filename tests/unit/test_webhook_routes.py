@@ -1,0 +1,189 @@
+"""``/api/webhooks`` over fakes: rows, owners, changes, secrets."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from tests.webhook_api import BODY, Api
+from wagate.http.signing import new_secret
+from wagate.testing import NOW
+
+ROW = [
+    "id",
+    "client_id",
+    "tenant_id",
+    "phone_number",
+    "name",
+    "webhook_url",
+    "is_active",
+    "status",
+    "failure_count",
+    "max_retries",
+    "events",
+    "format",
+    "last_error",
+    "last_success_at",
+    "last_attempt_at",
+    "metadata",
+    "created_at",
+    "updated_at",
+]
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
+# Rows
+
+
+async def test_a_webhook_is_registered_with_defaults_and_its_secret_is_shown_once(api: Api) -> None:
+    made = await api.register()
+    assert list(made) == [*ROW, "secret"]
+    assert made["secret"].startswith("whsec_")
+    shown = await api.ask("GET", f"/{made['id']}")
+    assert list(shown) == ROW
+    assert (shown["client_id"], shown["tenant_id"], shown["name"], shown["status"]) == (1, "default", "", "active")
+    assert (shown["events"], shown["format"], shown["max_retries"]) == (["message"], "flat", 3)
+    assert (shown["is_active"], shown["failure_count"], shown["metadata"]) == (True, 0, {})
+    assert shown["created_at"].endswith("Z")
+
+
+async def test_what_was_given_is_kept_and_headers_are_never_shown(api: Api) -> None:
+    given = {
+        "name": "crm",
+        "events": ["message", "message.ack", "message"],
+        "format": "waha",
+        "max_retries": 7,
+        "metadata": {"team": [1, 2]},
+        "secret": new_secret(),
+    }
+    made = await api.register(**given, headers={"Authorization": "Bearer hush"})
+    assert {name: made[name] for name in given} == {**given, "events": ["message", "message.ack"]}
+    assert "hush" not in str(made)
+    [row] = api.fakes.endpoints.rows.values()
+    assert row.headers == {"Authorization": "Bearer hush"}
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("*", "*"),
+        ("main", "main"),
+        ("+55 11 88888-8888", "5511888888888"),
+        ("5511888888888@c.us", "5511888888888"),
+        (" (1) 555.000.1111 ", "15550001111"),
+    ],
+)
+async def test_a_number_may_be_written_as_people_write_it(api: Api, written: str, kept: str) -> None:
+    assert (await api.register(phone_number=written))["phone_number"] == kept
+
+
+async def test_one_number_and_name_is_one_webhook(api: Api) -> None:
+    await api.register()
+    await api.register(409, phone_number="+5511888888888")
+    await api.register(name="second")
+    await api.register(tenant_id="acme")
+
+
+async def test_the_list_is_newest_first_and_comes_in_pages(api: Api) -> None:
+    made = [(await api.register(name=str(number)))["id"] for number in range(5)]
+    first = await api.ask("GET", "/list?limit=3")
+    assert [row["id"] for row in first["data"]] == made[:1:-1]
+    second = await api.ask("GET", f"/list?limit=3&cursor={first['next_cursor']}")
+    assert [row["id"] for row in second["data"]] == made[1::-1]
+    assert second["next_cursor"] is None
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=abc", "cursor=' or 1=1"])
+async def test_a_list_refuses_a_query_that_makes_no_sense(api: Api, query: str) -> None:
+    answer = await api.ask("GET", f"/list?{query}", 422)
+    assert answer["errors"][0]["field"] == f"?{query.partition('=')[0]}"
+
+
+# Owners
+
+
+async def test_a_clients_token_sees_and_makes_only_its_own(api: Api) -> None:
+    ours = await api.register()
+    api.fakes.auth.who = 2
+    theirs = await api.register(phone_number="acme-main")
+    assert theirs["tenant_id"] == "acme"
+    assert [row["id"] for row in (await api.ask("GET", "/list"))["data"]] == [theirs["id"]]
+    await api.register(404, tenant_id="default")
+    await api.ask("GET", "/list?tenant_id=default", 404)
+    for method, path in [
+        ("GET", ""),
+        ("PATCH", ""),
+        ("DELETE", ""),
+        ("GET", "/events"),
+        ("POST", "/toggle"),
+        ("POST", "/test"),
+        ("POST", "/rotate-secret"),
+        ("POST", "/recover"),
+    ]:
+        body = {"name": "x"} if method == "PATCH" else {}
+        await api.ask(method, f"/{ours['id']}{path}", 404, **body)
+    assert api.fakes.endpoints.rows[ours["id"]].is_active
+
+
+async def test_the_admin_sees_all_or_one_clients(api: Api) -> None:
+    await api.register()
+    acme = await api.register(tenant_id="acme")
+    assert len((await api.ask("GET", "/list"))["data"]) == 2
+    for tenant in ("acme", "2"):
+        assert [row["id"] for row in (await api.ask("GET", f"/list?tenant_id={tenant}"))["data"]] == [acme["id"]]
+
+
+# Changes
+
+
+async def test_a_change_leaves_the_rest(api: Api) -> None:
+    made = await api.register(name="crm", metadata={"a": 1})
+    changed = await api.ask("PATCH", f"/{made['id']}", max_retries=5, events=["*"])
+    assert changed == {name: made[name] for name in ROW} | {
+        "max_retries": 5,
+        "events": ["*"],
+        "updated_at": changed["updated_at"],
+    }
+
+
+async def test_a_change_passes_the_same_checks(api: Api) -> None:
+    made = await api.register()
+    await api.register(name="b")
+    await api.ask("PATCH", f"/{made['id']}", 422, webhook_url="http://hooks.example/")
+    await api.ask("PATCH", f"/{made['id']}", 422, phone_number=None)
+    await api.ask("PATCH", f"/{made['id']}", 409, name="b")
+    await api.ask("PATCH", f"/{made['id']}", 422, secret=new_secret())
+    assert (await api.ask("GET", f"/{made['id']}"))["webhook_url"] == BODY["webhook_url"]
+
+
+async def test_toggle_switches_off_and_on_and_on_clears_what_was_wrong(api: Api) -> None:
+    made = await api.register()
+    rows = api.fakes.endpoints.rows
+    rows[made["id"]] = replace(rows[made["id"]], status="disabled", failure_count=9)
+    assert (await api.ask("POST", f"/{made['id']}/toggle"))["is_active"] is False
+    on = await api.ask("POST", f"/{made['id']}/toggle")
+    assert (on["is_active"], on["status"], on["failure_count"]) == (True, "active", 0)
+    assert (await api.ask("POST", f"/{made['id']}/toggle", is_active=True))["is_active"] is True
+
+
+async def test_a_rotation_shows_the_new_secret_and_keeps_the_old_one_for_a_day(api: Api) -> None:
+    made = await api.register()
+    chosen = new_secret()
+    assert (await api.ask("POST", f"/{made['id']}/rotate-secret", secret=chosen))["secret"] == chosen
+    drawn = (await api.ask("POST", f"/{made['id']}/rotate-secret"))["secret"]
+    newest, *before = api.fakes.endpoints.rows[made["id"]].secrets
+    assert (newest.secret, newest.expires_at) == (drawn, None)
+    assert [each.secret for each in before] == [chosen, made["secret"]]
+    assert all((each.expires_at - NOW).total_seconds() == 86400 for each in before if each.expires_at)
+    await api.ask("POST", f"/{made['id']}/rotate-secret", 422, secret="hush")
+
+
+async def test_a_deleted_webhook_is_gone(api: Api) -> None:
+    made = await api.register()
+    await api.ask("DELETE", f"/{made['id']}", 204)
+    await api.ask("GET", f"/{made['id']}", 404)
+    await api.ask("DELETE", f"/{made['id']}", 404)

@@ -1,0 +1,26 @@
+"""The kit for plugin authors: a context made of fakes, and events to hand to handlers."""
+
+from wagate.testing.context import Fakes, fake_context
+from wagate.testing.endpoints import FakeEndpoints
+from wagate.testing.events import NOW, make_delivery, make_event
+from wagate.testing.fakes import FakeAccounts, FakeAuth, FakeDeliveries, FakeJobs, FakeStore
+from wagate.testing.http import FakeHttp, Sent, answered
+from wagate.testing.routes import routes_client
+
+__all__ = [
+    "NOW",
+    "FakeAccounts",
+    "FakeAuth",
+    "FakeDeliveries",
+    "FakeEndpoints",
+    "FakeHttp",
+    "FakeJobs",
+    "FakeStore",
+    "Fakes",
+    "Sent",
+    "answered",
+    "fake_context",
+    "make_delivery",
+    "make_event",
+    "routes_client",
+]

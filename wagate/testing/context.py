@@ -1,0 +1,140 @@
+"""A plugin's context made of fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+import structlog
+from uuid_utils import uuid7
+
+from wagate.clock import Clock
+from wagate.events import Event, NewEvent
+from wagate.hooks import DeliveryView, PluginContext, Target
+from wagate.testing.endpoints import FakeEndpoints
+from wagate.testing.events import NOW
+from wagate.testing.fakes import FakeAccounts, FakeAuth, FakeDeliveries, FakeJobs, FakeStore
+from wagate.testing.http import FakeHttp
+
+Listener = Callable[[], Awaitable[None]]
+
+
+class FixedClock(Clock):
+    """Wall time begins at `wagate.testing.NOW` and only `shift` moves it."""
+
+    def now(self) -> datetime:
+        """The fixed time, shifted."""
+        return datetime.fromtimestamp(self.time(), NOW.tzinfo)
+
+    def time(self) -> float:
+        """Unix seconds of `now`."""
+        return NOW.timestamp() + self.offset
+
+
+@dataclass
+class Fakes:
+    """A context, and the fakes it is made of."""
+
+    context: PluginContext
+    http: FakeHttp
+    auth: FakeAuth
+    accounts: FakeAccounts
+    endpoints: FakeEndpoints
+    deliveries: FakeDeliveries
+    jobs: FakeJobs
+    store: FakeStore
+    clock: FixedClock
+    emitted: list[tuple[NewEvent, list[Target] | None]] = field(default_factory=list)
+    """Events of the plugin's own, and their targets when it named them."""
+    listeners: list[Listener] = field(default_factory=list)
+    """What the plugin wants called after a change."""
+
+
+def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: FakeHttp | None = None) -> Fakes:
+    """The context of a plugin: clients ``default`` (1) and ``acme`` (2), the admin asking, nothing registered."""
+    accounts, deliveries, clock = FakeAccounts(), FakeDeliveries(), FixedClock()
+    http, auth, jobs, store = http or FakeHttp(), FakeAuth(accounts), FakeJobs(), FakeStore()
+    endpoints = FakeEndpoints(lambda client_id: accounts.owners[client_id].slug, clock)
+    emitted: list[tuple[NewEvent, list[Target] | None]] = []
+    listeners: list[Listener] = []
+
+    async def emit(event: NewEvent, *, client_id: int, account: str = "", only: Sequence[Target] | None = None) -> str:
+        emitted.append((event, None if only is None else list(only)))
+        stored = _stored(event, client_id, accounts.owners[client_id].slug, account, clock.now())
+        deliveries.rows += [_waiting(name, each, stored) for each in only or ()]
+        return stored.id
+
+    context = PluginContext(
+        name=name,
+        settings=settings,
+        public_url="https://gateway.example",
+        version="0.0.0",
+        allow_http=False,
+        max_retries=3,
+        timeout=10.0,
+        http=http,
+        log=structlog.get_logger(name),
+        clock=clock,
+        auth=auth,
+        accounts=accounts,
+        endpoints=endpoints,
+        deliveries=deliveries,
+        jobs=jobs,
+        store=store,
+        emit=emit,
+        encrypt=lambda text: text[::-1],
+        decrypt=lambda text: text[::-1],
+        on_change=listeners.append,
+    )
+    return Fakes(
+        context=context,
+        http=http,
+        auth=auth,
+        accounts=accounts,
+        endpoints=endpoints,
+        deliveries=deliveries,
+        jobs=jobs,
+        store=store,
+        clock=clock,
+        emitted=emitted,
+        listeners=listeners,
+    )
+
+
+def _stored(new: NewEvent, client_id: int, tenant: str, account: str, now: datetime) -> Event:
+    beside = {"raw", "session", "variant", "dedupe_kind", "provider_id"}
+    values = {name: value for name, value in msgspec.structs.asdict(new).items() if name not in beside}
+    values |= {"timestamp": new.timestamp or now}
+    return Event(
+        **values,
+        id=str(uuid7()),
+        account=account,
+        phone="",
+        provider="wagate",
+        client_id=client_id,
+        tenant=tenant,
+        created_at=now,
+    )
+
+
+def _waiting(handler: str, target: Target, event: Event) -> DeliveryView:
+    return DeliveryView(
+        id=str(uuid7()),
+        event=event,
+        handler=handler,
+        target=target.id,
+        mode="push",
+        status="pending",
+        attempt_count=0,
+        max_retries=target.max_retries or 3,
+        http_status=None,
+        response=None,
+        error=None,
+        held=False,
+        next_retry_at=None,
+        created_at=event.created_at,
+        delivered_at=None,
+        updated_at=event.created_at,
+    )

@@ -1,0 +1,78 @@
+"""A client that sends nothing: it notes requests and answers by script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import trio
+
+from wagate.http.answer import Response
+from wagate.http.client import HttpClient
+from wagate.http.errors import HttpError
+from wagate.http.guard import Trust
+from wagate.http.url import check_url
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """One request."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    """As given, names in lower case."""
+    body: bytes
+    timeout: float
+
+    @property
+    def json(self) -> Any:
+        """The body's JSON."""
+        return msgspec.json.decode(self.body)
+
+
+class FakeHttp(HttpClient):
+    """The guarded client without a network. ``script`` holds what comes next: a status, a Response, or an error.
+
+    The last entry of ``script`` is used for ever. ``refused`` names the error that `check` raises for a URL.
+    """
+
+    def __init__(self, *script: int | Response | HttpError) -> None:
+        super().__init__()
+        self.script = list(script or (200,))
+        self.refused: dict[str, HttpError] = {}
+        self.sent: list[Sent] = []
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes = b"",
+        timeout: float = 10.0,  # noqa: ASYNC109  (the real one's signature)
+        body_limit: int = 20_000,
+        trust: Trust = "public",  # noqa: ARG002
+    ) -> Response:
+        """Note it, and answer with what comes next."""
+        await trio.lowlevel.checkpoint()
+        lower = {name.lower(): value for name, value in (headers or {}).items()}
+        self.sent.append(Sent(method=method, url=url, headers=lower, body=content, timeout=timeout))
+        answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(answer, HttpError):
+            raise answer
+        if isinstance(answer, int):
+            return answered(answer)
+        return msgspec.structs.replace(answer, body=answer.body[:body_limit])
+
+    async def check(self, url: str, *, trust: Trust = "public") -> None:
+        """The real check of the URL's form; then what ``refused`` says in place of the network."""
+        await trio.lowlevel.checkpoint()
+        check_url(url, allow_http=trust == "operator")
+        if url in self.refused:
+            raise self.refused[url]
+
+
+def answered(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Response:
+    """An answer that came whole."""
+    return Response(status=status, headers=dict(headers or {}), body=body, truncated=False, duration_ms=1.0)
