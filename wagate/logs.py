@@ -26,7 +26,10 @@ def configure_logs(level: str, form: Literal["auto", "console", "json"], secrets
     if console:
         processors += [structlog.processors.format_exc_info, structlog.dev.ConsoleRenderer(pad_event_to=0)]
     else:
-        processors += [structlog.processors.dict_tracebacks, _render_json]
+        processors += [
+            structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
+            _render_json,
+        ]
     processors.append(_Redactor(secrets))
     structlog.configure(
         processors=processors,

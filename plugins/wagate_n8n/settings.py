@@ -15,11 +15,11 @@ EVERY = "*"
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Whose events become jobs, which, and for how long."""
 
-    clients: list[str] = [EVERY]
+    clients: list[str] = msgspec.field(default_factory=lambda: [EVERY])
     """Slugs of the clients whose events become jobs; `*` is all."""
     expires: Duration = Duration("24h")
     """A job that nobody finished in this time is expired; `0` is never."""
-    events: list[str] = ["message"]
+    events: list[str] = msgspec.field(default_factory=lambda: ["message"])
     """Names of the events that become jobs; `*` is all but `message.any`, `group.*` every group event."""
 
     def __post_init__(self) -> None:

@@ -207,7 +207,7 @@ async def drain(backlog: int) -> dict[str, float]:
 
 def floors() -> dict[str, dict[str, float]]:
     """CPU of a bare request in and of a bare POST out."""
-    http = _floor("scripts.bench.floor_http", "--runs", "1")
+    http = _floor("scripts.bench.floor_http", "--runs", "1")["cpu_ms_per_request"]
     client = _floor("scripts.bench.floor_client", "--rounds", "1")["rows"]["32 in flight"]
     return {"floor_http": http, "floor_client": client}
 
