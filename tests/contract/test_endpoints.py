@@ -1,0 +1,137 @@
+"""Registered endpoints: the table on both databases and the fake of the kit keep one contract."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wagate.context.endpoints import EndpointTable
+from wagate.errors import ConflictError, NotFoundError
+from wagate.hooks import Endpoint, EndpointChange, EndpointSecret, NewEndpoint
+from wagate.hooks.context import Endpoints
+from wagate.storage.clients import add_client, ensure_default_client
+from wagate.storage.database import open_database
+from wagate.storage.live import LiveDirectory
+from wagate.testing import NOW, FakeEndpoints
+from wagate.testing.context import FixedClock
+
+SECRETS = [EndpointSecret(secret="new"), EndpointSecret(secret="old", expires_at=NOW)]
+
+
+class NoControl:
+    """Nothing waits here."""
+
+    async def changed(self, target_id: str) -> None:
+        assert target_id.startswith("webhook:")
+
+    async def recover(self, target_id: str, *, since: float) -> int:
+        return 0
+
+
+@pytest.fixture(params=["fake", "sqlite", "postgres"])
+async def endpoints(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Endpoints]:
+    clock = FixedClock()
+    if request.param == "fake":
+        yield FakeEndpoints({1: "default", 2: "acme"}.__getitem__, clock)
+        return
+    async with open_database(request.getfixturevalue(f"{request.param}_url"), tmp_path) as database:
+        await database.write(ensure_default_client, now=NOW)
+        await database.write(add_client, slug="acme", name="Acme", now=NOW)
+        live = LiveDirectory(database, str)
+        yield EndpointTable(
+            "webhook",
+            database=database,
+            live=live,
+            control=NoControl(),  # type: ignore[arg-type]
+            clock=clock,
+            encrypt=lambda text: text[::-1],
+            decrypt=lambda text: text[::-1],
+        )
+
+
+def new(**fields: Any) -> NewEndpoint:
+    made = {
+        "client_id": 1,
+        "phone_number": "*",
+        "name": "",
+        "webhook_url": "https://hooks.example/in",
+        "max_retries": 4,
+        "events": ["message", "group.*"],
+        "format": "flat",
+        "metadata": {"a": [1, None, "é"]},
+        "headers": {"Authorization": "Bearer x"},
+        "secrets": SECRETS,
+    }
+    return NewEndpoint(**(made | fields))
+
+
+async def test_what_is_stored_comes_back(endpoints: Endpoints) -> None:
+    made = await endpoints.create(new(client_id=2))
+    assert made == await endpoints.get(made.id)
+    assert (made.tenant_id, made.is_active, made.status, made.failure_count) == ("acme", True, "active", 0)
+    assert (made.secrets, made.headers, made.metadata) == (SECRETS, {"Authorization": "Bearer x"}, new().metadata)
+    assert (made.created_at, made.updated_at, made.last_attempt_at) == (NOW, NOW, None)
+
+
+async def test_number_and_name_are_taken_once_by_each_client(endpoints: Endpoints) -> None:
+    await endpoints.create(new())
+    other = await endpoints.create(new(name="b"))
+    await endpoints.create(new(client_id=2))
+    with pytest.raises(ConflictError):
+        await endpoints.create(new())
+    with pytest.raises(ConflictError):
+        await endpoints.change(other.id, EndpointChange(name=""))
+    assert (await endpoints.get(other.id)).name == "b"
+
+
+async def test_a_change_leaves_what_is_not_set(endpoints: Endpoints) -> None:
+    made = await endpoints.create(new())
+    changed = await endpoints.change(made.id, EndpointChange(max_retries=9, secrets=SECRETS[:1], headers={}))
+    assert (changed.max_retries, changed.secrets, changed.headers) == (9, SECRETS[:1], {})
+    assert (changed.webhook_url, changed.events, changed.metadata) == (made.webhook_url, made.events, made.metadata)
+
+
+async def test_the_snapshot_holds_what_is_active(endpoints: Endpoints) -> None:
+    one, two = await endpoints.create(new()), await endpoints.create(new(client_id=2))
+    assert shape(endpoints) == {1: [one.id], 2: [two.id]}
+    await endpoints.change(one.id, EndpointChange(is_active=False))
+    assert shape(endpoints) == {2: [two.id]}
+    await endpoints.change(one.id, EndpointChange(is_active=True))
+    await endpoints.delete(two.id)
+    assert shape(endpoints) == {1: [one.id]}
+
+
+async def test_a_list_is_newest_first_in_pages(endpoints: Endpoints) -> None:
+    made = [await endpoints.create(new(name=str(number))) for number in range(3)]
+    made.append(await endpoints.create(new(client_id=2, phone_number="5511888888888")))
+    ids = [each.id for each in reversed(made)]
+    first = await endpoints.page(client_id=None, limit=3, cursor=None, phone_number=None)
+    rest = await endpoints.page(client_id=None, limit=3, cursor=first.next_cursor, phone_number=None)
+    assert ([each.id for each in first.data], [each.id for each in rest.data]) == (ids[:3], ids[3:])
+    assert rest.next_cursor is None
+    own = await endpoints.page(client_id=1, limit=50, cursor=None, phone_number=None)
+    assert [each.id for each in own.data] == ids[1:]
+    number = await endpoints.page(client_id=None, limit=50, cursor=None, phone_number="5511888888888")
+    assert [each.id for each in number.data] == ids[:1]
+
+
+async def test_what_is_not_there_is_not_found(endpoints: Endpoints) -> None:
+    made = await endpoints.create(new())
+    await endpoints.delete(made.id)
+    for missing in (made.id, "nothing"):
+        with pytest.raises(NotFoundError):
+            await endpoints.get(missing)
+        with pytest.raises(NotFoundError):
+            await endpoints.delete(missing)
+        with pytest.raises(NotFoundError):
+            await endpoints.change(missing, EndpointChange(name="x"))
+
+
+def shape(endpoints: Endpoints) -> dict[int, list[str]]:
+    def ids(rows: Any) -> list[str]:
+        return [each.id for each in rows if isinstance(each, Endpoint)]
+
+    return {client: ids(rows) for client, rows in endpoints.snapshot().items()}
