@@ -18,7 +18,7 @@ _OPAQUE = "@user"
 _SHOWN_ELSEWHERE = frozenset({"message", "inline_file"})
 
 
-class Payload(msgspec.Struct, frozen=True, kw_only=True):
+class JobPayload(msgspec.Struct, frozen=True, kw_only=True):
     """What happened."""
 
     from_: str = msgspec.field(name="from")
@@ -56,7 +56,7 @@ class NextJob(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     """processing, or no_jobs."""
     job_id: str | UnsetType = UNSET
-    payload: Payload | UnsetType = UNSET
+    payload: JobPayload | UnsetType = UNSET
     created_at: datetime | UnsetType = UNSET
     processing_started_at: datetime | UnsetType | None = UNSET
     lease_id: str | UnsetType | None = UNSET
@@ -71,7 +71,7 @@ class NextJob(msgspec.Struct, frozen=True, kw_only=True):
     """With no_jobs."""
 
 
-class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class JobState(msgspec.Struct, frozen=True, kw_only=True):
     """A job's state."""
 
     job_id: str
@@ -88,7 +88,7 @@ class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
     result: Any
     """What the worker said."""
     error: str | None
-    payload: Payload
+    payload: JobPayload
 
 
 def no_job(queue_size: int) -> NextJob:
@@ -110,9 +110,9 @@ def next_job(job: Job) -> NextJob:
     )
 
 
-def answer_of(job: Job) -> JobAnswer:
+def answer_of(job: Job) -> JobState:
     """A job's state."""
-    return JobAnswer(
+    return JobState(
         job_id=job.id,
         status=job.status,
         created_at=job.created_at,
@@ -127,11 +127,11 @@ def answer_of(job: Job) -> JobAnswer:
     )
 
 
-def payload_of(event: Event) -> Payload:
+def payload_of(event: Event) -> JobPayload:
     """The event in the engine's own format. Whoever it does not name is the other side or our own number."""
     sent = event.extra.get("message")
     ours = f"{event.phone}{_PHONE}" if event.phone else ""
-    return Payload(
+    return JobPayload(
         from_=address(event.sender or (ours if event.from_me else event.chat)),
         to=address(event.recipient or (event.chat if event.from_me else ours)),
         message=event.content,

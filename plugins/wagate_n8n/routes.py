@@ -9,7 +9,7 @@ from msgspec import Meta
 from quart import Blueprint
 
 from wagate.hooks import PluginContext, endpoint
-from wagate_n8n.answers import JobAnswer, NextJob, answer_of, next_job, no_job
+from wagate_n8n.answers import JobState, NextJob, answer_of, next_job, no_job
 from wagate_n8n.queue import settings_of, target_of
 
 PREFIX = "/queue"
@@ -31,7 +31,7 @@ class NextQuery(msgspec.Struct, frozen=True, kw_only=True):
     lease: Lease = LEASE
 
 
-class Finish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FinishJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``PATCH /queue/job/{job_id}``."""
 
     status: Annotated[str, Meta(pattern="^(completed|failed|queued)$")]
@@ -69,14 +69,14 @@ def _add_taking(blueprint: Blueprint, context: PluginContext) -> None:
 
 def _add_jobs(blueprint: Blueprint, context: PluginContext) -> None:
     @blueprint.get("/job/<job_id>")
-    @endpoint(answers={200: JobAnswer}, problems=(404,))
+    @endpoint(answers={200: JobState}, problems=(404,))
     async def show(job_id: str) -> Any:
         """A job's state, by its id or its event's id."""
         return answer_of(await context.jobs.get(job_id, client_id=_scope(context)))
 
     @blueprint.patch("/job/<job_id>")
-    @endpoint(answers={200: JobAnswer}, problems=(404, 409), body=Finish)
-    async def finish(job_id: str, body: Finish) -> Any:
+    @endpoint(answers={200: JobState}, problems=(404, 409), body=FinishJob)
+    async def finish(job_id: str, body: FinishJob) -> Any:
         """Tell how a job went."""
         job = await context.jobs.finish(
             job_id,
@@ -89,14 +89,14 @@ def _add_jobs(blueprint: Blueprint, context: PluginContext) -> None:
         return answer_of(job)
 
     @blueprint.post("/job/<job_id>/heartbeat")
-    @endpoint(answers={200: JobAnswer}, problems=(404, 409), body=Heartbeat, body_optional=True)
+    @endpoint(answers={200: JobState}, problems=(404, 409), body=Heartbeat, body_optional=True)
     async def heartbeat(job_id: str, body: Heartbeat) -> Any:
         """Lengthen a job's lease, from now on."""
         job = await context.jobs.heartbeat(job_id, client_id=_scope(context), lease_id=body.lease_id, lease=body.lease)
         return answer_of(job)
 
     @blueprint.post("/job/<job_id>/retry")
-    @endpoint(answers={200: JobAnswer}, problems=(404, 409))
+    @endpoint(answers={200: JobState}, problems=(404, 409))
     async def retry(job_id: str) -> Any:
         """Queue a failed or expired job again, at the end of its chat."""
         return answer_of(await context.jobs.retry(job_id, client_id=_scope(context)))

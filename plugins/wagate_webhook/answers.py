@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from wagate.hooks import AttemptView, DeliveryView, Endpoint, Page
-from wagate_webhook.payload import Letter, payload, sides
+from wagate_webhook.payload import letter_of, payload, sides
 
 
 class WebhookRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ class WebhookList(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-class EventRow(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookEventRow(msgspec.Struct, frozen=True, kw_only=True):
     """One event for one webhook, and how its delivery goes."""
 
     id: str
@@ -78,10 +78,10 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     attempts: list[AttemptView]
 
 
-class EventList(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookEventList(msgspec.Struct, frozen=True, kw_only=True):
     """A page of events, newest first."""
 
-    data: list[EventRow]
+    data: list[WebhookEventRow]
     next_cursor: str | None
 
 
@@ -118,23 +118,19 @@ def list_of(page: Page[Endpoint]) -> WebhookList:
     return WebhookList(data=[row_of(each) for each in page.data], next_cursor=page.next_cursor)
 
 
-def events_of(page: Page[DeliveryView], endpoint: Endpoint, version: str) -> EventList:
+def events_of(page: Page[DeliveryView], endpoint: Endpoint, version: str) -> WebhookEventList:
     """A page of a webhook's events."""
-    return EventList(data=[event_row(each, endpoint, version) for each in page.data], next_cursor=page.next_cursor)
+    return WebhookEventList(
+        data=[event_row(each, endpoint, version) for each in page.data], next_cursor=page.next_cursor
+    )
 
 
-def event_row(delivery: DeliveryView, endpoint: Endpoint, version: str) -> EventRow:
+def event_row(delivery: DeliveryView, endpoint: Endpoint, version: str) -> WebhookEventRow:
     """One delivery as an event row. Its payload is in the format that the webhook has now."""
     event = delivery.event
-    letter = Letter(
-        event=event,
-        delivery_id=delivery.id,
-        created_at=delivery.created_at,
-        filters=endpoint.events,
-        version=version,
-    )
+    letter = letter_of(delivery, endpoint, version)
     sender, recipient = sides(event)
-    return EventRow(
+    return WebhookEventRow(
         id=delivery.id,
         webhook_id=delivery.target,
         source_event_id=event.id,

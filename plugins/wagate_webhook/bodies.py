@@ -31,7 +31,7 @@ Cursor = Annotated[
 ]
 
 
-class Register(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RegisterWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``POST /api/webhooks/register``."""
 
     phone_number: PhoneNumber
@@ -47,7 +47,7 @@ class Register(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tenant_id: Tenant | None = None
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ChangeWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``PATCH /api/webhooks/{webhook_id}``: what is left out stays."""
 
     phone_number: PhoneNumber | UnsetType = UNSET
@@ -61,13 +61,13 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     metadata: Metadata | UnsetType = UNSET
 
 
-class Toggle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ToggleWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``POST /api/webhooks/{webhook_id}/toggle``; without a body, the other way round."""
 
     is_active: bool | None = None
 
 
-class Rotate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RotateSecret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``POST /api/webhooks/{webhook_id}/rotate-secret``."""
 
     secret: Secret | None = None

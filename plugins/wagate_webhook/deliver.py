@@ -12,7 +12,7 @@ from wagate.hooks import Delivery, Endpoint, Handler, PluginContext, Receipt, Ta
 from wagate.http.errors import BadUrlError, HttpError
 from wagate.http.signing import standard_headers, waha_headers
 from wagate_webhook.outcome import read_outcome
-from wagate_webhook.payload import WAHA, Letter, encode
+from wagate_webhook.payload import WAHA, encode, letter_of
 from wagate_webhook.waha import milliseconds
 
 EVERY = "*"
@@ -46,7 +46,7 @@ def wants(endpoint: Endpoint, event: Event) -> bool:
 
 async def deliver(context: PluginContext, endpoint: Endpoint, delivery: Delivery) -> Receipt:
     """POST the event, signed. Retry and Reject as the answer says (`wagate_webhook.outcome`)."""
-    body = encode(letter_of(endpoint, delivery, context.version), endpoint.format)
+    body = encode(letter_of(delivery, endpoint, context.version), endpoint.format)
     try:
         response = await context.http.request(
             "POST",
@@ -60,17 +60,6 @@ async def deliver(context: PluginContext, endpoint: Endpoint, delivery: Delivery
     except HttpError as error:
         raise Retry(error.reason) from error
     return read_outcome(response.status, response.headers.get("retry-after"), response.body, now=context.clock.now())
-
-
-def letter_of(endpoint: Endpoint, delivery: Delivery, version: str) -> Letter:
-    """What the body of a delivery is made from."""
-    return Letter(
-        event=delivery.event,
-        delivery_id=delivery.id,
-        created_at=delivery.created_at,
-        filters=endpoint.events,
-        version=version,
-    )
 
 
 def request_headers(endpoint: Endpoint, delivery: Delivery, body: bytes, *, now: datetime) -> dict[str, str]:

@@ -10,6 +10,7 @@ import msgspec
 
 from wagate.events import Event
 from wagate.events.kinds import MESSAGE, MESSAGE_ANY
+from wagate.hooks import Delivery, DeliveryView, Endpoint
 from wagate_webhook.waha import envelope
 
 FLAT, WAHA, STANDARD = "flat", "waha", "standard"
@@ -39,6 +40,17 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
         kind = self.event.kind
         asked_for_any = kind == MESSAGE and MESSAGE_ANY in self.filters and MESSAGE not in self.filters
         return MESSAGE_ANY if asked_for_any else kind
+
+
+def letter_of(delivery: Delivery | DeliveryView, endpoint: Endpoint, version: str) -> Letter:
+    """What the body of a delivery to a webhook is made from, as the webhook is now."""
+    return Letter(
+        event=delivery.event,
+        delivery_id=delivery.id,
+        created_at=delivery.created_at,
+        filters=endpoint.events,
+        version=version,
+    )
 
 
 def payload(letter: Letter, form: str) -> dict[str, Any]:

@@ -15,11 +15,11 @@ from wagate.events.kinds import WEBHOOK_TEST
 from wagate.hooks import Endpoint, EndpointChange, EndpointSecret, NewEndpoint, PluginContext, Target, endpoint
 from wagate.http.signing import new_secret
 from wagate_webhook.answers import (
-    EventList,
-    EventRow,
     NewWebhookRow,
     Recovered,
     TestSent,
+    WebhookEventList,
+    WebhookEventRow,
     WebhookList,
     WebhookRow,
     event_row,
@@ -28,7 +28,15 @@ from wagate_webhook.answers import (
     new_row_of,
     row_of,
 )
-from wagate_webhook.bodies import Change, EventsQuery, ListQuery, RecoverQuery, Register, Rotate, Toggle
+from wagate_webhook.bodies import (
+    ChangeWebhook,
+    EventsQuery,
+    ListQuery,
+    RecoverQuery,
+    RegisterWebhook,
+    RotateSecret,
+    ToggleWebhook,
+)
 from wagate_webhook.checks import checked, checks_for
 from wagate_webhook.secrets import rotated
 from wagate_webhook.since import seconds_back
@@ -49,8 +57,8 @@ def make_routes(context: PluginContext) -> Blueprint:
 
 def _add_rows(blueprint: Blueprint, context: PluginContext) -> None:
     @blueprint.post("/register")
-    @endpoint(answers={201: NewWebhookRow}, problems=(404, 409), body=Register)
-    async def register(body: Register) -> Any:
+    @endpoint(answers={201: NewWebhookRow}, problems=(404, 409), body=RegisterWebhook)
+    async def register(body: RegisterWebhook) -> Any:
         """Register a URL for the events of a number. The secret is shown this once."""
         owner = context.auth.owner(body.tenant_id)
         fields = _given(body)
@@ -93,16 +101,16 @@ def _add_rows(blueprint: Blueprint, context: PluginContext) -> None:
 
 def _add_changes(blueprint: Blueprint, context: PluginContext) -> None:
     @blueprint.patch("/<webhook_id>")
-    @endpoint(answers={200: WebhookRow}, problems=(404, 409), body=Change)
-    async def change(webhook_id: str, body: Change) -> Any:
+    @endpoint(answers={200: WebhookRow}, problems=(404, 409), body=ChangeWebhook)
+    async def change(webhook_id: str, body: ChangeWebhook) -> Any:
         """Change a webhook; what is left out stays. Switching it on clears its failed or disabled state."""
         found = await _own(context, webhook_id)
         values = await _check(context, _given(body), found.client_id)
         return row_of(await context.endpoints.change(found.id, EndpointChange(**values)))
 
     @blueprint.post("/<webhook_id>/toggle")
-    @endpoint(answers={200: WebhookRow}, problems=(404,), body=Toggle, body_optional=True)
-    async def toggle(webhook_id: str, body: Toggle) -> Any:
+    @endpoint(answers={200: WebhookRow}, problems=(404,), body=ToggleWebhook, body_optional=True)
+    async def toggle(webhook_id: str, body: ToggleWebhook) -> Any:
         """Switch a webhook off or on. What was routed before waits while it is off."""
         found = await _own(context, webhook_id)
         wanted = not found.is_active if body.is_active is None else body.is_active
@@ -111,8 +119,8 @@ def _add_changes(blueprint: Blueprint, context: PluginContext) -> None:
 
 def _add_secrets(blueprint: Blueprint, context: PluginContext) -> None:
     @blueprint.post("/<webhook_id>/rotate-secret")
-    @endpoint(answers={200: NewWebhookRow}, problems=(404,), body=Rotate, body_optional=True)
-    async def rotate(webhook_id: str, body: Rotate) -> Any:
+    @endpoint(answers={200: NewWebhookRow}, problems=(404,), body=RotateSecret, body_optional=True)
+    async def rotate(webhook_id: str, body: RotateSecret) -> Any:
         """Make a new secret, shown this once. The old one signs too for 24 hours."""
         found = await _own(context, webhook_id)
         values = await _check(context, _given(body), found.client_id)
@@ -122,7 +130,7 @@ def _add_secrets(blueprint: Blueprint, context: PluginContext) -> None:
 
 def _add_events(blueprint: Blueprint, context: PluginContext) -> None:
     @blueprint.get("/<webhook_id>/events")
-    @endpoint(answers={200: EventList}, problems=(404,), query=EventsQuery)
+    @endpoint(answers={200: WebhookEventList}, problems=(404,), query=EventsQuery)
     async def events(webhook_id: str, query: EventsQuery) -> Any:
         """A webhook's events, newest first, each with its attempts."""
         found = await _own(context, webhook_id)
@@ -138,7 +146,7 @@ def _add_events(blueprint: Blueprint, context: PluginContext) -> None:
         return events_of(page, found, context.version)
 
     @blueprint.post("/events/<event_id>/retry")
-    @endpoint(answers={200: EventRow}, problems=(404, 409))
+    @endpoint(answers={200: WebhookEventRow}, problems=(404, 409))
     async def retry(event_id: str) -> Any:
         """Deliver an event again: now when it waits, at the end of its chat when it was final."""
         delivery = await context.deliveries.get(event_id, client_id=_scope(context, None))
