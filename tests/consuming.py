@@ -185,7 +185,7 @@ class World:
     async def store(self, made: Event, routes: Iterable[Any]) -> str:
         stored = await self.database.write_bulk(store, Intake(event=made, routes=tuple(routes)))
         if self.consumers is not None:
-            await self.consumers.ring([stored])
+            self.consumers.ring([stored])
         return stored.deliveries[0].delivery_id
 
     async def calls(self, count: int) -> None:

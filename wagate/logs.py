@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -21,7 +22,7 @@ def configure_logs(level: str, form: Literal["auto", "console", "json"], secrets
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _stamp,
     ]
     if console:
         processors += [structlog.processors.format_exc_info, structlog.dev.ConsoleRenderer(pad_event_to=0)]
@@ -38,6 +39,12 @@ def configure_logs(level: str, form: Literal["auto", "console", "json"], secrets
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_ToStructlog()], level=logging.WARNING, force=True)
+
+
+def _stamp(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """RFC 3339 UTC; msgspec writes it faster than Python does."""
+    event["timestamp"] = datetime.now(UTC)
+    return event
 
 
 def _render_json(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.registry import Collector
@@ -24,6 +25,11 @@ class HttpMetrics:
 
     def count(self, pattern: str, status: int, seconds: float) -> None:
         """One request answered; ``pattern`` is the door's regular expression."""
+        requests, observed = self._children(pattern, status)
+        requests.inc()
+        observed.observe(seconds)
+
+    @cache  # noqa: B019  (one object a process, few patterns and statuses; a look-up by labels costs more than the count)
+    def _children(self, pattern: str, status: int) -> tuple[Counter, Histogram]:
         path = _WORDS.sub("*", pattern)
-        self._requests.labels(path, str(status)).inc()
-        self._seconds.labels(path).observe(seconds)
+        return self._requests.labels(path, str(status)), self._seconds.labels(path)

@@ -25,9 +25,8 @@ log = structlog.get_logger("wagate.consumers")
 
 IDLE = 5.0
 """Seconds between pumps when nothing rings."""
-GATHER = 0.002
-"""Seconds that results wait for others when many handlers are at work."""
-BUSY = 8
+PACE = 0.008
+"""Seconds between two pumps under load, so that each carries several results. The first after a pause goes at once."""
 DATABASE_AWAY = 2.0
 """Seconds a key waits when its rows can't be read."""
 LAST_CALL = 5.0
@@ -69,6 +68,7 @@ class Consumer:
         self._results: list[Result] = []
         self._stopping = False
         self._away = 0
+        self._pumped_at = 0.0
         self._nursery: trio.Nursery | None = None
 
     def stop(self) -> None:
@@ -105,6 +105,7 @@ class Consumer:
             log.warning("keys not given back", reason=str(error))
 
     async def _round(self) -> None:
+        await self._keep_pace()
         asked = self._clock.monotonic()
         results, self._results = self._results, []
         takes = [] if self._stopping else self._pool.takes()
@@ -123,15 +124,16 @@ class Consumer:
         self._pumped(pumped)
         more = pumped.ready > 0 or self._pool.takes()
         if self._results or (more and self._pool.free and not pumped.paused and not self._stopping):
-            await trio.lowlevel.checkpoint()
             return
         if self._stopping and not self._pool:
             return
         due = IDLE if pumped.next_due is None else pumped.next_due
         passed = self._clock.monotonic() - asked
         await self._wakeup.wait(min(due, self._queue.lease / 3, IDLE) - passed)
-        if self._results and len(self._pool) >= BUSY:
-            await trio.sleep(GATHER)
+
+    async def _keep_pace(self) -> None:
+        await trio.sleep_until(self._pumped_at + PACE)
+        self._pumped_at = trio.current_time()
 
     async def _ride_out(self, error: QueueError) -> None:
         """Redis is away. Handlers go on, their outcomes are written down; the queue keeps the results."""

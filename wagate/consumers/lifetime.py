@@ -91,9 +91,10 @@ class Consumers:
         )
         """Retry, cancel, recover; and what to call when an endpoint changed."""
 
-    async def ring(self, stored: Sequence[Stored]) -> None:
+    def ring(self, stored: Sequence[Stored]) -> None:
         """Tell of stored events. Never fails: what can't be told now is found by the sweep."""
-        await self._queues.ring([delivery for each in stored if not each.duplicate for delivery in each.deliveries])
+        if deliveries := [delivery for each in stored if not each.duplicate for delivery in each.deliveries]:
+            self._queues.tell(deliveries)
 
     def jobs(self, handler: str) -> PullJobs:
         """The jobs of one pull handler."""
@@ -127,6 +128,7 @@ class Consumers:
     def _tasks(self) -> dict[str, Callable[[], Awaitable[None]]]:
         setup = self._setup
         tasks: dict[str, Callable[[], Awaitable[None]]] = {
+            "ring": self._queues.keep_ringing,
             "sweep": self._sweeper.run,
             "probe": self._prober.run,
             "mark": self._flights.keep_marking,

@@ -19,6 +19,9 @@ log = structlog.get_logger("wagate.consumers")
 PULL = "pull:"
 """Begins the name of a pull queue; the target's name follows."""
 
+GATHER = 0.003
+"""Seconds between two rings under load. A message alone is rung for at once."""
+
 
 class Queues:
     """Where doorbells go."""
@@ -35,6 +38,8 @@ class Queues:
         self._pull: dict[str, Queue] = {}
         self._came = trio.Event()
         self._sweep: Callable[[], None] = lambda: None
+        self._untold: list[StoredDelivery] = []
+        self._told = trio.Event()
         self._hurry: Callable[[Collection[str]], None] = lambda _keys: None
 
     def connect(self, *, sweep: Callable[[], None], hurry: Callable[[Collection[str]], None]) -> None:
@@ -52,6 +57,20 @@ class Queues:
     def came(self) -> trio.Event:
         """Set when a job comes in; another one takes its place."""
         return self._came
+
+    def tell(self, stored: Sequence[StoredDelivery]) -> None:
+        """Have `keep_ringing` ring for stored deliveries, soon and together with what else comes in."""
+        self._untold.extend(stored)
+        self._told.set()
+
+    async def keep_ringing(self) -> None:
+        """Ring at once for what comes in, then gather for a moment: many messages are one round trip to Redis."""
+        while True:
+            await self._told.wait()
+            self._told = trio.Event()
+            untold, self._untold = self._untold, []
+            await self.ring(untold)
+            await trio.sleep(GATHER)
 
     async def ring(self, stored: Sequence[StoredDelivery]) -> None:
         """Tell of stored deliveries. They are in the tables: when Redis is away, the sweep tells later."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import peewee
@@ -16,7 +16,7 @@ from wagate.storage.database import Database, bulk
 from wagate.storage.directory import Account
 from wagate.storage.intake import Intake, Route, Stored, store
 
-Ring = Callable[[Sequence[Stored]], Awaitable[None]]
+Ring = Callable[[Sequence[Stored]], None]
 """Tell the consumers what was stored."""
 SessionChanged = Callable[[str], None]
 """Tell who watches that the session state of this account changed."""
@@ -46,7 +46,7 @@ class Receiver:
     async def store(self, intakes: Sequence[Intake]) -> list[Stored]:
         """Store prepared events in one commit and tell the consumers."""
         stored = await self._database.write_bulk(store_requests, intakes)
-        await self._ring([each for each in stored if not each.duplicate])
+        self._ring(stored)
         for intake, each in zip(intakes, stored, strict=True):
             if each.session_changed:
                 self._session_changed(intake.event.account)
