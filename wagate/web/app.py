@@ -15,7 +15,7 @@ from wagate.clock import Clock
 from wagate.config.tables import Config
 from wagate.config.vault import Vault
 from wagate.context.deliveries import DeliveryLog
-from wagate.errors import ConfigError, RequestError, TooLargeError, WagateError
+from wagate.errors import ConfigError, NotFoundError, RequestError, TooLargeError, WagateError
 from wagate.metrics import CollectorRegistry
 from wagate.storage.database import Database
 from wagate.storage.live import LiveDirectory
@@ -152,6 +152,8 @@ def _translated(error: HTTPException) -> RequestError:
     """Quart's own refusals (404, 405, 413 …) in our form."""
     if error.code == TooLargeError.status:
         return TooLargeError("the body is over server.max_body")
+    if error.code == NotFoundError.status:
+        return NotFoundError("there is nothing at this path; GET /docs lists what there is")
     translated = RequestError(error.description or error.name)
     translated.status, translated.title = error.code or 400, error.name
     return translated

@@ -222,6 +222,9 @@ class Connection(TCPServer):
         return b""
 
     async def _close(self) -> None:
-        await self.flush()
-        with trio.move_on_after(CLOSE_TIMEOUT):
+        # Shielded: an application may cancel its own tasks when it hears that its request is over, and one of them is
+        # closing here (quart-trio, when it answers before the body has come). Half closed, the client would wait.
+        with trio.CancelScope(shield=True):
+            await self.flush()
+        with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
             await super()._close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -25,7 +24,7 @@ class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     """Our number; a number that the tenant does not have makes an account. Without it: the tenant's first account."""
     message_id: str | None = None
     """Without it, nothing counts as a duplicate."""
-    timestamp: datetime | str | float | None = None
+    timestamp: str | float | None = None
     """RFC 3339, or Unix seconds."""
     contact_name: str | None = None
     reply_to_message_id: str | None = None

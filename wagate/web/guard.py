@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
+import trio
 from quart import Request, Response, Websocket, current_app, g, has_request_context, request, websocket
+from werkzeug.exceptions import HTTPException
 
 from wagate.clock import Clock
 from wagate.config.tables import Limits
@@ -23,6 +26,8 @@ from wagate.web.limits import RateLimit
 
 VIEWED = "/api/whatsapp/session/"
 """Below it, a view token may GET."""
+PATIENCE = 5.0
+"""Seconds for the rest of a body that nobody needs; then the connection ends with the answer."""
 _ODD = re.compile("[\x00-\x1f\x7f\ufffd\ud800-\udfff]")
 """In no name of ours: control characters, and what is left of bytes that are no UTF-8."""
 
@@ -66,7 +71,9 @@ class Guard:
         self._admit(websocket)
 
     async def after_request(self, response: Response) -> Response:
-        """Headers that every answer has."""
+        """Headers that every answer has; and the rest of the body, so that the connection can go on after a refusal."""
+        with suppress(HTTPException), trio.move_on_after(PATIENCE):
+            await request.get_data(cache=True, as_text=False, parse_form_data=False)
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         self._cors.mark(response)

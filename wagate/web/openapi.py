@@ -15,11 +15,13 @@ from quart import Quart
 from wagate import __version__
 from wagate.hooks.routes import CONTRACT, Contract
 from wagate.web.doors import DOORS
+from wagate.web.field_docs import field_docs, structs_in
 from wagate.web.guard import VIEWED
 from wagate.web.idempotency import HEADER, PATTERN
 from wagate.web.problems import CONTENT_TYPE, SESSION_PREFIX
 
 Schema = dict[str, Any]
+Names = Mapping[type[msgspec.Struct], str]
 REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
@@ -73,17 +75,14 @@ def operations_of(api: Quart) -> list[Operation]:
 def build_openapi(operations: Iterable[Operation]) -> Schema:
     """The document (OpenAPI 3.1)."""
     operations = list(operations)
-    types = {kind: None for each in operations for kind in _types(each.contract)}
-    references, schemas = msgspec.json.schema_components([*types, ProblemDocument], ref_template=REF)
-    names = dict(zip([*types, ProblemDocument], references, strict=True))
+    names, schemas = _components([ProblemDocument, *(kind for each in operations for kind in _types(each.contract))])
     paths: dict[str, Schema] = {}
     for each in operations:
         paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, names, schemas)
-    queries = {each.contract.query for each in operations} - {
-        kind for each in operations for kind in (each.contract.body, *each.contract.answers.values())
-    }
-    for query in queries - {None}:
-        schemas.pop(names[query]["$ref"].rpartition("/")[2], None)
+    # Queries are parameters, no types that anybody refers to.
+    for each in operations:
+        if each.contract.query is not None:
+            schemas.pop(names[each.contract.query], None)
     return {
         "openapi": "3.1.0",
         "info": {"title": "wagate", "version": __version__, "description": "A WhatsApp gateway."},
@@ -91,6 +90,18 @@ def build_openapi(operations: Iterable[Operation]) -> Schema:
         "paths": paths,
         "components": {"schemas": schemas, "securitySchemes": SECURITY},
     }
+
+
+def _components(kinds: Iterable[type[msgspec.Struct]]) -> tuple[dict[type[msgspec.Struct], str], dict[str, Schema]]:
+    """The name of each type, and the schemas by name, with what the sources say about their fields."""
+    structs = structs_in(kinds)
+    references, schemas = msgspec.json.schema_components(structs, ref_template="{name}")
+    names = {kind: reference["$ref"] for kind, reference in zip(structs, references, strict=True)}
+    _, schemas = msgspec.json.schema_components(structs, ref_template=REF)
+    for kind, name in names.items():
+        for field, text in field_docs(kind).items():
+            schemas[name]["properties"][field].setdefault("description", text)
+    return names, schemas
 
 
 def _routes(api: Quart) -> Iterator[Operation]:
@@ -111,21 +122,25 @@ def _types(contract: Contract) -> Iterator[type[msgspec.Struct]]:
             yield kind
 
 
-def _operation(each: Operation, names: Mapping[Any, Schema], schemas: Mapping[str, Schema]) -> Schema:
+def _operation(each: Operation, names: Names, schemas: Mapping[str, Schema]) -> Schema:
     contract = each.contract
     made: Schema = {"operationId": each.name, "tags": [_tag(each.path)], "parameters": list(_parameters(each))}
     made["summary"], _, description = each.doc.partition("\n\n")
     if description:
         made["description"] = description
     if contract.query is not None:
-        schema = schemas[names[contract.query]["$ref"].rpartition("/")[2]]
+        schema = schemas[names[contract.query]]
         made["parameters"] += [_query(name, field) for name, field in schema["properties"].items()]
     if contract.body is not None:
-        content = {"application/json": {"schema": names[contract.body]}}
+        content = {"application/json": {"schema": _ref(names, contract.body)}}
         made["requestBody"] = {"required": not contract.body_optional, "content": content}
     made["responses"] = _responses(each, names)
     made["security"] = _security(each)
     return made
+
+
+def _ref(names: Names, kind: type[msgspec.Struct]) -> Schema:
+    return {"$ref": REF.format(name=names[kind])}
 
 
 def _parameters(each: Operation) -> Iterator[Schema]:
@@ -153,13 +168,13 @@ def _query(name: str, field: Schema) -> Schema:
     return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
 
 
-def _responses(each: Operation, names: Mapping[Any, Schema]) -> Schema:
+def _responses(each: Operation, names: Names) -> Schema:
     contract = each.contract
     made: Schema = {}
     for status, kind in contract.answers.items():
         answer: Schema = {"description": HTTPStatus(status).phrase}
         if kind is not None:
-            answer["content"] = {contract.media_type: {"schema": names[kind]}}
+            answer["content"] = {contract.media_type: {"schema": _ref(names, kind)}}
         elif status != HTTPStatus.NO_CONTENT:
             answer["content"] = {contract.media_type: {"schema": {}}}
         made[str(status)] = answer
@@ -168,9 +183,9 @@ def _responses(each: Operation, names: Mapping[Any, Schema]) -> Schema:
     return dict(sorted(made.items()))
 
 
-def _problem(status: int, names: Mapping[Any, Schema]) -> Schema:
+def _problem(status: int, names: Names) -> Schema:
     made: Schema = {"description": HTTPStatus(status).phrase}
-    made["content"] = {CONTENT_TYPE: {"schema": names[ProblemDocument]}}
+    made["content"] = {CONTENT_TYPE: {"schema": _ref(names, ProblemDocument)}}
     if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
         seconds = {"type": "integer", "minimum": 1}
         made["headers"] = {"Retry-After": {"description": "seconds", "required": True, "schema": seconds}}
@@ -180,16 +195,16 @@ def _problem(status: int, names: Mapping[Any, Schema]) -> Schema:
 def _usual_problems(each: Operation) -> set[int]:
     """What every route of its kind may answer, beside what its contract names."""
     contract = each.contract
-    # A token is looked at even where none is needed, and there are never too many wrong ones.
-    found = {400, 401, 429, 503}
+    # A token is looked at even where none is needed.
+    found = {401, 429, 503}
     if "{" in each.path:
         found.add(404)
     if contract.query is not None:
         found.add(422)
     if contract.body is not None:
-        found |= {413, 422}
+        found |= {400, 413, 422}
     if _repeatable(each):
-        found |= {409, 413}
+        found |= {400, 409, 413}
     return found
 
 

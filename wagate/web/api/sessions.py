@@ -128,7 +128,7 @@ def sessions_routes(
         return await sessions.one(session_id, sessions.scope())
 
     @routes.get("/list-realtime")
-    @endpoint(query=ListQuery, answers={200: ListAnswer}, problems=(404,))
+    @endpoint(query=ListQuery, answers={200: ListAnswer}, problems=(400, 404))
     async def index(query: ListQuery) -> ListAnswer:
         """Sessions and their summary."""
         return await sessions.all(sessions.scope(query.user_id), query.status)

@@ -1,0 +1,158 @@
+"""The API on a real socket, with doors, database and clock, but no queue and no consumers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import hypercorn
+import trio
+from quart import Blueprint
+
+from wagate.clock import Clock
+from wagate.config.tables import Config, Limits, Server
+from wagate.config.vault import Vault
+from wagate.context.deliveries import DeliveryLog
+from wagate.inbound.accounts import Accounts
+from wagate.inbound.position import Positions
+from wagate.inbound.receive import Receiver
+from wagate.inbound.route import Router
+from wagate.metrics import CollectorRegistry
+from wagate.storage.byhand import Round, cancel, run_again
+from wagate.storage.clients import add_client, add_token, ensure_default_client
+from wagate.storage.database import Database, open_database
+from wagate.storage.live import LiveDirectory
+from wagate.web.app import Api, create_api
+from wagate.web.auth import Authenticator, token_hash
+from wagate.web.engine_door import EngineDoor
+from wagate.web.health import HealthMonitor, Probe
+from wagate.web.identity import ViewTokens
+from wagate.web.intake import DoorAt, IntakeApp
+from wagate.web.limits import RateLimit
+from wagate.web.server import serve_http
+from wagate.web.session_door import SessionDoor
+from wagate.web.session_hub import SessionHub
+
+ADMIN = "admin-token-for-tests"
+ACME, OTHER = "acme-token-for-tests", "other-token-for-tests"
+
+
+class TableControl:
+    """`wagate.consumers.control.Control` as far as the tables go."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def retry(self, delivery_id: str, *, client_id: int | None) -> None:
+        round_ = Round(max_retries=3, recover=3600, now=self._clock.now())
+        await self._database.write(run_again, delivery_id, round_, client_id=client_id)
+
+    async def cancel(self, delivery_id: str, *, client_id: int | None) -> None:
+        await self._database.write(cancel, delivery_id, client_id=client_id, now=self._clock.now())
+
+
+@dataclass
+class ApiSite:
+    """What a test talks to, and what it looks into."""
+
+    url: str
+    api: Api
+    database: Database
+    live: LiveDirectory
+    hub: SessionHub
+    clock: Clock
+    receiver: Receiver
+
+    def as_(self, token: str | None, **headers: str) -> httpx2.AsyncClient:
+        """A client with this token."""
+        given = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return httpx2.AsyncClient(base_url=self.url, headers=given | headers, timeout=20, trust_env=False)
+
+
+@asynccontextmanager
+async def api_site(
+    folder: Path,
+    *,
+    limits: Limits | None = None,
+    server: Server | None = None,
+    probes: Mapping[str, Probe] | None = None,
+    plugins: Sequence[tuple[str, Blueprint]] = (),
+) -> AsyncIterator[ApiSite]:
+    """Serve it, with the clients ``acme`` and ``other``."""
+    clock = Clock()
+    config = Config(limits=limits or Limits(), server=server or Server())
+    vault = Vault(["a secret key for tests"], clock)
+    async with open_database("", folder) as database, trio.open_nursery() as nursery:
+        await database.write(_owners, clock)
+        live = LiveDirectory(database, vault.decrypt)
+        await live.reload()
+        hub = SessionHub(database, clock)
+        tokens = ViewTokens(vault, live)
+        rate = config.limits.auth
+        auth = Authenticator(
+            ADMIN,
+            lambda: live.now,
+            view_account=tokens.account,
+            failures=RateLimit(clock, count=rate.count, period=rate.seconds),
+        )
+        control: Any = TableControl(database, clock)
+        api = create_api(
+            config=config,
+            clock=clock,
+            database=database,
+            live=live,
+            vault=vault,
+            auth=auth,
+            tokens=tokens,
+            deliveries=DeliveryLog(database, control),
+            hub=hub,
+            health=HealthMonitor(database, folder, clock, probes or {}),
+            registry=CollectorRegistry(),
+            plugins=plugins,
+        )
+        receiver = Receiver(database, Router({}, max_retries=3), clock, ring=_nobody, session_changed=hub.changed)
+        accounts = Accounts(database, live, clock, most=config.limits.accounts)
+        unlimited = RateLimit(clock, count=0, period=1)
+        engine = EngineDoor(auth, accounts, receiver, Positions(database, clock), unlimited)
+        sessions = SessionDoor(auth, accounts, receiver, unlimited)
+        app = IntakeApp(
+            (
+                DoorAt(frozenset({"POST"}), re.compile("/webhook/inbound"), engine),
+                DoorAt(frozenset({"GET", "HEAD", "POST"}), re.compile("/api/whatsapp/webhook/[^/]+"), sessions),
+            ),
+            api,
+            max_body=int(config.server.max_body),
+            trusted_proxies=(),
+            count=lambda *_: None,
+        )
+        made = hypercorn.Config()
+        made.bind = ["127.0.0.1:0"]
+        made.graceful_timeout = 2
+        stop = trio.Event()
+        nursery.start_soon(hub.run)
+
+        async def serve(task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
+            await serve_http(app, made, shutdown_trigger=stop.wait, task_status=task_status)  # type: ignore[arg-type]
+
+        [(host, port)] = await nursery.start(serve)
+        yield ApiSite(f"http://{host}:{port}", api, database, live, hub, clock, receiver)
+        hub.close()
+        stop.set()
+        nursery.cancel_scope.deadline = trio.current_time() + 3
+
+
+async def _nobody(_stored: Any) -> None:
+    await trio.lowlevel.checkpoint()
+
+
+def _owners(db: Any, clock: Clock) -> None:
+    ensure_default_client(db, now=clock.now())
+    for slug, token in (("acme", ACME), ("other", OTHER)):
+        row = add_client(db, slug=slug, name=slug, now=clock.now())
+        add_token(db, client_id=row.id, digest=token_hash(token), name="test", now=clock.now())
