@@ -31,16 +31,7 @@ class GatewayProcess:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.config = folder / "config.toml"
-        base: dict[str, dict[str, Any]] = {
-            "server": {"port": self.port},
-            "auth": {"admin_token": TOKEN},
-            "delivery": {"allow_networks": ["127.0.0.0/8"]},
-            "plugins.webhook": {},
-            "plugins.n8n": {},
-        }
-        for table, values in tables.items():
-            base[table] = {**base.get(table, {}), **values}
-        self.config.write_text("".join(_table(name, values) for name, values in base.items()))
+        self.config.write_text(toml(self.port, tables))
         self._environment = {**os.environ, **environment}
         self.process: subprocess.Popen[bytes] | None = None
         self.log = folder / "log.txt"
@@ -102,6 +93,20 @@ class GatewayProcess:
         pid = self.valkey_pid
         if pid is not None and Path(f"/proc/{pid}").exists():
             os.kill(pid, signal.SIGKILL)
+
+
+def toml(port: int, tables: Mapping[str, Mapping[str, Any]]) -> str:
+    """A configuration for tests, with these tables on top."""
+    base: dict[str, Mapping[str, Any]] = {
+        "server": {"port": port},
+        "auth": {"admin_token": TOKEN},
+        "delivery": {"allow_networks": ["127.0.0.0/8"]},
+        "plugins.webhook": {},
+        "plugins.n8n": {},
+    }
+    for table, values in tables.items():
+        base[table] = {**base.get(table, {}), **values}
+    return "".join(_table(name, values) for name, values in base.items())
 
 
 def _table(name: str, values: Mapping[str, Any]) -> str:
