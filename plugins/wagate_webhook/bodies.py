@@ -11,11 +11,21 @@ from wagate_webhook.payload import FLAT, FORMATS
 
 Retries = Annotated[int, Meta(ge=1, le=100, description="Attempts in all.")]
 PhoneNumber = Annotated[
-    str, Meta(description="Our number that the event belongs to (digits), an account's name, or `*` for all.")
+    str,
+    Meta(
+        description="Our number that the event belongs to (digits), an account's name, or `*` for all.",
+        extra_json_schema={"minLength": 1},
+    ),
 ]
 Name = Annotated[str, Meta(max_length=100, description="Tells several webhooks of one number apart.")]
 Url = Annotated[str, Meta(description="https, and public.", extra_json_schema={"format": "uri"})]
-Events = Annotated[list[str], Meta(description="Event names; `*` is all but message.any, `group.*` every group event.")]
+Events = Annotated[
+    list[str],
+    Meta(
+        description="Event names; `*` is all but message.any, `group.*` every group event.",
+        extra_json_schema={"minItems": 1, "maxItems": 100},
+    ),
+]
 Form = Annotated[str, Meta(description="Shape of the body.", extra_json_schema={"enum": list(FORMATS)})]
 Headers = Annotated[dict[str, str], Meta(description="Sent along with every delivery; never shown again.")]
 Metadata = Annotated[dict[str, Any], Meta(description="Of the owner's own, up to 16 KiB.")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET
@@ -85,32 +86,32 @@ def _add_rows(blueprint: Blueprint, context: PluginContext) -> None:
         )
         return list_of(page)
 
-    @blueprint.get("/<webhook_id>")
+    @blueprint.get("/<uuid:webhook_id>")
     @endpoint(answers={200: WebhookRow}, problems=(404,))
-    async def show(webhook_id: str) -> Any:
+    async def show(webhook_id: UUID) -> Any:
         """One webhook and its health."""
         return row_of(await _own(context, webhook_id))
 
-    @blueprint.delete("/<webhook_id>")
+    @blueprint.delete("/<uuid:webhook_id>")
     @endpoint(answers={204: None}, problems=(404,))
-    async def delete(webhook_id: str) -> Any:
+    async def delete(webhook_id: UUID) -> Any:
         """Delete a webhook, and cancel what waits for it."""
         await context.endpoints.delete((await _own(context, webhook_id)).id)
         return None, 204
 
 
 def _add_changes(blueprint: Blueprint, context: PluginContext) -> None:
-    @blueprint.patch("/<webhook_id>")
+    @blueprint.patch("/<uuid:webhook_id>")
     @endpoint(answers={200: WebhookRow}, problems=(404, 409), body=ChangeWebhook)
-    async def change(webhook_id: str, body: ChangeWebhook) -> Any:
+    async def change(webhook_id: UUID, body: ChangeWebhook) -> Any:
         """Change a webhook; what is left out stays. Switching it on clears its failed or disabled state."""
         found = await _own(context, webhook_id)
         values = await _check(context, _given(body), found.client_id)
         return row_of(await context.endpoints.change(found.id, EndpointChange(**values)))
 
-    @blueprint.post("/<webhook_id>/toggle")
+    @blueprint.post("/<uuid:webhook_id>/toggle")
     @endpoint(answers={200: WebhookRow}, problems=(404,), body=ToggleWebhook, body_optional=True)
-    async def toggle(webhook_id: str, body: ToggleWebhook) -> Any:
+    async def toggle(webhook_id: UUID, body: ToggleWebhook) -> Any:
         """Switch a webhook off or on. What was routed before waits while it is off."""
         found = await _own(context, webhook_id)
         wanted = not found.is_active if body.is_active is None else body.is_active
@@ -118,9 +119,9 @@ def _add_changes(blueprint: Blueprint, context: PluginContext) -> None:
 
 
 def _add_secrets(blueprint: Blueprint, context: PluginContext) -> None:
-    @blueprint.post("/<webhook_id>/rotate-secret")
+    @blueprint.post("/<uuid:webhook_id>/rotate-secret")
     @endpoint(answers={200: NewWebhookRow}, problems=(404,), body=RotateSecret, body_optional=True)
-    async def rotate(webhook_id: str, body: RotateSecret) -> Any:
+    async def rotate(webhook_id: UUID, body: RotateSecret) -> Any:
         """Make a new secret, shown this once. The old one signs too for 24 hours."""
         found = await _own(context, webhook_id)
         values = await _check(context, _given(body), found.client_id)
@@ -129,9 +130,9 @@ def _add_secrets(blueprint: Blueprint, context: PluginContext) -> None:
 
 
 def _add_events(blueprint: Blueprint, context: PluginContext) -> None:
-    @blueprint.get("/<webhook_id>/events")
+    @blueprint.get("/<uuid:webhook_id>/events")
     @endpoint(answers={200: WebhookEventList}, problems=(404,), query=EventsQuery)
-    async def events(webhook_id: str, query: EventsQuery) -> Any:
+    async def events(webhook_id: UUID, query: EventsQuery) -> Any:
         """A webhook's events, newest first, each with its attempts."""
         found = await _own(context, webhook_id)
         page = await context.deliveries.page(
@@ -156,18 +157,18 @@ def _add_events(blueprint: Blueprint, context: PluginContext) -> None:
         again = await context.deliveries.retry(delivery.id, client_id=found.client_id)
         return event_row(again, found, context.version)
 
-    @blueprint.post("/<webhook_id>/test")
+    @blueprint.post("/<uuid:webhook_id>/test")
     @endpoint(answers={202: TestSent}, problems=(404, 409))
-    async def test(webhook_id: str) -> Any:
+    async def test(webhook_id: UUID) -> Any:
         """Send a ``webhook.test`` event to this webhook alone."""
         found = await _own(context, webhook_id)
         if not found.is_active:
             raise ConflictError("the webhook is switched off; switch it on first (POST …/toggle)")
         return await _send_test(context, found, context.clock.now()), 202
 
-    @blueprint.post("/<webhook_id>/recover")
+    @blueprint.post("/<uuid:webhook_id>/recover")
     @endpoint(answers={202: Recovered}, problems=(404,), query=RecoverQuery)
-    async def recover(webhook_id: str, query: RecoverQuery) -> Any:
+    async def recover(webhook_id: UUID, query: RecoverQuery) -> Any:
         """Replay, in order, what failed for good since a time."""
         found = await _own(context, webhook_id)
         seconds = seconds_back(query.since, now=context.clock.now())
@@ -183,9 +184,9 @@ async def _send_test(context: PluginContext, found: Endpoint, now: datetime) -> 
     return TestSent(status="accepted", event_id=delivery.id, source_event_id=event_id)
 
 
-async def _own(context: PluginContext, webhook_id: str) -> Endpoint:
+async def _own(context: PluginContext, webhook_id: UUID | str) -> Endpoint:
     """The webhook, when the asking token may see it. NotFoundError."""
-    found = await context.endpoints.get(webhook_id)
+    found = await context.endpoints.get(str(webhook_id))
     if not context.auth.may_see(found.client_id):
         raise NotFoundError("no such webhook")
     return found

@@ -31,12 +31,14 @@ async def post(server: GatewayProcess, message_id: str, *, chat: str = "+5511999
     assert answer.status_code in {200, 202}, answer.text
 
 
-async def events(server: GatewayProcess, webhook: dict[str, Any], *statuses: str) -> list[dict[str, Any]]:
-    """The webhook's events, oldest first, as soon as their statuses are these."""
+async def events(
+    server: GatewayProcess, webhook: dict[str, Any], *statuses: str, tried: int = 0
+) -> list[dict[str, Any]]:
+    """The webhook's events, oldest first, as soon as their statuses are these and the first was tried so often."""
     with trio.fail_after(30):
         while True:
             rows = (await ask(server, "GET", f"/{webhook['id']}/events"))["data"][::-1]
-            if [row["status"] for row in rows] == list(statuses):
+            if [row["status"] for row in rows] == list(statuses) and rows[0]["attempt_count"] >= tried:
                 return rows
             await trio.sleep(0.05)
 
@@ -136,7 +138,7 @@ async def test_a_server_error_is_tried_again_and_by_hand_at_once() -> None:
         webhook = await register(server, sink.url)
         await post(server, "wamid.1")
         await sink.until(lambda sink: len(sink.got) == 1)
-        [row] = await events(server, webhook, "pending")
+        [row] = await events(server, webhook, "pending", tried=1)
         assert (row["error"], row["http_status"], row["attempt_count"]) == ("Server error (503)", 503, 1)
         assert row["next_retry_at"] is not None
         started = trio.current_time()
@@ -155,7 +157,7 @@ async def test_what_waits_while_it_is_off_arrives_in_order_when_it_is_on() -> No
         await post(server, "a")
         await post(server, "b")
         await sink.until(lambda sink: len(sink.got) == 1)
-        rows = await events(server, webhook, "pending", "pending")
+        rows = await events(server, webhook, "pending", "pending", tried=1)
         await ask(server, "PATCH", f"/{webhook['id']}", json={"is_active": False})
         down = False
         await ask(server, "POST", f"/events/{rows[0]['id']}/retry")
@@ -173,7 +175,7 @@ async def test_deleting_cancels_what_waits() -> None:
         await post(server, "a")
         await post(server, "b")
         await sink.until(lambda sink: len(sink.got) == 1)
-        rows = await events(server, webhook, "pending", "pending")
+        rows = await events(server, webhook, "pending", "pending", tried=1)
         await ask(server, "DELETE", f"/{webhook['id']}", 204)
         await ask(server, "GET", f"/{webhook['id']}", 404)
         await ask(server, "POST", f"/events/{rows[0]['id']}/retry", 404)
