@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +37,8 @@ class Got:
 
 Script = Callable[[Got], int | tuple[int, dict[str, str]]]
 """What to answer: a status, or a status with headers."""
+Conversation = Callable[[trio.SSLStream[trio.SocketStream]], Awaitable[None]]
+"""Answers by hand what was read; then the connection is closed."""
 
 
 @dataclass
@@ -77,8 +79,10 @@ class Sink:
 
 
 @asynccontextmanager
-async def https_sink(script: Script = lambda _: 200, *, delay: float = 0.0, port: int = 0) -> AsyncIterator[Sink]:
-    """A receiver with a certificate of its own authority for localhost."""
+async def https_sink(
+    script: Script = lambda _: 200, *, delay: float = 0.0, port: int = 0, converse: Conversation | None = None
+) -> AsyncIterator[Sink]:
+    """A receiver with a certificate of its own authority for localhost. With ``converse``, the script only counts."""
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(tls)
@@ -91,7 +95,7 @@ async def https_sink(script: Script = lambda _: 200, *, delay: float = 0.0, port
         async def serve(stream: trio.SocketStream) -> None:
             wire = trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
             try:
-                await _converse(wire, sink, delay)
+                await _converse(wire, sink, delay, converse)
             except (trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError):
                 pass  # the gateway was killed in mid-request, or hung up
             finally:
@@ -103,7 +107,9 @@ async def https_sink(script: Script = lambda _: 200, *, delay: float = 0.0, port
             nursery.cancel_scope.cancel()
 
 
-async def _converse(wire: trio.SSLStream[trio.SocketStream], sink: Sink, delay: float) -> None:
+async def _converse(
+    wire: trio.SSLStream[trio.SocketStream], sink: Sink, delay: float, converse: Conversation | None
+) -> None:
     connection = h11.Connection(h11.SERVER)
     while True:
         request, body = None, b""
@@ -132,6 +138,9 @@ async def _converse(wire: trio.SSLStream[trio.SocketStream], sink: Sink, delay: 
             sink.note(got, status)
         finally:
             sink.running -= 1
+        if converse is not None:
+            await converse(wire)
+            return
         head = [(name.encode(), value.encode()) for name, value in extra.items()]
         response = h11.Response(status_code=status, headers=[*head, (b"content-length", b"2")])
         out = connection.send(response) + connection.send(h11.Data(data=b"ok")) + connection.send(h11.EndOfMessage())

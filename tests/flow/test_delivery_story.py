@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import trio
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from tests.inprocess import Gateway, moment, running_gateway
@@ -161,3 +162,11 @@ def tell_the_time(patched: pytest.MonkeyPatch, gateway: Gateway) -> None:
             return now.astimezone(tz)
 
     patched.setattr("standardwebhooks.webhooks.datetime", Shifted)
+
+
+async def test_a_gateway_that_is_cancelled_waits_for_nothing() -> None:
+    with trio.fail_after(10), trio.CancelScope() as all_of_it:
+        async with running_gateway({"server": {"drain": "60s"}}) as gateway:
+            await gateway.post("a1")
+            all_of_it.cancel()
+    assert all_of_it.cancelled_caught

@@ -18,6 +18,7 @@ from wagate.consumers.recorder import Recorder
 from wagate.consumers.settle import BURIED
 from wagate.consumers.states import Failed, Happened, Policy, Rejected
 from wagate.consumers.verdict import outcome, result, word
+from wagate.errors import StorageError
 from wagate.hooks.contracts import Delivery, Handler
 from wagate.inbound.route import Router
 from wagate.queue.results import Ack, Delay, Result
@@ -49,10 +50,12 @@ class Deliverer:
         metrics: ConsumerMetrics,
         ring: Ring,
         turned: Callable[[], None],
+        switched_off: Callable[[], Awaitable[None]],
         done: Callable[[int, float], None],
     ) -> None:
         """``ring`` tells of new deliveries; ``turned`` is called when a target went down or came up.
 
+        ``switched_off`` is called when an answer switched its endpoint off: what comes in now is not for it.
         ``done`` takes the client and the seconds since it came in, of each delivery done.
         """
         self._handlers = handlers
@@ -65,6 +68,7 @@ class Deliverer:
         self._metrics = metrics
         self._ring = ring
         self._turned = turned
+        self._switched_off = switched_off
         self._done = done
 
     async def deliver(self, hand: Hand, head: Head) -> Result:
@@ -105,6 +109,8 @@ class Deliverer:
         self.flights.written(head)
         self._tell(hand, head, change)
         self._log(head, happened, change, started, seconds, probe=probe)
+        if isinstance(happened, Rejected) and happened.disable:
+            await self._announce_off(head)
         now = self._clock.now()
         more = head.more or hand.again
         return result(hand.key, hand.token, hand.bucket, change, more=more, policy=self._policy, now=now)
@@ -144,6 +150,14 @@ class Deliverer:
             self._turned()
             self._metrics.went_down(head.handler)
             log.warning("target is down", target=head.target_id, reason=change.target.last_error)
+
+    async def _announce_off(self, head: Head) -> None:
+        log.warning("target is switched off", target=head.target_id)
+        try:
+            await self._switched_off()
+        except StorageError as error:
+            # What is routed to it until the next reload waits like all that was routed before.
+            log.warning("endpoints not reloaded", reason=str(error))
 
     def _log(
         self,

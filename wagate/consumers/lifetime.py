@@ -122,8 +122,11 @@ class Consumers:
         return await self._queues.push.stats()
 
     async def _run(self, stopped: trio.Event) -> None:
-        await supervise("consumer", self._consumer.run, self._setup.clock)
-        stopped.set()
+        try:
+            await supervise("consumer", self._consumer.run, self._setup.clock)
+        finally:
+            # Also when all is cancelled: then there is nothing left to wait for.
+            stopped.set()
 
     def _tasks(self) -> dict[str, Callable[[], Awaitable[None]]]:
         setup = self._setup
@@ -160,6 +163,7 @@ class Consumers:
             metrics=self._metrics,
             ring=self._queues.ring,
             turned=self._prober.ring,
+            switched_off=setup.changed,
             done=setup.done,
         )
         return Consumer(
