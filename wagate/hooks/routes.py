@@ -87,12 +87,22 @@ def endpoint(
 
 def decode(model: type[M], data: bytes, *, optional: bool = False) -> M:
     """JSON bytes as the type. BadRequestError when they are not JSON, UnprocessableError naming the wrong field."""
+    data = data if data or not optional else b"{}"
     try:
-        return msgspec.json.decode(data if data or not optional else b"{}", type=model)
+        try:
+            return msgspec.json.decode(data, type=model)
+        except msgspec.ValidationError:
+            # For JSON 1.0 is an integer; msgspec takes it for one only here.
+            return msgspec.convert(msgspec.json.Decoder(float_hook=_number).decode(data), model)
     except msgspec.ValidationError as error:
         raise _unprocessable(str(error), prefix="") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequestError(f"the body is not JSON: {error}", field="") from error
+
+
+def _number(text: str) -> int | float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def read_query(model: type[M]) -> M:

@@ -17,7 +17,7 @@ LOADING = "loading"
 NEEDS_QR = "needsQR"
 ERROR = "error"
 
-_GROUPS = {
+_GROUP_OF = {
     sessions.SESSION_CONNECTED: CONNECTED,
     sessions.SESSION_NOT_CONNECTED: DISCONNECTED,
     sessions.INITIALIZING: LOADING,
@@ -27,7 +27,8 @@ _GROUPS = {
     sessions.AUTH_FAILURE: ERROR,
     sessions.ERROR: ERROR,
 }
-_WORDS = (CONNECTED, DISCONNECTED, LOADING, NEEDS_QR, ERROR)
+GROUPS = (CONNECTED, DISCONNECTED, LOADING, NEEDS_QR, ERROR)
+"""The words of the summary and of ``?status=``."""
 
 
 class SessionState(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,9 +114,9 @@ def list_view(state: SessionState) -> SessionView:
 
 def summary(statuses: Iterable[str]) -> Summary:
     """Count sessions by their statuses."""
-    counts = dict.fromkeys(_WORDS, 0)
+    counts = dict.fromkeys(GROUPS, 0)
     for status in statuses:
-        counts[_GROUPS[status]] += 1
+        counts[_GROUP_OF[status]] += 1
     total = sum(counts.values())
     return Summary(
         connected=counts[CONNECTED],
@@ -137,11 +138,11 @@ def status_filter(word: str | None) -> Callable[[str], bool]:
     """
     if not word:
         return lambda _status: True
-    if word in _WORDS:
-        return lambda status: _GROUPS[status] == word
+    if word in GROUPS:
+        return lambda status: _GROUP_OF[status] == word
     if word in SESSION_STATUSES:
         return lambda status: status == word
-    allowed = ", ".join((*_WORDS, *sorted(SESSION_STATUSES.difference(_WORDS))))
+    allowed = ", ".join((*GROUPS, *sorted(SESSION_STATUSES.difference(GROUPS))))
     raise BadRequestError(f"status must be one of {allowed}", field="?status")
 
 

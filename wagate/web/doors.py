@@ -31,14 +31,12 @@ class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of a session engine; also in the form `{dataType, data, sessionId}`."""
+    """An event of a session engine; the form `{dataType, data, sessionId}` is taken, too."""
 
-    event: str | msgspec.UnsetType = msgspec.UNSET
+    event: str
     """qr, ready, authenticated, disconnected, auth_failure, change_state, loading_screen, message, message_create …"""
     data: Any = None
-    data_type: str | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="dataType")
-    """The event's name in the other form."""
-    session_id: str | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="sessionId")
+    """What the event brings: `qr`, `message`, `percent` …"""
 
 
 class SessionAccepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +76,8 @@ class DoorContract:
     path: str
     doc: str
     contract: Contract
+    echoes: bool = False
+    """Its 200 may be text/plain, too."""
 
 
 DOORS = (
@@ -97,6 +97,7 @@ DOORS = (
         "/api/whatsapp/webhook/{sessionId}",
         "Whether the address is right; echoes a challenge when the token matches.",
         Contract(answers={200: DoorOpen}, query=ChallengeQuery, problems=frozenset({400, 401, 404, 429}), public=True),
+        echoes=True,
     ),
     DoorContract(
         "POST",

@@ -19,6 +19,7 @@ from wagate.web.field_docs import field_docs, structs_in
 from wagate.web.guard import VIEWED
 from wagate.web.idempotency import HEADER, PATTERN
 from wagate.web.problems import CONTENT_TYPE, SESSION_PREFIX
+from wagate.web.session_door import SESSION_NAME
 
 Schema = dict[str, Any]
 Names = Mapping[type[msgspec.Struct], str]
@@ -65,6 +66,8 @@ class Operation:
     """Unique."""
     doc: str
     contract: Contract
+    echoes: bool = False
+    """Its 200 may be text/plain, too."""
 
 
 def operations_of(api: Quart) -> list[Operation]:
@@ -112,8 +115,11 @@ def _routes(api: Quart) -> Iterator[Operation]:
         doc = inspect.getdoc(api.view_functions[rule.endpoint]) or ""
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             path = _PARAMETER.sub(r"{\1}", rule.rule)
-            name = re.sub(r"\W+", "_", f"{method.lower()}{path}").strip("_")
-            yield Operation(method, path, name, doc, contract)
+            yield Operation(method, path, _name(method, path), doc, contract)
+
+
+def _name(method: str, path: str) -> str:
+    return re.sub(r"\W+", "_", f"{method.lower()}{path}").strip("_")
 
 
 def _types(contract: Contract) -> Iterator[type[msgspec.Struct]]:
@@ -145,7 +151,10 @@ def _ref(names: Names, kind: type[msgspec.Struct]) -> Schema:
 
 def _parameters(each: Operation) -> Iterator[Schema]:
     for name in re.findall(r"{(\w+)}", each.path):
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        schema: Schema = {"type": "string", "minLength": 1}
+        if each in DOORS_AS_OPERATIONS:
+            schema["pattern"] = f"^{SESSION_NAME.pattern}$"
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
     if _repeatable(each):
         schema = {"type": "string", "pattern": PATTERN, "maxLength": 255}
         text = "same key and body, same answer, for 24 hours"
@@ -178,6 +187,8 @@ def _responses(each: Operation, names: Names) -> Schema:
         elif status != HTTPStatus.NO_CONTENT:
             answer["content"] = {contract.media_type: {"schema": {}}}
         made[str(status)] = answer
+    if each.echoes:
+        made["200"]["content"]["text/plain"] = {"schema": {"type": "string"}}
     for status in sorted(contract.problems | _usual_problems(each)):
         made.setdefault(str(status), _problem(status, names))
     return dict(sorted(made.items()))
@@ -226,12 +237,6 @@ def _tag(path: str) -> str:
 
 
 DOORS_AS_OPERATIONS = tuple(
-    Operation(
-        door.method,
-        door.path,
-        re.sub(r"\W+", "_", f"{door.method.lower()}{door.path}").strip("_"),
-        door.doc,
-        door.contract,
-    )
+    Operation(door.method, door.path, _name(door.method, door.path), door.doc, door.contract, door.echoes)
     for door in DOORS
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from quart import Blueprint
 
 from wagate.consumers.states import Status
@@ -72,8 +73,8 @@ class JobsQuery(msgspec.Struct, frozen=True, kw_only=True):
     """webhook, n8n …"""
     handler: str | None = None
     """The same as ``connector``."""
-    status: Status | None = None
-    state: Status | None = None
+    status: Status | UnsetType = UNSET
+    state: Status | UnsetType = UNSET
     """The same as ``status``."""
     account: str | None = None
     """An account's name."""
@@ -103,7 +104,7 @@ def jobs_routes(auth: RequestAuth, deliveries: DeliveryLog) -> Blueprint:
             limit=query.limit,
             cursor=query.cursor,
             handler=query.connector or query.handler,
-            status=query.status or query.state,
+            status=query.status or query.state or None,
             account=query.account,
             chat=chat_key(query.chat) if query.chat else None,
             message_id=query.message_id,

@@ -21,7 +21,12 @@ Cursor = Annotated[
     ),
 ]
 Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before")]
-Moment = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339, with Z or an offset")]
+Moment = Annotated[
+    str, msgspec.Meta(extra_json_schema={"format": "date-time"}, description="RFC 3339, with Z or an offset")
+]
+
+
+_AWARE = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 def page_of(
@@ -33,9 +38,12 @@ def page_of(
     return page, str(key(page[-1])) if len(left) > limit else None
 
 
-def utc(moment: datetime | None) -> datetime | None:
-    """The moment in UTC. UnprocessableError when its offset leads out of the calendar."""
+def utc(moment: str | None) -> datetime | None:
+    """``?since=`` in UTC. UnprocessableError when it is no time, or one out of the calendar."""
+    if moment is None:
+        return None
     try:
-        return None if moment is None else moment.astimezone(UTC)
-    except OverflowError as error:
-        raise UnprocessableError("there is no such time in UTC", field="?since") from error
+        found: datetime = msgspec.convert(moment, _AWARE)
+        return found.astimezone(UTC)
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise UnprocessableError("since must be a time like 2025-01-20T10:00:00Z", field="?since") from error

@@ -10,8 +10,18 @@ from quart import Blueprint, g
 
 from wagate.clock import Clock
 from wagate.errors import NotFoundError
+from wagate.events import SESSION_STATUSES
 from wagate.hooks.routes import endpoint
-from wagate.inbound.session_view import SessionState, SessionView, Summary, iso, list_view, status_filter, status_view
+from wagate.inbound.session_view import (
+    GROUPS,
+    SessionState,
+    SessionView,
+    Summary,
+    iso,
+    list_view,
+    status_filter,
+    status_view,
+)
 from wagate.inbound.session_view import summary as summarise
 from wagate.storage.accounts import get_account, list_accounts
 from wagate.storage.database import Database
@@ -22,6 +32,7 @@ from wagate.web.identity import RequestAuth, ViewTokens
 PREFIX = "/api/whatsapp/session"
 SESSIONLESS = frozenset({"engine"})
 """Providers whose numbers have no session of ours to look at; they are left out of lists."""
+Status = Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted({*GROUPS, *SESSION_STATUSES})})]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 
 
@@ -48,8 +59,8 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     user_id: str | None = None
     """Only this client's, by slug or id."""
-    status: str | None = None
-    """connected, disconnected, loading, needsQR, error, or an exact status word."""
+    status: Status | None = None
+    """A group of the summary, or an exact status word."""
 
 
 class ViewTokenBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
