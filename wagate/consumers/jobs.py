@@ -62,6 +62,7 @@ class PullJobs:
         """
         deadline = self._clock.monotonic() + wait
         while True:
+            await self._queues.ring_untold()
             came = self._queues.came
             for target in random.sample(targets, len(targets)):
                 if job := await self._take_from(self._target(target), lease):

@@ -40,6 +40,7 @@ class Queues:
         self._sweep: Callable[[], None] = lambda: None
         self._untold: list[StoredDelivery] = []
         self._told = trio.Event()
+        self._ringing = trio.Lock()
         self._hurry: Callable[[Collection[str]], None] = lambda _keys: None
 
     def connect(self, *, sweep: Callable[[], None], hurry: Callable[[Collection[str]], None]) -> None:
@@ -68,9 +69,15 @@ class Queues:
         while True:
             await self._told.wait()
             self._told = trio.Event()
-            untold, self._untold = self._untold, []
-            await self.ring(untold)
+            await self.ring_untold()
             await trio.sleep(GATHER)
+
+    async def ring_untold(self) -> None:
+        """Ring for all that was told before; a job that was accepted can be taken when this returns."""
+        async with self._ringing:
+            untold, self._untold = self._untold, []
+            if untold:
+                await self.ring(untold)
 
     async def ring(self, stored: Sequence[StoredDelivery]) -> None:
         """Tell of stored deliveries. They are in the tables: when Redis is away, the sweep tells later."""
