@@ -140,15 +140,16 @@ async def api_site(
         async def serve(task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
             await serve_http(app, made, shutdown_trigger=stop.wait, task_status=task_status)  # type: ignore[arg-type]
 
-        [(host, port)] = await nursery.start(serve)
-        yield ApiSite(f"http://{host}:{port}", api, database, live, hub, clock, receiver)
-        hub.close()
-        stop.set()
-        nursery.cancel_scope.deadline = trio.current_time() + 3
+        async with trio.open_nursery() as serving:
+            [(host, port)] = await serving.start(serve)
+            yield ApiSite(f"http://{host}:{port}", api, database, live, hub, clock, receiver)
+            hub.close()
+            stop.set()
+        nursery.cancel_scope.cancel()
 
 
-async def _nobody(_stored: Any) -> None:
-    await trio.lowlevel.checkpoint()
+def _nobody(_stored: Any) -> None:
+    """No consumers to ring."""
 
 
 def _owners(db: Any, clock: Clock) -> None:

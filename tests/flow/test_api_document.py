@@ -1,0 +1,89 @@
+"""The OpenAPI document, held against the running API by generated requests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import trio
+
+from tests.api_site import ACME, ADMIN, api_site
+from wagate.config.tables import Limits
+from wagate.config.units import Rate
+
+UNLIMITED = Limits(api=Rate("off"), auth=Rate("off"))
+STREAM = "/api/whatsapp/session/stream"
+DOORS = ("/webhook/inbound", "/api/whatsapp/webhook/{sessionId}")
+
+
+async def schemathesis(url: str, *arguments: str) -> None:
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json", "--no-color", *arguments]
+    command += ["--max-examples", "6", "--continue-on-failure", "--request-timeout", "8", "--seed", "1"]
+    done = await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False)
+    output = done.stdout.decode() + done.stderr.decode()
+    assert done.returncode == 0, output[output.find("FAILURES") - 100 :]
+    assert " passed" in output
+
+
+@pytest.mark.parametrize("token", [ADMIN, ACME, None], ids=["admin", "client", "nobody"])
+async def test_generated_requests_find_nothing_that_the_document_does_not_say(
+    token: str | None, tmp_path: Path
+) -> None:
+    header = [] if token is None else ["-H", f"Authorization: Bearer {token}"]
+    async with api_site(tmp_path, limits=UNLIMITED) as site:
+        excluded = [argument for path in (STREAM, *DOORS) for argument in ("--exclude-path", path)]
+        await schemathesis(site.url, *header, *excluded)
+        # What a webhook means is more than a schema says.
+        doors = [argument for path in DOORS for argument in ("--include-path", path)]
+        await schemathesis(site.url, *header, *doors, "--exclude-checks", "positive_data_acceptance")
+
+
+async def test_every_reference_resolves_and_every_type_is_a_valid_schema(tmp_path: Path) -> None:
+    async with api_site(tmp_path) as site, site.as_(None) as http:
+        document = (await http.get("/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    schemas = document["components"]["schemas"]
+    for name, schema in schemas.items():
+        jsonschema_rs.meta.validate(schema | {"$schema": "https://json-schema.org/draft/2020-12/schema"})
+        assert schema.get("description"), name
+    references = list(references_in(document))
+    assert references
+    assert {each.rpartition("/")[2] for each in references} <= set(schemas)
+    names = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
+    assert len(names) == len(set(names))
+
+
+def references_in(value: Any) -> Any:
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for each in value.values():
+            yield from references_in(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from references_in(each)
+
+
+async def test_fields_are_described_by_the_words_of_the_sources(tmp_path: Path) -> None:
+    async with api_site(tmp_path) as site, site.as_(None) as http:
+        document = (await http.get("/openapi.json")).json()
+    token = document["components"]["schemas"]["MadeClient"]["properties"]["token"]
+    assert token["description"] == "Its first token. It is shown this once."
+    limit = next(each for each in document["paths"]["/api/jobs"]["get"]["parameters"] if each["name"] == "limit")
+    assert limit["schema"] == {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}
+
+
+async def test_the_page_lists_every_operation_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    async with api_site(tmp_path) as site, site.as_(None) as http:
+        document = (await http.get("/openapi.json")).json()
+        page = await http.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "<script" not in page.text
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    for path in document["paths"]:
+        assert path in page.text
