@@ -35,6 +35,7 @@ from wagate.queue.policy import check_policy
 from wagate.queue.redis import RedisThread
 from wagate.storage.database import open_database
 from wagate.upkeep import upkeep_tasks
+from wagate.watchdog import watching
 
 log = structlog.get_logger("wagate")
 
@@ -135,15 +136,17 @@ async def _lifespans(plugins: list[Plugin], contexts: Mapping[str, PluginContext
 async def _tasks(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> AsyncIterator[None]:
     """Upkeep and the plugins' own tasks, each restarted with backoff when it fails."""
     upkeep = upkeep_tasks(core.config, core.database, core.live, core.clock, core.hub.changed)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(supervise, "sessions", core.hub.run, core.clock)
-        for name, task in upkeep.items():
-            nursery.start_soon(supervise, name, task, core.clock)
-        for plugin in plugins:
-            for each in plugin.gather("register_tasks", contexts[plugin.name]):
-                nursery.start_soon(supervise, plugin.name, each, core.clock)
-        yield
-        nursery.cancel_scope.cancel()
+    with watching() as watchdog:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watchdog.beat)
+            nursery.start_soon(supervise, "sessions", core.hub.run, core.clock)
+            for name, task in upkeep.items():
+                nursery.start_soon(supervise, name, task, core.clock)
+            for plugin in plugins:
+                for each in plugin.gather("register_tasks", contexts[plugin.name]):
+                    nursery.start_soon(supervise, plugin.name, each, core.clock)
+            yield
+            nursery.cancel_scope.cancel()
 
 
 async def _serve_until_signalled(config: Config) -> None:

@@ -88,7 +88,7 @@ def _import(name: str, available: Mapping[str, EntryPoint]) -> Any:
         raise ConfigError(f"[plugins.{name}]: no such plugin is installed; {hint}")
     try:
         return point.load()
-    except Exception as error:  # noqa: BLE001  (whatever a third party's import does, the operator gets one line)
+    except Exception as error:
         raise ConfigError(f"[plugins.{name}]: {point.value} can't be imported: {error!r}") from error
 
 

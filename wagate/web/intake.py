@@ -9,12 +9,17 @@ from time import perf_counter
 
 import msgspec
 import structlog
+import trio
 
 from wagate.errors import RequestError, WagateError
 from wagate.web.asgi import App, ClientGoneError, Networks, Receive, Request, Scope, Send, read_body, respond
 from wagate.web.problems import problem_of
 
 log = structlog.get_logger("wagate.intake")
+
+
+BODY_PATIENCE = 30.0
+"""Seconds for a whole body, however it drips."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -45,6 +50,13 @@ class MethodNotAllowedError(RequestError):
 
     status = 405
     title = "Method not allowed"
+
+
+class TooSlowError(RequestError):
+    """408: the body drips in; the sender may try again."""
+
+    status = 408
+    title = "Request timeout"
 
 
 class IntakeApp:
@@ -101,4 +113,9 @@ class IntakeApp:
     async def _answer(self, at: DoorAt, request: Request, receive: Receive) -> Answer:
         if request.method not in at.methods:
             raise MethodNotAllowedError(f"{request.method} is not possible here; use {', '.join(sorted(at.methods))}")
-        return await at.door(request, await read_body(request.scope, receive, self._max_body))
+        try:
+            with trio.fail_after(BODY_PATIENCE):
+                body = await read_body(request.scope, receive, self._max_body)
+        except trio.TooSlowError as error:
+            raise TooSlowError(f"the body did not come within {BODY_PATIENCE:g} s") from error
+        return await at.door(request, body)
