@@ -170,6 +170,13 @@ def accounts_routes(
         page, cursor = page_of(rows, lambda row: row.id, limit=query.limit, after=query.cursor)
         return Page(data=[_answer(row) for row in page], next_cursor=cursor)
 
+    _add_one_by_name(routes, auth, database, live, clock=clock, vault=vault)
+    return routes
+
+
+def _add_one_by_name(
+    routes: Blueprint, auth: RequestAuth, database: Database, live: LiveDirectory, *, clock: Clock, vault: Vault
+) -> None:
     @routes.get("/<name>")
     @endpoint(answers={200: AccountAnswer})
     async def show(name: str) -> AccountAnswer:
@@ -192,8 +199,6 @@ def accounts_routes(
         await database.write(delete_account, name, client_id=auth.identity().client_id)
         await live.reload()
         return Response(b"", status=204)
-
-    return routes
 
 
 def digits(phone: str | None) -> str:
