@@ -24,7 +24,7 @@ from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
 from wagate.metrics import CollectorRegistry
 from wagate.storage.byhand import Round, cancel, run_again
-from wagate.storage.clients import add_client, add_token, ensure_default_client
+from wagate.storage.clients import add_client, add_token, ensure_default_client, list_clients
 from wagate.storage.database import Database, open_database
 from wagate.storage.live import LiveDirectory
 from wagate.web.app import Api, create_api
@@ -154,6 +154,9 @@ def _nobody(_stored: Any) -> None:
 
 def _owners(db: Any, clock: Clock) -> None:
     ensure_default_client(db, now=clock.now())
+    known = {client.slug for client in list_clients(db)}
     for slug, token in (("acme", ACME), ("other", OTHER)):
+        if slug in known:
+            continue
         row = add_client(db, slug=slug, name=slug, now=clock.now())
         add_token(db, client_id=row.id, digest=token_hash(token), name="test", now=clock.now())

@@ -57,18 +57,21 @@ class SessionStream:
             snapshot = await self._snapshot(scope, only)
             seen = {view.session_id for view in snapshot.data} if isinstance(snapshot, ListAnswer) else {only or ""}
             yield Told("snapshot", snapshot)
-            while await self._woken(watcher, allowed):
-                names = [name for name in watcher.take() if only in {None, name}]
-                for name in names:
-                    told = await self._changed(name, scope, seen)
+            told_at = self._clock.monotonic()
+            while await self._woken(watcher, told_at + HEARTBEAT, allowed):
+                for name in watcher.take():
+                    told = await self._changed(name, scope, seen) if only in {None, name} else None
                     if told is not None:
                         yield told
-                if not names:
+                        told_at = self._clock.monotonic()
+                # What happens to others is no reason to beat: it is not even told that something happened.
+                if self._clock.monotonic() >= told_at + HEARTBEAT:
                     yield Told("heartbeat", None)
+                    told_at = self._clock.monotonic()
 
-    async def _woken(self, watcher: Watcher, allowed: Callable[[], bool]) -> bool:
-        """Whether there is something to tell, or to say that there is nothing."""
-        await self._clock.wait(watcher.wake, HEARTBEAT)
+    async def _woken(self, watcher: Watcher, until: float, allowed: Callable[[], bool]) -> bool:
+        """Wait for something to tell, or until it is time to beat; False when there is nothing more to tell, ever."""
+        await self._clock.wait(watcher.wake, until - self._clock.monotonic())
         return not watcher.closed and allowed()
 
     async def _snapshot(self, scope: Scope, only: str | None) -> ListAnswer | StatusAnswer:
