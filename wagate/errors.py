@@ -74,6 +74,20 @@ class NotFoundError(RequestError):
     title = "Not found"
 
 
+class MethodNotAllowedError(RequestError):
+    """405: the path is right, the method is not."""
+
+    status = 405
+    title = "Method not allowed"
+
+
+class RequestTimeoutError(RequestError):
+    """408: the body drips in; the sender may try again."""
+
+    status = 408
+    title = "Request timeout"
+
+
 class ConflictError(RequestError):
     """409: the name is taken, the lease is stale, the key was used with another body."""
 

@@ -86,15 +86,6 @@ async def test_it_answers_at_once_keeps_its_data_and_leaves_nothing_running(shor
         assert await ask(server, "GET", "kept") == "yes"
 
 
-async def test_a_start_takes_less_than_three_tenths_of_a_second(short_folder: Path) -> None:
-    took = []
-    for _ in range(3):
-        began = trio.current_time()
-        async with embedded_valkey(short_folder):
-            took.append(trio.current_time() - began)
-    assert min(took) < 0.3
-
-
 async def test_a_server_that_dies_is_started_again_with_its_data(embedded: EmbeddedValkey) -> None:
     await ask(embedded, "SET", "kept", "yes")
     await ask(embedded, "WAITAOF", "1", "0", "5000")

@@ -45,6 +45,8 @@ class Receiver:
 
     async def store(self, intakes: Sequence[Intake]) -> list[Stored]:
         """Store prepared events in one commit and tell the consumers."""
+        if not intakes:
+            return []
         stored = await self._database.write_bulk(store_requests, intakes)
         self._ring(stored)
         for intake, each in zip(intakes, stored, strict=True):

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 import trio
 
-from wagate.errors import RequestError, WagateError
+from wagate.errors import MethodNotAllowedError, RequestTimeoutError, WagateError
 from wagate.web.asgi import App, ClientGoneError, Networks, Receive, Request, Scope, Send, read_body, respond
 from wagate.web.problems import problem_of
 
@@ -43,20 +43,6 @@ class DoorAt:
     methods: frozenset[str]
     path: re.Pattern[str]
     door: Door
-
-
-class MethodNotAllowedError(RequestError):
-    """405: the path is right, the method is not."""
-
-    status = 405
-    title = "Method not allowed"
-
-
-class TooSlowError(RequestError):
-    """408: the body drips in; the sender may try again."""
-
-    status = 408
-    title = "Request timeout"
 
 
 class IntakeApp:
@@ -117,5 +103,5 @@ class IntakeApp:
             with trio.fail_after(BODY_PATIENCE):
                 body = await read_body(request.scope, receive, self._max_body)
         except trio.TooSlowError as error:
-            raise TooSlowError(f"the body did not come within {BODY_PATIENCE:g} s") from error
+            raise RequestTimeoutError(f"the body did not come within {BODY_PATIENCE:g} s") from error
         return await at.door(request, body)

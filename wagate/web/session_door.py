@@ -12,6 +12,7 @@ import msgspec
 from wagate.errors import BadRequestError, NotFoundError, UnauthorizedError
 from wagate.hooks.contracts import Identity
 from wagate.inbound.accounts import Accounts
+from wagate.inbound.ignore import ignored
 from wagate.inbound.jsonbody import read_object
 from wagate.inbound.receive import Receiver
 from wagate.inbound.session_events import parse_session
@@ -42,7 +43,8 @@ class SessionDoor:
             return self._challenge(request, name)
         account = await self._account(request, name, body)
         self._limit.spend(account.tenant)
-        events = parse_session(read_object(body), account=account.name, phone=account.phone)
+        parsed = parse_session(read_object(body), account=account.name, phone=account.phone)
+        events = [event for event in parsed if not ignored(event.chat, account.ignore)]
         stored = await self._receiver.receive(account, events, body)
         answer = {
             "success": True,
@@ -53,7 +55,7 @@ class SessionDoor:
         note = " ".join(
             f"{event.kind}{'*' if each.duplicate else ''}" for event, each in zip(events, stored, strict=True)
         )
-        return Answer(HTTPStatus.OK, msgspec.json.encode(answer), note=note)
+        return Answer(HTTPStatus.OK, msgspec.json.encode(answer), note=note or "ignored")
 
     def _challenge(self, request: Request, name: str) -> Answer:
         """Echo ``hub.challenge`` or ``challenge`` when the token given is the account's or an API token."""
