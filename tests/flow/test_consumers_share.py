@@ -117,6 +117,14 @@ def test_parked_keys_are_taken_for_targets_with_room_and_one_for_a_probe() -> No
     assert pool.takes()[1] == Take(target="w:b", most=3)
 
 
+def test_a_target_that_is_switched_off_loses_its_permit() -> None:
+    pool = Pool(10, lambda _bucket: 3)
+    pool.see_parked([Parked(target="w:a", keys=9)])
+    pool.permit("w:a")
+    pool.shut("w:a")
+    assert pool.takes() == []
+
+
 def test_a_key_that_is_handed_out_twice_keeps_one_hand_with_the_new_token() -> None:
     pool = Pool(10, lambda _bucket: 3)
     hand = pool.take(taken("w:a|m|1"))

@@ -133,6 +133,8 @@ class Pool:
     def shut(self, bucket: str) -> None:
         """The target is down, disabled or unknown: leave what is parked."""
         self._shut.add(bucket)
+        # A permit of before would take a parked key of a disabled target again and again, as fast as we can.
+        self._permits.discard(bucket)
 
     def open(self, bucket: str) -> None:
         """The target takes deliveries again."""
