@@ -45,13 +45,18 @@ async def serve_edge(
     config = core.config
     app = build_app(core, plugins, contexts)
     scheme = "https" if config.server.certfile else "http"
+
+    async def stopping() -> None:
+        await stop.wait()
+        core.hub.close()  # Streams of sessions would run through the whole drain.
+
     async with trio.open_nursery() as nursery:
 
         async def serve(task_status: trio.TaskStatus[object]) -> None:
             await serve_http(
                 cast("ASGIFramework", app),
                 server_config(config),
-                shutdown_trigger=stop.wait,
+                shutdown_trigger=stopping,
                 unix_path=config.data.dir / SOCKET,
                 task_status=task_status,
             )

@@ -32,7 +32,7 @@ from wagate.web.identity import RequestAuth, ViewTokens
 PREFIX = "/api/whatsapp/session"
 SESSIONLESS = frozenset({"engine"})
 """Providers whose numbers have no session of ours to look at; they are left out of lists."""
-Status = Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted({*GROUPS, *SESSION_STATUSES})})]
+Status = Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted({"", *GROUPS, *SESSION_STATUSES})})]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 
 
@@ -60,7 +60,7 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     user_id: str | None = None
     """Only this client's, by slug or id."""
     status: Status | None = None
-    """A group of the summary, or an exact status word."""
+    """A group of the summary, or an exact status word; empty is all."""
 
 
 class ViewTokenBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
