@@ -184,7 +184,7 @@ def _greet(config: Config, started: Started) -> None:
     lines = [f"wagate {__version__} listens on {started.urls[0]}"]
     if "admin_token" in started.secrets.made:
         lines.append(f"admin token, shown only now and kept in {config.data.dir}: {started.secrets.admin_token}")
-        lines.append("try: wagate simulate message, then: wagate jobs list")
+    lines.append("try it without WhatsApp: wagate simulate message, then: wagate jobs list")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
