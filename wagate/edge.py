@@ -29,6 +29,8 @@ from wagate.web.limits import RateLimit
 from wagate.web.server import serve_http
 from wagate.web.session_door import SessionDoor
 
+MOST_REQUESTS = 1_000_000
+"""Requests on one connection: a provider that keeps one open is not cut off in mid-stream of messages."""
 SOCKET = "wagate.sock"
 """In the data folder: where the command line finds a running gateway."""
 
@@ -74,6 +76,7 @@ def server_config(config: Config) -> ServerConfig:
     made.keyfile = config.server.keyfile or None
     made.graceful_timeout = config.server.drain
     made.include_server_header = False
+    made.keep_alive_max_requests = MOST_REQUESTS
     return made
 
 

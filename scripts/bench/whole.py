@@ -166,8 +166,8 @@ async def memory(messages: int) -> dict[str, float]:
         with receiver() as (url, seen):
             await register(wagate, url)
             address = ("127.0.0.1", wagate.port)
-            await fire(address, message("run"), connections=16, requests=messages, seconds=900)
-            await delivered(lambda: len(seen()), messages)
+            load = await fire(address, message("run"), connections=16, requests=messages, seconds=900)
+            await delivered(lambda: len(seen()), load.statuses.count(200))
             await trio.sleep(2)
             after = pss(wagate)
         return {
@@ -192,7 +192,8 @@ async def drain(backlog: int) -> dict[str, float]:
                 patch = {"webhook_url": dead}
                 (await wagate.http.patch(f"/api/webhooks/{webhook['id']}", json=patch)).raise_for_status()
                 address = ("127.0.0.1", wagate.port)
-                await fire(address, message("run"), connections=32, requests=backlog, seconds=1800)
+                load = await fire(address, message("run"), connections=32, requests=backlog, seconds=1800)
+                backlog = load.statuses.count(200)
             (await wagate.http.patch(f"/api/webhooks/{webhook['id']}", json={"webhook_url": url})).raise_for_status()
             (await wagate.http.post(path, json={"is_active": True})).raise_for_status()
             before, began = cpu(wagate), time.monotonic()
