@@ -31,19 +31,23 @@ class Positions:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._waiting: dict[int, _Waiting] = {}
+        self._waiting: dict[tuple[int, str], _Waiting] = {}
         self._durations: dict[int, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
 
     def note_done(self, client_id: int, seconds: float) -> None:
         """A delivery of this client was done, so long after it came in."""
         self._durations[client_id].append(seconds)
 
-    async def of(self, client_id: int, *, added: int) -> tuple[int, str]:
-        """Place in the queue of a job just stored (``added`` 1), or of one stored before (0), and the estimate."""
-        waiting = self._waiting.get(client_id)
+    async def of(self, client_id: int, *, added: int, pull: bool) -> tuple[int, str]:
+        """Place in the queue of a job just stored (``added`` 1), or of one stored before (0), and the estimate.
+
+        ``pull``: workers take it, so it stands in their queue; else among the events that are on their way to targets.
+        """
+        mode = "pull" if pull else "push"
+        waiting = self._waiting.get((client_id, mode))
         if waiting is None or self._clock.monotonic() - waiting.counted_at > FRESH:
-            count = await self._database.read(count_waiting, client_id)
-            waiting = self._waiting[client_id] = _Waiting(count, self._clock.monotonic())
+            count = await self._database.read(count_waiting, client_id, mode)
+            waiting = self._waiting[client_id, mode] = _Waiting(count, self._clock.monotonic())
         else:
             waiting.count += added
         return max(1, waiting.count), estimate(self._durations.get(client_id, ()))
@@ -58,9 +62,12 @@ def estimate(durations: deque[float] | tuple[()]) -> str:
     return f"{middle}-{max(high, middle)} seconds"
 
 
-def count_waiting(database: Peewee, client_id: int) -> int:
-    """Events of a client that some target has not settled."""
-    [(count,)] = rows(
-        database, "SELECT count(DISTINCT event_id) FROM deliveries WHERE NOT settled AND client_id = ?", (client_id,)
+def count_waiting(database: Peewee, client_id: int, mode: str) -> int:
+    """Events of a client with deliveries of this mode that wait; jobs under a lease don't."""
+    # The expressions keep the planner to the index of open deliveries, away from those of all that is stored.
+    text = (
+        "SELECT COUNT(DISTINCT event_id) FROM deliveries WHERE settled = FALSE AND (client_id + 0) = ? "
+        "AND (mode || '') = ? AND (mode = 'push' OR status <> 'delivering')"
     )
+    [(count,)] = rows(database, text, (client_id, mode))
     return int(count)

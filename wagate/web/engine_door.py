@@ -56,7 +56,8 @@ class EngineDoor:
         client = self._client(identity, message.tenant_id)
         account = await self._account(client, message)
         [stored] = await self._receiver.receive(account, [message.event], body)
-        waiting, estimate = await self._positions.of(client.id, added=0 if stored.duplicate else 1)
+        pull = stored.job_id != stored.event_id
+        waiting, estimate = await self._positions.of(client.id, added=0 if stored.duplicate else 1, pull=pull)
         accepted = Accepted(
             status="accepted", job_id=stored.job_id, queue_position=waiting, estimated_processing_time=estimate
         )

@@ -1,0 +1,48 @@
+"""Counting what waits costs as much as waits, not as much as is stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.rows import NOW, intake, route
+from wagate.inbound import position
+from wagate.storage import pull
+from wagate.storage.clients import ensure_default_client
+from wagate.storage.database import Database
+from wagate.storage.intake import store
+from wagate.storage.statement import rows, run
+
+STORED, OPEN = 2000, 5
+
+
+def fill(db: Any) -> None:
+    """Many jobs that are done, few that wait, and as many deliveries to a webhook."""
+    ensure_default_client(db, now=NOW)
+    routes = [(route("n8n:1", mode="pull"), route()) for _ in range(STORED)]
+    store(db, [intake(routes=each, chat=f"{number}@c.us") for number, each in enumerate(routes)])
+    chats = [f"{number}@c.us" for number in range(OPEN)]
+    marks = ", ".join("?" for _ in chats)
+    run(db, f"UPDATE deliveries SET settled = TRUE, status = 'delivered' WHERE chat NOT IN ({marks})", chats)
+    run(db, "ANALYZE deliveries")
+
+
+async def test_counts_are_right_and_read_only_what_is_open(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    await database.write(fill)
+    plans: list[str] = []
+
+    def explained(db: Any, text: str, params: Any) -> list[tuple[Any, ...]]:
+        prefix = "EXPLAIN QUERY PLAN " if db.param == "?" else "EXPLAIN "
+        plans.append("\n".join(str(row[-1]) for row in rows(db, prefix + text, params)))
+        return rows(db, text, params)
+
+    for module in (pull, position):
+        monkeypatch.setattr(module, "rows", explained)
+    assert await database.read(position.count_waiting, 1, "pull") == OPEN
+    assert await database.read(position.count_waiting, 1, "push") == OPEN
+    assert await database.read(position.count_waiting, 2, "pull") == 0
+    assert await database.read(pull.waiting, ["n8n:1"], NOW) == OPEN
+    assert len(plans) == 4
+    for plan in plans:
+        assert "deliveries_open" in plan
