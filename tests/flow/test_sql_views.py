@@ -25,7 +25,8 @@ HOOKS = (
 )
 EVENTS = (
     'SELECT id, webhook_id, message_id, "from", "to", message_type, content, payload, status, attempt_count, '
-    "http_status, response, error, next_retry_at, created_at, delivered_at FROM whatsapp_webhook_events ORDER BY created_at;"
+    "http_status, response, error, next_retry_at, created_at, delivered_at "
+    "FROM whatsapp_webhook_events ORDER BY created_at;"
 )
 Ask = Callable[[str], list[dict[str, Any]]]
 
