@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -41,13 +42,18 @@ class GatewayProcess:
 
     async def start(self, *, wait: float = 20.0) -> None:
         """Start it and wait until it answers."""
+        process = self.spawn()
+        with trio.fail_after(wait):
+            while not await self._answers():
+                assert process.poll() is None, self.tail()
+                await trio.sleep(0.02)
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Start it, and wait for nothing."""
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "wagate", "serve", "--config", str(self.config)]
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment, cwd=self.folder)
-        with trio.fail_after(wait):
-            while not await self._answers():
-                assert self.process.poll() is None, self.tail()
-                await trio.sleep(0.02)
+        return self.process
 
     async def _answers(self) -> bool:
         try:
@@ -62,6 +68,14 @@ class GatewayProcess:
         assert self.process is not None
         self.process.kill()
         self.process.wait()
+
+    def kill_valkey(self) -> None:
+        """SIGKILL its embedded Valkey, whether the gateway lives or not."""
+        pid = self.valkey_pid
+        # The pid file outlives the server: by now the number may be somebody else's.
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            if pid is not None and str(self.folder).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
 
     async def stop(self, *, wait: float = 30.0) -> int:
         """SIGTERM; the exit code."""
@@ -90,9 +104,13 @@ class GatewayProcess:
             if self.process.poll() is None:
                 self.process.kill()
                 self.process.wait()
-        pid = self.valkey_pid
-        if pid is not None and Path(f"/proc/{pid}").exists():
-            os.kill(pid, signal.SIGKILL)
+        self.kill_valkey()
+
+
+async def register(server: GatewayProcess, url: str) -> None:
+    """A webhook for everything that comes in for the client ``default``."""
+    answer = await server.http.post("/api/webhooks/register", json={"phone_number": "*", "webhook_url": url})
+    assert answer.status_code == 201, answer.text
 
 
 def toml(port: int, tables: Mapping[str, Mapping[str, Any]]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wagate.clock import Clock
-from wagate.queue.queue import Queue
+from wagate.queue.queue import STEADY, Queue
 from wagate.queue.redis import RedisThread
 from wagate.queue.results import Ack, DeadWorker, Delay, Doorbell, Park, Pumped, Release, Take, Taken
 
@@ -136,6 +136,7 @@ async def test_what_a_dead_worker_held_goes_to_the_others_and_its_crashes_are_co
     await queue.enqueue([bell("a", "1")])
     for crashes in range(3):
         victim = Queue(redis, queue.name, clock=clock)
+        clock.offset += STEADY
         (taken,) = await take(victim)
         assert taken.crashes == crashes
         beats = await queue.workers()
@@ -145,6 +146,31 @@ async def test_what_a_dead_worker_held_goes_to_the_others_and_its_crashes_are_co
     assert taken.crashes == 3
     pumped = await queue.pump([Ack(key="a", token=taken.token, more=True)], want=1)
     assert pumped.taken[0].crashes == 0
+
+
+async def test_a_steady_worker_gets_one_suspect_at_a_time_and_no_other_is_counted_when_it_dies(
+    queue: Queue, redis: RedisThread, clock: Clock
+) -> None:
+    await queue.enqueue([bell(key, "1") for key in "abc"])
+    for _ in range(2):
+        await take(Queue(redis, queue.name, clock=clock))
+        await queue.release_all_workers(died=True)
+    await queue.enqueue([bell("fresh", "1")])
+    victim = Queue(redis, queue.name, clock=clock)
+    (fresh,) = await take(victim)
+    clock.offset += STEADY
+    (suspect,) = await take(victim)
+    assert (suspect.crashes, fresh.crashes) == (2, 0)
+    clock.offset += STEADY
+    assert await take(victim) == ()
+    await queue.release_all_workers(died=True)
+    crashes: dict[str, int] = {}
+    while len(crashes) < 4:
+        clock.offset += 1
+        for each in await take(queue):
+            crashes[each.key] = each.crashes
+            await queue.pump([Ack(key=each.key, token=each.token, more=False)], want=0)
+    assert crashes == {"a": 2, "b": 2, "c": 2, "fresh": 1} | {suspect.key: 3}
 
 
 async def test_a_worker_whose_heart_beat_since_keeps_its_keys(queue: Queue, redis: RedisThread, clock: Clock) -> None:

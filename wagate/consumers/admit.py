@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from wagate.consumers.settle import MOST_CRASHES, SUSPECT_CRASHES, in_doubt
+from wagate.consumers.settle import MOST_CRASHES, in_doubt
 from wagate.hooks.contracts import Handler
 from wagate.inbound.route import UNROUTED
 from wagate.storage.lanes import Head
@@ -43,8 +43,6 @@ class Go(msgspec.Struct, frozen=True, kw_only=True):
     """Try it."""
 
     head: Head
-    suspect: bool = False
-    """But with no other suspect beside it."""
 
 
 Admission: TypeAlias = Nothing | Early | Closed | Bury | Go
@@ -63,7 +61,7 @@ def admit(head: Head | None, handler: Handler | None, *, crashes: int, now: date
         return Closed(head=head, down=True, in_doubt=in_doubt(head.target) and not head.held)
     if head.next_retry_at is not None and not head.held and head.next_retry_at > now:
         return Early(seconds=(head.next_retry_at - now).total_seconds())
-    return Go(head=head, suspect=crashes >= SUSPECT_CRASHES)
+    return Go(head=head)
 
 
 def unrouted(head: Head) -> bool:

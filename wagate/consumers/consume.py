@@ -31,8 +31,6 @@ DATABASE_AWAY = 2.0
 """Seconds a key waits when its rows can't be read."""
 LAST_CALL = 5.0
 """Seconds that giving back may take at a stop."""
-QUARANTINE = 1.0
-"""Seconds a key waits while another one is suspected of killing workers."""
 UNREADABLE = 60.0
 """Seconds a key waits when reading it fails for a reason of its own."""
 
@@ -210,8 +208,6 @@ class Consumer:
             case Bury(head=head):
                 self._start(hand, partial(self._deliverer.bury, hand, head))
                 return True
-            case Go(suspect=True) if not self._pool.suspect(hand):
-                self._give_back(hand, Delay(key=key, token=token, after=QUARANTINE))
             case Go(head=head):
                 self._pool.found_open(hand.bucket)
                 self._start(hand, partial(self._deliverer.deliver, hand, head))

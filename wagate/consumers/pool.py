@@ -26,8 +26,6 @@ class Hand:
     """It was handed out anew: the queue forgot what it knew, more may wait than it says."""
     hurried: bool = False
     """Its row was changed by hand since it was loaded: look again instead of waiting."""
-    suspect: bool = False
-    """Workers died while they held it."""
 
 
 class Pool:
@@ -43,7 +41,6 @@ class Pool:
         self._shut: set[str] = set()
         self._permits: set[str] = set()
         self._probing: Counter[str] = Counter()
-        self._suspects = 0
         self._opened: dict[str, int] = {}
         self._openings = 0
 
@@ -70,14 +67,6 @@ class Pool:
         if hand := self._hands.get(key):
             hand.hurried = True
 
-    def suspect(self, hand: Hand) -> bool:
-        """Whether it may be tried now: one suspect at a time, so that no innocent one dies with it."""
-        if self._suspects:
-            return False
-        hand.suspect = True
-        self._suspects = 1
-        return True
-
     def known(self, taken: Taken) -> bool:
         """Whether the key is in hand already (the queue thought we were dead); then only its token is new."""
         hand = self._hands.get(taken.key)
@@ -98,7 +87,6 @@ class Pool:
 
     def drop(self, hand: Hand) -> None:
         """It is out of hand: what became of it is on its way to the queue."""
-        self._suspects -= hand.suspect
         del self._hands[hand.key]
         self._busy[hand.bucket] -= 1
         if not self._busy[hand.bucket]:
@@ -108,7 +96,6 @@ class Pool:
         """All is out of hand."""
         self._hands.clear()
         self._busy.clear()
-        self._suspects = 0
         self._probing.clear()
 
     def bucket(self, key: str) -> str:

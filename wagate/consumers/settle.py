@@ -27,10 +27,9 @@ BREAKER_FAILURES = 10
 """So many retryable failures in a row …"""
 BREAKER_SECONDS = 60.0
 """… within so long: the target counts as down."""
-MOST_CRASHES = 3
-"""Workers that may die while they hold a delivery before it is buried."""
-SUSPECT_CRASHES = 2
-"""From so many on it is tried with no other suspect beside it: one that is innocent is cleared, not buried."""
+MOST_CRASHES = 5
+"""Workers that may die while they hold a delivery before it is buried. From the second on the queue hands it out with
+no other suspect beside it, so three of them died with this one alone: a process killed now and then buries nobody."""
 BURIED = f"worker died {MOST_CRASHES} times while delivering this"
 
 

@@ -17,6 +17,10 @@ from wagate.queue.redis import RedisThread
 from wagate.queue.results import DeadWorker, Doorbell, Leased, Pumped, QueueStats, Result, Take
 from wagate.queue.wire import SLICE
 
+STEADY = 3.0
+"""Seconds a process must have lived before it takes a key that two dead ones held: else a process that ends again and
+again soon after its start, for whatever reason, would make the key look guilty."""
+
 
 class Queue:
     """One named queue on one Redis, and this process as one of its workers.
@@ -36,6 +40,7 @@ class Queue:
         """This process among the workers; a fresh name after every pump whose answer was lost."""
         self._redis = redis
         self._clock = clock
+        self._began = clock.monotonic()
         self._max_depth = max_depth
         self._lost: str | None = None  # the name under which a lost pump may have taken keys
         self._in_hand: dict[str, str] = {}  # key → token
@@ -63,8 +68,10 @@ class Queue:
         self._unsettled.update({(each.key, each.token): each for each in results})
         await self._go_on_after_loss()
         sent = tuple(self._unsettled.values())
+        steady = self._clock.monotonic() - self._began >= STEADY
+        arguments = wire.pump_arguments(sent, want, takes, suspects=steady)
         try:
-            answer = await self._run("pump", self._offset(), self.worker, *wire.pump_arguments(sent, want, takes))
+            answer = await self._run("pump", self._offset(), self.worker, *arguments)
         except BaseException:
             # Nobody knows whether it ran. A fresh name, for a late run would hand out keys behind our back.
             self._lost, self.worker = self.worker, _fresh_name()

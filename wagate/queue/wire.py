@@ -43,7 +43,7 @@ def words(result: Result) -> tuple[str | int, ...]:
             return "release", result.key, result.token, ""
 
 
-def pump_arguments(results: Sequence[Result], want: int, takes: Sequence[Take]) -> list[str | int]:
+def pump_arguments(results: Sequence[Result], want: int, takes: Sequence[Take], *, suspects: bool) -> list[str | int]:
     """What PUMP wants after the offset and the worker."""
     arguments: list[str | int] = [want, SLICE, TARGETS_REPORTED, len(takes)]
     for take in takes:
@@ -51,6 +51,7 @@ def pump_arguments(results: Sequence[Result], want: int, takes: Sequence[Take]) 
     arguments.append(len(results))
     for result in results:
         arguments += words(result)
+    arguments.append(int(suspects))
     return arguments
 
 

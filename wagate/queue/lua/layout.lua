@@ -23,7 +23,12 @@ local PARKED, PARKED_TARGETS, CRASHES = P .. 'parked:', P .. 'parkedtargets', P 
 local COUNTERS, PAUSED, PAUSED_KEYS = P .. 'counters', P .. 'paused', P .. 'pausedkeys'
 local WAKE, OVERFLOW, IDS, HELD = P .. 'wake', P .. 'overflow', P .. 'k:', P .. 'held:'
 local LEASE, UNKNOWN_ID = 'lease', '+'
+-- So many crashes make a key a suspect; a suspect that has to wait looks again after so many ms.
+local SUSPECT, ASIDE = 2, 50
 local call = redis.call
+
+-- Whether the worker may take no suspect: it holds one, or has just begun; nil: not known yet.
+local no_suspects
 
 local changes = {depth = 0, active = 0, leased = 0, parked = 0}
 
@@ -106,9 +111,21 @@ local function promote(now, limit)
   end
 end
 
+local function is_suspect(key)
+  return tonumber(call('HGET', CRASHES, key) or 0) >= SUSPECT
+end
+
+-- Whether a worker holds a suspect. It gets one at a time: if it dies, no innocent suspect is counted with the guilty one.
+local function holds_suspect(worker)
+  for _, key in ipairs(call('SMEMBERS', HELD .. worker)) do
+    if is_suspect(key) then return true end
+  end
+  return false
+end
+
 -- Pop up to `want` keys from a list of keys in `state`; hand each out under a new token, unless it is paused.
 -- With a lease the key comes back by itself at `lease_end`; else it is remembered as held.
-local function hand_out(list, state, want, worker, lease_end, taken)
+local function hand_out(list, state, want, worker, lease_end, taken, now)
   local tries = want + 100
   while want > 0 and tries > 0 do
     tries = tries - 1
@@ -116,8 +133,13 @@ local function hand_out(list, state, want, worker, lease_end, taken)
     if not key then return end
     if call('HGET', STATE, key) == state then
       if state == 'parked' then change('parked', -1) end
+      local suspect = worker ~= LEASE and is_suspect(key)
+      if suspect and no_suspects == nil then no_suspects = holds_suspect(worker) end
       if call('SISMEMBER', PAUSED_KEYS, key) == 1 then
         call('HSET', STATE, key, 'paused')
+      elseif suspect and no_suspects then
+        call('HSET', STATE, key, 'backoff')
+        call('ZADD', DUE, now + ASIDE, key)
       else
         local token = call('HINCRBY', COUNTERS, 'token', 1)
         if token == 1 then
@@ -136,7 +158,7 @@ local function hand_out(list, state, want, worker, lease_end, taken)
         end
         local crashes = tonumber(call('HGET', CRASHES, key) or 0)
         taken[#taken + 1] = {key, call('LINDEX', IDS .. key, 0) or '', token, crashes}
-        want = want - 1
+        want, no_suspects = want - 1, suspect or no_suspects
       end
     end
   end

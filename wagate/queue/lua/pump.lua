@@ -1,10 +1,12 @@
 -- PUMP: heartbeat, results, promotion, handing out; the one round trip of a worker.
 -- ARGV: offset ms, worker, want, most due keys promoted, most parked targets reported,
 --       n, n * (target, most keys), m, m * (verb, key, token, argument)
+--       1 when suspects may be handed out: a process that ends soon after its start shall not count against them
 --       verb ack (argument 1: the tables know more), delay (ms from now), park (target), release ('')
 -- Answers: indices (from 0) of results that did not count, taken (key, id, token, crashes), ms to the next due key or -1,
 --          depth, overflow, ready keys left, paused, parked (target, keys)
 even_when_out_of_memory()
+if ARGV[#ARGV] == '0' then no_suspects = true end
 local now, worker, want = now_ms(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 call('HINCRBY', WORKERS, worker, 1)
 
@@ -22,10 +24,10 @@ local paused = call('EXISTS', PAUSED)
 if paused == 0 then
   for n = 0, takes - 1 do
     local target = ARGV[7 + 2 * n]
-    hand_out(PARKED .. target, 'parked', tonumber(ARGV[8 + 2 * n]), worker, nil, taken)
+    hand_out(PARKED .. target, 'parked', tonumber(ARGV[8 + 2 * n]), worker, nil, taken, now)
     if call('EXISTS', PARKED .. target) == 0 then call('ZREM', PARKED_TARGETS, target) end
   end
-  hand_out(READY, 'ready', want, worker, nil, taken)
+  hand_out(READY, 'ready', want, worker, nil, taken, now)
 end
 
 local parked, most = {}, tonumber(ARGV[5])

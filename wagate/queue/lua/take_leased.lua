@@ -3,7 +3,7 @@
 local now, taken = now_ms(ARGV[1]), {}
 promote(now, ARGV[4])
 if call('EXISTS', PAUSED) == 0 then
-  hand_out(READY, 'ready', tonumber(ARGV[2]), LEASE, now + ARGV[3], taken)
+  hand_out(READY, 'ready', tonumber(ARGV[2]), LEASE, now + ARGV[3], taken, now)
 end
 close()
 return {taken, next_due(now)}
