@@ -44,7 +44,7 @@ class GatewayProcess:
         """Start it and wait until it answers."""
         process = self.spawn()
         with trio.fail_after(wait):
-            while not await self._answers():
+            while not await self.answers():
                 assert process.poll() is None, self.tail()
                 await trio.sleep(0.02)
 
@@ -55,7 +55,8 @@ class GatewayProcess:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment, cwd=self.folder)
         return self.process
 
-    async def _answers(self) -> bool:
+    async def answers(self) -> bool:
+        """Whether something listens on its port."""
         try:
             stream = await trio.open_tcp_stream("127.0.0.1", self.port)
         except OSError:
@@ -85,10 +86,21 @@ class GatewayProcess:
             return await trio.to_thread.run_sync(self.process.wait, abandon_on_cancel=True)
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self.process is not None
+        return self.process.pid
+
+    @property
     def valkey_pid(self) -> int | None:
         """Process id of the embedded Valkey, from its pid file."""
         files = list(self.folder.glob("data/valkey/*.pid"))
         return int(files[0].read_text()) if files and files[0].read_text().strip() else None
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """Its log lines of one kind."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == event]
 
     def tail(self, lines: int = 40) -> str:
         """The end of its log."""

@@ -1,0 +1,133 @@
+"""One data folder: one gateway and one Valkey at a time, whatever was killed; and a disk that takes no more."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+import trio
+
+from tests.gateway import GatewayProcess, gateway, register
+from tests.proof import assert_explained, assert_in_order, given_up, repeated, until_delivered
+from tests.provider import Provider
+from tests.sink import https_sink
+
+pytestmark = pytest.mark.slow
+
+IN_FLIGHT = 64
+"""Deliveries at once: the default of ``queue.concurrency``."""
+
+
+async def test_a_second_gateway_on_the_same_folder_is_refused_and_told_who_holds_it() -> None:
+    async with gateway() as server:
+        refused = await another(server)
+        assert refused.returncode == 1
+        said = refused.stderr.decode()
+        assert said.count("\n") == 1, said
+        assert f"{server.folder}/data is in use" in said
+        assert f"process {server.pid}" in said
+        assert f"port {server.port}" in said
+        assert (await server.http.get("/ping")).status_code == 200
+
+
+async def test_of_several_gateways_started_at_once_on_one_folder_one_serves() -> None:
+    async with gateway(start=False) as server:
+        results: list[subprocess.CompletedProcess[bytes]] = []
+
+        async def start_another() -> None:
+            results.append(await another(server))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(start_another)
+            with trio.fail_after(30):
+                while len(results) < 2:
+                    await trio.sleep(0.05)
+            assert [each.returncode for each in results] == [1, 1]
+            with trio.fail_after(20):
+                while not await server.answers():
+                    await trio.sleep(0.05)
+            assert len(servers_of(server)) == 1
+            assert len(results) == 2
+            nursery.cancel_scope.cancel()
+
+
+async def test_the_valkey_of_a_killed_gateway_is_taken_over() -> None:
+    async with gateway() as server:
+        [survivor] = servers_of(server)
+        for _ in range(3):
+            server.kill()
+            assert servers_of(server) == [survivor], "nobody stopped it"
+            await server.start()
+            assert servers_of(server) == [survivor], "never two"
+        assert await server.stop() == 0
+        assert servers_of(server) == []
+
+
+async def test_a_hung_valkey_of_a_killed_gateway_is_replaced() -> None:
+    async with gateway() as server:
+        [survivor] = servers_of(server)
+        server.kill()
+        os.kill(survivor, signal.SIGSTOP)
+        await server.start(wait=30)
+        [fresh] = servers_of(server)
+        assert fresh != survivor
+
+
+async def test_a_full_disk_is_answered_503_and_loses_nothing_that_was_answered_2xx() -> None:
+    async with https_sink(delay=0.02) as sink, gateway(ca_file=sink.ca_file) as server:
+        await register(server, sink.url)
+        provider = Provider(server, chats=40, at_least=20)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(provider.send)
+            await provider.until_accepted(100)
+            await until_full(server, provider)
+            give_room(server)
+            await provider.until_accepted(provider.accepted + 200)
+            await until_full(server, provider)
+            killed_at = trio.current_time()
+            server.kill()
+            await server.start()
+            provider.finish()
+        await until_delivered(sink, provider, 60)
+        assert await given_up(server) == []
+    assert set(provider.refused) == {503}
+    assert_in_order(sink, provider.chats)
+    assert_explained(repeated(sink), [killed_at], IN_FLIGHT)
+
+
+async def until_full(server: GatewayProcess, provider: Provider) -> None:
+    """Let no file of the gateway grow by more than 64 KiB beyond its database's log, and wait until it feels that."""
+    log = server.folder / "data" / "wagate.db-wal"
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (log.stat().st_size + 65536, resource.RLIM_INFINITY))
+    before = provider.refused[503]
+    with trio.fail_after(30):
+        while provider.refused[503] < before + 10:
+            await provider.answered.wait()
+    body = {"from": "15550000000", "message": "no room", "tenant_id": "default"}
+    answer = await server.http.post("/webhook/inbound", json=body)
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0
+    assert answer.json()["detail"] == "the database can take no more right now; nothing was stored, send it again"
+
+
+def give_room(server: GatewayProcess) -> None:
+    """The disk has room again."""
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+async def another(server: GatewayProcess) -> subprocess.CompletedProcess[bytes]:
+    """Run ``wagate serve`` on the same configuration until it ends (or is cancelled)."""
+    command = [sys.executable, "-m", "wagate", "serve", "--config", str(server.config)]
+    return await trio.run_process(command, check=False, capture_stdout=True, capture_stderr=True)
+
+
+def servers_of(server: GatewayProcess) -> list[int]:
+    """Process ids of all Valkeys on the gateway's folder."""
+    config = str(server.folder / "data" / "valkey" / "valkey.conf")
+    return [each.pid for each in psutil.process_iter(["cmdline"]) if config in (each.info["cmdline"] or [])]

@@ -1,0 +1,74 @@
+"""What only the queue forgets, and what a stop in good order leaves: nothing lost, nothing swapped, nothing twice."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import redis
+import trio
+
+from tests.gateway import GatewayProcess, gateway, register
+from tests.proof import assert_in_order, fails_at_first, given_up, repeated, until_delivered
+from tests.provider import Provider
+from tests.sink import https_sink
+from wagate.queue.place import open_place
+
+pytestmark = pytest.mark.slow
+
+DRAIN = 20.0
+"""Seconds a stop may wait for work in flight: the default of ``server.drain``."""
+
+
+async def test_flushall_in_mid_flight_loses_nothing_swaps_nothing_and_sends_nothing_twice() -> None:
+    async with https_sink(fails_at_first(every=20), delay=0.02) as sink, gateway(ca_file=sink.ca_file) as server:
+        await register(server, sink.url)
+        provider = Provider(server, chats=60, at_least=20)
+        flushed_with_work = 0
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(provider.send)
+            for _ in range(10):
+                await trio.sleep(random.uniform(0.2, 0.8))
+                flushed_with_work += await trio.to_thread.run_sync(flush_all, server) > 0
+            provider.finish()
+        await until_delivered(sink, provider, 60)
+        assert await given_up(server) == []
+    assert flushed_with_work >= 5, "there was something to forget"
+    assert_in_order(sink, provider.chats)
+    assert repeated(sink) == []
+    assert provider.accepted >= 1200
+    assert not provider.refused
+    assert provider.unanswered == 0, "the door never noticed"
+
+
+async def test_stops_under_load_are_in_good_order_and_nothing_is_sent_twice() -> None:
+    async with https_sink(fails_at_first(every=20), delay=0.1) as sink, gateway(ca_file=sink.ca_file) as server:
+        await register(server, sink.url)
+        provider = Provider(server, chats=100, at_least=10)
+        in_flight = []
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(provider.send)
+            for _ in range(4):
+                await trio.sleep(random.uniform(0.8, 1.6))
+                in_flight.append(sink.running)
+                began = trio.current_time()
+                assert await server.stop() == 0, server.tail()
+                assert trio.current_time() - began < DRAIN
+                await server.start()
+            provider.finish()
+        await until_delivered(sink, provider, 60)
+        assert await given_up(server) == []
+    assert max(in_flight) > 10, "stopped in mid-flight"
+    assert_in_order(sink, provider.chats)
+    assert repeated(sink) == []
+    assert provider.accepted >= 1000
+    assert not provider.refused
+
+
+def flush_all(server: GatewayProcess) -> int:
+    """Make the embedded Valkey forget everything; how many keys there were."""
+    place = open_place(server.folder / "data")
+    with redis.Redis(unix_socket_path=str(place.socket)) as connection:
+        keys = int(connection.dbsize())
+        connection.flushall()
+        return keys

@@ -1,0 +1,91 @@
+"""Two processes on one Valkey and one PostgreSQL database: they share the work, and one outlives the other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.gateway import GatewayProcess, gateway, register
+from tests.proof import assert_explained, assert_in_order, given_up, repeated, text_of, until_delivered
+from tests.provider import Provider
+from tests.sink import Sink, https_sink
+from tests.valkey import external_valkey
+
+pytestmark = pytest.mark.slow
+pytest_plugins = ("tests.databases",)
+
+LEASE = 3.0
+IN_FLIGHT = 64
+"""Deliveries at once in one process: the default of ``queue.concurrency``."""
+
+
+@asynccontextmanager
+async def two_gateways(database: str, ca_file: Path) -> AsyncIterator[tuple[GatewayProcess, GatewayProcess]]:
+    """Each with its own folder and port; Valkey, database and secrets are shared."""
+    with external_valkey() as queue:
+        tables = {
+            "database": {"url": database},
+            "redis": {"url": queue},
+            "queue": {"lease": f"{LEASE:g}s"},
+            "auth": {"secret_key": "a passphrase that both know"},
+        }
+        async with AsyncExitStack() as stack:
+            a = await stack.enter_async_context(gateway(tables, ca_file=ca_file))
+            yield a, await stack.enter_async_context(gateway(tables, ca_file=ca_file))
+
+
+async def test_when_one_of_two_dies_for_good_the_other_delivers_everything_in_order(postgres_url: str) -> None:
+    async with https_sink(delay=0.05) as sink, two_gateways(postgres_url, sink.ca_file) as (a, b):
+        await register(a, sink.url)
+        await until_noticed(b, sink)
+        provider = Provider(a, b, chats=60, at_least=25)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(provider.send)
+            await provider.until_accepted(500)
+            killed_at = trio.current_time()
+            a.kill()
+            await trio.sleep(2 * LEASE)
+            provider.finish()
+        await until_delivered(sink, provider, 60)
+        assert await given_up(b) == []
+        took_over = b.logged("worker died")
+    twice = repeated(sink)
+    stood_still = longest_wait(sink, killed_at)
+    print(f"\n{provider.accepted} accepted, {len(twice)} duplicates, taken over after {stood_still:.1f} s")
+    assert_in_order(sink, provider.chats)
+    assert_explained(twice, [killed_at], IN_FLIGHT)
+    assert set(provider.refused) <= {503}
+    assert [line["keys"] > 0 for line in took_over] == [True], "it held chats when it died"
+    assert stood_still < 2 * LEASE + 2, "within a lease, and the time to notice"
+
+
+async def test_a_webhook_registered_at_one_process_is_known_to_the_other(postgres_url: str) -> None:
+    async with https_sink() as sink, two_gateways(postgres_url, sink.ca_file) as (a, b):
+        await register(a, sink.url)
+        began = trio.current_time()
+        await until_noticed(b, sink)
+        assert trio.current_time() - began < 2.5
+
+
+async def until_noticed(server: GatewayProcess, sink: Sink) -> None:
+    """Have messages come in until one is delivered."""
+    with trio.fail_after(10):
+        while not sink.accepted:
+            body = {"from": "15550000000", "message": "999:0000", "tenant_id": "default"}
+            answer = await server.http.post("/webhook/inbound", json=body)
+            assert answer.status_code == 202, answer.text
+            with trio.move_on_after(0.2):
+                await sink.changed.wait()
+
+
+def longest_wait(sink: Sink, since: float) -> float:
+    """Of the chats that went on after a moment: seconds until the last of them did."""
+    first: dict[str, float] = {}
+    for got in sink.accepted:
+        if got.at > since:
+            first.setdefault(text_of(got).partition(":")[0], got.at - since)
+    return max(first.values())
