@@ -102,9 +102,8 @@ async def test_a_full_disk_is_answered_503_and_loses_nothing_that_was_answered_2
 
 
 async def until_full(server: GatewayProcess, provider: Provider) -> None:
-    """Let no file of the gateway grow by more than 64 KiB beyond its database's log, and wait until it feels that."""
-    log = server.folder / "data" / "wagate.db-wal"
-    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (log.stat().st_size + 65536, resource.RLIM_INFINITY))
+    """Let no file of the gateway grow, neither its database nor its log, and wait until it feels that."""
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
     before = provider.refused[503]
     with trio.fail_after(30):
         while provider.refused[503] < before + 10:
