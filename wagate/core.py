@@ -86,7 +86,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
             registry=registry,
             concurrency=config.queue.concurrency,
             max_depth=config.queue.max_depth,
-            drain=config.server.drain,
+            drain=config.server.drain / 2,
             wake_url=config.redis.url or None,
         )
     )
