@@ -220,8 +220,18 @@ class World:
             while True:
                 detail = await self.row(delivery_id)
                 if word(detail) in words:
-                    return detail
+                    break
                 await self._a_moment()
+        if word(detail) == "waiting":
+            await self._told(detail)
+        return detail
+
+    async def _told(self, detail: DeliveryDetail) -> None:
+        """Until the queue was told how long it waits: a clock that is set forward before that would be added to it."""
+        if self.consumers is not None:
+            lane = f"|{detail.delivery.chat}"
+            pool, consumer = self.consumers._pool, self.consumers._consumer
+            await self.until(lambda: not consumer._results and not any(key.endswith(lane) for key in pool._hands))
 
     async def attempts(self, delivery_id: str, count: int) -> DeliveryDetail:
         """Until a delivery has so many attempts on record, and the queue was told: it waits for the next one."""

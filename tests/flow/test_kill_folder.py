@@ -94,7 +94,7 @@ async def test_a_full_disk_is_answered_503_and_loses_nothing_that_was_answered_2
             server.kill()
             await server.start()
             provider.finish()
-        await until_delivered(sink, provider, 60)
+        await until_delivered(sink, provider, 150)
         assert await given_up(server) == []
     assert set(provider.refused) == {503}
     assert_in_order(sink, provider.chats)

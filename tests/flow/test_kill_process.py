@@ -24,7 +24,7 @@ IN_FLIGHT = 64
 async def test_twenty_eight_kills_under_load_lose_nothing_and_swap_nothing() -> None:
     async with https_sink(fails_at_first(every=20), delay=0.02) as sink, gateway(ca_file=sink.ca_file) as server:
         await register(server, sink.url)
-        provider = Provider(server, chats=CHATS, at_least=AT_LEAST)
+        provider = Provider(server, chats=CHATS, at_least=AT_LEAST, pause=(0.0, 0.5))
         kills: list[float] = []
         async with trio.open_nursery() as nursery:
             nursery.start_soon(provider.send)
@@ -33,7 +33,7 @@ async def test_twenty_eight_kills_under_load_lose_nothing_and_swap_nothing() -> 
                 await kill_somehow(server, number, kills)
                 await server.start()
             provider.finish()
-        await until_delivered(sink, provider, 60)
+        await until_delivered(sink, provider, 150)
         assert await given_up(server) == []
     twice = repeated(sink)
     print(

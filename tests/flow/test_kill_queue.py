@@ -23,7 +23,7 @@ DRAIN = 20.0
 async def test_flushall_in_mid_flight_loses_nothing_swaps_nothing_and_sends_nothing_twice() -> None:
     async with https_sink(fails_at_first(every=20), delay=0.02) as sink, gateway(ca_file=sink.ca_file) as server:
         await register(server, sink.url)
-        provider = Provider(server, chats=60, at_least=20)
+        provider = Provider(server, chats=60, at_least=20, pause=(0.0, 0.5))
         flushed_with_work = 0
         async with trio.open_nursery() as nursery:
             nursery.start_soon(provider.send)
@@ -31,7 +31,7 @@ async def test_flushall_in_mid_flight_loses_nothing_swaps_nothing_and_sends_noth
                 await trio.sleep(random.uniform(0.2, 0.8))
                 flushed_with_work += await trio.to_thread.run_sync(flush_all, server) > 0
             provider.finish()
-        await until_delivered(sink, provider, 60)
+        await until_delivered(sink, provider, 150)
         assert await given_up(server) == []
     assert flushed_with_work >= 5, "there was something to forget"
     assert_in_order(sink, provider.chats)
@@ -42,9 +42,9 @@ async def test_flushall_in_mid_flight_loses_nothing_swaps_nothing_and_sends_noth
 
 
 async def test_stops_under_load_are_in_good_order_and_nothing_is_sent_twice() -> None:
-    async with https_sink(fails_at_first(every=20), delay=0.1) as sink, gateway(ca_file=sink.ca_file) as server:
+    async with https_sink(fails_at_first(every=20), delay=0.3) as sink, gateway(ca_file=sink.ca_file) as server:
         await register(server, sink.url)
-        provider = Provider(server, chats=100, at_least=10)
+        provider = Provider(server, chats=100, at_least=10, pause=(0.0, 0.5))
         in_flight = []
         async with trio.open_nursery() as nursery:
             nursery.start_soon(provider.send)
@@ -56,9 +56,9 @@ async def test_stops_under_load_are_in_good_order_and_nothing_is_sent_twice() ->
                 assert trio.current_time() - began < DRAIN
                 await server.start()
             provider.finish()
-        await until_delivered(sink, provider, 60)
+        await until_delivered(sink, provider, 150)
         assert await given_up(server) == []
-    assert max(in_flight) > 10, "stopped in mid-flight"
+    assert min(in_flight) > 0, "stopped in mid-flight"
     assert_in_order(sink, provider.chats)
     assert repeated(sink) == []
     assert provider.accepted >= 1000

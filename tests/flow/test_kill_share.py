@@ -50,7 +50,7 @@ async def test_when_one_of_two_dies_for_good_the_other_delivers_everything_in_or
             a.kill()
             await trio.sleep(2 * LEASE)
             provider.finish()
-        await until_delivered(sink, provider, 60)
+        await until_delivered(sink, provider, 150)
         assert await given_up(b) == []
         took_over = b.logged("worker died")
     twice = repeated(sink)
