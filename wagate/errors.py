@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 
@@ -160,3 +162,63 @@ class Reject(DeliveryError):  # noqa: N818  (a verb of the plugin API)
     ) -> None:
         super().__init__(reason, http_status=http_status, response=response)
         self.disable = disable
+
+
+class SendError(WagateError):
+    """A provider did not send a message; which subclass says what is certain. ``reason`` is plain, for the caller."""
+
+    def __init__(
+        self, reason: str, *, code: str = "", http_status: int | None = None, response: str | None = None
+    ) -> None:
+        """``code`` is the provider's own error code; ``response`` the first part of its answer, without secrets."""
+        super().__init__(reason)
+        self.reason = reason
+        self.code = code
+        self.http_status = http_status
+        self.response = response
+
+
+class NotSentError(SendError):
+    """Certainly not sent, and may succeed later: at the provider's ``after`` seconds if given, else by the schedule.
+
+    ``slow`` says what must slow down: "chat" (this pair of numbers), "account" (the whole number), "" nothing. A
+    message that is only slowed down spends no attempt.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        after: float | None = None,
+        slow: Literal["", "chat", "account"] = "",
+        code: str = "",
+        http_status: int | None = None,
+        response: str | None = None,
+    ) -> None:
+        super().__init__(reason, code=code, http_status=http_status, response=response)
+        self.after = after
+        self.slow = slow
+
+
+class SendRefusedError(SendError):
+    """Never will be sent as it is: wrong recipient, wrong content, outside the 24 h window (``window``)."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        window: bool = False,
+        code: str = "",
+        http_status: int | None = None,
+        response: str | None = None,
+    ) -> None:
+        super().__init__(reason, code=code, http_status=http_status, response=response)
+        self.window = window
+
+
+class AccountStoppedError(SendError):
+    """Certainly not sent, and nothing of this account will be until somebody acts: wrong token, blocked, unpaid."""
+
+
+class OutcomeUnknownError(SendError):
+    """May have been sent or not: the request left, and no answer that says so came back."""

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from wagate.events import NewEvent
-from wagate.inbound.jsonbody import read_json
 from wagate.inbound.session_events import parse_session
+from wagate.parsing.jsonbody import read_json
 
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "samples" / "wwebjs"
 THEM, GROUP = "5511999990000@c.us", "120363041234567890@g.us"

@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from phonenumbers.phonenumberutil import SUPPORTED_REGIONS
 
-from wagate.inbound.chats import chat_key, digits_of, is_group
+from wagate.parsing.chats import chat_key, digits_of, is_group
 
 
 @pytest.mark.parametrize(

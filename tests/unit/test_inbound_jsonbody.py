@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wagate.errors import BadRequestError
-from wagate.inbound.jsonbody import MAX_DEPTH, read_json, read_object
+from wagate.parsing.jsonbody import MAX_DEPTH, read_json, read_object
 
 
 def refused(body: bytes) -> BadRequestError:

@@ -17,7 +17,7 @@ from wagate.cli.errors import CommandError
 from wagate.clock import Clock
 from wagate.config import Config
 from wagate.config.secrets import make_folder, new_token
-from wagate.inbound.chats import chat_key, digits_of
+from wagate.parsing.chats import chat_key, digits_of
 from wagate.storage import clients
 from wagate.storage.database import FILE, open_database
 from wagate.storage.listing import DeliveryFilter, get_delivery, list_deliveries

@@ -73,6 +73,12 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's own item; None: the raw body of the whole request."""
     session: SessionChange | None = None
     """How this changes its account's session state, in the same commit."""
+    number: str = ""
+    """The provider's own id of the number on our side, when one webhook URL carries several; '' the account's own."""
+    reference: str = ""
+    """Our own id of the message that this is about, when the provider carries it back."""
+    aliases: tuple[str, ...] = ()
+    """Other keys of the same person as ``sender``: phone, LID, business-scoped id, in the form of ``chat``."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

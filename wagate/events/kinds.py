@@ -20,6 +20,8 @@ WEBHOOK_FAILING = "webhook.failing"
 WEBHOOK_DISABLED = "webhook.disabled"
 WEBHOOK_TEST = "webhook.test"
 UNKNOWN = "unknown"
+MESSAGE_SEND = "message.send"
+"""A message on its way out: for the sender of its account alone, so not among `EVENT_KINDS`."""
 GROUP_PREFIX = "group."
 
 EVENT_KINDS = frozenset(

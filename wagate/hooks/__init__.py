@@ -2,6 +2,28 @@
 
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import AccountView, ClientView, Delivery, Handler, Identity, Receipt, Target, Task
+from wagate.hooks.messages import (
+    MEDIA_TYPES,
+    MESSAGE_TYPES,
+    MessageView,
+    OutFile,
+    OutLocation,
+    OutMedia,
+    OutMessage,
+    OutReaction,
+    Sent,
+    Signal,
+)
+from wagate.hooks.providers import (
+    Finding,
+    InboundRequest,
+    MediaRequest,
+    Outgoing,
+    Provider,
+    ProviderAccount,
+    SendLimits,
+    WebhookAnswer,
+)
 from wagate.hooks.routes import endpoint
 from wagate.hooks.specs import hookimpl
 from wagate.hooks.units import Duration, Rate, Size
@@ -17,6 +39,8 @@ from wagate.hooks.views import (
 )
 
 __all__ = [
+    "MEDIA_TYPES",
+    "MESSAGE_TYPES",
     "AccountView",
     "AttemptView",
     "ClientView",
@@ -26,17 +50,33 @@ __all__ = [
     "Endpoint",
     "EndpointChange",
     "EndpointSecret",
+    "Finding",
     "Handler",
     "Identity",
+    "InboundRequest",
     "Job",
+    "MediaRequest",
+    "MessageView",
     "NewEndpoint",
+    "OutFile",
+    "OutLocation",
+    "OutMedia",
+    "OutMessage",
+    "OutReaction",
+    "Outgoing",
     "Page",
     "PluginContext",
+    "Provider",
+    "ProviderAccount",
     "Rate",
     "Receipt",
+    "SendLimits",
+    "Sent",
+    "Signal",
     "Size",
     "Target",
     "Task",
+    "WebhookAnswer",
     "endpoint",
     "hookimpl",
 ]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
 from wagate.clock import Clock
-from wagate.events import NewEvent
+from wagate.events import Event, NewEvent
 from wagate.hooks.contracts import AccountView, ClientView, Identity, Target
+from wagate.hooks.messages import MessageView, OutMedia, OutMessage, Signal
 from wagate.hooks.views import DeliveryView, Endpoint, EndpointChange, Job, NewEndpoint, Page
 
 if TYPE_CHECKING:
@@ -164,6 +166,92 @@ class Emit(Protocol):
         self, event: NewEvent, *, client_id: int, account: str = "", only: Sequence[Target] | None = None
     ) -> str:
         """Stored and committed when this returns; the event's id. ``only``: just to these targets of this plugin."""
+
+
+class Messages(Protocol):
+    """Out to WhatsApp: what the plugin submits is stored, queued behind its chat, and followed up."""
+
+    async def send(
+        self,
+        message: OutMessage,
+        *,
+        client_id: int,
+        account: str | None = None,
+        job_id: str | None = None,
+        key: str = "",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> MessageView:
+        """Submit a message; it is committed when this returns.
+
+        ``account`` None: the chat's own, else one chosen by weight. ``key``: the same key of this plugin gives the same
+        message, for ever. ``metadata`` comes back in ``extra`` of the message's events.
+
+        Raises:
+            NotFoundError: no such account of this client.
+            UnprocessableError: the provider can't do this; it names provider and ability.
+        """
+
+    async def wait(self, message_id: str, *, client_id: int | None, seconds: float) -> MessageView:
+        """The message, as soon as it is sent, failed or unknown, or when the seconds are over. NotFoundError."""
+
+    async def get(self, message_id: str, *, client_id: int | None) -> MessageView:
+        """One message by our id. NotFoundError."""
+
+    async def page(
+        self,
+        *,
+        client_id: int | None,
+        limit: int,
+        cursor: str | None,
+        account: str | None = None,
+        chat: str | None = None,
+        status: str | None = None,
+        message_id: str | None = None,
+    ) -> Page[MessageView]:
+        """A page of messages, newest first; ``message_id`` is the provider's."""
+
+    async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
+        """Mark as seen, show or end typing; at once, not stored.
+
+        Raises:
+            NotFoundError, UnprocessableError: as `send`.
+            SendError: the provider did not take it.
+        """
+
+
+class MediaFile(Protocol):
+    """A file that we hold, open for reading."""
+
+    mimetype: str
+    filename: str
+    size: int
+    path: Path
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Its bytes, 64 KiB at a time, read outside the event loop."""
+
+
+class MediaStore(Protocol):
+    """Files that came with messages, and files to send. Never held whole in memory."""
+
+    def url(self, event: Event) -> str | None:
+        """Where anyone can fetch the event's file for a while: signed, on ``server.public_url``; None when it has none.
+
+        Equal for equal events over a day, so that a retried delivery has the same body. Without ``public_url`` it is
+        a path that begins with ``/``.
+        """
+
+    async def open(self, event: Event, *, patience: float = 30.0) -> MediaFile:
+        """The event's file, fetched from the provider first if need be.
+
+        Raises:
+            NotFoundError: it has none, or it is gone. UnavailableError: not fetched within ``patience`` seconds.
+        """
+
+    async def keep(
+        self, chunks: AsyncIterator[bytes], *, client_id: int, filename: str = "", mimetype: str = ""
+    ) -> OutMedia:
+        """Take in a file to send; its type is sniffed when it is not told. TooLargeError."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,8 @@
-"""The hooks. Each is called once, at start, and is synchronous; what it returns may be async."""
+"""The hooks: synchronous; all but ``choose_account`` are called once, at start, and what they return may be async."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     import typer
 
     from wagate.hooks.context import PluginContext
-    from wagate.hooks.contracts import Handler, Task
+    from wagate.hooks.contracts import AccountView, Handler, Task
+    from wagate.hooks.messages import OutMessage
+    from wagate.hooks.providers import Provider
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 PROJECT = "wagate"
-"""Name of pluggy's project and of the entry point group."""
+"""Name of pluggy's project and of the entry point group of connectors: each is on when its table is there."""
+PROVIDERS = "wagate.providers"
+"""The entry point group of providers: each that is installed is available."""
 
 _spec = pluggy.HookspecMarker(PROJECT)
 _impl = pluggy.HookimplMarker(PROJECT)
@@ -42,12 +46,23 @@ class Hooks:
         """Handlers of events: push (we call the target) or pull (somebody takes jobs)."""
 
     @_spec
+    def register_providers(self, context: PluginContext) -> Iterable[Provider]:  # type: ignore[empty-body]
+        """Ways to WhatsApp; an account names one in ``provider``."""
+
+    @_spec
     def register_routes(self, context: PluginContext) -> Iterable[quart.Blueprint]:  # type: ignore[empty-body]
         """HTTP routes; under ``/plugins/<name>/`` unless the blueprint names its own prefix."""
 
     @_spec
     def register_tasks(self, context: PluginContext) -> Iterable[Task]:  # type: ignore[empty-body]
         """Long-running tasks, restarted with backoff."""
+
+    @_spec(firstresult=True)
+    def choose_account(self, message: OutMessage, accounts: Sequence[AccountView]) -> str | None:
+        """The name of the account that sends this message, or None to leave it to the next plugin or to the core.
+
+        Called for every message that names no account, when its client has several; quick, and without side effects.
+        """
 
     @_spec
     def register_commands(self) -> Iterable[typer.Typer]:  # type: ignore[empty-body]

@@ -9,8 +9,8 @@ import msgspec
 
 from wagate.errors import BadRequestError, FieldError, UnprocessableError
 from wagate.events import Media, NewEvent, kinds
-from wagate.inbound.chats import USER, chat_key
-from wagate.inbound.fields import first_text, identifier, instant, mapping, whole
+from wagate.parsing.chats import USER, chat_key
+from wagate.parsing.fields import first_text, identifier, instant, mapping, whole
 
 MEDIA_TYPES = ("image", "video", "audio", "voice", "document", "sticker")
 OTHER_TYPES = ("location", "contacts", "reaction", "template", "interactive", "button", "order", "poll")

@@ -10,21 +10,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from wagate.events import NewEvent, kinds
-from wagate.inbound.chats import chat_key
-from wagate.inbound.fields import fingerprint, first_text, identifier, instant, mapping, whole, wrong
+from wagate.events.acks import STATUS_OF, ack_extra
 from wagate.inbound.session_hook import SessionHook
 from wagate.inbound.session_media import inline_file
 from wagate.inbound.session_messages import message_event, message_key, wid
+from wagate.parsing.chats import chat_key
+from wagate.parsing.fields import fingerprint, first_text, identifier, instant, mapping, whole, wrong
 
-# whatsapp-web.js MessageAck, WAHA's ackName, and our word for it.
-_ACKS = {
-    -1: ("ERROR", "failed"),
-    0: ("PENDING", "pending"),
-    1: ("SERVER", "sent"),
-    2: ("DEVICE", "delivered"),
-    3: ("READ", "read"),
-    4: ("PLAYED", "played"),
-}
+_NEW_ACK = {"ackName": "UNKNOWN", "status": "unknown"}
 _CALL_FIELDS = frozenset({"id", "from", "peerJid", "isVideo"})
 _REACTION_FIELDS = frozenset({"msgId", "reaction", "senderId"})
 
@@ -50,13 +43,12 @@ def acked(hook: SessionHook) -> NewEvent:
     ack = None if isinstance(given, str) else whole(given)
     if ack is None:
         raise wrong(hook.at("ack"), "must be a number from -1 to 4")
-    name, status = _ACKS.get(ack, ("UNKNOWN", "unknown"))
     return replace(
         _about(hook, found),
         kind=kinds.MESSAGE_ACK,
         variant=str(ack),
         type="ack",
-        extra={"ack": ack, "ackName": name, "status": status},
+        extra=ack_extra(STATUS_OF[ack]) if ack in STATUS_OF else _NEW_ACK | {"ack": ack},
     )
 
 

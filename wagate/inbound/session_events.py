@@ -12,7 +12,6 @@ import msgspec
 
 from wagate.events import NewEvent, SessionChange, kinds
 from wagate.inbound import sessions
-from wagate.inbound.fields import first_text, shortened, whole, wrong
 from wagate.inbound.session_activity import (
     acked,
     call,
@@ -25,6 +24,7 @@ from wagate.inbound.session_activity import (
     revoked,
 )
 from wagate.inbound.session_hook import SessionHook, find_message
+from wagate.parsing.fields import first_text, shortened, whole, wrong
 
 _ENVELOPE = frozenset({"data", "payload", "session", "sessionId", "instanceId", "instanceid"})
 

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from wagate.events import NewEvent
-from wagate.inbound.fields import mapping, wrong
 from wagate.inbound.session_messages import message_event
+from wagate.parsing.fields import mapping, wrong
 
 _MESSAGE_FIELDS = frozenset({"id", "_data", "body", "from", "to", "type", "timestamp", "fromMe", "chatId", "hasMedia"})
 

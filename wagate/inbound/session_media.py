@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from wagate.events import Media
-from wagate.inbound.fields import first_text, identifier, mapping, whole
+from wagate.parsing.fields import first_text, identifier, mapping, whole
 
 # whatsapp-web.js, src/util/Constants.js: MessageTypes. What is not here is unknown, and keeps its text.
 _TYPES = {

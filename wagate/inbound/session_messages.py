@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from wagate.events import NewEvent, kinds
-from wagate.inbound.chats import chat_key, digits_of, is_group
-from wagate.inbound.fields import first_text, identifier, instant, mapping, whole
 from wagate.inbound.session_media import content_of, media_of, type_of
+from wagate.parsing.chats import chat_key, digits_of, is_group
+from wagate.parsing.fields import first_text, identifier, instant, mapping, whole
 
 
 class MessageKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,6 +36,8 @@ class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
     """Encrypted by the caller; '' when none."""
     metadata: dict[str, Any] = {}
     ignore: dict[str, Any] = {}
+    weight: int = 1
+    position: int = 0
 
 
 class AccountChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +49,8 @@ class AccountChange(msgspec.Struct, frozen=True, kw_only=True):
     webhook_secret: str | UnsetType = UNSET
     metadata: dict[str, Any] | UnsetType = UNSET
     ignore: dict[str, Any] | UnsetType = UNSET
+    weight: int | UnsetType = UNSET
+    position: int | UnsetType = UNSET
 
 
 def create_account(db: peewee.Database, new: NewAccount, *, now: datetime, most: int | None = None) -> AccountRow:

@@ -40,6 +40,15 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Decrypted; '' when it has none."""
     source: str
     """config or api."""
+    settings: Mapping[str, Any] = {}
+    """The provider's own keys, decrypted."""
+    weight: int = 1
+    """Its share of its client's messages that name no account; 0: none but those of its own chats."""
+    position: int = 0
+    """Its place in its client's order of fail-over."""
+
+    def __repr__(self) -> str:
+        return f"Account(name={self.name!r}, provider={self.provider!r})"
 
 
 class Directory(msgspec.Struct, frozen=True):

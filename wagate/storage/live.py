@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import peewee
 
 from wagate.storage.database import Database
@@ -71,4 +72,7 @@ def _account(row: AccountRow, tenant: str, decrypt: Decrypt) -> Account:
         ignore=row.ignore or {},
         webhook_secret=decrypt(row.webhook_secret) if row.webhook_secret else "",
         source=row.source,
+        settings=msgspec.json.decode(decrypt(row.settings)) if row.settings else {},
+        weight=row.weight,
+        position=row.position,
     )

@@ -67,6 +67,8 @@ class Account(Table):
     ever_connected = peewee.BooleanField()
     created_at = TimeColumn()
     updated_at = TimeColumn()
+    weight = peewee.IntegerField()
+    position = peewee.IntegerField()
 
     class Meta:
         table_name = "accounts"

@@ -70,6 +70,8 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     """When the QR came; it lapses after 60 s."""
     percent: int | None
     ever_connected: bool
+    weight: int
+    position: int
     created_at: datetime
     updated_at: datetime
     """Of the row or of its session state, whichever changed last."""

@@ -104,7 +104,7 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
 
 
 def _stored(new: NewEvent, client_id: int, tenant: str, account: str, now: datetime) -> Event:
-    beside = {"raw", "session", "variant", "dedupe_kind", "provider_id"}
+    beside = {"raw", "session", "variant", "dedupe_kind", "provider_id", "number", "reference", "aliases"}
     values = {name: value for name, value in msgspec.structs.asdict(new).items() if name not in beside}
     values |= {"timestamp": new.timestamp or now}
     return Event(

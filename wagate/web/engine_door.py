@@ -9,11 +9,11 @@ import msgspec
 from wagate.errors import NotFoundError, UnprocessableError
 from wagate.hooks.contracts import Identity
 from wagate.inbound.accounts import Accounts
-from wagate.inbound.chats import digits_of
 from wagate.inbound.engine import EngineMessage, parse_engine
-from wagate.inbound.jsonbody import read_object
 from wagate.inbound.position import Positions
 from wagate.inbound.receive import Receiver
+from wagate.parsing.chats import digits_of
+from wagate.parsing.jsonbody import read_object
 from wagate.storage.directory import Account, Client
 from wagate.web.asgi import Request
 from wagate.web.auth import Authenticator, token_of

@@ -13,9 +13,9 @@ from wagate.errors import BadRequestError, NotFoundError, UnauthorizedError
 from wagate.hooks.contracts import Identity
 from wagate.inbound.accounts import Accounts
 from wagate.inbound.ignore import ignored
-from wagate.inbound.jsonbody import read_object
 from wagate.inbound.receive import Receiver
 from wagate.inbound.session_events import parse_session
+from wagate.parsing.jsonbody import read_object
 from wagate.storage.directory import Account
 from wagate.web.asgi import Request
 from wagate.web.auth import Authenticator, token_of

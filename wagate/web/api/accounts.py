@@ -18,7 +18,7 @@ from wagate.errors import ConflictError, UnprocessableError
 from wagate.hooks.contracts import ClientView
 from wagate.hooks.routes import endpoint
 from wagate.hooks.views import Page
-from wagate.inbound.chats import USER, chat_key
+from wagate.parsing.chats import USER, chat_key
 from wagate.storage.accounts import (
     AccountChange,
     NewAccount,

@@ -12,7 +12,7 @@ from wagate.consumers.states import Status
 from wagate.context.deliveries import DeliveryLog
 from wagate.hooks.routes import endpoint
 from wagate.hooks.views import AttemptView, DeliveryView, Page
-from wagate.inbound.chats import chat_key, digits_of
+from wagate.parsing.chats import chat_key, digits_of
 from wagate.web.api.lists import Cursor, Limit, Moment, utc
 from wagate.web.identity import RequestAuth
 

@@ -1,0 +1,20 @@
+"""The provider ``infobip``: InfoBip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from wagate.hooks import PluginContext, Provider, hookimpl
+
+
+class InfoBipPlugin:
+    """Its hooks."""
+
+    @hookimpl
+    def register_providers(self, context: PluginContext) -> Iterable[Provider]:
+        """One provider."""
+        _ = context
+        return []
+
+
+plugin = InfoBipPlugin()

@@ -1,0 +1,34 @@
+"""How far a message of ours got: one word and one number for every provider's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+PENDING = "pending"
+SENT = "sent"
+DELIVERED = "delivered"
+READ = "read"
+PLAYED = "played"
+FAILED = "failed"
+
+ACKS = {
+    FAILED: (-1, "ERROR"),
+    PENDING: (0, "PENDING"),
+    SENT: (1, "SERVER"),
+    DELIVERED: (2, "DEVICE"),
+    READ: (3, "READ"),
+    PLAYED: (4, "PLAYED"),
+}
+"""Status → (``ack``, ``ackName``) (source: whatsapp-web.js MessageAck and WAHA's ackName)."""
+STATUS_OF = {ack: status for status, (ack, _) in ACKS.items()}
+"""``ack`` → status."""
+
+
+def ack_extra(status: str, *, code: str = "", reason: str = "") -> dict[str, Any]:
+    """`NewEvent.extra` of a ``message.ack``: ``ack``, ``ackName``, ``status``, and ``error`` when it failed.
+
+    ``code`` is the provider's own, ``reason`` is for people.
+    """
+    ack, name = ACKS[status]
+    extra: dict[str, Any] = {"ack": ack, "ackName": name, "status": status}
+    return {**extra, "error": {"code": code, "reason": reason}} if code or reason else extra

@@ -1,0 +1,172 @@
+"""What a provider is: how its webhooks are verified and read, and how it sends. Pure functions and async ones."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from wagate.events import Media, NewEvent
+from wagate.hooks.messages import OutFile, OutMessage, Sent, Signal
+from wagate.http.guard import Trust
+from wagate.parsing.jsonbody import read_object
+
+
+class ProviderAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """An account as its provider sees it: with its settings and secrets. Its repr shows none of them."""
+
+    name: str
+    """Unique over all clients."""
+    phone: str
+    """Digits of our number, '' when not known."""
+    settings: Any
+    """An instance of `Provider.settings_type`."""
+    webhook_secret: str
+    """What guards the account's webhook when the provider has no signature of its own; '' when none is set."""
+    webhook_url: str
+    """Our public URL of its webhook: ``<server.public_url>/webhooks/<name>``; '' without ``public_url``."""
+    trust: Trust
+    """Who wrote its URLs: operator (config.toml) or public (the API). Pass it to every request made with them."""
+
+    def __repr__(self) -> str:
+        return f"ProviderAccount(name={self.name!r})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InboundRequest:
+    """One request of a provider, as it came."""
+
+    method: str
+    url: str
+    """As the provider knows it: ``server.public_url`` (else what the Host header and trusted proxies say) with path
+    and query exactly as they came."""
+    query: Mapping[str, str]
+    """The last one of a name counts."""
+    headers: Mapping[str, str]
+    """By lower-case name; the last one counts."""
+    body: bytes
+    """Exactly as it came: signatures are over these bytes."""
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object, leniently (lone surrogates, NUL and huge numbers replaced). BadRequestError."""
+        return read_object(self.body)
+
+    def form(self) -> list[tuple[str, str]]:
+        """The body as ``application/x-www-form-urlencoded`` pairs, blanks kept."""
+        return parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True)
+
+
+class WebhookAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider's webhook is answered."""
+
+    status: int = 200
+    body: bytes = b'{"success":true}'
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outgoing:
+    """One message, ready to be sent."""
+
+    id: str
+    """Ours, stable over retries: the provider's idempotency key, or what it carries back with statuses."""
+    message: OutMessage
+    account: ProviderAccount
+    file: OutFile | None = None
+    """The message's file, when it has one."""
+    attempt: int = 1
+
+
+class MediaRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a file that came in can be fetched right now."""
+
+    url: str
+    headers: dict[str, str] = {}
+    """Sent to this host only: a redirect to another one is followed without them."""
+    trust: Trust = "public"
+    """Who wrote the URL; ``account.trust`` when it is on the account's own base URL."""
+    mimetype: str = ""
+    """As the provider says; '' when the answer's Content-Type is to be believed."""
+    size: int | None = None
+
+
+class SendLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast one number may send: token buckets kept by the core. 0: no limit."""
+
+    per_second: float = 0.0
+    """Of one account."""
+    burst: int = 0
+    """Of one account; 0: as many as ``per_second``."""
+    chat_per_second: float = 0.0
+    """To one chat."""
+    chat_burst: int = 0
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of ``wagate doctor``."""
+
+    level: Literal["ok", "warn", "fail"]
+    what: str
+    """What was looked at: ``token``, ``webhook``, ``reachable`` …"""
+    detail: str
+    """What was seen."""
+    next_step: str = ""
+    """What to do about it; '' when all is well."""
+
+
+STORED = WebhookAnswer()
+UNLIMITED = SendLimits()
+
+Verify = Callable[[InboundRequest, ProviderAccount], None]
+Parse = Callable[[InboundRequest, ProviderAccount], Sequence[NewEvent]]
+Challenge = Callable[[InboundRequest, ProviderAccount], WebhookAnswer]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """A way to WhatsApp.
+
+    ``verify`` and ``parse`` are pure and quick. ``send`` returns when the provider has taken the message; it raises
+    `wagate.errors.NotSentError`, `SendRefusedError`, `AccountStoppedError` or `OutcomeUnknownError`. An
+    `wagate.http.HttpError` may pass: the core knows whether its request had left. Anything else counts as unknown.
+    """
+
+    name: str
+    """``provider = "<name>"`` in an account."""
+    title: str
+    """For people."""
+    settings_type: type[msgspec.Struct]
+    """Keys of ``[accounts.<name>]`` and of ``provider_config``: typed, unknown keys refused."""
+    secrets: frozenset[str]
+    """Names of settings that are masked in answers and logs."""
+    common_keys: Mapping[str, str] = field(default_factory=dict)
+    """``api_key``, ``api_secret``, ``phone_number_id``, ``webhook_verify_token`` → its own key; others are ignored."""
+    verify: Verify
+    """Raises UnauthorizedError when the request is not the provider's. Constant-time comparisons only."""
+    parse: Parse
+    """Body → events, in order. Raises BadRequestError when the body can't be read at all; one bad item becomes an event
+    of kind ``unknown`` with its own bytes in ``raw``. What has no field of ours stays in ``raw``."""
+    challenge: Challenge | None = None
+    """Answers a GET. None: GET says that the webhook is there."""
+    answer: WebhookAnswer = STORED
+    """What a POST is answered once all is stored."""
+    number: Callable[[ProviderAccount], str] = lambda _account: ""
+    """The provider's own id of the account's number, as in `NewEvent.number`; '' when it has none."""
+    abilities: frozenset[str] = frozenset()
+    """Message types it can send, and ``reply``, ``seen``, ``typing``."""
+    idempotent: bool = False
+    """Whether a message sent twice with the same `Outgoing.id` reaches the phone once."""
+    limits: SendLimits = UNLIMITED
+    send: Callable[[Outgoing], Awaitable[Sent]] | None = None
+    signal: Callable[[Signal, ProviderAccount], Awaitable[None]] | None = None
+    """May raise the same errors as ``send``."""
+    locate_media: Callable[[Media, ProviderAccount], Awaitable[MediaRequest]] | None = None
+    """Where the file of an event can be fetched. None: at its ``url`` as it is. Raises as ``send``."""
+    missed: Callable[[ProviderAccount, datetime], AsyncIterator[NewEvent]] | None = None
+    """What came since a time, oldest first, for what was lost while we were down; duplicates do no harm."""
+    check: Callable[[ProviderAccount], Awaitable[Sequence[Finding]]] | None = None
+    """Asks the provider whether the account would work; for ``wagate doctor``."""

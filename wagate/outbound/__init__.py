@@ -1,0 +1,1 @@
+"""Out to WhatsApp: submit, send, follow up."""

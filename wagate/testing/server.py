@@ -1,0 +1,205 @@
+"""A real HTTP server for fakes of providers and targets: answers by a function, fails by a script, remembers all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import h11
+import msgspec
+import trio
+
+KEPT = 2_000_000
+"""Bytes of a body that are kept; of a longer one `Seen.size` and `Seen.sha256` tell."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """One request that came."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    """By lower-case name."""
+    body: bytes
+    """The first `KEPT` bytes."""
+    size: int
+    """Bytes of the whole body."""
+    sha256: str
+    """Of the whole body."""
+    at: float
+    """trio's time."""
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return msgspec.json.decode(self.body)
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The body as a form; the last one of a name counts."""
+        return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """An answer."""
+
+    status: int = 200
+    json: Any = None
+    """The body, unless ``body`` or ``chunks`` is given."""
+    body: bytes = b""
+    chunks: Iterable[bytes] | None = None
+    """A long body, made piece by piece."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """What goes wrong with one request, in place of the right answer."""
+
+    reply: Reply | None = None
+    """Answer so; None: with what the function answers."""
+    accept: bool = False
+    """Run the function first (the provider does what was asked), whatever is answered then."""
+    wait: float = 0.0
+    """Seconds before the answer; more than the caller's patience is a timeout."""
+    drop: bool = False
+    """Close the connection in place of an answer."""
+    drip: float = 0.0
+    """Seconds between two bytes of the answer's body."""
+    path: str = ""
+    """Only requests whose path contains this; others pass it by."""
+
+
+Answer = Callable[[Seen], Awaitable[Reply]]
+
+
+class FakeServer:
+    """``url`` is where it listens. Give faults with `fail`; each is used once, in order."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self.url = ""
+        self.seen: list[Seen] = []
+        self.faults: deque[Fault] = deque()
+        self.chance: Callable[[Seen], Fault | None] = lambda _seen: None
+        """Asked when no scripted fault fits: faults by share or by content."""
+        self._changed = trio.Event()
+
+    def fail(self, *faults: Fault) -> None:
+        """Let the next requests fail so."""
+        self.faults.extend(faults)
+
+    async def until(self, done: Callable[[], bool], seconds: float = 30.0) -> None:
+        """Wait until something is true that changes with a request. TooSlowError."""
+        with trio.fail_after(seconds):
+            while not done():
+                await self._changed.wait()
+
+    def _fault(self, seen: Seen) -> Fault | None:
+        for fault in self.faults:
+            if fault.path in seen.path:
+                self.faults.remove(fault)
+                return fault
+        return self.chance(seen)
+
+    async def _respond(self, seen: Seen) -> tuple[Reply | None, float]:
+        """The answer and the seconds between its bytes; None: hang up."""
+        self.seen.append(seen)
+        fault = self._fault(seen)
+        try:
+            if fault is None:
+                return await self._answer(seen), 0.0
+            reply = await self._answer(seen) if fault.accept or fault.reply is None else None
+            await trio.sleep(fault.wait)
+            return (None if fault.drop else fault.reply or reply), fault.drip
+        finally:
+            changed, self._changed = self._changed, trio.Event()
+            changed.set()
+
+    async def serve(self, stream: trio.abc.Stream) -> None:
+        """One connection."""
+        connection = h11.Connection(h11.SERVER)
+        try:
+            while (seen := await _read(connection, stream)) is not None:
+                reply, drip = await self._respond(seen)
+                if reply is None:
+                    break
+                await _write(connection, stream, reply, drip)
+                if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
+                    break
+                connection.start_next_cycle()
+        except (trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError):
+            pass  # the caller hung up
+        finally:
+            await trio.aclose_forcefully(stream)
+
+
+@asynccontextmanager
+async def running(server: FakeServer) -> AsyncIterator[None]:
+    """Let it listen on a free port of localhost while the context is open."""
+    [listener, *_] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    server.url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, server.serve, [listener])
+        try:
+            yield
+        finally:
+            nursery.cancel_scope.cancel()
+
+
+async def _read(connection: h11.Connection, stream: trio.abc.Stream) -> Seen | None:
+    request, body, size, digest = None, bytearray(), 0, hashlib.sha256()
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(bytes(await stream.receive_some(65536)))
+        elif isinstance(event, h11.Request):
+            request = event
+        elif isinstance(event, h11.Data):
+            size += len(event.data)
+            digest.update(event.data)
+            body += event.data[: max(0, KEPT - len(body))]
+        elif isinstance(event, h11.EndOfMessage) and request is not None:
+            break
+        else:
+            return None
+    target = urlsplit(request.target.decode())
+    return Seen(
+        method=request.method.decode(),
+        path=target.path,
+        query=dict(parse_qsl(target.query, keep_blank_values=True)),
+        headers={name.decode().lower(): value.decode("latin-1") for name, value in request.headers},
+        body=bytes(body),
+        size=size,
+        sha256=digest.hexdigest(),
+        at=trio.current_time(),
+    )
+
+
+async def _write(connection: h11.Connection, stream: trio.abc.Stream, reply: Reply, drip: float) -> None:
+    body = msgspec.json.encode(reply.json) if reply.json is not None else reply.body
+    headers = {name.lower(): value for name, value in reply.headers.items()}
+    if reply.json is not None:
+        headers.setdefault("content-type", "application/json")
+    if reply.chunks is None:
+        headers["content-length"] = str(len(body))
+    else:
+        headers.setdefault("transfer-encoding", "chunked")
+    head = h11.Response(status_code=reply.status, headers=[(n.encode(), v.encode()) for n, v in headers.items()])
+    await stream.send_all(connection.send(head) or b"")
+    pieces = reply.chunks if reply.chunks is not None else [body]
+    if drip:
+        pieces = (bytes([byte]) for piece in pieces for byte in piece)
+    for piece in pieces:
+        if piece:
+            await stream.send_all(connection.send(h11.Data(data=piece)) or b"")
+            await trio.sleep(drip)
+    await stream.send_all(connection.send(h11.EndOfMessage()) or b"")
