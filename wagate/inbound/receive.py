@@ -62,6 +62,7 @@ class Receiver:
             raw=new.raw.body if new.raw is not None else raw,
             session=new.session,
             routes=self._router.routes(event),
+            aliases=new.aliases,
         )
 
     def prepare_for(self, account: Account, new: NewEvent, routes: Callable[[Event], tuple[Route, ...]]) -> Intake:

@@ -12,6 +12,7 @@ import peewee
 from wagate.errors import StorageError
 from wagate.events import Event, SessionChange
 from wagate.events.sessions import QR_GENERATED, SESSION_CONNECTED
+from wagate.storage.conversations import note_messages
 from wagate.storage.database import bulk
 from wagate.storage.fields import clean, json_text, optional, time_text
 from wagate.storage.sequence import take_seqs
@@ -60,6 +61,8 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     """Written to the account's row in the same commit."""
     routes: tuple[Route, ...] = ()
     """A delivery for each."""
+    aliases: tuple[str, ...] = ()
+    """Other keys of the event's sender."""
     unrouted: bool = False
     """Its targets could not be found out; to be routed later."""
 
@@ -95,6 +98,7 @@ def store(db: peewee.Database, items: list[Intake]) -> list[Stored]:
     fresh = [item for item in items if not item.dedupe_key or first[item.dedupe_key][0] == item.event.id]
     run_many(db, INSERT_EVENT, [_event_row(item) for item in fresh])
     insert_deliveries(db, [(item.event, item.routes) for item in fresh])
+    note_messages(db, [(item.event, item.aliases) for item in fresh])
     changed = {item.event.id for item in fresh if item.session is not None and _change_session(db, item, item.session)}
     new = {item.event.id for item in fresh}
     return [_stored(item, changed) if item.event.id in new else _duplicate(first[item.dedupe_key]) for item in items]

@@ -57,7 +57,7 @@ def list_events(
     db: peewee.Database, which: EventFilter = ALL_EVENTS, *, limit: int, cursor: str | None = None
 ) -> Page[Event]:
     """A page of events."""
-    query = _select_events().order_by(EventRow.id.desc()).limit(limit + 1)
+    query = select_events().order_by(EventRow.id.desc()).limit(limit + 1)
     query = _where(query, EventRow, which, cursor)
     found = [to_event(row) for row in query.dicts().execute(db)]
     return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)
@@ -65,7 +65,7 @@ def list_events(
 
 def get_event(db: peewee.Database, event_id: str, *, client_id: int | None = None) -> Event:
     """One event; with ``client_id`` only that client's. NotFoundError."""
-    query = _select_events().where(EventRow.id == event_id)
+    query = select_events().where(EventRow.id == event_id)
     row = first(db, query if client_id is None else query.where(EventRow.client_id == client_id))
     if row is None:
         raise NotFoundError("no such event")
@@ -82,7 +82,7 @@ def raw_body(db: peewee.Database, event_id: str) -> bytes:
 
 def events_by_id(db: peewee.Database, ids: Iterable[str]) -> dict[str, Event]:
     """Events by id; those that are gone are left out."""
-    query = _select_events().where(EventRow.id.in_(sorted(set(ids))))
+    query = select_events().where(EventRow.id.in_(sorted(set(ids))))
     return {row["id"]: to_event(row) for row in query.dicts().execute(db)}
 
 
@@ -120,7 +120,8 @@ def _detailed(db: peewee.Database, deliveries: Sequence[DeliveryRow]) -> list[De
     return [DeliveryDetail(delivery=d, event=events[d.event_id], attempts=attempts[d.id]) for d in deliveries]
 
 
-def _select_events() -> Any:
+def select_events() -> Any:
+    """A query for `wagate.storage.rows.to_event`."""
     columns = [field for field in EventRow._meta.sorted_fields if field.name not in ("body", "unrouted")]  # noqa: SLF001
     query = EventRow.select(*columns, Client.slug.alias("tenant"))
     return query.join(Client, peewee.JOIN.LEFT_OUTER, on=(Client.id == EventRow.client_id))

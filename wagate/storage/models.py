@@ -225,6 +225,23 @@ class Attempt(Table):
         table_name = "attempts"
 
 
+class Chat(Table):
+    """One chat of an account: how much was said in it, and when last."""
+
+    client_id = peewee.IntegerField()
+    account = TextColumn()
+    chat = TextColumn()
+    name = TextColumn()
+    messages = peewee.IntegerField()
+    last_event_id = TextColumn()
+    last_at = TimeColumn()
+    created_at = TimeColumn()
+
+    class Meta:
+        table_name = "chats"
+        primary_key = peewee.CompositeKey("client_id", "chat", "account")
+
+
 class IdempotencyKey(Table):
     """The answer to a request made with an Idempotency-Key; ``client`` says whose key it is."""
 

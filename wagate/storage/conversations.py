@@ -1,0 +1,148 @@
+"""Threads: one row for each chat of an account, counted up in the commit of each message; the archive is the events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+import peewee
+
+from wagate.events import Event, kinds
+from wagate.storage.contacts import ContactRow, Person, contacts_of, note_people
+from wagate.storage.fields import clean, time_text
+from wagate.storage.listing import select_events
+from wagate.storage.models import Chat, EventRow
+from wagate.storage.rows import Page, to_event
+from wagate.storage.statement import run_many
+
+MESSAGES = (kinds.MESSAGE, kinds.MESSAGE_ANY)
+"""What the archive of a conversation holds."""
+PEOPLE = ("@c.us", "@lid", "@user")
+"""How the key of a person ends."""
+STATUS = "status@broadcast"
+
+_UPSERT = (
+    "INSERT INTO chats (client_id, account, chat, name, messages, last_event_id, last_at, created_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (client_id, chat, account) DO UPDATE SET "
+    "messages = chats.messages + excluded.messages, last_event_id = excluded.last_event_id, "
+    "last_at = excluded.last_at, "
+    "name = CASE WHEN excluded.name = '' THEN chats.name ELSE excluded.name END"
+)
+
+
+class Thread(msgspec.Struct, frozen=True, kw_only=True):
+    """One chat of one account."""
+
+    client_id: int
+    account: str
+    chat: str
+    name: str
+    """Of the group, else ''."""
+    messages: int
+    last_at: datetime
+    """When the last message came in."""
+    created_at: datetime
+    last: Event | None
+    """The last message; None when it is past retention."""
+    contact: ContactRow | None
+    """The person; None for groups and lists."""
+
+
+class _Talk(msgspec.Struct):
+    """What a batch adds to one thread."""
+
+    name: str = ""
+    messages: int = 0
+    last: Event | None = None
+
+
+def note_messages(db: peewee.Database, items: Sequence[tuple[Event, tuple[str, ...]]]) -> None:
+    """Count messages in their threads and know who wrote them; items are (event, aliases of its sender)."""
+    talks: dict[tuple[int, str, str], _Talk] = {}
+    people: list[Person] = []
+    for event, aliases in items:
+        if event.kind not in MESSAGES or not event.chat or event.chat == STATUS:
+            continue
+        talk = talks.setdefault((event.client_id, clean(event.chat), clean(event.account)), _Talk())
+        talk.messages += 1
+        talk.last = event
+        if event.extra.get("group_name"):
+            talk.name = clean(str(event.extra["group_name"])[:200])
+        if (person := _person(event, aliases)) is not None:
+            people.append(person)
+    if not talks:
+        return
+    run_many(db, _UPSERT, [_row(key, talk) for key, talk in sorted(talks.items())])
+    note_people(db, people, now=items[-1][0].created_at)
+
+
+def list_threads(
+    db: peewee.Database,
+    *,
+    client_id: int | None,
+    limit: int,
+    before: tuple[datetime, str] | None = None,
+    account: str | None = None,
+    chat: str | None = None,
+) -> list[Thread]:
+    """Threads, the one with the newest message first; ``before``: (last_at, last event's id) of the page before."""
+    query = Chat.select().order_by(Chat.last_at.desc(), Chat.last_event_id.desc()).limit(limit)
+    for column, value in ((Chat.client_id, client_id), (Chat.account, account), (Chat.chat, chat)):
+        if value is not None:
+            query = query.where(column == value)
+    if before is not None:
+        at, event_id = before
+        query = query.where((Chat.last_at < at) | ((Chat.last_at == at) & (Chat.last_event_id < event_id)))
+    found = list(query.dicts().execute(db))
+    events = {
+        row["id"]: to_event(row)
+        for row in select_events().where(EventRow.id.in_([row["last_event_id"] for row in found])).dicts().execute(db)
+    }
+    contacts = contacts_of(db, [(row["client_id"], row["chat"]) for row in found])
+    return [
+        Thread(
+            client_id=row["client_id"],
+            account=row["account"],
+            chat=row["chat"],
+            name=row["name"],
+            messages=row["messages"],
+            last_at=row["last_at"],
+            created_at=row["created_at"],
+            last=events.get(row["last_event_id"]),
+            contact=contacts.get((row["client_id"], row["chat"])),
+        )
+        for row in found
+    ]
+
+
+def archive(
+    db: peewee.Database, *, client_id: int, chat: str, limit: int, cursor: str | None = None, account: str | None = None
+) -> Page[Event]:
+    """The messages of a conversation, newest first: of this chat, and of the person's other keys."""
+    contact = contacts_of(db, [(client_id, chat)]).get((client_id, chat))
+    keys = sorted({chat, *(contact.keys if contact is not None else ())})
+    query = select_events().where(EventRow.client_id == client_id, EventRow.chat.in_(keys), EventRow.kind.in_(MESSAGES))
+    if account is not None:
+        query = query.where(EventRow.account == account)
+    if cursor is not None:
+        query = query.where(EventRow.id < cursor)
+    found = [to_event(row) for row in query.order_by(EventRow.id.desc()).limit(limit + 1).dicts().execute(db)]
+    return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)
+
+
+def _person(event: Event, aliases: tuple[str, ...]) -> Person | None:
+    """Whom a message is from; of our own, whom it is to."""
+    key = event.chat if event.from_me else event.sender or event.chat
+    if not key.endswith(PEOPLE):
+        return None
+    others = tuple(alias for alias in aliases if alias.endswith(PEOPLE))
+    name = "" if event.from_me else event.contact_name or ""
+    return Person(client_id=event.client_id, keys=(key, *others), name=name)
+
+
+def _row(key: tuple[int, str, str], talk: _Talk) -> tuple[object, ...]:
+    assert talk.last is not None
+    client_id, chat, account = key
+    at = time_text(talk.last.created_at)
+    return client_id, account, chat, talk.name, talk.messages, talk.last.id, at, at
