@@ -102,6 +102,7 @@ async def api_site(
             failures=RateLimit(clock, count=rate.count, period=rate.seconds),
         )
         control: Any = TableControl(database, clock)
+        receiver = Receiver(database, Router({}, max_retries=3), clock, ring=_nobody, session_changed=hub.changed)
         api = create_api(
             config=config,
             clock=clock,
@@ -111,12 +112,12 @@ async def api_site(
             auth=auth,
             tokens=tokens,
             deliveries=DeliveryLog(database, control),
+            receiver=receiver,
             hub=hub,
             health=HealthMonitor(database, folder, clock, probes or {}),
             registry=CollectorRegistry(),
             plugins=plugins,
         )
-        receiver = Receiver(database, Router({}, max_retries=3), clock, ring=_nobody, session_changed=hub.changed)
         accounts = Accounts(database, live, clock, most=config.limits.accounts)
         unlimited = RateLimit(clock, count=0, period=1)
         engine = EngineDoor(auth, accounts, receiver, Positions(database, clock), unlimited)

@@ -127,6 +127,7 @@ def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginCo
         auth=auth,
         tokens=tokens,
         deliveries=DeliveryLog(core.database, core.consumers.control),
+        receiver=core.receiver,
         hub=core.hub,
         health=health_monitor(core),
         registry=core.registry,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wagate.clock import Clock
 from wagate.errors import ConflictError, NotFoundError
+from wagate.parsing.chats import digits_of
 from wagate.storage.accounts import NewAccount, create_account
 from wagate.storage.database import Database
 from wagate.storage.directory import Account, Client, Directory
@@ -38,6 +39,18 @@ class Accounts:
         if found.client_id != client.id:
             raise NotFoundError(f"no account {name!r}")
         return found
+
+    async def of_number(self, client: Client, to: str | None) -> Account:
+        """The client's account with this number (a chat key); a number that none has makes one of provider ``engine``.
+
+        None: the client's default account. Raises as `ensure`.
+        """
+        if to is None:
+            found = self.directory.oldest.get(client.id)
+            return found or await self.ensure(client.slug, client, provider="engine", phone="")
+        digits = digits_of(to)
+        found = self.directory.by_phone.get((client.id, digits))
+        return found or await self.ensure(f"{client.slug}-{digits}", client, provider="engine", phone=digits)
 
     async def _make(self, new: NewAccount) -> Account:
         refused: ConflictError | None = None

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+import msgspec
 import peewee
 from uuid_utils import uuid7
 
@@ -39,9 +40,18 @@ class Receiver:
 
         When this returns they are committed with fsync, and the consumers know. Raises StorageError: nothing stored.
         """
+        return await self.receive_all([(account, event) for event in events], raw)
+
+    async def receive_all(self, owned: Sequence[tuple[Account, NewEvent]], raw: bytes) -> list[Stored]:
+        """The same for events of several accounts: still one commit."""
         now = self._clock.now()
-        intakes = [self._prepare(account, event, raw, now) for event in events]
-        return await self.store(intakes)
+        return await self.store([self._prepare(account, event, raw, now) for account, event in owned])
+
+    async def archive(self, account: Account, event: NewEvent, raw: bytes) -> Stored:
+        """Store one event and deliver it to nobody."""
+        intake = self._prepare(account, event, raw, self._clock.now())
+        [stored] = await self.store([msgspec.structs.replace(intake, routes=())])
+        return stored
 
     async def store(self, intakes: Sequence[Intake]) -> list[Stored]:
         """Store prepared events in one commit and tell the consumers."""

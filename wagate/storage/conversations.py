@@ -43,6 +43,7 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
     last_at: datetime
     """When the last message came in."""
     created_at: datetime
+    last_event_id: str
     last: Event | None
     """The last message; None when it is past retention."""
     contact: ContactRow | None
@@ -109,6 +110,7 @@ def list_threads(
             messages=row["messages"],
             last_at=row["last_at"],
             created_at=row["created_at"],
+            last_event_id=row["last_event_id"],
             last=events.get(row["last_event_id"]),
             contact=contacts.get((row["client_id"], row["chat"])),
         )

@@ -16,11 +16,14 @@ from wagate.config.tables import Config
 from wagate.config.vault import Vault
 from wagate.context.deliveries import DeliveryLog
 from wagate.errors import ConfigError, NotFoundError, RequestError, TooLargeError, WagateError
+from wagate.inbound.accounts import Accounts
+from wagate.inbound.receive import Receiver
 from wagate.metrics import CollectorRegistry
 from wagate.storage.database import Database
 from wagate.storage.live import LiveDirectory
 from wagate.web.api.accounts import accounts_routes
 from wagate.web.api.clients import clients_routes
+from wagate.web.api.conversations import MediaUrl, conversations_routes
 from wagate.web.api.documents import documents_routes
 from wagate.web.api.health import health_routes
 from wagate.web.api.jobs import jobs_routes
@@ -71,9 +74,11 @@ def create_api(
     auth: Authenticator,
     tokens: ViewTokens,
     deliveries: DeliveryLog,
+    receiver: Receiver,
     hub: SessionHub,
     health: HealthMonitor,
     registry: CollectorRegistry,
+    media_url: MediaUrl = lambda _event: None,
     trusted_proxies: Networks = (),
     plugins: Sequence[tuple[str, Blueprint]] = (),
 ) -> Api:
@@ -103,6 +108,9 @@ def create_api(
         clients_routes(asker, database, live, clock),
         accounts_routes(asker, database, live, clock, vault, most=most, providers=PROVIDERS),
         jobs_routes(asker, deliveries),
+        conversations_routes(
+            asker, database, live, Accounts(database, live, clock, most=most), receiver, media_url=media_url
+        ),
         sessions_routes(asker, sessions, tokens, live, clock),
         stream_routes(sessions, SessionStream(sessions, hub, clock)),
         documents_routes(api),

@@ -9,12 +9,11 @@ import msgspec
 from wagate.errors import NotFoundError, UnprocessableError
 from wagate.hooks.contracts import Identity
 from wagate.inbound.accounts import Accounts
-from wagate.inbound.engine import EngineMessage, parse_engine
+from wagate.inbound.engine import parse_engine
 from wagate.inbound.position import Positions
 from wagate.inbound.receive import Receiver
-from wagate.parsing.chats import digits_of
 from wagate.parsing.jsonbody import read_object
-from wagate.storage.directory import Account, Client
+from wagate.storage.directory import Client
 from wagate.web.asgi import Request
 from wagate.web.auth import Authenticator, token_of
 from wagate.web.intake import Answer
@@ -54,7 +53,7 @@ class EngineDoor:
         self._limit.spend(identity.tenant or "admin")
         message = parse_engine(read_object(body))
         client = self._client(identity, message.tenant_id)
-        account = await self._account(client, message)
+        account = await self._accounts.of_number(client, message.to)
         [stored] = await self._receiver.receive(account, [message.event], body)
         pull = stored.job_id != stored.event_id
         waiting, estimate = await self._positions.of(client.id, added=0 if stored.duplicate else 1, pull=pull)
@@ -75,13 +74,3 @@ class EngineDoor:
         if tenant_id is not None and tenant_id not in {client.slug, str(client.id)}:
             raise NotFoundError(f"no client {tenant_id[:100]!r}")
         return client
-
-    async def _account(self, client: Client, message: EngineMessage) -> Account:
-        """The tenant's account with this number; a number that none has makes one of provider ``engine``."""
-        directory = self._accounts.directory
-        if message.to is None:
-            found = directory.oldest.get(client.id)
-            return found or await self._accounts.ensure(client.slug, client, provider="engine", phone="")
-        digits = digits_of(message.to)
-        found = directory.by_phone.get((client.id, digits))
-        return found or await self._accounts.ensure(f"{client.slug}-{digits}", client, provider="engine", phone=digits)

@@ -1,0 +1,73 @@
+"""One person, one contact, whatever keys they come under; the same on both databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.rows import NOW, intake
+from tests.storing import open_database
+from wagate.inbound.receive import store_requests
+from wagate.storage.contacts import ContactRow, Person, contacts_of, note_people
+from wagate.storage.conversations import archive, list_threads
+from wagate.storage.database import Database
+
+PHONE, LID, BSUID = "15550001111@c.us", "990000001@lid", "US.134912086553@user"
+
+
+async def note(database: Database, *people: Person) -> None:
+    await database.write(lambda db: note_people(db, people, now=NOW))
+
+
+async def contact(database: Database, key: str, client_id: int = 1) -> ContactRow:
+    return (await database.read(contacts_of, [(client_id, key)]))[client_id, key]
+
+
+def person(*keys: str, name: str = "", client_id: int = 1) -> Person:
+    return Person(client_id=client_id, keys=keys, name=name)
+
+
+async def test_aliases_of_one_message_are_one_contact(tmp_path: Path, database_url: str) -> None:
+    async with open_database(database_url, tmp_path) as database:
+        await note(database, person(LID, PHONE, name="Ana"))
+        found = await contact(database, LID)
+        assert (found.keys, found.name) == ([PHONE, LID], "Ana")
+        assert await contact(database, PHONE) == found
+
+
+async def test_two_contacts_become_one_when_they_turn_out_to_be(tmp_path: Path, database_url: str) -> None:
+    async with open_database(database_url, tmp_path) as database:
+        await note(database, person(PHONE, name="Ana"), person(LID, name="~ana"), person(BSUID))
+        oldest = await contact(database, PHONE)
+        await note(database, person(PHONE, LID, BSUID, name="Ana B."))
+        assert await contact(database, BSUID) == await contact(database, LID)
+        assert (await contact(database, LID)).id == oldest.id
+        assert (await contact(database, LID)).name == "Ana B."
+
+
+async def test_the_same_key_of_two_clients_is_two_contacts(tmp_path: Path, database_url: str) -> None:
+    async with open_database(database_url, tmp_path) as database:
+        await note(database, person(PHONE, name="Ana"), person(PHONE, name="Anna", client_id=2))
+        assert (await contact(database, PHONE)).name == "Ana"
+        assert (await contact(database, PHONE, client_id=2)).name == "Anna"
+
+
+async def test_a_batch_about_one_person_keeps_the_last_name(tmp_path: Path, database_url: str) -> None:
+    async with open_database(database_url, tmp_path) as database:
+        await note(database, person(PHONE, name="Ana"), person(PHONE), person(PHONE, name="Ana\x00 Maria"))
+        assert (await contact(database, PHONE)).name == "Ana� Maria"
+
+
+async def test_a_conversation_is_read_under_all_keys_of_the_person(tmp_path: Path, database_url: str) -> None:
+    async with open_database(database_url, tmp_path) as database:
+        by_phone = intake(chat=PHONE, sender=PHONE, message_id="m1", content="first")
+        by_lid = intake(chat=LID, sender=LID, message_id="m2", content="second")
+        for item in (by_phone, by_lid):
+            await database.write_bulk(store_requests, [item])
+        assert [each.content for each in (await database.read(archive, client_id=1, chat=PHONE, limit=9)).data] == [
+            "first"
+        ]
+        await note(database, person(PHONE, LID))
+        page = await database.read(archive, client_id=1, chat=PHONE, limit=9)
+        assert [each.content for each in page.data] == ["second", "first"]
+        threads = await database.read(list_threads, client_id=1, limit=9)
+        assert {each.chat for each in threads} == {PHONE, LID}
