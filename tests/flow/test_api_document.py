@@ -16,7 +16,7 @@ from wagate.config.units import Rate
 
 UNLIMITED = Limits(api=Rate("off"), auth=Rate("off"))
 STREAM = "/api/whatsapp/session/stream"
-DOORS = ("/webhook/inbound", "/api/whatsapp/webhook/{sessionId}")
+DOORS = ("/webhook/inbound", "/api/whatsapp/webhook/{sessionId}", "/routes/api/v1/conversations/ingest")
 
 
 async def schemathesis(url: str, *arguments: str) -> None:

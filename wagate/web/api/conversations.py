@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -28,7 +27,16 @@ from wagate.web.api.lists import Cursor, Limit
 from wagate.web.identity import RequestAuth
 
 MediaUrl = Callable[[Event], str | None]
-Place = Annotated[str, msgspec.Meta(max_length=200, description="`next_cursor` of the page before")]
+Place = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[0-9]{1,17}\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+        description="`next_cursor` of the page before",
+    ),
+]
+"""When the page's last message came in (microseconds since 1970), and its event's id."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 Chat = Annotated[str, msgspec.Meta(min_length=1, max_length=200, description="a phone number, or a chat's key")]
 
 
@@ -306,14 +314,11 @@ def _direction(event: Event) -> str:
 
 
 def _cursor(thread: Thread) -> str:
-    return urlsafe_b64encode(f"{thread.last_at.isoformat()} {thread.last_event_id}".encode()).decode()
+    return f"{(thread.last_at - _EPOCH) // _MICROSECOND}.{thread.last_event_id}"
 
 
 def _place(cursor: str | None) -> tuple[datetime, str] | None:
     if cursor is None:
         return None
-    try:
-        at, _, event_id = urlsafe_b64decode(cursor.encode("ascii", "replace")).decode().partition(" ")
-        return msgspec.convert(at, Annotated[datetime, msgspec.Meta(tz=True)]), event_id
-    except (ValueError, msgspec.ValidationError) as error:
-        raise UnprocessableError("cursor is the next_cursor of the page before", field="?cursor") from error
+    microseconds, _, event_id = cursor.partition(".")
+    return _EPOCH + int(microseconds) * _MICROSECOND, event_id
