@@ -88,6 +88,21 @@ class Site:
         await send({"type": "http.response.body", "body": b"to nobody"})
         self.disconnected.set()
 
+    async def endless(self, scope: Any, receive: Any, send: Any) -> None:
+        """Send until the client is gone, then stop in mid-response, as a framework does that cancels its handler."""
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        async with trio.open_nursery() as nursery:
+
+            async def write() -> None:
+                while True:
+                    await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+
+            nursery.start_soon(write)
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            nursery.cancel_scope.cancel()
+        self.disconnected.set()
+
     async def refuse(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer without reading the body, when the server has had time to queue much of it."""
         self.running.set()

@@ -50,7 +50,9 @@ async def serve_edge(
 
     async def stopping() -> None:
         await stop.wait()
-        core.hub.close()  # Streams of sessions would run through the whole drain.
+        # They would run through the whole drain: streams of sessions, and who waits for a job.
+        core.hub.close()
+        core.consumers.let_waiters_go()
 
     async with trio.open_nursery() as nursery:
 

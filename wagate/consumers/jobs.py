@@ -56,7 +56,7 @@ class PullJobs:
         self._done = done
 
     async def take(self, targets: Sequence[str], *, wait: float, lease: float) -> Job | None:
-        """The next job of these targets, waiting up to ``wait`` seconds; None when there is none.
+        """The next job of these targets, waiting up to ``wait`` seconds; None when there is none, or the process stops.
 
         Raises QueueError, StorageError.
         """
@@ -68,7 +68,7 @@ class PullJobs:
                 if job := await self._take_from(self._target(target), lease):
                     return job
             left = deadline - self._clock.monotonic()
-            if left <= 0:
+            if left <= 0 or self._queues.closed:
                 return None
             await self._clock.wait(came, min(left, LOOK))
 

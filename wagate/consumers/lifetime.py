@@ -109,6 +109,10 @@ class Consumers:
             done=setup.done,
         )
 
+    def let_waiters_go(self) -> None:
+        """Answer whoever waits for a job that there is none: the process is about to stop. Never blocks."""
+        self._queues.close()
+
     async def take_over(self) -> None:
         """Free what dead predecessors held; call it only when nobody else can use this Redis. Raises QueueError."""
         await self._queues.push.release_all_workers(died=True)

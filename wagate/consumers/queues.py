@@ -37,6 +37,8 @@ class Queues:
         self._wakeup = wakeup
         self._pull: dict[str, Queue] = {}
         self._came = trio.Event()
+        self.closed = False
+        """The process stops: nobody shall wait for a job any more."""
         self._sweep: Callable[[], None] = lambda: None
         self._untold: list[StoredDelivery] = []
         self._told = trio.Event()
@@ -56,8 +58,13 @@ class Queues:
 
     @property
     def came(self) -> trio.Event:
-        """Set when a job comes in; another one takes its place."""
+        """Set when a job comes in, or nobody shall wait any more; another one takes its place."""
         return self._came
+
+    def close(self) -> None:
+        """Let those go who wait for a job."""
+        self.closed = True
+        self.wake(push=False, pull=True)
 
     def tell(self, stored: Sequence[StoredDelivery]) -> None:
         """Have `keep_ringing` ring for stored deliveries, soon and together with what else comes in."""

@@ -109,14 +109,18 @@ class Connection(TCPServer):
         self.idle_task = self.keep_alive  # type: ignore[assignment]
         self.held = bytearray()
         """Bytes that wait for more to come, at most for the turn of the task that sent them."""
+        self._greeting = trio.CancelScope()
         self._writing = trio.CancelScope()
         self._cut_at = inf
 
     async def run(self) -> None:
         """Serve the connection until either side ends it."""
+        if self.context.terminated.is_set():
+            return  # Accepted in the moment of the stop; the stream is closed by who accepted it.
         self.context.connections.add(self)
         try:
-            await self.guard(super().run)
+            with self._greeting:
+                await self.guard(super().run)
         finally:
             self.context.connections.discard(self)
 
@@ -139,6 +143,16 @@ class Connection(TCPServer):
                 await self.flush()
         else:
             await super().protocol_send(event)
+            if isinstance(event, Closed):
+                self._end_reading()
+
+    def _end_reading(self) -> None:
+        """It is over for the reader, too, who may wait for the end of a response before it takes the next request.
+
+        hypercorn would leave it waiting for ever when that response was the last: whoever sends a request before the
+        one before it is answered would hold up a stop, or keep its place in the process after it has gone.
+        """
+        self.keep_alive.scope.cancel()
 
     def _more_follows(self) -> bool:
         """Whether what is held may wait for the rest of an HTTP/1 response, or for the next frames of HTTP/2."""
@@ -166,6 +180,7 @@ class Connection(TCPServer):
                     await self._write(data[sent:])
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             await self.protocol.handle(Closed())
+            self._end_reading()
             await trio.lowlevel.checkpoint()  # An application that does not listen must not spin.
         finally:
             self.send_lock.release()
@@ -196,10 +211,18 @@ class Connection(TCPServer):
             raise trio.BrokenResourceError
 
     def finish(self, cut_at: float) -> None:
-        """Close when idle, now or after the request that runs; writes end at ``cut_at``."""
+        """Close: at once when idle or still in its TLS handshake, else after the response that runs, which says so.
+
+        Writes end at ``cut_at``.
+        """
         self._cut_at = cut_at
         self._writing.deadline = min(self._writing.deadline, cut_at)
         self.keep_alive.expire_if_idle()
+        if not hasattr(self, "protocol"):
+            self._greeting.cancel()
+        elif isinstance(self.protocol.protocol, H11Protocol):
+            # The last request that it may have: its response gets ``Connection: close``.
+            self.protocol.protocol.keep_alive_requests = self.config.keep_alive_max_requests
 
     async def _read_data(self) -> None:
         # hypercorn makes its task group inside run(); this is the first place to reach it, before any request.

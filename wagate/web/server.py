@@ -36,8 +36,9 @@ async def serve_http(
 
     Listens where ``config`` says (``bind``, ``insecure_bind``; TLS with ``certfile`` and ``keyfile``) or on bound
     ``sockets``, and on ``unix_path`` in plain HTTP, for the process's own user only. Reports the addresses in that
-    order, with the real port where 0 was asked for. At the end it stops accepting, closes idle connections, gives
-    running requests ``config.graceful_timeout`` seconds, then cuts. ``config.read_timeout`` (30 s
+    order, with the real port where 0 was asked for. At the end it stops accepting, closes idle connections at once,
+    answers running requests with ``Connection: close`` (what was sent behind them on the same connection is dropped),
+    gives them ``config.graceful_timeout`` seconds, then cuts. ``config.read_timeout`` (30 s
     when not set) is how long a request's body may pause. QUIC, statsd, workers and max_requests have no effect.
 
     Raises:
