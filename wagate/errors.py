@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -49,6 +50,8 @@ class RequestError(WagateError):
         self.errors = errors or ((FieldError(field=field, detail=detail),) if field is not None else ())
         self.retry_after: int | None = None
         """Seconds for the Retry-After header, when waiting helps."""
+        self.members: Mapping[str, str] = {}
+        """Further members of the problem document: ``code``, ``id``."""
 
 
 class BadRequestError(RequestError):
@@ -122,6 +125,13 @@ class TooManyRequestsError(RequestError):
         self.retry_after = retry_after
 
 
+class BadGatewayError(RequestError):
+    """502: a provider can't do it now, or nobody knows whether it did."""
+
+    status = 502
+    title = "Bad gateway"
+
+
 class UnavailableError(RequestError):
     """503: database or disk can take no more right now; the sender should try again."""
 
@@ -145,12 +155,35 @@ class DeliveryError(WagateError):
 
 
 class Retry(DeliveryError):  # noqa: N818  (a verb of the plugin API, raised like StopIteration)
-    """Try again later: ``after`` seconds from now if given (never sooner), else by the retry schedule."""
+    """Try again later: ``after`` seconds from now if given (never sooner), else by the retry schedule.
+
+    ``down``: nothing else will be accepted either, until somebody acts. The target counts as down at once, what waits
+    for it is held in order, and it is probed; the try spends no attempt.
+    """
 
     def __init__(
-        self, reason: str, *, after: float | None = None, http_status: int | None = None, response: str | None = None
+        self,
+        reason: str,
+        *,
+        after: float | None = None,
+        down: bool = False,
+        http_status: int | None = None,
+        response: str | None = None,
     ) -> None:
         super().__init__(reason, http_status=http_status, response=response)
+        self.after = after
+        self.down = down
+
+
+class Postpone(DeliveryError):  # noqa: N818  (a verb of the plugin API)
+    """Not now: wait ``after`` seconds at the head of the chat. It is no try: it spends no attempt and is not recorded.
+
+    Nothing was asked of the target, so nothing is known of its health. What waits so for longer than
+    ``delivery.recover`` (24 h when that is 0) is given up.
+    """
+
+    def __init__(self, reason: str, *, after: float) -> None:
+        super().__init__(reason)
         self.after = after
 
 

@@ -15,17 +15,6 @@ from wagate.events import Event, kinds, sessions
 ENGINE = "WAGATE"
 TIER = "CORE"
 
-_STATUSES = {
-    sessions.INITIALIZING: "STARTING",
-    sessions.CONNECTING: "STARTING",
-    sessions.LOADING: "STARTING",
-    sessions.QR_GENERATED: "SCAN_QR_CODE",
-    sessions.SESSION_CONNECTED: "WORKING",
-    sessions.SESSION_NOT_CONNECTED: "STOPPED",
-    sessions.AUTH_FAILURE: "FAILED",
-    sessions.ERROR: "FAILED",
-}
-
 
 def envelope(event: Event, *, name: str, delivery_id: str, created_at: datetime, version: str) -> dict[str, Any]:
     """``{id, timestamp, event, session, metadata, me, payload, environment}``; ``me`` only when our number is known."""
@@ -109,7 +98,7 @@ def _revoked(event: Event) -> dict[str, Any]:
 
 
 def _session(event: Event) -> dict[str, Any]:
-    status = _STATUSES.get(event.extra.get("status") or "", "UNKNOWN")
+    status = sessions.WAHA_WORDS.get(event.extra.get("status") or "", "UNKNOWN")
     return {
         "name": event.account,
         "status": status,

@@ -27,6 +27,19 @@ SESSION_STATUSES = frozenset(
 )
 
 
+WAHA_WORDS = {
+    INITIALIZING: "STARTING",
+    CONNECTING: "STARTING",
+    LOADING: "STARTING",
+    QR_GENERATED: "SCAN_QR_CODE",
+    SESSION_CONNECTED: "WORKING",
+    SESSION_NOT_CONNECTED: "STOPPED",
+    AUTH_FAILURE: "FAILED",
+    ERROR: "FAILED",
+}
+"""WAHA's words for the same states."""
+
+
 class SessionChange(msgspec.Struct, frozen=True, kw_only=True):
     """What an event does to its account's session state, written in the same commit."""
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from quart import Response, request
@@ -15,6 +15,7 @@ from wagate.errors import BadRequestError, FieldError, UnprocessableError
 
 M = TypeVar("M", bound=msgspec.Struct)
 View = Callable[..., Awaitable[Any]]
+Answered: TypeAlias = type[msgspec.Struct] | type[list[Any]] | None
 
 CONTRACT = "wagate_contract"
 """Attribute of a view that holds its `Contract`, for the OpenAPI generator."""
@@ -26,8 +27,8 @@ _FIELD = re.compile(r"(?:missing required|unknown) field `(?P<field>[^`]+)`")
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """What a route takes and answers."""
 
-    answers: dict[int, type[msgspec.Struct] | None]
-    """Status → the answer's type; None: no body, or one that is not JSON."""
+    answers: dict[int, Answered]
+    """Status → the answer's type, or ``list`` of it; None: no body, or one that is not JSON."""
     problems: frozenset[int]
     """Statuses of problem documents, beside those that every route may answer."""
     body: type[msgspec.Struct] | None = None
@@ -40,23 +41,26 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """No token is needed."""
     media_type: str = "application/json"
     """Of the answer."""
+    or_json: type[msgspec.Struct] | None = None
+    """What a 200 is as JSON, when Accept asks for that in place of ``media_type``."""
 
 
 def endpoint(
     *,
-    answers: Mapping[int, type[msgspec.Struct] | None],
+    answers: Mapping[int, Answered],
     problems: tuple[int, ...] = (),
     body: type[msgspec.Struct] | None = None,
     query: type[msgspec.Struct] | None = None,
     body_optional: bool = False,
     public: bool = False,
     media_type: str = "application/json",
+    or_json: type[msgspec.Struct] | None = None,
 ) -> Callable[[View], View]:
     """Check a view's body and query, pass them as ``body=`` and ``query=``, encode what it returns.
 
-    The view returns a Struct, or ``(struct, status)``, or ``(struct, status, headers)``, or a Quart response; None in
-    place of the struct is an answer without a body. It raises `wagate.errors.RequestError` for everything that can't
-    be done; the core turns that into a problem document.
+    The view returns a Struct or a list of them, or ``(struct, status)``, or ``(struct, status, headers)``, or a Quart
+    response; None in place of the struct is an answer without a body. It raises `wagate.errors.RequestError` for
+    everything that can't be done; the core turns that into a problem document.
     400 when the body is not JSON, 422 when a field is missing, unknown or wrong.
     """
     contract = Contract(
@@ -67,6 +71,7 @@ def endpoint(
         body_optional=body_optional,
         public=public,
         media_type=media_type,
+        or_json=or_json,
     )
 
     def decorate(view: View) -> View:
@@ -127,7 +132,7 @@ def _answer(given: Any) -> Any:
     status, headers = HTTPStatus.OK.value, {}
     if isinstance(given, tuple):
         given, status, headers = (*given, {})[:3]
-    if isinstance(given, msgspec.Struct):
+    if isinstance(given, msgspec.Struct | list):
         return Response(msgspec.json.encode(given), status=status, headers=headers, content_type="application/json")
     if given is None:
         empty = Response(b"", status=status, headers=headers)

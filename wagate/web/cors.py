@@ -8,7 +8,7 @@ from quart import Response, request
 
 METHODS = "GET, POST, PUT, PATCH, DELETE"
 HEADERS = "Authorization, X-Api-Key, Content-Type, Idempotency-Key, Prefer, Last-Event-ID"
-EXPOSED = "Retry-After, Idempotent-Replayed"
+EXPOSED = "Retry-After, Idempotent-Replayed, Preference-Applied"
 MAX_AGE = "600"
 
 

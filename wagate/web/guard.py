@@ -26,6 +26,8 @@ from wagate.web.limits import RateLimit
 
 VIEWED = "/api/whatsapp/session/"
 """Below it, a view token may GET."""
+QUEUE = re.compile(r"/queue/.*")
+SENDING = re.compile(r"/messages(/.*)?|/api/(send[A-Z]\w*|startTyping|stopTyping|reaction)")
 PATIENCE = 5.0
 """Seconds for the rest of a body that nobody needs; then the connection ends with the answer."""
 _ODD = re.compile("[\x00-\x1f\x7f\ufffd\ud800-\udfff]")
@@ -52,10 +54,7 @@ class Guard:
         self._directory = directory
         self._trusted_proxies = trusted_proxies
         self._cors = cors
-        self._limits = {
-            "/queue/": _limit(limits.queue, clock),
-            "/messages/": _limit(limits.messages, clock),
-        }
+        self._limits = {QUEUE: _limit(limits.queue, clock), SENDING: _limit(limits.messages, clock)}
         self._other = _limit(limits.api, clock)
 
     async def before_request(self) -> Response | None:
@@ -88,7 +87,7 @@ class Guard:
         if token is not None or not _contract(asked).public:
             self._identify(asked, token, address)
         if g.identity is not None:
-            limit = next((limit for path, limit in self._limits.items() if asked.path.startswith(path)), self._other)
+            limit = next((limit for path, limit in self._limits.items() if path.fullmatch(asked.path)), self._other)
             limit.spend(g.token)
         _check_names(asked.view_args or {})
 

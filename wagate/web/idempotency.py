@@ -14,6 +14,7 @@ from quart.wrappers.response import DataBody
 from wagate.clock import Clock
 from wagate.config.vault import Vault
 from wagate.errors import BadRequestError, ConflictError, UnavailableError, WagateError
+from wagate.parsing.fields import fingerprint
 from wagate.storage.database import Database
 from wagate.storage.idempotency import InFlight, Mismatch, Replay, begin, finish, forget
 
@@ -25,6 +26,18 @@ LONGEST = 55.0
 
 log = structlog.get_logger("wagate.api")
 View = Callable[[], Awaitable[Response]]
+
+
+async def submission_key() -> str:
+    """What stands for the running request for ever, beside its client: '' without an Idempotency-Key.
+
+    It holds the path and the body too: after a refusal, or a day, a key may come again with another body.
+    """
+    key = request.headers.get(HEADER, "")
+    if not key:
+        return ""
+    body: bytes = await request.get_data(cache=True, as_text=False, parse_form_data=False)
+    return fingerprint(key, request.path, hashlib.sha256(body).hexdigest())
 
 
 class Once:

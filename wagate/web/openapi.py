@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import msgspec
 from quart import Quart
@@ -51,8 +51,16 @@ class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     """What was wrong with this request, and the cure."""
     errors: list[FieldProblem] | msgspec.UnsetType = msgspec.UNSET
+    code: str | msgspec.UnsetType = msgspec.UNSET
+    """The provider's own error code, when it refused a message."""
+    id: str | msgspec.UnsetType = msgspec.UNSET
+    """Our id of the message that was not sent."""
     success: bool | msgspec.UnsetType = msgspec.UNSET
     """false, on paths under `/api/whatsapp/`."""
+    status_code: int | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="statusCode")
+    """The same as `status`, on WAHA's paths."""
+    message: str | msgspec.UnsetType = msgspec.UNSET
+    """The same as `detail`, on WAHA's paths."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +130,8 @@ def _name(method: str, path: str) -> str:
     return re.sub(r"\W+", "_", f"{method.lower()}{path}").strip("_")
 
 
-def _types(contract: Contract) -> Iterator[type[msgspec.Struct]]:
-    for kind in (contract.body, contract.query, *contract.answers.values()):
+def _types(contract: Contract) -> Iterator[Any]:
+    for kind in (contract.body, contract.query, contract.or_json, *contract.answers.values()):
         if kind is not None:
             yield kind
 
@@ -145,7 +153,9 @@ def _operation(each: Operation, names: Names, schemas: Mapping[str, Schema]) -> 
     return made
 
 
-def _ref(names: Names, kind: type[msgspec.Struct]) -> Schema:
+def _ref(names: Names, kind: Any) -> Schema:
+    if get_origin(kind) is list:
+        return {"type": "array", "items": _ref(names, *get_args(kind))}
     return {"$ref": REF.format(name=names[kind])}
 
 
@@ -189,6 +199,8 @@ def _responses(each: Operation, names: Names) -> Schema:
         made[str(status)] = answer
     if each.echoes:
         made["200"]["content"]["text/plain"] = {"schema": {"type": "string"}}
+    if contract.or_json is not None:
+        made["200"]["content"]["application/json"] = {"schema": _ref(names, contract.or_json)}
     for status in sorted(contract.problems | _usual_problems(each)):
         made.setdefault(str(status), _problem(status, names))
     return dict(sorted(made.items()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -12,22 +13,8 @@ from wagate.errors import QueueError, RequestError, StorageError, UnavailableErr
 CONTENT_TYPE = "application/problem+json"
 SESSION_PREFIX = "/api/whatsapp/"
 """Answers under this path carry ``"success": false`` too, as their specification says."""
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a client reads when something could not be done."""
-
-    title: str
-    """Short name of the status."""
-    status: int
-    """The HTTP status."""
-    detail: str
-    """What was wrong with this request, and the cure."""
-    type: str = "about:blank"
-    errors: list[dict[str, str]] = []
-    """Each wrong field: ``field`` and ``detail``."""
-    success: bool | None = None
-    """false on session routes."""
+WAHA_PATHS = re.compile(r"/api/(send[A-Z]\w*|startTyping|stopTyping|reaction|sessions(/.*)?|[^/]+/auth/qr)")
+"""Answers here carry ``statusCode`` and ``message`` too, which WAHA's clients read."""
 
 
 def problem_of(error: WagateError, path: str) -> tuple[int, dict[str, str], bytes]:
@@ -60,6 +47,9 @@ def _document(error: RequestError, path: str) -> dict[str, Any]:
     }
     if error.errors:
         document["errors"] = [{"field": each.field, "detail": each.detail} for each in error.errors]
+    document |= {name: value for name, value in error.members.items() if value}
     if path.startswith(SESSION_PREFIX):
         document["success"] = False
+    elif WAHA_PATHS.fullmatch(path):
+        document |= {"statusCode": error.status, "message": error.detail}
     return document
