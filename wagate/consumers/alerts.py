@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 import structlog
@@ -10,6 +10,7 @@ import structlog
 from wagate.clock import Clock
 from wagate.events import NewEvent
 from wagate.events.kinds import WEBHOOK_DISABLED, WEBHOOK_FAILING
+from wagate.hooks.contracts import Handler
 from wagate.storage.database import Database
 from wagate.storage.probes import Failing, claim_alert, failing_targets
 
@@ -37,8 +38,16 @@ def level(target: Failing) -> int:
 class Alerts:
     """Looks for failing targets every minute."""
 
-    def __init__(self, database: Database, clock: Clock, emit: Emit, changed: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        emit: Emit,
+        changed: Callable[[], Awaitable[None]],
+        handlers: Mapping[str, Handler],
+    ) -> None:
         """``changed`` is called after a target was switched off."""
+        self._handlers = handlers
         self._database = database
         self._clock = clock
         self._emit = emit
@@ -58,7 +67,8 @@ class Alerts:
                 await self._alert(target, reached)
 
     async def _alert(self, target: Failing, reached: int) -> None:
-        disable = reached == len(STEPS)
+        handler, _, own_id = target.id.partition(":")
+        disable = reached == len(STEPS) and not (handler in self._handlers and self._handlers[handler].lasting)
         now = self._clock.now()
         if not await self._database.write(claim_alert, target, reached, disable=disable, now=now):
             return
@@ -68,7 +78,6 @@ class Alerts:
             await self._changed()
         if target.client_id is None:
             return
-        handler, _, own_id = target.id.partition(":")
         about = {
             "connector": handler,
             "target": own_id,

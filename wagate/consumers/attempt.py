@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import structlog
 import trio
 
-from wagate.consumers.states import Accepted, Failed, Happened, Rejected
-from wagate.errors import DeliveryError, Reject, Retry
+from wagate.consumers.states import Accepted, Failed, Happened, Postponed, Rejected
+from wagate.errors import DeliveryError, Postpone, Reject, Retry
 from wagate.hooks.contracts import Delivery, Handler
 
 log = structlog.get_logger("wagate.consumers")
 
 
-async def attempt(handler: Handler, delivery: Delivery) -> Happened:
+async def attempt(handler: Handler, delivery: Delivery) -> Happened | Postponed:
     """Hand one delivery to its handler, for ``handler.timeout`` seconds at most.
 
     A handler that returns has delivered; one that raises has not. Nothing it raises comes out of here but Cancelled.
@@ -30,7 +30,7 @@ async def attempt(handler: Handler, delivery: Delivery) -> Happened:
     return Accepted() if receipt is None else Accepted(http_status=receipt.http_status, response=receipt.response)
 
 
-def _meaning(error: Exception, handler: str, delivery_id: str) -> Happened:
+def _meaning(error: Exception, handler: str, delivery_id: str) -> Happened | Postponed:
     # A handler with a nursery of its own raises groups.
     said = next((each for each in _leaves(error) if isinstance(each, DeliveryError)), error)
     match said:
@@ -38,9 +38,18 @@ def _meaning(error: Exception, handler: str, delivery_id: str) -> Happened:
             return Rejected(
                 error=said.reason, http_status=said.http_status, response=said.response, disable=said.disable
             )
+        case Postpone():
+            return Postponed(error=said.reason, after=said.after)
+        case Retry():
+            return Failed(
+                error=said.reason,
+                http_status=said.http_status,
+                response=said.response,
+                after=said.after,
+                down=said.down,
+            )
         case DeliveryError():
-            after = said.after if isinstance(said, Retry) else None
-            return Failed(error=said.reason, http_status=said.http_status, response=said.response, after=after)
+            return Failed(error=said.reason, http_status=said.http_status, response=said.response)
         case _:
             # The message of a foreign exception may hold anything; its class and place are for the log.
             log.error("handler failed", plugin=handler, delivery_id=delivery_id, exc_info=error)

@@ -15,9 +15,9 @@ from wagate.consumers.flights import Flights
 from wagate.consumers.metrics import ConsumerMetrics
 from wagate.consumers.pool import Hand, Pool
 from wagate.consumers.recorder import Recorder
-from wagate.consumers.settle import BURIED
-from wagate.consumers.states import Failed, Happened, Policy, Rejected
-from wagate.consumers.verdict import outcome, result, word
+from wagate.consumers.settle import BURIED, waited_too_long
+from wagate.consumers.states import Failed, Happened, Policy, Postponed, Rejected
+from wagate.consumers.verdict import outcome, result, state, word
 from wagate.errors import StorageError
 from wagate.hooks.contracts import Delivery, Handler
 from wagate.inbound.route import Router
@@ -101,6 +101,12 @@ class Deliverer:
             happened = Rejected(error=BURIED) if buried else await self._run(head)
         if happened is None:
             return Ack(key=hand.key, token=hand.token, more=True)
+        if isinstance(happened, Postponed):
+            too_long = waited_too_long(happened, state(head), self._policy, self._clock.now())
+            if too_long is None:
+                await self.flights.put_back(head)
+                return Delay(key=hand.key, token=hand.token, after=happened.after)
+            happened = too_long
         seconds = time.perf_counter() - began
         tried = outcome(
             head, happened, self._policy, started=started, now=self._clock.now(), duration=seconds, probe=probe
@@ -115,7 +121,7 @@ class Deliverer:
         more = head.more or hand.again
         return result(hand.key, hand.token, hand.bucket, change, more=more, policy=self._policy, now=now)
 
-    async def _run(self, head: Head) -> Happened | None:
+    async def _run(self, head: Head) -> Happened | Postponed | None:
         """What happened; None: it was routed, and others took its place."""
         handler = self._handlers[head.handler]
         if unrouted(head):

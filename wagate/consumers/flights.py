@@ -45,6 +45,11 @@ class Flights:
         """Its outcome is in the tables, the mark is gone."""
         self._marked.discard(head.id)
 
+    async def put_back(self, head: Head) -> None:
+        """It was not tried after all, and waits again."""
+        if head.id in self._marked:
+            await self.unmark(head.id)
+
     async def keep_marking(self) -> None:
         """Mark what takes long; a task."""
         while True:

@@ -140,7 +140,7 @@ class Consumers:
             "probe": self._prober.run,
             "mark": self._flights.keep_marking,
             "reap": partial(reap_dead_workers, self._queues.push, setup.clock, self._wakeup),
-            "alerts": Alerts(setup.database, setup.clock, setup.emit, setup.changed).run,
+            "alerts": Alerts(setup.database, setup.clock, setup.emit, setup.changed, setup.handlers).run,
         }
         if setup.wake_url is not None:
             tasks["listen"] = partial(listen, setup.wake_url, self._queues.push.wake_key, self._wakeup)

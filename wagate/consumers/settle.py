@@ -18,6 +18,7 @@ from wagate.consumers.states import (
     Happened,
     Hold,
     Policy,
+    Postponed,
     Rejected,
     Settled,
 )
@@ -27,6 +28,8 @@ BREAKER_FAILURES = 10
 """So many retryable failures in a row …"""
 BREAKER_SECONDS = 60.0
 """… within so long: the target counts as down."""
+PATIENCE = 24 * 3600.0
+"""Seconds that a delivery may be put off when ``delivery.recover`` is 0."""
 MOST_CRASHES = 5
 """Workers that may die while they hold a delivery before it is buried. From the second on the queue hands it out with
 no other suspect beside it, so three of them died with this one alone: a process killed now and then buries nobody."""
@@ -69,6 +72,12 @@ def given_up(delivery: DeliveryState, policy: Policy, now: datetime) -> bool:
     return now >= (delivery.expires_at or delivery.created_at + timedelta(seconds=policy.recover))
 
 
+def waited_too_long(postponed: Postponed, delivery: DeliveryState, policy: Policy, now: datetime) -> Rejected | None:
+    """What ends a delivery that was put off again and again; None: it may go on waiting."""
+    patience = policy if policy.recover else replace(policy, recover=PATIENCE)
+    return Rejected(error=give_up_error(patience, postponed.error)) if given_up(delivery, patience, now) else None
+
+
 def give_up_error(policy: Policy, last: str | None) -> str:
     """Why a delivery was given up that waited too long for its target."""
     return f"gave up after {policy.recover / 3600:g}h: {last or 'the target did not answer'}"
@@ -102,15 +111,17 @@ def _rejected(happened: Rejected, tried: Try, target: TargetState, policy: Polic
 
 def _failed(happened: Failed, tried: Try, target: TargetState, policy: Policy) -> Settled:
     # Probes cost no attempts, or an outage would use them all up; but with no time to recover in, nothing waits for
-    # its target, and a probe is an attempt like any other.
-    counted = not tried.probe or policy.recover == 0
+    # its target, and a probe is an attempt like any other. The same holds for who says that it takes nothing at all.
+    counted = not (tried.probe or happened.down) or policy.recover == 0
     attempts = tried.delivery.attempt_count + counted
     out = attempts >= tried.delivery.max_retries
     final = _final_error(happened, tried, target, policy, out=out)
     after = _one_more_failure(target, happened, tried)
     if out or final is not None:
         after = _out_of_luck(after, tried.delivery)
-    # A dead target is known by a delivery against which nobody bears witness, or by many failures at once.
+    # A dead target is known by a delivery against which nobody bears witness, by many failures at once, or by its word.
+    if happened.down and policy.recover > 0:
+        after = replace(after, streak=max(after.streak, BREAKER_FAILURES))
     if not target.down and ((out and final is None) or after.streak >= BREAKER_FAILURES):
         first = probe_wait(0, max_delay=policy.max_delay, after=happened.after)
         after = replace(after, down_since=tried.now, next_probe_at=_later(tried.now, first), probes=0)
@@ -130,7 +141,7 @@ def _failed(happened: Failed, tried: Try, target: TargetState, policy: Policy) -
 def _final_error(happened: Failed, tried: Try, target: TargetState, policy: Policy, *, out: bool) -> str | None:
     """Why it is final, or None: it may still succeed."""
     aged = given_up(tried.delivery, policy, tried.now)
-    if target.down and policy.recover > 0:
+    if (target.down or happened.down) and policy.recover > 0:
         # While it is down the fault is the target's, whatever it accepted before.
         return give_up_error(policy, happened.error) if aged else None
     if not out:

@@ -74,6 +74,17 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     response: str | None = None
     after: float | None = None
     """The target asked for so many seconds."""
+    down: bool = False
+    """The target takes nothing at all."""
+
+
+class Postponed(msgspec.Struct, frozen=True, kw_only=True):
+    """It was not tried; it may be, later."""
+
+    error: str
+    """Why it waits."""
+    after: float
+    """Seconds."""
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +98,7 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Happened: TypeAlias = Accepted | Failed | Rejected
+"""What came of a try."""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):

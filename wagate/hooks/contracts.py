@@ -56,8 +56,8 @@ class Handler:
     """A connector's way of handling events.
 
     ``targets`` is pure and quick: it runs inside the intake, over a snapshot that the plugin keeps. ``handle`` returns
-    when the target has accepted; it raises `wagate.errors.Retry` (again later), `wagate.errors.Reject` (never again)
-    or anything else (again by the retry schedule). Without ``handle`` it is a pull handler: its deliveries are jobs
+    when the target has accepted; it raises `wagate.errors.Retry` (again later), `wagate.errors.Reject` (never again),
+    `wagate.errors.Postpone` (not now, and it was no try) or anything else (again by the retry schedule). Without ``handle`` it is a pull handler: its deliveries are jobs
     that somebody takes through `wagate.hooks.context.Jobs`.
     """
 
@@ -71,6 +71,8 @@ class Handler:
     """Deliveries to one target at once, per process."""
     timeout: float = 60.0
     """Seconds after which ``handle`` is cancelled and the attempt counts as timed out."""
+    lasting: bool = False
+    """Whether its targets are never switched off, however long they fail."""
 
     @property
     def pull(self) -> bool:

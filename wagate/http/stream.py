@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import ssl
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import httpcore2
@@ -13,6 +14,16 @@ from trio.socket import SocketType
 
 _FLUSH_AT = 65536
 """Bytes of a request that wait for each other."""
+
+
+class Handover:
+    """Whether a request began to leave; the client looks at it when no answer came."""
+
+    begun = False
+
+
+HANDOVER: ContextVar[Handover | None] = ContextVar("handover", default=None)
+"""Of the running request. httpcore2 stands between the client and its streams, and has no other way through."""
 
 
 class NotSentError(httpcore2.WriteError):
@@ -65,6 +76,8 @@ class Stream(httpcore2.AsyncNetworkStream):
 
     async def _flush(self, timeout: float | None) -> None:  # noqa: ASYNC109
         waiting, self._waiting = self._waiting, b""
+        if (handover := HANDOVER.get()) is not None:
+            handover.begun = True
         try:
             await _within(timeout, httpcore2.WriteTimeout, lambda: self._stream.send_all(waiting))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:

@@ -61,7 +61,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
                     names.add(low)
                     lines.append((name.encode("ascii"), value.encode("ascii")))
         except UnicodeEncodeError as error:
-            raise ProtocolError(f"Protocol error: the request header {name!r} must be plain ASCII") from error
+            raise ProtocolError(
+                f"Protocol error: the request header {name!r} must be plain ASCII", sent=False
+            ) from error
         if "user-agent" not in names:
             lines.append((b"User-Agent", user_agent.encode()))
         if "accept" not in names:

@@ -19,6 +19,7 @@ from wagate.http.errors import (
     TimedOutError,
     TlsError,
 )
+from wagate.http.stream import NotSentError
 
 FAILURES = (
     httpcore2.NetworkError,
@@ -32,35 +33,38 @@ _CLOSED = "disconnected without sending a response"
 """How httpcore2 words the end of a connection that brought nothing, in a RemoteProtocolError."""
 
 
-def translate(error: Exception) -> HttpError:
-    """Name what went wrong; the errno's name stands first, as Node and the field write it."""
+def translate(error: Exception, *, begun: bool = True) -> HttpError:
+    """Name what went wrong; the errno's name stands first, as Node and the field write it.
+
+    ``begun``: the request (or the one that a proxy wants before it) began to leave.
+    """
+    sent = begun and not isinstance(error, NotSentError | httpcore2.ProxyError | httpcore2.LocalProtocolError)
     match error:
         case RefusedError():
             return AddressNotAllowedError(str(error))
         case UnknownNameError():
             return NameNotFoundError(str(error))
         case httpcore2.TimeoutException():
-            return TimedOutError()
+            return TimedOutError(sent=sent)
         case httpcore2.ProxyError():
-            return NetworkError(f"ECONNREFUSED: the proxy answered {error}")
+            return NetworkError(f"ECONNREFUSED: the proxy answered {error}", sent=sent)
         case httpcore2.ProtocolError() if _CLOSED not in str(error):
-            return ProtocolError(f"Protocol error: {error}")
-    return next(filter(None, map(_from_cause, _causes(error))), None) or NetworkError(
-        "ECONNRESET: the connection was closed before an answer came"
-    )
+            return ProtocolError(f"Protocol error: {error}", sent=sent)
+    found = next(filter(None, (_from_cause(cause, sent=sent) for cause in _causes(error))), None)
+    return found or NetworkError("ECONNRESET: the connection was closed before an answer came", sent=sent)
 
 
-def _from_cause(cause: BaseException) -> HttpError | None:
+def _from_cause(cause: BaseException, *, sent: bool) -> HttpError | None:
     """What one link of the chain of causes tells, if anything. An SSLError is an OSError whose errno is not one."""
     match cause:
         case ssl.SSLEOFError():
             return None  # the connection ended in mid-handshake: the network's doing
         case ssl.SSLCertVerificationError():
-            return TlsError(f"TLS error: certificate verify failed: {cause.verify_message}")
+            return TlsError(f"TLS error: certificate verify failed: {cause.verify_message}", sent=sent)
         case ssl.SSLError():
-            return TlsError(f"TLS error: {(cause.reason or str(cause)).lower().replace('_', ' ')}")
+            return TlsError(f"TLS error: {(cause.reason or str(cause)).lower().replace('_', ' ')}", sent=sent)
         case OSError(errno=int(number)) if number in errno.errorcode:
-            return NetworkError(f"{errno.errorcode[number]}: {os.strerror(number).lower()}")
+            return NetworkError(f"{errno.errorcode[number]}: {os.strerror(number).lower()}", sent=sent)
     return None
 
 

@@ -73,6 +73,7 @@ class Receiver:
             session=new.session,
             routes=self._router.routes(event),
             aliases=new.aliases,
+            reference=new.reference,
         )
 
     def prepare_for(self, account: Account, new: NewEvent, routes: Callable[[Event], tuple[Route, ...]]) -> Intake:

@@ -12,9 +12,11 @@ import peewee
 from wagate.errors import StorageError
 from wagate.events import Event, SessionChange
 from wagate.events.sessions import QR_GENERATED, SESSION_CONNECTED
+from wagate.storage.acks import fold_acks
 from wagate.storage.conversations import note_messages
 from wagate.storage.database import bulk
 from wagate.storage.fields import clean, json_text, optional, time_text
+from wagate.storage.media import has_file, insert_inbound
 from wagate.storage.sequence import take_seqs
 from wagate.storage.statement import marks, placeholders, rows, run, run_many, slices
 
@@ -63,6 +65,8 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery for each."""
     aliases: tuple[str, ...] = ()
     """Other keys of the event's sender."""
+    reference: str = ""
+    """Our own id of the message that this is about, when the provider carries it back."""
     unrouted: bool = False
     """Its targets could not be found out; to be routed later."""
 
@@ -89,6 +93,8 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """In the order of the routes."""
     session_changed: bool = False
     """The account's session state was written."""
+    file: bool = False
+    """It brought a file, to be fetched."""
 
 
 @bulk
@@ -98,7 +104,9 @@ def store(db: peewee.Database, items: list[Intake]) -> list[Stored]:
     fresh = [item for item in items if not item.dedupe_key or first[item.dedupe_key][0] == item.event.id]
     run_many(db, INSERT_EVENT, [_event_row(item) for item in fresh])
     insert_deliveries(db, [(item.event, item.routes) for item in fresh])
+    insert_inbound(db, [item.event for item in fresh if item.event.media is not None])
     note_messages(db, [(item.event, item.aliases) for item in fresh])
+    fold_acks(db, ((item.event, item.reference) for item in fresh))
     changed = {item.event.id for item in fresh if item.session is not None and _change_session(db, item, item.session)}
     new = {item.event.id for item in fresh}
     return [_stored(item, changed) if item.event.id in new else _duplicate(first[item.dedupe_key]) for item in items]
@@ -177,6 +185,7 @@ def _stored(item: Intake, changed: set[str]) -> Stored:
         job_id=job_id(item),
         deliveries=tuple(StoredDelivery(r.key, r.target_id, r.delivery_id, r.mode) for r in item.routes),
         session_changed=item.event.id in changed,
+        file=has_file(item.event),
     )
 
 

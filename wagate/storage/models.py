@@ -242,6 +242,42 @@ class Chat(Table):
         primary_key = peewee.CompositeKey("client_id", "chat", "account")
 
 
+class Message(Table):
+    """A message that was submitted, and how far it got."""
+
+    id = TextColumn(primary_key=True)
+    client_id = peewee.IntegerField()
+    account = TextColumn()
+    provider = TextColumn()
+    chat = TextColumn()
+    type = TextColumn()
+    content = TextColumn()
+    message = JsonColumn()
+    status = TextColumn()
+    provider_id = TextColumn()
+    event_id = TextColumn()
+    delivery_id = TextColumn()
+    source = TextColumn()
+    source_key = TextColumn(null=True)
+    job_id = TextColumn(null=True)
+    metadata = JsonColumn()
+    warnings = JsonColumn()
+    attempts = peewee.IntegerField()
+    error = TextColumn(null=True)
+    error_code = TextColumn(null=True)
+    told = peewee.BooleanField()
+    created_at = TimeColumn()
+    sending_at = TimeColumn(null=True)
+    sent_at = TimeColumn(null=True)
+    delivered_at = TimeColumn(null=True)
+    read_at = TimeColumn(null=True)
+    failed_at = TimeColumn(null=True)
+    updated_at = TimeColumn()
+
+    class Meta:
+        table_name = "messages"
+
+
 class IdempotencyKey(Table):
     """The answer to a request made with an Idempotency-Key; ``client`` says whose key it is."""
 
@@ -270,6 +306,28 @@ class PluginRecord(Table):
     class Meta:
         table_name = "plugin_records"
         primary_key = peewee.CompositeKey("plugin", "key")
+
+
+class Media(Table):
+    """A file that came with a message, or one to send."""
+
+    id = TextColumn(primary_key=True)
+    client_id = peewee.IntegerField()
+    account = TextColumn()
+    direction = TextColumn()
+    status = TextColumn()
+    sha256 = TextColumn()
+    mimetype = TextColumn()
+    filename = TextColumn()
+    size = peewee.BigIntegerField(null=True)
+    attempts = peewee.IntegerField()
+    error = TextColumn(null=True)
+    next_at = TimeColumn(null=True)
+    created_at = TimeColumn()
+    updated_at = TimeColumn()
+
+    class Meta:
+        table_name = "media"
 
 
 class Revision(Table):

@@ -37,8 +37,9 @@ CREATE TABLE messages (
 CREATE INDEX messages_client ON messages (client_id, id);
 CREATE INDEX messages_chat ON messages (client_id, chat, id);
 CREATE INDEX messages_provider ON messages (account, provider_id) WHERE provider_id <> '';
-CREATE INDEX messages_open ON messages (id) WHERE status IN ('queued', 'sending', 'unknown');
-CREATE INDEX messages_untold ON messages (id) WHERE status = 'failed' AND told = FALSE;
+CREATE INDEX messages_open ON messages (id) WHERE status IN ('queued', 'sending');
+CREATE INDEX messages_untold ON messages (id) WHERE status IN ('sent', 'delivered', 'read', 'failed') AND told = FALSE;
+CREATE INDEX messages_delivery ON messages (delivery_id);
 CREATE UNIQUE INDEX messages_source ON messages (source, client_id, source_key) WHERE source_key IS NOT NULL;
 CREATE INDEX messages_created ON messages (created_at);
 
