@@ -106,6 +106,17 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     """Ids kept in Redis; the rest waits in the tables."""
 
 
+class Media(msgspec.Struct, frozen=True, kw_only=True):
+    """Files that come with messages, and files to send."""
+
+    fetch: bool = True
+    """Fetch every file when its message comes; ``false``: only when somebody asks for it."""
+    max_size: Size = Size("100MiB")
+    """Larger files are not fetched, and refused when they are uploaded."""
+    dir: Path = Path("media")
+    """Where they are kept; relative to ``data.dir``. Several processes on one database need one that they share."""
+
+
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
     """How long things are kept."""
 
@@ -114,7 +125,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     failed: Duration = Duration("90d")
     """Deliveries that failed for good."""
     media: Duration = Duration("30d")
-    """Downloaded media."""
+    """Files that came in, and files that were uploaded to be sent."""
     sessions: Duration = Duration("90d")
     """Sessions that are idle and were never connected."""
 
@@ -155,6 +166,7 @@ class Tables(msgspec.Struct, frozen=True, kw_only=True):
     auth: Auth = Auth()
     delivery: Delivery = Delivery()
     queue: Queue = Queue()
+    media: Media = Media()
     retention: Retention = Retention()
     limits: Limits = Limits()
     log: Log = Log()

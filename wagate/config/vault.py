@@ -10,7 +10,7 @@ from typing import Final
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadData, Signer, URLSafeSerializer
 
 from wagate.clock import Clock
 from wagate.errors import ConfigError, UnauthorizedError
@@ -68,6 +68,17 @@ class Vault:
         if expires <= self._clock.time():
             raise UnauthorizedError("this token has expired")
         return str(text)
+
+    def mac(self, text: str, *, purpose: str) -> str:
+        """A signature of the text, safe in URLs; the same at each call. `has_mac` checks it."""
+        return self._signer(purpose).get_signature(text).decode("ascii")
+
+    def has_mac(self, text: str, mac: str, *, purpose: str) -> bool:
+        """Whether `mac` made this signature, with any key held; in constant time."""
+        return self._signer(purpose).verify_signature(text, mac.encode("ascii", "replace"))
+
+    def _signer(self, purpose: str) -> Signer:
+        return Signer(self._signing_keys, f"wagate {purpose}", key_derivation="hmac", digest_method=hashlib.sha256)
 
     def _serializer(self, purpose: str) -> URLSafeSerializer:
         return URLSafeSerializer(

@@ -2,6 +2,7 @@
 
 from wagate.http.answer import Response
 from wagate.http.client import HttpClient
+from wagate.http.download import Downloaded
 from wagate.http.errors import (
     AddressNotAllowedError,
     BadSecretError,
@@ -12,6 +13,7 @@ from wagate.http.errors import (
     ProtocolError,
     TimedOutError,
     TlsError,
+    TooLongError,
 )
 from wagate.http.guard import Guard, Trust, parse_networks
 from wagate.http.resolve import Resolver
@@ -21,6 +23,7 @@ __all__ = [
     "AddressNotAllowedError",
     "BadSecretError",
     "BadUrlError",
+    "Downloaded",
     "Guard",
     "HttpClient",
     "HttpError",
@@ -32,6 +35,7 @@ __all__ = [
     "Response",
     "TimedOutError",
     "TlsError",
+    "TooLongError",
     "Trust",
     "check_url",
     "parse_networks",

@@ -58,14 +58,15 @@ class Answer:
             return None
         return Response(
             status=self.head.status,
-            headers=_fold(self.head.headers[:MOST_HEADERS]),
+            headers=fold_headers(self.head.headers[:MOST_HEADERS]),
             body=bytes(self._body),
             truncated=not self.whole,
             duration_ms=duration_ms,
         )
 
 
-def _fold(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
+def fold_headers(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Header lines by lower-case name, repeated ones joined by ``, ``."""
     headers: dict[str, str] = {}
     for raw, value in lines:
         name, text = raw.decode("latin-1").lower(), value.decode("latin-1")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -13,12 +14,13 @@ import httpx2
 import trio
 
 from wagate.http.answer import Answer, Response
+from wagate.http.download import Downloaded, Sink, download
 from wagate.http.errors import TimedOutError
 from wagate.http.guard import Guard, Trust
 from wagate.http.idle import Connection, IdleConnections, close
 from wagate.http.resolve import Resolver
 from wagate.http.route import Routes
-from wagate.http.stream import NotSentError
+from wagate.http.stream import HANDOVER, Handover, NotSentError
 from wagate.http.target import Target, read_target
 from wagate.http.translate import FAILURES, translate
 from wagate.http.transport import GuardedTransport
@@ -76,21 +78,65 @@ class HttpClient:
         Host, Content-Length and the headers of the connection are made here; a caller's own are ignored.
 
         Raises:
-            HttpError: no status line came; ``reason`` says why in the words of the API (`wagate.http.errors`).
+            HttpError: no status line came; ``reason`` says why in the words of the API (`wagate.http.errors`), ``sent``
+                whether the request may have reached the other side.
         """
         started = time.perf_counter()
         target = self._target(url, trust)
         request = target.request(method, headers or {}, content, self._user_agent)
         answer = Answer()
+        handover = Handover()
+        HANDOVER.set(handover)
         try:
             with trio.move_on_after(timeout):
                 await self._exchange(target, request, trust, answer, body_limit)
         except FAILURES as error:
-            raise translate(error) from error
+            raise translate(error, begun=handover.begun) from error
         response = answer.response((time.perf_counter() - started) * 1000)
         if response is None:
-            raise TimedOutError
+            raise TimedOutError(sent=handover.begun)
         return response
+
+    async def download(
+        self,
+        url: str,
+        sink: Sink,
+        *,
+        headers: Mapping[str, str] | None = None,
+        limit: int,
+        timeout: float = 600.0,  # noqa: ASYNC109  (it ends this download, not the caller)
+        idle: float = 30.0,
+        trust: Trust = "public",
+    ) -> Downloaded:
+        """GET a file of up to ``limit`` bytes into ``sink``, never holding more than a chunk of it.
+
+        ``timeout`` seconds hold for all of it, ``idle`` for the answer to begin and between two chunks. Up to 5
+        redirects are followed, each one looked at by the guard; another host gets no ``headers`` but User-Agent and
+        Accept, and is trusted as ``public`` whatever ``trust`` was. From https none leads to http. Any other status
+        than 200 is reported, with nothing sunk.
+
+        Raises:
+            HttpError: it did not come, or not whole; what the sink got till then is worth nothing. TooLongError: it is
+            over the limit. What the sink raises passes.
+        """
+        return await download(
+            self._opened, url, sink, headers=headers or {}, limit=limit, timeout=timeout, idle=idle, trust=trust
+        )
+
+    @asynccontextmanager
+    async def _opened(self, url: str, headers: Mapping[str, str], trust: Trust) -> AsyncIterator[httpcore2.Response]:
+        """The answer to a GET; its connection is kept when the body was read to its end."""
+        target = self._target(url, trust)
+        request = target.request("GET", headers, b"", self._user_agent)
+        async with self._places:
+            connection, head = await self._send(target, request, trust)
+            try:
+                yield head
+            finally:
+                if connection.is_idle():
+                    await self._idle.put((trust, target.key), connection)
+                else:
+                    await close(connection)
 
     async def check(self, url: str, *, trust: Trust = "public") -> None:
         """Would a request to this URL be allowed right now? For the moment when a target is registered.
@@ -146,6 +192,9 @@ class HttpClient:
             try:
                 return kept, await kept.handle_async_request(request)
             except NotSentError:
-                await close(kept)  # The server closed it between our look and our write: once more, on a fresh one.
+                # The server closed it between our look and our write: once more, on a fresh one.
+                await close(kept)
+                if (handover := HANDOVER.get()) is not None:
+                    handover.begun = False
         fresh = await self._routes.open(target, trust)
         return fresh, await fresh.handle_async_request(request)

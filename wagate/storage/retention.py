@@ -10,7 +10,7 @@ import msgspec
 import peewee
 
 from wagate.storage.database import Database
-from wagate.storage.models import Dedupe, Delivery, EventRow, IdempotencyKey, Lane
+from wagate.storage.models import Dedupe, Delivery, EventRow, IdempotencyKey, Lane, Media
 
 SLICE = 500
 DEDUPE_AT_LEAST = timedelta(days=7)
@@ -24,6 +24,8 @@ class Ages(msgspec.Struct, frozen=True, kw_only=True):
     """Events whose deliveries are all over."""
     failed: timedelta = timedelta(days=90)
     """Events with a failed delivery."""
+    media: timedelta = timedelta(days=30)
+    """Files that came in or were sent."""
     dedupe: timedelta = DEDUPE_AT_LEAST
     """Keys of duplicates; never less than 7 days."""
     idempotency: timedelta = timedelta(hours=24)
@@ -34,6 +36,8 @@ async def sweep(database: Database, ages: Ages, *, now: datetime) -> dict[str, i
     dedupe = now - max(ages.dedupe, DEDUPE_AT_LEAST)
     return {
         "events": await _all(database, delete_events, now - ages.events, now - ages.failed),
+        "media": await _all(database, forget_media, now - ages.media),
+        "media_rows": await _all(database, delete_media, now - ages.media - max(ages.events, ages.failed)),
         "dedupe": await _all(database, delete_dedupe, dedupe),
         "idempotency": await _all(database, delete_idempotency, now - ages.idempotency),
         "lanes": await _all(database, delete_lanes),
@@ -59,6 +63,19 @@ def delete_events(db: peewee.Database, before: datetime, failed_before: datetime
     )
     old = (EventRow.created_at < before) & (EventRow.unrouted == False) & ~peewee.fn.EXISTS(stays)  # noqa: E712
     return _delete(db, EventRow, EventRow.id, EventRow.select(EventRow.id).where(old).limit(most))
+
+
+def forget_media(db: peewee.Database, before: datetime, most: int = SLICE) -> int:
+    """Mark old files as gone; how many. Their bytes go when no other row has them (`wagate.media.sweep`)."""
+    old = Media.select(Media.id).where(Media.created_at < before, Media.status != "gone").limit(most)
+    ids = [row[0] for row in old.tuples().execute(db)]
+    return int(Media.update(status="gone", next_at=None).where(Media.id.in_(ids)).execute(db)) if ids else 0
+
+
+def delete_media(db: peewee.Database, before: datetime, most: int = SLICE) -> int:
+    """Forget files that are gone, once nothing that links to them is kept; how many."""
+    old = Media.select(Media.id).where(Media.created_at < before, Media.status == "gone").limit(most)
+    return _delete(db, Media, Media.id, old)
 
 
 def delete_dedupe(db: peewee.Database, before: datetime, most: int = SLICE) -> int:

@@ -1,0 +1,187 @@
+"""Files of messages that came in are fetched in the background: a few at once, again after errors, for a day."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from time import perf_counter
+
+import structlog
+import trio
+
+from wagate.clock import Clock
+from wagate.errors import StorageError, UnavailableError
+from wagate.media.pace import FIRST_REST, Pace, delay
+from wagate.media.source import NotFetchedError, Source
+from wagate.storage import media as rows
+from wagate.storage.database import Database
+from wagate.storage.intake import Stored
+from wagate.storage.media import PENDING, MediaRow
+
+MOST_ATTEMPTS = 6
+LONGEST = timedelta(hours=24)
+"""A file that failed again so long after its message is given up."""
+LEASE = timedelta(minutes=15)
+"""How long an attempt is another process's own; longer than a download may take."""
+LOOK = 30.0
+"""Seconds between looks for what is due when nothing rings: retries of another process that died."""
+BATCH = 20
+DISK_WAIT = 30.0
+"""Seconds until the next try when our own disk or database took no more."""
+
+log = structlog.get_logger("wagate.media")
+
+
+class Fetcher:
+    """The task that fetches, and the ear for those who ask for a file before it is there."""
+
+    def __init__(self, source: Source, clock: Clock, *, eager: bool) -> None:
+        """``eager``: fetch what nobody asked for yet (``media.fetch``)."""
+        self._source = source
+        self._database: Database = source.database
+        self._clock = clock
+        self._eager = eager
+        self._pace = Pace()
+        self._fetching: set[str] = set()
+        self._asked: Counter[str] = Counter()
+        self._tried: dict[str, float] = {}
+        """When a file that somebody asks for was last tried (monotonic)."""
+        self._wake = trio.Event()
+        self._settled = trio.Event()
+
+    def ring(self, stored: Sequence[Stored]) -> None:
+        """Events were stored; those with files begin now."""
+        if self._eager and any(each.file for each in stored):
+            self._wake.set()
+
+    async def wait_for(self, media_id: str, *, client_id: int | None, patience: float) -> MediaRow:
+        """The file's row as soon as it is pending no more; a pending one is tried now.
+
+        Raises:
+            NotFoundError: no such file. UnavailableError: still pending after ``patience`` seconds.
+        """
+        with self._asking(media_id), trio.move_on_after(patience):
+            while True:
+                settled = self._settled
+                row = await self._database.read(rows.get_media, media_id, client_id=client_id)
+                if row.status != PENDING:
+                    return row
+                self._wake.set()
+                # Another process may be the one that fetches it: look now and then.
+                await self._clock.wait(settled, 1.0)
+        raise UnavailableError("the file is not here yet; ask again", retry_after=10)
+
+    @contextmanager
+    def _asking(self, media_id: str) -> Iterator[None]:
+        self._asked[media_id] += 1
+        try:
+            yield
+        finally:
+            self._asked[media_id] -= 1
+            if not self._asked[media_id]:
+                del self._asked[media_id]
+                self._tried.pop(media_id, None)
+
+    async def run(self) -> None:
+        """Fetch what is due, for ever."""
+        if self._database.dialect == "sqlite":
+            # Nobody else has this database: what seems to be fetched was, by a process that is dead.
+            await self._database.write(rows.resume, now=self._clock.now())
+        async with trio.open_nursery() as nursery:
+            while True:
+                self._wake = trio.Event()
+                try:
+                    for row in await self._due():
+                        self._begin(row, nursery)
+                    pause = await self._pause()
+                except StorageError as error:
+                    log.warning("media put off", reason=str(error))
+                    pause = FIRST_REST
+                await self._clock.wait(self._wake, pause)
+
+    def _begin(self, row: MediaRow, nursery: trio.Nursery) -> None:
+        if row.id not in self._fetching and self._pace.may_begin(row.account, self._clock.monotonic()):
+            self._fetching.add(row.id)
+            self._pace.begin(row.account)
+            nursery.start_soon(self._fetch, row)
+
+    async def _due(self) -> list[MediaRow]:
+        """What may be fetched now: first what somebody waits for."""
+        if self._pace.full:
+            return []
+        busy = self._pace.busy(self._clock.monotonic())
+        found: list[MediaRow] = []
+        now = self._clock.monotonic()
+        asked = [each for each in self._asked if self._tried.get(each, -FIRST_REST) + FIRST_REST <= now]
+        if asked:
+            found += await self._database.read(rows.asked_for, asked, without=busy)
+        if self._eager:
+            found += await self._database.read(rows.due, now=self._clock.now(), without=busy, most=BATCH)
+        return found
+
+    async def _pause(self) -> float:
+        """Seconds until there may be something to do, unless somebody rings."""
+        now = self._clock.monotonic()
+        waits = [LOOK, *(wait for tried in self._tried.values() if (wait := tried + FIRST_REST - now) > 0)]
+        rest = self._pace.next_start(now)
+        if rest is not None:
+            waits.append(rest)
+        at = await self._database.read(rows.next_due) if self._eager and not self._pace.full else None
+        if at is not None and (wait := (at - self._clock.now()).total_seconds()) > 0:
+            waits.append(wait)
+        return min(waits)
+
+    async def _fetch(self, row: MediaRow) -> None:
+        try:
+            now = self._clock.now()
+            if await self._database.write(rows.claim, row, now=now, until=now + LEASE):
+                await self._try(row)
+        except StorageError as error:
+            log.warning("media put off", media_id=row.id, reason=str(error))
+        finally:
+            self._fetching.discard(row.id)
+            self._pace.end(row.account)
+            if row.id in self._asked:
+                self._tried[row.id] = self._clock.monotonic()
+            self._wake.set()
+            self._settled.set()
+            self._settled = trio.Event()
+
+    async def _try(self, row: MediaRow) -> None:
+        began = perf_counter()
+        outcome = "stored"
+        try:
+            kept = await self._source.fetch(row.id)
+        except NotFetchedError as error:
+            if error.asked:
+                self._pace.failed(row.account, self._clock.monotonic(), at_least=error.after)
+            outcome = await self._failed(row, str(error), final=error.final, after=error.after)
+        except StorageError as error:
+            outcome = f"put off: {error}"
+            at = self._clock.now() + timedelta(seconds=DISK_WAIT)
+            await self._record(rows.postpone, row, str(error), at=at, spent=False)
+        except Exception:
+            log.exception("media failed", media_id=row.id, account=row.account)
+            self._pace.failed(row.account, self._clock.monotonic())
+            outcome = await self._failed(row, "the provider's plugin failed; the log says how")
+        else:
+            self._pace.succeeded(row.account)
+            await self._record(rows.keep, row, kept)
+        ms = round((perf_counter() - began) * 1000, 1)
+        log.info(
+            "media fetched", media_id=row.id, account=row.account, outcome=outcome, ms=ms, attempt=row.attempts + 1
+        )
+
+    async def _failed(self, row: MediaRow, reason: str, *, final: bool = False, after: float = 0.0) -> str:
+        now, attempts = self._clock.now(), row.attempts + 1
+        if final or attempts >= MOST_ATTEMPTS or now - row.created_at > LONGEST:
+            await self._record(rows.give_up, row, reason)
+            return f"given up: {reason}"
+        at = now + timedelta(seconds=max(delay(attempts), after))
+        await self._record(rows.postpone, row, reason, at=at)
+        return reason
+
+    async def _record(self, write: Callable[..., None], row: MediaRow, what: object, **more: datetime | bool) -> None:
+        await self._database.write(write, row.id, what, now=self._clock.now(), **more)

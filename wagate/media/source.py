@@ -1,0 +1,148 @@
+"""Get one file from where it is: the provider, the URL that came with the message, or the message's own body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+import trio
+
+from wagate.errors import (
+    AccountStoppedError,
+    NotFoundError,
+    NotSentError,
+    SendError,
+    SendRefusedError,
+    UnprocessableError,
+    WagateError,
+)
+from wagate.events import Event
+from wagate.hooks.providers import MediaRequest
+from wagate.hooks.registry import Providers
+from wagate.http import BadUrlError, Downloaded, HttpClient, HttpError, TooLongError
+from wagate.media.files import FileStore, Writing
+from wagate.media.inline import decoded, inline_data
+from wagate.media.names import safe_name
+from wagate.media.sniff import UNKNOWN, chosen, is_a_page
+from wagate.storage.database import Database
+from wagate.storage.listing import get_event, raw_body
+from wagate.storage.live import LiveDirectory
+from wagate.storage.media import INLINE, Kept
+
+LOCATE_PATIENCE = 30.0
+"""Seconds for a provider to say where a file is."""
+
+
+class NotFetchedError(WagateError):
+    """A try that brought no file."""
+
+    def __init__(self, reason: str, *, final: bool = False, after: float = 0.0, asked: bool = True) -> None:
+        """``final``: no other try can succeed. ``after``: seconds to wait at least. ``asked``: the provider was."""
+        super().__init__(reason)
+        self.final = final
+        self.after = after
+        self.asked = asked
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where files come from."""
+
+    database: Database
+    files: FileStore
+    http: HttpClient
+    live: LiveDirectory
+    providers: Providers
+    max_size: int
+    """Bytes of the largest file."""
+
+    async def fetch(self, event_id: str) -> Kept:
+        """Get the file of an event onto the disk.
+
+        Raises:
+            NotFetchedError: no file. StorageError: disk or database can take no more.
+        """
+        try:
+            event = await self.database.read(get_event, event_id)
+        except NotFoundError as error:
+            raise NotFetchedError("its message was deleted", final=True, asked=False) from error
+        if INLINE in event.extra:
+            return await self._decode(event)
+        request = await self._locate(event)
+        with _translated():
+            async with self.files.writing() as writing:
+                got = await self.http.download(
+                    request.url, writing.write, headers=request.headers, limit=self.max_size, trust=request.trust
+                )
+                _check(got, request)
+                return await _settle(writing, event, request.mimetype or got.content_type)
+
+    async def _decode(self, event: Event) -> Kept:
+        raw = await self.database.read(raw_body, event.id)
+        try:
+            text = await self.files.run(lambda: inline_data(raw, event.extra[INLINE]))
+            async with self.files.writing() as writing:
+                for chunk in decoded(text):
+                    await writing.write(chunk)
+                return await _settle(writing, event, "")
+        except NotFoundError as error:
+            raise NotFetchedError(str(error), final=True, asked=False) from error
+        except ValueError as error:
+            raise NotFetchedError("the file in the message's body is not base64", final=True, asked=False) from error
+
+    async def _locate(self, event: Event) -> MediaRequest:
+        """Where it is right now."""
+        media = event.media
+        account = self.live.now.accounts.get(event.account)
+        provider = self.providers.get(event.provider)
+        assert media is not None
+        if account is None or provider is None or provider.locate_media is None:
+            if not media.url:
+                raise NotFetchedError("nobody can say where it is: no URL came with it", final=True, asked=False)
+            return MediaRequest(url=media.url, mimetype=media.mimetype)
+        with _translated():
+            with trio.move_on_after(LOCATE_PATIENCE):
+                return await provider.locate_media(media, self.providers.account(account))
+            raise NotFetchedError(f"the provider did not say within {LOCATE_PATIENCE:g} s where it is")
+
+
+async def _settle(writing: Writing, event: Event, told: str) -> Kept:
+    media = event.media
+    assert media is not None
+    told = told if told and not told.lower().startswith(UNKNOWN) else media.mimetype
+    if not writing.head:
+        raise NotFetchedError("it came empty")
+    if is_a_page(told or media.mimetype, writing.head):
+        raise NotFetchedError(f"a page of text came in place of {told}")
+    written = await writing.finish()
+    mimetype = chosen(told, written.head)
+    name = safe_name(media.filename, mimetype, otherwise=event.type)
+    return Kept(sha256=written.sha256, mimetype=mimetype, filename=name, size=written.size)
+
+
+def _check(got: Downloaded, request: MediaRequest) -> None:
+    if got.status != 200:
+        after = got.headers.get("retry-after", "")
+        seconds = float(after) if after.isdigit() and len(after) < 6 else 0.0
+        raise NotFetchedError(f"it was answered with {got.status}", after=seconds)
+    if request.size is not None and got.size < request.size:
+        raise NotFetchedError(f"it came short: {got.size} of {request.size} bytes")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """What providers and the network raise, as NotFetchedError."""
+    try:
+        yield
+    except (SendRefusedError, AccountStoppedError) as error:
+        raise NotFetchedError(error.reason, final=True) from error
+    except NotSentError as error:
+        raise NotFetchedError(error.reason, after=error.after or 0.0) from error
+    except SendError as error:
+        raise NotFetchedError(error.reason) from error
+    except (BadUrlError, TooLongError) as error:
+        raise NotFetchedError(error.reason, final=True) from error
+    except HttpError as error:
+        raise NotFetchedError(error.reason) from error
+    except UnprocessableError as error:
+        raise NotFetchedError(str(error), asked=False) from error

@@ -1,0 +1,175 @@
+"""The files as everybody sees them: links, open files, files taken in. `wagate.hooks.context.MediaStore`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from uuid_utils import uuid7
+
+from wagate.clock import Clock
+from wagate.errors import NotFoundError, SendRefusedError, TooLargeError, UnprocessableError
+from wagate.events import Event
+from wagate.hooks.messages import OutFile, OutMedia, OutMessage
+from wagate.media.fetch import Fetcher
+from wagate.media.files import FileStore
+from wagate.media.links import Links
+from wagate.media.names import safe_name
+from wagate.media.sniff import chosen
+from wagate.storage import media as rows
+from wagate.storage.database import Database
+from wagate.storage.media import FAILED, GONE, Kept, MediaRow, has_file
+
+PATIENCE = 30.0
+"""Seconds that who asks for a file waits for it."""
+API = "api"
+"""``extra["source"]`` of what we sent ourselves; ``extra["media_id"]`` is then its file, when we hold it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldFile:
+    """`wagate.hooks.context.MediaFile`."""
+
+    mimetype: str
+    filename: str
+    size: int
+    path: Path
+    sha256: str
+    files: FileStore
+
+    def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """Its bytes from ``start`` to ``stop``, 64 KiB at a time. FileNotFoundError when it is deleted meanwhile."""
+        return self.files.chunks(self.path, start, self.size if stop is None else stop)
+
+
+class Media:
+    """All that the process knows about files."""
+
+    def __init__(
+        self, database: Database, files: FileStore, fetcher: Fetcher, links: Links, clock: Clock, *, max_size: int
+    ) -> None:
+        """``max_size``: bytes of the largest file."""
+        self.links = links
+        self.max_size = max_size
+        self._database = database
+        self._files = files
+        self._fetcher = fetcher
+        self._clock = clock
+
+    def url(self, event: Event) -> str | None:
+        """The link to the event's file; None when it has none."""
+        media_id = _id_of(event)
+        if media_id is None or event.media is None:
+            return None
+        name = safe_name(event.media.filename, event.media.mimetype, otherwise=event.type)
+        return self.links.url(media_id, name, since=event.created_at)
+
+    def link(self, row: MediaRow) -> str:
+        """The link to a file whose row is known."""
+        return self.links.url(row.id, safe_name(row.filename, row.mimetype), since=row.created_at)
+
+    async def open(self, event: Event, *, patience: float = PATIENCE) -> HeldFile:
+        """The event's file, fetched first if need be.
+
+        Raises:
+            NotFoundError: it has none, or it is gone. UnavailableError: not fetched within ``patience`` seconds.
+        """
+        media_id = _id_of(event)
+        if media_id is None:
+            raise NotFoundError("no file that can be fetched came with this event")
+        return await self.open_id(media_id, client_id=event.client_id, patience=patience)
+
+    async def open_id(self, media_id: str, *, client_id: int | None = None, patience: float = PATIENCE) -> HeldFile:
+        """A file by its id; with ``client_id`` only that client's. Raises as `open`."""
+        row = await self._fetcher.wait_for(media_id, client_id=client_id, patience=patience)
+        if row.status == GONE:
+            raise NotFoundError("this file was deleted: it was older than retention.media")
+        if row.status == FAILED:
+            raise NotFoundError(f"this file could not be fetched: {row.error}")
+        if not await self._files.has(row.sha256):
+            if row.direction == "out":
+                raise NotFoundError("this file is not on this machine's disk any more")
+            await self._database.write(rows.refetch, row, now=self._clock.now())
+            return await self.open_id(media_id, client_id=client_id, patience=patience)
+        return self._held(row)
+
+    async def get(self, media_id: str, *, client_id: int | None) -> MediaRow:
+        """A file's row. NotFoundError."""
+        return await self._database.read(rows.get_media, media_id, client_id=client_id)
+
+    async def keep(
+        self, chunks: AsyncIterator[bytes], *, client_id: int, filename: str = "", mimetype: str = ""
+    ) -> OutMedia:
+        """Take in a file to send. TooLargeError, StorageError; UnprocessableError when it is empty."""
+        row = await self.take_in(chunks, client_id=client_id, filename=filename, mimetype=mimetype)
+        return OutMedia(media_id=row.id, mimetype=row.mimetype, filename=row.filename)
+
+    async def take_in(
+        self, chunks: AsyncIterator[bytes], *, client_id: int, filename: str = "", mimetype: str = ""
+    ) -> MediaRow:
+        """`keep`, with the row made. What ``filename`` and ``mimetype`` say is looked at after the last chunk."""
+        size = 0
+        async with self._files.writing() as writing:
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > self.max_size:
+                    raise TooLargeError(f"the file is over {self.max_size} bytes (media.max_size)")
+                await writing.write(chunk)
+            if not size:
+                raise UnprocessableError("the file is empty", field="file")
+            written = await writing.finish()
+        kind = chosen(mimetype, written.head)
+        kept = Kept(sha256=written.sha256, mimetype=kind, filename=safe_name(filename, kind), size=written.size)
+        return await self._database.write(rows.insert_outbound, str(uuid7()), client_id, kept, now=self._clock.now())
+
+    async def file_of(self, message: OutMessage, client_id: int) -> OutFile | None:
+        """The file of a message, made ready for its provider; None when it has none.
+
+        Raises:
+            SendRefusedError: it names a file that this client does not have (any more).
+        """
+        media = message.media
+        if media is None:
+            return None
+        if not media.media_id:
+            name = safe_name(media.filename or _last(media.url), media.mimetype, otherwise=message.type)
+            return OutFile(mimetype=media.mimetype, filename=name, url=media.url)
+        try:
+            held = await self.open_id(media.media_id, client_id=client_id)
+            row = await self.get(media.media_id, client_id=client_id)
+        except NotFoundError as error:
+            raise SendRefusedError(f"the message's file: {error.detail}") from error
+        url = self.link(row)
+        return OutFile(
+            mimetype=media.mimetype or held.mimetype,
+            filename=safe_name(media.filename or held.filename, held.mimetype),
+            url="" if url.startswith("/") else url,
+            path=held.path,
+            size=held.size,
+        )
+
+    def _held(self, row: MediaRow) -> HeldFile:
+        assert row.size is not None
+        return HeldFile(
+            mimetype=row.mimetype,
+            filename=row.filename,
+            size=row.size,
+            path=self._files.path(row.sha256),
+            sha256=row.sha256,
+            files=self._files,
+        )
+
+
+def _id_of(event: Event) -> str | None:
+    """Under which id its file is kept; None when it has none that we hold or can fetch."""
+    if event.extra.get("source") == API:
+        sent = event.extra.get("media_id")
+        return sent if isinstance(sent, str) else None
+    return event.id if has_file(event) else None
+
+
+def _last(url: str) -> str:
+    """The last part of a URL's path: as good a name as any."""
+    return unquote(urlsplit(url).path.rpartition("/")[2])

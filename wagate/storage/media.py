@@ -1,0 +1,181 @@
+"""Files that came with messages, and files to send: their rows. The bytes lie in the media folder, by their hash."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import peewee
+
+from wagate.errors import NotFoundError
+from wagate.events import Event
+from wagate.events.kinds import MESSAGE, MESSAGE_ANY
+from wagate.storage.fields import clean, time_text
+from wagate.storage.models import Media
+from wagate.storage.statement import first, marks, run, run_many
+
+PENDING, STORED, FAILED, GONE = "pending", "stored", "failed", "gone"
+INTERRUPTED = "interrupted: the gateway stopped while it was fetched"
+"""The error of a file that is being fetched; whoever reads it after a crash reads the truth."""
+INLINE = "inline_file"
+"""In an event's ``extra``: where in the raw body its file stands in base64, like ``data.messageMedia``."""
+INSERT_INBOUND = (
+    "INSERT INTO media (id, client_id, account, direction, mimetype, filename, size, next_at, created_at, updated_at) "  # noqa: S608
+    f"VALUES {marks(10, 1)}"
+)
+
+
+class MediaRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One file."""
+
+    id: str
+    """Of a file that came in: its event's id."""
+    client_id: int
+    account: str
+    """'' of a file to send."""
+    direction: str
+    """in or out."""
+    status: str
+    """pending, stored, failed or gone."""
+    sha256: str
+    """Hex; '' until it is stored."""
+    mimetype: str
+    filename: str
+    """As told, unsafe, until it is stored."""
+    size: int | None
+    attempts: int
+    error: str | None
+    """Why it is not stored."""
+    next_at: datetime | None
+    """When it is tried again; when another process may take over."""
+    created_at: datetime
+    updated_at: datetime
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a file that was stored."""
+
+    sha256: str
+    mimetype: str
+    filename: str
+    """Safe."""
+    size: int
+
+
+def has_file(event: Event) -> bool:
+    """Whether an event brought a file that can be fetched. Reactions, acks and our own messages bring none."""
+    media = event.media
+    if media is None or event.extra.get("source") == "api":
+        return False
+    if event.kind in {MESSAGE, MESSAGE_ANY} and (media.url or media.provider_id):
+        return True
+    return INLINE in event.extra
+
+
+def insert_inbound(db: peewee.Database, events: Sequence[Event]) -> None:
+    """A pending row for each event that brought a file, in the commit of the events."""
+    run_many(db, INSERT_INBOUND, [_inbound(event) for event in events if has_file(event)])
+
+
+def _inbound(event: Event) -> tuple[Any, ...]:
+    media = event.media
+    assert media is not None
+    now = time_text(event.created_at)
+    size = media.size if media.size is not None and 0 <= media.size < 2**63 else None
+    name = (event.id, event.client_id, clean(event.account), "in", clean(media.mimetype), clean(media.filename or ""))
+    return (*name, size, now, now, now)
+
+
+def insert_outbound(db: peewee.Database, media_id: str, client_id: int, kept: Kept, *, now: datetime) -> MediaRow:
+    """The row of a file to send."""
+    values = {"id": media_id, "client_id": client_id, "direction": "out", "status": STORED}
+    values |= msgspec.structs.asdict(kept) | {"created_at": now, "updated_at": now}
+    Media.insert(values).execute(db)
+    return get_media(db, media_id)
+
+
+def get_media(db: peewee.Database, media_id: str, *, client_id: int | None = None) -> MediaRow:
+    """One file; with ``client_id`` only that client's. NotFoundError."""
+    query = Media.select().where(Media.id == media_id)
+    row = first(db, query if client_id is None else query.where(Media.client_id == client_id))
+    if row is None:
+        raise NotFoundError("no such file")
+    return MediaRow(**row)
+
+
+def due(db: peewee.Database, *, now: datetime, without: Collection[str], most: int) -> list[MediaRow]:
+    """Pending files whose time has come, the longest overdue first, but not of these accounts."""
+    query = Media.select().where(Media.status == PENDING, Media.next_at <= now)
+    if without:
+        query = query.where(Media.account.not_in(list(without)))
+    return [MediaRow(**row) for row in query.order_by(Media.next_at, Media.id).limit(most).dicts().execute(db)]
+
+
+def asked_for(db: peewee.Database, ids: Collection[str], *, without: Collection[str]) -> list[MediaRow]:
+    """Those of these files that are pending, whenever their time is, but not of these accounts."""
+    query = Media.select().where(Media.id.in_(list(ids)), Media.status == PENDING)
+    if without:
+        query = query.where(Media.account.not_in(list(without)))
+    return [MediaRow(**row) for row in query.order_by(Media.id).dicts().execute(db)]
+
+
+def next_due(db: peewee.Database) -> datetime | None:
+    """When the next pending file's time comes; None when none is pending."""
+    found = first(db, Media.select(Media.next_at).where(Media.status == PENDING).order_by(Media.next_at))
+    return None if found is None else found["next_at"]
+
+
+def claim(db: peewee.Database, row: MediaRow, *, now: datetime, until: datetime) -> bool:
+    """Begin an attempt, which another process may take over after ``until``; False when another has begun one."""
+    text = (
+        "UPDATE media SET attempts = attempts + 1, error = ?, next_at = ?, updated_at = ? "
+        "WHERE id = ? AND status = 'pending' AND attempts = ? AND (error IS NULL OR error <> ? OR next_at <= ?)"
+    )
+    params = [INTERRUPTED, time_text(until), time_text(now), row.id, row.attempts, INTERRUPTED, time_text(now)]
+    return run(db, text, params) == 1
+
+
+def keep(db: peewee.Database, media_id: str, kept: Kept, *, now: datetime) -> None:
+    """The file is there."""
+    fetched = {"status": STORED, "error": None, "next_at": None, "updated_at": now} | msgspec.structs.asdict(kept)
+    Media.update(fetched).where(Media.id == media_id, Media.status == PENDING).execute(db)
+
+
+def postpone(
+    db: peewee.Database, media_id: str, error: str, *, now: datetime, at: datetime, spent: bool = True
+) -> None:
+    """An attempt failed; ``spent``: it counts."""
+    text = (
+        "UPDATE media SET error = ?, next_at = ?, updated_at = ?, attempts = attempts - ? "
+        "WHERE id = ? AND status = 'pending'"
+    )
+    run(db, text, [clean(error), time_text(at), time_text(now), 0 if spent else 1, media_id])
+
+
+def give_up(db: peewee.Database, media_id: str, error: str, *, now: datetime) -> None:
+    """It will not be fetched."""
+    text = "UPDATE media SET status = 'failed', error = ?, next_at = NULL, updated_at = ? WHERE id = ? AND status = ?"
+    run(db, text, [clean(error), time_text(now), media_id, PENDING])
+
+
+def resume(db: peewee.Database, *, now: datetime) -> int:
+    """Let what a dead process was fetching be fetched at once; only where no other process runs. How many."""
+    text = "UPDATE media SET next_at = ? WHERE status = 'pending' AND error = ? AND next_at > ?"
+    return run(db, text, [time_text(now), INTERRUPTED, time_text(now)])
+
+
+def refetch(db: peewee.Database, row: MediaRow, *, now: datetime) -> None:
+    """The bytes of a file that came in are not here (a restored backup, another machine): pending again."""
+    text = (
+        "UPDATE media SET status = 'pending', attempts = 0, next_at = ?, updated_at = ? "
+        "WHERE id = ? AND status = 'stored' AND direction = 'in'"
+    )
+    run(db, text, [time_text(now), time_text(now), row.id])
+
+
+def hashes_in_use(db: peewee.Database, hashes: Sequence[str]) -> set[str]:
+    """Those of these hashes that a stored row has."""
+    query = Media.select(Media.sha256).where(Media.sha256.in_(list(hashes)), Media.status == STORED).distinct()
+    return {row[0] for row in query.tuples().execute(db)}
