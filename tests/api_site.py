@@ -14,10 +14,14 @@ import hypercorn
 import trio
 from quart import Blueprint
 
+from tests.fake_messages import FakeMessages
 from wagate.clock import Clock
 from wagate.config.tables import Config, Limits, Server
 from wagate.config.vault import Vault
 from wagate.context.deliveries import DeliveryLog
+from wagate.hooks import Provider
+from wagate.hooks.registry import Providers
+from wagate.http import HttpClient
 from wagate.inbound.accounts import Accounts
 from wagate.inbound.position import Positions
 from wagate.inbound.receive import Receiver
@@ -34,6 +38,8 @@ from wagate.web.health import HealthMonitor, Probe
 from wagate.web.identity import ViewTokens
 from wagate.web.intake import DoorAt, IntakeApp
 from wagate.web.limits import RateLimit
+from wagate.web.provider_door import PATTERN, ProviderDoor
+from wagate.web.sending import Outbound
 from wagate.web.server import serve_http
 from wagate.web.session_door import SessionDoor
 from wagate.web.session_hub import SessionHub
@@ -83,11 +89,15 @@ async def api_site(
     server: Server | None = None,
     probes: Mapping[str, Probe] | None = None,
     plugins: Sequence[tuple[str, Blueprint]] = (),
+    provided: Sequence[Provider] = (),
+    outbound: Outbound | None = None,
 ) -> AsyncIterator[ApiSite]:
     """Serve it, with the clients ``acme`` and ``other``."""
     clock = Clock()
     config = Config(limits=limits or Limits(), server=server or Server())
     vault = Vault(["a secret key for tests"], clock)
+    providers = Providers(public_url=config.server.public_url)
+    providers.add(provided)
     async with open_database("", folder) as database, trio.open_nursery() as nursery:
         await database.write(_owners, clock)
         live = LiveDirectory(database, vault.decrypt)
@@ -108,6 +118,7 @@ async def api_site(
             clock=clock,
             database=database,
             live=live,
+            providers=providers,
             vault=vault,
             auth=auth,
             tokens=tokens,
@@ -116,16 +127,28 @@ async def api_site(
             hub=hub,
             health=HealthMonitor(database, folder, clock, probes or {}),
             registry=CollectorRegistry(),
+            check_url=HttpClient().check,
+            outbound=outbound or FakeMessages().outbound,
             plugins=plugins,
         )
         accounts = Accounts(database, live, clock, most=config.limits.accounts)
         unlimited = RateLimit(clock, count=0, period=1)
         engine = EngineDoor(auth, accounts, receiver, Positions(database, clock), unlimited)
         sessions = SessionDoor(auth, accounts, receiver, unlimited)
+        posted = ProviderDoor(
+            lambda: live.now,
+            providers,
+            receiver,
+            unlimited,
+            sessions=sessions,
+            public_url=config.server.public_url,
+            refused=lambda *_: None,
+        )
         app = IntakeApp(
             (
                 DoorAt(frozenset({"POST"}), re.compile("/webhook/inbound"), engine),
                 DoorAt(frozenset({"GET", "HEAD", "POST"}), re.compile("/api/whatsapp/webhook/[^/]+"), sessions),
+                DoorAt(frozenset({"GET", "HEAD", "POST"}), re.compile(PATTERN), posted),
             ),
             api,
             max_body=int(config.server.max_body),

@@ -27,7 +27,7 @@ from wagate.edge import serve_edge
 from wagate.errors import WagateError
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Handler
-from wagate.hooks.loader import Plugin, load_plugins, unique_handlers
+from wagate.hooks.loader import Plugin, load_plugins, load_providers, unique_handlers
 from wagate.logs import configure_logs
 from wagate.owned import put_owners, read_accounts
 from wagate.queue.embedded import embedded_valkey
@@ -76,14 +76,15 @@ async def serve(
         ConfigError, AlreadyRunningError, StorageError, QueueError: it can't start; the message says why.
     """
     clock = clock or Clock()
-    accounts = read_accounts(config)
     plugins = load_plugins(config.plugins, partial(_convert, config))
     with hold(config.data.dir, port=config.server.port):
         secrets = open_secrets(config)
         async with open_database(config.database.url, config.data.dir) as database, _open_redis(config) as redis:
             core = assemble(config, clock, secrets, database, redis)
-            await database.write(put_owners, accounts, core.vault.encrypt, now=clock.now())
             contexts = {plugin.name: build_context(core, plugin) for plugin in plugins}
+            load_providers(plugins, partial(build_context, core), core.providers)
+            accounts = read_accounts(config, core.providers)
+            await database.write(put_owners, accounts, core.vault.encrypt, now=clock.now())
             core.handlers.update(_handlers(plugins, contexts))
             await core.live.reload()
             if not config.redis.url:

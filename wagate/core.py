@@ -22,6 +22,7 @@ from wagate.events import NewEvent
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Handler, Target
 from wagate.hooks.loader import Plugin
+from wagate.hooks.registry import Providers
 from wagate.http.client import HttpClient
 from wagate.http.guard import Guard, parse_networks
 from wagate.inbound.emit import Emitter
@@ -49,6 +50,8 @@ class Core:
     live: LiveDirectory
     handlers: dict[str, Handler]
     """By name; filled before anything runs."""
+    providers: Providers
+    """Filled before anything runs, too."""
     consumers: Consumers
     receiver: Receiver
     emitter: Emitter
@@ -101,6 +104,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         redis=redis,
         live=live,
         handlers=handlers,
+        providers=Providers(public_url=config.server.public_url),
         consumers=consumers,
         receiver=receiver,
         emitter=emitter,

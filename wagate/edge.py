@@ -26,6 +26,7 @@ from wagate.web.engine_door import EngineDoor
 from wagate.web.identity import ViewTokens
 from wagate.web.intake import DoorAt, IntakeApp
 from wagate.web.limits import RateLimit
+from wagate.web.provider_door import PATTERN, ProviderDoor
 from wagate.web.server import serve_http
 from wagate.web.session_door import SessionDoor
 
@@ -93,21 +94,29 @@ def authenticator(core: Core, tokens: ViewTokens) -> Authenticator:
     )
 
 
-def doors(core: Core, auth: Authenticator) -> tuple[DoorAt, ...]:
+def doors(core: Core, auth: Authenticator, metrics: HttpMetrics) -> tuple[DoorAt, ...]:
     """Where WhatsApp comes in."""
     accounts = Accounts(core.database, core.live, core.clock, most=core.config.limits.accounts)
     limit = _rate(core, core.config.limits.intake)
+    sessions = SessionDoor(auth, accounts, core.receiver, limit)
+    providers = ProviderDoor(
+        lambda: core.live.now,
+        core.providers,
+        core.receiver,
+        limit,
+        sessions=sessions,
+        public_url=core.config.server.public_url,
+        refused=metrics.refuse,
+    )
+    looks_too = frozenset({"GET", "HEAD", "POST"})
     return (
         DoorAt(
             frozenset({"POST"}),
             re.compile("/webhook/inbound"),
             EngineDoor(auth, accounts, core.receiver, core.positions, limit),
         ),
-        DoorAt(
-            frozenset({"GET", "HEAD", "POST"}),
-            re.compile("/api/whatsapp/webhook/[^/]+"),
-            SessionDoor(auth, accounts, core.receiver, limit),
-        ),
+        DoorAt(looks_too, re.compile("/api/whatsapp/webhook/[^/]+"), sessions),
+        DoorAt(looks_too, re.compile(PATTERN), providers),
     )
 
 
@@ -120,11 +129,13 @@ def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginCo
     """The doors in front, the API and the plugins' routes behind."""
     tokens = ViewTokens(core.vault, core.live)
     auth = authenticator(core, tokens)
+    metrics = HttpMetrics(core.registry)
     api = create_api(
         config=core.config,
         clock=core.clock,
         database=core.database,
         live=core.live,
+        providers=core.providers,
         vault=core.vault,
         auth=auth,
         tokens=tokens,
@@ -133,6 +144,7 @@ def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginCo
         hub=core.hub,
         health=health_monitor(core),
         registry=core.registry,
+        check_url=core.http.check,
         trusted_proxies=trusted(core.config),
         plugins=[
             (plugin.name, routes)
@@ -141,11 +153,11 @@ def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginCo
         ],
     )
     return IntakeApp(
-        doors(core, auth),
+        doors(core, auth, metrics),
         cast("App", api),
         max_body=core.config.server.max_body,
         trusted_proxies=trusted(core.config),
-        count=HttpMetrics(core.registry).count,
+        count=metrics.count,
     )
 
 

@@ -23,6 +23,17 @@ class HttpMetrics:
             "wagate_intake_seconds", "Time to the answer, committed", ["path"], registry=registry, buckets=_BUCKETS
         )
 
+        self._refused = Counter(
+            "wagate_webhooks_refused",
+            "Webhooks of providers that were refused",
+            ["provider", "reason"],
+            registry=registry,
+        )
+
+    def refuse(self, provider: str, reason: str) -> None:
+        """One request refused at a provider's door: ``signature``, ``challenge`` or ``body``."""
+        self._refused.labels(provider, reason).inc()
+
     def count(self, pattern: str, status: int, seconds: float) -> None:
         """One request answered; ``pattern`` is the door's regular expression."""
         requests, observed = self._children(pattern, status)

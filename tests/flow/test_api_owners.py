@@ -186,7 +186,7 @@ async def test_what_is_wrong_with_an_account_is_named(body: dict[str, object], f
         assert refused.status_code == 422
         assert refused.json()["errors"][0]["field"] == field
         if field == "provider":
-            assert "session, engine" in refused.json()["detail"]
+            assert "engine, session" in refused.json()["detail"]
 
 
 async def test_a_client_has_so_many_accounts_and_no_more(tmp_path: Path) -> None:

@@ -10,11 +10,15 @@ from typing import Any
 
 import msgspec
 import pluggy
+import structlog
 
 from wagate.errors import ConfigError
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Handler
-from wagate.hooks.specs import PROJECT, Hooks
+from wagate.hooks.registry import Providers
+from wagate.hooks.specs import PROJECT, PROVIDERS, Hooks
+
+log = structlog.get_logger("wagate.plugins")
 
 Convert = Callable[[type[msgspec.Struct], Mapping[str, Any], str], msgspec.Struct]
 """(settings type, table, key such as ``plugins.webhook``) → settings; raises ConfigError."""
@@ -68,6 +72,38 @@ def load_plugins(tables: Mapping[str, Mapping[str, Any]], convert: Convert) -> l
     except pluggy.PluginValidationError as error:
         raise ConfigError(f"[plugins.{error.plugin}]: {error}") from error
     return [Plugin(name, _settings(manager, name, table, convert), manager) for name, table in tables.items()]
+
+
+def load_providers(
+    plugins: Iterable[Plugin], build_context: Callable[[Plugin], PluginContext], providers: Providers
+) -> None:
+    """Fill ``providers``: with those of every provider that is installed, and of the connectors that are on.
+
+    Of the former only ``register_providers`` is called. One that can't be used is logged, and refused when an account
+    names it; the others go on.
+
+    Raises:
+        ConfigError: two have one name, or a connector that is on fails.
+    """
+    for plugin in plugins:
+        providers.add(plugin.gather("register_providers", build_context(plugin)))
+    for point in sorted(entry_points(group=PROVIDERS), key=lambda point: point.name):
+        try:
+            plugin = _provider_plugin(point)
+            made = list(plugin.gather("register_providers", build_context(plugin)))
+        except Exception as error:  # noqa: BLE001  (a plugin's own code; it fails alone)
+            log.warning("provider can't be used", provider=point.name, plugin=point.value, error=repr(error))
+            providers.set_aside(point.name, f"{point.value}: {error!r}")
+        else:
+            providers.add(made)
+
+
+def _provider_plugin(point: EntryPoint) -> Plugin:
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(Hooks)
+    manager.register(point.load(), point.name)
+    manager.check_pending()
+    return Plugin(point.name, None, manager)
 
 
 def unique_handlers(handlers: Iterable[Handler]) -> dict[str, Handler]:

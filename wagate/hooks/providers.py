@@ -145,11 +145,12 @@ class Provider:
     """Names of settings that are masked in answers and logs."""
     common_keys: Mapping[str, str] = field(default_factory=dict)
     """``api_key``, ``api_secret``, ``phone_number_id``, ``webhook_verify_token`` → its own key; others are ignored."""
-    verify: Verify
+    verify: Verify | None = None
     """Raises UnauthorizedError when the request is not the provider's. Constant-time comparisons only."""
-    parse: Parse
+    parse: Parse | None = None
     """Body → events, in order. Raises BadRequestError when the body can't be read at all; one bad item becomes an event
-    of kind ``unknown`` with its own bytes in ``raw``. What has no field of ours stays in ``raw``."""
+    of kind ``unknown`` with its own bytes in ``raw``. What has no field of ours stays in ``raw``. Without ``verify``
+    and ``parse`` its webhooks are session events: the core's own door for these takes them."""
     challenge: Challenge | None = None
     """Answers a GET. None: GET says that the webhook is there."""
     answer: WebhookAnswer = STORED
@@ -158,6 +159,8 @@ class Provider:
     """The provider's own id of the account's number, as in `NewEvent.number`; '' when it has none."""
     abilities: frozenset[str] = frozenset()
     """Message types it can send, and ``reply``, ``seen``, ``typing``."""
+    sessions: bool = False
+    """Whether its numbers are linked as devices and have states (QR, connected …); else they are simply there."""
     idempotent: bool = False
     """Whether a message sent twice with the same `Outgoing.id` reaches the phone once."""
     limits: SendLimits = UNLIMITED

@@ -94,7 +94,7 @@ def patch_account(
     db: peewee.Database, name: str, change: AccountChange, *, now: datetime, client_id: int | None = None
 ) -> AccountRow:
     """Change what is set. NotFoundError; ConflictError when config.toml owns it."""
-    account = _writable(db, name, client_id)
+    account = writable_account(db, name, client_id=client_id)
     values = {field: value for field, value in msgspec.structs.asdict(change).items() if value is not UNSET}
     Account.update(**values, updated_at=now).where(Account.id == account.id).execute(db)
     bump(db)
@@ -103,7 +103,7 @@ def patch_account(
 
 def delete_account(db: peewee.Database, name: str, *, client_id: int | None = None) -> None:
     """Delete one; its events and deliveries stay. NotFoundError; ConflictError when config.toml owns it."""
-    account = _writable(db, name, client_id)
+    account = writable_account(db, name, client_id=client_id)
     Account.delete().where(Account.id == account.id).execute(db)
     bump(db)
 
@@ -151,7 +151,8 @@ def drop_idle_sessions(db: peewee.Database, before: datetime) -> list[str]:
     return names
 
 
-def _writable(db: peewee.Database, name: str, client_id: int | None) -> AccountRow:
+def writable_account(db: peewee.Database, name: str, *, client_id: int | None = None) -> AccountRow:
+    """One that the API may change. NotFoundError; ConflictError when config.toml owns it."""
     account = get_account(db, name, client_id=client_id)
     if account.source == "config":
         raise ConflictError(f"the account {name!r} stands in config.toml; change it there")

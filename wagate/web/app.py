@@ -16,11 +16,13 @@ from wagate.config.tables import Config
 from wagate.config.vault import Vault
 from wagate.context.deliveries import DeliveryLog
 from wagate.errors import ConfigError, NotFoundError, RequestError, TooLargeError, WagateError
+from wagate.hooks.registry import Providers
 from wagate.inbound.accounts import Accounts
 from wagate.inbound.receive import Receiver
 from wagate.metrics import CollectorRegistry
 from wagate.storage.database import Database
 from wagate.storage.live import LiveDirectory
+from wagate.web.api.account_settings import AccountSettings, CheckUrl
 from wagate.web.api.accounts import accounts_routes
 from wagate.web.api.clients import clients_routes
 from wagate.web.api.conversations import MediaUrl, conversations_routes
@@ -38,9 +40,6 @@ from wagate.web.identity import RequestAuth, ViewTokens
 from wagate.web.problems import problem_of
 from wagate.web.session_hub import SessionHub
 from wagate.web.session_stream import SessionStream, stream_routes
-
-PROVIDERS = ("session", "engine")
-"""Providers that an account may be made for."""
 
 log = structlog.get_logger("wagate.api")
 
@@ -70,6 +69,7 @@ def create_api(
     clock: Clock,
     database: Database,
     live: LiveDirectory,
+    providers: Providers,
     vault: Vault,
     auth: Authenticator,
     tokens: ViewTokens,
@@ -78,13 +78,15 @@ def create_api(
     hub: SessionHub,
     health: HealthMonitor,
     registry: CollectorRegistry,
+    check_url: CheckUrl,
     media_url: MediaUrl = lambda _event: None,
     trusted_proxies: Networks = (),
     plugins: Sequence[tuple[str, Blueprint]] = (),
 ) -> Api:
     """The application beside the hot path.
 
-    ``auth`` must know ``tokens.account`` as its ``view_account``; ``plugins`` are (plugin's name, blueprint).
+    ``auth`` must know ``tokens.account`` as its ``view_account``; ``check_url`` refuses what settings given by API must
+    not name; ``plugins`` are (plugin's name, blueprint).
 
     Raises:
         ConfigError: two of the blueprints have the same path.
@@ -102,11 +104,12 @@ def create_api(
 
     asker = RequestAuth(live)
     sessions = Sessions(asker, database, clock)
+    settings = AccountSettings(providers, vault, check_url)
     most = config.limits.accounts
     for routes in (
         health_routes(health, registry),
         clients_routes(asker, database, live, clock),
-        accounts_routes(asker, database, live, clock, vault, most=most, providers=PROVIDERS),
+        accounts_routes(asker, database, live, clock, settings, vault=vault, most=most),
         jobs_routes(asker, deliveries),
         conversations_routes(
             asker, database, live, Accounts(database, live, clock, most=most), receiver, media_url=media_url

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from wagate.errors import BadRequestError, TooLargeError
 
@@ -40,6 +40,23 @@ class Request:
     def path(self) -> str:
         """Decoded path."""
         return str(self.scope["path"])
+
+    @property
+    def raw_target(self) -> str:
+        """Path and query exactly as they came."""
+        raw = self.scope.get("raw_path") or quote(self.path)
+        path = raw.decode("latin-1") if isinstance(raw, bytes) else str(raw)
+        query = self.scope["query_string"].decode("latin-1")
+        return f"{path}?{query}" if query else path
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host as the sender wrote them, by the Host header and what a trusted proxy says."""
+        peer = str((self.scope.get("client") or ("",))[0])
+        said = self.headers if _is_trusted(peer, self.trusted_proxies) else {}
+        scheme = said.get("x-forwarded-proto", "").partition(",")[0].strip() or str(self.scope.get("scheme", "http"))
+        host = said.get("x-forwarded-host", "").partition(",")[0].strip() or self.headers.get("host", "")
+        return f"{scheme}://{host}"
 
     @cached_property
     def headers(self) -> dict[str, str]:

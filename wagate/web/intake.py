@@ -79,7 +79,9 @@ class IntakeApp:
         note = ""
         try:
             answer = await self._answer(at, request, receive)
-            status, headers, body, note = answer.status, {"content-type": answer.content_type}, answer.body, answer.note
+            status, body, note = answer.status, answer.body, answer.note
+            # What is echoed (a challenge) must never be taken for a page.
+            headers = {"content-type": answer.content_type, "x-content-type-options": "nosniff"}
         except ClientGoneError:
             status, headers, body, note = 499, {}, b"", "client gone"
         except WagateError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -27,10 +27,12 @@ from wagate.storage.accounts import (
     get_account,
     list_accounts,
     patch_account,
+    writable_account,
 )
 from wagate.storage.database import Database
 from wagate.storage.live import LiveDirectory
 from wagate.storage.rows import AccountRow
+from wagate.web.api.account_settings import AccountSettings
 from wagate.web.api.lists import Cursor, Limit, page_of
 from wagate.web.identity import RequestAuth
 
@@ -43,6 +45,9 @@ Name = Annotated[str, msgspec.Meta(pattern=NAME, description="unique over all cl
 Phone = Annotated[str, msgspec.Meta(pattern=PHONE, max_length=40, description="5 to 15 digits, as people write them")]
 Secret = Annotated[str, msgspec.Meta(pattern=SECRET, description="what the account's webhooks are guarded by")]
 Metadata = Annotated[dict[str, Any], msgspec.Meta(description="copied into webhooks; 16 KiB at most")]
+Settings = Annotated[dict[str, Any], msgspec.Meta(description="the provider's own keys, as in config.toml")]
+Weight = Annotated[int, msgspec.Meta(ge=0, le=1000, description="share of the messages that name no account")]
+Position = Annotated[int, msgspec.Meta(ge=0, le=1000, description="place in the order of fail-over, lowest first")]
 
 
 class Ignore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,7 +65,7 @@ class AccountBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     name: Name
     """Unique over all clients; the ``sessionId``."""
     provider: str
-    """Through whom the number is reached: session, engine."""
+    """Through whom the number is reached."""
     client: str | None = None
     """With the admin token: whose it is, by slug or id; the client ``default`` when nothing is said."""
     tenant_id: str | None = None
@@ -71,6 +76,9 @@ class AccountBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Made when it is not given."""
     metadata: Metadata = {}
     ignore: Ignore = Ignore()
+    settings: Settings = {}
+    weight: Weight = 1
+    position: Position = 0
 
 
 class AccountPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,9 +86,15 @@ class AccountPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     phone: Phone | UnsetType | None = UNSET
     """null: not known."""
+    provider: str | UnsetType = UNSET
+    """Another one takes ``settings`` of its own."""
     webhook_secret: Secret | UnsetType = UNSET
     metadata: Metadata | UnsetType = UNSET
     ignore: Ignore | UnsetType = UNSET
+    settings: Settings | UnsetType = UNSET
+    """A key that is left out stays, null takes it away, a mask as answered keeps what is stored."""
+    weight: Weight | UnsetType = UNSET
+    position: Position | UnsetType = UNSET
 
 
 class AccountAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +110,14 @@ class AccountAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Digits; null when not known."""
     metadata: dict[str, Any]
     ignore: dict[str, Any]
+    settings: dict[str, Any]
+    """The provider's own keys; secrets as ``••••1234``."""
+    weight: int
+    """Its share of its client's messages that name no account."""
+    position: int
+    """Its place in the order of fail-over."""
+    webhook_url: str | None
+    """Where the provider posts to; null without ``server.public_url``."""
     source: str
     """config (read-only here) or api."""
     status: str
@@ -129,22 +151,20 @@ def accounts_routes(
     database: Database,
     live: LiveDirectory,
     clock: Clock,
-    vault: Vault,
+    settings: AccountSettings,
     *,
+    vault: Vault,
     most: int,
-    providers: Sequence[str],
 ) -> Blueprint:
-    """Accounts. ``most`` is how many a client may have, ``providers`` are those that there are."""
+    """Accounts. ``most`` is how many a client may have."""
     routes = Blueprint("accounts", __name__, url_prefix="/api/accounts")
-    body_type = _with_providers(providers)
+    body_type = _with_providers(settings.providers.names)
 
     @routes.post("")
     @endpoint(body=body_type, answers={201: MadeAccount}, problems=(404, 409))
     async def add(body: AccountBody) -> tuple[MadeAccount, int]:
         """Make an account. Its webhook secret is shown this once."""
         _check_name(body.name)
-        if body.provider not in providers:
-            raise UnprocessableError(f"no provider {body.provider[:50]!r}: {', '.join(providers)}", field="provider")
         owner = _owner(auth, body.client, body.tenant_id)
         secret = body.webhook_secret or secrets.token_urlsafe(32)
         new = NewAccount(
@@ -152,13 +172,16 @@ def accounts_routes(
             client_id=owner.id,
             provider=body.provider,
             phone=digits(body.phone),
+            settings=await settings.sealed(settings.providers.need(body.provider), body.settings),
             webhook_secret=vault.encrypt(_checked_secret(secret)),
             metadata=_checked_metadata(body.metadata),
             ignore=msgspec.to_builtins(body.ignore),
+            weight=body.weight,
+            position=body.position,
         )
         row = await database.write(create_account, new, now=clock.now(), most=most)
         await live.reload()
-        return MadeAccount(**msgspec.structs.asdict(_answer(row)), webhook_secret=secret), 201
+        return MadeAccount(**msgspec.structs.asdict(_answer(row, settings)), webhook_secret=secret), 201
 
     @routes.get("")
     @endpoint(query=AccountsQuery, answers={200: Page[AccountAnswer]}, problems=(404, 409))
@@ -168,29 +191,38 @@ def accounts_routes(
         owner = None if auth.identity().admin and not named else _owner(auth, query.client, query.tenant_id).id
         rows = await database.read(list_accounts, client_id=owner)
         page, cursor = page_of(rows, lambda row: row.id, limit=query.limit, after=query.cursor)
-        return Page(data=[_answer(row) for row in page], next_cursor=cursor)
+        return Page(data=[_answer(row, settings) for row in page], next_cursor=cursor)
 
-    _add_one_by_name(routes, auth, database, live, clock=clock, vault=vault)
+    _add_one_by_name(routes, auth, database, live, settings, clock=clock, vault=vault)
     return routes
 
 
 def _add_one_by_name(
-    routes: Blueprint, auth: RequestAuth, database: Database, live: LiveDirectory, *, clock: Clock, vault: Vault
+    routes: Blueprint,
+    auth: RequestAuth,
+    database: Database,
+    live: LiveDirectory,
+    settings: AccountSettings,
+    *,
+    clock: Clock,
+    vault: Vault,
 ) -> None:
     @routes.get("/<name>")
     @endpoint(answers={200: AccountAnswer})
     async def show(name: str) -> AccountAnswer:
         """One account."""
-        return _answer(await database.read(get_account, name, client_id=auth.identity().client_id))
+        return _answer(await database.read(get_account, name, client_id=auth.identity().client_id), settings)
 
     @routes.patch("/<name>")
     @endpoint(body=AccountPatch, answers={200: AccountAnswer}, problems=(409,))
     async def change(name: str, body: AccountPatch) -> AccountAnswer:
         """Change an account; one of config.toml is changed there."""
-        change = _change(body, vault.encrypt)
-        row = await database.write(patch_account, name, change, now=clock.now(), client_id=auth.identity().client_id)
+        owner = auth.identity().client_id
+        row = await database.read(writable_account, name, client_id=owner)
+        change = await _change(body, row, settings, vault)
+        row = await database.write(patch_account, name, change, now=clock.now(), client_id=owner)
         await live.reload()
-        return _answer(row)
+        return _answer(row, settings)
 
     @routes.delete("/<name>")
     @endpoint(answers={204: None}, problems=(409,))
@@ -234,13 +266,28 @@ def _owner(auth: RequestAuth, client: str | None, tenant_id: str | None) -> Clie
     return named[0] if named else auth.owner(None)
 
 
-def _change(body: AccountPatch, encrypt: Callable[[str], str]) -> AccountChange:
+async def _change(body: AccountPatch, row: AccountRow, settings: AccountSettings, vault: Vault) -> AccountChange:
+    secret = body.webhook_secret
     return AccountChange(
+        provider=body.provider,
         phone=UNSET if body.phone is UNSET else digits(body.phone),
-        webhook_secret=UNSET if body.webhook_secret is UNSET else encrypt(_checked_secret(body.webhook_secret)),
+        settings=await _changed_settings(body, row, settings),
+        webhook_secret=UNSET if secret is UNSET else vault.encrypt(_checked_secret(secret)),
         metadata=UNSET if body.metadata is UNSET else _checked_metadata(body.metadata),
         ignore=UNSET if body.ignore is UNSET else msgspec.to_builtins(body.ignore),
+        weight=body.weight,
+        position=body.position,
     )
+
+
+async def _changed_settings(body: AccountPatch, row: AccountRow, settings: AccountSettings) -> str | UnsetType:
+    """Another provider's settings begin anew."""
+    name = row.provider if body.provider is UNSET else body.provider
+    if name == row.provider and body.settings is UNSET:
+        return UNSET
+    stored = row.settings if name == row.provider else ""
+    given = {} if body.settings is UNSET else body.settings
+    return await settings.sealed(settings.providers.need(name), settings.changed(given, stored))
 
 
 def _check_name(name: str) -> None:
@@ -261,7 +308,7 @@ def _checked_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
     return metadata
 
 
-def _answer(row: AccountRow) -> AccountAnswer:
+def _answer(row: AccountRow, settings: AccountSettings) -> AccountAnswer:
     return AccountAnswer(
         name=row.name,
         client_id=row.client_id,
@@ -270,6 +317,10 @@ def _answer(row: AccountRow) -> AccountAnswer:
         phone=row.phone or None,
         metadata=row.metadata or {},
         ignore=row.ignore or {},
+        settings=settings.shown(row.provider, row.settings),
+        weight=row.weight,
+        position=row.position,
+        webhook_url=settings.providers.webhook_url(row.name) or None,
         source=row.source,
         status=row.status,
         message=row.message or None,

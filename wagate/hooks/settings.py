@@ -1,0 +1,119 @@
+"""An account's own settings for its provider: checked, masked for answers, unmasked when they come back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from wagate.config.convert import convert
+from wagate.config.problems import Problems
+from wagate.config.units import Duration, Rate, Size
+from wagate.errors import FieldError, UnprocessableError
+from wagate.hooks.providers import Provider
+
+WHERE: Final = "settings"
+"""The field of a body that the settings stand in, as errors name it."""
+MASK: Final = "••••"
+_SHOWN: Final = 4
+"""Last characters of a secret that answers show, so that people can tell two apart."""
+_LONG: Final = 12
+"""Shorter secrets show nothing."""
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+class NoSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a provider that has nothing to set."""
+
+
+def check_settings(provider: Provider, settings: Mapping[str, Any], *, where: str = WHERE) -> msgspec.Struct:
+    """Settings as the provider's type. UnprocessableError names each wrong key as ``<where>.<key>``, and the cure."""
+    problems = Problems("")
+    typed = convert(provider.settings_type, dict(settings), (where,), problems)
+    if problems.lines:
+        faults = [line.removeprefix(": ").partition(": ") for line in problems.lines]
+        errors = tuple(FieldError(field=field, detail=detail) for field, _, detail in faults)
+        raise UnprocessableError("; ".join(f"{each.field} {each.detail}" for each in errors), errors=errors)
+    assert isinstance(typed, msgspec.Struct)
+    return typed
+
+
+def storable(value: Any) -> Any:
+    """Typed settings in JSON's types, which `check_settings` reads back as the same; what is unset is left out."""
+    match value:
+        case msgspec.Struct():
+            fields = msgspec.structs.fields(type(value))
+            given = {field.encode_name: getattr(value, field.name) for field in fields}
+            return {name: storable(item) for name, item in given.items() if item is not None}
+        case Duration() | Size() | Rate():
+            return str(value)
+        case Mapping():
+            return {str(name): storable(item) for name, item in value.items()}
+        case list() | tuple():
+            return [storable(item) for item in value]
+    return msgspec.to_builtins(value, enc_hook=str)
+
+
+def seal(settings: Mapping[str, Any], encrypt: Callable[[str], str]) -> str:
+    """Settings as they are stored: encrypted JSON, '' when there are none."""
+    return encrypt(msgspec.json.encode(settings).decode()) if settings else ""
+
+
+def masked(provider: Provider | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings for an answer: secrets as ``••••1234``; all of them when the provider is not there to say which."""
+    return {
+        name: _mask(value) if provider is None or name in provider.secrets else value
+        for name, value in settings.items()
+    }
+
+
+def unmasked(given: Mapping[str, Any], stored: Mapping[str, Any], *, where: str = WHERE) -> dict[str, Any]:
+    """What a client means by settings that it got masked: a mask stands for what is stored.
+
+    Raises:
+        UnprocessableError: a mask of something else.
+    """
+    return {name: _unmask(value, stored.get(name), f"{where}.{name}") for name, value in given.items()}
+
+
+def urls_in(value: Any, where: str = WHERE) -> Iterator[tuple[str, str]]:
+    """(field, URL) of every URL in settings."""
+    match value:
+        case Mapping():
+            for name, item in value.items():
+                yield from urls_in(item, f"{where}.{name}")
+        case list():
+            for item in value:
+                yield from urls_in(item, where)
+        case str() if _URL.match(value):
+            yield where, value
+
+
+def _mask(value: Any) -> Any:
+    match value:
+        case Mapping():
+            return {name: _mask(item) for name, item in value.items()}
+        case list():
+            return [_mask(item) for item in value]
+        case None | "" | bool():
+            return value
+    text = str(value)
+    return MASK + (text[-_SHOWN:] if len(text) >= _LONG else "")
+
+
+def _unmask(given: Any, stored: Any, where: str) -> Any:
+    match given:
+        case Mapping():
+            known = stored if isinstance(stored, Mapping) else {}
+            return {name: _unmask(item, known.get(name), f"{where}.{name}") for name, item in given.items()}
+        case list():
+            known_items = stored if isinstance(stored, list) else []
+            places = [known_items[i] if i < len(known_items) else None for i in range(len(given))]
+            return [_unmask(item, known, where) for item, known in zip(given, places, strict=True)]
+        case str() if given.startswith(MASK):
+            if given != _mask(stored):
+                raise UnprocessableError("is masked, and not a mask of what is stored; give it in full", field=where)
+            return stored
+    return given
