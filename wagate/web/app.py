@@ -15,6 +15,7 @@ from wagate.clock import Clock
 from wagate.config.tables import Config
 from wagate.config.vault import Vault
 from wagate.context.deliveries import DeliveryLog
+from wagate.context.owners import Owners
 from wagate.errors import ConfigError, NotFoundError, RequestError, TooLargeError, WagateError
 from wagate.hooks.registry import Providers
 from wagate.inbound.accounts import Accounts
@@ -29,7 +30,10 @@ from wagate.web.api.conversations import MediaUrl, conversations_routes
 from wagate.web.api.documents import documents_routes
 from wagate.web.api.health import health_routes
 from wagate.web.api.jobs import jobs_routes
+from wagate.web.api.messages import messages_routes
 from wagate.web.api.sessions import Sessions, sessions_routes
+from wagate.web.api.waha_send import waha_send_routes
+from wagate.web.api.waha_sessions import waha_sessions_routes
 from wagate.web.asgi import Networks
 from wagate.web.auth import Authenticator
 from wagate.web.cors import Cors
@@ -37,7 +41,9 @@ from wagate.web.guard import Guard
 from wagate.web.health import HealthMonitor
 from wagate.web.idempotency import HEADER, Once
 from wagate.web.identity import RequestAuth, ViewTokens
+from wagate.web.message_names import MessageNames
 from wagate.web.problems import problem_of
+from wagate.web.sending import Outbound, Sending
 from wagate.web.session_hub import SessionHub
 from wagate.web.session_stream import SessionStream, stream_routes
 
@@ -80,13 +86,14 @@ def create_api(
     registry: CollectorRegistry,
     check_url: CheckUrl,
     media_url: MediaUrl = lambda _event: None,
+    outbound: Outbound | None = None,
     trusted_proxies: Networks = (),
     plugins: Sequence[tuple[str, Blueprint]] = (),
 ) -> Api:
     """The application beside the hot path.
 
     ``auth`` must know ``tokens.account`` as its ``view_account``; ``check_url`` refuses what settings given by API must
-    not name; ``plugins`` are (plugin's name, blueprint).
+    not name; ``outbound``: sends, None when nothing can; ``plugins`` are (plugin's name, blueprint).
 
     Raises:
         ConfigError: two of the blueprints have the same path.
@@ -116,9 +123,14 @@ def create_api(
         ),
         sessions_routes(asker, sessions, tokens, live, clock),
         stream_routes(sessions, SessionStream(sessions, hub, clock)),
+        waha_sessions_routes(asker, database, providers),
         documents_routes(api),
     ):
         api.register_blueprint(routes)
+    if outbound is not None:
+        sending = Sending(asker, Owners(live), deliveries, outbound)
+        api.register_blueprint(messages_routes(sending))
+        api.register_blueprint(waha_send_routes(sending, MessageNames(database, outbound.messages)))
     for name, routes in plugins:
         _register(api, name, routes)
     return api

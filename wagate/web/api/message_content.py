@@ -55,7 +55,7 @@ def read_chat(to: str, field: str) -> str:
     """The key of the chat that ``to`` names. UnprocessableError when it can't be one."""
     key = chat_key(to)
     local, _, domain = key.rpartition("@")
-    readable = bool(local) and key.isprintable() and " " not in key
+    readable = bool(local) and key.isprintable() and not {" ", "@"} & set(local)
     if domain == USER:
         readable = readable and _DIGITS.fullmatch(local) is not None
     elif domain == OPAQUE:
