@@ -136,7 +136,9 @@ async def _lifespans(plugins: list[Plugin], contexts: Mapping[str, PluginContext
 @asynccontextmanager
 async def _tasks(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> AsyncIterator[None]:
     """Upkeep and the plugins' own tasks, each restarted with backoff when it fails."""
-    upkeep = upkeep_tasks(core.config, core.database, core.live, core.clock, core.hub.changed)
+    upkeep = upkeep_tasks(
+        core.config, core.database, core.live, core.clock, session_changed=core.hub.changed, media=core.media
+    )
     with watching() as watchdog:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watchdog.beat)

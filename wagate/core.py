@@ -29,10 +29,12 @@ from wagate.inbound.emit import Emitter
 from wagate.inbound.position import Positions
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
+from wagate.media.parts import MediaParts, media_parts
 from wagate.metrics import CollectorRegistry
 from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
 from wagate.storage.database import Database
+from wagate.storage.intake import Stored
 from wagate.storage.live import LiveDirectory
 from wagate.web.identity import RequestAuth
 from wagate.web.session_hub import SessionHub
@@ -55,6 +57,7 @@ class Core:
     consumers: Consumers
     receiver: Receiver
     emitter: Emitter
+    media: MediaParts
     hub: SessionHub
     http: HttpClient
     auth: RequestAuth
@@ -93,7 +96,14 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
             wake_url=config.redis.url or None,
         )
     )
-    receiver = Receiver(database, router, clock, ring=consumers.ring, session_changed=hub.changed)
+    http, providers = _http(config), Providers(public_url=config.server.public_url)
+    media = media_parts(config, clock, vault=vault, database=database, live=live, http=http, providers=providers)
+
+    def ring(stored: Sequence[Stored]) -> None:
+        consumers.ring(stored)
+        media.fetcher.ring(stored)
+
+    receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed)
     emitter = Emitter(receiver, router, live)
     return Core(
         config=config,
@@ -104,13 +114,14 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         redis=redis,
         live=live,
         handlers=handlers,
-        providers=Providers(public_url=config.server.public_url),
+        providers=providers,
         consumers=consumers,
         receiver=receiver,
         emitter=emitter,
+        media=media,
         hub=hub,
         positions=positions,
-        http=_http(config),
+        http=http,
         auth=RequestAuth(live),
         registry=registry,
     )
@@ -147,6 +158,7 @@ def build_context(core: Core, plugin: Plugin) -> PluginContext:
         ),
         deliveries=DeliveryLog(core.database, core.consumers.control),
         jobs=core.consumers.jobs(plugin.name),
+        media=core.media.store,
         store=PluginStore(plugin.name, core.database, core.clock),
         emit=emit,
         encrypt=core.vault.encrypt,

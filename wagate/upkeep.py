@@ -11,6 +11,7 @@ import structlog
 from wagate.clock import Clock
 from wagate.config import Config
 from wagate.errors import StorageError
+from wagate.media.parts import MediaParts
 from wagate.storage import retention
 from wagate.storage.accounts import drop_idle_sessions, lapse_qrs
 from wagate.storage.database import Database
@@ -37,7 +38,13 @@ async def every(clock: Clock, seconds: float, work: Callable[[], Awaitable[None]
 
 
 def upkeep_tasks(
-    config: Config, database: Database, live: LiveDirectory, clock: Clock, session_changed: Callable[[str], None]
+    config: Config,
+    database: Database,
+    live: LiveDirectory,
+    clock: Clock,
+    *,
+    session_changed: Callable[[str], None],
+    media: MediaParts,
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     """Tasks by name, each to be supervised."""
 
@@ -47,14 +54,22 @@ def upkeep_tasks(
 
     async def clean() -> None:
         keep = config.retention
-        ages = retention.Ages(events=timedelta(seconds=keep.events), failed=timedelta(seconds=keep.failed))
+        ages = retention.Ages(
+            events=timedelta(seconds=keep.events),
+            failed=timedelta(seconds=keep.failed),
+            media=timedelta(seconds=keep.media),
+        )
         deleted = await retention.sweep(database, ages, now=clock.now())
         idle = await database.write(drop_idle_sessions, clock.now() - timedelta(seconds=keep.sessions))
         if idle:
             await live.reload()
-        log.info("old rows deleted", **deleted, sessions=len(idle))
+        log.info("old rows deleted", **deleted, sessions=len(idle), files=await media.sweep())
 
-    tasks = {"lapse": partial(every, clock, LAPSE, lapse), "clean": partial(every, clock, CLEAN, clean)}
+    tasks: dict[str, Callable[[], Awaitable[None]]] = {
+        "lapse": partial(every, clock, LAPSE, lapse),
+        "clean": partial(every, clock, CLEAN, clean),
+        "media": media.fetcher.run,
+    }
     if config.database.url:
         tasks["notice"] = partial(every, clock, NOTICE, live.reload_if_changed)
-    return dict(tasks)
+    return tasks

@@ -222,10 +222,21 @@ class Messages(Protocol):
 class MediaFile(Protocol):
     """A file that we hold, open for reading."""
 
-    mimetype: str
-    filename: str
-    size: int
-    path: Path
+    @property
+    def mimetype(self) -> str:
+        """By its first bytes, and what was told."""
+
+    @property
+    def filename(self) -> str:
+        """Safe, with an ending that fits the type."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    @property
+    def path(self) -> Path:
+        """Where it lies; only to be read."""
 
     def chunks(self) -> AsyncIterator[bytes]:
         """Its bytes, 64 KiB at a time, read outside the event loop."""
@@ -284,6 +295,7 @@ class PluginContext:
     deliveries: Deliveries
     jobs: Jobs
     store: Store
+    media: MediaStore
     emit: Emit
     encrypt: Callable[[str], str]
     """Encrypt a secret for storage with ``auth.secret_key``."""

@@ -89,6 +89,7 @@ class Fetcher:
         if self._database.dialect == "sqlite":
             # Nobody else has this database: what seems to be fetched was, by a process that is dead.
             await self._database.write(rows.resume, now=self._clock.now())
+            await self._source.files.clear_before_start()
         async with trio.open_nursery() as nursery:
             while True:
                 self._wake = trio.Event()

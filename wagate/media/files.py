@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -86,6 +87,7 @@ class FileStore:
     def __init__(self, folder: Path) -> None:
         """Call inside trio; nothing is made before it is needed."""
         self._folder = folder
+        self._born = time.time()
         self._limiter = trio.CapacityLimiter(THREADS)
         # A file that comes again while its last row goes must not be deleted under it.
         self._lock = threading.Lock()
@@ -149,6 +151,11 @@ class FileStore:
         """Delete what a dead process left half written more than ``age`` seconds ago; how many files."""
         folder = self._folder / INCOMING
         return await self.run(lambda: sum(_age(each, now) >= age and _unlink(each) for each in _files(folder)))
+
+    async def clear_before_start(self) -> int:
+        """Delete what was half written before this process began; only where no other process writes. How many."""
+        folder = self._folder / INCOMING
+        return await self.run(lambda: sum(_age(each, self._born) > 0 and _unlink(each) for each in _files(folder)))
 
     async def older_than(self, age: float, now: float) -> list[str]:
         """Hashes of all files that were not written in the last ``age`` seconds."""

@@ -5,6 +5,7 @@ from wagate.testing.endpoints import FakeEndpoints
 from wagate.testing.events import NOW, make_delivery, make_event
 from wagate.testing.fakes import FakeAccounts, FakeAuth, FakeDeliveries, FakeJobs, FakeStore
 from wagate.testing.http import FakeHttp, Sent, answered
+from wagate.testing.media import FakeFile, FakeMedia
 from wagate.testing.routes import routes_client
 
 __all__ = [
@@ -13,8 +14,10 @@ __all__ = [
     "FakeAuth",
     "FakeDeliveries",
     "FakeEndpoints",
+    "FakeFile",
     "FakeHttp",
     "FakeJobs",
+    "FakeMedia",
     "FakeStore",
     "Fakes",
     "Sent",

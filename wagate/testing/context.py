@@ -17,6 +17,7 @@ from wagate.testing.endpoints import FakeEndpoints
 from wagate.testing.events import NOW
 from wagate.testing.fakes import FakeAccounts, FakeAuth, FakeDeliveries, FakeJobs, FakeStore
 from wagate.testing.http import FakeHttp
+from wagate.testing.media import FakeMedia
 
 Listener = Callable[[], Awaitable[None]]
 
@@ -45,6 +46,7 @@ class Fakes:
     deliveries: FakeDeliveries
     jobs: FakeJobs
     store: FakeStore
+    media: FakeMedia
     clock: FixedClock
     emitted: list[tuple[NewEvent, list[Target] | None]] = field(default_factory=list)
     """Events of the plugin's own, and their targets when it named them."""
@@ -57,6 +59,7 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
     accounts, deliveries, clock = FakeAccounts(), FakeDeliveries(), FixedClock()
     http, auth, jobs, store = http or FakeHttp(), FakeAuth(accounts), FakeJobs(), FakeStore()
     endpoints = FakeEndpoints(lambda client_id: accounts.owners[client_id].slug, clock)
+    media = FakeMedia()
     emitted: list[tuple[NewEvent, list[Target] | None]] = []
     listeners: list[Listener] = []
 
@@ -83,6 +86,7 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
         deliveries=deliveries,
         jobs=jobs,
         store=store,
+        media=media,
         emit=emit,
         encrypt=lambda text: text[::-1],
         decrypt=lambda text: text[::-1],
@@ -97,6 +101,7 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
         deliveries=deliveries,
         jobs=jobs,
         store=store,
+        media=media,
         clock=clock,
         emitted=emitted,
         listeners=listeners,

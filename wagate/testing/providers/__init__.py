@@ -1,0 +1,1 @@
+"""Providers of WhatsApp, faked as real HTTP servers."""

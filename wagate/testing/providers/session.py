@@ -1,0 +1,115 @@
+"""A session engine as a real HTTP server: the REST of avoylenko/wwebjs-api, and its webhooks.
+
+Source: avoylenko/wwebjs-api, src/controllers/ and src/sessions.js; whatsapp-web.js 1.34, src/structures/Message.js.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from wagate.testing.server import FakeServer, Reply, Seen
+
+OURS = "15550000001@c.us"
+_MOMENT = 1_795_225_481
+_TYPES = {"string": "chat", "MessageMedia": "image", "MessageMediaFromURL": "image", "Location": "location"}
+
+
+class FakeSessions(FakeServer):
+    """One engine with its sessions. Give ``faults`` with `fail` for what goes wrong."""
+
+    def __init__(self, *, api_key: str = "", session: str = "main") -> None:
+        super().__init__(self._reply)
+        self.api_key = api_key
+        self.states: dict[str, str | None] = {session: "CONNECTED"}
+        """Session → state of WhatsApp Web."""
+        self.sent: list[dict[str, Any]] = []
+        """Bodies of the messages that were taken, with ``message``, the object that was answered."""
+        self.reactions: list[dict[str, Any]] = []
+        self.signals: list[tuple[str, str]] = []
+        """(path without the session, chat) of what was told to a chat."""
+        self.known = {"3EB0IN01"}
+        """Bare ids of messages that can be reacted to."""
+        self._ids = itertools.count(1)
+
+    def webhook(self, event: str, data: Mapping[str, Any] | None = None, *, session: str = "main") -> bytes:
+        """The body of one webhook; ``ready`` and ``authenticated`` have no data."""
+        document: dict[str, Any] = {"dataType": event, "sessionId": session}
+        return msgspec.json.encode(document if data is None else document | {"data": data})
+
+    def echo(self, sent: Mapping[str, Any]) -> bytes:
+        """The ``message_create`` that the engine posts of a message of ours."""
+        return self.webhook("message_create", {"message": sent["message"]})
+
+    def ack(self, sent: Mapping[str, Any], ack: int) -> bytes:
+        """The ``message_ack`` of a message of ours."""
+        return self.webhook("message_ack", {"message": sent["message"] | {"ack": ack}, "ack": ack})
+
+    async def _reply(self, seen: Seen) -> Reply:
+        if seen.path == "/ping":
+            return Reply(json={"success": True, "message": "pong"})
+        if self.api_key and seen.headers.get("x-api-key") != self.api_key:
+            return _failed(403, "Invalid API key")
+        head, _, name = seen.path.rpartition("/")
+        state = self.states.get(name)
+        connected = state == "CONNECTED"
+        said = "session_connected" if connected else "session_not_connected"
+        said = said if name in self.states else "session_not_found"
+        if head == "/session/status":
+            return Reply(json={"success": connected, "state": state, "message": said})
+        if not connected:
+            return _failed(404, said)
+        answers = {
+            "/client/sendMessage": self._send,
+            "/message/react": self._react,
+            "/chat/sendSeen": self._signal,
+            "/chat/sendStateTyping": self._signal,
+            "/chat/clearState": self._signal,
+        }
+        answer = answers.get(head)
+        return answer(head, seen.json) if answer and seen.method == "POST" else _failed(404, "Not found")
+
+    def _send(self, _head: str, body: dict[str, Any]) -> Reply:
+        kind, content = body.get("contentType"), body.get("content")
+        if kind not in _TYPES:
+            return _failed(400, "invalid contentType")
+        if kind == "MessageMedia" and not (isinstance(content, dict) and content.get("data")):
+            return _failed(400, "invalid media content")
+        chat, bare = body["chatId"], f"3EB0OUT{next(self._ids):013d}"
+        whole = f"true_{chat}_{bare}"
+        message = {
+            "id": {"fromMe": True, "remote": chat, "id": bare, "_serialized": whole},
+            "ack": 0,
+            "hasMedia": kind.startswith("MessageMedia"),
+            "body": content if kind == "string" else _caption(body),
+            "type": _TYPES[kind],
+            "timestamp": _MOMENT,
+            "from": OURS,
+            "to": chat,
+            "fromMe": True,
+        }
+        self.sent.append(body | {"message": message, "_id": whole})
+        return Reply(json={"success": True, "message": message})
+
+    def _react(self, _head: str, body: dict[str, Any]) -> Reply:
+        if body["messageId"] not in self.known:
+            return _failed(500, "Message not found")
+        self.reactions.append(body)
+        return Reply(json={"success": True})
+
+    def _signal(self, head: str, body: dict[str, Any]) -> Reply:
+        self.signals.append((head, body["chatId"]))
+        return Reply(json={"success": True, "result": True})
+
+
+def _caption(body: dict[str, Any]) -> str:
+    """The caption in a request's options."""
+    options = body.get("options")
+    return str(options.get("caption", "")) if isinstance(options, dict) else ""
+
+
+def _failed(status: int, error: str) -> Reply:
+    return Reply(status=status, json={"success": False, "error": error})

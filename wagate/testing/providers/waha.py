@@ -1,0 +1,207 @@
+"""WAHA as a real HTTP server: takes messages, answers as its engines do, makes signed webhooks.
+
+Source: WAHA 2026.2.1 and its OpenAPI document (2026.7.1); waha-py works with it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal
+from urllib.parse import unquote
+
+import msgspec
+
+from wagate.http.signing import waha_headers
+from wagate.testing.server import FakeServer, Reply, Seen
+
+Engine = Literal["GOWS", "NOWEB", "WEBJS"]
+ME = {"id": "15550000001@c.us", "pushName": "Fake", "lid": "990000001@lid", "jid": "15550000001:1@s.whatsapp.net"}
+_MOMENT = 1_795_225_481
+_SENDS = {
+    "/api/sendText": ("chatId", "text"),
+    "/api/sendImage": ("chatId", "file"),
+    "/api/sendFile": ("chatId", "file"),
+    "/api/sendVoice": ("chatId", "file", "convert"),
+    "/api/sendVideo": ("chatId", "file", "convert"),
+    "/api/sendLocation": ("chatId", "latitude", "longitude", "title"),
+    "/api/sendContactVcard": ("chatId", "contacts"),
+    "/api/reaction": ("messageId", "reaction"),
+}
+_SIGNALS = frozenset({"/api/sendSeen", "/api/startTyping", "/api/stopTyping"})
+
+
+class FakeWaha(FakeServer):
+    """One WAHA with its sessions. Give ``faults`` with `fail` for what goes wrong."""
+
+    def __init__(self, *, engine: Engine = "GOWS", api_key: str = "", session: str = "default") -> None:
+        super().__init__(self._reply)
+        self.engine = engine
+        self.api_key = api_key
+        self.statuses = {session: "WORKING"}
+        """Session → WAHA's status word."""
+        self.webhooks: list[str] = []
+        """URLs that the sessions say they post to."""
+        self.sent: list[dict[str, Any]] = []
+        """Bodies of the messages that were taken, with their ``id`` as ``_id``."""
+        self.signals: list[tuple[str, str]] = []
+        """(path, chat) of what was told to a chat."""
+        self.chats: dict[str, list[dict[str, Any]]] = {}
+        """Chat → messages in WAHA's store, as payloads."""
+        self.files: dict[str, bytes] = {}
+        """Path below /api/files/ → content."""
+        self._ids = itertools.count(1)
+        self._routes: list[tuple[str, str, Callable[[Seen, list[str]], Awaitable[Reply]]]] = [
+            ("GET", "/api/server/version", self._version),
+            ("GET", "/api/sessions", self._sessions),
+            ("GET", "/api/sessions/*", self._session),
+            ("GET", "/api/*/chats/overview", self._overview),
+            ("GET", "/api/*/chats/*/messages", self._messages),
+            ("GET", "/api/*/chats/*/messages/*", self._message),
+            ("GET", "/api/files/*", self._file),
+        ]
+
+    def webhook(
+        self,
+        event: str,
+        payload: Mapping[str, Any],
+        *,
+        key: str = "",
+        session: str = "default",
+        envelope: Mapping[str, Any] | None = None,
+    ) -> tuple[bytes, dict[str, str]]:
+        """Body and headers of one webhook, signed when ``key`` is given. ``envelope``: fields in place of the usual."""
+        number = next(self._ids)
+        document = {
+            "id": f"evt_{number:026d}",
+            "timestamp": _MOMENT * 1000 + number,
+            "event": event,
+            "session": session,
+            "me": ME,
+            "payload": payload,
+            "environment": {"version": "2026.2.1", "engine": self.engine, "tier": "CORE", "browser": None},
+        }
+        body = msgspec.json.encode(document | dict(envelope or {}))
+        headers = {"content-type": "application/json", "user-agent": "WAHA/2026.2.1"}
+        if key:
+            headers |= {name.lower(): text for name, text in waha_headers(key, f"r{number}", _MOMENT, body).items()}
+        return body, headers
+
+    def incoming(self, text: str, *, sender: str = "19990000000@c.us", bare: str = "") -> dict[str, Any]:
+        """The payload of a text that came in."""
+        number = next(self._ids)
+        return {
+            "id": f"false_{sender}_{bare or f'IN{number:014d}'}",
+            "timestamp": _MOMENT + number,
+            "from": sender,
+            "fromMe": False,
+            "source": "app",
+            "body": text,
+            "to": None,
+            "participant": None,
+            "hasMedia": False,
+            "media": None,
+            "ack": 2,
+            "ackName": "DEVICE",
+            "location": None,
+            "vCards": None,
+            "replyTo": None,
+            "_data": {},
+        }
+
+    async def _reply(self, seen: Seen) -> Reply:
+        if seen.path == "/ping":
+            return Reply(json={"message": "pong"})
+        if self.api_key and self.api_key not in {seen.headers.get("x-api-key"), seen.query.get("x-api-key")}:
+            return Reply(status=401, json={"message": "Unauthorized", "statusCode": 401})
+        if seen.path in _SENDS or seen.path in _SIGNALS:
+            return self._taken(seen)
+        for method, pattern, answer in self._routes:
+            parts = _matched(pattern, seen.path)
+            if method == seen.method and parts is not None:
+                return await answer(seen, parts)
+        return _missing(f"Cannot {seen.method} {seen.path}")
+
+    def _taken(self, seen: Seen) -> Reply:
+        body = seen.json
+        needed = ("chatId",) if seen.path in _SIGNALS else _SENDS[seen.path]
+        wrong = [f"{name} should not be null or undefined" for name in ("session", *needed) if body.get(name) is None]
+        if wrong:
+            return Reply(status=400, json={"message": wrong, "error": "Bad Request", "statusCode": 400})
+        status = self.statuses.get(body["session"])
+        if status is None:
+            return _missing("Session not found")
+        if status != "WORKING":
+            said = "Session status is not as expected. Try again later or restart the session"
+            unready = {"error": said, "session": body["session"], "status": status, "expected": ["WORKING"]}
+            return Reply(status=422, json=unready)
+        if seen.path in _SIGNALS:
+            self.signals.append((seen.path, body["chatId"]))
+            return Reply(status=201, json={})
+        chat = body.get("chatId") or body["messageId"].split("_")[1]
+        bare = f"3EB0{next(self._ids):016d}"
+        self.sent.append(body | {"_id": f"true_{chat}_{bare}", "_path": seen.path})
+        return Reply(status=200 if seen.method == "PUT" else 201, json=self._answer_of(chat, bare))
+
+    def _answer_of(self, chat: str, bare: str) -> dict[str, Any]:
+        """What each engine answers a send."""
+        whole = f"true_{chat}_{bare}"
+        if self.engine == "NOWEB":
+            remote = chat.replace("@c.us", "@s.whatsapp.net")
+            key = {"remoteJid": remote, "fromMe": True, "id": bare}
+            return {"key": key, "message": {}, "messageTimestamp": str(_MOMENT), "status": "PENDING"}
+        if self.engine == "WEBJS":
+            key = {"fromMe": True, "remote": chat, "id": bare, "_serialized": whole}
+            return {"id": key, "ack": 0, "fromMe": True, "to": chat, "type": "chat", "timestamp": _MOMENT}
+        return {"id": whole, "_data": {"Info": {"ID": bare}, "Message": {}}}
+
+    async def _version(self, _seen: Seen, _parts: list[str]) -> Reply:
+        return Reply(json={"version": "2026.2.1", "engine": self.engine, "tier": "CORE", "browser": None})
+
+    def _info(self, name: str) -> dict[str, Any]:
+        status = self.statuses[name]
+        config = {"webhooks": [{"url": url, "events": ["*"]} for url in self.webhooks]}
+        return {"name": name, "status": status, "config": config, "me": ME if status == "WORKING" else None}
+
+    async def _sessions(self, _seen: Seen, _parts: list[str]) -> Reply:
+        return Reply(json=[self._info(name) for name in self.statuses])
+
+    async def _session(self, _seen: Seen, parts: list[str]) -> Reply:
+        return Reply(json=self._info(parts[0])) if parts[0] in self.statuses else _missing("Session not found")
+
+    async def _overview(self, seen: Seen, _parts: list[str]) -> Reply:
+        latest = [(max(found, key=lambda one: one["timestamp"]), chat) for chat, found in self.chats.items() if found]
+        latest.sort(key=lambda each: -each[0]["timestamp"])
+        rows = [{"id": chat, "name": None, "picture": None, "lastMessage": one, "_chat": {}} for one, chat in latest]
+        return Reply(json=_page(rows, seen))
+
+    async def _messages(self, seen: Seen, parts: list[str]) -> Reply:
+        after = float(seen.query.get("filter.timestamp.gte", 0))
+        found = [one for one in self.chats.get(parts[1], []) if one["timestamp"] >= after]
+        found.sort(key=lambda one: one["timestamp"], reverse=seen.query.get("sortOrder") != "asc")
+        return Reply(json=_page(found, seen))
+
+    async def _message(self, _seen: Seen, parts: list[str]) -> Reply:
+        found = [one for one in self.chats.get(parts[1], []) if one["id"] == parts[2]]
+        return Reply(json=found[0]) if found else _missing("Message not found")
+
+    async def _file(self, _seen: Seen, parts: list[str]) -> Reply:
+        content = self.files.get(parts[0])
+        return _missing("Not Found") if content is None else Reply(body=content)
+
+
+def _matched(pattern: str, path: str) -> list[str] | None:
+    """What stands at the stars; None when the path is another."""
+    wanted, given = pattern.split("/"), path.split("/")
+    if len(wanted) != len(given) or any(w not in {"*", g} for w, g in zip(wanted, given, strict=True)):
+        return None
+    return [unquote(g) for w, g in zip(wanted, given, strict=True) if w == "*"]
+
+
+def _page(rows: list[dict[str, Any]], seen: Seen) -> list[dict[str, Any]]:
+    offset = int(seen.query.get("offset", 0))
+    return rows[offset : offset + int(seen.query.get("limit", 10))]
+
+
+def _missing(what: str) -> Reply:
+    return Reply(status=404, json={"message": what, "error": "Not Found", "statusCode": 404})
