@@ -1,0 +1,160 @@
+"""What a message says: its type in our words, a text that a person would want to read, its file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from wagate.errors import BadRequestError
+from wagate.events import Media
+from wagate.parsing.chats import chat_key
+from wagate.parsing.fields import first_text, identifier, mapping, shortened, whole
+from wagate.parsing.jsonbody import read_json
+from wagate.parsing.vcards import vcard_of
+
+_FILES = frozenset({"image", "video", "audio", "document", "sticker"})
+_NOT_ANSWERS = frozenset({"flow_token"})
+
+
+class Content(msgspec.Struct, frozen=True, kw_only=True):
+    """The inside of a message."""
+
+    type: str
+    text: str = ""
+    media: Media | None = None
+    extra: dict[str, Any] = {}
+    aliases: tuple[str, ...] = ()
+    """Further keys of the sender that the message tells."""
+
+
+def read_content(item: dict[str, Any]) -> Content:
+    """By ``type``; one that is not known here keeps whatever text it has, as type ``unknown``. Never raises."""
+    kind = first_text(item, "type")
+    inside = mapping(item.get(kind))
+    if kind in _FILES:
+        return _file(kind, inside)
+    read = _READERS.get(kind)
+    if read is not None:
+        return read(inside, item)
+    return Content(type="unknown", text=_any_text(inside) or _complaint(item), extra={"type": kind})
+
+
+def _text(inside: dict[str, Any], _item: dict[str, Any]) -> Content:
+    return Content(type="text", text=first_text(inside, "body"))
+
+
+def _file(kind: str, inside: dict[str, Any]) -> Content:
+    media = Media(
+        mimetype=first_text(inside, "mime_type"),
+        filename=first_text(inside, "filename") or None,
+        url=first_text(inside, "url") or None,
+        provider_id=identifier(inside.get("id")) or None,
+        size=whole(inside.get("file_size")),
+        caption=first_text(inside, "caption") or None,
+    )
+    extra = {"animated": True} if inside.get("animated") is True else {}
+    voice = kind == "audio" and inside.get("voice") is True
+    return Content(type="voice" if voice else kind, text=media.caption or "", media=media, extra=extra)
+
+
+def _location(inside: dict[str, Any], _item: dict[str, Any]) -> Content:
+    place: dict[str, Any] = {}
+    for name in ("latitude", "longitude"):
+        degrees = inside.get(name)
+        if isinstance(degrees, int | float) and not isinstance(degrees, bool):
+            place[name] = degrees
+    place |= {name: text for name in ("name", "address", "url") if (text := first_text(inside, name))}
+    return Content(type="location", text=first_text(inside, "name", "address"), extra={"location": place})
+
+
+def _contacts(_inside: dict[str, Any], item: dict[str, Any]) -> Content:
+    given = item.get("contacts")
+    cards = [card for card in given if isinstance(card, dict)] if isinstance(given, list) else []
+    names = [first_text(mapping(card.get("name")), "formatted_name", "first_name") for card in cards]
+    return Content(
+        type="contacts",
+        text=", ".join(name for name in names if name),
+        extra={"contacts": shortened(cards), "vcards": [vcard_of(card) for card in cards]},
+    )
+
+
+def _interactive(inside: dict[str, Any], item: dict[str, Any]) -> Content:
+    """A tap on a button or a row, or a form that was filled in. It may come without an object, with errors only."""
+    kind = first_text(inside, "type")
+    reply = mapping(inside.get(kind))
+    if kind == "nfm_reply":
+        return _form(reply)
+    chosen = {name: text for name in ("id", "title", "description") if (text := first_text(reply, name))}
+    text = first_text(reply, "title") or _any_text(reply) or _complaint(item)
+    return Content(type="interactive", text=text, extra={"interactive": {"type": kind, **chosen}} if kind else {})
+
+
+def _form(reply: dict[str, Any]) -> Content:
+    """A flow's answer: what was filled in, a line for each field; else the text that WhatsApp shows."""
+    given = first_text(reply, "response_json")
+    try:
+        answers: Any = read_json(given.encode()) if given else {}
+    except BadRequestError:
+        answers = {}
+    shown = [
+        f"{name}: {value}"
+        for name, value in mapping(answers).items()
+        if isinstance(value, str | int | float) and name not in _NOT_ANSWERS
+    ]
+    extra = {"type": "nfm_reply", "name": first_text(reply, "name"), "response": shortened(answers or given)}
+    return Content(type="interactive", text="\n".join(shown) or first_text(reply, "body"), extra={"interactive": extra})
+
+
+def _button(inside: dict[str, Any], _item: dict[str, Any]) -> Content:
+    """A tap on a quick reply of a template."""
+    text = first_text(inside, "text", "payload")
+    chosen = {"type": "button", "id": first_text(inside, "payload"), "title": text}
+    return Content(type="interactive", text=text, extra={"interactive": chosen})
+
+
+def _order(inside: dict[str, Any], _item: dict[str, Any]) -> Content:
+    given = inside.get("product_items")
+    items = [mapping(each) for each in given] if isinstance(given, list) else []
+    lines = [f"{whole(each.get('quantity')) or 1} × {first_text(each, 'product_retailer_id')}" for each in items]
+    text = first_text(inside, "text") or ", ".join(lines)
+    return Content(type="order", text=text, extra={"order": shortened(inside)})
+
+
+def _system(inside: dict[str, Any], item: dict[str, Any]) -> Content:
+    """WhatsApp's own line in a chat: a new number, a new device."""
+    new = chat_key(identifier(inside.get("wa_id")))
+    about = {"system": shortened(inside)}
+    if identity := mapping(item.get("identity")):
+        about["identity"] = shortened(identity)
+    return Content(type="system", text=first_text(inside, "body"), extra=about, aliases=(new,) if new else ())
+
+
+def _unsupported(inside: dict[str, Any], item: dict[str, Any]) -> Content:
+    extra = {"type": first_text(inside, "type") or first_text(item, "type")}
+    return Content(type="unknown", text=_complaint(item), extra=extra)
+
+
+def _any_text(inside: dict[str, Any]) -> str:
+    return first_text(inside, "body", "text", "caption", "title", "name")
+
+
+def _complaint(item: dict[str, Any]) -> str:
+    """What Meta says about a message that it did not pass on, '' when it says nothing."""
+    errors = item.get("errors")
+    first = mapping(errors[0]) if isinstance(errors, list) and errors else {}
+    return first_text(mapping(first.get("error_data")), "details") or first_text(first, "message", "title")
+
+
+_READERS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Content]] = {
+    "text": _text,
+    "location": _location,
+    "contacts": _contacts,
+    "interactive": _interactive,
+    "button": _button,
+    "order": _order,
+    "system": _system,
+    "unsupported": _unsupported,
+    "unknown": _unsupported,
+}

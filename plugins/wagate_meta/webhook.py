@@ -1,0 +1,54 @@
+"""Whether a webhook is Meta's: the signature of its body, and the handshake when its URL is set.
+
+Source: https://developers.facebook.com/docs/graph-api/webhooks/getting-started
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from wagate.errors import UnauthorizedError
+from wagate.hooks import InboundRequest, ProviderAccount, WebhookAnswer
+
+SIGNATURE = "x-hub-signature-256"
+_PREFIX = "sha256="
+_TEXT = "text/plain; charset=utf-8"
+
+
+def verify(request: InboundRequest, account: ProviderAccount) -> None:
+    """Check ``X-Hub-Signature-256`` over the bytes as they came.
+
+    Raises:
+        UnauthorizedError: it is missing or wrong, or the account has no ``app_secret`` to check it with.
+    """
+    secret: str = account.settings.app_secret
+    if not secret:
+        raise UnauthorizedError(f"account {account.name!r} has no app_secret, so no webhook of Meta's can be believed")
+    given = request.headers.get(SIGNATURE, "")
+    if not given:
+        raise UnauthorizedError("the header X-Hub-Signature-256 is missing")
+    if not hmac.compare_digest(given.encode("utf-8", "replace"), sign(request.body, secret).encode()):
+        raise UnauthorizedError("X-Hub-Signature-256 does not fit the body: is app_secret that of the app?")
+
+
+def sign(body: bytes, app_secret: str) -> str:
+    """The header's value for these bytes: ``sha256=`` and lower-case hex of HMAC-SHA256."""
+    return _PREFIX + hmac.digest(app_secret.encode(), body, hashlib.sha256).hex()
+
+
+def challenge(request: InboundRequest, account: ProviderAccount) -> WebhookAnswer:
+    """Answer the handshake with the bare challenge, or 403 with the reason."""
+    expected: str = account.settings.verify_token
+    if not expected:
+        return _refused("this account has no verify_token")
+    if request.query.get("hub.mode") != "subscribe":
+        return _refused("the webhook of a WhatsApp account: Meta asks here with hub.mode=subscribe")
+    given = request.query.get("hub.verify_token", "")
+    if not hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode()):
+        return _refused("hub.verify_token is not the account's verify_token")
+    return WebhookAnswer(body=request.query.get("hub.challenge", "").encode("utf-8", "replace"), content_type=_TEXT)
+
+
+def _refused(reason: str) -> WebhookAnswer:
+    return WebhookAnswer(status=403, body=reason.encode(), content_type=_TEXT)
