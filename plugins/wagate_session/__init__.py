@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from wagate.hooks import PluginContext, Provider, hookimpl
+from wagate_session.provider import make_provider
 
 
 class SessionPlugin:
@@ -13,8 +14,7 @@ class SessionPlugin:
     @hookimpl
     def register_providers(self, context: PluginContext) -> Iterable[Provider]:
         """One provider."""
-        _ = context
-        return []
+        return [make_provider(context)]
 
 
 plugin = SessionPlugin()

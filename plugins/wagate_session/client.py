@@ -1,0 +1,101 @@
+"""Requests to a session engine, and what its answers mean for a message.
+
+Source: avoylenko/wwebjs-api, src/middleware.js, src/utils.js (``{success: false, error}``), src/sessions.js.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+import msgspec
+
+from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendRefusedError
+from wagate.hooks import ProviderAccount
+from wagate.http import HttpClient, Response
+from wagate.parsing.fields import first_text, mapping, whole
+from wagate_session.settings import session_of, settings_of
+
+TIMEOUT = 60.0
+"""Seconds: a browser does the work."""
+NOT_CONNECTED_AFTER = 15.0
+"""Seconds until a message for a session that is not connected is tried again."""
+_KEPT = 2_000_000
+"""Bytes of an answer: it has the whole message, thumbnail included."""
+# whatsapp-web.js raises these before it hands anything to WhatsApp Web.
+_BEFORE_SENDING = re.compile(r"Message not found|No LID for user|invalid wid|invalid media", re.IGNORECASE)
+
+
+class SessionClient:
+    """One account's engine."""
+
+    def __init__(self, http: HttpClient, account: ProviderAccount) -> None:
+        """SendRefusedError: the account has no ``base_url``."""
+        self._http = http
+        self._account = account
+        self._settings = settings_of(account)
+        if not self._settings.base_url:
+            raise SendRefusedError(f"account {account.name!r} only receives: no base_url of its engine is set")
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: dict[str, Any] | bytes | None = None,
+        seconds: float = TIMEOUT,
+    ) -> dict[str, Any]:
+        """One request, ``<base_url><path>/<session>``; the answer's JSON.
+
+        Raises:
+            HttpError: no status line came.
+            SendError: any answer that is no success; see `refuse`.
+        """
+        headers = {"x-api-key": self._settings.api_key} if self._settings.api_key else {}
+        content = b""
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        answer = await self._http.request(
+            method,
+            f"{self._settings.base_url.rstrip('/')}{path}/{quote(session_of(self._account), safe='')}",
+            headers=headers,
+            content=content,
+            timeout=seconds,
+            body_limit=_KEPT,
+            trust=self._account.trust,
+        )
+        document = mapping(document_of(answer))
+        if not 200 <= answer.status < 300:
+            refuse(answer, document)
+        return document
+
+
+def document_of(answer: Response) -> Any:
+    """The answer's JSON; None when it is none."""
+    try:
+        return msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def refuse(answer: Response, document: dict[str, Any]) -> NoReturn:
+    """Raise what an answer other than 2xx says about the message. A 500 may come after it was sent."""
+    status, said = answer.status, first_text(document, "error", "message")[:300]
+    kept: dict[str, Any] = {"http_status": status, "response": said or None}
+    reason = f"the engine answered {status}{f': {said}' if said else ''}"
+    if status in {401, 403}:
+        raise AccountStoppedError(f"{reason}; compare api_key with the engine's API_KEY", **kept)
+    if status == 404 and document.get("success") is False and said != "session_not_found":
+        raise NotSentError(reason, after=NOT_CONNECTED_AFTER, slow="account", code=said, **kept)
+    if status in {404, 422}:
+        raise AccountStoppedError(f"{reason}; compare base_url and session_id with what the engine has", **kept)
+    if 300 <= status < 400:
+        raise AccountStoppedError(f"{reason}, a redirect; write base_url as the engine's final address", **kept)
+    if status == 429:
+        after = whole(answer.headers.get("retry-after"))
+        raise NotSentError(reason, after=None if after is None else float(after), slow="account", **kept)
+    if status == 408 or (status >= 500 and not _BEFORE_SENDING.search(said)):
+        raise OutcomeUnknownError(reason, **kept)
+    raise SendRefusedError(reason, **kept)

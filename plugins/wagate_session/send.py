@@ -1,0 +1,79 @@
+"""Sending through a session engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+
+from wagate.errors import OutcomeUnknownError
+from wagate.hooks import MEDIA_TYPES, Outgoing, ProviderAccount, Sent, Signal
+from wagate.http import HttpClient
+from wagate.parsing.fields import first_text, identifier, mapping
+from wagate_session.bodies import chat_id, request_of
+from wagate_session.client import SessionClient
+from wagate_session.files import file_content, in_body, with_file
+
+_FILE_TIMEOUT = 180.0
+"""Seconds: the engine fetches the file and uploads it before it answers."""
+_AT_ONCE = 2
+"""Files in memory at a time, for each gateway."""
+_SIGNALS = {"seen": "/chat/sendSeen", "typing": "/chat/sendStateTyping", "paused": "/chat/clearState"}
+
+
+class Sender:
+    """`send` and `signal` of the provider."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+        self._places = trio.CapacityLimiter(_AT_ONCE)
+
+    async def send(self, outgoing: Outgoing) -> Sent:
+        """Send one message; its id is the one with which the engine echoes it. A reaction has none: ''."""
+        client = SessionClient(self._http, outgoing.account)
+        if outgoing.message.type in MEDIA_TYPES:
+            document = await self._send_file(client, outgoing)
+        else:
+            request = request_of(outgoing)
+            document = await client.call("POST", request.path, body=request.body)
+        if document.get("success") is not True:
+            raise OutcomeUnknownError("the engine's answer does not say whether it sent the message")
+        return Sent(message_id=message_id(document.get("message")))
+
+    async def signal(self, signal: Signal, account: ProviderAccount) -> None:
+        """Mark a chat as seen, show or end typing."""
+        body = {"chatId": chat_id(signal.chat)}
+        await SessionClient(self._http, account).call("POST", _SIGNALS[signal.kind], body=body)
+
+    async def _send_file(self, client: SessionClient, outgoing: Outgoing) -> dict[str, Any]:
+        request, file = request_of(outgoing, file_content(outgoing)), outgoing.file
+        if file is None or file.path is None or not in_body(outgoing):
+            return await client.call("POST", request.path, body=request.body, seconds=_FILE_TIMEOUT)
+        async with self._places:
+            body = await with_file(request.body, file.path)
+            return await client.call("POST", request.path, body=body, seconds=_FILE_TIMEOUT)
+
+
+def message_id(message: object) -> str:
+    """The id of a message object: ``id._serialized``, else put together; '' when it has none.
+
+    Builds of WhatsApp Web from July 2026 on may leave ``_serialized`` out (wwebjs/whatsapp-web.js, 201830).
+    """
+    found = mapping(message).get("id")
+    if isinstance(found, str):
+        return identifier(found)
+    key = mapping(found)
+    if text := first_text(key, "_serialized"):
+        return identifier(text)
+    bare, remote = identifier(key.get("id")), key.get("remote")
+    chat = remote if isinstance(remote, str) else _wid(mapping(remote))
+    if not bare or not chat:
+        return bare
+    writer = key.get("participant")
+    participant = writer if isinstance(writer, str) else _wid(mapping(writer))
+    return identifier("_".join(["true", chat, bare, *filter(None, (participant,))]))
+
+
+def _wid(wid: dict[str, Any]) -> str:
+    user, server = first_text(wid, "user"), first_text(wid, "server")
+    return first_text(wid, "_serialized") or (f"{user}@{server}" if user and server else "")

@@ -1,0 +1,269 @@
+"""WAHA's webhooks as events: one envelope is one event.
+
+Sources: https://waha.devlike.pro/docs/how-to/events/, the webhook schemas of its OpenAPI document (2026.7.1), and the
+engines' code where they differ (src/core/engines/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from wagate.events import NewEvent, kinds
+from wagate.events.acks import STATUS_OF, ack_extra
+from wagate.hooks import InboundRequest, ProviderAccount
+from wagate.parsing.chats import GROUP, chat_key
+from wagate.parsing.fields import fingerprint, first_text, identifier, instant, mapping, shortened, whole
+from wagate_waha.content import content_of
+from wagate_waha.envelope import Envelope, Parties, open_envelope, parties
+from wagate_waha.ids import read_id
+from wagate_waha.status import status_event
+
+_CALLS = {
+    "call.received": kinds.CALL_RECEIVED,
+    "call.accepted": kinds.CALL_ACCEPTED,
+    "call.rejected": kinds.CALL_REJECTED,
+}
+
+
+def parse(request: InboundRequest, account: ProviderAccount) -> Sequence[NewEvent]:
+    """Make the event of one webhook; always exactly one, also for names not known (kind ``unknown``).
+
+    Raises:
+        BadRequestError: no JSON object, or one without an event's name.
+    """
+    return [parse_envelope(open_envelope(request.json(), phone=account.phone), account.name)]
+
+
+def parse_envelope(envelope: Envelope, account: str) -> NewEvent:
+    """The event of an opened envelope."""
+    is_status = envelope.event == "session.status"
+    event = status_event(envelope, account) if is_status else _parser(envelope.event)(envelope)
+    moment = event.timestamp or instant(envelope.payload.get("timestamp")) or envelope.timestamp
+    return replace(event, number=envelope.session, timestamp=moment)
+
+
+def message(envelope: Envelope) -> NewEvent:
+    """``message``, ``message.any``: one WhatsApp message is one, under whichever name it comes first."""
+    payload, who = envelope.payload, parties(envelope, envelope.payload)
+    content = content_of(payload, who.id.whole)
+    extra = dict(content.extra)
+    if source := first_text(payload, "source"):
+        extra["source"] = source
+    return replace(
+        _about(who, kinds.MESSAGE_ANY if who.from_me else kinds.MESSAGE),
+        dedupe_kind=kinds.MESSAGE,
+        type=content.type,
+        content=content.text,
+        contact_name=None if who.from_me else _contact_name(mapping(payload.get("_data"))),
+        media=content.media,
+        reply_to=_reply_to(envelope, who) or None,
+        extra=extra,
+    )
+
+
+def reaction(envelope: Envelope) -> NewEvent:
+    """``message.reaction``: an emoji on a message; '' takes it back."""
+    payload, who = envelope.payload, parties(envelope, envelope.payload)
+    found = mapping(payload.get("reaction"))
+    emoji, about = first_text(found, "text"), read_id(found.get("messageId"))
+    moment = instant(payload.get("timestamp"))
+    return replace(
+        _about(who, kinds.MESSAGE_REACTION),
+        # Without an id of its own it is told apart by whom it is from.
+        provider_id=who.id.whole or (identifier(f"{about.whole}/{who.sender}") if about.bare else ""),
+        variant=identifier(f"{emoji}{moment.isoformat() if moment else ''}"),
+        message_id=about.whole,
+        type="reaction",
+        content=emoji,
+        timestamp=moment,
+        extra={"reaction": {"text": emoji, "messageId": about.whole}},
+    )
+
+
+def ack(envelope: Envelope) -> NewEvent:
+    """``message.ack``, ``message.ack.group``: how far a message got; in a group, with each participant."""
+    payload, who = envelope.payload, parties(envelope, envelope.payload)
+    given = whole(payload.get("ack"))
+    if given is None:
+        return unknown(envelope)
+    reader = chat_key(first_text(payload, "participant")) if who.chat.endswith(f"@{GROUP}") else ""
+    extra: dict[str, Any] = {"ack": given, "ackName": "UNKNOWN", "status": "unknown"}
+    if given in STATUS_OF:
+        extra = ack_extra(STATUS_OF[given])
+    return replace(
+        _about(who, kinds.MESSAGE_ACK),
+        variant=identifier(f"{given}/{reader}" if reader else str(given)),
+        type="ack",
+        extra=extra | ({"participant": reader} if reader else {}),
+    )
+
+
+def edited(envelope: Envelope) -> NewEvent:
+    """``message.edited``: the new text; ``editedMessageId`` is a bare id, ``message_id`` the whole one."""
+    payload, who = envelope.payload, parties(envelope, envelope.payload)
+    bare = read_id(payload.get("editedMessageId")).bare
+    about = replace(who.id, bare=bare).whole if bare else who.id.whole
+    text = first_text(payload, "body")
+    stamp = mapping(payload.get("_data")).get("latestEditSenderTimestampMs")
+    # GOWS and NOWEB give an edit an id of its own; WEBJS the message's, with the time of the edit inside.
+    moment = instant(stamp)
+    return replace(
+        _about(who, kinds.MESSAGE_EDITED),
+        provider_id=who.id.whole or about,
+        variant=fingerprint(text, moment.isoformat() if moment else ""),
+        message_id=about,
+        type=content_of(payload, "").type,
+        content=text,
+        timestamp=moment,
+        extra={"editedMessageId": bare},
+    )
+
+
+def revoked(envelope: Envelope) -> NewEvent:
+    """``message.revoked``: with ``revokedMessageId`` (a bare id), or in its older form only before and after."""
+    before, after = mapping(envelope.payload.get("before")), mapping(envelope.payload.get("after"))
+    who = parties(envelope, after or before)
+    bare = read_id(envelope.payload.get("revokedMessageId")).bare
+    about = who.id
+    if before.get("id"):
+        about = parties(envelope, before).id
+    elif bare:
+        about = replace(who.id, bare=bare)
+    return replace(
+        _about(who, kinds.MESSAGE_REVOKED),
+        provider_id=about.whole,
+        variant="everyone",
+        message_id=about.whole,
+        type="revoked",
+        timestamp=instant((after or before).get("timestamp")),
+        extra={"revokedMessageId": about.bare, "scope": "everyone"},
+    )
+
+
+def call(envelope: Envelope) -> NewEvent:
+    """``call.received``, ``call.accepted``, ``call.rejected``."""
+    payload = envelope.payload
+    caller, call_id = chat_key(first_text(payload, "from")), identifier(payload.get("id"))
+    details = {name: payload[name] for name in ("isVideo", "isGroup") if isinstance(payload.get(name), bool)}
+    return NewEvent(
+        kind=_CALLS[envelope.event],
+        provider_id=call_id,
+        chat=caller,
+        sender=caller,
+        recipient=envelope.ours,
+        message_id=call_id,
+        type="call",
+        extra={"call": {"id": call_id, "from": caller, **details}},
+    )
+
+
+def presence(envelope: Envelope) -> NewEvent:
+    """``presence.update``: who types, who is online."""
+    chat = chat_key(first_text(envelope.payload, "id"))
+    presences = envelope.payload.get("presences")
+    return NewEvent(
+        kind=kinds.PRESENCE_UPDATE,
+        provider_id=envelope.id,
+        chat=chat,
+        sender=chat,
+        type="presence",
+        extra={"presences": shortened(presences) if isinstance(presences, list) else []},
+    )
+
+
+def group(envelope: Envelope) -> NewEvent:
+    """``group.v2.join``, ``.leave``, ``.update``, ``.participants``, under their own names."""
+    payload = envelope.payload
+    key = chat_key(first_text(mapping(payload.get("group")), "id") or first_text(payload, "id"))
+    what, people = first_text(payload, "type"), payload.get("participants")
+    ids = [mapping(one).get("id") for one in people] if isinstance(people, list) else []
+    return NewEvent(
+        kind=envelope.event,
+        provider_id=envelope.id,
+        chat=key,
+        type="group",
+        extra={
+            "group": shortened(mapping(payload.get("group"))) | {"id": key},
+            "type": what or envelope.event.rpartition(".")[2],
+            "participants": [chat_key(one) for one in ids if isinstance(one, str)],
+        },
+    )
+
+
+def unknown(envelope: Envelope) -> NewEvent:
+    """All else, kept with its data, in its chat if it has one: polls, labels, archived chats, what is not decrypted."""
+    payload = envelope.payload
+    about = mapping(payload.get("vote")) or payload
+    who = parties(envelope, about)
+    chat = who.chat or chat_key(first_text(payload, "chatId"))
+    if not chat and "@" in (text := first_text(payload, "id")):
+        chat = chat_key(text)
+    named = who.id.from_me is not None
+    return NewEvent(
+        kind=kinds.UNKNOWN,
+        provider_id=envelope.id,
+        chat=chat,
+        sender=who.sender if named else "",
+        recipient=who.recipient if named else "",
+        message_id=who.id.whole if named else "",
+        type="unknown",
+        timestamp=instant(about.get("timestamp")),
+        from_me=who.from_me,
+        aliases=who.aliases if named else (),
+        extra={"event": shortened(envelope.event), "data": shortened(payload)},
+    )
+
+
+def _about(who: Parties, kind: str) -> NewEvent:
+    return NewEvent(
+        kind=kind,
+        provider_id=who.id.whole,
+        chat=who.chat,
+        sender=who.sender,
+        recipient=who.recipient,
+        message_id=who.id.whole,
+        from_me=who.from_me,
+        aliases=who.aliases,
+    )
+
+
+def _contact_name(data: dict[str, Any]) -> str | None:
+    """GOWS, NOWEB, WEBJS, in this order."""
+    return first_text(mapping(data.get("Info")), "PushName") or first_text(data, "pushName", "notifyName") or None
+
+
+def _reply_to(envelope: Envelope, who: Parties) -> str:
+    """The id of the message that it answers, whole where WAHA says who wrote that one."""
+    quoted = mapping(envelope.payload.get("replyTo"))
+    found, writer = read_id(quoted.get("id")), chat_key(first_text(quoted, "participant"))
+    if found.from_me is not None or not found.bare or not writer or not who.id.chat:
+        return found.whole
+    ours = {envelope.ours, chat_key(first_text(envelope.me, "lid"))} - {""}
+    if not ours:
+        return found.bare
+    participant = ""
+    if who.chat.endswith(f"@{GROUP}"):
+        participant = first_text(envelope.me, "id") if writer in ours else writer
+    return replace(found, chat=who.id.chat, participant=participant, from_me=writer in ours).whole
+
+
+def _parser(event: str) -> Callable[[Envelope], NewEvent]:
+    if event.startswith(kinds.GROUP_PREFIX):
+        return group
+    return _PARSERS.get(event, unknown)
+
+
+_PARSERS: dict[str, Callable[[Envelope], NewEvent]] = {
+    "message": message,
+    "message.any": message,
+    "message.reaction": reaction,
+    "message.ack": ack,
+    "message.ack.group": ack,
+    "message.edited": edited,
+    "message.revoked": revoked,
+    **dict.fromkeys(_CALLS, call),
+    "presence.update": presence,
+}

@@ -1,0 +1,52 @@
+"""Sending through WAHA."""
+
+from __future__ import annotations
+
+from wagate.hooks import MEDIA_TYPES, Outgoing, ProviderAccount, Sent, Signal
+from wagate.http import HttpClient, Response
+from wagate_waha.bodies import WahaRequest, chat_id, request_of
+from wagate_waha.client import WahaClient, document_of
+from wagate_waha.files import Files, file_object, in_body, with_file
+from wagate_waha.ids import id_in_answer
+from wagate_waha.settings import settings_of
+
+_FILE_TIMEOUT = 180.0
+"""Seconds: WAHA fetches, perhaps converts, and uploads the file before it answers."""
+_SIGNALS = {"seen": "/api/sendSeen", "typing": "/api/startTyping", "paused": "/api/stopTyping"}
+
+
+class Sender:
+    """`send` and `signal` of the provider."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+        self._files = Files()
+
+    async def send(self, outgoing: Outgoing) -> Sent:
+        """Send one message; the answer of any engine tells its id, '' when it tells none (some reactions)."""
+        client = WahaClient(self._http, outgoing.account)
+        if outgoing.message.type in MEDIA_TYPES:
+            answer = await self._send_file(client, outgoing)
+        else:
+            request = request_of(outgoing, None)
+            answer = await client.call(request.method, request.path, body=request.body)
+        return Sent(message_id=id_in_answer(document_of(answer)), http_status=answer.status)
+
+    async def signal(self, signal: Signal, account: ProviderAccount) -> None:
+        """Mark a chat as seen, show or end typing."""
+        body: dict[str, object] = {"session": settings_of(account).session, "chatId": chat_id(signal.chat)}
+        if signal.kind == "seen" and signal.message_ids:
+            body["messageIds"] = list(signal.message_ids)
+        await WahaClient(self._http, account).call("POST", _SIGNALS[signal.kind], body=body)
+
+    async def _send_file(self, client: WahaClient, outgoing: Outgoing) -> Response:
+        request = request_of(outgoing, file_object(outgoing))
+        file = outgoing.file
+        if file is None or file.path is None or not in_body(outgoing, file):
+            return await _call(client, request, request.body)
+        async with self._files.places:
+            return await _call(client, request, await with_file(request.body, file.path))
+
+
+async def _call(client: WahaClient, request: WahaRequest, body: dict[str, object] | bytes) -> Response:
+    return await client.call(request.method, request.path, body=body, seconds=_FILE_TIMEOUT)
