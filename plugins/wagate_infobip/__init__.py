@@ -4,17 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wagate.hooks import PluginContext, Provider, hookimpl
+from wagate.hooks import MEDIA_TYPES, PluginContext, Provider, SendLimits, hookimpl
+from wagate_infobip.client import Infobip
+from wagate_infobip.parse import parse
+from wagate_infobip.settings import COMMON_KEYS, SECRETS, InfobipSettings, sender_of
+from wagate_infobip.verify import verify
+
+ABILITIES = MEDIA_TYPES | {"text", "location", "contacts", "template", "interactive", "reply", "seen", "typing"}
+"""No reactions: InfoBip has no way to send them."""
 
 
-class InfoBipPlugin:
+class InfobipPlugin:
     """Its hooks."""
 
     @hookimpl
     def register_providers(self, context: PluginContext) -> Iterable[Provider]:
         """One provider."""
-        _ = context
-        return []
+        infobip = Infobip(context.http, timeout=context.timeout)
+        yield Provider(
+            name="infobip",
+            title="InfoBip",
+            settings_type=InfobipSettings,
+            secrets=SECRETS,
+            common_keys=COMMON_KEYS,
+            verify=verify,
+            parse=parse,
+            number=sender_of,
+            abilities=ABILITIES,
+            idempotent=True,
+            # Source: InfoBip's API reference: 4000 requests a second for messages.
+            limits=SendLimits(per_second=4000),
+            send=infobip.send,
+            signal=infobip.signal,
+            locate_media=infobip.locate_media,
+            check=infobip.check,
+        )
 
 
-plugin = InfoBipPlugin()
+plugin = InfobipPlugin()

@@ -31,8 +31,8 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
 def card_of(vcard: str) -> dict[str, Any]:
     """A vCard in Meta's form.
 
-    ``name.formatted_name``, ``phones[{phone, type, wa_id}]``, ``emails``, ``urls``, ``addresses``, ``org``, ``birthday``.
-    Lenient: lines that say nothing are skipped; without FN the name is made of N, else of the first phone.
+    ``name.formatted_name``, ``phones[{phone, type, wa_id}]``, ``emails``, ``urls``, ``addresses``, ``org``,
+    ``birthday``. Lenient: lines that say nothing are skipped; without FN the name is made of N, else of the first phone.
     """
     card: dict[str, Any] = {"name": {}}
     for line in _lines(vcard):
