@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from tests.rows import NOW, intake
 from tests.storing import open_database
 from wagate.inbound.receive import store_requests
 from wagate.storage.contacts import ContactRow, Person, contacts_of, note_people
-from wagate.storage.conversations import archive, list_threads
+from wagate.storage.conversations import archive, delete_contacts, delete_threads, list_threads
 from wagate.storage.database import Database
 
 PHONE, LID, BSUID = "15550001111@c.us", "990000001@lid", "US.134912086553@user"
@@ -71,3 +72,18 @@ async def test_a_conversation_is_read_under_all_keys_of_the_person(tmp_path: Pat
         assert [each.content for each in page.data] == ["second", "first"]
         threads = await database.read(list_threads, client_id=1, limit=9)
         assert {each.chat for each in threads} == {PHONE, LID}
+
+
+async def test_chats_of_old_go_and_with_them_who_was_in_them(tmp_path: Path, database_url: str) -> None:
+    async with open_database(database_url, tmp_path) as database:
+        old, new = NOW - timedelta(days=40), NOW
+        for at, key in ((old, PHONE), (new, LID)):
+            item = intake(chat=key, sender=key, message_id=key, created_at=at, timestamp=at)
+            await database.write_bulk(store_requests, [item])
+        before = NOW - timedelta(days=30)
+        assert await database.write(delete_contacts, before) == 0, "a chat keeps its contact"
+        assert await database.write(delete_threads, before) == 1
+        assert await database.write(delete_contacts, before) == 1
+        assert await database.read(contacts_of, [(1, PHONE)]) == {}
+        assert (await contact(database, LID)).keys == [LID]
+        assert [each.chat for each in await database.read(list_threads, client_id=1, limit=9)] == [LID]

@@ -14,7 +14,7 @@ from wagate.storage.fields import clean, time_text
 from wagate.storage.listing import select_events
 from wagate.storage.models import Chat, EventRow
 from wagate.storage.rows import Page, to_event
-from wagate.storage.statement import run_many
+from wagate.storage.statement import rows, run_many
 
 MESSAGES = (kinds.MESSAGE, kinds.MESSAGE_ANY)
 """What the archive of a conversation holds."""
@@ -148,3 +148,33 @@ def _row(key: tuple[int, str, str], talk: _Talk) -> tuple[object, ...]:
     client_id, chat, account = key
     at = time_text(talk.last.created_at)
     return client_id, account, chat, talk.name, talk.messages, talk.last.id, at, at
+
+
+def delete_threads(db: peewee.Database, before: datetime, most: int = 500) -> int:
+    """Forget chats in which nothing was said since a time; how many."""
+    old = list(
+        Chat.select(Chat.client_id, Chat.chat, Chat.account)
+        .where(Chat.last_at < before)
+        .limit(most)
+        .tuples()
+        .execute(db)
+    )
+    text = "DELETE FROM chats WHERE client_id = ? AND chat = ? AND account = ? AND last_at < ?"
+    run_many(db, text, [(*key, time_text(before)) for key in sorted(old)])
+    return len(old)
+
+
+def delete_contacts(db: peewee.Database, before: datetime, most: int = 500) -> int:
+    """Forget people who are older than a time and have no chat (any more); how many.
+
+    Who only writes in groups is known again with the next message.
+    """
+    text = (
+        "SELECT c.id FROM contacts c WHERE c.created_at < ? AND c.updated_at < ? AND NOT EXISTS ("
+        "SELECT 1 FROM contact_keys k JOIN chats t ON t.client_id = k.client_id AND t.chat = k.key "
+        "WHERE k.contact_id = c.id) ORDER BY c.id LIMIT ?"
+    )
+    at = time_text(before)
+    ids = [contact_id for (contact_id,) in rows(db, text, (at, at, most))]
+    run_many(db, "DELETE FROM contacts WHERE id = ?", [(each,) for each in ids])
+    return len(ids)
