@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from wagate.events import Media
-from wagate.parsing.fields import first_text, mapping, whole
+from wagate.parsing.fields import first_text, mapping, shortened, whole
 
 _FILES = frozenset({"image", "video", "audio", "voice", "document", "sticker"})
 _NO_TEXT = frozenset({"location", "contacts"})
@@ -103,7 +103,7 @@ def content_of(payload: dict[str, Any], message_id: str) -> Content:
     if cards:
         extra["vcards"] = cards
     if media and (failed := mapping(payload.get("media")).get("error")):
-        extra["media_error"] = str(failed)[:200]
+        extra["media_error"] = shortened(failed)
     return Content(type=kind, text=text, media=media, extra=extra)
 
 
