@@ -21,6 +21,8 @@ from wagate_meta.statuses import status_event
 
 Read = Callable[[dict[str, Any], Change], NewEvent | None]
 
+_MENDED = ("\ufffd".encode(), b"1.7976931348623157e308")
+"""What `wagate.parsing.jsonbody` puts in place of what no JSON text of ours can hold."""
 _MOST_EXTRA = 65_536
 """Bytes of a change that an event not known here repeats in ``extra``; the rest is only in ``raw``."""
 
@@ -88,18 +90,18 @@ def _error(item: dict[str, Any], change: Change) -> NewEvent:
 
 def _other(change: Change, item: dict[str, Any]) -> NewEvent:
     """A change that is only kept: account_update, message_template_status_update, history and the like."""
-    raw = _raw(item)
-    fits = len(raw.body) <= _MOST_EXTRA
+    body = msgspec.json.encode(item)
+    fits = len(body) <= _MOST_EXTRA
     # Redelivered with the time it had at first: then it is one. Without a time nothing tells two of them apart.
     dated = change.at is not None and bool(change.waba)
     return NewEvent(
         kind=kinds.UNKNOWN,
         provider_id=identifier(f"{change.waba}/{change.field}") if dated else "",
-        variant=fingerprint(change.at.isoformat(), raw.body.decode()) if change.at is not None else "",
+        variant=fingerprint(change.at.isoformat(), body.decode()) if change.at is not None else "",
         type=change.field or "unknown",
         timestamp=change.at,
         extra={"field": change.field, "waba": change.waba} | ({"value": shortened(change.value)} if fits else {}),
-        raw=raw,
+        raw=_raw(item),
         number=change.number,
     )
 
@@ -113,8 +115,10 @@ def _unknown(item: object, *, reason: str) -> NewEvent:
     )
 
 
-def _raw(item: object) -> Raw:
-    return Raw(body=msgspec.json.encode(item))
+def _raw(item: object) -> Raw | None:
+    """The item's bytes; None, which is the whole body, when reading had to mend something in it."""
+    body = msgspec.json.encode(item)
+    return None if any(mark in body for mark in _MENDED) else Raw(body=body)
 
 
 _ITEMS: dict[str, Read] = {
