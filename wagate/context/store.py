@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
+
+import peewee
 
 from wagate.clock import Clock
 from wagate.storage.database import Database
-from wagate.storage.records import delete_record, get_record, list_records, set_record
+from wagate.storage.records import delete_record, forget_records, get_record, list_records, set_record
 
 
 class PluginStore:
@@ -29,6 +32,26 @@ class PluginStore:
     async def delete(self, key: str) -> None:
         """Forget a value."""
         await self._database.write(delete_record, self._plugin, key)
+
+    async def set_all(self, values: Mapping[str, Any]) -> None:
+        """Store values in one commit."""
+
+        def write(db: peewee.Database) -> None:
+            for key in sorted(values):
+                set_record(db, self._plugin, key, values[key], now=self._clock.now())
+
+        await self._database.write(write)
+
+    async def items(self, prefix: str = "", *, most: int | None = None) -> Mapping[str, Any]:
+        """Values by key, of keys that begin so, sorted; the first ``most``."""
+        return await self._database.read(list_records, self._plugin, prefix, most=most)
+
+    async def forget(self, prefix: str, *, older: float) -> int:
+        """Forget values last set more than ``older`` seconds ago, of keys that begin so; how many."""
+        before, total = self._clock.now() - timedelta(seconds=older), 0
+        while gone := await self._database.write(forget_records, self._plugin, prefix, before):
+            total += gone
+        return total
 
     async def keys(self, prefix: str = "") -> Sequence[str]:
         """Keys that begin so, sorted."""

@@ -155,6 +155,15 @@ class Store(Protocol):
     async def delete(self, key: str) -> None:
         """Forget a value."""
 
+    async def set_all(self, values: Mapping[str, Any]) -> None:
+        """Store values (JSON types) in one commit."""
+
+    async def items(self, prefix: str = "", *, most: int | None = None) -> Mapping[str, Any]:
+        """Values by key, of keys that begin so, sorted; the first ``most``."""
+
+    async def forget(self, prefix: str, *, older: float) -> int:
+        """Forget values last set more than ``older`` seconds ago, of keys that begin so; how many."""
+
     async def keys(self, prefix: str = "") -> Sequence[str]:
         """Keys that begin so, sorted."""
 
@@ -295,6 +304,7 @@ class PluginContext:
     deliveries: Deliveries
     jobs: Jobs
     store: Store
+    messages: Messages
     media: MediaStore
     emit: Emit
     encrypt: Callable[[str], str]

@@ -79,7 +79,8 @@ class Receiver:
     def prepare_for(self, account: Account, new: NewEvent, routes: Callable[[Event], tuple[Route, ...]]) -> Intake:
         """Prepare an event of our own for the routes given."""
         event = stored_event(account, new, self._clock.now())
-        return Intake(event=event, dedupe_key="", raw=b"", session=None, routes=routes(event))
+        key = dedupe_key(account.name, new)
+        return Intake(event=event, dedupe_key=key, raw=b"", session=None, routes=routes(event))
 
 
 @bulk

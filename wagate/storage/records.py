@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import peewee
 
+from wagate.storage.fields import time_text
 from wagate.storage.models import PluginRecord
-from wagate.storage.statement import first
+from wagate.storage.statement import first, rows, run_many
 
 
 def get_record(db: peewee.Database, plugin: str, key: str) -> Any | None:
@@ -31,8 +33,22 @@ def delete_record(db: peewee.Database, plugin: str, key: str) -> bool:
     return bool(PluginRecord.delete().where(PluginRecord.plugin == plugin, PluginRecord.key == key).execute(db))
 
 
-def list_records(db: peewee.Database, plugin: str, prefix: str = "") -> dict[str, Any]:
-    """Values by key, of the keys that begin so, sorted."""
-    begins = peewee.fn.SUBSTR(PluginRecord.key, 1, len(prefix)) == prefix
-    query = PluginRecord.select(PluginRecord.key, PluginRecord.value).where(PluginRecord.plugin == plugin, begins)
-    return dict(sorted(query.tuples().execute(db)))
+def list_records(db: peewee.Database, plugin: str, prefix: str = "", *, most: int | None = None) -> dict[str, Any]:
+    """Values by key, of the keys that begin so, sorted; the first ``most``."""
+    # PostgreSQL sorts by the database's language; a prefix is a range only in the order of bytes.
+    key = "key" if db.param == "?" else 'key COLLATE "C"'
+    text = f"SELECT key, value FROM plugin_records WHERE plugin = ? AND {key} >= ? AND {key} < ? ORDER BY {key}"  # noqa: S608
+    params: list[Any] = [plugin, prefix, f"{prefix}\U0010ffff"]
+    if most is not None:
+        text, params = f"{text} LIMIT ?", [*params, most]
+    return {found: msgspec.json.decode(value) for found, value in rows(db, text, params)}
+
+
+def forget_records(db: peewee.Database, plugin: str, prefix: str, before: datetime, most: int = 500) -> int:
+    """Forget values last set before a time, of the keys that begin so; how many."""
+    key = "key" if db.param == "?" else 'key COLLATE "C"'
+    text = f"SELECT key FROM plugin_records WHERE plugin = ? AND {key} >= ? AND {key} < ? AND updated_at < ? LIMIT ?"  # noqa: S608
+    params = (plugin, prefix, f"{prefix}\U0010ffff", time_text(before), most)
+    old = [(plugin, found, time_text(before)) for (found,) in rows(db, text, params)]
+    run_many(db, "DELETE FROM plugin_records WHERE plugin = ? AND key = ? AND updated_at < ?", old)
+    return len(old)

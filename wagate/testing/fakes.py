@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec.structs import replace
@@ -213,6 +213,19 @@ class FakeStore:
     async def delete(self, key: str) -> None:
         """Forget a value."""
         self.rows.pop(key, None)
+
+    async def set_all(self, values: Mapping[str, Any]) -> None:
+        """Store values."""
+        self.rows.update(values)
+
+    async def items(self, prefix: str = "", *, most: int | None = None) -> Mapping[str, Any]:
+        """Values by key, of keys that begin so, sorted."""
+        return {key: self.rows[key] for key in (await self.keys(prefix))[:most]}
+
+    async def forget(self, prefix: str, *, older: float) -> int:
+        """Nothing is ever old here."""
+        _ = prefix, older
+        return 0
 
     async def keys(self, prefix: str = "") -> Sequence[str]:
         """Keys that begin so, sorted."""

@@ -93,3 +93,4 @@ CREATE TABLE chats (
 );
 CREATE INDEX chats_recent ON chats (client_id, last_at);
 CREATE INDEX events_chat ON events (client_id, chat, id);
+CREATE INDEX plugin_records_prefix ON plugin_records (plugin, key COLLATE "C");

@@ -1,0 +1,1 @@
+"""The connector ``chatwoot``: WhatsApp in ChatWoot's inboxes, and agents' answers on WhatsApp."""
