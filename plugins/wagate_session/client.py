@@ -17,7 +17,7 @@ from wagate.http import HttpClient, Response
 from wagate.parsing.fields import first_text, mapping, whole
 from wagate_session.settings import session_of, settings_of
 
-TIMEOUT = 60.0
+TIMEOUT = 45.0
 """Seconds: a browser does the work."""
 NOT_CONNECTED_AFTER = 15.0
 """Seconds until a message for a session that is not connected is tried again."""

@@ -4,18 +4,43 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import trio
 
-from wagate.errors import SendRefusedError
+from wagate.errors import NotSentError, SendRefusedError
 from wagate.hooks import Outgoing
 from wagate_session.settings import settings_of
 
 MOST = 16 * 2**20
 """Bytes of a file that goes out in base64."""
+_AT_ONCE = 2
+"""Such files in memory at a time, for each gateway."""
+WAIT = 15.0
+"""Seconds that one waits for its place."""
+
+
+class Files:
+    """What one gateway has in memory of them."""
+
+    def __init__(self) -> None:
+        self._places = trio.Semaphore(_AT_ONCE)
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Room for one. NotSentError: there is none for now."""
+        with trio.move_on_after(WAIT) as waited:
+            await self._places.acquire()
+        if waited.cancelled_caught:
+            raise NotSentError("other files are still on their way", after=WAIT, slow="account")
+        try:
+            yield
+        finally:
+            self._places.release()
 
 
 def file_content(outgoing: Outgoing) -> dict[str, Any]:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import trio
-
 from wagate.errors import OutcomeUnknownError
 from wagate.hooks import MEDIA_TYPES, Outgoing, ProviderAccount, Sent, Signal
 from wagate.http import HttpClient
 from wagate.parsing.fields import first_text, identifier, mapping
 from wagate_session.bodies import chat_id, request_of
 from wagate_session.client import SessionClient
-from wagate_session.files import file_content, in_body, with_file
+from wagate_session.files import WAIT, Files, file_content, in_body, with_file
 
-_FILE_TIMEOUT = 180.0
-"""Seconds: the engine fetches the file and uploads it before it answers."""
-_AT_ONCE = 2
-"""Files in memory at a time, for each gateway."""
+_FILE_TIMEOUT = 55.0
+"""Seconds, less than the minute that the core gives: the engine fetches and uploads a file before it answers."""
 _SIGNALS = {"seen": "/chat/sendSeen", "typing": "/chat/sendStateTyping", "paused": "/chat/clearState"}
 
 
@@ -26,7 +22,7 @@ class Sender:
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http
-        self._places = trio.CapacityLimiter(_AT_ONCE)
+        self._files = Files()
 
     async def send(self, outgoing: Outgoing) -> Sent:
         """Send one message; its id is the one with which the engine echoes it. A reaction has none: ''."""
@@ -49,9 +45,9 @@ class Sender:
         request, file = request_of(outgoing, file_content(outgoing)), outgoing.file
         if file is None or file.path is None or not in_body(outgoing):
             return await client.call("POST", request.path, body=request.body, seconds=_FILE_TIMEOUT)
-        async with self._places:
+        async with self._files.place():
             body = await with_file(request.body, file.path)
-            return await client.call("POST", request.path, body=body, seconds=_FILE_TIMEOUT)
+            return await client.call("POST", request.path, body=body, seconds=_FILE_TIMEOUT - WAIT)
 
 
 def message_id(message: object) -> str:

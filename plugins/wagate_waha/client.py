@@ -13,7 +13,7 @@ from wagate.http import HttpClient, Response
 from wagate.parsing.fields import first_text, mapping, whole
 from wagate_waha.settings import settings_of
 
-TIMEOUT = 60.0
+TIMEOUT = 45.0
 """Seconds; WAHA itself waits up to 15 for a session that is not up."""
 NOT_WORKING_AFTER = 15.0
 """Seconds until a message for a session that is not WORKING is tried again."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from wagate.hooks import MEDIA_TYPES, Outgoing, ProviderAccount, Sent, Signal
 from wagate.http import HttpClient, Response
-from wagate_waha.bodies import WahaRequest, chat_id, request_of
+from wagate_waha.bodies import chat_id, request_of
 from wagate_waha.client import WahaClient, document_of
-from wagate_waha.files import Files, file_object, in_body, with_file
+from wagate_waha.files import WAIT, Files, file_object, in_body, with_file
 from wagate_waha.ids import id_in_answer
 from wagate_waha.settings import settings_of
 
-_FILE_TIMEOUT = 180.0
-"""Seconds: WAHA fetches, perhaps converts, and uploads the file before it answers."""
+_FILE_TIMEOUT = 55.0
+"""Seconds, less than the minute that the core gives: WAHA fetches, converts and uploads a file before it answers."""
 _SIGNALS = {"seen": "/api/sendSeen", "typing": "/api/startTyping", "paused": "/api/stopTyping"}
 
 
@@ -43,10 +43,7 @@ class Sender:
         request = request_of(outgoing, file_object(outgoing))
         file = outgoing.file
         if file is None or file.path is None or not in_body(outgoing, file):
-            return await _call(client, request, request.body)
-        async with self._files.places:
-            return await _call(client, request, await with_file(request.body, file.path))
-
-
-async def _call(client: WahaClient, request: WahaRequest, body: dict[str, object] | bytes) -> Response:
-    return await client.call(request.method, request.path, body=body, seconds=_FILE_TIMEOUT)
+            return await client.call(request.method, request.path, body=request.body, seconds=_FILE_TIMEOUT)
+        async with self._files.place():
+            body = await with_file(request.body, file.path)
+            return await client.call(request.method, request.path, body=body, seconds=_FILE_TIMEOUT - WAIT)

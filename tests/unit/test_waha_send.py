@@ -21,6 +21,7 @@ from wagate.hooks import OutFile, OutLocation, OutReaction, Provider, ProviderAc
 from wagate.http import HttpError
 from wagate.testing.providers.waha import Engine, FakeWaha
 from wagate.testing.server import Fault, Reply
+from wagate_waha.files import Files
 
 THEM, GROUP = "19990000000@c.us", "12036300000000@g.us"
 PICTURE = OutFile(mimetype="image/jpeg", filename="a.jpg", url="https://files.example/a.jpg")
@@ -112,6 +113,17 @@ async def test_a_file_too_large_gone_or_without_a_way_is_refused(tmp_path: Path)
         with pytest.raises(SendRefusedError, match="public_url"):
             await send(provider, to, "image", file=OutFile(mimetype="i/j", filename="a"))
     assert fake.seen == []
+
+
+async def test_a_third_large_file_waits_and_then_certainly_was_not_sent(autojump_clock: object) -> None:
+    files = Files()
+    async with files.place(), files.place():
+        with pytest.raises(NotSentError) as caught:
+            async with files.place():
+                pass
+    assert caught.value.slow == "account"
+    async with files.place():
+        pass
 
 
 async def test_places_cards_and_reactions_have_their_own_requests() -> None:
