@@ -16,7 +16,7 @@ class Conversations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Which conversation a message goes to."""
 
     mode: Literal["reuse", "new"] = "reuse"
-    """``reuse``: one conversation for a chat as long as it is in one of ``status``; ``new``: a resolved one is followed by
+    """``reuse``: one conversation for a chat while it is in one of ``status``; ``new``: a resolved one is followed by
     a new one."""
     status: tuple[Literal["open", "pending", "snoozed", "resolved"], ...] = ("open", "pending", "snoozed", "resolved")
     """Conversations in these states are used again. A message re-opens a resolved one by itself."""

@@ -1,0 +1,133 @@
+"""Which message in ChatWoot is which on WhatsApp, and how far it got. One ledger for each inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from wagate.hooks.context import Store
+
+RANK = {"sent": 1, "delivered": 2, "read": 3}
+"""Statuses that only go up. ``failed`` stands beside them: only a delivered or read message leaves it."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One message in ChatWoot."""
+
+    message: int
+    """Its id there, unique over the whole server."""
+    conversation: int
+    """The conversation's display id."""
+    direction: Literal["in", "out", "own"]
+    """From the customer; from an agent; from our own phone."""
+    account: str = ""
+    """wagate's account."""
+    chat: str = ""
+    """The chat's key."""
+    whatsapp: tuple[str, ...] = ()
+    """Ids on WhatsApp (the provider's), one for each part that has been sent."""
+    parts: tuple[str, ...] = ()
+    """wagate's own ids of the messages that its parts became, in order: text, then each file."""
+    status: str = ""
+    """sent, delivered, read or failed, as ChatWoot was told last; '' when it was told nothing."""
+    error: str = ""
+    """Why it failed, as ChatWoot was told."""
+    retries: int = 0
+    """How often an agent pressed Retry."""
+    deleted: bool = False
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a chat's messages go in ChatWoot."""
+
+    contact: int
+    source_id: str
+    """Of the contact in this inbox; always passed, so that ChatWoot makes no second one."""
+    conversation: int | None = None
+    """Display id; None: to be chosen."""
+
+
+class Ledger:
+    """Rows of the plugin's store under ``<inbox>/``. Every method commits before it returns."""
+
+    def __init__(self, store: Store, inbox: str) -> None:
+        self._store = store
+        self._prefix = inbox
+
+    async def by_message(self, message: int) -> Entry | None:
+        """What is known of a message in ChatWoot."""
+        return _read(await self._store.get(self._key("cw", str(message))), Entry)
+
+    async def by_whatsapp(self, account: str, whatsapp: str) -> Entry | None:
+        """The message in ChatWoot that this one on WhatsApp (the provider's id) is."""
+        return await self._by(self._key("wa", account, whatsapp))
+
+    async def by_part(self, part: str) -> Entry | None:
+        """The message in ChatWoot that one of our own messages is a part of."""
+        return await self._by(self._key("part", part))
+
+    async def write(self, entry: Entry) -> None:
+        """Store an entry and what leads to it."""
+        rows: dict[str, Any] = {self._key("cw", str(entry.message)): msgspec.to_builtins(entry)}
+        rows |= {self._key("wa", entry.account, each): entry.message for each in entry.whatsapp}
+        rows |= {self._key("part", each): entry.message for each in entry.parts}
+        await self._store.set_all(rows)
+
+    async def place(self, account: str, chat: str) -> Place | None:
+        """Where a chat goes."""
+        return _read(await self._store.get(self._key("chat", account, chat)), Place)
+
+    async def put_place(self, account: str, chat: str, place: Place) -> None:
+        """Remember where a chat goes, and whose chat a conversation is."""
+        rows: dict[str, Any] = {self._key("chat", account, chat): msgspec.to_builtins(place)}
+        if place.conversation is not None:
+            rows[self._key("conv", str(place.conversation))] = [account, chat]
+        await self._store.set_all(rows)
+
+    async def drop_place(self, account: str, chat: str) -> None:
+        """Forget it: the contact or the conversation was deleted or merged."""
+        await self._store.delete(self._key("chat", account, chat))
+
+    async def chat_of(self, conversation: int) -> tuple[str, str] | None:
+        """(account, chat) of a conversation that we made or chose."""
+        found = await self._store.get(self._key("conv", str(conversation)))
+        return None if found is None else (found[0], found[1])
+
+    async def wait(self, conversation: int, message: int, body: Mapping[str, Any]) -> None:
+        """Keep an agent's message until it is its turn."""
+        await self._store.set(f"{self._key('turn', str(conversation))}/{message:020}", dict(body))
+
+    async def waiting(self, conversation: int) -> list[tuple[int, dict[str, Any]]]:
+        """Agents' messages of a conversation that are not handed on yet, in the order of their writing."""
+        rows = await self._store.items(self._key("turn", str(conversation)) + "/")
+        return [(int(key.rpartition("/")[2]), body) for key, body in rows.items()]
+
+    async def done(self, conversation: int, message: int) -> None:
+        """It was handed on."""
+        await self._store.delete(f"{self._key('turn', str(conversation))}/{message:020}")
+
+    async def forget(self, seconds: float) -> int:
+        """Forget what was not touched for so long; how many rows."""
+        return await self._store.forget(f"{self._prefix}/", older=seconds)
+
+    async def _by(self, key: str) -> Entry | None:
+        message = await self._store.get(key)
+        return None if message is None else await self.by_message(message)
+
+    def _key(self, *parts: str) -> str:
+        return "/".join((self._prefix, *parts))
+
+
+def rises(before: str, after: str) -> bool:
+    """Whether ChatWoot should be told of a status: never backwards, and never twice."""
+    if after == "failed":
+        return before not in {"failed", "delivered", "read"}
+    if before == "failed":
+        return after in {"delivered", "read"}
+    return RANK.get(after, 0) > RANK.get(before, 0)
+
+
+def _read(row: Any, kind: type[Any]) -> Any:
+    return None if row is None else msgspec.convert(row, kind)
