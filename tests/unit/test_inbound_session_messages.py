@@ -294,3 +294,16 @@ def test_cards_are_in_extra() -> None:
 )
 def test_the_quoted_message_is_named(message: dict[str, Any]) -> None:
     assert seen(**message).reply_to == "3EB0Q"
+
+
+def test_a_message_with_nothing_around_it_is_one_and_its_type_is_its_own() -> None:
+    [bare] = parse_session(full(type="image", hasMedia=True) | {"sessionId": "main"}, account="main")
+    assert (bare.kind, bare.type, bare.provider_id) == ("message", "image", "false_15550001111@c.us_3EB0")
+    [named] = parse_session(SPEC | {"type": "message"}, account="main")
+    assert (named.kind, named.type, named.content) == ("message", "text", "Hello World")
+
+
+def test_a_message_may_stand_under_msg() -> None:
+    assert parse("message", {"msg": full()}).content == "hi"
+    [beside] = parse_session({"event": "message_ack", "session": "main", "msg": full(ack=3)}, account="main")
+    assert (beside.kind, beside.extra["ack"]) == ("message.ack", 3)

@@ -1,12 +1,14 @@
 """Session webhooks, ``POST /api/whatsapp/webhook/{sessionId}``: one envelope is one event (spec/004).
 
 Envelopes: ``{event, data}`` (spec/004), ``{dataType, data, sessionId}`` (avoylenko/wwebjs-api, src/utils.js), and their
-variants seen in the wild with ``type`` for the name, ``payload`` for the data, or nothing around the message.
+variants seen in the wild with ``type`` for the name, ``payload`` for the data, ``msg`` for the message, or nothing
+around the message.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -48,6 +50,9 @@ def parse_session(document: object, *, account: str, phone: str = "") -> list[Ne
 def _open(document: object, account: str, phone: str) -> SessionHook:
     if not isinstance(document, dict):
         raise wrong("", "must be a JSON object")
+    if _is_bare_message(document):
+        message = {name: value for name, value in document.items() if name not in _ENVELOPE}
+        return SessionHook(event="message", data=message, place="", account=account, phone=phone)
     field = next((name for name in ("event", "dataType", "type") if document.get(name) is not None), "event")
     event = document.get(field)
     if not isinstance(event, str) or not event.strip():
@@ -59,6 +64,15 @@ def _open(document: object, account: str, phone: str) -> SessionHook:
         beside = {name: value for name, value in document.items() if name not in {field, *_ENVELOPE}}
         data, place = (beside, "") if beside else (None, place)
     return SessionHook(event=event.strip(), data=data, place=place, account=account, phone=phone)
+
+
+def _is_bare_message(document: dict[str, Any]) -> bool:
+    """Whether it is a whatsapp-web.js message with nothing around it: its ``type`` is the message's, not the event's."""
+    if any(document.get(name) is not None for name in ("event", "dataType", "data", "payload")):
+        return False
+    kind = document.get("type")
+    named = isinstance(kind, str) and kind.strip() in _PARSERS
+    return not named and "id" in document and "from" in document and ("body" in document or "hasMedia" in document)
 
 
 def _status_event(hook: SessionHook, change: SessionChange | None, **details: object) -> NewEvent:

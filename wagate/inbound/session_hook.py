@@ -71,12 +71,14 @@ class SessionHook(msgspec.Struct, frozen=True, kw_only=True):
         raise wrong(self.at(field), "must be an object" if value is not None else "is required: an object")
 
     def message(self) -> dict[str, Any]:
-        """The message object: ``data.message``, or the data itself.
+        """The message object: ``data.message``, ``data.msg``, or the data itself.
 
         Raises:
             BadRequestError: there is none.
         """
-        return self.part("message", _MESSAGE_FIELDS)
+        data = self.object()
+        short = data.get("msg")
+        return short if "message" not in data and isinstance(short, dict) else self.part("message", _MESSAGE_FIELDS)
 
 
 def find_message(hook: SessionHook) -> NewEvent | None:
