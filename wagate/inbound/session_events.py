@@ -67,7 +67,7 @@ def _open(document: object, account: str, phone: str) -> SessionHook:
 
 
 def _is_bare_message(document: dict[str, Any]) -> bool:
-    """Whether it is a whatsapp-web.js message with nothing around it: its ``type`` is the message's, not the event's."""
+    """Whether it is a whatsapp-web.js message with nothing around it: ``type`` is then the message's own."""
     if any(document.get(name) is not None for name in ("event", "dataType", "data", "payload")):
         return False
     kind = document.get("type")
