@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,8 @@ async def serve(
             load_providers(plugins, partial(build_context, core), core.providers)
             accounts = read_accounts(config, core.providers)
             await database.write(put_owners, accounts, core.vault.encrypt, now=clock.now())
-            core.handlers.update(_handlers(plugins, contexts))
+            core.handlers.update(_handlers(core, plugins, contexts))
+            core.outbound.ask(each.choose_account for each in plugins if "choose_account" in each.implements())
             await core.live.reload()
             if not config.redis.url:
                 # We have the folder's lock: whoever held keys in its Valkey is dead.
@@ -117,10 +119,9 @@ def _convert(config: Config, kind: type[msgspec.Struct], table: Mapping[str, Any
     return convert_settings(kind, table, file=str(config.file), key=key)
 
 
-def _handlers(plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> dict[str, Handler]:
-    return unique_handlers(
-        handler for plugin in plugins for handler in plugin.gather("register_handlers", contexts[plugin.name])
-    )
+def _handlers(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> dict[str, Handler]:
+    registered = [plugin.gather("register_handlers", contexts[plugin.name]) for plugin in plugins]
+    return unique_handlers(chain([core.outbound.handler], *registered))
 
 
 @asynccontextmanager
@@ -143,6 +144,7 @@ async def _tasks(core: Core, plugins: list[Plugin], contexts: Mapping[str, Plugi
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watchdog.beat)
             nursery.start_soon(supervise, "sessions", core.hub.run, core.clock)
+            nursery.start_soon(supervise, "outbound", core.outbound.run, core.clock)
             for name, task in upkeep.items():
                 nursery.start_soon(supervise, name, task, core.clock)
             for plugin in plugins:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -31,6 +32,8 @@ from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
 from wagate.media.parts import MediaParts, media_parts
 from wagate.metrics import CollectorRegistry
+from wagate.outbound.outbound import Outbound
+from wagate.outbound.parts import Parts
 from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
 from wagate.storage.database import Database
@@ -57,6 +60,7 @@ class Core:
     consumers: Consumers
     receiver: Receiver
     emitter: Emitter
+    outbound: Outbound
     media: MediaParts
     hub: SessionHub
     http: HttpClient
@@ -71,30 +75,23 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
     vault = Vault(secrets.secret_keys, clock)
     live = LiveDirectory(database, vault.decrypt)
     hub = SessionHub(database, clock)
-    positions = Positions(database, clock)
-    registry = CollectorRegistry()
+    positions, registry = Positions(database, clock), CollectorRegistry()
     handlers: dict[str, Handler] = {}
     router = Router(handlers, max_retries=config.delivery.max_retries)
 
     async def tell(event: NewEvent, *, client_id: int, without: str) -> None:
         await emitter.emit_about(event, client_id=client_id, without=without)
 
-    consumers = Consumers(
-        Setup(
-            database=database,
-            queue=partial(Queue, redis, clock=clock, max_depth=config.queue.max_depth, lease=config.queue.lease),
-            handlers=handlers,
-            policy=policy_of(config.delivery),
-            clock=clock,
-            emit=tell,
-            changed=live.reload,
-            done=positions.note_done,
-            registry=registry,
-            concurrency=config.queue.concurrency,
-            max_depth=config.queue.max_depth,
-            drain=config.server.drain / 2,
-            wake_url=config.redis.url or None,
-        )
+    consumers = _consumers(
+        config,
+        clock,
+        database=database,
+        redis=redis,
+        handlers=handlers,
+        emit=tell,
+        changed=live.reload,
+        done=positions.note_done,
+        registry=registry,
     )
     http, providers = _http(config), Providers(public_url=config.server.public_url)
     media = media_parts(config, clock, vault=vault, database=database, live=live, http=http, providers=providers)
@@ -105,6 +102,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
 
     receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed)
     emitter = Emitter(receiver, router, live)
+    parts = Parts(database=database, live=live, providers=providers, router=router, clock=clock, ring=ring)
     return Core(
         config=config,
         clock=clock,
@@ -118,6 +116,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         consumers=consumers,
         receiver=receiver,
         emitter=emitter,
+        outbound=Outbound(parts, registry, file_of=media.store.file_of),
         media=media,
         hub=hub,
         positions=positions,
@@ -158,12 +157,29 @@ def build_context(core: Core, plugin: Plugin) -> PluginContext:
         ),
         deliveries=DeliveryLog(core.database, core.consumers.control),
         jobs=core.consumers.jobs(plugin.name),
+        messages=core.outbound.outbox(plugin.name),
         media=core.media.store,
         store=PluginStore(plugin.name, core.database, core.clock),
         emit=emit,
         encrypt=core.vault.encrypt,
         decrypt=core.vault.decrypt,
         on_change=core.live.on_change,
+    )
+
+
+def _consumers(config: Config, clock: Clock, *, redis: RedisThread, **parts: Any) -> Consumers:
+    """Made of the configuration, and of ``parts`` that the rest has too."""
+    return Consumers(
+        Setup(
+            **parts,
+            clock=clock,
+            queue=partial(Queue, redis, clock=clock, max_depth=config.queue.max_depth, lease=config.queue.lease),
+            policy=policy_of(config.delivery),
+            concurrency=config.queue.concurrency,
+            max_depth=config.queue.max_depth,
+            drain=config.server.drain / 2,
+            wake_url=config.redis.url or None,
+        )
     )
 
 

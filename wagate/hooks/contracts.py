@@ -57,8 +57,8 @@ class Handler:
 
     ``targets`` is pure and quick: it runs inside the intake, over a snapshot that the plugin keeps. ``handle`` returns
     when the target has accepted; it raises `wagate.errors.Retry` (again later), `wagate.errors.Reject` (never again),
-    `wagate.errors.Postpone` (not now, and it was no try) or anything else (again by the retry schedule). Without ``handle`` it is a pull handler: its deliveries are jobs
-    that somebody takes through `wagate.hooks.context.Jobs`.
+    `wagate.errors.Postpone` (not now, and it was no try) or anything else (again by the retry schedule). Without
+    ``handle`` it is a pull handler: its deliveries are jobs that somebody takes through `wagate.hooks.context.Jobs`.
     """
 
     name: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -14,7 +14,8 @@ import structlog
 
 from wagate.errors import ConfigError
 from wagate.hooks.context import PluginContext
-from wagate.hooks.contracts import Handler
+from wagate.hooks.contracts import AccountView, Handler
+from wagate.hooks.messages import OutMessage
 from wagate.hooks.registry import Providers
 from wagate.hooks.specs import PROJECT, PROVIDERS, Hooks
 
@@ -44,6 +45,12 @@ class Plugin:
         """Everything that a ``register_…`` hook of this plugin gives."""
         for given in self.call(hook, context=context):
             yield from given
+
+    def choose_account(self, message: OutMessage, accounts: Sequence[AccountView]) -> str | None:
+        """What this plugin's ``choose_account`` says."""
+        # A hook that takes the first answer gives it alone, or an empty list (pluggy) when there was none.
+        chosen: Any = self.call("choose_account", message=message, accounts=accounts)
+        return chosen if isinstance(chosen, str) else None
 
     def implements(self) -> list[str]:
         """Names of the hooks that this plugin implements."""

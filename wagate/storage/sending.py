@@ -31,6 +31,8 @@ _SENT = (
     "UPDATE messages SET status = ?, account = ?, provider = ?, provider_id = ?, sent_at = COALESCE(sent_at, ?), "
     "told = ?, error = ?, error_code = ?, updated_at = ? WHERE id = ?"
 )
+GIVEN_UP = "given up: "
+"""How the error of a message begins that no provider refused."""
 _GIVEN_UP = (
     "SELECT m.id, m.status, d.status, d.error, d.updated_at FROM messages m LEFT JOIN deliveries d "
     "ON d.id = m.delivery_id WHERE m.status IN ('queued', 'sending') AND (d.id IS NULL OR d.settled = TRUE) LIMIT ?"
@@ -150,6 +152,11 @@ def tell(db: peewee.Database, items: Sequence[Telling]) -> list[Stored]:
     return store(db, [item.intake for item in items if _telling(db, item)])
 
 
+def write_told(db: peewee.Database, ids: Sequence[str]) -> None:
+    """Note that there is nobody left to tell."""
+    Message.update(told=True).where(Message.id.in_(ids)).execute(db)
+
+
 def _began(db: peewee.Database, item: Began) -> bool:
     now = time_text(item.now)
     return run(db, _SENDING, (clean(item.account), item.provider, now, now, item.id, item.status)) > 0
@@ -180,4 +187,4 @@ def _telling(db: peewee.Database, item: Telling) -> bool:
 def _reason(status: str, became: str | None, error: Any) -> str:
     if status == "sending":
         return LOST
-    return NO_DELIVERY if became is None else str(error or became)
+    return f"{GIVEN_UP}{NO_DELIVERY if became is None else str(error or became)}"

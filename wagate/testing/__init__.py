@@ -6,6 +6,7 @@ from wagate.testing.events import NOW, make_delivery, make_event
 from wagate.testing.fakes import FakeAccounts, FakeAuth, FakeDeliveries, FakeJobs, FakeStore
 from wagate.testing.http import FakeHttp, Sent, answered
 from wagate.testing.media import FakeFile, FakeMedia
+from wagate.testing.messages import FakeMessages
 from wagate.testing.routes import routes_client
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "FakeHttp",
     "FakeJobs",
     "FakeMedia",
+    "FakeMessages",
     "FakeStore",
     "Fakes",
     "Sent",

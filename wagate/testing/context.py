@@ -18,6 +18,7 @@ from wagate.testing.events import NOW
 from wagate.testing.fakes import FakeAccounts, FakeAuth, FakeDeliveries, FakeJobs, FakeStore
 from wagate.testing.http import FakeHttp
 from wagate.testing.media import FakeMedia
+from wagate.testing.messages import FakeMessages
 
 Listener = Callable[[], Awaitable[None]]
 
@@ -46,6 +47,7 @@ class Fakes:
     deliveries: FakeDeliveries
     jobs: FakeJobs
     store: FakeStore
+    messages: FakeMessages
     media: FakeMedia
     clock: FixedClock
     emitted: list[tuple[NewEvent, list[Target] | None]] = field(default_factory=list)
@@ -59,7 +61,7 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
     accounts, deliveries, clock = FakeAccounts(), FakeDeliveries(), FixedClock()
     http, auth, jobs, store = http or FakeHttp(), FakeAuth(accounts), FakeJobs(), FakeStore()
     endpoints = FakeEndpoints(lambda client_id: accounts.owners[client_id].slug, clock)
-    media = FakeMedia()
+    media, messages = FakeMedia(), FakeMessages(accounts, clock)
     emitted: list[tuple[NewEvent, list[Target] | None]] = []
     listeners: list[Listener] = []
 
@@ -86,6 +88,7 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
         deliveries=deliveries,
         jobs=jobs,
         store=store,
+        messages=messages,
         media=media,
         emit=emit,
         encrypt=lambda text: text[::-1],
@@ -101,6 +104,7 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
         deliveries=deliveries,
         jobs=jobs,
         store=store,
+        messages=messages,
         media=media,
         clock=clock,
         emitted=emitted,

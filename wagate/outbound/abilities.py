@@ -1,0 +1,55 @@
+"""What a provider can't do: told when a message is submitted, or left out with a warning. Pure."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from wagate.errors import UnprocessableError
+from wagate.hooks.messages import MEDIA_TYPES, OutMessage, Signal
+from wagate.hooks.providers import Provider
+
+REPLY = "reply"
+SIGNALS = {"seen": "seen", "typing": "typing", "paused": "typing"}
+"""Kind of a signal → the ability that it needs."""
+_PARTS = {"location": "location", "reaction": "reaction", "template": "template", "interactive": "interactive"}
+
+
+def fit(provider: Provider, message: OutMessage) -> tuple[OutMessage, tuple[str, ...]]:
+    """The message as the provider can send it, and what was left out, in words.
+
+    Raises:
+        UnprocessableError: it can't send it at all; names provider and ability.
+    """
+    if provider.send is None:
+        raise UnprocessableError(f"{provider.name} can't send messages")
+    if message.type not in provider.abilities:
+        raise UnprocessableError(f"{provider.name} can't send {_a(message.type)}", field="message.type")
+    _check_parts(message)
+    if message.reply_to and REPLY not in provider.abilities:
+        return replace(message, reply_to=""), (f"{provider.name} can't quote a message: sent without the quote",)
+    return message, ()
+
+
+def check_signal(provider: Provider, signal: Signal) -> None:
+    """UnprocessableError: the provider has no such signal; names provider and ability."""
+    ability = SIGNALS.get(signal.kind, signal.kind)
+    if provider.signal is None or ability not in provider.abilities:
+        what = "mark messages as seen" if ability == "seen" else f"show {ability}"
+        raise UnprocessableError(f"{provider.name} can't {what}")
+
+
+def _check_parts(message: OutMessage) -> None:
+    """What a message of its type is made of must be there."""
+    part = "media" if message.type in MEDIA_TYPES else _PARTS.get(message.type)
+    if part is not None and getattr(message, part) is None:
+        raise UnprocessableError(f"{_a(message.type)} needs {part!r}", field=f"message.{part}")
+    if message.type == "text" and not message.text:
+        raise UnprocessableError("a text must not be empty", field="message.text")
+    if message.type == "contacts" and not message.contacts:
+        raise UnprocessableError("contacts must not be empty", field="message.contacts")
+
+
+def _a(noun: str) -> str:
+    if noun.endswith("s"):
+        return noun
+    return f"an {noun}" if noun[:1] in "aeiou" else f"a {noun}"

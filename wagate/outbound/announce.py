@@ -1,0 +1,127 @@
+"""The events of a message on its way: submitted, sent, failed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from wagate.events import Media, NewEvent, kinds
+from wagate.hooks.contracts import Target
+from wagate.hooks.messages import OutMessage
+from wagate.inbound.receive import dedupe_key, stored_event
+from wagate.inbound.route import Router
+from wagate.outbound.parts import OUTBOUND
+from wagate.outbound.views import content_of, message_of, view_of
+from wagate.parsing.chats import chat_key
+from wagate.storage.directory import Account, Directory
+from wagate.storage.intake import Intake
+from wagate.storage.messages import MessageRow
+
+FIXED = "fixed"
+"""In ``extra`` of a ``message.send``: whether the message named its account, so that no other one may send it."""
+
+
+def submission(
+    account: Account, message: OutMessage, message_id: str, router: Router, *, fixed: bool, now: datetime
+) -> Intake:
+    """The event that brings a message out: for the account's sender alone."""
+    new = _about(account, message, message_id, kind=kinds.MESSAGE_SEND, extra={"id": message_id, FIXED: fixed})
+    event = stored_event(account, new, now)
+    return Intake(event=event, routes=router.routes_to(OUTBOUND, [Target(id=account.name)], event))
+
+
+def sent(account: Account, row: MessageRow, provider_id: str, router: Router, *, now: datetime) -> Intake:
+    """``message.any`` (of a reaction: ``message.reaction``) for all who want it.
+
+    The provider's own echo of the message is a duplicate of it, or it of the echo: whichever comes first.
+    """
+    message = message_of(row)
+    extra: dict[str, Any] = {"source": row.source, "id": row.id, "metadata": row.metadata, **_details(message)}
+    kind = kinds.MESSAGE_REACTION if message.reaction is not None else kinds.MESSAGE_ANY
+    new = _about(account, message, provider_id, kind=kind, extra=extra)
+    if kind == kinds.MESSAGE_ANY:
+        new = msgspec.structs.replace(new, provider_id=provider_id, dedupe_kind=kinds.MESSAGE)
+    return _for_all(account, new, router, now)
+
+
+def failed(account: Account, row: MessageRow, directory: Directory, router: Router, *, now: datetime) -> Intake:
+    """``message.failed`` for all who want it, once for each time that it failed."""
+    extra = {
+        "message": msgspec.to_builtins(view_of(row, directory)),
+        "error": {"code": row.error_code or "", "reason": row.error or ""},
+        "metadata": row.metadata,
+        "source": row.source,
+        "id": row.id,
+    }
+    new = _about(account, message_of(row), row.provider_id, kind=kinds.MESSAGE_FAILED, extra=extra)
+    when = row.failed_at.isoformat() if row.failed_at is not None else ""
+    return _for_all(account, msgspec.structs.replace(new, provider_id=row.id, variant=when), router, now)
+
+
+def account_of(row: MessageRow, directory: Directory) -> Account | None:
+    """The account of a message, also when it was deleted since; None: its client was."""
+    client = directory.clients.get(row.client_id)
+    if client is None:
+        return None
+    found = directory.accounts.get(row.account)
+    if found is not None and found.client_id == row.client_id:
+        return found
+    return Account(
+        id="",
+        name=row.account,
+        client_id=client.id,
+        tenant=client.slug,
+        provider=row.provider,
+        phone="",
+        metadata={},
+        ignore={},
+        webhook_secret="",
+        source="",
+    )
+
+
+def _for_all(account: Account, new: NewEvent, router: Router, now: datetime) -> Intake:
+    event = stored_event(account, new, now)
+    return Intake(event=event, dedupe_key=dedupe_key(account.name, new), routes=router.routes(event))
+
+
+def _about(account: Account, message: OutMessage, message_id: str, *, kind: str, extra: dict[str, Any]) -> NewEvent:
+    return NewEvent(
+        kind=kind,
+        chat=message.chat,
+        sender=chat_key(account.phone),
+        recipient=message.chat,
+        message_id=message_id,
+        type=message.type,
+        content=content_of(message),
+        from_me=True,
+        media=_media(message),
+        reply_to=message.reply_to or None,
+        extra=extra,
+    )
+
+
+def _media(message: OutMessage) -> Media | None:
+    media = message.media
+    if media is None:
+        return None
+    return Media(
+        mimetype=media.mimetype,
+        filename=media.filename or None,
+        url=media.url or None,
+        caption=message.text or None,
+    )
+
+
+def _details(message: OutMessage) -> dict[str, Any]:
+    """What an incoming message of this type has in ``extra``."""
+    details: dict[str, Any] = {}
+    if message.location is not None:
+        details["location"] = msgspec.to_builtins(message.location)
+    if message.reaction is not None:
+        details["reaction"] = {"text": message.reaction.emoji, "messageId": message.reaction.message_id}
+    if message.media is not None and message.media.media_id:
+        details["media_id"] = message.media.media_id
+    return details

@@ -1,0 +1,100 @@
+"""Which account sends a message that names none."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from wagate.hooks.contracts import AccountView
+from wagate.hooks.messages import OutMessage
+from wagate.hooks.registry import Providers
+from wagate.outbound.parts import Choose
+from wagate.storage.directory import Account, Directory
+
+log = structlog.get_logger("wagate.outbound")
+
+
+def sendable(directory: Directory, providers: Providers, client_id: int) -> list[Account]:
+    """A client's accounts that can send at all, in its order of fail-over."""
+    return sorted(
+        (
+            account
+            for account in directory.accounts.values()
+            if account.client_id == client_id
+            and (provider := providers.get(account.provider)) is not None
+            and provider.send is not None
+        ),
+        key=lambda account: account.position,
+    )
+
+
+def choose(
+    message: OutMessage,
+    accounts: Sequence[Account],
+    *,
+    own: str | None,
+    providers: Providers,
+    choosers: Iterable[Choose],
+) -> Account:
+    """One of ``accounts`` (there is one at least): a plugin's choice, else the chat's ``own``, else a share by weight.
+
+    A chat without an account of its own gets the same one each time, as long as the list stays as it is.
+    """
+    if len(accounts) == 1:
+        return accounts[0]
+    named = {account.name: account for account in accounts}
+    chosen = _ask(message, accounts, choosers)
+    for name in (chosen, own):
+        if name is not None and name in named:
+            return named[name]
+    able = [account for account in accounts if message.type in providers.need(account.provider).abilities]
+    return share(able or accounts, message.chat)
+
+
+def share(accounts: Sequence[Account], chat: str) -> Account:
+    """The chat's account by weighted rendezvous hashing; those of weight 0 only when there are no others.
+
+    When an account comes or goes, only chats that were or will be its own move
+    (https://en.wikipedia.org/wiki/Rendezvous_hashing#Weighted_rendezvous_hash).
+    """
+    weighted = [account for account in accounts if account.weight > 0]
+    if not weighted:
+        return accounts[0]
+    return max(
+        weighted, key=lambda account: (account.weight / -math.log(_chance(account.name, chat)), -account.position)
+    )
+
+
+def _chance(account: str, chat: str) -> float:
+    """Between 0 and 1, both excluded; the same for the same pair."""
+    digest = hashlib.blake2b(f"{account}\x1f{chat}".encode("utf-8", "replace"), digest_size=8).digest()
+    return (int.from_bytes(digest) + 0.5) / 2**64
+
+
+def _ask(message: OutMessage, accounts: Sequence[Account], choosers: Iterable[Choose]) -> str | None:
+    views = [
+        AccountView(
+            name=account.name,
+            client_id=account.client_id,
+            provider=account.provider,
+            phone=account.phone,
+            metadata=account.metadata,
+        )
+        for account in accounts
+    ]
+    for ask in choosers:
+        try:
+            chosen = ask(message, views)
+        except Exception:
+            # A plugin fails alone: the next one, or the core, chooses.
+            log.exception("choose_account failed")
+            continue
+        if chosen is not None:
+            if chosen not in {account.name for account in accounts}:
+                log.warning("choose_account named no account of the client that sends", account=chosen[:100])
+                continue
+            return chosen
+    return None

@@ -1,0 +1,191 @@
+"""Hand one message to one account's provider, and write down before and after how far it got."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from wagate.errors import (
+    AccountStoppedError,
+    NotFoundError,
+    NotSentError,
+    OutcomeUnknownError,
+    SendError,
+    SendRefusedError,
+    UnprocessableError,
+)
+from wagate.hooks.contracts import Receipt
+from wagate.hooks.messages import OutFile, OutMessage, Sent
+from wagate.hooks.providers import Outgoing, Provider
+from wagate.outbound import announce
+from wagate.outbound.abilities import fit
+from wagate.outbound.judge import judged
+from wagate.outbound.metrics import SendMetrics
+from wagate.outbound.parts import FileOf, Parts
+from wagate.outbound.written import written
+from wagate.storage.directory import Account
+from wagate.storage.messages import MessageRow
+from wagate.storage.sending import Began, Ended, Took, begin_sending, write_ended, write_sent
+
+PATIENCE = 60.0
+"""Seconds that a provider may take, an upload included."""
+
+log = structlog.get_logger("wagate.message")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handover:
+    """How messages are handed over."""
+
+    parts: Parts
+    file_of: FileOf
+    metrics: SendMetrics
+    changed: Callable[[str], None]
+    """Called with the id of a message when something became of it that people wait for."""
+
+    async def __call__(self, row: MessageRow, message: OutMessage, account: Account) -> Receipt | None:
+        """Send it; None: somebody else decided about it meanwhile.
+
+        Raises:
+            NotSentError, AccountStoppedError: certainly not sent; the message is queued again.
+            SendRefusedError: never will be; the message failed.
+            OutcomeUnknownError: nobody knows. The message is unknown; with an idempotent provider it is still sending,
+                to be handed to the same account again.
+        """
+        provider = self.parts.providers.need(account.provider)
+        try:
+            outgoing = await self._prepare(provider, row, message, account)
+        except SendError as error:
+            await self._failed(error, row, account, provider, began=False, seconds=0.0)
+            raise
+        began = Began(
+            id=row.id, status=row.status, account=account.name, provider=provider.name, now=self.parts.clock.now()
+        )
+        if not await self.parts.database.write_bulk(begin_sending, began):
+            return None
+        started = time.perf_counter()
+        try:
+            sent = await _send(provider, outgoing)
+        except SendError as error:
+            await self._failed(error, row, account, provider, began=True, seconds=time.perf_counter() - started)
+            raise
+        await self._sent(sent, row, account, provider, time.perf_counter() - started)
+        return Receipt(http_status=sent.http_status, response=sent.response)
+
+    async def _prepare(self, provider: Provider, row: MessageRow, message: OutMessage, account: Account) -> Outgoing:
+        """All that is needed; nothing has left yet when this fails, so its errors are certain."""
+        try:
+            seen = self.parts.providers.account(account)
+        except UnprocessableError as error:
+            raise AccountStoppedError(error.detail) from error
+        try:
+            fitted, _ = fit(provider, message)
+            file = await self._file(fitted, row.client_id)
+        except UnprocessableError as error:
+            raise SendRefusedError(error.detail) from error
+        return Outgoing(id=row.id, message=fitted, account=seen, file=file, attempt=row.attempts + 1)
+
+    async def _file(self, message: OutMessage, client_id: int) -> OutFile | None:
+        if message.media is None:
+            return None
+        try:
+            return await self.file_of(message, client_id)
+        except NotFoundError as error:
+            raise SendRefusedError(error.detail) from error
+        except (SendError, UnprocessableError):
+            raise
+        except Exception as error:
+            log.exception("file not made ready", message_type=message.type)
+            raise NotSentError(f"its file could not be made ready: {type(error).__name__}") from error
+
+    async def _sent(self, sent: Sent, row: MessageRow, account: Account, provider: Provider, seconds: float) -> None:
+        now = self.parts.clock.now()
+        took = Took(
+            id=row.id,
+            account=account.name,
+            provider=provider.name,
+            provider_id=sent.message_id,
+            intake=announce.sent(account, row, sent.message_id, self.parts.router, now=now),
+            now=now,
+        )
+        stored = await written(
+            lambda: self.parts.database.write_bulk(write_sent, took), self.parts.clock, message_id=row.id
+        )
+        if stored is not None:
+            self.parts.ring([stored])
+        self._note("sent", row, account, provider, seconds, http_status=sent.http_status)
+
+    async def _failed(
+        self, error: SendError, row: MessageRow, account: Account, provider: Provider, *, began: bool, seconds: float
+    ) -> None:
+        status = _status_after(error, provider, row.status)
+        ended = Ended(id=row.id, status=status, error=error.reason, code=error.code, now=self.parts.clock.now())
+        if began or status == "failed":  # before that, nothing has changed
+            database = self.parts.database
+            await written(lambda: database.write(write_ended, ended), self.parts.clock, message_id=row.id)
+        certain = isinstance(error, NotSentError | AccountStoppedError)
+        became = "not sent" if certain else "unknown" if status == "sending" else status
+        self._note(
+            became, row, account, provider, seconds, http_status=error.http_status, error=error.reason, code=error.code
+        )
+
+    def _note(
+        self,
+        outcome: str,
+        row: MessageRow,
+        account: Account,
+        provider: Provider,
+        seconds: float,
+        *,
+        http_status: int | None,
+        error: str | None = None,
+        code: str = "",
+    ) -> None:
+        self.metrics.tried(provider.name, outcome, seconds)
+        self.changed(row.id)
+        log.info(
+            "message",
+            message_id=row.id,
+            client_id=row.client_id,
+            account=account.name,
+            provider=provider.name,
+            type=row.type,
+            source=row.source,
+            outcome=outcome,
+            attempt=row.attempts + 1,
+            http_status=http_status,
+            error=error,
+            code=code or None,
+            ms=round(seconds * 1000),
+        )
+
+
+async def _send(provider: Provider, outgoing: Outgoing) -> Sent:
+    """The provider's answer, or what is certain without one."""
+    if provider.send is None:
+        raise NotSentError(f"{provider.name} can't send messages")
+    try:
+        with trio.fail_after(PATIENCE):
+            return await provider.send(outgoing)
+    except trio.TooSlowError as error:
+        raise OutcomeUnknownError(f"no answer of {provider.name} within {PATIENCE:g} s") from error
+    except Exception as error:
+        said = judged(error)
+        if isinstance(said, OutcomeUnknownError) and said is not error:
+            log.warning("send broke off", message_id=outgoing.id, provider=provider.name, exc_info=error)
+        raise said from error
+
+
+def _status_after(error: SendError, provider: Provider, before: str) -> str:
+    match error:
+        case NotSentError() | AccountStoppedError():
+            # Of an earlier try nobody knows: it stays with its account and its provider.
+            return before
+        case SendRefusedError():
+            return "failed"
+        case _:
+            return "sending" if provider.idempotent else "unknown"

@@ -1,0 +1,39 @@
+"""The way out as one part of the process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from wagate.hooks.contracts import Handler
+from wagate.metrics import CollectorRegistry
+from wagate.outbound.handover import Handover
+from wagate.outbound.metrics import SendMetrics
+from wagate.outbound.outbox import Outbox
+from wagate.outbound.parts import Choose, FileOf, Parts
+from wagate.outbound.send import Sender
+from wagate.outbound.told import Teller
+from wagate.outbound.watch import Watch
+
+
+class Outbound:
+    """Takes messages (`outbox`), sends them (`handler`), tells what became of them (`run`)."""
+
+    def __init__(self, parts: Parts, registry: CollectorRegistry, *, file_of: FileOf) -> None:
+        self._parts = parts
+        self._watch = Watch()
+        self._teller = Teller(parts, self._watch.ring)
+        hand_over = Handover(parts=parts, file_of=file_of, metrics=SendMetrics(registry), changed=self._watch.ring)
+        self.handler: Handler = Sender(parts, hand_over, given_up=self._teller.ring).handler
+        """For the consumers."""
+
+    def ask(self, choosers: Iterable[Choose]) -> None:
+        """Ask these for the account of a message that names none; before anything runs."""
+        self._parts.choosers.extend(choosers)
+
+    def outbox(self, source: str) -> Outbox:
+        """The way in for one source: ``api``, or a plugin's name."""
+        return Outbox(source, self._parts, self._watch)
+
+    async def run(self) -> None:
+        """Tell what became of messages; a task to be supervised."""
+        await self._teller.run()

@@ -1,0 +1,147 @@
+"""The way in for messages to be sent: chosen, checked, stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import trio
+from uuid_utils import uuid7
+
+from wagate.errors import NotFoundError, OutcomeUnknownError, UnprocessableError
+from wagate.hooks.messages import MessageView, OutMessage, Signal
+from wagate.hooks.views import Page
+from wagate.outbound import announce
+from wagate.outbound.abilities import check_signal, fit
+from wagate.outbound.choose import choose, sendable
+from wagate.outbound.judge import judged
+from wagate.outbound.parts import Choose, Parts
+from wagate.outbound.views import stored_form, view_of
+from wagate.outbound.watch import Watch
+from wagate.storage.directory import Account
+from wagate.storage.messages import (
+    MessageFilter,
+    Submission,
+    find_by_key,
+    get_message,
+    list_messages,
+    own_account,
+    submit,
+)
+
+LOOK = 0.5
+"""Seconds between looks while somebody waits: another process may send it."""
+SIGNAL_SECONDS = 10.0
+OPEN = frozenset({"queued", "sending"})
+"""Statuses of messages of which more is to come before anybody need wait no longer."""
+
+
+class Outbox:
+    """`wagate.hooks.context.Messages` for one source: ``api``, or a plugin's name."""
+
+    def __init__(self, source: str, parts: Parts, watch: Watch) -> None:
+        self._source = source
+        self._parts = parts
+        self._watch = watch
+
+    async def send(
+        self,
+        message: OutMessage,
+        *,
+        client_id: int,
+        account: str | None = None,
+        job_id: str | None = None,
+        key: str = "",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> MessageView:
+        """Submit a message; it is committed when this returns. See the protocol. StorageError: nothing was."""
+        parts = self._parts
+        if key:
+            known = await parts.database.read(find_by_key, self._source, client_id, key)
+            if known is not None:
+                return view_of(known, parts.live.now)
+        chosen = await self._account(message, client_id, account)
+        _, warnings = fit(parts.providers.need(chosen.provider), message)
+        parts.providers.account(chosen)  # settings that can't be used are told now, not in the chat's turn
+        message_id = str(uuid7())
+        fixed = account is not None
+        intake = announce.submission(chosen, message, message_id, parts.router, fixed=fixed, now=parts.clock.now())
+        submission = Submission(
+            id=message_id,
+            intake=intake,
+            message=stored_form(message),
+            source=self._source,
+            source_key=key or None,
+            job_id=job_id,
+            metadata=dict(metadata or {}),
+            warnings=warnings,
+        )
+        done = await parts.database.write_bulk(submit, submission)
+        if done.stored is not None:
+            parts.ring([done.stored])
+        return await self.get(done.id, client_id=client_id)
+
+    async def wait(self, message_id: str, *, client_id: int | None, seconds: float) -> MessageView:
+        """The message, as soon as it is sent, failed or unknown, or when the seconds are over. NotFoundError."""
+        clock = self._parts.clock
+        deadline = clock.monotonic() + seconds
+        while True:
+            with self._watch.on(message_id) as came:
+                view = await self.get(message_id, client_id=client_id)
+                left = deadline - clock.monotonic()
+                if view.status not in OPEN or left <= 0:
+                    return view
+                await clock.wait(came, min(left, LOOK))
+
+    async def get(self, message_id: str, *, client_id: int | None) -> MessageView:
+        """One message by our id. NotFoundError."""
+        row = await self._parts.database.read(get_message, message_id, client_id=client_id)
+        return view_of(row, self._parts.live.now)
+
+    async def page(
+        self,
+        *,
+        client_id: int | None,
+        limit: int,
+        cursor: str | None,
+        account: str | None = None,
+        chat: str | None = None,
+        status: str | None = None,
+        message_id: str | None = None,
+    ) -> Page[MessageView]:
+        """A page of messages, newest first; ``message_id`` is the provider's."""
+        which = MessageFilter(client_id=client_id, account=account, chat=chat, status=status, provider_id=message_id)
+        page = await self._parts.database.read(list_messages, which, limit=limit, cursor=cursor)
+        return Page(data=[view_of(row, self._parts.live.now) for row in page.data], next_cursor=page.next_cursor)
+
+    async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
+        """Mark as seen, show or end typing; at once, not stored. See the protocol."""
+        chosen = await self._account(OutMessage(chat=signal.chat, type="text"), client_id, account, choosers=())
+        provider = self._parts.providers.need(chosen.provider)
+        check_signal(provider, signal)
+        assert provider.signal is not None  # checked just now
+        seen = self._parts.providers.account(chosen)
+        try:
+            with trio.fail_after(SIGNAL_SECONDS):
+                await provider.signal(signal, seen)
+        except trio.TooSlowError as error:
+            raise OutcomeUnknownError(f"no answer of {provider.name} within {SIGNAL_SECONDS:g} s") from error
+        except Exception as error:
+            raise judged(error) from error
+
+    async def _account(
+        self, message: OutMessage, client_id: int, name: str | None, *, choosers: tuple[Choose, ...] | None = None
+    ) -> Account:
+        """The account that is to send it. NotFoundError, UnprocessableError."""
+        parts = self._parts
+        if name is not None:
+            found = parts.live.now.accounts.get(name)
+            if found is None or found.client_id != client_id:
+                raise NotFoundError(f"no account {name[:100]!r}")
+            return found
+        accounts = sendable(parts.live.now, parts.providers, client_id)
+        if not accounts:
+            raise UnprocessableError("there is no account that can send", field="account")
+        own = await parts.database.read(own_account, client_id, message.chat) if len(accounts) > 1 else None
+        asked = parts.choosers if choosers is None else choosers
+        return choose(message, accounts, own=own, providers=parts.providers, choosers=asked)

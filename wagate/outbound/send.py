@@ -1,0 +1,173 @@
+"""The handler of messages on their way out: a connector like any other, whose targets are the accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypedDict
+
+from wagate.errors import (
+    AccountStoppedError,
+    DeliveryError,
+    NotFoundError,
+    NotSentError,
+    Postpone,
+    Reject,
+    Retry,
+    SendError,
+    SendRefusedError,
+)
+from wagate.hooks.contracts import Delivery, Handler, Receipt
+from wagate.hooks.messages import OutMessage
+from wagate.outbound.announce import FIXED
+from wagate.outbound.choose import sendable
+from wagate.outbound.failover import Failing, candidates
+from wagate.outbound.handover import Handover
+from wagate.outbound.limits import Limits
+from wagate.outbound.parts import OUTBOUND, Parts
+from wagate.outbound.views import message_of
+from wagate.outbound.written import written
+from wagate.storage.directory import Account
+from wagate.storage.messages import MessageRow, get_message
+from wagate.storage.sending import LOST, Ended, write_ended
+
+IN_PLACE = 1.0
+"""Seconds that a message waits for its turn while it is being handled; for longer ones it gives its slot back."""
+SLOW_CHAT = 6.0
+"""Seconds that a chat pauses when its provider says slower and not for how long."""
+SLOW_ACCOUNT = 30.0
+LOOK_AGAIN = 60.0
+"""Seconds to the first probe of an account that somebody has to mend."""
+TIMEOUT = 115.0
+"""Seconds for all accounts that may be tried for one message: less than a probe may take."""
+
+
+class _Record(TypedDict):
+    """What a provider answered, for the attempt's record."""
+
+    http_status: int | None
+    response: str | None
+
+
+class Sender:
+    """Sends what is due."""
+
+    def __init__(self, parts: Parts, hand_over: Handover, *, given_up: Callable[[], None]) -> None:
+        """``given_up`` is called when a message failed for good: its connectors are to be told."""
+        self._parts = parts
+        self._hand_over = hand_over
+        self._given_up = given_up
+        self._limits = Limits()
+        self._failing = Failing(parts.clock)
+
+    @property
+    def handler(self) -> Handler:
+        """What the consumers call. Its deliveries are made by `Outbox.send` alone."""
+        return Handler(name=OUTBOUND, targets=lambda _event: (), handle=self.handle, timeout=TIMEOUT, lasting=True)
+
+    async def handle(self, delivery: Delivery) -> Receipt | None:
+        """Send the message of one delivery, or find out what became of it.
+
+        Raises Retry, Reject, Postpone.
+        """
+        try:
+            row = await self._parts.database.read(get_message, delivery.event.message_id)
+        except NotFoundError as error:
+            raise Reject("the message is gone: retention.events is shorter than what it waited") from error
+        match row.status:
+            case "queued":
+                return await self._first_of(row, delivery)
+            case "sending":
+                return await self._once_more(row)
+            case "failed":
+                raise Reject(row.error or "failed")
+            case "unknown":
+                raise Reject(f"outcome unknown: {row.error}")
+            case _:
+                return Receipt()
+
+    async def _first_of(self, row: MessageRow, delivery: Delivery) -> Receipt | None:
+        """Try one account after the other, as long as it certainly was not sent."""
+        message = message_of(row)
+        errors: dict[str, SendError] = {}
+        for account in await self._accounts(row, message, delivery):
+            await self._wait_turn(row, account)
+            try:
+                receipt = await self._hand_over(row, message, account)
+            except (NotSentError, AccountStoppedError) as error:
+                errors[account.name] = error
+                if isinstance(error, NotSentError) and error.slow:
+                    break
+                self._failing.note(account.name)
+            except SendError as error:
+                raise self._verdict(error, account.name, row.chat) from error
+            else:
+                self._failing.forget(account.name)
+                return receipt
+        # What is wrong with the account that the chat waits for decides what happens to that account.
+        name = delivery.target if delivery.target in errors else next(iter(errors))
+        raise self._verdict(errors[name], name, row.chat) from errors[name]
+
+    async def _once_more(self, row: MessageRow) -> Receipt | None:
+        """A try of it broke off. Only a provider that drops repeats gets it again, through the same account."""
+        account = self._parts.live.now.accounts.get(row.account)
+        provider = self._parts.providers.get(row.provider)
+        if account is None or provider is None or not provider.idempotent or account.provider != row.provider:
+            await self._write("unknown", LOST, row)
+            raise Reject(f"outcome unknown: {LOST}")
+        await self._wait_turn(row, account)
+        try:
+            return await self._hand_over(row, message_of(row), account)
+        except SendError as error:
+            raise self._verdict(error, account.name, row.chat) from error
+
+    async def _accounts(self, row: MessageRow, message: OutMessage, delivery: Delivery) -> list[Account]:
+        parts = self._parts
+        first = parts.live.now.accounts.get(delivery.target)
+        if first is None or first.client_id != row.client_id:
+            await self._write("failed", f"the account {delivery.target!r} is gone", row)
+            self._given_up()
+            raise Reject(f"the account {delivery.target!r} is gone")
+        if delivery.event.extra.get(FIXED):
+            return [first]
+        others = sendable(parts.live.now, parts.providers, row.client_id)
+        return candidates(first, others, message, providers=parts.providers, failing=self._failing)
+
+    async def _wait_turn(self, row: MessageRow, account: Account) -> None:
+        """Until its account and its chat may send again. Postpone: that takes longer."""
+        limits = self._parts.providers.need(account.provider).limits
+        clock = self._parts.clock
+        while seconds := self._limits.turn(row.id, account.name, row.chat, limits, clock.monotonic()):
+            if seconds > IN_PLACE:
+                raise Postpone("waits for its turn", after=seconds)
+            await clock.sleep(seconds)
+
+    def _verdict(self, error: SendError, account: str, chat: str) -> DeliveryError:
+        """What the consumers are told: put off, again by the schedule, held until the account works, or over."""
+        now = self._parts.clock.monotonic()
+        record: _Record = {"http_status": error.http_status, "response": error.response}
+        match error:
+            case NotSentError(slow="chat"):
+                after = error.after or SLOW_CHAT
+                self._limits.slow(account, chat, now + after)
+                return Postpone(error.reason, after=after)
+            case NotSentError(slow="account"):
+                after = error.after or SLOW_ACCOUNT
+                self._limits.slow(account, "", now + after)
+                return Postpone(error.reason, after=after)
+            case NotSentError():
+                return Retry(error.reason, after=error.after, **record)
+            case AccountStoppedError():
+                return Retry(error.reason, after=LOOK_AGAIN, down=True, **record)
+            case SendRefusedError():
+                self._given_up()
+                return Reject(error.reason, **record)
+        known = self._parts.live.now.accounts.get(account)
+        provider = self._parts.providers.get(known.provider) if known is not None else None
+        idempotent = provider is not None and provider.idempotent
+        return Retry(error.reason, **record) if idempotent else Reject(f"outcome unknown: {error.reason}", **record)
+
+    async def _write(self, status: str, reason: str, row: MessageRow) -> None:
+        parts = self._parts
+        ended = Ended(id=row.id, status=status, error=reason, code="", now=parts.clock.now())
+        await written(lambda: parts.database.write(write_ended, ended), parts.clock, message_id=row.id)
+        self._hand_over.changed(row.id)
