@@ -99,7 +99,7 @@ class ProviderDoor:
 
     def _challenge(self, provider: Provider, account: ProviderAccount, asked: InboundRequest) -> Answer:
         if provider.challenge is None:
-            there = {"success": True, "account": account.name}
+            there = {"success": True, "sessionId": account.name}
             return Answer(HTTPStatus.OK, msgspec.json.encode(there), note="is there")
         try:
             answer = provider.challenge(asked, account)
@@ -150,7 +150,9 @@ class ProviderDoor:
             if owner is not None:
                 yield owner, event
             else:
-                yield account, msgspec.structs.replace(event, extra=event.extra | {"number": event.number})
+                # Kept here for want of a better place; what state that number is in says nothing of this account's.
+                extra = event.extra | {"number": event.number}
+                yield account, msgspec.structs.replace(event, session=None, extra=extra)
 
     def _siblings(self, account: Account) -> Iterable[Account]:
         for each in self._directory().accounts.values():
