@@ -41,6 +41,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """No token is needed."""
     media_type: str = "application/json"
     """Of the answer."""
+    takes_file: bool = False
+    """The body is a file: a form with a field ``file``, or any other type."""
     or_json: type[msgspec.Struct] | None = None
     """What a 200 is as JSON, when Accept asks for that in place of ``media_type``."""
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -135,7 +135,7 @@ class FileStore:
             file.replace(place)
         _sync(place.parent)
 
-    async def chunks(self, path: Path, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def chunks(self, path: Path, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """The bytes from ``start`` to ``stop`` of a file. FileNotFoundError when it is gone."""
         file = await self.run(lambda: path.open("rb"))
         try:

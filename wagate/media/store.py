@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from uuid_utils import uuid7
@@ -28,6 +29,33 @@ API = "api"
 """``extra["source"]`` of what we sent ourselves; ``extra["media_id"]`` is then its file, when we hold it."""
 
 
+class Incoming(Protocol):
+    """A file on its way in. What it says of itself is looked at after its last chunk."""
+
+    @property
+    def filename(self) -> str:
+        """As told, unsafe."""
+
+    @property
+    def mimetype(self) -> str:
+        """As told; '' when not told."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Its bytes."""
+
+
+@dataclass(frozen=True)
+class _Told:
+    """A file whose name and type were told before."""
+
+    bytes_: AsyncIterator[bytes]
+    filename: str
+    mimetype: str
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        return self.bytes_
+
+
 @dataclass(frozen=True, kw_only=True)
 class HeldFile:
     """`wagate.hooks.context.MediaFile`."""
@@ -39,7 +67,7 @@ class HeldFile:
     sha256: str
     files: FileStore
 
-    def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+    def chunks(self, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
         """Its bytes from ``start`` to ``stop``, 64 KiB at a time. FileNotFoundError when it is deleted meanwhile."""
         return self.files.chunks(self.path, start, self.size if stop is None else stop)
 
@@ -103,16 +131,14 @@ class Media:
         self, chunks: AsyncIterator[bytes], *, client_id: int, filename: str = "", mimetype: str = ""
     ) -> OutMedia:
         """Take in a file to send. TooLargeError, StorageError; UnprocessableError when it is empty."""
-        row = await self.take_in(chunks, client_id=client_id, filename=filename, mimetype=mimetype)
+        row = await self.take_in(_Told(chunks, filename, mimetype), client_id=client_id)
         return OutMedia(media_id=row.id, mimetype=row.mimetype, filename=row.filename)
 
-    async def take_in(
-        self, chunks: AsyncIterator[bytes], *, client_id: int, filename: str = "", mimetype: str = ""
-    ) -> MediaRow:
-        """`keep`, with the row made. What ``filename`` and ``mimetype`` say is looked at after the last chunk."""
+    async def take_in(self, incoming: Incoming, *, client_id: int) -> MediaRow:
+        """`keep` for a file whose name and type may come with its bytes; its row."""
         size = 0
         async with self._files.writing() as writing:
-            async for chunk in chunks:
+            async for chunk in incoming.chunks():
                 size += len(chunk)
                 if size > self.max_size:
                     raise TooLargeError(f"the file is over {self.max_size} bytes (media.max_size)")
@@ -120,8 +146,10 @@ class Media:
             if not size:
                 raise UnprocessableError("the file is empty", field="file")
             written = await writing.finish()
-        kind = chosen(mimetype, written.head)
-        kept = Kept(sha256=written.sha256, mimetype=kind, filename=safe_name(filename, kind), size=written.size)
+        kind = chosen(incoming.mimetype, written.head)
+        kept = Kept(
+            sha256=written.sha256, mimetype=kind, filename=safe_name(incoming.filename, kind), size=written.size
+        )
         return await self._database.write(rows.insert_outbound, str(uuid7()), client_id, kept, now=self._clock.now())
 
     async def file_of(self, message: OutMessage, client_id: int) -> OutFile | None:

@@ -24,7 +24,7 @@ class Cors:
     def preflight(self) -> Response | None:
         """The answer to a browser's question before the request itself; None when this is none, or not allowed."""
         asked = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-        if not asked or not self._allowed():
+        if not asked or not self._allows(request.headers.get("Origin")):
             return None
         headers = {
             "Access-Control-Allow-Methods": METHODS,
@@ -35,13 +35,16 @@ class Cors:
 
     def mark(self, response: Response) -> None:
         """Add what the browser looks for."""
-        if not self._origins:
-            return
-        response.headers.add("Vary", "Origin")
-        if self._allowed():
-            response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
-            response.headers["Access-Control-Expose-Headers"] = EXPOSED
+        for name, text in self.headers(request.headers.get("Origin")).items():
+            response.headers.add(name, text)
 
-    def _allowed(self) -> bool:
-        origin = request.headers.get("Origin")
+    def headers(self, origin: str | None) -> dict[str, str]:
+        """What the browser looks for in an answer to a page of this origin."""
+        if not self._origins:
+            return {}
+        if origin is None or not self._allows(origin):
+            return {"Vary": "Origin"}
+        return {"Vary": "Origin", "Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": EXPOSED}
+
+    def _allows(self, origin: str | None) -> bool:
         return origin is not None and (origin in self._origins or "*" in self._origins)
