@@ -34,6 +34,7 @@ from wagate.web.api.messages import messages_routes
 from wagate.web.api.sessions import Sessions, sessions_routes
 from wagate.web.api.waha_send import waha_send_routes
 from wagate.web.api.waha_sessions import waha_sessions_routes
+from wagate.web.api.tenants import PREFIXES, Tenants, tenants_routes
 from wagate.web.asgi import Networks
 from wagate.web.auth import Authenticator
 from wagate.web.cors import Cors
@@ -113,10 +114,12 @@ def create_api(
     sessions = Sessions(asker, database, clock)
     settings = AccountSettings(providers, vault, check_url)
     most = config.limits.accounts
+    tenants = Tenants(asker, database, live, clock, settings, vault=vault, most=most)
     for routes in (
         health_routes(health, registry),
         clients_routes(asker, database, live, clock),
         accounts_routes(asker, database, live, clock, settings, vault=vault, most=most),
+        *(tenants_routes(name, tenants) for name in PREFIXES),
         jobs_routes(asker, deliveries),
         conversations_routes(
             asker, database, live, Accounts(database, live, clock, most=most), receiver, media_url=media_url

@@ -110,4 +110,18 @@ DOORS = (
             problems=frozenset({400, 401, 404, 409, 413, 422, 429, 503}),
         ),
     ),
+    DoorContract(
+        "GET",
+        "/webhooks/{account}",
+        "Whether the address is right; echoes the challenge of the account's provider when its token matches.",
+        Contract(answers={200: DoorOpen}, problems=frozenset({400, 403, 404, 503}), public=True),
+        echoes=True,
+    ),
+    DoorContract(
+        "POST",
+        "/webhooks/{account}",
+        "Take in what the account's provider posts.\n\nGuarded as the provider does it: by a signature, a secret header "
+        "or a password. 200 once it is stored; a duplicate answers 200, too.",
+        Contract(answers={200: None}, problems=frozenset({400, 401, 403, 404, 413, 422, 429, 503}), public=True),
+    ),
 )

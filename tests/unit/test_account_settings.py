@@ -1,0 +1,136 @@
+"""Settings of accounts: checked, masked, sealed; those of config.toml with file and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fake_provider import Pigeon, PigeonSettings
+from wagate.config import load
+from wagate.config.units import Duration
+from wagate.errors import ConfigError, UnprocessableError
+from wagate.hooks.registry import Providers
+from wagate.hooks.settings import MASK, check_settings, masked, storable, unmasked, urls_in
+from wagate.owned import ConfiguredAccount, read_accounts
+
+PROVIDER = Pigeon().provider()
+
+
+def test_each_wrong_key_is_named_with_its_cure() -> None:
+    with pytest.raises(UnprocessableError) as refused:
+        check_settings(PROVIDER, {"ap_token": "x", "retries": 10, "timeout": "soon"})
+    errors = {each.field: each.detail for each in refused.value.errors}
+    assert set(errors) == {"settings.ap_token", "settings.retries", "settings.timeout", "settings.api_token"}
+    assert "did you mean settings.api_token?" in errors["settings.ap_token"]
+    assert "at most 9" in errors["settings.retries"]
+    assert "missing" in errors["settings.api_token"]
+
+
+def test_settings_read_back_as_what_they_were() -> None:
+    typed = check_settings(PROVIDER, {"api_token": "x", "timeout": "1m30s", "headers": {"a": "b"}, "tags": ["c"]})
+    assert isinstance(typed, PigeonSettings)
+    assert typed.timeout == Duration("90s")
+    assert check_settings(PROVIDER, storable(typed)) == typed
+
+
+def test_secrets_are_masked_and_a_mask_stands_for_what_is_stored() -> None:
+    stored = {
+        "api_token": "0123456789ab",
+        "app_secret": "elevenchars",
+        "headers": {"X-Key": "k" * 20},
+        "number_id": "1",
+    }
+    shown = masked(PROVIDER, stored)
+    assert shown == {
+        "api_token": f"{MASK}89ab",
+        "app_secret": MASK,
+        "headers": {"X-Key": f"{MASK}kkkk"},
+        "number_id": "1",
+    }
+    assert unmasked(shown, stored) == stored
+    assert unmasked({"api_token": "new"}, stored) == {"api_token": "new"}
+
+
+def test_of_a_provider_that_is_gone_everything_is_masked() -> None:
+    assert masked(None, {"a": "b", "c": ["0123456789ab"]}) == {"a": MASK, "c": [f"{MASK}89ab"]}
+
+
+def test_urls_are_found_wherever_they_stand() -> None:
+    settings = {"a": "https://a", "b": {"c": ["HTTP://b", "no"]}, "d": 1}
+    assert list(urls_in(settings)) == [("settings.a", "https://a"), ("settings.b.c", "HTTP://b")]
+
+
+def read(tmp_path: Path, text: str, env: dict[str, str] | None = None) -> dict[str, ConfiguredAccount]:
+    providers = Providers(public_url="")
+    providers.add([PROVIDER])
+    providers.set_aside("broken", "pigeons.py: no such file")
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    return read_accounts(load(file, env or {}), providers)
+
+
+def test_an_account_of_the_configuration_has_the_cores_keys_and_its_providers(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("from a file\n")
+    text = """
+    [accounts.main]
+    provider = "pigeon"
+    client = "acme"
+    weight = 3
+    position = 1
+    api_token = "env:TOKEN"
+    app_secret = "file:secret"
+    retries = "env:RETRIES"
+    timeout = "2m"
+    """
+    found = read(tmp_path, text, {"TOKEN": "from the environment", "RETRIES": "7"})["main"]
+    assert (found.table.client, found.table.weight, found.table.position) == ("acme", 3, 1)
+    assert found.settings["api_token"] == "from the environment"
+    assert found.settings["app_secret"] == "from a file"
+    assert found.settings["retries"] == 7
+    assert check_settings(PROVIDER, found.settings).timeout == Duration("2m")  # type: ignore[attr-defined]
+    assert "environment" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        (
+            'provider = "pigeon"\napi_tokn = "x"',
+            "accounts.main.api_tokn: unknown key; did you mean accounts.main.api_token?",
+        ),
+        ('provder = "pigeon"', "accounts.main.provder: unknown key; did you mean accounts.main.provider?"),
+        ('provider = "pigeons"', "accounts.main.provider: no provider 'pigeons'; did you mean 'pigeon'?"),
+        ('provider = "broken"', "accounts.main.provider: the plugin of provider 'broken' can't be used: pigeons.py"),
+        ('provider = "pigeon"', "accounts.main.api_token: is missing"),
+        ('provider = "session"\ncolour = "red"', "accounts.main.colour: unknown key"),
+        ('provider = "engine"\nweight = -1', "accounts.main.weight: must be"),
+    ],
+)
+def test_a_wrong_account_is_told_with_file_key_and_near_miss(table: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read(tmp_path, f"[accounts.main]\n{table}\n")
+    assert f"{tmp_path / 'config.toml'}: {told}" in str(refused.value)
+
+
+def test_all_wrong_accounts_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read(tmp_path, '[accounts.a]\nprovider = "x"\n[accounts.b]\ncolour = 1\n')
+    assert len(str(refused.value).splitlines()) == 2
+
+
+def test_a_secret_is_not_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read(tmp_path, '[accounts.a]\nprovider = "pigeon"\napi_token = "x"\nretries = "env:N"\n', {"N": "top secret"})
+    assert "top secret" not in str(refused.value)
+
+
+def test_a_plugins_provider_takes_the_place_of_the_cores_session_but_no_other() -> None:
+    providers = Providers(public_url="https://wa.example.org/")
+    providers.add([Pigeon(name="session").provider()])
+    assert providers.need("session").title == "Pigeon post"
+    assert providers.names == ("engine", "session")
+    for name in ("engine", "session"):
+        with pytest.raises(ConfigError):
+            providers.add([Pigeon(name=name).provider()])
+    assert providers.webhook_url("a") == "https://wa.example.org/webhooks/a"
