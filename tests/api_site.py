@@ -39,7 +39,7 @@ from wagate.web.identity import ViewTokens
 from wagate.web.intake import DoorAt, IntakeApp
 from wagate.web.limits import RateLimit
 from wagate.web.provider_door import PATTERN, ProviderDoor
-from wagate.web.sending import Outbound
+from wagate.web.sending import SendParts
 from wagate.web.server import serve_http
 from wagate.web.session_door import SessionDoor
 from wagate.web.session_hub import SessionHub
@@ -90,7 +90,7 @@ async def api_site(
     probes: Mapping[str, Probe] | None = None,
     plugins: Sequence[tuple[str, Blueprint]] = (),
     provided: Sequence[Provider] = (),
-    outbound: Outbound | None = None,
+    outbound: SendParts | None = None,
 ) -> AsyncIterator[ApiSite]:
     """Serve it, with the clients ``acme`` and ``other``."""
     clock = Clock()

@@ -11,7 +11,7 @@ from uuid_utils import uuid7
 
 from wagate.errors import NotFoundError
 from wagate.hooks import MessageView, OutMedia, OutMessage, Page, Signal
-from wagate.web.sending import Outbound
+from wagate.web.sending import SendParts
 
 NOW = datetime(2025, 9, 10, 10, 30, 5, tzinfo=UTC)
 PHONE = "5511888888888"
@@ -40,9 +40,9 @@ class FakeMessages:
         self._keys: dict[tuple[int, str], MessageView] = {}
 
     @property
-    def outbound(self) -> Outbound:
+    def outbound(self) -> SendParts:
         """What the API is given."""
-        return Outbound(messages=self, keep=self.keep, jobs=self.tasks)
+        return SendParts(messages=self, keep=self.keep, jobs=self.tasks)
 
     async def send(
         self,

@@ -102,7 +102,7 @@ async def test_an_unknown_outcome_says_what_that_means(tmp_path: Path) -> None:
 async def test_a_failed_message_is_a_problem_with_the_code_and_the_reason(
     code: str | None, status: int, tmp_path: Path
 ) -> None:
-    reason = "more than 24 hours have passed: send a template"
+    reason = "more than 24 hours have passed: send a template" if code else "given up: Connection timeout"
     messages = FakeMessages(becomes(status="failed", error=reason, error_code=code))
     async with site(tmp_path, messages) as running:
         answer = await post(running, SPEC)

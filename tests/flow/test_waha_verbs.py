@@ -211,12 +211,14 @@ async def test_what_a_provider_can_not_do_names_the_reason_in_both_forms(
 
 @pytest.mark.parametrize(("code", "status"), [("131047", 422), (None, 502)])
 async def test_a_refused_message_is_a_problem(code: str | None, status: int, tmp_path: Path) -> None:
+    reason = "send a template" if code else "given up: Connection timeout"
+
     def failed(view: MessageView) -> MessageView:
-        return msgspec.structs.replace(view, status="failed", error="send a template", error_code=code)
+        return msgspec.structs.replace(view, status="failed", error=reason, error_code=code)
 
     async with waha(tmp_path, FakeMessages(failed)) as (_, client):
         problem = await client.refused("chatting.send_text", TEXT)
-    assert (problem["status"], problem["message"], problem.get("code")) == (status, "send a template", code)
+    assert (problem["status"], problem["message"], problem.get("code")) == (status, reason, code)
 
 
 async def test_the_session_names_the_account_and_so_the_client(tmp_path: Path) -> None:

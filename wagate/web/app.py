@@ -44,7 +44,7 @@ from wagate.web.idempotency import HEADER, Once
 from wagate.web.identity import RequestAuth, ViewTokens
 from wagate.web.message_names import MessageNames
 from wagate.web.problems import problem_of
-from wagate.web.sending import Outbound, Sending
+from wagate.web.sending import Sending, SendParts
 from wagate.web.session_hub import SessionHub
 from wagate.web.session_stream import SessionStream, stream_routes
 
@@ -87,7 +87,7 @@ def create_api(
     registry: CollectorRegistry,
     check_url: CheckUrl,
     media_url: MediaUrl = lambda _event: None,
-    outbound: Outbound | None = None,
+    outbound: SendParts | None = None,
     trusted_proxies: Networks = (),
     plugins: Sequence[tuple[str, Blueprint]] = (),
 ) -> Api:

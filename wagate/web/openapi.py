@@ -76,6 +76,8 @@ class Operation:
     contract: Contract
     echoes: bool = False
     """Its 200 may be text/plain, too."""
+    uuids: frozenset[str] = frozenset()
+    """Parameters that are UUIDs; others in their place are other paths."""
 
 
 def operations_of(api: Quart) -> list[Operation]:
@@ -123,7 +125,8 @@ def _routes(api: Quart) -> Iterator[Operation]:
         doc = inspect.getdoc(api.view_functions[rule.endpoint]) or ""
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             path = _PARAMETER.sub(r"{\1}", rule.rule)
-            yield Operation(method, path, _name(method, path), doc, contract)
+            uuids = frozenset(re.findall(r"<uuid:(\w+)>", rule.rule))
+            yield Operation(method, path, _name(method, path), doc, contract, uuids=uuids)
 
 
 def _name(method: str, path: str) -> str:
@@ -161,7 +164,9 @@ def _ref(names: Names, kind: Any) -> Schema:
 
 def _parameters(each: Operation) -> Iterator[Schema]:
     for name in re.findall(r"{(\w+)}", each.path):
-        schema: Schema = {"type": "string", "minLength": 1}
+        schema: Schema = {"type": "string", "format": "uuid"}
+        if name not in each.uuids:
+            schema = {"type": "string", "minLength": 1}
         if each in DOORS_AS_OPERATIONS:
             schema["pattern"] = f"^{SESSION_NAME.pattern}$"
         yield {"name": name, "in": "path", "required": True, "schema": schema}

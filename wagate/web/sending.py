@@ -24,6 +24,7 @@ from wagate.hooks.context import Accounts, Jobs, Messages
 from wagate.hooks.contracts import ClientView
 from wagate.hooks.messages import MessageView, OutMedia, Signal
 from wagate.parsing.fields import mapping
+from wagate.storage.sending import GIVEN_UP
 from wagate.web.api.message_content import Draft
 from wagate.web.identity import RequestAuth
 
@@ -46,7 +47,7 @@ class Keep(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outbound:
+class SendParts:
     """What sending needs beside the rest of the API."""
 
     messages: Messages
@@ -85,7 +86,7 @@ class Sending:
         auth: RequestAuth,
         accounts: Accounts,
         deliveries: DeliveryLog,
-        outbound: Outbound,
+        outbound: SendParts,
     ) -> None:
         self.auth = auth
         self.accounts = accounts
@@ -193,11 +194,11 @@ class Sending:
 
 
 def check_not_failed(view: MessageView) -> None:
-    """Raise what a failed message is answered: what the provider refused is 422, what was given up is 502."""
+    """Raise what a failed message is answered: 422 when it was refused, 502 when it was given up."""
     if view.status != "failed":
         return
     reason = view.error or "the provider did not take the message"
-    kind = UnprocessableError if view.error_code else BadGatewayError
+    kind = BadGatewayError if reason.startswith(GIVEN_UP) else UnprocessableError
     raise _with(kind(reason), code=view.error_code or "", id=view.id)
 
 

@@ -103,7 +103,7 @@ class SendBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     to: Address
     """A phone number (``+1234567890``), a chat's key (``1234567890@c.us``), or a group (``…@g.us``)."""
     message: Text | MessageContent
-    """A text, or an object such as ``{"text": "Hello"}`` or ``{"image": {"link": "https://…"}}``."""
+    """A text, or an object such as ``{"text": "Hello"}`` or ``{"image": {"link": …}}``."""
     tenant_id: str | None = None
     """Whose it is, by slug or id; needed with the admin token, unless ``account`` says it."""
     account: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -119,11 +120,11 @@ def messages_routes(sending: Sending) -> Blueprint:
             message_id=query.message_id,
         )
 
-    @routes.get("/<message_id>")
+    @routes.get("/<uuid:message_id>")
     @endpoint(answers={200: MessageView})
-    async def show(message_id: str) -> MessageView:
+    async def show(message_id: UUID) -> MessageView:
         """One message, by our id."""
-        return await messages.get(message_id, client_id=auth.identity().client_id)
+        return await messages.get(str(message_id), client_id=auth.identity().client_id)
 
     return routes
 
