@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal, TypeAlias, cast
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 from quart import Blueprint
 
-from wagate.hooks import PluginContext, endpoint
+from wagate.hooks import Job, PluginContext, endpoint
 from wagate_n8n.answers import JobState, NextJob, answer_of, next_job, no_job
 from wagate_n8n.queue import settings_of, target_of
 
@@ -64,7 +65,7 @@ def _add_taking(blueprint: Blueprint, context: PluginContext) -> None:
         """Take the next job under a lease, one job of a chat at a time; wait for one if asked to."""
         targets = _targets(context, query.tenant_id)
         job = await context.jobs.take(targets, wait=query.wait, lease=query.lease)
-        return no_job(await context.jobs.waiting(targets)) if job is None else next_job(job)
+        return no_job(await context.jobs.waiting(targets)) if job is None else next_job(_linked(context, job))
 
 
 def _add_jobs(blueprint: Blueprint, context: PluginContext) -> None:
@@ -72,7 +73,7 @@ def _add_jobs(blueprint: Blueprint, context: PluginContext) -> None:
     @endpoint(answers={200: JobState}, problems=(404,))
     async def show(job_id: str) -> Any:
         """A job's state, by its id or its event's id."""
-        return answer_of(await context.jobs.get(job_id, client_id=_scope(context)))
+        return answer_of(_linked(context, await context.jobs.get(job_id, client_id=_scope(context))))
 
     @blueprint.patch("/job/<job_id>")
     @endpoint(answers={200: JobState}, problems=(404, 409), body=FinishJob)
@@ -86,20 +87,20 @@ def _add_jobs(blueprint: Blueprint, context: PluginContext) -> None:
             result=body.result,
             error=body.error,
         )
-        return answer_of(job)
+        return answer_of(_linked(context, job))
 
     @blueprint.post("/job/<job_id>/heartbeat")
     @endpoint(answers={200: JobState}, problems=(404, 409), body=Heartbeat, body_optional=True)
     async def heartbeat(job_id: str, body: Heartbeat) -> Any:
         """Lengthen a job's lease, from now on."""
         job = await context.jobs.heartbeat(job_id, client_id=_scope(context), lease_id=body.lease_id, lease=body.lease)
-        return answer_of(job)
+        return answer_of(_linked(context, job))
 
     @blueprint.post("/job/<job_id>/retry")
     @endpoint(answers={200: JobState}, problems=(404, 409))
     async def retry(job_id: str) -> Any:
         """Queue a failed or expired job again, at the end of its chat."""
-        return answer_of(await context.jobs.retry(job_id, client_id=_scope(context)))
+        return answer_of(_linked(context, await context.jobs.retry(job_id, client_id=_scope(context))))
 
 
 def _targets(context: PluginContext, tenant: str | None) -> list[str]:
@@ -112,3 +113,11 @@ def _targets(context: PluginContext, tenant: str | None) -> list[str]:
 
 def _scope(context: PluginContext) -> int | None:
     return context.auth.identity().client_id
+
+
+def _linked(context: PluginContext, job: Job) -> Job:
+    """The job with its file where the worker can fetch it: the provider's own URL often needs its token."""
+    url, media = context.media.url(job.event), job.event.media
+    if url is None or media is None:
+        return job
+    return replace(job, event=replace(job.event, media=replace(media, url=url)))

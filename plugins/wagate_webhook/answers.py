@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from wagate.hooks import AttemptView, DeliveryView, Endpoint, Page
+from wagate.hooks import AttemptView, DeliveryView, Endpoint, Page, PluginContext
 from wagate_webhook.payload import letter_of, payload, sides
 
 
@@ -118,17 +118,17 @@ def list_of(page: Page[Endpoint]) -> WebhookList:
     return WebhookList(data=[row_of(each) for each in page.data], next_cursor=page.next_cursor)
 
 
-def events_of(page: Page[DeliveryView], endpoint: Endpoint, version: str) -> WebhookEventList:
+def events_of(page: Page[DeliveryView], endpoint: Endpoint, context: PluginContext) -> WebhookEventList:
     """A page of a webhook's events."""
     return WebhookEventList(
-        data=[event_row(each, endpoint, version) for each in page.data], next_cursor=page.next_cursor
+        data=[event_row(each, endpoint, context) for each in page.data], next_cursor=page.next_cursor
     )
 
 
-def event_row(delivery: DeliveryView, endpoint: Endpoint, version: str) -> WebhookEventRow:
+def event_row(delivery: DeliveryView, endpoint: Endpoint, context: PluginContext) -> WebhookEventRow:
     """One delivery as an event row. Its payload is in the format that the webhook has now."""
     event = delivery.event
-    letter = letter_of(delivery, endpoint, version)
+    letter = letter_of(delivery, endpoint, context)
     sender, recipient = sides(event)
     return WebhookEventRow(
         id=delivery.id,

@@ -46,7 +46,7 @@ def wants(endpoint: Endpoint, event: Event) -> bool:
 
 async def deliver(context: PluginContext, endpoint: Endpoint, delivery: Delivery) -> Receipt:
     """POST the event, signed. Retry and Reject as the answer says (`wagate_webhook.outcome`)."""
-    body = encode(letter_of(delivery, endpoint, context.version), endpoint.format)
+    body = encode(letter_of(delivery, endpoint, context), endpoint.format)
     try:
         response = await context.http.request(
             "POST",

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from wagate.events import Event
+from wagate.events import Event, Media
 from wagate.events.kinds import MESSAGE, MESSAGE_ANY
-from wagate.hooks import Delivery, DeliveryView, Endpoint
+from wagate.hooks import Delivery, DeliveryView, Endpoint, PluginContext
 from wagate_webhook.waha import envelope
 
 FLAT, WAHA, STANDARD = "flat", "waha", "standard"
@@ -33,6 +33,8 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     """The webhook's ``events``."""
     version: str
     """wagate's."""
+    media_url: str | None = None
+    """Where the event's file can be fetched; None when it has none that we can give."""
 
     @property
     def name(self) -> str:
@@ -42,14 +44,15 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
         return MESSAGE_ANY if asked_for_any else kind
 
 
-def letter_of(delivery: Delivery | DeliveryView, endpoint: Endpoint, version: str) -> Letter:
+def letter_of(delivery: Delivery | DeliveryView, endpoint: Endpoint, context: PluginContext) -> Letter:
     """What the body of a delivery to a webhook is made from, as the webhook is now."""
     return Letter(
         event=delivery.event,
         delivery_id=delivery.id,
         created_at=delivery.created_at,
         filters=endpoint.events,
-        version=version,
+        version=context.version,
+        media_url=context.media.url(delivery.event),
     )
 
 
@@ -62,6 +65,7 @@ def payload(letter: Letter, form: str) -> dict[str, Any]:
             delivery_id=letter.delivery_id,
             created_at=letter.created_at,
             version=letter.version,
+            media=shown_media(letter.event, letter.media_url),
         )
     flat = _flat(letter)
     if form == STANDARD:
@@ -87,6 +91,13 @@ def sides(event: Event) -> tuple[str, str]:
     return shown(sender), shown(recipient)
 
 
+def shown_media(event: Event, url: str | None) -> Media | None:
+    """The event's file, fetched from us where we hold it: the provider's own URL often needs its token."""
+    if event.media is None or url is None:
+        return event.media
+    return msgspec.structs.replace(event.media, url=url)
+
+
 def _flat(letter: Letter) -> dict[str, Any]:
     event = letter.event
     sender, recipient = sides(event)
@@ -107,7 +118,7 @@ def _flat(letter: Letter) -> dict[str, Any]:
         "chat": shown(event.chat),
         "from_me": event.from_me,
         "contact_name": event.contact_name,
-        "media": event.media,
+        "media": shown_media(event, letter.media_url),
         "reply_to": event.reply_to,
         "metadata": event.metadata,
     }

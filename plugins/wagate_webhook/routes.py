@@ -144,7 +144,7 @@ def _add_events(blueprint: Blueprint, context: PluginContext) -> None:
             status=query.status,
             message_id=query.message_id,
         )
-        return events_of(page, found, context.version)
+        return events_of(page, found, context)
 
     @blueprint.post("/events/<event_id>/retry")
     @endpoint(answers={200: WebhookEventRow}, problems=(404, 409))
@@ -155,7 +155,7 @@ def _add_events(blueprint: Blueprint, context: PluginContext) -> None:
             raise NotFoundError("no such event")
         found = await _own(context, delivery.target)
         again = await context.deliveries.retry(delivery.id, client_id=found.client_id)
-        return event_row(again, found, context.version)
+        return event_row(again, found, context)
 
     @blueprint.post("/<uuid:webhook_id>/test")
     @endpoint(answers={202: TestSent}, problems=(404, 409))

@@ -10,14 +10,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from wagate.events import Event, kinds, sessions
+import msgspec
+
+from wagate.events import Event, Media, kinds, sessions
 
 ENGINE = "WAGATE"
 TIER = "CORE"
 
 
-def envelope(event: Event, *, name: str, delivery_id: str, created_at: datetime, version: str) -> dict[str, Any]:
-    """``{id, timestamp, event, session, metadata, me, payload, environment}``; ``me`` only when our number is known."""
+def envelope(
+    event: Event, *, name: str, delivery_id: str, created_at: datetime, version: str, media: Media | None
+) -> dict[str, Any]:
+    """``{id, timestamp, event, session, metadata, me, payload, environment}``; ``me`` only when our number is known.
+
+    ``media`` is shown in place of the event's own.
+    """
+    event = msgspec.structs.replace(event, media=media)
     body: dict[str, Any] = {
         "id": f"evt_{UUID(delivery_id).hex}",
         "timestamp": milliseconds(created_at),

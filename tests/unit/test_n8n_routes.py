@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from wagate.events import Media
 from wagate.hooks import Job
 from wagate.testing import NOW, fake_context, make_event, routes_client
 from wagate_n8n import plugin
@@ -156,3 +157,10 @@ async def test_a_wrong_report_is_named(api: Api, body: dict[str, Any], field: st
     answer = await api.ask("PATCH", f"/job/{JOB}", 422, **body)
     assert answer["errors"][0]["field"] == field
     assert api.fakes.jobs.rows[0].status == "queued"
+
+
+async def test_a_job_carries_the_link_to_its_file(api: Api) -> None:
+    event = make_event(media=Media(mimetype="audio/ogg", url="https://needs-a-token.example/1", provider_id="1"))
+    api.fakes.jobs.rows = [job(event=event)]
+    payload = (await api.ask("GET", "/next-job"))["payload"]
+    assert payload["media"] == {"mimetype": "audio/ogg", "url": api.fakes.media.url(event), "provider_id": "1"}

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from wagate.errors import DeliveryError, Reject, Retry
+from wagate.events import Media
 from wagate.hooks import Delivery, Endpoint, EndpointChange, EndpointSecret, Handler, NewEndpoint, Receipt
 from wagate.http import AddressNotAllowedError, BadUrlError, HttpError, NetworkError, Response, TimedOutError
 from wagate.http.signing import new_secret
@@ -310,3 +311,11 @@ async def test_a_number_and_the_star_both_fire_and_one_that_is_off_does_not() ->
 def test_the_core_waits_longer_than_the_request() -> None:
     fakes = fake_context("webhook")
     assert handler_of(fakes).timeout > fakes.context.timeout
+
+
+async def test_a_delivery_carries_the_link_to_its_file() -> None:
+    fakes = fake_context("webhook")
+    found = await register(fakes)
+    event = make_event(type="image", media=Media(mimetype="image/jpeg", provider_id="1"))
+    await send(fakes, make_delivery(event, target=found.id))
+    assert fakes.http.sent[-1].json["media"]["url"] == fakes.media.url(event)

@@ -70,6 +70,22 @@ def test_media_is_given_by_reference() -> None:
     assert flat["media"] == {"mimetype": "image/jpeg", "url": "https://cdn.example/a.jpg", "size": 5}
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_file_that_we_hold_is_fetched_from_us(form: str) -> None:
+    media = Media(
+        mimetype="image/jpeg", url="https://needs-a-token.example/1", provider_id="1", filename="a.jpg", size=5
+    )
+    event, ours = make_event(type="image", media=media), "https://gateway.example/media/1/a.jpg?exp=1&sig=x"
+    letter = Letter(event=event, delivery_id=ID, created_at=NOW, filters=["*"], version="1", media_url=ours)
+    sent = json.loads(encode(letter, form))
+    inner = {"flat": sent, "standard": sent.get("data"), "waha": sent.get("payload")}[form]
+    assert inner["media"]["url"] == ours
+    assert (inner["media"]["mimetype"], inner["media"]["filename"]) == ("image/jpeg", "a.jpg")
+    assert "needs-a-token" not in json.dumps(sent)
+    if form != "waha":
+        assert (inner["media"]["provider_id"], inner["media"]["size"]) == ("1", 5)
+
+
 def test_what_a_kind_brings_stands_beside_and_never_over_a_field_of_ours() -> None:
     extra = {"ack": 3, "ackName": "READ", "type": "add", "inline_file": "data.media"}
     flat = body(make_event(kind="message.ack", type="ack", extra=extra))

@@ -10,7 +10,8 @@ import trio
 
 from wagate.http.answer import Response
 from wagate.http.client import HttpClient
-from wagate.http.errors import HttpError
+from wagate.http.download import Downloaded, Sink
+from wagate.http.errors import HttpError, TooLongError
 from wagate.http.guard import Trust
 from wagate.http.url import check_url
 
@@ -64,6 +65,26 @@ class FakeHttp(HttpClient):
         if isinstance(answer, int):
             return answered(answer)
         return msgspec.structs.replace(answer, body=answer.body[:body_limit])
+
+    async def download(
+        self,
+        url: str,
+        sink: Sink,
+        *,
+        headers: Mapping[str, str] | None = None,
+        limit: int,
+        timeout: float = 600.0,  # noqa: ASYNC109  (the real one's signature)
+        idle: float = 30.0,  # noqa: ARG002
+        trust: Trust = "public",
+    ) -> Downloaded:
+        """A GET that answers with what comes next; the body of a 200 goes to the sink in one piece."""
+        answer = await self.request("GET", url, headers=headers, timeout=timeout, body_limit=limit + 1, trust=trust)
+        body = answer.body if answer.status == 200 else b""
+        if len(body) > limit:
+            raise TooLongError(limit)
+        if body:
+            await sink(body)
+        return Downloaded(status=answer.status, headers=answer.headers, size=len(body))
 
     async def check(self, url: str, *, trust: Trust = "public") -> None:
         """The real check of the URL's form; then what ``refused`` says in place of the network."""
