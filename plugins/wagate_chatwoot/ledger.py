@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from wagate.hooks.context import Store
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 RANK = {"sent": 1, "delivered": 2, "read": 3}
 """Statuses that only go up. ``failed`` stands beside them: only a delivered or read message leaves it."""
@@ -129,5 +131,5 @@ def rises(before: str, after: str) -> bool:
     return RANK.get(after, 0) > RANK.get(before, 0)
 
 
-def _read(row: Any, kind: type[Any]) -> Any:
+def _read(row: Any, kind: type[S]) -> S | None:
     return None if row is None else msgspec.convert(row, kind)
