@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from wagate.errors import UnauthorizedError
+from wagate.errors import ForbiddenError, UnauthorizedError
 from wagate.hooks import InboundRequest, ProviderAccount, WebhookAnswer
 
 SIGNATURE = "x-hub-signature-256"
@@ -38,17 +38,17 @@ def sign(body: bytes, app_secret: str) -> str:
 
 
 def challenge(request: InboundRequest, account: ProviderAccount) -> WebhookAnswer:
-    """Answer the handshake with the bare challenge, or 403 with the reason."""
+    """Answer the handshake with the bare challenge.
+
+    Raises:
+        ForbiddenError: it is no handshake, or its token is not the account's ``verify_token``.
+    """
     expected: str = account.settings.verify_token
     if not expected:
-        return _refused("this account has no verify_token")
+        raise ForbiddenError(f"account {account.name!r} has no verify_token, so Meta's handshake can't be answered")
     if request.query.get("hub.mode") != "subscribe":
-        return _refused("the webhook of a WhatsApp account: Meta asks here with hub.mode=subscribe")
+        raise ForbiddenError("the webhook of a WhatsApp account: Meta asks here with hub.mode=subscribe")
     given = request.query.get("hub.verify_token", "")
     if not hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode()):
-        return _refused("hub.verify_token is not the account's verify_token")
+        raise ForbiddenError("hub.verify_token is not the account's verify_token")
     return WebhookAnswer(body=request.query.get("hub.challenge", "").encode("utf-8", "replace"), content_type=_TEXT)
-
-
-def _refused(reason: str) -> WebhookAnswer:
-    return WebhookAnswer(status=403, body=reason.encode(), content_type=_TEXT)
