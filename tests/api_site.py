@@ -11,12 +11,13 @@ from typing import Any
 
 import httpx2
 import hypercorn
+import msgspec
 import trio
 from quart import Blueprint
 
 from tests.fake_messages import FakeMessages
 from wagate.clock import Clock
-from wagate.config.tables import Config, Limits, Server
+from wagate.config.tables import Config, Data, Limits, Server
 from wagate.config.vault import Vault
 from wagate.context.deliveries import DeliveryLog
 from wagate.hooks import Provider
@@ -26,6 +27,7 @@ from wagate.inbound.accounts import Accounts
 from wagate.inbound.position import Positions
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
+from wagate.media.parts import media_parts
 from wagate.metrics import CollectorRegistry
 from wagate.storage.byhand import Round, cancel, run_again
 from wagate.storage.clients import add_client, add_token, ensure_default_client, list_clients
@@ -33,11 +35,13 @@ from wagate.storage.database import Database, open_database
 from wagate.storage.live import LiveDirectory
 from wagate.web.app import Api, create_api
 from wagate.web.auth import Authenticator, token_hash
+from wagate.web.cors import Cors
 from wagate.web.engine_door import EngineDoor
 from wagate.web.health import HealthMonitor, Probe
 from wagate.web.identity import ViewTokens
 from wagate.web.intake import DoorAt, IntakeApp
 from wagate.web.limits import RateLimit
+from wagate.web.media_door import MediaDoor
 from wagate.web.provider_door import PATTERN, ProviderDoor
 from wagate.web.sending import SendParts
 from wagate.web.server import serve_http
@@ -131,6 +135,15 @@ async def api_site(
             outbound=outbound or FakeMessages().outbound,
             plugins=plugins,
         )
+        media = media_parts(
+            msgspec.structs.replace(config, data=Data(dir=folder)),
+            clock,
+            vault=vault,
+            database=database,
+            live=live,
+            http=HttpClient(),
+            providers=providers,
+        )
         accounts = Accounts(database, live, clock, most=config.limits.accounts)
         unlimited = RateLimit(clock, count=0, period=1)
         engine = EngineDoor(auth, accounts, receiver, Positions(database, clock), unlimited)
@@ -150,7 +163,16 @@ async def api_site(
                 DoorAt(frozenset({"GET", "HEAD", "POST"}), re.compile("/api/whatsapp/webhook/[^/]+"), sessions),
                 DoorAt(frozenset({"GET", "HEAD", "POST"}), re.compile(PATTERN), posted),
             ),
-            api,
+            MediaDoor(
+                api,
+                media.store,
+                auth,
+                live,
+                uploads=unlimited,
+                cors=Cors(config.server.cors_origins),
+                trusted_proxies=(),
+                count=lambda *_: None,
+            ),
             max_body=int(config.server.max_body),
             trusted_proxies=(),
             count=lambda *_: None,

@@ -22,16 +22,21 @@ from wagate.metrics import HttpMetrics
 from wagate.web.app import create_api
 from wagate.web.asgi import App, Networks
 from wagate.web.auth import Authenticator
+from wagate.web.cors import Cors
 from wagate.web.engine_door import EngineDoor
 from wagate.web.identity import ViewTokens
 from wagate.web.intake import DoorAt, IntakeApp
 from wagate.web.limits import RateLimit
+from wagate.web.media_door import MediaDoor
 from wagate.web.provider_door import PATTERN, ProviderDoor
+from wagate.web.sending import SendParts
 from wagate.web.server import serve_http
 from wagate.web.session_door import SessionDoor
 
 MOST_REQUESTS = 1_000_000
 """Requests on one connection: a provider that keeps one open is not cut off in mid-stream of messages."""
+API = "api"
+"""Source of messages that are submitted over HTTP."""
 SOCKET = "wagate.sock"
 """In the data folder: where the command line finds a running gateway."""
 
@@ -145,6 +150,8 @@ def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginCo
         health=health_monitor(core),
         registry=core.registry,
         check_url=core.http.check,
+        media_url=core.media.store.url,
+        outbound=SendParts(messages=core.outbound.outbox(API), keep=core.media.store.keep, jobs=core.consumers.jobs),
         trusted_proxies=trusted(core.config),
         plugins=[
             (plugin.name, routes)
@@ -154,8 +161,22 @@ def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginCo
     )
     return IntakeApp(
         doors(core, auth, metrics),
-        cast("App", api),
+        media_door(core, auth, metrics, cast("App", api)),
         max_body=core.config.server.max_body,
+        trusted_proxies=trusted(core.config),
+        count=metrics.count,
+    )
+
+
+def media_door(core: Core, auth: Authenticator, metrics: HttpMetrics, api: App) -> App:
+    """Files in and out, in front of the API."""
+    return MediaDoor(
+        api,
+        core.media.store,
+        auth,
+        core.live,
+        uploads=_rate(core, core.config.limits.messages),
+        cors=Cors(core.config.server.cors_origins),
         trusted_proxies=trusted(core.config),
         count=metrics.count,
     )

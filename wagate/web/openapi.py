@@ -18,6 +18,7 @@ from wagate.web.doors import DOORS
 from wagate.web.field_docs import field_docs, structs_in
 from wagate.web.guard import VIEWED
 from wagate.web.idempotency import HEADER, PATTERN
+from wagate.web.media_contract import MEDIA
 from wagate.web.problems import CONTENT_TYPE, SESSION_PREFIX
 from wagate.web.session_door import SESSION_NAME
 
@@ -82,7 +83,8 @@ class Operation:
 
 def operations_of(api: Quart) -> list[Operation]:
     """Everything that the API and the hot path answer, by path."""
-    return sorted([*DOORS_AS_OPERATIONS, *_routes(api)], key=lambda each: (each.path, each.method))
+    found = [*DOORS_AS_OPERATIONS, *MEDIA_AS_OPERATIONS, *_routes(api)]
+    return sorted(found, key=lambda each: (each.path, each.method))
 
 
 def build_openapi(operations: Iterable[Operation]) -> Schema:
@@ -151,6 +153,8 @@ def _operation(each: Operation, names: Names, schemas: Mapping[str, Schema]) -> 
     if contract.body is not None:
         content = {"application/json": {"schema": _ref(names, contract.body)}}
         made["requestBody"] = {"required": not contract.body_optional, "content": content}
+    if contract.takes_file:
+        made["requestBody"] = {"required": True, "content": _FILE}
     made["responses"] = _responses(each, names)
     made["security"] = _security(each)
     return made
@@ -178,7 +182,7 @@ def _parameters(each: Operation) -> Iterator[Schema]:
 
 def _repeatable(each: Operation) -> bool:
     """Whether it takes an Idempotency-Key: every POST but those of the hot path, which know duplicates by their ids."""
-    return each.method == "POST" and each not in DOORS_AS_OPERATIONS
+    return each.method == "POST" and each not in (*DOORS_AS_OPERATIONS, *MEDIA_AS_OPERATIONS)
 
 
 def _query(name: str, field: Schema) -> Schema:
@@ -253,6 +257,15 @@ def _tag(path: str) -> str:
     return parts[0].split(".")[0] if parts else "health"
 
 
+_BYTES: Schema = {"type": "string", "format": "binary"}
+_FILE: Schema = {
+    "multipart/form-data": {"schema": {"type": "object", "required": ["file"], "properties": {"file": _BYTES}}},
+    "application/octet-stream": {"schema": _BYTES},
+}
+MEDIA_AS_OPERATIONS = tuple(
+    Operation(door.method, door.path, _name(door.method, door.path), door.doc, door.contract) for door in MEDIA
+)
+"""Files, likewise."""
 DOORS_AS_OPERATIONS = tuple(
     Operation(door.method, door.path, _name(door.method, door.path), door.doc, door.contract, door.echoes)
     for door in DOORS
