@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from wagate.testing.providers.meta import FakeMeta, failed, fake_meta
 from wagate.testing.server import Fault
 
 THEM = "15550002222"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "samples" / "meta"
 
 
@@ -117,7 +119,7 @@ async def test_every_sample_posted_twice_is_stored_once() -> None:
 
 async def sent(running: Gateway, fake: FakeMeta, expected: int = 200, **message: Any) -> dict[str, Any]:
     """Send a message and its answer."""
-    body = {"to": f"+{THEM}", "account": "shop", "message": {"type": "text", "text": "Hello"} | message}
+    body = {"to": f"+{THEM}", "account": "shop", "message": message or {"type": "text", "text": "Hello"}}
     return await running.ask("POST", "/messages/send", expected, json=body)
 
 
@@ -174,3 +176,26 @@ async def test_an_async_failure_is_told_by_the_message_and_by_an_event() -> None
         view = await running.ask("GET", f"/messages/{answer['id']}")
         assert (view["status"], view["error_code"]) == ("failed", "131047")
         assert "24 h" in view["error"]
+
+
+@pytest.mark.parametrize("make", [FakeMeta, FakeDialog360])
+async def test_a_file_that_came_is_fetched_with_the_accounts_key_and_handed_on_by_a_link(make: type[FakeMeta]) -> None:
+    fake = make()
+    async with gateway_with(fake) as (running, sink):
+        image = {"id": fake.hold(PNG, "image/png"), "mime_type": "image/png", "caption": "Look"}
+        await post(running, fake, fake.incoming(fake.text("") | {"type": "image", "image": image}))
+        await sink.until_accepted(1)
+        got = sink.accepted[0].json
+        assert (got["type"], got["content"], got["media"]["mimetype"]) == ("image", "Look", "image/png")
+        file = await running.http.get(got["media"]["url"], headers={"Authorization": ""})
+        assert (file.status_code, file.content) == (200, PNG)
+
+
+@pytest.mark.parametrize("make", [FakeMeta, FakeDialog360])
+async def test_a_file_in_base64_is_uploaded_and_sent_by_its_id(make: type[FakeMeta]) -> None:
+    fake = make()
+    async with gateway_with(fake) as (running, _):
+        await sent(running, fake, image={"data": base64.b64encode(PNG).decode(), "caption": "Look"})
+        [(media_id, upload)] = fake.uploads.items()
+        assert (upload.content, upload.mimetype) == (PNG, "image/png")
+        assert fake.messages[0]["image"] == {"id": media_id, "caption": "Look"}
