@@ -154,8 +154,23 @@ def test_a_message_is_sent(fake: FakeGateway) -> None:
     assert run("send", "main", "+15551234567", "Hello").stdout == "sent wamid.1\n"
     body = {"account": "main", "to": "+15551234567", "message": {"text": "Hello"}}
     assert fake.asked == [("POST /messages/send", body)]
-    fake.answers["POST /messages/send"] = (202, {"status": "queued", "id": "m-2"})
-    assert run("send", "main", "+15551234567", "Hello").stdout == "queued m-2\n"
+    queued = {"status": "queued", "id": "m-2", "detail": "the account is blocked", "warnings": ["no quote"]}
+    fake.answers["POST /messages/send"] = (202, queued)
+    result = run("send", "main", "+15551234567", "Hello")
+    assert (result.exit_code, result.stdout) == (0, "queued m-2\n")
+    assert result.stderr == "the account is blocked\nno quote\n"
+    assert json.loads(run("send", "main", "+15551234567", "Hello", "--json").stdout) == queued
+
+
+def test_a_message_that_may_be_lost_or_was_refused_is_no_success(fake: FakeGateway) -> None:
+    fake.answers["POST /messages/send"] = (202, {"status": "unknown", "id": "m-3", "detail": "no answer came"})
+    result = run("send", "main", "+15551234567", "Hello")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "unknown m-3\n", "no answer came\n")
+    refused = {"title": "Unprocessable content", "detail": "send a template", "code": "131047", "id": "m-4"}
+    fake.answers["POST /messages/send"] = (422, refused)
+    result = run("send", "main", "+15551234567", "Hello")
+    assert result.exit_code == 1
+    assert result.stderr == "error: Unprocessable content (422): send a template (the provider's code 131047)\n"
 
 
 def test_a_wrong_token_is_said(fake: FakeGateway) -> None:

@@ -157,6 +157,8 @@ def reason(answer: httpx2.Response) -> str:
         return f"{status_line(answer)} from {answer.request.url.path}"
     detail = str(problem.get("detail") or "")
     line = f"{problem['title']} ({answer.status_code})" + (f": {detail}" if detail else "")
+    if code := problem.get("code"):
+        line += f" (the provider's code {code})"
     for fault in problem.get("errors") or []:
         field, why = fault.get("field"), fault.get("detail")
         line += f"; {field}" + (f": {why}" if why != detail else "") if field else ""

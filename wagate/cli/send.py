@@ -9,6 +9,9 @@ import typer
 
 from wagate.cli import call, gateway, show
 
+UNKNOWN = "unknown"
+"""Nobody knows whether it was sent."""
+
 
 def send(
     context: typer.Context,
@@ -17,7 +20,11 @@ def send(
     text: Annotated[str, typer.Argument(help="The message.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Send a text message for real, and wait up to ten seconds for the provider."""
+    """Send a text message for real, and wait up to ten seconds for the provider.
+
+    What is not sent by then is `queued` and goes out by itself. `unknown` may have been sent, and is not sent again:
+    exit code 1, as for a message that was refused.
+    """
     body = {"account": account, "to": to, "message": {"text": text}}
     with gateway.required(call.of(context)) as running:
         sent = running.ask("POST", "/messages/send", body=body, headers={"Idempotency-Key": str(uuid.uuid4())})
@@ -25,3 +32,8 @@ def send(
         show.emit_json(sent)
     else:
         typer.echo(f"{sent['status']} {show.clean(sent.get('message_id') or sent.get('id'))}")
+        for note in (sent.get("detail"), *sent.get("warnings", ())):
+            if note:
+                typer.echo(show.clean(note), err=True)
+    if sent["status"] == UNKNOWN:
+        raise typer.Exit(1)
