@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import trio
-import trio.testing
 from prometheus_client import CollectorRegistry
 from uuid_utils import uuid7
 
+from tests.rest import at_rest
 from tests.rows import event
 from wagate.clock import Clock
 from wagate.consumers import Consumers, Policy, Setup
@@ -220,27 +220,17 @@ class World:
             while True:
                 detail = await self.row(delivery_id)
                 if word(detail) in words:
-                    break
+                    return detail
                 await self._a_moment()
-        if word(detail) == "waiting":
-            await self._told(detail)
-        return detail
-
-    async def _told(self, detail: DeliveryDetail) -> None:
-        """Until the queue was told how long it waits: a clock that is set forward before that would be added to it."""
-        if self.consumers is not None:
-            lane = f"|{detail.delivery.chat}"
-            pool, consumer = self.consumers._pool, self.consumers._consumer
-            await self.until(lambda: not consumer._results and not any(key.endswith(lane) for key in pool._hands))
 
     async def attempts(self, delivery_id: str, count: int) -> DeliveryDetail:
         """Until a delivery has so many attempts on record, and the queue was told: it waits for the next one."""
         with trio.fail_after(PATIENCE):
             while len((await self.row(delivery_id)).attempts) < count:
                 await self._a_moment()
-        if self.consumers is not None:
-            await self.until(lambda: not self.consumers._pool and not self.consumers._consumer._results)
-            await self.consumers.stats()
+        if (consumers := self.consumers) is not None:
+            await self.until(lambda: not consumers._pool and not consumers._consumer._results)
+            await consumers.stats()
         return await self.row(delivery_id)
 
     async def statuses(self, ids: Sequence[str], word_: str) -> None:
@@ -248,9 +238,10 @@ class World:
             await self.status(each, word_)
 
     async def passes(self, seconds: float) -> None:
-        """Time passes, and everybody notices."""
+        """Time passes once all that runs has come to rest, and everybody notices."""
+        await at_rest()
         self.clock.shift(seconds)
-        await trio.testing.wait_all_tasks_blocked(0.02)
+        await at_rest()
 
     async def sql(self, text: str, *params: Any) -> list[tuple[Any, ...]]:
         return await self.database.read(rows, text, params)

@@ -40,7 +40,7 @@ class GatewayProcess:
             base_url=self.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30, trust_env=False
         )
 
-    async def start(self, *, wait: float = 20.0) -> None:
+    async def start(self, *, wait: float = 40.0) -> None:
         """Start it and wait until it answers."""
         process = self.spawn()
         with trio.fail_after(wait):
@@ -78,7 +78,7 @@ class GatewayProcess:
             if pid is not None and str(self.folder).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
                 os.kill(pid, signal.SIGKILL)
 
-    async def stop(self, *, wait: float = 30.0) -> int:
+    async def stop(self, *, wait: float = 40.0) -> int:
         """SIGTERM; the exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)

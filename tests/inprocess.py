@@ -15,9 +15,9 @@ from typing import Any
 
 import httpx2
 import trio
-import trio.testing
 
 from tests.gateway import TOKEN, toml
+from tests.rest import at_rest
 from wagate.app import serve
 from wagate.clock import Clock
 from wagate.config import load
@@ -96,9 +96,9 @@ class Gateway:
         """Let time pass, in steps, once all that runs has come to rest."""
         while seconds > 0:
             now = min(seconds, step or seconds)
-            await trio.testing.wait_all_tasks_blocked(0.02)
+            await at_rest()
             self.clock.shift(now)
-            await trio.testing.wait_all_tasks_blocked(0.02)
+            await at_rest()
             seconds -= now
 
     async def passes_until(self, there: Callable[[], bool], *, step: float, most: float) -> None:

@@ -56,7 +56,7 @@ async def test_a_worker_goes_on_after_the_server_was_killed_and_restarted(embedd
     queue = Queue(redis, "restart", clock=Clock())
     await queue.enqueue([bell("a", "1"), bell("a", "2"), bell("b")])
     (in_hand,) = (await queue.pump([], want=1)).taken
-    await trio.sleep(1.2)  # the append-only file is synced every second; what is younger the sweep would bring
+    await redis.command("WAITAOF", "1", "0", "5000")  # what is younger the sweep would bring
     before = embedded.pid
     os.kill(before, signal.SIGKILL)
     with trio.fail_after(10):

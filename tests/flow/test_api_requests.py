@@ -247,7 +247,7 @@ async def test_a_client_that_hung_up_gets_the_answer_when_it_asks_again(tmp_path
         slow.go_on.set()
         await slow.ended.wait()
         async with site.as_(ACME, **{"Idempotency-Key": "k"}) as http:
-            with trio.fail_after(5):
+            with trio.fail_after(30):
                 answer = await http.post("/plugins/slow/slow", json={})
                 while answer.status_code == 409:
                     answer = await http.post("/plugins/slow/slow", json={})

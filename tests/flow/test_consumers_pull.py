@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.consuming import World, open_world
+from tests.consuming import PATIENCE, World, open_world
 from wagate.consumers.jobs import PullJobs
 from wagate.errors import ConflictError, NotFoundError
 from wagate.hooks.contracts import Handler, Target
@@ -166,7 +166,7 @@ async def test_whoever_waits_gets_the_job_when_it_comes(external_url: str, tmp_p
         async def wait() -> None:
             got.append(await jobs.take(["t1", "t2"], wait=20, lease=60))
 
-        with trio.fail_after(5):
+        with trio.fail_after(PATIENCE):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(wait)
                 await trio.testing.wait_all_tasks_blocked(0.05)
@@ -201,7 +201,7 @@ async def test_jobs_survive_a_queue_that_forgets(external_url: str, tmp_path: Pa
         await world.consumers._queues.pull("n8n:t1").forget()
         world.consumers.sweep()
         await world.passes(31)
-        with trio.fail_after(5):
+        with trio.fail_after(PATIENCE):
             while (await world.consumers._queues.pull("n8n:t1").stats()).depth == 0:
                 await trio.testing.wait_all_tasks_blocked(0.01)
         # The lease is in the tables as well.

@@ -49,7 +49,7 @@ async def test_of_several_gateways_started_at_once_on_one_folder_one_serves() ->
                 while len(results) < 2:
                     await trio.sleep(0.05)
             assert [each.returncode for each in results] == [1, 1]
-            with trio.fail_after(20):
+            with trio.fail_after(60):
                 while not await server.answers():
                     await trio.sleep(0.05)
             assert len(servers_of(server)) == 1
@@ -74,7 +74,7 @@ async def test_a_hung_valkey_of_a_killed_gateway_is_replaced() -> None:
         [survivor] = servers_of(server)
         server.kill()
         os.kill(survivor, signal.SIGSTOP)
-        await server.start(wait=30)
+        await server.start()
         [fresh] = servers_of(server)
         assert fresh != survivor
 

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 import trio
 
-from tests.inprocess import Gateway, moment, running_gateway
+from tests.inprocess import PATIENCE, Gateway, moment, running_gateway
 from tests.sink import https_sink
 
 MINUTE, HOUR = 60, 3600
@@ -41,7 +41,9 @@ async def post(gateway: Gateway, text: str, **fields: Any) -> str:
     return job_id
 
 
-async def test_a_worker_waits_takes_beats_completes_and_the_job_tells_all() -> None:
+async def test_a_worker_waits_takes_beats_completes_and_the_job_tells_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Whoever waits looks now and then, too: not in this test, where only the bell may wake it.
+    monkeypatch.setattr("wagate.consumers.jobs.LOOK", HOUR)
     async with running_gateway() as gateway, trio.open_nursery() as nursery:
         await gateway.client("whappstream")
         assert await take(gateway, tenant_id="whappstream") == NO_JOBS
@@ -55,10 +57,8 @@ async def test_a_worker_waits_takes_beats_completes_and_the_job_tells_all() -> N
         nursery.start_soon(wait_for_it)
         await waiting.wait()
         await gateway.passes(5)
-        started = trio.current_time()
         accepted = await gateway.ask("POST", "/webhook/inbound", 202, json=INBOUND)
         await gateway.until(lambda: _true(bool(job)))
-        assert trio.current_time() - started < 1, "whoever waits is woken at once"
         assert accepted == {
             "status": "accepted",
             "job_id": job["job_id"],
@@ -88,7 +88,7 @@ async def assert_finished(gateway: Gateway, job: dict[str, Any]) -> None:
     assert shown == done
     assert (shown["job_id"], shown["status"], shown["result"]) == (job["job_id"], "completed", result)
     assert shown["processing_started_at"] == job["processing_started_at"]
-    assert 3000 <= shown["processing_duration_ms"] < 5000
+    assert 3000 <= shown["processing_duration_ms"] < 3000 + PATIENCE * 1000
     passed = moment(shown["completed_at"]) - moment(shown["processing_started_at"])
     assert shown["processing_duration_ms"] == round(passed.total_seconds() * 1000)
     assert await take(gateway) == NO_JOBS
@@ -218,14 +218,16 @@ async def test_the_queue_position_counts_the_jobs_that_wait_and_the_estimate_is_
         positions = [(await gateway.post(str(number)))["queue_position"] for number in range(3)]
         assert positions == [1, 2, 3]
         for _ in range(2):
-            job = await take(gateway)
-            await gateway.passes(7)
+            job = await take(gateway, lease=HOUR)
+            await gateway.passes(700)
             await tell(gateway, job["job_id"], status="completed")
         assert (await gateway.post("0", expected=200))["queue_position"] == 1
         await gateway.passes(2)
         answer = await gateway.post("3")
         assert answer["queue_position"] == 2
-        assert answer["estimated_processing_time"] == "11-14 seconds", "of 7 and 14"
+        middle, high = (int(each) for each in answer["estimated_processing_time"].removesuffix(" seconds").split("-"))
+        assert 1050 < middle <= 1050 + PATIENCE, "of 700 and 1400, and the seconds that the test itself took"
+        assert 1365 < high <= 1365 + PATIENCE
 
 
 @pytest.mark.parametrize("down", [False, True])
