@@ -40,7 +40,7 @@ class GatewayProcess:
             base_url=self.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30, trust_env=False
         )
 
-    async def start(self, *, wait: float = 40.0) -> None:
+    async def start(self, *, wait: float = 60.0) -> None:
         """Start it and wait until it answers."""
         process = self.spawn()
         with trio.fail_after(wait):
