@@ -14,6 +14,7 @@ from wagate.storage.fields import as_time, time_text
 from wagate.storage.intake import StoredDelivery
 from wagate.storage.probes import probe_now
 from wagate.storage.rerouted import ROUTED
+from wagate.storage.sending import reopen
 from wagate.storage.sequence import take_seqs
 from wagate.storage.statement import placeholders, rows, run, run_many, slices
 from wagate.storage.targets import for_update
@@ -113,6 +114,7 @@ def run_all_again(db: peewee.Database, ids: Sequence[str], round_: Round) -> lis
 
 
 def _queue_again(db: peewee.Database, found: Sequence[_Row], round_: Round) -> None:
+    reopen(db, [row.id for row in found], round_.now)
     seqs = take_seqs(db, [row.key for row in found])
     most = _max_retries(db, found)
     run_many(

@@ -15,7 +15,7 @@ from wagate.storage.fields import as_time, clean, optional, time_text
 from wagate.storage.intake import Intake, Stored, store
 from wagate.storage.messages import MessageRow
 from wagate.storage.models import Message
-from wagate.storage.statement import placeholders, rows, run
+from wagate.storage.statement import placeholders, rows, run, slices
 from wagate.storage.targets import for_update
 
 LEFT_BEHIND = timedelta(minutes=3)
@@ -155,6 +155,16 @@ def tell(db: peewee.Database, items: Sequence[Telling]) -> list[Stored]:
 def write_told(db: peewee.Database, ids: Sequence[str]) -> None:
     """Note that there is nobody left to tell."""
     Message.update(told=True).where(Message.id.in_(ids)).execute(db)
+
+
+def reopen(db: peewee.Database, delivery_ids: Sequence[str], now: datetime) -> None:
+    """Queue failed messages again whose deliveries are run again by hand. What is unknown stays so."""
+    for part in slices(sorted(delivery_ids)):
+        text = (
+            "UPDATE messages SET status = 'queued', failed_at = NULL, told = FALSE, updated_at = ? "  # noqa: S608  (placeholders)
+            f"WHERE delivery_id IN ({placeholders(len(part))}) AND status = 'failed'"
+        )
+        run(db, text, (time_text(now), *part))
 
 
 def _began(db: peewee.Database, item: Began) -> bool:
