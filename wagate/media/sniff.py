@@ -6,6 +6,8 @@ release since 2022, and libmagic is no Python. Sources: the formats' own specifi
 
 from __future__ import annotations
 
+import codecs
+
 from wagate.media.names import essence
 
 HEAD = 8192
@@ -36,6 +38,7 @@ _OFFICE = (
     (b"ppt/", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
 )
 _PAGES = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script")
+_incremental = codecs.getincrementaldecoder("utf-8")
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\v\f\r\x1b") + b"\x7f"
 # What is one kind of bytes for us may be told more precisely by who sent it.
 _MAY_BE = {
@@ -85,8 +88,7 @@ def _text(head: bytes) -> str:
     if not head or head.translate(None, _CONTROLS) != head:
         return ""
     try:
-        # The last character may be cut in two.
-        head[:-3].decode()
+        _incremental().decode(head)  # its last character may be cut in two
     except UnicodeDecodeError:
         return ""
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
