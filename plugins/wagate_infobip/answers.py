@@ -51,9 +51,13 @@ def raise_for(answer: Response) -> NoReturn:
     code, reason = _error(_document(answer))
     reason = f"InfoBip answered {answer.status}: {reason or 'no reason given'}"
     record = _record(answer) | {"code": code}
+    if 300 <= answer.status < 400:
+        raise AccountStoppedError(f"{reason}; check base_url", **record)
     match answer.status:
         case 401 | 402 | 403:
             raise AccountStoppedError(reason, **record)
+        case 404 | 405:
+            raise AccountStoppedError(f"{reason}; check base_url", **record)
         case 429:
             raise NotSentError(reason, after=retry_after(answer), slow="account", **record)
         case 503:

@@ -54,17 +54,19 @@ def error_of(answer: Response) -> SendError:
     """
     fault, record = read_fault(answer), record_of(answer)
     known = error_of_code(fault, retry_after(answer), record)
-    if known is not None:
-        return known
+    return known or _by_status(answer, fault, {"code": fault.code, **record})
+
+
+def _by_status(answer: Response, fault: Fault, facts: dict[str, Any]) -> SendError:
     reason = f"Twilio answered {answer.status}: {fault.message or 'no reason given'}"
-    facts: dict[str, Any] = {"code": fault.code, **record}
-    if answer.status in {401, 403}:
+    status = answer.status
+    if status in {404, 405} or 300 <= status < 400:
+        return AccountStoppedError(f"{reason}; check account_sid and base_url", **facts)
+    if status in {401, 403}:
         return AccountStoppedError(reason, **facts)
-    if answer.status == 429:
-        return NotSentError(reason, after=retry_after(answer), slow="account", **facts)
-    if answer.status == 503 or (answer.status >= 500 and fault.code):
-        return NotSentError(reason, after=retry_after(answer), **facts)
-    if answer.status >= 500 or answer.status == 408:
+    if status in {429, 503} or (status >= 500 and fault.code):
+        return NotSentError(reason, after=retry_after(answer), slow="account" if status == 429 else "", **facts)
+    if status >= 500 or status == 408:
         return OutcomeUnknownError(reason, **facts)
     return SendRefusedError(reason, **facts)
 

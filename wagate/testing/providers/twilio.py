@@ -151,7 +151,6 @@ class FakeTwilio:
         *files: tuple[bytes, str],
         sender: str = "5511999990000",
         at: datetime = _MOMENT,
-        **more: str,
     ) -> dict[str, str]:
         """A message comes in: it is listed from now on, with files (content, MIME type); the form of its webhook."""
         sid = self._sid("MM" if files else "SM")
@@ -178,7 +177,7 @@ class FakeTwilio:
             form[f"MediaUrl{n}"] = f"{self.url}/{_VERSION}/Accounts/{self.account_sid}/Messages/{sid}/Media/{media_sid}"
             form[f"MediaContentType{n}"] = mimetype
             form["MessageType"] = mimetype.partition("/")[0]
-        return form | more
+        return form
 
     def status(self, message: Mapping[str, str], status: str, *, error: int | None = None) -> dict[str, str]:
         """The form of a status callback about one of ``messages``; it goes to the message's StatusCallback."""
