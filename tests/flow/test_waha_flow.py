@@ -1,15 +1,20 @@
-"""WAHA in a whole gateway: its webhooks come in, signed; what it missed is fetched."""
+"""WAHA in a whole gateway: its webhooks come in, signed; messages go out through it and their acks come back."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.inprocess import Gateway, running_gateway
-from wagate.testing.providers.waha import FakeWaha
-from wagate.testing.server import running
+from tests.sink import https_sink
+from wagate.testing.providers.waha import Engine, FakeWaha
+from wagate.testing.server import Fault, Reply, running
 
 KEY = "hmac key of the test"
 DOOR = "/webhooks/main"
@@ -17,10 +22,11 @@ THEM = "19990000000@c.us"
 
 
 @asynccontextmanager
-async def gateway(fake: FakeWaha, **tables: Any) -> AsyncIterator[Gateway]:
+async def gateway(fake: FakeWaha, *, ca_file: Path | None = None, **tables: Any) -> AsyncIterator[Gateway]:
     async with running(fake):
         account = {"provider": "waha", "base_url": fake.url, "api_key": "k", "hmac_key": KEY}
-        async with running_gateway({"accounts.main": account, "plugins.n8n": {}, **tables}) as found:
+        given = {"accounts.main": account, "plugins.n8n": {}, "plugins.webhook": {}, **tables}
+        async with running_gateway(given, ca_file=ca_file) as found:
             yield found
 
 
@@ -87,3 +93,117 @@ async def test_a_session_without_an_account_changes_nothing_of_ours() -> None:
         await post(found, fake.webhook("session.status", {"status": "FAILED"}, key=KEY, session="other"))
         state = await found.ask("GET", "/api/whatsapp/session/status/main")
         assert state["data"]["status"] == "session_connected"
+
+
+async def send(found: Gateway, expected: int = 200, **message: Any) -> dict[str, Any]:
+    body = {"account": "main", "to": THEM, "message": {"type": "text", "text": "hi"}} | message
+    return await found.ask("POST", "/messages/send", expected, json=body)
+
+
+def ack(fake: FakeWaha, message_id: str, ack: int) -> tuple[bytes, dict[str, str]]:
+    payload = {"id": message_id, "from": THEM, "fromMe": True, "participant": None, "ack": ack}
+    return fake.webhook("message.ack", payload, key=KEY)
+
+
+def echo(fake: FakeWaha, message_id: str, *, name: str = "message.any", **payload: Any) -> tuple[bytes, dict[str, str]]:
+    own = fake.incoming("hi", sender=THEM) | {"id": message_id, "fromMe": True, "source": "api"} | payload
+    return fake.webhook(name, own, key=KEY)
+
+
+async def test_a_message_from_its_webhook_reaches_a_receiver() -> None:
+    fake = FakeWaha(api_key="k")
+    async with https_sink() as sink, gateway(fake, ca_file=sink.ca_file) as found:
+        await found.register(sink.url)
+        for text in ("one", "two"):
+            await post(found, fake.webhook("message", fake.incoming(text), key=KEY))
+        await sink.until_accepted(2)
+    assert [(got.json["content"], got.json["from"], got.json["session"]) for got in sink.accepted] == [
+        ("one", "19990000000", "main"),
+        ("two", "19990000000", "main"),
+    ]
+
+
+@pytest.mark.parametrize("engine", ["GOWS", "NOWEB", "WEBJS"])
+async def test_a_message_goes_out_and_its_acks_move_it_on(engine: Engine) -> None:
+    fake = FakeWaha(api_key="k", engine=engine)
+    async with gateway(fake) as found:
+        sent = await send(found)
+        assert sent["message_id"] == fake.sent[0]["_id"]
+        for number, status in ((1, "sent"), (2, "delivered"), (3, "read"), (2, "read")):
+            await post(found, ack(fake, sent["message_id"], number))
+            assert (await found.ask("GET", f"/messages/{sent['id']}"))["status"] == status
+
+
+async def test_the_echo_of_our_message_is_the_same_event_whichever_comes_first() -> None:
+    fake = FakeWaha(api_key="k")
+    async with https_sink() as sink, gateway(fake, ca_file=sink.ca_file) as found:
+        await found.register(sink.url, events=["message.any"])
+        first = await send(found)
+        lid = {"_data": {"Info": {"Chat": "4444@lid", "RecipientAlt": "19990000000@s.whatsapp.net"}}}
+        await post(found, echo(fake, first["message_id"]))
+        await post(found, echo(fake, first["message_id"].replace(THEM, "4444@lid"), **lid))
+        assert len(fake.sent) == 1
+        early = f"true_{THEM}_3EB0{int(first['message_id'][-16:]) + 4:016d}"
+        await post(found, echo(fake, early))
+        await sink.until_accepted(2)
+        assert [got.json["message_id"] for got in sink.accepted] == [first["message_id"], early]
+
+
+async def test_a_session_that_is_not_working_holds_the_message_and_sends_it_once() -> None:
+    fake = FakeWaha(api_key="k")
+    async with gateway(fake) as found:
+        fake.statuses["default"] = "STARTING"
+        answer = await found.http.post(
+            "/messages/send",
+            json={"account": "main", "to": THEM, "message": {"type": "text", "text": "hi"}},
+            headers={"Prefer": "respond-async"},
+        )
+        assert answer.status_code == 202
+        await fake.until(lambda: any(seen.path == "/api/sendText" for seen in fake.seen))
+        fake.statuses["default"] = "WORKING"
+        await found.passes_until(lambda: bool(fake.sent), step=5, most=60)
+        row = await found.ask("GET", f"/messages/{answer.json()['id']}")
+        assert row["message_id"] in {None, fake.sent[0]["_id"]}
+        assert len(fake.sent) == 1
+
+
+async def test_a_500_after_sending_is_unknown_and_never_sent_again() -> None:
+    fake = FakeWaha(api_key="k")
+    async with gateway(fake) as found:
+        fake.fail(Fault(reply=Reply(status=500, json={"request": {"body": "secret"}}), accept=True, path="/api/send"))
+        answer = await send(found, 202)
+        assert answer["status"] == "unknown"
+        assert "secret" not in json.dumps(answer)
+        assert len(fake.sent) == 1
+        rows = (await found.ask("GET", "/messages"))["data"]
+        assert [row["status"] for row in rows] == ["unknown"]
+        await found.passes(600, step=60)
+        assert len(fake.sent) == 1
+
+
+async def test_wahas_own_verbs_lead_to_waha() -> None:
+    fake = FakeWaha(api_key="k")
+    async with gateway(fake) as found:
+        body = {"session": "main", "chatId": THEM, "text": "hi", "reply_to": f"false_{THEM}_AA"}
+        sent = await found.ask("POST", "/api/sendText", 201, json=body)
+        await found.ask("POST", "/api/startTyping", 201, json={"session": "main", "chatId": THEM})
+    assert sent["id"] == fake.sent[0]["_id"]
+    assert fake.sent[0]["reply_to"] == f"false_{THEM}_AA"
+    assert fake.signals == [("/api/startTyping", THEM)]
+
+
+async def test_what_was_missed_comes_in_order_once_the_gateway_is_up_and_only_once() -> None:
+    fake = FakeWaha(api_key="k")
+    now = int(time.time())
+    fake.chats[THEM] = [
+        fake.incoming(text, bare=text) | {"timestamp": now - age}
+        for text, age in (("two", 10), ("one", 20), ("old", 9e5))
+    ]
+    async with gateway(fake) as found:
+
+        async def there() -> bool:
+            return len(await stored(found)) == 2
+
+        await found.until(there)
+        await post(found, fake.webhook("message", fake.chats[THEM][0], key=KEY))
+        assert [job["content"] for job in await stored(found)] == ["one", "two"]
