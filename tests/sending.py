@@ -203,7 +203,13 @@ async def open_post(
         parts = Parts(
             database=world.database, live=live, providers=providers, router=router, clock=world.clock, ring=ring
         )
-        outbound = Outbound(parts, CollectorRegistry(), file_of=by_url)
+
+        async def probe(target_id: str) -> None:
+            if world.consumers is not None:
+                await world.consumers.control.probe(target_id)
+
+        outbound = Outbound(parts, CollectorRegistry(), file_of=by_url, probe=probe)
+        await live.reload()
         receiver = Receiver(world.database, router, world.clock, ring=ring, session_changed=lambda _name: None)
         post = Post(world, live, providers, provider, outbound, outbound.outbox("api"), receiver)
 

@@ -21,7 +21,7 @@ from wagate.errors import (
 from wagate.events import NewEvent
 from wagate.hooks import OutMessage, OutReaction, Signal
 from wagate.http import NetworkError, TimedOutError
-from wagate.storage.accounts import NewAccount
+from wagate.storage.accounts import AccountChange, NewAccount, patch_account
 
 pytest_plugins = ("tests.valkey",)
 
@@ -276,6 +276,21 @@ async def test_an_account_that_is_stopped_holds_its_chats_and_sends_in_order_whe
             await post.status(each, "sent")
         assert post.provider.texts() == ["1", "2"]
         assert (await post.world.target("outbound:main")).down is False
+
+
+async def test_an_account_whose_settings_were_changed_is_asked_at_once(
+    external_url: str, tmp_path: Path, database_url: str
+) -> None:
+    async with open_post(external_url, tmp_path, database_url=database_url) as post, post.running():
+        post.provider.always["main"] = AccountStoppedError("401 from pigeon")
+        [first] = await post.send("1")
+        await post.error(first)
+        await post.world.until_async(lambda: _down(post))
+        del post.provider.always["main"]
+        change = AccountChange(metadata={"token": "new"})
+        await post.world.database.write(patch_account, "main", change, now=post.world.clock.now())
+        await post.live.reload()
+        await post.status(first, "sent")
 
 
 async def _down(post: Any) -> bool:

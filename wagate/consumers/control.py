@@ -13,6 +13,7 @@ from wagate.consumers.states import Policy
 from wagate.storage.byhand import Round, cancel, failed_since, run_again, run_all_again
 from wagate.storage.database import Database
 from wagate.storage.intake import StoredDelivery
+from wagate.storage.probes import probe_now
 
 SLICE = 200
 """Deliveries replayed in one commit."""
@@ -67,6 +68,11 @@ class Control:
         self._pool.open(bucket_of(target_id))
         self._prober.ring()
         self._queues.wake(push=True, pull=False)
+
+    async def probe(self, target_id: str) -> None:
+        """Something was done about a target: if it is down, ask it now."""
+        await self._database.write(probe_now, target_id, self._clock.now())
+        self._prober.ring()
 
     def _round(self) -> Round:
         return Round(max_retries=self._policy.max_retries, recover=self._policy.recover, now=self._clock.now())

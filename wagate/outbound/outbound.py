@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from wagate.hooks.contracts import Handler
 from wagate.metrics import CollectorRegistry
 from wagate.outbound.handover import Handover
 from wagate.outbound.metrics import SendMetrics
 from wagate.outbound.outbox import Outbox
-from wagate.outbound.parts import Choose, FileOf, Parts
+from wagate.outbound.parts import OUTBOUND, Choose, FileOf, Parts
 from wagate.outbound.send import Sender
 from wagate.outbound.told import Teller
 from wagate.outbound.watch import Watch
+from wagate.storage.directory import Account
+
+Probe = Callable[[str], Awaitable[None]]
 
 
 class Outbound:
     """Takes messages (`outbox`), sends them (`handler`), tells what became of them (`run`)."""
 
-    def __init__(self, parts: Parts, registry: CollectorRegistry, *, file_of: FileOf) -> None:
+    def __init__(self, parts: Parts, registry: CollectorRegistry, *, file_of: FileOf, probe: Probe) -> None:
+        """``probe`` is called with the target of an account whose settings were changed."""
         self._parts = parts
         self._watch = Watch()
         self._teller = Teller(parts, self._watch.ring)
         hand_over = Handover(parts=parts, file_of=file_of, metrics=SendMetrics(registry), changed=self._watch.ring)
         self.handler: Handler = Sender(parts, hand_over, given_up=self._teller.ring).handler
         """For the consumers."""
+        self._probe = probe
+        self._seen: Mapping[str, Account] = {}
+        parts.live.on_change(self._accounts_changed)
 
     def ask(self, choosers: Iterable[Choose]) -> None:
         """Ask these for the account of a message that names none; before anything runs."""
@@ -33,6 +40,12 @@ class Outbound:
     def outbox(self, source: str) -> Outbox:
         """The way in for one source: ``api``, or a plugin's name."""
         return Outbox(source, self._parts, self._watch)
+
+    async def _accounts_changed(self) -> None:
+        before, self._seen = self._seen, self._parts.live.now.accounts
+        for name, account in self._seen.items():
+            if name in before and before[name] != account:
+                await self._probe(f"{OUTBOUND}:{name}")
 
     async def run(self) -> None:
         """Tell what became of messages; a task to be supervised."""
