@@ -49,14 +49,16 @@ def check(context: typer.Context) -> None:
 def new(
     name: Annotated[str, typer.Argument(help="Lower case, as in [plugins.NAME].")],
     folder: Annotated[Path | None, typer.Option(help="A new folder; wagate-NAME when not given.")] = None,
+    provider: Annotated[bool, typer.Option("--provider", help="A way to WhatsApp in place of a connector.")] = False,
 ) -> None:
-    """Write a ready project for a plugin of your own: one handler, its settings, its tests."""
+    """Write a ready project for a plugin of your own: one handler, or with --provider one provider, and its tests."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
         raise UsageError(f"{name!r} can't be a plugin's name: take lower case letters, digits and _, a letter first")
     target = folder or Path(f"wagate-{name}")
-    for file in plugin_project.write(name, target):
+    for file in plugin_project.write(name, target, "provider" if provider else "plugin"):
         typer.echo(file)
-    typer.echo(f'next: pip install -e "{target}[test]", then [plugins.{name}] in config.toml', err=True)
+    use = f'an account with provider = "{name}"' if provider else f"[plugins.{name}]"
+    typer.echo(f'next: pip install -e "{target}[test]", then {use} in config.toml', err=True)
 
 
 def _installed(on: set[str]) -> list[dict[str, Any]]:
