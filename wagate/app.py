@@ -29,12 +29,14 @@ from wagate.errors import WagateError
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Handler
 from wagate.hooks.loader import Plugin, load_plugins, load_providers, unique_handlers
+from wagate.inbound.catch_up import CatchUp
 from wagate.logs import configure_logs
 from wagate.owned import put_owners, read_accounts
 from wagate.queue.embedded import embedded_valkey
 from wagate.queue.policy import check_policy
 from wagate.queue.redis import RedisThread
 from wagate.storage.database import open_database
+from wagate.storage.reencrypt import reencrypt
 from wagate.upkeep import upkeep_tasks
 from wagate.watchdog import watching
 
@@ -86,6 +88,7 @@ async def serve(
             load_providers(plugins, partial(build_context, core), core.providers)
             accounts = read_accounts(config, core.providers)
             await database.write(put_owners, accounts, core.vault.encrypt, now=clock.now())
+            await _use_first_key(core)
             core.handlers.update(_handlers(core, plugins, contexts))
             core.outbound.ask(each.choose_account for each in plugins if "choose_account" in each.implements())
             await core.live.reload()
@@ -113,6 +116,13 @@ async def _open_redis(config: Config) -> AsyncIterator[RedisThread]:
         stack.push_async_callback(redis.close)
         await check_policy(redis)
         yield redis
+
+
+async def _use_first_key(core: Core) -> None:
+    """With several keys, what is stored goes over to the first, so that the others can be dropped."""
+    if len(core.secrets.secret_keys) > 1:
+        changed = await core.database.write(reencrypt, core.vault.rotate)
+        log.info("stored secrets use the first key now", changed=changed)
 
 
 def _convert(config: Config, kind: type[msgspec.Struct], table: Mapping[str, Any], key: str) -> msgspec.Struct:
@@ -145,6 +155,8 @@ async def _tasks(core: Core, plugins: list[Plugin], contexts: Mapping[str, Plugi
             nursery.start_soon(watchdog.beat)
             nursery.start_soon(supervise, "sessions", core.hub.run, core.clock)
             nursery.start_soon(supervise, "outbound", core.outbound.run, core.clock)
+            catch_up = CatchUp(core.providers, lambda: core.live.now, core.receiver, core.database, core.clock)
+            nursery.start_soon(supervise, "catch_up", catch_up.run, core.clock)
             for name, task in upkeep.items():
                 nursery.start_soon(supervise, name, task, core.clock)
             for plugin in plugins:

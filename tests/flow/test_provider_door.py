@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from tests.fake_provider import SECRET, Pigeon, body_of, installed, letter, sign
 from tests.inprocess import Gateway, running_gateway
 from wagate.errors import ConfigError
+from wagate.events import NewEvent
 
 PIGEON = {"provider": "pigeon", "api_token": "a token of the fake", "app_secret": SECRET}
 DOOR = "/webhooks/main"
@@ -211,6 +213,25 @@ async def test_a_provider_that_cannot_be_used_stops_only_who_names_it() -> None:
     assert isinstance(error, ConfigError)
     assert "accounts.main.provider: the plugin of provider 'broken' can't be used" in str(error)
     assert "no module named pigeons" in str(error)
+
+
+async def test_keys_are_changed_and_what_was_missed_is_asked_for_over_restarts(tmp_path: Path) -> None:
+    old, new = "the old passphrase 01", "the new passphrase 02"
+    pigeon = Pigeon()
+    database = {"url": f"sqlite:///{tmp_path / 'wagate.db'}"}
+    account = {"name": "made", "provider": "pigeon", "settings": {"api_token": "t", "app_secret": "of its own"}}
+    async with gateway(pigeon, database=database, auth={"secret_key": old}) as running:
+        await running.ask("POST", "/api/accounts", 201, json=account)
+    pigeon.missed["made"] = [NewEvent(kind="message", provider_id="1", type="text", content="missed")]
+    async with gateway(pigeon, database=database, auth={"secret_key": [new, old]}) as running:
+
+        async def caught_up() -> bool:
+            return [each[:2] for each in await stored(running)] == [("made", "missed")]
+
+        await running.until(caught_up)
+    async with gateway(pigeon, database=database, auth={"secret_key": new}) as running:
+        body = body_of(letter("one"))
+        await post(running, body, path="/webhooks/made", **sign(body, "of its own"))
 
 
 def leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:

@@ -31,6 +31,7 @@ class Vault:
         if not secret_keys or any(len(key) < 16 for key in secret_keys):
             raise ConfigError("auth.secret_key: must be at least 16 characters long")
         keys = [_fernet_key(key) for key in secret_keys]
+        self._first = Fernet(keys[0])
         self._fernet = MultiFernet([Fernet(key) for key in keys])
         # The serializer signs with the last of its keys.
         self._signing_keys = [hashlib.sha256(b"wagate signing" + key).digest() for key in reversed(keys)]
@@ -51,8 +52,12 @@ class Vault:
             ) from error
 
     def rotate(self, token: str) -> str:
-        """The same text, encrypted with the first key. Raises as `decrypt`."""
-        return self.encrypt(self.decrypt(token))
+        """The same text under the first key; the token itself when it is under that already. Raises as `decrypt`."""
+        try:
+            self._first.decrypt(token.encode())
+        except InvalidToken:
+            return self.encrypt(self.decrypt(token))
+        return token
 
     def sign(self, text: str, *, purpose: str, seconds: float) -> str:
         """A token, safe in URLs, that `unsign` turns back into the text for so many seconds. It is not encrypted."""

@@ -170,6 +170,7 @@ class Provider:
     locate_media: Callable[[Media, ProviderAccount], Awaitable[MediaRequest]] | None = None
     """Where the file of an event can be fetched. None: at its ``url`` as it is. Raises as ``send``."""
     missed: Callable[[ProviderAccount, datetime], AsyncIterator[NewEvent]] | None = None
-    """What came since a time, oldest first, for what was lost while we were down; duplicates do no harm."""
+    """What came since a time, oldest first, for what was lost while we were down; duplicates do no harm. An async
+    generator function: it is closed when it takes longer than a minute."""
     check: Callable[[ProviderAccount], Awaitable[Sequence[Finding]]] | None = None
     """Asks the provider whether the account would work; for ``wagate doctor``."""

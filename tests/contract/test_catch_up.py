@@ -1,0 +1,142 @@
+"""What came while we were down is asked for once, on both databases; duplicates do no harm."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import trio
+import trio.testing
+
+from tests.fake_provider import Pigeon
+from wagate.clock import Clock
+from wagate.config.vault import Vault
+from wagate.errors import NotSentError
+from wagate.events import NewEvent
+from wagate.hooks import ProviderAccount
+from wagate.hooks.registry import Providers
+from wagate.hooks.settings import seal
+from wagate.inbound.catch_up import OVERLAP, PATIENCE, CatchUp
+from wagate.inbound.receive import Receiver
+from wagate.inbound.route import Router
+from wagate.storage.accounts import NewAccount, create_account
+from wagate.storage.clients import ensure_default_client
+from wagate.storage.database import Database
+from wagate.storage.live import LiveDirectory
+from wagate.storage.statement import rows
+from wagate.testing.context import FixedClock
+
+VAULT = Vault(["a secret key for tests"])
+SETTINGS = seal({"api_token": "t"}, VAULT.encrypt)
+
+
+def letter(text: str, *, chat: str = "5511999999999@c.us") -> NewEvent:
+    return NewEvent(kind="message", provider_id=text, message_id=text, chat=chat, type="text", content=text)
+
+
+class World:
+    """A database with the accounts ``main`` and ``other`` of pigeons, and ``phone`` of nobody who could be asked."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.clock = FixedClock()
+        self.pigeon = Pigeon()
+        self.providers = Providers(public_url="")
+        self.providers.add([self.pigeon.provider()])
+        self.live = LiveDirectory(database, VAULT.decrypt)
+        self.receiver = Receiver(
+            database, Router({}, max_retries=3), self.clock, ring=lambda _: None, session_changed=lambda _: None
+        )
+
+    async def make(self) -> World:
+        await self.database.write(ensure_default_client, now=self.clock.now())
+        for name, provider in (("main", "pigeon"), ("other", "pigeon"), ("phone", "session")):
+            ignore = {"groups": True} if name == "main" else {}
+            new = NewAccount(name=name, client_id=1, provider=provider, settings=SETTINGS, ignore=ignore)
+            await self.database.write(create_account, new, now=self.clock.now())
+        await self.live.reload()
+        return self
+
+    async def start(self) -> None:
+        clock: Clock = self.clock
+        await CatchUp(self.providers, lambda: self.live.now, self.receiver, self.database, clock).run()
+
+    async def came(self, account: str, *events: NewEvent) -> None:
+        await self.receiver.receive(self.live.now.accounts[account], events, b"")
+
+    async def stored(self) -> list[Any]:
+        found = await self.database.read(lambda db: rows(db, "SELECT account, content FROM events ORDER BY content"))
+        return [tuple(row) for row in found]
+
+
+async def test_what_was_missed_is_stored_once_and_what_was_known_stays_as_it_is(database: Database) -> None:
+    world = await World(database).make()
+    await world.came("main", letter("known"))
+    world.pigeon.missed = {
+        "main": [letter("known"), letter("missed"), letter("ignored", chat="1@g.us")],
+        "other": [letter(f"{number:03}") for number in range(250)],
+    }
+    for _ in range(2):
+        world.clock.shift(60)
+        await world.start()
+        found = await world.stored()
+        assert [each for each in found if each[0] == "main"] == [("main", "known"), ("main", "missed")]
+        assert [each[1] for each in found if each[0] == "other"] == [f"{number:03}" for number in range(250)]
+
+
+async def test_each_account_is_asked_since_its_last_event_but_no_longer_than_a_day(database: Database) -> None:
+    world = await World(database).make()
+    made = world.clock.now()
+    world.clock.shift(3600)
+    await world.came("main", letter("last"))
+    last = world.clock.now()
+    world.clock.shift(3600)
+    await world.start()
+    assert asked(world) == {"main": last - OVERLAP, "other": made - OVERLAP}
+    world.clock.shift(48 * 3600)
+    await world.start()
+    day_ago = world.clock.now() - timedelta(hours=24) - OVERLAP
+    assert asked(world) == {"main": day_ago, "other": day_ago}
+
+
+async def test_what_comes_after_the_start_does_not_hide_what_was_missed(database: Database) -> None:
+    world = await World(database).make()
+    world.clock.shift(3600)
+    catch_up = CatchUp(world.providers, lambda: world.live.now, world.receiver, database, world.clock)
+    world.clock.shift(5)
+    await world.came("main", letter("fresh"))
+    await catch_up.run()
+    assert asked(world)["main"] < world.clock.now() - timedelta(seconds=3600)
+
+
+async def test_an_account_that_fails_or_hangs_costs_only_itself(
+    database: Database, autojump_clock: trio.testing.MockClock
+) -> None:
+    world = await World(database).make()
+    autojump_clock.autojump_threshold = 0.1  # threads work in the meantime
+    closed = []
+
+    async def lost(account: ProviderAccount, _since: datetime) -> AsyncIterator[NewEvent]:
+        if account.name == "other":
+            raise NotSentError("the service is away")
+        yield letter("first")
+        try:
+            await trio.sleep_forever()
+        finally:
+            closed.append(account.name)
+
+    world.pigeon.lost = lost  # type: ignore[method-assign]
+    world.providers = Providers(public_url="")
+    world.providers.add([world.pigeon.provider()])
+    began = trio.current_time()
+    await world.start()
+    assert trio.current_time() - began >= PATIENCE
+    assert closed == ["main"]
+    assert await world.stored() == [("main", "first")]
+
+
+def asked(world: World) -> dict[str, datetime]:
+    found = dict(world.pigeon.asked_since)
+    world.pigeon.asked_since.clear()
+    return found

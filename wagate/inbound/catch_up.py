@@ -1,0 +1,117 @@
+"""At start: ask the providers that keep what they could not deliver for what came while we were down."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final, cast
+
+import structlog
+import trio
+
+from wagate.clock import Clock
+from wagate.errors import WagateError
+from wagate.events import NewEvent
+from wagate.hooks.providers import Provider
+from wagate.hooks.registry import Providers
+from wagate.inbound.ignore import ignored
+from wagate.inbound.receive import Receiver
+from wagate.storage.database import Database
+from wagate.storage.directory import Account, Directory
+from wagate.storage.last_seen import last_seen
+
+BACK: Final = timedelta(hours=24)
+"""What is older was missed for other reasons, and nobody waits for it any more."""
+OVERLAP: Final = timedelta(minutes=2)
+"""Clocks differ, and providers list late; what is known already is a duplicate."""
+PATIENCE: Final = 60.0
+"""Seconds for each account."""
+AT_ONCE: Final = 4
+"""Accounts."""
+BATCH: Final = 100
+"""Events in one commit."""
+
+log = structlog.get_logger("wagate.catch_up")
+
+
+class CatchUp:
+    """Asks once, for every account whose provider can be asked."""
+
+    def __init__(
+        self,
+        providers: Providers,
+        directory: Callable[[], Directory],
+        receiver: Receiver,
+        database: Database,
+        clock: Clock,
+    ) -> None:
+        """Made before anything is taken in: what comes from now on is not missed."""
+        self._providers = providers
+        self._directory = directory
+        self._receiver = receiver
+        self._database = database
+        self._began = clock.now()
+
+    async def run(self) -> None:
+        """Ask for all; an account that fails or takes too long costs only itself."""
+        asked = [
+            (account, provider)
+            for account in self._directory().accounts.values()
+            if (provider := self._providers.get(account.provider)) is not None and provider.missed is not None
+        ]
+        if not asked:
+            return
+        names = [account.name for account, _ in asked]
+        seen = await self._database.read(last_seen, names, since=self._began - BACK, before=self._began)
+        limiter = trio.CapacityLimiter(AT_ONCE)
+        async with trio.open_nursery() as nursery:
+            for account, provider in asked:
+                since = seen.get(account.name, self._began) - OVERLAP
+                nursery.start_soon(partial(self._one, account, provider, since, limiter))
+
+    async def _one(self, account: Account, provider: Provider, since: datetime, limiter: trio.CapacityLimiter) -> None:
+        found = Found(account=account)
+        async with limiter:
+            try:
+                try:
+                    with trio.fail_after(PATIENCE):
+                        await self._ask(found, provider, since)
+                finally:
+                    await self._keep(found)
+            except trio.TooSlowError:
+                log.warning("catching up took too long", account=account.name, new=found.new, seconds=PATIENCE)
+            except WagateError as error:
+                log.warning("catching up failed", account=account.name, new=found.new, reason=str(error))
+            except Exception:
+                log.exception("catching up failed", account=account.name, new=found.new)
+            else:
+                log.info("caught up", account=account.name, since=since.isoformat(), new=found.new)
+
+    async def _ask(self, found: Found, provider: Provider, since: datetime) -> None:
+        assert provider.missed is not None
+        missed = cast("AsyncGenerator[NewEvent, None]", provider.missed(self._providers.account(found.account), since))
+        async with aclosing(missed) as events:
+            async for event in events:
+                if not ignored(event.chat, found.account.ignore):
+                    found.waiting.append(event)
+                if len(found.waiting) >= BATCH:
+                    await self._keep(found)
+
+    async def _keep(self, found: Found) -> None:
+        batch, found.waiting = found.waiting, []
+        stored = await self._receiver.receive(found.account, batch, b"")
+        found.new += sum(not each.duplicate for each in stored)
+
+
+@dataclass(kw_only=True)
+class Found:
+    """How far it came with one account, also when it failed."""
+
+    account: Account
+    waiting: list[NewEvent] = field(default_factory=list)
+    """Not stored yet."""
+    new: int = 0
+    """Stored, and not known before."""
