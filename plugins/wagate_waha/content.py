@@ -8,6 +8,7 @@ import msgspec
 
 from wagate.events import Media
 from wagate.parsing.fields import first_text, mapping, shortened, whole
+from wagate.parsing.vcards import card_of
 
 _FILES = frozenset({"image", "video", "audio", "voice", "document", "sticker"})
 _NO_TEXT = frozenset({"location", "contacts"})
@@ -85,7 +86,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     media: Media | None
     """Its file; ``provider_id`` is the message's id, by which WAHA fetches it again."""
     extra: dict[str, Any]
-    """``location``, ``vcards``, ``media_error``."""
+    """``location``, ``vcards`` and the same as ``contacts`` in Meta's form, ``media_error``."""
 
 
 def content_of(payload: dict[str, Any], message_id: str) -> Content:
@@ -101,7 +102,7 @@ def content_of(payload: dict[str, Any], message_id: str) -> Content:
         extra["location"] = _location(mapping(payload.get("location")), part)
     cards = _cards(payload)
     if cards:
-        extra["vcards"] = cards
+        extra |= {"vcards": cards, "contacts": [card_of(card) for card in cards]}
     if media and (failed := mapping(payload.get("media")).get("error")):
         extra["media_error"] = shortened(failed)
     return Content(type=kind, text=text, media=media, extra=extra)

@@ -279,8 +279,9 @@ def test_a_place_is_in_extra_and_its_thumbnail_nowhere() -> None:
 
 
 def test_cards_are_in_extra() -> None:
-    assert seen(type="vcard", body="BEGIN:VCARD", vCards=[]).extra == {"vcards": ["BEGIN:VCARD"]}
-    assert seen(type="multi_vcard", body="", vCards=["A", "B", 3]).extra == {"vcards": ["A", "B"]}
+    one = seen(type="vcard", body="BEGIN:VCARD\nFN:Ana\nEND:VCARD", vCards=[]).extra
+    assert one == {"vcards": ["BEGIN:VCARD\nFN:Ana\nEND:VCARD"], "contacts": [{"name": {"formatted_name": "Ana"}}]}
+    assert seen(type="multi_vcard", body="", vCards=["A", "B", 3]).extra["vcards"] == ["A", "B"]
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,11 @@ def test_a_file_that_waha_did_not_download_can_be_asked_for_again() -> None:
 def test_a_place_and_cards_are_kept_without_their_thumbnail_as_text() -> None:
     place = event("message", text(location={"latitude": "52.5", "longitude": 13.4, "description": "Home"}))
     assert (place.content, place.extra["location"]) == ("", {"latitude": 52.5, "longitude": 13.4, "name": "Home"})
-    assert event("message", text(vCards=["BEGIN:VCARD"])).extra["vcards"] == ["BEGIN:VCARD"]
+    card = "BEGIN:VCARD\nFN:Ana\nTEL;waid=1999:+1 999\nEND:VCARD"
+    extra = event("message", text(vCards=[card])).extra
+    assert extra["vcards"] == [card]
+    [contact] = extra["contacts"]
+    assert (contact["name"]["formatted_name"], contact["phones"]) == ("Ana", [{"phone": "+1 999", "wa_id": "1999"}])
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from wagate.events import NewEvent, kinds
 from wagate.inbound.session_media import content_of, media_of, type_of
 from wagate.parsing.chats import chat_key, digits_of, is_group
 from wagate.parsing.fields import first_text, identifier, instant, mapping, whole
+from wagate.parsing.vcards import card_of
 
 
 class MessageKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +140,8 @@ def _extra(message: dict[str, Any], data: dict[str, Any], kind_of: str) -> dict[
     if kind_of == "contacts":
         cards = message.get("vCards")
         cards = [card for card in cards if isinstance(card, str)] if isinstance(cards, list) else []
-        extra["vcards"] = cards or [card for card in (first_text(message, "body"),) if card]
+        cards = cards or [card for card in (first_text(message, "body"),) if card]
+        extra |= {"vcards": cards, "contacts": [card_of(card) for card in cards]}
     if message.get("isForwarded") is True:
         extra["forwarded"] = True
     return extra
