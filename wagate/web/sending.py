@@ -177,7 +177,12 @@ class Sending:
 
     async def _complete(self, asked: Submission, jobs: Jobs, view: MessageView) -> MessageView:
         assert asked.job is not None
-        result = {"id": view.id, "message_id": view.message_id, "key": asked.key or None}
+        result = {
+            "message_sent": view.sent_at is not None,
+            "response_message_id": view.message_id,
+            "id": view.id,
+            "key": asked.key or None,
+        }
         try:
             await jobs.finish(
                 asked.job.id,
