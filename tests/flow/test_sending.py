@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import trio
+from msgspec.structs import replace
 
 from tests.consuming import seconds_between, word
 from tests.sending import CHAT, FakeProvider, open_post
@@ -192,8 +193,6 @@ async def test_another_clients_reference_changes_nothing(external_url: str, tmp_
         [first] = await post.send("1")
         stranger = post.live.now.accounts["main"]
         event = NewEvent(kind="message.ack", message_id="x", chat=CHAT, extra={"status": "read"}, reference=first)
-        from msgspec.structs import replace  # noqa: PLC0415
-
         await post.receiver.receive(replace(stranger, client_id=2), [event], b"")
         assert (await post.view(first)).status == "queued"
 

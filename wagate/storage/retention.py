@@ -11,7 +11,7 @@ import peewee
 
 from wagate.storage.conversations import delete_contacts, delete_threads
 from wagate.storage.database import Database
-from wagate.storage.models import Dedupe, Delivery, EventRow, IdempotencyKey, Lane, Media
+from wagate.storage.models import Dedupe, Delivery, EventRow, IdempotencyKey, Lane, Media, Message
 
 SLICE = 500
 DEDUPE_AT_LEAST = timedelta(days=7)
@@ -22,9 +22,9 @@ class Ages(msgspec.Struct, frozen=True, kw_only=True):
     """How long what is kept."""
 
     events: timedelta = timedelta(days=30)
-    """Events whose deliveries are all over."""
+    """Events whose deliveries are all over; messages that were sent, and those of which nobody knows."""
     failed: timedelta = timedelta(days=90)
-    """Events with a failed delivery."""
+    """Events with a failed delivery; messages that failed."""
     media: timedelta = timedelta(days=30)
     """Files that came in or were sent."""
     dedupe: timedelta = DEDUPE_AT_LEAST
@@ -36,6 +36,7 @@ async def sweep(database: Database, ages: Ages, *, now: datetime) -> dict[str, i
     """Delete all that is over its age; table → rows. StorageError: what was not deleted stays for the next time."""
     dedupe = now - max(ages.dedupe, DEDUPE_AT_LEAST)
     return {
+        "messages": await _all(database, delete_messages, now - ages.events, now - ages.failed),
         "events": await _all(database, delete_events, now - ages.events, now - ages.failed),
         "media": await _all(database, forget_media, now - ages.media),
         "media_rows": await _all(database, delete_media, now - ages.media - max(ages.events, ages.failed)),
@@ -79,6 +80,14 @@ def delete_media(db: peewee.Database, before: datetime, most: int = SLICE) -> in
     """Forget files that are gone, once nothing that links to them is kept; how many."""
     old = Media.select(Media.id).where(Media.created_at < before, Media.status == "gone").limit(most)
     return _delete(db, Media, Media.id, old)
+
+
+def delete_messages(db: peewee.Database, before: datetime, failed_before: datetime, most: int = SLICE) -> int:
+    """Delete old messages; how many. Those that wait stay, and those that failed until ``failed_before``."""
+    failed_stays = (Message.status == "failed") & (Message.created_at >= failed_before)
+    stays = Message.status.in_(("queued", "sending")) | failed_stays
+    old = Message.select(Message.id).where(Message.created_at < before, ~stays).limit(most)
+    return _delete(db, Message, Message.id, old)
 
 
 def delete_dedupe(db: peewee.Database, before: datetime, most: int = SLICE) -> int:

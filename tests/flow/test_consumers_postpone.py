@@ -1,0 +1,87 @@
+"""Deliveries that are put off, and targets that say that they take nothing at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.consuming import World, open_world, word
+from wagate.consumers import Policy
+from wagate.errors import Postpone, Retry
+
+pytest_plugins = ("tests.valkey",)
+
+LATER = Postpone("waits for its turn", after=60)
+
+
+async def told(world: World) -> None:
+    """Until the queue was told what waits."""
+    consumers = world.consumers
+    assert consumers is not None
+    await world.until(lambda: not consumers._pool and not consumers._consumer._results)
+    await consumers.stats()
+
+
+async def test_what_is_put_off_waits_at_the_head_of_its_chat_and_it_was_no_try(
+    external_url: str, tmp_path: Path, database_url: str
+) -> None:
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running():
+        world.receiver.by_content["a1"] = [LATER, LATER, LATER, LATER, 200]
+        a1, a2 = await world.send("a", "a1", "a2")
+        (b1,) = await world.send("b", "b1")
+        await world.status(b1, "delivered")
+        for calls in range(2, 6):
+            await world.calls(calls)
+            await told(world)
+            detail = await world.row(a1)
+            assert (word(detail), detail.delivery.attempt_count, detail.attempts) == ("pending", 0, [])
+            await world.passes(59)
+            assert len(world.receiver.calls) == calls
+            await world.passes(2)
+        await world.status(a2, "delivered")
+        assert world.receiver.contents("a") == ["a1"] * 5 + ["a2"]
+        detail = await world.row(a1)
+        assert (detail.delivery.attempt_count, len(detail.attempts)) == (1, 1)
+        assert (await world.target()).streak == 0
+
+
+async def test_what_is_put_off_for_too_long_is_given_up(external_url: str, tmp_path: Path) -> None:
+    for name, policy, hours in (("r", Policy(), 24), ("n", Policy(recover=0), 24), ("s", Policy(recover=3600), 1)):
+        folder = tmp_path / name
+        folder.mkdir()
+        async with open_world(external_url, folder, policy=policy) as world, world.running():
+            world.receiver.by_content["a1"] = [LATER]
+            a1, a2 = await world.send("a", "a1", "a2")
+            await world.calls(1)
+            await told(world)
+            await world.passes(hours * 3600 - 30)
+            await world.calls(2)
+            await told(world)
+            assert word(await world.row(a1)) == "pending"
+            await world.passes(61)
+            await world.status(a2, "delivered")
+            detail = await world.row(a1)
+            assert (word(detail), detail.delivery.error) == ("final", f"gave up after {hours}h: waits for its turn")
+
+
+async def test_a_target_that_takes_nothing_at_all_is_down_at_once_and_spends_no_attempts(
+    external_url: str, tmp_path: Path, database_url: str
+) -> None:
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running():
+        world.receiver.by_content["w"] = [200]
+        (witness,) = await world.send("w", "w")
+        await world.status(witness, "delivered")
+        world.receiver.default = Retry("Client error (401)", after=60, down=True, http_status=401)
+        a1, a2 = await world.send("a", "a1", "a2")
+        detail = await world.status(a1, "waiting")
+        assert detail.delivery.attempt_count == 0
+        state = await world.target()
+        assert (state.down, state.last_error) == (True, "Client error (401)")
+        (b1,) = await world.send("b", "b1")
+        for _ in range(8):
+            await world.passes(901)
+        assert word(await world.row(a1)) == "waiting"
+        assert "a2" not in world.receiver.contents("a")
+        world.receiver.default = 200
+        await world.passes(901)
+        await world.statuses([a1, a2, b1], "delivered")
+        assert list(dict.fromkeys(world.receiver.contents("a"))) == ["a1", "a2"]
