@@ -1,0 +1,81 @@
+"""What one process knows of an inbox's chats without asking: where they go, and whether the last post is certain."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import datetime
+from typing import TypeVar
+
+from wagate.clock import Clock
+from wagate_chatwoot.ledger import Place
+
+MOST = 10_000
+"""Chats that are remembered; the others stand in the ledger."""
+FRESH = 1.0
+"""Seconds; the shortest ``queue.lease``. What a dead process had in hand is taken up after a lease, not sooner: nobody
+else can have tried and died within this time."""
+
+T = TypeVar("T")
+
+Chat = tuple[str, str]
+"""(account, chat)."""
+
+
+class Memory:
+    """Of one inbox. Nothing in it is lost with the process that the ledger or ChatWoot does not know."""
+
+    def __init__(self, clock: Clock, *, started: float) -> None:
+        """``started``: Unix seconds when this process began to work."""
+        self._clock = clock
+        self._started = started
+        self._places: OrderedDict[Chat, Place] = OrderedDict()
+        self._certain: OrderedDict[Chat, float] = OrderedDict()
+        self._doubtful: set[Chat] = set()
+
+    def place(self, account: str, chat: str) -> Place | None:
+        """Where a chat goes, when that is known here."""
+        found = self._places.get((account, chat))
+        if found is not None:
+            self._places.move_to_end((account, chat))
+        return found
+
+    def put(self, account: str, chat: str, place: Place) -> None:
+        """Remember it."""
+        _put(self._places, (account, chat), place)
+
+    def drop(self, account: str, chat: str) -> None:
+        """Forget it."""
+        self._places.pop((account, chat), None)
+
+    def trusts(self, account: str, chat: str, *, attempt: int, created: datetime) -> bool:
+        """Whether it is certain that a delivery was not posted before, so that nobody need look.
+
+        No when it was tried, when the chat's last try here ended in doubt (or was cancelled), or when another process
+        (the one before this, or one beside it that died) may have tried it. Those leave no trace but time: what was
+        stored after this process began and a moment ago was tried by nobody, and in a chat to which this process
+        posted a moment ago nobody else can have posted since. So no marker has to be written before each post.
+        """
+        key = (account, chat)
+        if attempt > 1 or key in self._doubtful:
+            return False
+        now, stored = self._clock.time(), created.timestamp()
+        if max(self._started, now - FRESH) < stored <= now + FRESH:
+            return True
+        certain = self._certain.get(key)
+        return certain is not None and self._clock.monotonic() - certain < FRESH
+
+    def begin(self, account: str, chat: str) -> None:
+        """A post to the chat is about to leave: from here on its outcome is in doubt."""
+        self._doubtful.add((account, chat))
+
+    def sure(self, account: str, chat: str) -> None:
+        """Its outcome is known, and written down."""
+        self._doubtful.discard((account, chat))
+        _put(self._certain, (account, chat), self._clock.monotonic())
+
+
+def _put(rows: OrderedDict[Chat, T], key: Chat, value: T) -> None:
+    rows[key] = value
+    rows.move_to_end(key)
+    while len(rows) > MOST:
+        rows.popitem(last=False)

@@ -1,0 +1,23 @@
+"""How a chat is called in ChatWoot, and whose chat a source_id there is."""
+
+from __future__ import annotations
+
+from wagate_chatwoot.settings import Inbox
+
+
+def source_id(inbox: Inbox, account: str, chat: str) -> str:
+    """The chat's key; with the account in front when the inbox may show several: ``<account>/<chat>``.
+
+    It depends on the settings only, never on which accounts there happen to be: a chat keeps its contact.
+    """
+    return chat if len(inbox.accounts) == 1 else f"{account}/{chat}"
+
+
+def chat_of(inbox: Inbox, source_id: str) -> tuple[str, str] | None:
+    """(account, chat) of a source_id; None when it is none of ours (ChatWoot makes UUIDs for contacts of agents)."""
+    account, slash, chat = source_id.rpartition("/")
+    if not slash:
+        account = inbox.accounts[0] if len(inbox.accounts) == 1 else ""
+    if not account or "@" not in chat or (inbox.accounts and account not in inbox.accounts):
+        return None
+    return account, chat
