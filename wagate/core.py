@@ -93,7 +93,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         done=positions.note_done,
         registry=registry,
     )
-    http, providers = _http(config), Providers(public_url=config.server.public_url)
+    http, providers = http_client(config), Providers(public_url=config.server.public_url)
     media = media_parts(config, clock, vault=vault, database=database, live=live, http=http, providers=providers)
 
     def ring(stored: Sequence[Stored]) -> None:
@@ -183,7 +183,8 @@ def _consumers(config: Config, clock: Clock, *, redis: RedisThread, **parts: Any
     )
 
 
-def _http(config: Config) -> HttpClient:
+def http_client(config: Config) -> HttpClient:
+    """The guarded client, as the configuration wants it."""
     delivery, server = config.delivery, config.server
     guard = Guard(allow_networks=parse_networks(delivery.allow_networks), listening=((server.host, server.port),))
     return HttpClient(guard=guard, allow_http=delivery.allow_http, proxy=delivery.proxy)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from ipaddress import ip_network
 from typing import cast
 
@@ -15,16 +16,19 @@ from wagate.checks import health_monitor
 from wagate.config import Config, Rate
 from wagate.context.deliveries import DeliveryLog
 from wagate.core import Core
+from wagate.doctor import Patient, examine
 from wagate.hooks.context import PluginContext
-from wagate.hooks.loader import Plugin
+from wagate.hooks.loader import Plugin, plugin_checks
+from wagate.hooks.providers import Check
 from wagate.inbound.accounts import Accounts
 from wagate.metrics import HttpMetrics
+from wagate.web.api.doctor import DoctorLine, doctor_routes
 from wagate.web.app import create_api
 from wagate.web.asgi import App, Networks
 from wagate.web.auth import Authenticator
 from wagate.web.cors import Cors
 from wagate.web.engine_door import EngineDoor
-from wagate.web.identity import ViewTokens
+from wagate.web.identity import RequestAuth, ViewTokens
 from wagate.web.intake import DoorAt, IntakeApp
 from wagate.web.limits import RateLimit
 from wagate.web.media_door import MediaDoor
@@ -125,6 +129,21 @@ def doors(core: Core, auth: Authenticator, metrics: HttpMetrics) -> tuple[DoorAt
     )
 
 
+async def _examine(core: Core, checks: Sequence[tuple[str, Check]]) -> list[DoctorLine]:
+    return await examine(
+        Patient(
+            config=core.config,
+            clock=core.clock,
+            http=core.http,
+            providers=core.providers,
+            database=core.database,
+            redis=core.redis,
+            accounts=list(core.live.now.accounts.values()),
+            checks=checks,
+        )
+    )
+
+
 def trusted(config: Config) -> Networks:
     """Proxies whose forwarding headers count."""
     return tuple(ip_network(each, strict=False) for each in config.server.trusted_proxies)
@@ -154,9 +173,15 @@ def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginCo
         outbound=SendParts(messages=core.outbound.outbox(API), keep=core.media.store.keep, jobs=core.consumers.jobs),
         trusted_proxies=trusted(core.config),
         plugins=[
-            (plugin.name, routes)
-            for plugin in plugins
-            for routes in plugin.gather("register_routes", contexts[plugin.name])
+            (
+                "wagate",
+                doctor_routes(RequestAuth(core.live), partial(_examine, core, plugin_checks(plugins, contexts))),
+            ),
+            *(
+                (plugin.name, routes)
+                for plugin in plugins
+                for routes in plugin.gather("register_routes", contexts[plugin.name])
+            ),
         ],
     )
     return IntakeApp(

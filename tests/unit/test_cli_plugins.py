@@ -85,7 +85,7 @@ def test_check_says_what_was_checked(tmp_path: Path) -> None:
         run("check").stdout
         == f"{tmp_path}/config.toml (not there: all defaults) is right; plugins: none; accounts: none\n"
     )
-    (tmp_path / "mine.toml").write_text('[accounts.main]\nprovider = "meta"\n')
+    (tmp_path / "mine.toml").write_text('[accounts.main]\nprovider = "session"\n')
     assert (
         run("check", "--config", "mine.toml").stdout
         == f"{tmp_path}/mine.toml is right; plugins: none; accounts: main\n"

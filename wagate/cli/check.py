@@ -15,13 +15,19 @@ def check(
     config: Annotated[Path | None, typer.Option(help="The configuration; ./config.toml if it is there.")] = None,
 ) -> None:
     """Check the configuration and the plugins that it switches on, without starting anything."""
+    from wagate.cli.inert import inert_context
     from wagate.config import convert_settings, load
-    from wagate.hooks.loader import load_plugins
+    from wagate.hooks.loader import load_plugins, load_providers
+    from wagate.hooks.registry import Providers
+    from wagate.owned import read_accounts
 
     loaded = load(config) if config else call.of(context).config
     plugins = load_plugins(
         loaded.plugins, lambda kind, table, key: convert_settings(kind, table, file=loaded.file, key=key)
     )
+    providers = Providers(public_url=loaded.server.public_url)
+    load_providers(plugins, lambda plugin: inert_context(loaded, plugin), providers)
+    read_accounts(loaded, providers)
     names = ", ".join(plugin.name for plugin in plugins) or "none"
     there = "" if loaded.file.exists() else " (not there: all defaults)"
     typer.echo(f"{loaded.file}{there} is right; plugins: {names}; accounts: {', '.join(loaded.accounts) or 'none'}")

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from wagate import __version__
-from wagate.cli import check, client, init, jobs, plugin_commands, plugins, send, serve, simulate
+from wagate.cli import check, client, doctor, init, jobs, plugin_commands, plugins, send, serve, simulate
 from wagate.cli.call import Call
 from wagate.cli.errors import UsageError
 from wagate.errors import WagateError
@@ -90,6 +90,7 @@ def start(
 app.command()(serve.serve)
 app.command()(init.init)
 app.command()(check.check)
+app.command()(doctor.doctor)
 app.add_typer(client.app, name="client")
 app.add_typer(jobs.app, name="jobs")
 app.command()(send.send)

@@ -15,6 +15,7 @@ from wagate.hooks.messages import (
     Signal,
 )
 from wagate.hooks.providers import (
+    Check,
     Finding,
     InboundRequest,
     MediaRequest,
@@ -43,6 +44,7 @@ __all__ = [
     "MESSAGE_TYPES",
     "AccountView",
     "AttemptView",
+    "Check",
     "ClientView",
     "Delivery",
     "DeliveryView",

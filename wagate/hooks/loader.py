@@ -16,6 +16,7 @@ from wagate.errors import ConfigError
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import AccountView, Handler
 from wagate.hooks.messages import OutMessage
+from wagate.hooks.providers import Check
 from wagate.hooks.registry import Providers
 from wagate.hooks.specs import PROJECT, PROVIDERS, Hooks
 
@@ -103,6 +104,11 @@ def load_providers(
             providers.set_aside(point.name, f"{point.value}: {error!r}")
         else:
             providers.add(made)
+
+
+def plugin_checks(plugins: Iterable[Plugin], contexts: Mapping[str, PluginContext]) -> list[tuple[str, Check]]:
+    """(plugin, its look) for ``wagate doctor``."""
+    return [(each.name, check) for each in plugins for check in each.gather("register_checks", contexts[each.name])]
 
 
 def _provider_plugin(point: EntryPoint) -> Plugin:

@@ -118,6 +118,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What to do about it; '' when all is well."""
 
 
+Check = Callable[[], Awaitable[Sequence[Finding]]]
+"""A look of a plugin's own, for ``wagate doctor``."""
+
 STORED = WebhookAnswer()
 UNLIMITED = SendLimits()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
 from wagate.errors import ConfigError, NotFoundError, UnprocessableError
@@ -50,6 +50,11 @@ class Providers:
     def set_aside(self, name: str, reason: str) -> None:
         """Note why a provider that is installed can't be used; only who names it is told."""
         self._unusable[name] = reason
+
+    @property
+    def unusable(self) -> Mapping[str, str]:
+        """Providers that are installed and can't be used, and why."""
+        return self._unusable
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wagate.hooks.context import PluginContext
     from wagate.hooks.contracts import AccountView, Handler, Task
     from wagate.hooks.messages import OutMessage
-    from wagate.hooks.providers import Provider
+    from wagate.hooks.providers import Check, Provider
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,6 +63,10 @@ class Hooks:
 
         Called for every message that names no account, when its client has several; quick, and without side effects.
         """
+
+    @_spec
+    def register_checks(self, context: PluginContext) -> Iterable[Check]:  # type: ignore[empty-body]
+        """What ``wagate doctor`` asks for this plugin: functions that say what they found, 15 s each."""
 
     @_spec
     def register_commands(self) -> Iterable[typer.Typer]:  # type: ignore[empty-body]

@@ -32,9 +32,9 @@ from wagate.web.api.health import health_routes
 from wagate.web.api.jobs import jobs_routes
 from wagate.web.api.messages import messages_routes
 from wagate.web.api.sessions import Sessions, sessions_routes
+from wagate.web.api.tenants import PREFIXES, Tenants, tenants_routes
 from wagate.web.api.waha_send import waha_send_routes
 from wagate.web.api.waha_sessions import waha_sessions_routes
-from wagate.web.api.tenants import PREFIXES, Tenants, tenants_routes
 from wagate.web.asgi import Networks
 from wagate.web.auth import Authenticator
 from wagate.web.cors import Cors

@@ -1,0 +1,44 @@
+"""``wagate doctor``: would it work? The real things are asked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from wagate.cli import call, gateway, show
+
+PATH = "/api/doctor"
+SIGNS = {"ok": "ok", "warn": "WARN", "fail": "FAIL"}
+
+
+def doctor(
+    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+) -> None:
+    """Ask Redis, disk, database, clocks and every account's provider whether all would work; exit 1 if something fails.
+
+    The running gateway asks; when none runs, this command does it itself.
+    """
+    current = call.of(context)
+    with gateway.connect(current) as running:
+        if running:
+            lines = list(running.ask("GET", PATH)["data"])
+        else:
+            from wagate.cli import doctor_offline
+
+            lines = doctor_offline.examine(current.config)
+    if as_json:
+        show.emit_json(lines)
+    else:
+        _print(lines)
+    if any(line["level"] == "fail" for line in lines):
+        raise typer.Exit(1)
+
+
+def _print(lines: list[dict[str, Any]]) -> None:
+    cells = [
+        [SIGNS[line["level"]], line["part"], line["what"], line["detail"], line.get("next_step", "")] for line in lines
+    ]
+    show.table(["is", "part", "what", "seen", "next step"], cells, empty="nothing was looked at")
+    count = {level: sum(line["level"] == level for line in lines) for level in SIGNS}
+    typer.echo(f"{count['ok']} ok, {count['warn']} to look at, {count['fail']} failed", err=True)

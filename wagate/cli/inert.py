@@ -1,0 +1,56 @@
+"""What a plugin gets when no gateway runs: enough to say what it registers and to ask the outside, no more."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from wagate.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from wagate.config import Config
+    from wagate.hooks.context import PluginContext
+    from wagate.hooks.loader import Plugin
+
+
+class Absent:
+    """A part that only a running gateway has."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise CommandError(f"context.{self._name} is there only while a gateway runs")
+
+    def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse."""
+        raise CommandError(f"context.{self._name} is there only while a gateway runs")
+
+
+def inert_context(config: Config, plugin: Plugin) -> PluginContext:
+    """The context of a plugin without a gateway behind it."""
+    import structlog
+
+    from wagate import __version__
+    from wagate.clock import Clock
+    from wagate.core import http_client
+    from wagate.hooks.context import PluginContext
+
+    parts: dict[str, Any] = {field.name: Absent(field.name) for field in fields(PluginContext)}
+    delivery = config.delivery
+    return PluginContext(
+        **parts
+        | {
+            "name": plugin.name,
+            "settings": plugin.settings,
+            "public_url": config.server.public_url,
+            "version": __version__,
+            "allow_http": delivery.allow_http,
+            "max_retries": delivery.max_retries,
+            "timeout": delivery.timeout,
+            "http": http_client(config),
+            "log": structlog.get_logger(f"wagate.plugins.{plugin.name}"),
+            "clock": Clock(),
+            "on_change": lambda _listener: None,
+        }
+    )
