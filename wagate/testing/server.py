@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import socket
+import struct
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -13,6 +15,8 @@ from urllib.parse import parse_qsl, urlsplit
 import h11
 import msgspec
 import trio
+
+from wagate.testing.multipart import Part, Parts
 
 KEPT = 2_000_000
 """Bytes of a body that are kept; of a longer one `Seen.size` and `Seen.sha256` tell."""
@@ -35,6 +39,8 @@ class Seen:
     """Of the whole body."""
     at: float
     """trio's time."""
+    parts: tuple[Part, ...] = ()
+    """Of a multipart body; each keeps its first `KEPT` bytes."""
 
     @property
     def json(self) -> Any:
@@ -72,6 +78,8 @@ class Fault:
     """Seconds before the answer; more than the caller's patience is a timeout."""
     drop: bool = False
     """Close the connection in place of an answer."""
+    reset: bool = False
+    """Reset the connection (RST) in place of an answer."""
     drip: float = 0.0
     """Seconds between two bytes of the answer's body."""
     path: str = ""
@@ -110,16 +118,19 @@ class FakeServer:
                 return fault
         return self.chance(seen)
 
-    async def _respond(self, seen: Seen) -> tuple[Reply | None, float]:
-        """The answer and the seconds between its bytes; None: hang up."""
+    async def beside(self) -> None:
+        """What runs while the server does, as sending webhooks; nothing by default."""
+
+    async def _respond(self, seen: Seen) -> tuple[Reply | None, Fault]:
+        """The answer (None: hang up) and what goes wrong."""
         self.seen.append(seen)
         fault = self._fault(seen)
         try:
             if fault is None:
-                return await self._answer(seen), 0.0
+                return await self._answer(seen), Fault()
             reply = await self._answer(seen) if fault.accept or fault.reply is None else None
             await trio.sleep(fault.wait)
-            return (None if fault.drop else fault.reply or reply), fault.drip
+            return (None if fault.drop or fault.reset else fault.reply or reply), fault
         finally:
             changed, self._changed = self._changed, trio.Event()
             changed.set()
@@ -129,10 +140,11 @@ class FakeServer:
         connection = h11.Connection(h11.SERVER)
         try:
             while (seen := await _read(connection, stream)) is not None:
-                reply, drip = await self._respond(seen)
+                reply, fault = await self._respond(seen)
                 if reply is None:
+                    _lose(stream, reset=fault.reset)
                     break
-                await _write(connection, stream, reply, drip)
+                await _write(connection, stream, reply, fault.drip)
                 if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
                     break
                 connection.start_next_cycle()
@@ -148,6 +160,7 @@ async def running(server: FakeServer) -> AsyncIterator[None]:
     [listener, *_] = await trio.open_tcp_listeners(0, host="127.0.0.1")
     server.url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.beside)
         nursery.start_soon(trio.serve_listeners, server.serve, [listener])
         try:
             yield
@@ -156,18 +169,21 @@ async def running(server: FakeServer) -> AsyncIterator[None]:
 
 
 async def _read(connection: h11.Connection, stream: trio.abc.Stream) -> Seen | None:
-    request, body, size, digest = None, bytearray(), 0, hashlib.sha256()
+    request, body, size, digest, parts = None, bytearray(), 0, hashlib.sha256(), Parts("", kept=0)
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
             connection.receive_data(bytes(await stream.receive_some(65536)))
         elif isinstance(event, h11.Request):
             request = event
+            parts = Parts(dict(event.headers).get(b"content-type", b"").decode("latin-1"), kept=KEPT)
         elif isinstance(event, h11.Data):
             size += len(event.data)
             digest.update(event.data)
             body += event.data[: max(0, KEPT - len(body))]
+            parts.feed(event.data)
         elif isinstance(event, h11.EndOfMessage) and request is not None:
+            parts.feed(None)
             break
         else:
             return None
@@ -181,7 +197,14 @@ async def _read(connection: h11.Connection, stream: trio.abc.Stream) -> Seen | N
         size=size,
         sha256=digest.hexdigest(),
         at=trio.current_time(),
+        parts=tuple(parts.found),
     )
+
+
+def _lose(stream: trio.abc.Stream, *, reset: bool) -> None:
+    """Have the close that follows reset the connection."""
+    if reset and isinstance(stream, trio.SocketStream):
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 async def _write(connection: h11.Connection, stream: trio.abc.Stream, reply: Reply, drip: float) -> None:
