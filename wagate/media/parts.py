@@ -48,9 +48,9 @@ def media_parts(
     """Make them; nothing runs yet. Call inside trio."""
     files = FileStore(config.data.dir / config.media.dir.expanduser())
     source = Source(
-        database=database, files=files, http=http, live=live, providers=providers, max_size=config.media.max_size
+        database=database, files=files, http=http, live=live, providers=providers, max_size=int(config.media.max_size)
     )
     fetcher = Fetcher(source, clock, eager=config.media.fetch)
     links = Links(vault, clock, public_url=config.server.public_url)
-    store = Media(database, files, fetcher, links, clock, max_size=config.media.max_size)
+    store = Media(database, files, fetcher, links, clock, max_size=int(config.media.max_size))
     return MediaParts(store=store, fetcher=fetcher, files=files, database=database, clock=clock)

@@ -1,0 +1,151 @@
+"""Files without the rest of a gateway: real database, real folder, real HTTP, a provider and its media host."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+
+from tests.rows import event, intake
+from wagate.clock import Clock
+from wagate.config.tables import Config, Data, Server
+from wagate.config.tables import Media as MediaConfig
+from wagate.config.units import Size
+from wagate.config.vault import Vault
+from wagate.events import Event, Media
+from wagate.hooks.providers import MediaRequest, Provider, ProviderAccount
+from wagate.hooks.registry import Providers
+from wagate.hooks.settings import NoSettings
+from wagate.http import Guard, HttpClient
+from wagate.media.parts import MediaParts, media_parts
+from wagate.storage.clients import ensure_default_client
+from wagate.storage.database import Database
+from wagate.storage.intake import Stored, store
+from wagate.storage.live import LiveDirectory
+from wagate.storage.media import MediaRow
+from wagate.storage.statement import run
+from wagate.testing.server import FakeServer, Reply, Seen, running
+
+JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40
+VAULT = Vault(["a secret key for tests"])
+Locate = Callable[[Media, ProviderAccount], Awaitable[MediaRequest]]
+
+
+@dataclass
+class MediaSite:
+    """What a test talks to."""
+
+    parts: MediaParts
+    database: Database
+    server: FakeServer
+    clock: Clock
+    folder: Path
+    replies: dict[str, Reply] = field(default_factory=dict)
+    """By path; /file is a picture."""
+    locate: Locate | None = None
+    """What the provider says; None: the picture's URL with a token."""
+
+    async def comes(self, raw: bytes = b"{}", **fields: Any) -> Event:
+        """A message with a picture comes in."""
+        media = fields.pop("media", Media(mimetype="image/jpeg", filename="a.jpg", provider_id="77"))
+        made = event(**{"type": "image", "media": media, "provider": "fake", "created_at": self.clock.now()} | fields)
+        stored = await self.put(made, raw)
+        self.parts.fetcher.ring([stored])
+        return made
+
+    async def put(self, made: Event, raw: bytes = b"{}", dedupe_key: str = "") -> Stored:
+        """Store an event, and tell nobody."""
+        item = msgspec.structs.replace(intake(dedupe_key=dedupe_key, routes=()), event=made, raw=raw)
+        return await self.database.write_bulk(store, item)
+
+    async def row(self, made: Event) -> MediaRow:
+        return await self.parts.store.get(made.id, client_id=None)
+
+    async def until(self, made: Event, *statuses: str, attempts: int = 0) -> MediaRow:
+        """Its row once it has one of these statuses and so many attempts that are over."""
+        with trio.fail_after(20):
+            while True:
+                row = await self.row(made)
+                over = row.error is None or not row.error.startswith("interrupted")
+                if row.status in statuses and row.attempts >= attempts and over:
+                    return row
+                await trio.sleep(0.01)
+
+    async def passes(self, seconds: float) -> None:
+        """Let time pass, once what runs has come to rest."""
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        self.clock.shift(seconds)
+
+    async def body(self, made: Event) -> bytes:
+        held = await self.parts.store.open(made)
+        return b"".join([chunk async for chunk in held.chunks()])
+
+    @property
+    def on_disk(self) -> list[str]:
+        """Names of all files, those half written as ``incoming/…``."""
+        files = (path for path in (self.folder / "media").rglob("*") if path.is_file())
+        return sorted(f"incoming/{path.name}" if path.parent.name == "incoming" else path.name for path in files)
+
+
+@asynccontextmanager
+async def media_site(
+    database: Database,
+    folder: Path,
+    *,
+    fetching: bool = True,
+    public_url: str = "https://wa.example",
+    guard: Guard | None = None,
+    clock: Clock | None = None,
+    server: FakeServer | None = None,
+    **config: Any,
+) -> AsyncIterator[MediaSite]:
+    """Run it, with the account ``main`` of the provider ``fake``. ``config`` is that of ``[media]``."""
+    clock = clock or Clock()
+    live, providers = LiveDirectory(database, VAULT.decrypt), Providers(public_url="")
+    await database.write(_account, clock)
+    await live.reload()
+
+    async def answer(seen: Seen) -> Reply:
+        return site.replies.get(seen.path, Reply(status=404))
+
+    async def locate(media: Media, account: ProviderAccount) -> MediaRequest:
+        if site.locate is not None:
+            return await site.locate(media, account)
+        url, token = f"{site.server.url}/file", {"Authorization": "Bearer t"}
+        return MediaRequest(url=url, headers=token, mimetype=media.mimetype)
+
+    providers.add(
+        [Provider(name="fake", title="Fake", settings_type=NoSettings, secrets=frozenset(), locate_media=locate)]
+    )
+    http = HttpClient(guard=guard or Guard(allow_networks=(ip_network("127.0.0.0/8"),)), allow_http=True)
+    made = Config(
+        data=Data(dir=folder),
+        server=Server(public_url=public_url),
+        media=MediaConfig(**{"max_size": Size("1MiB")} | config),
+    )
+    parts = media_parts(made, clock, vault=VAULT, database=database, live=live, http=http, providers=providers)
+    site = MediaSite(parts, database, server or FakeServer(answer), clock, folder, {"/file": Reply(body=JPEG)})
+    async with running(site.server), trio.open_nursery() as nursery:
+        if fetching:
+            nursery.start_soon(parts.fetcher.run)
+        try:
+            yield site
+        finally:
+            nursery.cancel_scope.cancel()
+            await http.aclose()
+
+
+def _account(db: Any, clock: Clock) -> None:
+    ensure_default_client(db, now=clock.now())
+    now = clock.now().isoformat()
+    text = (
+        "INSERT INTO accounts (id, name, client_id, provider, source, created_at, updated_at) "
+        "VALUES (?, ?, 1, 'fake', 'config', ?, ?) ON CONFLICT DO NOTHING"
+    )
+    run(db, text, ["a1", "main", now, now])
