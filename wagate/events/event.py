@@ -78,7 +78,8 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     reference: str = ""
     """Our own id of the message that this is about, when the provider carries it back."""
     aliases: tuple[str, ...] = ()
-    """Other keys of the same person as ``sender``: phone, LID, business-scoped id, in the form of ``chat``."""
+    """Other keys of the same person as ``sender``: phone, LID, business-scoped id, in the form of ``chat``. A stored
+    event has them in ``extra["aliases"]``."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

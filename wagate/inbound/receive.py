@@ -19,6 +19,8 @@ from wagate.storage.intake import Intake, Route, Stored, store
 
 Ring = Callable[[Sequence[Stored]], None]
 """Tell the consumers what was stored."""
+ALIASES = "aliases"
+"""In ``extra`` of a stored event: the other keys of who wrote it (`NewEvent.aliases`)."""
 SessionChanged = Callable[[str], None]
 """Tell who watches that the session state of this account changed."""
 
@@ -120,6 +122,6 @@ def stored_event(account: Account, new: NewEvent, now: datetime) -> Event:
         contact_name=new.contact_name,
         media=new.media,
         reply_to=new.reply_to,
-        extra=new.extra,
+        extra={**new.extra, ALIASES: list(new.aliases)} if new.aliases else new.extra,
         metadata=account.metadata,
     )
