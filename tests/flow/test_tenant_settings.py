@@ -10,6 +10,7 @@ import pytest
 
 from tests.api_site import ACME, ADMIN, OTHER, ApiSite, api_site
 from tests.fake_provider import Pigeon, body_of, letter, sign
+from tests.inprocess import running_gateway
 from wagate.config.tables import Limits, Server
 from wagate.hooks.settings import MASK
 from wagate.storage.statement import rows
@@ -65,6 +66,32 @@ async def test_the_body_of_the_specification_works_as_printed(token: str, path: 
         assert "webhook_secrets" not in shown
         for secret in ("encrypted_key", "encrypted_secret"):
             assert secret not in f"{answer}{shown}{await stored(there)}"
+
+
+async def test_the_specifications_example_works_with_infobip() -> None:
+    path = "/routes/tenants/whappstream/whatsapp-settings"
+    async with running_gateway() as running:
+        await running.client("whappstream")
+        answer = await running.ask(
+            "PUT", path, json=SPEC | {"tenant_id": "whappstream", "whatsapp_provider": "infobip"}
+        )
+        assert answer["webhook_url"] == "/webhooks/whappstream"
+        shown = await running.ask("GET", path)
+        assert shown["provider_config"]["api_key"] == f"{MASK}_key"
+        assert shown["provider_config"]["phone_number_id"] == "1234567890"
+        message = {
+            "from": "447700900000",
+            "to": "1234567890",
+            "messageId": "m1",
+            "message": {"type": "TEXT", "text": "hi"},
+        }
+        for token, status in (("another", 401), ("verify_token", 200)):
+            posted = await running.http.post(
+                "/webhooks/whappstream",
+                json={"results": [message], "messageCount": 1},
+                headers={"Authorization": f"Bearer {token}"},
+            )
+            assert posted.status_code == status, posted.text
 
 
 async def test_it_takes_effect_at_once(tmp_path: Path) -> None:
