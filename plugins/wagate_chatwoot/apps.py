@@ -12,6 +12,7 @@ from wagate_chatwoot.client import ChatWoot
 from wagate_chatwoot.ledger import Ledger
 from wagate_chatwoot.memory import Memory
 from wagate_chatwoot.settings import Inbox, Settings
+from wagate_chatwoot.texts import Texts, load_texts
 
 WHERE = "plugins.chatwoot"
 
@@ -29,6 +30,8 @@ class App:
     chatwoot: ChatWoot
     memory: Memory
     """What this process knows of its chats."""
+    texts: Texts
+    """In the inbox's locale."""
 
     @property
     def incoming(self) -> str:
@@ -95,6 +98,7 @@ def make_apps(context: PluginContext) -> Apps:
             ledger=Ledger(context.store, name),
             chatwoot=ChatWoot(context.http, inbox),
             memory=Memory(context.clock, started=started),
+            texts=load_texts(inbox.locale, settings.templates),
         )
         for name, inbox in settings.inboxes.items()
     }
