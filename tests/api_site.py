@@ -17,7 +17,7 @@ from quart import Blueprint
 
 from tests.fake_messages import FakeMessages
 from wagate.clock import Clock
-from wagate.config.tables import Config, Data, Limits, Server
+from wagate.config.tables import Config, Data, Limits, Media, Server
 from wagate.config.vault import Vault
 from wagate.context.deliveries import DeliveryLog
 from wagate.hooks import Provider
@@ -91,6 +91,7 @@ async def api_site(
     *,
     limits: Limits | None = None,
     server: Server | None = None,
+    media_config: Media | None = None,
     probes: Mapping[str, Probe] | None = None,
     plugins: Sequence[tuple[str, Blueprint]] = (),
     provided: Sequence[Provider] = (),
@@ -98,7 +99,7 @@ async def api_site(
 ) -> AsyncIterator[ApiSite]:
     """Serve it, with the clients ``acme`` and ``other``."""
     clock = Clock()
-    config = Config(limits=limits or Limits(), server=server or Server())
+    config = Config(limits=limits or Limits(), server=server or Server(), media=media_config or Media())
     vault = Vault(["a secret key for tests"], clock)
     providers = Providers(public_url=config.server.public_url)
     providers.add(provided)
