@@ -69,17 +69,12 @@ def _location(inside: dict[str, Any]) -> Content:
         if isinstance(degrees, int | float) and not isinstance(degrees, bool):
             place[name] = degrees
     place |= {name: text for name in ("name", "address", "url") if (text := first_text(inside, name))}
-    return Content(type="location", text=first_text(inside, "name", "address"), extra={"location": place})
+    return Content(type="location", extra={"location": place})
 
 
 def _contacts(inside: dict[str, Any]) -> Content:
     cards = [snake(card) for card in objects(inside.get("contacts"))]
-    names = [first_text(mapping(card.get("name")), "formatted_name", "first_name") for card in cards]
-    return Content(
-        type="contacts",
-        text=", ".join(name for name in names if name),
-        extra={"contacts": shortened(cards), "vcards": [vcard_of(card) for card in cards]},
-    )
+    return Content(type="contacts", extra={"contacts": shortened(cards), "vcards": [vcard_of(card) for card in cards]})
 
 
 def _button(inside: dict[str, Any]) -> Content:

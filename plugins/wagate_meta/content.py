@@ -66,18 +66,13 @@ def _location(inside: dict[str, Any], _item: dict[str, Any]) -> Content:
         if isinstance(degrees, int | float) and not isinstance(degrees, bool):
             place[name] = degrees
     place |= {name: text for name in ("name", "address", "url") if (text := first_text(inside, name))}
-    return Content(type="location", text=first_text(inside, "name", "address"), extra={"location": place})
+    return Content(type="location", extra={"location": place})
 
 
 def _contacts(_inside: dict[str, Any], item: dict[str, Any]) -> Content:
     given = item.get("contacts")
     cards = [card for card in given if isinstance(card, dict)] if isinstance(given, list) else []
-    names = [first_text(mapping(card.get("name")), "formatted_name", "first_name") for card in cards]
-    return Content(
-        type="contacts",
-        text=", ".join(name for name in names if name),
-        extra={"contacts": shortened(cards), "vcards": [vcard_of(card) for card in cards]},
-    )
+    return Content(type="contacts", extra={"contacts": shortened(cards), "vcards": [vcard_of(card) for card in cards]})
 
 
 def _interactive(inside: dict[str, Any], item: dict[str, Any]) -> Content:

@@ -70,7 +70,7 @@ def _message(form: dict[str, str], at: datetime | None) -> NewEvent:
         recipient=ours,
         number=digits_of(ours),
         type=kind_of,
-        content=_content(form, kind_of),
+        content=_content(form),
         timestamp=at,
         contact_name=form.get("ProfileName") or None,
         media=media,
@@ -124,11 +124,9 @@ def _type_of_file(mimetype: str) -> str:
     return family if family in _FAMILIES else "document"
 
 
-def _content(form: dict[str, str], kind_of: str) -> str:
+def _content(form: dict[str, str]) -> str:
     if text := form.get("Body"):
         return text
-    if kind_of == "location":
-        return form.get("Label") or form.get("Address") or ""
     return form.get("ButtonText") or form.get("ListTitle") or ""
 
 

@@ -35,7 +35,7 @@ NOTICES = {
 INBOUND = {
     "ref_inbound_audio": ("audio", ""),
     "ref_inbound_button": ("interactive", "Track order"),
-    "ref_inbound_contact": ("contacts", "Bia Ramos"),
+    "ref_inbound_contact": ("contacts", ""),
     "ref_inbound_document": ("document", "Invoice 17"),
     "ref_inbound_image": ("image", "Broken part"),
     "ref_inbound_interactive_button_reply": ("interactive", "Track order"),
@@ -43,7 +43,7 @@ INBOUND = {
     "ref_inbound_interactive_in_thread_authentication_reply": ("interactive", "VERIFIED"),
     "ref_inbound_interactive_list_reply": ("interactive", "Store hours"),
     "ref_inbound_interactive_payment_acknowledgement": ("interactive", ""),
-    "ref_inbound_location": ("location", "Main shop"),
+    "ref_inbound_location": ("location", ""),
     "ref_inbound_order": ("order", "Two of these please"),
     "ref_inbound_text": ("text", "Good morning, is the shop open?"),
     "ref_inbound_text_with_ad_referral": ("text", "Good morning, is the shop open?"),

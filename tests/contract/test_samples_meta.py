@@ -25,11 +25,11 @@ LISTS = ("messages", "message_echoes", "statuses", "calls", "groups", "errors")
 MESSAGE = {
     "adapted_text_bsuid_only_no_phone": ("text", "Does it come in another color?"),
     "oas_button_message": ("interactive", "Unsubscribe"),
-    "oas_contact_sharing_message": ("contacts", "Lucía Gómez"),
+    "oas_contact_sharing_message": ("contacts", ""),
     "oas_image_message": ("image", "Taj Mahal"),
     "oas_interactive_button_reply_message": ("interactive", "Cancel"),
     "oas_interactive_list_reply_message": ("interactive", "Priority Mail Express"),
-    "oas_location_message": ("location", "Philz Coffee"),
+    "oas_location_message": ("location", ""),
     "oas_order_message": ("order", "2 × di9ozbzfi4, 1 × nqryix03ez"),
     "oas_system_message": ("system", "User Sheena Nelson changed from 16505551234 to 12195555358"),
     "oas_text_message": ("text", "Does it come in another color?"),
@@ -41,7 +41,7 @@ MESSAGE = {
     "pywa_callback_button_button": ("interactive", "title"),
     "pywa_callback_button_quick_reply": ("interactive", "title"),
     "pywa_callback_selection_callback": ("interactive", "title"),
-    "pywa_contacts": ("contacts", "Chandler Bing, Monica, Rachel Green"),
+    "pywa_contacts": ("contacts", ""),
     "pywa_document": ("document", "caption"),
     "pywa_flow_completion_completion": (
         "interactive",

@@ -30,7 +30,7 @@ WINDOW = {"id": 7010, "name": "EC_NO_SESSION", "description": "Session has expir
         (
             {"type": "LOCATION", "latitude": 1.5, "longitude": -2, "address": "Main St 1", "url": "https://x.example"},
             "location",
-            "Main St 1",
+            "",
             {"location": {"latitude": 1.5, "longitude": -2, "address": "Main St 1", "url": "https://x.example"}},
         ),
         (
@@ -108,7 +108,7 @@ def test_contacts_are_read_into_the_common_form_and_vcards() -> None:
     card = {"name": {"firstName": "Eva", "formattedName": "Eva R"}, "phones": [{"phone": "+34 6", "waId": "346"}]}
     found = event({"type": "CONTACT", "contacts": [card]})
     assert found.type == "contacts"
-    assert found.content == "Eva R"
+    assert found.content == "", "neither text nor caption"
     assert found.extra["contacts"][0]["phones"] == [{"phone": "+34 6", "wa_id": "346"}]
     assert "TEL;type=CELL;waid=346:+34 6" in found.extra["vcards"][0]
 

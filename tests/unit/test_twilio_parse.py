@@ -86,7 +86,7 @@ def test_a_file_that_is_there_counts_whatever_their_number_is_said_to_be(count: 
         (
             {"MessageType": "location", "Latitude": "1.5", "Longitude": "-2", "Label": "Shop", "Address": "Main 1"},
             "location",
-            "Shop",
+            "",
             {"location": {"latitude": 1.5, "longitude": -2.0, "name": "Shop", "address": "Main 1"}},
         ),
         (
