@@ -15,6 +15,7 @@ from wagate.config.convert import convert_settings
 from wagate.config.tables import Tables
 from wagate.consumers.metrics import ConsumerMetrics
 from wagate.metrics import HttpMetrics
+from wagate.outbound.metrics import SendMetrics
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/operate.md").read_text("utf-8")
@@ -48,6 +49,7 @@ def test_the_backup_takes_what_is_not_yet_in_the_database_file(tmp_path: Path) -
 def test_every_metric_is_on_the_page_and_the_page_names_no_other() -> None:
     registry = CollectorRegistry()
     ConsumerMetrics(registry)
+    SendMetrics(registry)
     HttpMetrics(registry)
     there = {each.name + ("_total" if each.type == "counter" else "") for each in registry.collect()}
     assert set(re.findall(r"^\| `(wagate_\w+)`", PAGE, flags=re.MULTILINE)) == there
