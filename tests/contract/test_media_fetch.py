@@ -55,7 +55,9 @@ async def test_only_messages_with_a_file_have_a_row_and_duplicates_have_none(
     async with media_site(database, tmp_path, fetching=False) as site:
         without = event()
         acked = event(kind="message.ack", media=PICTURE)
-        ours = event(kind="message.any", from_me=True, media=PICTURE, extra={"source": "api"})
+        ours = event(
+            kind="message.any", from_me=True, media=PICTURE, extra={"source": "api", "id": "1", "metadata": {}}
+        )
         nowhere = event(media=Media(mimetype="image/jpeg"))
         first, again = event(media=PICTURE), event(media=PICTURE)
         for each in (without, acked, ours, nowhere):

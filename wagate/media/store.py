@@ -21,12 +21,10 @@ from wagate.media.names import safe_name
 from wagate.media.sniff import chosen
 from wagate.storage import media as rows
 from wagate.storage.database import Database
-from wagate.storage.media import FAILED, GONE, Kept, MediaRow, has_file
+from wagate.storage.media import FAILED, GONE, Kept, MediaRow, has_file, sent_by_us
 
 PATIENCE = 30.0
 """Seconds that who asks for a file waits for it."""
-API = "api"
-"""``extra["source"]`` of what we sent ourselves; ``extra["media_id"]`` is then its file, when we hold it."""
 
 
 class Incoming(Protocol):
@@ -192,7 +190,7 @@ class Media:
 
 def _id_of(event: Event) -> str | None:
     """Under which id its file is kept; None when it has none that we hold or can fetch."""
-    if event.extra.get("source") == API:
+    if sent_by_us(event):
         sent = event.extra.get("media_id")
         return sent if isinstance(sent, str) else None
     return event.id if has_file(event) else None

@@ -21,6 +21,8 @@ INTERRUPTED = "interrupted: the gateway stopped while it was fetched"
 """The error of a file that is being fetched; whoever reads it after a crash reads the truth."""
 INLINE = "inline_file"
 """In an event's ``extra``: where in the raw body its file stands in base64, like ``data.messageMedia``."""
+SUBMITTED = frozenset({"source", "id", "metadata"})
+"""What the ``extra`` of an event about a message of ours always has; ``media_id`` beside it when we hold its file."""
 INSERT_INBOUND = (
     "INSERT INTO media (id, client_id, account, direction, mimetype, filename, size, next_at, created_at, updated_at) "  # noqa: S608
     f"VALUES {marks(10, 1)}"
@@ -67,11 +69,16 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 def has_file(event: Event) -> bool:
     """Whether an event brought a file that can be fetched. Reactions, acks and our own messages bring none."""
     media = event.media
-    if media is None or event.extra.get("source") == "api":
+    if media is None or sent_by_us(event):
         return False
     if event.kind in {MESSAGE, MESSAGE_ANY} and (media.url or media.provider_id):
         return True
     return INLINE in event.extra
+
+
+def sent_by_us(event: Event) -> bool:
+    """Whether it tells of a message that was submitted here (`wagate.outbound.announce`)."""
+    return event.from_me and event.extra.keys() >= SUBMITTED
 
 
 def insert_inbound(db: peewee.Database, events: Sequence[Event]) -> None:
