@@ -197,6 +197,20 @@ async def test_a_video_of_sixty_megabytes_goes_both_ways_in_little_memory() -> N
         assert len(on_disk) == 1, "equal files are kept once"
 
 
+@pytest.mark.slow
+async def test_a_file_is_read_no_further_for_somebody_who_is_gone() -> None:
+    async with gateway(TABLES) as server:
+        url = (await upload(server, video()))["url"]
+        stream = await trio.open_tcp_stream("127.0.0.1", server.port)
+        await stream.send_all(f"GET {url} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+        assert (await stream.receive_some(1000)).startswith(b"HTTP/1.1 200")
+        await trio.aclose_forcefully(stream)
+        with trio.fail_after(10):
+            while not (lines := [line for line in server.logged("media") if line["method"] == "GET"]):
+                await trio.sleep(0.02)
+        assert lines[0]["status"] == 499
+
+
 def video() -> Iterator[bytes]:
     yield (b"\x00\x00\x00\x18ftypmp42" + bytes(64 * 1024))[: 64 * 1024]
     for number in range(VIDEO // (64 * 1024) - 1):
