@@ -84,6 +84,8 @@ class Fault:
     """Seconds between two bytes of the answer's body."""
     path: str = ""
     """Only requests whose path contains this; others pass it by."""
+    method: str = ""
+    """Only requests with this method."""
 
 
 Answer = Callable[[Seen], Awaitable[Reply]]
@@ -113,7 +115,7 @@ class FakeServer:
 
     def _fault(self, seen: Seen) -> Fault | None:
         for fault in self.faults:
-            if fault.path in seen.path:
+            if fault.path in seen.path and fault.method in {"", seen.method}:
                 self.faults.remove(fault)
                 return fault
         return self.chance(seen)

@@ -1,0 +1,155 @@
+"""What ChatWoot does with contacts: nobody twice, names in inboxes, merging."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from wagate.testing.chatwoot.state import Account, Contact, ContactInbox, Inbox, Json, RefusedError, State
+
+FIELDS = ("name", "email", "phone_number", "identifier", "avatar_url", "blocked")
+MERGED = ("custom_attributes", "additional_attributes")
+UNIQUE = {"phone_number": "Phone number", "identifier": "Identifier", "email": "Email"}
+E164 = re.compile(r"\+[1-9]\d{1,14}\Z")
+
+
+def create(state: State, account: Account, given: Mapping[str, Any]) -> Contact:
+    """A new contact. 422 when phone number, identifier or e-mail is another's, or the number is no E.164."""
+    _check(state, account, None, given)
+    contact = Contact(id=state.next_id("contacts", first=42), account=account, created_at=state.now())
+    _apply(contact, given)
+    state.contacts.append(contact)
+    state.tell("contact_created", contact)
+    return contact
+
+
+def update(state: State, contact: Contact, given: Mapping[str, Any]) -> None:
+    """Change one; attributes are merged. Raises as `create`."""
+    _check(state, contact.account, contact, given)
+    before = {name: getattr(contact, name) for name in FIELDS}
+    _apply(contact, given)
+    changed: list[Json] = [
+        {name: {"previous_value": was, "current_value": getattr(contact, name)}}
+        for name, was in before.items()
+        if was != getattr(contact, name)
+    ]
+    state.tell("contact_updated", contact, changed=changed)
+
+
+def with_source(state: State, contact: Contact, inbox: Inbox, source_id: str | None) -> ContactInbox:
+    """The contact's name in the inbox, made if need be; without a name always a new one, by chance.
+
+    500 when it is another contact's: the database's unique index, which the server lets through.
+    """
+    taken = state.by_source(inbox, source_id) if source_id else None
+    if taken is not None and taken.contact is not contact:
+        raise RefusedError(500, "<html><body>We're sorry, but something went wrong (500)</body></html>")
+    if taken is not None:
+        return taken
+    made = ContactInbox(
+        id=state.next_id("contact_inboxes", first=90),
+        contact=contact,
+        inbox=inbox,
+        source_id=source_id or str(uuid4()),
+        created_at=state.now(),
+    )
+    state.contact_inboxes.append(made)
+    return made
+
+
+def upsert(state: State, inbox: Inbox, given: Mapping[str, Any]) -> ContactInbox:
+    """The public API's way: by source_id, identifier, e-mail, phone; else made. Idempotent."""
+    source_id = given.get("source_id")
+    known = state.by_source(inbox, source_id) if source_id else None
+    if known is not None:
+        return known
+    contact = find(state, inbox.account, given) or create(state, inbox.account, given)
+    return with_source(state, contact, inbox, source_id)
+
+
+def find(state: State, account: Account, given: Mapping[str, Any]) -> Contact | None:
+    """Who has this identifier, e-mail or phone number, in this order."""
+    for name in ("identifier", "email", "phone_number"):
+        for contact in state.contacts:
+            if contact.account is account and given.get(name) and getattr(contact, name) == given[name]:
+                return contact
+    return None
+
+
+def search(state: State, account: Account, text: str) -> list[Contact]:
+    """By a part of name, e-mail, phone or identifier."""
+    wanted = text.lower()
+    return [
+        each
+        for each in state.contacts
+        if each.account is account
+        and any(
+            wanted in (value or "").lower() for value in (each.name, each.email, each.phone_number, each.identifier)
+        )
+    ]
+
+
+def merge(state: State, base: Contact, mergee: Contact) -> None:
+    """Everything of ``mergee`` becomes ``base``'s, and ``mergee`` is gone."""
+    state.contacts.remove(mergee)
+    for each in state.contact_inboxes:
+        if each.contact is mergee:
+            each.contact = base
+    for message in state.messages:
+        if message.sender is mergee:
+            message.sender = base
+    for name in (*FIELDS[1:4], "name"):
+        if not getattr(base, name):
+            setattr(base, name, getattr(mergee, name))
+    for name in MERGED:
+        setattr(base, name, getattr(mergee, name) | getattr(base, name))
+    state.tell("contact_updated", base, changed=[])
+
+
+def delete(state: State, contact: Contact) -> None:
+    """With its conversations and their messages."""
+    state.contacts.remove(contact)
+    state.messages[:] = [each for each in state.messages if each.conversation.contact is not contact]
+    state.conversations[:] = [each for each in state.conversations if each.contact is not contact]
+    state.contact_inboxes[:] = [each for each in state.contact_inboxes if each.contact is not contact]
+
+
+def matches(contact: Contact, rows: list[Json]) -> bool:
+    """ChatWoot's filter: rows joined by each row's ``query_operator``, from left to right."""
+    found, operator = True, "AND"
+    for row in rows:
+        value = getattr(contact, row["attribute_key"], None) or contact.custom_attributes.get(row["attribute_key"])
+        hit = str(value).lower() in {str(each).lower() for each in row["values"]} if value is not None else False
+        hit = not hit if row["filter_operator"] == "not_equal_to" else hit
+        found = (found or hit) if operator == "OR" else (found and hit)
+        operator = str(row.get("query_operator") or "").upper()
+    return found
+
+
+def _check(state: State, account: Account, contact: Contact | None, given: Mapping[str, Any]) -> None:
+    phone = given.get("phone_number")
+    if phone and not E164.match(phone):
+        raise _invalid("Phone number should be in e164 format", "phone_number")
+    for name, title in UNIQUE.items():
+        for other in state.contacts:
+            if (
+                given.get(name)
+                and other is not contact
+                and other.account is account
+                and getattr(other, name) == given[name]
+            ):
+                raise _invalid(f"{title} has already been taken", name)
+
+
+def _invalid(message: str, attribute: str) -> RefusedError:
+    return RefusedError(422, {"message": message, "attributes": [attribute]})
+
+
+def _apply(contact: Contact, given: Mapping[str, Any]) -> None:
+    for name in FIELDS:
+        if name in given:
+            setattr(contact, name, given[name])
+    for name in MERGED:
+        setattr(contact, name, getattr(contact, name) | (given.get(name) or {}))
