@@ -18,6 +18,7 @@ from wagate.consumers import Consumers, Setup, policy_of
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.endpoints import EndpointTable
 from wagate.context.owners import Owners
+from wagate.context.sessions import AccountSessions
 from wagate.context.store import PluginStore
 from wagate.events import NewEvent
 from wagate.hooks.context import PluginContext
@@ -159,6 +160,7 @@ def build_context(core: Core, plugin: Plugin) -> PluginContext:
         jobs=core.consumers.jobs(plugin.name),
         messages=core.outbound.outbox(plugin.name),
         media=core.media.store,
+        sessions=AccountSessions(core.database, core.live, core.providers),
         store=PluginStore(plugin.name, core.database, core.clock),
         emit=emit,
         encrypt=core.vault.encrypt,

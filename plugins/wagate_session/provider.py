@@ -5,14 +5,15 @@ from __future__ import annotations
 from wagate.hooks import MEDIA_TYPES, PluginContext, Provider
 from wagate_session.check import Checker
 from wagate_session.send import Sender
+from wagate_session.session import PATHS, Session
 from wagate_session.settings import COMMON_KEYS, SECRETS, SessionSettings
 
-ABILITIES = MEDIA_TYPES | {"text", "location", "contacts", "reaction", "reply", "seen", "typing"}
+ABILITIES = MEDIA_TYPES | {"text", "location", "contacts", "reaction", "reply", "seen", "typing", *PATHS}
 
 
 def make_provider(context: PluginContext) -> Provider:
     """Session engines of the whatsapp-web.js family. Their webhooks are taken in by the core's door for sessions."""
-    sender = Sender(context.http)
+    sender, session = Sender(context.http), Session(context.http)
     return Provider(
         name="session",
         title="Session engine",
@@ -23,5 +24,7 @@ def make_provider(context: PluginContext) -> Provider:
         abilities=ABILITIES,
         send=sender.send,
         signal=sender.signal,
+        control=session.control,
+        qr=session.qr,
         check=Checker(context.http),
     )

@@ -8,10 +8,11 @@ from wagate_waha.media import MediaLocator
 from wagate_waha.missed import Catcher
 from wagate_waha.parse import parse
 from wagate_waha.send import Sender
+from wagate_waha.session import ACTIONS, Session
 from wagate_waha.settings import COMMON_KEYS, SECRETS, WahaSettings, settings_of
 from wagate_waha.verify import verify
 
-ABILITIES = frozenset(
+ABILITIES = ACTIONS | frozenset(
     {
         "text",
         "image",
@@ -31,7 +32,7 @@ ABILITIES = frozenset(
 
 def make_provider(context: PluginContext) -> Provider:
     """WAHA, any engine, from 2024.9 on."""
-    sender = Sender(context.http)
+    sender, session = Sender(context.http), Session(context.http)
     return Provider(
         name="waha",
         title="WAHA",
@@ -48,5 +49,7 @@ def make_provider(context: PluginContext) -> Provider:
         signal=sender.signal,
         locate_media=MediaLocator(context.http),
         missed=Catcher(context.http),
+        control=session.control,
+        qr=session.qr,
         check=Checker(context.http),
     )

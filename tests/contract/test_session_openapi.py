@@ -46,7 +46,12 @@ async def test_every_request_fits_the_engines_document() -> None:
         for kind in ("seen", "typing", "paused"):
             await provider.signal(Signal(kind=kind, chat=THEM), to)
         await provider.check(to)
-    assert len(fake.seen) == len(messages) + 4
+        assert provider.control is not None
+        assert provider.qr is not None
+        for action in ("restart", "stop", "start", "logout"):
+            await provider.control(action, to)
+        await provider.qr(to)
+    assert len(fake.seen) == len(messages) + 10
     for seen in fake.seen:
         request = MockRequest(
             "http://engine.example",

@@ -14,7 +14,7 @@ from openapi_core import Config, OpenAPI
 from openapi_core.testing import MockRequest
 
 from tests.waha_site import outgoing, waha
-from wagate.hooks import OutFile, OutLocation, OutReaction, Signal
+from wagate.hooks import SESSION_ACTIONS, OutFile, OutLocation, OutReaction, Signal
 from wagate.testing.providers.waha import FakeWaha
 from wagate.testing.server import Seen, running
 
@@ -72,6 +72,11 @@ async def test_every_request_fits_wahas_document() -> None:
             await provider.signal(Signal(kind=kind, chat=THEM, message_ids=(f"false_{THEM}_AA",)), to)
         await provider.check(to)
         assert [event async for event in provider.missed(to, datetime(2026, 1, 1, tzinfo=UTC))]
+        assert provider.control is not None
+        assert provider.qr is not None
+        for action in SESSION_ACTIONS:
+            await provider.control(action, to)
+        assert await provider.qr(to) == fake.qr
     assert len(fake.sent) == len(messages)
     for seen in fake.seen:
         spec.validate_request(as_request(seen))

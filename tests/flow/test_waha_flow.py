@@ -207,3 +207,15 @@ async def test_what_was_missed_comes_in_order_once_the_gateway_is_up_and_only_on
         await found.until(there)
         await post(found, fake.webhook("message", fake.chats[THEM][0], key=KEY))
         assert [job["content"] for job in await stored(found)] == ["one", "two"]
+
+
+async def test_the_qr_code_that_only_waha_has_is_shown() -> None:
+    fake = FakeWaha(api_key="k")
+    fake.statuses["default"] = "SCAN_QR_CODE"
+    async with gateway(fake) as found:
+        await post(found, fake.webhook("session.status", {"name": "default", "status": "SCAN_QR_CODE"}, key=KEY))
+        raw = await found.ask("GET", "/api/main/auth/qr", params={"format": "raw"})
+        fake.api_key = "another"
+        refused = await found.ask("GET", "/api/main/auth/qr", 502)
+    assert raw == {"value": fake.qr}
+    assert "compare api_key" in refused["detail"]

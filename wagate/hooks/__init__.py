@@ -26,6 +26,7 @@ from wagate.hooks.providers import (
     WebhookAnswer,
 )
 from wagate.hooks.routes import endpoint
+from wagate.hooks.sessions import SESSION_ACTIONS, SessionAction, SessionView
 from wagate.hooks.specs import hookimpl
 from wagate.hooks.units import Duration, Rate, Size
 from wagate.hooks.views import (
@@ -42,6 +43,7 @@ from wagate.hooks.views import (
 __all__ = [
     "MEDIA_TYPES",
     "MESSAGE_TYPES",
+    "SESSION_ACTIONS",
     "AccountView",
     "AttemptView",
     "Check",
@@ -74,6 +76,8 @@ __all__ = [
     "Receipt",
     "SendLimits",
     "Sent",
+    "SessionAction",
+    "SessionView",
     "Signal",
     "Size",
     "Target",

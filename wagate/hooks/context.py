@@ -13,6 +13,7 @@ from wagate.clock import Clock
 from wagate.events import Event, NewEvent
 from wagate.hooks.contracts import AccountView, ClientView, Identity, Target
 from wagate.hooks.messages import MessageView, OutMedia, OutMessage, Signal
+from wagate.hooks.sessions import SessionView
 from wagate.hooks.views import DeliveryView, Endpoint, EndpointChange, Job, NewEndpoint, Page
 
 if TYPE_CHECKING:
@@ -274,6 +275,33 @@ class MediaStore(Protocol):
         """Take in a file to send; its type is sniffed when it is not told. TooLargeError."""
 
 
+class Sessions(Protocol):
+    """States of accounts that are linked as devices. Scoped by the caller: ``client_id`` None only for the admin."""
+
+    async def view(self, account: str, *, client_id: int | None) -> SessionView:
+        """How it is, without asking its provider. NotFoundError."""
+
+    async def qr(self, account: str, *, client_id: int | None) -> str:
+        """The QR text that waits to be scanned, asked of the provider if need be; '' when none does.
+
+        Raises:
+            NotFoundError: no such account of this client.
+            SendError: the provider could not be asked; ``reason`` says why.
+        """
+
+    async def qr_png(self, account: str, *, client_id: int | None) -> bytes | None:
+        """The same as a PNG file; None when there is none. Raises as `qr`."""
+
+    async def control(self, account: str, action: str, *, client_id: int | None) -> None:
+        """Do one of `wagate.hooks.SESSION_ACTIONS`. The new state comes as an event ``session.status``.
+
+        Raises:
+            NotFoundError: no such account of this client.
+            UnprocessableError: the provider can't do this; it names provider and action.
+            SendError: the provider did not take it, or nobody knows; ``reason`` says why.
+        """
+
+
 @dataclass(frozen=True, kw_only=True)
 class PluginContext:
     """What the core gives a plugin; nothing else of the core may be imported but `wagate`'s public names."""
@@ -306,6 +334,7 @@ class PluginContext:
     store: Store
     messages: Messages
     media: MediaStore
+    sessions: Sessions
     emit: Emit
     encrypt: Callable[[str], str]
     """Encrypt a secret for storage with ``auth.secret_key``."""

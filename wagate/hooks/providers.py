@@ -161,7 +161,7 @@ class Provider:
     number: Callable[[ProviderAccount], str] = lambda _account: ""
     """The provider's own id of the account's number, as in `NewEvent.number`; '' when it has none."""
     abilities: frozenset[str] = frozenset()
-    """Message types it can send, and ``reply``, ``seen``, ``typing``."""
+    """Message types it can send, and ``reply``, ``seen``, ``typing``; what ``control`` can do."""
     sessions: bool = False
     """Whether its numbers are linked as devices and have states (QR, connected …); else they are simply there."""
     idempotent: bool = False
@@ -175,5 +175,11 @@ class Provider:
     missed: Callable[[ProviderAccount, datetime], AsyncIterator[NewEvent]] | None = None
     """What came since a time, oldest first, for what was lost while we were down; duplicates do no harm. An async
     generator function: it is closed when it takes longer than a minute."""
+    control: Callable[[str, ProviderAccount], Awaitable[None]] | None = None
+    """Does one of ``start``, ``stop``, ``restart`` and ``logout`` to the account's session; ``abilities`` names those
+    it can. Returns when the provider has taken it: the new state comes by its webhook. May raise as ``send``."""
+    qr: Callable[[ProviderAccount], Awaitable[str]] | None = None
+    """The text of the QR code that waits to be scanned, '' when none does; for providers whose events don't bring it.
+    May raise as ``send``."""
     check: Callable[[ProviderAccount], Awaitable[Sequence[Finding]]] | None = None
     """Asks the provider whether the account would work; for ``wagate doctor``."""

@@ -1,11 +1,13 @@
-"""The QR as a picture that a page can show as it is."""
+"""The QR as a picture: for a page that shows it as it is, or as a file."""
 
 from __future__ import annotations
 
+import base64
 from functools import lru_cache
 
 import segno
 
+PNG_URI = "data:image/png;base64,"
 _LONGEST = 2953  # bytes in the largest QR code, version 40, error level L (ISO/IEC 18004)
 
 
@@ -17,6 +19,12 @@ def qr_image(text: str | None) -> str | None:
     if not text or len(text) > _LONGEST:
         return None
     return _drawn(text)
+
+
+def qr_png(text: str | None) -> bytes | None:
+    """The same as a file."""
+    uri = qr_image(text)
+    return None if uri is None else base64.b64decode(uri.removeprefix(PNG_URI))
 
 
 @lru_cache(maxsize=64)

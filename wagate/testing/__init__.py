@@ -8,6 +8,7 @@ from wagate.testing.http import FakeHttp, Sent, answered
 from wagate.testing.media import FakeFile, FakeMedia
 from wagate.testing.messages import FakeMessages
 from wagate.testing.routes import routes_client
+from wagate.testing.sessions import FakeSessionStates
 
 __all__ = [
     "NOW",
@@ -20,6 +21,7 @@ __all__ = [
     "FakeJobs",
     "FakeMedia",
     "FakeMessages",
+    "FakeSessionStates",
     "FakeStore",
     "Fakes",
     "Sent",

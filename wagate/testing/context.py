@@ -19,6 +19,7 @@ from wagate.testing.fakes import FakeAccounts, FakeAuth, FakeDeliveries, FakeJob
 from wagate.testing.http import FakeHttp
 from wagate.testing.media import FakeMedia
 from wagate.testing.messages import FakeMessages
+from wagate.testing.sessions import FakeSessionStates
 
 Listener = Callable[[], Awaitable[None]]
 
@@ -49,6 +50,7 @@ class Fakes:
     store: FakeStore
     messages: FakeMessages
     media: FakeMedia
+    sessions: FakeSessionStates
     clock: FixedClock
     emitted: list[tuple[NewEvent, list[Target] | None]] = field(default_factory=list)
     """Events of the plugin's own, and their targets when it named them."""
@@ -61,7 +63,7 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
     accounts, deliveries, clock = FakeAccounts(), FakeDeliveries(), FixedClock()
     http, auth, jobs, store = http or FakeHttp(), FakeAuth(accounts), FakeJobs(), FakeStore()
     endpoints = FakeEndpoints(lambda client_id: accounts.owners[client_id].slug, clock)
-    media, messages = FakeMedia(), FakeMessages(accounts, clock)
+    media, messages, sessions = FakeMedia(), FakeMessages(accounts, clock), FakeSessionStates(accounts, clock)
     emitted: list[tuple[NewEvent, list[Target] | None]] = []
     listeners: list[Listener] = []
 
@@ -90,6 +92,7 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
         store=store,
         messages=messages,
         media=media,
+        sessions=sessions,
         emit=emit,
         encrypt=lambda text: text[::-1],
         decrypt=lambda text: text[::-1],
@@ -106,6 +109,7 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
         store=store,
         messages=messages,
         media=media,
+        sessions=sessions,
         clock=clock,
         emitted=emitted,
         listeners=listeners,

@@ -16,6 +16,7 @@ from wagate.config.tables import Config
 from wagate.config.vault import Vault
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.owners import Owners
+from wagate.context.sessions import AccountSessions
 from wagate.errors import ConfigError, NotFoundError, RequestError, TooLargeError, WagateError
 from wagate.hooks.registry import Providers
 from wagate.inbound.accounts import Accounts
@@ -126,7 +127,7 @@ def create_api(
         ),
         sessions_routes(asker, sessions, tokens, live, clock),
         stream_routes(sessions, SessionStream(sessions, hub, clock)),
-        waha_sessions_routes(asker, database, providers),
+        waha_sessions_routes(asker, database, providers, AccountSessions(database, live, providers)),
         documents_routes(api),
     ):
         api.register_blueprint(routes)

@@ -33,6 +33,8 @@ class FakeSessions(FakeServer):
         """(path without the session, chat) of what was told to a chat."""
         self.known = {"3EB0IN01"}
         """Bare ids of messages that can be reacted to."""
+        self.qrs: dict[str, str] = {}
+        """Session → the QR text that waits to be scanned."""
         self._ids = itertools.count(1)
 
     def webhook(self, event: str, data: Mapping[str, Any] | None = None, *, session: str = "main") -> bytes:
@@ -60,6 +62,8 @@ class FakeSessions(FakeServer):
         said = said if name in self.states else "session_not_found"
         if head == "/session/status":
             return Reply(json={"success": connected, "state": state, "message": said})
+        if seen.method == "GET" and head.startswith("/session/"):
+            return self._control(head, name)
         if not connected:
             return _failed(404, said)
         answers = {
@@ -71,6 +75,27 @@ class FakeSessions(FakeServer):
         }
         answer = answers.get(head)
         return answer(head, seen.json) if answer and seen.method == "POST" else _failed(404, "Not found")
+
+    def _control(self, head: str, name: str) -> Reply:
+        """src/controllers/sessionController.js: everything is a GET."""
+        if head == "/session/qr":
+            qr = self.qrs.get(name)
+            waits = {"success": True, "qr": qr} if qr else {"success": False, "message": "qr code not ready"}
+            return Reply(json=waits)
+        if head == "/session/start":
+            if name in self.states:
+                return _failed(422, f"Session already exists for: {name}")
+            self.states[name], self.qrs[name] = None, f"2@{name}"
+        elif name not in self.states:
+            return _failed(422, "session_not_found")
+        elif head == "/session/restart":
+            self.states[name] = "CONNECTED"
+        elif head in {"/session/stop", "/session/terminate"}:
+            del self.states[name]
+            self.qrs.pop(name, None)
+        else:
+            return _failed(404, "Not found")
+        return Reply(json={"success": True, "message": "done"})
 
     def _send(self, _head: str, body: dict[str, Any]) -> Reply:
         kind, content = body.get("contentType"), body.get("content")

@@ -50,11 +50,15 @@ class FakeWaha(FakeServer):
         """Chat → messages in WAHA's store, as payloads."""
         self.files: dict[str, bytes] = {}
         """Path below /api/files/ → content."""
+        self.qr = "2@fake-qr"
+        """What sessions that are SCAN_QR_CODE show."""
         self._ids = itertools.count(1)
         self._routes: list[tuple[str, str, Callable[[Seen, list[str]], Awaitable[Reply]]]] = [
             ("GET", "/api/server/version", self._version),
             ("GET", "/api/sessions", self._sessions),
             ("GET", "/api/sessions/*", self._session),
+            ("POST", "/api/sessions/*/*", self._control),
+            ("GET", "/api/*/auth/qr", self._qr),
             ("GET", "/api/*/chats/overview", self._overview),
             ("GET", "/api/*/chats/*/messages", self._messages),
             ("GET", "/api/*/chats/*/messages/*", self._message),
@@ -168,6 +172,25 @@ class FakeWaha(FakeServer):
 
     async def _session(self, _seen: Seen, parts: list[str]) -> Reply:
         return Reply(json=self._info(parts[0])) if parts[0] in self.statuses else _missing("Session not found")
+
+    async def _control(self, _seen: Seen, parts: list[str]) -> Reply:
+        name, action = parts
+        becomes = {"start": "STARTING", "restart": "STARTING", "stop": "STOPPED", "logout": "SCAN_QR_CODE"}
+        if name not in self.statuses or action not in becomes:
+            return _missing("Session not found")
+        if not (action == "logout" and self.statuses[name] == "STOPPED"):
+            self.statuses[name] = becomes[action]
+        return Reply(status=201, json=self._info(name))
+
+    async def _qr(self, _seen: Seen, parts: list[str]) -> Reply:
+        status = self.statuses.get(parts[0])
+        if status is None:
+            return _missing("Session not found")
+        if status != "SCAN_QR_CODE":
+            said = "Session status is not as expected. Try again later or restart the session"
+            unready = {"error": said, "session": parts[0], "status": status, "expected": ["SCAN_QR_CODE"]}
+            return Reply(status=422, json=unready)
+        return Reply(json={"value": self.qr})
 
     async def _overview(self, seen: Seen, _parts: list[str]) -> Reply:
         latest = [(max(found, key=lambda one: one["timestamp"]), chat) for chat, found in self.chats.items() if found]

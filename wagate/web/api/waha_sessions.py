@@ -11,24 +11,23 @@ from typing import Any, Literal
 import msgspec
 from quart import Blueprint, Response, request
 
-from wagate.errors import NotFoundError
+from wagate.context.sessions import AccountSessions
+from wagate.errors import BadGatewayError, NotFoundError, SendError
 from wagate.events import sessions
 from wagate.events.sessions import WAHA_WORDS
 from wagate.hooks.registry import Providers
 from wagate.hooks.routes import endpoint
-from wagate.inbound.qr_image import qr_image
-from wagate.inbound.session_view import status_view
+from wagate.inbound.qr_image import qr_png
 from wagate.storage.accounts import get_account, list_accounts
 from wagate.storage.database import Database
 from wagate.storage.rows import AccountRow
-from wagate.web.api.sessions import SESSIONLESS, state_of
+from wagate.web.api.sessions import SESSIONLESS
 from wagate.web.identity import RequestAuth
 
 STOPPED, WORKING, FAILED = (
     WAHA_WORDS[each] for each in (sessions.SESSION_NOT_CONNECTED, sessions.SESSION_CONNECTED, sessions.ERROR)
 )
 PNG = "image/png"
-_PNG_URI = f"data:{PNG};base64,"
 
 
 class Me(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -102,7 +101,9 @@ class QrAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The text."""
 
 
-def waha_sessions_routes(auth: RequestAuth, database: Database, providers: Providers) -> Blueprint:
+def waha_sessions_routes(
+    auth: RequestAuth, database: Database, providers: Providers, states: AccountSessions
+) -> Blueprint:
     """Sessions: the token's own; the admin token sees all."""
     routes = Blueprint("waha_sessions", __name__, url_prefix="/api")
 
@@ -134,21 +135,27 @@ def waha_sessions_routes(auth: RequestAuth, database: Database, providers: Provi
         return Response(msgspec.json.encode(found), content_type="application/json")
 
     @routes.get("/<session>/auth/qr")
-    @endpoint(query=QrQuery, answers={200: None}, media_type=PNG, or_json=QrAnswer)
+    @endpoint(query=QrQuery, answers={200: None}, problems=(502,), media_type=PNG, or_json=QrAnswer)
     async def qr(session: str, query: QrQuery) -> Response | QrAnswer:
         """The QR code that waits to be scanned, as a picture; as JSON when Accept or `?format=raw` asks for it."""
-        text = status_view(state_of(await find(session))).qr
-        uri = qr_image(text)
-        if text is None or uri is None:
+        text = await _qr(states, (await find(session)).name, auth.identity().client_id)
+        picture = qr_png(text)
+        if picture is None:
             raise NotFoundError("there is no QR code to scan")
         if query.format == "raw":
             return QrAnswer(value=text)
-        data = uri.removeprefix(_PNG_URI)
         if request.accept_mimetypes.best_match([PNG, "application/json"]) == "application/json":
-            return QrAnswer(mimetype=PNG, data=data)
-        return Response(base64.b64decode(data), content_type=PNG)
+            return QrAnswer(mimetype=PNG, data=base64.b64encode(picture).decode())
+        return Response(picture, content_type=PNG)
 
     return routes
+
+
+async def _qr(states: AccountSessions, name: str, client_id: int | None) -> str:
+    try:
+        return await states.qr(name, client_id=client_id)
+    except SendError as error:
+        raise BadGatewayError(f"there may be a QR code, but {error.reason}") from error
 
 
 def _info(row: AccountRow, providers: Providers) -> SessionInfo:

@@ -1,0 +1,95 @@
+"""States of accounts that are linked as devices, and what can be done to them."""
+
+from __future__ import annotations
+
+import trio
+
+from wagate.errors import NotFoundError, OutcomeUnknownError, SendError, UnprocessableError
+from wagate.events import sessions
+from wagate.hooks.providers import Provider
+from wagate.hooks.registry import Providers
+from wagate.hooks.sessions import SESSION_ACTIONS, SessionView
+from wagate.inbound.qr_image import qr_png
+from wagate.outbound.judge import judged
+from wagate.storage.accounts import get_account
+from wagate.storage.database import Database
+from wagate.storage.directory import Account
+from wagate.storage.live import LiveDirectory
+from wagate.storage.rows import AccountRow
+
+CONTROL_SECONDS = 60.0
+"""A browser may have to start."""
+QR_SECONDS = 10.0
+
+
+class AccountSessions:
+    """`wagate.hooks.context.Sessions`, over the tables and the providers."""
+
+    def __init__(self, database: Database, live: LiveDirectory, providers: Providers) -> None:
+        self._database = database
+        self._live = live
+        self._providers = providers
+
+    async def view(self, account: str, *, client_id: int | None) -> SessionView:
+        """How it is, as the tables say. NotFoundError."""
+        row = await self._database.read(get_account, account, client_id=client_id)
+        return _view(row, self._providers.get(row.provider))
+
+    async def qr(self, account: str, *, client_id: int | None) -> str:
+        """The QR text that waits to be scanned, from the provider when the tables have none. See the protocol."""
+        view = await self.view(account, client_id=client_id)
+        provider = self._providers.get(view.provider)
+        if view.qr or provider is None or provider.qr is None or view.status == sessions.SESSION_CONNECTED:
+            return view.qr
+        seen = self._providers.account(self._account(account))
+        try:
+            with trio.fail_after(QR_SECONDS):
+                return await provider.qr(seen)
+        except Exception as error:
+            raise _judged(error, provider.name, QR_SECONDS) from error
+
+    async def qr_png(self, account: str, *, client_id: int | None) -> bytes | None:
+        """`qr` as a picture; None when there is none, or it can't be drawn."""
+        return qr_png(await self.qr(account, client_id=client_id))
+
+    async def control(self, account: str, action: str, *, client_id: int | None) -> None:
+        """Start, stop, restart or log out. See the protocol."""
+        view = await self.view(account, client_id=client_id)
+        provider = self._providers.need(view.provider)
+        if provider.control is None or action not in view.actions:
+            raise UnprocessableError(f"{provider.name} can't {action[:40]} a session")
+        seen = self._providers.account(self._account(account))
+        try:
+            with trio.fail_after(CONTROL_SECONDS):
+                await provider.control(action, seen)
+        except Exception as error:
+            raise _judged(error, provider.name, CONTROL_SECONDS) from error
+
+    def _account(self, name: str) -> Account:
+        found = self._live.now.accounts.get(name)
+        if found is None:
+            raise NotFoundError(f"no account {name[:100]!r}")
+        return found
+
+
+def _judged(error: Exception, provider: str, seconds: float) -> SendError:
+    if isinstance(error, trio.TooSlowError):
+        return OutcomeUnknownError(f"no answer of {provider} within {seconds:g} s")
+    return judged(error)
+
+
+def _view(row: AccountRow, provider: Provider | None) -> SessionView:
+    waits = row.status == sessions.QR_GENERATED
+    can = frozenset[str]() if provider is None or provider.control is None else provider.abilities
+    return SessionView(
+        account=row.name,
+        provider=row.provider,
+        linked=provider is not None and provider.sessions,
+        status=row.status,
+        message=row.message,
+        percent=row.percent if row.status == sessions.LOADING else None,
+        qr=(row.qr or "") if waits else "",
+        phone=row.phone,
+        updated_at=row.updated_at,
+        actions=tuple(each for each in SESSION_ACTIONS if each in can),
+    )
