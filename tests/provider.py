@@ -57,6 +57,7 @@ class Provider:
 
     def __init__(self, *gateways: GatewayProcess, chats: int, at_least: int, pause: Paused = (0.0, 0.0)) -> None:
         """``at_least``: messages of each chat. ``pause``: between two messages of a chat."""
+        self._gateways = gateways
         self.chats = [Chat(number, _in_turn(gateways, number)) for number in range(chats)]
         self.refused: Counter[int] = Counter()
         """Answers that were not 2xx, by status."""
@@ -102,9 +103,15 @@ class Provider:
                 return
             text = chat.text(place)
             while not await self._accepts(chat, text):
-                await trio.sleep(random.uniform(0.3, 0.9))
+                await self._somebody_listens()
             chat.accepted.append(text)
             await trio.sleep(random.uniform(*self._pause))
+
+    async def _somebody_listens(self) -> None:
+        """A moment, and as long as no gateway listens: asking only that leaves the machine to the one that starts."""
+        await trio.sleep(random.uniform(0.3, 0.9))
+        while not any([await each.answers() for each in self._gateways]):
+            await trio.sleep(random.uniform(0.1, 0.3))
 
     async def _accepts(self, chat: Chat, text: str) -> bool:
         path, body = chat.request(text)

@@ -44,7 +44,7 @@ async def test_flushall_in_mid_flight_loses_nothing_swaps_nothing_and_sends_noth
 async def test_stops_under_load_are_in_good_order_and_nothing_is_sent_twice() -> None:
     async with https_sink(fails_at_first(every=20), delay=0.3) as sink, gateway(ca_file=sink.ca_file) as server:
         await register(server, sink.url)
-        provider = Provider(server, chats=100, at_least=10, pause=(0.0, 0.5))
+        provider = Provider(server, chats=100, at_least=10, pause=(0.0, 1.0))
         in_flight = []
         async with trio.open_nursery() as nursery:
             nursery.start_soon(provider.send)
