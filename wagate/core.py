@@ -15,6 +15,7 @@ from wagate.config import Config
 from wagate.config.secrets import Secrets
 from wagate.config.vault import Vault
 from wagate.consumers import Consumers, Setup, policy_of
+from wagate.context.archive import StoredArchive
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.endpoints import EndpointTable
 from wagate.context.owners import Owners
@@ -161,6 +162,7 @@ def build_context(core: Core, plugin: Plugin) -> PluginContext:
         messages=core.outbound.outbox(plugin.name),
         media=core.media.store,
         sessions=AccountSessions(core.database, core.live, core.providers),
+        archive=StoredArchive(core.database),
         store=PluginStore(plugin.name, core.database, core.clock),
         emit=emit,
         encrypt=core.vault.encrypt,

@@ -31,6 +31,7 @@ from wagate.hooks.specs import hookimpl
 from wagate.hooks.units import Duration, Rate, Size
 from wagate.hooks.views import (
     AttemptView,
+    ChatView,
     DeliveryView,
     Endpoint,
     EndpointChange,
@@ -46,6 +47,7 @@ __all__ = [
     "SESSION_ACTIONS",
     "AccountView",
     "AttemptView",
+    "ChatView",
     "Check",
     "ClientView",
     "Delivery",

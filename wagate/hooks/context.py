@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -14,7 +15,7 @@ from wagate.events import Event, NewEvent
 from wagate.hooks.contracts import AccountView, ClientView, Identity, Target
 from wagate.hooks.messages import MessageView, OutMedia, OutMessage, Signal
 from wagate.hooks.sessions import SessionView
-from wagate.hooks.views import DeliveryView, Endpoint, EndpointChange, Job, NewEndpoint, Page
+from wagate.hooks.views import ChatView, DeliveryView, Endpoint, EndpointChange, Job, NewEndpoint, Page
 
 if TYPE_CHECKING:
     import structlog
@@ -302,6 +303,33 @@ class Sessions(Protocol):
         """
 
 
+class Archive(Protocol):
+    """What was stored, from its beginning on: for who copies it elsewhere. It reaches back as far as ``retention``."""
+
+    async def event(self, event_id: str, *, client_id: int) -> Event:
+        """One event. NotFoundError."""
+
+    async def events(
+        self,
+        *,
+        client_id: int,
+        kinds: Collection[str],
+        since: datetime,
+        accounts: Collection[str] = (),
+        after: str = "",
+        limit: int = 100,
+    ) -> Sequence[Event]:
+        """Events that happened at ``since`` or later, in the order in which they were stored.
+
+        ``accounts`` () is all; ``after`` is the id of the last one seen; () is the end. At most 200 at once.
+        """
+
+    async def chats(
+        self, *, client_id: int, accounts: Collection[str] = (), after: tuple[str, str] = ("", ""), limit: int = 100
+    ) -> Sequence[ChatView]:
+        """Chats by (chat, account); ``after`` is that of the last one seen. At most 200 at once."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PluginContext:
     """What the core gives a plugin; nothing else of the core may be imported but `wagate`'s public names."""
@@ -335,6 +363,7 @@ class PluginContext:
     messages: Messages
     media: MediaStore
     sessions: Sessions
+    archive: Archive
     emit: Emit
     encrypt: Callable[[str], str]
     """Encrypt a secret for storage with ``auth.secret_key``."""

@@ -36,6 +36,19 @@ class AttemptView(msgspec.Struct, frozen=True, kw_only=True):
     """Why it failed; None: it did not."""
 
 
+class ChatView(msgspec.Struct, frozen=True, kw_only=True):
+    """One chat of one account."""
+
+    account: str
+    chat: str
+    name: str
+    """Of the group or the person; '' when not known."""
+    aliases: list[str]
+    """Other keys of the person (phone, LID, business-scoped id), phone numbers first."""
+    last_at: datetime
+    """When the last message came in."""
+
+
 class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery with its event and its attempts."""
 

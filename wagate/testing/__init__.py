@@ -1,5 +1,6 @@
 """The kit for plugin authors: a context made of fakes, and events to hand to handlers."""
 
+from wagate.testing.archive import FakeArchive
 from wagate.testing.context import Fakes, fake_context
 from wagate.testing.endpoints import FakeEndpoints
 from wagate.testing.events import NOW, make_delivery, make_event
@@ -13,6 +14,7 @@ from wagate.testing.sessions import FakeSessionStates
 __all__ = [
     "NOW",
     "FakeAccounts",
+    "FakeArchive",
     "FakeAuth",
     "FakeDeliveries",
     "FakeEndpoints",

@@ -13,6 +13,7 @@ from uuid_utils import uuid7
 from wagate.clock import Clock
 from wagate.events import Event, NewEvent
 from wagate.hooks import DeliveryView, PluginContext, Target
+from wagate.testing.archive import FakeArchive
 from wagate.testing.endpoints import FakeEndpoints
 from wagate.testing.events import NOW
 from wagate.testing.fakes import FakeAccounts, FakeAuth, FakeDeliveries, FakeJobs, FakeStore
@@ -51,6 +52,7 @@ class Fakes:
     messages: FakeMessages
     media: FakeMedia
     sessions: FakeSessionStates
+    archive: FakeArchive
     clock: FixedClock
     emitted: list[tuple[NewEvent, list[Target] | None]] = field(default_factory=list)
     """Events of the plugin's own, and their targets when it named them."""
@@ -64,6 +66,7 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
     http, auth, jobs, store = http or FakeHttp(), FakeAuth(accounts), FakeJobs(), FakeStore()
     endpoints = FakeEndpoints(lambda client_id: accounts.owners[client_id].slug, clock)
     media, messages, sessions = FakeMedia(), FakeMessages(accounts, clock), FakeSessionStates(accounts, clock)
+    archive = FakeArchive()
     emitted: list[tuple[NewEvent, list[Target] | None]] = []
     listeners: list[Listener] = []
 
@@ -93,6 +96,7 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
         messages=messages,
         media=media,
         sessions=sessions,
+        archive=archive,
         emit=emit,
         encrypt=lambda text: text[::-1],
         decrypt=lambda text: text[::-1],
@@ -110,6 +114,7 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
         messages=messages,
         media=media,
         sessions=sessions,
+        archive=archive,
         clock=clock,
         emitted=emitted,
         listeners=listeners,

@@ -130,9 +130,10 @@ class FakeServer:
         try:
             if fault is None:
                 return await self._answer(seen), Fault()
-            reply = await self._answer(seen) if fault.accept or fault.reply is None else None
+            lost = fault.drop or fault.reset
+            reply = await self._answer(seen) if fault.accept or not (fault.reply or lost) else None
             await trio.sleep(fault.wait)
-            return (None if fault.drop or fault.reset else fault.reply or reply), fault
+            return (None if lost else fault.reply or reply), fault
         finally:
             changed, self._changed = self._changed, trio.Event()
             changed.set()
