@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wagate.hooks import Handler, PluginContext, hookimpl
+from quart import Blueprint
+
+from wagate.hooks import Handler, PluginContext, Task, hookimpl
 from wagate_chatwoot.apps import Apps, make_apps
 from wagate_chatwoot.handler import make_handler
 from wagate_chatwoot.settings import Settings
+from wagate_chatwoot.signals import Signals
+from wagate_chatwoot.webhook import make_routes
 
 
 class ChatWootPlugin:
@@ -16,6 +20,7 @@ class ChatWootPlugin:
     def __init__(self) -> None:
         self._context: PluginContext | None = None
         self._apps: Apps | None = None
+        self._told: Signals | None = None
 
     @hookimpl
     def settings_type(self) -> type[Settings]:
@@ -27,13 +32,28 @@ class ChatWootPlugin:
         """One push handler, with two targets for each inbox."""
         return [make_handler(context, self._at_work(context))]
 
-    # Here belong the hooks for the webhook's route, the tasks (pulls, reconciliation) and the commands (connect).
+    @hookimpl
+    def register_routes(self, context: PluginContext) -> Iterable[Blueprint]:
+        """``/webhooks/chatwoot``."""
+        return [make_routes(context, self._at_work(context), self._signals(context))]
+
+    @hookimpl
+    def register_tasks(self, context: PluginContext) -> Iterable[Task]:
+        """Signals to WhatsApp, which no webhook waits for."""
+        return [self._signals(context).run]
+
+    # Here belong the hooks for the other tasks (pulls, reconciliation) and the commands (connect).
 
     def _at_work(self, context: PluginContext) -> Apps:
         """The inboxes of a gateway; each gateway has a context of its own."""
         if self._apps is None or self._context is not context:
-            self._context, self._apps = context, make_apps(context)
+            self._context, self._apps, self._told = context, make_apps(context), Signals(context)
         return self._apps
+
+    def _signals(self, context: PluginContext) -> Signals:
+        self._at_work(context)
+        assert self._told is not None  # made with the inboxes
+        return self._told
 
 
 plugin = ChatWootPlugin()

@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from wagate.errors import Reject
 from wagate.events import Event
 from wagate.hooks import Delivery, Handler, PluginContext, Receipt, Target
-from wagate_chatwoot import incoming
+from wagate_chatwoot import incoming, outgoing, results
 from wagate_chatwoot.apps import App, Apps
+from wagate_chatwoot.errors import ChatWootError, ChatWootStoppedError
+from wagate_chatwoot.verdict import verdict
 
 CONCURRENCY = 32
 TIMEOUT = 150.0
@@ -16,21 +18,36 @@ TIMEOUT = 150.0
 
 Handle = Callable[[App, Delivery], Awaitable[Receipt | None]]
 
-WAYS: Mapping[str, Handle] = {"in": incoming.handle}
-"""What a target's first part leads to. ``out`` (outgoing.handle) and message.failed (results.handle) belong here."""
+IN: Mapping[str, Handle] = {**incoming.HANDLES, **dict.fromkeys(results.KINDS, results.handle)}
+"""Kind of event → what writes it in ChatWoot."""
 
 
 def make_handler(context: PluginContext, apps: Apps) -> Handler:
     """Of all inboxes. A target fails, is held and recovers on its own, so each inbox does, in each direction."""
 
     def targets(event: Event) -> Iterator[Target]:
-        if event.kind in incoming.KINDS:
-            yield from (Target(id=app.incoming) for app in apps.showing(event))
+        if event.kind in IN:
+            yield from (Target(id=app.incoming) for app in apps.showing(event) if _wants(app, event))
 
     async def handle(delivery: Delivery) -> Receipt | None:
         way, _, name = delivery.target.partition("/")
-        if name not in apps or way not in WAYS:
+        does = IN.get(delivery.event.kind) if way == "in" else outgoing.handle
+        if name not in apps or does is None:
             raise Reject(f"there is no inbox {name!r} in the configuration any more")
-        return await WAYS[way](apps[name], delivery)
+        return await _done(apps[name], delivery, does)
 
     return Handler(name=context.name, targets=targets, handle=handle, concurrency=CONCURRENCY, timeout=TIMEOUT)
+
+
+def _wants(app: App, event: Event) -> bool:
+    return event.kind not in results.KINDS or results.concerns(app, event)
+
+
+async def _done(app: App, delivery: Delivery, does: Handle) -> Receipt | None:
+    try:
+        return await does(app, delivery)
+    except ChatWootError as error:
+        if isinstance(error, ChatWootStoppedError):
+            # The one line to look for: nothing reaches this inbox until somebody acts.
+            app.context.log.warning("chatwoot inbox paused", inbox=app.name, reason=error.reason)
+        raise verdict(error) from error

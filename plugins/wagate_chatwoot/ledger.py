@@ -41,6 +41,23 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     deleted: bool = False
 
 
+class Handed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An agent's message as it was handed on.
+
+    Only the deliveries from ChatWoot write it, one at a time; `Entry`, once it is there, only those to ChatWoot do. So
+    neither can undo what the other wrote.
+    """
+
+    parts: tuple[str, ...] = ()
+    """wagate's own ids of the messages that its parts became, in order: text, then each file; '' for one refused."""
+    retry: int = 0
+    """How often it was sent again. It shows as failed while ``Entry.status`` is failed with this many ``retries``."""
+    reply_to: str = ""
+    """The provider's id of the message that it quotes; ChatWoot's *Retry* forgets it."""
+    deleted: bool = False
+    """The agent deleted it."""
+
+
 class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a chat's messages go in ChatWoot."""
 
@@ -49,6 +66,10 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of the contact in this inbox; always passed, so that ChatWoot makes no second one."""
     conversation: int | None = None
     """Display id; None: to be chosen."""
+    name: str = ""
+    """How we named the contact, '' when it had a name: what people wrote in its place is left alone."""
+    aliases: tuple[str, ...] = ()
+    """Other keys of the person, whose chats go to the same contact."""
 
 
 class Ledger:
@@ -75,6 +96,16 @@ class Ledger:
         rows: dict[str, Any] = {self._key("cw", str(entry.message)): msgspec.to_builtins(entry)}
         rows |= {self._key("wa", entry.account, each): entry.message for each in entry.whatsapp}
         rows |= {self._key("part", each): entry.message for each in entry.parts}
+        await self._store.set_all(rows)
+
+    async def handed(self, message: int) -> Handed | None:
+        """How an agent's message was handed on; None: not yet."""
+        return _read(await self._store.get(self._key("out", str(message))), Handed)
+
+    async def hand(self, message: int, handed: Handed) -> None:
+        """Store that, and what leads from its parts to it."""
+        rows: dict[str, Any] = {self._key("out", str(message)): msgspec.to_builtins(handed)}
+        rows |= {self._key("part", each): message for each in handed.parts if each}
         await self._store.set_all(rows)
 
     async def place(self, account: str, chat: str) -> Place | None:

@@ -59,6 +59,8 @@ class Inbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     conversations: Conversations = Conversations()
     mark_read: bool = True
     """Show blue ticks on WhatsApp when an agent replies."""
+    mark_read_assigned: bool = False
+    """Show them already when somebody takes the conversation."""
     typing_delay: Duration = Duration("0s")
     """How long WhatsApp shows "typing" before a message of an agent."""
     signature: bool = False

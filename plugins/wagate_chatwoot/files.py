@@ -1,0 +1,119 @@
+"""Files of agents' messages: fetched by whoever sends them, or by us when only we can reach ChatWoot."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import trio
+from msgspec.structs import replace
+
+from wagate.errors import Retry, TooLargeError, WagateError
+from wagate.hooks import OutMedia, OutMessage
+from wagate.http import AddressNotAllowedError, BadUrlError, Downloaded, HttpError, TooLongError
+from wagate_chatwoot.apps import App
+
+MOST = 2 * 1024**3
+"""Bytes; what WhatsApp takes at most, from anybody."""
+PATIENCE = 100.0
+"""Seconds for one file; less than the handler has."""
+PIECES = 8
+"""That wait between reading and writing."""
+
+
+class FileGoneError(WagateError):
+    """ChatWoot does not have the file any more, or it can't be taken."""
+
+    def __init__(self, filename: str, reason: str) -> None:
+        super().__init__(reason)
+        self.filename = filename
+        self.reason = reason
+
+
+async def reachable(app: App, message: OutMessage) -> OutMessage:
+    """The message with a file that its sender can fetch: where the guard lets nobody in, we keep the file ourselves.
+
+    Only ChatWoot's own host is trusted so far: it stands in the operator's configuration.
+    Raises FileGoneError; Retry: ChatWoot did not give it now.
+    """
+    media = message.media
+    if media is None or not media.url or not _is_chatwoots(app, media.url):
+        return message
+    try:
+        await app.context.http.check(media.url)
+    except (AddressNotAllowedError, BadUrlError):
+        return replace(message, media=await _keep(app, media))
+    except HttpError:
+        pass  # whoever sends it finds out, and tries again
+    return message
+
+
+def _is_chatwoots(app: App, url: str) -> bool:
+    try:
+        there, ours = urlsplit(url), urlsplit(app.inbox.url)
+        same = (there.hostname, there.port) == (ours.hostname, ours.port)
+    except ValueError:
+        return False
+    return same
+
+
+async def _keep(app: App, media: OutMedia) -> OutMedia:
+    """Fetch it piece by piece into our own store."""
+    client_id = app.client_id
+    assert client_id is not None  # a message without a client is never handed on
+    into, pieces = trio.open_memory_channel[bytes](PIECES)
+    ended: list[Downloaded | HttpError] = []
+    kept: list[OutMedia | WagateError] = []
+
+    async def fetch() -> None:
+        async with into:
+            try:
+                ended.append(
+                    await app.context.http.download(
+                        media.url, into.send, limit=MOST, timeout=PATIENCE, trust="operator"
+                    )
+                )
+            except HttpError as error:
+                ended.append(error)
+
+    async def whole() -> AsyncIterator[bytes]:
+        async for piece in pieces:
+            yield piece
+        # Only a file that came whole is kept.
+        _check(ended[0], media)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(fetch)
+        async with pieces:
+            try:
+                kept.append(
+                    await app.context.media.keep(
+                        whole(), client_id=client_id, filename=media.filename, mimetype=media.mimetype
+                    )
+                )
+            except WagateError as error:
+                kept.append(error)
+        nursery.cancel_scope.cancel()
+    return _kept(kept[0], media)
+
+
+def _kept(kept: OutMedia | WagateError, media: OutMedia) -> OutMedia:
+    if isinstance(kept, TooLargeError):
+        raise FileGoneError(media.filename, kept.detail) from kept
+    if isinstance(kept, WagateError):
+        raise kept
+    return kept
+
+
+def _check(ended: Downloaded | HttpError, media: OutMedia) -> None:
+    match ended:
+        case TooLongError() | BadUrlError():
+            raise FileGoneError(media.filename, ended.reason)
+        case HttpError():
+            raise Retry(f"a file could not be fetched from ChatWoot: {ended.reason}")
+        case Downloaded(status=200):
+            return
+        case Downloaded(status=status) if status in {404, 410}:
+            raise FileGoneError(media.filename, f"ChatWoot answered with {status}")
+        case Downloaded():
+            raise Retry(f"a file could not be fetched from ChatWoot: {ended.status}", http_status=ended.status)

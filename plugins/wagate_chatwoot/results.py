@@ -1,0 +1,123 @@
+"""What became of agents' messages, told in ChatWoot: failed with its reason, a note, and when it worked after all."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from wagate.errors import Postpone
+from wagate.events import Event, kinds
+from wagate.hooks import Delivery, Receipt
+from wagate.parsing.fields import first_text, mapping
+from wagate_chatwoot import tell
+from wagate_chatwoot.apps import App
+from wagate_chatwoot.errors import ChatWootError, NotThereError
+from wagate_chatwoot.ledger import Entry
+from wagate_chatwoot.origin import Origin, origin_of
+from wagate_chatwoot.posts import Post
+from wagate_chatwoot.verdict import verdict
+
+FAILED = kinds.MESSAGE_FAILED
+KINDS = frozenset({FAILED, tell.FAILED, tell.NOTE})
+"""Events about agents' own messages."""
+SOON = 0.3
+"""Seconds until the row of a message that failed at once is there."""
+MOST_LOOKS = 60.0
+"""Seconds after which it never comes: what wrote it died, and writes it when it is done again."""
+MOST_REASON = 500
+"""Characters that agents see."""
+_WINDOW_CODES = frozenset({"131047", "470", "63016"})
+"""Meta's (also 360dialog's), the On-Premises API's and Twilio's code for a message outside the 24 h window."""
+_WINDOW_WORDS = ("24 h window", "24 hour", "24-hour")
+
+
+def concerns(app: App, event: Event) -> bool:
+    """Whether it is about a message that was written in this inbox."""
+    origin = origin_of(event)
+    return origin is not None and origin.inbox == app.name
+
+
+async def handle(app: App, delivery: Delivery) -> Receipt | None:
+    """Tell one result. Every step may be repeated."""
+    event = delivery.event
+    origin = origin_of(event)
+    if origin is None or origin.inbox != app.name:
+        return None
+    try:
+        if event.kind == tell.NOTE:
+            await _note(app, origin, event.content, delivery, name="note")
+        else:
+            await _failed(app, origin, delivery)
+    except NotThereError:
+        return None  # conversation or message are gone, and whoever would read it with them
+    except ChatWootError as error:
+        raise verdict(error) from error
+    return None
+
+
+async def _failed(app: App, origin: Origin, delivery: Delivery) -> None:
+    handed = await app.ledger.handed(origin.message)
+    entry = await app.ledger.by_message(origin.message)
+    if handed is None or handed.retry < origin.retry or entry is None:
+        _wait_for_row(app, delivery)
+    if handed is not None and (handed.deleted or handed.retry > origin.retry):
+        return
+    if entry is None or (entry.status, entry.retries) == ("failed", origin.retry):
+        return
+    reason = _reason(app, delivery.event)
+    await app.chatwoot.set_status(origin.conversation, origin.message, "failed", reason)
+    if app.inbox.error_notes:
+        text = app.texts("outgoing.failed_note", reason=reason, link=await _link(app, delivery.event))
+        await _note(app, origin, text, delivery, name=f"failed/{origin.retry}")
+    # Last: so that what was interrupted is done again. Retry is recognised from here on.
+    await app.ledger.write(replace(entry, status="failed", error=reason, retries=origin.retry))
+
+
+async def recovered(app: App, entry: Entry, delivery: Delivery) -> None:
+    """Tell that a message which had failed was delivered after all; ChatWootError.
+
+    Its status is written by whoever tells acks.
+    """
+    if app.inbox.error_notes:
+        origin = Origin(inbox=app.name, message=entry.message, conversation=entry.conversation)
+        await _note(app, origin, app.texts("outgoing.recovered_note"), delivery, name=f"recovered/{entry.retries}")
+
+
+def _wait_for_row(app: App, delivery: Delivery) -> None:
+    """Postpone: the provider was quicker than the row that is written after a submission."""
+    if app.context.clock.time() - delivery.event.created_at.timestamp() < MOST_LOOKS:
+        raise Postpone("the message is being handed on still", after=SOON)
+
+
+async def _note(app: App, origin: Origin, text: str, delivery: Delivery, *, name: str) -> None:
+    """A private note in reply to the message, once: its source_id is looked for when it may be there already."""
+    source_id = f"wagate/{origin.message}/{name}"
+    if delivery.attempt > 1:
+        rows = await app.chatwoot.messages(origin.conversation, after=origin.message)
+        if any(row.get("source_id") == source_id for row in rows):
+            return
+    attributes = {"in_reply_to": origin.message}
+    post = Post(content=text, message_type="outgoing", private=True, source_id=source_id, content_attributes=attributes)
+    await app.chatwoot.post(origin.conversation, post)
+
+
+def _reason(app: App, event: Event) -> str:
+    """Why, for an agent: in plain words, in their language where we have them."""
+    error = mapping(event.extra.get("error"))
+    reason = first_text(error, "reason") or event.content
+    lower = reason.lower()
+    if first_text(error, "code") in _WINDOW_CODES or any(word in lower for word in _WINDOW_WORDS):
+        return app.texts("outgoing.window_closed")
+    if event.kind == tell.FAILED:
+        return reason[:MOST_REASON]
+    return app.texts("outgoing.failed", reason=reason[:MOST_REASON])
+
+
+async def _link(app: App, event: Event) -> str:
+    """Where the operator sees the job; '' without a public_url."""
+    message = first_text(mapping(event.extra), "id")
+    if not app.context.public_url or not message:
+        return ""
+    page = await app.context.deliveries.page(
+        client_id=event.client_id, limit=1, cursor=None, handler="outbound", message_id=message
+    )
+    return f"{app.context.public_url.rstrip('/')}/api/jobs/{page.data[0].id}" if page.data else ""

@@ -1,0 +1,37 @@
+"""Which chat of which account a conversation in ChatWoot is."""
+
+from __future__ import annotations
+
+import msgspec
+
+from wagate.parsing.chats import chat_key
+from wagate_chatwoot import places
+from wagate_chatwoot.actions import Where
+from wagate_chatwoot.apps import App
+
+
+class Chat(msgspec.Struct, frozen=True, kw_only=True):
+    """A chat on WhatsApp."""
+
+    account: str | None
+    """None: whichever of the client's accounts the chat belongs to."""
+    key: str
+
+
+def told(app: App, where: Where) -> Chat | None:
+    """What the webhook itself says: our source_id, else the contact's identifier or phone. None: no chat."""
+    found = places.chat_of(app.inbox, where.source)
+    if found is not None:
+        return Chat(account=found[0], key=found[1])
+    account = app.inbox.accounts[0] if len(app.inbox.accounts) == 1 else None
+    for text in (where.phone, where.identifier if "@" in where.identifier else ""):
+        key = chat_key(text)
+        if key and not key.endswith("@user"):
+            return Chat(account=account, key=key)
+    return None
+
+
+async def whither(app: App, where: Where) -> Chat | None:
+    """What we know of the conversation, else what its webhook says."""
+    known = await app.ledger.chat_of(where.conversation)
+    return Chat(account=known[0], key=known[1]) if known is not None else told(app, where)
