@@ -30,6 +30,7 @@ from wagate.storage.accounts import NewAccount, create_account
 from wagate.storage.intake import Stored
 from wagate.storage.live import LiveDirectory
 from wagate.storage.rows import DeliveryDetail
+from wagate.storage.statement import run
 
 CHAT = "5511999999999@c.us"
 Answer = Exception | trio.Event | str
@@ -185,9 +186,11 @@ async def open_post(
     others: Sequence[FakeProvider] = (),
     **options: Any,
 ) -> AsyncIterator[Post]:
-    """The client 1 with these accounts; one connector hears of everything but what it sends itself."""
+    """Clients 1 and 2 with these accounts; one connector hears of everything."""
     provider = provider or FakeProvider()
     async with open_world(url, folder, database_url=database_url, **options) as world:
+        second = "INSERT INTO clients SELECT 2, 'acme', name, created_at, updated_at FROM clients"
+        await world.database.write(run, second)
         for account in accounts:
             await world.database.write(create_account, account, now=world.clock.now())
         live = LiveDirectory(world.database, lambda text: text)

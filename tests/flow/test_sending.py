@@ -298,7 +298,6 @@ async def test_an_account_that_is_deleted_fails_what_waits_for_it(external_url: 
     accounts = [NewAccount(name=name, client_id=1, provider="pigeon") for name in ("main", "other")]
     async with open_post(external_url, tmp_path, accounts=accounts) as post:
         [first] = await post.send("1", account="other")
-        await post.world.sql("SELECT 1")
         await post.world.database.write(lambda db: db.execute_sql("DELETE FROM accounts WHERE name = 'other'").rowcount)
         await post.live.reload()
         async with post.running():

@@ -1,0 +1,95 @@
+"""`context.messages`: what the core gives and what the fake gives do the same."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from uuid_utils import uuid7
+
+from tests.sending import CHAT, FakeProvider, open_post
+from wagate.errors import NotFoundError, UnprocessableError
+from wagate.hooks import OutMessage, OutReaction, Signal
+from wagate.storage.accounts import NewAccount
+from wagate.testing import fake_context
+
+if TYPE_CHECKING:
+    from wagate.hooks.context import Messages
+
+pytest_plugins = ("tests.valkey",)
+
+TEXT = OutMessage(chat=CHAT, type="text", text="hi")
+REACTION = OutMessage(chat=CHAT, type="reaction", reaction=OutReaction(message_id="x", emoji="x"))
+
+
+@dataclass
+class Kind:
+    """Messages, with the account ``main`` of client 1 and ``theirs`` of client 2, whose provider has no reactions."""
+
+    messages: Messages
+    theirs: str
+
+
+@pytest.fixture(params=["core", "fake"])
+async def kind(request: pytest.FixtureRequest, tmp_path: Path, external_url: str) -> AsyncIterator[Kind]:
+    if request.param == "fake":
+        fakes = fake_context("alarm")
+        fakes.messages.cannot = {"reaction", "typing"}
+        yield Kind(fakes.context.messages, "acme-main")
+        return
+    accounts = [NewAccount(name=name, client_id=each, provider="pigeon") for name, each in (("main", 1), ("theirs", 2))]
+    provider = FakeProvider(abilities=frozenset({"text", "seen"}))
+    async with open_post(external_url, tmp_path, accounts=accounts, provider=provider) as post, post.running():
+        yield Kind(post.outbound.outbox("alarm"), "theirs")
+
+
+async def test_a_message_is_queued_and_sent_when_waited_for(kind: Kind) -> None:
+    view = await kind.messages.send(TEXT, client_id=1, job_id="j")
+    assert (view.account, view.to, view.content, view.job_id) == ("main", "5511999999999", "hi", "j")
+    assert (await kind.messages.wait(view.id, client_id=1, seconds=0)).id == view.id
+    sent = await kind.messages.wait(view.id, client_id=1, seconds=10)
+    assert sent.status == "sent"
+    assert sent.message_id
+    assert sent.sent_at is not None
+    assert await kind.messages.get(view.id, client_id=None) == sent
+
+
+async def test_a_key_counts_once_for_each_client(kind: Kind) -> None:
+    first = await kind.messages.send(TEXT, client_id=1, key="k")
+    assert (await kind.messages.send(TEXT, client_id=1, key="k")).id == first.id
+    assert (await kind.messages.send(TEXT, client_id=1)).id != first.id
+    assert (await kind.messages.send(TEXT, client_id=2, key="k")).id != first.id
+
+
+async def test_another_clients_things_are_not_there(kind: Kind) -> None:
+    view = await kind.messages.send(TEXT, client_id=2)
+    assert view.account == kind.theirs
+    with pytest.raises(NotFoundError):
+        await kind.messages.get(view.id, client_id=1)
+    with pytest.raises(NotFoundError):
+        await kind.messages.send(TEXT, client_id=1, account=kind.theirs)
+    with pytest.raises(NotFoundError):
+        await kind.messages.wait(str(uuid7()), client_id=1, seconds=1)
+    assert (await kind.messages.page(client_id=1, limit=9, cursor=None)).data == []
+
+
+async def test_what_the_provider_cannot_do_is_refused(kind: Kind) -> None:
+    with pytest.raises(UnprocessableError, match="reaction"):
+        await kind.messages.send(REACTION, client_id=1)
+    with pytest.raises(UnprocessableError, match="typing"):
+        await kind.messages.signal(Signal(kind="typing", chat=CHAT), client_id=1)
+    await kind.messages.signal(Signal(kind="seen", chat=CHAT), client_id=1)
+
+
+async def test_pages_are_newest_first(kind: Kind) -> None:
+    ids = [(await kind.messages.send(TEXT, client_id=1)).id for _ in range(5)]
+    page = await kind.messages.page(client_id=1, limit=3, cursor=None, chat=CHAT, account="main")
+    assert [each.id for each in page.data] == ids[:1:-1]
+    rest = await kind.messages.page(client_id=1, limit=3, cursor=page.next_cursor)
+    assert ([each.id for each in rest.data], rest.next_cursor) == (ids[1::-1], None)
+    sent = await kind.messages.wait(ids[0], client_id=1, seconds=10)
+    found = await kind.messages.page(client_id=1, limit=9, cursor=None, message_id=sent.message_id)
+    assert [each.id for each in found.data] == [ids[0]]
