@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
     from wagate.config import Config
+    from wagate.http.client import HttpClient
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """The options before the command."""
+    """The options before the command; for plugins' commands a `wagate.hooks.commands.CommandLine`."""
 
     config_path: Path | None = None
     """``--config``; None: config.toml in the current folder, if it is there."""
@@ -30,6 +32,51 @@ class Call:
         from wagate.config import load
 
         return load(self.config_path)
+
+    @property
+    def config_file(self) -> Path:
+        """Where the configuration is."""
+        return self.config.file
+
+    @property
+    def public_url(self) -> str:
+        """``server.public_url``."""
+        return self.config.server.public_url
+
+    @property
+    def accounts(self) -> Mapping[str, str]:
+        """Name → provider of the accounts in the configuration."""
+        return {name: str(table.get("provider", "")) for name, table in self.config.accounts.items()}
+
+    def settings(self, plugin: str) -> Mapping[str, Any]:
+        """The plugin's table."""
+        return self.config.plugins.get(plugin, {})
+
+    def http(self) -> HttpClient:
+        """The guarded client."""
+        from wagate.core import http_client
+
+        return http_client(self.config)
+
+    def refuse(self, reason: str) -> Exception:
+        """An error for the terminal."""
+        from wagate.cli.errors import CommandError
+
+        return CommandError(reason)
+
+    def runs(self) -> bool:
+        """Whether there is a gateway to `ask`."""
+        from wagate.cli import gateway
+
+        with gateway.connect(self) as running:
+            return running is not None
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """A request to the gateway; NoGatewayError when none runs."""
+        from wagate.cli import gateway
+
+        with gateway.required(self) as running:
+            return running.ask(method, path, body=body)
 
 
 def of(context: typer.Context) -> Call:
