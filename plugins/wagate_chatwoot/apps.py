@@ -11,6 +11,7 @@ from wagate.hooks import PluginContext
 from wagate_chatwoot.client import ChatWoot
 from wagate_chatwoot.ledger import Ledger
 from wagate_chatwoot.memory import Memory
+from wagate_chatwoot.pause import Pause
 from wagate_chatwoot.settings import Inbox, Settings
 from wagate_chatwoot.texts import Texts, load_texts
 
@@ -32,6 +33,8 @@ class App:
     """What this process knows of its chats."""
     texts: Texts
     """In the inbox's locale."""
+    pause: Pause
+    """Whether an agent lets its messages wait."""
 
     @property
     def incoming(self) -> str:
@@ -99,6 +102,7 @@ def make_apps(context: PluginContext) -> Apps:
             chatwoot=ChatWoot(context.http, inbox),
             memory=Memory(context.clock, started=started),
             texts=load_texts(inbox.locale, settings.templates),
+            pause=Pause(context, name),
         )
         for name, inbox in settings.inboxes.items()
     }

@@ -21,10 +21,9 @@ from wagate_chatwoot.actions import (
     Typing,
     Where,
 )
+from wagate_chatwoot.asks import STATUS_SOURCE, is_command
 from wagate_chatwoot.settings import Inbox
 
-STATUS_SOURCE = "whatsapp.integration"
-"""source_id of the contact through which agents talk to wagate itself."""
 _TYPES = {0: "incoming", 1: "outgoing", 2: "activity", 3: "template"}
 _FOR_CUSTOMERS = frozenset({"outgoing", "template"})
 
@@ -40,7 +39,21 @@ def decode(body: bytes, inbox: Inbox) -> Action:
         return Ignore(reason=reason)
     event = first_text(document, "event")
     read = _EVENTS.get(event)
-    return Ignore(reason=f"nothing to do at {event[:60]!r}") if read is None else read(document)
+    return Ignore(reason=f"nothing to do at {event[:60]!r}") if read is None else _for_wagate(read(document), inbox)
+
+
+def _for_wagate(action: Action, inbox: Inbox) -> Action:
+    """The action, or the command that it is: in a customer's conversation, too, it never goes to WhatsApp."""
+    send = action.send if isinstance(action, Resend) else action
+    if not isinstance(send, Send):
+        return action
+    if not is_command(send.where.source, send.content, anywhere=inbox.commands.enabled):
+        return action
+    return Ignore(reason="an update of a command") if isinstance(action, Resend) else _command(send)
+
+
+def _command(send: Send) -> Command:
+    return Command(where=send.where, message=send.message, text=send.content, author=send.author, email=send.email)
 
 
 def _not_ours(document: dict[str, Any], inbox: Inbox) -> str:
@@ -59,7 +72,7 @@ def _created(document: dict[str, Any]) -> Action:
         return Ignore(reason=reason)
     send = _send(document)
     if send.where.source == STATUS_SOURCE:
-        return Command(where=send.where, message=send.message, text=send.content, author=send.author, email=send.email)
+        return _command(send)
     attributes = mapping(document.get("content_attributes"))
     if attributes.get("deleted") is True:
         # The body is made late: it may show the message as it was deleted since.

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from wagate.errors import Reject
 from wagate.events import Event
 from wagate.hooks import Delivery, Handler, PluginContext, Receipt, Target
-from wagate_chatwoot import incoming, outgoing, results
+from wagate_chatwoot import answers, incoming, outgoing, results, status
 from wagate_chatwoot.apps import App, Apps
 from wagate_chatwoot.errors import ChatWootError, ChatWootStoppedError
 from wagate_chatwoot.verdict import verdict
@@ -18,7 +18,12 @@ TIMEOUT = 150.0
 
 Handle = Callable[[App, Delivery], Awaitable[Receipt | None]]
 
-IN: Mapping[str, Handle] = {**incoming.HANDLES, **dict.fromkeys(results.KINDS, results.handle)}
+IN: Mapping[str, Handle] = {
+    **incoming.HANDLES,
+    **dict.fromkeys(results.KINDS, results.handle),
+    **dict.fromkeys(status.KINDS, status.handle),
+    answers.KIND: answers.handle,
+}
 """Kind of event → what writes it in ChatWoot."""
 
 
@@ -26,7 +31,9 @@ def make_handler(context: PluginContext, apps: Apps) -> Handler:
     """Of all inboxes. A target fails, is held and recovers on its own, so each inbox does, in each direction."""
 
     def targets(event: Event) -> Iterator[Target]:
-        if event.kind in IN:
+        if event.kind in status.KINDS:
+            yield from (Target(id=app.incoming) for app in status.wanted_by(apps.values(), event))
+        elif event.kind in IN:
             yield from (Target(id=app.incoming) for app in apps.showing(event) if _wants(app, event))
 
     async def handle(delivery: Delivery) -> Receipt | None:
@@ -34,6 +41,8 @@ def make_handler(context: PluginContext, apps: Apps) -> Handler:
         does = IN.get(delivery.event.kind) if way == "in" else outgoing.handle
         if name not in apps or does is None:
             raise Reject(f"there is no inbox {name!r} in the configuration any more")
+        if delivery.event.kind in incoming.HANDLES and way == "in":
+            await apps[name].pause.hold()
         return await _done(apps[name], delivery, does)
 
     return Handler(name=context.name, targets=targets, handle=handle, concurrency=CONCURRENCY, timeout=TIMEOUT)

@@ -9,6 +9,7 @@ from wagate.errors import NotFoundError, Reject, UnprocessableError
 from wagate.hooks import Delivery, OutMessage, Receipt
 from wagate_chatwoot.actions import Command, Delete, Lasting, Resend, Send
 from wagate_chatwoot.apps import App
+from wagate_chatwoot.commands import run
 from wagate_chatwoot.deletes import delete
 from wagate_chatwoot.files import FileGoneError, reachable
 from wagate_chatwoot.ledger import Entry, Handed
@@ -32,13 +33,15 @@ async def handle(app: App, delivery: Delivery) -> Receipt | None:
         raise Reject(f"stored by another version of wagate: {error}") from error
     match action:
         case Send():
+            await app.pause.hold()
             await _in_turn(app, delivery, action)
         case Resend():
-            await _resend(app, action)
+            await app.pause.hold()
+            await _resend(app, delivery, action)
         case Delete():
             await delete(app, action)
         case Command():
-            raise Reject("commands are off")
+            await run(app, action)
     return None
 
 
@@ -82,10 +85,14 @@ async def _hand_on(app: App, send: Send) -> None:
         await mark_seen(app, chat)
 
 
-async def _resend(app: App, resend: Resend) -> None:
+async def _resend(app: App, delivery: Delivery, resend: Resend) -> None:
     """Send again what failed of a message, if the agent asked for it."""
     send = resend.send
     handed = await app.ledger.handed(send.message)
+    if handed is None and await _waits(app, send):
+        # Its webhook broke off between our two writes: nothing else brings it.
+        await _in_turn(app, delivery, send)
+        return
     if not await is_retry(app, resend, handed):
         return
     if handed is None:
@@ -102,6 +109,10 @@ async def _resend(app: App, resend: Resend) -> None:
         if number in again or not handed.parts:
             ids[number] = await _submit(app, send, chat, part, number, retry=retry)
     await app.ledger.hand(send.message, replace(handed, parts=tuple(ids), retry=retry))
+
+
+async def _waits(app: App, send: Send) -> bool:
+    return any(message == send.message for message, _ in await app.ledger.waiting(send.where.conversation))
 
 
 async def _open(app: App, send: Send, chat: Chat) -> None:

@@ -34,6 +34,11 @@ class Owners:
         """All clients."""
         return [_client(each) for each in self._live.now.clients.values()]
 
+    def of(self, client_id: int) -> Sequence[AccountView]:
+        """All accounts of a client, by name."""
+        found = [each for each in self._live.now.accounts.values() if each.client_id == client_id]
+        return [_account(each) for each in sorted(found, key=lambda each: each.name)]
+
 
 def _account(account: Account) -> AccountView:
     return AccountView(

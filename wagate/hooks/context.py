@@ -55,6 +55,9 @@ class Accounts(Protocol):
     def clients(self) -> Sequence[ClientView]:
         """All clients."""
 
+    def of(self, client_id: int) -> Sequence[AccountView]:
+        """All accounts of a client, by name."""
+
 
 class Endpoints(Protocol):
     """Places registered through the API for this connector, with their health. One table for all connectors."""

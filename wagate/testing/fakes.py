@@ -43,6 +43,10 @@ class FakeAccounts:
         """All clients."""
         return list(self.owners.values())
 
+    def of(self, client_id: int) -> Sequence[AccountView]:
+        """All accounts of a client, by name."""
+        return [each for _, each in sorted(self.accounts.items()) if each.client_id == client_id]
+
 
 class FakeAuth:
     """`wagate.hooks.context.Auth`; ``who`` asks: None is the admin, else the client's id."""
