@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import AsyncIterator, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import TypeVar
+
+import trio
 
 from wagate.clock import Clock
 from wagate_chatwoot.ledger import Place
@@ -31,6 +35,7 @@ class Memory:
         self._places: OrderedDict[Chat, Place] = OrderedDict()
         self._certain: OrderedDict[Chat, float] = OrderedDict()
         self._doubtful: set[Chat] = set()
+        self._locks: dict[Chat, trio.Lock] = {}
 
     def place(self, account: str, chat: str) -> Place | None:
         """Where a chat goes, when that is known here."""
@@ -72,6 +77,24 @@ class Memory:
         """Its outcome is known, and written down."""
         self._doubtful.discard((account, chat))
         _put(self._certain, (account, chat), self._clock.monotonic())
+
+    def settled(self, account: str, chat: str) -> None:
+        """It was certainly not posted."""
+        self._doubtful.discard((account, chat))
+
+    @asynccontextmanager
+    async def alone(self, account: str, keys: Collection[str]) -> AsyncIterator[None]:
+        """Nobody else here decides about these keys meanwhile: one person's chats may come by several at once."""
+        chats = [(account, key) for key in sorted(set(keys))]
+        try:
+            async with AsyncExitStack() as stack:
+                for chat in chats:
+                    await stack.enter_async_context(self._locks.setdefault(chat, trio.Lock()))
+                yield
+        finally:
+            for chat in chats:
+                if (lock := self._locks.get(chat)) is not None and not lock.locked():
+                    del self._locks[chat]
 
 
 def _put(rows: OrderedDict[Chat, T], key: Chat, value: T) -> None:
