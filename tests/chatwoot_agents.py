@@ -10,12 +10,14 @@ from typing import Any
 import msgspec
 
 from wagate.hooks import AccountView, Duration, Target
-from wagate.testing import NOW, FakeHttp, Fakes, fake_context, make_delivery, make_event
+from wagate.testing import NOW, FakeHttp, Fakes, answered, fake_context, make_delivery, make_event
 from wagate.testing.context import _waiting
-from wagate_chatwoot import outgoing
+from wagate_chatwoot import outgoing, results
 from wagate_chatwoot.apps import App, Apps, make_apps
+from wagate_chatwoot.decode import decode
 from wagate_chatwoot.settings import Inbox, Settings
 from wagate_chatwoot.signals import Signals
+from wagate_chatwoot.webhook import accept
 
 SECRET = "inbox-secret-for-tests-1"
 CHAT = "34600111222@c.us"
@@ -137,3 +139,33 @@ def office(*, http: FakeHttp | None = None, **changes: Any) -> Office:
     )
     apps = make_apps(fakes.context)
     return Office(fakes=fakes, apps=apps, signals=Signals(fakes.context), app=apps["shop"])
+
+
+PNG, OGG, PDF = (
+    attachment("a.png", "image/png", "image"),
+    attachment("voice.ogg", "audio/ogg", "audio"),
+    attachment("bill.pdf", "application/pdf"),
+)
+
+
+async def arrive(desk: Office, *documents: dict[str, Any]) -> None:
+    for number, document in enumerate(documents):
+        action = decode(body_of(document), desk.app.inbox)
+        await accept(desk.app, desk.signals, action, delivery=f"d-{len(desk.fakes.emitted)}-{number}")
+
+
+def sent(desk: Office) -> list[tuple[str, str]]:
+    return [(each.type, each.text) for each in desk.fakes.messages.submitted]
+
+
+def shown_as(status: str, number: int = 700) -> FakeHttp:
+    """A ChatWoot that shows a message so."""
+    return FakeHttp(answered(200, body_of({"payload": [{"id": number, "status": status}]})))
+
+
+async def fail(desk: Office, number: int = 700, **metadata: Any) -> None:
+    """What the core tells when a message failed, handled."""
+    about = {"inbox": "shop", "message": number, "conversation": CONVERSATION, "part": 0, "retry": 0} | metadata
+    extra = {"source": "chatwoot", "id": "m-1", "metadata": about, "error": {"code": "1", "reason": "not on WhatsApp"}}
+    event = make_event(kind="message.failed", chat=CHAT, from_me=True, extra=extra)
+    await results.handle(desk.app, make_delivery(event, target=desk.app.incoming))

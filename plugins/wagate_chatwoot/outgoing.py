@@ -15,6 +15,7 @@ from wagate_chatwoot.files import FileGoneError, reachable
 from wagate_chatwoot.ledger import Entry, Handed
 from wagate_chatwoot.origin import Origin, metadata_of
 from wagate_chatwoot.parts import OTHERWISE, parts_of
+from wagate_chatwoot.pull import begin
 from wagate_chatwoot.retries import failed_parts, is_retry
 from wagate_chatwoot.signals import mark_seen, signal
 from wagate_chatwoot.tell import tell_failed
@@ -41,7 +42,7 @@ async def handle(app: App, delivery: Delivery) -> Receipt | None:
         case Delete():
             await delete(app, action)
         case Command():
-            await run(app, action)
+            await run(app, action, pull=begin)
     return None
 
 

@@ -10,11 +10,10 @@ from wagate.hooks import Delivery, Receipt
 from wagate.parsing.fields import first_text, mapping
 from wagate_chatwoot import tell
 from wagate_chatwoot.apps import App
-from wagate_chatwoot.errors import ChatWootError, NotThereError
+from wagate_chatwoot.errors import NotThereError
 from wagate_chatwoot.ledger import Entry
 from wagate_chatwoot.origin import Origin, origin_of
 from wagate_chatwoot.posts import Post
-from wagate_chatwoot.verdict import verdict
 
 FAILED = kinds.MESSAGE_FAILED
 KINDS = frozenset({FAILED, tell.FAILED, tell.NOTE})
@@ -37,7 +36,7 @@ def concerns(app: App, event: Event) -> bool:
 
 
 async def handle(app: App, delivery: Delivery) -> Receipt | None:
-    """Tell one result. Every step may be repeated."""
+    """Tell one result. Every step may be repeated. ChatWootError; Postpone."""
     event = delivery.event
     origin = origin_of(event)
     if origin is None or origin.inbox != app.name:
@@ -49,8 +48,6 @@ async def handle(app: App, delivery: Delivery) -> Receipt | None:
             await _failed(app, origin, delivery)
     except NotThereError:
         return None  # conversation or message are gone, and whoever would read it with them
-    except ChatWootError as error:
-        raise verdict(error) from error
     return None
 
 

@@ -22,9 +22,7 @@ async def is_retry(app: App, resend: Resend, handed: Handed | None) -> bool:
     """
     send = resend.send
     if handed is None:
-        waiting = {message for message, _ in await app.ledger.waiting(send.where.conversation)}
-        recent = send.created_at > app.context.clock.time() - OLDEST
-        asked = resend.bare and recent and send.message not in waiting
+        asked = resend.bare and send.created_at > app.context.clock.time() - OLDEST
     else:
         entry = await app.ledger.by_message(send.message)
         failed = entry is not None and entry.status == "failed" and entry.retries == handed.retry
