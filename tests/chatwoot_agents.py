@@ -113,11 +113,11 @@ class Office:
     handled: int = field(default=0)
     """Deliveries from ChatWoot that were handled."""
 
-    async def run(self, *, at_most: int | None = None) -> None:
+    async def run(self, *, at_most: int | None = None, attempt: int = 1) -> None:
         """Handle what was emitted for the way out, in order, each once."""
         waiting = [row for row in self.fakes.deliveries.rows if row.target == self.app.outgoing][self.handled :]
         for row in waiting[:at_most]:
-            await outgoing.handle(self.app, make_delivery(row.event, target=row.target))
+            await outgoing.handle(self.app, make_delivery(row.event, target=row.target, attempt=attempt))
             self.handled += 1
 
     def told(self) -> list[Any]:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import trio
 from msgspec.structs import replace
 
-from wagate.errors import Retry, TooLargeError, WagateError
+from wagate.errors import TooLargeError, WagateError
 from wagate.hooks import OutMedia, OutMessage
 from wagate.http import AddressNotAllowedError, BadUrlError, Downloaded, HttpError, TooLongError
 from wagate_chatwoot.apps import App
@@ -21,8 +21,8 @@ PIECES = 8
 """That wait between reading and writing."""
 
 
-class FileGoneError(WagateError):
-    """ChatWoot does not have the file any more, or it can't be taken."""
+class FileError(WagateError):
+    """A file did not come from ChatWoot. ``reason`` is plain."""
 
     def __init__(self, filename: str, reason: str) -> None:
         super().__init__(reason)
@@ -30,11 +30,19 @@ class FileGoneError(WagateError):
         self.reason = reason
 
 
+class FileGoneError(FileError):
+    """It is not there any more, or it can't be taken."""
+
+
+class FileAwayError(FileError):
+    """It may come another time."""
+
+
 async def reachable(app: App, message: OutMessage) -> OutMessage:
     """The message with a file that its sender can fetch: where the guard lets nobody in, we keep the file ourselves.
 
     Only ChatWoot's own host is trusted so far: it stands in the operator's configuration.
-    Raises FileGoneError; Retry: ChatWoot did not give it now.
+    Raises FileGoneError, FileAwayError.
     """
     media = message.media
     if media is None or not media.url or not _is_chatwoots(app, media.url):
@@ -110,10 +118,10 @@ def _check(ended: Downloaded | HttpError, media: OutMedia) -> None:
         case TooLongError() | BadUrlError():
             raise FileGoneError(media.filename, ended.reason)
         case HttpError():
-            raise Retry(f"a file could not be fetched from ChatWoot: {ended.reason}")
+            raise FileAwayError(media.filename, ended.reason)
         case Downloaded(status=200):
             return
         case Downloaded(status=status) if status in {404, 410}:
             raise FileGoneError(media.filename, f"ChatWoot answered with {status}")
         case Downloaded():
-            raise Retry(f"a file could not be fetched from ChatWoot: {ended.status}", http_status=ended.status)
+            raise FileAwayError(media.filename, f"ChatWoot answered with {ended.status}")

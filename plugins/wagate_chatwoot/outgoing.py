@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from wagate.errors import NotFoundError, Reject, UnprocessableError
+from wagate.errors import NotFoundError, Reject, Retry, UnprocessableError
 from wagate.hooks import Delivery, OutMessage, Receipt
 from wagate_chatwoot.actions import Command, Delete, Lasting, Resend, Send
 from wagate_chatwoot.apps import App
 from wagate_chatwoot.commands import run
 from wagate_chatwoot.deletes import delete
-from wagate_chatwoot.files import FileGoneError, reachable
+from wagate_chatwoot.files import FileAwayError, FileError, reachable
 from wagate_chatwoot.ledger import Entry, Handed
 from wagate_chatwoot.origin import Origin, metadata_of
 from wagate_chatwoot.parts import OTHERWISE, parts_of
@@ -60,11 +60,15 @@ async def _in_turn(app: App, delivery: Delivery, send: Send) -> None:
     for message, row in await app.ledger.waiting(conversation):
         if message > send.message:
             break
-        await _hand_on(app, msgspec.convert(row, Send))
+        await _hand_on(app, msgspec.convert(row, Send), last=_is_last(app, delivery))
         await app.ledger.done(conversation, message)
 
 
-async def _hand_on(app: App, send: Send) -> None:
+def _is_last(app: App, delivery: Delivery) -> bool:
+    return delivery.attempt >= app.context.max_retries
+
+
+async def _hand_on(app: App, send: Send, *, last: bool) -> None:
     """Submit a message, unless it was, or was deleted."""
     if await app.ledger.handed(send.message) is not None:
         return
@@ -80,7 +84,7 @@ async def _hand_on(app: App, send: Send) -> None:
         return
     await _open(app, send, chat)
     await _type(app, chat)
-    ids = [await _submit(app, send, chat, part, number, retry=0) for number, part in enumerate(parts)]
+    ids = [await _submit(app, send, chat, part, number, retry=0, last=last) for number, part in enumerate(parts)]
     await app.ledger.hand(send.message, Handed(parts=tuple(ids), reply_to=reply_to))
     if app.inbox.mark_read and send.author:
         await mark_seen(app, chat)
@@ -88,7 +92,7 @@ async def _hand_on(app: App, send: Send) -> None:
 
 async def _resend(app: App, delivery: Delivery, resend: Resend) -> None:
     """Send again what failed of a message, if the agent asked for it."""
-    send = resend.send
+    send, last = resend.send, _is_last(app, delivery)
     handed = await app.ledger.handed(send.message)
     if handed is None and await _waits(app, send):
         # Its webhook broke off between our two writes: nothing else brings it.
@@ -97,7 +101,7 @@ async def _resend(app: App, delivery: Delivery, resend: Resend) -> None:
     if not await is_retry(app, resend, handed):
         return
     if handed is None:
-        await _hand_on(app, send)
+        await _hand_on(app, send, last=last)
         return
     chat = await whither(app, send.where)
     if chat is None:
@@ -108,7 +112,7 @@ async def _resend(app: App, delivery: Delivery, resend: Resend) -> None:
     ids = list(handed.parts) or [""] * len(parts)
     for number, part in enumerate(parts[: len(ids)]):
         if number in again or not handed.parts:
-            ids[number] = await _submit(app, send, chat, part, number, retry=retry)
+            ids[number] = await _submit(app, send, chat, part, number, retry=retry, last=last)
     await app.ledger.hand(send.message, replace(handed, parts=tuple(ids), retry=retry))
 
 
@@ -130,14 +134,19 @@ async def _open(app: App, send: Send, chat: Chat) -> None:
         )
 
 
-async def _submit(app: App, send: Send, chat: Chat, part: OutMessage, number: int, *, retry: int) -> str:
-    """Our id of the message that a part became; '' when it can't be sent, and ChatWoot is told so."""
+async def _submit(app: App, send: Send, chat: Chat, part: OutMessage, number: int, *, retry: int, last: bool) -> str:
+    """Our id of the message that a part became; '' when it can't be sent, and ChatWoot is told so.
+
+    ``last``: no other try follows, so what may work later has failed, too: the agent can press Retry.
+    """
     origin = Origin(
         inbox=app.name, message=send.message, conversation=send.where.conversation, part=number, retry=retry
     )
     try:
         return await _send(app, chat, await reachable(app, part), origin)
-    except FileGoneError as error:
+    except FileError as error:
+        if isinstance(error, FileAwayError) and not last:
+            raise Retry(f"a file could not be fetched from ChatWoot: {error.reason}") from error
         reason = app.texts("outgoing.no_file", filename=error.filename, reason=error.reason)
     except (UnprocessableError, NotFoundError) as error:
         reason = error.detail

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 from quart import Blueprint, request
 
-from wagate.errors import NotFoundError, UnavailableError
+from wagate.errors import NotFoundError, UnauthorizedError, UnavailableError
 from wagate.events import NewEvent
 from wagate.hooks import PluginContext, Target, endpoint
 from wagate_chatwoot.actions import (
@@ -54,7 +54,11 @@ def make_routes(context: PluginContext, apps: Apps, signals: Signals) -> Bluepri
         body = await request.get_data(cache=True, as_text=False, parse_form_data=False)
         headers = {name.lower(): value for name, value in request.headers.items()}
         token = request.args.get("token", "")
-        verify(app.inbox, headers, token, body, now=context.clock.time())
+        try:
+            verify(app.inbox, headers, token, body, now=context.clock.time())
+        except UnauthorizedError as error:
+            context.log.warning("chatwoot webhook refused", inbox=app.name, reason=error.detail)
+            raise
         action = decode(body, app.inbox)
         delivery = headers.get("x-chatwoot-delivery", "")[:100]
         done = await accept(app, signals, action, delivery=delivery)

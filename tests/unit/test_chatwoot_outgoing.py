@@ -271,3 +271,17 @@ async def test_a_file_that_can_not_be_fetched_now_is_fetched_later() -> None:
         await desk.run()
     await desk.run()
     assert sent(desk) == [("text", "bill"), ("image", ""), ("document", "")]
+
+
+async def test_a_file_that_never_comes_fails_its_message_and_holds_the_next_one_no_longer() -> None:
+    desk = office(http=FakeHttp(TimedOutError()))
+    desk.fakes.http.refused[PDF["data_url"]] = AddressNotAllowedError("Address not allowed: 10.0.0.1")
+    await arrive(desk, message(701, "bill", attachments=[PDF]), message(702, "next"))
+    for attempt in (1, 2):
+        with pytest.raises(Retry):
+            await desk.run(attempt=attempt)
+    await desk.run(attempt=3)
+    assert sent(desk) == [("text", "next")]
+    [event] = desk.told()
+    assert (event.kind, event.extra["metadata"]["message"]) == (tell.FAILED, 701)
+    assert "bill.pdf" in event.content
