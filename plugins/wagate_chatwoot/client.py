@@ -17,7 +17,7 @@ from wagate_chatwoot.upload import upload
 S = TypeVar("S", bound=msgspec.Struct)
 
 PATIENCE = 20.0
-"""Seconds for an answer: ChatWoot gives up on its own requests after 15 (rack-timeout)."""
+"""Seconds for an answer; more than `wagate_chatwoot.errors.LONGEST`, so that what timed out is over."""
 MOST_ANSWER = 8_000_000
 """Bytes of an answer that are read: 100 messages of 150,000 characters hardly ever come."""
 

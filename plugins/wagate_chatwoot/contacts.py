@@ -46,11 +46,11 @@ async def attach(app: App, contact: Contact, account: str, chat: str) -> Contact
     return contact
 
 
-async def rename(app: App, who: Who) -> None:
-    """Give the contact the name that the other side shows now, if it still has the one that we made up."""
+async def rename(app: App, who: Who, ours: str) -> None:
+    """Give the contact the name that the other side shows now, if it still has ``ours``, or one made of a number."""
     contact = await app.chatwoot.contact_by_source(source_id(app.inbox, who.account, who.chat))
     made_up = {name_of_number(who.chat, who.aliases), *(f"+{phone_of(key)}" for key in who.keys), None, ""}
-    if contact is not None and contact.name in made_up:
+    if contact is not None and contact.name in made_up | {ours}:
         await app.chatwoot.update_contact(contact.id, name=who.name)
 
 

@@ -11,27 +11,46 @@ from wagate.parsing.fields import first_text, mapping
 from wagate_chatwoot import contacts
 from wagate_chatwoot.apps import App
 from wagate_chatwoot.client import Conversation
+from wagate_chatwoot.errors import NotThereError
 from wagate_chatwoot.ledger import Place
 from wagate_chatwoot.people import Who
 from wagate_chatwoot.places import chat_of, source_id
 from wagate_chatwoot.settings import Conversations, Inbox
 
+STATUSES = frozenset({"open", "pending", "snoozed", "resolved"})
 Settled = tuple[Place, int, bool]
 """A place, its conversation, and whether that was made just now (so that nothing stands in it)."""
 
 
 async def settle(app: App, who: Who) -> Settled:
     """Where the chat's next message goes: known from memory or the ledger, else found or made. ChatWootError."""
-    place = await known(app, who.account, who.chat)
+    place = app.memory.place(who.account, who.chat)
     if place is not None and place.conversation is not None and not _news(place, who):
         return place, place.conversation, False
     async with app.memory.alone(who.account, who.keys):
-        place = await known(app, who.account, who.chat)
+        place = await _checked(app, who)
         if place is None or _news(place, who):
             place = await _introduce(app, who, place)
         if place.conversation is not None:
             return place, place.conversation, False
         return await _choose(app, who, place)
+
+
+async def _checked(app: App, who: Who) -> Place | None:
+    """What is known of a chat. What only the ledger knows may have changed while nobody listened."""
+    if (place := app.memory.place(who.account, who.chat)) is not None:
+        return place
+    place = await known(app, who.account, who.chat)
+    if place is None or place.conversation is None or usable(app.inbox.conversations) == STATUSES:
+        return place
+    try:
+        row = await app.chatwoot.call("GET", f"conversations/{place.conversation}")
+    except NotThereError:
+        row = None
+    if first_text(mapping(row), "status") not in usable(app.inbox.conversations):
+        place = replace(place, conversation=None)
+        app.memory.put(who.account, who.chat, place)
+    return place
 
 
 async def known(app: App, account: str, chat: str) -> Place | None:
@@ -85,7 +104,7 @@ def _news(place: Place, who: Who) -> bool:
 async def _introduce(app: App, who: Who, before: Place | None) -> Place:
     """Find or make the contact, with all of the person's keys; chats under those go there, too."""
     if before is not None and who.given and before.name and before.name != who.name:
-        await contacts.rename(app, who)
+        await contacts.rename(app, who, before.name)
     if before is not None and not set(who.aliases) - set(before.aliases):
         place = replace(before, name=who.name if who.chat.endswith(("@g.us", "@newsletter")) else "")
         await _put(app, who.account, who.chat, place)

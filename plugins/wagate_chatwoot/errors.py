@@ -7,11 +7,15 @@ from typing import Any
 import msgspec
 
 from wagate.errors import WagateError
-from wagate.http import AddressNotAllowedError, BadUrlError, HttpError, Response
+from wagate.http import AddressNotAllowedError, BadUrlError, HttpError, Response, TimedOutError
 from wagate.parsing.fields import first_text, mapping
 
 MINUTE = 60.0
 """ChatWoot counts messages of a conversation by the minute."""
+LONGEST = 15.0
+"""Seconds after which ChatWoot gives up on a request itself (rack-timeout's default there)."""
+_CUT = frozenset({502, 503, 504})
+"""A proxy gave up on ChatWoot, which may go on; a 500 is ChatWoot's own, when it is done."""
 _MOST_SHOWN = 300
 _UNDERSCORES = "; behind a proxy, the header api_access_token needs nginx's underscores_in_headers on"
 
@@ -60,7 +64,12 @@ class AwayError(ChatWootError):
 
 
 class AmbiguousError(ChatWootError):
-    """The request left and nobody knows whether it was done: look before doing it again."""
+    """The request left and nobody knows whether it was done: look before doing it again.
+
+    ``lingers``: nobody waited for ChatWoot to be done with it, so that it may still be done, for that many seconds.
+    """
+
+    lingers: float = 0.0
 
 
 _KINDS: dict[int, type[ChatWootError]] = {
@@ -89,6 +98,8 @@ def classify(answer: Response | HttpError, *, creates: bool) -> ChatWootError | 
         error.after = _retry_after(answer.headers)
     if isinstance(error, TakenError):
         error.attributes = _attributes(answer.body, said)
+    if isinstance(error, AmbiguousError) and answer.status in _CUT:
+        error.lingers = LONGEST
     return error
 
 
@@ -109,7 +120,12 @@ def _kind(status: int, said: str, *, creates: bool) -> type[ChatWootError]:
 def _of_error(error: HttpError, *, creates: bool) -> ChatWootError:
     if isinstance(error, BadUrlError | AddressNotAllowedError):
         return ChatWootStoppedError(f"ChatWoot's url can't be used: {error.reason}")
-    return AmbiguousError(error.reason) if error.sent and creates else AwayError(error.reason)
+    if not (error.sent and creates):
+        return AwayError(error.reason)
+    ambiguous = AmbiguousError(error.reason)
+    # Our own timeout is longer than ChatWoot's.
+    ambiguous.lingers = 0.0 if isinstance(error, TimedOutError) else LONGEST
+    return ambiguous
 
 
 def said_of(body: bytes) -> str:

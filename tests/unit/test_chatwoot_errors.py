@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from wagate.config import convert_settings
@@ -77,6 +79,24 @@ def test_how_long_to_wait_and_what_is_taken_are_told() -> None:
     assert busy.after == 7.0
     assert isinstance(taken, TakenError)
     assert taken.attributes == ("identifier",)
+
+
+@pytest.mark.parametrize(
+    ("answer", "lingers"),
+    [
+        (answered(500), 0.0),
+        (answered(502), 15.0),
+        (TimedOutError(sent=True), 0.0),
+        (NetworkError("ECONNRESET: x", sent=True), 15.0),
+    ],
+)
+def test_what_may_still_be_going_on_is_not_looked_for_too_early(answer: Any, lingers: float) -> None:
+    error = classify(answer, creates=True)
+    assert isinstance(error, AmbiguousError)
+    assert error.lingers == lingers
+    found = verdict(error)
+    assert isinstance(found, Retry)
+    assert found.after == (lingers or None)
 
 
 @pytest.mark.parametrize(

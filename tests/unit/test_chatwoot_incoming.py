@@ -243,6 +243,32 @@ async def test_a_resolved_conversation_is_used_again_or_followed_by_a_new_one() 
         assert second.conversation is not first.conversation
 
 
+async def test_what_was_resolved_while_nobody_listened_is_followed_by_a_new_one() -> None:
+    async with a_desk(conversations={"status": ["open", "pending"]}) as desk:
+        first = await desk.takes()
+        desk.restart()
+        desk.fakes.clock.shift(5.0)
+        again = await desk.takes(message_id="wamid.2")
+        assert again.conversation is first.conversation
+        desk.server.agent.resolves(first.conversation)
+        desk.restart()
+        desk.fakes.clock.shift(5.0)
+        second = await desk.takes(message_id="wamid.3")
+        assert second.conversation is not first.conversation
+
+
+async def test_a_groups_name_follows_the_group() -> None:
+    async with a_desk() as desk:
+        group = "12036304@g.us"
+        first = await desk.takes(chat=group)
+        contact = first.conversation.contact
+        assert contact.name == "12036304 (Group)"
+        await desk.takes(chat=group, message_id="wamid.2", extra={"group_name": "Team"})
+        assert contact.name == "Team (Group)"
+        await desk.takes(chat=group, message_id="wamid.3", extra={"group_name": "The team"})
+        assert contact.name == "The team (Group)"
+
+
 def ack(status: str, message_id: str = "wamid.1", reason: str = "") -> dict[str, Any]:
     extra = ack_extra(status, reason=reason)
     return {"kind": "message.ack", "type": "ack", "message_id": message_id, "from_me": True, "extra": extra}
