@@ -9,6 +9,9 @@ from quart import Blueprint
 from wagate.hooks import Handler, PluginContext, Task, hookimpl
 from wagate_chatwoot.apps import Apps, make_apps
 from wagate_chatwoot.handler import make_handler
+from wagate_chatwoot.pull import Pulls
+from wagate_chatwoot.pull_routes import make_pull_routes
+from wagate_chatwoot.reconcile import Reconciler
 from wagate_chatwoot.settings import Settings
 from wagate_chatwoot.signals import Signals
 from wagate_chatwoot.webhook import make_routes
@@ -34,15 +37,15 @@ class ChatWootPlugin:
 
     @hookimpl
     def register_routes(self, context: PluginContext) -> Iterable[Blueprint]:
-        """``/webhooks/chatwoot``."""
-        return [make_routes(context, self._at_work(context), self._signals(context))]
+        """``/webhooks/chatwoot`` and ``/plugins/chatwoot``."""
+        apps = self._at_work(context)
+        return [make_routes(context, apps, self._signals(context)), make_pull_routes(context, apps)]
 
     @hookimpl
     def register_tasks(self, context: PluginContext) -> Iterable[Task]:
-        """Signals to WhatsApp, which no webhook waits for."""
-        return [self._signals(context).run]
-
-    # Here belong the hooks for the other tasks (pulls, reconciliation) and the commands (connect).
+        """Signals to WhatsApp, which no webhook waits for; pulls; what no webhook brought."""
+        apps, signals = self._at_work(context), self._signals(context)
+        return [signals.run, Pulls(apps).run, Reconciler(apps, signals).run]
 
     def _at_work(self, context: PluginContext) -> Apps:
         """The inboxes of a gateway; each gateway has a context of its own."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from wagate.errors import Reject
 from wagate.events import Event
 from wagate.hooks import Delivery, Handler, PluginContext, Receipt, Target
-from wagate_chatwoot import answers, incoming, outgoing, results, status
+from wagate_chatwoot import answers, incoming, outgoing, pulled, results, status
 from wagate_chatwoot.apps import App, Apps
 from wagate_chatwoot.errors import ChatWootError, ChatWootStoppedError
 from wagate_chatwoot.verdict import verdict
@@ -22,9 +22,12 @@ IN: Mapping[str, Handle] = {
     **incoming.HANDLES,
     **dict.fromkeys(results.KINDS, results.handle),
     **dict.fromkeys(status.KINDS, status.handle),
+    **dict.fromkeys(pulled.KINDS, pulled.handle),
     answers.KIND: answers.handle,
 }
 """Kind of event → what writes it in ChatWoot."""
+PAUSED = incoming.KINDS | pulled.KINDS
+"""What waits while an agent lets it wait; answers and alerts do not."""
 
 
 def make_handler(context: PluginContext, apps: Apps) -> Handler:
@@ -41,7 +44,7 @@ def make_handler(context: PluginContext, apps: Apps) -> Handler:
         does = IN.get(delivery.event.kind) if way == "in" else outgoing.handle
         if name not in apps or does is None:
             raise Reject(f"there is no inbox {name!r} in the configuration any more")
-        if delivery.event.kind in incoming.HANDLES and way == "in":
+        if delivery.event.kind in PAUSED and way == "in":
             await apps[name].pause.hold()
         return await _done(apps[name], delivery, does)
 

@@ -12,6 +12,7 @@ from wagate_chatwoot.apps import App
 from wagate_chatwoot.attach import too_large, with_file
 from wagate_chatwoot.client import Message
 from wagate_chatwoot.conversations import forget, settle
+from wagate_chatwoot.dates import dated
 from wagate_chatwoot.errors import (
     AmbiguousError,
     ChatWootError,
@@ -69,6 +70,7 @@ async def _post(app: App, delivery: Delivery, rendered: Rendered, who: Who, *, t
     whatsapp = quoted_id(event)
     quoted = await app.ledger.by_whatsapp(event.account, whatsapp) if whatsapp else None
     post, files = await with_file(app, delivery, rendered)
+    post = dated(post, event, app.texts, now=app.context.clock.time())
     post = replying(post, quoted, whatsapp, conversation)
     app.memory.begin(event.account, event.chat)
     try:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import field
 
-from wagate.hooks import Duration
+from wagate.hooks import Duration, Rate
 
 Id = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -72,6 +72,8 @@ class Inbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     reorder: Duration = Duration("0.25s")
     """How long an agent's message waits for one written before it: ChatWoot's webhooks come in any order."""
     commands: Commands = Commands()
+    pull: Rate = Rate("2/s")
+    """How fast contacts and older messages are written when somebody asks for them."""
 
     def __repr__(self) -> str:
         return f"Inbox(url={self.url!r}, account_id={self.account_id}, inbox_id={self.inbox_id})"

@@ -6,6 +6,7 @@ Source: WAHA 2026.2.1 and its OpenAPI document (2026.7.1); waha-py works with it
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 from urllib.parse import unquote
@@ -50,6 +51,8 @@ class FakeWaha(FakeServer):
         """Chat → messages in WAHA's store, as payloads."""
         self.files: dict[str, bytes] = {}
         """Path below /api/files/ → content."""
+        self.now = time.time
+        """Unix seconds; when a message was written."""
         self.qr = "2@fake-qr"
         """What sessions that are SCAN_QR_CODE show."""
         self._ids = itertools.count(1)
@@ -96,7 +99,7 @@ class FakeWaha(FakeServer):
         number = next(self._ids)
         return {
             "id": f"false_{sender}_{bare or f'IN{number:014d}'}",
-            "timestamp": _MOMENT + number,
+            "timestamp": int(self.now()),
             "from": sender,
             "fromMe": False,
             "source": "app",

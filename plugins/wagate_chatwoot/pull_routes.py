@@ -1,0 +1,96 @@
+"""``/plugins/chatwoot/pulls``: begin pulls, and see how far they are."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from quart import Blueprint
+
+from wagate.errors import NotFoundError, UnprocessableError
+from wagate.hooks import Duration, PluginContext, endpoint
+from wagate_chatwoot.apps import App, Apps
+from wagate_chatwoot.pull import Pull, read_pull, start_pull
+
+
+class NewPull(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to write in ChatWoot."""
+
+    inbox: str
+    """Its name in ``[plugins.chatwoot.inboxes.<name>]``."""
+    what: Literal["contacts", "messages"]
+    since: str = "7d"
+    """How old messages may be."""
+
+
+class PullView(msgspec.Struct, frozen=True, kw_only=True):
+    """A pull, as far as it got."""
+
+    inbox: str
+    what: Literal["contacts", "messages"]
+    since: str
+    """'' of contacts."""
+    state: Literal["running", "finished", "failed"]
+    done: int
+    """Written."""
+    skipped: int
+    """Known already."""
+    failed: int
+    """Refused for good; ``GET /api/jobs`` says why."""
+    reason: str
+    """Why it stopped; '' when it did not."""
+
+
+class PullQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which."""
+
+    inbox: str = ""
+    """'' is all of them."""
+
+
+def make_pull_routes(context: PluginContext, apps: Apps) -> Blueprint:
+    """A client's token begins and sees pulls of its own inboxes, the admin's all."""
+    blueprint = Blueprint(f"{context.name}_pulls", __name__)
+
+    def visible() -> list[App]:
+        return [each for each in apps.values() if each.client_id is not None and context.auth.may_see(each.client_id)]
+
+    @blueprint.post("/pulls")
+    @endpoint(answers={202: PullView}, problems=(404,), body=NewPull)
+    async def begin(body: NewPull) -> tuple[PullView, int]:
+        """Begin one, or go on with one that stopped; one that runs is left alone."""
+        app = next((each for each in visible() if each.name == body.inbox), None)
+        if app is None:
+            raise NotFoundError("no such inbox")
+        pull, _ = await start_pull(app, body.what, _seconds(body.since))
+        return _view(pull), 202
+
+    @blueprint.get("/pulls")
+    @endpoint(answers={200: list[PullView]}, query=PullQuery)
+    async def pulls(query: PullQuery) -> list[PullView]:
+        """The last ones of each inbox."""
+        shown = [each for each in visible() if query.inbox in {"", each.name}]
+        found = [await read_pull(each, what) for each in shown for what in ("contacts", "messages")]
+        return [_view(each) for each in found if each is not None]
+
+    return blueprint
+
+
+def _seconds(text: str) -> float:
+    try:
+        return Duration(text).seconds
+    except ValueError as error:
+        raise UnprocessableError(str(error), field="since") from error
+
+
+def _view(pull: Pull) -> PullView:
+    return PullView(
+        inbox=pull.inbox,
+        what=pull.what,
+        since=pull.asked,
+        state=pull.state,
+        done=pull.done,
+        skipped=pull.skipped,
+        failed=pull.failed,
+        reason=pull.reason,
+    )
