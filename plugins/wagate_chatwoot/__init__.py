@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from quart import Blueprint
 
 from wagate.hooks import Handler, PluginContext, Task, hookimpl
 from wagate_chatwoot.apps import Apps, make_apps
+from wagate_chatwoot.forgetting import forget_old
 from wagate_chatwoot.handler import make_handler
 from wagate_chatwoot.pull import Pulls
 from wagate_chatwoot.pull_routes import make_pull_routes
@@ -43,9 +45,9 @@ class ChatWootPlugin:
 
     @hookimpl
     def register_tasks(self, context: PluginContext) -> Iterable[Task]:
-        """Signals to WhatsApp, which no webhook waits for; pulls; what no webhook brought."""
+        """Signals to WhatsApp, which no webhook waits for; pulls; what no webhook brought; forgetting."""
         apps, signals = self._at_work(context), self._signals(context)
-        return [signals.run, Pulls(apps).run, Reconciler(apps, signals).run]
+        return [signals.run, Pulls(apps).run, Reconciler(apps, signals).run, partial(forget_old, context, apps)]
 
     def _at_work(self, context: PluginContext) -> Apps:
         """The inboxes of a gateway; each gateway has a context of its own."""

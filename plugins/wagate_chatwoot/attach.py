@@ -11,9 +11,9 @@ from wagate_chatwoot.markdown import escaped
 from wagate_chatwoot.posts import File, Post
 from wagate_chatwoot.render import Rendered, without_file
 
-PATIENCE: Final = 20.0
-"""Seconds that one try waits for the provider's file."""
-AGAIN: Final = 5.0
+PATIENCE: Final = 3.0
+"""Seconds that one try waits for the provider's file: it keeps one of the inbox' places busy."""
+AGAIN: Final = 2.0
 LONGEST: Final = 120.0
 """Seconds after which a message is written without its file: those behind it wait."""
 _GONE: Final = "404"

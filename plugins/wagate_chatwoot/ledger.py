@@ -11,6 +11,7 @@ from wagate.hooks.context import Store
 
 S = TypeVar("S", bound=msgspec.Struct)
 
+_FORGOTTEN = ("cw", "wa", "part", "out", "chat", "conv")
 RANK = {"sent": 1, "delivered": 2, "read": 3}
 """Statuses that only go up. ``failed`` stands beside them: only a delivered or read message leaves it."""
 
@@ -142,8 +143,11 @@ class Ledger:
         await self._store.delete(f"{self._key('turn', str(conversation))}/{message:020}")
 
     async def forget(self, seconds: float) -> int:
-        """Forget what was not touched for so long; how many rows."""
-        return await self._store.forget(f"{self._prefix}/", older=seconds)
+        """Forget what was not touched for so long; how many rows. What waits for its turn stays.
+
+        A chat that is forgotten so while people write in it is found again by its source_id.
+        """
+        return sum([await self._store.forget(f"{self._key(kind)}/", older=seconds) for kind in _FORGOTTEN])
 
     async def _by(self, key: str) -> Entry | None:
         message = await self._store.get(key)

@@ -58,7 +58,8 @@ class Memory:
         No when it was tried, when the chat's last try here ended in doubt (or was cancelled), or when another process
         (the one before this, or one beside it that died) may have tried it. Those leave no trace but time: what was
         stored after this process began and a moment ago was tried by nobody, and in a chat to which this process
-        posted a moment ago nobody else can have posted since. So no marker has to be written before each post.
+        posted a moment ago nobody else can have posted since. So no marker has to be written before each post. Several
+        processes need clocks that agree to within a second, as everything with leases does.
         """
         key = (account, chat)
         if attempt > 1 or key in self._doubtful:

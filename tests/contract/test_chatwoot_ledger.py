@@ -1,0 +1,52 @@
+"""The ledger of ChatWoot's messages on a real database: found from every side, kept as long as it should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.storing import open_database
+from wagate.clock import Clock
+from wagate.context.store import PluginStore
+from wagate_chatwoot.ledger import Entry, Handed, Ledger, Place
+
+CHAT = "5511999999999@c.us"
+
+
+def entry(message: int) -> Entry:
+    return Entry(message=message, conversation=4, direction="out", account="main", chat=CHAT, whatsapp=(f"w{message}",))
+
+
+async def test_a_message_is_found_by_each_of_its_ids_and_in_its_inbox_alone(tmp_path: Path, database_url: str) -> None:
+    async with open_database(database_url, tmp_path) as database:
+        store = PluginStore("chatwoot", database, Clock())
+        ledger = Ledger(store, "desk")
+        await ledger.write(entry(1))
+        await ledger.hand(1, Handed(parts=("part-a", "")))
+        for found in (
+            await ledger.by_message(1),
+            await ledger.by_whatsapp("main", "w1"),
+            await ledger.by_part("part-a"),
+        ):
+            assert found == entry(1)
+        assert await ledger.by_whatsapp("other", "w1") is None
+        assert await Ledger(store, "desk2").by_message(1) is None
+
+
+async def test_what_is_old_is_forgotten_but_not_what_waits_or_is_set_up(tmp_path: Path, database_url: str) -> None:
+    async with open_database(database_url, tmp_path) as database:
+        clock = Clock()
+        store = PluginStore("chatwoot", database, clock)
+        ledger = Ledger(store, "desk")
+        place = Place(contact=3, source_id=CHAT, conversation=4)
+        await ledger.write(entry(1))
+        await ledger.put_place("main", CHAT, place)
+        await ledger.wait(4, 9, {"content": "not sent yet"})
+        await store.set("desk/paused", value=True)
+        clock.shift(100)
+        await ledger.write(entry(2))
+        assert await ledger.forget(50) == 4
+        assert await ledger.by_message(1) is None
+        assert await ledger.place("main", CHAT) is None
+        assert await ledger.by_whatsapp("main", "w2") == entry(2)
+        assert [message for message, _ in await ledger.waiting(4)] == [9]
+        assert await store.get("desk/paused") is True
