@@ -28,6 +28,7 @@ Json = dict[str, Any]
 TEXT: Json = {"type": "string"}
 NUMBER: Json = {"type": "integer"}
 LIST: Json = {"type": "array"}
+FLAG: Json = {"type": "string", "enum": ["true", "false"]}
 STATUS: Json = {"enum": ["sent", "delivered", "read", "failed"]}
 MESSAGE_FIELDS: Json = {
     "source_id": TEXT,
@@ -63,6 +64,7 @@ def overlaid(spec: Json) -> Json:
     rows["properties"]["query_operator"] = {"enum": ["AND", "OR", None]}
     form = paths[f"{CONVERSATION}/messages"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     form["properties"] |= MESSAGE_FIELDS | {"content_attributes": TEXT, "external_created_at": TEXT}
+    form["properties"] |= {"private": FLAG, "is_voice_message": FLAG}
     form["properties"]["attachments[]"] = LIST  # of bytes, which are no strings to the validator
     form["additionalProperties"] = False
     form.pop("required", None)

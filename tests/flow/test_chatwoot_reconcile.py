@@ -1,0 +1,53 @@
+"""What agents wrote while no webhook came: found, sent once, in order; and nothing else is."""
+
+from __future__ import annotations
+
+from tests.chatwoot_office import office
+from wagate.testing.chatwoot import faults
+from wagate_chatwoot.reconcile import EVERY, OLDEST
+
+
+async def test_messages_that_no_webhook_brought_are_sent_once_and_in_order() -> None:
+    async with office() as here:
+        talk = await here.talk()
+        here.chatwoot.habits.drop = lambda _body: True
+        for number in range(30):
+            here.chatwoot.agent.writes(talk, f"{number}")
+        here.chatwoot.agent.notes(talk, "only for us")
+        deleted = here.chatwoot.agent.writes(talk, "a slip")
+        here.chatwoot.agent.deletes(deleted)
+        here.chatwoot.habits.drop = lambda _body: False
+        await here.gateway.passes_until(lambda: len(here.sent()) >= 30, step=30, most=2 * EVERY)
+        assert here.sent() == [f"{number}" for number in range(30)]
+        await here.gateway.passes(2 * EVERY, step=EVERY / 2)
+        assert len(here.sent()) == 30
+
+
+async def test_a_message_whose_webhook_came_is_not_sent_again() -> None:
+    async with office() as here:
+        talk = await here.talk()
+        here.chatwoot.agent.writes(talk, "once")
+        await here.until_sent(1)
+        await here.gateway.passes(2 * EVERY, step=EVERY / 2)
+        assert here.sent() == ["once"]
+
+
+async def test_what_was_written_before_wagate_came_or_longer_ago_than_a_day_stays_unsent() -> None:
+    async with office() as here:
+        talk = await here.talk()
+        here.chatwoot.habits.drop = lambda _body: True
+        old = here.chatwoot.agent.writes(talk, "from another life")
+        old.created_at -= OLDEST + 60
+        here.chatwoot.agent.writes(talk, "from today")
+        await here.gateway.passes_until(lambda: bool(here.sent()), step=30, most=2 * EVERY)
+        assert here.sent() == ["from today"]
+
+
+async def test_a_chatwoot_that_does_not_answer_is_looked_through_the_next_time() -> None:
+    async with office() as here:
+        talk = await here.talk()
+        here.chatwoot.habits.drop = lambda _body: True
+        here.chatwoot.agent.writes(talk, "late")
+        here.chatwoot.fail(faults.throttled(30, path="/conversations"))
+        await here.gateway.passes_until(lambda: bool(here.sent()), step=30, most=4 * EVERY)
+        assert here.sent() == ["late"]
