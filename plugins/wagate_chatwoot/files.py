@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import trio
 from msgspec.structs import replace
 
 from wagate.errors import TooLargeError, WagateError
 from wagate.hooks import OutMedia, OutMessage
-from wagate.http import AddressNotAllowedError, BadUrlError, Downloaded, HttpError, TooLongError
+from wagate.http import AddressNotAllowedError, BadUrlError, Downloaded, HttpError, TooLongError, Trust
 from wagate_chatwoot.apps import App
 
 MOST = 2 * 1024**3
 """Bytes; what WhatsApp takes at most, from anybody."""
 PATIENCE = 100.0
 """Seconds for one file; less than the handler has."""
+LOCATING = 15.0
+"""Seconds for one redirect."""
+MOST_REDIRECTS = 5
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PIECES = 8
 """That wait between reading and writing."""
 
@@ -41,7 +45,7 @@ class FileAwayError(FileError):
 async def reachable(app: App, message: OutMessage) -> OutMessage:
     """The message with a file that its sender can fetch: where the guard lets nobody in, we keep the file ourselves.
 
-    Only ChatWoot's own host is trusted so far: it stands in the operator's configuration.
+    Only ChatWoot's own host is trusted so far, on any port: it stands in the operator's configuration.
     Raises FileGoneError, FileAwayError.
     """
     media = message.media
@@ -56,10 +60,26 @@ async def reachable(app: App, message: OutMessage) -> OutMessage:
     return message
 
 
+async def _located(app: App, url: str) -> str:
+    """Where ChatWoot's redirects lead, followed as long as they stay on its host: its files lie beside it there."""
+    for _ in range(MOST_REDIRECTS):
+        answer = await app.context.http.request("GET", url, timeout=LOCATING, body_limit=1, trust="operator")
+        location = answer.headers.get("location", "")
+        if answer.status not in REDIRECTS or not location:
+            break
+        try:
+            url = urljoin(url, location)
+        except ValueError as error:
+            raise BadUrlError("ChatWoot's redirect leads nowhere") from error
+        if not _is_chatwoots(app, url):
+            break
+    return url
+
+
 def _is_chatwoots(app: App, url: str) -> bool:
     try:
         there, ours = urlsplit(url), urlsplit(app.inbox.url)
-        same = (there.hostname, there.port) == (ours.hostname, ours.port)
+        same = there.hostname == ours.hostname
     except ValueError:
         return False
     return same
@@ -76,11 +96,9 @@ async def _keep(app: App, media: OutMedia) -> OutMedia:
     async def fetch() -> None:
         async with into:
             try:
-                ended.append(
-                    await app.context.http.download(
-                        media.url, into.send, limit=MOST, timeout=PATIENCE, trust="operator"
-                    )
-                )
+                url = await _located(app, media.url)
+                trust: Trust = "operator" if _is_chatwoots(app, url) else "public"
+                ended.append(await app.context.http.download(url, into.send, limit=MOST, timeout=PATIENCE, trust=trust))
             except HttpError as error:
                 ended.append(error)
 
@@ -115,7 +133,9 @@ def _kept(kept: OutMedia | WagateError, media: OutMedia) -> OutMedia:
 
 def _check(ended: Downloaded | HttpError, media: OutMedia) -> None:
     match ended:
-        case TooLongError() | BadUrlError():
+        case AddressNotAllowedError() | BadUrlError():
+            raise FileGoneError(media.filename, f"it lies where wagate may not fetch: {ended.reason}")
+        case TooLongError():
             raise FileGoneError(media.filename, ended.reason)
         case HttpError():
             raise FileAwayError(media.filename, ended.reason)

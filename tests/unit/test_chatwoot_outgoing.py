@@ -21,7 +21,7 @@ from tests.chatwoot_agents import (
 )
 from wagate.errors import Retry
 from wagate.hooks import Duration
-from wagate.http import AddressNotAllowedError, TimedOutError
+from wagate.http import AddressNotAllowedError, BadUrlError, HttpError, TimedOutError
 from wagate.testing import FakeHttp, answered
 from wagate_chatwoot import tell
 from wagate_chatwoot.ledger import Entry, Place
@@ -241,6 +241,34 @@ async def test_a_file_that_only_we_can_reach_is_fetched_by_us() -> None:
     assert out.media.url == ""
     kept = desk.fakes.media.kept[out.media.media_id]
     assert (kept.body, kept.filename, kept.mimetype) == (b"%PDF", "bill.pdf", "application/pdf")
+
+
+@pytest.mark.parametrize(
+    ("location", "fetched"),
+    [
+        ("http://chat.example:9000/blob", "http://chat.example:9000/blob"),
+        ("/blob", "https://chat.example/blob"),
+        ("https://cdn.example/blob", "https://cdn.example/blob"),
+    ],
+)
+async def test_chatwoots_redirect_is_followed_to_where_the_file_lies(location: str, fetched: str) -> None:
+    there = answered(302, headers={"location": location})
+    desk = office(http=FakeHttp(there, answered(200, b"%PDF")))
+    desk.fakes.http.refused[PDF["data_url"]] = AddressNotAllowedError("Address not allowed: 10.0.0.1")
+    await arrive(desk, message(content=None, attachments=[PDF]))
+    await desk.run()
+    assert desk.fakes.http.sent[-1].url == fetched
+    assert [each.body for each in desk.fakes.media.kept.values()] == [b"%PDF"]
+
+
+@pytest.mark.parametrize("error", [AddressNotAllowedError("Address not allowed: 10.0.0.9"), BadUrlError("no")])
+async def test_a_file_that_lies_where_we_may_not_fetch_fails_its_message_at_once(error: HttpError) -> None:
+    desk = office(http=FakeHttp(answered(302, headers={"location": "http://inside.example/blob"}), error))
+    desk.fakes.http.refused[PDF["data_url"]] = AddressNotAllowedError("Address not allowed: 10.0.0.1")
+    await arrive(desk, message(content=None, attachments=[PDF]))
+    await desk.run()
+    [event] = desk.told()
+    assert error.reason in event.content
 
 
 async def test_a_file_of_another_host_is_never_fetched_with_the_operators_trust() -> None:
