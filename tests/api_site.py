@@ -148,7 +148,7 @@ async def api_site(
         accounts = Accounts(database, live, clock, most=config.limits.accounts)
         unlimited = RateLimit(clock, count=0, period=1)
         engine = EngineDoor(auth, accounts, receiver, Positions(database, clock), unlimited)
-        sessions = SessionDoor(auth, accounts, receiver, unlimited)
+        sessions = SessionDoor(auth, accounts, receiver, unlimited, refused=lambda *_: None)
         posted = ProviderDoor(
             lambda: live.now,
             providers,

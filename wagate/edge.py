@@ -107,7 +107,7 @@ def doors(core: Core, auth: Authenticator, metrics: HttpMetrics) -> tuple[DoorAt
     """Where WhatsApp comes in."""
     accounts = Accounts(core.database, core.live, core.clock, most=core.config.limits.accounts)
     limit = _rate(core, core.config.limits.intake)
-    sessions = SessionDoor(auth, accounts, core.receiver, limit)
+    sessions = SessionDoor(auth, accounts, core.receiver, limit, refused=metrics.refuse)
     providers = ProviderDoor(
         lambda: core.live.now,
         core.providers,

@@ -13,12 +13,12 @@ from wagate_meta.content import Content, read_content
 
 
 def message_event(item: dict[str, Any], change: Change) -> NewEvent | None:
-    """A message that came in; None when nothing says who wrote it.
+    """A message that came in; None when nothing says who wrote it, or what it is.
 
     Since the middle of 2026 it may come without a phone: then by the business-scoped id alone.
     """
     person = change.person(item.get("from"), item.get("from_user_id"), item.get("from_parent_user_id"))
-    if not person.key:
+    if not person.key or not (identifier(item.get("id")) or first_text(item, "type")):
         return None
     base = NewEvent(
         kind=kinds.MESSAGE,

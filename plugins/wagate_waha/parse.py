@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from wagate.events import NewEvent, kinds
@@ -166,7 +167,7 @@ def presence(envelope: Envelope) -> NewEvent:
     presences = envelope.payload.get("presences")
     return NewEvent(
         kind=kinds.PRESENCE_UPDATE,
-        provider_id=envelope.id,
+        provider_id=_event_id(envelope),
         chat=chat,
         sender=chat,
         type="presence",
@@ -182,7 +183,7 @@ def group(envelope: Envelope) -> NewEvent:
     ids = [mapping(one).get("id") for one in people] if isinstance(people, list) else []
     return NewEvent(
         kind=envelope.event,
-        provider_id=envelope.id,
+        provider_id=_event_id(envelope),
         chat=key,
         type="group",
         extra={
@@ -204,7 +205,7 @@ def unknown(envelope: Envelope) -> NewEvent:
     named = who.id.from_me is not None
     return NewEvent(
         kind=kinds.UNKNOWN,
-        provider_id=envelope.id,
+        provider_id=_event_id(envelope),
         chat=chat,
         sender=who.sender if named else "",
         recipient=who.recipient if named else "",
@@ -215,6 +216,19 @@ def unknown(envelope: Envelope) -> NewEvent:
         aliases=who.aliases if named else (),
         extra={"event": shortened(envelope.event), "data": shortened(payload)},
     )
+
+
+def _event_id(envelope: Envelope) -> str:
+    """The envelope's id; without one its content, if that says when it was, else '': then each is a new one."""
+    payload = envelope.payload
+    moments = (
+        envelope.timestamp,
+        *(instant(each.get("timestamp")) for each in (payload, mapping(payload.get("vote")))),
+    )
+    dated = next(filter(None, moments), None)
+    if envelope.id or dated is None:
+        return envelope.id
+    return fingerprint(envelope.event, dated.isoformat(), msgspec.json.encode(payload).decode())
 
 
 def _about(who: Parties, kind: str) -> NewEvent:

@@ -294,4 +294,4 @@ def test_what_had_to_be_mended_keeps_the_whole_body_as_it_came() -> None:
     body = msgspec.json.encode(webhook({"messages": [{"from": PHONE, "id": "1", "type": "text"}, {"from": "NUL"}]}))
     sound, mended = parse(request(body.replace(b"NUL", rb"\u0000\ud800")), account())
     assert sound.raw is not None
-    assert (mended.kind, mended.raw) == ("message", None)
+    assert (mended.kind, mended.raw) == ("unknown", None)

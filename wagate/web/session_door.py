@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 
 import msgspec
@@ -22,13 +23,25 @@ from wagate.web.auth import Authenticator, token_of
 from wagate.web.intake import Answer
 from wagate.web.limits import RateLimit
 
+SESSION = "session"
+"""The provider whose door it is."""
 SESSION_NAME = re.compile(r"[A-Za-z0-9_.@+:~-]{1,100}")
 
 
 class SessionDoor:
     """Verify, parse, store, change the session's state in the same commit."""
 
-    def __init__(self, auth: Authenticator, accounts: Accounts, receiver: Receiver, limit: RateLimit) -> None:
+    def __init__(
+        self,
+        auth: Authenticator,
+        accounts: Accounts,
+        receiver: Receiver,
+        limit: RateLimit,
+        *,
+        refused: Callable[[str, str], None],
+    ) -> None:
+        """``refused`` counts (provider, reason)."""
+        self._refused = refused
         self._auth = auth
         self._accounts = accounts
         self._receiver = receiver
@@ -39,9 +52,14 @@ class SessionDoor:
         name = request.path.rsplit("/", 1)[1]
         if not SESSION_NAME.fullmatch(name):
             raise BadRequestError("a sessionId has 1 to 100 letters, digits and _.@+:~-", field="sessionId")
-        if request.method in {"GET", "HEAD"}:
-            return self._challenge(request, name)
-        account = await self._account(request, name, body)
+        looks = request.method in {"GET", "HEAD"}
+        try:
+            if looks:
+                return self._challenge(request, name)
+            account = await self._account(request, name, body)
+        except UnauthorizedError:
+            self._refused(SESSION, "challenge" if looks else "signature")
+            raise
         self._limit.spend(account.tenant)
         parsed = parse_session(read_object(body), account=account.name, phone=account.phone)
         events = [event for event in parsed if not ignored(event.chat, account.ignore)]
@@ -84,7 +102,7 @@ class SessionDoor:
         if account is None:
             directory = self._accounts.directory
             owner = directory.client("default") if identity.admin else directory.clients[identity.client_id or 0]
-            return await self._accounts.ensure(name, owner, provider="session", phone="")
+            return await self._accounts.ensure(name, owner, provider=SESSION, phone="")
         if not _owns(identity, account):
             raise NotFoundError(f"no session {name!r}")
         return account
