@@ -29,8 +29,9 @@ SLACK: Final = 300.0
 """Seconds that ChatWoot's clock may be away from ours."""
 PACE: Final = 0.2
 """Seconds between two requests."""
+PAGE: Final = 25
+"""Conversations that ChatWoot gives at once."""
 MOST_PAGES: Final = 40
-"""Of 25 conversations."""
 MOST_LISTS: Final = 20
 """Of 100 messages of one conversation."""
 WORDS: Final = {0: "incoming", 1: "outgoing", 2: "activity", 3: "template"}
@@ -85,13 +86,13 @@ async def reconcile(app: App, signals: Signals) -> int:
     ChatWootError, StorageError: the next look begins where this one did.
     """
     now, key = app.context.clock.time(), f"{app.name}/reconciled"
-    row = await app.context.store.get(key)
-    mark = Mark(since=now, at=now) if row is None else msgspec.convert(row, Mark)
+    mark = await _mark(app, key, now)
     found, seen = 0, mark.seen
+    oldest = max(mark.since, now - OLDEST)
     for conversation in await _active(app, mark.at - SLACK):
-        for message in await _messages(app, conversation, mark.safe):
-            seen = max(seen, whole(message.get("id")) or 0)
-            if _missing(message, oldest=max(mark.since, now - OLDEST)) and await _unknown(app, message):
+        for message in await _messages(app, int(conversation["id"]), mark.safe, oldest):
+            seen = max(seen, int(message["id"]))
+            if _missing(message, oldest) and await _unknown(app, message):
                 found += await _take(app, signals, conversation, message)
     done = Mark(since=mark.since, at=now, seen=seen, safe=mark.seen)
     await app.context.store.set(key, msgspec.to_builtins(done))
@@ -108,33 +109,45 @@ async def _active(app: App, since: float) -> list[dict[str, Any]]:
         rows = mapping(answer.get("data")).get("payload")
         fresh = [row for row in map(mapping, rows if isinstance(rows, list) else []) if _moment(row) >= since]
         found += [row for row in fresh if whole(row.get("id"))]
-        if not fresh or len(fresh) < len(rows or ()):
+        if len(fresh) < PAGE:
             break
     return found
 
 
-async def _messages(app: App, conversation: Mapping[str, Any], safe: int) -> list[dict[str, Any]]:
-    """Those after an id, oldest first; without one, the latest."""
-    number, found, after = whole(conversation["id"]) or 0, list[dict[str, Any]](), safe
+async def _messages(app: App, number: int, safe: int, oldest: float) -> list[dict[str, Any]]:
+    """A conversation's messages after an id, oldest first; without one, those since ``oldest``."""
+    found: dict[int, dict[str, Any]] = {}
     for _ in range(MOST_LISTS):
         await app.context.clock.sleep(PACE)
-        rows = await app.chatwoot.messages(number, after=after or None)
-        newer = sorted((row for row in rows if (whole(row.get("id")) or 0) > after), key=lambda row: int(row["id"]))
-        found += newer
-        if not safe or not newer:
+        edge = (max(found) if safe else min(found)) if found else safe
+        if safe:
+            rows = await app.chatwoot.messages(number, after=edge)
+        else:
+            rows = await app.chatwoot.messages(number, before=edge or None)
+        fresh = {key: row for row in rows if (key := whole(row.get("id")) or 0) > safe and key not in found}
+        found |= fresh
+        if not fresh or (not safe and _created(fresh[min(fresh)]) < oldest):
             break
-        after = int(newer[-1]["id"])
-    return found
+    return [found[key] for key in sorted(found)]
 
 
-def _missing(message: Mapping[str, Any], *, oldest: float) -> bool:
-    """Whether it is an agent's for a customer, and not too old."""
-    created = message.get("created_at")
-    return isinstance(created, int | float) and created >= oldest and not message.get("source_id")
+async def _mark(app: App, key: str, now: float) -> Mark:
+    """How far it was looked through. The first one is written down at once, so that a look that fails moves nothing."""
+    row = await app.context.store.get(key)
+    if row is not None:
+        return msgspec.convert(row, Mark)
+    mark = Mark(since=float(int(now)), at=now)  # lists show whole seconds
+    await app.context.store.set(key, msgspec.to_builtins(mark))
+    return mark
+
+
+def _missing(message: Mapping[str, Any], oldest: float) -> bool:
+    """Whether it may be an agent's, and is not too old."""
+    return _created(message) >= oldest and not message.get("source_id")
 
 
 async def _unknown(app: App, message: Mapping[str, Any]) -> bool:
-    number = whole(message.get("id")) or 0
+    number = int(message["id"])
     return await app.ledger.handed(number) is None and await app.ledger.by_message(number) is None
 
 
@@ -161,6 +174,11 @@ async def _source(app: App, conversation: Mapping[str, Any], message: Mapping[st
         return first_text(about, "source_id")
     account, chat = known
     return source_id(app.inbox, account, chat) if account else chat
+
+
+def _created(message: Mapping[str, Any]) -> float:
+    created = message.get("created_at")
+    return float(created) if isinstance(created, int | float) else 0.0
 
 
 def _moment(row: Mapping[str, Any]) -> float:
