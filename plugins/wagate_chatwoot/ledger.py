@@ -11,7 +11,7 @@ from wagate.hooks.context import Store
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-_FORGOTTEN = ("cw", "wa", "part", "out", "chat", "conv")
+_FORGOTTEN = ("cw", "wa", "part", "out", "chat", "conv", "seen")
 RANK = {"sent": 1, "delivered": 2, "read": 3}
 """Statuses that only go up. ``failed`` stands beside them: only a delivered or read message leaves it."""
 
