@@ -31,8 +31,8 @@ VERBS = (
     *(f"/api/send{kind}" for kind in ("Text", "Image", "File", "Voice", "Video", "Location", "ContactVcard", "Seen")),
     *("/api/startTyping", "/api/stopTyping", "/api/reaction"),
 )
-MEANT = (*DOORS, *VERBS)
-"""What a message means is more than a schema says."""
+MEANT = (*DOORS, *VERBS, "/api/media")
+"""What a message or a file means is more than a schema says."""
 
 
 async def schemathesis(url: str, *arguments: str) -> None:

@@ -110,7 +110,7 @@ async def test_an_account_that_is_stopped_holds_the_message_and_says_why() -> No
 
 async def test_an_answer_that_never_came_is_unknown_and_not_sent_again() -> None:
     async with sending() as (gateway, fake):
-        fake.fail(Fault(accept=True, drop=True))
+        fake.fail(Fault(accept=True, drop=True, path="/api/sendText"))
         answer = await send(gateway, 202, {"Idempotency-Key": "k"})
         again = await send(gateway, 202, {"Idempotency-Key": "k"})
         shown = await gateway.ask("GET", f"/messages/{answer['id']}")
@@ -172,7 +172,7 @@ async def test_a_message_completes_the_job_that_it_answers_once() -> None:
         missing = await send(gateway, 404, job_id="01940000-0000-7000-8000-000000000000")
         shown = await gateway.ask("GET", f"/messages/{answer['id']}")
     assert state["status"] == "completed"
-    assert state["result"]["message_id"] == answer["message_id"]
+    assert state["result"]["response_message_id"] == answer["message_id"]
     assert "warnings" not in answer
     assert shown["job_id"] == job["job_id"]
     assert [each["errors"][0]["field"] for each in (stale, again)] == ["lease_id", "job_id"]
