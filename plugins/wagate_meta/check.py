@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Iterator, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -34,11 +36,11 @@ class Doctor:
         self._clock = clock
 
     async def check(self, account: ProviderAccount) -> Sequence[Finding]:
-        """Token and number, webhook settings, app secret (with ``app_id``), subscription (with ``waba_id``), clock."""
+        """Token and number, clock, webhook settings, app secret, subscription (with ``waba_id``)."""
         api, settings = meta_api(account), account.settings
         found = [*await self._number(api, account), *webhook_settings(account)]
-        if settings.app_id and settings.app_secret:
-            found += await self._app(api, settings)
+        if settings.app_secret:
+            found += await (self._app(api, settings) if settings.app_id else self._proof(api, settings))
         if settings.waba_id:
             found += await self._subscription(api, settings)
         return found
@@ -86,6 +88,25 @@ class Doctor:
                 )
             ]
         return [Finding(level="ok", what="app secret", detail="of the same app as the token")]
+
+    async def _proof(self, api: Api, settings: MetaSettings) -> list[Finding]:
+        """Whether the app secret is that of the token's app: Meta checks a proof by it. Nothing when it can't say.
+
+        Source: https://developers.facebook.com/docs/graph-api/guides/secure-requests (appsecret_proof)
+        """
+        proof = hmac.digest(settings.app_secret.encode(), settings.access_token.encode(), hashlib.sha256).hex()
+        url = api.object(settings.phone_number_id, {"fields": "id", "appsecret_proof": proof})
+        try:
+            answer = await api.ask(self._http, "GET", url)
+        except HttpError:
+            return []  # The number's own line says so.
+        if answer.status == 200:
+            return [Finding(level="ok", what="app secret", detail="of the same app as the token")]
+        if "appsecret_proof" not in (plain_reason(GraphError.read(error_of(answer.body))) or ""):
+            return []
+        detail = "app_secret is not that of the app that access_token is of"
+        step = "copy it from App settings, Basic, of that app; webhooks are refused with a wrong secret"
+        return [Finding(level="fail", what="app secret", detail=detail, next_step=step)]
 
     async def _subscription(self, api: Api, settings: MetaSettings) -> list[Finding]:
         """Whether an app gets the account's webhooks at all."""

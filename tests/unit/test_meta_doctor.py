@@ -37,6 +37,12 @@ async def test_a_complete_account_is_well() -> None:
     assert "public_url" in found["webhook"].detail
 
 
+async def test_the_app_secret_is_asked_about_without_the_apps_id() -> None:
+    assert (await meta_findings())["app secret"].level == "ok"
+    silent = await meta_findings(Fault(path="", reply=Reply(status=503)))
+    assert {finding.level for finding in silent.values()} <= {"ok", "warn"}
+
+
 @pytest.mark.parametrize(
     ("fault", "settings", "what", "level", "says"),
     [
@@ -46,6 +52,7 @@ async def test_a_complete_account_is_well() -> None:
         (Fault(drop=True), {}, "reachable", "fail", "ECONNRESET"),
         (None, {"app_secret": "", "verify_token": ""}, "webhook", "fail", "app_secret and verify_token"),
         (None, {"app_id": "42", "app_secret": "wrong"}, "app secret", "fail", "don't fit"),
+        (None, {"app_secret": "wrong"}, "app secret", "fail", "not that of the app"),
         (
             Fault(path="debug_token", reply=Reply(json={"data": {"app_id": "7"}})),
             {"app_id": "4200000000001"},

@@ -93,7 +93,12 @@ class FakeMeta:
             return self._debug_token(seen)
         if not self.allowed(seen):
             return failed(401, 190, f"Malformed access token {seen.headers.get('authorization', '')[7:]}")
+        if seen.query.get("appsecret_proof", proof := self._proof()) != proof:
+            return failed(400, 100, "Invalid appsecret_proof provided in the API argument")
         return self._post(parts, seen) if seen.method == "POST" else self._get(parts)
+
+    def _proof(self) -> str:
+        return hmac.digest(self.app_secret.encode(), self.token.encode(), hashlib.sha256).hex()
 
     def _post(self, parts: list[str], seen: Seen) -> Reply:
         match parts:
