@@ -9,6 +9,7 @@ from quart import Blueprint
 
 from wagate.hooks import Handler, PluginContext, Task, hookimpl
 from wagate_chatwoot.apps import Apps, make_apps
+from wagate_chatwoot.doubts import Doubts
 from wagate_chatwoot.forgetting import forget_old
 from wagate_chatwoot.handler import make_handler
 from wagate_chatwoot.pull import Pulls
@@ -45,9 +46,15 @@ class ChatWootPlugin:
 
     @hookimpl
     def register_tasks(self, context: PluginContext) -> Iterable[Task]:
-        """Signals to WhatsApp, which no webhook waits for; pulls; what no webhook brought; forgetting."""
+        """Signals to WhatsApp, which no webhook waits for; doubts; pulls; what no webhook brought; forgetting."""
         apps, signals = self._at_work(context), self._signals(context)
-        return [signals.run, Pulls(apps).run, Reconciler(apps, signals).run, partial(forget_old, context, apps)]
+        return [
+            signals.run,
+            Doubts(apps).run,
+            Pulls(apps).run,
+            Reconciler(apps, signals).run,
+            partial(forget_old, context, apps),
+        ]
 
     def _at_work(self, context: PluginContext) -> Apps:
         """The inboxes of a gateway; each gateway has a context of its own."""

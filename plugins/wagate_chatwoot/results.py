@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from wagate.errors import Postpone
+from wagate.errors import NotFoundError, Postpone
 from wagate.events import Event, kinds
 from wagate.hooks import Delivery, Receipt
 from wagate.parsing.fields import first_text, mapping
@@ -16,7 +16,7 @@ from wagate_chatwoot.origin import Origin, origin_of
 from wagate_chatwoot.posts import Post
 
 FAILED = kinds.MESSAGE_FAILED
-KINDS = frozenset({FAILED, tell.FAILED, tell.NOTE})
+KINDS = tell.KINDS | {FAILED}
 """Events about agents' own messages."""
 SOON = 0.3
 """Seconds until the row of a message that failed at once is there."""
@@ -60,6 +60,8 @@ async def _failed(app: App, origin: Origin, delivery: Delivery) -> None:
         return
     if entry is None or (entry.status, entry.retries) == ("failed", origin.retry):
         return
+    if delivery.event.kind == tell.DOUBT and not await _in_doubt(app, delivery.event):
+        return
     reason = _reason(app, delivery.event)
     await app.chatwoot.set_status(origin.conversation, origin.message, "failed", reason)
     if app.inbox.error_notes:
@@ -77,6 +79,15 @@ async def recovered(app: App, entry: Entry, delivery: Delivery) -> None:
     if app.inbox.error_notes:
         origin = Origin(inbox=app.name, message=entry.message, conversation=entry.conversation)
         await _note(app, origin, app.texts("outgoing.recovered_note"), delivery, name=f"recovered/{entry.retries}")
+
+
+async def _in_doubt(app: App, event: Event) -> bool:
+    """Whether it still is: an ack or an echo may have come meanwhile."""
+    try:
+        view = await app.context.messages.get(first_text(event.extra, "id"), client_id=event.client_id)
+    except NotFoundError:
+        return False
+    return view.status == "unknown"
 
 
 def _wait_for_row(app: App, delivery: Delivery) -> None:
@@ -104,7 +115,7 @@ def _reason(app: App, event: Event) -> str:
     lower = reason.lower()
     if first_text(error, "code") in _WINDOW_CODES or any(word in lower for word in _WINDOW_WORDS):
         return app.texts("outgoing.window_closed")
-    if event.kind == tell.FAILED:
+    if event.kind in tell.KINDS:
         return reason[:MOST_REASON]
     return app.texts("outgoing.failed", reason=reason[:MOST_REASON])
 

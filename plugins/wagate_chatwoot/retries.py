@@ -31,7 +31,7 @@ async def is_retry(app: App, resend: Resend, handed: Handed | None) -> bool:
 
 
 async def failed_parts(app: App, handed: Handed) -> set[int]:
-    """Numbers of the parts that are certain not to have been sent."""
+    """Numbers of the parts that were not sent, or of which the agent was told that nobody knows."""
     found = set()
     for number, part in enumerate(handed.parts):
         if not part:
@@ -41,7 +41,7 @@ async def failed_parts(app: App, handed: Handed) -> set[int]:
             view = await app.context.messages.get(part, client_id=app.client_id)
         except NotFoundError:
             continue
-        if view.status == "failed":
+        if view.status in {"failed", "unknown"}:
             found.add(number)
     return found
 

@@ -15,7 +15,9 @@ FAILED = "chatwoot.failed"
 """A part of a message was refused before it was submitted; ``content`` says why."""
 NOTE = "chatwoot.note"
 """A private note; ``content`` is its text."""
-KINDS = frozenset({FAILED, NOTE})
+DOUBT = "chatwoot.doubt"
+"""Nobody knows whether a part was sent; ``extra.id`` is our own id of it."""
+KINDS = frozenset({FAILED, NOTE, DOUBT})
 
 
 async def tell_failed(app: App, origin: Origin, chat: Chat | None, reason: str) -> None:
@@ -28,7 +30,15 @@ async def tell_note(app: App, origin: Origin, chat: Chat | None, text: str) -> N
     await _tell(app, NOTE, origin, chat, text, variant=text)
 
 
-async def _tell(app: App, kind: str, origin: Origin, chat: Chat | None, text: str, *, variant: str) -> None:
+async def tell_doubt(app: App, origin: Origin, chat: Chat, part: str) -> None:
+    """It is not known whether it was sent; once for each part and try."""
+    text, variant = app.texts("outgoing.failed_unknown"), f"{origin.part}/{origin.retry}"
+    await _tell(app, DOUBT, origin, chat, text, variant=variant, part=part)
+
+
+async def _tell(
+    app: App, kind: str, origin: Origin, chat: Chat | None, text: str, *, variant: str, part: str = ""
+) -> None:
     client_id = app.client_id
     if client_id is None:
         return
@@ -39,7 +49,7 @@ async def _tell(app: App, kind: str, origin: Origin, chat: Chat | None, text: st
         chat=chat.key if chat is not None else f"conversation/{origin.conversation}",
         content=text,
         from_me=True,
-        extra={"source": SOURCE, "metadata": metadata_of(origin)},
+        extra={"source": SOURCE, "metadata": metadata_of(origin)} | ({"id": part} if part else {}),
     )
     account = chat.account or "" if chat is not None else ""
     await app.context.emit(event, client_id=client_id, account=account, only=[Target(id=app.incoming)])
