@@ -6,11 +6,12 @@ from typing import Any
 
 from wagate.errors import OutcomeUnknownError
 from wagate.hooks import MEDIA_TYPES, Outgoing, ProviderAccount, Sent, Signal
+from wagate.hooks.base64_files import WAIT, Base64Files, filled
 from wagate.http import HttpClient
 from wagate.parsing.fields import first_text, identifier, mapping
 from wagate_session.bodies import chat_id, request_of
 from wagate_session.client import SessionClient
-from wagate_session.files import WAIT, Files, file_content, in_body, with_file
+from wagate_session.files import file_content, in_body
 
 _FILE_TIMEOUT = 55.0
 """Seconds, less than the minute that the core gives: the engine fetches and uploads a file before it answers."""
@@ -22,7 +23,7 @@ class Sender:
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http
-        self._files = Files()
+        self._files = Base64Files()
 
     async def send(self, outgoing: Outgoing) -> Sent:
         """Send one message; its id is the one with which the engine echoes it. A reaction has none: ''."""
@@ -46,7 +47,7 @@ class Sender:
         if file is None or file.path is None or not in_body(outgoing):
             return await client.call("POST", request.path, body=request.body, seconds=_FILE_TIMEOUT)
         async with self._files.place():
-            body = await with_file(request.body, file.path)
+            body = await filled(request.body, request.body["content"]["data"], file.path)
             return await client.call("POST", request.path, body=body, seconds=_FILE_TIMEOUT - WAIT)
 
 

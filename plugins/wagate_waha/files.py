@@ -2,49 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-import msgspec
-import trio
-
-from wagate.errors import NotSentError, SendRefusedError
-from wagate.hooks import OutFile, Outgoing
+from wagate.errors import SendRefusedError
+from wagate.hooks import Outgoing
+from wagate.hooks.base64_files import goes_along, mark_of
 from wagate_waha.settings import settings_of
-
-MOST = 16 * 2**20
-"""Bytes of a file that goes out in base64."""
-_AT_ONCE = 2
-"""Such files in memory at a time, for each gateway."""
-WAIT = 15.0
-"""Seconds that one waits for its place."""
-
-
-class Files:
-    """What one gateway has in memory of them."""
-
-    def __init__(self) -> None:
-        self._places = trio.Semaphore(_AT_ONCE)
-
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """Room for one. NotSentError: there is none for now."""
-        with trio.move_on_after(WAIT) as waited:
-            await self._places.acquire()
-        if waited.cancelled_caught:
-            raise NotSentError("other files are still on their way", after=WAIT, slow="account")
-        try:
-            yield
-        finally:
-            self._places.release()
 
 
 def file_object(outgoing: Outgoing) -> dict[str, Any]:
-    """WAHA's ``file``: with ``url``; when the bytes must go along, with a mark in ``data`` that `with_file` replaces.
+    """WAHA's ``file``: with ``url``; when the bytes must go along, with a mark in ``data`` for `filled` to replace.
 
     Raises:
         SendRefusedError: it can go neither way.
@@ -53,35 +20,14 @@ def file_object(outgoing: Outgoing) -> dict[str, Any]:
     if file is None:
         raise SendRefusedError(f"a message of type {outgoing.message.type!r} needs a file")
     described = {"mimetype": file.mimetype, "filename": file.filename}
-    if in_body(outgoing, file):
-        if file.size is not None and file.size > MOST:
-            raise SendRefusedError(f"the file is over {MOST // 2**20} MiB, the most that goes to WAHA in a request")
-        return described | {"data": f"file-{secrets.token_hex(16)}"}
+    if in_body(outgoing):
+        return described | {"data": mark_of(file)}
     if not file.url:
         raise SendRefusedError('WAHA can\'t fetch this file: server.public_url is not set; media = "base64" sends it')
     return described | {"url": file.url}
 
 
-def in_body(outgoing: Outgoing, file: OutFile) -> bool:
+def in_body(outgoing: Outgoing) -> bool:
     """Whether the bytes go along: the account wants that, or there is no URL, and we hold the file."""
-    wanted = settings_of(outgoing.account).media == "base64" or not file.url
-    return wanted and file.path is not None
-
-
-async def with_file(body: dict[str, Any], path: Path) -> bytes:
-    """The request's body with the file's bytes in place of the mark. SendRefusedError: it is too large, or gone."""
-    mark = body["file"]["data"].encode()
-    return await trio.to_thread.run_sync(_filled, msgspec.json.encode(body), mark, path)
-
-
-def _filled(body: bytes, mark: bytes, path: Path) -> bytes:
-    # The base64 is put in as bytes: as text, JSON would make two more copies of it.
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST + 1)
-    except OSError as error:
-        raise SendRefusedError(f"the file is no longer there: {error.strerror}") from error
-    if len(data) > MOST:
-        raise SendRefusedError(f"the file is over {MOST // 2**20} MiB, the most that goes to WAHA in a request")
-    before, _, after = body.partition(mark)
-    return b"".join((before, base64.b64encode(data), after))
+    wanted = settings_of(outgoing.account).media == "base64"
+    return outgoing.file is not None and goes_along(outgoing.file, wanted=wanted)

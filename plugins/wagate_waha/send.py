@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from wagate.hooks import MEDIA_TYPES, Outgoing, ProviderAccount, Sent, Signal
+from wagate.hooks.base64_files import WAIT, Base64Files, filled
 from wagate.http import HttpClient, Response
 from wagate_waha.bodies import chat_id, request_of
 from wagate_waha.client import WahaClient, document_of
-from wagate_waha.files import WAIT, Files, file_object, in_body, with_file
+from wagate_waha.files import file_object, in_body
 from wagate_waha.ids import id_in_answer
 from wagate_waha.settings import settings_of
 
@@ -20,7 +21,7 @@ class Sender:
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http
-        self._files = Files()
+        self._files = Base64Files()
 
     async def send(self, outgoing: Outgoing) -> Sent:
         """Send one message; the answer of any engine tells its id, '' when it tells none (some reactions)."""
@@ -42,8 +43,8 @@ class Sender:
     async def _send_file(self, client: WahaClient, outgoing: Outgoing) -> Response:
         request = request_of(outgoing, file_object(outgoing))
         file = outgoing.file
-        if file is None or file.path is None or not in_body(outgoing, file):
+        if file is None or file.path is None or not in_body(outgoing):
             return await client.call(request.method, request.path, body=request.body, seconds=_FILE_TIMEOUT)
         async with self._files.place():
-            body = await with_file(request.body, file.path)
+            body = await filled(request.body, request.body["file"]["data"], file.path)
             return await client.call(request.method, request.path, body=body, seconds=_FILE_TIMEOUT - WAIT)

@@ -18,10 +18,10 @@ from wagate.errors import (
     SendRefusedError,
 )
 from wagate.hooks import OutFile, OutLocation, OutReaction, Provider, ProviderAccount, Sent, Signal
+from wagate.hooks.base64_files import Base64Files
 from wagate.http import HttpError
 from wagate.testing.providers.waha import Engine, FakeWaha
 from wagate.testing.server import Fault, Reply
-from wagate_waha.files import Files
 
 THEM, GROUP = "19990000000@c.us", "12036300000000@g.us"
 PICTURE = OutFile(mimetype="image/jpeg", filename="a.jpg", url="https://files.example/a.jpg")
@@ -116,7 +116,7 @@ async def test_a_file_too_large_gone_or_without_a_way_is_refused(tmp_path: Path)
 
 
 async def test_a_third_large_file_waits_and_then_certainly_was_not_sent(autojump_clock: object) -> None:
-    files = Files()
+    files = Base64Files()
     async with files.place(), files.place():
         with pytest.raises(NotSentError) as caught:
             async with files.place():
