@@ -14,6 +14,8 @@ from wagate_chatwoot.whither import Chat
 
 EVERY: Final = 30.0
 """Seconds between two looks."""
+SHARE: Final = 50
+"""A look may take this part of the time: where there are millions of messages it is slow."""
 SETTLE: Final = timedelta(seconds=60)
 """The provider's own word often comes within this time and ends the doubt."""
 OLDEST: Final = timedelta(days=1)
@@ -31,13 +33,17 @@ class Doubts:
         """For ever."""
         apps = list(self._apps.values())
         told: set[str] = set()
+        passed = 0.0
         while apps:
-            await apps[0].context.clock.sleep(EVERY)
+            clock = apps[0].context.clock
+            await clock.sleep(max(EVERY, SHARE * passed))
+            began = clock.monotonic()
             for app in apps:
                 try:
                     told |= await look(app, told)
                 except (RequestError, StorageError) as error:
                     app.context.log.warning("doubts not looked for", inbox=app.name, reason=str(error))
+            passed = clock.monotonic() - began
 
 
 async def look(app: App, told: set[str]) -> set[str]:
