@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+import typer
 from quart import Blueprint
 
-from wagate.hooks import Handler, PluginContext, Task, hookimpl
-from wagate_chatwoot.apps import Apps, make_apps
+from wagate.hooks import Check, Handler, PluginContext, Task, hookimpl
+from wagate_chatwoot import cli
+from wagate_chatwoot.apps import Apps, make_apps, settings_of
+from wagate_chatwoot.check import make_checks
 from wagate_chatwoot.doubts import Doubts
 from wagate_chatwoot.forgetting import forget_old
 from wagate_chatwoot.handler import make_handler
 from wagate_chatwoot.pull import Pulls
-from wagate_chatwoot.pull_routes import make_pull_routes
 from wagate_chatwoot.reconcile import Reconciler
+from wagate_chatwoot.routes import make_own_routes
 from wagate_chatwoot.settings import Settings
 from wagate_chatwoot.signals import Signals
 from wagate_chatwoot.webhook import make_routes
@@ -42,7 +45,7 @@ class ChatWootPlugin:
     def register_routes(self, context: PluginContext) -> Iterable[Blueprint]:
         """``/webhooks/chatwoot`` and ``/plugins/chatwoot``."""
         apps = self._at_work(context)
-        return [make_routes(context, apps, self._signals(context)), make_pull_routes(context, apps)]
+        return [make_routes(context, apps, self._signals(context)), make_own_routes(context, apps)]
 
     @hookimpl
     def register_tasks(self, context: PluginContext) -> Iterable[Task]:
@@ -55,6 +58,16 @@ class ChatWootPlugin:
             Reconciler(apps, signals).run,
             partial(forget_old, context, apps),
         ]
+
+    @hookimpl
+    def register_checks(self, context: PluginContext) -> Iterable[Check]:
+        """A look at each inbox."""
+        return make_checks(context, settings_of(context))
+
+    @hookimpl
+    def register_commands(self) -> Iterable[typer.Typer]:
+        """``wagate chatwoot``."""
+        return [cli.app]
 
     def _at_work(self, context: PluginContext) -> Apps:
         """The inboxes of a gateway; each gateway has a context of its own."""

@@ -109,13 +109,19 @@ def make_apps(context: PluginContext) -> Apps:
     return Apps(apps, settings)
 
 
+def bad_name(name: str) -> str:
+    """Why an inbox can't be called so; ''."""
+    wrong = not name or any(sign in name for sign in "/:?#% ")
+    return "the name stands in a URL; use letters, digits, - and _" if wrong else ""
+
+
 def check_inboxes(settings: Settings) -> None:
     """ConfigError: names and keys that can't work, in words for who wrote them."""
     seen: dict[tuple[str, int], str] = {}
     for name, inbox in settings.inboxes.items():
         where = f"{WHERE}.inboxes.{name}"
-        if not name or any(sign in name for sign in "/:?#% "):
-            raise ConfigError(f"{where}: the name stands in a URL; use letters, digits, - and _")
+        if reason := bad_name(name):
+            raise ConfigError(f"{where}: {reason}")
         if not inbox.url.startswith(("https://", "http://")):
             raise ConfigError(f'{where}.url: must be like "https://chat.example.org", not "{inbox.url}"')
         key = (inbox.url.rstrip("/").lower(), inbox.inbox_id)

@@ -35,6 +35,8 @@ class Memory:
         self._places: OrderedDict[Chat, Place] = OrderedDict()
         self._certain: OrderedDict[Chat, float] = OrderedDict()
         self._doubtful: set[Chat] = set()
+        self.heard = 0.0
+        """When the last webhook came that was really ChatWoot's, Unix seconds; 0: not since the process began."""
         self._locks: dict[Chat, trio.Lock] = {}
 
     def place(self, account: str, chat: str) -> Place | None:

@@ -59,6 +59,7 @@ def make_routes(context: PluginContext, apps: Apps, signals: Signals) -> Bluepri
         except UnauthorizedError as error:
             context.log.warning("chatwoot webhook refused", inbox=app.name, reason=error.detail)
             raise
+        app.memory.heard = context.clock.time()
         action = decode(body, app.inbox)
         delivery = headers.get("x-chatwoot-delivery", "")[:100]
         done = await accept(app, signals, action, delivery=delivery)

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 import typer
 
 if TYPE_CHECKING:
     from wagate.config import Config
     from wagate.http.client import HttpClient
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +51,12 @@ class Call:
         """Name → provider of the accounts in the configuration."""
         return {name: str(table.get("provider", "")) for name, table in self.config.accounts.items()}
 
-    def settings(self, plugin: str) -> Mapping[str, Any]:
-        """The plugin's table."""
-        return self.config.plugins.get(plugin, {})
+    def settings(self, plugin: str, kind: type[S]) -> S:
+        """The plugin's table. ConfigError."""
+        from wagate.config import convert_settings
+
+        table = self.config.plugins.get(plugin, {})
+        return convert_settings(kind, table, file=str(self.config_file), key=f"plugins.{plugin}")
 
     def http(self) -> HttpClient:
         """The guarded client."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+import msgspec
 
 if TYPE_CHECKING:
     import typer
 
     from wagate.http.client import HttpClient
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 class CommandLine(Protocol):
@@ -27,8 +31,8 @@ class CommandLine(Protocol):
     def accounts(self) -> Mapping[str, str]:
         """Name → provider of the accounts in the configuration."""
 
-    def settings(self, plugin: str) -> Mapping[str, Any]:
-        """``[plugins.<plugin>]`` with every ``env:`` and ``file:`` read; {} when it is not there."""
+    def settings(self, plugin: str, kind: type[S]) -> S:
+        """``[plugins.<plugin>]`` with every ``env:`` and ``file:`` read; all defaults when it is not there."""
 
     def http(self) -> HttpClient:
         """The guarded client, as the gateway would have it. Used inside ``trio.run``."""

@@ -1,4 +1,4 @@
-"""``/plugins/chatwoot/pulls``: begin pulls, and see how far they are."""
+"""``/plugins/chatwoot``: the inboxes at work; pulls to begin and to look at."""
 
 from __future__ import annotations
 
@@ -41,6 +41,14 @@ class PullView(msgspec.Struct, frozen=True, kw_only=True):
     """Why it stopped; '' when it did not."""
 
 
+class InboxView(msgspec.Struct, frozen=True, kw_only=True):
+    """An inbox at work."""
+
+    inbox: str
+    last_webhook_at: float
+    """When ChatWoot last told something that proved to be ChatWoot's, Unix seconds; 0: not since the gateway began."""
+
+
 class PullQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which."""
 
@@ -48,9 +56,9 @@ class PullQuery(msgspec.Struct, frozen=True, kw_only=True):
     """'' is all of them."""
 
 
-def make_pull_routes(context: PluginContext, apps: Apps) -> Blueprint:
-    """A client's token begins and sees pulls of its own inboxes, the admin's all."""
-    blueprint = Blueprint(f"{context.name}_pulls", __name__)
+def make_own_routes(context: PluginContext, apps: Apps) -> Blueprint:
+    """A client's token sees its own inboxes and begins their pulls, the admin's token all."""
+    blueprint = Blueprint(f"{context.name}_own", __name__)
 
     def visible() -> list[App]:
         return [each for each in apps.values() if each.client_id is not None and context.auth.may_see(each.client_id)]
@@ -72,6 +80,12 @@ def make_pull_routes(context: PluginContext, apps: Apps) -> Blueprint:
         shown = [each for each in visible() if query.inbox in {"", each.name}]
         found = [await read_pull(each, what) for each in shown for what in ("contacts", "messages")]
         return [_view(each) for each in found if each is not None]
+
+    @blueprint.get("/inboxes")
+    @endpoint(answers={200: list[InboxView]})
+    async def inboxes() -> list[InboxView]:
+        """Those that this gateway works for."""
+        return [InboxView(inbox=each.name, last_webhook_at=each.memory.heard) for each in visible()]
 
     return blueprint
 
