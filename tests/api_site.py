@@ -115,6 +115,7 @@ async def api_site(
             lambda: live.now,
             view_account=tokens.account,
             failures=RateLimit(clock, count=rate.count, period=rate.seconds),
+            used=lambda _digest: None,
         )
         control: Any = TableControl(database, clock)
         receiver = Receiver(database, Router({}, max_retries=3), clock, ring=_nobody, session_changed=hub.changed)

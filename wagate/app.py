@@ -148,7 +148,13 @@ async def _lifespans(plugins: list[Plugin], contexts: Mapping[str, PluginContext
 async def _tasks(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> AsyncIterator[None]:
     """Upkeep and the plugins' own tasks, each restarted with backoff when it fails."""
     upkeep = upkeep_tasks(
-        core.config, core.database, core.live, core.clock, session_changed=core.hub.changed, media=core.media
+        core.config,
+        core.database,
+        core.live,
+        core.clock,
+        session_changed=core.hub.changed,
+        media=core.media,
+        tokens=core.token_uses,
     )
     with watching() as watchdog:
         async with trio.open_nursery() as nursery:

@@ -41,6 +41,7 @@ from wagate.queue.redis import RedisThread
 from wagate.storage.database import Database
 from wagate.storage.intake import Stored
 from wagate.storage.live import LiveDirectory
+from wagate.storage.token_uses import TokenUses
 from wagate.web.identity import RequestAuth
 from wagate.web.session_hub import SessionHub
 
@@ -68,6 +69,7 @@ class Core:
     http: HttpClient
     auth: RequestAuth
     positions: Positions
+    token_uses: TokenUses
     registry: CollectorRegistry
     secrets: Secrets
 
@@ -117,6 +119,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         providers=providers,
         consumers=consumers,
         receiver=receiver,
+        token_uses=TokenUses(database, clock),
         emitter=emitter,
         outbound=Outbound(parts, registry, file_of=media.store.file_of, probe=consumers.control.probe),
         media=media,

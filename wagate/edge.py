@@ -100,6 +100,7 @@ def authenticator(core: Core, tokens: ViewTokens) -> Authenticator:
         lambda: core.live.now,
         view_account=tokens.account,
         failures=_rate(core, core.config.limits.auth),
+        used=core.token_uses.note,
     )
 
 

@@ -16,6 +16,7 @@ from wagate.storage import retention
 from wagate.storage.accounts import drop_idle_sessions, lapse_qrs
 from wagate.storage.database import Database
 from wagate.storage.live import LiveDirectory
+from wagate.storage.token_uses import TokenUses
 
 log = structlog.get_logger("wagate.upkeep")
 
@@ -23,6 +24,8 @@ LAPSE = 5.0
 """Seconds between looks for QR codes that have lapsed."""
 CLEAN = 3600.0
 """Seconds between deletions of what is old."""
+USES = 60.0
+"""Seconds between writings of when tokens were last used."""
 NOTICE = 1.0
 """Seconds in which a change made by another process is noticed."""
 
@@ -45,6 +48,7 @@ def upkeep_tasks(
     *,
     session_changed: Callable[[str], None],
     media: MediaParts,
+    tokens: TokenUses,
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     """Tasks by name, each to be supervised."""
 
@@ -69,6 +73,7 @@ def upkeep_tasks(
         "lapse": partial(every, clock, LAPSE, lapse),
         "clean": partial(every, clock, CLEAN, clean),
         "media": media.fetcher.run,
+        "tokens": partial(every, clock, USES, tokens.write),
     }
     if config.database.url:
         tasks["notice"] = partial(every, clock, NOTICE, live.reload_if_changed)

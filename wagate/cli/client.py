@@ -58,8 +58,11 @@ def list_clients(
         cells = [[row["id"], row["slug"], row["name"], show.moment(row["created_at"])] for row in rows]
         show.table(["id", "slug", "name", "made"], cells, empty="no clients")
     else:
-        cells = [[row["id"], row["name"], show.moment(row["created_at"])] for row in rows]
-        show.table(["token id", "name", "made"], cells, empty="no tokens")
+        cells = [
+            [row["id"], row["name"], show.moment(row["created_at"]), show.moment(row.get("last_used_at"))]
+            for row in rows
+        ]
+        show.table(["token id", "name", "made", "last used"], cells, empty="no tokens")
 
 
 @app.command()

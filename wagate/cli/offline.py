@@ -59,7 +59,7 @@ def list_clients(config: Config) -> list[dict[str, Any]]:
 def list_tokens(config: Config, slug: str) -> list[dict[str, Any]]:
     """A client's tokens; what ``GET /api/clients/{slug}/tokens`` lists."""
     rows = _read(config, lambda db: clients.list_tokens(db, clients.get_client(db, slug).id))
-    return [_plain(row, ("id", "name", "created_at")) for row in rows]
+    return [_plain(row, ("id", "name", "created_at", "last_used_at")) for row in rows]
 
 
 def revoke_token(config: Config, slug: str, token_id: str) -> None:

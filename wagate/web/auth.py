@@ -38,8 +38,13 @@ class Authenticator:
         *,
         view_account: Callable[[str], str | None],
         failures: RateLimit,
+        used: Callable[[str], None],
     ) -> None:
-        """``view_account`` gives the account name of a valid view token, else None."""
+        """``view_account`` gives the account name of a valid view token, else None.
+
+        ``used`` takes the SHA-256 (hex) of a client's token that was given.
+        """
+        self._used = used
         self._admin_hash = token_hash(admin_token)
         self._directory = directory
         self._view_account = view_account
@@ -80,7 +85,10 @@ class Authenticator:
             return ADMIN
         directory = self._directory()
         client = directory.clients.get(directory.tokens.get(hashed, 0))
-        return None if client is None else Identity(admin=False, client_id=client.id, tenant=client.slug)
+        if client is None:
+            return None
+        self._used(hashed)
+        return Identity(admin=False, client_id=client.id, tenant=client.slug)
 
     def find_viewer(self, token: str) -> str | None:
         """The account that a view token lets its holder look at, or None."""

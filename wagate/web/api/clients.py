@@ -105,6 +105,8 @@ class TokenAnswer(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """For people."""
     created_at: datetime
+    last_used_at: datetime | None
+    """To the minute; null: never."""
 
 
 class ClientsQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,7 +196,7 @@ def _add_tokens(routes: Blueprint, database: Database, live: LiveDirectory, cloc
         client = await database.read(get_client, slug)
         rows = await database.read(list_tokens, client.id)
         page, cursor = page_of(rows, lambda row: row.id, limit=query.limit, after=query.cursor)
-        data = [TokenAnswer(id=row.id, name=row.name, created_at=row.created_at) for row in page]
+        data = [_token_answer(row) for row in page]
         return Page(data=data, next_cursor=cursor)
 
     @routes.delete("/<slug>/tokens/<token_id>")
@@ -223,6 +225,10 @@ def _add_with_token(db: peewee.Database, new: NewClient, token: str, now: dateti
 def _add_token_to(db: peewee.Database, slug: str, token: str, name: str, now: datetime) -> TokenRow:
     client = get_client(db, slug)
     return add_token(db, client_id=client.id, digest=token_hash(token), name=name, now=now)
+
+
+def _token_answer(row: TokenRow) -> TokenAnswer:
+    return TokenAnswer(id=row.id, name=row.name, created_at=row.created_at, last_used_at=row.last_used_at)
 
 
 def _answer(row: ClientRow) -> ClientAnswer:
