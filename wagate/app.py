@@ -36,6 +36,7 @@ from wagate.queue.embedded import embedded_valkey
 from wagate.queue.policy import check_policy
 from wagate.queue.redis import RedisThread
 from wagate.storage.database import open_database
+from wagate.storage.idempotency import forget_running
 from wagate.storage.reencrypt import reencrypt
 from wagate.upkeep import upkeep_tasks
 from wagate.watchdog import watching
@@ -88,6 +89,9 @@ async def serve(
             load_providers(plugins, partial(build_context, core), core.providers)
             accounts = read_accounts(config, core.providers)
             await database.write(put_owners, accounts, core.vault.encrypt, now=clock.now())
+            if not config.database.url:
+                # It lies in the folder that we hold: whoever answered these requests is dead, and they may come again.
+                await database.write(forget_running)
             await _use_first_key(core)
             core.handlers.update(_handlers(core, plugins, contexts))
             core.outbound.ask(each.choose_account for each in plugins if "choose_account" in each.implements())

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import psutil  # type: ignore[import-untyped]
 import pytest
@@ -77,6 +79,27 @@ async def test_a_hung_valkey_of_a_killed_gateway_is_replaced() -> None:
         await server.start()
         [fresh] = servers_of(server)
         assert fresh != survivor
+
+
+async def test_a_request_that_a_kill_cut_off_may_come_again_at_once() -> None:
+    async with gateway() as server:
+        made = {key: await register_once(server, key) for key in ("ended", "cut off")}
+        server.kill()
+        with closing(sqlite3.connect(server.folder / "data" / "wagate.db")) as connection, connection:
+            changed = connection.execute("UPDATE idempotency SET done = 0 WHERE key = 'cut off'")
+            assert changed.rowcount == 1
+        await server.start()
+        assert await register_once(server, "ended") == made["ended"]
+        await server.http.delete(f"/api/webhooks/{made['cut off']}")
+        assert await register_once(server, "cut off") != made["cut off"]
+
+
+async def register_once(server: GatewayProcess, key: str) -> str:
+    """The id of the webhook that a request with this Idempotency-Key made."""
+    body = {"phone_number": "*", "webhook_url": "https://localhost/hook", "name": key}
+    answer = await server.http.post("/api/webhooks/register", json=body, headers={"Idempotency-Key": key})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
 
 
 async def test_a_full_disk_is_answered_503_and_loses_nothing_that_was_answered_2xx() -> None:

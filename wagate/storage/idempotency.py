@@ -63,3 +63,8 @@ def finish(db: peewee.Database, *, client: str, key: str, status: int, content_t
 def forget(db: peewee.Database, *, client: str, key: str) -> None:
     """Let go of a key whose request did not succeed; an answer that was kept stays."""
     Key.delete().where(Key.client == client, Key.key == key, Key.done == False).execute(db)  # noqa: E712
+
+
+def forget_running(db: peewee.Database) -> int:
+    """Let go of all keys whose requests did not end; only for who is alone with the database. How many."""
+    return int(Key.delete().where(Key.done == False).execute(db))  # noqa: E712
