@@ -222,7 +222,3 @@ def _leaves(group: BaseExceptionGroup[WagateError]) -> list[WagateError]:
         for each in group.exceptions
         for leaf in (_leaves(each) if isinstance(each, BaseExceptionGroup) else [each])
     ]
-
-
-if __name__ == "__main__":
-    sys.exit(run(Path(sys.argv[1]) if len(sys.argv) > 1 else None))

@@ -19,4 +19,4 @@ def serve(
     """Run the gateway until SIGTERM or Ctrl-C."""
     path = config or call.of(context).config_path
     # In place of this process: the command line's own libraries would take 10 MB for as long as it serves.
-    os.execv(sys.executable, [sys.executable, "-m", "wagate.app", *([str(path)] if path else [])])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", "wagate.serving", *([str(path)] if path else [])])  # noqa: S606
