@@ -1,0 +1,162 @@
+"""The page about ChatWoot: its commands set an inbox up, its tables are the settings, its proofs exist."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import trio
+
+from tests.test_docs import PROOF, ROOT, names_of
+from tests.valkey import free_port
+from wagate.config import convert_settings
+from wagate.testing.chatwoot import FakeChatwoot
+from wagate.testing.server import running
+from wagate_chatwoot.asks import NAMES
+from wagate_chatwoot.settings import Inbox, Settings
+
+PAGE = (ROOT / "docs/chatwoot.md").read_text("utf-8")
+
+
+def commands() -> list[str]:
+    [block] = re.findall(r"^```console\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
+    return [line.removeprefix("$ ") for line in block.splitlines()]
+
+
+def test_it_takes_five_commands() -> None:
+    assert len(commands()) <= 5
+
+
+def test_every_proof_names_tests_that_exist() -> None:
+    named = PROOF.findall(PAGE)
+    assert len(named) > 30
+    offenders = [
+        path + name
+        for path, name in named
+        if not (ROOT / path).is_file() or (name and name.removeprefix("::") not in names_of(ROOT / path))
+    ]
+    assert not offenders, "\n".join(offenders)
+
+
+def test_every_row_beside_wahas_app_has_its_proof() -> None:
+    table = PAGE.partition("| what | WAHA's app |")[2]
+    rows = [line for line in table.splitlines()[2:] if line.startswith("|")]
+    assert rows
+    assert [row for row in rows if not PROOF.search(row)] == []
+
+
+def test_the_table_of_keys_is_the_settings() -> None:
+    table = PAGE.partition("| key | default | |")[2].partition("\n\n")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", table, re.MULTILINE))
+    assert set(rows) == {field.name for field in msgspec.structs.fields(Inbox)}
+    for field in msgspec.structs.fields(Inbox):
+        said = rows[field.name].strip("`")
+        if field.required:
+            assert said == "–"
+        elif not isinstance(field.default, msgspec.Struct) and field.name not in {"typing_delay", "reorder", "pull"}:
+            assert tomllib.loads(f"x = {said}")["x"] == (list(field.default) if field.default == () else field.default)
+
+
+def test_the_example_is_a_configuration() -> None:
+    [example] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    table = tomllib.loads(example)["plugins"]["chatwoot"]
+    made = convert_settings(Settings, table, key="plugins.chatwoot")
+    assert isinstance(made, Settings)
+    assert made.inboxes["support"].accounts == ("shop",)
+
+
+def test_every_command_of_agents_is_named() -> None:
+    section = PAGE.partition('## The conversation "WhatsApp integration"')[2].partition("\n## ")[0]
+    assert [name for name in NAMES if not re.search(rf"`{name}\b", section)] == []
+
+
+async def test_the_commands_of_the_page_set_it_up_from_nothing(tmp_path: Path) -> None:
+    port = free_port()
+    init, connect, serve, test, doctor = commands()
+    async with a_chatwoot() as server:
+        here = {"CHATWOOT_TOKEN": server.admin.token, "WAGATE_SERVER__PORT": str(port)}
+        ours = f"http://127.0.0.1:{port}"
+        connect = connect.replace("https://chat.example.org", server.url).replace("https://wa.example.org", ours)
+        init, _, into = init.partition(" && cd ")
+        await run(init, tmp_path, here)
+        folder = tmp_path / into
+        await run(connect, folder, here)
+        async with served(serve, folder, here, port):
+            tried = await run(test, folder, here)
+            looked = await run(doctor, folder, here)
+    assert "ok    wagate to ChatWoot" in tried
+    assert "ok    ChatWoot to wagate" in tried
+    lines = [line for line in looked.splitlines() if "chatwoot" in line]
+    assert any("support: token" in line for line in lines)
+    assert not [line for line in looked.splitlines() if line.startswith("FAIL")]
+
+
+@asynccontextmanager
+async def a_chatwoot() -> AsyncIterator[FakeChatwoot]:
+    server = FakeChatwoot()
+    async with running(server):
+        yield server
+
+
+def words(command: str) -> list[str]:
+    program, *rest = shlex.split(command)
+    assert program == "wagate"
+    return [sys.executable, "-m", "wagate", *rest]
+
+
+def environment(more: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | more
+
+
+async def run(command: str, folder: Path, more: dict[str, str]) -> str:
+    """What a command writes; it must succeed."""
+    with trio.fail_after(90):
+        done = await trio.run_process(
+            words(command),
+            cwd=folder,
+            env=environment(more),
+            stdin=subprocess.DEVNULL,
+            capture_stdout=True,
+            capture_stderr=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+    return done.stdout.decode()
+
+
+@asynccontextmanager
+async def served(command: str, folder: Path, more: dict[str, str], port: int) -> AsyncIterator[None]:
+    """The gateway while the rest runs."""
+    with (folder / "log.txt").open("wb") as log:
+        process = await trio.lowlevel.open_process(
+            words(command), cwd=folder, env=environment(more), stdout=log, stderr=log
+        )
+    try:
+        with trio.fail_after(60):
+            while not await answers(port):
+                assert process.poll() is None, (folder / "log.txt").read_text()
+                await trio.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        with trio.CancelScope(shield=True), trio.move_on_after(40):
+            await process.wait()
+        if process.returncode is None:
+            process.kill()
+
+
+async def answers(port: int) -> bool:
+    try:
+        stream = await trio.open_tcp_stream("127.0.0.1", port)
+    except OSError:
+        return False
+    await stream.aclose()
+    return True
