@@ -181,11 +181,11 @@ async def test_an_answer_after_the_limit_is_a_failure_and_so_is_none() -> None:
         talk = await here.conversation()
         await here.fake.webhooks.settled()
         here.fake.habits.timeout = 0.05
-        here.receiver.fail(Fault(wait=0.4))
+        here.receiver.chance = lambda seen: Fault(wait=0.4) if seen.json["event"] == "message_created" else None
         slow = here.fake.agent.writes(talk, "slow")
         await here.fake.webhooks.settled()
         here.fake.habits.timeout = 5
-        here.receiver.fail(Fault(reset=True))
+        here.receiver.chance = lambda seen: Fault(reset=True) if seen.json["event"] == "message_created" else None
         cut = here.fake.agent.writes(talk, "cut")
         await here.fake.webhooks.settled()
         here.fake.inbox.webhook_url = "http://127.0.0.1:9/"
