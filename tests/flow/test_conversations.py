@@ -87,6 +87,21 @@ async def test_another_clients_conversations_are_not_there(tmp_path: Path) -> No
         assert refused.status_code == 404
 
 
+async def test_the_admin_token_sees_a_conversation_without_saying_whose_unless_two_have_it(tmp_path: Path) -> None:
+    path = "/api/conversations/+1234567890/messages"
+    async with api_site(tmp_path) as site, site.as_(ADMIN) as admin, site.as_(OTHER) as other:
+        assert (await admin.get(path)).status_code == 404
+        await ingest(site)
+        [message] = (await admin.get(path)).json()["data"]
+        assert (await admin.get(f"{path}?account={message['account']}")).json()["data"] == [message]
+        assert (await admin.get(f"{path}?account=nobody")).status_code == 404
+        await other.post(INGEST, json={"from": "+1234567890", "to": "+15550009999", "message": "theirs"})
+        refused = await admin.get(path)
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "tenant_id")
+        shown = (await admin.get(f"{path}?tenant_id=other")).json()["data"]
+        assert [each["content"] for each in shown] == ["theirs"]
+
+
 async def test_pages_hold_every_thread_and_every_message_once(tmp_path: Path) -> None:
     async with api_site(tmp_path) as site, site.as_(ACME) as http:
         for number in range(7):

@@ -12,7 +12,7 @@ from wagate.events import Event, kinds
 from wagate.storage.contacts import ContactRow, Person, contacts_of, note_people
 from wagate.storage.fields import clean, time_text
 from wagate.storage.listing import select_events
-from wagate.storage.models import Chat, EventRow
+from wagate.storage.models import Account, Chat, EventRow
 from wagate.storage.rows import Page, to_event
 from wagate.storage.statement import rows, run_many
 
@@ -116,6 +116,14 @@ def list_threads(
         )
         for row in found
     ]
+
+
+def owners_of(db: peewee.Database, chat: str, *, account: str | None = None) -> set[int]:
+    """Ids of the clients that know this chat, or the person by this key; ``account``: that account's client alone."""
+    if account is not None:
+        return {row.client_id for row in Account.select(Account.client_id).where(Account.name == account).execute(db)}
+    text = "SELECT client_id FROM chats WHERE chat = ? UNION SELECT client_id FROM contact_keys WHERE key = ?"
+    return {client_id for (client_id,) in rows(db, text, (chat, chat))}
 
 
 def archive(

@@ -19,7 +19,7 @@ from wagate.inbound.engine import parse_engine
 from wagate.inbound.receive import Receiver
 from wagate.parsing.chats import USER, chat_key, digits_of
 from wagate.storage.contacts import contacts_of
-from wagate.storage.conversations import Thread, archive, list_threads
+from wagate.storage.conversations import Thread, archive, list_threads, owners_of
 from wagate.storage.database import Database
 from wagate.storage.live import LiveDirectory
 from wagate.storage.rows import Page as Rows
@@ -35,6 +35,7 @@ Place = Annotated[
     ),
 ]
 """When the page's last message came in (microseconds since 1970), and its event's id."""
+NOT_THERE = "there is no conversation in this chat"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 Chat = Annotated[str, msgspec.Meta(min_length=1, max_length=200, description="a phone number, or a chat's key")]
@@ -121,7 +122,7 @@ class ArchiveQuery(msgspec.Struct, frozen=True, kw_only=True):
     cursor: Cursor | None = None
     account: str | None = None
     tenant_id: str | None = None
-    """With the admin token: whose conversation it is, by slug or id; the client ``default`` when nothing is said."""
+    """With the admin token: whose conversation it is, by slug or id; needed when several clients have it."""
 
 
 class IngestBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,15 +217,27 @@ def _add_lists(
     @endpoint(query=ArchiveQuery, answers={200: Page[ArchivedMessage]})
     async def messages(chat: str, query: ArchiveQuery) -> Page[ArchivedMessage]:
         """What was said in a chat, newest first; also under the person's other keys."""
-        owner, key = auth.owner(query.tenant_id), chat_key(chat)
+        key = chat_key(chat)
+        client_id = auth.identity().client_id if query.tenant_id is None else auth.owner(query.tenant_id).id
+        if client_id is None:
+            client_id = _only(await database.read(owners_of, key, account=query.account))
         found: Rows[Event] = await database.read(
-            archive, client_id=owner.id, chat=key, limit=query.limit, cursor=query.cursor, account=query.account
+            archive, client_id=client_id, chat=key, limit=query.limit, cursor=query.cursor, account=query.account
         )
         if not found.data and query.cursor is None:
-            known = await database.read(list_threads, client_id=owner.id, limit=1, chat=key, account=query.account)
+            known = await database.read(list_threads, client_id=client_id, limit=1, chat=key, account=query.account)
             if not known:
-                raise NotFoundError("there is no conversation in this chat")
+                raise NotFoundError(NOT_THERE)
         return Page(data=[_message(each, media_url(each)) for each in found.data], next_cursor=found.next_cursor)
+
+
+def _only(owners: set[int]) -> int:
+    """The client whose conversation it is. NotFoundError, UnprocessableError: the admin token must say whose."""
+    if not owners:
+        raise NotFoundError(NOT_THERE)
+    if len(owners) > 1:
+        raise UnprocessableError("several clients have this conversation; say whose it is", field="tenant_id")
+    return min(owners)
 
 
 def _read(body: IngestBody) -> tuple[str | None, NewEvent]:

@@ -1,0 +1,161 @@
+"""The examples of spec/003, run as they are printed: its curl lines, its JSON, its settings."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from tests.inprocess import Gateway, running_gateway
+from wagate.hooks.settings import MASK
+from wagate.testing.providers.infobip import FakeInfobip, fake_infobip
+
+SPEC = Path(__file__).parents[2].parent / "shared" / "spec"
+HOST = "https://engine.flomastr.com"
+TENANT = "whappstream"
+SETTINGS = f"/routes/tenants/{TENANT}/whatsapp-settings"
+Json = dict[str, Any]
+
+
+def text() -> str:
+    pages = list(SPEC.glob("003*")) if SPEC.is_dir() else []
+    if not pages:
+        pytest.skip("../shared/spec is not here: the specification's examples were not run")
+    return pages[0].read_text("utf-8", "replace")
+
+
+def blocks(title: str, language: str) -> list[str]:
+    """The blocks of code of one section."""
+    section = text()[text().index(title) :].partition("\n##")[0]
+    return re.findall(rf"```{language}\n(.*?)```", section, flags=re.DOTALL)
+
+
+def documents(title: str) -> list[Json]:
+    return [json.loads(block) for block in blocks(title, "json")]
+
+
+@asynccontextmanager
+async def engine() -> AsyncIterator[tuple[Gateway, FakeInfobip]]:
+    """A gateway with the tenant of the examples, and InfoBip."""
+    async with fake_infobip() as fake:
+        tables = {"delivery": {"allow_http": True, "allow_networks": ["127.0.0.0/8"]}, "plugins.n8n": {}}
+        async with running_gateway(tables) as found:
+            await found.client(TENANT)
+            yield found, fake
+
+
+def same_shape(answer: Json, printed: Json) -> None:
+    """Every key that is printed is there, with a value of its type."""
+    assert printed.keys() <= answer.keys()
+    for key, value in printed.items():
+        assert type(answer[key]) is type(value), key
+        if isinstance(value, dict):
+            same_shape(answer[key], value)
+
+
+async def curl(found: Gateway, command: str) -> Json:
+    """What a shell prints for the command, with our address in place of the engine's."""
+    run = command.replace(HOST, found.url).replace("curl ", "curl -s --noproxy '*' ")
+    authorization = str(found.http.headers["Authorization"])
+    environment = {"BACKEND_API_SECRET_TOKEN": authorization.removeprefix("Bearer "), "PATH": "/usr/bin:/bin"}
+    done = await trio.run_process(["bash", "-c", run], capture_stdout=True, env=environment)
+    answer: Json = json.loads(done.stdout)
+    return answer
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here: the curl lines were not run")
+async def test_the_curl_lines_work_as_printed() -> None:
+    commands = re.findall(r"^curl (?:.*\\\n)*.*$", "\n".join(blocks("Local Development", "bash")), re.MULTILINE)
+    commands += [
+        line for block in blocks("Monitoring Commands", "bash") for line in block.splitlines() if "curl" in line
+    ]
+    assert len(commands) == 3
+    async with engine() as (found, _):
+        posted, polled, health = [await curl(found, command) for command in commands]
+        assert (posted["status"], posted["queue_position"]) == ("accepted", 1)
+        assert (polled["job_id"], polled["status"]) == (posted["job_id"], "processing")
+        assert (polled["payload"]["message"], polled["payload"]["from"]) == ("test", "+1234567890")
+        assert (health["status"], health["service"]) == ("healthy", "whatsapp-engine")
+        assert (await curl(found, commands[1]))["status"] == "no_jobs"
+
+
+async def test_a_message_goes_through_all_endpoints_in_the_printed_form() -> None:
+    [health] = documents("1. Health Check")
+    inbound, accepted = documents("2. Inbound Message Webhook")
+    job, none = documents("3. Job Queue Polling")
+    request, sent = documents("4. Send Outbound Message")
+    [done] = documents("5. Job Status Check")
+    async with engine() as (found, fake):
+        same_shape(await found.ask("GET", "/"), health)
+        same_shape(await found.ask("GET", "/queue/next-job"), none)
+        taken_in = await found.ask("POST", "/webhook/inbound", 202, json=inbound)
+        same_shape(taken_in, accepted)
+        got = await found.ask("GET", "/queue/next-job")
+        same_shape(got, job)
+        assert got["payload"]["message"] == inbound["message"]["text"]
+        assert got["payload"]["contact_name"] == inbound["contact_name"]
+        await found.ask("PUT", SETTINGS, json=settings(fake))
+        answer = await found.ask("POST", "/messages/send", json=request | {"job_id": got["job_id"]})
+        same_shape(answer, sent)
+        assert (answer["status"], answer["delivery_status"], answer["provider"]) == ("sent", "dispatched", "infobip")
+        shown = await found.ask("GET", f"/queue/job/{got['job_id']}")
+        same_shape(shown, done)
+        assert (shown["status"], shown["result"]["response_message_id"]) == ("completed", answer["message_id"])
+        [reached] = fake.messages.values()
+        assert reached["content"]["text"] == request["message"]["text"]
+        assert reached["context"] == {"replyToMessageId": request["reply_to_message_id"]}
+
+
+def settings(fake: FakeInfobip) -> Json:
+    """The printed settings, with the key and address of the fake."""
+    [printed] = documents("Multi-Provider Architecture")
+    config = {"api_key": fake.api_key, "phone_number_id": fake.sender, "base_url": fake.url}
+    return {**printed, "provider_config": {**printed["provider_config"], **config}}
+
+
+async def test_the_printed_settings_are_taken_shown_masked_and_verify_webhooks() -> None:
+    [printed] = documents("Multi-Provider Architecture")
+    async with engine() as (found, fake):
+        put = await found.ask("PUT", SETTINGS, json=printed)
+        shown = await found.ask("GET", SETTINGS)
+        # InfoBip has no use for an api_secret: it is not kept, and that is said.
+        assert "api_secret" in put["warnings"][0]
+        config = {key: value for key, value in printed["provider_config"].items() if key != "api_secret"}
+        same_shape(shown, printed | {"provider_config": config})
+        assert (shown["tenant_id"], shown["whatsapp_provider"]) == (TENANT, "infobip")
+        assert shown["provider_config"]["api_key"] == f"{MASK}_key"
+        for secret in ("encrypted_key", "encrypted_secret"):
+            assert secret not in f"{put}{shown}"
+        message = fake.incoming({"type": "TEXT", "text": "hi"})
+        message["results"][0]["to"] = printed["provider_config"]["phone_number_id"]
+        for token, status in (("another", 401), (printed["provider_config"]["webhook_verify_token"], 200)):
+            headers = {"Authorization": f"Bearer {token}"}
+            answer = await found.http.post(f"/webhooks/{TENANT}", json=message, headers=headers)
+            assert answer.status_code == status, answer.text
+
+
+async def test_the_conversations_path_takes_what_the_inbound_webhook_takes() -> None:
+    inbound, _ = documents("2. Inbound Message Webhook")
+    async with engine() as (found, _fake):
+        for status, expected in (("ingested", 201), ("duplicate", 200)):
+            answer = await found.http.post("/routes/api/v1/conversations/ingest", json=inbound)
+            assert (answer.status_code, answer.json()["status"]) == (expected, status), answer.text
+        rows = (await found.ask("GET", f"/api/conversations/{inbound['from']}/messages"))["data"]
+        assert [row["content"] for row in rows] == [inbound["message"]["text"]]
+        [chat] = (await found.ask("GET", "/api/conversations"))["data"]
+        assert (chat["name"], chat["tenant_id"]) == (inbound["contact_name"], TENANT)
+        assert (await found.ask("GET", "/queue/next-job"))["status"] == "no_jobs"
+
+
+@pytest.mark.parametrize("path", ["/queue/next-job", "/messages", SETTINGS])
+async def test_without_the_token_nothing_is_told(path: str) -> None:
+    async with engine() as (found, _):
+        answer = await found.http.get(path, headers={"Authorization": ""})
+        assert answer.status_code == 401
