@@ -182,10 +182,10 @@ def _write(file: Path, name: str, made: Made, given: dict[str, str], locale: str
 def _try(line: CommandLine, name: str, inbox: Inbox, locale: str) -> list[Finding]:
     async def heard() -> float | None:
         try:
-            rows = await trio.to_thread.run_sync(line.ask, "GET", "/plugins/chatwoot/inboxes")
+            found = await trio.to_thread.run_sync(line.ask, "GET", "/plugins/chatwoot/inboxes")
         except WagateError:
             return None  # No gateway runs, or it has no such plugin yet.
-        return next((float(row["last_webhook_at"]) for row in rows if row["inbox"] == name), None)
+        return next((float(row["last_webhook_at"]) for row in found["data"] if row["inbox"] == name), None)
 
     words = {"note": text(locale, "status.trial"), "name": text(locale, "status.contact")}
     return trio.run(partial(trial, line.http(), inbox, name=words["name"], note=words["note"], heard=heard))

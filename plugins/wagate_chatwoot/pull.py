@@ -143,9 +143,13 @@ class Pulls:
         try:
             pull = await self._all(app, replace(pull, holder=self._holder))
             await self._ended(app, replace(pull, state="finished"))
-        except (WagateError, KeyError) as error:
+        except Exception as error:  # the edge of one pull: the others go on
+            known = isinstance(error, WagateError)
+            if not known:
+                app.context.log.exception("chatwoot pull stopped", inbox=app.name, what=pull.what)
             reached = await read_pull(app, pull.what) or pull
-            await self._ended(app, replace(reached, state="failed", reason=str(error)[:300]))
+            reason = str(error)[:300] if known else type(error).__name__
+            await self._ended(app, replace(reached, state="failed", reason=reason))
         finally:
             self._active.discard(pull.key)
 

@@ -41,12 +41,26 @@ class PullView(msgspec.Struct, frozen=True, kw_only=True):
     """Why it stopped; '' when it did not."""
 
 
+class PullList(msgspec.Struct, frozen=True, kw_only=True):
+    """All of them on one page."""
+
+    data: list[PullView]
+    next_cursor: None = None
+
+
 class InboxView(msgspec.Struct, frozen=True, kw_only=True):
     """An inbox at work."""
 
     inbox: str
     last_webhook_at: float
     """When ChatWoot last told something that proved to be ChatWoot's, Unix seconds; 0: not since the gateway began."""
+
+
+class InboxList(msgspec.Struct, frozen=True, kw_only=True):
+    """All of them on one page."""
+
+    data: list[InboxView]
+    next_cursor: None = None
 
 
 class PullQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,18 +88,18 @@ def make_own_routes(context: PluginContext, apps: Apps) -> Blueprint:
         return _view(pull), 202
 
     @blueprint.get("/pulls")
-    @endpoint(answers={200: list[PullView]}, query=PullQuery)
-    async def pulls(query: PullQuery) -> list[PullView]:
+    @endpoint(answers={200: PullList}, query=PullQuery)
+    async def pulls(query: PullQuery) -> PullList:
         """The last ones of each inbox."""
         shown = [each for each in visible() if query.inbox in {"", each.name}]
         found = [await read_pull(each, what) for each in shown for what in ("contacts", "messages")]
-        return [_view(each) for each in found if each is not None]
+        return PullList(data=[_view(each) for each in found if each is not None])
 
     @blueprint.get("/inboxes")
-    @endpoint(answers={200: list[InboxView]})
-    async def inboxes() -> list[InboxView]:
+    @endpoint(answers={200: InboxList})
+    async def inboxes() -> InboxList:
         """Those that this gateway works for."""
-        return [InboxView(inbox=each.name, last_webhook_at=each.memory.heard) for each in visible()]
+        return InboxList(data=[InboxView(inbox=each.name, last_webhook_at=each.memory.heard) for each in visible()])
 
     return blueprint
 

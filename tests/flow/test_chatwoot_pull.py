@@ -42,7 +42,7 @@ async def ended(here: Office, what: str, state: str = "finished") -> tuple[int, 
 
     async def there() -> bool:
         rows = await here.gateway.http.get("/plugins/chatwoot/pulls", params={"inbox": "desk"})
-        found.update(next(row for row in rows.json() if row["what"] == what))
+        found.update(next(row for row in rows.json()["data"] if row["what"] == what))
         return bool(found["state"] == state)
 
     await here.gateway.until(there, lambda: str(found))
@@ -118,5 +118,5 @@ async def test_a_strangers_inbox_is_not_there() -> None:
         body = {"inbox": "desk", "what": "contacts"}
         await here.gateway.ask("POST", "/plugins/chatwoot/pulls", 404, json=body, headers=headers)
         answer = await here.gateway.http.get("/plugins/chatwoot/pulls", headers=headers)
-        assert answer.json() == []
+        assert answer.json()["data"] == []
         await here.gateway.ask("POST", "/plugins/chatwoot/pulls", 422, json={**body, "since": "soon"})
