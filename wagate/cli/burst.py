@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import trio
@@ -14,8 +14,8 @@ from wagate.cli.gateway import status_line
 if TYPE_CHECKING:
     import httpx2
 
-Webhook = tuple[str, dict[str, Any]]
-"""Path and JSON body."""
+Webhook = tuple[str, bytes, dict[str, str]]
+"""Path, body, and headers beside the token."""
 WORKERS = 16
 
 
@@ -50,10 +50,10 @@ async def post_all(
     began = time.perf_counter()
 
     async def post_chat(webhooks: Sequence[Webhook]) -> None:
-        for path, body in webhooks:
+        for path, body, headers in webhooks:
             async with limiter:
                 await trio.sleep_until(due.next())
-                answers.append(await _post(client, path, body))
+                answers.append(await _post(client, path, body, headers))
             tick()
 
     async with trio.open_nursery() as nursery:
@@ -75,12 +75,12 @@ class _Due:
         return now
 
 
-async def _post(client: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> tuple[str, float]:
+async def _post(client: httpx2.AsyncClient, path: str, body: bytes, headers: dict[str, str]) -> tuple[str, float]:
     import httpx2
 
     began = time.perf_counter()
     try:
-        answer = await client.post(path, json=body)
+        answer = await client.post(path, content=body, headers=headers)
     except httpx2.TransportError as error:
         return type(error).__name__, time.perf_counter() - began
     return status_line(answer), time.perf_counter() - began

@@ -42,13 +42,13 @@ NOT_RUNNING = DoctorLine(
 
 def examine(config: Config) -> list[dict[str, Any]]:
     """The lines, as ``GET /api/doctor`` answers them. ConfigError: the configuration is wrong."""
-    with _no_logs():
+    with no_logs():
         lines: list[dict[str, Any]] = msgspec.to_builtins([NOT_RUNNING, *trio.run(_examine, config)])
     return lines
 
 
 @contextmanager
-def _no_logs() -> Iterator[None]:
+def no_logs() -> Iterator[None]:
     """What there is to tell stands in the lines; standard output is for them alone."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
@@ -59,7 +59,7 @@ def _no_logs() -> Iterator[None]:
 
 
 async def _examine(config: Config) -> list[DoctorLine]:
-    plugins = load_plugins(config.plugins, partial(_convert, config))
+    plugins = load_plugins(config.plugins, partial(convert, config))
     providers = Providers(public_url=config.server.public_url)
     load_providers(plugins, partial(inert_context, config), providers)
     configured = read_accounts(config, providers)
@@ -67,7 +67,7 @@ async def _examine(config: Config) -> list[DoctorLine]:
     async with AsyncExitStack() as stack:
         database, stored = None, list[Account]()
         try:
-            database, stored = await stack.enter_async_context(_database(config))
+            database, stored = await stack.enter_async_context(stored_accounts(config))
         except WagateError as error:
             lines.append(DoctorLine(level="fail", part="database", what="open", detail=str(error)))
         redis = RedisThread(config.redis.url) if config.redis.url else None
@@ -81,7 +81,7 @@ async def _examine(config: Config) -> list[DoctorLine]:
             providers=providers,
             database=database,
             redis=redis,
-            accounts=list(_together(configured, stored)),
+            accounts=list(together(configured, stored)),
             checks=plugin_checks(plugins, contexts),
         )
         lines += await look(patient)
@@ -89,7 +89,7 @@ async def _examine(config: Config) -> list[DoctorLine]:
 
 
 @asynccontextmanager
-async def _database(config: Config) -> AsyncIterator[tuple[Database | None, list[Account]]]:
+async def stored_accounts(config: Config) -> AsyncIterator[tuple[Database | None, list[Account]]]:
     """The database with its accounts, if there is one: nothing is made."""
     if not config.database.url and not (config.data.dir / FILE).exists():
         yield None, []
@@ -104,7 +104,7 @@ async def _database(config: Config) -> AsyncIterator[tuple[Database | None, list
         yield database, list(directory.accounts.values())
 
 
-def _together(configured: dict[str, ConfiguredAccount], stored: list[Account]) -> Iterator[Account]:
+def together(configured: dict[str, ConfiguredAccount], stored: list[Account]) -> Iterator[Account]:
     """Those of the configuration as it is now, and those made by API."""
     for name, each in configured.items():
         yield Account(
@@ -123,5 +123,6 @@ def _together(configured: dict[str, ConfiguredAccount], stored: list[Account]) -
     yield from (each for each in stored if each.name not in configured and each.source != "config")
 
 
-def _convert(config: Config, kind: type[msgspec.Struct], table: Any, key: str) -> msgspec.Struct:
+def convert(config: Config, kind: type[msgspec.Struct], table: Any, key: str) -> msgspec.Struct:
+    """A plugin's table as its settings. ConfigError."""
     return convert_settings(kind, table, file=str(config.file), key=key)

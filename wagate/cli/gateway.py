@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SOCKET: Final = "wagate.sock"
 """In ``data.dir``; the gateway listens there for commands."""
+HERE: Final = "http://wagate"
+"""What a gateway is called over its socket."""
 TIMEOUT: Final = 30.0
 """Seconds; sending a message may take ten."""
 PAGE: Final = 200
@@ -122,7 +124,7 @@ def _options(call: Call) -> dict[str, Any]:
     if token is None:
         raise CommandError(f"no token: {call.config.data.dir} has none; give one with --token or WAGATE_TOKEN")
     headers = {"Authorization": f"Bearer {token}"}
-    return {"base_url": call.url or "http://wagate", "headers": headers, "timeout": TIMEOUT, "trust_env": False}
+    return {"base_url": call.url or HERE, "headers": headers, "timeout": TIMEOUT, "trust_env": False}
 
 
 def _answers(call: Call) -> bool:

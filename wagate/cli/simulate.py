@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
@@ -11,6 +13,15 @@ import typer
 from wagate.cli import call, gateway, samples, show
 from wagate.cli.errors import CommandError
 from wagate.cli.samples import session_event
+
+if TYPE_CHECKING:
+    from wagate.cli.burst import Webhook
+
+    Make = Callable[[str, str], Webhook]
+    """(sender's digits, text) → the webhook."""
+
+WITHOUT_A_FORM = frozenset({"session", "engine"})
+"""Providers whose messages come in by the other two forms."""
 
 app = typer.Typer(
     help="Post what a WhatsApp engine would post, to a running gateway; nothing goes to WhatsApp.", no_args_is_help=True
@@ -20,13 +31,19 @@ app = typer.Typer(
 class Form(StrEnum):
     """Which webhook carries the message."""
 
+    AUTO = "auto"
     SESSION = "session"
     ENGINE = "engine"
 
 
-Account = Annotated[str, typer.Option(help="The account: the sessionId. One that is not known is made.")]
+Account = Annotated[str, typer.Option(help="The account: the sessionId. One that is not known is made, of a session.")]
 FormOption = Annotated[
-    Form, typer.Option("--form", help="session: /api/whatsapp/webhook/{account}; engine: /webhook/inbound.")
+    Form,
+    typer.Option(
+        "--form",
+        help="auto: as the account's provider posts, with its proof; session: /api/whatsapp/webhook/{account}; "
+        "engine: /webhook/inbound.",
+    ),
 ]
 Tenant = Annotated[str, typer.Option(help="With --form engine: whose message it is.")]
 Rate = Annotated[float | None, typer.Option(min=0.1, help="Messages per second; as fast as they are taken.")]
@@ -41,7 +58,7 @@ def message(
     count: Annotated[int, typer.Option(min=1, help="How many messages.")] = 1,
     chats: Annotated[int, typer.Option(min=1, max=100_000, help="From how many customers.")] = 1,
     rate: Rate = None,
-    form: FormOption = Form.SESSION,
+    form: FormOption = Form.AUTO,
     tenant: Tenant = "default",
 ) -> None:
     """Post text messages from made-up customers."""
@@ -56,7 +73,7 @@ def burst(
     count: Annotated[int, typer.Option(min=1, help="How many messages.")] = 1000,
     chats: Annotated[int, typer.Option(min=1, max=100_000, help="From how many customers.")] = 50,
     rate: Rate = None,
-    form: FormOption = Form.SESSION,
+    form: FormOption = Form.AUTO,
     tenant: Tenant = "default",
 ) -> None:
     """Post many messages at once, to see how fast they are taken in and that each chat stays in order."""
@@ -95,6 +112,45 @@ def _session_path(account: str) -> str:
     return f"/api/whatsapp/webhook/{quote(account, safe='')}"
 
 
+def _maker(current: call.Call, account: str, form: Form, tenant: str) -> Make:
+    """What makes the webhook of one message."""
+    if form is Form.ENGINE:
+        return lambda sender, text: _json("/webhook/inbound", samples.inbound_message(sender, text, tenant=tenant))
+    if form is Form.AUTO and (own := _of_provider(current, account)) is not None:
+        return own
+    path = _session_path(account)
+    return lambda sender, text: _json(path, session_event("message", account, samples.session_message(sender, text)))
+
+
+def _of_provider(current: call.Call, name: str) -> Make | None:
+    """The webhook that the account's provider would post; None when sessions are what it has, or it is not known."""
+    from wagate.cli.accounts import find_account
+    from wagate.testing.providers.simulated import CannotProveError, simulated
+
+    found = find_account(current.config, name)
+    if found is None or found[0] in WITHOUT_A_FORM:
+        return None
+    provider, account = found
+    path = f"/webhooks/{quote(name, safe='')}"
+    url = account.webhook_url or (current.url or gateway.HERE) + path
+
+    def make(sender: str, text: str) -> Webhook:
+        try:
+            made = simulated(provider, account, sender=sender, text=text, url=url)
+        except CannotProveError as error:
+            raise CommandError(f"account {name!r} would refuse every webhook: {error}") from error
+        if made is None:
+            raise CommandError(f"no webhooks of provider {provider!r} can be made up; try --form engine")
+        body, headers = made
+        return path, body, {"Authorization": "", **headers}
+
+    return make
+
+
+def _json(path: str, document: dict[str, Any]) -> Webhook:
+    return path, json.dumps(document).encode(), {"Content-Type": "application/json"}
+
+
 def _burst(
     context: typer.Context,
     text: str,
@@ -108,14 +164,12 @@ def _burst(
 ) -> None:
     import trio
 
-    from wagate.cli.burst import Tally, Webhook, post_all
+    from wagate.cli.burst import Tally, post_all
+
+    make = _maker(call.of(context), account, form, tenant)
 
     def webhook(place: int) -> Webhook:
-        sender = samples.chat_number(place % chats)
-        said = text if count == 1 else f"{text} {place + 1}"
-        if form is Form.ENGINE:
-            return "/webhook/inbound", samples.inbound_message(sender, said, tenant=tenant)
-        return _session_path(account), session_event("message", account, samples.session_message(sender, said))
+        return make(samples.chat_number(place % chats), text if count == 1 else f"{text} {place + 1}")
 
     async def run() -> Tally:
         bar = iter(show.progress(range(count + 1), "posting"))

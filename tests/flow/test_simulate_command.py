@@ -1,0 +1,50 @@
+"""``wagate simulate message`` for accounts of every provider: their own webhooks, which the gateway believes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import trio
+
+from tests.gateway import GatewayProcess, gateway
+
+ACCOUNTS = {
+    "meta": {
+        "access_token": "EAAtest01",
+        "phone_number_id": "100000000000001",
+        "app_secret": "s",
+        "phone": "15550001111",
+    },
+    "dialog360": {"api_key": "k", "webhook_secret": "s"},
+    "infobip": {"api_key": "k", "sender": "447700900100", "hmac_secret": "s", "hmac_header": "X-Signature"},
+    "twilio": {"account_sid": "AC" + "0" * 32, "auth_token": "t", "from_number": "+14155238886"},
+    "waha": {"base_url": "http://127.0.0.1:9", "hmac_key": "s", "session": "sales"},
+    "session": {"webhook_secret": "s"},
+}
+
+
+async def simulate(server: GatewayProcess, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "wagate", "--config", str(server.config), "simulate", "message", *arguments]
+    return await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False, cwd=server.folder)
+
+
+async def test_each_account_gets_what_its_own_provider_would_post() -> None:
+    tables = {f"accounts.{name}-1": {"provider": name, **settings} for name, settings in ACCOUNTS.items()}
+    tables["accounts.bare"] = {"provider": "meta", "access_token": "EAAtest01", "phone_number_id": "100000000000002"}
+    async with gateway(tables) as server:
+        made = {"name": "made", "provider": "infobip", "settings": {"api_key": "k", "sender": "447700900101"}}
+        answer = await server.http.post("/api/accounts", json=made)
+        assert answer.status_code == 201, answer.text
+        for name in [f"{provider}-1" for provider in ACCOUNTS] + ["made", "unknown"]:
+            done = await simulate(server, f"Hello {name}", "--account", name, "--count", "2")
+            assert done.returncode == 0, done.stderr
+            assert done.stdout.startswith(b"2 taken in, 0 refused"), done.stdout
+        threads = (await server.http.get("/api/conversations", params={"limit": 200})).json()["data"]
+        found = {thread["account"]: (thread["messages"], thread["last_message"]["content"]) for thread in threads}
+        assert found == {
+            each: (2, f"Hello {each} 2") for each in (*(f"{name}-1" for name in ACCOUNTS), "made", "unknown")
+        }
+        refused = await simulate(server, "Hello", "--account", "bare")
+        assert refused.returncode == 1
+        assert b"app_secret is not set" in refused.stderr
