@@ -24,9 +24,6 @@ MOST_LOOKS = 60.0
 """Seconds after which it never comes: what wrote it died, and writes it when it is done again."""
 MOST_REASON = 500
 """Characters that agents see."""
-_WINDOW_CODES = frozenset({"131047", "470", "63016"})
-"""Meta's (also 360dialog's), the On-Premises API's and Twilio's code for a message outside the 24 h window."""
-_WINDOW_WORDS = ("24 h window", "24 hour", "24-hour")
 
 
 def concerns(app: App, event: Event) -> bool:
@@ -112,8 +109,7 @@ def _reason(app: App, event: Event) -> str:
     """Why, for an agent: in plain words, in their language where we have them."""
     error = mapping(event.extra.get("error"))
     reason = first_text(error, "reason") or event.content
-    lower = reason.lower()
-    if first_text(error, "code") in _WINDOW_CODES or any(word in lower for word in _WINDOW_WORDS):
+    if error.get("window") is True:
         return app.texts("outgoing.window_closed")
     if event.kind in tell.KINDS:
         return reason[:MOST_REASON]

@@ -55,7 +55,7 @@ def _failure(status: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
     reason = ": ".join(part for part in (name, description) if part) or first_text(status, "groupName")
     if code == WINDOW:
         reason += " (outside the 24 h window: send a template)"
-    extra = ack_extra(acks.FAILED, code=identifier(about.get("id")), reason=reason)
+    extra = ack_extra(acks.FAILED, code=identifier(about.get("id")), reason=reason, window=code == WINDOW)
     if isinstance(error.get("permanent"), bool) and "error" in extra:
         extra["error"]["permanent"] = error["permanent"]
     return extra

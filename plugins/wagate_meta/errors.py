@@ -123,7 +123,7 @@ def failure(answer: Response, kept: str) -> SendError:
         # Meta repeats a token that it can't read.
         return AccountStoppedError(reason, **(facts | {"response": None} if error.code == 190 else facts))
     if error.code in _REFUSED:
-        return SendRefusedError(reason, window=error.code == _WINDOW, **facts)
+        return SendRefusedError(reason, window=is_window(error), **facts)
     if error.transient:
         return NotSentError(reason, after=wait_asked_for(answer.headers), **facts)
     return by_status(answer, reason, facts, explicit=True)
@@ -141,6 +141,11 @@ def by_status(answer: Response, reason: str, facts: dict[str, Any], *, explicit:
     if status in {401, 403} or 300 <= status < 400:
         return AccountStoppedError(reason, **facts)
     return SendRefusedError(reason, **facts)
+
+
+def is_window(error: GraphError) -> bool:
+    """Whether only a template reaches this person now."""
+    return error.code == _WINDOW
 
 
 def plain_reason(error: GraphError) -> str:

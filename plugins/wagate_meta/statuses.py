@@ -8,7 +8,7 @@ from wagate.events import NewEvent, kinds
 from wagate.events.acks import DELIVERED, FAILED, PLAYED, READ, SENT, ack_extra
 from wagate.parsing.fields import first_text, identifier, instant, mapping, shortened
 from wagate_meta.change import Change, group_key
-from wagate_meta.errors import GraphError, plain_reason
+from wagate_meta.errors import GraphError, is_window, plain_reason
 
 _STATUSES = frozenset({SENT, DELIVERED, READ, PLAYED, FAILED})
 
@@ -49,7 +49,7 @@ def _extra(item: dict[str, Any], status: str) -> dict[str, Any]:
     if status not in _STATUSES:
         extra: dict[str, Any] = {"status": status}
     elif status == FAILED and error is not None:
-        extra = ack_extra(status, code=error.code_text, reason=plain_reason(error))
+        extra = ack_extra(status, code=error.code_text, reason=plain_reason(error), window=is_window(error))
     else:
         extra = ack_extra(status)
     extra |= {name: shortened(item[name]) for name in ("conversation", "pricing") if mapping(item.get(name))}

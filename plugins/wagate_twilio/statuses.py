@@ -6,7 +6,7 @@ from wagate.events import NewEvent, acks, kinds
 from wagate.events.acks import ack_extra
 from wagate.parsing.chats import chat_key, digits_of
 from wagate.parsing.fields import identifier
-from wagate_twilio.errors import plain_reason
+from wagate_twilio.errors import WINDOW, plain_reason
 
 WORDS = {
     "accepted": acks.PENDING,
@@ -51,4 +51,5 @@ def _extra(form: dict[str, str], word: str) -> dict[str, object]:
         return ack_extra(word)
     told = form.get("ErrorMessage") or form.get("ChannelStatusMessage") or ""
     status = form.get("MessageStatus", "").lower()
-    return ack_extra(word, code=identifier(code), reason=plain_reason(code, told) or f"Twilio says {status}")
+    reason = plain_reason(code, told) or f"Twilio says {status}"
+    return ack_extra(word, code=identifier(code), reason=reason, window=code == WINDOW)

@@ -226,6 +226,7 @@ async def test_an_end_is_written_only_while_it_is_being_sent(database: Database,
     found = await row(database, other)
     assert (found.status, found.error, found.error_code) == (status, "why", "7")
     assert (found.failed_at is None) == (status != "failed")
+    assert not found.outside_window
     await database.write_bulk(begin_sending, began(item))
     await database.write_bulk(write_sent, took(item))
     assert not await database.write(write_ended, ended)

@@ -131,13 +131,15 @@ async def test_what_was_sent_is_not_sent_again_when_its_delivery_was_not_written
 
 async def test_a_refusal_is_final_at_once_and_told_once(external_url: str, tmp_path: Path, database_url: str) -> None:
     async with open_post(external_url, tmp_path, database_url=database_url) as post, post.running():
-        post.provider.script["1"] = [SendRefusedError("outside the 24 h window", code="131047", http_status=400)]
+        closed = SendRefusedError("outside the 24 h window", window=True, code="131047", http_status=400)
+        post.provider.script["1"] = [closed]
         first, second = await post.send("1", "2")
         view = await post.outbox.wait(first, client_id=1, seconds=10)
         assert (view.status, view.error, view.error_code) == ("failed", "outside the 24 h window", "131047")
         await post.status(second, "sent")
         [told] = await post.events("message.failed")
         assert told.extra["message"]["status"] == "failed"
+        assert told.extra["error"] == {"code": "131047", "reason": "outside the 24 h window", "window": True}
         detail = await post.delivery(first)
         assert (word(detail), detail.delivery.http_status) == ("final", 400)
         await post.world.passes(10)

@@ -81,18 +81,19 @@ async def test_another_clients_reference_changes_nothing(external_url: str, tmp_
         assert (await post.view(first)).status == "queued"
 
 
+@pytest.mark.parametrize("more", [{}, {"window": True}])
 async def test_a_message_that_fails_after_it_was_sent_is_told_as_failed(
-    external_url: str, tmp_path: Path, database_url: str
+    external_url: str, tmp_path: Path, database_url: str, more: dict[str, bool]
 ) -> None:
     async with open_post(external_url, tmp_path, database_url=database_url) as post, post.running():
         [first] = await post.send("1", metadata={"a": 1})
         await post.status(first, "sent")
-        await post.ack("failed", "pigeon.1", why={"code": "131026", "reason": "the number has no WhatsApp"})
+        await post.ack("failed", "pigeon.1", why={"code": "131026", "reason": "the number has no WhatsApp"} | more)
         view = await post.status(first, "failed")
         assert (view.error, view.error_code) == ("the number has no WhatsApp", "131026")
         await post.world.passes(4)
         [told] = await post.events("message.failed")
-        assert told.extra["error"] == {"code": "131026", "reason": "the number has no WhatsApp"}
+        assert told.extra["error"] == {"code": "131026", "reason": "the number has no WhatsApp"} | more
         assert (told.extra["message"]["id"], told.extra["metadata"]) == (first, {"a": 1})
         await post.ack("read", "pigeon.1")
         assert (await post.view(first)).status == "read"

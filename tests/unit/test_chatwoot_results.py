@@ -8,6 +8,7 @@ import pytest
 
 from tests.chatwoot_agents import CHAT, CONVERSATION, Office, body_of, office
 from wagate.errors import Postpone, Retry
+from wagate.events.acks import failure_of
 from wagate.hooks import Target
 from wagate.http import TimedOutError
 from wagate.testing import FakeHttp, answered, make_delivery, make_event
@@ -71,19 +72,11 @@ async def test_without_notes_only_the_status_is_told() -> None:
     assert asked(desk) == [("PATCH", PATCH_PATH)]
 
 
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [
-        ("131047", "Re-engagement message"),
-        ("63016", "Failed to send freeform message"),
-        ("470", "outside"),
-        ("", "The 24 h window is closed: only a template reaches them."),
-        ("7", "rejected (outside the 24 h window: send a template)"),
-    ],
-)
-async def test_outside_the_window_agents_read_that_a_template_is_needed(code: str, reason: str) -> None:
+async def test_outside_the_window_agents_read_that_a_template_is_needed() -> None:
     desk = await desk_with(error_notes=False)
-    await handle(desk, failure(reason, code))
+    event = failure("Re-engagement message", "131047")
+    event.extra["error"] |= failure_of("131047", "Re-engagement message", window=True)
+    await handle(desk, event)
     assert desk.fakes.http.sent[0].json["external_error"] == desk.app.texts("outgoing.window_closed")
     assert "template" in desk.fakes.http.sent[0].json["external_error"]
 

@@ -226,6 +226,7 @@ def test_a_failure_says_why(status: dict[str, Any], error: dict[str, Any], code:
     assert found.extra["error"]["code"] == code
     assert found.extra["error"]["reason"] == reason
     assert found.extra["error"].get("permanent") == error.get("permanent")
+    assert found.extra["error"].get("window", False) == (error is WINDOW)
 
 
 def test_reports_of_one_message_are_told_apart_and_repetitions_are_not() -> None:

@@ -197,6 +197,7 @@ def test_a_failure_tells_code_and_reason_and_the_closed_window_plainly() -> None
     [window] = events(webhook({"statuses": [{"id": "1", "status": "failed", "errors": [{"code": 131047}]}]}))
     assert "24 h" in window.extra["error"]["reason"]
     assert "template" in window.extra["error"]["reason"]
+    assert window.extra["error"]["window"] is True
 
 
 def test_participants_of_a_group_have_statuses_of_their_own() -> None:

@@ -188,7 +188,8 @@ def test_a_status_that_is_not_known_is_kept() -> None:
 )
 def test_a_failure_says_why(form: dict[str, str], code: str, reason: str) -> None:
     [found] = events({**FakeTwilio().status(MESSAGE, "failed"), **form})
-    assert found.extra["error"] == {"code": code, "reason": reason}
+    window = {"window": True} if code == "63016" else {}
+    assert found.extra["error"] == {"code": code, "reason": reason} | window
 
 
 def test_what_is_neither_message_nor_status_is_kept_whole() -> None:

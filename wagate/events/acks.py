@@ -24,11 +24,19 @@ STATUS_OF = {ack: status for status, (ack, _) in ACKS.items()}
 """``ack`` → status."""
 
 
-def ack_extra(status: str, *, code: str = "", reason: str = "") -> dict[str, Any]:
+def ack_extra(status: str, *, code: str = "", reason: str = "", window: bool = False) -> dict[str, Any]:
     """`NewEvent.extra` of a ``message.ack``: ``ack``, ``ackName``, ``status``, and ``error`` when it failed.
 
-    ``code`` is the provider's own, ``reason`` is for people.
+    ``code``, ``reason`` and ``window``: see `failure_of`.
     """
     ack, name = ACKS[status]
     extra: dict[str, Any] = {"ack": ack, "ackName": name, "status": status}
-    return {**extra, "error": {"code": code, "reason": reason}} if code or reason else extra
+    return {**extra, "error": failure_of(code, reason, window=window)} if code or reason else extra
+
+
+def failure_of(code: str, reason: str, *, window: bool = False) -> dict[str, Any]:
+    """``extra.error`` of a message that failed: ``code`` is the provider's own, ``reason`` is for people.
+
+    ``window``: only a template reaches somebody who has not written within 24 hours; the key is left out otherwise.
+    """
+    return {"code": code, "reason": reason} | ({"window": True} if window else {})

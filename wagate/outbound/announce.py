@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from wagate.events import Media, NewEvent, kinds
+from wagate.events.acks import failure_of
 from wagate.hooks.contracts import Target
 from wagate.hooks.messages import OutMessage
 from wagate.inbound.receive import dedupe_key, stored_event
@@ -48,9 +49,10 @@ def sent(account: Account, row: MessageRow, provider_id: str, router: Router, *,
 
 def failed(account: Account, row: MessageRow, directory: Directory, router: Router, *, now: datetime) -> Intake:
     """``message.failed`` for all who want it, once for each time that it failed."""
+    error = failure_of(row.error_code or "", row.error or "", window=row.outside_window)
     extra = {
         "message": msgspec.to_builtins(view_of(row, directory)),
-        "error": {"code": row.error_code or "", "reason": row.error or ""},
+        "error": error,
         "metadata": row.metadata,
         "source": row.source,
         "id": row.id,

@@ -123,7 +123,14 @@ class Handover:
         self, error: SendError, row: MessageRow, account: Account, provider: Provider, *, began: bool, seconds: float
     ) -> None:
         status = _status_after(error, provider, row.status)
-        ended = Ended(id=row.id, status=status, error=error.reason, code=error.code, now=self.parts.clock.now())
+        ended = Ended(
+            id=row.id,
+            status=status,
+            error=error.reason,
+            code=error.code,
+            window=isinstance(error, SendRefusedError) and error.window,
+            now=self.parts.clock.now(),
+        )
         if began or status == "failed":  # before that, nothing has changed
             database = self.parts.database
             await written(lambda: database.write(write_ended, ended), self.parts.clock, message_id=row.id)

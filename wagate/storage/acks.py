@@ -47,12 +47,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return READ if said == PLAYED else str(said)
 
     @property
-    def error(self) -> tuple[str | None, str | None]:
-        """Why it failed, and the provider's code."""
+    def error(self) -> tuple[str | None, str | None, bool]:
+        """Why it failed, the provider's code, and whether it came outside the 24 h window."""
         said = self.extra.get("error")
         error = said if isinstance(said, dict) else {}
         code = str(error.get("code") or "")
-        return optional(str(error.get("reason") or "the provider could not deliver it")), optional(code or None)
+        reason = optional(str(error.get("reason") or "the provider could not deliver it"))
+        return reason, optional(code or None), error.get("window") is True
 
 
 def fold_acks(db: peewee.Database, items: Iterable[tuple[Event, str]]) -> None:
@@ -110,9 +111,10 @@ def _write(db: peewee.Database, report: Report, about: str, params: list[Any]) -
         return False
     if status == FAILED:
         # Connectors are told of a failure also when they know that it was sent.
-        change, values = "failed_at = ?, error = ?, error_code = ?, told = FALSE", [report.when, *report.error]
+        change = "failed_at = ?, error = ?, error_code = ?, outside_window = ?, told = FALSE"
+        values = [report.when, *report.error]
     else:
-        change = f"{_REACHED[status]}, failed_at = NULL, error = NULL, error_code = NULL"
+        change = f"{_REACHED[status]}, failed_at = NULL, error = NULL, error_code = NULL, outside_window = FALSE"
         values = [report.when] * change.count("?")
     text = (
         f"UPDATE messages SET status = ?, updated_at = ?, {change} "  # noqa: S608  (our own words)

@@ -61,6 +61,8 @@ class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
     """How often it was handed to a provider."""
     error: str | None
     error_code: str | None
+    outside_window: bool
+    """Whether it failed because only a template reaches somebody who has not written within 24 h."""
     told: bool
     """Whether connectors know what became of it."""
     created_at: datetime

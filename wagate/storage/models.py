@@ -265,6 +265,7 @@ class Message(Table):
     attempts = peewee.IntegerField()
     error = TextColumn(null=True)
     error_code = TextColumn(null=True)
+    outside_window = peewee.BooleanField()
     told = peewee.BooleanField()
     created_at = TimeColumn()
     sending_at = TimeColumn(null=True)

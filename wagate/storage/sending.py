@@ -72,6 +72,8 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     code: str
     now: datetime
+    window: bool = False
+    """Whether it came outside the 24 h window."""
 
 
 class Telling(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,10 +120,11 @@ def write_ended(db: peewee.Database, ended: Ended) -> bool:
     failed = "failed_at = ?, " if ended.status == "failed" else ""
     now = time_text(ended.now)
     text = (
-        f"UPDATE messages SET status = ?, error = ?, error_code = ?, {failed}updated_at = ? "  # noqa: S608  (our words)
+        f"UPDATE messages SET status = ?, error = ?, error_code = ?, outside_window = ?, {failed}updated_at = ? "  # noqa: S608  (our words)
         f"WHERE id = ? AND status IN ({placeholders(len(before))})"
     )
-    values = [ended.status, clean(ended.error), optional(ended.code or None), *([now] if failed else []), now, ended.id]
+    why = [clean(ended.error), optional(ended.code or None), ended.window]
+    values = [ended.status, *why, *([now] if failed else []), now, ended.id]
     return run(db, text, [*values, *before]) > 0
 
 

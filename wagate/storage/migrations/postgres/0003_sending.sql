@@ -25,6 +25,7 @@ CREATE TABLE messages (
   attempts INTEGER NOT NULL DEFAULT 0,
   error TEXT,
   error_code TEXT,
+  outside_window BOOLEAN NOT NULL DEFAULT FALSE,
   told BOOLEAN NOT NULL DEFAULT FALSE,
   created_at TIMESTAMPTZ NOT NULL,
   sending_at TIMESTAMPTZ,
@@ -35,6 +36,7 @@ CREATE TABLE messages (
   updated_at TIMESTAMPTZ NOT NULL
 );
 CREATE INDEX messages_client ON messages (client_id, id);
+CREATE INDEX messages_status ON messages (client_id, status, id);
 CREATE INDEX messages_chat ON messages (client_id, chat, id);
 CREATE INDEX messages_provider ON messages (account, provider_id) WHERE provider_id <> '';
 CREATE INDEX messages_open ON messages (id) WHERE status IN ('queued', 'sending');
