@@ -98,7 +98,7 @@ def make_apps(context: PluginContext) -> Apps:
             name=name,
             inbox=inbox,
             context=context,
-            ledger=Ledger(context.store, name),
+            ledger=Ledger(context.store, name, where=f"{inbox.account_id}.{inbox.inbox_id}"),
             chatwoot=ChatWoot(context.http, inbox),
             memory=Memory(context.clock, started=started),
             texts=load_texts(inbox.locale, settings.templates),

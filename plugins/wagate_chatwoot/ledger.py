@@ -76,9 +76,11 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Ledger:
     """Rows of the plugin's store under ``<inbox>/``. Every method commits before it returns."""
 
-    def __init__(self, store: Store, inbox: str) -> None:
+    def __init__(self, store: Store, inbox: str, *, where: str = "") -> None:
+        """``where`` tells apart inboxes of ChatWoot's that a table named one after the other: their places differ."""
         self._store = store
         self._prefix = inbox
+        self._where = where
 
     async def by_message(self, message: int) -> Entry | None:
         """What is known of a message in ChatWoot."""
@@ -111,22 +113,22 @@ class Ledger:
 
     async def place(self, account: str, chat: str) -> Place | None:
         """Where a chat goes."""
-        return _read(await self._store.get(self._key("chat", account, chat)), Place)
+        return _read(await self._store.get(self._key("chat", self._where, account, chat)), Place)
 
     async def put_place(self, account: str, chat: str, place: Place) -> None:
         """Remember where a chat goes, and whose chat a conversation is."""
-        rows: dict[str, Any] = {self._key("chat", account, chat): msgspec.to_builtins(place)}
+        rows: dict[str, Any] = {self._key("chat", self._where, account, chat): msgspec.to_builtins(place)}
         if place.conversation is not None:
-            rows[self._key("conv", str(place.conversation))] = [account, chat]
+            rows[self._key("conv", self._where, str(place.conversation))] = [account, chat]
         await self._store.set_all(rows)
 
     async def drop_place(self, account: str, chat: str) -> None:
         """Forget it: the contact or the conversation was deleted or merged."""
-        await self._store.delete(self._key("chat", account, chat))
+        await self._store.delete(self._key("chat", self._where, account, chat))
 
     async def chat_of(self, conversation: int) -> tuple[str, str] | None:
         """(account, chat) of a conversation that we made or chose."""
-        found = await self._store.get(self._key("conv", str(conversation)))
+        found = await self._store.get(self._key("conv", self._where, str(conversation)))
         return None if found is None else (found[0], found[1])
 
     async def wait(self, conversation: int, message: int, body: Mapping[str, Any]) -> None:

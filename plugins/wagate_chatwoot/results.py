@@ -60,7 +60,12 @@ async def _failed(app: App, origin: Origin, delivery: Delivery) -> None:
     if delivery.event.kind == tell.DOUBT and not await _in_doubt(app, delivery.event):
         return
     reason = _reason(app, delivery.event)
-    await app.chatwoot.set_status(origin.conversation, origin.message, "failed", reason)
+    try:
+        await app.chatwoot.set_status(origin.conversation, origin.message, "failed", reason)
+    except NotThereError:
+        # A server before 4.2 has no statuses to be written; there the note is all that tells.
+        if not app.inbox.error_notes:
+            raise
     if app.inbox.error_notes:
         text = app.texts("outgoing.failed_note", reason=reason, link=await _link(app, delivery.event))
         await _note(app, origin, text, delivery, name=f"failed/{origin.retry}")

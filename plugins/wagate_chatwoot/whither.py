@@ -32,6 +32,18 @@ def told(app: App, where: Where) -> Chat | None:
 
 
 async def whither(app: App, where: Where) -> Chat | None:
-    """What we know of the conversation, else what its webhook says."""
+    """What we know of the conversation, else what its webhook says; always an account that the inbox shows.
+
+    An inbox may have been given other numbers since the conversation began: it goes on with those.
+    """
     known = await app.ledger.chat_of(where.conversation)
-    return Chat(account=known[0], key=known[1]) if known is not None else told(app, where)
+    if known is not None and app.shows(app.inbox.client, known[0]):
+        return Chat(account=known[0], key=known[1])
+    chat = told(app, where)
+    if chat is None or chat.account is not None or not app.inbox.accounts:
+        return chat
+    # Of several numbers the one to which they wrote; else the first.
+    for account in app.inbox.accounts:
+        if await app.ledger.place(account, chat.key) is not None:
+            return Chat(account=account, key=chat.key)
+    return Chat(account=app.inbox.accounts[0], key=chat.key)

@@ -149,10 +149,17 @@ async def test_an_interrupted_failure_is_told_again_and_its_note_is_not_written_
     assert entry.status == "failed"
 
 
-async def test_a_conversation_that_is_gone_needs_no_word() -> None:
-    desk = await desk_with(http=FakeHttp(404))
+@pytest.mark.parametrize("notes", [True, False])
+async def test_a_conversation_that_is_gone_needs_no_word(notes: bool) -> None:
+    desk = await desk_with(http=FakeHttp(404), error_notes=notes)
     await handle(desk, failure())
-    assert asked(desk) == [("PATCH", PATCH_PATH)]
+    assert asked(desk) == [("PATCH", PATCH_PATH), ("POST", NOTES_PATH)][: 1 + notes]
+
+
+async def test_a_server_that_knows_no_statuses_still_gets_the_note() -> None:
+    desk = await desk_with(http=FakeHttp(404, MADE))
+    await handle(desk, failure())
+    assert "not on WhatsApp" in desk.fakes.http.sent[1].json["content"]
 
 
 async def test_a_wrong_token_stops_the_inbox_and_spends_no_attempt() -> None:
