@@ -19,6 +19,7 @@ FRESH = 1.0
 """Seconds; the shortest ``queue.lease``. What a dead process had in hand is taken up after a lease, not sooner: nobody
 else can have tried and died within this time."""
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 Chat = tuple[str, str]
@@ -29,15 +30,16 @@ class Memory:
     """Of one inbox. Nothing in it is lost with the process that the ledger or ChatWoot does not know."""
 
     def __init__(self, clock: Clock, *, started: float) -> None:
-        """``started``: Unix seconds when this process began to work."""
         self._clock = clock
-        self._started = started
+        self.started = started
+        """Unix seconds when this process began to work."""
         self._places: OrderedDict[Chat, Place] = OrderedDict()
         self._certain: OrderedDict[Chat, float] = OrderedDict()
         self._doubtful: set[Chat] = set()
         self.heard = 0.0
         """When the last webhook came that was really ChatWoot's, Unix seconds; 0: not since the process began."""
         self._locks: dict[Chat, trio.Lock] = {}
+        self._looked: OrderedDict[int, None] = OrderedDict()
 
     def place(self, account: str, chat: str) -> Place | None:
         """Where a chat goes, when that is known here."""
@@ -67,7 +69,7 @@ class Memory:
         if attempt > 1 or key in self._doubtful:
             return False
         now, stored = self._clock.time(), created.timestamp()
-        if max(self._started, now - FRESH) < stored <= now + FRESH:
+        if max(self.started, now - FRESH) < stored <= now + FRESH:
             return True
         certain = self._certain.get(key)
         return certain is not None and self._clock.monotonic() - certain < FRESH
@@ -85,6 +87,14 @@ class Memory:
         """It was certainly not posted."""
         self._doubtful.discard((account, chat))
 
+    def looked(self, conversation: int) -> bool:
+        """Whether this process has looked for what agents wrote in the conversation while nobody took webhooks."""
+        return conversation in self._looked
+
+    def look(self, conversation: int) -> None:
+        """It has."""
+        _put(self._looked, conversation, None)
+
     @asynccontextmanager
     async def alone(self, account: str, keys: Collection[str]) -> AsyncIterator[None]:
         """Nobody else here decides about these keys meanwhile: one person's chats may come by several at once."""
@@ -100,7 +110,7 @@ class Memory:
                     del self._locks[chat]
 
 
-def _put(rows: OrderedDict[Chat, T], key: Chat, value: T) -> None:
+def _put(rows: OrderedDict[K, T], key: K, value: T) -> None:
     rows[key] = value
     rows.move_to_end(key)
     while len(rows) > MOST:

@@ -11,11 +11,13 @@ from wagate_chatwoot.actions import Command, Delete, Lasting, Resend, Send
 from wagate_chatwoot.apps import App
 from wagate_chatwoot.commands import run
 from wagate_chatwoot.deletes import delete
+from wagate_chatwoot.errors import ChatWootError
 from wagate_chatwoot.files import FileAwayError, FileError, reachable
 from wagate_chatwoot.ledger import Entry, Handed
 from wagate_chatwoot.origin import Origin, metadata_of
 from wagate_chatwoot.parts import OTHERWISE, parts_of
 from wagate_chatwoot.pull import begin
+from wagate_chatwoot.reconcile import missed
 from wagate_chatwoot.retries import failed_parts, is_retry
 from wagate_chatwoot.signals import mark_seen, signal
 from wagate_chatwoot.tell import tell_failed
@@ -57,6 +59,7 @@ async def _in_turn(app: App, delivery: Delivery, send: Send) -> None:
     if left > 0:
         await clock.sleep(min(left, reorder))
     conversation = send.where.conversation
+    await _look_back(app, send)
     for message, row in await app.ledger.waiting(conversation):
         if message > send.message:
             break
@@ -66,6 +69,27 @@ async def _in_turn(app: App, delivery: Delivery, send: Send) -> None:
 
 def _is_last(app: App, delivery: Delivery) -> bool:
     return delivery.attempt >= app.context.max_retries
+
+
+async def _look_back(app: App, send: Send) -> None:
+    """Once in each conversation: what was written there while this process did not run takes its turn.
+
+    ChatWoot sends each webhook once, so it may have been sent to nobody.
+    """
+    conversation = send.where.conversation
+    if app.memory.looked(conversation):
+        return
+    # Until the first webhook comes the door may still be closed, and another one lost.
+    final = app.memory.heard > 0
+    try:
+        found = await missed(app, send)
+    except ChatWootError as error:
+        app.context.log.info("chatwoot not looked through", inbox=app.name, reason=error.reason)
+        return  # the order of what is lost so far is not worth holding up what is here
+    for each in found:
+        await app.ledger.wait(conversation, each.message, msgspec.to_builtins(each))
+    if final:
+        app.memory.look(conversation)
 
 
 async def _hand_on(app: App, send: Send, *, last: bool) -> None:

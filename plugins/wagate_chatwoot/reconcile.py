@@ -13,7 +13,7 @@ import msgspec
 
 from wagate.errors import RequestError, StorageError
 from wagate.parsing.fields import first_text, mapping, whole
-from wagate_chatwoot.actions import Send
+from wagate_chatwoot.actions import Action, Send
 from wagate_chatwoot.apps import App, Apps
 from wagate_chatwoot.decode import decode
 from wagate_chatwoot.errors import BusyError, ChatWootError
@@ -85,7 +85,7 @@ async def reconcile(app: App, signals: Signals) -> int:
 
     ChatWootError, StorageError: the next look begins where this one did.
     """
-    now, key = app.context.clock.time(), f"{app.name}/reconciled"
+    now, key = app.context.clock.time(), _key(app)
     mark = await _mark(app, key, now)
     found, seen = 0, mark.seen
     oldest = max(mark.since, now - OLDEST)
@@ -96,6 +96,34 @@ async def reconcile(app: App, signals: Signals) -> int:
                 found += await _take(app, signals, conversation, message)
     done = Mark(since=mark.since, at=now, seen=seen, safe=mark.seen)
     await app.context.store.set(key, msgspec.to_builtins(done))
+    return found
+
+
+async def missed(app: App, send: Send) -> list[Send]:
+    """What agents wrote in a message's conversation, until now, and no webhook brought, oldest first; ChatWootError."""
+    row, now = await app.context.store.get(_key(app)), app.context.clock.time()
+    mark = None if row is None else msgspec.convert(row, Mark)
+    # What the last look saw was taken in; before the first one, only what came since we run is ours to send.
+    oldest = max(now - OLDEST, float(int(app.memory.started)) if mark is None else max(mark.since, mark.at - SLACK))
+    found = []
+    for message in await _back_to(app, send.where.conversation, oldest):
+        if _missing(message, oldest=oldest) and await _unknown(app, message):
+            action = _action(app, {"id": send.where.conversation}, message, send.where.source)
+            if isinstance(action, Send):
+                found.append(msgspec.structs.replace(action, where=send.where))
+    return found
+
+
+async def _back_to(app: App, conversation: int, oldest: float) -> list[dict[str, Any]]:
+    """The latest messages of a conversation, back to a moment, oldest first."""
+    found, before = list[dict[str, Any]](), None
+    for _ in range(MOST_LISTS):
+        rows = await app.chatwoot.messages(conversation, before=before)
+        rows = sorted((row for row in rows if whole(row.get("id"))), key=lambda row: int(row["id"]))
+        found[:0] = rows
+        if not rows or _created(rows[0]) < oldest:
+            break
+        before = int(rows[0]["id"])
     return found
 
 
@@ -152,8 +180,13 @@ async def _unknown(app: App, message: Mapping[str, Any]) -> bool:
 
 
 async def _take(app: App, signals: Signals, conversation: Mapping[str, Any], message: Mapping[str, Any]) -> int:
-    source = await _source(app, conversation, message)
-    # The form of a webhook, which is read by the one who knows how.
+    action = _action(app, conversation, message, await _source(app, conversation, message))
+    # Commands are for the moment in which they are written.
+    return int(isinstance(action, Send) and await accept(app, signals, action, delivery="") == "stored")
+
+
+def _action(app: App, conversation: Mapping[str, Any], message: Mapping[str, Any], source: str) -> Action:
+    """In the form of a webhook, which is read by the one who knows how."""
     document = {
         **message,
         "event": "message_created",
@@ -161,9 +194,11 @@ async def _take(app: App, signals: Signals, conversation: Mapping[str, Any], mes
         "conversation": {**conversation, "contact_inbox": {"source_id": source}},
         "account": {"id": app.inbox.account_id},
     }
-    action = decode(msgspec.json.encode(document), app.inbox)
-    # Commands are for the moment in which they are written.
-    return int(isinstance(action, Send) and await accept(app, signals, action, delivery="") == "stored")
+    return decode(msgspec.json.encode(document), app.inbox)
+
+
+def _key(app: App) -> str:
+    return f"{app.name}/reconciled"
 
 
 async def _source(app: App, conversation: Mapping[str, Any], message: Mapping[str, Any]) -> str:

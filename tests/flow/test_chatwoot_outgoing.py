@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from tests.chatwoot_office import ANA, Office, office
-from wagate.testing.chatwoot import Message, Webhook
+from wagate.testing.chatwoot import Message, Webhook, faults
 from wagate.testing.server import Fault, Reply
 
 TEN = [f"{number}" for number in range(10)]
@@ -48,6 +48,32 @@ async def test_webhooks_in_any_order_and_twice_still_make_each_message_once_and_
         await at_peace(here)
         assert here.sent() == TEN
         assert {message.status for message in here.chatwoot.state.messages} == {"sent"}
+
+
+async def test_a_message_whose_webhook_was_lost_before_the_first_one_came_goes_before_it() -> None:
+    async with office() as here:
+        talk = await here.talk()
+        here.chatwoot.habits.drop = lambda body: body.get("content") in {"0", "1"}
+        for text in TEN[:4]:
+            here.chatwoot.agent.writes(talk, text)
+        await here.until_sent(4)
+        await at_peace(here)
+        assert here.sent() == TEN[:4]
+        looks = [seen for seen in here.chatwoot.seen if seen.method == "GET" and "before" in seen.query]
+        here.chatwoot.agent.writes(talk, "4")
+        await here.until_sent(5)
+        again = [seen for seen in here.chatwoot.seen if seen.method == "GET" and "before" in seen.query]
+        assert len(again) == len(looks), "once in each conversation"
+
+
+async def test_a_chatwoot_that_cannot_be_asked_what_was_lost_holds_nothing_up() -> None:
+    async with office() as here:
+        talk = await here.talk()
+        here.chatwoot.chance = lambda seen: faults.bad_gateway(path="") if seen.method == "GET" else None
+        for text in TEN:
+            here.chatwoot.agent.writes(talk, text)
+        await here.until_sent(10)
+        assert here.sent() == TEN
 
 
 async def test_webhooks_are_answered_within_a_tenth_of_a_second_and_before_anything_is_sent() -> None:

@@ -1,0 +1,182 @@
+"""kill -9 between WhatsApp and ChatWoot, both ways at once: nothing lost, in order, and what comes twice is counted."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+
+import httpx2
+import pytest
+import trio
+
+from tests.chatwoot_office import DOOR, KEY, phone
+from tests.gateway import GatewayProcess, gateway
+from wagate.testing.chatwoot import FakeChatwoot, Message
+from wagate.testing.providers.waha import FakeWaha
+from wagate.testing.server import running
+
+pytestmark = pytest.mark.slow
+
+KILLS = 20
+CHATS = 6
+QUIET = 5.0
+"""Seconds without anything, by which what agents wrote while nobody listened has been looked for."""
+
+
+class Load:
+    """Customers write and agents answer until it is enough."""
+
+    def __init__(self, server: GatewayProcess, chatwoot: FakeChatwoot, waha: FakeWaha) -> None:
+        self.server, self.chatwoot, self.waha = server, chatwoot, waha
+        self.came: dict[str, list[str]] = defaultdict(list)
+        """Chat → ids of messages that the gateway took, in order."""
+        self.written: dict[str, list[Message]] = defaultdict(list)
+        """Chat → what agents wrote, in order."""
+        self.enough = False
+        """Nobody writes any more."""
+        self.over = False
+        """Nor does anything come back."""
+        self._acked = 0
+        self._http = httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=30)
+
+    async def run(self) -> None:
+        """Until it is over."""
+        async with self._http, trio.open_nursery() as nursery:
+            nursery.start_soon(self._ticks)
+            for number in range(CHATS):
+                nursery.start_soon(self._customer, phone(number))
+                nursery.start_soon(self._agent, phone(number))
+
+    async def _customer(self, chat: str) -> None:
+        for number in itertools.count():
+            if self.enough and number >= 3:
+                return
+            body = self.waha.incoming(f"{number}", sender=chat)
+            await self._taken(self.waha.webhook("message", body, key=KEY))
+            self.came[chat].append(body["id"])
+            await trio.sleep(random.uniform(0.02, 0.25))
+
+    async def _agent(self, chat: str) -> None:
+        while not self.chatwoot.posted(chat):
+            await trio.sleep(0.05)
+        while not self.enough:
+            text = f"{len(self.written[chat])}"
+            self.written[chat].append(self.chatwoot.agent.writes(self.chatwoot.conversation(chat), text))
+            await trio.sleep(random.uniform(0.1, 1.0))
+
+    async def _ticks(self) -> None:
+        """WAHA tells that each message was read."""
+        while not self.over:
+            for sent in self.waha.sent[self._acked :]:
+                payload = {"id": sent["_id"], "from": sent["chatId"], "fromMe": True, "participant": None, "ack": 3}
+                await self._taken(self.waha.webhook("message.ack", payload, key=KEY))
+                self._acked += 1
+            await trio.sleep(0.1)
+
+    async def _taken(self, webhook: tuple[bytes, Mapping[str, str]]) -> None:
+        """Again and again until it is answered with 2xx."""
+        body, headers = webhook
+        while True:
+            try:
+                if (await self._http.post("/webhooks/main", content=body, headers=dict(headers))).is_success:
+                    return
+            except httpx2.TransportError:
+                pass
+            await trio.sleep(0.1)
+
+
+def sent(waha: FakeWaha, chat: str) -> list[str]:
+    return [each["text"] for each in waha.sent if each["chatId"] == chat]
+
+
+def red(message: Message) -> bool:
+    """ChatWoot shows it as failed, as it does when its one webhook finds nobody."""
+    return message.status == "failed"
+
+
+async def until_quiet(load: Load) -> None:
+    """Everything that came is there, everything that was written has left, and its ticks are shown.
+
+    What has no outcome gets no ticks: it is quiet, too, when nothing has happened for a while.
+    """
+    with trio.move_on_after(40):
+        before, quiet = None, 0.0
+        while quiet < QUIET and not all(message.status == "read" for rows in load.written.values() for message in rows):
+            now = (len(load.waha.seen), len(load.chatwoot.posted()), len(load.chatwoot.webhooks.sent))
+            quiet, before = quiet + 0.1 if now == before else 0.0, now
+            await trio.sleep(0.1)
+
+
+async def outcomes(server: GatewayProcess) -> Counter[str]:
+    """Status → how many of the messages that the gateway sends."""
+    found: Counter[str] = Counter()
+    query: dict[str, Any] = {"limit": 200}
+    while True:
+        page = (await server.http.get("/messages", params=query)).json()
+        found.update(row["status"] for row in page["data"])
+        if page["next_cursor"] is None:
+            return found
+        query["cursor"] = page["next_cursor"]
+
+
+async def kill_again_and_again(server: GatewayProcess) -> None:
+    for _ in range(KILLS):
+        await trio.sleep(random.uniform(0.02, 0.6))
+        server.kill()
+        await server.start()
+
+
+def assert_in(load: Load) -> int:
+    """Customers' messages: all there, in order. How many are there twice."""
+    twice = 0
+    for chat, ids in load.came.items():
+        posts = [message.source_id for message in load.chatwoot.posted(chat) if not message.private]
+        assert [source for source, _ in groupby(posts)] == ids, chat
+        twice += len(posts) - len(ids)
+    return twice
+
+
+def assert_out(load: Load, unknown: int) -> int:
+    """Agents' messages: each once, in order. How many did not leave, with an unknown outcome that agents see."""
+    lost = 0
+    for chat, written in load.written.items():
+        came = sent(load.waha, chat)
+        assert came == sorted(set(came), key=int), chat
+        missing = [message for message in written if message.content not in came]
+        assert all(map(red, missing)), [message.status for message in missing]
+        lost += len(missing)
+    assert lost <= unknown
+    return lost
+
+
+async def test_twenty_kills_under_load_both_ways_lose_nothing_and_swap_nothing() -> None:
+    chatwoot, waha = FakeChatwoot(), FakeWaha(api_key="k")
+    chatwoot.latency, chatwoot.state.flood = 0.01, None
+    async with running(chatwoot), running(waha):
+        tables = {
+            "accounts.main": {"provider": "waha", "base_url": waha.url, "api_key": "k", "hmac_key": KEY},
+            "plugins.chatwoot.inboxes.desk": chatwoot.settings(accounts=["main"], status_conversation=False),
+        }
+        async with gateway(tables) as server:
+            chatwoot.inbox.webhook_url = server.url + DOOR
+            load = Load(server, chatwoot, waha)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(load.run)
+                await kill_again_and_again(server)
+                load.enough = True
+                await until_quiet(load)
+                load.over = True
+            statuses = await outcomes(server)
+            twice = assert_in(load)
+            lost = assert_out(load, statuses["unknown"])
+            shown = Counter(message.status for rows in load.written.values() for message in rows)
+            print(
+                f"\n{KILLS} kills; in: {sum(map(len, load.came.values()))} messages, {twice} twice; "
+                f"out: {sum(map(len, load.written.values()))} messages, in order and once, "
+                f"{lost} not sent with an outcome unknown, {dict(statuses)}, shown as {dict(shown)}"
+            )
+    assert twice == 0
