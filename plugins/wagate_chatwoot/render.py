@@ -45,7 +45,8 @@ def render(event: Event, say: Say, *, own: Literal["outgoing", "private", "off"]
         body = say("message.unsupported", type=event.type or "unknown")
     note = event.kind in _NOTES or (event.from_me and own == "private")
     if event.from_me and note and event.kind in _MESSAGES:
-        body = say("message.own", text=body)
+        # What we sent has an id of ours: by API, by another plugin, or by an agent in another inbox.
+        body = say("message.own_elsewhere" if "id" in event.extra else "message.own", text=body)
     post = Post(
         content=_with_author(event, body, say),
         message_type="outgoing" if event.from_me or note else "incoming",

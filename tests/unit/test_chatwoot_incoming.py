@@ -355,6 +355,15 @@ async def test_own_messages_can_be_notes_or_left_out() -> None:
         assert desk.server.posted() == []
 
 
+@pytest.mark.parametrize(
+    ("extra", "said"), [({}, "message.own"), ({"id": "m-1", "source": "api"}, "message.own_elsewhere")]
+)
+async def test_a_note_says_whether_somebody_wrote_on_the_phone(extra: dict[str, str], said: str) -> None:
+    async with a_desk(own_messages="private") as desk:
+        note = await desk.takes(kind="message.any", from_me=True, content="hi", extra=extra)
+        assert note.content == desk.app.texts(said, text="hi")
+
+
 async def test_an_inbox_with_several_accounts_keeps_their_chats_apart() -> None:
     async with a_desk(accounts=[]) as desk:
         first = await desk.takes()
