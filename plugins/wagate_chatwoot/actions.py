@@ -60,6 +60,8 @@ class Send(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
     """The agent's."""
     created_at: float = 0.0
     """Unix seconds."""
+    failed: bool = False
+    """ChatWoot shows it as failed: its webhook reached nobody. Only lists of messages tell."""
 
 
 class Resend(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="do", tag="resend"):

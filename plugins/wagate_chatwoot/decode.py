@@ -136,6 +136,7 @@ def _send(document: dict[str, Any]) -> Send:
         author=first_text(person, "available_name", "name"),
         email=first_text(person, "email"),
         created_at=created.timestamp() if created is not None else 0.0,
+        failed=document.get("status") == "failed",
     )
 
 

@@ -11,6 +11,7 @@ from wagate.events import Event
 from wagate.hooks import Delivery, MessageView
 from wagate_chatwoot import acks
 from wagate_chatwoot.apps import App
+from wagate_chatwoot.errors import NotThereError
 from wagate_chatwoot.ledger import Entry
 from wagate_chatwoot.origin import Origin, origin_of
 
@@ -71,10 +72,20 @@ async def _keep(app: App, delivery: Delivery, origin: Origin) -> None:
     if origin.retry > entry.retries:
         # ChatWoot shows it as sent from the moment on when the agent pressed Retry.
         entry = replace(entry, retries=origin.retry, status="", error="")
+    if origin.failed and not origin.retry and not entry.whatsapp:
+        await _unfail(app, origin)
     whatsapp = tuple(dict.fromkeys((*entry.whatsapp, event.message_id))) if event.message_id else entry.whatsapp
     entry = replace(entry, account=event.account, chat=event.chat, whatsapp=whatsapp)
     await app.ledger.write(entry)
     await acks.catch_up(app, entry, delivery)
+
+
+async def _unfail(app: App, origin: Origin) -> None:
+    """ChatWoot gave the message up when nobody took its webhook; it was sent after all."""
+    try:
+        await app.chatwoot.set_status(origin.conversation, origin.message, "sent")
+    except NotThereError:
+        return  # deleted, or a server that has no statuses to be written
 
 
 async def _rows(

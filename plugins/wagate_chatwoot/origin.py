@@ -26,6 +26,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     conversation: int
     part: int = 0
     retry: int = 0
+    failed: bool = False
+    """ChatWoot showed it as failed before it was sent; see `wagate_chatwoot.actions.Send`."""
 
 
 def origin_of(event: Event) -> Origin | None:

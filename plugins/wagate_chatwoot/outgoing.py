@@ -42,7 +42,7 @@ async def handle(app: App, delivery: Delivery) -> Receipt | None:
             await app.pause.hold()
             await _resend(app, delivery, action)
         case Delete():
-            await delete(app, action)
+            await delete(app, delivery, action)
         case Command():
             await run(app, action, pull=begin)
     return None
@@ -164,7 +164,12 @@ async def _submit(app: App, send: Send, chat: Chat, part: OutMessage, number: in
     ``last``: no other try follows, so what may work later has failed, too: the agent can press Retry.
     """
     origin = Origin(
-        inbox=app.name, message=send.message, conversation=send.where.conversation, part=number, retry=retry
+        inbox=app.name,
+        message=send.message,
+        conversation=send.where.conversation,
+        part=number,
+        retry=retry,
+        failed=send.failed,
     )
     try:
         return await _send(app, chat, await reachable(app, part), origin)

@@ -23,6 +23,21 @@ async def test_messages_that_no_webhook_brought_are_sent_once_and_in_order() -> 
         assert len(here.sent()) == 30
 
 
+async def test_what_chatwoot_gave_up_while_wagate_was_away_shows_as_sent_when_it_was() -> None:
+    async with office() as here:
+        talk = await here.talk()
+        door, here.chatwoot.inbox.webhook_url = here.chatwoot.inbox.webhook_url, "http://127.0.0.1:9/gone"
+        written = here.chatwoot.agent.writes(talk, "is anybody there?")
+        await here.chatwoot.webhooks.settled()
+        assert written.status == "failed"
+        here.chatwoot.inbox.webhook_url = door
+        await here.gateway.passes_until(lambda: written.status == "sent", step=30, most=2 * EVERY)
+        assert here.status_of(written) == ("sent", None)
+        here.chatwoot.agent.retries(written)
+        await here.gateway.passes(EVERY, step=30)
+        assert here.sent() == ["is anybody there?"]
+
+
 async def test_a_message_whose_webhook_came_is_not_sent_again() -> None:
     async with office() as here:
         talk = await here.talk()

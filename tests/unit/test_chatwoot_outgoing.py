@@ -47,6 +47,7 @@ async def test_the_ledger_ties_what_was_sent_to_the_message_in_chatwoot() -> Non
         "conversation": CONVERSATION,
         "part": 0,
         "retry": 0,
+        "failed": False,
     }
     entry = await desk.app.ledger.by_part(part)
     assert entry == Entry(message=700, conversation=CONVERSATION, direction="out", account="main", chat=CHAT)
