@@ -93,8 +93,8 @@ async def _look_back(app: App, send: Send) -> None:
 
 
 async def _hand_on(app: App, send: Send, *, last: bool) -> None:
-    """Submit a message, unless it was, or was deleted."""
-    if await app.ledger.handed(send.message) is not None:
+    """Submit a message, unless it was, or was deleted, or is one that we wrote there ourselves."""
+    if await app.ledger.handed(send.message) is not None or await _is_ours(app, send):
         return
     chat = await whither(app, send.where)
     client_id = app.client_id
@@ -144,6 +144,12 @@ async def _waits(app: App, send: Send) -> bool:
     return any(message == send.message for message, _ in await app.ledger.waiting(send.where.conversation))
 
 
+async def _is_ours(app: App, send: Send) -> bool:
+    """Whether it stands there because it came from WhatsApp: for servers whose webhooks leave ``source_id`` out."""
+    entry = await app.ledger.by_message(send.message)
+    return entry is not None and entry.direction != "out"
+
+
 async def _open(app: App, send: Send, chat: Chat) -> None:
     """The entry stands before anything leaves: a provider can be quicker than we are."""
     if await app.ledger.by_message(send.message) is None:
@@ -178,7 +184,7 @@ async def _submit(app: App, send: Send, chat: Chat, part: OutMessage, number: in
             raise Retry(f"a file could not be fetched from ChatWoot: {error.reason}") from error
         reason = app.texts("outgoing.no_file", filename=error.filename, reason=error.reason)
     except (UnprocessableError, NotFoundError) as error:
-        reason = error.detail
+        reason = app.texts("outgoing.failed", reason=error.detail)
     await tell_failed(app, origin, chat, reason)
     return ""
 

@@ -193,6 +193,17 @@ async def test_a_conversation_that_we_know_goes_where_it_belongs_whatever_its_co
     assert [each.chat for each in desk.fakes.messages.submitted] == ["777@lid"]
 
 
+async def test_an_echo_of_our_own_post_without_its_source_id_is_not_sent() -> None:
+    desk = office()
+    await desk.app.ledger.write(
+        Entry(message=700, conversation=CONVERSATION, direction="own", account="main", chat=CHAT, whatsapp=("w.1",))
+    )
+    await arrive(desk, message())
+    await desk.run()
+    assert desk.fakes.messages.submitted == []
+    assert desk.told() == []
+
+
 async def test_what_belongs_to_no_chat_fails_at_once_and_says_why() -> None:
     desk = office()
     there = conversation(contact_inbox={"source_id": "x"}, meta={"sender": {"phone_number": None}})
@@ -218,6 +229,7 @@ async def test_what_the_provider_can_not_do_fails_at_once_and_the_other_parts_go
     assert sent(desk) == [("text", "Hello"), ("voice", ""), ("text", "next")]
     [event] = desk.told()
     assert event.kind == tell.FAILED
+    assert event.content.startswith("Not sent: ")
     assert "can't send document" in event.content
     handed = await desk.app.ledger.handed(700)
     assert handed is not None
