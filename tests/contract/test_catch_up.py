@@ -58,9 +58,9 @@ class World:
         await self.live.reload()
         return self
 
-    async def start(self) -> None:
+    async def start(self, *again: float) -> None:
         clock: Clock = self.clock
-        await CatchUp(self.providers, lambda: self.live.now, self.receiver, self.database, clock).run()
+        await CatchUp(self.providers, lambda: self.live.now, self.receiver, self.database, clock, again=again).run()
 
     async def came(self, account: str, *events: NewEvent) -> None:
         await self.receiver.receive(self.live.now.accounts[account], events, b"")
@@ -134,6 +134,27 @@ async def test_an_account_that_fails_or_hangs_costs_only_itself(
     assert trio.current_time() - began >= PATIENCE
     assert closed == ["main"]
     assert await world.stored() == [("main", "first")]
+
+
+async def test_a_provider_that_is_up_later_than_we_are_is_asked_again_for_the_same_time(database: Database) -> None:
+    world = await World(database).make()
+    asked_for: list[datetime] = []
+
+    async def late(account: ProviderAccount, since: datetime) -> AsyncIterator[NewEvent]:
+        if account.name != "main":
+            return
+        asked_for.append(since)
+        if len(asked_for) < 3:
+            raise NotSentError("ECONNREFUSED: connection refused")
+        yield letter("missed")
+
+    world.pigeon.lost = late  # type: ignore[method-assign]
+    world.providers = Providers(public_url="")
+    world.providers.add([world.pigeon.provider()])
+    await world.start(0.0, 0.0, 0.0, 0.0)
+    assert len(asked_for) == 3
+    assert len(set(asked_for)) == 1
+    assert await world.stored() == [("main", "missed")]
 
 
 def asked(world: World) -> dict[str, datetime]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -31,6 +31,8 @@ PATIENCE: Final = 60.0
 """Seconds for each account."""
 AT_ONCE: Final = 4
 """Accounts."""
+AGAIN: Final = (15.0, 60.0, 300.0, 900.0, 3600.0)
+"""Seconds before each next try: after a power cut the provider may start after us, and the network too."""
 BATCH: Final = 100
 """Events in one commit."""
 
@@ -38,7 +40,7 @@ log = structlog.get_logger("wagate.catch_up")
 
 
 class CatchUp:
-    """Asks once, for every account whose provider can be asked."""
+    """Asks for every account whose provider can be asked, until it was answered once."""
 
     def __init__(
         self,
@@ -47,12 +49,16 @@ class CatchUp:
         receiver: Receiver,
         database: Database,
         clock: Clock,
+        *,
+        again: Sequence[float] = AGAIN,
     ) -> None:
         """Made before anything is taken in: what comes from now on is not missed."""
+        self._again = again
         self._providers = providers
         self._directory = directory
         self._receiver = receiver
         self._database = database
+        self._clock = clock
         self._began = clock.now()
 
     async def run(self) -> None:
@@ -70,9 +76,18 @@ class CatchUp:
         async with trio.open_nursery() as nursery:
             for account, provider in asked:
                 since = seen.get(account.name, self._began) - OVERLAP
-                nursery.start_soon(partial(self._one, account, provider, since, limiter))
+                nursery.start_soon(partial(self._account, account, provider, since, limiter))
 
-    async def _one(self, account: Account, provider: Provider, since: datetime, limiter: trio.CapacityLimiter) -> None:
+    async def _account(
+        self, account: Account, provider: Provider, since: datetime, limiter: trio.CapacityLimiter
+    ) -> None:
+        """Try until it is done, or given up."""
+        waits = iter(self._again)
+        while not await self._one(account, provider, since, limiter) and (wait := next(waits, None)) is not None:
+            await self._clock.sleep(wait)
+
+    async def _one(self, account: Account, provider: Provider, since: datetime, limiter: trio.CapacityLimiter) -> bool:
+        """One try, from the same moment as the first; whether all there is was taken in."""
         found = Found(account=account)
         async with limiter:
             try:
@@ -89,6 +104,8 @@ class CatchUp:
                 log.exception("catching up failed", account=account.name, new=found.new)
             else:
                 log.info("caught up", account=account.name, since=since.isoformat(), new=found.new)
+                return True
+        return False
 
     async def _ask(self, found: Found, provider: Provider, since: datetime) -> None:
         assert provider.missed is not None

@@ -84,8 +84,11 @@ def _waha(account: ProviderAccount, sender: str, text: str, _url: str) -> Signed
     fake, moment = FakeWaha(session=settings.session), int(time.time())
     payload = fake.incoming(text, sender=f"{sender}@c.us", bare=f"3EB0{secrets.token_hex(8).upper()}")
     envelope = {"id": f"evt_{secrets.token_hex(13)}", "timestamp": moment * 1000}
+    key = settings.hmac_key or account.webhook_secret
+    if not key:
+        raise CannotProveError("neither hmac_key nor webhook_secret is set")
     body, _ = fake.webhook("message", payload | {"timestamp": moment}, session=settings.session, envelope=envelope)
-    return body, _JSON | waha_headers(settings.hmac_key or _secret(account), secrets.token_hex(8), moment * 1000, body)
+    return body, _JSON | waha_headers(key, secrets.token_hex(8), moment * 1000, body)
 
 
 def _secret(account: ProviderAccount) -> str:
