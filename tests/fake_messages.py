@@ -35,7 +35,9 @@ class FakeMessages:
         """(client, bytes, file's name, type) of each file."""
         self.signals: list[tuple[Signal, str | None]] = []
         self.refuse: Exception | None = None
-        """Raised by `send` and `signal`."""
+        """Raised by `send`, `signal` and `revoke`."""
+        self.revoked: list[str] = []
+        """Our ids."""
         self.tasks: Callable[[str], Any] = _no_jobs
         self._keys: dict[tuple[int, str], MessageView] = {}
 
@@ -113,6 +115,12 @@ class FakeMessages:
         if self.refuse is not None:
             raise self.refuse
         self.signals.append((signal, account))
+
+    async def revoke(self, message_id: str, *, client_id: int | None) -> None:
+        await self.get(message_id, client_id=client_id)
+        if self.refuse is not None:
+            raise self.refuse
+        self.revoked.append(message_id)
 
     async def keep(
         self, chunks: AsyncIterator[bytes], *, client_id: int, filename: str = "", mimetype: str = ""

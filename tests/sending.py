@@ -53,6 +53,10 @@ class FakeProvider:
     took: list[Outgoing] = field(default_factory=list)
     """What reached the phone: of an idempotent provider each id once."""
     signals: list[Signal] = field(default_factory=list)
+    revoked: list[tuple[str, str, str]] = field(default_factory=list)
+    """(id, chat, account), as often as it was asked."""
+    unwilling: Exception | None = None
+    """Raised by `revoke`."""
     chats: set[str] = field(default_factory=set)
 
     async def send(self, outgoing: Outgoing) -> Sent:
@@ -91,6 +95,11 @@ class FakeProvider:
     async def signal(self, signal: Signal, _account: ProviderAccount) -> None:
         self.signals.append(signal)
 
+    async def revoke(self, message_id: str, chat: str, account: ProviderAccount) -> None:
+        if self.unwilling is not None:
+            raise self.unwilling
+        self.revoked.append((message_id, chat, account.name))
+
     def texts(self, chat: str = CHAT) -> list[str]:
         return [each.message.text for each in self.took if each.message.chat == chat]
 
@@ -105,6 +114,7 @@ class FakeProvider:
             limits=self.limits,
             send=self.send,
             signal=self.signal,
+            revoke=self.revoke,
         )
 
 

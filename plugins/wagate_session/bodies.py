@@ -55,6 +55,12 @@ def chat_id(chat: str) -> str:
     return chat
 
 
+def bare_id(message_id: str) -> str:
+    """The id by which the engine looks for a message, among the last 100 of its chat."""
+    parts = message_id.split("_", 3)
+    return parts[2] if len(parts) > 2 else message_id
+
+
 def _content(message: OutMessage, options: dict[str, Any]) -> dict[str, Any]:
     if message.type == "text":
         # A text that begins BEGIN:VCARD stays a text.
@@ -85,8 +91,6 @@ def _card(message: OutMessage) -> str:
 
 def _reaction(message: OutMessage, chat: str) -> SessionRequest:
     assert message.reaction is not None
-    # The engine looks for the bare id among the chat's last 100 messages.
-    parts = message.reaction.message_id.split("_", 3)
-    bare = parts[2] if len(parts) > 2 else message.reaction.message_id
-    body = {"chatId": chat, "messageId": bare, "reaction": message.reaction.emoji}
+    about = bare_id(message.reaction.message_id)
+    body = {"chatId": chat, "messageId": about, "reaction": message.reaction.emoji}
     return SessionRequest(path=REACT, body=body)

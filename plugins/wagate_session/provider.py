@@ -8,7 +8,7 @@ from wagate_session.send import Sender
 from wagate_session.session import PATHS, Session
 from wagate_session.settings import COMMON_KEYS, SECRETS, SessionSettings
 
-ABILITIES = MEDIA_TYPES | {"text", "location", "contacts", "reaction", "reply", "seen", "typing", *PATHS}
+ABILITIES = MEDIA_TYPES | {"text", "location", "contacts", "reaction", "reply", "seen", "typing", "revoke", *PATHS}
 
 
 def make_provider(context: PluginContext) -> Provider:
@@ -24,6 +24,7 @@ def make_provider(context: PluginContext) -> Provider:
         abilities=ABILITIES,
         send=sender.send,
         signal=sender.signal,
+        revoke=sender.revoke,
         control=session.control,
         qr=session.qr,
         check=Checker(context.http),

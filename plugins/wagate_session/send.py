@@ -9,7 +9,7 @@ from wagate.hooks import MEDIA_TYPES, Outgoing, ProviderAccount, Sent, Signal
 from wagate.hooks.base64_files import WAIT, Base64Files, filled
 from wagate.http import HttpClient
 from wagate.parsing.fields import first_text, identifier, mapping
-from wagate_session.bodies import chat_id, request_of
+from wagate_session.bodies import bare_id, chat_id, request_of
 from wagate_session.client import SessionClient
 from wagate_session.files import file_content, in_body
 
@@ -19,7 +19,7 @@ _SIGNALS = {"seen": "/chat/sendSeen", "typing": "/chat/sendStateTyping", "paused
 
 
 class Sender:
-    """`send` and `signal` of the provider."""
+    """`send`, `signal` and `revoke` of the provider."""
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http
@@ -41,6 +41,15 @@ class Sender:
         """Mark a chat as seen, show or end typing."""
         body = {"chatId": chat_id(signal.chat)}
         await SessionClient(self._http, account).call("POST", _SIGNALS[signal.kind], body=body)
+
+    async def revoke(self, message_id: str, chat: str, account: ProviderAccount) -> None:
+        """Delete a message of ours for everyone.
+
+        One that is too old for that the engine deletes on our side alone, and answers the same.
+        Source: avoylenko/wwebjs-api, src/controllers/messageController.js; whatsapp-web.js, Message.delete.
+        """
+        body = {"chatId": chat_id(chat), "messageId": bare_id(message_id), "everyone": True}
+        await SessionClient(self._http, account).call("POST", "/message/delete", body=body)
 
     async def _send_file(self, client: SessionClient, outgoing: Outgoing) -> dict[str, Any]:
         request, file = request_of(outgoing, file_content(outgoing)), outgoing.file

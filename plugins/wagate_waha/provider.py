@@ -26,6 +26,7 @@ ABILITIES = ACTIONS | frozenset(
         "reply",
         "seen",
         "typing",
+        "revoke",
     }
 )
 
@@ -47,6 +48,7 @@ def make_provider(context: PluginContext) -> Provider:
         abilities=ABILITIES,
         send=sender.send,
         signal=sender.signal,
+        revoke=sender.revoke,
         locate_media=MediaLocator(context.http),
         missed=Catcher(context.http),
         control=session.control,

@@ -6,7 +6,7 @@ from wagate.hooks import MEDIA_TYPES, Outgoing, ProviderAccount, Sent, Signal
 from wagate.hooks.base64_files import WAIT, Base64Files, filled
 from wagate.http import HttpClient, Response
 from wagate_waha.bodies import chat_id, request_of
-from wagate_waha.client import WahaClient, document_of
+from wagate_waha.client import WahaClient, document_of, in_path
 from wagate_waha.files import file_object, in_body
 from wagate_waha.ids import id_in_answer
 from wagate_waha.settings import settings_of
@@ -17,7 +17,7 @@ _SIGNALS = {"seen": "/api/sendSeen", "typing": "/api/startTyping", "paused": "/a
 
 
 class Sender:
-    """`send` and `signal` of the provider."""
+    """`send`, `signal` and `revoke` of the provider."""
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http
@@ -39,6 +39,12 @@ class Sender:
         if signal.kind == "seen" and signal.message_ids:
             body["messageIds"] = list(signal.message_ids)
         await WahaClient(self._http, account).call("POST", _SIGNALS[signal.kind], body=body)
+
+    async def revoke(self, message_id: str, chat: str, account: ProviderAccount) -> None:
+        """Delete a message of ours for everyone."""
+        session = in_path(settings_of(account).session)
+        path = f"/api/{session}/chats/{in_path(chat_id(chat))}/messages/{in_path(message_id)}"
+        await WahaClient(self._http, account).call("DELETE", path)
 
     async def _send_file(self, client: WahaClient, outgoing: Outgoing) -> Response:
         request = request_of(outgoing, file_object(outgoing))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import pytest
 from uuid_utils import uuid7
 
 from tests.sending import CHAT, FakeProvider, open_post
-from wagate.errors import NotFoundError, UnprocessableError
+from wagate.errors import ConflictError, NotFoundError, SendError, SendRefusedError, UnprocessableError
 from wagate.hooks import OutMessage, OutReaction, Signal
 from wagate.storage.accounts import NewAccount
 from wagate.testing import fake_context
@@ -31,6 +32,8 @@ class Kind:
 
     messages: Messages
     theirs: str
+    refuse: Callable[[SendError], None]
+    """What the provider says to all that it is asked from now on."""
 
 
 @pytest.fixture(params=["core", "fake"])
@@ -38,12 +41,12 @@ async def kind(request: pytest.FixtureRequest, tmp_path: Path, external_url: str
     if request.param == "fake":
         fakes = fake_context("alarm")
         fakes.messages.cannot = {"reaction", "typing"}
-        yield Kind(fakes.context.messages, "acme-main")
+        yield Kind(fakes.context.messages, "acme-main", partial(setattr, fakes.messages, "becomes"))
         return
     accounts = [NewAccount(name=name, client_id=each, provider="pigeon") for name, each in (("main", 1), ("theirs", 2))]
-    provider = FakeProvider(abilities=frozenset({"text", "seen"}))
+    provider = FakeProvider(abilities=frozenset({"text", "seen", "revoke"}))
     async with open_post(external_url, tmp_path, accounts=accounts, provider=provider) as post, post.running():
-        yield Kind(post.outbound.outbox("alarm"), "theirs")
+        yield Kind(post.outbound.outbox("alarm"), "theirs", partial(setattr, provider, "unwilling"))
 
 
 async def test_a_message_is_queued_and_sent_when_waited_for(kind: Kind) -> None:
@@ -82,6 +85,26 @@ async def test_what_the_provider_cannot_do_is_refused(kind: Kind) -> None:
     with pytest.raises(UnprocessableError, match="typing"):
         await kind.messages.signal(Signal(kind="typing", chat=CHAT), client_id=1)
     await kind.messages.signal(Signal(kind="seen", chat=CHAT), client_id=1)
+
+
+async def test_what_was_sent_is_revoked_by_its_client_as_often_as_one_likes(kind: Kind) -> None:
+    sent = await kind.messages.send(TEXT, client_id=1)
+    await kind.messages.wait(sent.id, client_id=1, seconds=10)
+    for client_id in (1, None):
+        await kind.messages.revoke(sent.id, client_id=client_id)
+    assert (await kind.messages.get(sent.id, client_id=1)).status == "sent"
+    for message_id, client_id in ((sent.id, 2), (str(uuid7()), 1)):
+        with pytest.raises(NotFoundError):
+            await kind.messages.revoke(message_id, client_id=client_id)
+    kind.refuse(SendRefusedError("too old"))
+    with pytest.raises(SendRefusedError, match="too old"):
+        await kind.messages.revoke(sent.id, client_id=1)
+
+
+async def test_what_was_not_sent_is_not_revoked(kind: Kind) -> None:
+    waiting = await kind.messages.send(TEXT, client_id=1)
+    with pytest.raises(ConflictError):
+        await kind.messages.revoke(waiting.id, client_id=1)
 
 
 async def test_pages_are_newest_first(kind: Kind) -> None:

@@ -45,13 +45,15 @@ async def test_every_request_fits_the_engines_document() -> None:
         assert provider.check is not None
         for kind in ("seen", "typing", "paused"):
             await provider.signal(Signal(kind=kind, chat=THEM), to)
+        assert provider.revoke is not None
+        await provider.revoke(fake.sent[0]["_id"], THEM, to)
         await provider.check(to)
         assert provider.control is not None
         assert provider.qr is not None
         for action in ("restart", "stop", "start", "logout"):
             await provider.control(action, to)
         await provider.qr(to)
-    assert len(fake.seen) == len(messages) + 10
+    assert len(fake.seen) == len(messages) + 11
     for seen in fake.seen:
         request = MockRequest(
             "http://engine.example",

@@ -72,6 +72,8 @@ async def test_every_request_fits_wahas_document() -> None:
             await provider.signal(Signal(kind=kind, chat=THEM, message_ids=(f"false_{THEM}_AA",)), to)
         await provider.check(to)
         assert [event async for event in provider.missed(to, datetime(2026, 1, 1, tzinfo=UTC))]
+        assert provider.revoke is not None
+        await provider.revoke(fake.sent[0]["_id"], THEM, to)
         assert provider.control is not None
         assert provider.qr is not None
         for action in SESSION_ACTIONS:

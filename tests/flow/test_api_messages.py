@@ -16,7 +16,14 @@ from tests.api_site import ACME, ADMIN, OTHER, ApiSite, api_site
 from tests.fake_messages import NOW, FakeMessages, sent
 from wagate.config.tables import Limits
 from wagate.config.units import Rate
-from wagate.errors import UnprocessableError
+from wagate.errors import (
+    ConflictError,
+    NotSentError,
+    OutcomeUnknownError,
+    SendError,
+    SendRefusedError,
+    UnprocessableError,
+)
 from wagate.hooks import MessageView
 from wagate.storage.statement import run
 
@@ -243,3 +250,37 @@ async def test_a_file_over_the_body_limit_is_413(tmp_path: Path) -> None:
     async with site(tmp_path, FakeMessages()) as running:
         answer = await post(running, {"to": TO, "message": {"image": {"data": "A" * (11 * 1024 * 1024)}}})
     assert answer.status_code == 413
+
+
+async def test_a_message_is_taken_back_by_its_own_client(tmp_path: Path) -> None:
+    messages = FakeMessages()
+    async with site(tmp_path, messages) as running:
+        message_id = (await post(running, SPEC)).json()["id"]
+        async with running.as_(OTHER) as http:
+            assert (await http.delete(f"/messages/{message_id}")).status_code == 404
+        for token in (ACME, ADMIN):
+            async with running.as_(token) as http:
+                answer = await http.delete(f"/messages/{message_id}")
+                assert (answer.status_code, answer.content) == (204, b"")
+    assert messages.revoked == [message_id] * 2
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ConflictError("it was not sent yet"), 409),
+        (UnprocessableError("meta can't revoke messages"), 422),
+        (SendRefusedError("too old", code="7"), 422),
+        (NotSentError("no connection", code="7"), 502),
+        (OutcomeUnknownError("no answer", code="7"), 502),
+    ],
+)
+async def test_why_a_message_is_not_taken_back_is_said(error: Exception, status: int, tmp_path: Path) -> None:
+    messages = FakeMessages()
+    async with site(tmp_path, messages) as running:
+        message_id = (await post(running, SPEC)).json()["id"]
+        messages.refuse = error
+        async with running.as_(ACME) as http:
+            answer = await http.delete(f"/messages/{message_id}")
+    assert (answer.status_code, answer.json()["detail"]) == (status, getattr(error, "detail", str(error)))
+    assert answer.json().get("code") == ("7" if isinstance(error, SendError) else None)

@@ -187,9 +187,16 @@ async def test_wahas_own_verbs_lead_to_waha() -> None:
         body = {"session": "main", "chatId": THEM, "text": "hi", "reply_to": f"false_{THEM}_AA"}
         sent = await found.ask("POST", "/api/sendText", 201, json=body)
         await found.ask("POST", "/api/startTyping", 201, json={"session": "main", "chatId": THEM})
+        theirs = f"/api/main/chats/{THEM}/messages"
+        for name in (sent["id"], f"true_{THEM}_{sent['_data']['id']}"):
+            await found.ask("DELETE", f"{theirs}/{name}")
+        problem = await found.ask("DELETE", f"{theirs}/true_{THEM}_AA", 404)
+        await found.ask("DELETE", f"/messages/{sent['_data']['id']}", 204)
     assert sent["id"] == fake.sent[0]["_id"]
     assert fake.sent[0]["reply_to"] == f"false_{THEM}_AA"
     assert fake.signals == [("/api/startTyping", THEM)]
+    assert fake.revoked == [(THEM, sent["id"])] * 3
+    assert (problem["statusCode"], problem["message"]) == (404, "no message of ours has this id")
 
 
 async def test_what_was_missed_comes_in_order_once_the_gateway_is_up_and_only_once() -> None:

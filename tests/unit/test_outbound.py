@@ -14,7 +14,7 @@ from wagate.hooks import OutMedia, OutMessage, Provider, SendLimits, Signal
 from wagate.hooks.registry import Providers
 from wagate.hooks.settings import NoSettings
 from wagate.http import NameNotFoundError, NetworkError, TimedOutError
-from wagate.outbound.abilities import check_signal, fit
+from wagate.outbound.abilities import check_revoke, check_signal, fit
 from wagate.outbound.choose import share
 from wagate.outbound.failover import candidates
 from wagate.outbound.judge import judged
@@ -98,6 +98,18 @@ def test_a_signal_needs_its_ability() -> None:
         check_signal(provider("seen", signal=signal), Signal(kind="paused", chat=CHAT))
     with pytest.raises(UnprocessableError, match="pigeon can't mark messages as seen"):
         check_signal(provider("seen"), Signal(kind="seen", chat=CHAT))
+
+
+def test_revoking_needs_its_ability() -> None:
+    async def revoke(*_: object) -> None:
+        return
+
+    check_revoke(provider("text", "revoke", revoke=revoke), "text")
+    for lacking in (provider("text", revoke=revoke), provider("text", "revoke")):
+        with pytest.raises(UnprocessableError, match=r"^pigeon can't revoke messages$"):
+            check_revoke(lacking, "text")
+    with pytest.raises(UnprocessableError, match="without an emoji"):
+        check_revoke(provider("reaction", "revoke", revoke=revoke), "reaction")
 
 
 def test_a_file_is_enough_for_an_image() -> None:

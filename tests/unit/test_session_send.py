@@ -81,6 +81,19 @@ async def test_a_text_goes_out_and_its_echo_and_acks_have_the_same_id() -> None:
     assert (ack.message_id, ack.extra["status"]) == (sent.message_id, "read")
 
 
+async def test_a_message_is_deleted_for_everyone() -> None:
+    fake = FakeSessions(api_key="k")
+    async with engine(fake, api_key="k") as (provider, to):
+        assert provider.revoke is not None
+        assert "revoke" in provider.abilities
+        sent = await send(provider, to, text="hi")
+        await provider.revoke(sent.message_id, THEM, to)
+        with pytest.raises(SendRefusedError, match="Message not found"):
+            await provider.revoke(f"true_{THEM}_GONE", THEM, to)
+    bare = fake.sent[0]["message"]["id"]["id"]
+    assert fake.revoked == [{"chatId": THEM, "messageId": bare, "everyone": True}]
+
+
 @pytest.mark.parametrize(
     ("kind", "option"),
     [

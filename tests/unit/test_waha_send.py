@@ -155,6 +155,27 @@ async def test_seen_and_typing_are_told_to_the_chat() -> None:
     assert fake.seen[0].json["messageIds"] == [f"false_{THEM}_AA"]
 
 
+async def test_a_message_is_revoked_by_its_id_and_its_chat() -> None:
+    fake = FakeWaha(api_key="k")
+    async with waha(fake, api_key="k") as (provider, to):
+        assert provider.revoke is not None
+        assert "revoke" in provider.abilities
+        whole = (await send(provider, to, chat=GROUP, text="hi")).message_id
+        for _ in range(2):
+            await provider.revoke(whole, GROUP, to)
+        with pytest.raises(SendRefusedError, match="phone numbers, groups and LIDs"):
+            await provider.revoke(whole, "abc@user", to)
+        fake.statuses["default"] = "STARTING"
+        with pytest.raises(NotSentError, match="STARTING"):
+            await provider.revoke(whole, GROUP, to)
+        fake.fail(Fault(reply=Reply(status=500)))
+        with pytest.raises(OutcomeUnknownError):
+            await provider.revoke(whole, GROUP, to)
+    assert fake.revoked == [(GROUP, whole)] * 2
+    encoded = f"/api/default/chats/{GROUP}/messages/{whole}".replace("@", "%40")
+    assert [(seen.method, seen.path) for seen in fake.seen[1:3]] == [("DELETE", encoded)] * 2
+
+
 def answer(status: int, json: Any = None, **headers: str) -> Fault:
     return Fault(reply=Reply(status=status, json=json if json is not None else {}, headers=headers))
 

@@ -232,6 +232,18 @@ class Messages(Protocol):
             SendError: the provider did not take it.
         """
 
+    async def revoke(self, message_id: str, *, client_id: int | None) -> None:
+        """Take a message that was sent back from everyone, by our id; at once, not stored. Twice does no harm.
+
+        What the provider says of it comes as an event ``message.revoked``; the message's status stays.
+
+        Raises:
+            NotFoundError: no such message of this client.
+            ConflictError: it was not sent: it waits (its delivery can be cancelled), failed, or nobody knows.
+            UnprocessableError: the provider can't do this; it names provider and ability. Or its account is gone.
+            SendError: the provider did not take it.
+        """
+
 
 class MediaFile(Protocol):
     """A file that we hold, open for reading."""

@@ -161,7 +161,7 @@ class Provider:
     number: Callable[[ProviderAccount], str] = lambda _account: ""
     """The provider's own id of the account's number, as in `NewEvent.number`; '' when it has none."""
     abilities: frozenset[str] = frozenset()
-    """Message types it can send, and ``reply``, ``seen``, ``typing``; what ``control`` can do."""
+    """Message types it can send, and ``reply``, ``seen``, ``typing``, ``revoke``; what ``control`` can do."""
     sessions: bool = False
     """Whether its numbers are linked as devices and have states (QR, connected …); else they are simply there."""
     idempotent: bool = False
@@ -170,6 +170,9 @@ class Provider:
     send: Callable[[Outgoing], Awaitable[Sent]] | None = None
     signal: Callable[[Signal, ProviderAccount], Awaitable[None]] | None = None
     """May raise the same errors as ``send``."""
+    revoke: Callable[[str, str, ProviderAccount], Awaitable[None]] | None = None
+    """(the provider's id of a message of ours, its chat's key, account): takes it back from everyone. To revoke twice
+    does no harm. May raise the same errors as ``send``."""
     locate_media: Callable[[Media, ProviderAccount], Awaitable[MediaRequest]] | None = None
     """Where the file of an event can be fetched. None: at its ``url`` as it is. Raises as ``send``."""
     missed: Callable[[ProviderAccount, datetime], AsyncIterator[NewEvent]] | None = None

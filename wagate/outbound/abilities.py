@@ -9,6 +9,7 @@ from wagate.hooks.messages import MEDIA_TYPES, OutMessage, Signal
 from wagate.hooks.providers import Provider
 
 REPLY = "reply"
+REVOKE = "revoke"
 SIGNALS = {"seen": "seen", "typing": "typing", "paused": "typing"}
 """Kind of a signal → the ability that it needs."""
 _PARTS = {"location": "location", "reaction": "reaction", "template": "template", "interactive": "interactive"}
@@ -36,6 +37,14 @@ def check_signal(provider: Provider, signal: Signal) -> None:
     if provider.signal is None or ability not in provider.abilities:
         what = "mark messages as seen" if ability == "seen" else f"show {ability}"
         raise UnprocessableError(f"{provider.name} can't {what}")
+
+
+def check_revoke(provider: Provider, kind: str) -> None:
+    """UnprocessableError: the provider can't revoke messages of this type; names provider and ability."""
+    if kind == "reaction":
+        raise UnprocessableError("a reaction is not revoked: send one without an emoji")
+    if provider.revoke is None or REVOKE not in provider.abilities:
+        raise UnprocessableError(f"{provider.name} can't revoke messages")
 
 
 def _check_parts(message: OutMessage) -> None:

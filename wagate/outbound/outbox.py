@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import trio
 from uuid_utils import uuid7
 
-from wagate.errors import NotFoundError, OutcomeUnknownError, UnprocessableError
+from wagate.errors import ConflictError, NotFoundError, OutcomeUnknownError, UnprocessableError
 from wagate.hooks.messages import MessageView, OutMessage, Signal
 from wagate.hooks.views import Page
 from wagate.outbound import announce
-from wagate.outbound.abilities import check_signal, fit
+from wagate.outbound.abilities import check_revoke, check_signal, fit
 from wagate.outbound.choose import choose, sendable
 from wagate.outbound.judge import judged
 from wagate.outbound.parts import Choose, Parts
@@ -21,6 +21,7 @@ from wagate.outbound.watch import Watch
 from wagate.storage.directory import Account
 from wagate.storage.messages import (
     MessageFilter,
+    MessageRow,
     Submission,
     find_by_key,
     get_message,
@@ -32,8 +33,16 @@ from wagate.storage.messages import (
 LOOK = 0.5
 """Seconds between looks while somebody waits: another process may send it."""
 SIGNAL_SECONDS = 10.0
+REVOKE_SECONDS = 20.0
 OPEN = frozenset({"queued", "sending"})
 """Statuses of messages of which more is to come before anybody need wait no longer."""
+NOT_SENT = {
+    "queued": "it was not sent yet: cancel its delivery",
+    "sending": "it is being sent just now: try again",
+    "failed": "it failed",
+    "unknown": "it is not known whether it was sent",
+}
+"""Status → why a message can't be revoked."""
 
 
 class Outbox:
@@ -121,13 +130,31 @@ class Outbox:
         check_signal(provider, signal)
         assert provider.signal is not None  # checked just now
         seen = self._parts.providers.account(chosen)
-        try:
-            with trio.fail_after(SIGNAL_SECONDS):
-                await provider.signal(signal, seen)
-        except trio.TooSlowError as error:
-            raise OutcomeUnknownError(f"no answer of {provider.name} within {SIGNAL_SECONDS:g} s") from error
-        except Exception as error:
-            raise judged(error) from error
+        await _asked(provider.name, provider.signal(signal, seen), SIGNAL_SECONDS)
+
+    async def revoke(self, message_id: str, *, client_id: int | None) -> None:
+        """Take a message that was sent back from everyone; at once, not stored. See the protocol."""
+        parts = self._parts
+        row = await parts.database.read(get_message, message_id, client_id=client_id)
+        if row.status in NOT_SENT:
+            raise ConflictError(NOT_SENT[row.status])
+        provider, account = parts.providers.need(row.provider), self._sender(row)
+        check_revoke(provider, row.type)
+        assert provider.revoke is not None  # checked just now
+        if not row.provider_id:
+            raise UnprocessableError(f"{provider.name} told no id of this message to revoke it by")
+        await _asked(
+            provider.name,
+            provider.revoke(row.provider_id, row.chat, parts.providers.account(account)),
+            REVOKE_SECONDS,
+        )
+
+    def _sender(self, row: MessageRow) -> Account:
+        """The account that sent a message. UnprocessableError: it is gone, or goes through another provider now."""
+        found = self._parts.live.now.accounts.get(row.account)
+        if found is None or found.client_id != row.client_id or found.provider != row.provider:
+            raise UnprocessableError(f"the account {row.account!r} of {row.provider} that sent it is gone")
+        return found
 
     async def _account(
         self, message: OutMessage, client_id: int, name: str | None, *, choosers: tuple[Choose, ...] | None = None
@@ -145,3 +172,14 @@ class Outbox:
         own = await parts.database.read(own_account, client_id, message.chat) if len(accounts) > 1 else None
         asked = parts.choosers if choosers is None else choosers
         return choose(message, accounts, own=own, providers=parts.providers, choosers=asked)
+
+
+async def _asked(provider: str, doing: Awaitable[None], seconds: float) -> None:
+    """Have a provider do something at once. SendError: it did not, or nobody knows."""
+    try:
+        with trio.fail_after(seconds):
+            await doing
+    except trio.TooSlowError as error:
+        raise OutcomeUnknownError(f"no answer of {provider} within {seconds:g} s") from error
+    except Exception as error:
+        raise judged(error) from error

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from uuid_utils import uuid7
 
 from wagate.clock import Clock
-from wagate.errors import NotFoundError, SendError, UnprocessableError
+from wagate.errors import ConflictError, NotFoundError, SendError, UnprocessableError
 from wagate.hooks import AccountView, MessageView, OutMessage, Page, Signal
 from wagate.parsing.chats import digits_of
 from wagate.testing.fakes import FakeAccounts
@@ -24,7 +24,7 @@ class FakeMessages:
         self.becomes: str | SendError = "sent"
         """The status that the next messages get, or why they fail."""
         self.cannot: set[str] = set()
-        """Message types and kinds of signals that the provider does not have."""
+        """Message types, kinds of signals and ``revoke``: what the provider does not have."""
         self.submitted: list[OutMessage] = []
         """In order; a key counts once."""
         self.metadata: dict[str, dict[str, Any]] = {}
@@ -32,6 +32,8 @@ class FakeMessages:
         self.rows: dict[str, MessageView] = {}
         """By message id, oldest first."""
         self.signals: list[Signal] = []
+        self.revoked: list[str] = []
+        """Message ids, in order."""
         self._keys: dict[tuple[int, str], str] = {}
 
     async def send(
@@ -122,6 +124,17 @@ class FakeMessages:
         if isinstance(self.becomes, SendError):
             raise self.becomes
         self.signals.append(signal)
+
+    async def revoke(self, message_id: str, *, client_id: int | None) -> None:
+        """Note it; raises ``becomes`` when that is an error. NotFoundError, ConflictError, UnprocessableError."""
+        row = await self.get(message_id, client_id=client_id)
+        if row.status not in {"sent", "delivered", "read"}:
+            raise ConflictError(f"it was not sent: {row.status}")
+        if "revoke" in self.cannot:
+            raise UnprocessableError(f"{row.provider} can't revoke messages")
+        if isinstance(self.becomes, SendError):
+            raise self.becomes
+        self.revoked.append(row.id)
 
     def _account(self, client_id: int, name: str | None) -> AccountView:
         theirs = [each for each in self._accounts.accounts.values() if each.client_id == client_id]

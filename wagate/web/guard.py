@@ -27,7 +27,7 @@ from wagate.web.limits import RateLimit
 VIEWED = "/api/whatsapp/session/"
 """Below it, a view token may GET."""
 QUEUE = re.compile(r"/queue/.*")
-SENDING = re.compile(r"/messages(/.*)?|/api/(send[A-Z]\w*|startTyping|stopTyping|reaction)")
+SENDING = re.compile(r"/messages(/.*)?|/api/(send[A-Z]\w*|startTyping|stopTyping|reaction|[^/]+/chats/.+)")
 PATIENCE = 5.0
 """Seconds for the rest of a body that nobody needs; then the connection ends with the answer."""
 _ODD = re.compile("[\x00-\x1f\x7f\ufffd\ud800-\udfff]")

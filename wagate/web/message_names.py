@@ -40,8 +40,7 @@ class MessageNames:
         Raises:
             UnprocessableError: it is one of ours that was not sent yet; ``field`` is named.
         """
-        form = _NAME.fullmatch(name)
-        ids = [name] if form is None else [name, form["id"]]
+        form, ids = _read(name)
         found = await self._database.read(find_by_message_id, client_id, ids)
         if found is not None:
             return Named(*found)
@@ -52,10 +51,30 @@ class MessageNames:
             raise UnprocessableError("this message has not been sent yet", field=field)
         return Named(view.message_id, view.chat)
 
+    async def ours(self, name: str, *, client_id: int, account: str | None) -> MessageView:
+        """The message of ours that a name means. NotFoundError; ``account`` None: of any of the client's."""
+        _, ids = _read(name)
+        for each in ids:
+            page = await self._messages.page(
+                client_id=client_id, limit=1, cursor=None, account=account, message_id=each
+            )
+            if page.data:
+                return page.data[0]
+        view = await self._own(ids[-1], client_id)
+        if view is None:
+            raise NotFoundError("no message of ours has this id")
+        return view
+
     async def _own(self, text: str, client_id: int) -> MessageView | None:
         with suppress(ValueError, NotFoundError):
             return await self._messages.get(str(UUID(text)), client_id=client_id)
         return None
+
+
+def _read(name: str) -> tuple[re.Match[str] | None, list[str]]:
+    """A name taken apart, when it is of WAHA's form, and the ids that it may mean."""
+    form = _NAME.fullmatch(name)
+    return form, [name] if form is None else [name, form["id"]]
 
 
 def waha_name(view: MessageView) -> str:

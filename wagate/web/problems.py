@@ -13,7 +13,7 @@ from wagate.errors import QueueError, RequestError, StorageError, UnavailableErr
 CONTENT_TYPE = "application/problem+json"
 SESSION_PREFIX = "/api/whatsapp/"
 """Answers under this path carry ``"success": false`` too, as their specification says."""
-WAHA_PATHS = re.compile(r"/api/(send[A-Z]\w*|startTyping|stopTyping|reaction|sessions(/.*)?|[^/]+/auth/qr)")
+WAHA_PATHS = re.compile(r"/api/(send[A-Z]\w*|startTyping|stopTyping|reaction|sessions(/.*)?|[^/]+/(auth/qr|chats/.+))")
 """Answers here carry ``statusCode`` and ``message`` too, which WAHA's clients read."""
 
 

@@ -153,8 +153,14 @@ class Sending:
         try:
             await self.messages.signal(signal, client_id=client_id, account=account)
         except SendError as error:
-            kind = UnprocessableError if isinstance(error, SendRefusedError) else BadGatewayError
-            raise _with(kind(error.reason), code=error.code) from error
+            raise _refused(error) from error
+
+    async def revoke(self, message_id: str) -> None:
+        """Take a message back from everyone. NotFoundError, ConflictError, UnprocessableError, BadGatewayError."""
+        try:
+            await self.messages.revoke(message_id, client_id=self.auth.identity().client_id)
+        except SendError as error:
+            raise _refused(error) from error
 
     async def _check_job(self, asked: Submission) -> Jobs:
         """The jobs that it is one of; refused before anything is sent."""
@@ -205,6 +211,11 @@ def check_not_failed(view: MessageView) -> None:
     reason = view.error or "the provider did not take the message"
     kind = BadGatewayError if reason.startswith(GIVEN_UP) else UnprocessableError
     raise _with(kind(reason), code=view.error_code or "", id=view.id)
+
+
+def _refused(error: SendError) -> RequestError:
+    kind = UnprocessableError if isinstance(error, SendRefusedError) else BadGatewayError
+    return _with(kind(error.reason), code=error.code)
 
 
 def _with(error: RequestError, **members: str) -> RequestError:

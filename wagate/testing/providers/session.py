@@ -31,8 +31,10 @@ class FakeSessions(FakeServer):
         self.reactions: list[dict[str, Any]] = []
         self.signals: list[tuple[str, str]] = []
         """(path without the session, chat) of what was told to a chat."""
+        self.revoked: list[dict[str, Any]] = []
+        """Bodies of what was deleted."""
         self.known = {"3EB0IN01"}
-        """Bare ids of messages that can be reacted to."""
+        """Bare ids of messages that came in; they can be reacted to."""
         self.qrs: dict[str, str] = {}
         """Session → the QR text that waits to be scanned."""
         self._ids = itertools.count(1)
@@ -69,6 +71,7 @@ class FakeSessions(FakeServer):
         answers = {
             "/client/sendMessage": self._send,
             "/message/react": self._react,
+            "/message/delete": self._delete,
             "/chat/sendSeen": self._signal,
             "/chat/sendStateTyping": self._signal,
             "/chat/clearState": self._signal,
@@ -123,6 +126,12 @@ class FakeSessions(FakeServer):
         if body["messageId"] not in self.known:
             return _failed(500, "Message not found")
         self.reactions.append(body)
+        return Reply(json={"success": True})
+
+    def _delete(self, _head: str, body: dict[str, Any]) -> Reply:
+        if body["messageId"] not in {each["message"]["id"]["id"] for each in self.sent}:
+            return _failed(500, "Message not found")
+        self.revoked.append(body)
         return Reply(json={"success": True})
 
     def _signal(self, head: str, body: dict[str, Any]) -> Reply:

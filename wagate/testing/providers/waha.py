@@ -47,6 +47,8 @@ class FakeWaha(FakeServer):
         """Bodies of the messages that were taken, with their ``id`` as ``_id``."""
         self.signals: list[tuple[str, str]] = []
         """(path, chat) of what was told to a chat."""
+        self.revoked: list[tuple[str, str]] = []
+        """(chat, id) of each message that was deleted for everyone, as often as that was asked."""
         self.chats: dict[str, list[dict[str, Any]]] = {}
         """Chat → messages in WAHA's store, as payloads."""
         self.files: dict[str, bytes] = {}
@@ -65,6 +67,7 @@ class FakeWaha(FakeServer):
             ("GET", "/api/*/chats/overview", self._overview),
             ("GET", "/api/*/chats/*/messages", self._messages),
             ("GET", "/api/*/chats/*/messages/*", self._message),
+            ("DELETE", "/api/*/chats/*/messages/*", self._revoke),
             ("GET", "/api/files/*", self._file),
         ]
 
@@ -93,6 +96,13 @@ class FakeWaha(FakeServer):
         if key:
             headers |= {name.lower(): text for name, text in waha_headers(key, f"r{number}", _MOMENT, body).items()}
         return body, headers
+
+    def revocation(self, sent: Mapping[str, Any]) -> dict[str, Any]:
+        """The payload of ``message.revoked`` about a message in ``sent``."""
+        chat, number = sent["chatId"], next(self._ids)
+        after = {"id": f"true_{chat}_3EB0{number:016d}", "timestamp": int(self.now()), "from": ME["id"], "to": chat}
+        after |= {"fromMe": True, "participant": None, "body": ""}
+        return {"after": after, "before": None, "revokedMessageId": sent["_id"].split("_")[2]}
 
     def incoming(self, text: str, *, sender: str = "19990000000@c.us", bare: str = "") -> dict[str, Any]:
         """The payload of a text that came in."""
@@ -135,13 +145,8 @@ class FakeWaha(FakeServer):
         wrong = [f"{name} should not be null or undefined" for name in ("session", *needed) if body.get(name) is None]
         if wrong:
             return Reply(status=400, json={"message": wrong, "error": "Bad Request", "statusCode": 400})
-        status = self.statuses.get(body["session"])
-        if status is None:
-            return _missing("Session not found")
-        if status != "WORKING":
-            said = "Session status is not as expected. Try again later or restart the session"
-            unready = {"error": said, "session": body["session"], "status": status, "expected": ["WORKING"]}
-            return Reply(status=422, json=unready)
+        if (refusal := self._unready(body["session"])) is not None:
+            return refusal
         if seen.path in _SIGNALS:
             self.signals.append((seen.path, body["chatId"]))
             return Reply(status=201, json={})
@@ -149,6 +154,16 @@ class FakeWaha(FakeServer):
         bare = f"3EB0{next(self._ids):016d}"
         self.sent.append(body | {"_id": f"true_{chat}_{bare}", "_path": seen.path})
         return Reply(status=200 if seen.method == "PUT" else 201, json=self._answer_of(chat, bare))
+
+    def _unready(self, session: str, expected: str = "WORKING") -> Reply | None:
+        """What is answered while a session is not as it must be."""
+        status = self.statuses.get(session)
+        if status is None:
+            return _missing("Session not found")
+        if status == expected:
+            return None
+        said = "Session status is not as expected. Try again later or restart the session"
+        return Reply(status=422, json={"error": said, "session": session, "status": status, "expected": [expected]})
 
     def _answer_of(self, chat: str, bare: str) -> dict[str, Any]:
         """What each engine answers a send."""
@@ -186,14 +201,7 @@ class FakeWaha(FakeServer):
         return Reply(status=201, json=self._info(name))
 
     async def _qr(self, _seen: Seen, parts: list[str]) -> Reply:
-        status = self.statuses.get(parts[0])
-        if status is None:
-            return _missing("Session not found")
-        if status != "SCAN_QR_CODE":
-            said = "Session status is not as expected. Try again later or restart the session"
-            unready = {"error": said, "session": parts[0], "status": status, "expected": ["SCAN_QR_CODE"]}
-            return Reply(status=422, json=unready)
-        return Reply(json={"value": self.qr})
+        return self._unready(parts[0], "SCAN_QR_CODE") or Reply(json={"value": self.qr})
 
     async def _overview(self, seen: Seen, _parts: list[str]) -> Reply:
         latest = [(max(found, key=lambda one: one["timestamp"]), chat) for chat, found in self.chats.items() if found]
@@ -210,6 +218,13 @@ class FakeWaha(FakeServer):
     async def _message(self, _seen: Seen, parts: list[str]) -> Reply:
         found = [one for one in self.chats.get(parts[1], []) if one["id"] == parts[2]]
         return Reply(json=found[0]) if found else _missing("Message not found")
+
+    async def _revoke(self, _seen: Seen, parts: list[str]) -> Reply:
+        session, chat, message_id = parts
+        if (refusal := self._unready(session)) is not None:
+            return refusal
+        self.revoked.append((chat, message_id))
+        return Reply(json={})
 
     async def _file(self, _seen: Seen, parts: list[str]) -> Reply:
         content = self.files.get(parts[0])

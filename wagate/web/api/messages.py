@@ -1,4 +1,4 @@
-"""``/messages``: send, and see how far messages got."""
+"""``/messages``: send, see how far messages got, and take them back."""
 
 from __future__ import annotations
 
@@ -125,6 +125,16 @@ def messages_routes(sending: Sending) -> Blueprint:
     async def show(message_id: UUID) -> MessageView:
         """One message, by our id."""
         return await messages.get(str(message_id), client_id=auth.identity().client_id)
+
+    @routes.delete("/<uuid:message_id>")
+    @endpoint(answers={204: None}, problems=(404, 409, 422, 502))
+    async def revoke(message_id: UUID) -> tuple[None, int]:
+        """Take a message back from everyone, by our id, where the provider can.
+
+        Twice does no harm. 409 when it was not sent; 422 when the provider can't or refuses; 502 when nobody knows.
+        """
+        await sending.revoke(str(message_id))
+        return None, 204
 
     return routes
 

@@ -63,12 +63,13 @@ VERBS = (
 
 
 def waha_send_routes(sending: Sending, names: MessageNames) -> Blueprint:
-    """Messages, reactions, and what is no message."""
+    """Messages, reactions, what is no message, and what is taken back."""
     routes = Blueprint("waha_send", __name__, url_prefix="/api")
     for verb in VERBS:
         _add_verb(routes, verb, sending, names)
     _add_reaction(routes, sending, names)
     _add_signals(routes, sending, names)
+    _add_revoke(routes, sending, names)
     return routes
 
 
@@ -131,6 +132,18 @@ def _add_signals(routes: Blueprint, sending: Sending, names: MessageNames) -> No
     async def stop_typing(body: ChatBody) -> tuple[Success, int]:
         """Show that nobody types any more, as WAHA does."""
         return await tell("paused", body)
+
+
+def _add_revoke(routes: Blueprint, sending: Sending, names: MessageNames) -> None:
+    @routes.delete("/<session>/chats/<chat_id>/messages/<path:message_id>")
+    @endpoint(answers={200: Success}, problems=(404, 409, 422, 502))
+    async def revoke(session: str, chat_id: str, message_id: str) -> Success:
+        """Take one of our messages back from everyone, as WAHA does."""
+        read_chat(chat_id, "chatId")
+        client_id, account = _session(sending, session)
+        view = await names.ours(message_id, client_id=client_id, account=account)
+        await sending.revoke(view.id)
+        return Success()
 
 
 async def _send(sending: Sending, draft: Draft, client_id: int, account: str | None) -> WahaMessage:
