@@ -13,6 +13,7 @@ from wagate_chatwoot.attach import too_large, with_file
 from wagate_chatwoot.client import Message
 from wagate_chatwoot.conversations import forget, settle
 from wagate_chatwoot.dates import dated
+from wagate_chatwoot.deletes import deleted_here
 from wagate_chatwoot.errors import (
     AmbiguousError,
     ChatWootError,
@@ -98,13 +99,20 @@ async def _message_of_ours(app: App, delivery: Delivery) -> Receipt | None:
     return await write(app, delivery)
 
 
+async def _revoked(app: App, delivery: Delivery) -> Receipt | None:
+    """What was deleted on WhatsApp; that we did what an agent wanted is no news."""
+    if await deleted_here(app, delivery.event):
+        return None
+    return await write(app, delivery)
+
+
 HANDLES: Final[Mapping[str, Callable[[App, Delivery], Awaitable[Receipt | None]]]] = {
     kinds.MESSAGE: write,
     kinds.MESSAGE_ANY: _message_of_ours,
     kinds.MESSAGE_ACK: acks.handle,
     kinds.MESSAGE_REACTION: write,
     kinds.MESSAGE_EDITED: write,
-    kinds.MESSAGE_REVOKED: write,
+    kinds.MESSAGE_REVOKED: _revoked,
     kinds.CALL_RECEIVED: write,
     kinds.CALL_ACCEPTED: write,
     kinds.CALL_REJECTED: write,

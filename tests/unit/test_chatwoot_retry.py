@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.chatwoot_agents import (
@@ -22,12 +23,20 @@ from tests.chatwoot_agents import (
     shown_as,
     updated,
 )
-from wagate.errors import Postpone, Retry, SendRefusedError
+from wagate.errors import (
+    AccountStoppedError,
+    NotSentError,
+    OutcomeUnknownError,
+    Postpone,
+    Retry,
+    SendError,
+    SendRefusedError,
+)
 from wagate.hooks import Target
 from wagate.http import TimedOutError
-from wagate.testing import FakeHttp, answered, make_event
+from wagate.testing import FakeHttp, answered, make_delivery, make_event
 from wagate.testing.context import _waiting
-from wagate_chatwoot import tell
+from wagate_chatwoot import deletes, incoming, tell
 from wagate_chatwoot.ledger import Entry
 
 
@@ -60,23 +69,99 @@ async def test_a_deleted_message_that_is_queued_still_is_taken_back() -> None:
     queued = make_event(kind="message.send", message_id=part, chat=CHAT)
     desk.fakes.deliveries.rows.append(_waiting("outbound", Target(id="main"), queued))
     await arrive(desk, updated(content_attributes={"deleted": True}))
-    await desk.run()
+    with pytest.raises(Postpone):
+        await desk.run()
     assert len(desk.fakes.deliveries.cancelled) == 1
+    desk.fakes.messages.becomes = "failed"
+    await desk.fakes.messages.wait(part, client_id=1, seconds=1)
+    await desk.run()
     assert desk.told() == []
     await fail(desk)
-    assert desk.fakes.http.sent == []
+    assert (desk.fakes.http.sent, desk.fakes.messages.revoked) == ([], [])
 
 
-async def test_a_deletion_that_comes_too_late_is_said_to_be() -> None:
+async def deleted_after_sending(status: str = "sent") -> Office:
+    """An agent deletes a message of three parts that were sent; that is not handled yet."""
     desk = office()
-    await arrive(desk, message())
+    await arrive(desk, message(content="look", attachments=[PNG, PDF]))
     await desk.run()
-    [part] = desk.fakes.messages.rows
-    await desk.fakes.messages.wait(part, client_id=1, seconds=1)
+    desk.fakes.messages.becomes = status
+    for part in list(desk.fakes.messages.rows):
+        await desk.fakes.messages.wait(part, client_id=1, seconds=1)
     await arrive(desk, updated(content_attributes={"deleted": True}))
+    return desk
+
+
+def told_too_late(desk: Office) -> bool:
+    told = [(event.kind, event.content) for event in desk.told()]
+    assert told in ([], [(tell.NOTE, desk.app.texts("outgoing.deleted_too_late"))])
+    return bool(told)
+
+
+async def test_every_part_of_a_deleted_message_that_was_sent_is_revoked() -> None:
+    desk = await deleted_after_sending()
     await desk.run()
-    [event] = desk.told()
-    assert (event.kind, event.content) == (tell.NOTE, desk.app.texts("outgoing.deleted_too_late"))
+    assert desk.fakes.messages.revoked == list(desk.fakes.messages.rows)
+    assert not told_too_late(desk)
+
+
+@pytest.mark.parametrize("reason", ["the provider can't", "the provider refuses", "nobody knows if it was sent"])
+async def test_a_deletion_that_can_not_be_done_on_whatsapp_is_said_to_be_once(reason: str) -> None:
+    desk = await deleted_after_sending("unknown" if reason.startswith("nobody") else "sent")
+    if reason == "the provider can't":
+        desk.fakes.messages.cannot = {"revoke"}
+    elif reason == "the provider refuses":
+        desk.fakes.messages.becomes = SendRefusedError("too old")
+    await desk.run()
+    assert told_too_late(desk)
+    assert desk.fakes.messages.revoked == []
+
+
+@pytest.mark.parametrize("error", [NotSentError("starting", slow="account", after=7), AccountStoppedError("wrong key")])
+async def test_a_deletion_waits_for_an_account_that_does_not_work_and_not_for_ever(error: SendError) -> None:
+    desk = await deleted_after_sending()
+    desk.fakes.messages.becomes = error
+    with pytest.raises(Postpone) as caught:
+        await desk.run()
+    assert caught.value.after == (7 if isinstance(error, NotSentError) else deletes.AGAIN)
+    assert not told_too_late(desk)
+    desk.fakes.clock.shift(deletes.LONGEST)
+    await desk.run()
+    assert told_too_late(desk)
+
+
+async def test_a_deletion_of_which_nobody_knows_is_tried_as_often_as_a_delivery_is() -> None:
+    desk = await deleted_after_sending()
+    desk.fakes.messages.becomes = OutcomeUnknownError("500")
+    with pytest.raises(Retry):
+        await desk.run()
+    assert not told_too_late(desk)
+    await desk.run(attempt=desk.app.context.max_retries)
+    assert told_too_late(desk)
+
+
+async def test_a_deletion_waits_for_what_is_just_being_sent() -> None:
+    desk = await deleted_after_sending("sending")
+    with pytest.raises(Postpone):
+        await desk.run()
+    desk.fakes.messages.rows = {
+        key: msgspec.structs.replace(row, status="sent", message_id="wamid.1")
+        for key, row in desk.fakes.messages.rows.items()
+    }
+    await desk.run()
+    assert len(desk.fakes.messages.revoked) == 3
+    assert not told_too_late(desk)
+
+
+async def test_what_whatsapp_says_of_an_agents_own_deletion_is_not_written() -> None:
+    desk = await deleted_after_sending()
+    await desk.run()
+    entry = await desk.app.ledger.by_message(700)
+    assert entry is not None
+    await desk.app.ledger.write(msgspec.structs.replace(entry, whatsapp=("wamid.1",)))
+    revoked = make_event(kind="message.revoked", message_id="wamid.1", chat=CHAT, from_me=True)
+    await incoming.HANDLES["message.revoked"](desk.app, make_delivery(revoked, target=desk.app.incoming))
+    assert desk.fakes.http.sent == []
 
 
 async def failed_once(http: FakeHttp) -> Office:
