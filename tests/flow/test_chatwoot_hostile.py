@@ -27,7 +27,7 @@ async def message(here: Office, text: str = "forged") -> dict[str, Any]:
 
 async def assert_nothing_kept(here: Office) -> None:
     """No event, no message."""
-    await here.gateway.passes(300, step=30)
+    await here.gateway.passes(60, step=30)
     rows = await here.gateway.ask("GET", "/api/jobs", params={"connector": "chatwoot", "limit": 200})
     assert {row["event"] for row in rows["data"]} <= {"message", "message.any"}
     assert here.waha.sent == []
@@ -58,7 +58,7 @@ async def test_a_webhook_that_is_replayed_in_time_is_known() -> None:
         for _ in range(5):
             assert await knock(here, raw, headers) == 200
         await here.until_sent(1)
-        await here.gateway.passes(300, step=30)
+        await here.gateway.passes(60, step=30)
         assert here.sent() == ["once"]
 
 

@@ -134,7 +134,7 @@ async def test_an_answer_that_comes_too_late_or_never_costs_no_second_post() -> 
             if len(here.chatwoot.posted()) == 3:
                 break
             await here.gateway.passes(5)
-        await here.gateway.passes(60, step=10)
+        await here.gateway.passes(60, step=30)
         assert_each_once_in_order(here)
 
 

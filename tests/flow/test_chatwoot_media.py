@@ -80,7 +80,7 @@ async def test_one_file_carries_the_text_and_several_follow_it_each_once() -> No
         await here.until_sent(4)
         here.chatwoot.agent.writes(talk, None, paper)
         await here.until_sent(5)
-        await here.gateway.passes(120, step=20)
+        await here.gateway.passes(60, step=30)
         assert [(each["_path"], each.get("caption") or each.get("text") or "") for each in here.waha.sent] == [
             ("/api/sendImage", "*your* bill"),
             ("/api/sendText", "both"),

@@ -17,7 +17,7 @@ TEN = [f"{number}" for number in range(10)]
 async def at_peace(here: Office) -> None:
     """All webhooks are answered, and what they started is done, however late."""
     await here.chatwoot.webhooks.settled()
-    await here.gateway.passes(120, step=20)
+    await here.gateway.passes(60, step=30)
     await here.chatwoot.webhooks.settled()
 
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 KILLS = 20
 CHATS = 6
-QUIET = 5.0
+QUIET = 4.0
 """Seconds without anything, by which what agents wrote while nobody listened has been looked for."""
 
 
