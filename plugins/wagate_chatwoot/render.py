@@ -22,6 +22,8 @@ _MESSAGES: Final = frozenset({kinds.MESSAGE, kinds.MESSAGE_ANY})
 _CALLS: Final = frozenset({kinds.CALL_RECEIVED, kinds.CALL_ACCEPTED, kinds.CALL_REJECTED})
 _NOTES: Final = frozenset({kinds.MESSAGE_REVOKED, kinds.CALL_ACCEPTED, kinds.CALL_REJECTED})
 """Nobody wrote these to us: a note tells the agents, and re-opens nothing."""
+_SYSTEM: Final = "system"
+"""Nor this: WhatsApp's own word of somebody's new number, or new device."""
 
 
 class Rendered(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,9 +43,11 @@ def render(event: Event, say: Say, *, own: Literal["outgoing", "private", "off"]
         return None
     file = event.kind in _MESSAGES and event.media is not None
     body = _body(event, say)
-    if not body.strip() and not file:
-        body = say("message.unsupported", type=event.type or "unknown")
-    note = event.kind in _NOTES or (event.from_me and own == "private")
+    if not file and (not body.strip() or (event.kind in _MESSAGES and event.type == "unknown")):
+        # Words that come with it may be the provider's: they must not look like the customer's alone.
+        said = say("message.unsupported", type=event.type or "unknown")
+        body = f"{said}\n{body}" if body.strip() else said
+    note = event.kind in _NOTES or event.type == _SYSTEM or (event.from_me and own == "private")
     if event.from_me and note and event.kind in _MESSAGES:
         # What we sent has an id of ours: by API, by another plugin, or by an agent in another inbox.
         body = say("message.own_elsewhere" if "id" in event.extra else "message.own", text=body)

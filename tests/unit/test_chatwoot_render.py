@@ -96,6 +96,19 @@ def test_what_is_not_supported_says_so() -> None:
     assert post.content_attributes == {"is_unsupported": True}
 
 
+def test_the_providers_words_about_what_it_cannot_show_do_not_stand_alone() -> None:
+    post = shown(type="unknown", content="Message type is currently not supported.").post
+    first, second = post.content.split("\n")
+    assert "can't be shown here" in first
+    assert second == "Message type is currently not supported."
+    assert "is_unsupported" not in post.content_attributes, "ChatWoot would show its own words in place of these"
+
+
+def test_whatsapps_own_words_are_a_note() -> None:
+    post = shown(type="system", content="Ana changed her number").post
+    assert (post.private, post.message_type, post.content) == (True, "outgoing", "Ana changed her number")
+
+
 def test_a_voice_note_is_marked_and_needs_no_words() -> None:
     found = shown(type="voice", content="", media=Media(mimetype="audio/ogg"))
     assert (found.file, found.post.is_voice_message, found.post.content) == (True, True, "")
