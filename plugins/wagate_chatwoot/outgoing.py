@@ -122,7 +122,7 @@ async def _resend(app: App, delivery: Delivery, resend: Resend) -> None:
         # Its webhook broke off between our two writes: nothing else brings it.
         await _in_turn(app, delivery, send)
         return
-    if not await is_retry(app, resend, handed):
+    if not await is_retry(app, resend, handed, last=last):
         return
     if handed is None:
         await _hand_on(app, send, last=last)

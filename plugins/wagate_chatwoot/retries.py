@@ -13,12 +13,15 @@ OLDEST = 24 * 3600.0
 """Seconds: an unknown message older than this is none that ChatWoot could not bring here, but history."""
 
 
-async def is_retry(app: App, resend: Resend, handed: Handed | None) -> bool:
+async def is_retry(app: App, resend: Resend, handed: Handed | None, *, last: bool) -> bool:
     """Whether it is one that was not answered yet.
 
     A message that we called failed, or one that never came here (ChatWoot calls that failed, too), and ChatWoot shows
     it as sent: one press makes two updates, and the second may come when the message has failed again.
-    Raises Retry: ChatWoot can't be asked now.
+
+    ``last``: no other try follows. Then what ChatWoot can't be asked about is one if we called it failed, since sending
+    what failed harms nobody, and all that agents write would wait for ChatWoot otherwise; what never came here is none:
+    it is looked for again (`wagate_chatwoot.reconcile`). Raises Retry: ChatWoot can't be asked now.
     """
     send = resend.send
     if handed is None:
@@ -27,7 +30,14 @@ async def is_retry(app: App, resend: Resend, handed: Handed | None) -> bool:
         entry = await app.ledger.by_message(send.message)
         failed = entry is not None and entry.status == "failed" and entry.retries == handed.retry
         asked = failed and not handed.deleted
-    return asked and await _shown_as(app, send.where.conversation, send.message) == "sent"
+    if not asked:
+        return False
+    try:
+        return await _shown_as(app, send.where.conversation, send.message) == "sent"
+    except ChatWootError as error:
+        if last:
+            return handed is not None
+        raise Retry(f"ChatWoot was asked whether Retry was pressed: {error.reason}", response=error.response) from error
 
 
 async def failed_parts(app: App, handed: Handed) -> set[int]:
@@ -47,11 +57,9 @@ async def failed_parts(app: App, handed: Handed) -> set[int]:
 
 
 async def _shown_as(app: App, conversation: int, message: int) -> str:
-    """The status that ChatWoot shows; '' when the message is gone."""
+    """The status that ChatWoot shows; '' when the message is gone. ChatWootError."""
     try:
         rows = await app.chatwoot.messages(conversation, after=message - 1)
     except NotThereError:
         return ""
-    except ChatWootError as error:
-        raise Retry(f"ChatWoot was asked whether Retry was pressed: {error.reason}", response=error.response) from error
     return next((first_text(row, "status") for row in rows if row.get("id") == message), "")

@@ -18,13 +18,14 @@ from tests.chatwoot_agents import (
     message,
     office,
     sent,
+    updated,
 )
 from wagate.errors import Retry
 from wagate.hooks import Duration
 from wagate.http import AddressNotAllowedError, BadUrlError, HttpError, TimedOutError
 from wagate.testing import FakeHttp, answered
 from wagate_chatwoot import tell
-from wagate_chatwoot.ledger import Entry, Place
+from wagate_chatwoot.ledger import Entry, Handed, Place
 
 
 async def test_a_text_goes_out_in_whatsapps_own_markup() -> None:
@@ -202,6 +203,22 @@ async def test_an_echo_of_our_own_post_without_its_source_id_is_not_sent() -> No
     await desk.run()
     assert desk.fakes.messages.submitted == []
     assert desk.told() == []
+
+
+@pytest.mark.parametrize("was_here", [True, False])
+async def test_a_retry_about_which_chatwoot_can_not_be_asked_holds_nobody_up(was_here: bool) -> None:
+    desk = office(http=FakeHttp(*[401] * 9))
+    if was_here:
+        await desk.app.ledger.write(
+            Entry(message=700, conversation=CONVERSATION, direction="out", account="main", chat=CHAT, status="failed")
+        )
+        await desk.app.ledger.hand(700, Handed(parts=("",)))
+    await arrive(desk, updated(700))
+    with pytest.raises(Retry):
+        await desk.run()
+    assert desk.fakes.messages.submitted == []
+    await desk.run(attempt=3)
+    assert sent(desk) == ([("text", "Hello")] if was_here else [])
 
 
 async def test_what_belongs_to_no_chat_fails_at_once_and_says_why() -> None:
