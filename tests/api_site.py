@@ -43,6 +43,7 @@ from wagate.web.intake import DoorAt, IntakeApp
 from wagate.web.limits import RateLimit
 from wagate.web.media_door import MediaDoor
 from wagate.web.provider_door import PATTERN, ProviderDoor
+from wagate.web.refusals import Refusals
 from wagate.web.sending import SendParts
 from wagate.web.server import serve_http
 from wagate.web.session_door import SessionDoor
@@ -149,7 +150,7 @@ async def api_site(
         accounts = Accounts(database, live, clock, most=config.limits.accounts)
         unlimited = RateLimit(clock, count=0, period=1)
         engine = EngineDoor(auth, accounts, receiver, Positions(database, clock), unlimited)
-        sessions = SessionDoor(auth, accounts, receiver, unlimited, refused=lambda *_: None)
+        sessions = SessionDoor(auth, accounts, receiver, unlimited, refusals=Refusals(clock, lambda *_: None))
         posted = ProviderDoor(
             lambda: live.now,
             providers,
@@ -157,7 +158,7 @@ async def api_site(
             unlimited,
             sessions=sessions,
             public_url=config.server.public_url,
-            refused=lambda *_: None,
+            refusals=Refusals(clock, lambda *_: None),
         )
         app = IntakeApp(
             (

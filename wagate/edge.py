@@ -33,6 +33,7 @@ from wagate.web.intake import DoorAt, IntakeApp
 from wagate.web.limits import RateLimit
 from wagate.web.media_door import MediaDoor
 from wagate.web.provider_door import PATTERN, ProviderDoor
+from wagate.web.refusals import Refusals
 from wagate.web.sending import SendParts
 from wagate.web.server import serve_http
 from wagate.web.session_door import SessionDoor
@@ -104,11 +105,11 @@ def authenticator(core: Core, tokens: ViewTokens) -> Authenticator:
     )
 
 
-def doors(core: Core, auth: Authenticator, metrics: HttpMetrics) -> tuple[DoorAt, ...]:
+def doors(core: Core, auth: Authenticator, refusals: Refusals) -> tuple[DoorAt, ...]:
     """Where WhatsApp comes in."""
     accounts = Accounts(core.database, core.live, core.clock, most=core.config.limits.accounts)
     limit = _rate(core, core.config.limits.intake)
-    sessions = SessionDoor(auth, accounts, core.receiver, limit, refused=metrics.refuse)
+    sessions = SessionDoor(auth, accounts, core.receiver, limit, refusals=refusals)
     providers = ProviderDoor(
         lambda: core.live.now,
         core.providers,
@@ -116,7 +117,7 @@ def doors(core: Core, auth: Authenticator, metrics: HttpMetrics) -> tuple[DoorAt
         limit,
         sessions=sessions,
         public_url=core.config.server.public_url,
-        refused=metrics.refuse,
+        refusals=refusals,
     )
     looks_too = frozenset({"GET", "HEAD", "POST"})
     return (
@@ -155,6 +156,8 @@ def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginCo
     tokens = ViewTokens(core.vault, core.live)
     auth = authenticator(core, tokens)
     metrics = HttpMetrics(core.registry)
+    refusals = Refusals(core.clock, metrics.refuse)
+    checks = [("webhooks", refusals.look), *plugin_checks(plugins, contexts)]
     api = create_api(
         config=core.config,
         clock=core.clock,
@@ -176,7 +179,7 @@ def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginCo
         plugins=[
             (
                 "wagate",
-                doctor_routes(RequestAuth(core.live), partial(_examine, core, plugin_checks(plugins, contexts))),
+                doctor_routes(RequestAuth(core.live), partial(_examine, core, checks)),
             ),
             *(
                 (plugin.name, routes)
@@ -186,7 +189,7 @@ def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginCo
         ],
     )
     return IntakeApp(
-        doors(core, auth, metrics),
+        doors(core, auth, refusals),
         media_door(core, auth, metrics, cast("App", api)),
         max_body=core.config.server.max_body,
         trusted_proxies=trusted(core.config),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.inprocess import Gateway
 from tests.provider_sites import (
     ACCENT,
     DOOR,
@@ -84,8 +85,11 @@ async def test_a_wrong_proof_or_none_is_refused_counted_and_stores_nothing(make:
         await post(found, body, {"Content-Type": site.proof(body)["Content-Type"]}, 401)
         assert rows(found) == []
         assert await refusals(found, site) == 2.0
+        told = await doctor(found)
+        assert (told["level"], told["detail"].partition(",")[0]) == ("fail", "main: 2 refused since one was believed")
         await post(found, body, site.proof(body))
         assert len(rows(found)) == 1
+        assert (await doctor(found))["level"] == "ok"
 
 
 @pytest.mark.parametrize("make", [site for site in SITES if site not in {Dialog360, Sessions}])
@@ -174,6 +178,13 @@ async def test_a_picture_is_fetched_with_the_providers_key_and_handed_on_by_a_li
         link = got.json["media"]["url"].replace("https://gate.example", found.url)
         file = await found.http.get(link, headers={"Authorization": ""})
         assert (file.status_code, file.content, file.headers["content-type"]) == (200, PNG, "image/png")
+
+
+async def doctor(found: Gateway) -> dict[str, str]:
+    """What it says about webhooks."""
+    lines: list[dict[str, str]] = (await found.ask("GET", "/api/doctor"))["data"]
+    [line] = [line for line in lines if line["part"] == "webhooks"]
+    return line
 
 
 async def refusals(found: Any, site: Site, reason: str = "signature") -> float:

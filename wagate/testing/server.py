@@ -147,7 +147,7 @@ class FakeServer:
                 if reply is None:
                     _lose(stream, reset=fault.reset)
                     break
-                await _write(connection, stream, reply, fault.drip)
+                await _write(connection, stream, reply, fault.drip, bare=seen.method == "HEAD")
                 if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
                     break
                 connection.start_next_cycle()
@@ -210,7 +210,8 @@ def _lose(stream: trio.abc.Stream, *, reset: bool) -> None:
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-async def _write(connection: h11.Connection, stream: trio.abc.Stream, reply: Reply, drip: float) -> None:
+async def _write(connection: h11.Connection, stream: trio.abc.Stream, reply: Reply, drip: float, *, bare: bool) -> None:
+    """``bare``: the head alone, as HEAD asks for."""
     body = msgspec.json.encode(reply.json) if reply.json is not None else reply.body
     headers = {name.lower(): value for name, value in reply.headers.items()}
     if reply.json is not None:
@@ -221,7 +222,7 @@ async def _write(connection: h11.Connection, stream: trio.abc.Stream, reply: Rep
         headers.setdefault("transfer-encoding", "chunked")
     head = h11.Response(status_code=reply.status, headers=[(n.encode(), v.encode()) for n, v in headers.items()])
     await stream.send_all(connection.send(head) or b"")
-    pieces = reply.chunks if reply.chunks is not None else [body]
+    pieces: Iterable[bytes] = [] if bare else reply.chunks if reply.chunks is not None else [body]
     if drip:
         pieces = (bytes([byte]) for piece in pieces for byte in piece)
     for piece in pieces:

@@ -27,6 +27,7 @@ from wagate.storage.intake import Stored
 from wagate.web.asgi import Request
 from wagate.web.intake import Answer, Door
 from wagate.web.limits import RateLimit
+from wagate.web.refusals import BODY, CHALLENGE, SIGNATURE, Refusals
 
 PATTERN = "/webhooks/[^/]+"
 """One segment: longer paths below are other routes' own."""
@@ -49,16 +50,16 @@ class ProviderDoor:
         *,
         sessions: Door,
         public_url: str,
-        refused: Callable[[str, str], None],
+        refusals: Refusals,
     ) -> None:
-        """``sessions`` takes what session engines post; ``refused`` counts (provider, reason)."""
+        """``sessions`` takes what session engines post."""
         self._directory = directory
         self._providers = providers
         self._receiver = receiver
         self._limit = limit
         self._sessions = sessions
         self._public_url = public_url.rstrip("/")
-        self._refused = refused
+        self._refusals = refusals
 
     async def __call__(self, request: Request, body: bytes) -> Answer:
         """GET answers a challenge or says that the webhook is there; POST stores events."""
@@ -73,6 +74,7 @@ class ProviderDoor:
         if request.method != "POST":
             return self._challenge(provider, seen, asked)
         self._verify(provider, seen, asked)
+        self._refusals.believed(account.name)
         self._limit.spend(account.name)
         events = self._parse(provider, seen, asked)
         owned = [each for each in self._owned(account, events) if not ignored(each[1].chat, each[0].ignore)]
@@ -104,7 +106,7 @@ class ProviderDoor:
         try:
             answer = provider.challenge(asked, account)
         except (UnauthorizedError, ForbiddenError) as error:
-            self._tell(provider, account, "challenge", error)
+            self._tell(provider, account, CHALLENGE, error)
             raise
         echo = answer.body.decode("utf-8", "replace")
         if len(answer.body) > LONGEST_ECHO or not echo.isprintable():
@@ -116,7 +118,7 @@ class ProviderDoor:
         try:
             provider.verify(asked, account)
         except (UnauthorizedError, ForbiddenError) as error:
-            self._tell(provider, account, "signature", error)
+            self._tell(provider, account, SIGNATURE, error)
             raise
 
     def _parse(self, provider: Provider, account: ProviderAccount, asked: InboundRequest) -> list[NewEvent]:
@@ -124,7 +126,7 @@ class ProviderDoor:
         try:
             return list(provider.parse(asked, account))
         except BadRequestError as error:
-            self._tell(provider, account, "body", error)
+            self._tell(provider, account, BODY, error)
             raise
         except WagateError:
             raise
@@ -134,7 +136,7 @@ class ProviderDoor:
             return [unread(asked.body)]
 
     def _tell(self, provider: Provider, account: ProviderAccount, reason: str, error: WagateError) -> None:
-        self._refused(provider.name, reason)
+        self._refusals.refused(account.name, provider.name, reason)
         log.warning("webhook refused", account=account.name, provider=provider.name, reason=reason, error=str(error))
 
     def _owned(self, account: Account, events: Iterable[NewEvent]) -> Iterable[Owned]:

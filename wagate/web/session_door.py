@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable
 from http import HTTPStatus
 
 import msgspec
@@ -22,6 +21,7 @@ from wagate.web.asgi import Request
 from wagate.web.auth import Authenticator, token_of
 from wagate.web.intake import Answer
 from wagate.web.limits import RateLimit
+from wagate.web.refusals import CHALLENGE, SIGNATURE, Refusals
 
 SESSION = "session"
 """The provider whose door it is."""
@@ -38,10 +38,9 @@ class SessionDoor:
         receiver: Receiver,
         limit: RateLimit,
         *,
-        refused: Callable[[str, str], None],
+        refusals: Refusals,
     ) -> None:
-        """``refused`` counts (provider, reason)."""
-        self._refused = refused
+        self._refusals = refusals
         self._auth = auth
         self._accounts = accounts
         self._receiver = receiver
@@ -58,8 +57,10 @@ class SessionDoor:
                 return self._challenge(request, name)
             account = await self._account(request, name, body)
         except UnauthorizedError:
-            self._refused(SESSION, "challenge" if looks else "signature")
+            known = name if name in self._accounts.directory.accounts else ""
+            self._refusals.refused(known, SESSION, CHALLENGE if looks else SIGNATURE)
             raise
+        self._refusals.believed(account.name)
         self._limit.spend(account.tenant)
         parsed = parse_session(read_object(body), account=account.name, phone=account.phone)
         events = [event for event in parsed if not ignored(event.chat, account.ignore)]
