@@ -137,9 +137,8 @@ def _add_signals(routes: Blueprint, sending: Sending, names: MessageNames) -> No
 def _add_revoke(routes: Blueprint, sending: Sending, names: MessageNames) -> None:
     @routes.delete("/<session>/chats/<chat_id>/messages/<path:message_id>")
     @endpoint(answers={200: Success}, problems=(404, 409, 422, 502))
-    async def revoke(session: str, chat_id: str, message_id: str) -> Success:
+    async def revoke(session: str, chat_id: str, message_id: str) -> Success:  # noqa: ARG001  (the id says it all)
         """Take one of our messages back from everyone, as WAHA does."""
-        read_chat(chat_id, "chatId")
         client_id, account = _session(sending, session)
         view = await names.ours(message_id, client_id=client_id, account=account)
         await sending.revoke(view.id)
