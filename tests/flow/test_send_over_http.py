@@ -148,6 +148,14 @@ async def test_wahas_verbs_reach_waha() -> None:
     assert fake.signals == [("/api/startTyping", "15550000009@c.us")]
 
 
+async def test_a_message_may_be_named_by_our_id_in_wahas_form() -> None:
+    async with sending() as (gateway, fake):
+        answer = await send(gateway, 200)
+        body = {"session": "main", "messageId": f"true_5511999999999@c.us_{answer['id']}", "reaction": "👍"}
+        await gateway.ask("PUT", "/api/reaction", json=body)
+    assert fake.sent[1]["messageId"] == answer["message_id"]
+
+
 async def take_job(gateway: Gateway, text: str) -> Any:
     """A job under a lease: a message came in."""
     await gateway.post(text)

@@ -32,7 +32,7 @@ def card_of(vcard: str) -> dict[str, Any]:
     """A vCard in Meta's form.
 
     ``name.formatted_name``, ``phones[{phone, type, wa_id}]``, ``emails``, ``urls``, ``addresses``, ``org``,
-    ``birthday``. Lenient: lines that say nothing are skipped; without FN the name is made of N, else of the first phone.
+    ``birthday``. Lenient: lines that say nothing are skipped; without FN the name is N, else the first phone.
     """
     card: dict[str, Any] = {"name": {}}
     for line in _lines(vcard):

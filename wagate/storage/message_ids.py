@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import peewee
 
+from wagate.events.kinds import MESSAGE_SEND
 from wagate.storage.models import Account, EventRow
 from wagate.storage.statement import first
 
@@ -15,7 +16,11 @@ def find_by_message_id(db: peewee.Database, client_id: int, ids: Sequence[str]) 
     accounts = Account.select(Account.name).where(Account.client_id == client_id)
     for each in ids:
         query = EventRow.select(EventRow.chat).where(
-            EventRow.account.in_(accounts), EventRow.message_id == each, EventRow.chat != ""
+            EventRow.account.in_(accounts),
+            EventRow.message_id == each,
+            EventRow.chat != "",
+            # On its way out a message has our id, which no provider knows.
+            EventRow.kind != MESSAGE_SEND,
         )
         row = first(db, query)
         if row is not None:

@@ -120,8 +120,8 @@ DOORS = (
     DoorContract(
         "POST",
         "/webhooks/{account}",
-        "Take in what the account's provider posts.\n\nGuarded as the provider does it: by a signature, a secret header "
-        "or a password. 200 once it is stored; a duplicate answers 200, too.",
+        "Take in what the account's provider posts.\n\nGuarded as the provider does it: by a signature, a secret "
+        "header or a password. 200 once it is stored; a duplicate answers 200, too.",
         Contract(answers={200: None}, problems=frozenset({400, 401, 403, 404, 413, 422, 429, 503}), public=True),
     ),
 )
