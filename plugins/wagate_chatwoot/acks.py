@@ -59,16 +59,16 @@ async def _tell(app: App, entry: Entry, delivery: Delivery, status: str, reason:
         handed = await app.ledger.handed(entry.message)
         if handed is not None and len(handed.parts) > 1:
             status = lowest(await _statuses(app, handed.parts))
-    # What ChatWoot was told nothing about it shows as sent.
-    if not rises(entry.status or "sent", status):
+    # What ChatWoot was told nothing about it shows as sent; what waited was never more than written.
+    if not rises("" if entry.waits else entry.status or "sent", status):
         return
     try:
         await app.chatwoot.set_status(entry.conversation, entry.message, status, reason or None)
     except NotThereError:
         return  # the message or its conversation was deleted
-    if entry.status == FAILED and entry.direction == "out":
+    if entry.status == FAILED and entry.direction == "out" and not entry.waits:
         await results.recovered(app, entry, delivery)
-    await app.ledger.write(replace(entry, status=status, error=reason))
+    await app.ledger.write(replace(entry, status=status, error=reason, waits=False))
 
 
 async def _statuses(app: App, parts: Sequence[str]) -> list[str]:

@@ -71,7 +71,7 @@ async def _keep(app: App, delivery: Delivery, origin: Origin) -> None:
         entry = Entry(message=origin.message, conversation=origin.conversation, direction="out")
     if origin.retry > entry.retries:
         # ChatWoot shows it as sent from the moment on when the agent pressed Retry.
-        entry = replace(entry, retries=origin.retry, status="", error="")
+        entry = replace(entry, retries=origin.retry, status="", error="", waits=False)
     if origin.failed and not origin.retry and not entry.whatsapp:
         await _unfail(app, origin)
     whatsapp = tuple(dict.fromkeys((*entry.whatsapp, event.message_id))) if event.message_id else entry.whatsapp

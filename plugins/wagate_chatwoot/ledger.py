@@ -37,6 +37,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """sent, delivered, read or failed, as ChatWoot was told last; '' when it was told nothing."""
     error: str = ""
     """Why it failed, as ChatWoot was told."""
+    waits: bool = False
+    """It shows as failed because it waits for its provider: any status ends that, sent included."""
     retries: int = 0
     """How often an agent pressed Retry."""
     deleted: bool = False

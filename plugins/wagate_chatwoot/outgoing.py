@@ -132,6 +132,8 @@ async def _resend(app: App, delivery: Delivery, resend: Resend) -> None:
         await _refuse(app, send, chat, "outgoing.no_chat", retry=handed.retry + 1)
         return
     again, retry = await failed_parts(app, handed), handed.retry + 1
+    if handed.parts and not again:
+        return  # all of it waits for its provider, or was sent meanwhile
     parts = parts_of(send, chat.key, signature=_signature(app, send), reply_to=handed.reply_to)
     ids = list(handed.parts) or [""] * len(parts)
     for number, part in enumerate(parts[: len(ids)]):

@@ -18,6 +18,8 @@ from wagate_chatwoot.posts import Post
 FAILED = kinds.MESSAGE_FAILED
 KINDS = tell.KINDS | {FAILED}
 """Events about agents' own messages."""
+_STILL = {tell.DOUBT: {"unknown"}, tell.WAITS: {"queued", "sending"}}
+"""Kind of event → statuses of the part of which it tells."""
 SOON = 0.3
 """Seconds until the row of a message that failed at once is there."""
 MOST_LOOKS = 60.0
@@ -55,22 +57,23 @@ async def _failed(app: App, origin: Origin, delivery: Delivery) -> None:
         _wait_for_row(app, delivery)
     if handed is not None and (handed.deleted or handed.retry > origin.retry):
         return
-    if entry is None or (entry.status, entry.retries) == ("failed", origin.retry):
+    waits = delivery.event.kind == tell.WAITS
+    if entry is None or ((entry.status, entry.retries) == ("failed", origin.retry) and (waits or not entry.waits)):
         return
-    if delivery.event.kind == tell.DOUBT and not await _in_doubt(app, delivery.event):
+    if delivery.event.kind in _STILL and not await _is_still(app, delivery.event):
         return
     reason = _reason(app, delivery.event)
     try:
         await app.chatwoot.set_status(origin.conversation, origin.message, "failed", reason)
     except NotThereError:
         # A server before 4.2 has no statuses to be written; there the note is all that tells.
-        if not app.inbox.error_notes:
+        if waits or not app.inbox.error_notes:
             raise
-    if app.inbox.error_notes:
+    if app.inbox.error_notes and not waits:  # a provider that is away would fill every conversation with notes
         text = app.texts("outgoing.failed_note", reason=reason, link=await _link(app, delivery.event))
         await _note(app, origin, text, delivery, name=f"failed/{origin.retry}")
     # Last: so that what was interrupted is done again. Retry is recognised from here on.
-    await app.ledger.write(replace(entry, status="failed", error=reason, retries=origin.retry))
+    await app.ledger.write(replace(entry, status="failed", error=reason, retries=origin.retry, waits=waits))
 
 
 async def recovered(app: App, entry: Entry, delivery: Delivery) -> None:
@@ -83,13 +86,13 @@ async def recovered(app: App, entry: Entry, delivery: Delivery) -> None:
         await _note(app, origin, app.texts("outgoing.recovered_note"), delivery, name=f"recovered/{entry.retries}")
 
 
-async def _in_doubt(app: App, event: Event) -> bool:
-    """Whether it still is: an ack or an echo may have come meanwhile."""
+async def _is_still(app: App, event: Event) -> bool:
+    """Whether it still is in doubt, or waits: an ack or an echo may have come meanwhile."""
     try:
         view = await app.context.messages.get(first_text(event.extra, "id"), client_id=event.client_id)
     except NotFoundError:
         return False
-    return view.status == "unknown"
+    return view.status in _STILL[event.kind]
 
 
 def _wait_for_row(app: App, delivery: Delivery) -> None:

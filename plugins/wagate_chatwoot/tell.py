@@ -17,7 +17,9 @@ NOTE = "chatwoot.note"
 """A private note; ``content`` is its text."""
 DOUBT = "chatwoot.doubt"
 """Nobody knows whether a part was sent; ``extra.id`` is our own id of it."""
-KINDS = frozenset({FAILED, NOTE, DOUBT})
+WAITS = "chatwoot.waits"
+"""A part waits for its provider, which is away; ``extra.id`` as of `DOUBT`, ``content`` says why."""
+KINDS = frozenset({FAILED, NOTE, DOUBT, WAITS})
 
 
 async def tell_failed(app: App, origin: Origin, chat: Chat | None, reason: str) -> None:
@@ -34,6 +36,12 @@ async def tell_doubt(app: App, origin: Origin, chat: Chat, part: str) -> None:
     """It is not known whether it was sent; once for each part and try."""
     text, variant = app.texts("outgoing.failed_unknown"), f"{origin.part}/{origin.retry}"
     await _tell(app, DOUBT, origin, chat, text, variant=variant, part=part)
+
+
+async def tell_waits(app: App, origin: Origin, chat: Chat, part: str, reason: str) -> None:
+    """It is not sent yet, and will be; once for each part and try."""
+    text, variant = app.texts("outgoing.waits", reason=reason), f"{origin.part}/{origin.retry}"
+    await _tell(app, WAITS, origin, chat, text, variant=variant, part=part)
 
 
 async def _tell(

@@ -228,16 +228,21 @@ async def test_retrys_two_updates_send_once_in_any_order_and_twice(late: bool) -
         assert here.sent() == ["please"]
 
 
-async def test_while_the_provider_is_down_messages_wait_and_none_is_failed() -> None:
+async def test_while_the_provider_is_down_messages_show_that_they_wait_and_leave_once_when_it_is_back() -> None:
     async with office() as here:
         talk = await here.talk()
         here.waha.statuses["default"] = "FAILED"
         written = [here.chatwoot.agent.writes(talk, text) for text in TEN]
         await here.chatwoot.webhooks.settled()
+        await here.gateway.passes_until(lambda: {each.status for each in written} == {"failed"}, step=5, most=60)
+        assert "sent by itself" in str(here.status_of(written[0])[1])
+        here.chatwoot.agent.retries(written[0])
+        here.chatwoot.agent.retries(written[9])
         await here.gateway.passes(1800, step=120)
         assert here.waha.sent == []
         here.waha.statuses["default"] = "WORKING"
         await here.gateway.passes_until(lambda: len(here.waha.sent) == 10, step=60, most=3600)
         await at_peace(here)
         assert here.sent() == TEN
-        assert {message.status for message in written} == {"sent"}
+        assert {here.status_of(message) for message in written} == {("sent", None)}
+        assert [each for each in here.chatwoot.posted() if each.private] == []
