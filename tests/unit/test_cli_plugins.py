@@ -50,6 +50,8 @@ def echo_plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
         "broken": EntryPoint("broken", "wagate_nowhere", "wagate"),
     }
     monkeypatch.setattr(loader, "installed", lambda: points)
+    provider = {"heron": EntryPoint("heron", "wagate_echo", "wagate.providers")}
+    monkeypatch.setattr(loader, "installed_providers", lambda: provider)
     return module
 
 
@@ -58,10 +60,11 @@ def run(*arguments: str) -> Result:
 
 
 def test_installed_plugins_are_listed_with_hooks_and_faults(echo_plugin: ModuleType) -> None:
-    broken, echo = json.loads(run("plugins", "list", "--json").stdout)
+    broken, echo, heron = json.loads(run("plugins", "list", "--json").stdout)
     assert (echo["name"], echo["on"], echo["hooks"], echo["error"]) == ("echo", False, ["register_commands"], None)
     assert broken["error"].startswith("plugin broken: wagate_nowhere can't be used: ModuleNotFoundError")
-    assert len(run("plugins", "list").stdout.splitlines()) == 3
+    assert (heron["name"], heron["kind"], heron["on"]) == ("heron", "provider", True)
+    assert len(run("plugins", "list").stdout.splitlines()) == 4
     result = run("plugins", "check")
     assert result.exit_code == 1
     assert result.stderr == f"error: {broken['error']}\n"

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
 from typing import Any
 
 
-def hooks_of(name: str) -> Any:
+def hooks_of(name: str, point: EntryPoint) -> Any:
     """Pluggy's manager with this one installed plugin in it. Raises ConfigError when it can't be used."""
     import pluggy
 
     from wagate.errors import ConfigError
-    from wagate.hooks.loader import installed
     from wagate.hooks.specs import PROJECT, Hooks
 
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
-    point = installed()[name]
     try:
         manager.register(point.load(), name)
         manager.check_pending()
@@ -30,9 +29,10 @@ def find(name: str) -> Any | None:
 
     from wagate.hooks.loader import installed
 
-    if name not in installed():
+    point = installed().get(name)
+    if point is None:
         return None
-    apps = [app for given in hooks_of(name).hook.register_commands() for app in given]
+    apps = [app for given in hooks_of(name, point).hook.register_commands() for app in given]
     if not apps:
         return None
     group = typer.Typer(name=name, no_args_is_help=True, help=f"Commands of the plugin {name}.")

@@ -18,7 +18,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command("list")
 def list_plugins(context: typer.Context, as_json: Json = False) -> None:
-    """List installed plugins with their hooks; those with a table in the configuration are on."""
+    """List installed plugins with their hooks: connectors are on by their table, providers are there for accounts."""
     rows = _installed(set(call.of(context).config.plugins))
     if as_json:
         show.emit_json(rows)
@@ -26,7 +26,7 @@ def list_plugins(context: typer.Context, as_json: Json = False) -> None:
     cells = [
         [
             row["name"],
-            "on" if row["on"] else "off",
+            "provider" if row["kind"] == "provider" else "on" if row["on"] else "off",
             row["package"],
             row["version"],
             row["error"] or " ".join(row["hooks"]),
@@ -62,18 +62,27 @@ def new(
 
 
 def _installed(on: set[str]) -> list[dict[str, Any]]:
-    from wagate.hooks.loader import installed
+    from wagate.hooks.loader import installed, installed_providers
 
+    kinds = {"connector": installed(), "provider": installed_providers()}
+    found = [(kind, name, point) for kind, points in kinds.items() for name, point in sorted(points.items())]
     rows = []
-    for name, point in sorted(installed().items()):
+    for kind, name, point in found:
         hooks: list[str] = []
         fault: str | None = None
         try:
-            manager = plugin_commands.hooks_of(name)
+            manager = plugin_commands.hooks_of(name, point)
             callers = manager.get_hookcallers(manager.get_plugin(name)) or []
             hooks = sorted(caller.name for caller in callers)
         except ConfigError as error:
             fault = str(error)
-        row = {"name": name, "on": name in on, "hooks": hooks, "error": fault, "entry_point": point.value}
+        row = {
+            "name": name,
+            "kind": kind,
+            "on": kind == "provider" or name in on,
+            "hooks": hooks,
+            "error": fault,
+            "entry_point": point.value,
+        }
         rows.append(row | {"package": point.dist and point.dist.name, "version": point.dist and point.dist.version})
     return rows

@@ -64,6 +64,11 @@ def installed() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=PROJECT)}
 
 
+def installed_providers() -> dict[str, EntryPoint]:
+    """Entry points of the group ``wagate.providers``: what an account may name."""
+    return {point.name: point for point in entry_points(group=PROVIDERS)}
+
+
 def load_plugins(tables: Mapping[str, Mapping[str, Any]], convert: Convert) -> list[Plugin]:
     """Import and check the plugins named in the configuration, in its order.
 
@@ -95,7 +100,7 @@ def load_providers(
     """
     for plugin in plugins:
         providers.add(plugin.gather("register_providers", build_context(plugin)))
-    for point in sorted(entry_points(group=PROVIDERS), key=lambda point: point.name):
+    for _, point in sorted(installed_providers().items()):
         try:
             plugin = _provider_plugin(point)
             made = list(plugin.gather("register_providers", build_context(plugin)))
