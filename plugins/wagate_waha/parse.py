@@ -180,6 +180,7 @@ def group(envelope: Envelope) -> NewEvent:
     payload = envelope.payload
     key = chat_key(first_text(mapping(payload.get("group")), "id") or first_text(payload, "id"))
     what, people = first_text(payload, "type"), payload.get("participants")
+    subject = first_text(mapping(payload.get("group")), "subject")
     ids = [mapping(one).get("id") for one in people] if isinstance(people, list) else []
     return NewEvent(
         kind=envelope.event,
@@ -190,7 +191,8 @@ def group(envelope: Envelope) -> NewEvent:
             "group": shortened(mapping(payload.get("group"))) | {"id": key},
             "type": what or envelope.event.rpartition(".")[2],
             "participants": [chat_key(one) for one in ids if isinstance(one, str)],
-        },
+        }
+        | ({"group_name": subject} if subject else {}),
     )
 
 

@@ -74,6 +74,26 @@ async def test_a_conversation_is_read_under_all_keys_of_the_person(tmp_path: Pat
         assert {each.chat for each in threads} == {PHONE, LID}
 
 
+async def test_a_group_has_the_name_that_it_was_given_last(tmp_path: Path, database_url: str) -> None:
+    group = "120363000000000001@g.us"
+    async with open_database(database_url, tmp_path) as database:
+
+        async def happens(kind: str, name: str = "", **fields: str) -> None:
+            extra = {"group_name": name} if name else {}
+            item = intake(kind=kind, chat=group, sender=PHONE, extra=extra, **fields)
+            await database.write_bulk(store_requests, [item])
+
+        await happens("group.v2.join", "Family")
+        assert await database.read(list_threads, client_id=1, limit=9) == [], "nothing was said yet"
+        await happens("message", message_id="m1")
+        [thread] = await database.read(list_threads, client_id=1, limit=9)
+        assert (thread.name, thread.messages) == ("Family", 1)
+        await happens("group.v2.update", "Family 2")
+        await happens("message", message_id="m2")
+        [thread] = await database.read(list_threads, client_id=1, limit=9)
+        assert (thread.name, thread.messages) == ("Family 2", 2)
+
+
 async def test_chats_of_old_go_and_with_them_who_was_in_them(tmp_path: Path, database_url: str) -> None:
     async with open_database(database_url, tmp_path) as database:
         old, new = NOW - timedelta(days=40), NOW

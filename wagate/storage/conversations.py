@@ -23,12 +23,17 @@ PEOPLE = ("@c.us", "@lid", "@user")
 STATUS = "status@broadcast"
 
 _UPSERT = (
-    "INSERT INTO chats (client_id, account, chat, name, messages, last_event_id, last_at, created_at) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (client_id, chat, account) DO UPDATE SET "
+    "INSERT INTO chats (client_id, account, chat, messages, last_event_id, last_at, created_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (client_id, chat, account) DO UPDATE SET "
     "messages = chats.messages + excluded.messages, last_event_id = excluded.last_event_id, "
-    "last_at = excluded.last_at, "
-    "name = CASE WHEN excluded.name = '' THEN chats.name ELSE excluded.name END"
+    "last_at = excluded.last_at"
 )
+
+_NAME = (
+    "INSERT INTO chats (client_id, account, chat, name, last_at, created_at) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (client_id, chat, account) DO UPDATE SET name = excluded.name"
+)
+"""A group may be named before anything is said in it: such a row counts no messages, and is no conversation yet."""
 
 
 class Thread(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,29 +58,34 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
 class _Talk(msgspec.Struct):
     """What a batch adds to one thread."""
 
-    name: str = ""
     messages: int = 0
     last: Event | None = None
 
 
 def note_messages(db: peewee.Database, items: Sequence[tuple[Event, tuple[str, ...]]]) -> None:
-    """Count messages in their threads and know who wrote them; items are (event, aliases of its sender)."""
+    """Count messages in their threads, and know who wrote them and what groups are called.
+
+    Items are (event, aliases of its sender); ``extra.group_name`` names the event's chat.
+    """
     talks: dict[tuple[int, str, str], _Talk] = {}
+    named: dict[tuple[int, str, str], tuple[str, Event]] = {}
     people: list[Person] = []
     for event, aliases in items:
+        key = (event.client_id, clean(event.chat), clean(event.account))
+        if name := event.extra.get("group_name"):
+            named[key] = (clean(str(name)[:200]), event)
         if event.kind not in MESSAGES or not event.chat or event.chat == STATUS:
             continue
-        talk = talks.setdefault((event.client_id, clean(event.chat), clean(event.account)), _Talk())
+        talk = talks.setdefault(key, _Talk())
         talk.messages += 1
         talk.last = event
-        if event.extra.get("group_name"):
-            talk.name = clean(str(event.extra["group_name"])[:200])
         if (person := _person(event, aliases)) is not None:
             people.append(person)
-    if not talks:
-        return
-    run_many(db, _UPSERT, [_row(key, talk) for key, talk in sorted(talks.items())])
-    note_people(db, people, now=items[-1][0].created_at)
+    if talks:
+        run_many(db, _UPSERT, [_row(key, talk) for key, talk in sorted(talks.items())])
+        note_people(db, people, now=items[-1][0].created_at)
+    names = [(*key, name, time_text(event.created_at)) for key, (name, event) in named.items()]
+    run_many(db, _NAME, [(client, account, chat, name, at, at) for client, chat, account, name, at in sorted(names)])
 
 
 def list_threads(
@@ -88,7 +98,8 @@ def list_threads(
     chat: str | None = None,
 ) -> list[Thread]:
     """Threads, the one with the newest message first; ``before``: (last_at, last event's id) of the page before."""
-    query = Chat.select().order_by(Chat.last_at.desc(), Chat.last_event_id.desc()).limit(limit)
+    query = Chat.select().where(Chat.messages > 0)
+    query = query.order_by(Chat.last_at.desc(), Chat.last_event_id.desc()).limit(limit)
     for column, value in ((Chat.client_id, client_id), (Chat.account, account), (Chat.chat, chat)):
         if value is not None:
             query = query.where(column == value)
@@ -155,7 +166,7 @@ def _row(key: tuple[int, str, str], talk: _Talk) -> tuple[object, ...]:
     assert talk.last is not None
     client_id, chat, account = key
     at = time_text(talk.last.created_at)
-    return client_id, account, chat, talk.name, talk.messages, talk.last.id, at, at
+    return client_id, account, chat, talk.messages, talk.last.id, at, at
 
 
 def delete_threads(db: peewee.Database, before: datetime, most: int = 500) -> int:
