@@ -14,8 +14,12 @@ from typer.testing import CliRunner
 
 from wagate.cli import app
 from wagate.cli.init import example
-from wagate.config import load
+from wagate.config import convert_settings, load
 from wagate.config.tables import Tables
+from wagate.hooks.loader import installed_providers
+from wagate.owned import AccountTable
+from wagate.testing import fake_context
+from wagate_chatwoot.settings import Settings as ChatWootSettings
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -79,12 +83,25 @@ def test_the_example_has_every_key_and_loads_to_the_defaults_with_both_connector
 
 def test_what_the_example_comments_out_is_right_too(tmp_path: Path) -> None:
     text = re.sub(r"(?m)^# (?=\[|[a-z_]+ = )", "", example().split("# Accounts:")[1])
-    env = {"META_TOKEN": "t", "WHATSAPP_SERVER_API": "https://wa.example", "WHATSAPP_API_KEY": "k"}
+    names = ("META_ACCESS_TOKEN", "META_APP_SECRET", "META_VERIFY_TOKEN", "WHATSAPP_API_KEY", "CHATWOOT_TOKEN")
+    env = {"WHATSAPP_SERVER_API": "https://wa.example"} | {name: name.lower() for name in names}
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/chatwoot-support-secret").write_text("s3cret")
     (tmp_path / "config.toml").write_text("#" + text)
     config = load(None, env)
-    assert config.accounts == {
-        "main": {"client": "default", "provider": "meta", "token": "t"},
-        "phone": {"provider": "session", "base_url": "https://wa.example", "api_key": "k"},
-    }
-    plugins: dict[str, Any] = {"webhook": {}, "n8n": {"clients": ["*"], "expires": "24h"}}
-    assert config.plugins == plugins
+    assert set(config.accounts) == {"main", "phone"}
+    for name, table in config.accounts.items():
+        own = {key: value for key, value in table.items() if key not in AccountTable.__struct_fields__}
+        assert own
+        convert_settings(settings_type(str(table["provider"])), own, key=f"accounts.{name}")
+    assert config.plugins["webhook"] == {}
+    assert config.plugins["n8n"] == {"clients": ["*"], "expires": "24h"}
+    chatwoot = convert_settings(ChatWootSettings, config.plugins["chatwoot"], key="plugins.chatwoot")
+    assert chatwoot.inboxes["support"].secret == "s3cret"
+
+
+def settings_type(provider: str) -> type[msgspec.Struct]:
+    plugin = installed_providers()[provider].load()
+    [made] = plugin.register_providers(context=fake_context(provider).context)
+    found: type[msgspec.Struct] = made.settings_type
+    return found
