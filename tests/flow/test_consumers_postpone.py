@@ -41,9 +41,9 @@ async def test_what_is_put_off_waits_at_the_head_of_its_chat_and_it_was_no_try(
             await told(world)
             detail = await world.row(a1)
             assert (word(detail), detail.delivery.attempt_count, detail.attempts) == ("pending", 0, [])
-            await world.passes(59)
+            await world.passes(50)
             assert len(world.receiver.calls) == calls
-            await world.passes(2)
+            await world.passes(11)
         await world.status(a2, "delivered")
         assert world.receiver.contents("a") == ["a1"] * 5 + ["a2"]
         detail = await world.row(a1)

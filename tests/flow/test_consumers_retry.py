@@ -24,16 +24,16 @@ async def test_three_attempts_at_0_5_and_15_seconds_while_other_chats_go_on(
         detail = await world.status(a1, "waiting")
         assert detail.delivery.error == "Server error (500)"
         assert detail.delivery.http_status == 500
-        assert 5 <= seconds_between(detail.attempts[0].started_at, detail.delivery.next_retry_at) <= 6.5
+        assert 5 <= seconds_between(detail.attempts[0].started_at, detail.delivery.next_retry_at) <= 8
         (b1,) = await world.send("b", "b1")
         await world.status(b1, "delivered")
-        await world.passes(4.9)
+        await world.passes(2)
         (b2,) = await world.send("b", "b2")
         await world.status(b2, "delivered")
         assert world.receiver.contents("a") == ["a1"]
-        await world.passes(1.2)
+        await world.passes(4.1)
         detail = await world.attempts(a1, 2)
-        assert 10 <= seconds_between(detail.attempts[1].started_at, detail.delivery.next_retry_at) <= 12.5
+        assert 10 <= seconds_between(detail.attempts[1].started_at, detail.delivery.next_retry_at) <= 14
         await world.passes(12.1)
         await world.status(a3, "delivered")
         assert world.receiver.contents("a") == ["a1", "a1", "a1", "a2", "a3"]
@@ -55,11 +55,11 @@ async def test_retry_after_is_waited_for(external_url: str, tmp_path: Path, data
         (a1,) = await world.send("a", "a1")
         detail = await world.status(a1, "waiting")
         assert seconds_between(detail.attempts[0].started_at, detail.delivery.next_retry_at) >= 90
-        await world.passes(89)
+        await world.passes(80)
         (b1,) = await world.send("b", "b1")
         await world.status(b1, "delivered")
         assert len(world.receiver.times("a1")) == 1
-        await world.passes(2)
+        await world.passes(11)
         await world.status(a1, "delivered")
 
 

@@ -184,6 +184,19 @@ async def test_connection_close_is_honoured(kind: str) -> None:
         assert await client.closed()
 
 
+@pytest.mark.parametrize("kind", ["wagate"])  # hypercorn closes as well, and does not tell.
+async def test_an_answer_before_the_body_has_come_says_that_the_connection_closes(kind: str) -> None:
+    async with serving(kind) as server:
+        client = await server.connect()
+        await client.ask("/?whole", method="POST", headers="Content-Length: 4\r\n", body=b"body")
+        assert b"connection" not in await client.until(b"\r\n\r\n")
+        assert await client.take(5) == b"whole"
+        await client.ask("/?early", method="POST", headers="Content-Length: 1000000\r\n", body=b"not all")
+        assert b"connection: close" in await client.until(b"\r\n\r\n")
+        assert await client.take(5) == b"early"
+        assert await client.closed()
+
+
 async def test_an_application_that_raises_answers_500(kind: str) -> None:
     async with serving(kind) as server:
         client = await server.connect()

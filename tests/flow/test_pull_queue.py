@@ -163,9 +163,9 @@ async def test_a_failing_job_is_tried_three_times_stays_failed_and_is_queued_by_
             assert (job["job_id"], job["attempt_count"]) == (job_id, number)
             told = await tell(gateway, job_id, status="failed", error=f"error {number}", lease_id=job["lease_id"])
             assert (told["status"], told["error"]) == ("queued", f"error {number}")
-            await gateway.passes(wait - 0.5)
+            await gateway.passes(wait - 3)
             assert (await take(gateway))["status"] == "no_jobs"
-            await gateway.passes(0.2 * wait + 0.6)
+            await gateway.passes(0.2 * wait + 3.1)
         await take(gateway)
         told = await tell(gateway, job_id, status="failed", error="no such order", result={"code": 7})
         assert (told["status"], told["error"], told["result"]) == ("failed", "no such order", {"code": 7})

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from tests.gateway import GatewayProcess, gateway
-from tests.inprocess import gaps, moment, running_gateway
+from tests.inprocess import Json, gaps, moment, running_gateway
 from tests.sink import Got, Script, Sink, https_sink
 from tests.valkey import free_port
 
@@ -32,6 +32,11 @@ def texts(sink: Sink, chat: str = "") -> list[str]:
     return [got.json["content"] for got in sink.got if chat in got.json["chat"]]
 
 
+def wait_before_next(event: Json) -> float:
+    """Seconds from the start of the latest attempt to when the next is due."""
+    return (moment(event["next_retry_at"]) - moment(event["attempts"][-1]["started_at"])).total_seconds()
+
+
 async def test_server_errors_are_tried_again_on_time_while_only_their_chat_waits() -> None:
     async with (
         https_sink(answering({"a1": [500, 500]})) as sink,
@@ -39,26 +44,27 @@ async def test_server_errors_are_tried_again_on_time_while_only_their_chat_waits
     ):
         hook = await gateway.register(sink.url)
         await gateway.post("a1", chat="+15550000001")
-        await gateway.event(hook, "a1", attempts=1)
+        row = await gateway.event(hook, "a1", attempts=1)
+        assert 5 <= wait_before_next(row) <= 8, "5 s and up to a fifth more, after an attempt that took a moment"
         await gateway.post("a2", chat="+15550000001")
         await gateway.post("b1", chat="+15550000002")
         await sink.until_accepted(1)
-        await gateway.passes(4.0)
+        await gateway.passes(2.0)
         assert texts(sink) == ["a1", "b1"]
-        await gateway.passes(2.2, step=0.1)
+        await gateway.passes_until(lambda: texts(sink, "0001") == ["a1", "a1"], step=0.5, most=10)
         row = await gateway.event(hook, "a1", attempts=2)
         assert (row["status"], row["error"], row["http_status"]) == ("pending", "Server error (500)", 500)
+        assert 10 <= wait_before_next(row) <= 14, "10 s and up to a fifth more, after an attempt that took a moment"
         await gateway.post("b2", chat="+15550000002")
         await sink.until_accepted(2)
-        await gateway.passes(8.0, step=2.0)
+        await gateway.passes(5.0, step=2.5)
         assert texts(sink, "0001") == ["a1", "a1"]
-        await gateway.passes(4.2, step=0.1)
-        await sink.until_accepted(4)
+        await gateway.passes_until(lambda: len(texts(sink, "0001")) == 4, step=0.5, most=20)
         row = await gateway.event(hook, "a1", "delivered")
         assert [each["http_status"] for each in row["attempts"]] == [500, 500, 200]
         first, second = gaps(row)
-        assert 5 <= first <= 6.2, "5 s and up to a fifth more"
-        assert 10 <= second <= 12.2, "10 s and up to a fifth more"
+        assert first >= 5
+        assert second >= 10
         assert (row["attempt_count"], row["error"], row["http_status"]) == (3, None, 200)
         assert texts(sink, "0001") == ["a1", "a1", "a1", "a2"]
         assert texts(sink, "0002") == ["b1", "b2"]
@@ -89,13 +95,12 @@ async def test_retry_after_is_honoured() -> None:
         hook = await gateway.register(sink.url)
         await gateway.post("a1")
         row = await gateway.event(hook, "a1", "pending", attempts=1)
-        wait = moment(row["next_retry_at"]) - moment(row["attempts"][0]["started_at"])
-        assert 120 <= wait.total_seconds() < 122
-        await gateway.passes(119, step=17)
+        assert 120 <= wait_before_next(row) < 125
+        await gateway.passes(110, step=22)
         assert len(sink.got) == 1
-        await gateway.passes(2)
+        await gateway.passes(11)
         row = await gateway.event(hook, "a1", "delivered")
-        assert 120 <= gaps(row)[0] < 124
+        assert gaps(row)[0] >= 120
 
 
 @pytest.mark.parametrize(

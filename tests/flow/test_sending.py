@@ -322,9 +322,9 @@ async def test_a_try_spends_no_attempt_when_it_is_only_slowed_down(
             await post.world.until(
                 lambda: not post.world.consumers._pool and not post.world.consumers._consumer._results
             )
-            await post.world.passes(29)
+            await post.world.passes(20)
             assert len(post.provider.asked) == asked
-            await post.world.passes(2)
+            await post.world.passes(11)
         await post.status(second, "sent")
         detail = await post.delivery(first)
         assert detail.delivery.attempt_count == 1

@@ -16,6 +16,8 @@ import h11
 import trio
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData
+from hypercorn.protocol.events import Event as StreamEvent
+from hypercorn.protocol.events import Response
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
@@ -227,6 +229,9 @@ class Connection(TCPServer):
     async def _read_data(self) -> None:
         # hypercorn makes its task group inside run(); this is the first place to reach it, before any request.
         self._task_group.spawn_app = partial(spawn_app, self._task_group)  # type: ignore[method-assign]
+        protocol = self.protocol.protocol
+        if isinstance(protocol, H11Protocol):
+            protocol.stream_send = partial(self._answer, protocol, protocol.stream_send)  # type: ignore[method-assign]
         with self.keep_alive.scope, suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             while data := await self._receive():
                 await self.protocol.handle(RawData(bytes(data)))
@@ -234,6 +239,17 @@ class Connection(TCPServer):
         await self.protocol.handle(Closed())
         if self.keep_alive.scope.cancelled_caught:
             await self._close()
+
+    async def _answer(
+        self, protocol: H11Protocol, send: Callable[[StreamEvent], Awaitable[None]], event: StreamEvent
+    ) -> None:
+        """Send; a response that begins before its request has come whole says that it is the connection's last.
+
+        It is, in hypercorn. Untold, the client would send its next request into the close, and lose it.
+        """
+        if isinstance(event, Response) and protocol.connection.their_state is h11.SEND_BODY:
+            protocol.keep_alive_requests = self.config.keep_alive_max_requests
+        await send(event)
 
     async def _receive(self) -> bytes | bytearray:
         """What the peer sent; nothing when it ended, or left its request's body unfinished for too long."""
