@@ -14,7 +14,7 @@ from wagate.storage.fields import clean, time_text
 from wagate.storage.listing import select_events
 from wagate.storage.models import Account, Chat, EventRow
 from wagate.storage.rows import Page, to_event
-from wagate.storage.statement import rows, run_many
+from wagate.storage.statement import insert_many, rows, run_many
 
 MESSAGES = (kinds.MESSAGE, kinds.MESSAGE_ANY)
 """What the archive of a conversation holds."""
@@ -22,9 +22,9 @@ PEOPLE = ("@c.us", "@lid", "@user")
 """How the key of a person ends."""
 STATUS = "status@broadcast"
 
-_UPSERT = (
-    "INSERT INTO chats (client_id, account, chat, messages, last_event_id, last_at, created_at) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (client_id, chat, account) DO UPDATE SET "
+_UPSERT = "INSERT INTO chats (client_id, account, chat, messages, last_event_id, last_at, created_at)"
+_UPSERT_TAIL = (
+    "ON CONFLICT (client_id, chat, account) DO UPDATE SET "
     "messages = chats.messages + excluded.messages, last_event_id = excluded.last_event_id, "
     "last_at = excluded.last_at"
 )
@@ -82,7 +82,7 @@ def note_messages(db: peewee.Database, items: Sequence[tuple[Event, tuple[str, .
         if (person := _person(event, aliases)) is not None:
             people.append(person)
     if talks:
-        run_many(db, _UPSERT, [_row(key, talk) for key, talk in sorted(talks.items())])
+        insert_many(db, _UPSERT, [_row(key, talk) for key, talk in sorted(talks.items())], _UPSERT_TAIL)
         note_people(db, people, now=items[-1][0].created_at)
     names = [(*key, name, time_text(event.created_at)) for key, (name, event) in named.items()]
     run_many(db, _NAME, [(client, account, chat, name, at, at) for client, chat, account, name, at in sorted(names)])

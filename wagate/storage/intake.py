@@ -18,16 +18,16 @@ from wagate.storage.database import bulk
 from wagate.storage.fields import clean, json_text, optional, time_text
 from wagate.storage.media import has_file, insert_inbound
 from wagate.storage.sequence import take_seqs
-from wagate.storage.statement import marks, placeholders, rows, run, run_many, slices
+from wagate.storage.statement import insert_many, marks, placeholders, rows, run, slices
 
 EVENT_COLUMNS = (
     "id, client_id, account, phone, provider, kind, chat, sender, recipient, message_id, type, content, from_me, "
     "contact_name, media, reply_to, extra, metadata, raw, timestamp, created_at, unrouted"
 )
-INSERT_EVENT = f"INSERT INTO events ({EVENT_COLUMNS}) VALUES {marks(22, 1)}"  # noqa: S608  (placeholders only)
+INSERT_EVENT = f"INSERT INTO events ({EVENT_COLUMNS})"
 INSERT_DELIVERY = (
-    "INSERT INTO deliveries (id, event_id, handler, target_id, key, seq, client_id, account, chat, mode, max_retries, "  # noqa: S608
-    f"created_at, updated_at, expires_at) VALUES {marks(14, 1)}"
+    "INSERT INTO deliveries (id, event_id, handler, target_id, key, seq, client_id, account, chat, mode, max_retries, "
+    "created_at, updated_at, expires_at)"
 )
 
 
@@ -102,7 +102,7 @@ def store(db: peewee.Database, items: list[Intake]) -> list[Stored]:
     """Store events in order; one Stored for each. A key that was seen before, here or in the table, is a duplicate."""
     first = _first_ids(db, items)
     fresh = [item for item in items if not item.dedupe_key or first[item.dedupe_key][0] == item.event.id]
-    run_many(db, INSERT_EVENT, [_event_row(item) for item in fresh])
+    insert_many(db, INSERT_EVENT, [_event_row(item) for item in fresh])
     insert_deliveries(db, [(item.event, item.routes) for item in fresh])
     insert_inbound(db, [item.event for item in fresh if item.event.media is not None])
     note_messages(db, [(item.event, item.aliases) for item in fresh])
@@ -116,7 +116,7 @@ def insert_deliveries(db: peewee.Database, routed: Sequence[tuple[Event, tuple[R
     """A pending delivery for each route, at the end of its lane."""
     flat = [(event, route) for event, routes in routed for route in routes]
     seqs = take_seqs(db, [clean(route.key) for _, route in flat])
-    run_many(db, INSERT_DELIVERY, [_delivery_row(*pair, seq) for pair, seq in zip(flat, seqs, strict=True)])
+    insert_many(db, INSERT_DELIVERY, [_delivery_row(*pair, seq) for pair, seq in zip(flat, seqs, strict=True)])
 
 
 def job_id(item: Intake) -> str:

@@ -7,9 +7,10 @@ is noticed, and how events reach the application are replaced.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from math import inf
 
 import h11
@@ -35,7 +36,19 @@ READ_TIMEOUT = 30.0
 CLOSE_TIMEOUT = 5.0
 """Seconds for the farewell of a connection (TLS close_notify to a peer that no longer reads)."""
 
+Headers = tuple[tuple[bytes, bytes], ...]
 Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
+
+
+@lru_cache(8)
+def _common_headers(config: Config, second: int) -> Headers:  # noqa: ARG001  (Date changes with it)
+    return tuple(config.response_headers("h11"))
+
+
+@lru_cache(256)
+def _checked(status: int, headers: Headers) -> h11.Response:
+    """A response's head, checked by h11. It would check the same few heads again and again."""
+    return h11.Response(status_code=status, headers=list(headers))
 
 
 class ServerContext(WorkerContext):
@@ -247,9 +260,14 @@ class Connection(TCPServer):
 
         It is, in hypercorn. Untold, the client would send its next request into the close, and lose it.
         """
-        if isinstance(event, Response) and protocol.connection.their_state is h11.SEND_BODY:
-            protocol.keep_alive_requests = self.config.keep_alive_max_requests
-        await send(event)
+        if not isinstance(event, Response) or event.status_code < 200:
+            await send(event)
+            return
+        headers = (*event.headers, *_common_headers(self.config, int(time.time())))
+        early = protocol.connection.their_state is h11.SEND_BODY
+        if early or protocol.keep_alive_requests >= self.config.keep_alive_max_requests:
+            headers += ((b"connection", b"close"),)
+        await protocol._send_h11_event(_checked(event.status_code, headers))  # noqa: SLF001  (as its stream_send does)
 
     async def _receive(self) -> bytes | bytearray:
         """What the peer sent; nothing when it ended, or left its request's body unfinished for too long."""

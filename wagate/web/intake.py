@@ -101,9 +101,8 @@ class IntakeApp:
     async def _answer(self, at: DoorAt, request: Request, receive: Receive) -> Answer:
         if request.method not in at.methods:
             raise MethodNotAllowedError(f"{request.method} is not possible here; use {', '.join(sorted(at.methods))}")
-        try:
-            with trio.fail_after(BODY_PATIENCE):
-                body = await read_body(request.scope, receive, self._max_body)
-        except trio.TooSlowError as error:
-            raise RequestTimeoutError(f"the body did not come within {BODY_PATIENCE:g} s") from error
+        with trio.move_on_after(BODY_PATIENCE) as scope:  # fail_after costs several times as much.
+            body = await read_body(request.scope, receive, self._max_body)
+        if scope.cancelled_caught:
+            raise RequestTimeoutError(f"the body did not come within {BODY_PATIENCE:g} s")
         return await at.door(request, body)
