@@ -1,5 +1,7 @@
 """What HTTP itself costs: CPU per request of an empty ASGI app under stock hypercorn and under ``serve_http``.
 
+The requests are those of ``whole``: a POST with a message of 300 bytes, which the empty app does not look at.
+
 ``python -m scripts.bench.floor_http [--runs 3] [--seconds 3] [--connections 32] [--json]``
 """
 
@@ -22,9 +24,9 @@ from hypercorn.trio.run import worker_serve
 from hypercorn.utils import wrap_app
 
 from scripts.bench.load import fire
+from scripts.bench.message import message
 from wagate.web.server import serve_http
 
-REQUEST = b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n"
 SERVERS = ("hypercorn", "wagate")
 
 
@@ -74,7 +76,7 @@ def running(server: str) -> Iterator[tuple[Any, int]]:
 def cpu_per_request(server: str, *, connections: int, seconds: float) -> float:
     """Milliseconds of user and system time that the server's process spends on one request."""
     with running(server) as (process, port):
-        shoot = partial(fire, ("127.0.0.1", port), lambda _: REQUEST, connections=connections)
+        shoot = partial(fire, ("127.0.0.1", port), message("floor"), connections=connections)
         trio.run(partial(shoot, seconds=0.3))
         before = process.cpu_times()
         load = trio.run(partial(shoot, seconds=seconds))
