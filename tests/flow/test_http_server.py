@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import ssl
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
 
@@ -182,6 +185,18 @@ async def test_connection_close_is_honoured(kind: str) -> None:
         await client.ask(headers="Connection: close\r\n")
         assert await client.answer() == (200, b"hello")
         assert await client.closed()
+
+
+async def test_every_response_says_when_it_was_made(kind: str) -> None:
+    async with serving(kind) as server:
+        client = await server.connect()
+        for path in ("/?a", "/?b", "/?a"):
+            before = int(time.time())
+            await client.ask(path)
+            head = (await client.until(b"\r\n\r\n")).decode()
+            await client.take(1)
+            [said] = re.findall(r"date: (.*)\r\n", head)
+            assert before <= parsedate_to_datetime(said).timestamp() <= time.time()
 
 
 @pytest.mark.parametrize("kind", ["wagate"])  # hypercorn closes as well, and does not tell.
