@@ -12,7 +12,7 @@ import peewee
 from wagate.storage.database import bulk
 from wagate.storage.fields import optional, time_text
 from wagate.storage.revision import bump
-from wagate.storage.statement import placeholders, rows, run_many, slices
+from wagate.storage.statement import insert_many, placeholders, rows, run_many, slices
 from wagate.storage.targets import (
     Owner,
     TargetState,
@@ -28,10 +28,7 @@ _UPDATE = (
     "error = ?, first_attempt_at = COALESCE(first_attempt_at, ?), next_retry_at = ?, delivered_at = ?, updated_at = ? "
     "WHERE id = ?"
 )
-_INSERT = (
-    "INSERT INTO attempts (delivery_id, number, started_at, duration_ms, http_status, error, response) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
+_INSERT = "INSERT INTO attempts (delivery_id, number, started_at, duration_ms, http_status, error, response)"
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +108,7 @@ def _current(db: peewee.Database, items: Sequence[Outcome]) -> dict[str, int]:
 def _write(db: peewee.Database, pairs: Sequence[tuple[Outcome, Change]]) -> None:
     run_many(db, _UPDATE, [_delivery_row(item, change) for item, change in pairs])
     numbers = attempt_numbers(db, [item.delivery_id for item, _ in pairs if item.tried_before])
-    run_many(db, _INSERT, [_attempt_row(item, numbers.get(item.delivery_id, 0) + 1) for item, _ in pairs])
+    insert_many(db, _INSERT, [_attempt_row(item, numbers.get(item.delivery_id, 0) + 1) for item, _ in pairs])
 
 
 def _write_targets(
