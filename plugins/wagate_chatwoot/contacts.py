@@ -6,16 +6,20 @@ from typing import Any
 
 from wagate_chatwoot.apps import App
 from wagate_chatwoot.client import Contact
-from wagate_chatwoot.errors import ChatWootError, NotThereError, TakenError
+from wagate_chatwoot.errors import ChatWootError, NotThereError, RefusedError, TakenError
 from wagate_chatwoot.people import Who, best, name_of_number, phone_of, search_pairs
 from wagate_chatwoot.places import source_id
+from wagate_chatwoot.profiles import look_up
 
 MOST_TRIES = 4
 """Each try after the first leaves out what was taken, or finds who took it."""
+_UNIQUE = ("identifier", "phone_number")
 
 
-async def find_or_make(app: App, who: Who) -> Contact:
+async def find_or_make(app: App, who: Who) -> tuple[Contact, Who]:
     """The chat's contact, with the chat's source_id in our inbox; of several that are one person one is made.
+
+    And who it is by now: the provider is asked about somebody for whom a contact is made.
 
     It can be called again after any failure, and by several at once: it looks before it makes, and what somebody else
     made meanwhile is found. ChatWootError.
@@ -25,9 +29,12 @@ async def find_or_make(app: App, who: Who) -> Contact:
         contact = await _merged(app, who, known)
         if who.chat not in known:
             contact = await attach(app, contact, who.account, who.chat)
-        return contact
+        return contact, who
     found = best(await app.chatwoot.contacts_with(search_pairs(who)), who)
-    return await (_make(app, who) if found is None else attach(app, found, who.account, who.chat))
+    if found is not None:
+        return await attach(app, found, who.account, who.chat), who
+    who, picture = await look_up(app, who)
+    return await _make(app, who, picture), who
 
 
 async def attach(app: App, contact: Contact, account: str, chat: str) -> Contact:
@@ -89,18 +96,24 @@ async def _tell_phone(app: App, contact: Contact, who: Who) -> None:
         app.context.log.info("phone number is another contact's", inbox=app.name)
 
 
-async def _make(app: App, who: Who) -> Contact:
+async def _make(app: App, who: Who, picture: str) -> Contact:
     source = source_id(app.inbox, who.account, who.chat)
     fields: dict[str, Any] = {"name": who.name, "identifier": who.chat}
     if who.phone:
         fields["phone_number"] = who.phone
+    if picture:
+        fields["avatar_url"] = picture  # ChatWoot fetches it afterwards, by itself.
     for _ in range(MOST_TRIES):
         try:
             return await app.chatwoot.create_contact(source, **fields)
+        except RefusedError:
+            if fields.pop("avatar_url", None) is None:
+                raise
         except TakenError as error:
             if (other := await _taker(app, who, source)) is not None:
                 return other
-            taken = [name for name in error.attributes if name in fields] or [*fields][1:]
+            told = [name for name in error.attributes if name in fields]
+            taken = told or [name for name in _UNIQUE if name in fields]
             if not taken:
                 raise
             for name in taken:

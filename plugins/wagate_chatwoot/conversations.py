@@ -101,17 +101,26 @@ def _news(place: Place, who: Who) -> bool:
     return bool(set(who.aliases) - set(place.aliases)) or bool(who.given and place.name and place.name != who.name)
 
 
-async def _introduce(app: App, who: Who, before: Place | None) -> Place:
-    """Find or make the contact, with all of the person's keys; chats under those go there, too."""
+def our_name(who: Who) -> str:
+    """`Place.name`. Names of groups and channels change, and are followed; people's own are not."""
+    return who.name if not who.given or who.chat.endswith(("@g.us", "@newsletter")) else ""
+
+
+async def follow_name(app: App, who: Who, before: Place | None) -> None:
+    """Give a contact that has a name of ours the one that is known now."""
     if before is not None and who.given and before.name and before.name != who.name:
         await contacts.rename(app, who, before.name)
+
+
+async def _introduce(app: App, who: Who, before: Place | None) -> Place:
+    """Find or make the contact, with all of the person's keys; chats under those go there, too."""
+    await follow_name(app, who, before)
     if before is not None and not set(who.aliases) - set(before.aliases):
-        place = replace(before, name=who.name if who.chat.endswith(("@g.us", "@newsletter")) else "")
+        place = replace(before, name=our_name(who))
         await _put(app, who.account, who.chat, place)
         return place
-    contact = await contacts.find_or_make(app, who)
+    contact, who = await contacts.find_or_make(app, who)
     aliases = tuple(sorted({*who.aliases, *(before.aliases if before is not None else ())}))
-    made_up = "" if who.given and not who.chat.endswith(("@g.us", "@newsletter")) else who.name
     conversation = before.conversation if before is not None else None
     for alias in who.aliases:
         other = await known(app, who.account, alias)
@@ -122,7 +131,7 @@ async def _introduce(app: App, who: Who, before: Place | None) -> Place:
         contact=contact.id,
         source_id=source_id(app.inbox, who.account, who.chat),
         conversation=conversation,
-        name=made_up,
+        name=our_name(who),
         aliases=aliases,
     )
     await _put(app, who.account, who.chat, place)

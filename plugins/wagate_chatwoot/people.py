@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from wagate.events import Event
 from wagate.parsing.chats import digits_of, is_group
@@ -56,6 +57,12 @@ def who_of(event: Event, say: Say) -> Who:
         name=_titled(event.chat, given or bare, say),
         given=bool(given),
     )
+
+
+def named(who: Who, name: str, say: Say) -> Who:
+    """With the name that WhatsApp shows of the chat, unless the other side's own is known."""
+    shown = _tidy(name)
+    return who if who.given or not shown else replace(who, name=_titled(who.chat, shown, say), given=True)
 
 
 def name_of_number(chat: str, aliases: tuple[str, ...] = ()) -> str:
@@ -116,9 +123,13 @@ def _aliases(extra: dict[str, Any]) -> tuple[str, ...]:
 
 def _given_name(event: Event, *, direct: bool) -> str:
     if direct:
-        return " ".join((event.contact_name or "").split())[:200] if not event.from_me else ""
+        return _tidy(event.contact_name or "") if not event.from_me else ""
     group = event.extra.get("group_name")
-    return " ".join(group.split())[:200] if isinstance(group, str) else ""
+    return _tidy(group) if isinstance(group, str) else ""
+
+
+def _tidy(name: str) -> str:
+    return " ".join(name.split())[:200]
 
 
 def _titled(chat: str, name: str, say: Say) -> str:

@@ -43,12 +43,13 @@ async def _contact(app: App, delivery: Delivery) -> Receipt | None:
     who = who_of(delivery.event, app.texts)
     async with app.memory.alone(who.account, who.keys):
         before = await conversations.known(app, who.account, who.chat)
-        contact = await contacts.find_or_make(app, who)
+        contact, who = await contacts.find_or_make(app, who)
+        await conversations.follow_name(app, who, before)
         place = Place(
             contact=contact.id,
             source_id=source_id(app.inbox, who.account, who.chat),
             conversation=before.conversation if before is not None else None,
-            name="" if who.given else who.name,
+            name=conversations.our_name(who),
             aliases=who.aliases,
         )
         await app.ledger.put_place(who.account, who.chat, place)

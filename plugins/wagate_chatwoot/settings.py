@@ -57,6 +57,8 @@ class Inbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     own_messages: Literal["outgoing", "private", "off"] = "outgoing"
     """Messages sent from the phone: shown as an agent's, as a private note, or not."""
     conversations: Conversations = Conversations()
+    profiles: bool = True
+    """Ask the provider for the name of a group or channel, and for everybody's picture, when a contact is made."""
     mark_read: bool = True
     """Show blue ticks on WhatsApp when an agent replies."""
     mark_read_assigned: bool = False

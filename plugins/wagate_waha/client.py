@@ -63,9 +63,11 @@ class WahaClient:
             refuse(answer)
         return answer
 
-    async def read(self, path: str, *, query: dict[str, str] | None = None, limit: int = _KEPT) -> Any:
+    async def read(
+        self, path: str, *, query: dict[str, str] | None = None, seconds: float = TIMEOUT, limit: int = _KEPT
+    ) -> Any:
         """GET JSON; None when the body is none (or is longer than ``limit`` bytes)."""
-        return document_of(await self.call("GET", path, query=query, limit=limit))
+        return document_of(await self.call("GET", path, query=query, seconds=seconds, limit=limit))
 
 
 def document_of(answer: Response) -> Any:

@@ -7,6 +7,7 @@ from wagate_waha.check import Checker
 from wagate_waha.media import MediaLocator
 from wagate_waha.missed import Catcher
 from wagate_waha.parse import parse
+from wagate_waha.profile import Profiles
 from wagate_waha.send import Sender
 from wagate_waha.session import ACTIONS, Session
 from wagate_waha.settings import COMMON_KEYS, SECRETS, WahaSettings, settings_of
@@ -53,5 +54,6 @@ def make_provider(context: PluginContext) -> Provider:
         missed=Catcher(context.http),
         control=session.control,
         qr=session.qr,
+        profile=Profiles(context.http),
         check=Checker(context.http),
     )

@@ -7,13 +7,15 @@ from typing import Any
 
 import msgspec
 import pytest
+import trio
 
 from wagate.config.vault import Vault
+from wagate.context import sessions as context_sessions
 from wagate.context.sessions import AccountSessions
 from wagate.errors import AccountStoppedError, NotFoundError, OutcomeUnknownError, SendError, UnprocessableError
 from wagate.events import NewEvent, sessions
 from wagate.events.sessions import SessionChange
-from wagate.hooks import Provider, ProviderAccount, SessionView
+from wagate.hooks import Profile, Provider, ProviderAccount, SessionView
 from wagate.hooks.registry import Providers
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
@@ -22,6 +24,8 @@ from wagate.storage.clients import ensure_default_client
 from wagate.storage.database import Database
 from wagate.storage.live import LiveDirectory
 from wagate.testing.context import FixedClock
+
+GROUP, SILENT = "120363@g.us", "120364@g.us"
 
 
 class NoKeys(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +53,7 @@ class World:
                     abilities=frozenset({"restart", "logout"}),
                     control=self._control,
                     qr=self._qr,
+                    profile=self._profile,
                     **common,
                 ),
                 Provider(name="cloud", title="Cloud", **common),
@@ -77,6 +82,13 @@ class World:
         if self.fails:
             raise self.fails
         self.done.append((action, account.name))
+
+    async def _profile(self, chat: str, account: ProviderAccount) -> Profile:
+        if self.fails:
+            raise self.fails
+        if chat == SILENT:
+            await trio.sleep_forever()
+        return Profile(name=f"{chat} at {account.name}")
 
     async def _qr(self, account: ProviderAccount) -> str:
         if self.fails:
@@ -148,3 +160,27 @@ async def test_a_providers_failure_is_a_send_error(database: Database, error: Ex
         await world.sessions.control("main", "restart", client_id=1)
     with pytest.raises(kind):
         await world.sessions.qr_png("main", client_id=1)
+
+
+async def test_a_profile_is_asked_of_the_provider_and_empty_without_one(database: Database) -> None:
+    world = await World(database).make()
+    told = await world.sessions.profile(GROUP, account="main", client_id=1)
+    assert told == Profile(name="120363@g.us at main")
+    assert await world.sessions.profile(GROUP, account="main", client_id=None) == told
+    assert await world.sessions.profile(GROUP, account="plain", client_id=1) == Profile()
+    for account, client_id in (("main", 2), ("gone", 1)):
+        with pytest.raises(NotFoundError):
+            await world.sessions.profile(GROUP, account=account, client_id=client_id)
+
+
+async def test_a_profile_that_does_not_come_is_a_send_error(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await World(database).make()
+    monkeypatch.setattr(context_sessions, "PROFILE_SECONDS", 0.05)
+    with pytest.raises(OutcomeUnknownError, match=r"0\.05 s"):
+        await world.sessions.profile(SILENT, account="main", client_id=1)
+    for error, kind in ((AccountStoppedError("wrong key"), AccountStoppedError), (KeyError("x"), OutcomeUnknownError)):
+        world.fails = error
+        with pytest.raises(kind):
+            await world.sessions.profile(GROUP, account="main", client_id=1)

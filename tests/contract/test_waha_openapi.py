@@ -74,6 +74,9 @@ async def test_every_request_fits_wahas_document() -> None:
         assert [event async for event in provider.missed(to, datetime(2026, 1, 1, tzinfo=UTC))]
         assert provider.revoke is not None
         await provider.revoke(fake.sent[0]["_id"], THEM, to)
+        assert provider.profile is not None
+        for chat in (THEM, "12036300000000@g.us", "12036300000001@newsletter"):
+            await provider.profile(chat, to)
         assert provider.control is not None
         assert provider.qr is not None
         for action in SESSION_ACTIONS:

@@ -6,9 +6,12 @@ import trio
 
 from tests.chatwoot_office import ANA, KEY, Office, office
 from wagate.testing.chatwoot import Contact
+from wagate.testing.server import Fault, Reply, Seen
 
 LID = "4444000011@lid"
 PHONE = "+19990000000"
+GROUP = "120363000000000001@g.us"
+PICTURE = "https://pps.example/1.jpg"
 
 
 async def comes_by_lid(here: Office, text: str) -> str:
@@ -93,6 +96,43 @@ async def test_a_group_is_one_contact_and_says_who_writes() -> None:
         first, second = (message.content or "" for message in here.chatwoot.posted())
         assert first != second
         assert first.endswith("hi")
+
+
+async def test_a_groups_name_and_everybodys_picture_come_from_waha() -> None:
+    async with office() as here:
+        here.waha.names[GROUP] = "Family"
+        here.waha.pictures |= {GROUP: PICTURE, ANA: f"{PICTURE}?ana"}
+        for _ in range(2):
+            await here.comes("hi", GROUP, participant=ANA)
+            await here.comes("hello")
+        await here.chatwoot.until_posted(4)
+        found = {each.identifier: (each.name, each.avatar_url) for each in here.chatwoot.state.contacts}
+        assert found[GROUP] == ("Family (Group)", PICTURE)
+        assert found[ANA][1] == f"{PICTURE}?ana"
+        assert len([seen for seen in here.waha.seen if seen.path.endswith("/picture")]) == 2
+
+
+async def test_contacts_are_made_while_waha_tells_nothing_about_them() -> None:
+    def fails(seen: Seen) -> Fault | None:
+        if seen.path.endswith("/picture"):
+            return Fault(reply=Reply(status=500))
+        return Fault(drop=True) if "/groups/" in seen.path else None
+
+    async with office() as here:
+        here.waha.chance = fails
+        await here.comes("hi", GROUP, participant=ANA)
+        await here.comes("hello")
+        await here.chatwoot.until_posted(2)
+        names = {each.identifier: each.name for each in here.chatwoot.state.contacts}
+        assert names[GROUP] == "120363000000000001 (Group)"
+        assert not any(each.avatar_url for each in here.chatwoot.state.contacts)
+
+
+async def test_an_inbox_without_profiles_asks_waha_nothing() -> None:
+    async with office(profiles=False) as here:
+        await here.comes("hi", GROUP, participant=ANA)
+        await here.chatwoot.until_posted(1)
+        assert not [seen.path for seen in here.waha.seen if seen.path.endswith("/picture") or "/groups/" in seen.path]
 
 
 async def test_many_first_messages_at_once_of_many_people_make_one_contact_each() -> None:

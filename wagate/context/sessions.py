@@ -1,4 +1,4 @@
-"""States of accounts that are linked as devices, and what can be done to them."""
+"""States of accounts that are linked as devices, what can be done to them, and what is seen of their chats."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import trio
 
 from wagate.errors import NotFoundError, OutcomeUnknownError, SendError, UnprocessableError
 from wagate.events import sessions
-from wagate.hooks.providers import Provider
+from wagate.hooks.providers import Profile, Provider
 from wagate.hooks.registry import Providers
 from wagate.hooks.sessions import SESSION_ACTIONS, SessionView
 from wagate.inbound.qr_image import qr_png
@@ -20,6 +20,7 @@ from wagate.storage.rows import AccountRow
 CONTROL_SECONDS = 60.0
 """A browser may have to start."""
 QR_SECONDS = 10.0
+PROFILE_SECONDS = 10.0
 
 
 class AccountSessions:
@@ -64,6 +65,21 @@ class AccountSessions:
                 await provider.control(action, seen)
         except Exception as error:
             raise _judged(error, provider.name, CONTROL_SECONDS) from error
+
+    async def profile(self, chat: str, *, account: str, client_id: int | None) -> Profile:
+        """What WhatsApp shows of a chat. See the protocol."""
+        found = self._account(account)
+        if client_id not in {None, found.client_id}:
+            raise NotFoundError(f"no account {account[:100]!r}")
+        provider = self._providers.get(found.provider)
+        if provider is None or provider.profile is None:
+            return Profile()
+        seen = self._providers.account(found)
+        try:
+            with trio.fail_after(PROFILE_SECONDS):
+                return await provider.profile(chat, seen)
+        except Exception as error:
+            raise _judged(error, provider.name, PROFILE_SECONDS) from error
 
     def _account(self, name: str) -> Account:
         found = self._live.now.accounts.get(name)

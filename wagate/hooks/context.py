@@ -14,6 +14,7 @@ from wagate.clock import Clock
 from wagate.events import Event, NewEvent
 from wagate.hooks.contracts import AccountView, ClientView, Identity, Target
 from wagate.hooks.messages import MessageView, OutMedia, OutMessage, Signal
+from wagate.hooks.providers import Profile
 from wagate.hooks.sessions import SessionView
 from wagate.hooks.views import ChatView, DeliveryView, Endpoint, EndpointChange, Job, NewEndpoint, Page
 
@@ -292,7 +293,7 @@ class MediaStore(Protocol):
 
 
 class Sessions(Protocol):
-    """States of accounts that are linked as devices. Scoped by the caller: ``client_id`` None only for the admin."""
+    """States of accounts linked as devices, and what is seen of chats. ``client_id`` None only for the admin."""
 
     async def view(self, account: str, *, client_id: int | None) -> SessionView:
         """How it is, without asking its provider. NotFoundError."""
@@ -315,6 +316,14 @@ class Sessions(Protocol):
             NotFoundError: no such account of this client.
             UnprocessableError: the provider can't do this; it names provider and action.
             SendError: the provider did not take it, or nobody knows; ``reason`` says why.
+        """
+
+    async def profile(self, chat: str, *, account: str, client_id: int | None) -> Profile:
+        """What WhatsApp shows of a chat, asked within ten seconds; empty when the provider has no such thing.
+
+        Raises:
+            NotFoundError: no such account of this client.
+            SendError: the provider could not be asked; ``reason`` says why.
         """
 
 

@@ -94,6 +94,15 @@ class MediaRequest(msgspec.Struct, frozen=True, kw_only=True):
     size: int | None = None
 
 
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """What WhatsApp shows of a chat."""
+
+    name: str = ""
+    """A group's subject, a channel's or a person's name; '' when there is none, or nobody may see it."""
+    picture: str = ""
+    """A URL at which anybody can fetch the picture, for a while; '' when there is none."""
+
+
 class SendLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How fast one number may send: token buckets kept by the core. 0: no limit."""
 
@@ -184,5 +193,8 @@ class Provider:
     qr: Callable[[ProviderAccount], Awaitable[str]] | None = None
     """The text of the QR code that waits to be scanned, '' when none does; for providers whose events don't bring it.
     May raise as ``send``."""
+    profile: Callable[[str, ProviderAccount], Awaitable[Profile]] | None = None
+    """(a chat's key, account) → what WhatsApp shows of the chat, as far as it can be seen: a picture that can't be had
+    costs no name. A few seconds at most: somebody waits. May raise as ``send``."""
     check: Callable[[ProviderAccount], Awaitable[Sequence[Finding]]] | None = None
     """Asks the provider whether the account would work; for ``wagate doctor``."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import trio
 from msgspec.structs import replace
 
 from wagate.clock import Clock
 from wagate.errors import NotFoundError, SendError, UnprocessableError
 from wagate.events import sessions
-from wagate.hooks import SESSION_ACTIONS, AccountView, SessionView
+from wagate.hooks import SESSION_ACTIONS, AccountView, Profile, SessionView
 from wagate.inbound.qr_image import qr_png
 from wagate.testing.fakes import FakeAccounts
 
@@ -23,6 +24,12 @@ class FakeSessionStates:
         """Account → the QR text that only its provider has."""
         self.controlled: list[tuple[str, str]] = []
         """(account, action), in order."""
+        self.profiles: dict[str, Profile] = {}
+        """Chat → what WhatsApp shows of it."""
+        self.profiled: list[tuple[str, str]] = []
+        """(account, chat) whose profiles were asked for, in order."""
+        self.silent = False
+        """The provider answers nothing, ever, when it is asked for a profile."""
         self.fails: SendError | None = None
         """Raised by what would ask the provider."""
 
@@ -67,6 +74,16 @@ class FakeSessionStates:
         if self.fails is not None:
             raise self.fails
         self.controlled.append((account, action))
+
+    async def profile(self, chat: str, *, account: str, client_id: int | None) -> Profile:
+        """What was put there; nothing of other chats."""
+        await self.view(account, client_id=client_id)
+        self.profiled.append((account, chat))
+        if self.silent:
+            await trio.sleep_forever()
+        if self.fails is not None:
+            raise self.fails
+        return self.profiles.get(chat, Profile())
 
     def _plain(self, account: AccountView) -> SessionView:
         return SessionView(

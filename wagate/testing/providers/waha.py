@@ -53,6 +53,10 @@ class FakeWaha(FakeServer):
         """Chat → messages in WAHA's store, as payloads."""
         self.files: dict[str, bytes] = {}
         """Path below /api/files/ → content."""
+        self.names: dict[str, str] = {}
+        """Group or channel → what it is called; others are not there."""
+        self.pictures: dict[str, str] = {}
+        """Chat → URL of its picture."""
         self.now = time.time
         """Unix seconds; when a message was written."""
         self.qr = "2@fake-qr"
@@ -68,6 +72,9 @@ class FakeWaha(FakeServer):
             ("GET", "/api/*/chats/*/messages", self._messages),
             ("GET", "/api/*/chats/*/messages/*", self._message),
             ("DELETE", "/api/*/chats/*/messages/*", self._revoke),
+            ("GET", "/api/*/chats/*/picture", self._picture),
+            ("GET", "/api/*/groups/*", self._group),
+            ("GET", "/api/*/channels/*", self._channel),
             ("GET", "/api/files/*", self._file),
         ]
 
@@ -225,6 +232,32 @@ class FakeWaha(FakeServer):
             return refusal
         self.revoked.append((chat, message_id))
         return Reply(json={})
+
+    async def _picture(self, _seen: Seen, parts: list[str]) -> Reply:
+        return self._unready(parts[0]) or Reply(json={"url": self.pictures.get(parts[1])})
+
+    async def _group(self, _seen: Seen, parts: list[str]) -> Reply:
+        session, chat = parts
+        if (refusal := self._unready(session)) is not None:
+            return refusal
+        if chat not in self.names:
+            return _missing("Group not found")
+        name = self.names[chat]
+        forms: dict[Engine, dict[str, Any]] = {
+            "GOWS": {"JID": chat, "Name": name, "Topic": "", "Participants": []},
+            "NOWEB": {"id": chat, "subject": name, "desc": None, "participants": []},
+            "WEBJS": {"id": {"_serialized": chat}, "name": name, "isGroup": True, "groupMetadata": {"subject": name}},
+        }
+        return Reply(json=forms[self.engine])
+
+    async def _channel(self, _seen: Seen, parts: list[str]) -> Reply:
+        session, chat = parts
+        if (refusal := self._unready(session)) is not None:
+            return refusal
+        if chat not in self.names:
+            return _missing("Channel not found")
+        about = {"id": chat, "name": self.names[chat], "invite": "", "role": "SUBSCRIBER", "verified": False}
+        return Reply(json=about | {"picture": self.pictures.get(chat), "subscribersCount": 1})
 
     async def _file(self, _seen: Seen, parts: list[str]) -> Reply:
         content = self.files.get(parts[0])
