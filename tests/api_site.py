@@ -24,6 +24,7 @@ from wagate.hooks import Provider
 from wagate.hooks.registry import Providers
 from wagate.http import HttpClient
 from wagate.inbound.accounts import Accounts
+from wagate.inbound.ignore import Sieve
 from wagate.inbound.position import Positions
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
@@ -150,11 +151,14 @@ async def api_site(
         accounts = Accounts(database, live, clock, most=config.limits.accounts)
         unlimited = RateLimit(clock, count=0, period=1)
         engine = EngineDoor(auth, accounts, receiver, Positions(database, clock), unlimited)
-        sessions = SessionDoor(auth, accounts, receiver, unlimited, refusals=Refusals(clock, lambda *_: None))
+        sessions = SessionDoor(
+            auth, accounts, receiver, Sieve(database), unlimited, refusals=Refusals(clock, lambda *_: None)
+        )
         posted = ProviderDoor(
             lambda: live.now,
             providers,
             receiver,
+            Sieve(database),
             unlimited,
             sessions=sessions,
             public_url=config.server.public_url,

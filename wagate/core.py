@@ -29,6 +29,7 @@ from wagate.hooks.registry import Providers
 from wagate.http.client import HttpClient
 from wagate.http.guard import Guard, parse_networks
 from wagate.inbound.emit import Emitter
+from wagate.inbound.ignore import Sieve
 from wagate.inbound.position import Positions
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
@@ -62,6 +63,7 @@ class Core:
     """Filled before anything runs, too."""
     consumers: Consumers
     receiver: Receiver
+    sieve: Sieve
     emitter: Emitter
     outbound: Outbound
     media: MediaParts
@@ -119,6 +121,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         providers=providers,
         consumers=consumers,
         receiver=receiver,
+        sieve=Sieve(database),
         token_uses=TokenUses(database, clock),
         emitter=emitter,
         outbound=Outbound(parts, registry, file_of=media.store.file_of, probe=consumers.control.probe),

@@ -109,11 +109,12 @@ def doors(core: Core, auth: Authenticator, refusals: Refusals) -> tuple[DoorAt, 
     """Where WhatsApp comes in."""
     accounts = Accounts(core.database, core.live, core.clock, most=core.config.limits.accounts)
     limit = _rate(core, core.config.limits.intake)
-    sessions = SessionDoor(auth, accounts, core.receiver, limit, refusals=refusals)
+    sessions = SessionDoor(auth, accounts, core.receiver, core.sieve, limit, refusals=refusals)
     providers = ProviderDoor(
         lambda: core.live.now,
         core.providers,
         core.receiver,
+        core.sieve,
         limit,
         sessions=sessions,
         public_url=core.config.server.public_url,

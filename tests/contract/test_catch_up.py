@@ -10,6 +10,7 @@ import trio
 import trio.testing
 
 from tests.fake_provider import Pigeon
+from tests.rows import event, route
 from wagate.clock import Clock
 from wagate.config.vault import Vault
 from wagate.errors import NotSentError
@@ -18,12 +19,15 @@ from wagate.hooks import ProviderAccount
 from wagate.hooks.registry import Providers
 from wagate.hooks.settings import seal
 from wagate.inbound.catch_up import OVERLAP, PATIENCE, CatchUp
+from wagate.inbound.ignore import Sieve
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
 from wagate.storage.accounts import NewAccount, create_account
 from wagate.storage.clients import ensure_default_client
 from wagate.storage.database import Database
+from wagate.storage.intake import Intake
 from wagate.storage.live import LiveDirectory
+from wagate.storage.messages import Submission, submit
 from wagate.storage.statement import rows
 from wagate.testing.context import FixedClock
 
@@ -45,6 +49,7 @@ class World:
         self.providers = Providers(public_url="")
         self.providers.add([self.pigeon.provider()])
         self.live = LiveDirectory(database, VAULT.decrypt)
+        self.sieve = Sieve(database)
         self.receiver = Receiver(
             database, Router({}, max_retries=3), self.clock, ring=lambda _: None, session_changed=lambda _: None
         )
@@ -60,7 +65,9 @@ class World:
 
     async def start(self, *again: float) -> None:
         clock: Clock = self.clock
-        await CatchUp(self.providers, lambda: self.live.now, self.receiver, self.database, clock, again=again).run()
+        await CatchUp(
+            self.providers, lambda: self.live.now, self.receiver, self.database, clock, sieve=self.sieve, again=again
+        ).run()
 
     async def came(self, account: str, *events: NewEvent) -> None:
         await self.receiver.receive(self.live.now.accounts[account], events, b"")
@@ -85,6 +92,23 @@ async def test_what_was_missed_is_stored_once_and_what_was_known_stays_as_it_is(
         assert [each[1] for each in found if each[0] == "other"] == [f"{number:03}" for number in range(250)]
 
 
+async def test_of_ignored_chats_only_acks_of_messages_of_ours_are_caught_up(database: Database) -> None:
+    world = await World(database).make()
+    submission = Submission(
+        id="ours",
+        intake=Intake(event=event(kind="message.send", chat="1@g.us"), routes=(route("outbound:main"),)),
+        message={},
+        source="api",
+    )
+    await database.write_bulk(submit, submission)
+    ours = NewEvent(kind="message.ack", message_id="p1", chat="1@g.us", content="ours", reference="ours")
+    theirs = NewEvent(kind="message.ack", message_id="p2", chat="1@g.us", content="theirs")
+    world.pigeon.missed = {"main": [letter("left out", chat="1@g.us"), theirs, ours]}
+    await world.start()
+    assert ("main", "ours") in await world.stored()
+    assert not {("main", "theirs"), ("main", "left out")} & set(await world.stored())
+
+
 async def test_each_account_is_asked_since_its_last_event_but_no_longer_than_a_day(database: Database) -> None:
     world = await World(database).make()
     made = world.clock.now()
@@ -103,7 +127,9 @@ async def test_each_account_is_asked_since_its_last_event_but_no_longer_than_a_d
 async def test_what_comes_after_the_start_does_not_hide_what_was_missed(database: Database) -> None:
     world = await World(database).make()
     world.clock.shift(3600)
-    catch_up = CatchUp(world.providers, lambda: world.live.now, world.receiver, database, world.clock)
+    catch_up = CatchUp(
+        world.providers, lambda: world.live.now, world.receiver, database, world.clock, sieve=world.sieve
+    )
     world.clock.shift(5)
     await world.came("main", letter("fresh"))
     await catch_up.run()

@@ -17,7 +17,7 @@ from wagate.errors import WagateError
 from wagate.events import NewEvent
 from wagate.hooks.providers import Provider
 from wagate.hooks.registry import Providers
-from wagate.inbound.ignore import ignored
+from wagate.inbound.ignore import Sieve
 from wagate.inbound.receive import Receiver
 from wagate.storage.database import Database
 from wagate.storage.directory import Account, Directory
@@ -34,7 +34,7 @@ AT_ONCE: Final = 4
 AGAIN: Final = (15.0, 60.0, 300.0, 900.0, 3600.0)
 """Seconds before each next try: after a power cut the provider may start after us, and the network too."""
 BATCH: Final = 100
-"""Events in one commit."""
+"""Events in one commit at most."""
 
 log = structlog.get_logger("wagate.catch_up")
 
@@ -50,6 +50,7 @@ class CatchUp:
         database: Database,
         clock: Clock,
         *,
+        sieve: Sieve,
         again: Sequence[float] = AGAIN,
     ) -> None:
         """Made before anything is taken in: what comes from now on is not missed."""
@@ -57,6 +58,7 @@ class CatchUp:
         self._providers = providers
         self._directory = directory
         self._receiver = receiver
+        self._sieve = sieve
         self._database = database
         self._clock = clock
         self._began = clock.now()
@@ -112,14 +114,14 @@ class CatchUp:
         missed = cast("AsyncGenerator[NewEvent, None]", provider.missed(self._providers.account(found.account), since))
         async with aclosing(missed) as events:
             async for event in events:
-                if not ignored(event.chat, found.account.ignore):
-                    found.waiting.append(event)
+                found.waiting.append(event)
                 if len(found.waiting) >= BATCH:
                     await self._keep(found)
 
     async def _keep(self, found: Found) -> None:
         batch, found.waiting = found.waiting, []
-        stored = await self._receiver.receive(found.account, batch, b"")
+        owned = await self._sieve.taken_in((found.account, event) for event in batch)
+        stored = await self._receiver.receive_all(owned, b"")
         found.new += sum(not each.duplicate for each in stored)
 
 

@@ -100,7 +100,8 @@ def _fold(db: peewee.Database, event: Event, reference: str) -> None:
         if changed:
             return
     if provider_id:
-        _write(db, report, "account = ? AND provider_id = ?", [account, provider_id])
+        # In the words of the partial index: without them SQLite goes through all messages.
+        _write(db, report, "account = ? AND provider_id = ? AND provider_id <> ''", [account, provider_id])
 
 
 def _write(db: peewee.Database, report: Report, about: str, params: list[Any]) -> bool:

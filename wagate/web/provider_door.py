@@ -19,7 +19,7 @@ from wagate.errors import (
 from wagate.events import NewEvent, Raw
 from wagate.hooks.providers import InboundRequest, Provider, ProviderAccount
 from wagate.hooks.registry import Providers
-from wagate.inbound.ignore import ignored
+from wagate.inbound.ignore import Owned, Sieve
 from wagate.inbound.receive import Receiver
 from wagate.parsing.fields import fingerprint
 from wagate.storage.directory import Account, Directory
@@ -35,7 +35,6 @@ LONGEST_ECHO = 1024
 """Bytes of a challenge; Meta's are 10 digits."""
 
 log = structlog.get_logger("wagate.intake")
-Owned = tuple[Account, NewEvent]
 
 
 class ProviderDoor:
@@ -46,6 +45,7 @@ class ProviderDoor:
         directory: Callable[[], Directory],
         providers: Providers,
         receiver: Receiver,
+        sieve: Sieve,
         limit: RateLimit,
         *,
         sessions: Door,
@@ -56,6 +56,7 @@ class ProviderDoor:
         self._directory = directory
         self._providers = providers
         self._receiver = receiver
+        self._sieve = sieve
         self._limit = limit
         self._sessions = sessions
         self._public_url = public_url.rstrip("/")
@@ -77,7 +78,7 @@ class ProviderDoor:
         self._refusals.believed(account.name)
         self._limit.spend(account.name)
         events = self._parse(provider, seen, asked)
-        owned = [each for each in self._owned(account, events) if not ignored(each[1].chat, each[0].ignore)]
+        owned = await self._sieve.taken_in(self._owned(account, events))
         stored = await self._receiver.receive_all(owned, body)
         answer = provider.answer
         return Answer(answer.status, answer.body, answer.content_type, note=note(owned, stored))

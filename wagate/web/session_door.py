@@ -12,7 +12,7 @@ import msgspec
 from wagate.errors import BadRequestError, NotFoundError, UnauthorizedError
 from wagate.hooks.contracts import Identity
 from wagate.inbound.accounts import Accounts
-from wagate.inbound.ignore import ignored
+from wagate.inbound.ignore import Sieve
 from wagate.inbound.receive import Receiver
 from wagate.inbound.session_events import parse_session
 from wagate.parsing.jsonbody import read_object
@@ -36,6 +36,7 @@ class SessionDoor:
         auth: Authenticator,
         accounts: Accounts,
         receiver: Receiver,
+        sieve: Sieve,
         limit: RateLimit,
         *,
         refusals: Refusals,
@@ -44,6 +45,7 @@ class SessionDoor:
         self._auth = auth
         self._accounts = accounts
         self._receiver = receiver
+        self._sieve = sieve
         self._limit = limit
 
     async def __call__(self, request: Request, body: bytes) -> Answer:
@@ -63,8 +65,8 @@ class SessionDoor:
         self._refusals.believed(account.name)
         self._limit.spend(account.tenant)
         parsed = parse_session(read_object(body), account=account.name, phone=account.phone)
-        events = [event for event in parsed if not ignored(event.chat, account.ignore)]
-        stored = await self._receiver.receive(account, events, body)
+        owned = await self._sieve.taken_in((account, event) for event in parsed)
+        stored = await self._receiver.receive_all(owned, body)
         answer = {
             "success": True,
             "sessionId": account.name,
@@ -72,7 +74,7 @@ class SessionDoor:
             "duplicate": bool(stored) and all(each.duplicate for each in stored),
         }
         note = " ".join(
-            f"{event.kind}{'*' if each.duplicate else ''}" for event, each in zip(events, stored, strict=True)
+            f"{event.kind}{'*' if each.duplicate else ''}" for (_, event), each in zip(owned, stored, strict=True)
         )
         return Answer(HTTPStatus.OK, msgspec.json.encode(answer), note=note or "ignored")
 

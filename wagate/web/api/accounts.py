@@ -51,7 +51,7 @@ Position = Annotated[int, msgspec.Meta(ge=0, le=1000, description="place in the 
 
 
 class Ignore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which kinds of chats are not taken in."""
+    """Which kinds of chats are not taken in, but for the statuses of messages sent there through here."""
 
     groups: bool = False
     status: bool = False
