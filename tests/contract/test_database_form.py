@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,21 @@ async def test_several_processes_may_start_at_once(database_url: str, tmp_path: 
         for _ in range(4):
             nursery.start_soon(start)
     assert opened == [len(migrations("sqlite"))] * 4
+
+
+async def test_a_new_file_that_another_process_holds_is_waited_for(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "wagate.db", isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE held (id INTEGER)")
+    other.execute("BEGIN IMMEDIATE")
+    async with trio.open_nursery() as nursery:
+
+        async def let_go() -> None:
+            await trio.sleep(0.3)
+            other.close()
+
+        nursery.start_soon(let_go)
+        async with open_database("", tmp_path) as database:
+            assert await database.read(rows, "SELECT count(*) FROM migrations") == [(len(migrations("sqlite")),)]
 
 
 async def test_a_migration_that_fails_leaves_nothing_behind(database_url: str, tmp_path: Path) -> None:

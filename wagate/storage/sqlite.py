@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import peewee
 
@@ -37,6 +38,24 @@ REASONS = {
 }
 
 
+class _Patient(peewee.SqliteDatabase):
+    """Waits for others in going over to WAL, too.
+
+    Alone of all statements that fails at once (SQLite's busy handler is not asked when a lock is raised), so that of
+    several processes that start on a new file one would be refused.
+    """
+
+    def _connect(self) -> Any:
+        give_up = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                return super()._connect()  # type: ignore[misc]  # unknown to peewee's types
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                    raise
+            time.sleep(0.01)
+
+
 class Sqlite:
     """A SQLite file."""
 
@@ -52,7 +71,7 @@ class Sqlite:
         """See `Engine.open`."""
         cache = WRITER_CACHE_KIB if writer else READER_CACHE_KIB
         pragmas = PRAGMAS | {"cache_size": -cache} | ({} if writer else {"query_only": 1})
-        return peewee.SqliteDatabase(
+        return _Patient(
             str(self.path),
             pragmas=pragmas,
             timeout=BUSY_SECONDS,
