@@ -236,12 +236,13 @@ class FakeWaha(FakeServer):
     async def _picture(self, _seen: Seen, parts: list[str]) -> Reply:
         return self._unready(parts[0]) or Reply(json={"url": self.pictures.get(parts[1])})
 
+    def _nameless(self, session: str, chat: str) -> Reply | None:
+        return self._unready(session) or (None if chat in self.names else _missing("Not found"))
+
     async def _group(self, _seen: Seen, parts: list[str]) -> Reply:
-        session, chat = parts
-        if (refusal := self._unready(session)) is not None:
+        if (refusal := self._nameless(*parts)) is not None:
             return refusal
-        if chat not in self.names:
-            return _missing("Group not found")
+        chat = parts[1]
         name = self.names[chat]
         forms: dict[Engine, dict[str, Any]] = {
             "GOWS": {"JID": chat, "Name": name, "Topic": "", "Participants": []},
@@ -251,11 +252,9 @@ class FakeWaha(FakeServer):
         return Reply(json=forms[self.engine])
 
     async def _channel(self, _seen: Seen, parts: list[str]) -> Reply:
-        session, chat = parts
-        if (refusal := self._unready(session)) is not None:
+        if (refusal := self._nameless(*parts)) is not None:
             return refusal
-        if chat not in self.names:
-            return _missing("Channel not found")
+        chat = parts[1]
         about = {"id": chat, "name": self.names[chat], "invite": "", "role": "SUBSCRIBER", "verified": False}
         return Reply(json=about | {"picture": self.pictures.get(chat), "subscribersCount": 1})
 
