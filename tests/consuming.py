@@ -32,7 +32,7 @@ from wagate.storage.rows import DeliveryDetail
 from wagate.storage.statement import rows, run
 from wagate.storage.targets import TargetState, target_states
 
-PATIENCE = 15
+PATIENCE = 60
 Answer = int | Exception | trio.Event
 
 

@@ -22,7 +22,7 @@ from wagate.app import serve
 from wagate.clock import Clock
 from wagate.config import load
 
-PATIENCE = 20
+PATIENCE = 60
 OURS = "+5511888888888"
 CHAT = "+5511999999999"
 Json = dict[str, Any]
