@@ -65,6 +65,12 @@ class Sink:
         """Wait until so many different ids were answered with 2xx."""
         await self.until(lambda sink: len({got.id for got in sink.accepted}) >= count, seconds)
 
+    async def until_running(self, seconds: float = 60) -> None:
+        """Wait until a request is under way: it came, and is not answered yet."""
+        with trio.fail_after(seconds):
+            while not self.running:
+                await trio.sleep(0.002)
+
     @property
     def duplicates(self) -> int:
         """Requests answered 2xx more than once for one id."""
