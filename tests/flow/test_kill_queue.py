@@ -23,14 +23,15 @@ PATIENT = {"server": {"drain": f"{DRAIN:g}s"}, "delivery": {"timeout": "60s"}}
 
 
 async def test_flushall_in_mid_flight_loses_nothing_swaps_nothing_and_sends_nothing_twice() -> None:
-    async with https_sink(fails_at_first(every=20), delay=0.02) as sink, gateway(ca_file=sink.ca_file) as server:
+    script = fails_at_first(every=20)
+    async with https_sink(script, delay=0.02) as sink, gateway(PATIENT, ca_file=sink.ca_file) as server:
         await register(server, sink.url)
         provider = Provider(server, chats=60, at_least=20, pause=(0.0, 0.5))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(provider.send)
             for _ in range(10):
                 await trio.sleep(random.uniform(0.2, 0.8))
-                await flush_with_work(server)
+                await flush_with_work(server, sink)
             provider.finish()
         await until_delivered(sink, provider, 150)
         assert await given_up(server) == []
@@ -42,14 +43,15 @@ async def test_flushall_in_mid_flight_loses_nothing_swaps_nothing_and_sends_noth
 
 
 async def test_stops_under_load_are_in_good_order_and_nothing_is_sent_twice() -> None:
-    async with https_sink(fails_at_first(every=20), delay=0.3) as sink, gateway(PATIENT, ca_file=sink.ca_file) as server:
+    script = fails_at_first(every=20)
+    async with https_sink(script, delay=0.3) as sink, gateway(PATIENT, ca_file=sink.ca_file) as server:
         await register(server, sink.url)
         provider = Provider(server, chats=100, at_least=10, pause=(0.0, 1.0))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(provider.send)
             for _ in range(4):
                 await trio.sleep(random.uniform(0.8, 1.6))
-                await until_in_flight(sink)
+                await sink.until_running()
                 assert await server.stop(wait=DRAIN / 2 - 5) == 0, server.tail()
                 await server.start()
             provider.finish()
@@ -61,17 +63,24 @@ async def test_stops_under_load_are_in_good_order_and_nothing_is_sent_twice() ->
     assert not provider.refused
 
 
-async def until_in_flight(sink: Sink) -> None:
-    """Wait until the receiver works on something. It works here: so long as nobody waits, that stays unanswered."""
+async def flush_with_work(server: GatewayProcess, sink: Sink) -> None:
+    """Make the embedded Valkey forget everything, while it knows of chats and the receiver works on a message.
+
+    The receiver is part of this process: it answers nothing until the flush, which nobody awaits, is done.
+    """
     with trio.fail_after(60):
-        while not sink.running:
+        await sink.until_running()
+        while flush_all(server) == 0:
             await trio.sleep(0.01)
+            await sink.until_running()
 
 
 def flush_all(server: GatewayProcess) -> int:
-    """Make the embedded Valkey forget everything; how many keys there were."""
+    """Make the embedded Valkey forget everything; how many chats it knew of."""
     place = open_place(server.folder / "data")
     with redis.Redis(unix_socket_path=str(place.socket)) as connection:
-        keys = int(connection.dbsize())
-        connection.flushall()
-        return keys
+        pipeline = connection.pipeline(transaction=True)
+        pipeline.hlen("{wg:push}:state")
+        pipeline.flushall()
+        known, _ = pipeline.execute()
+        return int(known)
