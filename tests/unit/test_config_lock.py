@@ -55,7 +55,7 @@ def test_a_second_process_is_told_who_holds_the_folder(tmp_path: Path) -> None:
 def test_a_killed_process_leaves_the_folder_free(tmp_path: Path) -> None:
     with another_process(tmp_path) as process:
         process.send_signal(signal.SIGKILL)
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         assert find_holder(tmp_path) is None
         with hold(tmp_path, port=9) as holder:
             assert holder.pid == os.getpid()
@@ -69,7 +69,7 @@ def test_children_do_not_keep_the_lock(tmp_path: Path) -> None:
         assert find_holder(tmp_path) is None
     finally:
         child.kill()
-        child.communicate(timeout=10)
+        child.communicate(timeout=60)
 
 
 def test_the_end_of_the_context_lets_go(tmp_path: Path) -> None:

@@ -54,14 +54,14 @@ def test_starts_at_the_same_time_agree_on_one_token(tmp_path: Path) -> None:
     barrier = threading.Barrier(8)
 
     def start() -> None:
-        barrier.wait(timeout=10)
+        barrier.wait(timeout=60)
         found.append(open_secrets(config(tmp_path)).admin_token)
 
     threads = [threading.Thread(target=start) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(timeout=60)
     assert len(found) == 8
     assert len(set(found)) == 1
     assert sorted(file.name for file in tmp_path.iterdir()) == ["admin_token", "secret_key"]

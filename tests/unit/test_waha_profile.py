@@ -10,9 +10,16 @@ from wagate.hooks import Profile, Provider, ProviderAccount
 from wagate.http import HttpError
 from wagate.testing.providers.waha import Engine, FakeWaha
 from wagate.testing.server import Fault, Reply
+from wagate_waha import profile as profiles
 
 THEM, GROUP, CHANNEL = "19990000000@c.us", "12036300000000@g.us", "12036300000001@newsletter"
 PICTURE = "https://pps.example/1.jpg"
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer of the fake's comes too late, however slow the machine is."""
+    monkeypatch.setattr(profiles, "SECONDS", 60.0)
 
 
 async def profile(provider: Provider, to: ProviderAccount, chat: str) -> Profile:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.waha_site import outgoing, waha
+from tests.waha_site import account, outgoing, waha
 from wagate.errors import (
     AccountStoppedError,
     NotSentError,
@@ -238,12 +238,9 @@ async def test_a_500_that_echoes_the_request_leaves_no_trace() -> None:
 
 
 async def test_a_waha_that_is_not_there_was_not_reached() -> None:
-    fake = FakeWaha()
-    async with waha(fake) as (provider, to):
-        pass
     async with waha(FakeWaha()) as (provider, _):
         with pytest.raises(HttpError, match="ECONNREFUSED"):
-            await send(provider, to, text="hi")
+            await send(provider, account("http://127.0.0.1:1"), text="hi")
 
 
 async def test_a_wrong_key_stops_the_account() -> None:
