@@ -94,9 +94,9 @@ class Gateway:
 
     async def passes(self, seconds: float, *, step: float | None = None) -> None:
         """Let time pass, in steps, once all that runs has come to rest."""
+        await at_rest()
         while seconds > 0:
             now = min(seconds, step or seconds)
-            await at_rest()
             self.clock.shift(now)
             await at_rest()
             seconds -= now
@@ -124,7 +124,7 @@ async def running_gateway(
         async with trio.open_nursery() as nursery:
             started = await nursery.start(partial(serve, config, stop=stop, clock=clock))
             headers = {"Authorization": f"Bearer {TOKEN}"}
-            http = httpx2.AsyncClient(base_url=started.urls[0], headers=headers, timeout=30, trust_env=False)
+            http = httpx2.AsyncClient(base_url=started.urls[0], headers=headers, timeout=60, trust_env=False)
             try:
                 yield Gateway(started.urls[0], clock, http, Path(folder))
             finally:
