@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -19,6 +19,8 @@ from hypercorn.utils import wrap_app
 from wagate.web.server import serve_http
 
 BIG = 8 * 1024 * 1024
+PATIENCE = 100.0
+"""Seconds that a connection may be idle, unless a test says otherwise: longer than one may last."""
 
 
 class Site:
@@ -125,6 +127,10 @@ async def answer(send: Any, body: bytes, status: int = 200) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+class ClosedError(AssertionError):
+    """The connection ended before all had come."""
+
+
 class Client:
     """One HTTP/1.1 connection, byte by byte."""
 
@@ -142,7 +148,8 @@ class Client:
         """What comes, up to and with the mark."""
         while mark not in self.buffer:
             data = await self.stream.receive_some()
-            assert data, f"closed after {self.buffer!r}"
+            if not data:
+                raise ClosedError(f"closed after {self.buffer!r}")
             self.buffer += data
         found, _, self.buffer = self.buffer.partition(mark)
         return found + mark
@@ -150,7 +157,8 @@ class Client:
     async def take(self, length: int) -> bytes:
         while len(self.buffer) < length:
             data = await self.stream.receive_some(length - len(self.buffer))
-            assert data, f"closed after {len(self.buffer)} bytes"
+            if not data:
+                raise ClosedError(f"closed after {len(self.buffer)} bytes")
             self.buffer += data
         found, self.buffer = self.buffer[:length], self.buffer[length:]
         return found
@@ -176,7 +184,8 @@ class Server:
     def __init__(self, kind: str, site: Site, nursery: trio.Nursery, **settings: Any) -> None:
         self.kind, self.site, self.nursery = kind, site, nursery
         self.unix_path = settings.pop("unix_path", None)
-        self.config = hypercorn.Config.from_mapping({"bind": ["127.0.0.1:0"], "errorlog": None, **settings})
+        settings = {"bind": ["127.0.0.1:0"], "errorlog": None, "keep_alive_timeout": PATIENCE, **settings}
+        self.config = hypercorn.Config.from_mapping(settings)
         self.stop = trio.Event()
         self.done = trio.Event()
         self.addresses: list[Any] = []
@@ -197,10 +206,40 @@ class Server:
     async def connect(self) -> Client:
         return Client(await trio.open_tcp_stream(*self.addresses[0]))
 
+    async def client_that(self, work: Callable[[Server, Client], Awaitable[None]]) -> Client:
+        """A connection on which this was done; another as often as a slow machine took it for idle before."""
+        while True:
+            client = await self.connect()
+            with suppress(trio.BrokenResourceError, ClosedError):
+                await work(self, client)
+                return client
+
+
+async def answered(_server: Server, client: Client) -> None:
+    """A request was answered."""
+    await client.ask()
+    await client.answer()
+
+
+async def runs(server: Server, client: Client) -> None:
+    """A request runs."""
+    await client.ask("/slow")
+    async with trio.open_nursery() as nursery:
+
+        async def ended() -> None:
+            await client.closed()
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(ended)
+        await server.site.running.wait()
+        nursery.cancel_scope.cancel()
+    if not server.site.running.is_set():
+        raise ClosedError("closed before it ran")
+
 
 @asynccontextmanager
 async def serving(kind: str, **settings: Any) -> AsyncIterator[Server]:
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             server = Server(kind, Site(), nursery, **settings)
             await server.start()
