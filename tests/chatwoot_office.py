@@ -20,6 +20,8 @@ from wagate.testing.server import running
 KEY = "hmac key of the test"
 DOOR = "/webhooks/chatwoot/main/desk"
 ANA = "19990000000@c.us"
+PATIENCE = 60.0
+"""Seconds for one webhook, in place of ChatWoot's five: a machine that stands still for a moment fails no message."""
 Json = dict[str, Any]
 
 
@@ -68,13 +70,13 @@ class Office:
         await self.chatwoot.webhooks.settled()
         return self.chatwoot.posted()[-1].conversation
 
-    async def until(self, there: Callable[[], bool], seconds: float = 20.0) -> None:
+    async def until(self, there: Callable[[], bool], seconds: float = 60.0) -> None:
         """Look again and again; on both sides things happen that no one event tells of."""
         with trio.fail_after(seconds):
             while not there():
                 await trio.sleep(0.01)
 
-    async def until_sent(self, count: int, seconds: float = 20.0) -> None:
+    async def until_sent(self, count: int, seconds: float = 60.0) -> None:
         """Wait until WhatsApp has taken so many messages."""
         await self.waha.until(lambda: len(self.waha.sent) >= count, seconds)
 
@@ -109,6 +111,7 @@ async def office(
     """
     clock = clock or Clock()
     chatwoot, waha = FakeChatwoot(now=clock.time), FakeWaha(api_key="k")
+    chatwoot.habits.timeout = PATIENCE
     async with running(chatwoot), running(waha):
         tables: dict[str, Mapping[str, Any]] = {
             "accounts.main": {"provider": "waha", "base_url": waha.url, "api_key": "k", "hmac_key": KEY}

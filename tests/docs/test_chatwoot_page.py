@@ -147,10 +147,12 @@ async def served(command: str, folder: Path, more: dict[str, str], port: int) ->
         yield
     finally:
         process.terminate()
-        with trio.CancelScope(shield=True), trio.move_on_after(40):
-            await process.wait()
-        if process.returncode is None:
-            process.kill()
+        with trio.CancelScope(shield=True):
+            with trio.move_on_after(40):
+                await process.wait()
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
 
 async def answers(port: int) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 
-from tests.chatwoot_office import ANA, KEY
+from tests.chatwoot_office import ANA, KEY, PATIENCE
 from tests.inprocess import Gateway, running_gateway
 from wagate.clock import Clock
 from wagate.testing.chatwoot import FakeChatwoot, faults
@@ -46,6 +46,7 @@ class Offices:
 async def offices() -> AsyncIterator[Offices]:
     clock = Clock()
     one, both = FakeChatwoot(now=clock.time), FakeChatwoot(now=clock.time)
+    one.habits.timeout = both.habits.timeout = PATIENCE
     phones = {name: FakeWaha(api_key="k") for name in NUMBERS}
     async with running(one), running(both), running(phones["sales"]), running(phones["help"]):
         tables: dict[str, Any] = {
@@ -109,7 +110,7 @@ async def test_chats_of_two_numbers_in_one_inbox_are_kept_apart_and_answered_fro
         assert sales.contact is helping.contact
         here.both.agent.writes(helping, "from help")
         here.both.agent.writes(sales, "from sales")
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             while not (here.sent("help") and here.sent("sales")):
                 await trio.sleep(0.01)
         assert (here.sent("help"), here.sent("sales")) == (["from help"], ["from sales"])

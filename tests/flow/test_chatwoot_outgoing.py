@@ -9,9 +9,12 @@ import trio
 
 from tests.chatwoot_office import ANA, Office, office
 from wagate.testing.chatwoot import Message, Webhook, faults
-from wagate.testing.server import Fault, Reply
+from wagate.testing.server import Fault, Reply, Seen
+from wagate_chatwoot import doubts
 
 TEN = [f"{number}" for number in range(10)]
+REORDER = 60
+"""Seconds; more than a slow machine needs for ten webhooks."""
 
 
 async def at_peace(here: Office) -> None:
@@ -21,14 +24,16 @@ async def at_peace(here: Office) -> None:
     await here.chatwoot.webhooks.settled()
 
 
-async def test_ten_messages_of_an_agent_arrive_in_order_within_a_second() -> None:
-    async with office() as here:
+async def test_ten_messages_of_an_agent_wait_together_for_one_written_before_them_and_arrive_in_order() -> None:
+    async with office(reorder=f"{REORDER}s") as here:
         talk = await here.talk()
-        began = trio.current_time()
         for text in TEN:
             here.chatwoot.agent.writes(talk, text)
+        await here.chatwoot.webhooks.settled()
+        assert here.waha.sent == []
+        here.gateway.clock.shift(REORDER)
+        # One after the other they would wait for many minutes.
         await here.until_sent(10)
-        print(f"\nten messages of an agent in {trio.current_time() - began:.2f} s")
         assert here.sent() == TEN
 
 
@@ -67,25 +72,37 @@ async def test_a_message_whose_webhook_was_lost_before_the_first_one_came_goes_b
 
 
 async def test_a_chatwoot_that_cannot_be_asked_what_was_lost_holds_nothing_up() -> None:
-    async with office() as here:
+    async with office(reorder=f"{REORDER}s") as here:
         talk = await here.talk()
         here.chatwoot.chance = lambda seen: faults.bad_gateway(path="") if seen.method == "GET" else None
         for text in TEN:
             here.chatwoot.agent.writes(talk, text)
+        # All of them are here before the time is over in which they are put in order.
+        await here.chatwoot.webhooks.settled()
+        here.gateway.clock.shift(REORDER)
         await here.until_sent(10)
         assert here.sent() == TEN
 
 
-async def test_webhooks_are_answered_within_a_tenth_of_a_second_and_before_anything_is_sent() -> None:
+async def test_webhooks_are_answered_while_the_provider_still_thinks_about_the_first_message() -> None:
     async with office() as here:
         talk = await here.talk()
-        here.waha.fail(*[Fault(wait=0.5, path="/api/sendText") for _ in range(5)])
-        took = []
-        for text in TEN[:5]:
+        thought, answer = trio.Event(), here.waha._answer
+
+        async def thinks(seen: Seen) -> Reply:
+            if seen.path == "/api/sendText":
+                await thought.wait()
+            return await answer(seen)
+
+        here.waha._answer = thinks
+        here.chatwoot.agent.writes(talk, TEN[0])
+        await here.until(lambda: any(seen.path == "/api/sendText" for seen in here.waha.seen))
+        for text in TEN[1:5]:
             here.chatwoot.agent.writes(talk, text)
             await here.chatwoot.webhooks.settled()
-            took.append(max(each.seconds for each in here.chatwoot.webhooks.sent[-1:]))
-        assert sorted(took)[2] < 0.1
+        assert here.waha.sent == []
+        assert {each.status for each in here.chatwoot.webhooks.sent} == {200}
+        thought.set()
         await here.until_sent(5)
         assert here.sent() == TEN[:5]
 
@@ -161,7 +178,7 @@ async def test_what_is_deleted_before_it_is_sent_is_never_sent() -> None:
         here.chatwoot.agent.deletes(second)
         await here.chatwoot.webhooks.settled()
         here.waha.statuses["default"] = "WORKING"
-        await here.gateway.passes_until(lambda: bool(here.waha.sent), step=5, most=120)
+        await here.gateway.passes_until(lambda: bool(here.waha.sent), step=5, most=600)
         await at_peace(here)
         assert here.sent() == ["first"]
         assert first.status == "sent"
@@ -190,6 +207,7 @@ async def test_a_refused_message_is_failed_with_its_reason_and_retry_sends_it_on
         assert why
         assert "WhatsApp" in why
         await here.until(lambda: any(message.private for message in here.chatwoot.posted()))
+        await at_peace(here)
         here.chatwoot.agent.retries(written)
         await here.until_sent(1)
         await at_peace(here)
@@ -228,7 +246,11 @@ async def test_retrys_two_updates_send_once_in_any_order_and_twice(late: bool) -
         assert here.sent() == ["please"]
 
 
-async def test_while_the_provider_is_down_messages_show_that_they_wait_and_leave_once_when_it_is_back() -> None:
+async def test_while_the_provider_is_down_messages_show_that_they_wait_and_leave_once_when_it_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A look that takes long makes the next one come later: on a machine that stands still, minutes later.
+    monkeypatch.setattr(doubts, "SHARE", 0)
     async with office() as here:
         talk = await here.talk()
         here.waha.statuses["default"] = "FAILED"

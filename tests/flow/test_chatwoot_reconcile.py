@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from tests.chatwoot_office import office
+from tests.chatwoot_office import Office, office
 from wagate.testing.chatwoot import faults
 from wagate_chatwoot.reconcile import EVERY, OLDEST
 
 
+async def first_look(here: Office) -> None:
+    """Wait until wagate has begun to look: what was written before it came is not its own to send."""
+    await here.until(lambda: any(seen.path.endswith("/conversations") for seen in here.chatwoot.seen))
+
+
 async def test_messages_that_no_webhook_brought_are_sent_once_and_in_order() -> None:
     async with office() as here:
+        await first_look(here)
         talk = await here.talk()
         here.chatwoot.habits.drop = lambda _body: True
         for number in range(30):
@@ -25,6 +31,7 @@ async def test_messages_that_no_webhook_brought_are_sent_once_and_in_order() -> 
 
 async def test_what_chatwoot_gave_up_while_wagate_was_away_shows_as_sent_when_it_was() -> None:
     async with office() as here:
+        await first_look(here)
         talk = await here.talk()
         door, here.chatwoot.inbox.webhook_url = here.chatwoot.inbox.webhook_url, "http://127.0.0.1:9/gone"
         written = here.chatwoot.agent.writes(talk, "is anybody there?")
@@ -40,6 +47,7 @@ async def test_what_chatwoot_gave_up_while_wagate_was_away_shows_as_sent_when_it
 
 async def test_a_message_whose_webhook_came_is_not_sent_again() -> None:
     async with office() as here:
+        await first_look(here)
         talk = await here.talk()
         here.chatwoot.agent.writes(talk, "once")
         await here.until_sent(1)
@@ -49,6 +57,7 @@ async def test_a_message_whose_webhook_came_is_not_sent_again() -> None:
 
 async def test_what_was_written_before_wagate_came_or_longer_ago_than_a_day_stays_unsent() -> None:
     async with office() as here:
+        await first_look(here)
         talk = await here.talk()
         here.chatwoot.habits.drop = lambda _body: True
         old = here.chatwoot.agent.writes(talk, "from another life")
@@ -60,6 +69,7 @@ async def test_what_was_written_before_wagate_came_or_longer_ago_than_a_day_stay
 
 async def test_a_chatwoot_that_does_not_answer_is_looked_through_the_next_time() -> None:
     async with office() as here:
+        await first_look(here)
         talk = await here.talk()
         here.chatwoot.habits.drop = lambda _body: True
         here.chatwoot.agent.writes(talk, "late")

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.chatwoot_office import ANA, Office, office
+from wagate_chatwoot import signals
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal that takes longer than this is dropped; here none is, however slow the machine is."""
+    monkeypatch.setattr(signals, "PATIENCE", 60.0)
 
 
 def asked(here: Office, *paths: str) -> list[tuple[str, str]]:

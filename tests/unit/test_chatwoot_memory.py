@@ -12,11 +12,18 @@ from wagate_chatwoot.ledger import Place
 from wagate_chatwoot.memory import FRESH, MOST, Memory
 
 
+class StillClock(FixedClock):
+    """Stands still between two shifts, for waits, too."""
+
+    def monotonic(self) -> float:
+        return self.offset
+
+
 class Chat:
     """One chat in the memory of a process that began 100 s ago."""
 
     def __init__(self) -> None:
-        self.clock = FixedClock()
+        self.clock = StillClock()
         self.memory = Memory(self.clock, started=self.clock.time())
         self.clock.shift(100.0)
 

@@ -61,7 +61,7 @@ def set_status(desk: Desk, row: DeliveryView, status: str) -> None:
 
 
 async def until_ended(desk: Desk, what: str = "messages") -> Pull:
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while True:
             pull = await read_pull(desk.app, "messages" if what == "messages" else "contacts")
             if pull is not None and pull.state != "running":

@@ -104,7 +104,7 @@ class FakeChatwoot(FakeServer):
             if each.by_api and source_id in {"", each.conversation.contact_inbox.source_id}
         ]
 
-    async def until_posted(self, count: int, seconds: float = 30.0) -> None:
+    async def until_posted(self, count: int, seconds: float = 60.0) -> None:
         """Wait until so many messages came over the API. TooSlowError."""
         await self.until(lambda: len(self.posted()) >= count, seconds)
 

@@ -91,7 +91,7 @@ class Webhooks:
         for each in order(held):
             self._queue.send_nowait(each)
 
-    async def settled(self, seconds: float = 20.0) -> None:
+    async def settled(self, seconds: float = 60.0) -> None:
         """Wait until every webhook so far has been answered or has failed, with what that brought about."""
         with trio.fail_after(seconds):
             done = 0
