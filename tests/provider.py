@@ -16,7 +16,7 @@ import trio
 from tests.gateway import TOKEN, GatewayProcess
 
 OURS = "5511888888888"
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds after which a request counts as lost."""
 Paused = tuple[float, float]
 """Least and most seconds."""

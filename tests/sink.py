@@ -25,6 +25,10 @@ class Got:
     headers: dict[str, str]
     body: bytes
     at: float
+    connection: int
+    """The number of the connection over which it came, counted from 1 in the order of their beginning."""
+    peer: int
+    """The sender's port."""
 
     @property
     def json(self) -> dict[str, Any]:
@@ -52,6 +56,10 @@ class Sink:
     accepted: list[Got] = field(default_factory=list)
     running: int = 0
     most_running: int = 0
+    busy: set[int] = field(default_factory=set)
+    """Senders' ports of the connections on which a request is worked on."""
+    connections: int = 0
+    """How many have begun."""
     changed: trio.Event = field(default_factory=trio.Event)
 
     async def until(self, done: Callable[[Sink], bool], seconds: float = 60) -> None:
@@ -102,7 +110,7 @@ async def https_sink(
             wire = trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
             try:
                 await _converse(wire, sink, delay, converse)
-            except (trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError):
+            except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError):
                 pass  # the gateway was killed in mid-request, or hung up
             finally:
                 await trio.aclose_forcefully(wire)
@@ -117,6 +125,8 @@ async def _converse(
     wire: trio.SSLStream[trio.SocketStream], sink: Sink, delay: float, converse: Conversation | None
 ) -> None:
     connection = h11.Connection(h11.SERVER)
+    sink.connections += 1
+    number, peer = sink.connections, wire.transport_stream.socket.getpeername()[1]
     while True:
         request, body = None, b""
         while True:
@@ -133,8 +143,9 @@ async def _converse(
                 return
         assert request is not None
         headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
-        got = Got(request.target.decode(), headers, body, trio.current_time())
+        got = Got(request.target.decode(), headers, body, trio.current_time(), number, peer)
         sink.running += 1
+        sink.busy.add(peer)
         sink.most_running = max(sink.most_running, sink.running)
         try:
             if delay:
@@ -144,6 +155,7 @@ async def _converse(
             sink.note(got, status)
         finally:
             sink.running -= 1
+            sink.busy.discard(peer)
         if converse is not None:
             await converse(wire)
             return

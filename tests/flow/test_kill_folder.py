@@ -15,7 +15,7 @@ import pytest
 import trio
 
 from tests.gateway import GatewayProcess, gateway, register
-from tests.proof import assert_explained, assert_in_order, given_up, repeated, until_delivered
+from tests.proof import PATIENT, assert_explained, assert_in_order, given_up, repeated, until_delivered
 from tests.provider import Provider
 from tests.sink import https_sink
 
@@ -47,7 +47,7 @@ async def test_of_several_gateways_started_at_once_on_one_folder_one_serves() ->
         async with trio.open_nursery() as nursery:
             for _ in range(3):
                 nursery.start_soon(start_another)
-            with trio.fail_after(30):
+            with trio.fail_after(60):
                 while len(results) < 2:
                     await trio.sleep(0.05)
             assert [each.returncode for each in results] == [1, 1]
@@ -62,11 +62,21 @@ async def test_of_several_gateways_started_at_once_on_one_folder_one_serves() ->
 async def test_the_valkey_of_a_killed_gateway_is_taken_over() -> None:
     async with gateway() as server:
         [survivor] = servers_of(server)
-        for _ in range(3):
+        taken_over = 0
+        for _ in range(10):
             server.kill()
             assert servers_of(server) == [survivor], "nobody stopped it"
+            hung = len(server.logged("embedded_valkey_hung"))
             await server.start()
-            assert servers_of(server) == [survivor], "never two"
+            [now] = servers_of(server)  # Never two.
+            if len(server.logged("embedded_valkey_hung")) > hung:
+                survivor = now  # The machine stood still for so long that nobody could tell it from a hung one.
+                continue
+            assert now == survivor
+            taken_over += 1
+            if taken_over == 3:
+                break
+        assert taken_over == 3
         assert await server.stop() == 0
         assert servers_of(server) == []
 
@@ -103,7 +113,7 @@ async def register_once(server: GatewayProcess, key: str) -> str:
 
 
 async def test_a_full_disk_is_answered_503_and_loses_nothing_that_was_answered_2xx() -> None:
-    async with https_sink(delay=0.02) as sink, gateway(ca_file=sink.ca_file) as server:
+    async with https_sink(delay=0.02) as sink, gateway(PATIENT, ca_file=sink.ca_file) as server:
         await register(server, sink.url)
         provider = Provider(server, chats=40, at_least=20)
         async with trio.open_nursery() as nursery:
@@ -113,22 +123,22 @@ async def test_a_full_disk_is_answered_503_and_loses_nothing_that_was_answered_2
             give_room(server)
             await provider.until_accepted(provider.accepted + 200)
             await until_full(server, provider)
-            killed_at = trio.current_time()
             server.kill()
+            killed = sink.connections
             await server.start()
             provider.finish()
         await until_delivered(sink, provider, 150)
         assert await given_up(server) == []
     assert set(provider.refused) == {503}
     assert_in_order(sink, provider.chats)
-    assert_explained(repeated(sink), [killed_at], IN_FLIGHT)
+    assert_explained(repeated(sink), [killed], IN_FLIGHT)
 
 
 async def until_full(server: GatewayProcess, provider: Provider) -> None:
     """Let no file of the gateway grow, neither its database nor its log, and wait until it feels that."""
     resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
     before = provider.refused[503]
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         while provider.refused[503] < before + 10:
             await provider.answered.wait()
     body = {"from": "15550000000", "message": "no room", "tenant_id": "default"}

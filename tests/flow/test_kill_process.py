@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 import trio
 
 from tests.gateway import GatewayProcess, gateway, register
-from tests.proof import assert_explained, assert_in_order, fails_at_first, given_up, repeated, until_delivered
+from tests.proof import PATIENT, assert_explained, assert_in_order, fails_at_first, given_up, repeated, until_delivered
 from tests.provider import Provider
 from tests.sink import https_sink
 
@@ -22,15 +23,21 @@ IN_FLIGHT = 64
 
 
 async def test_twenty_eight_kills_under_load_lose_nothing_and_swap_nothing() -> None:
-    async with https_sink(fails_at_first(every=20), delay=0.02) as sink, gateway(ca_file=sink.ca_file) as server:
+    script = fails_at_first(every=20)
+    async with https_sink(script, delay=0.02) as sink, gateway(PATIENT, ca_file=sink.ca_file) as server:
         await register(server, sink.url)
         provider = Provider(server, chats=CHATS, at_least=AT_LEAST, pause=(0.0, 0.5))
-        kills: list[float] = []
+        kills: list[int] = []
+
+        def kill() -> None:
+            server.kill()
+            kills.append(sink.connections)
+
         async with trio.open_nursery() as nursery:
             nursery.start_soon(provider.send)
             for number in range(24):
                 await trio.sleep(random.uniform(0.02, 1.0))
-                await kill_somehow(server, number, kills)
+                await kill_somehow(server, number, kill)
                 await server.start()
             provider.finish()
         await until_delivered(sink, provider, 150)
@@ -46,26 +53,20 @@ async def test_twenty_eight_kills_under_load_lose_nothing_and_swap_nothing() -> 
     assert set(provider.refused) <= {503}
 
 
-async def kill_somehow(server: GatewayProcess, number: int, kills: list[float]) -> None:
+async def kill_somehow(server: GatewayProcess, number: int, kill: Callable[[], None]) -> None:
     """The gateway each time; in turn also its Valkey before it, with it, or the next gateway while it starts."""
     match number % 6:
         case 1:
             server.kill_valkey()
             await trio.sleep(random.uniform(0.0, 1.0))
-            kill(server, kills)
+            kill()
         case 3:
-            kill(server, kills)
+            kill()
             server.kill_valkey()
         case 5:
-            kill(server, kills)
+            kill()
             server.spawn()
             await trio.sleep(random.uniform(0.1, 1.5))
-            kill(server, kills)
+            kill()
         case _:
-            kill(server, kills)
-
-
-def kill(server: GatewayProcess, kills: list[float]) -> None:
-    """SIGKILL, and when."""
-    kills.append(trio.current_time())
-    server.kill()
+            kill()

@@ -14,7 +14,7 @@ import trio
 
 from tests.gateway import TOKEN, GatewayProcess, gateway
 from wagate.testing.providers.session import FakeSessions
-from wagate.testing.server import Fault, running
+from wagate.testing.server import Fault, Seen, running
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +24,8 @@ AT_LEAST = 15
 KILLS = 10
 LATENCY = (0.005, 0.08)
 """Seconds between the engine's doing and its answer: where a kill leaves nobody knowing."""
+FOR_EVER = 200.0
+"""Seconds until the engine answers the first message, so that the first kill certainly comes before."""
 
 
 @dataclass
@@ -39,7 +41,7 @@ class Senders:
     async def run(self) -> None:
         headers = {"Authorization": f"Bearer {TOKEN}", "Prefer": "respond-async"}
         async with (
-            httpx2.AsyncClient(headers=headers, timeout=30, trust_env=False) as http,
+            httpx2.AsyncClient(headers=headers, timeout=60, trust_env=False) as http,
             trio.open_nursery() as all_,
         ):
             for number in range(CHATS):
@@ -94,15 +96,26 @@ async def until_all_over(server: GatewayProcess) -> dict[str, dict[str, Any]]:
 
 async def test_kills_while_sending_lose_nothing_swap_nothing_and_send_nothing_twice() -> None:
     engine = FakeSessions(api_key="k")
-    engine.chance = lambda _seen: Fault(wait=random.uniform(*LATENCY))
+    held = trio.Event()
+
+    def chance(seen: Seen) -> Fault:
+        if seen.path.startswith("/client/sendMessage/") and not held.is_set():
+            held.set()
+            return Fault(wait=FOR_EVER)
+        return Fault(wait=random.uniform(*LATENCY))
+
+    engine.chance = chance
     async with running(engine):
         account = {"provider": "session", "base_url": engine.url, "api_key": "k"}
         async with gateway({"accounts.main": account}) as server:
             senders = Senders(server)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(senders.run)
-                for _ in range(KILLS):
-                    await trio.sleep(random.uniform(0.1, 1.0))
+                with trio.fail_after(60):
+                    await held.wait()
+                for number in range(KILLS):
+                    if number > 0:
+                        await trio.sleep(random.uniform(0.1, 1.0))
                     server.kill()
                     await server.start()
                 senders.enough = True
