@@ -90,7 +90,7 @@ def test_the_reference_pages_are_fresh() -> None:
         [sys.executable, ROOT / "scripts/reference_pages.py", "--check"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert check.returncode == 0, check.stdout + check.stderr

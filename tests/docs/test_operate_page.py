@@ -38,7 +38,7 @@ def test_the_backup_takes_what_is_not_yet_in_the_database_file(tmp_path: Path) -
         live.execute("INSERT INTO t VALUES (1)")
         live.commit()
         live.execute("INSERT INTO t VALUES (2)")
-        subprocess.run(["bash", "-c", command], check=True, timeout=30)
+        subprocess.run(["bash", "-c", command], check=True, timeout=90)
     with closing(sqlite3.connect(backup / "wagate.db")) as copy:
         assert copy.execute("SELECT a FROM t").fetchall() == [(1,)]
     assert (backup / "secret_key").read_text() == "k"

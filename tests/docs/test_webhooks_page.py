@@ -36,7 +36,7 @@ def code(language: str) -> str:
 def run_by(*command: str) -> Verify:
     def verify(secret: str, headers: dict[str, str], body: bytes) -> bool:
         given = json.dumps({"secret": secret, "headers": headers, "body": body.decode()})
-        done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=30, check=True)
+        done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=90, check=True)
         return bool(json.loads(done.stdout))
 
     return verify

@@ -68,12 +68,12 @@ def test_the_named_configuration_is_used(folder: Path) -> None:
 @pytest.mark.parametrize("module", ["httpx2", "peewee", "cryptography", "rich", "trio", "quart"])
 def test_help_does_not_pay_for_what_commands_import(module: str) -> None:
     code = f"import sys, wagate.cli; wagate.cli.app(['-h'], standalone_mode=False); sys.exit({module!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=90, check=False).returncode == 0
 
 
 def test_a_real_process_goes_from_init_to_a_client(folder: Path) -> None:
     def wagate(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*WAGATE, *arguments], capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run([*WAGATE, *arguments], capture_output=True, text=True, timeout=90, check=False)
 
     made = wagate("init")
     assert made.returncode == 0

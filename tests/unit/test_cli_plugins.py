@@ -112,7 +112,7 @@ def test_a_new_project_works_as_it_is_written(tmp_path: Path, options: list[str]
         env={"PYTHONPATH": str(project), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert tests.returncode == 0, tests.stdout + tests.stderr
