@@ -129,7 +129,7 @@ class World:
     emitted: list[tuple[NewEvent, int, str]] = field(default_factory=list)
     lease: float = 10.0
     concurrency: int = 64
-    drain: float = 5.0
+    drain: float = 60.0
     max_depth: int = 50_000
     consumers: Consumers | None = None
 
@@ -268,7 +268,7 @@ async def open_world(
 ) -> AsyncIterator[World]:
     clock = Clock()
     receiver = Receiver(clock)
-    redis = RedisThread(url)
+    redis = RedisThread(url, timeout=PATIENCE)
     async with open_database(database_url, folder) as database:
         await database.write(
             run,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 import trio
 
 from tests.gateway import TOKEN, toml
@@ -21,6 +22,7 @@ from tests.rest import at_rest
 from wagate.app import serve
 from wagate.clock import Clock
 from wagate.config import load
+from wagate.queue.redis import RedisThread
 
 PATIENCE = 60
 OURS = "+5511888888888"
@@ -117,7 +119,9 @@ async def running_gateway(
     """A gateway in a temporary folder. ``ca_file`` is trusted for https receivers."""
     clock = clock or Clock()
     stop = trio.Event()
-    with tempfile.TemporaryDirectory(prefix="wg") as folder, _trusted(ca_file):
+    with tempfile.TemporaryDirectory(prefix="wg") as folder, _trusted(ca_file), pytest.MonkeyPatch.context() as patched:
+        # A Valkey that stands still for some seconds is waited for: what becomes of its absence has tests of its own.
+        patched.setattr("wagate.app.RedisThread", partial(RedisThread, timeout=PATIENCE))
         file = Path(folder) / "config.toml"
         file.write_text(toml(0, {"limits": {"api": "off", "auth": "off"}, **(tables or {})}))
         config = load(file, {})

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import trio
 
-from tests.consuming import World, open_world
-from wagate.errors import StorageError
+from tests.consuming import PATIENCE, World, open_world
+from wagate.errors import Retry, StorageError
 from wagate.hooks.contracts import Handler, Target
 from wagate.inbound.route import Router
 from wagate.queue.queue import STEADY
@@ -93,8 +93,10 @@ async def test_a_delivery_whose_workers_die_five_times_is_buried(external_url: s
 
 
 async def test_suspects_are_tried_one_at_a_time_so_that_innocent_ones_are_cleared(
-    external_url: str, tmp_path: Path
+    external_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A minute instead of 3 s: it must not be over by itself.
+    monkeypatch.setattr("wagate.queue.queue.STEADY", 60.0)
     async with open_world(external_url, tmp_path) as world:
         gate = world.receiver.default = trio.Event()
         ids = [(await world.send(chat, chat))[0] for chat in "abc"]
@@ -113,7 +115,7 @@ async def test_suspects_are_tried_one_at_a_time_so_that_innocent_ones_are_cleare
             (fresh,) = await world.send("d", "d")
             await world.calls(1)
             assert world.receiver.contents() == ["d"]
-            await world.passes(STEADY)
+            await world.passes(60)
             await world.calls(2)
             await world.passes(1.1)
             assert world.receiver.now["w1"] == 2
@@ -137,7 +139,7 @@ async def test_a_queue_that_forgets_everything_is_filled_from_the_tables(externa
     async with open_world(external_url, tmp_path) as world, world.running() as consumers:
         hang = trio.Event()
         world.receiver.by_content["a1"] = [hang]
-        world.receiver.by_content["b1"] = [500, 200]
+        world.receiver.by_content["b1"] = [Retry("Server error (500)", after=600), 200]
         a = await world.send("a", "a1", "a2", "a3")
         b = await world.send("b", "b1", "b2")
         await world.status(b[0], "waiting")
@@ -151,7 +153,7 @@ async def test_a_queue_that_forgets_everything_is_filled_from_the_tables(externa
         assert world.receiver.contents("a") == ["a1", "a2", "a3"]
         # What waits for its next try is not sent early, though the queue forgot when that is.
         assert world.receiver.contents("b") == ["b1"]
-        await world.passes(6.1)
+        await world.passes(601)
         await world.statuses(b, "delivered")
         assert world.receiver.contents("b") == ["b1", "b1", "b2"]
 
@@ -200,8 +202,9 @@ async def _open_later(gate: trio.Event) -> None:
 
 
 async def test_what_is_not_done_when_the_drain_ends_is_tried_again_at_the_next_start(
-    external_url: str, tmp_path: Path
+    external_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("wagate.consumers.consume.LAST_CALL", 60.0)
     async with open_world(external_url, tmp_path, drain=0.1) as world:
         world.receiver.by_content["a1"] = [trio.Event(), 200]
         async with world.running():
@@ -219,9 +222,10 @@ async def test_an_outcome_is_kept_until_the_database_takes_it(
     async with open_world(external_url, tmp_path) as world:
         write_bulk = world.database.write_bulk
         refused: list[Any] = []
+        full = True
 
         async def failing(fn: Any, item: Any) -> Any:
-            if fn is record and len(refused) < 3:
+            if fn is record and full:
                 refused.append(item)
                 raise StorageError("the disk is full")
             return await write_bulk(fn, item)
@@ -229,10 +233,10 @@ async def test_an_outcome_is_kept_until_the_database_takes_it(
         monkeypatch.setattr(world.database, "write_bulk", failing)
         async with world.running():
             a1, a2 = await world.send("a", "a1", "a2")
-            await world.until(lambda: len(refused) == 1)
-            assert (await world.row(a1)).delivery.status == "pending"
-            await world.status(a2, "delivered")
-        assert len(refused) == 3
+            await world.until(lambda: len(refused) >= 3)
+            assert (await world.row(a1)).delivery.status != "delivered"
+            full = False
+            await world.statuses([a1, a2], "delivered")
         assert world.receiver.contents() == ["a1", "a2"]
 
 
@@ -265,7 +269,7 @@ async def test_deliveries_of_a_plugin_that_is_not_enabled_wait_untouched(externa
         ids = await world.send("a", "a1", "a2")
         enabled, world.handlers = world.handlers, {}
         async with world.running() as consumers:
-            with trio.fail_after(10):
+            with trio.fail_after(PATIENCE):
                 while (await consumers.stats()).parked == 0:
                     await trio.lowlevel.checkpoint()
         assert [(await world.row(each)).delivery.status for each in ids] == ["pending", "pending"]

@@ -18,6 +18,7 @@ from wagate.storage.targets import Owner, TargetState, target_states, write_stat
 pytest_plugins = ("tests.valkey",)
 
 LATER = Postpone("waits for its turn", after=60)
+MUCH_LATER = Postpone("waits for its turn", after=600)
 
 
 async def told(world: World) -> None:
@@ -32,7 +33,7 @@ async def test_what_is_put_off_waits_at_the_head_of_its_chat_and_it_was_no_try(
     external_url: str, tmp_path: Path, database_url: str
 ) -> None:
     async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running():
-        world.receiver.by_content["a1"] = [LATER, LATER, LATER, LATER, 200]
+        world.receiver.by_content["a1"] = [MUCH_LATER, MUCH_LATER, MUCH_LATER, MUCH_LATER, 200]
         a1, a2 = await world.send("a", "a1", "a2")
         (b1,) = await world.send("b", "b1")
         await world.status(b1, "delivered")
@@ -41,9 +42,9 @@ async def test_what_is_put_off_waits_at_the_head_of_its_chat_and_it_was_no_try(
             await told(world)
             detail = await world.row(a1)
             assert (word(detail), detail.delivery.attempt_count, detail.attempts) == ("pending", 0, [])
-            await world.passes(50)
+            await world.passes(540)
             assert len(world.receiver.calls) == calls
-            await world.passes(11)
+            await world.passes(61)
         await world.status(a2, "delivered")
         assert world.receiver.contents("a") == ["a1"] * 5 + ["a2"]
         detail = await world.row(a1)
@@ -60,11 +61,11 @@ async def test_what_is_put_off_for_too_long_is_given_up(external_url: str, tmp_p
             a1, a2 = await world.send("a", "a1", "a2")
             await world.calls(1)
             await told(world)
-            await world.passes(hours * 3600 - 30)
+            await world.passes(hours * 3600 - 120)
             await world.calls(2)
             await told(world)
             assert word(await world.row(a1)) == "pending"
-            await world.passes(61)
+            await world.passes(181)
             await world.status(a2, "delivered")
             detail = await world.row(a1)
             assert (word(detail), detail.delivery.error) == ("final", f"gave up after {hours}h: waits for its turn")

@@ -128,11 +128,13 @@ async def test_completed_counts_once(external_url: str, tmp_path: Path) -> None:
 
 
 async def test_failed_jobs_are_retried_by_the_schedule_then_stay_failed_until_retried_by_hand(
-    external_url: str, tmp_path: Path, database_url: str
+    external_url: str, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A minute instead of 5 s, and the double: the first wait must not be over before it is looked at.
+    monkeypatch.setattr("wagate.consumers.backoff.FIRST_WAIT", 60.0)
     async with pulling(external_url, tmp_path, database_url) as (world, jobs):
         a1, a2 = await queued(world, "a", "a1", "a2")
-        for attempt, wait in ((1, 6.1), (2, 12.1)):
+        for attempt, wait in ((1, 72.1), (2, 144.1)):
             job = await taken(jobs)
             job = await jobs.finish(job.id, client_id=1, status="failed", lease_id=job.lease_id, error=f"no {attempt}")
             assert (job.id, job.status, job.attempt_count, job.error) == (a1, "queued", attempt, f"no {attempt}")
@@ -164,7 +166,7 @@ async def test_whoever_waits_gets_the_job_when_it_comes(external_url: str, tmp_p
         got: list[Job | None] = []
 
         async def wait() -> None:
-            got.append(await jobs.take(["t1", "t2"], wait=20, lease=60))
+            got.append(await jobs.take(["t1", "t2"], wait=PATIENCE, lease=60))
 
         with trio.fail_after(PATIENCE):
             async with trio.open_nursery() as nursery:

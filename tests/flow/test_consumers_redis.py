@@ -8,19 +8,20 @@ import pytest
 import trio
 
 from tests.consuming import open_world
-from tests.valkey import external_valkey, free_port
+from tests.valkey import external_valkey
 from wagate.errors import StorageError
 from wagate.storage.lanes import heads
 
 pytest_plugins = ("tests.valkey",)
 
 
-async def test_consumers_go_on_after_redis_restarted_empty(tmp_path: Path) -> None:
-    port = free_port()
-    server = external_valkey(port=port)
-    url = server.__enter__()
+async def test_consumers_go_on_after_redis_restarted_empty(tmp_path: Path, short_folder: Path) -> None:
+    # A socket file: a port that is free for a moment may be somebody else's in the next.
+    place = short_folder / "valkey.sock"
+    server = external_valkey("--unixsocket", str(place))
+    server.__enter__()
     try:
-        async with open_world(url, tmp_path) as world, world.running():
+        async with open_world(f"unix://{place}", tmp_path) as world, world.running():
             gate = world.receiver.by_content["a1"] = [trio.Event()]
             before = await world.send("a", "a1", "a2")
             await world.calls(1)
@@ -31,7 +32,7 @@ async def test_consumers_go_on_after_redis_restarted_empty(tmp_path: Path) -> No
             assert isinstance(running, trio.Event)
             running.set()
             await world.status(before[0], "delivered")
-            server = external_valkey(port=port)
+            server = external_valkey("--unixsocket", str(place))
             server.__enter__()
             await world.statuses([*before, *during], "delivered")
             (after,) = await world.send("c", "c1")
@@ -57,7 +58,7 @@ async def test_keys_wait_while_their_rows_cannot_be_read(
         monkeypatch.setattr(world.database, "read", failing)
         async with world.running():
             a = await world.send("a", "a1", "a2")
-            await world.until(lambda: len(refused) == 1)
+            await world.until(lambda: len(refused) >= 1)
             await world.passes(2.1)
             await world.until(lambda: len(refused) == 2)
             await world.passes(2.1)

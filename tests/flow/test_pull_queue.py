@@ -115,15 +115,22 @@ async def test_of_many_who_wait_one_gets_the_job() -> None:
         assert sorted(each.get("job_id", "") for each in got) == ["", "", "", "", job_id]
 
 
+@pytest.fixture
+def minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first wait is a minute instead of 5 s, and so on: no try comes by itself while a test looks."""
+    monkeypatch.setattr("wagate.consumers.backoff.FIRST_WAIT", 60.0)
+
+
 async def test_what_is_not_done_within_its_lease_returns_and_the_late_worker_is_refused() -> None:
     async with running_gateway() as gateway:
         job_id = await post(gateway, "1")
-        late = await take(gateway)
-        await gateway.passes(50)
-        await gateway.ask("POST", f"/queue/job/{job_id}/heartbeat", json={"lease_id": late["lease_id"]})
-        await gateway.passes(50)
+        late = await take(gateway, lease=600)
+        await gateway.passes(500)
+        beat = {"lease_id": late["lease_id"], "lease": 600}
+        await gateway.ask("POST", f"/queue/job/{job_id}/heartbeat", json=beat)
+        await gateway.passes(500)
         assert (await take(gateway))["status"] == "no_jobs", "the heartbeat lengthened the lease"
-        await gateway.passes(11)
+        await gateway.passes(101)
         assert (await show(gateway, job_id))["status"] == "queued"
         again = await take(gateway)
         assert (again["job_id"], again["attempt_count"]) == (job_id, 0)
@@ -138,6 +145,7 @@ async def test_what_is_not_done_within_its_lease_returns_and_the_late_worker_is_
         assert (row["status"], row["attempt_count"]) == ("delivered", 1)
 
 
+@pytest.mark.usefixtures("minutes")
 async def test_one_job_of_a_chat_at_a_time_in_order_while_other_chats_go_on() -> None:
     async with running_gateway() as gateway:
         a1, a2 = await post(gateway, "a1", chat="+15550000001"), await post(gateway, "a2", chat="+15550000001")
@@ -149,23 +157,24 @@ async def test_one_job_of_a_chat_at_a_time_in_order_while_other_chats_go_on() ->
         assert (await take(gateway))["status"] == "no_jobs"
         await tell(gateway, a1, status="failed", error="busy")
         assert (await take(gateway))["status"] == "no_jobs", "a failed job holds its chat until it is tried again"
-        await gateway.passes(6.1)
+        await gateway.passes(72.1)
         assert (await take(gateway))["job_id"] == a1
         await tell(gateway, a1, status="completed")
         assert (await take(gateway, wait=5))["job_id"] == a2
 
 
+@pytest.mark.usefixtures("minutes")
 async def test_a_failing_job_is_tried_three_times_stays_failed_and_is_queued_by_hand() -> None:
     async with running_gateway() as gateway:
         job_id = await post(gateway, "1")
-        for number, wait in enumerate((5, 10)):
+        for number, wait in enumerate((60, 120)):
             job = await take(gateway)
             assert (job["job_id"], job["attempt_count"]) == (job_id, number)
             told = await tell(gateway, job_id, status="failed", error=f"error {number}", lease_id=job["lease_id"])
             assert (told["status"], told["error"]) == ("queued", f"error {number}")
-            await gateway.passes(wait - 3)
+            await gateway.passes(wait - 30)
             assert (await take(gateway))["status"] == "no_jobs"
-            await gateway.passes(0.2 * wait + 3.1)
+            await gateway.passes(0.2 * wait + 30.1)
         await take(gateway)
         told = await tell(gateway, job_id, status="failed", error="no such order", result={"code": 7})
         assert (told["status"], told["error"], told["result"]) == ("failed", "no such order", {"code": 7})
@@ -199,7 +208,7 @@ async def test_a_client_sees_and_takes_its_own_jobs_only() -> None:
         made = await gateway.client("acme")
         theirs = await post(gateway, "1")
         headers = {"Authorization": f"Bearer {made['token']}"}
-        async with httpx2.AsyncClient(base_url=gateway.url, headers=headers, trust_env=False) as acme:
+        async with httpx2.AsyncClient(base_url=gateway.url, headers=headers, timeout=60, trust_env=False) as acme:
             assert (await acme.get("/queue/next-job")).json() == NO_JOBS
             body = {"from": "+15550000001", "message": "mine"}
             accepted = (await acme.post("/webhook/inbound", json=body)).json()

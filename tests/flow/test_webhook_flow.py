@@ -13,6 +13,9 @@ from tests.gateway import GatewayProcess, gateway
 from tests.sink import Got, Sink, https_sink
 from wagate.http.signing import new_secret
 
+LATER = (503, {"retry-after": "600"})
+"""A failure whose next try does not come by itself while the test looks."""
+
 
 async def register(server: GatewayProcess, url: str, expected: int = 201, **fields: Any) -> dict[str, Any]:
     body = {"phone_number": "*", "webhook_url": url} | fields
@@ -36,7 +39,7 @@ async def events(
     server: GatewayProcess, webhook: dict[str, Any], *statuses: str, tried: int = 0
 ) -> list[dict[str, Any]]:
     """The webhook's events, oldest first, as soon as their statuses are these and the first was tried so often."""
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         while True:
             rows = (await ask(server, "GET", f"/{webhook['id']}/events"))["data"][::-1]
             if [row["status"] for row in rows] == list(statuses) and rows[0]["attempt_count"] >= tried:
@@ -131,14 +134,14 @@ async def test_what_the_receiver_refuses_is_final_and_replayed_by_hand(status: i
 
 
 async def test_a_server_error_is_tried_again_and_by_hand_at_once() -> None:
-    answers = [(503, {"retry-after": "600"})]
+    answers = [LATER]
     async with (
         https_sink(lambda _: answers.pop() if answers else 200) as sink,
         gateway(ca_file=sink.ca_file) as server,
     ):
         webhook = await register(server, sink.url)
         await post(server, "wamid.1")
-        await sink.until(lambda sink: len(sink.got) == 1)
+        await sink.until(lambda sink: len(sink.got) >= 1)
         [row] = await events(server, webhook, "pending", tried=1)
         assert (row["error"], row["http_status"], row["attempt_count"]) == ("Server error (503)", 503, 1)
         waits = datetime.fromisoformat(row["next_retry_at"]) - datetime.now(UTC)
@@ -152,11 +155,11 @@ async def test_a_server_error_is_tried_again_and_by_hand_at_once() -> None:
 
 async def test_what_waits_while_it_is_off_arrives_in_order_when_it_is_on() -> None:
     down = True
-    async with https_sink(lambda _: 503 if down else 200) as sink, gateway(ca_file=sink.ca_file) as server:
+    async with https_sink(lambda _: LATER if down else 200) as sink, gateway(ca_file=sink.ca_file) as server:
         webhook = await register(server, sink.url)
         await post(server, "a")
         await post(server, "b")
-        await sink.until(lambda sink: len(sink.got) == 1)
+        await sink.until(lambda sink: len(sink.got) >= 1)
         rows = await events(server, webhook, "pending", "pending", tried=1)
         await ask(server, "PATCH", f"/{webhook['id']}", json={"is_active": False})
         down = False
@@ -170,11 +173,11 @@ async def test_what_waits_while_it_is_off_arrives_in_order_when_it_is_on() -> No
 
 
 async def test_deleting_cancels_what_waits() -> None:
-    async with https_sink(lambda _: 503) as sink, gateway(ca_file=sink.ca_file) as server:
+    async with https_sink(lambda _: LATER) as sink, gateway(ca_file=sink.ca_file) as server:
         webhook = await register(server, sink.url)
         await post(server, "a")
         await post(server, "b")
-        await sink.until(lambda sink: len(sink.got) == 1)
+        await sink.until(lambda sink: len(sink.got) >= 1)
         rows = await events(server, webhook, "pending", "pending", tried=1)
         await ask(server, "DELETE", f"/{webhook['id']}", 204)
         await ask(server, "GET", f"/{webhook['id']}", 404)
