@@ -58,7 +58,7 @@ def outgoing(to: ProviderAccount, message: OutMessage, file: OutFile | None = No
     return Outgoing(id=OUR_ID, message=message, account=to, file=file)
 
 
-def provider(http: HttpClient | None = None, *, timeout: float = 10.0) -> Provider:
+def provider(http: HttpClient | None = None, *, timeout: float = 60.0) -> Provider:
     """The provider as the plugin registers it; ``http`` None: one that reaches nothing."""
     context = fake_context("infobip").context
     values = {name: getattr(context, name) for name in context.__dataclass_fields__}

@@ -106,7 +106,7 @@ async def test_pywa_sends_through_our_fake(tmp_path: Path) -> None:
     async with fake_meta() as fake:
 
         def send() -> tuple[str, str, bytes]:
-            with httpx.Client(transport=ToFake(fake.url)) as session:
+            with httpx.Client(transport=ToFake(fake.url), timeout=60) as session:
                 client = WhatsApp(phone_id=fake.phone_number_id, token=fake.token, session=session, api_version=23.0)
                 text = client.send_message(to="15550002222", text="Hi", tracker="ours")
                 image = client.send_image(to="15550002222", image=path, caption="Look")

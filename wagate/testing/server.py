@@ -107,11 +107,15 @@ class FakeServer:
         """Let the next requests fail so."""
         self.faults.extend(faults)
 
-    async def until(self, done: Callable[[], bool], seconds: float = 30.0) -> None:
-        """Wait until something is true that changes with a request. TooSlowError."""
+    async def until(self, done: Callable[[], bool], seconds: float = 60.0) -> None:
+        """Wait until something is true that changes when a request comes, or was worked on. TooSlowError."""
         with trio.fail_after(seconds):
             while not done():
                 await self._changed.wait()
+
+    def _note(self) -> None:
+        changed, self._changed = self._changed, trio.Event()
+        changed.set()
 
     def _fault(self, seen: Seen) -> Fault | None:
         for fault in self.faults:
@@ -127,6 +131,7 @@ class FakeServer:
         """The answer (None: hang up) and what goes wrong."""
         self.seen.append(seen)
         fault = self._fault(seen)
+        self._note()
         try:
             if fault is None:
                 return await self._answer(seen), Fault()
@@ -135,8 +140,7 @@ class FakeServer:
             await trio.sleep(fault.wait)
             return (None if lost else fault.reply or reply), fault
         finally:
-            changed, self._changed = self._changed, trio.Event()
-            changed.set()
+            self._note()
 
     async def serve(self, stream: trio.abc.Stream) -> None:
         """One connection."""
