@@ -13,6 +13,7 @@ import trio
 
 from tests.chatwoot_spec import DOCUMENT, assert_requests_valid
 from tests.inprocess import Gateway, running_gateway
+from tests.rest import at_rest
 from wagate.testing.chatwoot import FakeChatwoot, Message
 from wagate.testing.providers.waha import FakeWaha
 from wagate.testing.server import running
@@ -103,6 +104,7 @@ async def test_a_paused_queue_keeps_messages_in_order_and_lets_them_go_at_once(m
             await desk.waha_tells("message", desk.waha.incoming(text))
         assert "3 waiting, paused" in await _count(desk, "3 waiting")
         assert desk.customers() == []
+        await at_rest()  # what is being put off at this moment would not be called
         await desk.asks("queue resume")
         await desk.chatwoot.until(lambda: len(desk.customers()) == 3)
         assert desk.customers() == ["one", "two", "three"]
