@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -106,6 +107,21 @@ async def test_too_much_and_nothing_are_refused_and_leave_no_file(database: Data
         with pytest.raises(UnprocessableError, match="empty"):
             await site.parts.store.keep(chunks(b""), client_id=1)
         assert site.on_disk == []
+
+
+async def test_a_file_on_its_way_in_outlives_the_clearing_at_start_whatever_its_time_says(
+    database: Database, tmp_path: Path
+) -> None:
+    async with media_site(database, tmp_path, fetching=False) as site:
+        files, incoming = site.parts.files, tmp_path / "media" / "incoming"
+        async with files.writing() as writing:
+            await writing.write(JPEG)
+            (incoming / "left").write_bytes(b"half")
+            for path in incoming.iterdir():
+                os.utime(path, (0, 0))
+            assert await files.clear_before_start() == 1
+            written = await writing.finish()
+        assert site.on_disk == [written.sha256]
 
 
 @pytest.mark.parametrize("fake", [False, True], ids=["store", "fake"])

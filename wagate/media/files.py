@@ -91,6 +91,8 @@ class FileStore:
         self._limiter = trio.CapacityLimiter(THREADS)
         # A file that comes again while its last row goes must not be deleted under it.
         self._lock = threading.Lock()
+        self._coming: set[str] = set()
+        """Names of this process's files on their way in. Their times don't tell: the kernel's clock lags some ms."""
 
     def path(self, sha256: str) -> Path:
         """Where the file with this hash is, or would be."""
@@ -108,7 +110,7 @@ class FileStore:
             yield Writing(self, file)
         finally:
             with trio.CancelScope(shield=True):
-                await self.run(lambda: _drop(file))
+                await self.run(lambda: self._drop(file))
 
     async def run(self, act: Callable[[], T]) -> T:
         """Do something with the disk in a thread.
@@ -154,8 +156,12 @@ class FileStore:
 
     async def clear_before_start(self) -> int:
         """Delete what was half written before this process began; only where no other process writes. How many."""
-        folder = self._folder / INCOMING
-        return await self.run(lambda: sum(_age(each, self._born) > 0 and _unlink(each) for each in _files(folder)))
+        return await self.run(self._clear_before_start)
+
+    def _clear_before_start(self) -> int:
+        with self._lock:
+            left = [each for each in _files(self._folder / INCOMING) if each.name not in self._coming]
+            return sum(_age(each, self._born) > 0 and _unlink(each) for each in left)
 
     async def older_than(self, age: float, now: float) -> list[str]:
         """Hashes of all files that were not written in the last ``age`` seconds."""
@@ -177,16 +183,18 @@ class FileStore:
 
     def _open(self) -> IO[bytes]:
         _make(self._folder / INCOMING)
-        number, name = mkstemp(dir=self._folder / INCOMING)  # 0600
+        with self._lock:
+            number, name = mkstemp(dir=self._folder / INCOMING)  # 0600
+            self._coming.add(Path(name).name)
         os.close(number)
         return Path(name).open("r+b")
 
-
-def _drop(file: IO[bytes]) -> None:
-    """Close it; take it away unless it was put in its place."""
-    with suppress(OSError):
-        file.close()
-    _unlink(Path(file.name))
+    def _drop(self, file: IO[bytes]) -> None:
+        """Close it; take it away unless it was put in its place."""
+        with suppress(OSError):
+            file.close()
+        _unlink(Path(file.name))
+        self._coming.discard(Path(file.name).name)
 
 
 def _unlink(path: Path) -> bool:
