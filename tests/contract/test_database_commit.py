@@ -45,7 +45,7 @@ async def held(database: Database) -> AsyncIterator[None]:
 
     def hold(_db: object) -> None:
         busy.set()
-        go_on.wait(10)
+        go_on.wait(60)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(database.write, hold)
@@ -199,10 +199,13 @@ async def test_what_was_answered_survives_kill_9(database_url: str, tmp_path: Pa
         printed += [line.strip() for line in process.stdout if line.endswith("\n")]
     assert process.returncode == -signal.SIGKILL
     async with open_database(database_url, tmp_path) as database:
-        stored = {event_id for (event_id,) in await database.read(rows, "SELECT id FROM events")}
+        # Of one moment: the server may still be at a commit of the one that was killed.
+        events, [(deliveries,)] = await database.read(
+            lambda db: (rows(db, "SELECT id FROM events"), rows(db, "SELECT count(*) FROM deliveries"))
+        )
         assert len(printed) >= 300
-        assert set(printed) <= stored
-        assert await database.read(rows, "SELECT count(*) FROM deliveries") == [(len(stored),)]
+        assert set(printed) <= {event_id for (event_id,) in events}
+        assert deliveries == len(events)
 
 
 async def test_a_chat_counts_on_after_a_restart(database_url: str, tmp_path: Path) -> None:

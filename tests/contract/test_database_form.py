@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -44,6 +47,14 @@ async def test_a_newer_database_is_refused(database_url: str, tmp_path: Path) ->
             pass
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, nobody waits too long for the others."""
+    monkeypatch.setattr("wagate.storage.sqlite.BUSY_SECONDS", 60.0)
+    monkeypatch.setattr("wagate.storage.postgres.SETTINGS", "SET timezone = 'UTC'")
+
+
+@pytest.mark.usefixtures("patient")
 async def test_several_processes_may_start_at_once(database_url: str, tmp_path: Path) -> None:
     opened: list[int] = []
 
@@ -57,14 +68,24 @@ async def test_several_processes_may_start_at_once(database_url: str, tmp_path: 
     assert opened == [len(migrations("sqlite"))] * 4
 
 
-async def test_a_new_file_that_another_process_holds_is_waited_for(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("patient")
+async def test_a_new_file_that_another_process_holds_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = threading.Event()
+
+    def sleep(seconds: float) -> None:
+        refused.set()
+        time.sleep(seconds)
+
+    monkeypatch.setattr("wagate.storage.sqlite.time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
     other = sqlite3.connect(tmp_path / "wagate.db", isolation_level=None, check_same_thread=False)
     other.execute("CREATE TABLE held (id INTEGER)")
     other.execute("BEGIN IMMEDIATE")
     async with trio.open_nursery() as nursery:
 
         async def let_go() -> None:
-            await trio.sleep(0.3)
+            assert await trio.to_thread.run_sync(refused.wait, 60)
             other.close()
 
         nursery.start_soon(let_go)

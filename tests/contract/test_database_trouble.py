@@ -161,7 +161,7 @@ async def test_a_deadlock_runs_again_until_both_are_done(postgres: Database, pos
         run(db, "UPDATE lanes SET seq = seq + 1 WHERE key = ?", (first,))
         if first not in met:  # not when it is run again, whoever gets the lock first then
             met.add(first)
-            meet.wait(10)
+            meet.wait(60)
         run(db, "UPDATE lanes SET seq = seq + 1 WHERE key = ?", (second,))
 
     async with open_database(postgres_url, tmp_path) as other, trio.open_nursery() as nursery:
@@ -195,7 +195,7 @@ async def test_two_processes_never_give_a_chat_the_same_seq(postgres: Database, 
     command = [sys.executable, "-m", "tests.storing", postgres_url, "25", "5"]
     processes = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) for _ in range(2)]
     try:
-        assert [process.wait(60) for process in processes] == [0, 0]
+        assert [process.wait(120) for process in processes] == [0, 0]
     finally:
         for process in processes:
             process.kill()

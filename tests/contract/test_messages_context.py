@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 from uuid_utils import uuid7
 
 from tests.sending import CHAT, FakeProvider, open_post
@@ -34,6 +36,8 @@ class Kind:
     theirs: str
     refuse: Callable[[SendError], None]
     """What the provider says to all that it is asked from now on."""
+    holding: Callable[[], AbstractContextManager[None]]
+    """The provider takes nothing meanwhile."""
 
 
 @pytest.fixture(params=["core", "fake"])
@@ -41,19 +45,29 @@ async def kind(request: pytest.FixtureRequest, tmp_path: Path, external_url: str
     if request.param == "fake":
         fakes = fake_context("alarm")
         fakes.messages.cannot = {"reaction", "typing"}
-        yield Kind(fakes.context.messages, "acme-main", partial(setattr, fakes.messages, "becomes"))
+        # It sends only what is waited for.
+        yield Kind(fakes.context.messages, "acme-main", partial(setattr, fakes.messages, "becomes"), nullcontext)
         return
     accounts = [NewAccount(name=name, client_id=each, provider="pigeon") for name, each in (("main", 1), ("theirs", 2))]
     provider = FakeProvider(abilities=frozenset({"text", "seen", "revoke"}))
     async with open_post(external_url, tmp_path, accounts=accounts, provider=provider) as post, post.running():
-        yield Kind(post.outbound.outbox("alarm"), "theirs", partial(setattr, provider, "unwilling"))
+        outbox, refuse = post.outbound.outbox("alarm"), partial(setattr, provider, "unwilling")
+        yield Kind(outbox, "theirs", refuse, partial(hold, provider))
+
+
+@contextmanager
+def hold(provider: FakeProvider) -> Iterator[None]:
+    go_on = trio.Event()
+    provider.script[""] = [go_on]
+    yield
+    go_on.set()
 
 
 async def test_a_message_is_queued_and_sent_when_waited_for(kind: Kind) -> None:
     view = await kind.messages.send(TEXT, client_id=1, job_id="j")
     assert (view.account, view.to, view.content, view.job_id) == ("main", "5511999999999", "hi", "j")
     assert (await kind.messages.wait(view.id, client_id=1, seconds=0)).id == view.id
-    sent = await kind.messages.wait(view.id, client_id=1, seconds=10)
+    sent = await kind.messages.wait(view.id, client_id=1, seconds=60)
     assert sent.status == "sent"
     assert sent.message_id
     assert sent.sent_at is not None
@@ -89,7 +103,7 @@ async def test_what_the_provider_cannot_do_is_refused(kind: Kind) -> None:
 
 async def test_what_was_sent_is_revoked_by_its_client_as_often_as_one_likes(kind: Kind) -> None:
     sent = await kind.messages.send(TEXT, client_id=1)
-    await kind.messages.wait(sent.id, client_id=1, seconds=10)
+    await kind.messages.wait(sent.id, client_id=1, seconds=60)
     for client_id in (1, None):
         await kind.messages.revoke(sent.id, client_id=client_id)
     assert (await kind.messages.get(sent.id, client_id=1)).status == "sent"
@@ -102,9 +116,10 @@ async def test_what_was_sent_is_revoked_by_its_client_as_often_as_one_likes(kind
 
 
 async def test_what_was_not_sent_is_not_revoked(kind: Kind) -> None:
-    waiting = await kind.messages.send(TEXT, client_id=1)
-    with pytest.raises(ConflictError):
-        await kind.messages.revoke(waiting.id, client_id=1)
+    with kind.holding():
+        waiting = await kind.messages.send(TEXT, client_id=1)
+        with pytest.raises(ConflictError):
+            await kind.messages.revoke(waiting.id, client_id=1)
 
 
 async def test_pages_are_newest_first(kind: Kind) -> None:
@@ -113,6 +128,6 @@ async def test_pages_are_newest_first(kind: Kind) -> None:
     assert [each.id for each in page.data] == ids[:1:-1]
     rest = await kind.messages.page(client_id=1, limit=3, cursor=page.next_cursor)
     assert ([each.id for each in rest.data], rest.next_cursor) == (ids[1::-1], None)
-    sent = await kind.messages.wait(ids[0], client_id=1, seconds=10)
+    sent = await kind.messages.wait(ids[0], client_id=1, seconds=60)
     found = await kind.messages.page(client_id=1, limit=9, cursor=None, message_id=sent.message_id)
     assert [each.id for each in found.data] == [ids[0]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from wagate.clock import Clock
 from wagate.queue.queue import STEADY, Queue
 from wagate.queue.redis import RedisThread
@@ -149,8 +151,9 @@ async def test_what_a_dead_worker_held_goes_to_the_others_and_its_crashes_are_co
 
 
 async def test_a_steady_worker_gets_one_suspect_at_a_time_and_no_other_is_counted_when_it_dies(
-    queue: Queue, redis: RedisThread, clock: Clock
+    queue: Queue, redis: RedisThread, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("wagate.queue.queue.STEADY", 600.0)  # more than this test ever takes
     await queue.enqueue([bell(key, "1") for key in "abc"])
     for _ in range(2):
         await take(Queue(redis, queue.name, clock=clock))
@@ -158,10 +161,10 @@ async def test_a_steady_worker_gets_one_suspect_at_a_time_and_no_other_is_counte
     await queue.enqueue([bell("fresh", "1")])
     victim = Queue(redis, queue.name, clock=clock)
     (fresh,) = await take(victim)
-    clock.offset += STEADY
+    clock.offset += 600
     (suspect,) = await take(victim)
     assert (suspect.crashes, fresh.crashes) == (2, 0)
-    clock.offset += STEADY
+    clock.offset += 600
     assert await take(victim) == ()
     await queue.release_all_workers(died=True)
     crashes: dict[str, int] = {}
@@ -256,11 +259,11 @@ async def test_a_lease_that_ends_brings_the_key_back(queue: Queue, clock: Clock)
 
 async def test_a_lease_can_be_extended_and_the_job_put_back(queue: Queue, clock: Clock) -> None:
     await queue.enqueue([bell("a", "1")])
-    (taken,) = (await queue.take_leased(lease=60)).taken
-    clock.shift(59)
-    assert await queue.extend("a", taken.token, 60)
-    clock.shift(59)
-    assert (await queue.take_leased(lease=60)).taken == ()
+    (taken,) = (await queue.take_leased(lease=600)).taken
+    clock.shift(400)
+    assert await queue.extend("a", taken.token, 600)
+    clock.shift(400)
+    assert (await queue.take_leased(lease=600)).taken == ()
     assert await queue.finish(Delay(key="a", token=taken.token, after=30))
     assert (await queue.stats()).backoff == 1
     clock.shift(30)

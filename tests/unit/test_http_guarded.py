@@ -36,7 +36,10 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 async def test_a_name_that_leads_inside_is_refused_at_each_connection() -> None:
     names = Names(rebind_test=[["93.184.216.34"], ["127.0.0.1"]])
-    async with serving(answering(OK)) as server, client(guard=Guard(), resolver=Resolver(names, keep=0)) as http:
+    async with (
+        serving(answering(OK)) as server,
+        client(guard=Guard(), resolver=Resolver(names, keep=0, deadline=60)) as http,
+    ):
         await http.check(server.url(host="rebind.test"))
         error = await failing(http, server.url(host="rebind.test"))
         assert server.connections == 0
@@ -48,29 +51,38 @@ async def test_a_name_that_leads_inside_is_refused_at_each_connection() -> None:
 
 async def test_of_several_addresses_only_the_allowed_ones_are_dialled() -> None:
     names = Names(mixed_test=[["10.0.0.1", "169.254.169.254", "127.0.0.1"]])
-    async with serving(answering(OK)) as server, client(resolver=Resolver(names)) as http:
+    async with serving(answering(OK)) as server, client(resolver=Resolver(names, deadline=60)) as http:
         assert (await http.request("POST", server.url(host="mixed.test"))).status == 200
 
 
 async def test_the_next_address_is_tried_when_one_refuses() -> None:
     names = Names(several_test=[["127.0.0.9", "::ffff:127.0.0.8", "127.0.0.1"]])
-    async with serving(answering(OK)) as server, client(resolver=Resolver(names)) as http:
+    async with serving(answering(OK)) as server, client(resolver=Resolver(names, deadline=60)) as http:
         assert (await http.request("POST", server.url(host="several.test"))).status == 200
+
+
+def fill_backlog(sockets: ExitStack, port: int) -> None:
+    """Until Linux drops what comes."""
+    for _ in range(10):
+        waiting = sockets.enter_context(socket.socket())
+        waiting.settimeout(0.2)
+        try:
+            waiting.connect(("127.0.0.5", port))
+        except TimeoutError:
+            return
+    raise AssertionError("all that come are let in")
 
 
 async def test_an_address_that_swallows_packets_does_not_use_up_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wagate.http.backend.PATIENCE", 0.1)
     names = Names(slow_test=[["127.0.0.5", "127.0.0.1"]])
-    async with serving(answering(OK)) as server, client(resolver=Resolver(names)) as http:
+    async with serving(answering(OK)) as server, client(resolver=Resolver(names, deadline=60)) as http:
         with ExitStack() as sockets:
             full = sockets.enter_context(socket.socket())
             full.bind(("127.0.0.5", server.port))
             full.listen(0)
-            for _ in range(3):  # Linux drops what comes to a full backlog
-                waiting = sockets.enter_context(socket.socket())
-                waiting.setblocking(False)
-                waiting.connect_ex(("127.0.0.5", server.port))
-            assert (await http.request("POST", server.url(host="slow.test"), timeout=5)).status == 200
+            fill_backlog(sockets, server.port)
+            assert (await http.request("POST", server.url(host="slow.test"), timeout=60)).status == 200
 
 
 def test_the_families_take_turns() -> None:
@@ -86,14 +98,14 @@ async def test_no_notation_of_loopback_is_dialled(host: str) -> None:
 
 
 async def test_localhost_is_refused_by_its_address() -> None:
-    async with client(guard=Guard(), resolver=Resolver()) as http:
+    async with client(guard=Guard(), resolver=Resolver(deadline=60)) as http:
         for host in ("localhost", "localhost.", "LOCALHOST"):
             assert isinstance(await failing(http, f"http://{host}:9/"), AddressNotAllowedError)
 
 
 async def test_metadata_is_refused_to_the_operator_too() -> None:
     names = Names(meta_test=[["169.254.169.254"]])
-    async with client(resolver=Resolver(names)) as http:
+    async with client(resolver=Resolver(names, deadline=60)) as http:
         error = await failing(http, "http://meta.test/latest/", trust="operator")
     assert error.reason == "Address not allowed: 169.254.169.254 is a cloud metadata address"
 
@@ -121,7 +133,7 @@ async def test_our_own_listener_is_refused_when_another_address_of_this_machine_
 
 async def test_check_tells_before_registration_what_a_request_would_meet() -> None:
     names = Names(in_test=[["10.0.0.1"]], out_test=[["93.184.216.34"]])
-    async with client(guard=Guard(), resolver=Resolver(names), allow_http=False) as http:
+    async with client(guard=Guard(), resolver=Resolver(names, deadline=60), allow_http=False) as http:
         await http.check("https://out.test/")
         await http.check("http://in.test/", trust="operator")
         with pytest.raises(AddressNotAllowedError):
@@ -162,7 +174,7 @@ async def pump(source: trio.SocketStream, sink: trio.SocketStream) -> None:
 async def test_with_a_proxy_the_target_is_judged_here_and_the_name_goes_to_the_proxy(ca: Authority) -> None:
     names = Names(hook_test=[["93.184.216.34"]], in_test=[["93.184.216.34", "10.0.0.1"]])
     async with serving(proxying) as proxy, serving(answering(OK), ca.server("hook.test")) as server:
-        options = {"guard": Guard(), "resolver": Resolver(names), "ca_file": ca.file}
+        options = {"guard": Guard(), "resolver": Resolver(names, deadline=60), "ca_file": ca.file}
         async with client(**options, proxy=f"http://u:p@127.0.0.1:{proxy.port}") as http:
             for _ in range(2):
                 response = await http.request("POST", server.url(host="hook.test", scheme="https"), content=b"x")
@@ -224,7 +236,8 @@ async def test_httpx_timeouts_hold_in_each_phase() -> None:
         await trio.sleep_forever()
 
     async with serving(silent) as server, client() as http, http.guarded_httpx(timeout=0.2) as httpx_client:
+        assert httpx_client.timeout == httpx2.Timeout(0.2)
         with pytest.raises(httpx2.ReadTimeout):
-            await httpx_client.get(server.url())
+            await httpx_client.get(server.url(), timeout=httpx2.Timeout(60, read=0.2))
         with pytest.raises(httpx2.ConnectTimeout):
-            await httpx_client.get(server.url(scheme="https"))
+            await httpx_client.get(server.url(scheme="https"), timeout=httpx2.Timeout(60, connect=0.2))

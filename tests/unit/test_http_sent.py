@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-import time
+import threading
 from pathlib import Path
 
 import pytest
@@ -17,11 +17,11 @@ from wagate.http.resolve import Resolver
 
 
 async def test_a_request_without_a_connection_was_not_sent() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        async with client() as http:
+            refused = await failing(http, f"http://127.0.0.1:{unused.getsockname()[1]}/")
     async with client() as http:
-        refused = await failing(http, f"http://127.0.0.1:{port}/")
         assert isinstance(refused, NetworkError)
         assert not refused.sent
         assert not (await failing(http, "https://nowhere.example/")).sent
@@ -44,13 +44,16 @@ async def test_a_header_that_h11_refuses_was_not_sent_though_the_connection_stoo
 
 
 async def test_a_connection_that_does_not_come_about_in_time_was_not_used() -> None:
+    over = threading.Event()
+
     def slow(_host: str) -> list[str]:
-        time.sleep(1)
+        over.wait(60)
         return ["127.0.0.1"]
 
-    async with client(resolver=Resolver(slow)) as http:
+    async with client(resolver=Resolver(slow, deadline=60)) as http:
         with pytest.raises(TimedOutError) as caught:
             await http.request("POST", "http://slow.example/", timeout=0.1)
+        over.set()
         assert not caught.value.sent
 
 
@@ -69,20 +72,21 @@ async def test_a_certificate_that_does_not_hold_saves_the_request_from_leaving(t
     authority = Authority(tmp_path)
     async with serving(answering(OK), authority.server("other.example")) as server:
         names = Names(right_example=[["127.0.0.1"]])
-        async with client(ca_file=authority.file, resolver=Resolver(names)) as http:
+        async with client(ca_file=authority.file, resolver=Resolver(names, deadline=60)) as http:
             error = await failing(http, server.url(host="right.example", scheme="https"))
     assert isinstance(error, TlsError)
     assert not error.sent
 
 
-async def test_no_answer_in_time_leaves_it_open() -> None:
+async def test_no_answer_in_time_leaves_it_open(mock_clock: trio.testing.MockClock) -> None:
     async def silent(stream: trio.abc.Stream) -> None:
         await read_request(stream)
+        mock_clock.jump(10)
         await trio.sleep_forever()
 
     async with serving(silent) as server, client() as http:
         with pytest.raises(TimedOutError) as caught:
-            await http.request("POST", server.url(), timeout=0.2)
+            await http.request("POST", server.url(), timeout=10)
         assert caught.value.sent
 
 
@@ -104,6 +108,12 @@ async def test_a_second_try_on_a_fresh_connection_is_judged_by_itself() -> None:
         async with serving(answering(OK)) as server:
             assert (await http.request("POST", server.url())).status == 200
             port = server.port
-        error = await failing(http, f"http://127.0.0.1:{port}/")
+        [kept] = http._idle._all
+        with socket.socket() as unused, trio.fail_after(60):
+            unused.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            unused.bind(("127.0.0.1", port))  # nobody else gets it now
+            while not kept.has_expired():  # until our end knows that the other one closed
+                await trio.sleep(0.001)
+            error = await failing(http, f"http://127.0.0.1:{port}/")
         assert isinstance(error, NetworkError)
         assert not error.sent

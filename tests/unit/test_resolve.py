@@ -20,7 +20,7 @@ from wagate.http.resolve import Resolver
 
 async def test_a_name_is_looked_up_once_for_many_and_kept_also_when_it_failed() -> None:
     names = Names(a_test=[["127.0.0.1"]])
-    resolver = Resolver(names)
+    resolver = Resolver(names, deadline=60)
     async with trio.open_nursery() as nursery:
         for _ in range(10):
             nursery.start_soon(resolver.addresses, "a.test")
@@ -43,16 +43,20 @@ async def test_an_answer_is_asked_for_again_when_its_time_is_over(mock_clock: tr
     assert [str(address) for address in await resolver.addresses("a.test")] == ["2.2.2.2"]
 
 
-async def test_a_dead_name_holds_two_threads_at_most_and_none_of_trios_common_ones() -> None:
+async def test_a_dead_name_holds_two_threads_at_most_and_none_of_trios_common_ones(
+    mock_clock: trio.testing.MockClock,
+) -> None:
     release, started = threading.Event(), []
+    token = trio.lowlevel.current_trio_token()
 
     def lookup(host: str) -> Sequence[str]:
         started.append(host)
         if host == "dead.test":
-            release.wait(30)
+            token.run_sync_soon(mock_clock.jump, 5.0)
+            release.wait(60)
         return ["127.0.0.1"]
 
-    resolver = Resolver(lookup, deadline=0.05, keep=0.0)
+    resolver = Resolver(lookup, deadline=5.0, keep=0.0)
     try:
         for _ in range(5):
             with pytest.raises(NameNotFoundError, match=r"ENOTFOUND: dead.test: (no answer within|earlier look-ups)"):
@@ -72,10 +76,10 @@ async def test_a_cancelled_look_up_is_taken_over_by_the_next_who_waits() -> None
         asked.append(host)
         if len(asked) == 1:
             token.run_sync_soon(first.set)
-            release.wait(30)
+            release.wait(60)
         return ["127.0.0.1"]
 
-    resolver = Resolver(lookup)
+    resolver = Resolver(lookup, deadline=60)
     answers: list[object] = []
 
     async def second() -> None:
@@ -101,7 +105,7 @@ async def test_a_cancelled_look_up_is_taken_over_by_the_next_who_waits() -> None
 
 
 async def test_the_names_that_are_kept_are_bounded() -> None:
-    resolver = Resolver(lambda host: ["1.1.1.1"], most=10)
+    resolver = Resolver(lambda host: ["1.1.1.1"], most=10, deadline=60)
     for number in range(50):
         await resolver.addresses(f"h{number}.test")
     assert len(resolver._known) == 10

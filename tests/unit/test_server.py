@@ -112,7 +112,7 @@ async def hello(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"i"})
 
 
-async def test_a_response_made_in_one_go_is_written_once() -> None:
+async def test_a_response_made_in_one_go_is_written_once(mock_clock: Any) -> None:
     async with served(hello) as one:
         for _ in range(3):
             await one.client.send_all(GET)
@@ -121,7 +121,7 @@ async def test_a_response_made_in_one_go_is_written_once() -> None:
         assert all(write.endswith(b"\r\n\r\nhi") for write in one.stream.writes)
 
 
-async def test_what_an_application_has_sent_leaves_when_it_goes_to_sleep() -> None:
+async def test_what_an_application_has_sent_leaves_when_it_goes_to_sleep(mock_clock: Any) -> None:
     more = trio.Event()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -139,7 +139,7 @@ async def test_what_an_application_has_sent_leaves_when_it_goes_to_sleep() -> No
         assert one.stream.writes[1:] == [b"ab"]
 
 
-async def test_an_application_that_never_sleeps_holds_back_no_more_than_the_limit() -> None:
+async def test_an_application_that_never_sleeps_holds_back_no_more_than_the_limit(mock_clock: Any) -> None:
     piece = bytes(1000)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -264,7 +264,7 @@ async def test_stopping_closes_idle_connections_now_and_stuck_writes_at_the_cut(
         assert await stuck.until_closed() == 3
 
 
-async def test_an_error_in_a_connection_ends_that_connection_only() -> None:
+async def test_an_error_in_a_connection_ends_that_connection_only(mock_clock: Any) -> None:
     async with served(hello) as one:
         await trio.testing.wait_all_tasks_blocked()
         one.connection.protocol.protocol.send = None  # type: ignore[assignment]

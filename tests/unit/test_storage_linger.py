@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import outcome
+import pytest
 import trio
 import trio.testing
 
 from wagate.batching import BatchThread
-
-LONG = 0.5
 
 
 class Taking:
@@ -25,13 +25,28 @@ class Taking:
     def run(self, items: Sequence[int]) -> list[outcome.Outcome[int]]:
         self.batches.append(list(items))
         self.busy.set()
-        self.go.wait(10)
+        self.go.wait(60)
         return [outcome.Value(item) for item in items]
 
 
-async def test_after_a_full_batch_a_lone_item_waits_for_company() -> None:
-    taking = Taking()
-    thread = BatchThread("test", taking.run, most=10, linger=LONG)
+class Lingering:
+    """In place of the thread's sleep: lasts until `over`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[float] = []
+        self.begun = threading.Event()
+        self.over = threading.Event()
+        monkeypatch.setattr("wagate.batching.time", SimpleNamespace(sleep=self.sleep))
+
+    def sleep(self, seconds: float) -> None:
+        self.asked.append(seconds)
+        self.begun.set()
+        self.over.wait(60)
+
+
+async def test_after_a_full_batch_a_lone_item_waits_for_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    taking, lingering = Taking(), Lingering(monkeypatch)
+    thread = BatchThread("test", taking.run, most=10, linger=0.5)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(thread.submit, 0)
         await trio.to_thread.run_sync(taking.busy.wait)
@@ -39,19 +54,24 @@ async def test_after_a_full_batch_a_lone_item_waits_for_company() -> None:
             nursery.start_soon(thread.submit, item)
         await trio.testing.wait_all_tasks_blocked()
         taking.go.set()
+    assert lingering.asked == []
     async with trio.open_nursery() as nursery:
         nursery.start_soon(thread.submit, 4)
-        await trio.testing.wait_all_tasks_blocked()
+        await trio.to_thread.run_sync(lingering.begun.wait)
         nursery.start_soon(thread.submit, 5)
+        await trio.testing.wait_all_tasks_blocked()
+        lingering.over.set()
     await thread.close()
     assert [sorted(batch) for batch in taking.batches] == [[0], [1, 2, 3], [4, 5]]
+    assert lingering.asked == [0.5]
 
 
-async def test_one_after_the_other_nobody_waits() -> None:
-    taking = Taking()
+async def test_one_after_the_other_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    taking, lingering = Taking(), Lingering(monkeypatch)
     taking.go.set()
-    thread = BatchThread("test", taking.run, most=10, linger=60.0)
-    with trio.fail_after(10):
-        assert [await thread.submit(item) for item in range(3)] == [0, 1, 2]
+    lingering.over.set()
+    thread = BatchThread("test", taking.run, most=10, linger=0.5)
+    assert [await thread.submit(item) for item in range(3)] == [0, 1, 2]
     await thread.close()
     assert taking.batches == [[0], [1], [2]]
+    assert lingering.asked == []
