@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +104,13 @@ def test_what_came_from_outside_can_not_steer_the_terminal(fake: FakeGateway) ->
     ]
 
 
-def test_one_job_is_shown_with_its_attempts(fake: FakeGateway) -> None:
+def test_one_job_is_shown_with_its_attempts_in_local_time(fake: FakeGateway) -> None:
     attempt = {"number": 1, "started_at": "2026-01-31T12:00:00Z", "duration_ms": 12, "http_status": 503, "error": "no"}
     fake.answers["GET /api/jobs/d-1"] = (200, job(1, attempts=[attempt]))
     lines = run("jobs", "show", "d-1").stdout.splitlines()
     assert "error\tServer error (503)" in lines
-    assert lines[-1].startswith("1\t2026-01-31 ")
+    there = datetime(2026, 1, 31, 12, tzinfo=UTC).astimezone()
+    assert lines[-1].startswith(f"1\t{there:%Y-%m-%d %H:%M:%S}\t")
     assert lines[-1].endswith("\t12\t503\tno")
     assert json.loads(run("jobs", "show", "d-1", "--json").stdout)["attempts"] == [attempt]
 
