@@ -55,8 +55,19 @@ class Chat:
 class Provider:
     """Sends to one gateway, or to several in turn, until it is told that it was enough."""
 
-    def __init__(self, *gateways: GatewayProcess, chats: int, at_least: int, pause: Paused = (0.0, 0.0)) -> None:
-        """``at_least``: messages of each chat. ``pause``: between two messages of a chat."""
+    def __init__(
+        self,
+        *gateways: GatewayProcess,
+        chats: int,
+        at_least: int,
+        pause: Paused = (0.0, 0.0),
+        keep_alive: bool = True,
+    ) -> None:
+        """``at_least``: messages of each chat. ``pause``: between two messages of a chat.
+
+        A gateway that stood still closes connections that were idle for it, also when a request has just been sent
+        over one: without ``keep_alive``, each request has a connection of its own, and is answered.
+        """
         self._gateways = gateways
         self.chats = [Chat(number, _in_turn(gateways, number)) for number in range(chats)]
         self.refused: Counter[int] = Counter()
@@ -68,7 +79,7 @@ class Provider:
         self._at_least = at_least
         self._pause = pause
         self._enough = False
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None if keep_alive else 0)
         self._http = httpx2.AsyncClient(
             limits=limits,
             timeout=PATIENCE,

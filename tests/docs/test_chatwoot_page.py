@@ -102,6 +102,7 @@ async def test_the_commands_of_the_page_set_it_up_from_nothing(tmp_path: Path) -
 @asynccontextmanager
 async def a_chatwoot() -> AsyncIterator[FakeChatwoot]:
     server = FakeChatwoot()
+    server.habits.timeout = 60
     async with running(server):
         yield server
 

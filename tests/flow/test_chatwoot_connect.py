@@ -28,12 +28,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "config.toml").write_text(BEFORE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setattr("wagate_chatwoot.trial.PATIENCE", 60.0)
     return tmp_path
 
 
 @asynccontextmanager
 async def a_chatwoot() -> AsyncIterator[FakeChatwoot]:
     server = FakeChatwoot()
+    server.habits.timeout = 60  # Not one webhook is given up because the machine stands still.
     async with running(server):
         yield server
 

@@ -19,7 +19,7 @@ from tests.proof import PATIENT, assert_explained, assert_in_order, given_up, re
 from tests.provider import Provider
 from tests.sink import https_sink
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 IN_FLIGHT = 64
 """Deliveries at once: the default of ``queue.concurrency``."""
@@ -127,7 +127,7 @@ async def test_a_full_disk_is_answered_503_and_loses_nothing_that_was_answered_2
             killed = sink.connections
             await server.start()
             provider.finish()
-        await until_delivered(sink, provider, 150)
+        await until_delivered(sink, provider, 300)
         assert await given_up(server) == []
     assert set(provider.refused) == {503}
     assert_in_order(sink, provider.chats)

@@ -13,7 +13,7 @@ from tests.proof import PATIENT, assert_explained, assert_in_order, fails_at_fir
 from tests.provider import Provider
 from tests.sink import https_sink
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 CHATS = 100
 AT_LEAST = 20
@@ -40,7 +40,7 @@ async def test_twenty_eight_kills_under_load_lose_nothing_and_swap_nothing() -> 
                 await kill_somehow(server, number, kill)
                 await server.start()
             provider.finish()
-        await until_delivered(sink, provider, 150)
+        await until_delivered(sink, provider, 300)
         assert await given_up(server) == []
     twice = repeated(sink)
     print(

@@ -14,7 +14,7 @@ from tests.provider import Provider
 from tests.sink import Sink, https_sink
 from wagate.queue.place import open_place
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 DRAIN = 240.0
 """Seconds a stop may wait for work in flight, half of them for deliveries: more than `GatewayProcess.stop` waits."""
@@ -26,14 +26,14 @@ async def test_flushall_in_mid_flight_loses_nothing_swaps_nothing_and_sends_noth
     script = fails_at_first(every=20)
     async with https_sink(script, delay=0.02) as sink, gateway(PATIENT, ca_file=sink.ca_file) as server:
         await register(server, sink.url)
-        provider = Provider(server, chats=60, at_least=20, pause=(0.0, 0.5))
+        provider = Provider(server, chats=60, at_least=20, pause=(0.0, 0.5), keep_alive=False)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(provider.send)
             for _ in range(10):
                 await trio.sleep(random.uniform(0.2, 0.8))
                 await flush_with_work(server, sink)
             provider.finish()
-        await until_delivered(sink, provider, 150)
+        await until_delivered(sink, provider, 300)
         assert await given_up(server) == []
     assert_in_order(sink, provider.chats)
     assert repeated(sink) == []
@@ -55,7 +55,7 @@ async def test_stops_under_load_are_in_good_order_and_nothing_is_sent_twice() ->
                 assert await server.stop() == 0, server.tail()
                 await server.start()
             provider.finish()
-        await until_delivered(sink, provider, 150)
+        await until_delivered(sink, provider, 300)
         assert await given_up(server) == []
     assert_in_order(sink, provider.chats)
     assert repeated(sink) == []

@@ -16,7 +16,7 @@ from tests.gateway import TOKEN, GatewayProcess, gateway
 from wagate.testing.providers.session import FakeSessions
 from wagate.testing.server import Fault, Seen, running
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 CHATS = 30
 AT_LEAST = 15
@@ -86,7 +86,7 @@ async def messages(server: GatewayProcess) -> dict[str, dict[str, Any]]:
 
 
 async def until_all_over(server: GatewayProcess) -> dict[str, dict[str, Any]]:
-    with trio.fail_after(150):
+    with trio.fail_after(300):
         while True:
             found = await messages(server)
             if not {"queued", "sending"} & {each["status"] for each in found.values()}:

@@ -17,7 +17,7 @@ from tests.provider import Provider
 from tests.sink import Sink, https_sink
 from tests.valkey import external_valkey
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 pytest_plugins = ("tests.databases",)
 
 LEASE = 15.0
@@ -56,7 +56,7 @@ async def test_when_one_of_two_dies_for_good_the_other_delivers_everything_in_or
                 while not b.logged("worker died"):
                     await trio.sleep(0.2)
             provider.finish()
-        await until_delivered(sink, provider, 150)
+        await until_delivered(sink, provider, 300)
         assert await given_up(b) == []
         took_over = b.logged("worker died")
     twice = repeated(sink)
