@@ -85,7 +85,7 @@ async def test_a_new_file_that_another_process_holds_is_waited_for(
     async with trio.open_nursery() as nursery:
 
         async def let_go() -> None:
-            assert await trio.to_thread.run_sync(refused.wait, 60)
+            assert await trio.to_thread.run_sync(refused.wait, 60, abandon_on_cancel=True)
             other.close()
 
         nursery.start_soon(let_go)
