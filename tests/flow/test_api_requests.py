@@ -35,21 +35,21 @@ async def test_a_token_goes_in_either_header_and_a_wrong_one_is_401(tmp_path: Pa
 
 
 async def test_who_guesses_tokens_is_slowed_down_and_who_knows_one_is_not(tmp_path: Path) -> None:
-    async with api_site(tmp_path, limits=Limits(auth=Rate("2/min"))) as site, site.as_(None) as http:
+    async with api_site(tmp_path, limits=Limits(auth=Rate("2/hour"))) as site, site.as_(None) as http:
         guesses = [await http.get("/health", headers={"X-Api-Key": f"guess{n}"}) for n in range(3)]
         assert [each.status_code for each in guesses] == [401, 401, 429]
-        assert 1 <= int(guesses[2].headers["retry-after"]) <= 60
+        assert 1 <= int(guesses[2].headers["retry-after"]) <= 3600
         assert (await http.get("/health", headers={"X-Api-Key": ADMIN})).status_code == 200
 
 
 async def test_each_token_has_its_own_rate(tmp_path: Path) -> None:
-    limits = Limits(api=Rate("2/min"))
+    limits = Limits(api=Rate("2/hour"))
     async with api_site(tmp_path, limits=limits) as site, site.as_(ACME) as acme, site.as_(OTHER) as other:
         assert [(await acme.get("/api/jobs")).status_code for _ in range(3)] == [200, 200, 429]
         assert (await other.get("/api/jobs")).status_code == 200
         refused = await acme.get("/api/jobs")
         assert int(refused.headers["retry-after"]) >= 1
-        site.clock.shift(61)
+        site.clock.shift(3601)
         assert (await acme.get("/api/jobs")).status_code == 200
 
 
@@ -247,7 +247,7 @@ async def test_a_client_that_hung_up_gets_the_answer_when_it_asks_again(tmp_path
         slow.go_on.set()
         await slow.ended.wait()
         async with site.as_(ACME, **{"Idempotency-Key": "k"}) as http:
-            with trio.fail_after(30):
+            with trio.fail_after(60):
                 answer = await http.post("/plugins/slow/slow", json={})
                 while answer.status_code == 409:
                     answer = await http.post("/plugins/slow/slow", json={})

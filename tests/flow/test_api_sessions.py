@@ -14,6 +14,7 @@ import trio
 from trio_websocket import HandshakeError, open_websocket_url
 
 from tests.api_site import ACME, ADMIN, OTHER, ApiSite, api_site
+from tests.rest import at_rest
 from wagate.storage.accounts import delete_account
 from wagate.storage.models import Account
 
@@ -122,7 +123,7 @@ async def test_a_view_token_ends_with_its_account(tmp_path: Path) -> None:
 
 
 async def test_the_stream_begins_with_a_snapshot_and_pushes_every_change(tmp_path: Path) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         async with api_site(tmp_path) as site, site.as_(ACME) as http:
             await tell(site, "a", QR)
             async with aclosing(events(http, f"{BASE}/stream")) as stream:
@@ -135,12 +136,14 @@ async def test_the_stream_begins_with_a_snapshot_and_pushes_every_change(tmp_pat
                 await tell(site, "elsewhere", QR, token=OTHER)
                 await tell(site, "b", QR)
                 name, change = await anext(stream)
+                while change["data"]["sessionId"] == "a":  # The look at the table each second tells it once more.
+                    name, change = await anext(stream)
                 assert (name, change["data"]["sessionId"]) == ("session", "b")
                 assert change["data"]["qrImage"].startswith("data:image/png")
 
 
 async def test_a_browser_watches_one_session_with_a_view_token_until_it_expires(tmp_path: Path) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         async with api_site(tmp_path) as site, site.as_(None) as http:
             await tell(site, "a", QR)
             token = await view_token(site, "a", expires_in=60)
@@ -150,16 +153,18 @@ async def test_a_browser_watches_one_session_with_a_view_token_until_it_expires(
                 await tell(site, "a", READY)
                 assert (await anext(stream))[1]["data"]["isConnected"] is True
                 site.clock.shift(61)
-                assert [each async for each in stream] == []
+                # What was under way may come, or the look at the table tell the change once more; then it is over.
+                assert {change["data"]["sessionId"] async for _, change in stream} <= {"a"}
             assert (await http.get(f"{BASE}/stream?sessionId=b&token={await view_token(site, 'a')}")).status_code == 404
 
 
 async def test_a_quiet_stream_beats_and_sees_what_others_changed(tmp_path: Path) -> None:
-    with trio.fail_after(15):
+    with trio.fail_after(60):
         async with api_site(tmp_path) as site, site.as_(ACME) as http:
             await tell(site, "a", QR)
             async with aclosing(events(http, f"{BASE}/stream")) as stream:
                 assert (await anext(stream))[0] == "snapshot"
+                await at_rest()
                 site.clock.shift(16)
                 assert await anext(stream) == ("", ": heartbeat")
 
@@ -174,7 +179,7 @@ async def test_a_quiet_stream_beats_and_sees_what_others_changed(tmp_path: Path)
 
 
 async def test_the_websocket_says_the_same(tmp_path: Path) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         async with api_site(tmp_path) as site:
             await tell(site, "a", QR)
             url = f"{site.url.replace('http', 'ws')}{BASE}/stream?sessionId=a"
@@ -192,7 +197,7 @@ async def test_the_websocket_says_the_same(tmp_path: Path) -> None:
 
 
 async def test_streams_end_when_the_process_stops(tmp_path: Path) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         async with (
             api_site(tmp_path) as site,
             site.as_(ACME) as http,

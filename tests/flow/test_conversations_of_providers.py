@@ -11,6 +11,9 @@ import pytest
 from tests.inprocess import Gateway
 from tests.provider_sites import ACCENT, SITES, THEM, Meta, Sessions, Site, Twilio, Waha, gateway, post
 
+pytest_plugins = ("tests.patience",)
+pytestmark = pytest.mark.usefixtures("patient")
+
 PERSON, GROUP = f"{THEM}@c.us", "120363000000000001@g.us"
 Json = dict[str, Any]
 

@@ -21,7 +21,8 @@ from wagate.testing.providers.session import FakeSessions
 from wagate.testing.providers.waha import FakeWaha
 from wagate.testing.server import running
 
-pytest_plugins = ("tests.valkey",)
+pytest_plugins = ("tests.patience", "tests.valkey")
+pytestmark = pytest.mark.usefixtures("patient")
 
 GROUP = "120363041234567890@g.us"
 SECRET = "what the provider posts with"

@@ -19,9 +19,13 @@ from waha import WahaClient
 
 from tests.gateway import TOKEN
 from tests.inprocess import CHAT, Gateway, running_gateway
+from tests.patience import held
 from wagate.testing.providers.meta import FakeMeta, failed
 from wagate.testing.providers.waha import FakeWaha
 from wagate.testing.server import Fault, Reply, running
+
+pytest_plugins = ("tests.patience",)
+pytestmark = pytest.mark.usefixtures("patient")
 
 SPEC = Path(__file__).parents[2].parent / "shared/spec"
 KEY = "waha-key"
@@ -101,7 +105,7 @@ async def test_a_refusal_has_the_providers_code_and_a_plain_reason() -> None:
 async def test_an_account_that_is_stopped_holds_the_message_and_says_why() -> None:
     async with sending() as (gateway, fake):
         fake.api_key = "another"
-        answer = await send(gateway, 202, {"Prefer": "wait=1"})
+        answer = await held(gateway, to=CHAT, message={"text": "Hi"}, tenant_id="default")
         shown = await gateway.ask("GET", f"/messages/{answer['id']}")
     assert answer["status"] == shown["status"] == "queued"
     assert answer["detail"] == shown["error"]
@@ -159,7 +163,7 @@ async def test_a_message_may_be_named_by_our_id_in_wahas_form() -> None:
 async def take_job(gateway: Gateway, text: str) -> Any:
     """A job under a lease: a message came in."""
     await gateway.post(text)
-    job = await gateway.ask("GET", "/queue/next-job", params={"wait": 10})
+    job = await gateway.ask("GET", "/queue/next-job", params={"wait": 30})
     assert job["status"] == "processing"
     return job
 
@@ -228,7 +232,7 @@ async def test_another_token_with_the_same_key_and_body_is_the_same_message() ->
     async with sending() as (gateway, fake):
         made = await gateway.ask("POST", "/api/clients/default/tokens", 201, json={})
         first = await send(gateway, headers={"Idempotency-Key": "k"})
-        async with httpx2.AsyncClient(base_url=gateway.url, trust_env=False) as http:
+        async with httpx2.AsyncClient(base_url=gateway.url, timeout=60, trust_env=False) as http:
             headers = {"X-Api-Key": made["token"], "Idempotency-Key": "k"}
             body = {"to": CHAT, "message": {"text": "Hi"}, "tenant_id": "default"}
             second = await http.post("/messages/send", json=body, headers=headers)

@@ -23,12 +23,14 @@ pytest_plugins = ("tests.valkey",)
 CHATS = 50
 EACH = 20
 BUSY, LOST = 0.10, 0.02
-PATIENCE = 3.0
-"""Seconds that the provider's client waits for an answer: a machine that is busy is not an answer that is lost."""
+PATIENCE = 60.0
+"""Seconds that the provider's client waits for an answer: a machine that stands still is not an answer that is lost."""
+SILENCE = 3.0
+"""Seconds that it waits for an answer that will not come."""
 
 
 class HttpPigeon(FakeProvider):
-    """Sends over real HTTP; the server decides what fails, once for each message."""
+    """Sends over real HTTP; what fails is decided before, once for each message."""
 
     def __init__(self, *, idempotent: bool) -> None:
         super().__init__(idempotent=idempotent)
@@ -37,7 +39,8 @@ class HttpPigeon(FakeProvider):
         self.accepted: list[tuple[str, str, str]] = []
         """(id, chat, text) of what reached the phone, in order."""
         self.faults: Counter[str] = Counter()
-        self._seen: set[str] = set()
+        self._fates: dict[str, str] = {}
+        """What happens to each message when it comes for the first time; then ''."""
         self._random = random.Random(20250120)
         self._http = HttpClient(guard=Guard(allow_networks=(ip_network("127.0.0.0/8"),)), allow_http=True)
 
@@ -49,24 +52,26 @@ class HttpPigeon(FakeProvider):
 
     def fault(self, seen: Seen) -> Fault | None:
         message_id = seen.json["id"]
-        if message_id in self._seen:
+        fate, self._fates[message_id] = self._fates[message_id], ""
+        if not fate:
             return None
-        self._seen.add(message_id)
-        chance = self._random.random()
-        if chance < BUSY:
-            self.faults["busy"] += 1
-            return Fault(reply=Reply(status=503))
-        if chance < BUSY + LOST:
-            self.faults["lost"] += 1
-            return Fault(accept=True, wait=3 * PATIENCE)
-        return None
+        self.faults[fate] += 1
+        return Fault(reply=Reply(status=503)) if fate == "busy" else Fault(accept=True, wait=3600)
+
+    def _fate(self, message_id: str) -> str:
+        """What will happen to it, or ''."""
+        if message_id not in self._fates:
+            chance = self._random.random()
+            self._fates[message_id] = "busy" if chance < BUSY else "lost" if chance < BUSY + LOST else ""
+        return self._fates[message_id]
 
     async def send(self, outgoing: Outgoing) -> Sent:
         message = outgoing.message
         body = b'{"id":"%s","chat":"%s","text":"%s"}' % tuple(
             text.encode() for text in (outgoing.id, message.chat, message.text)
         )
-        answer = await self._http.request("POST", self.server.url, content=body, timeout=PATIENCE)
+        patience = SILENCE if self._fate(outgoing.id) == "lost" else PATIENCE
+        answer = await self._http.request("POST", self.server.url, content=body, timeout=patience)
         if answer.status == 503:
             raise NotSentError("Server error (503)", http_status=503)
         return Sent(message_id=f"wamid.{outgoing.id}", http_status=answer.status)
@@ -89,7 +94,7 @@ async def submit_all(post: Post) -> dict[str, list[str]]:
 
 async def finish(post: Post) -> None:
     """Until nothing is open; time passes quickly, so that retries come."""
-    with trio.fail_after(120):
+    with trio.fail_after(240):
         while await post.world.sql("SELECT 1 FROM messages WHERE status IN ('queued', 'sending') LIMIT 1"):
             await trio.sleep(0.2)
             post.world.clock.shift(2.0)

@@ -17,6 +17,9 @@ from tests.inprocess import Gateway, running_gateway
 from wagate.hooks.settings import MASK
 from wagate.testing.providers.infobip import FakeInfobip, fake_infobip
 
+pytest_plugins = ("tests.patience",)
+pytestmark = pytest.mark.usefixtures("patient")
+
 SPEC = Path(__file__).parents[2].parent / "shared" / "spec"
 HOST = "https://engine.flomastr.com"
 TENANT = "whappstream"
@@ -60,6 +63,15 @@ def same_shape(answer: Json, printed: Json) -> None:
             same_shape(answer[key], value)
 
 
+async def until_healthy(found: Gateway) -> None:
+    """A machine that stood still for two seconds while it was asked is not healthy for a moment."""
+
+    async def healthy() -> bool:
+        return bool((await found.http.get("/health")).json()["status"] == "healthy")
+
+    await found.until(healthy)
+
+
 async def curl(found: Gateway, command: str) -> Json:
     """What a shell prints for the command, with our address in place of the engine's."""
     run = command.replace(HOST, found.url).replace("curl ", "curl -s --noproxy '*' ")
@@ -78,6 +90,7 @@ async def test_the_curl_lines_work_as_printed() -> None:
     ]
     assert len(commands) == 3
     async with engine() as (found, _):
+        await until_healthy(found)
         posted, polled, health = [await curl(found, command) for command in commands]
         assert (posted["status"], posted["queue_position"]) == ("accepted", 1)
         assert (polled["job_id"], polled["status"]) == (posted["job_id"], "processing")
@@ -93,11 +106,12 @@ async def test_a_message_goes_through_all_endpoints_in_the_printed_form() -> Non
     request, sent = documents("4. Send Outbound Message")
     [done] = documents("5. Job Status Check")
     async with engine() as (found, fake):
+        await until_healthy(found)
         same_shape(await found.ask("GET", "/"), health)
         same_shape(await found.ask("GET", "/queue/next-job"), none)
         taken_in = await found.ask("POST", "/webhook/inbound", 202, json=inbound)
         same_shape(taken_in, accepted)
-        got = await found.ask("GET", "/queue/next-job")
+        got = await found.ask("GET", "/queue/next-job", params={"wait": 30})
         same_shape(got, job)
         assert got["payload"]["message"] == inbound["message"]["text"]
         assert got["payload"]["contact_name"] == inbound["contact_name"]

@@ -73,7 +73,7 @@ async def test_the_lines_that_watch_jobs_work(database_url: str, ask: Ask) -> No
         for number in range(12):
             await gateway.post(f"m{number}", chat=f"+1555000000{number % 6}", contact_name="John Doe")
         for status in ("completed", "failed", None):
-            job = await gateway.ask("GET", "/queue/next-job")
+            job = await gateway.ask("GET", "/queue/next-job", params={"wait": 30})
             if status:
                 await gateway.ask("PATCH", f"/queue/job/{job['job_id']}", json={"status": status})
         counts = {

@@ -7,10 +7,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from tests.inprocess import Gateway, running_gateway
+from tests.patience import held
 from wagate.testing.providers.infobip import FakeInfobip, failed, fake_infobip
 from wagate.testing.providers.meta import FakeMeta, fake_meta
 from wagate.testing.server import Fault, Reply
+
+pytest_plugins = ("tests.patience",)
+pytestmark = pytest.mark.usefixtures("patient")
 
 PATH = "/routes/tenants/acme/whatsapp-settings"
 Json = dict[str, Any]
@@ -68,9 +74,7 @@ async def test_the_next_provider_steps_in_only_when_the_first_certainly_did_not_
 async def test_an_account_that_is_named_is_the_only_one_that_sends() -> None:
     async with tenant(1, 1) as (found, meta, infobip):
         infobip.server.fail(Fault(reply=failed(401, "UNAUTHORIZED", "Invalid login details")))
-        headers = {"Prefer": "wait=2"}
-        body = {"to": "+15550000001", "message": "Hi", "tenant_id": "acme", "account": "acme-2"}
-        answer = await found.ask("POST", "/messages/send", 202, json=body, headers=headers)
+        answer = await held(found, to="+15550000001", message="Hi", tenant_id="acme", account="acme-2")
         assert (answer["status"], answer["account"]) == ("queued", "acme-2")
         assert "401" in answer["detail"] or "UNAUTHORIZED" in answer["detail"]
         assert meta.messages == []

@@ -65,6 +65,7 @@ class SessionHub:
         self._clock = clock
         self._watchers: set[Watcher] = set()
         self._watched = trio.Event()
+        self._looked = trio.Event()
         self._closed = False
 
     def changed(self, account: str) -> None:
@@ -85,6 +86,10 @@ class SessionHub:
         finally:
             self._watchers.discard(watcher)
 
+    async def looked(self) -> None:
+        """Wait until what others change is seen, before a watcher's own first look; not for long when it can't be."""
+        await self._clock.wait(self._looked, EVERY)
+
     def close(self) -> None:
         """Let all watchers go, when the process stops."""
         self._closed = True
@@ -98,8 +103,9 @@ class SessionHub:
             known: dict[str, datetime] | None = None
             while self._watchers:
                 known = await self._look(known)
+                self._looked.set()
                 await self._clock.sleep(EVERY)
-            self._watched = trio.Event()
+            self._watched, self._looked = trio.Event(), trio.Event()
 
     async def _look(self, known: dict[str, datetime] | None) -> dict[str, datetime] | None:
         try:

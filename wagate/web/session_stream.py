@@ -54,6 +54,7 @@ class SessionStream:
     async def tell(self, scope: Scope, only: str | None, allowed: Callable[[], bool]) -> AsyncGenerator[Told, None]:
         """Until the process stops, or the token ends; a heartbeat when nothing happens. NotFoundError at the start."""
         with self._hub.watch() as watcher:
+            await self._hub.looked()
             snapshot = await self._snapshot(scope, only)
             seen = {view.session_id for view in snapshot.data} if isinstance(snapshot, ListAnswer) else {only or ""}
             yield Told("snapshot", snapshot)
