@@ -27,11 +27,13 @@ from wagate.web.app import create_api
 from wagate.web.asgi import App, Networks
 from wagate.web.auth import Authenticator
 from wagate.web.cors import Cors
-from wagate.web.engine_door import EngineDoor
+from wagate.web.engine_door import ENGINE_PATH, EngineDoor
+from wagate.web.idempotency import Once
 from wagate.web.identity import RequestAuth, ViewTokens
 from wagate.web.intake import DoorAt, IntakeApp
 from wagate.web.limits import RateLimit
 from wagate.web.media_door import MediaDoor
+from wagate.web.once_door import OnceDoor
 from wagate.web.provider_door import PATTERN, ProviderDoor
 from wagate.web.refusals import Refusals
 from wagate.web.sending import SendParts
@@ -124,8 +126,12 @@ def doors(core: Core, auth: Authenticator, refusals: Refusals) -> tuple[DoorAt, 
     return (
         DoorAt(
             frozenset({"POST"}),
-            re.compile("/webhook/inbound"),
-            EngineDoor(auth, accounts, core.receiver, core.positions, limit),
+            re.compile(ENGINE_PATH),
+            OnceDoor(
+                EngineDoor(auth, accounts, core.receiver, core.positions, limit),
+                auth,
+                Once(core.database, core.vault, core.clock),
+            ),
         ),
         DoorAt(looks_too, re.compile("/api/whatsapp/webhook/[^/]+"), sessions),
         DoorAt(looks_too, re.compile(PATTERN), providers),
@@ -145,6 +151,12 @@ async def _examine(core: Core, checks: Sequence[tuple[str, Check]]) -> list[Doct
             checks=checks,
         )
     )
+
+
+async def _check_link(core: Core, url: str) -> None:
+    """Links to files that we hold are ours to give, wherever we are."""
+    if not core.media.store.links.are_ours(url):
+        await core.http.check_link(url)
 
 
 def trusted(config: Config) -> Networks:
@@ -175,7 +187,12 @@ def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginCo
         registry=core.registry,
         check_url=core.http.check,
         media_url=core.media.store.url,
-        outbound=SendParts(messages=core.outbound.outbox(API), keep=core.media.store.keep, jobs=core.consumers.jobs),
+        outbound=SendParts(
+            messages=core.outbound.outbox(API),
+            keep=core.media.store.keep,
+            jobs=core.consumers.jobs,
+            check_link=partial(_check_link, core),
+        ),
         trusted_proxies=trusted(core.config),
         plugins=[
             (

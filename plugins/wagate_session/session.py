@@ -11,6 +11,7 @@ from wagate.hooks import ProviderAccount
 from wagate.http import HttpClient
 from wagate.parsing.fields import first_text
 from wagate_session.client import SessionClient
+from wagate_session.settings import settings_of
 
 PATHS: Final = {
     "start": ("/session/start",),
@@ -36,4 +37,6 @@ class Session:
 
     async def qr(self, account: ProviderAccount) -> str:
         """The code's text; '' when none waits (``{"success": false}``, "qr code not ready or already scanned")."""
+        if not settings_of(account).base_url:
+            return ""  # It only receives: what its engine had to show, it posted.
         return first_text(await SessionClient(self._http, account).call("GET", "/session/qr"), "qr")

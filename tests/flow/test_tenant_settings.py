@@ -147,7 +147,7 @@ async def test_a_list_makes_an_account_for_each_in_the_order_of_fail_over(tmp_pa
     ("body", "field"),
     [
         ({}, "whatsapp_provider"),
-        ({"whatsapp_provider": "pidgeon"}, "provider"),
+        ({"whatsapp_provider": "pidgeon"}, "whatsapp_provider"),
         ({"whatsapp_provider": "pigeon"}, "provider_config.api_token"),
         ({"whatsapp_provider": "pigeon", "provider_config": {"api_key": "k", "retris": 1}}, "provider_config.retris"),
         ({"whatsapp_provider": "pigeon", "provider_config": {"api_key": 1}}, "provider_config.api_token"),

@@ -140,7 +140,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     messages: Rate = Rate("off")
     """Per token, ``/messages``."""
     intake: Rate = Rate("off")
-    """Per account, webhooks coming in."""
+    """Per account, webhooks coming in; per client at ``/webhook/inbound``."""
     auth: Rate = Rate("20/min")
     """Failed sign-ins per address."""
     accounts: Count = 50

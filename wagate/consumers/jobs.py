@@ -79,9 +79,10 @@ class PullJobs:
 
     async def get(self, job_id: str, *, client_id: int | None) -> Job:
         """One job, by its id or its event's id. NotFoundError."""
-        detail = await self._database.read(get_delivery, job_id, client_id=client_id)
-        if detail.delivery.handler != self._handler or detail.delivery.mode != "pull":
-            raise NotFoundError("no such job")
+        try:
+            detail = await self._database.read(get_delivery, job_id, client_id=client_id, pulled_from=self._handler)
+        except NotFoundError as error:
+            raise NotFoundError("no such job") from error
         return view(detail, self._clock.now())
 
     async def heartbeat(self, job_id: str, *, client_id: int | None, lease_id: str | None, lease: float) -> Job:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import trio
 
 from wagate.http.answer import Answer, Response
 from wagate.http.download import Downloaded, Sink, download
-from wagate.http.errors import TimedOutError
+from wagate.http.errors import NameNotFoundError, TimedOutError
 from wagate.http.guard import Guard, Trust
 from wagate.http.idle import Connection, IdleConnections, close
 from wagate.http.resolve import Resolver
@@ -24,6 +24,7 @@ from wagate.http.stream import HANDOVER, Handover, NotSentError
 from wagate.http.target import Target, read_target
 from wagate.http.translate import FAILURES, translate
 from wagate.http.transport import GuardedTransport
+from wagate.http.url import check_url
 
 MOST_IDLE = 100
 """Connections that wait for their next request, over all targets."""
@@ -145,6 +146,14 @@ class HttpClient:
             BadUrlError, AddressNotAllowedError, NameNotFoundError: it would not.
         """
         await self._routes.check(self._target(url, trust).parsed, trust=trust)
+
+    async def check_link(self, url: str) -> None:
+        """May others be told to fetch this? The guard judges the address; the name may be one that only they know.
+
+        Plain http is theirs to judge. Raises BadUrlError, AddressNotAllowedError.
+        """
+        with suppress(NameNotFoundError):
+            await self._routes.check(check_url(url, allow_http=True), trust="public")
 
     def guarded_httpx(self, *, trust: Trust = "public", timeout: float = 10.0) -> httpx2.AsyncClient:
         """An httpx client behind the same guard, for libraries that want one. The caller closes it.

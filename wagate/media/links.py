@@ -35,6 +35,10 @@ class Links:
         mac = self._vault.mac(_signed(media_id, str(expires)), purpose=PURPOSE)
         return f"{self._base}{PREFIX}{media_id}/{quote(filename, safe='')}?exp={expires}&sig={mac}"
 
+    def are_ours(self, url: str) -> bool:
+        """Whether it begins as the links that are made here do."""
+        return bool(self._base) and url.startswith(self._base + PREFIX)
+
     def check(self, media_id: str, *, expires: str, mac: str) -> None:
         """Let a link pass. ForbiddenError when it is forged or has expired."""
         if len(expires) > _LONGEST or not self._vault.has_mac(_signed(media_id, expires), mac, purpose=PURPOSE):

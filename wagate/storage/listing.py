@@ -95,16 +95,23 @@ def list_deliveries(
     return Page(data=_detailed(db, found[:limit]), next_cursor=found[limit - 1].id if len(found) > limit else None)
 
 
-def get_delivery(db: peewee.Database, delivery_id: str, *, client_id: int | None = None) -> DeliveryDetail:
-    """One delivery, by its id or its event's id (then its first); with ``client_id`` only that client's.
+def get_delivery(
+    db: peewee.Database, delivery_id: str, *, client_id: int | None = None, pulled_from: str | None = None
+) -> DeliveryDetail:
+    """One delivery, by its id or its event's id (then its job if it has one, else its first).
+
+    With ``client_id`` only that client's, with ``pulled_from`` only a job of this pull handler.
 
     Raises:
         NotFoundError: there is none.
     """
     for column in (Delivery.id, Delivery.event_id):
-        query = Delivery.select().where(column == delivery_id).order_by(Delivery.id).limit(1)
+        jobs_first = (Delivery.mode != "pull", Delivery.id)
+        query = Delivery.select().where(column == delivery_id).order_by(*jobs_first).limit(1)
         if client_id is not None:
             query = query.where(Delivery.client_id == client_id)
+        if pulled_from is not None:
+            query = query.where(Delivery.mode == "pull", Delivery.handler == pulled_from)
         if found := [DeliveryRow(**row) for row in query.dicts().execute(db)]:
             return _detailed(db, found)[0]
     raise NotFoundError("no such delivery")

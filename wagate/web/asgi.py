@@ -99,7 +99,7 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
     """The whole body. TooLargeError over ``most`` bytes, before reading when its length is given."""
     for name, value in scope["headers"]:
         if name == b"content-length" and (not value.isdigit() or int(value) > most):
-            raise _too_large(value, most)
+            raise _too_large(value)
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -109,16 +109,16 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > most:
-            raise _too_large(b"", most)
+            raise _too_large(b"")
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks) if len(chunks) > 1 else chunks[0]
 
 
-def _too_large(length: bytes, most: int) -> TooLargeError | BadRequestError:
+def _too_large(length: bytes) -> TooLargeError | BadRequestError:
     if length and not length.isdigit():
         return BadRequestError("Content-Length is not a number", field="Content-Length")
-    return TooLargeError(f"the body is over {most} bytes (server.max_body)")
+    return TooLargeError("the body is over server.max_body")
 
 
 async def respond(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from wagate.hooks.routes import Contract
-from wagate.web.engine_door import Accepted
+from wagate.web.engine_door import ENGINE_PATH, Accepted
 
 
 class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ class DoorContract:
 DOORS = (
     DoorContract(
         "POST",
-        "/webhook/inbound",
+        ENGINE_PATH,
         "Take in one message in the engine's own format.\n\n202 once it is stored; a duplicate answers 200 with the "
         "first one's ids.",
         Contract(

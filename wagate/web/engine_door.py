@@ -19,6 +19,8 @@ from wagate.web.auth import Authenticator, token_of
 from wagate.web.intake import Answer
 from wagate.web.limits import RateLimit
 
+ENGINE_PATH = "/webhook/inbound"
+
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """Answer of ``POST /webhook/inbound``."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import structlog
 import trio
@@ -21,11 +23,32 @@ from wagate.storage.idempotency import InFlight, Mismatch, Replay, begin, finish
 HEADER = "Idempotency-Key"
 PATTERN = r"^[!-~](?:[ -~]{0,253}[!-~])?$"
 """1 to 255 printable ASCII characters, no spaces at the ends."""
+REPLAYED = ("Idempotent-Replayed", "true")
+"""The header of an answer that is given again."""
 LONGEST = 55.0
 """Seconds that a request with a key may run after its client has gone; shorter than a key stays in flight."""
 
 log = structlog.get_logger("wagate.api")
+T = TypeVar("T")
 View = Callable[[], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An answer as it is kept."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Form(Generic[T]):
+    """How answers of one kind are kept and given again."""
+
+    keep: Callable[[T], Awaitable[Kept | None]]
+    """None: this one is no answer to give again, such as a refusal or a stream."""
+    replay: Callable[[Kept], T]
 
 
 async def submission_key() -> str:
@@ -56,20 +79,30 @@ class Once:
             ConflictError: it was used with another body, or its twin is being worked on.
         """
         key = request.headers.get(HEADER, "")
+        body = await request.get_data(cache=True, as_text=False, parse_form_data=False)
+        asked = request.query_string + b"\0" + body
+        return await self.answer(view, PAGES, key=key, place=f"{who} {request.method} {request.path}", asked=asked)
+
+    async def answer(self, work: Callable[[], Awaitable[T]], form: Form[T], *, key: str, place: str, asked: bytes) -> T:
+        """The answer of ``work``, or the one given before; ``place`` is caller and path, ``asked`` what makes twins.
+
+        Raises:
+            BadRequestError, ConflictError: as `run`.
+        """
         if not re.fullmatch(PATTERN, key):
             raise BadRequestError("a key has 1 to 255 printable ASCII characters", field=HEADER)
-        body = await request.get_data(cache=True, as_text=False, parse_form_data=False)
-        digest = hashlib.sha256(request.query_string + b"\0" + body).hexdigest()
+        digest = hashlib.sha256(asked).hexdigest()
         # The client may go away and ask again: what has begun is finished, so that its answer can be given then.
         with trio.CancelScope(shield=True, deadline=trio.current_time() + LONGEST):
-            return await self._run(view, f"{who} {request.method} {request.path}", key, digest)
+            return await self._answer(work, form, place, key, digest)
         raise UnavailableError("this took too long; ask again with the same key", retry_after=5)
 
-    async def _run(self, view: View, client: str, key: str, digest: str) -> Response:
+    async def _answer(self, work: Callable[[], Awaitable[T]], form: Form[T], client: str, key: str, digest: str) -> T:
         begun = await self._database.write(begin, client=client, key=key, body_hash=digest, now=self._clock.now())
         match begun:
-            case Replay():
-                return self._replayed(begun)
+            case Replay(status, content_type, sealed):
+                body = self._vault.decrypt(sealed.decode("ascii")).encode("latin-1")
+                return form.replay(Kept(status, content_type, body))
             case Mismatch():
                 raise ConflictError("this key was used with another body; take a new key", field=HEADER)
             case InFlight():
@@ -77,25 +110,20 @@ class Once:
                 error.retry_after = 1
                 raise error
         try:
-            response = await view()
+            answer = await work()
         except BaseException:
             await self._forget(client, key)
             raise
-        if 200 <= response.status_code < 300 and isinstance(response.response, DataBody):
-            await self._keep(client, key, response)
-        else:
+        kept = await form.keep(answer)
+        if kept is None:
             await self._forget(client, key)
-        return response
+        else:
+            await self._keep(client, key, kept)
+        return answer
 
-    def _replayed(self, kept: Replay) -> Response:
-        body = self._vault.decrypt(kept.body.decode("ascii")).encode("latin-1")
-        headers = {"Idempotent-Replayed": "true"}
-        return Response(body, status=kept.status, headers=headers, content_type=kept.content_type)
-
-    async def _keep(self, client: str, key: str, response: Response) -> None:
-        body = await response.get_data(as_text=False)
-        sealed = self._vault.encrypt(body.decode("latin-1")).encode("ascii")
-        kind, status = response.content_type or "", response.status_code
+    async def _keep(self, client: str, key: str, kept: Kept) -> None:
+        sealed = self._vault.encrypt(kept.body.decode("latin-1")).encode("ascii")
+        kind, status = kept.content_type, kept.status
         try:
             await self._database.write(finish, client=client, key=key, status=status, content_type=kind, body=sealed)
         except WagateError as error:
@@ -108,3 +136,17 @@ class Once:
                 await self._database.write(forget, client=client, key=key)
         except WagateError as error:
             log.warning("idempotency key not let go; it is free in a minute", error=str(error))
+
+
+async def _kept_page(response: Response) -> Kept | None:
+    if 200 <= response.status_code < 300 and isinstance(response.response, DataBody):
+        body = await response.get_data(as_text=False)
+        return Kept(response.status_code, response.content_type or "", body)
+    return None
+
+
+def _page_again(kept: Kept) -> Response:
+    return Response(kept.body, status=kept.status, headers=dict([REPLAYED]), content_type=kept.content_type)
+
+
+PAGES: Form[Response] = Form(_kept_page, _page_again)

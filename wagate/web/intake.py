@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -30,6 +30,8 @@ class Answer(msgspec.Struct, frozen=True):
     content_type: str = "application/json"
     note: str = ""
     """For the log line: what kind of thing it was."""
+    headers: Mapping[str, str] = {}
+    """Beside the content type."""
 
 
 Door = Callable[[Request, bytes], Awaitable[Answer]]
@@ -81,7 +83,7 @@ class IntakeApp:
             answer = await self._answer(at, request, receive)
             status, body, note = answer.status, answer.body, answer.note
             # What is echoed (a challenge) must never be taken for a page.
-            headers = {"content-type": answer.content_type, "x-content-type-options": "nosniff"}
+            headers = {"content-type": answer.content_type, "x-content-type-options": "nosniff", **answer.headers}
         except ClientGoneError:
             status, headers, body, note = 499, {}, b"", "client gone"
         except WagateError as error:

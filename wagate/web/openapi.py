@@ -15,6 +15,7 @@ from quart import Quart
 from wagate import __version__
 from wagate.hooks.routes import CONTRACT, Contract
 from wagate.web.doors import DOORS
+from wagate.web.engine_door import ENGINE_PATH
 from wagate.web.field_docs import field_docs, structs_in
 from wagate.web.guard import VIEWED
 from wagate.web.idempotency import HEADER, PATTERN
@@ -181,8 +182,9 @@ def _parameters(each: Operation) -> Iterator[Schema]:
 
 
 def _repeatable(each: Operation) -> bool:
-    """Whether it takes an Idempotency-Key: every POST but those of the hot path, which know duplicates by their ids."""
-    return each.method == "POST" and each not in (*DOORS_AS_OPERATIONS, *MEDIA_AS_OPERATIONS)
+    """Whether it takes an Idempotency-Key: every POST but uploads and webhooks, where ids tell duplicates."""
+    door = each in DOORS_AS_OPERATIONS and each.path != ENGINE_PATH
+    return each.method == "POST" and not door and each not in MEDIA_AS_OPERATIONS
 
 
 def _query(name: str, field: Schema) -> Schema:

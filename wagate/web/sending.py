@@ -23,6 +23,7 @@ from wagate.errors import (
 from wagate.hooks.context import Accounts, Jobs, Messages
 from wagate.hooks.contracts import ClientView
 from wagate.hooks.messages import MessageView, OutMedia, Signal
+from wagate.http.errors import HttpError
 from wagate.parsing.fields import mapping
 from wagate.storage.sending import GIVEN_UP
 from wagate.web.api.message_content import Draft
@@ -54,6 +55,8 @@ class SendParts:
     keep: Keep
     jobs: Callable[[str], Jobs]
     """The jobs of a pull handler, by its name."""
+    check_link: Callable[[str], Awaitable[None]]
+    """Raises HttpError when a file's URL leads where none may be sent."""
 
 
 class JobDone(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,12 +123,13 @@ class Sending:
         Raises:
             NotFoundError: no such account or job of this client.
             ConflictError: the job is final, was not taken, or its lease is stale. Nothing was sent.
-            UnprocessableError: the provider can't do this; it names provider and ability.
+            UnprocessableError: the provider can't do this; it names provider and ability. Or the file's URL is refused.
             TooLargeError: the file.
         """
         account = self.accounts.get(asked.account) if asked.account else None
         if asked.account and (account is None or account.client_id != asked.client_id):
             raise NotFoundError(f"no account {asked.account[:100]!r}")
+        await self._check_link(asked.draft)
         jobs = await self._check_job(asked) if asked.job is not None else None
         message = asked.draft.message
         if asked.draft.file:
@@ -161,6 +165,15 @@ class Sending:
             await self.messages.revoke(message_id, client_id=self.auth.identity().client_id)
         except SendError as error:
             raise _refused(error) from error
+
+    async def _check_link(self, draft: Draft) -> None:
+        """Providers fetch links themselves, and one in the operator's network would fetch what only it can reach."""
+        media = draft.message.media
+        if media is not None and media.url:
+            try:
+                await self._outbound.check_link(media.url)
+            except HttpError as error:
+                raise UnprocessableError(str(error), field=draft.link_at) from error
 
     async def _check_job(self, asked: Submission) -> Jobs:
         """The jobs that it is one of; refused before anything is sent."""

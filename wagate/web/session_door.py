@@ -63,7 +63,7 @@ class SessionDoor:
             self._refusals.refused(known, SESSION, CHALLENGE if looks else SIGNATURE)
             raise
         self._refusals.believed(account.name)
-        self._limit.spend(account.tenant)
+        self._limit.spend(account.name)
         parsed = parse_session(read_object(body), account=account.name, phone=account.phone)
         owned = await self._sieve.taken_in((account, event) for event in parsed)
         stored = await self._receiver.receive_all(owned, body)

@@ -31,6 +31,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     message: OutMessage
     file: bytes = b""
     """What ``message.media`` stands for, when it came in the body."""
+    link_at: str = ""
+    """The body's field that the file's URL came in."""
 
 
 def read_draft(chat: str, given: str | MessageContent, *, reply_to: str = "") -> Draft:
@@ -39,16 +41,17 @@ def read_draft(chat: str, given: str | MessageContent, *, reply_to: str = "") ->
         return Draft(message=OutMessage(chat=chat, type="text", text=not_blank(given, "message"), reply_to=reply_to))
     kind = _type(given)
     content, field = getattr(given, kind), f"message.{kind}"
-    file = b""
+    file, link_at = b"", ""
     if kind in MEDIA_TYPES:
         content = FileContent(link=content) if isinstance(content, str) else content
         media, file = read_file(content, field)
+        link_at = _link_at(content, field)
         parts: dict[str, Any] = {"media": media, "text": content.caption}
     else:
         parts = _PARTS[kind](content, field)
     mentions = tuple(each if each == EVERYONE else read_chat(each, "message.mentions") for each in given.mentions)
     message = OutMessage(chat=chat, type=kind, reply_to=reply_to, mentions=mentions, **parts)
-    return Draft(message=message, file=file)
+    return Draft(message=message, file=file, link_at=link_at)
 
 
 def read_chat(to: str, field: str) -> str:
@@ -79,8 +82,12 @@ def read_file(content: FileContent, field: str) -> tuple[OutMedia, bytes]:
         mimetype = mimetype or (uri["mimetype"] if uri else "")
         return OutMedia(mimetype=mimetype, filename=content.filename), _decoded(content.data, field)
     if url:
-        _check_url(url, f"{field}.{'link' if content.link else 'url'}")
+        _check_url(url, _link_at(content, field))
     return OutMedia(url=url, media_id=content.id, mimetype=mimetype, filename=content.filename), b""
+
+
+def _link_at(content: FileContent, field: str) -> str:
+    return f"{field}.{'link' if content.link else 'url'}"
 
 
 def check_storable(value: Any, field: str) -> None:

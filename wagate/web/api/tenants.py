@@ -154,7 +154,10 @@ class Tenants:
         return await self._database.read(tenant_accounts, owner.id, owner.slug)
 
     async def _wanted(self, choice: ProviderChoice, row: AccountRow | None, where: str) -> tuple[Wanted, list[str]]:
-        provider = self._settings.providers.need(choice.whatsapp_provider)
+        try:
+            provider = self._settings.providers.need(choice.whatsapp_provider)
+        except UnprocessableError as error:
+            raise UnprocessableError(str(error), field=f"{where.removesuffix(WHERE)}whatsapp_provider") from error
         stored = self._settings.opened(row.settings) if row is not None and row.provider == provider.name else {}
         config = read_config(provider, choice.provider_config, stored, where=where)
         made = Wanted(

@@ -172,7 +172,9 @@ def file_draft(body: FileBody, base: OutMessage) -> Draft:
     """``sendImage`` and its like."""
     given = {name: value for name, value in msgspec.structs.asdict(body.file).items() if value is not None}
     media, file = read_file(FileContent(**given), "file")
-    return Draft(message=msgspec.structs.replace(base, media=media, text=body.caption or ""), file=file)
+    return Draft(
+        message=msgspec.structs.replace(base, media=media, text=body.caption or ""), file=file, link_at="file.url"
+    )
 
 
 def location_draft(body: LocationBody, base: OutMessage) -> Draft:
