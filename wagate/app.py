@@ -80,7 +80,7 @@ async def serve(
         ConfigError, AlreadyRunningError, StorageError, QueueError: it can't start; the message says why.
     """
     clock = clock or Clock()
-    plugins = load_plugins(config.plugins, partial(_convert, config))
+    plugins = load_plugins(config.plugins, partial(_convert, config), file=config.file)
     with hold(config.data.dir, port=config.server.port):
         secrets = open_secrets(config)
         async with open_database(config.database.url, config.data.dir) as database, _open_redis(config) as redis:

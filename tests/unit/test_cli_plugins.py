@@ -80,7 +80,7 @@ def test_check_names_the_plugin_that_is_not_installed(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[plugins.nonesuch]\n")
     result = run("check")
     assert result.exit_code == 1
-    assert result.stderr.startswith("error: [plugins.nonesuch]: no such plugin is installed")
+    assert result.stderr.startswith(f"error: {tmp_path}/config.toml: [plugins.nonesuch]: no such plugin is installed")
 
 
 def test_check_says_what_was_checked(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def find_account(config: Config, name: str) -> tuple[str, ProviderAccount] | Non
 
 async def _find(config: Config, name: str) -> tuple[str, ProviderAccount] | None:
     providers = Providers(public_url=config.server.public_url)
-    plugins = load_plugins(config.plugins, partial(convert, config))
+    plugins = load_plugins(config.plugins, partial(convert, config), file=config.file)
     load_providers(plugins, partial(inert_context, config), providers)
     configured = read_accounts(config, providers)
     async with stored_accounts(config) as (_, stored):

@@ -23,7 +23,9 @@ def check(
 
     loaded = load(config) if config else call.of(context).config
     plugins = load_plugins(
-        loaded.plugins, lambda kind, table, key: convert_settings(kind, table, file=loaded.file, key=key)
+        loaded.plugins,
+        lambda kind, table, key: convert_settings(kind, table, file=loaded.file, key=key),
+        file=loaded.file,
     )
     providers = Providers(public_url=loaded.server.public_url)
     load_providers(plugins, lambda plugin: inert_context(loaded, plugin), providers)

@@ -59,7 +59,7 @@ def no_logs() -> Iterator[None]:
 
 
 async def _examine(config: Config) -> list[DoctorLine]:
-    plugins = load_plugins(config.plugins, partial(convert, config))
+    plugins = load_plugins(config.plugins, partial(convert, config), file=config.file)
     providers = Providers(public_url=config.server.public_url)
     load_providers(plugins, partial(inert_context, config), providers)
     configured = read_accounts(config, providers)

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -69,8 +70,10 @@ def installed_providers() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=PROVIDERS)}
 
 
-def load_plugins(tables: Mapping[str, Mapping[str, Any]], convert: Convert) -> list[Plugin]:
-    """Import and check the plugins named in the configuration, in its order.
+def load_plugins(
+    tables: Mapping[str, Mapping[str, Any]], convert: Convert, *, file: Path = Path("config.toml")
+) -> list[Plugin]:
+    """Import and check the plugins named in the configuration ``file``, in its order.
 
     Raises:
         ConfigError: one is not installed, can't be imported, implements an unknown hook or has wrong settings.
@@ -79,7 +82,7 @@ def load_plugins(tables: Mapping[str, Mapping[str, Any]], convert: Convert) -> l
     manager.add_hookspecs(Hooks)
     available = installed()
     for name in tables:
-        manager.register(_import(name, available), name)
+        manager.register(_import(name, available, file), name)
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
@@ -134,12 +137,12 @@ def unique_handlers(handlers: Iterable[Handler]) -> dict[str, Handler]:
     return found
 
 
-def _import(name: str, available: Mapping[str, EntryPoint]) -> Any:
+def _import(name: str, available: Mapping[str, EntryPoint], file: Path) -> Any:
     point = available.get(name)
     if point is None:
         near = difflib.get_close_matches(name, available, n=1)
         hint = f"did you mean [plugins.{near[0]}]?" if near else f"install it: pip install wagate-{name}"
-        raise ConfigError(f"[plugins.{name}]: no such plugin is installed; {hint}")
+        raise ConfigError(f"{file}: [plugins.{name}]: no such plugin is installed; {hint}")
     try:
         return point.load()
     except Exception as error:
