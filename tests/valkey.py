@@ -24,10 +24,10 @@ import trio
 
 from wagate.clock import Clock
 from wagate.errors import QueueError
-from wagate.queue.binary import valkey_binary
-from wagate.queue.embedded import EmbeddedValkey, embedded_valkey
 from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
+from wagate.queue.valkey.binary import valkey_binary
+from wagate.queue.valkey.supervise import EmbeddedValkey, embedded_valkey
 
 T = TypeVar("T")
 

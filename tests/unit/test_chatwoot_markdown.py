@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wagate_chatwoot.markdown import escaped, to_markdown, to_whatsapp
+from wagate_chatwoot.to_chatwoot.markdown import escaped, to_markdown, to_whatsapp
 
 PIECES = st.sampled_from(
     [

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from wagate.cli.call import Call
 from wagate.cli.errors import CommandError, NoGatewayError
+from wagate.cli.options import Call
 
 if TYPE_CHECKING:
     import httpx2

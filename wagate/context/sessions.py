@@ -7,14 +7,14 @@ import trio
 from wagate.errors import NotFoundError, OutcomeUnknownError, SendError, UnprocessableError
 from wagate.events import sessions
 from wagate.hooks.providers import Profile, Provider
-from wagate.hooks.registry import Providers
 from wagate.hooks.sessions import SESSION_ACTIONS, SessionView
 from wagate.inbound.qr_image import qr_png
 from wagate.outbound.judge import judged
-from wagate.storage.accounts import get_account
+from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
-from wagate.storage.directory import Account
-from wagate.storage.live import LiveDirectory
+from wagate.storage.owners.accounts import get_account
+from wagate.storage.owners.directory import Account
+from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.rows import AccountRow
 
 CONTROL_SECONDS = 60.0

@@ -19,16 +19,16 @@ from wagate.errors import (
 )
 from wagate.events import Event
 from wagate.hooks.providers import MediaRequest
-from wagate.hooks.registry import Providers
 from wagate.http import BadUrlError, Downloaded, HttpClient, HttpError, TooLongError
 from wagate.media.files import FileStore, Writing
 from wagate.media.inline import decoded, inline_data
 from wagate.media.names import safe_name
 from wagate.media.sniff import UNKNOWN, chosen, is_a_page
+from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
-from wagate.storage.listing import get_event, raw_body
-from wagate.storage.live import LiveDirectory
+from wagate.storage.events.listing import get_event, raw_body
 from wagate.storage.media import INLINE, Kept
+from wagate.storage.owners.live import LiveDirectory
 
 LOCATE_PATIENCE = 30.0
 """Seconds for a provider to say where a file is."""

@@ -25,11 +25,11 @@ from wagate.outbound import announce
 from wagate.outbound.abilities import fit
 from wagate.outbound.judge import judged
 from wagate.outbound.metrics import SendMetrics
-from wagate.outbound.parts import FileOf, Parts
-from wagate.outbound.written import written
-from wagate.storage.directory import Account
-from wagate.storage.messages import MessageRow
-from wagate.storage.sending import Began, Ended, Took, begin_sending, write_ended, write_sent
+from wagate.outbound.record import written
+from wagate.outbound.shared import FileOf, Parts
+from wagate.storage.outbox.messages import MessageRow
+from wagate.storage.outbox.sending import Began, Ended, Took, begin_sending, write_ended, write_sent
+from wagate.storage.owners.directory import Account
 
 PATIENCE = 60.0
 """Seconds that a provider may take, an upload included."""

@@ -15,11 +15,10 @@ from wagate.outbound import announce
 from wagate.outbound.abilities import check_revoke, check_signal, fit
 from wagate.outbound.choose import choose, sendable
 from wagate.outbound.judge import judged
-from wagate.outbound.parts import Choose, Parts
+from wagate.outbound.shared import Choose, Parts
 from wagate.outbound.views import stored_form, view_of
 from wagate.outbound.watch import Watch
-from wagate.storage.directory import Account
-from wagate.storage.messages import (
+from wagate.storage.outbox.messages import (
     MessageFilter,
     MessageRow,
     Submission,
@@ -29,6 +28,7 @@ from wagate.storage.messages import (
     own_account,
     submit,
 )
+from wagate.storage.owners.directory import Account
 
 LOOK = 0.5
 """Seconds between looks while somebody waits: another process may send it."""
