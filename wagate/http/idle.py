@@ -9,26 +9,26 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Hashable
 
-import httpcore2
 import trio
 
-Connection = httpcore2.AsyncConnectionInterface
+from wagate.http.reuse import Connection
 
 
 class IdleConnections:
     """Newest first out, oldest first closed."""
 
-    def __init__(self, most: int) -> None:
-        """``most`` is how many may wait, over all keys."""
+    def __init__(self, most: int, *, seconds: float) -> None:
+        """``most`` is how many may wait, over all keys; ``seconds`` how long at most."""
         self._most = most
-        self._all: OrderedDict[Connection, Hashable] = OrderedDict()
+        self._seconds = seconds
+        self._all: OrderedDict[Connection, tuple[Hashable, float]] = OrderedDict()
         self._by_key: dict[Hashable, deque[Connection]] = {}
 
     def __len__(self) -> int:
         return len(self._all)
 
     async def take(self, key: Hashable) -> Connection | None:
-        """A connection that still stands, as far as the socket shows; it is the caller's from now on."""
+        """A connection that stands and was quiet since it was put here; it is the caller's from now on."""
         while key in self._by_key:
             connection = self._by_key[key][-1]
             self._forget(connection)
@@ -38,17 +38,16 @@ class IdleConnections:
         return None
 
     async def put(self, key: Hashable, connection: Connection) -> None:
-        """Keep an idle connection; close the oldest when there are too many, or when its time is over."""
-        self._all[connection] = key
+        """Keep a connection that is clean (`wagate.http.reuse`); close the oldest ones over number or time."""
+        now = trio.current_time()
+        self._all[connection] = key, now + self._seconds
         self._by_key.setdefault(key, deque()).append(connection)
-        while True:
-            oldest = next(iter(self._all))
-            if len(self._all) <= self._most and not oldest.has_expired():
+        while self._all:
+            oldest, (_, ends) = next(iter(self._all.items()))
+            if len(self._all) <= self._most and now < ends:
                 return
             self._forget(oldest)
             await close(oldest)
-            if not self._all:
-                return
 
     async def clear(self) -> None:
         """Close them all."""
@@ -58,7 +57,7 @@ class IdleConnections:
             await close(connection)
 
     def _forget(self, connection: Connection) -> None:
-        key = self._all.pop(connection)
+        key, _ = self._all.pop(connection)
         same = self._by_key[key]
         # It is either the newest of its key (taken) or the oldest (closed): both ends of the deque.
         if same[-1] is connection:
