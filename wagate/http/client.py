@@ -205,12 +205,12 @@ class HttpClient:
     async def _send(
         self, target: Target, request: httpcore2.Request, trust: Trust
     ) -> tuple[Connection, httpcore2.Response]:
-        kept = await self._idle.take(_key(target, trust))
-        if kept is not None:
+        key = _key(target, trust)
+        while (kept := await self._idle.take(key)) is not None:
             try:
                 return kept, await _ask(kept, request)
             except NotSentError:
-                # Something came, or its end, between our look and our write: once more, on a fresh one.
+                # The server closed it, or sent what nobody had asked for: once more, on another one.
                 await close(kept)
                 if (handover := HANDOVER.get()) is not None:
                     handover.begun = False

@@ -28,11 +28,14 @@ class IdleConnections:
         return len(self._all)
 
     async def take(self, key: Hashable) -> Connection | None:
-        """A connection that stands and was quiet since it was put here; it is the caller's from now on."""
+        """The newest connection; it is the caller's from now on.
+
+        Whether it still stands, and has stayed quiet, is looked at when the request leaves (`wagate.http.stream`): a
+        look taken here would be too early.
+        """
         while key in self._by_key:
             connection = self._by_key[key][-1]
-            self._forget(connection)
-            if not connection.has_expired():
+            if trio.current_time() < self._forget(connection):
                 return connection
             await close(connection)
         return None
@@ -56,8 +59,9 @@ class IdleConnections:
             self._forget(connection)
             await close(connection)
 
-    def _forget(self, connection: Connection) -> None:
-        key, _ = self._all.pop(connection)
+    def _forget(self, connection: Connection) -> float:
+        """Until when it might have waited."""
+        key, ends = self._all.pop(connection)
         same = self._by_key[key]
         # It is either the newest of its key (taken) or the oldest (closed): both ends of the deque.
         if same[-1] is connection:
@@ -66,6 +70,7 @@ class IdleConnections:
             same.popleft()
         if not same:
             del self._by_key[key]
+        return ends
 
 
 async def close(connection: Connection) -> None:

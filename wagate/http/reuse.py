@@ -11,6 +11,8 @@ from wagate.http.stream import Stream
 Connection = httpcore2.AsyncConnectionInterface
 
 _BODILESS = frozenset({204, 304})
+_NOTHING = (b"", False)
+"""h11's word for: no bytes, and not the end."""
 
 
 def is_reusable(connection: Connection, request: httpcore2.Request, head: httpcore2.Response) -> bool:
@@ -23,7 +25,6 @@ def is_reusable(connection: Connection, request: httpcore2.Request, head: httpco
         and stream_of(head).settled
         and not _left_in_parser(connection)
         and not _disputed_end(request, head)
-        and not connection.has_expired()
     )
 
 
@@ -43,13 +44,19 @@ def _left_in_parser(connection: Connection) -> bool:
     while (deeper := getattr(inner, "_connection", None)) is not None:  # by a proxy, or direct
         inner = deeper
     parser = getattr(inner, "_h11_state", None)
-    return parser is None or parser.trailing_data != (b"", False)
+    return parser is None or parser.trailing_data != _NOTHING
 
 
 def _disputed_end(request: httpcore2.Request, head: httpcore2.Response) -> bool:
     """Two framings; or a body that is announced where none may follow, and may be on its way all the same."""
-    lengths = {value for name, value in head.headers if name.lower() == b"content-length"}
-    chunked = any(name.lower() == b"transfer-encoding" for name, _ in head.headers)
+    lengths = set()
+    chunked = False
+    for name, value in head.headers:
+        low = name.lower()
+        if low == b"content-length":
+            lengths.add(value)
+        elif low == b"transfer-encoding":
+            chunked = True
     if head.status in _BODILESS or request.method == b"HEAD":
         return chunked or bool(lengths - {b"0"})
     return chunked and bool(lengths)
