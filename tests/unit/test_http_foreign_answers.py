@@ -12,7 +12,6 @@ import trio
 from tests.receivers import OK, Authority, client, failing, read_request, serving
 from wagate.http import HttpClient, ProtocolError
 from wagate.http.heads import MOST_INFORMATIONAL
-from wagate.http.owner import on_behalf_of
 from wagate.http.reuse import is_reusable
 from wagate.http.stream import Stream
 
@@ -305,86 +304,6 @@ async def test_bytes_behind_an_answer_are_seen_under_tls(when: str, tmp_path: Pa
             assert len(http._idle) == 0
         await own_answers(http, url, rude)
         assert server.connections == 2
-
-
-# Informational answers
-
-
-@pytest.mark.parametrize("piece", [1, 7, 1000])
-async def test_informational_answers_are_passed_over(piece: int) -> None:
-    wire = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * MOST_INFORMATIONAL + OK
-
-    async def hinting(stream: trio.SocketStream) -> None:
-        while await read_request(stream):
-            for start in range(0, len(wire), piece):
-                await stream.send_all(wire[start : start + piece])
-
-    async with serving(hinting) as server, client() as http:
-        for _ in range(2):
-            answer = await http.request("POST", server.url(), content=b"x", timeout=60)
-            assert (answer.status, answer.body) == (200, b"ok")
-        assert server.connections == 1
-
-
-async def test_endless_informational_answers_end_at_once() -> None:
-    gone = trio.Event()
-
-    async def endless(stream: trio.SocketStream) -> None:
-        await read_request(stream)
-        try:
-            while True:
-                await stream.send_all(CONTINUE * 100)
-        finally:
-            gone.set()
-
-    async with serving(endless) as server, client() as http:
-        error = await failing(http, server.url())
-        assert error.reason == f"Protocol error: more than {MOST_INFORMATIONAL} informational answers"
-        with trio.fail_after(60):
-            await gone.wait()
-        assert len(http._idle) == 0
-
-
-# Whose connection it is
-
-
-async def test_clients_on_one_host_do_not_share_a_connection() -> None:
-    rude = Rude(OK)
-    async with serving(rude) as server, client() as http:
-        for _ in range(2):
-            with on_behalf_of(1):
-                await http.request("POST", server.url(), content=b"a")
-            with on_behalf_of(2):
-                await http.request("POST", server.url(), content=b"b")
-            await http.request("POST", server.url(), content=b"c")
-        assert (len(rude.got), server.connections) == (6, 3)
-
-
-async def test_another_clients_answers_never_make_a_failing_hook_look_well() -> None:
-    refused = 0
-
-    async def host(stream: trio.SocketStream) -> None:
-        nonlocal refused
-        while (request := await read_request(stream)) is not None:
-            if b"/twice" in request.partition(b"\r\n")[0]:
-                await stream.send_all(OK + OK)
-            else:
-                refused += 1
-                await stream.send_all(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
-
-    async with serving(host) as server, client() as http, trio.open_nursery() as nursery:
-
-        async def post(owner: int, path: str, wanted: int) -> None:
-            with on_behalf_of(owner):
-                for _ in range(50):
-                    answer = await http.request("POST", server.url(path), content=b"x", timeout=60)
-                    assert answer.status == wanted
-
-        for _ in range(4):
-            nursery.start_soon(post, 1, "/twice", 200)
-            nursery.start_soon(post, 2, "/fails", 500)
-            nursery.start_soon(post, 1, "/fails", 500)
-    assert refused == 400
 
 
 # httpx behind the guard

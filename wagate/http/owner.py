@@ -14,8 +14,11 @@ The core sets it around every call into a plugin that is about one client, so no
 
 
 @contextmanager
-def on_behalf_of(client_id: int) -> Iterator[None]:
-    """Requests in this block are this client's."""
+def on_behalf_of(client_id: int | None) -> Iterator[None]:
+    """Requests in this block are this client's; None: the gateway's own.
+
+    A task that a plugin starts goes on for whoever it was started for; one that works for several clients says so here.
+    """
     before = OWNER.set(client_id)
     try:
         yield

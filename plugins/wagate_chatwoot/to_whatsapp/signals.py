@@ -7,6 +7,7 @@ import trio
 from wagate.errors import RequestError, SendError
 from wagate.events import kinds
 from wagate.hooks import PluginContext, Signal
+from wagate.http import on_behalf_of
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.to_whatsapp.actions import Assigned, Typing
 from wagate_chatwoot.to_whatsapp.chat_of import Chat, whither
@@ -45,7 +46,7 @@ class Signals:
 
     async def _tell(self, app: App, what: Typing | Assigned) -> None:
         try:
-            with trio.move_on_after(PATIENCE):
+            with trio.move_on_after(PATIENCE), on_behalf_of(app.client_id):
                 await tell(app, what)
         except Exception as error:  # noqa: BLE001  (the edge of a task: one signal less)
             self._log.warning("signal not told", inbox=app.name, error=type(error).__name__)
