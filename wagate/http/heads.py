@@ -11,6 +11,7 @@ MOST_INFORMATIONAL = 16
 _LONGEST = 100 * 1024
 """Bytes of one head; h11 refuses what is longer."""
 _STATUS_AT = len(b"HTTP/1.1 1")
+_ONE = ord("1")
 _INFORMATIONAL = re.compile(rb"HTTP/\d\.\d 1")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 
@@ -29,6 +30,14 @@ class Heads:
         """The next request leaves."""
         self.passing = False
         self._count = 0
+
+    def feed(self, more: bytes) -> bytes:
+        """Take in what came, and `take`. Nearly always that is the answer itself, which needs no second look."""
+        if not self.held and len(more) >= _STATUS_AT and more[_STATUS_AT - 1] != _ONE:
+            self.passing = True
+            return more
+        self.held += more
+        return self.take()
 
     def take(self) -> bytes:
         """One informational answer, or all from the answer's own head on; ``b""``: more must come first.

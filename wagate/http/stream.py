@@ -53,6 +53,8 @@ class Stream(httpcore2.AsyncNetworkStream):
         self._socket = socket
         self._poll = select.poll()  # kept: trio's is_readable makes one each time, for thrice the price
         self._poll.register(socket, select.POLLIN)
+        self._tls = _tls_layers(stream)
+        self._closed = False
         self._waiting = b""
         self._heads = Heads()
         self._leaving = False  # a request has begun to leave, and nothing was read since
@@ -96,11 +98,12 @@ class Stream(httpcore2.AsyncNetworkStream):
         self._leaving = False
         if self._heads.passing:
             return await self._receive(max_bytes, timeout)
-        while not (data := self._heads.take()):
+        data = self._heads.take() if self._heads.held else b""
+        while not data:
             more = await self._receive(max_bytes, timeout)
             if not more:
                 return self._heads.rest()
-            self._heads.held += more
+            data = self._heads.feed(more)
         return data
 
     async def _receive(self, max_bytes: int, timeout: float | None) -> bytes:  # noqa: ASYNC109
@@ -120,7 +123,8 @@ class Stream(httpcore2.AsyncNetworkStream):
         if begins:
             self._leaving = True
             self._heads.restart()
-            self._refused = await self._look()
+            if self._readable():
+                self._refused = await self._judge()
         if self._refused is not None:
             return
         waiting, self._waiting = memoryview(self._waiting), b""
@@ -135,14 +139,12 @@ class Stream(httpcore2.AsyncNetworkStream):
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             self._broken = error
 
-    async def _look(self) -> Exception | None:
-        """Why no request may leave here: bytes of somebody else's making would be taken for its answer."""
-        if not self._readable():
-            return None
+    async def _judge(self) -> Exception | None:
+        """Why no request may leave here: what lies here already would be taken for its answer."""
         if self._answered:
             return NotSentError("the connection did not stay quiet")
         # What lies in a new connection's socket under TLS are session tickets, as a rule.
-        if not isinstance(self._stream, trio.SSLStream):
+        if not self._tls:
             with suppress(OSError):  # reset, or ended: sending tells
                 if await self._socket.recv(1, socket.MSG_PEEK):
                     return httpcore2.RemoteProtocolError("an answer came before the request")
@@ -150,15 +152,14 @@ class Stream(httpcore2.AsyncNetworkStream):
 
     def _readable(self) -> bool:
         """Whether bytes, or the end, lie at our end: in the socket, or in a TLS layer over it."""
-        layer = self._stream
-        while isinstance(layer, trio.SSLStream):
+        for layer in self._tls:
             if layer.pending() or layer._incoming.pending:  # noqa: SLF001  (decrypted; still encrypted)
                 return True
-            layer = layer.transport_stream
-        return bool(self._poll.poll(0)) or self._socket.fileno() < 0  # closed: its number may be another's by now
+        return self._closed or bool(self._poll.poll(0))  # closed: its number may be another's by now
 
     async def aclose(self) -> None:
         """Close at once; nothing that waits is sent."""
+        self._closed = True
         await trio.aclose_forcefully(self._stream)
 
     async def start_tls(
@@ -197,6 +198,15 @@ class Stream(httpcore2.AsyncNetworkStream):
                 return self._socket.getpeername()
             case _:
                 return None
+
+
+def _tls_layers(stream: trio.abc.Stream) -> tuple[trio.SSLStream[Any], ...]:
+    """None, one, or two: through a proxy that is itself reached by TLS."""
+    layers = []
+    while isinstance(stream, trio.SSLStream):
+        layers.append(stream)
+        stream = stream.transport_stream
+    return tuple(layers)
 
 
 async def _within(timeout: float | None, late: type[Exception], act: Callable[[], Any]) -> Any:  # noqa: ASYNC109
