@@ -20,7 +20,7 @@ from msgspec import inspect as types
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 Command = TyperCommand | TyperGroup
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parent.parent / "docs/reference"
 MADE = "<!-- Made by scripts/docs from the code; edit the code, then run it. -->\n"
 CONFIG_INTRO = """
 All keys are optional. A text `env:NAME` or `file:PATH` is read from there, and such values never appear in logs or

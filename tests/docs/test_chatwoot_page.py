@@ -23,7 +23,7 @@ from wagate.testing.server import running
 from wagate_chatwoot.agents.asks import NAMES
 from wagate_chatwoot.settings import Inbox, Settings
 
-PAGE = (ROOT / "docs/chatwoot.md").read_text("utf-8")
+PAGE = (ROOT / "docs/how-to/chatwoot.md").read_text("utf-8")
 
 
 def commands() -> list[str]:

@@ -14,7 +14,7 @@ from tests.fake_messages import FakeMessages
 from wagate.hooks import MESSAGE_TYPES
 from wagate.web.messages.routes import STATUSES
 
-PAGE = (Path(__file__).parents[2] / "docs/messages-api.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/reference/messages-api.md").read_text("utf-8")
 SHOWN = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)]
 BODIES = [each for each in SHOWN if "to" in each and "job_id" not in each]
 WAHA = [each for each in SHOWN if "chatId" in each]

@@ -14,7 +14,7 @@ from wagate_dialog360.settings import Dialog360Settings
 from wagate_meta.errors import _LATER, _OPERATOR, _REFUSED, _TOKEN
 from wagate_meta.settings import MetaSettings
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs/how-to"
 OF_ACCOUNTS = {"provider", "webhook_secret", "client", "phone"}
 PAGES: list[tuple[str, type[msgspec.Struct]]] = [("meta", MetaSettings), ("dialog360", Dialog360Settings)]
 

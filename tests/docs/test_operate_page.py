@@ -18,7 +18,7 @@ from wagate.metrics import HttpMetrics
 from wagate.outbound.metrics import SendMetrics
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/operate.md").read_text("utf-8")
+PAGE = (ROOT / "docs/how-to/operate.md").read_text("utf-8")
 
 
 def blocks(language: str) -> list[str]:
