@@ -30,6 +30,7 @@ reads the `config.toml` of the current folder.
 - You can set any key in the environment instead: `WAGATE_SERVER__PORT=9000` is `port` of `[server]`. Lists are TOML or
   JSON: `WAGATE_DELIVERY__ALLOW_NETWORKS='["192.168.1.0/24"]'`.
 - Durations (`"10s"`, `"1h30m"`), sizes (`"10MiB"`) and rates (`"600/min"`) take units.
+- TOML allows each table once. If the file has a table already, add your keys to that one.
 - An unknown key is an error, and so is an `env:` that is not set, except for the keys of `[auth]`: wagate makes those
   at the first start.
 """
