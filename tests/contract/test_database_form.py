@@ -34,10 +34,6 @@ async def test_migrations_are_applied_once_and_recorded(database_url: str, tmp_p
             assert [number for number, _ in found] == list(range(1, len(found) + 1))
 
 
-async def test_both_databases_know_the_same_migrations() -> None:
-    assert [each.name for each in migrations("sqlite")] == [each.name for each in migrations("postgres")]
-
-
 async def test_a_newer_database_is_refused(database_url: str, tmp_path: Path) -> None:
     async with open_database(database_url, tmp_path) as database:
         values = (99, "future", NOW.isoformat())
