@@ -125,7 +125,7 @@ class Consumer:
             return
         if self._stopping and not self._pool:
             return
-        due = IDLE if pumped.next_due is None else pumped.next_due
+        due = min(IDLE if pumped.next_due is None else pumped.next_due, self._pool.next_turn)
         passed = self._clock.monotonic() - asked
         await self._wakeup.wait(min(due, self._queue.lease / 3, IDLE) - passed)
 
@@ -224,7 +224,7 @@ class Consumer:
         self._hand_in(hand, result)
 
     def _give_back(self, hand: Hand, result: Result) -> None:
-        self._pool.drop(hand)
+        self._pool.give_back(hand)
         self._hand_in(hand, result)
 
     def _hand_in(self, hand: Hand, result: Result) -> None:

@@ -14,6 +14,7 @@ from wagate.consumers.attempt import attempt
 from wagate.consumers.flights import Flights
 from wagate.consumers.metrics import ConsumerMetrics
 from wagate.consumers.pool import Hand, Pool
+from wagate.consumers.rates import Rates
 from wagate.consumers.recorder import Recorder
 from wagate.consumers.settle import BURIED, waited_too_long
 from wagate.consumers.states import Failed, Happened, Policy, Postponed, Rejected
@@ -45,6 +46,7 @@ class Deliverer:
         policy: Policy,
         clock: Clock,
         pool: Pool,
+        rates: Rates,
         recorder: Recorder,
         flights: Flights,
         metrics: ConsumerMetrics,
@@ -63,6 +65,7 @@ class Deliverer:
         self._policy = policy
         self._clock = clock
         self._pool = pool
+        self._rates = rates
         self._recorder = recorder
         self.flights = flights
         self._metrics = metrics
@@ -133,7 +136,7 @@ class Deliverer:
             attempt=head.attempt_count + 1,
             created_at=head.created_at,
         )
-        return await attempt(handler, delivery)
+        return await attempt(handler, delivery, self._rates.limits(head.target_id).timeout or handler.timeout)
 
     async def _route(self, handler: Handler, head: Head) -> Happened | None:
         try:

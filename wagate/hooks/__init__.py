@@ -1,7 +1,17 @@
 """The plugin API: hooks, contracts, context. With `wagate.events` and `wagate.errors` it is all that a plugin needs."""
 
 from wagate.hooks.context import PluginContext
-from wagate.hooks.contracts import AccountView, ClientView, Delivery, Handler, Identity, Receipt, Target, Task
+from wagate.hooks.contracts import (
+    AccountView,
+    ClientView,
+    Delivery,
+    Handler,
+    Identity,
+    Receipt,
+    Target,
+    TargetLimits,
+    Task,
+)
 from wagate.hooks.messages import (
     MEDIA_TYPES,
     MESSAGE_TYPES,
@@ -85,6 +95,7 @@ __all__ = [
     "Signal",
     "Size",
     "Target",
+    "TargetLimits",
     "Task",
     "WebhookAnswer",
     "endpoint",
