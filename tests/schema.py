@@ -9,8 +9,9 @@ from wagate.storage.statement import rows
 SQLITE = ("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL",)
 POSTGRES = (
     (
-        "SELECT table_name || '.' || ordinal_position || ' ' || column_name || ' ' || data_type || ' null:' || is_nullable"
-        " || ' default:' || coalesce(column_default, '') || ' identity:' || coalesce(identity_generation, '')"
+        "SELECT table_name || '.' || ordinal_position || ' ' || column_name || ' ' || data_type || ' null:'"
+        " || is_nullable || ' default:' || coalesce(column_default, '') || ' identity:'"
+        " || coalesce(identity_generation, '')"
         " FROM information_schema.columns WHERE table_schema = 'public'"
     ),
     (

@@ -166,7 +166,7 @@ EVENT_COLUMNS = (
 
 async def test_the_specified_tables_of_webhooks_are_views(database: Database) -> None:
     await database.write(ensure_default_client, now=NOW)
-    new = NewWebhook(client_id=1, phone_number="*", webhook_url="https://x", max_retries=3, events=["*"], format="flat")
+    new = NewWebhook(client_id=1, phone_number="*", webhook_url="https://x", max_retries=3, events=["*"])
     made = await database.write(create_webhook, "webhook", new, now=NOW)
     await database.write(create_webhook, "other", new, now=NOW)
     item = intake(routes=(route(f"webhook:{made.id}"), route("n8n:1")))

@@ -66,6 +66,9 @@ class Endpoints(Protocol):
     def snapshot(self) -> Mapping[int, Sequence[Endpoint]]:
         """Active endpoints by client id, for ``targets``; replaced as a whole when anything changes."""
 
+    def active(self, endpoint_id: str) -> Endpoint | None:
+        """One of those in the snapshot."""
+
     async def create(self, endpoint: NewEndpoint) -> Endpoint:
         """Store one. ConflictError when (client, phone_number, name) is taken."""
 

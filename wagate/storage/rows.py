@@ -92,12 +92,11 @@ class WebhookRow(msgspec.Struct, frozen=True, kw_only=True):
     is_active: bool
     max_retries: int
     events: list[str]
-    format: str
-    headers: str
-    """Encrypted by the caller; '' when none."""
     secrets: str
     """Encrypted by the caller; '' when none."""
     metadata: dict[str, Any]
+    options: dict[str, Any]
+    """The connector's own."""
     created_at: datetime
     updated_at: datetime
     status: str

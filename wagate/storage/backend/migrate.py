@@ -24,7 +24,6 @@ SQLITE_WORDS = {
     "BYTEA": "BLOB",
     "BIGINT": "INTEGER",
     "jsonb_build_object": "json_object",
-    "json_build_object": "json_object",
 }
 """The files are written in PostgreSQL's words; these are SQLite's."""
 _WORD = re.compile(rf"\b({'|'.join(SQLITE_WORDS)})\b")
