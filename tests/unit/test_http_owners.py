@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import trio
+from wagate.consumers.states import Accepted
 
 from tests.receivers import OK, answering, client, read_request, serving
 from wagate.consumers.attempt import attempt
-from wagate.consumers.states import Accepted
 from wagate.hooks import Delivery, Handler, Receipt
 from wagate.http.owner import OWNER, on_behalf_of
 from wagate.testing import FakeHttp, make_delivery, make_event

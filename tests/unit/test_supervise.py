@@ -6,10 +6,10 @@ import trio
 
 from wagate.clock import Clock
 from wagate.consumers.attempt import attempt
-from wagate.consumers.states import Accepted, Failed, Rejected
 from wagate.consumers.tasks import supervise
 from wagate.errors import Reject, Retry
 from wagate.hooks.contracts import Delivery, Handler
+from wagate.rules.states import Accepted, Failed, Rejected
 from wagate.testing import make_delivery
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import structlog
 import trio
 
-from wagate.consumers.states import Accepted, Failed, Happened, Postponed, Rejected
 from wagate.errors import DeliveryError, Postpone, Reject, Retry
 from wagate.hooks.contracts import Delivery, Handler
 from wagate.http import on_behalf_of
+from wagate.rules.states import Accepted, Failed, Happened, Postponed, Rejected
 
 log = structlog.get_logger("wagate.consumers")
 

@@ -25,7 +25,6 @@ from wagate.consumers.queues import Queues
 from wagate.consumers.rates import Rates
 from wagate.consumers.reap import reap_dead_workers
 from wagate.consumers.recorder import Recorder
-from wagate.consumers.states import Policy
 from wagate.consumers.sweep import Sweeper
 from wagate.consumers.tasks import supervise
 from wagate.hooks.contracts import Handler
@@ -33,6 +32,7 @@ from wagate.inbound.route import Router
 from wagate.queue.queue import Queue
 from wagate.queue.results import Pumped, QueueStats
 from wagate.queue.wakeup import Wakeup, listen
+from wagate.rules.states import Policy
 from wagate.storage.database import Database
 from wagate.storage.events.intake import Stored
 

@@ -8,11 +8,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from quart import Blueprint
 
-from wagate.consumers.states import Status
 from wagate.context.deliveries import DeliveryLog
 from wagate.hooks.routes import endpoint
 from wagate.hooks.views import AttemptView, DeliveryView, Page
 from wagate.parsing.chats import chat_key, digits_of
+from wagate.rules.states import Status
 from wagate.web.access.identity import RequestAuth
 from wagate.web.api.lists import Cursor, Limit, Moment, utc
 
