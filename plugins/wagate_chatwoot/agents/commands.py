@@ -8,7 +8,7 @@ from typing import Final, Literal, Protocol
 import msgspec
 
 from wagate.errors import NotFoundError, RequestError, SendError
-from wagate.events import sessions
+from wagate.events import SESSION_STATES, SessionGroup
 from wagate.hooks import SessionView
 from wagate_chatwoot.agents import asks
 from wagate_chatwoot.agents.answers import About, say
@@ -197,7 +197,7 @@ def _state(app: App, view: SessionView) -> str:
     if not view.linked:
         return app.texts("state.always")
     state = app.texts(f"state.{view.status}")
-    tells = view.status in {sessions.SESSION_NOT_CONNECTED, sessions.AUTH_FAILURE, sessions.ERROR}
+    tells = SESSION_STATES[view.status].group in {SessionGroup.DISCONNECTED, SessionGroup.ERROR}
     return f"{state} ({view.message})" if tells and view.message else state
 
 
