@@ -13,7 +13,16 @@ from quart import Blueprint
 from wagate.errors import ConflictError, NotFoundError
 from wagate.events import NewEvent
 from wagate.events.kinds import WEBHOOK_TEST
-from wagate.hooks import Endpoint, EndpointChange, EndpointSecret, NewEndpoint, PluginContext, Target, endpoint
+from wagate.hooks import (
+    DeliveryFilter,
+    Endpoint,
+    EndpointChange,
+    EndpointSecret,
+    NewEndpoint,
+    PluginContext,
+    Target,
+    endpoint,
+)
 from wagate.http.signing import new_secret
 from wagate_webhook.answers import (
     NewWebhookRow,
@@ -143,15 +152,8 @@ def _add_events(blueprint: Blueprint, context: PluginContext) -> None:
     async def events(webhook_id: UUID, query: EventsQuery) -> Any:
         """A webhook's events, newest first, each with its attempts."""
         found = await _own(context, webhook_id)
-        page = await context.deliveries.page(
-            client_id=found.client_id,
-            limit=query.limit,
-            cursor=query.cursor,
-            handler=context.name,
-            target=found.id,
-            status=query.status,
-            message_id=query.message_id,
-        )
+        which = DeliveryFilter(handler=context.name, target=found.id, status=query.status, message_id=query.message_id)
+        page = await context.deliveries.page(which, client_id=found.client_id, limit=query.limit, cursor=query.cursor)
         return events_of(page, found, context)
 
     @blueprint.post("/events/<event_id>/retry")

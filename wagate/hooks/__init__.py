@@ -51,6 +51,7 @@ from wagate.hooks.views import (
     NewEndpoint,
     Page,
 )
+from wagate.rules.filters import DeliveryFilter, MessageFilter
 
 __all__ = [
     "MEDIA_TYPES",
@@ -62,6 +63,7 @@ __all__ = [
     "Check",
     "ClientView",
     "Delivery",
+    "DeliveryFilter",
     "DeliveryView",
     "Duration",
     "Endpoint",
@@ -73,6 +75,7 @@ __all__ = [
     "InboundRequest",
     "Job",
     "MediaRequest",
+    "MessageFilter",
     "MessageView",
     "NewEndpoint",
     "OutFile",
