@@ -10,7 +10,7 @@ from typing import Any
 
 import trio
 
-from tests.chatwoot_spec import DOCUMENT, assert_requests_valid
+from tests.chatwoot_spec import assert_requests_valid
 from tests.inprocess import Gateway, running_gateway
 from wagate.clock import Clock
 from wagate.testing.chatwoot import Conversation, FakeChatwoot, Message
@@ -124,5 +124,4 @@ async def office(
         async with running_gateway(tables, clock=clock) as gateway:
             chatwoot.inbox.webhook_url = gateway.url + DOOR
             yield Office(gateway, chatwoot, waha)
-    if DOCUMENT.is_file():
-        assert_requests_valid(chatwoot)
+    assert_requests_valid(chatwoot)

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
+from tests.corpus import corpora
 from tests.inprocess import Gateway, running_gateway
 from wagate.http.signing import waha_headers
 from wagate.testing.providers.dialog360 import FakeDialog360
@@ -23,7 +24,6 @@ from wagate.testing.providers.twilio import FakeTwilio, signed_webhook
 from wagate.testing.providers.waha import FakeWaha
 from wagate.testing.server import FakeServer, running
 
-SAMPLES = Path(__file__).parents[1].parent / "shared" / "samples"
 PUBLIC = "https://gate.example"
 DOOR = "/webhooks/main"
 KEY = "what proves a webhook"
@@ -67,11 +67,13 @@ class Site(ABC):
         return json.dumps(json.loads(body), ensure_ascii=False, indent=1).encode()
 
     def samples(self) -> Iterator[tuple[str, bytes]]:
-        """Name and body of every sample that is a webhook."""
-        for path in sorted((SAMPLES / self.folder).glob("*.json")):
-            document = json.loads(path.read_bytes())
-            if self.is_webhook(document):
-                yield path.stem, path.read_bytes()
+        """Name and body of every sample that is a webhook, of all that are here."""
+        for corpus in corpora(self.folder):
+            for name in sorted(corpus.names()):
+                body = corpus.bytes_of(name)
+                document = json.loads(body) if body.startswith(b"{") else dict(parse_qsl(body.decode()))
+                if self.is_webhook(document):
+                    yield f"{corpus.origin}/{name}", body
 
     def is_webhook(self, document: Any) -> bool:
         """Whether a sample is one, and no request or answer."""
@@ -183,9 +185,8 @@ class Twilio(Site):
         found: list[dict[str, Any]] = self.fake.messages
         return found
 
-    def samples(self) -> Iterator[tuple[str, bytes]]:
-        for path in sorted((SAMPLES / self.folder).glob("*.form.txt")):
-            yield path.stem, path.read_bytes().strip()
+    def is_webhook(self, document: Any) -> bool:
+        return "MessageSid" in document
 
 
 class Waha(Site):

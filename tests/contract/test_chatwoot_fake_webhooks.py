@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
 from tests.chatwoot_site import Site, site
+from tests.corpus import Corpus, each_corpus
 from wagate.testing.chatwoot import Upload, Webhook, encoded, signature
 from wagate.testing.server import Fault
 
-SAMPLES = Path(__file__).parents[2].parent / "shared" / "samples" / "chatwoot"
 PNG = Upload(filename="bill.png", content_type="image/png", content=b"\x89PNG")
 OGG = Upload(filename="voice.ogg", content_type="audio/ogg", content=b"OggS")
-
-
-def sample(name: str) -> Any:
-    file = SAMPLES / f"{name}.json"
-    if not file.is_file():
-        pytest.skip("../shared/samples is not here: the fake's webhooks were not held against real ones")
-    return json.loads(file.read_text("utf-8"))
 
 
 def shape(value: Any, path: str = "") -> dict[str, set[str]]:
@@ -99,11 +90,12 @@ def first(sent: list[Any], event: str) -> Any:
     return next(body for body in sent if body["event"] == event)
 
 
-async def test_every_webhook_has_the_shape_of_the_real_one() -> None:
+@each_corpus("chatwoot")
+async def test_every_webhook_has_the_shape_of_the_real_one(corpus: Corpus) -> None:
     async with site() as here:
         made = await scene(here)
     for name, body in made.items():
-        wanted = sample(f"assembled-4.15.1.{name}")
+        wanted = corpus.json_of(f"{corpus.expected['prefix']}{name}")
         assert_same_shape(body, wanted)
         for key in ("event", "message_type", "private", "content_type", "status"):
             if key in wanted:
@@ -120,7 +112,8 @@ async def test_a_private_note_is_never_what_a_conversation_shows_last() -> None:
     assert note["conversation"]["messages"][0]["id"] != note["id"]
 
 
-async def test_contacts_are_told_to_account_webhooks_only() -> None:
+@each_corpus("chatwoot")
+async def test_contacts_are_told_to_account_webhooks_only(corpus: Corpus) -> None:
     async with site() as here:
         body = {"url": f"{here.receiver.url}/account", "subscriptions": ["contact_updated"]}
         here.http.headers["api_access_token"] = here.fake.admin.token
@@ -129,12 +122,14 @@ async def test_contacts_are_told_to_account_webhooks_only() -> None:
         await here.ask("PUT", f"contacts/{made['payload']['contact']['id']}", json={"name": "Ana Souza"})
         await here.fake.webhooks.settled()
         [webhook] = here.fake.webhooks.sent
-    assert_same_shape(webhook.body, sample("assembled-4.15.1.contact_updated.account_webhook_only"))
+    wanted = corpus.json_of(f"{corpus.expected['prefix']}contact_updated.account_webhook_only")
+    assert_same_shape(webhook.body, wanted)
     assert webhook.url.endswith("/account")
 
 
-def test_the_signature_is_the_published_one() -> None:
-    vector = sample("signature_vector")
+@each_corpus("chatwoot")
+def test_the_signature_is_the_published_one(corpus: Corpus) -> None:
+    vector = corpus.json_of("signature_vector")
     headers = vector["headers"]
     raw, moment = vector["raw_body"].encode(), int(headers["X-Chatwoot-Timestamp"])
     assert signature(vector["secret"], moment, raw)["X-Chatwoot-Signature"] == headers["X-Chatwoot-Signature"]

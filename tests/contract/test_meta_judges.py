@@ -15,7 +15,9 @@ from openapi_schema_validator import OAS31Validator
 from pywa import WhatsApp, handlers
 from pywa.utils import webhook_updates_validator
 
+from tests.corpus import Corpus, each_corpus
 from tests.meta import OURS, SETTINGS, account, outgoing, request
+from tests.openapi_documents import openapi
 from wagate.errors import UnauthorizedError
 from wagate.hooks import OutFile, OutLocation, OutReaction
 from wagate.testing.providers.meta import FakeMeta, fake_meta, signed_webhook
@@ -23,7 +25,6 @@ from wagate_meta.bodies import message_body
 from wagate_meta.parse import parse
 from wagate_meta.webhook import sign, verify
 
-SHARED = Path(__file__).parents[2].parent / "shared"
 BSUID = "US.13491208655302741918"
 
 
@@ -36,11 +37,9 @@ def test_pywa_believes_the_signatures_that_our_fake_makes() -> None:
     assert sign(body, fake.app_secret) == signature
 
 
-def test_we_believe_the_vector_and_no_other_bytes() -> None:
-    path = SHARED / "samples" / "meta" / "signature_vector.json"
-    if not path.is_file():
-        pytest.skip("../shared/samples is not here: conformance over the samples was not tested")
-    vector = msgspec.json.decode(path.read_bytes())
+@each_corpus("meta")
+def test_we_believe_the_vector_and_no_other_bytes(corpus: Corpus) -> None:
+    vector = corpus.json_of("signature_vector")
     body, secret = vector["raw_body"].encode(), vector["app_secret"]
     believing = account(msgspec.structs.replace(SETTINGS, app_secret=secret))
     verify(request(body, vector["headers"]), believing)
@@ -157,11 +156,7 @@ def test_what_we_send_is_valid_by_metas_openapi_document(message: dict[str, Any]
 
 
 def validate(schema: str, value: dict[str, Any]) -> None:
-    path = SHARED / "openapi" / "meta" / "business-messaging-api_v23.0.patched.json"
-    if not path.is_file():
-        pytest.skip("../shared/openapi is not here: requests were not held against Meta's OpenAPI document")
-    document = msgspec.json.decode(path.read_bytes())
-    whole = {"$ref": f"#/components/schemas/{schema}", "components": document["components"]}
+    whole = {"$ref": f"#/components/schemas/{schema}", "components": openapi("meta")["components"]}
     errors = OAS31Validator(whole).iter_errors(value)
     assert not [f"{list(error.absolute_path)}: {error.message[:300]}" for error in errors]
 

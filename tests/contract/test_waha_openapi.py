@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import trio
 import waha as waha_py
 from openapi_core import Config, OpenAPI
 from openapi_core.testing import MockRequest
 
+from tests.openapi_documents import openapi
 from tests.waha_site import outgoing, waha
 from wagate.hooks import SESSION_ACTIONS, OutFile, OutLocation, OutReaction, Signal
 from wagate.testing.providers.waha import FakeWaha
 from wagate.testing.server import Seen, running
 
-DOCUMENT = Path(__file__).parents[2].parent / "shared" / "openapi" / "waha" / "openapi.json"
 THEM = "19990000000@c.us"
 
 
 def document() -> OpenAPI:
-    if not DOCUMENT.is_file():
-        pytest.skip("../shared/openapi is not here: requests were not held against WAHA's OpenAPI document")
-    spec = msgspec.json.decode(DOCUMENT.read_bytes())
+    spec = openapi("waha")
     spec["servers"] = [{"url": "http://waha.example"}]
     for schema in spec["components"]["schemas"].values():
         for name in ("mimetype", "filename"):

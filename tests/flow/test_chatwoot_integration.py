@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import trio
 
-from tests.chatwoot_spec import DOCUMENT, assert_requests_valid
+from tests.chatwoot_spec import assert_requests_valid
 from tests.inprocess import Gateway, running_gateway
 from tests.rest import at_rest
 from wagate.testing.chatwoot import FakeChatwoot, Message
@@ -78,8 +78,7 @@ async def office() -> AsyncIterator[Office]:
         async with running_gateway(tables) as gateway:
             chatwoot.inbox.webhook_url = f"{gateway.url}/webhooks/chatwoot/main/desk"
             yield Office(gateway, chatwoot, waha)
-    if DOCUMENT.is_file():
-        assert_requests_valid(chatwoot)
+    assert_requests_valid(chatwoot)
 
 
 async def test_a_code_is_shown_scanned_and_asked_for_again() -> None:

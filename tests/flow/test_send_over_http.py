@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -17,6 +15,7 @@ import pytest
 import trio
 from waha import WahaClient
 
+from tests.engine_examples import Examples, each_origin
 from tests.gateway import TOKEN
 from tests.inprocess import CHAT, Gateway, running_gateway
 from tests.patience import held
@@ -27,7 +26,6 @@ from wagate.testing.server import Fault, Reply, running
 pytest_plugins = ("tests.patience",)
 pytestmark = pytest.mark.usefixtures("patient")
 
-SPEC = Path(__file__).parents[2].parent / "shared/spec"
 KEY = "waha-key"
 OURS = "15550000001"
 
@@ -53,19 +51,9 @@ async def send(gateway: Gateway, expected: int = 200, headers: Mapping[str, str]
     return await gateway.ask("POST", "/messages/send", expected, json=body, headers=headers)
 
 
-def blocks_of_the_specification() -> tuple[dict[str, Any], dict[str, Any]]:
-    """The request and the answer that spec/003 prints for sending."""
-    pages = list(SPEC.glob("003*")) if SPEC.is_dir() else []
-    if not pages:
-        pytest.skip("../shared/spec is not here: sending as the specification prints it was not tested")
-    text = pages[0].read_text("utf-8", "replace")
-    section = text[text.index("Send Outbound Message") :]
-    request, answer, *_ = re.findall(r"```json\n(.*?)```", section, flags=re.DOTALL)
-    return json.loads(request), json.loads(answer)
-
-
-async def test_the_specifications_request_is_answered_as_it_prints() -> None:
-    request, printed = blocks_of_the_specification()
+@each_origin
+async def test_the_specifications_request_is_answered_as_it_prints(examples: Examples) -> None:
+    request, printed = examples.documents["send"], examples.documents["sent"]
     async with sending({"theirs": {"client": request["tenant_id"]}}) as (gateway, fake):
         answer = await gateway.ask("POST", "/messages/send", json=request)
     assert printed.keys() <= answer.keys()

@@ -1,19 +1,18 @@
-"""The examples of spec/003, run as they are printed: its curl lines, its JSON, its settings."""
+"""The examples of the engine's HTTP format, run as they are printed: curl lines, JSON, settings."""
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
+from tests.engine_examples import Examples, each_origin
 from tests.inprocess import Gateway, running_gateway
 from wagate.plugins.account_settings import MASK
 from wagate.testing.providers.infobip import FakeInfobip, fake_infobip
@@ -21,37 +20,16 @@ from wagate.testing.providers.infobip import FakeInfobip, fake_infobip
 pytest_plugins = ("tests.patience",)
 pytestmark = pytest.mark.usefixtures("patient")
 
-SPEC = Path(__file__).parents[2].parent / "shared" / "spec"
-HOST = "https://engine.flomastr.com"
-TENANT = "whappstream"
-SETTINGS = f"/routes/tenants/{TENANT}/whatsapp-settings"
 Json = dict[str, Any]
 
 
-def text() -> str:
-    pages = list(SPEC.glob("003*")) if SPEC.is_dir() else []
-    if not pages:
-        pytest.skip("../shared/spec is not here: the specification's examples were not run")
-    return pages[0].read_text("utf-8", "replace")
-
-
-def blocks(title: str, language: str) -> list[str]:
-    """The blocks of code of one section."""
-    section = text()[text().index(title) :].partition("\n##")[0]
-    return re.findall(rf"```{language}\n(.*?)```", section, flags=re.DOTALL)
-
-
-def documents(title: str) -> list[Json]:
-    return [json.loads(block) for block in blocks(title, "json")]
-
-
 @asynccontextmanager
-async def engine() -> AsyncIterator[tuple[Gateway, FakeInfobip]]:
+async def engine(tenant: str) -> AsyncIterator[tuple[Gateway, FakeInfobip]]:
     """A gateway with the tenant of the examples, and InfoBip."""
     async with fake_infobip() as fake:
         tables = {"delivery": {"allow_http": True, "allow_networks": ["127.0.0.0/8"]}, "plugins.n8n": {}}
         async with running_gateway(tables) as found:
-            await found.client(TENANT)
+            await found.client(tenant)
             yield found, fake
 
 
@@ -77,9 +55,9 @@ async def root(found: Gateway) -> Json:
     return answer
 
 
-async def curl(found: Gateway, command: str) -> Json:
+async def curl(found: Gateway, command: str, host: str) -> Json:
     """What a shell prints for the command, with our address in place of the engine's."""
-    run = command.replace(HOST, found.url).replace("curl ", "curl -s --noproxy '*' ")
+    run = command.replace(host, found.url).replace("curl ", "curl -s --noproxy '*' ")
     authorization = str(found.http.headers["Authorization"])
     environment = {"BACKEND_API_SECRET_TOKEN": authorization.removeprefix("Bearer "), "PATH": "/usr/bin:/bin"}
     done = await trio.run_process(["bash", "-c", run], capture_stdout=True, env=environment)
@@ -88,92 +66,94 @@ async def curl(found: Gateway, command: str) -> Json:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here: the curl lines were not run")
-async def test_the_curl_lines_work_as_printed() -> None:
-    commands = re.findall(r"^curl (?:.*\\\n)*.*$", "\n".join(blocks("Local Development", "bash")), re.MULTILINE)
-    commands += [
-        line for block in blocks("Monitoring Commands", "bash") for line in block.splitlines() if "curl" in line
-    ]
+@each_origin
+async def test_the_curl_lines_work_as_printed(examples: Examples) -> None:
+    commands, host = examples.commands, examples.host
     assert len(commands) == 3
-    async with engine() as (found, _):
-        posted, polled = [await curl(found, command) for command in commands[:2]]
-        health = await healthy(lambda: curl(found, commands[2]))
+    async with engine(examples.tenant) as (found, _):
+        posted, polled = [await curl(found, command, host) for command in commands[:2]]
+        health = await healthy(lambda: curl(found, commands[2], host))
         assert (posted["status"], posted["queue_position"]) == ("accepted", 1)
         assert (polled["job_id"], polled["status"]) == (posted["job_id"], "processing")
         assert (polled["payload"]["message"], polled["payload"]["from"]) == ("test", "+1234567890")
         assert (health["status"], health["service"]) == ("healthy", "whatsapp-engine")
-        assert (await curl(found, commands[1]))["status"] == "no_jobs"
+        assert (await curl(found, commands[1], host))["status"] == "no_jobs"
 
 
-async def test_a_message_goes_through_all_endpoints_in_the_printed_form() -> None:
-    [health] = documents("1. Health Check")
-    inbound, accepted = documents("2. Inbound Message Webhook")
-    job, none = documents("3. Job Queue Polling")
-    request, sent = documents("4. Send Outbound Message")
-    [done] = documents("5. Job Status Check")
-    async with engine() as (found, fake):
-        same_shape(await healthy(partial(root, found)), health)
-        same_shape(await found.ask("GET", "/queue/next-job"), none)
+@each_origin
+async def test_a_message_goes_through_all_endpoints_in_the_printed_form(examples: Examples) -> None:
+    printed = examples.documents
+    inbound, request = printed["inbound"], printed["send"]
+    async with engine(examples.tenant) as (found, fake):
+        same_shape(await healthy(partial(root, found)), printed["health"])
+        same_shape(await found.ask("GET", "/queue/next-job"), printed["no_jobs"])
         taken_in = await found.ask("POST", "/webhook/inbound", 202, json=inbound)
-        same_shape(taken_in, accepted)
+        same_shape(taken_in, printed["accepted"])
         got = await found.ask("GET", "/queue/next-job", params={"wait": 30})
-        same_shape(got, job)
+        same_shape(got, printed["job"])
         assert got["payload"]["message"] == inbound["message"]["text"]
         assert got["payload"]["contact_name"] == inbound["contact_name"]
-        await found.ask("PUT", SETTINGS, json=settings(fake))
+        await found.ask("PUT", settings_path(examples), json=settings(examples, fake))
         answer = await found.ask("POST", "/messages/send", json=request | {"job_id": got["job_id"]})
-        same_shape(answer, sent)
+        same_shape(answer, printed["sent"])
         assert (answer["status"], answer["delivery_status"], answer["provider"]) == ("sent", "dispatched", "infobip")
         shown = await found.ask("GET", f"/queue/job/{got['job_id']}")
-        same_shape(shown, done)
+        same_shape(shown, printed["done"])
         assert (shown["status"], shown["result"]["response_message_id"]) == ("completed", answer["message_id"])
         [reached] = fake.messages.values()
         assert reached["content"]["text"] == request["message"]["text"]
         assert reached["context"] == {"replyToMessageId": request["reply_to_message_id"]}
 
 
-def settings(fake: FakeInfobip) -> Json:
+def settings_path(examples: Examples) -> str:
+    return f"/routes/tenants/{examples.tenant}/whatsapp-settings"
+
+
+def settings(examples: Examples, fake: FakeInfobip) -> Json:
     """The printed settings, with the key and address of the fake."""
-    [printed] = documents("Multi-Provider Architecture")
+    printed = examples.documents["settings"]
     config = {"api_key": fake.api_key, "phone_number_id": fake.sender, "base_url": fake.url}
     return {**printed, "provider_config": {**printed["provider_config"], **config}}
 
 
-async def test_the_printed_settings_are_taken_shown_masked_and_verify_webhooks() -> None:
-    [printed] = documents("Multi-Provider Architecture")
-    async with engine() as (found, fake):
-        put = await found.ask("PUT", SETTINGS, json=printed)
-        shown = await found.ask("GET", SETTINGS)
+@each_origin
+async def test_the_printed_settings_are_taken_shown_masked_and_verify_webhooks(examples: Examples) -> None:
+    printed, path = examples.documents["settings"], settings_path(examples)
+    async with engine(examples.tenant) as (found, fake):
+        put = await found.ask("PUT", path, json=printed)
+        shown = await found.ask("GET", path)
         # InfoBip has no use for an api_secret: it is not kept, and that is said.
         assert "api_secret" in put["warnings"][0]
         config = {key: value for key, value in printed["provider_config"].items() if key != "api_secret"}
         same_shape(shown, printed | {"provider_config": config})
-        assert (shown["tenant_id"], shown["whatsapp_provider"]) == (TENANT, "infobip")
-        assert shown["provider_config"]["api_key"] == f"{MASK}_key"
-        for secret in ("encrypted_key", "encrypted_secret"):
-            assert secret not in f"{put}{shown}"
+        assert (shown["tenant_id"], shown["whatsapp_provider"]) == (examples.tenant, "infobip")
+        assert shown["provider_config"]["api_key"] == f"{MASK}{printed['provider_config']['api_key'][-4:]}"
+        for key in ("api_key", "api_secret"):
+            assert printed["provider_config"][key] not in f"{put}{shown}"
         message = fake.incoming({"type": "TEXT", "text": "hi"})
         message["results"][0]["to"] = printed["provider_config"]["phone_number_id"]
         for token, status in (("another", 401), (printed["provider_config"]["webhook_verify_token"], 200)):
             headers = {"Authorization": f"Bearer {token}"}
-            answer = await found.http.post(f"/webhooks/{TENANT}", json=message, headers=headers)
+            answer = await found.http.post(f"/webhooks/{examples.tenant}", json=message, headers=headers)
             assert answer.status_code == status, answer.text
 
 
-async def test_the_conversations_path_takes_what_the_inbound_webhook_takes() -> None:
-    inbound, _ = documents("2. Inbound Message Webhook")
-    async with engine() as (found, _fake):
+@each_origin
+async def test_the_conversations_path_takes_what_the_inbound_webhook_takes(examples: Examples) -> None:
+    inbound = examples.documents["inbound"]
+    async with engine(examples.tenant) as (found, _fake):
         for status, expected in (("ingested", 201), ("duplicate", 200)):
             answer = await found.http.post("/routes/api/v1/conversations/ingest", json=inbound)
             assert (answer.status_code, answer.json()["status"]) == (expected, status), answer.text
         rows = (await found.ask("GET", f"/api/conversations/{inbound['from']}/messages"))["data"]
         assert [row["content"] for row in rows] == [inbound["message"]["text"]]
         [chat] = (await found.ask("GET", "/api/conversations"))["data"]
-        assert (chat["name"], chat["tenant_id"]) == (inbound["contact_name"], TENANT)
+        assert (chat["name"], chat["tenant_id"]) == (inbound["contact_name"], examples.tenant)
         assert (await found.ask("GET", "/queue/next-job"))["status"] == "no_jobs"
 
 
-@pytest.mark.parametrize("path", ["/queue/next-job", "/messages", SETTINGS])
+@pytest.mark.parametrize("path", ["/queue/next-job", "/messages", "/routes/tenants/garden/whatsapp-settings"])
 async def test_without_the_token_nothing_is_told(path: str) -> None:
-    async with engine() as (found, _):
+    async with engine("garden") as (found, _):
         answer = await found.http.get(path, headers={"Authorization": ""})
         assert answer.status_code == 401

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -14,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
+from tests.corpus import Corpus, each_corpus
 from tests.twilio_accounts import OURS, TOKEN, URL, account, request
 from wagate.errors import UnauthorizedError
 from wagate.testing.providers.twilio import FakeTwilio, signed_webhook
 from wagate_twilio.settings import TwilioSettings
 from wagate_twilio.verify import HEADER, signature, verify
 
-VECTORS = Path(__file__).parents[2].parent / "shared" / "samples" / "twilio" / "signature_vectors.json"
 FORM = {"MessageSid": "SM1", "Body": "", "From": "whatsapp:+5511", "Ünïcode": "olá 👍 +&="}
 JUDGE = RequestValidator(TOKEN)
 
@@ -35,10 +33,9 @@ def accepted(body: bytes, shown: str | None, *, url: str = URL, **settings: Any)
 
 
 @pytest.mark.parametrize("n", range(3))
-def test_the_published_vectors_are_accepted(n: int) -> None:
-    if not VECTORS.is_file():
-        pytest.skip("../shared/samples is not here: conformance over the samples was not tested")
-    vector = json.loads(VECTORS.read_text())[n]
+@each_corpus("twilio")
+def test_the_published_vectors_are_accepted(corpus: Corpus, n: int) -> None:
+    vector = corpus.json_of("signature_vectors")[n]
     body, shown = vector["form"].encode(), vector["X-Twilio-Signature"]
     assert accepted(body, shown, url=vector["url"], auth_token=vector["auth_token"])
     assert not accepted(body + b"&More=1", shown, url=vector["url"], auth_token=vector["auth_token"])

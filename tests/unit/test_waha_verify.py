@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
+from tests.corpus import Corpus, each_corpus
 from tests.waha_site import account, posted
 from wagate.errors import UnauthorizedError
 from wagate.hooks import InboundRequest, ProviderAccount
@@ -14,7 +14,6 @@ from wagate.http.signing import waha_headers
 from wagate_waha.verify import verify
 
 BODY = b'{"event": "message", "payload": {}}'
-VECTOR = Path(__file__).parents[2].parent / "shared" / "samples" / "waha" / "hmac_vector.json"
 
 
 def signed(key: str, body: bytes = BODY, **more: str) -> InboundRequest:
@@ -30,10 +29,9 @@ def allowed(request: InboundRequest, to: ProviderAccount) -> bool:
     return True
 
 
-def test_the_vector_of_wahas_documentation_holds() -> None:
-    if not VECTOR.is_file():
-        pytest.skip("../shared/samples is not here: WAHA's own HMAC vector was not tested")
-    vector = json.loads(VECTOR.read_text("utf-8"))
+@each_corpus("waha")
+def test_the_vector_of_wahas_documentation_holds(corpus: Corpus) -> None:
+    vector = corpus.json_of("hmac_vector")
     headers = {name.lower(): text for name, text in vector["headers"].items()}
     verify(posted(vector["raw_body"].encode(), headers), account(hmac_key=vector["key"]))
 
