@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -40,7 +41,12 @@ def state(desk: Desk, status: str, *, account: str = "main", age: float = SETTLE
 
 def alert(kind: str, **about: Any) -> Event:
     since = make_event().created_at - timedelta(hours=3)
-    told = {"connector": "webhook", "target": "w1", "failing_since": since.isoformat(), "last_error": "no"} | about
+    told = {
+        "connector": "webhook",
+        "target": "w1",
+        "failing_since": msgspec.to_builtins(since),
+        "last_error": "no",
+    } | about
     return make_event(kind=kind, account="", chat="", extra={"webhook": told})
 
 

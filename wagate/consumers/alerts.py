@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from wagate.clock import Clock
@@ -81,7 +82,7 @@ class Alerts:
         about = {
             "connector": handler,
             "target": own_id,
-            "failing_since": target.failing_since.isoformat(),
+            "failing_since": msgspec.to_builtins(target.failing_since),
             "last_error": target.last_error,
         }
         await self._emit(NewEvent(kind=kind, extra={"webhook": about}), client_id=target.client_id, without=target.id)
