@@ -98,6 +98,20 @@ async def test_who_prefers_not_to_wait_does_not(tmp_path: Path) -> None:
     assert (patient.status_code, patient.headers["Preference-Applied"]) == (200, "wait=5")
 
 
+class QuickMessages(FakeMessages):
+    """The provider took the message before anybody could look."""
+
+    async def send(self, *arguments: Any, **options: Any) -> MessageView:
+        return sent(await super().send(*arguments, **options))
+
+
+async def test_who_prefers_not_to_wait_gets_202_however_quick_the_provider_is(tmp_path: Path) -> None:
+    async with site(tmp_path, QuickMessages()) as running:
+        answers = [await post(running, SPEC, Prefer=prefer) for prefer in ("respond-async", "wait=0")]
+    assert [(answer.status_code, answer.json()["status"]) for answer in answers] == [(202, "queued")] * 2
+    assert all(answer.json().keys() == {"status", "id", "account"} for answer in answers)
+
+
 async def test_an_unknown_outcome_says_what_that_means(tmp_path: Path) -> None:
     async with site(tmp_path, FakeMessages(becomes(status="unknown", error="read timeout"))) as running:
         answer = await post(running, SPEC)

@@ -87,7 +87,7 @@ def messages_routes(sending: Sending) -> Blueprint:
     async def send(body: SendBody) -> tuple[SentAnswer | AcceptedAnswer, int, Mapping[str, str]]:
         """Send a message, and wait up to ten seconds for the provider.
 
-        202 when it takes longer, or at once with `Prefer: respond-async`: the message is stored and goes out by itself.
+        202 when it takes longer, and always with `Prefer: respond-async`: the message is stored and goes out by itself.
         422 when the provider refuses the message, 502 when it was given up; `code` is the provider's own. With an
         Idempotency-Key, the same key and body are the same message for ever, also after a refusal.
         """
@@ -104,7 +104,9 @@ def messages_routes(sending: Sending) -> Blueprint:
             key=await submission_key(),
             patience=patience,
         )
-        return *_answer(await sending.submit(asked)), headers
+        view = await sending.submit(asked)
+        # Who does not wait gets 202 however quick the provider was: one answer to expect, not two.
+        return *(_answer(view) if patience else (_queued(view), 202)), headers
 
     @routes.get("")
     @endpoint(query=MessagesQuery, answers={200: Page[MessageView]}, problems=(404,))
@@ -136,6 +138,10 @@ def messages_routes(sending: Sending) -> Blueprint:
         return None, 204
 
     return routes
+
+
+def _queued(view: MessageView) -> AcceptedAnswer:
+    return AcceptedAnswer(status="queued", id=view.id, account=view.account, warnings=view.warnings or UNSET)
 
 
 def _answer(view: MessageView) -> tuple[SentAnswer | AcceptedAnswer, int]:
