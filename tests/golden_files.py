@@ -41,7 +41,7 @@ def unix(text: str) -> datetime:
 SHAPES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"\bv1,[A-Za-z0-9+/]{43}=", "<v1 signature>"),
     (r"\bexp=\d{10}&sig=[A-Za-z0-9_-]{43}", "exp=<seconds>&sig=<signature>"),
-    (r"\bwhsec_[A-Za-z0-9+/]{32}(?![A-Za-z0-9+/=])", "<secret>"),
+    (r"\bwhsec_[A-Za-z0-9+/]{43}=", "<secret>"),
     (r"\bevt_[0-9a-f]{32}\b", "evt_<uuid as hex>"),
     (r"^\d{16}-[0-9a-f]{16}$", "<lease>"),
     (UUID, "<uuid>"),
@@ -53,6 +53,12 @@ SHAPES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"\b(http|https)://(127\.0\.0\.1|localhost):\d+", r"\1://<host>"),
     (r"^(127\.0\.0\.1|localhost):\d+$", "<host>"),
     (r"\bdata:image/png;base64,[A-Za-z0-9+/]+=*", "data:image/png;base64,<png>"),
+    (r"^wgt_[A-Za-z0-9_-]{43}$", "<token>"),
+    (r"^[A-Za-z0-9_-]{43}$", "<43 characters>"),
+    (r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}$", "<signed token>"),
+    (r"^\w{3}, \d\d \w{3} 20\d\d \d\d:\d\d:\d\d GMT$", "<date>"),
+    (r"\btry again in \d+ s$", "try again in <number> s"),
+    (r"^\d+ MiB free$", "<number> MiB free"),
     (r"\bwagate/\d+\.\d+\.\d+\w*", "wagate/<version>"),
 ]
 FIELDS = {
@@ -61,7 +67,7 @@ FIELDS = {
     "duration_ms": r"\d+(\.\d+)?",
     "processing_duration_ms": r"\d+",
     "content-length": r"\d+",
-    "token": r"[A-Za-z0-9_-]{30,}",
+    "retry-after": r"\d+",
     "etag": r'"[^"]+"',
 }
 """Values that differ, by the field's name."""

@@ -56,7 +56,7 @@ def read_config(
             continue
         own[name] = value
     plain = unmasked(own, stored, where=where)
-    for name in renamed.keys() & given.keys():
+    for name in (name for name in renamed if name in given):
         plain[renamed[name]] = _one(plain, (name, given[name]), renamed[name], stored, where=where)
     settings = {name: value for name, value in plain.items() if value is not None}
     return OwnConfig(settings=settings, phone=phone, warnings=warnings)
