@@ -104,9 +104,7 @@ def messages_routes(sending: Sending) -> Blueprint:
             key=await submission_key(),
             patience=patience,
         )
-        view = await sending.submit(asked)
-        # Who does not wait gets 202 however quick the provider was: one answer to expect, not two.
-        return *(_answer(view) if patience else (_queued(view), 202)), headers
+        return *_answer(await sending.submit(asked), waited=patience > 0), headers
 
     @routes.get("")
     @endpoint(query=MessagesQuery, answers={200: Page[MessageView]}, problems=(404,))
@@ -140,13 +138,12 @@ def messages_routes(sending: Sending) -> Blueprint:
     return routes
 
 
-def _queued(view: MessageView) -> AcceptedAnswer:
-    return AcceptedAnswer(status="queued", id=view.id, account=view.account, warnings=view.warnings or UNSET)
-
-
-def _answer(view: MessageView) -> tuple[SentAnswer | AcceptedAnswer, int]:
-    check_not_failed(view)
+def _answer(view: MessageView, *, waited: bool) -> tuple[SentAnswer | AcceptedAnswer, int]:
     warnings = view.warnings or UNSET
+    if not waited:
+        # However quick the provider was: one answer to expect, not two.
+        return AcceptedAnswer(status="queued", id=view.id, account=view.account, warnings=warnings), 202
+    check_not_failed(view)
     if view.status not in DONE:
         unknown = view.status == "unknown"
         detail = f"{view.error}; {NOT_KNOWN}" if unknown and view.error else NOT_KNOWN if unknown else view.error
