@@ -39,9 +39,15 @@ def cpu(wagate: GatewayProcess) -> float:
     return sum(sum(each.cpu_times()[:2]) for each in processes(wagate))
 
 
-def pss(wagate: GatewayProcess) -> dict[str, float]:
-    """Proportional set size in MB, by process."""
-    return {each.name(): round(each.memory_full_info().pss / 1e6, 1) for each in processes(wagate)}
+def sizes(wagate: GatewayProcess, moment: str) -> dict[str, float]:
+    """MB by process: PSS, in which shared pages count once over both, and RSS, which `ps` and `top` show."""
+    found: dict[str, float] = {}
+    for each in processes(wagate):
+        info = each.memory_full_info()
+        for kind, size in (("pss", info.pss), ("rss", info.rss)):
+            found[f"{moment}_{each.name()}_{kind}_mb"] = size / 1e6
+            found[f"{moment}_{kind}_mb"] = found.get(f"{moment}_{kind}_mb", 0.0) + size / 1e6
+    return found
 
 
 async def register(wagate: GatewayProcess, url: str) -> None:
@@ -127,12 +133,12 @@ async def acceptance(seconds: float) -> dict[str, float]:
 
 
 async def memory(messages: int) -> dict[str, float]:
-    """PSS at rest and after messages; start to first answer; CPU when idle."""
+    """PSS and RSS at rest and after messages; start to first answer; CPU when idle."""
     began = time.monotonic()
     async with gateway(TABLES) as wagate:
         started = time.monotonic() - began
         await trio.sleep(3)
-        at_rest = pss(wagate)
+        at_rest = sizes(wagate, "at_rest")
         before = cpu(wagate)
         await trio.sleep(10)
         idle = (cpu(wagate) - before) / 10 * 100
@@ -142,14 +148,12 @@ async def memory(messages: int) -> dict[str, float]:
             load = await fire(address, message("run"), connections=16, requests=messages, seconds=900)
             await delivered(lambda: len(seen()), load.statuses.count(200))
             await trio.sleep(2)
-            after = pss(wagate)
+            after = sizes(wagate, "after")
         return {
             "start_s": started,
             "idle_cpu_percent": idle,
-            "at_rest_mb": sum(at_rest.values()),
-            **{f"at_rest_{name}_mb": value for name, value in at_rest.items()},
-            "after_mb": sum(after.values()),
-            **{f"after_{name}_mb": value for name, value in after.items()},
+            **at_rest,
+            **after,
         }
 
 

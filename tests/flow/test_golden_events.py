@@ -67,7 +67,7 @@ CASES = {
         "group.v2.participants",
         "session.status-timelock",
     ),
-    "wwebjs": ("message_text", "message_text_group", "message_ack_read", "group_join", "call", "qr"),
+    "wwebjs": ("message_text", "message_text_group", "message_ack_read", "group_join", "call", "media", "qr"),
 }
 
 

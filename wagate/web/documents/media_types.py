@@ -17,7 +17,7 @@ class MediaAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A file."""
 
     id: str
-    """What `media_id` takes when a message is sent; of a file that came in, its event's id."""
+    """A message to send names its file by it; of a file that came in, the id of its event."""
     mimetype: str
     filename: str
     size: int | None
@@ -69,7 +69,7 @@ MEDIA = (
         "POST",
         UPLOAD,
         "Take in a file to send: a form with a field `file`, or the file itself as the body.\n\nBounded by "
-        "`media.max_size`, not by `server.max_body`. Its `id` is the `media_id` of a message. Takes no "
+        "`media.max_size`, not by `server.max_body`. A message names it by its `id`. Takes no "
         "Idempotency-Key: equal files are kept once.",
         Contract(
             answers={201: MediaAnswer},
