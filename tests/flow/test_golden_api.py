@@ -189,7 +189,7 @@ async def test_messages_files_and_conversations() -> None:
 async def test_sessions() -> None:
     async with walk() as here:
         await here.ask("GET /api/whatsapp/session/status/line", "nothing known yet")
-        for name in ("qr", "ready"):
+        for name in ("qr", "ready", "disconnected", "auth_failure_status"):
             body = (SAMPLES / f"wwebjs/{name}.json").read_bytes()
             await here.ask(
                 "POST /api/whatsapp/webhook/line", name, content=body, headers={"Content-Type": "application/json"}

@@ -1,0 +1,127 @@
+"""Every name_with_underscores on the pages is one: a field, a setting, an event, a metric, a test."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.corpus import SAMPLES
+from tests.golden_files import FOLDER
+from wagate.hooks.context import PluginContext
+from wagate.testing import fake_context
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ("config.md", "cli.md", "hooks.md")
+"""Made from the code."""
+FOR_AUTHORS = ("write-a-", "flow", "proof")
+"""Pages that name the code itself."""
+CODE = re.compile(r"`([^`\n]+)`")
+WORD = re.compile(r"(?<![\w./$-])[a-z]+(?:_[a-z0-9]+)+(?![\w(./-])")
+OTHERS = {
+    "pg_dump": "PostgreSQL's",
+    "underscores_in_headers": "nginx'",
+    "whatsapp_business_management": "a permission of Meta's",
+    "whatsapp_business_messaging": "a permission of Meta's",
+    "is_transient": "of Meta's errors",
+    "session_not_found": "an engine's error",
+    **dict.fromkeys(
+        ("incoming_call", "loading_screen", "media_uploaded", "message_revoke_me"), "events of session engines"
+    ),
+    "content_variables": "of Twilio's templates",
+    "wagate_id": "in the address of Twilio's callbacks",
+    "expires_in": "of POST …/view-token",
+    "embedded_valkey_died": "a log line",
+}
+
+
+def pages() -> list[Path]:
+    found = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    skipped = (*REFERENCE, *(path.name for path in found if path.name.startswith(FOR_AUTHORS)))
+    return [path for path in found if path.name not in skipped and "adr" not in path.parts]
+
+
+def words(text: str) -> Iterator[str]:
+    """The names in a page's inline code."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    yield from (word for code in CODE.findall(prose) for word in WORD.findall(code))
+
+
+def json_words(folder: Path) -> Iterator[str]:
+    """Keys and values of the JSON in a folder."""
+    for path in folder.rglob("*.json"):
+        if path.stem == "expected" or path.parent.name == "outside":
+            continue
+        yield from re.findall(r'"([a-z]+(?:_[a-z0-9]+)+)"', path.read_text("utf-8"))
+
+
+def settings(context: PluginContext) -> Iterator[str]:
+    """Keys of accounts and connectors."""
+    for group in ("wagate", "wagate.providers"):
+        for point in entry_points(group=group):
+            plugin = point.load()
+            types = [
+                each.settings_type for each in getattr(plugin, "register_providers", lambda **_: [])(context=context)
+            ]
+            types += [plugin.settings_type()] if hasattr(plugin, "settings_type") else []
+            for kind in types:
+                yield from fields(kind)
+
+
+def fields(kind: type[msgspec.Struct]) -> Iterator[str]:
+    for field in msgspec.structs.fields(kind):
+        yield field.encode_name
+        yield from (name for inner in structs_in(field.type) for name in fields(inner))
+
+
+def structs_in(kind: object) -> list[type[msgspec.Struct]]:
+    inner = [*getattr(kind, "__args__", ()), kind]
+    return [each for each in inner if isinstance(each, type) and issubclass(each, msgspec.Struct)]
+
+
+@cache
+def known() -> frozenset[str]:
+    config, cli, hooks = (next((ROOT / "docs").rglob(name)).read_text("utf-8") for name in REFERENCE)
+    found = {*json_words(FOLDER), *json_words(SAMPLES), *settings(fake_context("test").context), *OTHERS}
+    found |= set(re.findall(WORD, config + cli))
+    found |= set(re.findall(r"^## (\w+)$", hooks, re.MULTILINE))
+    return frozenset(found | metrics())
+
+
+def metrics() -> set[str]:
+    """Prometheus counters are named without the ending that they are shown with."""
+    found: set[str] = set()
+    for path in (ROOT / "wagate").rglob("*.py"):
+        found |= set(re.findall(r'"(wagate_[a-z_]+)"', path.read_text("utf-8")))
+    return found | {f"{name}_total" for name in found}
+
+
+def test_every_name_on_a_page_is_one() -> None:
+    found = [(path.name, word) for path in pages() for word in words(path.read_text("utf-8"))]
+    assert len(found) > 200
+    tests = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
+    wrong = sorted(
+        {(page, word) for page, word in found if word not in known() | tests and not word.startswith("test_")}
+    )
+    assert not wrong
+
+
+@pytest.mark.parametrize("word", ["media_id", "mesage_id", "failure_counts"])
+def test_a_wrong_name_is_found(word: str) -> None:
+    assert word not in known()
+
+
+def test_the_words_of_a_page_are_those_in_its_code() -> None:
+    text = '`from_me` and from_you\n```json\n{"a_b": 1}\n```\n`tests/test_x.py` `GET /a_b` `{"is_active": …}`'
+    assert [*words(text)] == ["from_me", "is_active"]
+
+
+def test_json_is_read_for_its_names(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"one_two": "three_four"}))
+    assert [*json_words(tmp_path)] == ["one_two", "three_four"]
