@@ -1,9 +1,7 @@
-"""Fixtures for all tests."""
+"""What holds for all tests: how many examples they try, what a skip is, and which judges are here."""
 
-from hypothesis import HealthCheck, settings
+from tests.effort import load_profile
 
-# Hypothesis times each example and the making of them: on a machine that stands still for seconds both fail by chance.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
+load_profile()
 
-pytest_plugins = ["tests.databases"]
+pytest_plugins = ["tests.databases", "tests.outside", "tests.strictness"]
