@@ -4,4 +4,4 @@ from tests.effort import load_profile
 
 load_profile()
 
-pytest_plugins = ["tests.databases", "tests.outside", "tests.strictness"]
+pytest_plugins = ["tests.databases", "tests.outside", "tests.shared_gateway", "tests.strictness"]

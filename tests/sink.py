@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,17 +93,22 @@ class Sink:
         changed.set()
 
 
+@cache
+def authority() -> trustme.CA:
+    """Who signs the certificates of all receivers: whoever trusts one trusts all."""
+    return trustme.CA()
+
+
 @asynccontextmanager
 async def https_sink(
     script: Script = lambda _: 200, *, delay: float = 0.0, port: int = 0, converse: Conversation | None = None
 ) -> AsyncIterator[Sink]:
-    """A receiver with a certificate of its own authority for localhost. With ``converse``, the script only counts."""
-    authority = trustme.CA()
+    """A receiver with a certificate of `authority` for localhost. With ``converse``, the script only counts."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(tls)
+    authority().issue_cert("localhost").configure_cert(tls)
     with tempfile.TemporaryDirectory() as folder:
         ca_file = Path(folder) / "ca.pem"
-        authority.cert_pem.write_to_path(str(ca_file))
+        authority().cert_pem.write_to_path(str(ca_file))
         [listener, *_] = await trio.open_tcp_listeners(port, host="127.0.0.1")
         sink = Sink(f"https://localhost:{listener.socket.getsockname()[1]}/hook", ca_file, script)
 
