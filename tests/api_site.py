@@ -21,34 +21,34 @@ from wagate.config.tables import Config, Data, Limits, Media, Server
 from wagate.config.vault import Vault
 from wagate.context.deliveries import DeliveryLog
 from wagate.hooks import Provider
-from wagate.hooks.registry import Providers
 from wagate.http import HttpClient
 from wagate.inbound.accounts import Accounts
 from wagate.inbound.ignore import Sieve
 from wagate.inbound.position import Positions
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
-from wagate.media.parts import media_parts
+from wagate.media.assemble import media_parts
 from wagate.metrics import CollectorRegistry
-from wagate.storage.byhand import Round, cancel, run_again
-from wagate.storage.clients import add_client, add_token, ensure_default_client, list_clients
+from wagate.plugins.registry import Providers
 from wagate.storage.database import Database, open_database
-from wagate.storage.live import LiveDirectory
+from wagate.storage.deliveries.by_hand import Round, cancel, run_again
+from wagate.storage.owners.clients import add_client, add_token, ensure_default_client, list_clients
+from wagate.storage.owners.live import LiveDirectory
+from wagate.web.access.auth import Authenticator, token_hash
+from wagate.web.access.cors import Cors
+from wagate.web.access.identity import ViewTokens
+from wagate.web.access.rate_limit import RateLimit
 from wagate.web.app import Api, create_api
-from wagate.web.auth import Authenticator, token_hash
-from wagate.web.cors import Cors
-from wagate.web.engine_door import EngineDoor
 from wagate.web.health import HealthMonitor, Probe
-from wagate.web.identity import ViewTokens
-from wagate.web.intake import DoorAt, IntakeApp
-from wagate.web.limits import RateLimit
-from wagate.web.media_door import MediaDoor
-from wagate.web.provider_door import PATTERN, ProviderDoor
-from wagate.web.refusals import Refusals
-from wagate.web.sending import SendParts
-from wagate.web.server import serve_http
-from wagate.web.session_door import SessionDoor
-from wagate.web.session_hub import SessionHub
+from wagate.web.http.server import serve_http
+from wagate.web.inbound.engine_door import EngineDoor
+from wagate.web.inbound.intake import DoorAt, IntakeApp
+from wagate.web.inbound.provider_door import PATTERN, ProviderDoor
+from wagate.web.inbound.refusals import Refusals
+from wagate.web.inbound.session_door import SessionDoor
+from wagate.web.media.media_door import MediaDoor
+from wagate.web.messages.sending import SendParts
+from wagate.web.sessions.hub import SessionHub
 
 ADMIN = "admin-token-for-tests"
 ACME, OTHER = "acme-token-for-tests", "other-token-for-tests"

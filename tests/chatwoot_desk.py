@@ -17,8 +17,8 @@ from wagate.http import HttpClient
 from wagate.testing import Fakes, fake_context, make_delivery, make_event
 from wagate.testing.chatwoot import FakeChatwoot, Message
 from wagate.testing.server import running
-from wagate_chatwoot.apps import App, Apps, make_apps
 from wagate_chatwoot.handler import make_handler
+from wagate_chatwoot.inboxes import App, Apps, make_apps
 from wagate_chatwoot.settings import Settings
 
 CHAT = "5511999999999@c.us"

@@ -26,11 +26,11 @@ from wagate.inbound.route import Router
 from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
 from wagate.storage.database import Database, open_database
-from wagate.storage.intake import Intake, store
-from wagate.storage.listing import get_delivery
+from wagate.storage.deliveries.targets import TargetState, target_states
+from wagate.storage.events.intake import Intake, store
+from wagate.storage.events.listing import get_delivery
 from wagate.storage.rows import DeliveryDetail
 from wagate.storage.statement import rows, run
-from wagate.storage.targets import TargetState, target_states
 
 PATIENCE = 60
 Answer = int | Exception | trio.Event

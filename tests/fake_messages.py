@@ -11,7 +11,7 @@ from uuid_utils import uuid7
 
 from wagate.errors import NotFoundError
 from wagate.hooks import MessageView, OutMedia, OutMessage, Page, Signal
-from wagate.web.sending import SendParts
+from wagate.web.messages.sending import SendParts
 
 NOW = datetime(2025, 9, 10, 10, 30, 5, tzinfo=UTC)
 PHONE = "5511888888888"

@@ -153,5 +153,5 @@ def installed(**found: object) -> Iterator[None]:
         real = list(importlib.metadata.entry_points(group=group))
         return [*real, *points] if group == PROVIDERS else real
 
-    with patch("wagate.hooks.loader.entry_points", entry_points):
+    with patch("wagate.plugins.loader.entry_points", entry_points):
         yield

@@ -16,7 +16,7 @@ import trio
 from hypercorn.trio.run import worker_serve
 from hypercorn.utils import wrap_app
 
-from wagate.web.server import serve_http
+from wagate.web.http.server import serve_http
 
 BIG = 8 * 1024 * 1024
 PATIENCE = 100.0

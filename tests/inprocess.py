@@ -19,9 +19,9 @@ import trio
 
 from tests.gateway import TOKEN, toml
 from tests.rest import at_rest
-from wagate.app import serve
 from wagate.clock import Clock
 from wagate.config import load
+from wagate.process.app import serve
 from wagate.queue.redis import RedisThread
 
 PATIENCE = 60
@@ -121,7 +121,7 @@ async def running_gateway(
     stop = trio.Event()
     with tempfile.TemporaryDirectory(prefix="wg") as folder, _trusted(ca_file), pytest.MonkeyPatch.context() as patched:
         # A Valkey that stands still for some seconds is waited for: what becomes of its absence has tests of its own.
-        patched.setattr("wagate.app.RedisThread", partial(RedisThread, timeout=PATIENCE))
+        patched.setattr("wagate.process.app.RedisThread", partial(RedisThread, timeout=PATIENCE))
         file = Path(folder) / "config.toml"
         file.write_text(toml(0, {"limits": {"api": "off", "auth": "off"}, **(tables or {})}))
         config = load(file, {})

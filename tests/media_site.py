@@ -22,15 +22,15 @@ from wagate.config.units import Size
 from wagate.config.vault import Vault
 from wagate.events import Event, Media
 from wagate.hooks.providers import MediaRequest, Provider, ProviderAccount
-from wagate.hooks.registry import Providers
-from wagate.hooks.settings import NoSettings
 from wagate.http import Guard, HttpClient
-from wagate.media.parts import MediaParts, media_parts
-from wagate.storage.clients import ensure_default_client
+from wagate.media.assemble import MediaParts, media_parts
+from wagate.plugins.account_settings import NoSettings
+from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
-from wagate.storage.intake import Stored, store
-from wagate.storage.live import LiveDirectory
+from wagate.storage.events.intake import Stored, store
 from wagate.storage.media import MediaRow
+from wagate.storage.owners.clients import ensure_default_client
+from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.statement import run
 from wagate.testing.server import FakeServer, Reply, Seen, running
 

@@ -14,7 +14,7 @@ import trio
 from tests.inprocess import Gateway
 from wagate.hooks import MessageView
 from wagate.outbound.outbox import Outbox
-from wagate.web.sending import PATIENCE
+from wagate.web.messages.sending import PATIENCE
 
 MORE = 3.0
 """How many times as long a request waits for the provider."""

@@ -10,7 +10,7 @@ from functools import cache
 import trio
 import trio.testing
 
-from wagate.batching import BatchThread
+from wagate.batch_thread import BatchThread
 
 CUSHION = 0.02
 """Seconds of quiet: longer than the product's own short pauses, in which more is gathered."""

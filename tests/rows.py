@@ -8,7 +8,7 @@ from typing import Any
 from uuid_utils import uuid7
 
 from wagate.events import Event
-from wagate.storage.intake import Intake, Route
+from wagate.storage.events.intake import Intake, Route
 
 NOW = datetime(2025, 1, 20, 10, 0, tzinfo=UTC)
 

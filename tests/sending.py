@@ -19,16 +19,16 @@ from wagate.events.kinds import MESSAGE_ACK, MESSAGE_SEND
 from wagate.hooks import Handler, MessageView, OutFile, Outgoing, OutMessage, Provider, Sent, Signal, Target
 from wagate.hooks.contracts import Delivery
 from wagate.hooks.providers import UNLIMITED, ProviderAccount, SendLimits
-from wagate.hooks.registry import Providers
-from wagate.hooks.settings import NoSettings
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
 from wagate.outbound.outbound import Outbound
 from wagate.outbound.outbox import Outbox
-from wagate.outbound.parts import Parts
-from wagate.storage.accounts import NewAccount, create_account
-from wagate.storage.intake import Stored
-from wagate.storage.live import LiveDirectory
+from wagate.outbound.shared import Parts
+from wagate.plugins.account_settings import NoSettings
+from wagate.plugins.registry import Providers
+from wagate.storage.events.intake import Stored
+from wagate.storage.owners.accounts import NewAccount, create_account
+from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.rows import DeliveryDetail
 from wagate.storage.statement import run
 

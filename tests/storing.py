@@ -12,7 +12,7 @@ import trio
 
 from tests.rows import intake
 from wagate.storage.database import Database, open_database
-from wagate.storage.intake import store
+from wagate.storage.events.intake import store
 
 TASKS = 8
 

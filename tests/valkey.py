@@ -25,10 +25,10 @@ import trio
 
 from wagate.clock import Clock
 from wagate.errors import QueueError
-from wagate.queue.binary import valkey_binary
-from wagate.queue.embedded import EmbeddedValkey, embedded_valkey
 from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
+from wagate.queue.valkey.binary import valkey_binary
+from wagate.queue.valkey.supervise import EmbeddedValkey, embedded_valkey
 
 WORKERS = 16
 """As many workers of pytest-xdist have ports of their own, so that none takes what another just found free."""

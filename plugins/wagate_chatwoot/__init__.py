@@ -9,18 +9,18 @@ import typer
 from quart import Blueprint
 
 from wagate.hooks import Check, Handler, PluginContext, Task, hookimpl
-from wagate_chatwoot import cli
-from wagate_chatwoot.apps import Apps, make_apps, settings_of
-from wagate_chatwoot.check import make_checks
-from wagate_chatwoot.doubts import Doubts
-from wagate_chatwoot.forgetting import forget_old
 from wagate_chatwoot.handler import make_handler
-from wagate_chatwoot.pull import Pulls
-from wagate_chatwoot.reconcile import Reconciler
+from wagate_chatwoot.history.forgetting import forget_old
+from wagate_chatwoot.history.pull import Pulls
+from wagate_chatwoot.inboxes import Apps, make_apps, settings_of
 from wagate_chatwoot.routes import make_own_routes
 from wagate_chatwoot.settings import Settings
-from wagate_chatwoot.signals import Signals
-from wagate_chatwoot.webhook import make_routes
+from wagate_chatwoot.setup import cli
+from wagate_chatwoot.setup.check import make_checks
+from wagate_chatwoot.to_whatsapp.doubts import Doubts
+from wagate_chatwoot.to_whatsapp.reconcile import Reconciler
+from wagate_chatwoot.to_whatsapp.signals import Signals
+from wagate_chatwoot.to_whatsapp.webhook import make_routes
 
 
 class ChatWootPlugin:

@@ -7,10 +7,13 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from wagate.errors import Reject
 from wagate.events import Event
 from wagate.hooks import Delivery, Handler, PluginContext, Receipt, Target
-from wagate_chatwoot import answers, incoming, outgoing, pulled, results, status
-from wagate_chatwoot.apps import App, Apps
-from wagate_chatwoot.errors import ChatWootError, ChatWootStoppedError
-from wagate_chatwoot.verdict import verdict
+from wagate_chatwoot.agents import answers, status
+from wagate_chatwoot.api.errors import ChatWootError, ChatWootStoppedError
+from wagate_chatwoot.api.verdict import verdict
+from wagate_chatwoot.history import pulled
+from wagate_chatwoot.inboxes import App, Apps
+from wagate_chatwoot.to_chatwoot import incoming, results
+from wagate_chatwoot.to_whatsapp import outgoing
 
 CONCURRENCY = 32
 TIMEOUT = 150.0

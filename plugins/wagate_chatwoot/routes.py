@@ -9,8 +9,8 @@ from quart import Blueprint
 
 from wagate.errors import NotFoundError, UnprocessableError
 from wagate.hooks import Duration, PluginContext, endpoint
-from wagate_chatwoot.apps import App, Apps
-from wagate_chatwoot.pull import Pull, read_pull, start_pull
+from wagate_chatwoot.history.pull import Pull, read_pull, start_pull
+from wagate_chatwoot.inboxes import App, Apps
 
 
 class NewPull(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

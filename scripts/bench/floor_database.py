@@ -19,11 +19,11 @@ import outcome
 from uuid_utils import uuid7
 
 from wagate.events import Event
-from wagate.storage.engine import disconnect
-from wagate.storage.intake import Intake, Route, store
-from wagate.storage.migrate import migrate
-from wagate.storage.sqlite import PRAGMAS, Sqlite
-from wagate.storage.writer import Work, Writer
+from wagate.storage.backend.dialect import disconnect
+from wagate.storage.backend.migrate import migrate
+from wagate.storage.backend.sqlite import PRAGMAS, Sqlite
+from wagate.storage.backend.writer import Work, Writer
+from wagate.storage.events.intake import Intake, Route, store
 
 CHATS = 64
 BODY = b'{"entry":[{"changes":[{"value":{"messages":[{"text":{"body":"Hello"}}]}}]}]}' * 10

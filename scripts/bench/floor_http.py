@@ -25,7 +25,7 @@ from hypercorn.utils import wrap_app
 
 from scripts.bench.load import fire
 from scripts.bench.message import message
-from wagate.web.server import serve_http
+from wagate.web.http.server import serve_http
 
 SERVERS = ("hypercorn", "wagate")
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import trio
 
 from wagate.clock import Clock
-from wagate.queue.embedded import embedded_valkey
 from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
 from wagate.queue.results import Ack, Delay, Doorbell, Park, Result, Take, Taken
+from wagate.queue.valkey.supervise import embedded_valkey
 
 BATCH = 64
 ROUNDS = 40

@@ -16,18 +16,18 @@ from wagate.config.vault import Vault
 from wagate.errors import NotSentError
 from wagate.events import NewEvent
 from wagate.hooks import ProviderAccount
-from wagate.hooks.registry import Providers
-from wagate.hooks.settings import seal
 from wagate.inbound.catch_up import OVERLAP, PATIENCE, CatchUp
 from wagate.inbound.ignore import Sieve
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
-from wagate.storage.accounts import NewAccount, create_account
-from wagate.storage.clients import ensure_default_client
+from wagate.plugins.account_settings import seal
+from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
-from wagate.storage.intake import Intake
-from wagate.storage.live import LiveDirectory
-from wagate.storage.messages import Submission, submit
+from wagate.storage.events.intake import Intake
+from wagate.storage.outbox.messages import Submission, submit
+from wagate.storage.owners.accounts import NewAccount, create_account
+from wagate.storage.owners.clients import ensure_default_client
+from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.statement import rows
 from wagate.testing.context import FixedClock
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from tests.rows import NOW, intake
 from tests.storing import open_database
 from wagate.inbound.receive import store_requests
-from wagate.storage.contacts import ContactRow, Person, contacts_of, note_people
-from wagate.storage.conversations import archive, delete_contacts, delete_threads, list_threads
 from wagate.storage.database import Database
+from wagate.storage.threads.contacts import ContactRow, Person, contacts_of, note_people
+from wagate.storage.threads.conversations import archive, delete_contacts, delete_threads, list_threads
 
 PHONE, LID, BSUID = "15550001111@c.us", "990000001@lid", "US.134912086553@user"
 

@@ -18,7 +18,7 @@ import trio.testing
 from tests.rows import intake
 from wagate.errors import StorageError
 from wagate.storage.database import Database, bulk, open_database
-from wagate.storage.intake import store
+from wagate.storage.events.intake import store
 from wagate.storage.statement import rows, run
 
 ROOT = Path(__file__).parent.parent.parent

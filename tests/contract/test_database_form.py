@@ -17,13 +17,13 @@ import trio
 from tests.rows import NOW, intake, route
 from wagate.errors import StorageError
 from wagate.storage import models
-from wagate.storage.clients import ensure_default_client
+from wagate.storage.backend.migrate import migrations
 from wagate.storage.database import Database, open_database
+from wagate.storage.events.intake import store
 from wagate.storage.fields import as_time, time_text
-from wagate.storage.intake import store
-from wagate.storage.migrate import migrations
+from wagate.storage.owners.clients import ensure_default_client
+from wagate.storage.owners.endpoints import NewWebhook, create_webhook
 from wagate.storage.statement import rows, run
-from wagate.storage.webhooks import NewWebhook, create_webhook
 
 
 async def test_migrations_are_applied_once_and_recorded(database_url: str, tmp_path: Path) -> None:
@@ -50,8 +50,8 @@ async def test_a_newer_database_is_refused(database_url: str, tmp_path: Path) ->
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine is, nobody waits too long for the others."""
-    monkeypatch.setattr("wagate.storage.sqlite.BUSY_SECONDS", 60.0)
-    monkeypatch.setattr("wagate.storage.postgres.SETTINGS", "SET timezone = 'UTC'")
+    monkeypatch.setattr("wagate.storage.backend.sqlite.BUSY_SECONDS", 60.0)
+    monkeypatch.setattr("wagate.storage.backend.postgres.SETTINGS", "SET timezone = 'UTC'")
 
 
 @pytest.mark.usefixtures("patient")
@@ -78,7 +78,7 @@ async def test_a_new_file_that_another_process_holds_is_waited_for(
         refused.set()
         time.sleep(seconds)
 
-    monkeypatch.setattr("wagate.storage.sqlite.time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    monkeypatch.setattr("wagate.storage.backend.sqlite.time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
     other = sqlite3.connect(tmp_path / "wagate.db", isolation_level=None, check_same_thread=False)
     other.execute("CREATE TABLE held (id INTEGER)")
     other.execute("BEGIN IMMEDIATE")

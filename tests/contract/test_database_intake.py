@@ -9,8 +9,8 @@ from tests.rows import NOW, event, intake, route
 from wagate.errors import StorageError
 from wagate.events import Media, SessionChange
 from wagate.storage.database import Database
+from wagate.storage.events.intake import Intake, Stored, store
 from wagate.storage.fields import as_time
-from wagate.storage.intake import Intake, Stored, store
 from wagate.storage.statement import rows, run
 
 

@@ -13,12 +13,9 @@ import pytest
 from tests.rows import NOW, intake, route
 from wagate.errors import NotFoundError, StorageError
 from wagate.events import Media
-from wagate.storage.backup import backup
-from wagate.storage.clients import ensure_default_client
 from wagate.storage.database import Database
-from wagate.storage.idempotency import Begun, InFlight, Mismatch, Replay, begin, finish, forget
-from wagate.storage.intake import Intake, store
-from wagate.storage.listing import (
+from wagate.storage.events.intake import Intake, store
+from wagate.storage.events.listing import (
     DeliveryFilter,
     EventFilter,
     get_delivery,
@@ -27,9 +24,12 @@ from wagate.storage.listing import (
     list_events,
     raw_body,
 )
-from wagate.storage.records import delete_record, get_record, list_records, set_record
-from wagate.storage.retention import Ages, sweep
+from wagate.storage.idempotency import Begun, InFlight, Mismatch, Replay, begin, finish, forget
+from wagate.storage.owners.clients import ensure_default_client
+from wagate.storage.plugin_records import delete_record, get_record, list_records, set_record
 from wagate.storage.statement import rows, run
+from wagate.storage.upkeep.backup import backup
+from wagate.storage.upkeep.retention import Ages, sweep
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

@@ -9,7 +9,10 @@ import pytest
 from tests.rows import NOW, intake, route
 from wagate.errors import ConflictError, NotFoundError
 from wagate.events import SessionChange
-from wagate.storage.accounts import (
+from wagate.storage.database import Database
+from wagate.storage.events.intake import Intake, store
+from wagate.storage.events.listing import list_deliveries
+from wagate.storage.owners.accounts import (
     AccountChange,
     NewAccount,
     create_account,
@@ -21,7 +24,7 @@ from wagate.storage.accounts import (
     patch_account,
     put_config_accounts,
 )
-from wagate.storage.clients import (
+from wagate.storage.owners.clients import (
     add_client,
     add_token,
     delete_client,
@@ -35,13 +38,7 @@ from wagate.storage.clients import (
     revoke_token,
     touch_tokens,
 )
-from wagate.storage.database import Database
-from wagate.storage.intake import Intake, store
-from wagate.storage.listing import list_deliveries
-from wagate.storage.revision import revision
-from wagate.storage.rows import ClientRow
-from wagate.storage.statement import run
-from wagate.storage.webhooks import (
+from wagate.storage.owners.endpoints import (
     NewWebhook,
     WebhookChange,
     all_webhooks,
@@ -51,6 +48,9 @@ from wagate.storage.webhooks import (
     list_webhooks,
     patch_webhook,
 )
+from wagate.storage.owners.revision import revision
+from wagate.storage.rows import ClientRow
+from wagate.storage.statement import run
 
 LATER = NOW + timedelta(minutes=5)
 

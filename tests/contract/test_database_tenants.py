@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from wagate.errors import ConflictError
-from wagate.storage.accounts import NewAccount, create_account, put_config_accounts
-from wagate.storage.clients import add_client
 from wagate.storage.database import Database
+from wagate.storage.owners.accounts import NewAccount, create_account, put_config_accounts
+from wagate.storage.owners.clients import add_client
+from wagate.storage.owners.tenants import Wanted, put_tenant_accounts, tenant_accounts
 from wagate.storage.rows import AccountRow
-from wagate.storage.tenants import Wanted, put_tenant_accounts, tenant_accounts
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 

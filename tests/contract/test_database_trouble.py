@@ -17,7 +17,7 @@ import trio
 from tests.rows import intake
 from wagate.errors import ConfigError, StorageError
 from wagate.storage.database import Database, open_database
-from wagate.storage.intake import Stored, store
+from wagate.storage.events.intake import Stored, store
 from wagate.storage.statement import rows, run
 
 ROOT = Path(__file__).parent.parent.parent

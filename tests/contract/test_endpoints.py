@@ -12,9 +12,9 @@ from wagate.context.endpoints import EndpointTable
 from wagate.errors import ConflictError, NotFoundError
 from wagate.hooks import Endpoint, EndpointChange, EndpointSecret, NewEndpoint
 from wagate.hooks.context import Endpoints
-from wagate.storage.clients import add_client, ensure_default_client
 from wagate.storage.database import open_database
-from wagate.storage.live import LiveDirectory
+from wagate.storage.owners.clients import add_client, ensure_default_client
+from wagate.storage.owners.live import LiveDirectory
 from wagate.testing import NOW, FakeEndpoints
 from wagate.testing.context import FixedClock
 

@@ -10,11 +10,11 @@ import pytest
 
 from tests.rows import NOW, intake, route
 from wagate.storage.database import Database
-from wagate.storage.intake import store
-from wagate.storage.lanes import heads, open_lanes, text
-from wagate.storage.outcomes import Change, Outcome, record
+from wagate.storage.deliveries.lanes import heads, open_lanes, text
+from wagate.storage.deliveries.outcomes import Change, Outcome, record
+from wagate.storage.deliveries.targets import Owner, TargetState, target_states
+from wagate.storage.events.intake import store
 from wagate.storage.statement import rows, run
-from wagate.storage.targets import Owner, TargetState, target_states
 
 KEY = "webhook:w1|main|{}@c.us"
 

@@ -20,7 +20,7 @@ from wagate.http import Guard
 from wagate.storage import media as rows
 from wagate.storage.database import Database
 from wagate.storage.media import INTERRUPTED, has_file
-from wagate.storage.retention import forget_media
+from wagate.storage.upkeep.retention import forget_media
 from wagate.testing.server import Fault, Reply
 
 PICTURE = Media(mimetype="image/jpeg", filename="a.jpg", provider_id="77")

@@ -13,8 +13,8 @@ from tests.rows import event
 from wagate.errors import NotFoundError, SendRefusedError, TooLargeError, UnprocessableError
 from wagate.events import Media
 from wagate.hooks.messages import OutFile, OutMedia, OutMessage
-from wagate.storage.clients import add_client
 from wagate.storage.database import Database
+from wagate.storage.owners.clients import add_client
 from wagate.testing import FakeMedia
 
 CHAT = "5511999999999@c.us"

@@ -11,10 +11,9 @@ from uuid_utils import uuid7
 from tests.rows import NOW, event, route
 from wagate.errors import NotFoundError
 from wagate.events.acks import ack_extra
-from wagate.storage.clients import ensure_default_client
 from wagate.storage.database import Database
-from wagate.storage.intake import Intake, store
-from wagate.storage.messages import (
+from wagate.storage.events.intake import Intake, store
+from wagate.storage.outbox.messages import (
     MessageFilter,
     MessageRow,
     Submission,
@@ -24,8 +23,7 @@ from wagate.storage.messages import (
     own_account,
     submit,
 )
-from wagate.storage.retention import Ages, sweep
-from wagate.storage.sending import (
+from wagate.storage.outbox.sending import (
     LOST,
     Began,
     Ended,
@@ -39,7 +37,9 @@ from wagate.storage.sending import (
     write_ended,
     write_sent,
 )
+from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.statement import rows, run
+from wagate.storage.upkeep.retention import Ages, sweep
 
 CHAT = "5511999999999@c.us"
 

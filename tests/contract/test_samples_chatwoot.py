@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.chatwoot_agents import inbox
-from wagate_chatwoot.actions import Assigned, Delete, Ignore, Moved, Resend, Send, Typing
-from wagate_chatwoot.decode import decode
-from wagate_chatwoot.parts import parts_of
-from wagate_chatwoot.signature import signature, verify
+from wagate_chatwoot.to_whatsapp.actions import Assigned, Delete, Ignore, Moved, Resend, Send, Typing
+from wagate_chatwoot.to_whatsapp.decode import decode
+from wagate_chatwoot.to_whatsapp.pieces import parts_of
+from wagate_chatwoot.to_whatsapp.signature import signature, verify
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "samples" / "chatwoot"
 MEANS: dict[str, type[Any]] = {

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from wagate.events import NewEvent
-from wagate.inbound.session_events import parse_session
+from wagate.inbound.session.events import parse_session
 from wagate.parsing.jsonbody import read_json
 
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "samples" / "wwebjs"

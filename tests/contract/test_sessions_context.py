@@ -16,13 +16,13 @@ from wagate.errors import AccountStoppedError, NotFoundError, OutcomeUnknownErro
 from wagate.events import NewEvent, sessions
 from wagate.events.sessions import SessionChange
 from wagate.hooks import Profile, Provider, ProviderAccount, SessionView
-from wagate.hooks.registry import Providers
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
-from wagate.storage.accounts import NewAccount, create_account
-from wagate.storage.clients import ensure_default_client
+from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
-from wagate.storage.live import LiveDirectory
+from wagate.storage.owners.accounts import NewAccount, create_account
+from wagate.storage.owners.clients import ensure_default_client
+from wagate.storage.owners.live import LiveDirectory
 from wagate.testing.context import FixedClock
 
 GROUP, SILENT = "120363@g.us", "120364@g.us"

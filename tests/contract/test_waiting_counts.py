@@ -8,10 +8,10 @@ import pytest
 
 from tests.rows import NOW, intake, route
 from wagate.inbound import position
-from wagate.storage import pull
-from wagate.storage.clients import ensure_default_client
 from wagate.storage.database import Database
-from wagate.storage.intake import store
+from wagate.storage.deliveries import jobs as pull
+from wagate.storage.events.intake import store
+from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.statement import rows, run
 
 STORED, OPEN = 2000, 5

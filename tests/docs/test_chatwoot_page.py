@@ -20,7 +20,7 @@ from tests.valkey import free_port
 from wagate.config import convert_settings
 from wagate.testing.chatwoot import FakeChatwoot
 from wagate.testing.server import running
-from wagate_chatwoot.asks import NAMES
+from wagate_chatwoot.agents.asks import NAMES
 from wagate_chatwoot.settings import Inbox, Settings
 
 PAGE = (ROOT / "docs/chatwoot.md").read_text("utf-8")

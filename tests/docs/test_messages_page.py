@@ -12,7 +12,7 @@ import pytest
 from tests.api_site import ACME, api_site
 from tests.fake_messages import FakeMessages
 from wagate.hooks import MESSAGE_TYPES
-from wagate.web.api.messages import STATUSES
+from wagate.web.messages.routes import STATUSES
 
 PAGE = (Path(__file__).parents[2] / "docs/messages-api.md").read_text("utf-8")
 SHOWN = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.api_site import ACME, ADMIN, OTHER, api_site
 from wagate.config.tables import Limits
-from wagate.storage.accounts import NewAccount, put_config_accounts
+from wagate.storage.owners.accounts import NewAccount, put_config_accounts
 
 
 async def test_a_new_client_gets_a_token_that_works_at_once(tmp_path: Path) -> None:

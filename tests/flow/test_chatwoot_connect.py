@@ -28,7 +28,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "config.toml").write_text(BEFORE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.setattr("wagate_chatwoot.trial.PATIENCE", 60.0)
+    monkeypatch.setattr("wagate_chatwoot.setup.trial.PATIENCE", 60.0)
     return tmp_path
 
 

@@ -8,7 +8,7 @@ import trio
 from tests.chatwoot_office import ANA, KEY, Office, office
 from wagate.testing.chatwoot import Contact
 from wagate.testing.server import Fault, Reply, Seen
-from wagate_chatwoot import profiles
+from wagate_chatwoot.to_chatwoot import profiles
 from wagate_waha import profile as waha_profile
 
 LID = "4444000011@lid"

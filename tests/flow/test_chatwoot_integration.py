@@ -18,7 +18,7 @@ from wagate.testing.chatwoot import FakeChatwoot, Message
 from wagate.testing.providers.waha import FakeWaha
 from wagate.testing.server import running
 from wagate_chatwoot import pause
-from wagate_chatwoot.asks import STATUS_SOURCE
+from wagate_chatwoot.agents.asks import STATUS_SOURCE
 
 KEY = "hmac key of the test"
 PATIENCE = 60.0

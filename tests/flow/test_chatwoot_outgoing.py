@@ -10,7 +10,7 @@ import trio
 from tests.chatwoot_office import ANA, Office, office
 from wagate.testing.chatwoot import Message, Webhook, faults
 from wagate.testing.server import Fault, Reply, Seen
-from wagate_chatwoot import doubts
+from wagate_chatwoot.to_whatsapp import doubts
 
 TEN = [f"{number}" for number in range(10)]
 REORDER = 60

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.chatwoot_office import Office, office
 from wagate.testing.chatwoot import faults
-from wagate_chatwoot.reconcile import EVERY, OLDEST
+from wagate_chatwoot.to_whatsapp.reconcile import EVERY, OLDEST
 
 
 async def first_look(here: Office) -> None:

@@ -15,7 +15,7 @@ from wagate.hooks.contracts import Handler, Target
 from wagate.inbound.route import Router
 from wagate.queue.queue import STEADY
 from wagate.queue.results import DeadWorker, Doorbell
-from wagate.storage.outcomes import record
+from wagate.storage.deliveries.outcomes import record
 from wagate.storage.statement import run
 
 pytest_plugins = ("tests.valkey",)

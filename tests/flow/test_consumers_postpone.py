@@ -13,7 +13,7 @@ from wagate.errors import Postpone, Retry
 from wagate.events import NewEvent
 from wagate.hooks import Handler
 from wagate.storage.database import Database
-from wagate.storage.targets import Owner, TargetState, target_states, write_states
+from wagate.storage.deliveries.targets import Owner, TargetState, target_states, write_states
 
 pytest_plugins = ("tests.valkey",)
 

@@ -10,7 +10,7 @@ import trio
 from tests.consuming import open_world
 from tests.valkey import external_valkey
 from wagate.errors import StorageError
-from wagate.storage.lanes import heads
+from wagate.storage.deliveries.lanes import heads
 
 pytest_plugins = ("tests.valkey",)
 

@@ -14,8 +14,8 @@ from wagate.errors import OutcomeUnknownError
 from wagate.events import NewEvent
 from wagate.events.acks import ack_extra
 from wagate.inbound.ignore import Sieve
-from wagate.storage.accounts import NewAccount
 from wagate.storage.database import open_database
+from wagate.storage.owners.accounts import NewAccount
 from wagate.storage.statement import rows
 from wagate.testing.providers.session import FakeSessions
 from wagate.testing.providers.waha import FakeWaha

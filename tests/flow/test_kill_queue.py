@@ -13,7 +13,7 @@ from tests.gateway import GatewayProcess, gateway, register
 from tests.proof import assert_in_order, fails_at_first, given_up, repeated, until_delivered
 from tests.provider import Provider
 from tests.sink import Sink, https_sink
-from wagate.queue.place import open_place
+from wagate.queue.valkey.folder import open_place
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

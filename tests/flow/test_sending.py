@@ -20,7 +20,7 @@ from wagate.errors import (
 )
 from wagate.hooks import OutMessage, OutReaction, Signal
 from wagate.http import NetworkError, TimedOutError
-from wagate.storage.accounts import AccountChange, NewAccount, patch_account
+from wagate.storage.owners.accounts import AccountChange, NewAccount, patch_account
 
 pytest_plugins = ("tests.valkey",)
 

@@ -11,7 +11,7 @@ from tests.sending import CHAT, FakeProvider, Post, open_post
 from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendRefusedError
 from wagate.events import NewEvent
 from wagate.hooks import OutMessage, OutReaction, SendLimits
-from wagate.storage.accounts import NewAccount
+from wagate.storage.owners.accounts import NewAccount
 
 pytest_plugins = ("tests.valkey",)
 

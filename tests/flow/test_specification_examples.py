@@ -15,7 +15,7 @@ import pytest
 import trio
 
 from tests.inprocess import Gateway, running_gateway
-from wagate.hooks.settings import MASK
+from wagate.plugins.account_settings import MASK
 from wagate.testing.providers.infobip import FakeInfobip, fake_infobip
 
 pytest_plugins = ("tests.patience",)

@@ -12,7 +12,7 @@ from tests.api_site import ACME, ADMIN, OTHER, ApiSite, api_site
 from tests.fake_provider import Pigeon, body_of, letter, sign
 from tests.inprocess import running_gateway
 from wagate.config.tables import Limits, Server
-from wagate.hooks.settings import MASK
+from wagate.plugins.account_settings import MASK
 from wagate.storage.statement import rows
 
 SPEC = {

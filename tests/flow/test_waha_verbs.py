@@ -22,7 +22,7 @@ from tests.fake_messages import FakeMessages
 from wagate.errors import AccountStoppedError, SendRefusedError, UnprocessableError
 from wagate.events import NewEvent, SessionChange, kinds, sessions
 from wagate.hooks import MessageView, OutLocation, OutMedia, OutReaction, Provider, Signal
-from wagate.hooks.settings import NoSettings
+from wagate.plugins.account_settings import NoSettings
 
 CHAT = "12132132130@c.us"
 TEXT = {"session": "default", "chatId": CHAT, "text": "Hi", "reply_to": "", "linkPreview": False, "id": None, "x": 1}

@@ -10,9 +10,9 @@ from tests.fake_provider import Pigeon, PigeonSettings
 from wagate.config import load
 from wagate.config.units import Duration
 from wagate.errors import ConfigError, UnprocessableError
-from wagate.hooks.registry import Providers
-from wagate.hooks.settings import MASK, check_settings, masked, storable, unmasked, urls_in
-from wagate.owned import ConfiguredAccount, read_accounts
+from wagate.plugins.account_settings import MASK, check_settings, masked, storable, unmasked, urls_in
+from wagate.plugins.registry import Providers
+from wagate.process.configured_accounts import ConfiguredAccount, read_accounts
 
 PROVIDER = Pigeon().provider()
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from wagate.consumers.settle import Try, in_doubt, settle
 from wagate.consumers.states import Accepted, Again, DeliveryState, Failed, Happened, Hold, Policy, Rejected, Settled
-from wagate.storage.targets import TargetState
+from wagate.storage.deliveries.targets import TargetState
 
 T0 = datetime(2025, 1, 20, 10, 0, tzinfo=UTC)
 FRESH = DeliveryState(attempt_count=0, max_retries=3, held=False, created_at=T0, first_attempt_at=None)

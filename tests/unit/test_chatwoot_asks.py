@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wagate_chatwoot.asks import NAMES, OF_ACCOUNTS, STATUS_SOURCE, Ask, Unread, is_command, parse, usage
+from wagate_chatwoot.agents.asks import NAMES, OF_ACCOUNTS, STATUS_SOURCE, Ask, Unread, is_command, parse, usage
 
 CUSTOMER = "5511999999999@c.us"
 COMMANDS = st.sampled_from(NAMES)

@@ -9,8 +9,8 @@ from tests.chatwoot_agents import CHAT, CONVERSATION, arrive, conversation, mess
 from tests.chatwoot_desk import Desk, a_desk
 from wagate.errors import Reject
 from wagate.testing.chatwoot import Inbox
-from wagate_chatwoot.apps import make_apps
 from wagate_chatwoot.handler import make_handler
+from wagate_chatwoot.inboxes import make_apps
 from wagate_chatwoot.ledger import Place
 from wagate_chatwoot.settings import Settings
 

@@ -9,8 +9,8 @@ import pytest
 from tests.chatwoot_desk import Desk, a_desk
 from wagate.hooks import Finding
 from wagate.testing.chatwoot import faults
-from wagate_chatwoot.check import failure_finding, is_private, make_checks, webhook_finding, webhook_url
 from wagate_chatwoot.settings import Inbox
+from wagate_chatwoot.setup.check import failure_finding, is_private, make_checks, webhook_finding, webhook_url
 
 OURS = "https://gateway.example/webhooks/chatwoot/main/support"
 

@@ -13,12 +13,13 @@ from wagate.events import sessions
 from wagate.testing import make_delivery, make_event
 from wagate.testing.chatwoot import Message
 from wagate.testing.context import _waiting
-from wagate_chatwoot import commands, outgoing
-from wagate_chatwoot.actions import Command, Send, Where
-from wagate_chatwoot.apps import App
-from wagate_chatwoot.asks import STATUS_SOURCE
+from wagate_chatwoot.agents import commands
+from wagate_chatwoot.agents.asks import STATUS_SOURCE
+from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.pause import AGAIN
-from wagate_chatwoot.webhook import ACTION
+from wagate_chatwoot.to_whatsapp import outgoing
+from wagate_chatwoot.to_whatsapp.actions import Command, Send, Where
+from wagate_chatwoot.to_whatsapp.webhook import ACTION
 
 CUSTOMER = "5511999999999@c.us"
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from wagate_chatwoot.client import Conversation
-from wagate_chatwoot.conversations import select
+from wagate_chatwoot.api.client import Conversation
 from wagate_chatwoot.settings import Conversations, Inbox
+from wagate_chatwoot.to_chatwoot.conversations import select
 
 OURS = 7
 FOUND = (

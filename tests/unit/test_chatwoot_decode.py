@@ -24,9 +24,9 @@ from tests.chatwoot_agents import (
     updated,
 )
 from wagate.errors import BadRequestError
-from wagate_chatwoot.actions import Assigned, Command, Delete, Ignore, Moved, Resend, Send, Typing
-from wagate_chatwoot.asks import STATUS_SOURCE
-from wagate_chatwoot.decode import decode
+from wagate_chatwoot.agents.asks import STATUS_SOURCE
+from wagate_chatwoot.to_whatsapp.actions import Assigned, Command, Delete, Ignore, Moved, Resend, Send, Typing
+from wagate_chatwoot.to_whatsapp.decode import decode
 
 
 def read(document: Any) -> Any:

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from tests.chatwoot_agents import Office, arrive, body_of, fail, message, office, sent, shown_as, updated
 from wagate.testing import FakeHttp, answered, make_delivery
-from wagate_chatwoot import results, tell
-from wagate_chatwoot.doubts import look
+from wagate_chatwoot.to_chatwoot import results, tell
+from wagate_chatwoot.to_whatsapp.doubts import look
 
 
 async def in_doubt(http: FakeHttp | None = None) -> tuple[Office, str]:

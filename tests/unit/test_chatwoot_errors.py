@@ -10,9 +10,8 @@ from wagate.config import convert_settings
 from wagate.errors import ConfigError, DeliveryError, Postpone, Reject, Retry
 from wagate.http import AddressNotAllowedError, HttpError, NameNotFoundError, NetworkError, TimedOutError
 from wagate.testing import FakeHttp, answered, fake_context
-from wagate_chatwoot.apps import make_apps
-from wagate_chatwoot.client import ChatWoot
-from wagate_chatwoot.errors import (
+from wagate_chatwoot.api.client import ChatWoot
+from wagate_chatwoot.api.errors import (
     AmbiguousError,
     AwayError,
     BusyError,
@@ -24,9 +23,10 @@ from wagate_chatwoot.errors import (
     TooLargeError,
     classify,
 )
-from wagate_chatwoot.posts import Post
+from wagate_chatwoot.api.verdict import verdict
+from wagate_chatwoot.inboxes import make_apps
 from wagate_chatwoot.settings import Inbox, Settings
-from wagate_chatwoot.verdict import verdict
+from wagate_chatwoot.to_chatwoot.posts import Post
 
 INBOX = {"url": "https://chat.example", "account_id": 1, "token": "secretToken", "inbox_id": 7}
 

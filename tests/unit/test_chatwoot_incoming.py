@@ -13,8 +13,8 @@ from wagate.events.acks import ack_extra
 from wagate.hooks import OutMessage
 from wagate.testing import FakeFile, make_event
 from wagate.testing.chatwoot import contacts, faults
-from wagate_chatwoot.conversations import ended
 from wagate_chatwoot.ledger import Entry, Handed
+from wagate_chatwoot.to_chatwoot.conversations import ended
 
 LID = "777@lid"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.effort import examples
-from wagate_chatwoot.markdown import escaped, to_markdown, to_whatsapp
+from wagate_chatwoot.to_chatwoot.markdown import escaped, to_markdown, to_whatsapp
 
 PIECES = st.sampled_from(
     [

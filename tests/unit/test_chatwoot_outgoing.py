@@ -24,8 +24,8 @@ from wagate.errors import Retry
 from wagate.hooks import Duration
 from wagate.http import AddressNotAllowedError, BadUrlError, HttpError, TimedOutError
 from wagate.testing import FakeHttp, answered
-from wagate_chatwoot import tell
 from wagate_chatwoot.ledger import Entry, Handed, Place
+from wagate_chatwoot.to_chatwoot import tell
 
 
 async def test_a_text_goes_out_in_whatsapps_own_markup() -> None:

@@ -12,11 +12,11 @@ from wagate.hooks import Profile
 from wagate.testing import fake_context
 from wagate.testing.chatwoot import FakeChatwoot
 from wagate.testing.server import Fault, Reply, Seen
-from wagate_chatwoot import profiles
-from wagate_chatwoot.apps import make_apps
-from wagate_chatwoot.people import Who
-from wagate_chatwoot.pulled import CONTACT
+from wagate_chatwoot.history.pulled import CONTACT
+from wagate_chatwoot.inboxes import make_apps
 from wagate_chatwoot.settings import Settings
+from wagate_chatwoot.to_chatwoot import profiles
+from wagate_chatwoot.to_chatwoot.people import Who
 
 GROUP, CHANNEL = "120363000000000001@g.us", "120363000000000002@newsletter"
 PICTURE = "https://pps.example/1.jpg"

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from wagate.events import EVENT_KINDS, Media
 from wagate.testing import make_event
-from wagate_chatwoot.incoming import KINDS
-from wagate_chatwoot.people import phone_forms, who_of
-from wagate_chatwoot.places import chat_of, source_id
-from wagate_chatwoot.render import Rendered, render, source_of
+from wagate_chatwoot.agents.texts import load_texts
 from wagate_chatwoot.settings import Inbox
-from wagate_chatwoot.texts import load_texts
+from wagate_chatwoot.to_chatwoot.incoming import KINDS
+from wagate_chatwoot.to_chatwoot.people import phone_forms, who_of
+from wagate_chatwoot.to_chatwoot.places import chat_of, source_id
+from wagate_chatwoot.to_chatwoot.render import Rendered, render, source_of
 
 SAY = load_texts("en")
 JSON = st.recursive(

@@ -13,10 +13,10 @@ from wagate.hooks import Target
 from wagate.http import TimedOutError
 from wagate.testing import FakeHttp, answered, make_delivery, make_event
 from wagate.testing.context import _waiting
-from wagate_chatwoot import results, tell
-from wagate_chatwoot.apps import make_apps
 from wagate_chatwoot.handler import make_handler
+from wagate_chatwoot.inboxes import make_apps
 from wagate_chatwoot.ledger import Entry, Handed
+from wagate_chatwoot.to_chatwoot import results, tell
 
 MADE = answered(200, body_of({"id": 800, "conversation_id": CONVERSATION}))
 PATCH_PATH = f"https://chat.example/api/v1/accounts/3/conversations/{CONVERSATION}/messages/700"

@@ -36,8 +36,9 @@ from wagate.hooks import Target
 from wagate.http import TimedOutError
 from wagate.testing import FakeHttp, answered, make_delivery, make_event
 from wagate.testing.context import _waiting
-from wagate_chatwoot import deletes, incoming, tell
 from wagate_chatwoot.ledger import Entry
+from wagate_chatwoot.to_chatwoot import incoming, tell
+from wagate_chatwoot.to_whatsapp import deletes
 
 
 class CrashError(Exception):

@@ -14,8 +14,8 @@ from wagate.events import Event, sessions
 from wagate.testing import make_event
 from wagate.testing.chatwoot import Message
 from wagate.testing.server import Fault, Reply
-from wagate_chatwoot.asks import STATUS_SOURCE
-from wagate_chatwoot.status import SETTLED, duration
+from wagate_chatwoot.agents.asks import STATUS_SOURCE
+from wagate_chatwoot.agents.status import SETTLED, duration
 
 
 def state(desk: Desk, status: str, *, account: str = "main", age: float = SETTLED, **extra: Any) -> Event:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import wagate_chatwoot
 from wagate.errors import ConfigError
-from wagate_chatwoot.texts import LOCALES, load_texts, packaged, placeholders, text
+from wagate_chatwoot.agents.texts import LOCALES, load_texts, packaged, placeholders, text
 
 ENGLISH = packaged("en")
 
@@ -101,7 +101,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_every_text_is_written_somewhere_and_every_text_that_is_written_is_there() -> None:
     """Keys stand in the code as they are, but those that end in a state's, a command's or a pull's name."""
     folder = Path(wagate_chatwoot.__file__).parent
-    code = "".join(each.read_text("utf-8") for each in sorted(folder.glob("*.py")))
+    code = "".join(each.read_text("utf-8") for each in sorted(folder.rglob("*.py")))
     tables = {key.partition(".")[0] for key in ENGLISH}
     named = set(re.findall(rf'"((?:{"|".join(tables)})\.[a-z_]+)"', code))
     made = re.compile(r"(state|status|pull)\..*|command\.(done|about)_.*")

@@ -23,7 +23,7 @@ from wagate.hooks import Target
 from wagate.testing import routes_client
 from wagate_chatwoot.ledger import Handed, Place
 from wagate_chatwoot.settings import Conversations
-from wagate_chatwoot.webhook import make_routes
+from wagate_chatwoot.to_whatsapp.webhook import make_routes
 
 PATH = "/webhooks/chatwoot/main/shop"
 

@@ -16,8 +16,8 @@ from wagate.cli import app
 from wagate.cli.init import example
 from wagate.config import convert_settings, load
 from wagate.config.tables import Tables
-from wagate.hooks.loader import installed_providers
-from wagate.owned import AccountTable
+from wagate.plugins.loader import installed_providers
+from wagate.process.configured_accounts import AccountTable
 from wagate.testing import fake_context
 from wagate_chatwoot.settings import Settings as ChatWootSettings
 

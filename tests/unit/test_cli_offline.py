@@ -13,9 +13,9 @@ from typer.testing import CliRunner, Result
 
 from tests.rows import intake
 from wagate.cli import app
-from wagate.storage.clients import ensure_default_client, find_token
 from wagate.storage.database import open_database
-from wagate.storage.intake import store
+from wagate.storage.events.intake import store
+from wagate.storage.owners.clients import ensure_default_client, find_token
 from wagate.web.api.jobs import JobAnswer
 
 

@@ -15,7 +15,8 @@ import typer
 from typer.testing import CliRunner, Result
 
 from wagate.cli import app
-from wagate.hooks import hookimpl, loader
+from wagate.hooks import hookimpl
+from wagate.plugins import loader
 
 
 @pytest.fixture(autouse=True)

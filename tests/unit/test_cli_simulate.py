@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from tests.fake_gateway import TOKEN, FakeGateway, fake_gateway
 from wagate.cli import app, samples
-from wagate.inbound.session_events import parse_session
+from wagate.inbound.session.events import parse_session
 
 SESSION = "POST /api/whatsapp/webhook/demo"
 

@@ -14,14 +14,14 @@ import trio
 import trio.testing
 
 from tests.fake_provider import Pigeon
-from wagate import doctor
 from wagate.config.tables import Config, Data, Server
-from wagate.doctor import Patient, examine
 from wagate.errors import NotSentError
 from wagate.hooks import Finding
-from wagate.hooks.registry import Providers
 from wagate.http import NetworkError
-from wagate.storage.directory import Account
+from wagate.plugins.registry import Providers
+from wagate.process import doctor
+from wagate.process.doctor import Patient, examine
+from wagate.storage.owners.directory import Account
 from wagate.testing.context import FixedClock
 from wagate.testing.http import FakeHttp, answered
 from wagate.web.api.doctor import DoctorLine

@@ -8,8 +8,8 @@ import pluggy
 import pytest
 
 from wagate.hooks import AccountView, OutMessage, hookimpl
-from wagate.hooks.loader import Plugin
 from wagate.hooks.specs import PROJECT, Hooks
+from wagate.plugins.loader import Plugin
 
 MAIN = AccountView(name="main", client_id=1, provider="meta", phone="", metadata={})
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.effort import examples
 from wagate.errors import BadRequestError, FieldError
 from wagate.events import EVENT_KINDS, NewEvent
-from wagate.inbound.session_events import parse_session
+from wagate.inbound.session.events import parse_session
 from wagate.parsing.jsonbody import read_json
 
 MINE = {"id": {"fromMe": True, "remote": "15550001111@c.us", "id": "3EB0", "_serialized": "true_15550001111@c.us_3EB0"}}

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from wagate.events import NewEvent
-from wagate.inbound.session_events import parse_session
+from wagate.inbound.session.events import parse_session
 
 OUR = "6289876543210"
 SPEC = {

@@ -9,10 +9,10 @@ import pytest
 
 from wagate.errors import BadRequestError
 from wagate.events import SESSION_STATUSES, NewEvent, SessionChange
-from wagate.inbound import sessions
 from wagate.inbound.qr_image import qr_image
-from wagate.inbound.session_events import parse_session
-from wagate.inbound.session_view import SessionState, list_view, status_filter, status_view, summary
+from wagate.inbound.session import states as sessions
+from wagate.inbound.session.events import parse_session
+from wagate.web.sessions.view import SessionState, list_view, status_filter, status_view, summary
 
 THEN = datetime(2025, 1, 20, 10, 0, tzinfo=UTC)
 

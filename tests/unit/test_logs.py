@@ -10,7 +10,7 @@ import pytest
 
 LOGS = """
 import structlog
-from wagate.logs import configure_logs
+from wagate.process.logs import configure_logs
 configure_logs("info", "json", frozenset({"hunter2"}))
 for number in range(1000):
     structlog.get_logger("wagate").info("said", number=number, password="hunter2")
@@ -18,8 +18,8 @@ print("went on")
 """
 STALL = """
 import sys
-from wagate.logs import configure_logs
-from wagate.watchdog import _log_stall
+from wagate.process.logs import configure_logs
+from wagate.process.watchdog import _log_stall
 configure_logs("info", sys.argv[1], frozenset())
 _log_stall(1.25, "wagate_blocking", ["a.py:1 run", "b.py:2 handle"])
 """

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from wagate.errors import BadRequestError, RequestError, UnprocessableError
 from wagate.hooks import MESSAGE_TYPES, OutLocation, OutMedia, OutMessage, OutReaction
 from wagate.hooks.routes import decode
-from wagate.web.api.message_body import LONGEST_TEXT, SendBody
-from wagate.web.api.message_content import Draft, check_storable, read_chat, read_draft
+from wagate.web.messages.body import LONGEST_TEXT, SendBody
+from wagate.web.messages.content import Draft, check_storable, read_chat, read_draft
 
 CHAT = "1234567890@c.us"
 OFFICE = OutLocation(latitude=38, longitude=-77.5, name="Office", address="1 Main St")

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from wagate.errors import NotSentError, OutcomeUnknownError, SendError, SendRefusedError, UnprocessableError
 from wagate.hooks import OutMedia, OutMessage, Provider, SendLimits, Signal
-from wagate.hooks.registry import Providers
-from wagate.hooks.settings import NoSettings
 from wagate.http import NameNotFoundError, NetworkError, TimedOutError
 from wagate.outbound.abilities import check_revoke, check_signal, fit
 from wagate.outbound.choose import share
 from wagate.outbound.failover import candidates
 from wagate.outbound.judge import judged
 from wagate.outbound.limits import Limits
-from wagate.storage.directory import Account
+from wagate.plugins.account_settings import NoSettings
+from wagate.plugins.registry import Providers
+from wagate.storage.owners.directory import Account
 
 CHAT = "5511999999999@c.us"
 

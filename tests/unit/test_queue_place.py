@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from wagate.queue.place import is_locked, lock, open_place, turn_log, write_config
+from wagate.queue.valkey.folder import is_locked, lock, open_place, turn_log, write_config
 
 
 @pytest.fixture

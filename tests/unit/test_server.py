@@ -13,8 +13,8 @@ import trio.testing
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.typing import ConnectionState, HTTPRequestEvent
 
-from wagate.web.connection import HOLD, READ_TIMEOUT, WRITE_TIMEOUT, Connection, ServerContext
-from wagate.web.inbox import Inbox
+from wagate.web.http.channel import Inbox
+from wagate.web.http.connection import HOLD, READ_TIMEOUT, WRITE_TIMEOUT, Connection, ServerContext
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 KEEP_ALIVE = 5.0

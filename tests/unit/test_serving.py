@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from wagate.serving import unused
+from wagate.process.start import unused
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,11 @@ def test_a_configuration_that_is_wrong_is_told_in_one_line(tmp_path: Path) -> No
     file = tmp_path / "config.toml"
     file.write_text("[server]\nprot = 1\n")
     done = subprocess.run(
-        [sys.executable, "-m", "wagate.serving", str(file)], capture_output=True, text=True, timeout=90, check=False
+        [sys.executable, "-m", "wagate.process.start", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
     )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "did you mean" in done.stderr

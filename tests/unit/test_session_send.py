@@ -25,7 +25,7 @@ from wagate.hooks import (
     Signal,
 )
 from wagate.http import HttpClient, HttpError
-from wagate.inbound.session_events import parse_session
+from wagate.inbound.session.events import parse_session
 from wagate.testing import fake_context
 from wagate.testing.providers.session import FakeSessions
 from wagate.testing.server import Fault, Reply, running

@@ -23,7 +23,7 @@ from wagate.consumers.states import (
     Rejected,
     Settled,
 )
-from wagate.storage.targets import TargetState
+from wagate.storage.deliveries.targets import TargetState
 
 T0 = datetime(2025, 1, 20, 10, 0, tzinfo=UTC)
 HOUR = 3600

@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from wagate.batching import BatchThread
+from wagate.batch_thread import BatchThread
 
 
 class Taking:
@@ -36,7 +36,7 @@ class Lingering:
         self.asked: list[float] = []
         self.begun = threading.Event()
         self.over = threading.Event()
-        monkeypatch.setattr("wagate.batching.time", SimpleNamespace(sleep=self.sleep))
+        monkeypatch.setattr("wagate.batch_thread.time", SimpleNamespace(sleep=self.sleep))
 
     def sleep(self, seconds: float) -> None:
         self.asked.append(seconds)

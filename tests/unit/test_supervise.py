@@ -10,6 +10,7 @@ from wagate.consumers.states import Accepted, Failed, Rejected
 from wagate.consumers.tasks import supervise
 from wagate.errors import Reject, Retry
 from wagate.hooks.contracts import Delivery, Handler
+from wagate.testing import make_delivery
 
 
 class Steps(Clock):
@@ -42,7 +43,7 @@ async def tried(error: BaseException | None) -> object:
         if error is not None:
             raise error
 
-    delivery = Delivery(id="1", event=None, target="w", attempt=1, created_at=None)  # type: ignore[arg-type]
+    delivery = make_delivery(target="w")
     return await attempt(Handler(name="x", targets=lambda _event: (), handle=handle), delivery)
 
 
@@ -65,7 +66,7 @@ async def test_cancelled_passes_through_a_handler() -> None:
         async def handle(_delivery: Delivery) -> None:
             await trio.sleep_forever()
 
-        delivery = Delivery(id="1", event=None, target="w", attempt=1, created_at=None)  # type: ignore[arg-type]
+        delivery = make_delivery(target="w")
         await attempt(Handler(name="x", targets=lambda _event: (), handle=handle), delivery)
         raise AssertionError("not cancelled")
     assert scope.cancelled_caught

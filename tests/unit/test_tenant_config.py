@@ -8,7 +8,7 @@ import pytest
 
 from tests.fake_provider import Pigeon
 from wagate.errors import UnprocessableError
-from wagate.hooks.settings import MASK, masked
+from wagate.plugins.account_settings import MASK, masked
 from wagate.web.api.tenant_config import read_config, show_config
 
 PROVIDER = Pigeon().provider()

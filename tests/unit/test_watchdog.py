@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from wagate.watchdog import BEAT, PATIENCE, watching
+from wagate.process.watchdog import BEAT, PATIENCE, watching
 
 BLOCKS = """
 def handle(reports, most):
@@ -47,7 +47,7 @@ async def test_code_that_blocks_the_loop_is_named_once_with_its_stack() -> None:
 async def test_a_loop_that_turns_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     reports: list[object] = []
     now = 0.0
-    monkeypatch.setattr("wagate.watchdog.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("wagate.process.watchdog.time", SimpleNamespace(monotonic=lambda: now))
     with watching(lambda *report: reports.append(report)) as watchdog, trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watchdog.beat)

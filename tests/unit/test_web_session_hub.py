@@ -10,7 +10,7 @@ import trio.testing
 
 from wagate.clock import Clock
 from wagate.storage.database import Database
-from wagate.web.session_hub import SessionHub
+from wagate.web.sessions.hub import SessionHub
 
 
 def hub() -> SessionHub:

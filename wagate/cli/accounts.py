@@ -9,10 +9,10 @@ import trio
 from wagate.cli.doctor_offline import convert, no_logs, stored_accounts, together
 from wagate.cli.inert import inert_context
 from wagate.config import Config
-from wagate.hooks.loader import load_plugins, load_providers
 from wagate.hooks.providers import ProviderAccount
-from wagate.hooks.registry import Providers
-from wagate.owned import read_accounts
+from wagate.plugins.loader import load_plugins, load_providers
+from wagate.plugins.registry import Providers
+from wagate.process.configured_accounts import read_accounts
 
 
 def find_account(config: Config, name: str) -> tuple[str, ProviderAccount] | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wagate.cli import call
+from wagate.cli import options as call
 
 
 def check(
@@ -17,9 +17,9 @@ def check(
     """Check the configuration and the plugins that it switches on, without starting anything."""
     from wagate.cli.inert import inert_context
     from wagate.config import convert_settings, load
-    from wagate.hooks.loader import load_plugins, load_providers
-    from wagate.hooks.registry import Providers
-    from wagate.owned import read_accounts
+    from wagate.plugins.loader import load_plugins, load_providers
+    from wagate.plugins.registry import Providers
+    from wagate.process.configured_accounts import read_accounts
 
     loaded = load(config) if config else call.of(context).config
     plugins = load_plugins(

@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 import typer
 
-from wagate.cli import call, gateway, show
+from wagate.cli import gateway, show
+from wagate.cli import options as call
 from wagate.cli.errors import UsageError
 
 app = typer.Typer(

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from wagate.cli import call, gateway, show
+from wagate.cli import gateway, show
+from wagate.cli import options as call
 
 PATH = "/api/doctor"
 SIGNS = {"ok": "ok", "warn": "WARN", "fail": "FAIL"}

@@ -18,17 +18,17 @@ from wagate.clock import Clock
 from wagate.config import Config, convert_settings
 from wagate.config.secrets import KEY_FILE, open_secrets
 from wagate.config.vault import Vault
-from wagate.core import http_client
-from wagate.doctor import Patient
-from wagate.doctor import examine as look
 from wagate.errors import WagateError
-from wagate.hooks.loader import load_plugins, load_providers, plugin_checks
-from wagate.hooks.registry import Providers
-from wagate.owned import ConfiguredAccount, read_accounts
+from wagate.plugins.loader import load_plugins, load_providers, plugin_checks
+from wagate.plugins.registry import Providers
+from wagate.process.assemble import http_client
+from wagate.process.configured_accounts import ConfiguredAccount, read_accounts
+from wagate.process.doctor import Patient
+from wagate.process.doctor import examine as look
 from wagate.queue.redis import RedisThread
 from wagate.storage.database import FILE, Database, open_database
-from wagate.storage.directory import Account
-from wagate.storage.live import load_directory
+from wagate.storage.owners.directory import Account
+from wagate.storage.owners.live import load_directory
 from wagate.web.api.doctor import DoctorLine
 
 NOT_RUNNING = DoctorLine(

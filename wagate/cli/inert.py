@@ -10,7 +10,7 @@ from wagate.cli.errors import CommandError
 if TYPE_CHECKING:
     from wagate.config import Config
     from wagate.hooks.context import PluginContext
-    from wagate.hooks.loader import Plugin
+    from wagate.plugins.loader import Plugin
 
 
 class Absent:
@@ -33,8 +33,8 @@ def inert_context(config: Config, plugin: Plugin) -> PluginContext:
 
     from wagate import __version__
     from wagate.clock import Clock
-    from wagate.core import http_client
     from wagate.hooks.context import PluginContext
+    from wagate.process.assemble import http_client
 
     parts: dict[str, Any] = {field.name: Absent(field.name) for field in fields(PluginContext)}
     delivery = config.delivery

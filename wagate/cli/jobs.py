@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 import typer
 
-from wagate.cli import call, gateway, show
+from wagate.cli import gateway, show
+from wagate.cli import options as call
 from wagate.cli.errors import CommandError, NoGatewayError, UsageError
 
 app = typer.Typer(help="Deliveries: every event for every target, and how it went.", no_args_is_help=True)

@@ -18,9 +18,9 @@ from wagate.clock import Clock
 from wagate.config import Config
 from wagate.config.secrets import make_folder, new_token
 from wagate.parsing.chats import chat_key, digits_of
-from wagate.storage import clients
 from wagate.storage.database import FILE, open_database
-from wagate.storage.listing import DeliveryFilter, get_delivery, list_deliveries
+from wagate.storage.events.listing import DeliveryFilter, get_delivery, list_deliveries
+from wagate.storage.owners import clients
 from wagate.storage.rows import ClientRow, DeliveryDetail
 
 T = TypeVar("T")

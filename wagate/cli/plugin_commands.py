@@ -27,7 +27,7 @@ def find(name: str) -> Any | None:
     """``wagate <plugin>``: the commands that the installed plugin's hook ``register_commands`` gives, if any."""
     import typer
 
-    from wagate.hooks.loader import installed
+    from wagate.plugins.loader import installed
 
     point = installed().get(name)
     if point is None:

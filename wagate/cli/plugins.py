@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from wagate.cli import call, plugin_commands, plugin_project, show
+from wagate.cli import options as call
+from wagate.cli import plugin_commands, plugin_project, show
 from wagate.cli.errors import CommandError, UsageError
 from wagate.errors import ConfigError
 
@@ -62,7 +63,7 @@ def new(
 
 
 def _installed(on: set[str]) -> list[dict[str, Any]]:
-    from wagate.hooks.loader import installed, installed_providers
+    from wagate.plugins.loader import installed, installed_providers
 
     kinds = {"connector": installed(), "provider": installed_providers()}
     found = [(kind, name, point) for kind, points in kinds.items() for name, point in sorted(points.items())]

@@ -12,8 +12,8 @@ from typer.core import TyperGroup
 
 from wagate import __version__
 from wagate.cli import check, client, doctor, init, jobs, plugin_commands, plugins, send, serve, simulate
-from wagate.cli.call import Call
 from wagate.cli.errors import UsageError
+from wagate.cli.options import Call
 from wagate.errors import WagateError
 
 

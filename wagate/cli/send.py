@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from wagate.cli import call, gateway, show
+from wagate.cli import gateway, show
+from wagate.cli import options as call
 
 UNKNOWN = "unknown"
 """Nobody knows whether it was sent."""

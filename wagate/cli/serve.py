@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from wagate.cli import call
+from wagate.cli import options as call
 
 
 def serve(
@@ -19,4 +19,4 @@ def serve(
     """Run the gateway until SIGTERM or Ctrl-C."""
     path = config or call.of(context).config_path
     # In place of this process: the command line's own libraries would take 10 MB for as long as it serves.
-    os.execv(sys.executable, [sys.executable, "-m", "wagate.serving", *([str(path)] if path else [])])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", "wagate.process.start", *([str(path)] if path else [])])  # noqa: S606

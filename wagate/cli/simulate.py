@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 import typer
 
-from wagate.cli import call, gateway, samples, show
+from wagate.cli import gateway, samples, show
+from wagate.cli import options as call
 from wagate.cli.errors import CommandError
 from wagate.cli.samples import session_event
 

@@ -10,7 +10,7 @@ import msgspec
 from wagate.consumers.settle import MOST_CRASHES, in_doubt
 from wagate.hooks.contracts import Handler
 from wagate.inbound.route import UNROUTED
-from wagate.storage.lanes import Head
+from wagate.storage.deliveries.lanes import Head
 
 
 class Nothing(msgspec.Struct, frozen=True):

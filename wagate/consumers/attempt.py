@@ -10,6 +10,7 @@ import trio
 from wagate.consumers.states import Accepted, Failed, Happened, Postponed, Rejected
 from wagate.errors import DeliveryError, Postpone, Reject, Retry
 from wagate.hooks.contracts import Delivery, Handler
+from wagate.http import on_behalf_of
 
 log = structlog.get_logger("wagate.consumers")
 
@@ -21,7 +22,7 @@ async def attempt(handler: Handler, delivery: Delivery) -> Happened | Postponed:
     """
     assert handler.handle is not None  # pull handlers are not called
     try:
-        with trio.fail_after(handler.timeout):
+        with trio.fail_after(handler.timeout), on_behalf_of(delivery.event.client_id):
             receipt = await handler.handle(delivery)
     except trio.TooSlowError:
         return Failed(error=f"Connection timeout: no answer within {handler.timeout:g} s")

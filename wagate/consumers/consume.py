@@ -19,7 +19,7 @@ from wagate.queue.queue import Queue
 from wagate.queue.results import Ack, Delay, Park, Pumped, Release, Result, Taken
 from wagate.queue.wakeup import Wakeup
 from wagate.storage.database import Database
-from wagate.storage.lanes import heads
+from wagate.storage.deliveries.lanes import heads
 
 log = structlog.get_logger("wagate.consumers")
 

@@ -10,10 +10,10 @@ from wagate.consumers.pool import Pool, bucket_of
 from wagate.consumers.probe import Prober
 from wagate.consumers.queues import Queues
 from wagate.consumers.states import Policy
-from wagate.storage.byhand import Round, cancel, failed_since, run_again, run_all_again
 from wagate.storage.database import Database
-from wagate.storage.intake import StoredDelivery
-from wagate.storage.probes import probe_now
+from wagate.storage.deliveries.by_hand import Round, cancel, failed_since, run_again, run_all_again
+from wagate.storage.deliveries.probes import probe_now
+from wagate.storage.events.intake import StoredDelivery
 
 SLICE = 200
 """Deliveries replayed in one commit."""

@@ -22,9 +22,9 @@ from wagate.errors import StorageError
 from wagate.hooks.contracts import Delivery, Handler
 from wagate.inbound.route import Router
 from wagate.queue.results import Ack, Delay, Result
-from wagate.storage.intake import StoredDelivery
-from wagate.storage.lanes import Head
-from wagate.storage.outcomes import Change
+from wagate.storage.deliveries.lanes import Head
+from wagate.storage.deliveries.outcomes import Change
+from wagate.storage.events.intake import StoredDelivery
 
 log = structlog.get_logger("wagate.delivery")
 

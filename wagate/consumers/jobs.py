@@ -20,10 +20,10 @@ from wagate.errors import NotFoundError, QueueError
 from wagate.hooks.views import Job
 from wagate.queue.queue import Queue
 from wagate.queue.results import Ack, Delay, Release, Result, Taken
-from wagate.storage import pull
 from wagate.storage.database import Database
-from wagate.storage.listing import get_delivery
-from wagate.storage.pull import WORDS, Finished, Leased, NotYet
+from wagate.storage.deliveries import jobs as pull
+from wagate.storage.deliveries.jobs import WORDS, Finished, Leased, NotYet
+from wagate.storage.events.listing import get_delivery
 from wagate.storage.rows import DeliveryDetail
 
 log = structlog.get_logger("wagate.jobs")

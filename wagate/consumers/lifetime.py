@@ -33,7 +33,7 @@ from wagate.queue.queue import Queue
 from wagate.queue.results import Pumped, QueueStats
 from wagate.queue.wakeup import Wakeup, listen
 from wagate.storage.database import Database
-from wagate.storage.intake import Stored
+from wagate.storage.events.intake import Stored
 
 log = structlog.get_logger("wagate.consumers")
 

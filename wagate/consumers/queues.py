@@ -11,8 +11,8 @@ from wagate.errors import QueueError
 from wagate.queue.queue import Queue
 from wagate.queue.results import Doorbell
 from wagate.queue.wakeup import Wakeup
+from wagate.storage.events.intake import StoredDelivery
 from wagate.storage.fields import clean
-from wagate.storage.intake import StoredDelivery
 
 log = structlog.get_logger("wagate.consumers")
 

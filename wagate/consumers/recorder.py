@@ -11,9 +11,9 @@ from wagate.clock import Clock
 from wagate.errors import StorageError
 from wagate.events import Event
 from wagate.storage.database import Database
-from wagate.storage.intake import Route, StoredDelivery
-from wagate.storage.outcomes import Change, Outcome, record
-from wagate.storage.rerouted import reroute
+from wagate.storage.deliveries.outcomes import Change, Outcome, record
+from wagate.storage.events.intake import Route, StoredDelivery
+from wagate.storage.events.reroute import reroute
 
 log = structlog.get_logger("wagate.consumers")
 

@@ -22,7 +22,7 @@ from wagate.consumers.states import (
     Rejected,
     Settled,
 )
-from wagate.storage.targets import Health, TargetState
+from wagate.storage.deliveries.targets import Health, TargetState
 
 BREAKER_FAILURES = 10
 """So many retryable failures in a row …"""

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import msgspec
 
 from wagate.config import tables
-from wagate.storage.targets import TargetState
+from wagate.storage.deliveries.targets import TargetState
 
 
 class Status(StrEnum):

@@ -17,10 +17,10 @@ from wagate.errors import QueueError
 from wagate.queue.queue import Queue
 from wagate.queue.results import Pumped
 from wagate.storage.database import Database
-from wagate.storage.intake import StoredDelivery
-from wagate.storage.lanes import OpenLane, open_lanes
-from wagate.storage.overdue import end_leases, give_up
-from wagate.storage.targets import target_states
+from wagate.storage.deliveries.lanes import OpenLane, open_lanes
+from wagate.storage.deliveries.overdue import end_leases, give_up
+from wagate.storage.deliveries.targets import target_states
+from wagate.storage.events.intake import StoredDelivery
 
 log = structlog.get_logger("wagate.consumers")
 

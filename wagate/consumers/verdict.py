@@ -19,9 +19,9 @@ from wagate.consumers.states import (
     Status,
 )
 from wagate.queue.results import Ack, Delay, Park, Result
-from wagate.storage.lanes import Head
-from wagate.storage.outcomes import Change, Outcome
-from wagate.storage.targets import Owner, TargetState
+from wagate.storage.deliveries.lanes import Head
+from wagate.storage.deliveries.outcomes import Change, Outcome
+from wagate.storage.deliveries.targets import Owner, TargetState
 
 
 def outcome(

@@ -9,9 +9,9 @@ import msgspec
 
 from wagate.events import Event
 from wagate.hooks.views import ChatView
-from wagate.storage.archive import chats_after, events_after
 from wagate.storage.database import Database
-from wagate.storage.listing import get_event
+from wagate.storage.events.listing import get_event
+from wagate.storage.threads.archive import chats_after, events_after
 
 MOST = 200
 """Rows at once."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from wagate.consumers.control import Control
 from wagate.hooks.views import AttemptView, DeliveryView, Page
 from wagate.storage.database import Database
-from wagate.storage.listing import DeliveryFilter, get_delivery, list_deliveries
+from wagate.storage.events.listing import DeliveryFilter, get_delivery, list_deliveries
 from wagate.storage.rows import DeliveryDetail
 
 

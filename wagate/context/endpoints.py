@@ -13,9 +13,7 @@ from wagate.clock import Clock
 from wagate.consumers.control import Control
 from wagate.hooks.views import Endpoint, EndpointChange, EndpointSecret, NewEndpoint, Page
 from wagate.storage.database import Database
-from wagate.storage.live import LiveDirectory
-from wagate.storage.rows import WebhookRow
-from wagate.storage.webhooks import (
+from wagate.storage.owners.endpoints import (
     NewWebhook,
     WebhookChange,
     all_webhooks,
@@ -26,6 +24,8 @@ from wagate.storage.webhooks import (
     patch_webhook,
     target_id,
 )
+from wagate.storage.owners.live import LiveDirectory
+from wagate.storage.rows import WebhookRow
 
 Crypt = Callable[[str], str]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wagate.hooks.contracts import AccountView, ClientView
-from wagate.storage.directory import Account, Client
-from wagate.storage.live import LiveDirectory
+from wagate.storage.owners.directory import Account, Client
+from wagate.storage.owners.live import LiveDirectory
 
 
 class Owners:

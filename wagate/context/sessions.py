@@ -7,14 +7,15 @@ import trio
 from wagate.errors import NotFoundError, OutcomeUnknownError, SendError, UnprocessableError
 from wagate.events import sessions
 from wagate.hooks.providers import Profile, Provider
-from wagate.hooks.registry import Providers
 from wagate.hooks.sessions import SESSION_ACTIONS, SessionView
+from wagate.http import on_behalf_of
 from wagate.inbound.qr_image import qr_png
 from wagate.outbound.judge import judged
-from wagate.storage.accounts import get_account
+from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
-from wagate.storage.directory import Account
-from wagate.storage.live import LiveDirectory
+from wagate.storage.owners.accounts import get_account
+from wagate.storage.owners.directory import Account
+from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.rows import AccountRow
 
 CONTROL_SECONDS = 60.0
@@ -42,9 +43,10 @@ class AccountSessions:
         provider = self._providers.get(view.provider)
         if view.qr or provider is None or provider.qr is None or view.status == sessions.SESSION_CONNECTED:
             return view.qr
-        seen = self._providers.account(self._account(account))
+        found = self._account(account)
+        seen = self._providers.account(found)
         try:
-            with trio.fail_after(QR_SECONDS):
+            with trio.fail_after(QR_SECONDS), on_behalf_of(found.client_id):
                 return await provider.qr(seen)
         except Exception as error:
             raise _judged(error, provider.name, QR_SECONDS) from error
@@ -59,9 +61,10 @@ class AccountSessions:
         provider = self._providers.need(view.provider)
         if provider.control is None or action not in view.actions:
             raise UnprocessableError(f"{provider.name} can't {action[:40]} a session")
-        seen = self._providers.account(self._account(account))
+        found = self._account(account)
+        seen = self._providers.account(found)
         try:
-            with trio.fail_after(CONTROL_SECONDS):
+            with trio.fail_after(CONTROL_SECONDS), on_behalf_of(found.client_id):
                 await provider.control(action, seen)
         except Exception as error:
             raise _judged(error, provider.name, CONTROL_SECONDS) from error
@@ -76,7 +79,7 @@ class AccountSessions:
             return Profile()
         seen = self._providers.account(found)
         try:
-            with trio.fail_after(PROFILE_SECONDS):
+            with trio.fail_after(PROFILE_SECONDS), on_behalf_of(found.client_id):
                 return await provider.profile(chat, seen)
         except Exception as error:
             raise _judged(error, provider.name, PROFILE_SECONDS) from error

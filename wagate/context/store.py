@@ -10,7 +10,7 @@ import peewee
 
 from wagate.clock import Clock
 from wagate.storage.database import Database
-from wagate.storage.records import delete_record, forget_records, get_record, list_records, set_record
+from wagate.storage.plugin_records import delete_record, forget_records, get_record, list_records, set_record
 
 
 class PluginStore:

@@ -373,7 +373,8 @@ class PluginContext:
     timeout: float
     """``delivery.timeout`` in seconds."""
     http: HttpClient
-    """The guarded HTTP client."""
+    """The guarded HTTP client. A connection is kept for the client on whose behalf the plugin was called; a task that
+    works for several says so (`wagate.http.on_behalf_of`)."""
     log: structlog.stdlib.BoundLogger
     """Structured log, bound to the plugin's name. Never log a body, a token or a whole phone number."""
     clock: Clock

@@ -5,10 +5,10 @@ from __future__ import annotations
 from wagate.clock import Clock
 from wagate.errors import ConflictError, NotFoundError
 from wagate.parsing.chats import digits_of
-from wagate.storage.accounts import NewAccount, create_account
 from wagate.storage.database import Database
-from wagate.storage.directory import Account, Client, Directory
-from wagate.storage.live import LiveDirectory
+from wagate.storage.owners.accounts import NewAccount, create_account
+from wagate.storage.owners.directory import Account, Client, Directory
+from wagate.storage.owners.live import LiveDirectory
 
 
 class Accounts:

@@ -16,12 +16,13 @@ from wagate.clock import Clock
 from wagate.errors import WagateError
 from wagate.events import NewEvent
 from wagate.hooks.providers import Provider
-from wagate.hooks.registry import Providers
+from wagate.http import on_behalf_of
 from wagate.inbound.ignore import Sieve
 from wagate.inbound.receive import Receiver
+from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
-from wagate.storage.directory import Account, Directory
-from wagate.storage.last_seen import last_seen
+from wagate.storage.events.last_seen import last_seen
+from wagate.storage.owners.directory import Account, Directory
 
 BACK: Final = timedelta(hours=24)
 """What is older was missed for other reasons, and nobody waits for it any more."""
@@ -94,7 +95,7 @@ class CatchUp:
         async with limiter:
             try:
                 try:
-                    with trio.fail_after(PATIENCE):
+                    with trio.fail_after(PATIENCE), on_behalf_of(account.client_id):
                         await self._ask(found, provider, since)
                 finally:
                     await self._keep(found)

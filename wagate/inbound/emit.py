@@ -8,9 +8,9 @@ from wagate.events import Event, NewEvent
 from wagate.hooks.contracts import Target
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
-from wagate.storage.directory import Account
-from wagate.storage.intake import Route
-from wagate.storage.live import LiveDirectory
+from wagate.storage.events.intake import Route
+from wagate.storage.owners.directory import Account
+from wagate.storage.owners.live import LiveDirectory
 
 OURSELVES = "wagate"
 """Provider of events that no WhatsApp provider brought."""

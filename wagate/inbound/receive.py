@@ -14,8 +14,8 @@ from wagate.clock import Clock
 from wagate.events import Event, NewEvent
 from wagate.inbound.route import Router
 from wagate.storage.database import Database, bulk
-from wagate.storage.directory import Account
-from wagate.storage.intake import Intake, Route, Stored, store
+from wagate.storage.events.intake import Intake, Route, Stored, store
+from wagate.storage.owners.directory import Account
 
 Ring = Callable[[Sequence[Stored]], None]
 """Tell the consumers what was stored."""

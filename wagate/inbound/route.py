@@ -10,8 +10,8 @@ from uuid_utils import uuid7
 
 from wagate.events import Event
 from wagate.hooks.contracts import Handler, Target
+from wagate.storage.events.intake import Route
 from wagate.storage.fields import clean
-from wagate.storage.intake import Route
 
 UNROUTED = "unrouted"
 """Target of a delivery whose handler could not say who wants the event; routed again later."""

@@ -17,7 +17,7 @@ from wagate.media.pace import FIRST_REST, Pace, delay
 from wagate.media.source import NotFetchedError, Source
 from wagate.storage import media as rows
 from wagate.storage.database import Database
-from wagate.storage.intake import Stored
+from wagate.storage.events.intake import Stored
 from wagate.storage.media import PENDING, MediaRow
 
 MOST_ATTEMPTS = 6

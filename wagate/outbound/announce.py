@@ -13,12 +13,12 @@ from wagate.hooks.contracts import Target
 from wagate.hooks.messages import OutMessage
 from wagate.inbound.receive import dedupe_key, stored_event
 from wagate.inbound.route import Router
-from wagate.outbound.parts import OUTBOUND
+from wagate.outbound.shared import OUTBOUND
 from wagate.outbound.views import content_of, message_of, view_of
 from wagate.parsing.chats import chat_key
-from wagate.storage.directory import Account, Directory
-from wagate.storage.intake import Intake
-from wagate.storage.messages import MessageRow
+from wagate.storage.events.intake import Intake
+from wagate.storage.outbox.messages import MessageRow
+from wagate.storage.owners.directory import Account, Directory
 
 FIXED = "fixed"
 """In ``extra`` of a ``message.send``: whether the message named its account, so that no other one may send it."""

@@ -10,9 +10,9 @@ import structlog
 
 from wagate.hooks.contracts import AccountView
 from wagate.hooks.messages import OutMessage
-from wagate.hooks.registry import Providers
-from wagate.outbound.parts import Choose
-from wagate.storage.directory import Account, Directory
+from wagate.outbound.shared import Choose
+from wagate.plugins.registry import Providers
+from wagate.storage.owners.directory import Account, Directory
 
 log = structlog.get_logger("wagate.outbound")
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from wagate.clock import Clock
 from wagate.hooks.messages import OutMessage
-from wagate.hooks.registry import Providers
-from wagate.storage.directory import Account
+from wagate.plugins.registry import Providers
+from wagate.storage.owners.directory import Account
 
 REMEMBER = 30.0
 """Seconds for which an account that failed comes last: not every message is to find that out anew."""

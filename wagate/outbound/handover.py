@@ -21,15 +21,16 @@ from wagate.errors import (
 from wagate.hooks.contracts import Receipt
 from wagate.hooks.messages import OutFile, OutMessage, Sent
 from wagate.hooks.providers import Outgoing, Provider
+from wagate.http import on_behalf_of
 from wagate.outbound import announce
 from wagate.outbound.abilities import fit
 from wagate.outbound.judge import judged
 from wagate.outbound.metrics import SendMetrics
-from wagate.outbound.parts import FileOf, Parts
-from wagate.outbound.written import written
-from wagate.storage.directory import Account
-from wagate.storage.messages import MessageRow
-from wagate.storage.sending import Began, Ended, Took, begin_sending, write_ended, write_sent
+from wagate.outbound.record import written
+from wagate.outbound.shared import FileOf, Parts
+from wagate.storage.outbox.messages import MessageRow
+from wagate.storage.outbox.sending import Began, Ended, Took, begin_sending, write_ended, write_sent
+from wagate.storage.owners.directory import Account
 
 PATIENCE = 60.0
 """Seconds that a provider may take, an upload included."""
@@ -69,7 +70,8 @@ class Handover:
             return None
         started = time.perf_counter()
         try:
-            sent = await _send(provider, outgoing)
+            with on_behalf_of(row.client_id):
+                sent = await _send(provider, outgoing)
         except SendError as error:
             await self._failed(error, row, account, provider, began=True, seconds=time.perf_counter() - started)
             raise

@@ -9,11 +9,11 @@ from wagate.metrics import CollectorRegistry
 from wagate.outbound.handover import Handover
 from wagate.outbound.metrics import SendMetrics
 from wagate.outbound.outbox import Outbox
-from wagate.outbound.parts import OUTBOUND, Choose, FileOf, Parts
+from wagate.outbound.report import Teller
 from wagate.outbound.send import Sender
-from wagate.outbound.told import Teller
+from wagate.outbound.shared import OUTBOUND, Choose, FileOf, Parts
 from wagate.outbound.watch import Watch
-from wagate.storage.directory import Account
+from wagate.storage.owners.directory import Account
 
 Probe = Callable[[str], Awaitable[None]]
 

@@ -11,15 +11,15 @@ from uuid_utils import uuid7
 from wagate.errors import ConflictError, NotFoundError, OutcomeUnknownError, UnprocessableError
 from wagate.hooks.messages import MessageView, OutMessage, Signal
 from wagate.hooks.views import Page
+from wagate.http import on_behalf_of
 from wagate.outbound import announce
 from wagate.outbound.abilities import check_revoke, check_signal, fit
 from wagate.outbound.choose import choose, sendable
 from wagate.outbound.judge import judged
-from wagate.outbound.parts import Choose, Parts
+from wagate.outbound.shared import Choose, Parts
 from wagate.outbound.views import stored_form, view_of
 from wagate.outbound.watch import Watch
-from wagate.storage.directory import Account
-from wagate.storage.messages import (
+from wagate.storage.outbox.messages import (
     MessageFilter,
     MessageRow,
     Submission,
@@ -29,6 +29,7 @@ from wagate.storage.messages import (
     own_account,
     submit,
 )
+from wagate.storage.owners.directory import Account
 
 LOOK = 0.5
 """Seconds between looks while somebody waits: another process may send it."""
@@ -130,7 +131,7 @@ class Outbox:
         check_signal(provider, signal)
         assert provider.signal is not None  # checked just now
         seen = self._parts.providers.account(chosen)
-        await _asked(provider.name, provider.signal(signal, seen), SIGNAL_SECONDS)
+        await _asked(chosen, provider.signal(signal, seen), SIGNAL_SECONDS)
 
     async def revoke(self, message_id: str, *, client_id: int | None) -> None:
         """Take a message that was sent back from everyone; at once, not stored. See the protocol."""
@@ -144,7 +145,7 @@ class Outbox:
         if not row.provider_id:
             raise UnprocessableError(f"{provider.name} told no id of this message to revoke it by")
         await _asked(
-            provider.name,
+            account,
             provider.revoke(row.provider_id, row.chat, parts.providers.account(account)),
             REVOKE_SECONDS,
         )
@@ -174,12 +175,12 @@ class Outbox:
         return choose(message, accounts, own=own, providers=parts.providers, choosers=asked)
 
 
-async def _asked(provider: str, doing: Awaitable[None], seconds: float) -> None:
-    """Have a provider do something at once. SendError: it did not, or nobody knows."""
+async def _asked(account: Account, doing: Awaitable[None], seconds: float) -> None:
+    """Have an account's provider do something at once. SendError: it did not, or nobody knows."""
     try:
-        with trio.fail_after(seconds):
+        with trio.fail_after(seconds), on_behalf_of(account.client_id):
             await doing
     except trio.TooSlowError as error:
-        raise OutcomeUnknownError(f"no answer of {provider} within {seconds:g} s") from error
+        raise OutcomeUnknownError(f"no answer of {account.provider} within {seconds:g} s") from error
     except Exception as error:
         raise judged(error) from error

@@ -23,12 +23,12 @@ from wagate.outbound.choose import sendable
 from wagate.outbound.failover import Failing, candidates
 from wagate.outbound.handover import Handover
 from wagate.outbound.limits import Limits
-from wagate.outbound.parts import OUTBOUND, Parts
+from wagate.outbound.record import written
+from wagate.outbound.shared import OUTBOUND, Parts
 from wagate.outbound.views import message_of
-from wagate.outbound.written import written
-from wagate.storage.directory import Account
-from wagate.storage.messages import MessageRow, get_message
-from wagate.storage.sending import LOST, Ended, write_ended
+from wagate.storage.outbox.messages import MessageRow, get_message
+from wagate.storage.outbox.sending import LOST, Ended, write_ended
+from wagate.storage.owners.directory import Account
 
 IN_PLACE = 1.0
 """Seconds that a message waits for its turn while it is being handled; for longer ones it gives its slot back."""

@@ -9,8 +9,8 @@ import msgspec
 from wagate.hooks.messages import MessageView, OutMessage
 from wagate.parsing.chats import digits_of
 from wagate.parsing.fields import first_text, mapping
-from wagate.storage.directory import Directory
-from wagate.storage.messages import MessageRow
+from wagate.storage.outbox.messages import MessageRow
+from wagate.storage.owners.directory import Directory
 
 
 def view_of(row: MessageRow, directory: Directory) -> MessageView:

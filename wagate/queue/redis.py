@@ -11,7 +11,7 @@ from outcome import Error, Outcome, Value
 from redis import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from wagate.batching import BatchThread
+from wagate.batch_thread import BatchThread
 from wagate.errors import QueueError
 from wagate.queue.connect import connect, shown
 from wagate.queue.scripts import Script, script

@@ -11,13 +11,13 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 import peewee
 import trio
 
-from wagate.batching import BatchThread
+from wagate.batch_thread import BatchThread
 from wagate.errors import StorageError
-from wagate.storage.engine import Engine, disconnect, translated
-from wagate.storage.migrate import migrate
-from wagate.storage.postgres import Postgres
-from wagate.storage.sqlite import Sqlite
-from wagate.storage.writer import Counts, Work, Writer
+from wagate.storage.backend.dialect import Engine, disconnect, translated
+from wagate.storage.backend.migrate import migrate
+from wagate.storage.backend.postgres import Postgres
+from wagate.storage.backend.sqlite import Sqlite
+from wagate.storage.backend.writer import Counts, Work, Writer
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -18,36 +18,36 @@ from wagate.context.deliveries import DeliveryLog
 from wagate.context.owners import Owners
 from wagate.context.sessions import AccountSessions
 from wagate.errors import ConfigError, NotFoundError, RequestError, TooLargeError, WagateError
-from wagate.hooks.registry import Providers
 from wagate.inbound.accounts import Accounts
 from wagate.inbound.receive import Receiver
 from wagate.metrics import CollectorRegistry
+from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
-from wagate.storage.live import LiveDirectory
+from wagate.storage.owners.live import LiveDirectory
+from wagate.web.access.auth import Authenticator
+from wagate.web.access.cors import Cors
+from wagate.web.access.guard import Guard
+from wagate.web.access.idempotency import HEADER, Once
+from wagate.web.access.identity import RequestAuth, ViewTokens
 from wagate.web.api.account_settings import AccountSettings, CheckUrl
 from wagate.web.api.accounts import accounts_routes
 from wagate.web.api.clients import clients_routes
 from wagate.web.api.conversations import MediaUrl, conversations_routes
-from wagate.web.api.documents import documents_routes
 from wagate.web.api.health import health_routes
 from wagate.web.api.jobs import jobs_routes
-from wagate.web.api.messages import messages_routes
-from wagate.web.api.sessions import Sessions, sessions_routes
 from wagate.web.api.tenants import PREFIXES, Tenants, tenants_routes
-from wagate.web.api.waha_send import waha_send_routes
-from wagate.web.api.waha_sessions import waha_sessions_routes
-from wagate.web.asgi import Networks
-from wagate.web.auth import Authenticator
-from wagate.web.cors import Cors
-from wagate.web.guard import Guard
+from wagate.web.documents.routes import documents_routes
 from wagate.web.health import HealthMonitor
-from wagate.web.idempotency import HEADER, Once
-from wagate.web.identity import RequestAuth, ViewTokens
-from wagate.web.message_names import MessageNames
+from wagate.web.http.asgi import Networks
+from wagate.web.messages.routes import messages_routes
+from wagate.web.messages.sending import Sending, SendParts
 from wagate.web.problems import problem_of
-from wagate.web.sending import Sending, SendParts
-from wagate.web.session_hub import SessionHub
-from wagate.web.session_stream import SessionStream, stream_routes
+from wagate.web.sessions.hub import SessionHub
+from wagate.web.sessions.routes import Sessions, sessions_routes
+from wagate.web.sessions.stream import SessionStream, stream_routes
+from wagate.web.waha.message_names import MessageNames
+from wagate.web.waha.send import waha_send_routes
+from wagate.web.waha.sessions import waha_sessions_routes
 
 log = structlog.get_logger("wagate.api")
 

@@ -10,9 +10,9 @@ import msgspec
 from wagate.config.vault import Vault
 from wagate.errors import UnprocessableError
 from wagate.hooks.providers import Provider
-from wagate.hooks.registry import Providers
-from wagate.hooks.settings import WHERE, check_settings, masked, seal, unmasked, urls_in
 from wagate.http.errors import HttpError
+from wagate.plugins.account_settings import WHERE, check_settings, masked, seal, unmasked, urls_in
+from wagate.plugins.registry import Providers
 
 CheckUrl = Callable[[str], Awaitable[None]]
 """Raises HttpError when a URL that anyone may have written must not be asked."""

@@ -19,7 +19,8 @@ from wagate.hooks.contracts import ClientView
 from wagate.hooks.routes import endpoint
 from wagate.hooks.views import Page
 from wagate.parsing.chats import USER, chat_key
-from wagate.storage.accounts import (
+from wagate.storage.database import Database
+from wagate.storage.owners.accounts import (
     AccountChange,
     NewAccount,
     create_account,
@@ -29,12 +30,11 @@ from wagate.storage.accounts import (
     patch_account,
     writable_account,
 )
-from wagate.storage.database import Database
-from wagate.storage.live import LiveDirectory
+from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.rows import AccountRow
+from wagate.web.access.identity import RequestAuth
 from wagate.web.api.account_settings import AccountSettings
 from wagate.web.api.lists import Cursor, Limit, page_of
-from wagate.web.identity import RequestAuth
 
 NAME = r"^[A-Za-z0-9_@+:~-][A-Za-z0-9_.@+:~-]{0,99}$"
 PHONE = r"^\+?[1-9](?:[ ().-]*[0-9]){4,14}$"

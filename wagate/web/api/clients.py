@@ -16,7 +16,8 @@ from wagate.clock import Clock
 from wagate.errors import UnprocessableError
 from wagate.hooks.routes import endpoint
 from wagate.hooks.views import Page
-from wagate.storage.clients import (
+from wagate.storage.database import Database
+from wagate.storage.owners.clients import (
     add_client,
     add_token,
     delete_client,
@@ -26,12 +27,11 @@ from wagate.storage.clients import (
     rename_client,
     revoke_token,
 )
-from wagate.storage.database import Database
-from wagate.storage.live import LiveDirectory
+from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.rows import ClientRow, TokenRow
+from wagate.web.access.auth import token_hash
+from wagate.web.access.identity import RequestAuth
 from wagate.web.api.lists import Cursor, Limit, Number, page_of
-from wagate.web.auth import token_hash
-from wagate.web.identity import RequestAuth
 
 SLUG = r"^[A-Za-z0-9_.-]*[A-Za-z][A-Za-z0-9_.-]*$"
 """A letter at least: an id has none, so that slug and id never mean two clients."""

@@ -18,13 +18,13 @@ from wagate.inbound.accounts import Accounts
 from wagate.inbound.engine import parse_engine
 from wagate.inbound.receive import Receiver
 from wagate.parsing.chats import USER, chat_key, digits_of
-from wagate.storage.contacts import contacts_of
-from wagate.storage.conversations import Thread, archive, list_threads, owners_of
 from wagate.storage.database import Database
-from wagate.storage.live import LiveDirectory
+from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.rows import Page as Rows
+from wagate.storage.threads.contacts import contacts_of
+from wagate.storage.threads.conversations import Thread, archive, list_threads, owners_of
+from wagate.web.access.identity import RequestAuth
 from wagate.web.api.lists import Cursor, Limit
-from wagate.web.identity import RequestAuth
 
 MediaUrl = Callable[[Event], str | None]
 Place = Annotated[

@@ -9,7 +9,7 @@ import msgspec
 from quart import Blueprint
 
 from wagate.hooks.routes import endpoint
-from wagate.web.identity import RequestAuth
+from wagate.web.access.identity import RequestAuth
 
 
 class DoctorLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,8 +13,8 @@ from wagate.context.deliveries import DeliveryLog
 from wagate.hooks.routes import endpoint
 from wagate.hooks.views import AttemptView, DeliveryView, Page
 from wagate.parsing.chats import chat_key, digits_of
+from wagate.web.access.identity import RequestAuth
 from wagate.web.api.lists import Cursor, Limit, Moment, utc
-from wagate.web.identity import RequestAuth
 
 
 class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from wagate.errors import UnprocessableError
 from wagate.hooks.providers import Provider
-from wagate.hooks.settings import unmasked
+from wagate.plugins.account_settings import unmasked
 
 COMMON: Final = ("api_key", "api_secret", "phone_number_id", "webhook_verify_token")
 """Every provider accepts these (spec/003): as its own of another name, or without any use for them."""

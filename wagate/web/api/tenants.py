@@ -16,13 +16,13 @@ from wagate.errors import UnprocessableError
 from wagate.hooks.contracts import ClientView
 from wagate.hooks.routes import endpoint
 from wagate.storage.database import Database
-from wagate.storage.live import LiveDirectory
+from wagate.storage.owners.live import LiveDirectory
+from wagate.storage.owners.tenants import MOST, Wanted, account_name, put_tenant_accounts, tenant_accounts
 from wagate.storage.rows import AccountRow
-from wagate.storage.tenants import MOST, Wanted, account_name, put_tenant_accounts, tenant_accounts
+from wagate.web.access.identity import RequestAuth
 from wagate.web.api.account_settings import AccountSettings
 from wagate.web.api.accounts import Settings, Weight, digits
 from wagate.web.api.tenant_config import PHONE, WHERE, read_config, show_config
-from wagate.web.identity import RequestAuth
 
 PREFIXES = {"tenants": "/api/tenants", "routes_tenants": "/routes/tenants"}
 """Blueprint → where it is; the second is spec/003's."""

@@ -1,0 +1,1 @@
+"""What agents ask of wagate itself, and what it answers."""

@@ -1,0 +1,86 @@
+"""The contact "WhatsApp integration", made once for each inbox: where wagate itself is talked to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wagate.hooks import Delivery
+from wagate_chatwoot.agents.asks import STATUS_SOURCE
+from wagate_chatwoot.api.client import Contact, Conversation
+from wagate_chatwoot.api.errors import NotThereError, TakenError
+from wagate_chatwoot.inboxes import App
+from wagate_chatwoot.ledger import Place
+from wagate_chatwoot.to_chatwoot.posts import File, Post
+
+IDENTIFIER = STATUS_SOURCE
+"""Of the contact, in all inboxes of one account of ChatWoot; also its source_id in each of them."""
+
+
+async def tell(app: App, text: str, *, delivery: Delivery, files: Sequence[File] = ()) -> None:
+    """Write in the conversation of the integration, once for each delivery. ChatWootError."""
+    post = Post(content=text, source_id=_source(delivery.id))
+    try:
+        await _once(app, await _conversation(app), post, delivery, files)
+    except NotThereError:
+        # Somebody deleted it: another one is made.
+        await app.ledger.drop_place("", IDENTIFIER)
+        await _once(app, await _conversation(app), post, delivery, files)
+
+
+async def note(app: App, conversation: int, text: str, *, delivery: Delivery) -> None:
+    """Write a private note in a customer's conversation, once; one that is gone needs none. ChatWootError."""
+    post = Post(content=text, message_type="outgoing", private=True, source_id=_source(delivery.id))
+    try:
+        await _once(app, conversation, post, delivery)
+    except NotThereError:
+        return
+
+
+async def _once(app: App, conversation: int, post: Post, delivery: Delivery, files: Sequence[File] = ()) -> None:
+    """Post, unless it stands there since an earlier try; only looked for when there may have been one."""
+    sure = app.memory.trusts("", IDENTIFIER, attempt=delivery.attempt, created=delivery.created_at)
+    if not sure:
+        rows = await app.chatwoot.messages(conversation)
+        if any(row.get("source_id") == post.source_id for row in rows):
+            return
+    await app.chatwoot.post(conversation, post, files)
+
+
+async def _conversation(app: App) -> int:
+    """Its display id, known or made now."""
+    async with app.memory.alone("", [IDENTIFIER]):
+        place = await app.ledger.place("", IDENTIFIER)
+        if place is not None and place.conversation is not None:
+            return place.conversation
+        contact = await _contact(app)
+        found = _latest(await app.chatwoot.conversations_of(contact.id), app.inbox.inbox_id)
+        chosen = found or await app.chatwoot.create_conversation(contact.id, IDENTIFIER)
+        place = Place(contact=contact.id, source_id=IDENTIFIER, conversation=chosen.id)
+        await app.ledger.put_place("", IDENTIFIER, place)
+        if found is None:
+            await app.chatwoot.post(chosen.id, Post(content=app.texts("status.welcome"), source_id=_source("welcome")))
+        return chosen.id
+
+
+async def _contact(app: App) -> Contact:
+    found = await app.chatwoot.contact_by_source(IDENTIFIER)
+    if found is not None:
+        return found
+    try:
+        return await app.chatwoot.create_contact(IDENTIFIER, name=app.texts("status.contact"), identifier=IDENTIFIER)
+    except TakenError:
+        # Another inbox of the same account made it.
+        others = await app.chatwoot.contacts_with([("identifier", IDENTIFIER)])
+        if not others:
+            raise
+        await app.chatwoot.add_source(others[0].id, IDENTIFIER)
+        return others[0]
+
+
+def _latest(found: Sequence[Conversation], inbox_id: int) -> Conversation | None:
+    ours = [each for each in found if each.inbox_id == inbox_id]
+    return max(ours, key=lambda each: each.id, default=None)
+
+
+def _source(name: str) -> str:
+    return f"wagate/{name}"

@@ -1,0 +1,1 @@
+"""Chatwoot's API, and how it can fail."""

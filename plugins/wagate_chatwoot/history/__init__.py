@@ -1,0 +1,1 @@
+"""Older messages and contacts, copied into Chatwoot."""

@@ -1,0 +1,132 @@
+"""Inboxes at work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from wagate.errors import ConfigError
+from wagate.events import Event
+from wagate.hooks import PluginContext
+from wagate_chatwoot.agents.texts import Texts, load_texts
+from wagate_chatwoot.api.client import ChatWoot
+from wagate_chatwoot.ledger import Ledger
+from wagate_chatwoot.memory import Memory
+from wagate_chatwoot.pause import Pause
+from wagate_chatwoot.settings import Inbox, Settings
+
+WHERE = "plugins.chatwoot"
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """One inbox, with all that works for it."""
+
+    name: str
+    """``app_id`` in the webhook's URL."""
+    inbox: Inbox
+    """Its settings."""
+    context: PluginContext
+    ledger: Ledger
+    chatwoot: ChatWoot
+    memory: Memory
+    """What this process knows of its chats."""
+    texts: Texts
+    """In the inbox's locale."""
+    pause: Pause
+    """Whether an agent lets its messages wait."""
+
+    @property
+    def incoming(self) -> str:
+        """`Target.id` of what goes to ChatWoot."""
+        return f"in/{self.name}"
+
+    @property
+    def outgoing(self) -> str:
+        """`Target.id` of what comes from ChatWoot."""
+        return f"out/{self.name}"
+
+    @property
+    def client_id(self) -> int | None:
+        """Whose accounts it shows; None: there is no such client yet."""
+        clients = self.context.accounts.clients()
+        return next((client.id for client in clients if client.slug == self.inbox.client), None)
+
+    def shows(self, tenant: str, account: str) -> bool:
+        """Whether it shows this account of this client (by slug)."""
+        return bool(account) and tenant == self.inbox.client and account in (self.inbox.accounts or (account,))
+
+
+class Apps(Mapping[str, App]):
+    """All of them, by name."""
+
+    def __init__(self, apps: Mapping[str, App], settings: Settings) -> None:
+        self._apps = dict(apps)
+        self.settings = settings
+
+    def __getitem__(self, name: str) -> App:
+        return self._apps[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._apps)
+
+    def __len__(self) -> int:
+        return len(self._apps)
+
+    def showing(self, event: Event) -> list[App]:
+        """Those that show the event's account."""
+        return [app for app in self._apps.values() if app.shows(event.tenant, event.account)]
+
+
+def settings_of(context: PluginContext) -> Settings:
+    """The plugin's settings."""
+    assert isinstance(context.settings, Settings)
+    return context.settings
+
+
+def make_apps(context: PluginContext) -> Apps:
+    """Every inbox of the settings.
+
+    Raises:
+        ConfigError: two tables are one inbox, or an inbox can't be used as it is.
+    """
+    settings = settings_of(context)
+    check_inboxes(settings)
+    started = context.clock.time()
+    apps = {
+        name: App(
+            name=name,
+            inbox=inbox,
+            context=context,
+            ledger=Ledger(context.store, name, where=f"{inbox.account_id}.{inbox.inbox_id}"),
+            chatwoot=ChatWoot(context.http, inbox),
+            memory=Memory(context.clock, started=started),
+            texts=load_texts(inbox.locale, settings.templates),
+            pause=Pause(context, name),
+        )
+        for name, inbox in settings.inboxes.items()
+    }
+    return Apps(apps, settings)
+
+
+def bad_name(name: str) -> str:
+    """Why an inbox can't be called so; ''."""
+    wrong = not name or any(sign in name for sign in "/:?#% ")
+    return "the name stands in a URL; use letters, digits, - and _" if wrong else ""
+
+
+def check_inboxes(settings: Settings) -> None:
+    """ConfigError: names and keys that can't work, in words for who wrote them."""
+    seen: dict[tuple[str, int], str] = {}
+    for name, inbox in settings.inboxes.items():
+        where = f"{WHERE}.inboxes.{name}"
+        if reason := bad_name(name):
+            raise ConfigError(f"{where}: {reason}")
+        if not inbox.url.startswith(("https://", "http://")):
+            raise ConfigError(f'{where}.url: must be like "https://chat.example.org", not "{inbox.url}"')
+        key = (inbox.url.rstrip("/").lower(), inbox.inbox_id)
+        if key in seen:
+            raise ConfigError(f"{where}: is the same inbox as {WHERE}.inboxes.{seen[key]}; one table is enough")
+        seen[key] = name
+        if len(set(inbox.accounts)) != len(inbox.accounts):
+            raise ConfigError(f"{where}.accounts: names an account twice")

@@ -1,0 +1,1 @@
+"""Set an inbox up, check it, try it."""

@@ -1,0 +1,218 @@
+"""``wagate chatwoot``: connect an inbox, try it, pull contacts and messages."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import trio
+import typer
+
+from wagate.errors import WagateError
+from wagate.hooks import Finding
+from wagate.hooks.commands import CommandLine, command_line
+from wagate_chatwoot.agents.texts import text
+from wagate_chatwoot.inboxes import bad_name
+from wagate_chatwoot.settings import Inbox, Settings
+from wagate_chatwoot.setup.connect import Known, Made, Owner, Wish, api_inboxes, connect, needs_window, owners
+from wagate_chatwoot.setup.tables import add_table, check_place, keep_secrets, table_text
+from wagate_chatwoot.setup.trial import trial
+
+app = typer.Typer()
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and ask nothing.")]
+Name = Annotated[str, typer.Option(help="Of the table in config.toml, and in the webhook's URL.")]
+SIGNS = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}
+
+
+@app.command("connect")
+def connect_command(
+    context: typer.Context,
+    *,
+    url: Annotated[str, typer.Option(help="ChatWoot's address, as https://chat.example.org.")] = "",
+    token: Annotated[str, typer.Option(help="An access token of an administrator; env:NAME reads it from there.")] = "",
+    account_id: Annotated[int, typer.Option(help="ChatWoot's account, when the token has several.")] = 0,
+    inbox: Annotated[int, typer.Option(help="An API inbox that is there; else one is made.")] = 0,
+    inbox_name: Annotated[str, typer.Option(help="How a new inbox is called.")] = "WhatsApp",
+    name: Name = "support",
+    account: Annotated[list[str] | None, typer.Option(help="An account of wagate's to show; all of them.")] = None,
+    client: Annotated[str, typer.Option(help="Whose accounts, by slug.")] = "default",
+    gateway: Annotated[str, typer.Option(help="How ChatWoot reaches this gateway; server.public_url.")] = "",
+    secret: Annotated[str, typer.Option(help="The inbox' webhook secret, when the token may not see it.")] = "",
+    locale: Annotated[str, typer.Option(help="Of the texts that wagate writes.")] = "en",
+    change: Annotated[bool, typer.Option(help="Make an inbox that posts elsewhere post here.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Connect an inbox: make it in ChatWoot, read its secret, add its table to config.toml, try it."""
+    line = command_line(context)
+    if reason := bad_name(name):
+        raise line.refuse(f"--name {name}: {reason}")
+    check_place(line.config_file, name)
+    base = gateway or line.public_url
+    if not base:
+        raise line.refuse("how does ChatWoot reach this gateway? set server.public_url, or give --gateway URL")
+    quiet = as_json or not sys.stdin.isatty()
+    url = url or _ask(line, "ChatWoot's address", "--url", quiet=quiet)
+    token = token or _ask(line, "Access token (Profile settings)", "--token", quiet=quiet, hidden=True)
+    bare = _read(line, token)
+    owner = _choose_owner(line, trio.run(owners, line.http(), url, bare), account_id, quiet=quiet)
+    if not inbox and not quiet:
+        inbox = _choose_inbox(trio.run(api_inboxes, line.http(), url, bare, owner))
+    wish = Wish(
+        url=url,
+        token=bare,
+        owner=owner,
+        table=name,
+        base=base,
+        accounts=tuple(account or ()),
+        client=client,
+        inbox_id=inbox or None,
+        inbox_name=inbox_name,
+        secret=_read(line, secret),
+        window=needs_window(account or (), dict(line.accounts)),
+        change=change,
+    )
+    made = trio.run(connect, line.http(), wish)
+    given = {"token": token, "secret": secret or made.inbox.secret, "webhook_token": made.inbox.webhook_token}
+    written = _write(line.config_file, name, made, given, locale)
+    tried = _try(line, name, made.inbox, locale) if line.runs() and not made.to_change else []
+    _tell(made, written, name, tried, runs=line.runs(), as_json=as_json)
+
+
+@app.command("test")
+def try_command(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The inbox' table; the only one when there is one.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Try an inbox in both directions: a note for agents is written in ChatWoot, and its webhook awaited."""
+    line = command_line(context)
+    inboxes = line.settings("chatwoot", Settings).inboxes
+    name = name or (next(iter(inboxes)) if len(inboxes) == 1 else "")
+    if name not in inboxes:
+        raise line.refuse("which inbox? there are: " + (", ".join(inboxes) or "none; wagate chatwoot connect adds one"))
+    found = _try(line, name, inboxes[name], inboxes[name].locale)
+    if as_json:
+        _print_json([_json(each) for each in found])
+    else:
+        _print(found)
+    if any(each.level == "fail" for each in found):
+        raise typer.Exit(1)
+
+
+@app.command("pull")
+def pull_command(
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(help="contacts or messages.")],
+    name: Name = "support",
+    since: Annotated[str, typer.Option(help="How old messages may be.")] = "7d",
+    as_json: Json = False,
+) -> None:
+    """Begin to write contacts, or older messages, in ChatWoot; the running gateway does it, slowly."""
+    line = command_line(context)
+    begun = line.ask("POST", "/plugins/chatwoot/pulls", {"inbox": name, "what": what, "since": since})
+    if as_json:
+        _print_json(begun)
+    else:
+        typer.echo(f"{what}: {begun['state']}, {begun['done']} so far; see GET /plugins/chatwoot/pulls", err=True)
+
+
+def _ask(line: CommandLine, question: str, option: str, *, quiet: bool, hidden: bool = False) -> str:
+    if quiet:
+        raise line.refuse(f"{option} is missing")
+    return str(typer.prompt(question, hide_input=hidden, err=True)).strip()
+
+
+def _read(line: CommandLine, value: str) -> str:
+    """What ``env:NAME`` stands for."""
+    if not value.startswith("env:"):
+        return value
+    variable = value.removeprefix("env:")
+    if variable not in os.environ:
+        raise line.refuse(f"the environment variable {variable} is not set")
+    return os.environ[variable]
+
+
+def _choose_owner(line: CommandLine, found: Sequence[Owner], wanted: int, *, quiet: bool) -> Owner:
+    rows = [each for each in found if wanted in {0, each.id}]
+    if not rows:
+        raise line.refuse("the token has no such account; it has: " + _listed(found))
+    if len(rows) > 1 and quiet:
+        raise line.refuse("which account? --account-id, of: " + _listed(rows))
+    if len(rows) == 1:
+        return rows[0]
+    number = int(typer.prompt(f"Which account ({_listed(rows)})", default=rows[0].id, err=True))
+    return next((each for each in rows if each.id == number), rows[0])
+
+
+def _choose_inbox(found: Sequence[Known]) -> int:
+    """An inbox' id; 0 for a new one."""
+    if not found:
+        return 0
+    listed = ", ".join(f"{each.id} {each.name}" for each in found)
+    return int(typer.prompt(f"Which inbox ({listed}; 0 makes a new one)", default=0, err=True))
+
+
+def _listed(found: Sequence[Owner]) -> str:
+    return ", ".join(f"{each.id} {each.name}" for each in found) or "none"
+
+
+def _write(file: Path, name: str, made: Made, given: dict[str, str], locale: str) -> str:
+    """The table as it was written."""
+    kept = keep_secrets(file, [(f"chatwoot-{name}-{key}", value) for key, value in given.items() if value])
+    inbox = made.inbox
+    values: dict[str, Any] = {
+        "url": inbox.url,
+        "account_id": inbox.account_id,
+        "inbox_id": inbox.inbox_id,
+        **{key: kept[f"chatwoot-{name}-{key}"] for key, value in given.items() if value},
+    }
+    values |= {"accounts": list(inbox.accounts)} if inbox.accounts else {}
+    values |= {"client": inbox.client} if inbox.client != "default" else {}
+    values |= {"locale": locale} if locale != "en" else {}
+    add_table(file, name, values)
+    return table_text(name, values)
+
+
+def _try(line: CommandLine, name: str, inbox: Inbox, locale: str) -> list[Finding]:
+    async def heard() -> float | None:
+        try:
+            found = await trio.to_thread.run_sync(line.ask, "GET", "/plugins/chatwoot/inboxes")
+        except WagateError:
+            return None  # No gateway runs, or it has no such plugin yet.
+        return next((float(row["last_webhook_at"]) for row in found["data"] if row["inbox"] == name), None)
+
+    words = {"note": text(locale, "status.trial"), "name": text(locale, "status.contact")}
+    return trio.run(partial(trial, line.http(), inbox, name=words["name"], note=words["note"], heard=heard))
+
+
+def _tell(made: Made, written: str, name: str, tried: Sequence[Finding], *, runs: bool, as_json: bool) -> None:
+    step = made.to_change or ('restart the gateway, then "wagate chatwoot test"' if runs else '"wagate serve"')
+    if as_json:
+        found = {"name": name, "inbox_id": made.inbox.inbox_id, "did": made.did, "webhook_url": made.webhook_url}
+        _print_json(found | {"tried": [_json(each) for each in tried], "next_step": step})
+        return
+    typer.echo(f'{made.did}: inbox {made.inbox.inbox_id} "{made.name}" in ChatWoot', err=True)
+    typer.echo(written)
+    _print(tried)
+    typer.echo(f"next: {step}", err=True)
+
+
+def _print(found: Sequence[Finding]) -> None:
+    for each in found:
+        typer.echo(f"{SIGNS[each.level]}  {each.what}: {each.detail}")
+        if each.next_step:
+            typer.echo(f"      {each.next_step}")
+
+
+def _json(each: Finding) -> dict[str, str]:
+    return {"level": each.level, "what": each.what, "detail": each.detail, "next_step": each.next_step}
+
+
+def _print_json(found: Any) -> None:
+    typer.echo(json.dumps(found, indent=2))

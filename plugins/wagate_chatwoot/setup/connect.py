@@ -1,0 +1,203 @@
+"""Set up an inbox: in ChatWoot as far as its token allows, and as the settings that wagate needs. Used by commands."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+
+from wagate.errors import ConfigError
+from wagate.http import HttpClient, HttpError
+from wagate.parsing.fields import first_text, mapping, whole
+from wagate_chatwoot.api.client import PATIENCE, ChatWoot
+from wagate_chatwoot.api.errors import ChatWootError, ChatWootStoppedError, classify
+from wagate_chatwoot.settings import Inbox
+from wagate_chatwoot.setup.check import API_CHANNEL, token_finding, webhook_url
+
+WINDOW: Final = 24
+"""Hours after a customer's last message in which Meta lets free text through."""
+CLOUD: Final = frozenset({"meta", "dialog360", "infobip", "twilio"})
+"""Providers whose numbers have that rule."""
+
+
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """An account of ChatWoot that the token may use."""
+
+    id: int
+    name: str
+    role: str
+    """administrator or agent."""
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """An API inbox that is there."""
+
+    id: int
+    name: str
+    webhook_url: str
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be connected."""
+
+    url: str
+    token: str
+    owner: Owner
+    table: str
+    """Name of the table, and last part of the webhook's URL."""
+    base: str
+    """How ChatWoot reaches the gateway."""
+    accounts: tuple[str, ...] = ()
+    client: str = "default"
+    inbox_id: int | None = None
+    """None: one is made."""
+    inbox_name: str = "WhatsApp"
+    secret: str = ""
+    """Given by hand, for tokens that may not see it."""
+    window: bool = False
+    """Whether ChatWoot should know of `WINDOW`."""
+    change: bool = False
+    """Whether an inbox that posts elsewhere may be made to post here."""
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it."""
+
+    inbox: Inbox
+    name: str
+    """Of the inbox in ChatWoot."""
+    webhook_url: str
+    did: Literal["made", "found", "changed"]
+    to_change: str = ""
+    """What somebody has to change in ChatWoot by hand; '' for nothing."""
+
+
+async def owners(http: HttpClient, url: str, token: str) -> list[Owner]:
+    """The accounts that a token may use. ConfigError: why there is none, and the cure."""
+    try:
+        found = mapping(await _get(http, f"{url.rstrip('/')}/api/v1/profile", token))
+    except ChatWootError as error:
+        raise ConfigError(_refused(error)) from error
+    rows = found.get("accounts")
+    return [
+        Owner(id=number, name=first_text(row, "name"), role=first_text(row, "role"))
+        for row in map(mapping, rows if isinstance(rows, list) else [])
+        if (number := whole(row.get("id"))) is not None
+    ]
+
+
+async def api_inboxes(http: HttpClient, url: str, token: str, owner: Owner) -> list[Known]:
+    """An account's inboxes of the channel API. ConfigError."""
+    chatwoot = ChatWoot(http, _settings(url, token, owner, 1))
+    try:
+        rows = mapping(await chatwoot.call("GET", "inboxes")).get("payload")
+    except ChatWootError as error:
+        raise ConfigError(_refused(error)) from error
+    return [
+        Known(id=number, name=first_text(row, "name"), webhook_url=first_text(row, "webhook_url"))
+        for row in map(mapping, rows if isinstance(rows, list) else [])
+        if row.get("channel_type") == API_CHANNEL and (number := whole(row.get("id"))) is not None
+    ]
+
+
+async def connect(http: HttpClient, wish: Wish) -> Made:
+    """Make the inbox, or take the one that is there; nothing is written on our side.
+
+    An inbox that posts to this very URL already is taken in place of a new one, so that it may be called again.
+
+    Raises:
+        ConfigError: ChatWoot refused, or shows no secret; the message says what to do.
+    """
+    owner = next(iter(wish.accounts), wish.client)
+    wanted = webhook_url(wish.base, owner, wish.table)
+    try:
+        there = wish.inbox_id or await _same(http, wish, wanted)
+        chatwoot = ChatWoot(http, _settings(wish.url, wish.token, wish.owner, there or 1))
+        if there is None:
+            return await _finished(chatwoot, wish, await _make(chatwoot, wish, wanted), wanted, did="made")
+        return await _finished(chatwoot, wish, await chatwoot.inbox(), wanted, did="found")
+    except ChatWootError as error:
+        raise ConfigError(_refused(error)) from error
+
+
+async def _same(http: HttpClient, wish: Wish, wanted: str) -> int | None:
+    known = await api_inboxes(http, wish.url, wish.token, wish.owner)
+    return next((each.id for each in known if each.webhook_url.partition("?")[0] == wanted), None)
+
+
+async def _make(chatwoot: ChatWoot, wish: Wish, wanted: str) -> dict[str, Any]:
+    if wish.owner.role != "administrator":
+        raise ConfigError(
+            "only an administrator's token may make an inbox: use one, or have an inbox of the channel API made with "
+            f"the webhook URL {wanted}, and name it with --inbox and --secret"
+        )
+    channel: dict[str, Any] = {"type": "api", "webhook_url": wanted}
+    if wish.window:
+        channel["additional_attributes"] = {"agent_reply_time_window": WINDOW}
+    return mapping(await chatwoot.call("POST", "inboxes", {"name": wish.inbox_name, "channel": channel}, creates=True))
+
+
+async def _finished(
+    chatwoot: ChatWoot, wish: Wish, row: dict[str, Any], wanted: str, *, did: Literal["made", "found"]
+) -> Made:
+    """With a way to prove who posts, and posting to us."""
+    number = whole(row.get("id"))
+    if number is None or row.get("channel_type", API_CHANNEL) != API_CHANNEL:
+        raise ConfigError("that inbox is not one of the channel API; leave --inbox out, and one is made")
+    secret, token = wish.secret or first_text(row, "secret"), ""
+    administrator = wish.owner.role == "administrator"
+    if not secret and not administrator:
+        raise ConfigError(
+            "only an administrator's token sees the inbox' webhook secret: use one, or give --secret as the inbox' "
+            "settings in ChatWoot show it (before 4.13 there is none)"
+        )
+    if not secret:
+        # A server that does not sign: what only it knows stands in the URL.
+        token = secrets.token_urlsafe(24)
+        wanted = f"{wanted}?token={token}"
+    inbox = msgspec.structs.replace(
+        _settings(wish.url, wish.token, wish.owner, number),
+        secret=secret,
+        webhook_token=token,
+        accounts=wish.accounts,
+        client=wish.client,
+    )
+    name = first_text(row, "name")
+    if first_text(row, "webhook_url") == wanted:
+        return Made(inbox=inbox, name=name, webhook_url=wanted, did=did)
+    if administrator and (wish.change or did == "made"):
+        await chatwoot.call("PATCH", f"inboxes/{number}", {"channel": {"webhook_url": wanted}})
+        return Made(inbox=inbox, name=name, webhook_url=wanted, did=did if did == "made" else "changed")
+    step = f"in ChatWoot, Settings, Inboxes, {name}, Configuration: set the webhook URL to {wanted}"
+    return Made(inbox=inbox, name=name, webhook_url=wanted, did=did, to_change=step)
+
+
+def _settings(url: str, token: str, owner: Owner, inbox_id: int) -> Inbox:
+    return Inbox(url=url.rstrip("/"), account_id=owner.id, token=token, inbox_id=inbox_id)
+
+
+async def _get(http: HttpClient, url: str, token: str) -> Any:
+    headers = {"api_access_token": token, "Accept": "application/json"}
+    try:
+        answer = await http.request("GET", url, headers=headers, timeout=PATIENCE, trust="operator")
+    except HttpError as error:
+        raise classify(error, creates=False) or ChatWootStoppedError(error.reason) from error
+    if (refused := classify(answer, creates=False)) is not None:
+        raise refused
+    try:
+        return msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ChatWootStoppedError("what answers there is not ChatWoot") from error
+
+
+def _refused(error: ChatWootError) -> str:
+    finding = token_finding(error)
+    return f"ChatWoot: {finding.detail}; {finding.next_step}"
+
+
+def needs_window(accounts: Sequence[str], providers: dict[str, str]) -> bool:
+    """Whether the numbers behind an inbox have the 24-hour rule: all of those that are known. Pure."""
+    of = [providers[name] for name in accounts or providers if name in providers]
+    return bool(of) and all(provider in CLOUD for provider in of)

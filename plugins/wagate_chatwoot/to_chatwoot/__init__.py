@@ -1,0 +1,1 @@
+"""From WhatsApp to Chatwoot: what agents see."""

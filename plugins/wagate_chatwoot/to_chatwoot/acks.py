@@ -1,0 +1,83 @@
+"""Ticks: how far a message of ours got on WhatsApp, as its status in ChatWoot. Never backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from wagate.errors import NotFoundError
+from wagate.events.acks import FAILED, PLAYED, READ
+from wagate.hooks import Delivery, Receipt
+from wagate.parsing.fields import first_text, mapping
+from wagate_chatwoot.api.errors import NotThereError
+from wagate_chatwoot.inboxes import App
+from wagate_chatwoot.ledger import RANK, Entry, rises
+from wagate_chatwoot.to_chatwoot import results
+
+MOST_REASON: Final = 500
+"""Characters that agents see."""
+
+
+async def handle(app: App, delivery: Delivery) -> Receipt | None:
+    """Tell ChatWoot of one ack. One whose message is not known here yet is told when it is (`catch_up`)."""
+    event = delivery.event
+    status = word(event.extra)
+    entry = await app.ledger.by_whatsapp(event.account, event.message_id) if status else None
+    if entry is None or entry.direction == "in":
+        return None
+    reason = first_text(mapping(event.extra.get("error")), "reason")[:MOST_REASON]
+    await _tell(app, entry, delivery, status, reason)
+    return None
+
+
+async def catch_up(app: App, entry: Entry, delivery: Delivery) -> None:
+    """Tell of a message from ChatWoot what was reported before its id on WhatsApp was known here."""
+    handed = await app.ledger.handed(entry.message)
+    parts = handed.parts if handed is not None else ()
+    status = lowest(await _statuses(app, parts or entry.parts))
+    if status:
+        await _tell(app, entry, delivery, status, "")
+
+
+def word(extra: dict[str, Any]) -> str:
+    """ChatWoot's status for an ack; '' for those that it has none for."""
+    status = first_text(extra, "status")
+    return READ if status == PLAYED else status if status in RANK or status == FAILED else ""
+
+
+def lowest(statuses: Sequence[str]) -> str:
+    """How far a message got whose parts got so far; '' when one has not left, or failed: that is told elsewhere."""
+    return min(statuses, key=lambda each: RANK.get(each, 0)) if all(each in RANK for each in statuses) else ""
+
+
+async def _tell(app: App, entry: Entry, delivery: Delivery, status: str, reason: str) -> None:
+    if entry.direction == "out":
+        if status == FAILED:
+            return  # the core tells of it as message.failed, with the reason: see results
+        handed = await app.ledger.handed(entry.message)
+        if handed is not None and len(handed.parts) > 1:
+            status = lowest(await _statuses(app, handed.parts))
+    # What ChatWoot was told nothing about it shows as sent; what waited was never more than written.
+    if not rises("" if entry.waits else entry.status or "sent", status):
+        return
+    try:
+        await app.chatwoot.set_status(entry.conversation, entry.message, status, reason or None)
+    except NotThereError:
+        return  # the message or its conversation was deleted
+    if entry.status == FAILED and entry.direction == "out" and not entry.waits:
+        await results.recovered(app, entry, delivery)
+    await app.ledger.write(replace(entry, status=status, error=reason, waits=False))
+
+
+async def _statuses(app: App, parts: Sequence[str]) -> list[str]:
+    """Of our own messages, from the core's table, into which every ack was folded before it came here."""
+    found = []
+    for part in parts:
+        try:
+            view = await app.context.messages.get(part, client_id=app.client_id) if part else None
+        except NotFoundError:
+            continue  # past retention
+        found.append(view.status if view is not None else FAILED)
+    return found

@@ -1,0 +1,142 @@
+"""Whose chat it is: keys, phone forms, names. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from wagate.events import Event
+from wagate.parsing.chats import digits_of, is_group
+from wagate_chatwoot.api.client import Contact
+
+Say = Callable[..., str]
+
+_PHONE: Final = re.compile(r"[1-9]\d{6,14}")
+"""What ChatWoot takes after the + (source: app/models/contact.rb)."""
+_PEOPLE: Final = ("@c.us", "@lid", "@user")
+_STATUS: Final = "status@broadcast"
+
+
+class Who(msgspec.Struct, frozen=True, kw_only=True):
+    """A chat to be shown."""
+
+    account: str
+    chat: str
+    aliases: tuple[str, ...] = ()
+    """Other keys of the same person; () of groups."""
+    name: str
+    """What the contact is called when it is made."""
+    given: bool = False
+    """Whether the other side chose the name; else it is made of the number."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The chat's own, then the others."""
+        return (self.chat, *self.aliases)
+
+    @property
+    def phone(self) -> str:
+        """``+`` and digits, '' when nobody told a number."""
+        return next((f"+{digits}" for key in self.keys if (digits := phone_of(key))), "")
+
+
+def who_of(event: Event, say: Say) -> Who:
+    """The chat of an event."""
+    direct = event.chat.endswith(_PEOPLE)
+    aliases = tuple(key for key in _aliases(event.extra) if key != event.chat) if direct else ()
+    given = _given_name(event, direct=direct)
+    bare = name_of_number(event.chat, aliases)
+    return Who(
+        account=event.account,
+        chat=event.chat,
+        aliases=aliases,
+        name=_titled(event.chat, given or bare, say),
+        given=bool(given),
+    )
+
+
+def named(who: Who, name: str, say: Say) -> Who:
+    """With the name that WhatsApp shows of the chat, unless the other side's own is known."""
+    shown = _tidy(name)
+    return who if who.given or not shown else replace(who, name=_titled(who.chat, shown, say), given=True)
+
+
+def name_of_number(chat: str, aliases: tuple[str, ...] = ()) -> str:
+    """``+5511…`` when a number is known, else what the key says."""
+    phone = next((digits for key in (chat, *aliases) if (digits := phone_of(key))), "")
+    return f"+{phone}" if phone else digits_of(chat).partition("@")[0]
+
+
+def phone_of(key: str) -> str:
+    """Digits of a number that ChatWoot takes, '' when the key is none."""
+    local, _, domain = key.rpartition("@")
+    return local if domain == "c.us" and _PHONE.fullmatch(local) else ""
+
+
+def phone_forms(digits: str) -> tuple[str, ...]:
+    """The number, then how else WhatsApp or people write it.
+
+    Brazil: mobiles with and without the ninth digit; Argentina: with and without the 9 after 54; Mexico: with and
+    without the 1 after 52 (source: ChatWoot's app/services/whatsapp/phone_normalizers, WhatsApp's own ids).
+    """
+    if re.fullmatch(r"55\d{2}9\d{8}", digits):
+        return digits, digits[:4] + digits[5:]
+    if re.fullmatch(r"55\d{2}[6-9]\d{7}", digits):
+        return digits, f"{digits[:4]}9{digits[4:]}"
+    for country, mobile, rest in (("54", "9", 10), ("52", "1", 10)):
+        local = digits.removeprefix(country)
+        if local != digits and len(local) == rest:
+            return digits, f"{country}{mobile}{local}"
+        if local != digits and len(local) == rest + 1 and local.startswith(mobile):
+            return digits, f"{country}{local[1:]}"
+    return (digits,)
+
+
+def search_pairs(who: Who) -> list[tuple[str, str]]:
+    """(attribute, value) by which the contact may be known in ChatWoot already."""
+    forms = [form for key in who.keys if (digits := phone_of(key)) for form in phone_forms(digits)]
+    keys = dict.fromkeys([*who.keys, *(f"{form}@c.us" for form in forms)])
+    # WAHA's and Evolution's contacts have the JID of WhatsApp's own protocol.
+    jids = [f"{form}@s.whatsapp.net" for form in forms]
+    phones = [("phone_number", f"+{form}") for form in dict.fromkeys(forms)]
+    return [*phones, *(("identifier", key) for key in (*keys, *jids))]
+
+
+def best(contacts: list[Contact], who: Who) -> Contact | None:
+    """Of several that fit: the one with just this number, else with a number, else the oldest."""
+    ranked = sorted(
+        contacts, key=lambda each: (not who.phone or each.phone_number != who.phone, not each.phone_number, each.id)
+    )
+    return ranked[0] if ranked else None
+
+
+def _aliases(extra: dict[str, Any]) -> tuple[str, ...]:
+    given = extra.get("aliases")
+    return (
+        tuple(key for key in given if isinstance(key, str) and key.endswith(_PEOPLE)) if isinstance(given, list) else ()
+    )
+
+
+def _given_name(event: Event, *, direct: bool) -> str:
+    if direct:
+        return _tidy(event.contact_name or "") if not event.from_me else ""
+    group = event.extra.get("group_name")
+    return _tidy(group) if isinstance(group, str) else ""
+
+
+def _tidy(name: str) -> str:
+    return " ".join(name.split())[:200]
+
+
+def _titled(chat: str, name: str, say: Say) -> str:
+    if chat == _STATUS:
+        return say("chat.status")
+    if is_group(chat):
+        return say("chat.group", name=name)
+    if chat.endswith("@newsletter"):
+        return say("chat.channel", name=name)
+    return say("chat.broadcast", name=name) if chat.endswith("@broadcast") else name

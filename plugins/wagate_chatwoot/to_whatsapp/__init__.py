@@ -1,0 +1,1 @@
+"""From Chatwoot to WhatsApp: what agents do."""

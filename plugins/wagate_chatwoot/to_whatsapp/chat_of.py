@@ -1,0 +1,49 @@
+"""Which chat of which account a conversation in ChatWoot is."""
+
+from __future__ import annotations
+
+import msgspec
+
+from wagate.parsing.chats import chat_key
+from wagate_chatwoot.inboxes import App
+from wagate_chatwoot.to_chatwoot import places
+from wagate_chatwoot.to_whatsapp.actions import Where
+
+
+class Chat(msgspec.Struct, frozen=True, kw_only=True):
+    """A chat on WhatsApp."""
+
+    account: str | None
+    """None: whichever of the client's accounts the chat belongs to."""
+    key: str
+
+
+def told(app: App, where: Where) -> Chat | None:
+    """What the webhook itself says: our source_id, else the contact's identifier or phone. None: no chat."""
+    found = places.chat_of(app.inbox, where.source)
+    if found is not None:
+        return Chat(account=found[0], key=found[1])
+    account = app.inbox.accounts[0] if len(app.inbox.accounts) == 1 else None
+    for text in (where.phone, where.identifier if "@" in where.identifier else ""):
+        key = chat_key(text)
+        if key and not key.endswith("@user"):
+            return Chat(account=account, key=key)
+    return None
+
+
+async def whither(app: App, where: Where) -> Chat | None:
+    """What we know of the conversation, else what its webhook says; always an account that the inbox shows.
+
+    An inbox may have been given other numbers since the conversation began: it goes on with those.
+    """
+    known = await app.ledger.chat_of(where.conversation)
+    if known is not None and app.shows(app.inbox.client, known[0]):
+        return Chat(account=known[0], key=known[1])
+    chat = told(app, where)
+    if chat is None or chat.account is not None or not app.inbox.accounts:
+        return chat
+    # Of several numbers the one to which they wrote; else the first.
+    for account in app.inbox.accounts:
+        if await app.ledger.place(account, chat.key) is not None:
+            return Chat(account=account, key=chat.key)
+    return Chat(account=app.inbox.accounts[0], key=chat.key)

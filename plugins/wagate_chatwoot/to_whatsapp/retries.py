@@ -1,0 +1,65 @@
+"""Whether an update of a message is an agent's *Retry*, and what of the message is to be sent again."""
+
+from __future__ import annotations
+
+from wagate.errors import NotFoundError, Retry
+from wagate.parsing.fields import first_text
+from wagate_chatwoot.api.errors import ChatWootError, NotThereError
+from wagate_chatwoot.inboxes import App
+from wagate_chatwoot.ledger import Handed
+from wagate_chatwoot.to_whatsapp.actions import Resend
+
+OLDEST = 24 * 3600.0
+"""Seconds: an unknown message older than this is none that ChatWoot could not bring here, but history."""
+
+
+async def is_retry(app: App, resend: Resend, handed: Handed | None, *, last: bool) -> bool:
+    """Whether it is one that was not answered yet.
+
+    A message that we called failed, or one that never came here (ChatWoot calls that failed, too), and ChatWoot shows
+    it as sent: one press makes two updates, and the second may come when the message has failed again.
+
+    ``last``: no other try follows. Then what ChatWoot can't be asked about is one if we called it failed, since sending
+    what failed harms nobody, and all that agents write would wait for ChatWoot otherwise; what never came here is none:
+    it is looked for again (`wagate_chatwoot.to_whatsapp.reconcile`). Raises Retry: ChatWoot can't be asked now.
+    """
+    send = resend.send
+    if handed is None:
+        asked = resend.bare and send.created_at > app.context.clock.time() - OLDEST
+    else:
+        entry = await app.ledger.by_message(send.message)
+        failed = entry is not None and entry.status == "failed" and entry.retries == handed.retry
+        asked = failed and not handed.deleted
+    if not asked:
+        return False
+    try:
+        return await _shown_as(app, send.where.conversation, send.message) == "sent"
+    except ChatWootError as error:
+        if last:
+            return handed is not None
+        raise Retry(f"ChatWoot was asked whether Retry was pressed: {error.reason}", response=error.response) from error
+
+
+async def failed_parts(app: App, handed: Handed) -> set[int]:
+    """Numbers of the parts that were not sent, or of which the agent was told that nobody knows."""
+    found = set()
+    for number, part in enumerate(handed.parts):
+        if not part:
+            found.add(number)
+            continue
+        try:
+            view = await app.context.messages.get(part, client_id=app.client_id)
+        except NotFoundError:
+            continue
+        if view.status in {"failed", "unknown"}:
+            found.add(number)
+    return found
+
+
+async def _shown_as(app: App, conversation: int, message: int) -> str:
+    """The status that ChatWoot shows; '' when the message is gone. ChatWootError."""
+    try:
+        rows = await app.chatwoot.messages(conversation, after=message - 1)
+    except NotThereError:
+        return ""
+    return next((first_text(row, "status") for row in rows if row.get("id") == message), "")

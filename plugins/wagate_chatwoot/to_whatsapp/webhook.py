@@ -1,0 +1,129 @@
+"""``POST /webhooks/chatwoot/<account>/<app_id>``: verify, decode, store, answer. Nothing is sent from here."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from quart import Blueprint, request
+
+from wagate.errors import NotFoundError, UnauthorizedError, UnavailableError
+from wagate.events import NewEvent
+from wagate.hooks import PluginContext, Target, endpoint
+from wagate_chatwoot.inboxes import App, Apps
+from wagate_chatwoot.to_chatwoot.conversations import ended
+from wagate_chatwoot.to_whatsapp.actions import (
+    Action,
+    Assigned,
+    Command,
+    Delete,
+    Ignore,
+    Lasting,
+    Moved,
+    Resend,
+    Send,
+    Typing,
+)
+from wagate_chatwoot.to_whatsapp.chat_of import told
+from wagate_chatwoot.to_whatsapp.decode import decode
+from wagate_chatwoot.to_whatsapp.signals import Signals
+from wagate_chatwoot.to_whatsapp.signature import verify
+
+PREFIX = "/webhooks/chatwoot"
+KIND = "chatwoot.message"
+"""Of the events that agents' doings are."""
+ACTION = "chatwoot"
+"""In their ``extra``: what was done."""
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """It is stored, or there was nothing to do."""
+
+    success: Literal[True] = True
+
+
+def make_routes(context: PluginContext, apps: Apps, signals: Signals) -> Blueprint:
+    """The one route."""
+    blueprint = Blueprint(f"{context.name}_webhook", __name__, url_prefix=PREFIX)
+
+    @blueprint.post("/<account>/<app_id>")
+    @endpoint(answers={200: Taken}, problems=(400, 401, 404, 413, 503), public=True)
+    async def take(account: str, app_id: str) -> Any:
+        """ChatWoot's webhook of an API inbox; ``account`` is one that the inbox shows, or its client's slug."""
+        app = _app(apps, account, app_id)
+        body = await request.get_data(cache=True, as_text=False, parse_form_data=False)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        token = request.args.get("token", "")
+        try:
+            verify(app.inbox, headers, token, body, now=context.clock.time())
+        except UnauthorizedError as error:
+            context.log.warning("chatwoot webhook refused", inbox=app.name, reason=error.detail)
+            raise
+        app.memory.heard = context.clock.time()
+        action = decode(body, app.inbox)
+        delivery = headers.get("x-chatwoot-delivery", "")[:100]
+        done = await accept(app, signals, action, delivery=delivery)
+        context.log.info("chatwoot webhook", inbox=app.name, action=type(action).__name__, outcome=done)
+        return Taken()
+
+    return blueprint
+
+
+def _app(apps: Apps, account: str, name: str) -> App:
+    app = apps.get(name)
+    if app is None or not (account == app.inbox.client or app.shows(app.inbox.client, account)):
+        raise NotFoundError("no inbox has this webhook")
+    return app
+
+
+async def accept(app: App, signals: Signals, action: Action, *, delivery: str) -> str:
+    """Make sure that an action will be done; in a word, what became of it. What lasts is committed on return.
+
+    ``delivery`` is ChatWoot's id of this webhook. StorageError: nothing was stored, and ChatWoot shows it as failed.
+    """
+    match action:
+        case Ignore():
+            return action.reason
+        case Send():
+            if await app.ledger.handed(action.message) is not None:
+                return "known"
+            await app.ledger.wait(action.where.conversation, action.message, msgspec.to_builtins(action))
+            await _emit(app, action, provider_id=f"{app.name}/{action.message}")
+        case Delete():
+            # What waits is not sent from now on, however long its delivery takes.
+            await app.ledger.done(action.where.conversation, action.message)
+            await _emit(app, action, provider_id=f"{app.name}/{action.message}", variant="deleted")
+        case Resend():
+            # Two presses of Retry look the same: the ledger tells them apart when it is their turn.
+            known = await app.ledger.handed(action.send.message) is not None
+            if not known and not action.bare:
+                return "an update of a message that was never here"
+            await _emit(app, action, provider_id=f"{app.name}/{delivery}" if delivery else "", variant="update")
+        case Command():
+            await _emit(app, action, provider_id=f"{app.name}/{action.message}", variant="command")
+        case Moved():
+            await ended(app, action.where.conversation, action.status)
+        case Typing() | Assigned():
+            return "offered" if signals.offer(app, action) else "dropped"
+    return "stored"
+
+
+async def _emit(app: App, action: Lasting, *, provider_id: str, variant: str = "") -> None:
+    client_id = app.client_id
+    if client_id is None:
+        raise UnavailableError(f"there is no client {app.inbox.client!r} yet", retry_after=60)
+    send = action.send if isinstance(action, Resend) else action
+    chat = told(app, send.where)
+    event = NewEvent(
+        kind=KIND,
+        provider_id=provider_id,
+        variant=variant,
+        # The order is the conversation's: its deliveries run one after the other.
+        chat=chat.key if chat is not None else f"conversation/{send.where.conversation}",
+        type=type(action).__name__.lower(),
+        content=send.content if isinstance(send, Send) else "",
+        from_me=True,
+        extra={ACTION: msgspec.to_builtins(action)},
+    )
+    account = chat.account if chat is not None and chat.account is not None else ""
+    await app.context.emit(event, client_id=client_id, account=account, only=[Target(id=app.outgoing)])

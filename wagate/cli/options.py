@@ -1,0 +1,92 @@
+"""What holds for the whole command line: which configuration, which gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import typer
+
+if TYPE_CHECKING:
+    from wagate.config import Config
+    from wagate.http.client import HttpClient
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """The options before the command; for plugins' commands a `wagate.hooks.commands.CommandLine`."""
+
+    config_path: Path | None = None
+    """``--config``; None: config.toml in the current folder, if it is there."""
+    url: str | None = None
+    """``--url``; None: the gateway that serves this data folder, by its socket."""
+    token: str | None = None
+    """``--token``; None: the admin token of this data folder."""
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration, read when it is first needed. Raises ConfigError."""
+        from wagate.config import load
+
+        return load(self.config_path)
+
+    @property
+    def config_file(self) -> Path:
+        """Where the configuration is."""
+        return self.config.file
+
+    @property
+    def public_url(self) -> str:
+        """``server.public_url``."""
+        return self.config.server.public_url
+
+    @property
+    def accounts(self) -> Mapping[str, str]:
+        """Name → provider of the accounts in the configuration."""
+        return {name: str(table.get("provider", "")) for name, table in self.config.accounts.items()}
+
+    def settings(self, plugin: str, kind: type[S]) -> S:
+        """The plugin's table. ConfigError."""
+        from wagate.config import convert_settings
+
+        table = self.config.plugins.get(plugin, {})
+        return convert_settings(kind, table, file=str(self.config_file), key=f"plugins.{plugin}")
+
+    def http(self) -> HttpClient:
+        """The guarded client."""
+        from wagate.process.assemble import http_client
+
+        return http_client(self.config)
+
+    def refuse(self, reason: str) -> Exception:
+        """An error for the terminal."""
+        from wagate.cli.errors import CommandError
+
+        return CommandError(reason)
+
+    def runs(self) -> bool:
+        """Whether there is a gateway to `ask`."""
+        from wagate.cli import gateway
+
+        with gateway.connect(self) as running:
+            return running is not None
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """A request to the gateway; NoGatewayError when none runs."""
+        from wagate.cli import gateway
+
+        with gateway.required(self) as running:
+            return running.ask(method, path, body=body)
+
+
+def of(context: typer.Context) -> Call:
+    """The call that this command belongs to."""
+    call = context.find_root().obj
+    assert isinstance(call, Call)
+    return call

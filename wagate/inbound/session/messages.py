@@ -1,0 +1,161 @@
+"""Message objects of session engines, in all shapes they come in, as events.
+
+Shapes (spec/004; whatsapp-web.js 1.34, src/structures/Message.js): the flat ``{id, body, from, to, timestamp}``; the
+class's own fields with ``_data`` beside them; the bare ``_data`` (``t`` for timestamp, ``notifyName`` inside).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from wagate.events import NewEvent, kinds
+from wagate.inbound.session.content import content_of, media_of, type_of
+from wagate.parsing.chats import chat_key, digits_of, is_group
+from wagate.parsing.fields import first_text, identifier, instant, mapping, whole
+from wagate.parsing.vcards import card_of
+
+
+class MessageKey(msgspec.Struct, frozen=True, kw_only=True):
+    """What a message's id says."""
+
+    id: str = ""
+    """``<fromMe>_<chat>_<id>[_<participant>]``, or whatever the engine calls it; '' when it has none."""
+    remote: str = ""
+    """The chat, as written."""
+    participant: str = ""
+    """In a group: who wrote it."""
+    from_me: bool | None = None
+    """None: it doesn't say."""
+
+
+def message_event(message: dict[str, Any], *, phone: str = "", files: dict[str, Any] | None = None) -> NewEvent:
+    """One message as ``message``, or ``message.any`` when it is our own.
+
+    ``phone`` (digits of our number, '' when not known) tells our own messages when the object itself doesn't.
+    ``files`` is the envelope's ``data``, where some engines put the file beside the message.
+    """
+    data = mapping(message.get("_data"))
+    key = message_key(message.get("id")) if message.get("id") else message_key(data.get("id"))
+    sender, recipient = chat_key(_wid(message, data, "from")), chat_key(_wid(message, data, "to"))
+    from_me = _from_me(message, data, key, bool(phone) and digits_of(sender) == phone)
+    author = chat_key(_wid(message, data, "author") or _wid(message, data, "participant") or key.participant)
+    kind_of = type_of(message, data)
+    return NewEvent(
+        kind=kinds.MESSAGE_ANY if from_me else kinds.MESSAGE,
+        # message and message.any of one WhatsApp message are one: message_create repeats what message brought.
+        dedupe_kind=kinds.MESSAGE,
+        provider_id=key.id,
+        message_id=key.id,
+        chat=_chat(message, key, sender, recipient, from_me=from_me),
+        sender=author or sender,
+        recipient=recipient,
+        type=kind_of,
+        content=content_of(message, data, kind_of),
+        timestamp=instant(message.get("timestamp", message.get("t"))) or instant(data.get("t")),
+        from_me=from_me,
+        contact_name=None if from_me else _contact_name(message, data),
+        media=media_of(message, data, kind_of, files or {}),
+        reply_to=_reply_to(message, data),
+        extra=_extra(message, data, kind_of),
+    )
+
+
+def message_key(value: object) -> MessageKey:
+    """Read an id: text, or ``{fromMe, remote, id, participant?, _serialized}``; numbers become text."""
+    if not isinstance(value, dict):
+        text = identifier(value)
+        parts = text.split("_", 3)
+        if len(parts) < 3 or parts[0] not in {"true", "false"}:
+            return MessageKey(id=text)
+        participant = parts[3] if len(parts) > 3 else ""
+        return MessageKey(id=text, remote=parts[1], participant=participant, from_me=parts[0] == "true")
+    remote, participant = wid(value.get("remote")), wid(value.get("participant"))
+    from_me = value.get("fromMe")
+    from_me = from_me if isinstance(from_me, bool) else None
+    text = identifier(value.get("_serialized"))
+    if not text and (bare := identifier(value.get("id"))):
+        parts = ["true" if from_me else "false", remote, bare, *([participant] if participant else [])]
+        text = identifier("_".join(parts))
+    return MessageKey(id=text, remote=remote, participant=participant, from_me=from_me)
+
+
+def wid(value: object) -> str:
+    """A WhatsApp id as text: it may be text, a bare number, or ``{server, user, _serialized}``; '' for all else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        text = first_text(value, "_serialized")
+        user, server = first_text(value, "user"), first_text(value, "server")
+        return text or (f"{user}@{server}" if user and server else user)
+    number = whole(value)
+    return "" if number is None else str(number)
+
+
+def _wid(message: dict[str, Any], data: dict[str, Any], field: str) -> str:
+    return wid(message.get(field)) or wid(data.get(field))
+
+
+def _from_me(message: dict[str, Any], data: dict[str, Any], key: MessageKey, from_our_number: bool) -> bool:
+    for said in (message.get("fromMe"), key.from_me, mapping(data.get("id")).get("fromMe")):
+        if isinstance(said, bool):
+            return said
+    return from_our_number
+
+
+def _chat(message: dict[str, Any], key: MessageKey, sender: str, recipient: str, *, from_me: bool) -> str:
+    """The group or status list when one is involved, else the other side."""
+    if message.get("isStatus") is True:
+        return "status@broadcast"
+    for side in (sender, recipient):
+        if is_group(side):
+            return side
+    return (recipient if from_me else sender) or chat_key(key.remote) or chat_key(wid(message.get("chatId")))
+
+
+def _contact_name(message: dict[str, Any], data: dict[str, Any]) -> str | None:
+    contact = mapping(message.get("contact"))
+    return (
+        first_text(message, "notifyName", "pushname", "pushName", "senderName")
+        or first_text(data, "notifyName", "pushname")
+        or first_text(contact, "name", "pushname", "pushName")
+        or None
+    )
+
+
+def _reply_to(message: dict[str, Any], data: dict[str, Any]) -> str | None:
+    for source in (message, data):
+        for field in ("quotedMsgId", "quotedMessageId", "quotedStanzaID"):
+            quoted = message_key(source.get(field)).id
+            if quoted:
+                return quoted
+    return message_key(mapping(message.get("quotedMsg")).get("id")).id or None
+
+
+def _extra(message: dict[str, Any], data: dict[str, Any], kind_of: str) -> dict[str, Any]:
+    extra: dict[str, Any] = {}
+    if kind_of == "location":
+        extra["location"] = _location(message, data)
+    if kind_of == "contacts":
+        cards = message.get("vCards")
+        cards = [card for card in cards if isinstance(card, str)] if isinstance(cards, list) else []
+        cards = cards or [card for card in (first_text(message, "body"),) if card]
+        extra |= {"vcards": cards, "contacts": [card_of(card) for card in cards]}
+    if message.get("isForwarded") is True:
+        extra["forwarded"] = True
+    return extra
+
+
+def _location(message: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    place = mapping(message.get("location"))
+    described = mapping(place.get("description"))
+    location: dict[str, Any] = {}
+    for name, short in (("latitude", "lat"), ("longitude", "lng")):
+        degrees = place.get(name, data.get(short, message.get(short)))
+        if isinstance(degrees, int | float) and not isinstance(degrees, bool):
+            location[name] = degrees
+    for name in ("name", "address", "url"):
+        if text := first_text(place, name) or first_text(described, name):
+            location[name] = text
+    return location

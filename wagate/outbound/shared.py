@@ -1,0 +1,38 @@
+"""What the parts of sending share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from wagate.clock import Clock
+from wagate.hooks.contracts import AccountView
+from wagate.hooks.messages import OutFile, OutMessage
+from wagate.inbound.route import Router
+from wagate.plugins.registry import Providers
+from wagate.storage.database import Database
+from wagate.storage.events.intake import Stored
+from wagate.storage.owners.live import LiveDirectory
+
+OUTBOUND = "outbound"
+"""Name of the handler that sends; ``outbound:<account>`` is the target of an account's messages."""
+
+FileOf = Callable[[OutMessage, int], Awaitable[OutFile | None]]
+"""(message, client id) → its file, ready for a provider; None when it has none. Raises `wagate.errors.SendError`."""
+Choose = Callable[[OutMessage, Sequence[AccountView]], str | None]
+"""A plugin's ``choose_account``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The rest of the process, as far as sending needs it."""
+
+    database: Database
+    live: LiveDirectory
+    providers: Providers
+    router: Router
+    clock: Clock
+    ring: Callable[[Sequence[Stored]], None]
+    """Tells the consumers what was stored."""
+    choosers: list[Choose] = field(default_factory=list)
+    """Of all plugins that have one, in their order; filled before anything runs."""

@@ -1,0 +1,1 @@
+"""Plugins as the core sees them: found, checked, registered."""

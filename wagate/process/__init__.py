@@ -1,0 +1,1 @@
+"""The gateway as one process: its parts, put together, started, watched and stopped."""

@@ -1,0 +1,226 @@
+"""The whole process, read top to bottom. The indentation of `serve` is the order in which it shuts down."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+import trio
+
+from wagate import __version__
+from wagate.clock import Clock
+from wagate.config import Config, convert_settings, load
+from wagate.config.lock import hold
+from wagate.config.secrets import Secrets, open_secrets
+from wagate.consumers.tasks import supervise
+from wagate.errors import WagateError
+from wagate.hooks.context import PluginContext
+from wagate.hooks.contracts import Handler
+from wagate.inbound.catch_up import CatchUp
+from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers
+from wagate.process.assemble import Core, assemble, build_context
+from wagate.process.configured_accounts import put_owners, read_accounts
+from wagate.process.http_side import serve_edge
+from wagate.process.logs import configure_logs
+from wagate.process.maintenance import upkeep_tasks
+from wagate.process.watchdog import watching
+from wagate.queue.policy import check_policy
+from wagate.queue.redis import RedisThread
+from wagate.queue.valkey.supervise import embedded_valkey
+from wagate.storage.database import open_database
+from wagate.storage.idempotency import forget_running
+from wagate.storage.upkeep.reencrypt import reencrypt
+
+log = structlog.get_logger("wagate")
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True):
+    """What `serve` reports when it answers."""
+
+    urls: list[str]
+    """Where it listens."""
+    secrets: Secrets
+    """With what was made at this start, to be shown once."""
+
+
+def run(config_path: Path | None) -> int:
+    """Serve until SIGTERM or Ctrl-C; the exit code. What stops it from starting is one line on stderr."""
+    code = 0
+    try:
+        config = load(config_path)
+        configure_logs(config.log.level, config.log.format, config.secrets)
+        trio.run(_serve_until_signalled, config, strict_exception_groups=True)
+    except* WagateError as failures:
+        for failure in _leaves(failures):
+            sys.stderr.write(f"wagate: {failure}\n")
+        code = 1
+    return code
+
+
+async def serve(
+    config: Config,
+    *,
+    stop: trio.Event,
+    clock: Clock | None = None,
+    task_status: trio.TaskStatus[Started] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run the gateway until ``stop`` is set, then drain.
+
+    Raises:
+        ConfigError, AlreadyRunningError, StorageError, QueueError: it can't start; the message says why.
+    """
+    clock = clock or Clock()
+    plugins = load_plugins(config.plugins, partial(_convert, config), file=config.file)
+    with hold(config.data.dir, port=config.server.port):
+        secrets = open_secrets(config)
+        async with open_database(config.database.url, config.data.dir) as database, _open_redis(config) as redis:
+            core = assemble(config, clock, secrets, database, redis)
+            contexts = {plugin.name: build_context(core, plugin) for plugin in plugins}
+            load_providers(plugins, partial(build_context, core), core.providers)
+            accounts = read_accounts(config, core.providers)
+            await database.write(put_owners, accounts, core.vault.encrypt, now=clock.now())
+            if not config.database.url:
+                # It lies in the folder that we hold: whoever answered these requests is dead, and they may come again.
+                await database.write(forget_running)
+            await _use_first_key(core)
+            core.handlers.update(_handlers(core, plugins, contexts))
+            core.outbound.ask(each.choose_account for each in plugins if "choose_account" in each.implements())
+            await core.live.reload()
+            if not config.redis.url:
+                # We have the folder's lock: whoever held keys in its Valkey is dead.
+                await core.consumers.take_over()
+            async with (
+                _lifespans(plugins, contexts),
+                core.consumers.running(),
+                _tasks(core, plugins, contexts),
+                trio.open_nursery() as edges,
+            ):
+                urls = await edges.start(partial(serve_edge, core, plugins, contexts, stop=stop))
+                task_status.started(Started(urls=urls, secrets=secrets))
+
+
+@asynccontextmanager
+async def _open_redis(config: Config) -> AsyncIterator[RedisThread]:
+    """The Redis that the configuration names, else the embedded one. Refused unless it never evicts."""
+    async with AsyncExitStack() as stack:
+        url = config.redis.url
+        if not url:
+            url = (await stack.enter_async_context(embedded_valkey(config.data.dir))).url
+        redis = RedisThread(url)
+        stack.push_async_callback(redis.close)
+        await check_policy(redis)
+        yield redis
+
+
+async def _use_first_key(core: Core) -> None:
+    """With several keys, what is stored goes over to the first, so that the others can be dropped."""
+    if len(core.secrets.secret_keys) > 1:
+        changed = await core.database.write(reencrypt, core.vault.rotate)
+        log.info("stored secrets use the first key now", changed=changed)
+
+
+def _convert(config: Config, kind: type[msgspec.Struct], table: Mapping[str, Any], key: str) -> msgspec.Struct:
+    return convert_settings(kind, table, file=str(config.file), key=key)
+
+
+def _handlers(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> dict[str, Handler]:
+    registered = [plugin.gather("register_handlers", contexts[plugin.name]) for plugin in plugins]
+    return unique_handlers(chain([core.outbound.handler], *registered))
+
+
+@asynccontextmanager
+async def _lifespans(plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> AsyncIterator[None]:
+    """Around all traffic: entered before the first delivery, left after the last."""
+    async with AsyncExitStack() as stack:
+        for plugin in plugins:
+            for lifespan in plugin.call("lifespan", context=contexts[plugin.name]):
+                await stack.enter_async_context(lifespan)
+        yield
+
+
+@asynccontextmanager
+async def _tasks(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> AsyncIterator[None]:
+    """Upkeep and the plugins' own tasks, each restarted with backoff when it fails."""
+    upkeep = upkeep_tasks(
+        core.config,
+        core.database,
+        core.live,
+        core.clock,
+        session_changed=core.hub.changed,
+        media=core.media,
+        tokens=core.token_uses,
+    )
+    with watching() as watchdog:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watchdog.beat)
+            nursery.start_soon(supervise, "sessions", core.hub.run, core.clock)
+            nursery.start_soon(supervise, "outbound", core.outbound.run, core.clock)
+            catch_up = CatchUp(
+                core.providers, lambda: core.live.now, core.receiver, core.database, core.clock, sieve=core.sieve
+            )
+            nursery.start_soon(supervise, "catch_up", catch_up.run, core.clock)
+            for name, task in upkeep.items():
+                nursery.start_soon(supervise, name, task, core.clock)
+            for plugin in plugins:
+                for each in plugin.gather("register_tasks", contexts[plugin.name]):
+                    nursery.start_soon(supervise, plugin.name, each, core.clock)
+            yield
+            nursery.cancel_scope.cancel()
+
+
+async def _serve_until_signalled(config: Config) -> None:
+    stop = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_stop_at_signal, stop)
+        async with trio.open_nursery() as serving:
+            started = await serving.start(partial(serve, config, stop=stop))
+            _settle_memory()
+            log.info("serving", urls=started.urls, version=__version__, pid=os.getpid())
+            _greet(config, started)
+        log.info("stopped")
+        nursery.cancel_scope.cancel()
+
+
+def _settle_memory() -> None:
+    """What is there now stays: the collector need not look at it again, nor so often at what comes and goes."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+async def _stop_at_signal(stop: trio.Event) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            if stop.is_set():
+                log.warning("stopping at once", signal=number)
+                os._exit(1)  # the second signal is a crash, which loses nothing
+            log.info("stopping", signal=number, drain=True)
+            stop.set()
+
+
+def _greet(config: Config, started: Started) -> None:
+    """What a person sees first: where it is, the token when it is new, and what to try next."""
+    lines = [f"wagate {__version__} listens on {started.urls[0]}"]
+    if "admin_token" in started.secrets.made:
+        lines.append(f"admin token, shown only now and kept in {config.data.dir}: {started.secrets.admin_token}")
+    lines.append("try it without WhatsApp: wagate simulate message, then: wagate jobs list")
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def _leaves(group: BaseExceptionGroup[WagateError]) -> list[WagateError]:
+    return [
+        leaf
+        for each in group.exceptions
+        for leaf in (_leaves(each) if isinstance(each, BaseExceptionGroup) else [each])
+    ]

@@ -1,0 +1,200 @@
+"""The parts that a process is made of, and what each plugin gets of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+
+from wagate import __version__
+from wagate.clock import Clock
+from wagate.config import Config
+from wagate.config.secrets import Secrets
+from wagate.config.vault import Vault
+from wagate.consumers import Consumers, Setup, policy_of
+from wagate.context.archive import StoredArchive
+from wagate.context.deliveries import DeliveryLog
+from wagate.context.endpoints import EndpointTable
+from wagate.context.owners import Owners
+from wagate.context.sessions import AccountSessions
+from wagate.context.store import PluginStore
+from wagate.events import NewEvent
+from wagate.hooks.context import PluginContext
+from wagate.hooks.contracts import Handler, Target
+from wagate.http.client import HttpClient
+from wagate.http.guard import Guard, parse_networks
+from wagate.inbound.emit import Emitter
+from wagate.inbound.ignore import Sieve
+from wagate.inbound.position import Positions
+from wagate.inbound.receive import Receiver
+from wagate.inbound.route import Router
+from wagate.media.assemble import MediaParts, media_parts
+from wagate.metrics import CollectorRegistry
+from wagate.outbound.outbound import Outbound
+from wagate.outbound.shared import Parts
+from wagate.plugins.loader import Plugin
+from wagate.plugins.registry import Providers
+from wagate.queue.queue import Queue
+from wagate.queue.redis import RedisThread
+from wagate.storage.database import Database
+from wagate.storage.events.intake import Stored
+from wagate.storage.owners.live import LiveDirectory
+from wagate.storage.owners.token_uses import TokenUses
+from wagate.web.access.identity import RequestAuth
+from wagate.web.sessions.hub import SessionHub
+
+
+@dataclass(frozen=True, kw_only=True)
+class Core:
+    """The parts that contexts are made of."""
+
+    config: Config
+    clock: Clock
+    vault: Vault
+    database: Database
+    redis: RedisThread
+    live: LiveDirectory
+    handlers: dict[str, Handler]
+    """By name; filled before anything runs."""
+    providers: Providers
+    """Filled before anything runs, too."""
+    consumers: Consumers
+    receiver: Receiver
+    sieve: Sieve
+    emitter: Emitter
+    outbound: Outbound
+    media: MediaParts
+    hub: SessionHub
+    http: HttpClient
+    auth: RequestAuth
+    positions: Positions
+    token_uses: TokenUses
+    registry: CollectorRegistry
+    secrets: Secrets
+
+
+def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database, redis: RedisThread) -> Core:
+    """Make the parts and tie them together; nothing runs yet, and there are no handlers yet."""
+    vault = Vault(secrets.secret_keys, clock)
+    live = LiveDirectory(database, vault.decrypt)
+    hub = SessionHub(database, clock)
+    positions, registry = Positions(database, clock), CollectorRegistry()
+    handlers: dict[str, Handler] = {}
+    router = Router(handlers, max_retries=config.delivery.max_retries)
+
+    async def tell(event: NewEvent, *, client_id: int, without: str) -> None:
+        await emitter.emit_about(event, client_id=client_id, without=without)
+
+    consumers = _consumers(
+        config,
+        clock,
+        database=database,
+        redis=redis,
+        handlers=handlers,
+        emit=tell,
+        changed=live.reload,
+        done=positions.note_done,
+        registry=registry,
+    )
+    http, providers = http_client(config), Providers(public_url=config.server.public_url)
+    media = media_parts(config, clock, vault=vault, database=database, live=live, http=http, providers=providers)
+
+    def ring(stored: Sequence[Stored]) -> None:
+        consumers.ring(stored)
+        media.fetcher.ring(stored)
+
+    receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed)
+    emitter = Emitter(receiver, router, live)
+    parts = Parts(database=database, live=live, providers=providers, router=router, clock=clock, ring=ring)
+    return Core(
+        config=config,
+        clock=clock,
+        secrets=secrets,
+        vault=vault,
+        database=database,
+        redis=redis,
+        live=live,
+        handlers=handlers,
+        providers=providers,
+        consumers=consumers,
+        receiver=receiver,
+        sieve=Sieve(database),
+        token_uses=TokenUses(database, clock),
+        emitter=emitter,
+        outbound=Outbound(parts, registry, file_of=media.store.file_of, probe=consumers.control.probe),
+        media=media,
+        hub=hub,
+        positions=positions,
+        http=http,
+        auth=RequestAuth(live),
+        registry=registry,
+    )
+
+
+def build_context(core: Core, plugin: Plugin) -> PluginContext:
+    """What this plugin may touch."""
+
+    async def emit(event: NewEvent, *, client_id: int, account: str = "", only: Sequence[Target] | None = None) -> str:
+        return await core.emitter.emit(event, client_id=client_id, account=account, handler=plugin.name, only=only)
+
+    delivery = core.config.delivery
+    return PluginContext(
+        name=plugin.name,
+        settings=plugin.settings,
+        public_url=core.config.server.public_url,
+        version=__version__,
+        allow_http=delivery.allow_http,
+        max_retries=delivery.max_retries,
+        timeout=delivery.timeout,
+        http=core.http,
+        log=structlog.get_logger(f"wagate.plugins.{plugin.name}").bind(plugin=plugin.name),
+        clock=core.clock,
+        auth=core.auth,
+        accounts=Owners(core.live),
+        endpoints=EndpointTable(
+            plugin.name,
+            database=core.database,
+            live=core.live,
+            control=core.consumers.control,
+            clock=core.clock,
+            encrypt=core.vault.encrypt,
+            decrypt=core.vault.decrypt,
+        ),
+        deliveries=DeliveryLog(core.database, core.consumers.control),
+        jobs=core.consumers.jobs(plugin.name),
+        messages=core.outbound.outbox(plugin.name),
+        media=core.media.store,
+        sessions=AccountSessions(core.database, core.live, core.providers),
+        archive=StoredArchive(core.database),
+        store=PluginStore(plugin.name, core.database, core.clock),
+        emit=emit,
+        encrypt=core.vault.encrypt,
+        decrypt=core.vault.decrypt,
+        on_change=core.live.on_change,
+    )
+
+
+def _consumers(config: Config, clock: Clock, *, redis: RedisThread, **parts: Any) -> Consumers:
+    """Made of the configuration, and of ``parts`` that the rest has too."""
+    return Consumers(
+        Setup(
+            **parts,
+            clock=clock,
+            queue=partial(Queue, redis, clock=clock, max_depth=config.queue.max_depth, lease=config.queue.lease),
+            policy=policy_of(config.delivery),
+            concurrency=config.queue.concurrency,
+            max_depth=config.queue.max_depth,
+            drain=config.server.drain / 2,
+            wake_url=config.redis.url or None,
+        )
+    )
+
+
+def http_client(config: Config) -> HttpClient:
+    """The guarded client, as the configuration wants it."""
+    delivery, server = config.delivery, config.server
+    guard = Guard(allow_networks=parse_networks(delivery.allow_networks), listening=((server.host, server.port),))
+    return HttpClient(guard=guard, allow_http=delivery.allow_http, proxy=delivery.proxy)

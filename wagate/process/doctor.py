@@ -1,0 +1,251 @@
+"""Ask the real things whether the gateway would work; the lines of ``wagate doctor``."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import peewee
+import structlog
+import trio
+
+from wagate.clock import Clock
+from wagate.config import Config, redact
+from wagate.errors import WagateError
+from wagate.hooks.providers import Finding
+from wagate.http.client import HttpClient
+from wagate.http.errors import HttpError
+from wagate.http.guard import Trust
+from wagate.http.owner import on_behalf_of
+from wagate.plugins.account_settings import storable, urls_in
+from wagate.plugins.registry import Providers
+from wagate.queue.policy import NEEDED, check_policy
+from wagate.queue.redis import RedisThread
+from wagate.storage.database import Database
+from wagate.storage.owners.directory import Account
+from wagate.storage.statement import run
+from wagate.web.api.doctor import DoctorLine
+from wagate.web.health import LEAST_FREE
+
+PATIENCE: Final = 15.0
+"""Seconds for each part."""
+AT_ONCE: Final = 8
+"""Parts."""
+LITTLE_FREE: Final = 1024**3
+"""Bytes; less is worth a warning."""
+SKEW_TOLD: Final = 30.0
+"""Seconds between two clocks that are worth a warning."""
+SKEW_HURTS: Final = 300.0
+"""Seconds after which receivers refuse signed webhooks as too old (Standard Webhooks)."""
+
+log = structlog.get_logger("wagate.process.doctor")
+Look = Callable[[], Awaitable[Sequence[Finding]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patient:
+    """What is looked at."""
+
+    config: Config
+    clock: Clock
+    http: HttpClient
+    providers: Providers
+    database: Database | None
+    """None: there is none yet."""
+    redis: RedisThread | None
+    """None: the embedded one, which runs only with the gateway."""
+    accounts: Sequence[Account]
+    checks: Sequence[tuple[str, Look]] = ()
+    """(plugin, its own look)."""
+
+
+async def examine(patient: Patient) -> list[DoctorLine]:
+    """All findings, part by part; a part that hangs or fails is one line of its own."""
+    looks = list(_looks(patient))
+    found: list[list[DoctorLine]] = [[] for _ in looks]
+    secrets = patient.config.secrets | frozenset(_secrets(patient))
+    limiter = trio.CapacityLimiter(AT_ONCE)
+
+    async def one(place: int, part: str, look: Look) -> None:
+        async with limiter:
+            found[place] = [_line(part, each, secrets) for each in await _findings(part, look)]
+
+    async with trio.open_nursery() as nursery:
+        for place, (part, look) in enumerate(looks):
+            nursery.start_soon(one, place, part, look)
+    return [line for lines in found for line in lines]
+
+
+def _looks(patient: Patient) -> Iterator[tuple[str, Look]]:
+    yield "database", partial(_database, patient)
+    yield "redis", partial(_redis, patient)
+    yield "disk", partial(_disk, patient)
+    yield "clock", partial(_clocks, patient)
+    yield "public_url", partial(_public_url, patient)
+    for name, reason in patient.providers.unusable.items():
+        yield f"provider {name}", partial(_unusable, reason)
+    for account in patient.accounts:
+        yield f"account {account.name}", partial(_account, patient, account)
+    yield from patient.checks
+
+
+async def _findings(part: str, look: Look) -> Sequence[Finding]:
+    with trio.move_on_after(PATIENCE):
+        try:
+            return await look()
+        except WagateError as error:
+            return [Finding(level="fail", what="reachable", detail=str(error))]
+        except Exception as error:
+            log.exception("looking failed", part=part)
+            return [Finding(level="fail", what="look", detail=f"failed: {type(error).__name__}")]
+    return [Finding(level="fail", what="reachable", detail=f"no answer within {PATIENCE:g} s")]
+
+
+def _line(part: str, found: Finding, secrets: frozenset[str]) -> DoctorLine:
+    return DoctorLine(
+        part=part,
+        level=found.level,
+        what=found.what,
+        detail=redact(found.detail, secrets),
+        next_step=redact(found.next_step, secrets),
+    )
+
+
+async def _database(patient: Patient) -> Sequence[Finding]:
+    if patient.database is None:
+        return [Finding(level="ok", what="there", detail="none yet; the gateway makes it when it starts")]
+    await patient.database.write(_touch)
+    return [Finding(level="ok", what="writable", detail=patient.database.where)]
+
+
+def _touch(db: peewee.Database) -> None:
+    """A write that changes nothing."""
+    run(db, "UPDATE revision SET value = value WHERE id = 1")
+
+
+async def _redis(patient: Patient) -> Sequence[Finding]:
+    if patient.redis is None:
+        return [Finding(level="ok", what="embedded", detail="it starts with the gateway")]
+    await check_policy(patient.redis)
+    return [Finding(level="ok", what="policy", detail=f"reachable, maxmemory-policy {NEEDED}")]
+
+
+async def _disk(patient: Patient) -> Sequence[Finding]:
+    folder = patient.config.data.dir
+    place = next(each for each in (folder, *folder.parents) if each.exists())
+    free = (await trio.to_thread.run_sync(shutil.disk_usage, place)).free
+    detail = f"{free // 1024**2} MiB free in {folder}"
+    if free < LITTLE_FREE:
+        level: Any = "fail" if free < LEAST_FREE else "warn"
+        step = "make room, or put data.dir on a larger disk; shorter retention.* keeps less"
+        return [Finding(level=level, what="space", detail=detail, next_step=step)]
+    return [Finding(level="ok", what="space", detail=detail)]
+
+
+async def _clocks(patient: Patient) -> Sequence[Finding]:
+    """Our clock beside Redis' and that of the first provider that answers."""
+    found = []
+    if patient.redis is not None:
+        seconds, micros = await patient.redis.command("TIME")
+        found.append(_skew("Redis", patient.clock.time() - int(seconds) - int(micros) / 1e6))
+    for url, trust in _providers_urls(patient):
+        told = await _date(patient.http, url, trust)
+        if told is not None:
+            found.append(_skew(urlsplit(url).hostname or url, (patient.clock.now() - told).total_seconds()))
+            break
+    return found or [Finding(level="ok", what="time", detail="nobody to compare with")]
+
+
+async def _date(http: HttpClient, url: str, trust: Trust) -> datetime | None:
+    try:
+        answer = await http.request("HEAD", url, timeout=5.0, trust=trust)
+        told = parsedate_to_datetime(answer.headers["date"])
+        return told if told.tzinfo is not None else told.replace(tzinfo=UTC)
+    except (HttpError, KeyError, ValueError):
+        return None  # Whether it can be reached is for the account's own lines to say.
+
+
+def _skew(whose: str, seconds: float) -> Finding:
+    ahead = "ahead of" if seconds > 0 else "behind"
+    if abs(seconds) < SKEW_TOLD:
+        return Finding(level="ok", what="time", detail=f"agrees with {whose}'s")
+    return Finding(
+        level="fail" if abs(seconds) >= SKEW_HURTS else "warn",
+        what="time",
+        detail=f"our clock is {abs(seconds):.0f} s {ahead} {whose}'s",
+        next_step="set it by NTP: signatures of webhooks carry the time, and receivers refuse what is 5 minutes off",
+    )
+
+
+def _providers_urls(patient: Patient) -> Iterator[tuple[str, Trust]]:
+    for account in patient.accounts:
+        try:
+            seen = patient.providers.account(account)
+        except WagateError:
+            continue
+        for _, url in urls_in(storable(seen.settings)):
+            parts = urlsplit(url)
+            if parts.scheme in {"http", "https"}:
+                yield f"{parts.scheme}://{parts.netloc}/", seen.trust
+
+
+async def _public_url(patient: Patient) -> Sequence[Finding]:
+    url = patient.config.server.public_url
+    if not url:
+        step = 'set server.public_url = "https://…": providers post to it, and fetch files to send from it'
+        return [Finding(level="warn", what="set", detail="not set", next_step=step)]
+    step = "let the proxy or tunnel of this name lead here; it may also be that only the outside can reach it"
+    try:
+        answer = await patient.http.request("GET", f"{url}/ping", timeout=8.0, trust="operator")
+    except HttpError as error:
+        return [Finding(level="warn", what="reachable", detail=f"{url}: {error}", next_step=step)]
+    if answer.status != 200 or b'"pong"' not in answer.body:
+        detail = f"{url}/ping answers {answer.status}, and not as a gateway does"
+        return [Finding(level="warn", what="reachable", detail=detail, next_step=step)]
+    return [Finding(level="ok", what="reachable", detail=url)]
+
+
+async def _unusable(reason: str) -> Sequence[Finding]:
+    step = "mend or uninstall it; until then no account can name it"
+    return [Finding(level="warn", what="import", detail=reason, next_step=step)]
+
+
+async def _account(patient: Patient, account: Account) -> Sequence[Finding]:
+    try:
+        provider, seen = patient.providers.need(account.provider), patient.providers.account(account)
+    except WagateError as error:
+        step = "change its settings, or install the plugin of its provider"
+        return [Finding(level="fail", what="settings", detail=str(error), next_step=step)]
+    if provider.check is None:
+        return [Finding(level="ok", what="settings", detail=f"{provider.title}: nothing to ask")]
+    with on_behalf_of(account.client_id):
+        found = await provider.check(seen)
+    return found or [Finding(level="ok", what="settings", detail=provider.title)]
+
+
+def _secrets(patient: Patient) -> Iterable[str]:
+    """Texts that no line may show."""
+    for account in patient.accounts:
+        yield account.webhook_secret
+        provider = patient.providers.get(account.provider)
+        for name, value in account.settings.items():
+            if provider is None or name in provider.secrets:
+                yield from _texts(value)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for item in value.values():
+                yield from _texts(item)
+        case list():
+            for item in value:
+                yield from _texts(item)

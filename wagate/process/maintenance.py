@@ -1,0 +1,80 @@
+"""What has to be done now and then: QR codes lapse, old rows go, changes of other processes are noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
+
+import structlog
+
+from wagate.clock import Clock
+from wagate.config import Config
+from wagate.errors import StorageError
+from wagate.media.assemble import MediaParts
+from wagate.storage.database import Database
+from wagate.storage.owners.accounts import drop_idle_sessions, lapse_qrs
+from wagate.storage.owners.live import LiveDirectory
+from wagate.storage.owners.token_uses import TokenUses
+from wagate.storage.upkeep import retention
+
+log = structlog.get_logger("wagate.process.maintenance")
+
+LAPSE = 5.0
+"""Seconds between looks for QR codes that have lapsed."""
+CLEAN = 3600.0
+"""Seconds between deletions of what is old."""
+USES = 60.0
+"""Seconds between writings of when tokens were last used."""
+NOTICE = 1.0
+"""Seconds in which a change made by another process is noticed."""
+
+
+async def every(clock: Clock, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Do the work again and again; a database that is away costs one turn."""
+    while True:
+        await clock.sleep(seconds)
+        try:
+            await work()
+        except StorageError as error:
+            log.warning("upkeep put off", work=getattr(work, "__name__", "work"), reason=str(error))
+
+
+def upkeep_tasks(
+    config: Config,
+    database: Database,
+    live: LiveDirectory,
+    clock: Clock,
+    *,
+    session_changed: Callable[[str], None],
+    media: MediaParts,
+    tokens: TokenUses,
+) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Tasks by name, each to be supervised."""
+
+    async def lapse() -> None:
+        for name in await database.write(lapse_qrs, now=clock.now()):
+            session_changed(name)
+
+    async def clean() -> None:
+        keep = config.retention
+        ages = retention.Ages(
+            events=timedelta(seconds=keep.events),
+            failed=timedelta(seconds=keep.failed),
+            media=timedelta(seconds=keep.media),
+        )
+        deleted = await retention.sweep(database, ages, now=clock.now())
+        idle = await database.write(drop_idle_sessions, clock.now() - timedelta(seconds=keep.sessions))
+        if idle:
+            await live.reload()
+        log.info("old rows deleted", **deleted, sessions=len(idle), files=await media.sweep())
+
+    tasks: dict[str, Callable[[], Awaitable[None]]] = {
+        "lapse": partial(every, clock, LAPSE, lapse),
+        "clean": partial(every, clock, CLEAN, clean),
+        "media": media.fetcher.run,
+        "tokens": partial(every, clock, USES, tokens.write),
+    }
+    if config.database.url:
+        tasks["notice"] = partial(every, clock, NOTICE, live.reload_if_changed)
+    return tasks

@@ -1,0 +1,1 @@
+"""The embedded Valkey server: its folder, its process, its life."""

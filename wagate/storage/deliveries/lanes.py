@@ -1,0 +1,168 @@
+"""Lanes: the open deliveries of one order key (one chat of one target), lowest ``seq`` first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import msgspec
+import peewee
+
+from wagate.events import Event
+from wagate.storage.deliveries.targets import COLUMNS, TargetState, read_state
+from wagate.storage.fields import as_time, from_json, time_text
+from wagate.storage.rows import to_event
+from wagate.storage.statement import marks, rows
+
+EVENT = (
+    "id",
+    "kind",
+    "account",
+    "phone",
+    "provider",
+    "client_id",
+    "chat",
+    "sender",
+    "recipient",
+    "message_id",
+    "type",
+    "content",
+    "from_me",
+    "contact_name",
+    "reply_to",
+    "created_at",
+    "timestamp",
+    "media",
+    "extra",
+    "metadata",
+)
+_STATE_AT = 17
+_EVENT_AT = _STATE_AT + len(COLUMNS)
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The open delivery that a key's turn belongs to, with all that is needed to try it."""
+
+    key: str
+    id: str
+    handler: str
+    target_id: str
+    """``<handler>:<target>``."""
+    client_id: int
+    mode: str
+    """push or pull."""
+    status: str
+    attempt_count: int
+    max_retries: int
+    held: bool
+    """Out of attempts, waiting for its target."""
+    created_at: datetime
+    first_attempt_at: datetime | None
+    next_retry_at: datetime | None
+    expires_at: datetime | None
+    more: bool
+    """Others of the key wait as well."""
+    active: bool
+    """False: the endpoint behind the target is switched off."""
+    target: TargetState
+    event: Event
+
+
+class OpenLane(msgspec.Struct, frozen=True):
+    """A key with open deliveries."""
+
+    key: str
+    id: str
+    """Its head."""
+    handler: str
+    target_id: str
+    mode: str
+    created_at: datetime
+    """When its head was stored."""
+
+
+def heads(
+    db: peewee.Database, keys: Sequence[str], *, skip: bool = False, now: datetime | None = None
+) -> dict[str, Head]:
+    """The head of each key, in one query; keys without open deliveries are left out.
+
+    ``skip``: a delivery that waits for its next try (after ``now``) lets those behind it pass.
+    """
+    if not keys:
+        return {}
+    # Few different texts, so that the prepared ones are found again: a key may be asked for twice.
+    padded = [*keys, *[keys[-1]] * (_rounded(len(keys)) - len(keys))]
+    params = [*padded, time_text(now)] if skip and now is not None else padded
+    found = rows(db, _heads("heads_skip" if skip else "heads", len(padded)), params)
+    return {row[0]: _head(row) for row in found}
+
+
+def open_lanes(db: peewee.Database, after: str, limit: int) -> list[OpenLane]:
+    """Up to ``limit`` keys after ``after`` ('' for the first), in the database's order, each with its head."""
+    found = rows(db, text("open_lanes"), (after, limit))
+    return [OpenLane(key, id_, handler, target, mode, _time(at)) for key, id_, handler, target, mode, at in found]
+
+
+@cache
+def text(name: str) -> str:
+    """``queries/<name>.sql``."""
+    return (resources.files("wagate.storage.deliveries") / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@cache
+def _heads(name: str, count: int) -> str:
+    return (
+        text(name)
+        .replace("{wanted}", marks(1, count))
+        .replace("{health}", ", ".join(f"t.{column}" for column in COLUMNS))
+        .replace("{event}", ", ".join(f"e.{column}" for column in EVENT) + ", c.slug")
+    )
+
+
+def _rounded(count: int) -> int:
+    rounded = 1
+    while rounded < count:
+        rounded *= 2
+    return rounded
+
+
+def _head(row: Sequence[Any]) -> Head:
+    return Head(
+        key=row[0],
+        id=row[1],
+        handler=row[2],
+        target_id=row[3],
+        client_id=row[4],
+        mode=row[5],
+        status=row[6],
+        attempt_count=row[7],
+        max_retries=row[8],
+        held=bool(row[9]),
+        created_at=_time(row[10]),
+        first_attempt_at=as_time(row[11]),
+        next_retry_at=as_time(row[12]),
+        expires_at=as_time(row[13]),
+        more=bool(row[14]),
+        active=bool(row[15]),
+        target=TargetState() if row[16] is None else read_state(row[_STATE_AT:_EVENT_AT]),
+        event=_event(row[_EVENT_AT:]),
+    )
+
+
+def _event(values: Sequence[Any]) -> Event:
+    named: dict[str, Any] = dict(zip((*EVENT, "tenant"), values, strict=True))
+    named["from_me"] = bool(named["from_me"])
+    for name in ("created_at", "timestamp"):
+        named[name] = as_time(named[name])
+    for name in ("media", "extra", "metadata"):
+        named[name] = from_json(named[name])
+    return to_event(named)
+
+
+def _time(value: Any) -> datetime:
+    moment = as_time(value)
+    assert moment is not None  # a NOT NULL column
+    return moment

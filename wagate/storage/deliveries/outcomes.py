@@ -1,0 +1,161 @@
+"""Write down how tries ended: by compare-and-set, so that nobody overwrites what was settled or tried since."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import peewee
+
+from wagate.storage.database import bulk
+from wagate.storage.deliveries.targets import (
+    Owner,
+    TargetState,
+    for_update,
+    switch_off,
+    target_states,
+    write_states,
+)
+from wagate.storage.fields import optional, time_text
+from wagate.storage.owners.revision import bump
+from wagate.storage.statement import insert_many, placeholders, rows, run_many, slices
+
+DELIVERED = "delivered"
+_UPDATE = (
+    "UPDATE deliveries SET status = ?, settled = ?, held = ?, attempt_count = ?, http_status = ?, response = ?, "
+    "error = ?, first_attempt_at = COALESCE(first_attempt_at, ?), next_retry_at = ?, delivered_at = ?, updated_at = ? "
+    "WHERE id = ?"
+)
+_INSERT = "INSERT INTO attempts (delivery_id, number, started_at, duration_ms, http_status, error, response)"
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What a try changes."""
+
+    status: str
+    settled: bool
+    """Final: the chat goes on."""
+    held: bool = False
+    """Out of attempts, but still waiting for its target."""
+    counted: bool = True
+    """Whether the try was one of its attempts."""
+    error: str | None = None
+    next_retry_at: datetime | None = None
+    target: TargetState
+    """The target afterwards."""
+    opened: bool = False
+    """The target counts as down from now on."""
+    reopened: bool = False
+    """The target was down and answers again."""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """One try that is over."""
+
+    delivery_id: str
+    attempt_count: int
+    """As it was when the try began: when it has moved, this outcome does not count."""
+    tried_before: bool
+    """Whether there may be attempts on record."""
+    target_id: str
+    owner: Owner
+    started_at: datetime
+    duration_ms: int
+    now: datetime
+    http_status: int | None
+    response: str | None
+    error: str | None
+    """Of this try; None: it was accepted."""
+    settle: Callable[[TargetState], Change]
+    """Decides, from the target's state after all tries recorded before this one."""
+
+
+@bulk
+def record(db: peewee.Database, items: list[Outcome]) -> list[Change | None]:
+    """Settle and write; each item's change, or None when it did not count (tried or settled by somebody else since)."""
+    current = _current(db, items)
+    before = target_states(db, {item.target_id for item in items}, lock=True)
+    states = dict(before)
+    changes: list[Change | None] = []
+    for item in items:
+        if current.get(item.delivery_id) != item.attempt_count:
+            changes.append(None)
+            continue
+        change = item.settle(states.get(item.target_id) or TargetState())
+        states[item.target_id] = change.target
+        # A second outcome of the same try in one batch does not count either.
+        del current[item.delivery_id]
+        changes.append(change)
+    pairs = [(item, change) for item, change in zip(items, changes, strict=True) if change is not None]
+    if pairs:
+        _write(db, pairs)
+        _write_targets(db, pairs, before, states)
+    return changes
+
+
+def _current(db: peewee.Database, items: Sequence[Outcome]) -> dict[str, int]:
+    """Attempts of those that are not settled, locked until the commit."""
+    found: dict[str, int] = {}
+    for part in slices(sorted({item.delivery_id for item in items})):
+        marks = placeholders(len(part))
+        text = f"SELECT id, attempt_count FROM deliveries WHERE id IN ({marks}) AND settled = FALSE ORDER BY id"  # noqa: S608
+        found.update(rows(db, text + for_update(db, lock=True), part))
+    return found
+
+
+def _write(db: peewee.Database, pairs: Sequence[tuple[Outcome, Change]]) -> None:
+    run_many(db, _UPDATE, [_delivery_row(item, change) for item, change in pairs])
+    numbers = attempt_numbers(db, [item.delivery_id for item, _ in pairs if item.tried_before])
+    insert_many(db, _INSERT, [_attempt_row(item, numbers.get(item.delivery_id, 0) + 1) for item, _ in pairs])
+
+
+def _write_targets(
+    db: peewee.Database,
+    pairs: Sequence[tuple[Outcome, Change]],
+    before: dict[str, TargetState],
+    states: dict[str, TargetState],
+) -> None:
+    owners = {item.target_id: item.owner for item, _ in pairs}
+    now = max(item.now for item, _ in pairs)
+    write_states(db, {name: states[name] for name in owners}, owners, now)
+    was = {name: before.get(name, TargetState()).status for name in owners}
+    if any(states[name].status != was[name] for name in owners):
+        switch_off(db, [name for name in sorted(owners) if states[name].disabled], now)
+        bump(db)
+
+
+def attempt_numbers(db: peewee.Database, ids: Iterable[str]) -> dict[str, int]:
+    """Number of the last attempt on record of each delivery that has any."""
+    found: dict[str, int] = {}
+    for part in slices(sorted(set(ids))):
+        text = (
+            "SELECT delivery_id, MAX(number) FROM attempts "  # noqa: S608
+            f"WHERE delivery_id IN ({placeholders(len(part))}) GROUP BY delivery_id"
+        )
+        found.update(rows(db, text, part))
+    return found
+
+
+def _delivery_row(item: Outcome, change: Change) -> tuple[Any, ...]:
+    now = time_text(item.now)
+    return (
+        change.status,
+        change.settled,
+        change.held,
+        item.attempt_count + change.counted,
+        item.http_status,
+        optional(item.response),
+        optional(change.error),
+        time_text(item.started_at),
+        None if change.next_retry_at is None else time_text(change.next_retry_at),
+        now if change.status == DELIVERED else None,
+        now,
+        item.delivery_id,
+    )
+
+
+def _attempt_row(item: Outcome, number: int) -> tuple[Any, ...]:
+    started, error, response = time_text(item.started_at), optional(item.error), optional(item.response)
+    return item.delivery_id, number, started, item.duration_ms, item.http_status, error, response

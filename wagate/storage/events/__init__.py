@@ -1,0 +1,1 @@
+"""What happened: events as they come in, in order, and lists of them."""

@@ -1,0 +1,241 @@
+"""The hot path: duplicates stop here, events and their deliveries are stored, session states follow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import peewee
+
+from wagate.errors import StorageError
+from wagate.events import Event, SessionChange
+from wagate.events.sessions import QR_GENERATED, SESSION_CONNECTED
+from wagate.storage.database import bulk
+from wagate.storage.events.sequence import take_seqs
+from wagate.storage.fields import clean, json_text, optional, time_text
+from wagate.storage.media import has_file, insert_inbound
+from wagate.storage.outbox.acks import fold_acks
+from wagate.storage.statement import insert_many, marks, placeholders, rows, run, slices
+from wagate.storage.threads.conversations import note_messages
+
+EVENT_COLUMNS = (
+    "id, client_id, account, phone, provider, kind, chat, sender, recipient, message_id, type, content, from_me, "
+    "contact_name, media, reply_to, extra, metadata, raw, timestamp, created_at, unrouted"
+)
+INSERT_EVENT = f"INSERT INTO events ({EVENT_COLUMNS})"
+INSERT_DELIVERY = (
+    "INSERT INTO deliveries (id, event_id, handler, target_id, key, seq, client_id, account, chat, mode, max_retries, "
+    "created_at, updated_at, expires_at)"
+)
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One target that gets the event."""
+
+    handler: str
+    """Name of the connector."""
+    target_id: str
+    """``<handler>:<target>``."""
+    key: str
+    """Order key: one chat at one target."""
+    mode: str
+    """push or pull."""
+    max_retries: int
+    """Attempts in all."""
+    delivery_id: str
+    """UUIDv7."""
+    expires_at: datetime | None = None
+    """When the job expires; None: never."""
+
+
+class Intake(msgspec.Struct, frozen=True, kw_only=True):
+    """One event to store."""
+
+    event: Event
+    """With its id and times."""
+    dedupe_key: str = ""
+    """Equal for events that are one; '' is never a duplicate."""
+    raw: bytes = b""
+    """The bytes as they came."""
+    session: SessionChange | None = None
+    """Written to the account's row in the same commit."""
+    routes: tuple[Route, ...] = ()
+    """A delivery for each."""
+    aliases: tuple[str, ...] = ()
+    """Other keys of the event's sender."""
+    reference: str = ""
+    """Our own id of the message that this is about, when the provider carries it back."""
+    unrouted: bool = False
+    """Its targets could not be found out; to be routed later."""
+
+
+class StoredDelivery(msgspec.Struct, frozen=True):
+    """A delivery that was stored."""
+
+    key: str
+    target_id: str
+    delivery_id: str
+    mode: str
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an Intake."""
+
+    event_id: str
+    """Its id; of a duplicate: the first one's."""
+    job_id: str
+    """Id of its first pull delivery, else the event's; of a duplicate: the first one's."""
+    duplicate: bool = False
+    """Known already: nothing was stored."""
+    deliveries: tuple[StoredDelivery, ...] = ()
+    """In the order of the routes."""
+    session_changed: bool = False
+    """The account's session state was written."""
+    file: bool = False
+    """It brought a file, to be fetched."""
+
+
+@bulk
+def store(db: peewee.Database, items: list[Intake]) -> list[Stored]:
+    """Store events in order; one Stored for each. A key that was seen before, here or in the table, is a duplicate."""
+    first = _first_ids(db, items)
+    fresh = [item for item in items if not item.dedupe_key or first[item.dedupe_key][0] == item.event.id]
+    insert_many(db, INSERT_EVENT, [_event_row(item) for item in fresh])
+    insert_deliveries(db, [(item.event, item.routes) for item in fresh])
+    insert_inbound(db, [item.event for item in fresh if item.event.media is not None])
+    note_messages(db, [(item.event, item.aliases) for item in fresh])
+    fold_acks(db, ((item.event, item.reference) for item in fresh))
+    changed = {item.event.id for item in fresh if item.session is not None and _change_session(db, item, item.session)}
+    new = {item.event.id for item in fresh}
+    return [_stored(item, changed) if item.event.id in new else _duplicate(first[item.dedupe_key]) for item in items]
+
+
+def insert_deliveries(db: peewee.Database, routed: Sequence[tuple[Event, tuple[Route, ...]]]) -> None:
+    """A pending delivery for each route, at the end of its lane."""
+    flat = [(event, route) for event, routes in routed for route in routes]
+    seqs = take_seqs(db, [clean(route.key) for _, route in flat])
+    insert_many(db, INSERT_DELIVERY, [_delivery_row(*pair, seq) for pair, seq in zip(flat, seqs, strict=True)])
+
+
+def job_id(item: Intake) -> str:
+    """The id that the sender gets: the first pull delivery's, else the event's."""
+    return next((route.delivery_id for route in item.routes if route.mode == "pull"), item.event.id)
+
+
+def _first_ids(db: peewee.Database, items: list[Intake]) -> dict[str, tuple[str, str]]:
+    """Claim the keys; key → (event id, job id) of the one that had it first."""
+    first: dict[str, tuple[str, str]] = {}
+    for item in items:
+        if item.dedupe_key:
+            first.setdefault(item.dedupe_key, (item.event.id, job_id(item)))
+    now = {item.dedupe_key: time_text(item.event.created_at) for item in items}
+    taken: list[str] = []
+    # Sorted, so that two processes with the same keys never wait for each other crosswise.
+    for part in slices(sorted(first)):
+        text = (
+            f"INSERT INTO dedupe (key, event_id, job_id, created_at) VALUES {marks(4, len(part))} "  # noqa: S608
+            "ON CONFLICT (key) DO NOTHING RETURNING key"
+        )
+        won = {key for (key,) in rows(db, text, [value for key in part for value in (key, *first[key], now[key])])}
+        taken += [key for key in part if key not in won]
+    first.update(_known(db, taken))
+    return first
+
+
+def _known(db: peewee.Database, keys: list[str]) -> dict[str, tuple[str, str]]:
+    found: dict[str, tuple[str, str]] = {}
+    for part in slices(keys):
+        text = f"SELECT key, event_id, job_id FROM dedupe WHERE key IN ({placeholders(len(part))})"  # noqa: S608
+        found.update({key: (event_id, job) for key, event_id, job in rows(db, text, part)})
+    if len(found) != len(keys):
+        raise StorageError("a duplicate's first event went out of retention at this moment; send it again")
+    return found
+
+
+def _change_session(db: peewee.Database, item: Intake, change: SessionChange) -> bool:
+    """Write the account's session state, unless it is in one of ``change.unless``."""
+    now = time_text(item.event.created_at)
+    qr = optional(change.qr) if change.status == QR_GENERATED else None
+    connected = change.status == SESSION_CONNECTED
+    text = (
+        "UPDATE accounts SET status = ?, message = ?, qr = ?, qr_at = ?, percent = ?, "
+        "ever_connected = (ever_connected OR ?), updated_at = ? WHERE name = ?"
+    )
+    params: list[Any] = [
+        change.status,
+        clean(change.message),
+        qr,
+        now if qr else None,
+        change.percent,
+        connected,
+        now,
+        item.event.account,
+    ]
+    if change.unless:
+        text += f" AND status NOT IN ({placeholders(len(change.unless))})"
+        params += sorted(change.unless)
+    return run(db, text, params) > 0
+
+
+def _stored(item: Intake, changed: set[str]) -> Stored:
+    return Stored(
+        event_id=item.event.id,
+        job_id=job_id(item),
+        deliveries=tuple(StoredDelivery(r.key, r.target_id, r.delivery_id, r.mode) for r in item.routes),
+        session_changed=item.event.id in changed,
+        file=has_file(item.event),
+    )
+
+
+def _duplicate(first: tuple[str, str]) -> Stored:
+    return Stored(event_id=first[0], job_id=first[1], duplicate=True)
+
+
+def _event_row(item: Intake) -> tuple[Any, ...]:
+    event = item.event
+    return (
+        event.id,
+        event.client_id,
+        clean(event.account),
+        clean(event.phone),
+        event.provider,
+        clean(event.kind),
+        clean(event.chat),
+        clean(event.sender),
+        clean(event.recipient),
+        clean(event.message_id),
+        clean(event.type),
+        clean(event.content),
+        event.from_me,
+        optional(event.contact_name),
+        None if event.media is None else json_text(event.media),
+        optional(event.reply_to),
+        json_text(event.extra) if event.extra else "{}",
+        json_text(event.metadata) if event.metadata else "{}",
+        item.raw,
+        time_text(event.timestamp),
+        time_text(event.created_at),
+        item.unrouted,
+    )
+
+
+def _delivery_row(event: Event, route: Route, seq: int) -> tuple[Any, ...]:
+    now = time_text(event.created_at)
+    return (
+        route.delivery_id,
+        event.id,
+        route.handler,
+        clean(route.target_id),
+        clean(route.key),
+        seq,
+        event.client_id,
+        clean(event.account),
+        clean(event.chat),
+        route.mode,
+        route.max_retries,
+        now,
+        now,
+        None if route.expires_at is None else time_text(route.expires_at),
+    )

@@ -1,0 +1,1 @@
+"""Messages to send, and how far each got."""

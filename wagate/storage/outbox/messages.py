@@ -1,0 +1,188 @@
+"""Messages to send: submitted once, in one commit with the event and the delivery that bring them out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import peewee
+
+from wagate.errors import NotFoundError, StorageError
+from wagate.storage.database import bulk
+from wagate.storage.events.intake import Intake, Stored, store
+from wagate.storage.fields import clean, json_text, optional, time_text
+from wagate.storage.models import Message
+from wagate.storage.rows import Page
+from wagate.storage.statement import first, marks, rows
+
+_INSERT = (
+    "INSERT INTO messages (id, client_id, account, provider, chat, type, content, message, event_id, delivery_id, "  # noqa: S608
+    f"source, source_key, job_id, metadata, warnings, created_at, updated_at) VALUES {marks(17, 1)} "
+    "ON CONFLICT (source, client_id, source_key) WHERE source_key IS NOT NULL DO NOTHING RETURNING id"
+)
+_BY_KEY = "SELECT id FROM messages WHERE source = ? AND client_id = ? AND source_key = ?"
+_WAITING_AT = (
+    "SELECT d.account FROM messages m JOIN deliveries d ON d.id = m.delivery_id WHERE m.client_id = ? AND m.chat = ? "
+    "AND (m.status || '') IN ('queued', 'sending') ORDER BY m.id DESC LIMIT 1"
+)
+_LAST_AT = (
+    "SELECT account FROM chats WHERE client_id = ? AND chat = ? AND account <> '' ORDER BY last_event_id DESC LIMIT 1"
+)
+
+
+class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that was submitted, and how far it got."""
+
+    id: str
+    client_id: int
+    account: str
+    """Of the account that sends it, or sent it."""
+    provider: str
+    chat: str
+    type: str
+    content: str
+    message: Any
+    """What is to be sent: `wagate.hooks.messages.OutMessage` in JSON types."""
+    status: str
+    """queued, sending, sent, delivered, read, failed or unknown."""
+    provider_id: str
+    """The provider's id; '' until it is known."""
+    event_id: str
+    """The event that brings it out."""
+    delivery_id: str
+    source: str
+    """Who submitted it: ``api``, or a plugin's name."""
+    source_key: str | None
+    job_id: str | None
+    metadata: dict[str, Any]
+    warnings: list[str]
+    attempts: int
+    """How often it was handed to a provider."""
+    error: str | None
+    error_code: str | None
+    outside_window: bool
+    """Whether it failed because only a template reaches somebody who has not written within 24 h."""
+    told: bool
+    """Whether connectors know what became of it."""
+    created_at: datetime
+    sending_at: datetime | None
+    sent_at: datetime | None
+    delivered_at: datetime | None
+    read_at: datetime | None
+    failed_at: datetime | None
+    updated_at: datetime
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """One message to store."""
+
+    id: str
+    """UUIDv7."""
+    intake: Intake
+    """The event that brings it out, with its one route; it says whose message it is, and for which chat."""
+    message: Any
+    """See `MessageRow`; likewise the fields below."""
+    source: str
+    source_key: str | None = None
+    job_id: str | None = None
+    metadata: dict[str, Any] = {}
+    warnings: tuple[str, ...] = ()
+
+
+class Submitted(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a submission."""
+
+    id: str
+    """Its id; of one whose key is known: the first one's."""
+    stored: Stored | None = None
+    """None: its key was known, nothing was stored."""
+
+
+class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages; None lets all through."""
+
+    client_id: int | None = None
+    account: str | None = None
+    chat: str | None = None
+    status: str | None = None
+    provider_id: str | None = None
+
+
+@bulk
+def submit(db: peewee.Database, items: list[Submission]) -> list[Submitted]:
+    """Store messages, each with its event and its delivery, in order; a (source, client, key) counts once."""
+    fresh = [item for item in items if rows(db, _INSERT, _row(item))]
+    stored = dict(zip([item.id for item in fresh], store(db, [item.intake for item in fresh]), strict=True))
+    return [
+        Submitted(id=item.id, stored=stored[item.id]) if item.id in stored else Submitted(id=_first_id(db, item))
+        for item in items
+    ]
+
+
+def find_by_key(db: peewee.Database, source: str, client_id: int, key: str) -> MessageRow | None:
+    """The message that was submitted under a key."""
+    found = rows(db, _BY_KEY, (clean(source), client_id, clean(key)))
+    return get_message(db, found[0][0]) if found else None
+
+
+def get_message(db: peewee.Database, message_id: str, *, client_id: int | None = None) -> MessageRow:
+    """One message; with ``client_id`` only that client's. NotFoundError."""
+    query = Message.select().where(Message.id == message_id)
+    row = first(db, query if client_id is None else query.where(Message.client_id == client_id))
+    if row is None:
+        raise NotFoundError("no such message")
+    return MessageRow(**row)
+
+
+def list_messages(
+    db: peewee.Database, which: MessageFilter, *, limit: int, cursor: str | None = None
+) -> Page[MessageRow]:
+    """A page of messages, newest first."""
+    query = Message.select().order_by(Message.id.desc()).limit(limit + 1)
+    for name, value in msgspec.structs.asdict(which).items():
+        if value is not None:
+            query = query.where(getattr(Message, name) == value)
+    if cursor is not None:
+        query = query.where(Message.id < cursor)
+    found = [MessageRow(**row) for row in query.dicts().execute(db)]
+    return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)
+
+
+def own_account(db: peewee.Database, client_id: int, chat: str) -> str | None:
+    """Name of the account that a chat belongs to: where messages to it wait, else where it last had one."""
+    for text in (_WAITING_AT, _LAST_AT):
+        for (account,) in rows(db, text, (client_id, clean(chat))):
+            return str(account)
+    return None
+
+
+def _first_id(db: peewee.Database, item: Submission) -> str:
+    found = rows(db, _BY_KEY, (clean(item.source), item.intake.event.client_id, optional(item.source_key)))
+    if not found:
+        raise StorageError("the first message with this key went out of retention at this moment; send it again")
+    return str(found[0][0])
+
+
+def _row(item: Submission) -> tuple[Any, ...]:
+    event = item.intake.event
+    now = time_text(event.created_at)
+    return (
+        item.id,
+        event.client_id,
+        clean(event.account),
+        event.provider,
+        clean(event.chat),
+        clean(event.type),
+        clean(event.content),
+        json_text(item.message),
+        event.id,
+        item.intake.routes[0].delivery_id,
+        clean(item.source),
+        optional(item.source_key),
+        item.job_id,
+        json_text(item.metadata),
+        json_text(item.warnings),
+        now,
+        now,
+    )

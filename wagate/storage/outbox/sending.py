@@ -1,0 +1,203 @@
+"""How far a message got, written down: by compare-and-set on its status, so that nothing goes backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import peewee
+
+from wagate.storage.database import bulk
+from wagate.storage.deliveries.targets import for_update
+from wagate.storage.events.intake import Intake, Stored, store
+from wagate.storage.fields import as_time, clean, optional, time_text
+from wagate.storage.models import Message
+from wagate.storage.outbox.acks import UNFINISHED, fold_early_acks, lock_provider_id
+from wagate.storage.outbox.messages import MessageRow
+from wagate.storage.statement import placeholders, rows, run, slices
+
+LEFT_BEHIND = timedelta(minutes=3)
+"""No handler works for so long: a message that is ``sending`` since then was left by a process that ended."""
+NO_DELIVERY = "its delivery is gone"
+LOST = "it was being sent when that broke off; whether it arrived is not known"
+
+_SENDING = (
+    "UPDATE messages SET status = 'sending', account = ?, provider = ?, attempts = attempts + 1, sending_at = ?, "
+    "updated_at = ? WHERE id = ? AND status = ?"
+)
+_SENT = (
+    "UPDATE messages SET status = ?, account = ?, provider = ?, provider_id = ?, sent_at = COALESCE(sent_at, ?), "
+    "told = ?, error = ?, error_code = ?, updated_at = ? WHERE id = ?"
+)
+GIVEN_UP = "given up: "
+"""How the error of a message begins that no provider refused."""
+_GIVEN_UP = (
+    "SELECT m.id, m.status, d.status, d.error, d.updated_at FROM messages m LEFT JOIN deliveries d "
+    "ON d.id = m.delivery_id WHERE m.status IN ('queued', 'sending') AND (d.id IS NULL OR d.settled = TRUE) LIMIT ?"
+)
+
+
+class Began(msgspec.Struct, frozen=True, kw_only=True):
+    """A message is handed to a provider now."""
+
+    id: str
+    status: str
+    """As it was: queued, or sending when an idempotent provider gets it once more."""
+    account: str
+    provider: str
+    now: datetime
+
+
+class Took(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider took a message."""
+
+    id: str
+    account: str
+    provider: str
+    provider_id: str
+    """'' when it has none."""
+    intake: Intake
+    """The event that tells connectors, in the same commit."""
+    now: datetime
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """A message was not sent, or nobody knows."""
+
+    id: str
+    status: str
+    """queued (again later), failed (never), unknown, or sending (again, by an idempotent provider)."""
+    error: str
+    code: str
+    now: datetime
+    window: bool = False
+    """Whether it came outside the 24 h window."""
+
+
+class Telling(msgspec.Struct, frozen=True, kw_only=True):
+    """What connectors are told of a message."""
+
+    id: str
+    failed: bool
+    """Whether it is told that it failed; else that it was sent."""
+    intake: Intake
+
+
+class GivenUp(msgspec.Struct, frozen=True, kw_only=True):
+    """A message whose delivery is over, and that was not sent."""
+
+    id: str
+    status: str
+    """queued or sending."""
+    error: str
+
+
+@bulk
+def begin_sending(db: peewee.Database, items: list[Began]) -> list[bool]:
+    """Show messages as being sent; whether each was still what its item says."""
+    return [_began(db, item) for item in items]
+
+
+@bulk
+def write_sent(db: peewee.Database, items: list[Took]) -> list[Stored | None]:
+    """Write down what providers took, and the event that tells it; None where connectors know already.
+
+    What was reported of a message before this commit is folded in.
+    """
+    telling = [item for item in items if _took(db, item)]
+    stored = dict(zip([item.id for item in telling], store(db, [item.intake for item in telling]), strict=True))
+    for item in items:
+        if item.provider_id:
+            fold_early_acks(db, item.id, item.account, item.provider_id)
+    return [stored.get(item.id) for item in items]
+
+
+def write_ended(db: peewee.Database, ended: Ended) -> bool:
+    """Write down why a message was not sent; whether it was still being sent (or, to fail, still queued)."""
+    before = ("queued", "sending") if ended.status == "failed" else ("sending",)
+    failed = "failed_at = ?, " if ended.status == "failed" else ""
+    now = time_text(ended.now)
+    text = (
+        f"UPDATE messages SET status = ?, error = ?, error_code = ?, outside_window = ?, {failed}updated_at = ? "  # noqa: S608  (our words)
+        f"WHERE id = ? AND status IN ({placeholders(len(before))})"
+    )
+    why = [clean(ended.error), optional(ended.code or None), ended.window]
+    values = [ended.status, *why, *([now] if failed else []), now, ended.id]
+    return run(db, text, [*values, *before]) > 0
+
+
+def given_up(db: peewee.Database, now: datetime, most: int) -> list[GivenUp]:
+    """Messages that nobody will send: their deliveries were cancelled, or failed for good, or are gone."""
+    found = []
+    for id_, status, became, error, at in rows(db, _GIVEN_UP, (most,)):
+        moment = as_time(at)
+        if status == "queued" or moment is None or moment < now - LEFT_BEHIND:
+            found.append(GivenUp(id=id_, status=status, error=_reason(status, became, error)))
+    return found
+
+
+def untold(db: peewee.Database, now: datetime, most: int) -> list[MessageRow]:
+    """Messages that failed or were sent, and whose connectors don't know it yet; oldest first."""
+    # In the words of the partial index. One without an id of the provider may get it at this moment.
+    text = (
+        "SELECT id FROM messages WHERE status IN ('sent', 'delivered', 'read', 'failed') AND told = FALSE "
+        "AND (status = 'failed' OR provider_id <> '' OR updated_at < ?) ORDER BY id LIMIT ?"
+    )
+    ids = [id_ for (id_,) in rows(db, text, (time_text(now - LEFT_BEHIND), most))]
+    query = Message.select().where(Message.id.in_(ids)).order_by(Message.id)
+    return [MessageRow(**row) for row in query.dicts().execute(db)]
+
+
+def tell(db: peewee.Database, items: Sequence[Telling]) -> list[Stored]:
+    """Store the events of those that are still untold; what was stored."""
+    return store(db, [item.intake for item in items if _telling(db, item)])
+
+
+def write_told(db: peewee.Database, ids: Sequence[str]) -> None:
+    """Note that there is nobody left to tell."""
+    Message.update(told=True).where(Message.id.in_(ids)).execute(db)
+
+
+def reopen(db: peewee.Database, delivery_ids: Sequence[str], now: datetime) -> None:
+    """Queue failed messages again whose deliveries are run again by hand. What is unknown stays so."""
+    for part in slices(sorted(delivery_ids)):
+        text = (
+            "UPDATE messages SET status = 'queued', failed_at = NULL, told = FALSE, updated_at = ? "  # noqa: S608  (placeholders)
+            f"WHERE delivery_id IN ({placeholders(len(part))}) AND status = 'failed'"
+        )
+        run(db, text, (time_text(now), *part))
+
+
+def _began(db: peewee.Database, item: Began) -> bool:
+    now = time_text(item.now)
+    return run(db, _SENDING, (clean(item.account), item.provider, now, now, item.id, item.status)) > 0
+
+
+def _took(db: peewee.Database, item: Took) -> bool:
+    """Write one; whether its event is to be stored."""
+    account, provider_id, now = clean(item.account), clean(item.provider_id), time_text(item.now)
+    if provider_id:
+        lock_provider_id(db, account, provider_id)
+    text = "SELECT status, told, provider_id, error, error_code FROM messages WHERE id = ?"
+    for status, told, known, error, code in rows(db, text + for_update(db, lock=True), (item.id,)):
+        failed = status == "failed"
+        became = "sent" if status in UNFINISHED else status
+        why = (error, code) if failed else (None, None)
+        change = (became, account, item.provider, provider_id or known, now, bool(told) or not failed, *why)
+        run(db, _SENT, (*change, now, item.id))
+        return not told and not failed
+    return False
+
+
+def _telling(db: peewee.Database, item: Telling) -> bool:
+    compared = "=" if item.failed else "<>"
+    text = f"UPDATE messages SET told = TRUE WHERE id = ? AND told = FALSE AND status {compared} 'failed'"  # noqa: S608
+    return run(db, text, (item.id,)) > 0
+
+
+def _reason(status: str, became: str | None, error: Any) -> str:
+    if status == "sending":
+        return LOST
+    return f"{GIVEN_UP}{NO_DELIVERY if became is None else str(error or became)}"

@@ -1,0 +1,1 @@
+"""Who is who: clients, tokens, accounts, endpoints."""

@@ -1,0 +1,172 @@
+"""Accounts and the state of their sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import peewee
+from msgspec import UNSET, UnsetType
+from uuid_utils import uuid7
+
+from wagate.errors import ConflictError, NotFoundError
+from wagate.events.sessions import QR_GENERATED, SESSION_NOT_CONNECTED
+from wagate.storage.models import Account, Client, EventRow
+from wagate.storage.owners.revision import bump
+from wagate.storage.rows import AccountRow
+from wagate.storage.statement import first
+
+QR_LIFE = timedelta(seconds=60)
+QR_EXPIRED = "QR expired"
+
+
+class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account is made of."""
+
+    name: str
+    """Unique over all clients."""
+    client_id: int
+    provider: str
+    phone: str = ""
+    settings: str = ""
+    """Encrypted by the caller; '' when none."""
+    webhook_secret: str = ""
+    """Encrypted by the caller; '' when none."""
+    metadata: dict[str, Any] = {}
+    ignore: dict[str, Any] = {}
+    weight: int = 1
+    position: int = 0
+
+
+class AccountChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change; UNSET leaves a field as it is."""
+
+    provider: str | UnsetType = UNSET
+    phone: str | UnsetType = UNSET
+    settings: str | UnsetType = UNSET
+    webhook_secret: str | UnsetType = UNSET
+    metadata: dict[str, Any] | UnsetType = UNSET
+    ignore: dict[str, Any] | UnsetType = UNSET
+    weight: int | UnsetType = UNSET
+    position: int | UnsetType = UNSET
+
+
+def create_account(db: peewee.Database, new: NewAccount, *, now: datetime, most: int | None = None) -> AccountRow:
+    """Add one.
+
+    Raises:
+        ConflictError: the name is taken (by whom is not said), or the client has ``most`` accounts already.
+    """
+    if most is not None and Account.select().where(Account.client_id == new.client_id).count(db) >= most:
+        raise ConflictError(f"the client has {most} accounts already, its limit", field="name")
+    try:
+        _insert(db, new, source="api", now=now)
+    except peewee.IntegrityError as error:
+        raise ConflictError("this name is in use", field="name") from error
+    bump(db)
+    return get_account(db, new.name)
+
+
+def get_account(db: peewee.Database, name: str, *, client_id: int | None = None) -> AccountRow:
+    """One by name; with ``client_id`` only that client's. NotFoundError."""
+    query = _select().where(Account.name == name)
+    row = first(db, query if client_id is None else query.where(Account.client_id == client_id))
+    if row is None:
+        raise NotFoundError(f"no account {name[:100]!r}")
+    return AccountRow(**row)
+
+
+def list_accounts(
+    db: peewee.Database, *, client_id: int | None = None, statuses: Collection[str] | None = None
+) -> list[AccountRow]:
+    """Accounts with their session state, oldest first; of all clients, or of one; in any status, or some."""
+    query = _select().order_by(Account.created_at, Account.id)
+    if client_id is not None:
+        query = query.where(Account.client_id == client_id)
+    if statuses is not None:
+        query = query.where(Account.status.in_(sorted(statuses)))
+    return [AccountRow(**row) for row in query.dicts().execute(db)]
+
+
+def patch_account(
+    db: peewee.Database, name: str, change: AccountChange, *, now: datetime, client_id: int | None = None
+) -> AccountRow:
+    """Change what is set. NotFoundError; ConflictError when config.toml owns it."""
+    account = writable_account(db, name, client_id=client_id)
+    values = {field: value for field, value in msgspec.structs.asdict(change).items() if value is not UNSET}
+    Account.update(**values, updated_at=now).where(Account.id == account.id).execute(db)
+    bump(db)
+    return get_account(db, name)
+
+
+def delete_account(db: peewee.Database, name: str, *, client_id: int | None = None) -> None:
+    """Delete one; its events and deliveries stay. NotFoundError; ConflictError when config.toml owns it."""
+    account = writable_account(db, name, client_id=client_id)
+    Account.delete().where(Account.id == account.id).execute(db)
+    bump(db)
+
+
+def put_config_accounts(db: peewee.Database, accounts: Sequence[NewAccount], *, now: datetime) -> None:
+    """Make the accounts of config.toml what it says, and drop those that it no longer names.
+
+    A name that an API account has goes to the config; its session state stays.
+    """
+    for new in accounts:
+        values = _values(new)
+        changed = Account.update(**values, source="config").where(Account.name == new.name).execute(db)
+        if not changed:
+            _insert(db, new, source="config", now=now)
+    gone = (Account.source == "config") & Account.name.not_in([new.name for new in accounts])
+    Account.delete().where(gone).execute(db)
+    bump(db)
+
+
+def lapse_qrs(db: peewee.Database, *, now: datetime) -> list[str]:
+    """Sessions whose QR is older than 60 s become session_not_connected, "QR expired"; their names."""
+    lapsed = (Account.status == QR_GENERATED) & (Account.qr_at < now - QR_LIFE)
+    names = [row[0] for row in Account.select(Account.name).where(lapsed).tuples().execute(db)]
+    if names:
+        change = {"status": SESSION_NOT_CONNECTED, "message": QR_EXPIRED, "qr": None, "qr_at": None, "percent": None}
+        Account.update(**change, updated_at=now).where(lapsed, Account.name.in_(names)).execute(db)
+    return names
+
+
+def drop_idle_sessions(db: peewee.Database, before: datetime) -> list[str]:
+    """Delete sessions made by API that never connected and were last touched before a time; their names."""
+    # Only these come into being by a mere webhook; other providers' accounts never say "connected".
+    events = EventRow.select(EventRow.id).where(EventRow.account == Account.name, EventRow.created_at >= before)
+    idle = (
+        (Account.provider == "session")
+        & (Account.source == "api")
+        & (Account.ever_connected == False)  # noqa: E712  (an SQL expression)
+        & (Account.updated_at < before)
+        & ~peewee.fn.EXISTS(events)
+    )
+    names = [row[0] for row in Account.select(Account.name).where(idle).tuples().execute(db)]
+    if names:
+        Account.delete().where(Account.name.in_(names)).execute(db)
+        bump(db)
+    return names
+
+
+def writable_account(db: peewee.Database, name: str, *, client_id: int | None = None) -> AccountRow:
+    """One that the API may change. NotFoundError; ConflictError when config.toml owns it."""
+    account = get_account(db, name, client_id=client_id)
+    if account.source == "config":
+        raise ConflictError(f"the account {name!r} stands in config.toml; change it there")
+    return account
+
+
+def _select() -> Any:
+    return Account.select(Account, Client.slug.alias("tenant")).join(Client, on=(Client.id == Account.client_id))
+
+
+def _values(new: NewAccount) -> dict[str, Any]:
+    return msgspec.structs.asdict(new)
+
+
+def _insert(db: peewee.Database, new: NewAccount, *, source: str, now: datetime) -> None:
+    values = {"id": str(uuid7()), "source": source, "created_at": now, "updated_at": now}
+    Account.insert(**_values(new), **values).execute(db)

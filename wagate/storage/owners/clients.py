@@ -1,0 +1,113 @@
+"""Clients and their tokens."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import peewee
+from uuid_utils import uuid7
+
+from wagate.errors import ConflictError, NotFoundError
+from wagate.storage.deliveries.cancel import cancel_open
+from wagate.storage.models import Client, Delivery, Token
+from wagate.storage.owners.revision import bump
+from wagate.storage.rows import ClientRow, TokenRow
+from wagate.storage.statement import first
+
+DEFAULT = "default"
+"""Slug of the client that exists from the first start."""
+
+
+def add_client(db: peewee.Database, *, slug: str, name: str, now: datetime) -> ClientRow:
+    """Add one. ConflictError: the slug is taken."""
+    values = {"slug": slug, "name": name, "created_at": now, "updated_at": now}
+    try:
+        Client.insert(**values).execute(db)
+    except peewee.IntegrityError as error:
+        raise ConflictError(f"a client {slug!r} exists", field="slug") from error
+    bump(db)
+    return get_client(db, slug)
+
+
+def ensure_default_client(db: peewee.Database, *, now: datetime) -> ClientRow:
+    """The client ``default``, added when missing."""
+    values = {"slug": DEFAULT, "name": "Default", "created_at": now, "updated_at": now}
+    if Client.insert(**values).on_conflict_ignore().as_rowcount().execute(db):
+        bump(db)
+    return get_client(db, DEFAULT)
+
+
+def list_clients(db: peewee.Database) -> list[ClientRow]:
+    """All, oldest first."""
+    return [ClientRow(**row) for row in Client.select().order_by(Client.id).dicts().execute(db)]
+
+
+def get_client(db: peewee.Database, slug: str) -> ClientRow:
+    """One by slug. NotFoundError."""
+    row = first(db, Client.select().where(Client.slug == slug))
+    if row is None:
+        raise NotFoundError(f"no client {slug[:100]!r}")
+    return ClientRow(**row)
+
+
+def rename_client(db: peewee.Database, slug: str, *, name: str, now: datetime) -> ClientRow:
+    """Change what can be changed. NotFoundError."""
+    Client.update(name=name, updated_at=now).where(Client.slug == slug).execute(db)
+    bump(db)
+    return get_client(db, slug)
+
+
+def delete_client(db: peewee.Database, slug: str, *, now: datetime) -> None:
+    """Delete a client with its tokens, accounts and webhooks, and cancel what waits. Events stay until retention.
+
+    Raises:
+        NotFoundError: no such client.
+        ConflictError: it is the client ``default``.
+    """
+    client = get_client(db, slug)
+    if slug == DEFAULT:
+        raise ConflictError("the client 'default' can't be deleted")
+    cancel_open(db, Delivery.client_id == client.id, reason="client deleted", now=now)
+    Client.delete().where(Client.id == client.id).execute(db)
+    bump(db)
+
+
+def add_token(db: peewee.Database, *, client_id: int, digest: str, name: str, now: datetime) -> TokenRow:
+    """Store a token's SHA-256 (hex)."""
+    row = TokenRow(id=str(uuid7()), client_id=client_id, hash=digest, name=name, created_at=now, last_used_at=None)
+    values = {"id": row.id, "client_id": client_id, "hash": digest, "name": name, "created_at": now}
+    Token.insert(**values).execute(db)
+    bump(db)
+    return row
+
+
+def list_tokens(db: peewee.Database, client_id: int) -> list[TokenRow]:
+    """A client's tokens, oldest first."""
+    query = Token.select().where(Token.client_id == client_id).order_by(Token.id)
+    return [TokenRow(**row) for row in query.dicts().execute(db)]
+
+
+def find_token(db: peewee.Database, digest: str) -> TokenRow | None:
+    """The token with this SHA-256 (hex)."""
+    row = first(db, Token.select().where(Token.hash == digest))
+    return None if row is None else TokenRow(**row)
+
+
+def touch_tokens(db: peewee.Database, used: dict[str, datetime]) -> None:
+    """Write when tokens (by hash) were last used."""
+    for digest, moment in sorted(used.items()):
+        Token.update(last_used_at=moment).where(Token.hash == digest).execute(db)
+
+
+def revoke_token(db: peewee.Database, *, client_id: int, token_id: str) -> None:
+    """Delete a client's token. NotFoundError."""
+    if not Token.delete().where(Token.id == token_id, Token.client_id == client_id).execute(db):
+        raise NotFoundError("no such token")
+    bump(db)
+
+
+def revoke_all_tokens(db: peewee.Database, client_id: int) -> int:
+    """Delete all tokens of a client; how many."""
+    count: int = Token.delete().where(Token.client_id == client_id).execute(db)
+    bump(db)
+    return count

@@ -1,0 +1,175 @@
+"""Registered endpoints, of every connector that has some."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import peewee
+from msgspec import UNSET, UnsetType
+from uuid_utils import uuid7
+
+from wagate.errors import ConflictError, NotFoundError
+from wagate.storage.deliveries.cancel import cancel_open
+from wagate.storage.models import Client, Delivery, Target, Webhook
+from wagate.storage.owners.revision import bump
+from wagate.storage.rows import Page, WebhookRow
+from wagate.storage.statement import first
+
+
+class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
+    """What an endpoint is made of."""
+
+    client_id: int
+    phone_number: str
+    """Digits, an account's name, or ``*``."""
+    name: str = ""
+    webhook_url: str
+    max_retries: int
+    events: list[str]
+    format: str
+    headers: str = ""
+    """Encrypted by the caller; '' when none."""
+    secrets: str = ""
+    """Encrypted by the caller; '' when none."""
+    metadata: dict[str, Any] = {}
+
+
+class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change; UNSET leaves a field as it is."""
+
+    name: str | UnsetType = UNSET
+    phone_number: str | UnsetType = UNSET
+    webhook_url: str | UnsetType = UNSET
+    is_active: bool | UnsetType = UNSET
+    max_retries: int | UnsetType = UNSET
+    events: list[str] | UnsetType = UNSET
+    format: str | UnsetType = UNSET
+    headers: str | UnsetType = UNSET
+    secrets: str | UnsetType = UNSET
+    metadata: dict[str, Any] | UnsetType = UNSET
+
+
+HEALTHY = {
+    "status": "active",
+    "failure_count": 0,
+    "streak": 0,
+    "streak_since": None,
+    "failing_since": None,
+    "down_since": None,
+    "next_probe_at": None,
+    "probes": 0,
+    "alerted": 0,
+}
+"""What a target's row says when nothing is known against it."""
+
+
+def target_id(connector: str, webhook_id: str) -> str:
+    """The endpoint's name among targets."""
+    return f"{connector}:{webhook_id}"
+
+
+def create_webhook(db: peewee.Database, connector: str, new: NewWebhook, *, now: datetime) -> WebhookRow:
+    """Add one. ConflictError: (client, phone_number, name) is taken."""
+    made = str(uuid7())
+    values = msgspec.structs.asdict(new) | {"id": made, "connector": connector, "created_at": now, "updated_at": now}
+    try:
+        Webhook.insert(**values, is_active=True).execute(db)
+    except peewee.IntegrityError as error:
+        raise _taken(new.phone_number, new.name) from error
+    bump(db)
+    return get_webhook(db, connector, made)
+
+
+def get_webhook(db: peewee.Database, connector: str, webhook_id: str, *, client_id: int | None = None) -> WebhookRow:
+    """One with its health; with ``client_id`` only that client's. NotFoundError."""
+    query = _select(connector).where(Webhook.id == webhook_id)
+    row = first(db, query if client_id is None else query.where(Webhook.client_id == client_id))
+    if row is None:
+        raise NotFoundError("no such webhook")
+    return WebhookRow(**row)
+
+
+def list_webhooks(
+    db: peewee.Database,
+    connector: str,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    client_id: int | None = None,
+    phone_number: str | None = None,
+) -> Page[WebhookRow]:
+    """A page, newest first; of all clients, or of one."""
+    query = _select(connector).order_by(Webhook.id.desc()).limit(limit + 1)
+    if client_id is not None:
+        query = query.where(Webhook.client_id == client_id)
+    if phone_number is not None:
+        query = query.where(Webhook.phone_number == phone_number)
+    if cursor is not None:
+        query = query.where(Webhook.id < cursor)
+    found = [WebhookRow(**row) for row in query.dicts().execute(db)]
+    return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)
+
+
+def all_webhooks(db: peewee.Database, connector: str) -> list[WebhookRow]:
+    """All endpoints of a connector, oldest first, for a snapshot."""
+    return [WebhookRow(**row) for row in _select(connector).order_by(Webhook.id).dicts().execute(db)]
+
+
+def patch_webhook(
+    db: peewee.Database,
+    connector: str,
+    webhook_id: str,
+    change: WebhookChange,
+    *,
+    now: datetime,
+    client_id: int | None = None,
+) -> WebhookRow:
+    """Change what is set; switching on clears the failed or disabled state. NotFoundError, ConflictError."""
+    webhook = get_webhook(db, connector, webhook_id, client_id=client_id)
+    values = {field: value for field, value in msgspec.structs.asdict(change).items() if value is not UNSET}
+    try:
+        Webhook.update(**values, updated_at=now).where(Webhook.id == webhook.id).execute(db)
+    except peewee.IntegrityError as error:
+        raise _taken(values.get("phone_number", webhook.phone_number), values.get("name", webhook.name)) from error
+    if change.is_active is True:
+        target = target_id(connector, webhook.id)
+        Target.update(**HEALTHY, updated_at=now).where(Target.id == target).execute(db)
+    bump(db)
+    return get_webhook(db, connector, webhook_id)
+
+
+def delete_webhook(
+    db: peewee.Database, connector: str, webhook_id: str, *, now: datetime, client_id: int | None = None
+) -> None:
+    """Delete it and cancel what waits for it; its past deliveries stay until retention. NotFoundError."""
+    webhook = get_webhook(db, connector, webhook_id, client_id=client_id)
+    target = target_id(connector, webhook.id)
+    cancel_open(db, Delivery.target_id == target, reason="webhook deleted", now=now)
+    Target.delete().where(Target.id == target).execute(db)
+    Webhook.delete().where(Webhook.id == webhook.id).execute(db)
+    bump(db)
+
+
+def _select(connector: str) -> Any:
+    query = Webhook.select(
+        Webhook,
+        Client.slug.alias("tenant"),
+        peewee.fn.COALESCE(Target.status, "active").alias("status"),
+        peewee.fn.COALESCE(Target.failure_count, 0).alias("failure_count"),
+        Target.last_error,
+        Target.last_success_at,
+        Target.last_attempt_at,
+    )
+    health = Target.id == peewee.Value(f"{connector}:").concat(Webhook.id)
+    return (
+        query.join(Client, on=(Client.id == Webhook.client_id))
+        .switch(Webhook)
+        .join(Target, peewee.JOIN.LEFT_OUTER, on=health)
+        .where(Webhook.connector == connector)
+    )
+
+
+def _taken(phone_number: str, name: str) -> ConflictError:
+    return ConflictError(f"a webhook for {phone_number!r} with the name {name!r} exists", field="name")

@@ -1,0 +1,1 @@
+"""Chats, the people in them, and the archive."""

@@ -1,0 +1,199 @@
+"""Threads: one row for each chat of an account, counted up in the commit of each message; the archive is the events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+import peewee
+
+from wagate.events import Event, kinds
+from wagate.storage.events.listing import select_events
+from wagate.storage.fields import clean, time_text
+from wagate.storage.models import Account, Chat, EventRow
+from wagate.storage.rows import Page, to_event
+from wagate.storage.statement import insert_many, rows, run_many
+from wagate.storage.threads.contacts import ContactRow, Person, contacts_of, note_people
+
+MESSAGES = (kinds.MESSAGE, kinds.MESSAGE_ANY)
+"""What the archive of a conversation holds."""
+PEOPLE = ("@c.us", "@lid", "@user")
+"""How the key of a person ends."""
+STATUS = "status@broadcast"
+
+_UPSERT = "INSERT INTO chats (client_id, account, chat, messages, last_event_id, last_at, created_at)"
+_UPSERT_TAIL = (
+    "ON CONFLICT (client_id, chat, account) DO UPDATE SET "
+    "messages = chats.messages + excluded.messages, last_event_id = excluded.last_event_id, "
+    "last_at = excluded.last_at"
+)
+
+_NAME = (
+    "INSERT INTO chats (client_id, account, chat, name, last_at, created_at) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (client_id, chat, account) DO UPDATE SET name = excluded.name"
+)
+"""A group may be named before anything is said in it: such a row counts no messages, and is no conversation yet."""
+
+
+class Thread(msgspec.Struct, frozen=True, kw_only=True):
+    """One chat of one account."""
+
+    client_id: int
+    account: str
+    chat: str
+    name: str
+    """Of the group, else ''."""
+    messages: int
+    last_at: datetime
+    """When the last message came in."""
+    created_at: datetime
+    last_event_id: str
+    last: Event | None
+    """The last message; None when it is past retention."""
+    contact: ContactRow | None
+    """The person; None for groups and lists."""
+
+
+class _Talk(msgspec.Struct):
+    """What a batch adds to one thread."""
+
+    messages: int = 0
+    last: Event | None = None
+
+
+def note_messages(db: peewee.Database, items: Sequence[tuple[Event, tuple[str, ...]]]) -> None:
+    """Count messages in their threads, and know who wrote them and what groups are called.
+
+    Items are (event, aliases of its sender); ``extra.group_name`` names the event's chat.
+    """
+    talks: dict[tuple[int, str, str], _Talk] = {}
+    named: dict[tuple[int, str, str], tuple[str, Event]] = {}
+    people: list[Person] = []
+    for event, aliases in items:
+        key = (event.client_id, clean(event.chat), clean(event.account))
+        if name := event.extra.get("group_name"):
+            named[key] = (clean(str(name)[:200]), event)
+        if event.kind not in MESSAGES or not event.chat or event.chat == STATUS:
+            continue
+        talk = talks.setdefault(key, _Talk())
+        talk.messages += 1
+        talk.last = event
+        if (person := _person(event, aliases)) is not None:
+            people.append(person)
+    if talks:
+        insert_many(db, _UPSERT, [_row(key, talk) for key, talk in sorted(talks.items())], _UPSERT_TAIL)
+        note_people(db, people, now=items[-1][0].created_at)
+    names = [(*key, name, time_text(event.created_at)) for key, (name, event) in named.items()]
+    run_many(db, _NAME, [(client, account, chat, name, at, at) for client, chat, account, name, at in sorted(names)])
+
+
+def list_threads(
+    db: peewee.Database,
+    *,
+    client_id: int | None,
+    limit: int,
+    before: tuple[datetime, str] | None = None,
+    account: str | None = None,
+    chat: str | None = None,
+) -> list[Thread]:
+    """Threads, the one with the newest message first; ``before``: (last_at, last event's id) of the page before."""
+    query = Chat.select().where(Chat.messages > 0)
+    query = query.order_by(Chat.last_at.desc(), Chat.last_event_id.desc()).limit(limit)
+    for column, value in ((Chat.client_id, client_id), (Chat.account, account), (Chat.chat, chat)):
+        if value is not None:
+            query = query.where(column == value)
+    if before is not None:
+        at, event_id = before
+        query = query.where((Chat.last_at < at) | ((Chat.last_at == at) & (Chat.last_event_id < event_id)))
+    found = list(query.dicts().execute(db))
+    events = {
+        row["id"]: to_event(row)
+        for row in select_events().where(EventRow.id.in_([row["last_event_id"] for row in found])).dicts().execute(db)
+    }
+    contacts = contacts_of(db, [(row["client_id"], row["chat"]) for row in found])
+    return [
+        Thread(
+            client_id=row["client_id"],
+            account=row["account"],
+            chat=row["chat"],
+            name=row["name"],
+            messages=row["messages"],
+            last_at=row["last_at"],
+            created_at=row["created_at"],
+            last_event_id=row["last_event_id"],
+            last=events.get(row["last_event_id"]),
+            contact=contacts.get((row["client_id"], row["chat"])),
+        )
+        for row in found
+    ]
+
+
+def owners_of(db: peewee.Database, chat: str, *, account: str | None = None) -> set[int]:
+    """Ids of the clients that know this chat, or the person by this key; ``account``: that account's client alone."""
+    if account is not None:
+        return {row.client_id for row in Account.select(Account.client_id).where(Account.name == account).execute(db)}
+    text = "SELECT client_id FROM chats WHERE chat = ? UNION SELECT client_id FROM contact_keys WHERE key = ?"
+    return {client_id for (client_id,) in rows(db, text, (chat, chat))}
+
+
+def archive(
+    db: peewee.Database, *, client_id: int, chat: str, limit: int, cursor: str | None = None, account: str | None = None
+) -> Page[Event]:
+    """The messages of a conversation, newest first: of this chat, and of the person's other keys."""
+    contact = contacts_of(db, [(client_id, chat)]).get((client_id, chat))
+    keys = sorted({chat, *(contact.keys if contact is not None else ())})
+    query = select_events().where(EventRow.client_id == client_id, EventRow.chat.in_(keys), EventRow.kind.in_(MESSAGES))
+    if account is not None:
+        query = query.where(EventRow.account == account)
+    if cursor is not None:
+        query = query.where(EventRow.id < cursor)
+    found = [to_event(row) for row in query.order_by(EventRow.id.desc()).limit(limit + 1).dicts().execute(db)]
+    return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)
+
+
+def _person(event: Event, aliases: tuple[str, ...]) -> Person | None:
+    """Whom a message is from; of our own, whom it is to."""
+    key = event.chat if event.from_me else event.sender or event.chat
+    if not key.endswith(PEOPLE):
+        return None
+    others = tuple(alias for alias in aliases if alias.endswith(PEOPLE))
+    name = "" if event.from_me else event.contact_name or ""
+    return Person(client_id=event.client_id, keys=(key, *others), name=name)
+
+
+def _row(key: tuple[int, str, str], talk: _Talk) -> tuple[object, ...]:
+    assert talk.last is not None
+    client_id, chat, account = key
+    at = time_text(talk.last.created_at)
+    return client_id, account, chat, talk.messages, talk.last.id, at, at
+
+
+def delete_threads(db: peewee.Database, before: datetime, most: int = 500) -> int:
+    """Forget chats in which nothing was said since a time; how many."""
+    old = list(
+        Chat.select(Chat.client_id, Chat.chat, Chat.account)
+        .where(Chat.last_at < before)
+        .limit(most)
+        .tuples()
+        .execute(db)
+    )
+    text = "DELETE FROM chats WHERE client_id = ? AND chat = ? AND account = ? AND last_at < ?"
+    run_many(db, text, [(*key, time_text(before)) for key in sorted(old)])
+    return len(old)
+
+
+def delete_contacts(db: peewee.Database, before: datetime, most: int = 500) -> int:
+    """Forget people who are older than a time and have no chat (any more); how many.
+
+    Who only writes in groups is known again with the next message.
+    """
+    text = (
+        "SELECT c.id FROM contacts c WHERE c.created_at < ? AND c.updated_at < ? AND NOT EXISTS ("
+        "SELECT 1 FROM contact_keys k JOIN chats t ON t.client_id = k.client_id AND t.chat = k.key "
+        "WHERE k.contact_id = c.id) ORDER BY c.id LIMIT ?"
+    )
+    at = time_text(before)
+    ids = [contact_id for (contact_id,) in rows(db, text, (at, at, most))]
+    run_many(db, "DELETE FROM contacts WHERE id = ?", [(each,) for each in ids])
+    return len(ids)

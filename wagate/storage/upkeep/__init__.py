@@ -1,0 +1,1 @@
+"""What is done to the tables now and then: retention, new keys, backups."""

@@ -1,0 +1,122 @@
+"""What is old goes, in slices: every slice is a call of its own, so that nobody waits long for the writer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import peewee
+
+from wagate.storage.database import Database
+from wagate.storage.models import Dedupe, Delivery, EventRow, IdempotencyKey, Lane, Media, Message
+from wagate.storage.threads.conversations import delete_contacts, delete_threads
+
+SLICE = 500
+DEDUPE_AT_LEAST = timedelta(days=7)
+"""As long as providers send again what they got no 2xx for."""
+
+
+class Ages(msgspec.Struct, frozen=True, kw_only=True):
+    """How long what is kept."""
+
+    events: timedelta = timedelta(days=30)
+    """Events whose deliveries are all over; messages that were sent, and those of which nobody knows."""
+    failed: timedelta = timedelta(days=90)
+    """Events with a failed delivery; messages that failed."""
+    media: timedelta = timedelta(days=30)
+    """Files that came in or were sent."""
+    dedupe: timedelta = DEDUPE_AT_LEAST
+    """Keys of duplicates; never less than 7 days."""
+    idempotency: timedelta = timedelta(hours=24)
+
+
+async def sweep(database: Database, ages: Ages, *, now: datetime) -> dict[str, int]:
+    """Delete all that is over its age; table → rows. StorageError: what was not deleted stays for the next time."""
+    dedupe = now - max(ages.dedupe, DEDUPE_AT_LEAST)
+    return {
+        "messages": await _all(database, delete_messages, now - ages.events, now - ages.failed),
+        "events": await _all(database, delete_events, now - ages.events, now - ages.failed),
+        "media": await _all(database, forget_media, now - ages.media),
+        "media_rows": await _all(database, delete_media, now - ages.media - max(ages.events, ages.failed)),
+        "chats": await _all(database, delete_threads, now - ages.events),
+        "contacts": await _all(database, delete_contacts, now - ages.events),
+        "dedupe": await _all(database, delete_dedupe, dedupe),
+        "idempotency": await _all(database, delete_idempotency, now - ages.idempotency),
+        "lanes": await _all(database, delete_lanes),
+    }
+
+
+async def _all(database: Database, delete: Callable[..., int], *args: datetime) -> int:
+    total = 0
+    while deleted := await database.write(delete, *args):
+        total += deleted
+    return total
+
+
+def delete_events(db: peewee.Database, before: datetime, failed_before: datetime, most: int = SLICE) -> int:
+    """Delete old events with their deliveries and attempts; how many.
+
+    Those that still wait for a delivery stay, and those with a failed one until ``failed_before``.
+    """
+    failed_stays = (Delivery.status == "failed") & (EventRow.created_at >= failed_before)
+    stays = Delivery.select(Delivery.id).where(
+        Delivery.event_id == EventRow.id,
+        (Delivery.settled == False) | failed_stays,  # noqa: E712  (an SQL expression)
+    )
+    old = (EventRow.created_at < before) & (EventRow.unrouted == False) & ~peewee.fn.EXISTS(stays)  # noqa: E712
+    return _delete(db, EventRow, EventRow.id, EventRow.select(EventRow.id).where(old).limit(most))
+
+
+def forget_media(db: peewee.Database, before: datetime, most: int = SLICE) -> int:
+    """Mark old files as gone; how many. Their bytes go when no other row has them (`wagate.media.sweep`)."""
+    old = Media.select(Media.id).where(Media.created_at < before, Media.status != "gone").limit(most)
+    ids = [row[0] for row in old.tuples().execute(db)]
+    return int(Media.update(status="gone", next_at=None).where(Media.id.in_(ids)).execute(db)) if ids else 0
+
+
+def delete_media(db: peewee.Database, before: datetime, most: int = SLICE) -> int:
+    """Forget files that are gone, once nothing that links to them is kept; how many."""
+    old = Media.select(Media.id).where(Media.created_at < before, Media.status == "gone").limit(most)
+    return _delete(db, Media, Media.id, old)
+
+
+def delete_messages(db: peewee.Database, before: datetime, failed_before: datetime, most: int = SLICE) -> int:
+    """Delete old messages; how many. Those that wait stay, and those that failed until ``failed_before``."""
+    failed_stays = (Message.status == "failed") & (Message.created_at >= failed_before)
+    stays = Message.status.in_(("queued", "sending")) | failed_stays
+    old = Message.select(Message.id).where(Message.created_at < before, ~stays).limit(most)
+    return _delete(db, Message, Message.id, old)
+
+
+def delete_dedupe(db: peewee.Database, before: datetime, most: int = SLICE) -> int:
+    """Forget old duplicates' keys; how many."""
+    return _delete(db, Dedupe, Dedupe.key, Dedupe.select(Dedupe.key).where(Dedupe.created_at < before).limit(most))
+
+
+def delete_idempotency(db: peewee.Database, before: datetime, most: int = SLICE) -> int:
+    """Forget old answers; how many."""
+    table = IdempotencyKey
+    old = list(table.select(table.client, table.key).where(table.created_at < before).limit(most).tuples().execute(db))
+    for client, key in old:
+        table.delete().where(table.client == client, table.key == key, table.created_at < before).execute(db)
+    return len(old)
+
+
+def delete_lanes(db: peewee.Database, most: int = SLICE) -> int:
+    """Forget the counters of chats where nothing waits; how many. A new delivery begins at 1 again."""
+    idle = ~peewee.fn.EXISTS(
+        Delivery.select(Delivery.id).where(Delivery.key == Lane.key, Delivery.settled == False)  # noqa: E712
+    )
+    query = Lane.select(Lane.key).where(idle).order_by(Lane.key).limit(most)
+    if db.for_update:
+        # The row's lock keeps out a new delivery of the chat; one committed before is seen by the next statement.
+        query = query.for_update(skip_locked=True)
+    keys = [row[0] for row in query.tuples().execute(db)]
+    return int(Lane.delete().where(Lane.key.in_(keys), idle).execute(db)) if keys else 0
+
+
+def _delete(db: peewee.Database, table: Any, column: Any, query: Any) -> int:
+    keys = [row[0] for row in query.tuples().execute(db)]
+    return int(table.delete().where(column.in_(keys)).execute(db)) if keys else 0

@@ -1,0 +1,95 @@
+"""Who asks: bearer tokens, X-Api-Key, view tokens."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+
+from wagate.errors import UnauthorizedError
+from wagate.hooks.contracts import Identity
+from wagate.storage.owners.directory import Directory
+from wagate.web.access.rate_limit import RateLimit
+
+ADMIN = Identity(admin=True)
+
+
+def token_hash(token: str) -> str:
+    """How a token is stored and looked up: SHA-256, hex. Tokens are random, so no salt is needed."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def token_of(authorization: str | None, api_key: str | None) -> str | None:
+    """The token that a request carries: ``Authorization: Bearer <token>`` or ``X-Api-Key: <token>``."""
+    if authorization is not None:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() == "bearer" and token.strip():
+            return token.strip()
+    return api_key.strip() if api_key and api_key.strip() else None
+
+
+class Authenticator:
+    """Turns a token into an identity, in constant time, and slows down who guesses."""
+
+    def __init__(
+        self,
+        admin_token: str,
+        directory: Callable[[], Directory],
+        *,
+        view_account: Callable[[str], str | None],
+        failures: RateLimit,
+        used: Callable[[str], None],
+    ) -> None:
+        """``view_account`` gives the account name of a valid view token, else None.
+
+        ``used`` takes the SHA-256 (hex) of a client's token that was given.
+        """
+        self._used = used
+        self._admin_hash = token_hash(admin_token)
+        self._directory = directory
+        self._view_account = view_account
+        self._failures = failures
+
+    def identify(self, token: str | None, *, address: str) -> Identity:
+        """Whose token it is.
+
+        Raises:
+            UnauthorizedError: none given, or a wrong one.
+            TooManyRequestsError: this address sent too many wrong ones.
+        """
+        if token is None:
+            raise UnauthorizedError("a token is needed: send Authorization: Bearer <token> or X-Api-Key: <token>")
+        found = self.find(token)
+        if found is not None:
+            return found
+        self._failures.spend(address)
+        raise UnauthorizedError("this token is not valid; `wagate client token SLUG` makes a new one")
+
+    def view(self, token: str, *, address: str) -> str:
+        """The account that a view token lets its holder look at.
+
+        Raises:
+            UnauthorizedError: it is forged, or has expired.
+            TooManyRequestsError: this address sent too many wrong ones.
+        """
+        account = self._view_account(token)
+        if account is None:
+            self._failures.spend(address)
+            raise UnauthorizedError("this view token is not valid, or has expired")
+        return account
+
+    def find(self, token: str) -> Identity | None:
+        """The admin's or a client's identity, or None."""
+        hashed = token_hash(token)
+        if hmac.compare_digest(hashed, self._admin_hash):
+            return ADMIN
+        directory = self._directory()
+        client = directory.clients.get(directory.tokens.get(hashed, 0))
+        if client is None:
+            return None
+        self._used(hashed)
+        return Identity(admin=False, client_id=client.id, tenant=client.slug)
+
+    def find_viewer(self, token: str) -> str | None:
+        """The account that a view token lets its holder look at, or None."""
+        return self._view_account(token)

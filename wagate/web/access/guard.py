@@ -1,0 +1,133 @@
+"""What every request of the API passes first: a token, rate limits, and paths that make sense."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import structlog
+import trio
+from quart import Request, Response, Websocket, current_app, g, has_request_context, request, websocket
+from werkzeug.exceptions import HTTPException
+
+from wagate.clock import Clock
+from wagate.config.tables import Limits
+from wagate.config.units import Rate
+from wagate.errors import NotFoundError, UnauthorizedError
+from wagate.hooks.contracts import Identity
+from wagate.hooks.routes import CONTRACT, Contract
+from wagate.http.owner import OWNER
+from wagate.storage.owners.directory import Directory
+from wagate.web.access.auth import Authenticator, token_hash, token_of
+from wagate.web.access.cors import Cors
+from wagate.web.access.rate_limit import RateLimit
+from wagate.web.http.asgi import Networks, client_address
+
+VIEWED = "/api/whatsapp/session/"
+"""Below it, a view token may GET."""
+QUEUE = re.compile(r"/queue/.*")
+SENDING = re.compile(r"/messages(/.*)?|/api/(send[A-Z]\w*|startTyping|stopTyping|reaction|[^/]+/chats/.+)")
+PATIENCE = 5.0
+"""Seconds for the rest of a body that nobody needs; then the connection ends with the answer."""
+_ODD = re.compile("[\x00-\x1f\x7f\ufffd\ud800-\udfff]")
+"""In no name of ours: control characters, and what is left of bytes that are no UTF-8."""
+
+log = structlog.get_logger("wagate.api")
+Allowed = Callable[[], bool]
+
+
+class Guard:
+    """Writes ``g.identity``, ``g.viewed`` (the only account that a view token shows), ``g.allowed`` (is it still?)."""
+
+    def __init__(
+        self,
+        auth: Authenticator,
+        directory: Callable[[], Directory],
+        *,
+        limits: Limits,
+        clock: Clock,
+        trusted_proxies: Networks,
+        cors: Cors,
+    ) -> None:
+        self._auth = auth
+        self._directory = directory
+        self._trusted_proxies = trusted_proxies
+        self._cors = cors
+        self._limits = {QUEUE: _limit(limits.queue, clock), SENDING: _limit(limits.messages, clock)}
+        self._other = _limit(limits.api, clock)
+
+    async def before_request(self) -> Response | None:
+        """Let the request through, answer it (a preflight), or raise what is wrong with it."""
+        preflight = self._cors.preflight()
+        if preflight is not None:
+            return preflight
+        self._admit(request)
+        return None
+
+    async def before_websocket(self) -> None:
+        """The same for a WebSocket, before it is accepted."""
+        self._admit(websocket)
+
+    async def after_request(self, response: Response) -> Response:
+        """Headers that every answer has; and the rest of the body, so that the connection can go on after a refusal."""
+        with suppress(HTTPException), trio.move_on_after(PATIENCE):
+            await request.get_data(cache=True, as_text=False, parse_form_data=False)
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        self._cors.mark(response)
+        return response
+
+    def _admit(self, asked: Request | Websocket) -> None:
+        g.identity = g.viewed = None
+        if asked.url_rule is None:
+            return  # No such path or method: the dispatch says so.
+        token = token_of(asked.headers.get("Authorization"), asked.headers.get("X-Api-Key"))
+        address = client_address(asked.scope, asked.headers.get("X-Forwarded-For"), self._trusted_proxies)
+        if token is not None or not _contract(asked).public:
+            self._identify(asked, token, address)
+        if g.identity is not None:
+            limit = next((limit for path, limit in self._limits.items() if path.fullmatch(asked.path)), self._other)
+            limit.spend(g.token)
+            OWNER.set(g.identity.client_id)  # of this request's own task
+        _check_names(asked.view_args or {})
+
+    def _identify(self, asked: Request | Websocket, token: str | None, address: str) -> None:
+        given = asked.args.get("token") if asked.path.startswith(VIEWED) and _only_looks() else None
+        if token is None and given:
+            g.viewed = self._auth.view(given, address=address)
+            account = self._directory().accounts[g.viewed]
+            g.identity = Identity(admin=False, client_id=account.client_id, tenant=account.tenant, read_only=True)
+            g.allowed = lambda: self._auth.find_viewer(given) is not None
+        else:
+            try:
+                g.identity = self._auth.identify(token, address=address)
+            except UnauthorizedError:
+                if token is not None:
+                    log.warning("sign-in failed", address=address, path=asked.path)
+                raise
+            g.allowed = lambda: self._auth.find(token or "") is not None
+        # Memory and logs never hold the token itself.
+        g.token = token_hash(token or given or "")
+
+
+def _contract(asked: Request | Websocket) -> Contract:
+    """The route's contract; a route that has none is not public."""
+    assert asked.url_rule is not None
+    view = current_app.view_functions.get(asked.url_rule.endpoint)
+    contract: Contract = getattr(view, CONTRACT, None) or Contract(answers={}, problems=frozenset())
+    return contract
+
+
+def _only_looks() -> bool:
+    return not has_request_context() or request.method in {"GET", "HEAD"}
+
+
+def _check_names(names: Mapping[str, Any]) -> None:
+    if any(isinstance(value, str) and _ODD.search(value) for value in names.values()):
+        raise NotFoundError("there is nothing of this name")
+
+
+def _limit(rate: Rate, clock: Clock) -> RateLimit:
+    return RateLimit(clock, count=rate.count, period=rate.seconds)

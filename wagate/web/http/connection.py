@@ -1,0 +1,287 @@
+"""hypercorn's connection, cheaper: one write per response, one keep-alive deadline, no task or channel for either.
+
+The protocols (h11, h2, wsproto) and all that they decide stay hypercorn's. Only how bytes leave, how a quiet connection
+is noticed, and how events reach the application are replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import lru_cache, partial
+from math import inf
+
+import h11
+import trio
+from hypercorn.config import Config
+from hypercorn.events import Closed, Event, RawData
+from hypercorn.protocol.events import Event as StreamEvent
+from hypercorn.protocol.events import Response
+from hypercorn.protocol.h2 import H2Protocol
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import AppWrapper, ConnectionState
+
+from wagate.web.http.channel import spawn_app
+
+HOLD = 64 * 1024
+"""Bytes that may wait for more; also the most that is written under one deadline."""
+WRITE_TIMEOUT = 60.0
+"""Seconds within which the peer must take HOLD bytes."""
+READ_TIMEOUT = 30.0
+"""Seconds that a request's body may pause, unless ``config.read_timeout`` says otherwise."""
+CLOSE_TIMEOUT = 5.0
+"""Seconds for the farewell of a connection (TLS close_notify to a peer that no longer reads)."""
+
+Headers = tuple[tuple[bytes, bytes], ...]
+Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
+
+
+@lru_cache(8)
+def _common_headers(config: Config, second: int) -> Headers:  # noqa: ARG001  (Date changes with it)
+    return tuple(config.response_headers("h11"))
+
+
+@lru_cache(256)
+def _checked(status: int, headers: Headers) -> h11.Response:
+    """A response's head, checked by h11. It would check the same few heads again and again."""
+    return h11.Response(status_code=status, headers=list(headers))
+
+
+class ServerContext(WorkerContext):
+    """What all connections of a server share."""
+
+    def __init__(self) -> None:
+        super().__init__(max_requests=None)
+        self.connections: set[Connection] = set()
+        """Those that are open."""
+        self._unfinished: set[Connection] = set()
+        self._wake = trio.Event()
+
+    def flush_later(self, connection: Connection) -> None:
+        """Have what the connection holds sent, unless its application finishes the response before it goes to sleep."""
+        self._unfinished.add(connection)
+        self._wake.set()
+
+    async def flush_unfinished(self) -> None:
+        """Send what applications left unfinished when they went to sleep; for ever, one task for all connections.
+
+        trio wakes it only when the application that held the bytes has given up its turn, so a response that
+        is made in one go is written by its application alone, in one piece.
+        """
+        async with trio.open_nursery() as nursery:
+            while True:
+                await self._wake.wait()
+                self._wake = trio.Event()
+                unfinished, self._unfinished = self._unfinished, set()
+                for connection in unfinished:
+                    if connection.held and not connection.send_lock.locked():
+                        nursery.start_soon(connection.guard, connection.flush)
+
+    async def stop(self, cut_at: float) -> None:
+        """Close what is idle now, the rest after its response; no write lasts beyond ``cut_at`` (trio's clock)."""
+        await self.terminated.set()
+        for connection in self.connections:
+            connection.finish(cut_at)
+
+
+class KeepAlive:
+    """Stands in for hypercorn's idle task, started and cancelled per request: one scope, whose deadline moves."""
+
+    def __init__(self, context: WorkerContext, timeout: float) -> None:
+        self._context = context
+        self._timeout = timeout
+        self.scope = trio.CancelScope()
+        """Around the connection's reads; its deadline is infinite while a request runs."""
+
+    async def restart(self, *_: object) -> None:
+        """The connection is idle from now on."""
+        self.scope.deadline = -inf if self._context.terminated.is_set() else trio.current_time() + self._timeout
+
+    async def stop(self) -> None:
+        """A request has begun."""
+        self.scope.deadline = inf
+
+    def expire_if_idle(self) -> None:
+        """Let an idle connection end now."""
+        if self.scope.deadline < inf:
+            self.scope.deadline = -inf
+
+
+class Connection(TCPServer):
+    """One connection. What goes wrong in it, in hypercorn's protocols too, ends it and nothing else."""
+
+    context: ServerContext
+
+    def __init__(
+        self, app: AppWrapper, config: Config, context: ServerContext, state: ConnectionState, stream: Stream
+    ) -> None:
+        super().__init__(app, config, context, state, stream)  # type: ignore[arg-type]  # Plain streams too.
+        self.keep_alive = KeepAlive(context, config.keep_alive_timeout)
+        self.idle_task = self.keep_alive  # type: ignore[assignment]
+        self.held = bytearray()
+        """Bytes that wait for more to come, at most for the turn of the task that sent them."""
+        self._greeting = trio.CancelScope()
+        self._writing = trio.CancelScope()
+        self._cut_at = inf
+
+    async def run(self) -> None:
+        """Serve the connection until either side ends it."""
+        if self.context.terminated.is_set():
+            return  # Accepted in the moment of the stop; the stream is closed by who accepted it.
+        self.context.connections.add(self)
+        try:
+            with self._greeting:
+                await self.guard(super().run)
+        finally:
+            self.context.connections.discard(self)
+
+    async def guard(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do ``work``; what it raises is this connection's end, and nobody else's."""
+        try:
+            await work()
+        except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # The peer is gone; it knows.
+        except* Exception:  # noqa: BLE001  (the edge of the connection's task)
+            await self.config.log.exception("Error in a connection")
+
+    async def protocol_send(self, event: Event) -> None:
+        """Hold what more is about to follow; send all else, and what is held before it, now."""
+        if isinstance(event, RawData):
+            self.held += event.data
+            if self._more_follows():
+                self.context.flush_later(self)
+            else:
+                await self.flush()
+        else:
+            await super().protocol_send(event)
+            if isinstance(event, Closed):
+                self._end_reading()
+
+    def _end_reading(self) -> None:
+        """It is over for the reader, too, who may wait for the end of a response before it takes the next request.
+
+        hypercorn would leave it waiting for ever when that response was the last: whoever sends a request before the
+        one before it is answered would hold up a stop, or keep its place in the process after it has gone.
+        """
+        self.keep_alive.scope.cancel()
+
+    def _more_follows(self) -> bool:
+        """Whether what is held may wait for the rest of an HTTP/1 response, or for the next frames of HTTP/2."""
+        answering = isinstance(self.protocol.protocol, H2Protocol) or self._response_state() is h11.SEND_BODY
+        return answering and len(self.held) < HOLD
+
+    def _response_state(self) -> object:
+        """Where the response stands, by h11: SEND_BODY, then DONE or MUST_CLOSE. None for HTTP/2 and WebSocket."""
+        protocol = self.protocol.protocol
+        return protocol.connection.our_state if isinstance(protocol, H11Protocol) else None
+
+    async def flush(self) -> None:
+        """Send what is held, after what others are sending. A peer that takes nothing is taken for gone."""
+        if not self.held:
+            return
+        try:
+            self.send_lock.acquire_nowait()  # The lock's own acquire would always give up the turn.
+        except trio.WouldBlock:
+            await self.send_lock.acquire()
+        try:
+            while self.held:
+                data, self.held = memoryview(self.held), bytearray()
+                sent = self._write_now(data)
+                if sent < len(data):
+                    await self._write(data[sent:])
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            await self.protocol.handle(Closed())
+            self._end_reading()
+            await trio.lowlevel.checkpoint()  # An application that does not listen must not spin.
+        finally:
+            self.send_lock.release()
+
+    def _write_now(self, data: memoryview) -> int:
+        """Bytes that the system takes at once: nearly always all of a finished response, so that nobody has to wait.
+
+        Only for those: who sends without end must give up its turn now and then, and ``send_all`` sees to that.
+        """
+        finished = self._response_state() in (h11.DONE, h11.MUST_CLOSE)
+        if not finished or len(data) > HOLD or not isinstance(self.stream, trio.SocketStream):
+            return 0
+        try:
+            return os.write(self.stream.socket.fileno(), data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise trio.BrokenResourceError from error
+
+    async def _write(self, data: memoryview) -> None:
+        # Shielded as hypercorn's: an application's own timeout must not cut a response in two.
+        with trio.CancelScope(shield=True) as self._writing:
+            for start in range(0, len(data), HOLD):
+                self._writing.deadline = min(trio.current_time() + WRITE_TIMEOUT, self._cut_at)
+                await self.stream.send_all(data[start : start + HOLD])
+        if self._writing.cancelled_caught:
+            await trio.aclose_forcefully(self.stream)
+            raise trio.BrokenResourceError
+
+    def finish(self, cut_at: float) -> None:
+        """Close: at once when idle or still in its TLS handshake, else after the response that runs, which says so.
+
+        Writes end at ``cut_at``.
+        """
+        self._cut_at = cut_at
+        self._writing.deadline = min(self._writing.deadline, cut_at)
+        self.keep_alive.expire_if_idle()
+        if not hasattr(self, "protocol"):
+            self._greeting.cancel()
+        elif isinstance(self.protocol.protocol, H11Protocol):
+            # The last request that it may have: its response gets ``Connection: close``.
+            self.protocol.protocol.keep_alive_requests = self.config.keep_alive_max_requests
+
+    async def _read_data(self) -> None:
+        # hypercorn makes its task group inside run(); this is the first place to reach it, before any request.
+        self._task_group.spawn_app = partial(spawn_app, self._task_group)  # type: ignore[method-assign]
+        protocol = self.protocol.protocol
+        if isinstance(protocol, H11Protocol):
+            protocol.stream_send = partial(self._answer, protocol, protocol.stream_send)  # type: ignore[method-assign]
+        with self.keep_alive.scope, suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            while data := await self._receive():
+                await self.protocol.handle(RawData(bytes(data)))
+            await self.protocol.handle(RawData(b""))
+        await self.protocol.handle(Closed())
+        if self.keep_alive.scope.cancelled_caught:
+            await self._close()
+
+    async def _answer(
+        self, protocol: H11Protocol, send: Callable[[StreamEvent], Awaitable[None]], event: StreamEvent
+    ) -> None:
+        """Send; a response that begins before its request has come whole says that it is the connection's last.
+
+        It is, in hypercorn. Untold, the client would send its next request into the close, and lose it.
+        """
+        if not isinstance(event, Response) or event.status_code < 200:
+            await send(event)
+            return
+        headers = (*event.headers, *_common_headers(self.config, int(time.time())))
+        early = protocol.connection.their_state is h11.SEND_BODY
+        if early or protocol.keep_alive_requests >= self.config.keep_alive_max_requests:
+            headers += ((b"connection", b"close"),)
+        await protocol._send_h11_event(_checked(event.status_code, headers))  # noqa: SLF001  (as its stream_send does)
+
+    async def _receive(self) -> bytes | bytearray:
+        """What the peer sent; nothing when it ended, or left its request's body unfinished for too long."""
+        protocol = self.protocol.protocol
+        if not isinstance(protocol, H11Protocol) or protocol.connection.their_state is not h11.SEND_BODY:
+            return await self.stream.receive_some(MAX_RECV)
+        with trio.move_on_after(self.config.read_timeout or READ_TIMEOUT):
+            return await self.stream.receive_some(MAX_RECV)
+        return b""
+
+    async def _close(self) -> None:
+        # Shielded: an application may cancel its own tasks when it hears that its request is over, and one of them is
+        # closing here (quart-trio, when it answers before the body has come). Half closed, the client would wait.
+        with trio.CancelScope(shield=True):
+            await self.flush()
+        with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
+            await super()._close()

@@ -1,0 +1,1 @@
+"""The doors: where WhatsApp's events come in."""

@@ -1,0 +1,1 @@
+"""Messages to send, over HTTP."""

@@ -1,0 +1,164 @@
+"""``/messages``: send, see how far messages got, and take them back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from quart import Blueprint, request
+
+from wagate.hooks.messages import MessageView
+from wagate.hooks.routes import endpoint
+from wagate.hooks.views import Page
+from wagate.parsing.chats import chat_key
+from wagate.web.access.idempotency import submission_key
+from wagate.web.api.lists import Cursor, Limit
+from wagate.web.messages.body import SendBody
+from wagate.web.messages.content import check_metadata, check_storable, read_chat, read_draft
+from wagate.web.messages.sending import DONE, JobDone, Sending, Submission, check_not_failed, patience_of
+
+NOT_KNOWN = (
+    "the request left and no answer came: the message may have been sent or not, and is not sent again by itself; "
+    "a status from the provider settles it"
+)
+STATUSES = ["queued", "sending", "sent", "delivered", "read", "failed", "unknown"]
+Status = Annotated[str, Meta(pattern=f"^({'|'.join(STATUSES)})$")]
+
+
+class SentAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The provider has taken the message."""
+
+    status: Literal["sent"]
+    message_id: str
+    """The provider's id."""
+    delivery_status: Literal["dispatched"]
+    sent_at: datetime
+    provider: str
+    id: str
+    """Ours, for ``GET /messages/{id}``."""
+    account: str
+    """The account that sent it."""
+    warnings: list[str] | UnsetType = UNSET
+    """What the provider can't do and was left out."""
+
+
+class AcceptedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The message is stored, and not known to be sent yet."""
+
+    status: Literal["queued", "unknown"]
+    """queued: it will be sent by itself; unknown: it may have been sent, and will not be sent again."""
+    id: str
+    """Ours, for ``GET /messages/{id}``."""
+    account: str
+    detail: str | UnsetType = UNSET
+    """Why it waits, when that is known."""
+    warnings: list[str] | UnsetType = UNSET
+    """What the provider can't do and was left out."""
+
+
+class MessagesQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which page of which messages."""
+
+    limit: Limit = 50
+    cursor: Cursor | None = None
+    tenant_id: str | None = None
+    """With the admin token: only this client's, by slug or id."""
+    account: str | None = None
+    """An account's name."""
+    chat: str | None = None
+    """A phone number, or a chat's key."""
+    status: Status | None = None
+    message_id: str | None = None
+    """The provider's id."""
+
+
+def messages_routes(sending: Sending) -> Blueprint:
+    """Messages: a client's token sends and sees its own, the admin token all."""
+    routes = Blueprint("messages", __name__, url_prefix="/messages")
+    auth, messages = sending.auth, sending.messages
+
+    @routes.post("/send")
+    @endpoint(body=SendBody, answers={200: SentAnswer, 202: AcceptedAnswer}, problems=(404, 409, 413, 422, 502))
+    async def send(body: SendBody) -> tuple[SentAnswer | AcceptedAnswer, int, Mapping[str, str]]:
+        """Send a message, and wait up to ten seconds for the provider.
+
+        202 when it takes longer, or at once with `Prefer: respond-async`: the message is stored and goes out by itself.
+        422 when the provider refuses the message, 502 when it was given up; `code` is the provider's own. With an
+        Idempotency-Key, the same key and body are the same message for ever, also after a refusal.
+        """
+        check_storable(msgspec.to_builtins(body), "")
+        check_metadata(body.metadata)
+        owner = sending.owner(account=body.account, tenant_id=body.tenant_id)
+        patience, headers = patience_of(request.headers.get("Prefer", ""))
+        asked = Submission(
+            draft=read_draft(read_chat(body.to, "to"), body.message, reply_to=body.reply_to_message_id or ""),
+            client_id=owner.id,
+            account=body.account,
+            job=JobDone(id=body.job_id, lease_id=body.lease_id) if body.job_id else None,
+            metadata=body.metadata,
+            key=await submission_key(),
+            patience=patience,
+        )
+        return *_answer(await sending.submit(asked)), headers
+
+    @routes.get("")
+    @endpoint(query=MessagesQuery, answers={200: Page[MessageView]}, problems=(404,))
+    async def index(query: MessagesQuery) -> Page[MessageView]:
+        """Messages that were submitted, newest first."""
+        scope = auth.identity().client_id if query.tenant_id is None else auth.owner(query.tenant_id).id
+        return await messages.page(
+            client_id=scope,
+            limit=query.limit,
+            cursor=query.cursor,
+            account=query.account,
+            chat=chat_key(query.chat) if query.chat else None,
+            status=query.status,
+            message_id=query.message_id,
+        )
+
+    @routes.get("/<uuid:message_id>")
+    @endpoint(answers={200: MessageView})
+    async def show(message_id: UUID) -> MessageView:
+        """One message, by our id."""
+        return await messages.get(str(message_id), client_id=auth.identity().client_id)
+
+    @routes.delete("/<uuid:message_id>")
+    @endpoint(answers={204: None}, problems=(404, 409, 422, 502))
+    async def revoke(message_id: UUID) -> tuple[None, int]:
+        """Take a message back from everyone, by our id, where the provider can.
+
+        Twice does no harm. 409 when it was not sent; 422 when the provider can't or refuses; 502 when nobody knows.
+        """
+        await sending.revoke(str(message_id))
+        return None, 204
+
+    return routes
+
+
+def _answer(view: MessageView) -> tuple[SentAnswer | AcceptedAnswer, int]:
+    check_not_failed(view)
+    warnings = view.warnings or UNSET
+    if view.status not in DONE:
+        unknown = view.status == "unknown"
+        detail = f"{view.error}; {NOT_KNOWN}" if unknown and view.error else NOT_KNOWN if unknown else view.error
+        return AcceptedAnswer(
+            status="unknown" if unknown else "queued",
+            id=view.id,
+            account=view.account,
+            detail=detail or UNSET,
+            warnings=warnings,
+        ), 202
+    return SentAnswer(
+        status="sent",
+        message_id=view.message_id or view.id,
+        delivery_status="dispatched",
+        sent_at=view.sent_at or view.updated_at,
+        provider=view.provider,
+        id=view.id,
+        account=view.account,
+        warnings=warnings,
+    ), 200

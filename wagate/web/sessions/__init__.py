@@ -1,0 +1,1 @@
+"""Sessions of linked devices: status, lists, streams."""

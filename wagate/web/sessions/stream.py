@@ -1,0 +1,147 @@
+"""``/api/whatsapp/session/stream``: every change of a session, as Server-Sent Events or over a WebSocket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Annotated, Literal
+
+import msgspec
+import trio
+from quart import Blueprint, Response, g, websocket
+
+from wagate.clock import Clock
+from wagate.errors import NotFoundError
+from wagate.hooks.routes import endpoint
+from wagate.web.sessions.hub import SessionHub, Watcher
+from wagate.web.sessions.routes import PREFIX, ListAnswer, Scope, Sessions, StatusAnswer
+
+HEARTBEAT = 15.0
+"""Seconds; proxies cut connections that are silent for longer than a minute or so."""
+
+
+class StreamQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Which sessions."""
+
+    session_id: str | None = None
+    """Only this one."""
+    user_id: str | None = None
+    """Only this client's, by slug or id."""
+
+
+class Gone(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A session that was deleted."""
+
+    success: Literal[True] = True
+    session_id: str
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What a watcher is told."""
+
+    event: Annotated[str, msgspec.Meta(examples=["snapshot", "session", "gone", "heartbeat"])]
+    body: ListAnswer | StatusAnswer | Gone | None
+
+
+class SessionStream:
+    """First a snapshot, then each session that changed, as it is when it is told."""
+
+    def __init__(self, sessions: Sessions, hub: SessionHub, clock: Clock) -> None:
+        self._sessions = sessions
+        self._hub = hub
+        self._clock = clock
+
+    async def tell(self, scope: Scope, only: str | None, allowed: Callable[[], bool]) -> AsyncGenerator[Told, None]:
+        """Until the process stops, or the token ends; a heartbeat when nothing happens. NotFoundError at the start."""
+        with self._hub.watch() as watcher:
+            await self._hub.looked()
+            snapshot = await self._snapshot(scope, only)
+            seen = {view.session_id for view in snapshot.data} if isinstance(snapshot, ListAnswer) else {only or ""}
+            yield Told("snapshot", snapshot)
+            told_at = self._clock.monotonic()
+            while await self._woken(watcher, told_at + HEARTBEAT, allowed):
+                for name in watcher.take():
+                    told = await self._changed(name, scope, seen) if only in {None, name} else None
+                    if told is not None:
+                        yield told
+                        told_at = self._clock.monotonic()
+                # What happens to others is no reason to beat: it is not even told that something happened.
+                if self._clock.monotonic() >= told_at + HEARTBEAT:
+                    yield Told("heartbeat", None)
+                    told_at = self._clock.monotonic()
+
+    async def _woken(self, watcher: Watcher, until: float, allowed: Callable[[], bool]) -> bool:
+        """Wait for something to tell, or until it is time to beat; False when there is nothing more to tell, ever."""
+        await self._clock.wait(watcher.wake, until - self._clock.monotonic())
+        return not watcher.closed and allowed()
+
+    async def _snapshot(self, scope: Scope, only: str | None) -> ListAnswer | StatusAnswer:
+        return await (self._sessions.all(scope) if only is None else self._sessions.one(only, scope))
+
+    async def _changed(self, name: str, scope: Scope, seen: set[str]) -> Told | None:
+        try:
+            answer = await self._sessions.one(name, scope)
+        except NotFoundError:
+            # Deleted; or another client's, and then not even its name is told.
+            if name not in seen:
+                return None
+            seen.discard(name)
+            return Told("gone", Gone(session_id=name))
+        seen.add(name)
+        return Told("session", answer)
+
+
+def stream_routes(sessions: Sessions, stream: SessionStream) -> Blueprint:
+    """The same stream in two forms."""
+    routes = Blueprint("session_stream", __name__)
+
+    @routes.get(f"{PREFIX}/stream")
+    @endpoint(query=StreamQuery, answers={200: None}, problems=(404,), media_type="text/event-stream")
+    async def events(query: StreamQuery) -> Response:
+        """Server-Sent Events: `snapshot` at first, then `session` or `gone` for every change; comments in between."""
+        scope = sessions.scope(query.user_id)
+        if query.session_id is not None:
+            await sessions.one(query.session_id, scope)  # 404 while that can still be said
+        told = stream.tell(scope, query.session_id, g.allowed)
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        response = Response(as_events(told), headers=headers, content_type="text/event-stream; charset=utf-8")
+        response.timeout = None
+        return response
+
+    @routes.websocket(f"{PREFIX}/stream")
+    async def socket() -> None:
+        """One JSON object a message: `event`, beside the fields that the same Server-Sent Event has."""
+        query = msgspec.convert(dict(websocket.args), StreamQuery)
+        scope = sessions.scope(query.user_id)
+        if query.session_id is not None:
+            await sessions.one(query.session_id, scope)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_ignore_what_comes)
+            async with aclosing(stream.tell(scope, query.session_id, g.allowed)) as told:
+                async for each in told:
+                    await websocket.send(as_message(each))
+            nursery.cancel_scope.cancel()
+
+    return routes
+
+
+async def as_events(told: AsyncGenerator[Told, None]) -> AsyncIterator[bytes]:
+    """Bytes of Server-Sent Events."""
+    async with aclosing(told):
+        async for each in told:
+            if each.body is None:
+                yield b": heartbeat\n\n"
+            else:
+                yield b"event: %b\ndata: %b\n\n" % (each.event.encode(), msgspec.json.encode(each.body))
+
+
+def as_message(told: Told) -> str:
+    """Text of one WebSocket message."""
+    body = {} if told.body is None else msgspec.to_builtins(told.body)
+    return msgspec.json.encode({"event": told.event} | body).decode()
+
+
+async def _ignore_what_comes() -> None:
+    """Unread messages would keep the close from being seen."""
+    while True:
+        await websocket.receive()

@@ -1,0 +1,1 @@
+"""WAHA's API, for clients that were built for it."""
