@@ -1,7 +1,14 @@
-"""What holds for all tests: how many examples they try, what a skip is, and what they share."""
+"""What holds for all tests: how many examples they try, what a skip is, in which order they run, and what they share."""
+
+import pytest
 
 from tests.effort import load_profile
 
 load_profile()
 
 pytest_plugins = ["tests.databases", "tests.shared_gateway", "tests.strictness"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: one worker takes these, one after the other, and the others have enough to do meanwhile."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
