@@ -1,4 +1,4 @@
-"""What holds for all tests: how many examples they try, what a skip is, in which order they run, and what they share."""
+"""What holds for all tests: how many examples they try, what a skip is, in which order they run, what they share."""
 
 import pytest
 
