@@ -7,9 +7,9 @@ import trio
 
 from tests.receivers import OK, answering, client, read_request, serving
 from wagate.consumers.attempt import attempt
-from wagate.consumers.states import Accepted
 from wagate.hooks import Delivery, Handler, Receipt
 from wagate.http.owner import OWNER, on_behalf_of
+from wagate.rules.states import Accepted
 from wagate.testing import FakeHttp, make_delivery, make_event
 
 
@@ -27,7 +27,7 @@ async def test_a_handlers_requests_are_its_deliverys_clients() -> None:
 
     handler = Handler(name="h", targets=lambda _: (), handle=handle, timeout=5)
     for client_id in (7, 8):
-        assert isinstance(await attempt(handler, delivery_of(client_id)), Accepted)
+        assert isinstance(await attempt(handler, delivery_of(client_id), 60), Accepted)
     assert [sent.owner for sent in http.sent] == [7, 8]
     assert OWNER.get() is None
 
@@ -49,7 +49,7 @@ async def test_two_clients_hooks_on_one_host_have_connections_of_their_own() -> 
 
         handler = Handler(name="h", targets=lambda _: (), handle=handle, timeout=60)
         for client_id in (1, 2, 1, 2, 2):
-            await attempt(handler, delivery_of(client_id))
+            await attempt(handler, delivery_of(client_id), 60)
     assert came == {b"1": {1}, b"2": {2}}
 
 

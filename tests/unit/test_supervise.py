@@ -6,10 +6,10 @@ import trio
 
 from wagate.clock import Clock
 from wagate.consumers.attempt import attempt
-from wagate.consumers.states import Accepted, Failed, Rejected
 from wagate.consumers.tasks import supervise
 from wagate.errors import Reject, Retry
 from wagate.hooks.contracts import Delivery, Handler
+from wagate.rules.states import Accepted, Failed, Rejected
 from wagate.testing import make_delivery
 
 
@@ -44,7 +44,7 @@ async def tried(error: BaseException | None) -> object:
             raise error
 
     delivery = make_delivery(target="w")
-    return await attempt(Handler(name="x", targets=lambda _event: (), handle=handle), delivery)
+    return await attempt(Handler(name="x", targets=lambda _event: (), handle=handle), delivery, 60)
 
 
 async def test_what_a_handler_raises_says_what_happened() -> None:
@@ -67,6 +67,6 @@ async def test_cancelled_passes_through_a_handler() -> None:
             await trio.sleep_forever()
 
         delivery = make_delivery(target="w")
-        await attempt(Handler(name="x", targets=lambda _event: (), handle=handle), delivery)
+        await attempt(Handler(name="x", targets=lambda _event: (), handle=handle), delivery, 60)
         raise AssertionError("not cancelled")
     assert scope.cancelled_caught

@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 
 from wagate.errors import NotFoundError, OutcomeUnknownError, SendError, UnprocessableError
-from wagate.events import sessions
+from wagate.events import SessionStatus
 from wagate.hooks.providers import Profile, Provider
 from wagate.hooks.sessions import SESSION_ACTIONS, SessionView
 from wagate.http import on_behalf_of
@@ -41,7 +41,7 @@ class AccountSessions:
         """The QR text that waits to be scanned, from the provider when the tables have none. See the protocol."""
         view = await self.view(account, client_id=client_id)
         provider = self._providers.get(view.provider)
-        if view.qr or provider is None or provider.qr is None or view.status == sessions.SESSION_CONNECTED:
+        if view.qr or provider is None or provider.qr is None or view.status == SessionStatus.SESSION_CONNECTED:
             return view.qr
         found = self._account(account)
         seen = self._providers.account(found)
@@ -98,7 +98,7 @@ def _judged(error: Exception, provider: str, seconds: float) -> SendError:
 
 
 def _view(row: AccountRow, provider: Provider | None) -> SessionView:
-    waits = row.status == sessions.QR_GENERATED
+    waits = row.status == SessionStatus.QR_GENERATED
     can = frozenset[str]() if provider is None or provider.control is None else provider.abilities
     return SessionView(
         account=row.name,
@@ -106,7 +106,7 @@ def _view(row: AccountRow, provider: Provider | None) -> SessionView:
         linked=provider is not None and provider.sessions,
         status=row.status,
         message=row.message,
-        percent=row.percent if row.status == sessions.LOADING else None,
+        percent=row.percent if row.status == SessionStatus.LOADING else None,
         qr=(row.qr or "") if waits else "",
         phone=row.phone,
         updated_at=row.updated_at,

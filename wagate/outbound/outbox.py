@@ -19,8 +19,8 @@ from wagate.outbound.judge import judged
 from wagate.outbound.shared import Choose, Parts
 from wagate.outbound.views import stored_form, view_of
 from wagate.outbound.watch import Watch
+from wagate.rules.filters import ALL_MESSAGES, MessageFilter
 from wagate.storage.outbox.messages import (
-    MessageFilter,
     MessageRow,
     Submission,
     find_by_key,
@@ -109,19 +109,11 @@ class Outbox:
         return view_of(row, self._parts.live.now)
 
     async def page(
-        self,
-        *,
-        client_id: int | None,
-        limit: int,
-        cursor: str | None,
-        account: str | None = None,
-        chat: str | None = None,
-        status: str | None = None,
-        message_id: str | None = None,
+        self, which: MessageFilter = ALL_MESSAGES, *, client_id: int | None, limit: int, cursor: str | None = None
     ) -> Page[MessageView]:
-        """A page of messages, newest first; ``message_id`` is the provider's."""
-        which = MessageFilter(client_id=client_id, account=account, chat=chat, status=status, provider_id=message_id)
-        page = await self._parts.database.read(list_messages, which, limit=limit, cursor=cursor)
+        """A page of messages, newest first."""
+        read = self._parts.database.read
+        page = await read(list_messages, which, client_id=client_id, limit=limit, cursor=cursor)
         return Page(data=[view_of(row, self._parts.live.now) for row in page.data], next_cursor=page.next_cursor)
 
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:

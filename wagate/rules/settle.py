@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
-import msgspec
 from msgspec.structs import replace
 
-from wagate.consumers.backoff import probe_wait, wait
-from wagate.consumers.states import (
+from wagate.rules.backoff import probe_wait, wait
+from wagate.rules.states import (
     Accepted,
-    Again,
     DeliveryState,
-    Done,
     Failed,
-    Final,
-    Happened,
-    Hold,
     Policy,
     Postponed,
     Rejected,
     Settled,
+    Status,
+    Try,
 )
-from wagate.storage.deliveries.targets import Health, TargetState
+from wagate.rules.targets import Health, TargetState
 
 BREAKER_FAILURES = 10
 """So many retryable failures in a row …"""
@@ -30,25 +27,6 @@ BREAKER_SECONDS = 60.0
 """… within so long: the target counts as down."""
 PATIENCE = 24 * 3600.0
 """Seconds that a delivery may be put off when ``delivery.recover`` is 0."""
-MOST_CRASHES = 5
-"""Workers that may die while they hold a delivery before it is buried. From the second on the queue hands it out with
-no other suspect beside it, so three of them died with this one alone: a process killed now and then buries nobody."""
-BURIED = f"worker died {MOST_CRASHES} times while delivering this"
-
-
-class Try(msgspec.Struct, frozen=True, kw_only=True):
-    """One try of a delivery, over."""
-
-    happened: Happened
-    delivery: DeliveryState
-    """Before the try."""
-    started: datetime
-    now: datetime
-    """When it was over."""
-    probe: bool = False
-    """The target counted as down when it began."""
-    chance: float = 0.0
-    """0…1, chooses the jitter."""
 
 
 def settle(tried: Try, target: TargetState, policy: Policy) -> Settled:
@@ -90,12 +68,12 @@ def _accepted(target: TargetState, now: datetime) -> Settled:
         last_attempt_at=now,
         last_error=target.last_error,
     )
-    return Settled(decision=Done(), counted=True, target=healthy, reopened=target.down)
+    return Settled(status=Status.DELIVERED, final=True, target=healthy, reopened=target.down)
 
 
 def _rejected(happened: Rejected, tried: Try, target: TargetState, policy: Policy) -> Settled:
     after = replace(
-        _out_of_luck(target, tried.delivery),
+        _count_failed_delivery(target, tried.delivery),
         failing_since=target.failing_since or tried.now,
         last_attempt_at=tried.now,
         last_error=happened.error,
@@ -106,7 +84,7 @@ def _rejected(happened: Rejected, tried: Try, target: TargetState, policy: Polic
         after = replace(after, next_probe_at=_later(tried.now, seconds))
     if happened.disable:
         after = replace(after, status=Health.DISABLED)
-    return Settled(decision=Final(error=happened.error), counted=True, target=after)
+    return Settled(status=Status.FAILED, final=True, error=happened.error, target=after)
 
 
 def _failed(happened: Failed, tried: Try, target: TargetState, policy: Policy) -> Settled:
@@ -116,9 +94,9 @@ def _failed(happened: Failed, tried: Try, target: TargetState, policy: Policy) -
     attempts = tried.delivery.attempt_count + counted
     out = attempts >= tried.delivery.max_retries
     final = _final_error(happened, tried, target, policy, out=out)
-    after = _one_more_failure(target, happened, tried)
+    after = _count_failed_try(target, happened, tried)
     if out or final is not None:
-        after = _out_of_luck(after, tried.delivery)
+        after = _count_failed_delivery(after, tried.delivery)
     # A dead target is known by a delivery against which nobody bears witness, by many failures at once, or by its word.
     if happened.down and policy.recover > 0:
         after = replace(after, streak=max(after.streak, BREAKER_FAILURES))
@@ -129,13 +107,15 @@ def _failed(happened: Failed, tried: Try, target: TargetState, policy: Policy) -
         seconds = probe_wait(target.probes + 1, max_delay=policy.max_delay, after=happened.after)
         after = replace(after, next_probe_at=_later(tried.now, seconds), probes=target.probes + 1)
     opened = after.down and not target.down
+    made = partial(Settled, counted=counted, target=after, opened=opened)
     if final is not None:
-        return Settled(decision=Final(error=final), counted=counted, target=after, opened=opened)
-    if after.down or after.status == Health.DISABLED:
-        hold = Hold(next_probe=after.next_probe_at, held=out)
-        return Settled(decision=hold, counted=counted, target=after, opened=opened)
+        return made(status=Status.FAILED, final=True, error=final)
+    if after.closed:
+        status = Status.FAILED if out else Status.PENDING
+        return made(status=status, final=False, held=out, error=happened.error, next_retry_at=after.next_probe_at)
     seconds = wait(attempts, max_delay=policy.max_delay, chance=tried.chance, after=happened.after)
-    return Settled(decision=Again(due=_later(tried.now, seconds)), counted=counted, target=after)
+    due = _later(tried.now, seconds)
+    return made(status=Status.PENDING, final=False, error=happened.error, next_retry_at=due)
 
 
 def _final_error(happened: Failed, tried: Try, target: TargetState, policy: Policy, *, out: bool) -> str | None:
@@ -151,7 +131,7 @@ def _final_error(happened: Failed, tried: Try, target: TargetState, policy: Poli
     return happened.error if witness or aged else None
 
 
-def _one_more_failure(target: TargetState, happened: Failed, tried: Try) -> TargetState:
+def _count_failed_try(target: TargetState, happened: Failed, tried: Try) -> TargetState:
     since = target.streak_since
     if target.down:
         # A second delivery that fails as well leaves no doubt; the held ones had their say.
@@ -175,7 +155,7 @@ def in_doubt(target: TargetState) -> bool:
     return target.down and target.streak < BREAKER_FAILURES
 
 
-def _out_of_luck(target: TargetState, delivery: DeliveryState) -> TargetState:
+def _count_failed_delivery(target: TargetState, delivery: DeliveryState) -> TargetState:
     """Count a delivery that is out of attempts or failed for good: once in one time of being down."""
     counted_before = delivery.held and target.down
     return replace(

@@ -1,4 +1,4 @@
--- Messages sent, files, contacts and chats (SQLite).
+-- Messages sent, files, contacts and chats.
 
 ALTER TABLE accounts ADD COLUMN weight INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE accounts ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
@@ -25,15 +25,15 @@ CREATE TABLE messages (
   attempts INTEGER NOT NULL DEFAULT 0,
   error TEXT,
   error_code TEXT,
-  outside_window INTEGER NOT NULL DEFAULT FALSE,
-  told INTEGER NOT NULL DEFAULT FALSE,
-  created_at TEXT NOT NULL,
-  sending_at TEXT,
-  sent_at TEXT,
-  delivered_at TEXT,
-  read_at TEXT,
-  failed_at TEXT,
-  updated_at TEXT NOT NULL
+  outside_window BOOLEAN NOT NULL DEFAULT FALSE,
+  told BOOLEAN NOT NULL DEFAULT FALSE,
+  created_at TIMESTAMPTZ NOT NULL,
+  sending_at TIMESTAMPTZ,
+  sent_at TIMESTAMPTZ,
+  delivered_at TIMESTAMPTZ,
+  read_at TIMESTAMPTZ,
+  failed_at TIMESTAMPTZ,
+  updated_at TIMESTAMPTZ NOT NULL
 );
 CREATE INDEX messages_client ON messages (client_id, id);
 CREATE INDEX messages_status ON messages (client_id, status, id);
@@ -54,12 +54,12 @@ CREATE TABLE media (
   sha256 TEXT NOT NULL DEFAULT '',
   mimetype TEXT NOT NULL DEFAULT '',
   filename TEXT NOT NULL DEFAULT '',
-  size INTEGER,
+  size BIGINT,
   attempts INTEGER NOT NULL DEFAULT 0,
   error TEXT,
-  next_at TEXT,
-  created_at TEXT NOT NULL,
-  updated_at TEXT NOT NULL
+  next_at TIMESTAMPTZ,
+  created_at TIMESTAMPTZ NOT NULL,
+  updated_at TIMESTAMPTZ NOT NULL
 );
 CREATE INDEX media_pending ON media (next_at) WHERE status = 'pending';
 CREATE INDEX media_hash ON media (sha256) WHERE sha256 <> '';
@@ -69,8 +69,8 @@ CREATE TABLE contacts (
   id TEXT PRIMARY KEY NOT NULL,
   client_id INTEGER NOT NULL,
   name TEXT NOT NULL DEFAULT '',
-  created_at TEXT NOT NULL,
-  updated_at TEXT NOT NULL
+  created_at TIMESTAMPTZ NOT NULL,
+  updated_at TIMESTAMPTZ NOT NULL
 );
 CREATE INDEX contacts_client ON contacts (client_id, id);
 
@@ -89,9 +89,10 @@ CREATE TABLE chats (
   name TEXT NOT NULL DEFAULT '',
   messages INTEGER NOT NULL DEFAULT 0,
   last_event_id TEXT NOT NULL DEFAULT '',
-  last_at TEXT NOT NULL,
-  created_at TEXT NOT NULL,
+  last_at TIMESTAMPTZ NOT NULL,
+  created_at TIMESTAMPTZ NOT NULL,
   PRIMARY KEY (client_id, chat, account)
 );
 CREATE INDEX chats_recent ON chats (client_id, last_at);
 CREATE INDEX events_chat ON events (client_id, chat, id);
+CREATE INDEX plugin_records_prefix ON plugin_records (plugin, key COLLATE "C"); -- postgres

@@ -1,4 +1,4 @@
--- The names and columns that the specifications of webhooks and jobs draw, over our tables (PostgreSQL).
+-- The names and columns that the specifications of webhooks and jobs draw, over our tables.
 
 CREATE VIEW jobs AS
 SELECT
@@ -24,7 +24,8 @@ SELECT
   w.id AS id, w.client_id AS client_id, w.phone_number AS phone_number, w.webhook_url AS webhook_url,
   w.is_active AS is_active, coalesce(t.status, 'active') AS status, coalesce(t.failure_count, 0) AS failure_count,
   w.max_retries AS max_retries, t.last_error AS last_error, t.last_success_at AS last_success_at,
-  t.last_attempt_at AS last_attempt_at, w.metadata::jsonb AS metadata, w.created_at AS created_at, w.updated_at AS updated_at
+  t.last_attempt_at AS last_attempt_at, w.metadata AS metadata, w.created_at AS created_at, w.updated_at AS updated_at -- sqlite
+  t.last_attempt_at AS last_attempt_at, w.metadata::jsonb AS metadata, w.created_at AS created_at, w.updated_at AS updated_at -- postgres
 FROM webhooks w
 LEFT JOIN targets t ON t.id = 'webhook:' || w.id
 WHERE w.connector = 'webhook';

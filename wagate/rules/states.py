@@ -1,4 +1,4 @@
-"""What a decision is made from, and what it is: frozen values, no database in sight."""
+"""What a decision is made from, and what it is."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from wagate.config import tables
-from wagate.storage.deliveries.targets import TargetState
+from wagate.rules.targets import TargetState
 
 
 class Status(StrEnum):
@@ -36,25 +35,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What may still succeed holds its chat; False: the chat goes on at once."""
 
 
-def policy_of(configured: tables.Delivery) -> Policy:
-    """The policy that ``[delivery]`` asks for."""
-    return Policy(
-        max_retries=configured.max_retries,
-        max_delay=configured.max_delay,
-        recover=configured.recover,
-        strict=configured.order == "strict",
-    )
-
-
 class DeliveryState(msgspec.Struct, frozen=True, kw_only=True):
-    """A delivery before it is settled."""
+    """A delivery before it is tried."""
 
     attempt_count: int
     max_retries: int
     held: bool
-    """Out of attempts already."""
+    """Out of attempts already, waiting for its target."""
     created_at: datetime
     first_attempt_at: datetime | None
+    next_retry_at: datetime | None = None
     expires_at: datetime | None = None
     """Given up after this moment, instead of ``created_at`` + ``recover``."""
 
@@ -78,15 +68,6 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     """The target takes nothing at all."""
 
 
-class Postponed(msgspec.Struct, frozen=True, kw_only=True):
-    """It was not tried; it may be, later."""
-
-    error: str
-    """Why it waits."""
-    after: float
-    """Seconds."""
-
-
 class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     """It will never work."""
 
@@ -97,47 +78,51 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     """Switch the target off as well."""
 
 
+class Postponed(msgspec.Struct, frozen=True, kw_only=True):
+    """It was not tried; it may be, later."""
+
+    error: str
+    """Why it waits."""
+    after: float
+    """Seconds."""
+
+
 Happened: TypeAlias = Accepted | Failed | Rejected
 """What came of a try."""
 
 
-class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """Delivered: the chat goes on."""
+class Try(msgspec.Struct, frozen=True, kw_only=True):
+    """One try of a delivery, over."""
 
-
-class Again(msgspec.Struct, frozen=True, kw_only=True):
-    """Tried again by the schedule."""
-
-    due: datetime
-
-
-class Hold(msgspec.Struct, frozen=True, kw_only=True):
-    """Waits at the head of its chat until its target answers again."""
-
-    next_probe: datetime | None
-    """None: the target is switched off."""
-    held: bool
-    """Out of attempts."""
-
-
-class Final(msgspec.Struct, frozen=True, kw_only=True):
-    """Given up: the chat goes on."""
-
-    error: str
-
-
-Decision: TypeAlias = Done | Again | Hold | Final
+    happened: Happened
+    delivery: DeliveryState
+    """Before the try."""
+    started: datetime
+    now: datetime
+    """When it was over."""
+    probe: bool = False
+    """The target counted as down when it began."""
+    chance: float = 0.0
+    """0…1, chooses the jitter."""
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one try."""
+    """What one try makes of its delivery and its target, as the tables show it."""
 
-    decision: Decision
-    counted: bool
+    status: Status
+    final: bool
+    """Delivered or given up: the chat goes on."""
+    held: bool = False
+    """Out of attempts, but still waiting at the head of its chat for its target to answer again."""
+    counted: bool = True
     """Whether the try was one of the delivery's attempts (a failed probe is not)."""
+    error: str | None = None
+    """Why it failed, or waits."""
+    next_retry_at: datetime | None = None
+    """When it is tried again; at a closed target, its next probe. None: it is final, or its target is disabled."""
     target: TargetState
     """The target afterwards."""
-    reopened: bool = False
-    """The target was down and answers again."""
     opened: bool = False
     """The target counts as down from now on."""
+    reopened: bool = False
+    """The target was down and answers again."""
