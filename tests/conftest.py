@@ -1,9 +1,14 @@
-"""Fixtures for all tests."""
+"""What holds for all tests: how many examples they try, what a skip is, in which order they run, what they share."""
 
-from hypothesis import HealthCheck, settings
+import pytest
 
-# Hypothesis times each example and the making of them: on a machine that stands still for seconds both fail by chance.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
+from tests.effort import load_profile
 
-pytest_plugins = ["tests.databases"]
+load_profile()
+
+pytest_plugins = ["tests.databases", "tests.shared_gateway", "tests.strictness"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: one worker takes these, one after the other, and the others have enough to do meanwhile."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

@@ -37,9 +37,12 @@ class GatewayProcess:
         self._environment = {**os.environ, **environment}
         self.process: subprocess.Popen[bytes] | None = None
         self.log = folder / "log.txt"
-        self.http = httpx2.AsyncClient(
-            base_url=self.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60, trust_env=False
-        )
+        self.http = self.client()
+
+    def client(self, token: str = TOKEN) -> httpx2.AsyncClient:
+        """Asks it with this token."""
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=60, trust_env=False)
 
     async def start(self, *, wait: float = 60.0) -> None:
         """Start it and wait until it answers."""

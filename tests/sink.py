@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,12 @@ class Sink:
         changed.set()
 
 
+@cache
+def authority() -> trustme.CA:
+    """Who signs the certificates of all receivers: whoever trusts one trusts all."""
+    return trustme.CA()
+
+
 @asynccontextmanager
 async def https_sink(
     script: Script = lambda _: 200,
@@ -101,16 +108,15 @@ async def https_sink(
     converse: Conversation | None = None,
     behind: Callable[[Got], bytes] = lambda _: b"",
 ) -> AsyncIterator[Sink]:
-    """A receiver with a certificate of its own authority for localhost. With ``converse``, the script only counts.
+    """A receiver with a certificate of `authority` for localhost. With ``converse``, the script only counts.
 
     ``behind`` gives bytes that leave in one piece with the answer, after it.
     """
-    authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(tls)
+    authority().issue_cert("localhost").configure_cert(tls)
     with tempfile.TemporaryDirectory() as folder:
         ca_file = Path(folder) / "ca.pem"
-        authority.cert_pem.write_to_path(str(ca_file))
+        authority().cert_pem.write_to_path(str(ca_file))
         [listener, *_] = await trio.open_tcp_listeners(port, host="127.0.0.1")
         sink = Sink(f"https://localhost:{listener.socket.getsockname()[1]}/hook", ca_file, script)
 

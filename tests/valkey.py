@@ -5,6 +5,7 @@ Use with ``pytest_plugins = ("tests.valkey",)``. It asserts nothing itself: PYTE
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import socket
@@ -29,6 +30,8 @@ from wagate.queue.redis import RedisThread
 from wagate.queue.valkey.binary import valkey_binary
 from wagate.queue.valkey.supervise import EmbeddedValkey, embedded_valkey
 
+WORKERS = 16
+"""As many workers of pytest-xdist have ports of their own, so that none takes what another just found free."""
 T = TypeVar("T")
 
 
@@ -48,9 +51,13 @@ class LosesAnswers(RedisThread):
 
 
 def free_port() -> int:
-    """A port on which nobody listens. None that the system gives to outgoing connections: one could take it at once."""
+    """A port on which nobody listens, of those of this worker.
+
+    None that the system gives to outgoing connections: one could take it at once.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     while True:
-        port = random.randrange(10_000, 32_000)
+        port = random.randrange(10_000, 32_000) // WORKERS * WORKERS + worker % WORKERS
         with socket.socket() as one, suppress(OSError):
             one.bind(("127.0.0.1", port))
             return port

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.effort import effort
 from tests.valkey import LosesAnswers, embedded_in_a_thread, trio_in_a_thread
 from wagate.clock import Clock
 from wagate.errors import QueueError
@@ -295,6 +296,6 @@ def test_the_queue_does_what_the_model_does(machine: type[QueueAgainstModel]) ->
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=effort(15, 400), stateful_step_count=30, suppress_health_check=list(HealthCheck)
         ),
     )

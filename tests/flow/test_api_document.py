@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from tests.api_site import ACME, ADMIN, api_site
+from tests.effort import effort
 from wagate.config.tables import Limits
 from wagate.config.units import Rate
 from wagate.web.health import Check, Level
@@ -47,7 +48,7 @@ TOKENS = pytest.mark.parametrize("token", [ADMIN, ACME, None], ids=["admin", "cl
 
 async def schemathesis(url: str, *arguments: str) -> None:
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json", "--no-color", *arguments]
-    command += ["--max-examples", "6", "--continue-on-failure", "--request-timeout", "60", "--seed", "1"]
+    command += ["--max-examples", effort("3", "100"), "--continue-on-failure", "--request-timeout", "60", "--seed", "1"]
     # Neither what another run found, nor how fast this machine is today, may decide.
     command += ["--generation-database", "none", "--suppress-health-check", "all"]
     done = await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False)

@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from tests.chatwoot_office import DOOR, KEY, phone
+from tests.effort import effort
 from tests.gateway import GatewayProcess, gateway
 from wagate.testing.chatwoot import FakeChatwoot, Message
 from wagate.testing.providers.waha import FakeWaha
@@ -21,7 +22,7 @@ from wagate.testing.server import running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-KILLS = 20
+KILLS = effort(6, 20)
 CHATS = 6
 
 
@@ -176,7 +177,7 @@ def assert_out(load: Load, unknown: int) -> int:
     return lost
 
 
-async def test_twenty_kills_under_load_both_ways_lose_nothing_and_swap_nothing() -> None:
+async def test_kills_under_load_both_ways_lose_nothing_and_swap_nothing() -> None:
     chatwoot, waha = FakeChatwoot(), FakeWaha(api_key="k")
     chatwoot.latency, chatwoot.state.flood = 0.01, None
     async with running(chatwoot), running(waha):

@@ -8,6 +8,7 @@ import pytest
 import redis
 import trio
 
+from tests.effort import effort
 from tests.gateway import GatewayProcess, gateway, register
 from tests.proof import assert_in_order, fails_at_first, given_up, repeated, until_delivered
 from tests.provider import Provider
@@ -16,6 +17,11 @@ from wagate.queue.valkey.folder import open_place
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
+CHATS = effort(40, 100)
+AT_LEAST = effort(8, 20)
+"""Messages of each chat; more while the proof goes on."""
+FLUSHES = effort(3, 10)
+STOPS = effort(2, 6)
 DRAIN = 240.0
 """Seconds a stop may wait for work in flight, half of them for deliveries: more than `GatewayProcess.stop` waits."""
 PATIENT = {"server": {"drain": f"{DRAIN:g}s"}, "delivery": {"timeout": "60s"}}
@@ -26,10 +32,10 @@ async def test_flushall_in_mid_flight_loses_nothing_swaps_nothing_and_sends_noth
     script = fails_at_first(every=20)
     async with https_sink(script, delay=0.02) as sink, gateway(PATIENT, ca_file=sink.ca_file) as server:
         await register(server, sink.url)
-        provider = Provider(server, chats=60, at_least=20, pause=(0.0, 0.5), keep_alive=False)
+        provider = Provider(server, chats=CHATS, at_least=AT_LEAST, pause=(0.0, 0.5), keep_alive=False)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(provider.send)
-            for _ in range(10):
+            for _ in range(FLUSHES):
                 await trio.sleep(random.uniform(0.2, 0.8))
                 await flush_with_work(server, sink)
             provider.finish()
@@ -37,7 +43,7 @@ async def test_flushall_in_mid_flight_loses_nothing_swaps_nothing_and_sends_noth
         assert await given_up(server) == []
     assert_in_order(sink, provider.chats)
     assert repeated(sink) == []
-    assert provider.accepted >= 1200
+    assert provider.accepted >= CHATS * AT_LEAST
     assert not provider.refused
     assert provider.unanswered == 0, "the door never noticed"
 
@@ -46,10 +52,10 @@ async def test_stops_under_load_are_in_good_order_and_nothing_is_sent_twice() ->
     script = fails_at_first(every=20)
     async with https_sink(script, delay=0.3) as sink, gateway(PATIENT, ca_file=sink.ca_file) as server:
         await register(server, sink.url)
-        provider = Provider(server, chats=100, at_least=10, pause=(0.0, 1.0))
+        provider = Provider(server, chats=CHATS, at_least=AT_LEAST, pause=(0.0, 1.0))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(provider.send)
-            for _ in range(4):
+            for _ in range(STOPS):
                 await trio.sleep(random.uniform(0.8, 1.6))
                 await sink.until_running()
                 assert await server.stop() == 0, server.tail()
@@ -59,7 +65,7 @@ async def test_stops_under_load_are_in_good_order_and_nothing_is_sent_twice() ->
         assert await given_up(server) == []
     assert_in_order(sink, provider.chats)
     assert repeated(sink) == []
-    assert provider.accepted >= 1000
+    assert provider.accepted >= CHATS * AT_LEAST
     assert not provider.refused
 
 

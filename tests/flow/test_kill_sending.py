@@ -12,16 +12,17 @@ import httpx2
 import pytest
 import trio
 
+from tests.effort import effort
 from tests.gateway import TOKEN, GatewayProcess, gateway
 from wagate.testing.providers.session import FakeSessions
 from wagate.testing.server import Fault, Seen, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-CHATS = 30
-AT_LEAST = 15
+CHATS = effort(20, 30)
+AT_LEAST = effort(6, 15)
 """Messages of each chat; more while the kills go on."""
-KILLS = 10
+KILLS = effort(3, 10)
 LATENCY = (0.005, 0.08)
 """Seconds between the engine's doing and its answer: where a kill leaves nobody knowing."""
 FOR_EVER = 200.0

@@ -11,6 +11,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 import trio
 
+from tests.effort import effort
 from tests.gateway import GatewayProcess, gateway, register
 from tests.proof import PATIENT, assert_explained, assert_in_order, given_up, repeated, text_of, until_delivered
 from tests.provider import Provider
@@ -20,6 +21,9 @@ from tests.valkey import external_valkey
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 pytest_plugins = ("tests.databases",)
 
+CHATS = effort(30, 60)
+AT_LEAST = effort(12, 25)
+"""Messages of each chat; more until one process has taken over the other's work."""
 LEASE = 15.0
 """Seconds: so long neither of them stands still, however busy the machine is. Else the other takes its work over."""
 IN_FLIGHT = 64
@@ -46,10 +50,10 @@ async def test_when_one_of_two_dies_for_good_the_other_delivers_everything_in_or
     async with https_sink(delay=0.05) as sink, two_gateways(postgres_url, sink.ca_file) as (a, b):
         await register(a, sink.url)
         await until_noticed(b, sink)
-        provider = Provider(a, b, chats=60, at_least=25)
+        provider = Provider(a, b, chats=CHATS, at_least=AT_LEAST)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(provider.send)
-            await provider.until_accepted(500)
+            await provider.until_accepted(CHATS * AT_LEAST // 3)
             await kill_with_work(a, sink)
             killed, killed_at, survivor = sink.connections, trio.current_time(), ports_of(b)
             with trio.fail_after(2 * LEASE + 60):
@@ -66,7 +70,7 @@ async def test_when_one_of_two_dies_for_good_the_other_delivers_everything_in_or
     assert_explained(twice, [killed], IN_FLIGHT, survivor)
     assert set(provider.refused) <= {503}
     assert [line["keys"] > 0 for line in took_over] == [True], "it held chats when it died"
-    assert stood_still < 2 * LEASE + 30, "within a lease, and the time to notice: else it would be for ever"
+    assert stood_still < 2 * LEASE + 60, "within a lease, and the time to notice: else it would be for ever"
 
 
 async def test_a_webhook_registered_at_one_process_is_known_to_the_other(postgres_url: str) -> None:

@@ -193,7 +193,7 @@ async def test_a_dripping_receiver_is_cut_when_the_time_of_all_is_up() -> None:
         await running.post("a1")
         row = await running.event(hook, "a1", "pending", attempts=1)
     assert row["error"].startswith("Connection timeout")
-    assert 1900 <= row["attempts"][0]["duration_ms"] <= 30_000
+    assert 1900 <= row["attempts"][0]["duration_ms"] < 90_000, "cut before the receiver was done"
 
 
 async def test_a_dripping_body_takes_its_time_only_and_the_status_counts() -> None:
@@ -208,7 +208,7 @@ async def test_a_dripping_body_takes_its_time_only_and_the_status_counts() -> No
     *before, last = row["attempts"]
     assert (row["http_status"], last["http_status"]) == (200, 200)
     assert {each["http_status"] for each in before} <= {None}
-    assert 1900 <= last["duration_ms"] <= 30_000
+    assert 1900 <= last["duration_ms"] < 60_000, "cut before the receiver was done"
     assert set(row["response"]) == {"x"}
 
 

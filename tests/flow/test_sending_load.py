@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from tests.effort import effort
 from tests.sending import FakeProvider, Post, open_post
 from wagate.consumers import Policy
 from wagate.errors import NotSentError
@@ -19,9 +20,11 @@ from wagate.http.guard import Guard
 from wagate.testing.server import FakeServer, Fault, Reply, Seen, running
 
 pytest_plugins = ("tests.valkey",)
+pytestmark = pytest.mark.slow
 
 CHATS = 50
-EACH = 20
+EACH = effort(8, 20)
+"""Messages of each chat."""
 BUSY, LOST = 0.10, 0.02
 PATIENCE = 60.0
 """Seconds that the provider's client waits for an answer: a machine that stands still is not an answer that is lost."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx2
 import pytest
 import trio
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from tests.gateway import GatewayProcess, gateway
+from tests.shared_gateway import Tenant
 from tests.sink import Got, Sink, https_sink
 from wagate.http.signing import new_secret
 
@@ -17,26 +18,28 @@ LATER = (503, {"retry-after": "600"})
 """A failure whose next try does not come by itself while the test looks."""
 
 
-async def register(server: GatewayProcess, url: str, expected: int = 201, **fields: Any) -> dict[str, Any]:
+async def register(server: httpx2.AsyncClient, url: str, expected: int = 201, **fields: Any) -> dict[str, Any]:
     body = {"phone_number": "*", "webhook_url": url} | fields
     return await ask(server, "POST", "/register", expected, json=body)
 
 
-async def ask(server: GatewayProcess, method: str, path: str, expected: int = 200, **options: Any) -> dict[str, Any]:
-    response = await server.http.request(method, f"/api/webhooks{path}", **options)
+async def ask(
+    server: httpx2.AsyncClient, method: str, path: str, expected: int = 200, **options: Any
+) -> dict[str, Any]:
+    response = await server.request(method, f"/api/webhooks{path}", **options)
     assert response.status_code == expected, response.text
     found: dict[str, Any] = response.json() if response.content else {}
     return found
 
 
-async def post(server: GatewayProcess, message_id: str, *, chat: str = "+5511999999999", **fields: Any) -> None:
+async def post(server: httpx2.AsyncClient, message_id: str, *, chat: str = "+5511999999999", **fields: Any) -> None:
     body = {"from": chat, "to": "+5511888888888", "message": message_id, "message_id": message_id}
-    answer = await server.http.post("/webhook/inbound", json=body | {"tenant_id": "default"} | fields)
+    answer = await server.post("/webhook/inbound", json=body | fields)
     assert answer.status_code in {200, 202}, answer.text
 
 
 async def events(
-    server: GatewayProcess, webhook: dict[str, Any], *statuses: str, tried: int = 0
+    server: httpx2.AsyncClient, webhook: dict[str, Any], *statuses: str, tried: int = 0
 ) -> list[dict[str, Any]]:
     """The webhook's events, oldest first, as soon as their statuses are these and the first was tried so often."""
     with trio.fail_after(60):
@@ -51,8 +54,10 @@ def contents(sink: Sink) -> list[str]:
     return [got.json["content"] for got in sink.accepted]
 
 
-async def test_a_message_arrives_exactly_once_and_its_signature_holds() -> None:
-    async with https_sink() as sink, gateway(ca_file=sink.ca_file) as server:
+async def test_a_message_arrives_exactly_once_and_its_signature_holds(
+    server: httpx2.AsyncClient, tenant: Tenant
+) -> None:
+    async with https_sink() as sink:
         webhook = await register(server, sink.url, headers={"X-Team": "crm"})
         for _ in range(3):
             await post(server, "wamid.1", message={"text": "Olá"}, timestamp="2025-11-05T14:23:00Z")
@@ -65,7 +70,7 @@ async def test_a_message_arrives_exactly_once_and_its_signature_holds() -> None:
     with pytest.raises(WebhookVerificationError):
         Webhook(new_secret()).verify(first.body, first.headers)
     assert {name: first.json[name] for name in ("client_id", "message_id", "from", "to", "timestamp")} == {
-        "client_id": 1,
+        "client_id": tenant.id,
         "message_id": "wamid.1",
         "from": "5511999999999",
         "to": "5511888888888",
@@ -81,8 +86,8 @@ async def test_a_message_arrives_exactly_once_and_its_signature_holds() -> None:
     assert shown["last_success_at"] is not None
 
 
-async def test_during_a_rotation_both_secrets_verify() -> None:
-    async with https_sink() as sink, gateway(ca_file=sink.ca_file) as server:
+async def test_during_a_rotation_both_secrets_verify(server: httpx2.AsyncClient) -> None:
+    async with https_sink() as sink:
         webhook = await register(server, sink.url)
         rotated = await ask(server, "POST", f"/{webhook['id']}/rotate-secret")
         await post(server, "wamid.1")
@@ -101,13 +106,15 @@ async def test_during_a_rotation_both_secrets_verify() -> None:
         (410, "Client error (410)", True),
     ],
 )
-async def test_what_the_receiver_refuses_is_final_and_replayed_by_hand(status: int, error: str, disabled: bool) -> None:
+async def test_what_the_receiver_refuses_is_final_and_replayed_by_hand(
+    status: int, error: str, disabled: bool, server: httpx2.AsyncClient
+) -> None:
     answers = [status]
 
     def script(_: Got) -> tuple[int, dict[str, str]]:
         return (answers.pop(), {"location": "/elsewhere"}) if answers else (200, {})
 
-    async with https_sink(script) as sink, gateway(ca_file=sink.ca_file) as server:
+    async with https_sink(script) as sink:
         webhook = await register(server, sink.url)
         await post(server, "wamid.1")
         [row] = await events(server, webhook, "failed")
@@ -133,12 +140,9 @@ async def test_what_the_receiver_refuses_is_final_and_replayed_by_hand(status: i
         assert len({got.body for got in sink.got}) == 1
 
 
-async def test_a_server_error_is_tried_again_and_by_hand_at_once() -> None:
+async def test_a_server_error_is_tried_again_and_by_hand_at_once(server: httpx2.AsyncClient) -> None:
     answers = [LATER]
-    async with (
-        https_sink(lambda _: answers.pop() if answers else 200) as sink,
-        gateway(ca_file=sink.ca_file) as server,
-    ):
+    async with https_sink(lambda _: answers.pop() if answers else 200) as sink:
         webhook = await register(server, sink.url)
         await post(server, "wamid.1")
         await sink.until(lambda sink: len(sink.got) >= 1)
@@ -153,9 +157,9 @@ async def test_a_server_error_is_tried_again_and_by_hand_at_once() -> None:
         await ask(server, "POST", f"/events/{row['id']}/retry", 409)
 
 
-async def test_what_waits_while_it_is_off_arrives_in_order_when_it_is_on() -> None:
+async def test_what_waits_while_it_is_off_arrives_in_order_when_it_is_on(server: httpx2.AsyncClient) -> None:
     down = True
-    async with https_sink(lambda _: LATER if down else 200) as sink, gateway(ca_file=sink.ca_file) as server:
+    async with https_sink(lambda _: LATER if down else 200) as sink:
         webhook = await register(server, sink.url)
         await post(server, "a")
         await post(server, "b")
@@ -172,8 +176,8 @@ async def test_what_waits_while_it_is_off_arrives_in_order_when_it_is_on() -> No
     assert contents(sink) == ["a", "b"]
 
 
-async def test_deleting_cancels_what_waits() -> None:
-    async with https_sink(lambda _: LATER) as sink, gateway(ca_file=sink.ca_file) as server:
+async def test_deleting_cancels_what_waits(server: httpx2.AsyncClient) -> None:
+    async with https_sink(lambda _: LATER) as sink:
         webhook = await register(server, sink.url)
         await post(server, "a")
         await post(server, "b")
@@ -182,13 +186,13 @@ async def test_deleting_cancels_what_waits() -> None:
         await ask(server, "DELETE", f"/{webhook['id']}", 204)
         await ask(server, "GET", f"/{webhook['id']}", 404)
         await ask(server, "POST", f"/events/{rows[0]['id']}/retry", 404)
-        jobs = (await server.http.get("/api/jobs?connector=webhook")).json()["data"]
+        jobs = (await server.get("/api/jobs?connector=webhook")).json()["data"]
         assert {job["status"] for job in jobs} == {"cancelled"}
         assert len(jobs) == 2
 
 
-async def test_several_webhooks_each_get_what_they_asked_for() -> None:
-    async with https_sink() as sink, gateway(ca_file=sink.ca_file) as server:
+async def test_several_webhooks_each_get_what_they_asked_for(server: httpx2.AsyncClient) -> None:
+    async with https_sink() as sink:
         base = sink.url.removesuffix("/hook")
         await register(server, f"{base}/number", phone_number="+55 11 88888-8888")
         await register(server, f"{base}/other", phone_number="15550000000")
@@ -228,13 +232,12 @@ async def test_several_webhooks_each_get_what_they_asked_for() -> None:
         "javascript:alert(1)",
     ],
 )
-async def test_a_url_that_is_not_public_https_is_refused(url: str, server: GatewayProcess) -> None:
+async def test_a_url_that_is_not_public_https_is_refused(url: str, server: httpx2.AsyncClient) -> None:
     answer = await register(server, url, 422)
     assert answer["errors"][0]["field"] == "webhook_url"
     assert (await ask(server, "GET", "/list"))["data"] == []
 
 
 @pytest.fixture
-async def server() -> Any:
-    async with gateway() as running:
-        yield running
+def server(tenant: Tenant) -> httpx2.AsyncClient:
+    return tenant.http

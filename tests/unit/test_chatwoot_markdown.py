@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from wagate_chatwoot.to_chatwoot.markdown import escaped, to_markdown, to_whatsapp
 
 PIECES = st.sampled_from(
@@ -19,13 +20,12 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.characters(exclude_characters="`")))
 def test_every_text_survives_the_way_there_and_back(text: str) -> None:
     assert to_whatsapp(to_markdown(text)) == text
 
 
-@settings(deadline=None, max_examples=500)
+@examples(5)
 @given(st.lists(PIECES, max_size=12).map("".join))
 def test_texts_full_of_marks_survive_too(text: str) -> None:
     assert to_whatsapp(to_markdown(text)) == text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wagate.events import EVENT_KINDS, Media
@@ -39,7 +39,6 @@ def content(**fields: Any) -> str:
     return shown(**fields).post.content
 
 
-@settings(deadline=None)
 @given(
     kind=st.sampled_from(sorted(KINDS - {"message.ack"})),
     of=st.sampled_from(["text", "location", "contacts", "poll", "order", "interactive", "unknown", "image", "system"]),

@@ -41,7 +41,11 @@ def test_rotation_encrypts_with_the_first_and_decrypts_with_all() -> None:
     assert VAULT.decrypt(new.rotate(old.encrypt("z"))) == "z"
 
 
-@pytest.mark.parametrize("token", ["", "nonsense", "é", Vault([PASSPHRASE]).encrypt("x"), VAULT.encrypt("x")[:-4]])
+@pytest.mark.parametrize(
+    "token",
+    ["", "nonsense", "é", Vault([PASSPHRASE]).encrypt("x"), VAULT.encrypt("x")[:-4]],
+    ids=["empty", "nonsense", "not ASCII", "of another key", "cut off"],
+)
 def test_a_damaged_or_foreign_secret_is_a_clear_error(token: str) -> None:
     with pytest.raises(ConfigError, match=r"auth\.secret_key: a stored secret can't be decrypted; it is damaged, or"):
         VAULT.decrypt(token)

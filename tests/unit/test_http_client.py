@@ -156,13 +156,12 @@ async def test_a_body_over_the_limit_is_cut_and_its_connection_not_used_again() 
 
 
 async def test_an_endless_body_costs_no_memory() -> None:
-    sent = 0
+    sent, block = 0, b"x" * 65536
 
     async def endless(stream: trio.abc.Stream) -> None:
         nonlocal sent
         await read_request(stream)
         await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n")
-        block = b"x" * 65536
         while True:
             await stream.send_all(block)
             sent += len(block)

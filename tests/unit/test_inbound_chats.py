@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import phonenumbers
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from phonenumbers.phonenumberutil import SUPPORTED_REGIONS
 
+from tests.effort import examples
 from wagate.parsing.chats import chat_key, digits_of, is_group
 
 
@@ -116,7 +117,7 @@ def test_a_very_long_id_becomes_a_short_key_of_its_own() -> None:
     assert first != second
 
 
-@settings(max_examples=400, deadline=None)
+@examples(4)
 @given(
     st.text(max_size=40) | st.from_regex(r"[+0-9 ().:_@-]{1,20}(@(c\.us|g\.us|lid|s\.whatsapp\.net))?", fullmatch=True)
 )

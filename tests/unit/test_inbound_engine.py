@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from wagate.errors import BadRequestError, FieldError, RequestError, UnprocessableError
 from wagate.events import NewEvent
 from wagate.inbound.engine import parse_engine
@@ -233,7 +234,7 @@ VALUE = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@examples(4)
 @given(st.dictionaries(st.sampled_from([*SPEC, "reply_to_message_id"]), VALUE) | VALUE, VALUE)
 def test_arbitrary_json_is_parsed_or_refused_with_named_fields(document: Any, message: Any) -> None:
     if isinstance(document, dict) and "from" in document:

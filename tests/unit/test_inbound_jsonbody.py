@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from wagate.errors import BadRequestError
 from wagate.parsing.jsonbody import MAX_DEPTH, read_json, read_object
 
@@ -116,13 +117,13 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(2)
 @given(st.dictionaries(TEXT, JSON, max_size=4), st.booleans())
 def test_what_was_written_is_read_back(document: dict[str, Any], ascii_only: bool) -> None:
     assert read_json(json.dumps(document, ensure_ascii=ascii_only).encode()) == document
 
 
-@settings(max_examples=300, deadline=None)
+@examples(3)
 @given(st.binary(max_size=60) | st.text(alphabet='{}[]",:\\ud80e+-19Na ', max_size=40).map(str.encode))
 def test_any_bytes_are_read_or_refused_and_what_is_read_can_be_stored(body: bytes) -> None:
     try:

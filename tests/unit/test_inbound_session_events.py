@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from wagate.errors import BadRequestError, FieldError
 from wagate.events import EVENT_KINDS, NewEvent
 from wagate.inbound.session.events import parse_session
@@ -303,7 +304,7 @@ VALUE = st.recursive(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@examples(6)
 @given(
     st.sampled_from(EVENTS),
     st.sampled_from(["event", "dataType", "type"]),

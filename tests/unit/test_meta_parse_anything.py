@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.meta import account, events, request, webhook
 from wagate.errors import BadRequestError
 from wagate.parsing.jsonbody import read_json
@@ -29,7 +30,7 @@ ITEM = st.dictionaries(KEY, ANY | WORD | st.dictionaries(KEY, ANY, max_size=4))
 LISTS = ("messages", "message_echoes", "statuses", "calls", "groups", "errors")
 
 
-@settings(max_examples=150, deadline=None)
+@examples(2)
 @given(st.binary(max_size=60) | ANY.map(msgspec.json.encode))
 def test_any_body_is_parsed_or_refused(body: bytes) -> None:
     try:
@@ -40,14 +41,14 @@ def test_any_body_is_parsed_or_refused(body: bytes) -> None:
     assert all(event.raw is None or event.raw.body for event in found)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(2)
 @given(st.dictionaries(st.sampled_from(["entry", "object"]), st.lists(ANY, max_size=3) | ANY), ANY, ANY)
 def test_any_envelope_is_parsed(document: dict[str, Any], entry: Any, change: Any) -> None:
     assert events({**document, "entry": document.get("entry", entry)}) is not None
     assert len(events({"entry": [entry, {"changes": [change, {"value": change}]}]})) >= 2
 
 
-@settings(max_examples=300, deadline=None)
+@examples(3)
 @given(st.dictionaries(st.sampled_from(LISTS), st.lists(ITEM | ANY, min_size=1, max_size=3), min_size=1), ANY)
 def test_every_item_is_one_event_with_its_own_bytes(lists: dict[str, list[Any]], contacts: Any) -> None:
     found = events(webhook({"contacts": contacts, **lists}))

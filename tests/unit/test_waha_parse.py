@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.waha_site import account, posted
 from wagate.errors import BadRequestError
 from wagate.events import NewEvent
@@ -329,7 +330,7 @@ OTHERS = ["session.status", "call.received", "presence.update", "group.v2.join",
 payloads = st.dictionaries(st.sampled_from(FIELDS + MORE), json_values | st.dictionaries(keys, json_values))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(3)
 @given(name=st.sampled_from(NAMES + OTHERS), payload=payloads | json_values, me=json_values, stamp=json_values)
 def test_any_payload_is_one_event_that_can_be_stored(name: str, payload: Any, me: Any, stamp: Any) -> None:
     document = {"event": name, "session": "default", "me": me, "timestamp": stamp, "payload": payload}
@@ -339,7 +340,6 @@ def test_any_payload_is_one_event_that_can_be_stored(name: str, payload: Any, me
     assert len(found.variant) <= 255
 
 
-@settings(max_examples=100, deadline=None)
 @given(body=st.binary(max_size=60) | json_values.map(msgspec.json.encode))
 def test_any_bytes_are_events_or_a_bad_request(body: bytes) -> None:
     with contextlib.suppress(BadRequestError):
