@@ -10,9 +10,8 @@ from quart import Blueprint
 
 from wagate.hooks import Check, Handler, PluginContext, Task, hookimpl
 from wagate_chatwoot.handler import make_handler
-from wagate_chatwoot.history.forgetting import forget_old
 from wagate_chatwoot.history.pull import Pulls
-from wagate_chatwoot.inboxes import Apps, make_apps, settings_of
+from wagate_chatwoot.inboxes import Apps, forget_old, make_apps, settings_of
 from wagate_chatwoot.routes import make_own_routes
 from wagate_chatwoot.settings import Settings
 from wagate_chatwoot.setup import cli

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from wagate.errors import ConfigError
 from wagate.events import Event
@@ -16,6 +17,10 @@ from wagate_chatwoot.pause import Pause
 from wagate_chatwoot.settings import Inbox, Settings
 
 WHERE = "plugins.chatwoot"
+
+FORGET_FIRST: Final = 600.0
+"""Seconds after the start, when there is other work."""
+FORGET_EVERY: Final = 24 * 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,3 +135,14 @@ def check_inboxes(settings: Settings) -> None:
         seen[key] = name
         if len(set(inbox.accounts)) != len(inbox.accounts):
             raise ConfigError(f"{where}.accounts: names an account twice")
+
+
+async def forget_old(context: PluginContext, apps: Apps) -> None:
+    """A task: `Settings.keep` is how long the ledgers remember."""
+    await context.clock.sleep(FORGET_FIRST)
+    while True:
+        for app in apps.values():
+            rows = await app.ledger.forget(float(apps.settings.keep))
+            if rows:
+                context.log.info("old messages forgotten", inbox=app.name, rows=rows)
+        await context.clock.sleep(FORGET_EVERY)

@@ -6,6 +6,7 @@ Source: InfoBip's API reference, WhatsApp, outbound messages; its Java and PHP c
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -18,7 +19,6 @@ from wagate_infobip.fields import camel
 from wagate_infobip.interactive import interactive_content
 from wagate_infobip.settings import sender_of, settings_of, tokens_of
 from wagate_infobip.templates import template_content
-from wagate_infobip.urls import file_url, notify_url
 
 _FOLDERS = {"voice": "audio", "contacts": "contact"}
 """Where a type's path differs from our word."""
@@ -129,3 +129,19 @@ def _card(card: dict[str, Any]) -> dict[str, Any]:
             if isinstance(entry, dict) and isinstance(entry.get("type"), str):
                 entry["type"] = entry["type"].upper()
     return written
+
+
+def file_url(outgoing: Outgoing, *, needed: bool = True) -> str:
+    """Where anyone can fetch the message's file. SendRefusedError when it is needed and there is none."""
+    file, media = outgoing.file, outgoing.message.media
+    url = (file.url if file else "") or (media.url if media and not file else "")
+    if needed and not url:
+        raise SendRefusedError(
+            "InfoBip fetches files by URL: set server.public_url so that it can reach ours, or send a public URL"
+        )
+    return url
+
+
+def notify_url(webhook_url: str, token: str) -> str:
+    """Our webhook's URL with its token: reports asked for by message carry no headers. '' without a public URL."""
+    return f"{webhook_url}?token={quote(token, safe='')}" if webhook_url else ""

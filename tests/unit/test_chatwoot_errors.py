@@ -23,7 +23,7 @@ from wagate_chatwoot.api.errors import (
     TooLargeError,
     classify,
 )
-from wagate_chatwoot.api.verdict import verdict
+from wagate_chatwoot.handler import verdict
 from wagate_chatwoot.inboxes import make_apps
 from wagate_chatwoot.settings import Inbox, Settings
 from wagate_chatwoot.to_chatwoot.posts import Post

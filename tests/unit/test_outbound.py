@@ -13,8 +13,7 @@ from wagate.errors import NotSentError, OutcomeUnknownError, SendError, SendRefu
 from wagate.hooks import OutMedia, OutMessage, Provider, SendLimits, Signal
 from wagate.http import NameNotFoundError, NetworkError, TimedOutError
 from wagate.outbound.abilities import check_revoke, check_signal, fit
-from wagate.outbound.choose import share
-from wagate.outbound.failover import candidates
+from wagate.outbound.choose import candidates, share
 from wagate.outbound.judge import judged
 from wagate.outbound.limits import Limits
 from wagate.plugins.account_settings import NoSettings

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+import trio
+
+from wagate.errors import WagateError
+from wagate.hooks import Profile
 from wagate_chatwoot.api.client import Contact
 from wagate_chatwoot.api.errors import ChatWootError, NotThereError, RefusedError, TakenError
 from wagate_chatwoot.inboxes import App
-from wagate_chatwoot.to_chatwoot.people import Who, best, name_of_number, phone_of, search_pairs
+from wagate_chatwoot.to_chatwoot.people import Who, best, name_of_number, named, phone_of, search_pairs
 from wagate_chatwoot.to_chatwoot.places import source_id
-from wagate_chatwoot.to_chatwoot.profiles import look_up
 
 MOST_TRIES = 4
 """Each try after the first leaves out what was taken, or finds who took it."""
 _UNIQUE = ("identifier", "phone_number")
+
+PATIENCE: Final = 5.0
+"""Seconds that a chat's first message waits for it."""
 
 
 async def find_or_make(app: App, who: Who) -> tuple[Contact, Who]:
@@ -131,3 +137,21 @@ async def _taker(app: App, who: Who, source: str) -> Contact | None:
         near = await app.chatwoot.search_contacts(who.phone.removeprefix("+"))
         found = best([each for each in near if each.phone_number == who.phone], who)
     return None if found is None else await attach(app, found, who.account, who.chat)
+
+
+async def look_up(app: App, who: Who) -> tuple[Who, str]:
+    """Who it is, by the name that WhatsApp shows if nobody gave one, and the URL of the picture ('': none)."""
+    if not app.inbox.profiles or who.chat.endswith("@broadcast"):
+        return who, ""
+    profile = await _asked(app, who)
+    return named(who, profile.name, app.texts), profile.picture
+
+
+async def _asked(app: App, who: Who) -> Profile:
+    try:
+        with trio.fail_after(PATIENCE):
+            return await app.context.sessions.profile(who.chat, account=who.account, client_id=app.client_id)
+    except (WagateError, trio.TooSlowError) as error:
+        reason = str(error) or type(error).__name__
+        app.context.log.info("no profile for a contact", inbox=app.name, account=who.account, reason=reason)
+        return Profile()
