@@ -19,6 +19,7 @@ from wagate.config import Config, convert_settings
 from wagate.config.secrets import KEY_FILE, open_secrets
 from wagate.config.vault import Vault
 from wagate.errors import WagateError
+from wagate.hooks.providers import ProviderAccount
 from wagate.plugins.loader import load_plugins, load_providers, plugin_checks
 from wagate.plugins.registry import Providers
 from wagate.process.assemble import http_client
@@ -126,3 +127,24 @@ def together(configured: dict[str, ConfiguredAccount], stored: list[Account]) ->
 def convert(config: Config, kind: type[msgspec.Struct], table: Any, key: str) -> msgspec.Struct:
     """A plugin's table as its settings. ConfigError."""
     return convert_settings(kind, table, file=str(config.file), key=key)
+
+
+def find_account(config: Config, name: str) -> tuple[str, ProviderAccount] | None:
+    """An account of the configuration or the database: its provider and itself; None when there is none.
+
+    Raises ConfigError, CommandError, UnprocessableError: it can't be read, or can't be used.
+    """
+    with no_logs():
+        return trio.run(_find, config, name)
+
+
+async def _find(config: Config, name: str) -> tuple[str, ProviderAccount] | None:
+    providers = Providers(public_url=config.server.public_url)
+    plugins = load_plugins(config.plugins, partial(convert, config), file=config.file)
+    load_providers(plugins, partial(inert_context, config), providers)
+    configured = read_accounts(config, providers)
+    async with stored_accounts(config) as (_, stored):
+        for each in together(configured, stored):
+            if each.name == name:
+                return each.provider, providers.account(each)
+    return None

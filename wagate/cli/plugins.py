@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from string import Template
+from typing import Annotated, Any, Literal
 
 import typer
 
 from wagate.cli import options as call
-from wagate.cli import plugin_commands, plugin_project, show
+from wagate.cli import plugin_commands, show
 from wagate.cli.errors import CommandError, UsageError
 from wagate.errors import ConfigError
 
 app = typer.Typer(help="Installed plugins, and a start for your own.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+Kind = Literal["plugin", "provider"]
 
 
 @app.command("list")
@@ -56,7 +60,7 @@ def new(
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
         raise UsageError(f"{name!r} can't be a plugin's name: take lower case letters, digits and _, a letter first")
     target = folder or Path(f"wagate-{name}")
-    for file in plugin_project.write(name, target, "provider" if provider else "plugin"):
+    for file in write_project(name, target, "provider" if provider else "plugin"):
         typer.echo(file)
     use = f'an account with provider = "{name}"' if provider else f"[plugins.{name}]"
     typer.echo(f'next: pip install -e "{target}[test]", then {use} in config.toml', err=True)
@@ -87,3 +91,32 @@ def _installed(on: set[str]) -> list[dict[str, Any]]:
         }
         rows.append(row | {"package": point.dist and point.dist.name, "version": point.dist and point.dist.version})
     return rows
+
+
+def _files(kind: Kind) -> dict[str, str]:
+    """Template → where it goes. They end in .txt, so that nothing takes them for code of ours."""
+    return {
+        "pyproject.toml.txt": "pyproject.toml",
+        "README.md.txt": "README.md",
+        f"{kind}.py.txt": "$module/__init__.py",
+        f"test_{kind}.py.txt": "tests/test_$module.py",
+    }
+
+
+def write_project(name: str, folder: Path, kind: Kind = "plugin") -> list[Path]:
+    """Write the project into a new folder; the files. CommandError: the folder is there, or can't be."""
+    names = {"name": name, "title": name.replace("_", " ").capitalize(), "module": f"wagate_{name}"}
+    written = []
+    try:
+        folder.mkdir(parents=True)
+        for template, place in _files(kind).items():
+            path = folder / Template(place).substitute(names)
+            path.parent.mkdir(exist_ok=True)
+            text = files("wagate.cli").joinpath("templates", kind, template).read_text("utf-8")
+            path.write_text(Template(text).substitute(names), encoding="utf-8")
+            written.append(path)
+    except FileExistsError as error:
+        raise CommandError(f"{folder} is there already; nothing was changed") from error
+    except OSError as error:
+        raise CommandError(f"{folder}: can't be written: {error.strerror}") from error
+    return written

@@ -125,7 +125,7 @@ def _maker(current: call.Call, account: str, form: Form, tenant: str) -> Make:
 
 def _of_provider(current: call.Call, name: str) -> Make | None:
     """The webhook that the account's provider would post; None when sessions are what it has, or it is not known."""
-    from wagate.cli.accounts import find_account
+    from wagate.cli.doctor_offline import find_account
     from wagate.testing.providers.simulated import CannotProveError, simulated
 
     found = find_account(current.config, name)

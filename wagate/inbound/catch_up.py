@@ -20,7 +20,7 @@ from wagate.inbound.ignore import Sieve
 from wagate.inbound.receive import Receiver
 from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
-from wagate.storage.events.last_seen import last_seen
+from wagate.storage.owners.accounts import last_seen
 from wagate.storage.owners.directory import Account, Directory
 
 BACK: Final = timedelta(hours=24)

@@ -19,8 +19,7 @@ from wagate.errors import (
 from wagate.hooks.contracts import Delivery, Handler, Receipt
 from wagate.hooks.messages import OutMessage
 from wagate.outbound.announce import FIXED
-from wagate.outbound.choose import sendable
-from wagate.outbound.failover import Failing, candidates
+from wagate.outbound.choose import Failing, candidates, sendable
 from wagate.outbound.handover import Handover
 from wagate.outbound.limits import Limits
 from wagate.outbound.record import written

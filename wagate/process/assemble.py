@@ -41,8 +41,8 @@ from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
 from wagate.storage.database import Database
 from wagate.storage.events.intake import Stored
+from wagate.storage.owners.clients import TokenUses
 from wagate.storage.owners.live import LiveDirectory
-from wagate.storage.owners.token_uses import TokenUses
 from wagate.web.access.identity import RequestAuth
 from wagate.web.sessions.hub import SessionHub
 

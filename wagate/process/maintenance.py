@@ -14,8 +14,8 @@ from wagate.errors import StorageError
 from wagate.media.assemble import MediaParts
 from wagate.storage.database import Database
 from wagate.storage.owners.accounts import drop_idle_sessions, lapse_qrs
+from wagate.storage.owners.clients import TokenUses
 from wagate.storage.owners.live import LiveDirectory
-from wagate.storage.owners.token_uses import TokenUses
 from wagate.storage.upkeep import retention
 
 log = structlog.get_logger("wagate.process.maintenance")
