@@ -15,7 +15,8 @@ from tests.rows import intake
 from wagate.cli import app
 from wagate.storage.database import open_database
 from wagate.storage.events.intake import store
-from wagate.storage.owners.clients import ensure_default_client, find_token
+from wagate.storage.owners.clients import ensure_default_client
+from wagate.storage.statement import rows
 from wagate.web.api.jobs import JobAnswer
 
 
@@ -33,7 +34,8 @@ def run(*arguments: str) -> Result:
 def stored_hash(folder: Path, token: str) -> bool:
     async def look() -> bool:
         async with open_database("", folder / "data", readers=1) as database:
-            return await database.read(find_token, hashlib.sha256(token.encode()).hexdigest()) is not None
+            digest = hashlib.sha256(token.encode()).hexdigest()
+            return bool(await database.read(rows, "SELECT id FROM tokens WHERE hash = ?", (digest,)))
 
     return trio.run(look)
 

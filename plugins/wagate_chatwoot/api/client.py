@@ -140,10 +140,6 @@ class ChatWoot:
         body = {"inbox_id": self._inbox.inbox_id, "contact_id": contact, "source_id": source_id, **fields}
         return _made(await self.call("POST", "conversations", body, creates=True), Conversation)
 
-    async def toggle_status(self, conversation: int, status: str) -> None:
-        """open, resolved, pending or snoozed."""
-        await self.call("POST", f"conversations/{conversation}/toggle_status", {"status": status})
-
     async def post(self, conversation: int, post: Post, files: Sequence[File] = ()) -> Message:
         """Write a message. Not idempotent: after an AmbiguousError look for its source_id in `messages`."""
         path = f"conversations/{conversation}/messages"

@@ -89,12 +89,6 @@ def list_tokens(db: peewee.Database, client_id: int) -> list[TokenRow]:
     return [TokenRow(**row) for row in query.dicts().execute(db)]
 
 
-def find_token(db: peewee.Database, digest: str) -> TokenRow | None:
-    """The token with this SHA-256 (hex)."""
-    row = first(db, Token.select().where(Token.hash == digest))
-    return None if row is None else TokenRow(**row)
-
-
 def touch_tokens(db: peewee.Database, used: dict[str, datetime]) -> None:
     """Write when tokens (by hash) were last used."""
     for digest, moment in sorted(used.items()):
@@ -106,13 +100,6 @@ def revoke_token(db: peewee.Database, *, client_id: int, token_id: str) -> None:
     if not Token.delete().where(Token.id == token_id, Token.client_id == client_id).execute(db):
         raise NotFoundError("no such token")
     bump(db)
-
-
-def revoke_all_tokens(db: peewee.Database, client_id: int) -> int:
-    """Delete all tokens of a client; how many."""
-    count: int = Token.delete().where(Token.client_id == client_id).execute(db)
-    bump(db)
-    return count
 
 
 class TokenUses:

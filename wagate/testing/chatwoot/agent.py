@@ -30,10 +30,6 @@ class Agent:
         """A private note, which must never leave ChatWoot."""
         return self.writes(conversation, content, private=True)
 
-    def sends_template(self, conversation: Conversation, content: str, params: dict[str, Any]) -> Message:
-        """A WhatsApp template: its text, and its parameters beside it."""
-        return self.writes(conversation, content, additional_attributes={"template_params": params})
-
     def deletes(self, message: Message) -> None:
         """The text is replaced, the files are gone."""
         messages.delete(self._state, message)
