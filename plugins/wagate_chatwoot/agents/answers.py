@@ -56,7 +56,7 @@ async def handle(app: App, delivery: Delivery) -> Receipt | None:
         return None
     picture = await _picture(app, about.qr, event.client_id) if about.qr else None
     files = [qr_file(picture)] if picture is not None else []
-    await integration.tell(app, event.content, delivery=delivery, files=files)
+    await integration.write_to_agents(app, event.content, delivery=delivery, files=files)
     return None
 
 

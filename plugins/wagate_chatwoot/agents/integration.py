@@ -16,7 +16,7 @@ IDENTIFIER = STATUS_SOURCE
 """Of the contact, in all inboxes of one account of ChatWoot; also its source_id in each of them."""
 
 
-async def tell(app: App, text: str, *, delivery: Delivery, files: Sequence[File] = ()) -> None:
+async def write_to_agents(app: App, text: str, *, delivery: Delivery, files: Sequence[File] = ()) -> None:
     """Write in the conversation of the integration, once for each delivery. ChatWootError."""
     post = Post(content=text, source_id=_source(delivery.id))
     try:

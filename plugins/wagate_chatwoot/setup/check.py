@@ -33,7 +33,7 @@ def make_checks(context: PluginContext, settings: Settings) -> Sequence[Check]:
 
     def make(name: str, inbox: Inbox) -> Check:
         async def look() -> Sequence[Finding]:
-            found = await examine(context.http, name, inbox, public_url=context.public_url)
+            found = await check_inbox(context.http, name, inbox, public_url=context.public_url)
             return [msgspec.structs.replace(each, what=f"{name}: {each.what}") for each in found]
 
         return look
@@ -41,7 +41,7 @@ def make_checks(context: PluginContext, settings: Settings) -> Sequence[Check]:
     return [make(name, inbox) for name, inbox in settings.inboxes.items()]
 
 
-async def examine(http: HttpClient, name: str, inbox: Inbox, *, public_url: str) -> list[Finding]:
+async def check_inbox(http: HttpClient, name: str, inbox: Inbox, *, public_url: str) -> list[Finding]:
     """All that is to be said about one inbox; nothing is changed."""
     chatwoot = ChatWoot(http, inbox)
     try:

@@ -12,9 +12,9 @@ from wagate_chatwoot.api.errors import ChatWootError
 from wagate_chatwoot.history.pull import begin
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import Entry, Handed
-from wagate_chatwoot.to_chatwoot.tell import tell_failed
+from wagate_chatwoot.to_chatwoot.notices import notify_failed
 from wagate_chatwoot.to_whatsapp.actions import Command, Delete, Lasting, Resend, Send
-from wagate_chatwoot.to_whatsapp.chat_of import Chat, whither
+from wagate_chatwoot.to_whatsapp.chat_of import Chat, find_chat
 from wagate_chatwoot.to_whatsapp.deletes import delete
 from wagate_chatwoot.to_whatsapp.files import FileAwayError, FileError, reachable
 from wagate_chatwoot.to_whatsapp.origin import Origin, metadata_of
@@ -96,7 +96,7 @@ async def _hand_on(app: App, send: Send, *, last: bool) -> None:
     """Submit a message, unless it was, or was deleted, or is one that we wrote there ourselves."""
     if await app.ledger.handed(send.message) is not None or await _is_ours(app, send):
         return
-    chat = await whither(app, send.where)
+    chat = await find_chat(app, send.where)
     client_id = app.client_id
     if chat is None or client_id is None:
         await _refuse(app, send, chat, "outgoing.no_chat")
@@ -127,7 +127,7 @@ async def _resend(app: App, delivery: Delivery, resend: Resend) -> None:
     if handed is None:
         await _hand_on(app, send, last=last)
         return
-    chat = await whither(app, send.where)
+    chat = await find_chat(app, send.where)
     if chat is None:
         await _refuse(app, send, chat, "outgoing.no_chat", retry=handed.retry + 1)
         return
@@ -187,7 +187,7 @@ async def _submit(app: App, send: Send, chat: Chat, part: OutMessage, number: in
         reason = app.texts("outgoing.no_file", filename=error.filename, reason=error.reason)
     except (UnprocessableError, NotFoundError) as error:
         reason = app.texts("outgoing.failed", reason=error.detail)
-    await tell_failed(app, origin, chat, reason)
+    await notify_failed(app, origin, chat, reason)
     return ""
 
 
@@ -213,7 +213,7 @@ async def _refuse(app: App, send: Send, chat: Chat | None, key: str, *, retry: i
     """It can't be sent at all: ChatWoot is told, and it is done with."""
     origin = Origin(inbox=app.name, message=send.message, conversation=send.where.conversation, retry=retry)
     await _open(app, send, chat or Chat(account="", key=""))
-    await tell_failed(app, origin, chat, app.texts(key))
+    await notify_failed(app, origin, chat, app.texts(key))
     await app.ledger.hand(send.message, Handed(retry=retry))
 
 

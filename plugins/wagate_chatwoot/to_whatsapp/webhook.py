@@ -24,7 +24,7 @@ from wagate_chatwoot.to_whatsapp.actions import (
     Send,
     Typing,
 )
-from wagate_chatwoot.to_whatsapp.chat_of import told
+from wagate_chatwoot.to_whatsapp.chat_of import chat_named
 from wagate_chatwoot.to_whatsapp.decode import decode
 from wagate_chatwoot.to_whatsapp.signals import Signals
 from wagate_chatwoot.to_whatsapp.signature import verify
@@ -113,7 +113,7 @@ async def _emit(app: App, action: Lasting, *, provider_id: str, variant: str = "
     if client_id is None:
         raise UnavailableError(f"there is no client {app.inbox.client!r} yet", retry_after=60)
     send = action.send if isinstance(action, Resend) else action
-    chat = told(app, send.where)
+    chat = chat_named(app, send.where)
     event = NewEvent(
         kind=KIND,
         provider_id=provider_id,
