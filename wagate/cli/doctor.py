@@ -27,7 +27,7 @@ def doctor(
         else:
             from wagate.cli import doctor_offline
 
-            lines = doctor_offline.examine(current.config)
+            lines = doctor_offline.run_checks(current.config)
     if as_json:
         show.emit_json(lines)
     else:

@@ -24,8 +24,8 @@ from wagate.plugins.loader import load_plugins, load_providers, plugin_checks
 from wagate.plugins.registry import Providers
 from wagate.process.assemble import http_client
 from wagate.process.configured_accounts import ConfiguredAccount, read_accounts
-from wagate.process.doctor import Patient
-from wagate.process.doctor import examine as look
+from wagate.process.doctor import Installation
+from wagate.process.doctor import run_checks as look
 from wagate.queue.redis import RedisThread
 from wagate.storage.database import FILE, Database, open_database
 from wagate.storage.owners.directory import Account
@@ -41,10 +41,10 @@ NOT_RUNNING = DoctorLine(
 )
 
 
-def examine(config: Config) -> list[dict[str, Any]]:
+def run_checks(config: Config) -> list[dict[str, Any]]:
     """The lines, as ``GET /api/doctor`` answers them. ConfigError: the configuration is wrong."""
     with no_logs():
-        lines: list[dict[str, Any]] = msgspec.to_builtins([NOT_RUNNING, *trio.run(_examine, config)])
+        lines: list[dict[str, Any]] = msgspec.to_builtins([NOT_RUNNING, *trio.run(_run_checks, config)])
     return lines
 
 
@@ -59,7 +59,7 @@ def no_logs() -> Iterator[None]:
         structlog.configure(**before)
 
 
-async def _examine(config: Config) -> list[DoctorLine]:
+async def _run_checks(config: Config) -> list[DoctorLine]:
     plugins = load_plugins(config.plugins, partial(convert, config), file=config.file)
     providers = Providers(public_url=config.server.public_url)
     load_providers(plugins, partial(inert_context, config), providers)
@@ -75,7 +75,7 @@ async def _examine(config: Config) -> list[DoctorLine]:
         if redis is not None:
             stack.push_async_callback(redis.close)
         contexts = {plugin.name: inert_context(config, plugin) for plugin in plugins}
-        patient = Patient(
+        installation = Installation(
             config=config,
             clock=Clock(),
             http=http_client(config),
@@ -85,7 +85,7 @@ async def _examine(config: Config) -> list[DoctorLine]:
             accounts=list(together(configured, stored)),
             checks=plugin_checks(plugins, contexts),
         )
-        lines += await look(patient)
+        lines += await look(installation)
     return lines
 
 

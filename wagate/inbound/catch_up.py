@@ -16,7 +16,7 @@ from wagate.clock import Clock
 from wagate.errors import WagateError
 from wagate.events import NewEvent
 from wagate.hooks.providers import Provider
-from wagate.inbound.ignore import Sieve
+from wagate.inbound.ignore import IgnoreFilter
 from wagate.inbound.receive import Receiver
 from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
@@ -50,7 +50,7 @@ class CatchUp:
         database: Database,
         clock: Clock,
         *,
-        sieve: Sieve,
+        ignore_filter: IgnoreFilter,
         again: Sequence[float] = AGAIN,
     ) -> None:
         """Made before anything is taken in: what comes from now on is not missed."""
@@ -58,7 +58,7 @@ class CatchUp:
         self._providers = providers
         self._directory = directory
         self._receiver = receiver
-        self._sieve = sieve
+        self._ignore_filter = ignore_filter
         self._database = database
         self._clock = clock
         self._began = clock.now()
@@ -120,7 +120,7 @@ class CatchUp:
 
     async def _keep(self, found: Found) -> None:
         batch, found.waiting = found.waiting, []
-        owned = await self._sieve.taken_in((found.account, event) for event in batch)
+        owned = await self._ignore_filter.taken_in((found.account, event) for event in batch)
         stored = await self._receiver.receive_all(owned, b"")
         found.new += sum(not each.duplicate for each in stored)
 

@@ -24,7 +24,7 @@ def ignored(chat: str, ignore: Mapping[str, bool]) -> bool:
     return any(ignore.get(kind) and chat.endswith(ending) for kind, ending in ENDINGS.items())
 
 
-class Sieve:
+class IgnoreFilter:
     """Leaves out what the accounts ignore."""
 
     def __init__(self, database: Database) -> None:

@@ -24,7 +24,7 @@ SLICE = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class MediaParts:
+class MediaSubsystem:
     """What a process has for files."""
 
     store: Media
@@ -39,7 +39,7 @@ class MediaParts:
         return await sweep_files(self.database, self.files, self.clock)
 
 
-def media_parts(
+def make_media(
     config: Config,
     clock: Clock,
     *,
@@ -48,7 +48,7 @@ def media_parts(
     live: LiveDirectory,
     http: HttpClient,
     providers: Providers,
-) -> MediaParts:
+) -> MediaSubsystem:
     """Make them; nothing runs yet. Call inside trio."""
     files = FileStore(config.data.dir / config.media.dir.expanduser())
     source = Source(
@@ -57,7 +57,7 @@ def media_parts(
     fetcher = Fetcher(source, clock, eager=config.media.fetch)
     links = Links(vault, clock, public_url=config.server.public_url)
     store = Media(database, files, fetcher, links, clock, max_size=int(config.media.max_size))
-    return MediaParts(store=store, fetcher=fetcher, files=files, database=database, clock=clock)
+    return MediaSubsystem(store=store, fetcher=fetcher, files=files, database=database, clock=clock)
 
 
 async def sweep_files(database: Database, files: FileStore, clock: Clock) -> int:

@@ -12,7 +12,7 @@ import structlog
 from wagate.clock import Clock
 from wagate.hooks.contracts import AccountView
 from wagate.hooks.messages import OutMessage
-from wagate.outbound.shared import Choose
+from wagate.outbound.context import Choose
 from wagate.plugins.registry import Providers
 from wagate.storage.owners.directory import Account, Directory
 

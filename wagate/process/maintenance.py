@@ -11,7 +11,7 @@ import structlog
 from wagate.clock import Clock
 from wagate.config import Config
 from wagate.errors import StorageError
-from wagate.media.assemble import MediaParts
+from wagate.media.assemble import MediaSubsystem
 from wagate.storage.database import Database
 from wagate.storage.owners.accounts import drop_idle_sessions, lapse_qrs
 from wagate.storage.owners.clients import TokenUses
@@ -47,7 +47,7 @@ def upkeep_tasks(
     clock: Clock,
     *,
     session_changed: Callable[[str], None],
-    media: MediaParts,
+    media: MediaSubsystem,
     tokens: TokenUses,
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     """Tasks by name, each to be supervised."""

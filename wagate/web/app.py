@@ -40,7 +40,7 @@ from wagate.web.documents.routes import documents_routes
 from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import Networks
 from wagate.web.messages.routes import messages_routes
-from wagate.web.messages.sending import Sending, SendParts
+from wagate.web.messages.sending import Sending, SendingContext
 from wagate.web.problems import problem_of
 from wagate.web.sessions.hub import SessionHub
 from wagate.web.sessions.routes import Sessions, sessions_routes
@@ -88,7 +88,7 @@ def create_api(
     registry: CollectorRegistry,
     check_url: CheckUrl,
     media_url: MediaUrl = lambda _event: None,
-    outbound: SendParts | None = None,
+    outbound: SendingContext | None = None,
     trusted_proxies: Networks = (),
     plugins: Sequence[tuple[str, Blueprint]] = (),
 ) -> Api:

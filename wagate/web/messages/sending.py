@@ -48,7 +48,7 @@ class Keep(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SendParts:
+class SendingContext:
     """What sending needs beside the rest of the API."""
 
     messages: Messages
@@ -89,7 +89,7 @@ class Sending:
         auth: RequestAuth,
         accounts: Accounts,
         deliveries: DeliveryLog,
-        outbound: SendParts,
+        outbound: SendingContext,
     ) -> None:
         self.auth = auth
         self.accounts = accounts
