@@ -117,7 +117,7 @@ def make_apps(context: PluginContext) -> Apps:
 def bad_name(name: str) -> str:
     """Why an inbox can't be called so; ''."""
     wrong = not name or any(sign in name for sign in "/:?#% ")
-    return "the name stands in a URL; use letters, digits, - and _" if wrong else ""
+    return "the name is part of a URL; use letters, digits, - and _" if wrong else ""
 
 
 def check_inboxes(settings: Settings) -> None:
@@ -131,7 +131,7 @@ def check_inboxes(settings: Settings) -> None:
             raise ConfigError(f'{where}.url: must be like "https://chat.example.org", not "{inbox.url}"')
         key = (inbox.url.rstrip("/").lower(), inbox.inbox_id)
         if key in seen:
-            raise ConfigError(f"{where}: is the same inbox as {WHERE}.inboxes.{seen[key]}; one table is enough")
+            raise ConfigError(f"{where}: configures the same inbox as {WHERE}.inboxes.{seen[key]}; remove one of them")
         seen[key] = name
         if len(set(inbox.accounts)) != len(inbox.accounts):
             raise ConfigError(f"{where}.accounts: names an account twice")

@@ -18,7 +18,7 @@ def verify(request: InboundRequest, account: ProviderAccount) -> None:
         UnauthorizedError: no way fits.
     """
     if not any(way(request, account) for way in (_by_token, _by_password, _by_header, _by_hmac)):
-        raise UnauthorizedError("nothing shows that this webhook is InfoBip's: no token, password, header or signature")
+        raise UnauthorizedError("this webhook has no token, password, header or signature that Infobip would send")
 
 
 def _by_token(request: InboundRequest, account: ProviderAccount) -> bool:

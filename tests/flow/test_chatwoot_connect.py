@@ -89,7 +89,7 @@ async def test_a_second_table_of_the_name_is_refused_before_anything_is_made(fol
         before, count = (folder / "config.toml").read_text(), len(server.state.inboxes)
         result = await connect(server)
         assert result.exit_code == 1
-        assert "is there already" in result.stderr
+        assert "already exists" in result.stderr
         assert len(server.state.inboxes) == count
     assert (folder / "config.toml").read_text() == before
 

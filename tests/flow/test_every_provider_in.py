@@ -86,7 +86,8 @@ async def test_a_wrong_proof_or_none_is_refused_counted_and_stores_nothing(make:
         assert rows(found) == []
         assert await refusals(found, site) == 2.0
         told = await doctor(found)
-        assert (told["level"], told["detail"].partition(",")[0]) == ("fail", "main: 2 refused since one was believed")
+        detail = told["detail"].partition(",")[0]
+        assert (told["level"], detail) == ("fail", "main: 2 refused since the last accepted one")
         await post(found, body, site.proof(body))
         assert len(rows(found)) == 1
         assert (await doctor(found))["level"] == "ok"

@@ -134,9 +134,9 @@ async def test_an_answer_that_shows_no_message_leaves_its_outcome_open() -> None
 @pytest.mark.parametrize(
     ("inboxes", "said"),
     [
-        ({"a": INBOX, "b": INBOX | {"url": "https://chat.example/"}}, "is the same inbox as"),
+        ({"a": INBOX, "b": INBOX | {"url": "https://chat.example/"}}, "configures the same inbox as"),
         ({"a": INBOX | {"url": "chat.example"}}, 'must be like "https://chat.example.org"'),
-        ({"a/b": INBOX}, "the name stands in a URL"),
+        ({"a/b": INBOX}, "the name is part of a URL"),
         ({"a": INBOX | {"accounts": ["x", "x"]}}, "names an account twice"),
     ],
 )

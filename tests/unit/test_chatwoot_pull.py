@@ -173,7 +173,7 @@ def test_a_table_reads_back_as_it_was_meant(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text("[server]")
     add_table(file, "desk", values)
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="already exists"):
         check_place(file, "desk")
     check_place(file, "other")
 

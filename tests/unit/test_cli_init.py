@@ -45,7 +45,7 @@ def test_init_never_overwrites(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("# mine")
     result = CliRunner().invoke(app, ["init"])
     assert result.exit_code == 1
-    assert result.stderr == "error: config.toml is there already; nothing was changed\n"
+    assert result.stderr == "error: config.toml already exists; nothing was changed\n"
     assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
     assert (tmp_path / "config.toml").read_text() == "# mine"
 

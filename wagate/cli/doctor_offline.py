@@ -96,9 +96,7 @@ async def stored_accounts(config: Config) -> AsyncIterator[tuple[Database | None
         yield None, []
         return
     if not config.auth.secret_key and not (config.data.dir / KEY_FILE).exists():
-        raise CommandError(
-            f"{config.data.dir / KEY_FILE} is not there: what is stored encrypted can't be read without it"
-        )
+        raise CommandError(f"{config.data.dir / KEY_FILE} is missing; without it the stored secrets can't be decrypted")
     async with open_database(config.database.url, config.data.dir, readers=1) as database:
         vault = Vault(open_secrets(config).secret_keys)
         _, directory = await database.read(load_directory, vault.decrypt)

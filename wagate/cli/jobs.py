@@ -17,7 +17,9 @@ from wagate.cli import gateway, show
 from wagate.cli import options as call
 from wagate.cli.errors import CommandError, NoGatewayError, UsageError
 
-app = typer.Typer(help="Deliveries: every event for every target, and how it went.", no_args_is_help=True)
+app = typer.Typer(
+    help="Inspect and control deliveries: every event for every target, and its outcome.", no_args_is_help=True
+)
 JOBS = "/api/jobs"
 
 
@@ -112,13 +114,13 @@ def retry(
     context: typer.Context,
     *,
     ids: Ids = None,
-    failed: Annotated[bool, typer.Option("--failed", help="All that failed for good and match the filters.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="All that finally failed and match the filters.")] = False,
     connector: Connector = None,
     account: Account = None,
     chat: Chat = None,
     since: Since = None,
 ) -> None:
-    """Try deliveries again: those named, or all that failed. One that was final goes to the end of its chat."""
+    """Retry deliveries by id, or all failed ones. A delivery that was final goes to the end of its chat."""
     if bool(ids) == failed:
         raise UsageError("name the deliveries, or say --failed (with --since, --connector, --account, --chat)")
     state = State.FAILED if failed else None
@@ -136,7 +138,7 @@ def cancel(
     chat: Chat = None,
     since: Since = None,
 ) -> None:
-    """Give deliveries up: those named, or with --pending all that wait."""
+    """Cancel deliveries by id, or with --pending all that wait."""
     if bool(ids) == pending:
         raise UsageError("name the deliveries, or say --pending (with --since, --connector, --account, --chat)")
     state = State.PENDING if pending else None

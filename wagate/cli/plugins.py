@@ -15,7 +15,7 @@ from wagate.cli import plugin_commands, show
 from wagate.cli.errors import CommandError, UsageError
 from wagate.errors import ConfigError
 
-app = typer.Typer(help="Installed plugins, and a start for your own.", no_args_is_help=True)
+app = typer.Typer(help="List and check installed plugins, or start your own.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 Kind = Literal["plugin", "provider"]
@@ -23,7 +23,7 @@ Kind = Literal["plugin", "provider"]
 
 @app.command("list")
 def list_plugins(context: typer.Context, as_json: Json = False) -> None:
-    """List installed plugins with their hooks: connectors are on by their table, providers are there for accounts."""
+    """List installed plugins with their hooks. A connector is on when it has a table in config.toml."""
     rows = _installed(set(call.of(context).config.plugins))
     if as_json:
         show.emit_json(rows)
@@ -43,7 +43,7 @@ def list_plugins(context: typer.Context, as_json: Json = False) -> None:
 
 @app.command()
 def check(context: typer.Context) -> None:
-    """Import every installed plugin and hold its hooks to their specifications."""
+    """Import every installed plugin and check its hooks against their specifications."""
     faults = [str(row["error"]) for row in _installed(set(call.of(context).config.plugins)) if row["error"]]
     if faults:
         raise CommandError("\n".join(faults))
@@ -52,11 +52,11 @@ def check(context: typer.Context) -> None:
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(help="Lower case, as in [plugins.NAME].")],
+    name: Annotated[str, typer.Argument(help="The plugin's name, lower case, as in [plugins.NAME].")],
     folder: Annotated[Path | None, typer.Option(help="A new folder; wagate-NAME when not given.")] = None,
-    provider: Annotated[bool, typer.Option("--provider", help="A way to WhatsApp in place of a connector.")] = False,
+    provider: Annotated[bool, typer.Option("--provider", help="Create a provider instead of a connector.")] = False,
 ) -> None:
-    """Write a ready project for a plugin of your own: one handler, or with --provider one provider, and its tests."""
+    """Create a project for your own plugin: one handler (with --provider: one provider) and its tests."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
         raise UsageError(f"{name!r} can't be a plugin's name: take lower case letters, digits and _, a letter first")
     target = folder or Path(f"wagate-{name}")
@@ -116,7 +116,7 @@ def write_project(name: str, folder: Path, kind: Kind = "plugin") -> list[Path]:
             path.write_text(Template(text).substitute(names), encoding="utf-8")
             written.append(path)
     except FileExistsError as error:
-        raise CommandError(f"{folder} is there already; nothing was changed") from error
+        raise CommandError(f"{folder} already exists; nothing was changed") from error
     except OSError as error:
         raise CommandError(f"{folder}: can't be written: {error.strerror}") from error
     return written

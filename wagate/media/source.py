@@ -105,7 +105,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         assert media is not None
         if account is None or provider is None or provider.locate_media is None:
             if not media.url:
-                raise NotFetchedError("nobody can say where it is: no URL came with it", final=True, asked=False)
+                raise NotFetchedError(
+                    "it came without a URL, and the provider can't locate it", final=True, asked=False
+                )
             return MediaRequest(url=media.url, mimetype=media.mimetype)
         with _translated():
             with trio.move_on_after(LOCATE_PATIENCE):

@@ -142,7 +142,7 @@ class Outbox:
         check_revoke(provider, row.type)
         assert provider.revoke is not None  # checked just now
         if not row.provider_id:
-            raise UnprocessableError(f"{provider.name} told no id of this message to revoke it by")
+            raise UnprocessableError(f"{provider.name} returned no id for this message, so it can't be revoked")
         await _asked(
             provider.name,
             provider.revoke(row.provider_id, row.chat, context.providers.account(account)),

@@ -158,7 +158,7 @@ async def _clocks(installation: Installation) -> Sequence[Finding]:
         if told is not None:
             found.append(_skew(urlsplit(url).hostname or url, (installation.clock.now() - told).total_seconds()))
             break
-    return found or [Finding(level="ok", what="time", detail="nobody to compare with")]
+    return found or [Finding(level="ok", what="time", detail="there is no other clock to compare with")]
 
 
 async def _date(http: HttpClient, url: str, trust: Trust) -> datetime | None:
@@ -199,7 +199,7 @@ async def _public_url(installation: Installation) -> Sequence[Finding]:
     if not url:
         step = 'set server.public_url = "https://…": providers post to it, and fetch files to send from it'
         return [Finding(level="warn", what="set", detail="not set", next_step=step)]
-    step = "let the proxy or tunnel of this name lead here; it may also be that only the outside can reach it"
+    step = "point this name's proxy or tunnel here; perhaps only the outside can reach it"
     try:
         answer = await installation.http.request("GET", f"{url}/ping", timeout=8.0, trust="operator")
     except HttpError as error:
@@ -211,7 +211,7 @@ async def _public_url(installation: Installation) -> Sequence[Finding]:
 
 
 async def _unusable(reason: str) -> Sequence[Finding]:
-    step = "mend or uninstall it; until then no account can name it"
+    step = "fix or uninstall it; until then no account can use it"
     return [Finding(level="warn", what="import", detail=reason, next_step=step)]
 
 

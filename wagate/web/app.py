@@ -147,7 +147,9 @@ def _register(api: Api, plugin: str, routes: Blueprint) -> None:
     for rule in new:
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             if (rule.rule, method) in taken:
-                raise ConfigError(f"plugins.{plugin}: {method} {rule.rule} is another's already")
+                raise ConfigError(
+                    f"plugins.{plugin}: {method} {rule.rule} is already registered by another plugin or by wagate"
+                )
 
 
 def _answer_errors(api: Api) -> None:
@@ -180,7 +182,7 @@ def _translated(error: HTTPException) -> RequestError:
     if error.code == TooLargeError.status:
         return TooLargeError("the body is over server.max_body")
     if error.code == NotFoundError.status:
-        return NotFoundError("there is nothing at this path; GET /docs lists what there is")
+        return NotFoundError("there is nothing at this path; GET /docs lists all paths")
     translated = RequestError(error.description or error.name)
     translated.status, translated.title = error.code or 400, error.name
     return translated

@@ -94,7 +94,7 @@ def _own(file: Path) -> dict[str, str]:
             raise ConfigError(f"{file}: {key}: must be a text in quotes")
         if more := placeholders(template) - placeholders(known[key]):
             have = ", ".join(f"{{{name}}}" for name in sorted(placeholders(known[key]))) or "none"
-            raise ConfigError(f"{file}: {key}: {{{min(more)}}} is never filled in; there are: {have}")
+            raise ConfigError(f"{file}: {key}: {{{min(more)}}} is not a placeholder of this text; use one of: {have}")
     return found
 
 

@@ -139,7 +139,7 @@ def secret_finding(row: Mapping[str, Any], inbox: Inbox) -> Finding:
         detail = "can't be compared: only administrators see it, and this token is an agent's"
         return Finding(level="ok", what="secret", detail=detail)
     if inbox.webhook_token:
-        return Finding(level="ok", what="secret", detail="webhook_token stands in for it")
+        return Finding(level="ok", what="secret", detail="webhook_token is used instead")
     step = "set secret (from 4.13 on), or webhook_token and ?token= in the webhook URL: else every webhook is refused"
     return Finding(level="fail", what="secret", detail="neither secret nor webhook_token is set", next_step=step)
 
@@ -158,7 +158,7 @@ def failure_finding(error: str) -> Finding | None:
     elif any(sign in lower for sign in ("timeout", "connection", "getaddrinfo", "ssl", "certificate", "end of file")):
         step = "from ChatWoot's machine, try curl on the webhook URL's host: it must answer /ping"
     elif lower[:3].isdigit() and lower[:1] == "5":
-        step = "look into the gateway's log, and into that of the proxy in front of it"
+        step = "check the gateway's log, and into that of the proxy in front of it"
     else:
         return None
     return Finding(level="warn", what="reachable from ChatWoot", detail=error, next_step=step)

@@ -55,7 +55,7 @@ def connect_command(
     check_place(line.config_file, name)
     base = gateway or line.public_url
     if not base:
-        raise line.refuse("how does ChatWoot reach this gateway? set server.public_url, or give --gateway URL")
+        raise line.refuse("Chatwoot needs a URL of this gateway: set server.public_url or give --gateway URL")
     quiet = as_json or not sys.stdin.isatty()
     url = url or _ask(line, "ChatWoot's address", "--url", quiet=quiet)
     token = token or _ask(line, "Access token (Profile settings)", "--token", quiet=quiet, hidden=True)

@@ -145,7 +145,7 @@ async def _finished(
     """With a way to prove who posts, and posting to us."""
     number = whole(row.get("id"))
     if number is None or row.get("channel_type", API_CHANNEL) != API_CHANNEL:
-        raise ConfigError("that inbox is not one of the channel API; leave --inbox out, and one is made")
+        raise ConfigError("that inbox's channel is not API; leave --inbox out to create one")
     secret, token = wish.secret or first_text(row, "secret"), ""
     administrator = wish.owner.role == "administrator"
     if not secret and not administrator:
@@ -189,7 +189,7 @@ async def _get(http: HttpClient, url: str, token: str) -> Any:
     try:
         return msgspec.json.decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ChatWootStoppedError("what answers there is not ChatWoot") from error
+        raise ChatWootStoppedError("the server there is not Chatwoot") from error
 
 
 def _refused(error: ChatWootError) -> str:

@@ -60,7 +60,7 @@ def _failed(said: str, *, known: bool) -> Finding:
         step = "restart the gateway, so that it knows the inbox, and try again with: wagate chatwoot test"
         return Finding(level="warn", what=BACK, detail="ChatWoot reaches a gateway (404)", next_step=step)
     finding = failure_finding(said)
-    step = finding.next_step if finding is not None else "look into the gateway's log"
+    step = finding.next_step if finding is not None else "check the gateway's log"
     return Finding(level="fail", what=BACK, detail=said, next_step=step)
 
 

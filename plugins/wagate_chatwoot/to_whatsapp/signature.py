@@ -27,7 +27,9 @@ def verify(inbox: Inbox, headers: Mapping[str, str], token: str, body: bytes, *,
     if inbox.secret:
         _verify_signature(inbox.secret, headers, body, now)
     elif not inbox.webhook_token:
-        raise UnauthorizedError("this inbox has neither secret nor webhook_token, so nothing can prove who posts")
+        raise UnauthorizedError(
+            "this inbox has neither secret nor webhook_token, so its webhooks are refused; set one of them"
+        )
     elif not hmac.compare_digest(token.encode("utf-8", "replace"), inbox.webhook_token.encode()):
         raise UnauthorizedError("?token= is not this inbox' webhook_token")
 

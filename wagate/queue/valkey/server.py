@@ -121,7 +121,7 @@ async def _lock_after_stopping(place: Place) -> int:
     held = lock(place.server_lock)
     if held is None:
         raise QueueError(
-            f"Another server holds {place.server_lock}, does not answer on {place.socket} and can't be told by "
+            f"Another server holds {place.server_lock}, does not answer on {place.socket} and can't be identified by "
             f"{place.pidfile}: find it with `fuser {place.server_lock}` and stop it"
         )
     return held

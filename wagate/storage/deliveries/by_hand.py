@@ -64,7 +64,7 @@ def run_again(db: peewee.Database, delivery_id: str, round_: Round, *, client_id
     """
     row = _find(db, delivery_id, client_id)
     if row.status == "delivered":
-        raise ConflictError("it was delivered already")
+        raise ConflictError("the event was already delivered")
     if row.settled and row.error == ROUTED:
         raise ConflictError("it was routed to its targets; run those again")
     if row.settled:
@@ -82,7 +82,7 @@ def cancel(db: peewee.Database, delivery_id: str, *, client_id: int | None = Non
     """
     row = _find(db, delivery_id, client_id)
     if row.settled:
-        raise ConflictError(f"it is final already: {row.status}")
+        raise ConflictError(f"the delivery is already final: {row.status}")
     run(
         db,
         "UPDATE deliveries SET status = 'cancelled', settled = TRUE, held = FALSE, next_retry_at = NULL, "

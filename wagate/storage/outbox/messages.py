@@ -162,7 +162,7 @@ def own_account(db: peewee.Database, client_id: int, chat: str) -> str | None:
 def _first_id(db: peewee.Database, item: Submission) -> str:
     found = rows(db, _BY_KEY, (clean(item.source), item.intake.event.client_id, optional(item.source_key)))
     if not found:
-        raise StorageError("the first message with this key went out of retention at this moment; send it again")
+        raise StorageError("the first message with this key was deleted by retention just now; send it again")
     return str(found[0][0])
 
 

@@ -155,7 +155,7 @@ def writable_account(db: peewee.Database, name: str, *, client_id: int | None = 
     """One that the API may change. NotFoundError; ConflictError when config.toml owns it."""
     account = get_account(db, name, client_id=client_id)
     if account.source == "config":
-        raise ConflictError(f"the account {name!r} stands in config.toml; change it there")
+        raise ConflictError(f"the account {name!r} is set in config.toml; change it there")
     return account
 
 

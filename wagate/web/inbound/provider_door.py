@@ -89,7 +89,7 @@ class ProviderDoor:
             return self._providers.need(account.provider), self._providers.account(account)
         except WagateError as error:
             log.warning("account can't be used", account=account.name, reason=str(error))
-            raise UnavailableError("this account can't take anything in right now", retry_after=60) from error
+            raise UnavailableError("this account can't receive right now; try again later", retry_after=60) from error
 
     def _asked(self, request: Request, body: bytes) -> InboundRequest:
         return InboundRequest(
