@@ -17,7 +17,7 @@ from wagate.storage.database import open_database
 from wagate.storage.events.intake import store
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.statement import rows
-from wagate.web.api.jobs import JobAnswer
+from wagate.web.api.deliveries import DeliveryAnswer
 
 
 @pytest.fixture
@@ -96,5 +96,5 @@ def test_jobs_are_read_with_filters_across_pages(folder: Path, monkeypatch: pyte
     one = json.loads(run("jobs", "show", rows[0]["id"], "--json").stdout)
     assert one == rows[0]
     # Whether a gateway runs or not, a script reads the same.
-    assert set(one) == {field.encode_name for field in msgspec.structs.fields(JobAnswer)}
+    assert set(one) == {field.encode_name for field in msgspec.structs.fields(DeliveryAnswer)}
     assert (one["status"], one["attempts"], one["connector"]) == ("pending", [], rows[0]["connector"])

@@ -1,4 +1,4 @@
-"""``wagate jobs``: deliveries, seen and steered."""
+"""``wagate jobs``: list, show, retry, cancel and export deliveries."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")
-def list_jobs(
+def list_deliveries(
     context: typer.Context,
     *,
     state: StateOption = None,
@@ -202,7 +202,7 @@ def _rows(current: call.Call, filters: dict[str, str], *, most: int | None) -> I
             return
     from wagate.cli import offline
 
-    yield from offline.jobs(current.config, filters, most=most)
+    yield from offline.deliveries(current.config, filters, most=most)
 
 
 def _filters(

@@ -71,7 +71,7 @@ def revoke_token(config: Config, slug: str, token_id: str) -> None:
     _write(config, work)
 
 
-def jobs(config: Config, params: Mapping[str, str], *, most: int | None) -> Iterator[dict[str, Any]]:
+def deliveries(config: Config, params: Mapping[str, str], *, most: int | None) -> Iterator[dict[str, Any]]:
     """Deliveries, newest first; what ``GET /api/jobs`` lists. ``most`` None: all of them."""
     since = params.get("since")
     which = DeliveryFilter(

@@ -33,8 +33,8 @@ from wagate.web.api.account_settings import AccountSettings, CheckUrl
 from wagate.web.api.accounts import accounts_routes
 from wagate.web.api.clients import clients_routes
 from wagate.web.api.conversations import MediaUrl, conversations_routes
+from wagate.web.api.deliveries import delivery_routes
 from wagate.web.api.health import health_routes
-from wagate.web.api.jobs import jobs_routes
 from wagate.web.api.tenants import PREFIXES, Tenants, tenants_routes
 from wagate.web.documents.routes import documents_routes
 from wagate.web.health import HealthMonitor
@@ -121,7 +121,7 @@ def create_api(
         clients_routes(asker, database, live, clock),
         accounts_routes(asker, database, live, clock, settings, vault=vault, most=most),
         *(tenants_routes(name, tenants) for name in PREFIXES),
-        jobs_routes(asker, deliveries),
+        delivery_routes(asker, deliveries),
         conversations_routes(
             asker, database, live, Accounts(database, live, clock, most=most), receiver, media_url=media_url
         ),

@@ -68,7 +68,7 @@ def docs_page(document: dict[str, Any]) -> str:
 
 
 def shape(schema: dict[str, Any]) -> str:
-    """A schema in a few words: ``integer (1…200)``, ``array of JobAnswer``, ``string or null``."""
+    """A schema in a few words: ``integer (1…200)``, ``array of DeliveryAnswer``, ``string or null``."""
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     if "anyOf" in schema:
