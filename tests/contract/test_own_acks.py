@@ -14,9 +14,8 @@ from wagate.events.acks import ack_extra
 from wagate.inbound.ignore import IgnoreFilter
 from wagate.storage.database import Database
 from wagate.storage.events.intake import Intake
-from wagate.storage.outbox.acks import fold_acks
+from wagate.storage.outbox.acks import Ack, fold_acks, may_be_ours
 from wagate.storage.outbox.messages import Submission, submit
-from wagate.storage.outbox.own_acks import Ack, may_be_ours
 from wagate.storage.outbox.sending import Began, Ended, Took, begin_sending, write_ended, write_sent
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.owners.directory import Account

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from wagate.events import NewEvent
 from wagate.events.kinds import MESSAGE_ACK
 from wagate.storage.database import Database
-from wagate.storage.outbox.own_acks import Ack, may_be_ours
+from wagate.storage.outbox.acks import Ack, may_be_ours
 from wagate.storage.owners.directory import Account
 
 STATUS = "status@broadcast"

@@ -26,10 +26,9 @@ from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Handler, Target
 from wagate.http.client import HttpClient
 from wagate.http.guard import Guard, parse_networks
-from wagate.inbound.emit import Emitter
 from wagate.inbound.ignore import IgnoreFilter
 from wagate.inbound.position import Positions
-from wagate.inbound.receive import Receiver
+from wagate.inbound.receive import Emitter, Receiver
 from wagate.inbound.route import Router
 from wagate.media.assemble import MediaSubsystem, make_media
 from wagate.metrics import CollectorRegistry
