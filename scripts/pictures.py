@@ -1,6 +1,6 @@
 """Take the pictures of the command line in docs/pictures, from the commands that docs/chatwoot.md shows.
 
-Usage: .venv/bin/python -m scripts.pictures     (a real gateway against the fake ChatWoot; terminals become SVG)
+Usage: .venv/bin/python -m scripts.pictures     (a real gateway against the fake Chatwoot; terminals become SVG)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""ChatWoot's OpenAPI document with what it lacks laid over it, to hold requests against.
+"""Chatwoot's OpenAPI document with what it lacks laid over it, to hold requests against.
 
 The document of v4.15.1 leaves out operations and fields that its server has, and lets unknown keys pass; here every
 body that we send is closed, so that a misspelt field is found.
@@ -114,7 +114,7 @@ def operation(path: str, body: Json | None) -> Json:
 def document() -> OpenAPI:
     """Read once; skips when it is not there."""
     if not DOCUMENT.is_file():
-        pytest.skip("../shared/openapi is not here: requests were not held against ChatWoot's OpenAPI document")
+        pytest.skip("../shared/openapi is not here: requests were not held against Chatwoot's OpenAPI document")
     spec = overlaid(msgspec.json.decode(DOCUMENT.read_bytes()))
     # The document itself breaks the rules in places that no request of ours touches.
     return OpenAPI.from_dict(spec, config=Config(spec_validator_cls=None))

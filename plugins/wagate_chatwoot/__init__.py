@@ -1,4 +1,4 @@
-"""The connector ``chatwoot``: WhatsApp in ChatWoot's inboxes, and agents' answers on WhatsApp."""
+"""The connector ``chatwoot``: WhatsApp in Chatwoot's inboxes, and agents' answers on WhatsApp."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wagate_chatwoot.to_whatsapp.signals import Signals
 from wagate_chatwoot.to_whatsapp.webhook import make_routes
 
 
-class ChatWootPlugin:
+class ChatwootPlugin:
     """Its hooks. All of them work with the same inboxes: what one learns of a chat, the others know."""
 
     def __init__(self) -> None:
@@ -80,4 +80,4 @@ class ChatWootPlugin:
         return self._told
 
 
-plugin = ChatWootPlugin()
+plugin = ChatwootPlugin()

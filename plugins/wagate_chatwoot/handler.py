@@ -12,8 +12,8 @@ from wagate_chatwoot.agents import answers, status
 from wagate_chatwoot.api.errors import (
     AmbiguousError,
     BusyError,
-    ChatWootError,
-    ChatWootStoppedError,
+    ChatwootError,
+    ChatwootStoppedError,
     RefusedError,
     TooLargeError,
 )
@@ -35,12 +35,12 @@ IN: Mapping[str, Handle] = {
     **dict.fromkeys(pulled.KINDS, pulled.handle),
     answers.KIND: answers.handle,
 }
-"""Kind of event → what writes it in ChatWoot."""
+"""Kind of event → what writes it in Chatwoot."""
 PAUSED = incoming.KINDS | pulled.KINDS
 """What waits while an agent lets it wait; answers and alerts do not."""
 
 STOPPED: Final = 60.0
-"""Seconds at least until ChatWoot is asked again whether its configuration was mended."""
+"""Seconds at least until Chatwoot is asked again whether its configuration was mended."""
 
 
 def make_handler(context: PluginContext, apps: Apps) -> Handler:
@@ -71,26 +71,26 @@ def _wants(app: App, event: Event) -> bool:
 async def _done(app: App, delivery: Delivery, does: Handle) -> Receipt | None:
     try:
         return await does(app, delivery)
-    except ChatWootError as error:
-        if isinstance(error, ChatWootStoppedError):
+    except ChatwootError as error:
+        if isinstance(error, ChatwootStoppedError):
             # The one line to look for: nothing reaches this inbox until somebody acts.
             app.context.log.warning("chatwoot inbox paused", inbox=app.name, reason=error.reason)
         raise verdict(error) from error
 
 
-def verdict(error: ChatWootError) -> DeliveryError:
+def verdict(error: ChatwootError) -> DeliveryError:
     """The error for the core. Pure.
 
     A wrong token, a suspended account: the inbox counts as down at once, all that is for it is held in order, and no
     attempt is spent until it is mended. Too fast: wait, at no cost. Refused as it is: never again. All else: again, and
-    what ChatWoot may still be doing not before it is over.
+    what Chatwoot may still be doing not before it is over.
     """
     match error:
-        case ChatWootStoppedError():
-            reason = f"ChatWoot takes nothing until its settings are mended: {error.reason}"
+        case ChatwootStoppedError():
+            reason = f"Chatwoot takes nothing until its settings are mended: {error.reason}"
             return Retry(reason, after=STOPPED, down=True, http_status=error.http_status, response=error.response)
         case BusyError():
-            return Postpone(f"ChatWoot is busy: {error.reason}", after=error.after)
+            return Postpone(f"Chatwoot is busy: {error.reason}", after=error.after)
         case RefusedError() | TooLargeError():
             return Reject(error.reason, http_status=error.http_status, response=error.response)
         case AmbiguousError() if error.lingers:

@@ -10,7 +10,7 @@ from wagate.errors import ConfigError
 from wagate.events import Event
 from wagate.hooks import PluginContext
 from wagate_chatwoot.agents.texts import Texts, load_texts
-from wagate_chatwoot.api.client import ChatWoot
+from wagate_chatwoot.api.client import Chatwoot
 from wagate_chatwoot.ledger import Ledger
 from wagate_chatwoot.memory import Memory
 from wagate_chatwoot.pause import Pause
@@ -33,7 +33,7 @@ class App:
     """Its settings."""
     context: PluginContext
     ledger: Ledger
-    chatwoot: ChatWoot
+    chatwoot: Chatwoot
     memory: Memory
     """What this process knows of its chats."""
     texts: Texts
@@ -43,12 +43,12 @@ class App:
 
     @property
     def incoming(self) -> str:
-        """`Target.id` of what goes to ChatWoot."""
+        """`Target.id` of what goes to Chatwoot."""
         return f"in/{self.name}"
 
     @property
     def outgoing(self) -> str:
-        """`Target.id` of what comes from ChatWoot."""
+        """`Target.id` of what comes from Chatwoot."""
         return f"out/{self.name}"
 
     @property
@@ -104,7 +104,7 @@ def make_apps(context: PluginContext) -> Apps:
             inbox=inbox,
             context=context,
             ledger=Ledger(context.store, name, where=f"{inbox.account_id}.{inbox.inbox_id}"),
-            chatwoot=ChatWoot(context.http, inbox),
+            chatwoot=Chatwoot(context.http, inbox),
             memory=Memory(context.clock, started=started),
             texts=load_texts(inbox.locale, settings.templates),
             pause=Pause(context, name),

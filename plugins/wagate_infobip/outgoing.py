@@ -1,6 +1,6 @@
-"""A message of ours → where InfoBip takes it, and the JSON it wants there. Pure.
+"""A message of ours → where Infobip takes it, and the JSON it wants there. Pure.
 
-Source: InfoBip's API reference, WhatsApp, outbound messages; its Java and PHP clients for the names of fields.
+Source: Infobip's API reference, WhatsApp, outbound messages; its Java and PHP clients for the names of fields.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def prepare(outgoing: Outgoing) -> Prepared:
     """The request that sends this message.
 
     Raises:
-        SendRefusedError: InfoBip can't send such a message, or not without ``server.public_url``.
+        SendRefusedError: Infobip can't send such a message, or not without ``server.public_url``.
     """
     message = outgoing.message
     path, content = _content(outgoing)
@@ -47,9 +47,9 @@ def prepare(outgoing: Outgoing) -> Prepared:
 
 
 def recipient(chat: str) -> str:
-    """What InfoBip calls a chat: digits, or a business-scoped id. SendRefusedError for groups and the like."""
+    """What Infobip calls a chat: digits, or a business-scoped id. SendRefusedError for groups and the like."""
     if chat.rpartition("@")[2] not in {USER, OPAQUE}:
-        raise SendRefusedError("InfoBip sends to single people only: a number, or a business-scoped user id")
+        raise SendRefusedError("Infobip sends to single people only: a number, or a business-scoped user id")
     return digits_of(chat)
 
 
@@ -94,7 +94,7 @@ def _content(outgoing: Outgoing) -> tuple[str, dict[str, Any]]:
         return folder, template_content(message.template, file_url(outgoing, needed=False))
     if message.type == "interactive" and message.interactive is not None:
         return interactive_content(message.interactive, file_url(outgoing, needed=False))
-    raise SendRefusedError(f"InfoBip can't send a message of type {message.type}, or its content is missing")
+    raise SendRefusedError(f"Infobip can't send a message of type {message.type}, or its content is missing")
 
 
 def _text(message: OutMessage) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def file_url(outgoing: Outgoing, *, needed: bool = True) -> str:
     url = (file.url if file else "") or (media.url if media and not file else "")
     if needed and not url:
         raise SendRefusedError(
-            "InfoBip fetches files by URL: set server.public_url so that it can reach ours, or send a public URL"
+            "Infobip fetches files by URL: set server.public_url so that it can reach ours, or send a public URL"
         )
     return url
 

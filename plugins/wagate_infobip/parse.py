@@ -1,6 +1,6 @@
 """A webhook's body → events.
 
-Source: InfoBip's API reference (WhatsApp: receive messages, delivery and seen reports, template and identity
+Source: Infobip's API reference (WhatsApp: receive messages, delivery and seen reports, template and identity
 notifications), OpenAPI 3.210.0.
 """
 

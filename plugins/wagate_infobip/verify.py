@@ -1,4 +1,4 @@
-"""Is this webhook InfoBip's? InfoBip signs as it is told to, so the account's settings say what counts."""
+"""Is this webhook Infobip's? Infobip signs as it is told to, so the account's settings say what counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""WhatsApp → ChatWoot: posts a second through a whole gateway, against a fake ChatWoot that answers in 5 ms.
+"""WhatsApp → Chatwoot: posts a second through a whole gateway, against a fake Chatwoot that answers in 5 ms.
 
 ``python -m scripts.bench.chatwoot [--runs 3] [--chats 30] [--messages 900] [--json]``
 

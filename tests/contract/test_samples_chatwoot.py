@@ -1,4 +1,4 @@
-"""Every collected webhook of ChatWoot is read as what it is."""
+"""Every collected webhook of Chatwoot is read as what it is."""
 
 from __future__ import annotations
 

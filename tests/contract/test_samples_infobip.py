@@ -1,4 +1,4 @@
-"""Every sample of InfoBip's webhooks, requests, answers and errors (they lie beside the repository)."""
+"""Every sample of Infobip's webhooks, requests, answers and errors (they lie beside the repository)."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ async def test_a_picture_is_fetched_with_the_providers_key_and_handed_on_by_a_li
         await post(found, body, site.proof(body))
         await sink.until_accepted(1)
         [got] = sink.accepted
-        # InfoBip does not say of what type a file is: the download does.
+        # Infobip does not say of what type a file is: the download does.
         assert (got.json["type"], got.json["media"].get("mimetype", "image/png")) == ("image", "image/png")
         link = got.json["media"]["url"].replace("https://gate.example", found.url)
         file = await found.http.get(link, headers={"Authorization": ""})

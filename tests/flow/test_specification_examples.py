@@ -47,7 +47,7 @@ def documents(title: str) -> list[Json]:
 
 @asynccontextmanager
 async def engine() -> AsyncIterator[tuple[Gateway, FakeInfobip]]:
-    """A gateway with the tenant of the examples, and InfoBip."""
+    """A gateway with the tenant of the examples, and Infobip."""
     async with fake_infobip() as fake:
         tables = {"delivery": {"allow_http": True, "allow_networks": ["127.0.0.0/8"]}, "plugins.n8n": {}}
         async with running_gateway(tables) as found:
@@ -143,7 +143,7 @@ async def test_the_printed_settings_are_taken_shown_masked_and_verify_webhooks()
     async with engine() as (found, fake):
         put = await found.ask("PUT", SETTINGS, json=printed)
         shown = await found.ask("GET", SETTINGS)
-        # InfoBip has no use for an api_secret: it is not kept, and that is said.
+        # Infobip has no use for an api_secret: it is not kept, and that is said.
         assert "api_secret" in put["warnings"][0]
         config = {key: value for key, value in printed["provider_config"].items() if key != "api_secret"}
         same_shape(shown, printed | {"provider_config": config})

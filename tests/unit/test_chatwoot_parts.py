@@ -1,4 +1,4 @@
-"""What a message of ChatWoot becomes on WhatsApp."""
+"""What a message of Chatwoot becomes on WhatsApp."""
 
 from __future__ import annotations
 

@@ -308,7 +308,7 @@ class Mortal:
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", range(1, 26))
 async def test_a_crash_at_any_step_loses_nothing_and_sends_nothing_twice(at: int, after: bool) -> None:
-    """Webhooks that were not answered are shown as failed by ChatWoot: the agent presses Retry, here at once."""
+    """Webhooks that were not answered are shown as failed by Chatwoot: the agent presses Retry, here at once."""
     desk = office(http=shown_as("sent"), mark_read=False)
     desk.fakes.messages.cannot = {"location"}
     place = {"file_type": "location", "coordinates_lat": 1.5, "coordinates_long": 2.5}

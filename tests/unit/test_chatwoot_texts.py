@@ -1,4 +1,4 @@
-"""What wagate writes in ChatWoot: complete in every language, safe against what is put in, and replaceable."""
+"""What wagate writes in Chatwoot: complete in every language, safe against what is put in, and replaceable."""
 
 from __future__ import annotations
 

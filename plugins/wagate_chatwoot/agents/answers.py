@@ -1,4 +1,4 @@
-"""What wagate answers agents: stored, and written by the deliveries to ChatWoot, so that it survives outages."""
+"""What wagate answers agents: stored, and written by the deliveries to Chatwoot, so that it survives outages."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ async def _qr(app: App, delivery: Delivery, view: SessionView) -> None:
         qr = await app.context.sessions.qr(event.account, client_id=event.client_id)
         picture = await app.context.sessions.qr_png(event.account, client_id=event.client_id) if qr else None
     except (SendError, RequestError) as error:
-        # It is the provider that fails, not ChatWoot: the inbox must not count as down for it.
+        # It is the provider that fails, not Chatwoot: the inbox must not count as down for it.
         text = app.texts("status.qr_missing", account=view.account, reason=reason_of(error))
         await write_to_agents(app, text, delivery=delivery)
         return

@@ -1,4 +1,4 @@
-"""One contact in ChatWoot for one person, however many keys they have and whoever else makes contacts."""
+"""One contact in Chatwoot for one person, however many keys they have and whoever else makes contacts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import trio
 from wagate.errors import WagateError
 from wagate.hooks import Profile
 from wagate_chatwoot.api.client import Contact
-from wagate_chatwoot.api.errors import ChatWootError, NotThereError, RefusedError, TakenError
+from wagate_chatwoot.api.errors import ChatwootError, NotThereError, RefusedError, TakenError
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.to_chatwoot.people import Who, best, name_of_number, named, phone_of, search_pairs
 from wagate_chatwoot.to_chatwoot.places import source_id
@@ -28,7 +28,7 @@ async def find_or_make(app: App, who: Who) -> tuple[Contact, Who]:
     And who it is by now: the provider is asked about somebody for whom a contact is made.
 
     It can be called again after any failure, and by several at once: it looks before it makes, and what somebody else
-    made meanwhile is found. ChatWootError.
+    made meanwhile is found. ChatwootError.
     """
     known = await _known(app, who)
     if known:
@@ -48,10 +48,10 @@ async def attach(app: App, contact: Contact, account: str, chat: str) -> Contact
     source = source_id(app.inbox, account, chat)
     try:
         await app.chatwoot.add_source(contact.id, source)
-    except ChatWootError as error:
+    except ChatwootError as error:
         if isinstance(error, NotThereError):
             raise
-        # ChatWoot answers 500 when another contact has it.
+        # Chatwoot answers 500 when another contact has it.
         other = await app.chatwoot.contact_by_source(source)
         if other is None:
             raise
@@ -108,7 +108,7 @@ async def _make(app: App, who: Who, picture: str) -> Contact:
     if who.phone:
         fields["phone_number"] = who.phone
     if picture:
-        fields["avatar_url"] = picture  # ChatWoot fetches it afterwards, by itself.
+        fields["avatar_url"] = picture  # Chatwoot fetches it afterwards, by itself.
     for _ in range(MOST_TRIES):
         try:
             return await app.chatwoot.create_contact(source, **fields)
@@ -124,7 +124,7 @@ async def _make(app: App, who: Who, picture: str) -> Contact:
                 raise
             for name in taken:
                 del fields[name]
-    raise TakenError("ChatWoot says that number and identifier are taken, and shows nobody who has them")
+    raise TakenError("Chatwoot says that number and identifier are taken, and shows nobody who has them")
 
 
 async def _taker(app: App, who: Who, source: str) -> Contact | None:

@@ -1,4 +1,4 @@
-"""What happens on WhatsApp, written in ChatWoot: each event once, in order."""
+"""What happens on WhatsApp, written in Chatwoot: each event once, in order."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from wagate.errors import NotFoundError, Postpone, UnavailableError
 from wagate.events import Event, kinds
 from wagate.hooks import Delivery, Receipt
 from wagate_chatwoot.agents.texts import Texts
-from wagate_chatwoot.api.client import ChatWoot, Message, typed_message
+from wagate_chatwoot.api.client import Chatwoot, Message, typed_message
 from wagate_chatwoot.api.errors import (
     AmbiguousError,
-    ChatWootError,
+    ChatwootError,
     NotThereError,
     RefusedError,
     TooLargeError,
@@ -34,7 +34,7 @@ OLD: Final = 600.0
 """Seconds."""
 
 SKEW: Final = 300.0
-"""Seconds that ChatWoot's clock may be away from ours."""
+"""Seconds that Chatwoot's clock may be away from ours."""
 MOST_PAGES: Final = 25
 """Of 20 messages; a conversation in which more was written since we first tried is looked through no further."""
 
@@ -47,7 +47,7 @@ _GONE: Final = "404"
 
 
 async def write(app: App, delivery: Delivery) -> Receipt | None:
-    """Post what an event says, unless it is in ChatWoot already."""
+    """Post what an event says, unless it is in Chatwoot already."""
     event = delivery.event
     rendered = render(event, app.texts, own=app.inbox.own_messages)
     if rendered is None or not event.chat:
@@ -78,7 +78,7 @@ async def write(app: App, delivery: Delivery) -> Receipt | None:
 
 
 async def _post(app: App, delivery: Delivery, rendered: Rendered, who: Who, *, trusted: bool) -> tuple[Message, int]:
-    """The message in ChatWoot, and its conversation. Before it posts what may be there it looks."""
+    """The message in Chatwoot, and its conversation. Before it posts what may be there it looks."""
     _, conversation, new = await settle(app, who)
     if not trusted and not new:
         since = delivery.created_at.timestamp()
@@ -94,7 +94,7 @@ async def _post(app: App, delivery: Delivery, rendered: Rendered, who: Who, *, t
     app.memory.begin(event.account, event.chat)
     try:
         return await _send(app, delivery, conversation, post, files), conversation
-    except ChatWootError as error:
+    except ChatwootError as error:
         if not isinstance(error, AmbiguousError):
             app.memory.settled(event.account, event.chat)
         raise
@@ -111,7 +111,7 @@ async def _send(app: App, delivery: Delivery, conversation: int, post: Post, fil
 
 
 async def _message_of_ours(app: App, delivery: Delivery) -> Receipt | None:
-    """What we sent: from ChatWoot (then its own message is told its id), by API, or on the phone."""
+    """What we sent: from Chatwoot (then its own message is told its id), by API, or on the phone."""
     if await echoes.note(app, delivery):
         return None
     return await write(app, delivery)
@@ -136,7 +136,7 @@ HANDLES: Final[Mapping[str, Callable[[App, Delivery], Awaitable[Receipt | None]]
     kinds.CALL_REJECTED: write,
 }
 KINDS: Final = frozenset(HANDLES)
-"""Events that are for ChatWoot."""
+"""Events that are for Chatwoot."""
 
 
 def dated(post: Post, event: Event, texts: Texts, *, now: float) -> Post:
@@ -148,10 +148,10 @@ def dated(post: Post, event: Event, texts: Texts, *, now: float) -> Post:
     return replace(post, content=texts("message.dated", when=when, text=post.content))
 
 
-async def find_posted(chatwoot: ChatWoot, conversation: int, source_id: str, *, since: float) -> Message | None:
+async def find_posted(chatwoot: Chatwoot, conversation: int, source_id: str, *, since: float) -> Message | None:
     """The newest message with this source_id; None: it was not posted.
 
-    ``since`` (Unix seconds): it can't be older than that. ChatWootError.
+    ``since`` (Unix seconds): it can't be older than that. ChatwootError.
     """
     before: int | None = None
     for _ in range(MOST_PAGES):
@@ -196,7 +196,7 @@ def missing(app: App, delivery: Delivery, reason: str) -> str:
 
 
 def too_large(app: App, delivery: Delivery, file: File) -> str:
-    """What stands in place of a file that ChatWoot does not take."""
+    """What stands in place of a file that Chatwoot does not take."""
     size = f"{max(file.size / 1_000_000, 0.1):.1f} MB"
     return _linked(app, delivery, app.texts("message.file_too_large", filename=_name(delivery), size=size))
 

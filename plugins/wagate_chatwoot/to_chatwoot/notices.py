@@ -1,6 +1,6 @@
-"""What is to be told in ChatWoot about agents' messages: stored, and done by the deliveries to ChatWoot.
+"""What is to be told in Chatwoot about agents' messages: stored, and done by the deliveries to Chatwoot.
 
-So what agents send does not wait for ChatWoot, and what they are told survives its outages.
+So what agents send does not wait for Chatwoot, and what they are told survives its outages.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What became of agents' messages, told in ChatWoot: failed with its reason, a note, and when it worked after all."""
+"""What became of agents' messages, told in Chatwoot: failed with its reason, a note, and when it worked after all."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def concerns(app: App, event: Event) -> bool:
 
 
 async def handle(app: App, delivery: Delivery) -> Receipt | None:
-    """Tell one result. Every step may be repeated. ChatWootError; Postpone."""
+    """Tell one result. Every step may be repeated. ChatwootError; Postpone."""
     event = delivery.event
     origin = origin_of(event)
     if origin is None or origin.inbox != app.name:
@@ -77,7 +77,7 @@ async def _failed(app: App, origin: Origin, delivery: Delivery) -> None:
 
 
 async def recovered(app: App, entry: Entry, delivery: Delivery) -> None:
-    """Tell that a message which had failed was delivered after all; ChatWootError.
+    """Tell that a message which had failed was delivered after all; ChatwootError.
 
     Its status is written by whoever tells acks.
     """

@@ -1,4 +1,4 @@
-"""Which chat of which account a conversation in ChatWoot is."""
+"""Which chat of which account a conversation in Chatwoot is."""
 
 from __future__ import annotations
 

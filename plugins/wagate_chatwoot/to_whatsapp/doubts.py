@@ -1,6 +1,6 @@
 """Agents' messages that wait, or of which nobody knows whether they were sent.
 
-The core tells of neither, and ChatWoot shows what nobody tells of as sent: agents must know.
+The core tells of neither, and Chatwoot shows what nobody tells of as sent: agents must know.
 """
 
 from __future__ import annotations

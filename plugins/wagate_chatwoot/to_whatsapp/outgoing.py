@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from wagate.errors import NotFoundError, Reject, Retry, UnprocessableError
 from wagate.hooks import Delivery, OutMessage, Receipt
 from wagate_chatwoot.agents.commands import run
-from wagate_chatwoot.api.errors import ChatWootError
+from wagate_chatwoot.api.errors import ChatwootError
 from wagate_chatwoot.history.pull import begin
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import Entry, Handed
@@ -29,7 +29,7 @@ LONGEST_TYPING = 20.0
 
 
 async def handle(app: App, delivery: Delivery) -> Receipt | None:
-    """One delivery from ChatWoot. Those of one conversation come one after the other."""
+    """One delivery from Chatwoot. Those of one conversation come one after the other."""
     try:
         action = msgspec.convert(delivery.event.extra.get(ACTION), Lasting)
     except msgspec.ValidationError as error:
@@ -51,7 +51,7 @@ async def handle(app: App, delivery: Delivery) -> Receipt | None:
 async def _in_turn(app: App, delivery: Delivery, send: Send) -> None:
     """Hand on all that was written up to this message, in the order of its writing.
 
-    ChatWoot's webhooks come in any order: whatever was written before it had until now to arrive. What was written
+    Chatwoot's webhooks come in any order: whatever was written before it had until now to arrive. What was written
     after it waits for its own turn.
     """
     clock, reorder = app.context.clock, float(app.inbox.reorder)
@@ -74,7 +74,7 @@ def _is_last(app: App, delivery: Delivery) -> bool:
 async def _look_back(app: App, send: Send) -> None:
     """Once in each conversation: what was written there while this process did not run takes its turn.
 
-    ChatWoot sends each webhook once, so it may have been sent to nobody.
+    Chatwoot sends each webhook once, so it may have been sent to nobody.
     """
     conversation = send.where.conversation
     if app.memory.looked(conversation):
@@ -83,7 +83,7 @@ async def _look_back(app: App, send: Send) -> None:
     final = app.memory.heard > 0
     try:
         found = await missed(app, send)
-    except ChatWootError as error:
+    except ChatwootError as error:
         app.context.log.info("chatwoot not looked through", inbox=app.name, reason=error.reason)
         return  # the order of what is lost so far is not worth holding up what is here
     for each in found:
@@ -167,7 +167,7 @@ async def _open(app: App, send: Send, chat: Chat) -> None:
 
 
 async def _submit(app: App, send: Send, chat: Chat, part: OutMessage, number: int, *, retry: int, last: bool) -> str:
-    """Our id of the message that a part became; '' when it can't be sent, and ChatWoot is told so.
+    """Our id of the message that a part became; '' when it can't be sent, and Chatwoot is told so.
 
     ``last``: no other try follows, so what may work later has failed, too: the agent can press Retry.
     """
@@ -183,7 +183,7 @@ async def _submit(app: App, send: Send, chat: Chat, part: OutMessage, number: in
         return await _send(app, chat, await reachable(app, part), origin)
     except FileError as error:
         if isinstance(error, FileAwayError) and not last:
-            raise Retry(f"a file could not be fetched from ChatWoot: {error.reason}") from error
+            raise Retry(f"a file could not be fetched from Chatwoot: {error.reason}") from error
         reason = app.texts("outgoing.no_file", filename=error.filename, reason=error.reason)
     except (UnprocessableError, NotFoundError) as error:
         reason = app.texts("outgoing.failed", reason=error.detail)
@@ -210,7 +210,7 @@ async def _send(app: App, chat: Chat, part: OutMessage, origin: Origin) -> str:
 
 
 async def _refuse(app: App, send: Send, chat: Chat | None, key: str, *, retry: int = 0) -> None:
-    """It can't be sent at all: ChatWoot is told, and it is done with."""
+    """It can't be sent at all: Chatwoot is told, and it is done with."""
     origin = Origin(inbox=app.name, message=send.message, conversation=send.where.conversation, retry=retry)
     await _open(app, send, chat or Chat(account="", key=""))
     await notify_failed(app, origin, chat, app.texts(key))

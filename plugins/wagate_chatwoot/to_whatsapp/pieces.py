@@ -97,7 +97,7 @@ def mimetype_of(attachment: Attachment) -> str:
 
 
 def name_of(url: str) -> str:
-    """The file's name: the last part of ChatWoot's URL."""
+    """The file's name: the last part of Chatwoot's URL."""
     try:
         path = urlsplit(url).path
     except ValueError:
@@ -121,7 +121,7 @@ def template_of(params: dict[str, Any]) -> dict[str, Any] | None:
 
     ``processed_params`` is either flat (``{"1": "Ana"}``: the body's, older servers) or by component
     (``{"header": {"media_url", "media_type"}, "body": {"1": …}, "buttons": [{"type", "parameter"}]}``; source:
-    ChatWoot's app/services/whatsapp/template_processor_service.rb).
+    Chatwoot's app/services/whatsapp/template_processor_service.rb).
     """
     name = first_text(params, "name")
     if not name:

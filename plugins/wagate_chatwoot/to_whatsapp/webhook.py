@@ -49,7 +49,7 @@ def make_routes(context: PluginContext, apps: Apps, signals: Signals) -> Bluepri
     @blueprint.post("/<account>/<app_id>")
     @endpoint(answers={200: Taken}, problems=(400, 401, 404, 413, 503), public=True)
     async def take(account: str, app_id: str) -> Any:
-        """ChatWoot's webhook of an API inbox; ``account`` is one that the inbox shows, or its client's slug."""
+        """Chatwoot's webhook of an API inbox; ``account`` is one that the inbox shows, or its client's slug."""
         app = _app(apps, account, app_id)
         body = await request.get_data(cache=True, as_text=False, parse_form_data=False)
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -79,7 +79,7 @@ def _app(apps: Apps, account: str, name: str) -> App:
 async def accept(app: App, signals: Signals, action: Action, *, delivery: str) -> str:
     """Make sure that an action will be done; in a word, what became of it. What lasts is committed on return.
 
-    ``delivery`` is ChatWoot's id of this webhook. StorageError: nothing was stored, and ChatWoot shows it as failed.
+    ``delivery`` is Chatwoot's id of this webhook. StorageError: nothing was stored, and Chatwoot shows it as failed.
     """
     match action:
         case Ignore():
