@@ -1,4 +1,4 @@
-"""Take the pictures of the command line in docs/pictures, from the commands that docs/chatwoot.md shows.
+"""Take the pictures of the command line in docs/pictures, from the commands that docs/how-to/chatwoot.md shows.
 
 Usage: .venv/bin/python -m scripts.pictures     (a real gateway against the fake Chatwoot; terminals become SVG)
 """

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs/tour.md"
+PAGE = ROOT / "docs/tutorials/tour.md"
 STEPS = ROOT / "scripts/tour.txt"
 PATIENCE = 60.0
 LONGEST_LINE = 600

@@ -20,12 +20,19 @@ from msgspec import inspect as types
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 Command = TyperCommand | TyperGroup
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parent.parent / "docs/reference"
 MADE = "<!-- Made by scripts/docs from the code; edit the code, then run it. -->\n"
 CONFIG_INTRO = """
-All keys are optional. A text `env:NAME` or `file:PATH` is read from there, and such values never appear in logs or
-answers. Each key can be set by the environment instead: `WAGATE_SERVER__PORT=9000` is `port` of `[server]`. Durations
-(`"10s"`, `"1h30m"`), sizes (`"10MiB"`) and rates (`"600/min"`) take units. An unknown key is an error.
+All keys are optional; [config.toml](../../config.toml) has each of them with its default. Without `--config`, wagate
+reads the `config.toml` of the current folder.
+
+- A text `env:NAME` or `file:PATH` is read from there. Such values never appear in logs or answers.
+- You can set any key in the environment instead: `WAGATE_SERVER__PORT=9000` is `port` of `[server]`. Lists are TOML or
+  JSON: `WAGATE_DELIVERY__ALLOW_NETWORKS='["192.168.1.0/24"]'`.
+- Durations (`"10s"`, `"1h30m"`), sizes (`"10MiB"`) and rates (`"600/min"`) take units.
+- TOML allows each table once. If the file has a table already, add your keys to that one.
+- An unknown key is an error, and so is an `env:` that is not set, except for the keys of `[auth]`: wagate makes those
+  at the first start.
 """
 
 

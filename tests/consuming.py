@@ -25,8 +25,9 @@ from wagate.hooks.contracts import Delivery, Handler, Receipt, Target
 from wagate.inbound.route import Router
 from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
+from wagate.rules.targets import TargetState
 from wagate.storage.database import Database, open_database
-from wagate.storage.deliveries.targets import TargetState, target_states
+from wagate.storage.deliveries.targets import target_states
 from wagate.storage.events.intake import Intake, store
 from wagate.storage.events.listing import get_delivery
 from wagate.storage.rows import DeliveryDetail

@@ -66,7 +66,7 @@ def fake_gateway(folder: Path) -> Iterator[FakeGateway]:
             if body:  # who got all there is may have hung up already
                 self.wfile.write(body)
 
-        do_GET = do_POST = do_DELETE = do_any  # noqa: N815  (names of the standard library)
+        do_GET = do_POST = do_PATCH = do_DELETE = do_any  # noqa: N815  (names of the standard library)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Keep quiet."""

@@ -11,6 +11,7 @@ from uuid_utils import uuid7
 
 from wagate.errors import NotFoundError
 from wagate.hooks import MessageView, OutMedia, OutMessage, Page, Signal
+from wagate.rules.filters import ALL_MESSAGES, MessageFilter
 from wagate.web.messages.sending import SendingContext
 
 NOW = datetime(2025, 9, 10, 10, 30, 5, tzinfo=UTC)
@@ -100,8 +101,10 @@ class FakeMessages:
                 return view
         raise NotFoundError("no such message")
 
-    async def page(self, *, client_id: int | None, limit: int, cursor: str | None, **which: Any) -> Page[MessageView]:
-        wanted = {name: value for name, value in which.items() if value is not None}
+    async def page(
+        self, which: MessageFilter = ALL_MESSAGES, *, client_id: int | None, limit: int, cursor: str | None = None
+    ) -> Page[MessageView]:
+        wanted = {name: value for name, value in msgspec.structs.asdict(which).items() if value is not None}
         found = [
             view
             for view in reversed(self.views)

@@ -94,9 +94,17 @@ class Sink:
 
 @asynccontextmanager
 async def https_sink(
-    script: Script = lambda _: 200, *, delay: float = 0.0, port: int = 0, converse: Conversation | None = None
+    script: Script = lambda _: 200,
+    *,
+    delay: float = 0.0,
+    port: int = 0,
+    converse: Conversation | None = None,
+    behind: Callable[[Got], bytes] = lambda _: b"",
 ) -> AsyncIterator[Sink]:
-    """A receiver with a certificate of its own authority for localhost. With ``converse``, the script only counts."""
+    """A receiver with a certificate of its own authority for localhost. With ``converse``, the script only counts.
+
+    ``behind`` gives bytes that leave in one piece with the answer, after it.
+    """
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(tls)
@@ -109,7 +117,7 @@ async def https_sink(
         async def serve(stream: trio.SocketStream) -> None:
             wire = trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
             try:
-                await _converse(wire, sink, delay, converse)
+                await _converse(wire, sink, delay, converse, behind)
             except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError):
                 pass  # the gateway was killed in mid-request, or hung up
             finally:
@@ -122,7 +130,11 @@ async def https_sink(
 
 
 async def _converse(
-    wire: trio.SSLStream[trio.SocketStream], sink: Sink, delay: float, converse: Conversation | None
+    wire: trio.SSLStream[trio.SocketStream],
+    sink: Sink,
+    delay: float,
+    converse: Conversation | None,
+    behind: Callable[[Got], bytes],
 ) -> None:
     connection = h11.Connection(h11.SERVER)
     sink.connections += 1
@@ -162,7 +174,7 @@ async def _converse(
         head = [(name.encode(), value.encode()) for name, value in extra.items()]
         response = h11.Response(status_code=status, headers=[*head, (b"content-length", b"2")])
         out = connection.send(response) + connection.send(h11.Data(data=b"ok")) + connection.send(h11.EndOfMessage())
-        await wire.send_all(out)
+        await wire.send_all(out + behind(got))
         if connection.our_state is h11.MUST_CLOSE:
             return
         connection.start_next_cycle()

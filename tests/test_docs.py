@@ -1,4 +1,4 @@
-"""The pages are held to the code: links, proofs, reference pages, decisions."""
+"""The pages are held to the code: links, the index, proofs, reference pages, decisions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 
 LINK = re.compile(r"\]\(<?([^)\s>]+)")
 PROOF = re.compile(r"\b(tests/[\w/]+\.py)((?:::\w+)*)")
@@ -34,11 +35,19 @@ REGISTRIES = [
 ]
 
 
-def links(text: str) -> list[str]:
-    """Targets of a page's relative links, without those in code blocks."""
+def links(text: str, *, here: bool = False) -> list[str]:
+    """Targets of a page's relative links, without those in code blocks; with ``here`` those to its own parts, too."""
     prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     prose = re.sub(r"`[^`\n]*`", "", prose)
-    return [target for target in LINK.findall(prose) if not re.match(r"[a-z]+:|#", target)]
+    elsewhere = r"[a-z]+:" if here else r"[a-z]+:|#"
+    return [target for target in LINK.findall(prose) if not re.match(elsewhere, target)]
+
+
+def anchors(text: str) -> set[str]:
+    """What a link's #fragment may name: the page's headings, as GitHub spells them."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", prose, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def names_of(path: Path) -> set[str]:
@@ -52,14 +61,37 @@ def names_of(path: Path) -> set[str]:
 
 
 def test_every_relative_link_leads_somewhere() -> None:
-    pages = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
     offenders = [
         f"{page.relative_to(ROOT)}: {target}"
-        for page in pages
+        for page in PAGES
         for target in links(page.read_text("utf-8"))
         if not (page.parent / unquote(target.split("#")[0])).exists()
     ]
     assert not offenders, "\n".join(offenders)
+
+
+def test_every_link_to_a_part_of_a_page_finds_its_heading() -> None:
+    offenders = []
+    for page in PAGES:
+        for target in links(page.read_text("utf-8"), here=True):
+            name, _, fragment = target.partition("#")
+            to = page.parent / unquote(name) if name else page
+            if fragment and fragment not in anchors(to.read_text("utf-8")):
+                offenders.append(f"{page.relative_to(ROOT)}: {target}")
+    assert not offenders, "\n".join(offenders)
+
+
+def test_the_index_lists_every_page() -> None:
+    index = DOCS / "README.md"
+    listed = {(DOCS / target).resolve() for target in links(index.read_text("utf-8"))}
+    expected = {page for page in DOCS.rglob("*.md") if page != index and page.parent.name != "adr"}
+    assert not [page.relative_to(DOCS).as_posix() for page in expected if page.resolve() not in listed]
+
+
+def test_only_pages_for_developers_name_tests() -> None:
+    users = [page for page in PAGES if page.parent.name in {"how-to", "reference", "explanation"}]
+    assert users
+    assert not [page.relative_to(ROOT).as_posix() for page in users if PROOF.search(page.read_text("utf-8"))]
 
 
 def test_links_in_code_and_to_other_sites_are_left_alone() -> None:

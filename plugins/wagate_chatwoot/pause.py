@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wagate.errors import ConflictError, NotFoundError, Postpone
-from wagate.hooks import PluginContext
+from wagate.hooks import DeliveryFilter, PluginContext
 
 AGAIN = 30.0
 """Seconds after which what waits is looked at again; who resumes rings, and does not wait for that."""
@@ -50,14 +50,8 @@ class Pause:
         heads: dict[tuple[str, str], str] = {}
         cursor, seen = None, 0
         while seen < MOST_LOOKED_AT:
-            page = await self._context.deliveries.page(
-                client_id=client_id,
-                limit=200,
-                cursor=cursor,
-                handler=self._context.name,
-                target=target,
-                status="pending",
-            )
+            which = DeliveryFilter(handler=self._context.name, target=target, status="pending")
+            page = await self._context.deliveries.page(which, client_id=client_id, limit=200, cursor=cursor)
             # Newest first: the last one of a chat that is seen is its head.
             heads |= {(each.event.account, each.event.chat): each.id for each in page.data}
             seen, cursor = seen + len(page.data), page.next_cursor

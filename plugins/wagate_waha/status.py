@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from wagate.events import NewEvent, SessionChange, kinds, sessions
+from wagate.events import NewEvent, SessionChange, SessionStatus, kinds
 from wagate.parsing.fields import first_text, shortened
 from wagate_waha.envelope import Envelope
 
 # WAHA's webhook has no QR text: the status alone says that one waits, at GET /api/<session>/auth/qr.
 _CHANGES = {
-    "STOPPED": SessionChange(status=sessions.SESSION_NOT_CONNECTED, message="The session is stopped in WAHA"),
-    "STARTING": SessionChange(status=sessions.CONNECTING, message="Starting"),
-    "SCAN_QR_CODE": SessionChange(status=sessions.QR_GENERATED, message="QR code generated, scan to connect"),
-    "PASSKEY_REQUIRED": SessionChange(status=sessions.CONNECTING, message="WhatsApp asks for a passkey; see WAHA"),
+    "STOPPED": SessionChange(status=SessionStatus.SESSION_NOT_CONNECTED, message="The session is stopped in WAHA"),
+    "STARTING": SessionChange(status=SessionStatus.CONNECTING, message="Starting"),
+    "SCAN_QR_CODE": SessionChange(status=SessionStatus.QR_GENERATED, message="QR code generated, scan to connect"),
+    "PASSKEY_REQUIRED": SessionChange(status=SessionStatus.CONNECTING, message="WhatsApp asks for a passkey; see WAHA"),
     "PASSKEY_CONFIRMATION_REQUIRED": SessionChange(
-        status=sessions.CONNECTING, message="WhatsApp asks to confirm the passkey; see WAHA"
+        status=SessionStatus.CONNECTING, message="WhatsApp asks to confirm the passkey; see WAHA"
     ),
-    "WORKING": SessionChange(status=sessions.SESSION_CONNECTED, message="WhatsApp session connected successfully"),
+    "WORKING": SessionChange(status=SessionStatus.SESSION_CONNECTED, message="WhatsApp session connected successfully"),
     "FAILED": SessionChange(
-        status=sessions.ERROR, message="The session failed in WAHA; restart it there, and scan the QR code again"
+        status=SessionStatus.ERROR, message="The session failed in WAHA; restart it there, and scan the QR code again"
     ),
 }
 

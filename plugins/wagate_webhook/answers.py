@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from wagate.hooks import AttemptView, DeliveryView, Endpoint, Page, PluginContext
+from wagate_webhook.options import Shown, read_shown
 from wagate_webhook.payload import letter_of, payload, sides
 
 
-class WebhookRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook and its health."""
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook and its health, without its options."""
 
     id: str
     client_id: int
@@ -26,13 +27,28 @@ class WebhookRow(msgspec.Struct, frozen=True, kw_only=True):
     failure_count: int
     max_retries: int
     events: list[str]
-    format: str
     last_error: str | None
     last_success_at: datetime | None
     last_attempt_at: datetime | None
     metadata: dict[str, Any]
     created_at: datetime
     updated_at: datetime
+
+
+if TYPE_CHECKING:
+
+    class WebhookRow(Row, frozen=True, kw_only=True):
+        """A webhook, its options and its health."""
+else:
+    # As a subclass of both, which no two structs have, with the row first.
+    WebhookRow = msgspec.defstruct(
+        "WebhookRow",
+        [(each.name, each.type) for kind in (Row, Shown) for each in msgspec.structs.fields(kind)],
+        namespace={"__doc__": "A webhook, its options and its health."},
+        frozen=True,
+        kw_only=True,
+        module=__name__,
+    )
 
 
 class NewWebhookRow(WebhookRow, frozen=True, kw_only=True):
@@ -140,7 +156,7 @@ def event_row(delivery: DeliveryView, endpoint: Endpoint, context: PluginContext
         to=recipient,
         message_type=event.type,
         content=event.content,
-        payload=payload(letter, endpoint.format),
+        payload=payload(letter, read_shown(endpoint.options).format),
         status=delivery.status,
         attempt_count=delivery.attempt_count,
         max_retries=delivery.max_retries,
@@ -155,4 +171,5 @@ def event_row(delivery: DeliveryView, endpoint: Endpoint, context: PluginContext
 
 
 def _shown(endpoint: Endpoint) -> dict[str, Any]:
-    return {name: getattr(endpoint, name) for name in WebhookRow.__struct_fields__}
+    row = {name: getattr(endpoint, name) for name in Row.__struct_fields__}
+    return row | msgspec.structs.asdict(read_shown(endpoint.options))

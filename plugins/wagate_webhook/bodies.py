@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from wagate_webhook.payload import FLAT, FORMATS
+from wagate_webhook.options import Options
 
 Retries = Annotated[int, Meta(ge=1, le=100, description="Attempts in all.")]
 PhoneNumber = Annotated[
@@ -26,8 +26,6 @@ Events = Annotated[
         extra_json_schema={"minItems": 1, "maxItems": 100},
     ),
 ]
-Form = Annotated[str, Meta(description="Shape of the body.", extra_json_schema={"enum": list(FORMATS)})]
-Headers = Annotated[dict[str, str], Meta(description="Sent along with every delivery; never shown again.")]
 Metadata = Annotated[dict[str, Any], Meta(description="Of the owner's own, up to 16 KiB.")]
 Secret = Annotated[str, Meta(description="`whsec_` and base64 of 24 to 64 bytes; made when left out.")]
 Tenant = Annotated[str, Meta(description="With the admin token: slug or id of the client.")]
@@ -41,7 +39,7 @@ Cursor = Annotated[
 ]
 
 
-class RegisterWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RegisterWebhook(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``POST /api/webhooks/register``."""
 
     phone_number: PhoneNumber
@@ -50,25 +48,27 @@ class RegisterWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     max_retries: Retries | None = None
     """None: ``delivery.max_retries``."""
     events: Events = msgspec.field(default_factory=lambda: ["message"])
-    format: Form = FLAT
-    headers: Headers = {}
-    metadata: Metadata = {}
+    metadata: Metadata = msgspec.field(default_factory=dict)
     secret: Secret | None = None
     tenant_id: Tenant | None = None
 
 
-class ChangeWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``PATCH /api/webhooks/{webhook_id}``: what is left out stays."""
+def _changes() -> list[tuple[str, Any, Any]]:
+    """All that can be registered, but for the owner and the secret: left out it stays, null is its default again."""
+    fields = [each for each in msgspec.structs.fields(RegisterWebhook) if each.name not in {"secret", "tenant_id"}]
+    types = {each.name: each.type if each.required else each.type | None for each in fields}
+    return [(name, kind | UnsetType, UNSET) for name, kind in (types | {"is_active": bool}).items()]
 
-    phone_number: PhoneNumber | UnsetType = UNSET
-    webhook_url: Url | UnsetType = UNSET
-    name: Name | UnsetType = UNSET
-    is_active: bool | UnsetType = UNSET
-    max_retries: Retries | UnsetType = UNSET
-    events: Events | UnsetType = UNSET
-    format: Form | UnsetType = UNSET
-    headers: Headers | UnsetType = UNSET
-    metadata: Metadata | UnsetType = UNSET
+
+ChangeWebhook = msgspec.defstruct(
+    "ChangeWebhook",
+    _changes(),
+    namespace={"__doc__": "``PATCH /api/webhooks/{webhook_id}``: what is left out stays, null is the default again."},
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    module=__name__,
+)
 
 
 class ToggleWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

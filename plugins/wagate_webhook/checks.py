@@ -15,37 +15,14 @@ from wagate.events.kinds import GROUP_PREFIX
 from wagate.http.errors import BadSecretError, HttpError
 from wagate.http.signing import parse_secret
 from wagate_webhook.deliver import EVERY
-from wagate_webhook.payload import FORMATS
+from wagate_webhook.options import CHECKS, Check
 
 MOST_EVENTS = 100
-MOST_HEADERS = 20
-LONGEST_HEADER = 4096
 MOST_METADATA = 16 * 1024
-
-Check = Callable[[Any], Any]
 
 _NUMBER = re.compile(r"\+?[\d\s().\-]+", re.ASCII)
 _JID = "@c.us"
 _GROUP_EVENT = re.compile(r"group\.(\*|[a-z0-9_.]{1,60})")
-_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-_OURS = frozenset(
-    (
-        "host",
-        "content-length",
-        "content-type",
-        "transfer-encoding",
-        "connection",
-        "keep-alive",
-        "proxy-connection",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "upgrade",
-        "expect",
-        "user-agent",
-    )
-)
-_OUR_PREFIXES = ("webhook-", "x-webhook-")
 
 
 async def checked(
@@ -60,7 +37,7 @@ async def checked(
     errors = []
     for name, value in fields.items():
         try:
-            values[name] = checks[name](value) if name in checks else value
+            values[name] = checks[name](value) if name in checks and value is not None else value
         except ValueError as error:
             errors.append(FieldError(field=name, detail=str(error)))
     if "webhook_url" in fields:
@@ -76,11 +53,10 @@ async def checked(
 def checks_for(is_account: Callable[[str], bool]) -> dict[str, Check]:
     """The checks by field; ``is_account`` says whether the owner has an account of this name."""
     return {
+        **CHECKS,
         "phone_number": lambda value: phone_number(value, is_account),
         "name": name,
         "events": events,
-        "format": form,
-        "headers": headers,
         "metadata": metadata,
         "secret": secret,
     }
@@ -113,35 +89,6 @@ def events(value: Sequence[str]) -> list[str]:
         if each != "*" and each not in EVENT_KINDS and not _GROUP_EVENT.fullmatch(each):
             raise ValueError(_unknown_event(each))
     return list(dict.fromkeys(value))
-
-
-def form(value: str) -> str:
-    """One of `wagate_webhook.payload.FORMATS`."""
-    if value not in FORMATS:
-        near = difflib.get_close_matches(value, FORMATS, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"the format is one of {', '.join(FORMATS)}{hint}")
-    return value
-
-
-def headers(value: Mapping[str, str]) -> dict[str, str]:
-    """Headers of the caller's own, that don't touch ours."""
-    if len(value) > MOST_HEADERS:
-        raise ValueError(f"at most {MOST_HEADERS} headers")
-    seen = set()
-    for title, text in value.items():
-        low = title.lower()
-        if not _TOKEN.fullmatch(title):
-            raise ValueError(f"{title[:50]!r} is no header name; use letters, digits and hyphens")
-        if low in _OURS or low.startswith(_OUR_PREFIXES):
-            raise ValueError(f"{title} is set by the gateway; leave it out")
-        if low in seen:
-            raise ValueError(f"{title} stands there twice")
-        if len(text) > LONGEST_HEADER or not text.isascii() or not text.isprintable() or text != text.strip():
-            # The value may be a credential: it is not repeated.
-            raise ValueError(f"the value of {title} must be plain printable ASCII, at most {LONGEST_HEADER} characters")
-        seen.add(low)
-    return dict(value)
 
 
 def metadata(value: dict[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from datetime import datetime
 from wagate.errors import NotFoundError, Reject, Retry
 from wagate.events import Event, matches
 from wagate.events.kinds import WEBHOOK_DISABLED, WEBHOOK_FAILING
-from wagate.hooks import Delivery, Endpoint, Handler, PluginContext, Receipt, Target
+from wagate.hooks import Delivery, Endpoint, Handler, PluginContext, Receipt, Target, TargetLimits
 from wagate.http.errors import BadUrlError, HttpError
 from wagate.http.signing import standard_headers, waha_headers
+from wagate_webhook.options import Options, read_options, read_shown
 from wagate_webhook.outcome import read_outcome
 from wagate_webhook.payload import WAHA, encode, letter_of
 from wagate_webhook.waha import milliseconds
@@ -31,7 +32,15 @@ def make_handler(context: PluginContext) -> Handler:
     async def handle(delivery: Delivery) -> Receipt:
         return await deliver(context, await _endpoint(context, delivery), delivery)
 
-    return Handler(name=context.name, targets=targets, handle=handle, timeout=context.timeout + GRACE)
+    def limits(target: str) -> TargetLimits:
+        found = context.endpoints.active(target)
+        if found is None:
+            return TargetLimits()
+        options = read_shown(found.options)
+        timeout = None if options.timeout is None else options.timeout + GRACE
+        return TargetLimits(timeout=timeout, rate=options.rate, burst=options.burst or 1)
+
+    return Handler(name=context.name, targets=targets, handle=handle, timeout=context.timeout + GRACE, limits=limits)
 
 
 def wants(endpoint: Endpoint, event: Event) -> bool:
@@ -46,14 +55,15 @@ def wants(endpoint: Endpoint, event: Event) -> bool:
 
 async def deliver(context: PluginContext, endpoint: Endpoint, delivery: Delivery) -> Receipt:
     """POST the event, signed. Retry and Reject as the answer says (`wagate_webhook.outcome`)."""
-    body = encode(letter_of(delivery, endpoint, context), endpoint.format)
+    options = read_options(endpoint.options, context.decrypt)
+    body = encode(letter_of(delivery, endpoint, context), options.format)
     try:
         response = await context.http.request(
             "POST",
             endpoint.webhook_url,
-            headers=request_headers(endpoint, delivery, body, now=context.clock.now()),
+            headers=request_headers(endpoint, options, delivery, body, now=context.clock.now()),
             content=body,
-            timeout=context.timeout,
+            timeout=options.timeout or context.timeout,
         )
     except BadUrlError as error:
         raise Reject(error.reason) from error
@@ -62,15 +72,17 @@ async def deliver(context: PluginContext, endpoint: Endpoint, delivery: Delivery
     return read_outcome(response.status, response.headers.get("retry-after"), response.body, now=context.clock.now())
 
 
-def request_headers(endpoint: Endpoint, delivery: Delivery, body: bytes, *, now: datetime) -> dict[str, str]:
+def request_headers(
+    endpoint: Endpoint, options: Options, delivery: Delivery, body: bytes, *, now: datetime
+) -> dict[str, str]:
     """The webhook's own headers, then ours: content type, and signatures by every secret that is live now.
 
     WAHA's HMAC has room for one: the newest secret, whole text (``whsec_…``), is its key.
     """
     secrets = live_secrets(endpoint, now)
     signed = standard_headers(secrets, delivery.id, int(now.timestamp()), body)
-    headers = {**endpoint.headers, "Content-Type": "application/json", **signed}
-    if endpoint.format == WAHA:
+    headers = {**options.headers, "Content-Type": "application/json", **signed}
+    if options.format == WAHA:
         headers |= waha_headers(secrets[0], delivery.id, milliseconds(delivery.created_at), body)
     return headers
 
@@ -81,8 +93,7 @@ def live_secrets(endpoint: Endpoint, now: datetime) -> list[str]:
 
 
 async def _endpoint(context: PluginContext, delivery: Delivery) -> Endpoint:
-    registered = context.endpoints.snapshot().get(delivery.event.client_id, ())
-    found = next((each for each in registered if each.id == delivery.target), None)
+    found = context.endpoints.active(delivery.target)
     if found is not None:
         return found
     # Not in the snapshot: switched off or deleted after the event was routed, or made by another process just now.

@@ -7,13 +7,22 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET
+from msgspec import NODEFAULT, UNSET
 from quart import Blueprint
 
 from wagate.errors import ConflictError, NotFoundError
 from wagate.events import NewEvent
 from wagate.events.kinds import WEBHOOK_TEST
-from wagate.hooks import Endpoint, EndpointChange, EndpointSecret, NewEndpoint, PluginContext, Target, endpoint
+from wagate.hooks import (
+    DeliveryFilter,
+    Endpoint,
+    EndpointChange,
+    EndpointSecret,
+    NewEndpoint,
+    PluginContext,
+    Target,
+    endpoint,
+)
 from wagate.http.signing import new_secret
 from wagate_webhook.answers import (
     NewWebhookRow,
@@ -39,6 +48,7 @@ from wagate_webhook.bodies import (
     ToggleWebhook,
 )
 from wagate_webhook.checks import checked, checks_for
+from wagate_webhook.options import Options, check_together, to_store
 from wagate_webhook.secrets import rotated
 from wagate_webhook.since import seconds_back
 
@@ -62,15 +72,17 @@ def _add_rows(blueprint: Blueprint, context: PluginContext) -> None:
     async def register(body: RegisterWebhook) -> Any:
         """Register a URL for the events of a number. The secret is shown this once."""
         owner = context.auth.owner(body.tenant_id)
-        fields = _given(body)
-        del fields["tenant_id"], fields["max_retries"]
-        values = await _check(context, fields, owner.id)
-        chosen = values.pop("secret", None) or new_secret()
+        values = await _check(context, _given(body), owner.id)
+        chosen = values.pop("secret") or new_secret()
+        del values["tenant_id"]
+        given = _take_options(values)
+        check_together(given, {})
+        options = {name: value for name, value in to_store(given, context.encrypt).items() if value is not None}
         new = NewEndpoint(
-            **values,
+            **(values | {"max_retries": body.max_retries or context.max_retries}),
             client_id=owner.id,
-            max_retries=body.max_retries or context.max_retries,
             secrets=[EndpointSecret(secret=chosen)],
+            options=options,
         )
         return new_row_of(await context.endpoints.create(new)), 201
 
@@ -103,10 +115,15 @@ def _add_rows(blueprint: Blueprint, context: PluginContext) -> None:
 def _add_changes(blueprint: Blueprint, context: PluginContext) -> None:
     @blueprint.patch("/<uuid:webhook_id>")
     @endpoint(answers={200: WebhookRow}, problems=(404, 409), body=ChangeWebhook)
-    async def change(webhook_id: UUID, body: ChangeWebhook) -> Any:
-        """Change a webhook; what is left out stays. Switching it on clears its failed or disabled state."""
+    async def change(webhook_id: UUID, body: msgspec.Struct) -> Any:
+        """Change a webhook: what is left out stays, null is the default again. Switching it on clears its failures."""
         found = await _own(context, webhook_id)
         values = await _check(context, _given(body), found.client_id)
+        options = _take_options(values)
+        check_together(options, found.options)
+        values = {name: _default(context, name) if value is None else value for name, value in values.items()}
+        if options:
+            values["options"] = to_store(options, context.encrypt, found.options)
         return row_of(await context.endpoints.change(found.id, EndpointChange(**values)))
 
     @blueprint.post("/<uuid:webhook_id>/toggle")
@@ -135,15 +152,8 @@ def _add_events(blueprint: Blueprint, context: PluginContext) -> None:
     async def events(webhook_id: UUID, query: EventsQuery) -> Any:
         """A webhook's events, newest first, each with its attempts."""
         found = await _own(context, webhook_id)
-        page = await context.deliveries.page(
-            client_id=found.client_id,
-            limit=query.limit,
-            cursor=query.cursor,
-            handler=context.name,
-            target=found.id,
-            status=query.status,
-            message_id=query.message_id,
-        )
+        which = DeliveryFilter(handler=context.name, target=found.id, status=query.status, message_id=query.message_id)
+        page = await context.deliveries.page(which, client_id=found.client_id, limit=query.limit, cursor=query.cursor)
         return events_of(page, found, context)
 
     @blueprint.post("/events/<event_id>/retry")
@@ -209,5 +219,16 @@ async def _check(context: PluginContext, fields: dict[str, Any], client_id: int)
         account = context.accounts.get(name)
         return account is not None and account.client_id == client_id
 
-    given = {name: value for name, value in fields.items() if value is not None}
-    return await checked(given, checks_for(is_account), context.http.check)
+    return await checked(fields, checks_for(is_account), context.http.check)
+
+
+def _take_options(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: values.pop(name) for name in Options.__struct_fields__ if name in values}
+
+
+def _default(context: PluginContext, name: str) -> Any:
+    """What a field is when a registration leaves it out."""
+    if name == "max_retries":
+        return context.max_retries
+    field = next(each for each in msgspec.structs.fields(RegisterWebhook) if each.name == name)
+    return field.default if field.default_factory is NODEFAULT else field.default_factory()

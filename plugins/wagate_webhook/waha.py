@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from wagate.events import Event, Media, kinds, sessions
+from wagate.events import SESSION_STATES, Event, Media, SessionStatus, kinds
 
 ENGINE = "WAGATE"
 TIER = "CORE"
@@ -106,7 +106,8 @@ def _revoked(event: Event) -> dict[str, Any]:
 
 
 def _session(event: Event) -> dict[str, Any]:
-    status = sessions.WAHA_WORDS.get(event.extra.get("status") or "", "UNKNOWN")
+    word = event.extra.get("status", "")
+    status = SESSION_STATES[SessionStatus(word)].waha if word in SESSION_STATES else "UNKNOWN"
     return {
         "name": event.account,
         "status": status,

@@ -34,10 +34,6 @@ async def test_migrations_are_applied_once_and_recorded(database_url: str, tmp_p
             assert [number for number, _ in found] == list(range(1, len(found) + 1))
 
 
-async def test_both_databases_know_the_same_migrations() -> None:
-    assert [each.name for each in migrations("sqlite")] == [each.name for each in migrations("postgres")]
-
-
 async def test_a_newer_database_is_refused(database_url: str, tmp_path: Path) -> None:
     async with open_database(database_url, tmp_path) as database:
         values = (99, "future", NOW.isoformat())
@@ -170,7 +166,7 @@ EVENT_COLUMNS = (
 
 async def test_the_specified_tables_of_webhooks_are_views(database: Database) -> None:
     await database.write(ensure_default_client, now=NOW)
-    new = NewWebhook(client_id=1, phone_number="*", webhook_url="https://x", max_retries=3, events=["*"], format="flat")
+    new = NewWebhook(client_id=1, phone_number="*", webhook_url="https://x", max_retries=3, events=["*"])
     made = await database.write(create_webhook, "webhook", new, now=NOW)
     await database.write(create_webhook, "other", new, now=NOW)
     item = intake(routes=(route(f"webhook:{made.id}"), route("n8n:1")))

@@ -196,7 +196,6 @@ def webhook(client_id: int, **fields: object) -> NewWebhook:
         "webhook_url": "https://example.com/hook",
         "max_retries": 3,
         "events": ["message", "message.ack"],
-        "format": "flat",
         "metadata": {"team": "a"},
     }
     return NewWebhook(**(made | fields))  # type: ignore[arg-type]

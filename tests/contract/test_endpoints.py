@@ -60,9 +60,8 @@ def new(**fields: Any) -> NewEndpoint:
         "webhook_url": "https://hooks.example/in",
         "max_retries": 4,
         "events": ["message", "group.*"],
-        "format": "flat",
         "metadata": {"a": [1, None, "é"]},
-        "headers": {"Authorization": "Bearer x"},
+        "options": {"version": 1, "rate": 0.5, "deep": {"b": [None, "é"]}},
         "secrets": SECRETS,
     }
     return NewEndpoint(**(made | fields))
@@ -72,7 +71,7 @@ async def test_what_is_stored_comes_back(endpoints: Endpoints) -> None:
     made = await endpoints.create(new(client_id=2))
     assert made == await endpoints.get(made.id)
     assert (made.tenant_id, made.is_active, made.status, made.failure_count) == ("acme", True, "active", 0)
-    assert (made.secrets, made.headers, made.metadata) == (SECRETS, {"Authorization": "Bearer x"}, new().metadata)
+    assert (made.secrets, made.options, made.metadata) == (SECRETS, new().options, new().metadata)
     assert (made.created_at, made.updated_at, made.last_attempt_at) == (NOW, NOW, None)
 
 
@@ -89,9 +88,16 @@ async def test_number_and_name_are_taken_once_by_each_client(endpoints: Endpoint
 
 async def test_a_change_leaves_what_is_not_set(endpoints: Endpoints) -> None:
     made = await endpoints.create(new())
-    changed = await endpoints.change(made.id, EndpointChange(max_retries=9, secrets=SECRETS[:1], headers={}))
-    assert (changed.max_retries, changed.secrets, changed.headers) == (9, SECRETS[:1], {})
+    changed = await endpoints.change(made.id, EndpointChange(max_retries=9, secrets=SECRETS[:1]))
+    assert (changed.max_retries, changed.secrets, changed.options) == (9, SECRETS[:1], made.options)
     assert (changed.webhook_url, changed.events, changed.metadata) == (made.webhook_url, made.events, made.metadata)
+
+
+async def test_options_are_laid_over_those_stored_and_none_takes_one_away(endpoints: Endpoints) -> None:
+    made = await endpoints.create(new())
+    changed = await endpoints.change(made.id, EndpointChange(options={"rate": None, "timeout": 5, "gone": None}))
+    assert changed.options == {"version": 1, "deep": {"b": [None, "é"]}, "timeout": 5}
+    assert await endpoints.get(made.id) == changed
 
 
 async def test_the_snapshot_holds_what_is_active(endpoints: Endpoints) -> None:
@@ -99,6 +105,7 @@ async def test_the_snapshot_holds_what_is_active(endpoints: Endpoints) -> None:
     assert shape(endpoints) == {1: [one.id], 2: [two.id]}
     await endpoints.change(one.id, EndpointChange(is_active=False))
     assert shape(endpoints) == {2: [two.id]}
+    assert (endpoints.active(one.id), endpoints.active(two.id)) == (None, two)
     await endpoints.change(one.id, EndpointChange(is_active=True))
     await endpoints.delete(two.id)
     assert shape(endpoints) == {1: [one.id]}

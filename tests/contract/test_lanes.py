@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from tests.rows import NOW, intake, route
+from wagate.rules.states import Settled
+from wagate.rules.targets import TargetState
 from wagate.storage.database import Database
 from wagate.storage.deliveries.lanes import heads, open_lanes, text
-from wagate.storage.deliveries.outcomes import Change, Outcome, record
-from wagate.storage.deliveries.targets import Owner, TargetState, target_states
+from wagate.storage.deliveries.outcomes import Outcome, record
+from wagate.storage.deliveries.targets import Owner, target_states
 from wagate.storage.events.intake import store
 from wagate.storage.statement import rows, run
 
@@ -37,7 +39,7 @@ async def stored(database: Database, *chats: str, target: str = "webhook:w1") ->
     return ids
 
 
-def outcome(delivery_id: str, change: dict[str, Any], **fields: Any) -> Outcome:
+def outcome(delivery_id: str, became: dict[str, Any], **fields: Any) -> Outcome:
     made: dict[str, Any] = {
         "delivery_id": delivery_id,
         "attempt_count": 0,
@@ -50,9 +52,7 @@ def outcome(delivery_id: str, change: dict[str, Any], **fields: Any) -> Outcome:
         "http_status": 200,
         "response": "ok",
         "error": None,
-        "settle": lambda _target: Change(
-            **({"status": "delivered", "settled": True, "target": TargetState()} | change)
-        ),
+        "settle": lambda _target: Settled(**({"status": "delivered", "final": True, "target": TargetState()} | became)),
     }
     return Outcome(**(made | fields))
 
@@ -77,7 +77,7 @@ async def test_the_head_of_a_key_is_its_lowest_open_delivery(database: Database)
 async def test_with_skip_a_waiting_delivery_lets_others_pass(database: Database) -> None:
     first, second = await stored(database, "a", "a")
     due = NOW + timedelta(seconds=5)
-    again = {"status": "pending", "settled": False, "error": "Server error (503)", "next_retry_at": due}
+    again = {"status": "pending", "final": False, "error": "Server error (503)", "next_retry_at": due}
     await database.write_bulk(record, outcome(first, again))
     strict = await database.read(heads, [KEY.format("a")])
     assert strict[KEY.format("a")].id == first
@@ -104,7 +104,7 @@ async def test_open_lanes_come_in_slices(database: Database) -> None:
 
 async def test_an_outcome_counts_once_and_never_over_a_later_one(database: Database) -> None:
     (first,) = await stored(database, "a")
-    again = {"status": "pending", "settled": False, "error": "Server error (503)"}
+    again = {"status": "pending", "final": False, "error": "Server error (503)"}
     assert await database.write_bulk(record, outcome(first, again, error="Server error (503)")) is not None
     # A zombie's outcome of the same try.
     assert await database.write_bulk(record, outcome(first, {})) is None
@@ -119,10 +119,10 @@ async def test_an_outcome_counts_once_and_never_over_a_later_one(database: Datab
 async def test_outcomes_of_one_batch_fold_into_one_state_of_their_target(database: Database) -> None:
     ids = await stored(database, "a", "b", "c")
 
-    def settle(target: TargetState) -> Change:
-        return Change(
+    def settle(target: TargetState) -> Settled:
+        return Settled(
             status="failed",
-            settled=True,
+            final=True,
             error="no",
             target=TargetState(failure_count=target.failure_count + 1, status="failed"),
         )
@@ -142,7 +142,7 @@ async def test_a_disabled_target_switches_its_endpoint_off(database: Database) -
         "VALUES ('w1', 1, '*', 'https://example.org', '2025-01-20T10:00:00+00:00', '2025-01-20T10:00:00+00:00')",
     )
     ids = await stored(database, "a", "b")
-    off = {"status": "failed", "settled": True, "error": "Client error (410)", "target": TargetState(status="disabled")}
+    off = {"status": "failed", "final": True, "error": "Client error (410)", "target": TargetState(status="disabled")}
     await database.write_bulk(record, outcome(ids[0], off))
     [(active,)] = await database.read(rows, "SELECT is_active FROM webhooks")
     assert not active
@@ -153,7 +153,7 @@ async def test_a_disabled_target_switches_its_endpoint_off(database: Database) -
 
 async def test_text_that_no_database_takes_is_cleaned(database: Database) -> None:
     (first,) = await stored(database, "a")
-    bad = {"status": "failed", "settled": True, "error": "a\0b", "target": TargetState(last_error="a\0b\ud800")}
+    bad = {"status": "failed", "final": True, "error": "a\0b", "target": TargetState(last_error="a\0b\ud800")}
     assert await database.write_bulk(record, outcome(first, bad, response="\0", error="\0")) is not None
     [(error,)] = await database.read(rows, "SELECT error FROM deliveries")
     assert error == "a\ufffdb"

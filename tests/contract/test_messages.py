@@ -11,10 +11,10 @@ from uuid_utils import uuid7
 from tests.rows import NOW, event, route
 from wagate.errors import NotFoundError
 from wagate.events.acks import ack_extra
+from wagate.rules.filters import MessageFilter
 from wagate.storage.database import Database
 from wagate.storage.events.intake import Intake, store
 from wagate.storage.outbox.messages import (
-    MessageFilter,
     MessageRow,
     Submission,
     find_by_key,
@@ -117,9 +117,9 @@ async def test_a_key_counts_once_also_within_one_commit(database: Database) -> N
 async def test_lists_are_the_clients_own_newest_first(database: Database) -> None:
     items = [await submitted(database, chat=f"{number % 2}@c.us") for number in range(5)]
     await submitted(database, client_id=2)
-    page = await database.read(list_messages, MessageFilter(client_id=1), limit=3)
+    page = await database.read(list_messages, client_id=1, limit=3)
     assert [each.id for each in page.data] == [each.id for each in items[:1:-1]]
-    rest = await database.read(list_messages, MessageFilter(client_id=1), limit=3, cursor=page.next_cursor)
+    rest = await database.read(list_messages, client_id=1, limit=3, cursor=page.next_cursor)
     assert ([each.id for each in rest.data], rest.next_cursor) == ([items[1].id, items[0].id], None)
     of_chat = await database.read(list_messages, MessageFilter(chat="1@c.us", status="queued"), limit=9)
     assert [each.id for each in of_chat.data] == [items[3].id, items[1].id]

@@ -16,6 +16,7 @@ from uuid_utils import uuid7
 from tests.sending import CHAT, FakeProvider, open_post
 from wagate.errors import ConflictError, NotFoundError, SendError, SendRefusedError, UnprocessableError
 from wagate.hooks import OutMessage, OutReaction, Signal
+from wagate.rules.filters import MessageFilter
 from wagate.storage.owners.accounts import NewAccount
 from wagate.testing import fake_context
 
@@ -124,10 +125,10 @@ async def test_what_was_not_sent_is_not_revoked(kind: Kind) -> None:
 
 async def test_pages_are_newest_first(kind: Kind) -> None:
     ids = [(await kind.messages.send(TEXT, client_id=1)).id for _ in range(5)]
-    page = await kind.messages.page(client_id=1, limit=3, cursor=None, chat=CHAT, account="main")
+    page = await kind.messages.page(MessageFilter(chat=CHAT, account="main"), client_id=1, limit=3)
     assert [each.id for each in page.data] == ids[:1:-1]
     rest = await kind.messages.page(client_id=1, limit=3, cursor=page.next_cursor)
     assert ([each.id for each in rest.data], rest.next_cursor) == (ids[1::-1], None)
     sent = await kind.messages.wait(ids[0], client_id=1, seconds=60)
-    found = await kind.messages.page(client_id=1, limit=9, cursor=None, message_id=sent.message_id)
+    found = await kind.messages.page(MessageFilter(message_id=sent.message_id), client_id=1, limit=9)
     assert [each.id for each in found.data] == [ids[0]]

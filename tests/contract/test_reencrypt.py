@@ -30,9 +30,8 @@ async def test_everything_is_readable_with_the_new_key_alone(database: Database)
         webhook_url="https://a",
         max_retries=3,
         events=["message"],
-        format="flat",
-        headers=old.encrypt("{}"),
         secrets=old.encrypt("[]"),
+        options={"version": 1, "headers": old.encrypt("{}")},
     )
     await database.write(create_webhook, "webhook", hook, now=NOW)
     record = {"inbox": [{"token": old.encrypt("t")}], "text": "gAAAA is no token", "n": 1}
@@ -46,7 +45,7 @@ async def test_everything_is_readable_with_the_new_key_alone(database: Database)
     assert live.now.accounts["main"].settings == {"a": "b"}
     assert live.now.accounts["main"].webhook_secret == "s"
     [row] = await database.read(all_webhooks, "webhook")
-    assert (new.decrypt(row.headers), new.decrypt(row.secrets)) == ("{}", "[]")
+    assert (new.decrypt(row.options["headers"]), new.decrypt(row.secrets)) == ("{}", "[]")
     kept = await database.read(get_record, "plugin", "key")
     assert new.decrypt(kept["inbox"][0]["token"]) == "t"
     assert kept | {"inbox": 0} == record | {"inbox": 0}

@@ -13,8 +13,7 @@ from wagate.config.vault import Vault
 from wagate.context import sessions as context_sessions
 from wagate.context.sessions import AccountSessions
 from wagate.errors import AccountStoppedError, NotFoundError, OutcomeUnknownError, SendError, UnprocessableError
-from wagate.events import NewEvent, sessions
-from wagate.events.sessions import SessionChange
+from wagate.events import NewEvent, SessionChange, SessionStatus
 from wagate.hooks import Profile, Provider, ProviderAccount, SessionView
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
@@ -99,7 +98,7 @@ class World:
 
 async def test_a_view_tells_state_and_what_can_be_done(database: Database) -> None:
     world = await World(database).make()
-    await world.becomes(sessions.LOADING, percent=40, message="Loading: 40%")
+    await world.becomes(SessionStatus.LOADING, percent=40, message="Loading: 40%")
     main, plain = await world.view(), await world.view("plain")
     assert (main.status, main.percent, main.message, main.phone) == ("loading", 40, "Loading: 40%", "15550000001")
     assert (main.linked, main.actions) == (True, ("restart", "logout"))
@@ -110,9 +109,9 @@ async def test_a_view_tells_state_and_what_can_be_done(database: Database) -> No
 async def test_the_qr_comes_from_the_tables_else_from_the_provider(database: Database) -> None:
     world = await World(database).make()
     world.qr = "2@provider"
-    await world.becomes(sessions.QR_GENERATED, qr="2@event")
+    await world.becomes(SessionStatus.QR_GENERATED, qr="2@event")
     assert await world.sessions.qr("main", client_id=1) == "2@event"
-    await world.becomes(sessions.QR_GENERATED)
+    await world.becomes(SessionStatus.QR_GENERATED)
     assert await world.sessions.qr("main", client_id=1) == "2@provider"
     picture = await world.sessions.qr_png("main", client_id=1)
     assert picture is not None
@@ -122,7 +121,7 @@ async def test_the_qr_comes_from_the_tables_else_from_the_provider(database: Dat
 async def test_a_connected_session_and_one_without_a_device_have_no_qr(database: Database) -> None:
     world = await World(database).make()
     world.qr = "2@provider"
-    await world.becomes(sessions.SESSION_CONNECTED)
+    await world.becomes(SessionStatus.SESSION_CONNECTED)
     for name in ("main", "plain"):
         assert await world.sessions.qr(name, client_id=1) == ""
         assert await world.sessions.qr_png(name, client_id=1) is None

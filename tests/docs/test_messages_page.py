@@ -1,4 +1,4 @@
-"""The page about sending: every body that it shows is taken, and every status that it names is one."""
+"""The pages about sending: every body that they show is taken, and every status that they name is one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from tests.fake_messages import FakeMessages
 from wagate.hooks import MESSAGE_TYPES
 from wagate.web.messages.routes import STATUSES
 
-PAGE = (Path(__file__).parents[2] / "docs/messages-api.md").read_text("utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = "".join((DOCS / name).read_text("utf-8") for name in ("reference/messages-api.md", "how-to/send-messages.md"))
 SHOWN = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)]
 BODIES = [each for each in SHOWN if "to" in each and "job_id" not in each]
 WAHA = [each for each in SHOWN if "chatId" in each]

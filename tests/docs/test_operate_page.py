@@ -1,4 +1,4 @@
-"""The page about operating: its backup is whole while somebody writes, its tables name what there is."""
+"""The pages about operating: their backup is whole while somebody writes, their tables name what there is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from wagate.metrics import HttpMetrics
 from wagate.outbound.metrics import SendMetrics
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/operate.md").read_text("utf-8")
+PAGE = (ROOT / "docs/how-to/operate.md").read_text("utf-8")
+REFERENCE = (ROOT / "docs/reference/logs-and-metrics.md").read_text("utf-8")
 
 
 def blocks(language: str) -> list[str]:
@@ -52,7 +53,7 @@ def test_every_metric_is_on_the_page_and_the_page_names_no_other() -> None:
     SendMetrics(registry)
     HttpMetrics(registry)
     there = {each.name + ("_total" if each.type == "counter" else "") for each in registry.collect()}
-    assert set(re.findall(r"^\| `(wagate_\w+)`", PAGE, flags=re.MULTILINE)) == there
+    assert set(re.findall(r"^\| `(wagate_\w+)`", REFERENCE, flags=re.MULTILINE)) == there
 
 
 def test_every_configuration_shown_is_right() -> None:
@@ -61,7 +62,7 @@ def test_every_configuration_shown_is_right() -> None:
 
 
 def test_every_event_named_is_logged() -> None:
-    table = PAGE.split("## Logs")[1].split("## Health")[0]
+    table = REFERENCE.split("## Logs")[1].split("## Health")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     named = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
     source = "".join(path.read_text("utf-8") for path in (ROOT / "wagate").rglob("*.py"))

@@ -18,7 +18,7 @@ def commands() -> list[str]:
 
 
 def test_the_page_shows_every_step() -> None:
-    page = (ROOT / "docs/tour.md").read_text("utf-8")
+    page = (ROOT / "docs/tutorials/tour.md").read_text("utf-8")
     assert len(commands()) > 15
     assert [command for command in commands() if command not in page] == []
 

@@ -14,7 +14,7 @@ import pytest
 
 from wagate.http.signing import new_secret, standard_headers
 
-PAGE = (Path(__file__).parents[2] / "docs/webhooks.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/how-to/webhooks.md").read_text("utf-8")
 BODY = '{"content":"Olá"}'.encode()
 Verify = Callable[[str, dict[str, str], bytes], bool]
 

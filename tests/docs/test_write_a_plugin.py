@@ -25,7 +25,7 @@ from wagate.http.errors import TimedOutError
 from wagate.testing import FakeHttp, fake_context, make_delivery, make_event
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGE = (DOCS / "write-a-plugin.md").read_text("utf-8")
+PAGE = (DOCS / "tutorials/write-a-plugin.md").read_text("utf-8")
 EXAMPLE = DOCS / "examples/alarm"
 
 

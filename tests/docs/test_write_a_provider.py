@@ -25,7 +25,7 @@ from wagate.http import HttpClient
 from wagate.testing import fake_context
 from wagate.testing.server import FakeServer, Fault, Reply, Seen, running
 
-PAGE = (Path(__file__).parents[2] / "docs" / "write-a-provider.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "tutorials/write-a-provider.md").read_text("utf-8")
 BODY = msgspec.json.encode(
     {
         "events": [

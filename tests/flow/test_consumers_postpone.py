@@ -12,8 +12,9 @@ from wagate.consumers.alerts import Alerts
 from wagate.errors import Postpone, Retry
 from wagate.events import NewEvent
 from wagate.hooks import Handler
+from wagate.rules.targets import TargetState
 from wagate.storage.database import Database
-from wagate.storage.deliveries.targets import Owner, TargetState, target_states, write_states
+from wagate.storage.deliveries.targets import Owner, target_states, write_states
 
 pytest_plugins = ("tests.valkey",)
 

@@ -20,7 +20,7 @@ from waha import WahaClient
 from tests.api_site import ACME, ADMIN, OTHER, ApiSite, api_site
 from tests.fake_messages import FakeMessages
 from wagate.errors import AccountStoppedError, SendRefusedError, UnprocessableError
-from wagate.events import NewEvent, SessionChange, kinds, sessions
+from wagate.events import SESSION_STATES, NewEvent, SessionChange, SessionStatus, kinds
 from wagate.hooks import MessageView, OutLocation, OutMedia, OutReaction, Provider, Signal
 from wagate.plugins.account_settings import NoSettings
 
@@ -261,18 +261,18 @@ async def set_state(running: ApiSite, status: str, **more: Any) -> None:
 async def test_sessions_are_shown_in_wahas_words(tmp_path: Path) -> None:
     async with waha(tmp_path, FakeMessages()) as (running, client):
         found = {}
-        for status in sorted(sessions.SESSION_STATUSES):
-            await set_state(running, status, qr="2@abc" if status == sessions.QR_GENERATED else None)
+        for status in SessionStatus:
+            await set_state(running, status, qr="2@abc" if status == SessionStatus.QR_GENERATED else None)
             found[status] = (await client("sessions.get", "main"))["status"]
-        await set_state(running, sessions.SESSION_CONNECTED)
+        await set_state(running, SessionStatus.SESSION_CONNECTED)
         listed = await client("sessions.list")
-        await set_state(running, sessions.SESSION_NOT_CONNECTED)
+        await set_state(running, SessionStatus.SESSION_NOT_CONNECTED)
         working = await client("sessions.list")
         everyone = await client("sessions.list", {"all": "true"})
         plain = await client("sessions.get", "plain")
         me = [await client("sessions.get_me", name) for name in ("main", "plain")]
         missing = await client.refused("sessions.get", "none")
-    assert found == sessions.WAHA_WORDS
+    assert found == {status: facts.waha for status, facts in SESSION_STATES.items()}
     assert [each["name"] for each in listed] == ["main", "plain"]
     assert [each["name"] for each in working] == ["plain"]
     assert [each["status"] for each in everyone] == ["STOPPED", "WORKING"]
@@ -288,7 +288,7 @@ async def test_sessions_are_shown_in_wahas_words(tmp_path: Path) -> None:
 async def test_a_qr_code_is_a_picture_its_text_or_json(tmp_path: Path) -> None:
     async with waha(tmp_path, FakeMessages()) as (running, client):
         none = await client.refused("auth.get_qr", "main")
-        await set_state(running, sessions.QR_GENERATED, qr="2@abc")
+        await set_state(running, SessionStatus.QR_GENERATED, qr="2@abc")
         as_json = await client("auth.get_qr", "main")
         raw = await client("auth.get_qr", "main", {"format": "raw"})
         async with running.as_(ACME) as http:

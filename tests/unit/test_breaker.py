@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from wagate.consumers.settle import Try, in_doubt, settle
-from wagate.consumers.states import Accepted, Again, DeliveryState, Failed, Happened, Hold, Policy, Rejected, Settled
-from wagate.storage.deliveries.targets import TargetState
+from tests.settling import decision, retries, retry_at, waits_for_target
+from wagate.rules.settle import in_doubt, settle
+from wagate.rules.states import Accepted, DeliveryState, Failed, Happened, Policy, Rejected, Settled, Try
+from wagate.rules.targets import TargetState
 
 T0 = datetime(2025, 1, 20, 10, 0, tzinfo=UTC)
 FRESH = DeliveryState(attempt_count=0, max_retries=3, held=False, created_at=T0, first_attempt_at=None)
@@ -38,13 +39,13 @@ def test_ten_failures_in_a_row_within_a_minute_mean_that_a_target_is_down() -> N
     settled = failures(10, apart=1)
     assert settled.opened
     assert settled.target.down_since == at(9)
-    assert settled.decision == Hold(next_probe=at(9 + 15), held=False)
+    assert decision(settled) == retry_at(at(9 + 15))
 
 
 def test_ten_failures_over_more_than_a_minute_do_not() -> None:
     settled = failures(10, apart=7)
     assert not settled.target.down
-    assert isinstance(settled.decision, Again)
+    assert retries(settled)
 
 
 def test_a_success_in_between_begins_the_count_anew() -> None:
@@ -79,7 +80,7 @@ def test_a_try_that_was_under_way_when_the_target_went_down_leaves_the_probes_as
     after = tried(target, FAILED, 12)
     assert after.target.next_probe_at == target.next_probe_at
     assert after.counted
-    assert isinstance(after.decision, Hold)
+    assert waits_for_target(after)
 
 
 @pytest.mark.parametrize("probe", [True, False])

@@ -9,7 +9,7 @@ import pytest
 
 from tests.chatwoot_desk import Desk, a_desk
 from wagate.errors import AccountStoppedError, Postpone
-from wagate.events import sessions
+from wagate.events import SessionStatus
 from wagate.testing import make_delivery, make_event
 from wagate.testing.chatwoot import Message
 from wagate.testing.context import _waiting
@@ -60,7 +60,7 @@ async def test_help_names_every_command() -> None:
 async def test_status_tells_of_every_number_of_the_inbox() -> None:
     async with a_desk() as desk:
         assert await answer(desk, "status") == "main (+5511888888888): connected"
-        desk.fakes.sessions.put("main", sessions.AUTH_FAILURE, message="Logged out by the phone")
+        desk.fakes.sessions.put("main", SessionStatus.AUTH_FAILURE, message="Logged out by the phone")
         said = "main (+5511888888888): login no longer holds (Logged out by the phone)"
         assert await answer(desk, "status main") == said
         desk.fakes.sessions.change("main", linked=False)
@@ -98,7 +98,7 @@ async def test_what_a_provider_can_not_do_or_does_not_take_is_said() -> None:
 async def test_a_qr_code_comes_as_a_picture_when_there_is_one() -> None:
     async with a_desk() as desk:
         none = await says(desk, "qr")
-        desk.fakes.sessions.put("main", sessions.QR_GENERATED, qr="2@one")
+        desk.fakes.sessions.put("main", SessionStatus.QR_GENERATED, qr="2@one")
         some = await says(desk, "qr")
         assert (none.content, none.attachments) == ("main has no code to scan: connected.", [])
         assert some.attachments[0].content.startswith(b"\x89PNG")

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tests.chatwoot_desk import Desk, a_desk
 from wagate.errors import AccountStoppedError, Postpone, Retry
-from wagate.events import Event, sessions
+from wagate.events import Event, SessionStatus
 from wagate.testing import make_event
 from wagate.testing.chatwoot import Message
 from wagate.testing.server import Fault, Reply
@@ -55,8 +55,8 @@ def texts(desk: Desk) -> list[str]:
 
 async def test_a_state_is_told_in_a_conversation_that_is_made_once() -> None:
     async with a_desk() as desk:
-        await desk.handle(desk.arrives(state(desk, sessions.SESSION_CONNECTED)))
-        await desk.handle(desk.arrives(state(desk, sessions.ERROR, message="The engine broke")))
+        await desk.handle(desk.arrives(state(desk, SessionStatus.SESSION_CONNECTED)))
+        await desk.handle(desk.arrives(state(desk, SessionStatus.ERROR, message="The engine broke")))
         assert [(each.message_type, each.private) for each in board(desk)] == [("incoming", False)] * 2
         assert texts(desk)[0] == "✅ main: connected +5511888888888"
         assert texts(desk)[1].startswith("❌ main: The engine broke\n")
@@ -68,23 +68,23 @@ async def test_a_state_is_told_in_a_conversation_that_is_made_once() -> None:
 async def test_each_inbox_of_a_chatwoot_has_its_own_conversation_with_the_same_contact() -> None:
     async with a_desk() as desk:
         other = desk.server.state.contacts
-        await desk.handle(desk.arrives(state(desk, sessions.SESSION_CONNECTED)))
+        await desk.handle(desk.arrives(state(desk, SessionStatus.SESSION_CONNECTED)))
         # Another inbox made the contact: this one has no contact_inbox of it.
         desk.server.state.contact_inboxes.clear()
         desk.server.state.conversations.clear()
         await desk.app.ledger.drop_place("", STATUS_SOURCE)
-        await desk.handle(desk.arrives(state(desk, sessions.ERROR, message="x")))
+        await desk.handle(desk.arrives(state(desk, SessionStatus.ERROR, message="x")))
         assert len(other) == 1
         assert len(desk.server.state.contact_inboxes) == 1
 
 
 async def test_what_passes_within_ten_seconds_is_not_told() -> None:
     async with a_desk() as desk:
-        await desk.handle(desk.arrives(state(desk, sessions.SESSION_CONNECTED)))
-        lost = desk.arrives(state(desk, sessions.SESSION_NOT_CONNECTED, age=0))
+        await desk.handle(desk.arrives(state(desk, SessionStatus.SESSION_CONNECTED)))
+        lost = desk.arrives(state(desk, SessionStatus.SESSION_NOT_CONNECTED, age=0))
         with pytest.raises(Postpone):
             await desk.handle(lost)
-        back = desk.arrives(state(desk, sessions.SESSION_CONNECTED, age=0))
+        back = desk.arrives(state(desk, SessionStatus.SESSION_CONNECTED, age=0))
         for each in (lost, back):
             await desk.handle(each)
         assert len(board(desk)) == 1
@@ -92,7 +92,7 @@ async def test_what_passes_within_ten_seconds_is_not_told() -> None:
 
 async def test_what_lasts_is_told_when_it_has_lasted() -> None:
     async with a_desk() as desk:
-        lost = desk.arrives(state(desk, sessions.SESSION_NOT_CONNECTED, age=0, message="Phone is off"))
+        lost = desk.arrives(state(desk, SessionStatus.SESSION_NOT_CONNECTED, age=0, message="Phone is off"))
         waited = 0.0
         while not board(desk):
             try:
@@ -107,15 +107,15 @@ async def test_what_lasts_is_told_when_it_has_lasted() -> None:
 async def test_the_same_state_again_is_not_told_again() -> None:
     async with a_desk() as desk:
         for percent in (10, 50):
-            await desk.handle(desk.arrives(state(desk, sessions.LOADING, percent=percent)))
+            await desk.handle(desk.arrives(state(desk, SessionStatus.LOADING, percent=percent)))
         assert texts(desk) == ["⏳ main: loading, 10%"]
 
 
 async def test_each_new_qr_code_comes_at_once_as_a_picture() -> None:
     async with a_desk() as desk:
         for qr in ("2@one", "2@one", "2@two"):
-            await desk.handle(desk.arrives(state(desk, sessions.QR_GENERATED, age=0, qr=qr)))
-        await desk.handle(desk.arrives(state(desk, sessions.SESSION_CONNECTED, age=0)))
+            await desk.handle(desk.arrives(state(desk, SessionStatus.QR_GENERATED, age=0, qr=qr)))
+        await desk.handle(desk.arrives(state(desk, SessionStatus.SESSION_CONNECTED, age=0)))
         first, second, connected = board(desk)
         for each in (first, second):
             [picture] = each.attachments
@@ -129,7 +129,7 @@ async def test_each_new_qr_code_comes_at_once_as_a_picture() -> None:
 async def test_a_code_that_only_the_provider_has_is_fetched() -> None:
     async with a_desk() as desk:
         desk.fakes.sessions.qrs["main"] = "2@provider"
-        await desk.handle(desk.arrives(state(desk, sessions.QR_GENERATED)))
+        await desk.handle(desk.arrives(state(desk, SessionStatus.QR_GENERATED)))
         [message] = board(desk)
         assert len(message.attachments) == 1
 
@@ -137,15 +137,15 @@ async def test_a_code_that_only_the_provider_has_is_fetched() -> None:
 async def test_a_provider_that_can_not_be_asked_for_its_code_is_no_failure_of_the_inbox() -> None:
     async with a_desk() as desk:
         desk.fakes.sessions.fails = AccountStoppedError("WAHA answered 401")
-        await desk.handle(desk.arrives(state(desk, sessions.QR_GENERATED)))
+        await desk.handle(desk.arrives(state(desk, SessionStatus.QR_GENERATED)))
         assert "could not be fetched: WAHA answered 401" in texts(desk)[0]
 
 
 async def test_an_old_code_and_an_old_state_are_passed_over() -> None:
     async with a_desk() as desk:
-        old = desk.arrives(state(desk, sessions.QR_GENERATED, qr="2@old"))
-        lost = desk.arrives(state(desk, sessions.SESSION_NOT_CONNECTED))
-        desk.fakes.sessions.put("main", sessions.QR_GENERATED, qr="2@new")
+        old = desk.arrives(state(desk, SessionStatus.QR_GENERATED, qr="2@old"))
+        lost = desk.arrives(state(desk, SessionStatus.SESSION_NOT_CONNECTED))
+        desk.fakes.sessions.put("main", SessionStatus.QR_GENERATED, qr="2@new")
         await desk.handle(old)
         await desk.handle(lost)
         assert board(desk) == []
@@ -153,9 +153,9 @@ async def test_an_old_code_and_an_old_state_are_passed_over() -> None:
 
 async def test_after_an_unclear_try_it_looks_before_it_writes_again() -> None:
     async with a_desk() as desk:
-        arrived = desk.arrives(state(desk, sessions.SESSION_CONNECTED))
-        await desk.handle(desk.arrives(state(desk, sessions.ERROR, message="x")))
-        desk.fakes.sessions.put("main", sessions.SESSION_CONNECTED)
+        arrived = desk.arrives(state(desk, SessionStatus.SESSION_CONNECTED))
+        await desk.handle(desk.arrives(state(desk, SessionStatus.ERROR, message="x")))
+        desk.fakes.sessions.put("main", SessionStatus.SESSION_CONNECTED)
         desk.server.fail(Fault(accept=True, reply=Reply(status=500), path="messages", method="POST"))
         with pytest.raises(Retry):
             await desk.handle(arrived)
@@ -165,9 +165,9 @@ async def test_after_an_unclear_try_it_looks_before_it_writes_again() -> None:
 
 async def test_a_conversation_that_somebody_deleted_is_made_anew() -> None:
     async with a_desk() as desk:
-        await desk.handle(desk.arrives(state(desk, sessions.SESSION_CONNECTED)))
+        await desk.handle(desk.arrives(state(desk, SessionStatus.SESSION_CONNECTED)))
         desk.server.state.conversations.clear()
-        await desk.handle(desk.arrives(state(desk, sessions.ERROR, message="x")))
+        await desk.handle(desk.arrives(state(desk, SessionStatus.ERROR, message="x")))
         assert texts(desk)[-1].startswith("❌")
 
 
@@ -189,7 +189,7 @@ async def test_only_inboxes_that_show_the_number_are_told() -> None:
         def wanted(event: Event, of: Desk = desk) -> list[str]:
             return [each.id for each in of.handler.targets(event)]
 
-        mine = state(desk, sessions.ERROR)
+        mine = state(desk, SessionStatus.ERROR)
         assert wanted(mine) == ["in/support"]
         assert wanted(mine, silent) == []
         assert wanted(make_event(kind="session.status", account="other", chat="")) == []

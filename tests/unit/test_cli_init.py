@@ -65,18 +65,23 @@ def test_init_says_why_it_can_not(tmp_path: Path) -> None:
     assert (result.exit_code, result.stderr) == (1, "error: file/x/config.toml: can't be written: Not a directory\n")
 
 
-def test_the_example_in_the_root_is_what_init_writes() -> None:
-    assert (ROOT / "config.example.toml").read_text("utf-8") == example()
+def test_the_file_at_the_top_of_the_repository_is_what_init_writes() -> None:
+    assert (ROOT / "config.toml").read_text("utf-8") == example()
 
 
-def test_the_example_has_every_key_and_loads_to_the_defaults_with_both_connectors_on(tmp_path: Path) -> None:
+def test_the_file_at_the_top_of_the_repository_holds_no_secret_and_no_account() -> None:
+    config = load(ROOT / "config.toml", {})
+    assert (config.secrets, config.accounts) == (frozenset(), {})
+
+
+def test_the_example_has_every_key_and_loads_to_the_defaults_with_webhooks_alone(tmp_path: Path) -> None:
     written = tomllib.loads(example())
     for field in msgspec.structs.fields(Tables):
         if field.name not in {"accounts", "plugins"}:
             assert list(written[field.name]) == [key.name for key in msgspec.structs.fields(field.type)]
     defaults = load(None, {})
     (tmp_path / "config.toml").write_text(example())
-    connectors: dict[str, Any] = {"webhook": {}, "n8n": {}}
+    connectors: dict[str, Any] = {"webhook": {}}
     expected = msgspec.structs.replace(defaults, plugins=connectors)
     assert msgspec.structs.asdict(load(None, {})) == msgspec.structs.asdict(expected)
 

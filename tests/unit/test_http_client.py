@@ -134,18 +134,6 @@ async def test_a_body_that_drips_for_ever_is_cut_at_the_deadline_and_the_status_
             assert len(http._idle) == 0
 
 
-async def test_endless_interim_answers_are_cut_at_the_deadline() -> None:
-    async def interim(stream: trio.abc.Stream) -> None:
-        await read_request(stream)
-        while True:
-            await stream.send_all(b"HTTP/1.1 102 Processing\r\n\r\n")
-            await trio.sleep(0.01)
-
-    async with serving(interim) as server, client() as http:
-        with pytest.raises(TimedOutError):
-            await http.request("POST", server.url(), timeout=0.3)
-
-
 @pytest.mark.parametrize(
     "rest",
     [b"Content-Length: 10\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n"],

@@ -9,21 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from wagate.consumers.settle import Try, settle
-from wagate.consumers.states import (
-    Accepted,
-    Again,
-    DeliveryState,
-    Done,
-    Failed,
-    Final,
-    Happened,
-    Hold,
-    Policy,
-    Rejected,
-    Settled,
-)
-from wagate.storage.deliveries.targets import TargetState
+from tests.settling import DONE, decision, failed_with, gave_up, held_until, retries, retry_at, waits_for_target
+from wagate.rules.settle import settle
+from wagate.rules.states import Accepted, DeliveryState, Failed, Happened, Policy, Rejected, Settled, Try
+from wagate.rules.targets import TargetState
 
 T0 = datetime(2025, 1, 20, 10, 0, tzinfo=UTC)
 HOUR = 3600
@@ -61,7 +50,7 @@ def tried(
 
 def test_accepted_is_done() -> None:
     settled = tried(Accepted(http_status=200), delivery())
-    assert settled.decision == Done()
+    assert decision(settled) == DONE
     assert settled.target.last_success_at == at(15)
     assert settled.target.failure_count == 0
 
@@ -69,19 +58,19 @@ def test_accepted_is_done() -> None:
 @pytest.mark.parametrize(("attempts", "wait"), [(0, 5), (1, 10)])
 def test_a_failure_is_tried_again_by_the_schedule(attempts: int, wait: float) -> None:
     settled = tried(FAILED, delivery(attempts), seconds=15)
-    assert settled.decision == Again(due=at(15 + wait))
+    assert decision(settled) == retry_at(at(15 + wait))
     assert settled.counted
     assert settled.target.failure_count == 0
     assert settled.target.status == "active"
 
 
 def test_retry_after_is_honoured() -> None:
-    assert tried(Failed(error="Client error (429)", after=90), delivery()).decision == Again(due=at(15 + 90))
+    assert decision(tried(Failed(error="Client error (429)", after=90), delivery())) == retry_at(at(15 + 90))
 
 
 def test_a_rejected_delivery_is_final_at_once() -> None:
     settled = tried(Rejected(error="Client error (404)"), delivery())
-    assert settled.decision == Final(error="Client error (404)")
+    assert decision(settled) == failed_with("Client error (404)")
     assert settled.target.status == "failed"
     assert settled.target.failure_count == 1
 
@@ -92,7 +81,7 @@ def test_gone_disables_the_target() -> None:
 
 def test_out_of_attempts_without_a_witness_is_held_and_the_target_is_down() -> None:
     settled = tried(FAILED, delivery(2))
-    assert settled.decision == Hold(next_probe=at(30), held=True)
+    assert decision(settled) == held_until(at(30))
     assert settled.opened
     assert settled.target.down_since == at(15)
     assert settled.target.failure_count == 1
@@ -106,7 +95,7 @@ def test_out_of_attempts_without_a_witness_is_held_and_the_target_is_down() -> N
 def test_only_a_success_since_its_first_attempt_is_a_witness(success: float | None, final: bool) -> None:
     target = replace(UP, last_success_at=None if success is None else at(success))
     settled = tried(FAILED, delivery(2), target)
-    assert settled.decision == (Final(error=ERROR) if final else Hold(next_probe=at(30), held=True))
+    assert decision(settled) == (failed_with(ERROR) if final else held_until(at(30)))
     assert settled.target.down is not final
     assert settled.target.failure_count == 1
 
@@ -115,61 +104,61 @@ def test_with_one_attempt_the_witness_must_come_while_it_runs() -> None:
     once = delivery(0, max_retries=1)
     before = replace(UP, last_success_at=at(14))
     during = replace(UP, last_success_at=at(16))
-    assert isinstance(tried(FAILED, once, before).decision, Hold)
+    assert waits_for_target(tried(FAILED, once, before))
     slow = Try(happened=FAILED, delivery=once, started=at(15), now=at(17))
-    assert isinstance(settle(slow, during, Policy()).decision, Final)
+    assert gave_up(settle(slow, during, Policy()))
 
 
 def test_a_failed_probe_costs_no_attempt_and_is_never_final_by_a_witness() -> None:
     witnessed = replace(DOWN, last_success_at=at(10))
     settled = tried(FAILED, delivery(3, held=True), witnessed, probe=True)
     assert not settled.counted
-    assert isinstance(settled.decision, Hold)
+    assert waits_for_target(settled)
     assert settled.target.failure_count == 1
 
 
-def test_a_held_delivery_that_fails_again_after_the_target_opened_is_final() -> None:
+def test_a_held_delivery_that_fails_again_after_the_target_opened_gave_up() -> None:
     opened = tried(Accepted(), delivery(), DOWN, 60, probe=True).target
     settled = tried(FAILED, delivery(3, held=True), opened, 61)
-    assert settled.decision == Final(error=ERROR)
+    assert decision(settled) == failed_with(ERROR)
     assert settled.target.failure_count == 1
     assert not settled.target.down
 
 
 def test_what_waited_longer_than_recover_is_given_up() -> None:
     settled = tried(FAILED, delivery(3, held=True), DOWN, 24 * HOUR, probe=True)
-    assert settled.decision == Final(error=f"gave up after 24h: {ERROR}")
-    assert isinstance(tried(FAILED, delivery(3, held=True), DOWN, 24 * HOUR - 1, probe=True).decision, Hold)
+    assert decision(settled) == failed_with(f"gave up after 24h: {ERROR}")
+    assert waits_for_target(tried(FAILED, delivery(3, held=True), DOWN, 24 * HOUR - 1, probe=True))
     fresh = tried(FAILED, delivery(), DOWN, 24 * HOUR, probe=True)
-    assert isinstance(fresh.decision, Final)
+    assert gave_up(fresh)
     assert fresh.target.failure_count == 2
 
 
 def test_a_retry_by_hand_begins_the_time_to_recover_anew() -> None:
     again = delivery(3, held=True, expires_at=at(48 * HOUR))
-    assert isinstance(tried(FAILED, again, DOWN, 25 * HOUR, probe=True).decision, Hold)
-    assert isinstance(tried(FAILED, again, DOWN, 48 * HOUR, probe=True).decision, Final)
+    assert waits_for_target(tried(FAILED, again, DOWN, 25 * HOUR, probe=True))
+    assert gave_up(tried(FAILED, again, DOWN, 48 * HOUR, probe=True))
 
 
 def test_an_old_delivery_has_all_its_attempts_while_its_target_is_up() -> None:
     patient = delivery(5, max_retries=30)
-    assert isinstance(tried(FAILED, patient, UP, 48 * HOUR).decision, Again)
+    assert retries(tried(FAILED, patient, UP, 48 * HOUR))
 
 
-def test_with_no_time_to_recover_out_of_attempts_is_final() -> None:
+def test_with_no_time_to_recover_out_of_attempts_gave_up() -> None:
     policy = Policy(recover=0)
     settled = tried(FAILED, delivery(2), policy=policy)
-    assert settled.decision == Final(error=ERROR)
+    assert decision(settled) == failed_with(ERROR)
     assert not settled.target.down
-    assert isinstance(tried(FAILED, delivery(0), policy=policy).decision, Again)
+    assert retries(tried(FAILED, delivery(0), policy=policy))
     probed = tried(FAILED, delivery(2), DOWN, policy=policy, probe=True)
-    assert probed.decision == Final(error=ERROR)
+    assert decision(probed) == failed_with(ERROR)
     assert probed.target.probes == 1
 
 
 def test_a_failure_at_a_target_that_was_switched_off_waits_without_a_date() -> None:
     off = replace(UP, status="disabled")
-    assert tried(FAILED, delivery(), off).decision == Hold(next_probe=None, held=False)
+    assert decision(tried(FAILED, delivery(), off)) == retry_at(None)
 
 
 OUTCOMES = st.sampled_from([Accepted(), FAILED, Rejected(error="Client error (404)")])
@@ -184,13 +173,13 @@ def test_nothing_is_given_up_without_a_witness_a_rejection_or_the_time_to_recove
         seconds += passed
         settled = tried(happened, what, target, seconds, probe=probe and target.down)
         witness = target.last_success_at is not None and target.last_success_at > (what.first_attempt_at or at(seconds))
-        if isinstance(settled.decision, Final):
+        if gave_up(settled):
             assert isinstance(happened, Rejected) or witness or seconds >= 24 * HOUR
         assert settled.target.down == (settled.target.next_probe_at is not None)
-        if isinstance(settled.decision, Done | Final):
+        if settled.final:
             what = delivery(created_at=at(seconds))
         else:
-            held = isinstance(settled.decision, Hold) and settled.decision.held
+            held = settled.held
             first = what.first_attempt_at or at(seconds)
             what = replace(what, attempt_count=what.attempt_count + settled.counted, held=held, first_attempt_at=first)
         target = settled.target

@@ -6,10 +6,11 @@ import trio
 
 from wagate.clock import Clock
 from wagate.consumers.attempt import attempt
-from wagate.consumers.states import Accepted, Failed, Rejected
 from wagate.consumers.tasks import supervise
 from wagate.errors import Reject, Retry
 from wagate.hooks.contracts import Delivery, Handler
+from wagate.rules.states import Accepted, Failed, Rejected
+from wagate.testing import make_delivery
 
 
 class Steps(Clock):
@@ -42,8 +43,8 @@ async def tried(error: BaseException | None) -> object:
         if error is not None:
             raise error
 
-    delivery = Delivery(id="1", event=None, target="w", attempt=1, created_at=None)  # type: ignore[arg-type]
-    return await attempt(Handler(name="x", targets=lambda _event: (), handle=handle), delivery)
+    delivery = make_delivery(target="w")
+    return await attempt(Handler(name="x", targets=lambda _event: (), handle=handle), delivery, 60)
 
 
 async def test_what_a_handler_raises_says_what_happened() -> None:
@@ -65,7 +66,7 @@ async def test_cancelled_passes_through_a_handler() -> None:
         async def handle(_delivery: Delivery) -> None:
             await trio.sleep_forever()
 
-        delivery = Delivery(id="1", event=None, target="w", attempt=1, created_at=None)  # type: ignore[arg-type]
-        await attempt(Handler(name="x", targets=lambda _event: (), handle=handle), delivery)
+        delivery = make_delivery(target="w")
+        await attempt(Handler(name="x", targets=lambda _event: (), handle=handle), delivery, 60)
         raise AssertionError("not cancelled")
     assert scope.cancelled_caught

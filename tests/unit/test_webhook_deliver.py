@@ -15,11 +15,12 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from wagate.errors import DeliveryError, Reject, Retry
 from wagate.events import Media
-from wagate.hooks import Delivery, Endpoint, EndpointChange, EndpointSecret, Handler, NewEndpoint, Receipt
+from wagate.hooks import Delivery, Endpoint, EndpointChange, EndpointSecret, Handler, NewEndpoint, Receipt, TargetLimits
 from wagate.http import AddressNotAllowedError, BadUrlError, HttpError, NetworkError, Response, TimedOutError
 from wagate.http.signing import new_secret
 from wagate.testing import NOW, FakeHttp, Fakes, answered, fake_context, make_delivery, make_event
 from wagate_webhook import plugin
+from wagate_webhook.options import Options, to_store
 from wagate_webhook.outcome import wait_asked_for
 from wagate_webhook.secrets import rotated
 
@@ -34,11 +35,11 @@ async def register(fakes: Fakes, **fields: Any) -> Endpoint:
         "webhook_url": "https://hooks.example/in",
         "max_retries": 3,
         "events": ["message"],
-        "format": "flat",
         "metadata": {},
-        "headers": {},
         "secrets": [EndpointSecret(secret=NEW)],
     }
+    options = {name: fields.pop(name) for name in Options.__struct_fields__ if name in fields}
+    given["options"] = to_store(options, fakes.context.encrypt)
     return await fakes.endpoints.create(NewEndpoint(**(given | fields)))
 
 
@@ -308,9 +309,20 @@ async def test_a_number_and_the_star_both_fire_and_one_that_is_off_does_not() ->
     assert {each.id for each in handler_of(fakes).targets(make_event())} == {star.id, own.id}
 
 
-def test_the_core_waits_longer_than_the_request() -> None:
+async def test_the_core_waits_longer_than_the_request() -> None:
     fakes = fake_context("webhook")
-    assert handler_of(fakes).timeout > fakes.context.timeout
+    handler = handler_of(fakes)
+    usual, slow = await register(fakes), await register(fakes, name="slow", timeout=60)
+    assert handler.timeout > fakes.context.timeout
+    assert [handler.limits(each).timeout for each in (usual.id, slow.id, "gone")] == [None, 65.0, None]
+
+
+async def test_a_webhook_has_its_own_timeout_and_rate() -> None:
+    fakes = fake_context("webhook")
+    found = await register(fakes, timeout=2.5, rate=0.5, burst=3)
+    await send(fakes, make_delivery(target=found.id))
+    assert fakes.http.sent[-1].timeout == 2.5
+    assert handler_of(fakes).limits(found.id) == TargetLimits(timeout=7.5, rate=0.5, burst=3)
 
 
 async def test_a_delivery_carries_the_link_to_its_file() -> None:

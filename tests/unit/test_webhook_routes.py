@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from tests.webhook_api import BODY, Api
 from wagate.http.signing import new_secret
 from wagate.testing import NOW
+from wagate_webhook.options import read_options
 
 ROW = [
     "id",
@@ -21,13 +22,16 @@ ROW = [
     "failure_count",
     "max_retries",
     "events",
-    "format",
     "last_error",
     "last_success_at",
     "last_attempt_at",
     "metadata",
     "created_at",
     "updated_at",
+    "format",
+    "timeout",
+    "rate",
+    "burst",
 ]
 
 
@@ -57,6 +61,9 @@ async def test_what_was_given_is_kept_and_headers_are_never_shown(api: Api) -> N
         "events": ["message", "message.ack", "message"],
         "format": "waha",
         "max_retries": 7,
+        "timeout": 30,
+        "rate": 0.5,
+        "burst": 4,
         "metadata": {"team": [1, 2]},
         "secret": new_secret(),
     }
@@ -64,7 +71,8 @@ async def test_what_was_given_is_kept_and_headers_are_never_shown(api: Api) -> N
     assert {name: made[name] for name in given} == {**given, "events": ["message", "message.ack"]}
     assert "hush" not in str(made)
     [row] = api.fakes.endpoints.rows.values()
-    assert row.headers == {"Authorization": "Bearer hush"}
+    assert "hush" not in str(row)
+    assert read_options(row.options, api.fakes.context.decrypt).headers == {"Authorization": "Bearer hush"}
 
 
 @pytest.mark.parametrize(
@@ -158,6 +166,28 @@ async def test_a_change_passes_the_same_checks(api: Api) -> None:
     await api.ask("PATCH", f"/{made['id']}", 409, name="b")
     await api.ask("PATCH", f"/{made['id']}", 422, secret=new_secret())
     assert (await api.ask("GET", f"/{made['id']}"))["webhook_url"] == BODY["webhook_url"]
+
+
+async def test_null_makes_a_default_count_again(api: Api) -> None:
+    plain = await api.register(name="plain")
+    options = {"format": "waha", "headers": {"X-A": "a"}, "timeout": 5, "rate": 2, "burst": 9}
+    made = await api.register(**options, name="crm", events=["*"], max_retries=9, metadata={"a": 1})
+    every = [*options, "events", "max_retries", "metadata"]
+    changed = await api.ask("PATCH", f"/{made['id']}", **dict.fromkeys(every))
+    own = {name: changed[name] for name in ("id", "name", "created_at", "updated_at")}
+    assert changed == {name: plain[name] for name in ROW} | own
+    assert api.fakes.endpoints.rows[made["id"]].options == {"version": 1}
+    for required in ("phone_number", "webhook_url", "is_active"):
+        await api.ask("PATCH", f"/{made['id']}", 422, **{required: None})
+
+
+async def test_a_burst_counts_only_with_a_rate(api: Api) -> None:
+    assert "rate" in (await api.wrong(burst=5))["burst"]
+    made = await api.register()
+    await api.ask("PATCH", f"/{made['id']}", 422, burst=5)
+    await api.ask("PATCH", f"/{made['id']}", rate=1)
+    changed = await api.ask("PATCH", f"/{made['id']}", burst=5)
+    assert (changed["rate"], changed["burst"], changed["timeout"]) == (1, 5, None)
 
 
 async def test_toggle_switches_off_and_on_and_on_clears_what_was_wrong(api: Api) -> None:

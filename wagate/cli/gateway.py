@@ -82,7 +82,9 @@ def connect(call: Call) -> Iterator[Gateway | None]:
     if call.url is None and not _answers(call):
         yield None
         return
-    transport = httpx2.HTTPTransport(trust_env=False, uds=_socket(call))
+    # A connection of its own for each request: what a proxy at --url sends behind an answer is no answer to the next.
+    once = httpx2.Limits(max_keepalive_connections=0)
+    transport = httpx2.HTTPTransport(trust_env=False, uds=_socket(call), limits=once)
     with httpx2.Client(transport=transport, **_options(call)) as client:
         yield Gateway(client, call.url or f"the gateway of {call.config.data.dir}")
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -16,47 +14,31 @@ import typer
 from wagate.cli import gateway, show
 from wagate.cli import options as call
 from wagate.cli.errors import CommandError, NoGatewayError, UsageError
+from wagate.cli.filters import Chosen, takes_filters
+from wagate.rules.states import Status
 
 app = typer.Typer(
     help="Inspect and control deliveries: every event for every target, and its outcome.", no_args_is_help=True
 )
 JOBS = "/api/jobs"
 
-
-class State(StrEnum):
-    """Where a delivery stands."""
-
-    PENDING = "pending"
-    DELIVERING = "delivering"
-    DELIVERED = "delivered"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-
-
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Deliveries by id.")]
-StateOption = Annotated[State | None, typer.Option("--state", help="Only those in this state.")]
-Connector = Annotated[str | None, typer.Option(help="Only those of this connector.")]
-Account = Annotated[str | None, typer.Option(help="Only those of this account.")]
-Chat = Annotated[str | None, typer.Option(help="Only those of this chat, as in 15551234567@c.us.")]
-Since = Annotated[str | None, typer.Option(help="Only those stored since: 2h, 30d, or a time such as 2026-01-31.")]
+State = Annotated[Status | None, typer.Option("--state", "--status", help="Only those in this state.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")
-def list_deliveries(
+@takes_filters
+def list_jobs(
     context: typer.Context,
     *,
-    state: StateOption = None,
-    connector: Connector = None,
-    account: Account = None,
-    chat: Chat = None,
-    since: Since = None,
+    which: Chosen,
+    state: State = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
     as_json: Json = False,
 ) -> None:
     """List deliveries, newest first."""
-    rows = list(_rows(call.of(context), _filters(state, connector, account, chat, since), most=limit))
+    rows = list(_rows(call.of(context), which.only(state), most=limit))
     if as_json:
         show.emit_json(rows)
         return
@@ -110,54 +92,46 @@ def show_job(
 
 
 @app.command()
+@takes_filters
 def retry(
     context: typer.Context,
     *,
     ids: Ids = None,
     failed: Annotated[bool, typer.Option("--failed", help="All that finally failed and match the filters.")] = False,
-    connector: Connector = None,
-    account: Account = None,
-    chat: Chat = None,
-    since: Since = None,
+    which: Chosen,
 ) -> None:
     """Retry deliveries by id, or all failed ones. A delivery that was final goes to the end of its chat."""
     if bool(ids) == failed:
-        raise UsageError("name the deliveries, or say --failed (with --since, --connector, --account, --chat)")
-    state = State.FAILED if failed else None
-    _steer(context, "retry", ids, _filters(state, connector, account, chat, since))
+        raise UsageError("name the deliveries, or say --failed (with --since, --connector, --account …)")
+    _steer(context, "retry", ids, which.only(Status.FAILED))
 
 
 @app.command()
+@takes_filters
 def cancel(
     context: typer.Context,
     *,
     ids: Ids = None,
     pending: Annotated[bool, typer.Option("--pending", help="All that wait and match the filters.")] = False,
-    connector: Connector = None,
-    account: Account = None,
-    chat: Chat = None,
-    since: Since = None,
+    which: Chosen,
 ) -> None:
     """Cancel deliveries by id, or with --pending all that wait."""
     if bool(ids) == pending:
-        raise UsageError("name the deliveries, or say --pending (with --since, --connector, --account, --chat)")
-    state = State.PENDING if pending else None
-    _steer(context, "cancel", ids, _filters(state, connector, account, chat, since))
+        raise UsageError("name the deliveries, or say --pending (with --since, --connector, --account …)")
+    _steer(context, "cancel", ids, which.only(Status.PENDING))
 
 
 @app.command()
+@takes_filters
 def export(
     context: typer.Context,
     *,
     output: Annotated[Path | None, typer.Option(help="A new file; standard output when not given.")] = None,
-    state: StateOption = None,
-    connector: Connector = None,
-    account: Account = None,
-    chat: Chat = None,
-    since: Since = None,
+    which: Chosen,
+    state: State = None,
 ) -> None:
     """Write deliveries as JSON lines, newest first."""
-    rows = _rows(call.of(context), _filters(state, connector, account, chat, since), most=None)
+    rows = _rows(call.of(context), which.only(state), most=None)
     write: Callable[[str], object] = typer.echo
     with ExitStack() as stack:
         if output:
@@ -177,12 +151,12 @@ def _writer(stack: ExitStack, output: Path) -> Callable[[str], object]:
     return lambda line: file.write(line + "\n")
 
 
-def _steer(context: typer.Context, verb: str, ids: list[str] | None, filters: dict[str, str]) -> None:
+def _steer(context: typer.Context, verb: str, ids: list[str] | None, which: Chosen) -> None:
     """POST the verb to each delivery; exit code 1 when any was refused."""
     refused: list[str] = []
     with gateway.required(call.of(context)) as running:
         # All ids first: what is steered leaves the list that is being read.
-        chosen = ids or [row["id"] for row in running.rows(JOBS, filters)]
+        chosen = ids or [row["id"] for row in running.rows(JOBS, which.params)]
         for job_id in show.progress(chosen, verb):
             try:
                 running.ask("POST", f"{_path(job_id)}/{verb}")
@@ -195,42 +169,14 @@ def _steer(context: typer.Context, verb: str, ids: list[str] | None, filters: di
         raise CommandError("\n".join(refused))
 
 
-def _rows(current: call.Call, filters: dict[str, str], *, most: int | None) -> Iterator[dict[str, Any]]:
+def _rows(current: call.Call, which: Chosen, *, most: int | None) -> Iterator[dict[str, Any]]:
     with gateway.connect(current) as running:
         if running:
-            yield from running.rows(JOBS, filters, most=most)
+            yield from running.rows(JOBS, which.params, most=most)
             return
     from wagate.cli import offline
 
-    yield from offline.deliveries(current.config, filters, most=most)
-
-
-def _filters(
-    state: State | None, connector: str | None, account: str | None, chat: str | None, since: str | None
-) -> dict[str, str]:
-    """Query parameters of ``GET /api/jobs``."""
-    given = {
-        "status": state.value if state else None,
-        "connector": connector,
-        "account": account,
-        "chat": chat,
-        "since": show.rfc3339(moment_of(since, now=datetime.now(UTC))) if since else None,
-    }
-    return {name: value for name, value in given.items() if value}
-
-
-def moment_of(since: str, *, now: datetime) -> datetime:
-    """``2h`` ago, or the time that is written; a time without a zone is this machine's. UsageError."""
-    from wagate.config import Duration
-
-    try:
-        return now - timedelta(seconds=Duration(since))
-    except (ValueError, OverflowError):
-        pass
-    try:
-        return datetime.fromisoformat(since).astimezone(UTC)
-    except ValueError as error:
-        raise UsageError(f'--since {since!r}: write "2h", "30d", or a time such as "2026-01-31T12:00"') from error
+    yield from offline.deliveries(current.config, which, most=most)
 
 
 def _path(job_id: str) -> str:

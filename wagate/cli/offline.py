@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -14,12 +14,13 @@ import peewee
 import trio
 
 from wagate.cli.errors import CommandError
+from wagate.cli.filters import Chosen
 from wagate.clock import Clock
 from wagate.config import Config
 from wagate.config.secrets import make_folder, new_token
-from wagate.parsing.chats import chat_key, digits_of
+from wagate.parsing.chats import digits_of
 from wagate.storage.database import FILE, open_database
-from wagate.storage.events.listing import DeliveryFilter, get_delivery, list_deliveries
+from wagate.storage.events.listing import get_delivery, list_deliveries
 from wagate.storage.owners import clients
 from wagate.storage.rows import ClientRow, DeliveryDetail
 
@@ -71,20 +72,14 @@ def revoke_token(config: Config, slug: str, token_id: str) -> None:
     _write(config, work)
 
 
-def deliveries(config: Config, params: Mapping[str, str], *, most: int | None) -> Iterator[dict[str, Any]]:
+def deliveries(config: Config, chosen: Chosen, *, most: int | None) -> Iterator[dict[str, Any]]:
     """Deliveries, newest first; what ``GET /api/jobs`` lists. ``most`` None: all of them."""
-    since = params.get("since")
-    which = DeliveryFilter(
-        handler=params.get("connector"),
-        status=params.get("status"),
-        account=params.get("account"),
-        chat=chat_key(params["chat"]) if params.get("chat") else None,
-        since=datetime.fromisoformat(since) if since else None,
-    )
+    owner = None if chosen.client is None else _read(config, partial(_client_id, slug_or_id=chosen.client))
+    listed = partial(list_deliveries, which=chosen.which, client_id=owner)
     left, cursor = most, None
     while left is None or left > 0:
         limit = min(_PAGE, left or _PAGE)
-        page = _read(config, partial(list_deliveries, which=which, limit=limit, cursor=cursor))
+        page = _read(config, partial(listed, limit=limit, cursor=cursor))
         yield from map(_job, page.data)
         cursor = page.next_cursor
         left = None if left is None else left - len(page.data)
@@ -95,6 +90,13 @@ def deliveries(config: Config, params: Mapping[str, str], *, most: int | None) -
 def get_job(config: Config, job_id: str) -> dict[str, Any]:
     """One delivery; what ``GET /api/jobs/{id}`` answers."""
     return _read(config, lambda db: _job(get_delivery(db, job_id)))
+
+
+def _client_id(db: peewee.Database, slug_or_id: str) -> int:
+    found = [each.id for each in clients.list_clients(db) if slug_or_id in {each.slug, str(each.id)}]
+    if not found:
+        raise CommandError(f"no client {slug_or_id[:100]!r}")
+    return found[0]
 
 
 def _read(config: Config, work: Callable[[peewee.Database], T]) -> T:

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from wagate import __version__
-from wagate.cli import check, client, doctor, init, jobs, plugin_commands, plugins, send, serve, simulate
+from wagate.cli import check, client, doctor, init, jobs, plugin_commands, plugins, send, serve, simulate, webhooks
 from wagate.cli.errors import UsageError
 from wagate.cli.options import Call
 from wagate.errors import WagateError
@@ -96,6 +96,7 @@ app.command()(check.check)
 app.command()(doctor.doctor)
 app.add_typer(client.app, name="client")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(webhooks.app, name="webhooks")
 app.command()(send.send)
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(plugins.app, name="plugins")

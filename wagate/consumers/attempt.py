@@ -7,24 +7,25 @@ from collections.abc import Iterator
 import structlog
 import trio
 
-from wagate.consumers.states import Accepted, Failed, Happened, Postponed, Rejected
 from wagate.errors import DeliveryError, Postpone, Reject, Retry
 from wagate.hooks.contracts import Delivery, Handler
+from wagate.http import on_behalf_of
+from wagate.rules.states import Accepted, Failed, Happened, Postponed, Rejected
 
 log = structlog.get_logger("wagate.consumers")
 
 
-async def attempt(handler: Handler, delivery: Delivery) -> Happened | Postponed:
-    """Hand one delivery to its handler, for ``handler.timeout`` seconds at most.
+async def attempt(handler: Handler, delivery: Delivery, seconds: float) -> Happened | Postponed:
+    """Hand one delivery to its handler, for so many seconds at most.
 
     A handler that returns has delivered; one that raises has not. Nothing it raises comes out of here but Cancelled.
     """
     assert handler.handle is not None  # pull handlers are not called
     try:
-        with trio.fail_after(handler.timeout):
+        with trio.fail_after(seconds), on_behalf_of(delivery.event.client_id):
             receipt = await handler.handle(delivery)
     except trio.TooSlowError:
-        return Failed(error=f"Connection timeout: no answer within {handler.timeout:g} s")
+        return Failed(error=f"Connection timeout: no answer within {seconds:g} s")
     except Exception as error:  # noqa: BLE001  (a plugin fails alone: whatever it raises is the failure of one delivery)
         return _meaning(error, handler.name, delivery.id)
     return Accepted() if receipt is None else Accepted(http_status=receipt.http_status, response=receipt.response)

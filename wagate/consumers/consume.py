@@ -9,17 +9,18 @@ import structlog
 import trio
 
 from wagate.clock import Clock
-from wagate.consumers.admit import Admission, Bury, Closed, Early, Go, Nothing, admit
 from wagate.consumers.deliver import Deliverer
 from wagate.consumers.pool import Hand, Pool
-from wagate.consumers.states import Policy, Status
 from wagate.errors import QueueError, StorageError
 from wagate.hooks.contracts import Handler
+from wagate.inbound.route import unrouted
 from wagate.queue.queue import Queue
 from wagate.queue.results import Ack, Delay, Park, Pumped, Release, Result, Taken
 from wagate.queue.wakeup import Wakeup
+from wagate.rules.admit import Admission, Bury, Closed, Early, Go, admit
+from wagate.rules.states import Policy, Status
 from wagate.storage.database import Database
-from wagate.storage.deliveries.lanes import heads
+from wagate.storage.deliveries.lanes import Head, heads
 
 log = structlog.get_logger("wagate.consumers")
 
@@ -125,7 +126,7 @@ class Consumer:
             return
         if self._stopping and not self._pool:
             return
-        due = IDLE if pumped.next_due is None else pumped.next_due
+        due = min(IDLE if pumped.next_due is None else pumped.next_due, self._pool.next_turn)
         passed = self._clock.monotonic() - asked
         await self._wakeup.wait(min(due, self._queue.lease / 3, IDLE) - passed)
 
@@ -172,9 +173,13 @@ class Consumer:
         stale: list[str] = []
         for each, hand in batch:
             head = found.get(each.key)
-            handler = None if head is None else self._handlers.get(head.handler)
-            admission = admit(head, handler, crashes=each.crashes, now=now)
-            if not self._begin(admission, hand, openings) and head is not None and head.status == Status.DELIVERING:
+            if head is None or (head.mode == "pull" and not unrouted(head)):
+                # A doorbell that rang twice, or for what was settled since.
+                self._give_back(hand, Ack(key=hand.key, token=hand.token, more=False))
+                continue
+            callable_ = head.active and self._calls(head)
+            admission = admit(head, head.target, callable_=callable_, crashes=each.crashes, now=now)
+            if not self._begin(admission, head, hand, openings) and head.status == Status.DELIVERING:
                 stale.append(head.id)
         if stale:
             await self._deliverer.flights.unmark(*stale)
@@ -188,27 +193,30 @@ class Consumer:
         log.error("delivery can't be read", target=hand.bucket, exc_info=error)
         self._give_back(hand, Delay(key=hand.key, token=hand.token, after=UNREADABLE))
 
-    def _begin(self, admission: Admission, hand: Hand, openings: int) -> bool:
+    def _calls(self, head: Head) -> bool:
+        """Whether its plugin is enabled, and is called: a pull handler only to ask for targets."""
+        handler = self._handlers.get(head.handler)
+        return handler is not None and (not handler.pull or unrouted(head))
+
+    def _begin(self, admission: Admission, head: Head, hand: Hand, openings: int) -> bool:
         """Do with a key in hand what was judged; whether it is being delivered now."""
         key, token = hand.key, hand.token
         match admission:
-            case Nothing():
-                self._give_back(hand, Ack(key=key, token=token, more=False))
             case Early(seconds=seconds):
                 self._give_back(hand, Delay(key=key, token=token, after=seconds))
             case Closed() if self._pool.opened_since(hand.bucket, openings):
                 # It was opened while its row was being read.
                 self._give_back(hand, Release(key=key, token=token))
-            case Closed(head=head, down=True, in_doubt=doubt) if self._pool.may_probe(hand.bucket, in_doubt=doubt):
+            case Closed(down=True, in_doubt=doubt) if self._pool.may_probe(hand.bucket, in_doubt=doubt):
                 self._start(hand, partial(self._deliverer.probe, hand, head))
                 return True
             case Closed():
                 self._pool.shut(hand.bucket)
                 self._give_back(hand, Park(key=key, token=token, target=hand.bucket))
-            case Bury(head=head):
+            case Bury():
                 self._start(hand, partial(self._deliverer.bury, hand, head))
                 return True
-            case Go(head=head):
+            case Go():
                 self._pool.found_open(hand.bucket)
                 self._start(hand, partial(self._deliverer.deliver, hand, head))
                 return True
@@ -224,7 +232,7 @@ class Consumer:
         self._hand_in(hand, result)
 
     def _give_back(self, hand: Hand, result: Result) -> None:
-        self._pool.drop(hand)
+        self._pool.give_back(hand)
         self._hand_in(hand, result)
 
     def _hand_in(self, hand: Hand, result: Result) -> None:

@@ -9,7 +9,7 @@ from wagate.clock import Clock
 from wagate.consumers.pool import Pool, bucket_of
 from wagate.consumers.probe import Prober
 from wagate.consumers.queues import Queues
-from wagate.consumers.states import Policy
+from wagate.rules.states import Policy
 from wagate.storage.database import Database
 from wagate.storage.deliveries.by_hand import Round, cancel, failed_since, run_again, run_all_again
 from wagate.storage.deliveries.probes import probe_now

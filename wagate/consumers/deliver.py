@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
 
 import structlog
 
 from wagate.clock import Clock
-from wagate.consumers.admit import unrouted
 from wagate.consumers.attempt import attempt
 from wagate.consumers.flights import Flights
 from wagate.consumers.metrics import ConsumerMetrics
 from wagate.consumers.pool import Hand, Pool
+from wagate.consumers.rates import Rates
 from wagate.consumers.recorder import Recorder
-from wagate.consumers.settle import BURIED, waited_too_long
-from wagate.consumers.states import Failed, Happened, Policy, Postponed, Rejected
-from wagate.consumers.verdict import outcome, result, state, word
 from wagate.errors import StorageError
 from wagate.hooks.contracts import Delivery, Handler
-from wagate.inbound.route import Router
-from wagate.queue.results import Ack, Delay, Result
+from wagate.inbound.route import Router, unrouted
+from wagate.queue.results import Ack, Delay, Park, Result
+from wagate.rules.admit import BURIED
+from wagate.rules.settle import settle, waited_too_long
+from wagate.rules.states import Accepted, Failed, Happened, Policy, Postponed, Rejected, Settled, Status, Try
 from wagate.storage.deliveries.lanes import Head
-from wagate.storage.deliveries.outcomes import Change
+from wagate.storage.deliveries.outcomes import Outcome
+from wagate.storage.deliveries.targets import Owner
 from wagate.storage.events.intake import StoredDelivery
 
 log = structlog.get_logger("wagate.delivery")
@@ -45,6 +46,7 @@ class Deliverer:
         policy: Policy,
         clock: Clock,
         pool: Pool,
+        rates: Rates,
         recorder: Recorder,
         flights: Flights,
         metrics: ConsumerMetrics,
@@ -63,6 +65,7 @@ class Deliverer:
         self._policy = policy
         self._clock = clock
         self._pool = pool
+        self._rates = rates
         self._recorder = recorder
         self.flights = flights
         self._metrics = metrics
@@ -102,24 +105,60 @@ class Deliverer:
         if happened is None:
             return Ack(key=hand.key, token=hand.token, more=True)
         if isinstance(happened, Postponed):
-            too_long = waited_too_long(happened, state(head), self._policy, self._clock.now())
+            too_long = waited_too_long(happened, head, self._policy, self._clock.now())
             if too_long is None:
                 await self.flights.put_back(head)
                 return Delay(key=hand.key, token=hand.token, after=happened.after)
             happened = too_long
         seconds = time.perf_counter() - began
-        tried = outcome(
-            head, happened, self._policy, started=started, now=self._clock.now(), duration=seconds, probe=probe
+        tried = Try(
+            happened=happened,
+            delivery=head,
+            started=started,
+            now=self._clock.now(),
+            probe=probe,
+            chance=random.random(),  # noqa: S311  (jitter)
         )
-        change = await self._recorder.write_down(tried)
+        settled = await self._recorder.write_down(self._outcome(head, tried, seconds))
         self.flights.written(head)
-        self._tell(hand, head, change)
-        self._log(head, happened, change, started, seconds, probe=probe)
+        self._tell(hand, head, settled)
+        self._log(head, tried, settled, seconds)
         if isinstance(happened, Rejected) and happened.disable:
             await self._announce_off(head)
-        now = self._clock.now()
-        more = head.more or hand.again
-        return result(hand.key, hand.token, hand.bucket, change, more=more, policy=self._policy, now=now)
+        return self._result(hand, head, settled)
+
+    def _outcome(self, head: Head, tried: Try, seconds: float) -> Outcome:
+        """What to write down of one try; it is settled when it is written, from what is known of its target then."""
+        happened = tried.happened
+        return Outcome(
+            delivery_id=head.id,
+            attempt_count=head.attempt_count,
+            tried_before=head.attempt_count > 0 or head.first_attempt_at is not None,
+            target_id=head.target_id,
+            owner=Owner(head.handler, head.client_id),
+            started_at=tried.started,
+            duration_ms=round(seconds * 1000),
+            now=tried.now,
+            http_status=happened.http_status,
+            response=happened.response,
+            error=None if isinstance(happened, Accepted) else happened.error,
+            settle=lambda target: settle(tried, target, self._policy),
+        )
+
+    def _result(self, hand: Hand, head: Head, settled: Settled | None) -> Result:
+        """What the queue is told of a key whose try is written down; ``settled`` None: the try did not count."""
+        if settled is None:
+            # Somebody else settled it: the tables know what comes next.
+            return Ack(key=hand.key, token=hand.token, more=True)
+        if settled.final:
+            return Ack(key=hand.key, token=hand.token, more=head.more or hand.again)
+        if settled.target.closed:
+            return Park(key=hand.key, token=hand.token, target=hand.bucket)
+        if not self._policy.strict:
+            return Ack(key=hand.key, token=hand.token, more=True)
+        assert settled.next_retry_at is not None
+        after = (settled.next_retry_at - self._clock.now()).total_seconds()
+        return Delay(key=hand.key, token=hand.token, after=max(0.0, after))
 
     async def _run(self, head: Head) -> Happened | Postponed | None:
         """What happened; None: it was routed, and others took its place."""
@@ -133,7 +172,7 @@ class Deliverer:
             attempt=head.attempt_count + 1,
             created_at=head.created_at,
         )
-        return await attempt(handler, delivery)
+        return await attempt(handler, delivery, self._rates.limits(head.target_id).timeout or handler.timeout)
 
     async def _route(self, handler: Handler, head: Head) -> Happened | None:
         try:
@@ -144,18 +183,18 @@ class Deliverer:
         await self._ring(await self._recorder.route(head.id, head.attempt_count, head.event, routes))
         return None
 
-    def _tell(self, hand: Hand, head: Head, change: Change | None) -> None:
-        if change is None:
+    def _tell(self, hand: Hand, head: Head, settled: Settled | None) -> None:
+        if settled is None:
             return
-        if change.reopened:
+        if settled.reopened:
             self._pool.open(hand.bucket)
             self._turned()
             log.info("target is up again", target=head.target_id)
-        if change.opened:
+        if settled.opened:
             self._pool.shut(hand.bucket)
             self._turned()
             self._metrics.went_down(head.handler)
-            log.warning("target is down", target=head.target_id, reason=change.target.last_error)
+            log.warning("target is down", target=head.target_id, reason=settled.target.last_error)
 
     async def _announce_off(self, head: Head) -> None:
         log.warning("target is switched off", target=head.target_id)
@@ -165,20 +204,11 @@ class Deliverer:
             # What is routed to it until the next reload waits like all that was routed before.
             log.warning("endpoints not reloaded", reason=str(error))
 
-    def _log(
-        self,
-        head: Head,
-        happened: Happened,
-        change: Change | None,
-        started: datetime,
-        seconds: float,
-        *,
-        probe: bool,
-    ) -> None:
-        became = word(change)
+    def _log(self, head: Head, tried: Try, settled: Settled | None, seconds: float) -> None:
+        became = _word(settled)
         self._metrics.tried(head.handler, became, seconds)
         if became == "delivered":
-            waited = (started - head.created_at).total_seconds() + seconds
+            waited = (tried.started - head.created_at).total_seconds() + seconds
             self._metrics.delivered(head.handler, waited)
             self._done(head.event.client_id, waited)
         log.info(
@@ -188,8 +218,17 @@ class Deliverer:
             target=head.target_id,
             outcome=became,
             attempt=head.attempt_count + 1,
-            probe=probe,
-            http_status=happened.http_status,
-            error=getattr(happened, "error", None),
+            probe=tried.probe,
+            http_status=tried.happened.http_status,
+            error=getattr(tried.happened, "error", None),
             ms=round(seconds * 1000),
         )
+
+
+def _word(settled: Settled | None) -> str:
+    """One word for logs and metrics."""
+    if settled is None:
+        return "stale"
+    if settled.final:
+        return "delivered" if settled.status == Status.DELIVERED else "failed"
+    return "held" if settled.target.closed else "retry"

@@ -12,14 +12,14 @@ from typing import Any, Literal
 import structlog
 
 from wagate.clock import Clock
-from wagate.consumers.backoff import wait as wait_after
 from wagate.consumers.control import Control
 from wagate.consumers.queues import Queues
-from wagate.consumers.states import Policy
 from wagate.errors import NotFoundError, QueueError
 from wagate.hooks.views import Job
 from wagate.queue.queue import Queue
 from wagate.queue.results import Ack, Delay, Release, Result, Taken
+from wagate.rules.backoff import wait as wait_after
+from wagate.rules.states import Policy
 from wagate.storage.database import Database
 from wagate.storage.deliveries import jobs as pull
 from wagate.storage.deliveries.jobs import WORDS, Finished, Leased, NotYet

@@ -22,9 +22,9 @@ from wagate.consumers.metrics import ConsumerMetrics
 from wagate.consumers.pool import Pool
 from wagate.consumers.probe import Prober
 from wagate.consumers.queues import Queues
+from wagate.consumers.rates import Rates
 from wagate.consumers.reap import reap_dead_workers
 from wagate.consumers.recorder import Recorder
-from wagate.consumers.states import Policy
 from wagate.consumers.sweep import Sweeper
 from wagate.consumers.tasks import supervise
 from wagate.hooks.contracts import Handler
@@ -32,6 +32,7 @@ from wagate.inbound.route import Router
 from wagate.queue.queue import Queue
 from wagate.queue.results import Pumped, QueueStats
 from wagate.queue.wakeup import Wakeup, listen
+from wagate.rules.states import Policy
 from wagate.storage.database import Database
 from wagate.storage.events.intake import Stored
 
@@ -72,7 +73,8 @@ class Consumers:
         self._setup = setup
         self._wakeup = Wakeup(setup.clock)
         self._queues = Queues(setup.queue, self._wakeup, strict=setup.policy.strict)
-        self._pool = Pool(setup.concurrency, self._concurrency)
+        self._rates = Rates(setup.handlers, setup.clock)
+        self._pool = Pool(setup.concurrency, self._concurrency, self._rates)
         self._metrics = ConsumerMetrics(setup.registry)
         self._flights = Flights(setup.database, setup.clock)
         self._prober = Prober(setup.database, self._pool, setup.handlers, setup.clock, self._wakeup)
@@ -139,7 +141,7 @@ class Consumers:
             "sweep": self._sweeper.run,
             "probe": self._prober.run,
             "mark": self._flights.keep_marking,
-            "reap": partial(reap_dead_workers, self._queues.push, setup.clock, self._wakeup),
+            "reap": partial(reap_dead_workers, self._queues.push, setup.clock, self._wakeup, self._rates.share),
             "alerts": Alerts(setup.database, setup.clock, setup.emit, setup.changed, setup.handlers).run,
         }
         if setup.wake_url is not None:
@@ -162,6 +164,7 @@ class Consumers:
             policy=setup.policy,
             clock=setup.clock,
             pool=self._pool,
+            rates=self._rates,
             recorder=Recorder(setup.database, setup.clock),
             flights=self._flights,
             metrics=self._metrics,

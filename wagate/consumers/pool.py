@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from wagate.clock import Clock
+from wagate.consumers.rates import Rates
 from wagate.queue.results import Parked, Take, Taken
 
 
@@ -31,10 +34,11 @@ class Hand:
 class Pool:
     """The slots of this process, shared out so that no target can take them all."""
 
-    def __init__(self, capacity: int, concurrency: Callable[[str], int]) -> None:
-        """``capacity``: keys in hand at once. ``concurrency``: of a bucket, how many at once."""
+    def __init__(self, capacity: int, concurrency: Callable[[str], int], rates: Rates | None = None) -> None:
+        """``capacity``: keys in hand at once. ``concurrency``: of a bucket, how many at once. ``rates``: how fast."""
         self.capacity = capacity
         self._concurrency = concurrency
+        self._rates = rates or Rates({}, Clock())
         self._hands: dict[str, Hand] = {}
         self._busy: Counter[str] = Counter()
         self._parked: dict[str, int] = {}
@@ -60,7 +64,15 @@ class Pool:
         """
         busy = self._busy[bucket]
         share = (self.free - busy + 1) // 2
-        return max(0, min(self._concurrency(bucket) - busy, share))
+        room = max(0, min(self._concurrency(bucket) - busy, share))
+        allowed = self._rates.room(bucket) if room else None
+        return room if allowed is None else min(room, allowed)
+
+    @property
+    def next_turn(self) -> float:
+        """Seconds until the rate of some target lets a parked key of it be taken; infinite when none waits for that."""
+        waits = (self._rates.wait(bucket) for bucket in self._parked if bucket not in self._shut)
+        return min((seconds for seconds in waits if seconds > 0), default=math.inf)
 
     def hurry(self, key: str) -> None:
         """If the key is in hand, what its row said when it was loaded is out of date."""
@@ -83,7 +95,13 @@ class Pool:
             return None
         hand = self._hands[taken.key] = Hand(key=taken.key, bucket=bucket, token=taken.token)
         self._busy[bucket] += 1
+        self._rates.begin(bucket)
         return hand
+
+    def give_back(self, hand: Hand) -> None:
+        """Out of hand, and nothing was begun."""
+        self._rates.begin(hand.bucket, -1)
+        self.drop(hand)
 
     def drop(self, hand: Hand) -> None:
         """It is out of hand: what became of it is on its way to the queue."""

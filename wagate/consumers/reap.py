@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 
 from wagate.clock import Clock
@@ -13,14 +15,18 @@ from wagate.queue.wakeup import Wakeup
 log = structlog.get_logger("wagate.consumers")
 
 
-async def reap_dead_workers(queue: Queue, clock: Clock, wakeup: Wakeup) -> None:
-    """Look at all heartbeats every third of a lease, for ever."""
+async def reap_dead_workers(
+    queue: Queue, clock: Clock, wakeup: Wakeup, alive: Callable[[int], None] = lambda _count: None
+) -> None:
+    """Look at all heartbeats every third of a lease, for ever; ``alive`` is told how many there are."""
     reaper = Reaper(queue.lease)
     while True:
         await clock.sleep(queue.lease / 3)
         try:
             workers = await queue.workers()
-            for dead in reaper.dead(workers, clock.monotonic(), me=queue.worker):
+            dead_workers = reaper.dead(workers, clock.monotonic(), me=queue.worker)
+            alive(len(workers) - len(dead_workers))
+            for dead in dead_workers:
                 keys = await queue.reap(dead)
                 log.warning("worker died", worker=dead.name, keys=keys)
                 wakeup.ring()

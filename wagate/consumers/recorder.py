@@ -10,8 +10,9 @@ import trio
 from wagate.clock import Clock
 from wagate.errors import StorageError
 from wagate.events import Event
+from wagate.rules.states import Settled
 from wagate.storage.database import Database
-from wagate.storage.deliveries.outcomes import Change, Outcome, record
+from wagate.storage.deliveries.outcomes import Outcome, record
 from wagate.storage.events.intake import Route, StoredDelivery
 from wagate.storage.events.reroute import reroute
 
@@ -30,8 +31,8 @@ class Recorder:
         self._database = database
         self._clock = clock
 
-    async def write_down(self, outcome: Outcome) -> Change | None:
-        """The change, committed; None when it did not count.
+    async def write_down(self, outcome: Outcome) -> Settled | None:
+        """What became of it, committed; None when it did not count.
 
         Tries until the database takes it; between two tries it can be cancelled.
         """

@@ -11,11 +11,10 @@ import trio
 from wagate.clock import Clock
 from wagate.consumers.pool import Pool, bucket_of
 from wagate.consumers.queues import Queues, doorbell
-from wagate.consumers.states import Policy
-from wagate.consumers.verdict import closed
 from wagate.errors import QueueError
 from wagate.queue.queue import Queue
 from wagate.queue.results import Pumped
+from wagate.rules.states import Policy
 from wagate.storage.database import Database
 from wagate.storage.deliveries.lanes import OpenLane, open_lanes
 from wagate.storage.deliveries.overdue import end_leases, give_up
@@ -140,7 +139,7 @@ class Sweeper:
         shut = self._pool.closed
         openings = self._pool.openings
         states = await self._database.read(target_states, shut)
-        shut_still = {bucket_of(name) for name, state in states.items() if closed(state)}
+        shut_still = {bucket_of(name) for name, state in states.items() if state.closed}
         for bucket in shut - shut_still:
             if not self._pool.opened_since(bucket, openings):
                 # What is still closed for another reason is parked again when its row is read.

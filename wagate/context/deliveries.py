@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from wagate.consumers.control import Control
 from wagate.hooks.views import AttemptView, DeliveryView, Page
+from wagate.rules.filters import ALL_DELIVERIES, DeliveryFilter
 from wagate.storage.database import Database
-from wagate.storage.events.listing import DeliveryFilter, get_delivery, list_deliveries
+from wagate.storage.events.listing import get_delivery, list_deliveries
 from wagate.storage.rows import DeliveryDetail
 
 
@@ -19,33 +18,10 @@ class DeliveryLog:
         self._control = control
 
     async def page(
-        self,
-        *,
-        client_id: int | None,
-        limit: int,
-        cursor: str | None,
-        handler: str | None = None,
-        target: str | None = None,
-        status: str | None = None,
-        account: str | None = None,
-        chat: str | None = None,
-        message_id: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        self, which: DeliveryFilter = ALL_DELIVERIES, *, client_id: int | None, limit: int, cursor: str | None = None
     ) -> Page[DeliveryView]:
         """A page of deliveries with their attempts, newest first."""
-        which = DeliveryFilter(
-            client_id=client_id,
-            handler=handler,
-            target_id=f"{handler}:{target}" if target is not None else None,
-            status=status,
-            account=account,
-            chat=chat,
-            message_id=message_id,
-            since=since,
-            until=until,
-        )
-        page = await self._database.read(list_deliveries, which, limit=limit, cursor=cursor)
+        page = await self._database.read(list_deliveries, which, client_id=client_id, limit=limit, cursor=cursor)
         return Page(data=[view_of(each) for each in page.data], next_cursor=page.next_cursor)
 
     async def get(self, delivery_id: str, *, client_id: int | None) -> DeliveryView:

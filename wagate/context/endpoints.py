@@ -52,11 +52,16 @@ class EndpointTable:
         self._encrypt = encrypt
         self._decrypt = decrypt
         self._snapshot: Mapping[int, Sequence[Endpoint]] = {}
+        self._active: Mapping[str, Endpoint] = {}
         live.on_change(self.reload)
 
     def snapshot(self) -> Mapping[int, Sequence[Endpoint]]:
         """Active endpoints by client id."""
         return self._snapshot
+
+    def active(self, endpoint_id: str) -> Endpoint | None:
+        """One of those in the snapshot."""
+        return self._active.get(endpoint_id)
 
     async def reload(self) -> None:
         """Replace the snapshot by what the table holds."""
@@ -65,6 +70,7 @@ class EndpointTable:
             if row.is_active:
                 active[row.client_id].append(self._endpoint(row))
         self._snapshot = active
+        self._active = {each.id: each for endpoints in active.values() for each in endpoints}
 
     async def create(self, endpoint: NewEndpoint) -> Endpoint:
         """Store one. ConflictError when (client, phone_number, name) is taken."""
@@ -75,10 +81,9 @@ class EndpointTable:
             webhook_url=endpoint.webhook_url,
             max_retries=endpoint.max_retries,
             events=endpoint.events,
-            format=endpoint.format,
-            headers=self._seal(endpoint.headers),
             secrets=self._seal(endpoint.secrets),
             metadata=endpoint.metadata,
+            options=endpoint.options,
         )
         row = await self._database.write(create_webhook, self._connector, new, now=self._clock.now())
         await self._live.reload()
@@ -105,9 +110,8 @@ class EndpointTable:
     async def change(self, endpoint_id: str, change: EndpointChange) -> Endpoint:
         """Change what is set; switching one on again clears its failed or disabled state and lets go what waited."""
         fields: dict[str, Any] = {name: value for name, value in _set_fields(change) if value is not UNSET}
-        for sealed in ("headers", "secrets"):
-            if sealed in fields:
-                fields[sealed] = self._seal(fields[sealed])
+        if "secrets" in fields:
+            fields["secrets"] = self._seal(fields["secrets"])
         row = await self._database.write(
             patch_webhook, self._connector, endpoint_id, WebhookChange(**fields), now=self._clock.now()
         )
@@ -125,11 +129,11 @@ class EndpointTable:
         """Replay what failed for good in the last ``since`` seconds, in order; how many."""
         return await self._control.recover(target_id(self._connector, endpoint_id), since=since)
 
-    def _seal(self, value: Any) -> str:
-        return self._encrypt(msgspec.json.encode(value).decode())
+    def _seal(self, secrets: Sequence[EndpointSecret]) -> str:
+        return self._encrypt(msgspec.json.encode(secrets).decode())
 
-    def _open(self, sealed: str, kind: Any) -> Any:
-        return msgspec.json.decode(self._decrypt(sealed), type=kind) if sealed else kind()
+    def _open(self, sealed: str) -> list[EndpointSecret]:
+        return msgspec.json.decode(self._decrypt(sealed), type=list[EndpointSecret]) if sealed else []
 
     def _endpoint(self, row: WebhookRow) -> Endpoint:
         return Endpoint(
@@ -144,10 +148,9 @@ class EndpointTable:
             failure_count=row.failure_count,
             max_retries=row.max_retries,
             events=row.events,
-            format=row.format,
             metadata=row.metadata,
-            headers=self._open(row.headers, dict[str, str]),
-            secrets=self._open(row.secrets, list[EndpointSecret]),
+            options=row.options,
+            secrets=self._open(row.secrets),
             last_error=row.last_error,
             last_success_at=row.last_success_at,
             last_attempt_at=row.last_attempt_at,

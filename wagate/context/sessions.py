@@ -5,9 +5,10 @@ from __future__ import annotations
 import trio
 
 from wagate.errors import NotFoundError, OutcomeUnknownError, SendError, UnprocessableError
-from wagate.events import sessions
+from wagate.events import SessionStatus
 from wagate.hooks.providers import Profile, Provider
 from wagate.hooks.sessions import SESSION_ACTIONS, SessionView
+from wagate.http import on_behalf_of
 from wagate.inbound.qr_image import qr_png
 from wagate.outbound.send_errors import as_send_error
 from wagate.plugins.registry import Providers
@@ -40,11 +41,12 @@ class AccountSessions:
         """The QR text that waits to be scanned, from the provider when the tables have none. See the protocol."""
         view = await self.view(account, client_id=client_id)
         provider = self._providers.get(view.provider)
-        if view.qr or provider is None or provider.qr is None or view.status == sessions.SESSION_CONNECTED:
+        if view.qr or provider is None or provider.qr is None or view.status == SessionStatus.SESSION_CONNECTED:
             return view.qr
-        seen = self._providers.account(self._account(account))
+        found = self._account(account)
+        seen = self._providers.account(found)
         try:
-            with trio.fail_after(QR_SECONDS):
+            with trio.fail_after(QR_SECONDS), on_behalf_of(found.client_id):
                 return await provider.qr(seen)
         except Exception as error:
             raise _judged(error, provider.name, QR_SECONDS) from error
@@ -59,9 +61,10 @@ class AccountSessions:
         provider = self._providers.need(view.provider)
         if provider.control is None or action not in view.actions:
             raise UnprocessableError(f"{provider.name} can't {action[:40]} a session")
-        seen = self._providers.account(self._account(account))
+        found = self._account(account)
+        seen = self._providers.account(found)
         try:
-            with trio.fail_after(CONTROL_SECONDS):
+            with trio.fail_after(CONTROL_SECONDS), on_behalf_of(found.client_id):
                 await provider.control(action, seen)
         except Exception as error:
             raise _judged(error, provider.name, CONTROL_SECONDS) from error
@@ -76,7 +79,7 @@ class AccountSessions:
             return Profile()
         seen = self._providers.account(found)
         try:
-            with trio.fail_after(PROFILE_SECONDS):
+            with trio.fail_after(PROFILE_SECONDS), on_behalf_of(found.client_id):
                 return await provider.profile(chat, seen)
         except Exception as error:
             raise _judged(error, provider.name, PROFILE_SECONDS) from error
@@ -95,7 +98,7 @@ def _judged(error: Exception, provider: str, seconds: float) -> SendError:
 
 
 def _view(row: AccountRow, provider: Provider | None) -> SessionView:
-    waits = row.status == sessions.QR_GENERATED
+    waits = row.status == SessionStatus.QR_GENERATED
     can = frozenset[str]() if provider is None or provider.control is None else provider.abilities
     return SessionView(
         account=row.name,
@@ -103,7 +106,7 @@ def _view(row: AccountRow, provider: Provider | None) -> SessionView:
         linked=provider is not None and provider.sessions,
         status=row.status,
         message=row.message,
-        percent=row.percent if row.status == sessions.LOADING else None,
+        percent=row.percent if row.status == SessionStatus.LOADING else None,
         qr=(row.qr or "") if waits else "",
         phone=row.phone,
         updated_at=row.updated_at,

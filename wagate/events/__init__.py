@@ -2,6 +2,17 @@
 
 from wagate.events.event import Event, Media, NewEvent, Raw
 from wagate.events.kinds import EVENT_KINDS, matches
-from wagate.events.sessions import SESSION_STATUSES, SessionChange
+from wagate.events.sessions import SESSION_STATES, SessionChange, SessionGroup, SessionStatus
 
-__all__ = ["EVENT_KINDS", "SESSION_STATUSES", "Event", "Media", "NewEvent", "Raw", "SessionChange", "matches"]
+__all__ = [
+    "EVENT_KINDS",
+    "SESSION_STATES",
+    "Event",
+    "Media",
+    "NewEvent",
+    "Raw",
+    "SessionChange",
+    "SessionGroup",
+    "SessionStatus",
+    "matches",
+]

@@ -1,55 +1,85 @@
-"""The words for a session's state (source: the session webhook specification, and API.md's mapping)."""
+"""A session's states, and what holds for each of them: one table.
+
+Sources: the session webhook specification and API.md (our words and groups); WAHA's WAHASessionStatus;
+whatsapp-web.js, src/util/Constants.js (WAState).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
+
 import msgspec
 
-INITIALIZING = "initializing"
-QR_GENERATED = "qr_generated"
-CONNECTING = "connecting"
-LOADING = "loading"
-SESSION_CONNECTED = "session_connected"
-SESSION_NOT_CONNECTED = "session_not_connected"
-AUTH_FAILURE = "auth_failure"
-ERROR = "error"
 
-SESSION_STATUSES = frozenset(
-    {
-        INITIALIZING,
-        QR_GENERATED,
-        CONNECTING,
-        LOADING,
-        SESSION_CONNECTED,
-        SESSION_NOT_CONNECTED,
-        AUTH_FAILURE,
-        ERROR,
-    }
-)
+class SessionStatus(StrEnum):
+    """The words for a session's state. A new one needs its row in `SESSION_STATES`."""
+
+    INITIALIZING = "initializing"
+    QR_GENERATED = "qr_generated"
+    CONNECTING = "connecting"
+    LOADING = "loading"
+    SESSION_CONNECTED = "session_connected"
+    SESSION_NOT_CONNECTED = "session_not_connected"
+    AUTH_FAILURE = "auth_failure"
+    ERROR = "error"
 
 
-WAHA_WORDS = {
-    INITIALIZING: "STARTING",
-    CONNECTING: "STARTING",
-    LOADING: "STARTING",
-    QR_GENERATED: "SCAN_QR_CODE",
-    SESSION_CONNECTED: "WORKING",
-    SESSION_NOT_CONNECTED: "STOPPED",
-    AUTH_FAILURE: "FAILED",
-    ERROR: "FAILED",
+class SessionGroup(StrEnum):
+    """The words of the summary, and of ``?status=``."""
+
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    LOADING = "loading"
+    NEEDS_QR = "needsQR"
+    ERROR = "error"
+
+
+class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for a session in one state."""
+
+    group: SessionGroup
+    waha: str
+    """WAHA's word for it."""
+    engine: frozenset[str] = frozenset()
+    """States of whatsapp-web.js and words of other engines that mean it, in small letters."""
+    loading: bool = False
+    """Shown as ``isLoading``."""
+
+
+SESSION_STATES: Mapping[SessionStatus, SessionFacts] = {
+    SessionStatus.INITIALIZING: SessionFacts(group=SessionGroup.LOADING, waha="STARTING"),
+    SessionStatus.QR_GENERATED: SessionFacts(group=SessionGroup.NEEDS_QR, waha="SCAN_QR_CODE"),
+    SessionStatus.CONNECTING: SessionFacts(
+        group=SessionGroup.LOADING, waha="STARTING", engine=frozenset({"opening", "pairing"}), loading=True
+    ),
+    SessionStatus.LOADING: SessionFacts(group=SessionGroup.LOADING, waha="STARTING", loading=True),
+    SessionStatus.SESSION_CONNECTED: SessionFacts(
+        group=SessionGroup.CONNECTED, waha="WORKING", engine=frozenset({"connected"})
+    ),
+    SessionStatus.SESSION_NOT_CONNECTED: SessionFacts(
+        group=SessionGroup.DISCONNECTED,
+        waha="STOPPED",
+        engine=frozenset({"unlaunched", "unpaired", "unpaired_idle", "timeout", "conflict", "disconnected"}),
+    ),
+    SessionStatus.AUTH_FAILURE: SessionFacts(group=SessionGroup.ERROR, waha="FAILED"),
+    SessionStatus.ERROR: SessionFacts(
+        group=SessionGroup.ERROR,
+        waha="FAILED",
+        engine=frozenset({"tos_block", "smb_tos_block", "proxyblock", "deprecated_version"}),
+    ),
 }
-"""WAHA's words for the same states."""
 
 
 class SessionChange(msgspec.Struct, frozen=True, kw_only=True):
     """What an event does to its account's session state, written in the same commit."""
 
-    status: str
-    """One of `SESSION_STATUSES`."""
+    status: SessionStatus
     message: str = ""
     """For people: ``QR code generated, scan to connect``."""
     qr: str | None = None
     """The QR text; None clears it (any status but qr_generated does)."""
     percent: int | None = None
     """Progress of a loading screen."""
-    unless: frozenset[str] = frozenset()
+    unless: frozenset[SessionStatus] = frozenset()
     """Nothing changes when the session is in one of these (a late loading_screen after ready)."""

@@ -2,7 +2,17 @@
 
 from wagate.config.units import Duration, Rate, Size
 from wagate.hooks.context import PluginContext
-from wagate.hooks.contracts import AccountView, ClientView, Delivery, Handler, Identity, Receipt, Target, Task
+from wagate.hooks.contracts import (
+    AccountView,
+    ClientView,
+    Delivery,
+    Handler,
+    Identity,
+    Receipt,
+    Target,
+    TargetLimits,
+    Task,
+)
 from wagate.hooks.messages import (
     MEDIA_TYPES,
     MESSAGE_TYPES,
@@ -41,6 +51,7 @@ from wagate.hooks.views import (
     NewEndpoint,
     Page,
 )
+from wagate.rules.filters import DeliveryFilter, MessageFilter
 
 __all__ = [
     "MEDIA_TYPES",
@@ -52,6 +63,7 @@ __all__ = [
     "Check",
     "ClientView",
     "Delivery",
+    "DeliveryFilter",
     "DeliveryView",
     "Duration",
     "Endpoint",
@@ -63,6 +75,7 @@ __all__ = [
     "InboundRequest",
     "Job",
     "MediaRequest",
+    "MessageFilter",
     "MessageView",
     "NewEndpoint",
     "OutFile",
@@ -85,6 +98,7 @@ __all__ = [
     "Signal",
     "Size",
     "Target",
+    "TargetLimits",
     "Task",
     "WebhookAnswer",
     "endpoint",

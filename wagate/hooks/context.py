@@ -17,6 +17,7 @@ from wagate.hooks.messages import MessageView, OutMedia, OutMessage, Signal
 from wagate.hooks.providers import Profile
 from wagate.hooks.sessions import SessionView
 from wagate.hooks.views import ChatView, DeliveryView, Endpoint, EndpointChange, Job, NewEndpoint, Page
+from wagate.rules.filters import ALL_DELIVERIES, ALL_MESSAGES, DeliveryFilter, MessageFilter
 
 if TYPE_CHECKING:
     import structlog
@@ -66,6 +67,9 @@ class Endpoints(Protocol):
     def snapshot(self) -> Mapping[int, Sequence[Endpoint]]:
         """Active endpoints by client id, for ``targets``; replaced as a whole when anything changes."""
 
+    def active(self, endpoint_id: str) -> Endpoint | None:
+        """One of those in the snapshot."""
+
     async def create(self, endpoint: NewEndpoint) -> Endpoint:
         """Store one. ConflictError when (client, phone_number, name) is taken."""
 
@@ -91,17 +95,7 @@ class Deliveries(Protocol):
     """The audit log, scoped by the caller: pass ``client_id`` None only for the admin."""
 
     async def page(
-        self,
-        *,
-        client_id: int | None,
-        limit: int,
-        cursor: str | None,
-        handler: str | None = None,
-        target: str | None = None,
-        status: str | None = None,
-        account: str | None = None,
-        chat: str | None = None,
-        message_id: str | None = None,
+        self, which: DeliveryFilter = ALL_DELIVERIES, *, client_id: int | None, limit: int, cursor: str | None = None
     ) -> Page[DeliveryView]:
         """A page of deliveries with their attempts, newest first."""
 
@@ -213,17 +207,9 @@ class Messages(Protocol):
         """One message by our id. NotFoundError."""
 
     async def page(
-        self,
-        *,
-        client_id: int | None,
-        limit: int,
-        cursor: str | None,
-        account: str | None = None,
-        chat: str | None = None,
-        status: str | None = None,
-        message_id: str | None = None,
+        self, which: MessageFilter = ALL_MESSAGES, *, client_id: int | None, limit: int, cursor: str | None = None
     ) -> Page[MessageView]:
-        """A page of messages, newest first; ``message_id`` is the provider's."""
+        """A page of messages, newest first."""
 
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
         """Mark as seen, show or end typing; at once, not stored.
@@ -373,7 +359,8 @@ class PluginContext:
     timeout: float
     """``delivery.timeout`` in seconds."""
     http: HttpClient
-    """The guarded HTTP client."""
+    """The guarded HTTP client. A connection is kept for the client on whose behalf the plugin was called; a task that
+    works for several says so (`wagate.http.on_behalf_of`)."""
     log: structlog.stdlib.BoundLogger
     """Structured log, bound to the plugin's name. Never log a body, a token or a whole phone number."""
     clock: Clock

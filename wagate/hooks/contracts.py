@@ -47,6 +47,17 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """First part of the answer's body, for the record."""
 
 
+class TargetLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one target may ask of its handler beyond what the handler says for all."""
+
+    timeout: float | None = None
+    """Seconds for one attempt, as `Handler.timeout`; None: that one. At most 110."""
+    rate: float | None = None
+    """Attempts a second, over all processes; None: no limit. What comes sooner waits, in order; it is no attempt."""
+    burst: int = 1
+    """Attempts that may begin at once after a pause, with ``rate``."""
+
+
 Targets = Callable[[Event], Iterable[Target]]
 Handle = Callable[[Delivery], Awaitable[Receipt | None]]
 
@@ -71,6 +82,8 @@ class Handler:
     """Deliveries to one target at once, per process."""
     timeout: float = 60.0
     """Seconds after which ``handle`` is cancelled and the attempt counts as timed out."""
+    limits: Callable[[str], TargetLimits] = lambda _target: TargetLimits()
+    """`Target.id` → its limits now. Called for every delivery: pure and quick, over a snapshot."""
     lasting: bool = False
     """Whether its targets are never switched off, however long they fail."""
 

@@ -7,6 +7,8 @@ from typing import Literal, get_args
 
 import msgspec
 
+from wagate.events import SessionStatus
+
 SessionAction = Literal["start", "stop", "restart", "logout"]
 """What can be done to a session. After ``logout`` it is no longer linked, and shows a new QR code."""
 SESSION_ACTIONS: tuple[SessionAction, ...] = get_args(SessionAction)
@@ -21,8 +23,7 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     linked: bool
     """Whether its provider's numbers are linked as devices; False: the number is simply there, and ``status`` says
     nothing."""
-    status: str
-    """One of `wagate.events.SESSION_STATUSES`."""
+    status: SessionStatus
     message: str
     """For people; ''."""
     percent: int | None

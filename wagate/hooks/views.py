@@ -119,10 +119,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     failure_count: int
     max_retries: int
     events: list[str]
-    format: str
     metadata: dict[str, Any]
-    headers: dict[str, str]
-    """Sent along; decrypted, never shown in answers."""
+    options: dict[str, Any]
+    """The connector's own (JSON types): the core stores them and does not read them."""
     secrets: list[EndpointSecret]
     """Signing secrets, newest first; decrypted, never shown in answers."""
     last_error: str | None
@@ -141,10 +140,10 @@ class NewEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     webhook_url: str
     max_retries: int
     events: list[str]
-    format: str
     metadata: dict[str, Any]
-    headers: dict[str, str]
     secrets: list[EndpointSecret]
+    options: dict[str, Any] = {}
+    """Encrypt what is secret in them with `wagate.hooks.PluginContext.encrypt`."""
 
 
 class EndpointChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,7 +155,7 @@ class EndpointChange(msgspec.Struct, frozen=True, kw_only=True):
     is_active: bool | msgspec.UnsetType = msgspec.UNSET
     max_retries: int | msgspec.UnsetType = msgspec.UNSET
     events: list[str] | msgspec.UnsetType = msgspec.UNSET
-    format: str | msgspec.UnsetType = msgspec.UNSET
     metadata: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
-    headers: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
     secrets: list[EndpointSecret] | msgspec.UnsetType = msgspec.UNSET
+    options: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    """Laid over those stored; None takes one away."""

@@ -16,6 +16,7 @@ from wagate.http.errors import (
     TooLongError,
 )
 from wagate.http.guard import Guard, Trust, parse_networks
+from wagate.http.owner import on_behalf_of
 from wagate.http.resolve import Resolver
 from wagate.http.url import ParsedURL, check_url
 
@@ -38,5 +39,6 @@ __all__ = [
     "TooLongError",
     "Trust",
     "check_url",
+    "on_behalf_of",
     "parse_networks",
 ]

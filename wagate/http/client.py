@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Hashable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -17,9 +17,11 @@ from wagate.http.answer import Answer, Response
 from wagate.http.download import Downloaded, Sink, download
 from wagate.http.errors import NameNotFoundError, TimedOutError
 from wagate.http.guard import Guard, Trust
-from wagate.http.idle import Connection, IdleConnections, close
+from wagate.http.idle import IdleConnections, close
+from wagate.http.owner import OWNER
 from wagate.http.resolve import Resolver
-from wagate.http.route import Routes
+from wagate.http.reuse import Connection, is_reusable, stream_of
+from wagate.http.route import KEEP_ALIVE, Routes
 from wagate.http.stream import HANDOVER, Handover, NotSentError
 from wagate.http.target import Target, read_target
 from wagate.http.translate import FAILURES, translate
@@ -36,7 +38,8 @@ class HttpClient:
     """Guarded requests over kept connections. Redirects are not followed, the environment's proxies not used.
 
     ``trust`` says who wrote the URL: ``public`` (anyone, by API) passes the whole guard, ``operator`` (the config file)
-    is refused metadata addresses only and may use plain http. The two never share a connection.
+    is refused metadata addresses only and may use plain http. The two never share a connection, nor do two clients of
+    the gateway (`wagate.http.owner`).
     With a proxy, the target's addresses are looked up and judged here first, all of them must be allowed, and then the
     proxy gets the name: what it makes of the name is the proxy's.
     """
@@ -57,7 +60,7 @@ class HttpClient:
         """
         self._routes = Routes(guard or Guard(), resolver or Resolver(), proxy=proxy, ca_file=ca_file)
         self._allow_http = allow_http
-        self._idle = IdleConnections(MOST_IDLE)
+        self._idle = IdleConnections(MOST_IDLE, seconds=KEEP_ALIVE)
         self._places = trio.CapacityLimiter(MOST_CONNECTIONS)
         self._user_agent = f"wagate/{importlib.metadata.version('wagate')}"
 
@@ -134,10 +137,7 @@ class HttpClient:
             try:
                 yield head
             finally:
-                if connection.is_idle():
-                    await self._idle.put((trust, target.key), connection)
-                else:
-                    await close(connection)
+                await self._put_back(target, trust, connection, request, head)
 
     async def check(self, url: str, *, trust: Trust = "public") -> None:
         """Would a request to this URL be allowed right now? For the moment when a target is registered.
@@ -182,28 +182,51 @@ class HttpClient:
     async def _exchange(
         self, target: Target, request: httpcore2.Request, trust: Trust, answer: Answer, limit: int
     ) -> None:
-        key = (trust, target.key)
         async with self._places:
             connection, head = await self._send(target, request, trust)
             try:
                 await answer.read_body(head, limit)
             finally:
-                if answer.whole and connection.is_idle():
-                    await self._idle.put(key, connection)
-                else:
-                    await close(connection)
+                await self._put_back(target, trust, connection, request, head)
+
+    async def _put_back(
+        self,
+        target: Target,
+        trust: Trust,
+        connection: Connection,
+        request: httpcore2.Request,
+        head: httpcore2.Response,
+    ) -> None:
+        if is_reusable(connection, request, head):
+            await self._idle.put(_key(target, trust), connection)
+        else:
+            await close(connection)
 
     async def _send(
         self, target: Target, request: httpcore2.Request, trust: Trust
     ) -> tuple[Connection, httpcore2.Response]:
-        kept = await self._idle.take((trust, target.key))
-        if kept is not None:
+        key = _key(target, trust)
+        while (kept := await self._idle.take(key)) is not None:
             try:
-                return kept, await kept.handle_async_request(request)
+                return kept, await _ask(kept, request)
             except NotSentError:
-                # The server closed it between our look and our write: once more, on a fresh one.
+                # The server closed it, or sent what nobody had asked for: once more, on another one.
                 await close(kept)
                 if (handover := HANDOVER.get()) is not None:
                     handover.begun = False
         fresh = await self._routes.open(target, trust)
-        return fresh, await fresh.handle_async_request(request)
+        return fresh, await _ask(fresh, request)
+
+
+async def _ask(connection: Connection, request: httpcore2.Request) -> httpcore2.Response:
+    """The answer's head. Raises NotSentError when it came while the request still waits here: it is not ours."""
+    head = await connection.handle_async_request(request)
+    if stream_of(head).unsent:
+        await close(connection)
+        raise NotSentError("an answer came before the request")
+    return head
+
+
+def _key(target: Target, trust: Trust) -> Hashable:
+    """Who may use a kept connection: for the same client, with the same trust, to the same place."""
+    return (OWNER.get(), trust, target.key)

@@ -9,46 +9,48 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Hashable
 
-import httpcore2
 import trio
 
-Connection = httpcore2.AsyncConnectionInterface
+from wagate.http.reuse import Connection
 
 
 class IdleConnections:
     """Newest first out, oldest first closed."""
 
-    def __init__(self, most: int) -> None:
-        """``most`` is how many may wait, over all keys."""
+    def __init__(self, most: int, *, seconds: float) -> None:
+        """``most`` is how many may wait, over all keys; ``seconds`` how long at most."""
         self._most = most
-        self._all: OrderedDict[Connection, Hashable] = OrderedDict()
+        self._seconds = seconds
+        self._all: OrderedDict[Connection, tuple[Hashable, float]] = OrderedDict()
         self._by_key: dict[Hashable, deque[Connection]] = {}
 
     def __len__(self) -> int:
         return len(self._all)
 
     async def take(self, key: Hashable) -> Connection | None:
-        """A connection that still stands, as far as the socket shows; it is the caller's from now on."""
+        """The newest connection; it is the caller's from now on.
+
+        Whether it still stands, and has stayed quiet, is looked at when the request leaves (`wagate.http.stream`): a
+        look taken here would be too early.
+        """
         while key in self._by_key:
             connection = self._by_key[key][-1]
-            self._forget(connection)
-            if not connection.has_expired():
+            if trio.current_time() < self._forget(connection):
                 return connection
             await close(connection)
         return None
 
     async def put(self, key: Hashable, connection: Connection) -> None:
-        """Keep an idle connection; close the oldest when there are too many, or when its time is over."""
-        self._all[connection] = key
+        """Keep a connection that is clean (`wagate.http.reuse`); close the oldest ones over number or time."""
+        now = trio.current_time()
+        self._all[connection] = key, now + self._seconds
         self._by_key.setdefault(key, deque()).append(connection)
-        while True:
-            oldest = next(iter(self._all))
-            if len(self._all) <= self._most and not oldest.has_expired():
+        while self._all:
+            oldest, (_, ends) = next(iter(self._all.items()))
+            if len(self._all) <= self._most and now < ends:
                 return
             self._forget(oldest)
             await close(oldest)
-            if not self._all:
-                return
 
     async def clear(self) -> None:
         """Close them all."""
@@ -57,8 +59,9 @@ class IdleConnections:
             self._forget(connection)
             await close(connection)
 
-    def _forget(self, connection: Connection) -> None:
-        key = self._all.pop(connection)
+    def _forget(self, connection: Connection) -> float:
+        """Until when it might have waited."""
+        key, ends = self._all.pop(connection)
         same = self._by_key[key]
         # It is either the newest of its key (taken) or the oldest (closed): both ends of the deque.
         if same[-1] is connection:
@@ -67,6 +70,7 @@ class IdleConnections:
             same.popleft()
         if not same:
             del self._by_key[key]
+        return ends
 
 
 async def close(connection: Connection) -> None:

@@ -11,8 +11,8 @@ import httpcore2
 from wagate.errors import ConfigError
 from wagate.http.backend import GuardedBackend
 from wagate.http.guard import Guard, Trust
-from wagate.http.idle import Connection
 from wagate.http.resolve import Resolver
+from wagate.http.reuse import Connection
 from wagate.http.target import Target
 from wagate.http.url import ParsedURL
 
@@ -65,11 +65,15 @@ class Routes:
         return self._makers[trust].create_connection(target.origin)
 
     def pool(self, trust: Trust) -> httpcore2.AsyncConnectionPool:
-        """A new pool of httpcore2 that dials by these rules."""
+        """A new pool of httpcore2 that dials by these rules.
+
+        It keeps no connection: httpcore2 would use one again whatever lies behind its last answer.
+        """
         if self._proxy is None:
             return httpcore2.AsyncConnectionPool(
                 ssl_context=self._tls_context(),
                 max_connections=100,
+                max_keepalive_connections=0,
                 keepalive_expiry=KEEP_ALIVE,
                 network_backend=self._backends[trust],
             )
@@ -82,6 +86,7 @@ class Routes:
             ssl_context=self._tls_context(),
             proxy_ssl_context=self._tls_context() if self._proxy.scheme == "https" else None,
             max_connections=100,
+            max_keepalive_connections=0,
             keepalive_expiry=KEEP_ALIVE,
             network_backend=self._backends["operator"],  # the proxy's own address is the operator's word
         )

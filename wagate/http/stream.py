@@ -1,16 +1,25 @@
-"""The bytes of one connection, as httpcore2 wants them: a request leaves in one write, when its answer is awaited."""
+"""The bytes of one connection, as httpcore2 wants them: a request leaves in one write, when its answer is awaited.
+
+What lies here before a request has begun to leave can't be its answer; that is looked at here, at the last moment.
+"""
 
 from __future__ import annotations
 
 import math
+import select
+import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import httpcore2
 import trio
 from trio.socket import SocketType
+
+from wagate.http.heads import Heads
 
 _FLUSH_AT = 65536
 """Bytes of a request that wait for each other."""
@@ -27,7 +36,7 @@ HANDOVER: ContextVar[Handover | None] = ContextVar("handover", default=None)
 
 
 class NotSentError(httpcore2.WriteError):
-    """The connection broke before the request was wholly handed to the system, and no answer came.
+    """No answer came, and the request was not wholly handed to the system: its connection was no good, or broke.
 
     An incomplete request can't have been acted on, so it may go out again on another connection.
     """
@@ -42,8 +51,27 @@ class Stream(httpcore2.AsyncNetworkStream):
     def __init__(self, stream: trio.abc.Stream, socket: SocketType) -> None:
         self._stream = stream
         self._socket = socket
+        self._poll = select.poll()  # kept: trio's is_readable makes one each time, for thrice the price
+        self._poll.register(socket, select.POLLIN)
+        self._tls = _tls_layers(stream)
+        self._closed = False
         self._waiting = b""
-        self._broken: Exception | None = None
+        self._heads = Heads()
+        self._leaving = False  # a request has begun to leave, and nothing was read since
+        self._answered = False  # an earlier request was answered here
+        self._early = False  # an answer began before its request had left
+        self._broken: Exception | None = None  # why the rest of a request could not leave
+        self._refused: Exception | None = None  # why a request did not begin to leave
+
+    @property
+    def unsent(self) -> bool:
+        """Something of a request waits here."""
+        return bool(self._waiting)
+
+    @property
+    def settled(self) -> bool:
+        """The last request had wholly left before its answer began, and nothing is here that was not read."""
+        return not (self._waiting or self._broken or self._early or self._heads.held or self._readable())
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109  (httpcore2's)
         """Take bytes of a request.
@@ -56,14 +84,29 @@ class Stream(httpcore2.AsyncNetworkStream):
                 await self._flush(timeout)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        """Send what waits, then read; ``b""`` at the end.
+        """Send what waits, then read; ``b""`` at the end. Informational answers come one by one.
 
         Raises:
             NotSentError: the request could not be sent, and there is no answer either.
+            httpcore2.RemoteProtocolError: something came before the request left, or too many informational answers.
             httpcore2.ReadError: the connection broke. httpcore2.ReadTimeout: ``timeout`` seconds passed.
         """
         if self._waiting:
             await self._flush(timeout)
+        if self._refused is not None:
+            raise self._refused
+        self._leaving = False
+        if self._heads.passing:
+            return await self._receive(max_bytes, timeout)
+        data = self._heads.take() if self._heads.held else b""
+        while not data:
+            more = await self._receive(max_bytes, timeout)
+            if not more:
+                return self._heads.rest()
+            data = self._heads.feed(more)
+        return data
+
+    async def _receive(self, max_bytes: int, timeout: float | None) -> bytes:  # noqa: ASYNC109
         try:
             data = await _within(timeout, httpcore2.ReadTimeout, lambda: self._stream.receive_some(max_bytes))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
@@ -72,19 +115,51 @@ class Stream(httpcore2.AsyncNetworkStream):
             raise httpcore2.ReadError(error) from error
         if not data and self._broken is not None:
             raise NotSentError(self._broken) from self._broken
+        self._answered = True
         return bytes(data)
 
     async def _flush(self, timeout: float | None) -> None:  # noqa: ASYNC109
-        waiting, self._waiting = self._waiting, b""
+        begins = not self._leaving
+        if begins:
+            self._leaving = True
+            self._heads.restart()
+            if self._readable():
+                self._refused = await self._judge()
+        if self._refused is not None:
+            return
+        waiting, self._waiting = memoryview(self._waiting), b""
         if (handover := HANDOVER.get()) is not None:
             handover.begun = True
         try:
-            await _within(timeout, httpcore2.WriteTimeout, lambda: self._stream.send_all(waiting))
+            for start in range(0, len(waiting), _FLUSH_AT):
+                if start or not begins:
+                    self._early = self._early or self._readable()
+                send = partial(self._stream.send_all, waiting[start : start + _FLUSH_AT])
+                await _within(timeout, httpcore2.WriteTimeout, send)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             self._broken = error
 
+    async def _judge(self) -> Exception | None:
+        """Why no request may leave here: what lies here already would be taken for its answer."""
+        if self._answered:
+            return NotSentError("the connection did not stay quiet")
+        # What lies in a new connection's socket under TLS are session tickets, as a rule.
+        if not self._tls:
+            with suppress(OSError):  # reset, or ended: sending tells
+                if await self._socket.recv(1, socket.MSG_PEEK):
+                    return httpcore2.RemoteProtocolError("an answer came before the request")
+        return None
+
+    def _readable(self) -> bool:
+        """Whether bytes, or the end, lie at our end: in the socket, or in a TLS layer over it."""
+        for layer in self._tls:
+            if layer.pending() or layer._incoming.pending:  # noqa: SLF001  (decrypted; still encrypted)
+                return True
+        return self._closed or bool(self._poll.poll(0))  # closed: its number may be another's by now
+
     async def aclose(self) -> None:
         """Close at once; nothing that waits is sent."""
+        self._closed = True
         await trio.aclose_forcefully(self._stream)
 
     async def start_tls(
@@ -109,10 +184,10 @@ class Stream(httpcore2.AsyncNetworkStream):
         return Stream(tls, self._socket)
 
     def get_extra_info(self, info: str) -> Any:
-        """What httpcore2 asks for: ``is_readable`` of an idle connection means that the server has closed it."""
+        """What httpcore2 asks for: an idle connection that ``is_readable`` is over, whatever came."""
         match info:
             case "is_readable":
-                return self._socket.is_readable()
+                return self._readable()
             case "ssl_object" if isinstance(self._stream, trio.SSLStream):
                 return self._stream._ssl_object  # noqa: SLF001  (as httpcore2's own stream does)
             case "socket":
@@ -123,6 +198,15 @@ class Stream(httpcore2.AsyncNetworkStream):
                 return self._socket.getpeername()
             case _:
                 return None
+
+
+def _tls_layers(stream: trio.abc.Stream) -> tuple[trio.SSLStream[Any], ...]:
+    """None, one, or two: through a proxy that is itself reached by TLS."""
+    layers = []
+    while isinstance(stream, trio.SSLStream):
+        layers.append(stream)
+        stream = stream.transport_stream
+    return tuple(layers)
 
 
 async def _within(timeout: float | None, late: type[Exception], act: Callable[[], Any]) -> Any:  # noqa: ASYNC109

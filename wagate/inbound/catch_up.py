@@ -16,6 +16,7 @@ from wagate.clock import Clock
 from wagate.errors import WagateError
 from wagate.events import NewEvent
 from wagate.hooks.providers import Provider
+from wagate.http import on_behalf_of
 from wagate.inbound.ignore import IgnoreFilter
 from wagate.inbound.receive import Receiver
 from wagate.plugins.registry import Providers
@@ -94,7 +95,7 @@ class CatchUp:
         async with limiter:
             try:
                 try:
-                    with trio.fail_after(PATIENCE):
+                    with trio.fail_after(PATIENCE), on_behalf_of(account.client_id):
                         await self._ask(found, provider, since)
                 finally:
                     await self._keep(found)

@@ -10,6 +10,7 @@ from uuid_utils import uuid7
 
 from wagate.events import Event
 from wagate.hooks.contracts import Handler, Target
+from wagate.storage.deliveries.lanes import Head
 from wagate.storage.events.intake import Route
 from wagate.storage.fields import clean
 
@@ -17,6 +18,11 @@ UNROUTED = "unrouted"
 """Target of a delivery whose handler could not say who wants the event; routed again later."""
 
 log = structlog.get_logger("wagate.route")
+
+
+def unrouted(head: Head) -> bool:
+    """Whether a delivery's targets have still to be found out."""
+    return head.target_id == f"{head.handler}:{UNROUTED}"
 
 
 class Router:

@@ -22,7 +22,7 @@ from wagate.errors import (
 )
 from wagate.events import Event
 from wagate.hooks.providers import MediaRequest
-from wagate.http import BadUrlError, Downloaded, HttpClient, HttpError, TooLongError
+from wagate.http import BadUrlError, Downloaded, HttpClient, HttpError, TooLongError, on_behalf_of
 from wagate.media.files import FileStore, Writing
 from wagate.media.names import safe_name
 from wagate.media.sniff import UNKNOWN, chosen, is_a_page
@@ -75,14 +75,18 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
             raise NotFetchedError("its message was deleted", final=True, asked=False) from error
         if INLINE in event.extra:
             return await self._decode(event)
-        request = await self._locate(event)
-        with _translated():
-            async with self.files.writing() as writing:
-                got = await self.http.download(
-                    request.url, writing.write, headers=request.headers, limit=self.max_size, trust=request.trust
-                )
-                _check(got, request)
-                return await _settle(writing, event, request.mimetype or got.content_type)
+        with on_behalf_of(event.client_id):
+            request = await self._locate(event)
+            with _translated():
+                return await self._download(event, request)
+
+    async def _download(self, event: Event, request: MediaRequest) -> Kept:
+        async with self.files.writing() as writing:
+            got = await self.http.download(
+                request.url, writing.write, headers=request.headers, limit=self.max_size, trust=request.trust
+            )
+            _check(got, request)
+            return await _settle(writing, event, request.mimetype or got.content_type)
 
     async def _decode(self, event: Event) -> Kept:
         raw = await self.database.read(raw_body, event.id)

@@ -21,6 +21,7 @@ from wagate.errors import (
 from wagate.hooks.contracts import Receipt
 from wagate.hooks.messages import OutFile, OutMessage, Sent
 from wagate.hooks.providers import Outgoing, Provider
+from wagate.http import on_behalf_of
 from wagate.outbound import announce
 from wagate.outbound.abilities import fit
 from wagate.outbound.context import FileOf, OutboundContext
@@ -69,7 +70,8 @@ class Handover:
             return None
         started = time.perf_counter()
         try:
-            sent = await _send(provider, outgoing)
+            with on_behalf_of(row.client_id):
+                sent = await _send(provider, outgoing)
         except SendError as error:
             await self._failed(error, row, account, provider, began=True, seconds=time.perf_counter() - started)
             raise

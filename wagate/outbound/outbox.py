@@ -11,6 +11,7 @@ from uuid_utils import uuid7
 from wagate.errors import ConflictError, NotFoundError, OutcomeUnknownError, UnprocessableError
 from wagate.hooks.messages import MessageView, OutMessage, Signal
 from wagate.hooks.views import Page
+from wagate.http import on_behalf_of
 from wagate.outbound import announce
 from wagate.outbound.abilities import check_revoke, check_signal, fit
 from wagate.outbound.choose import choose, sendable
@@ -18,8 +19,8 @@ from wagate.outbound.context import Choose, OutboundContext
 from wagate.outbound.send_errors import as_send_error
 from wagate.outbound.views import stored_form, view_of
 from wagate.outbound.watch import Watch
+from wagate.rules.filters import ALL_MESSAGES, MessageFilter
 from wagate.storage.outbox.messages import (
-    MessageFilter,
     MessageRow,
     Submission,
     find_by_key,
@@ -108,19 +109,11 @@ class Outbox:
         return view_of(row, self._context.live.now)
 
     async def page(
-        self,
-        *,
-        client_id: int | None,
-        limit: int,
-        cursor: str | None,
-        account: str | None = None,
-        chat: str | None = None,
-        status: str | None = None,
-        message_id: str | None = None,
+        self, which: MessageFilter = ALL_MESSAGES, *, client_id: int | None, limit: int, cursor: str | None = None
     ) -> Page[MessageView]:
-        """A page of messages, newest first; ``message_id`` is the provider's."""
-        which = MessageFilter(client_id=client_id, account=account, chat=chat, status=status, provider_id=message_id)
-        page = await self._context.database.read(list_messages, which, limit=limit, cursor=cursor)
+        """A page of messages, newest first."""
+        read = self._context.database.read
+        page = await read(list_messages, which, client_id=client_id, limit=limit, cursor=cursor)
         return Page(data=[view_of(row, self._context.live.now) for row in page.data], next_cursor=page.next_cursor)
 
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
@@ -130,7 +123,7 @@ class Outbox:
         check_signal(provider, signal)
         assert provider.signal is not None  # checked just now
         seen = self._context.providers.account(chosen)
-        await _asked(provider.name, provider.signal(signal, seen), SIGNAL_SECONDS)
+        await _asked(chosen, provider.signal(signal, seen), SIGNAL_SECONDS)
 
     async def revoke(self, message_id: str, *, client_id: int | None) -> None:
         """Take a message that was sent back from everyone; at once, not stored. See the protocol."""
@@ -144,7 +137,7 @@ class Outbox:
         if not row.provider_id:
             raise UnprocessableError(f"{provider.name} returned no id for this message, so it can't be revoked")
         await _asked(
-            provider.name,
+            account,
             provider.revoke(row.provider_id, row.chat, context.providers.account(account)),
             REVOKE_SECONDS,
         )
@@ -174,12 +167,12 @@ class Outbox:
         return choose(message, accounts, own=own, providers=context.providers, choosers=asked)
 
 
-async def _asked(provider: str, doing: Awaitable[None], seconds: float) -> None:
-    """Have a provider do something at once. SendError: it did not, or nobody knows."""
+async def _asked(account: Account, doing: Awaitable[None], seconds: float) -> None:
+    """Have an account's provider do something at once. SendError: it did not, or nobody knows."""
     try:
-        with trio.fail_after(seconds):
+        with trio.fail_after(seconds), on_behalf_of(account.client_id):
             await doing
     except trio.TooSlowError as error:
-        raise OutcomeUnknownError(f"no answer of {provider} within {seconds:g} s") from error
+        raise OutcomeUnknownError(f"no answer of {account.provider} within {seconds:g} s") from error
     except Exception as error:
         raise as_send_error(error) from error

@@ -14,7 +14,7 @@ from wagate.clock import Clock
 from wagate.config import Config
 from wagate.config.secrets import Secrets
 from wagate.config.vault import Vault
-from wagate.consumers import Consumers, Setup, policy_of
+from wagate.consumers import Consumers, Setup
 from wagate.context.archive import StoredArchive
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.endpoints import EndpointTable
@@ -38,6 +38,7 @@ from wagate.plugins.loader import Plugin
 from wagate.plugins.registry import Providers
 from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
+from wagate.rules.states import Policy
 from wagate.storage.database import Database
 from wagate.storage.events.intake import Stored
 from wagate.storage.owners.clients import TokenUses
@@ -183,7 +184,7 @@ def _consumers(config: Config, clock: Clock, *, redis: RedisThread, **parts: Any
             **parts,
             clock=clock,
             queue=partial(Queue, redis, clock=clock, max_depth=config.queue.max_depth, lease=config.queue.lease),
-            policy=policy_of(config.delivery),
+            policy=_policy(config),
             concurrency=config.queue.concurrency,
             max_depth=config.queue.max_depth,
             drain=config.server.drain / 2,
@@ -197,3 +198,13 @@ def http_client(config: Config) -> HttpClient:
     delivery, server = config.delivery, config.server
     guard = Guard(allow_networks=parse_networks(delivery.allow_networks), listening=((server.host, server.port),))
     return HttpClient(guard=guard, allow_http=delivery.allow_http, proxy=delivery.proxy)
+
+
+def _policy(config: Config) -> Policy:
+    """What ``[delivery]`` says about outcomes."""
+    return Policy(
+        max_retries=config.delivery.max_retries,
+        max_delay=config.delivery.max_delay,
+        recover=config.delivery.recover,
+        strict=config.delivery.order == "strict",
+    )

@@ -22,6 +22,7 @@ from wagate.hooks.providers import Finding
 from wagate.http.client import HttpClient
 from wagate.http.errors import HttpError
 from wagate.http.guard import Trust
+from wagate.http.owner import on_behalf_of
 from wagate.plugins.account_settings import storable, urls_in
 from wagate.plugins.registry import Providers
 from wagate.queue.policy import NEEDED, check_policy
@@ -223,7 +224,9 @@ async def _account(installation: Installation, account: Account) -> Sequence[Fin
         return [Finding(level="fail", what="settings", detail=str(error), next_step=step)]
     if provider.check is None:
         return [Finding(level="ok", what="settings", detail=f"{provider.title}: nothing to ask")]
-    return await provider.check(seen) or [Finding(level="ok", what="settings", detail=provider.title)]
+    with on_behalf_of(account.client_id):
+        found = await provider.check(seen)
+    return found or [Finding(level="ok", what="settings", detail=provider.title)]
 
 
 def _secrets(installation: Installation) -> Iterable[str]:

@@ -86,12 +86,11 @@ class Webhook(Table):
     is_active = peewee.BooleanField()
     max_retries = peewee.IntegerField()
     events = JsonColumn()
-    format = TextColumn()
-    headers = TextColumn()
     secrets = TextColumn()
     metadata = JsonColumn()
     created_at = TimeColumn()
     updated_at = TimeColumn()
+    options = JsonColumn()
 
     class Meta:
         table_name = "webhooks"

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from wagate.events import Event, Media
+from wagate.events import Event, Media, SessionStatus
 
 T = TypeVar("T")
 
@@ -62,8 +62,7 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     ignore: dict[str, Any]
     source: str
     """config or api."""
-    status: str
-    """One of `wagate.events.SESSION_STATUSES`."""
+    status: SessionStatus
     message: str
     qr: str | None
     qr_at: datetime | None
@@ -92,12 +91,11 @@ class WebhookRow(msgspec.Struct, frozen=True, kw_only=True):
     is_active: bool
     max_retries: int
     events: list[str]
-    format: str
-    headers: str
-    """Encrypted by the caller; '' when none."""
     secrets: str
     """Encrypted by the caller; '' when none."""
     metadata: dict[str, Any]
+    options: dict[str, Any]
+    """The connector's own."""
     created_at: datetime
     updated_at: datetime
     status: str

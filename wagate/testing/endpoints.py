@@ -29,6 +29,11 @@ class FakeEndpoints:
         active = [each for each in self.rows.values() if each.is_active]
         return {owner: [each for each in active if each.client_id == owner] for owner in {e.client_id for e in active}}
 
+    def active(self, endpoint_id: str) -> Endpoint | None:
+        """One of those in the snapshot."""
+        found = self.rows.get(endpoint_id)
+        return found if found is not None and found.is_active else None
+
     async def create(self, endpoint: NewEndpoint) -> Endpoint:
         """Store one."""
         now = self._clock.now()
@@ -70,7 +75,11 @@ class FakeEndpoints:
     async def change(self, endpoint_id: str, change: EndpointChange) -> Endpoint:
         """Change what is set."""
         given = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not UNSET}
-        row = replace(await self.get(endpoint_id), **given, updated_at=self._clock.now())
+        before = await self.get(endpoint_id)
+        if change.options is not UNSET:
+            laid_over = before.options | change.options
+            given["options"] = {name: value for name, value in laid_over.items() if value is not None}
+        row = replace(before, **given, updated_at=self._clock.now())
         if change.is_active is True:
             row = replace(row, status="active", failure_count=0)
         self._keep(row)

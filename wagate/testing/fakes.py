@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import msgspec
 from msgspec.structs import replace
 
 from wagate.errors import ConflictError, NotFoundError
-from wagate.hooks import AccountView, ClientView, DeliveryView, Identity, Job, Page
+from wagate.hooks import AccountView, ClientView, DeliveryFilter, DeliveryView, Identity, Job, Page
+from wagate.rules.filters import ALL_DELIVERIES
 
 DEFAULT = ClientView(id=1, slug="default", name="Default")
 ACME = ClientView(id=2, slug="acme", name="Acme")
@@ -83,30 +85,13 @@ class FakeDeliveries:
         self.cancelled: list[str] = []
 
     async def page(
-        self,
-        *,
-        client_id: int | None,
-        limit: int,
-        cursor: str | None,
-        handler: str | None = None,
-        target: str | None = None,
-        status: str | None = None,
-        account: str | None = None,
-        chat: str | None = None,
-        message_id: str | None = None,
+        self, which: DeliveryFilter = ALL_DELIVERIES, *, client_id: int | None, limit: int, cursor: str | None = None
     ) -> Page[DeliveryView]:
         """A page, newest first."""
         found = [
             each
             for each in reversed(self.rows)
-            if client_id in {None, each.event.client_id}
-            and handler in {None, each.handler}
-            and target in {None, each.target}
-            and status in {None, each.status}
-            and account in {None, each.event.account}
-            and chat in {None, each.event.chat}
-            and message_id in {None, each.event.message_id}
-            and (cursor is None or each.id < cursor)
+            if client_id in {None, each.event.client_id} and _fits(each, which) and (cursor is None or each.id < cursor)
         ]
         return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)
 
@@ -136,6 +121,16 @@ class FakeDeliveries:
     def _put(self, row: DeliveryView) -> DeliveryView:
         self.rows = [row if each.id == row.id else each for each in self.rows]
         return row
+
+
+def _fits(row: DeliveryView, which: DeliveryFilter) -> bool:
+    event = row.event
+    said = {"handler": row.handler, "target": row.target, "status": row.status}
+    said |= {"account": event.account, "chat": event.chat, "message_id": event.message_id}
+    wanted = {name: value for name, value in msgspec.structs.asdict(which).items() if value is not None}
+    since, until = wanted.pop("since", row.created_at), wanted.pop("until", None)
+    in_time = since <= row.created_at and (until is None or row.created_at < until)
+    return in_time and all(said[name] == value for name, value in wanted.items())
 
 
 class FakeJobs:

@@ -13,6 +13,7 @@ from wagate.http.client import HttpClient
 from wagate.http.download import Downloaded, Sink
 from wagate.http.errors import HttpError, TooLongError
 from wagate.http.guard import Trust
+from wagate.http.owner import OWNER
 from wagate.http.url import check_url
 
 
@@ -25,6 +26,8 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     """As given, names in lower case."""
     body: bytes
     timeout: float
+    owner: int | None = None
+    """The client on whose behalf it was made (`wagate.http.on_behalf_of`); None: the gateway's own."""
 
     @property
     def json(self) -> Any:
@@ -58,7 +61,7 @@ class FakeHttp(HttpClient):
         """Note it, and answer with what comes next."""
         await trio.lowlevel.checkpoint()
         lower = {name.lower(): value for name, value in (headers or {}).items()}
-        self.sent.append(Sent(method=method, url=url, headers=lower, body=content, timeout=timeout))
+        self.sent.append(Sent(method=method, url=url, headers=lower, body=content, timeout=timeout, owner=OWNER.get()))
         answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         if isinstance(answer, HttpError):
             raise answer

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 from uuid_utils import uuid7
 
 from wagate.clock import Clock
 from wagate.errors import ConflictError, NotFoundError, SendError, UnprocessableError
-from wagate.hooks import AccountView, MessageView, OutMessage, Page, Signal
+from wagate.hooks import AccountView, MessageFilter, MessageView, OutMessage, Page, Signal
 from wagate.parsing.chats import digits_of
+from wagate.rules.filters import ALL_MESSAGES
 from wagate.testing.fakes import FakeAccounts
 
 
@@ -95,25 +97,15 @@ class FakeMessages:
         return row
 
     async def page(
-        self,
-        *,
-        client_id: int | None,
-        limit: int,
-        cursor: str | None,
-        account: str | None = None,
-        chat: str | None = None,
-        status: str | None = None,
-        message_id: str | None = None,
+        self, which: MessageFilter = ALL_MESSAGES, *, client_id: int | None, limit: int, cursor: str | None = None
     ) -> Page[MessageView]:
         """A page, newest first."""
+        wanted = {name: value for name, value in msgspec.structs.asdict(which).items() if value is not None}
         found = [
             row
             for row in reversed(self.rows.values())
             if client_id in {None, row.client_id}
-            and account in {None, row.account}
-            and chat in {None, row.chat}
-            and status in {None, row.status}
-            and message_id in {None, row.message_id}
+            and all(getattr(row, name) == value for name, value in wanted.items())
             and (cursor is None or row.id < cursor)
         ]
         return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from wagate.clock import Clock
 from wagate.errors import NotFoundError, SendError, UnprocessableError
-from wagate.events import sessions
+from wagate.events import SessionStatus
 from wagate.hooks import SESSION_ACTIONS, AccountView, Profile, SessionView
 from wagate.inbound.qr_image import qr_png
 from wagate.testing.fakes import FakeAccounts
@@ -33,7 +33,9 @@ class FakeSessionStates:
         self.fails: SendError | None = None
         """Raised by what would ask the provider."""
 
-    def put(self, account: str, status: str, *, message: str = "", qr: str = "", percent: int | None = None) -> None:
+    def put(
+        self, account: str, status: SessionStatus, *, message: str = "", qr: str = "", percent: int | None = None
+    ) -> None:
         """Set an account's state, as of now."""
         self._changed[account] = replace(
             self._plain(self._accounts.accounts[account]),
@@ -90,7 +92,7 @@ class FakeSessionStates:
             account=account.name,
             provider=account.provider,
             linked=True,
-            status=sessions.SESSION_CONNECTED,
+            status=SessionStatus.SESSION_CONNECTED,
             message="",
             percent=None,
             qr="",

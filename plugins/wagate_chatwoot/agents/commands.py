@@ -8,8 +8,8 @@ from typing import Final, Literal, Protocol
 import msgspec
 
 from wagate.errors import NotFoundError, RequestError, SendError
-from wagate.events import sessions
-from wagate.hooks import SessionView
+from wagate.events import SESSION_STATES, SessionGroup
+from wagate.hooks import DeliveryFilter, SessionView
 from wagate_chatwoot.agents import asks
 from wagate_chatwoot.agents.answers import About, say
 from wagate_chatwoot.agents.asks import STATUS_SOURCE, Ask, Unread
@@ -197,21 +197,15 @@ def _state(app: App, view: SessionView) -> str:
     if not view.linked:
         return app.texts("state.always")
     state = app.texts(f"state.{view.status}")
-    tells = view.status in {sessions.SESSION_NOT_CONNECTED, sessions.AUTH_FAILURE, sessions.ERROR}
+    tells = SESSION_STATES[view.status].group in {SessionGroup.DISCONNECTED, SessionGroup.ERROR}
     return f"{state} ({view.message})" if tells and view.message else state
 
 
 async def _waiting(app: App, target: str) -> str:
+    which = DeliveryFilter(handler=app.context.name, target=target, status="pending")
     count, cursor = 0, None
     while count < MOST_COUNTED:
-        page = await app.context.deliveries.page(
-            client_id=app.client_id,
-            limit=200,
-            cursor=cursor,
-            handler=app.context.name,
-            target=target,
-            status="pending",
-        )
+        page = await app.context.deliveries.page(which, client_id=app.client_id, limit=200, cursor=cursor)
         count, cursor = count + len(page.data), page.next_cursor
         if cursor is None:
             return str(count)

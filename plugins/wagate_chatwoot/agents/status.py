@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Final
 
 from wagate.errors import NotFoundError, Postpone, RequestError, SendError
-from wagate.events import SESSION_STATUSES, Event, kinds, sessions
+from wagate.events import SESSION_STATES, Event, SessionStatus, kinds
 from wagate.hooks import Delivery, Receipt, SessionView
 from wagate.parsing.fields import first_text, instant, mapping
 from wagate_chatwoot.agents.answers import qr_file
@@ -47,7 +47,7 @@ async def handle(app: App, delivery: Delivery) -> Receipt | None:
 async def _session(app: App, delivery: Delivery) -> None:
     event = delivery.event
     status = event.extra.get("status")
-    if status not in SESSION_STATUSES:
+    if status not in SESSION_STATES:
         return
     try:
         view = await app.context.sessions.view(event.account, client_id=event.client_id)
@@ -55,13 +55,14 @@ async def _session(app: App, delivery: Delivery) -> None:
         return
     if view.status != status:
         return  # what it became since tells itself
-    if status == sessions.QR_GENERATED:
+    if status == SessionStatus.QR_GENERATED:
         await _qr(app, delivery, view)
         return
     shown = await app.context.store.get(_key(app, event.account))
     if shown == status:
         return
-    _wait(app, event, soon=status == sessions.SESSION_CONNECTED and str(shown).startswith(sessions.QR_GENERATED))
+    scanned = status == SessionStatus.SESSION_CONNECTED and str(shown).startswith(SessionStatus.QR_GENERATED)
+    _wait(app, event, soon=scanned)
     await write_to_agents(app, session_text(app.texts, view), delivery=delivery)
     await app.context.store.set(_key(app, event.account), status)
 
@@ -86,7 +87,7 @@ async def _qr(app: App, delivery: Delivery, view: SessionView) -> None:
         text = app.texts("status.qr_missing", account=view.account, reason=reason_of(error))
         await write_to_agents(app, text, delivery=delivery)
         return
-    mark = f"{sessions.QR_GENERATED}:{sha256(qr.encode()).hexdigest()[:16]}"
+    mark = f"{SessionStatus.QR_GENERATED}:{sha256(qr.encode()).hexdigest()[:16]}"
     if picture is None or await app.context.store.get(_key(app, event.account)) == mark:
         return
     text = app.texts("status.qr_generated", account=view.account)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from wagate.errors import NotFoundError, WagateError
 from wagate.events import Event, NewEvent, kinds
 from wagate.hooks import ChatView, Duration, Target
+from wagate.http import on_behalf_of
 from wagate_chatwoot.agents.answers import say
 from wagate_chatwoot.history.pulled import CONTACT, EVENT, HISTORY
 from wagate_chatwoot.inboxes import App, Apps
@@ -141,7 +142,8 @@ class Pulls:
     async def _work(self, app: App, pull: Pull) -> None:
         """All of it. What goes wrong ends this pull alone."""
         try:
-            pull = await self._all(app, replace(pull, holder=self._holder))
+            with on_behalf_of(app.client_id):
+                pull = await self._all(app, replace(pull, holder=self._holder))
             await self._ended(app, replace(pull, state="finished"))
         except Exception as error:  # the edge of one pull: the others go on
             known = isinstance(error, WagateError)

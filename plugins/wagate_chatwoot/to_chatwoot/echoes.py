@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from wagate.errors import Postpone
 from wagate.events import Event
-from wagate.hooks import Delivery, MessageView
+from wagate.hooks import Delivery, MessageFilter, MessageView
 from wagate_chatwoot.api.errors import NotThereError
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import Entry
@@ -91,16 +91,9 @@ async def _unfail(app: App, origin: Origin) -> None:
 async def _rows(
     app: App, event: Event, *, message_id: str | None = None, status: str | None = None
 ) -> list[MessageView]:
-    page = await app.context.messages.page(
-        client_id=event.client_id,
-        limit=20,
-        cursor=None,
-        account=event.account,
-        chat=None if message_id else event.chat,
-        status=status,
-        message_id=message_id,
-    )
-    return page.data
+    chat = None if message_id else event.chat
+    which = MessageFilter(account=event.account, chat=chat, status=status, message_id=message_id)
+    return (await app.context.messages.page(which, client_id=event.client_id, limit=20)).data
 
 
 def _same(row: MessageView, event: Event) -> bool:

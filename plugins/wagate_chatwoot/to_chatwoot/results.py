@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from wagate.errors import NotFoundError, Postpone
 from wagate.events import Event, kinds
-from wagate.hooks import Delivery, Receipt
+from wagate.hooks import Delivery, DeliveryFilter, Receipt
 from wagate.parsing.fields import first_text, mapping
 from wagate_chatwoot.api.errors import NotThereError
 from wagate_chatwoot.inboxes import App
@@ -129,7 +129,6 @@ async def _link(app: App, event: Event) -> str:
     message = first_text(mapping(event.extra), "id")
     if not app.context.public_url or not message:
         return ""
-    page = await app.context.deliveries.page(
-        client_id=event.client_id, limit=1, cursor=None, handler="outbound", message_id=message
-    )
+    which = DeliveryFilter(handler="outbound", message_id=message)
+    page = await app.context.deliveries.page(which, client_id=event.client_id, limit=1)
     return f"{app.context.public_url.rstrip('/')}/api/jobs/{page.data[0].id}" if page.data else ""

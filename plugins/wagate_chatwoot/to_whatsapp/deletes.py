@@ -16,7 +16,7 @@ from wagate.errors import (
     SendRefusedError,
 )
 from wagate.events import Event
-from wagate.hooks import Delivery
+from wagate.hooks import Delivery, DeliveryFilter
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import Handed
 from wagate_chatwoot.to_chatwoot.notices import notify_note
@@ -76,7 +76,8 @@ async def _take_back(app: App, delivery: Delivery, part: str) -> bool:
 
 async def _cancel(app: App, part: str) -> None:
     deliveries = app.context.deliveries
-    found = await deliveries.page(client_id=app.client_id, limit=1, cursor=None, handler=OUTBOUND, message_id=part)
+    which = DeliveryFilter(handler=OUTBOUND, message_id=part)
+    found = await deliveries.page(which, client_id=app.client_id, limit=1)
     for each in found.data:
         try:
             await deliveries.cancel(each.id, client_id=app.client_id)

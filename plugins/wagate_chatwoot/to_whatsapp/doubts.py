@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from wagate.errors import RequestError, StorageError
-from wagate.hooks import MessageView
+from wagate.hooks import MessageFilter, MessageView
 from wagate_chatwoot.inboxes import App, Apps
 from wagate_chatwoot.to_chatwoot.notices import notify_doubt, notify_waits
 from wagate_chatwoot.to_whatsapp.chat_of import Chat
@@ -70,9 +70,9 @@ async def look(app: App, told: set[str]) -> set[str]:
 async def _rows(app: App, client_id: int, status: str, oldest: datetime) -> list[MessageView]:
     """The client's messages of this status, newest first, that are not history."""
     found: list[MessageView] = []
-    cursor = None
+    which, cursor = MessageFilter(status=status), None
     for _ in range(MOST_PAGES):
-        page = await app.context.messages.page(client_id=client_id, limit=PAGE, cursor=cursor, status=status)
+        page = await app.context.messages.page(which, client_id=client_id, limit=PAGE, cursor=cursor)
         recent = [row for row in page.data if row.updated_at > oldest]
         found, cursor = found + recent, page.next_cursor
         if cursor is None or len(recent) < len(page.data):

@@ -6,7 +6,8 @@ import trio
 
 from wagate.errors import RequestError, SendError
 from wagate.events import kinds
-from wagate.hooks import PluginContext, Signal
+from wagate.hooks import DeliveryFilter, PluginContext, Signal
+from wagate.http import on_behalf_of
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.to_whatsapp.actions import Assigned, Typing
 from wagate_chatwoot.to_whatsapp.chat_of import Chat, find_chat
@@ -45,7 +46,7 @@ class Signals:
 
     async def _send(self, app: App, what: Typing | Assigned) -> None:
         try:
-            with trio.move_on_after(PATIENCE):
+            with trio.move_on_after(PATIENCE), on_behalf_of(app.client_id):
                 await send_signal(app, what)
         except Exception as error:  # noqa: BLE001  (the edge of a task: one signal less)
             self._log.warning("signal not told", inbox=app.name, error=type(error).__name__)
@@ -88,14 +89,7 @@ async def signal(app: App, chat: Chat, kind: str, *message_ids: str) -> None:
 
 async def _last_message(app: App, chat: Chat) -> str:
     """The provider's id of the customer's last message; '' when there is none among the last events."""
-    page = await app.context.deliveries.page(
-        client_id=app.client_id,
-        limit=LOOK_BACK,
-        cursor=None,
-        handler=app.context.name,
-        target=app.incoming,
-        account=chat.account,
-        chat=chat.key,
-    )
+    which = DeliveryFilter(handler=app.context.name, target=app.incoming, account=chat.account, chat=chat.key)
+    page = await app.context.deliveries.page(which, client_id=app.client_id, limit=LOOK_BACK)
     found = (each.event for each in page.data if each.event.kind == kinds.MESSAGE and not each.event.from_me)
     return next((event.message_id for event in found if event.message_id), "")

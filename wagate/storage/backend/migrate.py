@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from importlib.resources import files
 
@@ -17,6 +18,16 @@ ADVISORY_LOCK = 0x7761676174
 TABLE = (
     "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL)"
 )
+SQLITE_WORDS = {
+    "TIMESTAMPTZ": "TEXT",
+    "BOOLEAN": "INTEGER",
+    "BYTEA": "BLOB",
+    "BIGINT": "INTEGER",
+    "jsonb_build_object": "json_object",
+}
+"""The files are written in PostgreSQL's words; these are SQLite's."""
+_WORD = re.compile(rf"\b({'|'.join(SQLITE_WORDS)})\b")
+_MARK = re.compile(r" +-- (sqlite|postgres)$")
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -30,12 +41,25 @@ class Migration(msgspec.Struct, frozen=True):
 
 def migrations(dialect: str) -> list[Migration]:
     """All that this code knows, in order."""
-    folder = files("wagate.storage.backend") / "migrations" / dialect
+    folder = files("wagate.storage.backend") / "migrations"
     found = sorted((file.name, file.read_text("utf-8")) for file in folder.iterdir() if file.name.endswith(".sql"))
-    return [
-        Migration(int(name[:4]), name.removesuffix(".sql"), tuple(part for part in text.split(";\n") if part.strip()))
-        for name, text in found
-    ]
+    return [Migration(int(name[:4]), name.removesuffix(".sql"), statements(text, dialect)) for name, text in found]
+
+
+def statements(text: str, dialect: str) -> tuple[str, ...]:
+    """A file's statements for one database. A line that ends in ``-- sqlite`` or ``-- postgres`` is for that one only.
+
+    A statement ends with a semicolon at a line's end.
+    """
+    lines = []
+    for line in text.splitlines():
+        marked = _MARK.search(line)
+        if marked is None or marked[1] == dialect:
+            lines.append(line[: marked.start()] if marked else line)
+    kept = "\n".join(lines)
+    if dialect == "sqlite":
+        kept = _WORD.sub(lambda word: SQLITE_WORDS[word[0]], kept)
+    return tuple(part for part in kept.removesuffix(";").split(";\n") if part.strip())
 
 
 def migrate(db: peewee.Database, dialect: str, where: str) -> list[str]:

@@ -12,7 +12,9 @@ import msgspec
 import peewee
 
 from wagate.events import Event
-from wagate.storage.deliveries.targets import COLUMNS, TargetState, read_state
+from wagate.rules.states import DeliveryState
+from wagate.rules.targets import TargetState
+from wagate.storage.deliveries.targets import COLUMNS, read_state
 from wagate.storage.fields import as_time, from_json, time_text
 from wagate.storage.rows import to_event
 from wagate.storage.statement import marks, rows
@@ -43,7 +45,7 @@ _STATE_AT = 17
 _EVENT_AT = _STATE_AT + len(COLUMNS)
 
 
-class Head(msgspec.Struct, frozen=True, kw_only=True):
+class Head(DeliveryState, frozen=True, kw_only=True):
     """The open delivery that a key's turn belongs to, with all that is needed to try it."""
 
     key: str
@@ -55,14 +57,6 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     mode: str
     """push or pull."""
     status: str
-    attempt_count: int
-    max_retries: int
-    held: bool
-    """Out of attempts, waiting for its target."""
-    created_at: datetime
-    first_attempt_at: datetime | None
-    next_retry_at: datetime | None
-    expires_at: datetime | None
     more: bool
     """Others of the key wait as well."""
     active: bool

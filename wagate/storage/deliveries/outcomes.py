@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import peewee
 
+from wagate.rules.states import Settled, Status
+from wagate.rules.targets import TargetState
 from wagate.storage.database import bulk
 from wagate.storage.deliveries.targets import (
     Owner,
-    TargetState,
     for_update,
     switch_off,
     target_states,
@@ -22,33 +23,12 @@ from wagate.storage.fields import optional, time_text
 from wagate.storage.owners.revision import bump
 from wagate.storage.statement import insert_many, placeholders, rows, run, run_many, slices
 
-DELIVERED = "delivered"
 _UPDATE = (
     "UPDATE deliveries SET status = ?, settled = ?, held = ?, attempt_count = ?, http_status = ?, response = ?, "
     "error = ?, first_attempt_at = COALESCE(first_attempt_at, ?), next_retry_at = ?, delivered_at = ?, updated_at = ? "
     "WHERE id = ?"
 )
 _INSERT = "INSERT INTO attempts (delivery_id, number, started_at, duration_ms, http_status, error, response)"
-
-
-class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What a try changes."""
-
-    status: str
-    settled: bool
-    """Final: the chat goes on."""
-    held: bool = False
-    """Out of attempts, but still waiting for its target."""
-    counted: bool = True
-    """Whether the try was one of its attempts."""
-    error: str | None = None
-    next_retry_at: datetime | None = None
-    target: TargetState
-    """The target afterwards."""
-    opened: bool = False
-    """The target counts as down from now on."""
-    reopened: bool = False
-    """The target was down and answers again."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,31 +48,31 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     response: str | None
     error: str | None
     """Of this try; None: it was accepted."""
-    settle: Callable[[TargetState], Change]
+    settle: Callable[[TargetState], Settled]
     """Decides, from the target's state after all tries recorded before this one."""
 
 
 @bulk
-def record(db: peewee.Database, items: list[Outcome]) -> list[Change | None]:
-    """Settle and write; each item's change, or None when it did not count (tried or settled by somebody else since)."""
+def record(db: peewee.Database, items: list[Outcome]) -> list[Settled | None]:
+    """Settle and write; what each came to, or None when it did not count (tried or settled by others since)."""
     current = _current(db, items)
     before = target_states(db, {item.target_id for item in items}, lock=True)
     states = dict(before)
-    changes: list[Change | None] = []
+    became: list[Settled | None] = []
     for item in items:
         if current.get(item.delivery_id) != item.attempt_count:
-            changes.append(None)
+            became.append(None)
             continue
-        change = item.settle(states.get(item.target_id) or TargetState())
-        states[item.target_id] = change.target
+        settled = item.settle(states.get(item.target_id) or TargetState())
+        states[item.target_id] = settled.target
         # A second outcome of the same try in one batch does not count either.
         del current[item.delivery_id]
-        changes.append(change)
-    pairs = [(item, change) for item, change in zip(items, changes, strict=True) if change is not None]
+        became.append(settled)
+    pairs = [(item, settled) for item, settled in zip(items, became, strict=True) if settled is not None]
     if pairs:
         _write(db, pairs)
         _write_targets(db, pairs, before, states)
-    return changes
+    return became
 
 
 def _current(db: peewee.Database, items: Sequence[Outcome]) -> dict[str, int]:
@@ -105,15 +85,15 @@ def _current(db: peewee.Database, items: Sequence[Outcome]) -> dict[str, int]:
     return found
 
 
-def _write(db: peewee.Database, pairs: Sequence[tuple[Outcome, Change]]) -> None:
-    run_many(db, _UPDATE, [_delivery_row(item, change) for item, change in pairs])
+def _write(db: peewee.Database, pairs: Sequence[tuple[Outcome, Settled]]) -> None:
+    run_many(db, _UPDATE, [_delivery_row(item, settled) for item, settled in pairs])
     numbers = attempt_numbers(db, [item.delivery_id for item, _ in pairs if item.tried_before])
     insert_many(db, _INSERT, [_attempt_row(item, numbers.get(item.delivery_id, 0) + 1) for item, _ in pairs])
 
 
 def _write_targets(
     db: peewee.Database,
-    pairs: Sequence[tuple[Outcome, Change]],
+    pairs: Sequence[tuple[Outcome, Settled]],
     before: dict[str, TargetState],
     states: dict[str, TargetState],
 ) -> None:
@@ -138,19 +118,19 @@ def attempt_numbers(db: peewee.Database, ids: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def _delivery_row(item: Outcome, change: Change) -> tuple[Any, ...]:
+def _delivery_row(item: Outcome, settled: Settled) -> tuple[Any, ...]:
     now = time_text(item.now)
     return (
-        change.status,
-        change.settled,
-        change.held,
-        item.attempt_count + change.counted,
+        settled.status,
+        settled.final,
+        settled.held,
+        item.attempt_count + settled.counted,
         item.http_status,
         optional(item.response),
-        optional(change.error),
+        optional(settled.error),
         time_text(item.started_at),
-        None if change.next_retry_at is None else time_text(change.next_retry_at),
-        now if change.status == DELIVERED else None,
+        None if settled.next_retry_at is None else time_text(settled.next_retry_at),
+        now if settled.status == Status.DELIVERED else None,
         now,
         item.delivery_id,
     )

@@ -10,7 +10,8 @@ from typing import Any
 import peewee
 from msgspec.structs import replace
 
-from wagate.storage.deliveries.targets import Health, Owner, TargetState, target_states, write_states
+from wagate.rules.targets import Health, TargetState
+from wagate.storage.deliveries.targets import Owner, target_states, write_states
 from wagate.storage.fields import clean, time_text
 from wagate.storage.owners.revision import bump
 from wagate.storage.statement import placeholders, rows, run, run_many, slices

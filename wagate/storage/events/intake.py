@@ -10,8 +10,7 @@ import msgspec
 import peewee
 
 from wagate.errors import StorageError
-from wagate.events import Event, SessionChange
-from wagate.events.sessions import QR_GENERATED, SESSION_CONNECTED
+from wagate.events import Event, SessionChange, SessionStatus
 from wagate.storage.database import bulk
 from wagate.storage.events.sequence import take_seqs
 from wagate.storage.fields import clean, json_text, optional, time_text
@@ -157,8 +156,8 @@ def _known(db: peewee.Database, keys: list[str]) -> dict[str, tuple[str, str]]:
 def _change_session(db: peewee.Database, item: Intake, change: SessionChange) -> bool:
     """Write the account's session state, unless it is in one of ``change.unless``."""
     now = time_text(item.event.created_at)
-    qr = optional(change.qr) if change.status == QR_GENERATED else None
-    connected = change.status == SESSION_CONNECTED
+    qr = optional(change.qr) if change.status == SessionStatus.QR_GENERATED else None
+    connected = change.status == SessionStatus.SESSION_CONNECTED
     text = (
         "UPDATE accounts SET status = ?, message = ?, qr = ?, qr_at = ?, percent = ?, "
         "ever_connected = (ever_connected OR ?), updated_at = ? WHERE name = ?"

@@ -1,9 +1,8 @@
-"""Lists of events and deliveries: by filter, newest first, page by page."""
+"""Deliveries with their events and attempts: by filter, newest first, page by page; and events one by one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -11,56 +10,10 @@ import peewee
 
 from wagate.errors import NotFoundError
 from wagate.events import Event
+from wagate.rules.filters import ALL_DELIVERIES, DeliveryFilter
 from wagate.storage.models import Attempt, Client, Delivery, EventRow
 from wagate.storage.rows import AttemptRow, DeliveryDetail, DeliveryRow, Page, to_event
 from wagate.storage.statement import first
-
-
-class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events; None lets all through."""
-
-    client_id: int | None = None
-    account: str | None = None
-    chat: str | None = None
-    kind: str | None = None
-    message_id: str | None = None
-    since: datetime | None = None
-    """Stored at this time or later."""
-    until: datetime | None = None
-    """Stored before this time."""
-
-
-class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which deliveries; None lets all through."""
-
-    client_id: int | None = None
-    handler: str | None = None
-    target_id: str | None = None
-    """``<handler>:<target>``."""
-    account: str | None = None
-    chat: str | None = None
-    status: str | None = None
-    mode: str | None = None
-    message_id: str | None = None
-    event_id: str | None = None
-    since: datetime | None = None
-    """Stored at this time or later."""
-    until: datetime | None = None
-    """Stored before this time."""
-
-
-ALL_EVENTS = EventFilter()
-ALL_DELIVERIES = DeliveryFilter()
-
-
-def list_events(
-    db: peewee.Database, which: EventFilter = ALL_EVENTS, *, limit: int, cursor: str | None = None
-) -> Page[Event]:
-    """A page of events."""
-    query = select_events().order_by(EventRow.id.desc()).limit(limit + 1)
-    query = _where(query, EventRow, which, cursor)
-    found = [to_event(row) for row in query.dicts().execute(db)]
-    return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)
 
 
 def get_event(db: peewee.Database, event_id: str, *, client_id: int | None = None) -> Event:
@@ -87,10 +40,19 @@ def events_by_id(db: peewee.Database, ids: Iterable[str]) -> dict[str, Event]:
 
 
 def list_deliveries(
-    db: peewee.Database, which: DeliveryFilter = ALL_DELIVERIES, *, limit: int, cursor: str | None = None
+    db: peewee.Database,
+    which: DeliveryFilter = ALL_DELIVERIES,
+    *,
+    client_id: int | None = None,
+    limit: int,
+    cursor: str | None = None,
 ) -> Page[DeliveryDetail]:
-    """A page of deliveries with their events and attempts."""
-    query = _where(Delivery.select(), Delivery, which, cursor).order_by(Delivery.id.desc()).limit(limit + 1)
+    """A page of deliveries with their events and attempts, newest first; ``client_id`` None: of all clients."""
+    query = _where(Delivery.select(), which).order_by(Delivery.id.desc()).limit(limit + 1)
+    if client_id is not None:
+        query = query.where(Delivery.client_id == client_id)
+    if cursor is not None:
+        query = query.where(Delivery.id < cursor)
     found = [DeliveryRow(**row) for row in query.dicts().execute(db)]
     return Page(data=_detailed(db, found[:limit]), next_cursor=found[limit - 1].id if len(found) > limit else None)
 
@@ -134,18 +96,21 @@ def select_events() -> Any:
     return query.join(Client, peewee.JOIN.LEFT_OUTER, on=(Client.id == EventRow.client_id))
 
 
-def _where(query: Any, table: Any, which: EventFilter | DeliveryFilter, cursor: str | None) -> Any:
+def _where(query: Any, which: DeliveryFilter) -> Any:
     for name, value in msgspec.structs.asdict(which).items():
         match name, value:
             case _, None:
                 continue
             case "since", moment:
-                query = query.where(table.created_at >= moment)
+                query = query.where(Delivery.created_at >= moment)
             case "until", moment:
-                query = query.where(table.created_at < moment)
-            case "message_id", message_id if table is Delivery:
+                query = query.where(Delivery.created_at < moment)
+            case "target", own_id:
+                whole = f"{which.handler}:{own_id}" if which.handler else Delivery.handler.concat(f":{own_id}")
+                query = query.where(Delivery.target_id == whole)
+            case "message_id", message_id:
                 about = EventRow.select(EventRow.id).where(EventRow.message_id == message_id)
                 query = query.where(Delivery.event_id.in_(about))
             case _:
-                query = query.where(getattr(table, name) == value)
-    return query if cursor is None else query.where(table.id < cursor)
+                query = query.where(getattr(Delivery, name) == value)
+    return query

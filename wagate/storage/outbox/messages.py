@@ -11,6 +11,7 @@ import peewee
 
 from wagate.errors import NotFoundError, StorageError
 from wagate.events.kinds import MESSAGE_SEND
+from wagate.rules.filters import ALL_MESSAGES, MessageFilter
 from wagate.storage.database import bulk
 from wagate.storage.events.intake import Intake, Stored, store
 from wagate.storage.fields import clean, json_text, optional, time_text
@@ -101,16 +102,6 @@ class Submitted(msgspec.Struct, frozen=True, kw_only=True):
     """None: its key was known, nothing was stored."""
 
 
-class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which messages; None lets all through."""
-
-    client_id: int | None = None
-    account: str | None = None
-    chat: str | None = None
-    status: str | None = None
-    provider_id: str | None = None
-
-
 @bulk
 def submit(db: peewee.Database, items: list[Submission]) -> list[Submitted]:
     """Store messages, each with its event and its delivery, in order; a (source, client, key) counts once."""
@@ -138,13 +129,21 @@ def get_message(db: peewee.Database, message_id: str, *, client_id: int | None =
 
 
 def list_messages(
-    db: peewee.Database, which: MessageFilter, *, limit: int, cursor: str | None = None
+    db: peewee.Database,
+    which: MessageFilter = ALL_MESSAGES,
+    *,
+    client_id: int | None = None,
+    limit: int,
+    cursor: str | None = None,
 ) -> Page[MessageRow]:
-    """A page of messages, newest first."""
+    """A page of messages, newest first; ``client_id`` None: of all clients."""
     query = Message.select().order_by(Message.id.desc()).limit(limit + 1)
     for name, value in msgspec.structs.asdict(which).items():
         if value is not None:
-            query = query.where(getattr(Message, name) == value)
+            column = Message.provider_id if name == "message_id" else getattr(Message, name)
+            query = query.where(column == value)
+    if client_id is not None:
+        query = query.where(Message.client_id == client_id)
     if cursor is not None:
         query = query.where(Message.id < cursor)
     found = [MessageRow(**row) for row in query.dicts().execute(db)]

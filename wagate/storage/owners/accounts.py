@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 from uuid_utils import uuid7
 
 from wagate.errors import ConflictError, NotFoundError
-from wagate.events.sessions import QR_GENERATED, SESSION_NOT_CONNECTED
+from wagate.events import SessionStatus
 from wagate.storage.models import Account, Client, EventRow
 from wagate.storage.owners.revision import bump
 from wagate.storage.rows import AccountRow
@@ -75,7 +75,7 @@ def get_account(db: peewee.Database, name: str, *, client_id: int | None = None)
     row = first(db, query if client_id is None else query.where(Account.client_id == client_id))
     if row is None:
         raise NotFoundError(f"no account {name[:100]!r}")
-    return AccountRow(**row)
+    return _row(row)
 
 
 def list_accounts(
@@ -87,7 +87,7 @@ def list_accounts(
         query = query.where(Account.client_id == client_id)
     if statuses is not None:
         query = query.where(Account.status.in_(sorted(statuses)))
-    return [AccountRow(**row) for row in query.dicts().execute(db)]
+    return [_row(row) for row in query.dicts().execute(db)]
 
 
 def patch_account(
@@ -125,10 +125,11 @@ def put_config_accounts(db: peewee.Database, accounts: Sequence[NewAccount], *, 
 
 def lapse_qrs(db: peewee.Database, *, now: datetime) -> list[str]:
     """Sessions whose QR is older than 60 s become session_not_connected, "QR expired"; their names."""
-    lapsed = (Account.status == QR_GENERATED) & (Account.qr_at < now - QR_LIFE)
+    lapsed = (Account.status == SessionStatus.QR_GENERATED) & (Account.qr_at < now - QR_LIFE)
     names = [row[0] for row in Account.select(Account.name).where(lapsed).tuples().execute(db)]
     if names:
-        change = {"status": SESSION_NOT_CONNECTED, "message": QR_EXPIRED, "qr": None, "qr_at": None, "percent": None}
+        nothing = {"qr": None, "qr_at": None, "percent": None}
+        change = {"status": SessionStatus.SESSION_NOT_CONNECTED, "message": QR_EXPIRED} | nothing
         Account.update(**change, updated_at=now).where(lapsed, Account.name.in_(names)).execute(db)
     return names
 
@@ -161,6 +162,10 @@ def writable_account(db: peewee.Database, name: str, *, client_id: int | None = 
 
 def _select() -> Any:
     return Account.select(Account, Client.slug.alias("tenant")).join(Client, on=(Client.id == Account.client_id))
+
+
+def _row(row: dict[str, Any]) -> AccountRow:
+    return AccountRow(**row | {"status": SessionStatus(row["status"])})
 
 
 def _values(new: NewAccount) -> dict[str, Any]:

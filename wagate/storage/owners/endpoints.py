@@ -28,12 +28,11 @@ class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
     webhook_url: str
     max_retries: int
     events: list[str]
-    format: str
-    headers: str = ""
-    """Encrypted by the caller; '' when none."""
     secrets: str = ""
     """Encrypted by the caller; '' when none."""
     metadata: dict[str, Any] = {}
+    options: dict[str, Any] = {}
+    """The connector's own; secrets in it are encrypted by the connector."""
 
 
 class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,10 +44,10 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
     is_active: bool | UnsetType = UNSET
     max_retries: int | UnsetType = UNSET
     events: list[str] | UnsetType = UNSET
-    format: str | UnsetType = UNSET
-    headers: str | UnsetType = UNSET
     secrets: str | UnsetType = UNSET
     metadata: dict[str, Any] | UnsetType = UNSET
+    options: dict[str, Any] | UnsetType = UNSET
+    """Laid over those stored; None takes one away."""
 
 
 HEALTHY = {
@@ -127,8 +126,13 @@ def patch_webhook(
     client_id: int | None = None,
 ) -> WebhookRow:
     """Change what is set; switching on clears the failed or disabled state. NotFoundError, ConflictError."""
+    # First of all the row's lock: what is laid over the stored options must see those of other processes.
+    Webhook.update(updated_at=now).where(Webhook.id == webhook_id).execute(db)
     webhook = get_webhook(db, connector, webhook_id, client_id=client_id)
     values = {field: value for field, value in msgspec.structs.asdict(change).items() if value is not UNSET}
+    if change.options is not UNSET:
+        laid_over = webhook.options | change.options
+        values["options"] = {name: value for name, value in laid_over.items() if value is not None}
     try:
         Webhook.update(**values, updated_at=now).where(Webhook.id == webhook.id).execute(db)
     except peewee.IntegrityError as error:

@@ -8,7 +8,10 @@ from typing import Any
 import peewee
 
 from wagate.errors import ConfigError
+from wagate.storage.deliveries.targets import for_update
+from wagate.storage.fields import from_json
 from wagate.storage.models import Account, PluginRecord, Webhook
+from wagate.storage.statement import rows
 
 Rotate = Callable[[str], str]
 """A token → the same under the first key; itself when it is already. Raises ConfigError for what is no token."""
@@ -17,7 +20,6 @@ _BEGINNING = "gAAAA"
 _COLUMNS = (
     (Account, Account.settings),
     (Account, Account.webhook_secret),
-    (Webhook, Webhook.headers),
     (Webhook, Webhook.secrets),
 )
 
@@ -35,7 +37,19 @@ def reencrypt(db: peewee.Database, rotate: Rotate) -> int:
             if new != old:
                 # Another process may have changed it by now.
                 changed += table.update({column: new}).where(table.id == key, column == old).execute(db)
-    return changed + _reencrypt_records(db, rotate)
+    return changed + _reencrypt_options(db, rotate) + _reencrypt_records(db, rotate)
+
+
+def _reencrypt_options(db: peewee.Database, rotate: Rotate) -> int:
+    """What connectors keep of their endpoints."""
+    changed = 0
+    query = "SELECT id, options FROM webhooks" + for_update(db, lock=True)  # noqa: S608  (text of our own)
+    for key, text in rows(db, query):
+        old = from_json(text)
+        new = _rotated(old, rotate)
+        if new != old:
+            changed += Webhook.update(options=new).where(Webhook.id == key).execute(db)
+    return changed
 
 
 def _reencrypt_records(db: peewee.Database, rotate: Rotate) -> int:

@@ -8,11 +8,12 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from quart import Blueprint
 
-from wagate.consumers.states import Status
 from wagate.context.deliveries import DeliveryLog
 from wagate.hooks.routes import endpoint
 from wagate.hooks.views import AttemptView, DeliveryView, Page
 from wagate.parsing.chats import chat_key, digits_of
+from wagate.rules.filters import DeliveryFilter
+from wagate.rules.states import Status
 from wagate.web.access.identity import RequestAuth
 from wagate.web.api.lists import Cursor, Limit, Moment, utc
 
@@ -73,6 +74,8 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True):
     """webhook, n8n …"""
     handler: str | None = None
     """The same as ``connector``."""
+    target: str | None = None
+    """The connector's own id of the target: a webhook's id …"""
     status: Status | UnsetType = UNSET
     state: Status | UnsetType = UNSET
     """The same as ``status``."""
@@ -87,6 +90,8 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True):
     """The same as ``client``."""
     since: Moment | None = None
     """Stored then or later."""
+    until: Moment | None = None
+    """Stored before then."""
 
 
 def delivery_routes(auth: RequestAuth, deliveries: DeliveryLog) -> Blueprint:
@@ -99,17 +104,7 @@ def delivery_routes(auth: RequestAuth, deliveries: DeliveryLog) -> Blueprint:
         """Deliveries, newest first."""
         client = query.client or query.tenant_id
         scope = auth.identity().client_id if client is None else auth.owner(client).id
-        page = await deliveries.page(
-            client_id=scope,
-            limit=query.limit,
-            cursor=query.cursor,
-            handler=query.connector or query.handler,
-            status=query.status or query.state or None,
-            account=query.account,
-            chat=chat_key(query.chat) if query.chat else None,
-            message_id=query.message_id,
-            since=utc(query.since),
-        )
+        page = await deliveries.page(_filter(query), client_id=scope, limit=query.limit, cursor=query.cursor)
         return Page(data=[_answer(each) for each in page.data], next_cursor=page.next_cursor)
 
     @routes.get("/<job_id>")
@@ -131,6 +126,19 @@ def delivery_routes(auth: RequestAuth, deliveries: DeliveryLog) -> Blueprint:
         return _answer(await deliveries.cancel(job_id, client_id=auth.identity().client_id))
 
     return routes
+
+
+def _filter(query: DeliveryQuery) -> DeliveryFilter:
+    return DeliveryFilter(
+        handler=query.connector or query.handler,
+        target=query.target,
+        status=query.status or query.state or None,
+        account=query.account,
+        chat=chat_key(query.chat) if query.chat else None,
+        message_id=query.message_id,
+        since=utc(query.since, "since"),
+        until=utc(query.until, "until"),
+    )
 
 
 def _answer(view: DeliveryView) -> DeliveryAnswer:

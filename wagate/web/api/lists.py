@@ -38,12 +38,12 @@ def page_of(
     return page, str(key(page[-1])) if len(left) > limit else None
 
 
-def utc(moment: str | None) -> datetime | None:
-    """``?since=`` in UTC. UnprocessableError when it is no time, or one out of the calendar."""
+def utc(moment: str | None, name: str) -> datetime | None:
+    """``?since=`` and the like in UTC. UnprocessableError when it is no time, or one out of the calendar."""
     if moment is None:
         return None
     try:
         found: datetime = msgspec.convert(moment, _AWARE)
         return found.astimezone(UTC)
     except (msgspec.ValidationError, OverflowError) as error:
-        raise UnprocessableError("since must be a time like 2025-01-20T10:00:00Z", field="?since") from error
+        raise UnprocessableError(f"{name} must be a time like 2025-01-20T10:00:00Z", field=f"?{name}") from error

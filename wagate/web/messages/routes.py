@@ -15,6 +15,7 @@ from wagate.hooks.messages import MessageView
 from wagate.hooks.routes import endpoint
 from wagate.hooks.views import Page
 from wagate.parsing.chats import chat_key
+from wagate.rules.filters import MessageFilter
 from wagate.web.access.idempotency import submission_key
 from wagate.web.api.lists import Cursor, Limit
 from wagate.web.messages.body import SendBody
@@ -110,15 +111,13 @@ def messages_routes(sending: Sending) -> Blueprint:
     async def index(query: MessagesQuery) -> Page[MessageView]:
         """Messages that were submitted, newest first."""
         scope = auth.identity().client_id if query.tenant_id is None else auth.owner(query.tenant_id).id
-        return await messages.page(
-            client_id=scope,
-            limit=query.limit,
-            cursor=query.cursor,
+        which = MessageFilter(
             account=query.account,
             chat=chat_key(query.chat) if query.chat else None,
             status=query.status,
             message_id=query.message_id,
         )
+        return await messages.page(which, client_id=scope, limit=query.limit, cursor=query.cursor)
 
     @routes.get("/<uuid:message_id>")
     @endpoint(answers={200: MessageView})

@@ -10,7 +10,6 @@ from quart import Blueprint, g
 
 from wagate.clock import Clock
 from wagate.errors import NotFoundError
-from wagate.events import SESSION_STATUSES
 from wagate.hooks.routes import endpoint
 from wagate.storage.database import Database
 from wagate.storage.owners.accounts import get_account, list_accounts
@@ -18,7 +17,7 @@ from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.rows import AccountRow
 from wagate.web.access.identity import RequestAuth, ViewTokens
 from wagate.web.sessions.view import (
-    GROUPS,
+    STATUS_WORDS,
     SessionState,
     SessionView,
     Summary,
@@ -32,7 +31,7 @@ from wagate.web.sessions.view import summary as summarise
 PREFIX = "/api/whatsapp/session"
 SESSIONLESS = frozenset({"engine"})
 """Providers whose numbers have no session of ours to look at; they are left out of lists."""
-Status = Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted({"", *GROUPS, *SESSION_STATUSES})})]
+Status = Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(["", *STATUS_WORDS])})]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 
 

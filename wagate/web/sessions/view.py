@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 import msgspec
 
 from wagate.errors import BadRequestError
-from wagate.events import SESSION_STATUSES, sessions
+from wagate.events import SESSION_STATES, SessionGroup, SessionStatus
 from wagate.inbound.qr_image import qr_image
 
-CONNECTED = "connected"
-DISCONNECTED = "disconnected"
-LOADING = "loading"
-NEEDS_QR = "needsQR"
-ERROR = "error"
-
-_GROUP_OF = {
-    sessions.SESSION_CONNECTED: CONNECTED,
-    sessions.SESSION_NOT_CONNECTED: DISCONNECTED,
-    sessions.INITIALIZING: LOADING,
-    sessions.CONNECTING: LOADING,
-    sessions.LOADING: LOADING,
-    sessions.QR_GENERATED: NEEDS_QR,
-    sessions.AUTH_FAILURE: ERROR,
-    sessions.ERROR: ERROR,
-}
-GROUPS = (CONNECTED, DISCONNECTED, LOADING, NEEDS_QR, ERROR)
-"""The words of the summary and of ``?status=``."""
+STATUS_WORDS = tuple(dict.fromkeys((*SessionGroup, *sorted(SessionStatus))))
+"""What ``?status=`` may say: groups of the summary, then exact words."""
 
 
 class SessionState(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +23,7 @@ class SessionState(msgspec.Struct, frozen=True, kw_only=True):
     """The account's name."""
     user_id: str
     """The owner's slug."""
-    status: str
-    """One of `SESSION_STATUSES`."""
+    status: SessionStatus
     created_at: datetime
     """Aware."""
     updated_at: datetime
@@ -56,7 +40,7 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     session_id: str
     """The account's name."""
     status: str
-    """One of `SESSION_STATUSES`."""
+    """One of `SessionStatus`."""
     message: str | None
     """For people."""
     qr: str | None
@@ -112,23 +96,20 @@ def list_view(state: SessionState) -> SessionView:
     return msgspec.structs.replace(view, has_qr=bool(view.qr), last_updated=view.updated_at)
 
 
-def summary(statuses: Iterable[str]) -> Summary:
+def summary(statuses: Iterable[SessionStatus]) -> Summary:
     """Count sessions by their statuses."""
-    counts = dict.fromkeys(GROUPS, 0)
-    for status in statuses:
-        counts[_GROUP_OF[status]] += 1
-    total = sum(counts.values())
+    counts = Counter(SESSION_STATES[status].group for status in statuses)
     return Summary(
-        connected=counts[CONNECTED],
-        disconnected=counts[DISCONNECTED],
-        loading=counts[LOADING],
-        needs_qr=counts[NEEDS_QR],
-        error=counts[ERROR],
-        total=total,
+        connected=counts[SessionGroup.CONNECTED],
+        disconnected=counts[SessionGroup.DISCONNECTED],
+        loading=counts[SessionGroup.LOADING],
+        needs_qr=counts[SessionGroup.NEEDS_QR],
+        error=counts[SessionGroup.ERROR],
+        total=counts.total(),
     )
 
 
-def status_filter(word: str | None) -> Callable[[str], bool]:
+def status_filter(word: str | None) -> Callable[[SessionStatus], bool]:
     """What ``?status=`` lets through: a group of the summary, or one exact status; None or '' is all.
 
     ``loading`` and ``error`` are both; the group counts.
@@ -138,12 +119,11 @@ def status_filter(word: str | None) -> Callable[[str], bool]:
     """
     if not word:
         return lambda _status: True
-    if word in GROUPS:
-        return lambda status: _GROUP_OF[status] == word
-    if word in SESSION_STATUSES:
+    if word in set(SessionGroup):
+        return lambda status: SESSION_STATES[status].group == word
+    if word in SESSION_STATES:
         return lambda status: status == word
-    allowed = ", ".join((*GROUPS, *sorted(SESSION_STATUSES.difference(GROUPS))))
-    raise BadRequestError(f"status must be one of {allowed}", field="?status")
+    raise BadRequestError(f"status must be one of {', '.join(STATUS_WORDS)}", field="?status")
 
 
 def iso(moment: datetime) -> str:
@@ -153,7 +133,8 @@ def iso(moment: datetime) -> str:
 
 def _view(state: SessionState) -> SessionView:
     # Whatever the row says: only a session that waits for its scan has a QR to show.
-    qr = state.qr if state.status == sessions.QR_GENERATED and state.qr else None
+    qr = state.qr if state.status == SessionStatus.QR_GENERATED and state.qr else None
+    facts = SESSION_STATES[state.status]
     return SessionView(
         session_id=state.session_id,
         status=state.status,
@@ -162,8 +143,8 @@ def _view(state: SessionState) -> SessionView:
         user_id=state.user_id,
         created_at=iso(state.created_at),
         updated_at=iso(state.updated_at),
-        is_connected=state.status == sessions.SESSION_CONNECTED,
+        is_connected=facts.group == SessionGroup.CONNECTED,
         needs_qr=qr is not None,
-        is_loading=state.status in {sessions.LOADING, sessions.CONNECTING},
-        has_error=state.status in {sessions.AUTH_FAILURE, sessions.ERROR},
+        is_loading=facts.loading,
+        has_error=facts.group == SessionGroup.ERROR,
     )

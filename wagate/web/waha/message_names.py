@@ -12,6 +12,7 @@ from wagate.errors import NotFoundError, UnprocessableError
 from wagate.hooks.context import Messages
 from wagate.hooks.messages import MessageView
 from wagate.parsing.chats import chat_key
+from wagate.rules.filters import MessageFilter
 from wagate.storage.database import Database
 from wagate.storage.outbox.messages import find_by_message_id
 
@@ -55,9 +56,8 @@ class MessageNames:
         """The message of ours that a name means. NotFoundError; ``account`` None: of any of the client's."""
         _, ids = _read(name)
         for each in ids:
-            page = await self._messages.page(
-                client_id=client_id, limit=1, cursor=None, account=account, message_id=each
-            )
+            which = MessageFilter(account=account, message_id=each)
+            page = await self._messages.page(which, client_id=client_id, limit=1)
             if page.data:
                 return page.data[0]
         view = await self._own(ids[-1], client_id)

@@ -13,8 +13,7 @@ from quart import Blueprint, Response, request
 
 from wagate.context.sessions import AccountSessions
 from wagate.errors import BadGatewayError, NotFoundError, SendError
-from wagate.events import sessions
-from wagate.events.sessions import WAHA_WORDS
+from wagate.events import SESSION_STATES, SessionStatus
 from wagate.hooks.routes import endpoint
 from wagate.inbound.qr_image import qr_png
 from wagate.plugins.registry import Providers
@@ -25,7 +24,8 @@ from wagate.web.access.identity import RequestAuth
 from wagate.web.sessions.routes import SESSIONLESS
 
 STOPPED, WORKING, FAILED = (
-    WAHA_WORDS[each] for each in (sessions.SESSION_NOT_CONNECTED, sessions.SESSION_CONNECTED, sessions.ERROR)
+    SESSION_STATES[each].waha
+    for each in (SessionStatus.SESSION_NOT_CONNECTED, SessionStatus.SESSION_CONNECTED, SessionStatus.ERROR)
 )
 PNG = "image/png"
 
@@ -176,7 +176,7 @@ def _status(row: AccountRow, providers: Providers) -> str:
     provider = providers.get(row.provider)
     if provider is None:
         return FAILED
-    return WAHA_WORDS[row.status] if provider.sessions else WORKING
+    return SESSION_STATES[row.status].waha if provider.sessions else WORKING
 
 
 def _texts(metadata: dict[str, Any]) -> dict[str, str]:

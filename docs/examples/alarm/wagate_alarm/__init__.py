@@ -102,7 +102,7 @@ async def post(context: PluginContext, room: Room, delivery: Delivery) -> Receip
             headers={"Content-Type": "application/json"},
             content=msgspec.json.encode(alarm),
             timeout=context.timeout,
-            trust="operator",  # the URL stands in config.toml
+            trust="operator",  # the URL is from config.toml
         )
     except HttpError as error:
         raise Retry(error.reason) from error

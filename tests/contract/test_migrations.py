@@ -1,0 +1,96 @@
+"""One file for both databases, and databases that an older version made."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from tests.rows import NOW
+from tests.schema import schema
+from wagate.config.vault import Vault
+from wagate.storage.backend import migrate
+from wagate.storage.backend.migrate import migrations, statements
+from wagate.storage.database import Database, open_database
+from wagate.storage.fields import time_text
+from wagate.storage.owners.clients import ensure_default_client
+from wagate.storage.owners.endpoints import WebhookChange, all_webhooks, patch_webhook
+from wagate.storage.statement import rows, run
+from wagate.storage.upkeep.reencrypt import reencrypt
+from wagate_webhook.options import Options, read_options, to_store
+
+GOLDEN = Path(__file__).parent.parent / "golden/schema"
+"""The form after migration 3, when each database had files of its own."""
+TWINS = 3
+
+
+@asynccontextmanager
+async def of_version(count: int, url: str, folder: Path) -> AsyncIterator[Database]:
+    """The database as a version made it that knew so many migrations."""
+    with patch.object(migrate, "migrations", lambda dialect: migrations(dialect)[:count]):
+        async with open_database(url, folder) as database:
+            yield database
+
+
+async def test_one_file_makes_of_both_databases_what_two_files_made(database_url: str, tmp_path: Path) -> None:
+    async with of_version(TWINS, database_url, tmp_path) as database:
+        form = await database.read(schema)
+        names = await database.read(rows, "SELECT number, name FROM migrations ORDER BY number")
+    assert names == [(1, "0001_tables"), (2, "0002_views"), (3, "0003_sending")]
+    assert form == (GOLDEN / f"{database.dialect}.txt").read_text("utf-8")
+
+
+def test_a_marked_line_is_for_one_database_and_words_are_translated() -> None:
+    text = "-- A file.\nCREATE TABLE a (\n  b BIGINT, -- sqlite\n  b JSONB, -- postgres\n  c BOOLEAN\n);\nSELECT 1;\n"
+    assert statements(text, "sqlite") == ("-- A file.\nCREATE TABLE a (\n  b INTEGER,\n  c INTEGER\n)", "SELECT 1")
+    assert statements(text, "postgres") == ("-- A file.\nCREATE TABLE a (\n  b JSONB,\n  c BOOLEAN\n)", "SELECT 1")
+
+
+OLD_ROW = (
+    "INSERT INTO webhooks (id, client_id, phone_number, name, webhook_url, events, format, headers, secrets, metadata,"
+    " created_at, updated_at) VALUES ('w1', 1, '*', 'crm', 'https://a', '[\"*\"]', ?, ?, ?, '{\"a\":1}', ?, ?)"
+)
+
+
+@pytest.mark.parametrize("count", range(1, TWINS + 1))
+async def test_a_webhook_that_an_older_version_stored_keeps_its_options(
+    count: int, database_url: str, tmp_path: Path
+) -> None:
+    vault = Vault(["the passphrase of the old one"])
+    headers, secrets = vault.encrypt('{"Authorization":"Bearer x"}'), vault.encrypt('[{"secret":"whsec_a"}]')
+    moment = time_text(NOW)
+    async with of_version(count, database_url, tmp_path) as database:
+        client = "INSERT INTO clients (slug, name, created_at, updated_at) VALUES ('default', 'Default', ?, ?)"
+        await database.write(run, client, (moment, moment))
+        await database.write(run, OLD_ROW, ("waha", headers, secrets, moment, moment))
+    async with open_database(database_url, tmp_path) as database:
+        [row] = await database.read(all_webhooks, "webhook")
+        options = read_options(row.options, vault.decrypt)
+        assert options == Options(format="waha", headers={"Authorization": "Bearer x"})
+        assert (row.events, row.metadata, row.created_at, vault.decrypt(row.secrets)) == (
+            ["*"],
+            {"a": 1},
+            NOW,
+            '[{"secret":"whsec_a"}]',
+        )
+        change = WebhookChange(options=to_store({"timeout": 5, "headers": None}, vault.encrypt, row.options))
+        changed = await database.write(patch_webhook, "webhook", "w1", change, now=NOW)
+        assert changed.options == {"version": 1, "format": "waha", "timeout": 5}
+        shown = await database.read(rows, "SELECT id, phone_number, webhook_url, status FROM whatsapp_webhooks")
+        assert shown == [("w1", "*", "https://a", "active")]
+
+
+async def test_the_key_of_an_old_webhooks_headers_can_be_dropped(database_url: str, tmp_path: Path) -> None:
+    old, new = "the passphrase of the old one", "the passphrase of the new one"
+    moment = time_text(NOW)
+    async with of_version(TWINS, database_url, tmp_path) as database:
+        await database.write(ensure_default_client, now=NOW)
+        sealed = Vault([old]).encrypt('{"X-A":"b"}')
+        await database.write(run, OLD_ROW, ("flat", sealed, "", moment, moment))
+    async with open_database(database_url, tmp_path) as database:
+        assert await database.write(reencrypt, Vault([new, old]).rotate) == 1
+        [row] = await database.read(all_webhooks, "webhook")
+        assert read_options(row.options, Vault([new]).decrypt).headers == {"X-A": "b"}

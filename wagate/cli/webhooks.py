@@ -1,0 +1,80 @@
+"""``wagate webhooks``: what is registered, and its options."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from wagate.cli import gateway, show
+from wagate.cli import options as call
+from wagate.cli.errors import UsageError
+
+app = typer.Typer(help="Webhooks that clients registered, and their options.", no_args_is_help=True)
+WEBHOOKS = "/api/webhooks"
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="A webhook's id.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_webhooks(
+    context: typer.Context,
+    *,
+    tenant: Annotated[str | None, typer.Option("--client", help="Only those of this client, by slug.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List webhooks, newest first."""
+    params = {"tenant_id": tenant} if tenant else {}
+    with gateway.required(call.of(context)) as running:
+        rows = list(running.rows(f"{WEBHOOKS}/list", params, most=None))
+    if as_json:
+        show.emit_json(rows)
+        return
+    heads = ["id", "tenant_id", "phone_number", "name", "webhook_url", "status", "events", "timeout", "rate"]
+    cells = [[row[head] for head in heads] for row in rows]
+    show.table(["id", "client", *heads[2:]], cells, empty="no webhooks")
+
+
+@app.command("show")
+def show_webhook(context: typer.Context, webhook_id: Id, as_json: Json = False) -> None:
+    """Show one webhook with its health and all its options."""
+    with gateway.required(call.of(context)) as running:
+        _print(running.ask("GET", _path(webhook_id)), as_json=as_json)
+
+
+@app.command("set")
+def set_options(
+    context: typer.Context,
+    webhook_id: Id,
+    values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Fields; NAME= is the default again.")],
+    as_json: Json = False,
+) -> None:
+    """Change a webhook: `set ID rate=5 burst=10 timeout=` sets two options and resets one."""
+    body = dict(_field(each) for each in values)
+    with gateway.required(call.of(context)) as running:
+        _print(running.ask("PATCH", _path(webhook_id), body=body), as_json=as_json)
+
+
+def _field(text: str) -> tuple[str, Any]:
+    """``rate=5`` → a number; what is no JSON is text; nothing is null."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise UsageError(f"{text!r} is not NAME=VALUE, like rate=5")
+    try:
+        return name, json.loads(value) if value else None
+    except ValueError:
+        return name, value
+
+
+def _path(webhook_id: str) -> str:
+    return f"{WEBHOOKS}/{quote(webhook_id, safe='')}"
+
+
+def _print(row: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        show.emit_json(row)
+    else:
+        show.table(["field", "value"], row.items(), empty="")

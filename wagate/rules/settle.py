@@ -1,0 +1,169 @@
+"""What becomes of a delivery after a try: pure, the rules of "webhooks: outcome" and nothing else."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+
+from msgspec.structs import replace
+
+from wagate.rules.backoff import probe_wait, wait
+from wagate.rules.states import (
+    Accepted,
+    DeliveryState,
+    Failed,
+    Policy,
+    Postponed,
+    Rejected,
+    Settled,
+    Status,
+    Try,
+)
+from wagate.rules.targets import Health, TargetState
+
+BREAKER_FAILURES = 10
+"""So many retryable failures in a row …"""
+BREAKER_SECONDS = 60.0
+"""… within so long: the target counts as down."""
+PATIENCE = 24 * 3600.0
+"""Seconds that a delivery may be put off when ``delivery.recover`` is 0."""
+
+
+def settle(tried: Try, target: TargetState, policy: Policy) -> Settled:
+    """Decide what one try means for its delivery and its target.
+
+    ``target`` is the target's state now, after all tries that were settled before this one.
+    """
+    match tried.happened:
+        case Accepted():
+            return _accepted(target, tried.now)
+        case Rejected():
+            return _rejected(tried.happened, tried, target, policy)
+        case Failed():
+            return _failed(tried.happened, tried, target, policy)
+
+
+def given_up(delivery: DeliveryState, policy: Policy, now: datetime) -> bool:
+    """Whether the time in which it may recover has passed; always, when there is none."""
+    if policy.recover == 0:
+        return True
+    return now >= (delivery.expires_at or delivery.created_at + timedelta(seconds=policy.recover))
+
+
+def waited_too_long(postponed: Postponed, delivery: DeliveryState, policy: Policy, now: datetime) -> Rejected | None:
+    """What ends a delivery that was put off again and again; None: it may go on waiting."""
+    patience = policy if policy.recover else replace(policy, recover=PATIENCE)
+    return Rejected(error=give_up_error(patience, postponed.error)) if given_up(delivery, patience, now) else None
+
+
+def give_up_error(policy: Policy, last: str | None) -> str:
+    """Why a delivery was given up that waited too long for its target."""
+    return f"gave up after {policy.recover / 3600:g}h: {last or 'the target did not answer'}"
+
+
+def _accepted(target: TargetState, now: datetime) -> Settled:
+    healthy = TargetState(
+        status=target.status if target.status == Health.DISABLED else Health.ACTIVE,
+        last_success_at=now,
+        last_attempt_at=now,
+        last_error=target.last_error,
+    )
+    return Settled(status=Status.DELIVERED, final=True, target=healthy, reopened=target.down)
+
+
+def _rejected(happened: Rejected, tried: Try, target: TargetState, policy: Policy) -> Settled:
+    after = replace(
+        _count_failed_delivery(target, tried.delivery),
+        failing_since=target.failing_since or tried.now,
+        last_attempt_at=tried.now,
+        last_error=happened.error,
+    )
+    if tried.probe and target.down:
+        # It answered, but did not accept: neither up nor further down.
+        seconds = probe_wait(target.probes, max_delay=policy.max_delay)
+        after = replace(after, next_probe_at=_later(tried.now, seconds))
+    if happened.disable:
+        after = replace(after, status=Health.DISABLED)
+    return Settled(status=Status.FAILED, final=True, error=happened.error, target=after)
+
+
+def _failed(happened: Failed, tried: Try, target: TargetState, policy: Policy) -> Settled:
+    # Probes cost no attempts, or an outage would use them all up; but with no time to recover in, nothing waits for
+    # its target, and a probe is an attempt like any other. The same holds for who says that it takes nothing at all.
+    counted = not (tried.probe or happened.down) or policy.recover == 0
+    attempts = tried.delivery.attempt_count + counted
+    out = attempts >= tried.delivery.max_retries
+    final = _final_error(happened, tried, target, policy, out=out)
+    after = _count_failed_try(target, happened, tried)
+    if out or final is not None:
+        after = _count_failed_delivery(after, tried.delivery)
+    # A dead target is known by a delivery against which nobody bears witness, by many failures at once, or by its word.
+    if happened.down and policy.recover > 0:
+        after = replace(after, streak=max(after.streak, BREAKER_FAILURES))
+    if not target.down and ((out and final is None) or after.streak >= BREAKER_FAILURES):
+        first = probe_wait(0, max_delay=policy.max_delay, after=happened.after)
+        after = replace(after, down_since=tried.now, next_probe_at=_later(tried.now, first), probes=0)
+    elif target.down and tried.probe:
+        seconds = probe_wait(target.probes + 1, max_delay=policy.max_delay, after=happened.after)
+        after = replace(after, next_probe_at=_later(tried.now, seconds), probes=target.probes + 1)
+    opened = after.down and not target.down
+    made = partial(Settled, counted=counted, target=after, opened=opened)
+    if final is not None:
+        return made(status=Status.FAILED, final=True, error=final)
+    if after.closed:
+        status = Status.FAILED if out else Status.PENDING
+        return made(status=status, final=False, held=out, error=happened.error, next_retry_at=after.next_probe_at)
+    seconds = wait(attempts, max_delay=policy.max_delay, chance=tried.chance, after=happened.after)
+    due = _later(tried.now, seconds)
+    return made(status=Status.PENDING, final=False, error=happened.error, next_retry_at=due)
+
+
+def _final_error(happened: Failed, tried: Try, target: TargetState, policy: Policy, *, out: bool) -> str | None:
+    """Why it is final, or None: it may still succeed."""
+    aged = given_up(tried.delivery, policy, tried.now)
+    if (target.down or happened.down) and policy.recover > 0:
+        # While it is down the fault is the target's, whatever it accepted before.
+        return give_up_error(policy, happened.error) if aged else None
+    if not out:
+        return None
+    first = tried.delivery.first_attempt_at or tried.started
+    witness = target.last_success_at is not None and target.last_success_at > first
+    return happened.error if witness or aged else None
+
+
+def _count_failed_try(target: TargetState, happened: Failed, tried: Try) -> TargetState:
+    since = target.streak_since
+    if target.down:
+        # A second delivery that fails as well leaves no doubt; the held ones had their say.
+        streak = target.streak if tried.delivery.held else max(target.streak, BREAKER_FAILURES)
+    elif since is not None and (tried.now - since).total_seconds() <= BREAKER_SECONDS:
+        streak = target.streak + 1
+    else:
+        streak, since = 1, tried.now
+    return replace(
+        target,
+        streak=streak,
+        streak_since=since,
+        failing_since=target.failing_since or tried.now,
+        last_attempt_at=tried.now,
+        last_error=happened.error,
+    )
+
+
+def in_doubt(target: TargetState) -> bool:
+    """Whether only one delivery says that the target is down: another one may be the witness, at once."""
+    return target.down and target.streak < BREAKER_FAILURES
+
+
+def _count_failed_delivery(target: TargetState, delivery: DeliveryState) -> TargetState:
+    """Count a delivery that is out of attempts or failed for good: once in one time of being down."""
+    counted_before = delivery.held and target.down
+    return replace(
+        target,
+        status=target.status if target.status == Health.DISABLED else Health.FAILED,
+        failure_count=target.failure_count + (not counted_before),
+    )
+
+
+def _later(now: datetime, seconds: float) -> datetime:
+    return now + timedelta(seconds=seconds)

@@ -1,0 +1,54 @@
+"""A target's health: what is known of a place that deliveries go to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Health(StrEnum):
+    """A target's status words."""
+
+    ACTIVE = "active"
+    FAILED = "failed"
+    DISABLED = "disabled"
+
+
+class TargetState(msgspec.Struct, frozen=True, kw_only=True):
+    """A target's health; without arguments, that of one never tried."""
+
+    status: str = Health.ACTIVE
+    failure_count: int = 0
+    """Deliveries out of attempts or failed for good since the last success."""
+    streak: int = 0
+    """Retryable failures in a row within the breaker's window."""
+    streak_since: datetime | None = None
+    failing_since: datetime | None = None
+    """First failure since the last success."""
+    down_since: datetime | None = None
+    """Since when nothing but probes is sent; None: it is up."""
+    next_probe_at: datetime | None = None
+    probes: int = 0
+    """Failed probes since it went down."""
+    last_success_at: datetime | None = None
+    last_attempt_at: datetime | None = None
+    last_error: str | None = None
+    alerted: int = 0
+    """How many of the alerts of this failing time were given."""
+
+    @property
+    def down(self) -> bool:
+        """Whether only probes are sent."""
+        return self.down_since is not None
+
+    @property
+    def disabled(self) -> bool:
+        """Whether nothing is sent."""
+        return self.status == Health.DISABLED
+
+    @property
+    def closed(self) -> bool:
+        """Whether ordinary deliveries have to wait."""
+        return self.down or self.disabled
