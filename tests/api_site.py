@@ -23,11 +23,11 @@ from wagate.context.deliveries import DeliveryLog
 from wagate.hooks import Provider
 from wagate.http import HttpClient
 from wagate.inbound.accounts import Accounts
-from wagate.inbound.ignore import Sieve
+from wagate.inbound.ignore import IgnoreFilter
 from wagate.inbound.position import Positions
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
-from wagate.media.assemble import media_parts
+from wagate.media.assemble import make_media
 from wagate.metrics import CollectorRegistry
 from wagate.plugins.registry import Providers
 from wagate.storage.database import Database, open_database
@@ -47,7 +47,7 @@ from wagate.web.inbound.provider_door import PATTERN, ProviderDoor
 from wagate.web.inbound.refusals import Refusals
 from wagate.web.inbound.session_door import SessionDoor
 from wagate.web.media.media_door import MediaDoor
-from wagate.web.messages.sending import SendParts
+from wagate.web.messages.sending import SendingContext
 from wagate.web.sessions.hub import SessionHub
 
 ADMIN = "admin-token-for-tests"
@@ -97,7 +97,7 @@ async def api_site(
     probes: Mapping[str, Probe] | None = None,
     plugins: Sequence[tuple[str, Blueprint]] = (),
     provided: Sequence[Provider] = (),
-    outbound: SendParts | None = None,
+    outbound: SendingContext | None = None,
 ) -> AsyncIterator[ApiSite]:
     """Serve it, with the clients ``acme`` and ``other``."""
     clock = Clock()
@@ -139,7 +139,7 @@ async def api_site(
             outbound=outbound or FakeMessages().outbound,
             plugins=plugins,
         )
-        media = media_parts(
+        media = make_media(
             msgspec.structs.replace(config, data=Data(dir=folder)),
             clock,
             vault=vault,
@@ -152,13 +152,13 @@ async def api_site(
         unlimited = RateLimit(clock, count=0, period=1)
         engine = EngineDoor(auth, accounts, receiver, Positions(database, clock), unlimited)
         sessions = SessionDoor(
-            auth, accounts, receiver, Sieve(database), unlimited, refusals=Refusals(clock, lambda *_: None)
+            auth, accounts, receiver, IgnoreFilter(database), unlimited, refusals=Refusals(clock, lambda *_: None)
         )
         posted = ProviderDoor(
             lambda: live.now,
             providers,
             receiver,
-            Sieve(database),
+            IgnoreFilter(database),
             unlimited,
             sessions=sessions,
             public_url=config.server.public_url,

@@ -1,4 +1,4 @@
-"""What agents do in ChatWoot, as its webhooks tell it, and an inbox over fakes."""
+"""What agents do in Chatwoot, as its webhooks tell it, and an inbox over fakes."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Office:
     signals: Signals
     app: App
     handled: int = field(default=0)
-    """Deliveries from ChatWoot that were handled."""
+    """Deliveries from Chatwoot that were handled."""
 
     async def run(self, *, at_most: int | None = None, attempt: int = 1) -> None:
         """Handle what was emitted for the way out, in order, each once."""
@@ -122,7 +122,7 @@ class Office:
             self.handled += 1
 
     def told(self) -> list[Any]:
-        """Events that ChatWoot is to be told of, oldest first."""
+        """Events that Chatwoot is to be told of, oldest first."""
         return [row.event for row in self.fakes.deliveries.rows if row.target == self.app.incoming]
 
     def customer_writes(self, message_id: str) -> None:
@@ -162,7 +162,7 @@ def sent(desk: Office) -> list[tuple[str, str]]:
 
 
 def shown_as(status: str, number: int = 700) -> FakeHttp:
-    """A ChatWoot that shows a message so."""
+    """A Chatwoot that shows a message so."""
     return FakeHttp(answered(200, body_of({"payload": [{"id": number, "status": status}]})))
 
 

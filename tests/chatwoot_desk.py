@@ -1,4 +1,4 @@
-"""The ChatWoot connector before a fake ChatWoot, without a gateway: events in, what stands in ChatWoot out."""
+"""The Chatwoot connector before a fake Chatwoot, without a gateway: events in, what stands in Chatwoot out."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Desk:
         return message
 
     def requests(self) -> list[str]:
-        """What was asked of ChatWoot, without the account: ``POST contacts``."""
+        """What was asked of Chatwoot, without the account: ``POST contacts``."""
         return [f"{seen.method} {seen.path.removeprefix('/api/v1/accounts/1/')}" for seen in self.server.seen]
 
 

@@ -1,4 +1,4 @@
-"""A gateway between a fake WAHA and a fake ChatWoot: customers on one side, agents on the other."""
+"""A gateway between a fake WAHA and a fake Chatwoot: customers on one side, agents on the other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEY = "hmac key of the test"
 DOOR = "/webhooks/chatwoot/main/desk"
 ANA = "19990000000@c.us"
 PATIENCE = 60.0
-"""Seconds for one webhook, in place of ChatWoot's five: a machine that stands still for a moment fails no message."""
+"""Seconds for one webhook, in place of Chatwoot's five: a machine that stands still for a moment fails no message."""
 Json = dict[str, Any]
 
 
@@ -85,7 +85,7 @@ class Office:
         return [each["text"] for each in self.waha.sent if each["chatId"] == chat and "text" in each]
 
     def sources(self, chat: str = ANA) -> list[str | None]:
-        """source_ids of what the connector posted of a chat, in ChatWoot's order."""
+        """source_ids of what the connector posted of a chat, in Chatwoot's order."""
         return [each.source_id for each in self.posts(chat)]
 
     def posts(self, chat: str = ANA) -> list[Message]:
@@ -93,7 +93,7 @@ class Office:
         return [each for each in self.chatwoot.posted(chat) if not each.private]
 
     def status_of(self, message: Message) -> tuple[str, str | None]:
-        """A message's tick in ChatWoot, and the reason beside it."""
+        """A message's tick in Chatwoot, and the reason beside it."""
         return message.status, message.content_attributes.get("external_error")
 
 
@@ -107,7 +107,7 @@ async def office(
 ) -> AsyncIterator[Office]:
     """``settings`` are the inbox's, ``account`` and ``delivery`` more of these tables.
 
-    At the end every request must have fitted ChatWoot's document, if that is here.
+    At the end every request must have fitted Chatwoot's document, if that is here.
     """
     clock = clock or Clock()
     chatwoot, waha = FakeChatwoot(now=clock.time), FakeWaha(api_key="k")

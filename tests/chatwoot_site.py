@@ -1,4 +1,4 @@
-"""A client of the fake ChatWoot and a receiver of its webhooks, for tests of the fake itself."""
+"""A client of the fake Chatwoot and a receiver of its webhooks, for tests of the fake itself."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def site() -> AsyncIterator[Site]:
     fake, receiver = FakeChatwoot(), Receiver()
     async with running(receiver), running(fake):
         fake.inbox.webhook_url = receiver.url
-        fake.habits.timeout = 60.0  # a machine that stands still for ChatWoot's five seconds fails no message
+        fake.habits.timeout = 60.0  # a machine that stands still for Chatwoot's five seconds fails no message
         base = f"{fake.url}/api/v1/accounts/1/"
         headers = {"api_access_token": fake.user.token}
         async with httpx2.AsyncClient(base_url=base, headers=headers, trust_env=False, timeout=60) as http:

@@ -1,4 +1,4 @@
-"""ChatWoot's OpenAPI document with what it lacks laid over it, to hold requests against.
+"""Chatwoot's OpenAPI document with what it lacks laid over it, to hold requests against.
 
 The document of v4.15.1 leaves out operations and fields that its server has, and lets unknown keys pass; here every
 body that we send is closed, so that a misspelt field is found.

@@ -12,7 +12,7 @@ from uuid_utils import uuid7
 from wagate.errors import NotFoundError
 from wagate.hooks import MessageView, OutMedia, OutMessage, Page, Signal
 from wagate.rules.filters import ALL_MESSAGES, MessageFilter
-from wagate.web.messages.sending import SendParts
+from wagate.web.messages.sending import SendingContext
 
 NOW = datetime(2025, 9, 10, 10, 30, 5, tzinfo=UTC)
 PHONE = "5511888888888"
@@ -43,9 +43,9 @@ class FakeMessages:
         self._keys: dict[tuple[int, str], MessageView] = {}
 
     @property
-    def outbound(self) -> SendParts:
+    def outbound(self) -> SendingContext:
         """What the API is given."""
-        return SendParts(messages=self, keep=self.keep, jobs=self.tasks, check_link=_no_check)
+        return SendingContext(messages=self, keep=self.keep, jobs=self.tasks, check_link=_no_check)
 
     async def send(
         self,

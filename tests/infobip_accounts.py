@@ -1,4 +1,4 @@
-"""Accounts, webhooks and messages of InfoBip for tests."""
+"""Accounts, webhooks and messages of Infobip for tests."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from wagate.config.vault import Vault
 from wagate.events import Event, Media
 from wagate.hooks.providers import MediaRequest, Provider, ProviderAccount
 from wagate.http import Guard, HttpClient
-from wagate.media.assemble import MediaParts, media_parts
+from wagate.media.assemble import MediaSubsystem, make_media
 from wagate.plugins.account_settings import NoSettings
 from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
@@ -60,7 +60,7 @@ class StillClock(Clock):
 class MediaSite:
     """What a test talks to."""
 
-    parts: MediaParts
+    parts: MediaSubsystem
     database: Database
     server: FakeServer
     clock: Clock
@@ -148,7 +148,7 @@ async def media_site(
         server=Server(public_url=public_url),
         media=MediaConfig(**{"max_size": Size("1MiB")} | config),
     )
-    parts = media_parts(made, clock, vault=VAULT, database=database, live=live, http=http, providers=providers)
+    parts = make_media(made, clock, vault=VAULT, database=database, live=live, http=http, providers=providers)
     site = MediaSite(parts, database, server or FakeServer(answer), clock, folder, {"/file": Reply(body=JPEG)})
     async with running(site.server), trio.open_nursery() as nursery:
         if fetching:

@@ -21,9 +21,9 @@ from wagate.hooks.contracts import Delivery
 from wagate.hooks.providers import UNLIMITED, ProviderAccount, SendLimits
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
+from wagate.outbound.context import OutboundContext
 from wagate.outbound.outbound import Outbound
 from wagate.outbound.outbox import Outbox
-from wagate.outbound.shared import Parts
 from wagate.plugins.account_settings import NoSettings
 from wagate.plugins.registry import Providers
 from wagate.storage.events.intake import Stored
@@ -213,7 +213,7 @@ async def open_post(
             if world.consumers is not None:
                 world.consumers.ring(stored)
 
-        parts = Parts(
+        context = OutboundContext(
             database=world.database, live=live, providers=providers, router=router, clock=world.clock, ring=ring
         )
 
@@ -221,7 +221,7 @@ async def open_post(
             if world.consumers is not None:
                 await world.consumers.control.probe(target_id)
 
-        outbound = Outbound(parts, CollectorRegistry(), file_of=by_url, probe=probe)
+        outbound = Outbound(context, CollectorRegistry(), file_of=by_url, probe=probe)
         await live.reload()
         receiver = Receiver(world.database, router, world.clock, ring=ring, session_changed=lambda _name: None)
         post = Post(world, live, providers, provider, outbound, outbound.outbox("api"), receiver)

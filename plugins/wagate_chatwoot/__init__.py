@@ -1,4 +1,4 @@
-"""The connector ``chatwoot``: WhatsApp in ChatWoot's inboxes, and agents' answers on WhatsApp."""
+"""The connector ``chatwoot``: WhatsApp in Chatwoot's inboxes, and agents' answers on WhatsApp."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from quart import Blueprint
 
 from wagate.hooks import Check, Handler, PluginContext, Task, hookimpl
 from wagate_chatwoot.handler import make_handler
-from wagate_chatwoot.history.forgetting import forget_old
 from wagate_chatwoot.history.pull import Pulls
-from wagate_chatwoot.inboxes import Apps, make_apps, settings_of
+from wagate_chatwoot.inboxes import Apps, forget_old, make_apps, settings_of
 from wagate_chatwoot.routes import make_own_routes
 from wagate_chatwoot.settings import Settings
 from wagate_chatwoot.setup import cli
@@ -23,7 +22,7 @@ from wagate_chatwoot.to_whatsapp.signals import Signals
 from wagate_chatwoot.to_whatsapp.webhook import make_routes
 
 
-class ChatWootPlugin:
+class ChatwootPlugin:
     """Its hooks. All of them work with the same inboxes: what one learns of a chat, the others know."""
 
     def __init__(self) -> None:
@@ -81,4 +80,4 @@ class ChatWootPlugin:
         return self._told
 
 
-plugin = ChatWootPlugin()
+plugin = ChatwootPlugin()

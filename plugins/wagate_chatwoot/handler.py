@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Final
 
-from wagate.errors import Reject
+from wagate.errors import DeliveryError, Postpone, Reject, Retry
 from wagate.events import Event
 from wagate.hooks import Delivery, Handler, PluginContext, Receipt, Target
 from wagate_chatwoot.agents import answers, status
-from wagate_chatwoot.api.errors import ChatWootError, ChatWootStoppedError
-from wagate_chatwoot.api.verdict import verdict
+from wagate_chatwoot.api.errors import (
+    AmbiguousError,
+    BusyError,
+    ChatwootError,
+    ChatwootStoppedError,
+    RefusedError,
+    TooLargeError,
+)
 from wagate_chatwoot.history import pulled
 from wagate_chatwoot.inboxes import App, Apps
 from wagate_chatwoot.to_chatwoot import incoming, results
@@ -28,9 +35,12 @@ IN: Mapping[str, Handle] = {
     **dict.fromkeys(pulled.KINDS, pulled.handle),
     answers.KIND: answers.handle,
 }
-"""Kind of event → what writes it in ChatWoot."""
+"""Kind of event → what writes it in Chatwoot."""
 PAUSED = incoming.KINDS | pulled.KINDS
 """What waits while an agent lets it wait; answers and alerts do not."""
+
+STOPPED: Final = 60.0
+"""Seconds at least until Chatwoot is asked again whether its configuration was mended."""
 
 
 def make_handler(context: PluginContext, apps: Apps) -> Handler:
@@ -61,8 +71,28 @@ def _wants(app: App, event: Event) -> bool:
 async def _done(app: App, delivery: Delivery, does: Handle) -> Receipt | None:
     try:
         return await does(app, delivery)
-    except ChatWootError as error:
-        if isinstance(error, ChatWootStoppedError):
+    except ChatwootError as error:
+        if isinstance(error, ChatwootStoppedError):
             # The one line to look for: nothing reaches this inbox until somebody acts.
             app.context.log.warning("chatwoot inbox paused", inbox=app.name, reason=error.reason)
         raise verdict(error) from error
+
+
+def verdict(error: ChatwootError) -> DeliveryError:
+    """The error for the core. Pure.
+
+    A wrong token, a suspended account: the inbox counts as down at once, all that is for it is held in order, and no
+    attempt is spent until it is mended. Too fast: wait, at no cost. Refused as it is: never again. All else: again, and
+    what Chatwoot may still be doing not before it is over.
+    """
+    match error:
+        case ChatwootStoppedError():
+            reason = f"Chatwoot takes nothing until its settings are mended: {error.reason}"
+            return Retry(reason, after=STOPPED, down=True, http_status=error.http_status, response=error.response)
+        case BusyError():
+            return Postpone(f"Chatwoot is busy: {error.reason}", after=error.after)
+        case RefusedError() | TooLargeError():
+            return Reject(error.reason, http_status=error.http_status, response=error.response)
+        case AmbiguousError() if error.lingers:
+            return Retry(error.reason, after=error.lingers, http_status=error.http_status, response=error.response)
+    return Retry(error.reason, http_status=error.http_status, response=error.response)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from wagate.errors import ConfigError
 from wagate.events import Event
 from wagate.hooks import PluginContext
 from wagate_chatwoot.agents.texts import Texts, load_texts
-from wagate_chatwoot.api.client import ChatWoot
+from wagate_chatwoot.api.client import Chatwoot
 from wagate_chatwoot.ledger import Ledger
 from wagate_chatwoot.memory import Memory
 from wagate_chatwoot.pause import Pause
 from wagate_chatwoot.settings import Inbox, Settings
 
 WHERE = "plugins.chatwoot"
+
+FORGET_FIRST: Final = 600.0
+"""Seconds after the start, when there is other work."""
+FORGET_EVERY: Final = 24 * 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +33,7 @@ class App:
     """Its settings."""
     context: PluginContext
     ledger: Ledger
-    chatwoot: ChatWoot
+    chatwoot: Chatwoot
     memory: Memory
     """What this process knows of its chats."""
     texts: Texts
@@ -38,12 +43,12 @@ class App:
 
     @property
     def incoming(self) -> str:
-        """`Target.id` of what goes to ChatWoot."""
+        """`Target.id` of what goes to Chatwoot."""
         return f"in/{self.name}"
 
     @property
     def outgoing(self) -> str:
-        """`Target.id` of what comes from ChatWoot."""
+        """`Target.id` of what comes from Chatwoot."""
         return f"out/{self.name}"
 
     @property
@@ -99,7 +104,7 @@ def make_apps(context: PluginContext) -> Apps:
             inbox=inbox,
             context=context,
             ledger=Ledger(context.store, name, where=f"{inbox.account_id}.{inbox.inbox_id}"),
-            chatwoot=ChatWoot(context.http, inbox),
+            chatwoot=Chatwoot(context.http, inbox),
             memory=Memory(context.clock, started=started),
             texts=load_texts(inbox.locale, settings.templates),
             pause=Pause(context, name),
@@ -112,7 +117,7 @@ def make_apps(context: PluginContext) -> Apps:
 def bad_name(name: str) -> str:
     """Why an inbox can't be called so; ''."""
     wrong = not name or any(sign in name for sign in "/:?#% ")
-    return "the name stands in a URL; use letters, digits, - and _" if wrong else ""
+    return "the name is part of a URL; use letters, digits, - and _" if wrong else ""
 
 
 def check_inboxes(settings: Settings) -> None:
@@ -126,7 +131,18 @@ def check_inboxes(settings: Settings) -> None:
             raise ConfigError(f'{where}.url: must be like "https://chat.example.org", not "{inbox.url}"')
         key = (inbox.url.rstrip("/").lower(), inbox.inbox_id)
         if key in seen:
-            raise ConfigError(f"{where}: is the same inbox as {WHERE}.inboxes.{seen[key]}; one table is enough")
+            raise ConfigError(f"{where}: configures the same inbox as {WHERE}.inboxes.{seen[key]}; remove one of them")
         seen[key] = name
         if len(set(inbox.accounts)) != len(inbox.accounts):
             raise ConfigError(f"{where}.accounts: names an account twice")
+
+
+async def forget_old(context: PluginContext, apps: Apps) -> None:
+    """A task: `Settings.keep` is how long the ledgers remember."""
+    await context.clock.sleep(FORGET_FIRST)
+    while True:
+        for app in apps.values():
+            rows = await app.ledger.forget(float(apps.settings.keep))
+            if rows:
+                context.log.info("old messages forgotten", inbox=app.name, rows=rows)
+        await context.clock.sleep(FORGET_EVERY)

@@ -1,4 +1,4 @@
-"""Which message in ChatWoot is which on WhatsApp, and how far it got. One ledger for each inbox."""
+"""Which message in Chatwoot is which on WhatsApp, and how far it got. One ledger for each inbox."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RANK = {"sent": 1, "delivered": 2, "read": 3}
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One message in ChatWoot."""
+    """One message in Chatwoot."""
 
     message: int
     """Its id there, unique over the whole server."""
@@ -34,9 +34,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     parts: tuple[str, ...] = ()
     """wagate's own ids of the messages that its parts became, in order: text, then each file."""
     status: str = ""
-    """sent, delivered, read or failed, as ChatWoot was told last; '' when it was told nothing."""
+    """sent, delivered, read or failed, as Chatwoot was told last; '' when it was told nothing."""
     error: str = ""
-    """Why it failed, as ChatWoot was told."""
+    """Why it failed, as Chatwoot was told."""
     waits: bool = False
     """It shows as failed because it waits for its provider: any status ends that, sent included."""
     retries: int = 0
@@ -47,7 +47,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Handed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An agent's message as it was handed on.
 
-    Only the deliveries from ChatWoot write it, one at a time; `Entry`, once it is there, only those to ChatWoot do. So
+    Only the deliveries from Chatwoot write it, one at a time; `Entry`, once it is there, only those to Chatwoot do. So
     neither can undo what the other wrote.
     """
 
@@ -56,17 +56,17 @@ class Handed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     retry: int = 0
     """How often it was sent again. It shows as failed while ``Entry.status`` is failed with this many ``retries``."""
     reply_to: str = ""
-    """The provider's id of the message that it quotes; ChatWoot's *Retry* forgets it."""
+    """The provider's id of the message that it quotes; Chatwoot's *Retry* forgets it."""
     deleted: bool = False
     """The agent deleted it."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where a chat's messages go in ChatWoot."""
+    """Where a chat's messages go in Chatwoot."""
 
     contact: int
     source_id: str
-    """Of the contact in this inbox; always passed, so that ChatWoot makes no second one."""
+    """Of the contact in this inbox; always passed, so that Chatwoot makes no second one."""
     conversation: int | None = None
     """Display id; None: to be chosen."""
     name: str = ""
@@ -79,21 +79,21 @@ class Ledger:
     """Rows of the plugin's store under ``<inbox>/``. Every method commits before it returns."""
 
     def __init__(self, store: Store, inbox: str, *, where: str = "") -> None:
-        """``where`` tells apart inboxes of ChatWoot's that a table named one after the other: their places differ."""
+        """``where`` tells apart inboxes of Chatwoot's that a table named one after the other: their places differ."""
         self._store = store
         self._prefix = inbox
         self._where = where
 
     async def by_message(self, message: int) -> Entry | None:
-        """What is known of a message in ChatWoot."""
+        """What is known of a message in Chatwoot."""
         return _read(await self._store.get(self._key("cw", str(message))), Entry)
 
     async def by_whatsapp(self, account: str, whatsapp: str) -> Entry | None:
-        """The message in ChatWoot that this one on WhatsApp (the provider's id) is."""
+        """The message in Chatwoot that this one on WhatsApp (the provider's id) is."""
         return await self._by(self._key("wa", account, whatsapp))
 
     async def by_part(self, part: str) -> Entry | None:
-        """The message in ChatWoot that one of our own messages is a part of."""
+        """The message in Chatwoot that one of our own messages is a part of."""
         return await self._by(self._key("part", part))
 
     async def write(self, entry: Entry) -> None:
@@ -162,7 +162,7 @@ class Ledger:
 
 
 def rises(before: str, after: str) -> bool:
-    """Whether ChatWoot should be told of a status: never backwards, and never twice."""
+    """Whether Chatwoot should be told of a status: never backwards, and never twice."""
     if after == "failed":
         return before not in {"failed", "delivered", "read"}
     if before == "failed":

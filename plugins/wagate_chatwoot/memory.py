@@ -27,7 +27,7 @@ Chat = tuple[str, str]
 
 
 class Memory:
-    """Of one inbox. Nothing in it is lost with the process that the ledger or ChatWoot does not know."""
+    """Of one inbox. Nothing in it is lost with the process that the ledger or Chatwoot does not know."""
 
     def __init__(self, clock: Clock, *, started: float) -> None:
         self._clock = clock
@@ -37,7 +37,7 @@ class Memory:
         self._certain: OrderedDict[Chat, float] = OrderedDict()
         self._doubtful: set[Chat] = set()
         self.heard = 0.0
-        """When the last webhook came that was really ChatWoot's, Unix seconds; 0: not since the process began."""
+        """When the last webhook came that was really Chatwoot's, Unix seconds; 0: not since the process began."""
         self._locks: dict[Chat, trio.Lock] = {}
         self._looked: OrderedDict[int, None] = OrderedDict()
 

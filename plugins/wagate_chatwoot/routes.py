@@ -14,7 +14,7 @@ from wagate_chatwoot.inboxes import App, Apps
 
 
 class NewPull(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to write in ChatWoot."""
+    """What to write in Chatwoot."""
 
     inbox: str
     """Its name in ``[plugins.chatwoot.inboxes.<name>]``."""
@@ -53,7 +53,7 @@ class InboxView(msgspec.Struct, frozen=True, kw_only=True):
 
     inbox: str
     last_webhook_at: float
-    """When ChatWoot last told something that proved to be ChatWoot's, Unix seconds; 0: not since the gateway began."""
+    """When Chatwoot last told something that proved to be Chatwoot's, Unix seconds; 0: not since the gateway began."""
 
 
 class InboxList(msgspec.Struct, frozen=True, kw_only=True):

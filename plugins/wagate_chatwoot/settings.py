@@ -33,12 +33,12 @@ class Commands(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Inbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One API inbox of ChatWoot and the number behind it."""
+    """One API inbox of Chatwoot and the number behind it."""
 
     url: str
-    """ChatWoot's address, as in ``https://chat.example.org``."""
+    """Chatwoot's address, as in ``https://chat.example.org``."""
     account_id: Id
-    """The number in ChatWoot's URLs: ``/app/accounts/<id>``."""
+    """The number in Chatwoot's URLs: ``/app/accounts/<id>``."""
     token: str
     """Access token of an agent or administrator; a bot's does not do."""
     inbox_id: Id
@@ -72,7 +72,7 @@ class Inbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     status_conversation: bool = True
     """Keep a contact "WhatsApp integration" that tells of session changes, shows the QR code and takes commands."""
     reorder: Duration = Duration("0.25s")
-    """How long an agent's message waits for one written before it: ChatWoot's webhooks come in any order."""
+    """How long an agent's message waits for one written before it: Chatwoot's webhooks come in any order."""
     commands: Commands = Commands()
     pull: Rate = Rate("2/s")
     """How fast contacts and older messages are written when somebody asks for them."""
@@ -89,4 +89,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     templates: str = ""
     """A folder with texts of your own: ``<locale>.toml``."""
     keep: Duration = Duration("365d")
-    """How long it is remembered which message in ChatWoot is which on WhatsApp."""
+    """How long it is remembered which message in Chatwoot is which on WhatsApp."""

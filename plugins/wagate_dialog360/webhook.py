@@ -26,7 +26,7 @@ def verify(request: InboundRequest, account: ProviderAccount) -> None:
     """
     secret = account.webhook_secret.encode()
     if not secret:
-        raise UnauthorizedError(f"account {account.name!r} has no webhook_secret, so no webhook can be believed")
+        raise UnauthorizedError(f"account {account.name!r} has no webhook_secret, so its webhooks are refused; set one")
     given = list(_given(request, account.settings.webhook_header))
     if not given:
         raise UnauthorizedError(

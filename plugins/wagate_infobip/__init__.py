@@ -1,4 +1,4 @@
-"""The provider ``infobip``: InfoBip."""
+"""The provider ``infobip``: Infobip."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wagate_infobip.settings import COMMON_KEYS, SECRETS, InfobipSettings, sende
 from wagate_infobip.verify import verify
 
 ABILITIES = MEDIA_TYPES | {"text", "location", "contacts", "template", "interactive", "reply", "seen", "typing"}
-"""No reactions: InfoBip has no way to send them."""
+"""No reactions: Infobip has no way to send them."""
 
 
 class InfobipPlugin:
@@ -23,7 +23,7 @@ class InfobipPlugin:
         infobip = Infobip(context.http, timeout=context.timeout)
         yield Provider(
             name="infobip",
-            title="InfoBip",
+            title="Infobip",
             settings_type=InfobipSettings,
             secrets=SECRETS,
             common_keys=COMMON_KEYS,
@@ -32,7 +32,7 @@ class InfobipPlugin:
             number=sender_of,
             abilities=ABILITIES,
             idempotent=True,
-            # Source: InfoBip's API reference: 4000 requests a second for messages.
+            # Source: Infobip's API reference: 4000 requests a second for messages.
             limits=SendLimits(per_second=4000),
             send=infobip.send,
             signal=infobip.signal,

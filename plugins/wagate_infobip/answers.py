@@ -1,4 +1,4 @@
-"""What InfoBip's answer to a send means. Pure."""
+"""What Infobip's answer to a send means. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wagate_infobip.fields import objects
 _KEPT = 1000
 """Characters of an answer that are kept."""
 _LATER = 30.0
-"""Seconds to wait when InfoBip or WhatsApp limits a sender and does not say how long."""
+"""Seconds to wait when Infobip or WhatsApp limits a sender and does not say how long."""
 
 
 def read_sent(answer: Response, message_id: str) -> Sent:
@@ -38,7 +38,7 @@ def read_sent(answer: Response, message_id: str) -> Sent:
     status = mapping(entry.get("status"))
     group, status_id = whole(status.get("groupId")), whole(status.get("id"))
     if group is None and not first_text(entry, "messageId"):
-        raise OutcomeUnknownError(f"InfoBip answered {answer.status} without a status", **_record(answer))
+        raise OutcomeUnknownError(f"Infobip answered {answer.status} without a status", **_record(answer))
     if group in statuses.FAILED_GROUPS and status_id != statuses.DUPLICATE:
         _refused(answer, status, mapping(entry.get("error")))
     # A duplicate id was taken before: the first answer got lost.
@@ -49,7 +49,7 @@ def read_sent(answer: Response, message_id: str) -> Sent:
 def raise_for(answer: Response) -> NoReturn:
     """The error of an answer that is no 2xx."""
     code, reason = _error(_document(answer))
-    reason = f"InfoBip answered {answer.status}: {reason or 'no reason given'}"
+    reason = f"Infobip answered {answer.status}: {reason or 'no reason given'}"
     record = _record(answer) | {"code": code}
     if 300 <= answer.status < 400:
         raise AccountStoppedError(f"{reason}; check base_url", **record)
@@ -78,7 +78,7 @@ def _refused(answer: Response, status: dict[str, Any], error: dict[str, Any]) ->
     status_id, error_id = whole(status.get("id")), whole(error.get("id"))
     about = error if error_id else status
     text = ": ".join(part for part in (first_text(about, "name"), first_text(about, "description")) if part)
-    reason = f"InfoBip refused it: {text or first_text(status, 'groupName')}"
+    reason = f"Infobip refused it: {text or first_text(status, 'groupName')}"
     record = _record(answer) | {"code": identifier(about.get("id"))}
     if error_id in {statuses.SPAM_RATE, statuses.TOO_MANY} or status_id == statuses.FLOODING:
         raise NotSentError(reason, after=_LATER, slow="account", **record)

@@ -1,4 +1,4 @@
-"""Requests to InfoBip: messages, read marks, files, and whether all is well."""
+"""Requests to Infobip: messages, read marks, files, and whether all is well."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wagate_infobip.settings import sender_of, settings_of, tokens_of
 
 
 class Infobip:
-    """InfoBip's API for any of our accounts."""
+    """Infobip's API for any of our accounts."""
 
     def __init__(self, http: HttpClient, *, timeout: float) -> None:
         self._http = http
@@ -37,7 +37,7 @@ class Infobip:
         match signal.kind:
             case "seen":
                 if not signal.message_ids:
-                    raise SendRefusedError("InfoBip marks single messages as seen: name them")
+                    raise SendRefusedError("Infobip marks single messages as seen: name them")
                 for message_id in signal.message_ids:
                     path = f"/whatsapp/1/senders/{quote(sender)}/message/{quote(message_id, safe='')}/read"
                     await self._signalled(account, path, None)
@@ -50,9 +50,9 @@ class Infobip:
                 await self._signalled(account, "/whatsapp/1/events", {"events": [event]})
 
     async def locate_media(self, media: Media, account: ProviderAccount) -> MediaRequest:
-        """The file's own URL; our key goes along only to InfoBip's hosts."""
+        """The file's own URL; our key goes along only to Infobip's hosts."""
         if not media.url:
-            raise SendRefusedError("the message has no file at InfoBip")
+            raise SendRefusedError("the message has no file at Infobip")
         settings = settings_of(account)
         ours, theirs = urlsplit(settings.api), urlsplit(media.url)
         at_base = (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
@@ -75,17 +75,17 @@ class Infobip:
         except HttpError as error:
             return Finding(level="fail", what="reachable", detail=error.reason, next_step="check base_url")
         if answer.status in {401, 403}:
-            detail = f"InfoBip answered {answer.status}"
+            detail = f"Infobip answered {answer.status}"
             return Finding(level="fail", what="token", detail=detail, next_step="check api_key, its scopes, its hosts")
         if answer.status != 200:
-            detail = f"InfoBip answered {answer.status}"
+            detail = f"Infobip answered {answer.status}"
             return Finding(level="warn", what="token", detail=detail, next_step="check sender and base_url")
         if not sender:
             return Finding(level="fail", what="sender", detail="no number to send from", next_step="set sender")
         if sender.encode() not in answer.body:
-            detail = "the key is right, but InfoBip does not list this sender"
+            detail = "the key is right, but Infobip does not list this sender"
             return Finding(level="warn", what="sender", detail=detail, next_step="check sender in the portal")
-        return Finding(level="ok", what="token", detail="InfoBip knows the key and the sender")
+        return Finding(level="ok", what="token", detail="Infobip knows the key and the sender")
 
     async def _signalled(self, account: ProviderAccount, path: str, body: dict[str, object] | None) -> None:
         answer = await self._post(account, path, body)
@@ -119,4 +119,4 @@ def _check_webhook(account: ProviderAccount) -> list[Finding]:
     if not account.webhook_url:
         detail = "without server.public_url no file of ours can be sent, and no reports asked for"
         found.append(Finding(level="warn", what="public_url", detail=detail, next_step="set server.public_url"))
-    return found or [Finding(level="ok", what="webhook", detail=f"give InfoBip the URL {account.webhook_url}")]
+    return found or [Finding(level="ok", what="webhook", detail=f"give Infobip the URL {account.webhook_url}")]

@@ -1,4 +1,4 @@
-"""InfoBip's JSON and Meta's differ in how keys are spelled: ``formattedName`` here, ``formatted_name`` there."""
+"""Infobip's JSON and Meta's differ in how keys are spelled: ``formattedName`` here, ``formatted_name`` there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def snake(value: Any) -> Any:
 
 
 def camel(value: Any) -> Any:
-    """The same JSON with its keys as InfoBip spells them."""
+    """The same JSON with its keys as Infobip spells them."""
     if isinstance(value, dict):
         return {_ODD_BACK.get(k, _UNDERSCORE.sub(lambda part: part[1].upper(), k)): camel(v) for k, v in value.items()}
     return [camel(item) for item in value] if isinstance(value, list) else value

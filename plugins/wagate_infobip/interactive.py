@@ -1,4 +1,4 @@
-"""Interactive messages: Meta's form → InfoBip's. Pure."""
+"""Interactive messages: Meta's form → Infobip's. Pure."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def interactive_content(interactive: dict[str, Any], file_url: str) -> tuple[str
     ``file_url`` is the header's file when it has no link.
 
     Raises:
-        SendRefusedError: a type that InfoBip has no path for.
+        SendRefusedError: a type that Infobip has no path for.
     """
     kind = first_text(interactive, "type")
     if kind not in _PATHS:
-        raise SendRefusedError(f"InfoBip can't send interactive messages of type {kind[:40]!r}: {', '.join(_PATHS)}")
+        raise SendRefusedError(f"Infobip can't send interactive messages of type {kind[:40]!r}: {', '.join(_PATHS)}")
     content: dict[str, Any] = {"body": {"text": first_text(mapping(interactive.get("body")), "text")}}
     if kind != "location_request_message":
         content["action"] = _action(kind, mapping(interactive.get("action")))
@@ -68,7 +68,7 @@ def _action(kind: str, action: dict[str, Any]) -> dict[str, Any]:
 
 
 def _flow(parameters: dict[str, Any]) -> dict[str, Any]:
-    """InfoBip's words in place of Meta's: modes and actions in capitals, the version a number."""
+    """Infobip's words in place of Meta's: modes and actions in capitals, the version a number."""
     made = {"flowToken": parameters.get("flow_token"), "flowId": parameters.get("flow_id")}
     for name, theirs in _FLOW_KEYS.items():
         if text := first_text(parameters, name):

@@ -1,11 +1,12 @@
-"""A message of ours → where InfoBip takes it, and the JSON it wants there. Pure.
+"""A message of ours → where Infobip takes it, and the JSON it wants there. Pure.
 
-Source: InfoBip's API reference, WhatsApp, outbound messages; its Java and PHP clients for the names of fields.
+Source: Infobip's API reference, WhatsApp, outbound messages; its Java and PHP clients for the names of fields.
 """
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -18,7 +19,6 @@ from wagate_infobip.fields import camel
 from wagate_infobip.interactive import interactive_content
 from wagate_infobip.settings import sender_of, settings_of, tokens_of
 from wagate_infobip.templates import template_content
-from wagate_infobip.urls import file_url, notify_url
 
 _FOLDERS = {"voice": "audio", "contacts": "contact"}
 """Where a type's path differs from our word."""
@@ -36,7 +36,7 @@ def prepare(outgoing: Outgoing) -> Prepared:
     """The request that sends this message.
 
     Raises:
-        SendRefusedError: InfoBip can't send such a message, or not without ``server.public_url``.
+        SendRefusedError: Infobip can't send such a message, or not without ``server.public_url``.
     """
     message = outgoing.message
     path, content = _content(outgoing)
@@ -47,9 +47,9 @@ def prepare(outgoing: Outgoing) -> Prepared:
 
 
 def recipient(chat: str) -> str:
-    """What InfoBip calls a chat: digits, or a business-scoped id. SendRefusedError for groups and the like."""
+    """What Infobip calls a chat: digits, or a business-scoped id. SendRefusedError for groups and the like."""
     if chat.rpartition("@")[2] not in {USER, OPAQUE}:
-        raise SendRefusedError("InfoBip sends to single people only: a number, or a business-scoped user id")
+        raise SendRefusedError("Infobip sends to single people only: a number, or a business-scoped user id")
     return digits_of(chat)
 
 
@@ -94,7 +94,7 @@ def _content(outgoing: Outgoing) -> tuple[str, dict[str, Any]]:
         return folder, template_content(message.template, file_url(outgoing, needed=False))
     if message.type == "interactive" and message.interactive is not None:
         return interactive_content(message.interactive, file_url(outgoing, needed=False))
-    raise SendRefusedError(f"InfoBip can't send a message of type {message.type}, or its content is missing")
+    raise SendRefusedError(f"Infobip can't send a message of type {message.type}, or its content is missing")
 
 
 def _text(message: OutMessage) -> dict[str, Any]:
@@ -129,3 +129,19 @@ def _card(card: dict[str, Any]) -> dict[str, Any]:
             if isinstance(entry, dict) and isinstance(entry.get("type"), str):
                 entry["type"] = entry["type"].upper()
     return written
+
+
+def file_url(outgoing: Outgoing, *, needed: bool = True) -> str:
+    """Where anyone can fetch the message's file. SendRefusedError when it is needed and there is none."""
+    file, media = outgoing.file, outgoing.message.media
+    url = (file.url if file else "") or (media.url if media and not file else "")
+    if needed and not url:
+        raise SendRefusedError(
+            "Infobip fetches files by URL: set server.public_url so that it can reach ours, or send a public URL"
+        )
+    return url
+
+
+def notify_url(webhook_url: str, token: str) -> str:
+    """Our webhook's URL with its token: reports asked for by message carry no headers. '' without a public URL."""
+    return f"{webhook_url}?token={quote(token, safe='')}" if webhook_url else ""

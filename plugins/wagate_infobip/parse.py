@@ -1,6 +1,6 @@
 """A webhook's body → events.
 
-Source: InfoBip's API reference (WhatsApp: receive messages, delivery and seen reports, template and identity
+Source: Infobip's API reference (WhatsApp: receive messages, delivery and seen reports, template and identity
 notifications), OpenAPI 3.210.0.
 """
 
@@ -12,14 +12,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from wagate.events import NewEvent, Raw, kinds
+from wagate.events import NewEvent, Raw, acks, kinds
+from wagate.events.acks import ack_extra
 from wagate.hooks import InboundRequest, ProviderAccount
 from wagate.parsing.chats import digits_of
-from wagate.parsing.fields import fingerprint, first_text, instant, mapping, shortened
-from wagate_infobip.fields import key_of
-from wagate_infobip.messages import message_event
-from wagate_infobip.reports import delivery_event, seen_event
+from wagate.parsing.fields import fingerprint, first_text, identifier, instant, mapping, shortened, whole
+from wagate_infobip.content import read_content
+from wagate_infobip.fields import key_of, person_keys, snake
 from wagate_infobip.settings import sender_of
+from wagate_infobip.statuses import DELIVERED, DUPLICATE, FAILED_GROUPS, TO_OPERATOR, WINDOW
 
 
 def parse(request: InboundRequest, account: ProviderAccount) -> Sequence[NewEvent]:
@@ -74,3 +75,130 @@ def _notice(document: dict[str, Any]) -> NewEvent:
 
 def _raw(item: object) -> Raw:
     return Raw(body=json.dumps(item, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def message_event(item: dict[str, Any]) -> NewEvent:
+    """The event of one inbound item: a message, or a reaction."""
+    message, contact = mapping(item.get("message")), mapping(item.get("contact"))
+    found, people, ours = identifier(item.get("messageId")), person_keys(item), key_of(item, "to")
+    sender = key_of(item, "from") or next(iter(people), "")
+    username = first_text(contact, "username")
+    base = NewEvent(
+        kind=kinds.MESSAGE,
+        provider_id=found,
+        message_id=found,
+        chat=sender,
+        sender=sender,
+        recipient=ours,
+        number=digits_of(ours),
+        aliases=tuple(key for key in people if key != sender),
+        timestamp=instant(item.get("receivedAt")),
+        contact_name=first_text(contact, "name") or username or None,
+        extra={"username": username} if username else {},
+    )
+    if first_text(message, "type").upper() == "REACTION":
+        return _reaction(base, message)
+    return _with_content(base, message)
+
+
+def _with_content(base: NewEvent, message: dict[str, Any]) -> NewEvent:
+    content, context = read_content(message), mapping(message.get("context"))
+    extra = base.extra | content.extra
+    if referral := mapping(message.get("referral")):
+        extra["referral"] = snake(referral)
+    if product := mapping(context.get("referredProduct")):
+        extra["referredProduct"] = snake(product)
+    return replace(
+        base,
+        type=content.type,
+        content=content.text,
+        media=content.media,
+        reply_to=identifier(context.get("id")) or None,
+        extra=extra,
+    )
+
+
+def _reaction(base: NewEvent, message: dict[str, Any]) -> NewEvent:
+    """An emoji on a message of ours; taken back: ``action`` is REMOVED, or there is no emoji."""
+    emoji = "" if first_text(message, "action").upper() == "REMOVED" else first_text(message, "emoji")
+    about = identifier(mapping(message.get("context")).get("id"))
+    return replace(
+        base,
+        kind=kinds.MESSAGE_REACTION,
+        variant=identifier(f"{emoji}{base.timestamp.isoformat() if base.timestamp else ''}"),
+        message_id=about,
+        type="reaction",
+        content=emoji,
+        extra=base.extra | {"reaction": {"text": emoji, "messageId": about}},
+    )
+
+
+def delivery_event(item: dict[str, Any]) -> NewEvent:
+    """A delivery report: one status of one message."""
+    status = mapping(item.get("status"))
+    group, status_id = whole(status.get("groupId")), whole(status.get("id"))
+    word = status_word(group, status_id)
+    extra = _failure(status, mapping(item.get("error"))) if word == acks.FAILED else ack_extra(word)
+    # Reports are told apart by the status's id too: "rejected" and "expired" are both failures.
+    return _ack(item, f"{word}:{status_id}", extra, chat=key_of(item, "to"), at=("doneAt", "sentAt"))
+
+
+def seen_event(item: dict[str, Any], our_number: str) -> NewEvent:
+    """A seen report. Which of ``from`` and ``to`` is us differs between its examples.
+
+    The report's ``contact`` tells, or our number; else the message went to ``to``.
+    """
+    sides = (key_of(item, "to"), key_of(item, "from"))
+    people = person_keys(item)
+    known = [side for side in sides if side in people or (our_number and digits_of(side) == our_number)]
+    if not known:
+        return _ack(item, acks.READ, ack_extra(acks.READ), chat=sides[0], at=("seenAt",))
+    [other] = {*sides, ""} - {known[0], ""} or {""}
+    chat, ours = (known[0], other) if known[0] in people else (other, known[0])
+    return _ack(item, acks.READ, ack_extra(acks.READ), chat=chat, ours=ours, at=("seenAt",))
+
+
+def status_word(group: int | None, status_id: int | None) -> str:
+    """Our word for a status. A duplicate id was refused because the message is there already: it is not a failure."""
+    if status_id == DUPLICATE:
+        return acks.PENDING
+    if group in FAILED_GROUPS:
+        return acks.FAILED
+    if group == DELIVERED:
+        return acks.SENT if status_id == TO_OPERATOR else acks.DELIVERED
+    return acks.PENDING
+
+
+def _failure(status: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
+    code = whole(error.get("id"))
+    about = error if code else status
+    name, description = first_text(about, "name"), first_text(about, "description")
+    reason = ": ".join(part for part in (name, description) if part) or first_text(status, "groupName")
+    if code == WINDOW:
+        reason += " (outside the 24 h window: send a template)"
+    extra = ack_extra(acks.FAILED, code=identifier(about.get("id")), reason=reason, window=code == WINDOW)
+    if isinstance(error.get("permanent"), bool) and "error" in extra:
+        extra["error"]["permanent"] = error["permanent"]
+    return extra
+
+
+def _ack(
+    item: dict[str, Any], variant: str, extra: dict[str, Any], *, chat: str, at: tuple[str, ...], ours: str = ""
+) -> NewEvent:
+    message_id = identifier(item.get("messageId"))
+    return NewEvent(
+        kind=kinds.MESSAGE_ACK,
+        provider_id=message_id,
+        variant=variant,
+        message_id=message_id,
+        # Our own id is the message's, and what it carries back.
+        reference=identifier(item.get("callbackData")) or message_id,
+        chat=chat,
+        sender=ours,
+        recipient=chat,
+        number=digits_of(ours),
+        type="ack",
+        timestamp=next((moment for field in at if (moment := instant(item.get(field)))), None),
+        from_me=True,
+        extra=extra,
+    )

@@ -11,7 +11,7 @@ from wagate.parsing.chats import chat_key, digits_of
 
 
 class InfobipSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What InfoBip needs to send, and how its webhooks prove that they are InfoBip's: any of the ways that are set."""
+    """What Infobip needs to send, and how its webhooks prove that they are Infobip's: any of the ways that are set."""
 
     api_key: str
     """From the portal, Developers → API keys; scopes ``whatsapp:message:send`` and ``whatsapp:manage``."""
@@ -20,7 +20,7 @@ class InfobipSettings(msgspec.Struct, frozen=True, kw_only=True):
     sender: str = ""
     """The WhatsApp sender's number; '' takes the account's ``phone``."""
     entity_id: str = ""
-    """Sent as ``entityId`` (InfoBip's CPaaS X), with ``application_id``."""
+    """Sent as ``entityId`` (Infobip's CPaaS X), with ``application_id``."""
     application_id: str = ""
     """Sent as ``applicationId``."""
     webhook_token: str = ""
@@ -29,7 +29,7 @@ class InfobipSettings(msgspec.Struct, frozen=True, kw_only=True):
     """With ``webhook_password``: Basic authentication."""
     webhook_password: str = ""
     webhook_header: str = ""
-    """Name of a header that InfoBip adds to its webhooks, with ``webhook_header_value``."""
+    """Name of a header that Infobip adds to its webhooks, with ``webhook_header_value``."""
     webhook_header_value: str = ""
     hmac_secret: str = ""
     """Signs the raw body; the signature stands in ``hmac_header``."""

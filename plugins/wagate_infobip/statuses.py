@@ -1,4 +1,4 @@
-"""InfoBip's numbers for statuses and errors (source: its page "Response status and error codes")."""
+"""Infobip's numbers for statuses and errors (source: its page "Response status and error codes")."""
 
 from __future__ import annotations
 

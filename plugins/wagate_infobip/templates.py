@@ -1,4 +1,4 @@
-"""Template messages: Meta's form → InfoBip's. Pure."""
+"""Template messages: Meta's form → Infobip's. Pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _BUTTONS = {
     "copy_code": ("COPY_CODE", "coupon_code"),
     "flow": ("FLOW", "action"),
 }
-"""Meta's ``sub_type`` → InfoBip's type, and where Meta has the parameter."""
+"""Meta's ``sub_type`` → Infobip's type, and where Meta has the parameter."""
 
 
 def template_content(template: dict[str, Any], file_url: str) -> dict[str, Any]:
     """``{templateName, templateData{body{placeholders}, header?, buttons?}, language}``.
 
-    ``templateData`` may be given as InfoBip wants it. ``file_url`` is the header's file when its component has no link.
+    ``templateData`` may be given as Infobip wants it. ``file_url`` is the header's file when its component has no link.
 
     Raises:
         SendRefusedError: it has no name or no language.

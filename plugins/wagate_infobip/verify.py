@@ -1,4 +1,4 @@
-"""Is this webhook InfoBip's? InfoBip signs as it is told to, so the account's settings say what counts."""
+"""Is this webhook Infobip's? Infobip signs as it is told to, so the account's settings say what counts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def verify(request: InboundRequest, account: ProviderAccount) -> None:
         UnauthorizedError: no way fits.
     """
     if not any(way(request, account) for way in (_by_token, _by_password, _by_header, _by_hmac)):
-        raise UnauthorizedError("nothing shows that this webhook is InfoBip's: no token, password, header or signature")
+        raise UnauthorizedError("this webhook has no token, password, header or signature that Infobip would send")
 
 
 def _by_token(request: InboundRequest, account: ProviderAccount) -> bool:

@@ -131,7 +131,7 @@ class Doctor:
 def unreachable(error: HttpError) -> Finding:
     """The finding of a request without an answer."""
     return Finding(
-        level="fail", what="reachable", detail=error.reason, next_step="look at base_url, proxy, DNS and firewall"
+        level="fail", what="reachable", detail=error.reason, next_step="check base_url, proxy, DNS and firewall"
     )
 
 
@@ -170,7 +170,7 @@ def number_findings(document: dict[str, Any], account: ProviderAccount) -> Itera
             level="warn",
             what="quality",
             detail="Meta rates the number's quality as low (RED)",
-            next_step="send less that people block; Meta lowers the limits of such numbers",
+            next_step="send fewer messages that people block; Meta lowers the limits of such numbers",
         )
 
 
@@ -183,7 +183,7 @@ def webhook_settings(account: ProviderAccount) -> Iterator[Finding]:
             level="fail",
             what="webhook",
             detail=f"{' and '.join(missing)} not set: webhooks of Meta's are refused",
-            next_step="app_secret stands in App settings, Basic; verify_token is what you type where the URL is set",
+            next_step="app_secret is in App settings, Basic; verify_token is the text you enter beside the webhook URL",
         )
     elif not account.webhook_url:
         yield Finding(
@@ -209,5 +209,5 @@ def clock_findings(answer: Response, clock: Clock) -> Iterator[Finding]:
             level="warn",
             what="clock",
             detail=f"ours is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} Meta's",
-            next_step="let the machine keep time (NTP)",
+            next_step="synchronize this machine's clock (NTP)",
         )

@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 
 from wagate.events import NewEvent, Raw, kinds
+from wagate.events.acks import DELIVERED, FAILED, PLAYED, READ, SENT, ack_extra
 from wagate.hooks import InboundRequest, ProviderAccount
-from wagate.parsing.fields import fingerprint, identifier, instant, mapping, shortened
-from wagate_meta.calls import call_event, call_status_event
-from wagate_meta.change import Change
-from wagate_meta.groups import group_event
+from wagate.parsing.chats import chat_key
+from wagate.parsing.fields import fingerprint, first_text, identifier, instant, mapping, shortened
+from wagate_meta.change import Change, group_key, opaque_key
+from wagate_meta.errors import GraphError, is_window, plain_reason
 from wagate_meta.messages import echo_event, message_event
-from wagate_meta.statuses import status_event
 
 Read = Callable[[dict[str, Any], Change], NewEvent | None]
 
@@ -25,6 +25,12 @@ _MENDED = ("\ufffd".encode(), b"1.7976931348623157e308")
 """What `wagate.parsing.jsonbody` puts in place of what no JSON text of ours can hold."""
 _MOST_EXTRA = 65_536
 """Bytes of a change that an event not known here repeats in ``extra``; the rest is only in ``raw``."""
+
+_STATUSES = frozenset({SENT, DELIVERED, READ, PLAYED, FAILED})
+
+_PEOPLE = ("added_participants", "removed_participants", "failed_participants")
+
+_ANSWERS = {"ACCEPTED": kinds.CALL_ACCEPTED, "REJECTED": kinds.CALL_REJECTED}
 
 
 def parse(request: InboundRequest, account: ProviderAccount) -> list[NewEvent]:
@@ -119,6 +125,144 @@ def _raw(item: object) -> Raw | None:
     """The item's bytes; None, which is the whole body, when reading had to mend something in it."""
     body = msgspec.json.encode(item)
     return None if any(mark in body for mark in _MENDED) else Raw(body=body)
+
+
+def status_event(item: dict[str, Any], change: Change) -> NewEvent | None:
+    """A ``message.ack``; a status word that is not known here is kept as ``unknown``; None without one or an id.
+
+    In a group each participant has statuses of their own: they are told apart by whose they are.
+    """
+    found, status = identifier(item.get("id")), first_text(item, "status")
+    if not found or not status:
+        return None
+    in_group = item.get("recipient_type") == "group"
+    person = change.person(
+        item.get("recipient_participant_id") if in_group else item.get("recipient_id"),
+        item.get("recipient_participant_user_id") if in_group else item.get("recipient_user_id"),
+    )
+    chat = group_key(item.get("recipient_id")) if in_group else person.key
+    return NewEvent(
+        kind=kinds.MESSAGE_ACK if status in _STATUSES else kinds.UNKNOWN,
+        provider_id=found,
+        variant=f"{status}/{person.key}" if in_group and person.key else status,
+        chat=chat,
+        sender=change.ours,
+        recipient=person.key or chat,
+        message_id=found,
+        type="ack",
+        timestamp=instant(item.get("timestamp")),
+        from_me=True,
+        reference=identifier(item.get("biz_opaque_callback_data")),
+        extra=_extra(item, status),
+    )
+
+
+def _extra(item: dict[str, Any], status: str) -> dict[str, Any]:
+    errors = item.get("errors")
+    error = GraphError.read(errors[0]) if isinstance(errors, list) and errors else None
+    if status not in _STATUSES:
+        extra: dict[str, Any] = {"status": status}
+    elif status == FAILED and error is not None:
+        extra = ack_extra(status, code=error.code_text, reason=plain_reason(error), window=is_window(error))
+    else:
+        extra = ack_extra(status)
+    extra |= {name: shortened(item[name]) for name in ("conversation", "pricing") if mapping(item.get(name))}
+    return extra
+
+
+def group_event(item: dict[str, Any], change: Change) -> NewEvent | None:
+    """``group.create``, ``group.delete``, ``group.join``, ``group.leave`` or ``group.update``; None without its id."""
+    chat = group_key(item.get("group_id"))
+    if not chat:
+        return None
+    about = {name: text for name in ("subject", "description") if (text := first_text(item, name))}
+    return NewEvent(
+        kind=kinds.GROUP_PREFIX + _what(item, change.field),
+        provider_id=chat,
+        # Meta gives these no id of their own, and repeats one as it was.
+        variant=fingerprint(change.field, msgspec.json.encode(item).decode()),
+        chat=chat,
+        recipient=change.ours,
+        type="group",
+        content=about.get("subject", ""),
+        timestamp=instant(item.get("timestamp")),
+        extra={
+            "group": {"id": chat, **about},
+            "type": first_text(item, "type"),
+            "participants": [key for name in _PEOPLE[:2] for key in _people(item.get(name))],
+        }
+        | ({"group_name": about["subject"]} if "subject" in about else {}),
+    )
+
+
+def _what(item: dict[str, Any], field: str) -> str:
+    """By the field first: in Meta's own examples ``type`` says group_create of a removal, too."""
+    kind = first_text(item, "type")
+    if field == "group_participants_update" or kind.startswith("group_participants"):
+        if item.get("removed_participants"):
+            return "leave"
+        return "join" if item.get("added_participants") else "update"
+    return {"group_create": "create", "group_delete": "delete"}.get(kind, "update")
+
+
+def _people(value: object) -> list[str]:
+    if not isinstance(value, list):
+        return []
+    people = (mapping(each) for each in value)
+    keys = (
+        chat_key(identifier(one.get("wa_id") or one.get("input"))) or opaque_key(one.get("user_id")) for one in people
+    )
+    return [key for key in keys if key]
+
+
+def call_event(item: dict[str, Any], change: Change) -> NewEvent | None:
+    """``call.received`` when somebody's call comes in; its end and our own calls' set-up are kept as ``unknown``."""
+    ours = first_text(item, "direction") == "BUSINESS_INITIATED"
+    side = ("to", "to_user_id") if ours else ("from", "from_user_id")
+    person = change.person(item.get(side[0]), item.get(side[1]))
+    found, what = identifier(item.get("id")), first_text(item, "event")
+    if not person.key:
+        return None
+    received = what == "connect" and not ours
+    # Session descriptions are long, and of use to media servers only; the raw bytes have them.
+    details = {name: shortened(value) for name, value in item.items() if name != "session"}
+    return NewEvent(
+        kind=kinds.CALL_RECEIVED if received else kinds.UNKNOWN,
+        provider_id=found,
+        variant=what,
+        chat=person.key,
+        sender=change.ours if ours else person.key,
+        recipient=person.key if ours else change.ours,
+        message_id=found,
+        type="call",
+        timestamp=instant(item.get("timestamp")),
+        from_me=ours,
+        contact_name=None if ours else person.name,
+        aliases=() if ours else person.aliases,
+        extra={"call": {**details, "id": found, "from": change.ours if ours else person.key}},
+    )
+
+
+def call_status_event(item: dict[str, Any], change: Change) -> NewEvent | None:
+    """What became of a call of ours: accepted or rejected; ringing is kept as ``unknown``."""
+    found, status = identifier(item.get("id")), first_text(item, "status")
+    person = change.person(item.get("recipient_id"), item.get("recipient_user_id"))
+    if not found or not status:
+        return None
+    return NewEvent(
+        kind=_ANSWERS.get(status, kinds.UNKNOWN),
+        provider_id=found,
+        variant=status,
+        chat=person.key,
+        sender=person.key,
+        recipient=change.ours,
+        message_id=found,
+        type="call",
+        timestamp=instant(item.get("timestamp")),
+        contact_name=person.name,
+        aliases=person.aliases,
+        extra={"call": {"id": found, "from": change.ours, "status": status}},
+    )
 
 
 _ITEMS: dict[str, Read] = {

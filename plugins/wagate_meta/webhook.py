@@ -24,7 +24,7 @@ def verify(request: InboundRequest, account: ProviderAccount) -> None:
     """
     secret: str = account.settings.app_secret
     if not secret:
-        raise UnauthorizedError(f"account {account.name!r} has no app_secret, so no webhook of Meta's can be believed")
+        raise UnauthorizedError(f"account {account.name!r} has no app_secret, so Meta's webhooks are refused; set it")
     given = request.headers.get(SIGNATURE, "")
     if not given:
         raise UnauthorizedError("the header X-Hub-Signature-256 is missing")

@@ -1,13 +1,30 @@
-"""The provider ``session``, put together."""
+"""The provider ``session``, put together; its session and its check.
+
+Source: avoylenko/wwebjs-api, swagger.json, src/controllers/sessionController.js and src/sessions.js.
+"""
 
 from __future__ import annotations
 
-from wagate.hooks import MEDIA_TYPES, PluginContext, Provider
-from wagate_session.check import Checker
-from wagate_session.send import Sender
-from wagate_session.session import PATHS, Session
-from wagate_session.settings import COMMON_KEYS, SECRETS, SessionSettings
+from typing import Final
 
+from wagate.errors import AccountStoppedError, SendError
+from wagate.hooks import MEDIA_TYPES, Finding, PluginContext, Provider, ProviderAccount
+from wagate.http import HttpClient, HttpError
+from wagate.parsing.fields import first_text
+from wagate_session.client import SessionClient
+from wagate_session.send import Sender
+from wagate_session.settings import COMMON_KEYS, SECRETS, SessionSettings, session_of, settings_of
+
+_SCAN = "start the session at the engine and scan its QR code (GET /session/start/<id>, /session/qr/<id>)"
+
+PATHS: Final = {
+    "start": ("/session/start",),
+    "stop": ("/session/stop",),
+    "restart": ("/session/restart",),
+    # Terminating logs out and forgets the session: only a new start shows a code again.
+    "logout": ("/session/terminate", "/session/start"),
+}
+"""What can be done → requests, in order. The engine takes them as GET."""
 ABILITIES = MEDIA_TYPES | {"text", "location", "contacts", "reaction", "reply", "seen", "typing", "revoke", *PATHS}
 
 
@@ -29,3 +46,49 @@ def make_provider(context: PluginContext) -> Provider:
         qr=session.qr,
         check=Checker(context.http),
     )
+
+
+class Checker:
+    """`check` of the provider."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+
+    async def __call__(self, account: ProviderAccount) -> list[Finding]:
+        """Whether the engine answers, takes the key, and has the session connected."""
+        if not settings_of(account).base_url:
+            detail = "no base_url: this account only receives"
+            return [Finding(level="warn", what="base_url", detail=detail, next_step="set base_url to send, too")]
+        try:
+            told = await SessionClient(self._http, account).call("GET", "/session/status")
+        except AccountStoppedError as error:
+            step = "compare base_url, api_key and session_id with the engine's"
+            return [Finding(level="fail", what="engine", detail=error.reason, next_step=step)]
+        except (SendError, HttpError) as error:
+            step = "is the engine running at base_url?"
+            return [Finding(level="fail", what="reachable", detail=error.reason, next_step=step)]
+        findings = [Finding(level="ok", what="reachable", detail="the engine answers")]
+        said = first_text(told, "state", "message") or "unknown"
+        detail = f"{session_of(account)}: {said}"
+        if told.get("success") is True:
+            return [*findings, Finding(level="ok", what="session", detail=detail)]
+        return [*findings, Finding(level="fail", what="session", detail=detail, next_step=_SCAN)]
+
+
+class Session:
+    """`control` and `qr` of the provider."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+
+    async def control(self, action: str, account: ProviderAccount) -> None:
+        """One of `PATHS`."""
+        client = SessionClient(self._http, account)
+        for path in PATHS[action]:
+            await client.call("GET", path)
+
+    async def qr(self, account: ProviderAccount) -> str:
+        """The code's text; '' when none waits (``{"success": false}``, "qr code not ready or already scanned")."""
+        if not settings_of(account).base_url:
+            return ""  # It only receives: what its engine had to show, it posted.
+        return first_text(await SessionClient(self._http, account).call("GET", "/session/qr"), "qr")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from wagate.errors import OutcomeUnknownError
+from wagate.errors import OutcomeUnknownError, SendRefusedError
 from wagate.hooks import MEDIA_TYPES, Outgoing, ProviderAccount, Sent, Signal
-from wagate.hooks.base64_files import WAIT, Base64Files, filled
+from wagate.hooks.base64_files import WAIT, Base64Files, filled, goes_along, mark_of
 from wagate.http import HttpClient
 from wagate.parsing.fields import first_text, identifier, mapping
 from wagate_session.bodies import bare_id, chat_id, request_of
 from wagate_session.client import SessionClient
-from wagate_session.files import file_content, in_body
+from wagate_session.settings import settings_of
 
 _FILE_TIMEOUT = 55.0
 """Seconds, less than the minute that the core gives: the engine fetches and uploads a file before it answers."""
@@ -83,3 +83,27 @@ def message_id(message: object) -> str:
 def _wid(wid: dict[str, Any]) -> str:
     user, server = first_text(wid, "user"), first_text(wid, "server")
     return first_text(wid, "_serialized") or (f"{user}@{server}" if user and server else "")
+
+
+def file_content(outgoing: Outgoing) -> dict[str, Any]:
+    """``contentType`` and ``content``; when the bytes must go along, a mark is in ``data`` for `filled` to replace.
+
+    Raises:
+        SendRefusedError: it can go neither way.
+    """
+    file = outgoing.file
+    if file is None:
+        raise SendRefusedError(f"a message of type {outgoing.message.type!r} needs a file")
+    if in_body(outgoing):
+        content = {"mimetype": file.mimetype, "data": mark_of(file), "filename": file.filename}
+        return {"contentType": "MessageMedia", "content": content}
+    if not file.url:
+        raise SendRefusedError("the engine can't fetch this file: it has no URL, and we don't hold it")
+    named = {"filename": file.filename}
+    return {"contentType": "MessageMediaFromURL", "content": file.url, "mediaFromURLOptions": named}
+
+
+def in_body(outgoing: Outgoing) -> bool:
+    """Whether the bytes go along: the account wants that, or there is no URL, and we hold the file."""
+    wanted = settings_of(outgoing.account).media == "base64"
+    return outgoing.file is not None and goes_along(outgoing.file, wanted=wanted)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from wagate.errors import SendRefusedError
 from wagate.hooks import MEDIA_TYPES, Outgoing, ProviderAccount, Sent, Signal
-from wagate.hooks.base64_files import WAIT, Base64Files, filled
+from wagate.hooks.base64_files import WAIT, Base64Files, filled, goes_along, mark_of
 from wagate.http import HttpClient, Response
 from wagate_waha.bodies import chat_id, request_of
 from wagate_waha.client import WahaClient, document_of, in_path
-from wagate_waha.files import file_object, in_body
 from wagate_waha.ids import id_in_answer
 from wagate_waha.settings import settings_of
 
@@ -54,3 +56,26 @@ class Sender:
         async with self._files.place():
             body = await filled(request.body, request.body["file"]["data"], file.path)
             return await client.call(request.method, request.path, body=body, seconds=_FILE_TIMEOUT - WAIT)
+
+
+def file_object(outgoing: Outgoing) -> dict[str, Any]:
+    """WAHA's ``file``: with ``url``; when the bytes must go along, with a mark in ``data`` for `filled` to replace.
+
+    Raises:
+        SendRefusedError: it can go neither way.
+    """
+    file = outgoing.file
+    if file is None:
+        raise SendRefusedError(f"a message of type {outgoing.message.type!r} needs a file")
+    described = {"mimetype": file.mimetype, "filename": file.filename}
+    if in_body(outgoing):
+        return described | {"data": mark_of(file)}
+    if not file.url:
+        raise SendRefusedError('WAHA can\'t fetch this file: server.public_url is not set; media = "base64" sends it')
+    return described | {"url": file.url}
+
+
+def in_body(outgoing: Outgoing) -> bool:
+    """Whether the bytes go along: the account wants that, or there is no URL, and we hold the file."""
+    wanted = settings_of(outgoing.account).media == "base64"
+    return outgoing.file is not None and goes_along(outgoing.file, wanted=wanted)

@@ -22,7 +22,9 @@ def verify(request: InboundRequest, account: ProviderAccount) -> None:
     """
     hmac_key, secret = settings_of(account).hmac_key, account.webhook_secret
     if not hmac_key and not secret:
-        raise UnauthorizedError("this account has no hmac_key and no webhook secret, so nothing can prove who posts")
+        raise UnauthorizedError(
+            "this account has no hmac_key and no webhook secret, so its webhooks are refused; set one of them"
+        )
     given = request.headers.get("x-webhook-hmac")
     if given is not None:
         if not _is_signed(request, given, [key for key in (hmac_key, secret) if key]):

@@ -17,7 +17,7 @@ from wagate.errors import NotSentError
 from wagate.events import NewEvent
 from wagate.hooks import ProviderAccount
 from wagate.inbound.catch_up import OVERLAP, PATIENCE, CatchUp
-from wagate.inbound.ignore import Sieve
+from wagate.inbound.ignore import IgnoreFilter
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
 from wagate.plugins.account_settings import seal
@@ -49,7 +49,7 @@ class World:
         self.providers = Providers(public_url="")
         self.providers.add([self.pigeon.provider()])
         self.live = LiveDirectory(database, VAULT.decrypt)
-        self.sieve = Sieve(database)
+        self.ignore_filter = IgnoreFilter(database)
         self.receiver = Receiver(
             database, Router({}, max_retries=3), self.clock, ring=lambda _: None, session_changed=lambda _: None
         )
@@ -66,7 +66,13 @@ class World:
     async def start(self, *again: float) -> None:
         clock: Clock = self.clock
         await CatchUp(
-            self.providers, lambda: self.live.now, self.receiver, self.database, clock, sieve=self.sieve, again=again
+            self.providers,
+            lambda: self.live.now,
+            self.receiver,
+            self.database,
+            clock,
+            ignore_filter=self.ignore_filter,
+            again=again,
         ).run()
 
     async def came(self, account: str, *events: NewEvent) -> None:
@@ -128,7 +134,12 @@ async def test_what_comes_after_the_start_does_not_hide_what_was_missed(database
     world = await World(database).make()
     world.clock.shift(3600)
     catch_up = CatchUp(
-        world.providers, lambda: world.live.now, world.receiver, database, world.clock, sieve=world.sieve
+        world.providers,
+        lambda: world.live.now,
+        world.receiver,
+        database,
+        world.clock,
+        ignore_filter=world.ignore_filter,
     )
     world.clock.shift(5)
     await world.came("main", letter("fresh"))

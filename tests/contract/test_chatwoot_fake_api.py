@@ -1,4 +1,4 @@
-"""The fake ChatWoot's API answers and refuses as the real one does."""
+"""The fake Chatwoot's API answers and refuses as the real one does."""
 
 from __future__ import annotations
 

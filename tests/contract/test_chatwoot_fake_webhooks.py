@@ -1,4 +1,4 @@
-"""The fake ChatWoot's webhooks have the shapes of the real ones, are signed as they are, and go wrong as they do."""
+"""The fake Chatwoot's webhooks have the shapes of the real ones, are signed as they are, and go wrong as they do."""
 
 from __future__ import annotations
 

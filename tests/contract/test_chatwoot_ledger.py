@@ -1,4 +1,4 @@
-"""The ledger of ChatWoot's messages on a real database: found from every side, kept as long as it should be."""
+"""The ledger of Chatwoot's messages on a real database: found from every side, kept as long as it should be."""
 
 from __future__ import annotations
 

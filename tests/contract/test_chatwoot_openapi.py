@@ -1,4 +1,4 @@
-"""The overlay over ChatWoot's OpenAPI document takes what the server takes and refuses what it would not see."""
+"""The overlay over Chatwoot's OpenAPI document takes what the server takes and refuses what it would not see."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ async def test_without_a_provider_that_locates_it_the_messages_own_url_is_used(
         row = await site.until(made, "stored")
         assert (row.mimetype, row.filename) == ("image/jpeg", "pic.jpg")
         lost = await site.comes(provider="engine", media=Media(provider_id="1"))
-        assert "no URL came with it" in str((await site.until(lost, "failed")).error)
+        assert "it came without a URL" in str((await site.until(lost, "failed")).error)
 
 
 async def test_a_url_into_the_network_is_refused(database: Database, tmp_path: Path) -> None:

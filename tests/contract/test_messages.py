@@ -27,13 +27,13 @@ from wagate.storage.outbox.sending import (
     LOST,
     Began,
     Ended,
-    Telling,
+    Report,
     Took,
     begin_sending,
     given_up,
     reopen,
-    tell,
-    untold,
+    store_reports,
+    unreported,
     write_ended,
     write_sent,
 )
@@ -249,11 +249,11 @@ async def test_messages_whose_delivery_is_over_are_found_and_those_in_flight_are
 async def test_each_failure_is_told_once(database: Database) -> None:
     item = await submitted(database)
     await database.write(write_ended, Ended(id=item.id, status="failed", error="why", code="", now=NOW))
-    assert [each.id for each in await database.read(untold, NOW, 10)] == [item.id]
-    telling = Telling(id=item.id, failed=True, intake=Intake(event=event(kind="message.failed")))
-    assert len(await database.write(tell, [telling])) == 1
-    assert await database.write(tell, [telling]) == []
-    assert await database.read(untold, NOW, 10) == []
+    assert [each.id for each in await database.read(unreported, NOW, 10)] == [item.id]
+    report = Report(id=item.id, failed=True, intake=Intake(event=event(kind="message.failed")))
+    assert len(await database.write(store_reports, [report])) == 1
+    assert await database.write(store_reports, [report]) == []
+    assert await database.read(unreported, NOW, 10) == []
     await database.write(reopen, [item.intake.routes[0].delivery_id], NOW)
     found = await row(database, item)
     assert (found.status, found.told, found.failed_at) == ("queued", False, None)

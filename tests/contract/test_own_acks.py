@@ -11,12 +11,11 @@ from uuid_utils import uuid7
 from tests.rows import NOW, event, route
 from wagate.events import NewEvent
 from wagate.events.acks import ack_extra
-from wagate.inbound.ignore import Sieve
+from wagate.inbound.ignore import IgnoreFilter
 from wagate.storage.database import Database
 from wagate.storage.events.intake import Intake
-from wagate.storage.outbox.acks import fold_acks
+from wagate.storage.outbox.acks import Ack, fold_acks, may_be_ours
 from wagate.storage.outbox.messages import Submission, submit
-from wagate.storage.outbox.own_acks import Ack, may_be_ours
 from wagate.storage.outbox.sending import Began, Ended, Took, begin_sending, write_ended, write_sent
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.owners.directory import Account
@@ -146,7 +145,7 @@ async def test_only_our_acks_come_through_in_their_order_by_one_read(database: D
         ack("p9", PERSON),
         ack("p1", status="failed"),
     ]
-    found = await Sieve(counting).taken_in((account(groups=True), each) for each in events)
+    found = await IgnoreFilter(counting).taken_in((account(groups=True), each) for each in events)
     assert [each for _, each in found] == [events[0], events[3], events[5], events[6]]
     assert counting.reads == 1
 
@@ -154,9 +153,9 @@ async def test_only_our_acks_come_through_in_their_order_by_one_read(database: D
 async def test_nothing_is_read_where_no_ack_is_in_an_ignored_chat(database: Database) -> None:
     counting = Counting(database)
     events = [ack("p1"), message("m1"), ack("p2", PERSON)]
-    assert [each for _, each in await Sieve(counting).taken_in((account(), each) for each in events)] == events
+    assert [each for _, each in await IgnoreFilter(counting).taken_in((account(), each) for each in events)] == events
     quiet = [message("m1"), ack("p2", PERSON), message("m3", PERSON)]
-    found = await Sieve(counting).taken_in((account(groups=True), each) for each in quiet)
+    found = await IgnoreFilter(counting).taken_in((account(groups=True), each) for each in quiet)
     assert [each for _, each in found] == quiet[1:]
     assert counting.reads == 0
 

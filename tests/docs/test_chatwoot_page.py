@@ -85,8 +85,8 @@ async def test_the_commands_of_the_page_set_it_up_from_nothing(tmp_path: Path) -
         async with served(serve, folder, here, port):
             tried = await run(test, folder, here)
             looked = await run(doctor, folder, here)
-    assert "ok    wagate to ChatWoot" in tried
-    assert "ok    ChatWoot to wagate" in tried
+    assert "ok    wagate to Chatwoot" in tried
+    assert "ok    Chatwoot to wagate" in tried
     lines = [line for line in looked.splitlines() if "chatwoot" in line]
     assert any("support: token" in line for line in lines)
     assert not [line for line in looked.splitlines() if line.startswith("FAIL")]

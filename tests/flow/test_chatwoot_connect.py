@@ -1,4 +1,4 @@
-"""``wagate chatwoot connect`` and ``test`` before a fake ChatWoot, with and without a gateway."""
+"""``wagate chatwoot connect`` and ``test`` before a fake Chatwoot, with and without a gateway."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ async def test_a_second_table_of_the_name_is_refused_before_anything_is_made(fol
         before, count = (folder / "config.toml").read_text(), len(server.state.inboxes)
         result = await connect(server)
         assert result.exit_code == 1
-        assert "is there already" in result.stderr
+        assert "already exists" in result.stderr
         assert len(server.state.inboxes) == count
     assert (folder / "config.toml").read_text() == before
 
@@ -175,8 +175,8 @@ async def test_trying_an_inbox_shows_both_directions(folder: Path) -> None:
             file = str(gateway.folder / "config.toml")
             good = await run("test", "--config", file)
             assert good.exit_code == 0, good.output
-            assert "ok    wagate to ChatWoot: a note was written" in good.stdout
-            assert "ok    ChatWoot to wagate: its webhook came" in good.stdout
+            assert "ok    wagate to Chatwoot: a note was written" in good.stdout
+            assert "ok    Chatwoot to wagate: its webhook came" in good.stdout
             server.habits.refuse_private = True
             lan = await run("test", "desk", "--config", file)
             assert lan.exit_code == 1
@@ -192,6 +192,6 @@ async def test_a_gateway_that_does_not_know_the_inbox_yet_is_reached_and_to_be_r
     async with a_chatwoot() as server, running_gateway({"server": {"public_url": "https://x.example"}}) as gateway:
         result = await connect(server, "--gateway", gateway.url, "--config", str(gateway.folder / "config.toml"))
         assert result.exit_code == 0, result.output
-        assert "ChatWoot reaches a gateway (404)" in result.stdout
+        assert "Chatwoot reaches a gateway (404)" in result.stdout
         assert "restart the gateway" in result.stderr
     assert folder

@@ -8,7 +8,7 @@ import trio
 from tests.chatwoot_office import ANA, KEY, Office, office
 from wagate.testing.chatwoot import Contact
 from wagate.testing.server import Fault, Reply, Seen
-from wagate_chatwoot.to_chatwoot import profiles
+from wagate_chatwoot.to_chatwoot import contacts
 from wagate_waha import profile as waha_profile
 
 LID = "4444000011@lid"
@@ -103,7 +103,7 @@ async def test_a_group_is_one_contact_and_says_who_writes() -> None:
 
 async def test_a_groups_name_and_everybodys_picture_come_from_waha(monkeypatch: pytest.MonkeyPatch) -> None:
     # A message waits a few seconds for them and goes without; here it waits, however slow the machine is.
-    monkeypatch.setattr(profiles, "PATIENCE", 60.0)
+    monkeypatch.setattr(contacts, "PATIENCE", 60.0)
     monkeypatch.setattr(waha_profile, "SECONDS", 60.0)
     async with office() as here:
         here.waha.names[GROUP] = "Family"

@@ -21,7 +21,7 @@ NUMBERS = ("sales", "help")
 
 @dataclass
 class Offices:
-    """Two ChatWoots: ``one`` shows the number ``sales``, ``both`` shows ``sales`` and ``help``."""
+    """Two Chatwoots: ``one`` shows the number ``sales``, ``both`` shows ``sales`` and ``help``."""
 
     gateway: Gateway
     one: FakeChatwoot

@@ -1,4 +1,4 @@
-"""WhatsApp → ChatWoot through a whole gateway: bursts in order and once, ticks, answers that are lost."""
+"""WhatsApp → Chatwoot through a whole gateway: bursts in order and once, ticks, answers that are lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The status conversation in a whole gateway, between a fake WAHA and a fake ChatWoot."""
+"""The status conversation in a whole gateway, between a fake WAHA and a fake Chatwoot."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wagate_chatwoot.agents.asks import STATUS_SOURCE
 
 KEY = "hmac key of the test"
 PATIENCE = 60.0
-"""Seconds for one webhook, in place of ChatWoot's five."""
+"""Seconds for one webhook, in place of Chatwoot's five."""
 
 
 @dataclass
@@ -113,7 +113,7 @@ async def test_a_paused_queue_keeps_messages_in_order_and_lets_them_go_at_once(m
 
 async def _count(desk: Office, wanted: str) -> str:
     """What ``queue status`` says, as soon as it says so."""
-    pauses = itertools.chain((0.05, 0.2), itertools.repeat(1.0))  # ChatWoot takes 200 messages a minute
+    pauses = itertools.chain((0.05, 0.2), itertools.repeat(1.0))  # Chatwoot takes 200 messages a minute
     with trio.fail_after(60):
         while wanted not in (said := (await desk.asks("queue status")).content or ""):
             await trio.sleep(next(pauses))

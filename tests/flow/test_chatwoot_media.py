@@ -107,7 +107,7 @@ async def test_a_file_behind_a_redirect_to_another_server_leaves_whole() -> None
             [sent] = here.waha.sent
             assert sent["_path"] == "/api/sendImage"
             assert await whole(here, sent["file"]) == PNG
-            # ChatWoot's token is for ChatWoot only.
+            # Chatwoot's token is for Chatwoot only.
             assert all("api_access_token" not in seen.headers for seen in store.seen)
 
 

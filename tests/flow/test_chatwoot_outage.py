@@ -1,4 +1,4 @@
-"""ChatWoot away for hours, or with a token that is no longer right: nothing lost, nothing done by hand."""
+"""Chatwoot away for hours, or with a token that is no longer right: nothing lost, nothing done by hand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CHATS = [phone(number) for number in range(3)]
 
 
 def away(seen: Seen) -> Fault | None:
-    """ChatWoot's proxy answers in its place."""
+    """Chatwoot's proxy answers in its place."""
     return Fault(reply=Reply(status=502, body=faults.BAD_GATEWAY)) if seen.path.startswith("/api/") else None
 
 

@@ -1,4 +1,4 @@
-"""ChatWoot → WhatsApp through a whole gateway: order, once, echoes, notes, deletes, Retry."""
+"""Chatwoot → WhatsApp through a whole gateway: order, once, echoes, notes, deletes, Retry."""
 
 from __future__ import annotations
 

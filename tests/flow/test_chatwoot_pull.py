@@ -1,4 +1,4 @@
-"""Contacts and older messages written in ChatWoot, and what agents wrote while nobody listened: in whole gateways."""
+"""Contacts and older messages written in Chatwoot, and what agents wrote while nobody listened: in whole gateways."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 def refuse(request: Seen) -> Fault | None:
-    """ChatWoot takes no message: what comes now is in wagate's archive alone."""
+    """Chatwoot takes no message: what comes now is in wagate's archive alone."""
     wrong = Reply(status=422, json={"error": "Content is invalid"})
     return Fault(reply=wrong) if request.method == "POST" and request.path.endswith("/messages") else None
 
@@ -23,7 +23,7 @@ def take(_request: Seen) -> Fault | None:
 
 
 async def archive(here: Office, count: int) -> None:
-    """Messages of two people that never reached ChatWoot."""
+    """Messages of two people that never reached Chatwoot."""
     here.chatwoot.chance = refuse
     for number in range(count):
         await here.comes(f"old {number}", (ANA, BEN)[number % 2])
@@ -33,7 +33,7 @@ async def archive(here: Office, count: int) -> None:
 
 
 async def given_up(here: Office, count: int) -> None:
-    """Wait until ChatWoot has refused so many deliveries for good."""
+    """Wait until Chatwoot has refused so many deliveries for good."""
 
     async def there() -> bool:
         rows = await here.gateway.ask("GET", "/api/jobs", params={"connector": "chatwoot", "limit": 200})

@@ -70,7 +70,7 @@ def test_accounts_made_by_api_are_asked_about_too(folder: Path) -> None:
     run("client", "add", "acme")
     (folder / "config.toml").write_text("")
     assert run("doctor").exit_code == 1
-    assert "secret_key is not there" in run("doctor").stdout
+    assert "secret_key is missing" in run("doctor").stdout
     (folder / "data/secret_key").write_text("a passphrase for tests")
     result = run("doctor", "--json")
     assert result.exit_code == 0

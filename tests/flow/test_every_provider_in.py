@@ -80,7 +80,8 @@ async def test_a_wrong_proof_or_none_is_refused_counted_and_stores_nothing(make:
         assert rows(found) == []
         assert await refusals(found, site) == 2.0
         told = await doctor(found)
-        assert (told["level"], told["detail"].partition(",")[0]) == ("fail", "main: 2 refused since one was believed")
+        detail = told["detail"].partition(",")[0]
+        assert (told["level"], detail) == ("fail", "main: 2 refused since the last accepted one")
         await post(found, body, site.proof(body))
         assert len(rows(found)) == 1
         assert (await doctor(found))["level"] == "ok"
@@ -167,7 +168,7 @@ async def test_a_picture_is_fetched_with_the_providers_key_and_handed_on_by_a_li
         await post(found, body, site.proof(body))
         await sink.until_accepted(1)
         [got] = sink.accepted
-        # InfoBip does not say of what type a file is: the download does.
+        # Infobip does not say of what type a file is: the download does.
         assert (got.json["type"], got.json["media"].get("mimetype", "image/png")) == ("image", "image/png")
         link = got.json["media"]["url"].replace("https://gate.example", found.url)
         file = await found.http.get(link, headers={"Authorization": ""})

@@ -153,7 +153,7 @@ LOST["session"] = "unknown"
 
 @each_site
 async def test_when_the_answer_never_comes_the_phone_rings_once(make: Callable[[], Site]) -> None:
-    """It is unknown, and never sent again. InfoBip drops repeats of our id: it is asked again."""
+    """It is unknown, and never sent again. Infobip drops repeats of our id: it is asked again."""
     site = make()
     async with gateway(site) as found:
         await site.server.until(lambda: site.provider not in {"twilio", "waha"} or bool(site.server.seen))

@@ -13,7 +13,7 @@ from tests.sending import FakeProvider, Post, open_post
 from wagate.errors import OutcomeUnknownError
 from wagate.events import NewEvent
 from wagate.events.acks import ack_extra
-from wagate.inbound.ignore import Sieve
+from wagate.inbound.ignore import IgnoreFilter
 from wagate.storage.database import open_database
 from wagate.storage.owners.accounts import NewAccount
 from wagate.storage.statement import rows
@@ -32,7 +32,7 @@ MAIN = NewAccount(name="main", client_id=1, provider="pigeon", phone="5511888888
 async def ack(post: Post, status: str, provider_id: str, **fields: Any) -> int:
     """The provider reports about a message in the group; how many events were stored."""
     event = NewEvent(kind="message.ack", message_id=provider_id, chat=GROUP, extra=ack_extra(status), **fields)
-    owned = await Sieve(post.world.database).taken_in([(post.live.now.accounts["main"], event)])
+    owned = await IgnoreFilter(post.world.database).taken_in([(post.live.now.accounts["main"], event)])
     return len(await post.receiver.receive_all(owned, b""))
 
 

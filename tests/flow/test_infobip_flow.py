@@ -1,4 +1,4 @@
-"""InfoBip in a whole gateway: its webhooks come in, messages go out through it, its reports come back."""
+"""Infobip in a whole gateway: its webhooks come in, messages go out through it, its reports come back."""
 
 from __future__ import annotations
 

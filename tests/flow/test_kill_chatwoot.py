@@ -1,4 +1,4 @@
-"""kill -9 between WhatsApp and ChatWoot, both ways at once: nothing lost, in order, and what comes twice is counted."""
+"""kill -9 between WhatsApp and Chatwoot, both ways at once: nothing lost, in order, and what comes twice is counted."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def sent(waha: FakeWaha, chat: str) -> list[str]:
 
 
 def red(message: Message) -> bool:
-    """ChatWoot shows it as failed, as it does when its one webhook finds nobody."""
+    """Chatwoot shows it as failed, as it does when its one webhook finds nobody."""
     return message.status == "failed"
 
 
@@ -108,7 +108,7 @@ async def until_settled(load: Load) -> None:
 
 
 def arrived(load: Load) -> bool:
-    """Whether ChatWoot has all that customers wrote."""
+    """Whether Chatwoot has all that customers wrote."""
     there = {message.source_id for message in load.chatwoot.posted()}
     return all(there.issuperset(ids) for ids in load.came.values())
 

@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 @asynccontextmanager
 async def tenant(*weights: int) -> AsyncIterator[tuple[Gateway, FakeMeta, FakeInfobip]]:
-    """The tenant ``acme`` with Meta first and InfoBip second."""
+    """The tenant ``acme`` with Meta first and Infobip second."""
     async with fake_meta() as meta, fake_infobip() as infobip:
         tables = {"delivery": {"allow_http": True, "allow_networks": ["127.0.0.0/8"]}}
         async with running_gateway(tables) as found:

@@ -9,7 +9,7 @@ import pytest
 from tests.inprocess import moment, running_gateway
 from wagate.clock import Clock
 from wagate.errors import StorageError
-from wagate.storage.owners.token_uses import TokenUses
+from wagate.storage.owners.clients import TokenUses
 
 
 async def test_a_token_shows_when_it_was_last_used_to_the_minute() -> None:

@@ -27,7 +27,7 @@ def test_nothing_that_people_write_is_an_error(text: str) -> None:
 @given(st.sampled_from(sorted(OF_ACCOUNTS)), st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,30}", fullmatch=True))
 def test_an_accounts_name_follows_as_it_is_written(name: str, account: str) -> None:
     assert parse(f"{name} {account}") == Ask(name=name, account=account)  # type: ignore[arg-type]
-    escaped = account.replace("_", "\\_")  # as ChatWoot's editor writes Markdown
+    escaped = account.replace("_", "\\_")  # as Chatwoot's editor writes Markdown
     assert parse(f"{name} {escaped}") == Ask(name=name, account=account)  # type: ignore[arg-type]
 
 

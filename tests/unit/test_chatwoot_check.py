@@ -1,4 +1,4 @@
-"""``wagate doctor`` about ChatWoot: what it asks, and what its answers mean."""
+"""``wagate doctor`` about Chatwoot: what it asks, and what its answers mean."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_the_secret_is_compared_when_the_token_may_see_it() -> None:
         assert "can't be compared" in (await looked(desk))["secret"].detail
         async with a_desk(url=desk.server.url, token=desk.server.admin.token, secret="another one") as admin:
             found = (await looked(admin))["secret"]
-    assert (found.level, found.detail) == ("fail", "it is another one than ChatWoot signs with")
+    assert (found.level, found.detail) == ("fail", "it is another one than Chatwoot signs with")
 
 
 async def test_without_secret_and_token_every_webhook_would_be_refused() -> None:
@@ -85,9 +85,9 @@ async def test_without_secret_and_token_every_webhook_would_be_refused() -> None
 async def test_chatwoots_refusal_of_private_addresses_is_known_by_its_words_and_has_a_cure() -> None:
     async with a_desk() as desk:
         message = await desk.takes()
-        assert "reachable from ChatWoot" not in await looked(desk)
+        assert "reachable from Chatwoot" not in await looked(desk)
         message.content_attributes["external_error"] = "Hostname 'wagate.lan' has no public ip addresses"
-        found = (await looked(desk))["reachable from ChatWoot"]
+        found = (await looked(desk))["reachable from Chatwoot"]
     assert found.level == "fail"
     assert "SAFE_FETCH_ALLOW_PRIVATE_NETWORK=true" in found.next_step
     assert "4.14.1" in found.next_step

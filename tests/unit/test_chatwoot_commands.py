@@ -1,4 +1,4 @@
-"""What agents tell wagate in a fake ChatWoot, and what it answers."""
+"""What agents tell wagate in a fake Chatwoot, and what it answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CUSTOMER = "5511999999999@c.us"
 
 
 async def write_answers(desk: Desk) -> list[Message]:
-    """Do what was stored for ChatWoot; what stands there then, but the welcome."""
+    """Do what was stored for Chatwoot; what stands there then, but the welcome."""
     waiting = [each for each in desk.fakes.deliveries.rows if each.status == "pending"]
     desk.fakes.deliveries.rows = [each for each in desk.fakes.deliveries.rows if each not in waiting]
     for each in waiting:
@@ -186,7 +186,7 @@ async def test_the_queue_is_counted() -> None:
         desk.fakes.deliveries.rows = [_waiting("chatwoot", target, event) for event in events]
         await commands.run(desk.app, Command(where=Where(conversation=9), message=1, text="queue status"))
         [(event, _)] = desk.fakes.emitted
-        assert event.content.splitlines() == ["To ChatWoot: 3 waiting, running", "To WhatsApp: 0 waiting, running"]
+        assert event.content.splitlines() == ["To Chatwoot: 3 waiting, running", "To WhatsApp: 0 waiting, running"]
 
 
 async def test_pulls_begin_with_what_was_asked() -> None:

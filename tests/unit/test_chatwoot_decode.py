@@ -1,4 +1,4 @@
-"""What webhooks of ChatWoot say that somebody did."""
+"""What webhooks of Chatwoot say that somebody did."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from tests.chatwoot_agents import Office, arrive, body_of, fail, message, office, sent, shown_as, updated
 from wagate.testing import FakeHttp, answered, make_delivery
-from wagate_chatwoot.to_chatwoot import results, tell
+from wagate_chatwoot.to_chatwoot import notices, results
 from wagate_chatwoot.to_whatsapp.doubts import look
 
 
@@ -33,7 +33,7 @@ async def test_a_doubt_that_stays_shows_as_failed_and_says_what_to_do() -> None:
     assert await look(desk.app, set()) == {f"unknown/{part}"}
     [event] = desk.told()
     assert (event.kind, event.account, event.content) == (
-        tell.DOUBT,
+        notices.DOUBT,
         "main",
         desk.app.texts("outgoing.failed_unknown"),
     )
@@ -107,7 +107,7 @@ async def test_what_left_meanwhile_is_not_told_to_wait() -> None:
 
 
 async def test_what_waited_and_then_fails_or_is_in_doubt_says_that() -> None:
-    for after, kind in (("unknown", tell.DOUBT), ("refused", "message.failed")):
+    for after, kind in (("unknown", notices.DOUBT), ("refused", "message.failed")):
         desk, part = await waiting(FakeHttp(*[answered(200, body_of({"id": 1}))] * 5))
         desk.fakes.clock.shift(21)
         await look(desk.app, set())

@@ -1,4 +1,4 @@
-"""What an answer of ChatWoot's means."""
+"""What an answer of Chatwoot's means."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from wagate.config import convert_settings
 from wagate.errors import ConfigError, DeliveryError, Postpone, Reject, Retry
 from wagate.http import AddressNotAllowedError, HttpError, NameNotFoundError, NetworkError, TimedOutError
 from wagate.testing import FakeHttp, answered, fake_context
-from wagate_chatwoot.api.client import ChatWoot
+from wagate_chatwoot.api.client import Chatwoot
 from wagate_chatwoot.api.errors import (
     AmbiguousError,
     AwayError,
     BusyError,
-    ChatWootError,
-    ChatWootStoppedError,
+    ChatwootError,
+    ChatwootStoppedError,
     NotThereError,
     RefusedError,
     TakenError,
     TooLargeError,
     classify,
 )
-from wagate_chatwoot.api.verdict import verdict
+from wagate_chatwoot.handler import verdict
 from wagate_chatwoot.inboxes import make_apps
 from wagate_chatwoot.settings import Inbox, Settings
 from wagate_chatwoot.to_chatwoot.posts import Post
@@ -35,10 +35,10 @@ INBOX = {"url": "https://chat.example", "account_id": 1, "token": "secretToken",
     ("status", "body", "creates", "kind"),
     [
         (200, b"{}", True, type(None)),
-        (401, b'{"error":"Invalid Access Token"}', True, ChatWootStoppedError),
-        (402, b'{"error":"Upgrade"}', False, ChatWootStoppedError),
-        (403, b'{"error":"Message status update is only allowed for API inboxes"}', False, ChatWootStoppedError),
-        (301, b"", False, ChatWootStoppedError),
+        (401, b'{"error":"Invalid Access Token"}', True, ChatwootStoppedError),
+        (402, b'{"error":"Upgrade"}', False, ChatwootStoppedError),
+        (403, b'{"error":"Message status update is only allowed for API inboxes"}', False, ChatwootStoppedError),
+        (301, b"", False, ChatwootStoppedError),
         (404, b"", False, NotThereError),
         (413, b"<html>", True, TooLargeError),
         (422, b'{"error":"Validation failed: Too many messages"}', True, BusyError),
@@ -63,10 +63,10 @@ def test_an_answer_is_classified(status: int, body: bytes, creates: bool, kind: 
         (TimedOutError(sent=False), AwayError),
         (NetworkError("ECONNRESET: x", sent=True), AmbiguousError),
         (NameNotFoundError("ENOTFOUND: x"), AwayError),
-        (AddressNotAllowedError("Address not allowed: x"), ChatWootStoppedError),
+        (AddressNotAllowedError("Address not allowed: x"), ChatwootStoppedError),
     ],
 )
-def test_no_answer_is_classified_by_whether_the_request_left(error: HttpError, kind: type[ChatWootError]) -> None:
+def test_no_answer_is_classified_by_whether_the_request_left(error: HttpError, kind: type[ChatwootError]) -> None:
     assert type(classify(error, creates=True)) is kind
 
 
@@ -102,7 +102,7 @@ def test_what_may_still_be_going_on_is_not_looked_for_too_early(answer: Any, lin
 @pytest.mark.parametrize(
     ("error", "kind", "down"),
     [
-        (ChatWootStoppedError("x"), Retry, True),
+        (ChatwootStoppedError("x"), Retry, True),
         (AmbiguousError("x"), Retry, False),
         (AwayError("x"), Retry, False),
         (NotThereError("x"), Retry, False),
@@ -110,7 +110,7 @@ def test_what_may_still_be_going_on_is_not_looked_for_too_early(answer: Any, lin
         (RefusedError("x"), Reject, False),
     ],
 )
-def test_each_failure_has_its_verdict(error: ChatWootError, kind: type[DeliveryError], down: bool) -> None:
+def test_each_failure_has_its_verdict(error: ChatwootError, kind: type[DeliveryError], down: bool) -> None:
     found = verdict(error)
     assert type(found) is kind
     assert getattr(found, "down", False) is down
@@ -118,8 +118,8 @@ def test_each_failure_has_its_verdict(error: ChatWootError, kind: type[DeliveryE
 
 async def test_no_error_shows_the_token() -> None:
     http = FakeHttp(answered(401, b'{"error":"Invalid Access Token"}'))
-    chatwoot = ChatWoot(http, Inbox(**INBOX))
-    with pytest.raises(ChatWootStoppedError) as caught:
+    chatwoot = Chatwoot(http, Inbox(**INBOX))
+    with pytest.raises(ChatwootStoppedError) as caught:
         await chatwoot.post(1, Post(content="hi"))
     assert http.sent[0].headers["api_access_token"] == "secretToken"
     assert "secretToken" not in str(caught.value) + repr(Inbox(**INBOX))
@@ -128,15 +128,15 @@ async def test_no_error_shows_the_token() -> None:
 async def test_an_answer_that_shows_no_message_leaves_its_outcome_open() -> None:
     for body in (b"", b"<html>", b"[]", b'{"id":"x"}'):
         with pytest.raises(AmbiguousError):
-            await ChatWoot(FakeHttp(answered(200, body)), Inbox(**INBOX)).post(1, Post(content="hi"))
+            await Chatwoot(FakeHttp(answered(200, body)), Inbox(**INBOX)).post(1, Post(content="hi"))
 
 
 @pytest.mark.parametrize(
     ("inboxes", "said"),
     [
-        ({"a": INBOX, "b": INBOX | {"url": "https://chat.example/"}}, "is the same inbox as"),
+        ({"a": INBOX, "b": INBOX | {"url": "https://chat.example/"}}, "configures the same inbox as"),
         ({"a": INBOX | {"url": "chat.example"}}, 'must be like "https://chat.example.org"'),
-        ({"a/b": INBOX}, "the name stands in a URL"),
+        ({"a/b": INBOX}, "the name is part of a URL"),
         ({"a": INBOX | {"accounts": ["x", "x"]}}, "names an account twice"),
     ],
 )

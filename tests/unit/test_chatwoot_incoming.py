@@ -1,4 +1,4 @@
-"""What happens on WhatsApp, in ChatWoot: once, in the right place, with the right words."""
+"""What happens on WhatsApp, in Chatwoot: once, in the right place, with the right words."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_what_was_posted_before_a_crash_is_not_posted_again() -> None:
     async with a_desk() as desk:
         delivery = desk.arrives()
         await desk.handle(delivery)
-        # Killed between ChatWoot's answer and the ledger: the row is not there.
+        # Killed between Chatwoot's answer and the ledger: the row is not there.
         for key in [key for key in desk.fakes.store.rows if "/cw/" in key or "/wa/" in key]:
             del desk.fakes.store.rows[key]
         desk.restart()

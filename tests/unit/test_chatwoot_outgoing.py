@@ -25,7 +25,7 @@ from wagate.hooks import Duration
 from wagate.http import AddressNotAllowedError, BadUrlError, HttpError, TimedOutError
 from wagate.testing import FakeHttp, answered
 from wagate_chatwoot.ledger import Entry, Handed, Place
-from wagate_chatwoot.to_chatwoot import tell
+from wagate_chatwoot.to_chatwoot import notices
 
 
 async def test_a_text_goes_out_in_whatsapps_own_markup() -> None:
@@ -227,7 +227,7 @@ async def test_what_belongs_to_no_chat_fails_at_once_and_says_why() -> None:
     await arrive(desk, message(conversation=there))
     await desk.run()
     [event] = desk.told()
-    assert (event.kind, event.content) == (tell.FAILED, desk.app.texts("outgoing.no_chat"))
+    assert (event.kind, event.content) == (notices.FAILED, desk.app.texts("outgoing.no_chat"))
     assert desk.fakes.messages.submitted == []
 
 
@@ -245,7 +245,7 @@ async def test_what_the_provider_can_not_do_fails_at_once_and_the_other_parts_go
     await desk.run()
     assert sent(desk) == [("text", "Hello"), ("voice", ""), ("text", "next")]
     [event] = desk.told()
-    assert event.kind == tell.FAILED
+    assert event.kind == notices.FAILED
     assert event.content.startswith("Not sent: ")
     assert "can't send document" in event.content
     handed = await desk.app.ledger.handed(700)
@@ -341,5 +341,5 @@ async def test_a_file_that_never_comes_fails_its_message_and_holds_the_next_one_
     await desk.run(attempt=3)
     assert sent(desk) == [("text", "next")]
     [event] = desk.told()
-    assert (event.kind, event.extra["metadata"]["message"]) == (tell.FAILED, 701)
+    assert (event.kind, event.extra["metadata"]["message"]) == (notices.FAILED, 701)
     assert "bill.pdf" in event.content

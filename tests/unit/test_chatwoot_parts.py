@@ -1,4 +1,4 @@
-"""What a message of ChatWoot becomes on WhatsApp."""
+"""What a message of Chatwoot becomes on WhatsApp."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from tests.chatwoot_agents import CHAT, attachment, body_of, inbox, message
 from wagate.hooks import MESSAGE_TYPES, OutLocation
 from wagate_chatwoot.to_whatsapp.actions import Send
 from wagate_chatwoot.to_whatsapp.decode import decode
-from wagate_chatwoot.to_whatsapp.pieces import MOST_CAPTION, parts_of
-from wagate_chatwoot.to_whatsapp.templates import template_of
+from wagate_chatwoot.to_whatsapp.pieces import MOST_CAPTION, parts_of, template_of
 
 
 def written(**changes: Any) -> Send:

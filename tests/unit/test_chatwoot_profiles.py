@@ -15,7 +15,7 @@ from wagate.testing.server import Fault, Reply, Seen
 from wagate_chatwoot.history.pulled import CONTACT
 from wagate_chatwoot.inboxes import make_apps
 from wagate_chatwoot.settings import Settings
-from wagate_chatwoot.to_chatwoot import profiles
+from wagate_chatwoot.to_chatwoot import contacts
 from wagate_chatwoot.to_chatwoot.people import Who
 
 GROUP, CHANNEL = "120363000000000001@g.us", "120363000000000002@newsletter"
@@ -81,7 +81,7 @@ async def test_a_provider_that_fails_costs_the_name_and_no_message(error: NotSen
 
 
 async def test_a_provider_that_says_nothing_is_waited_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profiles, "PATIENCE", 0.05)
+    monkeypatch.setattr(contacts, "PATIENCE", 0.05)
     async with a_desk() as desk:
         desk.fakes.sessions.silent = True
         contact = (await desk.takes(chat=GROUP)).conversation.contact
@@ -93,7 +93,7 @@ async def test_the_moment_is_five_seconds(autojump_clock: trio.testing.MockClock
     fakes = fake_context("chatwoot", settings=convert_settings(Settings, table, key="plugins.chatwoot"))
     fakes.sessions.silent = True
     who, before = Who(account="main", chat=GROUP, name="1 (Group)"), trio.current_time()
-    assert await profiles.look_up(make_apps(fakes.context)["support"], who) == (who, "")
+    assert await contacts.look_up(make_apps(fakes.context)["support"], who) == (who, "")
     assert trio.current_time() - before == pytest.approx(5.0)
 
 

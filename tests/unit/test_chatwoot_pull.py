@@ -21,7 +21,7 @@ from wagate_chatwoot.agents.texts import load_texts
 from wagate_chatwoot.history.pull import ABANDONED, Pull, Pulls, begin, read_pull, start_pull
 from wagate_chatwoot.ledger import Entry
 from wagate_chatwoot.setup.tables import add_table, check_place, keep_secrets, table_text
-from wagate_chatwoot.to_chatwoot.dates import OLD, dated
+from wagate_chatwoot.to_chatwoot.incoming import OLD, dated
 from wagate_chatwoot.to_chatwoot.posts import Post
 
 DAY = 86_400.0
@@ -173,7 +173,7 @@ def test_a_table_reads_back_as_it_was_meant(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text("[server]")
     add_table(file, "desk", values)
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="already exists"):
         check_place(file, "desk")
     check_place(file, "other")
 

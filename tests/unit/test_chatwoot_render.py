@@ -1,4 +1,4 @@
-"""How each event reads in ChatWoot. Nothing that comes in breaks it."""
+"""How each event reads in Chatwoot. Nothing that comes in breaks it."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_providers_words_about_what_it_cannot_show_do_not_stand_alone() -> N
     first, second = post.content.split("\n")
     assert "can't be shown here" in first
     assert second == "Message type is currently not supported."
-    assert "is_unsupported" not in post.content_attributes, "ChatWoot would show its own words in place of these"
+    assert "is_unsupported" not in post.content_attributes, "Chatwoot would show its own words in place of these"
 
 
 def test_whatsapps_own_words_are_a_note() -> None:

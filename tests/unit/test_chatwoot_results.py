@@ -16,7 +16,7 @@ from wagate.testing.context import _waiting
 from wagate_chatwoot.handler import make_handler
 from wagate_chatwoot.inboxes import make_apps
 from wagate_chatwoot.ledger import Entry, Handed
-from wagate_chatwoot.to_chatwoot import results, tell
+from wagate_chatwoot.to_chatwoot import notices, results
 
 MADE = answered(200, body_of({"id": 800, "conversation_id": CONVERSATION}))
 PATCH_PATH = f"https://chat.example/api/v1/accounts/3/conversations/{CONVERSATION}/messages/700"
@@ -83,7 +83,7 @@ async def test_outside_the_window_agents_read_that_a_template_is_needed() -> Non
 
 async def test_what_was_refused_before_it_left_shows_its_reason_as_it_is() -> None:
     desk = await desk_with(error_notes=False)
-    await handle(desk, failure("waha can't send a template", kind=tell.FAILED))
+    await handle(desk, failure("waha can't send a template", kind=notices.FAILED))
     assert desk.fakes.http.sent[0].json["external_error"] == "waha can't send a template"
 
 
@@ -173,7 +173,7 @@ async def test_a_wrong_token_stops_the_inbox_and_spends_no_attempt() -> None:
 
 async def test_a_note_is_written_as_it_is() -> None:
     desk = await desk_with()
-    await handle(desk, failure("It stands in WhatsApp still.", kind=tell.NOTE))
+    await handle(desk, failure("It stands in WhatsApp still.", kind=notices.NOTE))
     [sent] = desk.fakes.http.sent
     assert (sent.json["content"], sent.json["private"]) == ("It stands in WhatsApp still.", True)
 

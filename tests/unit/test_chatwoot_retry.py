@@ -37,7 +37,7 @@ from wagate.http import TimedOutError
 from wagate.testing import FakeHttp, answered, make_delivery, make_event
 from wagate.testing.context import _waiting
 from wagate_chatwoot.ledger import Entry
-from wagate_chatwoot.to_chatwoot import incoming, tell
+from wagate_chatwoot.to_chatwoot import incoming, notices
 from wagate_chatwoot.to_whatsapp import deletes
 
 
@@ -95,7 +95,7 @@ async def deleted_after_sending(status: str = "sent") -> Office:
 
 def told_too_late(desk: Office) -> bool:
     told = [(event.kind, event.content) for event in desk.told()]
-    assert told in ([], [(tell.NOTE, desk.app.texts("outgoing.deleted_too_late"))])
+    assert told in ([], [(notices.NOTE, desk.app.texts("outgoing.deleted_too_late"))])
     return bool(told)
 
 
@@ -308,7 +308,7 @@ class Mortal:
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", range(1, 26))
 async def test_a_crash_at_any_step_loses_nothing_and_sends_nothing_twice(at: int, after: bool) -> None:
-    """Webhooks that were not answered are shown as failed by ChatWoot: the agent presses Retry, here at once."""
+    """Webhooks that were not answered are shown as failed by Chatwoot: the agent presses Retry, here at once."""
     desk = office(http=shown_as("sent"), mark_read=False)
     desk.fakes.messages.cannot = {"location"}
     place = {"file_type": "location", "coordinates_lat": 1.5, "coordinates_long": 2.5}
@@ -327,7 +327,7 @@ async def test_a_crash_at_any_step_loses_nothing_and_sends_nothing_twice(at: int
             continue
     assert sorted(sent(desk)) == sorted([("image", ""), ("text", "one"), ("text", "two"), ("text", "three")])
     refused = {(each.kind, each.extra["metadata"]["part"]) for each in desk.told()}
-    assert refused == {(tell.FAILED, 2)}
+    assert refused == {(notices.FAILED, 2)}
     assert await desk.app.ledger.waiting(CONVERSATION) == []
     for number in (700, 701, 702):
         handed = await desk.app.ledger.handed(number)

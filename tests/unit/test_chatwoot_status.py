@@ -1,4 +1,4 @@
-"""How numbers are, told in the conversation of the integration of a fake ChatWoot."""
+"""How numbers are, told in the conversation of the integration of a fake Chatwoot."""
 
 from __future__ import annotations
 

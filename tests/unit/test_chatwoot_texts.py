@@ -1,4 +1,4 @@
-"""What wagate writes in ChatWoot: complete in every language, safe against what is put in, and replaceable."""
+"""What wagate writes in Chatwoot: complete in every language, safe against what is put in, and replaceable."""
 
 from __future__ import annotations
 
@@ -82,7 +82,10 @@ def test_an_unknown_locale_is_refused_with_those_that_there_are() -> None:
     ("written", "said"),
     [
         ('[chat]\ngruop = "{name}"\n', r"xx\.toml: chat\.gruop: there is no such text"),
-        ('[chat]\ngroup = "{nmae}"\n', r"xx\.toml: chat\.group: \{nmae\} is never filled in; there are: \{name\}"),
+        (
+            '[chat]\ngroup = "{nmae}"\n',
+            r"xx\.toml: chat\.group: \{nmae\} is not a placeholder of this text; use one of: \{name\}",
+        ),
         ("[chat]\ngroup = 3\n", r"xx\.toml: chat\.group: must be a text"),
         ("[chat\n", r"xx\.toml: can't be read"),
     ],

@@ -19,7 +19,7 @@ from wagate.config.tables import Tables
 from wagate.plugins.loader import installed_providers
 from wagate.process.configured_accounts import AccountTable
 from wagate.testing import fake_context
-from wagate_chatwoot.settings import Settings as ChatWootSettings
+from wagate_chatwoot.settings import Settings as ChatwootSettings
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -45,7 +45,7 @@ def test_init_never_overwrites(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("# mine")
     result = CliRunner().invoke(app, ["init"])
     assert result.exit_code == 1
-    assert result.stderr == "error: config.toml is there already; nothing was changed\n"
+    assert result.stderr == "error: config.toml already exists; nothing was changed\n"
     assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
     assert (tmp_path / "config.toml").read_text() == "# mine"
 
@@ -101,7 +101,7 @@ def test_what_the_example_comments_out_is_right_too(tmp_path: Path) -> None:
         convert_settings(settings_type(str(table["provider"])), own, key=f"accounts.{name}")
     assert config.plugins["webhook"] == {}
     assert config.plugins["n8n"] == {"clients": ["*"], "expires": "24h"}
-    chatwoot = convert_settings(ChatWootSettings, config.plugins["chatwoot"], key="plugins.chatwoot")
+    chatwoot = convert_settings(ChatwootSettings, config.plugins["chatwoot"], key="plugins.chatwoot")
     assert chatwoot.inboxes["support"].secret == "s3cret"
 
 

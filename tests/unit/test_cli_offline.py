@@ -15,8 +15,9 @@ from tests.rows import intake
 from wagate.cli import app
 from wagate.storage.database import open_database
 from wagate.storage.events.intake import store
-from wagate.storage.owners.clients import ensure_default_client, find_token
-from wagate.web.api.jobs import JobAnswer
+from wagate.storage.owners.clients import ensure_default_client
+from wagate.storage.statement import rows
+from wagate.web.api.deliveries import DeliveryAnswer
 
 
 @pytest.fixture
@@ -33,7 +34,8 @@ def run(*arguments: str) -> Result:
 def stored_hash(folder: Path, token: str) -> bool:
     async def look() -> bool:
         async with open_database("", folder / "data", readers=1) as database:
-            return await database.read(find_token, hashlib.sha256(token.encode()).hexdigest()) is not None
+            digest = hashlib.sha256(token.encode()).hexdigest()
+            return bool(await database.read(rows, "SELECT id FROM tokens WHERE hash = ?", (digest,)))
 
     return trio.run(look)
 
@@ -94,5 +96,5 @@ def test_jobs_are_read_with_filters_across_pages(folder: Path, monkeypatch: pyte
     one = json.loads(run("jobs", "show", rows[0]["id"], "--json").stdout)
     assert one == rows[0]
     # Whether a gateway runs or not, a script reads the same.
-    assert set(one) == {field.encode_name for field in msgspec.structs.fields(JobAnswer)}
+    assert set(one) == {field.encode_name for field in msgspec.structs.fields(DeliveryAnswer)}
     assert (one["status"], one["attempts"], one["connector"]) == ("pending", [], rows[0]["connector"])

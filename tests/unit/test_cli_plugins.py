@@ -138,7 +138,7 @@ def test_a_new_projects_plugin_is_found_and_its_settings_are_checked(
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "wagate-crm").mkdir()
     result = run("plugins", "new", "crm")
-    assert (result.exit_code, result.stderr) == (1, "error: wagate-crm is there already; nothing was changed\n")
+    assert (result.exit_code, result.stderr) == (1, "error: wagate-crm already exists; nothing was changed\n")
     assert list((tmp_path / "wagate-crm").iterdir()) == []
 
 

@@ -85,7 +85,7 @@ def test_a_file_system_without_hard_links_will_do(tmp_path: Path, monkeypatch: p
 
 def test_an_empty_file_is_an_error_not_an_open_door(tmp_path: Path) -> None:
     (tmp_path / "admin_token").write_text("\n")
-    with pytest.raises(ConfigError, match=r"admin_token: is empty; put back a copy"):
+    with pytest.raises(ConfigError, match=r"admin_token: is empty; restore it from a backup"):
         open_secrets(config(tmp_path))
 
 

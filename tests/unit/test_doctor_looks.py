@@ -20,7 +20,7 @@ from wagate.hooks import Finding
 from wagate.http import NetworkError
 from wagate.plugins.registry import Providers
 from wagate.process import doctor
-from wagate.process.doctor import Patient, examine
+from wagate.process.doctor import Installation, run_checks
 from wagate.storage.owners.directory import Account
 from wagate.testing.context import FixedClock
 from wagate.testing.http import FakeHttp, answered
@@ -36,7 +36,7 @@ def account(**fields: Any) -> Account:
     return Account(**(made | {"settings": {"api_token": TOKEN}} | fields))
 
 
-def patient(tmp_path: Path, pigeon: Pigeon | None = None, *accounts: Account, **fields: Any) -> Patient:
+def installation(tmp_path: Path, pigeon: Pigeon | None = None, *accounts: Account, **fields: Any) -> Installation:
     providers = Providers(public_url="")
     providers.add([(pigeon or Pigeon()).provider()])
     made: dict[str, Any] = {
@@ -48,11 +48,11 @@ def patient(tmp_path: Path, pigeon: Pigeon | None = None, *accounts: Account, **
         "redis": None,
         "accounts": accounts,
     }
-    return Patient(**(made | fields))
+    return Installation(**(made | fields))
 
 
-async def seen(given: Patient, part: str) -> DoctorLine:
-    [line] = [line for line in await examine(given) if line.part == part]
+async def seen(given: Installation, part: str) -> DoctorLine:
+    [line] = [line for line in await run_checks(given) if line.part == part]
     return line
 
 
@@ -62,7 +62,9 @@ async def test_what_a_provider_finds_is_told_without_secrets(tmp_path: Path) -> 
         Finding(level="fail", what="token", detail=f"{TOKEN} has expired", next_step=f"replace {TOKEN}"),
         Finding(level="ok", what="webhook", detail="guarded by the webhook's secret"),
     ]
-    lines = [each for each in await examine(patient(tmp_path, pigeon, account())) if each.part == "account main"]
+    lines = [
+        each for each in await run_checks(installation(tmp_path, pigeon, account())) if each.part == "account main"
+    ]
     assert [(each.level, each.what, each.detail, each.next_step) for each in lines] == [
         ("fail", "token", "••• has expired", "replace •••"),
         ("ok", "webhook", "guarded by •••", ""),
@@ -78,13 +80,13 @@ async def test_what_a_provider_finds_is_told_without_secrets(tmp_path: Path) -> 
     ],
 )
 async def test_an_account_that_could_not_be_used_fails(fields: dict[str, Any], told: str, tmp_path: Path) -> None:
-    line = await seen(patient(tmp_path, None, account(**fields)), "account main")
+    line = await seen(installation(tmp_path, None, account(**fields)), "account main")
     assert (line.level, line.what) == ("fail" if told else "ok", "settings")
     assert told in line.detail
 
 
 async def test_a_provider_that_cannot_be_used_is_told(tmp_path: Path) -> None:
-    given = patient(tmp_path)
+    given = installation(tmp_path)
     given.providers.set_aside("broken", "no module named pigeons")
     line = await seen(given, "provider broken")
     assert (line.level, line.detail) == ("warn", "no module named pigeons")
@@ -99,7 +101,7 @@ async def raises(error: Exception) -> Sequence[Finding]:
     [(NotSentError("the service is away"), "the service is away"), (KeyError("x"), "failed: KeyError")],
 )
 async def test_a_look_that_fails_is_a_line_of_its_own(error: Exception, detail: str, tmp_path: Path) -> None:
-    line = await seen(patient(tmp_path, checks=[("plugin", lambda: raises(error))]), "plugin")
+    line = await seen(installation(tmp_path, checks=[("plugin", lambda: raises(error))]), "plugin")
     assert (line.level, line.detail) == ("fail", detail)
 
 
@@ -122,7 +124,7 @@ async def test_a_look_that_hangs_is_cut_off_and_the_others_are_told(
     # The clock jumps as soon as no task can go on: it would not wait for a look that is in a thread.
     monkeypatch.setattr(trio.to_thread, "run_sync", at_once)
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _folder: Usage(2 * 1024**3))
-    lines = await examine(patient(tmp_path, checks=[("plugin", hangs)]))
+    lines = await run_checks(installation(tmp_path, checks=[("plugin", hangs)]))
     assert {each.part: each.level for each in lines} == {
         "database": "ok",
         "redis": "ok",
@@ -138,7 +140,7 @@ async def test_little_room_warns_and_none_fails(
     free: int, level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _folder: Usage(free))
-    line = await seen(patient(tmp_path / "not" / "there"), "disk")
+    line = await seen(installation(tmp_path / "not" / "there"), "disk")
     assert line.level == level
     assert bool(line.next_step) == (level != "ok")
 
@@ -148,7 +150,7 @@ async def test_our_clock_is_held_against_a_providers(off: int, level: str, tmp_p
     clock = FixedClock()
     date = format_datetime(clock.now() - timedelta(seconds=off), usegmt=True)
     http = FakeHttp(msgspec.structs.replace(answered(404), headers={"date": date}))
-    line = await seen(patient(tmp_path, None, account(), clock=clock, http=http), "clock")
+    line = await seen(installation(tmp_path, None, account(), clock=clock, http=http), "clock")
     assert line.level == level
     assert "pigeon.example" in line.detail
     assert (http.sent[0].method, http.sent[0].url) == ("HEAD", "https://pigeon.example/")
@@ -166,6 +168,6 @@ async def test_our_clock_is_held_against_a_providers(off: int, level: str, tmp_p
 async def test_the_public_url_is_asked_for_a_ping(answer: Any, level: str, tmp_path: Path) -> None:
     config = Config(data=Data(dir=tmp_path), server=Server(public_url="https://wa.example.org"))
     http = FakeHttp(answer)
-    line = await seen(patient(tmp_path, config=config, http=http), "public_url")
+    line = await seen(installation(tmp_path, config=config, http=http), "public_url")
     assert line.level == level
     assert http.sent[0].url == "https://wa.example.org/ping"

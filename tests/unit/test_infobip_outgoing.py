@@ -1,4 +1,4 @@
-"""Messages of ours as InfoBip wants them."""
+"""Messages of ours as Infobip wants them."""
 
 from __future__ import annotations
 

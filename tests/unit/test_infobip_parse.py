@@ -1,4 +1,4 @@
-"""InfoBip's webhooks as events."""
+"""Infobip's webhooks as events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sending through InfoBip, over a real connection to a server that answers, fails and hangs like it."""
+"""Sending through Infobip, over a real connection to a server that answers, fails and hangs like it."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ async def test_a_200_that_says_nothing_leaves_the_outcome_open(body: bytes) -> N
 async def test_the_status_of_an_answer_says_what_is_certain(reply: Reply, error: type[SendError], code: str) -> None:
     _, raised = await refusal(Fault(reply=reply), error=error)
     assert (raised.code, raised.http_status) == (code, reply.status)
-    assert raised.reason.startswith(f"InfoBip answered {reply.status}: ")
+    assert raised.reason.startswith(f"Infobip answered {reply.status}: ")
 
 
 @pytest.mark.parametrize(("header", "after"), [("7", 7.0), ("soon", None), (None, None)])

@@ -1,4 +1,4 @@
-"""Which webhooks count as InfoBip's: the ways that are set, and no other."""
+"""Which webhooks count as Infobip's: the ways that are set, and no other."""
 
 from __future__ import annotations
 

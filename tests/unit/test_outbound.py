@@ -13,10 +13,9 @@ from wagate.errors import NotSentError, OutcomeUnknownError, SendError, SendRefu
 from wagate.hooks import OutMedia, OutMessage, Provider, SendLimits, Signal
 from wagate.http import NameNotFoundError, NetworkError, TimedOutError
 from wagate.outbound.abilities import check_revoke, check_signal, fit
-from wagate.outbound.choose import share
-from wagate.outbound.failover import candidates
-from wagate.outbound.judge import judged
+from wagate.outbound.choose import candidates, share
 from wagate.outbound.limits import Limits
+from wagate.outbound.send_errors import as_send_error
 from wagate.plugins.account_settings import NoSettings
 from wagate.plugins.registry import Providers
 from wagate.storage.owners.directory import Account
@@ -218,6 +217,6 @@ def test_no_more_than_the_burst_and_the_rate_ever_pass(rate: float, burst: int, 
     ],
 )
 def test_an_error_says_what_is_certain(error: Exception, kind: type[SendError], reason: str) -> None:
-    said = judged(error)
+    said = as_send_error(error)
     assert type(said) is kind
     assert said.reason == reason

@@ -12,9 +12,9 @@ from wagate.cli import options as call
 
 def check(
     context: typer.Context,
-    config: Annotated[Path | None, typer.Option(help="The configuration; ./config.toml if it is there.")] = None,
+    config: Annotated[Path | None, typer.Option(help="The configuration file; ./config.toml when not given.")] = None,
 ) -> None:
-    """Check the configuration and the plugins that it switches on, without starting anything."""
+    """Check the configuration and the plugins it turns on, without starting anything."""
     from wagate.cli.inert import inert_context
     from wagate.config import convert_settings, load
     from wagate.plugins.loader import load_plugins, load_providers

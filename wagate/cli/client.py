@@ -12,7 +12,8 @@ from wagate.cli import options as call
 from wagate.cli.errors import UsageError
 
 app = typer.Typer(
-    help="Clients and their tokens; without a running gateway, on the database itself.", no_args_is_help=True
+    help="Manage clients and their tokens. When no gateway runs, this works on the database directly.",
+    no_args_is_help=True,
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -24,10 +25,10 @@ CLIENTS = "/api/clients"
 def add(
     context: typer.Context,
     slug: Slug,
-    name: Annotated[str, typer.Option(help="For people; the slug when it is not given.")] = "",
+    name: Annotated[str, typer.Option(help="A display name; the slug when not given.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Add a client, and show its token this once."""
+    """Add a client and show its token, which is shown only once."""
     current = call.of(context)
     with gateway.connect(current) as running:
         if running:
@@ -49,7 +50,7 @@ def list_clients(
     slug: Annotated[str | None, typer.Argument(help="List the tokens of this client instead.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List clients, or the tokens of one: their ids, never the tokens themselves."""
+    """List clients, or the ids of one client's tokens; the tokens themselves are never shown."""
     current = call.of(context)
     with gateway.connect(current) as running:
         rows = _clients(current, running) if slug is None else _tokens(current, running, slug)
@@ -73,7 +74,7 @@ def token(
     name: Annotated[str, typer.Option(help="What the token is for.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Give a client one more token, and show it this once."""
+    """Create another token for a client and show it, which happens only once."""
     current = call.of(context)
     with gateway.connect(current) as running:
         if running:
@@ -98,7 +99,7 @@ def revoke(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Revoke all of the client's tokens.")] = False,
 ) -> None:
-    """Revoke tokens of a client: they stop working at once."""
+    """Revoke tokens of a client; they stop working immediately."""
     if bool(token_ids) == every:
         raise UsageError('name the tokens to revoke, as "wagate client list SLUG" shows them, or say --all')
     current = call.of(context)

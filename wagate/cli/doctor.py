@@ -16,9 +16,9 @@ SIGNS = {"ok": "ok", "warn": "WARN", "fail": "FAIL"}
 def doctor(
     context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
-    """Ask Redis, disk, database, clocks and every account's provider whether all would work; exit 1 if something fails.
+    """Check Redis, disk, database, clocks and every account's provider; exit 1 if something fails.
 
-    The running gateway asks; when none runs, this command does it itself.
+    The running gateway checks; when none runs, this command does.
     """
     current = call.of(context)
     with gateway.connect(current) as running:
@@ -27,7 +27,7 @@ def doctor(
         else:
             from wagate.cli import doctor_offline
 
-            lines = doctor_offline.examine(current.config)
+            lines = doctor_offline.run_checks(current.config)
     if as_json:
         show.emit_json(lines)
     else:

@@ -19,12 +19,13 @@ from wagate.config import Config, convert_settings
 from wagate.config.secrets import KEY_FILE, open_secrets
 from wagate.config.vault import Vault
 from wagate.errors import WagateError
+from wagate.hooks.providers import ProviderAccount
 from wagate.plugins.loader import load_plugins, load_providers, plugin_checks
 from wagate.plugins.registry import Providers
 from wagate.process.assemble import http_client
 from wagate.process.configured_accounts import ConfiguredAccount, read_accounts
-from wagate.process.doctor import Patient
-from wagate.process.doctor import examine as look
+from wagate.process.doctor import Installation
+from wagate.process.doctor import run_checks as look
 from wagate.queue.redis import RedisThread
 from wagate.storage.database import FILE, Database, open_database
 from wagate.storage.owners.directory import Account
@@ -40,10 +41,10 @@ NOT_RUNNING = DoctorLine(
 )
 
 
-def examine(config: Config) -> list[dict[str, Any]]:
+def run_checks(config: Config) -> list[dict[str, Any]]:
     """The lines, as ``GET /api/doctor`` answers them. ConfigError: the configuration is wrong."""
     with no_logs():
-        lines: list[dict[str, Any]] = msgspec.to_builtins([NOT_RUNNING, *trio.run(_examine, config)])
+        lines: list[dict[str, Any]] = msgspec.to_builtins([NOT_RUNNING, *trio.run(_run_checks, config)])
     return lines
 
 
@@ -58,7 +59,7 @@ def no_logs() -> Iterator[None]:
         structlog.configure(**before)
 
 
-async def _examine(config: Config) -> list[DoctorLine]:
+async def _run_checks(config: Config) -> list[DoctorLine]:
     plugins = load_plugins(config.plugins, partial(convert, config), file=config.file)
     providers = Providers(public_url=config.server.public_url)
     load_providers(plugins, partial(inert_context, config), providers)
@@ -74,7 +75,7 @@ async def _examine(config: Config) -> list[DoctorLine]:
         if redis is not None:
             stack.push_async_callback(redis.close)
         contexts = {plugin.name: inert_context(config, plugin) for plugin in plugins}
-        patient = Patient(
+        installation = Installation(
             config=config,
             clock=Clock(),
             http=http_client(config),
@@ -84,7 +85,7 @@ async def _examine(config: Config) -> list[DoctorLine]:
             accounts=list(together(configured, stored)),
             checks=plugin_checks(plugins, contexts),
         )
-        lines += await look(patient)
+        lines += await look(installation)
     return lines
 
 
@@ -95,9 +96,7 @@ async def stored_accounts(config: Config) -> AsyncIterator[tuple[Database | None
         yield None, []
         return
     if not config.auth.secret_key and not (config.data.dir / KEY_FILE).exists():
-        raise CommandError(
-            f"{config.data.dir / KEY_FILE} is not there: what is stored encrypted can't be read without it"
-        )
+        raise CommandError(f"{config.data.dir / KEY_FILE} is missing; without it the stored secrets can't be decrypted")
     async with open_database(config.database.url, config.data.dir, readers=1) as database:
         vault = Vault(open_secrets(config).secret_keys)
         _, directory = await database.read(load_directory, vault.decrypt)
@@ -126,3 +125,24 @@ def together(configured: dict[str, ConfiguredAccount], stored: list[Account]) ->
 def convert(config: Config, kind: type[msgspec.Struct], table: Any, key: str) -> msgspec.Struct:
     """A plugin's table as its settings. ConfigError."""
     return convert_settings(kind, table, file=str(config.file), key=key)
+
+
+def find_account(config: Config, name: str) -> tuple[str, ProviderAccount] | None:
+    """An account of the configuration or the database: its provider and itself; None when there is none.
+
+    Raises ConfigError, CommandError, UnprocessableError: it can't be read, or can't be used.
+    """
+    with no_logs():
+        return trio.run(_find, config, name)
+
+
+async def _find(config: Config, name: str) -> tuple[str, ProviderAccount] | None:
+    providers = Providers(public_url=config.server.public_url)
+    plugins = load_plugins(config.plugins, partial(convert, config), file=config.file)
+    load_providers(plugins, partial(inert_context, config), providers)
+    configured = read_accounts(config, providers)
+    async with stored_accounts(config) as (_, stored):
+        for each in together(configured, stored):
+            if each.name == name:
+                return each.provider, providers.account(each)
+    return None

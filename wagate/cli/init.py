@@ -13,7 +13,7 @@ from wagate.cli.errors import CommandError
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where; made if need be.")] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder; created when it does not exist.")] = Path(),
 ) -> None:
     """Write a commented config.toml and fresh secrets. Never overwrites."""
     from wagate.config import load
@@ -25,7 +25,7 @@ def init(
         # It may come to hold secrets.
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
-        raise CommandError(f"{file} is there already; nothing was changed") from error
+        raise CommandError(f"{file} already exists; nothing was changed") from error
     except OSError as error:
         raise CommandError(f"{file}: can't be written: {error.strerror}") from error
     with os.fdopen(descriptor, "w", encoding="utf-8") as written:

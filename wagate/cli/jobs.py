@@ -1,4 +1,4 @@
-"""``wagate jobs``: deliveries, seen and steered."""
+"""``wagate jobs``: list, show, retry, cancel and export deliveries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from wagate.cli.errors import CommandError, NoGatewayError, UsageError
 from wagate.cli.filters import Chosen, takes_filters
 from wagate.rules.states import Status
 
-app = typer.Typer(help="Deliveries: every event for every target, and how it went.", no_args_is_help=True)
+app = typer.Typer(
+    help="Inspect and control deliveries: every event for every target, and its outcome.", no_args_is_help=True
+)
 JOBS = "/api/jobs"
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Deliveries by id.")]
@@ -95,10 +97,10 @@ def retry(
     context: typer.Context,
     *,
     ids: Ids = None,
-    failed: Annotated[bool, typer.Option("--failed", help="All that failed for good and match the filters.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="All that finally failed and match the filters.")] = False,
     which: Chosen,
 ) -> None:
-    """Try deliveries again: those named, or all that failed. One that was final goes to the end of its chat."""
+    """Retry deliveries by id, or all failed ones. A delivery that was final goes to the end of its chat."""
     if bool(ids) == failed:
         raise UsageError("name the deliveries, or say --failed (with --since, --connector, --account …)")
     _steer(context, "retry", ids, which.only(Status.FAILED))
@@ -113,7 +115,7 @@ def cancel(
     pending: Annotated[bool, typer.Option("--pending", help="All that wait and match the filters.")] = False,
     which: Chosen,
 ) -> None:
-    """Give deliveries up: those named, or with --pending all that wait."""
+    """Cancel deliveries by id, or with --pending all that wait."""
     if bool(ids) == pending:
         raise UsageError("name the deliveries, or say --pending (with --since, --connector, --account …)")
     _steer(context, "cancel", ids, which.only(Status.PENDING))
@@ -174,7 +176,7 @@ def _rows(current: call.Call, which: Chosen, *, most: int | None) -> Iterator[di
             return
     from wagate.cli import offline
 
-    yield from offline.jobs(current.config, which, most=most)
+    yield from offline.deliveries(current.config, which, most=most)
 
 
 def _path(job_id: str) -> str:

@@ -72,7 +72,7 @@ def revoke_token(config: Config, slug: str, token_id: str) -> None:
     _write(config, work)
 
 
-def jobs(config: Config, chosen: Chosen, *, most: int | None) -> Iterator[dict[str, Any]]:
+def deliveries(config: Config, chosen: Chosen, *, most: int | None) -> Iterator[dict[str, Any]]:
     """Deliveries, newest first; what ``GET /api/jobs`` lists. ``most`` None: all of them."""
     owner = None if chosen.client is None else _read(config, partial(_client_id, slug_or_id=chosen.client))
     listed = partial(list_deliveries, which=chosen.which, client_id=owner)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from string import Template
+from typing import Annotated, Any, Literal
 
 import typer
 
 from wagate.cli import options as call
-from wagate.cli import plugin_commands, plugin_project, show
+from wagate.cli import plugin_commands, show
 from wagate.cli.errors import CommandError, UsageError
 from wagate.errors import ConfigError
 
-app = typer.Typer(help="Installed plugins, and a start for your own.", no_args_is_help=True)
+app = typer.Typer(help="List and check installed plugins, or start your own.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+Kind = Literal["plugin", "provider"]
 
 
 @app.command("list")
 def list_plugins(context: typer.Context, as_json: Json = False) -> None:
-    """List installed plugins with their hooks: connectors are on by their table, providers are there for accounts."""
+    """List installed plugins with their hooks. A connector is on when it has a table in config.toml."""
     rows = _installed(set(call.of(context).config.plugins))
     if as_json:
         show.emit_json(rows)
@@ -39,7 +43,7 @@ def list_plugins(context: typer.Context, as_json: Json = False) -> None:
 
 @app.command()
 def check(context: typer.Context) -> None:
-    """Import every installed plugin and hold its hooks to their specifications."""
+    """Import every installed plugin and check its hooks against their specifications."""
     faults = [str(row["error"]) for row in _installed(set(call.of(context).config.plugins)) if row["error"]]
     if faults:
         raise CommandError("\n".join(faults))
@@ -48,15 +52,15 @@ def check(context: typer.Context) -> None:
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(help="Lower case, as in [plugins.NAME].")],
+    name: Annotated[str, typer.Argument(help="The plugin's name, lower case, as in [plugins.NAME].")],
     folder: Annotated[Path | None, typer.Option(help="A new folder; wagate-NAME when not given.")] = None,
-    provider: Annotated[bool, typer.Option("--provider", help="A way to WhatsApp in place of a connector.")] = False,
+    provider: Annotated[bool, typer.Option("--provider", help="Create a provider instead of a connector.")] = False,
 ) -> None:
-    """Write a ready project for a plugin of your own: one handler, or with --provider one provider, and its tests."""
+    """Create a project for your own plugin: one handler (with --provider: one provider) and its tests."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
         raise UsageError(f"{name!r} can't be a plugin's name: take lower case letters, digits and _, a letter first")
     target = folder or Path(f"wagate-{name}")
-    for file in plugin_project.write(name, target, "provider" if provider else "plugin"):
+    for file in write_project(name, target, "provider" if provider else "plugin"):
         typer.echo(file)
     use = f'an account with provider = "{name}"' if provider else f"[plugins.{name}]"
     typer.echo(f'next: pip install -e "{target}[test]", then {use} in config.toml', err=True)
@@ -87,3 +91,32 @@ def _installed(on: set[str]) -> list[dict[str, Any]]:
         }
         rows.append(row | {"package": point.dist and point.dist.name, "version": point.dist and point.dist.version})
     return rows
+
+
+def _files(kind: Kind) -> dict[str, str]:
+    """Template → where it goes. They end in .txt, so that nothing takes them for code of ours."""
+    return {
+        "pyproject.toml.txt": "pyproject.toml",
+        "README.md.txt": "README.md",
+        f"{kind}.py.txt": "$module/__init__.py",
+        f"test_{kind}.py.txt": "tests/test_$module.py",
+    }
+
+
+def write_project(name: str, folder: Path, kind: Kind = "plugin") -> list[Path]:
+    """Write the project into a new folder; the files. CommandError: the folder is there, or can't be."""
+    names = {"name": name, "title": name.replace("_", " ").capitalize(), "module": f"wagate_{name}"}
+    written = []
+    try:
+        folder.mkdir(parents=True)
+        for template, place in _files(kind).items():
+            path = folder / Template(place).substitute(names)
+            path.parent.mkdir(exist_ok=True)
+            text = files("wagate.cli").joinpath("templates", kind, template).read_text("utf-8")
+            path.write_text(Template(text).substitute(names), encoding="utf-8")
+            written.append(path)
+    except FileExistsError as error:
+        raise CommandError(f"{folder} already exists; nothing was changed") from error
+    except OSError as error:
+        raise CommandError(f"{folder}: can't be written: {error.strerror}") from error
+    return written

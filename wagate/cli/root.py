@@ -74,10 +74,13 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def start(
     context: typer.Context,
-    config: Annotated[Path | None, typer.Option(help="The configuration; ./config.toml if it is there.")] = None,
-    url: Annotated[str | None, typer.Option(help="Talk to this gateway instead of the one of data.dir.")] = None,
+    config: Annotated[Path | None, typer.Option(help="The configuration file; ./config.toml when not given.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Talk to the gateway at this URL instead of the one that runs on data.dir.")
+    ] = None,
     token: Annotated[
-        str | None, typer.Option(envvar="WAGATE_TOKEN", help="The token to use there; data.dir's admin token.")
+        str | None,
+        typer.Option(envvar="WAGATE_TOKEN", help="The token for --url; data.dir's admin token when not given."),
     ] = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")

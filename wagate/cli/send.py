@@ -23,7 +23,7 @@ def send(
 ) -> None:
     """Send a text message for real, and wait up to ten seconds for the provider.
 
-    What is not sent by then is `queued` and goes out by itself. `unknown` may have been sent, and is not sent again:
+    What is not sent by then is `queued` and goes out later. An `unknown` message may have been sent; it is not retried:
     exit code 1, as for a message that was refused.
     """
     body = {"account": account, "to": to, "message": {"text": text}}

@@ -25,7 +25,8 @@ WITHOUT_A_FORM = frozenset({"session", "engine"})
 """Providers whose messages come in by the other two forms."""
 
 app = typer.Typer(
-    help="Post what a WhatsApp engine would post, to a running gateway; nothing goes to WhatsApp.", no_args_is_help=True
+    help="Post webhooks as a WhatsApp engine would, to a running gateway; nothing goes to WhatsApp.",
+    no_args_is_help=True,
 )
 
 
@@ -37,17 +38,21 @@ class Form(StrEnum):
     ENGINE = "engine"
 
 
-Account = Annotated[str, typer.Option(help="The account: the sessionId. One that is not known is made, of a session.")]
+Account = Annotated[
+    str, typer.Option(help="The account: the sessionId. An unknown account is created with provider `session`.")
+]
 FormOption = Annotated[
     Form,
     typer.Option(
         "--form",
-        help="auto: as the account's provider posts, with its proof; session: /api/whatsapp/webhook/{account}; "
+        help="auto: the account's provider's own webhook, signed; session: /api/whatsapp/webhook/{account}; "
         "engine: /webhook/inbound.",
     ),
 ]
-Tenant = Annotated[str, typer.Option(help="With --form engine: whose message it is.")]
-Rate = Annotated[float | None, typer.Option(min=0.1, help="Messages per second; as fast as they are taken.")]
+Tenant = Annotated[str, typer.Option(help="With --form engine: the tenant that the message belongs to.")]
+Rate = Annotated[
+    float | None, typer.Option(min=0.1, help="Messages per second; as fast as the gateway takes them when not given.")
+]
 
 
 @app.command()
@@ -77,19 +82,19 @@ def burst(
     form: FormOption = Form.AUTO,
     tenant: Tenant = "default",
 ) -> None:
-    """Post many messages at once, to see how fast they are taken in and that each chat stays in order."""
+    """Post many messages at once, to measure intake and check that each chat stays in order."""
     _burst(context, "message", account=account, count=count, chats=chats, rate=rate, form=form, tenant=tenant)
 
 
 @app.command()
 def qr(context: typer.Context, account: Account = "demo") -> None:
-    """Post a QR code to scan: the session then needs one."""
+    """Post a QR code: the session then waits for its scan."""
     _post_event(context, account, "qr", samples.qr())
 
 
 @app.command()
 def ready(context: typer.Context, account: Account = "demo") -> None:
-    """Say that the session is connected."""
+    """Report that the session is connected."""
     _post_event(context, account, "ready", {})
 
 
@@ -99,7 +104,7 @@ def disconnected(
     account: Account = "demo",
     reason: Annotated[str, typer.Option(help="Why, in the engine's words.")] = "LOGOUT",
 ) -> None:
-    """Say that the session has lost its phone."""
+    """Report that the session has lost its phone."""
     _post_event(context, account, "disconnected", {"reason": reason})
 
 
@@ -125,7 +130,7 @@ def _maker(current: call.Call, account: str, form: Form, tenant: str) -> Make:
 
 def _of_provider(current: call.Call, name: str) -> Make | None:
     """The webhook that the account's provider would post; None when sessions are what it has, or it is not known."""
-    from wagate.cli.accounts import find_account
+    from wagate.cli.doctor_offline import find_account
     from wagate.testing.providers.simulated import CannotProveError, simulated
 
     found = find_account(current.config, name)

@@ -81,9 +81,9 @@ def _read(path: Path) -> str | None:
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is damaged: not plain text; put back a copy of it") from error
+        raise ConfigError(f"{path}: is damaged (not plain text); restore it from a backup") from error
     if not text:
-        raise ConfigError(f"{path}: is empty; put back a copy of it, or delete it to have a new one made")
+        raise ConfigError(f"{path}: is empty; restore it from a backup, or delete it to get a new one")
     return text
 
 

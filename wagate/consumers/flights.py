@@ -11,7 +11,7 @@ from wagate.clock import Clock
 from wagate.errors import StorageError
 from wagate.storage.database import Database
 from wagate.storage.deliveries.lanes import Head
-from wagate.storage.deliveries.marks import mark_delivering, unmark
+from wagate.storage.deliveries.outcomes import mark_delivering, unmark
 
 log = structlog.get_logger("wagate.consumers")
 

@@ -10,7 +10,7 @@ from wagate.hooks.providers import Profile, Provider
 from wagate.hooks.sessions import SESSION_ACTIONS, SessionView
 from wagate.http import on_behalf_of
 from wagate.inbound.qr_image import qr_png
-from wagate.outbound.judge import judged
+from wagate.outbound.send_errors import as_send_error
 from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
 from wagate.storage.owners.accounts import get_account
@@ -94,7 +94,7 @@ class AccountSessions:
 def _judged(error: Exception, provider: str, seconds: float) -> SendError:
     if isinstance(error, trio.TooSlowError):
         return OutcomeUnknownError(f"no answer of {provider} within {seconds:g} s")
-    return judged(error)
+    return as_send_error(error)
 
 
 def _view(row: AccountRow, provider: Provider | None) -> SessionView:

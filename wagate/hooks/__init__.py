@@ -1,5 +1,6 @@
 """The plugin API: hooks, contracts, context. With `wagate.events` and `wagate.errors` it is all that a plugin needs."""
 
+from wagate.config.units import Duration, Rate, Size
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import (
     AccountView,
@@ -39,7 +40,6 @@ from wagate.hooks.providers import (
 from wagate.hooks.routes import endpoint
 from wagate.hooks.sessions import SESSION_ACTIONS, SessionAction, SessionView
 from wagate.hooks.specs import hookimpl
-from wagate.hooks.units import Duration, Rate, Size
 from wagate.hooks.views import (
     AttemptView,
     ChatView,

@@ -61,5 +61,5 @@ class Accounts:
         await self._live.reload()
         made = self.directory.accounts.get(new.name)
         if made is None:
-            raise refused or NotFoundError(f"account {new.name!r} was deleted at this moment; send it again")
+            raise refused or NotFoundError(f"account {new.name!r} was deleted just now; send it again")
         return made

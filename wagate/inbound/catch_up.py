@@ -17,11 +17,11 @@ from wagate.errors import WagateError
 from wagate.events import NewEvent
 from wagate.hooks.providers import Provider
 from wagate.http import on_behalf_of
-from wagate.inbound.ignore import Sieve
+from wagate.inbound.ignore import IgnoreFilter
 from wagate.inbound.receive import Receiver
 from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
-from wagate.storage.events.last_seen import last_seen
+from wagate.storage.owners.accounts import last_seen
 from wagate.storage.owners.directory import Account, Directory
 
 BACK: Final = timedelta(hours=24)
@@ -51,7 +51,7 @@ class CatchUp:
         database: Database,
         clock: Clock,
         *,
-        sieve: Sieve,
+        ignore_filter: IgnoreFilter,
         again: Sequence[float] = AGAIN,
     ) -> None:
         """Made before anything is taken in: what comes from now on is not missed."""
@@ -59,7 +59,7 @@ class CatchUp:
         self._providers = providers
         self._directory = directory
         self._receiver = receiver
-        self._sieve = sieve
+        self._ignore_filter = ignore_filter
         self._database = database
         self._clock = clock
         self._began = clock.now()
@@ -121,7 +121,7 @@ class CatchUp:
 
     async def _keep(self, found: Found) -> None:
         batch, found.waiting = found.waiting, []
-        owned = await self._sieve.taken_in((found.account, event) for event in batch)
+        owned = await self._ignore_filter.taken_in((found.account, event) for event in batch)
         stored = await self._receiver.receive_all(owned, b"")
         found.new += sum(not each.duplicate for each in stored)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from wagate.events import NewEvent
 from wagate.events.kinds import MESSAGE_ACK
 from wagate.storage.database import Database
-from wagate.storage.outbox.own_acks import Ack, may_be_ours
+from wagate.storage.outbox.acks import Ack, may_be_ours
 from wagate.storage.owners.directory import Account
 
 STATUS = "status@broadcast"
@@ -24,7 +24,7 @@ def ignored(chat: str, ignore: Mapping[str, bool]) -> bool:
     return any(ignore.get(kind) and chat.endswith(ending) for kind, ending in ENDINGS.items())
 
 
-class Sieve:
+class IgnoreFilter:
     """Leaves out what the accounts ignore."""
 
     def __init__(self, database: Database) -> None:

@@ -1,4 +1,4 @@
-"""How many jobs of a client wait, and how long jobs like these have taken."""
+"""How many deliveries of a client wait, and how long its deliveries have taken."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Positions:
         self._durations[client_id].append(seconds)
 
     async def of(self, client_id: int, *, added: int, pull: bool) -> tuple[int, str]:
-        """Place in the queue of a job just stored (``added`` 1), or of one stored before (0), and the estimate.
+        """Place in the queue of a delivery just stored (``added`` 1), or of one stored before (0), and the estimate.
 
         ``pull``: workers take it, so it stands in their queue; else among the events that are on their way to targets.
         """

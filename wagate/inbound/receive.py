@@ -12,10 +12,12 @@ from uuid_utils import uuid7
 
 from wagate.clock import Clock
 from wagate.events import Event, NewEvent
+from wagate.hooks.contracts import Target
 from wagate.inbound.route import Router
 from wagate.storage.database import Database, bulk
 from wagate.storage.events.intake import Intake, Route, Stored, store
 from wagate.storage.owners.directory import Account
+from wagate.storage.owners.live import LiveDirectory
 
 Ring = Callable[[Sequence[Stored]], None]
 """Tell the consumers what was stored."""
@@ -23,6 +25,9 @@ ALIASES = "aliases"
 """In ``extra`` of a stored event: the other keys of who wrote it (`NewEvent.aliases`)."""
 SessionChanged = Callable[[str], None]
 """Tell who watches that the session state of this account changed."""
+
+OURSELVES = "wagate"
+"""Provider of events that no WhatsApp provider brought."""
 
 
 class Receiver:
@@ -125,3 +130,53 @@ def stored_event(account: Account, new: NewEvent, now: datetime) -> Event:
         extra={**new.extra, ALIASES: list(new.aliases)} if new.aliases else new.extra,
         metadata=account.metadata,
     )
+
+
+class Emitter:
+    """Stores an event of a client, of one of its accounts or of none."""
+
+    def __init__(self, receiver: Receiver, router: Router, live: LiveDirectory) -> None:
+        self._receiver = receiver
+        self._router = router
+        self._live = live
+
+    async def emit(
+        self,
+        event: NewEvent,
+        *,
+        client_id: int,
+        account: str = "",
+        handler: str | None = None,
+        only: Sequence[Target] | None = None,
+    ) -> str:
+        """Stored and committed when this returns; the event's id. ``only``: just to these targets of ``handler``."""
+        owner = self._live.now.accounts.get(account) or self._nobody(client_id)
+        if only is None or handler is None:
+            [stored] = await self._receiver.receive(owner, [event], b"")
+        else:
+            intake = self._receiver.prepare_for(owner, event, lambda each: self._router.routes_to(handler, only, each))
+            [stored] = await self._receiver.store([intake])
+        return stored.event_id
+
+    async def emit_about(self, event: NewEvent, *, client_id: int, without: str) -> None:
+        """Store an event about a target (``<handler>:<target>``) for the client's other targets."""
+
+        def others(stored: Event) -> tuple[Route, ...]:
+            return tuple(route for route in self._router.routes(stored) if route.target_id != without)
+
+        await self._receiver.store([self._receiver.prepare_for(self._nobody(client_id), event, others)])
+
+    def _nobody(self, client_id: int) -> Account:
+        client = self._live.now.clients[client_id]
+        return Account(
+            id="",
+            name="",
+            client_id=client_id,
+            tenant=client.slug,
+            provider=OURSELVES,
+            phone="",
+            metadata={},
+            ignore={},
+            webhook_secret="",
+            source="",
+        )

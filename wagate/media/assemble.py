@@ -13,14 +13,18 @@ from wagate.media.files import FileStore
 from wagate.media.links import Links
 from wagate.media.source import Source
 from wagate.media.store import Media
-from wagate.media.sweep import sweep_files
 from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
+from wagate.storage.media import hashes_in_use
 from wagate.storage.owners.live import LiveDirectory
+
+YOUNG = 3600.0
+"""Seconds in which a file is left alone: its row may not be committed yet."""
+SLICE = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class MediaParts:
+class MediaSubsystem:
     """What a process has for files."""
 
     store: Media
@@ -35,7 +39,7 @@ class MediaParts:
         return await sweep_files(self.database, self.files, self.clock)
 
 
-def media_parts(
+def make_media(
     config: Config,
     clock: Clock,
     *,
@@ -44,7 +48,7 @@ def media_parts(
     live: LiveDirectory,
     http: HttpClient,
     providers: Providers,
-) -> MediaParts:
+) -> MediaSubsystem:
     """Make them; nothing runs yet. Call inside trio."""
     files = FileStore(config.data.dir / config.media.dir.expanduser())
     source = Source(
@@ -53,4 +57,15 @@ def media_parts(
     fetcher = Fetcher(source, clock, eager=config.media.fetch)
     links = Links(vault, clock, public_url=config.server.public_url)
     store = Media(database, files, fetcher, links, clock, max_size=int(config.media.max_size))
-    return MediaParts(store=store, fetcher=fetcher, files=files, database=database, clock=clock)
+    return MediaSubsystem(store=store, fetcher=fetcher, files=files, database=database, clock=clock)
+
+
+async def sweep_files(database: Database, files: FileStore, clock: Clock) -> int:
+    """Delete files without a stored row, and what was left half written; how many."""
+    deleted = await files.clear_incoming(YOUNG, clock.time())
+    hashes = await files.older_than(YOUNG, clock.time())
+    for start in range(0, len(hashes), SLICE):
+        part = hashes[start : start + SLICE]
+        used = await database.read(hashes_in_use, part)
+        deleted += await files.delete([each for each in part if each not in used], YOUNG, clock.time())
+    return deleted

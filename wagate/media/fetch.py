@@ -71,7 +71,7 @@ class Fetcher:
                 self._wake.set()
                 # Another process may be the one that fetches it: look now and then.
                 await self._clock.wait(settled, 1.0)
-        raise UnavailableError("the file is not here yet; ask again", retry_after=10)
+        raise UnavailableError("the file is still being fetched; try again", retry_after=10)
 
     @contextmanager
     def _asking(self, media_id: str) -> Iterator[None]:

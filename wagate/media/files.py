@@ -124,7 +124,7 @@ class FileStore:
             raise
         except OSError as error:
             full = "is full" if error.errno in _FULL else f"failed: {error.strerror}"
-            raise StorageError(f"the media folder's disk {full}; nothing was kept") from error
+            raise StorageError(f"the media folder's disk {full}; the file was not stored") from error
 
     def adopt(self, file: Path, sha256: str) -> None:
         """Put a whole file in its place; in a thread."""

@@ -42,9 +42,9 @@ class Links:
     def check(self, media_id: str, *, expires: str, mac: str) -> None:
         """Let a link pass. ForbiddenError when it is forged or has expired."""
         if len(expires) > _LONGEST or not self._vault.has_mac(_signed(media_id, expires), mac, purpose=PURPOSE):
-            raise ForbiddenError("the signature of this link is wrong; take the link as it was given, whole")
+            raise ForbiddenError("the signature of this link is wrong; use the link unchanged")
         if int(expires) <= self._clock.time():
-            raise ForbiddenError(f"this link has expired; one holds {VALID_DAYS} days")
+            raise ForbiddenError(f"this link has expired; links are valid for {VALID_DAYS} days")
 
 
 def _signed(media_id: str, expires: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 
 MOST = 4
 """Files that are fetched at once, over all accounts."""
@@ -59,11 +58,6 @@ class Pace:
     def next_start(self, now: float) -> float | None:
         """Seconds until the first resting account may go on; None when none rests."""
         return min((until - now for until in self._rests_until.values() if until > now), default=None)
-
-    @property
-    def rests(self) -> Mapping[str, float]:
-        """When each account that rests may go on."""
-        return self._rests_until
 
 
 def delay(attempts: int) -> float:

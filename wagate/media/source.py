@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from binascii import a2b_base64
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 import trio
 
 from wagate.errors import (
     AccountStoppedError,
+    BadRequestError,
     NotFoundError,
     NotSentError,
     SendError,
@@ -21,9 +24,10 @@ from wagate.events import Event
 from wagate.hooks.providers import MediaRequest
 from wagate.http import BadUrlError, Downloaded, HttpClient, HttpError, TooLongError, on_behalf_of
 from wagate.media.files import FileStore, Writing
-from wagate.media.inline import decoded, inline_data
 from wagate.media.names import safe_name
 from wagate.media.sniff import UNKNOWN, chosen, is_a_page
+from wagate.parsing.fields import mapping
+from wagate.parsing.jsonbody import read_object
 from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
 from wagate.storage.events.listing import get_event, raw_body
@@ -32,6 +36,9 @@ from wagate.storage.owners.live import LiveDirectory
 
 LOCATE_PATIENCE = 30.0
 """Seconds for a provider to say where a file is."""
+
+SLICE = 256 * 1024
+"""Letters that are decoded at once; base64 goes by fours."""
 
 
 class NotFetchedError(WagateError):
@@ -102,7 +109,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         assert media is not None
         if account is None or provider is None or provider.locate_media is None:
             if not media.url:
-                raise NotFetchedError("nobody can say where it is: no URL came with it", final=True, asked=False)
+                raise NotFetchedError(
+                    "it came without a URL, and the provider can't locate it", final=True, asked=False
+                )
             return MediaRequest(url=media.url, mimetype=media.mimetype)
         with _translated():
             with trio.move_on_after(LOCATE_PATIENCE):
@@ -150,3 +159,26 @@ def _translated() -> Iterator[None]:
         raise NotFetchedError(error.reason) from error
     except UnprocessableError as error:
         raise NotFetchedError(str(error), asked=False) from error
+
+
+def inline_data(raw: bytes, place: str) -> str:
+    """The base64 text at a place like ``data.messageMedia``. NotFoundError: there is none."""
+    try:
+        found: Any = read_object(raw)
+    except BadRequestError as error:
+        raise NotFoundError("the body that the file came in can't be read any more") from error
+    for name in place.split("."):
+        found = mapping(found).get(name)
+    text = mapping(found).get("data")
+    if not isinstance(text, str) or not text:
+        raise NotFoundError("the body that the file came in does not hold it")
+    return "".join(text.rpartition(";base64,")[2].split())
+
+
+def decoded(text: str) -> Iterator[bytes]:
+    """The bytes of base64 text, a slice at a time. Raises ValueError when it is none."""
+    text = text.rstrip("=")
+    text = text.replace("-", "+").replace("_", "/") if "-" in text or "_" in text else text
+    text += "=" * (-len(text) % 4)
+    for start in range(0, len(text), SLICE):
+        yield a2b_base64(text[start : start + SLICE].encode("ascii"), strict_mode=True)

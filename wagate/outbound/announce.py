@@ -13,7 +13,7 @@ from wagate.hooks.contracts import Target
 from wagate.hooks.messages import OutMessage
 from wagate.inbound.receive import dedupe_key, stored_event
 from wagate.inbound.route import Router
-from wagate.outbound.shared import OUTBOUND
+from wagate.outbound.context import OUTBOUND
 from wagate.outbound.views import content_of, message_of, view_of
 from wagate.parsing.chats import chat_key
 from wagate.storage.events.intake import Intake

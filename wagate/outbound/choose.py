@@ -1,20 +1,25 @@
-"""Which account sends a message that names none."""
+"""Which account sends a message that names none, and which ones step in for it."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
+from wagate.clock import Clock
 from wagate.hooks.contracts import AccountView
 from wagate.hooks.messages import OutMessage
-from wagate.outbound.shared import Choose
+from wagate.outbound.context import Choose
 from wagate.plugins.registry import Providers
 from wagate.storage.owners.directory import Account, Directory
 
 log = structlog.get_logger("wagate.outbound")
+
+REMEMBER = 30.0
+"""Seconds for which an account that failed comes last: not every message is to find that out anew."""
 
 
 def sendable(directory: Directory, providers: Providers, client_id: int) -> list[Account]:
@@ -98,3 +103,40 @@ def _ask(message: OutMessage, accounts: Sequence[Account], choosers: Iterable[Ch
                 continue
             return chosen
     return None
+
+
+@dataclass
+class Failing:
+    """Accounts that failed lately, by name; in this process."""
+
+    clock: Clock
+    _until: dict[str, float] = field(default_factory=dict)
+
+    def note(self, account: str) -> None:
+        """It sent nothing just now."""
+        self._until[account] = self.clock.monotonic() + REMEMBER
+
+    def forget(self, account: str) -> None:
+        """It sends."""
+        self._until.pop(account, None)
+
+    def __call__(self, account: str) -> bool:
+        """Whether it failed lately."""
+        return account in self._until and self._until[account] > self.clock.monotonic()
+
+
+def candidates(
+    first: Account,
+    others: Sequence[Account],
+    message: OutMessage,
+    *,
+    providers: Providers,
+    failing: Callable[[str], bool],
+) -> list[Account]:
+    """``first``, then the ``others`` that can send this message, in their order; those that are failing come last."""
+    able = [
+        account
+        for account in others
+        if account.name != first.name and message.type in providers.need(account.provider).abilities
+    ]
+    return sorted([first, *able], key=lambda account: failing(account.name))

@@ -24,10 +24,10 @@ from wagate.hooks.providers import Outgoing, Provider
 from wagate.http import on_behalf_of
 from wagate.outbound import announce
 from wagate.outbound.abilities import fit
-from wagate.outbound.judge import judged
+from wagate.outbound.context import FileOf, OutboundContext
 from wagate.outbound.metrics import SendMetrics
 from wagate.outbound.record import written
-from wagate.outbound.shared import FileOf, Parts
+from wagate.outbound.send_errors import as_send_error
 from wagate.storage.outbox.messages import MessageRow
 from wagate.storage.outbox.sending import Began, Ended, Took, begin_sending, write_ended, write_sent
 from wagate.storage.owners.directory import Account
@@ -42,7 +42,7 @@ log = structlog.get_logger("wagate.message")
 class Handover:
     """How messages are handed over."""
 
-    parts: Parts
+    context: OutboundContext
     file_of: FileOf
     metrics: SendMetrics
     changed: Callable[[str], None]
@@ -57,16 +57,16 @@ class Handover:
             OutcomeUnknownError: nobody knows. The message is unknown; with an idempotent provider it is still sending,
                 to be handed to the same account again.
         """
-        provider = self.parts.providers.need(account.provider)
+        provider = self.context.providers.need(account.provider)
         try:
             outgoing = await self._prepare(provider, row, message, account)
         except SendError as error:
             await self._failed(error, row, account, provider, began=False, seconds=0.0)
             raise
         began = Began(
-            id=row.id, status=row.status, account=account.name, provider=provider.name, now=self.parts.clock.now()
+            id=row.id, status=row.status, account=account.name, provider=provider.name, now=self.context.clock.now()
         )
-        if not await self.parts.database.write_bulk(begin_sending, began):
+        if not await self.context.database.write_bulk(begin_sending, began):
             return None
         started = time.perf_counter()
         try:
@@ -81,7 +81,7 @@ class Handover:
     async def _prepare(self, provider: Provider, row: MessageRow, message: OutMessage, account: Account) -> Outgoing:
         """All that is needed; nothing has left yet when this fails, so its errors are certain."""
         try:
-            seen = self.parts.providers.account(account)
+            seen = self.context.providers.account(account)
         except UnprocessableError as error:
             raise AccountStoppedError(error.detail) from error
         try:
@@ -105,20 +105,20 @@ class Handover:
             raise NotSentError(f"its file could not be made ready: {type(error).__name__}") from error
 
     async def _sent(self, sent: Sent, row: MessageRow, account: Account, provider: Provider, seconds: float) -> None:
-        now = self.parts.clock.now()
+        now = self.context.clock.now()
         took = Took(
             id=row.id,
             account=account.name,
             provider=provider.name,
             provider_id=sent.message_id,
-            intake=announce.sent(account, row, sent.message_id, self.parts.router, now=now),
+            intake=announce.sent(account, row, sent.message_id, self.context.router, now=now),
             now=now,
         )
         stored = await written(
-            lambda: self.parts.database.write_bulk(write_sent, took), self.parts.clock, message_id=row.id
+            lambda: self.context.database.write_bulk(write_sent, took), self.context.clock, message_id=row.id
         )
         if stored is not None:
-            self.parts.ring([stored])
+            self.context.ring([stored])
         self._note("sent", row, account, provider, seconds, http_status=sent.http_status)
 
     async def _failed(
@@ -131,11 +131,11 @@ class Handover:
             error=error.reason,
             code=error.code,
             window=isinstance(error, SendRefusedError) and error.window,
-            now=self.parts.clock.now(),
+            now=self.context.clock.now(),
         )
         if began or status == "failed":  # before that, nothing has changed
-            database = self.parts.database
-            await written(lambda: database.write(write_ended, ended), self.parts.clock, message_id=row.id)
+            database = self.context.database
+            await written(lambda: database.write(write_ended, ended), self.context.clock, message_id=row.id)
         certain = isinstance(error, NotSentError | AccountStoppedError)
         became = "not sent" if certain else "unknown" if status == "sending" else status
         self._note(
@@ -183,7 +183,7 @@ async def _send(provider: Provider, outgoing: Outgoing) -> Sent:
     except trio.TooSlowError as error:
         raise OutcomeUnknownError(f"no answer of {provider.name} within {PATIENCE:g} s") from error
     except Exception as error:
-        said = judged(error)
+        said = as_send_error(error)
         if isinstance(said, OutcomeUnknownError) and said is not error:
             log.warning("send broke off", message_id=outgoing.id, provider=provider.name, exc_info=error)
         raise said from error

@@ -1,13 +1,14 @@
-"""How fast accounts send: token buckets, and pauses that providers asked for. Pure but for its memory."""
+"""How fast accounts send: each message's turn, and pauses that providers asked for. Pure but for its memory."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from wagate.hooks.providers import SendLimits
+from wagate.rate import TokenBuckets
 
 MOST = 10_000
-"""Buckets and turns that are kept; those that are over go first."""
+"""Turns and pauses that are kept; when there are more, those that are over go."""
 FORGET = 60.0
 """Seconds after which a turn that nobody took is forgotten."""
 
@@ -16,8 +17,8 @@ FORGET = 60.0
 class Limits:
     """Of this process. Times are seconds of a clock that never steps back."""
 
-    _next: dict[str, float] = field(default_factory=dict)
-    """Bucket → when it would be full of what was taken (generic cell rate algorithm)."""
+    _buckets: TokenBuckets = field(default_factory=TokenBuckets)
+    """Of accounts, and of chats of accounts."""
     _turns: dict[str, float] = field(default_factory=dict)
     """Message → when it may go."""
     _slow: dict[str, float] = field(default_factory=dict)
@@ -51,17 +52,11 @@ class Limits:
         """When one more may go; it counts from now on."""
         if per_second <= 0:
             return now
-        interval = 1 / per_second
-        credit = (max(burst or int(per_second), 1) - 1) * interval
-        arrival = max(self._next.get(bucket, now), now)
-        self._next[bucket] = arrival + interval
-        return max(now, arrival - credit)
+        return self._buckets.take(bucket, interval=1 / per_second, burst=max(burst or int(per_second), 1), now=now)
 
     def _prune(self, now: float) -> None:
         if len(self._turns) > MOST:
             self._turns = {name: at for name, at in self._turns.items() if at > now - FORGET}
-        if len(self._next) > MOST:
-            self._next = {name: at for name, at in self._next.items() if at > now}
         if len(self._slow) > MOST:
             self._slow = {name: at for name, at in self._slow.items() if at > now}
 

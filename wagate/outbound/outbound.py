@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from wagate.hooks.contracts import Handler
 from wagate.metrics import CollectorRegistry
+from wagate.outbound.context import OUTBOUND, Choose, FileOf, OutboundContext
 from wagate.outbound.handover import Handover
 from wagate.outbound.metrics import SendMetrics
 from wagate.outbound.outbox import Outbox
-from wagate.outbound.report import Teller
+from wagate.outbound.report import Reporter
 from wagate.outbound.send import Sender
-from wagate.outbound.shared import OUTBOUND, Choose, FileOf, Parts
 from wagate.outbound.watch import Watch
 from wagate.storage.owners.directory import Account
 
@@ -21,32 +21,32 @@ Probe = Callable[[str], Awaitable[None]]
 class Outbound:
     """Takes messages (`outbox`), sends them (`handler`), tells what became of them (`run`)."""
 
-    def __init__(self, parts: Parts, registry: CollectorRegistry, *, file_of: FileOf, probe: Probe) -> None:
+    def __init__(self, context: OutboundContext, registry: CollectorRegistry, *, file_of: FileOf, probe: Probe) -> None:
         """``probe`` is called with the target of an account whose settings were changed."""
-        self._parts = parts
+        self._context = context
         self._watch = Watch()
-        self._teller = Teller(parts, self._watch.ring)
-        hand_over = Handover(parts=parts, file_of=file_of, metrics=SendMetrics(registry), changed=self._watch.ring)
-        self.handler: Handler = Sender(parts, hand_over, given_up=self._teller.ring).handler
+        self._reporter = Reporter(context, self._watch.ring)
+        hand_over = Handover(context=context, file_of=file_of, metrics=SendMetrics(registry), changed=self._watch.ring)
+        self.handler: Handler = Sender(context, hand_over, given_up=self._reporter.ring).handler
         """For the consumers."""
         self._probe = probe
         self._seen: Mapping[str, Account] = {}
-        parts.live.on_change(self._accounts_changed)
+        context.live.on_change(self._accounts_changed)
 
     def ask(self, choosers: Iterable[Choose]) -> None:
         """Ask these for the account of a message that names none; before anything runs."""
-        self._parts.choosers.extend(choosers)
+        self._context.choosers.extend(choosers)
 
     def outbox(self, source: str) -> Outbox:
         """The way in for one source: ``api``, or a plugin's name."""
-        return Outbox(source, self._parts, self._watch)
+        return Outbox(source, self._context, self._watch)
 
     async def _accounts_changed(self) -> None:
-        before, self._seen = self._seen, self._parts.live.now.accounts
+        before, self._seen = self._seen, self._context.live.now.accounts
         for name, account in self._seen.items():
             if name in before and before[name] != account:
                 await self._probe(f"{OUTBOUND}:{name}")
 
     async def run(self) -> None:
         """Tell what became of messages; a task to be supervised."""
-        await self._teller.run()
+        await self._reporter.run()

@@ -15,8 +15,8 @@ from wagate.http import on_behalf_of
 from wagate.outbound import announce
 from wagate.outbound.abilities import check_revoke, check_signal, fit
 from wagate.outbound.choose import choose, sendable
-from wagate.outbound.judge import judged
-from wagate.outbound.shared import Choose, Parts
+from wagate.outbound.context import Choose, OutboundContext
+from wagate.outbound.send_errors import as_send_error
 from wagate.outbound.views import stored_form, view_of
 from wagate.outbound.watch import Watch
 from wagate.rules.filters import ALL_MESSAGES, MessageFilter
@@ -49,9 +49,9 @@ NOT_SENT = {
 class Outbox:
     """`wagate.hooks.context.Messages` for one source: ``api``, or a plugin's name."""
 
-    def __init__(self, source: str, parts: Parts, watch: Watch) -> None:
+    def __init__(self, source: str, context: OutboundContext, watch: Watch) -> None:
         self._source = source
-        self._parts = parts
+        self._context = context
         self._watch = watch
 
     async def send(
@@ -65,17 +65,17 @@ class Outbox:
         metadata: Mapping[str, Any] | None = None,
     ) -> MessageView:
         """Submit a message; it is committed when this returns. See the protocol. StorageError: nothing was."""
-        parts = self._parts
+        context = self._context
         if key:
-            known = await parts.database.read(find_by_key, self._source, client_id, key)
+            known = await context.database.read(find_by_key, self._source, client_id, key)
             if known is not None:
-                return view_of(known, parts.live.now)
+                return view_of(known, context.live.now)
         chosen = await self._account(message, client_id, account)
-        _, warnings = fit(parts.providers.need(chosen.provider), message)
-        parts.providers.account(chosen)  # settings that can't be used are told now, not in the chat's turn
+        _, warnings = fit(context.providers.need(chosen.provider), message)
+        context.providers.account(chosen)  # settings that can't be used are told now, not in the chat's turn
         message_id = str(uuid7())
         fixed = account is not None
-        intake = announce.submission(chosen, message, message_id, parts.router, fixed=fixed, now=parts.clock.now())
+        intake = announce.submission(chosen, message, message_id, context.router, fixed=fixed, now=context.clock.now())
         submission = Submission(
             id=message_id,
             intake=intake,
@@ -86,14 +86,14 @@ class Outbox:
             metadata=dict(metadata or {}),
             warnings=warnings,
         )
-        done = await parts.database.write_bulk(submit, submission)
+        done = await context.database.write_bulk(submit, submission)
         if done.stored is not None:
-            parts.ring([done.stored])
+            context.ring([done.stored])
         return await self.get(done.id, client_id=client_id)
 
     async def wait(self, message_id: str, *, client_id: int | None, seconds: float) -> MessageView:
         """The message, as soon as it is sent, failed or unknown, or when the seconds are over. NotFoundError."""
-        clock = self._parts.clock
+        clock = self._context.clock
         deadline = clock.monotonic() + seconds
         while True:
             with self._watch.on(message_id) as came:
@@ -105,46 +105,46 @@ class Outbox:
 
     async def get(self, message_id: str, *, client_id: int | None) -> MessageView:
         """One message by our id. NotFoundError."""
-        row = await self._parts.database.read(get_message, message_id, client_id=client_id)
-        return view_of(row, self._parts.live.now)
+        row = await self._context.database.read(get_message, message_id, client_id=client_id)
+        return view_of(row, self._context.live.now)
 
     async def page(
         self, which: MessageFilter = ALL_MESSAGES, *, client_id: int | None, limit: int, cursor: str | None = None
     ) -> Page[MessageView]:
         """A page of messages, newest first."""
-        read = self._parts.database.read
+        read = self._context.database.read
         page = await read(list_messages, which, client_id=client_id, limit=limit, cursor=cursor)
-        return Page(data=[view_of(row, self._parts.live.now) for row in page.data], next_cursor=page.next_cursor)
+        return Page(data=[view_of(row, self._context.live.now) for row in page.data], next_cursor=page.next_cursor)
 
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
         """Mark as seen, show or end typing; at once, not stored. See the protocol."""
         chosen = await self._account(OutMessage(chat=signal.chat, type="text"), client_id, account, choosers=())
-        provider = self._parts.providers.need(chosen.provider)
+        provider = self._context.providers.need(chosen.provider)
         check_signal(provider, signal)
         assert provider.signal is not None  # checked just now
-        seen = self._parts.providers.account(chosen)
+        seen = self._context.providers.account(chosen)
         await _asked(chosen, provider.signal(signal, seen), SIGNAL_SECONDS)
 
     async def revoke(self, message_id: str, *, client_id: int | None) -> None:
         """Take a message that was sent back from everyone; at once, not stored. See the protocol."""
-        parts = self._parts
-        row = await parts.database.read(get_message, message_id, client_id=client_id)
+        context = self._context
+        row = await context.database.read(get_message, message_id, client_id=client_id)
         if row.status in NOT_SENT:
             raise ConflictError(NOT_SENT[row.status])
-        provider, account = parts.providers.need(row.provider), self._sender(row)
+        provider, account = context.providers.need(row.provider), self._sender(row)
         check_revoke(provider, row.type)
         assert provider.revoke is not None  # checked just now
         if not row.provider_id:
-            raise UnprocessableError(f"{provider.name} told no id of this message to revoke it by")
+            raise UnprocessableError(f"{provider.name} returned no id for this message, so it can't be revoked")
         await _asked(
             account,
-            provider.revoke(row.provider_id, row.chat, parts.providers.account(account)),
+            provider.revoke(row.provider_id, row.chat, context.providers.account(account)),
             REVOKE_SECONDS,
         )
 
     def _sender(self, row: MessageRow) -> Account:
         """The account that sent a message. UnprocessableError: it is gone, or goes through another provider now."""
-        found = self._parts.live.now.accounts.get(row.account)
+        found = self._context.live.now.accounts.get(row.account)
         if found is None or found.client_id != row.client_id or found.provider != row.provider:
             raise UnprocessableError(f"the account {row.account!r} of {row.provider} that sent it is gone")
         return found
@@ -153,18 +153,18 @@ class Outbox:
         self, message: OutMessage, client_id: int, name: str | None, *, choosers: tuple[Choose, ...] | None = None
     ) -> Account:
         """The account that is to send it. NotFoundError, UnprocessableError."""
-        parts = self._parts
+        context = self._context
         if name is not None:
-            found = parts.live.now.accounts.get(name)
+            found = context.live.now.accounts.get(name)
             if found is None or found.client_id != client_id:
                 raise NotFoundError(f"no account {name[:100]!r}")
             return found
-        accounts = sendable(parts.live.now, parts.providers, client_id)
+        accounts = sendable(context.live.now, context.providers, client_id)
         if not accounts:
             raise UnprocessableError("there is no account that can send", field="account")
-        own = await parts.database.read(own_account, client_id, message.chat) if len(accounts) > 1 else None
-        asked = parts.choosers if choosers is None else choosers
-        return choose(message, accounts, own=own, providers=parts.providers, choosers=asked)
+        own = await context.database.read(own_account, client_id, message.chat) if len(accounts) > 1 else None
+        asked = context.choosers if choosers is None else choosers
+        return choose(message, accounts, own=own, providers=context.providers, choosers=asked)
 
 
 async def _asked(account: Account, doing: Awaitable[None], seconds: float) -> None:
@@ -175,4 +175,4 @@ async def _asked(account: Account, doing: Awaitable[None], seconds: float) -> No
     except trio.TooSlowError as error:
         raise OutcomeUnknownError(f"no answer of {account.provider} within {seconds:g} s") from error
     except Exception as error:
-        raise judged(error) from error
+        raise as_send_error(error) from error

@@ -9,9 +9,9 @@ import trio
 
 from wagate.errors import StorageError
 from wagate.outbound import announce
-from wagate.outbound.shared import Parts
+from wagate.outbound.context import OutboundContext
 from wagate.storage.outbox.messages import MessageRow
-from wagate.storage.outbox.sending import Ended, Telling, given_up, tell, untold, write_ended, write_told
+from wagate.storage.outbox.sending import Ended, Report, given_up, mark_reported, store_reports, unreported, write_ended
 
 EVERY = 3.0
 """Seconds between looks when nothing rings."""
@@ -22,12 +22,12 @@ SLICE = 200
 log = structlog.get_logger("wagate.outbound")
 
 
-class Teller:
+class Reporter:
     """Looks now and then, and when it is rung."""
 
-    def __init__(self, parts: Parts, changed: Callable[[str], None]) -> None:
+    def __init__(self, context: OutboundContext, changed: Callable[[str], None]) -> None:
         """``changed`` is called with the id of a message when something became of it that people wait for."""
-        self._parts = parts
+        self._context = context
         self._changed = changed
         self._rung = trio.Event()
 
@@ -37,7 +37,7 @@ class Teller:
 
     async def run(self) -> None:
         """Look for ever; a task."""
-        clock = self._parts.clock
+        clock = self._context.clock
         while True:
             self._rung = trio.Event()
             began = clock.monotonic()
@@ -51,7 +51,7 @@ class Teller:
 
     async def look(self) -> bool:
         """Look once; whether there may be more."""
-        database, clock = self._parts.database, self._parts.clock
+        database, clock = self._context.database, self._context.clock
         lost = await database.read(given_up, clock.now(), SLICE)
         for each in lost:
             status = "failed" if each.status == "queued" else "unknown"
@@ -59,27 +59,27 @@ class Teller:
             if await database.write(write_ended, ended):
                 log.info("message given up", message_id=each.id, outcome=status, error=each.error)
                 self._changed(each.id)
-        found = await database.read(untold, clock.now(), SLICE)
-        await self._tell(found)
+        found = await database.read(unreported, clock.now(), SLICE)
+        await self._report(found)
         return len(lost) == SLICE or len(found) == SLICE
 
-    async def _tell(self, found: list[MessageRow]) -> None:
-        database = self._parts.database
-        tellings = [telling for row in found if (telling := self._telling(row)) is not None]
-        if tellings:
-            self._parts.ring(await database.write(tell, tellings))
-        known = {telling.id for telling in tellings}
+    async def _report(self, found: list[MessageRow]) -> None:
+        database = self._context.database
+        reports = [report for row in found if (report := self._report_of(row)) is not None]
+        if reports:
+            self._context.ring(await database.write(store_reports, reports))
+        known = {report.id for report in reports}
         if forlorn := [row.id for row in found if row.id not in known]:
-            await database.write(write_told, forlorn)  # their client was deleted
+            await database.write(mark_reported, forlorn)  # their client was deleted
 
-    def _telling(self, row: MessageRow) -> Telling | None:
-        parts = self._parts
-        directory, now = parts.live.now, parts.clock.now()
+    def _report_of(self, row: MessageRow) -> Report | None:
+        context = self._context
+        directory, now = context.live.now, context.clock.now()
         account = announce.account_of(row, directory)
         if account is None:
             return None
         if row.status == "failed":
-            intake = announce.failed(account, row, directory, parts.router, now=now)
+            intake = announce.failed(account, row, directory, context.router, now=now)
         else:
-            intake = announce.sent(account, row, row.provider_id, parts.router, now=now)
-        return Telling(id=row.id, failed=row.status == "failed", intake=intake)
+            intake = announce.sent(account, row, row.provider_id, context.router, now=now)
+        return Report(id=row.id, failed=row.status == "failed", intake=intake)

@@ -19,12 +19,11 @@ from wagate.errors import (
 from wagate.hooks.contracts import Delivery, Handler, Receipt
 from wagate.hooks.messages import OutMessage
 from wagate.outbound.announce import FIXED
-from wagate.outbound.choose import sendable
-from wagate.outbound.failover import Failing, candidates
+from wagate.outbound.choose import Failing, candidates, sendable
+from wagate.outbound.context import OUTBOUND, OutboundContext
 from wagate.outbound.handover import Handover
 from wagate.outbound.limits import Limits
 from wagate.outbound.record import written
-from wagate.outbound.shared import OUTBOUND, Parts
 from wagate.outbound.views import message_of
 from wagate.storage.outbox.messages import MessageRow, get_message
 from wagate.storage.outbox.sending import LOST, Ended, write_ended
@@ -51,13 +50,13 @@ class _Record(TypedDict):
 class Sender:
     """Sends what is due."""
 
-    def __init__(self, parts: Parts, hand_over: Handover, *, given_up: Callable[[], None]) -> None:
+    def __init__(self, context: OutboundContext, hand_over: Handover, *, given_up: Callable[[], None]) -> None:
         """``given_up`` is called when a message failed for good: its connectors are to be told."""
-        self._parts = parts
+        self._context = context
         self._hand_over = hand_over
         self._given_up = given_up
         self._limits = Limits()
-        self._failing = Failing(parts.clock)
+        self._failing = Failing(context.clock)
 
     @property
     def handler(self) -> Handler:
@@ -70,7 +69,7 @@ class Sender:
         Raises Retry, Reject, Postpone.
         """
         try:
-            row = await self._parts.database.read(get_message, delivery.event.message_id)
+            row = await self._context.database.read(get_message, delivery.event.message_id)
         except NotFoundError as error:
             raise Reject("the message is gone: retention.events is shorter than what it waited") from error
         match row.status:
@@ -109,8 +108,8 @@ class Sender:
 
     async def _once_more(self, row: MessageRow) -> Receipt | None:
         """A try of it broke off. Only a provider that drops repeats gets it again, through the same account."""
-        account = self._parts.live.now.accounts.get(row.account)
-        provider = self._parts.providers.get(row.provider)
+        account = self._context.live.now.accounts.get(row.account)
+        provider = self._context.providers.get(row.provider)
         if account is None or provider is None or not provider.idempotent or account.provider != row.provider:
             await self._write("unknown", LOST, row)
             raise Reject(f"outcome unknown: {LOST}")
@@ -121,21 +120,21 @@ class Sender:
             raise self._verdict(error, account.name, row.chat) from error
 
     async def _accounts(self, row: MessageRow, message: OutMessage, delivery: Delivery) -> list[Account]:
-        parts = self._parts
-        first = parts.live.now.accounts.get(delivery.target)
+        context = self._context
+        first = context.live.now.accounts.get(delivery.target)
         if first is None or first.client_id != row.client_id:
             await self._write("failed", f"the account {delivery.target!r} is gone", row)
             self._given_up()
             raise Reject(f"the account {delivery.target!r} is gone")
         if delivery.event.extra.get(FIXED):
             return [first]
-        others = sendable(parts.live.now, parts.providers, row.client_id)
-        return candidates(first, others, message, providers=parts.providers, failing=self._failing)
+        others = sendable(context.live.now, context.providers, row.client_id)
+        return candidates(first, others, message, providers=context.providers, failing=self._failing)
 
     async def _wait_turn(self, row: MessageRow, account: Account) -> None:
         """Until its account and its chat may send again. Postpone: that takes longer."""
-        limits = self._parts.providers.need(account.provider).limits
-        clock = self._parts.clock
+        limits = self._context.providers.need(account.provider).limits
+        clock = self._context.clock
         while seconds := self._limits.turn(row.id, account.name, row.chat, limits, clock.monotonic()):
             if seconds > IN_PLACE:
                 raise Postpone("waits for its turn", after=seconds)
@@ -143,7 +142,7 @@ class Sender:
 
     def _verdict(self, error: SendError, account: str, chat: str) -> DeliveryError:
         """What the consumers are told: put off, again by the schedule, held until the account works, or over."""
-        now = self._parts.clock.monotonic()
+        now = self._context.clock.monotonic()
         record: _Record = {"http_status": error.http_status, "response": error.response}
         match error:
             case NotSentError(slow="chat"):
@@ -161,13 +160,13 @@ class Sender:
             case SendRefusedError():
                 self._given_up()
                 return Reject(error.reason, **record)
-        known = self._parts.live.now.accounts.get(account)
-        provider = self._parts.providers.get(known.provider) if known is not None else None
+        known = self._context.live.now.accounts.get(account)
+        provider = self._context.providers.get(known.provider) if known is not None else None
         idempotent = provider is not None and provider.idempotent
         return Retry(error.reason, **record) if idempotent else Reject(f"outcome unknown: {error.reason}", **record)
 
     async def _write(self, status: str, reason: str, row: MessageRow) -> None:
-        parts = self._parts
-        ended = Ended(id=row.id, status=status, error=reason, code="", now=parts.clock.now())
-        await written(lambda: parts.database.write(write_ended, ended), parts.clock, message_id=row.id)
+        context = self._context
+        ended = Ended(id=row.id, status=status, error=reason, code="", now=context.clock.now())
+        await written(lambda: context.database.write(write_ended, ended), context.clock, message_id=row.id)
         self._hand_over.changed(row.id)

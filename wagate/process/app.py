@@ -28,7 +28,7 @@ from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Handler
 from wagate.inbound.catch_up import CatchUp
 from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers
-from wagate.process.assemble import Core, assemble, build_context
+from wagate.process.assemble import Gateway, assemble, build_context
 from wagate.process.configured_accounts import put_owners, read_accounts
 from wagate.process.http_side import serve_edge
 from wagate.process.logs import configure_logs
@@ -84,28 +84,28 @@ async def serve(
     with hold(config.data.dir, port=config.server.port):
         secrets = open_secrets(config)
         async with open_database(config.database.url, config.data.dir) as database, _open_redis(config) as redis:
-            core = assemble(config, clock, secrets, database, redis)
-            contexts = {plugin.name: build_context(core, plugin) for plugin in plugins}
-            load_providers(plugins, partial(build_context, core), core.providers)
-            accounts = read_accounts(config, core.providers)
-            await database.write(put_owners, accounts, core.vault.encrypt, now=clock.now())
+            gateway = assemble(config, clock, secrets, database, redis)
+            contexts = {plugin.name: build_context(gateway, plugin) for plugin in plugins}
+            load_providers(plugins, partial(build_context, gateway), gateway.providers)
+            accounts = read_accounts(config, gateway.providers)
+            await database.write(put_owners, accounts, gateway.vault.encrypt, now=clock.now())
             if not config.database.url:
                 # It lies in the folder that we hold: whoever answered these requests is dead, and they may come again.
                 await database.write(forget_running)
-            await _use_first_key(core)
-            core.handlers.update(_handlers(core, plugins, contexts))
-            core.outbound.ask(each.choose_account for each in plugins if "choose_account" in each.implements())
-            await core.live.reload()
+            await _use_first_key(gateway)
+            gateway.handlers.update(_handlers(gateway, plugins, contexts))
+            gateway.outbound.ask(each.choose_account for each in plugins if "choose_account" in each.implements())
+            await gateway.live.reload()
             if not config.redis.url:
                 # We have the folder's lock: whoever held keys in its Valkey is dead.
-                await core.consumers.take_over()
+                await gateway.consumers.take_over()
             async with (
                 _lifespans(plugins, contexts),
-                core.consumers.running(),
-                _tasks(core, plugins, contexts),
+                gateway.consumers.running(),
+                _tasks(gateway, plugins, contexts),
                 trio.open_nursery() as edges,
             ):
-                urls = await edges.start(partial(serve_edge, core, plugins, contexts, stop=stop))
+                urls = await edges.start(partial(serve_edge, gateway, plugins, contexts, stop=stop))
                 task_status.started(Started(urls=urls, secrets=secrets))
 
 
@@ -122,10 +122,10 @@ async def _open_redis(config: Config) -> AsyncIterator[RedisThread]:
         yield redis
 
 
-async def _use_first_key(core: Core) -> None:
+async def _use_first_key(gateway: Gateway) -> None:
     """With several keys, what is stored goes over to the first, so that the others can be dropped."""
-    if len(core.secrets.secret_keys) > 1:
-        changed = await core.database.write(reencrypt, core.vault.rotate)
+    if len(gateway.secrets.secret_keys) > 1:
+        changed = await gateway.database.write(reencrypt, gateway.vault.rotate)
         log.info("stored secrets use the first key now", changed=changed)
 
 
@@ -133,9 +133,9 @@ def _convert(config: Config, kind: type[msgspec.Struct], table: Mapping[str, Any
     return convert_settings(kind, table, file=str(config.file), key=key)
 
 
-def _handlers(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> dict[str, Handler]:
+def _handlers(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> dict[str, Handler]:
     registered = [plugin.gather("register_handlers", contexts[plugin.name]) for plugin in plugins]
-    return unique_handlers(chain([core.outbound.handler], *registered))
+    return unique_handlers(chain([gateway.outbound.handler], *registered))
 
 
 @asynccontextmanager
@@ -149,31 +149,36 @@ async def _lifespans(plugins: list[Plugin], contexts: Mapping[str, PluginContext
 
 
 @asynccontextmanager
-async def _tasks(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> AsyncIterator[None]:
+async def _tasks(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> AsyncIterator[None]:
     """Upkeep and the plugins' own tasks, each restarted with backoff when it fails."""
     upkeep = upkeep_tasks(
-        core.config,
-        core.database,
-        core.live,
-        core.clock,
-        session_changed=core.hub.changed,
-        media=core.media,
-        tokens=core.token_uses,
+        gateway.config,
+        gateway.database,
+        gateway.live,
+        gateway.clock,
+        session_changed=gateway.hub.changed,
+        media=gateway.media,
+        tokens=gateway.token_uses,
     )
     with watching() as watchdog:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watchdog.beat)
-            nursery.start_soon(supervise, "sessions", core.hub.run, core.clock)
-            nursery.start_soon(supervise, "outbound", core.outbound.run, core.clock)
+            nursery.start_soon(supervise, "sessions", gateway.hub.run, gateway.clock)
+            nursery.start_soon(supervise, "outbound", gateway.outbound.run, gateway.clock)
             catch_up = CatchUp(
-                core.providers, lambda: core.live.now, core.receiver, core.database, core.clock, sieve=core.sieve
+                gateway.providers,
+                lambda: gateway.live.now,
+                gateway.receiver,
+                gateway.database,
+                gateway.clock,
+                ignore_filter=gateway.ignore_filter,
             )
-            nursery.start_soon(supervise, "catch_up", catch_up.run, core.clock)
+            nursery.start_soon(supervise, "catch_up", catch_up.run, gateway.clock)
             for name, task in upkeep.items():
-                nursery.start_soon(supervise, name, task, core.clock)
+                nursery.start_soon(supervise, name, task, gateway.clock)
             for plugin in plugins:
                 for each in plugin.gather("register_tasks", contexts[plugin.name]):
-                    nursery.start_soon(supervise, plugin.name, each, core.clock)
+                    nursery.start_soon(supervise, plugin.name, each, gateway.clock)
             yield
             nursery.cancel_scope.cancel()
 

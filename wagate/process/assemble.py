@@ -26,15 +26,14 @@ from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Handler, Target
 from wagate.http.client import HttpClient
 from wagate.http.guard import Guard, parse_networks
-from wagate.inbound.emit import Emitter
-from wagate.inbound.ignore import Sieve
+from wagate.inbound.ignore import IgnoreFilter
 from wagate.inbound.position import Positions
-from wagate.inbound.receive import Receiver
+from wagate.inbound.receive import Emitter, Receiver
 from wagate.inbound.route import Router
-from wagate.media.assemble import MediaParts, media_parts
+from wagate.media.assemble import MediaSubsystem, make_media
 from wagate.metrics import CollectorRegistry
+from wagate.outbound.context import OutboundContext
 from wagate.outbound.outbound import Outbound
-from wagate.outbound.shared import Parts
 from wagate.plugins.loader import Plugin
 from wagate.plugins.registry import Providers
 from wagate.queue.queue import Queue
@@ -42,14 +41,14 @@ from wagate.queue.redis import RedisThread
 from wagate.rules.states import Policy
 from wagate.storage.database import Database
 from wagate.storage.events.intake import Stored
+from wagate.storage.owners.clients import TokenUses
 from wagate.storage.owners.live import LiveDirectory
-from wagate.storage.owners.token_uses import TokenUses
 from wagate.web.access.identity import RequestAuth
 from wagate.web.sessions.hub import SessionHub
 
 
 @dataclass(frozen=True, kw_only=True)
-class Core:
+class Gateway:
     """The parts that contexts are made of."""
 
     config: Config
@@ -64,10 +63,10 @@ class Core:
     """Filled before anything runs, too."""
     consumers: Consumers
     receiver: Receiver
-    sieve: Sieve
+    ignore_filter: IgnoreFilter
     emitter: Emitter
     outbound: Outbound
-    media: MediaParts
+    media: MediaSubsystem
     hub: SessionHub
     http: HttpClient
     auth: RequestAuth
@@ -77,7 +76,7 @@ class Core:
     secrets: Secrets
 
 
-def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database, redis: RedisThread) -> Core:
+def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database, redis: RedisThread) -> Gateway:
     """Make the parts and tie them together; nothing runs yet, and there are no handlers yet."""
     vault = Vault(secrets.secret_keys, clock)
     live = LiveDirectory(database, vault.decrypt)
@@ -101,7 +100,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         registry=registry,
     )
     http, providers = http_client(config), Providers(public_url=config.server.public_url)
-    media = media_parts(config, clock, vault=vault, database=database, live=live, http=http, providers=providers)
+    media = make_media(config, clock, vault=vault, database=database, live=live, http=http, providers=providers)
 
     def ring(stored: Sequence[Stored]) -> None:
         consumers.ring(stored)
@@ -109,8 +108,8 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
 
     receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed)
     emitter = Emitter(receiver, router, live)
-    parts = Parts(database=database, live=live, providers=providers, router=router, clock=clock, ring=ring)
-    return Core(
+    context = OutboundContext(database=database, live=live, providers=providers, router=router, clock=clock, ring=ring)
+    return Gateway(
         config=config,
         clock=clock,
         secrets=secrets,
@@ -122,10 +121,10 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         providers=providers,
         consumers=consumers,
         receiver=receiver,
-        sieve=Sieve(database),
+        ignore_filter=IgnoreFilter(database),
         token_uses=TokenUses(database, clock),
         emitter=emitter,
-        outbound=Outbound(parts, registry, file_of=media.store.file_of, probe=consumers.control.probe),
+        outbound=Outbound(context, registry, file_of=media.store.file_of, probe=consumers.control.probe),
         media=media,
         hub=hub,
         positions=positions,
@@ -135,46 +134,46 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
     )
 
 
-def build_context(core: Core, plugin: Plugin) -> PluginContext:
+def build_context(gateway: Gateway, plugin: Plugin) -> PluginContext:
     """What this plugin may touch."""
 
     async def emit(event: NewEvent, *, client_id: int, account: str = "", only: Sequence[Target] | None = None) -> str:
-        return await core.emitter.emit(event, client_id=client_id, account=account, handler=plugin.name, only=only)
+        return await gateway.emitter.emit(event, client_id=client_id, account=account, handler=plugin.name, only=only)
 
-    delivery = core.config.delivery
+    delivery = gateway.config.delivery
     return PluginContext(
         name=plugin.name,
         settings=plugin.settings,
-        public_url=core.config.server.public_url,
+        public_url=gateway.config.server.public_url,
         version=__version__,
         allow_http=delivery.allow_http,
         max_retries=delivery.max_retries,
         timeout=delivery.timeout,
-        http=core.http,
+        http=gateway.http,
         log=structlog.get_logger(f"wagate.plugins.{plugin.name}").bind(plugin=plugin.name),
-        clock=core.clock,
-        auth=core.auth,
-        accounts=Owners(core.live),
+        clock=gateway.clock,
+        auth=gateway.auth,
+        accounts=Owners(gateway.live),
         endpoints=EndpointTable(
             plugin.name,
-            database=core.database,
-            live=core.live,
-            control=core.consumers.control,
-            clock=core.clock,
-            encrypt=core.vault.encrypt,
-            decrypt=core.vault.decrypt,
+            database=gateway.database,
+            live=gateway.live,
+            control=gateway.consumers.control,
+            clock=gateway.clock,
+            encrypt=gateway.vault.encrypt,
+            decrypt=gateway.vault.decrypt,
         ),
-        deliveries=DeliveryLog(core.database, core.consumers.control),
-        jobs=core.consumers.jobs(plugin.name),
-        messages=core.outbound.outbox(plugin.name),
-        media=core.media.store,
-        sessions=AccountSessions(core.database, core.live, core.providers),
-        archive=StoredArchive(core.database),
-        store=PluginStore(plugin.name, core.database, core.clock),
+        deliveries=DeliveryLog(gateway.database, gateway.consumers.control),
+        jobs=gateway.consumers.jobs(plugin.name),
+        messages=gateway.outbound.outbox(plugin.name),
+        media=gateway.media.store,
+        sessions=AccountSessions(gateway.database, gateway.live, gateway.providers),
+        archive=StoredArchive(gateway.database),
+        store=PluginStore(plugin.name, gateway.database, gateway.clock),
         emit=emit,
-        encrypt=core.vault.encrypt,
-        decrypt=core.vault.decrypt,
-        on_change=core.live.on_change,
+        encrypt=gateway.vault.encrypt,
+        decrypt=gateway.vault.decrypt,
+        on_change=gateway.live.on_change,
     )
 
 

@@ -49,7 +49,7 @@ Look = Callable[[], Awaitable[Sequence[Finding]]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patient:
+class Installation:
     """What is looked at."""
 
     config: Config
@@ -65,11 +65,11 @@ class Patient:
     """(plugin, its own look)."""
 
 
-async def examine(patient: Patient) -> list[DoctorLine]:
+async def run_checks(installation: Installation) -> list[DoctorLine]:
     """All findings, part by part; a part that hangs or fails is one line of its own."""
-    looks = list(_looks(patient))
+    looks = list(_looks(installation))
     found: list[list[DoctorLine]] = [[] for _ in looks]
-    secrets = patient.config.secrets | frozenset(_secrets(patient))
+    secrets = installation.config.secrets | frozenset(_secrets(installation))
     limiter = trio.CapacityLimiter(AT_ONCE)
 
     async def one(place: int, part: str, look: Look) -> None:
@@ -82,17 +82,17 @@ async def examine(patient: Patient) -> list[DoctorLine]:
     return [line for lines in found for line in lines]
 
 
-def _looks(patient: Patient) -> Iterator[tuple[str, Look]]:
-    yield "database", partial(_database, patient)
-    yield "redis", partial(_redis, patient)
-    yield "disk", partial(_disk, patient)
-    yield "clock", partial(_clocks, patient)
-    yield "public_url", partial(_public_url, patient)
-    for name, reason in patient.providers.unusable.items():
+def _looks(installation: Installation) -> Iterator[tuple[str, Look]]:
+    yield "database", partial(_database, installation)
+    yield "redis", partial(_redis, installation)
+    yield "disk", partial(_disk, installation)
+    yield "clock", partial(_clocks, installation)
+    yield "public_url", partial(_public_url, installation)
+    for name, reason in installation.providers.unusable.items():
         yield f"provider {name}", partial(_unusable, reason)
-    for account in patient.accounts:
-        yield f"account {account.name}", partial(_account, patient, account)
-    yield from patient.checks
+    for account in installation.accounts:
+        yield f"account {account.name}", partial(_account, installation, account)
+    yield from installation.checks
 
 
 async def _findings(part: str, look: Look) -> Sequence[Finding]:
@@ -117,11 +117,11 @@ def _line(part: str, found: Finding, secrets: frozenset[str]) -> DoctorLine:
     )
 
 
-async def _database(patient: Patient) -> Sequence[Finding]:
-    if patient.database is None:
+async def _database(installation: Installation) -> Sequence[Finding]:
+    if installation.database is None:
         return [Finding(level="ok", what="there", detail="none yet; the gateway makes it when it starts")]
-    await patient.database.write(_touch)
-    return [Finding(level="ok", what="writable", detail=patient.database.where)]
+    await installation.database.write(_touch)
+    return [Finding(level="ok", what="writable", detail=installation.database.where)]
 
 
 def _touch(db: peewee.Database) -> None:
@@ -129,15 +129,15 @@ def _touch(db: peewee.Database) -> None:
     run(db, "UPDATE revision SET value = value WHERE id = 1")
 
 
-async def _redis(patient: Patient) -> Sequence[Finding]:
-    if patient.redis is None:
+async def _redis(installation: Installation) -> Sequence[Finding]:
+    if installation.redis is None:
         return [Finding(level="ok", what="embedded", detail="it starts with the gateway")]
-    await check_policy(patient.redis)
+    await check_policy(installation.redis)
     return [Finding(level="ok", what="policy", detail=f"reachable, maxmemory-policy {NEEDED}")]
 
 
-async def _disk(patient: Patient) -> Sequence[Finding]:
-    folder = patient.config.data.dir
+async def _disk(installation: Installation) -> Sequence[Finding]:
+    folder = installation.config.data.dir
     place = next(each for each in (folder, *folder.parents) if each.exists())
     free = (await trio.to_thread.run_sync(shutil.disk_usage, place)).free
     detail = f"{free // 1024**2} MiB free in {folder}"
@@ -148,18 +148,18 @@ async def _disk(patient: Patient) -> Sequence[Finding]:
     return [Finding(level="ok", what="space", detail=detail)]
 
 
-async def _clocks(patient: Patient) -> Sequence[Finding]:
+async def _clocks(installation: Installation) -> Sequence[Finding]:
     """Our clock beside Redis' and that of the first provider that answers."""
     found = []
-    if patient.redis is not None:
-        seconds, micros = await patient.redis.command("TIME")
-        found.append(_skew("Redis", patient.clock.time() - int(seconds) - int(micros) / 1e6))
-    for url, trust in _providers_urls(patient):
-        told = await _date(patient.http, url, trust)
+    if installation.redis is not None:
+        seconds, micros = await installation.redis.command("TIME")
+        found.append(_skew("Redis", installation.clock.time() - int(seconds) - int(micros) / 1e6))
+    for url, trust in _providers_urls(installation):
+        told = await _date(installation.http, url, trust)
         if told is not None:
-            found.append(_skew(urlsplit(url).hostname or url, (patient.clock.now() - told).total_seconds()))
+            found.append(_skew(urlsplit(url).hostname or url, (installation.clock.now() - told).total_seconds()))
             break
-    return found or [Finding(level="ok", what="time", detail="nobody to compare with")]
+    return found or [Finding(level="ok", what="time", detail="there is no other clock to compare with")]
 
 
 async def _date(http: HttpClient, url: str, trust: Trust) -> datetime | None:
@@ -183,10 +183,10 @@ def _skew(whose: str, seconds: float) -> Finding:
     )
 
 
-def _providers_urls(patient: Patient) -> Iterator[tuple[str, Trust]]:
-    for account in patient.accounts:
+def _providers_urls(installation: Installation) -> Iterator[tuple[str, Trust]]:
+    for account in installation.accounts:
         try:
-            seen = patient.providers.account(account)
+            seen = installation.providers.account(account)
         except WagateError:
             continue
         for _, url in urls_in(storable(seen.settings)):
@@ -195,14 +195,14 @@ def _providers_urls(patient: Patient) -> Iterator[tuple[str, Trust]]:
                 yield f"{parts.scheme}://{parts.netloc}/", seen.trust
 
 
-async def _public_url(patient: Patient) -> Sequence[Finding]:
-    url = patient.config.server.public_url
+async def _public_url(installation: Installation) -> Sequence[Finding]:
+    url = installation.config.server.public_url
     if not url:
         step = 'set server.public_url = "https://…": providers post to it, and fetch files to send from it'
         return [Finding(level="warn", what="set", detail="not set", next_step=step)]
-    step = "let the proxy or tunnel of this name lead here; it may also be that only the outside can reach it"
+    step = "point this name's proxy or tunnel here; perhaps only the outside can reach it"
     try:
-        answer = await patient.http.request("GET", f"{url}/ping", timeout=8.0, trust="operator")
+        answer = await installation.http.request("GET", f"{url}/ping", timeout=8.0, trust="operator")
     except HttpError as error:
         return [Finding(level="warn", what="reachable", detail=f"{url}: {error}", next_step=step)]
     if answer.status != 200 or b'"pong"' not in answer.body:
@@ -212,13 +212,13 @@ async def _public_url(patient: Patient) -> Sequence[Finding]:
 
 
 async def _unusable(reason: str) -> Sequence[Finding]:
-    step = "mend or uninstall it; until then no account can name it"
+    step = "fix or uninstall it; until then no account can use it"
     return [Finding(level="warn", what="import", detail=reason, next_step=step)]
 
 
-async def _account(patient: Patient, account: Account) -> Sequence[Finding]:
+async def _account(installation: Installation, account: Account) -> Sequence[Finding]:
     try:
-        provider, seen = patient.providers.need(account.provider), patient.providers.account(account)
+        provider, seen = installation.providers.need(account.provider), installation.providers.account(account)
     except WagateError as error:
         step = "change its settings, or install the plugin of its provider"
         return [Finding(level="fail", what="settings", detail=str(error), next_step=step)]
@@ -229,11 +229,11 @@ async def _account(patient: Patient, account: Account) -> Sequence[Finding]:
     return found or [Finding(level="ok", what="settings", detail=provider.title)]
 
 
-def _secrets(patient: Patient) -> Iterable[str]:
+def _secrets(installation: Installation) -> Iterable[str]:
     """Texts that no line may show."""
-    for account in patient.accounts:
+    for account in installation.accounts:
         yield account.webhook_secret
-        provider = patient.providers.get(account.provider)
+        provider = installation.providers.get(account.provider)
         for name, value in account.settings.items():
             if provider is None or name in provider.secrets:
                 yield from _texts(value)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from wagate.errors import QueueError
-from wagate.process.assemble import Core
+from wagate.process.assemble import Gateway
 from wagate.web.health import Check, HealthMonitor, Level
 
 
-def health_monitor(core: Core) -> HealthMonitor:
+def health_monitor(gateway: Gateway) -> HealthMonitor:
     """The monitor with our probes."""
 
     async def redis() -> Check:
         try:
-            await core.redis.command("PING")
+            await gateway.redis.command("PING")
         except QueueError as error:
             return Check(status=Level.DEGRADED, detail=f"{error}; messages are stored and wait in the tables")
         return Check(status=Level.HEALTHY)
 
     async def consumers() -> Check:
         try:
-            stats = await core.consumers.stats()
+            stats = await gateway.consumers.stats()
         except QueueError as error:
             return Check(status=Level.DEGRADED, detail=str(error))
         parked = f"; {stats.parked_targets} targets are down or busy" if stats.parked_targets else ""
@@ -27,8 +27,8 @@ def health_monitor(core: Core) -> HealthMonitor:
         return Check(status=paused, detail=f"{stats.active} at work, {stats.backoff} waiting to retry{parked}")
 
     async def providers() -> Check:
-        accounts = core.live.now.accounts.values()
+        accounts = gateway.live.now.accounts.values()
         return Check(status=Level.HEALTHY, detail=f"{len(accounts)} accounts")
 
     probes = {"redis": redis, "consumers": consumers, "providers": providers}
-    return HealthMonitor(core.database, core.config.data.dir, core.clock, probes)
+    return HealthMonitor(gateway.database, gateway.config.data.dir, gateway.clock, probes)

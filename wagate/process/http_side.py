@@ -19,8 +19,8 @@ from wagate.hooks.providers import Check
 from wagate.inbound.accounts import Accounts
 from wagate.metrics import HttpMetrics
 from wagate.plugins.loader import Plugin, plugin_checks
-from wagate.process.assemble import Core
-from wagate.process.doctor import Patient, examine
+from wagate.process.assemble import Gateway
+from wagate.process.doctor import Installation, run_checks
 from wagate.process.health import health_monitor
 from wagate.web.access.auth import Authenticator
 from wagate.web.access.cors import Cors
@@ -38,7 +38,7 @@ from wagate.web.inbound.provider_door import PATTERN, ProviderDoor
 from wagate.web.inbound.refusals import Refusals
 from wagate.web.inbound.session_door import SessionDoor
 from wagate.web.media.media_door import MediaDoor
-from wagate.web.messages.sending import SendParts
+from wagate.web.messages.sending import SendingContext
 
 MOST_REQUESTS = 1_000_000
 """Requests on one connection: a provider that keeps one open is not cut off in mid-stream of messages."""
@@ -49,7 +49,7 @@ SOCKET = "wagate.sock"
 
 
 async def serve_edge(
-    core: Core,
+    gateway: Gateway,
     plugins: list[Plugin],
     contexts: Mapping[str, PluginContext],
     *,
@@ -57,15 +57,15 @@ async def serve_edge(
     task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until ``stop`` is set and what runs is answered. Reports the URLs."""
-    config = core.config
-    app = build_app(core, plugins, contexts)
+    config = gateway.config
+    app = build_app(gateway, plugins, contexts)
     scheme = "https" if config.server.certfile else "http"
 
     async def stopping() -> None:
         await stop.wait()
         # They would run through the whole drain: streams of sessions, and who waits for a job.
-        core.hub.close()
-        core.consumers.let_waiters_go()
+        gateway.hub.close()
+        gateway.consumers.let_waiters_go()
 
     async with trio.open_nursery() as nursery:
 
@@ -96,30 +96,30 @@ def server_config(config: Config) -> ServerConfig:
     return made
 
 
-def authenticator(core: Core, tokens: ViewTokens) -> Authenticator:
+def authenticator(gateway: Gateway, tokens: ViewTokens) -> Authenticator:
     """Who asks: the admin's token, clients' tokens, signed view tokens."""
     return Authenticator(
-        core.secrets.admin_token,
-        lambda: core.live.now,
+        gateway.secrets.admin_token,
+        lambda: gateway.live.now,
         view_account=tokens.account,
-        failures=_rate(core, core.config.limits.auth),
-        used=core.token_uses.note,
+        failures=_rate(gateway, gateway.config.limits.auth),
+        used=gateway.token_uses.note,
     )
 
 
-def doors(core: Core, auth: Authenticator, refusals: Refusals) -> tuple[DoorAt, ...]:
+def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[DoorAt, ...]:
     """Where WhatsApp comes in."""
-    accounts = Accounts(core.database, core.live, core.clock, most=core.config.limits.accounts)
-    limit = _rate(core, core.config.limits.intake)
-    sessions = SessionDoor(auth, accounts, core.receiver, core.sieve, limit, refusals=refusals)
+    accounts = Accounts(gateway.database, gateway.live, gateway.clock, most=gateway.config.limits.accounts)
+    limit = _rate(gateway, gateway.config.limits.intake)
+    sessions = SessionDoor(auth, accounts, gateway.receiver, gateway.ignore_filter, limit, refusals=refusals)
     providers = ProviderDoor(
-        lambda: core.live.now,
-        core.providers,
-        core.receiver,
-        core.sieve,
+        lambda: gateway.live.now,
+        gateway.providers,
+        gateway.receiver,
+        gateway.ignore_filter,
         limit,
         sessions=sessions,
-        public_url=core.config.server.public_url,
+        public_url=gateway.config.server.public_url,
         refusals=refusals,
     )
     looks_too = frozenset({"GET", "HEAD", "POST"})
@@ -128,9 +128,9 @@ def doors(core: Core, auth: Authenticator, refusals: Refusals) -> tuple[DoorAt, 
             frozenset({"POST"}),
             re.compile(ENGINE_PATH),
             OnceDoor(
-                EngineDoor(auth, accounts, core.receiver, core.positions, limit),
+                EngineDoor(auth, accounts, gateway.receiver, gateway.positions, limit),
                 auth,
-                Once(core.database, core.vault, core.clock),
+                Once(gateway.database, gateway.vault, gateway.clock),
             ),
         ),
         DoorAt(looks_too, re.compile("/api/whatsapp/webhook/[^/]+"), sessions),
@@ -138,25 +138,25 @@ def doors(core: Core, auth: Authenticator, refusals: Refusals) -> tuple[DoorAt, 
     )
 
 
-async def _examine(core: Core, checks: Sequence[tuple[str, Check]]) -> list[DoctorLine]:
-    return await examine(
-        Patient(
-            config=core.config,
-            clock=core.clock,
-            http=core.http,
-            providers=core.providers,
-            database=core.database,
-            redis=core.redis,
-            accounts=list(core.live.now.accounts.values()),
+async def _run_checks(gateway: Gateway, checks: Sequence[tuple[str, Check]]) -> list[DoctorLine]:
+    return await run_checks(
+        Installation(
+            config=gateway.config,
+            clock=gateway.clock,
+            http=gateway.http,
+            providers=gateway.providers,
+            database=gateway.database,
+            redis=gateway.redis,
+            accounts=list(gateway.live.now.accounts.values()),
             checks=checks,
         )
     )
 
 
-async def _check_link(core: Core, url: str) -> None:
+async def _check_link(gateway: Gateway, url: str) -> None:
     """Links to files that we hold are ours to give, wherever we are."""
-    if not core.media.store.links.are_ours(url):
-        await core.http.check_link(url)
+    if not gateway.media.store.links.are_ours(url):
+        await gateway.http.check_link(url)
 
 
 def trusted(config: Config) -> Networks:
@@ -164,40 +164,40 @@ def trusted(config: Config) -> Networks:
     return tuple(ip_network(each, strict=False) for each in config.server.trusted_proxies)
 
 
-def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> App:
+def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> App:
     """The doors in front, the API and the plugins' routes behind."""
-    tokens = ViewTokens(core.vault, core.live)
-    auth = authenticator(core, tokens)
-    metrics = HttpMetrics(core.registry)
-    refusals = Refusals(core.clock, metrics.refuse)
+    tokens = ViewTokens(gateway.vault, gateway.live)
+    auth = authenticator(gateway, tokens)
+    metrics = HttpMetrics(gateway.registry)
+    refusals = Refusals(gateway.clock, metrics.refuse)
     checks = [("webhooks", refusals.look), *plugin_checks(plugins, contexts)]
     api = create_api(
-        config=core.config,
-        clock=core.clock,
-        database=core.database,
-        live=core.live,
-        providers=core.providers,
-        vault=core.vault,
+        config=gateway.config,
+        clock=gateway.clock,
+        database=gateway.database,
+        live=gateway.live,
+        providers=gateway.providers,
+        vault=gateway.vault,
         auth=auth,
         tokens=tokens,
-        deliveries=DeliveryLog(core.database, core.consumers.control),
-        receiver=core.receiver,
-        hub=core.hub,
-        health=health_monitor(core),
-        registry=core.registry,
-        check_url=core.http.check,
-        media_url=core.media.store.url,
-        outbound=SendParts(
-            messages=core.outbound.outbox(API),
-            keep=core.media.store.keep,
-            jobs=core.consumers.jobs,
-            check_link=partial(_check_link, core),
+        deliveries=DeliveryLog(gateway.database, gateway.consumers.control),
+        receiver=gateway.receiver,
+        hub=gateway.hub,
+        health=health_monitor(gateway),
+        registry=gateway.registry,
+        check_url=gateway.http.check,
+        media_url=gateway.media.store.url,
+        outbound=SendingContext(
+            messages=gateway.outbound.outbox(API),
+            keep=gateway.media.store.keep,
+            jobs=gateway.consumers.jobs,
+            check_link=partial(_check_link, gateway),
         ),
-        trusted_proxies=trusted(core.config),
+        trusted_proxies=trusted(gateway.config),
         plugins=[
             (
                 "wagate",
-                doctor_routes(RequestAuth(core.live), partial(_examine, core, checks)),
+                doctor_routes(RequestAuth(gateway.live), partial(_run_checks, gateway, checks)),
             ),
             *(
                 (plugin.name, routes)
@@ -207,27 +207,27 @@ def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginCo
         ],
     )
     return IntakeApp(
-        doors(core, auth, refusals),
-        media_door(core, auth, metrics, cast("App", api)),
-        max_body=core.config.server.max_body,
-        trusted_proxies=trusted(core.config),
+        doors(gateway, auth, refusals),
+        media_door(gateway, auth, metrics, cast("App", api)),
+        max_body=gateway.config.server.max_body,
+        trusted_proxies=trusted(gateway.config),
         count=metrics.count,
     )
 
 
-def media_door(core: Core, auth: Authenticator, metrics: HttpMetrics, api: App) -> App:
+def media_door(gateway: Gateway, auth: Authenticator, metrics: HttpMetrics, api: App) -> App:
     """Files in and out, in front of the API."""
     return MediaDoor(
         api,
-        core.media.store,
+        gateway.media.store,
         auth,
-        core.live,
-        uploads=_rate(core, core.config.limits.messages),
-        cors=Cors(core.config.server.cors_origins),
-        trusted_proxies=trusted(core.config),
+        gateway.live,
+        uploads=_rate(gateway, gateway.config.limits.messages),
+        cors=Cors(gateway.config.server.cors_origins),
+        trusted_proxies=trusted(gateway.config),
         count=metrics.count,
     )
 
 
-def _rate(core: Core, rate: Rate) -> RateLimit:
-    return RateLimit(core.clock, count=rate.count, period=rate.seconds)
+def _rate(gateway: Gateway, rate: Rate) -> RateLimit:
+    return RateLimit(gateway.clock, count=rate.count, period=rate.seconds)

@@ -11,11 +11,11 @@ import structlog
 from wagate.clock import Clock
 from wagate.config import Config
 from wagate.errors import StorageError
-from wagate.media.assemble import MediaParts
+from wagate.media.assemble import MediaSubsystem
 from wagate.storage.database import Database
 from wagate.storage.owners.accounts import drop_idle_sessions, lapse_qrs
+from wagate.storage.owners.clients import TokenUses
 from wagate.storage.owners.live import LiveDirectory
-from wagate.storage.owners.token_uses import TokenUses
 from wagate.storage.upkeep import retention
 
 log = structlog.get_logger("wagate.process.maintenance")
@@ -47,7 +47,7 @@ def upkeep_tasks(
     clock: Clock,
     *,
     session_changed: Callable[[str], None],
-    media: MediaParts,
+    media: MediaSubsystem,
     tokens: TokenUses,
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     """Tasks by name, each to be supervised."""

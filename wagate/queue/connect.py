@@ -28,7 +28,7 @@ def connect(url: str, *, timeout: float) -> Redis:
     """
     scheme = url.partition("://")[0]
     if scheme not in SCHEMES:
-        raise ConfigError(f"redis.url: {scheme!r} is no known scheme, use one of {', '.join(SCHEMES)}")
+        raise ConfigError(f"redis.url: {scheme!r} is not a known scheme; use one of {', '.join(SCHEMES)}")
     options: dict[str, Any] = {
         "socket_timeout": timeout,
         "socket_connect_timeout": timeout,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import resources
 from typing import Any
 
 import msgspec
@@ -14,7 +17,6 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from wagate.batch_thread import BatchThread
 from wagate.errors import QueueError
 from wagate.queue.connect import connect, shown
-from wagate.queue.scripts import Script, script
 
 LARGEST_PIPELINE = 256
 
@@ -135,3 +137,20 @@ def _refusal(each: Outcome[Any]) -> BaseException | None:
 def is_refusal(error: QueueError) -> bool:
     """Whether Redis answered and said no; else nobody knows whether the command ran."""
     return isinstance(error.__cause__, ResponseError)
+
+
+class Script(msgspec.Struct, frozen=True, kw_only=True):
+    """One atomic operation."""
+
+    name: str
+    text: str
+    sha: str
+
+
+@cache
+def script(name: str) -> Script:
+    """Read ``lua/<name>.lua``. Raises FileNotFoundError."""
+    folder = resources.files("wagate.queue") / "lua"
+    text = "\n".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("layout", name))
+    sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()  # what EVALSHA names a script by
+    return Script(name=name, text=text, sha=sha)

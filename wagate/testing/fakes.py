@@ -165,7 +165,7 @@ class FakeJobs:
         """Nothing ends here, so nothing is lengthened; a stale lease is refused."""
         job = await self.get(job_id, client_id=client_id)
         if job.status != "processing" or lease_id not in {None, job.lease_id}:
-            raise ConflictError("the lease is over", field="lease_id")
+            raise ConflictError("the lease has expired; take the job again", field="lease_id")
         return job
 
     async def finish(

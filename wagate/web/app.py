@@ -33,14 +33,14 @@ from wagate.web.api.account_settings import AccountSettings, CheckUrl
 from wagate.web.api.accounts import accounts_routes
 from wagate.web.api.clients import clients_routes
 from wagate.web.api.conversations import MediaUrl, conversations_routes
+from wagate.web.api.deliveries import delivery_routes
 from wagate.web.api.health import health_routes
-from wagate.web.api.jobs import jobs_routes
 from wagate.web.api.tenants import PREFIXES, Tenants, tenants_routes
 from wagate.web.documents.routes import documents_routes
 from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import Networks
 from wagate.web.messages.routes import messages_routes
-from wagate.web.messages.sending import Sending, SendParts
+from wagate.web.messages.sending import Sending, SendingContext
 from wagate.web.problems import problem_of
 from wagate.web.sessions.hub import SessionHub
 from wagate.web.sessions.routes import Sessions, sessions_routes
@@ -88,7 +88,7 @@ def create_api(
     registry: CollectorRegistry,
     check_url: CheckUrl,
     media_url: MediaUrl = lambda _event: None,
-    outbound: SendParts | None = None,
+    outbound: SendingContext | None = None,
     trusted_proxies: Networks = (),
     plugins: Sequence[tuple[str, Blueprint]] = (),
 ) -> Api:
@@ -121,7 +121,7 @@ def create_api(
         clients_routes(asker, database, live, clock),
         accounts_routes(asker, database, live, clock, settings, vault=vault, most=most),
         *(tenants_routes(name, tenants) for name in PREFIXES),
-        jobs_routes(asker, deliveries),
+        delivery_routes(asker, deliveries),
         conversations_routes(
             asker, database, live, Accounts(database, live, clock, most=most), receiver, media_url=media_url
         ),
@@ -147,7 +147,9 @@ def _register(api: Api, plugin: str, routes: Blueprint) -> None:
     for rule in new:
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             if (rule.rule, method) in taken:
-                raise ConfigError(f"plugins.{plugin}: {method} {rule.rule} is another's already")
+                raise ConfigError(
+                    f"plugins.{plugin}: {method} {rule.rule} is already registered by another plugin or by wagate"
+                )
 
 
 def _answer_errors(api: Api) -> None:
@@ -180,7 +182,7 @@ def _translated(error: HTTPException) -> RequestError:
     if error.code == TooLargeError.status:
         return TooLargeError("the body is over server.max_body")
     if error.code == NotFoundError.status:
-        return NotFoundError("there is nothing at this path; GET /docs lists what there is")
+        return NotFoundError("there is nothing at this path; GET /docs lists all paths")
     translated = RequestError(error.description or error.name)
     translated.status, translated.title = error.code or 400, error.name
     return translated

@@ -1,4 +1,4 @@
-"""What wagate answers agents: stored, and written by the deliveries to ChatWoot, so that it survives outages."""
+"""What wagate answers agents: stored, and written by the deliveries to Chatwoot, so that it survives outages."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def handle(app: App, delivery: Delivery) -> Receipt | None:
         return None
     picture = await _picture(app, about.qr, event.client_id) if about.qr else None
     files = [qr_file(picture)] if picture is not None else []
-    await integration.tell(app, event.content, delivery=delivery, files=files)
+    await integration.write_to_agents(app, event.content, delivery=delivery, files=files)
     return None
 
 

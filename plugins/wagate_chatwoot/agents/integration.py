@@ -13,11 +13,11 @@ from wagate_chatwoot.ledger import Place
 from wagate_chatwoot.to_chatwoot.posts import File, Post
 
 IDENTIFIER = STATUS_SOURCE
-"""Of the contact, in all inboxes of one account of ChatWoot; also its source_id in each of them."""
+"""Of the contact, in all inboxes of one account of Chatwoot; also its source_id in each of them."""
 
 
-async def tell(app: App, text: str, *, delivery: Delivery, files: Sequence[File] = ()) -> None:
-    """Write in the conversation of the integration, once for each delivery. ChatWootError."""
+async def write_to_agents(app: App, text: str, *, delivery: Delivery, files: Sequence[File] = ()) -> None:
+    """Write in the conversation of the integration, once for each delivery. ChatwootError."""
     post = Post(content=text, source_id=_source(delivery.id))
     try:
         await _once(app, await _conversation(app), post, delivery, files)
@@ -28,7 +28,7 @@ async def tell(app: App, text: str, *, delivery: Delivery, files: Sequence[File]
 
 
 async def note(app: App, conversation: int, text: str, *, delivery: Delivery) -> None:
-    """Write a private note in a customer's conversation, once; one that is gone needs none. ChatWootError."""
+    """Write a private note in a customer's conversation, once; one that is gone needs none. ChatwootError."""
     post = Post(content=text, message_type="outgoing", private=True, source_id=_source(delivery.id))
     try:
         await _once(app, conversation, post, delivery)

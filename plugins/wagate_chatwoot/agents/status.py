@@ -12,7 +12,7 @@ from wagate.events import SESSION_STATES, Event, SessionStatus, kinds
 from wagate.hooks import Delivery, Receipt, SessionView
 from wagate.parsing.fields import first_text, instant, mapping
 from wagate_chatwoot.agents.answers import qr_file
-from wagate_chatwoot.agents.integration import tell
+from wagate_chatwoot.agents.integration import write_to_agents
 from wagate_chatwoot.agents.texts import Texts
 from wagate_chatwoot.inboxes import App
 
@@ -38,7 +38,7 @@ def wanted_by(apps: Iterable[App], event: Event) -> Iterator[App]:
 async def handle(app: App, delivery: Delivery) -> Receipt | None:
     """Tell of one event, if it still is so."""
     if delivery.event.kind in ALERTS:
-        await tell(app, alert_text(app.texts, delivery.event), delivery=delivery)
+        await write_to_agents(app, alert_text(app.texts, delivery.event), delivery=delivery)
     else:
         await _session(app, delivery)
     return None
@@ -63,7 +63,7 @@ async def _session(app: App, delivery: Delivery) -> None:
         return
     scanned = status == SessionStatus.SESSION_CONNECTED and str(shown).startswith(SessionStatus.QR_GENERATED)
     _wait(app, event, soon=scanned)
-    await tell(app, session_text(app.texts, view), delivery=delivery)
+    await write_to_agents(app, session_text(app.texts, view), delivery=delivery)
     await app.context.store.set(_key(app, event.account), status)
 
 
@@ -83,15 +83,15 @@ async def _qr(app: App, delivery: Delivery, view: SessionView) -> None:
         qr = await app.context.sessions.qr(event.account, client_id=event.client_id)
         picture = await app.context.sessions.qr_png(event.account, client_id=event.client_id) if qr else None
     except (SendError, RequestError) as error:
-        # It is the provider that fails, not ChatWoot: the inbox must not count as down for it.
+        # It is the provider that fails, not Chatwoot: the inbox must not count as down for it.
         text = app.texts("status.qr_missing", account=view.account, reason=reason_of(error))
-        await tell(app, text, delivery=delivery)
+        await write_to_agents(app, text, delivery=delivery)
         return
     mark = f"{SessionStatus.QR_GENERATED}:{sha256(qr.encode()).hexdigest()[:16]}"
     if picture is None or await app.context.store.get(_key(app, event.account)) == mark:
         return
     text = app.texts("status.qr_generated", account=view.account)
-    await tell(app, text, delivery=delivery, files=[qr_file(picture)])
+    await write_to_agents(app, text, delivery=delivery, files=[qr_file(picture)])
     await app.context.store.set(_key(app, event.account), mark)
 
 

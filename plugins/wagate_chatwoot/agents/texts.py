@@ -1,4 +1,4 @@
-"""Texts that wagate writes in ChatWoot, by key and locale; people may put their own in place of any."""
+"""Texts that wagate writes in Chatwoot, by key and locale; people may put their own in place of any."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def text(locale: str, key: str, **values: object) -> str:
 def load_texts(locale: str, folder: str = "") -> Texts:
     """The texts of a locale: from ``<folder>/<locale>.toml``, else those that come along, else English.
 
-    ``pt_BR`` and ``pt-BR`` (ChatWoot writes the first) are ``pt`` where they have no file of their own.
+    ``pt_BR`` and ``pt-BR`` (Chatwoot writes the first) are ``pt`` where they have no file of their own.
 
     Raises:
         ConfigError: there is no such locale, or a file in the folder can't be used; it names file and key.
@@ -94,7 +94,7 @@ def _own(file: Path) -> dict[str, str]:
             raise ConfigError(f"{file}: {key}: must be a text in quotes")
         if more := placeholders(template) - placeholders(known[key]):
             have = ", ".join(f"{{{name}}}" for name in sorted(placeholders(known[key]))) or "none"
-            raise ConfigError(f"{file}: {key}: {{{min(more)}}} is never filled in; there are: {have}")
+            raise ConfigError(f"{file}: {key}: {{{min(more)}}} is not a placeholder of this text; use one of: {have}")
     return found
 
 

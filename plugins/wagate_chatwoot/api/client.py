@@ -1,4 +1,4 @@
-"""ChatWoot's application API, as far as it is needed (source: github.com/chatwoot/chatwoot, v4.15.1)."""
+"""Chatwoot's application API, as far as it is needed (source: github.com/chatwoot/chatwoot, v4.15.1)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     status: str | None = None
 
 
-class ChatWoot:
+class Chatwoot:
     """One account of one server. Every method raises what `wagate_chatwoot.api.errors.classify` gives."""
 
     def __init__(self, http: HttpClient, inbox: Inbox) -> None:
@@ -109,7 +109,7 @@ class ChatWoot:
         return _all_typed((await self.call("POST", "contacts/filter", {"payload": rows})), Contact) if rows else []
 
     async def search_contacts(self, text: str) -> list[Contact]:
-        """Contacts with this text in name, e-mail, phone or identifier; ChatWoot allows 100 of these a minute."""
+        """Contacts with this text in name, e-mail, phone or identifier; Chatwoot allows 100 of these a minute."""
         return _all_typed(await self.call("GET", "contacts/search", query={"q": text}), Contact)
 
     async def create_contact(self, source_id: str, **fields: Any) -> Contact:
@@ -136,13 +136,9 @@ class ChatWoot:
         return _all_typed(await self.call("GET", f"contacts/{contact}/conversations"), Conversation)
 
     async def create_conversation(self, contact: int, source_id: str, **fields: Any) -> Conversation:
-        """Start one. With ChatWoot's ``lock_to_single_conversation`` it is the last one, whatever its status."""
+        """Start one. With Chatwoot's ``lock_to_single_conversation`` it is the last one, whatever its status."""
         body = {"inbox_id": self._inbox.inbox_id, "contact_id": contact, "source_id": source_id, **fields}
         return _made(await self.call("POST", "conversations", body, creates=True), Conversation)
-
-    async def toggle_status(self, conversation: int, status: str) -> None:
-        """open, resolved, pending or snoozed."""
-        await self.call("POST", f"conversations/{conversation}/toggle_status", {"status": status})
 
     async def post(self, conversation: int, post: Post, files: Sequence[File] = ()) -> Message:
         """Write a message. Not idempotent: after an AmbiguousError look for its source_id in `messages`."""
@@ -165,7 +161,7 @@ class ChatWoot:
         return _objects(found)
 
     async def set_status(self, conversation: int, message: int, status: str, error: str | None = None) -> None:
-        """sent, delivered, read or failed (with why). API inboxes only. ChatWoot does not keep it from falling."""
+        """sent, delivered, read or failed (with why). API inboxes only. Chatwoot does not keep it from falling."""
         body = {"status": status} | ({"external_error": error} if error is not None else {})
         await self.call("PATCH", f"conversations/{conversation}/messages/{message}", body)
 
@@ -195,7 +191,7 @@ class ChatWoot:
 
 
 def typed_message(row: Mapping[str, Any]) -> Message | None:
-    """A row of `ChatWoot.messages`; None when it is none."""
+    """A row of `Chatwoot.messages`; None when it is none."""
     return _typed(row, Message)
 
 
@@ -208,7 +204,7 @@ def _read(answer: Response, *, creates: bool) -> Any:
         return msgspec.json.decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         kind = AmbiguousError if creates else AwayError
-        raise kind("ChatWoot's answer is no JSON", http_status=answer.status) from error
+        raise kind("Chatwoot's answer is no JSON", http_status=answer.status) from error
 
 
 def _inside(found: Any, *keys: str) -> Any:
@@ -238,7 +234,7 @@ def _typed(row: Any, kind: type[S]) -> S | None:
 def _made(row: Any, kind: type[S]) -> S:
     made = _typed(row, kind)
     if made is None:
-        raise AmbiguousError(f"ChatWoot's answer shows no {kind.__name__.lower()}")
+        raise AmbiguousError(f"Chatwoot's answer shows no {kind.__name__.lower()}")
     return made
 
 

@@ -1,4 +1,4 @@
-"""How ChatWoot can fail: the class says what is certain, and so what to do; `classify` alone decides."""
+"""How Chatwoot can fail: the class says what is certain, and so what to do; `classify` alone decides."""
 
 from __future__ import annotations
 
@@ -11,78 +11,78 @@ from wagate.http import AddressNotAllowedError, BadUrlError, HttpError, Response
 from wagate.parsing.fields import first_text, mapping
 
 MINUTE = 60.0
-"""ChatWoot counts messages of a conversation by the minute."""
+"""Chatwoot counts messages of a conversation by the minute."""
 LONGEST = 15.0
-"""Seconds after which ChatWoot gives up on a request itself (rack-timeout's default there)."""
+"""Seconds after which Chatwoot gives up on a request itself (rack-timeout's default there)."""
 _CUT = frozenset({502, 503, 504})
-"""A proxy gave up on ChatWoot, which may go on; a 500 is ChatWoot's own, when it is done."""
+"""A proxy gave up on Chatwoot, which may go on; a 500 is Chatwoot's own, when it is done."""
 _MOST_SHOWN = 300
 _UNDERSCORES = "; behind a proxy, the header api_access_token needs nginx's underscores_in_headers on"
 
 
-class ChatWootError(WagateError):
+class ChatwootError(WagateError):
     """Base. ``reason`` is plain and holds no secret; ``http_status`` is None when no answer came."""
 
     def __init__(self, reason: str, *, http_status: int | None = None, response: str | None = None) -> None:
-        """``response`` is the first part of what ChatWoot said."""
+        """``response`` is the first part of what Chatwoot said."""
         super().__init__(reason)
         self.reason = reason
         self.http_status = http_status
         self.response = response
 
 
-class ChatWootStoppedError(ChatWootError):
+class ChatwootStoppedError(ChatwootError):
     """Nothing will be taken until somebody changes the configuration: token, account, address."""
 
 
-class NotThereError(ChatWootError):
+class NotThereError(ChatwootError):
     """404: the contact, conversation, message, inbox or account is not there (any more)."""
 
 
-class TakenError(ChatWootError):
+class TakenError(ChatwootError):
     """422: somebody has this phone number, identifier, e-mail or source_id already. ``attributes`` names which."""
 
     attributes: tuple[str, ...] = ()
 
 
-class TooLargeError(ChatWootError):
-    """413: a proxy, or ChatWoot, does not take a body of this size."""
+class TooLargeError(ChatwootError):
+    """413: a proxy, or Chatwoot, does not take a body of this size."""
 
 
-class RefusedError(ChatWootError):
+class RefusedError(ChatwootError):
     """Another 4xx: it will not be taken as it is."""
 
 
-class BusyError(ChatWootError):
-    """Over a limit of ChatWoot's; nothing was done. ``after`` seconds."""
+class BusyError(ChatwootError):
+    """Over a limit of Chatwoot's; nothing was done. ``after`` seconds."""
 
     after: float = MINUTE
 
 
-class AwayError(ChatWootError):
+class AwayError(ChatwootError):
     """Certainly not done, and may succeed later."""
 
 
-class AmbiguousError(ChatWootError):
+class AmbiguousError(ChatwootError):
     """The request left and nobody knows whether it was done: look before doing it again.
 
-    ``lingers``: nobody waited for ChatWoot to be done with it, so that it may still be done, for that many seconds.
+    ``lingers``: nobody waited for Chatwoot to be done with it, so that it may still be done, for that many seconds.
     """
 
     lingers: float = 0.0
 
 
-_KINDS: dict[int, type[ChatWootError]] = {
-    401: ChatWootStoppedError,
-    402: ChatWootStoppedError,
-    403: ChatWootStoppedError,
+_KINDS: dict[int, type[ChatwootError]] = {
+    401: ChatwootStoppedError,
+    402: ChatwootStoppedError,
+    403: ChatwootStoppedError,
     404: NotThereError,
     413: TooLargeError,
     429: BusyError,
 }
 
 
-def classify(answer: Response | HttpError, *, creates: bool) -> ChatWootError | None:
+def classify(answer: Response | HttpError, *, creates: bool) -> ChatwootError | None:
     """What an answer means; None: it was done.
 
     ``creates``: doing it twice makes two, so that an unknown outcome is an `AmbiguousError`, else an `AwayError`.
@@ -103,11 +103,11 @@ def classify(answer: Response | HttpError, *, creates: bool) -> ChatWootError | 
     return error
 
 
-def _kind(status: int, said: str, *, creates: bool) -> type[ChatWootError]:
+def _kind(status: int, said: str, *, creates: bool) -> type[ChatwootError]:
     if status in _KINDS:
         return _KINDS[status]
     if 300 <= status < 400:
-        return ChatWootStoppedError
+        return ChatwootStoppedError
     if status in {408, 425} or status >= 500:
         return AmbiguousError if creates else AwayError
     if status == 422 and "too many messages" in said:
@@ -117,19 +117,19 @@ def _kind(status: int, said: str, *, creates: bool) -> type[ChatWootError]:
     return RefusedError
 
 
-def _of_error(error: HttpError, *, creates: bool) -> ChatWootError:
+def _of_error(error: HttpError, *, creates: bool) -> ChatwootError:
     if isinstance(error, BadUrlError | AddressNotAllowedError):
-        return ChatWootStoppedError(f"ChatWoot's url can't be used: {error.reason}")
+        return ChatwootStoppedError(f"Chatwoot's url can't be used: {error.reason}")
     if not (error.sent and creates):
         return AwayError(error.reason)
     ambiguous = AmbiguousError(error.reason)
-    # Our own timeout is longer than ChatWoot's.
+    # Our own timeout is longer than Chatwoot's.
     ambiguous.lingers = 0.0 if isinstance(error, TimedOutError) else LONGEST
     return ambiguous
 
 
 def said_of(body: bytes) -> str:
-    """ChatWoot's own words in an error's body, at most 300 characters; '' for HTML."""
+    """Chatwoot's own words in an error's body, at most 300 characters; '' for HTML."""
     found = mapping(_json(body))
     text = first_text(found, "error", "message", "description")
     if not text and body.lstrip()[:1] not in {b"<", b"{", b"["}:
@@ -139,7 +139,7 @@ def said_of(body: bytes) -> str:
 
 def _reason(status: int, said: str) -> str:
     if status < 400:
-        return f"Redirected ({status}): ChatWoot's url leads elsewhere"
+        return f"Redirected ({status}): Chatwoot's url leads elsewhere"
     word = "Server error" if status >= 500 else "Client error"
     return f"{word} ({status})" + (f": {said}" if said else "") + (_UNDERSCORES if status == 401 else "")
 

@@ -1,4 +1,4 @@
-"""Files to ChatWoot as a form, from the disk to the wire in pieces."""
+"""Files to Chatwoot as a form, from the disk to the wire in pieces."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def upload(
     """POST a form with ``attachments[]``; at no time is more of a file in memory than a piece.
 
     Raises:
-        HttpError: no answer; ``sent`` says whether ChatWoot may have got all of it.
+        HttpError: no answer; ``sent`` says whether Chatwoot may have got all of it.
     """
     boundary = secrets.token_hex(16)
     heads = [_head(boundary, fields, file if number else None, file) for number, file in enumerate(files)]

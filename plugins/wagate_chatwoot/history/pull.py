@@ -1,4 +1,4 @@
-"""Copy what wagate knows into ChatWoot: its contacts, or older messages. Slowly, and on from where it stopped."""
+"""Copy what wagate knows into Chatwoot: its contacts, or older messages. Slowly, and on from where it stopped."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     """`Pull.after` when it is done."""
     account: str
     event: NewEvent | None
-    """None: it is in ChatWoot already."""
+    """None: it is in Chatwoot already."""
 
 
 async def start_pull(app: App, what: What, since: float = 0.0) -> tuple[Pull, bool]:
@@ -169,7 +169,7 @@ class Pulls:
         return pull
 
     async def _one(self, app: App, pull: Pull, item: Item) -> Pull:
-        """Hand one on and wait until it is done: a pull is never more than one item ahead of ChatWoot."""
+        """Hand one on and wait until it is done: a pull is never more than one item ahead of Chatwoot."""
         now = app.context.clock.time()
         if item.event is None:
             pull = replace(pull, after=item.place, skipped=pull.skipped + 1, at=now)
@@ -184,7 +184,7 @@ class Pulls:
         return pull
 
     async def _settled(self, app: App, pull: Pull, event_id: str) -> str:
-        """What became of it. While ChatWoot is away, this waits; the delivery itself is given up some day."""
+        """What became of it. While Chatwoot is away, this waits; the delivery itself is given up some day."""
         wait, client_id = 0.02, _owner(app)
         while True:
             try:

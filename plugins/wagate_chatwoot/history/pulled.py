@@ -1,4 +1,4 @@
-"""What a pull hands on, written in ChatWoot: one old message, or one contact.
+"""What a pull hands on, written in Chatwoot: one old message, or one contact.
 
 Both come as deliveries of their chat, behind what waits there already, and nothing of the chat runs beside them.
 """
@@ -26,7 +26,7 @@ EVENT: Final = "event"
 
 
 async def handle(app: App, delivery: Delivery) -> Receipt | None:
-    """Write one. ChatWootError."""
+    """Write one. ChatwootError."""
     return await (_message if delivery.event.kind == HISTORY else _contact)(app, delivery)
 
 
@@ -35,7 +35,7 @@ async def _message(app: App, delivery: Delivery) -> Receipt | None:
         event = await app.context.archive.event(delivery.event.extra[EVENT], client_id=delivery.event.client_id)
     except NotFoundError:
         return None  # It went out of retention meanwhile.
-    # As if tried before: it may stand in ChatWoot already, however young this delivery is.
+    # As if tried before: it may stand in Chatwoot already, however young this delivery is.
     return await incoming.HANDLES[event.kind](app, replace(delivery, event=event, attempt=delivery.attempt + 1))
 
 

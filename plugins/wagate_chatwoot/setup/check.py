@@ -1,4 +1,4 @@
-"""What ``wagate doctor`` says about an inbox: token, inbox, webhook, secret, and whether ChatWoot reaches us."""
+"""What ``wagate doctor`` says about an inbox: token, inbox, webhook, secret, and whether Chatwoot reaches us."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import msgspec
 from wagate.hooks import Check, Finding, PluginContext
 from wagate.http import HttpClient, HttpError
 from wagate.parsing.fields import first_text, mapping, whole
-from wagate_chatwoot.api.client import PATIENCE, ChatWoot
-from wagate_chatwoot.api.errors import BusyError, ChatWootError, ChatWootStoppedError, NotThereError
+from wagate_chatwoot.api.client import PATIENCE, Chatwoot
+from wagate_chatwoot.api.errors import BusyError, ChatwootError, ChatwootStoppedError, NotThereError
 from wagate_chatwoot.settings import Inbox, Settings
 
 API_CHANNEL: Final = "Channel::Api"
 PRIVATE: Final = "no public ip addresses"
-"""In ``external_error`` since ChatWoot 4.14.0, when a webhook's host is private (its lib/safe_fetch)."""
+"""In ``external_error`` since Chatwoot 4.14.0, when a webhook's host is private (its lib/safe_fetch)."""
 LAN_CURE: Final = (
-    "set SAFE_FETCH_ALLOW_PRIVATE_NETWORK=true for ChatWoot's web and worker (it exists from 4.14.1; 4.14.0 must be "
+    "set SAFE_FETCH_ALLOW_PRIVATE_NETWORK=true for Chatwoot's web and worker (it exists from 4.14.1; 4.14.0 must be "
     "updated), or give the webhook an address that is public"
 )
 RECENT: Final = 3
-"""Conversations in which messages are looked at that ChatWoot could not hand over."""
+"""Conversations in which messages are looked at that Chatwoot could not hand over."""
 _LOCAL: Final = ("localhost", ".local", ".internal", ".lan", ".home.arpa")
 
 
@@ -33,7 +33,7 @@ def make_checks(context: PluginContext, settings: Settings) -> Sequence[Check]:
 
     def make(name: str, inbox: Inbox) -> Check:
         async def look() -> Sequence[Finding]:
-            found = await examine(context.http, name, inbox, public_url=context.public_url)
+            found = await check_inbox(context.http, name, inbox, public_url=context.public_url)
             return [msgspec.structs.replace(each, what=f"{name}: {each.what}") for each in found]
 
         return look
@@ -41,55 +41,55 @@ def make_checks(context: PluginContext, settings: Settings) -> Sequence[Check]:
     return [make(name, inbox) for name, inbox in settings.inboxes.items()]
 
 
-async def examine(http: HttpClient, name: str, inbox: Inbox, *, public_url: str) -> list[Finding]:
+async def check_inbox(http: HttpClient, name: str, inbox: Inbox, *, public_url: str) -> list[Finding]:
     """All that is to be said about one inbox; nothing is changed."""
-    chatwoot = ChatWoot(http, inbox)
+    chatwoot = Chatwoot(http, inbox)
     try:
         row = await chatwoot.inbox()
-    except ChatWootError as error:
+    except ChatwootError as error:
         return [token_finding(error)]
-    found = [Finding(level="ok", what="token", detail="ChatWoot takes it")]
+    found = [Finding(level="ok", what="token", detail="Chatwoot takes it")]
     if (version := await server_version(http, inbox.url)) is not None:
         found.append(version)
     found += inbox_findings(row, name, inbox, public_url=public_url)
     try:
         found += await _failed_webhooks(chatwoot, inbox)
-    except ChatWootError as error:
+    except ChatwootError as error:
         found.append(Finding(level="warn", what="messages", detail=error.reason))
     return found
 
 
-def token_finding(error: ChatWootError) -> Finding:
-    """Why ChatWoot did not show the inbox, and the cure. Pure."""
+def token_finding(error: ChatwootError) -> Finding:
+    """Why Chatwoot did not show the inbox, and the cure. Pure."""
     said = error.reason.partition(";")[0]
     lower = said.lower()
     if isinstance(error, NotThereError):
-        step = "account_id and inbox_id are the numbers in ChatWoot's URLs, …/accounts/<id>/settings/inboxes/<id>"
-        return Finding(level="fail", what="inbox", detail="ChatWoot has no such inbox or account", next_step=step)
+        step = "account_id and inbox_id are the numbers in Chatwoot's URLs, …/accounts/<id>/settings/inboxes/<id>"
+        return Finding(level="fail", what="inbox", detail="Chatwoot has no such inbox or account", next_step=step)
     if isinstance(error, BusyError):
-        step = f"ask again in {error.after:.0f} s; RACK_ATTACK_ALLOWED_IPS in ChatWoot's environment exempts wagate"
+        step = f"ask again in {error.after:.0f} s; RACK_ATTACK_ALLOWED_IPS in Chatwoot's environment exempts wagate"
         return Finding(level="warn", what="rate limit", detail=said, next_step=step)
-    if not isinstance(error, ChatWootStoppedError):
-        step = "is url right, and is ChatWoot running?"
+    if not isinstance(error, ChatwootStoppedError):
+        step = "is url right, and is Chatwoot running?"
         return Finding(level="fail", what="reachable", detail=said, next_step=step)
     if "bots" in lower:
         step = "use an agent's or administrator's token (Profile settings, Access token); a bot's may not see contacts"
     elif "suspended" in lower:
-        step = "ChatWoot's administrators suspended the account"
+        step = "Chatwoot's administrators suspended the account"
     elif "not authorized" in lower:
         step = "make the token's user an agent of this account, and a collaborator of the inbox"
     elif error.http_status == 401:
         step = (
-            "copy the token again (Profile settings, Access token); if it is right, the proxy in front of ChatWoot "
+            "copy the token again (Profile settings, Access token); if it is right, the proxy in front of Chatwoot "
             "drops the header api_access_token: nginx needs underscores_in_headers on"
         )
     else:
-        step = "look at url: it is ChatWoot's own address, without a path and not one that redirects"
+        step = "look at url: it is Chatwoot's own address, without a path and not one that redirects"
     return Finding(level="fail", what="token", detail=said, next_step=step)
 
 
 def inbox_findings(row: dict[str, Any], name: str, inbox: Inbox, *, public_url: str) -> list[Finding]:
-    """What is wrong with the inbox as ChatWoot shows it. Pure."""
+    """What is wrong with the inbox as Chatwoot shows it. Pure."""
     channel = first_text(row, "channel_type")
     if channel and channel != API_CHANNEL:
         step = "make an inbox of the channel API; wagate chatwoot connect does it"
@@ -101,7 +101,7 @@ def inbox_findings(row: dict[str, Any], name: str, inbox: Inbox, *, public_url: 
 
 
 def webhook_finding(url: str, name: str, inbox: Inbox, *, public_url: str) -> Finding:
-    """Whether ChatWoot posts to us. Pure."""
+    """Whether Chatwoot posts to us. Pure."""
     owner = next(iter(inbox.accounts), inbox.client)
     wanted = webhook_url(public_url or "https://<this gateway>", owner, name, inbox.webhook_token)
     step = f"in the inbox' settings, set the webhook URL to {_shown(wanted)}"
@@ -112,13 +112,13 @@ def webhook_finding(url: str, name: str, inbox: Inbox, *, public_url: str) -> Fi
     pieces = parts.path.rstrip("/").split("/")
     ours = pieces[-4:-2] == ["webhooks", "chatwoot"] and pieces[-1] == name and (not owners or pieces[-2] in owners)
     if not ours:
-        detail = f"ChatWoot posts to {_shown(url)}"
+        detail = f"Chatwoot posts to {_shown(url)}"
         return Finding(level="fail", what="webhook", detail=detail, next_step=step)
     if not inbox.secret and parse_qs(parts.query).get("token") != [inbox.webhook_token]:
         detail = "its ?token= is not webhook_token, and there is no secret: every webhook is refused"
         return Finding(level="fail", what="webhook", detail=detail, next_step=step)
     if is_private(parts.hostname or ""):
-        detail = f"{parts.hostname} is a private address: ChatWoot refuses those from 4.14.0 on"
+        detail = f"{parts.hostname} is a private address: Chatwoot refuses those from 4.14.0 on"
         return Finding(level="warn", what="webhook", detail=detail, next_step=LAN_CURE)
     if not public_url:
         step = "set server.public_url: agents' links to deliveries, and providers' webhooks, need it"
@@ -127,41 +127,41 @@ def webhook_finding(url: str, name: str, inbox: Inbox, *, public_url: str) -> Fi
 
 
 def secret_finding(row: Mapping[str, Any], inbox: Inbox) -> Finding:
-    """Whether ChatWoot signs with the secret that we check. Pure."""
+    """Whether Chatwoot signs with the secret that we check. Pure."""
     shown = row.get("secret")
     if isinstance(shown, str) and shown:
         if shown == inbox.secret:
             return Finding(level="ok", what="secret", detail="the same on both sides")
-        detail = "another one than ChatWoot signs with" if inbox.secret else "not set, though ChatWoot signs"
-        step = "copy the inbox' webhook secret from ChatWoot into secret (Settings, Inboxes, Configuration)"
+        detail = "another one than Chatwoot signs with" if inbox.secret else "not set, though Chatwoot signs"
+        step = "copy the inbox' webhook secret from Chatwoot into secret (Settings, Inboxes, Configuration)"
         return Finding(level="fail", what="secret", detail=f"it is {detail}", next_step=step)
     if inbox.secret:
         detail = "can't be compared: only administrators see it, and this token is an agent's"
         return Finding(level="ok", what="secret", detail=detail)
     if inbox.webhook_token:
-        return Finding(level="ok", what="secret", detail="webhook_token stands in for it")
+        return Finding(level="ok", what="secret", detail="webhook_token is used instead")
     step = "set secret (from 4.13 on), or webhook_token and ?token= in the webhook URL: else every webhook is refused"
     return Finding(level="fail", what="secret", detail="neither secret nor webhook_token is set", next_step=step)
 
 
 def failure_finding(error: str) -> Finding | None:
-    """What ChatWoot's own word for a webhook that failed means; None: it is about something else. Pure."""
+    """What Chatwoot's own word for a webhook that failed means; None: it is about something else. Pure."""
     lower = error.lower()
     if PRIVATE in lower:
-        return Finding(level="fail", what="reachable from ChatWoot", detail=error, next_step=LAN_CURE)
+        return Finding(level="fail", what="reachable from Chatwoot", detail=error, next_step=LAN_CURE)
     if lower.startswith("401"):
-        step = "compare secret with the inbox' webhook secret in ChatWoot, and the clocks of both machines"
+        step = "compare secret with the inbox' webhook secret in Chatwoot, and the clocks of both machines"
     elif lower.startswith("404"):
         step = (
             "restart the gateway if it does not know the inbox yet; else the webhook URL must end in the table's name"
         )
     elif any(sign in lower for sign in ("timeout", "connection", "getaddrinfo", "ssl", "certificate", "end of file")):
-        step = "from ChatWoot's machine, try curl on the webhook URL's host: it must answer /ping"
+        step = "from Chatwoot's machine, try curl on the webhook URL's host: it must answer /ping"
     elif lower[:3].isdigit() and lower[:1] == "5":
-        step = "look into the gateway's log, and into that of the proxy in front of it"
+        step = "check the gateway's log, and into that of the proxy in front of it"
     else:
         return None
-    return Finding(level="warn", what="reachable from ChatWoot", detail=error, next_step=step)
+    return Finding(level="warn", what="reachable from Chatwoot", detail=error, next_step=step)
 
 
 def is_private(host: str) -> bool:
@@ -173,12 +173,12 @@ def is_private(host: str) -> bool:
 
 
 def webhook_url(base: str, owner: str, name: str, token: str = "") -> str:
-    """What ChatWoot must post to."""
+    """What Chatwoot must post to."""
     return f"{base.rstrip('/')}/webhooks/chatwoot/{owner}/{name}" + (f"?token={token}" if token else "")
 
 
 async def server_version(http: HttpClient, url: str) -> Finding | None:
-    """ChatWoot's version, when it tells."""
+    """Chatwoot's version, when it tells."""
     try:
         answer = await http.request("GET", f"{url.rstrip('/')}/api", timeout=PATIENCE / 2, trust="operator")
         version = first_text(mapping(msgspec.json.decode(answer.body)), "version")
@@ -188,13 +188,13 @@ async def server_version(http: HttpClient, url: str) -> Finding | None:
     if len(numbers) < 2:
         return None
     if numbers < (4, 2):
-        step = "update ChatWoot: it shows sent, delivered and read from 4.2.0 on, and signs from 4.13.0 on"
+        step = "update Chatwoot: it shows sent, delivered and read from 4.2.0 on, and signs from 4.13.0 on"
         return Finding(level="warn", what="version", detail=version, next_step=step)
     return Finding(level="ok", what="version", detail=version)
 
 
-async def _failed_webhooks(chatwoot: ChatWoot, inbox: Inbox) -> list[Finding]:
-    """What the last messages say that ChatWoot could not hand over."""
+async def _failed_webhooks(chatwoot: Chatwoot, inbox: Inbox) -> list[Finding]:
+    """What the last messages say that Chatwoot could not hand over."""
     query = {"inbox_id": inbox.inbox_id, "status": "all", "assignee_type": "all"}
     answer = mapping(await chatwoot.call("GET", "conversations", query=query))
     rows = mapping(answer.get("data")).get("payload")

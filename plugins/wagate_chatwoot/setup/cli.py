@@ -34,30 +34,30 @@ SIGNS = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}
 def connect_command(
     context: typer.Context,
     *,
-    url: Annotated[str, typer.Option(help="ChatWoot's address, as https://chat.example.org.")] = "",
+    url: Annotated[str, typer.Option(help="Chatwoot's address, as https://chat.example.org.")] = "",
     token: Annotated[str, typer.Option(help="An access token of an administrator; env:NAME reads it from there.")] = "",
-    account_id: Annotated[int, typer.Option(help="ChatWoot's account, when the token has several.")] = 0,
+    account_id: Annotated[int, typer.Option(help="Chatwoot's account, when the token has several.")] = 0,
     inbox: Annotated[int, typer.Option(help="An API inbox that is there; else one is made.")] = 0,
     inbox_name: Annotated[str, typer.Option(help="How a new inbox is called.")] = "WhatsApp",
     name: Name = "support",
     account: Annotated[list[str] | None, typer.Option(help="An account of wagate's to show; all of them.")] = None,
     client: Annotated[str, typer.Option(help="Whose accounts, by slug.")] = "default",
-    gateway: Annotated[str, typer.Option(help="How ChatWoot reaches this gateway; server.public_url.")] = "",
+    gateway: Annotated[str, typer.Option(help="How Chatwoot reaches this gateway; server.public_url.")] = "",
     secret: Annotated[str, typer.Option(help="The inbox' webhook secret, when the token may not see it.")] = "",
     locale: Annotated[str, typer.Option(help="Of the texts that wagate writes.")] = "en",
     change: Annotated[bool, typer.Option(help="Make an inbox that posts elsewhere post here.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Connect an inbox: make it in ChatWoot, read its secret, add its table to config.toml, try it."""
+    """Connect an inbox: make it in Chatwoot, read its secret, add its table to config.toml, try it."""
     line = command_line(context)
     if reason := bad_name(name):
         raise line.refuse(f"--name {name}: {reason}")
     check_place(line.config_file, name)
     base = gateway or line.public_url
     if not base:
-        raise line.refuse("how does ChatWoot reach this gateway? set server.public_url, or give --gateway URL")
+        raise line.refuse("Chatwoot needs a URL of this gateway: set server.public_url or give --gateway URL")
     quiet = as_json or not sys.stdin.isatty()
-    url = url or _ask(line, "ChatWoot's address", "--url", quiet=quiet)
+    url = url or _ask(line, "Chatwoot's address", "--url", quiet=quiet)
     token = token or _ask(line, "Access token (Profile settings)", "--token", quiet=quiet, hidden=True)
     bare = _read(line, token)
     owner = _choose_owner(line, trio.run(owners, line.http(), url, bare), account_id, quiet=quiet)
@@ -90,7 +90,7 @@ def try_command(
     name: Annotated[str, typer.Argument(help="The inbox' table; the only one when there is one.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Try an inbox in both directions: a note for agents is written in ChatWoot, and its webhook awaited."""
+    """Try an inbox in both directions: a note for agents is written in Chatwoot, and its webhook awaited."""
     line = command_line(context)
     inboxes = line.settings("chatwoot", Settings).inboxes
     name = name or (next(iter(inboxes)) if len(inboxes) == 1 else "")
@@ -113,7 +113,7 @@ def pull_command(
     since: Annotated[str, typer.Option(help="How old messages may be.")] = "7d",
     as_json: Json = False,
 ) -> None:
-    """Begin to write contacts, or older messages, in ChatWoot; the running gateway does it, slowly."""
+    """Begin to write contacts, or older messages, in Chatwoot; the running gateway does it, slowly."""
     line = command_line(context)
     begun = line.ask("POST", "/plugins/chatwoot/pulls", {"inbox": name, "what": what, "since": since})
     if as_json:
@@ -197,7 +197,7 @@ def _tell(made: Made, written: str, name: str, tried: Sequence[Finding], *, runs
         found = {"name": name, "inbox_id": made.inbox.inbox_id, "did": made.did, "webhook_url": made.webhook_url}
         _print_json(found | {"tried": [_json(each) for each in tried], "next_step": step})
         return
-    typer.echo(f'{made.did}: inbox {made.inbox.inbox_id} "{made.name}" in ChatWoot', err=True)
+    typer.echo(f'{made.did}: inbox {made.inbox.inbox_id} "{made.name}" in Chatwoot', err=True)
     typer.echo(written)
     _print(tried)
     typer.echo(f"next: {step}", err=True)

@@ -1,4 +1,4 @@
-"""Set up an inbox: in ChatWoot as far as its token allows, and as the settings that wagate needs. Used by commands."""
+"""Set up an inbox: in Chatwoot as far as its token allows, and as the settings that wagate needs. Used by commands."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import msgspec
 from wagate.errors import ConfigError
 from wagate.http import HttpClient, HttpError
 from wagate.parsing.fields import first_text, mapping, whole
-from wagate_chatwoot.api.client import PATIENCE, ChatWoot
-from wagate_chatwoot.api.errors import ChatWootError, ChatWootStoppedError, classify
+from wagate_chatwoot.api.client import PATIENCE, Chatwoot
+from wagate_chatwoot.api.errors import ChatwootError, ChatwootStoppedError, classify
 from wagate_chatwoot.settings import Inbox
 from wagate_chatwoot.setup.check import API_CHANNEL, token_finding, webhook_url
 
@@ -23,7 +23,7 @@ CLOUD: Final = frozenset({"meta", "dialog360", "infobip", "twilio"})
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
-    """An account of ChatWoot that the token may use."""
+    """An account of Chatwoot that the token may use."""
 
     id: int
     name: str
@@ -48,7 +48,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     table: str
     """Name of the table, and last part of the webhook's URL."""
     base: str
-    """How ChatWoot reaches the gateway."""
+    """How Chatwoot reaches the gateway."""
     accounts: tuple[str, ...] = ()
     client: str = "default"
     inbox_id: int | None = None
@@ -57,7 +57,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     secret: str = ""
     """Given by hand, for tokens that may not see it."""
     window: bool = False
-    """Whether ChatWoot should know of `WINDOW`."""
+    """Whether Chatwoot should know of `WINDOW`."""
     change: bool = False
     """Whether an inbox that posts elsewhere may be made to post here."""
 
@@ -67,18 +67,18 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
 
     inbox: Inbox
     name: str
-    """Of the inbox in ChatWoot."""
+    """Of the inbox in Chatwoot."""
     webhook_url: str
     did: Literal["made", "found", "changed"]
     to_change: str = ""
-    """What somebody has to change in ChatWoot by hand; '' for nothing."""
+    """What somebody has to change in Chatwoot by hand; '' for nothing."""
 
 
 async def owners(http: HttpClient, url: str, token: str) -> list[Owner]:
     """The accounts that a token may use. ConfigError: why there is none, and the cure."""
     try:
         found = mapping(await _get(http, f"{url.rstrip('/')}/api/v1/profile", token))
-    except ChatWootError as error:
+    except ChatwootError as error:
         raise ConfigError(_refused(error)) from error
     rows = found.get("accounts")
     return [
@@ -90,10 +90,10 @@ async def owners(http: HttpClient, url: str, token: str) -> list[Owner]:
 
 async def api_inboxes(http: HttpClient, url: str, token: str, owner: Owner) -> list[Known]:
     """An account's inboxes of the channel API. ConfigError."""
-    chatwoot = ChatWoot(http, _settings(url, token, owner, 1))
+    chatwoot = Chatwoot(http, _settings(url, token, owner, 1))
     try:
         rows = mapping(await chatwoot.call("GET", "inboxes")).get("payload")
-    except ChatWootError as error:
+    except ChatwootError as error:
         raise ConfigError(_refused(error)) from error
     return [
         Known(id=number, name=first_text(row, "name"), webhook_url=first_text(row, "webhook_url"))
@@ -108,17 +108,17 @@ async def connect(http: HttpClient, wish: Wish) -> Made:
     An inbox that posts to this very URL already is taken in place of a new one, so that it may be called again.
 
     Raises:
-        ConfigError: ChatWoot refused, or shows no secret; the message says what to do.
+        ConfigError: Chatwoot refused, or shows no secret; the message says what to do.
     """
     owner = next(iter(wish.accounts), wish.client)
     wanted = webhook_url(wish.base, owner, wish.table)
     try:
         there = wish.inbox_id or await _same(http, wish, wanted)
-        chatwoot = ChatWoot(http, _settings(wish.url, wish.token, wish.owner, there or 1))
+        chatwoot = Chatwoot(http, _settings(wish.url, wish.token, wish.owner, there or 1))
         if there is None:
             return await _finished(chatwoot, wish, await _make(chatwoot, wish, wanted), wanted, did="made")
         return await _finished(chatwoot, wish, await chatwoot.inbox(), wanted, did="found")
-    except ChatWootError as error:
+    except ChatwootError as error:
         raise ConfigError(_refused(error)) from error
 
 
@@ -127,7 +127,7 @@ async def _same(http: HttpClient, wish: Wish, wanted: str) -> int | None:
     return next((each.id for each in known if each.webhook_url.partition("?")[0] == wanted), None)
 
 
-async def _make(chatwoot: ChatWoot, wish: Wish, wanted: str) -> dict[str, Any]:
+async def _make(chatwoot: Chatwoot, wish: Wish, wanted: str) -> dict[str, Any]:
     if wish.owner.role != "administrator":
         raise ConfigError(
             "only an administrator's token may make an inbox: use one, or have an inbox of the channel API made with "
@@ -140,18 +140,18 @@ async def _make(chatwoot: ChatWoot, wish: Wish, wanted: str) -> dict[str, Any]:
 
 
 async def _finished(
-    chatwoot: ChatWoot, wish: Wish, row: dict[str, Any], wanted: str, *, did: Literal["made", "found"]
+    chatwoot: Chatwoot, wish: Wish, row: dict[str, Any], wanted: str, *, did: Literal["made", "found"]
 ) -> Made:
     """With a way to prove who posts, and posting to us."""
     number = whole(row.get("id"))
     if number is None or row.get("channel_type", API_CHANNEL) != API_CHANNEL:
-        raise ConfigError("that inbox is not one of the channel API; leave --inbox out, and one is made")
+        raise ConfigError("that inbox's channel is not API; leave --inbox out to create one")
     secret, token = wish.secret or first_text(row, "secret"), ""
     administrator = wish.owner.role == "administrator"
     if not secret and not administrator:
         raise ConfigError(
             "only an administrator's token sees the inbox' webhook secret: use one, or give --secret as the inbox' "
-            "settings in ChatWoot show it (before 4.13 there is none)"
+            "settings in Chatwoot show it (before 4.13 there is none)"
         )
     if not secret:
         # A server that does not sign: what only it knows stands in the URL.
@@ -170,7 +170,7 @@ async def _finished(
     if administrator and (wish.change or did == "made"):
         await chatwoot.call("PATCH", f"inboxes/{number}", {"channel": {"webhook_url": wanted}})
         return Made(inbox=inbox, name=name, webhook_url=wanted, did=did if did == "made" else "changed")
-    step = f"in ChatWoot, Settings, Inboxes, {name}, Configuration: set the webhook URL to {wanted}"
+    step = f"in Chatwoot, Settings, Inboxes, {name}, Configuration: set the webhook URL to {wanted}"
     return Made(inbox=inbox, name=name, webhook_url=wanted, did=did, to_change=step)
 
 
@@ -183,18 +183,18 @@ async def _get(http: HttpClient, url: str, token: str) -> Any:
     try:
         answer = await http.request("GET", url, headers=headers, timeout=PATIENCE, trust="operator")
     except HttpError as error:
-        raise classify(error, creates=False) or ChatWootStoppedError(error.reason) from error
+        raise classify(error, creates=False) or ChatwootStoppedError(error.reason) from error
     if (refused := classify(answer, creates=False)) is not None:
         raise refused
     try:
         return msgspec.json.decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ChatWootStoppedError("what answers there is not ChatWoot") from error
+        raise ChatwootStoppedError("the server there is not Chatwoot") from error
 
 
-def _refused(error: ChatWootError) -> str:
+def _refused(error: ChatwootError) -> str:
     finding = token_finding(error)
-    return f"ChatWoot: {finding.detail}; {finding.next_step}"
+    return f"Chatwoot: {finding.detail}; {finding.next_step}"
 
 
 def needs_window(accounts: Sequence[str], providers: dict[str, str]) -> bool:

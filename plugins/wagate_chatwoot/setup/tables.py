@@ -31,7 +31,7 @@ def check_place(file: Path, name: str) -> None:
     for key in ("plugins", "chatwoot", "inboxes", name):
         table = table.get(key) if isinstance(table, dict) else None
     if table is not None:
-        raise ConfigError(f"{file}: [plugins.chatwoot.inboxes.{name}] is there already; take another --name")
+        raise ConfigError(f"{file}: [plugins.chatwoot.inboxes.{name}] already exists; choose another --name")
 
 
 def add_table(file: Path, name: str, values: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Ticks: how far a message of ours got on WhatsApp, as its status in ChatWoot. Never backwards."""
+"""Ticks: how far a message of ours got on WhatsApp, as its status in Chatwoot. Never backwards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_REASON: Final = 500
 
 
 async def handle(app: App, delivery: Delivery) -> Receipt | None:
-    """Tell ChatWoot of one ack. One whose message is not known here yet is told when it is (`catch_up`)."""
+    """Tell Chatwoot of one ack. One whose message is not known here yet is told when it is (`catch_up`)."""
     event = delivery.event
     status = word(event.extra)
     entry = await app.ledger.by_whatsapp(event.account, event.message_id) if status else None
@@ -33,7 +33,7 @@ async def handle(app: App, delivery: Delivery) -> Receipt | None:
 
 
 async def catch_up(app: App, entry: Entry, delivery: Delivery) -> None:
-    """Tell of a message from ChatWoot what was reported before its id on WhatsApp was known here."""
+    """Tell of a message from Chatwoot what was reported before its id on WhatsApp was known here."""
     handed = await app.ledger.handed(entry.message)
     parts = handed.parts if handed is not None else ()
     status = lowest(await _statuses(app, parts or entry.parts))
@@ -42,7 +42,7 @@ async def catch_up(app: App, entry: Entry, delivery: Delivery) -> None:
 
 
 def word(extra: dict[str, Any]) -> str:
-    """ChatWoot's status for an ack; '' for those that it has none for."""
+    """Chatwoot's status for an ack; '' for those that it has none for."""
     status = first_text(extra, "status")
     return READ if status == PLAYED else status if status in RANK or status == FAILED else ""
 
@@ -59,7 +59,7 @@ async def _tell(app: App, entry: Entry, delivery: Delivery, status: str, reason:
         handed = await app.ledger.handed(entry.message)
         if handed is not None and len(handed.parts) > 1:
             status = lowest(await _statuses(app, handed.parts))
-    # What ChatWoot was told nothing about it shows as sent; what waited was never more than written.
+    # What Chatwoot was told nothing about it shows as sent; what waited was never more than written.
     if not rises("" if entry.waits else entry.status or "sent", status):
         return
     try:

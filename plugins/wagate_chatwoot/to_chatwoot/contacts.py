@@ -1,19 +1,25 @@
-"""One contact in ChatWoot for one person, however many keys they have and whoever else makes contacts."""
+"""One contact in Chatwoot for one person, however many keys they have and whoever else makes contacts."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+import trio
+
+from wagate.errors import WagateError
+from wagate.hooks import Profile
 from wagate_chatwoot.api.client import Contact
-from wagate_chatwoot.api.errors import ChatWootError, NotThereError, RefusedError, TakenError
+from wagate_chatwoot.api.errors import ChatwootError, NotThereError, RefusedError, TakenError
 from wagate_chatwoot.inboxes import App
-from wagate_chatwoot.to_chatwoot.people import Who, best, name_of_number, phone_of, search_pairs
+from wagate_chatwoot.to_chatwoot.people import Who, best, name_of_number, named, phone_of, search_pairs
 from wagate_chatwoot.to_chatwoot.places import source_id
-from wagate_chatwoot.to_chatwoot.profiles import look_up
 
 MOST_TRIES = 4
 """Each try after the first leaves out what was taken, or finds who took it."""
 _UNIQUE = ("identifier", "phone_number")
+
+PATIENCE: Final = 5.0
+"""Seconds that a chat's first message waits for it."""
 
 
 async def find_or_make(app: App, who: Who) -> tuple[Contact, Who]:
@@ -22,7 +28,7 @@ async def find_or_make(app: App, who: Who) -> tuple[Contact, Who]:
     And who it is by now: the provider is asked about somebody for whom a contact is made.
 
     It can be called again after any failure, and by several at once: it looks before it makes, and what somebody else
-    made meanwhile is found. ChatWootError.
+    made meanwhile is found. ChatwootError.
     """
     known = await _known(app, who)
     if known:
@@ -42,10 +48,10 @@ async def attach(app: App, contact: Contact, account: str, chat: str) -> Contact
     source = source_id(app.inbox, account, chat)
     try:
         await app.chatwoot.add_source(contact.id, source)
-    except ChatWootError as error:
+    except ChatwootError as error:
         if isinstance(error, NotThereError):
             raise
-        # ChatWoot answers 500 when another contact has it.
+        # Chatwoot answers 500 when another contact has it.
         other = await app.chatwoot.contact_by_source(source)
         if other is None:
             raise
@@ -102,7 +108,7 @@ async def _make(app: App, who: Who, picture: str) -> Contact:
     if who.phone:
         fields["phone_number"] = who.phone
     if picture:
-        fields["avatar_url"] = picture  # ChatWoot fetches it afterwards, by itself.
+        fields["avatar_url"] = picture  # Chatwoot fetches it afterwards, by itself.
     for _ in range(MOST_TRIES):
         try:
             return await app.chatwoot.create_contact(source, **fields)
@@ -118,7 +124,7 @@ async def _make(app: App, who: Who, picture: str) -> Contact:
                 raise
             for name in taken:
                 del fields[name]
-    raise TakenError("ChatWoot says that number and identifier are taken, and shows nobody who has them")
+    raise TakenError("Chatwoot says that number and identifier are taken, and shows nobody who has them")
 
 
 async def _taker(app: App, who: Who, source: str) -> Contact | None:
@@ -131,3 +137,21 @@ async def _taker(app: App, who: Who, source: str) -> Contact | None:
         near = await app.chatwoot.search_contacts(who.phone.removeprefix("+"))
         found = best([each for each in near if each.phone_number == who.phone], who)
     return None if found is None else await attach(app, found, who.account, who.chat)
+
+
+async def look_up(app: App, who: Who) -> tuple[Who, str]:
+    """Who it is, by the name that WhatsApp shows if nobody gave one, and the URL of the picture ('': none)."""
+    if not app.inbox.profiles or who.chat.endswith("@broadcast"):
+        return who, ""
+    profile = await _asked(app, who)
+    return named(who, profile.name, app.texts), profile.picture
+
+
+async def _asked(app: App, who: Who) -> Profile:
+    try:
+        with trio.fail_after(PATIENCE):
+            return await app.context.sessions.profile(who.chat, account=who.account, client_id=app.client_id)
+    except (WagateError, trio.TooSlowError) as error:
+        reason = str(error) or type(error).__name__
+        app.context.log.info("no profile for a contact", inbox=app.name, account=who.account, reason=reason)
+        return Profile()

@@ -23,7 +23,7 @@ Settled = tuple[Place, int, bool]
 
 
 async def settle(app: App, who: Who) -> Settled:
-    """Where the chat's next message goes: known from memory or the ledger, else found or made. ChatWootError."""
+    """Where the chat's next message goes: known from memory or the ledger, else found or made. ChatwootError."""
     place = app.memory.place(who.account, who.chat)
     if place is not None and place.conversation is not None and not _news(place, who):
         return place, place.conversation, False
@@ -97,7 +97,7 @@ def _time(each: Conversation, field: str) -> float:
 
 
 def _news(place: Place, who: Who) -> bool:
-    """Whether the event tells of the person what ChatWoot does not know yet: a further key, a name."""
+    """Whether the event tells of the person what Chatwoot does not know yet: a further key, a name."""
     return bool(set(who.aliases) - set(place.aliases)) or bool(who.given and place.name and place.name != who.name)
 
 
@@ -144,7 +144,7 @@ async def _choose(app: App, who: Who, place: Place) -> Settled:
     new = chosen is None
     if chosen is None:
         chosen = await app.chatwoot.create_conversation(place.contact, place.source_id)
-        # With lock_to_single_conversation ChatWoot gives the last one: it has messages.
+        # With lock_to_single_conversation Chatwoot gives the last one: it has messages.
         new = all(each.id != chosen.id for each in found)
     place = replace(place, conversation=chosen.id)
     await _put(app, who.account, who.chat, place)

@@ -1,4 +1,4 @@
-"""Messages that we sent: which of them agents wrote in ChatWoot, so that they are told there, and not written again."""
+"""Messages that we sent: which of them agents wrote in Chatwoot, so that they are told there, and not written again."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ async def _note_echo(app: App, delivery: Delivery) -> bool:
 
 
 async def _keep(app: App, delivery: Delivery, origin: Origin) -> None:
-    """Write down which message in ChatWoot became this one on WhatsApp, and tell what became of it meanwhile."""
+    """Write down which message in Chatwoot became this one on WhatsApp, and tell what became of it meanwhile."""
     event = delivery.event
     entry = await app.ledger.by_message(origin.message)
     if entry is None:
         entry = Entry(message=origin.message, conversation=origin.conversation, direction="out")
     if origin.retry > entry.retries:
-        # ChatWoot shows it as sent from the moment on when the agent pressed Retry.
+        # Chatwoot shows it as sent from the moment on when the agent pressed Retry.
         entry = replace(entry, retries=origin.retry, status="", error="", waits=False)
     if origin.failed and not origin.retry and not entry.whatsapp:
         await _unfail(app, origin)
@@ -81,7 +81,7 @@ async def _keep(app: App, delivery: Delivery, origin: Origin) -> None:
 
 
 async def _unfail(app: App, origin: Origin) -> None:
-    """ChatWoot gave the message up when nobody took its webhook; it was sent after all."""
+    """Chatwoot gave the message up when nobody took its webhook; it was sent after all."""
     try:
         await app.chatwoot.set_status(origin.conversation, origin.message, "sent")
     except NotThereError:

@@ -54,7 +54,7 @@ _DEEPEST: Final = 5
 
 
 def to_markdown(text: str) -> str:
-    """A text from WhatsApp as ChatWoot's Markdown. `to_whatsapp` gives the same text back."""
+    """A text from WhatsApp as Chatwoot's Markdown. `to_whatsapp` gives the same text back."""
     return _markdown(text, _DEEPEST)
 
 

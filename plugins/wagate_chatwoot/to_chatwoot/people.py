@@ -16,7 +16,7 @@ from wagate_chatwoot.api.client import Contact
 Say = Callable[..., str]
 
 _PHONE: Final = re.compile(r"[1-9]\d{6,14}")
-"""What ChatWoot takes after the + (source: app/models/contact.rb)."""
+"""What Chatwoot takes after the + (source: app/models/contact.rb)."""
 _PEOPLE: Final = ("@c.us", "@lid", "@user")
 _STATUS: Final = "status@broadcast"
 
@@ -72,7 +72,7 @@ def name_of_number(chat: str, aliases: tuple[str, ...] = ()) -> str:
 
 
 def phone_of(key: str) -> str:
-    """Digits of a number that ChatWoot takes, '' when the key is none."""
+    """Digits of a number that Chatwoot takes, '' when the key is none."""
     local, _, domain = key.rpartition("@")
     return local if domain == "c.us" and _PHONE.fullmatch(local) else ""
 
@@ -81,7 +81,7 @@ def phone_forms(digits: str) -> tuple[str, ...]:
     """The number, then how else WhatsApp or people write it.
 
     Brazil: mobiles with and without the ninth digit; Argentina: with and without the 9 after 54; Mexico: with and
-    without the 1 after 52 (source: ChatWoot's app/services/whatsapp/phone_normalizers, WhatsApp's own ids).
+    without the 1 after 52 (source: Chatwoot's app/services/whatsapp/phone_normalizers, WhatsApp's own ids).
     """
     if re.fullmatch(r"55\d{2}9\d{8}", digits):
         return digits, digits[:4] + digits[5:]
@@ -97,7 +97,7 @@ def phone_forms(digits: str) -> tuple[str, ...]:
 
 
 def search_pairs(who: Who) -> list[tuple[str, str]]:
-    """(attribute, value) by which the contact may be known in ChatWoot already."""
+    """(attribute, value) by which the contact may be known in Chatwoot already."""
     forms = [form for key in who.keys if (digits := phone_of(key)) for form in phone_forms(digits)]
     keys = dict.fromkeys([*who.keys, *(f"{form}@c.us" for form in forms)])
     # WAHA's and Evolution's contacts have the JID of WhatsApp's own protocol.

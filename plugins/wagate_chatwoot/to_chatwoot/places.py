@@ -1,4 +1,4 @@
-"""How a chat is called in ChatWoot, and whose chat a source_id there is."""
+"""How a chat is called in Chatwoot, and whose chat a source_id there is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def source_id(inbox: Inbox, account: str, chat: str) -> str:
 
 
 def chat_of(inbox: Inbox, source_id: str) -> tuple[str, str] | None:
-    """(account, chat) of a source_id; None when it is none of ours (ChatWoot makes UUIDs for contacts of agents)."""
+    """(account, chat) of a source_id; None when it is none of ours (Chatwoot makes UUIDs for contacts of agents)."""
     account, slash, chat = source_id.rpartition("/")
     if not slash:
         account = inbox.accounts[0] if len(inbox.accounts) == 1 else ""

@@ -1,4 +1,4 @@
-"""A message to be written in ChatWoot: what it says, and how it goes over the wire."""
+"""A message to be written in Chatwoot: what it says, and how it goes over the wire."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import msgspec
 from msgspec.structs import asdict
 
 MOST_CONTENT = 150_000
-"""Characters of a message (source: ChatWoot's app/models/message.rb)."""
+"""Characters of a message (source: Chatwoot's app/models/message.rb)."""
 
 
 class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One message. Field names are ChatWoot's."""
+    """One message. Field names are Chatwoot's."""
 
     content: str = ""
     """Markdown."""
@@ -21,12 +21,12 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     private: bool = False
     """A note that only agents see."""
     content_attributes: dict[str, Any] = {}
-    """``in_reply_to`` (ChatWoot's id), ``in_reply_to_external_id`` (a source_id) and anything else."""
+    """``in_reply_to`` (Chatwoot's id), ``in_reply_to_external_id`` (a source_id) and anything else."""
     source_id: str = ""
     """The id on WhatsApp, by which it is found again. One with a source_id is never sent to WhatsApp."""
     is_voice_message: bool = False
     external_created_at: int | None = None
-    """When it was written, Unix seconds; ChatWoot shows it in place of the time of arrival."""
+    """When it was written, Unix seconds; Chatwoot shows it in place of the time of arrival."""
 
 
 class File(Protocol):

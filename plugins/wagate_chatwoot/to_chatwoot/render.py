@@ -1,4 +1,4 @@
-"""How an event of WhatsApp reads in ChatWoot. Pure."""
+"""How an event of WhatsApp reads in Chatwoot. Pure."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def quoted_id(event: Event) -> str:
 
 
 def replying(post: Post, quoted: Entry | None, whatsapp: str, conversation: int) -> Post:
-    """The post as an answer. ChatWoot's own id threads it; the other one too, on servers that look it up."""
+    """The post as an answer. Chatwoot's own id threads it; the other one too, on servers that look it up."""
     if not whatsapp:
         return post
     about: dict[str, Any] = {"in_reply_to_external_id": whatsapp}
@@ -101,7 +101,7 @@ def _body(event: Event, say: Say) -> str:
 
 
 def _attributes(event: Event) -> dict[str, Any]:
-    """Words that ChatWoot's own WhatsApp channel uses for the same things."""
+    """Words that Chatwoot's own WhatsApp channel uses for the same things."""
     about: dict[str, Any] = {}
     if event.from_me and event.kind in _MESSAGES and "id" not in event.extra:
         about["external_echo"] = True

@@ -1,4 +1,4 @@
-"""What became of agents' messages, told in ChatWoot: failed with its reason, a note, and when it worked after all."""
+"""What became of agents' messages, told in Chatwoot: failed with its reason, a note, and when it worked after all."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from wagate.parsing.fields import first_text, mapping
 from wagate_chatwoot.api.errors import NotThereError
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import Entry
-from wagate_chatwoot.to_chatwoot import tell
+from wagate_chatwoot.to_chatwoot import notices
 from wagate_chatwoot.to_chatwoot.posts import Post
 from wagate_chatwoot.to_whatsapp.origin import Origin, origin_of
 
 FAILED = kinds.MESSAGE_FAILED
-KINDS = tell.KINDS | {FAILED}
+KINDS = notices.KINDS | {FAILED}
 """Events about agents' own messages."""
-_STILL = {tell.DOUBT: {"unknown"}, tell.WAITS: {"queued", "sending"}}
+_STILL = {notices.DOUBT: {"unknown"}, notices.WAITS: {"queued", "sending"}}
 """Kind of event → statuses of the part of which it tells."""
 SOON = 0.3
 """Seconds until the row of a message that failed at once is there."""
@@ -35,13 +35,13 @@ def concerns(app: App, event: Event) -> bool:
 
 
 async def handle(app: App, delivery: Delivery) -> Receipt | None:
-    """Tell one result. Every step may be repeated. ChatWootError; Postpone."""
+    """Tell one result. Every step may be repeated. ChatwootError; Postpone."""
     event = delivery.event
     origin = origin_of(event)
     if origin is None or origin.inbox != app.name:
         return None
     try:
-        if event.kind == tell.NOTE:
+        if event.kind == notices.NOTE:
             await _note(app, origin, event.content, delivery, name="note")
         else:
             await _failed(app, origin, delivery)
@@ -57,7 +57,7 @@ async def _failed(app: App, origin: Origin, delivery: Delivery) -> None:
         _wait_for_row(app, delivery)
     if handed is not None and (handed.deleted or handed.retry > origin.retry):
         return
-    waits = delivery.event.kind == tell.WAITS
+    waits = delivery.event.kind == notices.WAITS
     if entry is None or ((entry.status, entry.retries) == ("failed", origin.retry) and (waits or not entry.waits)):
         return
     if delivery.event.kind in _STILL and not await _is_still(app, delivery.event):
@@ -77,7 +77,7 @@ async def _failed(app: App, origin: Origin, delivery: Delivery) -> None:
 
 
 async def recovered(app: App, entry: Entry, delivery: Delivery) -> None:
-    """Tell that a message which had failed was delivered after all; ChatWootError.
+    """Tell that a message which had failed was delivered after all; ChatwootError.
 
     Its status is written by whoever tells acks.
     """
@@ -119,7 +119,7 @@ def _reason(app: App, event: Event) -> str:
     reason = first_text(error, "reason") or event.content
     if error.get("window") is True:
         return app.texts("outgoing.window_closed")
-    if event.kind in tell.KINDS:
+    if event.kind in notices.KINDS:
         return reason[:MOST_REASON]
     return app.texts("outgoing.failed", reason=reason[:MOST_REASON])
 

@@ -1,4 +1,4 @@
-"""What each type of message says in ChatWoot. Pure."""
+"""What each type of message says in Chatwoot. Pure."""
 
 from __future__ import annotations
 

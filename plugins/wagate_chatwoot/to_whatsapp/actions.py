@@ -1,4 +1,4 @@
-"""What agents did in ChatWoot, as one type for each thing; stored as JSON in events and rows."""
+"""What agents did in Chatwoot, as one type for each thing; stored as JSON in events and rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     content_type: str = ""
     extension: str = ""
     voice: bool = False
-    """Recorded in ChatWoot."""
+    """Recorded in Chatwoot."""
     latitude: float | None = None
     """Of a location, which has no file."""
     longitude: float | None = None
@@ -61,7 +61,7 @@ class Send(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
     created_at: float = 0.0
     """Unix seconds."""
     failed: bool = False
-    """ChatWoot shows it as failed: its webhook reached nobody. Only lists of messages tell."""
+    """Chatwoot shows it as failed: its webhook reached nobody. Only lists of messages tell."""
 
 
 class Resend(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="do", tag="resend"):

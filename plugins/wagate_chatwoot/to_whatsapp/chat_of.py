@@ -1,4 +1,4 @@
-"""Which chat of which account a conversation in ChatWoot is."""
+"""Which chat of which account a conversation in Chatwoot is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True):
     key: str
 
 
-def told(app: App, where: Where) -> Chat | None:
+def chat_named(app: App, where: Where) -> Chat | None:
     """What the webhook itself says: our source_id, else the contact's identifier or phone. None: no chat."""
     found = places.chat_of(app.inbox, where.source)
     if found is not None:
@@ -31,7 +31,7 @@ def told(app: App, where: Where) -> Chat | None:
     return None
 
 
-async def whither(app: App, where: Where) -> Chat | None:
+async def find_chat(app: App, where: Where) -> Chat | None:
     """What we know of the conversation, else what its webhook says; always an account that the inbox shows.
 
     An inbox may have been given other numbers since the conversation began: it goes on with those.
@@ -39,7 +39,7 @@ async def whither(app: App, where: Where) -> Chat | None:
     known = await app.ledger.chat_of(where.conversation)
     if known is not None and app.shows(app.inbox.client, known[0]):
         return Chat(account=known[0], key=known[1])
-    chat = told(app, where)
+    chat = chat_named(app, where)
     if chat is None or chat.account is not None or not app.inbox.accounts:
         return chat
     # Of several numbers the one to which they wrote; else the first.

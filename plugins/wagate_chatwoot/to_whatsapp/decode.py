@@ -1,4 +1,4 @@
-"""What a webhook of ChatWoot says that somebody did. Pure; every key but the ids is optional, as in old servers."""
+"""What a webhook of Chatwoot says that somebody did. Pure; every key but the ids is optional, as in old servers."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _not_ours(document: dict[str, Any], inbox: Inbox) -> str:
     told = [mapping(document.get("inbox")).get("id"), conversation.get("inbox_id")]
     ids = {each for each in map(whole, told) if each is not None}
     if account not in {None, inbox.account_id}:
-        return "it is of another account of ChatWoot's"
+        return "it is of another account of Chatwoot's"
     return "" if ids <= {inbox.inbox_id} else "it is of another inbox"
 
 
@@ -83,7 +83,7 @@ def _created(document: dict[str, Any]) -> Action:
 def _updated(document: dict[str, Any]) -> Action:
     """A deletion, or what *Retry* leaves behind.
 
-    ChatWoot's *Retry* empties content_attributes (app/controllers/api/v1/accounts/conversations/
+    Chatwoot's *Retry* empties content_attributes (app/controllers/api/v1/accounts/conversations/
     messages_controller.rb); of its two updates the last one always shows that. A status that we wrote leaves the key
     ``external_error`` there, with null or a text, so that our own writing never looks like it.
     """

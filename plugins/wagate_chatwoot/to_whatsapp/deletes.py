@@ -19,9 +19,9 @@ from wagate.events import Event
 from wagate.hooks import Delivery, DeliveryFilter
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import Handed
-from wagate_chatwoot.to_chatwoot.tell import tell_note
+from wagate_chatwoot.to_chatwoot.notices import notify_note
 from wagate_chatwoot.to_whatsapp.actions import Delete
-from wagate_chatwoot.to_whatsapp.chat_of import whither
+from wagate_chatwoot.to_whatsapp.chat_of import find_chat
 from wagate_chatwoot.to_whatsapp.origin import Origin
 
 OUTBOUND = "outbound"
@@ -43,7 +43,7 @@ async def delete(app: App, delivery: Delivery, action: Delete) -> None:
     gone = [await _take_back(app, delivery, part) for part in handed.parts if part]
     if not all(gone):
         origin = Origin(inbox=app.name, message=action.message, conversation=action.where.conversation)
-        await tell_note(app, origin, await whither(app, action.where), app.texts("outgoing.deleted_too_late"))
+        await notify_note(app, origin, await find_chat(app, action.where), app.texts("outgoing.deleted_too_late"))
 
 
 async def deleted_here(app: App, event: Event) -> bool:

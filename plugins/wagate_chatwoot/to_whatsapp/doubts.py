@@ -1,6 +1,6 @@
 """Agents' messages that wait, or of which nobody knows whether they were sent.
 
-The core tells of neither, and ChatWoot shows what nobody tells of as sent: agents must know.
+The core tells of neither, and Chatwoot shows what nobody tells of as sent: agents must know.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 from wagate.errors import RequestError, StorageError
 from wagate.hooks import MessageFilter, MessageView
 from wagate_chatwoot.inboxes import App, Apps
-from wagate_chatwoot.to_chatwoot.tell import tell_doubt, tell_waits
+from wagate_chatwoot.to_chatwoot.notices import notify_doubt, notify_waits
 from wagate_chatwoot.to_whatsapp.chat_of import Chat
 from wagate_chatwoot.to_whatsapp.origin import Origin
 
@@ -92,7 +92,7 @@ async def _tell(app: App, row: MessageView) -> bool:
     )
     chat = Chat(account=row.account, key=row.chat)
     if row.status == UNKNOWN:
-        await tell_doubt(app, origin, chat, row.id)
+        await notify_doubt(app, origin, chat, row.id)
     else:
-        await tell_waits(app, origin, chat, row.id, row.error or "")
+        await notify_waits(app, origin, chat, row.id, row.error or "")
     return True

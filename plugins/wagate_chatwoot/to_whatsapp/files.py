@@ -1,4 +1,4 @@
-"""Files of agents' messages: fetched by whoever sends them, or by us when only we can reach ChatWoot."""
+"""Files of agents' messages: fetched by whoever sends them, or by us when only we can reach Chatwoot."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PIECES = 8
 
 
 class FileError(WagateError):
-    """A file did not come from ChatWoot. ``reason`` is plain."""
+    """A file did not come from Chatwoot. ``reason`` is plain."""
 
     def __init__(self, filename: str, reason: str) -> None:
         super().__init__(reason)
@@ -45,7 +45,7 @@ class FileAwayError(FileError):
 async def reachable(app: App, message: OutMessage) -> OutMessage:
     """The message with a file that its sender can fetch: where the guard lets nobody in, we keep the file ourselves.
 
-    Only ChatWoot's own host is trusted so far, on any port: it stands in the operator's configuration.
+    Only Chatwoot's own host is trusted so far, on any port: it stands in the operator's configuration.
     Raises FileGoneError, FileAwayError.
     """
     media = message.media
@@ -61,7 +61,7 @@ async def reachable(app: App, message: OutMessage) -> OutMessage:
 
 
 async def _located(app: App, url: str) -> str:
-    """Where ChatWoot's redirects lead, followed as long as they stay on its host: its files lie beside it there."""
+    """Where Chatwoot's redirects lead, followed as long as they stay on its host: its files lie beside it there."""
     for _ in range(MOST_REDIRECTS):
         answer = await app.context.http.request("GET", url, timeout=LOCATING, body_limit=1, trust="operator")
         location = answer.headers.get("location", "")
@@ -70,7 +70,7 @@ async def _located(app: App, url: str) -> str:
         try:
             url = urljoin(url, location)
         except ValueError as error:
-            raise BadUrlError("ChatWoot's redirect leads nowhere") from error
+            raise BadUrlError("Chatwoot's redirect leads nowhere") from error
         if not _is_chatwoots(app, url):
             break
     return url
@@ -142,6 +142,6 @@ def _check(ended: Downloaded | HttpError, media: OutMedia) -> None:
         case Downloaded(status=200):
             return
         case Downloaded(status=status) if status in {404, 410}:
-            raise FileGoneError(media.filename, f"ChatWoot answered with {status}")
+            raise FileGoneError(media.filename, f"Chatwoot answered with {status}")
         case Downloaded():
-            raise FileAwayError(media.filename, f"ChatWoot answered with {ended.status}")
+            raise FileAwayError(media.filename, f"Chatwoot answered with {ended.status}")

@@ -1,4 +1,4 @@
-"""Which message in ChatWoot one of our own messages came from: it carries that along, from its submission on.
+"""Which message in Chatwoot one of our own messages came from: it carries that along, from its submission on.
 
 So it is known even when the provider is quicker than the ledger.
 """
@@ -22,16 +22,16 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     inbox: str
     """Name of the inbox it was written in; other inboxes may show the account, too."""
     message: int
-    """ChatWoot's id."""
+    """Chatwoot's id."""
     conversation: int
     part: int = 0
     retry: int = 0
     failed: bool = False
-    """ChatWoot showed it as failed before it was sent; see `wagate_chatwoot.to_whatsapp.actions.Send`."""
+    """Chatwoot showed it as failed before it was sent; see `wagate_chatwoot.to_whatsapp.actions.Send`."""
 
 
 def origin_of(event: Event) -> Origin | None:
-    """Of an event about a message of ours; None when it was not written in ChatWoot."""
+    """Of an event about a message of ours; None when it was not written in Chatwoot."""
     if event.extra.get("source") != SOURCE:
         return None
     try:

@@ -8,13 +8,13 @@ from msgspec.structs import replace
 from wagate.errors import NotFoundError, Reject, Retry, UnprocessableError
 from wagate.hooks import Delivery, OutMessage, Receipt
 from wagate_chatwoot.agents.commands import run
-from wagate_chatwoot.api.errors import ChatWootError
+from wagate_chatwoot.api.errors import ChatwootError
 from wagate_chatwoot.history.pull import begin
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import Entry, Handed
-from wagate_chatwoot.to_chatwoot.tell import tell_failed
+from wagate_chatwoot.to_chatwoot.notices import notify_failed
 from wagate_chatwoot.to_whatsapp.actions import Command, Delete, Lasting, Resend, Send
-from wagate_chatwoot.to_whatsapp.chat_of import Chat, whither
+from wagate_chatwoot.to_whatsapp.chat_of import Chat, find_chat
 from wagate_chatwoot.to_whatsapp.deletes import delete
 from wagate_chatwoot.to_whatsapp.files import FileAwayError, FileError, reachable
 from wagate_chatwoot.to_whatsapp.origin import Origin, metadata_of
@@ -29,7 +29,7 @@ LONGEST_TYPING = 20.0
 
 
 async def handle(app: App, delivery: Delivery) -> Receipt | None:
-    """One delivery from ChatWoot. Those of one conversation come one after the other."""
+    """One delivery from Chatwoot. Those of one conversation come one after the other."""
     try:
         action = msgspec.convert(delivery.event.extra.get(ACTION), Lasting)
     except msgspec.ValidationError as error:
@@ -51,7 +51,7 @@ async def handle(app: App, delivery: Delivery) -> Receipt | None:
 async def _in_turn(app: App, delivery: Delivery, send: Send) -> None:
     """Hand on all that was written up to this message, in the order of its writing.
 
-    ChatWoot's webhooks come in any order: whatever was written before it had until now to arrive. What was written
+    Chatwoot's webhooks come in any order: whatever was written before it had until now to arrive. What was written
     after it waits for its own turn.
     """
     clock, reorder = app.context.clock, float(app.inbox.reorder)
@@ -74,7 +74,7 @@ def _is_last(app: App, delivery: Delivery) -> bool:
 async def _look_back(app: App, send: Send) -> None:
     """Once in each conversation: what was written there while this process did not run takes its turn.
 
-    ChatWoot sends each webhook once, so it may have been sent to nobody.
+    Chatwoot sends each webhook once, so it may have been sent to nobody.
     """
     conversation = send.where.conversation
     if app.memory.looked(conversation):
@@ -83,7 +83,7 @@ async def _look_back(app: App, send: Send) -> None:
     final = app.memory.heard > 0
     try:
         found = await missed(app, send)
-    except ChatWootError as error:
+    except ChatwootError as error:
         app.context.log.info("chatwoot not looked through", inbox=app.name, reason=error.reason)
         return  # the order of what is lost so far is not worth holding up what is here
     for each in found:
@@ -96,7 +96,7 @@ async def _hand_on(app: App, send: Send, *, last: bool) -> None:
     """Submit a message, unless it was, or was deleted, or is one that we wrote there ourselves."""
     if await app.ledger.handed(send.message) is not None or await _is_ours(app, send):
         return
-    chat = await whither(app, send.where)
+    chat = await find_chat(app, send.where)
     client_id = app.client_id
     if chat is None or client_id is None:
         await _refuse(app, send, chat, "outgoing.no_chat")
@@ -127,7 +127,7 @@ async def _resend(app: App, delivery: Delivery, resend: Resend) -> None:
     if handed is None:
         await _hand_on(app, send, last=last)
         return
-    chat = await whither(app, send.where)
+    chat = await find_chat(app, send.where)
     if chat is None:
         await _refuse(app, send, chat, "outgoing.no_chat", retry=handed.retry + 1)
         return
@@ -167,7 +167,7 @@ async def _open(app: App, send: Send, chat: Chat) -> None:
 
 
 async def _submit(app: App, send: Send, chat: Chat, part: OutMessage, number: int, *, retry: int, last: bool) -> str:
-    """Our id of the message that a part became; '' when it can't be sent, and ChatWoot is told so.
+    """Our id of the message that a part became; '' when it can't be sent, and Chatwoot is told so.
 
     ``last``: no other try follows, so what may work later has failed, too: the agent can press Retry.
     """
@@ -183,11 +183,11 @@ async def _submit(app: App, send: Send, chat: Chat, part: OutMessage, number: in
         return await _send(app, chat, await reachable(app, part), origin)
     except FileError as error:
         if isinstance(error, FileAwayError) and not last:
-            raise Retry(f"a file could not be fetched from ChatWoot: {error.reason}") from error
+            raise Retry(f"a file could not be fetched from Chatwoot: {error.reason}") from error
         reason = app.texts("outgoing.no_file", filename=error.filename, reason=error.reason)
     except (UnprocessableError, NotFoundError) as error:
         reason = app.texts("outgoing.failed", reason=error.detail)
-    await tell_failed(app, origin, chat, reason)
+    await notify_failed(app, origin, chat, reason)
     return ""
 
 
@@ -210,10 +210,10 @@ async def _send(app: App, chat: Chat, part: OutMessage, origin: Origin) -> str:
 
 
 async def _refuse(app: App, send: Send, chat: Chat | None, key: str, *, retry: int = 0) -> None:
-    """It can't be sent at all: ChatWoot is told, and it is done with."""
+    """It can't be sent at all: Chatwoot is told, and it is done with."""
     origin = Origin(inbox=app.name, message=send.message, conversation=send.where.conversation, retry=retry)
     await _open(app, send, chat or Chat(account="", key=""))
-    await tell_failed(app, origin, chat, app.texts(key))
+    await notify_failed(app, origin, chat, app.texts(key))
     await app.ledger.hand(send.message, Handed(retry=retry))
 
 

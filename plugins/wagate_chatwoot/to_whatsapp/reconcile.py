@@ -1,7 +1,7 @@
-"""What agents wrote while nobody took ChatWoot's webhooks: each is sent once by ChatWoot, so it is looked for.
+"""What agents wrote while nobody took Chatwoot's webhooks: each is sent once by Chatwoot, so it is looked for.
 
 Found messages go the webhook's own way, which knows those that it took already. Deletions and *Retry* are not looked
-for: ChatWoot keeps no trace of when they were.
+for: Chatwoot keeps no trace of when they were.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from wagate.errors import RequestError, StorageError
 from wagate.parsing.fields import first_text, mapping, whole
-from wagate_chatwoot.api.errors import BusyError, ChatWootError
+from wagate_chatwoot.api.errors import BusyError, ChatwootError
 from wagate_chatwoot.inboxes import App, Apps
 from wagate_chatwoot.to_chatwoot.places import source_id
 from wagate_chatwoot.to_whatsapp.actions import Action, Send
@@ -26,11 +26,11 @@ EVERY: Final = 600.0
 OLDEST: Final = 86_400.0
 """Seconds; what agents wrote longer ago is not sent any more, and shows as failed."""
 SLACK: Final = 300.0
-"""Seconds that ChatWoot's clock may be away from ours."""
+"""Seconds that Chatwoot's clock may be away from ours."""
 PACE: Final = 0.2
 """Seconds between two requests."""
 PAGE: Final = 25
-"""Conversations that ChatWoot gives at once."""
+"""Conversations that Chatwoot gives at once."""
 MOST_PAGES: Final = 40
 MOST_LISTS: Final = 20
 """Of 100 messages of one conversation."""
@@ -69,7 +69,7 @@ class Reconciler:
     async def _look(self, app: App) -> None:
         try:
             found = await reconcile(app, self._signals)
-        except ChatWootError as error:
+        except ChatwootError as error:
             app.context.log.info("chatwoot not looked through", inbox=app.name, reason=error.reason)
             if isinstance(error, BusyError):
                 await app.context.clock.sleep(error.after)
@@ -83,7 +83,7 @@ class Reconciler:
 async def reconcile(app: App, signals: Signals) -> int:
     """Take in what agents wrote since the last look and no webhook brought; how many messages.
 
-    ChatWootError, StorageError: the next look begins where this one did.
+    ChatwootError, StorageError: the next look begins where this one did.
     """
     now, key = app.context.clock.time(), _key(app)
     mark = await _mark(app, key, now)
@@ -100,7 +100,7 @@ async def reconcile(app: App, signals: Signals) -> int:
 
 
 async def missed(app: App, send: Send) -> list[Send]:
-    """What agents wrote in a message's conversation, until now, and no webhook brought, oldest first; ChatWootError."""
+    """What agents wrote in a message's conversation, until now, and no webhook brought, oldest first; ChatwootError."""
     row, now = await app.context.store.get(_key(app)), app.context.clock.time()
     mark = None if row is None else msgspec.convert(row, Mark)
     # What the last look saw was taken in; before the first one, only what came since we run is ours to send.

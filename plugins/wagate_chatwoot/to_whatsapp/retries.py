@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from wagate.errors import NotFoundError, Retry
 from wagate.parsing.fields import first_text
-from wagate_chatwoot.api.errors import ChatWootError, NotThereError
+from wagate_chatwoot.api.errors import ChatwootError, NotThereError
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import Handed
 from wagate_chatwoot.to_whatsapp.actions import Resend
 
 OLDEST = 24 * 3600.0
-"""Seconds: an unknown message older than this is none that ChatWoot could not bring here, but history."""
+"""Seconds: an unknown message older than this is none that Chatwoot could not bring here, but history."""
 
 
 async def is_retry(app: App, resend: Resend, handed: Handed | None, *, last: bool) -> bool:
     """Whether it is one that was not answered yet.
 
-    A message that we called failed, or one that never came here (ChatWoot calls that failed, too), and ChatWoot shows
+    A message that we called failed, or one that never came here (Chatwoot calls that failed, too), and Chatwoot shows
     it as sent: one press makes two updates, and the second may come when the message has failed again.
 
-    ``last``: no other try follows. Then what ChatWoot can't be asked about is one if we called it failed, since sending
-    what failed harms nobody, and all that agents write would wait for ChatWoot otherwise; what never came here is none:
-    it is looked for again (`wagate_chatwoot.to_whatsapp.reconcile`). Raises Retry: ChatWoot can't be asked now.
+    ``last``: no other try follows. Then what Chatwoot can't be asked about is one if we called it failed, since sending
+    what failed harms nobody, and all that agents write would wait for Chatwoot otherwise; what never came here is none:
+    it is looked for again (`wagate_chatwoot.to_whatsapp.reconcile`). Raises Retry: Chatwoot can't be asked now.
     """
     send = resend.send
     if handed is None:
@@ -34,10 +34,10 @@ async def is_retry(app: App, resend: Resend, handed: Handed | None, *, last: boo
         return False
     try:
         return await _shown_as(app, send.where.conversation, send.message) == "sent"
-    except ChatWootError as error:
+    except ChatwootError as error:
         if last:
             return handed is not None
-        raise Retry(f"ChatWoot was asked whether Retry was pressed: {error.reason}", response=error.response) from error
+        raise Retry(f"Chatwoot was asked whether Retry was pressed: {error.reason}", response=error.response) from error
 
 
 async def failed_parts(app: App, handed: Handed) -> set[int]:
@@ -57,7 +57,7 @@ async def failed_parts(app: App, handed: Handed) -> set[int]:
 
 
 async def _shown_as(app: App, conversation: int, message: int) -> str:
-    """The status that ChatWoot shows; '' when the message is gone. ChatWootError."""
+    """The status that Chatwoot shows; '' when the message is gone. ChatwootError."""
     try:
         rows = await app.chatwoot.messages(conversation, after=message - 1)
     except NotThereError:

@@ -10,7 +10,7 @@ from wagate.hooks import DeliveryFilter, PluginContext, Signal
 from wagate.http import on_behalf_of
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.to_whatsapp.actions import Assigned, Typing
-from wagate_chatwoot.to_whatsapp.chat_of import Chat, whither
+from wagate_chatwoot.to_whatsapp.chat_of import Chat, find_chat
 
 MOST = 200
 """That wait; more are dropped."""
@@ -42,21 +42,21 @@ class Signals:
         async with trio.open_nursery() as nursery:
             async for app, what in self._out:
                 await self._limit.acquire()
-                nursery.start_soon(self._tell, app, what)
+                nursery.start_soon(self._send, app, what)
 
-    async def _tell(self, app: App, what: Typing | Assigned) -> None:
+    async def _send(self, app: App, what: Typing | Assigned) -> None:
         try:
             with trio.move_on_after(PATIENCE), on_behalf_of(app.client_id):
-                await tell(app, what)
+                await send_signal(app, what)
         except Exception as error:  # noqa: BLE001  (the edge of a task: one signal less)
             self._log.warning("signal not told", inbox=app.name, error=type(error).__name__)
         finally:
             self._limit.release()
 
 
-async def tell(app: App, what: Typing | Assigned) -> None:
+async def send_signal(app: App, what: Typing | Assigned) -> None:
     """One signal."""
-    chat = await whither(app, what.where)
+    chat = await find_chat(app, what.where)
     if chat is None:
         return
     if isinstance(what, Typing):

@@ -1,4 +1,4 @@
-"""Is a webhook ChatWoot's? Its signature says so, or a token in the URL for servers that don't sign."""
+"""Is a webhook Chatwoot's? Its signature says so, or a token in the URL for servers that don't sign."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ def verify(inbox: Inbox, headers: Mapping[str, str], token: str, body: bytes, *,
     inbox' ``webhook_token`` must be the token. Source: github.com/chatwoot/chatwoot, lib/webhooks/trigger.rb.
 
     Raises:
-        UnauthorizedError: it is not ChatWoot's, or too old, or the inbox has neither secret nor token.
+        UnauthorizedError: it is not Chatwoot's, or too old, or the inbox has neither secret nor token.
     """
     if inbox.secret:
         _verify_signature(inbox.secret, headers, body, now)
     elif not inbox.webhook_token:
-        raise UnauthorizedError("this inbox has neither secret nor webhook_token, so nothing can prove who posts")
+        raise UnauthorizedError(
+            "this inbox has neither secret nor webhook_token, so its webhooks are refused; set one of them"
+        )
     elif not hmac.compare_digest(token.encode("utf-8", "replace"), inbox.webhook_token.encode()):
         raise UnauthorizedError("?token= is not this inbox' webhook_token")
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """What ChatWoot writes into ``X-Chatwoot-Signature``."""
+    """What Chatwoot writes into ``X-Chatwoot-Signature``."""
     signed = timestamp.encode("utf-8", "replace") + b"." + body
     return PREFIX + hmac.digest(secret.encode(), signed, hashlib.sha256).hex()
 
@@ -42,7 +44,7 @@ def _verify_signature(secret: str, headers: Mapping[str, str], body: bytes, now:
     given, timestamp = headers.get("x-chatwoot-signature", ""), headers.get("x-chatwoot-timestamp", "")
     if not given:
         raise UnauthorizedError(
-            "X-Chatwoot-Signature is missing: ChatWoot signs from 4.13 on; use webhook_token before"
+            "X-Chatwoot-Signature is missing: Chatwoot signs from 4.13 on; use webhook_token before"
         )
     expected = signature(secret, timestamp, body)
     if not hmac.compare_digest(given.strip().lower().encode("utf-8", "replace"), expected.encode()):

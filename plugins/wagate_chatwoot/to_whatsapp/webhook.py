@@ -24,7 +24,7 @@ from wagate_chatwoot.to_whatsapp.actions import (
     Send,
     Typing,
 )
-from wagate_chatwoot.to_whatsapp.chat_of import told
+from wagate_chatwoot.to_whatsapp.chat_of import chat_named
 from wagate_chatwoot.to_whatsapp.decode import decode
 from wagate_chatwoot.to_whatsapp.signals import Signals
 from wagate_chatwoot.to_whatsapp.signature import verify
@@ -49,7 +49,7 @@ def make_routes(context: PluginContext, apps: Apps, signals: Signals) -> Bluepri
     @blueprint.post("/<account>/<app_id>")
     @endpoint(answers={200: Taken}, problems=(400, 401, 404, 413, 503), public=True)
     async def take(account: str, app_id: str) -> Any:
-        """ChatWoot's webhook of an API inbox; ``account`` is one that the inbox shows, or its client's slug."""
+        """Chatwoot's webhook of an API inbox; ``account`` is one that the inbox shows, or its client's slug."""
         app = _app(apps, account, app_id)
         body = await request.get_data(cache=True, as_text=False, parse_form_data=False)
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -79,7 +79,7 @@ def _app(apps: Apps, account: str, name: str) -> App:
 async def accept(app: App, signals: Signals, action: Action, *, delivery: str) -> str:
     """Make sure that an action will be done; in a word, what became of it. What lasts is committed on return.
 
-    ``delivery`` is ChatWoot's id of this webhook. StorageError: nothing was stored, and ChatWoot shows it as failed.
+    ``delivery`` is Chatwoot's id of this webhook. StorageError: nothing was stored, and Chatwoot shows it as failed.
     """
     match action:
         case Ignore():
@@ -113,7 +113,7 @@ async def _emit(app: App, action: Lasting, *, provider_id: str, variant: str = "
     if client_id is None:
         raise UnavailableError(f"there is no client {app.inbox.client!r} yet", retry_after=60)
     send = action.send if isinstance(action, Resend) else action
-    chat = told(app, send.where)
+    chat = chat_named(app, send.where)
     event = NewEvent(
         kind=KIND,
         provider_id=provider_id,

@@ -9,7 +9,9 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
+import hiredis
 import msgspec
 import structlog
 import trio
@@ -17,7 +19,6 @@ import trio
 from wagate.errors import QueueError
 from wagate.queue.valkey.binary import valkey_binary
 from wagate.queue.valkey.folder import Place, is_locked, lock, turn_log, write_config
-from wagate.queue.valkey.ping import NoAnswerError, answers, ask
 
 log = structlog.get_logger(__name__)
 
@@ -120,7 +121,7 @@ async def _lock_after_stopping(place: Place) -> int:
     held = lock(place.server_lock)
     if held is None:
         raise QueueError(
-            f"Another server holds {place.server_lock}, does not answer on {place.socket} and can't be told by "
+            f"Another server holds {place.server_lock}, does not answer on {place.socket} and can't be identified by "
             f"{place.pidfile}: find it with `fuser {place.server_lock}` and stop it"
         )
     return held
@@ -219,3 +220,37 @@ async def _until_it_answers(place: Place, process: trio.Process, log_begin: int)
 def _fatal(said: str) -> str:
     """The warnings: Valkey marks them with ``#``."""
     return "\n".join(line for line in said.splitlines() if " # " in line)
+
+
+class NoAnswerError(Exception):
+    """Nobody listens, or no answer came in time."""
+
+
+async def ask(socket: Path, *words: str, seconds: float = 2.0) -> Any:
+    """Send one command, return its answer; an error reply is returned as a `hiredis.ReplyError`.
+
+    Raises:
+        NoAnswerError: nobody listens, the connection broke, or ``seconds`` passed.
+    """
+    try:
+        with trio.fail_after(seconds):
+            async with await trio.open_unix_socket(str(socket)) as stream:
+                await stream.send_all(hiredis.pack_command(words))  # type: ignore[arg-type]  # typed as a pair
+                return await _read(stream)
+    except (OSError, RuntimeError, trio.BrokenResourceError, trio.TooSlowError) as error:
+        raise NoAnswerError(f"{socket}: {error}") from error
+
+
+async def _read(stream: trio.SocketStream) -> Any:
+    reader = hiredis.Reader(encoding="utf-8", errors="replace")
+    while (answer := reader.gets()) is False:
+        received = await stream.receive_some()
+        if not received:
+            raise OSError("closed without an answer")
+        reader.feed(received)
+    return answer
+
+
+async def answers(socket: Path, *, seconds: float = 2.0) -> bool:
+    """Whether the server is up and has loaded its data. Raises NoAnswerError."""
+    return bool(await ask(socket, "PING", seconds=seconds) == "PONG")

@@ -16,6 +16,7 @@ from wagate.storage.events.intake import StoredDelivery
 from wagate.storage.events.reroute import ROUTED
 from wagate.storage.events.sequence import take_seqs
 from wagate.storage.fields import as_time, time_text
+from wagate.storage.models import Delivery
 from wagate.storage.outbox.sending import reopen
 from wagate.storage.statement import placeholders, rows, run, run_many, slices
 
@@ -63,7 +64,7 @@ def run_again(db: peewee.Database, delivery_id: str, round_: Round, *, client_id
     """
     row = _find(db, delivery_id, client_id)
     if row.status == "delivered":
-        raise ConflictError("it was delivered already")
+        raise ConflictError("the event was already delivered")
     if row.settled and row.error == ROUTED:
         raise ConflictError("it was routed to its targets; run those again")
     if row.settled:
@@ -81,7 +82,7 @@ def cancel(db: peewee.Database, delivery_id: str, *, client_id: int | None = Non
     """
     row = _find(db, delivery_id, client_id)
     if row.settled:
-        raise ConflictError(f"it is final already: {row.status}")
+        raise ConflictError(f"the delivery is already final: {row.status}")
     run(
         db,
         "UPDATE deliveries SET status = 'cancelled', settled = TRUE, held = FALSE, next_retry_at = NULL, "
@@ -175,3 +176,13 @@ def _row(values: Sequence[Any]) -> _Row:
     made = as_time(created)
     assert made is not None
     return _Row(id_, key, target_id, handler, mode, status, bool(settled), attempts, made, as_time(expires), error)
+
+
+def cancel_open(db: peewee.Database, which: Any, *, reason: str, now: datetime) -> int:
+    """Settle the open deliveries that match a peewee condition as cancelled; how many."""
+    # One that is being tried just now is cancelled too: its outcome is recorded by compare-and-set, and loses.
+    query = Delivery.update(
+        status="cancelled", settled=True, held=False, error=reason, next_retry_at=None, lease_id=None, updated_at=now
+    )
+    count: int = query.where(which, Delivery.settled == False).execute(db)  # noqa: E712  (an SQL expression)
+    return count

@@ -97,9 +97,9 @@ def heartbeat(
     """Lengthen a lease. NotFoundError; ConflictError when it is stale, or over."""
     job = _find(db, job_id, client_id)
     if job.settled or not job.leased(now):
-        raise ConflictError("the lease is over", field="lease_id")
+        raise ConflictError("the lease has expired; take the job again", field="lease_id")
     if lease_id is not None and lease_id != job.lease_id:
-        raise ConflictError("the lease is another worker's by now", field="lease_id")
+        raise ConflictError("another worker holds the lease now", field="lease_id")
     text = "UPDATE deliveries SET lease_until = ?, updated_at = ? WHERE id = ?"
     run(db, text, (time_text(now + timedelta(seconds=lease)), time_text(now), job.id))
     return Finished(job_id=job.id, key=job.key, lease_id=job.lease_id, after=lease)
@@ -126,7 +126,7 @@ def finish(
     if job.settled:
         same = {"completed": "delivered", "failed": "failed"}.get(status) == job.status
         if not same or (lease_id is not None and lease_id != job.lease_id):
-            raise ConflictError(f"the job is final already: {WORDS[job.status]}", field="status")
+            raise ConflictError(f"the job is already final: {WORDS[job.status]}", field="status")
         return Finished(job_id=job.id, key=job.key, lease_id=None, changed=False)
     _may_finish(job, lease_id, now)
     if status != "queued":
@@ -174,9 +174,9 @@ WORDS = {
 
 def _may_finish(job: _Job, lease_id: str | None, now: datetime) -> None:
     if lease_id is not None and (lease_id != job.lease_id or not job.leased(now)):
-        raise ConflictError("the lease is over, the job went back to the queue", field="lease_id")
+        raise ConflictError("the lease has expired and the job went back to the queue; take it again", field="lease_id")
     if lease_id is None and job.started_at is None:
-        raise ConflictError("the job was not taken yet", field="status")
+        raise ConflictError("the job has not been taken; take it first", field="status")
 
 
 def _note(db: peewee.Database, job: _Job, error: str | None, now: datetime) -> None:

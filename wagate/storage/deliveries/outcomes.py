@@ -21,7 +21,7 @@ from wagate.storage.deliveries.targets import (
 )
 from wagate.storage.fields import optional, time_text
 from wagate.storage.owners.revision import bump
-from wagate.storage.statement import insert_many, placeholders, rows, run_many, slices
+from wagate.storage.statement import insert_many, placeholders, rows, run, run_many, slices
 
 _UPDATE = (
     "UPDATE deliveries SET status = ?, settled = ?, held = ?, attempt_count = ?, http_status = ?, response = ?, "
@@ -139,3 +139,24 @@ def _delivery_row(item: Outcome, settled: Settled) -> tuple[Any, ...]:
 def _attempt_row(item: Outcome, number: int) -> tuple[Any, ...]:
     started, error, response = time_text(item.started_at), optional(item.error), optional(item.response)
     return item.delivery_id, number, started, item.duration_ms, item.http_status, error, response
+
+
+def mark_delivering(db: peewee.Database, tries: Sequence[tuple[str, int]], now: datetime) -> None:
+    """Show deliveries, each with its number of attempts so far, as being delivered, unless they are past that."""
+    run_many(
+        db,
+        "UPDATE deliveries SET status = 'delivering', updated_at = ? "
+        "WHERE id = ? AND attempt_count = ? AND settled = FALSE",
+        [(time_text(now), delivery_id, attempts) for delivery_id, attempts in tries],
+    )
+
+
+def unmark(db: peewee.Database, ids: Sequence[str], now: datetime) -> None:
+    """Nobody delivers them any more (a stop, a worker that died): they wait again."""
+    for part in slices(sorted(ids)):
+        run(
+            db,
+            "UPDATE deliveries SET status = CASE WHEN held = TRUE THEN 'failed' ELSE 'pending' END, updated_at = ? "  # noqa: S608
+            f"WHERE id IN ({placeholders(len(part))}) AND status = 'delivering' AND settled = FALSE",
+            (time_text(now), *part),
+        )

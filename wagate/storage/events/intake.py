@@ -149,7 +149,7 @@ def _known(db: peewee.Database, keys: list[str]) -> dict[str, tuple[str, str]]:
         text = f"SELECT key, event_id, job_id FROM dedupe WHERE key IN ({placeholders(len(part))})"  # noqa: S608
         found.update({key: (event_id, job) for key, event_id, job in rows(db, text, part)})
     if len(found) != len(keys):
-        raise StorageError("a duplicate's first event went out of retention at this moment; send it again")
+        raise StorageError("a duplicate's first event was deleted by retention just now; send it again")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,11 +10,12 @@ import msgspec
 import peewee
 
 from wagate.errors import NotFoundError, StorageError
+from wagate.events.kinds import MESSAGE_SEND
 from wagate.rules.filters import ALL_MESSAGES, MessageFilter
 from wagate.storage.database import bulk
 from wagate.storage.events.intake import Intake, Stored, store
 from wagate.storage.fields import clean, json_text, optional, time_text
-from wagate.storage.models import Message
+from wagate.storage.models import Account, EventRow, Message
 from wagate.storage.rows import Page
 from wagate.storage.statement import first, marks, rows
 
@@ -159,7 +161,7 @@ def own_account(db: peewee.Database, client_id: int, chat: str) -> str | None:
 def _first_id(db: peewee.Database, item: Submission) -> str:
     found = rows(db, _BY_KEY, (clean(item.source), item.intake.event.client_id, optional(item.source_key)))
     if not found:
-        raise StorageError("the first message with this key went out of retention at this moment; send it again")
+        raise StorageError("the first message with this key was deleted by retention just now; send it again")
     return str(found[0][0])
 
 
@@ -185,3 +187,20 @@ def _row(item: Submission) -> tuple[Any, ...]:
         now,
         now,
     )
+
+
+def find_by_message_id(db: peewee.Database, client_id: int, ids: Sequence[str]) -> tuple[str, str] | None:
+    """The first of these ids that a message of the client has, and its chat; None when none of them is known."""
+    accounts = Account.select(Account.name).where(Account.client_id == client_id)
+    for each in ids:
+        query = EventRow.select(EventRow.chat).where(
+            EventRow.account.in_(accounts),
+            EventRow.message_id == each,
+            EventRow.chat != "",
+            # On its way out a message has our id, which no provider knows.
+            EventRow.kind != MESSAGE_SEND,
+        )
+        row = first(db, query)
+        if row is not None:
+            return each, row["chat"]
+    return None

@@ -76,7 +76,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it came outside the 24 h window."""
 
 
-class Telling(msgspec.Struct, frozen=True, kw_only=True):
+class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What connectors are told of a message."""
 
     id: str
@@ -138,7 +138,7 @@ def given_up(db: peewee.Database, now: datetime, most: int) -> list[GivenUp]:
     return found
 
 
-def untold(db: peewee.Database, now: datetime, most: int) -> list[MessageRow]:
+def unreported(db: peewee.Database, now: datetime, most: int) -> list[MessageRow]:
     """Messages that failed or were sent, and whose connectors don't know it yet; oldest first."""
     # In the words of the partial index. One without an id of the provider may get it at this moment.
     text = (
@@ -150,12 +150,12 @@ def untold(db: peewee.Database, now: datetime, most: int) -> list[MessageRow]:
     return [MessageRow(**row) for row in query.dicts().execute(db)]
 
 
-def tell(db: peewee.Database, items: Sequence[Telling]) -> list[Stored]:
+def store_reports(db: peewee.Database, items: Sequence[Report]) -> list[Stored]:
     """Store the events of those that are still untold; what was stored."""
-    return store(db, [item.intake for item in items if _telling(db, item)])
+    return store(db, [item.intake for item in items if _reported(db, item)])
 
 
-def write_told(db: peewee.Database, ids: Sequence[str]) -> None:
+def mark_reported(db: peewee.Database, ids: Sequence[str]) -> None:
     """Note that there is nobody left to tell."""
     Message.update(told=True).where(Message.id.in_(ids)).execute(db)
 
@@ -191,7 +191,7 @@ def _took(db: peewee.Database, item: Took) -> bool:
     return False
 
 
-def _telling(db: peewee.Database, item: Telling) -> bool:
+def _reported(db: peewee.Database, item: Report) -> bool:
     compared = "=" if item.failed else "<>"
     text = f"UPDATE messages SET told = TRUE WHERE id = ? AND told = FALSE AND status {compared} 'failed'"  # noqa: S608
     return run(db, text, (item.id,)) > 0

@@ -156,7 +156,7 @@ def writable_account(db: peewee.Database, name: str, *, client_id: int | None = 
     """One that the API may change. NotFoundError; ConflictError when config.toml owns it."""
     account = get_account(db, name, client_id=client_id)
     if account.source == "config":
-        raise ConflictError(f"the account {name!r} stands in config.toml; change it there")
+        raise ConflictError(f"the account {name!r} is set in config.toml; change it there")
     return account
 
 
@@ -175,3 +175,18 @@ def _values(new: NewAccount) -> dict[str, Any]:
 def _insert(db: peewee.Database, new: NewAccount, *, source: str, now: datetime) -> None:
     values = {"id": str(uuid7()), "source": source, "created_at": now, "updated_at": now}
     Account.insert(**_values(new), **values).execute(db)
+
+
+def last_seen(db: peewee.Database, names: Sequence[str], *, since: datetime, before: datetime) -> dict[str, datetime]:
+    """By account: when its last event was stored, looked for from ``since`` to ``before``; else when it was made.
+
+    Never earlier than ``since``.
+    """
+    made = Account.select(Account.name, Account.created_at).where(Account.name.in_(names)).tuples().execute(db)
+    known = {name: max(since, created_at) for name, created_at in made}
+    latest = (
+        EventRow.select(EventRow.account, peewee.fn.MAX(EventRow.created_at).alias("latest"))
+        .where(EventRow.account.in_(names), EventRow.created_at >= since, EventRow.created_at < before)
+        .group_by(EventRow.account)
+    )
+    return known | {row.account: row.latest for row in latest.execute(db) if row.account in known}

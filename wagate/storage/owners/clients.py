@@ -1,4 +1,4 @@
-"""Clients and their tokens."""
+"""Clients and their tokens, and when those were last used."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from datetime import datetime
 import peewee
 from uuid_utils import uuid7
 
-from wagate.errors import ConflictError, NotFoundError
-from wagate.storage.deliveries.cancel import cancel_open
+from wagate.clock import Clock
+from wagate.errors import ConflictError, NotFoundError, StorageError
+from wagate.storage.database import Database
+from wagate.storage.deliveries.by_hand import cancel_open
 from wagate.storage.models import Client, Delivery, Token
 from wagate.storage.owners.revision import bump
 from wagate.storage.rows import ClientRow, TokenRow
@@ -87,12 +89,6 @@ def list_tokens(db: peewee.Database, client_id: int) -> list[TokenRow]:
     return [TokenRow(**row) for row in query.dicts().execute(db)]
 
 
-def find_token(db: peewee.Database, digest: str) -> TokenRow | None:
-    """The token with this SHA-256 (hex)."""
-    row = first(db, Token.select().where(Token.hash == digest))
-    return None if row is None else TokenRow(**row)
-
-
 def touch_tokens(db: peewee.Database, used: dict[str, datetime]) -> None:
     """Write when tokens (by hash) were last used."""
     for digest, moment in sorted(used.items()):
@@ -106,8 +102,25 @@ def revoke_token(db: peewee.Database, *, client_id: int, token_id: str) -> None:
     bump(db)
 
 
-def revoke_all_tokens(db: peewee.Database, client_id: int) -> int:
-    """Delete all tokens of a client; how many."""
-    count: int = Token.delete().where(Token.client_id == client_id).execute(db)
-    bump(db)
-    return count
+class TokenUses:
+    """`note` costs a request next to nothing; `write` brings what was noted to the database, in one commit."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._noted: dict[str, datetime] = {}
+
+    def note(self, digest: str) -> None:
+        """The token with this SHA-256 (hex) was used just now."""
+        self._noted[digest] = self._clock.now()
+
+    async def write(self) -> None:
+        """Write what was noted since the last time. StorageError: it is kept for the next time."""
+        noted, self._noted = self._noted, {}
+        if not noted:
+            return
+        try:
+            await self._database.write(touch_tokens, noted)
+        except StorageError:
+            self._noted = noted | self._noted
+            raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -73,9 +73,6 @@ class Directory(msgspec.Struct, frozen=True):
         if found is None:
             raise NotFoundError(f"no client {str(name)[:100]!r}")
         return found
-
-
-Changed = Callable[[], Awaitable[None]]
 
 
 def build(clients: list[Client], tokens: Mapping[str, int], accounts: list[Account]) -> Directory:

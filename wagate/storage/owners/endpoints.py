@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from uuid_utils import uuid7
 
 from wagate.errors import ConflictError, NotFoundError
-from wagate.storage.deliveries.cancel import cancel_open
+from wagate.storage.deliveries.by_hand import cancel_open
 from wagate.storage.models import Client, Delivery, Target, Webhook
 from wagate.storage.owners.revision import bump
 from wagate.storage.rows import Page, WebhookRow

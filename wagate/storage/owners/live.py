@@ -12,7 +12,7 @@ from wagate.storage.models import Account as AccountRow
 from wagate.storage.models import Client as ClientRow
 from wagate.storage.models import Token
 from wagate.storage.owners.directory import Account, Client, Directory, build
-from wagate.storage.statement import rows
+from wagate.storage.owners.revision import revision
 
 Listener = Callable[[], Awaitable[None]]
 Decrypt = Callable[[str], str]
@@ -42,12 +42,6 @@ class LiveDirectory:
         """Reload when another process changed something."""
         if await self._database.read(revision) != self._revision:
             await self.reload()
-
-
-def revision(db: peewee.Database) -> int:
-    """Counts every change to clients, tokens, accounts and endpoints."""
-    [(value,)] = rows(db, "SELECT value FROM revision WHERE id = 1")
-    return int(value)
 
 
 def load_directory(db: peewee.Database, decrypt: Decrypt) -> tuple[int, Directory]:

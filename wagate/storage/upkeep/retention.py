@@ -70,7 +70,7 @@ def delete_events(db: peewee.Database, before: datetime, failed_before: datetime
 
 
 def forget_media(db: peewee.Database, before: datetime, most: int = SLICE) -> int:
-    """Mark old files as gone; how many. Their bytes go when no other row has them (`wagate.media.sweep`)."""
+    """Mark old files as gone; how many. Their bytes go when no other row has them (`wagate.media.assemble`)."""
     old = Media.select(Media.id).where(Media.created_at < before, Media.status != "gone").limit(most)
     ids = [row[0] for row in old.tuples().execute(db)]
     return int(Media.update(status="gone", next_at=None).where(Media.id.in_(ids)).execute(db)) if ids else 0

@@ -1,4 +1,4 @@
-"""A fake ChatWoot: a real HTTP server with its API, its webhooks and all their misbehaviour."""
+"""A fake Chatwoot: a real HTTP server with its API, its webhooks and all their misbehaviour."""
 
 from wagate.testing.chatwoot import faults
 from wagate.testing.chatwoot.agent import Agent

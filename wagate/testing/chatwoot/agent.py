@@ -1,4 +1,4 @@
-"""What people do in ChatWoot's screen: each method is one act, and tells of it by webhook."""
+"""What people do in Chatwoot's screen: each method is one act, and tells of it by webhook."""
 
 from __future__ import annotations
 
@@ -27,12 +27,8 @@ class Agent:
         return self.writes(to.conversation, content, content_attributes={"in_reply_to": to.id})
 
     def notes(self, conversation: Conversation, content: str) -> Message:
-        """A private note, which must never leave ChatWoot."""
+        """A private note, which must never leave Chatwoot."""
         return self.writes(conversation, content, private=True)
-
-    def sends_template(self, conversation: Conversation, content: str, params: dict[str, Any]) -> Message:
-        """A WhatsApp template: its text, and its parameters beside it."""
-        return self.writes(conversation, content, additional_attributes={"template_params": params})
 
     def deletes(self, message: Message) -> None:
         """The text is replaced, the files are gone."""

@@ -1,4 +1,4 @@
-"""What ChatWoot's API answers, as its jbuilder views render it (v4.15.1), which is not what its swagger says."""
+"""What Chatwoot's API answers, as its jbuilder views render it (v4.15.1), which is not what its swagger says."""
 
 from __future__ import annotations
 

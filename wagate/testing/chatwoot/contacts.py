@@ -1,4 +1,4 @@
-"""What ChatWoot does with contacts: nobody twice, names in inboxes, merging."""
+"""What Chatwoot does with contacts: nobody twice, names in inboxes, merging."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def delete(state: State, contact: Contact) -> None:
 
 
 def matches(contact: Contact, rows: list[Json]) -> bool:
-    """ChatWoot's filter: rows joined by each row's ``query_operator``, from left to right."""
+    """Chatwoot's filter: rows joined by each row's ``query_operator``, from left to right."""
     found, operator = True, "AND"
     for row in rows:
         value = getattr(contact, row["attribute_key"], None) or contact.custom_attributes.get(row["attribute_key"])

@@ -1,4 +1,4 @@
-"""What ChatWoot does with conversations."""
+"""What Chatwoot does with conversations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STATUSES = ("open", "resolved", "pending", "snoozed")
 
 
 def create(state: State, account: Account, given: Mapping[str, Any]) -> Conversation:
-    """A new conversation, or the last one where the inbox allows only one. 422 and 404 as ChatWoot."""
+    """A new conversation, or the last one where the inbox allows only one. 422 and 404 as Chatwoot."""
     contact_inbox = _contact_inbox(state, account, given)
     if contact_inbox.inbox.lock_to_single_conversation:
         last = next((each for each in reversed(state.conversations) if each.contact_inbox is contact_inbox), None)

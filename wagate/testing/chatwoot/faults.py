@@ -1,4 +1,4 @@
-"""What goes wrong with a request at ChatWoot, ready to give to `FakeServer.fail`; and its rate limits."""
+"""What goes wrong with a request at Chatwoot, ready to give to `FakeServer.fail`; and its rate limits."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Limits:
     search: int | None = 100
     """contacts/search, for one account."""
     ip: int | None = None
-    """All requests; ChatWoot's default is 3000."""
+    """All requests; Chatwoot's default is 3000."""
     _came: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
 
     def refuse(self, seen: Seen, now: float) -> Reply | None:

@@ -1,4 +1,4 @@
-"""How a fake ChatWoot sends its webhooks: rightly, and every way in which it goes wrong."""
+"""How a fake Chatwoot sends its webhooks: rightly, and every way in which it goes wrong."""
 
 from __future__ import annotations
 
@@ -41,4 +41,4 @@ class Habits:
     escape: bool = True
     """Write ``< > &`` as Rails does: ``\\u003c``."""
     refuse_private: bool = False
-    """Refuse to call private addresses, as ChatWoot does since 4.14.0: the message is marked as failed."""
+    """Refuse to call private addresses, as Chatwoot does since 4.14.0: the message is marked as failed."""

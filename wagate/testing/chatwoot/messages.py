@@ -1,4 +1,4 @@
-"""What ChatWoot does with messages: create, status, delete, retry; and what each does to the conversation."""
+"""What Chatwoot does with messages: create, status, delete, retry; and what each does to the conversation."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Upload:
 def post(
     state: State, conversation: Conversation, user: User, given: Mapping[str, Any], files: Sequence[Upload] = ()
 ) -> Message:
-    """Create one over the API. 422 as ChatWoot."""
+    """Create one over the API. 422 as Chatwoot."""
     side: Side = given.get("message_type") or "outgoing"
     if side not in SIDES[:2]:
         raise _unmade(f"'{side}' is not a valid message_type")
@@ -132,7 +132,7 @@ def delete(state: State, message: Message) -> None:
 
 
 def retry(state: State, message: Message) -> None:
-    """What an agent's Retry does: two updates, and nothing is sent by ChatWoot itself."""
+    """What an agent's Retry does: two updates, and nothing is sent by Chatwoot itself."""
     set_status(state, message, "sent")
     message.content_attributes = {}
     changed(state, message)

@@ -1,4 +1,4 @@
-"""Bodies of webhooks, as ChatWoot's ``webhook_data`` and ``push_event_data`` make them (v4.15.1)."""
+"""Bodies of webhooks, as Chatwoot's ``webhook_data`` and ``push_event_data`` make them (v4.15.1)."""
 
 from __future__ import annotations
 

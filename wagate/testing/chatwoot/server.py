@@ -1,4 +1,4 @@
-"""ChatWoot as a real HTTP server (source: github.com/chatwoot/chatwoot, v4.15.1)."""
+"""Chatwoot as a real HTTP server (source: github.com/chatwoot/chatwoot, v4.15.1)."""
 
 from __future__ import annotations
 

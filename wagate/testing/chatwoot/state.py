@@ -1,4 +1,4 @@
-"""What a ChatWoot knows: plain rows, and how they are found."""
+"""What a Chatwoot knows: plain rows, and how they are found."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIDES: tuple[Side, ...] = ("incoming", "outgoing", "activity", "template")
 
 
 class RefusedError(Exception):
-    """ChatWoot answers so, and changes nothing."""
+    """Chatwoot answers so, and changes nothing."""
 
     def __init__(self, status: int, body: Json | str | None) -> None:
         super().__init__(f"{status} {body}")

@@ -47,7 +47,7 @@ class Webhook:
     status: int | None = None
     """What was answered; None: nothing yet, or no answer came."""
     error: str = ""
-    """Why it failed, as ChatWoot shows it."""
+    """Why it failed, as Chatwoot shows it."""
     seconds: float = 0.0
     """How long the answer took."""
     done: trio.Event = field(default_factory=trio.Event)
@@ -186,7 +186,7 @@ class Webhooks:
 
 
 def signature(secret: str, moment: int, raw: bytes) -> dict[str, str]:
-    """The two headers that sign a body (source: ChatWoot's lib/webhooks/trigger.rb)."""
+    """The two headers that sign a body (source: Chatwoot's lib/webhooks/trigger.rb)."""
     digest = hmac.new(secret.encode(), b"%d.%b" % (moment, raw), hashlib.sha256).hexdigest()
     return {"X-Chatwoot-Timestamp": str(moment), "X-Chatwoot-Signature": f"sha256={digest}"}
 

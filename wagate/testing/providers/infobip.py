@@ -1,6 +1,6 @@
-"""InfoBip's API as a server on this machine: takes messages and read marks, gives files out, sends webhooks.
+"""Infobip's API as a server on this machine: takes messages and read marks, gives files out, sends webhooks.
 
-Shapes: InfoBip's API reference (OpenAPI 3.210.0). Faults: `FakeInfobip.server`, see `wagate.testing.server`.
+Shapes: Infobip's API reference (OpenAPI 3.210.0). Faults: `FakeInfobip.server`, see `wagate.testing.server`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wagate.http import HttpClient
 from wagate.testing.server import FakeServer, Reply, Seen, running
 
 RECEIVED_AT = "2025-01-01T10:10:00.000+0000"
-"""When every message came in, in the form of InfoBip's own dates."""
+"""When every message came in, in the form of Infobip's own dates."""
 PENDING = {"groupId": 1, "groupName": "PENDING", "id": 7, "name": "PENDING_ENROUTE", "description": "On its way"}
 DUPLICATE = {"groupId": 5, "groupName": "REJECTED", "id": 23, "name": "REJECTED_DUPLICATE_MESSAGE_ID"}
 NO_ERROR = {"groupId": 0, "groupName": "OK", "id": 0, "name": "NO_ERROR", "description": "No Error", "permanent": False}
@@ -155,7 +155,7 @@ class FakeInfobip:
         return {"results": [{"messageId": message_id, "from": self.sender, "to": to, **times}]}
 
     async def post(self, url: str, document: Mapping[str, Any], headers: Mapping[str, str], *, http: HttpClient) -> int:
-        """Send a webhook there, with what shows that it is InfoBip's; the answer's status."""
+        """Send a webhook there, with what shows that it is Infobip's; the answer's status."""
         body = msgspec.json.encode(document)
         content_type = {"Content-Type": "application/json"}
         answer = await http.request("POST", url, headers={**content_type, **headers}, content=body, trust="operator")
@@ -176,7 +176,7 @@ def by_hmac(
 
 
 def failed(status: int, code: str, text: str, faults: Mapping[str, list[str]] | None = None) -> Reply:
-    """An error in InfoBip's words."""
+    """An error in Infobip's words."""
     told: dict[str, Any] = {"messageId": code, "text": text, **({"validationErrors": faults} if faults else {})}
     return Reply(status=status, json={"requestError": {"serviceException": told}})
 

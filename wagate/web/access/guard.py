@@ -126,7 +126,7 @@ def _only_looks() -> bool:
 
 def _check_names(names: Mapping[str, Any]) -> None:
     if any(isinstance(value, str) and _ODD.search(value) for value in names.values()):
-        raise NotFoundError("there is nothing of this name")
+        raise NotFoundError("there is no such path")
 
 
 def _limit(rate: Rate, clock: Clock) -> RateLimit:

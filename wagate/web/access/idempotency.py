@@ -95,7 +95,7 @@ class Once:
         # The client may go away and ask again: what has begun is finished, so that its answer can be given then.
         with trio.CancelScope(shield=True, deadline=trio.current_time() + LONGEST):
             return await self._answer(work, form, place, key, digest)
-        raise UnavailableError("this took too long; ask again with the same key", retry_after=5)
+        raise UnavailableError("the request took too long; send it again with the same key", retry_after=5)
 
     async def _answer(self, work: Callable[[], Awaitable[T]], form: Form[T], client: str, key: str, digest: str) -> T:
         begun = await self._database.write(begin, client=client, key=key, body_hash=digest, now=self._clock.now())
@@ -104,9 +104,9 @@ class Once:
                 body = self._vault.decrypt(sealed.decode("ascii")).encode("latin-1")
                 return form.replay(Kept(status, content_type, body))
             case Mismatch():
-                raise ConflictError("this key was used with another body; take a new key", field=HEADER)
+                raise ConflictError("this key was already used with another body; use a new key", field=HEADER)
             case InFlight():
-                error = ConflictError("the first request with this key is being worked on; ask again", field=HEADER)
+                error = ConflictError("the first request with this key is still running; try again", field=HEADER)
                 error.retry_after = 1
                 raise error
         try:

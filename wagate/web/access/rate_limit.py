@@ -1,15 +1,12 @@
-"""Rate limits: so many requests in a period for each key, spread by the generic cell rate algorithm."""
+"""Rate limits: so many requests in a period for each key; the next one is refused."""
 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 
 from wagate.clock import Clock
 from wagate.errors import TooManyRequestsError
-
-MOST_KEYS = 10_000
-"""Keys remembered; the one unused for longest is forgotten first."""
+from wagate.rate import TokenBuckets
 
 
 class RateLimit:
@@ -20,23 +17,23 @@ class RateLimit:
 
     def __init__(self, clock: Clock, *, count: int, period: float) -> None:
         self._clock = clock
-        self._step = period / count if count else 0.0
-        self._burst = period
-        self._full_at: OrderedDict[str, float] = OrderedDict()
+        self._count = count
+        self._interval = period / count if count else 0.0
+        self._buckets = TokenBuckets()
 
     def spend(self, key: str) -> None:
         """Count one request. TooManyRequestsError when the key has none left; ``retry_after`` in seconds."""
         self.check(key)
-        if self._step:
-            now = self._clock.monotonic()
-            self._full_at[key] = max(self._full_at.pop(key, now), now) + self._step
-            if len(self._full_at) > MOST_KEYS:
-                self._full_at.popitem(last=False)
+        if self._count:
+            self._buckets.take(key, interval=self._interval, burst=self._count, now=self._clock.monotonic())
 
     def check(self, key: str) -> None:
         """Refuse a key that has none left, without counting."""
-        wait = self._full_at.get(key, 0.0) + self._step - self._burst - self._clock.monotonic()
-        if self._step and wait > 1e-9:
+        if not self._count:
+            return
+        now = self._clock.monotonic()
+        wait = self._buckets.ready_at(key, interval=self._interval, burst=self._count, now=now) - now
+        if wait > 1e-9:
             raise TooManyRequestsError(
                 f"too many requests; try again in {math.ceil(wait)} s", retry_after=max(1, math.ceil(wait))
             )

@@ -262,7 +262,7 @@ def _with_providers(providers: Sequence[str]) -> type[AccountBody]:
 def _owner(auth: RequestAuth, client: str | None, tenant_id: str | None) -> ClientView:
     named = [auth.owner(each) for each in (client, tenant_id) if each is not None]
     if len({each.id for each in named}) > 1:
-        raise ConflictError("client and tenant_id name two clients; one of them is enough", field="client")
+        raise ConflictError("client and tenant_id name different clients; send one of them", field="client")
     return named[0] if named else auth.owner(None)
 
 

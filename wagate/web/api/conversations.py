@@ -236,7 +236,7 @@ def _only(owners: set[int]) -> int:
     if not owners:
         raise NotFoundError(NOT_THERE)
     if len(owners) > 1:
-        raise UnprocessableError("several clients have this conversation; say whose it is", field="tenant_id")
+        raise UnprocessableError("several clients have this conversation; set tenant_id", field="tenant_id")
     return min(owners)
 
 
@@ -247,7 +247,7 @@ def _read(body: IngestBody) -> tuple[str | None, NewEvent]:
         message = parse_engine(document)
         return message.to, message.event
     if body.to is None:
-        raise UnprocessableError("an outbound message says whom it is to", field="to")
+        raise UnprocessableError("an outbound message needs a recipient", field="to")
     ours = chat_key(body.from_)
     if not ours.endswith(f"@{USER}"):
         raise UnprocessableError("from is the phone number that sent it, like +1987654321", field="from")
@@ -272,7 +272,7 @@ def _owner(auth: RequestAuth, live: LiveDirectory, tenant_id: str | None, ours: 
     owners = {client_id for client_id, phone in live.now.by_phone if number and phone == number}
     if len(owners) != 1:
         why = "several clients have this number" if owners else "no client has this number"
-        raise UnprocessableError(f"{why}; say whose message it is", field="tenant_id")
+        raise UnprocessableError(f"{why}; set tenant_id", field="tenant_id")
     return auth.owner(str(owners.pop()))
 
 

@@ -71,7 +71,9 @@ def _one(plain: Mapping[str, Any], common: tuple[str, Any], own: str, stored: Ma
         return value
     if value == stored.get(own):
         return there
-    raise UnprocessableError(f"{name} and {own} are one setting, but say two things", field=f"{where}.{name}")
+    raise UnprocessableError(
+        f"{name} and {own} are the same setting with two values; keep one", field=f"{where}.{name}"
+    )
 
 
 def show_config(provider: Provider | None, shown: Mapping[str, Any], phone: str) -> dict[str, Any]:

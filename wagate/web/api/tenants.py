@@ -228,7 +228,7 @@ def _choices(body: TenantBody) -> list[ProviderChoice]:
             raise UnprocessableError("name a provider", field="whatsapp_provider")
         return [only]
     if only is not None and (not body.providers or _differ(only, body.providers[0])):
-        raise UnprocessableError("providers begins with another one; leave one of the two out", field="providers")
+        raise UnprocessableError("providers starts with another provider; leave out one of the two", field="providers")
     return body.providers
 
 

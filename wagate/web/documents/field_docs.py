@@ -16,7 +16,7 @@ import msgspec.inspect
 def field_docs(kind: type[msgspec.Struct]) -> dict[str, str]:
     """Field (as it is called in JSON) → its text, inherited ones included. Empty when there are no sources."""
     found: dict[str, str] = {}
-    kind = getattr(kind, "__origin__", kind)  # Page[JobAnswer] → Page
+    kind = getattr(kind, "__origin__", kind)  # Page[DeliveryAnswer] → Page
     for each in reversed(kind.__mro__):
         if each is not msgspec.Struct and issubclass(each, msgspec.Struct):
             found |= _own(each)

@@ -1,19 +1,25 @@
-"""``/openapi.json`` and ``/docs``: made from the routes, once, when somebody first asks."""
+"""``/openapi.json`` and ``/docs``: made from the routes, once, when somebody first asks; the page has no script."""
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import trio
+from jinja2 import Environment
 from quart import Quart, Response
 from quart.blueprints import Blueprint
 
 from wagate.hooks.routes import endpoint
 from wagate.web.documents.openapi import build_openapi, operations_of
-from wagate.web.documents.page import docs_page
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+_TEMPLATE = Path(__file__).with_name("page.html")
 
 
 def documents_routes(api: Quart) -> Blueprint:
@@ -45,3 +51,37 @@ def documents_routes(api: Quart) -> Blueprint:
         )
 
     return routes
+
+
+def docs_page(document: dict[str, Any]) -> str:
+    """HTML of an OpenAPI document: operations by tag, with parameters, bodies and answers; then all types."""
+    operations: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            operations[operation["tags"][0]].append({"method": method.upper(), "path": path, **operation})
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"shape": shape, "pretty": _pretty}
+    template = environment.from_string(_TEMPLATE.read_text("utf-8"))
+    return template.render(
+        info=document["info"], groups=sorted(operations.items()), schemas=document["components"]["schemas"]
+    )
+
+
+def shape(schema: dict[str, Any]) -> str:
+    """A schema in a few words: ``integer (1…200)``, ``array of DeliveryAnswer``, ``string or null``."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    if "anyOf" in schema:
+        return " or ".join(shape(option) for option in schema["anyOf"])
+    if "enum" in schema:
+        return " | ".join(json.dumps(value) for value in schema["enum"])
+    kind = schema.get("type", "any")
+    if kind == "array":
+        return f"array of {shape(schema.get('items', {}))}"
+    bounds = [str(schema[key]) for key in ("minimum", "maximum") if key in schema]
+    words = [str(schema.get("format") or kind), f"({'…'.join(bounds)})" if bounds else ""]
+    return " ".join(word for word in words if word)
+
+
+def _pretty(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False)

@@ -70,7 +70,7 @@ class EngineDoor:
         directory = self._accounts.directory
         if identity.admin:
             if tenant_id is None:
-                raise UnprocessableError("the admin token must say whose message it is", field="tenant_id")
+                raise UnprocessableError("with the admin token, set tenant_id", field="tenant_id")
             return directory.client(tenant_id)
         client = directory.clients[identity.client_id or 0]
         if tenant_id is not None and tenant_id not in {client.slug, str(client.id)}:

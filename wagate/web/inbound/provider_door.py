@@ -18,7 +18,7 @@ from wagate.errors import (
 )
 from wagate.events import NewEvent, Raw
 from wagate.hooks.providers import InboundRequest, Provider, ProviderAccount
-from wagate.inbound.ignore import Owned, Sieve
+from wagate.inbound.ignore import IgnoreFilter, Owned
 from wagate.inbound.receive import Receiver
 from wagate.parsing.fields import fingerprint
 from wagate.plugins.registry import Providers
@@ -45,7 +45,7 @@ class ProviderDoor:
         directory: Callable[[], Directory],
         providers: Providers,
         receiver: Receiver,
-        sieve: Sieve,
+        ignore_filter: IgnoreFilter,
         limit: RateLimit,
         *,
         sessions: Door,
@@ -56,7 +56,7 @@ class ProviderDoor:
         self._directory = directory
         self._providers = providers
         self._receiver = receiver
-        self._sieve = sieve
+        self._ignore_filter = ignore_filter
         self._limit = limit
         self._sessions = sessions
         self._public_url = public_url.rstrip("/")
@@ -78,7 +78,7 @@ class ProviderDoor:
         self._refusals.believed(account.name)
         self._limit.spend(account.name)
         events = self._parse(provider, seen, asked)
-        owned = await self._sieve.taken_in(self._owned(account, events))
+        owned = await self._ignore_filter.taken_in(self._owned(account, events))
         stored = await self._receiver.receive_all(owned, body)
         answer = provider.answer
         return Answer(answer.status, answer.body, answer.content_type, note=note(owned, stored))
@@ -89,7 +89,7 @@ class ProviderDoor:
             return self._providers.need(account.provider), self._providers.account(account)
         except WagateError as error:
             log.warning("account can't be used", account=account.name, reason=str(error))
-            raise UnavailableError("this account can't take anything in right now", retry_after=60) from error
+            raise UnavailableError("this account can't receive right now; try again later", retry_after=60) from error
 
     def _asked(self, request: Request, body: bytes) -> InboundRequest:
         return InboundRequest(

@@ -38,10 +38,10 @@ class Refusals:
         """What to tell about them: one finding for each account."""
         now = self._clock.time()
         told = [
-            f"{name}: {times} refused since one was believed, the last {max(0.0, now - last) / 60:.0f} min ago"
+            f"{name}: {times} refused since the last accepted one, the latest {max(0.0, now - last) / 60:.0f} min ago"
             for name, (times, last) in sorted(self._refused.items())
         ]
         step = "compare the secret here (app_secret, hmac_key, webhook_secret …) with the provider's; is there a proxy?"
         return [Finding(level="fail", what="signature", detail=each, next_step=step) for each in told] or [
-            Finding(level="ok", what="signature", detail="none was refused that was not followed by one believed")
+            Finding(level="ok", what="signature", detail="no webhooks are being refused")
         ]

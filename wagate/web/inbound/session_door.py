@@ -12,7 +12,7 @@ import msgspec
 from wagate.errors import BadRequestError, NotFoundError, UnauthorizedError
 from wagate.hooks.contracts import Identity
 from wagate.inbound.accounts import Accounts
-from wagate.inbound.ignore import Sieve
+from wagate.inbound.ignore import IgnoreFilter
 from wagate.inbound.receive import Receiver
 from wagate.inbound.session.events import parse_session
 from wagate.parsing.jsonbody import read_object
@@ -36,7 +36,7 @@ class SessionDoor:
         auth: Authenticator,
         accounts: Accounts,
         receiver: Receiver,
-        sieve: Sieve,
+        ignore_filter: IgnoreFilter,
         limit: RateLimit,
         *,
         refusals: Refusals,
@@ -45,7 +45,7 @@ class SessionDoor:
         self._auth = auth
         self._accounts = accounts
         self._receiver = receiver
-        self._sieve = sieve
+        self._ignore_filter = ignore_filter
         self._limit = limit
 
     async def __call__(self, request: Request, body: bytes) -> Answer:
@@ -65,7 +65,7 @@ class SessionDoor:
         self._refusals.believed(account.name)
         self._limit.spend(account.name)
         parsed = parse_session(read_object(body), account=account.name, phone=account.phone)
-        owned = await self._sieve.taken_in((account, event) for event in parsed)
+        owned = await self._ignore_filter.taken_in((account, event) for event in parsed)
         stored = await self._receiver.receive_all(owned, body)
         answer = {
             "success": True,

@@ -48,7 +48,7 @@ class Keep(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SendParts:
+class SendingContext:
     """What sending needs beside the rest of the API."""
 
     messages: Messages
@@ -89,7 +89,7 @@ class Sending:
         auth: RequestAuth,
         accounts: Accounts,
         deliveries: DeliveryLog,
-        outbound: SendParts,
+        outbound: SendingContext,
     ) -> None:
         self.auth = auth
         self.accounts = accounts
@@ -107,7 +107,7 @@ class Sending:
         if tenant_id or not self.auth.identity().admin:
             return self.auth.owner(tenant_id or None)
         if not account:
-            detail = "the admin token must say whose message it is: tenant_id, or account"
+            detail = "with the admin token, set tenant_id or account"
             raise UnprocessableError(detail, field="tenant_id")
         found = self.accounts.get(account)
         client = self.accounts.client(found.client_id) if found is not None else None
@@ -186,12 +186,14 @@ class Sending:
         job = await jobs.get(found.id, client_id=scope)
         again = asked.key and mapping(job.result).get("key") == asked.key
         if job.status in {"completed", "failed", "expired"} and not again:
-            raise ConflictError(f"the job is final already: {job.status}", field="job_id")
+            raise ConflictError(f"the job is already final: {job.status}", field="job_id")
         if job.started_at is None:
-            raise ConflictError("the job was not taken yet", field="job_id")
+            raise ConflictError("the job has not been taken; take it first", field="job_id")
         lease = asked.job.lease_id
         if lease and not again and (lease != job.lease_id or job.status != "processing"):
-            raise ConflictError("the lease is over, the job went back to the queue", field="lease_id")
+            raise ConflictError(
+                "the lease has expired and the job went back to the queue; take it again", field="lease_id"
+            )
         return jobs
 
     async def _complete(self, asked: Submission, jobs: Jobs, view: MessageView) -> MessageView:

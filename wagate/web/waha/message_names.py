@@ -14,7 +14,7 @@ from wagate.hooks.messages import MessageView
 from wagate.parsing.chats import chat_key
 from wagate.rules.filters import MessageFilter
 from wagate.storage.database import Database
-from wagate.storage.outbox.message_ids import find_by_message_id
+from wagate.storage.outbox.messages import find_by_message_id
 
 _NAME = re.compile(r"(?:true|false)_(?P<chat>[^_]+@[^_]+)_(?P<id>.+?)(?:_[^_]+@[^_]+)?", re.DOTALL)
 

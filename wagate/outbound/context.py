@@ -1,4 +1,4 @@
-"""What the parts of sending share."""
+"""What sending needs of the rest of the process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Choose = Callable[[OutMessage, Sequence[AccountView]], str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
+class OutboundContext:
     """The rest of the process, as far as sending needs it."""
 
     database: Database

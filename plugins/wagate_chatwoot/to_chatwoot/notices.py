@@ -1,6 +1,6 @@
-"""What is to be told in ChatWoot about agents' messages: stored, and done by the deliveries to ChatWoot.
+"""What is to be told in Chatwoot about agents' messages: stored, and done by the deliveries to Chatwoot.
 
-So what agents send does not wait for ChatWoot, and what they are told survives its outages.
+So what agents send does not wait for Chatwoot, and what they are told survives its outages.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ WAITS = "chatwoot.waits"
 KINDS = frozenset({FAILED, NOTE, DOUBT, WAITS})
 
 
-async def tell_failed(app: App, origin: Origin, chat: Chat | None, reason: str) -> None:
+async def notify_failed(app: App, origin: Origin, chat: Chat | None, reason: str) -> None:
     """It will not be sent; once for each part and try of a message."""
-    await _tell(app, FAILED, origin, chat, reason, variant=f"{origin.part}/{origin.retry}")
+    await _notify(app, FAILED, origin, chat, reason, variant=f"{origin.part}/{origin.retry}")
 
 
-async def tell_note(app: App, origin: Origin, chat: Chat | None, text: str) -> None:
+async def notify_note(app: App, origin: Origin, chat: Chat | None, text: str) -> None:
     """A private note about a message; the same text only once."""
-    await _tell(app, NOTE, origin, chat, text, variant=text)
+    await _notify(app, NOTE, origin, chat, text, variant=text)
 
 
-async def tell_doubt(app: App, origin: Origin, chat: Chat, part: str) -> None:
+async def notify_doubt(app: App, origin: Origin, chat: Chat, part: str) -> None:
     """It is not known whether it was sent; once for each part and try."""
     text, variant = app.texts("outgoing.failed_unknown"), f"{origin.part}/{origin.retry}"
-    await _tell(app, DOUBT, origin, chat, text, variant=variant, part=part)
+    await _notify(app, DOUBT, origin, chat, text, variant=variant, part=part)
 
 
-async def tell_waits(app: App, origin: Origin, chat: Chat, part: str, reason: str) -> None:
+async def notify_waits(app: App, origin: Origin, chat: Chat, part: str, reason: str) -> None:
     """It is not sent yet, and will be; once for each part and try."""
     text, variant = app.texts("outgoing.waits", reason=reason), f"{origin.part}/{origin.retry}"
-    await _tell(app, WAITS, origin, chat, text, variant=variant, part=part)
+    await _notify(app, WAITS, origin, chat, text, variant=variant, part=part)
 
 
-async def _tell(
+async def _notify(
     app: App, kind: str, origin: Origin, chat: Chat | None, text: str, *, variant: str, part: str = ""
 ) -> None:
     client_id = app.client_id

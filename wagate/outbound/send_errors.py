@@ -1,4 +1,4 @@
-"""What an error of a provider's ``send`` makes certain."""
+"""A provider's error as what it makes certain: sent, not sent, or unknown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wagate.errors import NotSentError, OutcomeUnknownError, SendError
 from wagate.http.errors import HttpError
 
 
-def judged(error: BaseException) -> SendError:
+def as_send_error(error: BaseException) -> SendError:
     """A foreign error as what is certain after it; a SendError is what it says.
 
     A request that certainly did not leave was not sent. All else may have been.

@@ -1,4 +1,4 @@
-"""``/api/jobs``: every delivery of every connector, with its attempts."""
+"""``/api/jobs`` (the path is contract): every delivery of every connector, with its attempts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wagate.web.access.identity import RequestAuth
 from wagate.web.api.lists import Cursor, Limit, Moment, utc
 
 
-class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class DeliveryAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One event for one target of one connector."""
 
     id: str
@@ -65,7 +65,7 @@ class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """In order."""
 
 
-class JobsQuery(msgspec.Struct, frozen=True, kw_only=True):
+class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which page of which deliveries."""
 
     limit: Limit = 50
@@ -94,13 +94,13 @@ class JobsQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Stored before then."""
 
 
-def jobs_routes(auth: RequestAuth, deliveries: DeliveryLog) -> Blueprint:
+def delivery_routes(auth: RequestAuth, deliveries: DeliveryLog) -> Blueprint:
     """Deliveries: a client's token sees its own, the admin token all."""
     routes = Blueprint("jobs", __name__, url_prefix="/api/jobs")
 
     @routes.get("")
-    @endpoint(query=JobsQuery, answers={200: Page[JobAnswer]}, problems=(404,))
-    async def index(query: JobsQuery) -> Page[JobAnswer]:
+    @endpoint(query=DeliveryQuery, answers={200: Page[DeliveryAnswer]}, problems=(404,))
+    async def index(query: DeliveryQuery) -> Page[DeliveryAnswer]:
         """Deliveries, newest first."""
         client = query.client or query.tenant_id
         scope = auth.identity().client_id if client is None else auth.owner(client).id
@@ -108,27 +108,27 @@ def jobs_routes(auth: RequestAuth, deliveries: DeliveryLog) -> Blueprint:
         return Page(data=[_answer(each) for each in page.data], next_cursor=page.next_cursor)
 
     @routes.get("/<job_id>")
-    @endpoint(answers={200: JobAnswer})
-    async def show(job_id: str) -> JobAnswer:
+    @endpoint(answers={200: DeliveryAnswer})
+    async def show(job_id: str) -> DeliveryAnswer:
         """One delivery, by its id or its event's id."""
         return _answer(await deliveries.get(job_id, client_id=auth.identity().client_id))
 
     @routes.post("/<job_id>/retry")
-    @endpoint(answers={200: JobAnswer}, problems=(409,))
-    async def retry(job_id: str) -> JobAnswer:
+    @endpoint(answers={200: DeliveryAnswer}, problems=(409,))
+    async def retry(job_id: str) -> DeliveryAnswer:
         """Run it again: now when it waits, at the end of its chat when it was final. 409 when it was delivered."""
         return _answer(await deliveries.retry(job_id, client_id=auth.identity().client_id))
 
     @routes.post("/<job_id>/cancel")
-    @endpoint(answers={200: JobAnswer}, problems=(409,))
-    async def cancel(job_id: str) -> JobAnswer:
+    @endpoint(answers={200: DeliveryAnswer}, problems=(409,))
+    async def cancel(job_id: str) -> DeliveryAnswer:
         """Give it up. 409 when it is final already."""
         return _answer(await deliveries.cancel(job_id, client_id=auth.identity().client_id))
 
     return routes
 
 
-def _filter(query: JobsQuery) -> DeliveryFilter:
+def _filter(query: DeliveryQuery) -> DeliveryFilter:
     return DeliveryFilter(
         handler=query.connector or query.handler,
         target=query.target,
@@ -141,9 +141,9 @@ def _filter(query: JobsQuery) -> DeliveryFilter:
     )
 
 
-def _answer(view: DeliveryView) -> JobAnswer:
+def _answer(view: DeliveryView) -> DeliveryAnswer:
     event = view.event
-    return JobAnswer(
+    return DeliveryAnswer(
         id=view.id,
         event_id=event.id,
         event=event.kind,
