@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 @asynccontextmanager
 async def engine(tenant: str) -> AsyncIterator[tuple[Gateway, FakeInfobip]]:
-    """A gateway with the tenant of the examples, and InfoBip."""
+    """A gateway with the tenant of the examples, and Infobip."""
     async with fake_infobip() as fake:
         tables = {"delivery": {"allow_http": True, "allow_networks": ["127.0.0.0/8"]}, "plugins.n8n": {}}
         async with running_gateway(tables) as found:
@@ -122,7 +122,7 @@ async def test_the_printed_settings_are_taken_shown_masked_and_verify_webhooks(e
     async with engine(examples.tenant) as (found, fake):
         put = await found.ask("PUT", path, json=printed)
         shown = await found.ask("GET", path)
-        # InfoBip has no use for an api_secret: it is not kept, and that is said.
+        # Infobip has no use for an api_secret: it is not kept, and that is said.
         assert "api_secret" in put["warnings"][0]
         config = {key: value for key, value in printed["provider_config"].items() if key != "api_secret"}
         same_shape(shown, printed | {"provider_config": config})
