@@ -105,7 +105,7 @@ def test_every_command_that_is_named_is_one() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "jobs list --status failed",
+        "jobs list --statuses failed",
         "jobs lst",
         "job list",
         "jobs show ID --now",

@@ -8,20 +8,21 @@ import trio
 
 from tests.flow.test_webhook_flow import ask, contents, events, post, register
 from tests.gateway import gateway
+from tests.shared_gateway import Tenant
 from tests.sink import https_sink
 
 
-async def test_a_rate_spaces_requests_keeps_chats_in_order_and_leaves_others_alone() -> None:
-    async with https_sink() as sink, gateway(ca_file=sink.ca_file) as server:
-        webhook = await register(server, sink.url, rate=2)
-        await register(server, sink.url.replace("/hook", "/quick"), name="quick")
+async def test_a_rate_spaces_requests_keeps_chats_in_order_and_leaves_others_alone(tenant: Tenant) -> None:
+    async with https_sink() as sink:
+        webhook = await register(tenant.http, sink.url, rate=2)
+        await register(tenant.http, sink.url.replace("/hook", "/quick"), name="quick")
         for number in range(3):
             for chat in ("a", "b"):
-                await post(server, f"{chat}{number}", chat=f"+551199999999{'ab'.index(chat)}")
+                await post(tenant.http, f"{chat}{number}", chat=f"+551199999999{'ab'.index(chat)}")
         await sink.until(lambda sink: sum(got.path == "/quick" for got in sink.got) == 6)
         assert len(sink.got) < 12
         await sink.until(lambda sink: len(sink.got) == 12)
-        rows = await events(server, webhook, *["delivered"] * 6)
+        rows = await events(tenant.http, webhook, *["delivered"] * 6)
     paced = [got for got in sink.got if got.path == "/hook"]
     # What one request lost on its way the next one may have gained.
     assert min(after.at - before.at for before, after in pairwise(paced)) > 0.25
@@ -32,25 +33,25 @@ async def test_a_rate_spaces_requests_keeps_chats_in_order_and_leaves_others_alo
         assert came == [f"{chat}{number}" for number in range(3)]
 
 
-async def test_a_timeout_of_its_own_ends_an_attempt_and_null_takes_it_away() -> None:
-    async with https_sink(delay=2.5) as sink, gateway(ca_file=sink.ca_file) as server:
-        webhook = await register(server, sink.url, timeout=1)
-        await post(server, "late")
-        [row] = await events(server, webhook, "pending", tried=1)
+async def test_a_timeout_of_its_own_ends_an_attempt_and_null_takes_it_away(tenant: Tenant) -> None:
+    async with https_sink(delay=2.5) as sink:
+        webhook = await register(tenant.http, sink.url, timeout=1)
+        await post(tenant.http, "late")
+        [row] = await events(tenant.http, webhook, "pending", tried=1)
         assert row["error"].startswith("Connection timeout")
         assert 900 <= row["attempts"][0]["duration_ms"] < 2400
-        changed = await ask(server, "PATCH", f"/{webhook['id']}", json={"timeout": None})
+        changed = await ask(tenant.http, "PATCH", f"/{webhook['id']}", json={"timeout": None})
         assert changed["timeout"] is None
-        await ask(server, "POST", f"/events/{row['id']}/retry")
-        await events(server, webhook, "delivered")
+        await ask(tenant.http, "POST", f"/events/{row['id']}/retry")
+        await events(tenant.http, webhook, "delivered")
 
 
 async def test_a_timeout_may_be_longer_than_that_of_all_others() -> None:
     slow = {"delivery": {"timeout": "1s"}}
-    async with https_sink(delay=7) as sink, gateway(slow, ca_file=sink.ca_file) as server:
+    async with https_sink(delay=7) as sink, gateway(slow, ca_file=sink.ca_file) as process, process.client() as server:
         # Longer than what the core would wait for a webhook without a timeout of its own, too.
         webhook = await register(server, sink.url, timeout=30)
-        await post(server, "slow")
+        await post(server, "slow", tenant_id="default")
         with trio.fail_after(60):
             await events(server, webhook, "delivered")
     assert contents(sink) == ["slow"]
