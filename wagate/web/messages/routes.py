@@ -82,7 +82,9 @@ def messages_routes(sending: Sending) -> Blueprint:
     auth, messages = sending.auth, sending.messages
 
     @routes.post("/send")
-    @endpoint(body=SendBody, answers={200: SentAnswer, 202: AcceptedAnswer}, problems=(404, 409, 413, 422, 502))
+    @endpoint(
+        body=SendBody, answers={200: SentAnswer, 202: AcceptedAnswer}, problems=(404, 409, 413, 422, 502), large=True
+    )
     async def send(body: SendBody) -> tuple[SentAnswer | AcceptedAnswer, int, Mapping[str, str]]:
         """Send a message, and wait up to ten seconds for the provider.
 
@@ -90,8 +92,8 @@ def messages_routes(sending: Sending) -> Blueprint:
         422 when the provider refuses the message, 502 when it was given up; `code` is the provider's own. With an
         Idempotency-Key, the same key and body are the same message for ever, also after a refusal.
         """
-        check_storable(msgspec.to_builtins(body), "")
         check_metadata(body.metadata)
+        check_storable(msgspec.to_builtins(body), "")
         owner = sending.owner(account=body.account, tenant_id=body.tenant_id)
         patience, headers = patience_of(request.headers.get("Prefer", ""))
         asked = Submission(
