@@ -22,6 +22,7 @@ from wagate.plugins.loader import Plugin, plugin_checks
 from wagate.process.assemble import Core
 from wagate.process.doctor import Patient, examine
 from wagate.process.health import health_monitor
+from wagate.web.access.admission import Admission
 from wagate.web.access.auth import Authenticator
 from wagate.web.access.cors import Cors
 from wagate.web.access.idempotency import Once
@@ -30,6 +31,7 @@ from wagate.web.access.rate_limit import RateLimit
 from wagate.web.api.doctor import DoctorLine, doctor_routes
 from wagate.web.app import create_api
 from wagate.web.http.asgi import App, Networks
+from wagate.web.http.bodies import Bodies
 from wagate.web.http.server import serve_http
 from wagate.web.inbound.engine_door import ENGINE_PATH, EngineDoor
 from wagate.web.inbound.intake import DoorAt, IntakeApp
@@ -118,6 +120,7 @@ def doors(core: Core, auth: Authenticator, refusals: Refusals) -> tuple[DoorAt, 
         core.receiver,
         core.sieve,
         limit,
+        auth=auth,
         sessions=sessions,
         public_url=core.config.server.public_url,
         refusals=refusals,
@@ -170,6 +173,7 @@ def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginCo
     auth = authenticator(core, tokens)
     metrics = HttpMetrics(core.registry)
     refusals = Refusals(core.clock, metrics.refuse)
+    bodies = Bodies(int(core.config.limits.body_bytes))
     checks = [("webhooks", refusals.look), *plugin_checks(plugins, contexts)]
     api = create_api(
         config=core.config,
@@ -208,7 +212,8 @@ def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginCo
     )
     return IntakeApp(
         doors(core, auth, refusals),
-        media_door(core, auth, metrics, cast("App", api)),
+        media_door(core, auth, metrics, Admission(api, auth, bodies, core.config)),
+        bodies=bodies,
         max_body=core.config.server.max_body,
         trusted_proxies=trusted(core.config),
         count=metrics.count,
