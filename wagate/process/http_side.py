@@ -21,6 +21,7 @@ from wagate.metrics import HttpMetrics
 from wagate.plugins.loader import Plugin, plugin_checks
 from wagate.process.assemble import Core
 from wagate.process.doctor import Patient, examine
+from wagate.process.files import most_connections
 from wagate.process.health import health_monitor
 from wagate.web.access.admission import Admission
 from wagate.web.access.auth import Authenticator
@@ -46,6 +47,9 @@ MOST_REQUESTS = 1_000_000
 """Requests on one connection: a provider that keeps one open is not cut off in mid-stream of messages."""
 API = "api"
 """Source of messages that are submitted over HTTP."""
+HANDSHAKE = 10.0
+"""Seconds for the handshake of TLS."""
+HSTS = (b"strict-transport-security", b"max-age=31536000")
 SOCKET = "wagate.sock"
 """In the data folder: where the command line finds a running gateway."""
 
@@ -77,6 +81,7 @@ async def serve_edge(
                 server_config(config),
                 shutdown_trigger=stopping,
                 unix_path=config.data.dir / SOCKET,
+                most=most_connections(config.limits.connections),
                 task_status=task_status,
             )
 
@@ -84,14 +89,23 @@ async def serve_edge(
         task_status.started([f"{scheme}://{each[0]}:{each[1]}" for each in addresses if not isinstance(each, str)])
 
 
+class EdgeConfig(ServerConfig):
+    """Hypercorn's settings, with a header of ours."""
+
+    def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
+        """What every answer has: with TLS of our own, browsers are told to come by TLS alone."""
+        return [*super().response_headers(protocol), *([HSTS] if self.certfile else [])]
+
+
 def server_config(config: Config) -> ServerConfig:
     """Hypercorn's settings for ours."""
-    made = ServerConfig()
+    made = EdgeConfig()
     host = f"[{config.server.host}]" if ":" in config.server.host else config.server.host
     made.bind = [f"{host}:{config.server.port}"]
     made.certfile = config.server.certfile or None
     made.keyfile = config.server.keyfile or None
     # Half for the requests that run, half for the deliveries: a stop takes no longer than the drain in all.
+    made.ssl_handshake_timeout = HANDSHAKE
     made.graceful_timeout = config.server.drain / 2
     made.include_server_header = False
     made.keep_alive_max_requests = MOST_REQUESTS

@@ -76,6 +76,7 @@ class ProviderDoor:
         if request.method != "POST":
             return self._look(request, account)
         if account is None:
+            log.warning("webhook refused", account="", provider="", reason=SIGNATURE, error="there is no such account")
             raise self._refused(request, UnauthorizedError)
         provider, seen = self._provider(account)
         if provider.parse is None:

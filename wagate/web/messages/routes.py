@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from quart import Blueprint, request
 
 from wagate.hooks.messages import MessageView
-from wagate.hooks.routes import endpoint
+from wagate.hooks.routes import Answered, endpoint
 from wagate.hooks.views import Page
 from wagate.parsing.chats import chat_key
 from wagate.web.access.idempotency import submission_key
@@ -60,6 +60,9 @@ class AcceptedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What the provider can't do and was left out."""
 
 
+ANSWERS: dict[int, Answered] = {200: SentAnswer, 202: AcceptedAnswer}
+
+
 class MessagesQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which page of which messages."""
 
@@ -82,9 +85,7 @@ def messages_routes(sending: Sending) -> Blueprint:
     auth, messages = sending.auth, sending.messages
 
     @routes.post("/send")
-    @endpoint(
-        body=SendBody, answers={200: SentAnswer, 202: AcceptedAnswer}, problems=(404, 409, 413, 422, 502), large=True
-    )
+    @endpoint(body=SendBody, answers=ANSWERS, problems=(404, 409, 413, 422, 502), large=True)
     async def send(body: SendBody) -> tuple[SentAnswer | AcceptedAnswer, int, Mapping[str, str]]:
         """Send a message, and wait up to ten seconds for the provider.
 
