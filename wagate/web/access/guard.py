@@ -94,6 +94,7 @@ class Guard:
         g.identity = g.viewed = None
         if asked.url_rule is None:
             return  # No such path or method: the dispatch says so.
+        _check_spelling(str(asked.scope["path"]), asked.url_rule.rule)  # Quart's own path has lost its first slashes.
         token = token_of(asked.headers.get("Authorization"), asked.headers.get("X-Api-Key"))
         address = self._address(asked)
         if token is not None or not _contract(asked).public:
@@ -132,6 +133,12 @@ def _contract(asked: Request | Websocket) -> Contract:
 
 def _only_looks() -> bool:
     return not has_request_context() or request.method in {"GET", "HEAD"}
+
+
+def _check_spelling(path: str, rule: str) -> None:
+    """One path, one spelling: ``/metrics/`` or ``//metrics`` would pass a proxy that keeps ``/metrics`` to itself."""
+    if path.startswith("//") or (path.endswith("/") and not rule.endswith("/")):
+        raise NotFoundError("there is nothing at this path; GET /docs lists what there is")
 
 
 def _check_names(names: Mapping[str, Any]) -> None:
