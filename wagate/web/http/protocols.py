@@ -15,7 +15,13 @@ from hypercorn.events import Event, RawData, Updated
 from hypercorn.protocol import ProtocolWrapper
 from hypercorn.protocol.events import Body, EndBody, StreamClosed
 from hypercorn.protocol.events import Event as StreamEvent
-from hypercorn.protocol.h2 import H2Protocol
+from hypercorn.protocol.h2 import (
+    BUFFER_HIGH_WATER,
+    BUFFER_LOW_WATER,
+    BufferCompleteError,
+    H2Protocol,
+    StreamBuffer,
+)
 from hypercorn.protocol.h11 import H2CProtocolRequiredError, H2ProtocolAssumedError, H11Protocol
 
 WRITE_TIMEOUT = 60.0
@@ -32,6 +38,30 @@ class StrictLines(ReceiveBuffer):
         if self._data.count(b"\n", 0, end) != self._data.count(b"\r\n", 0, end):
             raise h11.RemoteProtocolError("a line ends in a bare LF")
         return super().maybe_extract_lines()
+
+
+class Full(StreamBuffer):
+    """What a stream has still to send. hypercorn's lets an application go on while the peer opens no window at all."""
+
+    async def push(self, data: bytes) -> None:
+        """Add, and wait until there is room again. BufferCompleteError: the stream has ended."""
+        if self._complete:
+            raise BufferCompleteError
+        self.buffer.extend(data)
+        await self._is_empty.clear()
+        while len(self.buffer) >= BUFFER_HIGH_WATER and not self._complete:
+            await self._paused.clear()
+            await self._paused.wait()
+
+    async def pop(self, max_length: int) -> bytes:
+        """Take at most so many bytes."""
+        data = bytes(self.buffer[:max_length])
+        del self.buffer[:max_length]
+        if len(self.buffer) < BUFFER_LOW_WATER:
+            await self._paused.set()
+        if not self.buffer:
+            await self._is_empty.set()
+        return data
 
 
 class Http2(H2Protocol):
@@ -66,12 +96,21 @@ class Http2(H2Protocol):
         if not isinstance(event, Body | EndBody):
             await super().stream_send(event)
             return
+        if event.stream_id not in self.streams:
+            await trio.lowlevel.checkpoint()  # An application that does not listen must not spin.
+            return
         with trio.move_on_after(WRITE_TIMEOUT) as patience:
             await super().stream_send(event)
         if patience.cancelled_caught:
             self._reset(event.stream_id, ErrorCodes.CANCEL)
             await self._flush()
             await self._close_stream(event.stream_id)
+            await self.send(Updated(idle=not self.streams))
+
+    async def _create_stream(self, request: h2.events.RequestReceived) -> None:
+        await super()._create_stream(request)
+        if request.stream_id in self.stream_buffers:  # Its application has not begun yet.
+            self.stream_buffers[request.stream_id] = Full(self.context.event_class)
 
     async def _handle_events(self, events: list[h2.events.Event]) -> None:
         for event in events:
