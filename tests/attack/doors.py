@@ -32,7 +32,8 @@ async def names_of_accounts(target: Target) -> str:
     medians = {key: statistics.median(each) for key, each in took.items()}
     for size in (100, 4 * MB):
         known, unknown = medians["main", size], medians["nobody", size]
-        assert max(known, unknown) < 3 * min(known, unknown) + 10, f"{known:.1f} ms and {unknown:.1f} ms"
+        # Of a few tries on a busy machine the medians say little.
+        assert target.short or max(known, unknown) < 2 * min(known, unknown) + 5, f"{known:.1f} ms and {unknown:.1f} ms"
     return ", ".join(f"{name} {median:.1f} ms" for (name, _), median in medians.items())
 
 
