@@ -29,7 +29,7 @@ from wagate.web.access.rate_limit import RateLimit
 from wagate.web.http.asgi import Request
 from wagate.web.inbound.intake import Answer
 from wagate.web.inbound.refusals import BODY, CHALLENGE, SIGNATURE, Refusals
-from wagate.web.inbound.session_door import SessionDoor
+from wagate.web.inbound.session_door import SESSION_NAME, SessionDoor
 
 PATTERN = "/webhooks/[^/]+"
 """One segment: longer paths below are other routes' own."""
@@ -67,8 +67,14 @@ class ProviderDoor:
         self._refusals = refusals
 
     def admit(self, request: Request) -> bool:
-        """Whether the body matters: not for an account that there is none of, which nothing must tell."""
-        return request.method == "POST" and _name(request) in self._directory().accounts
+        """Whether the body matters: not for an account that there is none of, which nothing must tell.
+
+        NotFoundError: no account can have this name.
+        """
+        name, accounts = _name(request), self._directory().accounts
+        if name not in accounts and not SESSION_NAME.fullmatch(name):
+            raise NotFoundError("an account's name has 1 to 100 letters, digits and _.@+:~-")
+        return request.method == "POST" and name in accounts
 
     async def __call__(self, request: Request, body: bytes) -> Answer:
         """GET answers a challenge or says that the webhook is there; POST stores events."""
