@@ -34,12 +34,14 @@ from wagate.storage.database import Database, open_database
 from wagate.storage.deliveries.by_hand import Round, cancel, run_again
 from wagate.storage.owners.clients import add_client, add_token, ensure_default_client, list_clients
 from wagate.storage.owners.live import LiveDirectory
+from wagate.web.access.admission import Admission
 from wagate.web.access.auth import Authenticator, token_hash
 from wagate.web.access.cors import Cors
 from wagate.web.access.identity import ViewTokens
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.app import Api, create_api
 from wagate.web.health import HealthMonitor, Probe
+from wagate.web.http.bodies import Bodies
 from wagate.web.http.server import serve_http
 from wagate.web.inbound.engine_door import EngineDoor
 from wagate.web.inbound.intake import DoorAt, IntakeApp
@@ -160,10 +162,12 @@ async def api_site(
             receiver,
             IgnoreFilter(database),
             unlimited,
+            auth=auth,
             sessions=sessions,
             public_url=config.server.public_url,
             refusals=Refusals(clock, lambda *_: None),
         )
+        bodies = Bodies(int(config.limits.body_bytes))
         app = IntakeApp(
             (
                 DoorAt(frozenset({"POST"}), re.compile("/webhook/inbound"), engine),
@@ -171,7 +175,7 @@ async def api_site(
                 DoorAt(frozenset({"GET", "HEAD", "POST"}), re.compile(PATTERN), posted),
             ),
             MediaDoor(
-                api,
+                Admission(api, auth, bodies, config),
                 media.store,
                 auth,
                 live,
@@ -180,6 +184,7 @@ async def api_site(
                 trusted_proxies=(),
                 count=lambda *_: None,
             ),
+            bodies=bodies,
             max_body=int(config.server.max_body),
             trusted_proxies=(),
             count=lambda *_: None,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-TOKEN = "the-admin-token"
+TOKEN = "the-admin-token-0"
 
 Answer = tuple[int, Any]
 """Status and JSON; a dict with ``title`` goes out as a problem."""

@@ -183,7 +183,7 @@ class Server:
 
     def __init__(self, kind: str, site: Site, nursery: trio.Nursery, **settings: Any) -> None:
         self.kind, self.site, self.nursery = kind, site, nursery
-        self.unix_path = settings.pop("unix_path", None)
+        self.own = {name: settings.pop(name) for name in ("unix_path", "most") if name in settings}
         settings = {"bind": ["127.0.0.1:0"], "errorlog": None, "keep_alive_timeout": PATIENCE, **settings}
         self.config = hypercorn.Config.from_mapping(settings)
         self.stop = trio.Event()
@@ -193,7 +193,7 @@ class Server:
     async def run(self, task_status: trio.TaskStatus[list[Any]]) -> None:
         common: Any = {"shutdown_trigger": self.stop.wait, "task_status": task_status}
         if self.kind == "wagate":
-            await serve_http(self.site, self.config, unix_path=self.unix_path, **common)
+            await serve_http(self.site, self.config, **self.own, **common)
         else:
             await worker_serve(wrap_app(self.site, 0, "asgi"), self.config, **common)
         self.done.set()

@@ -99,8 +99,9 @@ def test_links_in_code_and_to_other_sites_are_left_alone() -> None:
     assert links(text) == ["b.md#c", "m.png"]
 
 
-def test_every_proof_names_tests_that_exist() -> None:
-    text = (DOCS / "proof.md").read_text("utf-8")
+@pytest.mark.parametrize("page", ["proof.md", "security.md"])
+def test_every_proof_names_tests_that_exist(page: str) -> None:
+    text = (DOCS / page).read_text("utf-8")
     named = PROOF.findall(text)
     assert named
     offenders = [
@@ -109,6 +110,14 @@ def test_every_proof_names_tests_that_exist() -> None:
         if not (ROOT / path).is_file() or (name and name.removeprefix("::") not in names_of(ROOT / path))
     ]
     assert not offenders, "\n".join(offenders)
+
+
+def test_every_promise_of_security_has_its_test() -> None:
+    text = (DOCS / "security.md").read_text("utf-8").partition("## Requests")[2]
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
+    promises = [row for row in rows if row != "| What must hold | Shown by |"]
+    assert promises
+    assert not [row for row in promises if not PROOF.search(row)]
 
 
 def test_every_row_of_proofs_has_one() -> None:

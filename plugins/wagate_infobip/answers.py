@@ -15,6 +15,7 @@ from wagate.hooks import Sent
 from wagate.http import Response
 from wagate.parsing.fields import first_text, identifier, mapping, whole
 from wagate.parsing.jsonbody import read_object
+from wagate.parsing.retry_after import seconds_asked_for
 from wagate_infobip import statuses
 from wagate_infobip.fields import objects
 
@@ -69,8 +70,7 @@ def raise_for(answer: Response) -> NoReturn:
 
 def retry_after(answer: Response) -> float | None:
     """Seconds that the answer asks to wait; None when it says nothing."""
-    text = answer.headers.get("retry-after", "").strip()
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
+    return seconds_asked_for(answer.headers.get("retry-after"))
 
 
 def _refused(answer: Response, status: dict[str, Any], error: dict[str, Any]) -> NoReturn:

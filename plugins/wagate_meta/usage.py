@@ -11,16 +11,16 @@ from typing import Any, Final
 from wagate.errors import BadRequestError
 from wagate.parsing.fields import mapping
 from wagate.parsing.jsonbody import read_object
+from wagate.parsing.retry_after import LONGEST, seconds_asked_for
 
 BUSINESS_USAGE: Final = "x-business-use-case-usage"
-_LONGEST: Final = 86_400.0
 
 
 def wait_asked_for(headers: Mapping[str, str], *, usage: bool = False) -> float | None:
     """Seconds, at most a day; None when nothing is asked for. ``usage``: the account's usage header counts, too."""
-    text = headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:12]), _LONGEST)
+    after = seconds_asked_for(headers.get("retry-after"))
+    if after is not None:
+        return after
     return _until_regained(headers.get(BUSINESS_USAGE, "")) if usage else None
 
 
@@ -32,7 +32,7 @@ def _until_regained(text: str) -> float | None:
         return None
     minutes = [_minutes(use) for uses in document.values() if isinstance(uses, list) for use in uses]
     longest = max(minutes, default=0.0)
-    return min(longest * 60, _LONGEST) if longest > 0 else None
+    return min(longest * 60, LONGEST) if longest > 0 else None
 
 
 def _minutes(use: Any) -> float:

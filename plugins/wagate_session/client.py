@@ -14,7 +14,8 @@ import msgspec
 from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendRefusedError
 from wagate.hooks import ProviderAccount
 from wagate.http import HttpClient, Response
-from wagate.parsing.fields import first_text, mapping, whole
+from wagate.parsing.fields import first_text, mapping
+from wagate.parsing.retry_after import seconds_asked_for
 from wagate_session.settings import session_of, settings_of
 
 TIMEOUT = 45.0
@@ -94,8 +95,8 @@ def refuse(answer: Response, document: dict[str, Any]) -> NoReturn:
     if 300 <= status < 400:
         raise AccountStoppedError(f"{reason}, a redirect; write base_url as the engine's final address", **kept)
     if status == 429:
-        after = whole(answer.headers.get("retry-after"))
-        raise NotSentError(reason, after=None if after is None else float(after), slow="account", **kept)
+        after = seconds_asked_for(answer.headers.get("retry-after"))
+        raise NotSentError(reason, after=after, slow="account", **kept)
     if status == 408 or (status >= 500 and not _BEFORE_SENDING.search(said)):
         raise OutcomeUnknownError(reason, **kept)
     raise SendRefusedError(reason, **kept)

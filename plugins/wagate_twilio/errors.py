@@ -20,6 +20,7 @@ from wagate.errors import (
 from wagate.http import Response
 from wagate.parsing.fields import first_text, identifier
 from wagate.parsing.jsonbody import read_object
+from wagate.parsing.retry_after import seconds_asked_for
 
 WINDOW = "63016"
 """Outside the 24 h window; mostly told by a status callback."""
@@ -99,8 +100,7 @@ def plain_reason(code: str, message: str) -> str:
 
 def retry_after(answer: Response) -> float | None:
     """Seconds that the answer asks to wait; None when it says nothing."""
-    text = answer.headers.get("retry-after", "").strip()
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
+    return seconds_asked_for(answer.headers.get("retry-after"))
 
 
 def document_of(answer: Response) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import msgspec
 from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendRefusedError
 from wagate.hooks import ProviderAccount
 from wagate.http import HttpClient, Response
-from wagate.parsing.fields import first_text, mapping, whole
+from wagate.parsing.fields import first_text, mapping
+from wagate.parsing.retry_after import seconds_asked_for
 from wagate_waha.settings import settings_of
 
 TIMEOUT = 45.0
@@ -99,8 +100,8 @@ def refuse(answer: Response) -> NoReturn:
             f"the session is {state} in WAHA, not WORKING", after=NOT_WORKING_AFTER, slow="account", code=state, **kept
         )
     if status == 429:
-        after = whole(answer.headers.get("retry-after"))
-        raise NotSentError(reason, after=None if after is None else float(after), slow="account", **kept)
+        after = seconds_asked_for(answer.headers.get("retry-after"))
+        raise NotSentError(reason, after=after, slow="account", **kept)
     if status in {401, 403}:
         raise AccountStoppedError(f"{reason}; compare api_key with WAHA's key", **kept)
     if status == 404:

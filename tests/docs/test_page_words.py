@@ -20,7 +20,7 @@ from wagate.testing import fake_context
 ROOT = Path(__file__).parents[2]
 REFERENCE = ("config.md", "cli.md", "hooks.md")
 """Made from the code."""
-FOR_AUTHORS = ("write-a-", "flow", "proof")
+FOR_AUTHORS = ("write-a-", "flow", "proof", "security", "reliability")
 """Pages that name the code itself."""
 CODE = re.compile(r"`([^`\n]+)`")
 WORD = re.compile(r"(?<![\w./$-])[a-z]+(?:_[a-z0-9]+)+(?![\w(./-])")

@@ -70,13 +70,13 @@ async def test_a_signed_body_that_is_no_webhook_is_refused_or_left_alone() -> No
         await assert_nothing_kept(here)
 
 
-async def test_unknown_events_are_200_and_unknown_inboxes_404() -> None:
+async def test_unknown_events_are_200_and_unknown_inboxes_401() -> None:
     async with office() as here:
         raw = b'{"event":"message_teleported","id":1}'
         headers = signature(here.chatwoot.inbox.secret, int(here.gateway.clock.time()), raw)
         assert await knock(here, raw, headers) == 200
         for door in ("/webhooks/chatwoot/main/nowhere", "/webhooks/chatwoot/nobody/desk"):
-            assert await knock(here, raw, headers, door) == 404
+            assert await knock(here, raw, headers, door) == 401
         await assert_nothing_kept(here)
 
 

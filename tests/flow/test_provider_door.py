@@ -145,11 +145,36 @@ async def test_a_body_that_the_plugin_fails_to_read_is_kept_whole() -> None:
         assert jobs["data"] == []
 
 
-async def test_an_unknown_account_is_404_and_longer_paths_are_not_this_door() -> None:
+async def test_an_unknown_account_is_answered_as_a_wrong_signature_is() -> None:
+    accounts = {"accounts.phone": {"provider": "session", "webhook_secret": "the phone's secret"}}
+    async with gateway(limits={"auth": "30/min"}, **accounts) as running:
+        await running.post("one", to="+5511777777777")
+        body = body_of(letter("one"))
+        names = ("nobody", "main", "phone", "default-5511777777777")
+        wrong: list[dict[str, str]] = [sign(body, "another secret"), {"X-Nothing": "1"}, {"X-Webhook-Secret": "wrong"}]
+        for headers in wrong:
+            answers = [await post(running, body, 401, path=f"/webhooks/{name}", **headers) for name in names]
+            assert len({answer.text for answer in answers}) == 1, [answer.text for answer in answers]
+        for query in ("", "?challenge=1&token=wrong"):
+            looks = [await running.http.get(f"/webhooks/{name}{query}") for name in names]
+            said = [(look.status_code, look.text.replace(name, "")) for look, name in zip(looks, names, strict=True)]
+            assert len(set(said)) == 1, said
+
+
+async def test_wrong_signatures_are_limited_and_right_ones_are_not() -> None:
+    async with gateway(limits={"auth": "2/hour"}) as running:
+        body = body_of(letter("one"))
+        for path in (DOOR, "/webhooks/nobody"):
+            await post(running, body, 401, path=path, **sign(body, "another secret"))
+        for path in (DOOR, "/webhooks/nobody", "/api/whatsapp/webhook/nobody"):
+            await post(running, body, 429, path=path, **{"X-Hub-Signature-256": "sha256=00"}, **sign(body, "another"))
+        await post(running, body)
+
+
+async def test_longer_paths_are_not_this_door() -> None:
     async with gateway() as running:
         body = body_of(letter("one"))
-        await post(running, body, 404, path="/webhooks/nobody")
-        answer = await post(running, body, 404, path="/webhooks/chatwoot/main")
+        answer = await post(running, body, 404, path="/webhooks/nothing/main")
         assert "there is nothing at this path" in answer.text
         answer = await running.http.put(DOOR, content=body)
         assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
@@ -183,13 +208,6 @@ async def test_a_session_account_is_taken_in_here_as_at_its_own_door() -> None:
         assert answer.json()["sessionId"] == "phone"
         state = await running.ask("GET", "/api/whatsapp/session/status/phone")
         assert "qr_generated" in str(state)
-
-
-async def test_an_engine_account_says_where_its_messages_go() -> None:
-    async with gateway() as running:
-        await running.post("one", to="+5511777777777")
-        answer = await post(running, b"{}", 404, path="/webhooks/default-5511777777777")
-        assert "/webhook/inbound" in answer.json()["detail"]
 
 
 async def test_the_rate_limit_counts_what_is_signed() -> None:

@@ -17,11 +17,11 @@ ACCOUNTS = {
         "app_secret": "s",
         "phone": "15550001111",
     },
-    "dialog360": {"api_key": "k", "webhook_secret": "s"},
+    "dialog360": {"api_key": "k", "webhook_secret": "s" * 16},
     "infobip": {"api_key": "k", "sender": "447700900100", "hmac_secret": "s", "hmac_header": "X-Signature"},
     "twilio": {"account_sid": "AC" + "0" * 32, "auth_token": "t", "from_number": "+14155238886"},
     "waha": {"base_url": "http://127.0.0.1:9", "hmac_key": "s", "session": "sales"},
-    "session": {"webhook_secret": "s"},
+    "session": {"webhook_secret": "s" * 16},
 }
 
 

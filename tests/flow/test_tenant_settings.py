@@ -97,7 +97,7 @@ async def test_the_specifications_example_works_with_infobip() -> None:
 async def test_it_takes_effect_at_once(tmp_path: Path) -> None:
     async with site(tmp_path) as there, there.as_(ACME) as http:
         body = body_of(letter("one"))
-        assert (await http.post("/webhooks/acme", content=body)).status_code == 404
+        assert (await http.post("/webhooks/acme", content=body)).status_code == 401
         for secret in ("the first secret", "the second secret"):
             config = SPEC["provider_config"] | {"api_secret": secret}  # type: ignore[operator]
             await put(http, SPEC | {"provider_config": config})

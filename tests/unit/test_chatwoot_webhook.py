@@ -60,7 +60,7 @@ async def test_the_inbox_answers_for_its_account_and_for_its_client(path: str) -
 )
 async def test_other_addresses_have_no_webhook(path: str) -> None:
     desk = office()
-    await post(desk, message(), 404, path=path)
+    await post(desk, message(), 401, path=path)
     assert desk.fakes.emitted == []
 
 

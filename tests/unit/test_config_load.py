@@ -65,10 +65,10 @@ def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
 
 def test_paths_start_from_the_folder_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text('[data]\ndir = "store"\n[auth]\nadmin_token = "file:token"')
-    (tmp_path / "token").write_text("from a file\r\n")
+    (tmp_path / "token").write_text("from a file, at length\r\n")
     config = load(tmp_path / "c.toml", {})
     assert config.data.dir == tmp_path / "store"
-    assert config.auth.admin_token == "from a file"
+    assert config.auth.admin_token == "from a file, at length"
 
 
 @pytest.mark.parametrize(
@@ -282,9 +282,9 @@ def test_database_url_counts_when_the_file_names_none(loaded: Load, fault: Fault
 
 
 def test_the_two_secrets_come_from_their_variables_or_stay_unset(loaded: Load) -> None:
-    env = {"WAGATE_ADMIN_TOKEN": "token-from-env", "WAGATE_SECRET_KEY": "0123456789abcdef"}
+    env = {"WAGATE_ADMIN_TOKEN": "token-from-environment", "WAGATE_SECRET_KEY": "0123456789abcdef"}
     auth = loaded("", env).auth
-    assert (auth.admin_token, auth.secret_key) == ("token-from-env", "0123456789abcdef")
+    assert (auth.admin_token, auth.secret_key) == ("token-from-environment", "0123456789abcdef")
     auth = loaded('[auth]\nadmin_token = "env:NOPE"\nsecret_key = ["env:NOPE", "env:K"]', {"K": "k" * 16}).auth
     assert (auth.admin_token, auth.secret_key) == ("", ["k" * 16])
 
@@ -297,7 +297,7 @@ def test_a_rotation_of_secret_keys_can_come_from_one_variable(loaded: Load) -> N
 def test_secret_values_are_known_and_never_shown(loaded: Load) -> None:
     text = """
         [auth]
-        admin_token = "written-here"
+        admin_token = "written-here-in-full"
         [database]
         url = "postgresql://user:pass-in-url@host/name"
         [accounts.main]
@@ -309,7 +309,7 @@ def test_secret_values_are_known_and_never_shown(loaded: Load) -> None:
         note = "not secret"
     """
     config = loaded(text, {"TOKEN": "from-env", "LISTED": "from-list", "WAGATE_SERVER__HOST": "gateway.example"})
-    wanted = {"written-here", "pass-in-url", "from-env", "from-list", "also-written"}
+    wanted = {"written-here-in-full", "pass-in-url", "from-env", "from-list", "also-written"}
     assert config.secrets == wanted
     shown = repr(config) + repr(config.auth) + repr(config.accounts)
     assert not [secret for secret in wanted if secret in shown]

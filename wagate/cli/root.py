@@ -15,6 +15,7 @@ from wagate.cli import check, client, doctor, init, jobs, plugin_commands, plugi
 from wagate.cli.errors import UsageError
 from wagate.cli.options import Call
 from wagate.errors import WagateError
+from wagate.parsing.printable import printable
 
 
 class Root(TyperGroup):
@@ -34,7 +35,7 @@ class Root(TyperGroup):
             return super().invoke(ctx)
         except WagateError as error:
             for line in str(error).splitlines():
-                typer.echo(f"error: {line}", err=True)
+                typer.echo(f"error: {printable(line)}", err=True)
             raise typer.Exit(2 if isinstance(error, UsageError) else 1) from error
 
 

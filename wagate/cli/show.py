@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 
 import typer
 
+from wagate.parsing.printable import printable, printable_json
+
 T = TypeVar("T")
 
 
 def emit_json(value: Any) -> None:
     """One JSON document on standard output."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(printable_json(value))
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
@@ -40,7 +42,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) ->
 def clean(value: Any) -> str:
     """Text on one line and without control characters: what came from outside must not steer the terminal."""
     text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return "".join(char if char.isprintable() else " " for char in text)
+    return printable(text)
 
 
 def moment(text: str | None) -> str:

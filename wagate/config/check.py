@@ -14,7 +14,8 @@ from wagate.config.problems import Key, Problems, near
 from wagate.config.tables import Delivery, Server, Tables
 
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
-_SHORTEST_KEY: Final = 16
+SHORTEST_SECRET: Final = 16
+"""Characters of every secret that people think of themselves."""
 _DATABASES: Final = ("postgresql", "postgres", "sqlite")
 _REDISES: Final = ("redis", "rediss", "unix", "redis+sentinel")
 _PROXIES: Final = ("http", "https", "socks5", "socks5h")
@@ -23,9 +24,12 @@ _PROXIES: Final = ("http", "https", "socks5", "socks5h")
 def check(tables: Tables, folder: Path, problems: Problems) -> Tables:
     """The tables with their paths made absolute (from ``folder``) and URLs trimmed; faults go to ``problems``."""
     _check_keys(tables.auth.secret_key, problems)
+    _check_secret(tables.auth.admin_token, ("auth", "admin_token"), problems)
     _check_url(tables.database.url, ("database", "url"), _DATABASES, problems)
     _check_url(tables.redis.url, ("redis", "url"), _REDISES, problems)
     _check_delivery(tables.delivery, problems)
+    if tables.limits.body_bytes < 2 * tables.server.max_body:
+        problems.add(("limits", "body_bytes"), "must be at least twice server.max_body")
     if tables.queue.lease < 1:
         problems.add(("queue", "lease"), f'must be at least "1s", not "{tables.queue.lease}"')
     data = msgspec.structs.replace(tables.data, dir=(folder / tables.data.dir.expanduser()).resolve())
@@ -101,8 +105,12 @@ def _check_networks(networks: list[str], key: Key, problems: Problems) -> None:
 
 def _check_keys(secret_key: str | list[str], problems: Problems) -> None:
     for text in [secret_key] if isinstance(secret_key, str) else secret_key:
-        if text and len(text) < _SHORTEST_KEY:
-            problems.add(("auth", "secret_key"), f"is too short; take at least {_SHORTEST_KEY} characters")
+        _check_secret(text, ("auth", "secret_key"), problems)
+
+
+def _check_secret(text: str, key: Key, problems: Problems) -> None:
+    if text and len(text) < SHORTEST_SECRET:
+        problems.add(key, f"is too short; take at least {SHORTEST_SECRET} characters")
 
 
 def _is_address(text: str) -> bool:

@@ -95,6 +95,8 @@ def _convert_struct(kind: type[msgspec.Struct], value: Any, key: Key, problems: 
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     values: dict[str, Any] = {}
     for name, item in value.items():
+        if problems.full:
+            return None
         if name not in fields:
             problems.add((*key, name), _unknown(name, key, fields))
             continue

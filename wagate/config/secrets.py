@@ -52,11 +52,19 @@ def read_admin_token(config: Config) -> str | None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the data folder (0700, with what is above it). Raises ConfigError."""
+    """Make the data folder (0700, with what is above it); one that was open to others is closed. Raises ConfigError."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        close_to_others(folder)
     except OSError as error:
         raise ConfigError(f"data.dir: can't make the folder {folder}: {error.strerror}") from error
+
+
+def close_to_others(path: Path) -> None:
+    """Only its owner may read and write it from now on. OSError; of another owner's file, it stays as it is."""
+    status = path.stat()
+    if status.st_mode & 0o077 and status.st_uid == os.geteuid():
+        path.chmod(status.st_mode & 0o700)
 
 
 def _kept(folder: Path, name: str, make: Callable[[], str], made: list[str]) -> str:
@@ -74,8 +82,7 @@ def _kept(folder: Path, name: str, make: Callable[[], str], made: list[str]) -> 
 def _read(path: Path) -> str | None:
     try:
         text = path.read_text(encoding="ascii").strip()
-        if path.stat().st_mode & 0o077:
-            path.chmod(0o600)
+        close_to_others(path)
     except FileNotFoundError:
         return None
     except OSError as error:

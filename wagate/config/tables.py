@@ -145,6 +145,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Failed sign-ins per address."""
     accounts: Count = 50
     """Accounts per client."""
+    body: Size = Size("256KiB")
+    """Larger bodies of management routes are answered 413; webhooks coming in, messages and files have limits of
+    their own (``server.max_body``, ``media.max_size``)."""
+    body_bytes: Size = Size("64MiB")
+    """Bytes of request bodies in memory at once, of all callers; beyond that, 503 with ``Retry-After``."""
+    connections: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Connections at once; 0: as the limit of open files allows. The one that is idle for longest makes room."""
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from wagate.errors import BadRequestError
 from wagate.events import Media, NewEvent
 from wagate.hooks.messages import OutFile, OutMessage, Sent, Signal
 from wagate.http.guard import Trust
@@ -36,6 +37,10 @@ class ProviderAccount(msgspec.Struct, frozen=True, kw_only=True):
         return f"ProviderAccount(name={self.name!r})"
 
 
+MOST_PAIRS = 10_000
+"""Fields of a form; Twilio's have some dozens."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class InboundRequest:
     """One request of a provider, as it came."""
@@ -56,7 +61,9 @@ class InboundRequest:
         return read_object(self.body)
 
     def form(self) -> list[tuple[str, str]]:
-        """The body as ``application/x-www-form-urlencoded`` pairs, blanks kept."""
+        """The body as ``application/x-www-form-urlencoded`` pairs, blanks kept. BadRequestError: far too many."""
+        if self.body.count(b"&") >= MOST_PAIRS:
+            raise BadRequestError(f"the form has more than {MOST_PAIRS} fields", field="")
         return parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True)
 
 

@@ -12,6 +12,7 @@ import msgspec
 from quart import Response, request
 
 from wagate.errors import BadRequestError, FieldError, UnprocessableError
+from wagate.parsing.jsonbody import refuse_deep, refuse_many
 
 M = TypeVar("M", bound=msgspec.Struct)
 View = Callable[..., Awaitable[Any]]
@@ -19,6 +20,9 @@ Answered: TypeAlias = type[msgspec.Struct] | type[list[Any]] | None
 
 CONTRACT = "wagate_contract"
 """Attribute of a view that holds its `Contract`, for the OpenAPI generator."""
+
+MOST_VALUES = 50_000
+"""Of a body; what people send has some hundreds."""
 
 _AT = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
 _FIELD = re.compile(r"(?:missing required|unknown) field `(?P<field>[^`]+)`")
@@ -45,6 +49,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """The body is a file: a form with a field ``file``, or any other type."""
     or_json: type[msgspec.Struct] | None = None
     """What a 200 is as JSON, when Accept asks for that in place of ``media_type``."""
+    large: bool = False
+    """The body may be as long as ``server.max_body`` allows; others end at ``limits.body``."""
 
 
 def endpoint(
@@ -57,12 +63,14 @@ def endpoint(
     public: bool = False,
     media_type: str = "application/json",
     or_json: type[msgspec.Struct] | None = None,
+    large: bool = False,
 ) -> Callable[[View], View]:
     """Check a view's body and query, pass them as ``body=`` and ``query=``, encode what it returns.
 
     The view returns a Struct or a list of them, or ``(struct, status)``, or ``(struct, status, headers)``, or a Quart
     response; None in place of the struct is an answer without a body. It raises `wagate.errors.RequestError` for
     everything that can't be done; the core turns that into a problem document.
+    ``large`` is for bodies that hold files.
     400 when the body is not JSON, 422 when a field is missing, unknown or wrong.
     """
     contract = Contract(
@@ -74,6 +82,7 @@ def endpoint(
         public=public,
         media_type=media_type,
         or_json=or_json,
+        large=large,
     )
 
     def decorate(view: View) -> View:
@@ -93,8 +102,13 @@ def endpoint(
 
 
 def decode(model: type[M], data: bytes, *, optional: bool = False) -> M:
-    """JSON bytes as the type. BadRequestError when they are not JSON, UnprocessableError naming the wrong field."""
+    """JSON bytes as the type. BadRequestError when they are not JSON, UnprocessableError naming the wrong field.
+
+    What has more than `MOST_VALUES`, or is nested too deep, is refused before anything walks it.
+    """
     data = data if data or not optional else b"{}"
+    refuse_many(data, MOST_VALUES)
+    refuse_deep(data)
     try:
         try:
             return msgspec.json.decode(data, type=model)

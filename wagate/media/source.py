@@ -28,6 +28,7 @@ from wagate.media.names import safe_name
 from wagate.media.sniff import UNKNOWN, chosen, is_a_page
 from wagate.parsing.fields import mapping
 from wagate.parsing.jsonbody import read_object
+from wagate.parsing.retry_after import seconds_asked_for
 from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
 from wagate.storage.events.listing import get_event, raw_body
@@ -135,9 +136,8 @@ async def _settle(writing: Writing, event: Event, told: str) -> Kept:
 
 def _check(got: Downloaded, request: MediaRequest) -> None:
     if got.status != 200:
-        after = got.headers.get("retry-after", "")
-        seconds = float(after) if after.isdigit() and len(after) < 6 else 0.0
-        raise NotFetchedError(f"it was answered with {got.status}", after=seconds)
+        after = seconds_asked_for(got.headers.get("retry-after")) or 0.0
+        raise NotFetchedError(f"it was answered with {got.status}", after=after)
     if request.size is not None and got.size < request.size:
         raise NotFetchedError(f"it came short: {got.size} of {request.size} bytes")
 

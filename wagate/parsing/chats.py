@@ -29,7 +29,7 @@ _DOMAINS = {
     OPAQUE: OPAQUE,
 }
 _SCHEMES = ("whatsapp:", "tel:")
-_WRITTEN_NUMBER = re.compile(r"[+\uff0b]?[\d\s().\-/\u2010-\u2015]+(?:\s*(?:ext\.?|x|;ext=)\s*\d+)?", re.IGNORECASE)
+_WRITTEN_NUMBER = re.compile(r"[+\uff0b]?[\d\s().\-/\u2010-\u2015]++(?:(?:ext\.?|x|;ext=)\s*\d+)?", re.IGNORECASE)
 _AGENT_AND_DEVICE = re.compile(r"(\d+)(?:[._]\d+)?(?::\d+)?", re.ASCII)
 
 

@@ -14,10 +14,38 @@ from wagate.errors import BadRequestError
 
 MAX_DEPTH = 64
 """Deepest nesting that is taken in; WhatsApp's own objects stay under 20."""
+MAX_ITEMS = 100_000
+"""Most values in one body; the fullest webhooks of providers have some thousands. Each costs time and 64 bytes."""
 
 _REPLACEMENT = "\ufffd"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_LONG = 10_000
+_STAND_INS = "\ue0f7\uf123\uf8e1"
+"""Private characters that hardly any text has."""
 _decode = msgspec.json.Decoder().decode
+
+
+def refuse_many(body: bytes, most: int = MAX_ITEMS) -> None:
+    """Refuse JSON of too many values, before it is decoded. BadRequestError.
+
+    Counts commas and brackets, in texts too: never fewer than the values, and in milliseconds for ten megabytes.
+    """
+    if body.count(b",") + body.count(b"{") + body.count(b"[") > most:
+        raise BadRequestError(f"the JSON has more than {most} values", field="")
+
+
+def refuse_deep(body: bytes) -> None:
+    """Refuse JSON nested deeper than `MAX_DEPTH`, before it is walked. BadRequestError names the outer field."""
+    if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
+        return  # It can't be deeper.
+    try:
+        document = _decode(body)
+    except RecursionError:
+        raise _too_deep() from None
+    except (ValueError, UnicodeError):
+        return  # Malformed: who decodes it says where.
+    for name, value in document.items() if isinstance(document, dict) else [("", document)]:
+        _refuse_deep([value], name)
 
 
 def read_json(body: bytes) -> dict[str, Any] | list[Any]:
@@ -28,9 +56,10 @@ def read_json(body: bytes) -> dict[str, Any] | list[Any]:
     raw control characters in strings pass.
 
     Raises:
-        BadRequestError: empty, malformed (with its place; NaN and Infinity too), a bare scalar, or nested deeper than
-            `MAX_DEPTH`. The field is ''.
+        BadRequestError: empty, malformed (with its place; NaN and Infinity too), a bare scalar, nested deeper than
+            `MAX_DEPTH`, or of more than `MAX_ITEMS` values. The field is ''.
     """
+    refuse_many(body)
     try:
         document = _decode(body)
     except RecursionError:
@@ -82,15 +111,34 @@ def _read_odd(body: bytes) -> Any:
 def _mended(value: Any) -> Any:
     """The same value with every NUL and lone surrogate replaced; its depth is bounded already."""
     if isinstance(value, str):
-        return _UNSTORABLE.sub(_REPLACEMENT, value)
+        return _mended_text(value)
     if isinstance(value, dict):
-        return {_UNSTORABLE.sub(_REPLACEMENT, key): _mended(item) for key, item in value.items()}
+        return {_mended_text(key): _mended(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_mended(item) for item in value]
     return value
 
 
-def _refuse_deep(document: Any) -> None:
+def _mended_text(text: str) -> str:
+    """A long text at the speed of the codecs: a pattern takes longer than may be for megabytes of lone surrogates."""
+    if len(text) < _LONG:
+        return _UNSTORABLE.sub(_REPLACEMENT, text)
+    text = text.replace("\0", _REPLACEMENT)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        pass
+    else:
+        return text
+    stand_in = next((each for each in _STAND_INS if each not in text), "")
+    if not stand_in:
+        return _UNSTORABLE.sub(_REPLACEMENT, text)
+    # The codec's own replacement is a question mark; the text's own question marks step aside for it.
+    marked = text.replace("?", stand_in).encode("utf-8", "replace").decode()
+    return marked.replace("?", _REPLACEMENT).replace(stand_in, "?")
+
+
+def _refuse_deep(document: Any, field: str = "") -> None:
     level = [document]
     for _ in range(MAX_DEPTH + 1):
         level = [
@@ -101,11 +149,11 @@ def _refuse_deep(document: Any) -> None:
         ]
         if not level:
             return
-    raise _too_deep()
+    raise _too_deep(field)
 
 
-def _too_deep() -> BadRequestError:
-    return BadRequestError(f"the JSON is nested deeper than {MAX_DEPTH} levels", field="")
+def _too_deep(field: str = "") -> BadRequestError:
+    return BadRequestError(f"the JSON is nested deeper than {MAX_DEPTH} levels", field=field)
 
 
 def _no_number(literal: str) -> NoReturn:

@@ -30,6 +30,7 @@ from wagate.inbound.catch_up import CatchUp
 from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers
 from wagate.process.assemble import Gateway, assemble, build_context
 from wagate.process.configured_accounts import put_owners, read_accounts
+from wagate.process.files import raise_file_limit
 from wagate.process.http_side import serve_edge
 from wagate.process.logs import configure_logs
 from wagate.process.maintenance import upkeep_tasks
@@ -56,9 +57,13 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
 def run(config_path: Path | None) -> int:
     """Serve until SIGTERM or Ctrl-C; the exit code. What stops it from starting is one line on stderr."""
     code = 0
+    os.umask(0o077)
     try:
         config = load(config_path)
         configure_logs(config.log.level, config.log.format, config.secrets)
+        if os.geteuid() == 0:
+            log.warning("running as root: anyone who takes over the gateway has the machine; use a user of its own")
+        raise_file_limit()
         trio.run(_serve_until_signalled, config, strict_exception_groups=True)
     except* WagateError as failures:
         for failure in _leaves(failures):

@@ -10,6 +10,7 @@ import msgspec
 import peewee
 
 from wagate.config import Config, convert_settings
+from wagate.config.check import SHORTEST_SECRET
 from wagate.config.problems import near
 from wagate.errors import ConfigError, NotFoundError, UnprocessableError
 from wagate.hooks.providers import Provider
@@ -75,6 +76,8 @@ def _read(file: str, key: str, table: Mapping[str, Any], providers: Providers) -
     core = {name: value for name, value in table.items() if name in ours}
     own = {name: value for name, value in table.items() if name not in ours}
     account = convert_settings(AccountTable, core, file=file, key=key)
+    if 0 < len(account.webhook_secret) < SHORTEST_SECRET:
+        raise ConfigError(f"{file}: {key}.webhook_secret: is too short; take at least {SHORTEST_SECRET} characters")
     settings = storable(convert_settings(provider.settings_type, own, file=file, key=key))
     return ConfiguredAccount(table=account, settings=settings)
 

@@ -21,7 +21,9 @@ from wagate.metrics import HttpMetrics
 from wagate.plugins.loader import Plugin, plugin_checks
 from wagate.process.assemble import Gateway
 from wagate.process.doctor import Installation, run_checks
+from wagate.process.files import most_connections
 from wagate.process.health import health_monitor
+from wagate.web.access.admission import Admission
 from wagate.web.access.auth import Authenticator
 from wagate.web.access.cors import Cors
 from wagate.web.access.idempotency import Once
@@ -30,6 +32,7 @@ from wagate.web.access.rate_limit import RateLimit
 from wagate.web.api.doctor import DoctorLine, doctor_routes
 from wagate.web.app import create_api
 from wagate.web.http.asgi import App, Networks
+from wagate.web.http.bodies import Bodies
 from wagate.web.http.server import serve_http
 from wagate.web.inbound.engine_door import ENGINE_PATH, EngineDoor
 from wagate.web.inbound.intake import DoorAt, IntakeApp
@@ -44,6 +47,9 @@ MOST_REQUESTS = 1_000_000
 """Requests on one connection: a provider that keeps one open is not cut off in mid-stream of messages."""
 API = "api"
 """Source of messages that are submitted over HTTP."""
+HANDSHAKE = 10.0
+"""Seconds for the handshake of TLS."""
+HSTS = (b"strict-transport-security", b"max-age=31536000")
 SOCKET = "wagate.sock"
 """In the data folder: where the command line finds a running gateway."""
 
@@ -75,6 +81,7 @@ async def serve_edge(
                 server_config(config),
                 shutdown_trigger=stopping,
                 unix_path=config.data.dir / SOCKET,
+                most=most_connections(config.limits.connections),
                 task_status=task_status,
             )
 
@@ -82,14 +89,23 @@ async def serve_edge(
         task_status.started([f"{scheme}://{each[0]}:{each[1]}" for each in addresses if not isinstance(each, str)])
 
 
+class EdgeConfig(ServerConfig):
+    """Hypercorn's settings, with a header of ours."""
+
+    def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
+        """What every answer has: with TLS of our own, browsers are told to come by TLS alone."""
+        return [*super().response_headers(protocol), *([HSTS] if self.certfile else [])]
+
+
 def server_config(config: Config) -> ServerConfig:
     """Hypercorn's settings for ours."""
-    made = ServerConfig()
+    made = EdgeConfig()
     host = f"[{config.server.host}]" if ":" in config.server.host else config.server.host
     made.bind = [f"{host}:{config.server.port}"]
     made.certfile = config.server.certfile or None
     made.keyfile = config.server.keyfile or None
     # Half for the requests that run, half for the deliveries: a stop takes no longer than the drain in all.
+    made.ssl_handshake_timeout = HANDSHAKE
     made.graceful_timeout = config.server.drain / 2
     made.include_server_header = False
     made.keep_alive_max_requests = MOST_REQUESTS
@@ -118,6 +134,7 @@ def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[Do
         gateway.receiver,
         gateway.ignore_filter,
         limit,
+        auth=auth,
         sessions=sessions,
         public_url=gateway.config.server.public_url,
         refusals=refusals,
@@ -170,6 +187,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
     auth = authenticator(gateway, tokens)
     metrics = HttpMetrics(gateway.registry)
     refusals = Refusals(gateway.clock, metrics.refuse)
+    bodies = Bodies(int(gateway.config.limits.body_bytes))
     checks = [("webhooks", refusals.look), *plugin_checks(plugins, contexts)]
     api = create_api(
         config=gateway.config,
@@ -208,7 +226,8 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
     )
     return IntakeApp(
         doors(gateway, auth, refusals),
-        media_door(gateway, auth, metrics, cast("App", api)),
+        media_door(gateway, auth, metrics, Admission(api, auth, bodies, gateway.config)),
+        bodies=bodies,
         max_body=gateway.config.server.max_body,
         trusted_proxies=trusted(gateway.config),
         count=metrics.count,

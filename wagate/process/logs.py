@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from wagate.config import redact
+from wagate.parsing.printable import printable
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -26,7 +27,7 @@ def configure_logs(level: str, form: Literal["auto", "console", "json"], secrets
         _stamp,
     ]
     if console:
-        processors += [structlog.processors.format_exc_info, structlog.dev.ConsoleRenderer(pad_event_to=0)]
+        processors += [structlog.processors.format_exc_info, _tame, structlog.dev.ConsoleRenderer(pad_event_to=0)]
     else:
         processors += [
             structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
@@ -61,6 +62,14 @@ class _Lossy:
 def _stamp(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """RFC 3339 UTC; msgspec writes it faster than Python does."""
     event["timestamp"] = datetime.now(UTC)
+    return event
+
+
+def _tame(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Names and reasons come from outside, and must neither steer the terminal nor look like lines of ours."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = printable(value, keep="\n" if name in {"exception", "stack"} else "")
     return event
 
 

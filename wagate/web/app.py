@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from quart import Blueprint, Response, g, has_request_context, request, websocket
+from quart import Blueprint, Request, Response, g, has_request_context, request, websocket
 from quart.ctx import RequestContext
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.clock import Clock
 from wagate.config.tables import Config
@@ -56,6 +57,13 @@ class Api(QuartTrio):
     """Quart, with idempotency keys around every POST."""
 
     once: Once
+
+    async def handle_request(self, request: Request) -> Response | WerkzeugResponse:
+        """Answer; the body goes with its request, whatever else still knows the request."""
+        try:
+            return await super().handle_request(request)
+        finally:
+            request.body.clear()
 
     async def dispatch_request(self, request_context: RequestContext | None = None) -> Any:
         """Run the view; with an Idempotency-Key, once."""

@@ -9,6 +9,7 @@ import msgspec
 from wagate.errors import WagateError
 from wagate.http import AddressNotAllowedError, BadUrlError, HttpError, Response, TimedOutError
 from wagate.parsing.fields import first_text, mapping
+from wagate.parsing.retry_after import seconds_asked_for
 
 MINUTE = 60.0
 """Chatwoot counts messages of a conversation by the minute."""
@@ -152,8 +153,8 @@ def _attributes(body: bytes, said: str) -> tuple[str, ...]:
 
 
 def _retry_after(headers: dict[str, str]) -> float:
-    text = headers.get("retry-after", "")
-    return float(min(max(int(text), 1), 3600)) if text.isascii() and text.isdigit() else MINUTE
+    asked = seconds_asked_for(headers.get("retry-after"))
+    return MINUTE if asked is None else min(max(asked, 1.0), 3600.0)
 
 
 def _json(body: bytes) -> Any:

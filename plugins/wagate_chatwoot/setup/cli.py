@@ -16,6 +16,7 @@ import typer
 from wagate.errors import WagateError
 from wagate.hooks import Finding
 from wagate.hooks.commands import CommandLine, command_line
+from wagate.parsing.printable import printable
 from wagate_chatwoot.agents.texts import text
 from wagate_chatwoot.inboxes import bad_name
 from wagate_chatwoot.settings import Inbox, Settings
@@ -197,7 +198,7 @@ def _tell(made: Made, written: str, name: str, tried: Sequence[Finding], *, runs
         found = {"name": name, "inbox_id": made.inbox.inbox_id, "did": made.did, "webhook_url": made.webhook_url}
         _print_json(found | {"tried": [_json(each) for each in tried], "next_step": step})
         return
-    typer.echo(f'{made.did}: inbox {made.inbox.inbox_id} "{made.name}" in Chatwoot', err=True)
+    typer.echo(f'{made.did}: inbox {made.inbox.inbox_id} "{printable(made.name)}" in Chatwoot', err=True)
     typer.echo(written)
     _print(tried)
     typer.echo(f"next: {step}", err=True)
@@ -205,7 +206,7 @@ def _tell(made: Made, written: str, name: str, tried: Sequence[Finding], *, runs
 
 def _print(found: Sequence[Finding]) -> None:
     for each in found:
-        typer.echo(f"{SIGNS[each.level]}  {each.what}: {each.detail}")
+        typer.echo(f"{SIGNS[each.level]}  {each.what}: {printable(each.detail)}")
         if each.next_step:
             typer.echo(f"      {each.next_step}")
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 from quart import Blueprint, request
 
-from wagate.errors import NotFoundError, UnauthorizedError, UnavailableError
+from wagate.errors import UnauthorizedError, UnavailableError
 from wagate.events import NewEvent
 from wagate.hooks import PluginContext, Target, endpoint
 from wagate_chatwoot.inboxes import App, Apps
@@ -42,12 +42,16 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     success: Literal[True] = True
 
 
+REFUSED = "no inbox believes this: its path, secret or signature is wrong"
+"""Said of an inbox that there is none of, too: nobody finds out names here. The log says more."""
+
+
 def make_routes(context: PluginContext, apps: Apps, signals: Signals) -> Blueprint:
     """The one route."""
     blueprint = Blueprint(f"{context.name}_webhook", __name__, url_prefix=PREFIX)
 
     @blueprint.post("/<account>/<app_id>")
-    @endpoint(answers={200: Taken}, problems=(400, 401, 404, 413, 503), public=True)
+    @endpoint(answers={200: Taken}, problems=(400, 401, 413, 429, 503), public=True, large=True)
     async def take(account: str, app_id: str) -> Any:
         """Chatwoot's webhook of an API inbox; ``account`` is one that the inbox shows, or its client's slug."""
         app = _app(apps, account, app_id)
@@ -58,7 +62,7 @@ def make_routes(context: PluginContext, apps: Apps, signals: Signals) -> Bluepri
             verify(app.inbox, headers, token, body, now=context.clock.time())
         except UnauthorizedError as error:
             context.log.warning("chatwoot webhook refused", inbox=app.name, reason=error.detail)
-            raise
+            raise UnauthorizedError(REFUSED) from error
         app.memory.heard = context.clock.time()
         action = decode(body, app.inbox)
         delivery = headers.get("x-chatwoot-delivery", "")[:100]
@@ -72,7 +76,7 @@ def make_routes(context: PluginContext, apps: Apps, signals: Signals) -> Bluepri
 def _app(apps: Apps, account: str, name: str) -> App:
     app = apps.get(name)
     if app is None or not (account == app.inbox.client or app.shows(app.inbox.client, account)):
-        raise NotFoundError("no inbox has this webhook")
+        raise UnauthorizedError(REFUSED)
     return app
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import peewee
 
+from wagate.config.secrets import close_to_others
 from wagate.storage.backend.dialect import chain
 
 PRAGMAS = {
@@ -68,7 +70,10 @@ class Sqlite:
         self.where = f"SQLite {path}"
 
     def open(self, *, writer: bool) -> peewee.Database:
-        """See `Engine.open`."""
+        """See `Engine.open`. The files are the owner's alone, also those that are there already."""
+        for each in (self.path, *(self.path.with_name(self.path.name + end) for end in ("-wal", "-shm"))):
+            with suppress(OSError):  # It is not there yet.
+                close_to_others(each)
         cache = WRITER_CACHE_KIB if writer else READER_CACHE_KIB
         pragmas = PRAGMAS | {"cache_size": -cache} | ({} if writer else {"query_only": 1})
         return _Patient(

@@ -62,8 +62,12 @@ class Authenticator:
         found = self.find(token)
         if found is not None:
             return found
-        self._failures.spend(address)
+        self.failed(address)
         raise UnauthorizedError("this token is not valid; `wagate client token SLUG` makes a new one")
+
+    def failed(self, address: str) -> None:
+        """Count one wrong secret of any kind. TooManyRequestsError when this address sent too many."""
+        self._failures.spend(address)
 
     def view(self, token: str, *, address: str) -> str:
         """The account that a view token lets its holder look at.
@@ -74,7 +78,7 @@ class Authenticator:
         """
         account = self._view_account(token)
         if account is None:
-            self._failures.spend(address)
+            self.failed(address)
             raise UnauthorizedError("this view token is not valid, or has expired")
         return account
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 import structlog
-import trio
 from quart import Request, Response, Websocket, current_app, g, has_request_context, request, websocket
-from werkzeug.exceptions import HTTPException
 
 from wagate.clock import Clock
 from wagate.config.tables import Limits
 from wagate.config.units import Rate
-from wagate.errors import NotFoundError, UnauthorizedError
+from wagate.errors import NotFoundError, TooManyRequestsError, UnauthorizedError
 from wagate.hooks.contracts import Identity
 from wagate.hooks.routes import CONTRACT, Contract
 from wagate.http.owner import OWNER
@@ -24,13 +22,12 @@ from wagate.web.access.auth import Authenticator, token_hash, token_of
 from wagate.web.access.cors import Cors
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.http.asgi import Networks, client_address
+from wagate.web.problems import problem_of
 
 VIEWED = "/api/whatsapp/session/"
 """Below it, a view token may GET."""
 QUEUE = re.compile(r"/queue/.*")
 SENDING = re.compile(r"/messages(/.*)?|/api/(send[A-Z]\w*|startTyping|stopTyping|reaction|[^/]+/chats/.+)")
-PATIENCE = 5.0
-"""Seconds for the rest of a body that nobody needs; then the connection ends with the answer."""
 _ODD = re.compile("[\x00-\x1f\x7f\ufffd\ud800-\udfff]")
 """In no name of ours: control characters, and what is left of bytes that are no UTF-8."""
 
@@ -71,20 +68,36 @@ class Guard:
         self._admit(websocket)
 
     async def after_request(self, response: Response) -> Response:
-        """Headers that every answer has; and the rest of the body, so that the connection can go on after a refusal."""
-        with suppress(HTTPException), trio.move_on_after(PATIENCE):
-            await request.get_data(cache=True, as_text=False, parse_form_data=False)
+        """Headers that every answer has. Who is refused by a route that takes secrets of its own counts, too."""
+        if response.status_code == HTTPStatus.UNAUTHORIZED and self._takes_secrets():
+            response = self._counted(response)
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         self._cors.mark(response)
         return response
 
+    def _takes_secrets(self) -> bool:
+        """Whether the route is open to who brings a secret that only the route knows, such as a signature."""
+        return request.url_rule is not None and request.method == "POST" and _contract(request).public
+
+    def _counted(self, response: Response) -> Response:
+        try:
+            self._auth.failed(self._address(request))
+        except TooManyRequestsError as error:
+            status, headers, body = problem_of(error, request.path)
+            return Response(body, status=status, headers=headers)
+        return response
+
+    def _address(self, asked: Request | Websocket) -> str:
+        return client_address(asked.scope, asked.headers.get("X-Forwarded-For"), self._trusted_proxies)
+
     def _admit(self, asked: Request | Websocket) -> None:
         g.identity = g.viewed = None
         if asked.url_rule is None:
             return  # No such path or method: the dispatch says so.
+        _check_spelling(str(asked.scope["path"]), asked.url_rule.rule)  # Quart's own path has lost its first slashes.
         token = token_of(asked.headers.get("Authorization"), asked.headers.get("X-Api-Key"))
-        address = client_address(asked.scope, asked.headers.get("X-Forwarded-For"), self._trusted_proxies)
+        address = self._address(asked)
         if token is not None or not _contract(asked).public:
             self._identify(asked, token, address)
         if g.identity is not None:
@@ -122,6 +135,12 @@ def _contract(asked: Request | Websocket) -> Contract:
 
 def _only_looks() -> bool:
     return not has_request_context() or request.method in {"GET", "HEAD"}
+
+
+def _check_spelling(path: str, rule: str) -> None:
+    """One path, one spelling: ``/metrics/`` or ``//metrics`` would pass a proxy that keeps ``/metrics`` to itself."""
+    if path.startswith("//") or (path.endswith("/") and not rule.endswith("/")):
+        raise NotFoundError("there is nothing at this path; GET /docs lists all paths")
 
 
 def _check_names(names: Mapping[str, Any]) -> None:

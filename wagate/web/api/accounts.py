@@ -38,7 +38,7 @@ from wagate.web.api.lists import Cursor, Limit, page_of
 
 NAME = r"^[A-Za-z0-9_@+:~-][A-Za-z0-9_.@+:~-]{0,99}$"
 PHONE = r"^\+?[1-9](?:[ ().-]*[0-9]){4,14}$"
-SECRET = r"^[!-~]{8,200}$"  # noqa: S105  (a pattern)
+SECRET = r"^[!-~]{16,200}$"  # noqa: S105  (a pattern)
 LARGEST_METADATA = 16 * 1024
 
 Name = Annotated[str, msgspec.Meta(pattern=NAME, description="unique over all clients; the `sessionId`")]
@@ -298,7 +298,7 @@ def _check_name(name: str) -> None:
 
 def _checked_secret(secret: str) -> str:
     if not re.fullmatch(SECRET, secret):
-        raise UnprocessableError("a secret has 8 to 200 printable ASCII characters", field="webhook_secret")
+        raise UnprocessableError("a secret has 16 to 200 printable ASCII characters", field="webhook_secret")
     return secret
 
 

@@ -9,8 +9,6 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
-from wagate.errors import BadRequestError, TooLargeError
-
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -93,32 +91,6 @@ def _is_trusted(address: str, trusted: Networks) -> bool:
     except ValueError:
         return False
     return any(parsed in network for network in trusted)
-
-
-async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
-    """The whole body. TooLargeError over ``most`` bytes, before reading when its length is given."""
-    for name, value in scope["headers"]:
-        if name == b"content-length" and (not value.isdigit() or int(value) > most):
-            raise _too_large(value)
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGoneError
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > most:
-            raise _too_large(b"")
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks) if len(chunks) > 1 else chunks[0]
-
-
-def _too_large(length: bytes) -> TooLargeError | BadRequestError:
-    if length and not length.isdigit():
-        return BadRequestError("Content-Length is not a number", field="Content-Length")
-    return TooLargeError("the body is over server.max_body")
 
 
 async def respond(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import lru_cache, partial
 from math import inf
+from typing import cast
 
 import h11
 import trio
@@ -21,23 +22,27 @@ from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.events import Response
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState
+from hypercorn.utils import parse_socket_addr
 
+from wagate.web.http.accept import Stream
 from wagate.web.http.channel import spawn_app
+from wagate.web.http.protocols import WRITE_TIMEOUT, Protocols
 
 HOLD = 64 * 1024
 """Bytes that may wait for more; also the most that is written under one deadline."""
-WRITE_TIMEOUT = 60.0
-"""Seconds within which the peer must take HOLD bytes."""
 READ_TIMEOUT = 30.0
 """Seconds that a request's body may pause, unless ``config.read_timeout`` says otherwise."""
 CLOSE_TIMEOUT = 5.0
 """Seconds for the farewell of a connection (TLS close_notify to a peer that no longer reads)."""
+LINGER = 5.0
+"""Seconds that a peer may go on sending a body that was refused; closed at once, it would lose the answer."""
 
+GONE = (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError)
 Headers = tuple[tuple[bytes, bytes], ...]
-Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
 
 @lru_cache(8)
@@ -81,6 +86,11 @@ class ServerContext(WorkerContext):
                     if connection.held and not connection.send_lock.locked():
                         nursery.start_soon(connection.guard, connection.flush)
 
+    def evict(self) -> bool:
+        """End the connection that has been idle for longest, to make room; False when all have work."""
+        idlest = min(self.connections, key=lambda each: each.keep_alive.scope.deadline, default=None)
+        return idlest is not None and idlest.keep_alive.expire_if_idle()
+
     async def stop(self, cut_at: float) -> None:
         """Close what is idle now, the rest after its response; no write lasts beyond ``cut_at`` (trio's clock)."""
         await self.terminated.set()
@@ -98,17 +108,22 @@ class KeepAlive:
         """Around the connection's reads; its deadline is infinite while a request runs."""
 
     async def restart(self, *_: object) -> None:
-        """The connection is idle from now on."""
-        self.scope.deadline = -inf if self._context.terminated.is_set() else trio.current_time() + self._timeout
+        """The connection is idle, from now on if it was not before: what trickles in gains no time."""
+        if self._context.terminated.is_set():
+            self.scope.deadline = -inf
+        elif self.scope.deadline == inf:
+            self.scope.deadline = trio.current_time() + self._timeout
 
     async def stop(self) -> None:
         """A request has begun."""
         self.scope.deadline = inf
 
-    def expire_if_idle(self) -> None:
-        """Let an idle connection end now."""
-        if self.scope.deadline < inf:
+    def expire_if_idle(self) -> bool:
+        """Let an idle connection end now; whether it is one."""
+        idle = self.scope.deadline < inf
+        if idle:
             self.scope.deadline = -inf
+        return idle
 
 
 class Connection(TCPServer):
@@ -126,6 +141,7 @@ class Connection(TCPServer):
         """Bytes that wait for more to come, at most for the turn of the task that sent them."""
         self._greeting = trio.CancelScope()
         self._writing = trio.CancelScope()
+        self._lingering = trio.CancelScope()
         self._cut_at = inf
 
     async def run(self) -> None:
@@ -135,9 +151,44 @@ class Connection(TCPServer):
         self.context.connections.add(self)
         try:
             with self._greeting:
-                await self.guard(super().run)
+                await self.guard(self._serve)
         finally:
             self.context.connections.discard(self)
+
+    async def _serve(self) -> None:
+        """Shake hands, choose the protocol, read to the end."""
+        alpn, stream = "http/1.1", cast("Stream", self.stream)  # hypercorn's type says that it is always TLS.
+        if isinstance(stream, trio.SSLStream):
+            with trio.move_on_after(self.config.ssl_handshake_timeout) as patience:
+                await stream.do_handshake()
+            if patience.cancelled_caught:
+                return
+            alpn, stream = stream.selected_alpn_protocol() or alpn, stream.transport_stream
+        try:
+            async with TaskGroup() as self._task_group:
+                self._task_group.spawn_app = partial(spawn_app, self._task_group)  # type: ignore[method-assign]
+                self.protocol = self._protocols(alpn, stream.socket)
+                await self.protocol.initiate()
+                await self.keep_alive.restart()
+                await self._read_data()
+        finally:
+            await self._close()
+
+    def _protocols(self, alpn: str, sock: trio.socket.SocketType) -> Protocols:
+        protocols = Protocols(
+            self.app,
+            self.config,
+            self.context,
+            self._task_group,
+            ConnectionState(self.state),
+            isinstance(self.stream, trio.SSLStream),
+            parse_socket_addr(sock.family, sock.getpeername()),
+            parse_socket_addr(sock.family, sock.getsockname()),
+            self.protocol_send,
+            alpn,
+        )
+        protocols.choose()
+        return protocols
 
     async def guard(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do ``work``; what it raises is this connection's end, and nobody else's."""
@@ -156,10 +207,12 @@ class Connection(TCPServer):
                 self.context.flush_later(self)
             else:
                 await self.flush()
+        elif isinstance(event, Closed):
+            await self._end_sending()
+            await self.protocol.handle(event)
+            self._end_reading()
         else:
             await super().protocol_send(event)
-            if isinstance(event, Closed):
-                self._end_reading()
 
     def _end_reading(self) -> None:
         """It is over for the reader, too, who may wait for the end of a response before it takes the next request.
@@ -233,6 +286,7 @@ class Connection(TCPServer):
         self._cut_at = cut_at
         self._writing.deadline = min(self._writing.deadline, cut_at)
         self.keep_alive.expire_if_idle()
+        self._lingering.cancel()
         if not hasattr(self, "protocol"):
             self._greeting.cancel()
         elif isinstance(self.protocol.protocol, H11Protocol):
@@ -240,8 +294,6 @@ class Connection(TCPServer):
             self.protocol.protocol.keep_alive_requests = self.config.keep_alive_max_requests
 
     async def _read_data(self) -> None:
-        # hypercorn makes its task group inside run(); this is the first place to reach it, before any request.
-        self._task_group.spawn_app = partial(spawn_app, self._task_group)  # type: ignore[method-assign]
         protocol = self.protocol.protocol
         if isinstance(protocol, H11Protocol):
             protocol.stream_send = partial(self._answer, protocol, protocol.stream_send)  # type: ignore[method-assign]
@@ -251,6 +303,8 @@ class Connection(TCPServer):
             await self.protocol.handle(RawData(b""))
         await self.protocol.handle(Closed())
         if self.keep_alive.scope.cancelled_caught:
+            if self._is_unread():
+                await self._linger()
             await self._close()
 
     async def _answer(
@@ -278,10 +332,28 @@ class Connection(TCPServer):
             return await self.stream.receive_some(MAX_RECV)
         return b""
 
-    async def _close(self) -> None:
+    def _is_unread(self) -> bool:
+        """Whether an HTTP/1 request was answered before it had come whole, or is none."""
+        protocol = self.protocol.protocol
+        return isinstance(protocol, H11Protocol) and protocol.connection.their_state in (h11.SEND_BODY, h11.ERROR)
+
+    async def _linger(self) -> None:
+        """Take what is still on its way, and keep nothing of it: a close with unread bytes tears the answer away."""
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError), self._lingering:
+            self._lingering.deadline = min(trio.current_time() + LINGER, self._cut_at)
+            while await self.stream.receive_some(MAX_RECV):
+                pass
+
+    async def _end_sending(self) -> None:
         # Shielded: an application may cancel its own tasks when it hears that its request is over, and one of them is
         # closing here (quart-trio, when it answers before the body has come). Half closed, the client would wait.
         with trio.CancelScope(shield=True):
             await self.flush()
+        if isinstance(self.stream, trio.abc.HalfCloseableStream):
+            with trio.move_on_after(CLOSE_TIMEOUT, shield=True), suppress(*GONE):
+                await self.stream.send_eof()
+
+    async def _close(self) -> None:
+        await self._end_sending()
         with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
-            await super()._close()
+            await self.stream.aclose()

@@ -11,16 +11,18 @@ from pathlib import Path
 import trio
 from hypercorn.config import Config, Sockets
 from hypercorn.trio.lifespan import Lifespan
-from hypercorn.typing import ASGIFramework, ConnectionState, LifespanState
+from hypercorn.typing import AppWrapper, ASGIFramework, ConnectionState, LifespanState
 from hypercorn.utils import wrap_app
 
 from wagate.errors import ConfigError
+from wagate.web.http.accept import Gate, Listener, Stream
 from wagate.web.http.connection import Connection, ServerContext
 
 Address = tuple[str, int] | str
 """Host and port, or the path of a unix socket."""
 
-Listener = trio.SSLListener[trio.SocketStream] | trio.SocketListener
+MOST_CONNECTIONS = 10_000
+"""Of one server, unless it says otherwise."""
 
 
 async def serve_http(
@@ -30,6 +32,7 @@ async def serve_http(
     shutdown_trigger: Callable[[], Awaitable[None]],
     unix_path: Path | None = None,
     sockets: Sockets | None = None,
+    most: int = MOST_CONNECTIONS,
     task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve ``app`` until ``shutdown_trigger`` returns and the requests that run then are done.
@@ -39,7 +42,8 @@ async def serve_http(
     order, with the real port where 0 was asked for. At the end it stops accepting, closes idle connections at once,
     answers running requests with ``Connection: close`` (what was sent behind them on the same connection is dropped),
     gives them ``config.graceful_timeout`` seconds, then cuts. ``config.read_timeout`` (30 s
-    when not set) is how long a request's body may pause. QUIC, statsd, workers and max_requests have no effect.
+    when not set) is how long a request's body may pause. Of more than ``most`` connections the one that has been idle
+    for longest makes room. QUIC, statsd, workers and max_requests have no effect.
 
     Raises:
         ConfigError: an address can't be bound, or certificate and key can't be used.
@@ -53,21 +57,29 @@ async def serve_http(
         await background.start(lifespan.handle_lifespan)
         await lifespan.wait_for_startup()
         listeners = _listen(config, sockets, unix_path)
-        connect = partial(Connection, wrapped, config, context, ConnectionState(state.copy()))
+        connect = partial(_connect, wrapped, config, context, ConnectionState(state.copy()))
+        gate = Gate(most, context.evict)
         async with trio.open_nursery() as connections:
             try:
                 async with trio.open_nursery() as accepting:
-                    serve = partial(trio.serve_listeners, connect, listeners, handler_nursery=connections)
-                    await accepting.start(serve)
+                    for listener in listeners:
+                        accepting.start_soon(gate.accept, listener, connect, connections)
                     task_status.started([_address(listener) for listener in listeners])
                     await shutdown_trigger()
                     accepting.cancel_scope.cancel()
             finally:  # When cancelled, too: writes are shielded, and must learn when to end.
                 _forget(unix_path)
+                gate.spare.close()
                 connections.cancel_scope.deadline = trio.current_time() + config.graceful_timeout
                 await context.stop(connections.cancel_scope.deadline)
         await lifespan.wait_for_shutdown()
         background.cancel_scope.cancel()
+
+
+async def _connect(
+    app: AppWrapper, config: Config, context: ServerContext, state: ConnectionState, stream: Stream
+) -> None:
+    await Connection(app, config, context, state, stream).run()
 
 
 def _listen(config: Config, sockets: Sockets | None, unix_path: Path | None) -> list[Listener]:

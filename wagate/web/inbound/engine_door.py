@@ -47,11 +47,14 @@ class EngineDoor:
         self._positions = positions
         self._limit = limit
 
+    def admit(self, request: Request) -> bool:
+        """Only with a token. UnauthorizedError, TooManyRequestsError."""
+        self._identify(request)
+        return True
+
     async def __call__(self, request: Request, body: bytes) -> Answer:
         """202 accepted, 200 for a duplicate with the first one's ids."""
-        headers = request.headers
-        token = token_of(headers.get("authorization"), headers.get("x-api-key"))
-        identity = self._auth.identify(token, address=request.address)
+        identity = self._identify(request)
         self._limit.spend(identity.tenant or "admin")
         message = parse_engine(read_object(body))
         client = self._client(identity, message.tenant_id)
@@ -65,6 +68,11 @@ class EngineDoor:
         status = HTTPStatus.OK if stored.duplicate else HTTPStatus.ACCEPTED
         note = f"{message.event.kind} {'duplicate of ' if stored.duplicate else ''}{stored.event_id}"
         return Answer(status, msgspec.json.encode(accepted), note=note)
+
+    def _identify(self, request: Request) -> Identity:
+        headers = request.headers
+        token = token_of(headers.get("authorization"), headers.get("x-api-key"))
+        return self._auth.identify(token, address=request.address)
 
     def _client(self, identity: Identity, tenant_id: str | None) -> Client:
         directory = self._accounts.directory

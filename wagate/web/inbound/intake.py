@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Protocol
 
 import msgspec
 import structlog
-import trio
 
-from wagate.errors import MethodNotAllowedError, RequestTimeoutError, WagateError
-from wagate.web.http.asgi import App, ClientGoneError, Networks, Receive, Request, Scope, Send, read_body, respond
+from wagate.errors import MethodNotAllowedError, WagateError
+from wagate.web.http.asgi import App, ClientGoneError, Networks, Receive, Request, Scope, Send, respond
+from wagate.web.http.bodies import Bodies, read_body
 from wagate.web.problems import problem_of
 
 log = structlog.get_logger("wagate.intake")
-
-
-BODY_PATIENCE = 30.0
-"""Seconds for a whole body, however it drips."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -34,8 +31,14 @@ class Answer(msgspec.Struct, frozen=True):
     """Beside the content type."""
 
 
-Door = Callable[[Request, bytes], Awaitable[Answer]]
-"""(request, body) → answer, once everything is committed."""
+class Door(Protocol):
+    """Where something comes in."""
+
+    def admit(self, request: Request) -> bool:
+        """Whether the body is worth keeping. Raises what can be refused without it, before it is read."""
+
+    async def __call__(self, request: Request, body: bytes) -> Answer:
+        """The answer, once everything is committed."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class IntakeApp:
         doors: tuple[DoorAt, ...],
         fallback: App,
         *,
+        bodies: Bodies,
         max_body: int,
         trusted_proxies: Networks,
         count: Callable[[str, int, float], None],
@@ -62,6 +66,7 @@ class IntakeApp:
         """``fallback`` serves every other path; ``count`` takes (path's shape, status, seconds) for the metrics."""
         self._doors = doors
         self._fallback = fallback
+        self._bodies = bodies
         self._max_body = max_body
         self._trusted_proxies = trusted_proxies
         self._count = count
@@ -103,8 +108,7 @@ class IntakeApp:
     async def _answer(self, at: DoorAt, request: Request, receive: Receive) -> Answer:
         if request.method not in at.methods:
             raise MethodNotAllowedError(f"{request.method} is not possible here; use {', '.join(sorted(at.methods))}")
-        with trio.move_on_after(BODY_PATIENCE) as scope:  # fail_after costs several times as much.
-            body = await read_body(request.scope, receive, self._max_body)
-        if scope.cancelled_caught:
-            raise RequestTimeoutError(f"the body did not come within {BODY_PATIENCE:g} s")
-        return await at.door(request, body)
+        keep = at.door.admit(request)
+        with self._bodies.hold() as held:
+            body = await read_body(request.scope, receive, self._max_body, held, keep=keep)
+            return await at.door(request, body)

@@ -18,6 +18,10 @@ class OnceDoor:
         self._auth = auth
         self._once = once
 
+    def admit(self, request: Request) -> bool:
+        """As the door."""
+        return self._door.admit(request)
+
     async def __call__(self, request: Request, body: bytes) -> Answer:
         """As the door, or as it answered before. Raises as `Once.run`."""
         headers = request.headers

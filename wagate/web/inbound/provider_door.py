@@ -24,10 +24,12 @@ from wagate.parsing.fields import fingerprint
 from wagate.plugins.registry import Providers
 from wagate.storage.events.intake import Stored
 from wagate.storage.owners.directory import Account, Directory
+from wagate.web.access.auth import Authenticator
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.http.asgi import Request
-from wagate.web.inbound.intake import Answer, Door
+from wagate.web.inbound.intake import Answer
 from wagate.web.inbound.refusals import BODY, CHALLENGE, SIGNATURE, Refusals
+from wagate.web.inbound.session_door import SESSION_NAME, SessionDoor
 
 PATTERN = "/webhooks/[^/]+"
 """One segment: longer paths below are other routes' own."""
@@ -48,11 +50,13 @@ class ProviderDoor:
         ignore_filter: IgnoreFilter,
         limit: RateLimit,
         *,
-        sessions: Door,
+        auth: Authenticator,
+        sessions: SessionDoor,
         public_url: str,
         refusals: Refusals,
     ) -> None:
-        """``sessions`` takes what session engines post."""
+        """``auth`` counts what is refused; ``sessions`` takes what session engines post."""
+        self._auth = auth
         self._directory = directory
         self._providers = providers
         self._receiver = receiver
@@ -62,19 +66,30 @@ class ProviderDoor:
         self._public_url = public_url.rstrip("/")
         self._refusals = refusals
 
+    def admit(self, request: Request) -> bool:
+        """Whether the body matters: not for an account that there is none of, which nothing must tell.
+
+        NotFoundError: no account can have this name.
+        """
+        name, accounts = _name(request), self._directory().accounts
+        if name not in accounts and not SESSION_NAME.fullmatch(name):
+            raise NotFoundError("an account's name has 1 to 100 letters, digits and _.@+:~-")
+        return request.method == "POST" and name in accounts
+
     async def __call__(self, request: Request, body: bytes) -> Answer:
         """GET answers a challenge or says that the webhook is there; POST stores events."""
-        name = request.path.rsplit("/", 1)[1]
-        account = self._directory().accounts.get(name)
+        account = self._directory().accounts.get(_name(request))
+        if request.method != "POST":
+            return self._look(request, account)
         if account is None:
-            raise NotFoundError("no account has this webhook")
+            log.warning("webhook refused", account="", provider="", reason=SIGNATURE, error="there is no such account")
+            raise self._refused(request, UnauthorizedError)
         provider, seen = self._provider(account)
         if provider.parse is None:
-            return await self._sessions(request, body)
+            return await self._session(request, body, account)
         asked = self._asked(request, body)
-        if request.method != "POST":
-            return self._challenge(provider, seen, asked)
-        self._verify(provider, seen, asked)
+        if not self._verified(provider, seen, asked):
+            raise self._refused(request, UnauthorizedError)
         self._refusals.believed(account.name)
         self._limit.spend(account.name)
         events = self._parse(provider, seen, asked)
@@ -82,6 +97,31 @@ class ProviderDoor:
         stored = await self._receiver.receive_all(owned, body)
         answer = provider.answer
         return Answer(answer.status, answer.body, answer.content_type, note=note(owned, stored))
+
+    def _look(self, request: Request, account: Account | None) -> Answer:
+        """A handshake; without a question, every name has a door."""
+        if not request.query:
+            there = {"success": True, "sessionId": _name(request)}
+            return Answer(HTTPStatus.OK, msgspec.json.encode(there), note="is there")
+        if account is not None:
+            provider, seen = self._provider(account)
+            if provider.challenge is not None:
+                return self._challenge(provider, seen, request)
+            if provider.parse is None and self._sessions.knows_challenger(request, account):
+                return self._sessions.challenge(request, account.name)
+        raise self._refused(request, ForbiddenError)
+
+    async def _session(self, request: Request, body: bytes, account: Account) -> Answer:
+        """What a session engine posts here."""
+        if await self._sessions.account(request, body, account.name) is None:
+            self._refusals.refused(account.name, account.provider, SIGNATURE)
+            raise self._refused(request, UnauthorizedError)
+        return await self._sessions.take(body, account)
+
+    def _refused(self, request: Request, kind: type[UnauthorizedError | ForbiddenError]) -> WagateError:
+        """The same whether there is such an account or not; the log says what was wrong. Counts it."""
+        self._auth.failed(request.address)
+        return kind("unknown account, or wrong secret or signature")
 
     def _provider(self, account: Account) -> tuple[Provider, ProviderAccount]:
         """The account's provider. UnavailableError, so that it is sent again once the operator has seen to it."""
@@ -100,27 +140,26 @@ class ProviderDoor:
             body=body,
         )
 
-    def _challenge(self, provider: Provider, account: ProviderAccount, asked: InboundRequest) -> Answer:
-        if provider.challenge is None:
-            there = {"success": True, "sessionId": account.name}
-            return Answer(HTTPStatus.OK, msgspec.json.encode(there), note="is there")
+    def _challenge(self, provider: Provider, account: ProviderAccount, request: Request) -> Answer:
+        assert provider.challenge is not None
         try:
-            answer = provider.challenge(asked, account)
-        except (UnauthorizedError, ForbiddenError) as error:
+            answer = provider.challenge(self._asked(request, b""), account)
+        except (UnauthorizedError, ForbiddenError, NotFoundError) as error:
             self._tell(provider, account, CHALLENGE, error)
-            raise
+            raise self._refused(request, ForbiddenError) from error
         echo = answer.body.decode("utf-8", "replace")
         if len(answer.body) > LONGEST_ECHO or not echo.isprintable():
             raise BadRequestError(f"a challenge has at most {LONGEST_ECHO} printable characters")
         return Answer(answer.status, answer.body, "text/plain; charset=utf-8", note="challenge")
 
-    def _verify(self, provider: Provider, account: ProviderAccount, asked: InboundRequest) -> None:
+    def _verified(self, provider: Provider, account: ProviderAccount, asked: InboundRequest) -> bool:
         assert provider.verify is not None, f"provider {provider.name} parses what it does not verify"
         try:
             provider.verify(asked, account)
-        except (UnauthorizedError, ForbiddenError) as error:
+        except (UnauthorizedError, ForbiddenError, NotFoundError) as error:
             self._tell(provider, account, SIGNATURE, error)
-            raise
+            return False
+        return True
 
     def _parse(self, provider: Provider, account: ProviderAccount, asked: InboundRequest) -> list[NewEvent]:
         assert provider.parse is not None
@@ -161,6 +200,10 @@ class ProviderDoor:
         for each in self._directory().accounts.values():
             if each.client_id == account.client_id and each.provider == account.provider and each is not account:
                 yield each
+
+
+def _name(request: Request) -> str:
+    return request.path.rsplit("/", 1)[1]
 
 
 def unread(body: bytes) -> NewEvent:

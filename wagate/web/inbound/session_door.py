@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 from http import HTTPStatus
+from typing import NoReturn
 
 import msgspec
 
@@ -25,6 +26,7 @@ from wagate.web.inbound.refusals import CHALLENGE, SIGNATURE, Refusals
 
 SESSION = "session"
 """The provider whose door it is."""
+LOOKS = frozenset({"GET", "HEAD"})
 SESSION_NAME = re.compile(r"[A-Za-z0-9_.@+:~-]{1,100}")
 
 
@@ -48,20 +50,55 @@ class SessionDoor:
         self._ignore_filter = ignore_filter
         self._limit = limit
 
+    def admit(self, request: Request) -> bool:
+        """Whether the body matters: not for an account that there is none of, which nothing must tell.
+
+        Raises:
+            BadRequestError: this is no name. UnauthorizedError: neither token nor signature. TooManyRequestsError.
+        """
+        name = _name(request)
+        if request.method in LOOKS:
+            return False
+        account = self._accounts.directory.accounts.get(name)
+        if not _has_signature(request) and not self._has_token(request, account):
+            self._refuse(request, name)
+        return account is not None or self._has_token(request, account)
+
     async def __call__(self, request: Request, body: bytes) -> Answer:
         """GET answers a challenge or says that the door is there; POST stores events."""
-        name = request.path.rsplit("/", 1)[1]
-        if not SESSION_NAME.fullmatch(name):
-            raise BadRequestError("a sessionId has 1 to 100 letters, digits and _.@+:~-", field="sessionId")
-        looks = request.method in {"GET", "HEAD"}
-        try:
-            if looks:
-                return self._challenge(request, name)
-            account = await self._account(request, name, body)
-        except UnauthorizedError:
-            known = name if name in self._accounts.directory.accounts else ""
-            self._refusals.refused(known, SESSION, CHALLENGE if looks else SIGNATURE)
-            raise
+        name = _name(request)
+        if request.method in LOOKS:
+            return self.challenge(request, name)
+        account = await self.account(request, body, name)
+        if account is None:
+            self._refuse(request, name)
+        return await self.take(body, account)
+
+    async def account(self, request: Request, body: bytes, name: str) -> Account | None:
+        """The account that somebody posts to who may: by its secret, a signature with it, or an API token.
+
+        An API token makes an account that there is none of. NotFoundError: it is another client's than the token.
+        """
+        account = self._accounts.directory.accounts.get(name)
+        token = _token(request)
+        # Where there is no account, it is signed with nobody's secret: in the same time.
+        if _has_signature(request) and _is_signed(request, body, account.webhook_secret if account else ""):
+            return account
+        if account is not None and _is_secret(token, account):
+            return account
+        identity = self._auth.find(token) if token is not None else None
+        if identity is None:
+            return None
+        if account is None:
+            directory = self._accounts.directory
+            owner = directory.client("default") if identity.admin else directory.clients[identity.client_id or 0]
+            return await self._accounts.ensure(name, owner, provider=SESSION, phone="")
+        if not _owns(identity, account):
+            raise NotFoundError(f"no session {name!r}")
+        return account
+
+    async def take(self, body: bytes, account: Account) -> Answer:
+        """Store what was posted by somebody who may."""
         self._refusals.believed(account.name)
         self._limit.spend(account.name)
         parsed = parse_session(read_object(body), account=account.name, phone=account.phone)
@@ -78,7 +115,7 @@ class SessionDoor:
         )
         return Answer(HTTPStatus.OK, msgspec.json.encode(answer), note=note or "ignored")
 
-    def _challenge(self, request: Request, name: str) -> Answer:
+    def challenge(self, request: Request, name: str) -> Answer:
         """Echo ``hub.challenge`` or ``challenge`` when the token given is the account's or an API token."""
         query = request.query
         challenge = query.get("hub.challenge") or query.get("challenge")
@@ -88,27 +125,46 @@ class SessionDoor:
         account = self._accounts.directory.accounts.get(name)
         if account is not None and _is_secret(token, account):
             return Answer(HTTPStatus.OK, challenge.encode(), "text/plain; charset=utf-8")
-        identity = self._auth.identify(token, address=request.address)
+        try:
+            identity = self._auth.identify(token, address=request.address)
+        except UnauthorizedError:
+            self._refusals.refused(name if account is not None else "", SESSION, CHALLENGE)
+            raise
         if account is not None and not _owns(identity, account):
             raise NotFoundError(f"no session {name!r}")
         return Answer(HTTPStatus.OK, challenge.encode(), "text/plain; charset=utf-8")
 
-    async def _account(self, request: Request, name: str, body: bytes) -> Account:
-        """The session's account, for whom may write to it; an API token makes an unknown one."""
-        account = self._accounts.directory.accounts.get(name)
+    def knows_challenger(self, request: Request, account: Account) -> bool:
+        """Whether a challenge comes from somebody who may ask it of this account."""
+        query = request.query
+        token = query.get("hub.verify_token") or _token(request)
+        if token is None or not (query.get("hub.challenge") or query.get("challenge")):
+            return False
+        identity = self._auth.find(token)
+        return _is_secret(token, account) or (identity is not None and _owns(identity, account))
+
+    def _has_token(self, request: Request, account: Account | None) -> bool:
         token = _token(request)
-        if account is not None and (_is_secret(token, account) or _is_signed(request, body, account)):
-            return account
-        if token is None and account is not None and _has_signature(request):
+        if token is None:
+            return False
+        return (account is not None and _is_secret(token, account)) or self._auth.find(token) is not None
+
+    def _refuse(self, request: Request, name: str) -> NoReturn:
+        """The same whether there is such an account or not."""
+        known = name if name in self._accounts.directory.accounts else ""
+        self._refusals.refused(known, SESSION, SIGNATURE)
+        if _has_signature(request):
+            self._auth.failed(request.address)
             raise UnauthorizedError("the signature does not match this body and the account's webhook secret")
-        identity = self._auth.identify(token, address=request.address)
-        if account is None:
-            directory = self._accounts.directory
-            owner = directory.client("default") if identity.admin else directory.clients[identity.client_id or 0]
-            return await self._accounts.ensure(name, owner, provider=SESSION, phone="")
-        if not _owns(identity, account):
-            raise NotFoundError(f"no session {name!r}")
-        return account
+        self._auth.identify(_token(request), address=request.address)
+        raise UnauthorizedError("this token is not the account's")
+
+
+def _name(request: Request) -> str:
+    name = request.path.rsplit("/", 1)[1]
+    if not SESSION_NAME.fullmatch(name):
+        raise BadRequestError("a sessionId has 1 to 100 letters, digits and _.@+:~-", field="sessionId")
+    return name
 
 
 def _token(request: Request) -> str | None:
@@ -130,10 +186,8 @@ def _has_signature(request: Request) -> bool:
     return "x-webhook-hmac" in request.headers or "x-hub-signature-256" in request.headers
 
 
-def _is_signed(request: Request, body: bytes, account: Account) -> bool:
+def _is_signed(request: Request, body: bytes, secret: str) -> bool:
     """HMAC of the raw body: ``X-Webhook-Hmac`` (SHA-512 or as its algorithm header says), ``X-Hub-Signature-256``."""
-    if not account.webhook_secret or not _has_signature(request):
-        return False
     given = request.headers.get("x-webhook-hmac")
     algorithm = request.headers.get("x-webhook-hmac-algorithm", "sha512").lower()
     if given is None:
@@ -141,5 +195,5 @@ def _is_signed(request: Request, body: bytes, account: Account) -> bool:
         algorithm = "sha256"
     if algorithm not in {"sha256", "sha512"}:
         return False
-    expected = hmac.new(account.webhook_secret.encode(), body, getattr(hashlib, algorithm)).hexdigest()
-    return hmac.compare_digest(given.strip().lower().encode("utf-8", "replace"), expected.encode())
+    expected = hmac.new(secret.encode(), body, getattr(hashlib, algorithm)).hexdigest()
+    return hmac.compare_digest(given.strip().lower().encode("utf-8", "replace"), expected.encode()) and bool(secret)

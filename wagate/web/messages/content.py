@@ -6,7 +6,7 @@ import base64
 import binascii
 import math
 import re
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -22,7 +22,11 @@ LARGEST_METADATA = 16 * 1024
 EVERYONE = "all"
 """Mentions all of a group."""
 _DIGITS = re.compile(r"[0-9]{5,15}")
-_DATA_URI = re.compile(r"data:(?P<mimetype>[^;,]*)(?:;[^,]*)?,")
+_DATA_URI = re.compile(r"data:(?P<mimetype>[^;,]*+)(?:;[^,]*+)?+,")
+
+
+Place: TypeAlias = "tuple[Place | None, str]"
+"""What a value is inside of, and its name there."""
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,22 +96,33 @@ def _link_at(content: FileContent, field: str) -> str:
 
 def check_storable(value: Any, field: str) -> None:
     """Refuse what can't be stored or sent on: the character NUL, endless numbers, deep nesting. UnprocessableError."""
-    level = [(field, value)]
+    level: list[tuple[Place, Any]] = [((None, field), value)]
     for _ in range(MAX_DEPTH):
-        below: list[tuple[str, Any]] = []
-        for path, item in level:
+        below: list[tuple[Place, Any]] = []
+        for place, item in level:
             if isinstance(item, str) and "\x00" in item:
-                raise UnprocessableError("a text must not hold the character U+0000", field=path)
+                raise UnprocessableError("a text must not hold the character U+0000", field=_written(place))
             if isinstance(item, float) and not math.isfinite(item):
-                raise UnprocessableError("the number is too large", field=path)
+                raise UnprocessableError("the number is too large", field=_written(place))
             if isinstance(item, dict):
-                below += [(path, key) for key in item] + [(f"{path}.{key}".lstrip("."), item[key]) for key in item]
+                below += [(place, key) for key in item] + [((place, f".{key}"), item[key]) for key in item]
             elif isinstance(item, list | tuple):
-                below += [(f"{path}[{index}]", each) for index, each in enumerate(item)]
+                below += [((place, f"[{index}]"), each) for index, each in enumerate(item)]
         if not below:
             return
         level = below
-    raise UnprocessableError(f"the JSON is nested deeper than {MAX_DEPTH} levels", field=level[0][0].split(".")[0])
+    field = _written(level[0][0]).split(".")[0]
+    raise UnprocessableError(f"the JSON is nested deeper than {MAX_DEPTH} levels", field=field)
+
+
+def _written(place: Place) -> str:
+    """``message.contacts[0].name``. Made only when it is needed: a long key would stand in each path below it."""
+    at: Place | None = place
+    parts: list[str] = []
+    while at is not None:
+        at, part = at
+        parts.append(part[:100])
+    return "".join(reversed(parts)).lstrip(".")
 
 
 def check_metadata(metadata: dict[str, Any]) -> None:
@@ -177,7 +192,8 @@ def _check_url(url: str, field: str) -> None:
 
 
 def _decoded(data: str, field: str) -> bytes:
-    plain = re.sub(r"\s+", "", _DATA_URI.sub("", data, count=1))
+    uri = _DATA_URI.match(data)
+    plain = "".join(data[uri.end() if uri else 0 :].split())
     try:
         found = base64.b64decode(plain, validate=True)
     except (binascii.Error, ValueError) as error:

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from quart import Blueprint, request
 
 from wagate.hooks.messages import MessageView
-from wagate.hooks.routes import endpoint
+from wagate.hooks.routes import Answered, endpoint
 from wagate.hooks.views import Page
 from wagate.parsing.chats import chat_key
 from wagate.rules.filters import MessageFilter
@@ -61,6 +61,9 @@ class AcceptedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What the provider can't do and was left out."""
 
 
+ANSWERS: dict[int, Answered] = {200: SentAnswer, 202: AcceptedAnswer}
+
+
 class MessagesQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which page of which messages."""
 
@@ -83,7 +86,7 @@ def messages_routes(sending: Sending) -> Blueprint:
     auth, messages = sending.auth, sending.messages
 
     @routes.post("/send")
-    @endpoint(body=SendBody, answers={200: SentAnswer, 202: AcceptedAnswer}, problems=(404, 409, 413, 422, 502))
+    @endpoint(body=SendBody, answers=ANSWERS, problems=(404, 409, 413, 422, 502), large=True)
     async def send(body: SendBody) -> tuple[SentAnswer | AcceptedAnswer, int, Mapping[str, str]]:
         """Send a message, and wait up to ten seconds for the provider.
 
@@ -91,8 +94,8 @@ def messages_routes(sending: Sending) -> Blueprint:
         422 when the provider refuses the message, 502 when it was given up; `code` is the provider's own. With an
         Idempotency-Key, the same key and body are the same message for ever, also after a refusal.
         """
-        check_storable(msgspec.to_builtins(body), "")
         check_metadata(body.metadata)
+        check_storable(msgspec.to_builtins(body), "")
         owner = sending.owner(account=body.account, tenant_id=body.tenant_id)
         patience, headers = patience_of(request.headers.get("Prefer", ""))
         asked = Submission(

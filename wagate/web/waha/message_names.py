@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from uuid import UUID
 
@@ -15,8 +14,6 @@ from wagate.parsing.chats import chat_key
 from wagate.rules.filters import MessageFilter
 from wagate.storage.database import Database
 from wagate.storage.outbox.messages import find_by_message_id
-
-_NAME = re.compile(r"(?:true|false)_(?P<chat>[^_]+@[^_]+)_(?P<id>.+?)(?:_[^_]+@[^_]+)?", re.DOTALL)
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -41,13 +38,13 @@ class MessageNames:
         Raises:
             UnprocessableError: it is one of ours that was not sent yet; ``field`` is named.
         """
-        form, ids = _read(name)
+        chat, ids = _read(name)
         found = await self._database.read(find_by_message_id, client_id, ids)
         if found is not None:
             return Named(*found)
         view = await self._own(ids[-1], client_id)
         if view is None:
-            return Named(name, chat_key(form["chat"]) if form is not None else "")
+            return Named(name, chat_key(chat) if chat else "")
         if view.message_id is None:
             raise UnprocessableError("this message has not been sent yet", field=field)
         return Named(view.message_id, view.chat)
@@ -71,10 +68,19 @@ class MessageNames:
         return None
 
 
-def _read(name: str) -> tuple[re.Match[str] | None, list[str]]:
-    """A name taken apart, when it is of WAHA's form, and the ids that it may mean."""
-    form = _NAME.fullmatch(name)
-    return form, [name] if form is None else [name, form["id"]]
+def _read(name: str) -> tuple[str, list[str]]:
+    """The chat that a name of WAHA's form names, else '', and the ids that the name may mean."""
+    whose, _, rest = name.partition("_")
+    chat, _, rest = rest.partition("_")
+    if whose not in {"true", "false"} or not rest or not _is_jid(chat):
+        return "", [name]
+    own, _, participant = rest.rpartition("_")
+    return chat, [name, own if own and _is_jid(participant) else rest]
+
+
+def _is_jid(text: str) -> bool:
+    local, _, domain = text.rpartition("@")
+    return bool(local and domain)
 
 
 def waha_name(view: MessageView) -> str:

@@ -84,7 +84,7 @@ def _add_verb(routes: Blueprint, verb: Verb, sending: Sending, names: MessageNam
         return await _send(sending, verb.draft(body, base), client_id, account), 201
 
     send.__doc__ = f"{verb.doc}\n\nWaits up to ten seconds; what is not sent by then goes out by itself."
-    view = endpoint(body=verb.body, answers={201: WahaMessage}, problems=(404, 413, 502))(send)
+    view = endpoint(body=verb.body, answers={201: WahaMessage}, problems=(404, 413, 502), large=True)(send)
     routes.add_url_rule(f"/{verb.name}", verb.name, view, methods=["POST"])
 
 

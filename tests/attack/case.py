@@ -1,0 +1,90 @@
+"""What a case is, and the gateway that it attacks."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+from tests.gateway import GatewayProcess, gateway
+from tests.http_site import Client
+
+MB = 1024 * 1024
+SECRET = "0123456789abcdef-app-secret"
+TABLES = {
+    "server": {"trusted_proxies": ["127.0.0.1"]},
+    "limits": {"api": "off"},
+    "accounts.main": {
+        "provider": "meta",
+        "phone": "+15550000001",
+        "phone_number_id": "1060000000000001",
+        "access_token": "EAA0123456789abcdef",
+        "app_secret": SECRET,
+        "verify_token": "0123456789abcdef-verify",
+    },
+    "accounts.phone": {"provider": "session", "webhook_secret": "0123456789abcdef-phone"},
+}
+
+
+@dataclass
+class Target:
+    """A gateway of one's own, and how hard to try."""
+
+    process: GatewayProcess
+    seed: int
+    short: bool
+    """Some seconds for each case in place of a minute."""
+    random: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+
+    def times(self, full: int, short: int) -> int:
+        return short if self.short else full
+
+    def stranger(self) -> dict[str, str]:
+        """Headers of somebody who was never here before: no token, an address of its own."""
+        return {
+            "Authorization": "",
+            "X-Forwarded-For": f"198.18.{self.random.randrange(256)}.{self.random.randrange(256)}",
+        }
+
+    async def connect(self) -> Client:
+        return Client(await trio.open_tcp_stream("127.0.0.1", self.process.port))
+
+    async def answers(self) -> float:
+        """Milliseconds that a ping takes."""
+        began = time.perf_counter()
+        response = await self.process.http.get("/ping")
+        assert response.status_code == 200, response.text
+        return (time.perf_counter() - began) * 1000
+
+    def memory(self) -> float:
+        """Megabytes that are resident."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * 4096 / MB
+
+    def descriptors(self) -> int:
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One attack: the promise that it tries to break, and how."""
+
+    name: str
+    promise: str
+    probe: Callable[[Target], Awaitable[str]]
+    """Raises when the promise falls; what it returns is shown beside it."""
+
+
+@asynccontextmanager
+async def target(*, seed: int, short: bool) -> AsyncIterator[Target]:
+    """A gateway process in a temporary folder, on loopback."""
+    async with gateway(TABLES) as process:
+        yield Target(process, seed, short)

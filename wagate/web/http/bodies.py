@@ -1,0 +1,104 @@
+"""Bodies of requests: whole, in time, and never more of them in memory than may be."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import trio
+
+from wagate.errors import BadRequestError, RequestTimeoutError, TooLargeError, UnavailableError
+from wagate.web.http.asgi import ClientGoneError, Receive, Scope
+
+PATIENCE = 30.0
+"""Seconds for a whole body, however it drips."""
+SMALL = 64 * 1024
+"""A body's first bytes: they may use room that long bodies leave."""
+RESERVE = 4
+"""One part in so many of the room is for the first bytes."""
+RETRY_AFTER = 2
+"""Seconds: as long as bodies take that are on their way."""
+
+
+class Held:
+    """What one request holds of the room."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
+        self.size = 0
+
+    def take(self, count: int) -> None:
+        """Hold so many bytes more. UnavailableError when there is no room."""
+        self.size += count
+        self._bodies.take(count, small=self.size <= SMALL)
+
+
+class Bodies:
+    """The room that all requests' bodies share."""
+
+    def __init__(self, most: int) -> None:
+        """``most``: bytes."""
+        self._most = most
+        self.held = 0
+        """Bytes in memory now."""
+
+    def take(self, count: int, *, small: bool) -> None:
+        """Count bytes in. UnavailableError when there is no room; they are counted all the same."""
+        self.held += count
+        if self.held > (self._most if small else self._most - self._most // RESERVE):
+            raise UnavailableError(
+                "too many large bodies are on their way (limits.body_bytes)", retry_after=RETRY_AFTER
+            )
+
+    @contextmanager
+    def hold(self) -> Iterator[Held]:
+        """While a request runs; what it held is let go with it."""
+        held = Held(self)
+        try:
+            yield held
+        finally:
+            self.held -= held.size
+
+
+async def read_body(
+    scope: Scope, receive: Receive, most: int, held: Held, *, keep: bool = True, limit: str = "server.max_body"
+) -> bytes:
+    """The whole body; when it is not to be kept, nothing, in the same time.
+
+    Raises:
+        TooLargeError: over ``most`` bytes, before reading when its length is given; ``limit`` names the key.
+        RequestTimeoutError: it did not come in time. UnavailableError: no room. ClientGoneError.
+    """
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            if not value.isdigit():
+                raise BadRequestError("Content-Length is not a number", field="Content-Length")
+            if len(value) > 18 or int(value) > most:
+                raise TooLargeError(f"the body is over {limit}")
+    with trio.move_on_after(PATIENCE) as patience:  # fail_after costs several times as much.
+        return await _gather(receive, most, held if keep else None, limit)
+    assert patience.cancelled_caught
+    raise RequestTimeoutError(f"the body did not come within {PATIENCE:g} s")
+
+
+async def _gather(receive: Receive, most: int, held: Held | None, limit: str) -> bytes:
+    chunks: list[bytes] = []
+    digest = hashlib.sha256()
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > most:
+            raise TooLargeError(f"the body is over {limit}")
+        if held is None:
+            digest.update(chunk)  # As long as a signature's check takes: the time must not tell that it is let go.
+            chunk = b""
+        else:
+            held.take(len(chunk))
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks) if len(chunks) > 1 else chunks[0]
