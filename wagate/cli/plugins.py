@@ -20,7 +20,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("list")
 def list_plugins(context: typer.Context, as_json: Json = False) -> None:
     """List installed plugins with their hooks: connectors are on by their table, providers are there for accounts."""
-    rows = _installed(set(call.of(context).config.plugins))
+    rows = _installed(set(call.of(context).part("plugins.*.").plugins))
     if as_json:
         show.emit_json(rows)
         return
@@ -40,7 +40,7 @@ def list_plugins(context: typer.Context, as_json: Json = False) -> None:
 @app.command()
 def check(context: typer.Context) -> None:
     """Import every installed plugin and hold its hooks to their specifications."""
-    faults = [str(row["error"]) for row in _installed(set(call.of(context).config.plugins)) if row["error"]]
+    faults = [str(row["error"]) for row in _installed(set(call.of(context).part("plugins.*.").plugins)) if row["error"]]
     if faults:
         raise CommandError("\n".join(faults))
     typer.echo("all installed plugins can be used")
