@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,7 +10,7 @@ import pytest
 
 from tests.rows import NOW, intake, route
 from wagate.context.deliveries import view_of
-from wagate.errors import NotFoundError, StorageError
+from wagate.errors import NotFoundError
 from wagate.events import Media
 from wagate.rules.filters import DeliveryFilter
 from wagate.storage.database import Database
@@ -22,7 +20,6 @@ from wagate.storage.idempotency import Begun, InFlight, Mismatch, Replay, begin,
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.plugin_records import delete_record, get_record, list_records, set_record
 from wagate.storage.statement import rows, run
-from wagate.storage.upkeep.backup import backup
 from wagate.storage.upkeep.retention import Ages, sweep
 from wagate.testing import FakeDeliveries
 
@@ -215,19 +212,3 @@ async def test_retention_works_in_slices_and_keeps_lanes_where_something_waits(d
 async def test_duplicates_are_known_for_seven_days_at_least(database: Database) -> None:
     await put(database, intake("k"))
     assert (await sweep(database, Ages(dedupe=timedelta(0)), now=NOW + 6 * DAY))["dedupe"] == 0
-
-
-async def test_a_backup_is_one_consistent_copy(database: Database, tmp_path: Path) -> None:
-    await put(database, intake("k"))
-    path = tmp_path / "copy.db"
-    if database.dialect == "postgres":
-        with pytest.raises(StorageError, match="pg_dump"):
-            await database.read(backup, path)
-        return
-    assert await database.read(backup, path) == path.stat().st_size
-    assert path.stat().st_mode & 0o777 == 0o600
-    with sqlite3.connect(path) as copy:
-        assert copy.execute("SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM lanes)").fetchall() == [(1, 1)]
-        assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    with pytest.raises(StorageError):
-        await database.read(backup, tmp_path / "nowhere" / "copy.db")

@@ -11,7 +11,20 @@ import typer
 from typer.core import TyperGroup
 
 from wagate import __version__
-from wagate.cli import check, client, doctor, init, jobs, plugin_commands, plugins, send, serve, simulate, webhooks
+from wagate.cli import (
+    backup,
+    check,
+    client,
+    doctor,
+    init,
+    jobs,
+    plugin_commands,
+    plugins,
+    send,
+    serve,
+    simulate,
+    webhooks,
+)
 from wagate.cli.errors import UsageError
 from wagate.cli.options import Call
 from wagate.errors import WagateError
@@ -97,6 +110,8 @@ app.add_typer(webhooks.app, name="webhooks")
 app.command()(send.send)
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(plugins.app, name="plugins")
+app.command()(backup.backup)
+app.command()(backup.restore)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""One consistent copy of a SQLite database, while it serves."""
+"""One consistent copy of a SQLite database, while a gateway serves from it."""
 
 from __future__ import annotations
 
@@ -6,30 +6,41 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-
-import peewee
+from typing import Final
 
 from wagate.errors import StorageError
 
+_MAGIC: Final = b"SQLite format 3\0"
+"""The first bytes of every database file (https://www.sqlite.org/fileformat.html)."""
+_PATIENCE: Final = 30.0
+"""Seconds to wait for a lock."""
 
-def backup(db: peewee.Database, path: Path) -> int:
-    """Copy the database to a file (0600), replacing it when the copy is whole; its bytes. For `Database.read`.
+
+def is_sqlite(path: Path) -> bool:
+    """Whether a file is a SQLite database."""
+    with path.open("rb") as opened:
+        return opened.read(len(_MAGIC)) == _MAGIC
+
+
+def copy_sqlite(source: Path, target: Path) -> int:
+    """Copy the database, with what is not yet in its file, into a new file (0600); its bytes.
 
     Raises:
-        StorageError: PostgreSQL, which has tools of its own (pg_dump); or the file can't be written.
+        StorageError: it can't be read, or the new file can't be written.
     """
-    if not isinstance(db, peewee.SqliteDatabase):
-        raise StorageError("a PostgreSQL database is copied with pg_dump")
-    part = path.with_name(path.name + ".part")
     try:
-        part.unlink(missing_ok=True)
-        part.touch(mode=0o600)
-        with closing(sqlite3.connect(part)) as copy:
+        target.touch(mode=0o600, exist_ok=False)
+        uri = f"{source.absolute().as_uri()}?mode=rw"
+        with (
+            closing(sqlite3.connect(uri, uri=True, timeout=_PATIENCE)) as live,
+            closing(sqlite3.connect(target)) as copy,
+        ):
             # All at once: a copy in steps begins anew whenever somebody writes. Readers do not block the writer.
-            db.connection().backup(copy)
-        with part.open("rb") as written:
+            live.backup(copy)
+        with target.open("rb") as written:
             os.fsync(written.fileno())
-        part.replace(path)
     except OSError as error:
-        raise StorageError(f"{path}: {error.strerror}") from error
-    return path.stat().st_size
+        raise StorageError(f"{target}: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise StorageError(f"{source}: can't be copied: {error}") from error
+    return target.stat().st_size
