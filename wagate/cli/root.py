@@ -18,6 +18,7 @@ from wagate.cli import (
     doctor,
     init,
     jobs,
+    migrate,
     plugin_commands,
     plugins,
     send,
@@ -112,6 +113,7 @@ app.add_typer(simulate.app, name="simulate")
 app.add_typer(plugins.app, name="plugins")
 app.command()(backup.backup)
 app.command()(backup.restore)
+app.command()(migrate.migrate_database)
 
 
 def main() -> None:
