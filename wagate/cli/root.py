@@ -21,6 +21,7 @@ from wagate.cli import (
     migrate,
     plugin_commands,
     plugins,
+    reload,
     send,
     serve,
     simulate,
@@ -111,6 +112,7 @@ app.add_typer(webhooks.app, name="webhooks")
 app.command()(send.send)
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(plugins.app, name="plugins")
+app.command()(reload.reload)
 app.command()(backup.backup)
 app.command()(backup.restore)
 app.command()(migrate.migrate_database)

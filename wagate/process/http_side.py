@@ -22,12 +22,14 @@ from wagate.plugins.loader import Plugin, plugin_checks
 from wagate.process.assemble import Core
 from wagate.process.doctor import Patient, examine
 from wagate.process.health import health_monitor
+from wagate.process.reload import Reload
 from wagate.web.access.auth import Authenticator
 from wagate.web.access.cors import Cors
 from wagate.web.access.idempotency import Once
 from wagate.web.access.identity import RequestAuth, ViewTokens
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.api.doctor import DoctorLine, doctor_routes
+from wagate.web.api.reload import reload_routes
 from wagate.web.app import create_api
 from wagate.web.http.asgi import App, Networks
 from wagate.web.http.server import serve_http
@@ -54,11 +56,12 @@ async def serve_edge(
     contexts: Mapping[str, PluginContext],
     *,
     stop: trio.Event,
+    reload: Reload,
     task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until ``stop`` is set and what runs is answered. Reports the URLs."""
     config = core.config
-    app = build_app(core, plugins, contexts)
+    app = build_app(core, plugins, contexts, reload)
     scheme = "https" if config.server.certfile else "http"
 
     async def stopping() -> None:
@@ -164,10 +167,11 @@ def trusted(config: Config) -> Networks:
     return tuple(ip_network(each, strict=False) for each in config.server.trusted_proxies)
 
 
-def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> App:
+def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginContext], reload: Reload) -> App:
     """The doors in front, the API and the plugins' routes behind."""
     tokens = ViewTokens(core.vault, core.live)
     auth = authenticator(core, tokens)
+    reload.on_new_token(auth.admit)
     metrics = HttpMetrics(core.registry)
     refusals = Refusals(core.clock, metrics.refuse)
     checks = [("webhooks", refusals.look), *plugin_checks(plugins, contexts)]
@@ -199,6 +203,7 @@ def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginCo
                 "wagate",
                 doctor_routes(RequestAuth(core.live), partial(_examine, core, checks)),
             ),
+            ("wagate", reload_routes(RequestAuth(core.live), reload)),
             *(
                 (plugin.name, routes)
                 for plugin in plugins
