@@ -109,7 +109,8 @@ def revoke(
             try:
                 _revoke(current, running, slug, token_id)
             except WagateError:
-                typer.echo(f"{done} of {len(ids)} revoked", err=True)
+                if done:
+                    typer.echo(f"{done} of {len(ids)} revoked", err=True)
                 raise
     typer.echo(f"{len(ids)} revoked", err=True)
 
