@@ -34,7 +34,7 @@ class GatewayProcess:
         self.url = f"http://127.0.0.1:{self.port}"
         self.config = folder / "config.toml"
         self.config.write_text(toml(self.port, tables))
-        self._environment = {**os.environ, **environment}
+        self.environment = {**os.environ, **environment}
         self.process: subprocess.Popen[bytes] | None = None
         self.log = folder / "log.txt"
         self.http = self.client()
@@ -52,11 +52,13 @@ class GatewayProcess:
                 assert process.poll() is None, self.tail()
                 await trio.sleep(0.02)
 
-    def spawn(self) -> subprocess.Popen[bytes]:
-        """Start it, and wait for nothing."""
+    def spawn(self, *, terminal: int | None = None) -> subprocess.Popen[bytes]:
+        """Start it, and wait for nothing; ``terminal`` is its standard input."""
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "wagate", "serve", "--config", str(self.config)]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment, cwd=self.folder)
+            self.process = subprocess.Popen(
+                command, stdin=terminal, stdout=log, stderr=log, env=self.environment, cwd=self.folder
+            )
         return self.process
 
     async def answers(self) -> bool:

@@ -1,12 +1,9 @@
-"""The pages about operating: their backup is whole while somebody writes, their tables name what there is."""
+"""The pages about operating: their tables name what there is."""
 
 from __future__ import annotations
 
 import re
-import sqlite3
-import subprocess
 import tomllib
-from contextlib import closing
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -24,27 +21,6 @@ REFERENCE = (ROOT / "docs/reference/logs-and-metrics.md").read_text("utf-8")
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
-
-
-def test_the_backup_takes_what_is_not_yet_in_the_database_file(tmp_path: Path) -> None:
-    data, backup = tmp_path / "data", tmp_path / "backup"
-    data.mkdir()
-    backup.mkdir()
-    (data / "secret_key").write_text("k")
-    [script] = [block for block in blocks("sh") if "PYTHON" in block]
-    command = script.replace("/var/lib/wagate", str(data)).replace("/backup", str(backup), 1)
-    with closing(sqlite3.connect(data / "wagate.db")) as live:
-        live.execute("PRAGMA journal_mode = wal")
-        live.execute("CREATE TABLE t (a)")
-        live.execute("INSERT INTO t VALUES (1)")
-        live.commit()
-        live.execute("INSERT INTO t VALUES (2)")
-        subprocess.run(["bash", "-c", command], check=True, timeout=90)
-    with closing(sqlite3.connect(backup / "wagate.db")) as copy:
-        assert copy.execute("SELECT a FROM t").fetchall() == [(1,)]
-    assert (backup / "secret_key").read_text() == "k"
-    assert {each.name for each in backup.iterdir()} == {"wagate.db", "secret_key"}
-    assert (backup / "wagate.db").stat().st_mode & 0o077 == 0
 
 
 def test_every_metric_is_on_the_page_and_the_page_names_no_other() -> None:

@@ -79,6 +79,9 @@ def test_tokens_are_given_and_revoked(fake: FakeGateway) -> None:
     assert run("client", "token", "a/b").stdout == "wga_y\n"
     assert run("client", "revoke", "a/b", "t-1").stderr == "1 revoked\n"
     assert run("client", "revoke", "a/b", "--all").stderr == "2 revoked\n"
+    fake.answers["DELETE /api/clients/a%2Fb/tokens/t-2"] = (404, MISSING)
+    half = run("client", "revoke", "a/b", "--all")
+    assert (half.exit_code, half.stderr.splitlines()[0]) == (1, "1 of 2 revoked")
     assert run("client", "revoke", "a/b").exit_code == 2
     assert run("client", "revoke", "a/b", "t-1", "--all").exit_code == 2
 
@@ -140,6 +143,9 @@ def test_jobs_are_exported_as_json_lines_into_a_new_file(fake: FakeGateway, fold
     lines = (folder / "out.jsonl").read_text().splitlines()
     assert [json.loads(line)["id"] for line in lines] == ["d-1", "d-2"]
     assert [json.loads(line)["id"] for line in run("jobs", "export").stdout.splitlines()] == ["d-1", "d-2"]
+    fake.answers["GET /api/jobs"] = [(200, {"data": [job(1)], "next_cursor": "c"}), (503, b"")]
+    half = run("jobs", "export", "--output", "half.jsonl")
+    assert (half.exit_code, half.stderr.splitlines()[0]) == (1, "1 written")
     again = run("jobs", "export", "--output", "out.jsonl")
     assert (again.exit_code, again.stderr) == (1, "error: out.jsonl: File exists\n")
 

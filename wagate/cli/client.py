@@ -10,6 +10,7 @@ import typer
 from wagate.cli import gateway, show
 from wagate.cli import options as call
 from wagate.cli.errors import UsageError
+from wagate.errors import WagateError
 
 app = typer.Typer(
     help="Manage clients and their tokens. When no gateway runs, this works on the database directly.",
@@ -105,14 +106,23 @@ def revoke(
     current = call.of(context)
     with gateway.connect(current) as running:
         ids = token_ids or [each["id"] for each in _tokens(current, running, slug)]
-        for token_id in ids:
-            if running:
-                running.ask("DELETE", f"{_path(slug)}/tokens/{quote(token_id, safe='')}")
-            else:
-                from wagate.cli import offline
-
-                offline.revoke_token(current.config, slug, token_id)
+        for done, token_id in enumerate(ids):
+            try:
+                _revoke(current, running, slug, token_id)
+            except WagateError:
+                if done:
+                    typer.echo(f"{done} of {len(ids)} revoked", err=True)
+                raise
     typer.echo(f"{len(ids)} revoked", err=True)
+
+
+def _revoke(current: call.Call, running: gateway.Gateway | None, slug: str, token_id: str) -> None:
+    if running:
+        running.ask("DELETE", f"{_path(slug)}/tokens/{quote(token_id, safe='')}")
+        return
+    from wagate.cli import offline
+
+    offline.revoke_token(current.config, slug, token_id)
 
 
 def _clients(current: call.Call, running: gateway.Gateway | None) -> list[dict[str, Any]]:

@@ -86,7 +86,7 @@ def connect(call: Call) -> Iterator[Gateway | None]:
     once = httpx2.Limits(max_keepalive_connections=0)
     transport = httpx2.HTTPTransport(trust_env=False, uds=_socket(call), limits=once)
     with httpx2.Client(transport=transport, **_options(call)) as client:
-        yield Gateway(client, call.url or f"the gateway of {call.config.data.dir}")
+        yield Gateway(client, call.url or f"the gateway of {call.data_dir}")
 
 
 @asynccontextmanager
@@ -111,20 +111,20 @@ def required(call: Call) -> Iterator[Gateway]:
 
 
 def _none_runs(call: Call) -> NoGatewayError:
-    return NoGatewayError(f'no gateway runs on {call.config.data.dir}; start one with "wagate serve"')
+    return NoGatewayError(f'no gateway runs on {call.data_dir}; start one with "wagate serve"')
 
 
 def _socket(call: Call) -> str | None:
-    return None if call.url else str(call.config.data.dir / SOCKET)
+    return None if call.url else str(call.data_dir / SOCKET)
 
 
 def _options(call: Call) -> dict[str, Any]:
     """What both kinds of client are made with. CommandError: there is no token."""
     from wagate.config.secrets import read_admin_token
 
-    token = call.token or read_admin_token(call.config)
+    token = call.token or read_admin_token(call.part("data.dir", "auth.admin_token"))
     if token is None:
-        raise CommandError(f"no token: {call.config.data.dir} has none; give one with --token or WAGATE_TOKEN")
+        raise CommandError(f"no token: {call.data_dir} has none; give one with --token or WAGATE_TOKEN")
     headers = {"Authorization": f"Bearer {token}"}
     return {"base_url": call.url or HERE, "headers": headers, "timeout": TIMEOUT, "trust_env": False}
 
@@ -135,13 +135,13 @@ def _answers(call: Call) -> bool:
 
     from wagate.config.lock import find_holder
 
-    path = call.config.data.dir / SOCKET
+    path = call.data_dir / SOCKET
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.settimeout(TIMEOUT)
             probe.connect(str(path))
     except OSError as error:  # not there, nobody listens, or a path too long for a socket
-        holder = find_holder(call.config.data.dir)
+        holder = find_holder(call.data_dir)
         if holder is None:
             return False
         raise CommandError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -38,7 +39,12 @@ def init(
     if TOKEN_FILE in secrets.made:
         typer.echo("the admin token:", err=True)
         typer.echo(secrets.admin_token)
-    typer.echo('next: "wagate serve" in that folder', err=True)
+    typer.echo(f"next: {_serve(folder)}", err=True)
+
+
+def _serve(folder: Path) -> str:
+    here = folder.resolve() == Path.cwd()
+    return "wagate serve" if here else f"wagate serve --config {shlex.quote(str(folder / 'config.toml'))}"
 
 
 def example() -> str:

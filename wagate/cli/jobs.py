@@ -137,10 +137,12 @@ def export(
         if output:
             write = _writer(stack, output)
         count = 0
-        for row in show.progress(rows, "exporting"):
-            write(json.dumps(row, ensure_ascii=False))
-            count += 1
-    typer.echo(f"{count} written", err=True)
+        try:
+            for row in show.progress(rows, "exporting"):
+                write(json.dumps(row, ensure_ascii=False))
+                count += 1
+        finally:
+            typer.echo(f"{count} written", err=True)
 
 
 def _writer(stack: ExitStack, output: Path) -> Callable[[str], object]:

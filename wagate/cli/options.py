@@ -31,38 +31,50 @@ class Call:
 
     @cached_property
     def config(self) -> Config:
-        """The configuration, read when it is first needed. Raises ConfigError."""
+        """The configuration, read when it is first needed, with every secret. Raises ConfigError."""
         from wagate.config import load
 
         return load(self.config_path)
 
+    def part(self, *keys: str) -> Config:
+        """These keys of it alone (`wagate.config.load_part`): the gateway's secrets need not be in this shell."""
+        from wagate.config import load_part
+
+        return load_part(self.config_path, keys)
+
+    @cached_property
+    def data_dir(self) -> Path:
+        """``data.dir``."""
+        return self.part("data.dir").data.dir
+
     @property
     def config_file(self) -> Path:
         """Where the configuration is."""
-        return self.config.file
+        return self.part().file
 
     @property
     def public_url(self) -> str:
         """``server.public_url``."""
-        return self.config.server.public_url
+        return self.part("server.public_url").server.public_url
 
     @property
     def accounts(self) -> Mapping[str, str]:
         """Name → provider of the accounts in the configuration."""
-        return {name: str(table.get("provider", "")) for name, table in self.config.accounts.items()}
+        tables = self.part("accounts.*.provider").accounts
+        return {name: str(table.get("provider", "")) for name, table in tables.items()}
 
     def settings(self, plugin: str, kind: type[S]) -> S:
         """The plugin's table. ConfigError."""
         from wagate.config import convert_settings
 
-        table = self.config.plugins.get(plugin, {})
+        table = self.part(f"plugins.{plugin}").plugins.get(plugin, {})
         return convert_settings(kind, table, file=str(self.config_file), key=f"plugins.{plugin}")
 
     def http(self) -> HttpClient:
         """The guarded client."""
         from wagate.process.assemble import http_client
 
-        return http_client(self.config)
+        return http_client(self.part("delivery", "server.host", "server.port"))
 
     def refuse(self, reason: str) -> Exception:
         """An error for the terminal."""

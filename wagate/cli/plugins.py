@@ -24,7 +24,7 @@ Kind = Literal["plugin", "provider"]
 @app.command("list")
 def list_plugins(context: typer.Context, as_json: Json = False) -> None:
     """List installed plugins with their hooks. A connector is on when it has a table in config.toml."""
-    rows = _installed(set(call.of(context).config.plugins))
+    rows = _installed(set(call.of(context).part("plugins.*.").plugins))
     if as_json:
         show.emit_json(rows)
         return
@@ -44,7 +44,7 @@ def list_plugins(context: typer.Context, as_json: Json = False) -> None:
 @app.command()
 def check(context: typer.Context) -> None:
     """Import every installed plugin and check its hooks against their specifications."""
-    faults = [str(row["error"]) for row in _installed(set(call.of(context).config.plugins)) if row["error"]]
+    faults = [str(row["error"]) for row in _installed(set(call.of(context).part("plugins.*.").plugins)) if row["error"]]
     if faults:
         raise CommandError("\n".join(faults))
     typer.echo("all installed plugins can be used")

@@ -11,7 +11,22 @@ import typer
 from typer.core import TyperGroup
 
 from wagate import __version__
-from wagate.cli import check, client, doctor, init, jobs, plugin_commands, plugins, send, serve, simulate, webhooks
+from wagate.cli import (
+    backup,
+    check,
+    client,
+    doctor,
+    init,
+    jobs,
+    migrate,
+    plugin_commands,
+    plugins,
+    reload,
+    send,
+    serve,
+    simulate,
+    webhooks,
+)
 from wagate.cli.errors import UsageError
 from wagate.cli.options import Call
 from wagate.errors import WagateError
@@ -101,6 +116,10 @@ app.add_typer(webhooks.app, name="webhooks")
 app.command()(send.send)
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(plugins.app, name="plugins")
+app.command()(reload.reload)
+app.command()(backup.backup)
+app.command()(backup.restore)
+app.command()(migrate.migrate_database)
 
 
 def main() -> None:

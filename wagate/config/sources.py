@@ -126,6 +126,28 @@ def _from_file(path: Path, key: Key, problems: Problems) -> str:
     return Secret(text.removesuffix("\n").removesuffix("\r"))
 
 
+def named_variables(file: Path) -> set[str]:
+    """The environment variables that a configuration names as ``env:NAME``, with those that count unnamed.
+
+    Raises:
+        ConfigError: it can't be read.
+    """
+    raw: dict[str, Any] = {"file": read_toml(file, named=False), "made": list(_MADE.values())}
+    return set(_named(raw))
+
+
+def _named(value: Any) -> Iterator[str]:
+    match value:
+        case dict():
+            for item in value.values():
+                yield from _named(item)
+        case list():
+            for item in value:
+                yield from _named(item)
+        case str() if value.startswith("env:"):
+            yield value.removeprefix("env:")
+
+
 def find_secrets(value: Any, name: str = "") -> Iterator[str]:
     """Every text that came from outside the file or whose key's name says that it is secret, and passwords in URLs."""
     match value:

@@ -24,6 +24,10 @@ class CommandLine(Protocol):
         """The configuration, absolute; it may not be there."""
 
     @property
+    def data_dir(self) -> Path:
+        """``data.dir``, absolute; it may not be there."""
+
+    @property
     def public_url(self) -> str:
         """``server.public_url``, '' when unset."""
 

@@ -32,8 +32,9 @@ from wagate.process.assemble import Gateway, assemble, build_context
 from wagate.process.configured_accounts import put_owners, read_accounts
 from wagate.process.files import raise_file_limit
 from wagate.process.http_side import serve_edge
-from wagate.process.logs import configure_logs
+from wagate.process.logs import Hide, configure_logs
 from wagate.process.maintenance import upkeep_tasks
+from wagate.process.reload import Reload
 from wagate.process.watchdog import watching
 from wagate.queue.policy import check_policy
 from wagate.queue.redis import RedisThread
@@ -52,6 +53,8 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     """Where it listens."""
     secrets: Secrets
     """With what was made at this start, to be shown once."""
+    reload: Reload
+    """Takes up a changed configuration."""
 
 
 def run(config_path: Path | None) -> int:
@@ -60,11 +63,11 @@ def run(config_path: Path | None) -> int:
     os.umask(0o077)
     try:
         config = load(config_path)
-        configure_logs(config.log.level, config.log.format, config.secrets)
+        hide = configure_logs(config.log.level, config.log.format, config.secrets)
         if os.geteuid() == 0:
             log.warning("running as root: anyone who takes over the gateway has the machine; use a user of its own")
         raise_file_limit()
-        trio.run(_serve_until_signalled, config, strict_exception_groups=True)
+        trio.run(_serve_until_signalled, config, hide, strict_exception_groups=True)
     except* WagateError as failures:
         for failure in _leaves(failures):
             sys.stderr.write(f"wagate: {failure}\n")
@@ -77,9 +80,10 @@ async def serve(
     *,
     stop: trio.Event,
     clock: Clock | None = None,
+    hide: Hide = lambda _secrets: None,
     task_status: trio.TaskStatus[Started] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run the gateway until ``stop`` is set, then drain.
+    """Run the gateway until ``stop`` is set, then drain. ``hide`` keeps secrets out of the log that come later.
 
     Raises:
         ConfigError, AlreadyRunningError, StorageError, QueueError: it can't start; the message says why.
@@ -110,8 +114,9 @@ async def serve(
                 _tasks(gateway, plugins, contexts),
                 trio.open_nursery() as edges,
             ):
-                urls = await edges.start(partial(serve_edge, gateway, plugins, contexts, stop=stop))
-                task_status.started(Started(urls=urls, secrets=secrets))
+                reload = Reload(gateway, hide=hide)
+                urls = await edges.start(partial(serve_edge, gateway, plugins, contexts, stop=stop, reload=reload))
+                task_status.started(Started(urls=urls, secrets=secrets, reload=reload))
 
 
 @asynccontextmanager
@@ -188,17 +193,45 @@ async def _tasks(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str,
             nursery.cancel_scope.cancel()
 
 
-async def _serve_until_signalled(config: Config) -> None:
+async def _serve_until_signalled(config: Config, hide: Hide) -> None:
     stop = trio.Event()
+    on_terminal = os.isatty(0)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_at_signal, stop)
-        async with trio.open_nursery() as serving:
-            started = await serving.start(partial(serve, config, stop=stop))
-            _settle_memory()
-            log.info("serving", urls=started.urls, version=__version__, pid=os.getpid())
-            _greet(config, started)
-        log.info("stopped")
-        nursery.cancel_scope.cancel()
+        with trio.open_signal_receiver(signal.SIGHUP) as hangups:
+            async with trio.open_nursery() as serving:
+                started = await serving.start(partial(serve, config, stop=stop, hide=hide))
+                _settle_memory()
+                log.info(
+                    "serving", urls=started.urls, version=__version__, pid=os.getpid(), config=_config_in_use(config)
+                )
+                _greet(config, started)
+                nursery.start_soon(_reload_at_signal, hangups, started.reload, stop, on_terminal)
+            log.info("stopped")
+            nursery.cancel_scope.cancel()
+
+
+async def _reload_at_signal(hangups: AsyncIterator[int], reload: Reload, stop: trio.Event, on_terminal: bool) -> None:
+    async for _ in hangups:
+        if on_terminal and not os.isatty(0):
+            log.info("stopping", signal=int(signal.SIGHUP), drain=True)
+            stop.set()  # The terminal was closed.
+            return
+        try:
+            await reload({})
+        except WagateError as error:
+            log.warning("configuration refused, the old one goes on", reasons=str(error).splitlines())
+        except Exception:  # (the task's edge: no plugin's fault in reading it may end the gateway)
+            log.exception("configuration refused, the old one goes on")
+
+
+def _config_in_use(config: Config) -> str:
+    """The file, or that there is none and where the data are then."""
+    if config.file.exists():
+        return str(config.file)
+    others = sorted(config.file.parent.glob("*/config.toml"))[:3]
+    hint = f"; for another one: wagate serve --config {others[0].relative_to(config.file.parent)}" if others else ""
+    return f"no config.toml in {config.file.parent}: all defaults, data in {config.data.dir}{hint}"
 
 
 def _settle_memory() -> None:
@@ -220,7 +253,7 @@ async def _stop_at_signal(stop: trio.Event) -> None:
 
 def _greet(config: Config, started: Started) -> None:
     """What a person sees first: where it is, the token when it is new, and what to try next."""
-    lines = [f"wagate {__version__} listens on {started.urls[0]}"]
+    lines = [f"wagate {__version__} listens on {started.urls[0]}", f"configuration: {_config_in_use(config)}"]
     if "admin_token" in started.secrets.made:
         lines.append(f"admin token, shown only now and kept in {config.data.dir}: {started.secrets.admin_token}")
     lines.append("try it without WhatsApp: wagate simulate message, then: wagate jobs list")

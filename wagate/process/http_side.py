@@ -23,6 +23,7 @@ from wagate.process.assemble import Gateway
 from wagate.process.doctor import Installation, run_checks
 from wagate.process.files import most_connections
 from wagate.process.health import health_monitor
+from wagate.process.reload import Reload
 from wagate.web.access.admission import Admission
 from wagate.web.access.auth import Authenticator
 from wagate.web.access.cors import Cors
@@ -30,6 +31,7 @@ from wagate.web.access.idempotency import Once
 from wagate.web.access.identity import RequestAuth, ViewTokens
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.api.doctor import DoctorLine, doctor_routes
+from wagate.web.api.reload import reload_routes
 from wagate.web.app import create_api
 from wagate.web.http.asgi import App, Networks
 from wagate.web.http.bodies import Bodies
@@ -60,11 +62,12 @@ async def serve_edge(
     contexts: Mapping[str, PluginContext],
     *,
     stop: trio.Event,
+    reload: Reload,
     task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until ``stop`` is set and what runs is answered. Reports the URLs."""
     config = gateway.config
-    app = build_app(gateway, plugins, contexts)
+    app = build_app(gateway, plugins, contexts, reload)
     scheme = "https" if config.server.certfile else "http"
 
     async def stopping() -> None:
@@ -181,10 +184,11 @@ def trusted(config: Config) -> Networks:
     return tuple(ip_network(each, strict=False) for each in config.server.trusted_proxies)
 
 
-def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> App:
+def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, PluginContext], reload: Reload) -> App:
     """The doors in front, the API and the plugins' routes behind."""
     tokens = ViewTokens(gateway.vault, gateway.live)
     auth = authenticator(gateway, tokens)
+    reload.on_new_token(auth.admit)
     metrics = HttpMetrics(gateway.registry)
     refusals = Refusals(gateway.clock, metrics.refuse)
     bodies = Bodies(int(gateway.config.limits.body_bytes))
@@ -217,6 +221,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
                 "wagate",
                 doctor_routes(RequestAuth(gateway.live), partial(_run_checks, gateway, checks)),
             ),
+            ("wagate", reload_routes(RequestAuth(gateway.live), reload)),
             *(
                 (plugin.name, routes)
                 for plugin in plugins

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Literal, cast
 
@@ -15,11 +15,16 @@ import structlog
 from wagate.config import redact
 from wagate.parsing.printable import printable
 
+Hide = Callable[[frozenset[str]], None]
+"""Keeps further secrets out of the log."""
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def configure_logs(level: str, form: Literal["auto", "console", "json"], secrets: frozenset[str]) -> None:
-    """Set up logging for the process. What other libraries log with the standard library comes out the same way."""
+def configure_logs(level: str, form: Literal["auto", "console", "json"], secrets: frozenset[str]) -> Hide:
+    """Set up logging for the process. What other libraries log with the standard library comes out the same way.
+
+    What is returned hides further secrets.
+    """
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -33,7 +38,8 @@ def configure_logs(level: str, form: Literal["auto", "console", "json"], secrets
             structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
             _render_json,
         ]
-    processors.append(_Redactor(secrets))
+    redactor = _Redactor(secrets)
+    processors.append(redactor)
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
@@ -41,6 +47,7 @@ def configure_logs(level: str, form: Literal["auto", "console", "json"], secrets
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_ToStructlog()], level=logging.WARNING, force=True)
+    return redactor.hide
 
 
 class _Lossy:
@@ -82,6 +89,10 @@ class _Redactor:
 
     def __init__(self, secrets: frozenset[str]) -> None:
         self._secrets = secrets
+
+    def hide(self, secrets: frozenset[str]) -> None:
+        """These, too."""
+        self._secrets |= secrets
 
     def __call__(self, _logger: Any, _method: str, line: Any) -> bytes:
         if not self._secrets:

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import trio
@@ -20,7 +19,17 @@ from wagate.parsing.printable import printable
 from wagate_chatwoot.agents.texts import text
 from wagate_chatwoot.inboxes import bad_name
 from wagate_chatwoot.settings import Inbox, Settings
-from wagate_chatwoot.setup.connect import Known, Made, Owner, Wish, api_inboxes, connect, needs_window, owners
+from wagate_chatwoot.setup.connect import (
+    Known,
+    Made,
+    Owner,
+    Wish,
+    api_inboxes,
+    connect,
+    left_behind,
+    needs_window,
+    owners,
+)
 from wagate_chatwoot.setup.tables import add_table, check_place, keep_secrets, table_text
 from wagate_chatwoot.setup.trial import trial
 
@@ -80,9 +89,21 @@ def connect_command(
     )
     made = trio.run(connect, line.http(), wish)
     given = {"token": token, "secret": secret or made.inbox.secret, "webhook_token": made.inbox.webhook_token}
-    written = _write(line.config_file, name, made, given, locale)
-    tried = _try(line, name, made.inbox, locale) if line.runs() and not made.to_change else []
-    _tell(made, written, name, tried, runs=line.runs(), as_json=as_json)
+    try:
+        written = _write(line, name, made, given, locale)
+    except WagateError as error:
+        raise line.refuse(f"{error}\n{left_behind(made.inbox.inbox_id, made.name)}") from error
+    runs, tried = _tried(line, name, made, locale)
+    _tell(made, written, name, tried, runs=runs, as_json=as_json)
+
+
+def _tried(line: CommandLine, name: str, made: Made, locale: str) -> tuple[bool, list[Finding]]:
+    """Whether a gateway runs, and what a trial found. All is done by now: nothing here may hide that."""
+    try:
+        runs = line.runs()
+        return runs, _try(line, name, made.inbox, locale) if runs and not made.to_change else []
+    except WagateError as error:
+        return True, [Finding(level="warn", what="trial", detail=str(error))]
 
 
 @app.command("test")
@@ -163,9 +184,10 @@ def _listed(found: Sequence[Owner]) -> str:
     return ", ".join(f"{each.id} {each.name}" for each in found) or "none"
 
 
-def _write(file: Path, name: str, made: Made, given: dict[str, str], locale: str) -> str:
+def _write(line: CommandLine, name: str, made: Made, given: dict[str, str], locale: str) -> str:
     """The table as it was written."""
-    kept = keep_secrets(file, [(f"chatwoot-{name}-{key}", value) for key, value in given.items() if value])
+    file, secrets = line.config_file, [(f"chatwoot-{name}-{key}", value) for key, value in given.items() if value]
+    kept = keep_secrets(file, secrets, reader=line.data_dir)
     inbox = made.inbox
     values: dict[str, Any] = {
         "url": inbox.url,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from typing import Any, Final, Literal
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -12,7 +13,7 @@ from wagate.errors import ConfigError
 from wagate.http import HttpClient, HttpError
 from wagate.parsing.fields import first_text, mapping, whole
 from wagate_chatwoot.api.client import PATIENCE, Chatwoot
-from wagate_chatwoot.api.errors import ChatwootError, ChatwootStoppedError, classify
+from wagate_chatwoot.api.errors import AmbiguousError, ChatwootError, ChatwootStoppedError, classify
 from wagate_chatwoot.settings import Inbox
 from wagate_chatwoot.setup.check import API_CHANNEL, token_finding, webhook_url
 
@@ -105,10 +106,11 @@ async def api_inboxes(http: HttpClient, url: str, token: str, owner: Owner) -> l
 async def connect(http: HttpClient, wish: Wish) -> Made:
     """Make the inbox, or take the one that is there; nothing is written on our side.
 
-    An inbox that posts to this very URL already is taken in place of a new one, so that it may be called again.
+    One that an earlier call made and did not finish is taken in place of a new one: it posts to this very URL, or has
+    the name and posts nowhere yet.
 
     Raises:
-        ConfigError: Chatwoot refused, or shows no secret; the message says what to do.
+        ConfigError: Chatwoot refused, or shows no secret; the message says what to do, and what was done.
     """
     owner = next(iter(wish.accounts), wish.client)
     wanted = webhook_url(wish.base, owner, wish.table)
@@ -116,15 +118,46 @@ async def connect(http: HttpClient, wish: Wish) -> Made:
         there = wish.inbox_id or await _same(http, wish, wanted)
         chatwoot = Chatwoot(http, _settings(wish.url, wish.token, wish.owner, there or 1))
         if there is None:
-            return await _finished(chatwoot, wish, await _make(chatwoot, wish, wanted), wanted, did="made")
+            return await _made(chatwoot, wish, wanted)
         return await _finished(chatwoot, wish, await chatwoot.inbox(), wanted, did="found")
     except ChatwootError as error:
         raise ConfigError(_refused(error)) from error
 
 
+async def _made(chatwoot: Chatwoot, wish: Wish, wanted: str) -> Made:
+    try:
+        row = await _make(chatwoot, wish, wanted)
+    except AmbiguousError as error:
+        unknown = "whether the inbox was made is not known; call the same command again: it looks for it"
+        raise ConfigError(f"Chatwoot: {error.reason}; {unknown}") from error
+    try:
+        return await _finished(chatwoot, wish, row, wanted, did="made")
+    except (ChatwootError, ConfigError) as error:
+        reason = _refused(error) if isinstance(error, ChatwootError) else str(error)
+        raise ConfigError(f"{reason}\n{left_behind(row.get('id'), wish.inbox_name)}") from error
+
+
+def left_behind(inbox: object, name: str) -> str:
+    """What somebody should know who has an inbox in Chatwoot and no table yet."""
+    return f'inbox {inbox} "{name}" is in Chatwoot now; call the same command again: it takes that one and goes on'
+
+
 async def _same(http: HttpClient, wish: Wish, wanted: str) -> int | None:
+    """The inbox that an earlier call left. ConfigError: one that posts to another gateway has our name and table."""
     known = await api_inboxes(http, wish.url, wish.token, wish.owner)
-    return next((each.id for each in known if each.webhook_url.partition("?")[0] == wanted), None)
+    posting = next((each for each in known if each.webhook_url.partition("?")[0] == wanted), None)
+    named = [each for each in known if each.name == wish.inbox_name]
+    unfinished = posting or next((each for each in named if not each.webhook_url), None)
+    if unfinished is not None:
+        return unfinished.id
+    path = urlsplit(wanted).path
+    for each in named:
+        if urlsplit(each.webhook_url).path == path:
+            raise ConfigError(
+                f'inbox {each.id} "{each.name}" posts to {each.webhook_url.partition("?")[0]} already: say --inbox '
+                f"{each.id} --change to have it post here, or make another with --inbox-name"
+            )
+    return None
 
 
 async def _make(chatwoot: Chatwoot, wish: Wish, wanted: str) -> dict[str, Any]:
@@ -153,9 +186,12 @@ async def _finished(
             "only an administrator's token sees the inbox' webhook secret: use one, or give --secret as the inbox' "
             "settings in Chatwoot show it (before 4.13 there is none)"
         )
+    posts_to = first_text(row, "webhook_url")
+    ours = posts_to.partition("?")[0] in {"", wanted}
     if not secret:
         # A server that does not sign: what only it knows stands in the URL.
-        token = secrets.token_urlsafe(24)
+        token = next(iter(parse_qs(urlsplit(posts_to).query).get("token", [])), "") if ours else ""
+        token = token or secrets.token_urlsafe(24)
         wanted = f"{wanted}?token={token}"
     inbox = msgspec.structs.replace(
         _settings(wish.url, wish.token, wish.owner, number),
@@ -165,11 +201,11 @@ async def _finished(
         client=wish.client,
     )
     name = first_text(row, "name")
-    if first_text(row, "webhook_url") == wanted:
+    if posts_to == wanted:
         return Made(inbox=inbox, name=name, webhook_url=wanted, did=did)
-    if administrator and (wish.change or did == "made"):
+    if administrator and (wish.change or ours):
         await chatwoot.call("PATCH", f"inboxes/{number}", {"channel": {"webhook_url": wanted}})
-        return Made(inbox=inbox, name=name, webhook_url=wanted, did=did if did == "made" else "changed")
+        return Made(inbox=inbox, name=name, webhook_url=wanted, did=did if ours else "changed")
     step = f"in Chatwoot, Settings, Inboxes, {name}, Configuration: set the webhook URL to {wanted}"
     return Made(inbox=inbox, name=name, webhook_url=wanted, did=did, to_change=step)
 

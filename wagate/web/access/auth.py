@@ -50,6 +50,10 @@ class Authenticator:
         self._view_account = view_account
         self._failures = failures
 
+    def admit(self, admin_token: str) -> None:
+        """From now on this is the admin's token, and the old one is nobody's."""
+        self._admin_hash = token_hash(admin_token)
+
     def identify(self, token: str | None, *, address: str) -> Identity:
         """Whose token it is.
 

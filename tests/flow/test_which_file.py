@@ -1,0 +1,56 @@
+"""``wagate init x && wagate serve``: what is served, and from which file, is said."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+WAGATE = [sys.executable, "-m", "wagate"]
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_serve_says_which_file_it_uses_and_how_to_use_the_one_of_init(named: bool) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    with tempfile.TemporaryDirectory(prefix="wg") as short:
+        folder = Path(short).resolve()
+        made = subprocess.run(
+            [*WAGATE, "init", "x"], cwd=folder, capture_output=True, text=True, timeout=60, check=True
+        )
+        assert "next: wagate serve --config x/config.toml\n" in made.stderr
+        command = [*WAGATE, "serve", *(["--config", "x/config.toml"] if named else [])]
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment | {"WAGATE_SERVER__PORT": "0", "WAGATE_LOG__FORMAT": "json"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        lines = [process.stdout.readline().rstrip() for _ in range(2)]
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=60)
+        assert process.returncode == 0, log
+    none = f"no config.toml in {folder}: all defaults, data in {folder}/data"
+    hint = "; for another one: wagate serve --config x/config.toml"
+    expected = str(folder / "x/config.toml") if named else none + hint
+    assert lines[1] == f"configuration: {expected}"
+    [serving] = [each for each in map(json.loads, log.splitlines()) if each["event"] == "serving"]
+    assert serving["config"] == expected
+
+
+def test_init_in_the_current_folder_needs_no_option(tmp_path: Path) -> None:
+    assert init(tmp_path).endswith("next: wagate serve\n")
+
+
+def init(folder: Path, *arguments: str) -> str:
+    """What it says beside the token."""
+    command = [*WAGATE, "init", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=True).stderr
