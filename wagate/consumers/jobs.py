@@ -75,7 +75,7 @@ class PullJobs:
     async def waiting(self, targets: Sequence[str]) -> int:
         """How many jobs are not done yet and not leased."""
         names = [self._target(target) for target in targets]
-        return await self._database.read(pull.waiting, names, self._clock.now())
+        return await self._database.browse(pull.waiting, names, self._clock.now())
 
     async def get(self, job_id: str, *, client_id: int | None) -> Job:
         """One job, by its id or its event's id. NotFoundError."""
