@@ -56,6 +56,8 @@ class Setup:
     registry: CollectorRegistry
     done: Callable[[int, float], None] = lambda _client, _seconds: None
     """Told of each delivery that is done: whose it is, and how many seconds after it came in."""
+    pulled: Callable[[int], None] = lambda _client: None
+    """Told of each job that a worker takes: whose it is."""
     concurrency: int = 64
     """``queue.concurrency``: handlers at once."""
     max_depth: int = 50_000
@@ -109,6 +111,7 @@ class Consumers:
             policy=setup.policy,
             clock=setup.clock,
             done=setup.done,
+            pulled=setup.pulled,
         )
 
     def let_waiters_go(self) -> None:

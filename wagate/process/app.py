@@ -165,6 +165,7 @@ async def _tasks(core: Core, plugins: list[Plugin], contexts: Mapping[str, Plugi
             nursery.start_soon(watchdog.beat)
             nursery.start_soon(supervise, "sessions", core.hub.run, core.clock)
             nursery.start_soon(supervise, "outbound", core.outbound.run, core.clock)
+            nursery.start_soon(supervise, "positions", core.positions.run, core.clock)
             catch_up = CatchUp(
                 core.providers, lambda: core.live.now, core.receiver, core.database, core.clock, sieve=core.sieve
             )

@@ -31,4 +31,4 @@ def health_monitor(core: Core) -> HealthMonitor:
         return Check(status=Level.HEALTHY, detail=f"{len(accounts)} accounts")
 
     probes = {"redis": redis, "consumers": consumers, "providers": providers}
-    return HealthMonitor(core.database, core.config.data.dir, core.clock, probes)
+    return HealthMonitor(core.database, core.config.data.dir, core.clock, probes, queue_size=lambda: core.positions.deliveries)
