@@ -33,6 +33,7 @@ from wagate.process.configured_accounts import put_owners, read_accounts
 from wagate.process.http_side import serve_edge
 from wagate.process.logs import configure_logs
 from wagate.process.maintenance import upkeep_tasks
+from wagate.process.running_clock import RunningClock
 from wagate.process.watchdog import watching
 from wagate.queue.policy import check_policy
 from wagate.queue.redis import RedisThread
@@ -59,7 +60,7 @@ def run(config_path: Path | None) -> int:
     try:
         config = load(config_path)
         configure_logs(config.log.level, config.log.format, config.secrets)
-        trio.run(_serve_until_signalled, config, strict_exception_groups=True)
+        trio.run(_serve_until_signalled, config, strict_exception_groups=True, clock=RunningClock())
     except* WagateError as failures:
         for failure in _leaves(failures):
             sys.stderr.write(f"wagate: {failure}\n")
