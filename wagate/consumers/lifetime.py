@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from wagate.clock import Clock
 from wagate.consumers.alerts import Alerts, Emit
+from wagate.consumers.clock_steps import ClockSteps
 from wagate.consumers.consume import Consumer
 from wagate.consumers.control import Control
 from wagate.consumers.deliver import Deliverer
@@ -143,6 +144,7 @@ class Consumers:
             "ring": self._queues.keep_ringing,
             "sweep": self._sweeper.run,
             "probe": self._prober.run,
+            "clock": ClockSteps(setup.database, self._queues, setup.clock, moved=self._prober.ring).run,
             "mark": self._flights.keep_marking,
             "reap": partial(reap_dead_workers, self._queues.push, setup.clock, self._wakeup, self._rates.share),
             "alerts": Alerts(setup.database, setup.clock, setup.emit, setup.changed, setup.handlers).run,
