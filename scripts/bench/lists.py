@@ -1,6 +1,6 @@
 """What a page costs when much is stored: each list, and taking in a message, with few rows and with many.
 
-    python scripts/bench/lists.py [--json] [--rows 1000000] [--folder FOLDER]
+    python -m scripts.bench.lists [--json] [--rows 1000000] [--folder FOLDER]
 
 Half as many events as deliveries, 40 webhooks and 6 Chatwoot inboxes, 30 clients, 1.2 % failed, 0.2 % waiting, 0.1 %
 cancelled. A database that is in the folder already is used again. SQLite, no fsync: what is measured is CPU.
@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import trio
-from floor_database import intake
 from uuid_utils import uuid7
 
+from scripts.bench.floor_database import intake
 from wagate.inbound.position import count_waiting
 from wagate.storage.backend.migrate import migrate
 from wagate.storage.backend.sqlite import Sqlite
