@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar
 
+import peewee
 import structlog
 
 from wagate.clock import Clock
@@ -13,6 +15,8 @@ from wagate.consumers.queues import Queues
 from wagate.errors import QueueError, StorageError
 from wagate.storage.database import Database
 from wagate.storage.deliveries.clock_steps import claim_step, mark_time, move_elsewhere, move_open
+
+T = TypeVar("T")
 
 log = structlog.get_logger("wagate.consumers")
 
@@ -65,16 +69,33 @@ class ClockSteps:
         """
         now = self._clock.now()
         least = timedelta() if seen else WHILE_AWAY
+        if seen:
+            await self._tell_queues()
         back = await self._database.write(partial(claim_step, least=least, seen=seen), now)
         if back is None:
             return False
-        await self._database.write(move_elsewhere, back, now)
+        # It is ours alone to finish from here on, whatever it takes.
+        await self._write(partial(move_elsewhere, back=back, now=now))
         self._moved()
         after: str | None = ""
         while after is not None:
-            keys, after = await self._database.write(move_open, after, back, now)
+            keys, after = await self._write(partial(move_open, after=after, back=back, now=now))
             await self._look_again(keys)
         return True
+
+    async def _write(self, move: Callable[[peewee.Database], T]) -> T:
+        while True:
+            try:
+                return await self._database.write(move)
+            except StorageError as error:
+                log.warning("not moved with the clock yet", reason=str(error))
+            await self._clock.sleep(LOOK)
+
+    async def _tell_queues(self) -> None:
+        try:
+            await self._queues.look_at_clock()
+        except QueueError as error:
+            log.warning("queues not told of the clock", reason=str(error))
 
     async def _look_again(self, keys: list[tuple[str, str, str]]) -> None:
         """Have the queue ask for these keys' rows again: it may have been told of the old times."""
