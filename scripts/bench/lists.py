@@ -27,15 +27,16 @@ from uuid_utils import uuid7
 
 from scripts.bench.floor_database import intake
 from wagate.inbound.position import count_waiting
+from wagate.rules.filters import DeliveryFilter, MessageFilter
 from wagate.storage.backend.migrate import migrate
 from wagate.storage.backend.sqlite import Sqlite
 from wagate.storage.backend.writer import Work, Writer
 from wagate.storage.database import FILE, Database, open_database
 from wagate.storage.deliveries.jobs import waiting
 from wagate.storage.events.intake import store
-from wagate.storage.events.listing import DeliveryFilter, list_deliveries
+from wagate.storage.events.listing import list_deliveries
 from wagate.storage.lead import first_id
-from wagate.storage.outbox.messages import MessageFilter, list_messages
+from wagate.storage.outbox.messages import list_messages
 from wagate.storage.threads.conversations import archive, list_threads
 
 DAYS = 28
@@ -44,17 +45,23 @@ ROUNDS = 40
 MESSAGES = 4000
 """Taken in for one measurement."""
 
-EVENTS = "INSERT INTO events VALUES (?, ?, ?, '1', 'meta', 'message', ?, ?, '1', ?, 'text', ?, 0, 'Name', NULL, NULL, '{}', '{}', ?, ?, ?, 0)"  # noqa: E501
+EVENTS = (
+    "INSERT INTO events VALUES (?, ?, ?, '1', 'meta', 'message', ?, ?, '1', ?, 'text', ?, 0, 'Name', NULL, NULL, '{}', "
+    "'{}', ?, ?, ?, 0)"
+)
 DELIVERIES = (
-    "INSERT INTO deliveries (id, event_id, handler, target_id, key, seq, client_id, account, chat, mode, status, settled, "
-    "attempt_count, max_retries, http_status, error, created_at, updated_at) "
+    "INSERT INTO deliveries (id, event_id, handler, target_id, key, seq, client_id, account, chat, mode, status, "
+    "settled, attempt_count, max_retries, http_status, error, created_at, updated_at) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'push', ?, ?, 1, 3, 200, NULL, ?, ?)"
 )
 SENT = (
     "INSERT INTO messages (id, client_id, account, provider, chat, type, message, status, provider_id, event_id, "
     "delivery_id, source, created_at, updated_at) VALUES (?, ?, ?, 'meta', ?, 'text', '{}', ?, ?, ?, ?, 'api', ?, ?)"
 )
-CHAT = "INSERT INTO chats VALUES (?, ?, ?, '', 5, ?, ?, ?) ON CONFLICT DO UPDATE SET last_event_id = excluded.last_event_id"
+CHAT = (
+    "INSERT INTO chats VALUES (?, ?, ?, '', 5, ?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET last_event_id = excluded.last_event_id"
+)
 
 
 def seed(path: Path, rows: int) -> None:
@@ -89,7 +96,7 @@ def flush(db: sqlite3.Connection, tables: dict[str, list[tuple[Any, ...]]]) -> N
 
 def story(events: int) -> Iterator[dict[str, list[tuple[Any, ...]]]]:
     """What each event leaves in the tables."""
-    dice = random.Random(3)  # noqa: S311
+    dice = random.Random(3)
     begin = datetime.now(UTC) - timedelta(days=DAYS)
     for n in range(events):
         moment = begin + timedelta(days=DAYS) * (n / events)
@@ -97,23 +104,24 @@ def story(events: int) -> Iterator[dict[str, list[tuple[Any, ...]]]]:
         client, account, chat = 1 + n % 30, f"n{n % 6}", f"1202555{n % CHATS:04}@c.us"
 
         def made_id(moment: datetime = moment) -> str:
-            return f"{first_id(moment)}-7{dice.randrange(4096):03x}-8{dice.randrange(4096):03x}-{dice.randrange(1 << 48):012x}"
+            random_part = f"{dice.randrange(1 << 72):018x}"
+            return f"{first_id(moment)}-7{random_part[:3]}-8{random_part[3:6]}-{random_part[6:]}"
 
         event_id = made_id()
-        deliveries = []
+        deliveries: list[tuple[Any, ...]] = []
         for target in (f"webhook:{n % 40}", f"chatwoot:{n % 6}"):
             chance = dice.random()
-            status = next((s for top, s in STATES if chance < top), "delivered")
-            deliveries.append(
-                (made_id(), event_id, target.split(":")[0], target, f"{target}|{account}|{chat}", n, client, account)
-                + (chat, status, status != "pending", at, at)
-            )
+            status = next((status for top, status in STATES if chance < top), "delivered")
+            lane = (target.split(":")[0], target, f"{target}|{account}|{chat}", n)
+            deliveries.append((made_id(), event_id, *lane, client, account, chat, status, status != "pending", at, at))
         sent = []
         if n % 5 == 0:
             status = dice.choices(["read", "delivered", "sent", "failed"], [70, 20, 9, 1])[0]
             sent = [(made_id(), client, account, chat, status, f"wamid.o{n}", event_id, deliveries[0][0], at, at)]
         yield {
-            EVENTS: [(event_id, client, account, chat, chat, f"wamid.{n}", "Hello, is my order ready?", b"x" * 300, at, at)],
+            EVENTS: [
+                (event_id, client, account, chat, chat, f"wamid.{n}", "Hello, is my order ready?", b"x" * 300, at, at)
+            ],
             DELIVERIES: deliveries,
             SENT: sent,
             CHAT: [(client, account, chat, event_id, at, at)],
@@ -131,7 +139,7 @@ def lists() -> dict[str, Callable[[Any], Any]]:
         "of a client": {"client_id": 7},
         "failed": {"status": "failed"},
         "failed of a client": {"status": "failed", "client_id": 7},
-        "failed of a target": {"status": "failed", "target_id": "webhook:7"},
+        "failed of a target": {"status": "failed", "handler": "webhook", "target": "7"},
         "waiting": {"status": "pending"},
         "cancelled": {"status": "cancelled"},
         "expired, of which there are none": {"status": "expired"},
@@ -148,16 +156,12 @@ def lists() -> dict[str, Callable[[Any], Any]]:
         "failed": {"status": "failed"},
         "of a chat": {"chat": chat},
         "of an account": {"account": "n3"},
-        "by the provider's id": {"provider_id": "wamid.o4320"},
+        "by the provider's id": {"message_id": "wamid.o4320"},
     }
     made: dict[str, Callable[[Any], Any]] = {
-        f"deliveries {name}": partial(list_deliveries, which=DeliveryFilter(**which), limit=50)
-        for name, which in deliveries.items()
+        f"deliveries {name}": listing(list_deliveries, DeliveryFilter, which) for name, which in deliveries.items()
     }
-    made |= {
-        f"messages {name}": partial(list_messages, which=MessageFilter(**which), limit=50)
-        for name, which in messages.items()
-    }
+    made |= {f"messages {name}": listing(list_messages, MessageFilter, which) for name, which in messages.items()}
     return made | {
         "conversations, all": partial(list_threads, client_id=None, limit=50),
         "conversations of a client": partial(list_threads, client_id=7, limit=50),
@@ -166,6 +170,12 @@ def lists() -> dict[str, Callable[[Any], Any]]:
         "what waits for a worker": lambda db: waiting(db, ["n8n:1", "webhook:7"], datetime.now(UTC)),
         "what waits, counted beside the traffic": count_waiting,
     }
+
+
+def listing(of: Any, kind: Any, which: dict[str, Any]) -> Callable[[Any], Any]:
+    """A page of a list."""
+    filters = kind(**{name: value for name, value in which.items() if name != "client_id"})
+    return partial(of, which=filters, client_id=which.get("client_id"), limit=50)
 
 
 async def listed(database: Database) -> dict[str, tuple[float, float]]:
@@ -189,9 +199,7 @@ def taken_in(path: Path) -> float:
     writer.db.execute_sql("PRAGMA synchronous = OFF")
     parts = []
     for _ in range(10):
-        batches = [
-            [intake(int(uuid7().int & 0xFFFFFFFF)) for _ in range(8)] for _ in range(MESSAGES // 80)
-        ]
+        batches = [[intake(int(uuid7().int & 0xFFFFFFFF)) for _ in range(8)] for _ in range(MESSAGES // 80)]
         began = time.process_time()
         for batch in batches:
             for result in writer.run([Work(store, (each,), bulk=True) for each in batch]):

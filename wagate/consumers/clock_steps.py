@@ -1,4 +1,7 @@
-"""Sees the machine's clock set back, and moves what waits with it; the queue's own clock never steps back (layout.lua)."""
+"""Sees the machine's clock set back, and moves what waits with it.
+
+The queue needs little of that: its own clock never steps back (``layout.lua``).
+"""
 
 from __future__ import annotations
 

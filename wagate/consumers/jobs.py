@@ -47,8 +47,9 @@ class PullJobs:
         done: Callable[[int, float], None],
         pulled: Callable[[int], None],
     ) -> None:
-        """``done`` takes the client and the seconds since it came in, of each job completed; ``pulled`` the client,
-        of each job taken.
+        """``done`` takes the client and the seconds since it came in, of each job completed.
+
+        ``pulled`` takes the client, of each job taken.
         """
         self._handler = handler
         self._database = database

@@ -59,7 +59,8 @@ class Positions:
 
     async def count(self) -> None:
         """Count now. StorageError: the old figures stay."""
-        self._since = since = Counter()
+        since: Counter[tuple[int, str]] = Counter()
+        self._since = since
         waiting = await self._database.browse(count_waiting)
         self.deliveries = waiting.deliveries
         self._waiting = waiting.events + since

@@ -31,4 +31,6 @@ def health_monitor(core: Core) -> HealthMonitor:
         return Check(status=Level.HEALTHY, detail=f"{len(accounts)} accounts")
 
     probes = {"redis": redis, "consumers": consumers, "providers": providers}
-    return HealthMonitor(core.database, core.config.data.dir, core.clock, probes, queue_size=lambda: core.positions.deliveries)
+    return HealthMonitor(
+        core.database, core.config.data.dir, core.clock, probes, queue_size=lambda: core.positions.deliveries
+    )

@@ -20,5 +20,5 @@ def beat(db: peewee.Database, name: str, now: datetime) -> None:
 
 def last_beat(db: peewee.Database, name: str, *, lock: bool = False) -> datetime | None:
     """When ``name`` was alive last. ``lock``: keep other processes from writing it until the commit."""
-    text = "SELECT at FROM heartbeats WHERE name = ?" + for_update(db, lock=lock)
-    return next((as_time(at) for (at,) in rows(db, text, (name,))), None)
+    text = "SELECT at FROM heartbeats WHERE name = ?"
+    return next((as_time(at) for (at,) in rows(db, text + for_update(db, lock=lock), (name,))), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -86,5 +85,3 @@ def _text(value: Any) -> str:
     at = as_time(value)
     assert at is not None
     return time_text(at)
-
-
