@@ -56,7 +56,8 @@ DELIVERIES = (
 )
 SENT = (
     "INSERT INTO messages (id, client_id, account, provider, chat, type, message, status, provider_id, event_id, "
-    "delivery_id, source, created_at, updated_at) VALUES (?, ?, ?, 'meta', ?, 'text', '{}', ?, ?, ?, ?, 'api', ?, ?)"
+    "delivery_id, source, told, created_at, updated_at) "
+    "VALUES (?, ?, ?, 'meta', ?, 'text', '{}', ?, ?, ?, ?, 'api', TRUE, ?, ?)"
 )
 CHAT = (
     "INSERT INTO chats VALUES (?, ?, ?, '', 5, ?, ?, ?) "

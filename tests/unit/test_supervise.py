@@ -86,6 +86,9 @@ async def test_descriptors_that_ran_out_here_are_no_fault_of_the_target() -> Non
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert put_off == Postponed(error="EMFILE on the gateway's side", after=OURS_AGAIN)
     assert await tried(Reject("no")) == Rejected(error="no")
+    circular = ValueError("x")
+    circular.__cause__ = circular
+    assert await tried(circular) == Failed(error="ValueError")
 
 
 async def test_cancelled_passes_through_a_handler() -> None:

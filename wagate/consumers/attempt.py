@@ -68,11 +68,13 @@ def _meaning(error: Exception, handler: str, delivery_id: str) -> Happened | Pos
 
 def _ours(error: BaseException) -> int | None:
     """The errno of something that ran out here, somewhere in what an error came from: no fault of the target's."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in OURS:
-            return seen.errno
-        seen = seen.__cause__ or seen.__context__
+    at: BaseException | None = error
+    passed: set[int] = set()
+    while at is not None and id(at) not in passed:  # plugins may raise an error from itself
+        if isinstance(at, OSError) and at.errno in OURS:
+            return at.errno
+        passed.add(id(at))
+        at = at.__cause__ or at.__context__
     return None
 
 

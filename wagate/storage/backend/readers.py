@@ -41,7 +41,10 @@ class Readers:
         except Exception as error:
             if self._engine.lost(error):
                 disconnect(db)
-            raise translated(self._engine, error) from error
+            ours = translated(self._engine, error)
+            if ours is error:  # from itself it would be a chain without an end
+                raise
+            raise ours from error
         finally:
             self._idle.append(db)
 
