@@ -34,7 +34,8 @@ QUICK = 1.0
 async def lists(size: Size) -> str:
     """Six clients loop the lists that find nothing, in a large database, while messages come in."""
     rows = size.of(20_000, 1_000_000)
-    async with https_sink() as sink, gateway(ca_file=sink.ca_file) as server:
+    unlimited = {"limits": {"api": "off", "intake": "off"}}
+    async with https_sink() as sink, gateway(unlimited, ca_file=sink.ca_file) as server:
         assert await server.stop() == 0
         await trio.to_thread.run_sync(seed, server.folder / "data" / FILE, rows)
         await server.start()
