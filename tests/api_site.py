@@ -135,7 +135,7 @@ async def api_site(
             deliveries=DeliveryLog(database, control),
             receiver=receiver,
             hub=hub,
-            health=HealthMonitor(database, folder, clock, probes or {}),
+            health=HealthMonitor(database, folder, clock, probes or {}, queue_size=lambda: 0),
             registry=CollectorRegistry(),
             check_url=HttpClient().check,
             outbound=outbound or FakeMessages().outbound,

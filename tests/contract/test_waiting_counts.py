@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.rows import NOW, intake, route
+from wagate.clock import Clock
 from wagate.inbound import position
 from wagate.storage.database import Database
 from wagate.storage.deliveries import jobs as pull
@@ -32,17 +33,28 @@ async def test_counts_are_right_and_read_only_what_is_open(database: Database, m
     await database.write(fill)
     plans: list[str] = []
 
-    def explained(db: Any, text: str, params: Any) -> list[tuple[Any, ...]]:
+    def explained(db: Any, text: str, params: Any = ()) -> list[tuple[Any, ...]]:
         prefix = "EXPLAIN QUERY PLAN " if db.param == "?" else "EXPLAIN "
         plans.append("\n".join(str(row[-1]) for row in rows(db, prefix + text, params)))
         return rows(db, text, params)
 
     for module in (pull, position):
         monkeypatch.setattr(module, "rows", explained)
-    assert await database.read(position.count_waiting, 1, "pull") == OPEN
-    assert await database.read(position.count_waiting, 1, "push") == OPEN
-    assert await database.read(position.count_waiting, 2, "pull") == 0
+    waiting = await database.read(position.count_waiting)
+    assert waiting.events == {(1, "pull"): OPEN, (1, "push"): OPEN}
+    assert waiting.deliveries == 2 * OPEN
     assert await database.read(pull.waiting, ["n8n:1"], NOW) == OPEN
-    assert len(plans) == 4
-    for plan in plans:
-        assert "deliveries_open" in plan
+    for plan, index in zip(plans, ("deliveries_client_state", "deliveries_waiting"), strict=True):
+        assert (index in plan) if database.dialect == "sqlite" else ("Index" in plan and "Seq Scan" not in plan)
+
+
+async def test_no_answer_waits_for_a_count(database: Database) -> None:
+    await database.write(fill)
+    positions = position.Positions(database, Clock())
+    assert positions.of(1, added=1, pull=True)[0] == 1, "before the first count"
+    await positions.count()
+    assert positions.deliveries == 2 * OPEN
+    assert [positions.of(1, added=each, pull=True)[0] for each in (0, 1, 1)] == [OPEN, OPEN + 1, OPEN + 2]
+    assert positions.of(2, added=1, pull=False)[0] == 1, "others count for themselves"
+    await positions.count()
+    assert positions.of(1, added=0, pull=True)[0] == OPEN, "the table knows"

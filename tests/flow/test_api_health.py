@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+import threading
 from pathlib import Path
 
 import httpx2
@@ -12,6 +14,7 @@ import trio
 from tests.api_site import ACME, ADMIN, api_site
 from wagate import __version__
 from wagate.errors import QueueError
+from wagate.storage.database import FILE
 from wagate.web.health import Check, Level
 
 
@@ -73,3 +76,42 @@ async def test_metrics_are_for_the_admin_and_for_the_machine_itself(tmp_path: Pa
         async with site.as_(ACME, **through_a_proxy) as client, site.as_(ADMIN, **through_a_proxy) as admin:
             assert (await client.get("/metrics")).status_code == 401
             assert (await admin.get("/metrics")).status_code == 200
+
+
+async def test_a_database_that_can_not_be_written_is_unhealthy(tmp_path: Path) -> None:
+    async with api_site(tmp_path) as site, site.as_(ACME) as http:
+        assert (await database_in_time(http, "/health")).json()["checks"]["database"]["status"] == "healthy"
+        lock = sqlite3.connect(tmp_path / FILE, isolation_level=None)
+        lock.execute("BEGIN IMMEDIATE")
+        site.clock.shift(2)
+        answer = await http.get("/health")
+        assert answer.status_code == 503, "it can be read all the same"
+        assert answer.json()["checks"]["database"]["status"] == "unhealthy"
+        lock.execute("ROLLBACK")
+        lock.close()
+        site.clock.shift(2)
+        assert (await database_in_time(http, "/health")).status_code == 200
+
+
+async def test_slow_pages_do_not_make_it_unhealthy(tmp_path: Path) -> None:
+    async with api_site(tmp_path) as site, site.as_(None) as http, trio.open_nursery() as pages:
+        await database_in_time(http, "/health")
+        go_on = threading.Event()
+        for _ in range(20):
+            pages.start_soon(site.database.browse, lambda _db: go_on.wait(60))
+        site.clock.shift(2)
+        try:
+            assert (await database_in_time(http, "/health")).json()["status"] == "healthy"
+        finally:
+            go_on.set()
+
+
+async def test_who_asks_often_is_answered_from_one_look_a_second(tmp_path: Path) -> None:
+    async with api_site(tmp_path) as site, site.as_(None) as http:
+        await database_in_time(http, "/health")
+        site.clock.shift(2)
+        before = site.database.counts.calls
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(http.get, "/health")
+        assert site.database.counts.calls <= before + 2

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import resource
+
 import trio
 
 from wagate.clock import Clock
-from wagate.consumers.attempt import attempt
+from wagate.consumers.attempt import OURS_AGAIN, attempt
 from wagate.consumers.tasks import supervise
 from wagate.errors import Reject, Retry
 from wagate.hooks.contracts import Delivery, Handler
-from wagate.rules.states import Accepted, Failed, Rejected
+from wagate.http.client import HttpClient
+from wagate.http.errors import HttpError
+from wagate.http.guard import Guard, parse_networks
+from wagate.rules.states import Accepted, Failed, Postponed, Rejected
 from wagate.testing import make_delivery
 
 
@@ -57,6 +62,33 @@ async def test_what_a_handler_raises_says_what_happened() -> None:
     )
     group = ExceptionGroup("nursery", [ExceptionGroup("inner", [Reject("no")]), ValueError("secret")])
     assert await tried(group) == Rejected(error="no")
+
+
+async def test_descriptors_that_ran_out_here_are_no_fault_of_the_target() -> None:
+    """A real socket that can't be opened, whatever the connector makes of it."""
+    client = HttpClient(guard=Guard(allow_networks=parse_networks(["127.0.0.0/8"])), allow_http=True)
+
+    async def handle(_delivery: Delivery) -> None:
+        try:
+            await client.request("POST", "http://127.0.0.1:9/")
+        except HttpError as error:
+            raise Retry(error.reason) from error
+
+    handler = Handler(name="x", targets=lambda _event: (), handle=handle)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    refused = await attempt(handler, make_delivery(target="w"), 60)
+    assert isinstance(refused, Failed)
+    assert "ECONNREFUSED" in (refused.error or "")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        put_off = await attempt(handler, make_delivery(target="w"), 60)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert put_off == Postponed(error="EMFILE on the gateway's side", after=OURS_AGAIN)
+    assert await tried(Reject("no")) == Rejected(error="no")
+    circular = ValueError("x")
+    circular.__cause__ = circular
+    assert await tried(circular) == Failed(error="ValueError")
 
 
 async def test_cancelled_passes_through_a_handler() -> None:

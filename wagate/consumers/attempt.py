@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 
 import structlog
@@ -13,6 +14,11 @@ from wagate.http import on_behalf_of
 from wagate.rules.states import Accepted, Failed, Happened, Postponed, Rejected
 
 log = structlog.get_logger("wagate.consumers")
+
+OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""What the gateway's own machine lacks: descriptors, memory."""
+OURS_AGAIN = 5.0
+"""Seconds after which it may have them again."""
 
 
 async def attempt(handler: Handler, delivery: Delivery, seconds: float) -> Happened | Postponed:
@@ -34,6 +40,9 @@ async def attempt(handler: Handler, delivery: Delivery, seconds: float) -> Happe
 def _meaning(error: Exception, handler: str, delivery_id: str) -> Happened | Postponed:
     # A handler with a nursery of its own raises groups.
     said = next((each for each in _leaves(error) if isinstance(each, DeliveryError)), error)
+    if (ours := _ours(said)) is not None and not isinstance(said, Reject | Postpone):
+        log.warning("delivery put off", plugin=handler, delivery_id=delivery_id, lacking=errno.errorcode[ours])
+        return Postponed(error=f"{errno.errorcode[ours]} on the gateway's side", after=OURS_AGAIN)
     match said:
         case Reject():
             return Rejected(
@@ -55,6 +64,18 @@ def _meaning(error: Exception, handler: str, delivery_id: str) -> Happened | Pos
             # The message of a foreign exception may hold anything; its class and place are for the log.
             log.error("handler failed", plugin=handler, delivery_id=delivery_id, exc_info=error)
             return Failed(error=type(error).__name__)
+
+
+def _ours(error: BaseException) -> int | None:
+    """The errno of something that ran out here, somewhere in what an error came from: no fault of the target's."""
+    at: BaseException | None = error
+    passed: set[int] = set()
+    while at is not None and id(at) not in passed:  # plugins may raise an error from itself
+        if isinstance(at, OSError) and at.errno in OURS:
+            return at.errno
+        passed.add(id(at))
+        at = at.__cause__ or at.__context__
+    return None
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

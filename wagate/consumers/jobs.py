@@ -45,8 +45,12 @@ class PullJobs:
         policy: Policy,
         clock: Clock,
         done: Callable[[int, float], None],
+        pulled: Callable[[int], None],
     ) -> None:
-        """``done`` takes the client and the seconds since it came in, of each job completed."""
+        """``done`` takes the client and the seconds since it came in, of each job completed.
+
+        ``pulled`` takes the client, of each job taken.
+        """
         self._handler = handler
         self._database = database
         self._queues = queues
@@ -54,6 +58,7 @@ class PullJobs:
         self._policy = policy
         self._clock = clock
         self._done = done
+        self._pulled = pulled
 
     async def take(self, targets: Sequence[str], *, wait: float, lease: float) -> Job | None:
         """The next job of these targets, waiting up to ``wait`` seconds; None when there is none, or the process stops.
@@ -75,7 +80,7 @@ class PullJobs:
     async def waiting(self, targets: Sequence[str]) -> int:
         """How many jobs are not done yet and not leased."""
         names = [self._target(target) for target in targets]
-        return await self._database.read(pull.waiting, names, self._clock.now())
+        return await self._database.browse(pull.waiting, names, self._clock.now())
 
     async def get(self, job_id: str, *, client_id: int | None) -> Job:
         """One job, by its id or its event's id. NotFoundError."""
@@ -151,7 +156,9 @@ class PullJobs:
         now = self._clock.now()
         match await self._database.write(partial(pull.lease_head, lease=lease, now=now), taken.key, lease_id):
             case Leased(job_id=job_id):
-                return await self.get(job_id, client_id=None)
+                job = await self.get(job_id, client_id=None)
+                self._pulled(job.event.client_id)
+                return job
             case NotYet(seconds=seconds):
                 await queue.finish(Delay(key=taken.key, token=taken.token, after=seconds))
             case None:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from wagate.clock import Clock
 from wagate.consumers.alerts import Alerts, Emit
+from wagate.consumers.clock_steps import ClockSteps
 from wagate.consumers.consume import Consumer
 from wagate.consumers.control import Control
 from wagate.consumers.deliver import Deliverer
@@ -56,6 +57,8 @@ class Setup:
     registry: CollectorRegistry
     done: Callable[[int, float], None] = lambda _client, _seconds: None
     """Told of each delivery that is done: whose it is, and how many seconds after it came in."""
+    pulled: Callable[[int], None] = lambda _client: None
+    """Told of each job that a worker takes: whose it is."""
     concurrency: int = 64
     """``queue.concurrency``: handlers at once."""
     max_depth: int = 50_000
@@ -109,6 +112,7 @@ class Consumers:
             policy=setup.policy,
             clock=setup.clock,
             done=setup.done,
+            pulled=setup.pulled,
         )
 
     def let_waiters_go(self) -> None:
@@ -140,6 +144,7 @@ class Consumers:
             "ring": self._queues.keep_ringing,
             "sweep": self._sweeper.run,
             "probe": self._prober.run,
+            "clock": ClockSteps(setup.database, self._queues, setup.clock, moved=self._prober.ring).run,
             "mark": self._flights.keep_marking,
             "reap": partial(reap_dead_workers, self._queues.push, setup.clock, self._wakeup, self._rates.share),
             "alerts": Alerts(setup.database, setup.clock, setup.emit, setup.changed, setup.handlers).run,

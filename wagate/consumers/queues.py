@@ -42,6 +42,7 @@ class Queues:
         self._sweep: Callable[[], None] = lambda: None
         self._untold: list[StoredDelivery] = []
         self._told = trio.Event()
+        self._unrung = 0
         self._ringing = trio.Lock()
         self._hurry: Callable[[Collection[str]], None] = lambda _keys: None
 
@@ -55,6 +56,11 @@ class Queues:
         if target_id not in self._pull:
             self._pull[target_id] = self._make(PULL + target_id)
         return self._pull[target_id]
+
+    async def look_at_clock(self) -> None:
+        """Have each queue see that its clock stepped: until it is asked, its time stands still. QueueError."""
+        for queue in (self.push, *self._pull.values()):
+            await queue.take_leased(lease=0, want=0)
 
     @property
     def came(self) -> trio.Event:
@@ -99,11 +105,21 @@ class Queues:
             for target_id, bells in pull.items():
                 await self.pull(target_id).enqueue(bells)
         except QueueError as error:
-            log.warning("doorbell not rung", deliveries=len(stored), reason=str(error))
+            if not self._unrung:
+                log.warning("doorbell not rung", reason=str(error))
+            self._unrung += len(stored)
             self._sweep()
+        else:
+            self._tell_of_silence()
         if push and not self._strict:
             await self.hurry(stored)
         self.wake(push=bool(push), pull=bool(pull))
+
+    def _tell_of_silence(self) -> None:
+        """One line for all that was not rung for, and not one for each message of a busy minute."""
+        if self._unrung:
+            log.info("doorbell rung again", deliveries_before=self._unrung)
+            self._unrung = 0
 
     async def hurry(self, stored: Sequence[StoredDelivery]) -> None:
         """Keys of these deliveries wait no longer for the next try of their head."""

@@ -21,12 +21,12 @@ class DeliveryLog:
         self, which: DeliveryFilter = ALL_DELIVERIES, *, client_id: int | None, limit: int, cursor: str | None = None
     ) -> Page[DeliveryView]:
         """A page of deliveries with their attempts, newest first."""
-        page = await self._database.read(list_deliveries, which, client_id=client_id, limit=limit, cursor=cursor)
+        page = await self._database.browse(list_deliveries, which, client_id=client_id, limit=limit, cursor=cursor)
         return Page(data=[view_of(each) for each in page.data], next_cursor=page.next_cursor)
 
     async def get(self, delivery_id: str, *, client_id: int | None) -> DeliveryView:
         """One delivery with its attempts, by its id or its event's id. NotFoundError."""
-        return view_of(await self._database.read(get_delivery, delivery_id, client_id=client_id))
+        return view_of(await self._database.browse(get_delivery, delivery_id, client_id=client_id))
 
     async def retry(self, delivery_id: str, *, client_id: int | None) -> DeliveryView:
         """Run it again: now when it waits, at the end of its chat when it was final. ConflictError when delivered."""

@@ -66,7 +66,7 @@ class EndpointTable:
     async def reload(self) -> None:
         """Replace the snapshot by what the table holds."""
         active: dict[int, list[Endpoint]] = defaultdict(list)
-        for row in await self._database.read(all_webhooks, self._connector):
+        for row in await self._database.browse(all_webhooks, self._connector):
             if row.is_active:
                 active[row.client_id].append(self._endpoint(row))
         self._snapshot = active
@@ -97,7 +97,7 @@ class EndpointTable:
         self, *, client_id: int | None, limit: int, cursor: str | None, phone_number: str | None
     ) -> Page[Endpoint]:
         """A page, newest first."""
-        page = await self._database.read(
+        page = await self._database.browse(
             list_webhooks,
             self._connector,
             limit=limit,

@@ -1,56 +1,90 @@
-"""How many deliveries of a client wait, and how long its deliveries have taken."""
+"""How many deliveries of a client wait, and how long deliveries have taken: figures that no answer waits for."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 
 import msgspec
+import structlog
 from peewee import Database as Peewee
 
 from wagate.clock import Clock
+from wagate.errors import StorageError
 from wagate.storage.database import Database
 from wagate.storage.statement import rows
 
+log = structlog.get_logger("wagate.inbound.position")
+
 FRESH = 1.0
-"""Seconds for which a count from the table is trusted; what comes in meanwhile is added to it."""
+"""Seconds between two counts at least."""
+SHARE = 50
+"""A count that took a second is followed by so many without one."""
 REMEMBERED = 100
 BEFORE_ANY = "2-5 seconds"
 """The specification's own estimate, until there are figures."""
 
 
-class _Waiting(msgspec.Struct):
-    count: int
-    counted_at: float
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures of one moment."""
+
+    events: Counter[tuple[int, str]]
+    """By client and mode (push, pull): events with deliveries that wait; jobs under a lease don't."""
+    deliveries: int
+    """All that are not done."""
 
 
 class Positions:
-    """Counts by the table, at most once a second for each client; durations of the last 100 from memory."""
+    """Counted beside the traffic, added to by each answer in between; durations of the last 100 from memory."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._waiting: dict[tuple[int, str], _Waiting] = {}
+        self._waiting: Counter[tuple[int, str]] = Counter()
+        self._since: Counter[tuple[int, str]] = Counter()
         self._durations: dict[int, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+        self.deliveries = 0
+        """Deliveries that are not done, by the last count."""
+
+    async def run(self) -> None:
+        """Count again and again; a task. A count takes a fiftieth of the time at most, however much waits."""
+        while True:
+            began = self._clock.monotonic()
+            try:
+                await self.count()
+            except StorageError as error:
+                log.warning("what waits not counted", reason=str(error))
+            await self._clock.sleep(max(FRESH, SHARE * (self._clock.monotonic() - began)))
+
+    async def count(self) -> None:
+        """Count now. StorageError: the old figures stay."""
+        since: Counter[tuple[int, str]] = Counter()
+        self._since = since
+        waiting = await self._database.browse(count_waiting)
+        self.deliveries = waiting.deliveries
+        self._waiting = waiting.events + since
 
     def note_done(self, client_id: int, seconds: float) -> None:
         """A delivery of this client was done, so long after it came in."""
         self._durations[client_id].append(seconds)
 
-    async def of(self, client_id: int, *, added: int, pull: bool) -> tuple[int, str]:
+    def note_pulled(self, client_id: int) -> None:
+        """A worker has taken a job of this client."""
+        self._add((client_id, "pull"), -1)
+
+    def of(self, client_id: int, *, added: int, pull: bool) -> tuple[int, str]:
         """Place in the queue of a delivery just stored (``added`` 1), or of one stored before (0), and the estimate.
 
         ``pull``: workers take it, so it stands in their queue; else among the events that are on their way to targets.
         """
-        mode = "pull" if pull else "push"
-        waiting = self._waiting.get((client_id, mode))
-        if waiting is None or self._clock.monotonic() - waiting.counted_at > FRESH:
-            count = await self._database.read(count_waiting, client_id, mode)
-            waiting = self._waiting[client_id, mode] = _Waiting(count, self._clock.monotonic())
-        else:
-            waiting.count += added
-        return max(1, waiting.count), estimate(self._durations.get(client_id, ()))
+        key = (client_id, "pull" if pull else "push")
+        self._add(key, added)
+        return max(1, self._waiting[key]), estimate(self._durations.get(client_id, ()))
+
+    def _add(self, key: tuple[int, str], jobs: int) -> None:
+        self._waiting[key] += jobs
+        self._since[key] += jobs
 
 
 def estimate(durations: deque[float] | tuple[()]) -> str:
@@ -62,12 +96,17 @@ def estimate(durations: deque[float] | tuple[()]) -> str:
     return f"{middle}-{max(high, middle)} seconds"
 
 
-def count_waiting(database: Peewee, client_id: int, mode: str) -> int:
-    """Events of a client with deliveries of this mode that wait; jobs under a lease don't."""
-    # The expressions keep the planner to the index of open deliveries, away from those of all that is stored.
+def count_waiting(database: Peewee) -> Waiting:
+    """Count what is not done: one walk through an index that holds nothing else but what failed."""
     text = (
-        "SELECT COUNT(DISTINCT event_id) FROM deliveries WHERE settled = FALSE AND (client_id + 0) = ? "
-        "AND (mode || '') = ? AND (mode = 'push' OR status <> 'delivering')"
+        "SELECT client_id, mode, status = 'delivering', COUNT(DISTINCT event_id), COUNT(*) FROM deliveries "
+        "WHERE status <> 'delivered' AND (status || '') IN ('pending', 'delivering') "
+        "GROUP BY client_id, mode, status = 'delivering'"
     )
-    [(count,)] = rows(database, text, (client_id, mode))
-    return int(count)
+    events: Counter[tuple[int, str]] = Counter()
+    deliveries = 0
+    for client_id, mode, taken, distinct, count in rows(database, text):
+        deliveries += count
+        if mode == "push" or not taken:
+            events[client_id, mode] += distinct
+    return Waiting(events=events, deliveries=deliveries)

@@ -112,8 +112,8 @@ class Outbox:
         self, which: MessageFilter = ALL_MESSAGES, *, client_id: int | None, limit: int, cursor: str | None = None
     ) -> Page[MessageView]:
         """A page of messages, newest first."""
-        read = self._context.database.read
-        page = await read(list_messages, which, client_id=client_id, limit=limit, cursor=cursor)
+        browse = self._context.database.browse
+        page = await browse(list_messages, which, client_id=client_id, limit=limit, cursor=cursor)
         return Page(data=[view_of(row, self._context.live.now) for row in page.data], next_cursor=page.next_cursor)
 
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:

@@ -35,6 +35,7 @@ from wagate.process.http_side import serve_edge
 from wagate.process.logs import Hide, configure_logs
 from wagate.process.maintenance import upkeep_tasks
 from wagate.process.reload import Reload
+from wagate.process.running_clock import RunningClock
 from wagate.process.watchdog import watching
 from wagate.queue.policy import check_policy
 from wagate.queue.redis import RedisThread
@@ -67,7 +68,7 @@ def run(config_path: Path | None) -> int:
         if os.geteuid() == 0:
             log.warning("running as root: anyone who takes over the gateway has the machine; use a user of its own")
         raise_file_limit()
-        trio.run(_serve_until_signalled, config, hide, strict_exception_groups=True)
+        trio.run(_serve_until_signalled, config, hide, strict_exception_groups=True, clock=RunningClock())
     except* WagateError as failures:
         for failure in _leaves(failures):
             sys.stderr.write(f"wagate: {failure}\n")
@@ -175,6 +176,7 @@ async def _tasks(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str,
             nursery.start_soon(watchdog.beat)
             nursery.start_soon(supervise, "sessions", gateway.hub.run, gateway.clock)
             nursery.start_soon(supervise, "outbound", gateway.outbound.run, gateway.clock)
+            nursery.start_soon(supervise, "positions", gateway.positions.run, gateway.clock)
             catch_up = CatchUp(
                 gateway.providers,
                 lambda: gateway.live.now,

@@ -97,6 +97,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         emit=tell,
         changed=live.reload,
         done=positions.note_done,
+        pulled=positions.note_pulled,
         registry=registry,
     )
     http, providers = http_client(config), Providers(public_url=config.server.public_url)

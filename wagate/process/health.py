@@ -31,4 +31,10 @@ def health_monitor(gateway: Gateway) -> HealthMonitor:
         return Check(status=Level.HEALTHY, detail=f"{len(accounts)} accounts")
 
     probes = {"redis": redis, "consumers": consumers, "providers": providers}
-    return HealthMonitor(gateway.database, gateway.config.data.dir, gateway.clock, probes)
+    return HealthMonitor(
+        gateway.database,
+        gateway.config.data.dir,
+        gateway.clock,
+        probes,
+        queue_size=lambda: gateway.positions.deliveries,
+    )

@@ -24,16 +24,22 @@ LAPSE = 5.0
 """Seconds between looks for QR codes that have lapsed."""
 CLEAN = 3600.0
 """Seconds between deletions of what is old."""
+FIRST_CLEAN = 60.0
+"""Seconds from the start to the first one: a gateway that is started anew every hour cleans up, too."""
 USES = 60.0
 """Seconds between writings of when tokens were last used."""
 NOTICE = 1.0
 """Seconds in which a change made by another process is noticed."""
 
 
-async def every(clock: Clock, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    """Do the work again and again; a database that is away costs one turn."""
+async def every(
+    clock: Clock, seconds: float, work: Callable[[], Awaitable[None]], *, first: float | None = None
+) -> None:
+    """Do the work again and again, at first after ``first`` seconds; a database that is away costs one turn."""
+    wait = seconds if first is None else first
     while True:
-        await clock.sleep(seconds)
+        await clock.sleep(wait)
+        wait = seconds
         try:
             await work()
         except StorageError as error:
@@ -71,7 +77,7 @@ def upkeep_tasks(
 
     tasks: dict[str, Callable[[], Awaitable[None]]] = {
         "lapse": partial(every, clock, LAPSE, lapse),
-        "clean": partial(every, clock, CLEAN, clean),
+        "clean": partial(every, clock, CLEAN, clean, first=FIRST_CLEAN),
         "media": media.fetcher.run,
         "tokens": partial(every, clock, USES, tokens.write),
     }

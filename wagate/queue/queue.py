@@ -186,7 +186,7 @@ class Queue:
         return await self._redis.run(name, self.prefix, *arguments)
 
     def _offset(self) -> int:
-        return wire.ms(self._clock.offset)
+        return wire.ms(self._clock.offset + self._clock.stepped)
 
     async def _go_on_after_loss(self) -> None:
         if self._lost is None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
-import peewee
 import trio
 
 from wagate.batch_thread import BatchThread
 from wagate.errors import StorageError
-from wagate.storage.backend.dialect import Engine, disconnect, translated
+from wagate.storage.backend.dialect import Engine
 from wagate.storage.backend.migrate import migrate
 from wagate.storage.backend.postgres import Postgres
+from wagate.storage.backend.readers import Readers
 from wagate.storage.backend.sqlite import Sqlite
 from wagate.storage.backend.writer import Counts, Work, Writer
 
@@ -30,6 +29,9 @@ MOST = 256
 LINGER = 0.002
 """Seconds that the writer waits for more when load is high; see docs/adr/0007-group-commit.md."""
 READERS = 3
+PAGE_READERS = 2
+PAGE_SECONDS = 2.0
+"""What one read for a page may take."""
 
 
 def bulk(fn: Fn) -> Fn:
@@ -51,9 +53,8 @@ class Database:
         self._engine = engine
         self._writer = Writer(engine)
         self._thread: BatchThread[Work, Any] = BatchThread("wagate-writer", self._writer.run, most=MOST, linger=LINGER)
-        self._readers: deque[peewee.Database] = deque(engine.open(writer=False) for _ in range(readers))
-        # Blocked reads must not use up trio's common threads.
-        self._limiter = trio.CapacityLimiter(readers)
+        self._readers = Readers(engine, readers)
+        self._page_readers = Readers(engine, PAGE_READERS, seconds=PAGE_SECONDS)
 
     @property
     def dialect(self) -> Literal["sqlite", "postgres"]:
@@ -94,17 +95,27 @@ class Database:
     async def read(self, fn: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``fn(db, …)``, which only reads, on one consistent state in a thread of the readers.
 
+        For what messages wait for: quick look-ups. Lists and counts are `browse`'s.
+
         Raises:
             StorageError: the database could not.
         """
-        return await trio.to_thread.run_sync(self._read, lambda db: fn(db, *args, **kwargs), limiter=self._limiter)
+        return await self._readers.run(lambda db: fn(db, *args, **kwargs))
+
+    async def browse(self, fn: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `read`, for somebody who looks at pages: by readers of their own, so that no message waits for a list.
+
+        Raises:
+            StorageError: the database could not, or it took more than 2 s.
+        """
+        return await self._page_readers.run(lambda db: fn(db, *args, **kwargs))
 
     async def close(self) -> None:
         """Finish what is waiting, then close all connections."""
         await self._thread.close()
         self._writer.close()
-        for db in self._readers:
-            disconnect(db)
+        self._readers.close()
+        self._page_readers.close()
 
     async def _submit(self, work: Work) -> Any:
         try:
@@ -113,30 +124,6 @@ class Database:
             if "is closed" in str(error):
                 raise StorageError(f"{self.where}: closed") from error
             raise
-
-    def _read(self, fn: Callable[[peewee.Database], T]) -> T:
-        db = self._readers.pop()
-        try:
-            return self._snapshot(db, fn)
-        except Exception as error:
-            if self._engine.lost(error):
-                disconnect(db)
-            raise translated(self._engine, error) from error
-        finally:
-            self._readers.append(db)
-
-    def _snapshot(self, db: peewee.Database, fn: Callable[[peewee.Database], T]) -> T:
-        try:
-            db.execute_sql(self._engine.snapshot)
-        except Exception as error:
-            if not self._engine.lost(error):
-                raise
-            disconnect(db)
-            db.execute_sql(self._engine.snapshot)
-        try:
-            return fn(db)
-        finally:
-            _end(db)
 
 
 def engine_at(url: str, folder: Path) -> Engine:
@@ -165,10 +152,3 @@ async def open_database(url: str, folder: Path, *, readers: int = READERS) -> As
 
 def _with_keywords(fn: Callable[..., T], kwargs: dict[str, Any]) -> Callable[..., T]:
     return lambda db, *args: fn(db, *args, **kwargs)
-
-
-def _end(db: peewee.Database) -> None:
-    try:
-        db.execute_sql("ROLLBACK")
-    except Exception:  # noqa: BLE001  (the connection is broken: a new one is made for the next read)
-        disconnect(db)

@@ -11,12 +11,13 @@
 --   parked:<target>    LIST  keys that wait for their target, in order of parking
 --   parkedtargets      ZSET  targets with parked keys, by when they were last reported (a count), so that all get a turn
 --   crashes            HASH  key -> workers that died while they held it, since its last ack; absent: none
---   counters           HASH  depth, active, leased, parked, token, reported
+--   counters           HASH  depth, active, leased, parked, token, reported, clock, skew
 --   paused             STRING  there: nothing is handed out
 --   pausedkeys         SET   keys that are not handed out; the state turns to paused when their turn comes
 --   wake               LIST  tokens for idle processes, at most 16; losing one is harmless
 --   overflow           STRING  there: ids were refused, the tables know more
--- The only clock is Redis TIME plus an offset in ms.
+-- The only clock is Redis TIME plus an offset in ms. It never steps back: when TIME does, `skew` makes up for it from then
+-- on, so that nothing waits longer than it was to. `clock` is when it was last looked at.
 local P = KEYS[1]
 local STATE, READY, DUE, WORKERS = P .. 'state', P .. 'ready', P .. 'due', P .. 'workers'
 local PARKED, PARKED_TARGETS, CRASHES = P .. 'parked:', P .. 'parkedtargets', P .. 'crashes'
@@ -25,6 +26,8 @@ local WAKE, OVERFLOW, IDS, HELD = P .. 'wake', P .. 'overflow', P .. 'k:', P .. 
 local LEASE, UNKNOWN_ID = 'lease', '+'
 -- So many crashes make a key a suspect; a suspect that has to wait looks again after so many ms.
 local SUSPECT, ASIDE = 2, 50
+-- The clock's last look is written down when it is older than so many ms.
+local TICK = 100
 local call = redis.call
 
 -- Whether the worker may take no suspect: it holds one, or has just begun; nil: not known yet.
@@ -36,14 +39,26 @@ local function change(name, by)
   changes[name] = changes[name] + by
 end
 
-local function now_ms(offset)
-  local time = call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000) + offset
-end
-
 -- A server out of memory refuses a script whose first write may grow. One that drains must go on: its first write is this.
 local function even_when_out_of_memory()
   call('HDEL', COUNTERS, '')
+end
+
+local function now_ms(offset)
+  local time = call('TIME')
+  local seen = call('HMGET', COUNTERS, 'skew', 'clock')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000) + offset + (seen[1] or 0)
+  local last = tonumber(seen[2] or 0)
+  if now < last then
+    even_when_out_of_memory()
+    call('HINCRBY', COUNTERS, 'skew', string.format('%.0f', last - now))
+    return last
+  end
+  if now - last >= TICK then
+    even_when_out_of_memory()
+    call('HSET', COUNTERS, 'clock', string.format('%.0f', now))
+  end
+  return now
 end
 
 local function make_ready(key, front)

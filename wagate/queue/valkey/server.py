@@ -87,6 +87,15 @@ async def stop(server: Server) -> None:
         place.socket.unlink(missing_ok=True)
 
 
+def kill(server: Server) -> None:
+    """End one that does not answer, at once: it may be stopped, or wait for a disk that never comes back."""
+    if server.process is not None:
+        server.process.kill()
+    elif _pid_of_ours(server.place) == server.pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(server.pid, signal.SIGKILL)
+
+
 async def _adopt(place: Place, maxmemory: str) -> Server | None:
     """The survivor, when it answers and is ours."""
     deadline = trio.current_time() + SURVIVOR_LIMIT

@@ -13,13 +13,19 @@ import trio
 
 from wagate.errors import AlreadyRunningError, QueueError
 from wagate.queue.valkey.folder import Place, lock, open_place
-from wagate.queue.valkey.server import Server, start_or_adopt, stop
+from wagate.queue.valkey.server import NoAnswerError, Server, answers, kill, start_or_adopt, stop
 
 log = structlog.get_logger(__name__)
 
 STEADY = 10.0
 """Seconds a server must live for its death not to count as one more in a row."""
 LONGEST_PAUSE = 5.0
+PING = 1.0
+"""Seconds between two pings."""
+DEADLINE = 2.0
+"""Seconds in which a ping must be answered."""
+HUNG = 3
+"""Pings in a row without an answer, after which the server counts as dead."""
 
 
 class EmbeddedValkey:
@@ -44,8 +50,8 @@ async def embedded_valkey(data: Path, *, maxmemory: str = "256mb") -> AsyncItera
     """Run a Valkey in ``<data>/valkey`` for as long as the block runs.
 
     It answers when the block begins. A survivor of a killed process is taken over. A server that dies is started again
-    (what is not yet on disk, at most a second, the sweep puts back from the tables). An append-only file that can't be
-    read is moved aside.
+    (what is not yet on disk, at most a second, the sweep puts back from the tables); one that hangs is killed first. An
+    append-only file that can't be read is moved aside.
 
     Raises:
         AlreadyRunningError: another process runs a server in this folder.
@@ -74,11 +80,11 @@ async def embedded_valkey(data: Path, *, maxmemory: str = "256mb") -> AsyncItera
 
 
 async def _supervise(embedded: EmbeddedValkey, place: Place, maxmemory: str) -> None:
-    """Start the server again whenever it ends; the first time at once, then 0.1, 0.2 … 5 s apart."""
+    """Start the server again whenever it ends or hangs; the first time at once, then 0.1, 0.2 … 5 s apart."""
     deaths = 0
     while True:
         started = trio.current_time()
-        await embedded.server.gone()
+        await _gone(embedded.server)
         deaths = 1 if trio.current_time() - started > STEADY else deaths + 1
         log.warning("embedded_valkey_died", pid=embedded.pid, deaths_in_a_row=deaths)
         await trio.sleep(_pause(deaths))
@@ -90,6 +96,27 @@ async def _supervise(embedded: EmbeddedValkey, place: Place, maxmemory: str) -> 
                 deaths += 1
                 log.error("embedded_valkey_not_started", reason=str(error))  # noqa: TRY400  (the reason says it)
                 await trio.sleep(_pause(deaths))
+
+
+async def _gone(server: Server) -> None:
+    """Wait until it has ended, by itself or killed because it hung."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_kill_when_hung, server)
+        await server.gone()
+        nursery.cancel_scope.cancel()
+
+
+async def _kill_when_hung(server: Server) -> None:
+    unanswered = 0
+    while unanswered < HUNG:
+        await trio.sleep(PING)
+        try:
+            await answers(server.place.socket, seconds=DEADLINE)  # also "not yet": it loads
+            unanswered = 0
+        except NoAnswerError:
+            unanswered += 1
+    log.warning("embedded_valkey_hung", pid=server.pid, unanswered=unanswered)
+    kill(server)
 
 
 def _pause(deaths: int) -> float:

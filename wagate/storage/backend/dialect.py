@@ -24,6 +24,9 @@ class Engine(Protocol):
     def open(self, *, writer: bool) -> peewee.Database:
         """A connection of its own, used by one thread at a time, not yet connected."""
 
+    def limit(self, db: peewee.Database, seconds: float | None) -> None:
+        """In a transaction that reads: what takes longer from now on fails. None, before its end: no more."""
+
     def reason(self, error: BaseException) -> str | None:
         """Why it failed, in plain words; None when this is no error of the driver."""
 

@@ -31,7 +31,7 @@ REASONS = {
     "53200": "the server is out of memory",
     "53300": "the server has no connection left",
     "55P03": "locked for more than 10 s",
-    "57014": "a statement took more than 30 s",
+    "57014": "it took too long",
     "57P": "the server is stopping or starting",
     "08": "the connection is lost",
 }
@@ -68,6 +68,11 @@ class Postgres:
             tcp_user_timeout=30_000,
             application_name="wagate",
         )
+
+    def limit(self, db: peewee.Database, seconds: float | None) -> None:
+        """See `Engine.limit`. It ends with the transaction by itself."""
+        if seconds is not None:
+            db.execute_sql(f"SET LOCAL statement_timeout = {round(seconds * 1000)}")
 
     def reason(self, error: BaseException) -> str | None:
         """See `Engine.reason`."""

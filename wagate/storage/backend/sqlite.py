@@ -25,11 +25,14 @@ READER_CACHE_KIB = 2 * 1024
 BUSY_SECONDS = 5.0
 # The widest multi-row statements are cut into slices of 32 rows, so this many different texts are enough.
 CACHED_STATEMENTS = 256
+STEPS = 20_000
+"""Steps of SQLite's machine between two looks at the clock: a few milliseconds."""
 
 REASONS = {
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_BUSY: f"locked by another process for more than {BUSY_SECONDS:.0f} s",
     sqlite3.SQLITE_LOCKED: "locked",
+    sqlite3.SQLITE_INTERRUPT: "it took too long",
     sqlite3.SQLITE_READONLY: "read-only: the file or its folder can't be written",
     sqlite3.SQLITE_IOERR: "the disk gave an input/output error",
     sqlite3.SQLITE_CORRUPT: "the file is damaged; restore a backup",
@@ -84,6 +87,14 @@ class Sqlite:
             check_same_thread=False,
             cached_statements=CACHED_STATEMENTS,
         )
+
+    def limit(self, db: peewee.Database, seconds: float | None) -> None:
+        """See `Engine.limit`."""
+        if seconds is None:
+            db.connection().set_progress_handler(None, 0)
+            return
+        deadline = time.monotonic() + seconds
+        db.connection().set_progress_handler(lambda: time.monotonic() > deadline, STEPS)
 
     def reason(self, error: BaseException) -> str | None:
         """See `Engine.reason`."""

@@ -151,10 +151,9 @@ def waiting(db: peewee.Database, target_ids: Sequence[str], now: datetime) -> in
     """How many jobs of these targets are neither done nor leased. Costs as much as there is open, not as is stored."""
     if not target_ids:
         return 0
-    # The expressions keep the planner to the index of open deliveries, away from those of all that is stored.
     text = (
         "SELECT COUNT(*) FROM deliveries WHERE settled = FALSE AND (mode || '') = 'pull' "  # noqa: S608
-        f"AND (target_id || '') IN ({placeholders(len(target_ids))}) "
+        f"AND target_id IN ({placeholders(len(target_ids))}) "
         "AND NOT (status = 'delivering' AND lease_until > ?)"
     )
     ((count,),) = rows(db, text, [*target_ids, time_text(now)])

@@ -11,9 +11,35 @@ import peewee
 from wagate.errors import NotFoundError
 from wagate.events import Event
 from wagate.rules.filters import ALL_DELIVERIES, DeliveryFilter
+from wagate.storage.lead import leading, narrowed, since
 from wagate.storage.models import Attempt, Client, Delivery, EventRow
 from wagate.storage.rows import AttemptRow, DeliveryDetail, DeliveryRow, Page, to_event
 from wagate.storage.statement import first
+
+STATES = {
+    "pending": ("state",),
+    "delivering": ("state",),
+    "failed": ("state", "failed"),
+    "cancelled": ("state",),
+    "expired": ("state",),
+}
+"""Statuses that lead to an index: those that few deliveries have."""
+_LEADS = tuple(
+    frozenset(names.split())
+    for names in (
+        "event_id",
+        "chat",
+        "target_id failed",
+        "client_id state",
+        "state",
+        "target_id",
+        "account",
+        "client_id handler",
+        "handler",
+        "client_id",
+    )
+)
+"""Filters with an index, the narrowest first; ``state`` is a status that few deliveries have."""
 
 
 def get_event(db: peewee.Database, event_id: str, *, client_id: int | None = None) -> Event:
@@ -48,9 +74,7 @@ def list_deliveries(
     cursor: str | None = None,
 ) -> Page[DeliveryDetail]:
     """A page of deliveries with their events and attempts, newest first; ``client_id`` None: of all clients."""
-    query = _where(Delivery.select(), which).order_by(Delivery.id.desc()).limit(limit + 1)
-    if client_id is not None:
-        query = query.where(Delivery.client_id == client_id)
+    query = _where(Delivery.select(), which, client_id).order_by(Delivery.id.desc()).limit(limit + 1)
     if cursor is not None:
         query = query.where(Delivery.id < cursor)
     found = [DeliveryRow(**row) for row in query.dicts().execute(db)]
@@ -96,21 +120,24 @@ def select_events() -> Any:
     return query.join(Client, peewee.JOIN.LEFT_OUTER, on=(Client.id == EventRow.client_id))
 
 
-def _where(query: Any, which: DeliveryFilter) -> Any:
-    for name, value in msgspec.structs.asdict(which).items():
-        match name, value:
-            case _, None:
-                continue
-            case "since", moment:
-                query = query.where(Delivery.created_at >= moment)
-            case "until", moment:
-                query = query.where(Delivery.created_at < moment)
-            case "target", own_id:
-                whole = f"{which.handler}:{own_id}" if which.handler else Delivery.handler.concat(f":{own_id}")
-                query = query.where(Delivery.target_id == whole)
-            case "message_id", message_id:
-                about = EventRow.select(EventRow.id).where(EventRow.message_id == message_id)
-                query = query.where(Delivery.event_id.in_(about))
-            case _:
-                query = query.where(getattr(Delivery, name) == value)
-    return query
+def _where(query: Any, which: DeliveryFilter, client_id: int | None) -> Any:
+    given = {name: value for name, value in msgspec.structs.asdict(which).items() if value is not None}
+    if client_id is not None:
+        given["client_id"] = client_id
+    if (moment := given.pop("since", None)) is not None:
+        query = since(query, Delivery, moment)
+    if (moment := given.pop("until", None)) is not None:
+        query = query.where(Delivery.created_at < moment)
+    if (own_id := given.pop("target", None)) is not None and which.handler:
+        given["target_id"] = f"{which.handler}:{own_id}"
+    elif own_id is not None:
+        query = query.where(Delivery.target_id == Delivery.handler.concat(f":{own_id}"))
+    if (message_id := given.pop("message_id", None)) is not None:
+        about = EventRow.select(EventRow.id).where(EventRow.message_id == message_id)
+        return narrowed(query.where(Delivery.event_id.in_(about)), Delivery, given, frozenset())
+    lead = leading(given | dict.fromkeys(STATES.get(which.status or "", ())), _LEADS)
+    if "failed" in lead:
+        query = query.where(peewee.SQL("status = 'failed'"))
+    elif "state" in lead:
+        query, lead = query.where(peewee.SQL("status <> 'delivered'")), lead | {"status"}
+    return narrowed(query, Delivery, given, lead)

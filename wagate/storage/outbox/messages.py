@@ -15,6 +15,7 @@ from wagate.rules.filters import ALL_MESSAGES, MessageFilter
 from wagate.storage.database import bulk
 from wagate.storage.events.intake import Intake, Stored, store
 from wagate.storage.fields import clean, json_text, optional, time_text
+from wagate.storage.lead import leading, narrowed
 from wagate.storage.models import Account, EventRow, Message
 from wagate.storage.rows import Page
 from wagate.storage.statement import first, marks, rows
@@ -29,6 +30,11 @@ _WAITING_AT = (
     "SELECT d.account FROM messages m JOIN deliveries d ON d.id = m.delivery_id WHERE m.client_id = ? AND m.chat = ? "
     "AND (m.status || '') IN ('queued', 'sending') ORDER BY m.id DESC LIMIT 1"
 )
+UNSENT = frozenset({"queued", "sending", "failed", "unknown"})
+_LEADS = tuple(
+    frozenset(names.split()) for names in ("provider_id", "chat", "client_id status", "unsent", "account", "client_id")
+)
+"""Filters with an index, the narrowest first; ``unsent`` is a status that few messages have."""
 _LAST_AT = (
     "SELECT account FROM chats WHERE client_id = ? AND chat = ? AND account <> '' ORDER BY last_event_id DESC LIMIT 1"
 )
@@ -138,12 +144,16 @@ def list_messages(
 ) -> Page[MessageRow]:
     """A page of messages, newest first; ``client_id`` None: of all clients."""
     query = Message.select().order_by(Message.id.desc()).limit(limit + 1)
-    for name, value in msgspec.structs.asdict(which).items():
-        if value is not None:
-            column = Message.provider_id if name == "message_id" else getattr(Message, name)
-            query = query.where(column == value)
-    if client_id is not None:
-        query = query.where(Message.client_id == client_id)
+    asked = msgspec.structs.asdict(which)
+    asked |= {"client_id": client_id, "provider_id": asked.pop("message_id")}
+    given = {name: value for name, value in asked.items() if value is not None}
+    lead = leading(given | ({"unsent": True} if which.status in UNSENT else {}), _LEADS)
+    if "provider_id" in lead:
+        query = query.where(peewee.SQL("provider_id <> ''"))
+    elif "unsent" in lead:
+        query = query.where(peewee.SQL("status IN ('queued', 'sending', 'failed', 'unknown')"))
+        lead |= {"status"}
+    query = narrowed(query, Message, given, lead)
     if cursor is not None:
         query = query.where(Message.id < cursor)
     found = [MessageRow(**row) for row in query.dicts().execute(db)]

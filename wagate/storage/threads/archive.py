@@ -10,6 +10,7 @@ import peewee
 
 from wagate.events import Event
 from wagate.storage.events.listing import select_events
+from wagate.storage.lead import first_id
 from wagate.storage.models import Chat, EventRow
 from wagate.storage.rows import to_event
 from wagate.storage.threads.contacts import contacts_of
@@ -43,7 +44,7 @@ def events_after(
 ) -> Sequence[Event]:
     """Events that happened at ``since`` or later, in the order in which they were stored, after the one named."""
     # Ids begin with the time of storing (UUIDv7), so that the index leads to the first one.
-    start = max(after, _first_id(since - SLACK))
+    start = max(after, first_id(since - SLACK))
     query = select_events().where(
         EventRow.client_id == client_id,
         EventRow.id > start,
@@ -80,9 +81,3 @@ def chats_after(
             )
         )
     return rows
-
-
-def _first_id(moment: datetime) -> str:
-    """No UUIDv7 of this moment or later is less (RFC 9562, section 5.7)."""
-    digits = f"{max(int(moment.timestamp() * 1000), 0):012x}"
-    return f"{digits[:8]}-{digits[8:]}"

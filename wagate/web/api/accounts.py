@@ -189,7 +189,7 @@ def accounts_routes(
         """Accounts, oldest first: the token's own; of all clients with the admin token."""
         named = query.client is not None or query.tenant_id is not None
         owner = None if auth.identity().admin and not named else _owner(auth, query.client, query.tenant_id).id
-        rows = await database.read(list_accounts, client_id=owner)
+        rows = await database.browse(list_accounts, client_id=owner)
         page, cursor = page_of(rows, lambda row: row.id, limit=query.limit, after=query.cursor)
         return Page(data=[_answer(row, settings) for row in page], next_cursor=cursor)
 

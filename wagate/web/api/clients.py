@@ -149,7 +149,7 @@ def clients_routes(auth: RequestAuth, database: Database, live: LiveDirectory, c
     async def index(query: ClientsQuery) -> Page[ClientAnswer]:
         """All clients, oldest first."""
         after = None if query.cursor is None else int(query.cursor)
-        rows = await database.read(list_clients)
+        rows = await database.browse(list_clients)
         page, cursor = page_of(rows, lambda row: row.id, limit=query.limit, after=after)
         return Page(data=[_answer(row) for row in page], next_cursor=cursor)
 
@@ -194,7 +194,7 @@ def _add_tokens(routes: Blueprint, database: Database, live: LiveDirectory, cloc
     async def tokens(slug: str, query: TokensQuery) -> Page[TokenAnswer]:
         """A client's tokens, oldest first."""
         client = await database.read(get_client, slug)
-        rows = await database.read(list_tokens, client.id)
+        rows = await database.browse(list_tokens, client.id)
         page, cursor = page_of(rows, lambda row: row.id, limit=query.limit, after=query.cursor)
         data = [_token_answer(row) for row in page]
         return Page(data=data, next_cursor=cursor)

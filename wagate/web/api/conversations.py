@@ -179,7 +179,7 @@ def conversations_routes(
         account = await accounts.of_number(live.now.clients[owner.id], ours)
         stored = await receiver.archive(account, event, msgspec.json.encode(body))
         key = (owner.id, event.chat)
-        contact = (await database.read(contacts_of, [key])).get(key)
+        contact = (await database.browse(contacts_of, [key])).get(key)
         answer = Ingested(
             status="duplicate" if stored.duplicate else "ingested",
             id=stored.event_id,
@@ -201,7 +201,7 @@ def _add_lists(
     async def index(query: ConversationsQuery) -> Page[ConversationAnswer]:
         """Conversations, the one with the newest message first."""
         scope = auth.identity().client_id if query.tenant_id is None else auth.owner(query.tenant_id).id
-        threads = await database.read(
+        threads = await database.browse(
             list_threads,
             client_id=scope,
             limit=query.limit + 1,
@@ -220,12 +220,12 @@ def _add_lists(
         key = chat_key(chat)
         client_id = auth.identity().client_id if query.tenant_id is None else auth.owner(query.tenant_id).id
         if client_id is None:
-            client_id = _only(await database.read(owners_of, key, account=query.account))
-        found: Rows[Event] = await database.read(
+            client_id = _only(await database.browse(owners_of, key, account=query.account))
+        found: Rows[Event] = await database.browse(
             archive, client_id=client_id, chat=key, limit=query.limit, cursor=query.cursor, account=query.account
         )
         if not found.data and query.cursor is None:
-            known = await database.read(list_threads, client_id=client_id, limit=1, chat=key, account=query.account)
+            known = await database.browse(list_threads, client_id=client_id, limit=1, chat=key, account=query.account)
             if not known:
                 raise NotFoundError(NOT_THERE)
         return Page(data=[_message(each, media_url(each)) for each in found.data], next_cursor=found.next_cursor)

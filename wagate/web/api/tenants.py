@@ -151,7 +151,7 @@ class Tenants:
         return msgspec.structs.replace(answer, webhook_secrets={name: secret[name] for name in new} or UNSET)
 
     async def _rows(self, owner: ClientView) -> list[AccountRow]:
-        return await self._database.read(tenant_accounts, owner.id, owner.slug)
+        return await self._database.browse(tenant_accounts, owner.id, owner.slug)
 
     async def _wanted(self, choice: ProviderChoice, row: AccountRow | None, where: str) -> tuple[Wanted, list[str]]:
         try:

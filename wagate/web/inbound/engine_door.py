@@ -61,7 +61,7 @@ class EngineDoor:
         account = await self._accounts.of_number(client, message.to)
         [stored] = await self._receiver.receive(account, [message.event], body)
         pull = stored.job_id != stored.event_id
-        waiting, estimate = await self._positions.of(client.id, added=0 if stored.duplicate else 1, pull=pull)
+        waiting, estimate = self._positions.of(client.id, added=0 if stored.duplicate else 1, pull=pull)
         accepted = Accepted(
             status="accepted", job_id=stored.job_id, queue_position=waiting, estimated_processing_time=estimate
         )

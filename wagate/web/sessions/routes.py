@@ -100,7 +100,7 @@ class Sessions:
     async def all(self, scope: Scope, status: str | None = None) -> ListAnswer:
         """All sessions in scope. BadRequestError: no such status."""
         wanted = status_filter(status)
-        rows = await self._database.read(list_accounts, client_id=scope.client_id)
+        rows = await self._database.browse(list_accounts, client_id=scope.client_id)
         states = [state_of(row) for row in rows if row.provider not in SESSIONLESS]
         if scope.viewed is not None:
             states = [state for state in states if state.session_id == scope.viewed]

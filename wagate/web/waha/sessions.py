@@ -117,7 +117,7 @@ def waha_sessions_routes(
     @endpoint(query=SessionsQuery, answers={200: list[SessionInfo]})
     async def index(query: SessionsQuery) -> list[SessionInfo]:
         """Sessions, as WAHA lists them."""
-        rows = await database.read(list_accounts, client_id=auth.identity().client_id)
+        rows = await database.browse(list_accounts, client_id=auth.identity().client_id)
         found = [_info(row, providers) for row in rows if row.provider not in SESSIONLESS]
         return found if query.all in {"true", "1"} else [each for each in found if each.status != STOPPED]
 

@@ -1,0 +1,1 @@
+"""Faults, made on purpose, beside the promises that hold meanwhile."""

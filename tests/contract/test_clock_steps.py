@@ -1,0 +1,56 @@
+"""A step of the clock is claimed once, and moves times that are to come."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from tests.rows import NOW, intake, route
+from wagate.storage.database import Database
+from wagate.storage.deliveries.clock_steps import claim_step, mark_time, move_elsewhere, move_open
+from wagate.storage.deliveries.targets import Health, Owner, TargetState, target_states, write_states
+from wagate.storage.events.intake import store
+from wagate.storage.fields import as_time, time_text
+from wagate.storage.owners.clients import ensure_default_client
+from wagate.storage.statement import rows, run
+
+HOUR, MINUTE, NONE = timedelta(hours=1), timedelta(minutes=1), timedelta()
+
+
+async def test_one_process_of_many_gets_a_step(database: Database) -> None:
+    await database.write(mark_time, NOW)
+    back = NOW - HOUR
+    await database.write(mark_time, back)
+    assert await database.write(lambda db: claim_step(db, back, least=MINUTE)) == HOUR, "the mark was left alone"
+    assert await database.write(lambda db: claim_step(db, back, least=MINUTE)) is None
+    assert await database.write(lambda db: claim_step(db, back, least=NONE, seen=HOUR)) == HOUR
+    await database.write(mark_time, back + MINUTE)
+    assert await database.write(lambda db: claim_step(db, back + HOUR, least=NONE, seen=HOUR)) is None
+
+
+async def test_times_to_come_are_moved_and_those_that_passed_are_not(database: Database) -> None:
+    waits, late, done = (route() for _ in range(3))
+
+    def fill(db: Any) -> None:
+        ensure_default_client(db, now=NOW)
+        store(db, [intake(routes=(each,)) for each in (waits, late, done)])
+        retry = "UPDATE deliveries SET next_retry_at = ?, lease_until = ?, settled = ? WHERE id = ?"
+        run(db, retry, (time_text(NOW + HOUR + MINUTE), time_text(NOW - MINUTE), False, waits.delivery_id))
+        run(db, retry, (time_text(NOW - MINUTE), None, False, late.delivery_id))
+        run(db, retry, (time_text(NOW + HOUR), None, True, done.delivery_id))
+        down = TargetState(status=Health.FAILED, down_since=NOW - HOUR, next_probe_at=NOW + HOUR + MINUTE)
+        write_states(db, {"webhook:w1": down}, {"webhook:w1": Owner("webhook", 1)}, NOW)
+
+    await database.write(fill)
+    await database.write(move_elsewhere, HOUR, NOW)
+    keys, after = await database.write(move_open, "", HOUR, NOW)
+    assert (keys, after) == ([("push", "webhook:w1", waits.key)], None)
+    found = await database.read(rows, "SELECT id, next_retry_at, lease_until FROM deliveries")
+    assert {id_: (as_time(retry), as_time(lease)) for id_, retry, lease in found} == {
+        waits.delivery_id: (NOW + MINUTE, NOW - MINUTE),
+        late.delivery_id: (NOW - MINUTE, None),
+        done.delivery_id: (NOW + HOUR, None),
+    }
+    states = await database.read(target_states, ["webhook:w1"])
+    assert states["webhook:w1"].next_probe_at == NOW + MINUTE
+    assert states["webhook:w1"].down_since == NOW - HOUR

@@ -1,0 +1,115 @@
+"""Lists and deliveries don't wait for each other, and no list reads more than it shows."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import peewee
+import pytest
+import trio
+import trio.testing
+
+from tests.rows import NOW, intake, route
+from wagate.errors import StorageError
+from wagate.rules.filters import DeliveryFilter, MessageFilter
+from wagate.storage import database as module
+from wagate.storage.database import Database, open_database
+from wagate.storage.events.intake import store
+from wagate.storage.events.listing import list_deliveries
+from wagate.storage.outbox.messages import list_messages
+from wagate.storage.owners.clients import ensure_default_client
+from wagate.storage.statement import rows, run
+
+DELIVERIES = [
+    ({}, "sqlite_autoindex_deliveries_1"),
+    ({"client_id": 1}, "deliveries_client"),
+    ({"status": "failed"}, "deliveries_state"),
+    ({"status": "pending"}, "deliveries_state"),
+    ({"status": "cancelled", "client_id": 1}, "deliveries_client_state"),
+    ({"chat": "7@c.us"}, "deliveries_chat"),
+    ({"chat": "7@c.us", "client_id": 1, "status": "failed", "handler": "webhook"}, "deliveries_chat"),
+    ({"account": "main", "client_id": 1}, "deliveries_account"),
+    ({"handler": "webhook"}, "deliveries_handler"),
+    ({"handler": "webhook", "client_id": 1}, "deliveries_client_handler"),
+    ({"message_id": "wamid.7"}, "events_message"),
+    ({"handler": "webhook", "target": "w1", "status": "failed"}, "deliveries_failed"),
+    ({"handler": "webhook", "target": "w1", "status": "delivered"}, "deliveries_target"),
+]
+MESSAGES = [
+    ({"client_id": 1}, "messages_client"),
+    ({"client_id": 1, "status": "sent"}, "messages_status"),
+    ({"status": "failed"}, "messages_unsent"),
+    ({"chat": "7@c.us", "client_id": 1}, "messages_chat"),
+    ({"account": "main", "client_id": 1}, "messages_account"),
+    ({"message_id": "wamid.7"}, "messages_provider"),
+]
+
+
+def fill(db: Any) -> None:
+    ensure_default_client(db, now=NOW)
+    each = [intake(routes=(route(),), chat=f"{n % 50}@c.us", message_id=f"wamid.{n}") for n in range(1000)]
+    store(db, each)
+    run(db, "UPDATE deliveries SET settled = TRUE, status = 'delivered' WHERE chat <> '7@c.us'")
+    run(db, "ANALYZE")
+
+
+def plan_of(db: Any, listed: Any, kind: Any, which: dict[str, Any]) -> str:
+    """How the database would find the page."""
+    filters = kind(**{name: value for name, value in which.items() if name != "client_id"})
+    texts: list[tuple[str, Any]] = []
+    execute = db.execute_sql
+
+    def noted(text: str, params: Any = None, *others: Any) -> Any:
+        texts.append((text, params))
+        return execute(text, params, *others)
+
+    db.execute_sql = noted
+    try:
+        listed(db, filters, client_id=which.get("client_id"), limit=50)
+    finally:
+        del db.execute_sql
+    text, params = next(each for each in texts if each[0].startswith("SELECT"))
+    return "\n".join(str(row[-1]) for row in execute("EXPLAIN QUERY PLAN " + text, params).fetchall())
+
+
+async def test_every_list_is_led_by_an_index_that_is_in_its_order(database: Database) -> None:
+    if database.dialect == "postgres":
+        pytest.skip("PostgreSQL plans by the figures that it keeps itself")
+    await database.write(fill)
+    lists: list[tuple[Any, Any, Any, str]] = [(list_deliveries, DeliveryFilter, *each) for each in DELIVERIES]
+    lists += [(list_messages, MessageFilter, *each) for each in MESSAGES]
+    for listed, kind, which, index in lists:
+        plan = await database.browse(plan_of, listed, kind, which)
+        assert index in plan, which
+        few = index in {"events_message", "messages_provider"}
+        assert few or "TEMP B-TREE" not in plan, (which, plan)
+
+
+async def test_a_delivery_does_not_wait_for_slow_lists(database: Database) -> None:
+    go_on = threading.Event()
+    async with trio.open_nursery() as nursery:
+        for _ in range(6):
+            nursery.start_soon(database.browse, lambda _db: go_on.wait(30))
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.fail_after(10):
+            assert await database.read(rows, "SELECT 1") == [(1,)]
+        go_on.set()
+
+
+async def test_a_list_that_takes_too_long_fails_alone(
+    database_url: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PAGE_SECONDS", 0.2)
+    count = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000)"
+
+    def slow(db: peewee.Database) -> object:
+        return rows(db, f"{count} SELECT max(i) FROM n")
+
+    async with open_database(database_url, tmp_path) as database:
+        began = time.monotonic()
+        with pytest.raises(StorageError, match="took too long"):
+            await database.browse(slow)
+        assert time.monotonic() - began < 30
+        assert await database.browse(rows, "SELECT 2") == [(2,)], "the connection is as good as new"

@@ -1,0 +1,85 @@
+"""The machine's clock is set back by an hour: what waits is not made to wait for that hour."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.inprocess import Gateway, running_gateway
+from tests.sink import Got, Sink, https_sink
+from wagate.consumers.clock_steps import LOOK
+
+BACK = -3600.0
+TABLES = {"delivery": {"max_retries": 3}}
+
+
+class Receiver:
+    """Answers 503 while it is down."""
+
+    down = True
+
+    def __call__(self, _got: Got) -> int:
+        return 503 if self.down else 200
+
+
+@asynccontextmanager
+async def site(receiver: Receiver) -> AsyncIterator[tuple[Gateway, Sink]]:
+    """A gateway and a receiver, and the first look at the clock behind them."""
+    async with https_sink(receiver) as sink, running_gateway(TABLES, ca_file=sink.ca_file) as gateway:
+        await gateway.passes(LOOK)
+        yield gateway, sink
+
+
+async def test_a_retry_comes_when_it_was_to_come() -> None:
+    receiver = Receiver()
+    async with site(receiver) as (gateway, sink):
+        hook = await gateway.register(sink.url)
+        await gateway.post("1")
+        await gateway.event(hook, "1", "pending", attempts=1)
+        receiver.down = False
+        gateway.clock.step(BACK)
+        await gateway.passes_until(lambda: bool(sink.accepted), step=1, most=15)
+        assert [got.json["message_id"] for got in sink.accepted] == ["1"]
+
+
+async def test_a_target_that_is_down_is_probed_when_it_was_to_be_probed() -> None:
+    receiver = Receiver()
+    async with site(receiver) as (gateway, sink):
+        hook = await gateway.register(sink.url)
+        for number in range(8):
+            await gateway.post(str(number), chat=f"+155500000{number}")
+        with capture_logs() as logs:
+            await gateway.passes_until(
+                lambda: any(line["event"] == "target is down" for line in logs), step=2, most=120
+            )
+        receiver.down = False
+        gateway.clock.step(BACK)
+        await gateway.passes_until(lambda: len(sink.accepted) == 8, step=5, most=120)
+        assert (await gateway.webhook(hook))["status"] == "active"
+
+
+async def test_a_lease_ends_when_it_was_to_end() -> None:
+    async with running_gateway() as gateway:
+        await gateway.passes(LOOK)
+        job = await gateway.post("1")
+        taken = await gateway.ask("GET", "/queue/next-job", params={"lease": 5})
+        assert taken["job_id"] == job["job_id"]
+        gateway.clock.step(BACK)
+        await gateway.passes(LOOK)
+        assert "job_id" not in await gateway.ask("GET", "/queue/next-job")
+        await gateway.passes(5)
+        again = await gateway.ask("GET", "/queue/next-job")
+        assert again["job_id"] == job["job_id"]
+
+
+@pytest.mark.parametrize("seconds", [0.5, 3600.0])
+async def test_only_a_step_back_moves_anything(seconds: float) -> None:
+    async with running_gateway() as gateway:
+        await gateway.passes(LOOK)
+        with capture_logs() as logs:
+            gateway.clock.step(seconds)
+            await gateway.passes(3 * LOOK)
+        assert not [line for line in logs if "clock" in line["event"]]

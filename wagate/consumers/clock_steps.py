@@ -1,0 +1,113 @@
+"""Sees the machine's clock set back, and moves what waits with it.
+
+The queue needs little of that: its own clock never steps back (``layout.lua``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import TypeVar
+
+import peewee
+import structlog
+
+from wagate.clock import Clock
+from wagate.consumers.queues import Queues
+from wagate.errors import QueueError, StorageError
+from wagate.storage.database import Database
+from wagate.storage.deliveries.clock_steps import claim_step, mark_time, move_elsewhere, move_open
+
+T = TypeVar("T")
+
+log = structlog.get_logger("wagate.consumers")
+
+LOOK = 1.0
+"""Seconds between two looks at the clocks."""
+MARK = 30.0
+"""Seconds between two marks in the table."""
+STEP = 1.0
+"""Seconds by which wall time falls behind monotonic time in one look, to be called a step."""
+WHILE_AWAY = timedelta(minutes=1)
+"""A step while no process ran is called one from here on: machines that share a database are less apart."""
+
+
+class ClockSteps:
+    """A task in every process."""
+
+    def __init__(self, database: Database, queues: Queues, clock: Clock, *, moved: Callable[[], None]) -> None:
+        """``moved`` is called when probes were moved."""
+        self._database = database
+        self._queues = queues
+        self._clock = clock
+        self._moved = moved
+
+    async def run(self) -> None:
+        """Look for ever. A database that is away is asked again at the next look."""
+        before, marked_at = self._apart(), -MARK
+        seen: timedelta | None = None
+        unsure = True
+        while True:
+            apart = self._apart()
+            if apart - before < -STEP:
+                log.warning("the machine's clock was set back", seconds=round(before - apart))
+                seen = (seen or timedelta()) + timedelta(seconds=before - apart)
+            before = apart
+            try:
+                if (seen or unsure) and await self.correct(seen):
+                    log.info("what waits was moved with the clock")
+                seen, unsure = None, False
+                if self._clock.monotonic() - marked_at >= MARK:
+                    await self._database.write(mark_time, self._clock.now())
+                    marked_at = self._clock.monotonic()
+            except StorageError as error:
+                log.warning("clock not marked", reason=str(error))
+            await self._clock.sleep(LOOK)
+
+    async def correct(self, seen: timedelta | None) -> bool:
+        """Move what waits, if nobody else did; whether it was moved. StorageError.
+
+        ``seen`` is how far the clock was set back; None: that is to be found out.
+        """
+        now = self._clock.now()
+        least = timedelta() if seen else WHILE_AWAY
+        if seen:
+            await self._tell_queues()
+        back = await self._database.write(partial(claim_step, least=least, seen=seen), now)
+        if back is None:
+            return False
+        # It is ours alone to finish from here on, whatever it takes.
+        await self._write(partial(move_elsewhere, back=back, now=now))
+        self._moved()
+        after: str | None = ""
+        while after is not None:
+            keys, after = await self._write(partial(move_open, after=after, back=back, now=now))
+            await self._look_again(keys)
+        return True
+
+    async def _write(self, move: Callable[[peewee.Database], T]) -> T:
+        while True:
+            try:
+                return await self._database.write(move)
+            except StorageError as error:
+                log.warning("not moved with the clock yet", reason=str(error))
+            await self._clock.sleep(LOOK)
+
+    async def _tell_queues(self) -> None:
+        try:
+            await self._queues.look_at_clock()
+        except QueueError as error:
+            log.warning("queues not told of the clock", reason=str(error))
+
+    async def _look_again(self, keys: list[tuple[str, str, str]]) -> None:
+        """Have the queue ask for these keys' rows again: it may have been told of the old times."""
+        try:
+            await self._queues.push.nudge(sorted({key for mode, _, key in keys if mode == "push"}))
+            for target in sorted({target for mode, target, _ in keys if mode == "pull"}):
+                await self._queues.pull(target).nudge(sorted({key for _, each, key in keys if each == target}))
+        except QueueError as error:
+            log.warning("keys not asked for again", reason=str(error))
+
+    def _apart(self) -> float:
+        return self._clock.time() - self._clock.monotonic()
