@@ -29,8 +29,8 @@ async def test_a_second_gateway_on_the_same_folder_is_refused_and_told_who_holds
     async with gateway() as server:
         refused = await another(server)
         assert refused.returncode == 1
-        said = refused.stderr.decode()
-        assert said.count("\n") == 1, said
+        # As root, the gateway warns of that first.
+        *_, said = refused.stderr.decode().splitlines()
         assert f"{server.folder}/data is in use" in said
         assert f"process {server.pid}" in said
         assert f"port {server.port}" in said
