@@ -104,6 +104,7 @@ class Deliverer:
             happened = Rejected(error=BURIED) if buried else await self._run(head)
         if happened is None:
             return Ack(key=hand.key, token=hand.token, more=True)
+        self._pace(head.target_id, happened)
         if isinstance(happened, Postponed):
             too_long = waited_too_long(happened, head, self._policy, self._clock.now())
             if too_long is None:
@@ -126,6 +127,13 @@ class Deliverer:
         if isinstance(happened, Rejected) and happened.disable:
             await self._announce_off(head)
         return self._result(hand, head, settled)
+
+    def _pace(self, target_id: str, happened: Happened | Postponed) -> None:
+        match happened:
+            case Accepted():
+                self._rates.accepted(target_id)
+            case Failed(slow=True, after=after) | Postponed(slow=True, after=after):
+                self._rates.slowed(target_id, after)
 
     def _outcome(self, head: Head, tried: Try, seconds: float) -> Outcome:
         """What to write down of one try; it is settled when it is written, from what is known of its target then."""

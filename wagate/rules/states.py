@@ -10,6 +10,10 @@ import msgspec
 
 from wagate.rules.targets import TargetState
 
+SLOWER = frozenset({408, 425, 429})
+"""HTTP statuses by which a receiver asks to come back later: Request Timeout, Too Early, Too Many Requests."""
+UNAVAILABLE = 503
+
 
 class Status(StrEnum):
     """A delivery's status words, as API and tables show them."""
@@ -67,6 +71,11 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     down: bool = False
     """The target takes nothing at all."""
 
+    @property
+    def slow(self) -> bool:
+        """Whether it speaks of the receiver's pace, not of this delivery: 408, 425, 429, and 503 with Retry-After."""
+        return self.http_status in SLOWER or (self.http_status == UNAVAILABLE and self.after is not None)
+
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     """It will never work."""
@@ -85,6 +94,8 @@ class Postponed(msgspec.Struct, frozen=True, kw_only=True):
     """Why it waits."""
     after: float
     """Seconds."""
+    slow: bool = False
+    """The target asked to slow down."""
 
 
 Happened: TypeAlias = Accepted | Failed | Rejected

@@ -41,7 +41,7 @@ def verdict(error: ChatWootError) -> DeliveryError:
             reason = f"ChatWoot takes nothing until its settings are mended: {error.reason}"
             return Retry(reason, after=STOPPED, down=True, http_status=error.http_status, response=error.response)
         case BusyError():
-            return Postpone(f"ChatWoot is busy: {error.reason}", after=error.after)
+            return Postpone(f"ChatWoot is busy: {error.reason}", after=error.after, slow=error.http_status == 429)
         case RefusedError() | TooLargeError():
             return Reject(error.reason, http_status=error.http_status, response=error.response)
         case AmbiguousError() if error.lingers:
