@@ -18,10 +18,10 @@ from wagate.consumers.recorder import Recorder
 from wagate.errors import StorageError
 from wagate.hooks.contracts import Delivery, Handler
 from wagate.inbound.route import Router, unrouted
-from wagate.queue.results import Ack, Delay, Park, Result
+from wagate.queue.results import Ack, Delay, Park, Release, Result
 from wagate.rules.admit import BURIED
 from wagate.rules.settle import settle, waited_too_long
-from wagate.rules.states import Accepted, Failed, Happened, Policy, Postponed, Rejected, Settled, Status, Try
+from wagate.rules.states import Accepted, Failed, Happened, Killed, Policy, Postponed, Rejected, Settled, Status, Try
 from wagate.storage.deliveries.lanes import Head
 from wagate.storage.deliveries.outcomes import Outcome
 from wagate.storage.deliveries.targets import Owner
@@ -29,6 +29,8 @@ from wagate.storage.events.intake import StoredDelivery
 
 log = structlog.get_logger("wagate.delivery")
 
+STUCK = 3600.0
+"""Seconds between looks at a key whose head needs somebody; whoever runs it again or cancels it rings."""
 BROKEN = 30.0
 """Seconds a key waits when we failed ourselves."""
 
@@ -54,12 +56,15 @@ class Deliverer:
         turned: Callable[[], None],
         switched_off: Callable[[], Awaitable[None]],
         done: Callable[[int, float], None],
+        silent: Callable[[], bool],
     ) -> None:
         """``ring`` tells of new deliveries; ``turned`` is called when a target went down or came up.
 
         ``switched_off`` is called when an answer switched its endpoint off: what comes in now is not for it.
         ``done`` takes the client and the seconds since it came in, of each delivery done.
+        ``silent`` says whether others may take us for dead.
         """
+        self._silent = silent
         self._handlers = handlers
         self._router = router
         self._policy = policy
@@ -74,6 +79,10 @@ class Deliverer:
         self._switched_off = switched_off
         self._done = done
 
+    def seconds(self, head: Head) -> float:
+        """How long one try may take."""
+        return self._rates.limits(head.target_id).timeout or self._handlers[head.handler].timeout
+
     async def deliver(self, hand: Hand, head: Head) -> Result:
         """Try it."""
         return await self._guarded(hand, head, probe=False, buried=False)
@@ -86,10 +95,17 @@ class Deliverer:
             self._pool.probed(hand.bucket)
 
     async def bury(self, hand: Hand, head: Head) -> Result:
-        """Settle it as failed without trying: whoever tried it died."""
+        """Hold it for somebody without trying: whoever tried it died."""
         return await self._guarded(hand, head, probe=False, buried=True)
 
     async def _guarded(self, hand: Hand, head: Head, *, probe: bool, buried: bool) -> Result:
+        if self._silent() and not buried:
+            # We stood still: the key may be another process's by now. The next pump knows.
+            if probe:
+                self._pool.permit(hand.bucket)
+            await self.flights.put_back(head)
+            self._pool.give_back(hand)
+            return Release(key=hand.key, token=hand.token)
         try:
             told = await self._try(hand, head, probe=probe, buried=buried)
         except Exception:
@@ -101,7 +117,7 @@ class Deliverer:
     async def _try(self, hand: Hand, head: Head, *, probe: bool, buried: bool) -> Result:
         started, began = self._clock.now(), time.perf_counter()
         with self.flights.flight(head):
-            happened = Rejected(error=BURIED) if buried else await self._run(head)
+            happened = Killed(error=BURIED) if buried else await self._run(head)
         if happened is None:
             return Ack(key=hand.key, token=hand.token, more=True)
         self._pace(head.target_id, happened)
@@ -109,7 +125,7 @@ class Deliverer:
             too_long = waited_too_long(happened, head, self._policy, self._clock.now())
             if too_long is None:
                 await self.flights.put_back(head)
-                return Delay(key=hand.key, token=hand.token, after=happened.after)
+                return Delay(key=hand.key, token=hand.token, after=happened.after, tried=True)
             happened = too_long
         seconds = time.perf_counter() - began
         tried = Try(
@@ -160,13 +176,15 @@ class Deliverer:
             return Ack(key=hand.key, token=hand.token, more=True)
         if settled.final:
             return Ack(key=hand.key, token=hand.token, more=head.more or hand.again)
+        if settled.stuck and self._policy.strict:
+            return Delay(key=hand.key, token=hand.token, after=STUCK, tried=True)
         if settled.target.closed:
-            return Park(key=hand.key, token=hand.token, target=hand.bucket)
+            return Park(key=hand.key, token=hand.token, target=hand.bucket, tried=True)
         if not self._policy.strict:
             return Ack(key=hand.key, token=hand.token, more=True)
         assert settled.next_retry_at is not None
         after = (settled.next_retry_at - self._clock.now()).total_seconds()
-        return Delay(key=hand.key, token=hand.token, after=max(0.0, after))
+        return Delay(key=hand.key, token=hand.token, after=max(0.0, after), tried=True)
 
     async def _run(self, head: Head) -> Happened | Postponed | None:
         """What happened; None: it was routed, and others took its place."""
@@ -180,7 +198,7 @@ class Deliverer:
             attempt=head.attempt_count + 1,
             created_at=head.created_at,
         )
-        return await attempt(handler, delivery, self._rates.limits(head.target_id).timeout or handler.timeout)
+        return await attempt(handler, delivery, self.seconds(head))
 
     async def _route(self, handler: Handler, head: Head) -> Happened | None:
         try:
@@ -198,6 +216,8 @@ class Deliverer:
             self._pool.open(hand.bucket)
             self._turned()
             log.info("target is up again", target=head.target_id)
+        if settled.stuck:
+            log.error("delivery needs somebody", delivery_id=head.id, target=head.target_id, reason=settled.error)
         if settled.opened:
             self._pool.shut(hand.bucket)
             self._turned()
@@ -239,4 +259,6 @@ def _word(settled: Settled | None) -> str:
         return "stale"
     if settled.final:
         return "delivered" if settled.status == Status.DELIVERED else "failed"
+    if settled.stuck:
+        return "stuck"
     return "held" if settled.target.closed else "retry"

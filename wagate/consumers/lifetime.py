@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+import peewee
 import structlog
 import trio
 from prometheus_client import CollectorRegistry
@@ -34,9 +35,15 @@ from wagate.queue.results import Pumped, QueueStats
 from wagate.queue.wakeup import Wakeup, listen
 from wagate.rules.states import Policy
 from wagate.storage.database import Database
+from wagate.storage.deliveries.claims import unclaim
+from wagate.storage.deliveries.probes import end_probes
 from wagate.storage.events.intake import Stored
 
 log = structlog.get_logger("wagate.consumers")
+
+
+SILENT = 0.8
+"""Part of a lease after whose silence nothing is sent any more until Redis has answered again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +83,10 @@ class Consumers:
         self._rates = Rates(setup.handlers, setup.clock)
         self._pool = Pool(setup.concurrency, self._concurrency, self._rates)
         self._metrics = ConsumerMetrics(setup.registry)
-        self._flights = Flights(setup.database, setup.clock)
-        self._prober = Prober(setup.database, self._pool, setup.handlers, setup.clock, self._wakeup)
+        process = self._queues.push.process
+        self._shared = setup.wake_url is not None
+        self._flights = Flights(setup.database, setup.clock, process if self._shared else None)
+        self._prober = Prober(setup.database, self._pool, setup.handlers, setup.clock, self._wakeup, process=process)
         self._sweeper = Sweeper(
             setup.database, self._queues, self._pool, setup.policy, setup.clock, handlers=setup.handlers
         )
@@ -116,8 +125,21 @@ class Consumers:
         self._queues.close()
 
     async def take_over(self) -> None:
-        """Free what dead predecessors held; call it only when nobody else can use this Redis. Raises QueueError."""
+        """Free what dead predecessors held; call it only when nobody else can use this Redis.
+
+        Raises QueueError, StorageError.
+        """
+        await self._setup.database.write(self._free, None)
         await self._queues.push.release_all_workers(died=True)
+
+    def _free(self, db: peewee.Database, process: str | None) -> None:
+        """End what a process that ended had claimed; None: all processes ended."""
+        end_probes(db, self._setup.clock.now(), process)
+        unclaim(db, process)
+
+    async def _ended(self, process: str) -> None:
+        await self._setup.database.write(self._free, process)
+        self._prober.ring()
 
     def sweep(self) -> None:
         """Look through the tables soon for what the queue does not know."""
@@ -141,7 +163,14 @@ class Consumers:
             "sweep": self._sweeper.run,
             "probe": self._prober.run,
             "mark": self._flights.keep_marking,
-            "reap": partial(reap_dead_workers, self._queues.push, setup.clock, self._wakeup, self._rates.share),
+            "reap": partial(
+                reap_dead_workers,
+                self._queues.push,
+                setup.clock,
+                self._wakeup,
+                alive=self._rates.share,
+                ended=self._ended,
+            ),
             "alerts": Alerts(setup.database, setup.clock, setup.emit, setup.changed, setup.handlers).run,
         }
         if setup.wake_url is not None:
@@ -151,6 +180,11 @@ class Consumers:
     def _concurrency(self, bucket: str) -> int:
         handler = self._setup.handlers.get(bucket.partition(":")[0])
         return self._setup.concurrency if handler is None else handler.concurrency
+
+    def _silent(self) -> bool:
+        """Whether our last heartbeat is so old that another process may have taken over what we hold."""
+        queue = self._queues.push
+        return self._setup.clock.monotonic() - queue.heard_at >= SILENT * queue.lease
 
     def _pumped(self, pumped: Pumped) -> None:
         self._metrics.now(running=len(self._flights), depth=pumped.depth)
@@ -172,6 +206,7 @@ class Consumers:
             turned=self._prober.ring,
             switched_off=setup.changed,
             done=setup.done,
+            silent=self._silent,
         )
         return Consumer(
             database=setup.database,
@@ -184,6 +219,8 @@ class Consumers:
             deliverer=deliverer,
             sweep=self._sweeper.ring,
             pumped=self._pumped,
+            shared=self._shared,
+            ended=self._ended,
         )
 
     @asynccontextmanager

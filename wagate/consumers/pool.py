@@ -27,6 +27,8 @@ class Hand:
     """As handed out last: when the queue judged us dead meanwhile, it hands the key out anew."""
     again: bool = False
     """It was handed out anew: the queue forgot what it knew, more may wait than it says."""
+    alone: bool = False
+    """It is to be tried with nothing else in hand."""
     hurried: bool = False
     """Its row was changed by hand since it was loaded: look again instead of waiting."""
 

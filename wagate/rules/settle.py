@@ -12,6 +12,7 @@ from wagate.rules.states import (
     Accepted,
     DeliveryState,
     Failed,
+    Killed,
     Policy,
     Postponed,
     Rejected,
@@ -43,6 +44,9 @@ def settle(tried: Try, target: TargetState, policy: Policy) -> Settled:
             return _accepted(target, tried.now)
         case Rejected():
             return _rejected(tried.happened, tried, target, policy)
+        case Killed():
+            error = tried.happened.error
+            return Settled(status=Status.FAILED, final=False, stuck=True, counted=False, error=error, target=target)
         case Failed(slow=True, down=False) if policy.recover > 0:
             return _slowed(tried.happened, tried, target, policy)
         case Failed():
@@ -150,7 +154,9 @@ def _failed(happened: Failed, tried: Try, target: TargetState, policy: Policy) -
     if after.closed:
         status = Status.FAILED if out else Status.PENDING
         return made(status=status, final=False, held=out, error=happened.error, next_retry_at=after.next_probe_at)
-    seconds = wait(attempts, max_delay=policy.max_delay, chance=tried.chance, after=happened.after)
+    seconds = wait(
+        attempts - tried.delivery.earlier, max_delay=policy.max_delay, chance=tried.chance, after=happened.after
+    )
     due = _later(tried.now, seconds)
     return made(status=Status.PENDING, final=False, error=happened.error, next_retry_at=due)
 

@@ -51,6 +51,10 @@ class DeliveryState(msgspec.Struct, frozen=True, kw_only=True):
     next_retry_at: datetime | None = None
     expires_at: datetime | None = None
     """Given up after this moment, instead of ``created_at`` + ``recover``."""
+    earlier: int = 0
+    """Attempts of rounds before this one: somebody had it run again by hand."""
+    stuck: bool = False
+    """It seems to end the process that tries it: not tried until somebody says so."""
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +91,14 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     """Switch the target off as well."""
 
 
+class Killed(msgspec.Struct, frozen=True, kw_only=True):
+    """Its processes died while they tried it and nothing else."""
+
+    error: str
+    http_status: int | None = None
+    response: str | None = None
+
+
 class Postponed(msgspec.Struct, frozen=True, kw_only=True):
     """It was not tried; it may be, later."""
 
@@ -98,7 +110,7 @@ class Postponed(msgspec.Struct, frozen=True, kw_only=True):
     """The target asked to slow down."""
 
 
-Happened: TypeAlias = Accepted | Failed | Rejected
+Happened: TypeAlias = Accepted | Failed | Rejected | Killed
 """What came of a try."""
 
 
@@ -125,6 +137,8 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     """Delivered or given up: the chat goes on."""
     held: bool = False
     """Out of attempts, but still waiting at the head of its chat for its target to answer again."""
+    stuck: bool = False
+    """It needs somebody: held at the head of its chat until it is run again or cancelled by hand."""
     counted: bool = True
     """Whether the try was one of the delivery's attempts (a failed probe is not)."""
     error: str | None = None

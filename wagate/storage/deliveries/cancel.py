@@ -14,7 +14,14 @@ def cancel_open(db: peewee.Database, which: Any, *, reason: str, now: datetime) 
     """Settle the open deliveries that match a peewee condition as cancelled; how many."""
     # One that is being tried just now is cancelled too: its outcome is recorded by compare-and-set, and loses.
     query = Delivery.update(
-        status="cancelled", settled=True, held=False, error=reason, next_retry_at=None, lease_id=None, updated_at=now
+        status="cancelled",
+        settled=True,
+        held=False,
+        stuck=False,
+        error=reason,
+        next_retry_at=None,
+        lease_id=None,
+        updated_at=now,
     )
     count: int = query.where(which, Delivery.settled == False).execute(db)  # noqa: E712  (an SQL expression)
     return count
