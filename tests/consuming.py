@@ -132,6 +132,8 @@ class World:
     concurrency: int = 64
     drain: float = 60.0
     max_depth: int = 50_000
+    shared: bool = False
+    """Other processes may take from the same queue."""
     consumers: Consumers | None = None
 
     def queue(self, name: str) -> Queue:
@@ -157,6 +159,7 @@ class World:
             concurrency=self.concurrency,
             max_depth=self.max_depth,
             drain=self.drain,
+            shared=self.shared,
         )
         made = Consumers(setup)
         if take_over:

@@ -69,6 +69,8 @@ class Setup:
     """``queue.max_depth``."""
     drain: float = 20.0
     """Seconds that a stop waits for running handlers."""
+    shared: bool = False
+    """Other processes may take from the same queue: what is tried is claimed in its row."""
     wake_url: str | None = None
     """Redis to listen on for doorbells of other processes; None: there are none."""
 
@@ -84,8 +86,7 @@ class Consumers:
         self._pool = Pool(setup.concurrency, self._concurrency, self._rates)
         self._metrics = ConsumerMetrics(setup.registry)
         process = self._queues.push.process
-        self._shared = setup.wake_url is not None
-        self._flights = Flights(setup.database, setup.clock, process if self._shared else None)
+        self._flights = Flights(setup.database, setup.clock, process if setup.shared else None)
         self._prober = Prober(setup.database, self._pool, setup.handlers, setup.clock, self._wakeup, process=process)
         self._sweeper = Sweeper(
             setup.database, self._queues, self._pool, setup.policy, setup.clock, handlers=setup.handlers
@@ -219,7 +220,7 @@ class Consumers:
             deliverer=deliverer,
             sweep=self._sweeper.ring,
             pumped=self._pumped,
-            shared=self._shared,
+            shared=setup.shared,
             ended=self._ended,
         )
 
