@@ -171,20 +171,24 @@ class World:
             finally:
                 self.consumers = None
 
-    async def send(self, chat: str, *contents: str, target: str = "w1", handler: str = "webhook") -> list[str]:
+    async def send(
+        self, chat: str, *contents: str, target: str = "w1", handler: str = "webhook", client: int = 1
+    ) -> list[str]:
         """Store one delivery for each content, in order; tell the consumers when there are some. Their ids."""
         ids = []
         for content in contents:
-            made = self.event(chat, content)
+            made = self.event(chat, content, client)
             routes = Router(self.handlers, max_retries=self.policy.max_retries).routes_to(
                 handler, [Target(id=target)], made
             )
             ids.append(await self.store(made, routes))
         return ids
 
-    def event(self, chat: str, content: str) -> Event:
+    def event(self, chat: str, content: str, client: int = 1) -> Event:
         now = self.clock.now()
-        return event(id=str(uuid7()), chat=f"{chat}@c.us", content=content, created_at=now, timestamp=now)
+        return event(
+            client_id=client, id=str(uuid7()), chat=f"{chat}@c.us", content=content, created_at=now, timestamp=now
+        )
 
     async def store(self, made: Event, routes: Iterable[Any]) -> str:
         stored = await self.database.write_bulk(store, Intake(event=made, routes=tuple(routes)))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
+import pytest
 import trio
 
 from tests.consuming import open_world
@@ -78,6 +80,65 @@ async def test_many_chats_stay_in_order_over_failures(external_url: str, tmp_pat
             came = world.receiver.contents(f"c{chat}")
             assert list(dict.fromkeys(came)) == [f"m{n:03}" for n in range(200) if n % 23 == chat]
             assert came == sorted(came)
+
+
+@pytest.mark.parametrize("keys", [64, 5000])
+async def test_a_client_whose_targets_all_hang_delays_no_other_client(
+    external_url: str, tmp_path: Path, keys: int
+) -> None:
+    async with open_world(external_url, tmp_path) as world, world.running() as consumers:
+        gate = world.receiver.default = trio.Event()
+        async with trio.open_nursery() as nursery:
+            for number in range(keys):
+                nursery.start_soon(partial(world.send, f"c{number}", "hang", target=f"w{number % 64}"))
+        await world.calls(48)
+        for number in range(20):
+            target = f"quick{number}"
+            world.receiver.by_target[target] = 200
+            began = trio.current_time()
+            (other,) = await world.send("a", f"a{number}", target=target, client=2)
+            await world.until(lambda target=target: world.receiver.contents(target=target))  # type: ignore[misc]
+            assert trio.current_time() - began < 1
+            await world.status(other, "delivered")
+        assert len(world.receiver.contents()) == 48 + 20
+        await world.until(lambda: consumers._pool.free == 16)
+        gate.set()
+
+
+def test_a_client_gets_three_quarters_of_the_slots_and_its_targets_share_them() -> None:
+    pool = Pool(64, lambda _bucket: 64)
+    for number in range(64):
+        pool.learn(f"w:{number}", 1)
+    pool.learn("w:other", 2)
+    hands = [pool.take(taken(f"w:{number}|m|1")) for number in range(64)]
+    assert sum(hand is not None for hand in hands) == 48
+    assert pool.room("w:other") > 4
+    pool.see_parked([*[Parked(target=f"w:{number}", keys=9) for number in range(64)], Parked(target="w:other", keys=1)])
+    assert pool.takes() == [Take(target="w:other", most=1)]
+    for hand in hands[:8]:
+        assert hand is not None
+        pool.drop(hand)
+    assert sum(take.most for take in pool.takes()) <= 8
+
+
+def test_one_target_of_a_client_leaves_room_to_its_others() -> None:
+    pool = Pool(64, lambda _bucket: 64)
+    for name in ("w:a", "w:b"):
+        pool.learn(name, 1)
+    assert sum(pool.take(taken(f"w:a|m|{number}")) is not None for number in range(64)) == 32
+    assert pool.room("w:b") > 4
+
+
+def test_what_was_taken_before_its_client_was_known_goes_back_when_it_is_too_much() -> None:
+    pool = Pool(64, lambda _bucket: 64)
+    hands = [hand for number in range(64) if (hand := pool.take(taken(f"w:{number}|m|1"))) is not None]
+    assert len(hands) == 64
+    for number in range(64):
+        pool.learn(f"w:{number}", 1)
+    for hand in hands:
+        if pool.over(hand):
+            pool.drop(hand)
+    assert len(pool) == 48
 
 
 def taken(key: str, token: str = "1") -> Taken:

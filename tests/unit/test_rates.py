@@ -92,7 +92,7 @@ def test_parked_keys_are_taken_as_the_rate_allows_and_the_next_turn_is_known() -
     assert site.pool.takes() == [Take(target="w:other", most=1)]
     assert site.pool.next_turn == pytest.approx(2)
     site.clock.shift(2)
-    assert site.pool.takes()[0] == Take(target=PACED, most=1)
+    assert Take(target=PACED, most=1) in site.pool.takes()
     site.take("2")
     site.pool.shut(PACED)
     assert site.pool.next_turn == math.inf

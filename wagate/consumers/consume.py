@@ -36,6 +36,8 @@ DATABASE_AWAY = 2.0
 """Seconds a key waits when its rows can't be read."""
 LAST_CALL = 5.0
 """Seconds that giving back may take at a stop."""
+DRAIN = 200
+"""Keys taken in one round trip."""
 CLAIM = 30.0
 """Seconds beyond a handler's own time for which a claim keeps others away; it ends with its try or its process."""
 CLAIMED = 1.0
@@ -141,7 +143,8 @@ class Consumer:
         results, self._results = self._results, []
         quiet = self._stopping or self._quiet
         takes = [] if quiet else self._pool.takes()
-        want = 0 if quiet else self._pool.free - sum(take.most for take in takes)
+        # More than there is room for: what finds none is parked, and nobody stands in a row behind it.
+        want = 0 if quiet else DRAIN
         try:
             pumped = await self._queue.pump(results, want=want, takes=takes)
         except QueueError as error:
@@ -154,8 +157,8 @@ class Consumer:
         self._pool.see_parked(pumped.parked)
         self._receive(pumped.taken)
         self._pumped(pumped)
-        more = pumped.ready > 0 or self._pool.takes()
-        if self._results or (more and self._pool.free and not pumped.paused and not self._stopping and not self._quiet):
+        more = (pumped.ready > 0 or self._pool.takes()) and not (pumped.paused or self._stopping or self._quiet)
+        if self._results or more:
             return
         if self._stopping and not self._pool:
             return
@@ -232,9 +235,18 @@ class Consumer:
             if head is not None and head.mode == "pull" and not unrouted(head):
                 del found[each.key]
             elif head is not None:
+                self._pool.learn(hand.bucket, head.client_id)
                 callable_ = head.active and self._calls(head)
                 judged.append((head, hand, admit(head, head.target, callable_=callable_, deaths=each.alone, now=now)))
-        return judged
+        return [each for each in judged if not self._park_over(each)]
+
+    def _park_over(self, judged: Judged) -> bool:
+        """Park what its client has no room for, now that we know whose it is."""
+        head, hand, admission = judged
+        if admission != Go() or hand.alone or not self._pool.over(hand):
+            return False
+        self._give_back(hand, Park(key=head.key, token=hand.token, target=hand.bucket))
+        return True
 
     async def _lose(self, judged: Sequence[Judged], now: datetime) -> set[str]:
         """Claim in its row what is to be tried; keys of what another process is at work on."""
