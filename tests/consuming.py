@@ -132,6 +132,7 @@ class World:
     concurrency: int = 64
     drain: float = 60.0
     max_depth: int = 50_000
+    spool: Path | None = None
     shared: bool = False
     """Other processes may take from the same queue."""
     consumers: Consumers | None = None
@@ -160,6 +161,7 @@ class World:
             max_depth=self.max_depth,
             drain=self.drain,
             shared=self.shared,
+            folder=self.spool,
         )
         made = Consumers(setup)
         if take_over:

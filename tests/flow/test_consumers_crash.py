@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import trio
 
 from tests.consuming import PATIENCE, World, open_world, word
+from wagate.consumers.spool import NAME
 from wagate.errors import Retry, StorageError
 from wagate.hooks.contracts import Handler, Target
 from wagate.inbound.route import Router
@@ -139,7 +141,6 @@ async def test_kills_with_several_in_flight_count_against_none_of_them(external_
         for _ in range(6):
             assert await kill(world, want=8)
         async with world.running():
-            await world.until(lambda: len(world.receiver.calls) > 0 or world.clock.shift(1) is not None)
             for _ in range(30):
                 await world.passes(STEADY)
             await world.statuses(ids, "delivered")
@@ -326,6 +327,34 @@ async def test_an_outcome_is_kept_until_the_database_takes_it(
             full = False
             await world.statuses([a1, a2], "delivered")
         assert world.receiver.contents() == ["a1", "a2"]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_stop_while_the_database_takes_nothing_repeats_nothing_or_says_so(
+    external_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, kept: bool
+) -> None:
+    async with open_world(external_url, tmp_path, drain=0, spool=tmp_path if kept else None) as world:
+        write_bulk = world.database.write_bulk
+        refused: list[Any] = []
+
+        async def locked(fn: Any, item: Any) -> Any:
+            if fn is record:
+                refused.append(item)
+                raise StorageError("locked")
+            return await write_bulk(fn, item)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(world.database, "write_bulk", locked)
+            with nullcontext() if kept else pytest.raises(StorageError, match="2 deliveries were made"):
+                async with world.running():
+                    ids = [(await world.send(chat, chat))[0] for chat in "ab"]
+                    await world.until(lambda: len(refused) >= 4)
+        assert (tmp_path / NAME).exists() is kept
+        async with world.running():
+            await world.statuses(ids, "delivered")
+        assert sorted(world.receiver.contents()) == (["a", "b"] if kept else ["a", "a", "b", "b"])
+        assert [len((await world.row(each)).attempts) for each in ids] == [1, 1]
+        assert not (tmp_path / NAME).exists()
 
 
 async def test_an_event_that_could_not_be_routed_is_routed_later(external_url: str, tmp_path: Path) -> None:

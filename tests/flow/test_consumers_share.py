@@ -10,7 +10,8 @@ import trio
 
 from tests.consuming import open_world
 from wagate.consumers.pool import Pool
-from wagate.hooks.contracts import Handler
+from wagate.hooks.contracts import Handler, Target
+from wagate.inbound.route import Router
 from wagate.queue.results import Parked, Take, Taken
 
 pytest_plugins = ("tests.valkey",)
@@ -193,3 +194,25 @@ def test_a_key_that_is_handed_out_twice_keeps_one_hand_with_the_new_token() -> N
     assert pool.known(taken("w:a|m|1", token="2"))
     assert hand.token == "2"
     assert not pool.known(taken("w:a|m|2"))
+
+
+async def test_events_for_five_thousand_targets_delay_no_other_client(external_url: str, tmp_path: Path) -> None:
+    async with open_world(external_url, tmp_path) as world, world.running():
+        world.receiver.default = 200
+        router = Router(world.handlers, max_retries=3)
+        targets = [Target(id=f"w{number}") for number in range(5000)]
+        slowest = 0.0
+        for number in range(3):
+            made = world.event("a", f"all{number}")
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(world.store, made, router.routes_to("webhook", targets, made))
+                for chat in range(5):
+                    began = trio.current_time()
+                    content = f"n{number}-{chat}"
+                    await world.send(f"c{chat}", content, target="neighbour", client=2)
+                    await world.until(lambda content=content: world.receiver.times(content))  # type: ignore[misc]
+                    slowest = max(slowest, trio.current_time() - began)
+        assert slowest < 1
+        await world.until(lambda: len(world.receiver.calls) == 3 * 5000 + 15)
+        for target in ("w0", "w4999"):
+            assert world.receiver.contents(target=target) == ["all0", "all1", "all2"]

@@ -15,12 +15,13 @@ from wagate.consumers.metrics import ConsumerMetrics
 from wagate.consumers.pool import Hand, Pool
 from wagate.consumers.rates import Rates
 from wagate.consumers.recorder import Recorder
+from wagate.consumers.spool import outcome_of
 from wagate.errors import StorageError
 from wagate.hooks.contracts import Delivery, Handler
 from wagate.inbound.route import Router, unrouted
 from wagate.queue.results import Ack, Delay, Park, Release, Result
 from wagate.rules.admit import BURIED
-from wagate.rules.settle import settle, waited_too_long
+from wagate.rules.settle import waited_too_long
 from wagate.rules.states import Accepted, Failed, Happened, Killed, Policy, Postponed, Rejected, Settled, Status, Try
 from wagate.storage.deliveries.lanes import Head
 from wagate.storage.deliveries.outcomes import Outcome
@@ -136,7 +137,7 @@ class Deliverer:
             probe=probe,
             chance=random.random(),  # noqa: S311  (jitter)
         )
-        settled = await self._recorder.write_down(self._outcome(head, tried, seconds))
+        settled = await self._recorder.write_down(self._outcome(head, tried, seconds), tried)
         self.flights.written(head)
         self._tell(hand, head, settled)
         self._log(head, tried, settled, seconds)
@@ -152,21 +153,14 @@ class Deliverer:
                 self._rates.slowed(target_id, after)
 
     def _outcome(self, head: Head, tried: Try, seconds: float) -> Outcome:
-        """What to write down of one try; it is settled when it is written, from what is known of its target then."""
-        happened = tried.happened
-        return Outcome(
+        return outcome_of(
+            tried,
+            self._policy,
             delivery_id=head.id,
-            attempt_count=head.attempt_count,
-            tried_before=head.attempt_count > 0 or head.first_attempt_at is not None,
             target_id=head.target_id,
             owner=Owner(head.handler, head.client_id),
-            started_at=tried.started,
+            tried_before=head.attempt_count > 0 or head.first_attempt_at is not None,
             duration_ms=round(seconds * 1000),
-            now=tried.now,
-            http_status=happened.http_status,
-            response=happened.response,
-            error=None if isinstance(happened, Accepted) else happened.error,
-            settle=lambda target: settle(tried, target, self._policy),
         )
 
     def _result(self, hand: Hand, head: Head, settled: Settled | None) -> Result:

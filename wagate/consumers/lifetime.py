@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import peewee
 import structlog
@@ -26,8 +27,10 @@ from wagate.consumers.queues import Queues
 from wagate.consumers.rates import Rates
 from wagate.consumers.reap import reap_dead_workers
 from wagate.consumers.recorder import Recorder
+from wagate.consumers.spool import NAME, Spool
 from wagate.consumers.sweep import Sweeper
 from wagate.consumers.tasks import supervise
+from wagate.errors import StorageError
 from wagate.hooks.contracts import Handler
 from wagate.inbound.route import Router
 from wagate.queue.queue import Queue
@@ -69,6 +72,8 @@ class Setup:
     """``queue.max_depth``."""
     drain: float = 20.0
     """Seconds that a stop waits for running handlers."""
+    folder: Path | None = None
+    """For outcomes that the database does not take before a stop; None: they are lost then."""
     shared: bool = False
     """Other processes may take from the same queue: what is tried is claimed in its row."""
     wake_url: str | None = None
@@ -91,6 +96,7 @@ class Consumers:
         self._sweeper = Sweeper(
             setup.database, self._queues, self._pool, setup.policy, setup.clock, handlers=setup.handlers
         )
+        self._recorder = Recorder(setup.database, setup.clock, Spool(setup.folder / NAME) if setup.folder else None)
         self._consumer = self._make_consumer()
         self._queues.connect(sweep=self._sweeper.ring, hurry=self._consumer.hurry)
         self.control = Control(
@@ -200,7 +206,7 @@ class Consumers:
             clock=setup.clock,
             pool=self._pool,
             rates=self._rates,
-            recorder=Recorder(setup.database, setup.clock),
+            recorder=self._recorder,
             flights=self._flights,
             metrics=self._metrics,
             ring=self._queues.ring,
@@ -230,8 +236,11 @@ class Consumers:
 
         Leaving it takes nothing more, waits up to ``drain`` seconds for running handlers, then cancels them; what is
         not done goes back to the queue. Database and Redis must outlive it.
+
+        Raises StorageError after all that: outcomes could not be written, these deliveries will be repeated.
         """
         stopped = trio.Event()
+        await self._recorder.write_kept(self._setup.policy)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._run, stopped)
             for name, task in self._tasks().items():
@@ -245,3 +254,7 @@ class Consumers:
                 if patience.cancelled_caught:
                     log.warning("stopped before all was delivered", running=len(self._flights))
                 nursery.cancel_scope.cancel()
+        if lost := self._recorder.lost:
+            raise StorageError(
+                f"stopped while the database took nothing: {lost} deliveries were made and will be repeated"
+            )

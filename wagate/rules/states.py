@@ -57,14 +57,14 @@ class DeliveryState(msgspec.Struct, frozen=True, kw_only=True):
     """It seems to end the process that tries it: not tried until somebody says so."""
 
 
-class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The target took it."""
 
     http_status: int | None = None
     response: str | None = None
 
 
-class Failed(msgspec.Struct, frozen=True, kw_only=True):
+class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """It may work later."""
 
     error: str
@@ -81,7 +81,7 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
         return self.http_status in SLOWER or (self.http_status == UNAVAILABLE and self.after is not None)
 
 
-class Rejected(msgspec.Struct, frozen=True, kw_only=True):
+class Rejected(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """It will never work."""
 
     error: str
@@ -91,7 +91,7 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     """Switch the target off as well."""
 
 
-class Killed(msgspec.Struct, frozen=True, kw_only=True):
+class Killed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Its processes died while they tried it and nothing else."""
 
     error: str
