@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -86,8 +87,8 @@ class JobsQuery(msgspec.Struct, frozen=True, kw_only=True):
     chat: str | None = None
     """A phone number, or a chat's key."""
     message_id: str | None = None
-    stuck: bool | None = None
-    """True: only those that need somebody."""
+    stuck: Literal["true", "false"] | UnsetType = UNSET
+    """``true``: only those that need somebody; ``false``: only the others."""
     client: str | None = None
     """With the admin token: only this client's, by slug or id."""
     tenant_id: str | None = None
@@ -140,7 +141,7 @@ def _filter(query: JobsQuery) -> DeliveryFilter:
         account=query.account,
         chat=chat_key(query.chat) if query.chat else None,
         message_id=query.message_id,
-        stuck=query.stuck,
+        stuck=None if query.stuck is UNSET else query.stuck == "true",
         since=utc(query.since, "since"),
         until=utc(query.until, "until"),
     )
