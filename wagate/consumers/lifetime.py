@@ -21,7 +21,7 @@ from wagate.consumers.deliver import Deliverer
 from wagate.consumers.flights import Flights
 from wagate.consumers.jobs import PullJobs
 from wagate.consumers.metrics import ConsumerMetrics
-from wagate.consumers.pool import Pool
+from wagate.consumers.pool import Pool, bucket_of
 from wagate.consumers.probe import Prober
 from wagate.consumers.queues import Queues
 from wagate.consumers.rates import Rates
@@ -112,6 +112,9 @@ class Consumers:
     def ring(self, stored: Sequence[Stored]) -> None:
         """Tell of stored events. Never fails: what can't be told now is found by the sweep."""
         if deliveries := [delivery for each in stored if not each.duplicate for delivery in each.deliveries]:
+            for each in deliveries:
+                if each.client_id is not None:
+                    self._pool.learn(bucket_of(each.key), each.client_id)
             self._queues.tell(deliveries)
 
     def jobs(self, handler: str) -> PullJobs:

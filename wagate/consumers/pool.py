@@ -52,6 +52,7 @@ class Pool:
         self._clients: dict[str, int] = {}
         self._busy_clients: Counter[int | str] = Counter()
         self._parked: dict[str, int] = {}
+        self._left: set[str] = set()
         self._shut: set[str] = set()
         self._permits: set[str] = set()
         self._probing: Counter[str] = Counter()
@@ -124,6 +125,9 @@ class Pool:
         """Take a key in hand; None when its target has no room: park it."""
         bucket = bucket_of(taken.key)
         if self.room(bucket) == 0 and bucket not in self._permits:
+            if not self._busy_clients[self._client(bucket)]:
+                # Its client holds nothing: it is next, whoever else the queue tells of first.
+                self._left.add(bucket)
             return None
         hand = self._hands[taken.key] = Hand(key=taken.key, bucket=bucket, token=taken.token)
         self._busy[bucket] += 1
@@ -160,7 +164,7 @@ class Pool:
 
     def see_parked(self, parked: Sequence[Parked]) -> None:
         """What the queue says is parked."""
-        self._parked = {each.target: each.keys for each in parked}
+        self._parked = dict.fromkeys(self._left, 1) | {each.target: each.keys for each in parked}
 
     def takes(self) -> list[Take]:
         """Parked keys to take now: one to probe a target that is down, as many as there is room for of the others.
@@ -180,6 +184,7 @@ class Pool:
             most = min(most, self._parked[bucket], left)
             if most > 0:
                 takes.append(Take(target=bucket, most=most))
+                self._left.discard(bucket)
                 left -= most
                 held[client] += most
         return takes

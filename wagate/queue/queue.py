@@ -55,12 +55,16 @@ class Queue:
         """The list of wake tokens."""
         return f"{self.prefix}wake"
 
-    async def enqueue(self, items: Sequence[Doorbell]) -> int:
-        """Ring for ids; how many were refused because the queue is full (the sweep brings them later)."""
+    async def enqueue(self, items: Sequence[Doorbell], *, parked: bool = False) -> int:
+        """Ring for ids; how many were refused because the queue is full (the sweep brings them later).
+
+        ``parked``: new keys wait with their target, and are taken as there is room; nobody stands in a row behind them.
+        """
         refused = 0
         for batch in wire.batches(items):
-            pairs = itertools.chain.from_iterable((item.key, item.id) for item in batch)
-            refused += int(await self._run("enqueue", self._max_depth, *pairs))
+            triples = ((item.key, item.id, item.target if parked else "") for item in batch)
+            words = itertools.chain.from_iterable(triples)
+            refused += int(await self._run("enqueue", self._max_depth, *words))
         return refused
 
     async def pump(self, results: Sequence[Result], *, want: int, takes: Sequence[Take] = ()) -> Pumped:

@@ -55,6 +55,13 @@ local function make_ready(key, front)
   call(front and 'LPUSH' or 'RPUSH', READY, key)
 end
 
+local function park(key, target)
+  call('HSET', STATE, key, 'parked')
+  call('RPUSH', PARKED .. target, key)
+  call('ZADD', PARKED_TARGETS, 'NX', 0, target)
+  change('parked', 1)
+end
+
 -- At the end of every script: write the counters, and leave as many wake tokens as there are ready keys (at most 16).
 local function close()
   for name, by in pairs(changes) do
@@ -99,10 +106,7 @@ local function settle(worker, verb, key, token, argument, tried, now)
     call('HSET', STATE, key, 'backoff')
     call('ZADD', DUE, now + argument, key)
   elseif verb == 'park' then
-    call('HSET', STATE, key, 'parked')
-    call('RPUSH', PARKED .. argument, key)
-    call('ZADD', PARKED_TARGETS, 'NX', 0, argument)
-    change('parked', 1)
+    park(key, argument)
   else
     make_ready(key, true)
   end
