@@ -132,6 +132,9 @@ class World:
     concurrency: int = 64
     drain: float = 60.0
     max_depth: int = 50_000
+    spool: Path | None = None
+    shared: bool = False
+    """Other processes may take from the same queue."""
     consumers: Consumers | None = None
 
     def queue(self, name: str) -> Queue:
@@ -157,6 +160,8 @@ class World:
             concurrency=self.concurrency,
             max_depth=self.max_depth,
             drain=self.drain,
+            shared=self.shared,
+            folder=self.spool,
         )
         made = Consumers(setup)
         if take_over:
@@ -168,20 +173,24 @@ class World:
             finally:
                 self.consumers = None
 
-    async def send(self, chat: str, *contents: str, target: str = "w1", handler: str = "webhook") -> list[str]:
+    async def send(
+        self, chat: str, *contents: str, target: str = "w1", handler: str = "webhook", client: int = 1
+    ) -> list[str]:
         """Store one delivery for each content, in order; tell the consumers when there are some. Their ids."""
         ids = []
         for content in contents:
-            made = self.event(chat, content)
+            made = self.event(chat, content, client)
             routes = Router(self.handlers, max_retries=self.policy.max_retries).routes_to(
                 handler, [Target(id=target)], made
             )
             ids.append(await self.store(made, routes))
         return ids
 
-    def event(self, chat: str, content: str) -> Event:
+    def event(self, chat: str, content: str, client: int = 1) -> Event:
         now = self.clock.now()
-        return event(id=str(uuid7()), chat=f"{chat}@c.us", content=content, created_at=now, timestamp=now)
+        return event(
+            client_id=client, id=str(uuid7()), chat=f"{chat}@c.us", content=content, created_at=now, timestamp=now
+        )
 
     async def store(self, made: Event, routes: Iterable[Any]) -> str:
         stored = await self.database.write_bulk(store, Intake(event=made, routes=tuple(routes)))

@@ -75,13 +75,13 @@ class Gateway:
             query["cursor"] = page["next_cursor"]
 
     async def event(self, hook: Json, text: str, *statuses: str, attempts: int = 0) -> Json:
-        """The event of one message, as soon as it has one of these statuses and so many attempts."""
+        """The event of one message, as soon as it has one of these statuses and so many tries on record."""
         found: Json = {}
 
         async def there() -> bool:
             rows = [row for row in await self.events(hook) if row["message_id"] == text]
             found.update(rows[0] if rows else {})
-            return bool(rows) and (found["status"] in statuses or not statuses) and found["attempt_count"] >= attempts
+            return bool(rows) and (found["status"] in statuses or not statuses) and len(found["attempts"]) >= attempts
 
         await self.until(there, lambda: str(found))
         return found

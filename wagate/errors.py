@@ -158,7 +158,8 @@ class Retry(DeliveryError):  # noqa: N818  (a verb of the plugin API, raised lik
     """Try again later: ``after`` seconds from now if given (never sooner), else by the retry schedule.
 
     ``down``: nothing else will be accepted either, until somebody acts. The target counts as down at once, what waits
-    for it is held in order, and it is probed; the try spends no attempt.
+    for it is held in order, and it is probed; the try spends no attempt. With ``http_status`` 408, 425 or 429, or 503
+    and ``after``, the target asked to slow down: the try spends no attempt, all that goes there is slower for a while.
     """
 
     def __init__(
@@ -179,12 +180,14 @@ class Postpone(DeliveryError):  # noqa: N818  (a verb of the plugin API)
     """Not now: wait ``after`` seconds at the head of the chat. It is no try: it spends no attempt and is not recorded.
 
     Nothing was asked of the target, so nothing is known of its health. What waits so for longer than
-    ``delivery.recover`` (24 h when that is 0) is given up.
+    ``delivery.recover`` (24 h when that is 0) is given up. ``slow``: the target itself asked for it; all that goes
+    there is slower for a while.
     """
 
-    def __init__(self, reason: str, *, after: float) -> None:
+    def __init__(self, reason: str, *, after: float, slow: bool = False) -> None:
         super().__init__(reason)
         self.after = after
+        self.slow = slow
 
 
 class Reject(DeliveryError):  # noqa: N818  (a verb of the plugin API)

@@ -90,7 +90,7 @@ def verdict(error: ChatwootError) -> DeliveryError:
             reason = f"Chatwoot takes nothing until its settings are mended: {error.reason}"
             return Retry(reason, after=STOPPED, down=True, http_status=error.http_status, response=error.response)
         case BusyError():
-            return Postpone(f"Chatwoot is busy: {error.reason}", after=error.after)
+            return Postpone(f"Chatwoot is busy: {error.reason}", after=error.after, slow=error.http_status == 429)
         case RefusedError() | TooLargeError():
             return Reject(error.reason, http_status=error.http_status, response=error.response)
         case AmbiguousError() if error.lingers:

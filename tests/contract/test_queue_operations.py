@@ -150,30 +150,97 @@ async def test_what_a_dead_worker_held_goes_to_the_others_and_its_crashes_are_co
     assert pumped.taken[0].crashes == 0
 
 
-async def test_a_steady_worker_gets_one_suspect_at_a_time_and_no_other_is_counted_when_it_dies(
-    queue: Queue, redis: RedisThread, clock: Clock, monkeypatch: pytest.MonkeyPatch
+async def kill(queue: Queue, redis: RedisThread, clock: Clock, want: int = 100) -> list[Taken]:
+    """A worker takes what it may, and dies; what it held."""
+    victim = Queue(redis, queue.name, clock=clock)
+    clock.offset += STEADY
+    held = [each for _ in range(2) for each in await take(victim, want)]
+    assert await queue.release_all_workers(died=True) == len(held)
+    clock.offset += 1
+    return held
+
+
+async def test_those_that_died_together_are_parted_until_one_runs_without_another(
+    queue: Queue, redis: RedisThread, clock: Clock
 ) -> None:
-    monkeypatch.setattr("wagate.queue.queue.STEADY", 600.0)  # more than this test ever takes
+    await queue.enqueue([bell(f"k{number:02}", "1") for number in range(64)])
+    together = {0: 64, 1: 64, 2: 16, 3: 4, 4: 1}
+    for deaths in range(8):
+        held = await kill(queue, redis, clock)
+        worst = max(each.crashes for each in held)
+        assert worst <= deaths
+        assert len(held) <= together[min(worst, 4)]
+        assert max(each.alone for each in held) <= 1
+
+
+async def test_the_guilty_one_is_found_after_seven_deaths_and_the_others_are_done(
+    queue: Queue, redis: RedisThread, clock: Clock
+) -> None:
+    await queue.enqueue([bell(f"k{number:02}", "1") for number in range(64)])
+    deaths, done = 0, set[str]()
+    while len(done) < 64:
+        worker = Queue(redis, queue.name, clock=clock)
+        clock.offset += STEADY + 1
+        taken = {each.key: each for each in await take(worker, 64)}
+        assert all(each.alone == 0 for each in taken.values() if each.key != "k07")
+        if "k07" in taken and taken["k07"].alone < 3:
+            deaths += 1
+            await queue.release_all_workers(died=True)
+            continue
+        done.update(taken)
+        await worker.pump([Ack(key=each.key, token=each.token, more=False) for each in taken.values()], want=0)
+        await worker.release()
+    assert deaths == 7
+
+
+async def test_a_death_counts_against_a_key_only_when_nothing_else_was_in_hand(
+    queue: Queue, redis: RedisThread, clock: Clock
+) -> None:
+    await queue.enqueue([bell("a", "1"), bell("b", "1")])
+    for _ in range(3):
+        await kill(queue, redis, clock, want=2)
+    taken = await take(queue, 1)
+    assert [each.alone for each in taken] == [0]
+    await queue.pump([Ack(key=each.key, token=each.token, more=False) for each in taken], want=0)
+    for deaths in range(3):
+        assert [(each.crashes, each.alone) for each in await kill(queue, redis, clock, want=1)] == [
+            (3 + deaths, deaths)
+        ]
+
+
+async def test_what_was_tried_is_no_suspect_and_what_only_waits_stays_one(
+    queue: Queue, redis: RedisThread, clock: Clock
+) -> None:
     await queue.enqueue([bell(key, "1") for key in "abc"])
     for _ in range(2):
-        await take(Queue(redis, queue.name, clock=clock))
-        await queue.release_all_workers(died=True)
+        await kill(queue, redis, clock)
+    clock.offset += STEADY
+    a, b, c = sorted(await take(queue), key=lambda each: each.key)
+    await queue.pump(
+        [
+            Delay(key="a", token=a.token, after=1, tried=True),
+            Delay(key="b", token=b.token, after=1),
+            Park(key="c", token=c.token, target="t", tried=True),
+        ],
+        want=0,
+    )
+    await queue.unpark("t")
+    clock.offset += 1
+    assert {each.key: each.crashes for each in await take(queue)} == {"a": 0, "b": 2, "c": 0}
+
+
+async def test_a_worker_that_has_just_begun_takes_no_suspect(
+    queue: Queue, redis: RedisThread, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await queue.enqueue([bell(key, "1") for key in "abc"])
+    for _ in range(2):
+        await kill(queue, redis, clock)
+    monkeypatch.setattr("wagate.queue.queue.STEADY", 600.0)  # more than this test ever takes
     await queue.enqueue([bell("fresh", "1")])
-    victim = Queue(redis, queue.name, clock=clock)
-    (fresh,) = await take(victim)
+    fresh = Queue(redis, queue.name, clock=clock)
+    assert [each.key for each in await take(fresh)] == ["fresh"]
     clock.offset += 600
-    (suspect,) = await take(victim)
-    assert (suspect.crashes, fresh.crashes) == (2, 0)
-    clock.offset += 600
-    assert await take(victim) == ()
-    await queue.release_all_workers(died=True)
-    crashes: dict[str, int] = {}
-    while len(crashes) < 4:
-        clock.offset += 1
-        for each in await take(queue):
-            crashes[each.key] = each.crashes
-            await queue.pump([Ack(key=each.key, token=each.token, more=False)], want=0)
-    assert crashes == {"a": 2, "b": 2, "c": 2, "fresh": 1} | {suspect.key: 3}
+    assert sorted(each.key for each in await take(fresh)) == ["a", "b", "c"]
 
 
 async def test_a_worker_whose_heart_beat_since_keeps_its_keys(queue: Queue, redis: RedisThread, clock: Clock) -> None:

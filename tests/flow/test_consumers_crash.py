@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
-from tests.consuming import PATIENCE, World, open_world
+from tests.consuming import PATIENCE, World, open_world, word
+from wagate.consumers.spool import NAME
 from wagate.errors import Retry, StorageError
 from wagate.hooks.contracts import Handler, Target
 from wagate.inbound.route import Router
 from wagate.queue.queue import STEADY
 from wagate.queue.results import DeadWorker, Doorbell
+from wagate.rules.admit import BURIED
+from wagate.rules.filters import DeliveryFilter
 from wagate.storage.deliveries.outcomes import record
+from wagate.storage.events.listing import list_deliveries
 from wagate.storage.statement import run
 
 pytest_plugins = ("tests.valkey",)
@@ -71,28 +76,114 @@ async def test_a_zombies_outcome_does_not_overwrite(external_url: str, tmp_path:
         assert world.receiver.contents() == ["a1", "a1", "a2"]
 
 
-async def test_a_delivery_whose_workers_die_five_times_is_buried(external_url: str, tmp_path: Path) -> None:
+async def kill(world: World, *, want: int) -> list[str]:
+    """A worker takes so many keys, and dies; which."""
+    queue, other = world.queue("push"), world.queue("push")
+    await world.passes(STEADY)
+    taken = (await other.pump([], want=want)).taken
+    beat = (await other.workers())[other.worker]
+    assert await queue.reap(DeadWorker(name=other.worker, heartbeat=beat)) == len(taken)
+    return [each.key for each in taken]
+
+
+async def test_a_delivery_that_seems_to_kill_waits_for_somebody_and_is_never_lost(
+    external_url: str, tmp_path: Path, database_url: str
+) -> None:
+    async with open_world(external_url, tmp_path, database_url=database_url) as world:
+        a1, a2 = await world.send("a", "a1", "a2")
+        key = "webhook:w1|main|a@c.us"
+        await world.queue("push").enqueue([Doorbell(key=key, target="webhook:w1", id=a1)])
+        for _ in range(3):
+            assert await kill(world, want=1) == [key]
+        async with world.running() as consumers:
+            (b1,) = await world.send("b", "b1")
+            await world.status(b1, "delivered")
+            await world.until_async(lambda: _stuck(world, a1))
+            detail = await world.row(a1)
+            assert detail.delivery.error == BURIED
+            assert (detail.delivery.settled, detail.delivery.attempt_count) == (False, 0)
+            found = await world.database.read(list_deliveries, DeliveryFilter(stuck=True), limit=9)
+            assert [each.delivery.id for each in found.data] == [a1]
+            for _ in range(3):
+                await world.passes(20 * 3600)
+            assert await _stuck(world, a1)
+            assert word(await world.row(a2)) == "pending"
+            await consumers.control.retry(a1, client_id=1)
+            await world.statuses([a1, a2], "delivered")
+        assert world.receiver.contents("a") == ["a1", "a2"]
+
+
+async def _stuck(world: World, delivery_id: str) -> bool:
+    return (await world.row(delivery_id)).delivery.stuck
+
+
+async def test_cancelled_by_hand_it_lets_its_chat_go_on(external_url: str, tmp_path: Path) -> None:
     async with open_world(external_url, tmp_path) as world:
         a1, a2 = await world.send("a", "a1", "a2")
-        queue, key = world.queue("push"), "webhook:w1|main|a@c.us"
+        await world.queue("push").enqueue([Doorbell(key="webhook:w1|main|a@c.us", target="webhook:w1", id=a1)])
+        for _ in range(3):
+            await kill(world, want=1)
+        async with world.running() as consumers:
+            await world.until_async(lambda: _stuck(world, a1))
+            await consumers.control.cancel(a1, client_id=1)
+            await world.status(a2, "delivered")
+        assert world.receiver.contents() == ["a2"]
+
+
+async def test_kills_with_several_in_flight_count_against_none_of_them(external_url: str, tmp_path: Path) -> None:
+    async with open_world(external_url, tmp_path) as world:
+        ids = [(await world.send(chat, chat))[0] for chat in "abcdefgh"]
+        bells = [
+            Doorbell(key=f"webhook:w1|main|{chat}@c.us", target="webhook:w1", id=each)
+            for chat, each in zip("abcdefgh", ids, strict=True)
+        ]
+        await world.queue("push").enqueue(bells)
+        for _ in range(6):
+            assert await kill(world, want=8)
         async with world.running():
-            await world.statuses([a1, a2], "delivered")
-        b1, b2 = await world.send("a", "b1", "b2")
-        await queue.enqueue([Doorbell(key=key, target="webhook:w1", id=b1)])
-        for _ in range(5):
-            other = world.queue("push")
+            for _ in range(30):
+                await world.passes(STEADY)
+            await world.statuses(ids, "delivered")
+        assert sorted(world.receiver.contents()) == sorted("abcdefgh")
+
+
+async def test_one_that_several_dead_processes_held_is_tried_with_nothing_else_in_hand(
+    external_url: str, tmp_path: Path
+) -> None:
+    async with open_world(external_url, tmp_path) as world:
+        (a1,) = await world.send("a", "a1")
+        (b1,) = await world.send("b", "b1")
+        bells = [
+            Doorbell(key=f"webhook:w1|main|{chat}@c.us", target="webhook:w1", id=each)
+            for chat, each in (("a", a1), ("b", b1))
+        ]
+        await world.queue("push").enqueue(bells[:1])
+        await world.queue("push").enqueue(bells[1:])
+        for _ in range(4):
+            await kill(world, want=2)
+        gates = {chat: trio.Event() for chat in "xab"}
+        world.receiver.by_content |= {"x1": [gates["x"]], "a1": [gates["a"]], "b1": [gates["b"]]}
+        async with world.running() as consumers:
+            (x1,) = await world.send("x", "x1")
+            await world.calls(1)
             await world.passes(STEADY)
-            assert len((await other.pump([], want=1)).taken) == 1
-            beat = (await other.workers())[other.worker]
-            assert await queue.reap(DeadWorker(name=other.worker, heartbeat=beat)) == 1
-        async with world.running():
-            detail = await world.status(b1, "final")
-            await world.status(b2, "delivered")
-        assert detail.delivery.error == "worker died 5 times while delivering this"
-        assert "b1" not in world.receiver.contents()
+            await world.until(lambda: consumers._consumer._quiet)
+            (y1,) = await world.send("y", "y1")
+            await world.passes(0.1)
+            assert world.receiver.contents() == ["x1"]
+            gates["x"].set()
+            await world.calls(2)
+            assert len(consumers._pool) == 1
+            assert word(await world.row(y1)) == "pending"
+            gates["a"].set()
+            gates["b"].set()
+            await world.status(x1, "delivered")
+            for _ in range(10):
+                await world.passes(1.1)
+            await world.statuses([a1, b1, y1], "delivered")
 
 
-async def test_suspects_are_tried_one_at_a_time_so_that_innocent_ones_are_cleared(
+async def test_a_process_takes_suspects_only_when_it_has_lived_for_a_while(
     external_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A minute instead of 3 s: it must not be over by itself.
@@ -116,9 +207,7 @@ async def test_suspects_are_tried_one_at_a_time_so_that_innocent_ones_are_cleare
             await world.calls(1)
             assert world.receiver.contents() == ["d"]
             await world.passes(60)
-            await world.calls(2)
-            await world.passes(1.1)
-            assert world.receiver.now["w1"] == 2
+            await world.calls(4)
             gate.set()
             await world.status(fresh, "delivered")
             await world.statuses(ids, "delivered")
@@ -238,6 +327,34 @@ async def test_an_outcome_is_kept_until_the_database_takes_it(
             full = False
             await world.statuses([a1, a2], "delivered")
         assert world.receiver.contents() == ["a1", "a2"]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_stop_while_the_database_takes_nothing_repeats_nothing_or_says_so(
+    external_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, kept: bool
+) -> None:
+    async with open_world(external_url, tmp_path, drain=0, spool=tmp_path if kept else None) as world:
+        write_bulk = world.database.write_bulk
+        refused: list[Any] = []
+
+        async def locked(fn: Any, item: Any) -> Any:
+            if fn is record:
+                refused.append(item)
+                raise StorageError("locked")
+            return await write_bulk(fn, item)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(world.database, "write_bulk", locked)
+            with nullcontext() if kept else pytest.raises(StorageError, match="2 deliveries were made"):
+                async with world.running():
+                    ids = [(await world.send(chat, chat))[0] for chat in "ab"]
+                    await world.until(lambda: len(refused) >= 4)
+        assert (tmp_path / NAME).exists() is kept
+        async with world.running():
+            await world.statuses(ids, "delivered")
+        assert sorted(world.receiver.contents()) == (["a", "b"] if kept else ["a", "a", "b", "b"])
+        assert [len((await world.row(each)).attempts) for each in ids] == [1, 1]
+        assert not (tmp_path / NAME).exists()
 
 
 async def test_an_event_that_could_not_be_routed_is_routed_later(external_url: str, tmp_path: Path) -> None:

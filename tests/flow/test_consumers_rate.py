@@ -7,7 +7,8 @@ from pathlib import Path
 import trio
 
 from tests.consuming import World, open_world, word
-from wagate.hooks.contracts import Handler, TargetLimits
+from wagate.errors import Retry
+from wagate.hooks.contracts import Delivery, Handler, Receipt, TargetLimits
 
 pytest_plugins = ("tests.valkey",)
 
@@ -102,3 +103,43 @@ async def test_a_target_has_its_own_timeout(external_url: str, tmp_path: Path) -
             assert word(await world.row(b1)) in {"pending", "delivering"}
             gate.set()
             await world.status(b1, "delivered")
+
+
+class Limited:
+    """A receiver that takes so many within a tenth of a second, and then asks to come back (429)."""
+
+    def __init__(self, world: World, most: int, *, after: float | None) -> None:
+        self._world, self._most, self._after = world, most, after
+        self._window, self._count = 0.0, 0
+        self.refused = 0
+        self.taken: list[tuple[str, str]] = []
+
+    async def handle(self, delivery: Delivery) -> Receipt:
+        now = self._world.clock.monotonic()
+        if now - self._window >= 0.1:
+            self._window, self._count = now, 0
+        self._count += 1
+        if self._count > self._most:
+            self.refused += 1
+            raise Retry("Client error (429)", http_status=429, after=self._after)
+        self.taken.append((delivery.event.chat, delivery.event.content))
+        return Receipt(http_status=200)
+
+
+async def test_a_receiver_that_limits_its_rate_gets_everything_in_order(external_url: str, tmp_path: Path) -> None:
+    async with open_world(external_url, tmp_path) as world:
+        limited = Limited(world, 5, after=0.2)
+        world.handlers["webhook"] = Handler(name="webhook", targets=lambda _event: (), handle=limited.handle)
+        async with world.running():
+            ids = []
+            for number in range(200):
+                ids += await world.send(f"c{number % 40}", f"m{number:03}")
+                await trio.sleep(0.0125)  # eighty a second are offered, fifty are taken
+            await world.statuses(ids, "delivered")
+        assert [len((await world.row(each)).attempts) > 1 for each in ids].count(True) <= limited.refused
+        assert {(await world.row(each)).delivery.attempt_count for each in ids} == {1}
+        assert 0 < limited.refused < len(ids) / 2
+        for chat in range(40):
+            came = [content for name, content in limited.taken if name == f"c{chat}@c.us"]
+            assert came == [f"m{number:03}" for number in range(200) if number % 40 == chat]
+        assert not (await world.target()).down

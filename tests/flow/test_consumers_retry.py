@@ -158,9 +158,26 @@ async def test_a_retry_by_hand_runs_what_waits_now_and_what_is_final_at_the_end(
         assert [each.number for each in detail.attempts] == [1, 2]
 
 
+async def test_a_retry_by_hand_begins_a_fresh_round_of_attempts(
+    external_url: str, tmp_path: Path, database_url: str
+) -> None:
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running() as consumers:
+        world.receiver.by_content["a1"] = [500]
+        (a1,) = await world.send("a", "a1")
+        for number, seconds in ((1, 6.1), (2, 1)):
+            await world.attempts(a1, number)
+            await world.passes(seconds)
+        for tries in range(2, 5):
+            await consumers.control.retry(a1, client_id=1)
+            detail = await world.attempts(a1, tries + 1)
+            wait = seconds_between(detail.attempts[-1].started_at, detail.delivery.next_retry_at)
+            assert 5 <= wait < 5 * 1.2 + 1
+            assert detail.delivery.max_retries == tries + 3
+
+
 async def test_a_cancelled_head_lets_its_chat_go_on(external_url: str, tmp_path: Path, database_url: str) -> None:
     async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running() as consumers:
-        world.receiver.by_content["a1"] = [LATER]
+        world.receiver.by_content["a1"] = [500]
         a1, a2 = await world.send("a", "a1", "a2")
         await world.attempts(a1, 1)
         await consumers.control.cancel(a1, client_id=1)

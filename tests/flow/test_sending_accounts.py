@@ -97,6 +97,26 @@ async def test_a_number_that_must_slow_down_is_not_stood_in_for(
         assert (await post.status(second, "sent")).account == "first"
 
 
+async def test_a_provider_that_answers_429_gets_that_account_s_messages_more_slowly(
+    external_url: str, tmp_path: Path
+) -> None:
+    async with open_post(external_url, tmp_path, accounts=TWO) as post, post.running() as consumers:
+        refusal = NotSentError("Client error (429)", slow="account", after=30, http_status=429)
+        post.provider.script["1"] = [refusal]
+        [first] = await post.send("1", account="first")
+        await post.error(first)
+        await settled(post)
+        assert consumers._rates.room("outbound:first") == 0
+        assert consumers._rates.wait("outbound:first") > 29
+        assert consumers._rates.room("outbound:second") is None
+        [other] = await post.send("2", chat="5511777777777@c.us", account="second")
+        await post.status(other, "sent")
+        await post.world.passes(40)
+        await post.status(first, "sent")
+        assert (await post.delivery(first)).delivery.attempt_count == 1
+        assert consumers._rates.room("outbound:first") is not None
+
+
 async def settled(post: Post) -> None:
     """Until the queue was told what waits, and how long."""
     consumers = post.world.consumers

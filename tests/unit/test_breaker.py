@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -118,3 +119,29 @@ def test_one_delivery_alone_leaves_doubt_and_a_second_one_ends_it() -> None:
     assert not in_doubt(tried(alone, FAILED, 60, probe=True).target)
     assert not in_doubt(failures(10, apart=1).target)
     assert not in_doubt(TargetState())
+
+
+def test_a_receiver_that_fails_half_of_all_requests_is_not_down_for_minutes() -> None:
+    """Eight requests a second for half an hour; while it is down only the probes."""
+    chance = random.Random(9)
+    target, seconds, down, longest = TargetState(last_success_at=at(0)), 0.0, 0.0, 0.0
+    while seconds < 1800:
+        happened: Happened = FAILED if chance.random() < 0.5 else Accepted()
+        target = tried(target, happened, seconds, probe=target.down).target
+        if target.down:
+            assert target.next_probe_at is not None
+            passed = (target.next_probe_at - at(seconds)).total_seconds()
+            down, longest = down + passed, max(longest, down + passed)
+        else:
+            passed, down = 1 / 8, 0.0
+        seconds += passed
+    assert longest < 20
+
+
+def test_one_that_accepted_something_just_before_is_probed_soon() -> None:
+    target = tried(TargetState(), Accepted(), 0).target
+    for number in range(30):
+        target = tried(target, FAILED, number / 4).target
+    assert target.down_since == at(5)
+    assert target.next_probe_at == at(7)
+    assert tried(target, FAILED, 7, probe=True).target.next_probe_at == at(11)

@@ -92,7 +92,7 @@ def test_parked_keys_are_taken_as_the_rate_allows_and_the_next_turn_is_known() -
     assert site.pool.takes() == [Take(target="w:other", most=1)]
     assert site.pool.next_turn == pytest.approx(2)
     site.clock.shift(2)
-    assert site.pool.takes()[0] == Take(target=PACED, most=1)
+    assert Take(target=PACED, most=1) in site.pool.takes()
     site.take("2")
     site.pool.shut(PACED)
     assert site.pool.next_turn == math.inf
@@ -113,3 +113,29 @@ def test_processes_share_a_rate() -> None:
     site.rates.share(2)
     assert [site.take(str(number)) for number in range(3)] == [True, True, False]
     assert site.rates.wait(PACED) == pytest.approx(0.5)
+
+
+def test_a_target_that_asks_to_slow_down_is_left_alone_and_then_goes_at_its_pace() -> None:
+    site = Site()
+    site.clock.shift(100)
+    for number in range(10):
+        assert site.take(str(number))
+        site.rates.accepted(PACED)
+        site.clock.shift(0.099)
+    site.rates.slowed(PACED, 2.0)
+    assert not site.take("x")
+    assert site.take("x", "w:other")
+    assert site.rates.wait(PACED) >= 2.0
+    site.pool.see_parked([Parked(target=PACED, keys=9)])
+    assert site.pool.takes() == []
+    assert site.pool.next_turn == pytest.approx(site.rates.wait(PACED))
+    site.clock.shift(2 + 1 / 7)
+    assert [site.take("y"), site.take("z")] == [True, False]
+
+
+def test_a_target_without_a_refusal_for_a_minute_has_no_pace_any_more() -> None:
+    site = Site()
+    site.rates.slowed(PACED, None)
+    assert site.rates.room(PACED) is not None
+    site.clock.shift(61)
+    assert site.rates.room(PACED) is None

@@ -64,8 +64,47 @@ def test_a_failure_is_tried_again_by_the_schedule(attempts: int, wait: float) ->
     assert settled.target.status == "active"
 
 
+SLOW = Failed(error="Client error (429)", http_status=429, after=90)
+
+
 def test_retry_after_is_honoured() -> None:
-    assert decision(tried(Failed(error="Client error (429)", after=90), delivery())) == retry_at(at(15 + 90))
+    assert decision(tried(Failed(error=ERROR, after=90), delivery())) == retry_at(at(15 + 90))
+    assert decision(tried(SLOW, delivery())) == retry_at(at(15 + 90))
+
+
+@pytest.mark.parametrize(
+    ("status", "after", "slow"),
+    [(429, None, True), (408, None, True), (425, None, True), (503, 1, True), (503, None, False), (500, 1, False)],
+)
+def test_some_answers_speak_of_the_receivers_pace(status: int, after: float | None, *, slow: bool) -> None:
+    happened = Failed(error=ERROR, http_status=status, after=after)
+    assert happened.slow is slow
+    assert tried(happened, delivery()).counted is not slow
+
+
+def test_a_receiver_that_asks_to_slow_down_costs_no_attempt_and_nobody_bears_witness() -> None:
+    witnessed = replace(UP, last_success_at=at(10))
+    for what in (delivery(), delivery(2), delivery(3, held=True)):
+        settled = tried(SLOW, what, witnessed)
+        assert not settled.final
+        assert not settled.counted
+        assert settled.next_retry_at == at(15 + 90)
+        assert not settled.target.down
+        assert settled.target.streak == 0
+
+
+def test_it_waits_until_recover_and_not_longer() -> None:
+    aged = tried(SLOW, delivery(), UP, 24 * HOUR)
+    assert decision(aged) == failed_with("gave up after 24h: Client error (429)")
+    assert not gave_up(tried(SLOW, delivery(), UP, 24 * HOUR - 1))
+    assert tried(SLOW, delivery(), policy=Policy(recover=0)).counted
+
+
+def test_a_probe_that_is_asked_to_slow_down_comes_back_when_it_was_asked_to() -> None:
+    settled = tried(SLOW, delivery(3, held=True), DOWN, probe=True)
+    assert settled.target.next_probe_at == settled.next_retry_at == at(15 + 90)
+    assert settled.target.probes == 0
+    assert settled.held
 
 
 def test_a_rejected_delivery_is_final_at_once() -> None:

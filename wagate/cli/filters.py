@@ -43,6 +43,7 @@ def choose(
     account: Annotated[str | None, typer.Option(help="Only those of this account.")] = None,
     chat: Annotated[str | None, typer.Option(help="Only those of this chat: +15551234567, 15551234567@c.us.")] = None,
     message_id: Annotated[str | None, typer.Option(help="Only those about this message.")] = None,
+    stuck: Annotated[bool, typer.Option("--stuck", help="Only those that need somebody.")] = False,
     since: Annotated[str | None, typer.Option(help="Only those stored since: 2h, 30d, or a time (2026-01-31).")] = None,
     until: Annotated[str | None, typer.Option(help="Only those stored before: likewise.")] = None,
 ) -> Chosen:
@@ -54,6 +55,7 @@ def choose(
         account=account or None,
         chat=_key(chat) if chat else None,
         message_id=message_id or None,
+        stuck=stuck or None,
         since=moment_of(since, "since", now=now) if since else None,
         until=moment_of(until, "until", now=now) if until else None,
     )
@@ -98,7 +100,17 @@ def _key(chat: str) -> str:
 
 def _set(which: DeliveryFilter) -> dict[str, str]:
     fields = {name: value for name, value in msgspec.structs.asdict(which).items() if value is not None}
-    return {name: _moment(value) if isinstance(value, datetime) else str(value) for name, value in fields.items()}
+    return {name: _text(value) for name, value in fields.items()}
+
+
+def _text(value: Any) -> str:
+    match value:
+        case datetime():
+            return _moment(value)
+        case bool():
+            return str(value).lower()
+        case _:
+            return str(value)
 
 
 def _moment(when: datetime) -> str:

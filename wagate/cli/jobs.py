@@ -48,7 +48,7 @@ def list_jobs(
             show.moment(row.get("created_at")),
             f"{row.get('connector')}:{row.get('target')}",
             row.get("chat"),
-            row.get("status"),
+            "stuck" if row.get("stuck") else row.get("status"),
             f"{row.get('attempt_count')}/{row.get('max_retries')}",
             row.get("error"),
         ]

@@ -135,7 +135,7 @@ def _job(detail: DeliveryDetail) -> dict[str, Any]:
     """A delivery in the words of the API."""
     row, event = detail.delivery, detail.event
     tried = ("number", "started_at", "duration_ms", "http_status", "error")
-    stored = ("mode", "status", "held", "attempt_count", "max_retries", "http_status", "response", "error")
+    stored = ("mode", "status", "held", "stuck", "attempt_count", "max_retries", "http_status", "response", "error")
     times = ("next_retry_at", "created_at", "delivered_at", "updated_at")
     return {
         "id": row.id,

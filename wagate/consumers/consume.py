@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeAlias
 
 import structlog
 import trio
 
 from wagate.clock import Clock
-from wagate.consumers.deliver import Deliverer
+from wagate.consumers.deliver import STUCK, Deliverer
 from wagate.consumers.pool import Hand, Pool
 from wagate.errors import QueueError, StorageError
 from wagate.hooks.contracts import Handler
@@ -17,9 +20,10 @@ from wagate.inbound.route import unrouted
 from wagate.queue.queue import Queue
 from wagate.queue.results import Ack, Delay, Park, Pumped, Release, Result, Taken
 from wagate.queue.wakeup import Wakeup
-from wagate.rules.admit import Admission, Bury, Closed, Early, Go, admit
+from wagate.rules.admit import ALONE_AFTER, Admission, Bury, Closed, Early, Go, Stuck, admit
 from wagate.rules.states import Policy, Status
 from wagate.storage.database import Database
+from wagate.storage.deliveries.claims import claim
 from wagate.storage.deliveries.lanes import Head, heads
 
 log = structlog.get_logger("wagate.consumers")
@@ -32,8 +36,20 @@ DATABASE_AWAY = 2.0
 """Seconds a key waits when its rows can't be read."""
 LAST_CALL = 5.0
 """Seconds that giving back may take at a stop."""
+DRAIN = 200
+"""Keys taken in one round trip."""
+CLAIM = 30.0
+"""Seconds beyond a handler's own time for which a claim keeps others away; it ends with its try or its process."""
+CLAIMED = 1.0
+"""Seconds between looks at a delivery that another process is at work on."""
+QUIET = 10.0
+"""Seconds for which a delivery that several dead processes held is in hand alone; then others are taken again."""
 UNREADABLE = 60.0
 """Seconds a key waits when reading it fails for a reason of its own."""
+
+
+Judged: TypeAlias = tuple[Head, Hand, Admission]
+"""The head of a key in hand, and what to do with it."""
 
 
 class Consumer:
@@ -52,8 +68,15 @@ class Consumer:
         deliverer: Deliverer,
         sweep: Callable[[], None],
         pumped: Callable[[Pumped], None],
+        shared: bool,
+        ended: Callable[[str], Awaitable[None]],
     ) -> None:
-        """``sweep`` is called when the queue may have forgotten something; ``pumped`` after each round trip."""
+        """``sweep`` is called when the queue may have forgotten something; ``pumped`` after each round trip.
+
+        ``shared``: other processes may take from the same queue. ``ended`` frees what our process claimed, at a stop.
+        """
+        self._shared = shared
+        self._ended = ended
         self._database = database
         self._queue = queue
         self._handlers = handlers
@@ -69,6 +92,8 @@ class Consumer:
         self._away = 0
         self._pumped_at = 0.0
         self._nursery: trio.Nursery | None = None
+        self._quiet_until = -math.inf
+        self._fewer = trio.Event()
 
     def stop(self) -> None:
         """Take nothing more; `run` returns when all that is in hand is done and told."""
@@ -83,6 +108,11 @@ class Consumer:
             Release(key=each.key, token=each.token) if isinstance(each, Delay) and each.key in keys else each
             for each in self._results
         ]
+
+    @property
+    def _quiet(self) -> bool:
+        """Whether nothing is taken, so that one delivery is in hand alone."""
+        return self._clock.monotonic() < self._quiet_until
 
     async def run(self) -> None:
         """Pump until stopped and drained. What is in hand when it is cancelled goes back to the queue."""
@@ -99,6 +129,10 @@ class Consumer:
         self._results.clear()
         await self._deliverer.flights.unmark()
         try:
+            await self._ended(self._queue.process)
+        except StorageError as error:
+            log.warning("claims not given back", reason=str(error))
+        try:
             await self._queue.release()
         except QueueError as error:
             log.warning("keys not given back", reason=str(error))
@@ -107,8 +141,10 @@ class Consumer:
         await self._keep_pace()
         asked = self._clock.monotonic()
         results, self._results = self._results, []
-        takes = [] if self._stopping else self._pool.takes()
-        want = 0 if self._stopping else self._pool.free - sum(take.most for take in takes)
+        quiet = self._stopping or self._quiet
+        takes = [] if quiet else self._pool.takes()
+        # More than there is room for: what finds none is parked, and nobody stands in a row behind it.
+        want = 0 if quiet else DRAIN
         try:
             pumped = await self._queue.pump(results, want=want, takes=takes)
         except QueueError as error:
@@ -121,8 +157,8 @@ class Consumer:
         self._pool.see_parked(pumped.parked)
         self._receive(pumped.taken)
         self._pumped(pumped)
-        more = pumped.ready > 0 or self._pool.takes()
-        if self._results or (more and self._pool.free and not pumped.paused and not self._stopping):
+        more = (pumped.ready > 0 or self._pool.takes()) and not (pumped.paused or self._stopping or self._quiet)
+        if self._results or more:
             return
         if self._stopping and not self._pool:
             return
@@ -152,6 +188,9 @@ class Consumer:
                 bucket = self._pool.bucket(each.key)
                 self._results.append(Park(key=each.key, token=each.token, target=bucket))
             else:
+                if each.crashes >= ALONE_AFTER:
+                    hand.alone = True
+                    self._quiet_until = self._clock.monotonic() + QUIET
                 fresh.append((each, hand))
         if fresh and self._nursery is not None:
             self._nursery.start_soon(self._load, fresh)
@@ -162,6 +201,8 @@ class Consumer:
         read = partial(heads, skip=not self._policy.strict, now=now)
         try:
             found = await self._database.read(read, [each.key for each, _ in batch])
+            judged = self._judge(batch, found, now)
+            lost = await self._lose(judged, now) if self._shared else set()
         except StorageError as error:
             log.warning("rows not read", reason=str(error), keys=len(batch))
             for _, hand in batch:
@@ -170,19 +211,59 @@ class Consumer:
         except Exception as error:  # noqa: BLE001  (one row that can't be read must not stop the others)
             await self._load_singly(batch, error)
             return
-        stale: list[str] = []
         for each, hand in batch:
-            head = found.get(each.key)
-            if head is None or (head.mode == "pull" and not unrouted(head)):
+            if each.key not in found:
                 # A doorbell that rang twice, or for what was settled since.
                 self._give_back(hand, Ack(key=hand.key, token=hand.token, more=False))
-                continue
-            callable_ = head.active and self._calls(head)
-            admission = admit(head, head.target, callable_=callable_, crashes=each.crashes, now=now)
-            if not self._begin(admission, head, hand, openings) and head.status == Status.DELIVERING:
-                stale.append(head.id)
+            elif each.key in lost:
+                self._give_back(hand, Delay(key=hand.key, token=hand.token, after=CLAIMED))
+        stale = [
+            head.id
+            for head, hand, admission in judged
+            if head.key not in lost
+            and not self._begin(admission, head, hand, openings)
+            and head.status == Status.DELIVERING
+        ]
         if stale:
             await self._deliverer.flights.unmark(*stale)
+
+    def _judge(self, batch: Sequence[tuple[Taken, Hand]], found: dict[str, Head], now: datetime) -> list[Judged]:
+        """What to do with each key that has an open delivery of ours; the others are no longer in ``found``."""
+        judged: list[Judged] = []
+        for each, hand in batch:
+            head = found.get(each.key)
+            if head is not None and head.mode == "pull" and not unrouted(head):
+                del found[each.key]
+            elif head is not None:
+                self._pool.learn(hand.bucket, head.client_id)
+                callable_ = head.active and self._calls(head)
+                judged.append((head, hand, admit(head, head.target, callable_=callable_, deaths=each.alone, now=now)))
+        return [each for each in judged if not self._park_over(each)]
+
+    def _park_over(self, judged: Judged) -> bool:
+        """Park what its client has no room for, now that we know whose it is."""
+        head, hand, admission = judged
+        if admission != Go() or hand.alone or not self._pool.over(hand):
+            return False
+        self._give_back(hand, Park(key=head.key, token=hand.token, target=hand.bucket))
+        return True
+
+    async def _lose(self, judged: Sequence[Judged], now: datetime) -> set[str]:
+        """Claim in its row what is to be tried; keys of what another process is at work on."""
+        me = self._queue.process
+        lost: set[str] = set()
+        wanted: dict[str, Head] = {}
+        for head, _, admission in judged:
+            if head.claimed_by not in {None, me} and head.claimed_until is not None and head.claimed_until > now:
+                lost.add(head.key)
+            elif admission == Go():
+                wanted[head.id] = head
+        if wanted:
+            longest = max(self._deliverer.seconds(head) for head in wanted.values())
+            until = now + timedelta(seconds=longest + CLAIM)
+            mine = await self._database.write(claim, wanted.keys(), me, until=until, now=now)
+            lost.update(head.key for head in wanted.values() if head.id not in mine)
+        return lost
 
     async def _load_singly(self, batch: Sequence[tuple[Taken, Hand]], error: Exception) -> None:
         if len(batch) > 1:
@@ -213,14 +294,28 @@ class Consumer:
             case Closed():
                 self._pool.shut(hand.bucket)
                 self._give_back(hand, Park(key=key, token=token, target=hand.bucket))
+            case Stuck():
+                self._give_back(hand, Delay(key=key, token=token, after=STUCK))
             case Bury():
                 self._start(hand, partial(self._deliverer.bury, hand, head))
                 return True
             case Go():
                 self._pool.found_open(hand.bucket)
-                self._start(hand, partial(self._deliverer.deliver, hand, head))
+                work = partial(self._deliverer.deliver, hand, head)
+                self._start(hand, partial(self._alone, work) if hand.alone else work)
                 return True
         return False
+
+    async def _alone(self, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Try one with nothing else in hand: if this process dies, no other can be at fault."""
+        patience = self._quiet_until - self._clock.monotonic()
+        with trio.move_on_after(patience):
+            while len(self._pool) > 1:
+                await self._fewer.wait()
+        try:
+            return await work()
+        finally:
+            self._quiet_until = -math.inf
 
     def _start(self, hand: Hand, work: Callable[[], Awaitable[Result]]) -> None:
         if self._nursery is not None:
@@ -239,4 +334,6 @@ class Consumer:
         if hand.hurried and isinstance(result, Delay):
             result = Release(key=result.key, token=result.token)
         self._results.append(result)
+        fewer, self._fewer = self._fewer, trio.Event()
+        fewer.set()
         self._wakeup.ring()

@@ -15,13 +15,14 @@ from wagate.consumers.metrics import ConsumerMetrics
 from wagate.consumers.pool import Hand, Pool
 from wagate.consumers.rates import Rates
 from wagate.consumers.recorder import Recorder
+from wagate.consumers.spool import outcome_of
 from wagate.errors import StorageError
 from wagate.hooks.contracts import Delivery, Handler
 from wagate.inbound.route import Router, unrouted
-from wagate.queue.results import Ack, Delay, Park, Result
+from wagate.queue.results import Ack, Delay, Park, Release, Result
 from wagate.rules.admit import BURIED
-from wagate.rules.settle import settle, waited_too_long
-from wagate.rules.states import Accepted, Failed, Happened, Policy, Postponed, Rejected, Settled, Status, Try
+from wagate.rules.settle import waited_too_long
+from wagate.rules.states import Accepted, Failed, Happened, Killed, Policy, Postponed, Rejected, Settled, Status, Try
 from wagate.storage.deliveries.lanes import Head
 from wagate.storage.deliveries.outcomes import Outcome
 from wagate.storage.deliveries.targets import Owner
@@ -29,6 +30,8 @@ from wagate.storage.events.intake import StoredDelivery
 
 log = structlog.get_logger("wagate.delivery")
 
+STUCK = 3600.0
+"""Seconds between looks at a key whose head needs somebody; whoever runs it again or cancels it rings."""
 BROKEN = 30.0
 """Seconds a key waits when we failed ourselves."""
 
@@ -54,12 +57,15 @@ class Deliverer:
         turned: Callable[[], None],
         switched_off: Callable[[], Awaitable[None]],
         done: Callable[[int, float], None],
+        silent: Callable[[], bool],
     ) -> None:
         """``ring`` tells of new deliveries; ``turned`` is called when a target went down or came up.
 
         ``switched_off`` is called when an answer switched its endpoint off: what comes in now is not for it.
         ``done`` takes the client and the seconds since it came in, of each delivery done.
+        ``silent`` says whether others may take us for dead.
         """
+        self._silent = silent
         self._handlers = handlers
         self._router = router
         self._policy = policy
@@ -74,6 +80,10 @@ class Deliverer:
         self._switched_off = switched_off
         self._done = done
 
+    def seconds(self, head: Head) -> float:
+        """How long one try may take."""
+        return self._rates.limits(head.target_id).timeout or self._handlers[head.handler].timeout
+
     async def deliver(self, hand: Hand, head: Head) -> Result:
         """Try it."""
         return await self._guarded(hand, head, probe=False, buried=False)
@@ -86,10 +96,17 @@ class Deliverer:
             self._pool.probed(hand.bucket)
 
     async def bury(self, hand: Hand, head: Head) -> Result:
-        """Settle it as failed without trying: whoever tried it died."""
+        """Hold it for somebody without trying: whoever tried it died."""
         return await self._guarded(hand, head, probe=False, buried=True)
 
     async def _guarded(self, hand: Hand, head: Head, *, probe: bool, buried: bool) -> Result:
+        if self._silent() and not buried:
+            # We stood still: the key may be another process's by now. The next pump knows.
+            if probe:
+                self._pool.permit(hand.bucket)
+            await self.flights.put_back(head)
+            self._pool.give_back(hand)
+            return Release(key=hand.key, token=hand.token)
         try:
             told = await self._try(hand, head, probe=probe, buried=buried)
         except Exception:
@@ -101,14 +118,15 @@ class Deliverer:
     async def _try(self, hand: Hand, head: Head, *, probe: bool, buried: bool) -> Result:
         started, began = self._clock.now(), time.perf_counter()
         with self.flights.flight(head):
-            happened = Rejected(error=BURIED) if buried else await self._run(head)
+            happened = Killed(error=BURIED) if buried else await self._run(head)
         if happened is None:
             return Ack(key=hand.key, token=hand.token, more=True)
+        self._pace(head.target_id, happened)
         if isinstance(happened, Postponed):
             too_long = waited_too_long(happened, head, self._policy, self._clock.now())
             if too_long is None:
                 await self.flights.put_back(head)
-                return Delay(key=hand.key, token=hand.token, after=happened.after)
+                return Delay(key=hand.key, token=hand.token, after=happened.after, tried=True)
             happened = too_long
         seconds = time.perf_counter() - began
         tried = Try(
@@ -119,7 +137,7 @@ class Deliverer:
             probe=probe,
             chance=random.random(),  # noqa: S311  (jitter)
         )
-        settled = await self._recorder.write_down(self._outcome(head, tried, seconds))
+        settled = await self._recorder.write_down(self._outcome(head, tried, seconds), tried)
         self.flights.written(head)
         self._tell(hand, head, settled)
         self._log(head, tried, settled, seconds)
@@ -127,22 +145,22 @@ class Deliverer:
             await self._announce_off(head)
         return self._result(hand, head, settled)
 
+    def _pace(self, target_id: str, happened: Happened | Postponed) -> None:
+        match happened:
+            case Accepted():
+                self._rates.accepted(target_id)
+            case Failed(slow=True, after=after) | Postponed(slow=True, after=after):
+                self._rates.slowed(target_id, after)
+
     def _outcome(self, head: Head, tried: Try, seconds: float) -> Outcome:
-        """What to write down of one try; it is settled when it is written, from what is known of its target then."""
-        happened = tried.happened
-        return Outcome(
+        return outcome_of(
+            tried,
+            self._policy,
             delivery_id=head.id,
-            attempt_count=head.attempt_count,
-            tried_before=head.attempt_count > 0 or head.first_attempt_at is not None,
             target_id=head.target_id,
             owner=Owner(head.handler, head.client_id),
-            started_at=tried.started,
+            tried_before=head.attempt_count > 0 or head.first_attempt_at is not None,
             duration_ms=round(seconds * 1000),
-            now=tried.now,
-            http_status=happened.http_status,
-            response=happened.response,
-            error=None if isinstance(happened, Accepted) else happened.error,
-            settle=lambda target: settle(tried, target, self._policy),
         )
 
     def _result(self, hand: Hand, head: Head, settled: Settled | None) -> Result:
@@ -152,13 +170,15 @@ class Deliverer:
             return Ack(key=hand.key, token=hand.token, more=True)
         if settled.final:
             return Ack(key=hand.key, token=hand.token, more=head.more or hand.again)
+        if settled.stuck and self._policy.strict:
+            return Delay(key=hand.key, token=hand.token, after=STUCK, tried=True)
         if settled.target.closed:
-            return Park(key=hand.key, token=hand.token, target=hand.bucket)
+            return Park(key=hand.key, token=hand.token, target=hand.bucket, tried=True)
         if not self._policy.strict:
             return Ack(key=hand.key, token=hand.token, more=True)
         assert settled.next_retry_at is not None
         after = (settled.next_retry_at - self._clock.now()).total_seconds()
-        return Delay(key=hand.key, token=hand.token, after=max(0.0, after))
+        return Delay(key=hand.key, token=hand.token, after=max(0.0, after), tried=True)
 
     async def _run(self, head: Head) -> Happened | Postponed | None:
         """What happened; None: it was routed, and others took its place."""
@@ -172,7 +192,7 @@ class Deliverer:
             attempt=head.attempt_count + 1,
             created_at=head.created_at,
         )
-        return await attempt(handler, delivery, self._rates.limits(head.target_id).timeout or handler.timeout)
+        return await attempt(handler, delivery, self.seconds(head))
 
     async def _route(self, handler: Handler, head: Head) -> Happened | None:
         try:
@@ -190,6 +210,8 @@ class Deliverer:
             self._pool.open(hand.bucket)
             self._turned()
             log.info("target is up again", target=head.target_id)
+        if settled.stuck:
+            log.error("delivery needs somebody", delivery_id=head.id, target=head.target_id, reason=settled.error)
         if settled.opened:
             self._pool.shut(hand.bucket)
             self._turned()
@@ -231,4 +253,6 @@ def _word(settled: Settled | None) -> str:
         return "stale"
     if settled.final:
         return "delivered" if settled.status == Status.DELIVERED else "failed"
+    if settled.stuck:
+        return "stuck"
     return "held" if settled.target.closed else "retry"

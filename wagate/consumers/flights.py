@@ -10,6 +10,7 @@ import structlog
 from wagate.clock import Clock
 from wagate.errors import StorageError
 from wagate.storage.database import Database
+from wagate.storage.deliveries.claims import put_back
 from wagate.storage.deliveries.lanes import Head
 from wagate.storage.deliveries.outcomes import mark_delivering, unmark
 
@@ -22,7 +23,9 @@ LONG = 0.5
 class Flights:
     """What handlers are doing right now."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, claimed_by: str | None = None) -> None:
+        """``claimed_by``: our name in the rows of what we try; None: nobody else could."""
+        self._claimed_by = claimed_by
         self._database = database
         self._clock = clock
         self._flying: dict[str, tuple[int, float]] = {}
@@ -49,6 +52,11 @@ class Flights:
         """It was not tried after all, and waits again."""
         if head.id in self._marked:
             await self.unmark(head.id)
+        if self._claimed_by is not None:
+            try:
+                await self._database.write(put_back, head.id, self._claimed_by)
+            except StorageError as error:
+                log.warning("claim not given back", reason=str(error))
 
     async def keep_marking(self) -> None:
         """Mark what takes long; a task."""

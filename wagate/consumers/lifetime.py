@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
+import peewee
 import structlog
 import trio
 from prometheus_client import CollectorRegistry
@@ -20,14 +22,16 @@ from wagate.consumers.deliver import Deliverer
 from wagate.consumers.flights import Flights
 from wagate.consumers.jobs import PullJobs
 from wagate.consumers.metrics import ConsumerMetrics
-from wagate.consumers.pool import Pool
+from wagate.consumers.pool import Pool, bucket_of
 from wagate.consumers.probe import Prober
 from wagate.consumers.queues import Queues
 from wagate.consumers.rates import Rates
 from wagate.consumers.reap import reap_dead_workers
 from wagate.consumers.recorder import Recorder
+from wagate.consumers.spool import NAME, Spool
 from wagate.consumers.sweep import Sweeper
 from wagate.consumers.tasks import supervise
+from wagate.errors import StorageError
 from wagate.hooks.contracts import Handler
 from wagate.inbound.route import Router
 from wagate.queue.queue import Queue
@@ -35,9 +39,15 @@ from wagate.queue.results import Pumped, QueueStats
 from wagate.queue.wakeup import Wakeup, listen
 from wagate.rules.states import Policy
 from wagate.storage.database import Database
+from wagate.storage.deliveries.claims import unclaim
+from wagate.storage.deliveries.probes import end_probes
 from wagate.storage.events.intake import Stored
 
 log = structlog.get_logger("wagate.consumers")
+
+
+SILENT = 0.8
+"""Part of a lease after whose silence nothing is sent any more until Redis has answered again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +75,10 @@ class Setup:
     """``queue.max_depth``."""
     drain: float = 20.0
     """Seconds that a stop waits for running handlers."""
+    folder: Path | None = None
+    """For outcomes that the database does not take before a stop; None: they are lost then."""
+    shared: bool = False
+    """Other processes may take from the same queue: what is tried is claimed in its row."""
     wake_url: str | None = None
     """Redis to listen on for doorbells of other processes; None: there are none."""
 
@@ -79,11 +93,13 @@ class Consumers:
         self._rates = Rates(setup.handlers, setup.clock)
         self._pool = Pool(setup.concurrency, self._concurrency, self._rates)
         self._metrics = ConsumerMetrics(setup.registry)
-        self._flights = Flights(setup.database, setup.clock)
-        self._prober = Prober(setup.database, self._pool, setup.handlers, setup.clock, self._wakeup)
+        process = self._queues.push.process
+        self._flights = Flights(setup.database, setup.clock, process if setup.shared else None)
+        self._prober = Prober(setup.database, self._pool, setup.handlers, setup.clock, self._wakeup, process=process)
         self._sweeper = Sweeper(
             setup.database, self._queues, self._pool, setup.policy, setup.clock, handlers=setup.handlers
         )
+        self._recorder = Recorder(setup.database, setup.clock, Spool(setup.folder / NAME) if setup.folder else None)
         self._consumer = self._make_consumer()
         self._queues.connect(sweep=self._sweeper.ring, hurry=self._consumer.hurry)
         self.control = Control(
@@ -99,6 +115,9 @@ class Consumers:
     def ring(self, stored: Sequence[Stored]) -> None:
         """Tell of stored events. Never fails: what can't be told now is found by the sweep."""
         if deliveries := [delivery for each in stored if not each.duplicate for delivery in each.deliveries]:
+            for each in deliveries:
+                if each.client_id is not None:
+                    self._pool.learn(bucket_of(each.key), each.client_id)
             self._queues.tell(deliveries)
 
     def jobs(self, handler: str) -> PullJobs:
@@ -120,8 +139,21 @@ class Consumers:
         self._queues.close()
 
     async def take_over(self) -> None:
-        """Free what dead predecessors held; call it only when nobody else can use this Redis. Raises QueueError."""
+        """Free what dead predecessors held; call it only when nobody else can use this Redis.
+
+        Raises QueueError, StorageError.
+        """
+        await self._setup.database.write(self._free, None)
         await self._queues.push.release_all_workers(died=True)
+
+    def _free(self, db: peewee.Database, process: str | None) -> None:
+        """End what a process that ended had claimed; None: all processes ended."""
+        end_probes(db, self._setup.clock.now(), process)
+        unclaim(db, process)
+
+    async def _ended(self, process: str) -> None:
+        await self._setup.database.write(self._free, process)
+        self._prober.ring()
 
     def sweep(self) -> None:
         """Look through the tables soon for what the queue does not know."""
@@ -146,7 +178,14 @@ class Consumers:
             "probe": self._prober.run,
             "clock": ClockSteps(setup.database, self._queues, setup.clock, moved=self._prober.ring).run,
             "mark": self._flights.keep_marking,
-            "reap": partial(reap_dead_workers, self._queues.push, setup.clock, self._wakeup, self._rates.share),
+            "reap": partial(
+                reap_dead_workers,
+                self._queues.push,
+                setup.clock,
+                self._wakeup,
+                alive=self._rates.share,
+                ended=self._ended,
+            ),
             "alerts": Alerts(setup.database, setup.clock, setup.emit, setup.changed, setup.handlers).run,
         }
         if setup.wake_url is not None:
@@ -156,6 +195,11 @@ class Consumers:
     def _concurrency(self, bucket: str) -> int:
         handler = self._setup.handlers.get(bucket.partition(":")[0])
         return self._setup.concurrency if handler is None else handler.concurrency
+
+    def _silent(self) -> bool:
+        """Whether our last heartbeat is so old that another process may have taken over what we hold."""
+        queue = self._queues.push
+        return self._setup.clock.monotonic() - queue.heard_at >= SILENT * queue.lease
 
     def _pumped(self, pumped: Pumped) -> None:
         self._metrics.now(running=len(self._flights), depth=pumped.depth)
@@ -170,13 +214,14 @@ class Consumers:
             clock=setup.clock,
             pool=self._pool,
             rates=self._rates,
-            recorder=Recorder(setup.database, setup.clock),
+            recorder=self._recorder,
             flights=self._flights,
             metrics=self._metrics,
             ring=self._queues.ring,
             turned=self._prober.ring,
             switched_off=setup.changed,
             done=setup.done,
+            silent=self._silent,
         )
         return Consumer(
             database=setup.database,
@@ -189,6 +234,8 @@ class Consumers:
             deliverer=deliverer,
             sweep=self._sweeper.ring,
             pumped=self._pumped,
+            shared=setup.shared,
+            ended=self._ended,
         )
 
     @asynccontextmanager
@@ -197,8 +244,11 @@ class Consumers:
 
         Leaving it takes nothing more, waits up to ``drain`` seconds for running handlers, then cancels them; what is
         not done goes back to the queue. Database and Redis must outlive it.
+
+        Raises StorageError after all that: outcomes could not be written, these deliveries will be repeated.
         """
         stopped = trio.Event()
+        await self._recorder.write_kept(self._setup.policy)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._run, stopped)
             for name, task in self._tasks().items():
@@ -212,3 +262,7 @@ class Consumers:
                 if patience.cancelled_caught:
                     log.warning("stopped before all was delivered", running=len(self._flights))
                 nursery.cancel_scope.cancel()
+        if lost := self._recorder.lost:
+            raise StorageError(
+                f"stopped while the database took nothing: {lost} deliveries were made and will be repeated"
+            )

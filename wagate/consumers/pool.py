@@ -27,12 +27,20 @@ class Hand:
     """As handed out last: when the queue judged us dead meanwhile, it hands the key out anew."""
     again: bool = False
     """It was handed out anew: the queue forgot what it knew, more may wait than it says."""
+    alone: bool = False
+    """It is to be tried with nothing else in hand."""
     hurried: bool = False
     """Its row was changed by hand since it was loaded: look again instead of waiting."""
 
 
+CLIENT, TARGET = 3, 2
+"""A client may hold three times what it leaves free; one of its targets twice what is left to the client then."""
+KNOWN = 50_000
+"""Targets whose client is remembered."""
+
+
 class Pool:
-    """The slots of this process, shared out so that no target can take them all."""
+    """The slots of this process, shared out by client, then by target, so that nobody can take them all."""
 
     def __init__(self, capacity: int, concurrency: Callable[[str], int], rates: Rates | None = None) -> None:
         """``capacity``: keys in hand at once. ``concurrency``: of a bucket, how many at once. ``rates``: how fast."""
@@ -41,7 +49,10 @@ class Pool:
         self._rates = rates or Rates({}, Clock())
         self._hands: dict[str, Hand] = {}
         self._busy: Counter[str] = Counter()
+        self._clients: dict[str, int] = {}
+        self._busy_clients: Counter[int | str] = Counter()
         self._parked: dict[str, int] = {}
+        self._left: set[str] = set()
         self._shut: set[str] = set()
         self._permits: set[str] = set()
         self._probing: Counter[str] = Counter()
@@ -60,13 +71,35 @@ class Pool:
     def room(self, bucket: str) -> int:
         """How many more keys of this target may be taken.
 
-        At most as many as there would be slots left for others: one slow target gets half of all, two a third each.
+        Of 64 slots one slow client gets 48, two 27 each; one slow target 32, two of one client 19 each.
         """
-        busy = self._busy[bucket]
-        share = (self.free - busy + 1) // 2
+        return self._room(bucket, self.free, self._busy_clients[self._client(bucket)], self._busy[bucket])
+
+    def _room(self, bucket: str, free: int, busy_client: int, busy: int) -> int:
+        share = _share(_share(free, busy_client, CLIENT), busy, TARGET)
         room = max(0, min(self._concurrency(bucket) - busy, share))
         allowed = self._rates.room(bucket) if room else None
         return room if allowed is None else min(room, allowed)
+
+    def _client(self, bucket: str) -> int | str:
+        """Whose target it is; one that is not known yet stands for itself."""
+        return self._clients.get(bucket, bucket)
+
+    def learn(self, bucket: str, client_id: int) -> None:
+        """Its row says whose target it is."""
+        before = self._client(bucket)
+        if before == client_id:
+            return
+        if len(self._clients) >= KNOWN:
+            self._clients = {name: each for name, each in self._clients.items() if name in self._busy}
+        self._busy_clients[before] -= self._busy[bucket]
+        self._busy_clients[client_id] += self._busy[bucket]
+        self._clients[bucket] = client_id
+
+    def over(self, hand: Hand) -> bool:
+        """Whether the key was taken before it was known that its client holds too much."""
+        client, busy = self._busy_clients[self._client(hand.bucket)] - 1, self._busy[hand.bucket] - 1
+        return _share(_share(self.free + 1, client, CLIENT), busy, TARGET) <= 0
 
     @property
     def next_turn(self) -> float:
@@ -92,9 +125,13 @@ class Pool:
         """Take a key in hand; None when its target has no room: park it."""
         bucket = bucket_of(taken.key)
         if self.room(bucket) == 0 and bucket not in self._permits:
+            if not self._busy_clients[self._client(bucket)]:
+                # Its client holds nothing: it is next, whoever else the queue tells of first.
+                self._left.add(bucket)
             return None
         hand = self._hands[taken.key] = Hand(key=taken.key, bucket=bucket, token=taken.token)
         self._busy[bucket] += 1
+        self._busy_clients[self._client(bucket)] += 1
         self._rates.begin(bucket)
         return hand
 
@@ -107,6 +144,10 @@ class Pool:
         """It is out of hand: what became of it is on its way to the queue."""
         del self._hands[hand.key]
         self._busy[hand.bucket] -= 1
+        client = self._client(hand.bucket)
+        self._busy_clients[client] -= 1
+        if not self._busy_clients[client]:
+            del self._busy_clients[client]
         if not self._busy[hand.bucket]:
             del self._busy[hand.bucket]
 
@@ -114,6 +155,7 @@ class Pool:
         """All is out of hand."""
         self._hands.clear()
         self._busy.clear()
+        self._busy_clients.clear()
         self._probing.clear()
 
     def bucket(self, key: str) -> str:
@@ -122,17 +164,29 @@ class Pool:
 
     def see_parked(self, parked: Sequence[Parked]) -> None:
         """What the queue says is parked."""
-        self._parked = {each.target: each.keys for each in parked}
+        self._parked = dict.fromkeys(self._left, 1) | {each.target: each.keys for each in parked}
 
     def takes(self) -> list[Take]:
-        """Parked keys to take now: one to probe a target that is down, as many as there is room for of the others."""
-        left = self.free
+        """Parked keys to take now: one to probe a target that is down, as many as there is room for of the others.
+
+        Clients that hold least come first.
+        """
+        left, held = self.free, Counter(self._busy_clients)
         takes: list[Take] = []
-        for bucket, keys in self._parked.items():
-            most = min(1 if bucket in self._permits else 0 if bucket in self._shut else self.room(bucket), keys, left)
+        for bucket in sorted(self._parked, key=lambda bucket: held[self._client(bucket)]):
+            client = self._client(bucket)
+            if bucket in self._permits:
+                most = 1
+            elif bucket in self._shut:
+                continue
+            else:
+                most = self._room(bucket, left, held[client], self._busy[bucket])
+            most = min(most, self._parked[bucket], left)
             if most > 0:
                 takes.append(Take(target=bucket, most=most))
+                self._left.discard(bucket)
                 left -= most
+                held[client] += most
         return takes
 
     def shut(self, bucket: str) -> None:
@@ -182,3 +236,10 @@ class Pool:
     def probed(self, bucket: str) -> None:
         """A probe is over."""
         self._probing -= Counter((bucket,))
+
+
+def _share(free: int, busy: int, times: int) -> int:
+    """How many more of ``free`` slots one may take that has ``busy``: so many times what it leaves, one always."""
+    if free <= 0:
+        return 0
+    return max((times * free - busy) // (times + 1), 1 if busy <= 0 else 0)

@@ -19,13 +19,18 @@ log = structlog.get_logger("wagate.consumers")
 LOOK = 5.0
 """Seconds between looks into the table: other processes see targets go down too."""
 CLAIM = 120.0
-"""Seconds for which a claimed probe is left to its process; longer than a handler may take."""
+"""Seconds for which a claimed probe is left to its process; longer than a handler may take. A process that ends frees
+its probes at once, by itself or through who takes over from it."""
 
 
 class Prober:
     """Gives permits; the consumer uses them up."""
 
-    def __init__(self, database: Database, pool: Pool, handlers: Collection[str], clock: Clock, wakeup: Wakeup) -> None:
+    def __init__(
+        self, database: Database, pool: Pool, handlers: Collection[str], clock: Clock, wakeup: Wakeup, *, process: str
+    ) -> None:
+        """``process``: our name, under which we claim probes."""
+        self._process = process
         self._database = database
         self._pool = pool
         self._handlers = handlers
@@ -56,7 +61,7 @@ class Prober:
             left = (target.next_probe_at - now).total_seconds()
             if left > 0:
                 seconds = min(seconds, left)
-            elif await self._database.write(claim_probe, target, now + timedelta(seconds=CLAIM)):
+            elif await self._database.write(claim_probe, target, now + timedelta(seconds=CLAIM), self._process):
                 self._pool.permit(bucket_of(target.id))
                 self._wakeup.ring()
         return seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 
 import structlog
@@ -11,6 +12,7 @@ from wagate.errors import QueueError
 from wagate.queue.queue import Queue
 from wagate.queue.results import Doorbell
 from wagate.queue.wakeup import Wakeup
+from wagate.queue.wire import SLICE
 from wagate.storage.events.intake import StoredDelivery
 from wagate.storage.fields import clean
 
@@ -41,6 +43,7 @@ class Queues:
         """The process stops: nobody shall wait for a job any more."""
         self._sweep: Callable[[], None] = lambda: None
         self._untold: list[StoredDelivery] = []
+        self._many: deque[StoredDelivery] = deque()
         self._told = trio.Event()
         self._unrung = 0
         self._ringing = trio.Lock()
@@ -74,7 +77,7 @@ class Queues:
 
     def tell(self, stored: Sequence[StoredDelivery]) -> None:
         """Have `keep_ringing` ring for stored deliveries, soon and together with what else comes in."""
-        self._untold.extend(stored)
+        (self._many if len(stored) > SLICE else self._untold).extend(stored)
         self._told.set()
 
     async def keep_ringing(self) -> None:
@@ -82,18 +85,30 @@ class Queues:
         while True:
             await self._told.wait()
             self._told = trio.Event()
-            await self.ring_untold()
+            await self.ring_untold(one_slice=True)
+            if self._many:
+                self._told.set()
             await trio.sleep(GATHER)
 
-    async def ring_untold(self) -> None:
-        """Ring for all that was told before; a job that was accepted can be taken when this returns."""
+    async def ring_untold(self, *, one_slice: bool = False) -> None:
+        """Ring for all that was told before; a job that was accepted can be taken when this returns.
+
+        ``one_slice``: of those that came many at once only some now.
+        """
         async with self._ringing:
             untold, self._untold = self._untold, []
             if untold:
                 await self.ring(untold)
+            while self._many:
+                await self.ring([self._many.popleft() for _ in range(min(SLICE, len(self._many)))], parked=True)
+                if one_slice:
+                    return
 
-    async def ring(self, stored: Sequence[StoredDelivery]) -> None:
-        """Tell of stored deliveries. They are in the tables: when Redis is away, the sweep tells later."""
+    async def ring(self, stored: Sequence[StoredDelivery], *, parked: bool = False) -> None:
+        """Tell of stored deliveries. They are in the tables: when Redis is away, the sweep tells later.
+
+        ``parked``: as in `Queue.enqueue`.
+        """
         push = [doorbell(each) for each in stored if each.mode == "push"]
         pull: dict[str, list[Doorbell]] = {}
         for each in stored:
@@ -101,7 +116,7 @@ class Queues:
                 pull.setdefault(each.target_id, []).append(doorbell(each))
         try:
             if push:
-                await self.push.enqueue(push)
+                await self.push.enqueue(push, parked=parked)
             for target_id, bells in pull.items():
                 await self.pull(target_id).enqueue(bells)
         except QueueError as error:

@@ -8,9 +8,10 @@ import structlog
 import trio
 
 from wagate.clock import Clock
+from wagate.consumers.spool import Spool
 from wagate.errors import StorageError
 from wagate.events import Event
-from wagate.rules.states import Settled
+from wagate.rules.states import Policy, Settled, Try
 from wagate.storage.database import Database
 from wagate.storage.deliveries.outcomes import Outcome, record
 from wagate.storage.events.intake import Route, StoredDelivery
@@ -27,15 +28,51 @@ PATIENCE = 30.0
 class Recorder:
     """The way from a finished try into the tables."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, spool: Spool | None) -> None:
+        """``spool`` keeps what the database does not take before a stop."""
         self._database = database
         self._clock = clock
+        self._spool = spool
+        self.lost = 0
+        """Deliveries that were tried, and whose outcome was kept nowhere: they are tried again."""
 
-    async def write_down(self, outcome: Outcome) -> Settled | None:
+    async def write_down(self, outcome: Outcome, tried: Try) -> Settled | None:
         """What became of it, committed; None when it did not count.
 
-        Tries until the database takes it; between two tries it can be cancelled.
+        Tries until the database takes it; between two tries it can be cancelled, and is kept for the next start.
         """
+        try:
+            return await self._until_written(outcome)
+        except trio.Cancelled:
+            self._keep(outcome, tried)
+            raise
+
+    async def write_kept(self, policy: Policy) -> None:
+        """Write down what was kept at the last stop, before anything is tried again."""
+        if self._spool is None:
+            return
+        count = 0
+        for outcome in self._spool.read(policy):
+            await self._until_written(outcome)
+            count += 1
+        if count:
+            log.info("kept outcomes written", deliveries=count)
+        self._spool.clear()
+
+    def _keep(self, outcome: Outcome, tried: Try) -> None:
+        reason = "there is no folder for it"
+        if self._spool is not None:
+            try:
+                self._spool.keep(outcome, tried)
+            except OSError as error:
+                reason = str(error)
+            else:
+                log.warning("outcome kept for the next start", delivery_id=outcome.delivery_id)
+                return
+        self.lost += 1
+        log.error("outcome lost, it will be repeated", delivery_id=outcome.delivery_id, reason=reason)
+
+    async def _until_written(self, outcome: Outcome) -> Settled | None:
         wait = FIRST_WAIT
         while True:
             try:

@@ -57,6 +57,7 @@ def view_of(detail: DeliveryDetail) -> DeliveryView:
         response=row.response,
         error=row.error,
         held=row.held,
+        stuck=row.stuck,
         next_retry_at=row.next_retry_at,
         created_at=row.created_at,
         delivered_at=row.delivered_at,

@@ -68,6 +68,8 @@ class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None
     held: bool
     """Out of attempts, waiting at the head of its chat for its target to answer again."""
+    stuck: bool = False
+    """It needs somebody: processes died while they tried it. Its chat waits until it is run again or cancelled."""
     next_retry_at: datetime | None
     created_at: datetime
     delivered_at: datetime | None

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 import peewee
+import trio
 from uuid_utils import uuid7
 
 from wagate.clock import Clock
@@ -23,6 +24,8 @@ Ring = Callable[[Sequence[Stored]], None]
 """Tell the consumers what was stored."""
 ALIASES = "aliases"
 """In ``extra`` of a stored event: the other keys of who wrote it (`NewEvent.aliases`)."""
+HEAVY = 500
+"""Deliveries of one request from which on it is stored in a commit without another such request."""
 SessionChanged = Callable[[str], None]
 """Tell who watches that the session state of this account changed."""
 
@@ -41,6 +44,7 @@ class Receiver:
         self._clock = clock
         self._ring = ring
         self._session_changed = session_changed
+        self._heavy = trio.Lock()
 
     async def receive(self, account: Account, events: Sequence[NewEvent], raw: bytes) -> list[Stored]:
         """Store events of one request, in their order, in one commit; one Stored for each.
@@ -64,12 +68,19 @@ class Receiver:
         """Store prepared events in one commit and tell the consumers."""
         if not intakes:
             return []
-        stored = await self._database.write_bulk(store_requests, intakes)
+        stored = await self._write(intakes)
         self._ring(stored)
         for intake, each in zip(intakes, stored, strict=True):
             if each.session_changed:
                 self._session_changed(intake.event.account)
         return stored
+
+    async def _write(self, intakes: Sequence[Intake]) -> list[Stored]:
+        if sum(len(each.routes) for each in intakes) < HEAVY:
+            return await self._database.write_bulk(store_requests, intakes)
+        # One commit each: of those that come meanwhile nobody waits for more than one of them.
+        async with self._heavy:
+            return await self._database.write_bulk(store_requests, intakes)
 
     def _prepare(self, account: Account, new: NewEvent, raw: bytes, now: datetime) -> Intake:
         event = stored_event(account, new, now)

@@ -25,6 +25,7 @@ from wagate.outbound.handover import Handover
 from wagate.outbound.limits import Limits
 from wagate.outbound.record import written
 from wagate.outbound.views import message_of
+from wagate.rules.states import SLOWER
 from wagate.storage.outbox.messages import MessageRow, get_message
 from wagate.storage.outbox.sending import LOST, Ended, write_ended
 from wagate.storage.owners.directory import Account
@@ -152,7 +153,7 @@ class Sender:
             case NotSentError(slow="account"):
                 after = error.after or SLOW_ACCOUNT
                 self._limits.slow(account, "", now + after)
-                return Postpone(error.reason, after=after)
+                return Postpone(error.reason, after=after, slow=error.http_status in SLOWER)
             case NotSentError():
                 return Retry(error.reason, after=error.after, **record)
             case AccountStoppedError():

@@ -189,6 +189,8 @@ def _consumers(config: Config, clock: Clock, *, redis: RedisThread, **parts: Any
             concurrency=config.queue.concurrency,
             max_depth=config.queue.max_depth,
             drain=config.server.drain / 2,
+            folder=config.data.dir,
+            shared=bool(config.redis.url and config.database.url),
             wake_url=config.redis.url or None,
         )
     )

@@ -36,8 +36,12 @@ class Queue:
         self.name = name
         self.prefix = f"{{wg:{name}}}:"
         self.lease = lease
-        self.worker = _fresh_name()
+        self.process = _name_of_process()
+        """This process; all its workers' names begin with it (`process_of`)."""
+        self.worker = self._fresh_name()
         """This process among the workers; a fresh name after every pump whose answer was lost."""
+        self.heard_at = clock.monotonic()
+        """When the last heartbeat left that arrived; monotonic seconds."""
         self._redis = redis
         self._clock = clock
         self._began = clock.monotonic()
@@ -51,12 +55,16 @@ class Queue:
         """The list of wake tokens."""
         return f"{self.prefix}wake"
 
-    async def enqueue(self, items: Sequence[Doorbell]) -> int:
-        """Ring for ids; how many were refused because the queue is full (the sweep brings them later)."""
+    async def enqueue(self, items: Sequence[Doorbell], *, parked: bool = False) -> int:
+        """Ring for ids; how many were refused because the queue is full (the sweep brings them later).
+
+        ``parked``: new keys wait with their target, and are taken as there is room; nobody stands in a row behind them.
+        """
         refused = 0
         for batch in wire.batches(items):
-            pairs = itertools.chain.from_iterable((item.key, item.id) for item in batch)
-            refused += int(await self._run("enqueue", self._max_depth, *pairs))
+            triples = ((item.key, item.id, item.target if parked else "") for item in batch)
+            words = itertools.chain.from_iterable(triples)
+            refused += int(await self._run("enqueue", self._max_depth, *words))
         return refused
 
     async def pump(self, results: Sequence[Result], *, want: int, takes: Sequence[Take] = ()) -> Pumped:
@@ -70,12 +78,14 @@ class Queue:
         sent = tuple(self._unsettled.values())
         steady = self._clock.monotonic() - self._began >= STEADY
         arguments = wire.pump_arguments(sent, want, takes, suspects=steady)
+        left = self._clock.monotonic()
         try:
             answer = await self._run("pump", self._offset(), self.worker, *arguments)
         except BaseException:
             # Nobody knows whether it ran. A fresh name, for a late run would hand out keys behind our back.
-            self._lost, self.worker = self.worker, _fresh_name()
+            self._lost, self.worker = self.worker, self._fresh_name()
             raise
+        self.heard_at = left
         pumped = wire.read_pumped(answer, sent)
         self._unsettled.clear()
         for each in sent:
@@ -185,6 +195,9 @@ class Queue:
     async def _run(self, name: str, *arguments: str | int) -> Any:
         return await self._redis.run(name, self.prefix, *arguments)
 
+    def _fresh_name(self) -> str:
+        return f"{self.process}.{secrets.token_hex(4)}"
+
     def _offset(self) -> int:
         return wire.ms(self._clock.offset + self._clock.stepped)
 
@@ -204,6 +217,11 @@ class Queue:
         return freed
 
 
-def _fresh_name() -> str:
+def process_of(worker: str) -> str:
+    """The process that a worker's name belongs to."""
+    return worker.rpartition(".")[0]
+
+
+def _name_of_process() -> str:
     host = socket.gethostname().replace(":", "-")
     return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"

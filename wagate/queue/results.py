@@ -35,6 +35,8 @@ class Delay(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     after: float
     """Seconds from now."""
+    tried: bool = False
+    """It was tried, and we live: it is no suspect."""
 
 
 class Park(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +45,8 @@ class Park(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     token: str
     target: str
+    tried: bool = False
+    """As in `Delay`."""
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +74,9 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     """The id at its head, '' when only the tables know it."""
     token: str
     crashes: int
-    """Workers that died while they held this key since its last ack."""
+    """Workers that died while they held this key, since its last try that ended."""
+    alone: int = 0
+    """Those of them that held nothing else."""
 
 
 class Parked(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,16 +31,16 @@ def seconds(milliseconds: int) -> float | None:
 
 
 def words(result: Result) -> tuple[str | int, ...]:
-    """Verb, key, token, argument."""
+    """Verb, key, token, argument, whether it was tried."""
     match result:
         case Ack():
-            return "ack", result.key, result.token, int(result.more)
+            return "ack", result.key, result.token, int(result.more), 1
         case Delay():
-            return "delay", result.key, result.token, max(0, ms(result.after))
+            return "delay", result.key, result.token, max(0, ms(result.after)), int(result.tried)
         case Park():
-            return "park", result.key, result.token, result.target
+            return "park", result.key, result.token, result.target, int(result.tried)
         case Release():
-            return "release", result.key, result.token, ""
+            return "release", result.key, result.token, "", 0
 
 
 def pump_arguments(results: Sequence[Result], want: int, takes: Sequence[Take], *, suspects: bool) -> list[str | int]:
@@ -72,4 +72,6 @@ def read_pumped(answer: Sequence[Any], sent: Sequence[Result]) -> Pumped:
 
 def read_taken(rows: Sequence[Any]) -> tuple[Taken, ...]:
     """Keys handed out, in the order of hand_out in layout.lua."""
-    return tuple(Taken(key=key, id=id_, token=token, crashes=crashes) for key, id_, token, crashes in rows)
+    return tuple(
+        Taken(key=key, id=id_, token=token, crashes=deaths, alone=alone) for key, id_, token, deaths, alone in rows
+    )

@@ -11,10 +11,12 @@ from wagate.rules.settle import in_doubt
 from wagate.rules.states import DeliveryState
 from wagate.rules.targets import TargetState
 
-MOST_CRASHES = 5
-"""Workers that may die while they hold a delivery before it is buried. From the second on the queue hands it out with
-no other suspect beside it, so three of them died with this one alone: a process killed now and then buries nobody."""
-BURIED = f"worker died {MOST_CRASHES} times while delivering this"
+ALONE_AFTER = 4
+"""Deaths after which a delivery is tried with nothing else in the process. Before that the queue hands out fewer and
+fewer of those that died together (`wagate/queue/lua/layout.lua`)."""
+MOST_DEATHS_ALONE = 3
+"""Processes that may die while they try this delivery and nothing else. Only these deaths count against it."""
+BURIED = f"needs somebody: {MOST_DEATHS_ALONE} processes died while they tried this and nothing else"
 
 
 class Go(msgspec.Struct, frozen=True):
@@ -36,18 +38,27 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True):
     """It may be that only another delivery says so: this one may try at once."""
 
 
+class Stuck(msgspec.Struct, frozen=True):
+    """It waits for somebody."""
+
+
 class Bury(msgspec.Struct, frozen=True):
-    """It killed its workers."""
+    """It killed its processes: from now on it waits for somebody."""
 
 
-Admission: TypeAlias = Go | Early | Closed | Bury
+Admission: TypeAlias = Go | Early | Closed | Stuck | Bury
 
 
-def admit(delivery: DeliveryState, target: TargetState, *, callable_: bool, crashes: int, now: datetime) -> Admission:
-    """Judge one delivery. ``callable_`` False: its plugin is not enabled or its endpoint is off, it stays parked."""
+def admit(delivery: DeliveryState, target: TargetState, *, callable_: bool, deaths: int, now: datetime) -> Admission:
+    """Judge one delivery. ``callable_`` False: its plugin is not enabled or its endpoint is off, it stays parked.
+
+    ``deaths``: of processes that tried this one and nothing else.
+    """
     if not callable_ or target.disabled:
         return Closed()
-    if crashes >= MOST_CRASHES:
+    if delivery.stuck:
+        return Stuck()
+    if deaths >= MOST_DEATHS_ALONE:
         return Bury()
     if target.down:
         return Closed(down=True, in_doubt=in_doubt(target) and not delivery.held)

@@ -8,6 +8,8 @@ JITTER = 0.2
 """Up to this part is added, so that what failed together does not come back together."""
 FIRST_PROBE = 15.0
 """Seconds from the moment a target counts as down to its first probe; doubled after each failed one."""
+QUICK_PROBE = 2.0
+"""The same for a target that accepted something shortly before: it may only have stumbled."""
 LAST_PROBE = 900.0
 """No wait between probes is longer."""
 _LARGEST_EXPONENT = 40
@@ -23,9 +25,12 @@ def wait(failures: int, *, max_delay: float, chance: float, after: float | None 
     return min(max(scheduled, after or 0.0), max_delay)
 
 
-def probe_wait(probes: int, *, max_delay: float, after: float | None = None) -> float:
-    """Seconds to the next probe when ``probes`` have failed since the target went down; ``after`` as in `wait`."""
-    return max(min(_doubled(FIRST_PROBE, probes), LAST_PROBE), min(after or 0.0, max_delay))
+def probe_wait(probes: int, *, max_delay: float, after: float | None = None, abrupt: bool = False) -> float:
+    """Seconds to the next probe when ``probes`` have failed since the target went down; ``after`` as in `wait`.
+
+    ``abrupt``: it accepted something shortly before.
+    """
+    return max(min(_doubled(QUICK_PROBE if abrupt else FIRST_PROBE, probes), LAST_PROBE), min(after or 0.0, max_delay))
 
 
 def _doubled(seconds: float, times: int) -> float:

@@ -24,6 +24,8 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
     """The chat's key."""
     message_id: str | None = None
     """The provider's id of the message that the delivery is about; of one on its way out, ours."""
+    stuck: bool | None = None
+    """Those that need somebody, or those that don't."""
     since: datetime | None = None
     """Stored at this time or later (aware)."""
     until: datetime | None = None

@@ -12,6 +12,7 @@ from wagate.rules.states import (
     Accepted,
     DeliveryState,
     Failed,
+    Killed,
     Policy,
     Postponed,
     Rejected,
@@ -24,7 +25,11 @@ from wagate.rules.targets import Health, TargetState
 BREAKER_FAILURES = 10
 """So many retryable failures in a row …"""
 BREAKER_SECONDS = 60.0
-"""… within so long: the target counts as down."""
+"""… within so long …"""
+QUIET_SECONDS = 5.0
+"""… and nothing accepted for so long: the target counts as down. One that fails half of all requests does not."""
+ABRUPT_SECONDS = 10.0
+"""A target that accepted something so shortly before it went down is probed sooner."""
 PATIENCE = 24 * 3600.0
 """Seconds that a delivery may be put off when ``delivery.recover`` is 0."""
 
@@ -39,6 +44,11 @@ def settle(tried: Try, target: TargetState, policy: Policy) -> Settled:
             return _accepted(target, tried.now)
         case Rejected():
             return _rejected(tried.happened, tried, target, policy)
+        case Killed():
+            error = tried.happened.error
+            return Settled(status=Status.FAILED, final=False, stuck=True, counted=False, error=error, target=target)
+        case Failed(slow=True, down=False) if policy.recover > 0:
+            return _slowed(tried.happened, tried, target, policy)
         case Failed():
             return _failed(tried.happened, tried, target, policy)
 
@@ -80,11 +90,40 @@ def _rejected(happened: Rejected, tried: Try, target: TargetState, policy: Polic
     )
     if tried.probe and target.down:
         # It answered, but did not accept: neither up nor further down.
-        seconds = probe_wait(target.probes, max_delay=policy.max_delay)
+        seconds = probe_wait(target.probes, max_delay=policy.max_delay, abrupt=_abrupt(target))
         after = replace(after, next_probe_at=_later(tried.now, seconds))
     if happened.disable:
         after = replace(after, status=Health.DISABLED)
     return Settled(status=Status.FAILED, final=True, error=happened.error, target=after)
+
+
+def _slowed(happened: Failed, tried: Try, target: TargetState, policy: Policy) -> Settled:
+    """The receiver is there and asks to come back: no attempt is spent, and nobody bears witness against it."""
+    after = replace(
+        target,
+        failing_since=target.failing_since or tried.now,
+        last_attempt_at=tried.now,
+        last_error=happened.error,
+    )
+    if given_up(tried.delivery, policy, tried.now):
+        after, error = _count_failed_delivery(after, tried.delivery), give_up_error(policy, happened.error)
+        return Settled(status=Status.FAILED, final=True, counted=False, error=error, target=after)
+    seconds = wait(1, max_delay=policy.max_delay, chance=tried.chance) if happened.after is None else happened.after
+    due: datetime | None = _later(tried.now, min(seconds, policy.max_delay))
+    if target.down:
+        # It answers, but takes nothing yet: as a probe it is neither up nor further down.
+        after = replace(after, next_probe_at=due if tried.probe else target.next_probe_at)
+        due = after.next_probe_at
+    held = tried.delivery.held
+    return Settled(
+        status=Status.FAILED if held else Status.PENDING,
+        final=False,
+        held=held,
+        counted=False,
+        error=happened.error,
+        next_retry_at=None if target.disabled else due,
+        target=after,
+    )
 
 
 def _failed(happened: Failed, tried: Try, target: TargetState, policy: Policy) -> Settled:
@@ -100,12 +139,14 @@ def _failed(happened: Failed, tried: Try, target: TargetState, policy: Policy) -
     # A dead target is known by a delivery against which nobody bears witness, by many failures at once, or by its word.
     if happened.down and policy.recover > 0:
         after = replace(after, streak=max(after.streak, BREAKER_FAILURES))
-    if not target.down and ((out and final is None) or after.streak >= BREAKER_FAILURES):
-        first = probe_wait(0, max_delay=policy.max_delay, after=happened.after)
-        after = replace(after, down_since=tried.now, next_probe_at=_later(tried.now, first), probes=0)
+    if not target.down and ((out and final is None) or _broken(after, happened, tried.now)):
+        after = replace(after, down_since=tried.now, probes=0)
+        first = probe_wait(0, max_delay=policy.max_delay, after=happened.after, abrupt=_abrupt(after))
+        after = replace(after, next_probe_at=_later(tried.now, first))
     elif target.down and tried.probe:
-        seconds = probe_wait(target.probes + 1, max_delay=policy.max_delay, after=happened.after)
-        after = replace(after, next_probe_at=_later(tried.now, seconds), probes=target.probes + 1)
+        probes = target.probes + 1
+        seconds = probe_wait(probes, max_delay=policy.max_delay, after=happened.after, abrupt=_abrupt(target))
+        after = replace(after, next_probe_at=_later(tried.now, seconds), probes=probes)
     opened = after.down and not target.down
     made = partial(Settled, counted=counted, target=after, opened=opened)
     if final is not None:
@@ -113,9 +154,24 @@ def _failed(happened: Failed, tried: Try, target: TargetState, policy: Policy) -
     if after.closed:
         status = Status.FAILED if out else Status.PENDING
         return made(status=status, final=False, held=out, error=happened.error, next_retry_at=after.next_probe_at)
-    seconds = wait(attempts, max_delay=policy.max_delay, chance=tried.chance, after=happened.after)
+    seconds = wait(
+        attempts - tried.delivery.earlier, max_delay=policy.max_delay, chance=tried.chance, after=happened.after
+    )
     due = _later(tried.now, seconds)
     return made(status=Status.PENDING, final=False, error=happened.error, next_retry_at=due)
+
+
+def _broken(target: TargetState, happened: Failed, now: datetime) -> bool:
+    """Whether so many failed in a row, and nothing was accepted meanwhile, that it counts as down."""
+    last = target.last_success_at
+    quiet = last is None or (now - last).total_seconds() >= QUIET_SECONDS
+    return target.streak >= BREAKER_FAILURES and (quiet or happened.down)
+
+
+def _abrupt(target: TargetState) -> bool:
+    """Whether it accepted something shortly before it went down."""
+    last, down = target.last_success_at, target.down_since
+    return last is not None and down is not None and (down - last).total_seconds() < ABRUPT_SECONDS
 
 
 def _final_error(happened: Failed, tried: Try, target: TargetState, policy: Policy, *, out: bool) -> str | None:

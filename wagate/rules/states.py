@@ -10,6 +10,10 @@ import msgspec
 
 from wagate.rules.targets import TargetState
 
+SLOWER = frozenset({408, 425, 429})
+"""HTTP statuses by which a receiver asks to come back later: Request Timeout, Too Early, Too Many Requests."""
+UNAVAILABLE = 503
+
 
 class Status(StrEnum):
     """A delivery's status words, as API and tables show them."""
@@ -47,16 +51,20 @@ class DeliveryState(msgspec.Struct, frozen=True, kw_only=True):
     next_retry_at: datetime | None = None
     expires_at: datetime | None = None
     """Given up after this moment, instead of ``created_at`` + ``recover``."""
+    earlier: int = 0
+    """Attempts of rounds before this one: somebody had it run again by hand."""
+    stuck: bool = False
+    """It seems to end the process that tries it: not tried until somebody says so."""
 
 
-class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The target took it."""
 
     http_status: int | None = None
     response: str | None = None
 
 
-class Failed(msgspec.Struct, frozen=True, kw_only=True):
+class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """It may work later."""
 
     error: str
@@ -67,8 +75,13 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     down: bool = False
     """The target takes nothing at all."""
 
+    @property
+    def slow(self) -> bool:
+        """Whether it speaks of the receiver's pace, not of this delivery: 408, 425, 429, and 503 with Retry-After."""
+        return self.http_status in SLOWER or (self.http_status == UNAVAILABLE and self.after is not None)
 
-class Rejected(msgspec.Struct, frozen=True, kw_only=True):
+
+class Rejected(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """It will never work."""
 
     error: str
@@ -78,6 +91,14 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     """Switch the target off as well."""
 
 
+class Killed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Its processes died while they tried it and nothing else."""
+
+    error: str
+    http_status: int | None = None
+    response: str | None = None
+
+
 class Postponed(msgspec.Struct, frozen=True, kw_only=True):
     """It was not tried; it may be, later."""
 
@@ -85,9 +106,11 @@ class Postponed(msgspec.Struct, frozen=True, kw_only=True):
     """Why it waits."""
     after: float
     """Seconds."""
+    slow: bool = False
+    """The target asked to slow down."""
 
 
-Happened: TypeAlias = Accepted | Failed | Rejected
+Happened: TypeAlias = Accepted | Failed | Rejected | Killed
 """What came of a try."""
 
 
@@ -114,6 +137,8 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     """Delivered or given up: the chat goes on."""
     held: bool = False
     """Out of attempts, but still waiting at the head of its chat for its target to answer again."""
+    stuck: bool = False
+    """It needs somebody: held at the head of its chat until it is run again or cancelled by hand."""
     counted: bool = True
     """Whether the try was one of the delivery's attempts (a failed probe is not)."""
     error: str | None = None

@@ -115,6 +115,7 @@ class Target(Table):
     last_error = TextColumn(null=True)
     alerted = peewee.IntegerField()
     updated_at = TimeColumn()
+    probed_by = TextColumn(null=True)
 
     class Meta:
         table_name = "targets"
@@ -203,6 +204,10 @@ class Delivery(Table):
     started_at = TimeColumn(null=True)
     result = JsonColumn(null=True)
     expires_at = TimeColumn(null=True)
+    earlier = peewee.IntegerField()
+    stuck = peewee.BooleanField()
+    claimed_by = TextColumn(null=True)
+    claimed_until = TimeColumn(null=True)
 
     class Meta:
         table_name = "deliveries"

@@ -152,6 +152,12 @@ class DeliveryRow(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None
     result: Any
     expires_at: datetime | None
+    earlier: int
+    """Attempts of rounds before this one."""
+    stuck: bool
+    """It needs somebody."""
+    claimed_by: str | None
+    claimed_until: datetime | None
 
 
 class DeliveryDetail(msgspec.Struct, frozen=True, kw_only=True):

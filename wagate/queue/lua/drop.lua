@@ -11,6 +11,7 @@ for _, key in ipairs(ARGV) do
     call('ZREM', DUE, key)
     call('HDEL', STATE, key)
     call('HDEL', CRASHES, key)
+    call('HDEL', ALONE, key)
     forgotten = forgotten + 1
   elseif state == 'ready' or state == 'parked' then
     change('depth', 1 - call('LLEN', ids))

@@ -10,7 +10,8 @@
 --   workers            HASH  worker -> heartbeat counter
 --   parked:<target>    LIST  keys that wait for their target, in order of parking
 --   parkedtargets      ZSET  targets with parked keys, by when they were last reported (a count), so that all get a turn
---   crashes            HASH  key -> workers that died while they held it, since its last ack; absent: none
+--   crashes            HASH  key -> workers that died while they held it, since its last try that ended; absent: none
+--   alone              HASH  key -> those of them that held nothing else
 --   counters           HASH  depth, active, leased, parked, token, reported, clock, skew
 --   paused             STRING  there: nothing is handed out
 --   pausedkeys         SET   keys that are not handed out; the state turns to paused when their turn comes
@@ -21,17 +22,20 @@
 local P = KEYS[1]
 local STATE, READY, DUE, WORKERS = P .. 'state', P .. 'ready', P .. 'due', P .. 'workers'
 local PARKED, PARKED_TARGETS, CRASHES = P .. 'parked:', P .. 'parkedtargets', P .. 'crashes'
-local COUNTERS, PAUSED, PAUSED_KEYS = P .. 'counters', P .. 'paused', P .. 'pausedkeys'
+local ALONE, COUNTERS, PAUSED, PAUSED_KEYS = P .. 'alone', P .. 'counters', P .. 'paused', P .. 'pausedkeys'
 local WAKE, OVERFLOW, IDS, HELD = P .. 'wake', P .. 'overflow', P .. 'k:', P .. 'held:'
 local LEASE, UNKNOWN_ID = 'lease', '+'
--- So many crashes make a key a suspect; a suspect that has to wait looks again after so many ms.
-local SUSPECT, ASIDE = 2, 50
+-- After so many crashes a key is a suspect, and so many suspects may be in hand together: those that died together are
+-- halved twice at each death, until one is in hand without another. What has to wait looks again after so many ms.
+local TOGETHER, ASIDE = {false, 16, 4, 1}, 50
 -- The clock's last look is written down when it is older than so many ms.
 local TICK = 100
 local call = redis.call
 
--- Whether the worker may take no suspect: it holds one, or has just begun; nil: not known yet.
+-- Whether the worker has just begun, and may take no suspect yet.
 local no_suspects
+-- Suspects that the worker holds, and how many it may hold because of them; nil: not known yet.
+local suspects, most_suspects
 
 local changes = {depth = 0, active = 0, leased = 0, parked = 0}
 
@@ -66,6 +70,13 @@ local function make_ready(key, front)
   call(front and 'LPUSH' or 'RPUSH', READY, key)
 end
 
+local function park(key, target)
+  call('HSET', STATE, key, 'parked')
+  call('RPUSH', PARKED .. target, key)
+  call('ZADD', PARKED_TARGETS, 'NX', 0, target)
+  change('parked', 1)
+end
+
 -- At the end of every script: write the counters, and leave as many wake tokens as there are ready keys (at most 16).
 local function close()
   for name, by in pairs(changes) do
@@ -80,7 +91,8 @@ local function close()
 end
 
 -- One result of a worker (or of a lease). Counts only while the state still carries its worker and token.
-local function settle(worker, verb, key, token, argument, now)
+-- tried '1': it was tried, and the worker lives: it is no suspect any more.
+local function settle(worker, verb, key, token, argument, tried, now)
   if call('HGET', STATE, key) ~= 'active:' .. worker .. ':' .. token then return false end
   if worker == LEASE then
     call('ZREM', DUE, key)
@@ -89,10 +101,13 @@ local function settle(worker, verb, key, token, argument, now)
     call('SREM', HELD .. worker, key)
     change('active', -1)
   end
+  if verb == 'ack' or tried == '1' then
+    call('HDEL', CRASHES, key)
+    call('HDEL', ALONE, key)
+  end
   if verb == 'ack' then
     local ids = IDS .. key
     if call('LPOP', ids) then change('depth', -1) end
-    call('HDEL', CRASHES, key)
     if call('EXISTS', ids) == 1 then
       make_ready(key)
     elseif argument == '1' then
@@ -106,10 +121,7 @@ local function settle(worker, verb, key, token, argument, now)
     call('HSET', STATE, key, 'backoff')
     call('ZADD', DUE, now + argument, key)
   elseif verb == 'park' then
-    call('HSET', STATE, key, 'parked')
-    call('RPUSH', PARKED .. argument, key)
-    call('ZADD', PARKED_TARGETS, 'NX', 0, argument)
-    change('parked', 1)
+    park(key, argument)
   else
     make_ready(key, true)
   end
@@ -126,16 +138,27 @@ local function promote(now, limit)
   end
 end
 
-local function is_suspect(key)
-  return tonumber(call('HGET', CRASHES, key) or 0) >= SUSPECT
+-- How many suspects may be in hand together with this key; false or nil: it is none itself.
+local function together(key)
+  local crashes = tonumber(call('HGET', CRASHES, key) or 0)
+  return TOGETHER[math.min(crashes, #TOGETHER)]
 end
 
--- Whether a worker holds a suspect. It gets one at a time: if it dies, no innocent suspect is counted with the guilty one.
-local function holds_suspect(worker)
-  for _, key in ipairs(call('SMEMBERS', HELD .. worker)) do
-    if is_suspect(key) then return true end
+local function count_suspect(most)
+  suspects, most_suspects = suspects + 1, math.min(most_suspects, most)
+end
+
+-- Whether a worker may take a suspect beside those that it holds.
+local function may_take(worker, most)
+  if no_suspects then return false end
+  if suspects == nil then
+    suspects, most_suspects = 0, math.huge
+    for _, key in ipairs(call('SMEMBERS', HELD .. worker)) do
+      local held = together(key)
+      if held then count_suspect(held) end
+    end
   end
-  return false
+  return suspects + 1 <= math.min(most, most_suspects)
 end
 
 -- Pop up to `want` keys from a list of keys in `state`; hand each out under a new token, unless it is paused.
@@ -148,11 +171,10 @@ local function hand_out(list, state, want, worker, lease_end, taken, now)
     if not key then return end
     if call('HGET', STATE, key) == state then
       if state == 'parked' then change('parked', -1) end
-      local suspect = worker ~= LEASE and is_suspect(key)
-      if suspect and no_suspects == nil then no_suspects = holds_suspect(worker) end
+      local suspect = worker ~= LEASE and together(key)
       if call('SISMEMBER', PAUSED_KEYS, key) == 1 then
         call('HSET', STATE, key, 'paused')
-      elseif suspect and no_suspects then
+      elseif suspect and not may_take(worker, suspect) then
         call('HSET', STATE, key, 'backoff')
         call('ZADD', DUE, now + ASIDE, key)
       else
@@ -172,8 +194,10 @@ local function hand_out(list, state, want, worker, lease_end, taken, now)
           change('active', 1)
         end
         local crashes = tonumber(call('HGET', CRASHES, key) or 0)
-        taken[#taken + 1] = {key, call('LINDEX', IDS .. key, 0) or '', token, crashes}
-        want, no_suspects = want - 1, suspect or no_suspects
+        local alone = tonumber(call('HGET', ALONE, key) or 0)
+        taken[#taken + 1] = {key, call('LINDEX', IDS .. key, 0) or '', token, crashes, alone}
+        want = want - 1
+        if suspect then count_suspect(suspect) end
       end
     end
   end

@@ -1,9 +1,9 @@
 -- PUMP: heartbeat, results, promotion, handing out; the one round trip of a worker.
 -- ARGV: offset ms, worker, want, most due keys promoted, most parked targets reported,
---       n, n * (target, most keys), m, m * (verb, key, token, argument)
+--       n, n * (target, most keys), m, m * (verb, key, token, argument, 1 when it was tried)
 --       1 when suspects may be handed out: a process that ends soon after its start shall not count against them
 --       verb ack (argument 1: the tables know more), delay (ms from now), park (target), release ('')
--- Answers: indices (from 0) of results that did not count, taken (key, id, token, crashes), ms to the next due key or -1,
+-- Answers: indices (from 0) of results that did not count, taken (key, id, token, crashes, those alone), ms to the next due key or -1,
 --          depth, overflow, ready keys left, paused, parked (target, keys)
 even_when_out_of_memory()
 if ARGV[#ARGV] == '0' then no_suspects = true end
@@ -14,8 +14,9 @@ local takes = tonumber(ARGV[6])
 local at = 7 + 2 * takes
 local fenced, taken = {}, {}
 for n = 0, tonumber(ARGV[at]) - 1 do
-  local i = at + 1 + 4 * n
-  if not settle(worker, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], now) then fenced[#fenced + 1] = n end
+  local i = at + 1 + 5 * n
+  local counted = settle(worker, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], now)
+  if not counted then fenced[#fenced + 1] = n end
 end
 
 promote(now, ARGV[4])

@@ -22,14 +22,22 @@ from wagate.storage.statement import placeholders, rows, run, run_many, slices
 
 _COLUMNS = "id, key, target_id, handler, mode, status, settled, attempt_count, created_at, expires_at, error"
 _AGAIN = (
-    "UPDATE deliveries SET seq = ?, status = 'pending', settled = FALSE, held = FALSE, max_retries = ?, "
+    "UPDATE deliveries SET seq = ?, status = 'pending', settled = FALSE, held = FALSE, stuck = FALSE, "
+    "earlier = attempt_count, max_retries = ?, claimed_by = NULL, "
     "first_attempt_at = NULL, next_retry_at = NULL, delivered_at = NULL, lease_id = NULL, lease_until = NULL, "
     "expires_at = ?, updated_at = ? WHERE id = ?"
 )
 
 
+_NOW = (
+    "UPDATE deliveries SET status = CASE WHEN status = 'delivering' THEN status ELSE 'pending' END, held = FALSE, "
+    "stuck = FALSE, earlier = attempt_count, max_retries = ?, next_retry_at = NULL, updated_at = ? "
+    "WHERE id = ? AND settled = FALSE"
+)
+
+
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """What a delivery that was final gets when it is run again: as much as a new one."""
+    """What a delivery gets when it is run again: as much as a new one."""
 
     max_retries: int
     """Attempts, when its endpoint says nothing else. They are added to those it had."""
@@ -59,7 +67,7 @@ class _Row(msgspec.Struct, frozen=True):
 def run_again(db: peewee.Database, delivery_id: str, round_: Round, *, client_id: int | None = None) -> StoredDelivery:
     """Run a delivery again: now when it waits, at the end of its chat when it was final.
 
-    Its attempts so far stay counted and on record; a final one gets a full round more. Raises NotFoundError;
+    Its attempts so far stay counted and on record; it gets a full round more. Raises NotFoundError;
     ConflictError when it was delivered, or made way for others.
     """
     row = _find(db, delivery_id, client_id)
@@ -70,7 +78,8 @@ def run_again(db: peewee.Database, delivery_id: str, round_: Round, *, client_id
     if row.settled:
         _queue_again(db, [row], round_)
     else:
-        run(db, "UPDATE deliveries SET next_retry_at = NULL WHERE id = ? AND settled = FALSE", (row.id,))
+        most = row.attempt_count + _max_retries(db, [row]).get(row.target_id, round_.max_retries)
+        run(db, _NOW, (most, time_text(round_.now), row.id))
     probe_now(db, row.target_id, round_.now)
     return row.stored
 
@@ -85,8 +94,8 @@ def cancel(db: peewee.Database, delivery_id: str, *, client_id: int | None = Non
         raise ConflictError(f"the delivery is already final: {row.status}")
     run(
         db,
-        "UPDATE deliveries SET status = 'cancelled', settled = TRUE, held = FALSE, next_retry_at = NULL, "
-        "lease_id = NULL, error = 'cancelled', updated_at = ? WHERE id = ?",
+        "UPDATE deliveries SET status = 'cancelled', settled = TRUE, held = FALSE, stuck = FALSE, "
+        "next_retry_at = NULL, lease_id = NULL, error = 'cancelled', updated_at = ? WHERE id = ?",
         (time_text(now), row.id),
     )
     return row.stored
@@ -182,7 +191,14 @@ def cancel_open(db: peewee.Database, which: Any, *, reason: str, now: datetime) 
     """Settle the open deliveries that match a peewee condition as cancelled; how many."""
     # One that is being tried just now is cancelled too: its outcome is recorded by compare-and-set, and loses.
     query = Delivery.update(
-        status="cancelled", settled=True, held=False, error=reason, next_retry_at=None, lease_id=None, updated_at=now
+        status="cancelled",
+        settled=True,
+        held=False,
+        stuck=False,
+        error=reason,
+        next_retry_at=None,
+        lease_id=None,
+        updated_at=now,
     )
     count: int = query.where(which, Delivery.settled == False).execute(db)  # noqa: E712  (an SQL expression)
     return count

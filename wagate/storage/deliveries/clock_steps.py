@@ -56,20 +56,21 @@ def move_elsewhere(db: peewee.Database, back: timedelta, now: datetime) -> None:
 def move_open(
     db: peewee.Database, after: str, back: timedelta, now: datetime
 ) -> tuple[list[tuple[str, str, str]], str | None]:
-    """Retries and leases of the next slice of open deliveries: (mode, target, key) of each, and where to go on."""
+    """Retries, leases and claims of the next slice of open deliveries: (mode, target, key) of each, and where to go on."""
     moment = time_text(now)
     found = rows(
         db,
-        "SELECT id, mode, target_id, key, next_retry_at, lease_until FROM deliveries WHERE settled = FALSE "
-        "AND (next_retry_at > ? OR lease_until > ?) AND (id || '') > ? ORDER BY (id || '') LIMIT ?",
-        (moment, moment, after, SLICE),
+        "SELECT id, mode, target_id, key, next_retry_at, lease_until, claimed_until FROM deliveries "
+        "WHERE settled = FALSE AND (next_retry_at > ? OR lease_until > ? OR claimed_until > ?) "
+        "AND (id || '') > ? ORDER BY (id || '') LIMIT ?",
+        (moment, moment, moment, after, SLICE),
     )
     run_many(
         db,
-        "UPDATE deliveries SET next_retry_at = ?, lease_until = ? WHERE id = ? AND settled = FALSE",
-        [(_moved(retry, back, now), _moved(lease, back, now), row[0]) for row in found for retry, lease in [row[4:]]],
+        "UPDATE deliveries SET next_retry_at = ?, lease_until = ?, claimed_until = ? WHERE id = ? AND settled = FALSE",
+        [(*(_moved(at, back, now) for at in times), id_) for id_, _, _, _, *times in found],
     )
-    keys = [(mode, target, key) for _, mode, target, key, _, _ in found]
+    keys = [(mode, target, key) for _, mode, target, key, *_ in found]
     return keys, found[-1][0] if len(found) == SLICE else None
 
 

@@ -41,7 +41,7 @@ EVENT = (
     "extra",
     "metadata",
 )
-_STATE_AT = 17
+_STATE_AT = 21
 _EVENT_AT = _STATE_AT + len(COLUMNS)
 
 
@@ -57,6 +57,10 @@ class Head(DeliveryState, frozen=True, kw_only=True):
     mode: str
     """push or pull."""
     status: str
+    claimed_by: str | None = None
+    """The process that is at work on it, or was …"""
+    claimed_until: datetime | None = None
+    """… until then."""
     more: bool
     """Others of the key wait as well."""
     active: bool
@@ -139,9 +143,13 @@ def _head(row: Sequence[Any]) -> Head:
         first_attempt_at=as_time(row[11]),
         next_retry_at=as_time(row[12]),
         expires_at=as_time(row[13]),
-        more=bool(row[14]),
-        active=bool(row[15]),
-        target=TargetState() if row[16] is None else read_state(row[_STATE_AT:_EVENT_AT]),
+        earlier=row[14],
+        stuck=bool(row[15]),
+        claimed_by=row[16],
+        claimed_until=as_time(row[17]),
+        more=bool(row[18]),
+        active=bool(row[19]),
+        target=TargetState() if row[20] is None else read_state(row[_STATE_AT:_EVENT_AT]),
         event=_event(row[_EVENT_AT:]),
     )
 

@@ -24,9 +24,9 @@ from wagate.storage.owners.revision import bump
 from wagate.storage.statement import insert_many, placeholders, rows, run, run_many, slices
 
 _UPDATE = (
-    "UPDATE deliveries SET status = ?, settled = ?, held = ?, attempt_count = ?, http_status = ?, response = ?, "
-    "error = ?, first_attempt_at = COALESCE(first_attempt_at, ?), next_retry_at = ?, delivered_at = ?, updated_at = ? "
-    "WHERE id = ?"
+    "UPDATE deliveries SET status = ?, settled = ?, held = ?, stuck = ?, claimed_by = NULL, attempt_count = ?, "
+    "http_status = ?, response = ?, error = ?, first_attempt_at = COALESCE(first_attempt_at, ?), next_retry_at = ?, "
+    "delivered_at = ?, updated_at = ? WHERE id = ?"
 )
 _INSERT = "INSERT INTO attempts (delivery_id, number, started_at, duration_ms, http_status, error, response)"
 
@@ -124,6 +124,7 @@ def _delivery_row(item: Outcome, settled: Settled) -> tuple[Any, ...]:
         settled.status,
         settled.final,
         settled.held,
+        settled.stuck,
         item.attempt_count + settled.counted,
         item.http_status,
         optional(item.response),

@@ -28,7 +28,7 @@ def give_up(db: peewee.Database, keys: Sequence[str], *, before: datetime, now: 
         text = (
             "SELECT id, key, target_id, held, error, handler, client_id FROM deliveries "  # noqa: S608
             f"WHERE key IN ({placeholders(len(part))}) AND settled = FALSE AND mode = 'push' "
-            "AND status <> 'delivering' AND COALESCE(expires_at <= ?, created_at <= ?)"
+            "AND status <> 'delivering' AND stuck = FALSE AND COALESCE(expires_at <= ?, created_at <= ?)"
         )
         found += rows(db, text, [*part, time_text(now), time_text(before)])
     if not found:

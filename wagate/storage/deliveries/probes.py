@@ -41,15 +41,28 @@ def down_targets(db: peewee.Database) -> list[DownTarget]:
     return [DownTarget(id=id_, next_probe_at=_time(at)) for id_, at in found if at is not None]
 
 
-def claim_probe(db: peewee.Database, target: DownTarget, until: datetime) -> bool:
-    """Whether this process is the one to probe it now; others leave it until then."""
-    text = "UPDATE targets SET next_probe_at = ? WHERE id = ? AND next_probe_at = ? AND down_since IS NOT NULL"
-    return run(db, text, (time_text(until), target.id, time_text(target.next_probe_at))) > 0
+def claim_probe(db: peewee.Database, target: DownTarget, until: datetime, holder: str) -> bool:
+    """Whether this process is the one to probe it now; others leave it until then, or until its holder ends."""
+    text = (
+        "UPDATE targets SET next_probe_at = ?, probed_by = ? "
+        "WHERE id = ? AND next_probe_at = ? AND down_since IS NOT NULL"
+    )
+    return run(db, text, (time_text(until), holder, target.id, time_text(target.next_probe_at))) > 0
+
+
+def end_probes(db: peewee.Database, now: datetime, holder: str | None = None) -> int:
+    """What a process probed that has ended is probed now; ``holder`` None: of all. How many targets."""
+    whose = "probed_by = ?" if holder else "probed_by IS NOT NULL"
+    text = f"UPDATE targets SET next_probe_at = ?, probed_by = NULL WHERE down_since IS NOT NULL AND {whose}"  # noqa: S608
+    return run(db, text, (time_text(now), holder) if holder else (time_text(now),))
 
 
 def probe_now(db: peewee.Database, target_id: str, now: datetime) -> None:
-    """Have a target that is down probed at once."""
-    text = "UPDATE targets SET next_probe_at = ? WHERE id = ? AND down_since IS NOT NULL AND next_probe_at > ?"
+    """Have a target that is down probed at once; when it fails again, its probes begin with short waits anew."""
+    text = (
+        "UPDATE targets SET next_probe_at = ?, probes = 0, probed_by = NULL "
+        "WHERE id = ? AND down_since IS NOT NULL AND next_probe_at > ?"
+    )
     run(db, text, (time_text(now), target_id, time_text(now)))
 
 

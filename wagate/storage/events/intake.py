@@ -77,6 +77,8 @@ class StoredDelivery(msgspec.Struct, frozen=True):
     target_id: str
     delivery_id: str
     mode: str
+    client_id: int | None = None
+    """Whose it is; None: its row says so."""
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,7 +184,9 @@ def _stored(item: Intake, changed: set[str]) -> Stored:
     return Stored(
         event_id=item.event.id,
         job_id=job_id(item),
-        deliveries=tuple(StoredDelivery(r.key, r.target_id, r.delivery_id, r.mode) for r in item.routes),
+        deliveries=tuple(
+            StoredDelivery(r.key, r.target_id, r.delivery_id, r.mode, item.event.client_id) for r in item.routes
+        ),
         session_changed=item.event.id in changed,
         file=has_file(item.event),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -36,6 +37,8 @@ class DeliveryAnswer(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     held: bool
     """Out of attempts, waiting at the head of its chat for its target to answer again."""
+    stuck: bool
+    """It needs somebody: processes died while they tried it. Its chat waits until it is run again or cancelled."""
     client_id: int
     tenant_id: str
     """The owner's slug."""
@@ -84,6 +87,8 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True):
     chat: str | None = None
     """A phone number, or a chat's key."""
     message_id: str | None = None
+    stuck: Literal["true", "false"] | UnsetType = UNSET
+    """``true``: only those that need somebody; ``false``: only the others."""
     client: str | None = None
     """With the admin token: only this client's, by slug or id."""
     tenant_id: str | None = None
@@ -136,6 +141,7 @@ def _filter(query: DeliveryQuery) -> DeliveryFilter:
         account=query.account,
         chat=chat_key(query.chat) if query.chat else None,
         message_id=query.message_id,
+        stuck=None if query.stuck is UNSET else query.stuck == "true",
         since=utc(query.since, "since"),
         until=utc(query.until, "until"),
     )
@@ -152,6 +158,7 @@ def _answer(view: DeliveryView) -> DeliveryAnswer:
         mode=view.mode,
         status=Status(view.status),
         held=view.held,
+        stuck=view.stuck,
         client_id=event.client_id,
         tenant_id=event.tenant,
         account=event.account,

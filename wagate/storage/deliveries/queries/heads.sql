@@ -3,7 +3,8 @@
 WITH wanted (key) AS (VALUES {wanted})
 SELECT
   d.key, d.id, d.handler, d.target_id, d.client_id, d.mode, d.status, d.attempt_count, d.max_retries, d.held,
-  d.created_at, d.first_attempt_at, d.next_retry_at, d.expires_at,
+  d.created_at, d.first_attempt_at, d.next_retry_at, d.expires_at, d.earlier, d.stuck, d.claimed_by,
+  d.claimed_until,
   EXISTS (
     SELECT 1 FROM deliveries m WHERE m.key = d.key AND m.settled = FALSE AND m.seq > d.seq
   ) AS more,
