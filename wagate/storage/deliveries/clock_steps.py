@@ -56,7 +56,7 @@ def move_elsewhere(db: peewee.Database, back: timedelta, now: datetime) -> None:
 def move_open(
     db: peewee.Database, after: str, back: timedelta, now: datetime
 ) -> tuple[list[tuple[str, str, str]], str | None]:
-    """Retries, leases and claims of the next slice of open deliveries: (mode, target, key) of each, and where to go on."""
+    """Times of the next slice of open deliveries: (mode, target, key) of each, and where to go on."""
     moment = time_text(now)
     found = rows(
         db,
