@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
+from wagate.errors import PluginError
 from wagate.hooks.contracts import AccountView
 from wagate.hooks.messages import OutMessage
 from wagate.outbound.shared import Choose
@@ -88,9 +89,9 @@ def _ask(message: OutMessage, accounts: Sequence[Account], choosers: Iterable[Ch
     for ask in choosers:
         try:
             chosen = ask(message, views)
-        except Exception:
+        except PluginError as error:
             # A plugin fails alone: the next one, or the core, chooses.
-            log.exception("choose_account failed")
+            log.exception("choose_account failed", plugin=error.plugin, error=error.what)
             continue
         if chosen is not None:
             if chosen not in {account.name for account in accounts}:

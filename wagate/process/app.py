@@ -30,7 +30,9 @@ from wagate.inbound.catch_up import CatchUp
 from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers
 from wagate.process.assemble import Core, assemble, build_context
 from wagate.process.configured_accounts import put_owners, read_accounts
+from wagate.process.hard_end import GRACE, HardEnd
 from wagate.process.http_side import serve_edge
+from wagate.process.lifespans import lifespans
 from wagate.process.logs import configure_logs
 from wagate.process.maintenance import upkeep_tasks
 from wagate.process.watchdog import watching
@@ -100,7 +102,7 @@ async def serve(
                 # We have the folder's lock: whoever held keys in its Valkey is dead.
                 await core.consumers.take_over()
             async with (
-                _lifespans(plugins, contexts),
+                lifespans(plugins, contexts),
                 core.consumers.running(),
                 _tasks(core, plugins, contexts),
                 trio.open_nursery() as edges,
@@ -134,18 +136,8 @@ def _convert(config: Config, kind: type[msgspec.Struct], table: Mapping[str, Any
 
 
 def _handlers(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> dict[str, Handler]:
-    registered = [plugin.gather("register_handlers", contexts[plugin.name]) for plugin in plugins]
+    registered = [plugin.gather("register_handlers", context=contexts[plugin.name]) for plugin in plugins]
     return unique_handlers(chain([core.outbound.handler], *registered))
-
-
-@asynccontextmanager
-async def _lifespans(plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> AsyncIterator[None]:
-    """Around all traffic: entered before the first delivery, left after the last."""
-    async with AsyncExitStack() as stack:
-        for plugin in plugins:
-            for lifespan in plugin.call("lifespan", context=contexts[plugin.name]):
-                await stack.enter_async_context(lifespan)
-        yield
 
 
 @asynccontextmanager
@@ -172,8 +164,8 @@ async def _tasks(core: Core, plugins: list[Plugin], contexts: Mapping[str, Plugi
             for name, task in upkeep.items():
                 nursery.start_soon(supervise, name, task, core.clock)
             for plugin in plugins:
-                for each in plugin.gather("register_tasks", contexts[plugin.name]):
-                    nursery.start_soon(supervise, plugin.name, each, core.clock)
+                for each in plugin.gather("register_tasks", context=contexts[plugin.name]):
+                    nursery.start_soon(partial(supervise, plugin.name, each, core.clock, plugin=plugin.name))
             yield
             nursery.cancel_scope.cancel()
 
@@ -181,14 +173,31 @@ async def _tasks(core: Core, plugins: list[Plugin], contexts: Mapping[str, Plugi
 async def _serve_until_signalled(config: Config) -> None:
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_at_signal, stop)
+        nursery.start_soon(_stop_at_signal, stop, config.server.drain)
+        up = trio.Event()
         async with trio.open_nursery() as serving:
+            nursery.start_soon(_give_up_start, stop, up, serving.cancel_scope)
             started = await serving.start(partial(serve, config, stop=stop))
+            up.set()
             _settle_memory()
             log.info("serving", urls=started.urls, version=__version__, pid=os.getpid())
             _greet(config, started)
         log.info("stopped")
         nursery.cancel_scope.cancel()
+
+
+async def _give_up_start(stop: trio.Event, up: trio.Event, start: trio.CancelScope) -> None:
+    """End a start that is asked to stop: a plugin may hang in it, and nothing is there to be drained."""
+    async with trio.open_nursery() as either:
+
+        async def until(event: trio.Event) -> None:
+            await event.wait()
+            either.cancel_scope.cancel()
+
+        either.start_soon(until, stop)
+        either.start_soon(until, up)
+    if not up.is_set():
+        start.cancel()
 
 
 def _settle_memory() -> None:
@@ -198,8 +207,9 @@ def _settle_memory() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-async def _stop_at_signal(stop: trio.Event) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+async def _stop_at_signal(stop: trio.Event, drain: float) -> None:
+    both, end = (signal.SIGTERM, signal.SIGINT), HardEnd(drain + GRACE)
+    with trio.open_signal_receiver(*both) as signals, end.armed_by(*both):
         async for number in signals:
             if stop.is_set():
                 log.warning("stopping at once", signal=number)

@@ -35,6 +35,8 @@ from wagate.media.assemble import MediaParts, media_parts
 from wagate.metrics import CollectorRegistry
 from wagate.outbound.outbound import Outbound
 from wagate.outbound.shared import Parts
+from wagate.plugins.checked_context import CheckedPart, checked_call
+from wagate.plugins.checked_handler import checked_listener
 from wagate.plugins.loader import Plugin
 from wagate.plugins.registry import Providers
 from wagate.queue.queue import Queue
@@ -142,6 +144,7 @@ def build_context(core: Core, plugin: Plugin) -> PluginContext:
         return await core.emitter.emit(event, client_id=client_id, account=account, handler=plugin.name, only=only)
 
     delivery = core.config.delivery
+    checked = partial(CheckedPart, plugin.name)
     return PluginContext(
         name=plugin.name,
         settings=plugin.settings,
@@ -155,26 +158,30 @@ def build_context(core: Core, plugin: Plugin) -> PluginContext:
         clock=core.clock,
         auth=core.auth,
         accounts=Owners(core.live),
-        endpoints=EndpointTable(
-            plugin.name,
-            database=core.database,
-            live=core.live,
-            control=core.consumers.control,
-            clock=core.clock,
-            encrypt=core.vault.encrypt,
-            decrypt=core.vault.decrypt,
-        ),
-        deliveries=DeliveryLog(core.database, core.consumers.control),
-        jobs=core.consumers.jobs(plugin.name),
-        messages=core.outbound.outbox(plugin.name),
-        media=core.media.store,
+        endpoints=checked("endpoints", _endpoints(core, plugin)),
+        deliveries=checked("deliveries", DeliveryLog(core.database, core.consumers.control)),
+        jobs=checked("jobs", core.consumers.jobs(plugin.name)),
+        messages=checked("messages", core.outbound.outbox(plugin.name)),
+        media=checked("media", core.media.store),
         sessions=AccountSessions(core.database, core.live, core.providers),
         archive=StoredArchive(core.database),
-        store=PluginStore(plugin.name, core.database, core.clock),
-        emit=emit,
+        store=checked("store", PluginStore(plugin.name, core.database, core.clock)),
+        emit=checked_call(plugin.name, "emit", emit),
         encrypt=core.vault.encrypt,
         decrypt=core.vault.decrypt,
-        on_change=core.live.on_change,
+        on_change=lambda listener: core.live.on_change(checked_listener(plugin.name, listener)),
+    )
+
+
+def _endpoints(core: Core, plugin: Plugin) -> EndpointTable:
+    return EndpointTable(
+        plugin.name,
+        database=core.database,
+        live=core.live,
+        control=core.consumers.control,
+        clock=core.clock,
+        encrypt=core.vault.encrypt,
+        decrypt=core.vault.decrypt,
     )
 
 

@@ -202,7 +202,7 @@ def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginCo
             *(
                 (plugin.name, routes)
                 for plugin in plugins
-                for routes in plugin.gather("register_routes", contexts[plugin.name])
+                for routes in plugin.gather("register_routes", context=contexts[plugin.name])
             ),
         ],
     )

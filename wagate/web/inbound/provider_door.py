@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 
 import msgspec
@@ -12,15 +12,15 @@ from wagate.errors import (
     BadRequestError,
     ForbiddenError,
     NotFoundError,
+    PluginError,
     UnauthorizedError,
     UnavailableError,
     WagateError,
 )
-from wagate.events import NewEvent, Raw
+from wagate.events import NewEvent
 from wagate.hooks.providers import InboundRequest, Provider, ProviderAccount
 from wagate.inbound.ignore import Owned, Sieve
 from wagate.inbound.receive import Receiver
-from wagate.parsing.fields import fingerprint
 from wagate.plugins.registry import Providers
 from wagate.storage.events.intake import Stored
 from wagate.storage.owners.directory import Account, Directory
@@ -72,9 +72,13 @@ class ProviderDoor:
         if provider.parse is None:
             return await self._sessions(request, body)
         asked = self._asked(request, body)
-        if request.method != "POST":
-            return self._challenge(provider, seen, asked)
-        self._verify(provider, seen, asked)
+        try:
+            if request.method != "POST":
+                return self._challenge(provider, seen, asked)
+            self._verify(provider, seen, asked)
+        except PluginError as error:
+            log.exception("webhook not judged", plugin=error.plugin, account=account.name, error=error.what)
+            raise _not_now() from error
         self._refusals.believed(account.name)
         self._limit.spend(account.name)
         events = self._parse(provider, seen, asked)
@@ -89,7 +93,7 @@ class ProviderDoor:
             return self._providers.need(account.provider), self._providers.account(account)
         except WagateError as error:
             log.warning("account can't be used", account=account.name, reason=str(error))
-            raise UnavailableError("this account can't take anything in right now", retry_after=60) from error
+            raise _not_now() from error
 
     def _asked(self, request: Request, body: bytes) -> InboundRequest:
         return InboundRequest(
@@ -122,19 +126,13 @@ class ProviderDoor:
             self._tell(provider, account, SIGNATURE, error)
             raise
 
-    def _parse(self, provider: Provider, account: ProviderAccount, asked: InboundRequest) -> list[NewEvent]:
+    def _parse(self, provider: Provider, account: ProviderAccount, asked: InboundRequest) -> Sequence[NewEvent]:
         assert provider.parse is not None
         try:
-            return list(provider.parse(asked, account))
+            return provider.parse(asked, account)
         except BadRequestError as error:
             self._tell(provider, account, BODY, error)
             raise
-        except WagateError:
-            raise
-        except Exception:
-            # The request is the provider's: what its plugin can't read is kept whole, and nothing is sent in vain.
-            log.exception("parsing failed", account=account.name, provider=provider.name)
-            return [unread(asked.body)]
 
     def _tell(self, provider: Provider, account: ProviderAccount, reason: str, error: WagateError) -> None:
         self._refusals.refused(account.name, provider.name, reason)
@@ -163,11 +161,9 @@ class ProviderDoor:
                 yield each
 
 
-def unread(body: bytes) -> NewEvent:
-    """A whole body that could not be read, to be looked at by people; the same bytes again are a duplicate."""
-    return NewEvent(
-        kind="unknown", provider_id=fingerprint(body.decode("utf-8", "replace")), type="unknown", raw=Raw(body=body)
-    )
+def _not_now() -> UnavailableError:
+    """It is sent again once somebody has seen to it."""
+    return UnavailableError("this account can't take anything in right now", retry_after=60)
 
 
 def note(owned: Iterable[Owned], stored: Iterable[Stored]) -> str:
