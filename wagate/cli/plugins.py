@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from wagate.cli import options as call
 from wagate.cli import plugin_commands, plugin_project, show
 from wagate.cli.errors import CommandError, UsageError
 from wagate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from wagate.config import Config
 
 app = typer.Typer(help="Installed plugins, and a start for your own.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -39,11 +42,45 @@ def list_plugins(context: typer.Context, as_json: Json = False) -> None:
 
 @app.command()
 def check(context: typer.Context) -> None:
-    """Import every installed plugin and hold its hooks to their specifications."""
-    faults = [str(row["error"]) for row in _installed(set(call.of(context).config.plugins)) if row["error"]]
-    if faults:
-        raise CommandError("\n".join(faults))
+    """Import every installed plugin and call its hooks, each held to its specification.
+
+    A plugin that is on has its settings; one that is off is called when it needs none.
+    """
+    config = call.of(context).config
+    rows = _installed(set(config.plugins))
+    wrong = [str(row["error"]) for row in rows if row["error"]]
+    unseen = []
+    for row in rows:
+        if not row["error"]:
+            try:
+                wrong += _rehearsed(config, row["name"], row["kind"])
+            except ConfigError:
+                if row["on"]:
+                    raise
+                unseen.append(row["name"])
+    if wrong:
+        raise CommandError("\n".join(wrong))
     typer.echo("all installed plugins can be used")
+    if unseen:
+        typer.echo(f"not called, since they are off and need settings: {', '.join(unseen)}", err=True)
+
+
+def _rehearsed(config: Config, name: str, kind: str) -> list[str]:
+    """What is wrong with one. ConfigError: its settings are."""
+    from wagate.cli.inert import inert_context
+    from wagate.cli.rehearse import faults
+    from wagate.config import convert_settings
+    from wagate.plugins.loader import load_plugins, load_provider
+
+    if kind == "provider":
+        plugin = load_provider(name)
+    else:
+        [plugin] = load_plugins(
+            {name: config.plugins.get(name, {})},
+            lambda kind, table, key: convert_settings(kind, table, file=config.file, key=key),
+            file=config.file,
+        )
+    return faults(plugin, inert_context(config, plugin))
 
 
 @app.command()

@@ -17,7 +17,7 @@ from wagate.events import Event
 from wagate.hooks.contracts import Delivery, Handler, Receipt, Target, TargetLimits, Task
 from wagate.hooks.providers import Check, Finding
 from wagate.plugins.values import LONGEST_RESPONSE, WrongValueError, held_to, hold_verdict, items, named, seconds
-from wagate.plugins.wall import awaited, broken, leaves, pass_on
+from wagate.plugins.wall import awaited, broken, instead, leaves, pass_on
 
 LEAST_WAIT: Final = 1.0
 """Seconds that a delivery waits at least before it is handed to its plugin again."""
@@ -83,8 +83,8 @@ async def _handle(plugin: str, handle: Callable[[Delivery], Any], delivery: Deli
     try:
         receipt = await awaited(handle(delivery))
         return None if receipt is None else _receipt(receipt)
-    except BaseException as error:
-        raise _verdict(plugin, error, delivery.id) from error
+    except BaseException as error:  # noqa: BLE001  (raised again, in our words)
+        raise instead(_verdict(plugin, error, delivery.id), error)  # noqa: B904  (with its cause)
 
 
 def _receipt(value: Any) -> Receipt:

@@ -39,7 +39,7 @@ from wagate.http.errors import HttpError
 from wagate.parsing.fields import fingerprint
 from wagate.plugins.checked_handler import LEAST_WAIT, MOST_WAIT
 from wagate.plugins.values import WrongValueError, held_to, hold_verdict, items, named, seconds
-from wagate.plugins.wall import awaited, broken, leaves, pass_on
+from wagate.plugins.wall import awaited, broken, instead, leaves, pass_on
 
 T = TypeVar("T")
 
@@ -196,8 +196,8 @@ async def _ask(
     """What an async function gave. SendError and HttpError as it raised them, with their fields right; PluginError."""
     try:
         return check(await awaited(given(*arguments)))
-    except BaseException as error:
-        raise _said(plugin, call, error) from error
+    except BaseException as error:  # noqa: BLE001  (raised again, in our words)
+        raise instead(_said(plugin, call, error), error)  # noqa: B904  (with its cause)
 
 
 async def _missed(
@@ -211,8 +211,8 @@ async def _missed(
                 event = held_to(NewEvent, await anext(events))
             except StopAsyncIteration:
                 return
-            except BaseException as error:
-                raise _said(plugin, "missed", error) from error
+            except BaseException as error:  # noqa: BLE001  (raised again, in our words)
+                raise instead(_said(plugin, "missed", error), error)  # noqa: B904  (with its cause)
             yield event
     finally:
         if hasattr(events, "aclose"):

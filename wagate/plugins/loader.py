@@ -162,6 +162,11 @@ def load_providers(
             providers.add(made)
 
 
+def load_provider(name: str) -> Plugin:
+    """The installed plugin of a provider. ConfigError: it can't be used."""
+    return _provider_plugin(installed_providers()[name])
+
+
 def plugin_checks(plugins: Iterable[Plugin], contexts: Mapping[str, PluginContext]) -> list[tuple[str, Check]]:
     """(plugin, its look) for ``wagate doctor``."""
     return [

@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import traceback
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import trio
 
 from wagate.errors import PluginError, WagateError
 from wagate.plugins.values import WrongValueError, named
+
+E = TypeVar("E", bound=BaseException)
 
 
 def pass_on(error: BaseException) -> None:
@@ -45,13 +47,20 @@ def broken(plugin: str, call: str, error: BaseException) -> PluginError:
     pass_on(error)
     match error:
         case PluginError():
-            return error
+            return PluginError(error.plugin, error.what)
         case WrongValueError():
             return PluginError(plugin, f"{call} gave {error}")
         case WagateError():
             return PluginError(plugin, f"{call}: {error}")
     first = next(leaves(error))
     return PluginError(plugin, f"{call} raised {named(first)}{_place(first)}")
+
+
+def instead(told: E, error: BaseException) -> E:
+    """What to raise in place of an error: with that as its cause, unless it is that one."""
+    if told is not error:
+        told.__cause__ = error
+    return told
 
 
 async def awaited(value: Any) -> Any:
