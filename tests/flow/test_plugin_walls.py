@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
+import httpx2
 import pytest
+from quart import Blueprint, Response
 from structlog.testing import capture_logs
 
 from tests.bad_plugin import NAME, bad_plugin
+from tests.fake_provider import Pigeon, body_of, installed, letter, sign
 from tests.inprocess import Gateway, running_gateway
 from wagate.consumers.consume import Consumer
 from wagate.errors import PluginError, Postpone
-from wagate.hooks import Delivery, Handler, NewEndpoint, PluginContext, Receipt, Target
+from wagate.events import NewEvent
+from wagate.hooks import (
+    Delivery,
+    Handler,
+    InboundRequest,
+    NewEndpoint,
+    PluginContext,
+    ProviderAccount,
+    Receipt,
+    Target,
+)
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -213,3 +228,82 @@ async def test_health_is_bad_while_the_consumer_breaks_again_and_again(monkeypat
         broken = False
         await gateway.passes(120, step=20)
         assert (await gateway.ask("GET", "/health"))["checks"]["consumers"]["status"] == "healthy"
+
+
+async def test_a_route_that_leaves_the_process_is_a_503() -> None:
+    def register_routes(context: PluginContext) -> list[Blueprint]:
+        routes = Blueprint("out", __name__)
+
+        @routes.get("/leave")
+        async def view() -> str:
+            raise SystemExit(1)
+
+        @routes.get("/streamed")
+        async def streamed() -> Response:
+            async def parts() -> AsyncIterator[bytes]:
+                yield b"a"
+                raise SystemExit(1)
+
+            return Response(parts())
+
+        return [routes]
+
+    with bad_plugin(register_routes=register_routes) as tables, capture_logs() as lines:
+        async with running_gateway(tables) as gateway:
+            await gateway.ask("GET", "/plugins/bad/leave", 503)
+            with suppress(httpx2.HTTPError):
+                await gateway.http.get("/plugins/bad/streamed")
+            await gateway.ask("GET", "/ping")
+    assert "bad" in {line["plugin"] for line in lines if line["event"] == "request failed"}
+
+
+@asynccontextmanager
+async def pigeons(**parts: Any) -> AsyncIterator[Gateway]:
+    """A gateway with an account of a provider of which these parts are other ones."""
+    pigeon = Pigeon()
+    whole = pigeon.provider()
+    pigeon.provider = lambda: replace(whole, **parts)  # type: ignore[method-assign]
+    with installed(pigeon=pigeon):
+        async with running_gateway({"accounts.main": {"provider": "pigeon", "api_token": "t" * 20}}) as gateway:
+            yield gateway
+
+
+async def test_a_request_whose_verify_gives_false_is_refused() -> None:
+    async with pigeons(verify=lambda _request, _account: False) as gateway:
+        answer = await gateway.http.post("/webhooks/main", content=body_of(letter("m1")))
+        assert answer.status_code == 401
+
+
+async def test_a_request_whose_verify_breaks_comes_again() -> None:
+    def verify(request: InboundRequest, _account: ProviderAccount) -> None:
+        request.headers["x-signature"]
+
+    with capture_logs() as lines:
+        async with pigeons(verify=verify) as gateway:
+            answer = await gateway.http.post("/webhooks/main", content=body_of(letter("m1")))
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+    [line] = [line for line in lines if line["event"] == "webhook not judged"]
+    assert line["plugin"] == "pigeon"
+    assert line["error"].startswith("verify raised KeyError")
+
+
+async def test_a_body_of_which_parse_makes_wrong_events_is_kept_whole() -> None:
+    wrong = NewEvent(kind="message", provider_id="m1", chat=5)  # type: ignore[arg-type]
+    right = NewEvent(kind="message", provider_id="m2", message_id="m2", chat="5@c.us", type="text", content="m2")
+
+    def register_handlers(context: PluginContext) -> list[Handler]:
+        return [Handler(name=NAME, targets=lambda _event: [Target(id="a")], handle=fine)]
+
+    with bad_plugin(register_handlers=register_handlers) as tables, installed(pigeon=Pigeon()):
+        accounts = {"accounts.main": {"provider": "pigeon", "api_token": "t" * 20}}
+        pigeon = replace(Pigeon().provider(), parse=lambda _request, _account: [wrong, right])
+        with patch.object(Pigeon, "provider", lambda _self: pigeon):
+            async with running_gateway(tables | accounts) as gateway:
+                body = body_of(letter("m1"))
+                answer = await gateway.http.post("/webhooks/main", content=body, headers=sign(body))
+                assert answer.status_code == 200
+                await job(gateway, "delivered", text="m2")
+                kinds = [
+                    row["event"] for row in (await gateway.ask("GET", "/api/jobs"))["data"] if row["connector"] == NAME
+                ]
+                assert sorted(kinds) == ["message", "unknown"]

@@ -17,7 +17,7 @@ from wagate.config.vault import Vault
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.owners import Owners
 from wagate.context.sessions import AccountSessions
-from wagate.errors import ConfigError, NotFoundError, RequestError, TooLargeError, WagateError
+from wagate.errors import ConfigError, NotFoundError, PluginError, RequestError, TooLargeError, WagateError
 from wagate.inbound.accounts import Accounts
 from wagate.inbound.receive import Receiver
 from wagate.metrics import CollectorRegistry
@@ -185,6 +185,7 @@ def _answer_errors(api: Api) -> None:
             response.headers["Allow"] = headers["Allow"]
         return response
 
+    @api.errorhandler(PluginError)
     @api.errorhandler(Exception)
     async def failed(error: Exception) -> Response:
         blueprint = request.blueprint if has_request_context() else websocket.blueprint
