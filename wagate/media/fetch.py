@@ -15,6 +15,7 @@ from wagate.clock import Clock
 from wagate.errors import PluginError, StorageError, UnavailableError
 from wagate.media.pace import FIRST_REST, Pace, delay
 from wagate.media.source import NotFetchedError, Source
+from wagate.plugins.wall import whose
 from wagate.storage import media as rows
 from wagate.storage.database import Database
 from wagate.storage.events.intake import Stored
@@ -164,8 +165,7 @@ class Fetcher:
             at = self._clock.now() + timedelta(seconds=DISK_WAIT)
             await self._record(rows.postpone, row, str(error), at=at, spent=False)
         except Exception as error:
-            whose = {"plugin": error.plugin} if isinstance(error, PluginError) else {}
-            log.exception("media failed", media_id=row.id, account=row.account, **whose)
+            log.exception("media failed", media_id=row.id, account=row.account, **whose(error))
             self._pace.failed(row.account, self._clock.monotonic())
             reason = str(error) if isinstance(error, PluginError) else "fetching failed; the log says how"
             outcome = await self._failed(row, reason)

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
-from wagate.errors import PluginError
 from wagate.hooks.contracts import AccountView
 from wagate.hooks.messages import OutMessage
 from wagate.outbound.shared import Choose
 from wagate.plugins.registry import Providers
+from wagate.plugins.wall import whose
 from wagate.storage.owners.directory import Account, Directory
 
 log = structlog.get_logger("wagate.outbound")
@@ -89,13 +89,10 @@ def _ask(message: OutMessage, accounts: Sequence[Account], choosers: Iterable[Ch
     for ask in choosers:
         try:
             chosen = ask(message, views)
-        except PluginError as error:
+        except Exception as error:
             # A plugin fails alone: the next one, or the core, chooses.
-            log.exception("choose_account failed", plugin=error.plugin, error=error.what)
+            log.exception("choose_account failed", **whose(error))
             continue
         if chosen is not None:
-            if chosen not in {account.name for account in accounts}:
-                log.warning("choose_account named no account of the client that sends", account=chosen[:100])
-                continue
             return chosen
     return None

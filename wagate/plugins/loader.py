@@ -98,9 +98,13 @@ class Plugin:
         """What this plugin's ``choose_account`` says. PluginError."""
         # A hook that takes the first answer gives it alone, or an empty list (pluggy) when there was none.
         chosen: Any = self.call("choose_account", message=message, accounts=accounts)
-        if chosen == [] or chosen is None or isinstance(chosen, str):
-            return chosen or None
-        raise broken(self.name, "choose_account", WrongValueError(f"{named(chosen)}, not str or None"))
+        if chosen == [] or chosen is None:
+            return None
+        if not isinstance(chosen, str):
+            raise broken(self.name, "choose_account", WrongValueError(f"{named(chosen)}, not str or None"))
+        if chosen not in {account.name for account in accounts}:
+            raise broken(self.name, "choose_account", WrongValueError("no account of the client that sends"))
+        return chosen
 
     def implements(self) -> list[str]:
         """Names of the hooks that this plugin implements."""
@@ -217,7 +221,12 @@ def _settings(
     if types and not (isinstance(types[0], type) and issubclass(types[0], msgspec.Struct)):
         raise broken(name, "settings_type", WrongValueError(f"{named(types[0])}, no struct type"))
     if types:
-        return convert(types[0], table, f"plugins.{name}")
+        try:
+            return convert(types[0], table, f"plugins.{name}")
+        except ConfigError:
+            raise
+        except BaseException as error:
+            raise broken(name, "its settings", error) from error
     if table:
         raise ConfigError(f"[plugins.{name}] takes no settings, but has: {', '.join(table)}")
     return None

@@ -56,6 +56,11 @@ def broken(plugin: str, call: str, error: BaseException) -> PluginError:
     return PluginError(plugin, f"{call} raised {named(first)}{_place(first)}")
 
 
+def whose(error: BaseException) -> dict[str, str]:
+    """For a log line: the plugin that an error is of, as ``plugin``; {} when it is nobody's."""
+    return next(({"plugin": each.plugin} for each in leaves(error) if isinstance(each, PluginError)), {})
+
+
 def instead(told: E, error: BaseException) -> E:
     """What to raise in place of an error: with that as its cause, unless it is that one."""
     if told is not error:
