@@ -41,6 +41,8 @@ Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Seconds = Annotated[float, Meta(ge=0, le=LONGEST)]
 PerSecond = Annotated[float, Meta(ge=0, le=1_000_000)]
 Moment = Annotated[datetime, Meta(tz=True)]
+_convert: Final = msgspec.convert
+_encode: Final = msgspec.json.Encoder().encode
 _BUILTIN: Final = (bytes, bytearray, datetime)
 """What is not to be read from text."""
 
@@ -97,11 +99,10 @@ def held_to(kind: type[T], value: Any) -> T:
     if not isinstance(value, kind):
         raise WrongValueError(f"{named(value)}, not {kind.__name__}")
     try:
-        msgspec.convert(value, _TWINS[kind], from_attributes=True, builtin_types=_BUILTIN)
+        _convert(value, _TWINS[kind], from_attributes=True, builtin_types=_BUILTIN)
     except msgspec.ValidationError:
         _hold_plain(kind, value)
-    further = _FURTHER.get(kind)
-    if further is not None and (wrong := further(value)):
+    if kind in _FURTHER and (wrong := _FURTHER[kind](value)):
         raise WrongValueError(f"{kind.__name__}.{wrong}")
     return value
 
@@ -155,8 +156,18 @@ def seconds(value: Any, *, least: float, most: float) -> float:
 def json_value(value: Any) -> str | None:
     """What is wrong with a value of JSON types; None: nothing."""
     try:
-        json_text(value)
+        _encode(value)
+    except UnicodeEncodeError:
+        return _unwritable(value)  # lone surrogates, which the database replaces
     except Exception as error:  # noqa: BLE001  (whatever can't be encoded: wrong types, numbers too large, a circle)
+        return f"no JSON ({type(error).__name__})"
+    return None
+
+
+def _unwritable(value: Any) -> str | None:
+    try:
+        json_text(value)
+    except Exception as error:  # noqa: BLE001  (as above)
         return f"no JSON ({type(error).__name__})"
     return None
 
