@@ -14,7 +14,7 @@ import trio
 from wagate.errors import DeliveryError, PluginError, Postpone, Reject, Retry
 from wagate.hooks import Delivery, Handler, Receipt, Target, TargetLimits
 from wagate.plugins.checked_handler import checked_handler, checked_listener, checked_look, checked_task
-from wagate.plugins.values import WrongValueError
+from wagate.plugins.values import LONGEST_REASON, LONGEST_RESPONSE, WrongValueError
 from wagate.testing import make_delivery, make_event
 
 DELIVERY = make_delivery(target="a")
@@ -118,6 +118,20 @@ async def test_a_wait_lasts_a_second_at_least_and_a_day_at_most(after: float, wa
         again = await said(error)
         assert isinstance(again, Postpone | Retry)
         assert again.after == waits
+
+
+async def test_texts_are_cut_before_they_are_stored_or_logged() -> None:
+    async def handle(_delivery: Delivery) -> Receipt:
+        return Receipt(response="a" * 10**6)
+
+    handler = made(handle=handle)
+    assert handler.handle is not None
+    receipt = await handler.handle(DELIVERY)
+    assert receipt is not None
+    assert receipt.response == "a" * LONGEST_RESPONSE
+    error = await said(Reject("b" * 10**6, response="c" * 10**6))
+    assert isinstance(error, Reject)
+    assert (error.reason, error.response) == ("b" * LONGEST_REASON, "c" * LONGEST_RESPONSE)
 
 
 async def test_trios_own_cancellation_passes() -> None:

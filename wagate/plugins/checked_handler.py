@@ -10,13 +10,12 @@ from typing import Any, Final
 
 import structlog
 import trio
-from msgspec.structs import replace as changed
 
 from wagate.errors import DeliveryError, Postpone, Reject, Retry, WagateError
 from wagate.events import Event
 from wagate.hooks.contracts import Delivery, Handler, Receipt, Target, TargetLimits, Task
 from wagate.hooks.providers import Check, Finding
-from wagate.plugins.values import LONGEST_RESPONSE, WrongValueError, held_to, hold_verdict, items, named, seconds
+from wagate.plugins.values import WrongValueError, cut, held_to, hold_verdict, items, named, seconds
 from wagate.plugins.wall import awaited, broken, instead, leaves, pass_on
 
 LEAST_WAIT: Final = 1.0
@@ -82,16 +81,9 @@ async def _handle(plugin: str, handle: Callable[[Delivery], Any], delivery: Deli
     """Run it. Raises DeliveryError, and nothing else of the plugin's."""
     try:
         receipt = await awaited(handle(delivery))
-        return None if receipt is None else _receipt(receipt)
+        return None if receipt is None else cut(held_to(Receipt, receipt))
     except BaseException as error:  # noqa: BLE001  (raised again, in our words)
         raise instead(_verdict(plugin, error, delivery.id), error)  # noqa: B904  (with its cause)
-
-
-def _receipt(value: Any) -> Receipt:
-    receipt = held_to(Receipt, value)
-    if receipt.response is not None and len(receipt.response) > LONGEST_RESPONSE:
-        return changed(receipt, response=receipt.response[:LONGEST_RESPONSE])
-    return receipt
 
 
 def _verdict(plugin: str, error: BaseException, delivery_id: str) -> DeliveryError:

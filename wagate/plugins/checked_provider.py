@@ -38,7 +38,7 @@ from wagate.hooks.providers import (
 from wagate.http.errors import HttpError
 from wagate.parsing.fields import fingerprint
 from wagate.plugins.checked_handler import LEAST_WAIT, MOST_WAIT
-from wagate.plugins.values import WrongValueError, held_to, hold_verdict, items, named, seconds
+from wagate.plugins.values import WrongValueError, cut, held_to, hold_verdict, items, named, seconds
 from wagate.plugins.wall import awaited, broken, instead, leaves, pass_on
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ def checked_provider(plugin: str, provider: Any) -> Provider:
         raise WrongValueError(f"{named(provider)}, not Provider")
     _hold(provider)
     asked: dict[str, Callable[[Any], Any]] = {
-        "send": partial(held_to, Sent),
+        "send": lambda value: cut(held_to(Sent, value)),
         "signal": _nothing,
         "revoke": _nothing,
         "control": _nothing,

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from wagate.errors import DeliveryError, SendError
 from wagate.events import Media, NewEvent, Raw, SessionChange
 from wagate.hooks.contracts import Receipt, Target, TargetLimits
 from wagate.hooks.messages import OutLocation, OutMedia, OutMessage, OutReaction, Sent, Signal
@@ -22,6 +23,7 @@ from wagate.hooks.views import EndpointChange, EndpointSecret, NewEndpoint
 from wagate.storage.fields import json_text
 
 T = TypeVar("T")
+R = TypeVar("R", Receipt, Sent)
 
 MOST: Final = 100_000
 """Items that one call may give."""
@@ -31,6 +33,8 @@ LONGEST_ATTEMPT: Final = 110.0
 """Seconds of one attempt, as `TargetLimits.timeout`."""
 LONGEST_RESPONSE: Final = 64 * 1024
 """Characters of an answer that are kept."""
+LONGEST_REASON: Final = 2000
+"""Characters of a reason."""
 UNROUTED: Final = "unrouted"
 """The target of a delivery whose handler could not say who wants the event: no plugin's target may have this id."""
 
@@ -256,9 +260,19 @@ class _Verdict(msgspec.Struct, gc=False):
     window: bool = False
 
 
-def hold_verdict(error: BaseException) -> None:
-    """Check the fields of a DeliveryError or SendError, but for its ``after``. WrongValueError."""
+def hold_verdict(error: DeliveryError | SendError) -> None:
+    """Check the fields of what was raised, but for its ``after``; cut its texts. WrongValueError."""
     try:
         msgspec.convert(error, _Verdict, from_attributes=True)
     except msgspec.ValidationError as wrong:
         raise WrongValueError(_told(type(error).__name__, str(wrong))) from wrong
+    error.reason = error.reason[:LONGEST_REASON]
+    if error.response is not None:
+        error.response = error.response[:LONGEST_RESPONSE]
+
+
+def cut(answered: R) -> R:
+    """With no more of the answer than is kept."""
+    if answered.response is None or len(answered.response) <= LONGEST_RESPONSE:
+        return answered
+    return msgspec.structs.replace(answered, response=answered.response[:LONGEST_RESPONSE])
