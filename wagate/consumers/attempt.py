@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import structlog
 import trio
 
 from wagate.errors import DeliveryError, Postpone, Reject, Retry
 from wagate.hooks.contracts import Delivery, Handler
 from wagate.http import on_behalf_of
-from wagate.plugins.wall import leaves
 from wagate.rules.states import Accepted, Failed, Happened, Postponed, Rejected
 
 log = structlog.get_logger("wagate.consumers")
@@ -32,7 +33,7 @@ async def attempt(handler: Handler, delivery: Delivery, seconds: float) -> Happe
 
 def _meaning(error: Exception, handler: str, delivery_id: str) -> Happened | Postponed:
     # A handler with a nursery of its own raises groups.
-    said = next((each for each in leaves(error) if isinstance(each, DeliveryError)), error)
+    said = next((each for each in _leaves(error) if isinstance(each, DeliveryError)), error)
     match said:
         case Reject():
             return Rejected(
@@ -54,3 +55,11 @@ def _meaning(error: Exception, handler: str, delivery_id: str) -> Happened | Pos
             # The message of a foreign exception may hold anything; its class and place are for the log.
             log.error("handler failed", plugin=handler, delivery_id=delivery_id, exc_info=error)
             return Failed(error=type(error).__name__)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error
