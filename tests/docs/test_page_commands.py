@@ -43,6 +43,8 @@ def named(path: Path) -> Iterator[str]:
 def words(command: str) -> list[str]:
     """The command's words, up to where the shell goes on with something else."""
     found = []
+    if command.count("'") % 2:
+        command = command.replace("'", "")  # it stood inside another command's quotes, as in sh -c '…'
     lexer = shlex.shlex(command, posix=True, punctuation_chars="|&;<>()")
     lexer.whitespace_split = True
     for word in lexer:

@@ -37,7 +37,8 @@ OTHERS = {
     "content_variables": "of Twilio's templates",
     "wagate_id": "in the address of Twilio's callbacks",
     "expires_in": "of POST …/view-token",
-    "embedded_valkey_died": "a log line",
+    **dict.fromkeys(("embedded_valkey_died", "embedded_valkey_hung"), "a log line"),
+    "held_by": "of a log line",
 }
 
 

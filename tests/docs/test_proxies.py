@@ -18,7 +18,6 @@ import trio
 import trustme
 from trio_websocket import open_websocket_url
 
-from tests.databases import _missing
 from tests.gateway import TOKEN, GatewayProcess, gateway
 from tests.valkey import free_port
 
@@ -45,7 +44,7 @@ def program(*names: str) -> str:
     for name in names:
         if found := shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name):
             return found
-    return _missing(f"{names[-1]} is not installed")
+    pytest.skip(f"{names[-1]} is not installed")
 
 
 def nginx(folder: Path, server: GatewayProcess, port: int) -> list[str]:

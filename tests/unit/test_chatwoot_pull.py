@@ -188,6 +188,6 @@ def test_a_file_that_would_be_wrong_afterwards_is_left_alone(tmp_path: Path) -> 
 
 
 def test_secrets_are_kept_beside_the_configuration_and_references_stay(tmp_path: Path) -> None:
-    said = keep_secrets(tmp_path / "config.toml", [("a-token", "env:TOKEN"), ("a-secret", "s3cret")])
+    said = keep_secrets(tmp_path / "config.toml", [("a-token", "env:TOKEN"), ("a-secret", "s3cret")], reader=tmp_path)
     assert said == {"a-token": "env:TOKEN", "a-secret": "file:secrets/a-secret"}
     assert (tmp_path / "secrets/a-secret").read_text() == "s3cret"

@@ -113,7 +113,11 @@ def test_a_verify_that_breaks_is_no_refusal_and_no_belief() -> None:
     assert "x-signature" not in str(caught.value)
 
 
-@pytest.mark.parametrize("given", [None, "text", 5, KeyError("a"), SystemExit(1), giving([])], ids=repr)
+@pytest.mark.parametrize(
+    "given",
+    [None, "text", 5, KeyError("a"), SystemExit(1), giving([])],
+    ids=["None", "text", "5", "KeyError", "SystemExit", "async"],
+)
 def test_a_body_that_parse_can_not_read_is_kept_whole(given: Any) -> None:
     assert parsed(given) == [unread(ASKED.body)]
 

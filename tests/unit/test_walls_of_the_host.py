@@ -111,7 +111,7 @@ def test_the_limit_of_open_files_is_raised_and_leaves_room_for_others(monkeypatc
 def test_who_runs_it_as_root_is_warned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
 
-    async def serve(_config: Config) -> None:
+    async def serve(_config: Config, _hide: object) -> None:
         said.append("serves")
 
     class Log:
