@@ -136,6 +136,7 @@ class Point:
     name: str
     found: object
     value: str = "tests.fake_provider"
+    dist: None = None
 
     def load(self) -> object:
         """The object; an exception is raised."""

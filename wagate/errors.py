@@ -28,6 +28,16 @@ class AlreadyRunningError(WagateError):
     """Another process holds the data folder; the message says which."""
 
 
+class PluginError(WagateError):
+    """A plugin failed, or handed over what its contract does not allow; the message names the plugin and the fault."""
+
+    def __init__(self, plugin: str, what: str) -> None:
+        """``what`` says what is wrong, without any text of the plugin's own: ``handle gave str, not Receipt``."""
+        super().__init__(f"plugin {plugin}: {what}")
+        self.plugin = plugin
+        self.what = what
+
+
 class FieldError(msgspec.Struct, frozen=True, kw_only=True):
     """One wrong field of a request."""
 

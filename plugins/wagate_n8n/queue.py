@@ -17,11 +17,12 @@ def settings_of(context: PluginContext) -> Settings:
 
 def make_handler(name: str, settings: Settings) -> Handler:
     """The pull handler."""
+    expires = float(settings.expires) or None
 
     def targets(event: Event) -> Iterable[Target]:
         if not (settings.serves(event.tenant) and matches(settings.events, event.kind)):
             return ()
-        return (Target(id=target_of(event.client_id), expires=settings.expires or None),)
+        return (Target(id=target_of(event.client_id), expires=expires),)
 
     return Handler(name=name, targets=targets)
 

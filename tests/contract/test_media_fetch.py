@@ -130,7 +130,7 @@ async def test_what_a_provider_raises_decides(
             assert row.next_at is not None
             assert row.next_at - row.updated_at == timedelta(seconds=60)
         if isinstance(error, RuntimeError):
-            assert row.error == "the provider's plugin failed; the log says how"
+            assert row.error == "fetching failed; the log says how"
         else:
             assert row.error == str(error)
         assert (await site.row(made)).id == made.id

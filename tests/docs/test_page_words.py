@@ -38,6 +38,7 @@ OTHERS = {
     "wagate_id": "in the address of Twilio's callbacks",
     "expires_in": "of POST …/view-token",
     **dict.fromkeys(("embedded_valkey_died", "embedded_valkey_hung"), "a log line"),
+    "held_by": "of a log line",
 }
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from tests.bad_plugin import bad_plugin
 from wagate.cli import app
-from wagate.hooks import hookimpl
+from wagate.events import Event
+from wagate.hooks import Handler, PluginContext, Target, hookimpl
 from wagate.plugins import loader
 
 
@@ -145,3 +148,51 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["CRM", "1crm", "c-rm", "../crm"])
 def test_a_name_that_python_could_not_import_is_refused(name: str) -> None:
     assert run("plugins", "new", name).exit_code == 2
+
+
+WRONG_HOOKS: list[tuple[dict[str, Callable[..., Any]], str]] = [
+    ({"register_handlers": lambda context: ["a"]}, "register_handlers gave str, not Handler"),
+    ({"register_handlers": lambda context: 5}, "register_handlers gave int, nothing to iterate over"),
+    ({"register_tasks": lambda context: [5]}, "register_tasks gave int, no function"),
+    ({"register_checks": lambda context: "ab"}, "register_checks gave str, nothing to iterate over"),
+    ({"register_routes": lambda context: [object()]}, "register_routes gave object, not Blueprint"),
+    ({"register_providers": lambda context: [{}]}, "register_providers gave dict, not Provider"),
+    ({"register_commands": lambda: [len]}, "register_commands gave builtin_function_or_method, not Typer"),
+    ({"lifespan": lambda context: context}, "lifespan gave PluginContext, no async context manager"),
+    ({"choose_account": lambda message, accounts: 5}, "choose_account gave int, not str or None"),
+    (
+        {"register_handlers": lambda context: [Handler(name="bad", targets=lambda _event: ["a"])]},
+        "targets gave str, not Target",
+    ),
+]
+
+
+@pytest.mark.parametrize(("hooks", "said"), WRONG_HOOKS, ids=[said.partition(" ")[0] for _, said in WRONG_HOOKS])
+def test_check_calls_every_hook_and_says_what_is_wrong(
+    tmp_path: Path, hooks: dict[str, Callable[..., Any]], said: str
+) -> None:
+    (tmp_path / "config.toml").write_text("[plugins.bad]\n")
+    with bad_plugin(**hooks):
+        for command in (("check",), ("plugins", "check")):
+            result = run(*command)
+            assert (result.exit_code, result.stderr) == (1, f"error: plugin bad: {said}\n")
+
+
+def test_check_lets_pass_what_only_a_gateway_could_answer(tmp_path: Path) -> None:
+    def register_handlers(context: PluginContext) -> list[Handler]:
+        later = context.store.get  # is called once a gateway runs
+
+        def targets(_event: Event) -> list[Target]:
+            return [Target(id=each.slug) for each in (*context.accounts.clients(), context.auth.owner(None))]
+
+        assert callable(later)
+        return [Handler(name="bad", targets=targets)]
+
+    (tmp_path / "config.toml").write_text("[plugins.bad]\n")
+    with bad_plugin(register_handlers=register_handlers):
+        assert run("check").exit_code == 0
+
+
+def test_the_plugins_that_come_with_wagate_pass() -> None:
+    result = run("plugins", "check")
+    assert (result.exit_code, result.stdout) == (0, "all installed plugins can be used\n")

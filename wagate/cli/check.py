@@ -8,14 +8,16 @@ from typing import Annotated
 import typer
 
 from wagate.cli import options as call
+from wagate.cli.errors import CommandError
 
 
 def check(
     context: typer.Context,
     config: Annotated[Path | None, typer.Option(help="The configuration file; ./config.toml when not given.")] = None,
 ) -> None:
-    """Check the configuration and the plugins it turns on, without starting anything."""
+    """Check the configuration and call every hook of the plugins it turns on, without starting anything."""
     from wagate.cli.inert import inert_context
+    from wagate.cli.rehearse import faults
     from wagate.config import convert_settings, load
     from wagate.plugins.loader import load_plugins, load_providers
     from wagate.plugins.registry import Providers
@@ -30,6 +32,8 @@ def check(
     providers = Providers(public_url=loaded.server.public_url)
     load_providers(plugins, lambda plugin: inert_context(loaded, plugin), providers)
     read_accounts(loaded, providers)
+    if wrong := [line for plugin in plugins for line in faults(plugin, inert_context(loaded, plugin))]:
+        raise CommandError("\n".join(wrong))
     names = ", ".join(plugin.name for plugin in plugins) or "none"
     there = "" if loaded.file.exists() else " (not there: all defaults)"
     typer.echo(f"{loaded.file}{there} is right; plugins: {names}; accounts: {', '.join(loaded.accounts) or 'none'}")

@@ -12,13 +12,15 @@ def hooks_of(name: str, point: EntryPoint) -> Any:
 
     from wagate.errors import ConfigError
     from wagate.hooks.specs import PROJECT, Hooks
+    from wagate.plugins.wall import pass_on
 
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
     try:
         manager.register(point.load(), name)
         manager.check_pending()
-    except Exception as error:
+    except BaseException as error:
+        pass_on(error)
         raise ConfigError(f"plugin {name}: {point.value} can't be used: {error!r}") from error
     return manager
 
@@ -27,12 +29,12 @@ def find(name: str) -> Any | None:
     """``wagate <plugin>``: the commands that the installed plugin's hook ``register_commands`` gives, if any."""
     import typer
 
-    from wagate.plugins.loader import installed
+    from wagate.plugins.loader import Plugin, installed
 
     point = installed().get(name)
     if point is None:
         return None
-    apps = [app for given in hooks_of(name, point).hook.register_commands() for app in given]
+    apps = Plugin(name, None, hooks_of(name, point)).gather("register_commands")
     if not apps:
         return None
     group = typer.Typer(name=name, no_args_is_help=True, help=f"Commands of the plugin {name}.")

@@ -6,7 +6,7 @@ import re
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -14,6 +14,9 @@ from wagate.cli import options as call
 from wagate.cli import plugin_commands, show
 from wagate.cli.errors import CommandError, UsageError
 from wagate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from wagate.config import Config
 
 app = typer.Typer(help="List and check installed plugins, or start your own.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -43,11 +46,45 @@ def list_plugins(context: typer.Context, as_json: Json = False) -> None:
 
 @app.command()
 def check(context: typer.Context) -> None:
-    """Import every installed plugin and check its hooks against their specifications."""
-    faults = [str(row["error"]) for row in _installed(set(call.of(context).part("plugins.*.").plugins)) if row["error"]]
-    if faults:
-        raise CommandError("\n".join(faults))
+    """Import every installed plugin and call its hooks, checking each against its specification.
+
+    A plugin that is on is called with its settings, one that is off only when it needs none.
+    """
+    config = call.of(context).part("plugins", "delivery", "server.host", "server.port", "server.public_url")
+    rows = _installed(set(config.plugins))
+    wrong = [str(row["error"]) for row in rows if row["error"]]
+    unseen = []
+    for row in rows:
+        if not row["error"]:
+            try:
+                wrong += _rehearsed(config, row["name"], row["kind"])
+            except ConfigError:
+                if row["on"]:
+                    raise
+                unseen.append(row["name"])
+    if wrong:
+        raise CommandError("\n".join(wrong))
     typer.echo("all installed plugins can be used")
+    if unseen:
+        typer.echo(f"not called, since they are off and need settings: {', '.join(unseen)}", err=True)
+
+
+def _rehearsed(config: Config, name: str, kind: str) -> list[str]:
+    """What is wrong with one. ConfigError: its settings are."""
+    from wagate.cli.inert import inert_context
+    from wagate.cli.rehearse import faults
+    from wagate.config import convert_settings
+    from wagate.plugins.loader import load_plugins, load_provider
+
+    if kind == "provider":
+        plugin = load_provider(name)
+    else:
+        [plugin] = load_plugins(
+            {name: config.plugins.get(name, {})},
+            lambda kind, table, key: convert_settings(kind, table, file=config.file, key=key),
+            file=config.file,
+        )
+    return faults(plugin, inert_context(config, plugin))
 
 
 @app.command()

@@ -16,7 +16,7 @@ from wagate.consumers.pool import Hand, Pool
 from wagate.consumers.rates import Rates
 from wagate.consumers.recorder import Recorder
 from wagate.consumers.spool import outcome_of
-from wagate.errors import StorageError
+from wagate.errors import PluginError, StorageError
 from wagate.hooks.contracts import Delivery, Handler
 from wagate.inbound.route import Router, unrouted
 from wagate.queue.results import Ack, Delay, Park, Release, Result
@@ -199,7 +199,8 @@ class Deliverer:
             routes = self._router.routes_to(handler.name, handler.targets(head.event), head.event)
         except Exception as error:
             log.exception("routing failed", plugin=handler.name, event_id=head.event.id)
-            return Failed(error=f"routing failed: {type(error).__name__}")
+            said = str(error) if isinstance(error, PluginError) else type(error).__name__
+            return Failed(error=f"routing failed: {said}")
         await self._ring(await self._recorder.route(head.id, head.attempt_count, head.event, routes))
         return None
 

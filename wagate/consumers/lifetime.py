@@ -34,6 +34,7 @@ from wagate.consumers.tasks import supervise
 from wagate.errors import StorageError
 from wagate.hooks.contracts import Handler
 from wagate.inbound.route import Router
+from wagate.plugins.wall import leaves
 from wagate.queue.queue import Queue
 from wagate.queue.results import Pumped, QueueStats
 from wagate.queue.wakeup import Wakeup, listen
@@ -44,6 +45,9 @@ from wagate.storage.deliveries.probes import end_probes
 from wagate.storage.events.intake import Stored
 
 log = structlog.get_logger("wagate.consumers")
+
+SETTLED = 5.0
+"""Seconds that the consumer has to run after an error until it counts as well again."""
 
 
 SILENT = 0.8
@@ -101,6 +105,10 @@ class Consumers:
         )
         self._recorder = Recorder(setup.database, setup.clock, Spool(setup.folder / NAME) if setup.folder else None)
         self._consumer = self._make_consumer()
+        self._broke: str | None = None
+        """What the consumer last broke on."""
+        self._began: float | None = None
+        """Since when it runs."""
         self._queues.connect(sweep=self._sweeper.ring, hurry=self._consumer.hurry)
         self.control = Control(
             setup.database,
@@ -163,9 +171,24 @@ class Consumers:
         """Lengths of the push queue. QueueError."""
         return await self._queues.push.stats()
 
+    @property
+    def failing(self) -> str | None:
+        """Why nothing is delivered: the name of what broke the consumer; None: it runs, for `SETTLED` at least."""
+        began = self._began
+        runs = began is not None and self._setup.clock.monotonic() - began >= SETTLED
+        return None if runs else self._broke
+
+    async def _consume(self) -> None:
+        self._began = self._setup.clock.monotonic()
+        try:
+            await self._consumer.run()
+        except Exception as error:
+            self._broke, self._began = type(next(leaves(error))).__name__, None
+            raise
+
     async def _run(self, stopped: trio.Event) -> None:
         try:
-            await supervise("consumer", self._consumer.run, self._setup.clock)
+            await supervise("consumer", self._consume, self._setup.clock)
         finally:
             # Also when all is cancelled: then there is nothing left to wait for.
             stopped.set()

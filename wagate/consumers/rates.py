@@ -12,6 +12,7 @@ import structlog
 
 from wagate.clock import Clock
 from wagate.hooks.contracts import Handler, TargetLimits
+from wagate.plugins.wall import whose
 from wagate.rules.pace import FORGOTTEN, Pace, accepted, current, slowed
 
 log = structlog.get_logger("wagate.consumers")
@@ -54,9 +55,9 @@ class Rates:
             return NO_LIMITS
         try:
             return handler.limits(target)
-        except Exception:
+        except Exception as error:
             # A plugin fails alone: what it can't say is no limit of others.
-            log.exception("limits not known", target=target_id)
+            log.exception("limits not known", target=target_id, **whose(error))
             return NO_LIMITS
 
     def room(self, target_id: str) -> int | None:

@@ -14,8 +14,8 @@ FIRST_WAIT = 1.0
 LONGEST_WAIT = 60.0
 
 
-async def supervise(name: str, task: Callable[[], Awaitable[None]], clock: Clock) -> None:
-    """Run a task until it returns.
+async def supervise(name: str, task: Callable[[], Awaitable[None]], clock: Clock, *, plugin: str | None = None) -> None:
+    """Run a task, of a plugin's if that is named, until it returns.
 
     After an error it starts again: after 1 s, doubling to a minute; a run longer than that begins the waits anew.
     """
@@ -27,7 +27,8 @@ async def supervise(name: str, task: Callable[[], Awaitable[None]], clock: Clock
         except Exception:
             if clock.monotonic() - began > LONGEST_WAIT:
                 wait = FIRST_WAIT
-            log.exception("task failed", task=name, again_in=wait)
+            whose = {"plugin": plugin} if plugin else {}
+            log.exception("task failed", task=name, again_in=wait, **whose)
         else:
             return
         await clock.sleep(wait)

@@ -20,6 +20,7 @@ from wagate.http import on_behalf_of
 from wagate.inbound.ignore import IgnoreFilter
 from wagate.inbound.receive import Receiver
 from wagate.plugins.registry import Providers
+from wagate.plugins.wall import whose
 from wagate.storage.database import Database
 from wagate.storage.owners.accounts import last_seen
 from wagate.storage.owners.directory import Account, Directory
@@ -102,7 +103,9 @@ class CatchUp:
             except trio.TooSlowError:
                 log.warning("catching up took too long", account=account.name, new=found.new, seconds=PATIENCE)
             except WagateError as error:
-                log.warning("catching up failed", account=account.name, new=found.new, reason=str(error))
+                log.warning(
+                    "catching up failed", account=account.name, new=found.new, reason=str(error), **whose(error)
+                )
             except Exception:
                 log.exception("catching up failed", account=account.name, new=found.new)
             else:

@@ -10,12 +10,10 @@ from uuid_utils import uuid7
 
 from wagate.events import Event
 from wagate.hooks.contracts import Handler, Target
+from wagate.plugins.values import UNROUTED
 from wagate.storage.deliveries.lanes import Head
 from wagate.storage.events.intake import Route
 from wagate.storage.fields import clean
-
-UNROUTED = "unrouted"
-"""Target of a delivery whose handler could not say who wants the event; routed again later."""
 
 log = structlog.get_logger("wagate.route")
 
@@ -45,7 +43,7 @@ class Router:
             targets = list(handler.targets(event))
         except Exception:
             # A plugin fails alone: the event is stored and routed later.
-            log.exception("routing failed", handler=handler.name, event_id=event.id)
+            log.exception("routing failed", plugin=handler.name, event_id=event.id)
             targets = [Target(id=UNROUTED)]
         for target in targets:
             yield self._route(handler, target, event)

@@ -12,9 +12,10 @@ import structlog
 import trio
 
 from wagate.clock import Clock
-from wagate.errors import StorageError, UnavailableError
+from wagate.errors import PluginError, StorageError, UnavailableError
 from wagate.media.pace import FIRST_REST, Pace, delay
 from wagate.media.source import NotFetchedError, Source
+from wagate.plugins.wall import whose
 from wagate.storage import media as rows
 from wagate.storage.database import Database
 from wagate.storage.events.intake import Stored
@@ -163,10 +164,11 @@ class Fetcher:
             outcome = f"put off: {error}"
             at = self._clock.now() + timedelta(seconds=DISK_WAIT)
             await self._record(rows.postpone, row, str(error), at=at, spent=False)
-        except Exception:
-            log.exception("media failed", media_id=row.id, account=row.account)
+        except Exception as error:
+            log.exception("media failed", media_id=row.id, account=row.account, **whose(error))
             self._pace.failed(row.account, self._clock.monotonic())
-            outcome = await self._failed(row, "the provider's plugin failed; the log says how")
+            reason = str(error) if isinstance(error, PluginError) else "fetching failed; the log says how"
+            outcome = await self._failed(row, reason)
         else:
             self._pace.succeeded(row.account)
             await self._record(rows.keep, row, kept)

@@ -14,6 +14,7 @@ from wagate.hooks.contracts import AccountView
 from wagate.hooks.messages import OutMessage
 from wagate.outbound.context import Choose
 from wagate.plugins.registry import Providers
+from wagate.plugins.wall import whose
 from wagate.storage.owners.directory import Account, Directory
 
 log = structlog.get_logger("wagate.outbound")
@@ -93,14 +94,11 @@ def _ask(message: OutMessage, accounts: Sequence[Account], choosers: Iterable[Ch
     for ask in choosers:
         try:
             chosen = ask(message, views)
-        except Exception:
+        except Exception as error:
             # A plugin fails alone: the next one, or the core, chooses.
-            log.exception("choose_account failed")
+            log.exception("choose_account failed", **whose(error))
             continue
         if chosen is not None:
-            if chosen not in {account.name for account in accounts}:
-                log.warning("choose_account named no account of the client that sends", account=chosen[:100])
-                continue
             return chosen
     return None
 

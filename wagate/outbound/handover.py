@@ -28,6 +28,7 @@ from wagate.outbound.context import FileOf, OutboundContext
 from wagate.outbound.metrics import SendMetrics
 from wagate.outbound.record import written
 from wagate.outbound.send_errors import as_send_error
+from wagate.plugins.wall import whose
 from wagate.storage.outbox.messages import MessageRow
 from wagate.storage.outbox.sending import Began, Ended, Took, begin_sending, write_ended, write_sent
 from wagate.storage.owners.directory import Account
@@ -185,7 +186,9 @@ async def _send(provider: Provider, outgoing: Outgoing) -> Sent:
     except Exception as error:
         said = as_send_error(error)
         if isinstance(said, OutcomeUnknownError) and said is not error:
-            log.warning("send broke off", message_id=outgoing.id, provider=provider.name, exc_info=error)
+            log.warning(
+                "send broke off", message_id=outgoing.id, provider=provider.name, **whose(error), exc_info=error
+            )
         raise said from error
 
 

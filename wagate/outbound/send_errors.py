@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from wagate.errors import NotSentError, OutcomeUnknownError, SendError
+from wagate.errors import NotSentError, OutcomeUnknownError, PluginError, SendError
 from wagate.http.errors import HttpError
+from wagate.plugins.wall import leaves
 
 
 def as_send_error(error: BaseException) -> SendError:
@@ -13,7 +12,7 @@ def as_send_error(error: BaseException) -> SendError:
 
     A request that certainly did not leave was not sent. All else may have been.
     """
-    said = next((each for each in _leaves(error) if isinstance(each, SendError | HttpError)), error)
+    said = next((each for each in leaves(error) if isinstance(each, SendError | HttpError)), error)
     match said:
         case SendError():
             return said
@@ -21,13 +20,7 @@ def as_send_error(error: BaseException) -> SendError:
             return NotSentError(said.reason)
         case HttpError():
             return OutcomeUnknownError(said.reason)
+        case PluginError():
+            return OutcomeUnknownError(str(said))
         case _:
             return OutcomeUnknownError(f"the provider's code failed: {type(said).__name__}")
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from _leaves(each)
-    else:
-        yield error

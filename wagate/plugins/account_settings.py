@@ -13,6 +13,7 @@ from wagate.config.problems import Problems
 from wagate.config.units import Duration, Rate, Size
 from wagate.errors import FieldError, UnprocessableError
 from wagate.hooks.providers import Provider
+from wagate.plugins.wall import broken
 
 WHERE: Final = "settings"
 """The field of a body that the settings stand in, as errors name it."""
@@ -31,7 +32,10 @@ class NoSettings(msgspec.Struct, frozen=True, kw_only=True):
 def check_settings(provider: Provider, settings: Mapping[str, Any], *, where: str = WHERE) -> msgspec.Struct:
     """Settings as the provider's type. UnprocessableError names each wrong key as ``<where>.<key>``, and the cure."""
     problems = Problems("")
-    typed = convert(provider.settings_type, dict(settings), (where,), problems)
+    try:
+        typed = convert(provider.settings_type, dict(settings), (where,), problems)
+    except BaseException as error:
+        raise broken(provider.name, "its settings", error) from error
     if problems.lines:
         faults = [line.removeprefix(": ").partition(": ") for line in problems.lines]
         errors = tuple(FieldError(field=field, detail=detail) for field, _, detail in faults)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -12,19 +14,49 @@ from typing import Any
 import msgspec
 import pluggy
 import structlog
+from quart import Blueprint
 
-from wagate.errors import ConfigError
+from wagate.errors import ConfigError, WagateError
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import AccountView, Handler
 from wagate.hooks.messages import OutMessage
 from wagate.hooks.providers import Check
 from wagate.hooks.specs import PROJECT, PROVIDERS, Hooks
+from wagate.plugins.checked_handler import checked_handler, checked_look, checked_task
+from wagate.plugins.checked_provider import checked_provider
 from wagate.plugins.registry import Providers
+from wagate.plugins.values import WrongValueError, items, named
+from wagate.plugins.wall import broken, pass_on
 
 log = structlog.get_logger("wagate.plugins")
 
 Convert = Callable[[type[msgspec.Struct], Mapping[str, Any], str], msgspec.Struct]
 """(settings type, table, key such as ``plugins.webhook``) → settings; raises ConfigError."""
+
+
+def _of(kind: type, _plugin: str, value: Any) -> Any:
+    """The value, when it is of this type. WrongValueError."""
+    if not isinstance(value, kind):
+        raise WrongValueError(f"{named(value)}, not {kind.__name__}")
+    return value
+
+
+def _commands(_plugin: str, value: Any) -> Any:
+    # Typer is heavy, and the gateway loads it for nobody.
+    if named(value) != "Typer":
+        raise WrongValueError(f"{named(value)}, not Typer")
+    return value
+
+
+CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+    "register_handlers": checked_handler,
+    "register_providers": checked_provider,
+    "register_routes": partial(_of, Blueprint),
+    "register_tasks": checked_task,
+    "register_checks": checked_look,
+    "register_commands": _commands,
+}
+"""Hook → (plugin, one thing that it gave) → the same behind the wall. WrongValueError."""
 
 
 @dataclass(frozen=True)
@@ -38,21 +70,41 @@ class Plugin:
     _manager: pluggy.PluginManager
 
     def call(self, hook: str, **arguments: Any) -> list[Any]:
-        """Call one hook of this plugin alone; what its implementations returned."""
+        """Call one hook of this plugin alone; what its implementations returned. PluginError."""
         others = [each for name, each in self._manager.list_name_plugin() if name != self.name]
-        results: list[Any] = self._manager.subset_hook_caller(hook, others)(**arguments)
+        try:
+            results: list[Any] = self._manager.subset_hook_caller(hook, others)(**arguments)
+        except BaseException as error:
+            raise broken(self.name, hook, error) from error
         return results
 
-    def gather(self, hook: str, context: PluginContext) -> Iterator[Any]:
-        """Everything that a ``register_…`` hook of this plugin gives."""
-        for given in self.call(hook, context=context):
-            yield from given
+    def gather(self, hook: str, **context: PluginContext) -> list[Any]:
+        """Everything that a ``register_…`` hook of this plugin gives, each thing behind the wall. PluginError."""
+        check = partial(CHECKS[hook], self.name)
+        try:
+            return [each for given in self.call(hook, **context) for each in items(given, check)]
+        except BaseException as error:
+            raise broken(self.name, hook, error) from error
+
+    def lifespans(self, context: PluginContext) -> list[AbstractAsyncContextManager[None]]:
+        """What its ``lifespan`` gives, to be entered. PluginError."""
+        given = self.call("lifespan", context=context)
+        for each in given:
+            if not isinstance(each, AbstractAsyncContextManager):
+                raise broken(self.name, "lifespan", WrongValueError(f"{named(each)}, no async context manager"))
+        return given
 
     def choose_account(self, message: OutMessage, accounts: Sequence[AccountView]) -> str | None:
-        """What this plugin's ``choose_account`` says."""
+        """What this plugin's ``choose_account`` says. PluginError."""
         # A hook that takes the first answer gives it alone, or an empty list (pluggy) when there was none.
         chosen: Any = self.call("choose_account", message=message, accounts=accounts)
-        return chosen if isinstance(chosen, str) else None
+        if chosen == [] or chosen is None:
+            return None
+        if not isinstance(chosen, str):
+            raise broken(self.name, "choose_account", WrongValueError(f"{named(chosen)}, not str or None"))
+        if chosen not in {account.name for account in accounts}:
+            raise broken(self.name, "choose_account", WrongValueError("no account of the client that sends"))
+        return chosen
 
     def implements(self) -> list[str]:
         """Names of the hooks that this plugin implements."""
@@ -102,28 +154,39 @@ def load_providers(
         ConfigError: two have one name, or a connector that is on fails.
     """
     for plugin in plugins:
-        providers.add(plugin.gather("register_providers", build_context(plugin)))
+        providers.add(plugin.gather("register_providers", context=build_context(plugin)))
     for _, point in sorted(installed_providers().items()):
         try:
             plugin = _provider_plugin(point)
-            made = list(plugin.gather("register_providers", build_context(plugin)))
-        except Exception as error:  # noqa: BLE001  (a plugin's own code; it fails alone)
-            log.warning("provider can't be used", provider=point.name, plugin=point.value, error=repr(error))
-            providers.set_aside(point.name, f"{point.value}: {error!r}")
+            made = plugin.gather("register_providers", context=build_context(plugin))
+        except WagateError as error:
+            log.warning("provider can't be used", plugin=point.name, module=point.value, error=str(error))
+            providers.set_aside(point.name, str(error))
         else:
             providers.add(made)
 
 
+def load_provider(name: str) -> Plugin:
+    """The installed plugin of a provider. ConfigError: it can't be used."""
+    return _provider_plugin(installed_providers()[name])
+
+
 def plugin_checks(plugins: Iterable[Plugin], contexts: Mapping[str, PluginContext]) -> list[tuple[str, Check]]:
     """(plugin, its look) for ``wagate doctor``."""
-    return [(each.name, check) for each in plugins for check in each.gather("register_checks", contexts[each.name])]
+    return [
+        (each.name, check) for each in plugins for check in each.gather("register_checks", context=contexts[each.name])
+    ]
 
 
 def _provider_plugin(point: EntryPoint) -> Plugin:
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
-    manager.register(point.load(), point.name)
-    manager.check_pending()
+    try:
+        manager.register(point.load(), point.name)
+        manager.check_pending()
+    except BaseException as error:
+        pass_on(error)
+        raise ConfigError(f"{point.value} can't be used: {error!r}") from error
     return Plugin(point.name, None, manager)
 
 
@@ -145,7 +208,8 @@ def _import(name: str, available: Mapping[str, EntryPoint], file: Path) -> Any:
         raise ConfigError(f"{file}: [plugins.{name}]: no such plugin is installed; {hint}")
     try:
         return point.load()
-    except Exception as error:
+    except BaseException as error:
+        pass_on(error)
         raise ConfigError(f"[plugins.{name}]: {point.value} can't be imported: {error!r}") from error
 
 
@@ -154,8 +218,15 @@ def _settings(
 ) -> msgspec.Struct | None:
     plugin = Plugin(name, None, manager)
     types = plugin.call("settings_type")
+    if types and not (isinstance(types[0], type) and issubclass(types[0], msgspec.Struct)):
+        raise broken(name, "settings_type", WrongValueError(f"{named(types[0])}, no struct type"))
     if types:
-        return convert(types[0], table, f"plugins.{name}")
+        try:
+            return convert(types[0], table, f"plugins.{name}")
+        except ConfigError:
+            raise
+        except BaseException as error:
+            raise broken(name, "its settings", error) from error
     if table:
         raise ConfigError(f"[plugins.{name}] takes no settings, but has: {', '.join(table)}")
     return None

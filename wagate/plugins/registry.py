@@ -6,10 +6,14 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
-from wagate.errors import ConfigError, NotFoundError, UnprocessableError
+import structlog
+
+from wagate.errors import ConfigError, NotFoundError, PluginError, UnprocessableError
 from wagate.hooks.providers import InboundRequest, Provider, ProviderAccount
 from wagate.plugins.account_settings import NoSettings, check_settings
 from wagate.storage.owners.directory import Account
+
+log = structlog.get_logger("wagate.plugins")
 
 
 def _elsewhere(_request: InboundRequest, account: ProviderAccount) -> NoReturn:
@@ -105,6 +109,9 @@ class Providers:
         try:
             return self.need(account.provider).number(self.account(account))
         except UnprocessableError:
+            return ""
+        except PluginError as error:
+            log.exception("number not known", plugin=error.plugin, account=account.name, error=error.what)
             return ""
 
     def webhook_url(self, name: str) -> str:

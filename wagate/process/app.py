@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import chain
@@ -31,7 +31,9 @@ from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_h
 from wagate.process.assemble import Gateway, assemble, build_context
 from wagate.process.configured_accounts import put_owners, read_accounts
 from wagate.process.files import raise_file_limit
+from wagate.process.hard_end import GRACE, HardEnd
 from wagate.process.http_side import serve_edge
+from wagate.process.lifespans import lifespans
 from wagate.process.logs import Hide, configure_logs
 from wagate.process.maintenance import upkeep_tasks
 from wagate.process.reload import Reload
@@ -110,7 +112,7 @@ async def serve(
                 # We have the folder's lock: whoever held keys in its Valkey is dead.
                 await gateway.consumers.take_over()
             async with (
-                _lifespans(plugins, contexts),
+                lifespans(plugins, contexts),
                 gateway.consumers.running(),
                 _tasks(gateway, plugins, contexts),
                 trio.open_nursery() as edges,
@@ -145,18 +147,8 @@ def _convert(config: Config, kind: type[msgspec.Struct], table: Mapping[str, Any
 
 
 def _handlers(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> dict[str, Handler]:
-    registered = [plugin.gather("register_handlers", contexts[plugin.name]) for plugin in plugins]
+    registered = [plugin.gather("register_handlers", context=contexts[plugin.name]) for plugin in plugins]
     return unique_handlers(chain([gateway.outbound.handler], *registered))
-
-
-@asynccontextmanager
-async def _lifespans(plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> AsyncIterator[None]:
-    """Around all traffic: entered before the first delivery, left after the last."""
-    async with AsyncExitStack() as stack:
-        for plugin in plugins:
-            for lifespan in plugin.call("lifespan", context=contexts[plugin.name]):
-                await stack.enter_async_context(lifespan)
-        yield
 
 
 @asynccontextmanager
@@ -189,35 +181,43 @@ async def _tasks(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str,
             for name, task in upkeep.items():
                 nursery.start_soon(supervise, name, task, gateway.clock)
             for plugin in plugins:
-                for each in plugin.gather("register_tasks", contexts[plugin.name]):
-                    nursery.start_soon(supervise, plugin.name, each, gateway.clock)
+                for each in plugin.gather("register_tasks", context=contexts[plugin.name]):
+                    nursery.start_soon(partial(supervise, plugin.name, each, gateway.clock, plugin=plugin.name))
             yield
             nursery.cancel_scope.cancel()
 
 
 async def _serve_until_signalled(config: Config, hide: Hide) -> None:
-    stop = trio.Event()
+    stop, up, end = trio.Event(), trio.Event(), HardEnd(config.server.drain + GRACE)
     on_terminal = os.isatty(0)
+
+    def terminal_closed() -> bool:
+        if closed := on_terminal and not os.isatty(0):
+            log.info("stopping", signal=int(signal.SIGHUP), drain=True)
+            end.arm()
+            stop.set()
+        return closed
+
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_at_signal, stop)
+        nursery.start_soon(_stop_at_signal, stop, end)
         with trio.open_signal_receiver(signal.SIGHUP) as hangups:
             async with trio.open_nursery() as serving:
+                nursery.start_soon(_give_up_start, stop, up, serving.cancel_scope)
                 started = await serving.start(partial(serve, config, stop=stop, hide=hide))
+                up.set()
                 _settle_memory()
                 log.info(
                     "serving", urls=started.urls, version=__version__, pid=os.getpid(), config=_config_in_use(config)
                 )
                 _greet(config, started)
-                nursery.start_soon(_reload_at_signal, hangups, started.reload, stop, on_terminal)
+                nursery.start_soon(_reload_at_signal, hangups, started.reload, terminal_closed)
             log.info("stopped")
             nursery.cancel_scope.cancel()
 
 
-async def _reload_at_signal(hangups: AsyncIterator[int], reload: Reload, stop: trio.Event, on_terminal: bool) -> None:
+async def _reload_at_signal(hangups: AsyncIterator[int], reload: Reload, terminal_closed: Callable[[], bool]) -> None:
     async for _ in hangups:
-        if on_terminal and not os.isatty(0):
-            log.info("stopping", signal=int(signal.SIGHUP), drain=True)
-            stop.set()  # The terminal was closed.
+        if terminal_closed():
             return
         try:
             await reload({})
@@ -236,6 +236,20 @@ def _config_in_use(config: Config) -> str:
     return f"no config.toml in {config.file.parent}: all defaults, data in {config.data.dir}{hint}"
 
 
+async def _give_up_start(stop: trio.Event, up: trio.Event, start: trio.CancelScope) -> None:
+    """End a start that is asked to stop: a plugin may hang in it, and nothing is there to be drained."""
+    async with trio.open_nursery() as either:
+
+        async def until(event: trio.Event) -> None:
+            await event.wait()
+            either.cancel_scope.cancel()
+
+        either.start_soon(until, stop)
+        either.start_soon(until, up)
+    if not up.is_set():
+        start.cancel()
+
+
 def _settle_memory() -> None:
     """What is there now stays: the collector need not look at it again, nor so often at what comes and goes."""
     gc.collect()
@@ -243,8 +257,9 @@ def _settle_memory() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-async def _stop_at_signal(stop: trio.Event) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+async def _stop_at_signal(stop: trio.Event, end: HardEnd) -> None:
+    both = (signal.SIGTERM, signal.SIGINT)
+    with trio.open_signal_receiver(*both) as signals, end.armed_by(*both):
         async for number in signals:
             if stop.is_set():
                 log.warning("stopping at once", signal=number)

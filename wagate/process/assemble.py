@@ -34,6 +34,8 @@ from wagate.media.assemble import MediaSubsystem, make_media
 from wagate.metrics import CollectorRegistry
 from wagate.outbound.context import OutboundContext
 from wagate.outbound.outbound import Outbound
+from wagate.plugins.checked_context import CheckedPart, checked_call
+from wagate.plugins.checked_handler import checked_listener
 from wagate.plugins.loader import Plugin
 from wagate.plugins.registry import Providers
 from wagate.queue.queue import Queue
@@ -142,6 +144,7 @@ def build_context(gateway: Gateway, plugin: Plugin) -> PluginContext:
         return await gateway.emitter.emit(event, client_id=client_id, account=account, handler=plugin.name, only=only)
 
     delivery = gateway.config.delivery
+    checked = partial(CheckedPart, plugin.name)
     return PluginContext(
         name=plugin.name,
         settings=plugin.settings,
@@ -155,26 +158,30 @@ def build_context(gateway: Gateway, plugin: Plugin) -> PluginContext:
         clock=gateway.clock,
         auth=gateway.auth,
         accounts=Owners(gateway.live),
-        endpoints=EndpointTable(
-            plugin.name,
-            database=gateway.database,
-            live=gateway.live,
-            control=gateway.consumers.control,
-            clock=gateway.clock,
-            encrypt=gateway.vault.encrypt,
-            decrypt=gateway.vault.decrypt,
-        ),
-        deliveries=DeliveryLog(gateway.database, gateway.consumers.control),
-        jobs=gateway.consumers.jobs(plugin.name),
-        messages=gateway.outbound.outbox(plugin.name),
-        media=gateway.media.store,
+        endpoints=checked("endpoints", _endpoints(gateway, plugin)),
+        deliveries=checked("deliveries", DeliveryLog(gateway.database, gateway.consumers.control)),
+        jobs=checked("jobs", gateway.consumers.jobs(plugin.name)),
+        messages=checked("messages", gateway.outbound.outbox(plugin.name)),
+        media=checked("media", gateway.media.store),
         sessions=AccountSessions(gateway.database, gateway.live, gateway.providers),
         archive=StoredArchive(gateway.database),
-        store=PluginStore(plugin.name, gateway.database, gateway.clock),
-        emit=emit,
+        store=checked("store", PluginStore(plugin.name, gateway.database, gateway.clock)),
+        emit=checked_call(plugin.name, "emit", emit),
         encrypt=gateway.vault.encrypt,
         decrypt=gateway.vault.decrypt,
-        on_change=gateway.live.on_change,
+        on_change=lambda listener: gateway.live.on_change(checked_listener(plugin.name, listener)),
+    )
+
+
+def _endpoints(gateway: Gateway, plugin: Plugin) -> EndpointTable:
+    return EndpointTable(
+        plugin.name,
+        database=gateway.database,
+        live=gateway.live,
+        control=gateway.consumers.control,
+        clock=gateway.clock,
+        encrypt=gateway.vault.encrypt,
+        decrypt=gateway.vault.decrypt,
     )
 
 

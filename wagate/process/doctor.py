@@ -17,7 +17,7 @@ import trio
 
 from wagate.clock import Clock
 from wagate.config import Config, redact
-from wagate.errors import WagateError
+from wagate.errors import PluginError, WagateError
 from wagate.hooks.providers import Finding
 from wagate.http.client import HttpClient
 from wagate.http.errors import HttpError
@@ -99,6 +99,9 @@ async def _findings(part: str, look: Look) -> Sequence[Finding]:
     with trio.move_on_after(PATIENCE):
         try:
             return await look()
+        except PluginError as error:
+            log.exception("looking failed", part=part, plugin=error.plugin)
+            return [Finding(level="fail", what="look", detail=error.what)]
         except WagateError as error:
             return [Finding(level="fail", what="reachable", detail=str(error))]
         except Exception as error:

@@ -18,6 +18,9 @@ def health_monitor(gateway: Gateway) -> HealthMonitor:
         return Check(status=Level.HEALTHY)
 
     async def consumers() -> Check:
+        if (failing := gateway.consumers.failing) is not None:
+            detail = f"the consumer broke and starts again: {failing}; the log says where"
+            return Check(status=Level.UNHEALTHY, detail=detail)
         try:
             stats = await gateway.consumers.stats()
         except QueueError as error:

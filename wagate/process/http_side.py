@@ -225,7 +225,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
             *(
                 (plugin.name, routes)
                 for plugin in plugins
-                for routes in plugin.gather("register_routes", contexts[plugin.name])
+                for routes in plugin.gather("register_routes", context=contexts[plugin.name])
             ),
         ],
     )

@@ -14,9 +14,12 @@ import structlog
 
 from wagate.config import redact
 from wagate.parsing.printable import printable
+from wagate.process.log_limit import LogLimit
 
 Hide = Callable[[frozenset[str]], None]
 """Keeps further secrets out of the log."""
+_LONGEST = 1000
+"""Characters of a value in a line that could not be written as it is."""
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -28,6 +31,7 @@ def configure_logs(level: str, form: Literal["auto", "console", "json"], secrets
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        LogLimit(),
         structlog.processors.add_log_level,
         _stamp,
     ]
@@ -81,7 +85,11 @@ def _tame(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutabl
 
 
 def _render_json(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> bytes:
-    return msgspec.json.encode(event, enc_hook=repr)
+    try:
+        return msgspec.json.encode(event, enc_hook=repr)
+    except Exception as error:  # noqa: BLE001  (values that can't be written, lone surrogates too: nobody's work fails)
+        about = {name: ascii(value)[:_LONGEST] for name, value in event.items() if isinstance(value, str)}
+        return msgspec.json.encode(about | {"unwritable": type(error).__name__})
 
 
 class _Redactor:
@@ -106,4 +114,4 @@ class _ToStructlog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         extra: Mapping[str, Any] = {"exc_info": record.exc_info} if record.exc_info else {}
-        structlog.get_logger(record.name).log(record.levelno, record.getMessage(), **extra)
+        structlog.get_logger(record.name).log(record.levelno, record.getMessage(), logger=record.name, **extra)

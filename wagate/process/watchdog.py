@@ -21,6 +21,8 @@ PATIENCE = 1.0
 """Seconds without one, after which the stack is logged, once for each stall."""
 DEEPEST = 12
 """Innermost frames that are logged."""
+OURS = frozenset({"wagate", "trio", "hypercorn", "outcome", "threading", "runpy", "__main__"})
+"""Packages that are on every stack."""
 
 Report = Callable[[float, str, list[str]], None]
 
@@ -73,9 +75,8 @@ def watching(report: Report | None = None) -> Iterator[Watchdog]:
 def culprit(frame: FrameType) -> str:
     """The plugin whose code is innermost on the stack, else the innermost package."""
     packages = [str(each.f_globals.get("__name__", "?")).partition(".")[0] for each in _outwards(frame)]
-    ours = {"wagate", "trio", "hypercorn", "outcome", "threading", "runpy", "__main__"}
     plugins = [name for name in packages if name.startswith("wagate_")]
-    foreign = [name for name in packages if name not in ours and name not in sys.stdlib_module_names]
+    foreign = [name for name in packages if name not in OURS and name not in sys.stdlib_module_names]
     return (plugins or foreign or packages)[0]
 
 

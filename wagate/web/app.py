@@ -18,11 +18,12 @@ from wagate.config.vault import Vault
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.owners import Owners
 from wagate.context.sessions import AccountSessions
-from wagate.errors import ConfigError, NotFoundError, RequestError, TooLargeError, WagateError
+from wagate.errors import ConfigError, NotFoundError, PluginError, RequestError, TooLargeError, WagateError
 from wagate.inbound.accounts import Accounts
 from wagate.inbound.receive import Receiver
 from wagate.metrics import CollectorRegistry
 from wagate.plugins.registry import Providers
+from wagate.plugins.wall import broken
 from wagate.storage.database import Database
 from wagate.storage.owners.live import LiveDirectory
 from wagate.web.access.auth import Authenticator
@@ -57,6 +58,8 @@ class Api(QuartTrio):
     """Quart, with idempotency keys around every POST."""
 
     once: Once
+    owners: dict[str, str]
+    """Blueprint → the plugin that registered it."""
 
     async def handle_request(self, request: Request) -> Response | WerkzeugResponse:
         """Answer; the body goes with its request, whatever else still knows the request."""
@@ -69,12 +72,25 @@ class Api(QuartTrio):
         """Run the view; with an Idempotency-Key, once."""
         asked = request_context.request if request_context is not None else request
         if asked.method != "POST" or HEADER not in asked.headers or asked.routing_exception or g.identity is None:
-            return await super().dispatch_request(request_context)
+            return await self._view(request_context)
         who = "admin" if g.identity.admin else str(g.identity.client_id)
         return await self.once.run(self._respond, who=who)
 
+    async def _view(self, request_context: RequestContext | None = None) -> Any:
+        """Run it. Also a plugin's SystemExit is an error of this request alone."""
+        try:
+            return await super().dispatch_request(request_context)
+        except Exception:
+            raise
+        except BaseException as error:
+            raise broken(self.owner(request.blueprint), "a route", error) from error
+
+    def owner(self, blueprint: str | None) -> str:
+        """The plugin that registered a blueprint; else ourselves."""
+        return self.owners.get((blueprint or "").partition(".")[0], "wagate")
+
     async def _respond(self) -> Response:
-        response = await self.make_response(await super().dispatch_request())
+        response = await self.make_response(await self._view())
         assert isinstance(response, Response)
         return response
 
@@ -109,7 +125,7 @@ def create_api(
         ConfigError: two of the blueprints have the same path.
     """
     api = Api("wagate", static_folder=None, template_folder=None)
-    api.once = Once(database, vault, clock)
+    api.once, api.owners = Once(database, vault, clock), {}
     api.config.update(MAX_CONTENT_LENGTH=int(config.server.max_body), PROVIDE_AUTOMATIC_OPTIONS=False)
     api.url_map.strict_slashes = api.url_map.merge_slashes = False
     cors = Cors(config.server.cors_origins)
@@ -150,7 +166,12 @@ def create_api(
 
 def _register(api: Api, plugin: str, routes: Blueprint) -> None:
     taken = {(rule.rule, method) for rule in api.url_map.iter_rules() for method in rule.methods or ()}
-    api.register_blueprint(routes, name=f"{plugin}_{routes.name}", url_prefix=routes.url_prefix or f"/plugins/{plugin}")
+    prefix = routes.url_prefix or f"/plugins/{plugin}"
+    api.owners[f"{plugin}_{routes.name}"] = plugin
+    try:
+        api.register_blueprint(routes, name=f"{plugin}_{routes.name}", url_prefix=prefix)
+    except BaseException as error:
+        raise broken(plugin, "register_routes", error) from error
     new = [rule for rule in api.url_map.iter_rules() if rule.endpoint.startswith(f"{plugin}_{routes.name}.")]
     for rule in new:
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
@@ -174,9 +195,11 @@ def _answer_errors(api: Api) -> None:
             response.headers["Allow"] = headers["Allow"]
         return response
 
+    @api.errorhandler(PluginError)
     @api.errorhandler(Exception)
     async def failed(error: Exception) -> Response:
-        log.error("request failed", path=_path(), exc_info=error)
+        blueprint = request.blueprint if has_request_context() else websocket.blueprint
+        log.error("request failed", path=_path(), plugin=api.owner(blueprint), exc_info=error)
         return _problem(WagateError())
 
 

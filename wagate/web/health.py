@@ -26,6 +26,9 @@ PATIENCE = 2.0
 LEAST_FREE = 50 * 1024 * 1024
 """Bytes; below it a commit may fail at any moment."""
 
+DECISIVE = frozenset({"database", "disk", "consumers"})
+"""Parts without which nothing is taken in, or nothing delivered."""
+
 log = structlog.get_logger("wagate.health")
 
 
@@ -41,7 +44,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     """How one part is."""
 
     status: Level
-    """unhealthy: nothing can be taken in. degraded: things are taken in, but wait."""
+    """unhealthy: nothing can be taken in, or delivered. degraded: things are taken in, but wait."""
     detail: str = ""
     """In words."""
 
@@ -60,7 +63,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """What everybody may know."""
 
     status: Level
-    """healthy; degraded: messages are taken in, but wait; unhealthy: they can't be taken in."""
+    """healthy; degraded: messages are taken in, but wait; unhealthy: they can't be taken in, or delivered."""
     service: str = SERVICE
     queue_size: int
     """Deliveries that are not done yet."""
@@ -80,7 +83,10 @@ Probe = Callable[[], Awaitable[Check]]
 
 
 class HealthMonitor:
-    """Asks the probes side by side. Those named database and disk decide whether anything can be taken in."""
+    """Asks the probes side by side. Those named database and disk decide whether anything can be taken in.
+
+    One that does not answer is unhealthy when it is one of these, else degraded.
+    """
 
     def __init__(
         self,
@@ -149,9 +155,9 @@ class HealthMonitor:
 
 
 def worst(checks: Mapping[str, Check]) -> Level:
-    """The gateway is as its worst part, but only database and disk make it unhealthy."""
+    """The gateway is as its worst part, but only those of `DECISIVE` make it unhealthy."""
     levels = {
-        Level.DEGRADED if check.status is Level.UNHEALTHY and name not in {"database", "disk"} else check.status
+        Level.DEGRADED if check.status is Level.UNHEALTHY and name not in DECISIVE else check.status
         for name, check in checks.items()
     }
     return next((level for level in (Level.UNHEALTHY, Level.DEGRADED) if level in levels), Level.HEALTHY)

@@ -27,7 +27,7 @@ def health_routes(monitor: HealthMonitor, registry: CollectorRegistry) -> Bluepr
 
     @endpoint(answers={200: HealthDetails, 503: HealthDetails}, public=True)
     async def health() -> tuple[Health, int]:
-        """How the gateway is. Open; with a token it also says how each part is. 503 when it can take nothing in."""
+        """How the gateway is. Open; a token also shows how each part is. 503: it takes in or delivers nothing."""
         report = await monitor.report()
         answer = HealthDetails(
             status=report.status,

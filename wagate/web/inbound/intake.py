@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from wagate.errors import MethodNotAllowedError, WagateError
+from wagate.plugins.wall import broken
 from wagate.web.http.asgi import App, ClientGoneError, Networks, Receive, Request, Scope, Send, respond
 from wagate.web.http.bodies import Bodies, read_body
 from wagate.web.problems import problem_of
@@ -78,7 +79,13 @@ class IntakeApp:
                 if at.path.fullmatch(scope["path"]):
                     await self._serve(at, scope, receive, send)
                     return
-        await self._fallback(scope, receive, send)
+        try:
+            await self._fallback(scope, receive, send)
+        except Exception:
+            raise
+        except BaseException as error:
+            # What a plugin's answer raises while it is streamed ends that request, not the process.
+            raise broken("wagate", f"the answer at {scope.get('path', '')}", error) from error
 
     async def _serve(self, at: DoorAt, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()

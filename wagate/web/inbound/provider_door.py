@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 
 import msgspec
@@ -12,15 +12,15 @@ from wagate.errors import (
     BadRequestError,
     ForbiddenError,
     NotFoundError,
+    PluginError,
     UnauthorizedError,
     UnavailableError,
     WagateError,
 )
-from wagate.events import NewEvent, Raw
+from wagate.events import NewEvent
 from wagate.hooks.providers import InboundRequest, Provider, ProviderAccount
 from wagate.inbound.ignore import IgnoreFilter, Owned
 from wagate.inbound.receive import Receiver
-from wagate.parsing.fields import fingerprint
 from wagate.plugins.registry import Providers
 from wagate.storage.events.intake import Stored
 from wagate.storage.owners.directory import Account, Directory
@@ -129,7 +129,7 @@ class ProviderDoor:
             return self._providers.need(account.provider), self._providers.account(account)
         except WagateError as error:
             log.warning("account can't be used", account=account.name, reason=str(error))
-            raise UnavailableError("this account can't receive right now; try again later", retry_after=60) from error
+            raise _not_now() from error
 
     def _asked(self, request: Request, body: bytes) -> InboundRequest:
         return InboundRequest(
@@ -147,6 +147,8 @@ class ProviderDoor:
         except (UnauthorizedError, ForbiddenError, NotFoundError) as error:
             self._tell(provider, account, CHALLENGE, error)
             raise self._refused(request, ForbiddenError) from error
+        except PluginError as error:
+            raise _not_judged(account.name, error) from error
         echo = answer.body.decode("utf-8", "replace")
         if len(answer.body) > LONGEST_ECHO or not echo.isprintable():
             raise BadRequestError(f"a challenge has at most {LONGEST_ECHO} printable characters")
@@ -159,21 +161,17 @@ class ProviderDoor:
         except (UnauthorizedError, ForbiddenError, NotFoundError) as error:
             self._tell(provider, account, SIGNATURE, error)
             return False
+        except PluginError as error:
+            raise _not_judged(account.name, error) from error
         return True
 
-    def _parse(self, provider: Provider, account: ProviderAccount, asked: InboundRequest) -> list[NewEvent]:
+    def _parse(self, provider: Provider, account: ProviderAccount, asked: InboundRequest) -> Sequence[NewEvent]:
         assert provider.parse is not None
         try:
-            return list(provider.parse(asked, account))
+            return provider.parse(asked, account)
         except BadRequestError as error:
             self._tell(provider, account, BODY, error)
             raise
-        except WagateError:
-            raise
-        except Exception:
-            # The request is the provider's: what its plugin can't read is kept whole, and nothing is sent in vain.
-            log.exception("parsing failed", account=account.name, provider=provider.name)
-            return [unread(asked.body)]
 
     def _tell(self, provider: Provider, account: ProviderAccount, reason: str, error: WagateError) -> None:
         self._refusals.refused(account.name, provider.name, reason)
@@ -206,11 +204,15 @@ def _name(request: Request) -> str:
     return request.path.rsplit("/", 1)[1]
 
 
-def unread(body: bytes) -> NewEvent:
-    """A whole body that could not be read, to be looked at by people; the same bytes again are a duplicate."""
-    return NewEvent(
-        kind="unknown", provider_id=fingerprint(body.decode("utf-8", "replace")), type="unknown", raw=Raw(body=body)
-    )
+def _not_now() -> UnavailableError:
+    """It is sent again once somebody has seen to it."""
+    return UnavailableError("this account can't receive right now; try again later", retry_after=60)
+
+
+def _not_judged(account: str, error: PluginError) -> UnavailableError:
+    """What the plugin could not judge is neither believed nor refused."""
+    log.error("webhook not judged", plugin=error.plugin, account=account, error=error.what, exc_info=error)
+    return _not_now()
 
 
 def note(owned: Iterable[Owned], stored: Iterable[Stored]) -> str:

@@ -1,0 +1,98 @@
+"""Lifespans begin in order and end in the reverse one, each within its time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pluggy
+import pytest
+import trio
+import trio.testing
+
+from tests.bad_plugin import plugin as module_of
+from wagate.errors import PluginError
+from wagate.hooks.specs import PROJECT, Hooks
+from wagate.plugins.loader import Plugin
+from wagate.process.lifespans import START, lifespans
+from wagate.testing import fake_context
+
+Manager = Callable[[], AbstractAsyncContextManager[None]]
+
+
+def running(**managers: Manager) -> AbstractAsyncContextManager[None]:
+    """The lifespans of plugins by name."""
+    registry = pluggy.PluginManager(PROJECT)
+    registry.add_hookspecs(Hooks)
+    for name, manager in managers.items():
+        registry.register(module_of(lifespan=_hook(manager)), name)
+    plugins = [Plugin(name, None, registry) for name in managers]
+    return lifespans(plugins, {name: fake_context(name).context for name in managers})
+
+
+def _hook(manager: Manager) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+    return lambda context: manager()
+
+
+async def test_the_first_to_begin_is_the_last_to_end() -> None:
+    seen = []
+
+    def named(name: str) -> Manager:
+        @asynccontextmanager
+        async def manager() -> AsyncIterator[None]:
+            seen.append(f"{name} begins")
+            # A nursery that outlives the start, as plugins open it.
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.sleep_forever)
+                yield
+                nursery.cancel_scope.cancel()
+            seen.append(f"{name} ends")
+
+        return manager
+
+    async with running(a=named("a"), b=named("b")):
+        assert seen == ["a begins", "b begins"]
+    assert seen[2:] == ["b ends", "a ends"]
+
+
+async def test_one_that_does_not_begin_in_time_stops_the_start_and_ends_the_others(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    ended = []
+
+    @asynccontextmanager
+    async def good() -> AsyncIterator[None]:
+        yield
+        ended.append("good")
+
+    @asynccontextmanager
+    async def hangs() -> AsyncIterator[None]:
+        await trio.sleep_forever()
+        yield
+
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(PluginError, match=rf"^plugin bad: lifespan did not begin within {START:g} s$")
+    ):
+        async with running(good=good, bad=hangs):
+            pytest.fail("it began")
+    assert ended == ["good"]
+    assert trio.current_time() == START
+
+
+async def test_one_that_raises_when_it_ends_costs_the_others_nothing() -> None:
+    ended = []
+
+    @asynccontextmanager
+    async def good() -> AsyncIterator[None]:
+        yield
+        ended.append("good")
+
+    @asynccontextmanager
+    async def breaks() -> AsyncIterator[None]:
+        yield
+        raise SystemExit(1)
+
+    async with running(good=good, bad=breaks):
+        pass
+    assert ended == ["good"]

@@ -1,0 +1,96 @@
+"""Call all that a plugin implements, with a context behind which nothing runs, and say what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from wagate.cli.inert import AbsentError
+from wagate.errors import WagateError
+
+if TYPE_CHECKING:
+    from wagate.hooks.context import PluginContext
+    from wagate.hooks.contracts import Handler
+    from wagate.plugins.loader import Plugin
+
+REGISTERS: Final = ("register_providers", "register_routes", "register_tasks", "register_checks")
+
+
+def faults(plugin: Plugin, context: PluginContext) -> list[str]:
+    """One line for each thing that is wrong; [] when nothing is, as far as it can be seen without a gateway."""
+    from wagate.hooks.messages import OutMessage
+
+    hooks = set(plugin.implements())
+    calls: list[Callable[[], Any]] = [
+        partial(plugin.gather, hook, context=context) for hook in REGISTERS if hook in hooks
+    ]
+    if "register_commands" in hooks:
+        calls.append(partial(plugin.gather, "register_commands"))
+    if "lifespan" in hooks:
+        calls.append(partial(plugin.lifespans, context))
+    if "choose_account" in hooks:
+        message = OutMessage(chat="15550000512@c.us", type="text", text="hello")
+        calls.append(partial(plugin.choose_account, message, [_account("a"), _account("b")]))
+    found = [line for call in calls for line in _tried(call)]
+    if "register_handlers" in hooks:
+        found += _handlers(plugin, context)
+    return found
+
+
+def _handlers(plugin: Plugin, context: PluginContext) -> Iterator[str]:
+    handlers: Sequence[Handler] = []
+    try:
+        handlers = plugin.gather("register_handlers", context=context)
+    except WagateError as error:
+        yield from _told(error)
+    for handler in handlers:
+        yield from _tried(partial(handler.targets, _sample()))
+        yield from _tried(partial(handler.limits, "a"))
+
+
+def _tried(call: Callable[[], Any]) -> list[str]:
+    try:
+        call()
+    except WagateError as error:
+        return _told(error)
+    return []
+
+
+def _told(error: WagateError) -> list[str]:
+    """Its line; none when it asked for what only a gateway has."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, AbsentError):
+            return []
+        cause = cause.__cause__
+    return [str(error)]
+
+
+def _account(name: str) -> Any:
+    from wagate.hooks.contracts import AccountView
+
+    return AccountView(name=name, client_id=1, provider="meta", phone="15550000100", metadata={})
+
+
+def _sample() -> Any:
+    from wagate.events import Event
+
+    now = datetime.now(UTC)
+    return Event(
+        id="0198c5b2-0000-7000-8000-000000000000",
+        kind="message",
+        account="a",
+        phone="15550000100",
+        provider="meta",
+        client_id=1,
+        tenant="default",
+        created_at=now,
+        timestamp=now,
+        chat="15550000512@c.us",
+        sender="15550000512@c.us",
+        message_id="wamid.1",
+        type="text",
+        content="hello",
+    )

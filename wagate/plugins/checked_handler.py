@@ -1,0 +1,177 @@
+"""Handlers, tasks and looks of plugins, so that the core never meets a wrong value or a foreign error of theirs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+import structlog
+import trio
+
+from wagate.errors import DeliveryError, Postpone, Reject, Retry, WagateError
+from wagate.events import Event
+from wagate.hooks.contracts import Delivery, Handler, Receipt, Target, TargetLimits, Task
+from wagate.hooks.providers import Check, Finding
+from wagate.plugins.values import WrongValueError, cut, held_to, hold_verdict, items, named, seconds
+from wagate.plugins.wall import awaited, broken, instead, leaves, pass_on
+
+LEAST_WAIT: Final = 1.0
+"""Seconds that a delivery waits at least before it is handed to its plugin again."""
+MOST_WAIT: Final = 86_400.0
+"""At most: then the plugin is asked again."""
+LONGEST_HANDLE: Final = 3600.0
+LISTENER_PATIENCE: Final = 10.0
+"""Seconds that a listener for changes may take: whoever made the change waits."""
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+log = structlog.get_logger("wagate.plugins")
+
+_target = partial(held_to, Target)
+
+
+def checked_handler(plugin: str, handler: Any) -> Handler:
+    """The handler, its three functions behind the wall. WrongValueError: it is none, or made of wrong things."""
+    if not isinstance(handler, Handler):
+        raise WrongValueError(f"{named(handler)}, not Handler")
+    for wrong, field in _faults(handler):
+        if wrong:
+            raise WrongValueError(f"Handler.{field}")
+    return replace(
+        handler,
+        targets=partial(_targets, plugin, handler.targets),
+        handle=None if handler.handle is None else partial(_handle, plugin, handler.handle),
+        limits=partial(_limits, plugin, handler.limits),
+    )
+
+
+def _faults(handler: Handler) -> Sequence[tuple[bool, str]]:
+    name, at_once, limit = handler.name, handler.concurrency, handler.timeout
+    return (
+        (not isinstance(name, str) or not _NAME.fullmatch(name), "name: not 1 to 64 letters, digits and _ . -"),
+        (not callable(handler.targets), f"targets: {named(handler.targets)}, no function"),
+        (not (handler.handle is None or callable(handler.handle)), f"handle: {named(handler.handle)}, no function"),
+        (not callable(handler.limits), f"limits: {named(handler.limits)}, no function"),
+        (type(at_once) is not int or not 1 <= at_once <= 10_000, "concurrency: not a whole number from 1 to 10000"),
+        (
+            isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 < limit <= LONGEST_HANDLE,
+            f"timeout: not above 0 and up to {LONGEST_HANDLE:g} seconds",
+        ),
+        (not isinstance(handler.lasting, bool), f"lasting: {named(handler.lasting)}, not bool"),
+    )
+
+
+def _targets(plugin: str, targets: Callable[[Event], Any], event: Event) -> list[Target]:
+    try:
+        return items(targets(event), _target)
+    except BaseException as error:
+        raise broken(plugin, "targets", error) from error
+
+
+def _limits(plugin: str, limits: Callable[[str], Any], target: str) -> TargetLimits:
+    try:
+        return held_to(TargetLimits, limits(target))
+    except BaseException as error:
+        raise broken(plugin, "limits", error) from error
+
+
+async def _handle(plugin: str, handle: Callable[[Delivery], Any], delivery: Delivery) -> Receipt | None:
+    """Run it. Raises DeliveryError, and nothing else of the plugin's."""
+    try:
+        receipt = await awaited(handle(delivery))
+        return None if receipt is None else cut(held_to(Receipt, receipt))
+    except BaseException as error:  # noqa: BLE001  (raised again, in our words)
+        raise instead(_verdict(plugin, error, delivery.id), error)  # noqa: B904  (with its cause)
+
+
+def _verdict(plugin: str, error: BaseException, delivery_id: str) -> DeliveryError:
+    """What a handler raised, or gave, as the end of its delivery."""
+    pass_on(error)
+    # A handler with a nursery of its own raises groups.
+    said = next((each for each in leaves(error) if isinstance(each, DeliveryError)), None)
+    if said is None:
+        log.error("handler failed", plugin=plugin, delivery_id=delivery_id, exc_info=error)
+        # What returned has done its work, whatever it returned: again would be twice.
+        again = Reject if isinstance(error, WrongValueError) else Retry
+        return again(_reason(plugin, error))
+    try:
+        return _said(said)
+    except WrongValueError as wrong:
+        log.exception("handler failed", plugin=plugin, delivery_id=delivery_id, error=str(wrong))
+        again = Reject if isinstance(said, Reject) else Retry
+        return again(str(broken(plugin, "handle", wrong)))
+
+
+def _said(said: DeliveryError) -> DeliveryError:
+    """As it was raised; the wait that it names between `LEAST_WAIT` and `MOST_WAIT`. WrongValueError."""
+    hold_verdict(said)
+    if isinstance(said, Postpone) or (isinstance(said, Retry) and said.after is not None):
+        try:
+            said.after = seconds(said.after, least=LEAST_WAIT, most=MOST_WAIT)
+        except WrongValueError as wrong:
+            raise WrongValueError(f"{named(said)}.after: {wrong}") from wrong
+    return said
+
+
+def _reason(plugin: str, error: BaseException) -> str:
+    """For the job, which its client sees: plugin and type, no place and no foreign text."""
+    if isinstance(error, WrongValueError):
+        return str(broken(plugin, "handle", error))
+    return f"plugin {plugin}: {named(next(leaves(error)))}"
+
+
+def checked_task(plugin: str, task: Any) -> Task:
+    """The task; it ends in PluginError, in trio's Cancelled, or by itself. WrongValueError: it is no function."""
+    function = _function(task)
+
+    async def run() -> None:
+        try:
+            await awaited(function())
+        except BaseException as error:
+            raise broken(plugin, f"task {_name(task)}", error) from error
+
+    return run
+
+
+def checked_look(plugin: str, look: Any) -> Check:
+    """A look for ``wagate doctor``. WrongValueError: it is no function."""
+    function = _function(look)
+
+    async def run() -> Sequence[Finding]:
+        try:
+            return items(await awaited(function()), partial(held_to, Finding))
+        except WagateError:
+            raise
+        except BaseException as error:
+            raise broken(plugin, f"check {_name(look)}", error) from error
+
+    return run
+
+
+def checked_listener(plugin: str, listener: Any) -> Callable[[], Awaitable[None]]:
+    """A listener for changes; when it fails, or takes too long, the log says so, and the others are told."""
+    if not callable(listener):
+        raise broken(plugin, "on_change", WrongValueError(f"{named(listener)}, no function"))
+
+    async def run() -> None:
+        try:
+            with trio.fail_after(LISTENER_PATIENCE):
+                await awaited(listener())
+        except BaseException as error:
+            failed = broken(plugin, f"listener {_name(listener)}", error)
+            log.exception("listener failed", plugin=plugin, error=failed.what)
+
+    return run
+
+
+def _function(value: Any) -> Callable[[], Any]:
+    if not callable(value):
+        raise WrongValueError(f"{named(value)}, no function")
+    function: Callable[[], Any] = value
+    return function
+
+
+def _name(function: Any) -> str:
+    return str(getattr(function, "__name__", named(function)))

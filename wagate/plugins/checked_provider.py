@@ -1,0 +1,258 @@
+"""A provider, so that the core never meets a wrong value or a foreign error of its plugin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from inspect import iscoroutine
+from typing import Any, Final, TypeVar
+
+import msgspec
+import structlog
+
+from wagate.errors import (
+    AccountStoppedError,
+    NotSentError,
+    OutcomeUnknownError,
+    RequestError,
+    SendError,
+    SendRefusedError,
+    UnauthorizedError,
+    WagateError,
+)
+from wagate.events import NewEvent, Raw
+from wagate.hooks.messages import Sent
+from wagate.hooks.providers import (
+    Finding,
+    InboundRequest,
+    MediaRequest,
+    Profile,
+    Provider,
+    ProviderAccount,
+    SendLimits,
+    WebhookAnswer,
+)
+from wagate.http.errors import HttpError
+from wagate.parsing.fields import fingerprint
+from wagate.plugins.checked_handler import LEAST_WAIT, MOST_WAIT
+from wagate.plugins.values import WrongValueError, cut, held_to, hold_verdict, items, named, seconds
+from wagate.plugins.wall import awaited, broken, instead, leaves, pass_on
+
+T = TypeVar("T")
+
+LONGEST_QR: Final = 4096
+"""Characters; a QR code holds fewer."""
+_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_CERTAIN: Final = (NotSentError, AccountStoppedError, SendRefusedError)
+
+log = structlog.get_logger("wagate.plugins")
+
+
+def unread(body: bytes) -> NewEvent:
+    """A whole body that could not be read, to be looked at by people; the same bytes again are a duplicate."""
+    return NewEvent(
+        kind="unknown", provider_id=fingerprint(body.decode("utf-8", "replace")), type="unknown", raw=Raw(body=body)
+    )
+
+
+def checked_provider(plugin: str, provider: Any) -> Provider:
+    """The provider, its functions behind the wall. WrongValueError: it is none, or made of wrong things."""
+    if not isinstance(provider, Provider):
+        raise WrongValueError(f"{named(provider)}, not Provider")
+    _hold(provider)
+    asked: dict[str, Callable[[Any], Any]] = {
+        "send": lambda value: cut(held_to(Sent, value)),
+        "signal": _nothing,
+        "revoke": _nothing,
+        "control": _nothing,
+        "locate_media": partial(held_to, MediaRequest),
+        "qr": _qr,
+        "profile": partial(held_to, Profile),
+        "check": _findings,
+    }
+    told: dict[str, Callable[..., Any]] = {
+        "verify": _verify,
+        "parse": _parse,
+        "challenge": _challenge,
+        "missed": _missed,
+        "number": _number,
+    }
+    walls = {name: partial(function, plugin) for name, function in told.items()} | {
+        name: partial(_ask, plugin, name, check) for name, check in asked.items()
+    }
+    given = {name: getattr(provider, name) for name in walls}
+    walled: dict[str, Any] = {name: partial(walls[name], each) for name, each in given.items() if each is not None}
+    return replace(provider, **walled)
+
+
+def _hold(provider: Provider) -> None:
+    """Check what is no function. WrongValueError."""
+    if not isinstance(provider.name, str) or not _NAME.fullmatch(provider.name):
+        raise WrongValueError("Provider.name: not 1 to 40 small letters, digits, _ and -, a letter first")
+    where = f"Provider {provider.name}"
+    if not (isinstance(provider.settings_type, type) and issubclass(provider.settings_type, msgspec.Struct)):
+        raise WrongValueError(f"{where}.settings_type: {named(provider.settings_type)}, no struct type")
+    for name in ("secrets", "abilities"):
+        value = getattr(provider, name)
+        if not isinstance(value, frozenset) or not all(isinstance(each, str) for each in value):
+            raise WrongValueError(f"{where}.{name}: not a frozenset of texts")
+    for name, kind in (("title", str), ("sessions", bool), ("idempotent", bool)):
+        if not isinstance(getattr(provider, name), kind):
+            raise WrongValueError(f"{where}.{name}: {named(getattr(provider, name))}, not {kind.__name__}")
+    _hold_functions(provider, where)
+    held_to(SendLimits, provider.limits)
+    held_to(WebhookAnswer, provider.answer)
+    try:
+        msgspec.convert(provider.common_keys, dict[str, str])
+    except msgspec.ValidationError as error:
+        raise WrongValueError(f"{where}.common_keys: {error}") from error
+
+
+def _hold_functions(provider: Provider, where: str) -> None:
+    optional = ("verify", "parse", "challenge", "send", "signal", "revoke", "locate_media", "missed")
+    for name in (*optional, "control", "qr", "profile", "check"):
+        value = getattr(provider, name)
+        if value is not None and not callable(value):
+            raise WrongValueError(f"{where}.{name}: {named(value)}, no function")
+    if not callable(provider.number):
+        raise WrongValueError(f"{where}.number: {named(provider.number)}, no function")
+    if provider.parse is not None and provider.verify is None:
+        raise WrongValueError(f"{where}.verify: None, but what it parses is to be verified")
+
+
+def _verify(plugin: str, given: Callable[..., Any], request: InboundRequest, account: ProviderAccount) -> None:
+    """Returns when the request is believed. UnauthorizedError also for False; PluginError for all else."""
+    verdict = _told(plugin, "verify", given, request, account)
+    if verdict is False:
+        log.warning("verify gave False: it is to raise UnauthorizedError", plugin=plugin, account=account.name)
+        raise UnauthorizedError("the request is not the provider's")
+    if verdict is not None and verdict is not True:
+        if iscoroutine(verdict):
+            verdict.close()
+        raise broken(plugin, "verify", WrongValueError(f"{named(verdict)}, not None or True"))
+
+
+def _parse(
+    plugin: str, given: Callable[..., Any], request: InboundRequest, account: ProviderAccount
+) -> Sequence[NewEvent]:
+    """Events; in the place of the first that is none, `unread` with the whole body. RequestError."""
+    wrong: list[str] = []
+
+    def event(value: Any) -> NewEvent | None:
+        try:
+            return held_to(NewEvent, value)
+        except WrongValueError as error:
+            wrong.append(str(error))
+            return unread(request.body) if len(wrong) == 1 else None
+
+    try:
+        events = items(given(request, account), event)
+    except RequestError:
+        raise
+    except BaseException as error:
+        # The request is the provider's: what can't be read is kept whole.
+        failed = broken(plugin, "parse", error)
+        log.exception("parsing failed", plugin=plugin, account=account.name, error=failed.what)
+        return [unread(request.body)]
+    if wrong:
+        log.error("parsing failed", plugin=plugin, account=account.name, error=f"parse gave {wrong[0]}", of=len(wrong))
+    return [each for each in events if each is not None]
+
+
+def _challenge(
+    plugin: str, given: Callable[..., Any], request: InboundRequest, account: ProviderAccount
+) -> WebhookAnswer:
+    return _checked(plugin, "challenge", partial(held_to, WebhookAnswer), given, request, account)
+
+
+def _number(plugin: str, given: Callable[..., Any], account: ProviderAccount) -> str:
+    return _checked(plugin, "number", _text, given, account)
+
+
+def _checked(plugin: str, call: str, check: Callable[[Any], T], given: Callable[..., Any], *arguments: Any) -> T:
+    value = _told(plugin, call, given, *arguments)
+    try:
+        return check(value)
+    except WrongValueError as error:
+        raise broken(plugin, call, error) from error
+
+
+def _told(plugin: str, call: str, given: Callable[..., Any], *arguments: Any) -> Any:
+    """What a synchronous function gave. RequestError as it raised it; else PluginError."""
+    try:
+        return given(*arguments)
+    except RequestError:
+        raise
+    except BaseException as error:
+        raise broken(plugin, call, error) from error
+
+
+async def _ask(
+    plugin: str, call: str, check: Callable[[Any], T], given: Callable[..., Awaitable[Any]], *arguments: Any
+) -> T:
+    """What an async function gave. SendError and HttpError as it raised them, with their fields right; PluginError."""
+    try:
+        return check(await awaited(given(*arguments)))
+    except BaseException as error:  # noqa: BLE001  (raised again, in our words)
+        raise instead(_said(plugin, call, error), error)  # noqa: B904  (with its cause)
+
+
+async def _missed(
+    plugin: str, given: Callable[..., Any], account: ProviderAccount, since: datetime
+) -> AsyncIterator[NewEvent]:
+    """Events one by one. Raises as `_ask`."""
+    events = _told(plugin, "missed", given, account, since)
+    try:
+        while True:
+            try:
+                event = held_to(NewEvent, await anext(events))
+            except StopAsyncIteration:
+                return
+            except BaseException as error:  # noqa: BLE001  (raised again, in our words)
+                raise instead(_said(plugin, "missed", error), error)  # noqa: B904  (with its cause)
+            yield event
+    finally:
+        if hasattr(events, "aclose"):
+            await events.aclose()
+
+
+def _said(plugin: str, call: str, error: BaseException) -> WagateError:
+    pass_on(error)
+    said = next((each for each in leaves(error) if isinstance(each, SendError | HttpError)), None)
+    if said is None:
+        return error if isinstance(error, RequestError) else broken(plugin, call, error)
+    if isinstance(said, HttpError):
+        return said
+    try:
+        hold_verdict(said)
+        if isinstance(said, NotSentError) and said.after is not None:
+            said.after = seconds(said.after, least=LEAST_WAIT, most=MOST_WAIT)
+    except WrongValueError as wrong:
+        # What it says of the message counts; what is wrong beside that is left out.
+        log.exception("provider failed", plugin=plugin, call=call, error=str(wrong))
+        certain = next((kind for kind in _CERTAIN if isinstance(said, kind)), OutcomeUnknownError)
+        return certain(str(broken(plugin, call, WrongValueError(f"{named(said)} with wrong fields: {wrong}"))))
+    return said
+
+
+def _nothing(_value: Any) -> None:
+    return None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise WrongValueError(f"{named(value)}, not str")
+    return value
+
+
+def _qr(value: Any) -> str:
+    if len(_text(value)) > LONGEST_QR:
+        raise WrongValueError(f"over {LONGEST_QR} characters")
+    return _text(value)
+
+
+def _findings(value: Any) -> Sequence[Finding]:
+    return items(value, partial(held_to, Finding))
