@@ -30,6 +30,7 @@ OTHERS = {
     "whatsapp_business_management": "a permission of Meta's",
     "whatsapp_business_messaging": "a permission of Meta's",
     "is_transient": "of Meta's errors",
+    "held_by": "of a log line",
     "session_not_found": "an engine's error",
     **dict.fromkeys(
         ("incoming_call", "loading_screen", "media_uploaded", "message_revoke_me"), "events of session engines"
@@ -38,7 +39,6 @@ OTHERS = {
     "wagate_id": "in the address of Twilio's callbacks",
     "expires_in": "of POST …/view-token",
     **dict.fromkeys(("embedded_valkey_died", "embedded_valkey_hung"), "a log line"),
-    "held_by": "of a log line",
 }
 
 
