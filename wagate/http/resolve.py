@@ -109,7 +109,7 @@ class Resolver:
         except trio.TooSlowError:
             return f"no answer within {self._deadline:g} s"
         except (OSError, UnicodeError) as error:
-            return (getattr(error, "strerror", None) or str(error)).lower()
+            return (getattr(error, "strerror", None) or "not a name").lower()
 
 
 class _Asking:

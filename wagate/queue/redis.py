@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -110,7 +111,7 @@ class Pipelines:
             self._failures += 1
             # At once after a first failure (a restart), then 0.1, 0.2 … 1 s apart.
             self._not_before = self._now() + min(0.05 * (2**self._failures - 2), 1.0)
-            self._reason = str(error)
+            self._reason = _words(error)
             return [self._unreachable(error) for _ in calls]
         self._failures = 0
         return [self._judge(answer) for answer in answers]
@@ -118,7 +119,7 @@ class Pipelines:
     def _judge(self, answer: object) -> Outcome[Any]:
         if not isinstance(answer, Exception):
             return Value(answer)
-        refusal = QueueError(f"Redis at {self._name} refuses: {answer}")
+        refusal = QueueError(f"Redis at {self._name} refuses: {_words(answer)}")
         refusal.__cause__ = answer
         return Error(refusal)
 
@@ -126,6 +127,11 @@ class Pipelines:
         error = QueueError(f"Redis at {self._name} can't be reached: {self._reason}")
         error.__cause__ = cause
         return Error(error)
+
+
+def _words(error: Exception) -> str:
+    """What Redis says, without the arguments that old ones and proxies repeat: AUTH has the password among them."""
+    return re.sub(r",? with args beginning with.*", "", str(error), flags=re.DOTALL | re.IGNORECASE)[:300]
 
 
 def _refusal(each: Outcome[Any]) -> BaseException | None:
