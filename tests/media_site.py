@@ -14,7 +14,7 @@ import msgspec
 import trio
 
 from tests.rest import at_rest
-from tests.rows import event, intake
+from tests.rows import event, id_of, intake
 from wagate.clock import Clock
 from wagate.config.tables import Config, Data, Server
 from wagate.config.tables import Media as MediaConfig
@@ -167,4 +167,4 @@ def _account(db: Any, clock: Clock) -> None:
         "INSERT INTO accounts (id, name, client_id, provider, source, created_at, updated_at) "
         "VALUES (?, ?, 1, 'fake', 'config', ?, ?) ON CONFLICT DO NOTHING"
     )
-    run(db, text, ["a1", "main", now, now])
+    run(db, text, [id_of("main"), "main", now, now])

@@ -26,6 +26,7 @@ from wagate.outbound.outbox import Outbox
 from wagate.outbound.shared import Parts
 from wagate.plugins.account_settings import NoSettings
 from wagate.plugins.registry import Providers
+from wagate.rules.targets import TargetState
 from wagate.storage.events.intake import Stored
 from wagate.storage.owners.accounts import NewAccount, create_account
 from wagate.storage.owners.live import LiveDirectory
@@ -165,6 +166,10 @@ class Post:
             while (found := await self.view(message_id)).status != "queued" or found.error is None:
                 await trio.sleep(0.01)
         return found
+
+    async def target(self, account: str) -> TargetState:
+        """The health of an account's sender."""
+        return await self.world.target(f"outbound:{self.live.now.accounts[account].id}")
 
     async def delivery(self, message_id: str) -> DeliveryDetail:
         """The delivery that sends a message."""

@@ -34,7 +34,9 @@ class Emitter:
         only: Sequence[Target] | None = None,
     ) -> str:
         """Stored and committed when this returns; the event's id. ``only``: just to these targets of ``handler``."""
-        owner = self._live.now.accounts.get(account) or self._nobody(client_id)
+        owner = self._live.now.accounts.get(account)
+        if owner is None or owner.client_id != client_id:
+            owner = self._nobody(client_id)
         if only is None or handler is None:
             [stored] = await self._receiver.receive(owner, [event], b"")
         else:
@@ -48,7 +50,9 @@ class Emitter:
         def others(stored: Event) -> tuple[Route, ...]:
             return tuple(route for route in self._router.routes(stored) if route.target_id != without)
 
-        await self._receiver.store([self._receiver.prepare_for(self._nobody(client_id), event, others)])
+        # What sends has the id of its account as its own.
+        account = self._live.now.by_id.get(without.partition(":")[2]) or self._nobody(client_id)
+        await self._receiver.store([self._receiver.prepare_for(account, event, others)])
 
     def _nobody(self, client_id: int) -> Account:
         client = self._live.now.clients[client_id]

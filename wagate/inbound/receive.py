@@ -70,7 +70,7 @@ class Receiver:
         event = stored_event(account, new, now)
         return Intake(
             event=event,
-            dedupe_key=dedupe_key(account.name, new),
+            dedupe_key=dedupe_key(account, new),
             raw=new.raw.body if new.raw is not None else raw,
             session=new.session,
             routes=self._router.routes(event),
@@ -81,7 +81,7 @@ class Receiver:
     def prepare_for(self, account: Account, new: NewEvent, routes: Callable[[Event], tuple[Route, ...]]) -> Intake:
         """Prepare an event of our own for the routes given."""
         event = stored_event(account, new, self._clock.now())
-        key = dedupe_key(account.name, new)
+        key = dedupe_key(account, new)
         return Intake(event=event, dedupe_key=key, raw=b"", session=None, routes=routes(event))
 
 
@@ -92,11 +92,12 @@ def store_requests(database: peewee.Database, requests: list[Sequence[Intake]]) 
     return [[next(flat) for _ in request] for request in requests]
 
 
-def dedupe_key(account: str, new: NewEvent) -> str:
+def dedupe_key(account: Account, new: NewEvent) -> str:
     """Unique per (account, kind, provider's id, variant); '' when the item has no id and never is a duplicate."""
     if not new.provider_id:
         return ""
-    parts = "\x1f".join((account, new.dedupe_kind or new.kind, new.provider_id, new.variant))
+    owner = account.id or f"{account.client_id} {account.name}"
+    parts = "\x1f".join((owner, new.dedupe_kind or new.kind, new.provider_id, new.variant))
     return hashlib.blake2b(parts.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
@@ -106,6 +107,7 @@ def stored_event(account: Account, new: NewEvent, now: datetime) -> Event:
         id=str(uuid7()),
         kind=new.kind,
         account=account.name,
+        account_id=account.id,
         phone=account.phone,
         provider=account.provider,
         client_id=account.client_id,

@@ -16,7 +16,7 @@ REMEMBER = 30.0
 
 @dataclass
 class Failing:
-    """Accounts that failed lately, by name; in this process."""
+    """Accounts that failed lately, by id; in this process."""
 
     clock: Clock
     _until: dict[str, float] = field(default_factory=dict)
@@ -46,6 +46,6 @@ def candidates(
     able = [
         account
         for account in others
-        if account.name != first.name and message.type in providers.need(account.provider).abilities
+        if account.id != first.id and message.type in providers.need(account.provider).abilities
     ]
-    return sorted([first, *able], key=lambda account: failing(account.name))
+    return sorted([first, *able], key=lambda account: failing(account.id))

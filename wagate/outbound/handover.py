@@ -64,7 +64,12 @@ class Handover:
             await self._failed(error, row, account, provider, began=False, seconds=0.0)
             raise
         began = Began(
-            id=row.id, status=row.status, account=account.name, provider=provider.name, now=self.parts.clock.now()
+            id=row.id,
+            status=row.status,
+            account=account.name,
+            account_id=account.id,
+            provider=provider.name,
+            now=self.parts.clock.now(),
         )
         if not await self.parts.database.write_bulk(begin_sending, began):
             return None
@@ -109,6 +114,7 @@ class Handover:
         took = Took(
             id=row.id,
             account=account.name,
+            account_id=account.id,
             provider=provider.name,
             provider_id=sent.message_id,
             intake=announce.sent(account, row, sent.message_id, self.parts.router, now=now),

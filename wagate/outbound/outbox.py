@@ -144,7 +144,7 @@ class Outbox:
 
     def _sender(self, row: MessageRow) -> Account:
         """The account that sent a message. UnprocessableError: it is gone, or goes through another provider now."""
-        found = self._parts.live.now.accounts.get(row.account)
+        found = self._parts.live.now.by_id.get(row.account_id)
         if found is None or found.client_id != row.client_id or found.provider != row.provider:
             raise UnprocessableError(f"the account {row.account!r} of {row.provider} that sent it is gone")
         return found

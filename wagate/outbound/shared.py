@@ -15,7 +15,7 @@ from wagate.storage.events.intake import Stored
 from wagate.storage.owners.live import LiveDirectory
 
 OUTBOUND = "outbound"
-"""Name of the handler that sends; ``outbound:<account>`` is the target of an account's messages."""
+"""Name of the handler that sends; ``outbound:<account's id>`` is the target of an account's messages."""
 
 FileOf = Callable[[OutMessage, int], Awaitable[OutFile | None]]
 """(message, client id) → its file, ready for a provider; None when it has none. Raises `wagate.errors.SendError`."""

@@ -66,31 +66,32 @@ def fold_acks(db: peewee.Database, items: Iterable[tuple[Event, str]]) -> None:
             _fold(db, event, reference)
 
 
-def fold_early_acks(db: peewee.Database, message_id: str, account: str, provider_id: str) -> None:
+def fold_early_acks(db: peewee.Database, message_id: str, account_id: str, provider_id: str) -> None:
     """Fold what was reported before the provider's id was known; call it after that id was written, in its commit."""
     text = (
-        "SELECT extra, timestamp, created_at FROM events WHERE account = ? AND message_id = ? AND kind = ? ORDER BY id"
+        "SELECT extra, timestamp, created_at FROM events WHERE account_id = ? AND message_id = ? AND kind = ? "
+        "ORDER BY id"
     )
-    for extra, *times in rows(db, text, (clean(account), clean(provider_id), MESSAGE_ACK)):
+    for extra, *times in rows(db, text, (account_id, clean(provider_id), MESSAGE_ACK)):
         when, now = (time_text(moment) for moment in map(as_time, times) if moment is not None)
         _write(db, Report(extra=from_json(extra), when=when, now=now), "id = ?", [message_id])
 
 
-def lock_provider_id(db: peewee.Database, account: str, provider_id: str) -> None:
+def lock_provider_id(db: peewee.Database, account_id: str, provider_id: str) -> None:
     """Keep out, until the commit, who else writes about this id of the provider.
 
     Without it, a status and the message's own "sent", committed by two processes at once, would not see each other.
     """
     if db.param != "?":
-        rows(db, "SELECT pg_advisory_xact_lock(hashtextextended(?, 20250120))", (f"{account}\x1f{provider_id}",))
+        rows(db, "SELECT pg_advisory_xact_lock(hashtextextended(?, 20250120))", (f"{account_id}\x1f{provider_id}",))
 
 
 def _fold(db: peewee.Database, event: Event, reference: str) -> None:
     said = {"status": SENT} if event.kind == MESSAGE_ANY else event.extra
     report = Report(extra=said, when=time_text(event.timestamp), now=time_text(event.created_at))
-    account, provider_id = clean(event.account), clean(event.message_id)
+    provider_id = clean(event.message_id)
     if provider_id:
-        lock_provider_id(db, account, provider_id)
+        lock_provider_id(db, event.account_id, provider_id)
     if reference:
         ours = [clean(reference), event.client_id]
         changed = _write(db, report, "id = ? AND client_id = ?", ours)
@@ -99,9 +100,10 @@ def _fold(db: peewee.Database, event: Event, reference: str) -> None:
             run(db, text, [provider_id, *ours])
         if changed:
             return
-    if provider_id:
+    if provider_id and event.account_id:
         # In the words of the partial index: without them SQLite goes through all messages.
-        _write(db, report, "account = ? AND provider_id = ? AND provider_id <> ''", [account, provider_id])
+        ours = [event.account_id, event.client_id, provider_id]
+        _write(db, report, "account_id = ? AND client_id = ? AND provider_id = ? AND provider_id <> ''", ours)
 
 
 def _write(db: peewee.Database, report: Report, about: str, params: list[Any]) -> bool:

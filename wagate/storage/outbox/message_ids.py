@@ -13,10 +13,10 @@ from wagate.storage.statement import first
 
 def find_by_message_id(db: peewee.Database, client_id: int, ids: Sequence[str]) -> tuple[str, str] | None:
     """The first of these ids that a message of the client has, and its chat; None when none of them is known."""
-    accounts = Account.select(Account.name).where(Account.client_id == client_id)
+    accounts = Account.select(Account.id).where(Account.client_id == client_id)
     for each in ids:
         query = EventRow.select(EventRow.chat).where(
-            EventRow.account.in_(accounts),
+            EventRow.account_id.in_(accounts),
             EventRow.message_id == each,
             EventRow.chat != "",
             # On its way out a message has our id, which no provider knows.

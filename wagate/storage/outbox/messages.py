@@ -18,8 +18,8 @@ from wagate.storage.rows import Page
 from wagate.storage.statement import first, marks, rows
 
 _INSERT = (
-    "INSERT INTO messages (id, client_id, account, provider, chat, type, content, message, event_id, delivery_id, "  # noqa: S608
-    f"source, source_key, job_id, metadata, warnings, created_at, updated_at) VALUES {marks(17, 1)} "
+    "INSERT INTO messages (id, client_id, account, account_id, provider, chat, type, content, message, event_id, "  # noqa: S608
+    f"delivery_id, source, source_key, job_id, metadata, warnings, created_at, updated_at) VALUES {marks(18, 1)} "
     "ON CONFLICT (source, client_id, source_key) WHERE source_key IS NOT NULL DO NOTHING RETURNING id"
 )
 _BY_KEY = "SELECT id FROM messages WHERE source = ? AND client_id = ? AND source_key = ?"
@@ -38,7 +38,9 @@ class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     client_id: int
     account: str
-    """Of the account that sends it, or sent it."""
+    """Name of the account that sends it, or sent it."""
+    account_id: str
+    """Its id; '' of one that was gone when ids were written down."""
     provider: str
     chat: str
     type: str
@@ -170,6 +172,7 @@ def _row(item: Submission) -> tuple[Any, ...]:
         item.id,
         event.client_id,
         clean(event.account),
+        event.account_id,
         event.provider,
         clean(event.chat),
         clean(event.type),

@@ -14,11 +14,12 @@ from wagate.storage.statement import placeholders, rows, slices
 _BY_ID = "SELECT client_id, id FROM messages WHERE id IN ({0})"
 # In the words of the partial index, which SQLite does not find otherwise.
 _BY_PROVIDER_ID = (
-    "SELECT account, provider_id FROM messages WHERE account IN ({0}) AND provider_id IN ({1}) AND provider_id <> ''"
+    "SELECT account_id, provider_id FROM messages WHERE account_id IN ({0}) AND provider_id IN ({1}) "
+    "AND provider_id <> ''"
 )
 # Not by the index of chats: few messages have these statuses, and a chat has many.
 _OPEN = (
-    "SELECT client_id, account, chat FROM messages WHERE client_id IN ({0}) AND status IN ('sending', 'unknown') "
+    "SELECT client_id, account_id, chat FROM messages WHERE client_id IN ({0}) AND status IN ('sending', 'unknown') "
     "AND (chat || '') IN ({1})"
 )
 _Row = tuple[Any, ...]
@@ -28,7 +29,7 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True):
     """A report, as far as it says which message it is about."""
 
     client_id: int
-    account: str
+    account_id: str
     chat: str
     provider_id: str
     """The provider's id of the message; '' when it is not said."""
@@ -48,7 +49,7 @@ def may_be_ours(db: peewee.Database, acks: Sequence[Ack]) -> list[bool]:
 
 def _of_slice(db: peewee.Database, acks: Sequence[Ack]) -> list[bool]:
     clients, chats = {ack.client_id for ack in acks}, {clean(ack.chat) for ack in acks}
-    accounts = {clean(ack.account) for ack in acks}
+    accounts = {ack.account_id for ack in acks} - {""}
     references = {clean(ack.reference) for ack in acks} - {""}
     provider_ids = {clean(ack.provider_id) for ack in acks} - {""}
     by_id = _found(db, _BY_ID, references)
@@ -56,8 +57,8 @@ def _of_slice(db: peewee.Database, acks: Sequence[Ack]) -> list[bool]:
     still_open = _found(db, _OPEN, clients, chats)
     return [
         (ack.client_id, clean(ack.reference)) in by_id
-        or (clean(ack.account), clean(ack.provider_id)) in by_provider_id
-        or (ack.client_id, clean(ack.account), clean(ack.chat)) in still_open
+        or (ack.account_id, clean(ack.provider_id)) in by_provider_id
+        or (ack.client_id, ack.account_id, clean(ack.chat)) in still_open
         for ack in acks
     ]
 

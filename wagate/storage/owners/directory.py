@@ -60,6 +60,8 @@ class Directory(msgspec.Struct, frozen=True):
     """SHA-256 (hex) of a token → its client's id."""
     accounts: Mapping[str, Account]
     """By name."""
+    by_id: Mapping[str, Account]
+    """Accounts by id: for all that was stored of one, since its name may be another's by now."""
     by_phone: Mapping[tuple[int, str], Account]
     """By (client id, digits)."""
     oldest: Mapping[int, Account]
@@ -88,6 +90,7 @@ def build(clients: list[Client], tokens: Mapping[str, int], accounts: list[Accou
         by_slug={client.slug: client for client in clients},
         tokens=dict(tokens),
         accounts={account.name: account for account in accounts},
+        by_id={account.id: account for account in accounts},
         by_phone={(account.client_id, account.phone): account for account in reversed(accounts) if account.phone},
         oldest=oldest,
     )
