@@ -52,5 +52,5 @@ def media_parts(
     )
     fetcher = Fetcher(source, clock, eager=config.media.fetch)
     links = Links(vault, clock, public_url=config.server.public_url)
-    store = Media(database, files, fetcher, links, clock, max_size=int(config.media.max_size))
+    store = Media(database, files, fetcher, links, clock, http=http, max_size=int(config.media.max_size))
     return MediaParts(store=store, fetcher=fetcher, files=files, database=database, clock=clock)

@@ -11,9 +11,17 @@ from urllib.parse import unquote, urlsplit
 from uuid_utils import uuid7
 
 from wagate.clock import Clock
-from wagate.errors import NotFoundError, SendRefusedError, TooLargeError, UnprocessableError
+from wagate.errors import NotFoundError, NotSentError, SendRefusedError, TooLargeError, UnprocessableError
 from wagate.events import Event
 from wagate.hooks.messages import OutFile, OutMedia, OutMessage
+from wagate.http import (
+    AddressNotAllowedError,
+    BadUrlError,
+    HttpClient,
+    HttpError,
+    TooLongError,
+    on_behalf_of,
+)
 from wagate.media.fetch import Fetcher
 from wagate.media.files import FileStore
 from wagate.media.links import Links
@@ -23,6 +31,8 @@ from wagate.storage import media as rows
 from wagate.storage.database import Database
 from wagate.storage.media import FAILED, GONE, Kept, MediaRow, has_file, sent_by_us
 
+FETCHING = 60.0
+"""Seconds for a file that a message names by its link."""
 PATIENCE = 30.0
 """Seconds that who asks for a file waits for it."""
 
@@ -74,9 +84,18 @@ class Media:
     """All that the process knows about files."""
 
     def __init__(
-        self, database: Database, files: FileStore, fetcher: Fetcher, links: Links, clock: Clock, *, max_size: int
+        self,
+        database: Database,
+        files: FileStore,
+        fetcher: Fetcher,
+        links: Links,
+        clock: Clock,
+        *,
+        http: HttpClient,
+        max_size: int,
     ) -> None:
         """``max_size``: bytes of the largest file."""
+        self._http = http
         self.links = links
         self.max_size = max_size
         self._database = database
@@ -150,15 +169,20 @@ class Media:
         )
         return await self._database.write(rows.insert_outbound, str(uuid7()), client_id, kept, now=self._clock.now())
 
-    async def file_of(self, message: OutMessage, client_id: int) -> OutFile | None:
+    async def file_of(self, message: OutMessage, client_id: int, fetch: bool = False) -> OutFile | None:
         """The file of a message, made ready for its provider; None when it has none.
 
+        ``fetch``: one that stands elsewhere is fetched first, behind the guard, instead of by an engine inside.
+
         Raises:
-            SendRefusedError: it names a file that this client does not have (any more).
+            SendRefusedError: it names a file that this client does not have (any more), or that nobody may fetch.
+            NotSentError: it could not be fetched.
         """
         media = message.media
         if media is None:
             return None
+        if fetch and media.url and not media.media_id and not self.links.are_ours(media.url):
+            media = await self._fetched(media, client_id)
         if not media.media_id:
             name = safe_name(media.filename or _last(media.url), media.mimetype, otherwise=message.type)
             return OutFile(mimetype=media.mimetype, filename=name, url=media.url)
@@ -175,6 +199,24 @@ class Media:
             path=held.path,
             size=held.size,
         )
+
+    async def _fetched(self, media: OutMedia, client_id: int) -> OutMedia:
+        try:
+            with on_behalf_of(client_id):
+                async with self._files.writing() as writing:
+                    got = await self._http.download(media.url, writing.write, limit=self.max_size, timeout=FETCHING)
+                    if got.status != 200:
+                        raise NotSentError(f"the message's file: its link answers {got.status}")
+                    written = await writing.finish()
+        except (AddressNotAllowedError, BadUrlError, TooLongError) as error:
+            raise SendRefusedError(f"the message's file: {error.reason}") from error
+        except HttpError as error:
+            raise NotSentError(f"the message's file: {error.reason}") from error
+        kind = chosen(media.mimetype or got.content_type, written.head)
+        name = safe_name(media.filename or _last(media.url), kind)
+        kept = Kept(sha256=written.sha256, mimetype=kind, filename=name, size=written.size)
+        row = await self._database.write(rows.insert_outbound, str(uuid7()), client_id, kept, now=self._clock.now())
+        return OutMedia(media_id=row.id, mimetype=row.mimetype, filename=row.filename)
 
     def _held(self, row: MediaRow) -> HeldFile:
         assert row.size is not None

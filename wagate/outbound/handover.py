@@ -91,16 +91,16 @@ class Handover:
             raise AccountStoppedError(error.detail) from error
         try:
             fitted, _ = fit(provider, message)
-            file = await self._file(fitted, row.client_id)
+            file = await self._file(fitted, row.client_id, provider.self_hosted)
         except UnprocessableError as error:
             raise SendRefusedError(error.detail) from error
         return Outgoing(id=row.id, message=fitted, account=seen, file=file, attempt=row.attempts + 1)
 
-    async def _file(self, message: OutMessage, client_id: int) -> OutFile | None:
+    async def _file(self, message: OutMessage, client_id: int, fetch: bool) -> OutFile | None:
         if message.media is None:
             return None
         try:
-            return await self.file_of(message, client_id)
+            return await self.file_of(message, client_id, fetch)
         except NotFoundError as error:
             raise SendRefusedError(error.detail) from error
         except (SendError, UnprocessableError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
 from typing import cast
@@ -19,7 +20,7 @@ from wagate.hooks.providers import Check
 from wagate.inbound.accounts import Accounts
 from wagate.metrics import HttpMetrics
 from wagate.plugins.loader import Plugin, plugin_checks
-from wagate.process.assemble import Core
+from wagate.process.assemble import Core, check_link
 from wagate.process.doctor import Patient, examine
 from wagate.process.health import health_monitor
 from wagate.web.access.auth import Authenticator
@@ -34,6 +35,7 @@ from wagate.web.http.server import serve_http
 from wagate.web.inbound.engine_door import ENGINE_PATH, EngineDoor
 from wagate.web.inbound.intake import DoorAt, IntakeApp
 from wagate.web.inbound.once_door import OnceDoor
+from wagate.web.inbound.own_deliveries import NotOwnDoor
 from wagate.web.inbound.provider_door import PATTERN, ProviderDoor
 from wagate.web.inbound.refusals import Refusals
 from wagate.web.inbound.session_door import SessionDoor
@@ -123,7 +125,7 @@ def doors(core: Core, auth: Authenticator, refusals: Refusals) -> tuple[DoorAt, 
         refusals=refusals,
     )
     looks_too = frozenset({"GET", "HEAD", "POST"})
-    return (
+    found = (
         DoorAt(
             frozenset({"POST"}),
             re.compile(ENGINE_PATH),
@@ -136,6 +138,7 @@ def doors(core: Core, auth: Authenticator, refusals: Refusals) -> tuple[DoorAt, 
         DoorAt(looks_too, re.compile("/api/whatsapp/webhook/[^/]+"), sessions),
         DoorAt(looks_too, re.compile(PATTERN), providers),
     )
+    return tuple(replace(at, door=NotOwnDoor(at.door, core.database)) for at in found)
 
 
 async def _examine(core: Core, checks: Sequence[tuple[str, Check]]) -> list[DoctorLine]:
@@ -151,12 +154,6 @@ async def _examine(core: Core, checks: Sequence[tuple[str, Check]]) -> list[Doct
             checks=checks,
         )
     )
-
-
-async def _check_link(core: Core, url: str) -> None:
-    """Links to files that we hold are ours to give, wherever we are."""
-    if not core.media.store.links.are_ours(url):
-        await core.http.check_link(url)
 
 
 def trusted(config: Config) -> Networks:
@@ -191,7 +188,7 @@ def build_app(core: Core, plugins: list[Plugin], contexts: Mapping[str, PluginCo
             messages=core.outbound.outbox(API),
             keep=core.media.store.keep,
             jobs=core.consumers.jobs,
-            check_link=partial(_check_link, core),
+            check_link=partial(check_link, core.http, core.media.store),
         ),
         trusted_proxies=trusted(core.config),
         plugins=[
