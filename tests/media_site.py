@@ -16,7 +16,7 @@ import trio
 from tests.rest import at_rest
 from tests.rows import event, id_of, intake
 from wagate.clock import Clock
-from wagate.config.tables import Config, Data, Server
+from wagate.config.tables import Config, Data, Limits, Server
 from wagate.config.tables import Media as MediaConfig
 from wagate.config.units import Size
 from wagate.config.vault import Vault
@@ -122,6 +122,7 @@ async def media_site(
     guard: Guard | None = None,
     clock: Clock | None = None,
     server: FakeServer | None = None,
+    limits: Limits | None = None,
     **config: Any,
 ) -> AsyncIterator[MediaSite]:
     """Run it, with the account ``main`` of the provider ``fake``. ``config`` is that of ``[media]``."""
@@ -146,6 +147,7 @@ async def media_site(
     made = Config(
         data=Data(dir=folder),
         server=Server(public_url=public_url),
+        limits=limits or Limits(),
         media=MediaConfig(**{"max_size": Size("1MiB")} | config),
     )
     parts = media_parts(made, clock, vault=VAULT, database=database, live=live, http=http, providers=providers)

@@ -43,7 +43,10 @@ class EndpointTable:
         clock: Clock,
         encrypt: Crypt,
         decrypt: Crypt,
+        most: int | None = None,
     ) -> None:
+        """``most``: endpoints of one client (``limits.webhooks``)."""
+        self._most = most
         self._connector = connector
         self._database = database
         self._live = live
@@ -85,7 +88,7 @@ class EndpointTable:
             metadata=endpoint.metadata,
             options=endpoint.options,
         )
-        row = await self._database.write(create_webhook, self._connector, new, now=self._clock.now())
+        row = await self._database.write(create_webhook, self._connector, new, now=self._clock.now(), most=self._most)
         await self._live.reload()
         return self._endpoint(row)
 

@@ -11,7 +11,16 @@ from urllib.parse import unquote, urlsplit
 from uuid_utils import uuid7
 
 from wagate.clock import Clock
-from wagate.errors import NotFoundError, NotSentError, SendRefusedError, TooLargeError, UnprocessableError
+from wagate.config.tables import Limits
+from wagate.errors import (
+    ConflictError,
+    NoRoomError,
+    NotFoundError,
+    NotSentError,
+    SendRefusedError,
+    TooLargeError,
+    UnprocessableError,
+)
 from wagate.events import Event
 from wagate.hooks.messages import OutFile, OutMedia, OutMessage
 from wagate.http import (
@@ -92,9 +101,11 @@ class Media:
         clock: Clock,
         *,
         http: HttpClient,
+        caps: Limits,
         max_size: int,
     ) -> None:
-        """``max_size``: bytes of the largest file."""
+        """``caps``: what a client may keep; ``max_size``: bytes of the largest file."""
+        self._caps = caps
         self._http = http
         self.links = links
         self.max_size = max_size
@@ -152,13 +163,20 @@ class Media:
         return OutMedia(media_id=row.id, mimetype=row.mimetype, filename=row.filename)
 
     async def take_in(self, incoming: Incoming, *, client_id: int) -> MediaRow:
-        """`keep` for a file whose name and type may come with its bytes; its row."""
+        """`keep` for a file whose name and type may come with its bytes; its row.
+
+        Raises:
+            ConflictError, NoRoomError: the client, or the disk, keeps all that it may; as `keep` otherwise.
+        """
+        room = await self._room(client_id)
         size = 0
         async with self._files.writing() as writing:
             async for chunk in incoming.chunks():
                 size += len(chunk)
                 if size > self.max_size:
                     raise TooLargeError(f"the file is over {self.max_size} bytes (media.max_size)")
+                if size > room:
+                    raise NoRoomError(f"the client's files may take {self._caps.stored} in all (limits.stored)")
                 await writing.write(chunk)
             if not size:
                 raise UnprocessableError("the file is empty", field="file")
@@ -168,6 +186,20 @@ class Media:
             sha256=written.sha256, mimetype=kind, filename=safe_name(incoming.filename, kind), size=written.size
         )
         return await self._database.write(rows.insert_outbound, str(uuid7()), client_id, kept, now=self._clock.now())
+
+    async def _room(self, client_id: int) -> int:
+        """Bytes that a client may still bring. What comes in from WhatsApp never asks."""
+        held = await self._database.read(rows.holding, client_id)
+        if held.uploads >= self._caps.uploads:
+            raise ConflictError(f"the client keeps {held.uploads} files to send, its limit (limits.uploads)")
+        free = await self._files.free()
+        if free < self._caps.reserve:
+            raise NoRoomError(f"the disk has {free} bytes left; {self._caps.reserve} are kept free (limits.reserve)")
+        return min(self._caps.stored - held.stored, free - self._caps.reserve)
+
+    async def delete(self, media_id: str, *, client_id: int | None) -> None:
+        """Forget a file to send. NotFoundError."""
+        await self._database.write(rows.delete_upload, media_id, client_id=client_id, now=self._clock.now())
 
     async def file_of(self, message: OutMessage, client_id: int, fetch: bool = False) -> OutFile | None:
         """The file of a message, made ready for its provider; None when it has none.

@@ -115,9 +115,8 @@ def load_providers(
 
 
 def _named(error: Exception) -> str:
-    """What clients are shown: the text of a foreign exception is for the log."""
-    missing = error.name if isinstance(error, ImportError) else None
-    return f"{type(error).__name__}: {missing}" if missing else type(error).__name__
+    """What clients are shown: the text of a foreign exception is for the log, but for that of an import."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, ImportError) else type(error).__name__
 
 
 def plugin_checks(plugins: Iterable[Plugin], contexts: Mapping[str, PluginContext]) -> list[tuple[str, Check]]:

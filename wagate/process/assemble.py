@@ -111,14 +111,8 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
 
     receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed)
     emitter = Emitter(receiver, router, live)
-    parts = Parts(
-        database=database,
-        live=live,
-        providers=providers,
-        router=router,
-        clock=clock,
-        ring=ring,
-        check_link=partial(check_link, http, media.store),
+    parts = _sending(
+        http, media.store, database=database, live=live, providers=providers, router=router, clock=clock, ring=ring
     )
     return Core(
         config=config,
@@ -167,6 +161,7 @@ def build_context(core: Core, plugin: Plugin) -> PluginContext:
         accounts=Owners(core.live),
         endpoints=EndpointTable(
             plugin.name,
+            most=core.config.limits.webhooks,
             database=core.database,
             live=core.live,
             control=core.consumers.control,
@@ -214,6 +209,11 @@ def http_client(config: Config) -> HttpClient:
         public=None if public is None else (public.host, public.port),
     )
     return HttpClient(guard=guard, allow_http=delivery.allow_http, proxy=delivery.proxy)
+
+
+def _sending(http: HttpClient, media: Media, **parts: Any) -> Parts:
+    """Made of ``parts`` that the rest has too."""
+    return Parts(**parts, check_link=partial(check_link, http, media))
 
 
 async def check_link(http: HttpClient, media: Media, url: str) -> None:

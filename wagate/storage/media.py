@@ -14,7 +14,7 @@ from wagate.events import Event
 from wagate.events.kinds import MESSAGE, MESSAGE_ANY
 from wagate.storage.fields import clean, time_text
 from wagate.storage.models import Media
-from wagate.storage.statement import first, marks, run, run_many
+from wagate.storage.statement import first, marks, rows, run, run_many
 
 PENDING, STORED, FAILED, GONE = "pending", "stored", "failed", "gone"
 INTERRUPTED = "interrupted: the gateway stopped while it was fetched"
@@ -103,6 +103,33 @@ def insert_outbound(db: peewee.Database, media_id: str, client_id: int, kept: Ke
     values |= msgspec.structs.asdict(kept) | {"created_at": now, "updated_at": now}
     Media.insert(values).execute(db)
     return get_media(db, media_id)
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client keeps."""
+
+    uploads: int
+    """Files to send."""
+    stored: int
+    """Bytes of all its files."""
+
+
+def holding(db: peewee.Database, client_id: int) -> Holding:
+    """What a client keeps now."""
+    text = (
+        "SELECT coalesce(sum(CASE WHEN direction = 'out' THEN 1 ELSE 0 END), 0), coalesce(sum(size), 0) FROM media "
+        "WHERE client_id = ? AND status = 'stored'"
+    )
+    [(uploads, stored)] = rows(db, text, (client_id,))
+    return Holding(uploads=int(uploads), stored=int(stored))
+
+
+def delete_upload(db: peewee.Database, media_id: str, *, client_id: int | None, now: datetime) -> None:
+    """Forget a file to send; its bytes go with the next sweep, unless another row has them. NotFoundError."""
+    row = get_media(db, media_id, client_id=client_id)
+    if row.direction != "out" or row.status == GONE:
+        raise NotFoundError("no such file to send; files that came in go with retention.media")
+    Media.update(status=GONE, sha256="", error="deleted", updated_at=now).where(Media.id == media_id).execute(db)
 
 
 def get_media(db: peewee.Database, media_id: str, *, client_id: int | None = None) -> MediaRow:

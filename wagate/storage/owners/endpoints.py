@@ -69,8 +69,13 @@ def target_id(connector: str, webhook_id: str) -> str:
     return f"{connector}:{webhook_id}"
 
 
-def create_webhook(db: peewee.Database, connector: str, new: NewWebhook, *, now: datetime) -> WebhookRow:
-    """Add one. ConflictError: (client, phone_number, name) is taken."""
+def create_webhook(
+    db: peewee.Database, connector: str, new: NewWebhook, *, now: datetime, most: int | None = None
+) -> WebhookRow:
+    """Add one. ConflictError: (client, phone_number, name) is taken, or the client has ``most`` of them already."""
+    own = Webhook.select().where(Webhook.client_id == new.client_id, Webhook.connector == connector)
+    if most is not None and own.count(db) >= most:
+        raise ConflictError(f"the client has {most} webhooks already, its limit (limits.webhooks)")
     made = str(uuid7())
     values = msgspec.structs.asdict(new) | {"id": made, "connector": connector, "created_at": now, "updated_at": now}
     try:

@@ -42,6 +42,8 @@ DELETE FROM targets WHERE handler = 'outbound' AND NOT EXISTS (
   SELECT 1 FROM accounts a WHERE a.id = substr(targets.id, 10)
 );
 
+CREATE INDEX media_client ON media (client_id, direction, size) WHERE status = 'stored';
+
 DROP INDEX events_message;
 CREATE INDEX events_message ON events (message_id, account_id);
 DROP INDEX messages_provider;
