@@ -22,10 +22,8 @@ def sendable(directory: Directory, providers: Providers, client_id: int) -> list
     return sorted(
         (
             account
-            for account in directory.accounts.values()
-            if account.client_id == client_id
-            and (provider := providers.get(account.provider)) is not None
-            and provider.send is not None
+            for account in directory.by_client.get(client_id, ())
+            if (provider := providers.get(account.provider)) is not None and provider.send is not None
         ),
         key=lambda account: account.position,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,10 +13,11 @@ from uuid_utils import uuid7
 
 from wagate.errors import ConflictError, NotFoundError
 from wagate.storage.deliveries.cancel import cancel_open
+from wagate.storage.fields import as_time
 from wagate.storage.models import Client, Delivery, Target, Webhook
 from wagate.storage.owners.revision import bump
 from wagate.storage.rows import Page, WebhookRow
-from wagate.storage.statement import first
+from wagate.storage.statement import first, rows, slices
 
 
 class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +121,21 @@ def list_webhooks(
 def all_webhooks(db: peewee.Database, connector: str) -> list[WebhookRow]:
     """All endpoints of a connector, oldest first, for a snapshot."""
     return [WebhookRow(**row) for row in _select(connector).order_by(Webhook.id).dicts().execute(db)]
+
+
+def active_stamps(db: peewee.Database, connector: str) -> dict[str, datetime]:
+    """When each active endpoint of a connector was changed last, by id."""
+    text = "SELECT id, updated_at FROM webhooks WHERE connector = ? AND is_active = TRUE"
+    return {id_: moment for id_, at in rows(db, text, (connector,)) if (moment := as_time(at)) is not None}
+
+
+def webhooks_by_id(db: peewee.Database, connector: str, ids: Sequence[str]) -> list[WebhookRow]:
+    """These endpoints of a connector; those that are gone are left out."""
+    return [
+        WebhookRow(**row)
+        for part in slices(sorted(ids))
+        for row in _select(connector).where(Webhook.id.in_(part)).dicts().execute(db)
+    ]
 
 
 def patch_webhook(
