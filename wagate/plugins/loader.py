@@ -107,11 +107,16 @@ def load_providers(
         try:
             plugin = _provider_plugin(point)
             made = list(plugin.gather("register_providers", build_context(plugin)))
-        except Exception as error:  # noqa: BLE001  (a plugin's own code; it fails alone)
-            log.warning("provider can't be used", provider=point.name, plugin=point.value, error=repr(error))
-            providers.set_aside(point.name, f"{point.value}: {error!r}")
+        except Exception as error:
+            log.warning("provider can't be used", provider=point.name, plugin=point.value, exc_info=error)
+            providers.set_aside(point.name, f"{point.value}: {_named(error)}")
         else:
             providers.add(made)
+
+
+def _named(error: Exception) -> str:
+    """What clients are shown: the text of a foreign exception is for the log, but for that of an import."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, ImportError) else type(error).__name__
 
 
 def plugin_checks(plugins: Iterable[Plugin], contexts: Mapping[str, PluginContext]) -> list[tuple[str, Check]]:
