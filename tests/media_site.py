@@ -14,9 +14,9 @@ import msgspec
 import trio
 
 from tests.rest import at_rest
-from tests.rows import event, intake
+from tests.rows import event, id_of, intake
 from wagate.clock import Clock
-from wagate.config.tables import Config, Data, Server
+from wagate.config.tables import Config, Data, Limits, Server
 from wagate.config.tables import Media as MediaConfig
 from wagate.config.units import Size
 from wagate.config.vault import Vault
@@ -122,6 +122,7 @@ async def media_site(
     guard: Guard | None = None,
     clock: Clock | None = None,
     server: FakeServer | None = None,
+    limits: Limits | None = None,
     **config: Any,
 ) -> AsyncIterator[MediaSite]:
     """Run it, with the account ``main`` of the provider ``fake``. ``config`` is that of ``[media]``."""
@@ -146,6 +147,7 @@ async def media_site(
     made = Config(
         data=Data(dir=folder),
         server=Server(public_url=public_url),
+        limits=limits or Limits(),
         media=MediaConfig(**{"max_size": Size("1MiB")} | config),
     )
     parts = make_media(made, clock, vault=VAULT, database=database, live=live, http=http, providers=providers)
@@ -167,4 +169,4 @@ def _account(db: Any, clock: Clock) -> None:
         "INSERT INTO accounts (id, name, client_id, provider, source, created_at, updated_at) "
         "VALUES (?, ?, 1, 'fake', 'config', ?, ?) ON CONFLICT DO NOTHING"
     )
-    run(db, text, ["a1", "main", now, now])
+    run(db, text, [id_of("main"), "main", now, now])

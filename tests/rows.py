@@ -31,7 +31,13 @@ def event(**fields: Any) -> Event:
         "type": "text",
         "content": "Hello",
     }
-    return Event(**(made | fields))
+    owned = {"account_id": id_of(str((made | fields)["account"]))}
+    return Event(**(made | owned | fields))
+
+
+def id_of(account: str) -> str:
+    """The id of an account that no table has."""
+    return f"id-of-{account}" if account else ""
 
 
 def route(target: str = "webhook:w1", chat: str = "5511999999999@c.us", **fields: Any) -> Route:

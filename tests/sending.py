@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from wagate.outbound.outbound import Outbound
 from wagate.outbound.outbox import Outbox
 from wagate.plugins.account_settings import NoSettings
 from wagate.plugins.registry import Providers
+from wagate.rules.targets import TargetState
 from wagate.storage.events.intake import Stored
 from wagate.storage.owners.accounts import NewAccount, create_account
 from wagate.storage.owners.live import LiveDirectory
@@ -166,6 +167,10 @@ class Post:
                 await trio.sleep(0.01)
         return found
 
+    async def target(self, account: str) -> TargetState:
+        """The health of an account's sender."""
+        return await self.world.target(f"outbound:{self.live.now.accounts[account].id}")
+
     async def delivery(self, message_id: str) -> DeliveryDetail:
         """The delivery that sends a message."""
         [(delivery_id,)] = await self.world.sql("SELECT delivery_id FROM messages WHERE id = ?", message_id)
@@ -194,6 +199,7 @@ async def open_post(
     provider: FakeProvider | None = None,
     accounts: Iterable[NewAccount] = (NewAccount(name="main", client_id=1, provider="pigeon", phone="5511888888888"),),
     others: Sequence[FakeProvider] = (),
+    check_link: Callable[[str], Awaitable[None]] | None = None,
     **options: Any,
 ) -> AsyncIterator[Post]:
     """Clients 1 and 2 with these accounts; one connector hears of everything."""
@@ -214,7 +220,13 @@ async def open_post(
                 world.consumers.ring(stored)
 
         context = OutboundContext(
-            database=world.database, live=live, providers=providers, router=router, clock=world.clock, ring=ring
+            database=world.database,
+            live=live,
+            providers=providers,
+            router=router,
+            clock=world.clock,
+            ring=ring,
+            check_link=check_link or anywhere,
         )
 
         async def probe(target_id: str) -> None:
@@ -238,7 +250,11 @@ async def open_post(
         yield post
 
 
-async def by_url(message: OutMessage, _client_id: int) -> OutFile | None:
+async def anywhere(_url: str) -> None:
+    """Every link may be fetched."""
+
+
+async def by_url(message: OutMessage, _client_id: int, _fetch: bool) -> OutFile | None:
     """The link as it is."""
     media = message.media
     return None if media is None else OutFile(mimetype=media.mimetype, filename="file", url=media.url)

@@ -142,6 +142,13 @@ class BadGatewayError(RequestError):
     title = "Bad gateway"
 
 
+class NoRoomError(RequestError):
+    """507: the client's files, or the disk, have reached their limit; the figure stands in ``detail``."""
+
+    status = 507
+    title = "Insufficient storage"
+
+
 class UnavailableError(RequestError):
     """503: database or disk can take no more right now; the sender should try again."""
 

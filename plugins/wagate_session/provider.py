@@ -38,6 +38,7 @@ def make_provider(context: PluginContext) -> Provider:
         secrets=SECRETS,
         common_keys=COMMON_KEYS,
         sessions=True,
+        self_hosted=True,
         abilities=ABILITIES,
         send=sender.send,
         signal=sender.signal,

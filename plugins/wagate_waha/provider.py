@@ -52,6 +52,7 @@ def make_provider(context: PluginContext) -> Provider:
         secrets=SECRETS,
         common_keys=COMMON_KEYS,
         sessions=True,
+        self_hosted=True,
         verify=verify,
         parse=parse,
         # WAHA's global webhook (WHATSAPP_HOOK_URL) brings the events of all its sessions to one URL.

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from wagate.errors import NotFoundError, Reject, Retry
-from wagate.events import Event, matches
-from wagate.events.kinds import WEBHOOK_DISABLED, WEBHOOK_FAILING
+from wagate.events import Event
 from wagate.hooks import Delivery, Endpoint, Handler, PluginContext, Receipt, Target, TargetLimits
 from wagate.http.errors import BadUrlError, HttpError
 from wagate.http.signing import standard_headers, waha_headers
@@ -26,8 +25,7 @@ def make_handler(context: PluginContext) -> Handler:
     """The push handler."""
 
     def targets(event: Event) -> Iterable[Target]:
-        registered = context.endpoints.snapshot().get(event.client_id, ())
-        return [Target(id=each.id, max_retries=each.max_retries) for each in registered if wants(each, event)]
+        return [Target(id=each.id, max_retries=each.max_retries) for each in context.endpoints.wanting(event)]
 
     async def handle(delivery: Delivery) -> Receipt:
         return await deliver(context, await _endpoint(context, delivery), delivery)
@@ -41,16 +39,6 @@ def make_handler(context: PluginContext) -> Handler:
         return TargetLimits(timeout=timeout, rate=options.rate, burst=options.burst or 1)
 
     return Handler(name=context.name, targets=targets, handle=handle, timeout=context.timeout + GRACE, limits=limits)
-
-
-def wants(endpoint: Endpoint, event: Event) -> bool:
-    """Whether a webhook gets an event of its client: by name, and by the number on our side."""
-    if not matches(endpoint.events, event.kind):
-        return False
-    if event.kind in {WEBHOOK_FAILING, WEBHOOK_DISABLED}:
-        # About no number: any of the client's webhooks may tell. The core leaves out the one that can't be reached.
-        return True
-    return endpoint.phone_number in {EVERY, event.phone, event.account}
 
 
 async def deliver(context: PluginContext, endpoint: Endpoint, delivery: Delivery) -> Receipt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import trio
 
-from tests.rows import NOW, event, intake, route
+from tests.rows import NOW, event, id_of, intake, route
 from wagate.errors import StorageError
 from wagate.events import Media, SessionChange
 from wagate.storage.database import Database
@@ -149,7 +149,7 @@ def add_account(db: object, name: str) -> None:
         db,
         "INSERT INTO accounts (id, name, client_id, provider, created_at, updated_at) "
         "VALUES (?, ?, 1, 'session', ?, ?)",
-        (name, name, NOW.isoformat(), NOW.isoformat()),
+        (id_of(name), name, NOW.isoformat(), NOW.isoformat()),
     )
 
 

@@ -147,7 +147,7 @@ async def test_an_account_is_changed_and_deleted_by_its_owner_only(database: Dat
 
 async def test_accounts_of_the_config_are_what_it_says(database: Database, default: ClientRow) -> None:
     await database.write(create_account, NewAccount(name="a", client_id=default.id, provider="meta"), now=NOW)
-    await database.write_bulk(store, changing("a", SessionChange(status="session_connected")))
+    await change(database, "a", SessionChange(status="session_connected"))
     config = [NewAccount(name=name, client_id=default.id, provider="waha") for name in ("a", "b")]
     await database.write(put_config_accounts, config, now=NOW)
     a, b = await database.read(list_accounts)
@@ -165,15 +165,17 @@ async def test_accounts_of_the_config_are_what_it_says(database: Database, defau
     assert await database.read(list_accounts) == []
 
 
-def changing(account: str, change: SessionChange) -> Intake:
-    made = intake(account=account, routes=())
-    return Intake(event=made.event, session=change)
+async def change(database: Database, account: str, session: SessionChange) -> None:
+    """Its session changes."""
+    id_ = (await database.read(get_account, account)).id
+    made = intake(account=account, account_id=id_, routes=())
+    await database.write_bulk(store, Intake(event=made.event, session=session))
 
 
 async def test_a_qr_lapses_after_a_minute(database: Database, default: ClientRow) -> None:
     for name in ("old", "other"):
         await database.write(create_account, NewAccount(name=name, client_id=default.id, provider="session"), now=NOW)
-    await database.write_bulk(store, changing("old", SessionChange(status="qr_generated", qr="1@AB")))
+    await change(database, "old", SessionChange(status="qr_generated", qr="1@AB"))
     assert await database.write(lapse_qrs, now=NOW + timedelta(seconds=60)) == []
     assert await database.write(lapse_qrs, now=NOW + timedelta(seconds=61)) == ["old"]
     old = await database.read(get_account, "old")
@@ -184,8 +186,9 @@ async def test_a_qr_lapses_after_a_minute(database: Database, default: ClientRow
 async def test_only_idle_sessions_that_never_connected_are_dropped(database: Database, default: ClientRow) -> None:
     for name, provider in (("idle", "session"), ("busy", "session"), ("was", "session"), ("meta", "meta")):
         await database.write(create_account, NewAccount(name=name, client_id=default.id, provider=provider), now=NOW)
-    await database.write_bulk(store, changing("was", SessionChange(status="session_connected")))
-    await database.write_bulk(store, intake(account="busy", created_at=LATER))
+    await change(database, "was", SessionChange(status="session_connected"))
+    busy = await database.read(get_account, "busy")
+    await database.write_bulk(store, intake(account="busy", account_id=busy.id, created_at=LATER))
     assert await database.write(drop_idle_sessions, LATER) == ["idle"]
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from tests.rows import event
 from wagate.context.endpoints import EndpointTable
 from wagate.errors import ConflictError, NotFoundError
 from wagate.hooks import Endpoint, EndpointChange, EndpointSecret, NewEndpoint
 from wagate.hooks.context import Endpoints
-from wagate.storage.database import open_database
+from wagate.storage.database import Database, open_database
 from wagate.storage.owners.clients import add_client, ensure_default_client
 from wagate.storage.owners.live import LiveDirectory
 from wagate.testing import NOW, FakeEndpoints
@@ -142,3 +143,52 @@ def shape(endpoints: Endpoints) -> dict[int, list[str]]:
         return [each.id for each in rows if isinstance(each, Endpoint)]
 
     return {client: ids(rows) for client, rows in endpoints.snapshot().items()}
+
+
+async def test_those_that_want_an_event_are_found_by_client_number_and_name(endpoints: Any) -> None:
+    number = await endpoints.create(new(name="number", phone_number="5511888888888", events=["message"]))
+    every = await endpoints.create(new(name="every", events=["*"]))
+    account = await endpoints.create(new(name="account", phone_number="main", events=["message.any"]))
+    groups = await endpoints.create(new(name="groups", events=["group.*"]))
+    await endpoints.create(new(name="theirs", client_id=2, events=["*"]))
+
+    def wanting(kind: str, **fields: Any) -> list[str]:
+        return [each.id for each in endpoints.wanting(event(kind=kind, **fields))]
+
+    assert wanting("message") == [number.id, every.id, account.id]
+    assert wanting("message.any") == [account.id]
+    assert wanting("message", phone="1", account="other") == [every.id]
+    assert wanting("group.join") == [every.id, groups.id]
+    assert wanting("webhook.failing", phone="", account="") == [every.id]
+    await endpoints.change(every.id, EndpointChange(is_active=False))
+    await endpoints.change(number.id, EndpointChange(phone_number="*"))
+    assert wanting("message", phone="1", account="other") == [number.id]
+    await endpoints.delete(number.id)
+    assert wanting("message", phone="1", account="other") == []
+
+
+async def test_what_another_process_changed_is_taken_up_and_our_own_stays(database: Database) -> None:
+    clock = FixedClock()
+    await database.write(ensure_default_client, now=NOW)
+    here, there = (
+        EndpointTable(
+            "webhook",
+            database=database,
+            live=LiveDirectory(database, str),
+            control=NoControl(),  # type: ignore[arg-type]
+            clock=clock,
+            encrypt=str,
+            decrypt=str,
+        )
+        for _ in range(2)
+    )
+    ours, theirs = await here.create(new(name="ours")), await there.create(new(name="theirs"))
+    gone = await there.create(new(name="gone"))
+    await here.reload()
+    assert [each.id for each in here.wanting(event())] == [ours.id, theirs.id, gone.id]
+    await there.delete(gone.id)
+    clock.shift(1)
+    await there.change(theirs.id, EndpointChange(events=["call.received"]))
+    await here.reload()
+    assert [each.id for each in here.wanting(event())] == [ours.id]
+    assert [each.id for each in here.wanting(event(kind="call.received"))] == [theirs.id]

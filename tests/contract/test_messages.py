@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from uuid_utils import uuid7
 
-from tests.rows import NOW, event, route
+from tests.rows import NOW, event, id_of, route
 from wagate.errors import NotFoundError
 from wagate.events.acks import ack_extra
 from wagate.rules.filters import MessageFilter
@@ -59,6 +59,7 @@ def took(item: Submission, provider_id: str = "p1", **fields: Any) -> Took:
     made = {
         "id": item.id,
         "account": "main",
+        "account_id": id_of("main"),
         "provider": "meta",
         "provider_id": provider_id,
         "intake": told,
@@ -68,7 +69,7 @@ def took(item: Submission, provider_id: str = "p1", **fields: Any) -> Took:
 
 
 def began(item: Submission, status: str = "queued") -> Began:
-    return Began(id=item.id, status=status, account="main", provider="meta", now=NOW)
+    return Began(id=item.id, status=status, account="main", account_id=id_of("main"), provider="meta", now=NOW)
 
 
 async def ack(database: Database, status: str, provider_id: str = "p1", *, reference: str = "", **fields: Any) -> None:

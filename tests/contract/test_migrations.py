@@ -15,6 +15,7 @@ from wagate.config.vault import Vault
 from wagate.storage.backend import migrate
 from wagate.storage.backend.migrate import migrations, statements
 from wagate.storage.database import Database, open_database
+from wagate.storage.events.sequence import take_seqs
 from wagate.storage.fields import time_text
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.owners.endpoints import WebhookChange, all_webhooks, patch_webhook
@@ -94,3 +95,53 @@ async def test_the_key_of_an_old_webhooks_headers_can_be_dropped(database_url: s
         assert await database.write(reencrypt, Vault([new, old]).rotate) == 1
         [row] = await database.read(all_webhooks, "webhook")
         assert read_options(row.options, Vault([new]).decrypt).headers == {"X-A": "b"}
+
+
+BEFORE_IDS = 4
+
+
+async def test_what_an_older_version_stored_by_an_accounts_name_is_found_by_its_id(
+    database_url: str, tmp_path: Path
+) -> None:
+    moment, before = time_text(NOW), time_text(NOW.replace(year=2020))
+    async with of_version(BEFORE_IDS, database_url, tmp_path) as database:
+        await database.write(ensure_default_client, now=NOW)
+        await database.write(run, OLD_ACCOUNT, ("a1", "main", before, before))
+        for number, account in ((1, "main"), (2, "main"), (3, "gone")):
+            values = (f"e{number}", account, b"", moment, moment)
+            await database.write(run, OLD_EVENT, values)
+            for handler, target in (("webhook", "w1"), ("outbound", account)):
+                whole = f"{handler}:{target}"
+                key = f"{whole}|{account}|1@c.us"
+                values = (f"{handler}{number}", f"e{number}", handler, whole, key, number + 40, account, moment, moment)
+                await database.write(run, OLD_DELIVERY, values)
+        target = "INSERT INTO targets (id, handler, client_id, updated_at) VALUES (?, 'outbound', 1, ?)"
+        for account in ("main", "gone"):
+            await database.write(run, target, (f"outbound:{account}", moment))
+    async with open_database(database_url, tmp_path) as database:
+        assert await database.read(rows, "SELECT account_id FROM events ORDER BY id") == [("a1",), ("a1",), ("",)]
+        found = await database.read(rows, "SELECT id, key, seq FROM deliveries ORDER BY id")
+        assert found == [
+            ("outbound1", "outbound:a1|a1|1@c.us", 41),
+            ("outbound2", "outbound:a1|a1|1@c.us", 42),
+            ("outbound3", "outbound:gone|gone|1@c.us", 43),
+            ("webhook1", "webhook:w1|a1|1@c.us", 41),
+            ("webhook2", "webhook:w1|a1|1@c.us", 42),
+            ("webhook3", "webhook:w1|gone|1@c.us", 43),
+        ]
+        assert await database.write(take_seqs, ["webhook:w1|a1|1@c.us"]) == [43]
+        assert await database.read(rows, "SELECT id FROM targets") == [("outbound:a1",)]
+
+
+OLD_ACCOUNT = (
+    "INSERT INTO accounts (id, name, client_id, provider, created_at, updated_at) VALUES (?, ?, 1, 'meta', ?, ?)"
+)
+OLD_EVENT = (
+    "INSERT INTO events (id, client_id, account, phone, provider, kind, chat, sender, recipient, message_id, type, "
+    "content, from_me, extra, metadata, raw, timestamp, created_at) "
+    "VALUES (?, 1, ?, '', 'meta', 'message', '1@c.us', '', '', '', '', '', FALSE, '{}', '{}', ?, ?, ?)"
+)
+OLD_DELIVERY = (
+    "INSERT INTO deliveries (id, event_id, handler, target_id, key, seq, client_id, account, chat, mode, max_retries, "
+    "created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, 1, ?, '1@c.us', 'push', 3, ?, ?)"
+)

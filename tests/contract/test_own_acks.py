@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from uuid_utils import uuid7
 
-from tests.rows import NOW, event, route
+from tests.rows import NOW, event, id_of, route
 from wagate.events import NewEvent
 from wagate.events.acks import ack_extra
 from wagate.inbound.ignore import IgnoreFilter
@@ -34,7 +34,7 @@ async def submitted(database: Database, chat: str = GROUP) -> str:
 
 async def sending(database: Database, chat: str = GROUP, account: str = "main") -> str:
     message_id = await submitted(database, chat)
-    began = Began(id=message_id, status="queued", account=account, provider="meta", now=NOW)
+    began = Began(id=message_id, status="queued", account=account, account_id=id_of(account), provider="meta", now=NOW)
     assert await database.write_bulk(begin_sending, began)
     return message_id
 
@@ -42,7 +42,15 @@ async def sending(database: Database, chat: str = GROUP, account: str = "main") 
 async def sent(database: Database, provider_id: str, account: str = "main") -> str:
     message_id = await sending(database, account=account)
     told = Intake(event=event(kind="message.any", message_id=provider_id, chat=GROUP))
-    took = Took(id=message_id, account=account, provider="meta", provider_id=provider_id, intake=told, now=NOW)
+    took = Took(
+        id=message_id,
+        account=account,
+        account_id=id_of(account),
+        provider="meta",
+        provider_id=provider_id,
+        intake=told,
+        now=NOW,
+    )
     await database.write_bulk(write_sent, took)
     return message_id
 
@@ -57,7 +65,7 @@ async def unknown(database: Database) -> str:
 def about(provider_id: str = "", **fields: Any) -> Ack:
     made: dict[str, Any] = {
         "client_id": 1,
-        "account": "main",
+        "account_id": id_of("main"),
         "chat": GROUP,
         "provider_id": provider_id,
         "reference": "",
@@ -73,8 +81,8 @@ async def test_an_ack_is_ours_by_the_providers_id_of_its_account_or_by_our_own_i
     expected = [
         (about("p1"), True),
         (about("p1", chat=OTHER_GROUP), True),
-        (about("p1", account="other"), False),
-        (about("p2", account="other"), True),
+        (about("p1", account_id=id_of("other")), False),
+        (about("p2", account_id=id_of("other")), True),
         (about("p2"), False),
         (about("from the phone"), False),
         (about(), False),
@@ -93,7 +101,12 @@ async def test_an_ack_may_be_ours_while_the_fate_of_a_message_to_its_chat_is_ope
     state: Callable[[Database], Any], database: Database
 ) -> None:
     await state(database)
-    acks = [about("p1"), about("p1", chat=OTHER_GROUP), about("p1", account="other"), about("p1", client_id=2)]
+    acks = [
+        about("p1"),
+        about("p1", chat=OTHER_GROUP),
+        about("p1", account_id=id_of("other")),
+        about("p1", client_id=2),
+    ]
     assert await database.read(may_be_ours, acks) == [True, False, False, False]
 
 
@@ -111,7 +124,7 @@ class Counting(Database):
 
 def account(**ignore: bool) -> Account:
     return Account(
-        id="a",
+        id=id_of("main"),
         name="main",
         client_id=1,
         tenant="default",

@@ -193,7 +193,7 @@ async def test_an_account_that_is_stopped_holds_its_chats_and_sends_in_order_whe
         for each in (first, second, other):
             await post.status(each, "sent")
         assert post.provider.texts() == ["1", "2"]
-        assert (await post.world.target("outbound:main")).down is False
+        assert (await post.target("main")).down is False
 
 
 async def test_an_account_whose_settings_were_changed_is_asked_at_once(
@@ -213,13 +213,13 @@ async def test_an_account_whose_settings_were_changed_is_asked_at_once(
 
 
 async def _down(post: Post) -> bool:
-    return (await post.world.target("outbound:main")).down
+    return (await post.target("main")).down
 
 
 async def _probed_rarely(post: Post) -> None:
     """Let probes fail until the next one is so far away that it can't be what sends."""
     with trio.fail_after(60):
-        while (await post.world.target("outbound:main")).probes < 6:
+        while (await post.target("main")).probes < 6:
             await post.world.passes(901)
 
 

@@ -49,7 +49,7 @@ async def test_a_chat_stays_in_order_while_its_account_is_stopped_and_another_on
             assert post.provider.texts() == texts
             # It was asked once, not once for every message.
             assert [each.account.name for each in post.provider.asked].count("first") == 1
-            assert not (await post.world.target("outbound:first")).down
+            assert not (await post.target("first")).down
             [told] = [each for each in await post.events("message.any", 10) if each.content == "0"]
             assert (told.account, told.sender) == ("second", "15550000002@c.us")
 
@@ -61,8 +61,8 @@ async def test_when_no_account_can_send_the_chats_own_account_counts_as_down(
         post.provider.always |= {"first": AccountStoppedError("401 from first"), "second": NotSentError("503")}
         [sent] = await post.send("1")
         await post.world.attempts((await post.delivery(sent)).delivery.id, 1)
-        assert (await post.world.target("outbound:first")).last_error == "401 from first"
-        assert (await post.world.target("outbound:first")).down
+        assert (await post.target("first")).last_error == "401 from first"
+        assert (await post.target("first")).down
         assert (await post.view(sent)).error == "503"
         post.provider.always.clear()
         await post.world.passes(61)

@@ -105,7 +105,8 @@ def test_a_standing_connection_to_ourselves_is_seen_by_its_two_ends() -> None:
     here, there = ip_address("9.9.9.9"), ip_address("9.9.9.10")
     assert guard.is_ourselves(here, here, 8080)
     assert guard.is_ourselves(ip_address("::ffff:9.9.9.9"), here, 8080)
-    assert not guard.is_ourselves(here, here, 8081)
+    assert guard.is_ourselves(here, here, 8081)
+    assert not guard.is_ourselves(here, here, 443)
     assert not guard.is_ourselves(here, there, 8080)
 
 

@@ -45,7 +45,7 @@ async def test_a_name_that_leads_inside_is_refused_at_each_connection() -> None:
         assert server.connections == 0
     assert isinstance(error, AddressNotAllowedError)
     assert error.reason == (
-        "Address not allowed: 127.0.0.1 is not public (loopback); delivery.allow_networks can exempt its network"
+        "Address not allowed: rebind.test does not lead to a public address; delivery.allow_networks can exempt one"
     )
 
 
@@ -189,7 +189,7 @@ async def test_with_a_proxy_the_target_is_judged_here_and_the_name_goes_to_the_p
                     await httpx_client.get("https://in.test/")
         async with client(**options, proxy=f"http://127.0.0.1:{proxy.port}") as http:
             error = await failing(http, server.url(host="hook.test", scheme="https"))
-            assert error.reason == "ECONNREFUSED: the proxy answered 407 Proxy Authentication Required"
+            assert error.reason == "ECONNREFUSED: the proxy answered 407"
 
 
 @pytest.mark.parametrize("proxy", ["127.0.0.1:8080", "socks5://a:1", "http://", "http://a:0", "http://a:x"])

@@ -13,6 +13,7 @@ from tests.receivers import Names
 from wagate.http.errors import (
     NameNotFoundError,
 )
+from wagate.http.owner import on_behalf_of
 from wagate.http.resolve import Resolver
 
 # Names
@@ -109,3 +110,57 @@ async def test_the_names_that_are_kept_are_bounded() -> None:
     for number in range(50):
         await resolver.addresses(f"h{number}.test")
     assert len(resolver._known) == 10
+
+
+async def test_dead_names_of_one_client_hold_nothing_of_anothers(mock_clock: trio.testing.MockClock) -> None:
+    release = threading.Event()
+    token = trio.lowlevel.current_trio_token()
+    hanging = []
+
+    def lookup(host: str) -> Sequence[str]:
+        if host.startswith("dead"):
+            hanging.append(host)
+            if len(hanging) == 2:
+                token.run_sync_soon(mock_clock.jump, 5.0)
+            release.wait(60)
+        return ["127.0.0.1"]
+
+    resolver = Resolver(lookup, deadline=5.0, threads=2)
+    try:
+        with on_behalf_of(1):
+            async with trio.open_nursery() as nursery:
+                for number in range(5):
+                    nursery.start_soon(not_found, resolver, f"dead{number}.test")
+        with on_behalf_of(2):
+            assert [str(each) for each in await resolver.addresses("well.test")] == ["127.0.0.1"]
+        assert [str(each) for each in await resolver.addresses("registered.test")] == ["127.0.0.1"]
+    finally:
+        release.set()
+
+
+async def test_why_a_name_was_not_found_for_one_client_is_not_anothers_answer() -> None:
+    names = Names(a_test=[socket.gaierror(socket.EAI_AGAIN, "Try again"), ["1.1.1.1"]])
+    resolver = Resolver(names, deadline=60)
+    with on_behalf_of(1):
+        await not_found(resolver, "a.test")
+    with on_behalf_of(2):
+        assert [str(each) for each in await resolver.addresses("a.test")] == ["1.1.1.1"]
+    with on_behalf_of(3):
+        assert [str(each) for each in await resolver.addresses("a.test")] == ["1.1.1.1"]
+    assert names.asked == ["a.test", "a.test"]
+
+
+async def test_the_last_answer_stands_in_while_the_name_servers_are_away(mock_clock: trio.testing.MockClock) -> None:
+    away = [socket.gaierror(socket.EAI_AGAIN, "Try again")]
+    gone = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    resolver = Resolver(Names(a_test=[["1.1.1.1"], *away * 2, gone]), stale=100)
+    for passed in (0, 31, 31):
+        mock_clock.jump(passed)
+        assert [str(each) for each in await resolver.addresses("a.test")] == ["1.1.1.1"]
+    mock_clock.jump(31)
+    await not_found(resolver, "a.test")
+
+
+async def not_found(resolver: Resolver, host: str) -> None:
+    with pytest.raises(NameNotFoundError):
+        await resolver.addresses(host)

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get
 import msgspec
 
 from wagate.config.problems import Key, Problems, near
-from wagate.config.sources import Secret, Sourced
+from wagate.config.redact import redact
+from wagate.config.sources import Secret, Sourced, find_secrets
 from wagate.config.tables import Unread
 from wagate.config.units import Duration, Rate, Size
 
@@ -112,7 +113,7 @@ def _convert_struct(kind: type[msgspec.Struct], value: Any, key: Key, problems: 
     try:
         return kind(**values)
     except (ValueError, TypeError) as error:  # from the struct's own __post_init__
-        problems.add(key, str(error))
+        problems.add(key, redact(str(error), frozenset(find_secrets(value))))
         return None
 
 
@@ -145,7 +146,7 @@ def _convert_text(kind: Any, text: Sourced, key: Key, problems: Problems) -> Any
         reasons.append(attempt.lines[0].removeprefix(f"{attempt.file}: ").partition(": ")[2])
     # Read as text it is only "not a number"; but our own types and words are always text, and say why it is wrong.
     reason = reasons[0] if kind in _TEXTUAL or get_origin(kind) is Literal else reasons[-1]
-    problems.add(key, reason.replace(str(text), "•••") if text and isinstance(text, Secret) else reason)
+    problems.add(key, redact(reason, frozenset({str(text)})) if isinstance(text, Secret) else reason)
     return None
 
 

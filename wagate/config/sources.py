@@ -17,6 +17,7 @@ _MADE: Final[dict[Key, str]] = {
     ("auth", "secret_key"): "env:WAGATE_SECRET_KEY",
 }
 """Keys that may stay unset, since they are made at first start, and what they are read from when the file is silent."""
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SECRET_KEY: Final = re.compile(r"token|secret|passw|credential|(^|_|api)keys?$", re.IGNORECASE)
 
 
@@ -71,7 +72,7 @@ def override(raw: dict[str, Any], env: Mapping[str, str], problems: Problems) ->
                 break
         else:
             key = (*key, _spelled(table, parts[-1]))
-            table[key[-1]] = (Secret if key[0] in {"accounts", "plugins"} else Sourced)(env[name])
+            table[key[-1]] = (Secret if key[0] in {"accounts", "plugins"} else Sourced)(env[name].strip())
             problems.origins[key] = f"{name} (environment)"
 
 
@@ -93,7 +94,10 @@ def add_defaults(raw: dict[str, Any], env: Mapping[str, str], problems: Problems
 
 
 def resolve(value: Any, key: Key, folder: Path, env: Mapping[str, str], problems: Problems) -> Any:
-    """The value with every ``env:`` and ``file:`` in it replaced by what it names, at any depth."""
+    """The value with every ``env:`` and ``file:`` in it replaced by what it names, at any depth.
+
+    What is around a secret (a line end, mostly) is taken off; control characters in one are a problem.
+    """
     match value:
         case dict():
             return {name: resolve(item, (*key, name), folder, env, problems) for name, item in value.items()}
@@ -103,15 +107,38 @@ def resolve(value: Any, key: Key, folder: Path, env: Mapping[str, str], problems
             ]
             return [item for item in items if item != ""] if key in _MADE else items
         case str() if value.startswith("env:"):
-            return _from_environment(value.removeprefix("env:"), key, env, problems)
+            return _checked(_from_environment(value.removeprefix("env:"), key, env, problems), key, problems)
         case str() if value.startswith("file:"):
-            return _from_file(folder / Path(value.removeprefix("file:")).expanduser(), key, problems)
+            read = _from_file(folder / Path(value.removeprefix("file:")).expanduser(), key, problems)
+            return _checked(read, key, problems)
+        case str() if _names_secret(key):
+            return _checked(value, key, problems)
     return value
+
+
+def _names_secret(key: Key) -> bool:
+    return _SECRET_KEY.search(key[-1].partition("[")[0]) is not None
+
+
+def _checked(text: str, key: Key, problems: Problems) -> str:
+    """The secret without what is around it."""
+    if not _names_secret(key):
+        return text
+    if (bare := clean_secret(text)) is None:
+        problems.add(key, "holds a control character (a line end in the middle?); a secret is one line")
+        return ""
+    return type(text)(bare)
+
+
+def clean_secret(text: str) -> str | None:
+    """A secret without the blanks and line ends around it; None: control characters are in it. Keys may be PEM."""
+    bare = text.strip()
+    return None if _CONTROL.search(bare) and not bare.startswith("-----BEGIN ") else bare
 
 
 def _from_environment(name: str, key: Key, env: Mapping[str, str], problems: Problems) -> str:
     if name in env:
-        return Secret(env[name])
+        return Secret(env[name].strip())
     if (*key[:-1], key[-1].partition("[")[0]) not in _MADE:
         problems.add(key, f"the environment variable {name} is not set; set it, or write the value here")
     return ""
@@ -123,7 +150,7 @@ def _from_file(path: Path, key: Key, problems: Problems) -> str:
     except (OSError, UnicodeDecodeError) as error:
         problems.add(key, f"can't read {path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}")
         return ""
-    return Secret(text.removesuffix("\n").removesuffix("\r"))
+    return Secret(text.strip())
 
 
 def named_variables(file: Path) -> set[str]:

@@ -152,6 +152,18 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of request bodies in memory at once, of all callers; beyond that, 503 with ``Retry-After``."""
     connections: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Connections at once; 0: as the limit of open files allows. The one that is idle for longest makes room."""
+    webhooks: Count = 1000
+    """Webhooks per client, of each connector that has some."""
+    tokens: Count = 100
+    """Tokens per client."""
+    streams: Count = 100
+    """Streams of sessions that one client, or one view token, may have open in a process."""
+    uploads: Count = 10000
+    """Files to send that one client may keep."""
+    stored: Size = Size("20GiB")
+    """Bytes of all files of one client; what comes in counts, and still comes in."""
+    reserve: Size = Size("1GiB")
+    """Free bytes of the media folder's disk that uploads leave for what comes in."""
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True):

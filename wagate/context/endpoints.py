@@ -1,4 +1,4 @@
-"""Registered endpoints of one connector: rows in the table, a decrypted snapshot in memory."""
+"""Registered endpoints of one connector: rows in the table, the active ones in memory, changed in place."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from msgspec import UNSET
 
 from wagate.clock import Clock
 from wagate.consumers.control import Control
-from wagate.hooks.views import Endpoint, EndpointChange, EndpointSecret, NewEndpoint, Page
+from wagate.context.endpoint_index import EndpointIndex
+from wagate.events import Event
+from wagate.hooks.views import Endpoint, EndpointChange, EndpointSecret, NewEndpoint, Page, WantingEndpoint
 from wagate.storage.database import Database
 from wagate.storage.owners.endpoints import (
     NewWebhook,
     WebhookChange,
-    all_webhooks,
+    active_stamps,
     create_webhook,
     delete_webhook,
     get_webhook,
     list_webhooks,
     patch_webhook,
     target_id,
+    webhooks_by_id,
 )
 from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.rows import WebhookRow
@@ -43,7 +46,10 @@ class EndpointTable:
         clock: Clock,
         encrypt: Crypt,
         decrypt: Crypt,
+        most: int | None = None,
     ) -> None:
+        """``most``: endpoints of one client (``limits.webhooks``)."""
+        self._most = most
         self._connector = connector
         self._database = database
         self._live = live
@@ -51,26 +57,55 @@ class EndpointTable:
         self._clock = clock
         self._encrypt = encrypt
         self._decrypt = decrypt
-        self._snapshot: Mapping[int, Sequence[Endpoint]] = {}
-        self._active: Mapping[str, Endpoint] = {}
+        self._index = EndpointIndex()
+        self._made: dict[str, Endpoint] = {}
+        """Those that were asked for: secrets are decrypted then."""
         live.on_change(self.reload)
 
     def snapshot(self) -> Mapping[int, Sequence[Endpoint]]:
-        """Active endpoints by client id."""
-        return self._snapshot
+        """Active endpoints by client id: all of them, so that it takes time; `wanting` does not."""
+        active: dict[int, list[Endpoint]] = defaultdict(list)
+        for row in sorted(self._index.rows.values(), key=lambda row: row.id):
+            active[row.client_id].append(self._kept(row))
+        return active
+
+    def wanting(self, event: Event) -> Sequence[WantingEndpoint]:
+        """Those that want an event, in the order of their making; quick, however many there are."""
+        rows = (self._index.rows[each] for each in self._index.wanting(event))
+        return [WantingEndpoint(id=row.id, max_retries=row.max_retries) for row in rows]
 
     def active(self, endpoint_id: str) -> Endpoint | None:
         """One of those in the snapshot."""
-        return self._active.get(endpoint_id)
+        row = self._index.rows.get(endpoint_id)
+        return None if row is None else self._kept(row)
 
     async def reload(self) -> None:
-        """Replace the snapshot by what the table holds."""
-        active: dict[int, list[Endpoint]] = defaultdict(list)
-        for row in await self._database.browse(all_webhooks, self._connector):
-            if row.is_active:
-                active[row.client_id].append(self._endpoint(row))
-        self._snapshot = active
-        self._active = {each.id: each for endpoints in active.values() for each in endpoints}
+        """Take up what others changed: only what is new is read whole."""
+        before = dict(self._index.rows)
+        stamps = await self._database.read(active_stamps, self._connector)
+        changed = [each for each, stamp in stamps.items() if each not in before or before[each].updated_at != stamp]
+        found = await self._database.read(webhooks_by_id, self._connector, changed) if changed else []
+        # What was made or changed here meanwhile is newer than what was read.
+        for gone in before.keys() - stamps.keys():
+            if self._index.rows.get(gone) is before[gone]:
+                self._drop(gone)
+        for row in found:
+            if self._index.rows.get(row.id) is before.get(row.id):
+                self._put(row)
+
+    def _kept(self, row: WebhookRow) -> Endpoint:
+        if row.id not in self._made:
+            self._made[row.id] = self._endpoint(row)
+        return self._made[row.id]
+
+    def _put(self, row: WebhookRow) -> None:
+        self._drop(row.id)
+        if row.is_active:
+            self._index.put(row)
+
+    def _drop(self, endpoint_id: str) -> None:
+        self._made.pop(endpoint_id, None)
+        self._index.drop(endpoint_id)
 
     async def create(self, endpoint: NewEndpoint) -> Endpoint:
         """Store one. ConflictError when (client, phone_number, name) is taken."""
@@ -85,8 +120,8 @@ class EndpointTable:
             metadata=endpoint.metadata,
             options=endpoint.options,
         )
-        row = await self._database.write(create_webhook, self._connector, new, now=self._clock.now())
-        await self._live.reload()
+        row = await self._database.write(create_webhook, self._connector, new, now=self._clock.now(), most=self._most)
+        self._put(row)
         return self._endpoint(row)
 
     async def get(self, endpoint_id: str) -> Endpoint:
@@ -115,14 +150,14 @@ class EndpointTable:
         row = await self._database.write(
             patch_webhook, self._connector, endpoint_id, WebhookChange(**fields), now=self._clock.now()
         )
-        await self._live.reload()
+        self._put(row)
         await self._control.changed(target_id(self._connector, endpoint_id))
         return self._endpoint(row)
 
     async def delete(self, endpoint_id: str) -> None:
         """Delete it and cancel what waits for it."""
         await self._database.write(delete_webhook, self._connector, endpoint_id, now=self._clock.now())
-        await self._live.reload()
+        self._drop(endpoint_id)
         await self._control.changed(target_id(self._connector, endpoint_id))
 
     async def recover(self, endpoint_id: str, *, since: float) -> int:

@@ -36,7 +36,7 @@ class Owners:
 
     def of(self, client_id: int) -> Sequence[AccountView]:
         """All accounts of a client, by name."""
-        found = [each for each in self._live.now.accounts.values() if each.client_id == client_id]
+        found = self._live.now.by_client.get(client_id, ())
         return [_account(each) for each in sorted(found, key=lambda each: each.name)]
 
 

@@ -91,6 +91,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """A name of `wagate.events.EVENT_KINDS`, or ``group.*``."""
     account: str
     """Name of the account (``sessionId``, WAHA's ``session``); '' when it belongs to a client only."""
+    account_id: str = ""
+    """Id of that account, which never names another one: the name may be somebody else's later."""
     phone: str
     """Digits of the number on our side, '' when not known."""
     provider: str

@@ -50,6 +50,7 @@ from wagate.hooks.views import (
     Job,
     NewEndpoint,
     Page,
+    WantingEndpoint,
 )
 from wagate.rules.filters import DeliveryFilter, MessageFilter
 
@@ -100,6 +101,7 @@ __all__ = [
     "Target",
     "TargetLimits",
     "Task",
+    "WantingEndpoint",
     "WebhookAnswer",
     "endpoint",
     "hookimpl",

@@ -16,7 +16,7 @@ from wagate.hooks.contracts import AccountView, ClientView, Identity, Target
 from wagate.hooks.messages import MessageView, OutMedia, OutMessage, Signal
 from wagate.hooks.providers import Profile
 from wagate.hooks.sessions import SessionView
-from wagate.hooks.views import ChatView, DeliveryView, Endpoint, EndpointChange, Job, NewEndpoint, Page
+from wagate.hooks.views import ChatView, DeliveryView, Endpoint, EndpointChange, Job, NewEndpoint, Page, WantingEndpoint
 from wagate.rules.filters import ALL_DELIVERIES, ALL_MESSAGES, DeliveryFilter, MessageFilter
 
 if TYPE_CHECKING:
@@ -66,6 +66,12 @@ class Endpoints(Protocol):
 
     def snapshot(self) -> Mapping[int, Sequence[Endpoint]]:
         """Active endpoints by client id, for ``targets``; replaced as a whole when anything changes."""
+
+    def wanting(self, event: Event) -> Sequence[WantingEndpoint]:
+        """Those that want an event, by its client, its number (or account, or ``*``) and its name; for ``targets``.
+
+        Quick, however many there are. Alerts about targets are about no number: all that want them by name.
+        """
 
     def active(self, endpoint_id: str) -> Endpoint | None:
         """One of those in the snapshot."""

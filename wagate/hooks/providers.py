@@ -180,6 +180,9 @@ class Provider:
     """Message types it can send, and ``reply``, ``seen``, ``typing``, ``revoke``; what ``control`` can do."""
     sessions: bool = False
     """Whether its numbers are linked as devices and have states (QR, connected …); else they are simply there."""
+    self_hosted: bool = False
+    """Whether it runs where the operator runs it, so that it could reach the inside: it gets no link of others to
+    fetch, but the file, which we fetch ourselves."""
     idempotent: bool = False
     """Whether a message sent twice with the same `Outgoing.id` reaches the phone once."""
     limits: SendLimits = UNLIMITED

@@ -133,6 +133,13 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
+class WantingEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint that wants an event, as far as its `Target` needs it."""
+
+    id: str
+    max_retries: int
+
+
 class NewEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     """What `Endpoints.create` takes."""
 

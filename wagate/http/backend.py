@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, ip_address
 from itertools import chain, zip_longest
 
 import httpcore2
+import structlog
 import trio
 
 from wagate.http.errors import AddressNotAllowedError, NameNotFoundError
@@ -19,6 +20,9 @@ from wagate.http.guard import Address, Guard, Trust
 from wagate.http.resolve import Resolver
 from wagate.http.stream import Stream
 
+log = structlog.get_logger("wagate.http")
+
+OURS = "this address is the gateway's own"
 MOST_ADDRESSES = 4
 """Addresses of a name that are tried."""
 PATIENCE = 2.0
@@ -59,7 +63,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         with trio.move_on_after(math.inf if timeout is None else timeout):
             addresses, refusals = await self._judge(host, port)
             if not addresses:
-                raise RefusedError(f"Address not allowed: {refusals[0]}")
+                raise RefusedError(self._refused(host, port, refusals))
             return await self._dial(take_turns(addresses)[:MOST_ADDRESSES], port)
         raise httpcore2.ConnectTimeout(f"no connection to port {port} in time")
 
@@ -74,7 +78,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         except UnknownNameError as error:
             raise NameNotFoundError(str(error)) from error
         if refusals:
-            raise AddressNotAllowedError(f"Address not allowed: {refusals[0]}")
+            raise AddressNotAllowedError(self._refused(host, port, refusals))
 
     async def _judge(self, host: str, port: int) -> tuple[list[Address], list[str]]:
         """The addresses that may be dialled, and why the others may not."""
@@ -85,8 +89,32 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
                 addresses = await self._resolver.addresses(host)
             except NameNotFoundError as error:
                 raise UnknownNameError(error.reason) from error
-        judged = [(address, self._guard.refusal(address, port, self._trust)) for address in addresses]
+        ours = await self._own_addresses(port)
+        judged = [
+            (address, OURS if address in ours else self._guard.refusal(address, port, self._trust))
+            for address in addresses
+        ]
         return [address for address, no in judged if no is None], [no for _, no in judged if no is not None]
+
+    def _refused(self, host: str, port: int, refusals: list[str]) -> str:
+        """What who wrote the URL is told: not where a name leads, or anybody could ask us for the inside's names."""
+        if self._trust == "operator" or _is_address(host):
+            return f"Address not allowed: {refusals[0]}"
+        log.info("address refused", host=host, port=port, reason=refusals[0])
+        return f"Address not allowed: {host} does not lead to a public address; delivery.allow_networks can exempt one"
+
+    async def _own_addresses(self, port: int) -> tuple[Address, ...]:
+        """Those of ``server.public_url``, as far as this port is not for the world there."""
+        if self._trust == "operator" or self._guard.public is None:
+            return ()
+        try:
+            found: tuple[Address, ...] = (ip_address(self._guard.public[0]),)
+        except ValueError:
+            try:
+                found = await self._resolver.addresses(self._guard.public[0])
+            except NameNotFoundError:
+                return ()
+        return tuple(address for address in found if self._guard.is_inner(address, port))
 
     async def _dial(self, addresses: list[Address], port: int) -> Stream:
         failed: OSError | None = None
@@ -120,6 +148,14 @@ def take_turns(addresses: list[Address]) -> list[Address]:
     first = [address for address in addresses if address.version == addresses[0].version]
     other = [address for address in addresses if address.version != addresses[0].version]
     return [address for address in chain.from_iterable(zip_longest(first, other)) if address is not None]
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _ip(name: tuple[str, int] | tuple[str, int, int, int]) -> Address:

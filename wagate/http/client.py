@@ -15,7 +15,7 @@ import trio
 
 from wagate.http.answer import Answer, Response
 from wagate.http.download import Downloaded, Sink, download
-from wagate.http.errors import NameNotFoundError, TimedOutError
+from wagate.http.errors import AddressNotAllowedError, NameNotFoundError, TimedOutError
 from wagate.http.guard import Guard, Trust
 from wagate.http.idle import IdleConnections, close
 from wagate.http.owner import OWNER
@@ -58,7 +58,8 @@ class HttpClient:
         Raises:
             ConfigError: ``proxy`` is not ``http[s]://[user:password@]host:port``.
         """
-        self._routes = Routes(guard or Guard(), resolver or Resolver(), proxy=proxy, ca_file=ca_file)
+        self._guard = guard or Guard()
+        self._routes = Routes(self._guard, resolver or Resolver(), proxy=proxy, ca_file=ca_file)
         self._allow_http = allow_http
         self._idle = IdleConnections(MOST_IDLE, seconds=KEEP_ALIVE)
         self._places = trio.CapacityLimiter(MOST_CONNECTIONS)
@@ -153,7 +154,10 @@ class HttpClient:
         Plain http is theirs to judge. Raises BadUrlError, AddressNotAllowedError.
         """
         with suppress(NameNotFoundError):
-            await self._routes.check(check_url(url, allow_http=True), trust="public")
+            parsed = check_url(url, allow_http=True)
+            if self._guard.is_public_door(parsed.host, parsed.port):
+                raise AddressNotAllowedError(f"Address not allowed: {parsed.host} is this gateway itself")
+            await self._routes.check(parsed, trust="public")
 
     def guarded_httpx(self, *, trust: Trust = "public", timeout: float = 10.0) -> httpx2.AsyncClient:
         """An httpx client behind the same guard, for libraries that want one. The caller closes it.
@@ -174,7 +178,10 @@ class HttpClient:
         await self._idle.clear()
 
     def _target(self, url: str, trust: Trust) -> Target:
-        return read_target(url, allow_http=self._http_allowed(trust), proxied=self._routes.proxied)
+        target = read_target(url, allow_http=self._http_allowed(trust), proxied=self._routes.proxied)
+        if trust == "public" and self._guard.is_public_door(target.parsed.host, target.parsed.port):
+            raise AddressNotAllowedError(f"Address not allowed: {target.parsed.host} is this gateway itself")
+        return target
 
     def _http_allowed(self, trust: Trust) -> bool:
         return self._allow_http or trust == "operator"

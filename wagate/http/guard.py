@@ -39,10 +39,15 @@ _DENIED_V4 = {
 _GLOBAL_V6 = IPv6Network("2000::/3")
 _DENIED_V6 = {
     IPv6Network("2001::/32"): "Teredo",
+    IPv6Network("2001:2::/48"): "benchmarking",
+    IPv6Network("2001:10::/28"): "ORCHID",
+    IPv6Network("2001:20::/28"): "ORCHIDv2",
     IPv6Network("2001:db8::/32"): "documentation",
     IPv6Network("2002::/16"): "6to4",
     IPv6Network("3fff::/20"): "documentation",
 }
+_WEB = frozenset({80, 443})
+"""Ports at which a machine serves everybody, other sites beside us, too."""
 _METADATA = frozenset(
     ip_address(text)
     for text in (
@@ -75,6 +80,8 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
     """Exempt from the public guard (``delivery.allow_networks``). Metadata and our own listener are never exempt."""
     listening: tuple[tuple[str, int], ...] = ()
     """(host, port) pairs on which this process itself listens, so that no webhook can call back into it."""
+    public: tuple[str, int] | None = None
+    """(host, port) of ``server.public_url``: the same, by the name that the world knows."""
 
     def refusal(self, address: Address, port: int, trust: Trust) -> str | None:
         """Why this address may not be dialled, in words for the operator; None when it may."""
@@ -92,11 +99,23 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
     def is_ourselves(self, local: Address, peer: Address, port: int) -> bool:
-        """Judge a connection that stands: it leads from one address to the same one, at a port of ours.
+        """Judge a connection that stands: it leads from one address to the same one, at a port of ours or an inner one.
 
-        This finds our own listener under any address of this machine without a list of them.
+        This finds our own listener, and what else this machine keeps for itself, under any address of the machine
+        without a list of them.
         """
-        return unmap(local) == unmap(peer) and any(port == own for _, own in self.listening)
+        peer = unmap(peer)
+        if unmap(local) != peer:
+            return False
+        return any(port == own for _, own in self.listening) or self.is_inner(peer, port)
+
+    def is_inner(self, own: Address, port: int) -> bool:
+        """Whether a port of an address of our own is nobody else's business: all but the web's are."""
+        return port not in _WEB and not any(own in network for network in self.allow_networks)
+
+    def is_public_door(self, host: str, port: int) -> bool:
+        """Whether this is where the world reaches this gateway."""
+        return (host, port) == self.public
 
     def _is_public(self, address: Address) -> bool:
         return _kind(address) is None or any(address in network for network in self.allow_networks)

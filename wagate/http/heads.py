@@ -16,6 +16,10 @@ _INFORMATIONAL = re.compile(rb"HTTP/\d\.\d 1")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
+class OddAnswerError(httpcore2.RemoteProtocolError):
+    """What came back was not HTTP as we take it; its message is ours, and may be shown."""
+
+
 class Heads:
     """The bytes of one answer until its own head begins; all that follows need not come here."""
 
@@ -43,7 +47,7 @@ class Heads:
         """One informational answer, or all from the answer's own head on; ``b""``: more must come first.
 
         Raises:
-            httpcore2.RemoteProtocolError: one informational answer too many.
+            OddAnswerError: one informational answer too many.
         """
         held = self.held
         if len(held) < _STATUS_AT and b"HTTP/".startswith(held[:5]):
@@ -55,7 +59,7 @@ class Heads:
             return b""
         self._count += 1
         if self._count > MOST_INFORMATIONAL:
-            raise httpcore2.RemoteProtocolError(f"more than {MOST_INFORMATIONAL} informational answers")
+            raise OddAnswerError(f"more than {MOST_INFORMATIONAL} informational answers")
         one = bytes(held[: end.end()])
         del held[: end.end()]
         return one

@@ -9,17 +9,24 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
 from ipaddress import ip_address
+from typing import TypeVar
 
 import trio
 
 from wagate.http.errors import NameNotFoundError
 from wagate.http.guard import Address
+from wagate.http.owner import OWNER
 
 Lookup = Callable[[str], Sequence[str]]
 """A blocking look-up: name to addresses as text; raises OSError (``socket.gaierror``) when there are none."""
 
 Answer = tuple[Address, ...] | str
 """Addresses, or why there are none."""
+
+Asked = tuple[int | None, str]
+"""(for which client, host)."""
+K = TypeVar("K")
+V = TypeVar("V")
 
 PER_HOST = 2
 """Threads that one name may hold, those that were given up on included."""
@@ -32,10 +39,12 @@ def system_lookup(host: str) -> list[str]:
 
 
 class Resolver:
-    """Names to addresses: cached, one look-up at a time per name, in threads of its own.
+    """Names to addresses: cached, one look-up at a time per name and client, in threads of its own.
 
-    A blocked ``getaddrinfo`` can't be stopped, only left behind; left-behind threads count until they end, so a dead
-    name server can hold ``threads`` of ours and none of trio's common ones.
+    A blocked ``getaddrinfo`` can't be stopped, only left behind; left-behind threads count until they end, so that dead
+    names hold ``threads`` of their client (`wagate.http.owner`), and none of others or of trio's common ones. What the
+    API checks when something is registered is the gateway's own, apart from every client's deliveries.
+    When the name servers don't answer, the last answer goes on to count for ``stale`` seconds.
     """
 
     def __init__(
@@ -44,17 +53,23 @@ class Resolver:
         *,
         keep: float = 30.0,
         deadline: float = 5.0,
-        threads: int = 32,
+        threads: int = 8,
         most: int = 1000,
+        stale: float = 3600.0,
     ) -> None:
         """``keep``: seconds an answer is good for; ``deadline``: seconds for one look-up; ``most``: names kept."""
         self._lookup = lookup
         self._keep = keep
         self._deadline = deadline
-        self._limiter = trio.CapacityLimiter(threads)
+        self._threads = threads
+        self._limiters: dict[int | None, trio.CapacityLimiter] = {}
         self._most = most
-        self._known: OrderedDict[str, tuple[float, Answer]] = OrderedDict()
-        self._asking: dict[str, _Asking] = {}
+        self._stale = stale
+        self._known: OrderedDict[Asked, tuple[float, Answer]] = OrderedDict()
+        """Answers that are good for everybody under (None, host); why there are none, for each who asked."""
+        self._good: OrderedDict[str, tuple[float, tuple[Address, ...]]] = OrderedDict()
+        """The last addresses of a name, and until when they may stand in."""
+        self._asking: dict[Asked, _Asking] = {}
         self._running = _Running()
 
     async def addresses(self, host: str) -> tuple[Address, ...]:
@@ -63,11 +78,12 @@ class Resolver:
         Raises:
             NameNotFoundError: none, or no answer in time; the same for ``keep`` seconds.
         """
-        answer = self._fresh(host)
+        asked = (OWNER.get(), host)
+        answer = self._fresh(asked)
         while answer is None:
-            asking = self._asking.get(host)
+            asking = self._asking.get(asked)
             if asking is None:
-                answer = await self._ask(host)
+                answer = await self._ask(asked)
             else:
                 await asking.done.wait()  # it ends: the one who asks has a deadline
                 answer = asking.answer
@@ -75,41 +91,66 @@ class Resolver:
             raise NameNotFoundError(f"ENOTFOUND: {host}: {answer}")
         return answer
 
-    def _fresh(self, host: str) -> Answer | None:
-        until, answer = self._known.get(host, (-math.inf, ""))
-        return answer if trio.current_time() < until else None
+    def _fresh(self, asked: Asked) -> Answer | None:
+        for key in ((None, asked[1]), asked):
+            until, answer = self._known.get(key, (-math.inf, ""))
+            if trio.current_time() < until and (key == asked or not isinstance(answer, str)):
+                return answer
+        return None
 
-    async def _ask(self, host: str) -> Answer:
+    async def _ask(self, asked: Asked) -> Answer:
         """Look up and remember. When cancelled, one of those who wait asks again."""
-        asking = self._asking[host] = _Asking()
+        asking = self._asking[asked] = _Asking()
         try:
-            asking.answer = await self._look_up(host)
-            self._remember(host, asking.answer)
+            asking.answer = await self._look_up(asked)
+            self._remember(asked, asking.answer)
         finally:
-            del self._asking[host]
+            del self._asking[asked]
             asking.done.set()
         return asking.answer
 
-    def _remember(self, host: str, answer: Answer) -> None:
-        self._known[host] = (trio.current_time() + self._keep, answer)
-        self._known.move_to_end(host)
-        while len(self._known) > self._most:
-            self._known.popitem(last=False)
+    def _remember(self, asked: Asked, answer: Answer) -> None:
+        key = asked if isinstance(answer, str) else (None, asked[1])
+        _put(self._known, key, (trio.current_time() + self._keep, answer), self._most)
 
-    async def _look_up(self, host: str) -> Answer:
+    async def _look_up(self, asked: Asked) -> Answer:
+        host = asked[1]
         if self._running.count(host) >= PER_HOST:
-            return "earlier look-ups still wait for the name server"
+            return self._last(host) or "earlier look-ups still wait for the name server"
         try:
             with trio.fail_after(self._deadline):
                 texts = await trio.to_thread.run_sync(
-                    partial(self._running.run, host, self._lookup), limiter=self._limiter, abandon_on_cancel=True
+                    partial(self._running.run, host, self._lookup),
+                    limiter=self._limiter(asked[0]),
+                    abandon_on_cancel=True,
                 )
-            # A scope (fe80::1%eth0) says nothing that the guard or connect may use.
-            return tuple(ip_address(text.partition("%")[0]) for text in texts) or "no address"
         except trio.TooSlowError:
-            return f"no answer within {self._deadline:g} s"
+            return self._last(host) or f"no answer within {self._deadline:g} s"
+        except socket.gaierror as error:
+            known = self._last(host) if error.errno == socket.EAI_AGAIN else None
+            return known or (error.strerror or "not a name").lower()
         except (OSError, UnicodeError) as error:
-            return (getattr(error, "strerror", None) or str(error)).lower()
+            return (getattr(error, "strerror", None) or "not a name").lower()
+        # A scope (fe80::1%eth0) says nothing that the guard or connect may use.
+        found = tuple(ip_address(text.partition("%")[0]) for text in texts)
+        if found:
+            _put(self._good, host, (trio.current_time() + self._stale, found), self._most)
+        return found or "no address"
+
+    def _limiter(self, owner: int | None) -> trio.CapacityLimiter:
+        return self._limiters.setdefault(owner, trio.CapacityLimiter(self._threads))
+
+    def _last(self, host: str) -> tuple[Address, ...] | None:
+        """The last addresses of a name whose servers don't answer now; the guard judges them like any."""
+        until, found = self._good.get(host, (-math.inf, ()))
+        return found if trio.current_time() < until else None
+
+
+def _put(kept: OrderedDict[K, V], key: K, value: V, most: int) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > most:
+        kept.popitem(last=False)
 
 
 class _Asking:

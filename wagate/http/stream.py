@@ -19,7 +19,7 @@ import httpcore2
 import trio
 from trio.socket import SocketType
 
-from wagate.http.heads import Heads
+from wagate.http.heads import Heads, OddAnswerError
 
 _FLUSH_AT = 65536
 """Bytes of a request that wait for each other."""
@@ -88,7 +88,7 @@ class Stream(httpcore2.AsyncNetworkStream):
 
         Raises:
             NotSentError: the request could not be sent, and there is no answer either.
-            httpcore2.RemoteProtocolError: something came before the request left, or too many informational answers.
+            OddAnswerError: something came before the request left, or too many informational answers.
             httpcore2.ReadError: the connection broke. httpcore2.ReadTimeout: ``timeout`` seconds passed.
         """
         if self._waiting:
@@ -147,7 +147,7 @@ class Stream(httpcore2.AsyncNetworkStream):
         if not self._tls:
             with suppress(OSError):  # reset, or ended: sending tells
                 if await self._socket.recv(1, socket.MSG_PEEK):
-                    return httpcore2.RemoteProtocolError("an answer came before the request")
+                    return OddAnswerError("an answer came before the request")
         return None
 
     def _readable(self) -> bool:

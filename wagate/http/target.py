@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -28,6 +29,9 @@ OWN_HEADERS = frozenset(
 )
 """Framing and connection headers: the client makes them itself, a caller's are ignored."""
 
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t -~]*")
+
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Where a request goes."""
@@ -50,20 +54,16 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         """The request as bytes; ``User-Agent`` and ``Accept`` unless the caller gives them.
 
         Raises:
-            ProtocolError: a header that is not ASCII. Line ends and the like are refused by h11 when it is sent.
+            ProtocolError: a header that is not plain ASCII; its value is not repeated.
         """
         lines = [(b"Host", self.host_header)]
         names = set()
-        try:
-            for name, value in headers.items():
-                low = name.lower()
-                if low not in OWN_HEADERS:
-                    names.add(low)
-                    lines.append((name.encode("ascii"), value.encode("ascii")))
-        except UnicodeEncodeError as error:
-            raise ProtocolError(
-                f"Protocol error: the request header {name!r} must be plain ASCII", sent=False
-            ) from error
+        for name, value in headers.items():
+            low = name.lower()
+            if low not in OWN_HEADERS:
+                check_header(name, value)
+                names.add(low)
+                lines.append((name.encode("ascii"), value.encode("ascii")))
         if "user-agent" not in names:
             lines.append((b"User-Agent", user_agent.encode()))
         if "accept" not in names:
@@ -73,6 +73,20 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         # The name stays the one on the certificate, also where httpcore2 needs brackets around an IPv6 host.
         extensions = {"sni_hostname": self.parsed.host}
         return httpcore2.Request(method, self.url, headers=lines, content=content, extensions=extensions)
+
+
+def check_header(name: str, value: str) -> None:
+    """Refuse what can't stand in a request's head before h11 does, whose message repeats it.
+
+    Raises:
+        ProtocolError: control characters, or none that are ASCII; a value may be a secret, and is not repeated.
+    """
+    if not _NAME.fullmatch(name):
+        raise ProtocolError("Protocol error: a request header's name must be letters, digits and hyphens", sent=False)
+    if not _VALUE.fullmatch(value):
+        raise ProtocolError(
+            f"Protocol error: the request header {name!r} must be plain ASCII without control characters", sent=False
+        )
 
 
 @lru_cache(maxsize=512)

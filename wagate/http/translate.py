@@ -1,9 +1,13 @@
-"""Foreign errors into ours: the reason texts that attempts record and API answers show."""
+"""Foreign errors into ours: the reason texts that attempts record and API answers show.
+
+No text of a foreign exception is among them: it may repeat what it choked on, a secret in a header, say.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import ssl
 from collections.abc import Iterator
 
@@ -19,6 +23,7 @@ from wagate.http.errors import (
     TimedOutError,
     TlsError,
 )
+from wagate.http.heads import OddAnswerError
 from wagate.http.stream import NotSentError
 
 FAILURES = (
@@ -47,11 +52,21 @@ def translate(error: Exception, *, begun: bool = True) -> HttpError:
         case httpcore2.TimeoutException():
             return TimedOutError(sent=sent)
         case httpcore2.ProxyError():
-            return NetworkError(f"ECONNREFUSED: the proxy answered {error}", sent=sent)
+            status = re.match(r"\d{3}\b", str(error))
+            return NetworkError(f"ECONNREFUSED: the proxy answered {status[0] if status else 'no'}", sent=sent)
         case httpcore2.ProtocolError() if _CLOSED not in str(error):
-            return ProtocolError(f"Protocol error: {error}", sent=sent)
+            return ProtocolError(f"Protocol error: {_breach(error)}", sent=sent)
     found = next(filter(None, (_from_cause(cause, sent=sent) for cause in _causes(error))), None)
     return found or NetworkError("ECONNRESET: the connection was closed before an answer came", sent=sent)
+
+
+def _breach(error: httpcore2.ProtocolError) -> str:
+    match error:
+        case OddAnswerError():
+            return str(error)
+        case httpcore2.LocalProtocolError():
+            return "the request can't be written as HTTP"
+    return "what came back is not HTTP"
 
 
 def _from_cause(cause: BaseException, *, sent: bool) -> HttpError | None:
@@ -62,7 +77,7 @@ def _from_cause(cause: BaseException, *, sent: bool) -> HttpError | None:
         case ssl.SSLCertVerificationError():
             return TlsError(f"TLS error: certificate verify failed: {cause.verify_message}", sent=sent)
         case ssl.SSLError():
-            return TlsError(f"TLS error: {(cause.reason or str(cause)).lower().replace('_', ' ')}", sent=sent)
+            return TlsError(f"TLS error: {(cause.reason or 'no handshake').lower().replace('_', ' ')}", sent=sent)
         case OSError(errno=int(number)) if number in errno.errorcode:
             return NetworkError(f"{errno.errorcode[number]}: {os.strerror(number).lower()}", sent=sent)
     return None

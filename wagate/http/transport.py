@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable
 import httpcore2
 import httpx2
 
-from wagate.http.errors import BadUrlError, HttpError
+from wagate.http.errors import BadUrlError, HttpError, ProtocolError
+from wagate.http.target import check_header
+from wagate.http.translate import FAILURES, translate
 from wagate.http.url import ParsedURL, check_url
 
 
@@ -34,13 +36,23 @@ class GuardedTransport(httpx2.AsyncHTTPTransport):
 
         Raises:
             httpx2.UnsupportedProtocol: the URL can't be used. httpx2.ConnectError: the guard refused.
+            httpx2.TransportError: any other failure; its message is ours, as `wagate.http.translate` words it.
         """
         try:
             parsed = check_url(str(request.url), allow_http=self._allow_http)
+            for name, value in request.headers.items():
+                check_header(name, value)
             if self._check is not None:
                 await self._check(parsed)
         except BadUrlError as error:
             raise httpx2.UnsupportedProtocol(error.reason, request=request) from error
+        except ProtocolError as error:
+            raise httpx2.LocalProtocolError(error.reason, request=request) from error
         except HttpError as error:
             raise httpx2.ConnectError(error.reason, request=request) from error
-        return await super().handle_async_request(request)
+        try:
+            return await super().handle_async_request(request)
+        except httpx2.TransportError as error:
+            if not isinstance(error.__cause__, FAILURES):
+                raise
+            raise type(error)(translate(error.__cause__).reason, request=request) from error

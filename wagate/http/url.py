@@ -73,7 +73,7 @@ def _split(url: str) -> SplitResult:
     try:
         return urlsplit(url)
     except ValueError as error:
-        raise BadUrlError(f"the URL can't be read: {error}") from error
+        raise BadUrlError("the URL can't be read; write https://host/path") from error
 
 
 def _port(parts: SplitResult) -> int:
@@ -118,7 +118,7 @@ def _ascii(host: str) -> str:
         # UTS 46 turns full-width digits and dots into plain ones: it must run before the host is looked at.
         name = host.lower() if host.isascii() else idna.encode(host, uts46=True).decode()
     except (idna.IDNAError, UnicodeError) as error:
-        raise BadUrlError(f"the URL's host is not a valid name: {error}") from error
+        raise BadUrlError("the URL's host is not a valid name") from error
     name = name.removesuffix(".")
     if len(name) > 253 or not _PLAIN_HOST.fullmatch(name):
         raise BadUrlError("the URL's host is not a valid name; labels are letters, digits and hyphens, parted by dots")

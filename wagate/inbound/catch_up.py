@@ -74,12 +74,12 @@ class CatchUp:
         ]
         if not asked:
             return
-        names = [account.name for account, _ in asked]
-        seen = await self._database.read(last_seen, names, since=self._began - BACK, before=self._began)
+        ids = [account.id for account, _ in asked]
+        seen = await self._database.read(last_seen, ids, since=self._began - BACK, before=self._began)
         limiter = trio.CapacityLimiter(AT_ONCE)
         async with trio.open_nursery() as nursery:
             for account, provider in asked:
-                since = seen.get(account.name, self._began) - OVERLAP
+                since = seen.get(account.id, self._began) - OVERLAP
                 nursery.start_soon(partial(self._account, account, provider, since, limiter))
 
     async def _account(

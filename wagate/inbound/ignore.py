@@ -48,7 +48,7 @@ class IgnoreFilter:
 def _ack(account: Account, event: NewEvent) -> Ack:
     return Ack(
         client_id=account.client_id,
-        account=account.name,
+        account_id=account.id,
         chat=event.chat,
         provider_id=event.message_id,
         reference=event.reference,

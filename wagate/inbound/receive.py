@@ -86,7 +86,7 @@ class Receiver:
         event = stored_event(account, new, now)
         return Intake(
             event=event,
-            dedupe_key=dedupe_key(account.name, new),
+            dedupe_key=dedupe_key(account, new),
             raw=new.raw.body if new.raw is not None else raw,
             session=new.session,
             routes=self._router.routes(event),
@@ -97,7 +97,7 @@ class Receiver:
     def prepare_for(self, account: Account, new: NewEvent, routes: Callable[[Event], tuple[Route, ...]]) -> Intake:
         """Prepare an event of our own for the routes given."""
         event = stored_event(account, new, self._clock.now())
-        key = dedupe_key(account.name, new)
+        key = dedupe_key(account, new)
         return Intake(event=event, dedupe_key=key, raw=b"", session=None, routes=routes(event))
 
 
@@ -108,11 +108,12 @@ def store_requests(database: peewee.Database, requests: list[Sequence[Intake]]) 
     return [[next(flat) for _ in request] for request in requests]
 
 
-def dedupe_key(account: str, new: NewEvent) -> str:
+def dedupe_key(account: Account, new: NewEvent) -> str:
     """Unique per (account, kind, provider's id, variant); '' when the item has no id and never is a duplicate."""
     if not new.provider_id:
         return ""
-    parts = "\x1f".join((account, new.dedupe_kind or new.kind, new.provider_id, new.variant))
+    owner = account.id or f"{account.client_id} {account.name}"
+    parts = "\x1f".join((owner, new.dedupe_kind or new.kind, new.provider_id, new.variant))
     return hashlib.blake2b(parts.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
@@ -122,6 +123,7 @@ def stored_event(account: Account, new: NewEvent, now: datetime) -> Event:
         id=str(uuid7()),
         kind=new.kind,
         account=account.name,
+        account_id=account.id,
         phone=account.phone,
         provider=account.provider,
         client_id=account.client_id,
@@ -161,7 +163,9 @@ class Emitter:
         only: Sequence[Target] | None = None,
     ) -> str:
         """Stored and committed when this returns; the event's id. ``only``: just to these targets of ``handler``."""
-        owner = self._live.now.accounts.get(account) or self._nobody(client_id)
+        owner = self._live.now.accounts.get(account)
+        if owner is None or owner.client_id != client_id:
+            owner = self._nobody(client_id)
         if only is None or handler is None:
             [stored] = await self._receiver.receive(owner, [event], b"")
         else:
@@ -175,7 +179,9 @@ class Emitter:
         def others(stored: Event) -> tuple[Route, ...]:
             return tuple(route for route in self._router.routes(stored) if route.target_id != without)
 
-        await self._receiver.store([self._receiver.prepare_for(self._nobody(client_id), event, others)])
+        # What sends has the id of its account as its own.
+        account = self._live.now.by_id.get(without.partition(":")[2]) or self._nobody(client_id)
+        await self._receiver.store([self._receiver.prepare_for(account, event, others)])
 
     def _nobody(self, client_id: int) -> Account:
         client = self._live.now.clients[client_id]

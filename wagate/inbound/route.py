@@ -54,7 +54,7 @@ class Router:
         return Route(
             handler=handler.name,
             target_id=target_id,
-            key=clean(f"{target_id}|{event.account}|{event.chat}"),
+            key=clean(f"{target_id}|{event.account_id or event.account}|{event.chat}"),
             mode="pull" if handler.pull and not unrouted else "push",
             max_retries=target.max_retries or self._max_retries,
             delivery_id=str(uuid7()),

@@ -56,7 +56,8 @@ def make_media(
     )
     fetcher = Fetcher(source, clock, eager=config.media.fetch)
     links = Links(vault, clock, public_url=config.server.public_url)
-    store = Media(database, files, fetcher, links, clock, max_size=int(config.media.max_size))
+    most = int(config.media.max_size)
+    store = Media(database, files, fetcher, links, clock, http=http, caps=config.limits, max_size=most)
     return MediaSubsystem(store=store, fetcher=fetcher, files=files, database=database, clock=clock)
 
 

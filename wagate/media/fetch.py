@@ -104,9 +104,9 @@ class Fetcher:
                 await self._clock.wait(self._wake, pause)
 
     def _begin(self, row: MediaRow, nursery: trio.Nursery) -> None:
-        if row.id not in self._fetching and self._pace.may_begin(row.account, self._clock.monotonic()):
+        if row.id not in self._fetching and self._pace.may_begin(row.account_id, self._clock.monotonic()):
             self._fetching.add(row.id)
-            self._pace.begin(row.account)
+            self._pace.begin(row.account_id)
             nursery.start_soon(self._fetch, row)
 
     async def _due(self) -> list[MediaRow]:
@@ -144,7 +144,7 @@ class Fetcher:
             log.warning("media put off", media_id=row.id, reason=str(error))
         finally:
             self._fetching.discard(row.id)
-            self._pace.end(row.account)
+            self._pace.end(row.account_id)
             if row.id in self._asked:
                 self._tried[row.id] = self._clock.monotonic()
             self._wake.set()
@@ -158,7 +158,7 @@ class Fetcher:
             kept = await self._source.fetch(row.id)
         except NotFetchedError as error:
             if error.asked:
-                self._pace.failed(row.account, self._clock.monotonic(), at_least=error.after)
+                self._pace.failed(row.account_id, self._clock.monotonic(), at_least=error.after)
             outcome = await self._failed(row, str(error), final=error.final, after=error.after)
         except StorageError as error:
             outcome = f"put off: {error}"
@@ -166,11 +166,11 @@ class Fetcher:
             await self._record(rows.postpone, row, str(error), at=at, spent=False)
         except Exception as error:
             log.exception("media failed", media_id=row.id, account=row.account, **whose(error))
-            self._pace.failed(row.account, self._clock.monotonic())
+            self._pace.failed(row.account_id, self._clock.monotonic())
             reason = str(error) if isinstance(error, PluginError) else "fetching failed; the log says how"
             outcome = await self._failed(row, reason)
         else:
-            self._pace.succeeded(row.account)
+            self._pace.succeeded(row.account_id)
             await self._record(rows.keep, row, kept)
         ms = round((perf_counter() - began) * 1000, 1)
         log.info(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
@@ -101,6 +102,14 @@ class FileStore:
     async def has(self, sha256: str) -> bool:
         """Whether it is there."""
         return await self.run(self.path(sha256).is_file)
+
+    async def free(self) -> int:
+        """Free bytes of the disk that the folder is on, or will be."""
+        return await self.run(self._free)
+
+    def _free(self) -> int:
+        place = next(each for each in (self._folder, *self._folder.parents) if each.exists())
+        return shutil.disk_usage(place).free
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Writing]:

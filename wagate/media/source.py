@@ -105,7 +105,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     async def _locate(self, event: Event) -> MediaRequest:
         """Where it is right now."""
         media = event.media
-        account = self.live.now.accounts.get(event.account)
+        account = self.live.now.by_id.get(event.account_id)
         provider = self.providers.get(event.provider)
         assert media is not None
         if account is None or provider is None or provider.locate_media is None:

@@ -11,9 +11,26 @@ from urllib.parse import unquote, urlsplit
 from uuid_utils import uuid7
 
 from wagate.clock import Clock
-from wagate.errors import NotFoundError, SendRefusedError, TooLargeError, UnprocessableError
+from wagate.config.tables import Limits
+from wagate.errors import (
+    ConflictError,
+    NoRoomError,
+    NotFoundError,
+    NotSentError,
+    SendRefusedError,
+    TooLargeError,
+    UnprocessableError,
+)
 from wagate.events import Event
 from wagate.hooks.messages import OutFile, OutMedia, OutMessage
+from wagate.http import (
+    AddressNotAllowedError,
+    BadUrlError,
+    HttpClient,
+    HttpError,
+    TooLongError,
+    on_behalf_of,
+)
 from wagate.media.fetch import Fetcher
 from wagate.media.files import FileStore
 from wagate.media.links import Links
@@ -23,6 +40,8 @@ from wagate.storage import media as rows
 from wagate.storage.database import Database
 from wagate.storage.media import FAILED, GONE, Kept, MediaRow, has_file, sent_by_us
 
+FETCHING = 60.0
+"""Seconds for a file that a message names by its link."""
 PATIENCE = 30.0
 """Seconds that who asks for a file waits for it."""
 
@@ -74,9 +93,20 @@ class Media:
     """All that the process knows about files."""
 
     def __init__(
-        self, database: Database, files: FileStore, fetcher: Fetcher, links: Links, clock: Clock, *, max_size: int
+        self,
+        database: Database,
+        files: FileStore,
+        fetcher: Fetcher,
+        links: Links,
+        clock: Clock,
+        *,
+        http: HttpClient,
+        caps: Limits,
+        max_size: int,
     ) -> None:
-        """``max_size``: bytes of the largest file."""
+        """``caps``: what a client may keep; ``max_size``: bytes of the largest file."""
+        self._caps = caps
+        self._http = http
         self.links = links
         self.max_size = max_size
         self._database = database
@@ -133,13 +163,20 @@ class Media:
         return OutMedia(media_id=row.id, mimetype=row.mimetype, filename=row.filename)
 
     async def take_in(self, incoming: Incoming, *, client_id: int) -> MediaRow:
-        """`keep` for a file whose name and type may come with its bytes; its row."""
+        """`keep` for a file whose name and type may come with its bytes; its row.
+
+        Raises:
+            ConflictError, NoRoomError: the client, or the disk, keeps all that it may; as `keep` otherwise.
+        """
+        room = await self._room(client_id)
         size = 0
         async with self._files.writing() as writing:
             async for chunk in incoming.chunks():
                 size += len(chunk)
                 if size > self.max_size:
                     raise TooLargeError(f"the file is over {self.max_size} bytes (media.max_size)")
+                if size > room:
+                    raise NoRoomError(f"the client's files may take {self._caps.stored} in all (limits.stored)")
                 await writing.write(chunk)
             if not size:
                 raise UnprocessableError("the file is empty", field="file")
@@ -150,15 +187,34 @@ class Media:
         )
         return await self._database.write(rows.insert_outbound, str(uuid7()), client_id, kept, now=self._clock.now())
 
-    async def file_of(self, message: OutMessage, client_id: int) -> OutFile | None:
+    async def _room(self, client_id: int) -> int:
+        """Bytes that a client may still bring. What comes in from WhatsApp never asks."""
+        held = await self._database.read(rows.holding, client_id)
+        if held.uploads >= self._caps.uploads:
+            raise ConflictError(f"the client keeps {held.uploads} files to send, its limit (limits.uploads)")
+        free = await self._files.free()
+        if free < self._caps.reserve:
+            raise NoRoomError(f"the disk has {free} bytes left; {self._caps.reserve} are kept free (limits.reserve)")
+        return min(self._caps.stored - held.stored, free - self._caps.reserve)
+
+    async def delete(self, media_id: str, *, client_id: int | None) -> None:
+        """Forget a file to send. NotFoundError."""
+        await self._database.write(rows.delete_upload, media_id, client_id=client_id, now=self._clock.now())
+
+    async def file_of(self, message: OutMessage, client_id: int, fetch: bool = False) -> OutFile | None:
         """The file of a message, made ready for its provider; None when it has none.
 
+        ``fetch``: one that stands elsewhere is fetched first, behind the guard, instead of by an engine inside.
+
         Raises:
-            SendRefusedError: it names a file that this client does not have (any more).
+            SendRefusedError: it names a file that this client does not have (any more), or that nobody may fetch.
+            NotSentError: it could not be fetched.
         """
         media = message.media
         if media is None:
             return None
+        if fetch and media.url and not media.media_id and not self.links.are_ours(media.url):
+            media = await self._fetched(media, client_id)
         if not media.media_id:
             name = safe_name(media.filename or _last(media.url), media.mimetype, otherwise=message.type)
             return OutFile(mimetype=media.mimetype, filename=name, url=media.url)
@@ -175,6 +231,24 @@ class Media:
             path=held.path,
             size=held.size,
         )
+
+    async def _fetched(self, media: OutMedia, client_id: int) -> OutMedia:
+        try:
+            with on_behalf_of(client_id):
+                async with self._files.writing() as writing:
+                    got = await self._http.download(media.url, writing.write, limit=self.max_size, timeout=FETCHING)
+                    if got.status != 200:
+                        raise NotSentError(f"the message's file: its link answers {got.status}")
+                    written = await writing.finish()
+        except (AddressNotAllowedError, BadUrlError, TooLongError) as error:
+            raise SendRefusedError(f"the message's file: {error.reason}") from error
+        except HttpError as error:
+            raise NotSentError(f"the message's file: {error.reason}") from error
+        kind = chosen(media.mimetype or got.content_type, written.head)
+        name = safe_name(media.filename or _last(media.url), kind)
+        kept = Kept(sha256=written.sha256, mimetype=kind, filename=name, size=written.size)
+        row = await self._database.write(rows.insert_outbound, str(uuid7()), client_id, kept, now=self._clock.now())
+        return OutMedia(media_id=row.id, mimetype=row.mimetype, filename=row.filename)
 
     def _held(self, row: MediaRow) -> HeldFile:
         assert row.size is not None

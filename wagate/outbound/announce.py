@@ -30,7 +30,7 @@ def submission(
     """The event that brings a message out: for the account's sender alone."""
     new = _about(account, message, message_id, kind=kinds.MESSAGE_SEND, extra={"id": message_id, FIXED: fixed})
     event = stored_event(account, new, now)
-    return Intake(event=event, routes=router.routes_to(OUTBOUND, [Target(id=account.name)], event))
+    return Intake(event=event, routes=router.routes_to(OUTBOUND, [Target(id=account.id)], event))
 
 
 def sent(account: Account, row: MessageRow, provider_id: str, router: Router, *, now: datetime) -> Intake:
@@ -67,11 +67,11 @@ def account_of(row: MessageRow, directory: Directory) -> Account | None:
     client = directory.clients.get(row.client_id)
     if client is None:
         return None
-    found = directory.accounts.get(row.account)
-    if found is not None and found.client_id == row.client_id:
+    found = directory.by_id.get(row.account_id)
+    if found is not None:
         return found
     return Account(
-        id="",
+        id=row.account_id,
         name=row.account,
         client_id=client.id,
         tenant=client.slug,
@@ -86,7 +86,7 @@ def account_of(row: MessageRow, directory: Directory) -> Account | None:
 
 def _for_all(account: Account, new: NewEvent, router: Router, now: datetime) -> Intake:
     event = stored_event(account, new, now)
-    return Intake(event=event, dedupe_key=dedupe_key(account.name, new), routes=router.routes(event))
+    return Intake(event=event, dedupe_key=dedupe_key(account, new), routes=router.routes(event))
 
 
 def _about(account: Account, message: OutMessage, message_id: str, *, kind: str, extra: dict[str, Any]) -> NewEvent:

@@ -28,10 +28,8 @@ def sendable(directory: Directory, providers: Providers, client_id: int) -> list
     return sorted(
         (
             account
-            for account in directory.accounts.values()
-            if account.client_id == client_id
-            and (provider := providers.get(account.provider)) is not None
-            and provider.send is not None
+            for account in directory.by_client.get(client_id, ())
+            if (provider := providers.get(account.provider)) is not None and provider.send is not None
         ),
         key=lambda account: account.position,
     )
@@ -105,7 +103,7 @@ def _ask(message: OutMessage, accounts: Sequence[Account], choosers: Iterable[Ch
 
 @dataclass
 class Failing:
-    """Accounts that failed lately, by name; in this process."""
+    """Accounts that failed lately, by id; in this process."""
 
     clock: Clock
     _until: dict[str, float] = field(default_factory=dict)
@@ -135,6 +133,6 @@ def candidates(
     able = [
         account
         for account in others
-        if account.name != first.name and message.type in providers.need(account.provider).abilities
+        if account.id != first.id and message.type in providers.need(account.provider).abilities
     ]
-    return sorted([first, *able], key=lambda account: failing(account.name))
+    return sorted([first, *able], key=lambda account: failing(account.id))

@@ -15,10 +15,11 @@ from wagate.storage.events.intake import Stored
 from wagate.storage.owners.live import LiveDirectory
 
 OUTBOUND = "outbound"
-"""Name of the handler that sends; ``outbound:<account>`` is the target of an account's messages."""
+"""Name of the handler that sends; ``outbound:<account's id>`` is the target of an account's messages."""
 
-FileOf = Callable[[OutMessage, int], Awaitable[OutFile | None]]
-"""(message, client id) → its file, ready for a provider; None when it has none. Raises `wagate.errors.SendError`."""
+FileOf = Callable[[OutMessage, int, bool], Awaitable[OutFile | None]]
+"""(message, client id, whether a link of others is fetched first) → its file, ready for a provider; None when it has
+none. Raises `wagate.errors.SendError`."""
 Choose = Callable[[OutMessage, Sequence[AccountView]], str | None]
 """A plugin's ``choose_account``."""
 
@@ -34,5 +35,7 @@ class OutboundContext:
     clock: Clock
     ring: Callable[[Sequence[Stored]], None]
     """Tells the consumers what was stored."""
+    check_link: Callable[[str], Awaitable[None]]
+    """Whether others may be told to fetch this URL; raises `wagate.http.HttpError`."""
     choosers: list[Choose] = field(default_factory=list)
     """Of all plugins that have one, in their order; filled before anything runs."""

@@ -65,7 +65,12 @@ class Handover:
             await self._failed(error, row, account, provider, began=False, seconds=0.0)
             raise
         began = Began(
-            id=row.id, status=row.status, account=account.name, provider=provider.name, now=self.context.clock.now()
+            id=row.id,
+            status=row.status,
+            account=account.name,
+            account_id=account.id,
+            provider=provider.name,
+            now=self.context.clock.now(),
         )
         if not await self.context.database.write_bulk(begin_sending, began):
             return None
@@ -87,16 +92,16 @@ class Handover:
             raise AccountStoppedError(error.detail) from error
         try:
             fitted, _ = fit(provider, message)
-            file = await self._file(fitted, row.client_id)
+            file = await self._file(fitted, row.client_id, provider.self_hosted)
         except UnprocessableError as error:
             raise SendRefusedError(error.detail) from error
         return Outgoing(id=row.id, message=fitted, account=seen, file=file, attempt=row.attempts + 1)
 
-    async def _file(self, message: OutMessage, client_id: int) -> OutFile | None:
+    async def _file(self, message: OutMessage, client_id: int, fetch: bool) -> OutFile | None:
         if message.media is None:
             return None
         try:
-            return await self.file_of(message, client_id)
+            return await self.file_of(message, client_id, fetch)
         except NotFoundError as error:
             raise SendRefusedError(error.detail) from error
         except (SendError, UnprocessableError):
@@ -110,6 +115,7 @@ class Handover:
         took = Took(
             id=row.id,
             account=account.name,
+            account_id=account.id,
             provider=provider.name,
             provider_id=sent.message_id,
             intake=announce.sent(account, row, sent.message_id, self.context.router, now=now),

@@ -42,10 +42,10 @@ class Outbound:
         return Outbox(source, self._context, self._watch)
 
     async def _accounts_changed(self) -> None:
-        before, self._seen = self._seen, self._context.live.now.accounts
-        for name, account in self._seen.items():
-            if name in before and before[name] != account:
-                await self._probe(f"{OUTBOUND}:{name}")
+        before, self._seen = self._seen, self._context.live.now.by_id
+        for id_, account in self._seen.items():
+            if id_ in before and before[id_] != account:
+                await self._probe(f"{OUTBOUND}:{id_}")
 
     async def run(self) -> None:
         """Tell what became of messages; a task to be supervised."""

@@ -11,11 +11,12 @@ from uuid_utils import uuid7
 from wagate.errors import ConflictError, NotFoundError, OutcomeUnknownError, UnprocessableError
 from wagate.hooks.messages import MessageView, OutMessage, Signal
 from wagate.hooks.views import Page
-from wagate.http import on_behalf_of
+from wagate.http import HttpError, on_behalf_of
 from wagate.outbound import announce
 from wagate.outbound.abilities import check_revoke, check_signal, fit
 from wagate.outbound.choose import choose, sendable
 from wagate.outbound.context import Choose, OutboundContext
+from wagate.outbound.links import links_in
 from wagate.outbound.send_errors import as_send_error
 from wagate.outbound.views import stored_form, view_of
 from wagate.outbound.watch import Watch
@@ -70,6 +71,7 @@ class Outbox:
             known = await context.database.read(find_by_key, self._source, client_id, key)
             if known is not None:
                 return view_of(known, context.live.now)
+        await self._check_links(message)
         chosen = await self._account(message, client_id, account)
         _, warnings = fit(context.providers.need(chosen.provider), message)
         context.providers.account(chosen)  # settings that can't be used are told now, not in the chat's turn
@@ -90,6 +92,18 @@ class Outbox:
         if done.stored is not None:
             context.ring([done.stored])
         return await self.get(done.id, client_id=client_id)
+
+    async def _check_links(self, message: OutMessage) -> None:
+        """Whoever submits it: a provider in the operator's network would fetch what only it can reach.
+
+        Raises:
+            UnprocessableError: a link leads where nobody may be sent.
+        """
+        for url in links_in(message):
+            try:
+                await self._context.check_link(url)
+            except HttpError as error:
+                raise UnprocessableError(error.reason, field="url") from error
 
     async def wait(self, message_id: str, *, client_id: int | None, seconds: float) -> MessageView:
         """The message, as soon as it is sent, failed or unknown, or when the seconds are over. NotFoundError."""
@@ -144,7 +158,7 @@ class Outbox:
 
     def _sender(self, row: MessageRow) -> Account:
         """The account that sent a message. UnprocessableError: it is gone, or goes through another provider now."""
-        found = self._context.live.now.accounts.get(row.account)
+        found = self._context.live.now.by_id.get(row.account_id)
         if found is None or found.client_id != row.client_id or found.provider != row.provider:
             raise UnprocessableError(f"the account {row.account!r} of {row.provider} that sent it is gone")
         return found

@@ -94,22 +94,22 @@ class Sender:
             try:
                 receipt = await self._hand_over(row, message, account)
             except (NotSentError, AccountStoppedError) as error:
-                errors[account.name] = error
+                errors[account.id] = error
                 if isinstance(error, NotSentError) and error.slow:
                     break
-                self._failing.note(account.name)
+                self._failing.note(account.id)
             except SendError as error:
-                raise self._verdict(error, account.name, row.chat) from error
+                raise self._verdict(error, account.id, row.chat) from error
             else:
-                self._failing.forget(account.name)
+                self._failing.forget(account.id)
                 return receipt
         # What is wrong with the account that the chat waits for decides what happens to that account.
-        name = delivery.target if delivery.target in errors else next(iter(errors))
-        raise self._verdict(errors[name], name, row.chat) from errors[name]
+        which = delivery.target if delivery.target in errors else next(iter(errors))
+        raise self._verdict(errors[which], which, row.chat) from errors[which]
 
     async def _once_more(self, row: MessageRow) -> Receipt | None:
         """A try of it broke off. Only a provider that drops repeats gets it again, through the same account."""
-        account = self._context.live.now.accounts.get(row.account)
+        account = self._context.live.now.by_id.get(row.account_id)
         provider = self._context.providers.get(row.provider)
         if account is None or provider is None or not provider.idempotent or account.provider != row.provider:
             await self._write("unknown", LOST, row)
@@ -118,15 +118,15 @@ class Sender:
         try:
             return await self._hand_over(row, message_of(row), account)
         except SendError as error:
-            raise self._verdict(error, account.name, row.chat) from error
+            raise self._verdict(error, account.id, row.chat) from error
 
     async def _accounts(self, row: MessageRow, message: OutMessage, delivery: Delivery) -> list[Account]:
         context = self._context
-        first = context.live.now.accounts.get(delivery.target)
+        first = context.live.now.by_id.get(delivery.target)
         if first is None or first.client_id != row.client_id:
-            await self._write("failed", f"the account {delivery.target!r} is gone", row)
+            await self._write("failed", f"the account {row.account!r} is gone", row)
             self._given_up()
-            raise Reject(f"the account {delivery.target!r} is gone")
+            raise Reject(f"the account {row.account!r} is gone")
         if delivery.event.extra.get(FIXED):
             return [first]
         others = sendable(context.live.now, context.providers, row.client_id)
@@ -136,7 +136,7 @@ class Sender:
         """Until its account and its chat may send again. Postpone: that takes longer."""
         limits = self._context.providers.need(account.provider).limits
         clock = self._context.clock
-        while seconds := self._limits.turn(row.id, account.name, row.chat, limits, clock.monotonic()):
+        while seconds := self._limits.turn(row.id, account.id, row.chat, limits, clock.monotonic()):
             if seconds > IN_PLACE:
                 raise Postpone("waits for its turn", after=seconds)
             await clock.sleep(seconds)
@@ -161,7 +161,7 @@ class Sender:
             case SendRefusedError():
                 self._given_up()
                 return Reject(error.reason, **record)
-        known = self._context.live.now.accounts.get(account)
+        known = self._context.live.now.by_id.get(account)
         provider = self._context.providers.get(known.provider) if known is not None else None
         idempotent = provider is not None and provider.idempotent
         return Retry(error.reason, **record) if idempotent else Reject(f"outcome unknown: {error.reason}", **record)

@@ -10,6 +10,7 @@ import msgspec
 
 from wagate.config.convert import convert
 from wagate.config.problems import Problems
+from wagate.config.sources import clean_secret
 from wagate.config.units import Duration, Rate, Size
 from wagate.errors import FieldError, UnprocessableError
 from wagate.hooks.providers import Provider
@@ -32,8 +33,12 @@ class NoSettings(msgspec.Struct, frozen=True, kw_only=True):
 def check_settings(provider: Provider, settings: Mapping[str, Any], *, where: str = WHERE) -> msgspec.Struct:
     """Settings as the provider's type. UnprocessableError names each wrong key as ``<where>.<key>``, and the cure."""
     problems = Problems("")
+    bare = {
+        name: _bare(value, (where, name), problems) if name in provider.secrets else value
+        for name, value in settings.items()
+    }
     try:
-        typed = convert(provider.settings_type, dict(settings), (where,), problems)
+        typed = convert(provider.settings_type, bare, (where,), problems)
     except BaseException as error:
         raise broken(provider.name, "its settings", error) from error
     if problems.lines:
@@ -42,6 +47,21 @@ def check_settings(provider: Provider, settings: Mapping[str, Any], *, where: st
         raise UnprocessableError("; ".join(f"{each.field} {each.detail}" for each in errors), errors=errors)
     assert isinstance(typed, msgspec.Struct)
     return typed
+
+
+def _bare(value: Any, key: tuple[str, ...], problems: Problems) -> Any:
+    """Secrets without what is around them, at any depth."""
+    match value:
+        case Mapping():
+            return {name: _bare(item, (*key, name), problems) for name, item in value.items()}
+        case list():
+            return [_bare(item, key, problems) for item in value]
+        case str():
+            if (found := clean_secret(value)) is not None:
+                return type(value)(found)
+            problems.add(key, "holds a control character (a line end in the middle?); a secret is one line")
+            return ""
+    return value
 
 
 def storable(value: Any) -> Any:

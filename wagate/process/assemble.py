@@ -26,11 +26,13 @@ from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Handler, Target
 from wagate.http.client import HttpClient
 from wagate.http.guard import Guard, parse_networks
+from wagate.http.url import check_url
 from wagate.inbound.ignore import IgnoreFilter
 from wagate.inbound.position import Positions
 from wagate.inbound.receive import Emitter, Receiver
 from wagate.inbound.route import Router
 from wagate.media.assemble import MediaSubsystem, make_media
+from wagate.media.store import Media
 from wagate.metrics import CollectorRegistry
 from wagate.outbound.context import OutboundContext
 from wagate.outbound.outbound import Outbound
@@ -111,7 +113,9 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
 
     receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed)
     emitter = Emitter(receiver, router, live)
-    context = OutboundContext(database=database, live=live, providers=providers, router=router, clock=clock, ring=ring)
+    context = _sending(
+        http, media.store, database=database, live=live, providers=providers, router=router, clock=clock, ring=ring
+    )
     return Gateway(
         config=config,
         clock=clock,
@@ -176,6 +180,7 @@ def build_context(gateway: Gateway, plugin: Plugin) -> PluginContext:
 def _endpoints(gateway: Gateway, plugin: Plugin) -> EndpointTable:
     return EndpointTable(
         plugin.name,
+        most=gateway.config.limits.webhooks,
         database=gateway.database,
         live=gateway.live,
         control=gateway.consumers.control,
@@ -206,8 +211,28 @@ def _consumers(config: Config, clock: Clock, *, redis: RedisThread, **parts: Any
 def http_client(config: Config) -> HttpClient:
     """The guarded client, as the configuration wants it."""
     delivery, server = config.delivery, config.server
-    guard = Guard(allow_networks=parse_networks(delivery.allow_networks), listening=((server.host, server.port),))
+    public = check_url(server.public_url, allow_http=True) if server.public_url else None
+    guard = Guard(
+        allow_networks=parse_networks(delivery.allow_networks),
+        listening=((server.host, server.port),),
+        public=None if public is None else (public.host, public.port),
+    )
     return HttpClient(guard=guard, allow_http=delivery.allow_http, proxy=delivery.proxy)
+
+
+def _sending(http: HttpClient, media: Media, **parts: Any) -> OutboundContext:
+    """Made of ``parts`` that the rest has too."""
+    return OutboundContext(**parts, check_link=partial(check_link, http, media))
+
+
+async def check_link(http: HttpClient, media: Media, url: str) -> None:
+    """May a provider be told to fetch this? Links to files that we hold are ours to give, wherever we are.
+
+    Raises:
+        HttpError: it may not.
+    """
+    if not media.links.are_ours(url):
+        await http.check_link(url)
 
 
 def _policy(config: Config) -> Policy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
 from typing import cast
@@ -19,7 +20,7 @@ from wagate.hooks.providers import Check
 from wagate.inbound.accounts import Accounts
 from wagate.metrics import HttpMetrics
 from wagate.plugins.loader import Plugin, plugin_checks
-from wagate.process.assemble import Gateway
+from wagate.process.assemble import Gateway, check_link
 from wagate.process.doctor import Installation, run_checks
 from wagate.process.files import most_connections
 from wagate.process.health import health_monitor
@@ -39,6 +40,7 @@ from wagate.web.http.server import serve_http
 from wagate.web.inbound.engine_door import ENGINE_PATH, EngineDoor
 from wagate.web.inbound.intake import DoorAt, IntakeApp
 from wagate.web.inbound.once_door import OnceDoor
+from wagate.web.inbound.own_deliveries import NotOwnDoor
 from wagate.web.inbound.provider_door import PATTERN, ProviderDoor
 from wagate.web.inbound.refusals import Refusals
 from wagate.web.inbound.session_door import SessionDoor
@@ -143,7 +145,7 @@ def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[Do
         refusals=refusals,
     )
     looks_too = frozenset({"GET", "HEAD", "POST"})
-    return (
+    found = (
         DoorAt(
             frozenset({"POST"}),
             re.compile(ENGINE_PATH),
@@ -156,6 +158,7 @@ def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[Do
         DoorAt(looks_too, re.compile("/api/whatsapp/webhook/[^/]+"), sessions),
         DoorAt(looks_too, re.compile(PATTERN), providers),
     )
+    return tuple(replace(at, door=NotOwnDoor(at.door, gateway.database)) for at in found)
 
 
 async def _run_checks(gateway: Gateway, checks: Sequence[tuple[str, Check]]) -> list[DoctorLine]:
@@ -171,12 +174,6 @@ async def _run_checks(gateway: Gateway, checks: Sequence[tuple[str, Check]]) -> 
             checks=checks,
         )
     )
-
-
-async def _check_link(gateway: Gateway, url: str) -> None:
-    """Links to files that we hold are ours to give, wherever we are."""
-    if not gateway.media.store.links.are_ours(url):
-        await gateway.http.check_link(url)
 
 
 def trusted(config: Config) -> Networks:
@@ -213,7 +210,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
             messages=gateway.outbound.outbox(API),
             keep=gateway.media.store.keep,
             jobs=gateway.consumers.jobs,
-            check_link=partial(_check_link, gateway),
+            check_link=partial(check_link, gateway.http, gateway.media.store),
         ),
         trusted_proxies=trusted(gateway.config),
         plugins=[

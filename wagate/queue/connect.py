@@ -13,7 +13,13 @@ from redis.sentinel import Sentinel
 
 from wagate.errors import ConfigError
 
-SCHEMES = ("redis", "rediss", "unix", "redis+sentinel")
+FORMS = {
+    "redis": "redis://[user:password@]host:6379/0",
+    "rediss": "rediss://[user:password@]host:6379/0",
+    "unix": "unix:///path/to/socket",
+    "redis+sentinel": "redis+sentinel://host:26379,host2:26379/service",
+}
+SCHEMES = tuple(FORMS)
 
 
 def connect(url: str, *, timeout: float) -> Redis:
@@ -39,8 +45,9 @@ def connect(url: str, *, timeout: float) -> Redis:
     }
     try:
         return _by_sentinel(url, options) if scheme == "redis+sentinel" else Redis.from_url(url, **options)
-    except (ValueError, RedisError) as error:
-        raise ConfigError(f"redis.url: {error}") from error
+    except (ValueError, RedisError):
+        # The message may repeat parts of the URL, its password among them.
+        raise ConfigError(f"redis.url can't be read; write {FORMS[scheme]}") from None
 
 
 def shown(url: str) -> str:
@@ -54,7 +61,7 @@ def _by_sentinel(url: str, options: dict[str, Any]) -> Redis:
     credentials, _, hosts = parts.netloc.rpartition("@")
     service, _, database = parts.path.strip("/").partition("/")
     if not hosts or not service:
-        raise ValueError("write redis+sentinel://host:26379,host2:26379/service")
+        raise ValueError("hosts or service are missing")
     user, _, password = credentials.rpartition(":") if ":" in credentials else ("", "", credentials)
     sentinels = [(host, int(port or 26379)) for host, _, port in (each.partition(":") for each in hosts.split(","))]
     sentinel = Sentinel(sentinels, sentinel_kwargs=dict(options))  # type: ignore[no-untyped-call]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -112,7 +113,7 @@ class Pipelines:
             self._failures += 1
             # At once after a first failure (a restart), then 0.1, 0.2 … 1 s apart.
             self._not_before = self._now() + min(0.05 * (2**self._failures - 2), 1.0)
-            self._reason = str(error)
+            self._reason = _words(error)
             return [self._unreachable(error) for _ in calls]
         self._failures = 0
         return [self._judge(answer) for answer in answers]
@@ -120,7 +121,7 @@ class Pipelines:
     def _judge(self, answer: object) -> Outcome[Any]:
         if not isinstance(answer, Exception):
             return Value(answer)
-        refusal = QueueError(f"Redis at {self._name} refuses: {answer}")
+        refusal = QueueError(f"Redis at {self._name} refuses: {_words(answer)}")
         refusal.__cause__ = answer
         return Error(refusal)
 
@@ -128,6 +129,11 @@ class Pipelines:
         error = QueueError(f"Redis at {self._name} can't be reached: {self._reason}")
         error.__cause__ = cause
         return Error(error)
+
+
+def _words(error: Exception) -> str:
+    """What Redis says, without the arguments that old ones and proxies repeat: AUTH has the password among them."""
+    return re.sub(r",? with args beginning with.*", "", str(error), flags=re.DOTALL | re.IGNORECASE)[:300]
 
 
 def _refusal(each: Outcome[Any]) -> BaseException | None:

@@ -14,7 +14,7 @@ from wagate.events import Event
 from wagate.events.kinds import MESSAGE, MESSAGE_ANY
 from wagate.storage.fields import clean, time_text
 from wagate.storage.models import Media
-from wagate.storage.statement import first, marks, run, run_many
+from wagate.storage.statement import first, marks, rows, run, run_many
 
 PENDING, STORED, FAILED, GONE = "pending", "stored", "failed", "gone"
 INTERRUPTED = "interrupted: the gateway stopped while it was fetched"
@@ -24,8 +24,8 @@ INLINE = "inline_file"
 SUBMITTED = frozenset({"source", "id", "metadata"})
 """What the ``extra`` of an event about a message of ours always has; ``media_id`` beside it when we hold its file."""
 INSERT_INBOUND = (
-    "INSERT INTO media (id, client_id, account, direction, mimetype, filename, size, next_at, created_at, updated_at) "  # noqa: S608
-    f"VALUES {marks(10, 1)}"
+    "INSERT INTO media (id, client_id, account, account_id, direction, mimetype, filename, size, next_at, created_at, "  # noqa: S608
+    f"updated_at) VALUES {marks(11, 1)}"
 )
 
 
@@ -37,6 +37,8 @@ class MediaRow(msgspec.Struct, frozen=True, kw_only=True):
     client_id: int
     account: str
     """'' of a file to send."""
+    account_id: str
+    """Likewise."""
     direction: str
     """in or out."""
     status: str
@@ -91,8 +93,8 @@ def _inbound(event: Event) -> tuple[Any, ...]:
     assert media is not None
     now = time_text(event.created_at)
     size = media.size if media.size is not None and 0 <= media.size < 2**63 else None
-    name = (event.id, event.client_id, clean(event.account), "in", clean(media.mimetype), clean(media.filename or ""))
-    return (*name, size, now, now, now)
+    owner = (event.id, event.client_id, clean(event.account), event.account_id)
+    return (*owner, "in", clean(media.mimetype), clean(media.filename or ""), size, now, now, now)
 
 
 def insert_outbound(db: peewee.Database, media_id: str, client_id: int, kept: Kept, *, now: datetime) -> MediaRow:
@@ -101,6 +103,33 @@ def insert_outbound(db: peewee.Database, media_id: str, client_id: int, kept: Ke
     values |= msgspec.structs.asdict(kept) | {"created_at": now, "updated_at": now}
     Media.insert(values).execute(db)
     return get_media(db, media_id)
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client keeps."""
+
+    uploads: int
+    """Files to send."""
+    stored: int
+    """Bytes of all its files."""
+
+
+def holding(db: peewee.Database, client_id: int) -> Holding:
+    """What a client keeps now."""
+    text = (
+        "SELECT coalesce(sum(CASE WHEN direction = 'out' THEN 1 ELSE 0 END), 0), coalesce(sum(size), 0) FROM media "
+        "WHERE client_id = ? AND status = 'stored'"
+    )
+    [(uploads, stored)] = rows(db, text, (client_id,))
+    return Holding(uploads=int(uploads), stored=int(stored))
+
+
+def delete_upload(db: peewee.Database, media_id: str, *, client_id: int | None, now: datetime) -> None:
+    """Forget a file to send; its bytes go with the next sweep, unless another row has them. NotFoundError."""
+    row = get_media(db, media_id, client_id=client_id)
+    if row.direction != "out" or row.status == GONE:
+        raise NotFoundError("no such file to send; files that came in go with retention.media")
+    Media.update(status=GONE, sha256="", error="deleted", updated_at=now).where(Media.id == media_id).execute(db)
 
 
 def get_media(db: peewee.Database, media_id: str, *, client_id: int | None = None) -> MediaRow:
@@ -113,18 +142,18 @@ def get_media(db: peewee.Database, media_id: str, *, client_id: int | None = Non
 
 
 def due(db: peewee.Database, *, now: datetime, without: Collection[str], most: int) -> list[MediaRow]:
-    """Pending files whose time has come, the longest overdue first, but not of these accounts."""
+    """Pending files whose time has come, the longest overdue first, but not of these accounts (by id)."""
     query = Media.select().where(Media.status == PENDING, Media.next_at <= now)
     if without:
-        query = query.where(Media.account.not_in(list(without)))
+        query = query.where(Media.account_id.not_in(list(without)))
     return [MediaRow(**row) for row in query.order_by(Media.next_at, Media.id).limit(most).dicts().execute(db)]
 
 
 def asked_for(db: peewee.Database, ids: Collection[str], *, without: Collection[str]) -> list[MediaRow]:
-    """Those of these files that are pending, whenever their time is, but not of these accounts."""
+    """Those of these files that are pending, whenever their time is, but not of these accounts (by id)."""
     query = Media.select().where(Media.id.in_(list(ids)), Media.status == PENDING)
     if without:
-        query = query.where(Media.account.not_in(list(without)))
+        query = query.where(Media.account_id.not_in(list(without)))
     return [MediaRow(**row) for row in query.order_by(Media.id).dicts().execute(db)]
 
 

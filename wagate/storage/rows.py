@@ -176,6 +176,7 @@ def to_event(row: Mapping[str, Any]) -> Event:
         id=row["id"],
         kind=row["kind"],
         account=row["account"],
+        account_id=row["account_id"],
         phone=row["phone"],
         provider=row["provider"],
         client_id=row["client_id"],

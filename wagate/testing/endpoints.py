@@ -11,7 +11,9 @@ from uuid_utils import uuid7
 
 from wagate.clock import Clock
 from wagate.errors import ConflictError, NotFoundError
-from wagate.hooks import Endpoint, EndpointChange, NewEndpoint, Page
+from wagate.events import Event, matches
+from wagate.events.kinds import WEBHOOK_DISABLED, WEBHOOK_FAILING
+from wagate.hooks import Endpoint, EndpointChange, NewEndpoint, Page, WantingEndpoint
 
 
 class FakeEndpoints:
@@ -28,6 +30,16 @@ class FakeEndpoints:
         """Active endpoints by client id."""
         active = [each for each in self.rows.values() if each.is_active]
         return {owner: [each for each in active if each.client_id == owner] for owner in {e.client_id for e in active}}
+
+    def wanting(self, event: Event) -> Sequence[WantingEndpoint]:
+        """Those that want an event."""
+        numbers = {"*", event.phone, event.account}
+        return [
+            WantingEndpoint(id=each.id, max_retries=each.max_retries)
+            for each in self.snapshot().get(event.client_id, ())
+            if matches(each.events, event.kind)
+            and (event.kind in {WEBHOOK_FAILING, WEBHOOK_DISABLED} or each.phone_number in numbers)
+        ]
 
     def active(self, endpoint_id: str) -> Endpoint | None:
         """One of those in the snapshot."""

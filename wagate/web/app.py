@@ -142,7 +142,7 @@ def create_api(
     tenants = Tenants(asker, database, live, clock, settings, vault=vault, most=most)
     for routes in (
         health_routes(health, registry),
-        clients_routes(asker, database, live, clock),
+        clients_routes(asker, database, live, clock, most_tokens=config.limits.tokens),
         accounts_routes(asker, database, live, clock, settings, vault=vault, most=most),
         *(tenants_routes(name, tenants) for name in PREFIXES),
         delivery_routes(asker, deliveries),
@@ -150,7 +150,7 @@ def create_api(
             asker, database, live, Accounts(database, live, clock, most=most), receiver, media_url=media_url
         ),
         sessions_routes(asker, sessions, tokens, live, clock),
-        stream_routes(sessions, SessionStream(sessions, hub, clock)),
+        stream_routes(sessions, SessionStream(sessions, hub, clock, most=config.limits.streams)),
         waha_sessions_routes(asker, database, providers, AccountSessions(database, live, providers)),
         documents_routes(api),
     ):

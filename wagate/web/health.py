@@ -140,7 +140,7 @@ class HealthMonitor:
             except WagateError as error:
                 checks[name] = Check(status=failing, detail=str(error))
             except Exception as error:  # noqa: BLE001  (a probe fails alone)
-                log.warning("health probe failed", probe=name, error=repr(error))
+                log.warning("health probe failed", probe=name, error=type(error).__name__)
                 checks[name] = Check(status=failing, detail=type(error).__name__)
 
     async def _ask_database(self) -> Check:

@@ -117,7 +117,7 @@ def alert_text(texts: Texts, event: Event) -> str:
     connector, target = first_text(about, "connector"), first_text(about, "target")
     reason = first_text(about, "last_error")[:MOST_REASON]
     if connector == OUTBOUND:
-        return texts("status.stopped", account=target, reason=reason)
+        return texts("status.stopped", account=event.account or target, reason=reason)
     key = "status.disabled" if event.kind == kinds.WEBHOOK_DISABLED else "status.failing"
     since = instant(about.get("failing_since"))
     return texts(key, target=f"{connector} {target}", duration=duration(since, event.created_at), reason=reason)
@@ -137,7 +137,7 @@ def _concerns(app: App, event: Event) -> bool:
     """Whether an alert is about the client of the inbox; about a number, whether the inbox shows it."""
     about = mapping(event.extra.get("webhook"))
     if first_text(about, "connector") == OUTBOUND:
-        return app.shows(event.tenant, first_text(about, "target"))
+        return app.shows(event.tenant, event.account or first_text(about, "target"))
     return event.tenant == app.inbox.client
 
 

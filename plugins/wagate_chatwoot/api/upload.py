@@ -24,7 +24,7 @@ _PATIENCE: Final = 30.0
 _SLOWEST: Final = 200_000
 """Bytes a second that an upload makes at least, else it is given up."""
 _MOST_ANSWER: Final = 1_000_000
-_NOT_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+_NOT_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.LocalProtocolError)
 
 
 async def upload(

@@ -151,13 +151,13 @@ def _ask(line: CommandLine, question: str, option: str, *, quiet: bool, hidden: 
 
 
 def _read(line: CommandLine, value: str) -> str:
-    """What ``env:NAME`` stands for."""
+    """What ``env:NAME`` stands for, without the line end that may be around it."""
     if not value.startswith("env:"):
-        return value
+        return value.strip()
     variable = value.removeprefix("env:")
     if variable not in os.environ:
         raise line.refuse(f"the environment variable {variable} is not set")
-    return os.environ[variable]
+    return os.environ[variable].strip()
 
 
 def _choose_owner(line: CommandLine, found: Sequence[Owner], wanted: int, *, quiet: bool) -> Owner:

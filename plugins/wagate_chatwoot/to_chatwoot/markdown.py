@@ -1,6 +1,8 @@
 """WhatsApp's marks and Markdown, both ways. What is no mark is escaped, so that every text survives the way and back.
 
 Sources: https://faq.whatsapp.com/539178204879377 (WhatsApp's marks), https://spec.commonmark.org/0.31.2/ (Markdown).
+No text of a customer's becomes an image, or a link under other words, in whatever a renderer takes for code: what could
+open one stands escaped everywhere, so code that holds such a thing is shown as text.
 Every pattern stops at the next mark of its own kind, so that no text takes more than linear time.
 """
 
@@ -24,13 +26,16 @@ _TO_MARKDOWN: Final = re.compile(
         | (?<!\w)_ | _(?!\w)
         | ~(?=~) | (?<=~)~
         | \\(?=[!-/:-@\[-`{-~]|\n|$(?!\n))
-        | \](?=[(:\[])
+        | \](?=\s*[(:\[])
+        | !(?=\[)
         | <(?=[a-zA-Z/!?])
         | &(?=\#?\w+;)
       )
     """,
     re.VERBOSE | re.MULTILINE,
 )
+_OPENS: Final = re.compile(r"\]\s*[(:\[]|!\[|<[a-zA-Z/!?]|&\#?\w+;")
+"""What must not stand as it is in code: renderers, and their versions, don't agree where code ends."""
 _TO_WHATSAPP: Final = re.compile(
     r"""
       ^```[^\n`]*\n(?P<block>[^`]*)\n```[ \t]*$
@@ -72,6 +77,8 @@ def _markdown(text: str, depth: int) -> str:
     def put(found: re.Match[str]) -> str:
         kind, inside = found.lastgroup, found.group(found.lastgroup or 0)
         match kind:
+            case "block" | "code" if _OPENS.search(inside):
+                return _as_text(found[0], depth)
             case "block":
                 return f"```\n{inside}\n```" if "\n" in inside else found[0]
             case "bold" | "italic" | "strike" if depth:
@@ -85,6 +92,12 @@ def _markdown(text: str, depth: int) -> str:
         return found[0]
 
     return _TO_MARKDOWN.sub(put, text)
+
+
+def _as_text(code: str, depth: int) -> str:
+    """Code that is not to be taken for code."""
+    ticks = len(code) - len(code.lstrip("`"))
+    return "\\`" * ticks + _markdown(code[ticks:-ticks], depth) + "\\`" * ticks
 
 
 def _whatsapp(markdown: str, depth: int) -> str:

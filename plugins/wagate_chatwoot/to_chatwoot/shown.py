@@ -28,7 +28,7 @@ def body_of(event: Event, say: Say) -> str:
 def say_reaction(event: Event, say: Say) -> str:
     """Put or taken back."""
     emoji = first_text(mapping(event.extra.get("reaction")), "text") or event.content
-    return say("message.reaction", emoji=emoji) if emoji else say("message.reaction_removed")
+    return say("message.reaction", emoji=to_markdown(emoji)) if emoji else say("message.reaction_removed")
 
 
 def say_call(event: Event, say: Say) -> str:
@@ -49,7 +49,7 @@ def _location(event: Event, say: Say) -> str:
     place = mapping(event.extra.get("location"))
     at = [place.get("latitude"), place.get("longitude")]
     link = f"{_MAPS}{at[0]},{at[1]}" if all(isinstance(each, int | float) for each in at) else ""
-    link = link or first_text(place, "url")
+    link = link or to_markdown(first_text(place, "url"))
     if place.get("live") is True:
         return say("message.live_location", link=link)
     return say(
@@ -75,7 +75,7 @@ def _card(card: dict[str, Any], say: Say) -> str:
     return say(
         "message.contact",
         name=escaped(first_text(mapping(card.get("name")), "formatted_name", "first_name")),
-        phones="\n".join(line for line in lines if line),
+        phones="\n".join(to_markdown(line) for line in lines if line),
     )
 
 
@@ -119,7 +119,7 @@ def _ad(event: Event, say: Say) -> str:
         "message.ad",
         title=to_markdown(first_text(ad, "headline", "title") or identifier(ad.get("source_id"))),
         text=to_markdown(first_text(ad, "body")),
-        link=first_text(ad, "source_url"),
+        link=to_markdown(first_text(ad, "source_url")),
     )
 
 
@@ -141,7 +141,7 @@ def _list(value: object) -> list[Any]:
 
 
 def _price(amount: Decimal, item: dict[str, Any]) -> str:
-    return f"{amount:.2f} {first_text(item, 'currency')}".strip()
+    return f"{amount:.2f} {escaped(first_text(item, 'currency'))}".strip()
 
 
 _OF: Final[Mapping[str, Callable[[Event, Say], str]]] = {

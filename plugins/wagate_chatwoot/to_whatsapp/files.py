@@ -21,6 +21,7 @@ LOCATING = 15.0
 """Seconds for one redirect."""
 MOST_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+PORTS = {"http": 80, "https": 443}
 PIECES = 8
 """That wait between reading and writing."""
 
@@ -45,7 +46,7 @@ class FileAwayError(FileError):
 async def reachable(app: App, message: OutMessage) -> OutMessage:
     """The message with a file that its sender can fetch: where the guard lets nobody in, we keep the file ourselves.
 
-    Only Chatwoot's own host is trusted so far, on any port: it stands in the operator's configuration.
+    Only Chatwoot's own origin (scheme, host, port) is trusted so far: it stands in the operator's configuration.
     Raises FileGoneError, FileAwayError.
     """
     media = message.media
@@ -61,7 +62,7 @@ async def reachable(app: App, message: OutMessage) -> OutMessage:
 
 
 async def _located(app: App, url: str) -> str:
-    """Where Chatwoot's redirects lead, followed as long as they stay on its host: its files lie beside it there."""
+    """Where Chatwoot's redirects lead, followed as long as they stay at its origin; all else passes the guard."""
     for _ in range(MOST_REDIRECTS):
         answer = await app.context.http.request("GET", url, timeout=LOCATING, body_limit=1, trust="operator")
         location = answer.headers.get("location", "")
@@ -78,11 +79,14 @@ async def _located(app: App, url: str) -> str:
 
 def _is_chatwoots(app: App, url: str) -> bool:
     try:
-        there, ours = urlsplit(url), urlsplit(app.inbox.url)
-        same = there.hostname == ours.hostname
+        return _origin(url) == _origin(app.inbox.url)
     except ValueError:
         return False
-    return same
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or PORTS.get(parts.scheme)
 
 
 async def _keep(app: App, media: OutMedia) -> OutMedia:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import peewee
 
+from wagate.config.redact import redact
 from wagate.errors import ConfigError
 from wagate.storage.backend.dialect import chain
 
@@ -85,7 +86,7 @@ class Postgres:
         primary = driver.diag.message_primary if isinstance(driver, psycopg.Error) else None
         first = " ".join((primary or str(driver)).split())[:300]
         if self._password:
-            first = first.replace(self._password, "***")
+            first = redact(first, frozenset({self._password}))
         known = known or ("can't be reached" if self.lost(error) else "failed")
         return f"{known} ({first})"
 

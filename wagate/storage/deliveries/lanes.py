@@ -23,6 +23,7 @@ EVENT = (
     "id",
     "kind",
     "account",
+    "account_id",
     "phone",
     "provider",
     "client_id",

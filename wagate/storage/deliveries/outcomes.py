@@ -100,9 +100,11 @@ def _write_targets(
     owners = {item.target_id: item.owner for item, _ in pairs}
     now = max(item.now for item, _ in pairs)
     write_states(db, {name: states[name] for name in owners}, owners, now)
-    was = {name: before.get(name, TargetState()).status for name in owners}
-    if any(states[name].status != was[name] for name in owners):
-        switch_off(db, [name for name in sorted(owners) if states[name].disabled], now)
+    # How its targets are is no part of the directory: only one that is switched off makes everybody load it again.
+    was = {name: before.get(name, TargetState()) for name in owners}
+    off = [name for name in sorted(owners) if states[name].disabled and not was[name].disabled]
+    if off:
+        switch_off(db, off, now)
         bump(db)
 
 

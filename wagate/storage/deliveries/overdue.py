@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from wagate.rules.targets import Health, TargetState
 from wagate.storage.deliveries.targets import Owner, target_states, write_states
 from wagate.storage.fields import clean, time_text
-from wagate.storage.owners.revision import bump
 from wagate.storage.statement import placeholders, rows, run, run_many, slices
 
 
@@ -56,8 +55,6 @@ def _count_failures(db: peewee.Database, lost: Counter[str], owners: dict[str, O
         status = state.status if state.disabled else Health.FAILED
         after[target] = replace(state, status=status, failure_count=state.failure_count + lost[target])
     write_states(db, after, owners, now)
-    if any(after[target].status != states.get(target, TargetState()).status for target in after):
-        bump(db)
 
 
 def end_leases(db: peewee.Database, keys: Sequence[str], now: datetime) -> list[str]:

@@ -20,8 +20,8 @@ from wagate.storage.statement import insert_many, marks, placeholders, rows, run
 from wagate.storage.threads.conversations import note_messages
 
 EVENT_COLUMNS = (
-    "id, client_id, account, phone, provider, kind, chat, sender, recipient, message_id, type, content, from_me, "
-    "contact_name, media, reply_to, extra, metadata, raw, timestamp, created_at, unrouted"
+    "id, client_id, account, account_id, phone, provider, kind, chat, sender, recipient, message_id, type, content, "
+    "from_me, contact_name, media, reply_to, extra, metadata, raw, timestamp, created_at, unrouted"
 )
 INSERT_EVENT = f"INSERT INTO events ({EVENT_COLUMNS})"
 INSERT_DELIVERY = (
@@ -162,7 +162,7 @@ def _change_session(db: peewee.Database, item: Intake, change: SessionChange) ->
     connected = change.status == SessionStatus.SESSION_CONNECTED
     text = (
         "UPDATE accounts SET status = ?, message = ?, qr = ?, qr_at = ?, percent = ?, "
-        "ever_connected = (ever_connected OR ?), updated_at = ? WHERE name = ?"
+        "ever_connected = (ever_connected OR ?), updated_at = ? WHERE id = ?"
     )
     params: list[Any] = [
         change.status,
@@ -172,7 +172,7 @@ def _change_session(db: peewee.Database, item: Intake, change: SessionChange) ->
         change.percent,
         connected,
         now,
-        item.event.account,
+        item.event.account_id,
     ]
     if change.unless:
         text += f" AND status NOT IN ({placeholders(len(change.unless))})"
@@ -202,6 +202,7 @@ def _event_row(item: Intake) -> tuple[Any, ...]:
         event.id,
         event.client_id,
         clean(event.account),
+        event.account_id,
         clean(event.phone),
         event.provider,
         clean(event.kind),

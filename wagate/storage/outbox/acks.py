@@ -32,11 +32,12 @@ _REACHED = {
 _BY_ID = "SELECT client_id, id FROM messages WHERE id IN ({0})"
 # In the words of the partial index, which SQLite does not find otherwise.
 _BY_PROVIDER_ID = (
-    "SELECT account, provider_id FROM messages WHERE account IN ({0}) AND provider_id IN ({1}) AND provider_id <> ''"
+    "SELECT account_id, provider_id FROM messages WHERE account_id IN ({0}) AND provider_id IN ({1}) "
+    "AND provider_id <> ''"
 )
 # Not by the index of chats: few messages have these statuses, and a chat has many.
 _OPEN = (
-    "SELECT client_id, account, chat FROM messages WHERE client_id IN ({0}) AND status IN ('sending', 'unknown') "
+    "SELECT client_id, account_id, chat FROM messages WHERE client_id IN ({0}) AND status IN ('sending', 'unknown') "
     "AND (chat || '') IN ({1})"
 )
 _Row = tuple[Any, ...]
@@ -78,31 +79,32 @@ def fold_acks(db: peewee.Database, items: Iterable[tuple[Event, str]]) -> None:
             _fold(db, event, reference)
 
 
-def fold_early_acks(db: peewee.Database, message_id: str, account: str, provider_id: str) -> None:
+def fold_early_acks(db: peewee.Database, message_id: str, account_id: str, provider_id: str) -> None:
     """Fold what was reported before the provider's id was known; call it after that id was written, in its commit."""
     text = (
-        "SELECT extra, timestamp, created_at FROM events WHERE account = ? AND message_id = ? AND kind = ? ORDER BY id"
+        "SELECT extra, timestamp, created_at FROM events WHERE account_id = ? AND message_id = ? AND kind = ? "
+        "ORDER BY id"
     )
-    for extra, *times in rows(db, text, (clean(account), clean(provider_id), MESSAGE_ACK)):
+    for extra, *times in rows(db, text, (account_id, clean(provider_id), MESSAGE_ACK)):
         when, now = (time_text(moment) for moment in map(as_time, times) if moment is not None)
         _write(db, Report(extra=from_json(extra), when=when, now=now), "id = ?", [message_id])
 
 
-def lock_provider_id(db: peewee.Database, account: str, provider_id: str) -> None:
+def lock_provider_id(db: peewee.Database, account_id: str, provider_id: str) -> None:
     """Keep out, until the commit, who else writes about this id of the provider.
 
     Without it, a status and the message's own "sent", committed by two processes at once, would not see each other.
     """
     if db.param != "?":
-        rows(db, "SELECT pg_advisory_xact_lock(hashtextextended(?, 20250120))", (f"{account}\x1f{provider_id}",))
+        rows(db, "SELECT pg_advisory_xact_lock(hashtextextended(?, 20250120))", (f"{account_id}\x1f{provider_id}",))
 
 
 def _fold(db: peewee.Database, event: Event, reference: str) -> None:
     said = {"status": SENT} if event.kind == MESSAGE_ANY else event.extra
     report = Report(extra=said, when=time_text(event.timestamp), now=time_text(event.created_at))
-    account, provider_id = clean(event.account), clean(event.message_id)
+    provider_id = clean(event.message_id)
     if provider_id:
-        lock_provider_id(db, account, provider_id)
+        lock_provider_id(db, event.account_id, provider_id)
     if reference:
         ours = [clean(reference), event.client_id]
         changed = _write(db, report, "id = ? AND client_id = ?", ours)
@@ -111,9 +113,10 @@ def _fold(db: peewee.Database, event: Event, reference: str) -> None:
             run(db, text, [provider_id, *ours])
         if changed:
             return
-    if provider_id:
+    if provider_id and event.account_id:
         # In the words of the partial index: without them SQLite goes through all messages.
-        _write(db, report, "account = ? AND provider_id = ? AND provider_id <> ''", [account, provider_id])
+        ours = [event.account_id, event.client_id, provider_id]
+        _write(db, report, "account_id = ? AND client_id = ? AND provider_id = ? AND provider_id <> ''", ours)
 
 
 def _write(db: peewee.Database, report: Report, about: str, params: list[Any]) -> bool:
@@ -140,7 +143,7 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True):
     """A report, as far as it says which message it is about."""
 
     client_id: int
-    account: str
+    account_id: str
     chat: str
     provider_id: str
     """The provider's id of the message; '' when it is not said."""
@@ -160,7 +163,7 @@ def may_be_ours(db: peewee.Database, acks: Sequence[Ack]) -> list[bool]:
 
 def _of_slice(db: peewee.Database, acks: Sequence[Ack]) -> list[bool]:
     clients, chats = {ack.client_id for ack in acks}, {clean(ack.chat) for ack in acks}
-    accounts = {clean(ack.account) for ack in acks}
+    accounts = {ack.account_id for ack in acks} - {""}
     references = {clean(ack.reference) for ack in acks} - {""}
     provider_ids = {clean(ack.provider_id) for ack in acks} - {""}
     by_id = _found(db, _BY_ID, references)
@@ -168,8 +171,8 @@ def _of_slice(db: peewee.Database, acks: Sequence[Ack]) -> list[bool]:
     still_open = _found(db, _OPEN, clients, chats)
     return [
         (ack.client_id, clean(ack.reference)) in by_id
-        or (clean(ack.account), clean(ack.provider_id)) in by_provider_id
-        or (ack.client_id, clean(ack.account), clean(ack.chat)) in still_open
+        or (ack.account_id, clean(ack.provider_id)) in by_provider_id
+        or (ack.client_id, ack.account_id, clean(ack.chat)) in still_open
         for ack in acks
     ]
 

@@ -21,8 +21,8 @@ from wagate.storage.rows import Page
 from wagate.storage.statement import first, marks, rows
 
 _INSERT = (
-    "INSERT INTO messages (id, client_id, account, provider, chat, type, content, message, event_id, delivery_id, "  # noqa: S608
-    f"source, source_key, job_id, metadata, warnings, created_at, updated_at) VALUES {marks(17, 1)} "
+    "INSERT INTO messages (id, client_id, account, account_id, provider, chat, type, content, message, event_id, "  # noqa: S608
+    f"delivery_id, source, source_key, job_id, metadata, warnings, created_at, updated_at) VALUES {marks(18, 1)} "
     "ON CONFLICT (source, client_id, source_key) WHERE source_key IS NOT NULL DO NOTHING RETURNING id"
 )
 _BY_KEY = "SELECT id FROM messages WHERE source = ? AND client_id = ? AND source_key = ?"
@@ -46,7 +46,9 @@ class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     client_id: int
     account: str
-    """Of the account that sends it, or sent it."""
+    """Name of the account that sends it, or sent it."""
+    account_id: str
+    """Its id; '' of one that was gone when ids were written down."""
     provider: str
     chat: str
     type: str
@@ -182,6 +184,7 @@ def _row(item: Submission) -> tuple[Any, ...]:
         item.id,
         event.client_id,
         clean(event.account),
+        event.account_id,
         event.provider,
         clean(event.chat),
         clean(event.type),
@@ -201,10 +204,10 @@ def _row(item: Submission) -> tuple[Any, ...]:
 
 def find_by_message_id(db: peewee.Database, client_id: int, ids: Sequence[str]) -> tuple[str, str] | None:
     """The first of these ids that a message of the client has, and its chat; None when none of them is known."""
-    accounts = Account.select(Account.name).where(Account.client_id == client_id)
+    accounts = Account.select(Account.id).where(Account.client_id == client_id)
     for each in ids:
         query = EventRow.select(EventRow.chat).where(
-            EventRow.account.in_(accounts),
+            EventRow.account_id.in_(accounts),
             EventRow.message_id == each,
             EventRow.chat != "",
             # On its way out a message has our id, which no provider knows.

@@ -24,12 +24,12 @@ NO_DELIVERY = "its delivery is gone"
 LOST = "it was being sent when that broke off; whether it arrived is not known"
 
 _SENDING = (
-    "UPDATE messages SET status = 'sending', account = ?, provider = ?, attempts = attempts + 1, sending_at = ?, "
-    "updated_at = ? WHERE id = ? AND status = ?"
+    "UPDATE messages SET status = 'sending', account = ?, account_id = ?, provider = ?, attempts = attempts + 1, "
+    "sending_at = ?, updated_at = ? WHERE id = ? AND status = ?"
 )
 _SENT = (
-    "UPDATE messages SET status = ?, account = ?, provider = ?, provider_id = ?, sent_at = COALESCE(sent_at, ?), "
-    "told = ?, error = ?, error_code = ?, updated_at = ? WHERE id = ?"
+    "UPDATE messages SET status = ?, account = ?, account_id = ?, provider = ?, provider_id = ?, "
+    "sent_at = COALESCE(sent_at, ?), told = ?, error = ?, error_code = ?, updated_at = ? WHERE id = ?"
 )
 GIVEN_UP = "given up: "
 """How the error of a message begins that no provider refused."""
@@ -46,6 +46,7 @@ class Began(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     """As it was: queued, or sending when an idempotent provider gets it once more."""
     account: str
+    account_id: str
     provider: str
     now: datetime
 
@@ -55,6 +56,7 @@ class Took(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     account: str
+    account_id: str
     provider: str
     provider_id: str
     """'' when it has none."""
@@ -110,7 +112,7 @@ def write_sent(db: peewee.Database, items: list[Took]) -> list[Stored | None]:
     stored = dict(zip([item.id for item in telling], store(db, [item.intake for item in telling]), strict=True))
     for item in items:
         if item.provider_id:
-            fold_early_acks(db, item.id, item.account, item.provider_id)
+            fold_early_acks(db, item.id, item.account_id, item.provider_id)
     return [stored.get(item.id) for item in items]
 
 
@@ -172,21 +174,21 @@ def reopen(db: peewee.Database, delivery_ids: Sequence[str], now: datetime) -> N
 
 def _began(db: peewee.Database, item: Began) -> bool:
     now = time_text(item.now)
-    return run(db, _SENDING, (clean(item.account), item.provider, now, now, item.id, item.status)) > 0
+    return run(db, _SENDING, (clean(item.account), item.account_id, item.provider, now, now, item.id, item.status)) > 0
 
 
 def _took(db: peewee.Database, item: Took) -> bool:
     """Write one; whether its event is to be stored."""
-    account, provider_id, now = clean(item.account), clean(item.provider_id), time_text(item.now)
+    provider_id, now = clean(item.provider_id), time_text(item.now)
     if provider_id:
-        lock_provider_id(db, account, provider_id)
+        lock_provider_id(db, item.account_id, provider_id)
     text = "SELECT status, told, provider_id, error, error_code FROM messages WHERE id = ?"
     for status, told, known, error, code in rows(db, text + for_update(db, lock=True), (item.id,)):
         failed = status == "failed"
         became = "sent" if status in UNFINISHED else status
         why = (error, code) if failed else (None, None)
-        change = (became, account, item.provider, provider_id or known, now, bool(told) or not failed, *why)
-        run(db, _SENT, (*change, now, item.id))
+        sender = (clean(item.account), item.account_id, item.provider, provider_id or known)
+        run(db, _SENT, (became, *sender, now, bool(told) or not failed, *why, now, item.id))
         return not told and not failed
     return False
 

@@ -20,6 +20,7 @@ from wagate.storage.statement import first
 
 QR_LIFE = timedelta(seconds=60)
 QR_EXPIRED = "QR expired"
+IN_USE = "this name is in use"
 
 
 class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,14 +58,16 @@ def create_account(db: peewee.Database, new: NewAccount, *, now: datetime, most:
     """Add one.
 
     Raises:
-        ConflictError: the name is taken (by whom is not said), or the client has ``most`` accounts already.
+        ConflictError: the name is taken, or another client's slug or one that begins with it and a hyphen (by whom is
+            not said); or the client has ``most`` accounts already.
     """
+    _refuse_reserved(db, new)
     if most is not None and Account.select().where(Account.client_id == new.client_id).count(db) >= most:
         raise ConflictError(f"the client has {most} accounts already, its limit", field="name")
     try:
         _insert(db, new, source="api", now=now)
     except peewee.IntegrityError as error:
-        raise ConflictError("this name is in use", field="name") from error
+        raise ConflictError(IN_USE, field="name") from error
     bump(db)
     return get_account(db, new.name)
 
@@ -111,9 +114,11 @@ def delete_account(db: peewee.Database, name: str, *, client_id: int | None = No
 def put_config_accounts(db: peewee.Database, accounts: Sequence[NewAccount], *, now: datetime) -> None:
     """Make the accounts of config.toml what it says, and drop those that it no longer names.
 
-    A name that an API account has goes to the config; its session state stays.
+    A name that an API account of the same client has goes to the config; its session state stays. One of another
+    client is a new account: nothing that was stored of the old one is the new owner's.
     """
     for new in accounts:
+        Account.delete().where(Account.name == new.name, Account.client_id != new.client_id).execute(db)
         values = _values(new)
         changed = Account.update(**values, source="config").where(Account.name == new.name).execute(db)
         if not changed:
@@ -137,7 +142,7 @@ def lapse_qrs(db: peewee.Database, *, now: datetime) -> list[str]:
 def drop_idle_sessions(db: peewee.Database, before: datetime) -> list[str]:
     """Delete sessions made by API that never connected and were last touched before a time; their names."""
     # Only these come into being by a mere webhook; other providers' accounts never say "connected".
-    events = EventRow.select(EventRow.id).where(EventRow.account == Account.name, EventRow.created_at >= before)
+    events = EventRow.select(EventRow.id).where(EventRow.account_id == Account.id, EventRow.created_at >= before)
     idle = (
         (Account.provider == "session")
         & (Account.source == "api")
@@ -160,6 +165,16 @@ def writable_account(db: peewee.Database, name: str, *, client_id: int | None = 
     return account
 
 
+def _refuse_reserved(db: peewee.Database, new: NewAccount) -> None:
+    """``<slug>`` and ``<slug>-…`` are for the client of that slug: its accounts are called so by themselves."""
+    parts = new.name.split("-")
+    slugs = ["-".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    found = Client.select(Client.id).where(Client.slug.in_(slugs)).order_by(peewee.fn.LENGTH(Client.slug).desc())
+    owner = first(db, found)
+    if owner is not None and owner["id"] != new.client_id:
+        raise ConflictError(IN_USE, field="name")
+
+
 def _select() -> Any:
     return Account.select(Account, Client.slug.alias("tenant")).join(Client, on=(Client.id == Account.client_id))
 
@@ -177,16 +192,16 @@ def _insert(db: peewee.Database, new: NewAccount, *, source: str, now: datetime)
     Account.insert(**_values(new), **values).execute(db)
 
 
-def last_seen(db: peewee.Database, names: Sequence[str], *, since: datetime, before: datetime) -> dict[str, datetime]:
-    """By account: when its last event was stored, looked for from ``since`` to ``before``; else when it was made.
+def last_seen(db: peewee.Database, ids: Sequence[str], *, since: datetime, before: datetime) -> dict[str, datetime]:
+    """By account's id: when its last event was stored, looked for from ``since`` to ``before``; else when it was made.
 
     Never earlier than ``since``.
     """
-    made = Account.select(Account.name, Account.created_at).where(Account.name.in_(names)).tuples().execute(db)
-    known = {name: max(since, created_at) for name, created_at in made}
+    made = Account.select(Account.id, Account.created_at).where(Account.id.in_(ids)).tuples().execute(db)
+    known = {id_: max(since, created_at) for id_, created_at in made}
     latest = (
-        EventRow.select(EventRow.account, peewee.fn.MAX(EventRow.created_at).alias("latest"))
-        .where(EventRow.account.in_(names), EventRow.created_at >= since, EventRow.created_at < before)
-        .group_by(EventRow.account)
+        EventRow.select(EventRow.account_id, peewee.fn.MAX(EventRow.created_at).alias("latest"))
+        .where(EventRow.account_id.in_(ids), EventRow.created_at >= since, EventRow.created_at < before)
+        .group_by(EventRow.account_id)
     )
-    return known | {row.account: row.latest for row in latest.execute(db) if row.account in known}
+    return known | {row.account_id: row.latest for row in latest.execute(db) if row.account_id in known}

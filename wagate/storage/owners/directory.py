@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,6 +61,10 @@ class Directory(msgspec.Struct, frozen=True):
     """SHA-256 (hex) of a token → its client's id."""
     accounts: Mapping[str, Account]
     """By name."""
+    by_id: Mapping[str, Account]
+    """Accounts by id: for all that was stored of one, since its name may be another's by now."""
+    by_client: Mapping[int, tuple[Account, ...]]
+    """A client's accounts, oldest first."""
     by_phone: Mapping[tuple[int, str], Account]
     """By (client id, digits)."""
     oldest: Mapping[int, Account]
@@ -78,13 +83,17 @@ class Directory(msgspec.Struct, frozen=True):
 def build(clients: list[Client], tokens: Mapping[str, int], accounts: list[Account]) -> Directory:
     """Index a snapshot; ``accounts`` in order of their making."""
     oldest: dict[int, Account] = {}
+    of: defaultdict[int, list[Account]] = defaultdict(list)
     for account in accounts:
         oldest.setdefault(account.client_id, account)
+        of[account.client_id].append(account)
     return Directory(
         clients={client.id: client for client in clients},
         by_slug={client.slug: client for client in clients},
         tokens=dict(tokens),
         accounts={account.name: account for account in accounts},
+        by_id={account.id: account for account in accounts},
+        by_client={client_id: tuple(own) for client_id, own in of.items()},
         by_phone={(account.client_id, account.phone): account for account in reversed(accounts) if account.phone},
         oldest=oldest,
     )

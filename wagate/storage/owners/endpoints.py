@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,10 +13,11 @@ from uuid_utils import uuid7
 
 from wagate.errors import ConflictError, NotFoundError
 from wagate.storage.deliveries.by_hand import cancel_open
+from wagate.storage.fields import as_time
 from wagate.storage.models import Client, Delivery, Target, Webhook
 from wagate.storage.owners.revision import bump
 from wagate.storage.rows import Page, WebhookRow
-from wagate.storage.statement import first
+from wagate.storage.statement import first, rows, slices
 
 
 class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +71,13 @@ def target_id(connector: str, webhook_id: str) -> str:
     return f"{connector}:{webhook_id}"
 
 
-def create_webhook(db: peewee.Database, connector: str, new: NewWebhook, *, now: datetime) -> WebhookRow:
-    """Add one. ConflictError: (client, phone_number, name) is taken."""
+def create_webhook(
+    db: peewee.Database, connector: str, new: NewWebhook, *, now: datetime, most: int | None = None
+) -> WebhookRow:
+    """Add one. ConflictError: (client, phone_number, name) is taken, or the client has ``most`` of them already."""
+    own = Webhook.select().where(Webhook.client_id == new.client_id, Webhook.connector == connector)
+    if most is not None and own.count(db) >= most:
+        raise ConflictError(f"the client has {most} webhooks already, its limit (limits.webhooks)")
     made = str(uuid7())
     values = msgspec.structs.asdict(new) | {"id": made, "connector": connector, "created_at": now, "updated_at": now}
     try:
@@ -114,6 +121,21 @@ def list_webhooks(
 def all_webhooks(db: peewee.Database, connector: str) -> list[WebhookRow]:
     """All endpoints of a connector, oldest first, for a snapshot."""
     return [WebhookRow(**row) for row in _select(connector).order_by(Webhook.id).dicts().execute(db)]
+
+
+def active_stamps(db: peewee.Database, connector: str) -> dict[str, datetime]:
+    """When each active endpoint of a connector was changed last, by id."""
+    text = "SELECT id, updated_at FROM webhooks WHERE connector = ? AND is_active = TRUE"
+    return {id_: moment for id_, at in rows(db, text, (connector,)) if (moment := as_time(at)) is not None}
+
+
+def webhooks_by_id(db: peewee.Database, connector: str, ids: Sequence[str]) -> list[WebhookRow]:
+    """These endpoints of a connector; those that are gone are left out."""
+    return [
+        WebhookRow(**row)
+        for part in slices(sorted(ids))
+        for row in _select(connector).where(Webhook.id.in_(part)).dicts().execute(db)
+    ]
 
 
 def patch_webhook(

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import msgspec
 import peewee
 
 from wagate.storage.database import Database
-from wagate.storage.models import Account as AccountRow
+from wagate.storage.fields import from_json
 from wagate.storage.models import Client as ClientRow
 from wagate.storage.models import Token
 from wagate.storage.owners.directory import Account, Client, Directory, build
 from wagate.storage.owners.revision import revision
+from wagate.storage.statement import rows
 
 Listener = Callable[[], Awaitable[None]]
 Decrypt = Callable[[str], str]
+Known = dict[str, tuple[tuple[Any, ...], Account]]
+"""Accounts by id, each with the row that it was made of."""
 
 
 class LiveDirectory:
@@ -26,6 +30,7 @@ class LiveDirectory:
         self._decrypt = decrypt
         self._listeners: list[Listener] = []
         self._revision = -1
+        self._known: Known = {}
         self.now = build([], {}, [])
 
     def on_change(self, listener: Listener) -> None:
@@ -34,7 +39,9 @@ class LiveDirectory:
 
     async def reload(self) -> None:
         """Load the snapshot again and tell the listeners."""
-        self._revision, self.now = await self._database.read(load_directory, self._decrypt)
+        known = dict(self._known)  # a thread changes it
+        self._revision, self.now = await self._database.read(load_directory, self._decrypt, known)
+        self._known = known
         for listener in self._listeners:
             await listener()
 
@@ -44,29 +51,52 @@ class LiveDirectory:
             await self.reload()
 
 
-def load_directory(db: peewee.Database, decrypt: Decrypt) -> tuple[int, Directory]:
-    """The snapshot and the revision that it is of."""
+def load_directory(db: peewee.Database, decrypt: Decrypt, known: Known | None = None) -> tuple[int, Directory]:
+    """The snapshot and the revision that it is of.
+
+    ``known``: accounts by id, each with the row that it was made of; those that changed since are put in, so that only
+    they are decrypted.
+    """
     clients = [Client(id=row.id, slug=row.slug, name=row.name) for row in ClientRow.select().execute(db)]
     slugs = {client.id: client.slug for client in clients}
     tokens = dict(Token.select(Token.hash, Token.client_id).tuples().execute(db))
-    ordered = AccountRow.select().order_by(AccountRow.created_at, AccountRow.id).execute(db)
-    accounts = [_account(row, slugs[row.client_id], decrypt) for row in ordered]
-    return revision(db), build(clients, tokens, accounts)
+    known = {} if known is None else known
+    text = f"SELECT {', '.join(COLUMNS)} FROM accounts ORDER BY created_at, id"  # noqa: S608  (our words)
+    found = [(tuple(row), _kept(tuple(row), slugs, decrypt, known)) for row in rows(db, text)]
+    known.clear()
+    known.update({account.id: (row, account) for row, account in found})
+    return revision(db), build(clients, tokens, [account for _, account in found])
 
 
-def _account(row: AccountRow, tenant: str, decrypt: Decrypt) -> Account:
-    return Account(
-        id=row.id,
-        name=row.name,
-        client_id=row.client_id,
-        tenant=tenant,
-        provider=row.provider,
-        phone=row.phone,
-        metadata=row.metadata or {},
-        ignore=row.ignore or {},
-        webhook_secret=decrypt(row.webhook_secret) if row.webhook_secret else "",
-        source=row.source,
-        settings=msgspec.json.decode(decrypt(row.settings)) if row.settings else {},
-        weight=row.weight,
-        position=row.position,
-    )
+def _kept(row: tuple[Any, ...], slugs: Mapping[int, str], decrypt: Decrypt, known: Known) -> Account:
+    before = known.get(row[0])
+    if before is not None and before[0] == row:
+        return before[1]
+    return _account(dict(zip(COLUMNS, row, strict=True)), slugs, decrypt)
+
+
+COLUMNS = (
+    "id",
+    "name",
+    "client_id",
+    "provider",
+    "phone",
+    "metadata",
+    "ignore",
+    "webhook_secret",
+    "source",
+    "settings",
+    "weight",
+    "position",
+)
+
+
+def _account(row: dict[str, Any], slugs: Mapping[int, str], decrypt: Decrypt) -> Account:
+    sealed, secret = row["settings"], row["webhook_secret"]
+    opened = {
+        "metadata": from_json(row["metadata"]) or {},
+        "ignore": from_json(row["ignore"]) or {},
+        "webhook_secret": decrypt(secret) if secret else "",
+        "settings": msgspec.json.decode(decrypt(sealed)) if sealed else {},
+    }
+    return Account(**row | opened, tenant=slugs[row["client_id"]])

@@ -128,8 +128,10 @@ def new_token() -> str:
     return "wgt_" + secrets.token_urlsafe(32)
 
 
-def clients_routes(auth: RequestAuth, database: Database, live: LiveDirectory, clock: Clock) -> Blueprint:
-    """Clients; all for the admin token only."""
+def clients_routes(
+    auth: RequestAuth, database: Database, live: LiveDirectory, clock: Clock, *, most_tokens: int
+) -> Blueprint:
+    """Clients; all for the admin token only. ``most_tokens``: of one client."""
     routes = Blueprint("clients", __name__, url_prefix="/api/clients")
     routes.before_request(_for_the_admin(auth))
 
@@ -175,17 +177,17 @@ def clients_routes(auth: RequestAuth, database: Database, live: LiveDirectory, c
         await live.reload()
         return Response(b"", status=204)
 
-    _add_tokens(routes, database, live, clock)
+    _add_tokens(routes, database, live, clock, most_tokens)
     return routes
 
 
-def _add_tokens(routes: Blueprint, database: Database, live: LiveDirectory, clock: Clock) -> None:
+def _add_tokens(routes: Blueprint, database: Database, live: LiveDirectory, clock: Clock, most: int) -> None:
     @routes.post("/<slug>/tokens")
-    @endpoint(body=NewToken, body_optional=True, answers={201: MadeToken}, problems=(403,))
+    @endpoint(body=NewToken, body_optional=True, answers={201: MadeToken}, problems=(403, 409))
     async def add_one(slug: str, body: NewToken) -> tuple[MadeToken, int]:
         """Make another token for a client; it is shown this once."""
         token = new_token()
-        row = await database.write(_add_token_to, slug, token, body.name, clock.now())
+        row = await database.write(_add_token_to, slug, token, body.name, now=clock.now(), most=most)
         await live.reload()
         return MadeToken(id=row.id, name=row.name, token=token), 201
 
@@ -222,9 +224,9 @@ def _add_with_token(db: peewee.Database, new: NewClient, token: str, now: dateti
     return row
 
 
-def _add_token_to(db: peewee.Database, slug: str, token: str, name: str, now: datetime) -> TokenRow:
+def _add_token_to(db: peewee.Database, slug: str, token: str, name: str, *, now: datetime, most: int) -> TokenRow:
     client = get_client(db, slug)
-    return add_token(db, client_id=client.id, digest=token_hash(token), name=name, now=now)
+    return add_token(db, client_id=client.id, digest=token_hash(token), name=name, now=now, most=most)
 
 
 def _token_answer(row: TokenRow) -> TokenAnswer:

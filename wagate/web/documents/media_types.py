@@ -74,7 +74,7 @@ MEDIA = (
         Contract(
             answers={201: MediaAnswer},
             query=UploadQuery,
-            problems=frozenset({400, 401, 404, 408, 413, 422, 429, 503}),
+            problems=frozenset({400, 401, 404, 408, 409, 413, 422, 429, 503, 507}),
             takes_file=True,
         ),
     ),
@@ -83,5 +83,11 @@ MEDIA = (
         ROW,
         "What is known about a file.",
         Contract(answers={200: MediaAnswer}, problems=frozenset({401, 404, 429})),
+    ),
+    DoorContract(
+        "DELETE",
+        ROW,
+        "Forget a file to send. Files that came in go with `retention.media`.",
+        Contract(answers={204: None}, problems=frozenset({401, 404, 429, 503})),
     ),
 )

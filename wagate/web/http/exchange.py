@@ -32,6 +32,10 @@ class Exchange:
         """The whole answer."""
         await self._whole(int(status), msgspec.json.encode(answer), {"content-type": "application/json"})
 
+    async def send_nothing(self) -> None:
+        """204."""
+        await self._whole(204, b"", {})
+
     async def refuse(self, error: WagateError, more: Mapping[str, str] = _NOTHING) -> None:
         """A problem document. Raises the error when the answer has begun: then the connection is cut."""
         if self.status:

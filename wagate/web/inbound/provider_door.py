@@ -195,8 +195,8 @@ class ProviderDoor:
                 yield account, msgspec.structs.replace(event, session=None, extra=extra)
 
     def _siblings(self, account: Account) -> Iterable[Account]:
-        for each in self._directory().accounts.values():
-            if each.client_id == account.client_id and each.provider == account.provider and each is not account:
+        for each in self._directory().by_client.get(account.client_id, ()):
+            if each.provider == account.provider and each is not account:
                 yield each
 
 

@@ -74,7 +74,7 @@ class MediaDoor:
         self._routes: tuple[tuple[re.Pattern[str], str, Mapping[str, View]], ...] = (
             (re.compile(r"/media/([^/]+)(?:/[^/]*)?"), FILE, {"GET": self._file, "HEAD": self._file}),
             (re.compile(r"/api/media"), UPLOAD, {"POST": self._upload}),
-            (re.compile(r"/api/media/([^/]+)"), ROW, {"GET": self._show, "HEAD": self._show}),
+            (re.compile(r"/api/media/([^/]+)"), ROW, {"GET": self._show, "HEAD": self._show, "DELETE": self._delete}),
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,6 +127,11 @@ class MediaDoor:
         """A file's row."""
         row = await self._media.get(media_id, client_id=self._identify(exchange.request).client_id)
         await exchange.send_json(HTTPStatus.OK, self._answer(row))
+
+    async def _delete(self, exchange: Exchange, media_id: str) -> None:
+        """Forget a file to send."""
+        await self._media.delete(media_id, client_id=self._identify(exchange.request).client_id)
+        await exchange.send_nothing()
 
     async def _upload(self, exchange: Exchange) -> None:
         """Take in a file to send."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Annotated, Literal
 
 import msgspec
@@ -11,7 +12,7 @@ import trio
 from quart import Blueprint, Response, g, websocket
 
 from wagate.clock import Clock
-from wagate.errors import NotFoundError
+from wagate.errors import NotFoundError, TooManyRequestsError
 from wagate.hooks.routes import endpoint
 from wagate.web.sessions.hub import SessionHub, Watcher
 from wagate.web.sessions.routes import PREFIX, ListAnswer, Scope, Sessions, StatusAnswer
@@ -46,14 +47,22 @@ class Told(msgspec.Struct, frozen=True):
 class SessionStream:
     """First a snapshot, then each session that changed, as it is when it is told."""
 
-    def __init__(self, sessions: Sessions, hub: SessionHub, clock: Clock) -> None:
+    def __init__(self, sessions: Sessions, hub: SessionHub, clock: Clock, *, most: int) -> None:
+        """``most``: streams at once for one client, or one view token's session."""
+        self._most = most
+        self._open: Counter[tuple[int | None, str | None]] = Counter()
         self._sessions = sessions
         self._hub = hub
         self._clock = clock
 
+    def check(self, scope: Scope) -> None:
+        """Whether one more may be opened. TooManyRequestsError; the admin's are not counted."""
+        if scope.client_id is not None and self._open[scope.client_id, scope.viewed] >= self._most:
+            raise TooManyRequestsError(f"{self._most} streams are open already (limits.streams)", retry_after=60)
+
     async def tell(self, scope: Scope, only: str | None, allowed: Callable[[], bool]) -> AsyncGenerator[Told, None]:
         """Until the process stops, or the token ends; a heartbeat when nothing happens. NotFoundError at the start."""
-        with self._hub.watch() as watcher:
+        with self._counted(scope), self._hub.watch() as watcher:
             await self._hub.looked()
             snapshot = await self._snapshot(scope, only)
             seen = {view.session_id for view in snapshot.data} if isinstance(snapshot, ListAnswer) else {only or ""}
@@ -69,6 +78,17 @@ class SessionStream:
                 if self._clock.monotonic() >= told_at + HEARTBEAT:
                     yield Told("heartbeat", None)
                     told_at = self._clock.monotonic()
+
+    @contextmanager
+    def _counted(self, scope: Scope) -> Iterator[None]:
+        who = (scope.client_id, scope.viewed)
+        self._open[who] += 1
+        try:
+            yield
+        finally:
+            self._open[who] -= 1
+            if not self._open[who]:
+                del self._open[who]
 
     async def _woken(self, watcher: Watcher, until: float, allowed: Callable[[], bool]) -> bool:
         """Wait for something to tell, or until it is time to beat; False when there is nothing more to tell, ever."""
@@ -96,10 +116,11 @@ def stream_routes(sessions: Sessions, stream: SessionStream) -> Blueprint:
     routes = Blueprint("session_stream", __name__)
 
     @routes.get(f"{PREFIX}/stream")
-    @endpoint(query=StreamQuery, answers={200: None}, problems=(404,), media_type="text/event-stream")
+    @endpoint(query=StreamQuery, answers={200: None}, problems=(404, 429), media_type="text/event-stream")
     async def events(query: StreamQuery) -> Response:
         """Server-Sent Events: `snapshot` at first, then `session` or `gone` for every change; comments in between."""
         scope = sessions.scope(query.user_id)
+        stream.check(scope)
         if query.session_id is not None:
             await sessions.one(query.session_id, scope)  # 404 while that can still be said
         told = stream.tell(scope, query.session_id, g.allowed)
@@ -113,6 +134,7 @@ def stream_routes(sessions: Sessions, stream: SessionStream) -> Blueprint:
         """One JSON object a message: `event`, beside the fields that the same Server-Sent Event has."""
         query = msgspec.convert(dict(websocket.args), StreamQuery)
         scope = sessions.scope(query.user_id)
+        stream.check(scope)
         if query.session_id is not None:
             await sessions.one(query.session_id, scope)
         async with trio.open_nursery() as nursery:
