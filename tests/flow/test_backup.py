@@ -13,7 +13,7 @@ from tests.gateway import GatewayProcess, gateway, register
 from tests.sink import Sink, https_sink
 
 CHATS = 20
-DOWN = (503, {"retry-after": "600"})
+DOWN = (500, {"retry-after": "600"})
 WAITING = {"status": "pending", "connector": "webhook"}
 
 

@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from tests.consuming import PATIENCE, World, open_world, word
+from tests.rows import id_of
 from wagate.consumers.spool import NAME
 from wagate.errors import Retry, StorageError
 from wagate.hooks.contracts import Handler, Target
@@ -91,7 +92,7 @@ async def test_a_delivery_that_seems_to_kill_waits_for_somebody_and_is_never_los
 ) -> None:
     async with open_world(external_url, tmp_path, database_url=database_url) as world:
         a1, a2 = await world.send("a", "a1", "a2")
-        key = "webhook:w1|main|a@c.us"
+        key = f"webhook:w1|{id_of('main')}|a@c.us"
         await world.queue("push").enqueue([Doorbell(key=key, target="webhook:w1", id=a1)])
         for _ in range(3):
             assert await kill(world, want=1) == [key]
@@ -120,7 +121,9 @@ async def _stuck(world: World, delivery_id: str) -> bool:
 async def test_cancelled_by_hand_it_lets_its_chat_go_on(external_url: str, tmp_path: Path) -> None:
     async with open_world(external_url, tmp_path) as world:
         a1, a2 = await world.send("a", "a1", "a2")
-        await world.queue("push").enqueue([Doorbell(key="webhook:w1|main|a@c.us", target="webhook:w1", id=a1)])
+        await world.queue("push").enqueue(
+            [Doorbell(key=f"webhook:w1|{id_of('main')}|a@c.us", target="webhook:w1", id=a1)]
+        )
         for _ in range(3):
             await kill(world, want=1)
         async with world.running() as consumers:
@@ -134,7 +137,7 @@ async def test_kills_with_several_in_flight_count_against_none_of_them(external_
     async with open_world(external_url, tmp_path) as world:
         ids = [(await world.send(chat, chat))[0] for chat in "abcdefgh"]
         bells = [
-            Doorbell(key=f"webhook:w1|main|{chat}@c.us", target="webhook:w1", id=each)
+            Doorbell(key=f"webhook:w1|{id_of('main')}|{chat}@c.us", target="webhook:w1", id=each)
             for chat, each in zip("abcdefgh", ids, strict=True)
         ]
         await world.queue("push").enqueue(bells)
@@ -154,7 +157,7 @@ async def test_one_that_several_dead_processes_held_is_tried_with_nothing_else_i
         (a1,) = await world.send("a", "a1")
         (b1,) = await world.send("b", "b1")
         bells = [
-            Doorbell(key=f"webhook:w1|main|{chat}@c.us", target="webhook:w1", id=each)
+            Doorbell(key=f"webhook:w1|{id_of('main')}|{chat}@c.us", target="webhook:w1", id=each)
             for chat, each in (("a", a1), ("b", b1))
         ]
         await world.queue("push").enqueue(bells[:1])
@@ -194,7 +197,7 @@ async def test_a_process_takes_suspects_only_when_it_has_lived_for_a_while(
         queue = world.queue("push")
         await queue.enqueue(
             [
-                Doorbell(key=f"webhook:w1|main|{chat}@c.us", target="webhook:w1", id=each)
+                Doorbell(key=f"webhook:w1|{id_of('main')}|{chat}@c.us", target="webhook:w1", id=each)
                 for chat, each in zip("abc", ids, strict=True)
             ]
         )

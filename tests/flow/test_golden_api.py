@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import msgspec
 import pytest
+import trio
 
 from tests.corpus import SAMPLES
 from tests.golden_files import check
@@ -105,7 +106,11 @@ async def test_webhooks_and_their_events() -> None:
         await here.ask("POST /api/webhooks/events/{event_id}/retry", ids={"event_id": event["id"]})
         await here.gateway.event(made, "hello again", "delivered")
         await here.ask("POST /api/webhooks/{webhook_id}/recover", ids=ids)
+        tested = len(here.sink.accepted)
         await here.ask("POST /api/webhooks/{webhook_id}/test", ids=ids)
+        await here.sink.until_accepted(tested + 1)
+        while (await here.gateway.http.get("/api/jobs?state=pending&connector=webhook")).json()["data"]:
+            await trio.sleep(0.02)  # what is under way is not of this golden file
         await here.ask("POST /api/webhooks/{webhook_id}/toggle", ids=ids)
         await here.ask("POST /api/webhooks/{webhook_id}/rotate-secret", ids=ids)
         await here.ask("PATCH /api/webhooks/{webhook_id}", ids=ids, json={"name": "desk", "format": "waha"})

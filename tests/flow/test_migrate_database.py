@@ -22,7 +22,7 @@ from wagate.storage.backend.sqlite import Sqlite
 from wagate.storage.upkeep import copy_over as copying
 
 MESSAGES = 60
-DOWN = (503, {"retry-after": "600"})
+DOWN = (500, {"retry-after": "600"})
 
 
 async def run(server: GatewayProcess, *arguments: str, **environment: str) -> Result:

@@ -14,7 +14,7 @@ from tests.shared_gateway import Tenant
 from tests.sink import Got, Sink, https_sink
 from wagate.http.signing import new_secret
 
-LATER = (503, {"retry-after": "600"})
+LATER = (500, {"retry-after": "600"})
 """A failure whose next try does not come by itself while the test looks."""
 
 
@@ -147,13 +147,13 @@ async def test_a_server_error_is_tried_again_and_by_hand_at_once(server: httpx2.
         await post(server, "wamid.1")
         await sink.until(lambda sink: len(sink.got) >= 1)
         [row] = await events(server, webhook, "pending", tried=1)
-        assert (row["error"], row["http_status"], row["attempt_count"]) == ("Server error (503)", 503, 1)
+        assert (row["error"], row["http_status"], row["attempt_count"]) == ("Server error (500)", 500, 1)
         waits = datetime.fromisoformat(row["next_retry_at"]) - datetime.now(UTC)
         assert waits > timedelta(minutes=9)
         await ask(server, "POST", f"/events/{row['id']}/retry")
         await sink.until_accepted(1, 60)
         [row] = await events(server, webhook, "delivered")
-        assert [attempt["http_status"] for attempt in row["attempts"]] == [503, 200]
+        assert [attempt["http_status"] for attempt in row["attempts"]] == [500, 200]
         await ask(server, "POST", f"/events/{row['id']}/retry", 409)
 
 

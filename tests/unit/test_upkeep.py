@@ -38,7 +38,7 @@ class AwayQueue:
 
     away = True
 
-    async def enqueue(self, items: list[Any]) -> int:
+    async def enqueue(self, items: list[Any], **_options: Any) -> int:
         if self.away:
             raise QueueError("Redis can't be reached")
         return 0

@@ -42,4 +42,6 @@ def since(query: Any, table: Any, moment: datetime) -> Any:
 
 def _unindexed(column: peewee.Field) -> Any:
     """The same value, as an expression that no index has."""
+    if isinstance(column, peewee.BooleanField):
+        return column  # no list has so many of either that it matters
     return column + 0 if isinstance(column, peewee.IntegerField) else column.concat("")
