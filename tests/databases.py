@@ -104,3 +104,10 @@ async def database(database_url: str, tmp_path: Path) -> AsyncIterator[Database]
     """A fresh, migrated database, once of each kind."""
     async with open_database(database_url, tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture
+async def sqlite(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Database]:
+    """A fresh, migrated database of SQLite, for what is its alone."""
+    async with open_database(sqlite_url, tmp_path) as opened:
+        yield opened

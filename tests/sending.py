@@ -169,7 +169,11 @@ class Post:
 
     async def target(self, account: str) -> TargetState:
         """The health of an account's sender."""
-        return await self.world.target(f"outbound:{self.live.now.accounts[account].id}")
+        return await self.world.target(self.sender(account))
+
+    def sender(self, account: str) -> str:
+        """The id of an account's sender, as a target."""
+        return f"outbound:{self.live.now.accounts[account].id}"
 
     async def delivery(self, message_id: str) -> DeliveryDetail:
         """The delivery that sends a message."""

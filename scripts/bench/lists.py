@@ -47,7 +47,7 @@ MESSAGES = 4000
 
 EVENTS = (
     "INSERT INTO events VALUES (?, ?, ?, '1', 'meta', 'message', ?, ?, '1', ?, 'text', ?, 0, 'Name', NULL, NULL, '{}', "
-    "'{}', ?, ?, ?, 0)"
+    "'{}', ?, ?, ?, 0, '')"
 )
 DELIVERIES = (
     "INSERT INTO deliveries (id, event_id, handler, target_id, key, seq, client_id, account, chat, mode, status, "

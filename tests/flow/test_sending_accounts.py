@@ -106,15 +106,15 @@ async def test_a_provider_that_answers_429_gets_that_account_s_messages_more_slo
         [first] = await post.send("1", account="first")
         await post.error(first)
         await settled(post)
-        assert consumers._rates.room("outbound:first") == 0
-        assert consumers._rates.wait("outbound:first") > 29
-        assert consumers._rates.room("outbound:second") is None
+        assert consumers._rates.room(post.sender("first")) == 0
+        assert consumers._rates.wait(post.sender("first")) > 29
+        assert consumers._rates.room(post.sender("second")) is None
         [other] = await post.send("2", chat="5511777777777@c.us", account="second")
         await post.status(other, "sent")
         await post.world.passes(40)
         await post.status(first, "sent")
         assert (await post.delivery(first)).delivery.attempt_count == 1
-        assert consumers._rates.room("outbound:first") is not None
+        assert consumers._rates.room(post.sender("first")) is not None
 
 
 async def settled(post: Post) -> None:

@@ -55,19 +55,23 @@ def configure_logs(level: str, form: Literal["auto", "console", "json"], secrets
 
 
 class _Lossy:
-    """A log that can't be written (the disk is full, the reader gone) loses lines; nobody's work fails with it."""
+    """A log that can't be written (the disk is full, the reader gone) loses lines; nobody's work fails with it.
+
+    Past Python's buffer: what waits there would be tried again at the exit, and the exit code be 120.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+        self._file: BinaryIO = getattr(file, "raw", file)
 
     def write(self, line: bytes) -> int:
+        rest = memoryview(line)
         with contextlib.suppress(OSError):
-            self._file.write(line)
+            while rest:
+                rest = rest[self._file.write(rest) or len(rest) :]
         return len(line)
 
     def flush(self) -> None:
-        with contextlib.suppress(OSError):
-            self._file.flush()
+        """Nothing waits: each line is one write."""
 
 
 def _stamp(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -127,7 +127,6 @@ class EventRow(Table):
     id = TextColumn(primary_key=True)
     client_id = peewee.IntegerField()
     account = TextColumn()
-    account_id = TextColumn()
     phone = TextColumn()
     provider = TextColumn()
     kind = TextColumn()
@@ -147,6 +146,7 @@ class EventRow(Table):
     timestamp = TimeColumn()
     created_at = TimeColumn()
     unrouted = peewee.BooleanField()
+    account_id = TextColumn()
 
     class Meta:
         table_name = "events"
@@ -253,7 +253,6 @@ class Message(Table):
     id = TextColumn(primary_key=True)
     client_id = peewee.IntegerField()
     account = TextColumn()
-    account_id = TextColumn()
     provider = TextColumn()
     chat = TextColumn()
     type = TextColumn()
@@ -280,6 +279,7 @@ class Message(Table):
     read_at = TimeColumn(null=True)
     failed_at = TimeColumn(null=True)
     updated_at = TimeColumn()
+    account_id = TextColumn()
 
     class Meta:
         table_name = "messages"
@@ -321,7 +321,6 @@ class Media(Table):
     id = TextColumn(primary_key=True)
     client_id = peewee.IntegerField()
     account = TextColumn()
-    account_id = TextColumn()
     direction = TextColumn()
     status = TextColumn()
     sha256 = TextColumn()
@@ -333,6 +332,7 @@ class Media(Table):
     next_at = TimeColumn(null=True)
     created_at = TimeColumn()
     updated_at = TimeColumn()
+    account_id = TextColumn()
 
     class Meta:
         table_name = "media"
