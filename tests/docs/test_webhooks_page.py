@@ -10,11 +10,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from wagate.events.kinds import EVENT_KINDS
 from wagate.http.signing import new_secret, standard_headers
+from wagate_webhook.options import Options
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/webhooks.md").read_text("utf-8")
+REFERENCE = (Path(__file__).parents[2] / "docs/reference/webhooks.md").read_text("utf-8")
 BODY = '{"content":"Olá"}'.encode()
 Verify = Callable[[str, dict[str, str], bytes], bool]
 
@@ -86,3 +90,14 @@ def test_a_wrong_secret_is_refused(verify: Verify) -> None:
 def test_an_old_request_is_refused(verify: Verify) -> None:
     secret = new_secret()
     assert not verify(secret, signed(secret, at=time.time() - 3600), BODY)
+
+
+def test_the_reference_lists_every_event() -> None:
+    table = REFERENCE.partition("### Events")[2].partition("### Routes")[0]
+    named = set(re.findall(r"`([a-z]+(?:\.[a-z_*]+)?)`", table))
+    assert not [kind for kind in EVENT_KINDS if not {kind, f"{kind.partition('.')[0]}.*"} & named]
+
+
+def test_the_reference_has_a_row_for_every_option() -> None:
+    rows = set(re.findall(r"^\| `(\w+)` \|", REFERENCE.partition("## Registration")[2], re.MULTILINE))
+    assert {field.name for field in msgspec.structs.fields(Options)} <= rows
