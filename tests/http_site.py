@@ -105,6 +105,22 @@ class Site:
             nursery.cancel_scope.cancel()
         self.disconnected.set()
 
+    async def deaf(self, scope: Any, receive: Any, send: Any) -> None:
+        """Send until the client is gone, and a little beyond."""
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        async with trio.open_nursery() as nursery:
+
+            async def write(pieces: int) -> None:
+                for _ in range(pieces):
+                    await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+
+            nursery.start_soon(write, 10_000)
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            await write(20)
+            nursery.cancel_scope.cancel()
+        self.disconnected.set()
+
     async def refuse(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer without reading the body, when the server has had time to queue much of it."""
         self.running.set()

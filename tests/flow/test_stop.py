@@ -89,6 +89,24 @@ async def test_who_sends_ahead_and_hangs_up_in_mid_answer_leaves_nothing_behind(
         await stopped(server)
 
 
+async def test_an_application_may_write_while_its_connection_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The farewell of a stream takes a turn, and whoever writes in that turn finds the stream busy."""
+
+    async def send_eof(stream: trio.SocketStream) -> None:
+        with stream._send_conflict_detector:
+            for _ in range(20):
+                await trio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(trio.SocketStream, "send_eof", send_eof)
+    async with serving("wagate", graceful_timeout=GRACE) as server:
+        client = await server.connect()
+        await client.ask("/deaf")
+        await client.ask("/?behind")
+        await client.take(100_000)
+        await client.stream.aclose()
+        await server.site.disconnected.wait()
+
+
 async def test_a_tls_handshake_that_does_not_come_does_not_hold_up_the_stop(tmp_path: Path) -> None:
     certificate = trustme.CA().issue_cert("localhost")
     chain, key = tmp_path / "cert.pem", tmp_path / "key.pem"

@@ -246,7 +246,7 @@ class Connection(TCPServer):
                 sent = self._write_now(data)
                 if sent < len(data):
                     await self._write(data[sent:])
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+        except GONE:  # Busy: the connection is being closed, by the task that says so to its peer.
             await self.protocol.handle(Closed())
             self._end_reading()
             await trio.lowlevel.checkpoint()  # An application that does not listen must not spin.
