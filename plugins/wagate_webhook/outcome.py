@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from http import HTTPStatus
 
 from wagate.errors import Reject, Retry
 from wagate.hooks import Receipt
+from wagate.parsing.retry_after import seconds_asked_for
 
 _LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 """4xx that ask to come back."""
@@ -24,26 +24,10 @@ def read_outcome(status: int, retry_after: str | None, body: bytes, *, now: date
     if 200 <= status < 300:
         return Receipt(http_status=status, response=response)
     if status >= 500 or status in _LATER:
-        after = wait_asked_for(retry_after, now)
+        after = seconds_asked_for(retry_after, now)
         raise Retry(_reason(status), after=after, http_status=status, response=response)
     gone = status == HTTPStatus.GONE
     raise Reject(_reason(status), http_status=status, response=response, disable=gone)
-
-
-def wait_asked_for(retry_after: str | None, now: datetime) -> float | None:
-    """Seconds that a Retry-After header asks for (RFC 9110, 10.2.3): a number, or a date; None when it says nothing."""
-    if retry_after is None:
-        return None
-    text = retry_after.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:12])
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    # A date without a zone is GMT, as the format says.
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (aware - now).total_seconds())
 
 
 def _reason(status: int) -> str:
