@@ -147,25 +147,15 @@ def form(value: str) -> str:
     return value
 
 
-def timeout(value: float) -> float:
-    """Seconds."""
-    if not 1 <= value <= LONGEST_TIMEOUT:
-        raise ValueError(f"give 1 to {LONGEST_TIMEOUT} seconds, or null for delivery.timeout")
-    return value
+def between(least: float, most: float, cure: str) -> Check:
+    """The check of a number; ``cure`` is the rest of the refusal."""
 
+    def check(value: float) -> float:
+        if not least <= value <= most:
+            raise ValueError(f"give {least} to {most} {cure}")
+        return value
 
-def rate(value: float) -> float:
-    """Requests a second."""
-    if not SLOWEST <= value <= FASTEST:
-        raise ValueError(f"give {SLOWEST} to {FASTEST} requests a second (0.5 is one every two), or null for no limit")
-    return value
-
-
-def burst(value: int) -> int:
-    """Requests at once."""
-    if not 1 <= value <= FASTEST:
-        raise ValueError(f"give 1 to {FASTEST} requests that may go at once, or null for 1")
-    return value
+    return check
 
 
 def headers(value: Mapping[str, str]) -> dict[str, str]:
@@ -188,4 +178,10 @@ def headers(value: Mapping[str, str]) -> dict[str, str]:
     return dict(value)
 
 
-CHECKS: dict[str, Check] = {"format": form, "timeout": timeout, "rate": rate, "burst": burst, "headers": headers}
+CHECKS: dict[str, Check] = {
+    "format": form,
+    "timeout": between(1, LONGEST_TIMEOUT, "seconds, or null for delivery.timeout"),
+    "rate": between(SLOWEST, FASTEST, "requests a second (0.5 is one every two), or null for no limit"),
+    "burst": between(1, FASTEST, "requests that may go at once, or null for 1"),
+    "headers": headers,
+}

@@ -59,13 +59,13 @@ def list_clients(
         show.emit_json(rows)
     elif slug is None:
         cells = [[row["id"], row["slug"], row["name"], show.moment(row["created_at"])] for row in rows]
-        show.table(["id", "slug", "name", "made"], cells, empty="no clients")
+        show.table(["id", "slug", "name", "made"], cells, empty="no clients", wraps=["name"], spare=["made"])
     else:
         cells = [
             [row["id"], row["name"], show.moment(row["created_at"]), show.moment(row.get("last_used_at"))]
             for row in rows
         ]
-        show.table(["token id", "name", "made", "last used"], cells, empty="no tokens")
+        show.table(["token id", "name", "made", "last used"], cells, empty="no tokens", wraps=["name"], spare=["made"])
 
 
 @app.command()

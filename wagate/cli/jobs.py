@@ -54,7 +54,8 @@ def list_jobs(
         ]
         for row in rows
     ]
-    show.table(["id", "stored", "target", "chat", "state", "tries", "error"], cells, empty="no deliveries")
+    heads = ["id", "stored", "target", "chat", "state", "tries", "error"]
+    show.table(heads, cells, empty="no deliveries", wraps=["error"], spare=["target", "stored", "chat"])
 
 
 @app.command("show")
@@ -76,7 +77,7 @@ def show_job(
         show.emit_json(row)
         return
     fields = [[key, value] for key, value in row.items() if key != "attempts" and value not in (None, "")]
-    show.table(["field", "value"], fields, empty="")
+    show.table(["field", "value"], fields, empty="", wraps=["value"])
     tries = [
         [
             each.get("number"),
@@ -88,7 +89,7 @@ def show_job(
         for each in row.get("attempts") or []
     ]
     typer.echo()
-    show.table(["try", "at", "ms", "status", "error"], tries, empty="not tried yet")
+    show.table(["try", "at", "ms", "status", "error"], tries, empty="not tried yet", wraps=["error"])
 
 
 @app.command()

@@ -41,7 +41,8 @@ def list_plugins(context: typer.Context, as_json: Json = False) -> None:
         ]
         for row in rows
     ]
-    show.table(["plugin", "is", "package", "version", "hooks"], cells, empty="no plugins are installed")
+    heads = ["plugin", "is", "package", "version", "hooks"]
+    show.table(heads, cells, empty="no plugins are installed", wraps=["package", "hooks"])
 
 
 @app.command()
