@@ -170,7 +170,7 @@ def headers(value: Mapping[str, str]) -> dict[str, str]:
         if low in _OURS or low.startswith(_OUR_PREFIXES):
             raise ValueError(f"{title} is set by the gateway; leave it out")
         if low in seen:
-            raise ValueError(f"{title} stands there twice")
+            raise ValueError(f"{title} is given twice")
         if len(text) > LONGEST_HEADER or not text.isascii() or not text.isprintable() or text != text.strip():
             # The value may be a credential: it is not repeated.
             raise ValueError(f"the value of {title} must be plain printable ASCII, at most {LONGEST_HEADER} characters")

@@ -26,7 +26,7 @@ CLIENTS = "/api/clients"
 def add(
     context: typer.Context,
     slug: Slug,
-    name: Annotated[str, typer.Option(help="A display name; the slug when not given.")] = "",
+    name: Annotated[str, typer.Option(help="A display name; default: the slug.")] = "",
     as_json: Json = False,
 ) -> None:
     """Add a client and show its token, which is shown only once."""
@@ -102,7 +102,7 @@ def revoke(
 ) -> None:
     """Revoke tokens of a client; they stop working immediately."""
     if bool(token_ids) == every:
-        raise UsageError('name the tokens to revoke, as "wagate client list SLUG" shows them, or say --all')
+        raise UsageError('give the ids of tokens to revoke ("wagate client list SLUG" shows them), or --all')
     current = call.of(context)
     with gateway.connect(current) as running:
         ids = token_ids or [each["id"] for each in _tokens(current, running, slug)]

@@ -42,10 +42,10 @@ def choose(
     client: Annotated[str | None, typer.Option(help="Only those of this client, by slug or id.")] = None,
     account: Annotated[str | None, typer.Option(help="Only those of this account.")] = None,
     chat: Annotated[str | None, typer.Option(help="Only those of this chat: +15551234567, 15551234567@c.us.")] = None,
-    message_id: Annotated[str | None, typer.Option(help="Only those about this message.")] = None,
-    stuck: Annotated[bool, typer.Option("--stuck", help="Only those that need somebody.")] = False,
+    message_id: Annotated[str | None, typer.Option(help="Only those of this message.")] = None,
+    stuck: Annotated[bool, typer.Option("--stuck", help="Only stuck ones, which need somebody to act.")] = False,
     since: Annotated[str | None, typer.Option(help="Only those stored since: 2h, 30d, or a time (2026-01-31).")] = None,
-    until: Annotated[str | None, typer.Option(help="Only those stored before: likewise.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only those stored before; written like --since.")] = None,
 ) -> Chosen:
     """What the options mean. UsageError."""
     now = datetime.now(UTC)

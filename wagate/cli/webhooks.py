@@ -51,7 +51,7 @@ def show_webhook(context: typer.Context, webhook_id: Id, as_json: Json = False) 
 def set_options(
     context: typer.Context,
     webhook_id: Id,
-    values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Fields; NAME= is the default again.")],
+    values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Fields; NAME= resets one.")],
     as_json: Json = False,
 ) -> None:
     """Change a webhook: `set ID rate=5 burst=10 timeout=` sets two options and resets one."""
