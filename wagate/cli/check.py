@@ -16,8 +16,7 @@ def check(
     config: Annotated[Path | None, typer.Option(help="The configuration file; default: ./config.toml.")] = None,
 ) -> None:
     """Check the configuration and call every hook of the plugins it turns on, without starting anything."""
-    from wagate.cli.inert import inert_context
-    from wagate.cli.rehearse import faults
+    from wagate.cli.rehearse import faults, inert_context
     from wagate.config import convert_settings, load
     from wagate.plugins.loader import load_plugins, load_providers
     from wagate.plugins.registry import Providers

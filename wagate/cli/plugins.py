@@ -72,8 +72,7 @@ def check(context: typer.Context) -> None:
 
 def _rehearsed(config: Config, name: str, kind: str) -> list[str]:
     """What is wrong with one. ConfigError: its settings are."""
-    from wagate.cli.inert import inert_context
-    from wagate.cli.rehearse import faults
+    from wagate.cli.rehearse import faults, inert_context
     from wagate.config import convert_settings
     from wagate.plugins.loader import load_plugins, load_provider
 
