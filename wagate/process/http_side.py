@@ -15,6 +15,7 @@ from hypercorn.typing import ASGIFramework
 
 from wagate.config import Config, Rate
 from wagate.context.deliveries import DeliveryLog
+from wagate.context.targets import TargetDesk
 from wagate.hooks.context import PluginContext
 from wagate.hooks.providers import Check
 from wagate.inbound.accounts import Accounts
@@ -33,6 +34,7 @@ from wagate.web.access.identity import RequestAuth, ViewTokens
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.api.doctor import DoctorLine, doctor_routes
 from wagate.web.api.reload import reload_routes
+from wagate.web.api.targets import targets_routes
 from wagate.web.app import create_api
 from wagate.web.http.asgi import App, Networks
 from wagate.web.http.bodies import Bodies
@@ -219,6 +221,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
                 doctor_routes(RequestAuth(gateway.live), partial(_run_checks, gateway, checks)),
             ),
             ("wagate", reload_routes(RequestAuth(gateway.live), reload)),
+            ("wagate", targets_routes(RequestAuth(gateway.live), target_desk(gateway))),
             *(
                 (plugin.name, routes)
                 for plugin in plugins
@@ -234,6 +237,11 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
         trusted_proxies=trusted(gateway.config),
         count=metrics.count,
     )
+
+
+def target_desk(gateway: Gateway) -> TargetDesk:
+    """Targets for people."""
+    return TargetDesk(gateway.database, gateway.consumers.control, gateway.live, gateway.handlers, gateway.clock)
 
 
 def media_door(gateway: Gateway, auth: Authenticator, metrics: HttpMetrics, api: App) -> App:
