@@ -6,11 +6,11 @@ from quart import Blueprint
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import NotFoundError
-from wagate.events import SESSION_STATES, SessionStatus
+from wagate.events import SessionStatus
 from wagate.inbound.qr_image import qr_image
 from wagate.storage.owners.accounts import QR_LIFE, get_account, list_accounts
 from wagate.storage.rows import AccountRow
-from wagate.web.ui import words
+from wagate.web.ui.overview import number_mark
 from wagate.web.ui.parts import Parts, viewer
 
 STEPS = (
@@ -40,7 +40,7 @@ def pages(parts: Parts) -> Blueprint:
             "number",
             "numbers",
             row=row,
-            mark_of=_mark(row),
+            mark_of=number_mark(row),
             receivers_of=receivers,
             sending=sending,
             **_code(parts, row),
@@ -50,7 +50,7 @@ def pages(parts: Parts) -> Blueprint:
     async def code(name: str) -> str | WerkzeugResponse:
         """The panel alone: the page asks for it again and again while somebody scans."""
         row = await _account(parts, name)
-        return parts.page("scan", "numbers", row=row, mark_of=_mark(row), **_code(parts, row))
+        return parts.page("scan", "numbers", row=row, mark_of=number_mark(row), **_code(parts, row))
 
     return routes
 
@@ -74,12 +74,8 @@ def _code(parts: Parts, row: AccountRow) -> dict[str, object]:
     }
 
 
-def _mark(row: AccountRow) -> tuple[str, str]:
-    return words.NUMBERS[SESSION_STATES[row.status].group]
-
-
 def _shown(row: AccountRow) -> tuple[AccountRow, tuple[str, str]]:
-    return row, _mark(row)
+    return row, number_mark(row)
 
 
 def _concerns(target_id: str) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 import trio
 from quart import Blueprint
 
-from wagate.events import SESSION_STATES, SessionGroup
+from wagate.events import SESSION_STATES, SessionGroup, SessionStatus
 from wagate.rules.targets import Standing
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.owners.accounts import list_accounts
@@ -19,8 +19,8 @@ from wagate.web.ui import needs, words
 from wagate.web.ui.needs import Need
 from wagate.web.ui.parts import Parts, viewer
 
-WORST = tuple(reversed(Standing))
-"""The order of receivers: up comes last."""
+WORST = (Standing.DOWN, Standing.FAILING, Standing.DISABLED, Standing.PAUSED, Standing.UP)
+"""The order of receivers."""
 SHOWN = 12
 """Receivers and numbers on the page; the rest are on their own pages."""
 
@@ -91,7 +91,7 @@ async def take(parts: Parts, *, client_id: int | None) -> Snapshot:
         found=found,
         targets=sorted(
             (row for row in every if not row.id.startswith("outbound:")),
-            key=lambda row: (-list(Standing).index(Standing.UP) if row.standing is Standing.UP else 0, -row.waiting),
+            key=lambda row: (WORST.index(row.standing), -row.failed, -row.waiting, row.name),
         ),
         sending={row.id.partition(":")[2]: row for row in every if row.id.startswith("outbound:")},
         numbers=sorted(numbers, key=lambda row: (SESSION_STATES[row.status].group is SessionGroup.CONNECTED, row.name)),
@@ -99,6 +99,13 @@ async def take(parts: Parts, *, client_id: int | None) -> Snapshot:
         uptime=parts.health.uptime(),
         now=now,
     )
+
+
+def number_mark(row: AccountRow) -> tuple[str, str]:
+    """How a number is: the mark's kind, and the word. Most providers have no session, and so nothing to say of it."""
+    if row.status is SessionStatus.INITIALIZING and not row.ever_connected and not row.message:
+        return "off", "No session"
+    return words.NUMBERS[SESSION_STATES[row.status].group]
 
 
 def pages(parts: Parts) -> Blueprint:
@@ -117,7 +124,7 @@ def pages(parts: Parts) -> Blueprint:
             heading=needs.heading(seen.found),
             most=needs.MOST,
             shown=SHOWN,
-            number_mark=lambda row: words.NUMBERS[SESSION_STATES[row.status].group],
+            number_mark=number_mark,
         )
 
     return routes
