@@ -58,6 +58,15 @@ class TargetLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Attempts that may begin at once after a pause, with ``rate``."""
 
 
+class TargetName(msgspec.Struct, frozen=True, kw_only=True):
+    """The name and address of a target, for people."""
+
+    name: str = ""
+    """A display name: ``Order bot``, ``Chatwoot inbox main``; '': show its id."""
+    url: str = ""
+    """Its URL without secrets; '' if it has none."""
+
+
 Targets = Callable[[Event], Iterable[Target]]
 Handle = Callable[[Delivery], Awaitable[Receipt | None]]
 
@@ -85,6 +94,9 @@ class Handler:
     """Seconds after which ``handle`` is cancelled and the attempt has timed out."""
     limits: Callable[[str], TargetLimits] = lambda _target: TargetLimits()
     """`Target.id` → its current limits. Called for every delivery: pure and quick, over a snapshot."""
+    describe: Callable[[str], TargetName] = lambda _target: TargetName()
+    """`Target.id` → a name for people, for lists and alerts. Pure and quick; also called for deleted targets. wagate
+    knows the names of registered endpoints itself."""
     lasting: bool = False
     """Whether its targets stay on however long they fail."""
 

@@ -26,6 +26,8 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's id of the message; for an outgoing one, wagate's id."""
     stuck: bool | None = None
     """True: those that need somebody to act; False: the others."""
+    error: str | None = None
+    """A part of the last error, in any case."""
     since: datetime | None = None
     """Stored at this time or later (aware)."""
     until: datetime | None = None
