@@ -89,6 +89,8 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str | None = None
     stuck: Literal["true", "false"] | UnsetType = UNSET
     """``true``: only those that need somebody to act; ``false``: only the others."""
+    error: str | None = None
+    """A part of the last error, in any case."""
     client: str | None = None
     """With the admin token: only this client's, by slug or id."""
     tenant_id: str | None = None
@@ -148,6 +150,7 @@ def _filter(query: DeliveryQuery) -> DeliveryFilter:
         chat=chat_key(query.chat) if query.chat else None,
         message_id=query.message_id,
         stuck=None if query.stuck is UNSET else query.stuck == "true",
+        error=query.error or None,
         since=utc(query.since, "since"),
         until=utc(query.until, "until"),
     )
