@@ -73,6 +73,8 @@ class Setup:
     registry: CollectorRegistry
     done: Callable[[int, float], None] = lambda _client, _seconds: None
     """Told of each delivery that is done: whose it is, and how many seconds after it came in."""
+    tried: Callable[[str, int, float | None], None] = lambda _target, _client, _lag: None
+    """Told of each try: target, client, and the seconds from storing to its delivery (None: it failed)."""
     pulled: Callable[[int], None] = lambda _client: None
     """Told of each job that a worker takes: whose it is."""
     concurrency: int = 64
@@ -144,6 +146,7 @@ class Consumers:
             clock=setup.clock,
             done=setup.done,
             pulled=setup.pulled,
+            tried=setup.tried,
         )
 
     def let_waiters_go(self) -> None:
@@ -250,6 +253,7 @@ class Consumers:
             turned=self._prober.ring,
             switched_off=setup.changed,
             done=setup.done,
+            tried=setup.tried,
             silent=self._silent,
         )
         return Consumer(

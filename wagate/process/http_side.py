@@ -35,6 +35,7 @@ from wagate.web.access.rate_limit import RateLimit
 from wagate.web.api.bulk import bulk_routes
 from wagate.web.api.doctor import DoctorLine, Examine, doctor_routes
 from wagate.web.api.reload import reload_routes
+from wagate.web.api.stats import stats_routes
 from wagate.web.api.targets import targets_routes
 from wagate.web.app import create_api
 from wagate.web.health import HealthMonitor
@@ -231,6 +232,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
             ),
             ("wagate", reload_routes(RequestAuth(gateway.live), reload)),
             ("wagate", bulk_routes(RequestAuth(gateway.live), gateway.consumers.bulk, gateway.database)),
+            ("wagate", stats_routes(RequestAuth(gateway.live), gateway.database, gateway.live, gateway.clock)),
             ("wagate", targets_routes(RequestAuth(gateway.live), target_desk(gateway))),
             *(
                 (plugin.name, routes)
