@@ -13,6 +13,7 @@ from wagate.config.tables import Tables
 from wagate.consumers.metrics import ConsumerMetrics
 from wagate.metrics import HttpMetrics
 from wagate.outbound.metrics import SendMetrics
+from wagate.process.standing import StandingMetrics
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/how-to/operate.md").read_text("utf-8")
@@ -28,6 +29,7 @@ def test_every_metric_is_on_the_page_and_the_page_names_no_other() -> None:
     ConsumerMetrics(registry)
     SendMetrics(registry)
     HttpMetrics(registry)
+    StandingMetrics(registry)
     there = {each.name + ("_total" if each.type == "counter" else "") for each in registry.collect()}
     assert set(re.findall(r"^\| `(wagate_\w+)`", REFERENCE, flags=re.MULTILINE)) == there
 

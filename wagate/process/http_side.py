@@ -25,6 +25,7 @@ from wagate.process.doctor import Installation, run_checks
 from wagate.process.files import most_connections
 from wagate.process.health import health_monitor
 from wagate.process.reload import Reload
+from wagate.process.standing import Watched
 from wagate.web.access.admission import Admission
 from wagate.web.access.auth import Authenticator
 from wagate.web.access.cors import Cors
@@ -189,7 +190,13 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
     metrics = HttpMetrics(gateway.registry)
     refusals = Refusals(gateway.clock, metrics.refuse)
     bodies = Bodies(int(gateway.config.limits.body_bytes))
-    checks = [("webhooks", refusals.look), *plugin_checks(plugins, contexts)]
+    watched = Watched(gateway)
+    checks = [
+        ("sending", watched.sending),
+        ("receivers", watched.reception),
+        ("webhooks", refusals.look),
+        *plugin_checks(plugins, contexts),
+    ]
     api = create_api(
         config=gateway.config,
         clock=gateway.clock,
@@ -202,7 +209,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
         deliveries=DeliveryLog(gateway.database, gateway.consumers.control),
         receiver=gateway.receiver,
         hub=gateway.hub,
-        health=health_monitor(gateway),
+        health=health_monitor(gateway, watched),
         registry=gateway.registry,
         check_url=gateway.http.check,
         media_url=gateway.media.store.url,
