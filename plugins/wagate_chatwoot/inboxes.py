@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from wagate.errors import ConfigError
@@ -13,6 +14,7 @@ from wagate_chatwoot.agents.texts import Texts, load_texts
 from wagate_chatwoot.api.client import Chatwoot
 from wagate_chatwoot.ledger import Ledger
 from wagate_chatwoot.memory import Memory
+from wagate_chatwoot.owned import OwnedStore
 from wagate_chatwoot.pause import Pause
 from wagate_chatwoot.settings import Inbox, Settings
 
@@ -54,8 +56,7 @@ class App:
     @property
     def client_id(self) -> int | None:
         """Whose accounts it shows; None: there is no such client yet."""
-        clients = self.context.accounts.clients()
-        return next((client.id for client in clients if client.slug == self.inbox.client), None)
+        return owner_of(self.context, self.inbox)
 
     def shows(self, tenant: str, account: str) -> bool:
         """Whether it shows this account of this client (by slug)."""
@@ -97,21 +98,28 @@ def make_apps(context: PluginContext) -> Apps:
     """
     settings = settings_of(context)
     check_inboxes(settings)
-    started = context.clock.time()
-    apps = {
-        name: App(
-            name=name,
-            inbox=inbox,
-            context=context,
-            ledger=Ledger(context.store, name, where=f"{inbox.account_id}.{inbox.inbox_id}"),
-            chatwoot=Chatwoot(context.http, inbox),
-            memory=Memory(context.clock, started=started),
-            texts=load_texts(inbox.locale, settings.templates),
-            pause=Pause(context, name),
-        )
-        for name, inbox in settings.inboxes.items()
-    }
-    return Apps(apps, settings)
+    return Apps({name: _app(context, settings, name, inbox) for name, inbox in settings.inboxes.items()}, settings)
+
+
+def _app(context: PluginContext, settings: Settings, name: str, inbox: Inbox) -> App:
+    memory = Memory(context.clock, started=context.clock.time())
+    store = OwnedStore(context.store, name, owner=partial(owner_of, context, inbox), forgotten=memory.clear)
+    owned = replace(context, store=store)
+    return App(
+        name=name,
+        inbox=inbox,
+        context=owned,
+        ledger=Ledger(store, name, where=f"{inbox.account_id}.{inbox.inbox_id}"),
+        chatwoot=Chatwoot(context.http, inbox),
+        memory=memory,
+        texts=load_texts(inbox.locale, settings.templates),
+        pause=Pause(owned, name),
+    )
+
+
+def owner_of(context: PluginContext, inbox: Inbox) -> int | None:
+    """Id of the client whose accounts an inbox shows; None: there is no such client yet."""
+    return next((client.id for client in context.accounts.clients() if client.slug == inbox.client), None)
 
 
 def bad_name(name: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
 from typing import cast
@@ -41,7 +40,7 @@ from wagate.web.http.server import serve_http
 from wagate.web.inbound.engine_door import ENGINE_PATH, EngineDoor
 from wagate.web.inbound.intake import DoorAt, IntakeApp
 from wagate.web.inbound.once_door import OnceDoor
-from wagate.web.inbound.own_deliveries import NotOwnDoor
+from wagate.web.inbound.own_deliveries import OwnDeliveries
 from wagate.web.inbound.provider_door import PATTERN, ProviderDoor
 from wagate.web.inbound.refusals import Refusals
 from wagate.web.inbound.session_door import SessionDoor
@@ -133,7 +132,8 @@ def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[Do
     """Where WhatsApp comes in."""
     accounts = Accounts(gateway.database, gateway.live, gateway.clock, most=gateway.config.limits.accounts)
     limit = _rate(gateway, gateway.config.limits.intake)
-    sessions = SessionDoor(auth, accounts, gateway.receiver, gateway.ignore_filter, limit, refusals=refusals)
+    own = OwnDeliveries(gateway.database)
+    sessions = SessionDoor(auth, accounts, gateway.receiver, gateway.ignore_filter, limit, refusals=refusals, own=own)
     providers = ProviderDoor(
         lambda: gateway.live.now,
         gateway.providers,
@@ -144,14 +144,15 @@ def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[Do
         sessions=sessions,
         public_url=gateway.config.server.public_url,
         refusals=refusals,
+        own=own,
     )
     looks_too = frozenset({"GET", "HEAD", "POST"})
-    found = (
+    return (
         DoorAt(
             frozenset({"POST"}),
             re.compile(ENGINE_PATH),
             OnceDoor(
-                EngineDoor(auth, accounts, gateway.receiver, gateway.positions, limit),
+                EngineDoor(auth, accounts, gateway.receiver, gateway.positions, limit, own=own),
                 auth,
                 Once(gateway.database, gateway.vault, gateway.clock),
             ),
@@ -159,7 +160,6 @@ def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[Do
         DoorAt(looks_too, re.compile("/api/whatsapp/webhook/[^/]+"), sessions),
         DoorAt(looks_too, re.compile(PATTERN), providers),
     )
-    return tuple(replace(at, door=NotOwnDoor(at.door, gateway.database)) for at in found)
 
 
 async def _run_checks(gateway: Gateway, checks: Sequence[tuple[str, Check]]) -> list[DoctorLine]:
