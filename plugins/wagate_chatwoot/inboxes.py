@@ -137,6 +137,9 @@ def check_inboxes(settings: Settings) -> None:
             raise ConfigError(f"{where}: {reason}")
         if not inbox.url.startswith(("https://", "http://")):
             raise ConfigError(f'{where}.url: must be like "https://chat.example.org", not "{inbox.url}"')
+        for each in inbox.files_from:
+            if not each.startswith(("https://", "http://")):
+                raise ConfigError(f'{where}.files_from: must be like "https://files.example.org", not "{each}"')
         key = (inbox.url.rstrip("/").lower(), inbox.inbox_id)
         if key in seen:
             raise ConfigError(f"{where}: configures the same inbox as {WHERE}.inboxes.{seen[key]}; remove one of them")
