@@ -32,6 +32,7 @@ from wagate.process.assemble import Gateway, assemble, build_context
 from wagate.process.configured_accounts import put_owners, read_accounts
 from wagate.process.files import raise_file_limit
 from wagate.process.hard_end import GRACE, HardEnd
+from wagate.process.heap import Heap
 from wagate.process.http_side import serve_edge
 from wagate.process.lifespans import lifespans
 from wagate.process.logs import Hide, configure_logs
@@ -162,6 +163,7 @@ async def _tasks(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str,
         session_changed=gateway.hub.changed,
         media=gateway.media,
         tokens=gateway.token_uses,
+        heap=Heap(gateway.bodies),
     )
     with watching() as watchdog:
         async with trio.open_nursery() as nursery:

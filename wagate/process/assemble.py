@@ -48,6 +48,7 @@ from wagate.storage.events.intake import Stored
 from wagate.storage.owners.clients import TokenUses
 from wagate.storage.owners.live import LiveDirectory
 from wagate.web.access.identity import RequestAuth
+from wagate.web.http.bodies import Bodies
 from wagate.web.sessions.hub import SessionHub
 
 
@@ -76,6 +77,8 @@ class Gateway:
     auth: RequestAuth
     positions: Positions
     token_uses: TokenUses
+    bodies: Bodies
+    """The room for requests' bodies."""
     registry: CollectorRegistry
     secrets: Secrets
 
@@ -130,6 +133,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         receiver=receiver,
         ignore_filter=IgnoreFilter(database),
         token_uses=TokenUses(database, clock),
+        bodies=Bodies(int(config.limits.body_bytes)),
         emitter=emitter,
         outbound=Outbound(context, registry, file_of=media.store.file_of, probe=consumers.control.probe),
         media=media,

@@ -35,7 +35,6 @@ from wagate.web.api.doctor import DoctorLine, doctor_routes
 from wagate.web.api.reload import reload_routes
 from wagate.web.app import create_api
 from wagate.web.http.asgi import App, Networks
-from wagate.web.http.bodies import Bodies
 from wagate.web.http.server import serve_http
 from wagate.web.inbound.engine_door import ENGINE_PATH, EngineDoor
 from wagate.web.inbound.intake import DoorAt, IntakeApp
@@ -189,7 +188,6 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
     reload.on_new_token(auth.admit)
     metrics = HttpMetrics(gateway.registry)
     refusals = Refusals(gateway.clock, metrics.refuse)
-    bodies = Bodies(int(gateway.config.limits.body_bytes))
     watched = Watched(gateway)
     checks = [
         ("sending", watched.sending),
@@ -235,8 +233,8 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
     )
     return IntakeApp(
         doors(gateway, auth, refusals),
-        media_door(gateway, auth, metrics, Admission(api, auth, bodies, gateway.config)),
-        bodies=bodies,
+        media_door(gateway, auth, metrics, Admission(api, auth, gateway.bodies, gateway.config)),
+        bodies=gateway.bodies,
         max_body=gateway.config.server.max_body,
         trusted_proxies=trusted(gateway.config),
         count=metrics.count,

@@ -12,6 +12,7 @@ from wagate.clock import Clock
 from wagate.config import Config
 from wagate.errors import StorageError
 from wagate.media.assemble import MediaSubsystem
+from wagate.process.heap import EVERY, Heap
 from wagate.storage.database import Database
 from wagate.storage.owners.accounts import drop_idle_sessions, lapse_qrs
 from wagate.storage.owners.clients import TokenUses
@@ -55,6 +56,7 @@ def upkeep_tasks(
     session_changed: Callable[[str], None],
     media: MediaSubsystem,
     tokens: TokenUses,
+    heap: Heap,
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     """Tasks by name, each to be supervised."""
 
@@ -80,6 +82,7 @@ def upkeep_tasks(
         "clean": partial(every, clock, CLEAN, clean, first=FIRST_CLEAN),
         "media": media.fetcher.run,
         "tokens": partial(every, clock, USES, tokens.write),
+        "heap": partial(every, clock, EVERY, heap.look),
     }
     if config.database.url:
         tasks["notice"] = partial(every, clock, NOTICE, live.reload_if_changed)
