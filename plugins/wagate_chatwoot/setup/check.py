@@ -23,6 +23,8 @@ LAN_CURE: Final = (
     "set SAFE_FETCH_ALLOW_PRIVATE_NETWORK=true for Chatwoot's web and worker (it exists from 4.14.1; 4.14.0 must be "
     "updated), or give the webhook an address that is public"
 )
+SHORTEST: Final = 16
+"""Characters of a secret that people choose."""
 RECENT: Final = 3
 """Conversations in which messages are looked at that Chatwoot could not hand over."""
 _LOCAL: Final = ("localhost", ".local", ".internal", ".lan", ".home.arpa")
@@ -138,6 +140,10 @@ def secret_finding(row: Mapping[str, Any], inbox: Inbox) -> Finding:
     if inbox.secret:
         detail = "can't be compared: only administrators see it, and this token is an agent's"
         return Finding(level="ok", what="secret", detail=detail)
+    if 0 < len(inbox.webhook_token) < SHORTEST:
+        detail = f"webhook_token has fewer than {SHORTEST} characters: others could guess it"
+        step = "take a longer one, here and in the webhook URL; or secret, from Chatwoot 4.13 on"
+        return Finding(level="warn", what="secret", detail=detail, next_step=step)
     if inbox.webhook_token:
         return Finding(level="ok", what="secret", detail="webhook_token is used instead")
     step = "set secret (from 4.13 on), or webhook_token and ?token= in the webhook URL: else every webhook is refused"
