@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
+
+import msgspec
 
 from wagate.errors import ConfigError
 from wagate.events import Event
@@ -79,9 +81,38 @@ class Apps(Mapping[str, App]):
     def __len__(self) -> int:
         return len(self._apps)
 
+    def changed(self, settings: Settings) -> Callable[[], None] | None:
+        """What puts these settings in force; None: they are of other inboxes, which begin with a restart.
+
+        ConfigError: they can't be used.
+        """
+        check_inboxes(settings)
+        if _places(settings) != _places(self.settings):
+            return None
+        apps = {name: _changed(app, settings, settings.inboxes[name]) for name, app in self._apps.items()}
+
+        def take() -> None:
+            self._apps, self.settings = apps, settings
+
+        return take
+
     def showing(self, event: Event) -> list[App]:
         """Those that show the event's account."""
         return [app for app in self._apps.values() if app.shows(event.tenant, event.account)]
+
+
+def _places(settings: Settings) -> dict[str, Inbox]:
+    """What an inbox is; all else about it is how it behaves, and who may."""
+    behaviour = msgspec.structs.asdict(Inbox(url="", account_id=1, token="", inbox_id=1))
+    for field in ("url", "account_id", "inbox_id", "accounts", "client"):
+        del behaviour[field]
+    return {name: msgspec.structs.replace(inbox, **behaviour) for name, inbox in settings.inboxes.items()}
+
+
+def _changed(app: App, settings: Settings, inbox: Inbox) -> App:
+    """The same inbox, with what it remembers."""
+    texts = load_texts(inbox.locale, settings.templates)
+    return replace(app, inbox=inbox, chatwoot=Chatwoot(app.context.http, inbox), texts=texts)
 
 
 def settings_of(context: PluginContext) -> Settings:

@@ -18,8 +18,8 @@ def reload(
 ) -> None:
     """Have the running gateway read config.toml and its secrets again; a wrong one is refused, and the old one goes on.
 
-    Accounts and the admin token count at once; other keys are listed, and count after a restart. Variables of this
-    shell that config.toml names as env:NAME go along.
+    Accounts, the admin token and settings that plugins take up count at once; other keys are listed, and count after a
+    restart. Variables of this shell that config.toml names as env:NAME go along.
     """
     from wagate.config.sources import named_variables
 

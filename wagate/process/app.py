@@ -118,7 +118,7 @@ async def serve(
                 _tasks(gateway, plugins, contexts),
                 trio.open_nursery() as edges,
             ):
-                reload = Reload(gateway, hide=hide)
+                reload = Reload(gateway, plugins, contexts, hide=hide)
                 urls = await edges.start(partial(serve_edge, gateway, plugins, contexts, stop=stop, reload=reload))
                 task_status.started(Started(urls=urls, secrets=secrets, reload=reload))
 

@@ -14,7 +14,8 @@ from wagate.http import HttpClient, HttpError
 from wagate.parsing.fields import first_text, mapping, whole
 from wagate_chatwoot.api.client import PATIENCE, Chatwoot
 from wagate_chatwoot.api.errors import BusyError, ChatwootError, ChatwootStoppedError, NotThereError
-from wagate_chatwoot.settings import Inbox, Settings
+from wagate_chatwoot.inboxes import Apps
+from wagate_chatwoot.settings import Inbox
 
 API_CHANNEL: Final = "Channel::Api"
 PRIVATE: Final = "no public ip addresses"
@@ -30,17 +31,17 @@ RECENT: Final = 3
 _LOCAL: Final = ("localhost", ".local", ".internal", ".lan", ".home.arpa")
 
 
-def make_checks(context: PluginContext, settings: Settings) -> Sequence[Check]:
-    """One for each inbox."""
+def make_checks(context: PluginContext, apps: Apps) -> Sequence[Check]:
+    """One for each inbox, as it is when it is looked at."""
 
-    def make(name: str, inbox: Inbox) -> Check:
+    def make(name: str) -> Check:
         async def look() -> Sequence[Finding]:
-            found = await check_inbox(context.http, name, inbox, public_url=context.public_url)
+            found = await check_inbox(context.http, name, apps[name].inbox, public_url=context.public_url)
             return [msgspec.structs.replace(each, what=f"{name}: {each.what}") for each in found]
 
         return look
 
-    return [make(name, inbox) for name, inbox in settings.inboxes.items()]
+    return [make(name) for name in apps]
 
 
 async def check_inbox(http: HttpClient, name: str, inbox: Inbox, *, public_url: str) -> list[Finding]:
