@@ -112,7 +112,7 @@ async def test_a_receiver_that_is_down_degrades_with_what_waits_for_it() -> None
         report = await looks(found)
         assert report["status"] == "degraded"
         shown = report["checks"]["receivers"]["receivers"]
-        assert (shown["down"], shown["failing"], shown["disabled"], shown["waiting"]) == (1, 0, 0, 3)
+        assert [shown[each] for each in ("down", "failing", "disabled", "paused", "waiting")] == [1, 0, 0, 0, 3]
         assert shown["oldest"] < shown["since"]
         assert await metric(found, 'wagate_receivers{state="down"}') == 1
         assert await metric(found, "wagate_receivers_waiting ") == 3

@@ -13,10 +13,10 @@ from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError
 from wagate.events import SessionStatus
 from wagate.outbound.observed import Observed, Trouble
 from wagate.process.standing import PATIENCE, ailing
-from wagate.storage.deliveries.standing import DownTarget, LoggedOut, Standing
+from wagate.storage.deliveries.not_working import DownTarget, LoggedOut, NotWorking
 from wagate.testing.context import FixedClock
 
-WELL = Standing(down=[], waiting=0, failing=0, disabled=0, senders={}, logged_out={})
+WELL = NotWorking(down=[], waiting=0, failing=0, disabled=0, paused=0, senders={}, logged_out={})
 
 
 @pytest.mark.parametrize(
@@ -83,10 +83,10 @@ def test_accounts_that_are_gone_are_forgotten() -> None:
     ],
 )
 def test_what_was_seen_here_and_what_is_stored_make_one_state(
-    seen: Standing | dict[str, object], observed: dict[str, Trouble], state: str | None
+    seen: NotWorking | dict[str, object], observed: dict[str, Trouble], state: str | None
 ) -> None:
-    standing = seen if isinstance(seen, Standing) else msgspec.structs.replace(WELL, **seen)
-    found = list(ailing({"1": account()}, seen=standing, observed=observed, linked={"pigeon"}))
+    found_so = seen if isinstance(seen, NotWorking) else msgspec.structs.replace(WELL, **seen)
+    found = list(ailing({"1": account()}, seen=found_so, observed=observed, linked={"pigeon"}))
     assert [each.state for each in found] == ([] if state is None else [state])
 
 

@@ -15,7 +15,7 @@ from wagate.hooks.providers import Finding
 from wagate.metrics import CollectorRegistry, Gauge
 from wagate.outbound.observed import Trouble
 from wagate.process.assemble import Gateway
-from wagate.storage.deliveries.standing import Standing, standing
+from wagate.storage.deliveries.not_working import NotWorking, not_working
 from wagate.storage.owners.directory import Account
 from wagate.web.health import FRESH, Check, Level, ProviderHealth, ReceiverHealth
 
@@ -39,7 +39,7 @@ class Ailing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ailing(
-    accounts: Mapping[str, Account], *, seen: Standing, observed: Mapping[str, Trouble], linked: set[str]
+    accounts: Mapping[str, Account], *, seen: NotWorking, observed: Mapping[str, Trouble], linked: set[str]
 ) -> Iterator[Ailing]:
     """Those of ``accounts`` (by id) that can't send; ``linked``: providers whose numbers are linked as devices.
 
@@ -78,7 +78,7 @@ class StandingMetrics:
 
     def receivers(self, health: ReceiverHealth, now: datetime) -> None:
         """Receivers are so now."""
-        for state in ("down", "failing", "disabled"):
+        for state in ("down", "failing", "disabled", "paused"):
             self._receivers.labels(state).set(getattr(health, state))
         self._waiting.set(health.waiting)
         age = 0.0 if health.oldest is None else (now - health.oldest).total_seconds()
@@ -93,7 +93,7 @@ class Watched:
         self._metrics = StandingMetrics(gateway.registry)
         self._lock = trio.Lock()
         self._looked_at = -math.inf
-        self._found: tuple[list[Ailing], Standing] | None = None
+        self._found: tuple[list[Ailing], NotWorking] | None = None
 
     async def providers(self) -> Check:
         """How many accounts of each provider can't send."""
@@ -125,12 +125,13 @@ class Watched:
             down=len(seen.down),
             failing=seen.failing,
             disabled=seen.disabled,
+            paused=seen.paused,
             waiting=seen.waiting,
             since=seen.down[0].since if seen.down else None,
             oldest=oldest,
         )
         self._metrics.receivers(health, self._gateway.clock.now())
-        words = f"{health.down} down, {health.failing} failing, {health.disabled} disabled"
+        words = f"{health.down} down, {health.failing} failing, {health.disabled} disabled, {health.paused} paused"
         waits = f"; {health.waiting} deliveries wait" if health.waiting else ""
         return Check(status=Level.DEGRADED if health.down else Level.HEALTHY, detail=words + waits, receivers=health)
 
@@ -155,20 +156,22 @@ class Watched:
         told = [f"{each.id} since {_minute(each.since)}: {each.error}" for each in seen.down[:SHOWN]]
         if len(seen.down) > SHOWN:
             told.append(f"and {len(seen.down) - SHOWN} more")
-        well = Finding(level="ok", what="up", detail=f"{seen.failing} failing, {seen.disabled} disabled")
+        well = Finding(
+            level="ok", what="up", detail=f"{seen.failing} failing, {seen.disabled} disabled, {seen.paused} paused"
+        )
         return [Finding(level="warn", what="down", detail=each, next_step=step) for each in told] or [well]
 
-    async def _look(self) -> tuple[list[Ailing], Standing]:
+    async def _look(self) -> tuple[list[Ailing], NotWorking]:
         async with self._lock:
             if self._found is None or self._gateway.clock.monotonic() - self._looked_at > FRESH:
                 self._found = await self._read()
                 self._looked_at = self._gateway.clock.monotonic()
             return self._found
 
-    async def _read(self) -> tuple[list[Ailing], Standing]:
+    async def _read(self) -> tuple[list[Ailing], NotWorking]:
         gateway = self._gateway
         accounts, names = gateway.live.now.by_id, gateway.providers.names
-        seen = await gateway.database.read(standing, handlers=gateway.handlers, now=gateway.clock.now())
+        seen = await gateway.database.read(not_working, handlers=gateway.handlers, now=gateway.clock.now())
         observed = {id_: each for id_ in accounts if (each := gateway.outbound.observed.of(id_)) is not None}
         linked = {name for name in names if (one := gateway.providers.get(name)) and one.sessions}
         return list(ailing(accounts, seen=seen, observed=observed, linked=linked)), seen

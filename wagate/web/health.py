@@ -65,6 +65,8 @@ class ReceiverHealth(msgspec.Struct, frozen=True, kw_only=True):
     """Their last tries failed; they are still tried."""
     disabled: int = 0
     """They were switched off."""
+    paused: int = 0
+    """A person lets them wait."""
     waiting: int = 0
     """Deliveries for those that are down; 10,000 stands for as many and more."""
     since: datetime | None = None

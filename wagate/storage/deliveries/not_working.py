@@ -41,7 +41,7 @@ class LoggedOut(msgspec.Struct, frozen=True, kw_only=True):
     """When its state was last heard of."""
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class NotWorking(msgspec.Struct, frozen=True, kw_only=True):
     """All of it, at one moment."""
 
     down: list[DownTarget]
@@ -52,23 +52,26 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Receivers whose last tries failed, and that are still tried."""
     disabled: int
     """Receivers that were switched off."""
+    paused: int
+    """Receivers that a person lets wait."""
     senders: Mapping[str, DownTarget]
     """By account's id."""
     logged_out: Mapping[str, LoggedOut]
     """By account's id."""
 
 
-def standing(db: peewee.Database, *, handlers: Collection[str], now: datetime) -> Standing:
+def not_working(db: peewee.Database, *, handlers: Collection[str], now: datetime) -> NotWorking:
     """Read it; some milliseconds, however much waits. ``handlers``: those that are enabled."""
     targets = _down(db, handlers)
     wanted = now - FORGOTTEN
     receivers = [each for name, tried, each in targets if name != SENDER and (each.oldest or tried > wanted)]
-    failing, disabled = _not_well(db, handlers)
-    return Standing(
+    failing, disabled, paused = _not_well(db, handlers)
+    return NotWorking(
         down=sorted(receivers, key=lambda each: each.since),
         waiting=_waiting(db, [each.id for each in receivers if each.oldest]),
         failing=failing,
         disabled=disabled,
+        paused=paused,
         senders={each.id.partition(":")[2]: each for name, _, each in targets if name == SENDER},
         logged_out=_logged_out(db),
     )
@@ -79,7 +82,8 @@ def _down(db: peewee.Database, handlers: Collection[str]) -> list[tuple[str, dat
     text = (
         "SELECT t.handler, t.last_attempt_at, t.id, t.down_since, t.last_error, (SELECT d.created_at FROM deliveries d "  # noqa: S608
         "WHERE d.target_id = t.id AND d.settled = FALSE ORDER BY d.id LIMIT 1) FROM targets t "
-        f"WHERE t.down_since IS NOT NULL AND t.status <> 'disabled' AND t.handler IN ({placeholders(len(handlers))})"
+        "WHERE t.down_since IS NOT NULL AND t.status <> 'disabled' AND t.paused_at IS NULL "
+        f"AND t.handler IN ({placeholders(len(handlers))})"
     )
     return [
         (
@@ -91,14 +95,15 @@ def _down(db: peewee.Database, handlers: Collection[str]) -> list[tuple[str, dat
     ]
 
 
-def _not_well(db: peewee.Database, handlers: Collection[str]) -> tuple[int, int]:
+def _not_well(db: peewee.Database, handlers: Collection[str]) -> tuple[int, int, int]:
+    """How many are failing, disabled and paused: each counts once (`wagate.rules.targets.Standing`)."""
     text = (
-        "SELECT COUNT(CASE WHEN status <> 'disabled' THEN 1 END), COUNT(CASE WHEN status = 'disabled' THEN 1 END) "  # noqa: S608
-        "FROM targets WHERE (status = 'disabled' OR (streak > 0 AND down_since IS NULL)) "
-        f"AND handler <> '{SENDER}' AND handler IN ({placeholders(len(handlers))})"
+        "SELECT CASE WHEN status = 'disabled' THEN 1 WHEN paused_at IS NOT NULL THEN 2 ELSE 0 END AS how, COUNT(*) "  # noqa: S608
+        "FROM targets WHERE (status = 'disabled' OR paused_at IS NOT NULL OR (failing_since IS NOT NULL AND down_since "
+        f"IS NULL)) AND handler <> '{SENDER}' AND handler IN ({placeholders(len(handlers))}) GROUP BY how"
     )
-    [(failing, disabled)] = rows(db, text, sorted(handlers))
-    return failing, disabled
+    found = dict(rows(db, text, sorted(handlers)))
+    return found.get(0, 0), found.get(1, 0), found.get(2, 0)
 
 
 def _waiting(db: peewee.Database, ids: Collection[str]) -> int:

@@ -10,8 +10,8 @@ from tests.contract.test_lanes import stored
 from tests.rows import NOW
 from wagate.rules.targets import Health, TargetState
 from wagate.storage.database import Database
-from wagate.storage.deliveries import standing as module
-from wagate.storage.deliveries.standing import Standing, standing
+from wagate.storage.deliveries import not_working as module
+from wagate.storage.deliveries.not_working import NotWorking, not_working
 from wagate.storage.deliveries.targets import Owner, write_states
 from wagate.storage.statement import run
 
@@ -24,24 +24,25 @@ async def put(database: Database, target: str, **fields: object) -> None:
     await database.write(write_states, {target: state}, {target: owner}, NOW)
 
 
-async def look(database: Database, now: datetime = NOW) -> Standing:
-    return await database.read(standing, handlers=("outbound", "webhook"), now=now)
+async def look(database: Database, now: datetime = NOW) -> NotWorking:
+    return await database.read(not_working, handlers=("outbound", "webhook"), now=now)
 
 
 async def test_receivers_that_are_down_are_shown_with_what_waits_for_them(database: Database) -> None:
     await stored(database, "a", "b", "c", target="webhook:w1")
     await stored(database, "d", target="webhook:w2")
     await put(database, "webhook:w1", down_since=NOW - HOUR, last_error="Server error (503)")
-    await put(database, "webhook:w2", streak=2)
+    await put(database, "webhook:w2", failing_since=NOW)
     await put(database, "webhook:w3", status=Health.DISABLED)
     await put(database, "webhook:w4", status=Health.DISABLED, down_since=NOW)
     await put(database, "webhook:w5")
+    await put(database, "webhook:w6", paused_at=NOW, down_since=NOW)
     seen = await look(database)
     assert [(each.id, each.since, each.error) for each in seen.down] == [
         ("webhook:w1", NOW - HOUR, "Server error (503)")
     ]
     assert seen.down[0].oldest is not None
-    assert (seen.waiting, seen.failing, seen.disabled) == (3, 1, 2)
+    assert (seen.waiting, seen.failing, seen.disabled, seen.paused) == (3, 1, 2, 1)
 
 
 async def test_what_waits_is_counted_up_to_a_bound(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
