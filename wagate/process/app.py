@@ -164,6 +164,7 @@ async def _tasks(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str,
         media=gateway.media,
         tokens=gateway.token_uses,
         heap=Heap(gateway.bodies),
+        minutes=gateway.minutes,
     )
     with watching() as watchdog:
         async with trio.open_nursery() as nursery:

@@ -13,7 +13,9 @@ from wagate.config import Config
 from wagate.errors import StorageError
 from wagate.media.assemble import MediaSubsystem
 from wagate.process.heap import EVERY, Heap
+from wagate.process.minutes import Minutes
 from wagate.storage.database import Database
+from wagate.storage.minutes import MINUTE
 from wagate.storage.owners.accounts import drop_idle_sessions, lapse_qrs
 from wagate.storage.owners.clients import TokenUses
 from wagate.storage.owners.live import LiveDirectory
@@ -57,6 +59,7 @@ def upkeep_tasks(
     media: MediaSubsystem,
     tokens: TokenUses,
     heap: Heap,
+    minutes: Minutes,
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     """Tasks by name, each to be supervised."""
 
@@ -83,6 +86,8 @@ def upkeep_tasks(
         "media": media.fetcher.run,
         "tokens": partial(every, clock, USES, tokens.write),
         "heap": partial(every, clock, EVERY, heap.look),
+        "minutes": partial(every, clock, MINUTE, minutes.write),
+        "old_minutes": partial(every, clock, CLEAN, minutes.drop),
     }
     if config.database.url:
         tasks["notice"] = partial(every, clock, NOTICE, live.reload_if_changed)

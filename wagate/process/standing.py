@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 import trio
 
+from wagate.hooks.providers import Check as Look
 from wagate.hooks.providers import Finding
 from wagate.metrics import CollectorRegistry, Gauge
 from wagate.outbound.observed import Trouble
@@ -134,6 +135,10 @@ class Watched:
         words = f"{health.down} down, {health.failing} failing, {health.disabled} disabled, {health.paused} paused"
         waits = f"; {health.waiting} deliveries wait" if health.waiting else ""
         return Check(status=Level.DEGRADED if health.down else Level.HEALTHY, detail=words + waits, receivers=health)
+
+    def looks(self) -> list[tuple[str, Look]]:
+        """For the doctor, by part."""
+        return [("sending", self.sending), ("receivers", self.reception)]
 
     async def sending(self) -> Sequence[Finding]:
         """For the doctor: accounts that can't send, by name."""
