@@ -47,6 +47,7 @@ from wagate.web.http.bodies import Bodies
 from wagate.web.http.server import serve_http
 from wagate.web.inbound.engine_door import EngineDoor
 from wagate.web.inbound.intake import DoorAt, IntakeApp
+from wagate.web.inbound.own_deliveries import OwnDeliveries
 from wagate.web.inbound.provider_door import PATTERN, ProviderDoor
 from wagate.web.inbound.refusals import Refusals
 from wagate.web.inbound.session_door import SessionDoor
@@ -155,10 +156,10 @@ async def api_site(
         )
         accounts = Accounts(database, live, clock, most=config.limits.accounts)
         unlimited = RateLimit(clock, count=0, period=1)
-        engine = EngineDoor(auth, accounts, receiver, Positions(database, clock), unlimited)
-        sessions = SessionDoor(
-            auth, accounts, receiver, IgnoreFilter(database), unlimited, refusals=Refusals(clock, lambda *_: None)
-        )
+        own = OwnDeliveries(database)
+        engine = EngineDoor(auth, accounts, receiver, Positions(database, clock), unlimited, own=own)
+        refusals = Refusals(clock, lambda *_: None)
+        sessions = SessionDoor(auth, accounts, receiver, IgnoreFilter(database), unlimited, refusals=refusals, own=own)
         posted = ProviderDoor(
             lambda: live.now,
             providers,
@@ -168,7 +169,8 @@ async def api_site(
             auth=auth,
             sessions=sessions,
             public_url=config.server.public_url,
-            refusals=Refusals(clock, lambda *_: None),
+            refusals=refusals,
+            own=own,
         )
         bodies = Bodies(int(config.limits.body_bytes))
         app = IntakeApp(

@@ -57,6 +57,8 @@ def make_handler(context: PluginContext, apps: Apps) -> Handler:
         does = IN.get(delivery.event.kind) if way == "in" else outgoing.handle
         if name not in apps or does is None:
             raise Reject(f"there is no inbox {name!r} in the configuration any more")
+        if delivery.event.client_id != apps[name].client_id:
+            raise Reject(f"the inbox {name!r} is another client's now")
         if delivery.event.kind in PAUSED and way == "in":
             await apps[name].pause.hold()
         return await _done(apps[name], delivery, does)

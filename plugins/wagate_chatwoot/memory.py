@@ -56,6 +56,13 @@ class Memory:
         """Forget it."""
         self._places.pop((account, chat), None)
 
+    def clear(self) -> None:
+        """Forget all chats: the inbox is another client's now."""
+        self._places.clear()
+        self._certain.clear()
+        self._doubtful.clear()
+        self._looked.clear()
+
     def trusts(self, account: str, chat: str, *, attempt: int, created: datetime) -> bool:
         """Whether it is certain that a delivery was not posted before, so that nobody need look.
 

@@ -26,6 +26,7 @@ class InfobipPlugin:
             title="Infobip",
             settings_type=InfobipSettings,
             secrets=SECRETS,
+            chosen=frozenset({"webhook_token"}),
             common_keys=COMMON_KEYS,
             verify=verify,
             parse=parse,

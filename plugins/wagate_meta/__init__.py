@@ -26,6 +26,7 @@ class MetaPlugin:
                 title="Meta Cloud API",
                 settings_type=MetaSettings,
                 secrets=SECRETS,
+                chosen=frozenset({"verify_token"}),
                 common_keys=COMMON_KEYS,
                 verify=verify,
                 parse=parse,

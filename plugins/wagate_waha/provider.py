@@ -50,6 +50,7 @@ def make_provider(context: PluginContext) -> Provider:
         title="WAHA",
         settings_type=WahaSettings,
         secrets=SECRETS,
+        chosen=frozenset({"hmac_key"}),
         common_keys=COMMON_KEYS,
         sessions=True,
         self_hosted=True,

@@ -163,6 +163,9 @@ class Provider:
     """The type of ``[accounts.<name>]`` and of ``provider_config``. Unknown keys are refused."""
     secrets: frozenset[str]
     """Names of settings that are masked in answers and logs."""
+    chosen: frozenset[str] = frozenset()
+    """Those of ``secrets`` that people make up, rather than the provider: with at least 16 characters where they enter
+    by API; shorter ones in config.toml are warned of."""
     common_keys: Mapping[str, str] = field(default_factory=dict)
     """``api_key``, ``api_secret``, ``phone_number_id``, ``webhook_verify_token`` → the provider's own key.
     Others are ignored."""

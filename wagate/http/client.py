@@ -6,7 +6,6 @@ import importlib.metadata
 import time
 from collections.abc import AsyncIterator, Hashable, Mapping
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 import httpcore2
@@ -26,7 +25,7 @@ from wagate.http.stream import HANDOVER, Handover, NotSentError
 from wagate.http.target import Target, read_target
 from wagate.http.translate import FAILURES, translate
 from wagate.http.transport import GuardedTransport
-from wagate.http.url import check_url
+from wagate.http.url import ParsedURL, check_url
 
 MOST_IDLE = 100
 """Connections that wait for their next request, over all targets."""
@@ -155,8 +154,7 @@ class HttpClient:
         """
         with suppress(NameNotFoundError):
             parsed = check_url(url, allow_http=True)
-            if self._guard.is_public_door(parsed.host, parsed.port):
-                raise AddressNotAllowedError(f"Address not allowed: {parsed.host} is this gateway itself")
+            self._refuse_door(parsed, "public")
             await self._routes.check(parsed, trust="public")
 
     def guarded_httpx(self, *, trust: Trust = "public", timeout: float = 10.0) -> httpx2.AsyncClient:
@@ -165,11 +163,13 @@ class HttpClient:
         What the guard refuses is an ``httpx2.ConnectError`` that begins ``Address not allowed``; a URL that can't be
         used at all is an ``httpx2.UnsupportedProtocol``.
         """
-        transport = GuardedTransport(
-            self._routes.pool(trust),
-            allow_http=self._http_allowed(trust),
-            check=partial(self._routes.check, trust=trust) if self._routes.proxied else None,
-        )
+
+        async def check(parsed: ParsedURL) -> None:
+            self._refuse_door(parsed, trust)
+            if self._routes.proxied:  # else the pool's own backend does
+                await self._routes.check(parsed, trust=trust)
+
+        transport = GuardedTransport(self._routes.pool(trust), allow_http=self._http_allowed(trust), check=check)
         headers = {"User-Agent": self._user_agent}
         return httpx2.AsyncClient(transport=transport, trust_env=False, timeout=timeout, headers=headers)
 
@@ -179,9 +179,13 @@ class HttpClient:
 
     def _target(self, url: str, trust: Trust) -> Target:
         target = read_target(url, allow_http=self._http_allowed(trust), proxied=self._routes.proxied)
-        if trust == "public" and self._guard.is_public_door(target.parsed.host, target.parsed.port):
-            raise AddressNotAllowedError(f"Address not allowed: {target.parsed.host} is this gateway itself")
+        self._refuse_door(target.parsed, trust)
         return target
+
+    def _refuse_door(self, parsed: ParsedURL, trust: Trust) -> None:
+        """AddressNotAllowedError: this is where the world reaches us, by name."""
+        if trust == "public" and self._guard.is_public_door(parsed.host, parsed.port):
+            raise AddressNotAllowedError(f"Address not allowed: {parsed.host} is this gateway itself")
 
     def _http_allowed(self, trust: Trust) -> bool:
         return self._allow_http or trust == "operator"

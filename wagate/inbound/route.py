@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
 import structlog
+from msgspec import to_builtins
+from msgspec.structs import replace
 from uuid_utils import uuid7
 
 from wagate.events import Event
@@ -21,6 +23,11 @@ log = structlog.get_logger("wagate.route")
 def unrouted(head: Head) -> bool:
     """Whether a delivery's targets have still to be found out."""
     return head.target_id == f"{head.handler}:{UNROUTED}"
+
+
+def _own(event: Event) -> Event:
+    """A copy for one plugin: what it writes into it is not in what is stored, or in the account's own metadata."""
+    return replace(event, extra=to_builtins(event.extra), metadata=to_builtins(event.metadata))
 
 
 class Router:
@@ -40,7 +47,7 @@ class Router:
 
     def _ask(self, handler: Handler, event: Event) -> Iterator[Route]:
         try:
-            targets = list(handler.targets(event))
+            targets = list(handler.targets(_own(event)))
         except Exception:
             # A plugin fails alone: the event is stored and routed later.
             log.exception("routing failed", plugin=handler.name, event_id=event.id)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 import structlog
+from msgspec import to_builtins
 
 from wagate.clock import Clock
 from wagate.hooks.contracts import AccountView
@@ -85,13 +87,13 @@ def _ask(message: OutMessage, accounts: Sequence[Account], choosers: Iterable[Ch
             client_id=account.client_id,
             provider=account.provider,
             phone=account.phone,
-            metadata=account.metadata,
+            metadata=to_builtins(account.metadata),
         )
         for account in accounts
     ]
     for ask in choosers:
         try:
-            chosen = ask(message, views)
+            chosen = ask(deepcopy(message), views)
         except Exception as error:
             # A plugin fails alone: the next one, or the core, chooses.
             log.exception("choose_account failed", **whose(error))

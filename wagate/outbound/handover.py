@@ -26,6 +26,7 @@ from wagate.outbound import announce
 from wagate.outbound.abilities import fit
 from wagate.outbound.context import FileOf, OutboundContext
 from wagate.outbound.metrics import SendMetrics
+from wagate.outbound.observed import Observed
 from wagate.outbound.record import written
 from wagate.outbound.send_errors import as_send_error
 from wagate.plugins.wall import whose
@@ -46,6 +47,7 @@ class Handover:
     context: OutboundContext
     file_of: FileOf
     metrics: SendMetrics
+    observed: Observed
     changed: Callable[[str], None]
     """Called with the id of a message when something became of it that people wait for."""
 
@@ -111,6 +113,7 @@ class Handover:
             raise NotSentError(f"its file could not be made ready: {type(error).__name__}") from error
 
     async def _sent(self, sent: Sent, row: MessageRow, account: Account, provider: Provider, seconds: float) -> None:
+        self.observed.sent(account.id)
         now = self.context.clock.now()
         took = Took(
             id=row.id,
@@ -131,6 +134,7 @@ class Handover:
     async def _failed(
         self, error: SendError, row: MessageRow, account: Account, provider: Provider, *, began: bool, seconds: float
     ) -> None:
+        self.observed.failed(account.id, error, asked=began)
         status = _status_after(error, provider, row.status)
         ended = Ended(
             id=row.id,

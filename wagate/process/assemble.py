@@ -49,6 +49,7 @@ from wagate.storage.events.intake import Stored
 from wagate.storage.owners.clients import TokenUses
 from wagate.storage.owners.live import LiveDirectory
 from wagate.web.access.identity import RequestAuth
+from wagate.web.http.bodies import Bodies
 from wagate.web.sessions.hub import SessionHub
 
 
@@ -78,6 +79,8 @@ class Gateway:
     positions: Positions
     minutes: Minutes
     token_uses: TokenUses
+    bodies: Bodies
+    """The room for requests' bodies."""
     registry: CollectorRegistry
     secrets: Secrets
 
@@ -115,7 +118,6 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         media.fetcher.ring(stored)
 
     receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed)
-    emitter = Emitter(receiver, router, live)
     context = _sending(
         http, media.store, database=database, live=live, providers=providers, router=router, clock=clock, ring=ring
     )
@@ -133,7 +135,8 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         receiver=receiver,
         ignore_filter=IgnoreFilter(database),
         token_uses=TokenUses(database, clock),
-        emitter=emitter,
+        bodies=Bodies(int(config.limits.body_bytes)),
+        emitter=(emitter := Emitter(receiver, router, live)),
         outbound=Outbound(context, registry, file_of=media.store.file_of, probe=consumers.control.probe),
         media=media,
         hub=hub,

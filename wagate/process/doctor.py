@@ -17,13 +17,14 @@ import trio
 
 from wagate.clock import Clock
 from wagate.config import Config, redact
+from wagate.config.check import SHORTEST_SECRET
 from wagate.errors import PluginError, WagateError
 from wagate.hooks.providers import Finding
 from wagate.http.client import HttpClient
 from wagate.http.errors import HttpError
 from wagate.http.guard import Trust
 from wagate.http.owner import on_behalf_of
-from wagate.plugins.account_settings import storable, urls_in
+from wagate.plugins.account_settings import short_secrets, storable, urls_in
 from wagate.plugins.registry import Providers
 from wagate.queue.redis import NEEDED, RedisThread, check_policy
 from wagate.storage.database import Database
@@ -40,6 +41,7 @@ LITTLE_FREE: Final = 1024**3
 """Bytes; less is worth a warning."""
 SKEW_TOLD: Final = 30.0
 """Seconds between two clocks that are worth a warning."""
+LONGER: Final = "take a longer one, here and at the provider: others could guess it"
 SKEW_HURTS: Final = 300.0
 """Seconds after which receivers refuse signed webhooks as too old (Standard Webhooks)."""
 
@@ -224,10 +226,14 @@ async def _account(installation: Installation, account: Account) -> Sequence[Fin
     except WagateError as error:
         step = "change its settings, or install the plugin of its provider"
         return [Finding(level="fail", what="settings", detail=str(error), next_step=step)]
+    short = [
+        Finding(level="warn", what=name, detail=f"has fewer than {SHORTEST_SECRET} characters", next_step=LONGER)
+        for name in short_secrets(provider, account.settings)
+    ]
     if provider.check is None:
-        return [Finding(level="ok", what="settings", detail=f"{provider.title}: nothing to ask")]
+        return short or [Finding(level="ok", what="settings", detail=f"{provider.title}: nothing to ask")]
     with on_behalf_of(account.client_id):
-        found = await provider.check(seen)
+        found = [*short, *await provider.check(seen)]
     return found or [Finding(level="ok", what="settings", detail=provider.title)]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
 from typing import cast
@@ -26,6 +25,7 @@ from wagate.process.doctor import Installation, run_checks
 from wagate.process.files import most_connections
 from wagate.process.health import health_monitor
 from wagate.process.reload import Reload
+from wagate.process.standing import Watched
 from wagate.web.access.admission import Admission
 from wagate.web.access.auth import Authenticator
 from wagate.web.access.cors import Cors
@@ -40,12 +40,11 @@ from wagate.web.api.targets import targets_routes
 from wagate.web.app import create_api
 from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import App, Networks
-from wagate.web.http.bodies import Bodies
 from wagate.web.http.server import serve_http
 from wagate.web.inbound.engine_door import ENGINE_PATH, EngineDoor
 from wagate.web.inbound.intake import DoorAt, IntakeApp
 from wagate.web.inbound.once_door import OnceDoor
-from wagate.web.inbound.own_deliveries import NotOwnDoor
+from wagate.web.inbound.own_deliveries import OwnDeliveries
 from wagate.web.inbound.provider_door import PATTERN, ProviderDoor
 from wagate.web.inbound.refusals import Refusals
 from wagate.web.inbound.session_door import SessionDoor
@@ -143,7 +142,8 @@ def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[Do
     """Where WhatsApp comes in."""
     accounts = Accounts(gateway.database, gateway.live, gateway.clock, most=gateway.config.limits.accounts)
     limit = _rate(gateway, gateway.config.limits.intake)
-    sessions = SessionDoor(auth, accounts, gateway.receiver, gateway.ignore_filter, limit, refusals=refusals)
+    own = OwnDeliveries(gateway.database)
+    sessions = SessionDoor(auth, accounts, gateway.receiver, gateway.ignore_filter, limit, refusals=refusals, own=own)
     providers = ProviderDoor(
         lambda: gateway.live.now,
         gateway.providers,
@@ -154,14 +154,15 @@ def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[Do
         sessions=sessions,
         public_url=gateway.config.server.public_url,
         refusals=refusals,
+        own=own,
     )
     looks_too = frozenset({"GET", "HEAD", "POST"})
-    found = (
+    return (
         DoorAt(
             frozenset({"POST"}),
             re.compile(ENGINE_PATH),
             OnceDoor(
-                EngineDoor(auth, accounts, gateway.receiver, gateway.positions, limit),
+                EngineDoor(auth, accounts, gateway.receiver, gateway.positions, limit, own=own),
                 auth,
                 Once(gateway.database, gateway.vault, gateway.clock),
             ),
@@ -169,7 +170,6 @@ def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[Do
         DoorAt(looks_too, re.compile("/api/whatsapp/webhook/[^/]+"), sessions),
         DoorAt(looks_too, re.compile(PATTERN), providers),
     )
-    return tuple(replace(at, door=NotOwnDoor(at.door, gateway.database)) for at in found)
 
 
 async def _run_checks(gateway: Gateway, checks: Sequence[tuple[str, Check]]) -> list[DoctorLine]:
@@ -199,9 +199,9 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
     reload.on_new_token(auth.admit)
     metrics = HttpMetrics(gateway.registry)
     refusals = Refusals(gateway.clock, metrics.refuse)
-    bodies = Bodies(int(gateway.config.limits.body_bytes))
-    checks = [("webhooks", refusals.look), *plugin_checks(plugins, contexts)]
-    health = health_monitor(gateway)
+    bodies, watched = gateway.bodies, Watched(gateway)
+    checks = [*watched.looks(), ("webhooks", refusals.look), *plugin_checks(plugins, contexts)]
+    health = health_monitor(gateway, watched)
     api = create_api(
         config=gateway.config,
         clock=gateway.clock,

@@ -28,6 +28,7 @@ from wagate.web.access.auth import Authenticator
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.http.asgi import Request
 from wagate.web.inbound.intake import Answer
+from wagate.web.inbound.own_deliveries import OwnDeliveries
 from wagate.web.inbound.refusals import BODY, CHALLENGE, SIGNATURE, Refusals
 from wagate.web.inbound.session_door import SESSION_NAME, SessionDoor
 
@@ -54,8 +55,10 @@ class ProviderDoor:
         sessions: SessionDoor,
         public_url: str,
         refusals: Refusals,
+        own: OwnDeliveries,
     ) -> None:
         """``auth`` counts what is refused; ``sessions`` takes what session engines post."""
+        self._own = own
         self._auth = auth
         self._directory = directory
         self._providers = providers
@@ -92,6 +95,7 @@ class ProviderDoor:
             raise self._refused(request, UnauthorizedError)
         self._refusals.believed(account.name)
         self._limit.spend(account.name)
+        await self._own.refuse(request)
         events = self._parse(provider, seen, asked)
         owned = await self._ignore_filter.taken_in(self._owned(account, events))
         stored = await self._receiver.receive_all(owned, body)
@@ -116,7 +120,7 @@ class ProviderDoor:
         if await self._sessions.account(request, body, account.name) is None:
             self._refusals.refused(account.name, account.provider, SIGNATURE)
             raise self._refused(request, UnauthorizedError)
-        return await self._sessions.take(body, account)
+        return await self._sessions.take(request, body, account)
 
     def _refused(self, request: Request, kind: type[UnauthorizedError | ForbiddenError]) -> WagateError:
         """The same whether there is such an account or not; the log says what was wrong. Counts it."""

@@ -22,6 +22,7 @@ from wagate.web.access.auth import Authenticator, token_of
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.http.asgi import Request
 from wagate.web.inbound.intake import Answer
+from wagate.web.inbound.own_deliveries import OwnDeliveries
 from wagate.web.inbound.refusals import CHALLENGE, SIGNATURE, Refusals
 
 SESSION = "session"
@@ -42,7 +43,9 @@ class SessionDoor:
         limit: RateLimit,
         *,
         refusals: Refusals,
+        own: OwnDeliveries,
     ) -> None:
+        self._own = own
         self._refusals = refusals
         self._auth = auth
         self._accounts = accounts
@@ -72,7 +75,7 @@ class SessionDoor:
         account = await self.account(request, body, name)
         if account is None:
             self._refuse(request, name)
-        return await self.take(body, account)
+        return await self.take(request, body, account)
 
     async def account(self, request: Request, body: bytes, name: str) -> Account | None:
         """The account that somebody posts to who may: by its secret, a signature with it, or an API token.
@@ -97,10 +100,11 @@ class SessionDoor:
             raise NotFoundError(f"no session {name!r}")
         return account
 
-    async def take(self, body: bytes, account: Account) -> Answer:
+    async def take(self, request: Request, body: bytes, account: Account) -> Answer:
         """Store what was posted by somebody who may."""
         self._refusals.believed(account.name)
         self._limit.spend(account.name)
+        await self._own.refuse(request)
         parsed = parse_session(read_object(body), account=account.name, phone=account.phone)
         owned = await self._ignore_filter.taken_in((account, event) for event in parsed)
         stored = await self._receiver.receive_all(owned, body)
