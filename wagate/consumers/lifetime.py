@@ -222,7 +222,7 @@ class Consumers:
     def _silent(self) -> bool:
         """Whether our last heartbeat is so old that another process may have taken over what we hold."""
         queue = self._queues.push
-        return self._setup.clock.monotonic() - queue.heard_at >= SILENT * queue.lease
+        return queue.silence >= SILENT * queue.lease
 
     def _pumped(self, pumped: Pumped) -> None:
         self._metrics.now(running=len(self._flights), depth=pumped.depth)
