@@ -26,9 +26,10 @@ from wagate.config.vault import Vault
 from wagate.context.endpoints import EndpointTable
 from wagate.hooks.views import EndpointSecret, NewEndpoint
 from wagate.storage.database import Database, open_database
+from wagate.storage.deliveries.targets import switch_off
+from wagate.storage.owners.accounts import AccountChange, patch_account
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.owners.live import LiveDirectory
-from wagate.storage.owners.revision import bump
 from wagate.storage.statement import run_many
 from wagate_webhook.deliver import make_handler
 
@@ -77,7 +78,7 @@ async def _measure(database: Database, count: int) -> dict[str, float]:
     handler = make_handler(Context(endpoints))  # type: ignore[arg-type]
     asked = event(phone="5511000000000", account="none")
     list(handler.targets(asked))
-    numbers = iter(range(10**9))
+    numbers, others = iter(range(10**9)), iter(range(10**9))
 
     async def ask() -> None:
         for _ in range(100):
@@ -96,12 +97,23 @@ async def _measure(database: Database, count: int) -> dict[str, float]:
         )
         await endpoints.create(new)
 
-    async def elsewhere() -> None:
-        await database.write(bump)
+    async def a_webhook_elsewhere() -> None:
+        await database.write(switch_off, [f"webhook:w{5511000000000 + next(others) % count}"], clock.now())
+        await live.reload_if_changed()
+
+    async def an_account_elsewhere() -> None:
+        change = AccountChange(weight=next(others))
+        await database.write(patch_account, f"n{5511000000000 + next(others) % count}", change, now=clock.now())
         await live.reload_if_changed()
 
     found: dict[str, float] = {"count": count}
-    for name, act, share in (("targets", ask, 100), ("register", register, 1), ("reload", elsewhere, 1)):
+    acts = (
+        ("targets", ask, 100),
+        ("register", register, 1),
+        ("webhook", a_webhook_elsewhere, 1),
+        ("account", an_account_elsewhere, 1),
+    )
+    for name, act, share in acts:
         found[name], found[f"{name}_stall"] = await _timed(act, share)
     return found
 
