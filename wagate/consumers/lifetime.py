@@ -284,6 +284,7 @@ class Consumers:
                     await stopped.wait()
                 if patience.cancelled_caught:
                     log.warning("stopped before all was delivered", running=len(self._flights))
+                    self._recorder.hurry()
                 nursery.cancel_scope.cancel()
         if lost := self._recorder.lost:
             raise StorageError(
