@@ -52,7 +52,7 @@ EVENTS = (
 DELIVERIES = (
     "INSERT INTO deliveries (id, event_id, handler, target_id, key, seq, client_id, account, chat, mode, status, "
     "settled, attempt_count, max_retries, http_status, error, created_at, updated_at) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'push', ?, ?, 1, 3, 200, NULL, ?, ?)"
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 3, ?, NULL, ?, ?)"
 )
 SENT = (
     "INSERT INTO messages (id, client_id, account, provider, chat, type, message, status, provider_id, event_id, "
@@ -88,6 +88,12 @@ def seed(path: Path, rows: int) -> None:
     db.close()
 
 
+def new_id(moment: datetime) -> str:
+    """A UUIDv7 of this moment."""
+    random_part = f"{random.getrandbits(72):018x}"
+    return f"{first_id(moment)}-7{random_part[:3]}-8{random_part[3:6]}-{random_part[6:]}"
+
+
 def flush(db: sqlite3.Connection, tables: dict[str, list[tuple[Any, ...]]]) -> None:
     """Write what was gathered."""
     for text, rows in tables.items():
@@ -103,22 +109,18 @@ def story(events: int) -> Iterator[dict[str, list[tuple[Any, ...]]]]:
         moment = begin + timedelta(days=DAYS) * (n / events)
         at = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         client, account, chat = 1 + n % 30, f"n{n % 6}", f"1202555{n % CHATS:04}@c.us"
-
-        def made_id(moment: datetime = moment) -> str:
-            random_part = f"{dice.randrange(1 << 72):018x}"
-            return f"{first_id(moment)}-7{random_part[:3]}-8{random_part[3:6]}-{random_part[6:]}"
-
-        event_id = made_id()
+        event_id = new_id(moment)
         deliveries: list[tuple[Any, ...]] = []
         for target in (f"webhook:{n % 40}", f"chatwoot:{n % 6}"):
             chance = dice.random()
             status = next((status for top, status in STATES if chance < top), "delivered")
             lane = (target.split(":")[0], target, f"{target}|{account}|{chat}", n)
-            deliveries.append((made_id(), event_id, *lane, client, account, chat, status, status != "pending", at, at))
+            state = ("push", status, status != "pending", 1, 200)
+            deliveries.append((new_id(moment), event_id, *lane, client, account, chat, *state, at, at))
         sent = []
         if n % 5 == 0:
             status = dice.choices(["read", "delivered", "sent", "failed"], [70, 20, 9, 1])[0]
-            sent = [(made_id(), client, account, chat, status, f"wamid.o{n}", event_id, deliveries[0][0], at, at)]
+            sent = [(new_id(moment), client, account, chat, status, f"wamid.o{n}", event_id, deliveries[0][0], at, at)]
         yield {
             EVENTS: [
                 (event_id, client, account, chat, chat, f"wamid.{n}", "Hello, is my order ready?", b"x" * 300, at, at)
