@@ -31,7 +31,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     tokens: dict[str, int] = {}
     """SHA-256 (hex) of a token → its client's id."""
     accounts: dict[str, tuple[Row, Account]] = {}
-    """By id, each with the row that it was made of: only those that changed are decrypted again."""
+    """By id, oldest first, each with the row that it was made of: only those that changed are decrypted again."""
 
 
 class LiveDirectory:
@@ -79,8 +79,7 @@ def take_up(
     if changed is not None and not changed.keys() - {"webhook"}:
         return msgspec.structs.replace(known, revision=now), before, endpoints
     fresh = _load_all(db, decrypt, known) if changed is None else _load(db, decrypt, known, changed)
-    in_order = sorted(fresh.accounts.values(), key=lambda each: (each[0][_CREATED_AT], each[0][_ID]))
-    directory = build([*fresh.clients.values()], fresh.tokens, [account for _, account in in_order])
+    directory = build([*fresh.clients.values()], fresh.tokens, [account for _, account in fresh.accounts.values()])
     return msgspec.structs.replace(fresh, revision=now), directory, endpoints
 
 
@@ -93,7 +92,7 @@ def load_directory(db: peewee.Database, decrypt: Decrypt) -> Directory:
 def _load_all(db: peewee.Database, decrypt: Decrypt, known: Known) -> Known:
     clients = {row.id: Client(id=row.id, slug=row.slug, name=row.name) for row in ClientRow.select().execute(db)}
     tokens = dict(Token.select(Token.hash, Token.client_id).tuples().execute(db))
-    found = rows(db, f"SELECT {', '.join(COLUMNS)} FROM accounts")  # noqa: S608  (our words)
+    found = rows(db, f"SELECT {', '.join(COLUMNS)} FROM accounts ORDER BY created_at, id")  # noqa: S608  (our words)
     return Known(clients=clients, tokens=tokens, accounts=_accounts(found, clients, decrypt, known))
 
 
@@ -112,12 +111,14 @@ def _load(db: peewee.Database, decrypt: Decrypt, known: Known, changed: Changes)
     for part in slices(sorted(named)):
         text = f"SELECT {', '.join(COLUMNS)} FROM accounts WHERE id IN ({placeholders(len(part))})"  # noqa: S608
         found += rows(db, text, part)
-    others = {id_: each for id_, each in known.accounts.items() if id_ not in named}
-    return Known(
-        clients=clients,
-        tokens=kept | dict(tokens.tuples().execute(db)),
-        accounts=others | _accounts(found, clients, decrypt, known),
-    )
+    accounts = dict(known.accounts)
+    for gone in named - {row[_ID] for row in found}:
+        accounts.pop(gone, None)
+    made = _accounts(found, clients, decrypt, known)
+    accounts |= made  # who is there keeps its place
+    if made.keys() - known.accounts.keys():
+        accounts = dict(sorted(accounts.items(), key=lambda each: (each[1][0][_CREATED_AT], each[0])))
+    return Known(clients=clients, tokens=kept | dict(tokens.tuples().execute(db)), accounts=accounts)
 
 
 def _accounts(
