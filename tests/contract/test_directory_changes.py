@@ -11,7 +11,9 @@ import pytest
 from tests.contract.test_endpoints import NoControl, new
 from wagate.clock import Clock
 from wagate.config.vault import Vault
+from wagate.context import endpoints
 from wagate.context.endpoints import EndpointTable
+from wagate.errors import StorageError
 from wagate.hooks import EndpointChange
 from wagate.storage.database import Database
 from wagate.storage.deliveries.targets import switch_off
@@ -96,6 +98,24 @@ async def test_only_what_changed_is_read_and_decrypted(database: Database, one: 
     await database.write(patch_account, "a3", AccountChange(settings=VAULT.encrypt('{"x":2}')), now=Clock().now())
     await one.live.reload_if_changed()
     assert (one.opened, one.live.now.accounts["a3"].settings) == (6, {"x": 2})
+
+
+async def test_what_could_not_be_read_is_read_the_next_time(
+    database: Database, one: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await one.endpoints.create(new())
+    await one.live.reload()
+    await database.write(switch_off, [f"webhook:{made.id}"], Clock().now())
+    with monkeypatch.context() as broken:
+        broken.setattr(endpoints, "webhooks_by_id", _away)
+        with pytest.raises(StorageError):
+            await one.live.reload_if_changed()
+    await one.live.reload_if_changed()
+    assert one.endpoints.active(made.id) is None
+
+
+def _away(*_: Any) -> None:
+    raise StorageError("the database is away")
 
 
 async def test_who_is_too_far_behind_reads_everything(

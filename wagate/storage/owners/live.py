@@ -58,11 +58,12 @@ class LiveDirectory:
         """Take up what changed since the last time, and tell the listeners."""
         async with self._reloading:  # What was read first must not be put in last.
             known, directory, endpoints = await self._database.read(take_up, self._decrypt, self._known, self.now)
-            self._known, self.now = known, directory
+            self.now = directory
             for take in self._endpoint_listeners if endpoints is None or endpoints else ():
                 await take(endpoints)
-            for listener in self._listeners:
-                await listener()
+            self._known = known  # Only now: what an endpoint listener could not read comes again.
+        for listener in self._listeners:  # Not under the lock: a plugin's may lead to another reload.
+            await listener()
 
     async def reload_if_changed(self) -> None:
         """Reload when another process changed something."""
