@@ -24,7 +24,7 @@ def bump(db: peewee.Database, kind: Kind | None = None, *ids: str) -> None:
     """Count up, inside the change's own transaction; without a kind, everything may be different."""
     run(db, "UPDATE revision SET value = value + 1 WHERE id = 1")
     now = revision(db)
-    for each in ids if kind is not None else [""]:
+    for each in sorted(set(ids)) if kind is not None else [""]:
         text = "INSERT INTO changes (revision, kind, id) VALUES (?, ?, ?)"
         run(db, text, (now, EVERYTHING if kind is None else kind, each))
     run(db, "DELETE FROM changes WHERE revision <= ?", (now - KEPT,))
