@@ -54,7 +54,7 @@ class Outbound:
         before, self._seen = self._seen, self._context.live.now.by_id
         self.observed.keep(self._seen)
         for id_, account in self._seen.items():
-            if id_ in before and before[id_] != account:
+            if id_ in before and before[id_] is not account and before[id_] != account:
                 await self._probe(f"{OUTBOUND}:{id_}")
 
     async def run(self) -> None:
