@@ -50,9 +50,13 @@ def message(envelope: Envelope) -> NewEvent:
     """``message``, ``message.any``: one WhatsApp message is one, under whichever name it comes first."""
     payload, who = envelope.payload, parties(envelope, envelope.payload)
     content = content_of(payload, who.id.whole)
+    if content.notice:
+        return notice(envelope, content.notice)
     extra = dict(content.extra)
     if source := first_text(payload, "source"):
         extra["source"] = source
+    if who.broadcast:
+        extra["broadcast"] = who.broadcast
     return replace(
         _about(who, kinds.MESSAGE_ANY if who.from_me else kinds.MESSAGE),
         dedupe_kind=kinds.MESSAGE,
@@ -62,6 +66,67 @@ def message(envelope: Envelope) -> NewEvent:
         media=content.media,
         reply_to=_reply_to(envelope, who) or None,
         extra=extra,
+    )
+
+
+def notice(envelope: Envelope, word: str) -> NewEvent:
+    """A placeholder, or WhatsApp's own word: no message of anybody, so it is only kept."""
+    found = unknown(envelope)
+    # ``message`` and ``message.any`` bring it under one id.
+    return replace(
+        found,
+        provider_id=found.message_id or found.provider_id,
+        dedupe_kind="notice",
+        extra=found.extra | {"notice": word},
+    )
+
+
+def vote(envelope: Envelope) -> NewEvent:
+    """``poll.vote``, ``poll.vote.failed``: what somebody chose, as an answer to the poll; '' takes the vote back."""
+    found, poll = mapping(envelope.payload.get("vote")), mapping(envelope.payload.get("poll"))
+    chosen = found.get("selectedOptions")
+    options = [each for each in chosen if isinstance(each, str)] if isinstance(chosen, list) else []
+    about = read_id(poll.get("id")).whole
+    details: dict[str, Any] = {"selected": options, "poll": about}
+    if envelope.event.endswith(".failed"):
+        details["failed"] = True  # WAHA could not decrypt it
+    return _answering(envelope, found, "poll_vote", about=about, text=", ".join(options), details={"vote": details})
+
+
+def attendance(envelope: Envelope) -> NewEvent:
+    """``event.response``, ``event.response.failed``: whether somebody comes, as an answer to the invitation."""
+    found = mapping(envelope.payload.get("eventResponse"))
+    about = read_id(mapping(envelope.payload.get("eventCreationKey")).get("id")).whole
+    word = first_text(found, "response")
+    details: dict[str, Any] = {"response": word, "event": about}
+    if guests := whole(found.get("extraGuestCount")):
+        details["guests"] = guests
+    if envelope.event.endswith(".failed") or not word:
+        details["failed"] = True
+    said = word.replace("_", " ").capitalize()
+    return _answering(
+        envelope, envelope.payload, "event_response", about=about, text=said, details={"event_response": details}
+    )
+
+
+def _answering(
+    envelope: Envelope, found: dict[str, Any], kind: str, *, about: str, text: str, details: dict[str, Any]
+) -> NewEvent:
+    """What somebody answered to a poll or an invitation, in its chat."""
+    who = parties(envelope, found)
+    if not who.id.bare:
+        return unknown(envelope)
+    moment = instant(found.get("timestamp"))
+    return replace(
+        _about(who, kinds.MESSAGE_ANY if who.from_me else kinds.MESSAGE),
+        dedupe_kind=kind,
+        # NOWEB and GOWS give each change of a vote an id of its own; this tells them apart where an engine doesn't.
+        variant=fingerprint(text, moment.isoformat() if moment else ""),
+        type=kind,
+        content=text,
+        timestamp=moment,
+        reply_to=about or None,
+        extra=details,
     )
 
 
@@ -197,7 +262,7 @@ def group(envelope: Envelope) -> NewEvent:
 
 
 def unknown(envelope: Envelope) -> NewEvent:
-    """All else, kept with its data, in its chat if it has one: polls, labels, archived chats, what is not decrypted."""
+    """All else, kept with its data, in its chat if it has one: labels, archived chats, what is not decrypted."""
     payload = envelope.payload
     about = mapping(payload.get("vote")) or payload
     who = parties(envelope, about)
@@ -282,4 +347,6 @@ _PARSERS: dict[str, Callable[[Envelope], NewEvent]] = {
     "message.revoked": revoked,
     **dict.fromkeys(_CALLS, call),
     "presence.update": presence,
+    **dict.fromkeys(("poll.vote", "poll.vote.failed"), vote),
+    **dict.fromkeys(("event.response", "event.response.failed"), attendance),
 }

@@ -16,6 +16,7 @@ from wagate.outbound import announce
 from wagate.outbound.abilities import check_revoke, check_signal, fit
 from wagate.outbound.choose import choose, sendable
 from wagate.outbound.context import Choose, OutboundContext
+from wagate.outbound.dialogue import in_dialogue, is_no_dialogue
 from wagate.outbound.links import links_in
 from wagate.outbound.send_errors import as_send_error
 from wagate.outbound.views import stored_form, view_of
@@ -71,6 +72,7 @@ class Outbox:
             known = await context.database.read(find_by_key, self._source, client_id, key)
             if known is not None:
                 return view_of(known, context.live.now)
+        message = in_dialogue(message)
         await self._check_links(message)
         chosen = await self._account(message, client_id, account)
         _, warnings = fit(context.providers.need(chosen.provider), message)
@@ -132,6 +134,8 @@ class Outbox:
 
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
         """Mark as seen, show or end typing; at once, not stored. See the protocol."""
+        if signal.kind != "seen" and is_no_dialogue(signal.chat):
+            return  # nobody would see it
         chosen = await self._account(OutMessage(chat=signal.chat, type="text"), client_id, account, choosers=())
         provider = self._context.providers.need(chosen.provider)
         check_signal(provider, signal)

@@ -24,6 +24,7 @@ from wagate.inbound.session.activity import (
     message,
     reaction,
     revoked,
+    vote,
 )
 from wagate.inbound.session.envelope import SessionHook, find_message
 from wagate.parsing.fields import first_text, shortened, whole, wrong
@@ -156,6 +157,7 @@ _PARSERS: dict[str, Callable[[SessionHook], NewEvent]] = {
     "message_create": message,
     "message_ack": acked,
     "message_reaction": reaction,
+    "vote_update": vote,
     "message_edit": edited,
     "message_revoke_everyone": revoked,
     "message_revoke_me": revoked,
