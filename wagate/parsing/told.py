@@ -137,7 +137,7 @@ def told_order(
 def told_reply(kind: str, *, reply_id: str = "", title: str, about: str = "") -> Told:
     """A tap on a button or a row: ``button_reply``, ``list_reply``."""
     chosen = {"type": kind} | kept(id=reply_id, title=title, description=about)
-    return Told(type="interactive", text=lines(title or reply_id, about), details={"interactive": chosen})
+    return Told(type="interactive", text=title or reply_id, details={"interactive": chosen})
 
 
 def told_form(name: str, response: object, *, shown: str = "") -> Told:

@@ -92,6 +92,13 @@ def _poll(event: Event, say: Say) -> str:
     return say("message.poll", question=question, options="\n".join(options)) if question or options else ""
 
 
+def _interactive(event: Event, _say: Say) -> str:
+    """What was chosen; of a row its description, too."""
+    chosen = mapping(event.extra.get("interactive"))
+    about = first_text(chosen, "description") if chosen.get("type") == "list_reply" else ""
+    return "\n".join(part for part in (to_markdown(event.content), to_markdown(about)) if part)
+
+
 def _vote(event: Event, say: Say) -> str:
     if mapping(event.extra.get("vote")).get("failed") is True:
         return say("message.poll_vote_hidden")
@@ -176,6 +183,7 @@ _OF: Final[Mapping[str, Callable[[Event, Say], str]]] = {
     "contacts": _contacts,
     "poll": _poll,
     "order": _order,
+    "interactive": _interactive,
     "poll_vote": _vote,
     "event": _event,
     "event_response": _event,
