@@ -28,6 +28,9 @@ _CALLS = {
     "call.rejected": kinds.CALL_REJECTED,
 }
 
+_MOST_DATA = 65_536
+"""Bytes of an engine's own data that are kept as they are; of more, long texts (files in base64) are left out."""
+
 
 def parse(request: InboundRequest, account: ProviderAccount) -> Sequence[NewEvent]:
     """Make the event of one webhook; always exactly one, also for names not known (kind ``unknown``).
@@ -43,7 +46,15 @@ def parse_envelope(envelope: Envelope, account: str) -> NewEvent:
     is_status = envelope.event == "session.status"
     event = status_event(envelope, account) if is_status else _parser(envelope.event)(envelope)
     moment = event.timestamp or instant(envelope.payload.get("timestamp")) or envelope.timestamp
-    return replace(event, number=envelope.session, timestamp=moment)
+    return replace(event, number=envelope.session, timestamp=moment, extra=event.extra | _engine_data(event, envelope))
+
+
+def _engine_data(event: NewEvent, envelope: Envelope) -> dict[str, Any]:
+    """``_data`` as it came, for readers of WAHA's format; events that are only kept have it in ``data`` already."""
+    data = mapping(envelope.payload.get("_data"))
+    if not data or event.kind == kinds.UNKNOWN:
+        return {}
+    return {"_data": data if len(msgspec.json.encode(data)) <= _MOST_DATA else shortened(data)}
 
 
 def message(envelope: Envelope) -> NewEvent:
@@ -57,6 +68,8 @@ def message(envelope: Envelope) -> NewEvent:
         extra["source"] = source
     if who.broadcast:
         extra["broadcast"] = who.broadcast
+    if quoted := _quoted(payload):
+        extra["quoted"] = quoted
     return replace(
         _about(who, kinds.MESSAGE_ANY if who.from_me else kinds.MESSAGE),
         dedupe_kind=kinds.MESSAGE,
@@ -227,16 +240,20 @@ def call(envelope: Envelope) -> NewEvent:
 
 
 def presence(envelope: Envelope) -> NewEvent:
-    """``presence.update``: who types, who is online."""
+    """``presence.update``: who types, who is online; ``content`` is WAHA's word for it, like ``typing``."""
     chat = chat_key(first_text(envelope.payload, "id"))
-    presences = envelope.payload.get("presences")
+    given = envelope.payload.get("presences")
+    presences = [mapping(each) for each in given] if isinstance(given, list) else []
+    latest = presences[0] if presences else {}
     return NewEvent(
         kind=kinds.PRESENCE_UPDATE,
         provider_id=_event_id(envelope),
         chat=chat,
-        sender=chat,
+        sender=chat_key(first_text(latest, "participant")) or chat,
+        recipient=envelope.ours,
         type="presence",
-        extra={"presences": shortened(presences) if isinstance(presences, list) else []},
+        content=first_text(latest, "lastKnownPresence"),
+        extra={"presences": shortened(presences)},
     )
 
 
@@ -329,6 +346,14 @@ def _reply_to(envelope: Envelope, who: Parties) -> str:
     if who.chat.endswith(f"@{GROUP}"):
         participant = first_text(envelope.me, "id") if writer in ours else writer
     return replace(found, chat=who.id.chat, participant=participant, from_me=writer in ours).whole
+
+
+def _quoted(payload: dict[str, Any]) -> dict[str, Any]:
+    """What it answers, as far as WAHA tells: the writer, the words."""
+    quoted = mapping(payload.get("replyTo"))
+    words = first_text(quoted, "body") or content_of({"_data": {"message": quoted.get("_data")}}, "").text
+    writer = chat_key(first_text(quoted, "participant"))
+    return {name: text for name, text in (("sender", writer), ("content", shortened(words))) if text}
 
 
 def _parser(event: str) -> Callable[[Envelope], NewEvent]:

@@ -181,7 +181,7 @@ def test_a_status_that_is_not_known_is_kept() -> None:
             "63016",
             "63016: Too late (outside the 24 h window: send a template)",
         ),
-        ({"ErrorCode": "63024"}, "63024", "error 63024"),
+        ({"ErrorCode": "63024"}, "63024", "63024: the recipient is not on WhatsApp, or can't receive this"),
         ({"ErrorCode": "63024", "ChannelStatusMessage": "No"}, "63024", "63024: No"),
         ({}, "", "Twilio says failed"),
     ],

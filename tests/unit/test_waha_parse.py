@@ -37,7 +37,8 @@ def test_a_text_says_who_wrote_what_to_whom_and_when() -> None:
     assert (found.chat, found.sender, found.recipient) == (THEM, THEM, "15550000001@c.us")
     assert (found.provider_id, found.message_id, found.contact_name) == (f"false_{THEM}_AA",) * 2 + ("Ana",)
     assert found.timestamp == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
-    assert (found.number, found.extra, found.from_me) == ("default", {"source": "app"}, False)
+    data = {"Info": {"PushName": "Ana"}}
+    assert (found.number, found.extra, found.from_me) == ("default", {"source": "app", "_data": data}, False)
 
 
 @pytest.mark.parametrize("name", ["message", "message.any"])

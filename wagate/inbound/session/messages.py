@@ -14,7 +14,7 @@ from wagate.events import NewEvent, kinds
 from wagate.inbound.session.content import content_of, media_of, told_of, type_of
 from wagate.parsing.chats import STATUS, chat_key, digits_of, is_broadcast_list, is_group
 from wagate.parsing.fields import first_text, identifier, instant, mapping, shortened, whole
-from wagate.parsing.told import Told
+from wagate.parsing.told import NOTHING, Told
 from wagate.parsing.vcards import card_of
 
 
@@ -149,6 +149,8 @@ def _extra(message: dict[str, Any], data: dict[str, Any], kind_of: str, told: To
     extra: dict[str, Any] = dict(told.details)
     if told.notice:
         extra |= {"notice": told.notice, "event": "message", "data": shortened(message)}
+    if quoted := _quoted(message, data):
+        extra["quoted"] = quoted
     if kind_of == "location":
         extra["location"] = _location(message, data)
     if kind_of == "contacts":
@@ -157,6 +159,15 @@ def _extra(message: dict[str, Any], data: dict[str, Any], kind_of: str, told: To
         cards = cards or [card for card in (first_text(message, "body"),) if card]
         extra |= {"vcards": cards, "contacts": [card_of(card) for card in cards]}
     return extra
+
+
+def _quoted(message: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    """What it answers, as far as the engine tells: the writer, the words."""
+    quoted = mapping(message.get("quotedMsg")) or mapping(data.get("quotedMsg"))
+    told = told_of(quoted, {}) if quoted else NOTHING
+    writer = chat_key(_wid(message, data, "quotedParticipant"))
+    words = content_of(quoted, {}, type_of(quoted, told), told) if quoted else ""
+    return {name: text for name, text in (("sender", writer), ("content", shortened(words))) if text}
 
 
 def _location(message: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
