@@ -87,9 +87,8 @@ def _interactive(inside: dict[str, Any], item: dict[str, Any]) -> Content:
         return _form(reply)
     text = _permission(reply) if kind == "call_permission_reply" else first_text(reply, "title")
     text = text or first_text(reply, "response") or _any_text(reply) or _complaint(item)
-    return Content(
-        type="interactive", text=text, extra={"interactive": shortened(reply) | {"type": kind}} if kind else {}
-    )
+    details = {"type": kind} | {name: shortened(value) for name, value in reply.items() if name != "type"}
+    return Content(type="interactive", text=text, extra={"interactive": details} if kind else {})
 
 
 def _permission(reply: dict[str, Any]) -> str:
