@@ -26,7 +26,7 @@ _DETAILS = (
     "order",
     "product",
     "poll",
-    "event",
+    "calendar_event",
     "invite",
     "template",
     "payment",

@@ -52,7 +52,7 @@ OTHERS = {
     **dict.fromkeys(("copy_code", "limited_time_offer", "quick_reply"), "of Meta's templates"),
     "false_status": "how the id of a story begins",
     "paired_message_id": "of Infobip's messages",
-    "view_once": "of a message's details",
+    **dict.fromkeys(("calendar_event", "view_once"), "of a message's details"),
     "wagate_id": "in the address of Twilio's callbacks",
     "expires_in": "of POST …/view-token",
     **dict.fromkeys(("embedded_valkey_died", "embedded_valkey_hung"), "a log line"),

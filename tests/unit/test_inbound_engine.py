@@ -109,7 +109,7 @@ def test_an_object_is_read_by_its_type(message: dict[str, Any], kind_of: str, co
         (
             {"event": {"name": "Fair", "start": 1893492000, "location": {"name": "Hall"}}},
             "Fair\n2030-01-01T10:00:00Z\nHall",
-            {"event": {"name": "Fair", "start": "2030-01-01T10:00:00Z", "location": {"name": "Hall"}}},
+            {"calendar_event": {"name": "Fair", "start": "2030-01-01T10:00:00Z", "location": {"name": "Hall"}}},
         ),
         (
             {"product": {"id": "77", "title": "Shoes", "price": "9.90", "currency": "EUR"}},

@@ -26,7 +26,7 @@ PROTOBUF: dict[str, tuple[dict[str, Any], str, str, dict[str, Any]]] = {
         {"eventMessage": {"name": "Fair", "startTime": {"low": 1893492000, "high": 0}, "location": {"name": "Hall"}}},
         "event",
         "Fair\n2030-01-01T10:00:00Z\nHall",
-        {"event": {"name": "Fair", "start": "2030-01-01T10:00:00Z", "location": {"name": "Hall"}}},
+        {"calendar_event": {"name": "Fair", "start": "2030-01-01T10:00:00Z", "location": {"name": "Hall"}}},
     ),
     "product": (
         {
@@ -263,7 +263,7 @@ MODELS: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
         {"type": "scheduled_event_creation", "eventName": "Fair", "eventStartTime": 1893492000},
         "event",
         "Fair\n2030-01-01T10:00:00Z",
-        {"event": {"name": "Fair", "start": "2030-01-01T10:00:00Z"}},
+        {"calendar_event": {"name": "Fair", "start": "2030-01-01T10:00:00Z"}},
     ),
     (
         {"type": "product", "title": "Shoes", "description": "size 38", "productId": "77", "body": ""},

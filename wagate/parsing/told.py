@@ -29,8 +29,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     """Its words: the text, the caption, a poll with its options, what was chosen …"""
     details: dict[str, Any] = {}
-    """For `NewEvent.extra`: ``poll``, ``event``, ``product``, ``order``, ``interactive``, ``template``, ``invite``,
-    ``referral``, ``forwarded``, ``view_once``."""
+    """For `NewEvent.extra`: ``poll``, ``calendar_event``, ``product``, ``order``, ``interactive``, ``template``,
+    ``invite``, ``referral``, ``forwarded``, ``view_once``."""
     part: dict[str, Any] = {}
     """The object that describes its file, with keys in small letters."""
     notice: str = ""
@@ -98,7 +98,7 @@ def told_event(
     when = f"{start} – {end}" if start and end else start
     where = ", ".join(text for text in (first_text(place, "name"), first_text(place, "address")) if text)
     event = kept(name=name, description=about, start=start, end=end, location=place, join_link=link, canceled=canceled)
-    return Told(type="event", text=lines(name, when, where, about, link), details={"event": event})
+    return Told(type="event", text=lines(name, when, where, about, link), details={"calendar_event": event})
 
 
 def told_product(
