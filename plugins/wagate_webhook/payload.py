@@ -11,15 +11,15 @@ import msgspec
 from wagate.events import Event, Media
 from wagate.events.kinds import MESSAGE, MESSAGE_ANY
 from wagate.hooks import Delivery, DeliveryView, Endpoint, PluginContext
-from wagate_webhook.waha import envelope
+from wagate_webhook.waha import ENGINE_DATA, envelope
 
 FLAT, WAHA, STANDARD = "flat", "waha", "standard"
 FORMATS = (FLAT, WAHA, STANDARD)
 
 _BARE = frozenset({"c.us", "user"})
 """Domains of chat keys that are not shown: phone numbers and opaque ids."""
-_INTERNAL = frozenset({"inline_file"})
-"""Where something stands in our own copy of the request: of no use outside."""
+_INTERNAL = frozenset({"inline_file", ENGINE_DATA})
+"""Where something stands in our own copy of the request: of no use outside; and what only WAHA's readers know."""
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):

@@ -64,6 +64,8 @@ CASES = {
         "call.accepted",
         "call.rejected",
         "presence.update",
+        "poll.vote",
+        "event.response",
         "group.v2.participants",
         "session.status-timelock",
     ),

@@ -243,6 +243,16 @@ async def test_a_resolved_conversation_is_used_again_or_followed_by_a_new_one() 
         assert second.conversation is not first.conversation
 
 
+async def test_a_notice_goes_into_the_last_conversation_and_begins_none() -> None:
+    async with a_desk(conversations={"mode": "new"}) as desk:
+        first = await desk.takes()
+        desk.server.agent.resolves(first.conversation)
+        await ended(desk.app, first.conversation.id, "resolved")
+        note = await desk.takes(kind="message.revoked", type="revoked")
+        assert (note.conversation, note.private) == (first.conversation, True)
+        assert [each.status for each in desk.server.state.conversations] == ["resolved"]
+
+
 async def test_what_was_resolved_while_nobody_listened_is_followed_by_a_new_one() -> None:
     async with a_desk(conversations={"status": ["open", "pending"]}) as desk:
         first = await desk.takes()

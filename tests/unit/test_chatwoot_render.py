@@ -77,6 +77,49 @@ def test_an_order_is_added_up() -> None:
     assert text == "🛒 Order: 3 items\n- 2 × sku-1 1.50 USD\n- 1 × sku-2 4.00 USD\n= 7.00 USD\n\nasap"
 
 
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"type": "poll_vote", "content": "Mon"}, "🗳 Voted: Mon"),
+        ({"type": "poll_vote", "content": ""}, "🗳 Took the vote back"),
+        (
+            {"type": "poll_vote", "content": "", "extra": {"vote": {"failed": True}}},
+            "🗳 Voted: what was chosen can only be seen on the phone.",
+        ),
+        ({"type": "event", "content": "Fair"}, "📅 Fair"),
+        ({"type": "event_response", "content": "Going"}, "📅 Going"),
+        ({"type": "product", "content": "Shoes\n9.90 BRL"}, "🛍 Shoes\n9.90 BRL"),
+        ({"type": "invite", "content": "Garden"}, "✉️ Garden"),
+        ({"type": "payment", "content": "5.00 INR"}, "💸 5.00 INR"),
+        ({"type": "order", "content": "2 × Shop", "extra": {"order": {"title": "Shop", "text": "x"}}}, "2 × Shop"),
+        (
+            {
+                "type": "interactive",
+                "content": "One",
+                "extra": {"interactive": {"type": "list_reply", "description": "first"}},
+            },
+            "One\nfirst",
+        ),
+        (
+            {"type": "image", "content": "", "extra": {"view_once": True}},
+            "👁 View once: it can only be opened on the phone.",
+        ),
+        ({"type": "image", "content": "", "media": Media(), "extra": {"forwarded": True}}, "↪ Forwarded:"),
+    ],
+)
+def test_what_is_no_text_reads_as_what_it_is(fields: dict[str, Any], text: str) -> None:
+    assert content(**fields) == text
+
+
+def test_a_card_shows_its_organisation() -> None:
+    card = {
+        "name": {"formatted_name": "Eva"},
+        "org": {"company": "Shop", "title": "Owner"},
+        "phones": [{"phone": "+1"}],
+    }
+    assert content(type="contacts", content="", extra={"contacts": [card]}) == "👤 Eva\nOwner, Shop\n+1"
+
+
 def test_a_poll_lists_what_can_be_chosen() -> None:
     extra = {"poll": {"name": "When?", "options": ["Mon", {"name": "Tue"}]}}
     assert content(type="poll", content="", extra=extra) == "📊 When?\n- Mon\n- Tue"

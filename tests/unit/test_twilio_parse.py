@@ -181,7 +181,7 @@ def test_a_status_that_is_not_known_is_kept() -> None:
             "63016",
             "63016: Too late (outside the 24 h window: send a template)",
         ),
-        ({"ErrorCode": "63024"}, "63024", "error 63024"),
+        ({"ErrorCode": "63024"}, "63024", "63024: the recipient is not on WhatsApp, or can't receive this"),
         ({"ErrorCode": "63024", "ChannelStatusMessage": "No"}, "63024", "63024: No"),
         ({}, "", "Twilio says failed"),
     ],
@@ -249,3 +249,16 @@ def test_any_bytes_are_events_or_a_bad_request(body: bytes, content_type: str) -
         parse(request(body, {"content-type": content_type}), account())
     except BadRequestError:
         return
+
+
+def test_parameters_that_twilio_added_since_are_kept() -> None:
+    assert event(NewThing="x", MediaUrl0="").extra == {"parameters": {"NewThing": "x"}}
+
+
+@pytest.mark.parametrize("name", ["FlowData", "InteractiveData"])
+def test_a_flows_answers_are_told_in_full(name: str) -> None:
+    answers = {"slot": ["10h", "11h"], "address": {"city": "SP"}}
+    form = {name: json.dumps(answers), "MessageType": "interactive", "Body": ""}
+    found = event(**form)
+    assert (found.type, found.content) == ("interactive", "slot: 10h, 11h\naddress.city: SP")
+    assert found.extra["interactive"] == {"type": "nfm_reply", "response": answers}

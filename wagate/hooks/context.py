@@ -220,6 +220,9 @@ class Messages(Protocol):
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
         """Mark as seen, show or end typing; at once, not stored.
 
+        Where the provider has no such thing, nothing happens. One that marks messages gets the chat's last one when the
+        signal names none.
+
         Raises:
             NotFoundError, UnprocessableError: as `send`.
             SendError: the provider did not take it.

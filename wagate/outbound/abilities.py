@@ -31,12 +31,9 @@ def fit(provider: Provider, message: OutMessage) -> tuple[OutMessage, tuple[str,
     return message, ()
 
 
-def check_signal(provider: Provider, signal: Signal) -> None:
-    """UnprocessableError: the provider has no such signal; names provider and ability."""
-    ability = SIGNALS.get(signal.kind, signal.kind)
-    if provider.signal is None or ability not in provider.abilities:
-        what = "mark messages as seen" if ability == "seen" else f"show {ability}"
-        raise UnprocessableError(f"{provider.name} can't {what}")
+def can_signal(provider: Provider, signal: Signal) -> bool:
+    """Whether the provider has such a signal. Where it hasn't, nothing is lost: a signal may be lost anyway."""
+    return provider.signal is not None and SIGNALS.get(signal.kind, signal.kind) in provider.abilities
 
 
 def check_revoke(provider: Provider, kind: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import trio
+from msgspec.structs import replace
 from uuid_utils import uuid7
 
 from wagate.errors import ConflictError, NotFoundError, OutcomeUnknownError, UnprocessableError
@@ -13,9 +14,10 @@ from wagate.hooks.messages import MessageView, OutMessage, Signal
 from wagate.hooks.views import Page
 from wagate.http import HttpError, on_behalf_of
 from wagate.outbound import announce
-from wagate.outbound.abilities import check_revoke, check_signal, fit
+from wagate.outbound.abilities import can_signal, check_revoke, fit
 from wagate.outbound.choose import choose, sendable
 from wagate.outbound.context import Choose, OutboundContext
+from wagate.outbound.dialogue import in_dialogue, is_no_dialogue
 from wagate.outbound.links import links_in
 from wagate.outbound.send_errors import as_send_error
 from wagate.outbound.views import stored_form, view_of
@@ -31,6 +33,7 @@ from wagate.storage.outbox.messages import (
     submit,
 )
 from wagate.storage.owners.directory import Account
+from wagate.storage.threads.conversations import last_incoming
 
 LOOK = 0.5
 """Seconds between looks while somebody waits: another process may send it."""
@@ -71,6 +74,7 @@ class Outbox:
             known = await context.database.read(find_by_key, self._source, client_id, key)
             if known is not None:
                 return view_of(known, context.live.now)
+        message = in_dialogue(message)
         await self._check_links(message)
         chosen = await self._account(message, client_id, account)
         _, warnings = fit(context.providers.need(chosen.provider), message)
@@ -132,10 +136,18 @@ class Outbox:
 
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
         """Mark as seen, show or end typing; at once, not stored. See the protocol."""
+        if signal.kind != "seen" and is_no_dialogue(signal.chat):
+            return  # nobody would see it
         chosen = await self._account(OutMessage(chat=signal.chat, type="text"), client_id, account, choosers=())
         provider = self._context.providers.need(chosen.provider)
-        check_signal(provider, signal)
-        assert provider.signal is not None  # checked just now
+        if provider.signal is None or not can_signal(provider, signal):
+            return
+        if not signal.message_ids and not provider.sessions and signal.kind != "paused":
+            # WhatsApp's own API marks messages, not chats: the last one that came in stands for all before it.
+            last = await self._context.database.read(last_incoming, client_id, chosen.name, signal.chat)
+            if not last:
+                return
+            signal = replace(signal, message_ids=(last,))
         seen = self._context.providers.account(chosen)
         await _asked(chosen, provider.signal(signal, seen), SIGNAL_SECONDS)
 

@@ -111,8 +111,10 @@ class FakeMessages:
         return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)
 
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
-        """Note it; raises ``becomes`` when that is an error."""
-        self._check(signal.kind, self._account(client_id, account))
+        """Note it, unless the provider has no such signal; raises ``becomes`` when that is an error."""
+        self._account(client_id, account)
+        if signal.kind in self.cannot:
+            return
         if isinstance(self.becomes, SendError):
             raise self.becomes
         self.signals.append(signal)

@@ -36,6 +36,16 @@ async def settle(app: App, who: Who) -> Settled:
         return await _choose(app, who, place)
 
 
+async def last_of(app: App, who: Who) -> int | None:
+    """The chat's last conversation, whatever its status; None: it has none. For what must begin no new one."""
+    place = await known(app, who.account, who.chat)
+    if place is None or place.conversation is not None:
+        return place.conversation if place is not None else None
+    found = [each for each in await app.chatwoot.conversations_of(place.contact) if await _may_be_ours(app, who, each)]
+    ours = [each for each in found if each.inbox_id == app.inbox.inbox_id]
+    return max(ours, key=lambda each: (_time(each, "activity"), each.id)).id if ours else None
+
+
 async def _checked(app: App, who: Who) -> Place | None:
     """What is known of a chat. What only the ledger knows may have changed while nobody listened."""
     if (place := app.memory.place(who.account, who.chat)) is not None:

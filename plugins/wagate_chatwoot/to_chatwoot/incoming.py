@@ -23,7 +23,7 @@ from wagate_chatwoot.api.errors import (
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import Entry
 from wagate_chatwoot.to_chatwoot import acks, echoes
-from wagate_chatwoot.to_chatwoot.conversations import forget, settle
+from wagate_chatwoot.to_chatwoot.conversations import forget, last_of, settle
 from wagate_chatwoot.to_chatwoot.markdown import escaped
 from wagate_chatwoot.to_chatwoot.people import Who, who_of
 from wagate_chatwoot.to_chatwoot.posts import File, Post
@@ -79,7 +79,8 @@ async def write(app: App, delivery: Delivery) -> Receipt | None:
 
 async def _post(app: App, delivery: Delivery, rendered: Rendered, who: Who, *, trusted: bool) -> tuple[Message, int]:
     """The message in Chatwoot, and its conversation. Before it posts what may be there it looks."""
-    _, conversation, new = await settle(app, who)
+    last = await last_of(app, who) if rendered.notice else None
+    _, conversation, new = (None, last, False) if last is not None else await settle(app, who)
     if not trusted and not new:
         since = delivery.created_at.timestamp()
         found = await find_posted(app.chatwoot, conversation, rendered.post.source_id, since=since)

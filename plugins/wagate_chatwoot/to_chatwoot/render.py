@@ -32,6 +32,8 @@ class Rendered(msgspec.Struct, frozen=True, kw_only=True):
     post: Post
     file: bool = False
     """Whether the event's file goes with it."""
+    notice: bool = False
+    """Nobody wrote it to us: it goes into the last conversation, and begins none."""
 
 
 def render(event: Event, say: Say, *, own: Literal["outgoing", "private", "off"]) -> Rendered | None:
@@ -47,7 +49,8 @@ def render(event: Event, say: Say, *, own: Literal["outgoing", "private", "off"]
         # Words that come with it may be the provider's: they must not look like the customer's alone.
         said = say("message.unsupported", type=event.type or "unknown")
         body = f"{said}\n{body}" if body.strip() else said
-    note = event.kind in _NOTES or event.type == _SYSTEM or (event.from_me and own == "private")
+    notice = event.kind in _NOTES or event.type == _SYSTEM
+    note = notice or (event.from_me and own == "private")
     if event.from_me and note and event.kind in _MESSAGES:
         # What we sent has an id of ours: by API, by another plugin, or by an agent in another inbox.
         body = say("message.own_elsewhere" if "id" in event.extra else "message.own", text=body)
@@ -60,7 +63,7 @@ def render(event: Event, say: Say, *, own: Literal["outgoing", "private", "off"]
         is_voice_message=file and event.type == "voice",
         external_created_at=int(event.timestamp.timestamp()),
     )
-    return Rendered(post=post, file=file)
+    return Rendered(post=post, file=file, notice=notice)
 
 
 def source_of(event: Event) -> str:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from wagate.errors import NotFoundError, Reject, Retry, UnprocessableError
 from wagate.hooks import Delivery, OutMessage, Receipt
+from wagate.parsing.chats import STATUS, is_broadcast_list
 from wagate_chatwoot.agents.commands import run
 from wagate_chatwoot.api.errors import ChatwootError
 from wagate_chatwoot.history.pull import begin
@@ -102,6 +103,9 @@ async def _hand_on(app: App, send: Send, *, last: bool) -> None:
         await _refuse(app, send, chat, "outgoing.no_chat")
         return
     reply_to = await _quoted(app, send, chat)
+    if refusal := _no_dialogue(chat.key, reply_to):
+        await _refuse(app, send, chat, refusal)
+        return
     parts = parts_of(send, chat.key, signature=_signature(app, send), reply_to=reply_to)
     if not parts:
         await _refuse(app, send, chat, "outgoing.nothing_to_send")
@@ -215,6 +219,15 @@ async def _refuse(app: App, send: Send, chat: Chat | None, key: str, *, retry: i
     await _open(app, send, chat or Chat(account="", key=""))
     await notify_failed(app, origin, chat, app.texts(key))
     await app.ledger.hand(send.message, Handed(retry=retry))
+
+
+def _no_dialogue(chat: str, reply_to: str) -> str:
+    """The text that says why nobody can be answered there; ''. The core sends an answer to a story to its author."""
+    if chat == STATUS:
+        return "" if reply_to else "outgoing.story"
+    if chat.endswith("@newsletter"):
+        return "outgoing.channel"
+    return "outgoing.broadcast" if is_broadcast_list(chat) else ""
 
 
 async def _quoted(app: App, send: Send, chat: Chat) -> str:

@@ -24,6 +24,7 @@ from wagate.inbound.session.activity import (
     message,
     reaction,
     revoked,
+    vote,
 )
 from wagate.inbound.session.envelope import SessionHook, find_message
 from wagate.parsing.fields import first_text, shortened, whole, wrong
@@ -132,6 +133,11 @@ def _status(hook: SessionHook) -> NewEvent:
     return _auth_failure(hook) if first_text(data, "msg") else _unknown(hook)
 
 
+def _vote(hook: SessionHook) -> NewEvent:
+    data = hook.data if isinstance(hook.data, dict) else {}
+    return vote(hook) if isinstance(data.get("vote", data.get("parentMessage")), dict) else _unknown(hook)
+
+
 def _unknown(hook: SessionHook) -> NewEvent:
     """Kept with its data, in its chat if it has one. Never a duplicate: only its sender knows what its id means."""
     extra = {"event": shortened(hook.event), "data": shortened(hook.data)}
@@ -156,6 +162,7 @@ _PARSERS: dict[str, Callable[[SessionHook], NewEvent]] = {
     "message_create": message,
     "message_ack": acked,
     "message_reaction": reaction,
+    "vote_update": _vote,
     "message_edit": edited,
     "message_revoke_everyone": revoked,
     "message_revoke_me": revoked,

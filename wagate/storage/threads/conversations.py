@@ -21,6 +21,8 @@ MESSAGES = (kinds.MESSAGE, kinds.MESSAGE_ANY)
 PEOPLE = ("@c.us", "@lid", "@user")
 """How the key of a person ends."""
 STATUS = "status@broadcast"
+_LATELY = 50
+"""Messages of a chat."""
 
 _UPSERT = "INSERT INTO chats (client_id, account, chat, messages, last_event_id, last_at, created_at)"
 _UPSERT_TAIL = (
@@ -150,6 +152,13 @@ def archive(
         query = query.where(EventRow.id < cursor)
     found = [to_event(row) for row in query.order_by(EventRow.id.desc()).limit(limit + 1).dicts().execute(db)]
     return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)
+
+
+def last_incoming(db: peewee.Database, client_id: int, account: str, chat: str) -> str:
+    """The provider's id of what came in last in a chat, under any key of the person; '' when nothing did lately."""
+    page = archive(db, client_id=client_id, chat=chat, limit=_LATELY, account=account)
+    found = (event.message_id for event in page.data if event.kind == kinds.MESSAGE and event.message_id)
+    return next(found, "")
 
 
 def _person(event: Event, aliases: tuple[str, ...]) -> Person | None:
