@@ -24,6 +24,7 @@ from wagate.hooks import Provider
 from wagate.http import HttpClient
 from wagate.inbound.accounts import Accounts
 from wagate.inbound.ignore import IgnoreFilter
+from wagate.inbound.people import People
 from wagate.inbound.position import Positions
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
@@ -122,7 +123,14 @@ async def api_site(
             used=lambda _digest: None,
         )
         control: Any = TableControl(database, clock)
-        receiver = Receiver(database, Router({}, max_retries=3), clock, ring=_nobody, session_changed=hub.changed)
+        receiver = Receiver(
+            database,
+            Router({}, max_retries=3),
+            clock,
+            ring=_nobody,
+            session_changed=hub.changed,
+            recognize=People(database, providers, clock).recognize,
+        )
         api = create_api(
             config=config,
             clock=clock,

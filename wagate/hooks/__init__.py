@@ -50,6 +50,7 @@ from wagate.hooks.views import (
     Job,
     NewEndpoint,
     Page,
+    PersonView,
     WantingEndpoint,
 )
 from wagate.rules.filters import DeliveryFilter, MessageFilter
@@ -86,6 +87,7 @@ __all__ = [
     "OutReaction",
     "Outgoing",
     "Page",
+    "PersonView",
     "PluginContext",
     "Profile",
     "Provider",

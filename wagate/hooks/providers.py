@@ -206,5 +206,8 @@ class Provider:
     profile: Callable[[str, ProviderAccount], Awaitable[Profile]] | None = None
     """(a chat's key, account) → what WhatsApp shows of the chat, as far as it can be seen: a picture that can't be had
     costs no name. A few seconds at most: somebody waits. May raise as ``send``."""
+    number_of: Callable[[str, ProviderAccount], Awaitable[str]] | None = None
+    """(a LID's key, account) → the key of the number behind it, '' when WhatsApp hides it. Asked while a webhook waits,
+    for two seconds at most. May raise as ``send``."""
     check: Callable[[ProviderAccount], Awaitable[Sequence[Finding]]] | None = None
     """Asks the provider whether the account would work; for ``wagate doctor``."""

@@ -19,6 +19,7 @@ from wagate.context.archive import StoredArchive
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.endpoints import EndpointTable
 from wagate.context.owners import Owners
+from wagate.context.people import KnownPeople
 from wagate.context.sessions import AccountSessions
 from wagate.context.store import PluginStore
 from wagate.events import NewEvent
@@ -28,6 +29,7 @@ from wagate.http.client import HttpClient
 from wagate.http.guard import Guard, parse_networks
 from wagate.http.url import check_url
 from wagate.inbound.ignore import IgnoreFilter
+from wagate.inbound.people import People
 from wagate.inbound.position import Positions
 from wagate.inbound.receive import Emitter, Receiver
 from wagate.inbound.route import Router
@@ -69,6 +71,7 @@ class Gateway:
     receiver: Receiver
     ignore_filter: IgnoreFilter
     emitter: Emitter
+    people: People
     outbound: Outbound
     media: MediaSubsystem
     hub: SessionHub
@@ -111,7 +114,8 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         consumers.ring(stored)
         media.fetcher.ring(stored)
 
-    receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed)
+    people = People(database, providers, clock)
+    receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed, recognize=people.recognize)
     emitter = Emitter(receiver, router, live)
     context = _sending(
         http, media.store, database=database, live=live, providers=providers, router=router, clock=clock, ring=ring
@@ -131,6 +135,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         ignore_filter=IgnoreFilter(database),
         token_uses=TokenUses(database, clock),
         emitter=emitter,
+        people=people,
         outbound=Outbound(context, registry, file_of=media.store.file_of, probe=consumers.control.probe),
         media=media,
         hub=hub,
@@ -169,6 +174,7 @@ def build_context(gateway: Gateway, plugin: Plugin) -> PluginContext:
         media=checked("media", gateway.media.store),
         sessions=AccountSessions(gateway.database, gateway.live, gateway.providers),
         archive=StoredArchive(gateway.database),
+        people=KnownPeople(gateway.people, gateway.live),
         store=checked("store", PluginStore(plugin.name, gateway.database, gateway.clock)),
         emit=checked_call(plugin.name, "emit", emit),
         encrypt=gateway.vault.encrypt,

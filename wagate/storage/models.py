@@ -147,6 +147,7 @@ class EventRow(Table):
     created_at = TimeColumn()
     unrouted = peewee.BooleanField()
     account_id = TextColumn()
+    bare_id = TextColumn()
 
     class Meta:
         table_name = "events"
@@ -280,6 +281,7 @@ class Message(Table):
     failed_at = TimeColumn(null=True)
     updated_at = TimeColumn()
     account_id = TextColumn()
+    bare_id = TextColumn()
 
     class Meta:
         table_name = "messages"

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import peewee
 
 from wagate.events import Event, kinds
+from wagate.parsing.numbers import key_forms
 from wagate.storage.events.listing import select_events
 from wagate.storage.fields import clean, time_text
 from wagate.storage.models import Account, Chat, EventRow
 from wagate.storage.rows import Page, to_event
-from wagate.storage.statement import insert_many, rows, run_many
-from wagate.storage.threads.contacts import ContactRow, Person, contacts_of, note_people
+from wagate.storage.statement import insert_many, rows, run_many, slices
+from wagate.storage.threads.contacts import ContactKey, ContactRow, Person, contacts_of, note_people
 
 MESSAGES = (kinds.MESSAGE, kinds.MESSAGE_ANY)
 """What the archive of a conversation holds."""
 PEOPLE = ("@c.us", "@lid", "@user")
 """How the key of a person ends."""
 STATUS = "status@broadcast"
+MOVED_TO = "moved_to"
+"""In ``extra``: the key of the number that the event's sender has from now on."""
 
 _UPSERT = "INSERT INTO chats (client_id, account, chat, messages, last_event_id, last_at, created_at)"
 _UPSERT_TAIL = (
@@ -36,12 +40,22 @@ _NAME = (
 """A group may be named before anything is said in it: such a row counts no messages, and is no conversation yet."""
 
 
+_LATER = (
+    "NOT EXISTS (SELECT 1 FROM contact_keys k JOIN contact_keys o ON o.contact_id = k.contact_id "
+    "JOIN chats u ON u.client_id = mine.client_id AND u.chat = o.key AND u.account = mine.account "
+    "WHERE k.client_id = mine.client_id AND k.key = mine.chat AND o.key <> mine.chat "
+    "AND (u.last_at, u.last_event_id) > (mine.last_at, mine.last_event_id))"
+)
+"""A person's keys have a chat each; the one of the latest message stands for all of them."""
+
+
 class Thread(msgspec.Struct, frozen=True, kw_only=True):
-    """One chat of one account."""
+    """One conversation of one account: a group's chat, or all chats with one person."""
 
     client_id: int
     account: str
     chat: str
+    """That of the last message."""
     name: str
     """Of the group, else ''."""
     messages: int
@@ -75,6 +89,8 @@ def note_messages(db: peewee.Database, items: Sequence[tuple[Event, tuple[str, .
         if name := event.extra.get("group_name"):
             named[key] = (clean(str(name)[:200]), event)
         if event.kind not in MESSAGES or not event.chat or event.chat == STATUS:
+            if event.extra.get(MOVED_TO) and (person := _person(event, aliases)) is not None:
+                people.append(person)
             continue
         talk = talks.setdefault(key, _Talk())
         talk.messages += 1
@@ -83,6 +99,7 @@ def note_messages(db: peewee.Database, items: Sequence[tuple[Event, tuple[str, .
             people.append(person)
     if talks:
         insert_many(db, _UPSERT, [_row(key, talk) for key, talk in sorted(talks.items())], _UPSERT_TAIL)
+    if people:
         note_people(db, people, now=items[-1][0].created_at)
     names = [(*key, name, time_text(event.created_at)) for key, (name, event) in named.items()]
     run_many(db, _NAME, [(client, account, chat, name, at, at) for client, chat, account, name, at in sorted(names)])
@@ -98,20 +115,30 @@ def list_threads(
     chat: str | None = None,
 ) -> list[Thread]:
     """Threads, the one with the newest message first; ``before``: (last_at, last event's id) of the page before."""
-    query = Chat.select().where(Chat.messages > 0)
-    query = query.order_by(Chat.last_at.desc(), Chat.last_event_id.desc()).limit(limit)
-    for column, value in ((Chat.client_id, client_id), (Chat.account, account), (Chat.chat, chat)):
+    mine: Any = Chat.alias("mine")
+    query = mine.select().where(mine.messages > 0, peewee.SQL(_LATER))
+    query = query.order_by(mine.last_at.desc(), mine.last_event_id.desc()).limit(limit)
+    for column, value in ((mine.client_id, client_id), (mine.account, account)):
         if value is not None:
             query = query.where(column == value)
+    if chat is not None:
+        query = query.where(mine.chat.in_(sorted(_keys_of(db, chat, client_id))))
     if before is not None:
         at, event_id = before
-        query = query.where((Chat.last_at < at) | ((Chat.last_at == at) & (Chat.last_event_id < event_id)))
+        query = query.where((mine.last_at < at) | ((mine.last_at == at) & (mine.last_event_id < event_id)))
     found = list(query.dicts().execute(db))
     events = {
         row["id"]: to_event(row)
         for row in select_events().where(EventRow.id.in_([row["last_event_id"] for row in found])).dicts().execute(db)
     }
     contacts = contacts_of(db, [(row["client_id"], row["chat"]) for row in found])
+    others = _chats_of(db, contacts)
+    for row in found:
+        contact = contacts.get((row["client_id"], row["chat"]))
+        for other in others.get((contact.id, row["account"]), ()) if contact is not None else ():
+            if other["chat"] != row["chat"]:
+                row["messages"] += other["messages"]
+                row["created_at"] = min(row["created_at"], other["created_at"])
     return [
         Thread(
             client_id=row["client_id"],
@@ -129,20 +156,39 @@ def list_threads(
     ]
 
 
+def _keys_of(db: peewee.Database, chat: str, client_id: int | None) -> set[str]:
+    """The chat's key, and the person's others."""
+    if client_id is None:
+        return {chat}
+    return {chat, *(key for contact in contacts_of(db, [(client_id, chat)]).values() for key in contact.keys)}
+
+
+def _chats_of(
+    db: peewee.Database, contacts: dict[ContactKey, ContactRow]
+) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """(contact's id, account) → the chats with these people who have several keys."""
+    owner = {(client, key): row.id for (client, _), row in contacts.items() if len(row.keys) > 1 for key in row.keys}
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for part in slices(sorted({key for _, key in owner})):
+        for row in Chat.select().where(Chat.chat.in_(part)).dicts().execute(db):
+            if (contact_id := owner.get((row["client_id"], row["chat"]))) is not None:
+                found.setdefault((contact_id, row["account"]), []).append(row)
+    return found
+
+
 def owners_of(db: peewee.Database, chat: str, *, account: str | None = None) -> set[int]:
     """Ids of the clients that know this chat, or the person by this key; ``account``: that account's client alone."""
     if account is not None:
         return {row.client_id for row in Account.select(Account.client_id).where(Account.name == account).execute(db)}
     text = "SELECT client_id FROM chats WHERE chat = ? UNION SELECT client_id FROM contact_keys WHERE key = ?"
-    return {client_id for (client_id,) in rows(db, text, (chat, chat))}
+    return {client_id for form in key_forms(chat) for (client_id,) in rows(db, text, (form, form))}
 
 
 def archive(
     db: peewee.Database, *, client_id: int, chat: str, limit: int, cursor: str | None = None, account: str | None = None
 ) -> Page[Event]:
     """The messages of a conversation, newest first: of this chat, and of the person's other keys."""
-    contact = contacts_of(db, [(client_id, chat)]).get((client_id, chat))
-    keys = sorted({chat, *(contact.keys if contact is not None else ())})
+    keys = sorted(_keys_of(db, chat, client_id))
     query = select_events().where(EventRow.client_id == client_id, EventRow.chat.in_(keys), EventRow.kind.in_(MESSAGES))
     if account is not None:
         query = query.where(EventRow.account == account)
@@ -157,9 +203,17 @@ def _person(event: Event, aliases: tuple[str, ...]) -> Person | None:
     key = event.chat if event.from_me else event.sender or event.chat
     if not key.endswith(PEOPLE):
         return None
-    others = tuple(alias for alias in aliases if alias.endswith(PEOPLE))
+    # Those of our own messages are our own.
+    others = () if event.from_me else tuple(alias for alias in aliases if alias.endswith(PEOPLE))
     name = "" if event.from_me else event.contact_name or ""
-    return Person(client_id=event.client_id, keys=(key, *others), name=name)
+    moved = event.extra.get(MOVED_TO)
+    return Person(
+        client_id=event.client_id,
+        keys=(key, *others),
+        name=name,
+        wrote=not event.from_me,
+        moved_to=moved if isinstance(moved, str) and moved.endswith(PEOPLE) else "",
+    )
 
 
 def _row(key: tuple[int, str, str], talk: _Talk) -> tuple[object, ...]:

@@ -55,6 +55,8 @@ class FakeWaha(FakeServer):
         """Path below /api/files/ → content."""
         self.names: dict[str, str] = {}
         """Group or channel → what it is called; others are not there."""
+        self.lids: dict[str, str] = {}
+        """LID → number, as ids (``…@lid``, ``…@c.us``); of others WAHA knows no number."""
         self.pictures: dict[str, str] = {}
         """Chat → URL of its picture."""
         self.now = time.time
@@ -73,6 +75,7 @@ class FakeWaha(FakeServer):
             ("GET", "/api/*/chats/*/messages/*", self._message),
             ("DELETE", "/api/*/chats/*/messages/*", self._revoke),
             ("GET", "/api/*/chats/*/picture", self._picture),
+            ("GET", "/api/*/lids/*", self._lid),
             ("GET", "/api/*/groups/*", self._group),
             ("GET", "/api/*/channels/*", self._channel),
             ("GET", "/api/files/*", self._file),
@@ -235,6 +238,11 @@ class FakeWaha(FakeServer):
 
     async def _picture(self, _seen: Seen, parts: list[str]) -> Reply:
         return self._unready(parts[0]) or Reply(json={"url": self.pictures.get(parts[1])})
+
+    async def _lid(self, _seen: Seen, parts: list[str]) -> Reply:
+        session, lid = parts
+        lid = lid if lid.endswith("@lid") else f"{lid}@lid"
+        return self._unready(session) or Reply(json={"lid": lid, "pn": self.lids.get(lid)})
 
     def _nameless(self, session: str, chat: str) -> Reply | None:
         return self._unready(session) or (None if chat in self.names else _missing("Not found"))

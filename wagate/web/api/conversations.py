@@ -48,7 +48,7 @@ class ContactAnswer(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None
     """As they call themselves on WhatsApp."""
     phone: str | None
-    """Digits, when a phone number is known."""
+    """Digits of the number that is valid now, when one is known."""
     keys: list[str]
     """All keys known for them: phone, LID, business-scoped id."""
 
@@ -64,7 +64,7 @@ class LastMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConversationAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """One chat of one number."""
+    """One conversation of one number: a group's, or all with one person, under whatever key."""
 
     chat: str
     """Its key; use it in `/api/conversations/{chat}/messages`."""
@@ -288,7 +288,7 @@ def _conversation(thread: Thread, tenant: str) -> ConversationAnswer:
         else ContactAnswer(
             id=contact.id,
             name=contact.name or None,
-            phone=next((digits_of(key) for key in contact.keys if key.endswith(f"@{USER}")), None),
+            phone=digits_of(contact.phone) or None,
             keys=contact.keys,
         ),
         messages=thread.messages,
