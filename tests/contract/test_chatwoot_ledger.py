@@ -24,11 +24,11 @@ async def test_a_message_is_found_by_each_of_its_ids_and_in_its_inbox_alone(tmp_
         await ledger.hand(1, Handed(parts=("part-a", "")))
         for found in (
             await ledger.by_message(1),
-            await ledger.by_whatsapp("main", "w1"),
+            await ledger.by_whatsapp("main", "w1", [CHAT]),
             await ledger.by_part("part-a"),
         ):
             assert found == entry(1)
-        assert await ledger.by_whatsapp("other", "w1") is None
+        assert await ledger.by_whatsapp("other", "w1", [CHAT]) is None
         assert await Ledger(store, "desk2").by_message(1) is None
 
 
@@ -47,6 +47,6 @@ async def test_what_is_old_is_forgotten_but_not_what_waits_or_is_set_up(tmp_path
         assert await ledger.forget(50) == 4
         assert await ledger.by_message(1) is None
         assert await ledger.place("main", CHAT) is None
-        assert await ledger.by_whatsapp("main", "w2") == entry(2)
+        assert await ledger.by_whatsapp("main", "w2", [CHAT]) == entry(2)
         assert [message for message, _ in await ledger.waiting(4)] == [9]
         assert await store.get("desk/paused") is True

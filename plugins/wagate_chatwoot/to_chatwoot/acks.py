@@ -24,7 +24,7 @@ async def handle(app: App, delivery: Delivery) -> Receipt | None:
     """Tell Chatwoot of one ack. One whose message is not known here yet is told when it is (`catch_up`)."""
     event = delivery.event
     status = word(event.extra)
-    entry = await app.ledger.by_whatsapp(event.account, event.message_id) if status else None
+    entry = await app.ledger.by_whatsapp(event.account, event.message_id, [event.chat]) if status else None
     if entry is None or entry.direction == "in":
         return None
     reason = first_text(mapping(event.extra.get("error")), "reason")[:MOST_REASON]

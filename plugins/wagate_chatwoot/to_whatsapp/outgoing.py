@@ -221,7 +221,7 @@ async def _quoted(app: App, send: Send, chat: Chat) -> str:
     """The provider's id of the message that it answers; '' when there is none, or it is not known here."""
     entry = await app.ledger.by_message(send.reply_to) if send.reply_to is not None else None
     if entry is None and send.reply_to_source and chat.account:
-        entry = await app.ledger.by_whatsapp(chat.account, send.reply_to_source)
+        entry = await app.ledger.by_whatsapp(chat.account, send.reply_to_source, [chat.key])
     if entry is None:
         return ""
     if entry.whatsapp:
