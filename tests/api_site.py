@@ -24,6 +24,7 @@ from wagate.hooks import Provider
 from wagate.http import HttpClient
 from wagate.inbound.accounts import Accounts
 from wagate.inbound.ignore import IgnoreFilter
+from wagate.inbound.numbers import Numbers
 from wagate.inbound.people import People
 from wagate.inbound.position import Positions
 from wagate.inbound.receive import Receiver
@@ -161,8 +162,15 @@ async def api_site(
         accounts = Accounts(database, live, clock, most=config.limits.accounts)
         unlimited = RateLimit(clock, count=0, period=1)
         engine = EngineDoor(auth, accounts, receiver, Positions(database, clock), unlimited)
+        numbers = Numbers(lambda: live.now, providers)
         sessions = SessionDoor(
-            auth, accounts, receiver, IgnoreFilter(database), unlimited, refusals=Refusals(clock, lambda *_: None)
+            auth,
+            accounts,
+            receiver,
+            IgnoreFilter(database),
+            unlimited,
+            numbers=numbers,
+            refusals=Refusals(clock, lambda *_: None),
         )
         posted = ProviderDoor(
             lambda: live.now,
@@ -172,6 +180,7 @@ async def api_site(
             unlimited,
             auth=auth,
             sessions=sessions,
+            numbers=numbers,
             public_url=config.server.public_url,
             refusals=Refusals(clock, lambda *_: None),
         )

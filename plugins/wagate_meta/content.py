@@ -123,6 +123,8 @@ def _system(inside: dict[str, Any], item: dict[str, Any]) -> Content:
     about = {"system": shortened(inside)}
     if identity := mapping(item.get("identity")):
         about["identity"] = shortened(identity)
+    if new:
+        about["moved_to"] = new
     return Content(type="system", text=first_text(inside, "body"), extra=about, aliases=(new,) if new else ())
 
 

@@ -22,6 +22,7 @@ from wagate.hooks.messages import (
     OutMedia,
     OutMessage,
     OutReaction,
+    ReaderView,
     Sent,
     Signal,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "Provider",
     "ProviderAccount",
     "Rate",
+    "ReaderView",
     "Receipt",
     "SendLimits",
     "Sent",

@@ -13,7 +13,7 @@ import msgspec
 from wagate.clock import Clock
 from wagate.events import Event, NewEvent
 from wagate.hooks.contracts import AccountView, ClientView, Identity, Target
-from wagate.hooks.messages import MessageView, OutMedia, OutMessage, Signal
+from wagate.hooks.messages import MessageView, OutMedia, OutMessage, ReaderView, Signal
 from wagate.hooks.providers import Profile
 from wagate.hooks.sessions import SessionView
 from wagate.hooks.views import (
@@ -226,6 +226,9 @@ class Messages(Protocol):
         self, which: MessageFilter = ALL_MESSAGES, *, client_id: int | None, limit: int, cursor: str | None = None
     ) -> Page[MessageView]:
         """A page of messages, newest first."""
+
+    async def readers(self, message_id: str, *, client_id: int | None) -> Sequence[ReaderView]:
+        """Who of a group has got a message, who has read it, by our id. NotFoundError."""
 
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
         """Mark as seen, show or end typing; at once, not stored.

@@ -20,6 +20,7 @@ from wagate.parsing.message_ids import bare_id, is_unique
 from wagate.storage.database import Database, bulk
 from wagate.storage.events.intake import Intake, Route, Stored, store
 from wagate.storage.events.named import QUOTING
+from wagate.storage.events.strangers import STRANGER
 from wagate.storage.owners.directory import Account
 from wagate.storage.owners.live import LiveDirectory
 
@@ -109,7 +110,7 @@ class Receiver:
             named_keys=named_keys(account, new),
             raw=new.raw.body if new.raw is not None else raw,
             session=new.session,
-            routes=self._router.routes(event),
+            routes=() if account.source == STRANGER else self._router.routes(event),
             aliases=new.aliases,
             reference=new.reference,
         )

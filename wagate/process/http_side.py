@@ -18,6 +18,8 @@ from wagate.context.deliveries import DeliveryLog
 from wagate.hooks.context import PluginContext
 from wagate.hooks.providers import Check
 from wagate.inbound.accounts import Accounts
+from wagate.inbound.numbers import Numbers
+from wagate.inbound.strangers import Strangers
 from wagate.metrics import HttpMetrics
 from wagate.plugins.loader import Plugin, plugin_checks
 from wagate.process.assemble import Gateway, check_link
@@ -33,6 +35,7 @@ from wagate.web.access.identity import RequestAuth, ViewTokens
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.api.doctor import DoctorLine, doctor_routes
 from wagate.web.api.reload import reload_routes
+from wagate.web.api.unknown_numbers import unknown_numbers_routes
 from wagate.web.app import create_api
 from wagate.web.http.asgi import App, Networks
 from wagate.web.http.bodies import Bodies
@@ -132,7 +135,10 @@ def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[Do
     """Where WhatsApp comes in."""
     accounts = Accounts(gateway.database, gateway.live, gateway.clock, most=gateway.config.limits.accounts)
     limit = _rate(gateway, gateway.config.limits.intake)
-    sessions = SessionDoor(auth, accounts, gateway.receiver, gateway.ignore_filter, limit, refusals=refusals)
+    numbers = Numbers(lambda: gateway.live.now, gateway.providers)
+    sessions = SessionDoor(
+        auth, accounts, gateway.receiver, gateway.ignore_filter, limit, numbers=numbers, refusals=refusals
+    )
     providers = ProviderDoor(
         lambda: gateway.live.now,
         gateway.providers,
@@ -141,6 +147,7 @@ def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[Do
         limit,
         auth=auth,
         sessions=sessions,
+        numbers=numbers,
         public_url=gateway.config.server.public_url,
         refusals=refusals,
     )
@@ -189,7 +196,8 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
     metrics = HttpMetrics(gateway.registry)
     refusals = Refusals(gateway.clock, metrics.refuse)
     bodies = Bodies(int(gateway.config.limits.body_bytes))
-    checks = [("webhooks", refusals.look), *plugin_checks(plugins, contexts)]
+    strangers = Strangers(gateway.database, gateway.providers, gateway.live)
+    checks = [("webhooks", refusals.look), ("numbers", strangers.look), *plugin_checks(plugins, contexts)]
     api = create_api(
         config=gateway.config,
         clock=gateway.clock,
@@ -218,6 +226,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
                 "wagate",
                 doctor_routes(RequestAuth(gateway.live), partial(_run_checks, gateway, checks)),
             ),
+            ("wagate", unknown_numbers_routes(RequestAuth(gateway.live), strangers, gateway.live)),
             ("wagate", reload_routes(RequestAuth(gateway.live), reload)),
             *(
                 (plugin.name, routes)

@@ -240,6 +240,7 @@ class Chat(Table):
     name = TextColumn()
     messages = peewee.IntegerField()
     last_event_id = TextColumn()
+    members = peewee.IntegerField()
     last_at = TimeColumn()
     created_at = TimeColumn()
 

@@ -122,15 +122,15 @@ async def _introduce(app: App, who: Who, before: Place | None) -> Place:
     contact, who = await contacts.find_or_make(app, who)
     aliases = tuple(sorted({*who.aliases, *(before.aliases if before is not None else ())}))
     conversation = before.conversation if before is not None else None
-    places = {alias: place for alias in who.aliases if (place := await known(app, who.account, alias)) is not None}
+    found = [(alias, await known(app, who.account, alias)) for alias in who.aliases]
+    places = {alias: place for alias, place in found if place is not None}
     moved = [alias for alias, place in places.items() if place.contact != contact.id]
     if conversation is None:
         there = next((place.conversation for place in places.values() if place.conversation is not None), None)
         # Where an agent wrote to the number before anybody knew that it is the same person, it goes on.
         conversation = (await _theirs(app, who, contact.id, there) if moved else None) or there
     for alias in moved:
-        place = replace(places[alias], contact=contact.id, conversation=conversation)
-        await _put(app, who.account, alias, place)
+        await _put(app, who.account, alias, replace(places[alias], contact=contact.id, conversation=conversation))
     place = Place(
         contact=contact.id,
         source_id=source_id(app.inbox, who.account, who.chat),

@@ -16,6 +16,7 @@ from wagate.parsing.message_ids import bare_id
 from wagate.storage.database import bulk
 from wagate.storage.events.named import renamed, stored_names
 from wagate.storage.events.sequence import take_seqs
+from wagate.storage.events.strangers import note_strangers
 from wagate.storage.fields import clean, json_text, optional, time_text
 from wagate.storage.media import has_file, insert_inbound
 from wagate.storage.outbox.acks import fold_acks
@@ -116,6 +117,7 @@ def store(db: peewee.Database, items: list[Intake]) -> list[Stored]:
     insert_deliveries(db, [(item.event, item.routes) for item in fresh])
     insert_inbound(db, [item.event for item in fresh if item.event.media is not None])
     note_messages(db, [(item.event, item.aliases) for item in fresh])
+    note_strangers(db, (item.event for item in fresh))
     fold_acks(db, ((item.event, item.reference) for item in fresh))
     # An echo is often a duplicate of what the send's answer told; in which chat it came is news nevertheless.
     note_echoes(db, [item.event for item in items])

@@ -9,10 +9,12 @@ import msgspec
 import peewee
 
 from wagate.events import Event
-from wagate.events.acks import DELIVERED, FAILED, PLAYED, READ, SENT
+from wagate.events.acks import DELIVERED, FAILED, READ, SENT, is_one_of_many, reached
 from wagate.events.kinds import MESSAGE_ACK, MESSAGE_ANY
 from wagate.parsing.message_ids import bare_id, is_unique
 from wagate.storage.fields import as_time, clean, from_json, optional, time_text
+from wagate.storage.outbox.own_ids import lock_bare_id, of_bare_id
+from wagate.storage.outbox.readers import all_have_read
 from wagate.storage.statement import placeholders, rows, run, slices
 
 UNFINISHED = ("queued", "sending", "unknown")
@@ -52,12 +54,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """When it happened, by the provider; as text."""
     now: str
     """When we learned it."""
+    by_all: bool = False
+    """Whether it is of the last participant of a group who had not read it."""
 
     @property
     def status(self) -> str:
-        """The word; played is read."""
-        said = self.extra.get("status")
-        return READ if said == PLAYED else str(said)
+        """The word; played is read, and what one of a group has read was delivered to it."""
+        return READ if self.by_all else reached(self.extra)
 
     @property
     def error(self) -> tuple[str | None, str | None, bool]:
@@ -92,18 +95,10 @@ def fold_early_acks(db: peewee.Database, message_id: str, account_id: str, bare:
         _write(db, Report(extra=from_json(extra), when=when, now=now), "id = ?", [message_id])
 
 
-def lock_bare_id(db: peewee.Database, account_id: str, bare: str) -> None:
-    """Keep out, until the commit, who else writes about this id of the provider.
-
-    Without it, a status and the message's own "sent", committed by two processes at once, would not see each other.
-    """
-    if db.param != "?":
-        rows(db, "SELECT pg_advisory_xact_lock(hashtextextended(?, 20250120))", (f"{account_id}\x1f{bare}",))
-
-
 def _fold(db: peewee.Database, event: Event, reference: str) -> None:
     said = {"status": SENT} if event.kind == MESSAGE_ANY else event.extra
-    report = Report(extra=said, when=time_text(event.timestamp), now=time_text(event.created_at))
+    by_all = is_one_of_many(said) and all_have_read(db, event)
+    report = Report(extra=said, when=time_text(event.timestamp), now=time_text(event.created_at), by_all=by_all)
     provider_id = clean(event.message_id)
     bare = bare_id(provider_id)
     if bare:
@@ -121,13 +116,6 @@ def _fold(db: peewee.Database, event: Event, reference: str) -> None:
     if bare and event.account_id:
         about, ours = of_bare_id(event.account_id, bare, event.chat)
         _write(db, report, f"client_id = ? AND {about}", [event.client_id, *ours])
-
-
-def of_bare_id(account_id: str, bare: str, chat: str) -> tuple[str, list[Any]]:
-    """A condition, and its values, that the account's message with this id meets; a short id counts in its chat."""
-    # In the words of the partial index: without them SQLite goes through all messages.
-    about, values = "account_id = ? AND bare_id = ? AND bare_id <> ''", [account_id, clean(bare)]
-    return (about, values) if is_unique(bare) or not chat else (f"{about} AND chat = ?", [*values, clean(chat)])
 
 
 def _write(db: peewee.Database, report: Report, about: str, params: list[Any]) -> bool:

@@ -15,9 +15,10 @@ from wagate.storage.deliveries.targets import for_update
 from wagate.storage.events.intake import Intake, Stored, store
 from wagate.storage.fields import as_time, clean, optional, time_text
 from wagate.storage.models import Message
-from wagate.storage.outbox.acks import UNFINISHED, fold_early_acks, lock_bare_id
+from wagate.storage.outbox.acks import UNFINISHED, fold_early_acks
 from wagate.storage.outbox.echoes import note_taken
 from wagate.storage.outbox.messages import MessageRow
+from wagate.storage.outbox.own_ids import lock_bare_id
 from wagate.storage.statement import placeholders, rows, run, slices
 
 LEFT_BEHIND = timedelta(minutes=3)

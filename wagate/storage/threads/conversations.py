@@ -23,6 +23,8 @@ MESSAGES = (kinds.MESSAGE, kinds.MESSAGE_ANY)
 PEOPLE = ("@c.us", "@lid", "@user")
 """How the key of a person ends."""
 STATUS = "status@broadcast"
+MEMBERS = "members"
+"""In ``extra`` of a group's event: how many are in it, us included; 0 when that is not known any more."""
 MOVED_TO = "moved_to"
 """In ``extra``: the key of the number that the event's sender has from now on."""
 
@@ -47,6 +49,12 @@ _LATER = (
     "AND (u.last_at, u.last_event_id) > (mine.last_at, mine.last_event_id))"
 )
 """A person's keys have a chat each; the one of the latest message stands for all of them."""
+
+
+_MEMBERS = (
+    "INSERT INTO chats (client_id, account, chat, members, last_at, created_at) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (client_id, chat, account) DO UPDATE SET members = excluded.members"
+)
 
 
 class Thread(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,11 +91,14 @@ def note_messages(db: peewee.Database, items: Sequence[tuple[Event, tuple[str, .
     """
     talks: dict[tuple[int, str, str], _Talk] = {}
     named: dict[tuple[int, str, str], tuple[str, Event]] = {}
+    counted: dict[tuple[int, str, str], tuple[int, Event]] = {}
     people: list[Person] = []
     for event, aliases in items:
         key = (event.client_id, clean(event.chat), clean(event.account))
         if name := event.extra.get("group_name"):
             named[key] = (clean(str(name)[:200]), event)
+        if isinstance(members := event.extra.get(MEMBERS), int):
+            counted[key] = (members, event)
         if event.kind not in MESSAGES or not event.chat or event.chat == STATUS:
             if event.extra.get(MOVED_TO) and (person := _person(event, aliases)) is not None:
                 people.append(person)
@@ -103,6 +114,8 @@ def note_messages(db: peewee.Database, items: Sequence[tuple[Event, tuple[str, .
         note_people(db, people, now=items[-1][0].created_at)
     names = [(*key, name, time_text(event.created_at)) for key, (name, event) in named.items()]
     run_many(db, _NAME, [(client, account, chat, name, at, at) for client, chat, account, name, at in sorted(names)])
+    sizes = [(*key, members, time_text(event.created_at)) for key, (members, event) in counted.items()]
+    run_many(db, _MEMBERS, [(client, account, chat, size, at, at) for client, chat, account, size, at in sorted(sizes)])
 
 
 def list_threads(

@@ -22,6 +22,9 @@ CREATE INDEX messages_bare ON messages (bare_id, account_id) WHERE bare_id <> ''
 -- When a key was last told to be the person's: of several numbers the latest is the valid one.
 ALTER TABLE contact_keys ADD COLUMN told_at TIMESTAMPTZ;
 
+-- How many a group has, us included; 0 when nobody told.
+ALTER TABLE chats ADD COLUMN members INTEGER NOT NULL DEFAULT 0;
+
 -- Sessions and numbers for which webhooks came, and which no account has.
 CREATE TABLE unknown_numbers (
   client_id INTEGER NOT NULL,
