@@ -9,6 +9,7 @@ import msgspec
 
 from wagate.errors import BadRequestError
 from wagate.events import Media
+from wagate.events.event import MOVED_TO
 from wagate.parsing.chats import chat_key
 from wagate.parsing.fields import first_text, identifier, mapping, shortened, whole
 from wagate.parsing.jsonbody import read_json
@@ -124,7 +125,7 @@ def _system(inside: dict[str, Any], item: dict[str, Any]) -> Content:
     if identity := mapping(item.get("identity")):
         about["identity"] = shortened(identity)
     if new:
-        about["moved_to"] = new
+        about[MOVED_TO] = new
     return Content(type="system", text=first_text(inside, "body"), extra=about, aliases=(new,) if new else ())
 
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from wagate.events import NewEvent, kinds
 from wagate.events.acks import PARTICIPANT, STATUS_OF, ack_extra
+from wagate.events.event import MEMBERS
 from wagate.hooks import InboundRequest, ProviderAccount
 from wagate.parsing.chats import GROUP, chat_key
 from wagate.parsing.fields import fingerprint, first_text, identifier, instant, mapping, shortened, whole
@@ -194,7 +195,7 @@ def group(envelope: Envelope) -> NewEvent:
             "group": shortened(mapping(payload.get("group"))) | {"id": key},
             "type": what or envelope.event.rpartition(".")[2],
             "participants": [chat_key(one) for one in ids if isinstance(one, str)],
-            "members": len(members) if isinstance(members, list) else 0,
+            MEMBERS: len(members) if isinstance(members, list) else 0,
         }
         | ({"group_name": subject} if subject else {}),
     )

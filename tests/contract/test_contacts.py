@@ -64,12 +64,11 @@ async def test_a_conversation_is_read_under_all_keys_of_the_person(tmp_path: Pat
         by_lid = intake(chat=LID, sender=LID, message_id="m2", content="second")
         for item in (by_phone, by_lid):
             await database.write_bulk(store_requests, [item])
-        assert [each.content for each in (await database.read(archive, client_id=1, chat=PHONE, limit=9)).data] == [
-            "first"
-        ]
+        page = await database.read(archive, client_id=1, chat=PHONE, limit=9)
+        assert [each.event.content for each in page.data] == ["first"]
         await note(database, person(PHONE, LID))
         page = await database.read(archive, client_id=1, chat=PHONE, limit=9)
-        assert [each.content for each in page.data] == ["second", "first"]
+        assert [each.event.content for each in page.data] == ["second", "first"]
         [thread] = await database.read(list_threads, client_id=1, limit=9)
         assert (thread.chat, thread.messages) == (LID, 2)
 

@@ -21,7 +21,7 @@ class KnownPeople:
         asked = found if found is not None and found.client_id == client_id else None
         row = await self._people.of(chat, client_id=client_id, account=asked)
         if row is None:
-            return PersonView(keys=(chat,), current=chat)
+            return PersonView(keys=(chat,), current=chat, known=False)
         keys = (chat, *(key for key in row.keys if key != chat))
         return PersonView(keys=keys, name=row.name, current=row.phone or chat)
 

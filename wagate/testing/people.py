@@ -16,7 +16,8 @@ class FakePeople:
         """Who has this key."""
         _ = client_id, account
         keys = next((keys for keys in self.persons if chat in keys), (chat,))
-        return PersonView(keys=(chat, *(key for key in keys if key != chat)), current=keys[0])
+        known = any(chat in each for each in self.persons)
+        return PersonView(keys=(chat, *(key for key in keys if key != chat)), current=keys[0], known=known)
 
     async def current(self, chat: str, *, client_id: int, account: str = "") -> str:
         """Where to write to."""

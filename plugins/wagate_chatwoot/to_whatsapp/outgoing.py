@@ -17,6 +17,7 @@ from wagate_chatwoot.to_whatsapp.actions import Command, Delete, Lasting, Resend
 from wagate_chatwoot.to_whatsapp.chat_of import Chat, find_chat
 from wagate_chatwoot.to_whatsapp.deletes import delete
 from wagate_chatwoot.to_whatsapp.files import FileAwayError, FileError, reachable
+from wagate_chatwoot.to_whatsapp.mentions import with_mentions
 from wagate_chatwoot.to_whatsapp.origin import Origin, metadata_of
 from wagate_chatwoot.to_whatsapp.pieces import OTHERWISE, parts_of
 from wagate_chatwoot.to_whatsapp.reconcile import missed
@@ -180,7 +181,7 @@ async def _submit(app: App, send: Send, chat: Chat, part: OutMessage, number: in
         failed=send.failed,
     )
     try:
-        return await _send(app, chat, await reachable(app, part), origin)
+        return await _send(app, chat, await reachable(app, await with_mentions(app, part)), origin)
     except FileError as error:
         if isinstance(error, FileAwayError) and not last:
             raise Retry(f"a file could not be fetched from Chatwoot: {error.reason}") from error

@@ -10,6 +10,7 @@ import msgspec
 import peewee
 
 from wagate.events import Event, kinds
+from wagate.events.event import MEMBERS, MOVED_TO
 from wagate.parsing.numbers import key_forms
 from wagate.storage.events.listing import select_events
 from wagate.storage.fields import clean, time_text
@@ -17,16 +18,13 @@ from wagate.storage.models import Account, Chat, EventRow
 from wagate.storage.rows import Page, to_event
 from wagate.storage.statement import insert_many, rows, run_many, slices
 from wagate.storage.threads.contacts import ContactKey, ContactRow, Person, contacts_of, note_people
+from wagate.storage.threads.marks import NO_MARKS, Marks, marks_of
 
 MESSAGES = (kinds.MESSAGE, kinds.MESSAGE_ANY)
 """What the archive of a conversation holds."""
 PEOPLE = ("@c.us", "@lid", "@user")
 """How the key of a person ends."""
 STATUS = "status@broadcast"
-MEMBERS = "members"
-"""In ``extra`` of a group's event: how many are in it, us included; 0 when that is not known any more."""
-MOVED_TO = "moved_to"
-"""In ``extra``: the key of the number that the event's sender has from now on."""
 
 _UPSERT = "INSERT INTO chats (client_id, account, chat, messages, last_event_id, last_at, created_at)"
 _UPSERT_TAIL = (
@@ -73,6 +71,8 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
     last_event_id: str
     last: Event | None
     """The last message; None when it is past retention."""
+    marks: Marks
+    """What became of it."""
     contact: ContactRow | None
     """The person; None for groups and lists."""
 
@@ -145,6 +145,7 @@ def list_threads(
         for row in select_events().where(EventRow.id.in_([row["last_event_id"] for row in found])).dicts().execute(db)
     }
     contacts = contacts_of(db, [(row["client_id"], row["chat"]) for row in found])
+    marks = marks_of(db, list(events.values()))
     others = _chats_of(db, contacts)
     for row in found:
         contact = contacts.get((row["client_id"], row["chat"]))
@@ -163,6 +164,7 @@ def list_threads(
             created_at=row["created_at"],
             last_event_id=row["last_event_id"],
             last=events.get(row["last_event_id"]),
+            marks=marks.get(row["last_event_id"], NO_MARKS),
             contact=contacts.get((row["client_id"], row["chat"])),
         )
         for row in found
@@ -197,9 +199,16 @@ def owners_of(db: peewee.Database, chat: str, *, account: str | None = None) -> 
     return {client_id for form in key_forms(chat) for (client_id,) in rows(db, text, (form, form))}
 
 
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A message of the archive."""
+
+    event: Event
+    marks: Marks
+
+
 def archive(
     db: peewee.Database, *, client_id: int, chat: str, limit: int, cursor: str | None = None, account: str | None = None
-) -> Page[Event]:
+) -> Page[Kept]:
     """The messages of a conversation, newest first: of this chat, and of the person's other keys."""
     keys = sorted(_keys_of(db, chat, client_id))
     query = select_events().where(EventRow.client_id == client_id, EventRow.chat.in_(keys), EventRow.kind.in_(MESSAGES))
@@ -208,7 +217,9 @@ def archive(
     if cursor is not None:
         query = query.where(EventRow.id < cursor)
     found = [to_event(row) for row in query.order_by(EventRow.id.desc()).limit(limit + 1).dicts().execute(db)]
-    return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)
+    marks = marks_of(db, found[:limit], keys)
+    kept = [Kept(event=each, marks=marks.get(each.id, NO_MARKS)) for each in found[:limit]]
+    return Page(data=kept, next_cursor=found[limit - 1].id if len(found) > limit else None)
 
 
 def _person(event: Event, aliases: tuple[str, ...]) -> Person | None:
