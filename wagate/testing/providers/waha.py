@@ -107,6 +107,23 @@ class FakeWaha(FakeServer):
             headers |= {name.lower(): text for name, text in waha_headers(key, f"r{number}", _MOMENT, body).items()}
         return body, headers
 
+    def echo(self, sent: Mapping[str, Any], *, lid: str = "") -> dict[str, Any]:
+        """The payload of ``message.any`` about a message in ``sent``, as WEBJS writes it.
+
+        Its id is not the one that was answered: in a group it names who wrote it, and with ``lid`` the chat is that.
+        """
+        said = {"timestamp": int(self.now()), "source": "api", "body": sent.get("text", ""), "ack": 1, "_data": {}}
+        return self._about(sent, lid) | said
+
+    def ack(self, sent: Mapping[str, Any], ack: int, *, lid: str = "", reader: str = "") -> dict[str, Any]:
+        """The payload of ``message.ack`` (with ``reader``, of ``message.ack.group``) about a message in ``sent``."""
+        return self._about(sent, lid) | {"ack": ack, "participant": reader or None}
+
+    def _about(self, sent: Mapping[str, Any], lid: str) -> dict[str, Any]:
+        chat, bare = lid or sent["chatId"], sent["_id"].split("_")[2]
+        writer = f"_{ME['id']}" if chat.endswith("@g.us") else ""
+        return {"id": f"true_{chat}_{bare}{writer}", "from": ME["id"], "to": chat, "fromMe": True}
+
     def revocation(self, sent: Mapping[str, Any]) -> dict[str, Any]:
         """The payload of ``message.revoked`` about a message in ``sent``."""
         chat, number = sent["chatId"], next(self._ids)
