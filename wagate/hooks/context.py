@@ -14,19 +14,10 @@ from wagate.clock import Clock
 from wagate.events import Event, NewEvent
 from wagate.hooks.contracts import AccountView, ClientView, Identity, Target
 from wagate.hooks.messages import MessageView, OutMedia, OutMessage, ReaderView, Signal
+from wagate.hooks.people import People
 from wagate.hooks.providers import Profile
 from wagate.hooks.sessions import SessionView
-from wagate.hooks.views import (
-    ChatView,
-    DeliveryView,
-    Endpoint,
-    EndpointChange,
-    Job,
-    NewEndpoint,
-    Page,
-    PersonView,
-    WantingEndpoint,
-)
+from wagate.hooks.views import ChatView, DeliveryView, Endpoint, EndpointChange, Job, NewEndpoint, Page, WantingEndpoint
 from wagate.rules.filters import ALL_DELIVERIES, ALL_MESSAGES, DeliveryFilter, MessageFilter
 
 if TYPE_CHECKING:
@@ -357,19 +348,6 @@ class Archive(Protocol):
         self, *, client_id: int, accounts: Collection[str] = (), after: tuple[str, str] = ("", ""), limit: int = 100
     ) -> Sequence[ChatView]:
         """Chats by (chat, account); ``after`` is that of the last one seen. At most 200 at once."""
-
-
-class People(Protocol):
-    """Who is one person: number, LID, Meta's and Twilio's ids, a changed number, numbers with an extra digit."""
-
-    async def of(self, chat: str, *, client_id: int, account: str = "") -> PersonView:
-        """Who has this key; somebody who is not known has just that.
-
-        Of a LID without a number the ``account``'s provider is asked, for two seconds at most; its answer is kept.
-        """
-
-    async def current(self, chat: str, *, client_id: int, account: str = "") -> str:
-        """Where to write to: `PersonView.current`; of a group its own key."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,7 +74,8 @@ def _set_apart(account: Account, event: NewEvent) -> NewEvent:
     return NewEvent(
         kind=kinds.UNKNOWN,
         type="unknown",
-        provider_id=event.provider_id,
+        # Two sessions in one group get the same message.
+        provider_id=f"{event.number}/{event.chat}/{event.provider_id}" if event.provider_id else "",
         dedupe_kind=event.dedupe_kind or event.kind,
         variant=event.variant,
         timestamp=event.timestamp,

@@ -91,6 +91,7 @@ def messages_routes(sending: Sending) -> Blueprint:
     """Messages: a client's token sends and sees its own, the admin token all."""
     routes = Blueprint("messages", __name__, url_prefix="/messages")
     auth, messages = sending.auth, sending.messages
+    _add_readers(routes, sending)
 
     @routes.post("/send")
     @endpoint(body=SendBody, answers=ANSWERS, problems=(404, 409, 413, 422, 502), large=True)
@@ -135,13 +136,6 @@ def messages_routes(sending: Sending) -> Blueprint:
         """One message, by our id."""
         return await messages.get(str(message_id), client_id=auth.identity().client_id)
 
-    @routes.get("/<uuid:message_id>/readers")
-    @endpoint(answers={200: Readers})
-    async def readers(message_id: UUID) -> Readers:
-        """Who of a group has got a message, who has read it, by our id; empty where the provider does not tell."""
-        client_id = auth.identity().client_id
-        return Readers(data=list(await messages.readers(str(message_id), client_id=client_id)))
-
     @routes.delete("/<uuid:message_id>")
     @endpoint(answers={204: None}, problems=(404, 409, 422, 502))
     async def revoke(message_id: UUID) -> tuple[None, int]:
@@ -153,6 +147,15 @@ def messages_routes(sending: Sending) -> Blueprint:
         return None, 204
 
     return routes
+
+
+def _add_readers(routes: Blueprint, sending: Sending) -> None:
+    @routes.get("/<uuid:message_id>/readers")
+    @endpoint(answers={200: Readers})
+    async def readers(message_id: UUID) -> Readers:
+        """Who of a group has got a message, who has read it, by our id; empty where the provider does not tell."""
+        client_id = sending.auth.identity().client_id
+        return Readers(data=list(await sending.messages.readers(str(message_id), client_id=client_id)))
 
 
 def _answer(view: MessageView, *, waited: bool) -> tuple[SentAnswer | AcceptedAnswer, int]:
