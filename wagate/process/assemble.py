@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -112,11 +112,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
     )
     http, providers = http_client(config), Providers(public_url=config.server.public_url)
     media = make_media(config, clock, vault=vault, database=database, live=live, http=http, providers=providers)
-
-    def ring(stored: Sequence[Stored]) -> None:
-        consumers.ring(stored)
-        media.fetcher.ring(stored)
-
+    ring = _ring(consumers, media)
     people = People(database, providers, clock)
     receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed, recognize=people.recognize)
     emitter = Emitter(receiver, router, live)
@@ -148,6 +144,16 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         auth=RequestAuth(live),
         registry=registry,
     )
+
+
+def _ring(consumers: Consumers, media: MediaSubsystem) -> Callable[[Sequence[Stored]], None]:
+    """Tell those who work of what was stored."""
+
+    def ring(stored: Sequence[Stored]) -> None:
+        consumers.ring(stored)
+        media.fetcher.ring(stored)
+
+    return ring
 
 
 def build_context(gateway: Gateway, plugin: Plugin) -> PluginContext:
