@@ -20,6 +20,7 @@ from wagate.storage.lead import leading, narrowed
 from wagate.storage.models import Account, EventRow, Message
 from wagate.storage.rows import Page
 from wagate.storage.statement import first, marks, rows
+from wagate.storage.threads.contacts import contacts_of
 
 _INSERT = (
     "INSERT INTO messages (id, client_id, account, account_id, provider, chat, type, content, message, event_id, "  # noqa: S608
@@ -167,10 +168,16 @@ def list_messages(
 
 
 def own_account(db: peewee.Database, client_id: int, chat: str) -> str | None:
-    """Name of the account that a chat belongs to: where messages to it wait, else where it last had one."""
+    """Name of the account that a chat belongs to: where messages to it wait, else where it last had one.
+
+    A chat with a person goes on under each of their keys.
+    """
+    person = contacts_of(db, [(client_id, clean(chat))]).get((client_id, clean(chat)))
+    keys = dict.fromkeys((clean(chat), *(person.keys if person is not None else ())))
     for text in (_WAITING_AT, _LAST_AT):
-        for (account,) in rows(db, text, (client_id, clean(chat))):
-            return str(account)
+        for key in keys:
+            for (account,) in rows(db, text, (client_id, key)):
+                return str(account)
     return None
 
 
