@@ -89,8 +89,9 @@ async def test_a_lid_that_is_told_late_joins_what_the_agent_began() -> None:
         here.chatwoot.agent.writes(conversation, "About your order")
         await here.until_sent(1)
         await here.comes("Who is it?", LID)
+        [early] = await posted(here, 1)
         await here.comes("It is Zoe", LID, _data={"Info": {"SenderAlt": PHONE}})
-        early, late = await posted(here, 2)
+        late = (await posted(here, 2))[-1]
         assert early.conversation.id != conversation.id
         assert late.conversation.id == conversation.id
         assert [each.name for each in here.chatwoot.state.contacts] == ["Zoe"]
