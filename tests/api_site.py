@@ -25,6 +25,8 @@ from wagate.hooks import Provider
 from wagate.http import HttpClient
 from wagate.inbound.accounts import Accounts
 from wagate.inbound.ignore import IgnoreFilter
+from wagate.inbound.numbers import Numbers
+from wagate.inbound.people import People
 from wagate.inbound.position import Positions
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
@@ -125,7 +127,14 @@ async def api_site(
             used=lambda _digest: None,
         )
         control: Any = TableControl(database, clock)
-        receiver = Receiver(database, Router({}, max_retries=3), clock, ring=_nobody, session_changed=hub.changed)
+        receiver = Receiver(
+            database,
+            Router({}, max_retries=3),
+            clock,
+            ring=_nobody,
+            session_changed=hub.changed,
+            recognize=People(database, providers, clock).recognize,
+        )
         targets = TargetDesk(database, control, live, {}, clock)
         api = create_api(
             config=config,
@@ -159,7 +168,17 @@ async def api_site(
         own = OwnDeliveries(database)
         engine = EngineDoor(auth, accounts, receiver, Positions(database, clock), unlimited, own=own)
         refusals = Refusals(clock, lambda *_: None)
-        sessions = SessionDoor(auth, accounts, receiver, IgnoreFilter(database), unlimited, refusals=refusals, own=own)
+        numbers = Numbers(lambda: live.now, providers)
+        sessions = SessionDoor(
+            auth,
+            accounts,
+            receiver,
+            IgnoreFilter(database),
+            unlimited,
+            numbers=numbers,
+            refusals=refusals,
+            own=own,
+        )
         posted = ProviderDoor(
             lambda: live.now,
             providers,
@@ -168,6 +187,7 @@ async def api_site(
             unlimited,
             auth=auth,
             sessions=sessions,
+            numbers=numbers,
             public_url=config.server.public_url,
             refusals=refusals,
             own=own,

@@ -19,6 +19,7 @@ from wagate.events.kinds import MESSAGE_ACK, MESSAGE_SEND
 from wagate.hooks import Handler, MessageView, OutFile, Outgoing, OutMessage, Provider, Sent, Signal, Target
 from wagate.hooks.contracts import Delivery
 from wagate.hooks.providers import UNLIMITED, ProviderAccount, SendLimits
+from wagate.inbound.people import People
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
 from wagate.outbound.context import OutboundContext
@@ -239,7 +240,14 @@ async def open_post(
 
         outbound = Outbound(context, CollectorRegistry(), file_of=by_url, probe=probe)
         await live.reload()
-        receiver = Receiver(world.database, router, world.clock, ring=ring, session_changed=lambda _name: None)
+        receiver = Receiver(
+            world.database,
+            router,
+            world.clock,
+            ring=ring,
+            session_changed=lambda _name: None,
+            recognize=People(world.database, providers, world.clock).recognize,
+        )
         post = Post(world, live, providers, provider, outbound, outbound.outbox("api"), receiver)
 
         async def hear(delivery: Delivery) -> None:

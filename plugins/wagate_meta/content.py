@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from wagate.events import Media
+from wagate.events.event import MOVED_TO
 from wagate.parsing.chats import chat_key
 from wagate.parsing.fields import first_text, identifier, mapping, shortened, whole
 from wagate.parsing.told import answers_text, read_answers
@@ -126,6 +127,8 @@ def _system(inside: dict[str, Any], item: dict[str, Any]) -> Content:
     about = {"system": shortened(inside)}
     if identity := mapping(item.get("identity")):
         about["identity"] = shortened(identity)
+    if new:
+        about[MOVED_TO] = new
     return Content(type="system", text=first_text(inside, "body"), extra=about, aliases=(new,) if new else ())
 
 

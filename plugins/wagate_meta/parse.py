@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from wagate.events import NewEvent, Raw, kinds
-from wagate.events.acks import DELIVERED, FAILED, PLAYED, READ, SENT, ack_extra
+from wagate.events.acks import DELIVERED, FAILED, PARTICIPANT, PLAYED, READ, SENT, ack_extra
 from wagate.hooks import InboundRequest, ProviderAccount
 from wagate.parsing.chats import chat_key
 from wagate.parsing.fields import fingerprint, first_text, identifier, instant, mapping, shortened
@@ -163,7 +163,7 @@ def status_event(item: dict[str, Any], change: Change) -> NewEvent | None:
         timestamp=instant(item.get("timestamp")),
         from_me=True,
         reference=identifier(item.get("biz_opaque_callback_data")),
-        extra=_extra(item, status),
+        extra=_extra(item, status) | ({PARTICIPANT: person.key} if in_group and person.key else {}),
     )
 
 

@@ -39,6 +39,8 @@ def make_provider(context: PluginContext) -> Provider:
         common_keys=COMMON_KEYS,
         sessions=True,
         self_hosted=True,
+        # An engine posts the events of all its sessions to one URL, when it is told so (BASE_WEBHOOK_URL).
+        number=session_of,
         abilities=ABILITIES,
         send=sender.send,
         signal=sender.signal,

@@ -13,7 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from wagate.events import NewEvent, kinds
-from wagate.events.acks import STATUS_OF, ack_extra
+from wagate.events.acks import PARTICIPANT, STATUS_OF, ack_extra
+from wagate.events.event import MEMBERS
 from wagate.hooks import InboundRequest, ProviderAccount
 from wagate.parsing.chats import GROUP, chat_key
 from wagate.parsing.fields import fingerprint, first_text, identifier, instant, mapping, shortened, whole
@@ -169,6 +170,8 @@ def ack(envelope: Envelope) -> NewEvent:
     if given is None:
         return unknown(envelope)
     reader = chat_key(first_text(payload, "participant")) if who.chat.endswith(f"@{GROUP}") else ""
+    # WEBJS names ourselves, who wrote it, when all have got that far.
+    reader = "" if reader in {envelope.ours, chat_key(first_text(envelope.me, "lid"))} else reader
     extra: dict[str, Any] = {"ack": given, "ackName": "UNKNOWN", "status": "unknown"}
     if given in STATUS_OF:
         extra = ack_extra(STATUS_OF[given])
@@ -176,7 +179,7 @@ def ack(envelope: Envelope) -> NewEvent:
         _about(who, kinds.MESSAGE_ACK),
         variant=identifier(f"{given}/{reader}" if reader else str(given)),
         type="ack",
-        extra=extra | ({"participant": reader} if reader else {}),
+        extra=extra | ({PARTICIPANT: reader} if reader else {}),
     )
 
 
@@ -263,6 +266,7 @@ def group(envelope: Envelope) -> NewEvent:
     key = chat_key(first_text(mapping(payload.get("group")), "id") or first_text(payload, "id"))
     what, people = first_text(payload, "type"), payload.get("participants")
     subject = first_text(mapping(payload.get("group")), "subject")
+    members = mapping(payload.get("group")).get("participants")
     ids = [mapping(one).get("id") for one in people] if isinstance(people, list) else []
     return NewEvent(
         kind=envelope.event,
@@ -273,6 +277,7 @@ def group(envelope: Envelope) -> NewEvent:
             "group": shortened(mapping(payload.get("group"))) | {"id": key},
             "type": what or envelope.event.rpartition(".")[2],
             "participants": [chat_key(one) for one in ids if isinstance(one, str)],
+            MEMBERS: len(members) if isinstance(members, list) else 0,
         }
         | ({"group_name": subject} if subject else {}),
     )

@@ -14,6 +14,7 @@ from wagate.http import HttpClient
 from wagate.parsing.fields import first_text, mapping
 from wagate_waha.check import Checker
 from wagate_waha.client import WahaClient, in_path
+from wagate_waha.lids import Lids
 from wagate_waha.media import MediaLocator
 from wagate_waha.missed import Catcher
 from wagate_waha.parse import parse
@@ -67,6 +68,7 @@ def make_provider(context: PluginContext) -> Provider:
         control=session.control,
         qr=session.qr,
         profile=Profiles(context.http),
+        number_of=Lids(context.http),
         check=Checker(context.http),
     )
 

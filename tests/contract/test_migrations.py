@@ -144,3 +144,37 @@ OLD_DELIVERY = (
     "INSERT INTO deliveries (id, event_id, handler, target_id, key, seq, client_id, account, chat, mode, max_retries, "
     "created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, 1, ?, '1@c.us', 'push', 3, ?, ?)"
 )
+
+
+BEFORE_BARE_IDS = 7
+
+
+async def test_what_an_older_version_stored_by_whole_ids_is_found_by_bare_ones(
+    database_url: str, tmp_path: Path
+) -> None:
+    group = "120363000000000001@g.us"
+    ids = {
+        "wamid.A_b": "wamid.A_b",
+        "true_15550002222@c.us_3EB0": "3EB0",
+        f"false_{group}_3EB1_15550002222@c.us": "3EB1",
+        "true_15550002222@c.us_": "true_15550002222@c.us_",
+        "": "",
+    }
+    moment = time_text(NOW)
+    event = (
+        "INSERT INTO events (id, client_id, account, phone, provider, kind, chat, sender, recipient, message_id, type, "
+        "content, from_me, extra, metadata, raw, timestamp, created_at) VALUES "
+        "(?, 1, 'main', '', 'waha', 'message', '', '', '', ?, '', '', FALSE, '{}', '{}', ?, ?, ?)"
+    )
+    message = (
+        "INSERT INTO messages (id, client_id, account, provider, chat, type, message, provider_id, event_id, "
+        "delivery_id, source, created_at, updated_at) "
+        "VALUES (?, 1, 'main', 'waha', '', '', '{}', ?, '', '', 'api', ?, ?)"
+    )
+    async with of_version(BEFORE_BARE_IDS, database_url, tmp_path) as database:
+        for number, whole in enumerate(ids):
+            await database.write(run, event, (f"e{number}", whole, b"", moment, moment))
+            await database.write(run, message, (f"m{number}", whole, moment, moment))
+    async with open_database(database_url, tmp_path) as database:
+        assert dict(await database.read(rows, "SELECT message_id, bare_id FROM events")) == ids
+        assert dict(await database.read(rows, "SELECT provider_id, bare_id FROM messages")) == ids

@@ -57,7 +57,7 @@ async def test_what_was_posted_before_a_crash_is_not_posted_again() -> None:
         desk.restart()
         await desk.handle(delivery)
         assert len(desk.server.posted()) == 1
-        assert await desk.app.ledger.by_whatsapp("main", "wamid.1") is not None
+        assert await desk.app.ledger.by_whatsapp("main", "wamid.1", [CHAT]) is not None
         desk.restart()
         desk.server.seen.clear()
         await desk.handle(delivery)

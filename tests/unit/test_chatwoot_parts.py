@@ -83,12 +83,6 @@ def test_what_a_bot_lets_people_choose_from_is_listed() -> None:
     assert part.text == "How?\n- Sales\n- Help"
 
 
-def test_people_are_mentioned_in_groups_only() -> None:
-    send = written(content="@34600111222 and @34600111222, not mail@5511999999999.example")
-    assert parts_of(send, "123@g.us")[0].mentions == ("34600111222@c.us",)
-    assert parts_of(send, CHAT)[0].mentions == ()
-
-
 def test_only_the_first_part_quotes() -> None:
     files = [attachment("a.png", "image/png", "image"), attachment("b.png", "image/png", "image")]
     assert [each.reply_to for each in parts_of(written(attachments=files), CHAT, reply_to="wamid.Q")] == [

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wagate.events import EVENT_KINDS, Media
+from wagate.parsing.numbers import number_forms
 from wagate.testing import make_event
 from wagate_chatwoot.agents.texts import load_texts
 from wagate_chatwoot.settings import Inbox
 from wagate_chatwoot.to_chatwoot.incoming import KINDS
-from wagate_chatwoot.to_chatwoot.people import phone_forms, who_of
+from wagate_chatwoot.to_chatwoot.people import who_of
 from wagate_chatwoot.to_chatwoot.places import chat_of, source_id
 from wagate_chatwoot.to_chatwoot.render import Rendered, render, source_of
 
@@ -177,12 +178,12 @@ def test_an_id_of_the_provider_is_the_source_only_of_the_message_itself() -> Non
     ],
 )
 def test_numbers_are_known_in_both_forms(one: str, other: str) -> None:
-    assert set(phone_forms(one)) == set(phone_forms(other)) == {one, other}
+    assert set(number_forms(one)) == set(number_forms(other)) == {one, other}
 
 
 @pytest.mark.parametrize("digits", ["15550001111", "551133334444", "4915112345678"])
 def test_other_numbers_have_one_form(digits: str) -> None:
-    assert phone_forms(digits) == (digits,)
+    assert number_forms(digits) == (digits,)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,11 @@ import msgspec
 
 from wagate.events.sessions import SessionChange
 
+MEMBERS = "members"
+"""In ``extra`` of a group's event: how many are in it, us included; 0 when that is not known any more."""
+MOVED_TO = "moved_to"
+"""In ``extra``: the key of the number that the event's sender has from now on."""
+
 
 class Raw(msgspec.Struct, frozen=True, kw_only=True):
     """The bytes of a request, unchanged, kept for audit."""

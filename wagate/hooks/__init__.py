@@ -23,6 +23,7 @@ from wagate.hooks.messages import (
     OutMedia,
     OutMessage,
     OutReaction,
+    ReaderView,
     Sent,
     Signal,
 )
@@ -51,6 +52,7 @@ from wagate.hooks.views import (
     Job,
     NewEndpoint,
     Page,
+    PersonView,
     WantingEndpoint,
 )
 from wagate.rules.filters import DeliveryFilter, MessageFilter
@@ -87,11 +89,13 @@ __all__ = [
     "OutReaction",
     "Outgoing",
     "Page",
+    "PersonView",
     "PluginContext",
     "Profile",
     "Provider",
     "ProviderAccount",
     "Rate",
+    "ReaderView",
     "Receipt",
     "SendLimits",
     "Sent",

@@ -13,7 +13,8 @@ import msgspec
 from wagate.clock import Clock
 from wagate.events import Event, NewEvent
 from wagate.hooks.contracts import AccountView, ClientView, Identity, Target
-from wagate.hooks.messages import MessageView, OutMedia, OutMessage, Signal
+from wagate.hooks.messages import MessageView, OutMedia, OutMessage, ReaderView, Signal
+from wagate.hooks.people import People
 from wagate.hooks.providers import Profile
 from wagate.hooks.sessions import SessionView
 from wagate.hooks.views import ChatView, DeliveryView, Endpoint, EndpointChange, Job, NewEndpoint, Page, WantingEndpoint
@@ -217,6 +218,9 @@ class Messages(Protocol):
     ) -> Page[MessageView]:
         """A page of messages, newest first."""
 
+    async def readers(self, message_id: str, *, client_id: int | None) -> Sequence[ReaderView]:
+        """Who of a group has got a message, who has read it, by our id. NotFoundError."""
+
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
         """Mark as seen, show or end typing; at once, not stored.
 
@@ -384,6 +388,7 @@ class PluginContext:
     media: MediaStore
     sessions: Sessions
     archive: Archive
+    people: People
     emit: Emit
     encrypt: Callable[[str], str]
     """Encrypt a secret for storage with ``auth.secret_key``."""

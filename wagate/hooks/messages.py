@@ -119,6 +119,16 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's ids of the messages that were seen; () if the provider marks whole chats."""
 
 
+class ReaderView(msgspec.Struct, frozen=True, kw_only=True):
+    """A participant of a group who has got a message of ours."""
+
+    participant: str
+    """Their key."""
+    status: str
+    """How far it got with them: delivered, read or played."""
+    at: datetime
+
+
 class MessageView(msgspec.Struct, frozen=True, kw_only=True):
     """A submitted message and its status."""
 

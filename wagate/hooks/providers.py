@@ -211,5 +211,8 @@ class Provider:
     profile: Callable[[str, ProviderAccount], Awaitable[Profile]] | None = None
     """(a chat's key, account) → the chat's name and picture, as far as they can be read. Takes a few seconds at most:
     somebody waits. May raise as ``send``."""
+    number_of: Callable[[str, ProviderAccount], Awaitable[str]] | None = None
+    """(a LID's key, account) → the key of the number behind it, '' if WhatsApp hides it. Called while a webhook waits,
+    for two seconds at most. May raise as ``send``."""
     check: Callable[[ProviderAccount], Awaitable[Sequence[Finding]]] | None = None
     """Asks the provider whether the account works; for ``wagate doctor``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 import trio
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from uuid_utils import uuid7
 
 from wagate.errors import ConflictError, NotFoundError, OutcomeUnknownError, UnprocessableError
-from wagate.hooks.messages import MessageView, OutMessage, Signal
+from wagate.hooks.messages import MessageView, OutMessage, ReaderView, Signal
 from wagate.hooks.views import Page
 from wagate.http import HttpError, on_behalf_of
 from wagate.outbound import announce
@@ -32,6 +32,7 @@ from wagate.storage.outbox.messages import (
     own_account,
     submit,
 )
+from wagate.storage.outbox.readers import readers_of
 from wagate.storage.owners.directory import Account
 from wagate.storage.threads.conversations import last_incoming
 
@@ -133,6 +134,13 @@ class Outbox:
         browse = self._context.database.browse
         page = await browse(list_messages, which, client_id=client_id, limit=limit, cursor=cursor)
         return Page(data=[view_of(row, self._context.live.now) for row in page.data], next_cursor=page.next_cursor)
+
+    async def readers(self, message_id: str, *, client_id: int | None) -> Sequence[ReaderView]:
+        """Who of a group has got a message, who has read it. NotFoundError."""
+        database = self._context.database
+        row = await database.read(get_message, message_id, client_id=client_id)
+        found = await database.browse(readers_of, row.client_id, row.account_id, row.bare_id, row.chat)
+        return [ReaderView(participant=each.participant, status=each.status, at=each.at) for each in found]
 
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
         """Mark as seen, show or end typing; at once, not stored. See the protocol."""

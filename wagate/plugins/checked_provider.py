@@ -71,6 +71,7 @@ def checked_provider(plugin: str, provider: Any) -> Provider:
         "locate_media": partial(held_to, MediaRequest),
         "qr": _qr,
         "profile": partial(held_to, Profile),
+        "number_of": _text,
         "check": _findings,
     }
     told: dict[str, Callable[..., Any]] = {
@@ -113,7 +114,7 @@ def _hold(provider: Provider) -> None:
 
 def _hold_functions(provider: Provider, where: str) -> None:
     optional = ("verify", "parse", "challenge", "send", "signal", "revoke", "locate_media", "missed")
-    for name in (*optional, "control", "qr", "profile", "check"):
+    for name in (*optional, "control", "qr", "profile", "number_of", "check"):
         value = getattr(provider, name)
         if value is not None and not callable(value):
             raise WrongValueError(f"{where}.{name}: {named(value)}, no function")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from wagate.context.archive import StoredArchive
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.endpoints import EndpointTable
 from wagate.context.owners import Owners
+from wagate.context.people import KnownPeople
 from wagate.context.sessions import AccountSessions
 from wagate.context.store import PluginStore
 from wagate.events import NewEvent
@@ -28,6 +29,7 @@ from wagate.http.client import HttpClient
 from wagate.http.guard import Guard, parse_networks
 from wagate.http.url import check_url
 from wagate.inbound.ignore import IgnoreFilter
+from wagate.inbound.people import People
 from wagate.inbound.position import Positions
 from wagate.inbound.receive import Emitter, Receiver
 from wagate.inbound.route import Router
@@ -71,6 +73,7 @@ class Gateway:
     receiver: Receiver
     ignore_filter: IgnoreFilter
     emitter: Emitter
+    people: People
     outbound: Outbound
     media: MediaSubsystem
     hub: SessionHub
@@ -112,12 +115,9 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
     )
     http, providers = http_client(config), Providers(public_url=config.server.public_url)
     media = make_media(config, clock, vault=vault, database=database, live=live, http=http, providers=providers)
-
-    def ring(stored: Sequence[Stored]) -> None:
-        consumers.ring(stored)
-        media.fetcher.ring(stored)
-
-    receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed)
+    ring = _ring(consumers, media)
+    people = People(database, providers, clock)
+    receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed, recognize=people.recognize)
     context = _sending(
         http, media.store, database=database, live=live, providers=providers, router=router, clock=clock, ring=ring
     )
@@ -137,6 +137,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         token_uses=TokenUses(database, clock),
         bodies=Bodies(int(config.limits.body_bytes)),
         emitter=(emitter := Emitter(receiver, router, live)),
+        people=people,
         outbound=Outbound(context, registry, file_of=media.store.file_of, probe=consumers.control.probe),
         media=media,
         hub=hub,
@@ -146,6 +147,16 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         auth=RequestAuth(live),
         registry=registry,
     )
+
+
+def _ring(consumers: Consumers, media: MediaSubsystem) -> Callable[[Sequence[Stored]], None]:
+    """Tell those who work of what was stored."""
+
+    def ring(stored: Sequence[Stored]) -> None:
+        consumers.ring(stored)
+        media.fetcher.ring(stored)
+
+    return ring
 
 
 def build_context(gateway: Gateway, plugin: Plugin) -> PluginContext:
@@ -176,6 +187,7 @@ def build_context(gateway: Gateway, plugin: Plugin) -> PluginContext:
         media=checked("media", gateway.media.store),
         sessions=AccountSessions(gateway.database, gateway.live, gateway.providers),
         archive=StoredArchive(gateway.database),
+        people=KnownPeople(gateway.people, gateway.live),
         store=checked("store", PluginStore(plugin.name, gateway.database, gateway.clock)),
         emit=checked_call(plugin.name, "emit", emit),
         encrypt=gateway.vault.encrypt,

@@ -18,6 +18,8 @@ from wagate.context.targets import TargetDesk
 from wagate.hooks.context import PluginContext
 from wagate.hooks.providers import Check
 from wagate.inbound.accounts import Accounts
+from wagate.inbound.numbers import Numbers
+from wagate.inbound.strangers import Strangers
 from wagate.metrics import HttpMetrics
 from wagate.plugins.loader import Plugin, plugin_checks
 from wagate.process.assemble import Gateway, check_link
@@ -37,6 +39,7 @@ from wagate.web.api.doctor import DoctorLine, Examine, doctor_routes
 from wagate.web.api.reload import reload_routes
 from wagate.web.api.stats import stats_routes
 from wagate.web.api.targets import targets_routes
+from wagate.web.api.unknown_numbers import unknown_numbers_routes
 from wagate.web.app import create_api
 from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import App, Networks
@@ -143,7 +146,17 @@ def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[Do
     accounts = Accounts(gateway.database, gateway.live, gateway.clock, most=gateway.config.limits.accounts)
     limit = _rate(gateway, gateway.config.limits.intake)
     own = OwnDeliveries(gateway.database)
-    sessions = SessionDoor(auth, accounts, gateway.receiver, gateway.ignore_filter, limit, refusals=refusals, own=own)
+    numbers = Numbers(lambda: gateway.live.now, gateway.providers)
+    sessions = SessionDoor(
+        auth,
+        accounts,
+        gateway.receiver,
+        gateway.ignore_filter,
+        limit,
+        numbers=numbers,
+        refusals=refusals,
+        own=own,
+    )
     providers = ProviderDoor(
         lambda: gateway.live.now,
         gateway.providers,
@@ -152,6 +165,7 @@ def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[Do
         limit,
         auth=auth,
         sessions=sessions,
+        numbers=numbers,
         public_url=gateway.config.server.public_url,
         refusals=refusals,
         own=own,
@@ -200,7 +214,9 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
     metrics = HttpMetrics(gateway.registry)
     refusals = Refusals(gateway.clock, metrics.refuse)
     bodies, watched = gateway.bodies, Watched(gateway)
-    checks = [*watched.looks(), ("webhooks", refusals.look), *plugin_checks(plugins, contexts)]
+    strangers = Strangers(gateway.database, gateway.providers, gateway.live)
+    looks = [*watched.looks(), ("webhooks", refusals.look), ("numbers", strangers.look)]
+    checks = [*looks, *plugin_checks(plugins, contexts)]
     health = health_monitor(gateway, watched)
     api = create_api(
         config=gateway.config,
@@ -230,6 +246,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
                 "wagate",
                 doctor_routes(RequestAuth(gateway.live), partial(_run_checks, gateway, checks)),
             ),
+            ("wagate", unknown_numbers_routes(RequestAuth(gateway.live), strangers, gateway.live)),
             ("wagate", reload_routes(RequestAuth(gateway.live), reload)),
             ("wagate", bulk_routes(RequestAuth(gateway.live), gateway.consumers.bulk, gateway.database)),
             ("wagate", stats_routes(RequestAuth(gateway.live), gateway.database, gateway.live, gateway.clock)),

@@ -20,6 +20,7 @@ from wagate.testing.fakes import FakeAccounts, FakeAuth, FakeDeliveries, FakeJob
 from wagate.testing.http import FakeHttp
 from wagate.testing.media import FakeMedia
 from wagate.testing.messages import FakeMessages
+from wagate.testing.people import FakePeople
 from wagate.testing.sessions import FakeSessionStates
 
 Listener = Callable[[], Awaitable[None]]
@@ -53,6 +54,7 @@ class Fakes:
     media: FakeMedia
     sessions: FakeSessionStates
     archive: FakeArchive
+    people: FakePeople
     clock: FixedClock
     emitted: list[tuple[NewEvent, list[Target] | None]] = field(default_factory=list)
     """Events of the plugin's own, and their targets when it named them."""
@@ -66,7 +68,7 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
     http, auth, jobs, store = http or FakeHttp(), FakeAuth(accounts), FakeJobs(), FakeStore()
     endpoints = FakeEndpoints(lambda client_id: accounts.owners[client_id].slug, clock)
     media, messages, sessions = FakeMedia(), FakeMessages(accounts, clock), FakeSessionStates(accounts, clock)
-    archive = FakeArchive()
+    archive, people = FakeArchive(), FakePeople()
     emitted: list[tuple[NewEvent, list[Target] | None]] = []
     listeners: list[Listener] = []
 
@@ -97,6 +99,7 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
         media=media,
         sessions=sessions,
         archive=archive,
+        people=people,
         emit=emit,
         encrypt=lambda text: text[::-1],
         decrypt=lambda text: text[::-1],
@@ -115,6 +118,7 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
         media=media,
         sessions=sessions,
         archive=archive,
+        people=people,
         clock=clock,
         emitted=emitted,
         listeners=listeners,

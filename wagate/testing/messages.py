@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from uuid_utils import uuid7
 
 from wagate.clock import Clock
 from wagate.errors import ConflictError, NotFoundError, SendError, UnprocessableError
-from wagate.hooks import AccountView, MessageFilter, MessageView, OutMessage, Page, Signal
+from wagate.hooks import AccountView, MessageFilter, MessageView, OutMessage, Page, ReaderView, Signal
 from wagate.parsing.chats import digits_of
 from wagate.rules.filters import ALL_MESSAGES
 from wagate.testing.fakes import FakeAccounts
@@ -109,6 +109,11 @@ class FakeMessages:
             and (cursor is None or row.id < cursor)
         ]
         return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)
+
+    async def readers(self, message_id: str, *, client_id: int | None) -> Sequence[ReaderView]:
+        """Nobody."""
+        await self.get(message_id, client_id=client_id)
+        return ()
 
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
         """Note it, unless the provider has no such signal; raises ``becomes`` when that is an error."""

@@ -132,11 +132,15 @@ async def _introduce(app: App, who: Who, before: Place | None) -> Place:
     contact, who = await contacts.find_or_make(app, who)
     aliases = tuple(sorted({*who.aliases, *(before.aliases if before is not None else ())}))
     conversation = before.conversation if before is not None else None
-    for alias in who.aliases:
-        other = await known(app, who.account, alias)
-        if other is not None and other.contact != contact.id:
-            await _put(app, who.account, alias, replace(other, contact=contact.id))
-        conversation = conversation or (other.conversation if other is not None else None)
+    found = [(alias, await known(app, who.account, alias)) for alias in who.aliases]
+    places = {alias: place for alias, place in found if place is not None}
+    moved = [alias for alias, place in places.items() if place.contact != contact.id]
+    if conversation is None:
+        there = next((place.conversation for place in places.values() if place.conversation is not None), None)
+        # Where an agent wrote to the number before anybody knew that it is the same person, it goes on.
+        conversation = (await _theirs(app, who, contact.id, there) if moved else None) or there
+    for alias in moved:
+        await _put(app, who.account, alias, replace(places[alias], contact=contact.id, conversation=conversation))
     place = Place(
         contact=contact.id,
         source_id=source_id(app.inbox, who.account, who.chat),
@@ -146,6 +150,13 @@ async def _introduce(app: App, who: Who, before: Place | None) -> Place:
     )
     await _put(app, who.account, who.chat, place)
     return place
+
+
+async def _theirs(app: App, who: Who, contact: int, ours: int | None) -> int | None:
+    """A conversation that the contact had before ours came to it; None: it had none."""
+    found = [each for each in await app.chatwoot.conversations_of(contact) if each.id != ours]
+    chosen = select([each for each in found if await _may_be_ours(app, who, each)], app.inbox)
+    return chosen.id if chosen is not None else None
 
 
 async def _choose(app: App, who: Who, place: Place) -> Settled:

@@ -25,7 +25,7 @@ from wagate_chatwoot.ledger import Entry
 from wagate_chatwoot.to_chatwoot import acks, echoes
 from wagate_chatwoot.to_chatwoot.conversations import forget, last_of, settle
 from wagate_chatwoot.to_chatwoot.markdown import escaped
-from wagate_chatwoot.to_chatwoot.people import Who, who_of
+from wagate_chatwoot.to_chatwoot.people import Who, who_of, with_all_keys
 from wagate_chatwoot.to_chatwoot.posts import File, Post
 from wagate_chatwoot.to_chatwoot.render import Rendered, quoted_id, render, replying, without_file
 from wagate_chatwoot.to_whatsapp.deletes import deleted_here
@@ -53,10 +53,10 @@ async def write(app: App, delivery: Delivery) -> Receipt | None:
     if rendered is None or not event.chat:
         return None
     trusted = app.memory.trusts(event.account, event.chat, attempt=delivery.attempt, created=delivery.created_at)
-    if not trusted and await app.ledger.by_whatsapp(event.account, rendered.post.source_id) is not None:
+    who = await with_all_keys(app, who_of(event, app.texts))
+    if not trusted and await _is_there(app, event, rendered.post.source_id, who):
         app.memory.sure(event.account, event.chat)
         return None
-    who = who_of(event, app.texts)
     try:
         message, conversation = await _post(app, delivery, rendered, who, trusted=trusted)
     except NotThereError:
@@ -77,6 +77,10 @@ async def write(app: App, delivery: Delivery) -> Receipt | None:
     return Receipt(http_status=200, response=f'{{"id":{message.id},"conversation_id":{conversation}}}')
 
 
+async def _is_there(app: App, event: Event, source_id: str, who: Who) -> bool:
+    return await app.ledger.by_whatsapp(event.account, source_id, who.keys, anywhere=event.from_me) is not None
+
+
 async def _post(app: App, delivery: Delivery, rendered: Rendered, who: Who, *, trusted: bool) -> tuple[Message, int]:
     """The message in Chatwoot, and its conversation. Before it posts what may be there it looks."""
     last = await last_of(app, who) if rendered.notice else None
@@ -88,7 +92,7 @@ async def _post(app: App, delivery: Delivery, rendered: Rendered, who: Who, *, t
             return found, conversation
     event = delivery.event
     whatsapp = quoted_id(event)
-    quoted = await app.ledger.by_whatsapp(event.account, whatsapp) if whatsapp else None
+    quoted = await app.ledger.by_whatsapp(event.account, whatsapp, who.keys) if whatsapp else None
     post, files = await with_file(app, delivery, rendered)
     post = dated(post, event, app.texts, now=app.context.clock.time())
     post = replying(post, quoted, whatsapp, conversation)

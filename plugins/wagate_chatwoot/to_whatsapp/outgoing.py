@@ -18,6 +18,7 @@ from wagate_chatwoot.to_whatsapp.actions import Command, Delete, Lasting, Resend
 from wagate_chatwoot.to_whatsapp.chat_of import Chat, find_chat
 from wagate_chatwoot.to_whatsapp.deletes import delete
 from wagate_chatwoot.to_whatsapp.files import FileAwayError, FileError, reachable
+from wagate_chatwoot.to_whatsapp.mentions import with_mentions
 from wagate_chatwoot.to_whatsapp.origin import Origin, metadata_of
 from wagate_chatwoot.to_whatsapp.pieces import OTHERWISE, parts_of
 from wagate_chatwoot.to_whatsapp.reconcile import missed
@@ -184,7 +185,7 @@ async def _submit(app: App, send: Send, chat: Chat, part: OutMessage, number: in
         failed=send.failed,
     )
     try:
-        return await _send(app, chat, await reachable(app, part), origin)
+        return await _send(app, chat, await reachable(app, await with_mentions(app, part)), origin)
     except FileError as error:
         if isinstance(error, FileAwayError) and not last:
             raise Retry(f"a file could not be fetched from Chatwoot: {error.reason}") from error
@@ -234,7 +235,7 @@ async def _quoted(app: App, send: Send, chat: Chat) -> str:
     """The provider's id of the message that it answers; '' when there is none, or it is not known here."""
     entry = await app.ledger.by_message(send.reply_to) if send.reply_to is not None else None
     if entry is None and send.reply_to_source and chat.account:
-        entry = await app.ledger.by_whatsapp(chat.account, send.reply_to_source)
+        entry = await app.ledger.by_whatsapp(chat.account, send.reply_to_source, [chat.key])
     if entry is None:
         return ""
     if entry.whatsapp:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 from msgspec.structs import replace
 
 from wagate.hooks import OutLocation, OutMedia, OutMessage
-from wagate.parsing.chats import is_group
 from wagate.parsing.fields import first_text, mapping
 from wagate_chatwoot.to_chatwoot.markdown import to_whatsapp
 from wagate_chatwoot.to_whatsapp.actions import Attachment, Send
@@ -37,7 +35,6 @@ _BY_EXTENSION = {
     "amr": "audio/amr",
     "pdf": "application/pdf",
 }
-_MENTION = re.compile(r"(?<![\w@])@(\d{7,15})\b")
 
 OTHERWISE = {"voice": "audio", "audio": "document", "image": "document", "video": "document"}
 """What a file is sent as when the provider does not have its own type."""
@@ -59,7 +56,7 @@ def parts_of(send: Send, chat: str, *, signature: str = "", reply_to: str = "") 
     files = [_file(each, chat) for each in send.attachments]
     if text and len(files) == 1 and files[0].type in _CAPTIONED and len(text) <= MOST_CAPTION:
         files, text = [replace(files[0], text=text)], ""
-    texts = [OutMessage(chat=chat, type="text", text=text, mentions=_mentions(text, chat))] if text else []
+    texts = [OutMessage(chat=chat, type="text", text=text)] if text else []
     parts = [*texts, *files]
     return [replace(part, reply_to=reply_to) for part in parts[:1]] + parts[1:]
 
@@ -103,17 +100,6 @@ def name_of(url: str) -> str:
     except ValueError:
         return ""
     return unquote(path.rpartition("/")[2])[:255]
-
-
-def _mentions(text: str, chat: str) -> tuple[str, ...]:
-    if not is_group(chat):
-        return ()
-    return tuple(dict.fromkeys(_mentioned(text)))
-
-
-def _mentioned(text: str) -> Iterator[str]:
-    for found in _MENTION.finditer(text):
-        yield f"{found[1]}@c.us"
 
 
 def template_of(params: dict[str, Any]) -> dict[str, Any] | None:

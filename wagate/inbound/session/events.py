@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from wagate.events import NewEvent, SessionChange, kinds
+from wagate.events.event import MOVED_TO
 from wagate.inbound.session import states as sessions
 from wagate.inbound.session.activity import (
     acked,
@@ -27,6 +28,8 @@ from wagate.inbound.session.activity import (
     vote,
 )
 from wagate.inbound.session.envelope import SessionHook, find_message
+from wagate.inbound.session.messages import wid
+from wagate.parsing.chats import chat_key
 from wagate.parsing.fields import first_text, shortened, whole, wrong
 
 _ENVELOPE = frozenset({"data", "payload", "session", "sessionId", "instanceId", "instanceid"})
@@ -149,6 +152,22 @@ def _unknown(hook: SessionHook) -> NewEvent:
     )
 
 
+def _contact_changed(hook: SessionHook) -> NewEvent:
+    """``contact_changed``: somebody has another number from now on."""
+    data = hook.object()
+    old, new = chat_key(wid(data.get("oldId"))), chat_key(wid(data.get("newId")))
+    if not old or not new:
+        return _unknown(hook)
+    return NewEvent(
+        kind=kinds.UNKNOWN,
+        type="unknown",
+        chat=old,
+        sender=old,
+        aliases=(new,),
+        extra={"event": hook.event, "data": shortened(hook.data), MOVED_TO: new},
+    )
+
+
 _PARSERS: dict[str, Callable[[SessionHook], NewEvent]] = {
     "qr": _qr,
     "ready": _ready,
@@ -168,6 +187,7 @@ _PARSERS: dict[str, Callable[[SessionHook], NewEvent]] = {
     "message_revoke_me": revoked,
     "media": media_arrived,
     "media_uploaded": media_arrived,
+    "contact_changed": _contact_changed,
     "call": call,
     "incoming_call": call,
 }

@@ -14,6 +14,7 @@ from wagate.events import NewEvent, kinds
 from wagate.inbound.session.content import content_of, media_of, told_of, type_of
 from wagate.parsing.chats import STATUS, chat_key, digits_of, is_broadcast_list, is_group
 from wagate.parsing.fields import first_text, identifier, instant, mapping, shortened, whole
+from wagate.parsing.message_ids import bare_id
 from wagate.parsing.told import NOTHING, Told
 from wagate.parsing.vcards import card_of
 
@@ -61,7 +62,7 @@ def message_event(message: dict[str, Any], *, phone: str = "", files: dict[str, 
         from_me=from_me,
         contact_name=None if from_me else _contact_name(message, data),
         media=media_of(message, data, kind_of, files or {}, told),
-        reply_to=_reply_to(message, data),
+        reply_to=_reply_to(message, data, key, phone),
         extra=_extra(message, data, kind_of, told) | ({"broadcast": broadcast} if broadcast else {}),
     )
 
@@ -136,7 +137,22 @@ def _contact_name(message: dict[str, Any], data: dict[str, Any]) -> str | None:
     )
 
 
-def _reply_to(message: dict[str, Any], data: dict[str, Any]) -> str | None:
+def _reply_to(message: dict[str, Any], data: dict[str, Any], key: MessageKey, phone: str) -> str | None:
+    """The quoted message's id in the form of this one's."""
+    quoted = _quoted_id(message, data)
+    writer = chat_key(_wid(message, data, "quotedParticipant"))
+    if not quoted or bare_id(quoted) != quoted or bare_id(key.id) == key.id or not writer:
+        return quoted
+    chat = chat_key(key.remote)
+    if is_group(chat):
+        own = bool(phone) and digits_of(writer) == phone
+        return f"{'true' if own else 'false'}_{key.remote}_{quoted}_{writer}"
+    if writer.rpartition("@")[2] != chat.rpartition("@")[2]:
+        return quoted  # by LID and by number: whose is whose is not told
+    return f"{'false' if writer == chat else 'true'}_{key.remote}_{quoted}"
+
+
+def _quoted_id(message: dict[str, Any], data: dict[str, Any]) -> str | None:
     for source in (message, data):
         for field in ("quotedMsgId", "quotedMessageId", "quotedStanzaID"):
             quoted = message_key(source.get(field)).id

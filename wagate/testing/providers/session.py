@@ -44,13 +44,13 @@ class FakeSessions(FakeServer):
         document: dict[str, Any] = {"dataType": event, "sessionId": session}
         return msgspec.json.encode(document if data is None else document | {"data": data})
 
-    def echo(self, sent: Mapping[str, Any]) -> bytes:
-        """The ``message_create`` that the engine posts of a message of ours."""
-        return self.webhook("message_create", {"message": sent["message"]})
+    def echo(self, sent: Mapping[str, Any], *, lid: str = "") -> bytes:
+        """The ``message_create`` that the engine posts of a message of ours; ``lid``: in the chat of that."""
+        return self.webhook("message_create", {"message": _as_told(sent["message"], lid)})
 
-    def ack(self, sent: Mapping[str, Any], ack: int) -> bytes:
+    def ack(self, sent: Mapping[str, Any], ack: int, *, lid: str = "") -> bytes:
         """The ``message_ack`` of a message of ours."""
-        return self.webhook("message_ack", {"message": sent["message"] | {"ack": ack}, "ack": ack})
+        return self.webhook("message_ack", {"message": _as_told(sent["message"], lid) | {"ack": ack}, "ack": ack})
 
     async def _reply(self, seen: Seen) -> Reply:
         if seen.path == "/ping":
@@ -137,6 +137,14 @@ class FakeSessions(FakeServer):
     def _signal(self, head: str, body: dict[str, Any]) -> Reply:
         self.signals.append((head, body["chatId"]))
         return Reply(json={"success": True, "result": True})
+
+
+def _as_told(message: dict[str, Any], lid: str) -> dict[str, Any]:
+    """As the engine tells of it afterwards: in a group its id names who wrote it, and a person may be a LID."""
+    key = message["id"]
+    chat = lid or key["remote"]
+    whole = f"true_{chat}_{key['id']}{f'_{OURS}' if chat.endswith('@g.us') else ''}"
+    return message | {"id": key | {"remote": chat, "_serialized": whole}, "to": chat}
 
 
 def _caption(body: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from wagate.errors import (
 from wagate.events import NewEvent
 from wagate.hooks.providers import InboundRequest, Provider, ProviderAccount
 from wagate.inbound.ignore import IgnoreFilter, Owned
+from wagate.inbound.numbers import Numbers
 from wagate.inbound.receive import Receiver
 from wagate.plugins.registry import Providers
 from wagate.storage.events.intake import Stored
@@ -53,6 +54,7 @@ class ProviderDoor:
         *,
         auth: Authenticator,
         sessions: SessionDoor,
+        numbers: Numbers,
         public_url: str,
         refusals: Refusals,
         own: OwnDeliveries,
@@ -61,6 +63,7 @@ class ProviderDoor:
         self._own = own
         self._auth = auth
         self._directory = directory
+        self._numbers = numbers
         self._providers = providers
         self._receiver = receiver
         self._ignore_filter = ignore_filter
@@ -97,7 +100,7 @@ class ProviderDoor:
         self._limit.spend(account.name)
         await self._own.refuse(request)
         events = self._parse(provider, seen, asked)
-        owned = await self._ignore_filter.taken_in(self._owned(account, events))
+        owned = await self._ignore_filter.taken_in(self._numbers.owned(account, events))
         stored = await self._receiver.receive_all(owned, body)
         answer = provider.answer
         return Answer(answer.status, answer.body, answer.content_type, note=note(owned, stored))
@@ -180,28 +183,6 @@ class ProviderDoor:
     def _tell(self, provider: Provider, account: ProviderAccount, reason: str, error: WagateError) -> None:
         self._refusals.refused(account.name, provider.name, reason)
         log.warning("webhook refused", account=account.name, provider=provider.name, reason=reason, error=str(error))
-
-    def _owned(self, account: Account, events: Iterable[NewEvent]) -> Iterable[Owned]:
-        """Each event with the account that its number belongs to: one webhook URL may carry several."""
-        mine = self._providers.number(account)
-        for event in events:
-            if event.number in {"", mine} or not mine:
-                yield account, event
-                continue
-            owner = next(
-                (each for each in self._siblings(account) if self._providers.number(each) == event.number), None
-            )
-            if owner is not None:
-                yield owner, event
-            else:
-                # Kept here for want of a better place; what state that number is in says nothing of this account's.
-                extra = event.extra | {"number": event.number}
-                yield account, msgspec.structs.replace(event, session=None, extra=extra)
-
-    def _siblings(self, account: Account) -> Iterable[Account]:
-        for each in self._directory().by_client.get(account.client_id, ()):
-            if each.provider == account.provider and each is not account:
-                yield each
 
 
 def _name(request: Request) -> str:

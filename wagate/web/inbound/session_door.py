@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import re
 from http import HTTPStatus
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -14,8 +14,10 @@ from wagate.errors import BadRequestError, NotFoundError, UnauthorizedError
 from wagate.hooks.contracts import Identity
 from wagate.inbound.accounts import Accounts
 from wagate.inbound.ignore import IgnoreFilter
+from wagate.inbound.numbers import Numbers
 from wagate.inbound.receive import Receiver
 from wagate.inbound.session.events import parse_session
+from wagate.parsing.fields import identifier
 from wagate.parsing.jsonbody import read_object
 from wagate.storage.owners.directory import Account
 from wagate.web.access.auth import Authenticator, token_of
@@ -42,9 +44,11 @@ class SessionDoor:
         ignore_filter: IgnoreFilter,
         limit: RateLimit,
         *,
+        numbers: Numbers,
         refusals: Refusals,
         own: OwnDeliveries,
     ) -> None:
+        self._numbers = numbers
         self._own = own
         self._refusals = refusals
         self._auth = auth
@@ -105,8 +109,11 @@ class SessionDoor:
         self._refusals.believed(account.name)
         self._limit.spend(account.name)
         await self._own.refuse(request)
-        parsed = parse_session(read_object(body), account=account.name, phone=account.phone)
-        owned = await self._ignore_filter.taken_in((account, event) for event in parsed)
+        document = read_object(body)
+        number = self._number(account, document)
+        parsed = parse_session(document, account=account.name, phone=account.phone)
+        named = [msgspec.structs.replace(event, number=number) for event in parsed] if number else parsed
+        owned = await self._ignore_filter.taken_in(self._numbers.owned(account, named))
         stored = await self._receiver.receive_all(owned, body)
         answer = {
             "success": True,
@@ -118,6 +125,15 @@ class SessionDoor:
             f"{event.kind}{'*' if each.duplicate else ''}" for (_, event), each in zip(owned, stored, strict=True)
         )
         return Answer(HTTPStatus.OK, msgspec.json.encode(answer), note=note or "ignored")
+
+    def _number(self, account: Account, document: dict[str, Any]) -> str:
+        """The session that an engine names which posts those of all its sessions to one URL; '' when that says nothing.
+
+        The URL names the account. Another name counts when it is another account's, or the account says its own.
+        """
+        number = identifier(document.get("sessionId"))
+        says = bool(account.settings.get("session_id")) or self._numbers.sibling(account, number) is not None
+        return number if says else ""
 
     def challenge(self, request: Request, name: str) -> Answer:
         """Echo ``hub.challenge`` or ``challenge`` when the token given is the account's or an API token."""

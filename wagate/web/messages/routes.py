@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from quart import Blueprint, request
 
-from wagate.hooks.messages import MessageView
+from wagate.hooks.messages import MessageView, ReaderView
 from wagate.hooks.routes import Answered, endpoint
 from wagate.hooks.views import Page
 from wagate.parsing.chats import chat_key
@@ -80,10 +80,18 @@ class MessagesQuery(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's id."""
 
 
+class Readers(msgspec.Struct, frozen=True, kw_only=True):
+    """Participants of a group."""
+
+    data: list[ReaderView]
+    """In the order in which the provider told of them."""
+
+
 def messages_routes(sending: Sending) -> Blueprint:
     """Messages: a client's token sends and sees its own, the admin token all."""
     routes = Blueprint("messages", __name__, url_prefix="/messages")
     auth, messages = sending.auth, sending.messages
+    _add_readers(routes, sending)
 
     @routes.post("/send")
     @endpoint(body=SendBody, answers=ANSWERS, problems=(404, 409, 413, 422, 502), large=True)
@@ -139,6 +147,15 @@ def messages_routes(sending: Sending) -> Blueprint:
         return None, 204
 
     return routes
+
+
+def _add_readers(routes: Blueprint, sending: Sending) -> None:
+    @routes.get("/<uuid:message_id>/readers")
+    @endpoint(answers={200: Readers})
+    async def readers(message_id: UUID) -> Readers:
+        """Who of a group has got a message, who has read it, by our id; empty where the provider does not tell."""
+        client_id = sending.auth.identity().client_id
+        return Readers(data=list(await sending.messages.readers(str(message_id), client_id=client_id)))
 
 
 def _answer(view: MessageView, *, waited: bool) -> tuple[SentAnswer | AcceptedAnswer, int]:
