@@ -135,7 +135,7 @@ async def test_a_file_is_fetched_from_its_own_host_with_the_key() -> None:
         assert provider.locate_media
         media_id = fake.hold(b"jpeg", "image/jpeg")
         found = await provider.locate_media(Media(provider_id=media_id), at_dialog360(fake))
-        assert found.url == f"{fake.url}/files/{media_id}?ext=1"
+        assert found.url == f"{fake.url}/files/{media_id}?v=0"
         assert (found.headers, found.trust) == ({"D360-API-KEY": fake.token}, "operator")
         assert fake.server.seen[-1].query == {}
         direct = await provider.locate_media(Media(url="https://lookaside.fbsbx.com/x?a=1"), at_dialog360(fake))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wagate.errors import NotFoundError
-from wagate.media.source import SLICE, decoded, inline_data
+from wagate.media.base64 import SLICE, decoded, inline_data
 
 
 def body(text: object) -> bytes:

@@ -9,6 +9,9 @@ import msgspec
 
 from wagate.events.sessions import SessionChange
 
+SUBMITTED = frozenset({"source", "id", "metadata"})
+"""What the ``extra`` of an event about a message that was submitted here always has."""
+
 
 class Raw(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes exactly as they came, kept for audit."""
@@ -119,3 +122,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     extra: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
     """The account's metadata, copied into webhooks."""
+
+
+def shown_media(event: Event, link: str | None) -> Media | None:
+    """The event's file as others see it: at our link.
+
+    Never at the provider's URL, which may need its token, or hold one; a URL that came with a message to send is whose
+    it was.
+    """
+    media = event.media
+    if media is None or (link is None and event.extra.keys() >= SUBMITTED):
+        return media
+    return msgspec.structs.replace(media, url=link)

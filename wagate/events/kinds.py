@@ -22,6 +22,8 @@ WEBHOOK_TEST = "webhook.test"
 UNKNOWN = "unknown"
 MESSAGE_SEND = "message.send"
 """A message on its way out: for the sender of its account alone, so not among `EVENT_KINDS`."""
+MEDIA_ARRIVED = "media.arrived"
+"""The file of a message that was shown without it: for those who asked for it, so not among `EVENT_KINDS` either."""
 GROUP_PREFIX = "group."
 
 EVENT_KINDS = frozenset(

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from wagate.errors import BadRequestError
+from wagate.errors import BadRequestError, SendError
 from wagate.events import Media, NewEvent
 from wagate.hooks.messages import OutFile, OutMessage, Sent, Signal
 from wagate.http.guard import Trust
@@ -99,6 +99,10 @@ class MediaRequest(msgspec.Struct, frozen=True, kw_only=True):
     mimetype: str = ""
     """As the provider says; '' when the answer's Content-Type is to be believed."""
     size: int | None = None
+    content: bytes = b""
+    """POSTed as JSON to get the file; b"": it is fetched with GET."""
+    inside: str = ""
+    """Where in the answer's JSON the file stands, as ``{"data": "<base64>"}``; '': the answer is the file."""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,7 +197,14 @@ class Provider:
     """(the provider's id of a message of ours, its chat's key, account): takes it back from everyone. To revoke twice
     does no harm. May raise the same errors as ``send``."""
     locate_media: Callable[[Media, ProviderAccount], Awaitable[MediaRequest]] | None = None
-    """Where the file of an event can be fetched. None: at its ``url`` as it is. Raises as ``send``."""
+    """Where the file of an event can be fetched. None: at its ``url`` as it is. Raises as ``send``: a refusal costs
+    this file alone, a stopped account and what speaks of the host slow all files of the account. When the URL that
+    came with a message is dead, it is asked once more, without ``url``: by ``provider_id``."""
+    media_answer: Callable[[int, bytes], SendError] | None = None
+    """(status, first bytes) of an answer that brought no file → what it means. Pure. None: 401, 408, 429 and 5xx speak
+    of the host, any other of the file."""
+    media_errors: int = 0
+    """Errors in an hour with which the provider closes its files for a while; 0: it does not count them."""
     missed: Callable[[ProviderAccount, datetime], AsyncIterator[NewEvent]] | None = None
     """What came since a time, oldest first, for what was lost while we were down; duplicates do no harm. An async
     generator function: it is closed when it takes longer than a minute."""

@@ -21,7 +21,7 @@ from wagate.context.endpoints import EndpointTable
 from wagate.context.owners import Owners
 from wagate.context.sessions import AccountSessions
 from wagate.context.store import PluginStore
-from wagate.events import NewEvent
+from wagate.events import Event, NewEvent
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Handler, Target
 from wagate.http.client import HttpClient
@@ -44,7 +44,7 @@ from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
 from wagate.rules.states import Policy
 from wagate.storage.database import Database
-from wagate.storage.events.intake import Stored
+from wagate.storage.events.intake import Route, Stored
 from wagate.storage.owners.clients import TokenUses
 from wagate.storage.owners.live import LiveDirectory
 from wagate.web.access.identity import RequestAuth
@@ -105,7 +105,21 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         registry=registry,
     )
     http, providers = http_client(config), Providers(public_url=config.server.public_url)
-    media = make_media(config, clock, vault=vault, database=database, live=live, http=http, providers=providers)
+
+    def late_route(handler: str, target: Target, event: Event) -> tuple[Route, ...]:
+        return router.routes_to(handler, [target], event) if handler in handlers else ()
+
+    media = make_media(
+        config,
+        clock,
+        vault=vault,
+        database=database,
+        live=live,
+        http=http,
+        providers=providers,
+        routes=late_route,
+        ring=consumers.ring,
+    )
 
     def ring(stored: Sequence[Stored]) -> None:
         consumers.ring(stored)

@@ -20,7 +20,6 @@ from wagate.inbound.session.activity import (
     edited,
     group_changed,
     has_notification,
-    media_arrived,
     message,
     reaction,
     revoked,
@@ -159,8 +158,9 @@ _PARSERS: dict[str, Callable[[SessionHook], NewEvent]] = {
     "message_edit": edited,
     "message_revoke_everyone": revoked,
     "message_revoke_me": revoked,
-    "media": media_arrived,
-    "media_uploaded": media_arrived,
+    # Whichever comes first is the message; its file belongs to it by whichever it comes.
+    "media": message,
+    "media_uploaded": message,
     "call": call,
     "incoming_call": call,
 }

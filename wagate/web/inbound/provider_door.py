@@ -13,6 +13,7 @@ from wagate.errors import (
     ForbiddenError,
     NotFoundError,
     PluginError,
+    TooLargeError,
     UnauthorizedError,
     UnavailableError,
     WagateError,
@@ -87,6 +88,10 @@ class ProviderDoor:
         provider, seen = self._provider(account)
         if provider.parse is None:
             return await self._session(request, body, account)
+        if request.on_disk is not None:
+            # Only session engines put files inside. The answer is the same as to a wrong signature, or no account.
+            self._tell(provider, seen, BODY, TooLargeError("the body is over server.max_body"))
+            raise self._refused(request, UnauthorizedError)
         asked = self._asked(request, body)
         if not self._verified(provider, seen, asked):
             raise self._refused(request, UnauthorizedError)
@@ -116,7 +121,7 @@ class ProviderDoor:
         if await self._sessions.account(request, body, account.name) is None:
             self._refusals.refused(account.name, account.provider, SIGNATURE)
             raise self._refused(request, UnauthorizedError)
-        return await self._sessions.take(body, account)
+        return await self._sessions.take(request, body, account)
 
     def _refused(self, request: Request, kind: type[UnauthorizedError | ForbiddenError]) -> WagateError:
         """The same whether there is such an account or not; the log says what was wrong. Counts it."""
