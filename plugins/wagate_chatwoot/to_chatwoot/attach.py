@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -18,7 +19,7 @@ PATIENCE: Final = 3.0
 AGAIN: Final = 2.0
 LONGEST: Final = 15.0
 """Seconds after which a message is written without its file: those behind it wait."""
-_GONE: Final = "404"
+_FAILED: Final = "this file could not be fetched: "
 
 
 class Attached(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,9 +46,10 @@ async def with_file(app: App, delivery: Delivery, rendered: Rendered) -> Attache
     except UnavailableError as error:
         if left > 0:
             raise Postpone(f"the file is not fetched yet: {error.detail}", after=min(AGAIN, left)) from error
-        line = _linked(app, delivery, app.texts("message.file_awaited", filename=_name(delivery)))
-    except NotFoundError:
-        line = _linked(app, delivery, app.texts("message.file_missing", filename=_name(delivery), reason=_GONE))
+        line = _linked(app, delivery, app.texts("message.file_awaited", filename=_name(app, delivery)))
+    except NotFoundError as error:
+        reason = error.detail.removeprefix(_FAILED)
+        line = _linked(app, delivery, app.texts("message.file_missing", filename=_name(app, delivery), reason=reason))
     if await app.context.media.follow(event, handler=app.context.name, target=delivery.target):
         return Attached(post=without_file(post, line), lacks_file=True)
     try:
@@ -60,7 +62,7 @@ async def with_file(app: App, delivery: Delivery, rendered: Rendered) -> Attache
 def too_large(app: App, delivery: Delivery, file: File) -> str:
     """What stands in place of a file that Chatwoot does not take."""
     size = f"{max(file.size / 1_000_000, 0.1):.1f} MB"
-    return _linked(app, delivery, app.texts("message.file_too_large", filename=_name(delivery), size=size))
+    return _linked(app, delivery, app.texts("message.file_too_large", filename=_name(app, delivery), size=size))
 
 
 def _linked(app: App, delivery: Delivery, text: str) -> str:
@@ -68,6 +70,8 @@ def _linked(app: App, delivery: Delivery, text: str) -> str:
     return f"{text}\n{url}" if url is not None and url.startswith("http") else text
 
 
-def _name(delivery: Delivery) -> str:
-    media = delivery.event.media
-    return escaped(media.filename or "") if media is not None else ""
+def _name(app: App, delivery: Delivery) -> str:
+    """What the file is called, else what its link calls it."""
+    media, url = delivery.event.media, app.context.media.url(delivery.event)
+    linked = unquote(urlsplit(url or "").path.rpartition("/")[2])
+    return escaped((media and media.filename) or linked or delivery.event.type)
