@@ -149,6 +149,7 @@ async def test_a_file_that_is_gone_is_asked_for_once_since_errors_are_counted() 
         with pytest.raises(SendRefusedError, match="gone"):
             await provider.locate_media(Media(provider_id="5"), at_dialog360(fake))
     assert len(fake.server.seen) == 1
+    assert provider.media_errors == 20
 
 
 @pytest.mark.parametrize(

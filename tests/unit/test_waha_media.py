@@ -64,6 +64,17 @@ async def test_a_file_that_waha_had_not_downloaded_is_asked_for_by_its_message()
             await provider.locate_media(Media(), to)
 
 
+async def test_a_message_that_waha_has_no_more_is_refused_and_a_missing_session_stops_the_account() -> None:
+    fake = FakeWaha()
+    async with waha(fake) as (provider, to):
+        assert provider.locate_media is not None
+        with pytest.raises(SendRefusedError, match="no more"):
+            await provider.locate_media(Media(provider_id=f"false_{THEM}_AA"), to)
+        fake.statuses.clear()
+        with pytest.raises(AccountStoppedError, match="Session not found"):
+            await provider.locate_media(Media(provider_id=f"false_{THEM}_AA"), to)
+
+
 async def collect(fake: FakeWaha, since: datetime, error: type[Exception] | None = None) -> list[NewEvent]:
     events: list[NewEvent] = []
     async with waha(fake) as (provider, to):

@@ -6,6 +6,7 @@ Source: avoylenko/wwebjs-api, src/controllers/ and src/sessions.js; whatsapp-web
 from __future__ import annotations
 
 import itertools
+import time
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
@@ -40,6 +41,8 @@ class FakeSessions(FakeServer):
         """Session → the QR text that waits to be scanned."""
         self.files: dict[str, tuple[bytes, str]] = {}
         """Bare id of a message that came in → its file, as WhatsApp has it: content and MIME type."""
+        self.now = time.time
+        """Unix seconds; when a message came in."""
         self._ids = itertools.count(1)
 
     def webhook(self, event: str, data: Mapping[str, Any] | None = None, *, session: str = "main") -> bytes:
@@ -50,7 +53,7 @@ class FakeSessions(FakeServer):
     def picture(self, bare: str, *, sender: str = "19990000001@c.us", body: str = "", **fields: Any) -> dict[str, Any]:
         """A message with a picture, as it comes in: ``{"message": …}``, without the picture."""
         key = {"fromMe": False, "remote": sender, "id": bare, "_serialized": f"false_{sender}_{bare}"}
-        message = {"id": key, "from": sender, "to": OURS, "timestamp": _MOMENT, "fromMe": False, "body": body}
+        message = {"id": key, "from": sender, "to": OURS, "timestamp": int(self.now()), "fromMe": False, "body": body}
         return {"message": message | {"type": "image", "hasMedia": True, "_data": {"mimetype": "image/png"}} | fields}
 
     def media(self, about: Mapping[str, Any], content: bytes, *, mimetype: str = "image/png") -> dict[str, Any]:
