@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -105,19 +105,16 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         registry=registry,
     )
     http, providers = http_client(config), Providers(public_url=config.server.public_url)
-
-    def late_route(handler: str, target: Target, event: Event) -> tuple[Route, ...]:
-        return router.routes_to(handler, [target], event) if handler in handlers else ()
-
-    media = make_media(
+    media = _media(
         config,
         clock,
+        router,
+        handlers,
         vault=vault,
         database=database,
         live=live,
         http=http,
         providers=providers,
-        routes=late_route,
         ring=consumers.ring,
     )
 
@@ -232,6 +229,17 @@ def http_client(config: Config) -> HttpClient:
         public=None if public is None else (public.host, public.port),
     )
     return HttpClient(guard=guard, allow_http=delivery.allow_http, proxy=delivery.proxy)
+
+
+def _media(
+    config: Config, clock: Clock, router: Router, handlers: Mapping[str, Handler], **parts: Any
+) -> MediaSubsystem:
+    """Made of ``parts`` that the rest has too. Who follows a late file is told by the handler that it named."""
+
+    def routes(handler: str, target: Target, event: Event) -> tuple[Route, ...]:
+        return router.routes_to(handler, [target], event) if handler in handlers else ()
+
+    return make_media(config, clock, routes=routes, **parts)
 
 
 def _sending(http: HttpClient, media: Media, **parts: Any) -> OutboundContext:
