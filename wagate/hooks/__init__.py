@@ -11,6 +11,7 @@ from wagate.hooks.contracts import (
     Receipt,
     Target,
     TargetLimits,
+    TargetName,
     Task,
 )
 from wagate.hooks.messages import (
@@ -100,6 +101,7 @@ __all__ = [
     "Size",
     "Target",
     "TargetLimits",
+    "TargetName",
     "Task",
     "WantingEndpoint",
     "WebhookAnswer",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from wagate.context.endpoints import EndpointTable
 from wagate.context.owners import Owners
 from wagate.context.sessions import AccountSessions
 from wagate.context.store import PluginStore
-from wagate.events import Event, NewEvent
+from wagate.events import NewEvent
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Handler, Target
 from wagate.http.client import HttpClient
@@ -29,7 +29,7 @@ from wagate.http.guard import Guard, parse_networks
 from wagate.http.url import check_url
 from wagate.inbound.ignore import IgnoreFilter
 from wagate.inbound.position import Positions
-from wagate.inbound.receive import Emitter, Receiver
+from wagate.inbound.receive import Emitter, Receiver, Ring
 from wagate.inbound.route import Router
 from wagate.media.assemble import MediaSubsystem, make_media
 from wagate.media.store import Media
@@ -40,11 +40,12 @@ from wagate.plugins.checked_context import CheckedPart, checked_call
 from wagate.plugins.checked_handler import checked_listener
 from wagate.plugins.loader import Plugin
 from wagate.plugins.registry import Providers
+from wagate.process.minutes import Minutes
 from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
 from wagate.rules.states import Policy
 from wagate.storage.database import Database
-from wagate.storage.events.intake import Route, Stored
+from wagate.storage.events.intake import Stored
 from wagate.storage.owners.clients import TokenUses
 from wagate.storage.owners.live import LiveDirectory
 from wagate.web.access.identity import RequestAuth
@@ -75,6 +76,7 @@ class Gateway:
     http: HttpClient
     auth: RequestAuth
     positions: Positions
+    minutes: Minutes
     token_uses: TokenUses
     registry: CollectorRegistry
     secrets: Secrets
@@ -85,7 +87,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
     vault = Vault(secrets.secret_keys, clock)
     live = LiveDirectory(database, vault.decrypt)
     hub = SessionHub(database, clock)
-    positions, registry = Positions(database, clock), CollectorRegistry()
+    positions, minutes, registry = Positions(database, clock), Minutes(database, clock), CollectorRegistry()
     handlers: dict[str, Handler] = {}
     router = Router(handlers, max_retries=config.delivery.max_retries)
 
@@ -102,20 +104,12 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         changed=live.reload,
         done=positions.note_done,
         pulled=positions.note_pulled,
+        tried=minutes.tried,
         registry=registry,
     )
     http, providers = http_client(config), Providers(public_url=config.server.public_url)
     media = _media(
-        config,
-        clock,
-        router,
-        handlers,
-        vault=vault,
-        database=database,
-        live=live,
-        http=http,
-        providers=providers,
-        ring=consumers.ring,
+        config, clock, router, consumers.ring, vault=vault, database=database, live=live, http=http, providers=providers
     )
 
     def ring(stored: Sequence[Stored]) -> None:
@@ -146,6 +140,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         media=media,
         hub=hub,
         positions=positions,
+        minutes=minutes,
         http=http,
         auth=RequestAuth(live),
         registry=registry,
@@ -231,15 +226,9 @@ def http_client(config: Config) -> HttpClient:
     return HttpClient(guard=guard, allow_http=delivery.allow_http, proxy=delivery.proxy)
 
 
-def _media(
-    config: Config, clock: Clock, router: Router, handlers: Mapping[str, Handler], **parts: Any
-) -> MediaSubsystem:
-    """Made of ``parts`` that the rest has too. Who follows a late file is told by the handler that it named."""
-
-    def routes(handler: str, target: Target, event: Event) -> tuple[Route, ...]:
-        return router.routes_to(handler, [target], event) if handler in handlers else ()
-
-    return make_media(config, clock, routes=routes, **parts)
+def _media(config: Config, clock: Clock, router: Router, ring: Ring, **parts: Any) -> MediaSubsystem:
+    """Made of ``parts`` that the rest has too."""
+    return make_media(config, clock, routes=router.route_to, ring=ring, **parts)
 
 
 def _sending(http: HttpClient, media: Media, **parts: Any) -> OutboundContext:
