@@ -108,9 +108,8 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         registry=registry,
     )
     http, providers = http_client(config), Providers(public_url=config.server.public_url)
-    media = _media(
-        config, clock, router, consumers.ring, vault=vault, database=database, live=live, http=http, providers=providers
-    )
+    shared: dict[str, Any] = {"database": database, "live": live, "providers": providers}
+    media = _media(config, clock, router, consumers.ring, vault=vault, http=http, **shared)
 
     def ring(stored: Sequence[Stored]) -> None:
         consumers.ring(stored)
@@ -118,9 +117,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
 
     receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed)
     emitter = Emitter(receiver, router, live)
-    context = _sending(
-        http, media.store, database=database, live=live, providers=providers, router=router, clock=clock, ring=ring
-    )
+    context = _sending(http, media.store, router=router, clock=clock, ring=ring, **shared)
     return Gateway(
         config=config,
         clock=clock,
