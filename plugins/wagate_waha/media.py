@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
-from wagate.errors import AccountStoppedError, SendRefusedError
+from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendRefusedError
 from wagate.events import Media
 from wagate.hooks import MediaRequest, ProviderAccount
 from wagate.http import HttpClient
@@ -39,8 +39,13 @@ class MediaLocator:
             raise SendRefusedError("WAHA gave no URL for this file, and no id to ask for it")
         session = in_path(settings_of(account).session)
         path = f"/api/{session}/chats/{in_path(found.chat)}/messages/{in_path(found.whole)}"
+        client = WahaClient(self._http, account)
         try:
-            message = await WahaClient(self._http, account).read(path, query={"downloadMedia": "true"})
+            message = await client.read(path, query={"downloadMedia": "true"})
+        except OutcomeUnknownError as error:
+            # Is it WAHA that is in trouble, or only this download?
+            await client.read(f"/api/sessions/{session}")
+            raise NotSentError(f"{error.reason}, though its session answers") from error
         except AccountStoppedError as error:
             # A session that is not there is named so; else it is this message.
             if error.http_status != 404 or "session" in (error.response or "").lower():

@@ -229,3 +229,17 @@ async def test_an_edit_with_a_file_has_a_link_of_its_own(database: Database, tmp
         made: Event = await site.comes(kind=kinds.MESSAGE_EDITED)
         await site.until(made, "stored")
         assert (site.parts.store.url(made) or "").startswith("https://wa.example/media/")
+
+
+async def test_what_somebody_follows_is_fetched_also_where_nothing_is_fetched_unasked(
+    database: Database, tmp_path: Path
+) -> None:
+    async with media_site(database, tmp_path, fetch=False) as site:
+        site.replies["/file"] = Reply(status=404)
+        followed, other = await site.comes(), await site.comes()
+        assert await site.parts.store.follow(followed, handler="chatwoot", target="in/one")
+        await site.until(followed, "pending", attempts=1)
+        site.replies["/file"] = Reply(body=JPEG)
+        await site.passes(6)
+        await site.until(followed, "stored")
+        assert (await site.row(other)).attempts == 0

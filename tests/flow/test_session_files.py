@@ -240,3 +240,12 @@ async def test_what_is_no_base64_is_an_error_and_its_message_is_kept_and_asked_f
         [message] = await at.shown(1)
         assert (message.content, [each.size for each in message.attachments]) == ("look", [len(PNG)])
         assert at.left() == []
+
+
+async def test_a_long_text_under_a_files_name_in_something_else_is_kept_as_it_came() -> None:
+    async with engine() as at:
+        body = at.fake.webhook("odd_event", {"odd": {"data": "x" * 2_000_000}}, session="web")
+        await at.sends(body, {"X-Api-Key": SECRET}, 200)
+        with sqlite3.connect(at.gateway.folder / "data" / "wagate.db") as database:
+            [(raw,)] = database.execute("SELECT raw FROM events").fetchall()
+        assert raw == body

@@ -69,7 +69,7 @@ def test_files_that_can_not_be_had_slow_nobody_but_where_the_provider_counts_the
             pace.end("b")
             pace.count("b", now, most=20)
         now += 1.0
-    assert tries[3] < 5
+    assert tries[11] < 60, "a dozen that are gone hold nobody up"
     assert worst_hour(tries) < 20
 
 

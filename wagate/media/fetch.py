@@ -43,7 +43,7 @@ class Fetcher:
     """The task that fetches, and the ear for those who ask for a file before it is there."""
 
     def __init__(self, source: Source, late: LateFiles, clock: Clock, *, eager: bool) -> None:
-        """``eager``: fetch what nobody asked for yet (``media.fetch``)."""
+        """``eager``: fetch what nobody asked for or follows yet (``media.fetch``)."""
         self._source = source
         self._late = late
         self._database: Database = source.database
@@ -124,8 +124,7 @@ class Fetcher:
         asked = [each for each in self._asked if self._tried.get(each, -FIRST_REST) + FIRST_REST <= now]
         if asked:
             found += await self._database.read(rows.asked_for, asked, now=self._clock.now(), without=busy)
-        if self._eager:
-            found += await self._database.read(rows.due, now=self._clock.now(), without=busy, most=BATCH)
+        found += await self._database.read(rows.due, now=self._clock.now(), without=busy, most=BATCH, every=self._eager)
         return found
 
     async def _pause(self) -> float:
@@ -135,7 +134,7 @@ class Fetcher:
         rest = self._pace.next_start(now)
         if rest is not None:
             waits.append(rest)
-        at = await self._database.read(rows.next_due) if self._eager and not self._pace.full else None
+        at = None if self._pace.full else await self._database.read(rows.next_due, every=self._eager)
         if at is not None and (wait := (at - self._clock.now()).total_seconds()) > 0:
             waits.append(wait)
         return min(waits)
@@ -154,6 +153,10 @@ class Fetcher:
                 self._tried[row.id] = self._clock.monotonic()
             self._wake.set()
             self.settled()
+
+    def followed(self) -> None:
+        """Somebody waits for a file, however long it takes."""
+        self._wake.set()
 
     def settled(self) -> None:
         """Whoever waits for a file looks again."""

@@ -41,6 +41,12 @@ class BodyOnDisk:
         """The body with a mark in the place of its file."""
         return bytes(self._rest) + self._cutter.end()
 
+    async def whole(self) -> bytes | None:
+        """All of it, when that is no more than what is not the file may be; else None."""
+        if self.size > self._most:
+            return None
+        return b"".join([piece async for piece in self._disk.read(0, self.size, SLICE)])
+
     async def hmac(self, secret: bytes, algorithm: str) -> str:
         """Of the whole body, in hex."""
         digest = hmac.new(secret, digestmod=algorithm)

@@ -11,8 +11,12 @@ FIRST_REST = 5.0
 LONGEST_REST = 320.0
 """Seconds. So a provider whose every answer is an error gets 15 requests in its worst hour."""
 HOUR = 3600.0
-SPARED = 16
-"""Of the errors that a provider counts: 12 that come one each `LONGEST_REST`, 3 under way, and one to spare."""
+COUNTED_REST = 600.0
+"""Seconds after each further error of a provider that counts them: 7 at most in an hour."""
+SPARED = 8
+"""Of the errors that it counts in an hour: those 7, and one to spare. The others are free."""
+CAREFUL = 4
+"""So many before the free ones are spent, one file at a time is asked for."""
 MOST_REMEMBERED = 1000
 """Hosts and accounts that failed; those whose rest is over are forgotten first."""
 
@@ -78,10 +82,11 @@ class Pace:
         times = self._counted.setdefault(account, deque())
         while times and times[0] <= now - HOUR:
             times.popleft()
-        if len(times) >= most - SPARED:
-            self._rests_until[account] = max(self._rests_until.get(account, 0.0), now + LONGEST_REST)
-            self._careful_until[account] = now + HOUR
         times.append(now)
+        if len(times) > most - SPARED - CAREFUL:
+            self._careful_until[account] = now + HOUR
+        if len(times) > most - SPARED:
+            self._rests_until[account] = max(self._rests_until.get(account, 0.0), now + COUNTED_REST)
 
     def next_start(self, now: float) -> float | None:
         """Seconds until the first resting account may go on; None when none rests."""

@@ -160,7 +160,10 @@ class Media:
     async def follow(self, event: Event, *, handler: str, target: str) -> bool:
         """See `wagate.hooks.context.MediaStore.follow`."""
         media_id = _id_of(event)
-        return media_id is not None and await self._late.follow(media_id, handler=handler, target=target)
+        if media_id is None or not await self._late.follow(media_id, handler=handler, target=target):
+            return False
+        self._fetcher.followed()
+        return True
 
     async def take_coming(self, chunks: AsyncIterator[bytes], media: EventMedia, *, kind: str, told: str) -> Kept:
         """Take in the file of a message that came in. ``kind``: the message's type; ``told``: the file's.

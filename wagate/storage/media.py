@@ -148,9 +148,16 @@ def get_media(db: peewee.Database, media_id: str, *, client_id: int | None = Non
     return MediaRow(**row)
 
 
-def due(db: peewee.Database, *, now: datetime, without: Collection[str], most: int) -> list[MediaRow]:
-    """Pending files whose time has come, the longest overdue first, but not of these accounts (by id)."""
+def due(
+    db: peewee.Database, *, now: datetime, without: Collection[str], most: int, every: bool = True
+) -> list[MediaRow]:
+    """Pending files whose time has come, the longest overdue first, but not of these accounts (by id).
+
+    ``every``: also those that nobody follows.
+    """
     query = Media.select().where(Media.status == PENDING, Media.next_at <= now)
+    if not every:
+        query = query.where(Media.followers != "")
     if without:
         query = query.where(Media.account_id.not_in(list(without)))
     return [MediaRow(**row) for row in query.order_by(Media.next_at, Media.id).limit(most).dicts().execute(db)]
@@ -169,9 +176,10 @@ def asked_for(db: peewee.Database, ids: Collection[str], *, now: datetime, witho
     return [MediaRow(**row) for row in query.order_by(Media.id).dicts().execute(db)]
 
 
-def next_due(db: peewee.Database) -> datetime | None:
-    """When the next pending file's time comes; None when none is pending."""
-    found = first(db, Media.select(Media.next_at).where(Media.status == PENDING).order_by(Media.next_at))
+def next_due(db: peewee.Database, *, every: bool = True) -> datetime | None:
+    """When the next pending file's time comes; None when none is pending. ``every`` as for `due`."""
+    query = Media.select(Media.next_at).where(Media.status == PENDING)
+    found = first(db, (query if every else query.where(Media.followers != "")).order_by(Media.next_at))
     return None if found is None else found["next_at"]
 
 

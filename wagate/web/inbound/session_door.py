@@ -116,6 +116,8 @@ class SessionDoor:
         parsed = parse_session(document, account=account.name, phone=account.phone)
         arriving = Arriving(body=body, document=document, on_disk=request.on_disk)
         owned = await self._ignore_filter.taken_in((account, arriving.as_stored(event)) for event in parsed)
+        if request.on_disk is not None and not any(arriving.has_file(event) for event in parsed):
+            body = await request.on_disk.whole() or body  # what was taken for a file is none: it is kept as it came
         stored = await self._receiver.receive_all(owned, body)
         for event, each in zip(parsed, stored, strict=False):
             if arriving.has_file(event) and (each.duplicate or request.on_disk is not None):
