@@ -46,6 +46,7 @@ from wagate.web.api.targets import targets_routes
 from wagate.web.app import Api, create_api
 from wagate.web.health import HealthMonitor, Probe
 from wagate.web.http.bodies import Bodies
+from wagate.web.http.large import LargeBodies
 from wagate.web.http.server import serve_http
 from wagate.web.inbound.engine_door import EngineDoor
 from wagate.web.inbound.intake import DoorAt, IntakeApp
@@ -162,6 +163,8 @@ async def api_site(
             live=live,
             http=HttpClient(),
             providers=providers,
+            routes=lambda *_: (),
+            ring=lambda _stored: None,
         )
         accounts = Accounts(database, live, clock, most=config.limits.accounts)
         unlimited = RateLimit(clock, count=0, period=1)
@@ -178,6 +181,7 @@ async def api_site(
             numbers=numbers,
             refusals=refusals,
             own=own,
+            media=media.store,
         )
         posted = ProviderDoor(
             lambda: live.now,
@@ -196,8 +200,13 @@ async def api_site(
         app = IntakeApp(
             (
                 DoorAt(frozenset({"POST"}), re.compile("/webhook/inbound"), engine),
-                DoorAt(frozenset({"GET", "HEAD", "POST"}), re.compile("/api/whatsapp/webhook/[^/]+"), sessions),
-                DoorAt(frozenset({"GET", "HEAD", "POST"}), re.compile(PATTERN), posted),
+                DoorAt(
+                    frozenset({"GET", "HEAD", "POST"}),
+                    re.compile("/api/whatsapp/webhook/[^/]+"),
+                    sessions,
+                    sessions.may_be_large,
+                ),
+                DoorAt(frozenset({"GET", "HEAD", "POST"}), re.compile(PATTERN), posted, sessions.may_be_large),
             ),
             MediaDoor(
                 Admission(api, auth, bodies, config),
@@ -210,6 +219,12 @@ async def api_site(
                 count=lambda *_: None,
             ),
             bodies=bodies,
+            large=LargeBodies(
+                media.files,
+                max_file=int(config.media.max_size),
+                max_body=int(config.server.max_body),
+                reserve=int(config.limits.reserve),
+            ),
             max_body=int(config.server.max_body),
             trusted_proxies=(),
             count=lambda *_: None,

@@ -43,6 +43,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     retries: int = 0
     """How often an agent pressed Retry."""
     deleted: bool = False
+    lacks_file: bool = False
+    """It was written without its file, which may still come."""
 
 
 class Handed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

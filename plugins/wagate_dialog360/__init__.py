@@ -34,6 +34,7 @@ class Dialog360Plugin:
                 send=calls.send,
                 signal=calls.signal,
                 locate_media=calls.locate_media,
+                media_errors=20,
                 check=Doctor(context.http).check,
             )
         ]

@@ -12,6 +12,7 @@ from wagate.hooks import MEDIA_TYPES, Finding, PluginContext, Provider, Provider
 from wagate.http import HttpClient, HttpError
 from wagate.parsing.fields import first_text
 from wagate_session.client import SessionClient
+from wagate_session.media import locate_media, media_answer
 from wagate_session.send import Sender
 from wagate_session.settings import COMMON_KEYS, SECRETS, SessionSettings, session_of, settings_of
 
@@ -45,6 +46,8 @@ def make_provider(context: PluginContext) -> Provider:
         send=sender.send,
         signal=sender.signal,
         revoke=sender.revoke,
+        locate_media=locate_media,
+        media_answer=media_answer,
         control=session.control,
         qr=session.qr,
         check=Checker(context.http),

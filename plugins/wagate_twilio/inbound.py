@@ -89,6 +89,7 @@ _KNOWN = frozenset(
 """Parameters that are read here, or say nothing of WhatsApp."""
 _FILE = re.compile(r"Media(?:Url|ContentType)\d+")
 _MOST_PARAMETERS = 50
+_IDS = re.compile(r"/Messages/([A-Za-z0-9]+)/Media/([A-Za-z0-9]+)$")
 MOST_FILES = 10
 """Files of one message (source: Twilio's page on its incoming webhook: MediaUrl0 to MediaUrl9)."""
 
@@ -144,8 +145,13 @@ def _media(form: dict[str, str], n: int) -> Media | None:
     url = form.get(f"MediaUrl{n}")
     if not url:
         return None
-    # …/Media/ME… : Twilio's own id of the file.
-    return Media(url=url, mimetype=form.get(f"MediaContentType{n}", ""), provider_id=url.rpartition("/")[2] or None)
+    # …/Messages/MM…/Media/ME…: the ids of the message and of its file.
+    found = _IDS.search(url)
+    return Media(
+        url=url,
+        mimetype=form.get(f"MediaContentType{n}", ""),
+        provider_id=f"{found[1]}/{found[2]}" if found is not None else None,
+    )
 
 
 def _type(form: dict[str, str], media: Media | None) -> str:

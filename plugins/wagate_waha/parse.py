@@ -188,7 +188,9 @@ def edited(envelope: Envelope) -> NewEvent:
     payload, who = envelope.payload, parties(envelope, envelope.payload)
     bare = read_id(payload.get("editedMessageId")).bare
     about = replace(who.id, bare=bare).whole if bare else who.id.whole
-    text = first_text(payload, "body")
+    text, content = first_text(payload, "body"), content_of(payload, about)
+    # Without a word of its file it may be the same one still: that one has its link.
+    media = content.media if payload.get("hasMedia") is True or mapping(payload.get("media")) else None
     stamp = mapping(payload.get("_data")).get("latestEditSenderTimestampMs")
     # GOWS and NOWEB give an edit an id of its own; WEBJS the message's, with the time of the edit inside.
     moment = instant(stamp)
@@ -197,9 +199,10 @@ def edited(envelope: Envelope) -> NewEvent:
         provider_id=who.id.whole or about,
         variant=fingerprint(text, moment.isoformat() if moment else ""),
         message_id=about,
-        type=content_of(payload, "").type,
+        type=content.type,
         content=text,
         timestamp=moment,
+        media=media,
         extra={"editedMessageId": bare},
     )
 

@@ -84,7 +84,8 @@ def sample(corpus: Corpus, name: str) -> bytes:
             .replace(b"call.accepted", b"call.rejected")
             .replace(b'"id": "', b'"id": "R')
         )
-    return corpus.bytes_of(name)
+    # The samples are of one message; a file that comes first is its message, so it needs one of its own.
+    return corpus.bytes_of(name).replace(b"318", b"319") if name == "media" else corpus.bytes_of(name)
 
 
 @asynccontextmanager

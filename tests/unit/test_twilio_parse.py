@@ -60,8 +60,9 @@ def test_a_file_is_of_the_type_that_twilio_or_its_mime_type_says(mimetype: str, 
     assert found.type == type_
     assert found.media is not None
     assert found.media.mimetype == mimetype
-    assert found.media.url is not None
-    assert found.media.url.endswith(found.media.provider_id or "-")
+    message, _, file = (found.media.provider_id or "").partition("/")
+    assert (found.media.url or "").endswith(f"/Messages/{message}/Media/{file}")
+    assert message == found.message_id
 
 
 def test_each_further_file_is_an_event_of_its_own() -> None:

@@ -219,6 +219,14 @@ def test_an_edit_is_about_the_message_and_has_its_own_id() -> None:
     found = event("message.edited", text(id=f"false_{THEM}_EE", editedMessageId="AA", body="new"))
     assert (found.provider_id, found.message_id) == (f"false_{THEM}_EE", f"false_{THEM}_AA")
     assert (found.kind, found.content, found.extra) == ("message.edited", "new", {"editedMessageId": "AA"})
+    assert found.media is None
+
+
+def test_an_edit_that_brings_its_file_has_it_by_the_edited_messages_id() -> None:
+    file = {"url": "http://localhost:3000/api/files/a.jpg", "mimetype": "image/jpeg", "filename": None}
+    found = event("message.edited", text(id=f"false_{THEM}_EE", editedMessageId="AA", hasMedia=True, media=file))
+    assert found.media is not None
+    assert (found.type, found.media.url, found.media.provider_id) == ("image", file["url"], f"false_{THEM}_AA")
 
 
 @pytest.mark.parametrize(

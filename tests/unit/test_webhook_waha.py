@@ -72,7 +72,8 @@ def test_an_id_in_the_engines_form_stays() -> None:
 
 def test_media_and_replies() -> None:
     media = Media(mimetype="application/pdf", url="https://cdn.example/f.pdf", filename="f.pdf")
-    payload = envelope(type="document", media=media, reply_to="wamid.0")["payload"]
+    sent = {"source": "api", "id": "1", "metadata": {}}
+    payload = envelope(type="document", media=media, reply_to="wamid.0", from_me=True, extra=sent)["payload"]
     assert payload["hasMedia"] is True
     assert payload["media"] == {"url": "https://cdn.example/f.pdf", "mimetype": "application/pdf", "filename": "f.pdf"}
     assert payload["replyTo"] == {"id": "wamid.0"}

@@ -285,6 +285,13 @@ class MediaStore(Protocol):
             NotFoundError: it has none, or it is gone. UnavailableError: not fetched within ``patience`` seconds.
         """
 
+    async def follow(self, event: Event, *, handler: str, target: str) -> bool:
+        """Be told when the file of an event comes that `open` did not give: it may come minutes later.
+
+        The handler then gets an event of kind ``media.arrived`` for this target, in its place in the chat; `open` and
+        `url` take it as they take the message's own. False: `open` gives the file now, or it can't come any more.
+        """
+
     async def keep(
         self, chunks: AsyncIterator[bytes], *, client_id: int, filename: str = "", mimetype: str = ""
     ) -> OutMedia:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from wagate.errors import BadRequestError
+from wagate.errors import BadRequestError, SendError
 from wagate.events import Media, NewEvent
 from wagate.hooks.messages import OutFile, OutMessage, Sent, Signal
 from wagate.http.guard import Trust
@@ -99,6 +99,10 @@ class MediaRequest(msgspec.Struct, frozen=True, kw_only=True):
     mimetype: str = ""
     """As the provider declares it; '': use the answer's Content-Type."""
     size: int | None = None
+    content: bytes = b""
+    """POSTed as JSON to get the file; b"": it is fetched with GET."""
+    inside: str = ""
+    """Where in the answer's JSON the file stands, as ``{"data": "<base64>"}``; '': the answer is the file."""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,7 +202,14 @@ class Provider:
     """(the provider's id of a sent message, its chat's key, account): deletes it for everyone. To revoke twice does no
     harm. May raise the same errors as ``send``."""
     locate_media: Callable[[Media, ProviderAccount], Awaitable[MediaRequest]] | None = None
-    """How to fetch the file of an event. None: from its ``url`` as it is. Raises as ``send``."""
+    """How to fetch the file of an event. None: from its ``url`` as it is. Raises as ``send``: a refusal concerns this
+    file alone; a stopped account, or a host in trouble, slows all files of the account. If the URL that came with the
+    message is dead, it is called again without ``url``, to find the file by ``provider_id``."""
+    media_answer: Callable[[int, bytes], SendError] | None = None
+    """(status, first bytes) of an answer without a file → what it means. Pure. None: 401, 408, 429 and 5xx concern the
+    host, any other status the file."""
+    media_errors: int = 0
+    """How many errors in an hour make the provider refuse files for a while; 0: it does not count them."""
     missed: Callable[[ProviderAccount, datetime], AsyncIterator[NewEvent]] | None = None
     """Events since a time, oldest first: those that wagate missed while it was down. Duplicates do no harm. An async
     generator function; it is closed if it takes longer than a minute."""

@@ -6,6 +6,7 @@ import importlib.metadata
 import time
 from collections.abc import AsyncIterator, Hashable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import httpcore2
@@ -13,7 +14,7 @@ import httpx2
 import trio
 
 from wagate.http.answer import Answer, Response
-from wagate.http.download import Downloaded, Sink, download
+from wagate.http.download import MOST_REDIRECTS, Downloaded, Sink, download
 from wagate.http.errors import AddressNotAllowedError, NameNotFoundError, TimedOutError
 from wagate.http.guard import Guard, Trust
 from wagate.http.idle import IdleConnections, close
@@ -107,12 +108,15 @@ class HttpClient:
         sink: Sink,
         *,
         headers: Mapping[str, str] | None = None,
+        content: bytes = b"",
         limit: int,
         timeout: float = 600.0,  # noqa: ASYNC109  (it ends this download, not the caller)
         idle: float = 30.0,
         trust: Trust = "public",
     ) -> Downloaded:
         """GET a file of up to ``limit`` bytes into ``sink``, never holding more than a chunk of it.
+
+        With ``content`` it is POSTed for, and no redirect is followed.
 
         ``timeout`` seconds hold for all of it, ``idle`` for the answer to begin and between two chunks. Up to 5
         redirects are followed, each one looked at by the guard; another host gets no ``headers`` but User-Agent and
@@ -124,14 +128,24 @@ class HttpClient:
             over the limit. What the sink raises passes.
         """
         return await download(
-            self._opened, url, sink, headers=headers or {}, limit=limit, timeout=timeout, idle=idle, trust=trust
+            partial(self._opened, content),
+            url,
+            sink,
+            headers=headers or {},
+            limit=limit,
+            timeout=timeout,
+            idle=idle,
+            trust=trust,
+            redirects=0 if content else MOST_REDIRECTS,
         )
 
     @asynccontextmanager
-    async def _opened(self, url: str, headers: Mapping[str, str], trust: Trust) -> AsyncIterator[httpcore2.Response]:
-        """The answer to a GET; its connection is kept when the body was read to its end."""
+    async def _opened(
+        self, content: bytes, url: str, headers: Mapping[str, str], trust: Trust
+    ) -> AsyncIterator[httpcore2.Response]:
+        """The answer to a GET, or a POST; its connection is kept when the body was read to its end."""
         target = self._target(url, trust)
-        request = target.request("GET", headers, b"", self._user_agent)
+        request = target.request("POST" if content else "GET", headers, content, self._user_agent)
         async with self._places:
             connection, head = await self._send(target, request, trust)
             try:

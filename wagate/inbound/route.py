@@ -45,6 +45,10 @@ class Router:
         """Routes to the named targets of one handler, whatever it would say itself."""
         return tuple(self._route(self._handlers[handler], target, event) for target in targets)
 
+    def route_to(self, handler: str, target: Target, event: Event) -> tuple[Route, ...]:
+        """A route to one target; none when its handler is here no more."""
+        return self.routes_to(handler, [target], event) if handler in self._handlers else ()
+
     def _ask(self, handler: Handler, event: Event) -> Iterator[Route]:
         try:
             targets = list(handler.targets(_own(event)))

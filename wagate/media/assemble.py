@@ -10,6 +10,7 @@ from wagate.config.vault import Vault
 from wagate.http import HttpClient
 from wagate.media.fetch import Fetcher
 from wagate.media.files import FileStore
+from wagate.media.late import LateFiles, Ring, Routes
 from wagate.media.links import Links
 from wagate.media.source import Source
 from wagate.media.store import Media
@@ -30,6 +31,7 @@ class MediaSubsystem:
     store: Media
     fetcher: Fetcher
     """`Fetcher.run` is to be supervised."""
+    late: LateFiles
     files: FileStore
     database: Database
     clock: Clock
@@ -48,17 +50,20 @@ def make_media(
     live: LiveDirectory,
     http: HttpClient,
     providers: Providers,
+    routes: Routes,
+    ring: Ring,
 ) -> MediaSubsystem:
-    """Make them; nothing runs yet. Call inside trio."""
+    """Make them; nothing runs yet. Call inside trio. ``routes`` and ``ring`` are for who is told of late files."""
     files = FileStore(config.data.dir / config.media.dir.expanduser())
     source = Source(
         database=database, files=files, http=http, live=live, providers=providers, max_size=int(config.media.max_size)
     )
-    fetcher = Fetcher(source, clock, eager=config.media.fetch)
+    late = LateFiles(database, clock, routes=routes, ring=ring)
+    fetcher = Fetcher(source, late, clock, eager=config.media.fetch)
     links = Links(vault, clock, public_url=config.server.public_url)
     most = int(config.media.max_size)
-    store = Media(database, files, fetcher, links, clock, http=http, caps=config.limits, max_size=most)
-    return MediaSubsystem(store=store, fetcher=fetcher, files=files, database=database, clock=clock)
+    store = Media(database, files, fetcher, links, clock, late=late, http=http, caps=config.limits, max_size=most)
+    return MediaSubsystem(store=store, fetcher=fetcher, late=late, files=files, database=database, clock=clock)
 
 
 async def sweep_files(database: Database, files: FileStore, clock: Clock) -> int:

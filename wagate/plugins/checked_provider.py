@@ -80,6 +80,7 @@ def checked_provider(plugin: str, provider: Any) -> Provider:
         "challenge": _challenge,
         "missed": _missed,
         "number": _number,
+        "media_answer": _media_answer,
     }
     walls = {name: partial(function, plugin) for name, function in told.items()} | {
         name: partial(_ask, plugin, name, check) for name, check in asked.items()
@@ -100,7 +101,7 @@ def _hold(provider: Provider) -> None:
         value = getattr(provider, name)
         if not isinstance(value, frozenset) or not all(isinstance(each, str) for each in value):
             raise WrongValueError(f"{where}.{name}: not a frozenset of texts")
-    for name, kind in (("title", str), ("sessions", bool), ("idempotent", bool)):
+    for name, kind in (("title", str), ("sessions", bool), ("idempotent", bool), ("media_errors", int)):
         if not isinstance(getattr(provider, name), kind):
             raise WrongValueError(f"{where}.{name}: {named(getattr(provider, name))}, not {kind.__name__}")
     _hold_functions(provider, where)
@@ -114,7 +115,7 @@ def _hold(provider: Provider) -> None:
 
 def _hold_functions(provider: Provider, where: str) -> None:
     optional = ("verify", "parse", "challenge", "send", "signal", "revoke", "locate_media", "missed")
-    for name in (*optional, "control", "qr", "profile", "number_of", "check"):
+    for name in (*optional, "control", "qr", "profile", "number_of", "check", "media_answer"):
         value = getattr(provider, name)
         if value is not None and not callable(value):
             raise WrongValueError(f"{where}.{name}: {named(value)}, no function")
@@ -171,6 +172,17 @@ def _challenge(
 
 def _number(plugin: str, given: Callable[..., Any], account: ProviderAccount) -> str:
     return _checked(plugin, "number", _text, given, account)
+
+
+def _media_answer(plugin: str, given: Callable[..., Any], status: int, said: bytes) -> SendError:
+    return _checked(plugin, "media_answer", _verdict, given, status, said)
+
+
+def _verdict(value: Any) -> SendError:
+    if not isinstance(value, SendError):
+        raise WrongValueError(f"{named(value)}, not SendError")
+    hold_verdict(value)
+    return value
 
 
 def _checked(plugin: str, call: str, check: Callable[[Any], T], given: Callable[..., Any], *arguments: Any) -> T:

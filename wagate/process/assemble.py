@@ -31,7 +31,7 @@ from wagate.http.url import check_url
 from wagate.inbound.ignore import IgnoreFilter
 from wagate.inbound.people import People
 from wagate.inbound.position import Positions
-from wagate.inbound.receive import Emitter, Receiver
+from wagate.inbound.receive import Emitter, Receiver, Ring
 from wagate.inbound.route import Router
 from wagate.media.assemble import MediaSubsystem, make_media
 from wagate.media.store import Media
@@ -114,13 +114,12 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         registry=registry,
     )
     http, providers = http_client(config), Providers(public_url=config.server.public_url)
-    media = make_media(config, clock, vault=vault, database=database, live=live, http=http, providers=providers)
+    shared: dict[str, Any] = {"database": database, "live": live, "providers": providers}
+    media = _media(config, clock, router, consumers.ring, vault=vault, http=http, **shared)
     ring = _ring(consumers, media)
     people = People(database, providers, clock)
     receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed, recognize=people.recognize)
-    context = _sending(
-        http, media.store, database=database, live=live, providers=providers, router=router, clock=clock, ring=ring
-    )
+    context = _sending(http, media.store, router=router, clock=clock, ring=ring, **shared)
     return Gateway(
         config=config,
         clock=clock,
@@ -237,6 +236,11 @@ def http_client(config: Config) -> HttpClient:
         public=None if public is None else (public.host, public.port),
     )
     return HttpClient(guard=guard, allow_http=delivery.allow_http, proxy=delivery.proxy)
+
+
+def _media(config: Config, clock: Clock, router: Router, ring: Ring, **parts: Any) -> MediaSubsystem:
+    """Made of ``parts`` that the rest has too."""
+    return make_media(config, clock, routes=router.route_to, ring=ring, **parts)
 
 
 def _sending(http: HttpClient, media: Media, **parts: Any) -> OutboundContext:

@@ -43,6 +43,7 @@ from wagate.web.api.unknown_numbers import unknown_numbers_routes
 from wagate.web.app import create_api
 from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import App, Networks
+from wagate.web.http.large import LargeBodies
 from wagate.web.http.server import serve_http
 from wagate.web.inbound.engine_door import ENGINE_PATH, EngineDoor
 from wagate.web.inbound.intake import DoorAt, IntakeApp
@@ -156,6 +157,7 @@ def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[Do
         numbers=numbers,
         refusals=refusals,
         own=own,
+        media=gateway.media.store,
     )
     providers = ProviderDoor(
         lambda: gateway.live.now,
@@ -181,8 +183,8 @@ def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[Do
                 Once(gateway.database, gateway.vault, gateway.clock),
             ),
         ),
-        DoorAt(looks_too, re.compile("/api/whatsapp/webhook/[^/]+"), sessions),
-        DoorAt(looks_too, re.compile(PATTERN), providers),
+        DoorAt(looks_too, re.compile("/api/whatsapp/webhook/[^/]+"), sessions, sessions.may_be_large),
+        DoorAt(looks_too, re.compile(PATTERN), providers, sessions.may_be_large),
     )
 
 
@@ -263,9 +265,21 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
         doors(gateway, auth, refusals),
         media_door(gateway, auth, metrics, UiDoor(ui, Admission(api, auth, bodies, gateway.config), bodies=bodies)),
         bodies=bodies,
+        large=large_bodies(gateway),
         max_body=gateway.config.server.max_body,
         trusted_proxies=trusted(gateway.config),
         count=metrics.count,
+    )
+
+
+def large_bodies(gateway: Gateway) -> LargeBodies:
+    """What session engines post with a file inside."""
+    config = gateway.config
+    return LargeBodies(
+        gateway.media.files,
+        max_file=int(config.media.max_size),
+        max_body=int(config.server.max_body),
+        reserve=int(config.limits.reserve),
     )
 
 

@@ -341,6 +341,7 @@ class Media(Table):
     created_at = TimeColumn()
     updated_at = TimeColumn()
     account_id = TextColumn()
+    followers = TextColumn(default="")
 
     class Meta:
         table_name = "media"

@@ -58,6 +58,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     created_at: Any = None
     """Unix seconds."""
     status: str | None = None
+    attachments: list[Any] = []
 
 
 class Chatwoot:

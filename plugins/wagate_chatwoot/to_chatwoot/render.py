@@ -43,7 +43,7 @@ def render(event: Event, say: Say, *, own: Literal["outgoing", "private", "off"]
     """
     if event.from_me and own == "off":
         return None
-    file = event.kind in _MESSAGES and event.media is not None
+    file = event.kind in _MESSAGES | {kinds.MEDIA_ARRIVED} and event.media is not None
     body = _body(event, say)
     if not file and (not body.strip() or (event.kind in _MESSAGES and event.type == "unknown")):
         # Words that come with it may be the provider's: they must not look like the customer's alone.
@@ -61,7 +61,8 @@ def render(event: Event, say: Say, *, own: Literal["outgoing", "private", "off"]
         content_attributes=_attributes(event),
         source_id=source_of(event),
         is_voice_message=file and event.type == "voice",
-        external_created_at=int(event.timestamp.timestamp()),
+        # A late file stands behind what was written after its message.
+        external_created_at=None if event.kind == kinds.MEDIA_ARRIVED else int(event.timestamp.timestamp()),
     )
     return Rendered(post=post, file=file, notice=notice)
 
@@ -100,6 +101,8 @@ def _body(event: Event, say: Say) -> str:
             return say("message.edited", text=to_markdown(event.content))
         case kinds.MESSAGE_REVOKED:
             return say("message.revoked")
+        case kinds.MEDIA_ARRIVED:
+            return say("message.file_late")
     return say_call(event, say) if event.kind in _CALLS else body_of(event, say)
 
 

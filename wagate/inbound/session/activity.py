@@ -24,16 +24,9 @@ _REACTION_FIELDS = frozenset({"msgId", "reaction", "senderId"})
 
 
 def message(hook: SessionHook) -> NewEvent:
-    """``message``, ``message_create``: the same message under both names is one, whichever comes first."""
+    """``message``, ``message_create``, ``media``, ``media_uploaded``: one message, whichever comes first."""
     found = message_event(hook.message(), phone=hook.phone, files=hook.object())
     return _with_file(hook, found)
-
-
-def media_arrived(hook: SessionHook) -> NewEvent:
-    """``media``: the file of a message that came before, so never a message again; kept with its chat and file."""
-    found = _with_file(hook, message_event(hook.message(), phone=hook.phone, files=hook.object()))
-    extra = {**found.extra, "event": hook.event}
-    return replace(found, kind=kinds.UNKNOWN, dedupe_kind="", variant=hook.event, extra=extra)
 
 
 def acked(hook: SessionHook) -> NewEvent:
@@ -200,6 +193,10 @@ def _about(hook: SessionHook, found: dict[str, Any]) -> NewEvent:
 
 
 def _with_file(hook: SessionHook, found: NewEvent) -> NewEvent:
-    """Say where in the raw body the file stands, when it came along in base64."""
-    place = inline_file(hook.object())
-    return replace(found, extra={**found.extra, "inline_file": hook.at(place)}) if place else found
+    """Say where its file is: in the raw body in base64, or still to come, by itself or when asked for by its id."""
+    if found.media is None:
+        return found
+    media = replace(found.media, provider_id=found.media.provider_id or found.message_id or None)
+    if place := inline_file(hook.object()):
+        return replace(found, media=media, extra={**found.extra, "inline_file": hook.at(place)})
+    return replace(found, media=media, extra=found.extra if media.url else {**found.extra, "file_follows": True})

@@ -52,7 +52,11 @@ class FakeWaha(FakeServer):
         self.chats: dict[str, list[dict[str, Any]]] = {}
         """Chat → messages in WAHA's store, as payloads."""
         self.files: dict[str, bytes] = {}
-        """Path below /api/files/ → content."""
+        """Path below /api/files/ → content, for `lifetime` seconds; a message that is asked for with its media brings
+        its file back for as long again."""
+        self.lifetime = 180.0
+        """WHATSAPP_FILES_LIFETIME; 0: for ever."""
+        self._deleted_at: dict[str, float] = {}
         self.names: dict[str, str] = {}
         """Group or channel → what it is called; others are not there."""
         self.lids: dict[str, str] = {}
@@ -242,9 +246,16 @@ class FakeWaha(FakeServer):
         found.sort(key=lambda one: one["timestamp"], reverse=seen.query.get("sortOrder") != "asc")
         return Reply(json=_page(found, seen))
 
-    async def _message(self, _seen: Seen, parts: list[str]) -> Reply:
+    async def _message(self, seen: Seen, parts: list[str]) -> Reply:
+        if (refusal := self._unready(parts[0])) is not None:
+            return refusal
         found = [one for one in self.chats.get(parts[1], []) if one["id"] == parts[2]]
-        return Reply(json=found[0]) if found else _missing("Message not found")
+        if not found:
+            return _missing("Message not found")
+        media = found[0].get("media")
+        if seen.query.get("downloadMedia", "true") == "true" and media and media.get("url"):
+            self._deleted_at.pop(media["url"].rpartition("/api/files/")[2], None)
+        return Reply(json=found[0])
 
     async def _revoke(self, _seen: Seen, parts: list[str]) -> Reply:
         session, chat, message_id = parts
@@ -285,7 +296,10 @@ class FakeWaha(FakeServer):
 
     async def _file(self, _seen: Seen, parts: list[str]) -> Reply:
         content = self.files.get(parts[0])
-        return _missing("Not Found") if content is None else Reply(body=content)
+        # Its time begins when it is first looked for: a test puts it there long before.
+        deleted_at = self._deleted_at.setdefault(parts[0], self.now() + self.lifetime)
+        gone = content is None or (self.lifetime and self.now() >= deleted_at)
+        return _missing("Not Found") if gone else Reply(body=content or b"")
 
 
 def _matched(pattern: str, path: str) -> list[str] | None:

@@ -13,6 +13,7 @@ from wagate.errors import (
     ForbiddenError,
     NotFoundError,
     PluginError,
+    TooLargeError,
     UnauthorizedError,
     UnavailableError,
     WagateError,
@@ -93,6 +94,10 @@ class ProviderDoor:
         provider, seen = self._provider(account)
         if provider.parse is None:
             return await self._session(request, body, account)
+        if request.on_disk is not None:
+            # Only session engines put files inside. The answer is the same as to a wrong signature, or no account.
+            self._tell(provider, seen, BODY, TooLargeError("the body is over server.max_body"))
+            raise self._refused(request, UnauthorizedError)
         asked = self._asked(request, body)
         if not self._verified(provider, seen, asked):
             raise self._refused(request, UnauthorizedError)
