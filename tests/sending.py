@@ -45,6 +45,7 @@ class FakeProvider:
     name: str = "pigeon"
     idempotent: bool = False
     limits: SendLimits = UNLIMITED
+    longest_text: int = 0
     abilities: frozenset[str] = frozenset({"text", "image", "reaction", "reply", "seen"})
     script: dict[str, list[Answer]] = field(default_factory=dict)
     """What happens next, by content, account or ''; each is used once."""
@@ -113,6 +114,7 @@ class FakeProvider:
             abilities=self.abilities,
             idempotent=self.idempotent,
             limits=self.limits,
+            longest_text=self.longest_text,
             send=self.send,
             signal=self.signal,
             revoke=self.revoke,

@@ -25,6 +25,8 @@ PATHS: Final = {
     "logout": ("/session/terminate", "/session/start"),
 }
 """What can be done → requests, in order. The engine takes them as GET."""
+LONGEST_TEXT = 65_536
+"""Characters that WhatsApp's own apps let people write."""
 ABILITIES = MEDIA_TYPES | {"text", "location", "contacts", "reaction", "reply", "seen", "typing", "revoke", *PATHS}
 
 
@@ -40,6 +42,7 @@ def make_provider(context: PluginContext) -> Provider:
         sessions=True,
         self_hosted=True,
         abilities=ABILITIES,
+        longest_text=LONGEST_TEXT,
         send=sender.send,
         signal=sender.signal,
         revoke=sender.revoke,

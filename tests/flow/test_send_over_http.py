@@ -226,3 +226,22 @@ async def test_another_token_with_the_same_key_and_body_is_the_same_message() ->
             second = await http.post("/messages/send", json=body, headers=headers)
     assert second.json() == first
     assert len(fake.sent) == 1
+
+
+async def test_a_long_text_is_answered_when_all_its_parts_are_sent_or_one_is_not() -> None:
+    meta = FakeMeta()
+    text = "\n\n".join(letter * 3000 for letter in "abc")
+    async with running(meta.server):
+        settings = {"access_token": meta.token, "phone_number_id": meta.phone_number_id, "base_url": meta.url}
+        async with sending({"shop": {"provider": "meta", **settings}}) as (gateway, _):
+            answer = await send(gateway, account="shop", message={"text": text})
+            shown = [await gateway.ask("GET", f"/messages/{each}") for each in answer["parts"]]
+            meta.server.fail(
+                Fault(path="/messages", wait=0.0), Fault(path="/messages", reply=failed(400, 131047, "No"))
+            )
+            problem = await send(gateway, 422, account="shop", message={"text": text})
+    assert [each["text"]["body"] for each in meta.messages[:3]] == text.split("\n\n")
+    assert [each["status"] for each in shown] == ["sent"] * 3
+    assert [(each["part"]["number"], each["part"]["of"]) for each in shown] == [(1, 3), (2, 3), (3, 3)]
+    assert problem["detail"].endswith("(part 2 of 3)")
+    assert len(meta.messages) == 4

@@ -24,6 +24,7 @@ from wagate.hooks.messages import (
     OutReaction,
     Sent,
     Signal,
+    TextPart,
 )
 from wagate.hooks.providers import (
     Check,
@@ -101,6 +102,7 @@ __all__ = [
     "Target",
     "TargetLimits",
     "Task",
+    "TextPart",
     "WantingEndpoint",
     "WebhookAnswer",
     "endpoint",

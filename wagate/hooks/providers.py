@@ -186,6 +186,8 @@ class Provider:
     idempotent: bool = False
     """Whether a message sent twice with the same `Outgoing.id` reaches the phone once."""
     limits: SendLimits = UNLIMITED
+    longest_text: int = 0
+    """Characters of a text (of an emoji: two); the core splits longer ones. 0: no limit."""
     send: Callable[[Outgoing], Awaitable[Sent]] | None = None
     signal: Callable[[Signal, ProviderAccount], Awaitable[None]] | None = None
     """May raise the same errors as ``send``."""
