@@ -343,3 +343,28 @@ async def test_a_failure_that_comes_before_its_row_is_told_when_the_row_is_there
     await desk.run()
     await fail(desk)
     assert [each.method for each in desk.fakes.http.sent] == ["PATCH"]
+
+
+async def test_of_a_text_in_several_messages_retry_sends_only_what_was_not_sent() -> None:
+    desk = office(http=shown_as("sent"), error_notes=False)
+    desk.fakes.messages.longest_text = 30
+    text = "one " * 5 + "end\n\n" + "two " * 5 + "end\n\n" + "three " * 3 + "end"
+    await arrive(desk, message(content=text, attachments=[PNG, PDF]))
+    await desk.run()
+    first, second, third, picture, paper = desk.fakes.messages.rows
+    for part in (first, picture, paper):
+        await desk.fakes.messages.wait(part, client_id=1, seconds=1)
+    desk.fakes.messages.becomes = SendRefusedError("not on WhatsApp")
+    for part in (second, third):
+        await desk.fakes.messages.wait(part, client_id=1, seconds=1)
+    await fail(desk)
+    await arrive(desk, updated(content=text, attachments=[PNG, PDF]))
+    await desk.run()
+    again = list(desk.fakes.messages.rows)[5:]
+    handed = await desk.app.ledger.handed(700)
+    assert handed is not None
+    assert handed.parts == (first, *again, picture, paper)
+    assert [text for _, text in sent(desk)[5:]] == [text for _, text in sent(desk)[1:3]]
+    parts = [each.part for each in desk.fakes.messages.submitted[5:] if each.part is not None]
+    assert [(each.number, each.of, each.after) for each in parts] == [(2, 3, first), (3, 3, again[0])]
+    assert [handed.number(index) for index in range(5)] == [0, 0, 0, 1, 2]

@@ -151,9 +151,7 @@ def _answer(view: MessageView, *, waited: bool) -> tuple[SentAnswer | AcceptedAn
     parts = [view.id, *view.part.rest] if view.part is not None else UNSET
     if not waited:
         # However quick the provider was: one answer to expect, not two.
-        return AcceptedAnswer(
-            status="queued", id=view.id, account=view.account, parts=parts, warnings=warnings
-        ), 202
+        return AcceptedAnswer(status="queued", id=view.id, account=view.account, parts=parts, warnings=warnings), 202
     check_not_failed(view)
     if view.status not in DONE:
         unknown = view.status == "unknown"
