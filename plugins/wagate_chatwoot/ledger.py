@@ -52,8 +52,8 @@ class Handed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     parts: tuple[str, ...] = ()
-    """wagate's own ids of the messages that its parts became, in order: text, then each file; '' for one refused. A text
-    that was too long for one message has several."""
+    """wagate's own ids of the messages that its parts became, in order: text, then each file; '' for one refused.
+    A text that was too long for one message has several."""
     pieces: int = 1
     """How many of ``parts``, from the first one on, the first part became."""
     retry: int = 0
