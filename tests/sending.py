@@ -239,7 +239,7 @@ async def open_post(
             if world.consumers is not None:
                 await world.consumers.control.probe(target_id)
 
-        outbound = Outbound(context, CollectorRegistry(), file_of=by_url, probe=probe)
+        outbound = Outbound(context, CollectorRegistry(), file_of=by_url, voice_of=as_it_is, probe=probe)
         await live.reload()
         receiver = Receiver(world.database, router, world.clock, ring=ring, session_changed=lambda _name: None)
         post = Post(world, live, providers, provider, outbound, outbound.outbox("api"), receiver)
@@ -258,6 +258,11 @@ async def open_post(
 
 async def anywhere(_url: str) -> None:
     """Every link may be fetched."""
+
+
+async def as_it_is(message: OutMessage, _client_id: int) -> OutMessage:
+    """No recording is converted."""
+    return message
 
 
 async def by_url(message: OutMessage, _client_id: int, _fetch: bool) -> OutFile | None:

@@ -32,6 +32,7 @@ class Dialog360Plugin:
                 abilities=ABILITIES,
                 limits=LIMITS,
                 longest_text=LONGEST_TEXT,
+                opus_voice=True,
                 send=calls.send,
                 signal=calls.signal,
                 locate_media=calls.locate_media,

@@ -36,6 +36,7 @@ class InfobipPlugin:
             limits=SendLimits(per_second=4000),
             # Source: Infobip's OpenAPI document, TextMessage.
             longest_text=4096,
+            opus_voice=True,
             send=infobip.send,
             signal=infobip.signal,
             locate_media=infobip.locate_media,

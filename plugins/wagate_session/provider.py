@@ -43,6 +43,7 @@ def make_provider(context: PluginContext) -> Provider:
         self_hosted=True,
         abilities=ABILITIES,
         longest_text=LONGEST_TEXT,
+        opus_voice=True,
         send=sender.send,
         signal=sender.signal,
         revoke=sender.revoke,

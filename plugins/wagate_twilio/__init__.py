@@ -40,6 +40,7 @@ class TwilioPlugin:
             abilities=ABILITIES,
             limits=SendLimits(per_second=80),
             longest_text=LONGEST,
+            opus_voice=True,
             send=twilio.send,
             signal=twilio.signal,
             locate_media=twilio.locate_media,

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from wagate.hooks.contracts import Handler
 from wagate.metrics import CollectorRegistry
-from wagate.outbound.context import OUTBOUND, Choose, FileOf, OutboundContext
+from wagate.outbound.context import OUTBOUND, Choose, FileOf, OutboundContext, VoiceOf
 from wagate.outbound.handover import Handover
 from wagate.outbound.metrics import SendMetrics
 from wagate.outbound.outbox import Outbox
@@ -21,12 +21,16 @@ Probe = Callable[[str], Awaitable[None]]
 class Outbound:
     """Takes messages (`outbox`), sends them (`handler`), tells what became of them (`run`)."""
 
-    def __init__(self, context: OutboundContext, registry: CollectorRegistry, *, file_of: FileOf, probe: Probe) -> None:
+    def __init__(
+        self, context: OutboundContext, registry: CollectorRegistry, *, file_of: FileOf, voice_of: VoiceOf, probe: Probe
+    ) -> None:
         """``probe`` is called with the target of an account whose settings were changed."""
         self._context = context
         self._watch = Watch()
         self._reporter = Reporter(context, self._watch.ring)
-        hand_over = Handover(context=context, file_of=file_of, metrics=SendMetrics(registry), changed=self._watch.ring)
+        hand_over = Handover(
+            context=context, file_of=file_of, voice_of=voice_of, metrics=SendMetrics(registry), changed=self._watch.ring
+        )
         self.handler: Handler = Sender(context, hand_over, given_up=self._reporter.ring).handler
         """For the consumers."""
         self._probe = probe

@@ -33,6 +33,7 @@ from wagate.inbound.receive import Emitter, Receiver
 from wagate.inbound.route import Router
 from wagate.media.assemble import MediaSubsystem, make_media
 from wagate.media.store import Media
+from wagate.media.voice import Voices
 from wagate.metrics import CollectorRegistry
 from wagate.outbound.context import OutboundContext
 from wagate.outbound.outbound import Outbound
@@ -131,7 +132,9 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         ignore_filter=IgnoreFilter(database),
         token_uses=TokenUses(database, clock),
         emitter=emitter,
-        outbound=Outbound(context, registry, file_of=media.store.file_of, probe=consumers.control.probe),
+        outbound=Outbound(
+            context, registry, file_of=media.store.file_of, voice_of=Voices(media.store), probe=consumers.control.probe
+        ),
         media=media,
         hub=hub,
         positions=positions,

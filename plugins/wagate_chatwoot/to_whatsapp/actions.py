@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -118,3 +119,12 @@ class Ignore(msgspec.Struct, frozen=True, kw_only=True):
 Lasting = Send | Resend | Delete | Command
 """What must not be lost: each becomes a delivery."""
 Action = Send | Resend | Delete | Command | Typing | Moved | Assigned | Ignore
+
+
+def name_of(url: str) -> str:
+    """The file's name: the last part of Chatwoot's URL."""
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        return ""
+    return unquote(path.rpartition("/")[2])[:255]

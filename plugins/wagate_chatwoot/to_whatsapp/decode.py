@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -22,9 +23,16 @@ from wagate_chatwoot.to_whatsapp.actions import (
     Send,
     Typing,
     Where,
+    name_of,
 )
 
 _TYPES = {0: "incoming", 1: "outgoing", 2: "activity", 3: "template"}
+_RECORDING = re.compile(
+    r"(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|(?:audio|voice|record)(?:ing|ed)?(?:[-_ ]?(?:note|message|audio))?[-_ 0-9().T:]*)\.\w{2,5}",
+    re.IGNORECASE,
+)
+"""How recorders name their files: by a UUID, or by what it is and when."""
 _FOR_CUSTOMERS = frozenset({"outgoing", "template"})
 
 
@@ -195,10 +203,25 @@ def _attachment(row: dict[str, Any]) -> Attachment:
         file_type=first_text(row, "file_type"),
         content_type=first_text(row, "content_type").partition(";")[0].strip().lower(),
         extension=first_text(row, "extension").lower().lstrip("."),
-        voice=mapping(row.get("meta")).get("is_recorded_audio") in (True, "true"),
+        voice=_is_recorded(row),
         latitude=latitude if placed else None,
         longitude=longitude if placed else None,
         title=first_text(row, "fallback_title"),
+    )
+
+
+def _is_recorded(row: dict[str, Any]) -> bool:
+    """Whether Chatwoot's recorder made it.
+
+    Newer servers and forks say so in ``meta``. Of an API inbox 4.15.1 only shows the name that its recorder gives: a
+    UUID and ``.mp3`` (app/javascript/dashboard/components/widgets/WootWriter/AudioRecorder.vue).
+    """
+    meta = mapping(row.get("meta"))
+    if any(meta.get(name) in (True, "true") for name in ("is_recorded_audio", "is_voice_message")):
+        return True
+    return (
+        first_text(row, "file_type") == "audio"
+        and _RECORDING.fullmatch(name_of(first_text(row, "data_url"))) is not None
     )
 
 

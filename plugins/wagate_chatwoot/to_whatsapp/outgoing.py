@@ -102,7 +102,7 @@ async def _hand_on(app: App, send: Send, *, last: bool) -> None:
         await _refuse(app, send, chat, "outgoing.no_chat")
         return
     reply_to = await _quoted(app, send, chat)
-    parts = parts_of(send, chat.key, signature=_signature(app, send), reply_to=reply_to)
+    parts = _parts(app, send, chat, reply_to)
     if not parts:
         await _refuse(app, send, chat, "outgoing.nothing_to_send")
         return
@@ -135,7 +135,7 @@ async def _resend(app: App, delivery: Delivery, resend: Resend) -> None:
     again, retry = await failed_parts(app, handed), handed.retry + 1
     if handed.parts and not again:
         return  # all of it waits for its provider, or was sent meanwhile
-    parts = parts_of(send, chat.key, signature=_signature(app, send), reply_to=handed.reply_to)
+    parts = _parts(app, send, chat, handed.reply_to)
     ids, pieces = list[str](), 0
     for index, old in enumerate(handed.parts or [""] * len(parts)):
         number, new = handed.number(index), [old]
@@ -269,5 +269,6 @@ async def _type(app: App, chat: Chat) -> None:
         await app.context.clock.sleep(delay)
 
 
-def _signature(app: App, send: Send) -> str:
-    return f"*{send.author}:*" if app.inbox.signature and send.author else ""
+def _parts(app: App, send: Send, chat: Chat, reply_to: str) -> list[OutMessage]:
+    signature = f"*{send.author}:*" if app.inbox.signature and send.author else ""
+    return parts_of(send, chat.key, signature=signature, reply_to=reply_to, all_voice=app.inbox.voice == "all")
