@@ -70,7 +70,7 @@ class Resend(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_
 
     send: Send
     bare: bool = False
-    """Its content_attributes are empty."""
+    """Its content_attributes are empty, or as they were when it was written."""
 
 
 class Delete(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="do", tag="delete"):

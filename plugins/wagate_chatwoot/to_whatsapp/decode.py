@@ -33,6 +33,8 @@ _RECORDING = re.compile(
     re.IGNORECASE,
 )
 """How recorders name their files: by a UUID, or by what it is and when."""
+_BORN_WITH = frozenset({"in_reply_to", "in_reply_to_external_id", "items", "cc_emails", "bcc_emails", "to_emails"})
+"""Attributes that a message may have from its first moment on."""
 _FOR_CUSTOMERS = frozenset({"outgoing", "template"})
 
 
@@ -91,9 +93,10 @@ def _created(document: dict[str, Any]) -> Action:
 def _updated(document: dict[str, Any]) -> Action:
     """A deletion, or what *Retry* leaves behind.
 
-    Chatwoot's *Retry* empties content_attributes (app/controllers/api/v1/accounts/conversations/
-    messages_controller.rb); of its two updates the last one always shows that. A status that we wrote leaves the key
-    ``external_error`` there, with null or a text, so that our own writing never looks like it.
+    Chatwoot's *Retry* empties content_attributes, or in newer versions takes ``external_error`` out of them and keeps
+    what the message was born with (app/controllers/api/v1/accounts/conversations/messages_controller.rb). A status
+    that we wrote leaves the key there, with null or a text; servers that leave out null make it look like *Retry*,
+    and what is known of the message tells (`wagate_chatwoot.to_whatsapp.retries`).
     """
     if reason := _not_for_customers(document):
         return Ignore(reason=reason)
@@ -105,7 +108,7 @@ def _updated(document: dict[str, Any]) -> Action:
         return Delete(where=send.where, message=send.message)
     if "external_error" in attributes:
         return Ignore(reason="a status was written")
-    return Resend(send=send, bare=not attributes)
+    return Resend(send=send, bare=not attributes.keys() - _BORN_WITH)
 
 
 def _not_for_customers(document: dict[str, Any]) -> str:
