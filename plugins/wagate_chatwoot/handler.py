@@ -10,7 +10,7 @@ from typing import Final
 
 from wagate.errors import DeliveryError, Postpone, Reject, Retry
 from wagate.events import Event, kinds
-from wagate.hooks import Delivery, Handler, PluginContext, Receipt, Target
+from wagate.hooks import Delivery, Handler, PluginContext, Receipt, Target, TargetName
 from wagate_chatwoot.agents import answers, status
 from wagate_chatwoot.api.errors import (
     AmbiguousError,
@@ -42,6 +42,8 @@ IN: Mapping[str, Handle] = {
 PAUSED = incoming.KINDS | pulled.KINDS
 """What waits while an agent lets it wait; answers and alerts do not."""
 
+WAYS: Final = {"out": "From ", typing.WAY: "Typing in "}
+"""First part of a target → how its name begins."""
 STOPPED: Final = 60.0
 """Seconds at least until Chatwoot is asked again whether its configuration was mended."""
 
@@ -74,7 +76,20 @@ def make_handler(context: PluginContext, apps: Apps) -> Handler:
             await apps[name].pause.hold()
         return await _done(apps[name], delivery, does)
 
-    return Handler(name=context.name, targets=targets, handle=handle, concurrency=CONCURRENCY, timeout=TIMEOUT)
+    def describe(target: str) -> TargetName:
+        way, _, name = target.partition("/")
+        return TargetName(
+            name=f"{WAYS.get(way, '')}Chatwoot inbox {name}", url=apps[name].inbox.url if name in apps else ""
+        )
+
+    return Handler(
+        name=context.name,
+        targets=targets,
+        handle=handle,
+        describe=describe,
+        concurrency=CONCURRENCY,
+        timeout=TIMEOUT,
+    )
 
 
 def _wants(app: App, event: Event) -> bool:

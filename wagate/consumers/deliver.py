@@ -123,7 +123,7 @@ class Deliverer:
             return Ack(key=hand.key, token=hand.token, more=True)
         self._pace(head.target_id, happened)
         if isinstance(happened, Postponed):
-            too_long = waited_too_long(happened, head, self._policy, self._clock.now())
+            too_long = waited_too_long(happened, head, head.target, self._policy, self._clock.now())
             if too_long is None:
                 await self.flights.put_back(head)
                 return Delay(key=hand.key, token=hand.token, after=happened.after, tried=True)

@@ -23,6 +23,7 @@ from wagate.rules.states import Policy
 from wagate.storage.database import Database
 from wagate.storage.deliveries import jobs as pull
 from wagate.storage.deliveries.jobs import WORDS, Finished, Leased, NotYet
+from wagate.storage.deliveries.targets import target_states
 from wagate.storage.events.listing import get_delivery
 from wagate.storage.rows import DeliveryDetail
 
@@ -69,8 +70,12 @@ class PullJobs:
         while True:
             await self._queues.ring_untold()
             came = self._queues.came
+            given = await self._database.read(target_states, [self._target(each) for each in targets])
             for target in random.sample(targets, len(targets)):
-                if job := await self._take_from(self._target(target), lease):
+                name = self._target(target)
+                if name in given and given[name].paused:
+                    continue
+                if job := await self._take_from(name, lease):
                     return job
             left = deadline - self._clock.monotonic()
             if left <= 0 or self._queues.closed:

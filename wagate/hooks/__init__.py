@@ -11,6 +11,7 @@ from wagate.hooks.contracts import (
     Receipt,
     Target,
     TargetLimits,
+    TargetName,
     Task,
 )
 from wagate.hooks.messages import (
@@ -101,6 +102,7 @@ __all__ = [
     "Size",
     "Target",
     "TargetLimits",
+    "TargetName",
     "Task",
     "TextPart",
     "WantingEndpoint",

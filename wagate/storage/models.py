@@ -116,6 +116,9 @@ class Target(Table):
     alerted = peewee.IntegerField()
     updated_at = TimeColumn()
     probed_by = TextColumn(null=True)
+    paused_at = TimeColumn(null=True)
+    paused_by = TextColumn(null=True)
+    resumed_at = TimeColumn(null=True)
 
     class Meta:
         table_name = "targets"

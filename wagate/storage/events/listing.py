@@ -128,6 +128,8 @@ def _where(query: Any, which: DeliveryFilter, client_id: int | None) -> Any:
         query = since(query, Delivery, moment)
     if (moment := given.pop("until", None)) is not None:
         query = query.where(Delivery.created_at < moment)
+    if (part := given.pop("error", None)) is not None:
+        query = query.where(peewee.fn.LOWER(Delivery.error).contains(part.lower()))
     if (own_id := given.pop("target", None)) is not None and which.handler:
         given["target_id"] = f"{which.handler}:{own_id}"
     elif own_id is not None:
