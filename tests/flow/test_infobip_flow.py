@@ -212,9 +212,21 @@ async def test_the_specifications_story_from_the_tenants_settings_to_the_answer(
         assert await status(found, sent) == "delivered"
 
 
+async def test_a_text_that_is_too_long_for_one_message_goes_as_several() -> None:
+    fake = FakeInfobip()
+    async with gateway(fake) as found:
+        sent = await send(found, message={"text": "word " * 1000 + "end"})
+        texts = [each["content"]["text"] for each in fake.messages.values()]
+        assert " ".join(texts) == "word " * 1000 + "end"
+        assert list(fake.messages) == sent["parts"]
+        assert all(len(each) <= 4096 for each in texts)
+
+
 async def test_a_refusal_is_told_with_code_and_reason() -> None:
     fake = FakeInfobip()
     async with gateway(fake) as found:
-        refused = await send(found, 422, message={"text": "x" * 4097})
+        wrong = {"content.text": ["size must be between 1 and 4096"]}
+        fake.server.fail(Fault(reply=failed(400, "BAD_REQUEST", "Bad request", wrong)))
+        refused = await send(found, 422)
         assert refused["code"] == "BAD_REQUEST"
         assert "content.text size must be between 1 and 4096" in refused["detail"]
