@@ -227,6 +227,50 @@ async def test_deliveries_are_found_picked_and_run_again(running: Gateway, recei
         await receiver.until(lambda sink: len(sink.got) >= 4)
 
 
+async def test_all_that_match_are_run_again_once_the_count_was_seen(
+    running: Gateway, receiver: Sink, target: str
+) -> None:
+    receiver.script = lambda _: 400
+    for text in ("one", "two", "three"):
+        await running.post(text)
+    await receiver.until(lambda sink: len(sink.got) >= 3)
+    async with browser(running) as http:
+        listed = await http.get(f"/ui/deliveries?state=failed&target={target}")
+        assert "do=retry-all" in listed.text
+        asked = (await http.get(f"/ui/deliveries/bulk?state=failed&target={target}&do=retry-all")).text
+        assert "Retry 3 failed deliveries to Order bot?" in asked
+        assert "This receiver is failing now" in asked
+        receiver.script = lambda _: 200
+        form = {name: re.search(rf'name="{name}" value="([^"]+)"', asked)[1] for name in ("csrf", "shown")}  # type: ignore[index]
+        forged = await http.post("/ui/deliveries/bulk?do=retry-all", data=form | {"shown": form["shown"][:-3] + "abc"})
+        assert forged.status_code == 400
+        started = await http.post("/ui/deliveries/bulk?do=retry-all", data=form)
+        await receiver.until(lambda sink: len(sink.got) >= 6)
+        await running.passes(1)
+        assert "3 done" in (await http.get(started.headers["location"])).text
+        assert "retry all" in (await http.get("/ui/audit")).text
+
+
+async def test_giving_up_all_needs_the_count_typed(running: Gateway, receiver: Sink, target: str) -> None:
+    receiver.script = lambda _: 503
+    await running.post("one")
+    await receiver.until(lambda sink: len(sink.got) >= 1)
+    async with browser(running) as http:
+        path = f"/ui/deliveries/bulk?state=pending&target={target}&do=cancel-all"
+        asked = (await http.get(path)).text
+        form = {name: re.search(rf'name="{name}" value="([^"]+)"', asked)[1] for name in ("csrf", "shown")}  # type: ignore[index]
+        refused = await http.post(path, data=form)
+        assert (refused.status_code, "Type 1 to go on" in refused.text) == (422, True)
+        assert (await http.post(path, data=form | {"typed": "1"})).status_code == 303
+        job = (await running.ask("GET", "/api/jobs"))["data"]
+        for _ in range(100):
+            job = (await running.ask("GET", f"/api/jobs?target={target.partition(':')[2]}"))["data"]
+            if job[0]["status"] == "cancelled":
+                break
+            await running.passes(1)
+        assert job[0]["status"] == "cancelled"
+
+
 async def test_a_body_that_nobody_may_post_is_not_kept(running: Gateway) -> None:
     async with httpx2.AsyncClient(base_url=running.url, trust_env=False, timeout=60) as http:
         large = {"token": "x" * 10_000}

@@ -57,12 +57,16 @@ class Control:
         """Replay what failed for good at ``<handler>:<target>`` in the last ``since`` seconds, in order; how many."""
         begin = self._clock.now() - timedelta(seconds=since)
         ids = await self._database.read(failed_since, target_id, begin)
-        count = 0
+        return len(await self.retry_failed(ids))
+
+    async def retry_failed(self, ids: Sequence[str]) -> set[str]:
+        """Replay those of these deliveries that failed for good, in the order given; which they were."""
+        found: set[str] = set()
         for start in range(0, len(ids), SLICE):
             again = await self._database.write(run_all_again, ids[start : start + SLICE], self._round())
             await self._again(again)
-            count += len(again)
-        return count
+            found.update(each.delivery_id for each in again)
+        return found
 
     async def changed(self, target_id: str) -> None:
         """An endpoint was switched on or off, changed or deleted: what waits for it is looked at anew."""

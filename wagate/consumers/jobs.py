@@ -47,6 +47,7 @@ class PullJobs:
         clock: Clock,
         done: Callable[[int, float], None],
         pulled: Callable[[int], None],
+        tried: Callable[[str, int, float | None], None] = lambda _target, _client, _lag: None,
     ) -> None:
         """``done`` takes the client and the seconds since it came in, of each job completed.
 
@@ -60,6 +61,7 @@ class PullJobs:
         self._clock = clock
         self._done = done
         self._pulled = pulled
+        self._tried = tried
 
     async def take(self, targets: Sequence[str], *, wait: float, lease: float) -> Job | None:
         """The next job of these targets, waiting up to ``wait`` seconds; None when there is none, or the process stops.
@@ -136,7 +138,11 @@ class PullJobs:
             await self._tell(job.target, lambda queue: queue.finish(_result(done)))
             self._queues.wake(push=False, pull=True)
             if status == "completed":
-                self._done(job.event.client_id, (self._clock.now() - job.created_at).total_seconds())
+                waited = (self._clock.now() - job.created_at).total_seconds()
+                self._done(job.event.client_id, waited)
+                self._tried(self._target(job.target), job.event.client_id, waited)
+            elif status == "failed":
+                self._tried(self._target(job.target), job.event.client_id, None)
             log.info("job", delivery_id=job.id, target=self._target(job.target), outcome=status, attempt=failures)
         return await self.get(job.id, client_id=client_id)
 

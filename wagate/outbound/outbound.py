@@ -22,7 +22,7 @@ class Outbound:
     """Takes messages (`outbox`), sends them (`handler`), tells what became of them (`run`)."""
 
     def __init__(
-        self, context: OutboundContext, registry: CollectorRegistry, *, file_of: FileOf, voice_of: VoiceOf, probe: Probe
+        self, context: OutboundContext, registry: CollectorRegistry, file_of: FileOf, voice_of: VoiceOf, *, probe: Probe
     ) -> None:
         """``probe`` is called with the target of an account whose settings were changed."""
         self._context = context

@@ -33,7 +33,6 @@ from wagate.inbound.receive import Emitter, Receiver
 from wagate.inbound.route import Router
 from wagate.media.assemble import MediaSubsystem, make_media
 from wagate.media.store import Media
-from wagate.media.voice import Voices
 from wagate.metrics import CollectorRegistry
 from wagate.outbound.context import OutboundContext
 from wagate.outbound.outbound import Outbound
@@ -41,6 +40,7 @@ from wagate.plugins.checked_context import CheckedPart, checked_call
 from wagate.plugins.checked_handler import checked_listener
 from wagate.plugins.loader import Plugin
 from wagate.plugins.registry import Providers
+from wagate.process.minutes import Minutes
 from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
 from wagate.rules.states import Policy
@@ -76,6 +76,7 @@ class Gateway:
     http: HttpClient
     auth: RequestAuth
     positions: Positions
+    minutes: Minutes
     token_uses: TokenUses
     registry: CollectorRegistry
     secrets: Secrets
@@ -86,7 +87,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
     vault = Vault(secrets.secret_keys, clock)
     live = LiveDirectory(database, vault.decrypt)
     hub = SessionHub(database, clock)
-    positions, registry = Positions(database, clock), CollectorRegistry()
+    positions, minutes, registry = Positions(database, clock), Minutes(database, clock), CollectorRegistry()
     handlers: dict[str, Handler] = {}
     router = Router(handlers, max_retries=config.delivery.max_retries)
 
@@ -103,6 +104,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         changed=live.reload,
         done=positions.note_done,
         pulled=positions.note_pulled,
+        tried=minutes.tried,
         registry=registry,
     )
     http, providers = http_client(config), Providers(public_url=config.server.public_url)
@@ -132,12 +134,11 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         ignore_filter=IgnoreFilter(database),
         token_uses=TokenUses(database, clock),
         emitter=emitter,
-        outbound=Outbound(
-            context, registry, file_of=media.store.file_of, voice_of=Voices(media.store), probe=consumers.control.probe
-        ),
+        outbound=Outbound(context, registry, media.store.file_of, media.voices, probe=consumers.control.probe),
         media=media,
         hub=hub,
         positions=positions,
+        minutes=minutes,
         http=http,
         auth=RequestAuth(live),
         registry=registry,

@@ -32,8 +32,10 @@ from wagate.web.access.cors import Cors
 from wagate.web.access.idempotency import Once
 from wagate.web.access.identity import RequestAuth, ViewTokens
 from wagate.web.access.rate_limit import RateLimit
+from wagate.web.api.bulk import bulk_routes
 from wagate.web.api.doctor import DoctorLine, Examine, doctor_routes
 from wagate.web.api.reload import reload_routes
+from wagate.web.api.stats import stats_routes
 from wagate.web.api.targets import targets_routes
 from wagate.web.app import create_api
 from wagate.web.health import HealthMonitor
@@ -58,6 +60,8 @@ MOST_REQUESTS = 1_000_000
 """Requests on one connection: a provider that keeps one open is not cut off in mid-stream of messages."""
 API = "api"
 """Source of messages that are submitted over HTTP."""
+SHOWN = "shown"
+"""Purpose of what a page shows and a form sends back."""
 HANDSHAKE = 10.0
 """Seconds for the handshake of TLS."""
 HSTS = (b"strict-transport-security", b"max-age=31536000")
@@ -227,6 +231,8 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
                 doctor_routes(RequestAuth(gateway.live), partial(_run_checks, gateway, checks)),
             ),
             ("wagate", reload_routes(RequestAuth(gateway.live), reload)),
+            ("wagate", bulk_routes(RequestAuth(gateway.live), gateway.consumers.bulk, gateway.database)),
+            ("wagate", stats_routes(RequestAuth(gateway.live), gateway.database, gateway.live, gateway.clock)),
             ("wagate", targets_routes(RequestAuth(gateway.live), target_desk(gateway))),
             *(
                 (plugin.name, routes)
@@ -260,11 +266,14 @@ def ui_parts(gateway: Gateway, auth: Authenticator, health: HealthMonitor, exami
         signins=SignIns(gateway.database, auth, gateway.clock),
         targets=target_desk(gateway),
         deliveries=DeliveryLog(gateway.database, gateway.consumers.control),
+        bulk=gateway.consumers.bulk,
         health=health,
         examine=examine,
         folder=gateway.config.data.dir,
         trusted_proxies=trusted(gateway.config),
         recover=gateway.config.delivery.recover,
+        sign=partial(gateway.vault.sign, purpose=SHOWN, seconds=3600),
+        unsign=partial(gateway.vault.unsign, purpose=SHOWN),
     )
 
 

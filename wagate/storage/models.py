@@ -69,6 +69,8 @@ class Account(Table):
     updated_at = TimeColumn()
     weight = peewee.IntegerField()
     position = peewee.IntegerField()
+    last_in_at = TimeColumn(null=True)
+    last_out_at = TimeColumn(null=True)
 
     class Meta:
         table_name = "accounts"

@@ -81,6 +81,11 @@ def list_deliveries(
     return Page(data=_detailed(db, found[:limit]), next_cursor=found[limit - 1].id if len(found) > limit else None)
 
 
+def matching(which: DeliveryFilter, client_id: int | None) -> Any:
+    """A query of the deliveries that a filter lets through, for who chooses columns and order."""
+    return _where(Delivery.select(), which, client_id)
+
+
 def get_delivery(
     db: peewee.Database, delivery_id: str, *, client_id: int | None = None, pulled_from: str | None = None
 ) -> DeliveryDetail:

@@ -58,6 +58,7 @@ def pages(parts: Parts) -> Blueprint:
             targets=targets,
             receiver_name=lambda one: names.get(f"{one.handler}:{one.target}", one.target),
             link=lambda **changes: _link(asked | changes),
+            all_link=_link(asked).replace("/deliveries?", "/deliveries/bulk?") if any(asked.values()) else "",
         )
 
     @routes.post("/deliveries")

@@ -12,6 +12,7 @@ from quart import Response, g, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.clock import Clock
+from wagate.consumers.bulk import BulkActs
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.targets import TargetDesk
 from wagate.storage.audit import Act, write_act
@@ -36,6 +37,7 @@ class Parts:
     signins: SignIns
     targets: TargetDesk
     deliveries: DeliveryLog
+    bulk: BulkActs
     health: HealthMonitor
     examine: Callable[[], Awaitable[Sequence[DoctorLine]]]
     """What ``wagate doctor`` asks."""
@@ -44,6 +46,10 @@ class Parts:
     trusted_proxies: Networks
     recover: float
     """``delivery.recover``, seconds."""
+    sign: Callable[[str], str]
+    """Makes a text that only we can have made, for an hour."""
+    unsign: Callable[[str], str]
+    """What was signed. UnauthorizedError: not by us, or too long ago."""
 
     def now(self) -> datetime:
         """The time of this page."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from quart import Blueprint, request
@@ -9,6 +11,8 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.rules.filters import DeliveryFilter
 from wagate.storage.deliveries.target_list import TargetRow
+from wagate.storage.minutes import HOUR, MINUTE, read_buckets
+from wagate.web.ui import charts
 from wagate.web.ui.overview import take
 from wagate.web.ui.parts import Parts, back, viewer
 
@@ -34,7 +38,21 @@ def pages(parts: Parts) -> Blueprint:
         handler, _, own_id = row.id.partition(":")
         which = DeliveryFilter(handler=handler, target=own_id)
         page = await parts.deliveries.page(which, client_id=viewer().client_id, limit=RECENT)
-        return parts.page("receiver", "receivers", row=row, recent=page.data, recover=parts.recover)
+        chosen = request.args.get("range", "24h")
+        _, seconds, step = charts.RANGES.get(chosen, charts.RANGES["24h"])
+        now = parts.now()
+        read = partial(read_buckets, step=MINUTE if step < HOUR else HOUR, since=now - timedelta(seconds=seconds))
+        found = await parts.database.browse(read, [row.id])
+        return parts.page(
+            "receiver",
+            "receivers",
+            row=row,
+            recent=page.data,
+            ranges=charts.RANGES,
+            chosen=chosen,
+            chart=charts.bars(found, seconds=seconds, step=step, now=now),
+            caption=charts.caption(found),
+        )
 
     @routes.post("/receivers/<path:target_id>/pause")
     async def pause(target_id: str) -> WerkzeugResponse:
