@@ -55,13 +55,20 @@ class Handed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     parts: tuple[str, ...] = ()
-    """wagate's own ids of the messages that its parts became, in order: text, then each file; '' for one refused."""
+    """wagate's own ids of the messages that its parts became, in order: text, then each file; '' for one refused.
+    A text that was too long for one message has several."""
+    pieces: int = 1
+    """How many of ``parts``, from the first one on, the first part became."""
     retry: int = 0
     """How often it was sent again. It shows as failed while ``Entry.status`` is failed with this many ``retries``."""
     reply_to: str = ""
     """The provider's id of the message that it quotes; Chatwoot's *Retry* forgets it."""
     deleted: bool = False
     """The agent deleted it."""
+
+    def number(self, index: int) -> int:
+        """Which part an id of ``parts`` is of."""
+        return max(index - self.pieces + 1, 0)
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -26,6 +26,8 @@ PATHS: Final = {
     "logout": ("/session/terminate", "/session/start"),
 }
 """What can be done → requests, in order. The engine takes them as GET."""
+LONGEST_TEXT = 65_536
+"""Characters that WhatsApp's own apps let people write."""
 ABILITIES = MEDIA_TYPES | {"text", "location", "contacts", "reaction", "reply", "seen", "typing", "revoke", *PATHS}
 
 
@@ -43,6 +45,8 @@ def make_provider(context: PluginContext) -> Provider:
         # An engine posts the events of all its sessions to one URL, when it is told so (BASE_WEBHOOK_URL).
         number=session_of,
         abilities=ABILITIES,
+        longest_text=LONGEST_TEXT,
+        opus_voice=True,
         send=sender.send,
         signal=sender.signal,
         revoke=sender.revoke,

@@ -24,6 +24,8 @@ from wagate_waha.settings import COMMON_KEYS, SECRETS, WahaSettings, settings_of
 from wagate_waha.verify import verify
 
 ACTIONS: Final = frozenset(SESSION_ACTIONS)
+LONGEST_TEXT: Final = 65_536
+"""Characters that WhatsApp's own apps let people write."""
 ABILITIES = ACTIONS | frozenset(
     {
         "text",
@@ -60,6 +62,7 @@ def make_provider(context: PluginContext) -> Provider:
         # WAHA's global webhook (WHATSAPP_HOOK_URL) brings the events of all its sessions to one URL.
         number=lambda account: settings_of(account).session,
         abilities=ABILITIES,
+        longest_text=LONGEST_TEXT,
         send=sender.send,
         signal=sender.signal,
         revoke=sender.revoke,

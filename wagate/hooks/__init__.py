@@ -26,6 +26,7 @@ from wagate.hooks.messages import (
     ReaderView,
     Sent,
     Signal,
+    TextPart,
 )
 from wagate.hooks.providers import (
     Check,
@@ -107,6 +108,7 @@ __all__ = [
     "TargetLimits",
     "TargetName",
     "Task",
+    "TextPart",
     "WantingEndpoint",
     "WebhookAnswer",
     "endpoint",

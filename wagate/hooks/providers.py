@@ -195,6 +195,10 @@ class Provider:
     idempotent: bool = False
     """Whether a message that is sent twice with the same `Outgoing.id` arrives once."""
     limits: SendLimits = UNLIMITED
+    longest_text: int = 0
+    """Characters of a text (of an emoji: two); the core splits longer ones. 0: no limit."""
+    opus_voice: bool = False
+    """Whether a voice message must be OGG with Opus, and it converts nothing itself: the core does."""
     send: Callable[[Outgoing], Awaitable[Sent]] | None = None
     signal: Callable[[Signal, ProviderAccount], Awaitable[None]] | None = None
     """May raise the same errors as ``send``."""

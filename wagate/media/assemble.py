@@ -14,6 +14,7 @@ from wagate.media.late import LateFiles, Ring, Routes
 from wagate.media.links import Links
 from wagate.media.source import Source
 from wagate.media.store import Media
+from wagate.media.voice import Voices
 from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
 from wagate.storage.media import hashes_in_use
@@ -29,6 +30,8 @@ class MediaSubsystem:
     """What a process has for files."""
 
     store: Media
+    voices: Voices
+    """Recordings as providers take them."""
     fetcher: Fetcher
     """`Fetcher.run` is to be supervised."""
     late: LateFiles
@@ -63,7 +66,15 @@ def make_media(
     links = Links(vault, clock, public_url=config.server.public_url)
     most = int(config.media.max_size)
     store = Media(database, files, fetcher, links, clock, late=late, http=http, caps=config.limits, max_size=most)
-    return MediaSubsystem(store=store, fetcher=fetcher, late=late, files=files, database=database, clock=clock)
+    return MediaSubsystem(
+        store=store,
+        voices=Voices(store),
+        fetcher=fetcher,
+        late=late,
+        files=files,
+        database=database,
+        clock=clock,
+    )
 
 
 async def sweep_files(database: Database, files: FileStore, clock: Clock) -> int:

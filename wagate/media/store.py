@@ -247,8 +247,8 @@ class Media:
         media = message.media
         if media is None:
             return None
-        if fetch and media.url and not media.media_id and not self.links.are_ours(media.url):
-            media = await self._fetched(media, client_id)
+        if fetch:
+            media = await self.at_hand(media, client_id)
         if not media.media_id:
             name = safe_name(media.filename or _last(media.url), media.mimetype, otherwise=message.type)
             return OutFile(mimetype=media.mimetype, filename=name, url=media.url)
@@ -265,6 +265,12 @@ class Media:
             path=held.path,
             size=held.size,
         )
+
+    async def at_hand(self, media: OutMedia, client_id: int) -> OutMedia:
+        """The file as one that we hold: one that stands elsewhere is fetched, behind the guard. Raises as `file_of`."""
+        if not media.url or media.media_id or self.links.are_ours(media.url):
+            return media
+        return await self._fetched(media, client_id)
 
     async def _fetched(self, media: OutMedia, client_id: int) -> OutMedia:
         try:

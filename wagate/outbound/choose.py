@@ -14,6 +14,7 @@ from msgspec import to_builtins
 from wagate.clock import Clock
 from wagate.hooks.contracts import AccountView
 from wagate.hooks.messages import OutMessage
+from wagate.outbound.abilities import takes
 from wagate.outbound.context import Choose
 from wagate.plugins.registry import Providers
 from wagate.plugins.wall import whose
@@ -135,6 +136,8 @@ def candidates(
     able = [
         account
         for account in others
-        if account.id != first.id and message.type in providers.need(account.provider).abilities
+        if account.id != first.id
+        and message.type in providers.need(account.provider).abilities
+        and takes(providers.need(account.provider), message)
     ]
     return sorted([first, *able], key=lambda account: failing(account.id))

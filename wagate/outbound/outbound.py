@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from wagate.hooks.contracts import Handler
 from wagate.metrics import CollectorRegistry
-from wagate.outbound.context import OUTBOUND, Choose, FileOf, OutboundContext
+from wagate.outbound.context import OUTBOUND, Choose, FileOf, OutboundContext, VoiceOf
 from wagate.outbound.handover import Handover
 from wagate.outbound.metrics import SendMetrics
 from wagate.outbound.observed import Observed
@@ -22,7 +22,9 @@ Probe = Callable[[str], Awaitable[None]]
 class Outbound:
     """Takes messages (`outbox`), sends them (`handler`), tells what became of them (`run`)."""
 
-    def __init__(self, context: OutboundContext, registry: CollectorRegistry, *, file_of: FileOf, probe: Probe) -> None:
+    def __init__(
+        self, context: OutboundContext, registry: CollectorRegistry, file_of: FileOf, voice_of: VoiceOf, *, probe: Probe
+    ) -> None:
         """``probe`` is called with the target of an account whose settings were changed."""
         self._context = context
         self._watch = Watch()
@@ -32,6 +34,7 @@ class Outbound:
         hand_over = Handover(
             context=context,
             file_of=file_of,
+            voice_of=voice_of,
             metrics=SendMetrics(registry),
             observed=self.observed,
             changed=self._watch.ring,

@@ -7,7 +7,6 @@ from typing import Any
 
 import trio
 from msgspec.structs import replace
-from uuid_utils import uuid7
 
 from wagate.errors import ConflictError, NotFoundError, OutcomeUnknownError, UnprocessableError
 from wagate.hooks.messages import MessageView, OutMessage, ReaderView, Signal
@@ -19,6 +18,7 @@ from wagate.outbound.choose import choose, sendable
 from wagate.outbound.context import Choose, OutboundContext
 from wagate.outbound.dialogue import in_dialogue, is_no_dialogue
 from wagate.outbound.links import links_in
+from wagate.outbound.parts import parted
 from wagate.outbound.send_errors import as_send_error
 from wagate.outbound.views import stored_form, view_of
 from wagate.outbound.watch import Watch
@@ -69,7 +69,10 @@ class Outbox:
         key: str = "",
         metadata: Mapping[str, Any] | None = None,
     ) -> MessageView:
-        """Submit a message; it is committed when this returns. See the protocol. StorageError: nothing was."""
+        """Submit a message, a text that is too long for one as several, in one commit. See the protocol.
+
+        StorageError: nothing was stored.
+        """
         context = self._context
         if key:
             known = await context.database.read(find_by_key, self._source, client_id, key)
@@ -78,25 +81,35 @@ class Outbox:
         message = in_dialogue(message)
         await self._check_links(message)
         chosen = await self._account(message, client_id, account)
-        _, warnings = fit(context.providers.need(chosen.provider), message)
+        provider = context.providers.need(chosen.provider)
         context.providers.account(chosen)  # settings that can't be used are told now, not in the chat's turn
-        message_id = str(uuid7())
-        fixed = account is not None
-        intake = announce.submission(chosen, message, message_id, context.router, fixed=fixed, now=context.clock.now())
-        submission = Submission(
-            id=message_id,
-            intake=intake,
-            message=stored_form(message),
-            source=self._source,
-            source_key=key or None,
-            job_id=job_id,
-            metadata=dict(metadata or {}),
-            warnings=warnings,
-        )
-        done = await context.database.write_bulk(submit, submission)
-        if done.stored is not None:
-            context.ring([done.stored])
-        return await self.get(done.id, client_id=client_id)
+        now, submissions = context.clock.now(), []
+        for message_id, part in parted(message, provider.longest_text):
+            _, warnings = fit(provider, part)
+            intake = announce.submission(chosen, part, message_id, context.router, fixed=account is not None, now=now)
+            submissions.append(
+                Submission(
+                    id=message_id,
+                    intake=intake,
+                    message=stored_form(part),
+                    source=self._source,
+                    source_key=_key_of(key, part),
+                    job_id=job_id,
+                    metadata=dict(metadata or {}),
+                    warnings=warnings,
+                )
+            )
+        return await self.get(await self._store(submissions), client_id=client_id)
+
+    async def _store(self, submissions: list[Submission]) -> str:
+        """The id of the first one, or of the one that was there with its key."""
+        database = self._context.database
+        if len(submissions) == 1:
+            done = [await database.write_bulk(submit, submissions[0])]
+        else:
+            done = await database.write(submit, submissions)
+        self._context.ring([each.stored for each in done if each.stored is not None])
+        return done[0].id
 
     async def _check_links(self, message: OutMessage) -> None:
         """Whoever submits it: a provider in the operator's network would fetch what only it can reach.
@@ -199,6 +212,13 @@ class Outbox:
         own = await context.database.read(own_account, client_id, message.chat) if len(accounts) > 1 else None
         asked = context.choosers if choosers is None else choosers
         return choose(message, accounts, own=own, providers=context.providers, choosers=asked)
+
+
+def _key_of(key: str, message: OutMessage) -> str | None:
+    """The parts of one text have keys of their own; the first one has the text's."""
+    if not key or message.part is None or message.part.number == 1:
+        return key or None
+    return f"{key}#{message.part.number}"
 
 
 async def _asked(account: Account, doing: Awaitable[None], seconds: float) -> None:

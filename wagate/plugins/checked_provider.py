@@ -101,7 +101,14 @@ def _hold(provider: Provider) -> None:
         value = getattr(provider, name)
         if not isinstance(value, frozenset) or not all(isinstance(each, str) for each in value):
             raise WrongValueError(f"{where}.{name}: not a frozenset of texts")
-    for name, kind in (("title", str), ("sessions", bool), ("idempotent", bool), ("media_errors", int)):
+    for name, kind in (
+        ("title", str),
+        ("sessions", bool),
+        ("idempotent", bool),
+        ("media_errors", int),
+        ("longest_text", int),
+        ("opus_voice", bool),
+    ):
         if not isinstance(getattr(provider, name), kind):
             raise WrongValueError(f"{where}.{name}: {named(getattr(provider, name))}, not {kind.__name__}")
     _hold_functions(provider, where)

@@ -24,6 +24,7 @@ from wagate.http.client import HttpClient
 from wagate.http.errors import HttpError
 from wagate.http.guard import Trust
 from wagate.http.owner import on_behalf_of
+from wagate.media.voice import can_convert
 from wagate.plugins.account_settings import short_secrets, storable, urls_in
 from wagate.plugins.registry import Providers
 from wagate.queue.redis import NEEDED, RedisThread, check_policy
@@ -89,6 +90,8 @@ def _looks(installation: Installation) -> Iterator[tuple[str, Look]]:
     yield "disk", partial(_disk, installation)
     yield "clock", partial(_clocks, installation)
     yield "public_url", partial(_public_url, installation)
+    if any(_needs_opus(installation, account) for account in installation.accounts):
+        yield "voice", _voice
     for name, reason in installation.providers.unusable.items():
         yield f"provider {name}", partial(_unusable, reason)
     for account in installation.accounts:
@@ -213,6 +216,19 @@ async def _public_url(installation: Installation) -> Sequence[Finding]:
         detail = f"{url}/ping answers {answer.status}, and not as a gateway does"
         return [Finding(level="warn", what="reachable", detail=detail, next_step=step)]
     return [Finding(level="ok", what="reachable", detail=url)]
+
+
+def _needs_opus(installation: Installation, account: Account) -> bool:
+    provider = installation.providers.get(account.provider)
+    return provider is not None and provider.opus_voice
+
+
+async def _voice() -> Sequence[Finding]:
+    if can_convert():
+        return [Finding(level="ok", what="PyAV", detail="recordings are converted to OGG/Opus")]
+    step = "pip install 'wagate[voice]'; until then only recordings that are Opus already show as voice messages"
+    detail = "not installed: other recordings leave as sound files"
+    return [Finding(level="warn", what="PyAV", detail=detail, next_step=step)]
 
 
 async def _unusable(reason: str) -> Sequence[Finding]:

@@ -25,8 +25,8 @@ def chat_named(app: App, where: Where) -> Chat | None:
     if found is not None:
         return Chat(account=found[0], key=found[1])
     account = app.inbox.accounts[0] if len(app.inbox.accounts) == 1 else None
-    for text in (where.phone, where.identifier if "@" in where.identifier else ""):
-        key = chat_key(text)
+    # Of an inbox with several accounts a source_id without one says only who, not at which number.
+    for key in (places.key_of(where.source), chat_key(where.phone), places.key_of(where.identifier)):
         if key and not key.endswith("@user"):
             return Chat(account=account, key=key)
     return None

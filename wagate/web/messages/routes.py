@@ -43,6 +43,8 @@ class SentAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Ours, for ``GET /messages/{id}``."""
     account: str
     """The account that sent it."""
+    parts: list[str] | UnsetType = UNSET
+    """Our ids of all its parts, in order, when the text was too long for one message."""
     warnings: list[str] | UnsetType = UNSET
     """What the provider can't do and was left out."""
 
@@ -57,6 +59,8 @@ class AcceptedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     account: str
     detail: str | UnsetType = UNSET
     """Why it waits, when that is known."""
+    parts: list[str] | UnsetType = UNSET
+    """As in the answer of one that is sent."""
     warnings: list[str] | UnsetType = UNSET
     """What the provider can't do and was left out."""
 
@@ -99,7 +103,8 @@ def messages_routes(sending: Sending) -> Blueprint:
         """Send a message, and wait up to ten seconds for the provider.
 
         202 when it takes longer, and always with `Prefer: respond-async`: the message is stored and goes out by itself.
-        422 when the provider refuses the message, 502 when it was given up; `code` is the provider's own. With an
+        A text that is too long for the provider goes as several messages, cut at a paragraph; `parts` names them. 422
+        when the provider refuses the message, 502 when it was given up; `code` is the provider's own. With an
         Idempotency-Key, the same key and body are the same message for ever, also after a refusal.
         """
         check_metadata(body.metadata)
@@ -160,9 +165,10 @@ def _add_readers(routes: Blueprint, sending: Sending) -> None:
 
 def _answer(view: MessageView, *, waited: bool) -> tuple[SentAnswer | AcceptedAnswer, int]:
     warnings = view.warnings or UNSET
+    parts = [view.id, *view.part.rest] if view.part is not None else UNSET
     if not waited:
         # However quick the provider was: one answer to expect, not two.
-        return AcceptedAnswer(status="queued", id=view.id, account=view.account, warnings=warnings), 202
+        return AcceptedAnswer(status="queued", id=view.id, account=view.account, parts=parts, warnings=warnings), 202
     check_not_failed(view)
     if view.status not in DONE:
         unknown = view.status == "unknown"
@@ -172,6 +178,7 @@ def _answer(view: MessageView, *, waited: bool) -> tuple[SentAnswer | AcceptedAn
             id=view.id,
             account=view.account,
             detail=detail or UNSET,
+            parts=parts,
             warnings=warnings,
         ), 202
     return SentAnswer(
@@ -182,5 +189,6 @@ def _answer(view: MessageView, *, waited: bool) -> tuple[SentAnswer | AcceptedAn
         provider=view.provider,
         id=view.id,
         account=view.account,
+        parts=parts,
         warnings=warnings,
     ), 200
