@@ -1,4 +1,4 @@
-"""The files as everybody sees them: links, open files, files taken in. `wagate.hooks.context.MediaStore`."""
+"""The files as everybody sees them: links, open files, files taken in. `wagate.hooks.media.MediaStore`."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class _Told:
 
 @dataclass(frozen=True, kw_only=True)
 class HeldFile:
-    """`wagate.hooks.context.MediaFile`."""
+    """`wagate.hooks.media.MediaFile`."""
 
     mimetype: str
     filename: str
@@ -158,7 +158,7 @@ class Media:
         return self._held(row)
 
     async def follow(self, event: Event, *, handler: str, target: str) -> bool:
-        """See `wagate.hooks.context.MediaStore.follow`."""
+        """See `wagate.hooks.media.MediaStore.follow`."""
         media_id = _id_of(event)
         if media_id is None or not await self._late.follow(media_id, handler=handler, target=target):
             return False

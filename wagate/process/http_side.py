@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from ipaddress import ip_network
 from typing import cast
@@ -11,6 +11,7 @@ from typing import cast
 import trio
 from hypercorn.config import Config as ServerConfig
 from hypercorn.typing import ASGIFramework
+from quart import Blueprint
 
 from wagate.config import Config, Rate
 from wagate.context.deliveries import DeliveryLog
@@ -219,7 +220,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
     strangers = Strangers(gateway.database, gateway.providers, gateway.live)
     looks = [*watched.looks(), ("webhooks", refusals.look), ("numbers", strangers.look)]
     checks = [*looks, *plugin_checks(plugins, contexts)]
-    health = health_monitor(gateway, watched)
+    health, examine = health_monitor(gateway, watched), partial(_run_checks, gateway, checks)
     api = create_api(
         config=gateway.config,
         clock=gateway.clock,
@@ -244,15 +245,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
         ),
         trusted_proxies=trusted(gateway.config),
         plugins=[
-            (
-                "wagate",
-                doctor_routes(RequestAuth(gateway.live), partial(_run_checks, gateway, checks)),
-            ),
-            ("wagate", unknown_numbers_routes(RequestAuth(gateway.live), strangers, gateway.live)),
-            ("wagate", reload_routes(RequestAuth(gateway.live), reload)),
-            ("wagate", bulk_routes(RequestAuth(gateway.live), gateway.consumers.bulk, gateway.database)),
-            ("wagate", stats_routes(RequestAuth(gateway.live), gateway.database, gateway.live, gateway.clock)),
-            ("wagate", targets_routes(RequestAuth(gateway.live), target_desk(gateway))),
+            *(("wagate", routes) for routes in _further(gateway, strangers, reload, examine)),
             *(
                 (plugin.name, routes)
                 for plugin in plugins
@@ -260,7 +253,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
             ),
         ],
     )
-    ui = create_ui(ui_parts(gateway, auth, health, partial(_run_checks, gateway, checks)))
+    ui = create_ui(ui_parts(gateway, auth, health, examine))
     return IntakeApp(
         doors(gateway, auth, refusals),
         media_door(gateway, auth, metrics, UiDoor(ui, Admission(api, auth, bodies, gateway.config), bodies=bodies)),
@@ -270,6 +263,17 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
         trusted_proxies=trusted(gateway.config),
         count=metrics.count,
     )
+
+
+def _further(gateway: Gateway, strangers: Strangers, reload: Reload, examine: Examine) -> Iterator[Blueprint]:
+    """Routes of ours about the gateway itself and what it does."""
+    auth, live = RequestAuth(gateway.live), gateway.live
+    yield doctor_routes(auth, examine)
+    yield unknown_numbers_routes(auth, strangers, live)
+    yield reload_routes(auth, reload)
+    yield bulk_routes(auth, gateway.consumers.bulk, gateway.database)
+    yield stats_routes(auth, gateway.database, live, gateway.clock)
+    yield targets_routes(auth, target_desk(gateway))
 
 
 def large_bodies(gateway: Gateway) -> LargeBodies:

@@ -15,7 +15,7 @@ from wagate.hooks.messages import OutMedia
 
 @dataclass(frozen=True)
 class FakeFile:
-    """`wagate.hooks.context.MediaFile`, without a place on any disk."""
+    """`wagate.hooks.media.MediaFile`, without a place on any disk."""
 
     body: bytes
     mimetype: str = "application/octet-stream"
@@ -33,7 +33,7 @@ class FakeFile:
 
 
 class FakeMedia:
-    """`wagate.hooks.context.MediaStore`; put what an event brings into ``files`` by the event's id."""
+    """`wagate.hooks.media.MediaStore`; put what an event brings into ``files`` by the event's id."""
 
     def __init__(self) -> None:
         self.files: dict[str, FakeFile] = {}

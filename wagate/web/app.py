@@ -37,6 +37,7 @@ from wagate.web.api.clients import clients_routes
 from wagate.web.api.conversations import MediaUrl, conversations_routes
 from wagate.web.api.deliveries import delivery_routes
 from wagate.web.api.health import health_routes
+from wagate.web.api.targets import TargetConverter
 from wagate.web.api.tenants import PREFIXES, Tenants, tenants_routes
 from wagate.web.documents.routes import documents_routes
 from wagate.web.health import HealthMonitor
@@ -128,6 +129,7 @@ def create_api(
     api.once, api.owners = Once(database, vault, clock), {}
     api.config.update(MAX_CONTENT_LENGTH=int(config.server.max_body), PROVIDE_AUTOMATIC_OPTIONS=False)
     api.url_map.strict_slashes = api.url_map.merge_slashes = False
+    api.url_map.converters["target"] = TargetConverter
     cors = Cors(config.server.cors_origins)
     guard = Guard(auth, lambda: live.now, limits=config.limits, clock=clock, trusted_proxies=trusted_proxies, cors=cors)
     api.before_request(guard.before_request)

@@ -40,7 +40,7 @@ log = structlog.get_logger("wagate.api")
 
 
 class Keep(Protocol):
-    """`wagate.hooks.context.MediaStore.keep`."""
+    """`wagate.hooks.media.MediaStore.keep`."""
 
     def __call__(
         self, chunks: AsyncIterator[bytes], *, client_id: int, filename: str = "", mimetype: str = ""
