@@ -147,11 +147,12 @@ class SessionDoor:
     def _number(self, account: Account, document: dict[str, Any]) -> str:
         """The session that an engine names which posts those of all its sessions to one URL; '' when that says nothing.
 
-        The URL names the account. Another name counts when it is another account's, or the account says its own.
+        The URL names the account. Another name counts when it is another account's, or the account says where its
+        engine is: there, the session has the name it gives, or the account's own.
         """
         number = identifier(document.get("sessionId"))
-        says = bool(account.settings.get("session_id")) or self._numbers.sibling(account, number) is not None
-        return number if says else ""
+        says = any(account.settings.get(name) for name in ("session_id", "base_url"))
+        return number if says or self._numbers.sibling(account, number) is not None else ""
 
     def challenge(self, request: Request, name: str) -> Answer:
         """Echo ``hub.challenge`` or ``challenge`` when the token given is the account's or an API token."""
