@@ -117,6 +117,20 @@ async def test_the_echo_under_a_lid_tells_whose_it_is() -> None:
         assert answer.message_type == "incoming"
 
 
+@pytest.mark.parametrize("source", ["5511987654321@s.whatsapp.net", "+5511987654321", "whatsapp:+5511987654321"])
+async def test_the_answer_goes_to_the_conversation_that_another_connector_began(source: str) -> None:
+    """Its contact has neither number nor identifier: only the source_id says who it is."""
+    async with office() as here:
+        conversation = begun(here, "+5511987654321")
+        conversation.contact.phone_number, conversation.contact_inbox.source_id = None, source
+        here.chatwoot.agent.writes(conversation, "About your order")
+        await here.until_sent(1)
+        assert here.waha.sent[0]["chatId"] == PHONE
+        for text in ("Yes?", "And?"):
+            await here.comes(text, PHONE)
+        assert [each.conversation.id for each in await posted(here, 2)] == [conversation.id] * 2
+
+
 @pytest.mark.parametrize("kind", ["answer", "reaction", "edit"])
 async def test_what_names_our_message_under_a_lid_is_in_the_chat_with_whom_we_sent_it_to(kind: str) -> None:
     """Nobody knows the LID; who answers our message to a number, or reacts to it, is who has that number."""
