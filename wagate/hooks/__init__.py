@@ -13,6 +13,7 @@ from wagate.hooks.contracts import (
     TargetLimits,
     Task,
 )
+from wagate.hooks.listening import Inlet, Sink
 from wagate.hooks.messages import (
     MEDIA_TYPES,
     MESSAGE_TYPES,
@@ -74,6 +75,7 @@ __all__ = [
     "Handler",
     "Identity",
     "InboundRequest",
+    "Inlet",
     "Job",
     "MediaRequest",
     "MessageFilter",
@@ -97,6 +99,7 @@ __all__ = [
     "SessionAction",
     "SessionView",
     "Signal",
+    "Sink",
     "Size",
     "Target",
     "TargetLimits",

@@ -310,6 +310,13 @@ class Sessions(Protocol):
             SendError: the provider did not take it, or nobody knows; ``reason`` says why.
         """
 
+    async def pair_code(self, account: str, phone: str, *, client_id: int | None) -> str:
+        """A code to be typed on the phone with this number (digits), instead of scanning a QR code.
+
+        Raises:
+            NotFoundError, SendError: as `qr`. UnprocessableError: the provider links no numbers by code.
+        """
+
     async def profile(self, chat: str, *, account: str, client_id: int | None) -> Profile:
         """What WhatsApp shows of a chat, asked within ten seconds; empty when the provider has no such thing.
 
@@ -371,6 +378,8 @@ class PluginContext:
     """Structured log, bound to the plugin's name. Never log a body, a token or a whole phone number."""
     clock: Clock
     """The one clock."""
+    folder: Callable[[], Path]
+    """Its own folder (0700) in the data folder, made when it is first asked for; it is in backups."""
     auth: Auth
     accounts: Accounts
     endpoints: Endpoints

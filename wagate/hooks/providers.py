@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -12,6 +13,7 @@ import msgspec
 
 from wagate.errors import BadRequestError
 from wagate.events import Media, NewEvent
+from wagate.hooks.listening import Inlet, Sink
 from wagate.hooks.messages import OutFile, OutMessage, Sent, Signal
 from wagate.http.guard import Trust
 from wagate.parsing.jsonbody import read_object
@@ -32,6 +34,8 @@ class ProviderAccount(msgspec.Struct, frozen=True, kw_only=True):
     """Our public URL of its webhook: ``<server.public_url>/webhooks/<name>``; '' without ``public_url``."""
     trust: Trust
     """Who wrote its URLs: operator (config.toml) or public (the API). Pass it to every request made with them."""
+    id: str = ""
+    """Never another account's, not even when the name is given anew: for what a provider keeps of its own."""
 
     def __repr__(self) -> str:
         return f"ProviderAccount(name={self.name!r})"
@@ -206,5 +210,24 @@ class Provider:
     profile: Callable[[str, ProviderAccount], Awaitable[Profile]] | None = None
     """(a chat's key, account) → what WhatsApp shows of the chat, as far as it can be seen: a picture that can't be had
     costs no name. A few seconds at most: somebody waits. May raise as ``send``."""
+    run: Callable[[ProviderAccount, Inlet], Awaitable[None]] | None = None
+    """Listens for one account, for a provider that needs no webhook: until it is cancelled, when the account is
+    changed or deleted, or when the gateway begins to stop. What it raises is logged, and it is started again after a
+    pause; when it returns, it is over until the account changes. Once it is cancelled nothing more is taken in, while
+    ``send`` goes on until all deliveries have ended and ``lifespan`` is left."""
+    lifespan: Callable[[], AbstractAsyncContextManager[None]] | None = None
+    """One context around all of the provider's work, as the hook of this name."""
+    forget: Callable[[ProviderAccount], Awaitable[None]] | None = None
+    """Wipes what is kept of an account that listened and was deleted. A minute at most."""
+    pair_code: Callable[[str, ProviderAccount], Awaitable[str]] | None = None
+    """(digits of the number, account) → the code that is typed on its phone instead of scanning the QR code. May raise
+    as ``send``."""
+    fetch_media: Callable[[Media, ProviderAccount, Sink], Awaitable[None]] | None = None
+    """Brings the file of an event, a part at a time, for what no plain download brings. Raises as ``send``."""
     check: Callable[[ProviderAccount], Awaitable[Sequence[Finding]]] | None = None
     """Asks the provider whether the account would work; for ``wagate doctor``."""
+
+    @property
+    def listens(self) -> bool:
+        """Whether it hears of messages by itself, without a webhook."""
+        return self.run is not None

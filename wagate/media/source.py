@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from binascii import a2b_base64
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,11 +18,13 @@ from wagate.errors import (
     NotSentError,
     SendError,
     SendRefusedError,
+    StorageError,
     UnprocessableError,
     WagateError,
 )
-from wagate.events import Event
-from wagate.hooks.providers import MediaRequest
+from wagate.events import Event, Media
+from wagate.hooks.listening import Sink
+from wagate.hooks.providers import MediaRequest, ProviderAccount
 from wagate.http import BadUrlError, Downloaded, HttpClient, HttpError, TooLongError, on_behalf_of
 from wagate.media.files import FileStore, Writing
 from wagate.media.names import safe_name
@@ -33,8 +36,12 @@ from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
 from wagate.storage.events.listing import get_event, raw_body
 from wagate.storage.media import INLINE, Kept
+from wagate.storage.owners.directory import Account
 from wagate.storage.owners.live import LiveDirectory
 
+Fetch = Callable[[Media, ProviderAccount, Sink], Awaitable[None]]
+FETCH_PATIENCE = 600.0
+"""Seconds for a provider to bring a whole file."""
 LOCATE_PATIENCE = 30.0
 """Seconds for a provider to say where a file is."""
 
@@ -77,6 +84,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         if INLINE in event.extra:
             return await self._decode(event)
         with on_behalf_of(event.client_id):
+            if (bring := self._brought(event)) is not None:
+                return await bring()
             request = await self._locate(event)
             with _translated():
                 return await self._download(event, request)
@@ -88,6 +97,29 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
             )
             _check(got, request)
             return await _settle(writing, event, request.mimetype or got.content_type)
+
+    def _brought(self, event: Event) -> Callable[[], Awaitable[Kept]] | None:
+        """How its provider brings the file itself; None when it does not."""
+        account = self.live.now.by_id.get(event.account_id)
+        provider = self.providers.get(event.provider)
+        if account is None or provider is None or provider.fetch_media is None:
+            return None
+        return partial(self._bring, event, account, provider.fetch_media)
+
+    async def _bring(self, event: Event, account: Account, fetch: Fetch) -> Kept:
+        assert event.media is not None
+        async with self.files.writing() as writing:
+            sink = _Limited(writing, self.max_size)
+            with _translated(), trio.move_on_after(FETCH_PATIENCE) as patience:
+                try:
+                    await fetch(event.media, self.providers.account(account), sink)
+                except WagateError:
+                    if sink.failed is not None:
+                        raise sink.failed  # noqa: B904  (what the provider made of it says less)
+                    raise
+            if patience.cancelled_caught:
+                raise NotFetchedError(f"the provider did not bring it within {FETCH_PATIENCE:g} s")
+            return await _settle(writing, event, "")
 
     async def _decode(self, event: Event) -> Kept:
         raw = await self.database.read(raw_body, event.id)
@@ -118,6 +150,28 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
             with trio.move_on_after(LOCATE_PATIENCE):
                 return await provider.locate_media(media, self.providers.account(account))
             raise NotFetchedError(f"the provider did not say within {LOCATE_PATIENCE:g} s where it is")
+
+
+class _Limited:
+    """Takes the parts of a file, up to a size."""
+
+    def __init__(self, writing: Writing, most: int) -> None:
+        self._writing = writing
+        self._most = most
+        self._size = 0
+        self.failed: StorageError | NotFetchedError | None = None
+        """Why it took no more."""
+
+    async def __call__(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size > self._most:
+            self.failed = NotFetchedError(f"it is larger than {self._most} bytes", final=True)
+            raise self.failed
+        try:
+            await self._writing.write(part)
+        except StorageError as error:
+            self.failed = error
+            raise
 
 
 async def _settle(writing: Writing, event: Event, told: str) -> Kept:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -60,15 +61,19 @@ class Fakes:
     """What the plugin wants called after a change."""
 
 
-def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: FakeHttp | None = None) -> Fakes:
-    """The context of a plugin: clients ``default`` (1) and ``acme`` (2), the admin asking, nothing registered."""
+def fake_context(
+    name: str, *, settings: msgspec.Struct | None = None, http: FakeHttp | None = None, folder: Path = Path("nowhere")
+) -> Fakes:
+    """The context of a plugin: clients ``default`` (1) and ``acme`` (2), the admin asking, nothing registered.
+
+    ``folder``: what `PluginContext.folder` gives; it is the test's to make one.
+    """
     accounts, deliveries, clock = FakeAccounts(), FakeDeliveries(), FixedClock()
     http, auth, jobs, store = http or FakeHttp(), FakeAuth(accounts), FakeJobs(), FakeStore()
     endpoints = FakeEndpoints(lambda client_id: accounts.owners[client_id].slug, clock)
     media, messages, sessions = FakeMedia(), FakeMessages(accounts, clock), FakeSessionStates(accounts, clock)
-    archive = FakeArchive()
+    archive, listeners = FakeArchive(), list[Listener]()
     emitted: list[tuple[NewEvent, list[Target] | None]] = []
-    listeners: list[Listener] = []
 
     async def emit(event: NewEvent, *, client_id: int, account: str = "", only: Sequence[Target] | None = None) -> str:
         emitted.append((event, None if only is None else list(only)))
@@ -87,6 +92,7 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
         http=http,
         log=structlog.get_logger(name),
         clock=clock,
+        folder=lambda: folder,
         auth=auth,
         accounts=accounts,
         endpoints=endpoints,

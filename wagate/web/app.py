@@ -44,6 +44,7 @@ from wagate.web.http.asgi import Networks
 from wagate.web.messages.routes import messages_routes
 from wagate.web.messages.sending import Sending, SendingContext
 from wagate.web.problems import problem_of
+from wagate.web.sessions.control import session_control_routes
 from wagate.web.sessions.hub import SessionHub
 from wagate.web.sessions.routes import Sessions, sessions_routes
 from wagate.web.sessions.stream import SessionStream, stream_routes
@@ -136,7 +137,7 @@ def create_api(
     _answer_errors(api)
 
     asker = RequestAuth(live)
-    sessions = Sessions(asker, database, clock)
+    sessions, states = Sessions(asker, database, clock), AccountSessions(database, live, providers)
     settings = AccountSettings(providers, vault, check_url)
     most = config.limits.accounts
     tenants = Tenants(asker, database, live, clock, settings, vault=vault, most=most)
@@ -151,7 +152,8 @@ def create_api(
         ),
         sessions_routes(asker, sessions, tokens, live, clock),
         stream_routes(sessions, SessionStream(sessions, hub, clock, most=config.limits.streams)),
-        waha_sessions_routes(asker, database, providers, AccountSessions(database, live, providers)),
+        waha_sessions_routes(asker, database, providers, states),
+        session_control_routes(asker, states),
         documents_routes(api),
     ):
         api.register_blueprint(routes)
