@@ -84,6 +84,8 @@ async def site(folder: Path, *, ours: str = OURS, typing: bool = False) -> Async
         stack.enter_context(redirected(fake))
         http = HttpClient(guard=Guard(allow_networks=parse_networks(["127.0.0.0/8"])))
         stack.push_async_callback(http.aclose)
+        for phone in (ANA, BOB):
+            fake.server.person(phone)
         clock, own = Clock(), folder / "engine"
         own.mkdir()
         context = replace(fake_context("whatsapp", folder=own).context, http=http, clock=clock)

@@ -50,7 +50,7 @@ class Actions:
         chat, sender = (as_jid(self._library, line[name]) for name in ("chat", "sender"))
         ids = " ".join(line["ids"]).encode()
         arguments = session.of(chat, sender)[1:]
-        self._library.done(self._library.go.MarkRead(session.key, ids, int(time.time()), *arguments, b""))
+        self._library.done(self._library.go.MarkRead(session.key, ids, int(time.time()), *arguments, b"read"))
 
     def typing(self, session: Session, line: Json) -> None:
         """Show typing (or recording) in ``to``, or end it."""

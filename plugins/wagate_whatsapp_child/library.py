@@ -19,13 +19,13 @@ ON_TEXT = ctypes.CFUNCTYPE(None, POINTER, POINTER)
 ON_EVENT = ctypes.CFUNCTYPE(None, TEXT, POINTER, NUMBER, NUMBER)
 ON_LOG = ctypes.CFUNCTYPE(None, POINTER, NUMBER)
 
-DEVICE, QR, PAIR, CONNECTED, MESSAGE, RECEIPT, LOG_OUT = 0, 1, 2, 3, 17, 18, 6
+DEVICE, PAIR, MESSAGE, RECEIPT = 0, 2, 17, 18
 EVENTS = {
     PAIR: "PairStatus",
-    CONNECTED: "Connected",
+    3: "Connected",
     4: "KeepAliveTimeout",
     5: "KeepAliveRestored",
-    LOG_OUT: "LoggedOut",
+    6: "LoggedOut",
     7: "StreamReplaced",
     8: "TemporaryBan",
     9: "ConnectFailure",
@@ -43,7 +43,7 @@ EVENTS = {
     44: "UndecryptableMessage",
 }
 """Number of an event that we want → its protobuf type."""
-KEPT = frozenset({MESSAGE, RECEIPT, LOG_OUT, 21, 22, 36, 42, 44})
+KEPT = frozenset({MESSAGE, RECEIPT, 21, 22, 36, 42, 44})
 """Events that must not be lost: these go to the spool before anything else is done with them."""
 
 

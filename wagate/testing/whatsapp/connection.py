@@ -148,6 +148,8 @@ class Connection:
         refusal = self.server.take_refusal()
         if refusal or found is None:
             await self.send(Node("failure", refusal or {"reason": "401", "location": "lla"}))
+            # Closed at once, whatsmeow drops the stanza now and then.
+            await trio.sleep(self.server.linger)
             await self.socket.aclose()
             return
         if found.connection is not None:

@@ -58,7 +58,7 @@ class FakeWhatsApp:
     swallow: int = 0
     """So many of our next messages get no answer, and reach nobody."""
     linger: float = 0.3
-    """Seconds from the 515 after linking until the connection is closed."""
+    """Seconds from the last stanza (515 after linking, a refusal) until the connection is closed."""
     shelf: str = "127.0.0.1"
     """Host and port of the shelf for files."""
     logins: int = 0
