@@ -48,6 +48,7 @@ from wagate.web.sessions.control import session_control_routes
 from wagate.web.sessions.hub import SessionHub
 from wagate.web.sessions.routes import Sessions, sessions_routes
 from wagate.web.sessions.stream import SessionStream, stream_routes
+from wagate.web.waha.control import waha_control_routes
 from wagate.web.waha.message_names import MessageNames
 from wagate.web.waha.send import waha_send_routes
 from wagate.web.waha.sessions import waha_sessions_routes
@@ -152,7 +153,7 @@ def create_api(
         ),
         sessions_routes(asker, sessions, tokens, live, clock),
         stream_routes(sessions, SessionStream(sessions, hub, clock, most=config.limits.streams)),
-        waha_sessions_routes(asker, database, providers, states),
+        *(each(asker, database, providers, states) for each in (waha_sessions_routes, waha_control_routes)),
         session_control_routes(asker, states),
         documents_routes(api),
     ):
