@@ -78,9 +78,9 @@ class Tape:
         if self.breaks:
             self.breaks -= 1
             raise RuntimeError("the tape is torn")
-        await inlet.state(SessionChange(status=SessionStatus.SESSION_CONNECTED, message="The tape turns"))
-        await inlet.number("5511777770000")
         try:
+            await inlet.state(SessionChange(status=SessionStatus.SESSION_CONNECTED, message="The tape turns"))
+            await inlet.number("5511777770000")
             while True:
                 begun = self.place.get(account.id, 0)
                 waiting = list(enumerate(self.lines))[begun:]
