@@ -20,6 +20,7 @@ from wagate.clock import Clock
 from wagate.config.tables import Config, Data, Limits, Media, Server
 from wagate.config.vault import Vault
 from wagate.context.deliveries import DeliveryLog
+from wagate.context.targets import TargetDesk
 from wagate.hooks import Provider
 from wagate.http import HttpClient
 from wagate.inbound.accounts import Accounts
@@ -37,8 +38,9 @@ from wagate.storage.owners.live import LiveDirectory
 from wagate.web.access.admission import Admission
 from wagate.web.access.auth import Authenticator, token_hash
 from wagate.web.access.cors import Cors
-from wagate.web.access.identity import ViewTokens
+from wagate.web.access.identity import RequestAuth, ViewTokens
 from wagate.web.access.rate_limit import RateLimit
+from wagate.web.api.targets import targets_routes
 from wagate.web.app import Api, create_api
 from wagate.web.health import HealthMonitor, Probe
 from wagate.web.http.bodies import Bodies
@@ -123,6 +125,7 @@ async def api_site(
         )
         control: Any = TableControl(database, clock)
         receiver = Receiver(database, Router({}, max_retries=3), clock, ring=_nobody, session_changed=hub.changed)
+        targets = TargetDesk(database, control, live, {}, clock)
         api = create_api(
             config=config,
             clock=clock,
@@ -139,7 +142,7 @@ async def api_site(
             registry=CollectorRegistry(),
             check_url=HttpClient().check,
             outbound=outbound or FakeMessages().outbound,
-            plugins=plugins,
+            plugins=[("wagate", targets_routes(RequestAuth(live), targets)), *plugins],
         )
         media = make_media(
             msgspec.structs.replace(config, data=Data(dir=folder)),

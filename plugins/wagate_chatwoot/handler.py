@@ -7,7 +7,7 @@ from typing import Final
 
 from wagate.errors import DeliveryError, Postpone, Reject, Retry
 from wagate.events import Event
-from wagate.hooks import Delivery, Handler, PluginContext, Receipt, Target
+from wagate.hooks import Delivery, Handler, PluginContext, Receipt, Target, TargetName
 from wagate_chatwoot.agents import answers, status
 from wagate_chatwoot.api.errors import (
     AmbiguousError,
@@ -61,7 +61,19 @@ def make_handler(context: PluginContext, apps: Apps) -> Handler:
             await apps[name].pause.hold()
         return await _done(apps[name], delivery, does)
 
-    return Handler(name=context.name, targets=targets, handle=handle, concurrency=CONCURRENCY, timeout=TIMEOUT)
+    def describe(target: str) -> TargetName:
+        way, _, name = target.partition("/")
+        words = "From Chatwoot inbox" if way == "out" else "Chatwoot inbox"
+        return TargetName(name=f"{words} {name}", url=apps[name].inbox.url if name in apps else "")
+
+    return Handler(
+        name=context.name,
+        targets=targets,
+        handle=handle,
+        describe=describe,
+        concurrency=CONCURRENCY,
+        timeout=TIMEOUT,
+    )
 
 
 def _wants(app: App, event: Event) -> bool:

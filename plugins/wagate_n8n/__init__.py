@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from quart import Blueprint
 
 from wagate.hooks import Handler, PluginContext, hookimpl
-from wagate_n8n.queue import make_handler, settings_of
+from wagate_n8n.queue import make_handler
 from wagate_n8n.routes import make_routes
 from wagate_n8n.settings import Settings
 
@@ -23,7 +23,7 @@ class N8nPlugin:
     @hookimpl
     def register_handlers(self, context: PluginContext) -> Iterable[Handler]:
         """One pull handler: jobs by client."""
-        return [make_handler(context.name, settings_of(context))]
+        return [make_handler(context)]
 
     @hookimpl
     def register_routes(self, context: PluginContext) -> Iterable[Blueprint]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from wagate.events import Event, matches
-from wagate.hooks import Handler, PluginContext, Target
+from wagate.hooks import Handler, PluginContext, Target, TargetName
 from wagate_n8n.settings import Settings
 
 
@@ -15,8 +15,9 @@ def settings_of(context: PluginContext) -> Settings:
     return context.settings
 
 
-def make_handler(name: str, settings: Settings) -> Handler:
+def make_handler(context: PluginContext) -> Handler:
     """The pull handler."""
+    settings = settings_of(context)
     expires = float(settings.expires) or None
 
     def targets(event: Event) -> Iterable[Target]:
@@ -24,7 +25,11 @@ def make_handler(name: str, settings: Settings) -> Handler:
             return ()
         return (Target(id=target_of(event.client_id), expires=expires),)
 
-    return Handler(name=name, targets=targets)
+    def describe(target: str) -> TargetName:
+        client = next((each for each in context.accounts.clients() if target_of(each.id) == target), None)
+        return TargetName(name="n8n jobs" if client is None else f"n8n jobs of {client.slug}")
+
+    return Handler(name=context.name, targets=targets, describe=describe)
 
 
 def target_of(client_id: int) -> str:

@@ -25,6 +25,7 @@ from wagate.hooks import (
     Signal,
     Target,
     TargetLimits,
+    TargetName,
     WebhookAnswer,
 )
 from wagate.plugins.values import MOST, WrongValueError, held_to, items, seconds
@@ -45,6 +46,7 @@ RIGHT = [
     Target(id="inbox 1", max_retries=None, expires=60),
     Target(id="a", expires=Duration("24h")),
     TargetLimits(timeout=30, rate=0.5, burst=2),
+    TargetName(name="Order bot", url="https://a.test"),
     Receipt(http_status=200, response="ok"),
     NewEvent(
         kind="message",

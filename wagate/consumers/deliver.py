@@ -57,12 +57,14 @@ class Deliverer:
         turned: Callable[[], None],
         switched_off: Callable[[], Awaitable[None]],
         done: Callable[[int, float], None],
+        tried: Callable[[str, int, float | None], None],
         silent: Callable[[], bool],
     ) -> None:
         """``ring`` tells of new deliveries; ``turned`` is called when a target went down or came up.
 
         ``switched_off`` is called when an answer switched its endpoint off: what comes in now is not for it.
         ``done`` takes the client and the seconds since it came in, of each delivery done.
+        ``tried`` takes target, client, and the seconds since it came in (None: it failed), of each try.
         ``silent`` says whether others may take us for dead.
         """
         self._silent = silent
@@ -79,6 +81,7 @@ class Deliverer:
         self._turned = turned
         self._switched_off = switched_off
         self._done = done
+        self._tried = tried
 
     def seconds(self, head: Head) -> float:
         """How long one try may take."""
@@ -123,7 +126,7 @@ class Deliverer:
             return Ack(key=hand.key, token=hand.token, more=True)
         self._pace(head.target_id, happened)
         if isinstance(happened, Postponed):
-            too_long = waited_too_long(happened, head, self._policy, self._clock.now())
+            too_long = waited_too_long(happened, head, head.target, self._policy, self._clock.now())
             if too_long is None:
                 await self.flights.put_back(head)
                 return Delay(key=hand.key, token=hand.token, after=happened.after, tried=True)
@@ -234,6 +237,9 @@ class Deliverer:
             waited = (tried.started - head.created_at).total_seconds() + seconds
             self._metrics.delivered(head.handler, waited)
             self._done(head.event.client_id, waited)
+            self._tried(head.target_id, head.client_id, waited)
+        elif became != "stale":
+            self._tried(head.target_id, head.client_id, None)
         log.info(
             "delivery",
             delivery_id=head.id,

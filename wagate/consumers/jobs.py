@@ -23,6 +23,7 @@ from wagate.rules.states import Policy
 from wagate.storage.database import Database
 from wagate.storage.deliveries import jobs as pull
 from wagate.storage.deliveries.jobs import WORDS, Finished, Leased, NotYet
+from wagate.storage.deliveries.targets import target_states
 from wagate.storage.events.listing import get_delivery
 from wagate.storage.rows import DeliveryDetail
 
@@ -46,6 +47,7 @@ class PullJobs:
         clock: Clock,
         done: Callable[[int, float], None],
         pulled: Callable[[int], None],
+        tried: Callable[[str, int, float | None], None] = lambda _target, _client, _lag: None,
     ) -> None:
         """``done`` takes the client and the seconds since it came in, of each job completed.
 
@@ -59,6 +61,7 @@ class PullJobs:
         self._clock = clock
         self._done = done
         self._pulled = pulled
+        self._tried = tried
 
     async def take(self, targets: Sequence[str], *, wait: float, lease: float) -> Job | None:
         """The next job of these targets, waiting up to ``wait`` seconds; None when there is none, or the process stops.
@@ -69,8 +72,12 @@ class PullJobs:
         while True:
             await self._queues.ring_untold()
             came = self._queues.came
+            given = await self._database.read(target_states, [self._target(each) for each in targets])
             for target in random.sample(targets, len(targets)):
-                if job := await self._take_from(self._target(target), lease):
+                name = self._target(target)
+                if name in given and given[name].paused:
+                    continue
+                if job := await self._take_from(name, lease):
                     return job
             left = deadline - self._clock.monotonic()
             if left <= 0 or self._queues.closed:
@@ -131,7 +138,11 @@ class PullJobs:
             await self._tell(job.target, lambda queue: queue.finish(_result(done)))
             self._queues.wake(push=False, pull=True)
             if status == "completed":
-                self._done(job.event.client_id, (self._clock.now() - job.created_at).total_seconds())
+                waited = (self._clock.now() - job.created_at).total_seconds()
+                self._done(job.event.client_id, waited)
+                self._tried(self._target(job.target), job.event.client_id, waited)
+            elif status == "failed":
+                self._tried(self._target(job.target), job.event.client_id, None)
             log.info("job", delivery_id=job.id, target=self._target(job.target), outcome=status, attempt=failures)
         return await self.get(job.id, client_id=client_id)
 

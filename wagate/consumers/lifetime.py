@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from wagate.clock import Clock
 from wagate.consumers.alerts import Alerts, Emit
+from wagate.consumers.bulk import BulkActs
 from wagate.consumers.clock_steps import ClockSteps
 from wagate.consumers.consume import Consumer
 from wagate.consumers.control import Control
@@ -40,6 +41,7 @@ from wagate.queue.results import Pumped, QueueStats
 from wagate.queue.wakeup import Wakeup, listen
 from wagate.rules.states import Policy
 from wagate.storage.database import Database
+from wagate.storage.deliveries.bulk import free_bulk
 from wagate.storage.deliveries.claims import unclaim
 from wagate.storage.deliveries.probes import end_probes
 from wagate.storage.events.intake import Stored
@@ -71,6 +73,8 @@ class Setup:
     registry: CollectorRegistry
     done: Callable[[int, float], None] = lambda _client, _seconds: None
     """Told of each delivery that is done: whose it is, and how many seconds after it came in."""
+    tried: Callable[[str, int, float | None], None] = lambda _target, _client, _lag: None
+    """Told of each try: target, client, and the seconds from storing to its delivery (None: it failed)."""
     pulled: Callable[[int], None] = lambda _client: None
     """Told of each job that a worker takes: whose it is."""
     concurrency: int = 64
@@ -119,6 +123,8 @@ class Consumers:
             clock=setup.clock,
         )
         """Retry, cancel, recover; and what to call when an endpoint changed."""
+        self.bulk = BulkActs(setup.database, self.control, setup.clock, process=process)
+        """The same for all deliveries that match a filter."""
 
     def ring(self, stored: Sequence[Stored]) -> None:
         """Tell of stored events. Never fails: what can't be told now is found by the sweep."""
@@ -140,6 +146,7 @@ class Consumers:
             clock=setup.clock,
             done=setup.done,
             pulled=setup.pulled,
+            tried=setup.tried,
         )
 
     def let_waiters_go(self) -> None:
@@ -158,6 +165,7 @@ class Consumers:
         """End what a process that ended had claimed; None: all processes ended."""
         end_probes(db, self._setup.clock.now(), process)
         unclaim(db, process)
+        free_bulk(db, process)
 
     async def _ended(self, process: str) -> None:
         await self._setup.database.write(self._free, process)
@@ -201,6 +209,7 @@ class Consumers:
             "probe": self._prober.run,
             "clock": ClockSteps(setup.database, self._queues, setup.clock, moved=self._prober.ring).run,
             "mark": self._flights.keep_marking,
+            "bulk": self.bulk.run,
             "reap": partial(
                 reap_dead_workers,
                 self._queues.push,
@@ -244,6 +253,7 @@ class Consumers:
             turned=self._prober.ring,
             switched_off=setup.changed,
             done=setup.done,
+            tried=setup.tried,
             silent=self._silent,
         )
         return Consumer(

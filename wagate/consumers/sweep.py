@@ -122,7 +122,11 @@ class Sweeper:
         states = await self._database.read(target_states, {lane.target_id for lane in lanes})
         now = self._clock.now()
         before = now - timedelta(seconds=self._policy.recover)
-        down = {name for name, state in states.items() if state.down}
+        down = {
+            name
+            for name, state in states.items()
+            if state.down and not state.paused and (state.resumed_at is None or state.resumed_at <= before)
+        }
         ours = [lane for lane in lanes if lane.handler in self._handlers and lane.target_id in down]
         keys = [lane.key for lane in ours if lane.created_at <= before]
         if keys:

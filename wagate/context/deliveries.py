@@ -40,6 +40,12 @@ class DeliveryLog:
         await self._control.cancel(found.id, client_id=client_id)
         return await self.get(found.id, client_id=client_id)
 
+    async def skip(self, delivery_id: str, *, client_id: int | None) -> DeliveryView:
+        """Put it at the end of its chat. ConflictError when it is final, or being tried."""
+        found = await self.get(delivery_id, client_id=client_id)
+        await self._control.skip(found.id, client_id=client_id)
+        return await self.get(found.id, client_id=client_id)
+
 
 def view_of(detail: DeliveryDetail) -> DeliveryView:
     """A stored delivery as plugins see it."""

@@ -11,6 +11,7 @@ from wagate.hooks.contracts import (
     Receipt,
     Target,
     TargetLimits,
+    TargetName,
     Task,
 )
 from wagate.hooks.listening import Inlet, Sink
@@ -103,6 +104,7 @@ __all__ = [
     "Size",
     "Target",
     "TargetLimits",
+    "TargetName",
     "Task",
     "WantingEndpoint",
     "WebhookAnswer",

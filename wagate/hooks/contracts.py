@@ -58,6 +58,15 @@ class TargetLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Attempts that may begin at once after a pause, with ``rate``."""
 
 
+class TargetName(msgspec.Struct, frozen=True, kw_only=True):
+    """What people call a target."""
+
+    name: str = ""
+    """For a list and a heading: ``Order bot``, ``Chatwoot inbox main``. '': its id is all that is known."""
+    url: str = ""
+    """Where it is, without secrets; '' when it has no address."""
+
+
 Targets = Callable[[Event], Iterable[Target]]
 Handle = Callable[[Delivery], Awaitable[Receipt | None]]
 
@@ -84,6 +93,9 @@ class Handler:
     """Seconds after which ``handle`` is cancelled and the attempt counts as timed out."""
     limits: Callable[[str], TargetLimits] = lambda _target: TargetLimits()
     """`Target.id` → its limits now. Called for every delivery: pure and quick, over a snapshot."""
+    describe: Callable[[str], TargetName] = lambda _target: TargetName()
+    """`Target.id` → what people call it, for lists and alerts. Pure and quick; also for targets that are gone. The core
+    knows the names of registered endpoints itself."""
     lasting: bool = False
     """Whether its targets are never switched off, however long they fail."""
 

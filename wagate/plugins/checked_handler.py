@@ -13,7 +13,7 @@ import trio
 
 from wagate.errors import DeliveryError, Postpone, Reject, Retry, WagateError
 from wagate.events import Event
-from wagate.hooks.contracts import Delivery, Handler, Receipt, Target, TargetLimits, Task
+from wagate.hooks.contracts import Delivery, Handler, Receipt, Target, TargetLimits, TargetName, Task
 from wagate.hooks.providers import Check, Finding
 from wagate.plugins.values import WrongValueError, cut, held_to, hold_verdict, items, named, seconds
 from wagate.plugins.wall import awaited, broken, instead, leaves, pass_on
@@ -33,7 +33,7 @@ _target = partial(held_to, Target)
 
 
 def checked_handler(plugin: str, handler: Any) -> Handler:
-    """The handler, its three functions behind the wall. WrongValueError: it is none, or made of wrong things."""
+    """The handler, its four functions behind the wall. WrongValueError: it is none, or made of wrong things."""
     if not isinstance(handler, Handler):
         raise WrongValueError(f"{named(handler)}, not Handler")
     for wrong, field in _faults(handler):
@@ -44,6 +44,7 @@ def checked_handler(plugin: str, handler: Any) -> Handler:
         targets=partial(_targets, plugin, handler.targets),
         handle=None if handler.handle is None else partial(_handle, plugin, handler.handle),
         limits=partial(_limits, plugin, handler.limits),
+        describe=partial(_describe, plugin, handler.describe),
     )
 
 
@@ -54,6 +55,7 @@ def _faults(handler: Handler) -> Sequence[tuple[bool, str]]:
         (not callable(handler.targets), f"targets: {named(handler.targets)}, no function"),
         (not (handler.handle is None or callable(handler.handle)), f"handle: {named(handler.handle)}, no function"),
         (not callable(handler.limits), f"limits: {named(handler.limits)}, no function"),
+        (not callable(handler.describe), f"describe: {named(handler.describe)}, no function"),
         (type(at_once) is not int or not 1 <= at_once <= 10_000, "concurrency: not a whole number from 1 to 10000"),
         (
             isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 < limit <= LONGEST_HANDLE,
@@ -75,6 +77,13 @@ def _limits(plugin: str, limits: Callable[[str], Any], target: str) -> TargetLim
         return held_to(TargetLimits, limits(target))
     except BaseException as error:
         raise broken(plugin, "limits", error) from error
+
+
+def _describe(plugin: str, describe: Callable[[str], Any], target: str) -> TargetName:
+    try:
+        return held_to(TargetName, describe(target))
+    except BaseException as error:
+        raise broken(plugin, "describe", error) from error
 
 
 async def _handle(plugin: str, handle: Callable[[Delivery], Any], delivery: Delivery) -> Receipt | None:

@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from wagate.errors import DeliveryError, SendError
 from wagate.events import Media, NewEvent, Raw, SessionChange
-from wagate.hooks.contracts import Receipt, Target, TargetLimits
+from wagate.hooks.contracts import Receipt, Target, TargetLimits, TargetName
 from wagate.hooks.messages import OutLocation, OutMedia, OutMessage, OutReaction, Sent, Signal
 from wagate.hooks.providers import Finding, MediaRequest, Profile, SendLimits, WebhookAnswer
 from wagate.hooks.views import EndpointChange, EndpointSecret, NewEndpoint
@@ -75,6 +75,7 @@ _TWINS: Final[Mapping[type, type[msgspec.Struct]]] = {
         rate=Annotated[float, Meta(ge=1e-4, le=1_000_000)] | None,
         burst=Annotated[int, Meta(ge=1, le=1_000_000)],
     ),
+    TargetName: _twin(TargetName),
     Receipt: _twin(Receipt, http_status=Status | None),
     NewEvent: _twin(
         NewEvent, kind=Name, timestamp=Moment | None, media=_MEDIA | None, raw=_twin(Raw) | None, session=_CHANGE | None

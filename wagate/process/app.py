@@ -177,6 +177,7 @@ async def _tasks(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str,
         session_changed=gateway.hub.changed,
         media=gateway.media,
         tokens=gateway.token_uses,
+        minutes=gateway.minutes,
     )
     with watching() as watchdog:
         async with trio.open_nursery() as nursery:

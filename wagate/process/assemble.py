@@ -42,6 +42,7 @@ from wagate.plugins.checked_handler import checked_listener
 from wagate.plugins.loader import Plugin
 from wagate.plugins.registry import Providers
 from wagate.process.backup import ENGINE
+from wagate.process.minutes import Minutes
 from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
 from wagate.rules.states import Policy
@@ -77,6 +78,7 @@ class Gateway:
     http: HttpClient
     auth: RequestAuth
     positions: Positions
+    minutes: Minutes
     token_uses: TokenUses
     registry: CollectorRegistry
     secrets: Secrets
@@ -87,7 +89,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
     vault = Vault(secrets.secret_keys, clock)
     live = LiveDirectory(database, vault.decrypt)
     hub = SessionHub(database, clock)
-    positions, registry = Positions(database, clock), CollectorRegistry()
+    positions, minutes, registry = Positions(database, clock), Minutes(database, clock), CollectorRegistry()
     handlers: dict[str, Handler] = {}
     router = Router(handlers, max_retries=config.delivery.max_retries)
 
@@ -104,6 +106,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         changed=live.reload,
         done=positions.note_done,
         pulled=positions.note_pulled,
+        tried=minutes.tried,
         registry=registry,
     )
     http, providers = http_client(config), Providers(public_url=config.server.public_url)
@@ -137,6 +140,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         media=media,
         hub=hub,
         positions=positions,
+        minutes=minutes,
         http=http,
         auth=RequestAuth(live),
         registry=registry,

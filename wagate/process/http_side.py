@@ -15,6 +15,7 @@ from hypercorn.typing import ASGIFramework
 
 from wagate.config import Config, Rate
 from wagate.context.deliveries import DeliveryLog
+from wagate.context.targets import TargetDesk
 from wagate.hooks.context import PluginContext
 from wagate.hooks.providers import Check
 from wagate.inbound.accounts import Accounts
@@ -31,9 +32,13 @@ from wagate.web.access.cors import Cors
 from wagate.web.access.idempotency import Once
 from wagate.web.access.identity import RequestAuth, ViewTokens
 from wagate.web.access.rate_limit import RateLimit
-from wagate.web.api.doctor import DoctorLine, doctor_routes
+from wagate.web.api.bulk import bulk_routes
+from wagate.web.api.doctor import DoctorLine, Examine, doctor_routes
 from wagate.web.api.reload import reload_routes
+from wagate.web.api.stats import stats_routes
+from wagate.web.api.targets import targets_routes
 from wagate.web.app import create_api
+from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import App, Networks
 from wagate.web.http.bodies import Bodies
 from wagate.web.http.server import serve_http
@@ -46,11 +51,17 @@ from wagate.web.inbound.refusals import Refusals
 from wagate.web.inbound.session_door import SessionDoor
 from wagate.web.media.media_door import MediaDoor
 from wagate.web.messages.sending import SendingContext
+from wagate.web.ui.app import create_ui
+from wagate.web.ui.door import UiDoor
+from wagate.web.ui.parts import Parts
+from wagate.web.ui.signin import SignIns
 
 MOST_REQUESTS = 1_000_000
 """Requests on one connection: a provider that keeps one open is not cut off in mid-stream of messages."""
 API = "api"
 """Source of messages that are submitted over HTTP."""
+SHOWN = "shown"
+"""Purpose of what a page shows and a form sends back."""
 HANDSHAKE = 10.0
 """Seconds for the handshake of TLS."""
 HSTS = (b"strict-transport-security", b"max-age=31536000")
@@ -190,6 +201,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
     refusals = Refusals(gateway.clock, metrics.refuse)
     bodies = Bodies(int(gateway.config.limits.body_bytes))
     checks = [("webhooks", refusals.look), *plugin_checks(plugins, contexts)]
+    health = health_monitor(gateway)
     api = create_api(
         config=gateway.config,
         clock=gateway.clock,
@@ -202,7 +214,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
         deliveries=DeliveryLog(gateway.database, gateway.consumers.control),
         receiver=gateway.receiver,
         hub=gateway.hub,
-        health=health_monitor(gateway),
+        health=health,
         registry=gateway.registry,
         check_url=gateway.http.check,
         media_url=gateway.media.store.url,
@@ -219,6 +231,9 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
                 doctor_routes(RequestAuth(gateway.live), partial(_run_checks, gateway, checks)),
             ),
             ("wagate", reload_routes(RequestAuth(gateway.live), reload)),
+            ("wagate", bulk_routes(RequestAuth(gateway.live), gateway.consumers.bulk, gateway.database)),
+            ("wagate", stats_routes(RequestAuth(gateway.live), gateway.database, gateway.live, gateway.clock)),
+            ("wagate", targets_routes(RequestAuth(gateway.live), target_desk(gateway))),
             *(
                 (plugin.name, routes)
                 for plugin in plugins
@@ -226,13 +241,39 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
             ),
         ],
     )
+    ui = create_ui(ui_parts(gateway, auth, health, partial(_run_checks, gateway, checks)))
     return IntakeApp(
         doors(gateway, auth, refusals),
-        media_door(gateway, auth, metrics, Admission(api, auth, bodies, gateway.config)),
+        media_door(gateway, auth, metrics, UiDoor(ui, Admission(api, auth, bodies, gateway.config), bodies=bodies)),
         bodies=bodies,
         max_body=gateway.config.server.max_body,
         trusted_proxies=trusted(gateway.config),
         count=metrics.count,
+    )
+
+
+def target_desk(gateway: Gateway) -> TargetDesk:
+    """Targets for people."""
+    return TargetDesk(gateway.database, gateway.consumers.control, gateway.live, gateway.handlers, gateway.clock)
+
+
+def ui_parts(gateway: Gateway, auth: Authenticator, health: HealthMonitor, examine: Examine) -> Parts:
+    """What the dashboard is made of."""
+    return Parts(
+        clock=gateway.clock,
+        database=gateway.database,
+        live=gateway.live,
+        signins=SignIns(gateway.database, auth, gateway.clock),
+        targets=target_desk(gateway),
+        deliveries=DeliveryLog(gateway.database, gateway.consumers.control),
+        bulk=gateway.consumers.bulk,
+        health=health,
+        examine=examine,
+        folder=gateway.config.data.dir,
+        trusted_proxies=trusted(gateway.config),
+        recover=gateway.config.delivery.recover,
+        sign=partial(gateway.vault.sign, purpose=SHOWN, seconds=3600),
+        unsign=partial(gateway.vault.unsign, purpose=SHOWN),
     )
 
 

@@ -12,7 +12,9 @@ from wagate.clock import Clock
 from wagate.config import Config
 from wagate.errors import StorageError
 from wagate.media.assemble import MediaSubsystem
+from wagate.process.minutes import Minutes
 from wagate.storage.database import Database
+from wagate.storage.minutes import MINUTE
 from wagate.storage.owners.accounts import drop_idle_sessions, lapse_qrs
 from wagate.storage.owners.clients import TokenUses
 from wagate.storage.owners.live import LiveDirectory
@@ -55,6 +57,7 @@ def upkeep_tasks(
     session_changed: Callable[[str], None],
     media: MediaSubsystem,
     tokens: TokenUses,
+    minutes: Minutes,
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     """Tasks by name, each to be supervised."""
 
@@ -80,6 +83,8 @@ def upkeep_tasks(
         "clean": partial(every, clock, CLEAN, clean, first=FIRST_CLEAN),
         "media": media.fetcher.run,
         "tokens": partial(every, clock, USES, tokens.write),
+        "minutes": partial(every, clock, MINUTE, minutes.write),
+        "old_minutes": partial(every, clock, CLEAN, minutes.drop),
     }
     if config.database.url:
         tasks["notice"] = partial(every, clock, NOTICE, live.reload_if_changed)

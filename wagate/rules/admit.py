@@ -54,7 +54,7 @@ def admit(delivery: DeliveryState, target: TargetState, *, callable_: bool, deat
 
     ``deaths``: of processes that tried this one and nothing else.
     """
-    if not callable_ or target.disabled:
+    if not callable_ or target.disabled or target.paused:
         return Closed()
     if delivery.stuck:
         return Stuck()

@@ -26,6 +26,8 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's id of the message that the delivery is about; of one on its way out, ours."""
     stuck: bool | None = None
     """Those that need somebody, or those that don't."""
+    error: str | None = None
+    """A part of the last error, whatever its case."""
     since: datetime | None = None
     """Stored at this time or later (aware)."""
     until: datetime | None = None

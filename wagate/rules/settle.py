@@ -53,17 +53,26 @@ def settle(tried: Try, target: TargetState, policy: Policy) -> Settled:
             return _failed(tried.happened, tried, target, policy)
 
 
-def given_up(delivery: DeliveryState, policy: Policy, now: datetime) -> bool:
-    """Whether the time in which it may recover has passed; always, when there is none."""
+def given_up(delivery: DeliveryState, target: TargetState, policy: Policy, now: datetime) -> bool:
+    """Whether the time in which it may recover has passed; always, when there is none.
+
+    A pause of its target costs it none of that time: it begins anew when the pause ends.
+    """
     if policy.recover == 0:
         return True
-    return now >= (delivery.expires_at or delivery.created_at + timedelta(seconds=policy.recover))
+    end = delivery.expires_at or delivery.created_at + timedelta(seconds=policy.recover)
+    if target.resumed_at is not None:
+        end = max(end, target.resumed_at + timedelta(seconds=policy.recover))
+    return now >= end
 
 
-def waited_too_long(postponed: Postponed, delivery: DeliveryState, policy: Policy, now: datetime) -> Rejected | None:
+def waited_too_long(
+    postponed: Postponed, delivery: DeliveryState, target: TargetState, policy: Policy, now: datetime
+) -> Rejected | None:
     """What ends a delivery that was put off again and again; None: it may go on waiting."""
     patience = policy if policy.recover else replace(policy, recover=PATIENCE)
-    return Rejected(error=give_up_error(patience, postponed.error)) if given_up(delivery, patience, now) else None
+    late = given_up(delivery, target, patience, now)
+    return Rejected(error=give_up_error(patience, postponed.error)) if late else None
 
 
 def give_up_error(policy: Policy, last: str | None) -> str:
@@ -77,6 +86,8 @@ def _accepted(target: TargetState, now: datetime) -> Settled:
         last_success_at=now,
         last_attempt_at=now,
         last_error=target.last_error,
+        paused_at=target.paused_at,
+        resumed_at=target.resumed_at,
     )
     return Settled(status=Status.DELIVERED, final=True, target=healthy, reopened=target.down)
 
@@ -105,7 +116,7 @@ def _slowed(happened: Failed, tried: Try, target: TargetState, policy: Policy) -
         last_attempt_at=tried.now,
         last_error=happened.error,
     )
-    if given_up(tried.delivery, policy, tried.now):
+    if given_up(tried.delivery, target, policy, tried.now):
         after, error = _count_failed_delivery(after, tried.delivery), give_up_error(policy, happened.error)
         return Settled(status=Status.FAILED, final=True, counted=False, error=error, target=after)
     seconds = wait(1, max_delay=policy.max_delay, chance=tried.chance) if happened.after is None else happened.after
@@ -176,7 +187,7 @@ def _abrupt(target: TargetState) -> bool:
 
 def _final_error(happened: Failed, tried: Try, target: TargetState, policy: Policy, *, out: bool) -> str | None:
     """Why it is final, or None: it may still succeed."""
-    aged = given_up(tried.delivery, policy, tried.now)
+    aged = given_up(tried.delivery, target, policy, tried.now)
     if (target.down or happened.down) and policy.recover > 0:
         # While it is down the fault is the target's, whatever it accepted before.
         return give_up_error(policy, happened.error) if aged else None

@@ -16,6 +16,16 @@ class Health(StrEnum):
     DISABLED = "disabled"
 
 
+class Standing(StrEnum):
+    """A target in one word, for people: the first that fits."""
+
+    DISABLED = "disabled"
+    PAUSED = "paused"
+    DOWN = "down"
+    FAILING = "failing"
+    UP = "up"
+
+
 class TargetState(msgspec.Struct, frozen=True, kw_only=True):
     """A target's health; without arguments, that of one never tried."""
 
@@ -38,6 +48,11 @@ class TargetState(msgspec.Struct, frozen=True, kw_only=True):
     alerted: int = 0
     """How many of the alerts of this failing time were given."""
 
+    paused_at: datetime | None = None
+    """Since when a person lets it wait: nothing is sent, nothing is given up. None: nobody does."""
+    resumed_at: datetime | None = None
+    """When the last pause ended: the time to recover in counts from here for what waited."""
+
     @property
     def down(self) -> bool:
         """Whether only probes are sent."""
@@ -45,10 +60,26 @@ class TargetState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def disabled(self) -> bool:
-        """Whether nothing is sent."""
+        """Whether it was switched off."""
         return self.status == Health.DISABLED
+
+    @property
+    def paused(self) -> bool:
+        """Whether a person lets it wait."""
+        return self.paused_at is not None
 
     @property
     def closed(self) -> bool:
         """Whether ordinary deliveries have to wait."""
-        return self.down or self.disabled
+        return self.down or self.disabled or self.paused
+
+    @property
+    def standing(self) -> Standing:
+        """In one word."""
+        if self.disabled:
+            return Standing.DISABLED
+        if self.paused:
+            return Standing.PAUSED
+        if self.down:
+            return Standing.DOWN
+        return Standing.UP if self.failing_since is None else Standing.FAILING

@@ -69,6 +69,8 @@ class Account(Table):
     updated_at = TimeColumn()
     weight = peewee.IntegerField()
     position = peewee.IntegerField()
+    last_in_at = TimeColumn(null=True)
+    last_out_at = TimeColumn(null=True)
 
     class Meta:
         table_name = "accounts"
@@ -116,6 +118,9 @@ class Target(Table):
     alerted = peewee.IntegerField()
     updated_at = TimeColumn()
     probed_by = TextColumn(null=True)
+    paused_at = TimeColumn(null=True)
+    paused_by = TextColumn(null=True)
+    resumed_at = TimeColumn(null=True)
 
     class Meta:
         table_name = "targets"

@@ -71,6 +71,10 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     ever_connected: bool
     weight: int
     position: int
+    last_in_at: datetime | None = None
+    """When the last message came in, to the minute."""
+    last_out_at: datetime | None = None
+    """When the last message left, to the minute."""
     created_at: datetime
     updated_at: datetime
     """Of the row or of its session state, whichever changed last."""

@@ -101,6 +101,25 @@ def cancel(db: peewee.Database, delivery_id: str, *, client_id: int | None = Non
     return row.stored
 
 
+def skip(db: peewee.Database, delivery_id: str, *, client_id: int | None = None, now: datetime) -> StoredDelivery:
+    """Put a delivery that waits at the end of its chat, with the attempts that it had.
+
+    Raises NotFoundError; ConflictError when it is final, or being tried.
+    """
+    row = _find(db, delivery_id, client_id)
+    if row.settled:
+        raise ConflictError(f"the delivery is already final: {row.status}")
+    if row.status == "delivering":
+        raise ConflictError("the delivery is being tried just now; wait for its outcome")
+    (seq,) = take_seqs(db, [row.key])
+    run(
+        db,
+        "UPDATE deliveries SET seq = ?, stuck = FALSE, next_retry_at = NULL, updated_at = ? WHERE id = ?",
+        (seq, time_text(now), row.id),
+    )
+    return row.stored
+
+
 def failed_since(db: peewee.Database, target_id: str, since: datetime) -> list[str]:
     """Ids of what failed for good at a target at this time or later, in the order of its chats."""
     text = (

@@ -35,8 +35,11 @@ class Failing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def down_targets(db: peewee.Database) -> list[DownTarget]:
-    """All that are down and not switched off."""
-    text = "SELECT id, next_probe_at FROM targets WHERE down_since IS NOT NULL AND status <> 'disabled'"
+    """All that are down and neither switched off nor paused."""
+    text = (
+        "SELECT id, next_probe_at FROM targets "
+        "WHERE down_since IS NOT NULL AND status <> 'disabled' AND paused_at IS NULL"
+    )
     found = rows(db, text)
     return [DownTarget(id=id_, next_probe_at=_time(at)) for id_, at in found if at is not None]
 
@@ -67,10 +70,11 @@ def probe_now(db: peewee.Database, target_id: str, now: datetime) -> None:
 
 
 def failing_targets(db: peewee.Database) -> list[Failing]:
-    """All whose last try failed, but those switched off."""
+    """All whose last try failed, but those switched off or paused."""
     text = (
         "SELECT id, client_id, failing_since, last_attempt_at, last_error, alerted FROM targets "
-        "WHERE failing_since IS NOT NULL AND last_attempt_at IS NOT NULL AND status <> 'disabled'"
+        "WHERE failing_since IS NOT NULL AND last_attempt_at IS NOT NULL AND status <> 'disabled' "
+        "AND paused_at IS NULL"
     )
     return [
         Failing(

@@ -81,6 +81,11 @@ def list_deliveries(
     return Page(data=_detailed(db, found[:limit]), next_cursor=found[limit - 1].id if len(found) > limit else None)
 
 
+def matching(which: DeliveryFilter, client_id: int | None) -> Any:
+    """A query of the deliveries that a filter lets through, for who chooses columns and order."""
+    return _where(Delivery.select(), which, client_id)
+
+
 def get_delivery(
     db: peewee.Database, delivery_id: str, *, client_id: int | None = None, pulled_from: str | None = None
 ) -> DeliveryDetail:
@@ -128,6 +133,8 @@ def _where(query: Any, which: DeliveryFilter, client_id: int | None) -> Any:
         query = since(query, Delivery, moment)
     if (moment := given.pop("until", None)) is not None:
         query = query.where(Delivery.created_at < moment)
+    if (part := given.pop("error", None)) is not None:
+        query = query.where(peewee.fn.LOWER(Delivery.error).contains(part.lower()))
     if (own_id := given.pop("target", None)) is not None and which.handler:
         given["target_id"] = f"{which.handler}:{own_id}"
     elif own_id is not None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
@@ -14,7 +11,7 @@ from wagate.hooks.routes import CONTRACT, Contract
 from wagate.web.access.auth import Authenticator, token_of
 from wagate.web.access.cors import Cors
 from wagate.web.http.asgi import App, ClientGoneError, Receive, Request, Scope, Send
-from wagate.web.http.bodies import Bodies, read_body
+from wagate.web.http.bodies import Bodies, NoBody, WholeBody, read_body
 from wagate.web.http.exchange import Exchange
 
 BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -42,7 +39,7 @@ class Admission:
         request = Request(scope, ())
         limit = self._limit(request)
         if limit is None:
-            await app(scope, _Without(receive), send)
+            await app(scope, NoBody(receive), send)
             return
         with self._bodies.hold() as held:
             try:
@@ -53,7 +50,7 @@ class Admission:
             except WagateError as error:
                 await Exchange(request, receive, send, self._cors).refuse(error)
                 return
-            await app(scope, _With(body, receive), send)
+            await app(scope, WholeBody(body, receive), send)
 
     def _limit(self, request: Request) -> str | None:
         """The key that limits the body; None when there should be none."""
@@ -69,33 +66,3 @@ class Admission:
             if token is None or self._auth.find(token) is None:
                 return None
         return LARGE if contract is not None and contract.large else SMALL
-
-
-class _With:
-    """A body that is there already, then what the server says."""
-
-    def __init__(self, body: bytes, receive: Receive) -> None:
-        self._body: bytes | None = body
-        self._receive = receive
-
-    async def __call__(self) -> Mapping[str, Any]:
-        if self._body is None:
-            return await self._receive()
-        body, self._body = self._body, None
-        return {"type": "http.request", "body": body, "more_body": False}
-
-
-class _Without:
-    """No body. What comes of it all the same is let go, and only the end of the request is heard of."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._begun = False
-
-    async def __call__(self) -> Mapping[str, Any]:
-        if not self._begun:
-            self._begun = True
-            return {"type": "http.request", "body": b"", "more_body": False}
-        while (message := await self._receive())["type"] == "http.request":
-            pass
-        return message

@@ -88,7 +88,10 @@ class Authenticator:
 
     def find(self, token: str) -> Identity | None:
         """The admin's or a client's identity, or None."""
-        hashed = token_hash(token)
+        return self.find_hashed(token_hash(token))
+
+    def find_hashed(self, hashed: str) -> Identity | None:
+        """The same, by the SHA-256 (hex) of a token."""
         if hmac.compare_digest(hashed, self._admin_hash):
             return ADMIN
         directory = self._directory()

@@ -130,6 +130,12 @@ def delivery_routes(auth: RequestAuth, deliveries: DeliveryLog) -> Blueprint:
         """Give it up. 409 when it is final already."""
         return _answer(await deliveries.cancel(job_id, client_id=auth.identity().client_id))
 
+    @routes.post("/<job_id>/skip")
+    @endpoint(answers={200: DeliveryAnswer}, problems=(409,))
+    async def skip(job_id: str) -> DeliveryAnswer:
+        """Put it at the end of its chat, so that those behind it go on. 409 when it is final, or being tried."""
+        return _answer(await deliveries.skip(job_id, client_id=auth.identity().client_id))
+
     return routes
 
 

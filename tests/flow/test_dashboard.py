@@ -1,0 +1,278 @@
+"""The dashboard over HTTP, without a browser: sign-in, pages, acts, safety."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.gateway import TOKEN
+from tests.inprocess import Gateway, running_gateway
+from tests.sink import Sink, https_sink
+
+NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
+PAGES = ("", "numbers", "receivers", "deliveries", "doctor", "audit", "system", "more")
+
+
+@asynccontextmanager
+async def browser(gateway: Gateway, token: str = TOKEN, **form: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """Somebody who is signed in."""
+    async with httpx2.AsyncClient(base_url=gateway.url, trust_env=False, timeout=60) as http:
+        answer = await http.post("/ui/signin", data={"token": token} | form)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/ui/")
+        yield http
+
+
+async def press(http: httpx2.AsyncClient, page: str, action: str, **fields: Any) -> httpx2.Response:
+    """Fill in the form of a page that posts there, and follow to where it leads."""
+    shown = await http.get(page)
+    assert f'action="{action}"' in shown.text, shown.text
+    csrf = re.search(r'name="csrf" value="(\w+)"', shown.text)
+    assert csrf is not None
+    answer = await http.post(action, data={"csrf": csrf[1]} | fields)
+    assert answer.status_code == 303, answer.text
+    return await http.get(answer.headers["location"])
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Sink]:
+    async with https_sink() as sink:
+        yield sink
+
+
+@pytest.fixture
+async def running(receiver: Sink) -> AsyncIterator[Gateway]:
+    tables = {"delivery": {"allow_networks": ["127.0.0.0/8"]}}
+    async with running_gateway(tables, ca_file=receiver.ca_file) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+async def target(running: Gateway, receiver: Sink) -> str:
+    """The receiver's webhook."""
+    made = await running.register(receiver.url, name="Order bot")
+    return f"webhook:{made['id']}"
+
+
+async def test_who_is_not_signed_in_is_led_to_the_sign_in_and_back(running: Gateway) -> None:
+    async with httpx2.AsyncClient(base_url=running.url, trust_env=False) as http:
+        for page in PAGES:
+            answer = await http.get(f"/ui/{page}")
+            assert (answer.status_code, answer.headers["location"]) == (303, f"/ui/signin?next=/ui/{page}")
+        part = await http.get("/ui/", headers={"HX-Request": "true"})
+        assert (part.status_code, part.headers["hx-redirect"]) == (401, "/ui/signin")
+        wrong = await http.post("/ui/signin", data={"token": "not-the-token-of-anybody"})
+        assert (wrong.status_code, "not known here" in wrong.text) == (401, True)
+        right = await http.post("/ui/signin", data={"token": TOKEN, "next": "/ui/deliveries"})
+        assert (right.status_code, right.headers["location"]) == (303, "/ui/deliveries")
+        foreign = await http.post("/ui/signin", data={"token": TOKEN, "next": "https://evil.test/ui/"})
+        assert foreign.headers["location"] == "/ui/"
+
+
+async def test_a_browser_is_led_to_the_dashboard_and_a_program_is_not(running: Gateway) -> None:
+    async with httpx2.AsyncClient(base_url=running.url, trust_env=False) as http:
+        for path, led in (("/", "/ui/"), ("/jobs", "/ui/deliveries"), ("/ui", "/ui/")):
+            answer = await http.get(path, headers={"Accept": "text/html,*/*"})
+            assert (answer.status_code, answer.headers["location"]) == (303, led)
+        assert (await http.get("/", headers={"Accept": "application/json"})).status_code != 303
+
+
+async def test_the_cookie_is_no_token_and_the_token_is_no_cookie(running: Gateway) -> None:
+    async with browser(running) as http:
+        cookie = http.cookies["wagate"]
+        assert cookie != TOKEN
+        assert (await http.get("/api/jobs")).status_code == 401
+        assert (await running.http.get("/api/jobs", headers={"Authorization": f"Bearer {cookie}"})).status_code == 401
+    async with httpx2.AsyncClient(base_url=running.url, trust_env=False, cookies={"wagate": TOKEN}) as http:
+        assert (await http.get("/ui/")).status_code == 303
+
+
+async def test_every_page_has_the_strict_policy_and_nothing_inline(running: Gateway) -> None:
+    async with browser(running) as http:
+        for page in PAGES:
+            answer = await http.get(f"/ui/{page}")
+            assert answer.status_code == 200, (page, answer.text)
+            assert "script-src 'self'" in answer.headers["content-security-policy"]
+            assert answer.headers["cache-control"] == "no-store"
+            assert not re.search(r"<style|\sstyle=|\son\w+=|hx-on|javascript:|<script(?! src=)", answer.text), page
+            for link in set(re.findall(r'(?:href|src)="(/ui/static/[^"]+)"', answer.text)):
+                asset = await http.get(link)
+                assert (asset.status_code, "immutable" in asset.headers["cache-control"]) == (200, True)
+
+
+async def test_an_act_needs_the_secret_of_the_page_and_its_own_site(running: Gateway, target: str) -> None:
+    async with browser(running) as http:
+        url = f"/ui/receivers/{target}/pause"
+        csrf = re.search(r'name="csrf" value="(\w+)"', (await http.get("/ui/")).text)
+        assert csrf is not None
+        assert (await http.post(url, data={})).status_code == 403
+        assert (await http.post(url, data={"csrf": "0" * 32})).status_code == 403
+        for header in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.test"}):
+            assert (await http.post(url, data={"csrf": csrf[1]}, headers=header)).status_code == 403
+        shown = await running.ask("GET", f"/api/targets/{target}")
+        assert shown["state"] == "up"
+
+
+async def test_a_receiver_is_paused_and_resumed_and_who_did_it_is_written_down(
+    running: Gateway, receiver: Sink, target: str
+) -> None:
+    async with browser(running) as http:
+        page = await press(http, f"/ui/receivers/{target}", f"/ui/receivers/{target}/pause")
+        assert "Paused." in page.text
+        await running.post("hello")
+        assert receiver.got == []
+        overview = (await http.get("/ui/receivers")).text
+        assert "Order bot" in overview
+        await press(http, f"/ui/receivers/{target}", f"/ui/receivers/{target}/resume")
+        await receiver.until(lambda sink: len(sink.got) >= 1)
+        audit = (await http.get("/ui/audit")).text
+        assert audit.index(">resume<") < audit.index(">pause<")
+
+
+async def test_what_is_down_needs_somebody_and_try_now_says_what_came_of_it(
+    running: Gateway, receiver: Sink, target: str
+) -> None:
+    receiver.script = lambda _: 503
+    async with browser(running) as http:
+        await running.post("hello")
+        for _ in range(12):
+            if (await running.ask("GET", f"/api/targets/{target}"))["state"] == "down":
+                break
+            await running.passes(120)
+        page = (await http.get("/ui/")).text
+        assert "One thing needs you" in page
+        assert "does not answer" in page
+        still = await press(http, "/ui/", f"/ui/receivers/{target}/probe", to="/ui/")
+        assert "still does not take anything" in still.text
+        receiver.script = lambda _: 200
+        up = await press(http, "/ui/", f"/ui/receivers/{target}/probe", to="/ui/")
+        assert "It answers." in up.text
+
+
+async def test_what_comes_from_outside_is_text(running: Gateway, receiver: Sink, target: str) -> None:
+    receiver.script = lambda _: 400
+    await running.register(receiver.url + "/b", name=NASTY[:60])
+    await running.post(NASTY, contact_name=NASTY)
+    await receiver.until(lambda sink: len(sink.got) >= 2)
+    async with browser(running) as http:
+        jobs = (await running.ask("GET", "/api/jobs"))["data"]
+        for page in (*PAGES, *(f"deliveries/{job['id']}" for job in jobs), "receivers/webhook:" + jobs[0]["target"]):
+            text = (await http.get(f"/ui/{page}")).text
+            assert "<script>alert" not in text, page
+            assert "<img src=x" not in text, page
+
+
+async def test_a_client_sees_its_own_things_alone_on_every_page(running: Gateway, target: str) -> None:
+    await running.post("a secret of the default client")
+    job = (await running.ask("GET", "/api/jobs"))["data"][0]
+    token = (await running.client("other"))["token"]
+    async with browser(running, token) as http:
+        for page in (*PAGES, f"receivers/{target}", f"deliveries/{job['id']}", "numbers/default"):
+            answer = await http.get(f"/ui/{page}")
+            assert answer.status_code in {200, 403, 404}
+            for ours in ("a secret of", "Order bot", target, job["id"]):
+                assert ours not in answer.text.replace(f"/ui/{page}", ""), page
+
+
+async def test_revoking_a_token_signs_its_holder_out(running: Gateway) -> None:
+    token = (await running.client("acme"))["token"]
+    async with browser(running, token) as http:
+        assert (await http.get("/ui/")).status_code == 200
+        (row,) = (await running.ask("GET", "/api/clients/acme/tokens"))["data"]
+        await running.ask("DELETE", f"/api/clients/acme/tokens/{row['id']}", 204)
+        assert (await http.get("/ui/")).status_code == 303
+
+
+async def test_a_sign_in_ends_when_nobody_uses_it_and_lasts_when_it_is_kept(running: Gateway) -> None:
+    async with browser(running) as http, browser(running, keep="on") as kept:
+        await running.passes(11 * 3600)
+        assert (await http.get("/ui/")).status_code == 200
+        await running.passes(11 * 3600)
+        assert (await http.get("/ui/")).status_code == 200
+        await running.passes(13 * 3600)
+        assert (await http.get("/ui/")).status_code == 303
+        assert (await kept.get("/ui/")).status_code == 200
+        await running.passes(30 * 86400)
+        assert (await kept.get("/ui/")).status_code == 303
+
+
+async def test_signing_out_ends_it_everywhere(running: Gateway) -> None:
+    async with browser(running) as http:
+        stolen = dict(http.cookies)
+        await press(http, "/ui/more", "/ui/signout")
+        async with httpx2.AsyncClient(base_url=running.url, trust_env=False, cookies=stolen) as thief:
+            assert (await thief.get("/ui/")).status_code == 303
+
+
+async def test_deliveries_are_found_picked_and_run_again(running: Gateway, receiver: Sink, target: str) -> None:
+    receiver.script = lambda _: 400
+    for text in ("one", "two"):
+        await running.post(text)
+    await receiver.until(lambda sink: len(sink.got) >= 2)
+    async with browser(running) as http:
+        jobs = [each["id"] for each in (await running.ask("GET", "/api/jobs?state=failed"))["data"]]
+        listed = (await http.get("/ui/deliveries?state=failed&error=(400)")).text
+        assert all(each in listed for each in jobs)
+        nothing = (await http.get("/ui/deliveries?error=nothing+like+it")).text
+        assert not any(each in nothing for each in jobs)
+        found = await http.get("/ui/deliveries", params={"q": jobs[0]})
+        assert found.headers["location"] == f"/ui/deliveries/{jobs[0]}"
+        receiver.script = lambda _: 200
+        page = await press(http, "/ui/deliveries?state=failed", "/ui/deliveries", id=jobs, do="retry")
+        assert "2 deliveries. It is on its way again." in page.text
+        await receiver.until(lambda sink: len(sink.got) >= 4)
+
+
+async def test_all_that_match_are_run_again_once_the_count_was_seen(
+    running: Gateway, receiver: Sink, target: str
+) -> None:
+    receiver.script = lambda _: 400
+    for text in ("one", "two", "three"):
+        await running.post(text)
+    await receiver.until(lambda sink: len(sink.got) >= 3)
+    async with browser(running) as http:
+        listed = await http.get(f"/ui/deliveries?state=failed&target={target}")
+        assert "do=retry-all" in listed.text
+        asked = (await http.get(f"/ui/deliveries/bulk?state=failed&target={target}&do=retry-all")).text
+        assert "Retry 3 failed deliveries to Order bot?" in asked
+        assert "This receiver is failing now" in asked
+        receiver.script = lambda _: 200
+        form = {name: re.search(rf'name="{name}" value="([^"]+)"', asked)[1] for name in ("csrf", "shown")}  # type: ignore[index]
+        forged = await http.post("/ui/deliveries/bulk?do=retry-all", data=form | {"shown": form["shown"][:-3] + "abc"})
+        assert forged.status_code == 400
+        started = await http.post("/ui/deliveries/bulk?do=retry-all", data=form)
+        await receiver.until(lambda sink: len(sink.got) >= 6)
+        await running.passes(1)
+        assert "3 done" in (await http.get(started.headers["location"])).text
+        assert "retry all" in (await http.get("/ui/audit")).text
+
+
+async def test_giving_up_all_needs_the_count_typed(running: Gateway, receiver: Sink, target: str) -> None:
+    receiver.script = lambda _: 503
+    await running.post("one")
+    await receiver.until(lambda sink: len(sink.got) >= 1)
+    async with browser(running) as http:
+        path = f"/ui/deliveries/bulk?state=pending&target={target}&do=cancel-all"
+        asked = (await http.get(path)).text
+        form = {name: re.search(rf'name="{name}" value="([^"]+)"', asked)[1] for name in ("csrf", "shown")}  # type: ignore[index]
+        refused = await http.post(path, data=form)
+        assert (refused.status_code, "Type 1 to go on" in refused.text) == (422, True)
+        assert (await http.post(path, data=form | {"typed": "1"})).status_code == 303
+        job = (await running.ask("GET", "/api/jobs"))["data"]
+        for _ in range(100):
+            job = (await running.ask("GET", f"/api/jobs?target={target.partition(':')[2]}"))["data"]
+            if job[0]["status"] == "cancelled":
+                break
+            await running.passes(1)
+        assert job[0]["status"] == "cancelled"
+
+
+async def test_a_body_that_nobody_may_post_is_not_kept(running: Gateway) -> None:
+    async with httpx2.AsyncClient(base_url=running.url, trust_env=False, timeout=60) as http:
+        large = {"token": "x" * 10_000}
+        assert (await http.post("/ui/signin", data=large)).status_code == 413
+        assert (await http.post("/ui/deliveries", data=large)).status_code == 303

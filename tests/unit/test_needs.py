@@ -1,0 +1,88 @@
+"""What needs somebody: the rules, without a page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from wagate.events import SessionStatus
+from wagate.rules.targets import TargetState
+from wagate.storage.deliveries.target_list import TargetRow
+from wagate.storage.rows import AccountRow
+from wagate.web.health import Check, Level
+from wagate.web.ui.needs import LITTLE_FREE, Need, heading, needs
+
+NOW = datetime(2025, 1, 20, 10, tzinfo=UTC)
+DAY = 86400.0
+
+
+def target(name: str = "Order bot", **fields: Any) -> TargetRow:
+    return TargetRow(id=f"webhook:{name}", name=name, **fields)
+
+
+def down(**fields: Any) -> TargetRow:
+    state = TargetState(down_since=NOW - timedelta(hours=2), last_error="connection refused")
+    return target(state=state, waiting=214, oldest_at=NOW - timedelta(hours=2), **fields)
+
+
+def number(status: SessionStatus, **fields: Any) -> AccountRow:
+    given: dict[str, Any] = {
+        "id": "a", "name": "main", "client_id": 1, "tenant": "default", "provider": "waha", "phone": "", "settings": "",
+        "webhook_secret": "", "metadata": {}, "ignore": {}, "source": "api", "message": "", "qr": None, "qr_at": None,
+        "percent": None, "ever_connected": True, "weight": 1, "position": 0, "created_at": NOW, "updated_at": NOW,
+    }  # fmt: skip
+    return AccountRow(**given | {"status": status} | fields)
+
+
+def found(*targets: TargetRow, numbers: Any = (), checks: Any = (), free: int = LITTLE_FREE) -> list[Need]:
+    return needs(targets, numbers, checks, free=free, recover=DAY, now=NOW)
+
+
+def test_nobody_is_needed_when_all_is_well() -> None:
+    seen = found(
+        target(), numbers=[number(SessionStatus.SESSION_CONNECTED)], checks=[("redis", Check(status=Level.HEALTHY))]
+    )
+    assert (seen, heading(seen)) == ([], "All is well")
+
+
+def test_a_receiver_that_is_down_says_what_waits_and_when_something_would_be_lost() -> None:
+    (need,) = found(down())
+    assert (need.what, need.act, need.post) == ("does not answer", "Try now", "/ui/receivers/webhook:Order bot/probe")
+    assert need.detail == "Connection refused. 214 messages wait, in order. Nothing is lost for another 22 h."
+    assert heading([need]) == "One thing needs you"
+
+
+def test_a_pause_is_nobodys_trouble() -> None:
+    row = down()
+    row.state = TargetState(paused_at=NOW, down_since=NOW)
+    assert found(row) == []
+
+
+@pytest.mark.parametrize(("failed", "state", "counts"), [
+    (21, TargetState(), True), (20, TargetState(), False), (1, TargetState(failing_since=NOW), True),
+])  # fmt: skip
+def test_some_failures_are_worth_a_look(failed: int, state: TargetState, *, counts: bool) -> None:
+    assert bool(found(target(failed=failed, state=state))) is counts
+
+
+@pytest.mark.parametrize(
+    ("status", "ever", "counts"),
+    [
+        (SessionStatus.SESSION_NOT_CONNECTED, True, True),
+        (SessionStatus.AUTH_FAILURE, True, True),
+        (SessionStatus.QR_GENERATED, True, True),
+        (SessionStatus.LOADING, True, False),
+        (SessionStatus.SESSION_CONNECTED, True, False),
+        (SessionStatus.INITIALIZING, False, False),
+    ],
+)
+def test_a_number_that_was_connected_and_is_not(status: SessionStatus, ever: bool, counts: bool) -> None:
+    assert bool(found(numbers=[number(status, ever_connected=ever)])) is counts
+
+
+def test_what_is_worst_comes_first() -> None:
+    off = target("Old shop", active=False, waiting=3)
+    seen = found(off, down(), free=1000, checks=[("redis", Check(status=Level.DEGRADED, detail="away"))])
+    assert [each.who for each in seen] == ["This machine's disk", "wagate's redis", "Order bot", "Old shop"]

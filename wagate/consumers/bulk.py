@@ -1,0 +1,85 @@
+"""Does what was asked for all deliveries that match a filter: in slices, through the usual acts, one at a time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+
+import structlog
+import trio
+
+from wagate.clock import Clock
+from wagate.consumers.control import Control
+from wagate.errors import RequestError
+from wagate.rules.filters import DeliveryFilter
+from wagate.storage.database import Database
+from wagate.storage.deliveries.bulk import Bulk, Verb, add_bulk, get_bulk, next_slice, note_slice, stop_bulk, take_bulk
+
+SLICE = 500
+"""Deliveries between two looks whether it was stopped."""
+LOOK = 5.0
+"""Seconds between looks for what other processes were asked, and did not finish."""
+HELD = 60.0
+"""Seconds for which a slice is left to its process."""
+
+log = structlog.get_logger("wagate.bulk")
+
+
+class BulkActs:
+    """Takes what is asked, and runs it as a task. Pass ``client_id`` None only for the admin."""
+
+    def __init__(self, database: Database, control: Control, clock: Clock, *, process: str) -> None:
+        """``process``: our name, under which we hold what we are at work on."""
+        self._database = database
+        self._control = control
+        self._clock = clock
+        self._process = process
+        self._rung = trio.Event()
+
+    async def start(self, verb: Verb, which: DeliveryFilter, *, until: str, who: str, client_id: int | None) -> Bulk:
+        """Ask for it; ``until``: the newest delivery that counts."""
+        add = partial(add_bulk, who=who, client_id=client_id, now=self._clock.now())
+        made = await self._database.write(add, verb, which, until)
+        self._rung.set()
+        return await self._database.read(get_bulk, made)
+
+    async def stop(self, bulk_id: str, *, client_id: int | None) -> Bulk:
+        """Stop one. NotFoundError."""
+        return await self._database.write(stop_bulk, bulk_id, client_id=client_id, now=self._clock.now())
+
+    async def run(self) -> None:
+        """For ever; a task."""
+        while True:
+            self._rung = trio.Event()
+            while await self._slice():
+                pass
+            await self._clock.wait(self._rung, LOOK)
+
+    async def _slice(self) -> bool:
+        """Do one slice of the oldest; whether there was one."""
+        now = self._clock.now()
+        take = partial(take_bulk, until=now + timedelta(seconds=HELD), now=now)
+        bulk = await self._database.write(take, self._process)
+        if bulk is None:
+            return False
+        ids = await self._database.browse(next_slice, bulk, SLICE)
+        reasons: list[str] = []
+        again = await self._control.retry_failed(ids) if bulk.verb == "retry" else set()
+        for each in ids:
+            if each not in again:
+                await self._one(bulk, each, reasons)  # In turn: what goes to the end of its chat goes there in order.
+        over = len(ids) < SLICE
+        note = partial(note_slice, reasons=reasons, over=over, now=self._clock.now())
+        await self._database.write(
+            partial(note, after=ids[-1] if ids else bulk.after, done=len(ids) - len(reasons)), bulk
+        )
+        if over:
+            log.info("bulk act done", bulk=bulk.id, verb=bulk.verb, who=bulk.who)
+        return True
+
+    async def _one(self, bulk: Bulk, delivery_id: str, reasons: list[str]) -> None:
+        act = self._control.retry if bulk.verb == "retry" else self._control.cancel
+        try:
+            await act(delivery_id, client_id=bulk.client_id)
+        except RequestError as error:
+            reasons.append(str(error))

@@ -1,0 +1,89 @@
+"""Targets for people: by name, with their figures; and what can be done to one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from wagate.clock import Clock
+from wagate.consumers.control import Control
+from wagate.errors import PluginError
+from wagate.hooks.contracts import Handler, TargetName
+from wagate.outbound.context import OUTBOUND
+from wagate.storage.database import Database
+from wagate.storage.deliveries.target_list import TargetRow, get_target, list_targets
+from wagate.storage.owners.live import LiveDirectory
+
+log = structlog.get_logger("wagate.targets")
+
+
+class TargetDesk:
+    """Pass ``client_id`` None only for the admin. All but `all` raise NotFoundError."""
+
+    def __init__(
+        self,
+        database: Database,
+        control: Control,
+        live: LiveDirectory,
+        handlers: Mapping[str, Handler],
+        clock: Clock,
+    ) -> None:
+        """``handlers``: by name; they may be filled in later."""
+        self._database = database
+        self._control = control
+        self._live = live
+        self._handlers = handlers
+        self._clock = clock
+
+    async def all(self, *, client_id: int | None) -> Sequence[TargetRow]:
+        """Every target, by id."""
+        found = await self._database.browse(list_targets, self._clock.now(), client_id=client_id)
+        return [self._named(row) for row in found]
+
+    async def get(self, target_id: str, *, client_id: int | None) -> TargetRow:
+        """One."""
+        row = await self._database.browse(get_target, target_id, self._clock.now(), client_id=client_id)
+        return self._named(row)
+
+    async def pause(self, target_id: str, *, by: str, client_id: int | None) -> TargetRow:
+        """Send it nothing from now on: what comes in waits in order, and nothing is given up meanwhile."""
+        row = await self.get(target_id, client_id=client_id)
+        await self._control.pause(row, by=by)
+        return await self.get(target_id, client_id=client_id)
+
+    async def resume(self, target_id: str, *, client_id: int | None) -> TargetRow:
+        """End its pause."""
+        row = await self.get(target_id, client_id=client_id)
+        await self._control.resume(row.id)
+        return await self.get(target_id, client_id=client_id)
+
+    async def probe(self, target_id: str, *, client_id: int | None) -> TargetRow:
+        """If it is down, ask it now; the answer comes later."""
+        row = await self.get(target_id, client_id=client_id)
+        await self._control.probe(row.id)
+        return await self.get(target_id, client_id=client_id)
+
+    async def recover(self, target_id: str, *, since: float, client_id: int | None) -> int:
+        """Replay what failed for good there in the last ``since`` seconds, in order; how many."""
+        row = await self.get(target_id, client_id=client_id)
+        return await self._control.recover(row.id, since=since)
+
+    def _named(self, row: TargetRow) -> TargetRow:
+        if not row.name:
+            named = self._describe(row.id)
+            row.name, row.url = named.name or row.id, row.url or named.url
+        return row
+
+    def _describe(self, target_id: str) -> TargetName:
+        handler, _, own_id = target_id.partition(":")
+        if handler == OUTBOUND:
+            account = self._live.now.by_id.get(own_id)
+            return TargetName(name="" if account is None else f"Sending from {account.name}")
+        if handler not in self._handlers:
+            return TargetName()
+        try:
+            return self._handlers[handler].describe(own_id)
+        except PluginError as error:
+            log.warning("target without a name", target=target_id, reason=error.what)
+            return TargetName()

@@ -1,0 +1,175 @@
+"""Acts on all deliveries that match a filter: what was asked, and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+import peewee
+from uuid_utils import uuid7
+
+from wagate.errors import NotFoundError
+from wagate.rules.filters import DeliveryFilter
+from wagate.storage.events.listing import matching
+from wagate.storage.fields import as_time, json_text, time_text
+from wagate.storage.models import Delivery
+from wagate.storage.statement import rows, run
+
+Verb = Literal["retry", "cancel"]
+MOST_COUNTED = 100_000
+"""Deliveries are counted up to here: then it is "more than"."""
+MOST_REASONS = 20
+"""Different reasons of refusals that are kept."""
+_COLUMNS = (
+    "id, client_id, who, verb, which, until, after, state, done, refused, total, reasons, holder, created_at, "
+    "updated_at"
+)
+
+
+class Bulk(msgspec.Struct, frozen=True, kw_only=True):
+    """One of them."""
+
+    id: str
+    client_id: int | None
+    """Whose deliveries; None: everybody's."""
+    who: str
+    """Who asked for it."""
+    verb: Verb
+    which: DeliveryFilter
+    until: str
+    """The newest delivery when it was asked for: later ones are not among them."""
+    after: str
+    """The last delivery that was done; '' at the beginning."""
+    state: Literal["running", "stopped", "done"]
+    done: int
+    refused: int
+    total: int
+    """How many there were at first; `MOST_COUNTED` + 1: more than that."""
+    reasons: Mapping[str, int]
+    """Why some were refused → how many."""
+    holder: str | None
+    """The process that is at work on it."""
+    created_at: datetime
+    updated_at: datetime
+
+
+def count_matching(db: peewee.Database, which: DeliveryFilter, *, client_id: int | None) -> tuple[int, str]:
+    """How many match, counted to `MOST_COUNTED` + 1, and the newest of them ('' when there is none)."""
+    found = matching(which, client_id).select(Delivery.id).order_by(Delivery.id.desc()).limit(MOST_COUNTED + 1)
+    newest = [id_ for (id_,) in found.limit(1).tuples().execute(db)]
+    count: int = found.limit(MOST_COUNTED + 1).count(db)
+    return count, newest[0] if newest else ""
+
+
+def add_bulk(
+    db: peewee.Database,
+    verb: Verb,
+    which: DeliveryFilter,
+    until: str,
+    *,
+    who: str,
+    client_id: int | None,
+    now: datetime,
+) -> str:
+    """Ask for one; its id."""
+    total = matching(which, client_id).select(Delivery.id).where(Delivery.id <= until).limit(MOST_COUNTED + 1).count(db)
+    made = str(uuid7())
+    run(
+        db,
+        f"INSERT INTO bulk ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, '', 'running', 0, 0, ?, '{{}}', NULL, ?, ?)",  # noqa: S608
+        (made, client_id, who, verb, json_text(which), until, total, time_text(now), time_text(now)),
+    )
+    return made
+
+
+def get_bulk(db: peewee.Database, bulk_id: str, *, client_id: int | None = None) -> Bulk:
+    """One. NotFoundError: there is none of this client."""
+    found = rows(db, f"SELECT {_COLUMNS} FROM bulk WHERE id = ?", (bulk_id,))  # noqa: S608  (our own words)
+    if not found or client_id not in {None, found[0][1]}:
+        raise NotFoundError("no such bulk act")
+    return _bulk(found[0])
+
+
+def list_bulk(db: peewee.Database, *, client_id: int | None = None, limit: int = 20) -> list[Bulk]:
+    """The newest."""
+    where, params = ("", []) if client_id is None else ("WHERE client_id = ?", [client_id])
+    text = f"SELECT {_COLUMNS} FROM bulk {where} ORDER BY id DESC LIMIT ?"  # noqa: S608  (likewise)
+    return [_bulk(row) for row in rows(db, text, [*params, limit])]
+
+
+def take_bulk(db: peewee.Database, process: str, *, until: datetime, now: datetime) -> Bulk | None:
+    """The oldest that is not done and that nobody else is at work on; it is this process's until then."""
+    text = (
+        f"SELECT {_COLUMNS} FROM bulk WHERE state = 'running' "  # noqa: S608  (likewise)
+        "AND (holder IS NULL OR holder = ? OR held_until < ?) ORDER BY id LIMIT 1"
+    )
+    for row in rows(db, text, (process, time_text(now))):
+        run(db, "UPDATE bulk SET holder = ?, held_until = ? WHERE id = ?", (process, time_text(until), row[0]))
+        return _bulk(row)
+    return None
+
+
+def free_bulk(db: peewee.Database, process: str | None) -> None:
+    """Let go what a process was at work on that has ended; None: all have."""
+    whose, params = ("holder IS NOT NULL", ()) if process is None else ("holder = ?", (process,))
+    run(db, f"UPDATE bulk SET holder = NULL, held_until = NULL WHERE {whose}", params)  # noqa: S608  (likewise)
+
+
+def next_slice(db: peewee.Database, bulk: Bulk, limit: int) -> list[str]:
+    """Ids of the next deliveries, oldest first, so that each chat is done in order."""
+    query = matching(bulk.which, bulk.client_id).select(Delivery.id)
+    query = query.where(Delivery.id > bulk.after, Delivery.id <= bulk.until).order_by(Delivery.id).limit(limit)
+    return [id_ for (id_,) in query.tuples().execute(db)]
+
+
+def note_slice(
+    db: peewee.Database, bulk: Bulk, *, after: str, done: int, reasons: Sequence[str], over: bool, now: datetime
+) -> None:
+    """Write down how far it is; ``over``: nothing is left. One that was stopped meanwhile stays stopped."""
+    found = dict(bulk.reasons)
+    for each in reasons:
+        if each in found or len(found) < MOST_REASONS:
+            found[each] = found.get(each, 0) + 1
+    run(
+        db,
+        "UPDATE bulk SET after = ?, done = done + ?, refused = refused + ?, reasons = ?, updated_at = ?, "
+        "state = CASE WHEN state = 'running' AND ? THEN 'done' ELSE state END WHERE id = ?",
+        (after, done, len(reasons), json_text(found), time_text(now), over, bulk.id),
+    )
+
+
+def stop_bulk(db: peewee.Database, bulk_id: str, *, client_id: int | None, now: datetime) -> Bulk:
+    """Stop one; what was done stays done. NotFoundError."""
+    get_bulk(db, bulk_id, client_id=client_id)
+    run(
+        db,
+        "UPDATE bulk SET state = 'stopped', updated_at = ? WHERE id = ? AND state = 'running'",
+        (time_text(now), bulk_id),
+    )
+    return get_bulk(db, bulk_id, client_id=client_id)
+
+
+def _bulk(row: Sequence[Any]) -> Bulk:
+    id_, client, who, verb, which, until, after, state, done, refused, total, reasons, holder, created, updated = row
+    made, changed = as_time(created), as_time(updated)
+    assert made is not None
+    assert changed is not None
+    return Bulk(
+        id=id_,
+        client_id=client,
+        who=who,
+        verb=verb,
+        which=msgspec.json.decode(which, type=DeliveryFilter),
+        until=until,
+        after=after,
+        state=state,
+        done=done,
+        refused=refused,
+        total=total,
+        reasons=msgspec.json.decode(reasons),
+        holder=holder,
+        created_at=made,
+        updated_at=changed,
+    )

@@ -1,0 +1,144 @@
+"""What was delivered, tried and came in, by minute for a week and by hour for 90 days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+import peewee
+
+from wagate.storage.fields import as_time, time_text
+from wagate.storage.lead import first_id
+from wagate.storage.statement import placeholders, rows, run, run_many
+
+MINUTE: Final = 60
+HOUR: Final = 3600
+KEPT: Final[Mapping[int, timedelta]] = {MINUTE: timedelta(days=7), HOUR: timedelta(days=90)}
+"""Seconds of a bucket → how long it is kept."""
+LAGS: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 120.0)
+"""Upper ends of the lag's buckets, seconds from storing to the receiver's yes; the eighth has none."""
+INCOMING: Final = "in:"
+"""Before an account's id: what came in through it."""
+_LAG_COLUMNS = tuple(f"lag{number}" for number in range(len(LAGS) + 1))
+_COLUMNS = ("subject", "step", "at", "client_id", "done", "failed", *_LAG_COLUMNS)
+_ADD = (
+    f"INSERT INTO minutes ({', '.join(_COLUMNS)}) VALUES ({placeholders(len(_COLUMNS))}) "  # noqa: S608  (our own words)
+    "ON CONFLICT (subject, step, at) DO UPDATE SET "
+    + ", ".join(f"{name} = minutes.{name} + excluded.{name}" for name in _COLUMNS[4:])
+)
+_SET = (
+    f"INSERT INTO minutes ({', '.join(_COLUMNS)}) VALUES ({placeholders(len(_COLUMNS))}) "  # noqa: S608  (likewise)
+    "ON CONFLICT (subject, step, at) DO UPDATE SET done = excluded.done"
+)
+
+
+class Bucket(msgspec.Struct, kw_only=True):
+    """One subject's figures of one minute or hour."""
+
+    subject: str
+    """A target's id, or `INCOMING` and an account's id."""
+    at: datetime
+    """Its beginning."""
+    client_id: int
+    done: int = 0
+    """Delivered; of what comes in, messages."""
+    failed: int = 0
+    """Tries that failed."""
+    lags: list[int] = msgspec.field(default_factory=lambda: [0] * (len(LAGS) + 1))
+    """Deliveries by their lag (`LAGS`)."""
+
+
+def start_of(moment: datetime, step: int) -> datetime:
+    """The beginning of the bucket that a moment is in."""
+    return datetime.fromtimestamp(moment.timestamp() // step * step, UTC)
+
+
+def add_buckets(db: peewee.Database, found: Sequence[Bucket]) -> None:
+    """Add to what is there: every process has its own part."""
+    for step in (MINUTE, HOUR):
+        run_many(db, _ADD, [_values(each, step) for each in found])
+
+
+def count_incoming(db: peewee.Database, begin: datetime, end: datetime) -> None:
+    """Count the messages that came in between, a minute at most; done twice, it comes to the same."""
+    text = (
+        "SELECT account_id, client_id, COUNT(*), MAX(created_at) FROM events WHERE id >= ? AND id < ? "
+        "AND kind = 'message' AND from_me = FALSE AND account_id <> '' GROUP BY account_id, client_id"
+    )
+    for account, client, count, latest in rows(db, text, (first_id(begin), first_id(end))):
+        made = Bucket(subject=INCOMING + account, at=begin, client_id=client, done=int(count))
+        before = rows(
+            db, "SELECT done FROM minutes WHERE subject = ? AND step = ? AND at = ?", _key(made.subject, MINUTE, begin)
+        )
+        run(db, _SET, _values(made, MINUTE))
+        made.done -= before[0][0] if before else 0
+        run(db, _ADD, _values(made, HOUR))
+        moment = as_time(latest)
+        if moment is not None:
+            run(db, "UPDATE accounts SET last_in_at = ? WHERE id = ?", (time_text(moment), account))
+
+
+def note_sent(db: peewee.Database, latest: Mapping[str, datetime]) -> None:
+    """Write down when each account (by id) last sent something."""
+    text = "UPDATE accounts SET last_out_at = ? WHERE id = ? AND COALESCE(last_out_at < ?, TRUE)"
+    run_many(db, text, [(time_text(at), account, time_text(at)) for account, at in sorted(latest.items())])
+
+
+def read_buckets(
+    db: peewee.Database,
+    subjects: Iterable[str] | None,
+    *,
+    step: int,
+    since: datetime,
+    client_id: int | None = None,
+) -> list[Bucket]:
+    """Buckets from ``since`` on, by time; ``subjects`` None: of all together, each time once."""
+    where, params = ["step = ?", "at >= ?"], [step, time_text(start_of(since, step))]
+    if client_id is not None:
+        where.append("client_id = ?")
+        params.append(client_id)
+    if subjects is not None:
+        wanted = sorted(set(subjects))
+        where.append(f"subject IN ({placeholders(len(wanted))})")
+        params += wanted
+    text = f"SELECT {', '.join(_COLUMNS)} FROM minutes WHERE {' AND '.join(where)} ORDER BY at, subject"  # noqa: S608
+    found = []
+    for subject, _, at, client, done, failed, *lags in rows(db, text, params):
+        moment = as_time(at)
+        assert moment is not None
+        found.append(Bucket(subject=subject, at=moment, client_id=client, done=done, failed=failed, lags=list(lags)))
+    return found
+
+
+def drop_buckets(db: peewee.Database, now: datetime) -> int:
+    """Delete those that are over their age; how many."""
+    text = "DELETE FROM minutes WHERE step = ? AND at < ?"
+    return sum(run(db, text, (step, time_text(now - kept))) for step, kept in KEPT.items())
+
+
+def quantile(lags: Sequence[int], part: float) -> float | None:
+    """The lag within which ``part`` of the deliveries were done: the upper end of its bucket. None: there are none."""
+    wanted, seen = sum(lags) * part, 0
+    for number, count in enumerate(lags):
+        seen += count
+        if count and seen >= wanted:
+            return LAGS[number] if number < len(LAGS) else float("inf")
+    return None
+
+
+def _values(bucket: Bucket, step: int) -> list[object]:
+    return [
+        bucket.subject,
+        step,
+        time_text(start_of(bucket.at, step)),
+        bucket.client_id,
+        bucket.done,
+        bucket.failed,
+        *bucket.lags,
+    ]
+
+
+def _key(subject: str, step: int, at: datetime) -> list[object]:
+    return [subject, step, time_text(start_of(at, step))]

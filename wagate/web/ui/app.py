@@ -1,0 +1,149 @@
+"""The dashboard as an application of its own: sign-in, safety, errors, and the pages."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote
+
+import structlog
+from quart import Response, g, request
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from wagate.errors import NotFoundError, RequestError, TooManyRequestsError, UnauthorizedError, WagateError
+from wagate.web.ui import bulk, deliveries, doctor, numbers, overview, receivers
+from wagate.web.ui.parts import Parts, back
+from wagate.web.ui.render import PREFIX, render, static_files
+from wagate.web.ui.signin import FIELD, forget_cookie, refuse_foreign, set_cookie
+
+OPEN: Final = ("/signin", "/static/")
+"""Below ``/ui``, open to who is not signed in."""
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+FOREVER: Final = "public, max-age=31536000, immutable"
+NOT_HERE: Final = "This isn't here, or isn't yours."
+
+log = structlog.get_logger("wagate.ui")
+
+
+def create_ui(parts: Parts) -> QuartTrio:
+    """All pages, below ``/ui``."""
+    ui = QuartTrio("wagate.web.ui", static_folder=None, template_folder=None)
+    ui.config.update(MAX_CONTENT_LENGTH=256 * 1024, PROVIDE_AUTOMATIC_OPTIONS=False)
+    _guard(ui, parts)
+    _answer_errors(ui)
+    _own_pages(ui, parts)
+    for pages in (overview, numbers, bulk, deliveries, receivers, doctor):
+        ui.register_blueprint(pages.pages(parts), url_prefix=PREFIX)
+    return ui
+
+
+def _guard(ui: QuartTrio, parts: Parts) -> None:
+    @ui.before_request
+    async def admit() -> Response | WerkzeugResponse | None:
+        below = request.path.removeprefix(PREFIX)
+        g.viewer = None if below.startswith("/static/") else await parts.signins.viewer()
+        if request.method == "POST":
+            # Who signs in again, from a page that was open before, has no secret of the sign-in that goes on.
+            who = None if below == "/signin" else g.viewer
+            refuse_foreign(who, (await request.form).get(FIELD, ""))
+        if g.viewer is None and not below.startswith(OPEN):
+            return _to_signin()
+        return None
+
+    @ui.after_request
+    async def safe(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+def _to_signin() -> Response | WerkzeugResponse:
+    if request.headers.get("HX-Request"):
+        response = Response("", status=401)
+        response.headers["HX-Redirect"] = f"{PREFIX}/signin"
+        return response
+    there = request.full_path.rstrip("?") if request.method == "GET" else f"{PREFIX}/"
+    return back(f"{PREFIX}/signin?next={quote(there, safe='/')}")
+
+
+def _own_pages(ui: QuartTrio, parts: Parts) -> None:
+    @ui.get(f"{PREFIX}/signin")
+    async def signin() -> str:
+        return _signin_page("", request.args.get("next", ""))
+
+    @ui.post(f"{PREFIX}/signin")
+    async def sign_in() -> tuple[str, int] | WerkzeugResponse:
+        form = await request.form
+        there = form.get("next", "")
+        try:
+            cookie, made = await parts.signins.sign_in(
+                form.get("token", "").strip(), address=parts.address(), keep=form.get("keep") == "on"
+            )
+        except UnauthorizedError:
+            log.warning("sign-in failed", address=parts.address(), path=request.path)
+            return _signin_page("This token is not known here.", there), 401
+        except TooManyRequestsError as error:
+            return _signin_page(
+                f"Too many wrong tokens from your address. Try again in {error.retry_after} s.", there
+            ), 429
+        response = back(there or f"{PREFIX}/")
+        set_cookie(response, cookie, made, secure=parts.secure())  # type: ignore[arg-type]  # werkzeug's is enough
+        return response
+
+    @ui.post(f"{PREFIX}/signout")
+    async def sign_out() -> WerkzeugResponse:
+        await parts.signins.sign_out(g.viewer)
+        response = back(f"{PREFIX}/signin")
+        forget_cookie(response)  # type: ignore[arg-type]  # likewise
+        return response
+
+    @ui.post(f"{PREFIX}/theme")
+    async def theme() -> WerkzeugResponse:
+        form = await request.form
+        response = back(form.get("to", ""))
+        chosen = "light" if request.cookies.get("theme") == "dark" else "dark"
+        response.set_cookie("theme", chosen, max_age=365 * 86400, samesite="Strict", path=PREFIX)
+        return response
+
+    @ui.get(f"{PREFIX}/static/<digest>/<path:name>")
+    async def static(digest: str, name: str) -> Response:  # noqa: ARG001  (the digest changes with the file)
+        found = static_files().get(name)
+        if found is None:
+            raise NotFoundError(NOT_HERE)
+        kind = TYPES[name.rpartition(".")[2]]
+        return Response(found, content_type=f"{kind}; charset=utf-8", headers={"Cache-Control": FOREVER})
+
+
+def _signin_page(wrong: str, there: str) -> str:
+    return render("signin", wrong=wrong, next=there, theme=request.cookies.get("theme", ""))
+
+
+def _answer_errors(ui: QuartTrio) -> None:
+    @ui.errorhandler(RequestError)
+    async def refused(error: RequestError) -> tuple[str, int]:
+        return _problem(NOT_HERE if error.status == 404 else f"{error}."), error.status
+
+    @ui.errorhandler(WagateError)
+    async def unable(error: WagateError) -> tuple[str, int]:
+        log.warning("page failed", path=request.path, error=str(error))
+        return _problem(f"wagate can't answer right now: {error}. Webhooks that it can't store are answered 503."), 503
+
+    @ui.errorhandler(HTTPException)
+    async def misdirected(error: HTTPException) -> tuple[str, int]:
+        return _problem(NOT_HERE if error.code == 404 else error.name), error.code or 400
+
+    @ui.errorhandler(Exception)
+    async def failed(error: Exception) -> tuple[str, int]:
+        log.error("page failed", path=request.path, exc_info=error)
+        return _problem("Something broke here; the log says what. Nothing that was stored is lost."), 500
+
+
+def _problem(text: str) -> str:
+    return render("problem", text=text, theme=request.cookies.get("theme", ""), signed_in=g.get("viewer") is not None)

@@ -1,0 +1,136 @@
+"""All deliveries that match a filter: shown first, with the count, then done in slices that can be stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlencode
+
+import msgspec
+from quart import Blueprint, request
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from wagate.errors import BadRequestError, NotFoundError, UnauthorizedError
+from wagate.rules.filters import DeliveryFilter
+from wagate.rules.targets import Standing
+from wagate.storage.audit import write_act
+from wagate.storage.deliveries.bulk import MOST_COUNTED, Verb, count_matching, get_bulk, list_bulk
+from wagate.web.api.bulk import act_of
+from wagate.web.ui import words
+from wagate.web.ui.deliveries import FIELDS, SINCE, wanted
+from wagate.web.ui.parts import Parts, back, viewer
+
+TYPED: Final = 1000
+"""Above so many, and to give up, the count must be typed."""
+VERBS: Final[Mapping[str, tuple[Verb, str]]] = {"retry-all": ("retry", "Retry"), "cancel-all": ("cancel", "Give up")}
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """What the page showed, and the form sends back."""
+
+    verb: Verb
+    which: DeliveryFilter
+    until: str
+    count: int
+    client_id: int | None
+
+
+def pages(parts: Parts) -> Blueprint:
+    """``/ui/deliveries/bulk``, ``/ui/bulk``."""
+    routes = Blueprint("bulk", __name__)
+
+    @routes.get("/deliveries/bulk")
+    async def ask() -> str | WerkzeugResponse:
+        asked = {name: request.args.get(name, "").strip()[:200] for name in FIELDS}
+        word = request.args.get("do", "")
+        if word not in VERBS:
+            raise NotFoundError("no such act")
+        return await _confirm(parts, asked, word)
+
+    @routes.post("/deliveries/bulk")
+    async def go() -> WerkzeugResponse | tuple[str, int]:
+        form = await request.form
+        shown = _shown(parts, form.get("shown", ""))
+        if _must_type(shown) and form.get("typed", "").replace(",", "").strip() != str(shown.count):
+            asked = {name: request.args.get(name, "").strip()[:200] for name in FIELDS}
+            word = "cancel-all" if shown.verb == "cancel" else "retry-all"
+            wrong = f"Type {shown.count:,} to go on, so that nothing happens by accident."
+            return await _confirm(parts, asked, word, wrong=wrong), 422
+        made = await parts.bulk.start(
+            shown.verb, shown.which, until=shown.until, who=viewer().name, client_id=shown.client_id
+        )
+        await parts.database.write(write_act, act_of(made, address=parts.address()))
+        return back(f"/ui/bulk/{made.id}")
+
+    @routes.get("/bulk")
+    async def index() -> str:
+        found = await parts.database.browse(list_bulk, client_id=viewer().client_id)
+        return parts.page("bulk_list", "deliveries", found=found)
+
+    @routes.get("/bulk/<bulk_id>")
+    async def show(bulk_id: str) -> str:
+        made = await parts.database.browse(get_bulk, bulk_id, client_id=viewer().client_id)
+        return parts.page("bulk", "deliveries", made=made, most=MOST_COUNTED)
+
+    @routes.post("/bulk/<bulk_id>/stop")
+    async def stop(bulk_id: str) -> WerkzeugResponse:
+        made = await parts.bulk.stop(bulk_id, client_id=viewer().client_id)
+        await parts.note("stop", made.id, f"after {made.done}", owner=made.client_id)
+        return back(f"/ui/bulk/{bulk_id}")
+
+    return routes
+
+
+async def _confirm(parts: Parts, asked: Mapping[str, str], word: str, wrong: str = "") -> str:
+    """The filter in words, how many there are now, and what speaks against it."""
+    verb, says = VERBS[word]
+    which = wanted(parts, asked)
+    count, newest = await parts.database.browse(count_matching, which, client_id=viewer().client_id)
+    shown = Shown(verb=verb, which=which, until=newest, count=count, client_id=viewer().client_id)
+    targets = {row.id: row for row in await parts.targets.all(client_id=viewer().client_id)}
+    chosen = targets.get(asked["target"])
+    query = urlencode({name: value for name, value in asked.items() if value} | {"do": word})
+    return parts.page(
+        "bulk_ask",
+        "deliveries",
+        wrong=wrong,
+        says=says,
+        count=count,
+        most=MOST_COUNTED,
+        sentence=in_words(asked, "" if chosen is None else chosen.name),
+        failing=chosen is not None and chosen.standing in {Standing.DOWN, Standing.FAILING} and verb == "retry",
+        shown=parts.sign(msgspec.json.encode(shown).decode()),
+        typed=_must_type(shown),
+        query=query,
+        listed=f"/ui/deliveries?{urlencode({name: value for name, value in asked.items() if value})}",
+    )
+
+
+def in_words(asked: Mapping[str, str], target: str) -> str:
+    """A filter as a sentence's part: "failed deliveries to CRM sync with “(500)” in the error"."""
+    state = words.DELIVERIES.get(asked["state"], ("", ""))[1].lower()
+    said = f"{state} deliveries".strip()
+    error = asked["error"] or asked["q"]
+    for part, value in (
+        (" to {}", target),
+        (" on {}", asked["number"]),
+        (" in the chat {}", asked["chat"]),
+        (" with “{}” in the error", error),
+        (" stored in the {}", SINCE[asked["since"]][0].lower() if asked["since"] in SINCE else ""),
+    ):
+        said += part.format(value) if value else ""
+    return said
+
+
+def _must_type(shown: Shown) -> bool:
+    return shown.count > TYPED or shown.verb == "cancel"
+
+
+def _shown(parts: Parts, given: str) -> Shown:
+    try:
+        shown = msgspec.json.decode(parts.unsign(given), type=Shown)
+    except (UnauthorizedError, msgspec.DecodeError) as error:
+        raise BadRequestError("this page is too old; go back and look again") from error
+    if shown.client_id != viewer().client_id:
+        raise NotFoundError("not yours")
+    return shown

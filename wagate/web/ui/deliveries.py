@@ -1,0 +1,132 @@
+"""Deliveries: filter, pick, act; and one with all that happened to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlencode
+
+from quart import Blueprint, request
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from wagate.errors import ConflictError, NotFoundError
+from wagate.parsing.chats import chat_key
+from wagate.rules.filters import DeliveryFilter
+from wagate.web.ui.parts import Parts, back, viewer
+
+PAGE: Final = 50
+SINCE: Final[Mapping[str, tuple[str, timedelta]]] = {
+    "1h": ("Last hour", timedelta(hours=1)),
+    "24h": ("Last 24 hours", timedelta(hours=24)),
+    "7d": ("Last 7 days", timedelta(days=7)),
+}
+"""``?since=`` → its words, and how long."""
+TABS: Final = (
+    ("", "All"),
+    ("pending", "Waiting"),
+    ("delivering", "On its way"),
+    ("failed", "Failed"),
+    ("delivered", "Delivered"),
+    ("cancelled", "Cancelled"),
+)
+"""``?state=`` → its word."""
+FIELDS: Final = ("state", "target", "number", "chat", "error", "since", "q")
+
+
+def pages(parts: Parts) -> Blueprint:
+    """``/ui/deliveries``."""
+    routes = Blueprint("deliveries", __name__)
+
+    @routes.get("/deliveries")
+    async def index() -> str | WerkzeugResponse:
+        asked = {name: request.args.get(name, "").strip()[:200] for name in FIELDS}
+        if led := await _lead(parts, asked["q"]):
+            return led
+        which = wanted(parts, asked)
+        before = request.args.get("before") or None
+        page = await parts.deliveries.page(which, client_id=viewer().client_id, limit=PAGE, cursor=before)
+        targets = await parts.targets.all(client_id=viewer().client_id)
+        names = {row.id: row.name for row in targets}
+        return parts.page(
+            "deliveries",
+            "deliveries",
+            asked=asked,
+            page=page,
+            tabs=TABS,
+            since=SINCE,
+            targets=targets,
+            receiver_name=lambda one: names.get(f"{one.handler}:{one.target}", one.target),
+            link=lambda **changes: _link(asked | changes),
+            all_link=_link(asked).replace("/deliveries?", "/deliveries/bulk?") if any(asked.values()) else "",
+        )
+
+    @routes.post("/deliveries")
+    async def act() -> WerkzeugResponse:
+        form = await request.form
+        to, ids, verb = form.get("to", "/ui/deliveries"), form.getlist("id")[:PAGE], form.get("do", "")
+        done = 0
+        for each in ids:
+            done += await _act(parts, verb, each)
+        return back(to, f"{'gone' if verb == 'cancel' else 'retried'}-{done}" if ids else "nothing")
+
+    @routes.get("/deliveries/<delivery_id>")
+    async def show(delivery_id: str) -> str:
+        one = await parts.deliveries.get(delivery_id, client_id=viewer().client_id)
+        row = await parts.targets.get(f"{one.handler}:{one.target}", client_id=viewer().client_id)
+        return parts.page("delivery", "deliveries", one=one, row=row)
+
+    @routes.post("/deliveries/<delivery_id>/<verb>")
+    async def do(delivery_id: str, verb: str) -> WerkzeugResponse:
+        why = (await request.form).get("why", "").strip()
+        done = await _act(parts, verb, delivery_id, why)
+        words = {"retry": "retried", "skip": "skipped", "cancel": "gone"}
+        return back(f"/ui/deliveries/{delivery_id}", words[verb] if done else "settled")
+
+    return routes
+
+
+def wanted(parts: Parts, asked: Mapping[str, str]) -> DeliveryFilter:
+    """The filter of a query. What it doesn't know lets nothing through, rather than all."""
+    handler, _, own_id = asked["target"].partition(":")
+    long = SINCE.get(asked["since"])
+    return DeliveryFilter(
+        handler=handler or None,
+        target=own_id or None,
+        status=asked["state"] or None,
+        account=asked["number"] or None,
+        chat=chat_key(asked["chat"]) if asked["chat"] else None,
+        error=asked["error"] or asked["q"] or None,
+        since=parts.now() - long[1] if long else None,
+    )
+
+
+async def _lead(parts: Parts, searched: str) -> WerkzeugResponse | None:
+    """Where a search leads that can mean one thing only: an id, or a phone number."""
+    if not searched:
+        return None
+    digits = "".join(each for each in searched if each.isdecimal())
+    if searched.startswith("+") and len(digits) >= 6:
+        return back(f"/ui/deliveries?{urlencode({'chat': '+' + digits})}")
+    try:
+        found = await parts.deliveries.get(searched, client_id=viewer().client_id)
+    except NotFoundError:
+        return None
+    return back(f"/ui/deliveries/{found.id}")
+
+
+async def _act(parts: Parts, verb: str, delivery_id: str, why: str = "") -> bool:
+    """Do it, and write it down; False when it can't be done any more."""
+    acts = {"retry": parts.deliveries.retry, "cancel": parts.deliveries.cancel, "skip": parts.deliveries.skip}
+    if verb not in acts:
+        raise NotFoundError("no such act")
+    try:
+        one = await acts[verb](delivery_id, client_id=viewer().client_id)
+    except ConflictError:
+        return False
+    await parts.note({"cancel": "give up"}.get(verb, verb), one.id, why, owner=one.event.client_id)
+    return True
+
+
+def _link(asked: Mapping[str, str]) -> str:
+    return "/ui/deliveries?" + urlencode({name: value for name, value in asked.items() if value})

@@ -1,0 +1,60 @@
+"""What ``wagate doctor`` says, who did what, and this machine."""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+
+import trio
+from quart import Blueprint, request
+
+from wagate.errors import ForbiddenError
+from wagate.storage.audit import list_acts
+from wagate.web.api.doctor import DoctorLine
+from wagate.web.ui.parts import Parts, viewer
+
+PAGE = 50
+MARKS = {"ok": ("ok", "ok"), "warn": ("wait", "WARN"), "fail": ("bad", "FAIL")}
+
+
+def pages(parts: Parts) -> Blueprint:
+    """``/ui/doctor``, ``/ui/audit``, ``/ui/system``, ``/ui/more``."""
+    routes = Blueprint("doctor", __name__)
+
+    @routes.get("/doctor")
+    async def doctor() -> str:
+        _admin()
+        lines = await parts.examine()
+        groups: defaultdict[str, list[DoctorLine]] = defaultdict(list)
+        for each in lines:
+            groups[each.part].append(each)
+        bad = sum(each.level == "fail" for each in lines)
+        return parts.page("doctor", "doctor", groups=groups, marks=MARKS, bad=bad)
+
+    @routes.get("/audit")
+    async def audit() -> str:
+        about, before = request.args.get("about", "")[:200], request.args.get("before") or None
+        page = await parts.database.browse(
+            list_acts, client_id=viewer().client_id, about=about, limit=PAGE, cursor=before
+        )
+        return parts.page("audit", "audit", page=page, about=about)
+
+    @routes.get("/system")
+    async def system() -> str:
+        _admin()
+        disk = await trio.to_thread.run_sync(shutil.disk_usage, parts.folder)
+        report = await parts.health.report()
+        return parts.page(
+            "system", "system", disk=disk, report=report, uptime=parts.health.uptime(), folder=parts.folder
+        )
+
+    @routes.get("/more")
+    async def more() -> str:
+        return parts.page("more", "more")
+
+    return routes
+
+
+def _admin() -> None:
+    if not viewer().identity.admin:
+        raise ForbiddenError("this page is for the admin")

@@ -1,0 +1,69 @@
+"""In front of the API: ``/ui`` is the dashboard's, and a browser that asks for ``/`` is led there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from quart_trio import QuartTrio
+
+from wagate.errors import WagateError
+from wagate.web.http.asgi import App, ClientGoneError, Receive, Request, Scope, Send, respond
+from wagate.web.http.bodies import Bodies, NoBody, WholeBody, read_body
+from wagate.web.problems import problem_of
+from wagate.web.ui.render import PREFIX
+from wagate.web.ui.signin import COOKIE
+
+LED: Final = {"/": f"{PREFIX}/", PREFIX: f"{PREFIX}/", "/jobs": f"{PREFIX}/deliveries"}
+"""Where a browser is led from."""
+MOST: Final = 256 * 1024
+"""Bytes of a form."""
+MOST_TOKEN: Final = 4096
+"""Bytes of the form to sign in: anybody may send one."""
+
+
+class UiDoor:
+    """Serves pages; all else goes on to the API."""
+
+    def __init__(self, ui: QuartTrio, api: App, *, bodies: Bodies) -> None:
+        self._ui = ui
+        self._api = api
+        self._bodies = bodies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "http" and scope["path"] in LED and _is_browser(scope):
+            await respond(send, 303, b"", {"location": LED[scope["path"]], "cache-control": "no-store"})
+        elif scope["type"] == "http" and scope["path"].startswith(f"{PREFIX}/"):
+            await self._serve(scope, receive, send)
+        else:
+            await self._api(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app: App = self._ui  # type: ignore[assignment]  # hypercorn's types for the same thing.
+        most = _most(scope)
+        if most is None:
+            await app(scope, NoBody(receive), send)
+            return
+        with self._bodies.hold() as held:
+            try:
+                body = await read_body(scope, receive, most, held, limit="what a form may have")
+            except ClientGoneError:
+                return
+            except WagateError as error:
+                status, headers, problem = problem_of(error, scope["path"])
+                await respond(send, status, problem, {**headers, "connection": "close"})
+                return
+            await app(scope, WholeBody(body, receive), send)
+
+
+def _most(scope: Scope) -> int | None:
+    """How long the body may be; None where nobody may send one."""
+    if scope["method"] != "POST":
+        return None
+    if scope["path"] == f"{PREFIX}/signin":
+        return MOST_TOKEN
+    return MOST if COOKIE in Request(scope, ()).headers.get("cookie", "") else None
+
+
+def _is_browser(scope: Scope) -> bool:
+    return scope["method"] in {"GET", "HEAD"} and "text/html" in Request(scope, ()).headers.get("accept", "")

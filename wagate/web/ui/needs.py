@@ -1,0 +1,168 @@
+"""What needs somebody: sentences, worst first, each with the button that helps. A pure function of what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from enum import IntEnum
+
+import msgspec
+
+from wagate.events import SESSION_STATES, SessionGroup
+from wagate.rules.targets import Standing
+from wagate.storage.deliveries.target_list import TargetRow
+from wagate.storage.rows import AccountRow
+from wagate.web.health import LEAST_FREE, Check, Level
+from wagate.web.ui import words
+
+MOST = 8
+"""Items on the page; then how many more there are."""
+MANY_FAILED = 20
+"""Failed for good in a day: so many are worth a look."""
+LITTLE_FREE = 1024**3
+"""Bytes."""
+
+
+class Weight(IntEnum):
+    """The order of the items."""
+
+    GATEWAY = 0
+    DOWN = 1
+    NUMBER = 2
+    FAILED = 3
+    DISABLED = 4
+    DISK = 5
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing."""
+
+    weight: Weight
+    mark: tuple[str, str]
+    """The mark's kind, and its word."""
+    who: str
+    link: str
+    """The page about it."""
+    what: str
+    """After ``who``: "does not answer"."""
+    detail: str
+    """What waits, since when, what happens by itself, when something would be lost."""
+    act: str = ""
+    """The button's word; '' when there is only the page to go to."""
+    post: str = ""
+    """Where the button posts to."""
+    since: datetime | None = None
+
+
+def needs(
+    targets: Iterable[TargetRow],
+    numbers: Iterable[AccountRow],
+    checks: Iterable[tuple[str, Check]],
+    *,
+    free: int,
+    recover: float,
+    now: datetime,
+) -> list[Need]:
+    """All of them; ``free``: bytes on the disk; ``recover``: `delivery.recover` in seconds."""
+    found = [
+        *_parts(checks),
+        *(each for row in targets for each in _target(row, recover, now)),
+        *(each for row in numbers for each in _number(row)),
+        *_disk(free),
+    ]
+    return sorted(found, key=lambda each: (each.weight, each.who))
+
+
+def heading(found: Sequence[Need]) -> str:
+    """That four things need you, or that all is well."""
+    if not found:
+        return "All is well"
+    count = words.number(len(found)).capitalize()
+    return f"{count} thing{'s need' if len(found) > 1 else ' needs'} you"
+
+
+def _parts(checks: Iterable[tuple[str, Check]]) -> Iterator[Need]:
+    for name, check in checks:
+        if check.status is not Level.HEALTHY and name not in {"providers", "receivers", "disk"}:
+            yield Need(
+                weight=Weight.GATEWAY,
+                mark=("bad", "Broken") if check.status is Level.UNHEALTHY else ("wait", "Limps"),
+                who=f"wagate's {name}",
+                link="/ui/doctor",
+                what="is not well",
+                detail=f"{check.detail[:1].upper()}{check.detail[1:]}.",
+            )
+
+
+def _target(row: TargetRow, recover: float, now: datetime) -> Iterator[Need]:
+    url, waits = f"/ui/receivers/{row.id}", words.plural(row.waiting, "message")
+    if row.standing is Standing.DOWN and row.state.down_since is not None:
+        detail = f"{_sentence(row.state.last_error)} {waits} {'waits' if row.waiting == 1 else 'wait'}, in order."
+        if recover and row.oldest_at is not None:
+            lost = row.oldest_at + timedelta(seconds=recover)
+            left = (lost - now).total_seconds()
+            detail += f" Nothing is lost for another {words.duration(left)}." if left > 0 else ""
+        yield Need(
+            weight=Weight.DOWN,
+            mark=words.TARGETS[Standing.DOWN],
+            who=row.name,
+            link=url,
+            what="does not answer",
+            detail=detail,
+            act="Try now",
+            post=f"{url}/probe",
+            since=row.state.down_since,
+        )
+    elif row.standing is Standing.DISABLED and row.waiting:
+        yield Need(
+            weight=Weight.DISABLED,
+            mark=words.TARGETS[Standing.DISABLED],
+            who=row.name,
+            link=url,
+            what="is switched off, and messages wait for it",
+            detail=f"{waits} {'waits' if row.waiting == 1 else 'wait'}. {_sentence(row.state.last_error)}",
+        )
+    if row.failed > MANY_FAILED or (row.failed and row.standing is Standing.FAILING):
+        yield Need(
+            weight=Weight.FAILED,
+            mark=("wait", "Failing"),
+            who=row.name,
+            link=f"/ui/deliveries?state=failed&target={row.id}",
+            what="did not take some messages",
+            detail=f"{words.plural(row.failed, 'message')} failed for good in 24 hours. "
+            f"{_sentence(row.state.last_error)}",
+        )
+
+
+def _number(row: AccountRow) -> Iterator[Need]:
+    facts = SESSION_STATES[row.status]
+    if not row.ever_connected or facts.group in {SessionGroup.CONNECTED, SessionGroup.LOADING}:
+        return
+    yield Need(
+        weight=Weight.NUMBER,
+        mark=words.NUMBERS[facts.group],
+        who=row.name,
+        link=f"/ui/numbers/{row.name}",
+        what="is not linked to its phone" if facts.group is not SessionGroup.ERROR else "was refused",
+        detail=f"{_sentence(row.message)} Nothing comes in or goes out through it.",
+        since=row.updated_at,
+    )
+
+
+def _disk(free: int) -> Iterator[Need]:
+    if free < LITTLE_FREE:
+        yield Need(
+            weight=Weight.DISK if free >= LEAST_FREE else Weight.GATEWAY,
+            mark=("wait", "Little room") if free >= LEAST_FREE else ("bad", "Disk full"),
+            who="This machine's disk",
+            link="/ui/system",
+            what="is nearly full",
+            detail=f"{free // 1024**2} MiB are free. Without room, webhooks are answered 503, "
+            "so their senders keep them.",
+        )
+
+
+def _sentence(text: str | None) -> str:
+    if not text:
+        return ""
+    return text[:1].upper() + text[1:200].rstrip(".") + "."

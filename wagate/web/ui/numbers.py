@@ -1,0 +1,82 @@
+"""Numbers: what is connected, and the code to scan for what is not."""
+
+from __future__ import annotations
+
+from quart import Blueprint
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from wagate.errors import NotFoundError
+from wagate.events import SessionStatus
+from wagate.inbound.qr_image import qr_image
+from wagate.storage.owners.accounts import QR_LIFE, get_account, list_accounts
+from wagate.storage.rows import AccountRow
+from wagate.web.ui.overview import number_mark
+from wagate.web.ui.parts import Parts, viewer
+
+STEPS = (
+    "Open WhatsApp on the phone with this number",
+    "On Android tap ⋮, on iPhone Settings; then Linked devices",
+    "Tap Link a device, and hold the phone to this screen",
+)
+
+
+def pages(parts: Parts) -> Blueprint:
+    """``/ui/numbers``."""
+    routes = Blueprint("numbers", __name__)
+
+    @routes.get("/numbers")
+    async def index() -> str:
+        rows = await parts.database.browse(list_accounts, client_id=viewer().client_id)
+        return parts.page("numbers", "numbers", rows=[_shown(row) for row in sorted(rows, key=lambda each: each.name)])
+
+    @routes.get("/numbers/<name>")
+    async def show(name: str) -> str:
+        row = await _account(parts, name)
+        receivers = [each for each in await parts.targets.all(client_id=row.client_id) if _concerns(each.id)]
+        sending = next(
+            (each for each in await parts.targets.all(client_id=row.client_id) if each.id == f"outbound:{row.id}"), None
+        )
+        return parts.page(
+            "number",
+            "numbers",
+            row=row,
+            mark_of=number_mark(row),
+            receivers_of=receivers,
+            sending=sending,
+            **_code(parts, row),
+        )
+
+    @routes.get("/numbers/<name>/code")
+    async def code(name: str) -> str | WerkzeugResponse:
+        """The panel alone: the page asks for it again and again while somebody scans."""
+        row = await _account(parts, name)
+        return parts.page("scan", "numbers", row=row, mark_of=number_mark(row), **_code(parts, row))
+
+    return routes
+
+
+async def _account(parts: Parts, name: str) -> AccountRow:
+    row = await parts.database.browse(get_account, name, client_id=viewer().client_id)
+    if row is None:
+        raise NotFoundError("no such number")
+    return row
+
+
+def _code(parts: Parts, row: AccountRow) -> dict[str, object]:
+    """The code to scan and how long it lasts; one that has lapsed is taken away at once."""
+    waits = row.status == SessionStatus.QR_GENERATED and row.qr_at is not None
+    left = (row.qr_at + QR_LIFE - parts.now()).total_seconds() if waits and row.qr_at is not None else 0.0
+    return {
+        "image": qr_image(row.qr) if left > 0 else None,
+        "left": int(left),
+        "life": int(QR_LIFE.total_seconds()),
+        "steps": STEPS,
+    }
+
+
+def _shown(row: AccountRow) -> tuple[AccountRow, tuple[str, str]]:
+    return row, number_mark(row)
+
+
+def _concerns(target_id: str) -> bool:
+    return not target_id.startswith("outbound:")

@@ -1,0 +1,129 @@
+"""What the pages are made of: the gateway's own parts, never its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from quart import Response, g, redirect, request
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from wagate.clock import Clock
+from wagate.consumers.bulk import BulkActs
+from wagate.context.deliveries import DeliveryLog
+from wagate.context.targets import TargetDesk
+from wagate.storage.audit import Act, write_act
+from wagate.storage.database import Database
+from wagate.storage.owners.live import LiveDirectory
+from wagate.web.api.doctor import DoctorLine
+from wagate.web.health import HealthMonitor
+from wagate.web.http.asgi import Networks, Request
+from wagate.web.ui.render import PREFIX, render
+from wagate.web.ui.signin import SignIns, Viewer
+
+Answer = str | Response | WerkzeugResponse
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """All pages share them."""
+
+    clock: Clock
+    database: Database
+    live: LiveDirectory
+    signins: SignIns
+    targets: TargetDesk
+    deliveries: DeliveryLog
+    bulk: BulkActs
+    health: HealthMonitor
+    examine: Callable[[], Awaitable[Sequence[DoctorLine]]]
+    """What ``wagate doctor`` asks."""
+    folder: Path
+    """The data folder."""
+    trusted_proxies: Networks
+    recover: float
+    """``delivery.recover``, seconds."""
+    sign: Callable[[str], str]
+    """Makes a text that only we can have made, for an hour."""
+    unsign: Callable[[str], str]
+    """What was signed. UnauthorizedError: not by us, or too long ago."""
+
+    def now(self) -> datetime:
+        """The time of this page."""
+        return self.clock.now()
+
+    async def note(self, action: str, thing: str, detail: str = "", *, owner: int | None = None) -> None:
+        """Write down what the viewer did; ``owner``: the client whose thing it is."""
+        who = viewer()
+        act = Act(
+            client_id=who.client_id if owner is None else owner,
+            who=who.name,
+            action=action,
+            object=thing,
+            detail=detail[:500],
+            address=self.address(),
+            created_at=self.now(),
+        )
+        await self.database.write(write_act, act)
+
+    def address(self) -> str:
+        """Where the running request comes from."""
+        return Request(request.scope, self.trusted_proxies).address
+
+    def secure(self) -> bool:
+        """Whether the browser speaks TLS with us, or with the proxy in front."""
+        asked = Request(request.scope, self.trusted_proxies)
+        return asked.origin.startswith("https://")
+
+    def page(self, template: str, here: str, **values: Any) -> str:
+        """A whole page, with the frame around it."""
+        return render(
+            template,
+            here=here,
+            now=self.now(),
+            viewer=viewer(),
+            theme=request.cookies.get("theme") if request.cookies.get("theme") in {"light", "dark"} else "",
+            path=request.full_path.rstrip("?"),
+            said=said(),
+            **values,
+        )
+
+
+def viewer() -> Viewer:
+    """Who looks at the running page."""
+    found: Viewer = g.viewer
+    return found
+
+
+NOTES = {
+    "paused": "Paused. What comes in waits in order, and nothing is given up.",
+    "resumed": "Resumed. What waited is on its way.",
+    "probed": "It is being tried now.",
+    "up": "It answers. What waited is on its way.",
+    "still": "Tried: it still does not take anything. The error below is the newest.",
+    "retried": "It is on its way again.",
+    "skipped": "It went to the end of its chat. Those behind it go on.",
+    "gone": "Given up. The message itself stays in the archive.",
+    "saved": "Saved.",
+    "settled": "That changed meanwhile; this is how it is now.",
+    "nothing": "Nothing was picked.",
+}
+"""What a page says after an act, by the word in its URL: never a text that came from outside."""
+
+
+def said() -> str:
+    """The sentence for ``?said=``; '' for none."""
+    word, _, count = request.args.get("said", "").partition("-")
+    text = NOTES.get(word, "")
+    return f"{int(count):,} deliveries. {text}" if text and count.isdecimal() and len(count) < 10 else text
+
+
+def back(to: str, word: str = "") -> WerkzeugResponse:
+    """To a page of ours, which says what happened."""
+    target = to if to.startswith(f"{PREFIX}/") and "\\" not in to else f"{PREFIX}/"
+    if word:
+        target += ("&" if "?" in target else "?") + f"said={word}"
+    return redirect(target, code=303)

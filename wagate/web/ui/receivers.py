@@ -1,0 +1,103 @@
+"""Receivers: every place that messages are handed to, and what can be done to one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from quart import Blueprint, request
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from wagate.rules.filters import DeliveryFilter
+from wagate.storage.deliveries.target_list import TargetRow
+from wagate.storage.minutes import HOUR, MINUTE, read_buckets
+from wagate.web.ui import charts
+from wagate.web.ui.overview import take
+from wagate.web.ui.parts import Parts, back, viewer
+
+PROBE_PATIENCE: Final = 10.0
+"""Seconds that "Try now" waits for the outcome."""
+LOOK: Final = 0.2
+"""Seconds between looks meanwhile."""
+RECENT: Final = 8
+"""Deliveries shown on a receiver's page."""
+
+
+def pages(parts: Parts) -> Blueprint:
+    """``/ui/receivers``."""
+    routes = Blueprint("receivers", __name__)
+
+    @routes.get("/receivers")
+    async def index() -> str:
+        return parts.page("receivers", "receivers", seen=await take(parts, client_id=viewer().client_id))
+
+    @routes.get("/receivers/<path:target_id>")
+    async def show(target_id: str) -> str:
+        row = await parts.targets.get(target_id, client_id=viewer().client_id)
+        handler, _, own_id = row.id.partition(":")
+        which = DeliveryFilter(handler=handler, target=own_id)
+        page = await parts.deliveries.page(which, client_id=viewer().client_id, limit=RECENT)
+        chosen = request.args.get("range", "24h")
+        _, seconds, step = charts.RANGES.get(chosen, charts.RANGES["24h"])
+        now = parts.now()
+        read = partial(read_buckets, step=MINUTE if step < HOUR else HOUR, since=now - timedelta(seconds=seconds))
+        found = await parts.database.browse(read, [row.id])
+        return parts.page(
+            "receiver",
+            "receivers",
+            row=row,
+            recent=page.data,
+            ranges=charts.RANGES,
+            chosen=chosen,
+            chart=charts.bars(found, seconds=seconds, step=step, now=now),
+            caption=charts.caption(found),
+        )
+
+    @routes.post("/receivers/<path:target_id>/pause")
+    async def pause(target_id: str) -> WerkzeugResponse:
+        row = await parts.targets.pause(target_id, by=viewer().name, client_id=viewer().client_id)
+        await parts.note("pause", row.id, row.name, owner=row.client_id)
+        return await _back(target_id, "paused")
+
+    @routes.post("/receivers/<path:target_id>/resume")
+    async def resume(target_id: str) -> WerkzeugResponse:
+        row = await parts.targets.resume(target_id, client_id=viewer().client_id)
+        await parts.note("resume", row.id, row.name, owner=row.client_id)
+        return await _back(target_id, "resumed")
+
+    @routes.post("/receivers/<path:target_id>/probe")
+    async def probe(target_id: str) -> WerkzeugResponse:
+        before = await parts.targets.probe(target_id, client_id=viewer().client_id)
+        await parts.note("try now", before.id, before.name, owner=before.client_id)
+        return await _back(target_id, await _outcome(parts, before))
+
+    @routes.post("/receivers/<path:target_id>/recover")
+    async def recover(target_id: str) -> WerkzeugResponse:
+        given = (await request.form).get("since", "")
+        since = float(given) if given.isdecimal() and len(given) < 9 else 86_400.0
+        row = await parts.targets.get(target_id, client_id=viewer().client_id)
+        count = await parts.targets.recover(target_id, since=since, client_id=viewer().client_id)
+        await parts.note("recover", row.id, f"{count} of the last {since:g} s", owner=row.client_id)
+        return await _back(target_id, f"retried-{count}")
+
+    return routes
+
+
+async def _back(target_id: str, word: str) -> WerkzeugResponse:
+    return back((await request.form).get("to", "") or f"/ui/receivers/{target_id}", word)
+
+
+async def _outcome(parts: Parts, before: TargetRow) -> str:
+    """Wait for what the probe comes to: nobody is shown a success that did not happen."""
+    if not before.state.down:
+        return "probed"
+    until = parts.clock.monotonic() + PROBE_PATIENCE
+    while parts.clock.monotonic() < until:
+        row = await parts.targets.get(before.id, client_id=None)
+        if not row.state.down:
+            return "up"
+        if row.state.last_attempt_at != before.state.last_attempt_at:
+            return "still"
+        await parts.clock.sleep(LOOK)
+    return "probed"

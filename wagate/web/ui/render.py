@@ -1,0 +1,82 @@
+"""Templates: everything that comes from outside is text, never HTML."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from wagate import __version__
+from wagate.web.ui import words
+
+PREFIX = "/ui"
+
+
+@cache
+def static_files() -> Mapping[str, bytes]:
+    """What is served below ``/ui/static/``, by its path there."""
+    folder = files("wagate.web.ui") / "static"
+    found = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    vendored = (folder / "vendor").iterdir()
+    return found | {f"vendor/{file.name}": file.read_bytes() for file in vendored if file.name.endswith(".js")}
+
+
+@cache
+def asset(name: str) -> str:
+    """The URL of a static file, with its hash in it: it may be kept for ever."""
+    digest = hashlib.sha256(static_files()[name]).hexdigest()[:12]
+    return f"{PREFIX}/static/{digest}/{name}"
+
+
+def when(moment: datetime | None, now: datetime) -> Markup | str:
+    """A time for people, exact in the title."""
+    if moment is None:
+        return "–"
+    exact = moment.astimezone(UTC)
+    text = words.ago(moment, now)
+    iso = exact.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, f"{exact:%Y-%m-%d %H:%M:%S} UTC", text)
+
+
+def mark(kind_and_word: tuple[str, str]) -> Markup:
+    """A state: a shape, a word and a colour."""
+    kind, word = kind_and_word
+    return Markup('<span class="st {}">{}</span>').format(kind, word)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("wagate.web.ui", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(
+        asset=asset,
+        when=when,
+        mark=mark,
+        plural=words.plural,
+        duration=words.duration,
+        words=words,
+        version=__version__,
+        prefix=PREFIX,
+    )
+    return made
+
+
+def render(template: str, **values: Any) -> str:
+    """A page, or a part of one."""
+    return _environment().get_template(f"{template}.j2").render(**values)
+
+
+def plain(text: str) -> Markup:
+    """Text with its line breaks."""
+    return Markup("<br>").join(escape(line) for line in text.splitlines())

@@ -1,0 +1,124 @@
+"""Who is looking: a cookie that stands for a token, and never is one."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from datetime import datetime
+from urllib.parse import urlsplit
+
+import msgspec
+from quart import Response, request
+
+from wagate.clock import Clock
+from wagate.errors import ForbiddenError
+from wagate.hooks.contracts import Identity
+from wagate.storage.database import Database
+from wagate.storage.signins import IDLE, KEPT, NOTED, SignIn, add_signin, end_signin, find_signin, use_signin
+from wagate.web.access.auth import Authenticator, token_hash
+
+COOKIE = "wagate"
+SAFE_COOKIE = "__Host-wagate"
+"""With TLS: the browser then takes it from this host alone."""
+FIELD = "csrf"
+
+
+class Viewer(msgspec.Struct, frozen=True, kw_only=True):
+    """Who looks at the pages."""
+
+    identity: Identity
+    csrf: str
+    """What every form carries."""
+    cookie: str
+    """Its hash."""
+
+    @property
+    def client_id(self) -> int | None:
+        """Whose things they see; None: everybody's."""
+        return self.identity.client_id
+
+    @property
+    def name(self) -> str:
+        """For the page and the audit."""
+        return "admin" if self.identity.admin else self.identity.tenant or "?"
+
+
+class SignIns:
+    """Signs in, finds, signs out."""
+
+    def __init__(self, database: Database, auth: Authenticator, clock: Clock) -> None:
+        self._database = database
+        self._auth = auth
+        self._clock = clock
+
+    async def sign_in(self, token: str, *, address: str, keep: bool) -> tuple[str, SignIn]:
+        """A cookie for a token. UnauthorizedError; TooManyRequestsError when this address guesses."""
+        self._auth.identify(token, address=address)
+        cookie, now = secrets.token_urlsafe(32), self._clock.now()
+        made = SignIn(
+            hash=token_hash(cookie),
+            token=token_hash(token),
+            address=address,
+            created_at=now,
+            used_at=now,
+            expires_at=now + (KEPT if keep else IDLE),
+            kept=keep,
+        )
+        await self._database.write(add_signin, made)
+        return cookie, made
+
+    async def viewer(self) -> Viewer | None:
+        """Who made the running request; None: somebody who is not signed in, or not any more."""
+        cookie = request.cookies.get(SAFE_COOKIE) or request.cookies.get(COOKIE) or ""
+        if not 20 < len(cookie) < 100:
+            return None
+        now = self._clock.now()
+        found = await self._database.browse(find_signin, token_hash(cookie), now)
+        identity = None if found is None else self._auth.find_hashed(found.token)
+        if found is None or identity is None:
+            return None
+        await self._note(found, now)
+        return Viewer(identity=identity, csrf=_csrf(cookie), cookie=found.hash)
+
+    async def sign_out(self, viewer: Viewer) -> None:
+        """End it, in every tab."""
+        await self._database.write(end_signin, viewer.cookie)
+
+    async def _note(self, found: SignIn, now: datetime) -> None:
+        if now - found.used_at >= NOTED:
+            await self._database.write(use_signin, found, now)
+
+
+def set_cookie(response: Response, cookie: str, made: SignIn, *, secure: bool) -> None:
+    """Hand it to the browser."""
+    response.set_cookie(
+        SAFE_COOKIE if secure else COOKIE,
+        cookie,
+        max_age=int((made.expires_at - made.created_at).total_seconds()) if made.kept else None,
+        secure=secure,
+        httponly=True,
+        samesite="Strict",
+        path="/",
+    )
+
+
+def forget_cookie(response: Response) -> None:
+    """Take it back."""
+    for name, secure in ((COOKIE, False), (SAFE_COOKIE, True)):
+        response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="Strict")
+
+
+def refuse_foreign(viewer: Viewer | None, given: str) -> None:
+    """A POST comes from a page of ours: it has the form's secret, and the browser says the same. ForbiddenError."""
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    # Old browsers say only the origin. A proxy that ends TLS changes its scheme, but not its host.
+    same = site in {"same-origin", "none"} if site else origin is None or urlsplit(origin).netloc == request.host
+    if not same:
+        raise ForbiddenError("this form was sent from another site")
+    if viewer is not None and not hmac.compare_digest(viewer.csrf.encode(), given.encode("utf-8", "replace")):
+        raise ForbiddenError("this page is too old; go back, reload it and try again")
+
+
+def _csrf(cookie: str) -> str:
+    return hashlib.sha256(f"csrf {cookie}".encode()).hexdigest()[:32]

@@ -1,0 +1,77 @@
+"""What the pages say: states, times and counts in plain English. A second language is a second file like this one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from wagate.events import SessionGroup
+from wagate.rules.targets import Standing
+
+TARGETS = {
+    Standing.UP: ("ok", "Up"),
+    Standing.FAILING: ("wait", "Failing"),
+    Standing.DOWN: ("bad", "Down"),
+    Standing.PAUSED: ("off", "Paused"),
+    Standing.DISABLED: ("off", "Disabled"),
+}
+"""A receiver's state → the mark's kind, and the word."""
+
+NUMBERS = {
+    SessionGroup.CONNECTED: ("ok", "Connected"),
+    SessionGroup.LOADING: ("info", "Starting"),
+    SessionGroup.NEEDS_QR: ("wait", "Waits for a scan"),
+    SessionGroup.DISCONNECTED: ("bad", "Not connected"),
+    SessionGroup.ERROR: ("bad", "Error"),
+}
+"""A number's state → the mark's kind, and the word."""
+
+DELIVERIES = {
+    "pending": ("wait", "Waiting"),
+    "delivering": ("info", "On its way"),
+    "delivered": ("ok", "Delivered"),
+    "failed": ("bad", "Failed"),
+    "cancelled": ("off", "Cancelled"),
+    "expired": ("off", "Expired"),
+}
+"""A delivery's status → the mark's kind, and the word."""
+
+CONNECTORS = {"webhook": "webhook", "chatwoot": "Chatwoot", "n8n": "n8n", "outbound": "sending"}
+"""A connector's name → what people call it."""
+
+SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def number(count: int) -> str:
+    """In words up to ten, as headings have it."""
+    return SMALL[count] if count <= 10 else f"{count:,}"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """``1 message``, ``214 messages``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """The two largest units: ``28 s``, ``14 min``, ``2 h 41 min``, ``3 days``."""
+    left = max(int(seconds), 0)
+    if left < 60:
+        return f"{left} s"
+    if left < 3600:
+        return f"{left // 60} min"
+    if left < 86400:
+        minutes = left % 3600 // 60
+        return f"{left // 3600} h" + (f" {minutes} min" if minutes else "")
+    return plural(left // 86400, "day")
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """``28 s ago``, ``14 min ago``, ``2 h 41 min ago``, ``yesterday 06:12``, ``20 Jan 06:12``, in UTC."""
+    seconds = (now - moment).total_seconds()
+    days = (now.astimezone(UTC).date() - moment.astimezone(UTC).date()).days
+    if seconds < 0:
+        return "in " + duration(-seconds)
+    if days == 0 or seconds < 6 * 3600:
+        return f"{duration(seconds)} ago"
+    if days == 1:
+        return f"yesterday {moment:%H:%M}"
+    return f"{moment.day} {moment:%b %H:%M}" if moment.year == now.year else f"{moment.day} {moment:%b %Y}"
