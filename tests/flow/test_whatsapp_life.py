@@ -155,6 +155,48 @@ async def test_every_type_of_message_goes_out(tmp_path: Path) -> None:
         assert server.errors == []
 
 
+async def test_a_group_is_written_to_and_read(tmp_path: Path) -> None:
+    async with site(tmp_path) as here, here.listening() as inlet:
+        await here.link(inlet)
+        group = here.world.group("Friends", ANA, BOB)
+        theirs = await here.world.text_in_group(ANA, group, "hello all")
+        await here.world.text_in_group(ANA, group, "and again")
+        await inlet.until(lambda: inlet.texts == ["hello all", "and again"])
+        event = inlet.events[0]
+        assert (event.chat, event.sender) == (f"{group}@g.us", f"{ANA}@c.us")
+        assert event.message_id == f"false_{group}@g.us_{theirs}_{ANA}@c.us"
+        assert here.provider.send is not None
+        message = OutMessage(
+            chat=f"{group}@g.us", type="text", text="hi @Ana", mentions=(f"{ANA}@c.us",), reply_to=event.message_id
+        )
+        sent = await here.provider.send(Outgoing(id="0191", message=message, account=here.account))
+        server = here.fake.server
+        await server.until(lambda: len(server.messages) == 2)
+        assert sorted(each.to for each in server.messages) == [ANA, BOB]
+        assert {each.text for each in server.messages} == {"hi @Ana"}
+        context = unpack(unpack(server.messages[0].fields[6][0])[17][0])
+        assert (context[1][0], context[15][0].decode()) == (theirs.encode(), f"{ANA}@s.whatsapp.net")
+        assert sent.message_id == f"true_{group}@g.us_{server.messages[0].id}_{OURS}@c.us"
+        await inlet.until(lambda: len(of_kind(inlet, "message.ack")) == 4)
+        acks = of_kind(inlet, "message.ack")
+        assert {each.message_id for each in acks} == {sent.message_id}
+        assert {each.extra["participant"] for each in acks} == {f"{ANA}@c.us", f"{BOB}@c.us"}
+        assert here.provider.profile is not None
+        assert (await here.provider.profile(f"{group}@g.us", here.account)).name == "Friends"
+        assert server.errors == []
+
+
+async def test_after_ten_minutes_without_a_scan_codes_come_on_demand(tmp_path: Path) -> None:
+    async with site(tmp_path) as here, here.listening() as inlet:
+        await inlet.until(lambda: bool(inlet.states) and inlet.states[-1].qr is not None)
+        here.clock.shift(601)
+        await inlet.until(lambda: "Nobody scanned" in told(inlet)[1])
+        assert here.provider.qr is not None
+        assert await here.provider.qr(here.account) == ""
+        await inlet.until(lambda: inlet.states[-1].qr is not None)
+        assert await here.provider.qr(here.account) == inlet.states[-1].qr
+
+
 async def test_files_come_and_go_byte_by_byte(tmp_path: Path) -> None:
     async with site(tmp_path) as here, here.listening() as inlet:
         await here.link(inlet)

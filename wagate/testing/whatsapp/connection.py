@@ -201,9 +201,11 @@ class Connection:
         to, now = node.attrs["to"], str(int(time.time()))
         await self.send(Node("ack", {"class": "message", "id": node.get_str("id"), "from": to, "t": now}))
         self.server.arrived(self, node)
-        for kind in ("", "read")[: self.server.receipts]:
-            attrs = {"id": node.get_str("id"), "from": to, "t": now} | ({"type": kind} if kind else {})
-            await self.send(Node("receipt", attrs))
+        readers = [{"participant": each} for each in self.server.members(to, self.device)] or [{}]
+        for reader in readers:
+            for kind in ("", "read")[: self.server.receipts]:
+                attrs = {"id": node.get_str("id"), "from": to, "t": now} | ({"type": kind} if kind else {})
+                await self.send(Node("receipt", attrs | reader))
 
     async def _on_chatstate(self, node: Node) -> None:
         self.server.typed.append(f"{as_jid(node.attrs['to']).user} {node.get_children()[0].tag}")

@@ -11,6 +11,7 @@ from pywhats.events import JID
 from pywhats.messaging.padding import pad_random_max16, unpad_random_max16
 from pywhats.proto import HandshakeMessage
 from pywhats.signal import experimental as signal
+from pywhats.signal.experimental import sender_key
 from pywhats.socket.crypto import dh
 from pywhats.socket.noise import SymmetricState
 
@@ -24,6 +25,7 @@ __all__ = [
     "dh",
     "encode",
     "pad_random_max16",
+    "sender_key",
     "signal",
     "unpad_random_max16",
 ]

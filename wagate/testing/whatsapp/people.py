@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from wagate.testing.whatsapp.library import JID, pad_random_max16, signal, unpad_random_max16
+from wagate.testing.whatsapp.library import JID, pad_random_max16, sender_key, signal, unpad_random_max16
 
 if TYPE_CHECKING:
     from wagate.testing.whatsapp.connection import Connection
@@ -49,6 +49,10 @@ class Person:
         self.keys = {number: signal.generate_pre_key(number) for number in range(1, 200)}
         self.sessions: dict[bytes, Session] = {}
         self._bases: dict[bytes, bytes] = {}
+        self._own_keys: dict[str, Any] = {}
+        """By group: with what this person writes there."""
+        self._their_keys: dict[tuple[str, bytes], Any] = {}
+        """By group and a device's identity: with what that device writes there."""
 
     @property
     def jid(self) -> JID:
@@ -88,6 +92,22 @@ class Person:
             return bool(message.verify_mac(session.theirs, self.identity.public, mac_key))
 
         plain = signal.ratchet_decrypt(session.ratchet, message.header, message.ciphertext, b"", right)
+        return bytes(unpad_random_max16(plain))
+
+    def encrypt_for_group(self, group: str, plain: bytes) -> tuple[bytes, bytes]:
+        """What tells the group's members the key, as it is now, and the message itself."""
+        key = self._own_keys.get(group) or sender_key.create_sender_key_state(1)
+        told = sender_key.build_distribution_message(key)
+        cipher, self._own_keys[group] = sender_key.group_encrypt(key, pad_random_max16(plain))
+        return bytes(told), bytes(cipher)
+
+    def learn_group_key(self, group: str, sender: bytes, told: bytes) -> None:
+        """A device told this person its key for a group."""
+        self._their_keys[group, sender] = sender_key.process_distribution_message(told)
+
+    def decrypt_in_group(self, group: str, sender: bytes, raw: bytes) -> bytes:
+        """What a device wrote to a group."""
+        plain, self._their_keys[group, sender] = sender_key.group_decrypt(self._their_keys[group, sender], raw)
         return bytes(unpad_random_max16(plain))
 
     def _begin(self, device: Device) -> Session:

@@ -58,6 +58,14 @@ class Queries:
     def _people(self, _connection: Connection, _node: Node, inner: Node) -> list[Node]:
         return [self._usync(inner)]
 
+    def _group(self, _connection: Connection, node: Node, _inner: Node) -> list[Node]:
+        group = self._server.groups[as_jid(node.attrs["to"]).user]
+        members = [self._server.person(each) for each in group.members]
+        inside = [Node("participant", {"jid": each.lid_jid, "phone_number": each.jid}) for each in members]
+        first = members[0].lid_jid
+        attrs = {"id": group.id, "subject": group.subject, "creation": "1", "creator": first, "s_t": "1", "s_o": first}
+        return [Node("group", attrs | {"addressing_mode": "lid"}, inside)]
+
     def _shelf(self, _connection: Connection, _node: Node, _inner: Node) -> list[Node]:
         ages = {"auth": "fake", "ttl": "3600", "auth_ttl": "3600", "max_buckets": "12"}
         return [Node("media_conn", ages, [Node("host", {"hostname": self._server.shelf})])]
@@ -164,6 +172,7 @@ _ANSWERS: dict[tuple[str, str], _Answer] = {
     ("encrypt", "key"): Queries._bundles,  # noqa: SLF001
     ("encrypt", ""): Queries._keys,  # noqa: SLF001
     ("usync", ""): Queries._people,  # noqa: SLF001
+    ("w:g2", "query"): Queries._group,  # noqa: SLF001
     ("w:m", ""): Queries._shelf,  # noqa: SLF001
     ("w:sync:app:state", "sync"): Queries._state,  # noqa: SLF001
     ("md", "link_code_companion_reg"): Queries._code,  # noqa: SLF001

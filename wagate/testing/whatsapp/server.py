@@ -49,6 +49,17 @@ class Arrived:
         return ""
 
 
+@dataclass(frozen=True)
+class Group:
+    """People who write to each other."""
+
+    id: str
+    """Without ``@g.us``."""
+    subject: str
+    members: tuple[str, ...]
+    """Their phones."""
+
+
 @dataclass
 class FakeWhatsApp:
     """The server, and what tests may set and see."""
@@ -73,6 +84,7 @@ class FakeWhatsApp:
     """What went wrong in here."""
     devices: dict[tuple[str, int], Device] = field(default_factory=dict)
     people: dict[str, Person] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
     waiting: dict[str, Connection] = field(default_factory=dict)
     """By the reference in their QR codes: clients that wait for a scan."""
 
@@ -201,22 +213,42 @@ class FakeWhatsApp:
 
     def arrived(self, connection: Connection, node: Node) -> None:
         """A message of ours came: everybody opens what is theirs."""
-        shared = [(node.attrs["to"], each) for each in node.get_children("enc")]
+        assert connection.device is not None
+        sender, group = connection.device.identity, as_jid(node.attrs["to"])
         inside = node.get_child("participants")
         for to in inside.get_children("to") if inside else []:
-            shared += [(to.attrs["jid"], each) for each in to.get_children("enc")]
-        assert connection.device is not None
-        for to, sealed in shared:
-            jid = as_jid(to)
-            who = self.by_jid(jid)
-            if who is None or jid.device or who.phone == connection.device.jid.user:
+            who = self.by_jid(as_jid(to.attrs["jid"]))
+            if who is None or as_jid(to.attrs["jid"]).device or who.phone == connection.device.jid.user:
                 continue  # copies for our own devices
-            plain = who.decrypt(sealed.get_str("type"), sealed.content_bytes(), connection.device.identity)
-            tags = tuple(each.tag for each in node.get_children())
-            self.messages.append(
-                Arrived(node.get_str("id"), who.phone, unpack(plain), node.get_str("edit") or "", tags)
-            )
+            for each in to.get_children("enc"):
+                self._opened(who, node, who.decrypt(each.get_str("type"), each.content_bytes(), sender), sender)
+        for each in node.get_children("enc"):
+            if each.get_str("type") == "skmsg":
+                for lid in self.members(group, connection.device):
+                    who = self.by_jid(lid)
+                    assert who is not None
+                    self._opened(who, node, who.decrypt_in_group(group.user, sender, each.content_bytes()), sender)
+            else:
+                who = self.by_jid(group)
+                assert who is not None
+                self._opened(who, node, who.decrypt(each.get_str("type"), each.content_bytes(), sender), sender)
         self.wake()
+
+    def members(self, group: Any, device: Device | None) -> list[JID]:
+        """LIDs of all in a group but the device's owner; none when it is no group."""
+        jid = as_jid(group)
+        if jid.server != "g.us" or device is None:
+            return []
+        return [self.person(each).lid_jid for each in self.groups[jid.user].members if each != device.jid.user]
+
+    def _opened(self, who: Person, node: Node, plain: bytes, sender: bytes) -> None:
+        fields = unpack(plain)
+        if 2 in fields:  # the sender's key for a group
+            told = unpack(fields[2][0])
+            who.learn_group_key(told[1][0].decode().partition("@")[0], sender, told[2][0])
+        if set(fields) - {2, 35}:
+            tags = tuple(each.tag for each in node.get_children())
+            self.messages.append(Arrived(node.get_str("id"), who.phone, fields, node.get_str("edit") or "", tags))
 
     async def websocket(self, request: WebSocketRequest) -> None:
         """One client."""

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives import hashes, padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from wagate.testing.whatsapp.library import Node
+from wagate.testing.whatsapp.library import JID, Node
 from wagate.testing.whatsapp.people import Person
 from wagate.testing.whatsapp.protobuf import Double, Fields, pack
-from wagate.testing.whatsapp.server import FakeWhatsApp
+from wagate.testing.whatsapp.server import FakeWhatsApp, Group
 
 KINDS = {
     "image": (3, b"WhatsApp Image Keys"),
@@ -104,6 +104,24 @@ class World:
     async def type(self, sender: str) -> None:
         """Somebody types."""
         await self._stanza("chatstate", self.server.person(sender), Node("composing", {}))
+
+    def group(self, subject: str, *members: str) -> str:
+        """A group of our number and these; its id without ``@g.us``."""
+        made = Group(f"12036300{len(self.server.groups):04d}", subject, (self.ours, *members))
+        self.server.groups[made.id] = made
+        return made.id
+
+    async def text_in_group(self, sender: str, group: str, text: str) -> str:
+        """Somebody writes to a group; the key for it goes along with each message."""
+        self._count += 1
+        device, who, ident = self.server.device(self.ours), self.server.person(sender), f"3EB0{self._count:016X}"
+        told, cipher = who.encrypt_for_group(group, pack({1: text}))
+        how, key = who.encrypt(device, pack({2: {1: f"{group}@g.us", 2: told}}))
+        attrs = {"from": JID(group, "g.us"), "participant": who.lid_jid, "participant_pn": who.jid}
+        attrs |= {"id": ident, "type": "text", "t": str(int(time.time())), "notify": who.name}
+        inner = [Node("enc", {"v": "2", "type": how}, key), Node("enc", {"v": "2", "type": "skmsg"}, cipher)]
+        await self.server.deliver(device, Node("message", attrs | {"addressing_mode": "lid"}, inner))
+        return ident
 
     async def message(
         self,
