@@ -48,7 +48,7 @@ class Listener:
     async def run(self, account: ProviderAccount, inlet: Inlet) -> None:
         """For ever: linked or not, stopped or not."""
         number = self._numbers.of(account.id)
-        number.runs = True
+        number.runs = number.begun = True
         try:
             while True:
                 await self._phase(number, settings_of(account), inlet)

@@ -36,6 +36,8 @@ class Number:
         """Set with `command`."""
         self.runs = False
         """Whether its task does."""
+        self.begun = False
+        """Whether it ever did, in this process: else another gateway may hold the number."""
         self.restarts = 0
         """Connections that were made anew because nothing came of them."""
         self.told = ""

@@ -28,6 +28,8 @@ LARGEST: Final = 64 * 1024 * 1024
 """Bytes of a file: the library encrypts it whole in memory, some three times over."""
 BACK_SOON: Final = 15.0
 """Seconds until a message for a number without a connection is tried again."""
+HERE_SOON: Final = 2.0
+"""Seconds until a message is tried again that came to a gateway which does not hold the number."""
 PER_CHARACTER: Final = 0.02
 LONGEST_TYPING: Final = 4.0
 KNOWN: Final = 50_000
@@ -91,7 +93,11 @@ class Sender:
         return Profile(name=first_text(found, "name"), picture=first_text(found, "picture"))
 
     def _linked(self, account: ProviderAccount) -> Number:
-        number = self._numbers.of(account.id)
+        number = self._numbers.known(account.id)
+        if number is None or not number.begun:
+            raise NotSentError(
+                "another gateway holds the number, or it is being started", after=HERE_SOON, slow="account"
+            )
         if not number.linked:
             raise AccountStoppedError("the number is not linked: scan its QR code (wagate pair)", code="NOT_LINKED")
         if number.halted:

@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from tests.whatsapp_site import ANA, BOB, OURS, Site, connected, site
-from wagate.errors import AccountStoppedError, OutcomeUnknownError, SendRefusedError
+from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendRefusedError
 from wagate.events import NewEvent, SessionStatus
 from wagate.hooks import (
     OutFile,
@@ -308,6 +308,16 @@ async def test_a_stop_and_a_logout_by_us(tmp_path: Path) -> None:
         await here.provider.forget(here.account)
         assert here.fake.server.devices == {}
         assert not (here.folder / here.account.id).exists()
+
+
+async def test_who_does_not_hold_the_number_sends_nothing(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        with pytest.raises(NotSentError, match="another gateway holds it"):
+            await send(here, text="not from here")
+        async with here.listening() as inlet:
+            await inlet.until(lambda: bool(inlet.states))
+            with pytest.raises(AccountStoppedError, match="not linked"):
+                await send(here, text="not yet")
 
 
 async def test_a_code_can_be_typed_instead_of_a_scan(tmp_path: Path) -> None:

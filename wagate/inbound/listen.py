@@ -14,6 +14,7 @@ from wagate.errors import NotFoundError, StorageError, UnprocessableError, Wagat
 from wagate.events import NewEvent, SessionChange, kinds
 from wagate.hooks.providers import Provider, ProviderAccount
 from wagate.http import on_behalf_of
+from wagate.inbound.holding import Holding
 from wagate.inbound.ignore import IgnoreFilter
 from wagate.inbound.receive import Receiver
 from wagate.plugins.registry import Providers
@@ -97,6 +98,8 @@ class Listening:
     ignore_filter: IgnoreFilter
     database: Database
     clock: Clock
+    holding: Holding | None = None
+    """Says which accounts are this process's own; None: it is the only one."""
     _running: dict[str, Listener] = field(default_factory=dict)
     """By the account's id."""
 
@@ -106,6 +109,8 @@ class Listening:
         self.live.on_change(changed.set)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_until, stop, nursery.cancel_scope)
+            if self.holding is not None:
+                nursery.start_soon(self.holding.keep, lambda: tuple(self._listened()), changed.set)
             while True:
                 await self._settle(nursery)
                 await changed.wait()
@@ -127,6 +132,11 @@ class Listening:
                 nursery.start_soon(self._listen, begun)
 
     def _wanted(self) -> dict[str, tuple[Account, Provider]]:
+        """Those that are this process's own."""
+        holding = self.holding
+        return {id_: each for id_, each in self._listened().items() if holding is None or holding.holds(id_)}
+
+    def _listened(self) -> dict[str, tuple[Account, Provider]]:
         return {
             account.id: (account, provider)
             for account in self.live.now.accounts.values()
