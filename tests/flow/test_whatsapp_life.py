@@ -312,7 +312,7 @@ async def test_a_stop_and_a_logout_by_us(tmp_path: Path) -> None:
 
 async def test_who_does_not_hold_the_number_sends_nothing(tmp_path: Path) -> None:
     async with site(tmp_path) as here:
-        with pytest.raises(NotSentError, match="another gateway holds it"):
+        with pytest.raises(NotSentError, match="another gateway holds the number"):
             await send(here, text="not from here")
         async with here.listening() as inlet:
             await inlet.until(lambda: bool(inlet.states))
