@@ -96,8 +96,11 @@ def sections(struct: type[msgspec.Struct], prefix: str) -> Iterator[str]:
 
 
 def keys_table(struct: type[msgspec.Struct]) -> str:
-    """The keys of one table. Raises KeyError for a key without a docstring: it would be undocumented."""
+    """The keys of one table. SystemExit for a key without a docstring: it would be undocumented."""
     documented = field_docs(struct)
+    for field in type_of(struct).fields:
+        if field.name not in documented:
+            raise SystemExit(f"{struct.__module__}.{struct.__name__}.{field.name}: write a docstring below the field")
     rows = [
         [f"`{field.encode_name}`", kind(field.type), default(field), prose(documented[field.name])]
         for field in type_of(struct).fields

@@ -13,6 +13,17 @@ from wagate.hooks import hookimpl
 from wagate.plugins import loader
 
 NAME = "bad"
+ENDPOINT: dict[str, Any] = {
+    "client_id": 1,
+    "phone_number": "*",
+    "name": "a",
+    "webhook_url": "https://a.example",
+    "max_retries": 3,
+    "events": ["*"],
+    "metadata": {},
+    "secrets": [],
+}
+"""Fields of a `NewEndpoint` in which nothing is wrong."""
 
 
 def plugin(**hooks: Callable[..., Any]) -> ModuleType:

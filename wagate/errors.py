@@ -33,7 +33,7 @@ class AlreadyRunningError(WagateError):
 
 
 class PluginError(WagateError):
-    """A plugin failed, or handed over what its contract does not allow; the message names the plugin and the fault."""
+    """A plugin failed, or returned what its contract does not allow; the message names plugin and fault."""
 
     def __init__(self, plugin: str, what: str) -> None:
         """``what`` says what is wrong, without any text of the plugin's own: ``handle gave str, not Receipt``."""
@@ -46,13 +46,13 @@ class FieldError(msgspec.Struct, frozen=True, kw_only=True):
     """One wrong field of a request."""
 
     field: str
-    """Where it stands: ``webhook_url``, ``message.text``, ``?limit``; '' when it is the whole body."""
+    """Path of the field: ``webhook_url``, ``message.text``, ``?limit``; '' is the whole body."""
     detail: str
-    """What is wrong and what would be right."""
+    """What is wrong, and what is allowed."""
 
 
 class RequestError(WagateError):
-    """A request that can't be done as it is; turned into ``application/problem+json`` at the edge."""
+    """A request that wagate refuses; answered as ``application/problem+json``."""
 
     status = 400
     title = "Bad request"
@@ -80,7 +80,7 @@ class UnauthorizedError(RequestError):
 
 
 class ForbiddenError(RequestError):
-    """403: a right token that may not do this."""
+    """403: the token is valid, but may not do this."""
 
     status = 403
     title = "Forbidden"
@@ -94,21 +94,21 @@ class NotFoundError(RequestError):
 
 
 class MethodNotAllowedError(RequestError):
-    """405: the path is right, the method is not."""
+    """405: the path exists, but not for this method."""
 
     status = 405
     title = "Method not allowed"
 
 
 class RequestTimeoutError(RequestError):
-    """408: the body drips in; the sender may try again."""
+    """408: the body comes too slowly; the sender may try again."""
 
     status = 408
     title = "Request timeout"
 
 
 class ConflictError(RequestError):
-    """409: the name is taken, the lease is stale, the key was used with another body."""
+    """409: the name is taken, the lease has expired, or the key was used with another body."""
 
     status = 409
     title = "Conflict"
@@ -140,21 +140,21 @@ class TooManyRequestsError(RequestError):
 
 
 class BadGatewayError(RequestError):
-    """502: a provider can't do it now, or nobody knows whether it did."""
+    """502: a provider failed, or the outcome is unknown."""
 
     status = 502
     title = "Bad gateway"
 
 
 class NoRoomError(RequestError):
-    """507: the client's files, or the disk, have reached their limit; the figure stands in ``detail``."""
+    """507: the client's files, or the disk, have reached their limit; ``detail`` has the figure."""
 
     status = 507
     title = "Insufficient storage"
 
 
 class UnavailableError(RequestError):
-    """503: database or disk can take no more right now; the sender should try again."""
+    """503: database or disk accept nothing at the moment; the sender should try again."""
 
     status = 503
     title = "Service unavailable"
@@ -176,11 +176,11 @@ class DeliveryError(WagateError):
 
 
 class Retry(DeliveryError):  # noqa: N818  (a verb of the plugin API, raised like StopIteration)
-    """Try again later: ``after`` seconds from now if given (never sooner), else by the retry schedule.
+    """Try again: not before ``after`` seconds if given, else by the retry schedule.
 
-    ``down``: nothing else will be accepted either, until somebody acts. The target counts as down at once, what waits
-    for it is held in order, and it is probed; the try spends no attempt. With ``http_status`` 408, 425 or 429, or 503
-    and ``after``, the target asked to slow down: the try spends no attempt, all that goes there is slower for a while.
+    ``down``: the target accepts nothing until somebody acts. It is down at once: its deliveries are held in order,
+    wagate probes it, and this spends no attempt. With ``http_status`` 408, 425 or 429, or with 503 and ``after``, the
+    target asks to slow down: this spends no attempt, and all its deliveries are slower for a while.
     """
 
     def __init__(
@@ -198,11 +198,11 @@ class Retry(DeliveryError):  # noqa: N818  (a verb of the plugin API, raised lik
 
 
 class Postpone(DeliveryError):  # noqa: N818  (a verb of the plugin API)
-    """Not now: wait ``after`` seconds at the head of the chat. It is no try: it spends no attempt and is not recorded.
+    """Wait ``after`` seconds, first in the chat, without an attempt: nothing is spent or recorded.
 
-    Nothing was asked of the target, so nothing is known of its health. What waits so for longer than
-    ``delivery.recover`` (24 h when that is 0) is given up. ``slow``: the target itself asked for it; all that goes
-    there is slower for a while.
+    Raise it if the target was not asked; its health stays unknown. A delivery that waits in this way for longer than
+    ``delivery.recover`` (24 h if that is 0) is given up. ``slow``: the target asked to slow down; all its deliveries
+    are slower for a while.
     """
 
     def __init__(self, reason: str, *, after: float, slow: bool = False) -> None:
@@ -212,7 +212,7 @@ class Postpone(DeliveryError):  # noqa: N818  (a verb of the plugin API)
 
 
 class Reject(DeliveryError):  # noqa: N818  (a verb of the plugin API)
-    """Never try again: the delivery goes to the dead letters. ``disable`` also switches the target off (410 Gone)."""
+    """Never try again: the delivery becomes a dead letter. ``disable`` also turns the target off (410 Gone)."""
 
     def __init__(
         self, reason: str, *, http_status: int | None = None, response: str | None = None, disable: bool = False
@@ -222,7 +222,7 @@ class Reject(DeliveryError):  # noqa: N818  (a verb of the plugin API)
 
 
 class SendError(WagateError):
-    """A provider did not send a message; which subclass says what is certain. ``reason`` is plain, for the caller."""
+    """A provider did not send a message; the subclass says what is certain. ``reason`` is for people."""
 
     def __init__(
         self, reason: str, *, code: str = "", http_status: int | None = None, response: str | None = None
@@ -236,7 +236,7 @@ class SendError(WagateError):
 
 
 class NotSentError(SendError):
-    """Certainly not sent, and may succeed later: at the provider's ``after`` seconds if given, else by the schedule.
+    """Certainly not sent, but may succeed later: in ``after`` seconds if given, else by the retry schedule.
 
     ``slow`` says what must slow down: "chat" (this pair of numbers), "account" (the whole number), "" nothing. A
     message that is only slowed down spends no attempt.
@@ -258,7 +258,7 @@ class NotSentError(SendError):
 
 
 class SendRefusedError(SendError):
-    """Never will be sent as it is: wrong recipient, wrong content, outside the 24 h window (``window``)."""
+    """Can never be sent as it is: wrong recipient, wrong content, or outside the 24 h window (``window``)."""
 
     def __init__(
         self,
@@ -274,8 +274,8 @@ class SendRefusedError(SendError):
 
 
 class AccountStoppedError(SendError):
-    """Certainly not sent, and nothing of this account will be until somebody acts: wrong token, blocked, unpaid."""
+    """Certainly not sent, and the account sends nothing until somebody acts: wrong token, blocked, unpaid."""
 
 
 class OutcomeUnknownError(SendError):
-    """May have been sent or not: the request left, and no answer that says so came back."""
+    """May have been sent: the request left, but no answer said whether it succeeded."""

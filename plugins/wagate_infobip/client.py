@@ -113,10 +113,10 @@ class Infobip:
 def _check_webhook(account: ProviderAccount) -> list[Finding]:
     settings, found = settings_of(account), []
     if not (tokens_of(account) or settings.webhook_username or settings.webhook_header or settings.hmac_secret):
-        detail = "nothing is set that a webhook could prove itself with: all are refused"
+        detail = "no webhook token or password is set, so all webhooks are refused"
         step = "set webhook_token, webhook_username and webhook_password, or webhook_header"
         found.append(Finding(level="fail", what="webhook", detail=detail, next_step=step))
     if not account.webhook_url:
-        detail = "without server.public_url no file of ours can be sent, and no reports asked for"
+        detail = "without server.public_url, stored files can't be sent, and reports can't be requested"
         found.append(Finding(level="warn", what="public_url", detail=detail, next_step="set server.public_url"))
     return found or [Finding(level="ok", what="webhook", detail=f"give Infobip the URL {account.webhook_url}")]

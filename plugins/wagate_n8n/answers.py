@@ -24,7 +24,7 @@ class JobPayload(msgspec.Struct, frozen=True, kw_only=True):
     from_: str = msgspec.field(name="from")
     """``+`` and digits of a number, else the id that the provider gives."""
     to: str
-    """Our number, likewise."""
+    """Number of the account, in the form of ``from``."""
     message: str
     """Text, else caption, else ''; always a string."""
     content: dict[str, Any]
@@ -60,7 +60,7 @@ class NextJob(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime | UnsetType = UNSET
     processing_started_at: datetime | UnsetType | None = UNSET
     lease_id: str | UnsetType | None = UNSET
-    """Send it along when the job is finished: whoever is late is refused then."""
+    """Send it when you finish the job: a worker whose lease has expired is refused."""
     lease_until: datetime | UnsetType | None = UNSET
     """Not finished by then, the job returns to the queue."""
     attempt_count: int | UnsetType = UNSET

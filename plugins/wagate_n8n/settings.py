@@ -18,7 +18,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     clients: list[str] = msgspec.field(default_factory=lambda: [EVERY])
     """Slugs of the clients whose events become jobs; `*` is all."""
     expires: Duration = Duration("24h")
-    """A job that nobody finished in this time is expired; `0` is never."""
+    """A job that no worker finished in this time expires; `0` is never."""
     events: list[str] = msgspec.field(default_factory=lambda: ["message"])
     """Names of the events that become jobs; `*` is all but `message.any`, `group.*` every group event."""
 

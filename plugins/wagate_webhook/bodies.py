@@ -17,7 +17,7 @@ PhoneNumber = Annotated[
         extra_json_schema={"minLength": 1},
     ),
 ]
-Name = Annotated[str, Meta(max_length=100, description="Tells several webhooks of one number apart.")]
+Name = Annotated[str, Meta(max_length=100, description="Distinguishes several webhooks of the same number.")]
 Url = Annotated[str, Meta(description="https, and public.", extra_json_schema={"format": "uri"})]
 Events = Annotated[
     list[str],

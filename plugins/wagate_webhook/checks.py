@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from wagate.errors import FieldError, UnprocessableError
 from wagate.events import EVENT_KINDS
 from wagate.events.kinds import GROUP_PREFIX
+from wagate.hooks import Duration
 from wagate.http.errors import BadSecretError, HttpError
 from wagate.http.signing import parse_secret
 from wagate_webhook.deliver import EVERY
@@ -19,6 +21,7 @@ from wagate_webhook.options import CHECKS, Check
 
 MOST_EVENTS = 100
 MOST_METADATA = 16 * 1024
+EVER = timedelta(days=3650)
 
 _NUMBER = re.compile(r"\+?[\d\s().\-]+", re.ASCII)
 _JID = "@c.us"
@@ -111,3 +114,37 @@ def _unknown_event(given: str) -> str:
     near = difflib.get_close_matches(given, sorted(EVENT_KINDS), n=1)
     hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(EVENT_KINDS))}, {GROUP_PREFIX}*, *"
     return f"no event is called {given[:60]!r}; {hint}"
+
+
+def seconds_back(since: str | None, *, now: datetime) -> float:
+    """A time (RFC 3339) or a length of time (``24h``) → seconds before ``now``; None → ten years.
+
+    Raises:
+        UnprocessableError: it is neither, or lies in the future.
+    """
+    if since is None:
+        return EVER.total_seconds()
+    seconds = _length(since)
+    if seconds is None:
+        seconds = _ago(since, now)
+    if seconds is None or seconds < 0:
+        cure = "since is a past time like 2025-09-10T10:30:00Z, or how long ago, like 24h"
+        raise UnprocessableError(cure, field="?since")
+    return min(seconds, EVER.total_seconds())
+
+
+def _length(text: str) -> float | None:
+    try:
+        return float(Duration(text))
+    except ValueError:
+        return None
+
+
+def _ago(text: str, now: datetime) -> float | None:
+    try:
+        # In a query a plus sign means a space.
+        moment = datetime.fromisoformat(text.replace(" ", "+") if text.count(":") > 2 else text)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (now - aware).total_seconds()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from http import HTTPStatus
 
 from wagate.errors import NotFoundError, Reject, Retry
 from wagate.events import Event
 from wagate.hooks import Delivery, Endpoint, Handler, PluginContext, Receipt, Target, TargetLimits
 from wagate.http.errors import BadUrlError, HttpError
 from wagate.http.signing import standard_headers, waha_headers
+from wagate.parsing.retry_after import seconds_asked_for
 from wagate_webhook.options import Options, read_options, read_shown
-from wagate_webhook.outcome import read_outcome
 from wagate_webhook.payload import WAHA, encode, letter_of
 from wagate_webhook.waha import milliseconds
 
@@ -19,6 +20,9 @@ EVERY = "*"
 """As ``phone_number``: all numbers of the client."""
 GRACE = 5.0
 """Seconds beyond the request's own deadline before the core cancels."""
+
+_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+"""4xx that ask to come back."""
 
 
 def make_handler(context: PluginContext) -> Handler:
@@ -42,7 +46,7 @@ def make_handler(context: PluginContext) -> Handler:
 
 
 async def deliver(context: PluginContext, endpoint: Endpoint, delivery: Delivery) -> Receipt:
-    """POST the event, signed. Retry and Reject as the answer says (`wagate_webhook.outcome`)."""
+    """POST the event, signed. Retry and Reject as `read_outcome` says."""
     options = read_options(endpoint.options, context.decrypt)
     body = encode(letter_of(delivery, endpoint, context), options.format)
     try:
@@ -92,3 +96,28 @@ async def _endpoint(context: PluginContext, delivery: Delivery) -> Endpoint:
     if not found.is_active:
         raise Retry("the webhook is switched off")
     return found
+
+
+def read_outcome(status: int, retry_after: str | None, body: bytes, *, now: datetime) -> Receipt:
+    """The receipt of a 2xx.
+
+    Raises:
+        Retry: 5xx, 408, 425, 429; not before the answer's Retry-After.
+        Reject: every other status. 410 also switches the webhook off; redirects are not followed.
+    """
+    response = body.decode("utf-8", "replace")
+    if 200 <= status < 300:
+        return Receipt(http_status=status, response=response)
+    if status >= 500 or status in _LATER:
+        after = seconds_asked_for(retry_after, now)
+        raise Retry(_reason(status), after=after, http_status=status, response=response)
+    gone = status == HTTPStatus.GONE
+    raise Reject(_reason(status), http_status=status, response=response, disable=gone)
+
+
+def _reason(status: int) -> str:
+    if status >= 500:
+        return f"Server error ({status})"
+    if status >= 400:
+        return f"Client error ({status})"
+    return f"Redirect ({status}) not followed" if status >= 300 else f"Unexpected status ({status})"

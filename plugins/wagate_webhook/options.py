@@ -147,25 +147,15 @@ def form(value: str) -> str:
     return value
 
 
-def timeout(value: float) -> float:
-    """Seconds."""
-    if not 1 <= value <= LONGEST_TIMEOUT:
-        raise ValueError(f"give 1 to {LONGEST_TIMEOUT} seconds, or null for delivery.timeout")
-    return value
+def between(least: float, most: float, cure: str) -> Check:
+    """The check of a number; ``cure`` is the rest of the refusal."""
 
+    def check(value: float) -> float:
+        if not least <= value <= most:
+            raise ValueError(f"give {least} to {most} {cure}")
+        return value
 
-def rate(value: float) -> float:
-    """Requests a second."""
-    if not SLOWEST <= value <= FASTEST:
-        raise ValueError(f"give {SLOWEST} to {FASTEST} requests a second (0.5 is one every two), or null for no limit")
-    return value
-
-
-def burst(value: int) -> int:
-    """Requests at once."""
-    if not 1 <= value <= FASTEST:
-        raise ValueError(f"give 1 to {FASTEST} requests that may go at once, or null for 1")
-    return value
+    return check
 
 
 def headers(value: Mapping[str, str]) -> dict[str, str]:
@@ -180,7 +170,7 @@ def headers(value: Mapping[str, str]) -> dict[str, str]:
         if low in _OURS or low.startswith(_OUR_PREFIXES):
             raise ValueError(f"{title} is set by the gateway; leave it out")
         if low in seen:
-            raise ValueError(f"{title} stands there twice")
+            raise ValueError(f"{title} is given twice")
         if len(text) > LONGEST_HEADER or not text.isascii() or not text.isprintable() or text != text.strip():
             # The value may be a credential: it is not repeated.
             raise ValueError(f"the value of {title} must be plain printable ASCII, at most {LONGEST_HEADER} characters")
@@ -188,4 +178,10 @@ def headers(value: Mapping[str, str]) -> dict[str, str]:
     return dict(value)
 
 
-CHECKS: dict[str, Check] = {"format": form, "timeout": timeout, "rate": rate, "burst": burst, "headers": headers}
+CHECKS: dict[str, Check] = {
+    "format": form,
+    "timeout": between(1, LONGEST_TIMEOUT, "seconds, or null for delivery.timeout"),
+    "rate": between(SLOWEST, FASTEST, "requests a second (0.5 is one every two), or null for no limit"),
+    "burst": between(1, FASTEST, "requests that may go at once, or null for 1"),
+    "headers": headers,
+}

@@ -47,10 +47,9 @@ from wagate_webhook.bodies import (
     RotateSecret,
     ToggleWebhook,
 )
-from wagate_webhook.checks import checked, checks_for
+from wagate_webhook.checks import checked, checks_for, seconds_back
 from wagate_webhook.options import Options, check_together, to_store
 from wagate_webhook.secrets import rotated
-from wagate_webhook.since import seconds_back
 
 PREFIX = "/api/webhooks"
 TEST_TEXT = "This is a test from wagate."

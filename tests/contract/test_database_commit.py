@@ -11,12 +11,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import outcome
 import pytest
 import trio
 import trio.testing
 
 from tests.rows import intake
 from wagate.errors import StorageError
+from wagate.storage.backend.sqlite import Sqlite
+from wagate.storage.backend.writer import Work, Writer
 from wagate.storage.database import Database, bulk, open_database
 from wagate.storage.events.intake import store
 from wagate.storage.statement import rows, run
@@ -215,3 +218,22 @@ async def test_a_chat_counts_on_after_a_restart(database_url: str, tmp_path: Pat
         await database.write_bulk(store, intake(chat="0@c.us"))
         found = await database.read(rows, "SELECT seq FROM deliveries WHERE chat = '0@c.us' ORDER BY seq")
         assert found == [(1,), (2,), (3,), (4,)]
+
+
+def test_an_error_that_needs_no_translation_is_not_its_own_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = Writer(Sqlite(tmp_path / "wagate.db"))
+    whole = writer.db.execute_sql
+
+    def break_at_commit(sql: str, *args: Any) -> Any:
+        if sql == "COMMIT":
+            raise MemoryError
+        return whole(sql, *args)
+
+    monkeypatch.setattr(writer.db, "execute_sql", break_at_commit)
+    [failed] = writer.run([Work(lambda db: None, ())])
+    writer.close()
+    assert isinstance(failed, outcome.Error)
+    assert isinstance(failed.error, MemoryError)
+    assert failed.error.__cause__ is None

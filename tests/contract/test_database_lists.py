@@ -72,6 +72,9 @@ async def test_deliveries_are_listed_newest_first_page_by_page(database: Databas
         ({"chat": "2@c.us"}, {2}),
         ({"message_id": "wamid.3"}, {3}),
         ({"status": "failed"}, {0}),
+        ({"error": "error (503)"}, {0}),
+        ({"error": "50_"}, set()),
+        ({"stuck": True}, set()),
         ({"since": NOW + 3 * HOUR}, {3, 4}),
         ({"until": NOW + HOUR}, {0}),
         ({"status": "pending", "handler": "webhook"}, {2, 3, 4}),
@@ -92,7 +95,11 @@ async def test_deliveries_are_filtered(database: Database, which: dict[str, Any]
         for n in range(5)
     ]
     await put(database, *items)
-    await database.write(run, "UPDATE deliveries SET status = 'failed' WHERE id = ?", (routes[0].delivery_id,))
+    await database.write(
+        run,
+        "UPDATE deliveries SET status = 'failed', error = 'Server error (503)' WHERE id = ?",
+        (routes[0].delivery_id,),
+    )
     page = await database.read(list_deliveries, DeliveryFilter(**which), limit=50)
     found = [[each.delivery_id for each in routes].index(detail.delivery.id) for detail in page.data]
     assert found == sorted(expected, reverse=True)

@@ -15,9 +15,8 @@ import trio
 from tests.valkey import LosesAnswers, external_valkey
 from wagate.clock import Clock
 from wagate.errors import QueueError
-from wagate.queue.policy import check_policy
 from wagate.queue.queue import Queue
-from wagate.queue.redis import RedisThread
+from wagate.queue.redis import RedisThread, check_policy
 from wagate.queue.results import Ack, Doorbell, Pumped
 from wagate.queue.valkey.supervise import EmbeddedValkey
 from wagate.queue.wakeup import Wakeup, listen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from tests.golden_files import check
 from tests.inprocess import Gateway, running_gateway
 from tests.provider_sites import PUBLIC, Meta
 from tests.sink import Sink, https_sink
+from wagate.metrics import CollectorRegistry
 from wagate.testing.providers.meta import failed
 from wagate.testing.server import Fault, running
 
@@ -245,3 +247,25 @@ async def test_limits() -> None:
             await here.ask("GET /api/clients", str(number))
     assert here.made["GET /api/clients (3)"]["status"] == 429
     check("api_limits", here.made)
+
+
+async def test_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = CollectorRegistry()
+    monkeypatch.setattr("wagate.process.assemble.CollectorRegistry", lambda: registry)
+    async with walk() as here:
+        text = (await here.gateway.http.get("/metrics")).text
+    # What nothing has counted yet shows no labels: the registry knows them all the same.
+    labels = {name: each._labelnames for each, names in registry._collector_to_names.items() for name in names}
+    shown = re.findall(r"^# HELP (\S+) (.*)\n# TYPE \S+ (\w+)$", text, flags=re.MULTILINE)
+    check("metrics", {name: {"type": kind, "labels": labels[name], "help": told} for name, told, kind in shown})
+
+
+async def test_the_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wagate.process.doctor.PATIENCE", 60.0)
+    async with walk() as here:
+        await here.ask("GET /api/doctor")
+        await here.ask("GET /api/doctor", "without a token", headers={"Authorization": ""})
+    for line in here.made["GET /api/doctor"]["body"]["data"]:
+        if line["part"] in {"database", "disk", "clock", "public_url"}:
+            line |= {"level": "<level>", "detail": "<of this machine>", "next_step": "<of this machine>"}
+    check("api_doctor", here.made)

@@ -42,6 +42,7 @@ FILTERS: list[tuple[dict[str, str], set[int]]] = [
     ({"chat": "15551230002@c.us"}, {2}),
     ({"message-id": "wamid.3"}, {3}),
     ({"stuck": ""}, {1}),
+    ({"error": "BROKE 2"}, {2}),
     ({"since": "150m"}, {3, 4}),
     ({"since": f"{NOW - 2 * HOUR:%Y-%m-%dT%H:%M:%S.%f+00:00}"}, {3, 4}),
     ({"until": "210m"}, {0, 1}),
@@ -69,8 +70,8 @@ async def fill(folder: Path) -> list[str]:
                 created_at=NOW - (5 - n) * HOUR,
             )
             await database.write_bulk(store, item)
-            text = "UPDATE deliveries SET status = ?, settled = TRUE, stuck = ?, error = 'x' WHERE id = ?"
-            await database.write(run, text, (STATUSES[n], n == 1, each.delivery_id))
+            text = "UPDATE deliveries SET status = ?, settled = TRUE, stuck = ?, error = ? WHERE id = ?"
+            await database.write(run, text, (STATUSES[n], n == 1, f"broke {n}", each.delivery_id))
         attempt = (
             "INSERT INTO attempts (delivery_id, number, started_at, duration_ms, http_status, error) "
             "VALUES (?, 1, ?, 12, 503, 'x')"

@@ -14,7 +14,7 @@ import pytest
 from quart import Blueprint, Response
 from structlog.testing import capture_logs
 
-from tests.bad_plugin import NAME, bad_plugin
+from tests.bad_plugin import ENDPOINT, NAME, bad_plugin
 from tests.fake_provider import Pigeon, body_of, installed, letter, sign
 from tests.inprocess import Gateway, running_gateway
 from wagate.consumers.consume import Consumer
@@ -191,18 +191,6 @@ async def test_what_a_plugin_hands_to_its_context_is_checked_there() -> None:
         "plugin bad: store.set was given no JSON (TypeError)",
         "plugin bad: endpoints.create was given NewEndpoint.max_retries: Expected `int`, got `str`",
     ]
-
-
-ENDPOINT: dict[str, Any] = {
-    "client_id": 1,
-    "phone_number": "*",
-    "name": "a",
-    "webhook_url": "https://a.example",
-    "max_retries": 3,
-    "events": ["*"],
-    "metadata": {},
-    "secrets": [],
-}
 
 
 async def test_health_is_bad_while_the_consumer_breaks_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.bad_plugin import ENDPOINT
 from wagate.events import Media, NewEvent, Raw, SessionChange
 from wagate.hooks import (
     Duration,
@@ -31,16 +32,6 @@ from wagate.hooks import (
 from wagate.plugins.values import MOST, WrongValueError, held_to, items, seconds
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-ENDPOINT: dict[str, Any] = {
-    "client_id": 1,
-    "phone_number": "*",
-    "name": "a",
-    "webhook_url": "https://a.example",
-    "max_retries": 3,
-    "events": ["*"],
-    "metadata": {},
-    "secrets": [],
-}
 
 RIGHT = [
     Target(id="inbox 1", max_retries=None, expires=60),

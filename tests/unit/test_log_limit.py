@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from wagate.process.log_limit import MOST, PERIOD, LogLimit
+from wagate.process.logs import MOST_LINES, PERIOD, LogLimit
 
 ODD = """
 import structlog
@@ -43,9 +43,9 @@ class Lines:
 
 def test_a_flood_is_cut_and_the_next_line_says_how_many_were_suppressed() -> None:
     lines = Lines()
-    written = lines.write(MOST + 500, plugin="bad")
-    assert len(written) == MOST + 1
-    assert written[-1] == {"event": "log limited", "plugin": "bad", "lines": MOST, "seconds": PERIOD}
+    written = lines.write(MOST_LINES + 500, plugin="bad")
+    assert len(written) == MOST_LINES + 1
+    assert written[-1] == {"event": "log limited", "plugin": "bad", "lines": MOST_LINES, "seconds": PERIOD}
     lines.now = PERIOD
     assert lines.write(2, plugin="bad") == [
         {"event": "said", "plugin": "bad", "suppressed": 500},
@@ -55,15 +55,15 @@ def test_a_flood_is_cut_and_the_next_line_says_how_many_were_suppressed() -> Non
 
 def test_the_flood_of_one_plugin_costs_no_line_of_another_or_of_the_core() -> None:
     lines = Lines()
-    lines.write(MOST * 2, plugin="bad")
+    lines.write(MOST_LINES * 2, plugin="bad")
     assert lines.write(plugin="good") == [{"event": "said", "plugin": "good"}]
-    assert len(lines.write(MOST * 2)) == MOST * 2
+    assert len(lines.write(MOST_LINES * 2)) == MOST_LINES * 2
 
 
 def test_the_libraries_of_a_plugin_are_limited_as_one() -> None:
     lines = Lines()
-    written = lines.write(MOST, logger="chatty.a") + lines.write(MOST, logger="chatty.b")
-    assert len(written) == MOST + 1
+    written = lines.write(MOST_LINES, logger="chatty.a") + lines.write(MOST_LINES, logger="chatty.b")
+    assert len(written) == MOST_LINES + 1
 
 
 def test_a_value_that_can_not_be_written_costs_nobody_his_work() -> None:

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from wagate.errors import BadRequestError, RequestError, UnprocessableError
 from wagate.hooks import MESSAGE_TYPES, OutLocation, OutMedia, OutMessage, OutReaction
+from wagate.hooks.messages import MEDIA_TYPES
 from wagate.hooks.routes import decode
 from wagate.web.messages.body import LONGEST_TEXT, SendBody
-from wagate.web.messages.content import Draft, check_storable, read_chat, read_draft
+from wagate.web.messages.content import _PARTS, Draft, check_storable, read_chat, read_draft
 
 CHAT = "1234567890@c.us"
 OFFICE = OutLocation(latitude=38, longitude=-77.5, name="Office", address="1 Main St")
@@ -34,6 +35,10 @@ def fields_of(message: Any, **more: Any) -> list[str]:
         read(message, **more)
     assert caught.value.status in {400, 422}
     return [each.field for each in caught.value.errors]
+
+
+def test_every_type_of_message_is_read_from_the_field_of_its_name() -> None:
+    assert MEDIA_TYPES | set(_PARTS) == set(MESSAGE_TYPES)
 
 
 @pytest.mark.parametrize(

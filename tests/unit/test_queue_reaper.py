@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wagate.queue.reaper import Reaper
+from wagate.consumers.reap import Reaper
 from wagate.queue.results import DeadWorker
 
 

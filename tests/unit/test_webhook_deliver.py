@@ -9,8 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from wagate.errors import DeliveryError, Reject, Retry
@@ -21,7 +19,6 @@ from wagate.http.signing import new_secret
 from wagate.testing import NOW, FakeHttp, Fakes, answered, fake_context, make_delivery, make_event
 from wagate_webhook import plugin
 from wagate_webhook.options import Options, to_store
-from wagate_webhook.outcome import wait_asked_for
 from wagate_webhook.secrets import rotated
 
 OLD, NEW = new_secret(), new_secret()
@@ -185,31 +182,6 @@ async def test_a_url_that_can_no_longer_be_used_is_final() -> None:
 async def test_an_answer_that_is_no_text_is_kept_readable() -> None:
     failed = await outcome(answered(500, b"\xff\xfeab"))
     assert failed.response == "\ufffd\ufffdab"
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        ("120", 120.0),
-        (" 7 ", 7.0),
-        ("Wed, 10 Sep 2025 10:31:00 GMT", 60.0),
-        ("Wed, 10 Sep 2025 10:29:00 GMT", 0.0),
-        ("Wed, 10 Sep 2025 10:31:00 -0000", 60.0),
-        ("soon", None),
-        ("-5", None),
-        ("1.5", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
-    assert wait_asked_for(header, NOW) == seconds
-
-
-@given(st.text(max_size=80))
-def test_no_retry_after_header_breaks_a_delivery(header: str) -> None:
-    seconds = wait_asked_for(header, NOW)
-    assert seconds is None or seconds >= 0
 
 
 # A webhook that changed after the event was routed

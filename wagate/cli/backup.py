@@ -20,7 +20,7 @@ def backup(
     context: typer.Context,
     file: File,
     media: Annotated[
-        Path | None, typer.Option(help="A folder for the media: hard links where they can be, else copies.")
+        Path | None, typer.Option(help="A folder for the media: hard links if possible, else copies.")
     ] = None,
 ) -> None:
     """Write database, secrets and engine keys to a new file, also while the gateway serves. Media are listed in it."""

@@ -13,11 +13,10 @@ from wagate.cli.errors import CommandError
 
 def check(
     context: typer.Context,
-    config: Annotated[Path | None, typer.Option(help="The configuration file; ./config.toml when not given.")] = None,
+    config: Annotated[Path | None, typer.Option(help="The configuration file; default: ./config.toml.")] = None,
 ) -> None:
     """Check the configuration and call every hook of the plugins it turns on, without starting anything."""
-    from wagate.cli.inert import inert_context
-    from wagate.cli.rehearse import faults
+    from wagate.cli.rehearse import faults, inert_context
     from wagate.config import convert_settings, load
     from wagate.plugins.loader import load_plugins, load_providers
     from wagate.plugins.registry import Providers

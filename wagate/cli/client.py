@@ -26,7 +26,7 @@ CLIENTS = "/api/clients"
 def add(
     context: typer.Context,
     slug: Slug,
-    name: Annotated[str, typer.Option(help="A display name; the slug when not given.")] = "",
+    name: Annotated[str, typer.Option(help="A display name; default: the slug.")] = "",
     as_json: Json = False,
 ) -> None:
     """Add a client and show its token, which is shown only once."""
@@ -59,13 +59,13 @@ def list_clients(
         show.emit_json(rows)
     elif slug is None:
         cells = [[row["id"], row["slug"], row["name"], show.moment(row["created_at"])] for row in rows]
-        show.table(["id", "slug", "name", "made"], cells, empty="no clients")
+        show.table(["id", "slug", "name", "made"], cells, empty="no clients", wraps=["name"], spare=["made"])
     else:
         cells = [
             [row["id"], row["name"], show.moment(row["created_at"]), show.moment(row.get("last_used_at"))]
             for row in rows
         ]
-        show.table(["token id", "name", "made", "last used"], cells, empty="no tokens")
+        show.table(["token id", "name", "made", "last used"], cells, empty="no tokens", wraps=["name"], spare=["made"])
 
 
 @app.command()
@@ -102,7 +102,7 @@ def revoke(
 ) -> None:
     """Revoke tokens of a client; they stop working immediately."""
     if bool(token_ids) == every:
-        raise UsageError('name the tokens to revoke, as "wagate client list SLUG" shows them, or say --all')
+        raise UsageError('give the ids of tokens to revoke ("wagate client list SLUG" shows them), or --all')
     current = call.of(context)
     with gateway.connect(current) as running:
         ids = token_ids or [each["id"] for each in _tokens(current, running, slug)]

@@ -40,6 +40,7 @@ def _print(lines: list[dict[str, Any]]) -> None:
     cells = [
         [SIGNS[line["level"]], line["part"], line["what"], line["detail"], line.get("next_step", "")] for line in lines
     ]
-    show.table(["is", "part", "what", "seen", "next step"], cells, empty="nothing was looked at")
+    heads = ["is", "part", "what", "seen", "next step"]
+    show.table(heads, cells, empty="nothing was checked", wraps=["part", "what", "seen", "next step"])
     count = {level: sum(line["level"] == level for line in lines) for level in SIGNS}
     typer.echo(f"{count['ok']} ok, {count['warn']} to look at, {count['fail']} failed", err=True)

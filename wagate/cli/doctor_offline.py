@@ -13,7 +13,7 @@ import structlog
 import trio
 
 from wagate.cli.errors import CommandError
-from wagate.cli.inert import inert_context
+from wagate.cli.rehearse import inert_context
 from wagate.clock import Clock
 from wagate.config import Config, convert_settings
 from wagate.config.secrets import KEY_FILE, open_secrets

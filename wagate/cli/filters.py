@@ -42,10 +42,11 @@ def choose(
     client: Annotated[str | None, typer.Option(help="Only those of this client, by slug or id.")] = None,
     account: Annotated[str | None, typer.Option(help="Only those of this account.")] = None,
     chat: Annotated[str | None, typer.Option(help="Only those of this chat: +15551234567, 15551234567@c.us.")] = None,
-    message_id: Annotated[str | None, typer.Option(help="Only those about this message.")] = None,
-    stuck: Annotated[bool, typer.Option("--stuck", help="Only those that need somebody.")] = False,
+    message_id: Annotated[str | None, typer.Option(help="Only those of this message.")] = None,
+    stuck: Annotated[bool, typer.Option("--stuck", help="Only stuck ones, which need somebody to act.")] = False,
+    error: Annotated[str | None, typer.Option(help="Only those whose last error contains this text.")] = None,
     since: Annotated[str | None, typer.Option(help="Only those stored since: 2h, 30d, or a time (2026-01-31).")] = None,
-    until: Annotated[str | None, typer.Option(help="Only those stored before: likewise.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only those stored before; written like --since.")] = None,
 ) -> Chosen:
     """What the options mean. UsageError."""
     now = datetime.now(UTC)
@@ -56,6 +57,7 @@ def choose(
         chat=_key(chat) if chat else None,
         message_id=message_id or None,
         stuck=stuck or None,
+        error=error or None,
         since=moment_of(since, "since", now=now) if since else None,
         until=moment_of(until, "until", now=now) if until else None,
     )

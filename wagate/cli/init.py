@@ -14,7 +14,7 @@ from wagate.cli.errors import CommandError
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder; created when it does not exist.")] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder; created if it does not exist.")] = Path(),
 ) -> None:
     """Write a commented config.toml and fresh secrets. Never overwrites."""
     from wagate.config import load

@@ -18,7 +18,7 @@ from wagate.cli.filters import Chosen, takes_filters
 from wagate.rules.states import Status
 
 app = typer.Typer(
-    help="Inspect and control deliveries: every event for every target, and its outcome.", no_args_is_help=True
+    help="Inspect and control deliveries: each event for each target, and its outcome.", no_args_is_help=True
 )
 JOBS = "/api/jobs"
 
@@ -54,7 +54,8 @@ def list_jobs(
         ]
         for row in rows
     ]
-    show.table(["id", "stored", "target", "chat", "state", "tries", "error"], cells, empty="no deliveries")
+    heads = ["id", "stored", "target", "chat", "state", "tries", "error"]
+    show.table(heads, cells, empty="no deliveries", wraps=["error"], spare=["target", "stored", "chat"])
 
 
 @app.command("show")
@@ -76,7 +77,7 @@ def show_job(
         show.emit_json(row)
         return
     fields = [[key, value] for key, value in row.items() if key != "attempts" and value not in (None, "")]
-    show.table(["field", "value"], fields, empty="")
+    show.table(["field", "value"], fields, empty="", wraps=["value"])
     tries = [
         [
             each.get("number"),
@@ -88,7 +89,7 @@ def show_job(
         for each in row.get("attempts") or []
     ]
     typer.echo()
-    show.table(["try", "at", "ms", "status", "error"], tries, empty="not tried yet")
+    show.table(["try", "at", "ms", "status", "error"], tries, empty="not tried yet", wraps=["error"])
 
 
 @app.command()
@@ -97,12 +98,12 @@ def retry(
     context: typer.Context,
     *,
     ids: Ids = None,
-    failed: Annotated[bool, typer.Option("--failed", help="All that finally failed and match the filters.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="All that failed for good and match the filters.")] = False,
     which: Chosen,
 ) -> None:
     """Retry deliveries by id, or all failed ones. A delivery that was final goes to the end of its chat."""
     if bool(ids) == failed:
-        raise UsageError("name the deliveries, or say --failed (with --since, --connector, --account …)")
+        raise UsageError("give the ids of deliveries, or --failed (with --since, --connector, --account …)")
     _steer(context, "retry", ids, which.only(Status.FAILED))
 
 
@@ -112,12 +113,12 @@ def cancel(
     context: typer.Context,
     *,
     ids: Ids = None,
-    pending: Annotated[bool, typer.Option("--pending", help="All that wait and match the filters.")] = False,
+    pending: Annotated[bool, typer.Option("--pending", help="All that are waiting and match the filters.")] = False,
     which: Chosen,
 ) -> None:
-    """Cancel deliveries by id, or with --pending all that wait."""
+    """Cancel deliveries by id, or all waiting ones."""
     if bool(ids) == pending:
-        raise UsageError("name the deliveries, or say --pending (with --since, --connector, --account …)")
+        raise UsageError("give the ids of deliveries, or --pending (with --since, --connector, --account …)")
     _steer(context, "cancel", ids, which.only(Status.PENDING))
 
 
@@ -126,7 +127,7 @@ def cancel(
 def export(
     context: typer.Context,
     *,
-    output: Annotated[Path | None, typer.Option(help="A new file; standard output when not given.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A new file; default: standard output.")] = None,
     which: Chosen,
     state: State = None,
 ) -> None:

@@ -41,14 +41,15 @@ def list_plugins(context: typer.Context, as_json: Json = False) -> None:
         ]
         for row in rows
     ]
-    show.table(["plugin", "is", "package", "version", "hooks"], cells, empty="no plugins are installed")
+    heads = ["plugin", "is", "package", "version", "hooks"]
+    show.table(heads, cells, empty="no plugins are installed", wraps=["package", "hooks"])
 
 
 @app.command()
 def check(context: typer.Context) -> None:
     """Import every installed plugin and call its hooks, checking each against its specification.
 
-    A plugin that is on is called with its settings, one that is off only when it needs none.
+    Plugins that are on are called with their settings, others only if they need none.
     """
     config = call.of(context).part("plugins", "delivery", "server.host", "server.port", "server.public_url")
     rows = _installed(set(config.plugins))
@@ -71,8 +72,7 @@ def check(context: typer.Context) -> None:
 
 def _rehearsed(config: Config, name: str, kind: str) -> list[str]:
     """What is wrong with one. ConfigError: its settings are."""
-    from wagate.cli.inert import inert_context
-    from wagate.cli.rehearse import faults
+    from wagate.cli.rehearse import faults, inert_context
     from wagate.config import convert_settings
     from wagate.plugins.loader import load_plugins, load_provider
 
@@ -90,7 +90,7 @@ def _rehearsed(config: Config, name: str, kind: str) -> list[str]:
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(help="The plugin's name, lower case, as in [plugins.NAME].")],
-    folder: Annotated[Path | None, typer.Option(help="A new folder; wagate-NAME when not given.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="A new folder; default: wagate-NAME.")] = None,
     provider: Annotated[bool, typer.Option("--provider", help="Create a provider instead of a connector.")] = False,
 ) -> None:
     """Create a project for your own plugin: one handler (with --provider: one provider) and its tests."""

@@ -16,10 +16,10 @@ PATH = "/api/reload"
 def reload(
     context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
-    """Have the running gateway read config.toml and its secrets again; a wrong one is refused, and the old one goes on.
+    """Have the running gateway read config.toml and its secrets again. If anything is wrong, nothing changes.
 
-    Accounts and the admin token count at once; other keys are listed, and count after a restart. Variables of this
-    shell that config.toml names as env:NAME go along.
+    Accounts and the admin token change at once. Other changed keys are listed; they need a restart. The command sends
+    the variables of this shell that config.toml names as env:NAME.
     """
     from wagate.config.sources import named_variables
 
@@ -32,4 +32,4 @@ def reload(
         return
     typer.echo(f"taken up: {', '.join(report['taken_up']) or 'nothing has changed'}")
     if report["restart"]:
-        typer.echo(f"changed, but only a restart takes it up: {', '.join(report['restart'])}", err=True)
+        typer.echo(f"these changes need a restart: {', '.join(report['restart'])}", err=True)

@@ -74,7 +74,7 @@ app = typer.Typer(
     cls=Root,
     name="wagate",
     help="A WhatsApp gateway in one process: nothing lost, every chat in order, connectors as plugins.",
-    epilog="--config may also stand after the command. Exit codes: 0 done, 1 refused or failed, 2 usage.",
+    epilog="--config can also follow the command. Exit codes: 0 done, 1 refused or failed, 2 usage.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -91,13 +91,13 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def start(
     context: typer.Context,
-    config: Annotated[Path | None, typer.Option(help="The configuration file; ./config.toml when not given.")] = None,
+    config: Annotated[Path | None, typer.Option(help="The configuration file; default: ./config.toml.")] = None,
     url: Annotated[
-        str | None, typer.Option(help="Talk to the gateway at this URL instead of the one that runs on data.dir.")
+        str | None, typer.Option(help="Talk to the gateway at this URL instead of the one that uses data.dir.")
     ] = None,
     token: Annotated[
         str | None,
-        typer.Option(envvar="WAGATE_TOKEN", help="The token for --url; data.dir's admin token when not given."),
+        typer.Option(envvar="WAGATE_TOKEN", help="The token for --url; default: the admin token of data.dir."),
     ] = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")

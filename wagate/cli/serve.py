@@ -14,7 +14,7 @@ from wagate.cli import options as call
 
 def serve(
     context: typer.Context,
-    config: Annotated[Path | None, typer.Option(help="The configuration file; ./config.toml when not given.")] = None,
+    config: Annotated[Path | None, typer.Option(help="The configuration file; default: ./config.toml.")] = None,
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C."""
     path = config or call.of(context).config_path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Collection, Iterable, Iterator, Sequence, Sized
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -13,6 +13,10 @@ import typer
 from wagate.parsing.printable import printable, printable_json
 
 T = TypeVar("T")
+NARROWEST = 24
+"""Characters in which a column that wraps is still read."""
+GAP = 2
+"""Characters between columns."""
 
 
 def emit_json(value: Any) -> None:
@@ -20,23 +24,51 @@ def emit_json(value: Any) -> None:
     typer.echo(printable_json(value))
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
-    """Rows for people: drawn on a terminal, else one line each with tabs between; ``empty`` when there are none."""
+def table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    empty: str,
+    wraps: Collection[str] = (),
+    spare: Sequence[str] = (),
+) -> None:
+    """Rows for people: drawn on a terminal, else one line each with tabs between; ``empty`` when there are none.
+
+    An id or a URL is never cut. Where the terminal is too narrow, columns of ``wraps`` go on below, and columns of
+    ``spare`` are left out, the first ones first.
+    """
     cells = [[clean(cell) for cell in row] for row in rows]
     if not cells:
         typer.echo(empty, err=True)
     elif sys.stdout.isatty():
-        from rich.console import Console
-        from rich.markup import escape
-        from rich.table import Table
-
-        drawn = Table(*heads, box=None, pad_edge=False, header_style="bold")
-        for row in cells:
-            drawn.add_row(*map(escape, row))
-        Console().print(drawn)
+        _draw(list(heads), cells, wraps, spare)
     else:
         for line in [list(heads), *cells]:
             typer.echo("\t".join(line))
+
+
+def _draw(heads: list[str], cells: list[list[str]], wraps: Collection[str], spare: Sequence[str]) -> None:
+    from rich.cells import cell_len
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    widths = {head: max(map(cell_len, column)) for head, *column in zip(heads, heads, *cells, strict=True)}
+    least = {head: min(width, NARROWEST) if head in wraps else width for head, width in widths.items()}
+    shown = list(heads)
+    for head in spare:
+        if sum(least[each] for each in shown) + GAP * (len(shown) - 1) > console.width:
+            shown.remove(head)
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for head in shown:
+        drawn.add_column(head, overflow="fold", width=None if head in wraps else widths[head])
+    for row in cells:
+        drawn.add_row(*(escape(cell) for head, cell in zip(heads, row, strict=True) if head in shown))
+    console.print(drawn, crop=False)
+    if len(shown) < len(heads):
+        gone = ", ".join(head for head in heads if head not in shown)
+        typer.echo(f"this terminal is too narrow for: {gone}", err=True)
 
 
 def clean(value: Any) -> str:

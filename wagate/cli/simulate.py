@@ -45,13 +45,13 @@ FormOption = Annotated[
     Form,
     typer.Option(
         "--form",
-        help="auto: the account's provider's own webhook, signed; session: /api/whatsapp/webhook/{account}; "
+        help="auto: a signed webhook of the account's provider; session: /api/whatsapp/webhook/{account}; "
         "engine: /webhook/inbound.",
     ),
 ]
 Tenant = Annotated[str, typer.Option(help="With --form engine: the tenant that the message belongs to.")]
 Rate = Annotated[
-    float | None, typer.Option(min=0.1, help="Messages per second; as fast as the gateway takes them when not given.")
+    float | None, typer.Option(min=0.1, help="Messages per second; default: as fast as the gateway takes them.")
 ]
 
 

@@ -35,7 +35,9 @@ def list_webhooks(
         return
     heads = ["id", "tenant_id", "phone_number", "name", "webhook_url", "status", "events", "timeout", "rate"]
     cells = [[row[head] for head in heads] for row in rows]
-    show.table(["id", "client", *heads[2:]], cells, empty="no webhooks")
+    shown = ["id", "client", *heads[2:]]
+    wraps, spare = ["name", "webhook_url", "events"], ["timeout", "rate", "name", "phone_number", "events", "client"]
+    show.table(shown, cells, empty="no webhooks", wraps=wraps, spare=spare)
 
 
 @app.command("show")
@@ -49,7 +51,7 @@ def show_webhook(context: typer.Context, webhook_id: Id, as_json: Json = False) 
 def set_options(
     context: typer.Context,
     webhook_id: Id,
-    values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Fields; NAME= is the default again.")],
+    values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Fields; NAME= resets one.")],
     as_json: Json = False,
 ) -> None:
     """Change a webhook: `set ID rate=5 burst=10 timeout=` sets two options and resets one."""
@@ -77,4 +79,4 @@ def _print(row: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         show.emit_json(row)
     else:
-        show.table(["field", "value"], row.items(), empty="")
+        show.table(["field", "value"], row.items(), empty="", wraps=["value"])

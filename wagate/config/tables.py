@@ -17,14 +17,15 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """Where wagate listens, and what the world calls it."""
+    """The address that wagate listens on, and the one that others reach it at."""
 
     host: str = "127.0.0.1"
     """The address to listen on; ``0.0.0.0`` or ``::`` for all."""
     port: Port = 8080
     """The port to listen on; 0 takes any free one."""
     public_url: str = ""
-    """What the world calls us, as in ``https://wa.example.org``; Twilio's signatures, media links and so on need it."""
+    """The URL at which others reach wagate, as in ``https://wa.example.org``. Media links and Twilio's
+    signatures need it."""
     trusted_proxies: list[str] = field(default_factory=list)
     """Addresses or networks whose ``X-Forwarded-*`` headers count."""
     max_body: Size = Size("10MiB")
@@ -36,7 +37,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     keyfile: str = ""
     """The private key of ``certfile``, as PEM."""
     drain: Duration = Duration("20s")
-    """How long a stop waits for work in flight; what is not done then is taken up at the next start."""
+    """How long a stop waits for work in flight. The next start takes up what is left."""
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,28 +48,29 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Database(msgspec.Struct, frozen=True, kw_only=True):
-    """Where events, deliveries and all else are stored."""
+    """The database that stores events, deliveries and everything else."""
 
     url: str = ""
-    """Empty: SQLite in ``data.dir``; or ``postgresql://user:password@host/name``. While it is empty, the environment's
-    ``DATABASE_URL`` counts."""
+    """Empty: SQLite in ``data.dir``; or ``postgresql://user:password@host/name``. If it is empty, the environment's
+    ``DATABASE_URL`` is used."""
 
 
 class Redis(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the queue is."""
+    """The Redis that holds the queue."""
 
     url: str = ""
     """Empty: an embedded Valkey in ``data.dir``; or ``redis://``, ``rediss://``, ``unix://``, ``redis+sentinel://``."""
 
 
 class Auth(msgspec.Struct, frozen=True, kw_only=True):
-    """The two secrets of a gateway. Both are made at first start when they are not set."""
+    """The two secrets of a gateway. The first start makes those that are not set."""
 
     admin_token: str = ""
-    """The token that may do everything. Unset: made at first start, kept in ``data.dir`` (0600), printed once."""
+    """The token that may do everything. If unset, the first start makes one, keeps it in ``data.dir`` (0600) and
+    prints it once."""
     secret_key: str | list[str] = ""
-    """Encrypts stored credentials: a Fernet key, or any passphrase of 16 characters and more. A list is a rotation: the
-    first encrypts, all decrypt. Unset: made at first start, kept in ``data.dir``."""
+    """Encrypts stored credentials: a Fernet key, or a passphrase of at least 16 characters. A list is a rotation: the
+    first encrypts, all decrypt. If unset, the first start makes one and keeps it in ``data.dir``."""
 
     def __repr__(self) -> str:
         return "Auth(admin_token=•••, secret_key=•••)"
@@ -82,39 +84,39 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     max_retries: Count = 3
     """Attempts in all: at once, then 5 s × 2^(n-1) after the n-th failure, plus 0…20 % jitter."""
     max_delay: Duration = Duration("6h")
-    """No wait is longer, for those who set ``max_retries`` to 30."""
+    """The longest wait between two attempts."""
     recover: Duration = Duration("24h")
-    """What failed in this window is replayed, in order, once its target answers again; ``0s``: by hand only."""
+    """Deliveries that failed in this window are replayed, in order, once their target answers; ``0s``: only by hand."""
     order: Literal["strict", "skip"] = "strict"
-    """``strict``: what may still succeed holds its chat; ``skip``: the chat goes on at once."""
+    """``strict``: a delivery that may still succeed holds back its chat; ``skip``: the chat goes on at once."""
     proxy: str = ""
-    """The only proxy used for requests to targets; those of the environment are ignored."""
+    """The proxy for requests to targets. Proxies of the environment are ignored."""
     allow_http: bool = False
-    """Let targets be plain ``http``."""
+    """Allow targets with plain ``http``."""
     allow_networks: list[str] = field(default_factory=list)
-    """Networks (CIDR) exempt from the private-address guard."""
+    """Private networks (CIDR) that targets may be in."""
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is worked on at once."""
+    """How much wagate works on at once."""
 
     concurrency: Count = 64
     """Handlers at once, per process."""
     lease: Duration = Duration("10s")
-    """What a dead process held is taken up by another after this long."""
+    """How long until another process takes up the work of one that died."""
     max_depth: Count = 50000
-    """Ids kept in Redis; the rest waits in the tables."""
+    """Ids in Redis at most; the rest waits in the tables."""
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True):
     """Files that come with messages, and files to send."""
 
     fetch: bool = True
-    """Fetch every file when its message comes; ``false``: only when somebody asks for it."""
+    """Fetch every file when its message comes in; ``false``: only when somebody asks for it."""
     max_size: Size = Size("100MiB")
-    """Larger files are not fetched, and refused when they are uploaded."""
+    """Larger files are not fetched, and uploads of them are refused."""
     dir: Path = Path("media")
-    """Where they are kept; relative to ``data.dir``. Several processes on one database need one that they share."""
+    """The folder of the files, relative to ``data.dir``. Several processes on one database must share it."""
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +133,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much one caller may ask."""
+    """How much one caller may ask for."""
 
     api: Rate = Rate("600/min")
     """Per token, management routes."""
@@ -151,9 +153,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes: Size = Size("64MiB")
     """Bytes of request bodies in memory at once, of all callers; beyond that, 503 with ``Retry-After``."""
     connections: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """Connections at once; 0: as the limit of open files allows. The one that is idle for longest makes room."""
+    """Connections at once; 0: as many as open files allow. Beyond that, the one idle for longest is closed."""
     webhooks: Count = 1000
-    """Webhooks per client, of each connector that has some."""
+    """Webhooks per client, for each connector."""
     tokens: Count = 100
     """Tokens per client."""
     streams: Count = 100
@@ -161,9 +163,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     uploads: Count = 10000
     """Files to send that one client may keep."""
     stored: Size = Size("20GiB")
-    """Bytes of all files of one client; what comes in counts, and still comes in."""
+    """Bytes of all files of one client. Incoming files count, but are never refused."""
     reserve: Size = Size("1GiB")
-    """Free bytes of the media folder's disk that uploads leave for what comes in."""
+    """Free bytes on the media folder's disk that uploads leave for incoming files."""
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,10 +192,10 @@ class Tables(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     log: Log = Log()
     accounts: dict[str, dict[str, Unread]] = field(default_factory=dict)
-    """``[accounts.<name>]``: ``client``, ``provider``, and the provider's own keys. Accounts may also be made by API;
-    config wins for the names it has."""
+    """``[accounts.<name>]``: ``client``, ``provider``, and the provider's own keys. Accounts can also be made by API;
+    for a name that both have, config.toml wins."""
     plugins: dict[str, dict[str, Unread]] = field(default_factory=dict)
-    """``[plugins.<name>]``: a connector is on when its table is here; its keys are the plugin's own."""
+    """``[plugins.<name>]``: a table turns its connector on; its keys are those of the plugin."""
 
 
 class Config(Tables, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """How fast targets may be asked: a token bucket for each that has a rate, its own or one that its refusals taught us.
 
-It decides, and waits for nothing.
+It decides, and waits for nothing. `wagate.rate.TokenBuckets` does not fit here: these rates change while tokens are
+out, an attempt that did not begin gives its token back, and a refusal empties the bucket.
 """
 
 from __future__ import annotations

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
 from wagate.clock import Clock
 from wagate.errors import QueueError
 from wagate.queue.queue import Queue, process_of
-from wagate.queue.reaper import Reaper
+from wagate.queue.results import DeadWorker
 from wagate.queue.wakeup import Wakeup
 
 log = structlog.get_logger("wagate.consumers")
@@ -44,3 +44,29 @@ async def reap_dead_workers(
         except QueueError:
             # Nobody's heart could be heard; the pump says that Redis is away.
             reaper.forget()
+
+
+class Reaper:
+    """Fed with snapshots, about every third of a lease; no clock but the caller's is compared."""
+
+    def __init__(self, lease: float) -> None:
+        """``lease``: seconds a heartbeat may stand still."""
+        self._lease = lease
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    def dead(self, workers: Mapping[str, int], now: float, *, me: str | None = None) -> list[DeadWorker]:
+        """Judge a snapshot of all heartbeat counters, taken at ``now`` (monotonic seconds); never ``me``."""
+        self._seen = {
+            name: seen if (seen := self._seen.get(name)) and seen[0] == heartbeat else (heartbeat, now)
+            for name, heartbeat in workers.items()
+            if name != me
+        }
+        return [
+            DeadWorker(name=name, heartbeat=heartbeat)
+            for name, (heartbeat, since) in self._seen.items()
+            if now - since >= self._lease
+        ]
+
+    def forget(self) -> None:
+        """Begin anew: Redis was away, so nobody's heart could be heard."""
+        self._seen = {}

@@ -1,4 +1,4 @@
-"""The vocabulary: what happened on WhatsApp, whoever the provider is. Names are WAHA's."""
+"""Events: what happened on WhatsApp, in the same words for every provider. The names are WAHA's."""
 
 from wagate.events.event import Event, Media, NewEvent, Raw
 from wagate.events.kinds import EVENT_KINDS, matches

@@ -1,4 +1,4 @@
-"""How far a message of ours got: one word and one number for every provider's own."""
+"""Statuses of sent messages: one word and one number for every provider."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STATUS_OF = {ack: status for status, (ack, _) in ACKS.items()}
 
 
 def ack_extra(status: str, *, code: str = "", reason: str = "", window: bool = False) -> dict[str, Any]:
-    """`NewEvent.extra` of a ``message.ack``: ``ack``, ``ackName``, ``status``, and ``error`` when it failed.
+    """`NewEvent.extra` of a ``message.ack``: ``ack``, ``ackName``, ``status``, and ``error`` if it failed.
 
     ``code``, ``reason`` and ``window``: see `failure_of`.
     """
@@ -35,8 +35,8 @@ def ack_extra(status: str, *, code: str = "", reason: str = "", window: bool = F
 
 
 def failure_of(code: str, reason: str, *, window: bool = False) -> dict[str, Any]:
-    """``extra.error`` of a message that failed: ``code`` is the provider's own, ``reason`` is for people.
+    """``extra.error`` of a message that failed: ``code`` is the provider's, ``reason`` is for people.
 
-    ``window``: only a template reaches somebody who has not written within 24 hours; the key is left out otherwise.
+    ``window``: the customer has not written within 24 hours, so only a template can be sent; else the key is left out.
     """
     return {"code": code, "reason": reason} | ({"window": True} if window else {})

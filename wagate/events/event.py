@@ -1,4 +1,4 @@
-"""One thing that happened on WhatsApp, in the same shape for every provider."""
+"""An event of WhatsApp, in the same shape for every provider."""
 
 from __future__ import annotations
 
@@ -11,48 +11,48 @@ from wagate.events.sessions import SessionChange
 
 
 class Raw(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes exactly as they came, kept for audit."""
+    """The bytes of a request, unchanged, kept for audit."""
 
     body: bytes
     """The item or the whole body."""
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A file that came with a message, by reference."""
+    """The file of an incoming message, by reference."""
 
     mimetype: str = ""
-    """MIME type as the provider says."""
+    """MIME type, as the provider declares it."""
     filename: str | None = None
-    """Name on the sender's side, unsafe."""
+    """The sender's name for it; not safe as a path."""
     url: str | None = None
-    """Where the file can be fetched, when the provider gives a URL."""
+    """Where to fetch the file, if the provider gives a URL."""
     provider_id: str | None = None
     """The provider's own media id."""
     size: int | None = None
     """Bytes, when known."""
     caption: str | None = None
-    """Text under the file."""
+    """The file's caption."""
 
 
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """What a provider's ``parse`` makes of one item of a webhook: an event not yet stored."""
+    """An event that is not stored yet: a provider's ``parse`` makes one for each item of a webhook."""
 
     kind: str
     """A name of `wagate.events.EVENT_KINDS`, or ``group.*``."""
     provider_id: str = ""
-    """The provider's id of this thing, '' when it has none: then it never counts as a duplicate."""
+    """The provider's id of the item; without one ('') the event never counts as a duplicate."""
     variant: str = ""
-    """What tells two events of one provider id apart: an ack's status, a reaction's emoji and time, an edit's hash."""
+    """Distinguishes events with the same provider id: an ack's status, a reaction's emoji and time, an edit's hash."""
     dedupe_kind: str = ""
     """The kind used for duplicates when it differs from ``kind`` (message and message.any are one message)."""
     chat: str = ""
     """Canonical chat key: ``<digits>@c.us``, ``<id>@g.us``, ``<opaque>@user``; '' for session events."""
     sender: str = ""
-    """Who it is from, in the same form as ``chat`` (in a group: the participant)."""
+    """The sender, in the form of ``chat`` (in a group: the participant)."""
     recipient: str = ""
-    """Who it is to."""
+    """The recipient, in the form of ``chat``."""
     message_id: str = ""
-    """The WhatsApp message that this is, or is about."""
+    """WhatsApp's id of the message that this is, or is about."""
     type: str = ""
     """text, image, video, audio, voice, document, sticker, location, contacts, call, status, … or unknown."""
     content: str = ""
@@ -60,47 +60,47 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     timestamp: datetime | None = None
     """When it happened (aware UTC); None: the time of arrival."""
     from_me: bool = False
-    """Sent by our own number."""
+    """Whether the account's own number sent it."""
     contact_name: str | None = None
-    """The name the other side shows."""
+    """The name that the other side shows."""
     media: Media | None = None
-    """The file that came with it."""
+    """The file of the message."""
     reply_to: str | None = None
-    """Id of the message it answers."""
+    """Id of the message that this one replies to."""
     extra: dict[str, Any] = {}
     """Kind-specific fields, JSON types only: ``ack``, ``reaction``, ``status``, ``qr``, ``call``, ``message`` …"""
     raw: Raw | None = None
-    """The provider's own item; None: the raw body of the whole request."""
+    """The provider's item; None: the body of the whole request."""
     session: SessionChange | None = None
-    """How this changes its account's session state, in the same commit."""
+    """A change of the account's session state, made in the same commit."""
     number: str = ""
-    """The provider's own id of the number on our side, when one webhook URL carries several; '' the account's own."""
+    """The provider's id of the account's number, if one webhook URL serves several; '': that of the account."""
     reference: str = ""
-    """Our own id of the message that this is about, when the provider carries it back."""
+    """wagate's id of the message that this is about, if the provider returns it."""
     aliases: tuple[str, ...] = ()
     """Other keys of the same person as ``sender``: phone, LID, business-scoped id, in the form of ``chat``. A stored
     event has them in ``extra["aliases"]``."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored event, as handlers see it."""
+    """A stored event."""
 
     id: str
-    """UUIDv7; the same for all targets (``source_event_id`` outside)."""
+    """UUIDv7; the same for all targets. Webhooks call it ``source_event_id``."""
     kind: str
     """A name of `wagate.events.EVENT_KINDS`, or ``group.*``."""
     account: str
-    """Name of the account (``sessionId``, WAHA's ``session``); '' when it belongs to a client only."""
+    """Name of the account (``sessionId``, WAHA's ``session``); '' if the event belongs to no account."""
     account_id: str = ""
-    """Id of that account, which never names another one: the name may be somebody else's later."""
+    """Id of that account. Unlike its name, it is never used again."""
     phone: str
-    """Digits of the number on our side, '' when not known."""
+    """Digits of the account's number, '' if unknown."""
     provider: str
     """meta, infobip, twilio, dialog360, waha, session, engine …"""
     client_id: int
-    """Owner."""
+    """Id of the owner."""
     tenant: str
-    """Owner's slug."""
+    """Slug of the owner."""
     created_at: datetime
     """When it was stored (aware UTC)."""
     timestamp: datetime
@@ -118,4 +118,4 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     reply_to: str | None = None
     extra: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
-    """The account's metadata, copied into webhooks."""
+    """The account's metadata, which webhooks carry."""

@@ -1,4 +1,4 @@
-"""Event names, and which names a subscriber's filter lets through."""
+"""Names of events, and the filters of subscribers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WEBHOOK_DISABLED = "webhook.disabled"
 WEBHOOK_TEST = "webhook.test"
 UNKNOWN = "unknown"
 MESSAGE_SEND = "message.send"
-"""A message on its way out: for the sender of its account alone, so not among `EVENT_KINDS`."""
+"""An outgoing message. Only the sender of its account gets it, so it is not in `EVENT_KINDS`."""
 GROUP_PREFIX = "group."
 
 EVENT_KINDS = frozenset(
@@ -43,7 +43,7 @@ EVENT_KINDS = frozenset(
         UNKNOWN,
     }
 )
-"""Every fixed event name; ``group.*`` names are open-ended beside them."""
+"""All fixed names of events. Names that begin with ``group.`` come from engines, and are not in this list."""
 
 
 def matches(filters: Collection[str], kind: str) -> bool:

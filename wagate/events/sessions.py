@@ -1,4 +1,4 @@
-"""A session's states, and what holds for each of them: one table.
+"""The states of a session, and their meaning, in one table.
 
 Sources: the session webhook specification and API.md (our words and groups); WAHA's WAHASessionStatus;
 whatsapp-web.js, src/util/Constants.js (WAState).
@@ -13,7 +13,7 @@ import msgspec
 
 
 class SessionStatus(StrEnum):
-    """The words for a session's state. A new one needs its row in `SESSION_STATES`."""
+    """The states of a session. A new one needs a row in `SESSION_STATES`."""
 
     INITIALIZING = "initializing"
     QR_GENERATED = "qr_generated"
@@ -26,7 +26,7 @@ class SessionStatus(StrEnum):
 
 
 class SessionGroup(StrEnum):
-    """The words of the summary, and of ``?status=``."""
+    """The groups in the summary and in ``?status=``."""
 
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"
@@ -36,13 +36,13 @@ class SessionGroup(StrEnum):
 
 
 class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What holds for a session in one state."""
+    """The meaning of one state."""
 
     group: SessionGroup
     waha: str
-    """WAHA's word for it."""
+    """WAHA's name of the state."""
     engine: frozenset[str] = frozenset()
-    """States of whatsapp-web.js and words of other engines that mean it, in small letters."""
+    """Names of this state in whatsapp-web.js and other engines, in lower case."""
     loading: bool = False
     """Shown as ``isLoading``."""
 
@@ -72,14 +72,14 @@ SESSION_STATES: Mapping[SessionStatus, SessionFacts] = {
 
 
 class SessionChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What an event does to its account's session state, written in the same commit."""
+    """A change of the account's session state, in the same commit as its event."""
 
     status: SessionStatus
     message: str = ""
-    """For people: ``QR code generated, scan to connect``."""
+    """The state in words: ``QR code generated, scan to connect``."""
     qr: str | None = None
-    """The QR text; None clears it (any status but qr_generated does)."""
+    """The QR code's text; None clears it, as does any status except qr_generated."""
     percent: int | None = None
     """Progress of a loading screen."""
     unless: frozenset[SessionStatus] = frozenset()
-    """Nothing changes when the session is in one of these (a late loading_screen after ready)."""
+    """States that this change must not replace (a late loading_screen after ready)."""

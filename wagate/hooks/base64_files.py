@@ -1,4 +1,4 @@
-"""Files that go out inside a JSON request, in base64: for providers that take no uploads and reach no URL of ours."""
+"""Files in base64 inside a JSON request: for providers that take no uploads and can't fetch URLs of wagate."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from wagate.errors import NotSentError, SendRefusedError
 from wagate.hooks.messages import OutFile
 
 MOST = 16 * 2**20
-"""Bytes of a file that goes out so."""
+"""Most bytes of such a file."""
 WAIT = 15.0
-"""Seconds that one waits for its place."""
+"""Seconds that a file waits for its turn."""
 _AT_ONCE = 2
-"""Such files in memory at a time, for each provider."""
+"""Files in memory at the same time, for each provider."""
 
 
 class Base64Files:
-    """What one provider has in memory of them."""
+    """Limits how many files one provider holds in memory."""
 
     def __init__(self) -> None:
         self._places = trio.Semaphore(_AT_ONCE)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """Room for one. NotSentError: there is none for now."""
+        """A turn for one file. NotSentError: too many others wait."""
         with trio.move_on_after(WAIT) as waited:
             await self._places.acquire()
         if waited.cancelled_caught:
@@ -43,19 +43,19 @@ class Base64Files:
 
 
 def goes_along(file: OutFile, *, wanted: bool) -> bool:
-    """Whether the bytes go in the request: they are wanted there, or there is no URL, and we hold the file."""
+    """Whether the file's bytes go into the request: wagate stores it, and the bytes are wanted or it has no URL."""
     return file.path is not None and (wanted or not file.url)
 
 
 def mark_of(file: OutFile) -> str:
-    """A text to put where the file's base64 belongs, for `filled`. SendRefusedError: the file is over `MOST`."""
+    """A placeholder for the file's base64, which `filled` replaces. SendRefusedError: the file is over `MOST`."""
     if file.size is not None and file.size > MOST:
         raise _too_large()
     return f"file-{secrets.token_hex(16)}"
 
 
 async def filled(body: Mapping[str, Any], mark: str, path: Path) -> bytes:
-    """The body as JSON with the file's base64 in place of the mark. SendRefusedError: it is too large, or gone."""
+    """The body as JSON, with base64 in place of the placeholder. SendRefusedError: the file is too large, or gone."""
     return await trio.to_thread.run_sync(_filled, msgspec.json.encode(body), mark.encode(), path)
 
 

@@ -1,4 +1,4 @@
-"""What a plugin's command may know and do: the configuration, HTTP, a gateway that runs."""
+"""What a plugin's command can use: the configuration, HTTP and the running gateway."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class CommandLine(Protocol):
 
     @property
     def config_file(self) -> Path:
-        """The configuration, absolute; it may not be there."""
+        """Absolute path of the configuration; the file may not exist."""
 
     @property
     def data_dir(self) -> Path:
-        """``data.dir``, absolute; it may not be there."""
+        """Absolute path of ``data.dir``; the folder may not exist."""
 
     @property
     def public_url(self) -> str:
@@ -36,21 +36,21 @@ class CommandLine(Protocol):
         """Name → provider of the accounts in the configuration."""
 
     def settings(self, plugin: str, kind: type[S]) -> S:
-        """``[plugins.<plugin>]`` with every ``env:`` and ``file:`` read; all defaults when it is not there."""
+        """``[plugins.<plugin>]`` with every ``env:`` and ``file:`` read; all defaults if the table is missing."""
 
     def http(self) -> HttpClient:
-        """The guarded client, as the gateway would have it. Used inside ``trio.run``."""
+        """The guarded HTTP client that the gateway uses. Use it inside ``trio.run``."""
 
     def refuse(self, reason: str) -> Exception:
-        """An error to raise: ``reason`` is all that is shown."""
+        """An error to raise; the command prints ``reason`` and nothing else."""
 
     def runs(self) -> bool:
-        """Whether a gateway runs on this configuration, or was named by ``--url``."""
+        """Whether a gateway runs with this configuration, or ``--url`` names one."""
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """A request to the running gateway with the admin's token (or ``--token``); the answer's JSON."""
+        """Send a request to the running gateway, with the admin token or ``--token``. Returns the answer's JSON."""
 
 
 def command_line(context: typer.Context) -> CommandLine:
-    """The call that a command belongs to."""
+    """The `CommandLine` of a command."""
     return cast("CommandLine", context.find_root().obj)

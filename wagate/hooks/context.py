@@ -1,4 +1,4 @@
-"""All that a plugin may touch. Protocols here; the core fills them in."""
+"""What a plugin can use of wagate: protocols that the core implements."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 
 class Auth(Protocol):
-    """Who asks, inside a route. The core has refused wrong tokens before a route runs."""
+    """Who sent the request that a route handles. The core refuses wrong tokens before a route runs."""
 
     def identity(self) -> Identity:
-        """Whose token the running request carries."""
+        """The owner of the request's token."""
 
     def owner(self, tenant: str | None) -> ClientView:
-        """The client that the running request is about.
+        """The client that the request is about.
 
-        A client's token: that client; ``tenant`` naming another is NotFoundError. The admin token: the client whose
-        slug or id ``tenant`` is; None is the client ``default``.
+        With a client's token: that client; NotFoundError if ``tenant`` names another. With the admin token: the client
+        with the slug or id ``tenant``; None is the client ``default``.
         """
 
     def may_see(self, client_id: int) -> bool:
-        """Whether the running request's token may see what belongs to this client."""
+        """Whether the request's token may see what belongs to this client."""
 
 
 class Accounts(Protocol):
@@ -62,43 +62,43 @@ class Accounts(Protocol):
 
 
 class Endpoints(Protocol):
-    """Places registered through the API for this connector, with their health. One table for all connectors."""
+    """Endpoints that were registered through the API for this connector, with their health."""
 
     def snapshot(self) -> Mapping[int, Sequence[Endpoint]]:
-        """Active endpoints by client id, for ``targets``; replaced as a whole when anything changes."""
+        """Active endpoints by client id, for ``targets``. A change makes a new snapshot."""
 
     def wanting(self, event: Event) -> Sequence[WantingEndpoint]:
-        """Those that want an event, by its client, its number (or account, or ``*``) and its name; for ``targets``.
+        """The endpoints that want an event: same client; number, account or ``*``; and name. For ``targets``.
 
-        Quick, however many there are. Alerts about targets are about no number: all that want them by name.
+        Quick even with many endpoints. Alerts about targets concern no number, so only the name counts.
         """
 
     def active(self, endpoint_id: str) -> Endpoint | None:
-        """One of those in the snapshot."""
+        """One endpoint of the snapshot."""
 
     async def create(self, endpoint: NewEndpoint) -> Endpoint:
-        """Store one. ConflictError when (client, phone_number, name) is taken."""
+        """Create an endpoint. ConflictError: (client, phone_number, name) is taken."""
 
     async def get(self, endpoint_id: str) -> Endpoint:
-        """One with its health. NotFoundError."""
+        """One endpoint with its health. NotFoundError."""
 
     async def page(
         self, *, client_id: int | None, limit: int, cursor: str | None, phone_number: str | None
     ) -> Page[Endpoint]:
-        """A page, newest first; ``client_id`` None: of all clients."""
+        """A page of endpoints, newest first; ``client_id`` None: of all clients."""
 
     async def change(self, endpoint_id: str, change: EndpointChange) -> Endpoint:
-        """Change what is set in ``change``; switching one on again clears its failed or disabled state."""
+        """Change the fields that are set in ``change``. Turning an endpoint on clears its failed or disabled state."""
 
     async def delete(self, endpoint_id: str) -> None:
-        """Delete it and cancel what waits for it."""
+        """Delete an endpoint and cancel its waiting deliveries."""
 
     async def recover(self, endpoint_id: str, *, since: float) -> int:
-        """Replay what failed for good in the last ``since`` seconds, in order; how many."""
+        """Replay the deliveries that failed for good in the last ``since`` seconds, in order. Returns how many."""
 
 
 class Deliveries(Protocol):
-    """The audit log, scoped by the caller: pass ``client_id`` None only for the admin."""
+    """The audit log. Always pass the caller's ``client_id``; None only for the admin."""
 
     async def page(
         self, which: DeliveryFilter = ALL_DELIVERIES, *, client_id: int | None, limit: int, cursor: str | None = None
@@ -109,10 +109,10 @@ class Deliveries(Protocol):
         """One delivery with its attempts, by its id or its event's id. NotFoundError."""
 
     async def retry(self, delivery_id: str, *, client_id: int | None) -> DeliveryView:
-        """Run it again: now when it waits, at the end of its chat when it was final. ConflictError when delivered."""
+        """Retry a delivery: at once if it waits, at its chat's end if it was final. ConflictError: it was delivered."""
 
     async def cancel(self, delivery_id: str, *, client_id: int | None) -> DeliveryView:
-        """Give it up. ConflictError when it is final already."""
+        """Cancel a delivery. ConflictError: it is final already."""
 
 
 class Jobs(Protocol):
@@ -122,13 +122,13 @@ class Jobs(Protocol):
         """The next job of these targets, waiting up to ``wait`` seconds for one; None when there is none."""
 
     async def waiting(self, targets: Sequence[str]) -> int:
-        """How many jobs are not done yet and not leased."""
+        """How many jobs are neither done nor leased."""
 
     async def get(self, job_id: str, *, client_id: int | None) -> Job:
         """One job, by its id or its event's id. NotFoundError."""
 
     async def heartbeat(self, job_id: str, *, client_id: int | None, lease_id: str | None, lease: float) -> Job:
-        """Lengthen the lease. ConflictError when the lease is stale."""
+        """Extend the lease. ConflictError: it has expired."""
 
     async def finish(
         self,
@@ -140,13 +140,13 @@ class Jobs(Protocol):
         result: Any = None,
         error: str | None = None,
     ) -> Job:
-        """Completed counts once; failed is retried until attempts run out; queued gives it back unspent.
+        """Finish a job: completed, failed (retried until its attempts run out) or queued (returned without an attempt).
 
-        ConflictError when ``lease_id`` is stale or the job is final otherwise.
+        To complete it twice does no harm. ConflictError: the lease ``lease_id`` has expired, or the job is final.
         """
 
     async def retry(self, job_id: str, *, client_id: int | None) -> Job:
-        """Queue a failed or expired job again, at the end of its chat."""
+        """Put a failed or expired job back into the queue, at the end of its chat."""
 
 
 class Store(Protocol):
@@ -156,35 +156,35 @@ class Store(Protocol):
         """A value (JSON types), or None."""
 
     async def set(self, key: str, value: Any) -> None:
-        """Store a value (JSON types), committed when this returns."""
+        """Store a value (JSON types). It is committed when this returns."""
 
     async def delete(self, key: str) -> None:
-        """Forget a value."""
+        """Delete a value."""
 
     async def set_all(self, values: Mapping[str, Any]) -> None:
         """Store values (JSON types) in one commit."""
 
     async def items(self, prefix: str = "", *, most: int | None = None) -> Mapping[str, Any]:
-        """Values by key, of keys that begin so, sorted; the first ``most``."""
+        """Values of keys that begin with ``prefix``, sorted by key; the first ``most``."""
 
     async def forget(self, prefix: str, *, older: float) -> int:
-        """Forget values last set more than ``older`` seconds ago, of keys that begin so; how many."""
+        """Delete values under ``prefix`` that were last set over ``older`` seconds ago. Returns how many."""
 
     async def keys(self, prefix: str = "") -> Sequence[str]:
-        """Keys that begin so, sorted."""
+        """Keys that begin with ``prefix``, sorted."""
 
 
 class Emit(Protocol):
-    """Store an event of the plugin's own and deliver it like any other."""
+    """Store an event of the plugin and deliver it like any other."""
 
     async def __call__(
         self, event: NewEvent, *, client_id: int, account: str = "", only: Sequence[Target] | None = None
     ) -> str:
-        """Stored and committed when this returns; the event's id. ``only``: just to these targets of this plugin."""
+        """Store and commit an event; its id. ``only``: deliver it just to these targets of the plugin."""
 
 
 class Messages(Protocol):
-    """Out to WhatsApp: what the plugin submits is stored, queued behind its chat, and followed up."""
+    """Messages to WhatsApp: stored, queued in the order of their chat, and tracked."""
 
     async def send(
         self,
@@ -198,8 +198,8 @@ class Messages(Protocol):
     ) -> MessageView:
         """Submit a message; it is committed when this returns.
 
-        ``account`` None: the chat's own, else one chosen by weight. ``key``: the same key of this plugin gives the same
-        message, for ever. ``metadata`` comes back in ``extra`` of the message's events.
+        ``account`` None: the chat's account, else one chosen by weight. ``key`` is an idempotency key of this plugin:
+        the same key always returns the same message. ``metadata`` comes back in ``extra`` of the message's events.
 
         Raises:
             NotFoundError: no such account of this client.
@@ -226,28 +226,28 @@ class Messages(Protocol):
         """
 
     async def revoke(self, message_id: str, *, client_id: int | None) -> None:
-        """Take a message that was sent back from everyone, by our id; at once, not stored. Twice does no harm.
+        """Delete a sent message for everyone, by wagate's id, at once. To revoke it twice does no harm.
 
-        What the provider says of it comes as an event ``message.revoked``; the message's status stays.
+        The provider's confirmation comes as an event ``message.revoked``; the message's status does not change.
 
         Raises:
             NotFoundError: no such message of this client.
-            ConflictError: it was not sent: it waits (its delivery can be cancelled), failed, or nobody knows.
+            ConflictError: it waits (cancel its delivery instead), failed, or its outcome is unknown.
             UnprocessableError: the provider can't do this; it names provider and ability. Or its account is gone.
             SendError: the provider did not take it.
         """
 
 
 class MediaFile(Protocol):
-    """A file that we hold, open for reading."""
+    """A stored file, open for reading."""
 
     @property
     def mimetype(self) -> str:
-        """By its first bytes, and what was told."""
+        """Its type: from its first bytes, else as declared."""
 
     @property
     def filename(self) -> str:
-        """Safe, with an ending that fits the type."""
+        """A safe name, with an extension that fits the type."""
 
     @property
     def size(self) -> int:
@@ -255,24 +255,24 @@ class MediaFile(Protocol):
 
     @property
     def path(self) -> Path:
-        """Where it lies; only to be read."""
+        """Where the file is. Only read it."""
 
     def chunks(self) -> AsyncIterator[bytes]:
         """Its bytes, 64 KiB at a time, read outside the event loop."""
 
 
 class MediaStore(Protocol):
-    """Files that came with messages, and files to send. Never held whole in memory."""
+    """Files that came with messages, and files to send. They are never held in memory as a whole."""
 
     def url(self, event: Event) -> str | None:
-        """Where anyone can fetch the event's file for a while: signed, on ``server.public_url``; None when it has none.
+        """A signed URL on ``server.public_url`` at which anyone can fetch the event's file for a while; None: no file.
 
-        Equal for equal events over a day, so that a retried delivery has the same body. Without ``public_url`` it is
-        a path that begins with ``/``.
+        It stays the same for a day, so that a retried delivery has the same body. Without ``public_url`` it is a path
+        that begins with ``/``.
         """
 
     async def open(self, event: Event, *, patience: float = 30.0) -> MediaFile:
-        """The event's file, fetched from the provider first if need be.
+        """The event's file, fetched from the provider if needed.
 
         Raises:
             NotFoundError: it has none, or it is gone. UnavailableError: not fetched within ``patience`` seconds.
@@ -281,17 +281,17 @@ class MediaStore(Protocol):
     async def keep(
         self, chunks: AsyncIterator[bytes], *, client_id: int, filename: str = "", mimetype: str = ""
     ) -> OutMedia:
-        """Take in a file to send; its type is sniffed when it is not told. TooLargeError."""
+        """Store a file to send. Without ``mimetype``, its first bytes decide the type. TooLargeError."""
 
 
 class Sessions(Protocol):
-    """States of accounts linked as devices, and what is seen of chats. ``client_id`` None only for the admin."""
+    """States of accounts that are linked devices, and profiles of chats. ``client_id`` None only for the admin."""
 
     async def view(self, account: str, *, client_id: int | None) -> SessionView:
-        """How it is, without asking its provider. NotFoundError."""
+        """The last known state, without asking the provider. NotFoundError."""
 
     async def qr(self, account: str, *, client_id: int | None) -> str:
-        """The QR text that waits to be scanned, asked of the provider if need be; '' when none does.
+        """The text of the QR code to scan, from the provider if needed; '' if there is none.
 
         Raises:
             NotFoundError: no such account of this client.
@@ -299,7 +299,7 @@ class Sessions(Protocol):
         """
 
     async def qr_png(self, account: str, *, client_id: int | None) -> bytes | None:
-        """The same as a PNG file; None when there is none. Raises as `qr`."""
+        """The QR code as a PNG file; None if there is none. Raises as `qr`."""
 
     async def control(self, account: str, action: str, *, client_id: int | None) -> None:
         """Do one of `wagate.hooks.SESSION_ACTIONS`. The new state comes as an event ``session.status``.
@@ -307,7 +307,7 @@ class Sessions(Protocol):
         Raises:
             NotFoundError: no such account of this client.
             UnprocessableError: the provider can't do this; it names provider and action.
-            SendError: the provider did not take it, or nobody knows; ``reason`` says why.
+            SendError: the provider refused, or the outcome is unknown; ``reason`` says why.
         """
 
     async def pair_code(self, account: str, phone: str, *, client_id: int | None) -> str:
@@ -318,7 +318,7 @@ class Sessions(Protocol):
         """
 
     async def profile(self, chat: str, *, account: str, client_id: int | None) -> Profile:
-        """What WhatsApp shows of a chat, asked within ten seconds; empty when the provider has no such thing.
+        """Name and picture that WhatsApp shows for a chat, within ten seconds; empty if the provider has no profiles.
 
         Raises:
             NotFoundError: no such account of this client.
@@ -327,7 +327,7 @@ class Sessions(Protocol):
 
 
 class Archive(Protocol):
-    """What was stored, from its beginning on: for who copies it elsewhere. It reaches back as far as ``retention``."""
+    """Stored events and chats, for plugins that copy them elsewhere. It reaches back as far as ``retention``."""
 
     async def event(self, event_id: str, *, client_id: int) -> Event:
         """One event. NotFoundError."""
@@ -344,27 +344,27 @@ class Archive(Protocol):
     ) -> Sequence[Event]:
         """Events that happened at ``since`` or later, in the order in which they were stored.
 
-        ``accounts`` () is all; ``after`` is the id of the last one seen; () is the end. At most 200 at once.
+        ``accounts`` () is all of them. ``after`` is the id of the last event seen. At most 200 at once; () at the end.
         """
 
     async def chats(
         self, *, client_id: int, accounts: Collection[str] = (), after: tuple[str, str] = ("", ""), limit: int = 100
     ) -> Sequence[ChatView]:
-        """Chats by (chat, account); ``after`` is that of the last one seen. At most 200 at once."""
+        """Chats, sorted by (chat, account). ``after`` is the pair of the last chat seen. At most 200 at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PluginContext:
-    """What the core gives a plugin; nothing else of the core may be imported but `wagate`'s public names."""
+    """What wagate gives a plugin. Apart from this, a plugin imports only wagate's public names."""
 
     name: str
     """The plugin's name, as in ``[plugins.<name>]``."""
     settings: msgspec.Struct | None
-    """Its settings, of the type that ``settings_type`` gave."""
+    """Its settings, of the type that the hook ``settings_type`` returned."""
     public_url: str
     """``server.public_url``, '' when unset."""
     version: str
-    """wagate's version, for a User-Agent."""
+    """wagate's version, for a User-Agent header."""
     allow_http: bool
     """``delivery.allow_http``: plain http targets may be registered."""
     max_retries: int
@@ -372,14 +372,14 @@ class PluginContext:
     timeout: float
     """``delivery.timeout`` in seconds."""
     http: HttpClient
-    """The guarded HTTP client. A connection is kept for the client on whose behalf the plugin was called; a task that
-    works for several says so (`wagate.http.on_behalf_of`)."""
+    """The guarded HTTP client. It shares no connection between clients; a task that works for several clients names
+    each with `wagate.http.on_behalf_of`."""
     log: structlog.stdlib.BoundLogger
-    """Structured log, bound to the plugin's name. Never log a body, a token or a whole phone number."""
+    """Structured log with the plugin's name. Never log a body, a token or a whole phone number."""
     clock: Clock
-    """The one clock."""
+    """wagate's clock. Use no other."""
     folder: Callable[[], Path]
-    """Its own folder (0700) in the data folder, made when it is first asked for; it is in backups."""
+    """The plugin's own folder (0700) in the data folder, created on the first call; backups include it."""
     auth: Auth
     accounts: Accounts
     endpoints: Endpoints
@@ -396,4 +396,4 @@ class PluginContext:
     decrypt: Callable[[str], str]
     """The inverse."""
     on_change: Callable[[Callable[[], Awaitable[None]]], None]
-    """Have a function called after clients, accounts or endpoints changed."""
+    """Register a function to call after clients, accounts or endpoints changed."""

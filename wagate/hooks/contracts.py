@@ -1,4 +1,4 @@
-"""What plugins and the core hand each other: frozen data, plain functions."""
+"""What plugins and wagate exchange: frozen data and plain functions."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from wagate.events import Event
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """One place that wants an event. Its chats are delivered in order; it fails and recovers on its own."""
+    """One receiver of an event. Its chats are delivered in order; it fails and recovers apart from other targets."""
 
     id: str
-    """The handler's own id of the place (a webhook's id, an inbox' name). ``<handler>:<id>`` names it everywhere."""
+    """The handler's own id of the target: a webhook's id, an inbox's name. Elsewhere it is ``<handler>:<id>``."""
     max_retries: int | None = None
-    """Attempts in all; None: ``delivery.max_retries``."""
+    """Attempts in total; None: ``delivery.max_retries``."""
     expires: float | None = None
-    """Seconds after which an undelivered job is expired (pull handlers); None: never."""
+    """Seconds after which a job that is not done expires (pull handlers); None: never."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One event for one target, at one attempt."""
+    """One attempt to deliver one event to one target."""
 
     id: str
-    """Stable over retries: send it along (``webhook-id``, ``source_id``) so that the target can drop a duplicate."""
+    """The same for all attempts: send it (``webhook-id``, ``source_id``) so that the target can drop duplicates."""
     event: Event
     """What happened."""
     target: str
@@ -39,32 +39,32 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What the target answered to a delivery that is done."""
+    """The target's answer to a delivery that succeeded."""
 
     http_status: int | None = None
-    """Status line of the answer."""
+    """Status of the answer."""
     response: str | None = None
-    """First part of the answer's body, for the record."""
+    """The beginning of the answer's body; the attempt's record keeps it."""
 
 
 class TargetLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one target may ask of its handler beyond what the handler says for all."""
+    """Limits of one target, where they differ from those of its handler."""
 
     timeout: float | None = None
-    """Seconds for one attempt, as `Handler.timeout`; None: that one. At most 110."""
+    """Seconds for one attempt, at most 110; None: `Handler.timeout`."""
     rate: float | None = None
-    """Attempts a second, over all processes; None: no limit. What comes sooner waits, in order; it is no attempt."""
+    """Attempts a second, over all processes; None: no limit. What exceeds it waits in order and spends no attempt."""
     burst: int = 1
     """Attempts that may begin at once after a pause, with ``rate``."""
 
 
 class TargetName(msgspec.Struct, frozen=True, kw_only=True):
-    """What people call a target."""
+    """The name and address of a target, for people."""
 
     name: str = ""
-    """For a list and a heading: ``Order bot``, ``Chatwoot inbox main``. '': its id is all that is known."""
+    """A display name: ``Order bot``, ``Chatwoot inbox main``; '': show its id."""
     url: str = ""
-    """Where it is, without secrets; '' when it has no address."""
+    """Its URL without secrets; '' if it has none."""
 
 
 Targets = Callable[[Event], Iterable[Target]]
@@ -73,68 +73,69 @@ Handle = Callable[[Delivery], Awaitable[Receipt | None]]
 
 @dataclass(frozen=True, kw_only=True)
 class Handler:
-    """A connector's way of handling events.
+    """How a connector handles events.
 
     ``targets`` is pure and quick: it runs inside the intake, over a snapshot that the plugin keeps. ``handle`` returns
-    when the target has accepted; it raises `wagate.errors.Retry` (again later), `wagate.errors.Reject` (never again),
-    `wagate.errors.Postpone` (not now, and it was no try) or anything else (again by the retry schedule). Without
-    ``handle`` it is a pull handler: its deliveries are jobs that somebody takes through `wagate.hooks.context.Jobs`.
+    once the target has accepted. It raises `wagate.errors.Retry` (try again later), `wagate.errors.Reject` (never try
+    again) or `wagate.errors.Postpone` (wait, without spending an attempt); after any other exception the delivery is
+    tried again by the retry schedule. Without ``handle`` it is a pull handler: its deliveries are jobs, which workers
+    take through `wagate.hooks.context.Jobs`.
     """
 
     name: str
-    """Unique; first part of every target's name."""
+    """Unique; the first part of each target's full name."""
     targets: Targets
-    """Event → who wants it."""
+    """Event → the targets that want it."""
     handle: Handle | None = None
-    """Does the outside work of one delivery; None: pull."""
+    """Delivers one event to its target; None: pull."""
     concurrency: int = 32
-    """Deliveries to one target at once, per process."""
+    """Deliveries to one target at the same time, per process."""
     timeout: float = 60.0
-    """Seconds after which ``handle`` is cancelled and the attempt counts as timed out."""
+    """Seconds after which ``handle`` is cancelled and the attempt has timed out."""
     limits: Callable[[str], TargetLimits] = lambda _target: TargetLimits()
-    """`Target.id` → its limits now. Called for every delivery: pure and quick, over a snapshot."""
+    """`Target.id` → its current limits. Called for every delivery: pure and quick, over a snapshot."""
     describe: Callable[[str], TargetName] = lambda _target: TargetName()
-    """`Target.id` → what people call it, for lists and alerts. Pure and quick; also for targets that are gone. The core
+    """`Target.id` → a name for people, for lists and alerts. Pure and quick; also called for deleted targets. wagate
     knows the names of registered endpoints itself."""
     lasting: bool = False
-    """Whether its targets are never switched off, however long they fail."""
+    """Whether its targets stay on however long they fail."""
 
     @property
     def pull(self) -> bool:
-        """Whether deliveries wait to be taken."""
+        """Whether workers take its deliveries."""
         return self.handle is None
 
 
 Task = Callable[[], Awaitable[None]]
-"""A long-running task of a plugin; restarted with backoff when it ends in an error, not when it returns."""
+"""A long-running task of a plugin. It is restarted with backoff if it raises, but not if it returns."""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks."""
+    """Who sent a request."""
 
     admin: bool
-    """The admin token: sees all."""
+    """Whether it is the admin token, which sees everything."""
     client_id: int | None = None
-    """The client whose token it is; None for the admin."""
+    """The client that owns the token; None for the admin."""
     tenant: str | None = None
     """That client's slug."""
     read_only: bool = False
-    """A view token: may only look."""
+    """Whether it is a view token, which can only read."""
 
 
 class ClientView(msgspec.Struct, frozen=True, kw_only=True):
     """A client as plugins see it."""
 
     id: int
-    """``client_id`` outside."""
+    """``client_id`` in the API."""
     slug: str
-    """``tenant_id`` outside."""
+    """``tenant_id`` in the API."""
     name: str
-    """For people."""
+    """A display name."""
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
-    """An account as plugins see it: no credentials."""
+    """An account as plugins see it, without credentials."""
 
     name: str
     """Unique over all clients; ``sessionId``, WAHA's ``session``."""
@@ -145,4 +146,4 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     phone: str
     """Digits of our number, '' when not known."""
     metadata: dict[str, Any]
-    """Copied into webhooks."""
+    """The account's metadata, which webhooks carry."""

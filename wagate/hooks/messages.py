@@ -1,4 +1,4 @@
-"""A message on its way out, in the same shape for every provider."""
+"""Outgoing messages, in the same shape for every provider."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MESSAGE_TYPES = (
     "template",
     "interactive",
 )
-"""What can be sent; `Provider.abilities` says which of them a provider can."""
+"""Types of messages that can be sent. `Provider.abilities` names those that a provider supports."""
 MEDIA_TYPES = frozenset({"image", "video", "audio", "voice", "document", "sticker"})
 
 
@@ -30,17 +30,17 @@ class OutMedia(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The file of a message, by reference: ``url`` or ``media_id``."""
 
     url: str = ""
-    """Where anyone can fetch it."""
+    """A public URL of the file."""
     media_id: str = ""
-    """A file that we hold (``POST /api/media``, base64 in the request)."""
+    """The id of a file that wagate stores (from ``POST /api/media``, or from base64 in a request)."""
     mimetype: str = ""
-    """As told or sniffed; '' when not known."""
+    """As declared, or from its first bytes; '' if unknown."""
     filename: str = ""
-    """What the receiver sees of a document."""
+    """The name that the receiver sees for a document."""
 
 
 class OutLocation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A place."""
+    """A location."""
 
     latitude: float
     longitude: float
@@ -49,23 +49,23 @@ class OutLocation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class OutReaction(msgspec.Struct, frozen=True, kw_only=True):
-    """An emoji on a message."""
+    """A reaction to a message."""
 
     message_id: str
     """The provider's id of the message."""
     emoji: str
-    """'' takes it back."""
+    """'' removes the reaction."""
 
 
 class OutMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is to be sent to one chat."""
+    """A message to send to one chat."""
 
     chat: str
     """Canonical chat key: ``<digits>@c.us``, ``<id>@g.us``, ``<opaque>@user``."""
     type: str
     """One of `MESSAGE_TYPES`."""
     text: str = ""
-    """Of a text; the caption of a file."""
+    """The text, or the caption of a file."""
     preview_url: bool = True
     """Whether a link in a text gets a preview."""
     mentions: tuple[str, ...] = ()
@@ -73,57 +73,57 @@ class OutMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     media: OutMedia | None = None
     location: OutLocation | None = None
     contacts: tuple[dict[str, Any], ...] = ()
-    """Cards in Meta's form: ``name.formatted_name``, ``phones[].phone`` …; ``vcard`` (text) may stand instead."""
+    """Cards in Meta's form: ``name.formatted_name``, ``phones[].phone`` …; or ``vcard`` (text) instead."""
     reaction: OutReaction | None = None
     template: dict[str, Any] | None = None
-    """In Meta's form: ``name``, ``language.code``, ``components``; provider's own keys beside them."""
+    """In Meta's form: ``name``, ``language.code``, ``components``; a provider may take keys of its own, too."""
     interactive: dict[str, Any] | None = None
     """In Meta's form: ``type`` (button, list, cta_url …), ``header``, ``body``, ``footer``, ``action``."""
     reply_to: str = ""
-    """The provider's id of the message that it answers."""
+    """The provider's id of the message that this one replies to."""
 
 
 class OutFile(msgspec.Struct, frozen=True, kw_only=True):
-    """The file of a message, made ready for a provider: it has ``path``, ``url`` or both."""
+    """The file of a message, ready for a provider: it has ``path``, ``url`` or both."""
 
     mimetype: str
     filename: str
-    """Safe; with an ending that fits the type."""
+    """A safe name, with an extension that fits the type."""
     url: str = ""
-    """Public: the caller's, or ours, signed and expiring; '' when we hold it and ``server.public_url`` is not set."""
+    """A public URL: the caller's, or one of wagate's, signed and expiring; '' if that needs ``server.public_url``."""
     path: Path | None = None
-    """When we hold it."""
+    """Where wagate stores the file; None if it does not."""
     size: int | None = None
     """Bytes, when known."""
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider took a message."""
+    """A provider accepted a message."""
 
     message_id: str
     """The provider's id."""
     status: str = "sent"
-    """sent, or queued when the provider only took it into a queue of its own."""
+    """sent, or queued if the provider only put it into its own queue."""
     http_status: int | None = None
     response: str | None = None
-    """First part of the answer's body, for the record."""
+    """The beginning of the answer's body; the attempt's record keeps it."""
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
-    """Something told to a chat that is no message, is not stored, and may be lost."""
+    """A sign in a chat that is not a message. It is not stored and can be lost."""
 
     kind: str
     """seen, typing, or paused (no longer typing)."""
     chat: str
     message_ids: tuple[str, ...] = ()
-    """Messages that were seen, by the provider's ids; () when the provider marks whole chats."""
+    """The provider's ids of the messages that were seen; () if the provider marks whole chats."""
 
 
 class MessageView(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that was submitted, and how far it got."""
+    """A submitted message and its status."""
 
     id: str
-    """Ours (UUIDv7)."""
+    """wagate's id (UUIDv7)."""
     client_id: int
     tenant_id: str
     """The owner's slug."""
@@ -141,7 +141,7 @@ class MessageView(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str | None
     """The provider's id, once it is known."""
     error: str | None
-    """Why it failed or waits, plainly."""
+    """Why it failed or waits, for people."""
     error_code: str | None
     """The provider's own code."""
     job_id: str | None
@@ -153,4 +153,4 @@ class MessageView(msgspec.Struct, frozen=True, kw_only=True):
     failed_at: datetime | None
     updated_at: datetime
     warnings: list[str] = []
-    """What the provider can't do and was left out (a quote, a preview)."""
+    """What was left out because the provider doesn't support it (a quote, a preview)."""

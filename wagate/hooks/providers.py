@@ -1,4 +1,4 @@
-"""What a provider is: how its webhooks are verified and read, and how it sends. Pure functions and async ones."""
+"""Providers: how to verify and read their webhooks, and how to send."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wagate.parsing.jsonbody import read_object
 
 
 class ProviderAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """An account as its provider sees it: with its settings and secrets. Its repr shows none of them."""
+    """An account as its provider sees it, with settings and secrets. Its repr shows none of them."""
 
     name: str
     """Unique over all clients."""
@@ -29,50 +29,50 @@ class ProviderAccount(msgspec.Struct, frozen=True, kw_only=True):
     settings: Any
     """An instance of `Provider.settings_type`."""
     webhook_secret: str
-    """What guards the account's webhook when the provider has no signature of its own; '' when none is set."""
+    """The secret of the account's webhook, for providers that don't sign requests; '' if none is set."""
     webhook_url: str
-    """Our public URL of its webhook: ``<server.public_url>/webhooks/<name>``; '' without ``public_url``."""
+    """The public URL of its webhook: ``<server.public_url>/webhooks/<name>``; '' without ``public_url``."""
     trust: Trust
-    """Who wrote its URLs: operator (config.toml) or public (the API). Pass it to every request made with them."""
+    """Who wrote the URLs in its settings: operator (config.toml) or public (the API). Pass it with requests to them."""
     id: str = ""
-    """Never another account's, not even when the name is given anew: for what a provider keeps of its own."""
+    """Identifies the account for good: a new account of the same name has another one."""
 
     def __repr__(self) -> str:
         return f"ProviderAccount(name={self.name!r})"
 
 
 MOST_PAIRS = 10_000
-"""Fields of a form; Twilio's have some dozens."""
+"""Most fields of a form; Twilio's have some dozens."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InboundRequest:
-    """One request of a provider, as it came."""
+    """A request of a provider, unchanged."""
 
     method: str
     url: str
-    """As the provider knows it: ``server.public_url`` (else what the Host header and trusted proxies say) with path
-    and query exactly as they came."""
+    """The URL that the provider called: ``server.public_url`` (else the host from Host header and trusted proxies) with
+    the path and query of the request, unchanged."""
     query: Mapping[str, str]
-    """The last one of a name counts."""
+    """If a name is there twice, the last one."""
     headers: Mapping[str, str]
-    """By lower-case name; the last one counts."""
+    """By lower-case name; if a name is there twice, the last one."""
     body: bytes
-    """Exactly as it came: signatures are over these bytes."""
+    """The bytes that the provider signed, unchanged."""
 
     def json(self) -> dict[str, Any]:
         """The body as a JSON object, leniently (lone surrogates, NUL and huge numbers replaced). BadRequestError."""
         return read_object(self.body)
 
     def form(self) -> list[tuple[str, str]]:
-        """The body as ``application/x-www-form-urlencoded`` pairs, blanks kept. BadRequestError: far too many."""
+        """The body as ``application/x-www-form-urlencoded`` pairs, with empty values. BadRequestError: too many."""
         if self.body.count(b"&") >= MOST_PAIRS:
             raise BadRequestError(f"the form has more than {MOST_PAIRS} fields", field="")
         return parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True)
 
 
 class WebhookAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a provider's webhook is answered."""
+    """The answer to a provider's webhook."""
 
     status: int = 200
     body: bytes = b'{"success":true}'
@@ -81,48 +81,48 @@ class WebhookAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Outgoing:
-    """One message, ready to be sent."""
+    """A message that is ready to be sent."""
 
     id: str
-    """Ours, stable over retries: the provider's idempotency key, or what it carries back with statuses."""
+    """wagate's id, the same for all attempts: an idempotency key, or a reference that statuses carry."""
     message: OutMessage
     account: ProviderAccount
     file: OutFile | None = None
-    """The message's file, when it has one."""
+    """The message's file, if it has one."""
     attempt: int = 1
 
 
 class MediaRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a file that came in can be fetched right now."""
+    """How to fetch an incoming file."""
 
     url: str
     headers: dict[str, str] = {}
-    """Sent to this host only: a redirect to another one is followed without them."""
+    """Sent only to this host; a redirect to another host is followed without them."""
     trust: Trust = "public"
-    """Who wrote the URL; ``account.trust`` when it is on the account's own base URL."""
+    """Who wrote the URL; ``account.trust`` if it is below the account's base URL."""
     mimetype: str = ""
-    """As the provider says; '' when the answer's Content-Type is to be believed."""
+    """As the provider declares it; '': use the answer's Content-Type."""
     size: int | None = None
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """What WhatsApp shows of a chat."""
+    """Name and picture that WhatsApp shows for a chat."""
 
     name: str = ""
-    """A group's subject, a channel's or a person's name; '' when there is none, or nobody may see it."""
+    """The name of a person or channel, or a group's subject; '' if there is none or it is hidden."""
     picture: str = ""
-    """A URL at which anybody can fetch the picture, for a while; '' when there is none."""
+    """A public URL of the picture, valid for a while; '' if there is none."""
 
 
 class SendLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How fast one number may send: token buckets kept by the core. 0: no limit."""
+    """How fast one number may send; wagate waits accordingly. 0: no limit."""
 
     per_second: float = 0.0
-    """Of one account."""
+    """Messages a second of one account."""
     burst: int = 0
-    """Of one account; 0: as many as ``per_second``."""
+    """Messages of one account at once after a pause; 0: as many as ``per_second``."""
     chat_per_second: float = 0.0
-    """To one chat."""
+    """Messages a second to one chat."""
     chat_burst: int = 0
 
 
@@ -131,15 +131,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     level: Literal["ok", "warn", "fail"]
     what: str
-    """What was looked at: ``token``, ``webhook``, ``reachable`` …"""
+    """What was checked: ``token``, ``webhook``, ``reachable`` …"""
     detail: str
-    """What was seen."""
+    """What was found."""
     next_step: str = ""
-    """What to do about it; '' when all is well."""
+    """How to mend it; '' if all is well."""
 
 
 Check = Callable[[], Awaitable[Sequence[Finding]]]
-"""A look of a plugin's own, for ``wagate doctor``."""
+"""A plugin's check for ``wagate doctor``."""
 
 STORED = WebhookAnswer()
 UNLIMITED = SendLimits()
@@ -151,83 +151,85 @@ Challenge = Callable[[InboundRequest, ProviderAccount], WebhookAnswer]
 
 @dataclass(frozen=True, kw_only=True)
 class Provider:
-    """A way to WhatsApp.
+    """A provider: a way to reach WhatsApp.
 
-    ``verify`` and ``parse`` are pure and quick. ``send`` returns when the provider has taken the message; it raises
-    `wagate.errors.NotSentError`, `SendRefusedError`, `AccountStoppedError` or `OutcomeUnknownError`. An
-    `wagate.http.HttpError` may pass: the core knows whether its request had left. Anything else counts as unknown.
+    ``verify`` and ``parse`` are pure and quick. ``send`` returns once the provider has accepted the message; it raises
+    `wagate.errors.NotSentError`, `SendRefusedError`, `AccountStoppedError` or `OutcomeUnknownError`. It may let a
+    `wagate.http.HttpError` through: wagate knows whether its request had left. After any other exception the outcome
+    is unknown.
     """
 
     name: str
     """``provider = "<name>"`` in an account."""
     title: str
-    """For people."""
+    """The name that people read."""
     settings_type: type[msgspec.Struct]
-    """Keys of ``[accounts.<name>]`` and of ``provider_config``: typed, unknown keys refused."""
+    """The type of ``[accounts.<name>]`` and of ``provider_config``. Unknown keys are refused."""
     secrets: frozenset[str]
     """Names of settings that are masked in answers and logs."""
     common_keys: Mapping[str, str] = field(default_factory=dict)
-    """``api_key``, ``api_secret``, ``phone_number_id``, ``webhook_verify_token`` → its own key; others are ignored."""
+    """``api_key``, ``api_secret``, ``phone_number_id``, ``webhook_verify_token`` → the provider's own key.
+    Others are ignored."""
     verify: Verify | None = None
-    """Raises UnauthorizedError when the request is not the provider's. Constant-time comparisons only."""
+    """Raises UnauthorizedError if the request is not from the provider. Compare in constant time."""
     parse: Parse | None = None
-    """Body → events, in order. Raises BadRequestError when the body can't be read at all; one bad item becomes an event
-    of kind ``unknown`` with its own bytes in ``raw``. What has no field of ours stays in ``raw``. Without ``verify``
-    and ``parse`` its webhooks are session events: the core's own door for these takes them."""
+    """Body → events, in order. Raises BadRequestError if the body can't be read at all. An item that can't be read
+    becomes an event of kind ``unknown`` with the item in ``raw``. Data without a field in `NewEvent` stays in ``raw``.
+    A provider without ``verify`` and ``parse`` sends session events, which wagate reads itself."""
     challenge: Challenge | None = None
-    """Answers a GET. None: GET says that the webhook is there."""
+    """Answers a GET. None: wagate answers that the webhook is there."""
     answer: WebhookAnswer = STORED
-    """What a POST is answered once all is stored."""
+    """The answer to a POST once all events are stored."""
     number: Callable[[ProviderAccount], str] = lambda _account: ""
     """The provider's own id of the account's number, as in `NewEvent.number`; '' when it has none."""
     abilities: frozenset[str] = frozenset()
-    """Message types it can send, and ``reply``, ``seen``, ``typing``, ``revoke``; what ``control`` can do."""
+    """The message types it can send; ``reply``, ``seen``, ``typing``, ``revoke``; the actions of ``control``."""
     sessions: bool = False
-    """Whether its numbers are linked as devices and have states (QR, connected …); else they are simply there."""
+    """Whether its numbers are linked devices with states (QR code, connected …)."""
     self_hosted: bool = False
-    """Whether it runs where the operator runs it, so that it could reach the inside: it gets no link of others to
-    fetch, but the file, which we fetch ourselves."""
+    """Whether the operator runs it, perhaps inside the private network. Then it gets no links from clients: wagate
+    fetches the files, and sends the bytes."""
     idempotent: bool = False
-    """Whether a message sent twice with the same `Outgoing.id` reaches the phone once."""
+    """Whether a message that is sent twice with the same `Outgoing.id` arrives once."""
     limits: SendLimits = UNLIMITED
     send: Callable[[Outgoing], Awaitable[Sent]] | None = None
     signal: Callable[[Signal, ProviderAccount], Awaitable[None]] | None = None
     """May raise the same errors as ``send``."""
     revoke: Callable[[str, str, ProviderAccount], Awaitable[None]] | None = None
-    """(the provider's id of a message of ours, its chat's key, account): takes it back from everyone. To revoke twice
-    does no harm. May raise the same errors as ``send``."""
+    """(the provider's id of a sent message, its chat's key, account): deletes it for everyone. To revoke twice does no
+    harm. May raise the same errors as ``send``."""
     locate_media: Callable[[Media, ProviderAccount], Awaitable[MediaRequest]] | None = None
-    """Where the file of an event can be fetched. None: at its ``url`` as it is. Raises as ``send``."""
+    """How to fetch the file of an event. None: from its ``url`` as it is. Raises as ``send``."""
     missed: Callable[[ProviderAccount, datetime], AsyncIterator[NewEvent]] | None = None
-    """What came since a time, oldest first, for what was lost while we were down; duplicates do no harm. An async
-    generator function: it is closed when it takes longer than a minute."""
+    """Events since a time, oldest first: those that wagate missed while it was down. Duplicates do no harm. An async
+    generator function; it is closed if it takes longer than a minute."""
     control: Callable[[str, ProviderAccount], Awaitable[None]] | None = None
-    """Does one of ``start``, ``stop``, ``restart`` and ``logout`` to the account's session; ``abilities`` names those
-    it can. Returns when the provider has taken it: the new state comes by its webhook. May raise as ``send``."""
+    """Does ``start``, ``stop``, ``restart`` or ``logout`` with the account's session; ``abilities`` names those that
+    work. Returns once the provider has accepted; the new state comes with a webhook. May raise as ``send``."""
     qr: Callable[[ProviderAccount], Awaitable[str]] | None = None
-    """The text of the QR code that waits to be scanned, '' when none does; for providers whose events don't bring it.
+    """The text of the QR code to scan, '' if there is none; for providers whose events don't contain it.
     May raise as ``send``."""
     profile: Callable[[str, ProviderAccount], Awaitable[Profile]] | None = None
-    """(a chat's key, account) → what WhatsApp shows of the chat, as far as it can be seen: a picture that can't be had
-    costs no name. A few seconds at most: somebody waits. May raise as ``send``."""
+    """(a chat's key, account) → the chat's name and picture, as far as they can be read. Takes a few seconds at most:
+    somebody waits. May raise as ``send``."""
     run: Callable[[ProviderAccount, Inlet], Awaitable[None]] | None = None
-    """Listens for one account, for a provider that needs no webhook: until it is cancelled, when the account is
-    changed or deleted, or when the gateway begins to stop. What it raises is logged, and it is started again after a
-    pause; when it returns, it is over until the account changes. Once it is cancelled nothing more is taken in, while
-    ``send`` goes on until all deliveries have ended and ``lifespan`` is left."""
+    """Listens for one account; for providers that need no webhook. It is cancelled when the account is changed or
+    deleted, and when the gateway begins to stop. An exception is logged, and ``run`` starts again after a pause; if it
+    returns, it is over until the account changes. After the cancellation nothing more is taken in, but ``send`` goes on
+    until all deliveries have ended."""
     lifespan: Callable[[], AbstractAsyncContextManager[None]] | None = None
-    """One context around all of the provider's work, as the hook of this name."""
+    """One context around all of the provider's work, like the hook of this name."""
     forget: Callable[[ProviderAccount], Awaitable[None]] | None = None
-    """Wipes what is kept of an account that listened and was deleted. A minute at most."""
+    """Deletes what the provider keeps of an account that was deleted. A minute at most."""
     pair_code: Callable[[str, ProviderAccount], Awaitable[str]] | None = None
-    """(digits of the number, account) → the code that is typed on its phone instead of scanning the QR code. May raise
-    as ``send``."""
+    """(digits of the number, account) → a code to type on the phone instead of scanning the QR code. May raise as
+    ``send``."""
     fetch_media: Callable[[Media, ProviderAccount, Sink], Awaitable[None]] | None = None
-    """Brings the file of an event, a part at a time, for what no plain download brings. Raises as ``send``."""
+    """Fetches the file of an event part by part, where a plain download does not do. Raises as ``send``."""
     check: Callable[[ProviderAccount], Awaitable[Sequence[Finding]]] | None = None
-    """Asks the provider whether the account would work; for ``wagate doctor``."""
+    """Asks the provider whether the account works; for ``wagate doctor``."""
 
     @property
     def listens(self) -> bool:
-        """Whether it hears of messages by itself, without a webhook."""
+        """Whether it listens by itself, without a webhook."""
         return self.run is not None

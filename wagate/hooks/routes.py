@@ -1,4 +1,4 @@
-"""Routes of typed bodies, queries and answers: what is checked is what the OpenAPI document says."""
+"""Routes with typed bodies, queries and answers: the same types check requests and make the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FIELD = re.compile(r"(?:missing required|unknown) field `(?P<field>[^`]+)`")
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
-    """What a route takes and answers."""
+    """Types of a route's request and answers."""
 
     answers: dict[int, Answered]
     """Status → the answer's type, or ``list`` of it; None: no body, or one that is not JSON."""

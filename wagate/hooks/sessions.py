@@ -1,4 +1,4 @@
-"""The state of an account that is linked as a device, as plugins see it."""
+"""The state of an account that is a linked device, as plugins see it."""
 
 from __future__ import annotations
 
@@ -10,29 +10,28 @@ import msgspec
 from wagate.events import SessionStatus
 
 SessionAction = Literal["start", "stop", "restart", "logout"]
-"""What can be done to a session. After ``logout`` it is no longer linked, and shows a new QR code."""
+"""Actions on a session. After ``logout`` it is no longer linked, and shows a new QR code."""
 SESSION_ACTIONS: tuple[SessionAction, ...] = get_args(SessionAction)
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
-    """How an account is right now."""
+    """The current state of an account."""
 
     account: str
-    """Its name."""
+    """Name of the account."""
     provider: str
     linked: bool
-    """Whether its provider's numbers are linked as devices; False: the number is simply there, and ``status`` says
-    nothing."""
+    """Whether the provider's numbers are linked devices; if not, ``status`` means nothing."""
     status: SessionStatus
     message: str
-    """For people; ''."""
+    """The state in words; may be ''."""
     percent: int | None
-    """Progress while it loads, 0…100."""
+    """Progress of loading, 0 to 100."""
     qr: str
-    """The QR text while it waits to be scanned; '' also when only the provider has it: see `Sessions.qr`."""
+    """The text of the QR code to scan; '' also if only the provider has it: see `Sessions.qr`."""
     phone: str
     """Digits of our number, '' when not known."""
     updated_at: datetime
     """When the status was last set (aware)."""
     actions: tuple[SessionAction, ...]
-    """What can be done to it."""
+    """The actions that its provider supports."""

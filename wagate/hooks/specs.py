@@ -37,11 +37,11 @@ def hookimpl(function: F) -> F:
 class Hooks:
     """What a plugin may implement; every hook is optional.
 
-    What a plugin gives or raises is checked where it enters. At the start a wrong thing is one line with the plugin's
-    name, and the gateway does not start; later it is the failure of what the plugin was asked for, with plugin and type
-    in the job and the log. Every exception but trio's Cancelled is such a failure, SystemExit too. Structs are held to
-    their types, without conversions; numbers are finite, times are aware. ``wagate check`` calls all hooks with a
-    context behind which nothing runs; use its parts in what you return, not in the hook.
+    wagate checks everything that a plugin returns or raises. A wrong value at the start is reported in one line with
+    the plugin's name, and the gateway does not start. Later, only the call that returned it fails, and the delivery and
+    the log name the plugin and the type. Every exception except trio's Cancelled is a failure, SystemExit too.
+    Values must have exactly the declared types: wagate converts none; numbers are finite, times have a zone.
+    ``wagate check`` calls all hooks with a context that does nothing: use it in what you return, not in the hook.
     """
 
     @_spec
@@ -50,43 +50,43 @@ class Hooks:
 
     @_spec
     def register_handlers(self, context: PluginContext) -> Iterable[Handler]:  # type: ignore[empty-body]
-        """Handlers of events: push (we call the target) or pull (somebody takes jobs).
+        """Handlers of events: push (wagate calls the target) or pull (workers take jobs).
 
-        ``targets`` gives `Target`s of printable ids without "|"; a wrong one delays this handler's deliveries of the
-        event, which are routed again by the retry schedule. ``handle`` returns `Receipt` or None: a return of anything
-        else is final, since its work is done. An ``after`` is brought between 1 s and a day. What can't be read as
-        seconds, and whatever else is raised, is one failed attempt.
+        ``targets`` yields `Target`s whose ids are printable and have no "|". If it fails, this handler's deliveries of
+        the event are routed again by the retry schedule. ``handle`` returns `Receipt` or None. If it returns anything
+        else, the delivery fails for good, since the request has been made. An ``after`` below 1 s or above a day is
+        changed to that limit. An ``after`` that is no number, or any other exception, is one failed attempt.
         """
 
     @_spec
     def register_providers(self, context: PluginContext) -> Iterable[Provider]:  # type: ignore[empty-body]
-        """Ways to WhatsApp; an account names one in ``provider``.
+        """Providers: ways to reach WhatsApp. An account names one in ``provider``.
 
-        ``verify`` returns None or True: False is 401, and anything else, an exception too, is 503 and believes nobody.
-        An item of ``parse`` that is no `NewEvent` becomes one event of kind ``unknown`` with the whole body. When
-        ``send`` gives no `Sent`, nobody knows whether the message left; an error of its with wrong fields keeps its
-        class, and loses the fields.
+        A request is verified if ``verify`` returns None or True. False is answered 401, any other value or exception
+        503, and the request is not taken in. If ``parse`` returns something other than `NewEvent`, that becomes
+        an event of kind ``unknown`` with the whole body. If ``send`` returns something other than `Sent`,
+        the message's outcome is unknown. A `SendError` with wrong fields keeps its class and loses those fields.
         """
 
     @_spec
     def register_routes(self, context: PluginContext) -> Iterable[quart.Blueprint]:  # type: ignore[empty-body]
-        """HTTP routes; under ``/plugins/<name>/`` unless the blueprint names its own prefix. An exception is a 503."""
+        """HTTP routes, under ``/plugins/<name>/`` unless the blueprint has a prefix. An exception is answered 503."""
 
     @_spec
     def register_tasks(self, context: PluginContext) -> Iterable[Task]:  # type: ignore[empty-body]
-        """Long-running tasks: restarted with backoff after any exception, and over when they return."""
+        """Long-running tasks. A task that raises is restarted with backoff; one that returns has ended."""
 
     @_spec(firstresult=True)
     def choose_account(self, message: OutMessage, accounts: Sequence[AccountView]) -> str | None:
-        """The name of the account that sends this message, or None to leave it to the next plugin or to the core.
+        """The account to send this message from, or None to leave the choice to the next plugin or to wagate.
 
-        Called for every message that names no account, when its client has several; quick, and without side effects.
-        When it fails, or names an account that is not among them, the next plugin or the core chooses.
+        Called for every message that names no account, if its client has several. It must be quick and have no side
+        effects. If it fails, or names an account that is not in the list, the next plugin or wagate chooses.
         """
 
     @_spec
     def register_checks(self, context: PluginContext) -> Iterable[Check]:  # type: ignore[empty-body]
-        """What ``wagate doctor`` asks for this plugin: functions that say what they found, 15 s each."""
+        """Checks of this plugin for ``wagate doctor``: functions that return their findings within 15 s."""
 
     @_spec
     def register_commands(self) -> Iterable[typer.Typer]:  # type: ignore[empty-body]
@@ -94,8 +94,8 @@ class Hooks:
 
     @_spec
     def lifespan(self, context: PluginContext) -> AbstractAsyncContextManager[None]:  # type: ignore[empty-body]
-        """One context around all traffic: entered before the first delivery, left after the last.
+        """A context around all traffic: entered before the first delivery, left after the last.
 
-        It has 30 s until it yields, else the gateway does not start, and 5 s for its end, else it is cancelled. When it
-        breaks in between, the log says so and the gateway goes on.
+        If it does not yield within 30 s, the gateway does not start. An exit that takes over 5 s is cancelled. If it
+        fails in between, the gateway logs that and goes on.
         """

@@ -22,18 +22,18 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 
 
 class AttemptView(msgspec.Struct, frozen=True, kw_only=True):
-    """One try of a delivery."""
+    """One attempt of a delivery."""
 
     number: int
     """1 for the first."""
     started_at: datetime
-    """When the try began (aware UTC)."""
+    """When the attempt began (aware UTC)."""
     duration_ms: int
     """How long it took."""
     http_status: int | None = None
-    """Status line of the answer, if one came."""
+    """Status of the answer, if one came."""
     error: str | None = None
-    """Why it failed; None: it did not."""
+    """Why it failed; None if it succeeded."""
 
 
 class ChatView(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ class ChatView(msgspec.Struct, frozen=True, kw_only=True):
     account: str
     chat: str
     name: str
-    """Of the group or the person; '' when not known."""
+    """Name of the group or person; '' if unknown."""
     aliases: list[str]
     """Other keys of the person (phone, LID, business-scoped id), phone numbers first."""
     last_at: datetime
@@ -67,9 +67,9 @@ class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     response: str | None
     error: str | None
     held: bool
-    """Out of attempts, waiting at the head of its chat for its target to answer again."""
+    """No attempts are left; it waits, first in its chat, until its target answers again."""
     stuck: bool = False
-    """It needs somebody: processes died while they tried it. Its chat waits until it is run again or cancelled."""
+    """Several processes died while they tried it. Its chat waits until somebody retries or cancels it."""
     next_retry_at: datetime | None
     created_at: datetime
     delivered_at: datetime | None
@@ -90,7 +90,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     lease_until: datetime | None
     created_at: datetime
     started_at: datetime | None
-    """When it was last taken."""
+    """When a worker last took it."""
     completed_at: datetime | None
     result: Any = None
     error: str | None = None
@@ -102,7 +102,7 @@ class EndpointSecret(msgspec.Struct, frozen=True, kw_only=True):
     secret: str
     """``whsec_…``."""
     expires_at: datetime | None = None
-    """After a rotation, when the old one ends."""
+    """When it expires after a rotation; None: it is current."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +123,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     events: list[str]
     metadata: dict[str, Any]
     options: dict[str, Any]
-    """The connector's own (JSON types): the core stores them and does not read them."""
+    """The connector's own options (JSON types). wagate stores them, but does not read them."""
     secrets: list[EndpointSecret]
     """Signing secrets, newest first; decrypted, never shown in answers."""
     last_error: str | None
@@ -134,14 +134,14 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WantingEndpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint that wants an event, as far as its `Target` needs it."""
+    """An endpoint that wants an event: what its `Target` needs."""
 
     id: str
     max_retries: int
 
 
 class NewEndpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """What `Endpoints.create` takes."""
+    """A new endpoint, for `Endpoints.create`."""
 
     client_id: int
     phone_number: str
@@ -152,11 +152,11 @@ class NewEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any]
     secrets: list[EndpointSecret]
     options: dict[str, Any] = {}
-    """Encrypt what is secret in them with `wagate.hooks.PluginContext.encrypt`."""
+    """Encrypt secrets in them with `wagate.hooks.PluginContext.encrypt`."""
 
 
 class EndpointChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What `Endpoints.change` changes; UNSET leaves a field as it is."""
+    """A change, for `Endpoints.change`. UNSET leaves a field as it is."""
 
     name: str | msgspec.UnsetType = msgspec.UNSET
     phone_number: str | msgspec.UnsetType = msgspec.UNSET
@@ -167,4 +167,4 @@ class EndpointChange(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
     secrets: list[EndpointSecret] | msgspec.UnsetType = msgspec.UNSET
     options: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
-    """Laid over those stored; None takes one away."""
+    """Merged into the stored options; None removes an option."""

@@ -23,7 +23,7 @@ class HttpError(WagateError):
 
 
 class BadUrlError(HttpError):
-    """The URL can't be used as it is; the message names the cure. Trying again does not help."""
+    """The URL can't be used; the message names the cure. Trying again does not help."""
 
     sent = False
 

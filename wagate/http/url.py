@@ -109,7 +109,7 @@ def _bracketed(text: str) -> IPv6Address:
     try:
         return IPv6Address(text)
     except ValueError as error:
-        raise BadUrlError("what stands in brackets must be an IPv6 address") from error
+        raise BadUrlError("only an IPv6 address can be in brackets") from error
 
 
 def _ascii(host: str) -> str:

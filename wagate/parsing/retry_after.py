@@ -1,4 +1,4 @@
-"""The header Retry-After, whatever stands in it."""
+"""Read the header Retry-After, which may hold anything."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 LONGEST = 86_400.0
-"""Seconds; who asks for more is asked again after a day."""
+"""Seconds: the longest wait, whatever a header asks for."""
 
 
 def seconds_asked_for(text: str | None, now: datetime | None = None) -> float | None:

@@ -42,8 +42,7 @@ from wagate.process.maintenance import upkeep_tasks
 from wagate.process.reload import Reload
 from wagate.process.running_clock import RunningClock
 from wagate.process.watchdog import watching
-from wagate.queue.policy import check_policy
-from wagate.queue.redis import RedisThread
+from wagate.queue.redis import RedisThread, check_policy
 from wagate.queue.valkey.supervise import embedded_valkey
 from wagate.storage.database import open_database
 from wagate.storage.idempotency import forget_running

@@ -25,8 +25,7 @@ from wagate.http.guard import Trust
 from wagate.http.owner import on_behalf_of
 from wagate.plugins.account_settings import storable, urls_in
 from wagate.plugins.registry import Providers
-from wagate.queue.policy import NEEDED, check_policy
-from wagate.queue.redis import RedisThread
+from wagate.queue.redis import NEEDED, RedisThread, check_policy
 from wagate.storage.database import Database
 from wagate.storage.owners.directory import Account
 from wagate.storage.statement import run

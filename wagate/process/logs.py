@@ -5,21 +5,28 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+import time
 from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Final, Literal, cast
 
 import msgspec
 import structlog
 
 from wagate.config import redact
 from wagate.parsing.printable import printable
-from wagate.process.log_limit import LogLimit
 
 Hide = Callable[[frozenset[str]], None]
 """Keeps further secrets out of the log."""
 _LONGEST = 1000
 """Characters of a value in a line that could not be written as it is."""
+MOST_LINES: Final = 300
+"""Lines of one plugin …"""
+PERIOD: Final = 10.0
+"""… in so many seconds."""
+_REMEMBERED: Final = 1000
+"""Names that are remembered."""
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -52,6 +59,49 @@ def configure_logs(level: str, form: Literal["auto", "console", "json"], secrets
     )
     logging.basicConfig(handlers=[_ToStructlog()], level=logging.WARNING, force=True)
     return redactor.hide
+
+
+@dataclass(slots=True)
+class _Window:
+    began: float
+    lines: int = 0
+
+
+class LogLimit:
+    """A processor of structlog's: for lines with a key ``plugin``, or ``logger`` when a library of its writes them.
+
+    The first line too many becomes ``log limited``; the next line of the plugin that is let through says how many were
+    ``suppressed``.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._windows: dict[str, _Window] = {}
+
+    def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """The line, or the one in its place. structlog.DropEvent: none."""
+        name = event.get("plugin") or event.get("logger")
+        if name is None:
+            return event
+        window = self._window(str(name).partition(".")[0], event)
+        window.lines += 1
+        if window.lines <= MOST_LINES:
+            return event
+        if window.lines > MOST_LINES + 1:
+            raise structlog.DropEvent
+        return {"event": "log limited", "plugin": name, "lines": MOST_LINES, "seconds": PERIOD}
+
+    def _window(self, name: str, event: MutableMapping[str, Any]) -> _Window:
+        now = self._clock()
+        window = self._windows.get(name)
+        if window is not None and now - window.began < PERIOD:
+            return window
+        if window is not None and window.lines > MOST_LINES:
+            event["suppressed"] = window.lines - MOST_LINES
+        if len(self._windows) >= _REMEMBERED:
+            self._windows.clear()
+        fresh = self._windows[name] = _Window(now)
+        return fresh
 
 
 class _Lossy:

@@ -11,6 +11,7 @@ from importlib import resources
 from typing import Any
 
 import msgspec
+import structlog
 from outcome import Error, Outcome, Value
 from redis import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
@@ -20,6 +21,10 @@ from wagate.errors import QueueError
 from wagate.queue.connect import connect, shown
 
 LARGEST_PIPELINE = 256
+NEEDED = "noeviction"
+"""The only maxmemory-policy under which nothing of the queue is thrown away."""
+
+log = structlog.get_logger(__name__)
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,3 +165,27 @@ def script(name: str) -> Script:
     text = "\n".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("layout", name))
     sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()  # what EVALSHA names a script by
     return Script(name=name, text=text, sha=sha)
+
+
+async def check_policy(redis: RedisThread) -> None:
+    """Refuse a Redis that throws keys away when its memory is full.
+
+    A server that does not let us ask is only warned about.
+
+    Raises:
+        QueueError: the policy is another one (the message says the cure), or Redis can't be reached.
+    """
+    try:
+        # INFO says it too, and managed servers that forbid CONFIG allow INFO.
+        policy = (await redis.command("INFO", "memory")).get("maxmemory_policy")
+    except QueueError as error:
+        if not is_refusal(error):
+            raise
+        policy = None
+    if policy is None:
+        log.warning("redis_policy_unknown", needed=NEEDED, reason="the server does not tell its maxmemory-policy")
+    elif policy != NEEDED:
+        raise QueueError(
+            f"Redis has maxmemory-policy {policy}, which may throw the queue away when memory is full; "
+            f"set it to {NEEDED}: CONFIG SET maxmemory-policy {NEEDED}, and the same line in redis.conf"
+        )

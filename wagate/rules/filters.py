@@ -1,6 +1,6 @@
-"""Which rows of a list: one value for plugins, the API, the command line, the storage and the fakes.
+"""Filters of lists: the same for plugins, the API, the command line, the storage and the fakes.
 
-Whose rows they are is never a filter: lists take ``client_id`` beside it, so that nobody forgets to say it.
+The owner is not a filter: lists take ``client_id`` as an argument of its own, so that no caller can forget it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import msgspec
 
 
 class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which deliveries; None lets all through."""
+    """Selects deliveries; a field that is None selects all."""
 
     handler: str | None = None
     """The connector: webhook, n8n …"""
@@ -23,11 +23,11 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
     chat: str | None = None
     """The chat's key."""
     message_id: str | None = None
-    """The provider's id of the message that the delivery is about; of one on its way out, ours."""
+    """The provider's id of the message; for an outgoing one, wagate's id."""
     stuck: bool | None = None
-    """Those that need somebody, or those that don't."""
+    """True: those that need somebody to act; False: the others."""
     error: str | None = None
-    """A part of the last error, whatever its case."""
+    """A part of the last error, in any case."""
     since: datetime | None = None
     """Stored at this time or later (aware)."""
     until: datetime | None = None
@@ -35,7 +35,7 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which messages on their way out; None lets all through."""
+    """Selects outgoing messages; a field that is None selects all."""
 
     account: str | None = None
     chat: str | None = None

@@ -125,12 +125,13 @@ class FakeDeliveries:
 
 def _fits(row: DeliveryView, which: DeliveryFilter) -> bool:
     event = row.event
-    said = {"handler": row.handler, "target": row.target, "status": row.status}
+    said = {"handler": row.handler, "target": row.target, "status": row.status, "stuck": row.stuck}
     said |= {"account": event.account, "chat": event.chat, "message_id": event.message_id}
     wanted = {name: value for name, value in msgspec.structs.asdict(which).items() if value is not None}
     since, until = wanted.pop("since", row.created_at), wanted.pop("until", None)
     in_time = since <= row.created_at and (until is None or row.created_at < until)
-    return in_time and all(said[name] == value for name, value in wanted.items())
+    broke_so = wanted.pop("error", "").lower() in (row.error or "").lower()
+    return in_time and broke_so and all(said[name] == value for name, value in wanted.items())
 
 
 class FakeJobs:

@@ -36,7 +36,7 @@ from wagate_chatwoot.setup.trial import trial
 app = typer.Typer()
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and ask nothing.")]
-Name = Annotated[str, typer.Option(help="Of the table in config.toml, and in the webhook's URL.")]
+Name = Annotated[str, typer.Option(help="Name of the inbox, in config.toml and in the webhook's URL.")]
 SIGNS = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}
 
 
@@ -44,21 +44,21 @@ SIGNS = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}
 def connect_command(
     context: typer.Context,
     *,
-    url: Annotated[str, typer.Option(help="Chatwoot's address, as https://chat.example.org.")] = "",
-    token: Annotated[str, typer.Option(help="An access token of an administrator; env:NAME reads it from there.")] = "",
-    account_id: Annotated[int, typer.Option(help="Chatwoot's account, when the token has several.")] = 0,
-    inbox: Annotated[int, typer.Option(help="An API inbox that is there; else one is made.")] = 0,
-    inbox_name: Annotated[str, typer.Option(help="How a new inbox is called.")] = "WhatsApp",
+    url: Annotated[str, typer.Option(help="Chatwoot's URL, such as https://chat.example.org.")] = "",
+    token: Annotated[str, typer.Option(help="An administrator's access token, or env:NAME for a variable.")] = "",
+    account_id: Annotated[int, typer.Option(help="Chatwoot's account, if the token has several.")] = 0,
+    inbox: Annotated[int, typer.Option(help="An existing API inbox; default: make one.")] = 0,
+    inbox_name: Annotated[str, typer.Option(help="Name of a new inbox in Chatwoot.")] = "WhatsApp",
     name: Name = "support",
-    account: Annotated[list[str] | None, typer.Option(help="An account of wagate's to show; all of them.")] = None,
-    client: Annotated[str, typer.Option(help="Whose accounts, by slug.")] = "default",
-    gateway: Annotated[str, typer.Option(help="How Chatwoot reaches this gateway; server.public_url.")] = "",
-    secret: Annotated[str, typer.Option(help="The inbox' webhook secret, when the token may not see it.")] = "",
-    locale: Annotated[str, typer.Option(help="Of the texts that wagate writes.")] = "en",
-    change: Annotated[bool, typer.Option(help="Make an inbox that posts elsewhere post here.")] = False,
+    account: Annotated[list[str] | None, typer.Option(help="An account of wagate to show there; default: all.")] = None,
+    client: Annotated[str, typer.Option(help="The client whose accounts to show, by slug.")] = "default",
+    gateway: Annotated[str, typer.Option(help="This gateway's URL for Chatwoot; default: server.public_url.")] = "",
+    secret: Annotated[str, typer.Option(help="The inbox's webhook secret, if the token can't read it.")] = "",
+    locale: Annotated[str, typer.Option(help="Language of the texts that wagate writes.")] = "en",
+    change: Annotated[bool, typer.Option(help="Change the webhook of an inbox that posts elsewhere.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Connect an inbox: make it in Chatwoot, read its secret, add its table to config.toml, try it."""
+    """Connect an inbox: make it in Chatwoot, read its secret, add it to config.toml, and try it."""
     line = command_line(context)
     if reason := bad_name(name):
         raise line.refuse(f"--name {name}: {reason}")
@@ -109,10 +109,10 @@ def _tried(line: CommandLine, name: str, made: Made, locale: str) -> tuple[bool,
 @app.command("test")
 def try_command(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="The inbox' table; the only one when there is one.")] = "",
+    name: Annotated[str, typer.Argument(help="Name of the inbox; default: the only one.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Try an inbox in both directions: a note for agents is written in Chatwoot, and its webhook awaited."""
+    """Try an inbox in both directions: write a note for agents in Chatwoot, and wait for its webhook."""
     line = command_line(context)
     inboxes = line.settings("chatwoot", Settings).inboxes
     name = name or (next(iter(inboxes)) if len(inboxes) == 1 else "")
@@ -130,12 +130,12 @@ def try_command(
 @app.command("pull")
 def pull_command(
     context: typer.Context,
-    what: Annotated[str, typer.Argument(help="contacts or messages.")],
+    what: Annotated[str, typer.Argument(help="What to pull: contacts or messages.")],
     name: Name = "support",
-    since: Annotated[str, typer.Option(help="How old messages may be.")] = "7d",
+    since: Annotated[str, typer.Option(help="Pull messages that are not older.")] = "7d",
     as_json: Json = False,
 ) -> None:
-    """Begin to write contacts, or older messages, in Chatwoot; the running gateway does it, slowly."""
+    """Have the running gateway write contacts, or older messages, to Chatwoot, slowly."""
     line = command_line(context)
     begun = line.ask("POST", "/plugins/chatwoot/pulls", {"inbox": name, "what": what, "since": since})
     if as_json:

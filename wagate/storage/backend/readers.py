@@ -42,7 +42,7 @@ class Readers:
             if self._engine.lost(error):
                 disconnect(db)
             ours = translated(self._engine, error)
-            if ours is error:  # from itself it would be a chain without an end
+            if ours is error:  # an error raised from itself is an endless chain
                 raise
             raise ours from error
         finally:

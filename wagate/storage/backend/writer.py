@@ -99,7 +99,10 @@ class Writer:
                 raise
             # Whether a commit that broke off counts is not known, so it must not be run again here. The caller may:
             # what it repeats is recognised as a duplicate.
-            raise translated(self._engine, error) from error
+            ours = translated(self._engine, error)
+            if ours is error:  # an error raised from itself is an endless chain
+                raise
+            raise ours from error
         self.counts.commits += 1
 
     def _group(self, works: list[Work]) -> list[Outcome]:

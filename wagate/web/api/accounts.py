@@ -87,7 +87,7 @@ class AccountPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     phone: Phone | UnsetType | None = UNSET
     """null: not known."""
     provider: str | UnsetType = UNSET
-    """Another one takes ``settings`` of its own."""
+    """Another provider needs its own ``settings``."""
     webhook_secret: Secret | UnsetType = UNSET
     metadata: Metadata | UnsetType = UNSET
     ignore: Ignore | UnsetType = UNSET

@@ -136,7 +136,7 @@ class IngestBody(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str | None = None
     """Without one, nothing counts as a duplicate."""
     tenant_id: str | None = None
-    """With the admin token: whose; without it, the client that has the number on our side."""
+    """With the admin token: the owner; default: the client with the number on our side."""
     contact_name: str | None = None
     reply_to_message_id: str | None = None
     direction: Literal["inbound", "outbound"] = "inbound"
@@ -173,7 +173,7 @@ def conversations_routes(
     @routes.post("/routes/api/v1/conversations/ingest")
     @endpoint(body=IngestBody, answers={201: Ingested, 200: Ingested}, problems=(404, 409))
     async def ingest(body: IngestBody) -> tuple[Ingested, int]:
-        """Store a message in its conversation, and deliver it to nobody. 200: a duplicate, nothing was stored."""
+        """Store a message in its conversation without delivering it. 200: a duplicate, nothing was stored."""
         ours, event = _read(body)
         owner = _owner(auth, live, body.tenant_id, ours)
         account = await accounts.of_number(live.now.clients[owner.id], ours)

@@ -38,7 +38,7 @@ class DeliveryAnswer(msgspec.Struct, frozen=True, kw_only=True):
     held: bool
     """Out of attempts, waiting at the head of its chat for its target to answer again."""
     stuck: bool
-    """It needs somebody: processes died while they tried it. Its chat waits until it is run again or cancelled."""
+    """Several processes died while they tried it. Its chat waits until somebody retries or cancels it."""
     client_id: int
     tenant_id: str
     """The owner's slug."""
@@ -88,7 +88,9 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True):
     """A phone number, or a chat's key."""
     message_id: str | None = None
     stuck: Literal["true", "false"] | UnsetType = UNSET
-    """``true``: only those that need somebody; ``false``: only the others."""
+    """``true``: only those that need somebody to act; ``false``: only the others."""
+    error: str | None = None
+    """A part of the last error, in any case."""
     client: str | None = None
     """With the admin token: only this client's, by slug or id."""
     tenant_id: str | None = None
@@ -148,6 +150,7 @@ def _filter(query: DeliveryQuery) -> DeliveryFilter:
         chat=chat_key(query.chat) if query.chat else None,
         message_id=query.message_id,
         stuck=None if query.stuck is UNSET else query.stuck == "true",
+        error=query.error or None,
         since=utc(query.since, "since"),
         until=utc(query.until, "until"),
     )

@@ -29,7 +29,7 @@ class TargetAnswer(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """For people."""
     url: str
-    """Where it is; empty when it has no address."""
+    """Its URL; empty if it has none."""
     client_id: int | None
     """Whose it is; null when nothing was ever sent there."""
     state: Standing

@@ -65,7 +65,7 @@ class TenantBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ChosenProvider(msgspec.Struct, frozen=True, kw_only=True):
-    """One provider of a tenant, as it is stored."""
+    """One stored provider of a tenant."""
 
     whatsapp_provider: str
     provider_config: dict[str, Any]
@@ -79,7 +79,7 @@ class ChosenProvider(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TenantAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A tenant's settings. What stands on top is the first provider's."""
+    """A tenant's settings. The fields on top are those of the first provider."""
 
     tenant_id: str
     whatsapp_provider: str | None

@@ -40,7 +40,7 @@ class Body(ChatBody, frozen=True, kw_only=True, rename="camel"):
     """A message."""
 
     reply_to: MessageId | None = msgspec.field(default=None, name="reply_to")
-    """Id of the message that it answers; empty is none."""
+    """Id of the message that this one replies to; empty: none."""
     mentions: Annotated[list[Address], Meta(max_length=1000)] | None = None
     """Who is mentioned in a group; ``all`` is everyone."""
 
@@ -103,10 +103,10 @@ class ReactionBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class WahaMessage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A message of ours, in WAHA's form."""
+    """A sent message, in WAHA's form."""
 
     id: str
-    """The provider's id; ``true_<chat>_<our id>`` as long as there is none."""
+    """The provider's id; until there is one, ``true_<chat>_<wagate's id>``."""
     timestamp: int
     """Unix seconds."""
     from_: str = msgspec.field(name="from")
@@ -124,11 +124,11 @@ class WahaMessage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """0 pending, 1 sent, 2 delivered, 3 read."""
     ack_name: str
     data: dict[str, Any] = msgspec.field(name="_data")
-    """``id`` (ours, for ``GET /messages/{id}``), ``status``, ``provider``, ``session``, ``warnings``."""
+    """``id`` (wagate's, for ``GET /messages/{id}``), ``status``, ``provider``, ``session``, ``warnings``."""
 
 
 class Success(msgspec.Struct, frozen=True, kw_only=True):
-    """It was told."""
+    """The request was accepted."""
 
     success: Literal[True] = True
 
