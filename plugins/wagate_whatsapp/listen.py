@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import Final
 
 import structlog
@@ -19,7 +20,16 @@ from wagate_whatsapp.pairing import Pairing, start_settings
 from wagate_whatsapp.parse import HEARD, moment, parse
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.process import ChildProcess, EngineDiedError, Feed, Json, NotDoneError
-from wagate_whatsapp.reasons import CONNECTED, CONNECTING, ENGINE_ENDED, NOBODY_SCANNED, STOPPED, Verdict, judge
+from wagate_whatsapp.reasons import (
+    CONNECTED,
+    CONNECTING,
+    ENGINE_ENDED,
+    NO_PROXY,
+    NOBODY_SCANNED,
+    STOPPED,
+    Verdict,
+    judge,
+)
 from wagate_whatsapp.settings import WhatsAppSettings, settings_of
 
 WATCHDOG: Final = 20.0
@@ -31,6 +41,7 @@ CALL_PATIENCE: Final = 5.0
 LONGEST_WAIT: Final = 300.0
 LOG_OUT_PATIENCE: Final = 20.0
 CODE_PATIENCE: Final = 45.0
+_NUMBER: Final = re.compile(r"\d{7,}")
 _LEVELS: Final = frozenset({"ERROR", "WARN", "WARNING"})
 
 log = structlog.get_logger("wagate.plugins.whatsapp")
@@ -49,9 +60,14 @@ class Listener:
         """For ever: linked or not, stopped or not."""
         number = self._numbers.of(account.id)
         number.runs = number.begun = True
+        settings = settings_of(account)
         try:
+            if settings.proxy and account.trust != "operator":
+                # The engine dials it by itself, past the guard that keeps clients' URLs from leading inside.
+                await self._tell(number, inlet, NO_PROXY)
+                await trio.sleep_forever()
             while True:
-                await self._phase(number, settings_of(account), inlet)
+                await self._phase(number, settings, inlet)
         finally:
             number.runs = False
 
@@ -168,6 +184,11 @@ class Listener:
         await inlet.state(change)
 
 
+def masked(text: str) -> str:
+    """A line of the library's without whole phone numbers."""
+    return _NUMBER.sub(lambda found: f"{found[0][:4]}…", text)
+
+
 class Connection:
     """One stretch of a number's connection, in one engine."""
 
@@ -247,7 +268,7 @@ class Connection:
         match line["event"]:
             case "Log":
                 if line["level"] in _LEVELS:
-                    log.info("whatsmeow", account_id=number.id, level=line["level"], text=line["text"])
+                    log.info("whatsmeow", account_id=number.id, level=line["level"], text=masked(line["text"]))
             case "Me" if line["jid"]:
                 number.link(Us(jid=line["jid"], lid=line["lid"]))
             case "QR":

@@ -15,6 +15,9 @@ CONNECTED = SessionChange(status=SessionStatus.SESSION_CONNECTED, message="Whats
 CONNECTING = SessionChange(status=SessionStatus.CONNECTING, message="Connecting to WhatsApp")
 LINKED = SessionChange(status=SessionStatus.CONNECTING, message="The number is linked; connecting")
 ENGINE_ENDED = SessionChange(status=SessionStatus.CONNECTING, message="The engine ended; it is started again")
+NO_PROXY = SessionChange(
+    status=SessionStatus.ERROR, message="A proxy can be set in config.toml only; take settings.proxy away"
+)
 STOPPED = SessionChange(status=SessionStatus.SESSION_NOT_CONNECTED, message="Stopped; start the session to go on")
 NOBODY_SCANNED = SessionChange(
     status=SessionStatus.SESSION_NOT_CONNECTED,

@@ -30,6 +30,10 @@ async def test_a_number_is_linked_by_api_and_goes_on_after_a_stop() -> None:
         assert answer["status"] == "sent"
         await here.fake.server.until(lambda: [each.text for each in here.fake.server.messages] == ["hi Ana"])
         assert answer["message_id"] == f"true_{ANA}@c.us_{here.fake.server.messages[0].id}"
+        report = (await here.server.http.get("/api/doctor")).json()["data"]
+        looked = {each["what"]: each for each in report if each.get("account") == "main" or "main" in str(each)}
+        assert looked["session"]["level"] == "ok", looked
+        assert looked["engine"]["level"] == "ok", looked
         logins = here.fake.server.logins
         assert await here.server.stop() == 0
         assert here.engines() == []

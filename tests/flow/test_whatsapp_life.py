@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import trio
+from msgspec import structs
 
 from tests.whatsapp_site import ANA, BOB, OURS, Site, connected, site
 from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendRefusedError
@@ -318,6 +319,27 @@ async def test_who_does_not_hold_the_number_sends_nothing(tmp_path: Path) -> Non
             await inlet.until(lambda: bool(inlet.states))
             with pytest.raises(AccountStoppedError, match="not linked"):
                 await send(here, text="not yet")
+
+
+async def test_a_client_can_not_lead_the_engine_inside_by_a_proxy(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        here.account = structs.replace(here.account, trust="public")
+        async with here.listening() as inlet:
+            await inlet.until(lambda: bool(inlet.states))
+            assert told(inlet)[1].startswith("A proxy can be set in config.toml only")
+        assert here.fake.server.waiting == {}
+
+
+async def test_codes_go_on_when_the_library_has_no_more(tmp_path: Path) -> None:
+    async with site(tmp_path) as here, here.listening() as inlet:
+        await inlet.until(lambda: any(each.qr for each in inlet.states))
+        waiting = here.fake.server.waiting
+        first = next(iter(waiting.values()))
+        await first.close()
+        await here.fake.server.until(lambda: any(each is not first for each in waiting.values()))
+        shown = len(inlet.states)
+        await inlet.until(lambda: any(each.qr for each in inlet.states[shown - 1 :]))
+        await here.link(inlet)
 
 
 async def test_a_code_can_be_typed_instead_of_a_scan(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from wagate.testing.whatsapp.world import sealed
 from wagate_whatsapp import installed
 from wagate_whatsapp.compose import composed, revocation
 from wagate_whatsapp.content import Ticket
+from wagate_whatsapp.listen import masked
 from wagate_whatsapp.media import INFO, Opener, ticket_of, url_of
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.reasons import judge
@@ -185,6 +186,11 @@ def test_each_reason_is_told_in_plain_words(line: dict[str, Any], status: Sessio
     assert verdict is not None
     assert verdict.change.status == status
     assert words in verdict.change.message
+
+
+def test_the_librarys_words_are_logged_without_phone_numbers() -> None:
+    said = "Failed to send receipt to 5511988880001@s.whatsapp.net (479)"
+    assert masked(said) == "Failed to send receipt to 5511…@s.whatsapp.net (479)"
 
 
 def test_a_single_lost_keep_alive_is_no_reason() -> None:

@@ -139,6 +139,7 @@ class Connection:
     async def _offer_codes(self) -> None:
         refs = [f"2@{base64.b64encode(os.urandom(64)).decode()}" for _ in range(6)]
         self.server.waiting.update(dict.fromkeys(refs, self))
+        self.server.wake()
         nodes = [Node("ref", {}, each.encode()) for each in refs]
         attrs = {"from": SERVER, "id": self.next_id(), "type": "set", "xmlns": "md"}
         await self.send(Node("iq", attrs, [Node("pair-device", {}, nodes)]))
