@@ -35,6 +35,8 @@ from wagate_whatsapp.settings import WhatsAppSettings, settings_of
 WATCHDOG: Final = 20.0
 """Seconds that a linked number may be without a connection until it is made anew: the library does not dial again when
 the server closes right after linking, or when its first dial failed, and later waits 2 s longer each time, for ever."""
+APART: Final = 0.1
+"""Seconds between two starts."""
 RINGS: Final = 60.0
 """Seconds that a call rings at most."""
 CALL_PATIENCE: Final = 5.0
@@ -55,6 +57,8 @@ class Listener:
         self._numbers = numbers
         self._clock = clock
         self._pairings: dict[str, Pairing] = {}
+        self._turn = trio.Lock()
+        """One number is started after the other: fifty logins at once look like a machine."""
 
     async def run(self, account: ProviderAccount, inlet: Inlet) -> None:
         """For ever: linked or not, stopped or not."""
@@ -172,7 +176,7 @@ class Listener:
         try:
             child = await self._engine.child()
             with child.feed(number.id) as feed:
-                await Connection(number, settings, inlet, self._clock).hold(child, feed)
+                await Connection(number, settings, inlet, self._clock, turn=self._turn).hold(child, feed)
         except EngineDiedError as error:
             log.warning("engine lost", account_id=number.id, reason=str(error))
             await self._tell(number, inlet, ENGINE_ENDED)
@@ -192,11 +196,14 @@ def masked(text: str) -> str:
 class Connection:
     """One stretch of a number's connection, in one engine."""
 
-    def __init__(self, number: Number, settings: WhatsAppSettings, inlet: Inlet, clock: Clock) -> None:
+    def __init__(
+        self, number: Number, settings: WhatsAppSettings, inlet: Inlet, clock: Clock, *, turn: trio.Lock
+    ) -> None:
         self._number = number
         self._settings = settings
         self._inlet = inlet
         self._clock = clock
+        self._turn = turn
         self._wait = WATCHDOG
         self._due: float | None = None
         """When it is to be made anew (monotonic); None: it is up."""
@@ -217,15 +224,13 @@ class Connection:
                 return
 
     async def _start(self, child: ChildProcess, *, anew: bool) -> Json:
-        number = self._number
+        number, settings = self._number, start_settings(self._settings)
         try:
-            state: Json = await child.ask(
-                "start",
-                session=number.id,
-                folder=str(number.folder),
-                anew=anew,
-                **start_settings(self._settings),
-            )
+            async with self._turn:
+                state: Json = await child.ask(
+                    "start", session=number.id, folder=str(number.folder), anew=anew, **settings
+                )
+                await self._clock.sleep(APART)
         except (NotDoneError, trio.TooSlowError) as error:
             log.warning("not started", account_id=number.id, reason=str(error))
             state = {"connected": False}
