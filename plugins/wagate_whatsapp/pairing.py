@@ -19,7 +19,7 @@ from wagate.parsing.fields import first_text
 from wagate_whatsapp.number import Number
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.process import ChildProcess, EngineDiedError, Feed, Json, NotDoneError, child_process
-from wagate_whatsapp.reasons import CONNECTING, LINKED
+from wagate_whatsapp.reasons import CONNECTING, LINKED, unreachable
 from wagate_whatsapp.settings import WhatsAppSettings
 
 PATIENCE: Final = 600.0
@@ -57,6 +57,7 @@ class Pairing:
                     await self._codes(child, deadline)
             except (EngineDiedError, NotDoneError, trio.TooSlowError) as error:
                 log.warning("pairing broke off", account_id=self._number.id, reason=str(error))
+                await self._inlet.state(unreachable(str(error)))
                 await self._clock.sleep(PAUSE)
             finally:
                 self._child, self._number.qr = None, ""

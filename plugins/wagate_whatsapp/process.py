@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import msgspec
+import structlog
 import trio
 
 from wagate.clock import Clock
@@ -28,6 +29,8 @@ ENVIRONMENT: Final = {"NEONIZE_BOT_TAG": "off"}
 """Read by the library when the process begins: without it each message says that a business bot sent it."""
 
 Json = dict[str, Any]
+
+log = structlog.get_logger("wagate.plugins.whatsapp")
 
 
 class EngineDiedError(Exception):
@@ -154,7 +157,7 @@ class ChildProcess:
             async for data in self._stream:
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
-                    self._take(msgspec.json.decode(line))
+                    self._read(line)
         except trio.BrokenResourceError:
             pass
         finally:
@@ -186,6 +189,14 @@ class ChildProcess:
                 await self._stream.send_all(msgspec.json.encode(line) + b"\n")
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                 raise EngineDiedError("the engine ended") from error
+
+    def _read(self, raw: bytes) -> None:
+        try:
+            line = msgspec.json.decode(raw, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            log.error("the engine said what is no JSON", error=str(error), bytes=len(raw))  # noqa: TRY400
+        else:
+            self._take(line)
 
     def _take(self, line: Json) -> None:
         if "ask" in line:
@@ -228,6 +239,10 @@ async def child_process(log: Path) -> AsyncIterator[ChildProcess]:
             finally:
                 await process.close()
                 nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) == 1:  # the block's own, as if there were no nursery
+            raise group.exceptions[0] from None
+        raise
     finally:
         process.free()
 

@@ -59,7 +59,7 @@ def judge(line: Json, now: datetime) -> Verdict | None:
 
 
 def _ended(line: Json) -> Verdict:
-    return Verdict(change=_connecting(f"WhatsApp can't be reached: {_short(first_text(line, 'error'))}"), again=0.0)
+    return Verdict(change=unreachable(first_text(line, "error")), again=0.0)
 
 
 def _replaced(_line: Json) -> Verdict:
@@ -103,6 +103,11 @@ def _banned(line: Json, now: datetime) -> Verdict:
     why = _BANS.get(first_text(line, "Code"), "WhatsApp does not say why")
     text = f"WhatsApp blocks this number until {until:%Y-%m-%d %H:%M} UTC: {why}"
     return Verdict(change=_failed(text), again=max(float(seconds), LONG))
+
+
+def unreachable(error: str) -> SessionChange:
+    """There is no way to WhatsApp; ``error`` is the library's."""
+    return _connecting(f"WhatsApp can't be reached: {_short(error)}")
 
 
 def _connecting(message: str) -> SessionChange:

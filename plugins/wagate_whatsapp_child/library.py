@@ -74,7 +74,6 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "Disconnect": (POINTER, (TEXT,)),
     "Logout": (POINTER, (TEXT,)),
     "IsConnected": (YES, (TEXT,)),
-    "IsLoggedIn": (YES, (TEXT,)),
     "PairPhone": (_BYTES, _CHAT),
     "SendMessage": (_BYTES, (*_CHAT, TEXT, NUMBER)),
     "MarkRead": (POINTER, (TEXT, TEXT, NUMBER, TEXT, NUMBER, TEXT, NUMBER, TEXT)),

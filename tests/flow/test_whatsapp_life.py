@@ -330,6 +330,18 @@ async def test_a_client_can_not_lead_the_engine_inside_by_a_proxy(tmp_path: Path
         assert here.fake.server.waiting == {}
 
 
+async def test_a_number_that_can_not_be_reached_says_so_and_tries_again(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        right = here.account
+        here.account = structs.replace(right, settings=structs.replace(right.settings, proxy="http://127.0.0.1:9"))
+        async with here.listening() as inlet:
+            await inlet.until(lambda: any("can't be reached" in each.message for each in inlet.states))
+            assert told(inlet)[0] == SessionStatus.CONNECTING
+            tries = len(inlet.states)
+            here.clock.shift(30)
+            await inlet.until(lambda: len(inlet.states) > tries)
+
+
 async def test_codes_go_on_when_the_library_has_no_more(tmp_path: Path) -> None:
     async with site(tmp_path) as here, here.listening() as inlet:
         await inlet.until(lambda: any(each.qr for each in inlet.states))

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import trio
 
 from wagate.clock import Clock
 from wagate.events import SessionStatus
 from wagate.testing import FakeInlet
+from wagate_whatsapp.engine import Engine
 from wagate_whatsapp.listen import LONGEST_WAIT, WATCHDOG, Connection
 from wagate_whatsapp.number import Number
 from wagate_whatsapp.people import Us
@@ -121,3 +123,18 @@ async def test_the_engines_end_ends_it(tmp_path: Path) -> None:
         async with held.holding():
             held.feed.end()
             await trio.sleep_forever()
+
+
+async def test_an_engine_that_does_not_come_up_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wagate_whatsapp.process.MODULE", "no_such_module")
+    clock = Clock()
+    engine = Engine(lambda: tmp_path, clock, structlog.get_logger("test"))
+    async with engine.lifespan(), trio.open_nursery() as nursery:
+        nursery.start_soon(engine.child)
+        with trio.fail_after(60):
+            while engine.deaths < 3:
+                clock.shift(1)
+                await trio.sleep(0.01)
+        assert engine.running is None
+        nursery.cancel_scope.cancel()
+    assert "no_such_module" in (tmp_path / "engine.log").read_text()
