@@ -252,11 +252,11 @@ class Connection:
             if line["event"] in HEARD:
                 waiting += parse(line, self._number.us)
                 await self._note(child, line)
-            elif (verdict := await self._said(child, line)) is not None:
+            elif not over and (verdict := await self._said(child, line)) is not None:
                 await self._keep(waiting)
                 waiting = []
                 await self._state(child, verdict)
-                over = over or verdict.halted
+                over = verdict.halted  # what the library did of itself after that is undone by the stop
             seen = max(seen, line.get("n") or 0)
         await self._keep(waiting)
         if seen:

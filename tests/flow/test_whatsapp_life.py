@@ -7,6 +7,7 @@ import signal
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class TestContract(ListeningContract):
         async def write(text: str) -> None:
             await here.world.text(ANA, text)
 
-        return here.provider, here.account, write
+        return replace(here.provider, lifespan=None), here.account, write  # the site has entered it
 
 
 async def test_a_number_is_linked_written_to_and_answers(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import structlog
 import trio
+import trio.testing
 
 from wagate.clock import Clock
 from wagate.events import SessionStatus
@@ -105,6 +106,17 @@ async def test_a_ban_is_waited_out(tmp_path: Path) -> None:
         await held.until(lambda: held.inlet.states[-1].status == SessionStatus.ERROR)
         waited = await held.until(lambda: len(held.child.starts) == 2, step=30.0)
         assert 7000 <= waited <= 7400
+
+
+async def test_what_the_library_does_after_it_was_replaced_counts_no_more(tmp_path: Path) -> None:
+    held = Held(tmp_path)
+    async with held.holding():
+        for event in ("StreamReplaced", "Disconnected", "Connected"):
+            held.said(event)
+        await held.until(lambda: held.inlet.states[-1].status == SessionStatus.ERROR)
+        await trio.testing.wait_all_tasks_blocked()
+        assert "Replaced" in held.inlet.states[-1].message
+        assert held.number.halted
 
 
 async def test_events_are_confirmed_only_once_they_are_stored(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ class Connection:
         try:
             if node is not None:
                 await self.send(node)
+                await trio.sleep(self.server.linger)  # closed at once, whatsmeow drops the stanza now and then
             with trio.move_on_after(1):
                 await self.socket.aclose()
         except GONE:
