@@ -24,8 +24,10 @@ from wagate.hooks.messages import (
     OutMedia,
     OutMessage,
     OutReaction,
+    ReaderView,
     Sent,
     Signal,
+    TextPart,
 )
 from wagate.hooks.providers import (
     Check,
@@ -52,6 +54,7 @@ from wagate.hooks.views import (
     Job,
     NewEndpoint,
     Page,
+    PersonView,
     WantingEndpoint,
 )
 from wagate.rules.filters import DeliveryFilter, MessageFilter
@@ -89,11 +92,13 @@ __all__ = [
     "OutReaction",
     "Outgoing",
     "Page",
+    "PersonView",
     "PluginContext",
     "Profile",
     "Provider",
     "ProviderAccount",
     "Rate",
+    "ReaderView",
     "Receipt",
     "SendLimits",
     "Sent",
@@ -106,6 +111,7 @@ __all__ = [
     "TargetLimits",
     "TargetName",
     "Task",
+    "TextPart",
     "WantingEndpoint",
     "WebhookAnswer",
     "endpoint",

@@ -67,6 +67,7 @@ def checked_provider(plugin: str, provider: Any) -> Provider:
         "forget": _nothing,
         "pair_code": _text,
         "fetch_media": _nothing,
+        "number_of": _text,
         "check": _findings,
     }
     told: dict[str, Callable[..., Any]] = {
@@ -77,6 +78,7 @@ def checked_provider(plugin: str, provider: Any) -> Provider:
         "number": _number,
         "run": run_checked,
         "lifespan": lifespan_checked,
+        "media_answer": _media_answer,
     }
     walls = {name: partial(function, plugin) for name, function in told.items()} | {
         name: partial(_ask, plugin, name, check) for name, check in asked.items()
@@ -93,11 +95,18 @@ def _hold(provider: Provider) -> None:
     where = f"Provider {provider.name}"
     if not (isinstance(provider.settings_type, type) and issubclass(provider.settings_type, msgspec.Struct)):
         raise WrongValueError(f"{where}.settings_type: {named(provider.settings_type)}, no struct type")
-    for name in ("secrets", "abilities"):
+    for name in ("secrets", "chosen", "abilities"):
         value = getattr(provider, name)
         if not isinstance(value, frozenset) or not all(isinstance(each, str) for each in value):
             raise WrongValueError(f"{where}.{name}: not a frozenset of texts")
-    for name, kind in (("title", str), ("sessions", bool), ("idempotent", bool)):
+    for name, kind in (
+        ("title", str),
+        ("sessions", bool),
+        ("idempotent", bool),
+        ("media_errors", int),
+        ("longest_text", int),
+        ("opus_voice", bool),
+    ):
         if not isinstance(getattr(provider, name), kind):
             raise WrongValueError(f"{where}.{name}: {named(getattr(provider, name))}, not {kind.__name__}")
     _hold_functions(provider, where)
@@ -112,7 +121,7 @@ def _hold(provider: Provider) -> None:
 def _hold_functions(provider: Provider, where: str) -> None:
     optional = ("verify", "parse", "challenge", "send", "signal", "revoke", "locate_media", "missed")
     listening = ("run", "lifespan", "forget", "pair_code", "fetch_media")
-    for name in (*optional, *listening, "control", "qr", "profile", "check"):
+    for name in (*optional, *listening, "control", "qr", "profile", "number_of", "check", "media_answer"):
         value = getattr(provider, name)
         if value is not None and not callable(value):
             raise WrongValueError(f"{where}.{name}: {named(value)}, no function")
@@ -169,6 +178,17 @@ def _challenge(
 
 def _number(plugin: str, given: Callable[..., Any], account: ProviderAccount) -> str:
     return _checked(plugin, "number", _text, given, account)
+
+
+def _media_answer(plugin: str, given: Callable[..., Any], status: int, said: bytes) -> SendError:
+    return _checked(plugin, "media_answer", _verdict, given, status, said)
+
+
+def _verdict(value: Any) -> SendError:
+    if not isinstance(value, SendError):
+        raise WrongValueError(f"{named(value)}, not SendError")
+    hold_verdict(value)
+    return value
 
 
 def _checked(plugin: str, call: str, check: Callable[[Any], T], given: Callable[..., Any], *arguments: Any) -> T:

@@ -106,6 +106,22 @@ class Plugin:
             raise broken(self.name, "choose_account", WrongValueError("no account of the client that sends"))
         return chosen
 
+    def take_settings(self, context: PluginContext, settings: msgspec.Struct | None) -> Callable[[], None] | None:
+        """What puts new settings in force; None: a restart does. PluginError: it takes none of these."""
+        if settings is None:
+            return None
+        given = self.call("take_settings", context=context, settings=settings)
+        take = given[0] if given else None
+        if take is not None and not callable(take):
+            raise broken(self.name, "take_settings", WrongValueError(f"{named(take)}, no function"))
+        return None if take is None else partial(self._put_in_force, take)
+
+    def _put_in_force(self, take: Callable[[], None]) -> None:
+        try:
+            take()
+        except BaseException as error:
+            raise broken(self.name, "take_settings", error) from error
+
     def implements(self) -> list[str]:
         """Names of the hooks that this plugin implements."""
         plugin = self._manager.get_plugin(self.name)

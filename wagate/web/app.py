@@ -37,6 +37,7 @@ from wagate.web.api.clients import clients_routes
 from wagate.web.api.conversations import MediaUrl, conversations_routes
 from wagate.web.api.deliveries import delivery_routes
 from wagate.web.api.health import health_routes
+from wagate.web.api.targets import TargetConverter
 from wagate.web.api.tenants import PREFIXES, Tenants, tenants_routes
 from wagate.web.documents.routes import documents_routes
 from wagate.web.health import HealthMonitor
@@ -44,14 +45,12 @@ from wagate.web.http.asgi import Networks
 from wagate.web.messages.routes import messages_routes
 from wagate.web.messages.sending import Sending, SendingContext
 from wagate.web.problems import problem_of
-from wagate.web.sessions.control import session_control_routes
 from wagate.web.sessions.hub import SessionHub
 from wagate.web.sessions.routes import Sessions, sessions_routes
 from wagate.web.sessions.stream import SessionStream, stream_routes
-from wagate.web.waha.control import waha_control_routes
+from wagate.web.waha.control import session_verbs
 from wagate.web.waha.message_names import MessageNames
 from wagate.web.waha.send import waha_send_routes
-from wagate.web.waha.sessions import waha_sessions_routes
 
 log = structlog.get_logger("wagate.api")
 
@@ -130,6 +129,7 @@ def create_api(
     api.once, api.owners = Once(database, vault, clock), {}
     api.config.update(MAX_CONTENT_LENGTH=int(config.server.max_body), PROVIDE_AUTOMATIC_OPTIONS=False)
     api.url_map.strict_slashes = api.url_map.merge_slashes = False
+    api.url_map.converters["target"] = TargetConverter
     cors = Cors(config.server.cors_origins)
     guard = Guard(auth, lambda: live.now, limits=config.limits, clock=clock, trusted_proxies=trusted_proxies, cors=cors)
     api.before_request(guard.before_request)
@@ -153,8 +153,7 @@ def create_api(
         ),
         sessions_routes(asker, sessions, tokens, live, clock),
         stream_routes(sessions, SessionStream(sessions, hub, clock, most=config.limits.streams)),
-        *(each(asker, database, providers, states) for each in (waha_sessions_routes, waha_control_routes)),
-        session_control_routes(asker, states),
+        *session_verbs(asker, database, providers, states),
         documents_routes(api),
     ):
         api.register_blueprint(routes)

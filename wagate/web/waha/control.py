@@ -14,8 +14,19 @@ from wagate.storage.database import Database
 from wagate.storage.owners.accounts import get_account
 from wagate.web.access.identity import RequestAuth
 from wagate.web.api.accounts import Phone, digits
-from wagate.web.sessions.control import pair_code
-from wagate.web.waha.sessions import SessionInfo, session_info
+from wagate.web.sessions.control import pair_code, session_control_routes
+from wagate.web.waha.sessions import SessionInfo, session_info, waha_sessions_routes
+
+
+def session_verbs(
+    auth: RequestAuth, database: Database, providers: Providers, states: AccountSessions
+) -> tuple[Blueprint, ...]:
+    """All that looks at sessions as WAHA's clients do, or changes them."""
+    return (
+        waha_sessions_routes(auth, database, providers, states),
+        waha_control_routes(auth, database, providers, states),
+        session_control_routes(auth, states),
+    )
 
 
 class RequestCodeBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
