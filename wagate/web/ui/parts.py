@@ -124,6 +124,10 @@ def said() -> str:
 def back(to: str, word: str = "") -> WerkzeugResponse:
     """To a page of ours, which says what happened."""
     target = to if to.startswith(f"{PREFIX}/") and "\\" not in to else f"{PREFIX}/"
-    if word:
-        target += ("&" if "?" in target else "?") + f"said={word}"
-    return redirect(target, code=303)
+    path, _, query = target.partition("?")
+    # A page that says what came of the last act is gone back to without that.
+    said = [
+        *(each for each in query.split("&") if each and not each.startswith("said=")),
+        *([f"said={word}"] if word else []),
+    ]
+    return redirect(f"{path}?{'&'.join(said)}" if said else path, code=303)

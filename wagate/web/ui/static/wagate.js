@@ -47,6 +47,9 @@
     else if (event.key === "j" && rows.length) rows[Math.min(at + 1, rows.length - 1)].focus();
     else if (event.key === "k" && at > 0) rows[at - 1].focus();
     else if (event.key === "x" && at >= 0) { rows[at].click() }
-    else if (event.key === "Enter" && at >= 0) rows[at].closest("tr").querySelector("td a").click();
+    else if (event.key === "Enter" && at >= 0) {
+      event.preventDefault(); // it would press the form's first button
+      rows[at].closest("tr").querySelector("td a").click();
+    }
   });
 })();
