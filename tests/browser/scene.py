@@ -34,7 +34,19 @@ class Scene:
 
     async def shows_a_code(self, code: str = "2@ABC") -> None:
         """The engine of the number ``front-desk`` shows a code to scan."""
-        await self.gateway.ask("POST", "/api/whatsapp/webhook/front-desk", json={"event": "qr", "data": {"qr": code}})
+        await self.tells("qr", qr=code)
+
+    async def tells(self, event: str, **data: str) -> None:
+        """Its engine tells of something."""
+        await self.gateway.ask("POST", "/api/whatsapp/webhook/front-desk", json={"event": event, "data": data})
+
+    async def retry(self, job: str) -> None:
+        """Somebody else runs a delivery again."""
+        await self.gateway.ask("POST", f"/api/jobs/{job}/retry")
+
+    async def act(self, name: str, verb: str) -> None:
+        """Somebody else pauses or resumes a receiver."""
+        await self.gateway.ask("POST", f"/api/targets/{self.targets[name]}/{verb}")
 
     async def jobs(self, query: str = "") -> list[str]:
         """Ids of deliveries, newest first."""

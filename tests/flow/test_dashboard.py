@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import trio
 
 from tests.gateway import TOKEN
 from tests.inprocess import Gateway, running_gateway
@@ -340,3 +341,27 @@ async def test_a_body_that_nobody_may_post_is_not_kept(running: Gateway) -> None
         large = {"token": "x" * 10_000}
         assert (await http.post("/ui/signin", data=large)).status_code == 413
         assert (await http.post("/ui/deliveries", data=large)).status_code == 303
+
+
+async def test_the_stream_shows_a_client_its_own_things_and_ends_with_the_gateway(receiver: Sink) -> None:
+    async with running_gateway({"limits": {"streams": 1, "api": "off", "auth": "off"}}) as gateway:
+        ours = await gateway.register(receiver.url, name="Order bot")
+        token = (await gateway.client("other"))["token"]
+        async with browser(gateway) as admin, browser(gateway, token) as http:
+            path = f"/ui/live?page=receiver&thing=webhook:{ours['id']}"
+            async with admin.stream("GET", path) as full:
+                assert f"t-webhook:{ours['id']}-state" in await full.aiter_text().__anext__()
+            async with http.stream("GET", "/ui/live?page=overview") as cut:
+                open_still = cut.aiter_text()
+                text = await open_still.__anext__()
+                assert "0 receivers up" in text
+                assert ours["id"] not in text
+                assert (await http.get("/ui/live?page=overview")).status_code == 429
+                await open_still.aclose()
+            assert (await http.get("/ui/live?page=nowhere")).status_code == 404
+        async with browser(gateway) as admin, admin.stream("GET", "/ui/live?page=overview") as last:
+            texts = last.aiter_text()
+            await texts.__anext__()
+            gateway.stop.set()
+            with trio.fail_after(60):
+                assert [text async for text in texts if "event: trouble" in text] == []

@@ -12,6 +12,7 @@ from typing import cast
 import trio
 from hypercorn.config import Config as ServerConfig
 from hypercorn.typing import ASGIFramework
+from quart import Blueprint
 
 from wagate.config import Config, Rate
 from wagate.context.deliveries import DeliveryLog
@@ -80,7 +81,7 @@ async def serve_edge(
 ) -> None:
     """Serve until ``stop`` is set and what runs is answered. Reports the URLs."""
     config = gateway.config
-    app = build_app(gateway, plugins, contexts, reload)
+    app = build_app(gateway, plugins, contexts, reload, stop)
     scheme = "https" if config.server.certfile else "http"
 
     async def stopping() -> None:
@@ -192,7 +193,13 @@ def trusted(config: Config) -> Networks:
     return tuple(ip_network(each, strict=False) for each in config.server.trusted_proxies)
 
 
-def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, PluginContext], reload: Reload) -> App:
+def build_app(
+    gateway: Gateway,
+    plugins: list[Plugin],
+    contexts: Mapping[str, PluginContext],
+    reload: Reload,
+    stop: trio.Event,
+) -> App:
     """The doors in front, the API and the plugins' routes behind."""
     tokens = ViewTokens(gateway.vault, gateway.live)
     auth = authenticator(gateway, tokens)
@@ -226,14 +233,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
         ),
         trusted_proxies=trusted(gateway.config),
         plugins=[
-            (
-                "wagate",
-                doctor_routes(RequestAuth(gateway.live), partial(_run_checks, gateway, checks)),
-            ),
-            ("wagate", reload_routes(RequestAuth(gateway.live), reload)),
-            ("wagate", bulk_routes(RequestAuth(gateway.live), gateway.consumers.bulk, gateway.database)),
-            ("wagate", stats_routes(RequestAuth(gateway.live), gateway.database, gateway.live, gateway.clock)),
-            ("wagate", targets_routes(RequestAuth(gateway.live), target_desk(gateway))),
+            *own_routes(gateway, reload, partial(_run_checks, gateway, checks)),
             *(
                 (plugin.name, routes)
                 for plugin in plugins
@@ -241,7 +241,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
             ),
         ],
     )
-    ui = create_ui(ui_parts(gateway, auth, health, partial(_run_checks, gateway, checks)))
+    ui = create_ui(ui_parts(gateway, auth, health, partial(_run_checks, gateway, checks), stop))
     return IntakeApp(
         doors(gateway, auth, refusals),
         media_door(gateway, auth, metrics, UiDoor(ui, Admission(api, auth, bodies, gateway.config), bodies=bodies)),
@@ -252,12 +252,25 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
     )
 
 
+def own_routes(gateway: Gateway, reload: Reload, examine: Examine) -> list[tuple[str, Blueprint]]:
+    """Routes of ours beside the API's own, as plugins give theirs."""
+    auth = RequestAuth(gateway.live)
+    routes = (
+        doctor_routes(auth, examine),
+        reload_routes(auth, reload),
+        bulk_routes(auth, gateway.consumers.bulk, gateway.database),
+        stats_routes(auth, gateway.database, gateway.live, gateway.clock),
+        targets_routes(auth, target_desk(gateway)),
+    )
+    return [("wagate", each) for each in routes]
+
+
 def target_desk(gateway: Gateway) -> TargetDesk:
     """Targets for people."""
     return TargetDesk(gateway.database, gateway.consumers.control, gateway.live, gateway.handlers, gateway.clock)
 
 
-def ui_parts(gateway: Gateway, auth: Authenticator, health: HealthMonitor, examine: Examine) -> Parts:
+def ui_parts(gateway: Gateway, auth: Authenticator, health: HealthMonitor, examine: Examine, stop: trio.Event) -> Parts:
     """What the dashboard is made of."""
     return Parts(
         clock=gateway.clock,
@@ -272,6 +285,9 @@ def ui_parts(gateway: Gateway, auth: Authenticator, health: HealthMonitor, exami
         folder=gateway.config.data.dir,
         trusted_proxies=trusted(gateway.config),
         recover=gateway.config.delivery.recover,
+        hub=gateway.hub,
+        stop=stop,
+        most_streams=gateway.config.limits.streams,
         sign=partial(gateway.vault.sign, purpose=SHOWN, seconds=3600),
         unsign=partial(gateway.vault.unsign, purpose=SHOWN),
     )
