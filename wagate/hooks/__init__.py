@@ -14,6 +14,7 @@ from wagate.hooks.contracts import (
     TargetName,
     Task,
 )
+from wagate.hooks.listening import Inlet, Sink
 from wagate.hooks.messages import (
     MEDIA_TYPES,
     MESSAGE_TYPES,
@@ -78,6 +79,7 @@ __all__ = [
     "Handler",
     "Identity",
     "InboundRequest",
+    "Inlet",
     "Job",
     "MediaRequest",
     "MessageFilter",
@@ -103,6 +105,7 @@ __all__ = [
     "SessionAction",
     "SessionView",
     "Signal",
+    "Sink",
     "Size",
     "Target",
     "TargetLimits",

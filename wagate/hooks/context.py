@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
@@ -271,6 +272,13 @@ class Sessions(Protocol):
             SendError: the provider refused, or the outcome is unknown; ``reason`` says why.
         """
 
+    async def pair_code(self, account: str, phone: str, *, client_id: int | None) -> str:
+        """A code to be typed on the phone with this number (digits), instead of scanning a QR code.
+
+        Raises:
+            NotFoundError, SendError: as `qr`. UnprocessableError: the provider links no numbers by code.
+        """
+
     async def profile(self, chat: str, *, account: str, client_id: int | None) -> Profile:
         """Name and picture that WhatsApp shows for a chat, within ten seconds; empty if the provider has no profiles.
 
@@ -332,6 +340,8 @@ class PluginContext:
     """Structured log with the plugin's name. Never log a body, a token or a whole phone number."""
     clock: Clock
     """wagate's clock. Use no other."""
+    folder: Callable[[], Path]
+    """The plugin's own folder (0700) in the data folder, created on the first call; backups include it."""
     auth: Auth
     accounts: Accounts
     endpoints: Endpoints

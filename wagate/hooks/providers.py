@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -12,6 +13,7 @@ import msgspec
 
 from wagate.errors import BadRequestError, SendError
 from wagate.events import Media, NewEvent
+from wagate.hooks.listening import Inlet, Sink
 from wagate.hooks.messages import OutFile, OutMessage, Sent, Signal
 from wagate.http.guard import Trust
 from wagate.parsing.jsonbody import read_object
@@ -32,6 +34,8 @@ class ProviderAccount(msgspec.Struct, frozen=True, kw_only=True):
     """The public URL of its webhook: ``<server.public_url>/webhooks/<name>``; '' without ``public_url``."""
     trust: Trust
     """Who wrote the URLs in its settings: operator (config.toml) or public (the API). Pass it with requests to them."""
+    id: str = ""
+    """Identifies the account for good: a new account of the same name has another one."""
 
     def __repr__(self) -> str:
         return f"ProviderAccount(name={self.name!r})"
@@ -229,5 +233,24 @@ class Provider:
     number_of: Callable[[str, ProviderAccount], Awaitable[str]] | None = None
     """(a LID's key, account) → the key of the number behind it, '' if WhatsApp hides it. Called while a webhook waits,
     for two seconds at most. May raise as ``send``."""
+    run: Callable[[ProviderAccount, Inlet], Awaitable[None]] | None = None
+    """Listens for one account; for providers that need no webhook. It is cancelled when the account is changed or
+    deleted, and when the gateway begins to stop. An exception is logged, and ``run`` starts again after a pause; if it
+    returns, it is over until the account changes. After the cancellation nothing more is taken in, but ``send`` goes on
+    until all deliveries have ended."""
+    lifespan: Callable[[], AbstractAsyncContextManager[None]] | None = None
+    """One context around all of the provider's work, like the hook of this name."""
+    forget: Callable[[ProviderAccount], Awaitable[None]] | None = None
+    """Deletes what the provider keeps of an account that was deleted. A minute at most."""
+    pair_code: Callable[[str, ProviderAccount], Awaitable[str]] | None = None
+    """(digits of the number, account) → a code to type on the phone instead of scanning the QR code. May raise as
+    ``send``."""
+    fetch_media: Callable[[Media, ProviderAccount, Sink], Awaitable[None]] | None = None
+    """Fetches the file of an event part by part, where a plain download does not do. Raises as ``send``."""
     check: Callable[[ProviderAccount], Awaitable[Sequence[Finding]]] | None = None
     """Asks the provider whether the account works; for ``wagate doctor``."""
+
+    @property
+    def listens(self) -> bool:
+        """Whether it listens by itself, without a webhook."""
+        return self.run is not None

@@ -17,6 +17,7 @@ from wagate.events import Media as EventMedia
 from wagate.hooks.providers import MediaRequest, Provider
 from wagate.http import Downloaded, HttpClient, on_behalf_of
 from wagate.media.base64 import decoded, file_at, inline_data
+from wagate.media.brought import bring
 from wagate.media.failure import DEAD, PROVIDER, NotFetchedError, read_errors, read_send_error, speaks_of_the_host
 from wagate.media.files import FileStore, Writing
 from wagate.media.inside import BodyOnDisk
@@ -71,10 +72,24 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
                     raise
         try:
             with on_behalf_of(event.client_id):
+                if provider is not None and provider.fetch_media is not None:
+                    return await self._bring(event, event.media, provider)
                 return await self._fetch_or_ask(event, event.media, provider, rests)
         except NotFetchedError as error:
             error.counted = provider.media_errors if provider is not None and error.spent else 0
             raise
+
+    async def _bring(self, event: Event, media: EventMedia, provider: Provider) -> Kept:
+        account = self.live.now.by_id.get(event.account_id)
+        if account is None:
+            raise NotFetchedError("its account was deleted", final=True)
+        try:
+            seen = self.providers.account(account)
+        except UnprocessableError as error:
+            raise NotFetchedError(str(error)) from error
+        async with self.files.writing() as writing:
+            await bring(provider, media, seen, writing, most=self.max_size)
+            return await settle_file(writing, media, event.type, "")
 
     async def _fetch_or_ask(self, event: Event, media: EventMedia, provider: Provider | None, rests: Rests) -> Kept:
         """At its link; when that is dead, the provider is asked by its id."""

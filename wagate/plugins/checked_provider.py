@@ -23,7 +23,7 @@ from wagate.errors import (
     UnauthorizedError,
     WagateError,
 )
-from wagate.events import NewEvent, Raw
+from wagate.events import NewEvent
 from wagate.hooks.messages import Sent
 from wagate.hooks.providers import (
     Finding,
@@ -36,8 +36,8 @@ from wagate.hooks.providers import (
     WebhookAnswer,
 )
 from wagate.http.errors import HttpError
-from wagate.parsing.fields import fingerprint
 from wagate.plugins.checked_handler import LEAST_WAIT, MOST_WAIT
+from wagate.plugins.checked_listening import lifespan_checked, run_checked, unread
 from wagate.plugins.values import WrongValueError, cut, held_to, hold_verdict, items, named, seconds
 from wagate.plugins.wall import awaited, broken, instead, leaves, pass_on
 
@@ -49,13 +49,6 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _CERTAIN: Final = (NotSentError, AccountStoppedError, SendRefusedError)
 
 log = structlog.get_logger("wagate.plugins")
-
-
-def unread(body: bytes) -> NewEvent:
-    """A whole body that could not be read, to be looked at by people; the same bytes again are a duplicate."""
-    return NewEvent(
-        kind="unknown", provider_id=fingerprint(body.decode("utf-8", "replace")), type="unknown", raw=Raw(body=body)
-    )
 
 
 def checked_provider(plugin: str, provider: Any) -> Provider:
@@ -71,6 +64,9 @@ def checked_provider(plugin: str, provider: Any) -> Provider:
         "locate_media": partial(held_to, MediaRequest),
         "qr": _qr,
         "profile": partial(held_to, Profile),
+        "forget": _nothing,
+        "pair_code": _text,
+        "fetch_media": _nothing,
         "number_of": _text,
         "check": _findings,
     }
@@ -80,6 +76,8 @@ def checked_provider(plugin: str, provider: Any) -> Provider:
         "challenge": _challenge,
         "missed": _missed,
         "number": _number,
+        "run": run_checked,
+        "lifespan": lifespan_checked,
         "media_answer": _media_answer,
     }
     walls = {name: partial(function, plugin) for name, function in told.items()} | {
@@ -122,7 +120,8 @@ def _hold(provider: Provider) -> None:
 
 def _hold_functions(provider: Provider, where: str) -> None:
     optional = ("verify", "parse", "challenge", "send", "signal", "revoke", "locate_media", "missed")
-    for name in (*optional, "control", "qr", "profile", "number_of", "check", "media_answer"):
+    listening = ("run", "lifespan", "forget", "pair_code", "fetch_media")
+    for name in (*optional, *listening, "control", "qr", "profile", "number_of", "check", "media_answer"):
         value = getattr(provider, name)
         if value is not None and not callable(value):
             raise WrongValueError(f"{where}.{name}: {named(value)}, no function")

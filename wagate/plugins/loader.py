@@ -16,7 +16,7 @@ import pluggy
 import structlog
 from quart import Blueprint
 
-from wagate.errors import ConfigError, WagateError
+from wagate.errors import ConfigError, NotInstalledError, WagateError
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import AccountView, Handler
 from wagate.hooks.messages import OutMessage
@@ -176,10 +176,20 @@ def load_providers(
             plugin = _provider_plugin(point)
             made = plugin.gather("register_providers", context=build_context(plugin))
         except WagateError as error:
+            if (missing := _missing(error)) is not None:
+                # An extra that nobody asked for is no fault; who names the provider is told.
+                providers.set_aside(point.name, str(missing))
+                continue
             log.warning("provider can't be used", plugin=point.name, module=point.value, error=str(error))
             providers.set_aside(point.name, str(error))
         else:
             providers.add(made)
+
+
+def _missing(error: BaseException | None) -> NotInstalledError | None:
+    while error is not None and not isinstance(error, NotInstalledError):
+        error = error.__cause__
+    return error
 
 
 def load_provider(name: str) -> Plugin:

@@ -80,6 +80,7 @@ _TWINS: Final[Mapping[type, type[msgspec.Struct]]] = {
     NewEvent: _twin(
         NewEvent, kind=Name, timestamp=Moment | None, media=_MEDIA | None, raw=_twin(Raw) | None, session=_CHANGE | None
     ),
+    SessionChange: _CHANGE,
     Sent: _twin(Sent, http_status=Status | None),
     SendLimits: _twin(SendLimits, per_second=PerSecond, burst=Count, chat_per_second=PerSecond, chat_burst=Count),
     MediaRequest: _twin(MediaRequest, size=Bytes | None),

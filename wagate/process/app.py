@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -27,6 +28,8 @@ from wagate.errors import WagateError
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Handler
 from wagate.inbound.catch_up import CatchUp
+from wagate.inbound.holding import Holding
+from wagate.inbound.listen import Listening
 from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers
 from wagate.process.assemble import Gateway, assemble, build_context
 from wagate.process.configured_accounts import put_owners, read_accounts
@@ -34,7 +37,7 @@ from wagate.process.files import raise_file_limit
 from wagate.process.hard_end import GRACE, HardEnd
 from wagate.process.heap import Heap
 from wagate.process.http_side import serve_edge
-from wagate.process.lifespans import lifespans
+from wagate.process.lifespans import lifespans, provider_lifespans
 from wagate.process.logs import Hide, configure_logs
 from wagate.process.maintenance import upkeep_tasks
 from wagate.process.reload import Reload
@@ -113,11 +116,13 @@ async def serve(
                 await gateway.consumers.take_over()
             async with (
                 lifespans(plugins, contexts),
+                provider_lifespans(gateway.providers.all),
                 gateway.consumers.running(),
                 _tasks(gateway, plugins, contexts),
                 trio.open_nursery() as edges,
             ):
                 reload = Reload(gateway, plugins, contexts, hide=hide)
+                edges.start_soon(partial(_listening(gateway).run, stop=stop))
                 urls = await edges.start(partial(serve_edge, gateway, plugins, contexts, stop=stop, reload=reload))
                 task_status.started(Started(urls=urls, secrets=secrets, reload=reload))
 
@@ -149,6 +154,25 @@ def _convert(config: Config, kind: type[msgspec.Struct], table: Mapping[str, Any
 def _handlers(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> dict[str, Handler]:
     registered = [plugin.gather("register_handlers", context=contexts[plugin.name]) for plugin in plugins]
     return unique_handlers(chain([gateway.outbound.handler], *registered))
+
+
+def _listening(gateway: Gateway) -> Listening:
+    """What runs the providers that need no webhook."""
+    shared = bool(gateway.config.redis.url and gateway.config.database.url)
+    return Listening(
+        providers=gateway.providers,
+        live=gateway.live,
+        receiver=gateway.receiver,
+        ignore_filter=gateway.ignore_filter,
+        database=gateway.database,
+        clock=gateway.clock,
+        holding=Holding(gateway.database, gateway.clock, _name_of(gateway.config)) if shared else None,
+    )
+
+
+def _name_of(config: Config) -> str:
+    """This gateway among others on its database; the same after a restart."""
+    return f"{socket.gethostname()}:{config.data.dir.resolve()}"
 
 
 @asynccontextmanager

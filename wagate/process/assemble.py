@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -42,6 +43,7 @@ from wagate.plugins.checked_context import CheckedPart, checked_call
 from wagate.plugins.checked_handler import checked_listener
 from wagate.plugins.loader import Plugin
 from wagate.plugins.registry import Providers
+from wagate.process.backup import ENGINE
 from wagate.process.minutes import Minutes
 from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
@@ -177,6 +179,7 @@ def build_context(gateway: Gateway, plugin: Plugin) -> PluginContext:
         http=gateway.http,
         log=structlog.get_logger(f"wagate.plugins.{plugin.name}").bind(plugin=plugin.name),
         clock=gateway.clock,
+        folder=partial(plugin_folder, gateway.config.data.dir, plugin.name),
         auth=gateway.auth,
         accounts=Owners(gateway.live),
         endpoints=checked("endpoints", _endpoints(gateway, plugin)),
@@ -193,6 +196,13 @@ def build_context(gateway: Gateway, plugin: Plugin) -> PluginContext:
         decrypt=gateway.vault.decrypt,
         on_change=lambda listener: gateway.live.on_change(checked_listener(plugin.name, listener)),
     )
+
+
+def plugin_folder(data: Path, name: str) -> Path:
+    """The plugin's own folder, made when it is not there."""
+    folder = data / ENGINE / name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def _endpoints(gateway: Gateway, plugin: Plugin) -> EndpointTable:

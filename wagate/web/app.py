@@ -48,9 +48,9 @@ from wagate.web.problems import problem_of
 from wagate.web.sessions.hub import SessionHub
 from wagate.web.sessions.routes import Sessions, sessions_routes
 from wagate.web.sessions.stream import SessionStream, stream_routes
+from wagate.web.waha.control import session_verbs
 from wagate.web.waha.message_names import MessageNames
 from wagate.web.waha.send import waha_send_routes
-from wagate.web.waha.sessions import waha_sessions_routes
 
 log = structlog.get_logger("wagate.api")
 
@@ -138,7 +138,7 @@ def create_api(
     _answer_errors(api)
 
     asker = RequestAuth(live)
-    sessions = Sessions(asker, database, clock)
+    sessions, states = Sessions(asker, database, clock), AccountSessions(database, live, providers)
     settings = AccountSettings(providers, vault, check_url)
     most = config.limits.accounts
     tenants = Tenants(asker, database, live, clock, settings, vault=vault, most=most)
@@ -153,7 +153,7 @@ def create_api(
         ),
         sessions_routes(asker, sessions, tokens, live, clock),
         stream_routes(sessions, SessionStream(sessions, hub, clock, most=config.limits.streams)),
-        waha_sessions_routes(asker, database, providers, AccountSessions(database, live, providers)),
+        *session_verbs(asker, database, providers, states),
         documents_routes(api),
     ):
         api.register_blueprint(routes)

@@ -129,6 +129,15 @@ def put_config_accounts(db: peewee.Database, accounts: Sequence[NewAccount], *, 
     bump(db)
 
 
+def note_phone(db: peewee.Database, account_id: str, phone: str, *, now: datetime) -> bool:
+    """Note our number, as its provider says, for an account without one or with another; whether it changed."""
+    own = (Account.id == account_id) & (Account.phone != phone)
+    changed = Account.update(phone=phone, updated_at=now).where(own).execute(db)
+    if changed:
+        bump(db)
+    return bool(changed)
+
+
 def lapse_qrs(db: peewee.Database, *, now: datetime) -> list[str]:
     """Sessions whose QR is older than 60 s become session_not_connected, "QR expired"; their names."""
     lapsed = (Account.status == SessionStatus.QR_GENERATED) & (Account.qr_at < now - QR_LIFE)
