@@ -117,6 +117,21 @@ async def test_the_echo_under_a_lid_tells_whose_it_is() -> None:
         assert answer.message_type == "incoming"
 
 
+async def test_a_vote_under_a_lid_is_from_whom_the_poll_went_to_from_the_phone() -> None:
+    poll, vote = "3EB0AAAAAAAAAAAAAAAA", "3EB0BBBBBBBBBBBBBBBB"
+    async with office() as here:
+        at = {"timestamp": here.now(), "fromMe": False}
+        own = {"id": f"true_{PHONE}_{poll}", "fromMe": True, "from": "15550000001@c.us", "to": PHONE, "source": "app"}
+        asked = here.waha.incoming("When?", sender=PHONE) | {"timestamp": here.now()} | own
+        await here.waha_says(here.waha.webhook("message.any", asked, key=KEY))
+        found = {"id": f"false_{LID}_{vote}", "from": LID, "to": "15550000001@c.us", "selectedOptions": ["Mon"]} | at
+        about = {"id": f"true_{LID}_{poll}", "from": "15550000001@c.us", "to": LID, "fromMe": True}
+        await here.waha_says(here.waha.webhook("poll.vote", {"vote": found, "poll": about}, key=KEY))
+        first, second = await posted(here, 2)
+        assert first.conversation is second.conversation
+        assert second.content_attributes["in_reply_to"] == first.id
+
+
 @pytest.mark.parametrize("source", ["5511987654321@s.whatsapp.net", "+5511987654321", "whatsapp:+5511987654321"])
 async def test_the_answer_goes_to_the_conversation_that_another_connector_began(source: str) -> None:
     """Its contact has neither number nor identifier: only the source_id says who it is."""

@@ -23,7 +23,7 @@ from wagate.parsing.chats import LID, OPAQUE, USER
 from wagate.parsing.message_ids import bare_id, is_unique
 from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
-from wagate.storage.outbox.echoes import SentId, learn_people, sent_to
+from wagate.storage.outbox.echoes import UniqueId, learn_people, numbers_by_ids
 from wagate.storage.owners.directory import Account
 from wagate.storage.threads.contacts import ContactKey, ContactRow, contacts_of
 
@@ -45,7 +45,7 @@ log = structlog.get_logger("wagate.people")
 
 
 class People:
-    """Asks the tables, then the messages of ours that an event names, then the provider."""
+    """Asks the tables, then where the messages are that an event names, then the provider."""
 
     def __init__(self, database: Database, providers: Providers, clock: Clock) -> None:
         self._database = database
@@ -66,16 +66,16 @@ class People:
         return [(account, await self._recognized(account, event, known, told)) for account, event in owned]
 
     async def _told_by_ids(self, owned: Sequence[Owned]) -> dict[ContactKey, str]:
-        """Numbers behind the LIDs in whose chats a message of ours shows up, or is answered, that went to a number."""
-        named = [(account, event.chat, id_) for account, event in owned for id_ in _ours_in(event)]
+        """Numbers behind LIDs in whose chats a message shows up, or is answered, that is in the chat with a number."""
+        named = [(account, event.chat, id_) for account, event in owned for id_ in _named_in(event)]
         if not named:
             return {}
-        ids = {SentId(account.client_id, account.id, id_) for account, _, id_ in named}
-        phones = await self._database.read(sent_to, ids)
+        ids = {UniqueId(account.client_id, account.id, id_) for account, _, id_ in named}
+        phones = await self._database.read(numbers_by_ids, ids)
         told = {
             (account.client_id, lid): phone
             for account, lid, id_ in named
-            if (phone := phones.get(SentId(account.client_id, account.id, id_)))
+            if (phone := phones.get(UniqueId(account.client_id, account.id, id_)))
         }
         if told:
             await self._database.write(learn_people, told, now=self._clock.now())
@@ -164,8 +164,8 @@ def _has_number(owned: Owned, known: dict[ContactKey, ContactRow]) -> bool:
     return row is not None and bool(row.phone)
 
 
-def _ours_in(event: NewEvent) -> list[str]:
-    """Ids, unique over all chats, that may be of messages of ours: what it is itself, is about, or answers."""
+def _named_in(event: NewEvent) -> list[str]:
+    """Ids, unique over all chats, of messages in this one: of itself if it is ours, of what it is about, or answers."""
     if not event.chat.endswith(f"@{LID}"):
         return []
     own = event.from_me or event.kind in _ABOUT

@@ -20,29 +20,31 @@ _KINDS = frozenset({MESSAGE_ANY, MESSAGE_ACK})
 _LID = f"@{LID}"
 # In the words of the partial index.
 _SENT_TO = "SELECT chat FROM messages WHERE account_id = ? AND bare_id = ? AND bare_id <> ''"
-_SENT_TO_SEVERAL = (
-    "SELECT client_id, account_id, bare_id, chat FROM messages WHERE account_id IN ({0}) AND bare_id IN ({1}) "
-    "AND bare_id <> ''"
+_NAMED = "account_id IN ({0}) AND bare_id IN ({1})"
+_IN_CHATS = (
+    f"SELECT client_id, account_id, bare_id, chat FROM messages WHERE {_NAMED} AND bare_id <> ''",
+    f"SELECT DISTINCT client_id, account_id, bare_id, chat FROM events WHERE {_NAMED}",
 )
 _TOLD_IN = "SELECT DISTINCT chat FROM events WHERE account_id = ? AND bare_id = ? AND from_me = TRUE"
 
 
-class SentId(NamedTuple):
-    """A message that may be ours."""
+class UniqueId(NamedTuple):
+    """An id that means one message in whatever chat."""
 
     client_id: int
     account_id: str
     bare_id: str
 
 
-def sent_to(db: peewee.Database, ids: Iterable[SentId]) -> dict[SentId, str]:
-    """The numbers to which these messages were sent; of those that are ours, and went to one."""
-    found: dict[SentId, str] = {}
+def numbers_by_ids(db: peewee.Database, ids: Iterable[UniqueId]) -> dict[UniqueId, str]:
+    """The numbers in whose chats these messages are; of those that are in one."""
+    found: dict[UniqueId, str] = {}
     for part in slices(sorted({each for each in ids if each.account_id})):
         accounts, bare = sorted({each.account_id for each in part}), sorted({clean(each.bare_id) for each in part})
-        text = _SENT_TO_SEVERAL.format(placeholders(len(accounts)), placeholders(len(bare)))
-        sent = rows(db, text, [*accounts, *bare])
-        found.update({SentId(*row): chat for *row, chat in sent if chat.endswith(f"@{USER}")})
+        for query in _IN_CHATS:
+            text = query.format(placeholders(len(accounts)), placeholders(len(bare)))
+            there = rows(db, text, [*accounts, *bare])
+            found.update({UniqueId(*row): chat for *row, chat in there if chat.endswith(f"@{USER}")})
     return found
 
 
