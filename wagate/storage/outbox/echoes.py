@@ -22,8 +22,8 @@ _LID = f"@{LID}"
 _SENT_TO = "SELECT chat FROM messages WHERE account_id = ? AND bare_id = ? AND bare_id <> ''"
 _NAMED = "account_id IN ({0}) AND bare_id IN ({1})"
 _IN_CHATS = (
-    f"SELECT client_id, account_id, bare_id, chat FROM messages WHERE {_NAMED} AND bare_id <> ''",
-    f"SELECT DISTINCT client_id, account_id, bare_id, chat FROM events WHERE {_NAMED}",
+    f"SELECT client_id, account_id, bare_id, chat FROM messages WHERE {_NAMED} AND bare_id <> ''",  # noqa: S608
+    f"SELECT DISTINCT client_id, account_id, bare_id, chat FROM events WHERE {_NAMED}",  # noqa: S608
 )
 _TOLD_IN = "SELECT DISTINCT chat FROM events WHERE account_id = ? AND bare_id = ? AND from_me = TRUE"
 
