@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.chatwoot_desk import CHAT, a_desk
-from wagate.errors import Postpone, Reject, Retry, UnavailableError
-from wagate.events import Event, Media
+from wagate.errors import Postpone, Reject, Retry
+from wagate.events import Media
 from wagate.events.acks import ack_extra
 from wagate.hooks import OutMessage
 from wagate.testing import FakeFile, make_event
@@ -128,26 +128,6 @@ async def test_a_file_goes_along_and_one_that_is_gone_is_named() -> None:
         assert gone.content is not None
         assert gone.content.startswith("look\n\n")
         assert "a.ogg" in gone.content
-
-
-async def test_a_file_that_does_not_come_holds_its_chat_for_fifteen_seconds_at_most(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async with a_desk() as desk:
-        clock = desk.fakes.clock
-
-        async def waits(_event: Event, *, patience: float = 30.0) -> FakeFile:
-            clock.shift(patience)
-            raise UnavailableError("the file is still being fetched; try again")
-
-        monkeypatch.setattr(desk.fakes.media, "open", waits)
-        delivery, began = desk.arrives(type="image", content="my bill", media=Media(filename="a.png")), clock.time()
-        while not desk.server.posted():
-            try:
-                await desk.handle(delivery)
-            except Postpone as postponed:
-                clock.shift(postponed.after)
-        assert 12 < clock.time() - began <= 15
 
 
 async def test_a_file_that_is_too_large_leaves_its_words_and_a_link() -> None:
