@@ -276,3 +276,36 @@ async def test_a_body_that_nobody_may_post_is_not_kept(running: Gateway) -> None
         large = {"token": "x" * 10_000}
         assert (await http.post("/ui/signin", data=large)).status_code == 413
         assert (await http.post("/ui/deliveries", data=large)).status_code == 303
+
+
+@pytest.mark.parametrize("led", ["/ui/\r\nX-A: b", "/ui/\x00", "/ui/\\evil.test", "/ui/../x", "//evil.test", "/ui/é"])
+async def test_where_a_form_leads_is_a_page_of_ours_and_breaks_no_header(running: Gateway, led: str) -> None:
+    async with browser(running) as http:
+        csrf = re.search(r'name="csrf" value="(\w+)"', (await http.get("/ui/")).text)
+        assert csrf is not None
+        themed = await http.post("/ui/theme", data={"csrf": csrf[1], "to": led})
+        entered = await http.post("/ui/signin", data={"token": TOKEN, "next": led})
+        for answer in (themed, entered):
+            assert answer.status_code == 303, answer.text
+            assert re.fullmatch(r"/ui/[!-~]*", answer.headers["location"])
+            assert not re.search(r"\\|\.\.|x-a", answer.headers["location"].partition("%0D")[0])
+
+
+async def test_a_stranger_breaks_no_page_with_an_origin_that_is_none(running: Gateway) -> None:
+    async with httpx2.AsyncClient(base_url=running.url, trust_env=False) as http:
+        answer = await http.post("/ui/signin", data={"token": TOKEN}, headers={"Origin": "http://["})
+        assert answer.status_code == 403
+
+
+async def test_a_form_with_thousands_of_fields_is_refused_before_it_is_taken_apart(running: Gateway) -> None:
+    async with browser(running) as http:
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = await http.post("/ui/theme", content=b"a=&" * 1000, headers=form)
+        assert answer.status_code == 413
+        assert (await http.post("/ui/theme", content=b"a" * 70_000, headers=form)).status_code == 413
+
+
+async def test_a_page_has_one_spelling(running: Gateway) -> None:
+    async with browser(running) as http:
+        for path in ("/ui//receivers", "/ui//", "/ui/receivers/", "/ui/static//x/app.css"):
+            assert (await http.get(path)).status_code == 404, path

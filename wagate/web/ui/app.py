@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import NotFoundError, RequestError, TooManyRequestsError, UnauthorizedError, WagateError
 from wagate.web.ui import bulk, deliveries, doctor, numbers, overview, receivers
+from wagate.web.ui.door import MOST
 from wagate.web.ui.parts import Parts, back
 from wagate.web.ui.render import PREFIX, render, static_files
 from wagate.web.ui.signin import FIELD, forget_cookie, refuse_foreign, set_cookie
@@ -33,7 +34,8 @@ log = structlog.get_logger("wagate.ui")
 def create_ui(parts: Parts) -> QuartTrio:
     """All pages, below ``/ui``."""
     ui = QuartTrio("wagate.web.ui", static_folder=None, template_folder=None)
-    ui.config.update(MAX_CONTENT_LENGTH=256 * 1024, PROVIDE_AUTOMATIC_OPTIONS=False)
+    ui.config.update(MAX_CONTENT_LENGTH=MOST, PROVIDE_AUTOMATIC_OPTIONS=False)
+    ui.url_map.merge_slashes = False  # One path, one spelling.
     _guard(ui, parts)
     _answer_errors(ui)
     _own_pages(ui, parts)
@@ -47,12 +49,12 @@ def _guard(ui: QuartTrio, parts: Parts) -> None:
     async def admit() -> Response | WerkzeugResponse | None:
         below = request.path.removeprefix(PREFIX)
         g.viewer = None if below.startswith("/static/") else await parts.signins.viewer()
+        if g.viewer is None and not below.startswith(OPEN):
+            return _to_signin()  # Before the form is read: strangers' forms cost nothing.
         if request.method == "POST":
             # Who signs in again, from a page that was open before, has no secret of the sign-in that goes on.
             who = None if below == "/signin" else g.viewer
             refuse_foreign(who, (await request.form).get(FIELD, ""))
-        if g.viewer is None and not below.startswith(OPEN):
-            return _to_signin()
         return None
 
     @ui.after_request

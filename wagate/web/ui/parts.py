@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from quart import Response, g, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -98,6 +99,8 @@ def viewer() -> Viewer:
     return found
 
 
+IN_URLS = "!#$%&'()*+,/:;=?@[]~"
+"""Characters that stay as they are in a URL of ours; a control character in a header would break the answer."""
 NOTES = {
     "paused": "Paused. What comes in waits in order, and nothing is given up.",
     "resumed": "Resumed. What waited is on its way.",
@@ -123,7 +126,8 @@ def said() -> str:
 
 def back(to: str, word: str = "") -> WerkzeugResponse:
     """To a page of ours, which says what happened."""
-    target = to if to.startswith(f"{PREFIX}/") and "\\" not in to else f"{PREFIX}/"
+    parts = to.partition("?")[0].split("/")
+    target = quote(to, safe=IN_URLS) if to.startswith(f"{PREFIX}/") and ".." not in parts else f"{PREFIX}/"
     if word:
         target += ("&" if "?" in target else "?") + f"said={word}"
     return redirect(target, code=303)
