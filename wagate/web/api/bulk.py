@@ -70,14 +70,14 @@ def bulk_routes(auth: RequestAuth, acts: BulkActs, database: Database) -> Bluepr
     routes = Blueprint("bulk", __name__, url_prefix="/api/bulk")
 
     @routes.post("")
-    @endpoint(body=BulkRequest, answers={202: BulkAnswer})
+    @endpoint(body=BulkRequest, answers={202: BulkAnswer}, problems=(409,))
     async def start(body: BulkRequest) -> tuple[BulkAnswer, int]:
         """Retry or cancel all that match, as of now. It runs in slices, goes on after a restart, and can be stopped."""
         who = auth.identity()
         which = filter_of(body.filter)
-        _, newest = await database.browse(count_matching, which, client_id=who.client_id)
+        count, newest = await database.browse(count_matching, which, client_id=who.client_id)
         name = "admin" if who.admin else who.tenant or "?"
-        made = await acts.start(body.action, which, until=newest, who=name, client_id=who.client_id)
+        made = await acts.start(body.action, which, until=newest, total=count, who=name, client_id=who.client_id)
         await database.write(write_act, act_of(made, address=""))
         return answer_of(made), 202
 
