@@ -314,6 +314,21 @@ async def test_one_token_has_so_many_browsers_and_the_one_used_longest_ago_goes(
         assert signed_in == [303, 200, 200]
 
 
+async def test_a_thousand_receivers_are_shown_page_by_page(running: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wagate.web.ui.receivers.PAGE", 2)
+    for number in range(3):
+        await running.register(f"https://127.0.0.1/{number}", name=f"Receiver {number}")
+    async with browser(running) as http:
+        first, last = (await http.get("/ui/receivers")).text, (await http.get("/ui/receivers?page=1")).text
+        assert [("Receiver 0" in page, "Receiver 2" in page) for page in (first, last)] == [
+            (True, False),
+            (False, True),
+        ]
+        assert ("?page=1" in first, "?page=2" in last) == (True, False)
+        for odd in ("-1", "x", "٣", "9999", "99999999"):
+            assert (await http.get(f"/ui/receivers?page={odd}")).status_code == 200, odd
+
+
 async def test_a_page_has_one_spelling(running: Gateway) -> None:
     async with browser(running) as http:
         for path in ("/ui//receivers", "/ui//", "/ui/receivers/", "/ui/static//x/app.css"):

@@ -18,6 +18,7 @@ from wagate.storage.audit import Act, write_act
 from wagate.storage.database import Database
 from wagate.storage.deliveries.bulk import Bulk, Verb, count_matching, get_bulk
 from wagate.web.access.identity import RequestAuth
+from wagate.web.api.lists import in_calendar
 
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
@@ -108,8 +109,8 @@ def filter_of(asked: BulkFilter) -> DeliveryFilter:
         account=asked.account,
         chat=chat_key(asked.chat) if asked.chat else None,
         error=asked.error,
-        since=asked.since,
-        until=asked.until,
+        since=None if asked.since is None else in_calendar(asked.since, "filter.since"),
+        until=None if asked.until is None else in_calendar(asked.until, "filter.until"),
     )
 
 

@@ -20,6 +20,8 @@ PROBE_PATIENCE: Final = 10.0
 """Seconds that "Try now" waits for the outcome."""
 LOOK: Final = 0.2
 """Seconds between looks meanwhile."""
+PAGE: Final = 100
+"""Receivers on a page of the list: the loop waits while a page is made."""
 RECENT: Final = 8
 """Deliveries shown on a receiver's page."""
 
@@ -30,7 +32,12 @@ def pages(parts: Parts) -> Blueprint:
 
     @routes.get("/receivers")
     async def index() -> str:
-        return parts.page("receivers", "receivers", seen=await take(parts, client_id=viewer().client_id))
+        given = request.args.get("page", "")
+        page = int(given) if given.isascii() and given.isdecimal() and len(given) < 5 else 0
+        seen = await take(parts, client_id=viewer().client_id)
+        rows = seen.targets[page * PAGE : (page + 1) * PAGE]
+        more = page + 1 if len(seen.targets) > (page + 1) * PAGE else 0
+        return parts.page("receivers", "receivers", seen=seen, rows=rows, more=more)
 
     @routes.get("/receivers/<path:target_id>")
     async def show(target_id: str) -> str:
