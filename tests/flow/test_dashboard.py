@@ -333,3 +333,12 @@ async def test_a_page_has_one_spelling(running: Gateway) -> None:
     async with browser(running) as http:
         for path in ("/ui//receivers", "/ui//", "/ui/receivers/", "/ui/static//x/app.css"):
             assert (await http.get(path)).status_code == 404, path
+
+
+async def test_pages_count_against_the_limit_of_the_api(receiver: Sink) -> None:
+    tables = {"limits": {"api": "5/min"}}
+    async with running_gateway(tables, ca_file=receiver.ca_file) as gateway, browser(gateway) as http:
+        answers = [await http.get("/ui/more") for _ in range(7)]
+        assert [each.status_code for each in answers[:5]] == [200] * 5
+        assert answers[-1].status_code == 429
+        assert int(answers[-1].headers["retry-after"]) > 0

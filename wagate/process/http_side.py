@@ -271,6 +271,7 @@ def ui_parts(gateway: Gateway, auth: Authenticator, health: HealthMonitor, exami
         examine=examine,
         folder=gateway.config.data.dir,
         trusted_proxies=trusted(gateway.config),
+        spend=_rate(gateway, gateway.config.limits.api).spend,
         recover=gateway.config.delivery.recover,
         sign=partial(gateway.vault.sign, purpose=SHOWN, seconds=3600),
         unsign=partial(gateway.vault.unsign, purpose=SHOWN),

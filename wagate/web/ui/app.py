@@ -51,6 +51,8 @@ def _guard(ui: QuartTrio, parts: Parts) -> None:
         g.viewer = None if below.startswith("/static/") else await parts.signins.viewer()
         if g.viewer is None and not below.startswith(OPEN):
             return _to_signin()  # Before the form is read: strangers' forms cost nothing.
+        if g.viewer is not None:
+            parts.spend(str(g.viewer.client_id))
         if request.method == "POST":
             # Who signs in again, from a page that was open before, has no secret of the sign-in that goes on.
             who = None if below == "/signin" else g.viewer
@@ -129,8 +131,8 @@ def _signin_page(wrong: str, there: str) -> str:
 
 def _answer_errors(ui: QuartTrio) -> None:
     @ui.errorhandler(RequestError)
-    async def refused(error: RequestError) -> tuple[str, int]:
-        return _problem(NOT_HERE if error.status == 404 else f"{error}."), error.status
+    async def refused(error: RequestError) -> tuple[str, int, dict[str, str]]:
+        return _problem(NOT_HERE if error.status == 404 else f"{error}."), error.status, _later(error)
 
     @ui.errorhandler(WagateError)
     async def unable(error: WagateError) -> tuple[str, int]:
@@ -145,6 +147,10 @@ def _answer_errors(ui: QuartTrio) -> None:
     async def failed(error: Exception) -> tuple[str, int]:
         log.error("page failed", path=request.path, exc_info=error)
         return _problem("Something broke here; the log says what. Nothing that was stored is lost."), 500
+
+
+def _later(error: RequestError) -> dict[str, str]:
+    return {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyRequestsError) else {}
 
 
 def _problem(text: str) -> str:

@@ -45,6 +45,8 @@ class Parts:
     folder: Path
     """The data folder."""
     trusted_proxies: Networks
+    spend: Callable[[str], None]
+    """Counts a request of this client, as `limits.api` has it. TooManyRequestsError."""
     recover: float
     """``delivery.recover``, seconds."""
     sign: Callable[[str], str]
