@@ -342,3 +342,17 @@ async def test_pages_count_against_the_limit_of_the_api(receiver: Sink) -> None:
         assert [each.status_code for each in answers[:5]] == [200] * 5
         assert answers[-1].status_code == 429
         assert int(answers[-1].headers["retry-after"]) > 0
+
+
+async def test_with_tls_in_front_the_cookie_is_secure_and_bound_to_the_host(receiver: Sink) -> None:
+    tables = {"server": {"trusted_proxies": ["127.0.0.1"]}}
+    async with (
+        running_gateway(tables, ca_file=receiver.ca_file) as gateway,
+        httpx2.AsyncClient(base_url=gateway.url, trust_env=False) as http,
+    ):
+        for scheme, name, secure in (("https", "__Host-wagate", True), ("http", "wagate", False)):
+            answer = await http.post("/ui/signin", data={"token": TOKEN}, headers={"X-Forwarded-Proto": scheme})
+            cookie, *flags = answer.headers["set-cookie"].split("; ")
+            assert cookie.startswith(f"{name}=")
+            assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(flags)
+            assert ("Secure" in flags) == secure

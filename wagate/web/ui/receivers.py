@@ -32,8 +32,7 @@ def pages(parts: Parts) -> Blueprint:
 
     @routes.get("/receivers")
     async def index() -> str:
-        given = request.args.get("page", "")
-        page = int(given) if given.isascii() and given.isdecimal() and len(given) < 5 else 0
+        page = _page()
         seen = await take(parts, client_id=viewer().client_id)
         rows = seen.targets[page * PAGE : (page + 1) * PAGE]
         more = page + 1 if len(seen.targets) > (page + 1) * PAGE else 0
@@ -89,6 +88,12 @@ def pages(parts: Parts) -> Blueprint:
         return await _back(target_id, f"retried-{count}")
 
     return routes
+
+
+def _page() -> int:
+    """``?page=``, from 0."""
+    given = request.args.get("page", "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 5 else 0
 
 
 async def _back(target_id: str, word: str) -> WerkzeugResponse:
