@@ -32,11 +32,10 @@ def pages(parts: Parts) -> Blueprint:
 
     @routes.get("/receivers")
     async def index() -> str:
-        page = _page()
+        begin = _page() * PAGE
         seen = await take(parts, client_id=viewer().client_id)
-        rows = seen.targets[page * PAGE : (page + 1) * PAGE]
-        more = page + 1 if len(seen.targets) > (page + 1) * PAGE else 0
-        return parts.page("receivers", "receivers", seen=seen, rows=rows, more=more)
+        more = begin // PAGE + 1 if len(seen.targets) > begin + PAGE else 0
+        return parts.page("receivers", "receivers", seen=seen, rows=seen.targets[begin : begin + PAGE], more=more)
 
     @routes.get("/receivers/<path:target_id>")
     async def show(target_id: str) -> str:
