@@ -19,6 +19,7 @@ from wagate.cli import (
     init,
     jobs,
     migrate,
+    pair,
     plugin_commands,
     plugins,
     reload,
@@ -113,6 +114,7 @@ app.command()(doctor.doctor)
 app.add_typer(client.app, name="client")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(webhooks.app, name="webhooks")
+app.command()(pair.pair)
 app.command()(send.send)
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(plugins.app, name="plugins")
