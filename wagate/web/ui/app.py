@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import NotFoundError, RequestError, TooManyRequestsError, UnauthorizedError, WagateError
-from wagate.web.ui import bulk, deliveries, doctor, numbers, overview, receivers
+from wagate.web.ui import bulk, deliveries, doctor, live, numbers, overview, receivers
 from wagate.web.ui.door import MOST
 from wagate.web.ui.parts import Parts, back
 from wagate.web.ui.render import PREFIX, render, static_files
@@ -39,7 +39,7 @@ def create_ui(parts: Parts) -> QuartTrio:
     _guard(ui, parts)
     _answer_errors(ui)
     _own_pages(ui, parts)
-    for pages in (overview, numbers, bulk, deliveries, receivers, doctor):
+    for pages in (overview, numbers, bulk, deliveries, receivers, doctor, live):
         ui.register_blueprint(pages.pages(parts), url_prefix=PREFIX)
     return ui
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 from urllib.parse import urlencode
@@ -11,11 +11,15 @@ from quart import Blueprint, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import ConflictError, NotFoundError
+from wagate.hooks.views import DeliveryView
 from wagate.parsing.chats import chat_key
 from wagate.rules.filters import DeliveryFilter
+from wagate.storage.lead import first_id
 from wagate.web.ui.parts import Parts, back, viewer
 
 PAGE: Final = 50
+MOST_CHOICES: Final = 200
+"""Receivers in the form's list; with more of them, it asks for an id."""
 SINCE: Final[Mapping[str, tuple[str, timedelta]]] = {
     "1h": ("Last hour", timedelta(hours=1)),
     "24h": ("Last 24 hours", timedelta(hours=24)),
@@ -46,8 +50,8 @@ def pages(parts: Parts) -> Blueprint:
         which = wanted(parts, asked)
         before = request.args.get("before") or None
         page = await parts.deliveries.page(which, client_id=viewer().client_id, limit=PAGE, cursor=before)
-        targets = await parts.targets.all(client_id=viewer().client_id)
-        names = {row.id: row.name for row in targets}
+        targets = await parts.targets.some(client_id=viewer().client_id, most=MOST_CHOICES + 1)
+        names = await parts.targets.names(sorted({f"{one.handler}:{one.target}" for one in page.data}))
         return parts.page(
             "deliveries",
             "deliveries",
@@ -55,7 +59,8 @@ def pages(parts: Parts) -> Blueprint:
             page=page,
             tabs=TABS,
             since=SINCE,
-            targets=targets,
+            targets=targets if len(targets) <= MOST_CHOICES else [],
+            live=_live(parts, asked, page.data, before),
             receiver_name=lambda one: names.get(f"{one.handler}:{one.target}", one.target),
             link=lambda **changes: _link(asked | changes),
             all_link=_link(asked).replace("/deliveries?", "/deliveries/bulk?") if any(asked.values()) else "",
@@ -130,3 +135,12 @@ async def _act(parts: Parts, verb: str, delivery_id: str, why: str = "") -> bool
 
 def _link(asked: Mapping[str, str]) -> str:
     return "/ui/deliveries?" + urlencode({name: value for name, value in asked.items() if value})
+
+
+def _live(parts: Parts, asked: Mapping[str, str], shown: Sequence[DeliveryView], before: str | None) -> str:
+    """What the page asks of the stream."""
+    at = shown[0].id if shown and not before else first_id(parts.now())
+    ids = ",".join(each.id for each in shown)
+    return urlencode(
+        {"page": "deliveries", "at": at, "ids": ids} | {name: value for name, value in asked.items() if value}
+    )

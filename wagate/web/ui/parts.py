@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import trio
 from quart import Response, g, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -22,6 +23,7 @@ from wagate.storage.owners.live import LiveDirectory
 from wagate.web.api.doctor import DoctorLine
 from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import Networks, Request
+from wagate.web.sessions.hub import SessionHub
 from wagate.web.ui.render import PREFIX, render
 from wagate.web.ui.signin import SignIns, Viewer
 
@@ -49,6 +51,12 @@ class Parts:
     """Counts a request of this client, as `limits.api` has it. TooManyRequestsError."""
     recover: float
     """``delivery.recover``, seconds."""
+    hub: SessionHub
+    """Tells of changed sessions."""
+    stop: trio.Event
+    """Set when the gateway stops."""
+    most_streams: int
+    """``limits.streams``."""
     sign: Callable[[str], str]
     """Makes a text that only we can have made, for an hour."""
     unsign: Callable[[str], str]
@@ -85,13 +93,13 @@ class Parts:
         """A whole page, with the frame around it."""
         return render(
             template,
+            **{"live": ""} | values,
             here=here,
             now=self.now(),
             viewer=viewer(),
             theme=request.cookies.get("theme") if request.cookies.get("theme") in {"light", "dark"} else "",
             path=request.full_path.rstrip("?"),
             said=said(),
-            **values,
         )
 
 
@@ -130,6 +138,10 @@ def back(to: str, word: str = "") -> WerkzeugResponse:
     """To a page of ours, which says what happened."""
     parts = to.partition("?")[0].split("/")
     target = quote(to, safe=IN_URLS) if to.startswith(f"{PREFIX}/") and ".." not in parts else f"{PREFIX}/"
-    if word:
-        target += ("&" if "?" in target else "?") + f"said={word}"
-    return redirect(target, code=303)
+    path, _, query = target.partition("?")
+    # A page that says what came of the last act is gone back to without that.
+    said = [
+        *(each for each in query.split("&") if each and not each.startswith("said=")),
+        *([f"said={word}"] if word else []),
+    ]
+    return redirect(f"{path}?{'&'.join(said)}" if said else path, code=303)

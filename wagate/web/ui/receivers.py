@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 from typing import Final
+from urllib.parse import urlencode
 
 from quart import Blueprint, request
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -32,10 +33,7 @@ def pages(parts: Parts) -> Blueprint:
 
     @routes.get("/receivers")
     async def index() -> str:
-        begin = _page() * PAGE
-        seen = await take(parts, client_id=viewer().client_id)
-        more = begin // PAGE + 1 if len(seen.targets) > begin + PAGE else 0
-        return parts.page("receivers", "receivers", seen=seen, rows=seen.targets[begin : begin + PAGE], more=more)
+        return await _list(parts)
 
     @routes.get("/receivers/<path:target_id>")
     async def show(target_id: str) -> str:
@@ -57,6 +55,7 @@ def pages(parts: Parts) -> Blueprint:
             chosen=chosen,
             chart=charts.bars(found, seconds=seconds, step=step, now=now),
             caption=charts.caption(found),
+            live=f"page=receiver&{urlencode({'thing': row.id, 'ids': ','.join(each.id for each in page.data)})}",
         )
 
     @routes.post("/receivers/<path:target_id>/pause")
@@ -87,6 +86,14 @@ def pages(parts: Parts) -> Blueprint:
         return await _back(target_id, f"retried-{count}")
 
     return routes
+
+
+async def _list(parts: Parts) -> str:
+    begin = _page() * PAGE
+    seen = await take(parts, client_id=viewer().client_id)
+    more = begin // PAGE + 1 if len(seen.targets) > begin + PAGE else 0
+    rows = seen.targets[begin : begin + PAGE]
+    return parts.page("receivers", "receivers", seen=seen, rows=rows, more=more, live="page=receivers")
 
 
 def _page() -> int:
