@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import peewee
@@ -95,6 +96,25 @@ async def test_a_delivery_does_not_wait_for_slow_lists(database: Database) -> No
         await trio.testing.wait_all_tasks_blocked()
         with trio.fail_after(10):
             assert await database.read(rows, "SELECT 1") == [(1,)]
+        go_on.set()
+
+
+async def test_one_clients_slow_lists_leave_a_reader_to_the_others(database: Database) -> None:
+    go_on = threading.Event()
+
+    def slow(_db: Any, *, client_id: int) -> bool:
+        return go_on.wait(30) and client_id == 1
+
+    def quick(db: Any, *, client_id: int) -> Any:
+        return rows(db, "SELECT 1"), client_id
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(20):
+            nursery.start_soon(partial(database.browse, slow, client_id=1))
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.fail_after(10):
+            assert await database.browse(quick, client_id=2) == ([(1,)], 2)
+            assert await database.browse(rows, "SELECT 1") == [(1,)]
         go_on.set()
 
 

@@ -54,6 +54,11 @@ def but(path: str, **fields: Any) -> bytes:
     return json.dumps({name: value for name, value in (GOOD[path] | fields).items() if value is not ...}).encode()
 
 
+def bulk(**which: str) -> bytes:
+    """All that match, again."""
+    return json.dumps({"action": "retry", "filter": which}).encode()
+
+
 def with_text(path: str, text: bytes) -> bytes:
     """A good body that carries this JSON text in a field of its own and, at doors, in the message."""
     body = but(path, extra="HERE", message={"text": "HERE"}) if path == INBOUND else but(path, extra="HERE")
@@ -129,6 +134,8 @@ WEBHOOKS = [
     Case("a lone surrogate in the path", "/api/webhooks/%ed%a0%80", 404, None, method="GET"),
     Case("unknown job", "/queue/job/nobody", 404, None, method="GET"),
     Case("odd since", "/api/jobs?since=yesterday", 422, "?since", method="GET"),
+    Case("the year 0", "/api/bulk", 422, "filter.since", bulk(since="0001-01-01T00:00:00+23:59")),
+    Case("the year 10000", "/api/bulk", 422, "filter.until", bulk(until="9999-12-31T23:59:59-23:59")),
     Case("no such path", "/api/nothing", 404, None, method="GET"),
     Case("no such method", "/api/webhooks/list", 405, None, method="DELETE"),
 ]

@@ -6,9 +6,23 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+import peewee
+import pytest
+
 from tests.consuming import World, open_world
+from wagate.consumers import bulk as bulk_module
+from wagate.errors import ConflictError, StorageError
 from wagate.rules.filters import DeliveryFilter
-from wagate.storage.deliveries.bulk import Bulk, add_bulk, count_matching, get_bulk, take_bulk
+from wagate.storage.deliveries.bulk import (
+    MOST_RUNNING,
+    Bulk,
+    add_bulk,
+    count_matching,
+    get_bulk,
+    next_slice,
+    note_slice,
+    take_bulk,
+)
 
 pytest_plugins = ("tests.valkey",)
 
@@ -19,8 +33,15 @@ async def asked(
     world: World, verb: str = "retry", which: DeliveryFilter = FAILED, client_id: int | None = None
 ) -> Bulk:
     assert world.consumers is not None
-    _, newest = await world.database.read(count_matching, which, client_id=client_id)
-    return await world.consumers.bulk.start(verb, which, until=newest, who="admin", client_id=client_id)  # type: ignore[arg-type]
+    count, newest = await world.database.read(count_matching, which, client_id=client_id)
+    return await world.consumers.bulk.start(
+        verb,  # type: ignore[arg-type]
+        which,
+        until=newest,
+        total=count,
+        who="admin",
+        client_id=client_id,
+    )
 
 
 async def ended(world: World, made: Bulk) -> Bulk:
@@ -58,7 +79,7 @@ async def test_what_came_later_or_is_somebody_elses_is_not_among_them(external_u
         later = await world.send("a", "a2")
         await world.statuses(later, "final")
         world.receiver.default = 200
-        made = await consumers.bulk.start("retry", FAILED, until=newest, who="acme", client_id=1)
+        made = await consumers.bulk.start("retry", FAILED, until=newest, total=1, who="acme", client_id=1)
         assert (await ended(world, made)).done == 1
         await world.statuses(first, "delivered")
         for each in (*later, *other):
@@ -78,13 +99,52 @@ async def test_what_a_process_left_is_done_by_the_next_which_says_what_was_refus
             await consumers.control.retry(ids[0], client_id=None)
             await world.status(ids[0], "delivered")
         now = world.clock.now()
-        ask = partial(add_bulk, who="admin", client_id=None, now=now)
+        ask = partial(add_bulk, total=3, who="admin", client_id=None, now=now)
         made = await world.database.write(ask, "retry", which, max(ids))
         await world.database.write(partial(take_bulk, until=now + timedelta(hours=1), now=now), "it died")
         async with world.running(take_over=True):
             over = await ended(world, await world.database.read(get_bulk, made))
             await world.statuses(ids, "delivered")
             assert (over.done, over.refused, dict(over.reasons)) == (2, 1, {"the event was already delivered": 1})
+
+
+async def test_a_filter_that_reads_too_much_holds_up_no_others_act(
+    external_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def took_too_long(db: peewee.Database, bulk: Bulk, limit: int) -> list[str]:
+        if bulk.client_id == 2:
+            raise StorageError("the read took too long")
+        return next_slice(db, bulk, limit)
+
+    monkeypatch.setattr(bulk_module, "next_slice", took_too_long)
+    async with open_world(external_url, tmp_path) as world, world.running():
+        world.receiver.default = 400
+        ids = await world.send("a", "a1", "a2")
+        await world.statuses(ids, "final")
+        await asked(world, which=DeliveryFilter(error="x"), client_id=2)
+        assert (await ended(world, await asked(world, client_id=1))).done == 2
+
+
+async def test_all_take_turns_and_one_client_has_so_many_at_most(external_url: str, tmp_path: Path) -> None:
+    async with open_world(external_url, tmp_path) as world:
+        now = world.clock.now()
+        ask = partial(add_bulk, total=1, who="a", now=now)
+        long = [
+            await world.database.write(partial(ask, client_id=1), "retry", FAILED, "f") for _ in range(MOST_RUNNING)
+        ]
+        with pytest.raises(ConflictError, match="running already"):
+            await world.database.write(partial(ask, client_id=1), "retry", FAILED, "f")
+        other = await world.database.write(partial(ask, client_id=2), "retry", FAILED, "f")
+        taken: list[str] = []
+        for number in range(2 * len(long)):
+            moment = now + timedelta(seconds=number + 1)
+            one = await world.database.write(partial(take_bulk, until=moment, now=moment), "us")
+            assert one is not None
+            taken.append(one.id)
+            note = partial(note_slice, after="", done=500, reasons=[], over=False, now=moment)
+            await world.database.write(note, one)
+        assert other in taken[: len(long) + 1]
+        assert len(set(taken)) == len(long) + 1
 
 
 async def test_one_that_was_stopped_does_nothing_more(external_url: str, tmp_path: Path) -> None:

@@ -121,6 +121,16 @@ async def test_every_sample_posted_twice_is_stored_once() -> None:
         assert len(found) // 2 < counts[1] < 200
 
 
+async def test_a_webhook_of_some_megabytes_is_taken_in_whole() -> None:
+    """Meta gathers what waits, up to 3 MB (source: its page on webhooks)."""
+    fake = FakeMeta()
+    async with gateway_with(fake) as (running, sink):
+        document = fake.incoming(fake.text("x" * 1_500_000))
+        await post(running, fake, document)
+        await sink.until_accepted(1)
+        assert await stored(running) == 1
+
+
 async def sent(running: Gateway, fake: FakeMeta, expected: int = 200, **message: Any) -> dict[str, Any]:
     """Send a message and its answer."""
     body = {"to": f"+{THEM}", "account": "shop", "message": message or {"type": "text", "text": "Hello"}}

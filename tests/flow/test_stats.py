@@ -10,7 +10,7 @@ from tests.sink import https_sink
 from wagate.clock import Clock
 from wagate.process.minutes import Minutes
 from wagate.storage.database import open_database
-from wagate.storage.minutes import HOUR, KEPT, MINUTE, drop_buckets, quantile, read_buckets
+from wagate.storage.minutes import HOUR, KEPT, MINUTE, Bucket, add_buckets, drop_buckets, quantile, read_buckets
 
 BEGIN = datetime(2025, 1, 20, 10, tzinfo=UTC)
 
@@ -39,6 +39,19 @@ async def test_what_was_delivered_failed_and_came_in_is_counted() -> None:
             foreign = {"headers": {"Authorization": f"Bearer {other}"}}
             assert (await gateway.ask("GET", f"/api/stats?target={target}", **foreign))["done"] == 0
             await gateway.ask("GET", f"/api/stats?account={account}", 404, **foreign)
+
+
+async def test_figures_of_all_together_are_one_row_for_each_minute_however_many_targets(
+    tmp_path: Path, database_url: str
+) -> None:
+    at = datetime(2025, 1, 20, 10, tzinfo=UTC)
+    subjects = [*(f"webhook:{number}" for number in range(50)), "in:account"]
+    found = [Bucket(subject=each, at=at, client_id=1, done=2, failed=1, lags=[2, *[0] * 7]) for each in subjects]
+    async with open_database(database_url, tmp_path) as database:
+        await database.write(add_buckets, found)
+        (bucket,) = await database.browse(read_buckets, None, step=MINUTE, since=at, client_id=1)
+        assert (bucket.at, bucket.done, bucket.failed, bucket.lags) == (at, 100, 50, [100, *[0] * 7])
+        assert await database.browse(read_buckets, None, step=MINUTE, since=at, client_id=2) == []
 
 
 async def test_the_parts_of_several_processes_are_added_up_and_a_failed_write_loses_nothing(

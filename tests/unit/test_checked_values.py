@@ -75,6 +75,9 @@ WRONG = [
     (TargetLimits(rate=0), "TargetLimits.rate:"),
     (TargetLimits(timeout=-1), "TargetLimits.timeout:"),
     (TargetLimits(burst=0), "TargetLimits.burst:"),
+    (TargetName(name="a\ud800"), "TargetName.name: has a NUL, or half of a surrogate pair"),
+    (TargetName(name="a" * 501), "TargetName.name:"),
+    (TargetName(url="a" * 2001), "TargetName.url:"),
     (Receipt(http_status="200"), "Receipt.http_status:"),  # type: ignore[arg-type]
     (Receipt(http_status=2**70), "Receipt.http_status:"),
     (Receipt(response=b"ok"), "Receipt.response:"),  # type: ignore[arg-type]
@@ -101,6 +104,7 @@ WRONG = [
     (WebhookAnswer(content_type="a\r\nb: c"), "WebhookAnswer.content_type:"),
     (Profile(name=None), "Profile.name:"),  # type: ignore[arg-type]
     (Finding(level="bad", what="x", detail="y"), "Finding.level:"),  # type: ignore[arg-type]
+    (Finding(level="ok", what="x", detail="\udfff"), "Finding.detail:"),
     (OutMessage(chat="", type="text"), "OutMessage.chat:"),
     (OutMessage(chat="5@c.us", type="text", text=5), "OutMessage.text:"),  # type: ignore[arg-type]
     (OutMessage(chat="5@c.us", type="template", template={"a": object()}), "OutMessage.template: no JSON"),

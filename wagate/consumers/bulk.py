@@ -1,4 +1,4 @@
-"""Does what was asked for all deliveries that match a filter: in slices, through the usual acts, one at a time."""
+"""Does what was asked for all deliveries that match a filter: in slices, through the usual acts, by turns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import trio
 
 from wagate.clock import Clock
 from wagate.consumers.control import Control
-from wagate.errors import RequestError
+from wagate.errors import RequestError, StorageError
 from wagate.rules.filters import DeliveryFilter
 from wagate.storage.database import Database
 from wagate.storage.deliveries.bulk import Bulk, Verb, add_bulk, get_bulk, next_slice, note_slice, stop_bulk, take_bulk
@@ -36,9 +36,11 @@ class BulkActs:
         self._process = process
         self._rung = trio.Event()
 
-    async def start(self, verb: Verb, which: DeliveryFilter, *, until: str, who: str, client_id: int | None) -> Bulk:
-        """Ask for it; ``until``: the newest delivery that counts."""
-        add = partial(add_bulk, who=who, client_id=client_id, now=self._clock.now())
+    async def start(
+        self, verb: Verb, which: DeliveryFilter, *, until: str, total: int, who: str, client_id: int | None
+    ) -> Bulk:
+        """Ask for it; ``until``: the newest delivery that counts, of ``total``. ConflictError: too many run already."""
+        add = partial(add_bulk, total=total, who=who, client_id=client_id, now=self._clock.now())
         made = await self._database.write(add, verb, which, until)
         self._rung.set()
         return await self._database.read(get_bulk, made)
@@ -51,17 +53,22 @@ class BulkActs:
         """For ever; a task."""
         while True:
             self._rung = trio.Event()
-            while await self._slice():
-                pass
+            stuck: set[str] = set()
+            while (bulk := await self._take(stuck)) is not None:
+                try:
+                    await self._slice(bulk)
+                except StorageError as error:  # A filter that reads too much; others go on meanwhile.
+                    log.warning("bulk act waits", bulk=bulk.id, reason=str(error))
+                    stuck.add(bulk.id)
             await self._clock.wait(self._rung, LOOK)
 
-    async def _slice(self) -> bool:
-        """Do one slice of the oldest; whether there was one."""
+    async def _take(self, but: set[str]) -> Bulk | None:
         now = self._clock.now()
-        take = partial(take_bulk, until=now + timedelta(seconds=HELD), now=now)
-        bulk = await self._database.write(take, self._process)
-        if bulk is None:
-            return False
+        take = partial(take_bulk, until=now + timedelta(seconds=HELD), now=now, but=but)
+        return await self._database.write(take, self._process)
+
+    async def _slice(self, bulk: Bulk) -> None:
+        """Do one slice."""
         ids = await self._database.browse(next_slice, bulk, SLICE)
         reasons: list[str] = []
         again = await self._control.retry_failed(ids) if bulk.verb == "retry" else set()
@@ -75,7 +82,6 @@ class BulkActs:
         )
         if over:
             log.info("bulk act done", bulk=bulk.id, verb=bulk.verb, who=bulk.who)
-        return True
 
     async def _one(self, bulk: Bulk, delivery_id: str, reasons: list[str]) -> None:
         act = self._control.retry if bulk.verb == "retry" else self._control.cancel

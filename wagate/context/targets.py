@@ -95,5 +95,5 @@ class TargetDesk:
         try:
             return self._handlers[handler].describe(own_id)
         except PluginError as error:
-            log.warning("target without a name", target=target_id, reason=error.what)
+            log.warning("target without a name", plugin=error.plugin, target=target_id, reason=error.what)
             return TargetName()

@@ -20,7 +20,7 @@ from wagate.hooks.contracts import Receipt, Target, TargetLimits, TargetName
 from wagate.hooks.messages import OutLocation, OutMedia, OutMessage, OutReaction, Sent, Signal
 from wagate.hooks.providers import Finding, MediaRequest, Profile, SendLimits, WebhookAnswer
 from wagate.hooks.views import EndpointChange, EndpointSecret, NewEndpoint
-from wagate.storage.fields import json_text
+from wagate.storage.fields import clean, json_text
 
 T = TypeVar("T")
 R = TypeVar("R", Receipt, Sent)
@@ -75,7 +75,7 @@ _TWINS: Final[Mapping[type, type[msgspec.Struct]]] = {
         rate=Annotated[float, Meta(ge=1e-4, le=1_000_000)] | None,
         burst=Annotated[int, Meta(ge=1, le=1_000_000)],
     ),
-    TargetName: _twin(TargetName),
+    TargetName: _twin(TargetName, name=Annotated[str, Meta(max_length=500)], url=Annotated[str, Meta(max_length=2000)]),
     Receipt: _twin(Receipt, http_status=Status | None),
     NewEvent: _twin(
         NewEvent, kind=Name, timestamp=Moment | None, media=_MEDIA | None, raw=_twin(Raw) | None, session=_CHANGE | None
@@ -230,6 +230,14 @@ def _controls(*texts: str) -> bool:
     return not all(text.isprintable() for text in texts)
 
 
+def _readable(value: TargetName | Finding) -> str | None:
+    """These are shown as they are: one that can't be encoded would break the page of all."""
+    for name, text in msgspec.structs.asdict(value).items():
+        if isinstance(text, str) and clean(text) != text:
+            return f"{name}: has a NUL, or half of a surrogate pair"
+    return None
+
+
 _FURTHER: Final[Mapping[type, Callable[[Any], str | None]]] = {
     Target: _target,
     NewEvent: _event,
@@ -239,6 +247,8 @@ _FURTHER: Final[Mapping[type, Callable[[Any], str | None]]] = {
     NewEndpoint: _endpoint,
     EndpointChange: _endpoint,
     SendLimits: _pace,
+    TargetName: _readable,
+    Finding: _readable,
 }
 """What no type says."""
 

@@ -312,6 +312,7 @@ def ui_parts(gateway: Gateway, auth: Authenticator, health: HealthMonitor, exami
         examine=examine,
         folder=gateway.config.data.dir,
         trusted_proxies=trusted(gateway.config),
+        spend=_rate(gateway, gateway.config.limits.api).spend,
         recover=gateway.config.delivery.recover,
         hub=gateway.hub,
         stop=stop,

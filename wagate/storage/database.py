@@ -14,7 +14,7 @@ from wagate.errors import StorageError
 from wagate.storage.backend.dialect import Engine
 from wagate.storage.backend.migrate import migrate
 from wagate.storage.backend.postgres import Postgres
-from wagate.storage.backend.readers import Readers
+from wagate.storage.backend.readers import Readers, Turns
 from wagate.storage.backend.sqlite import Sqlite
 from wagate.storage.backend.writer import Counts, Work, Writer
 
@@ -55,6 +55,7 @@ class Database:
         self._thread: BatchThread[Work, Any] = BatchThread("wagate-writer", self._writer.run, most=MOST, linger=LINGER)
         self._readers = Readers(engine, readers)
         self._page_readers = Readers(engine, PAGE_READERS, seconds=PAGE_SECONDS)
+        self._turns = Turns()
 
     @property
     def dialect(self) -> Literal["sqlite", "postgres"]:
@@ -105,10 +106,13 @@ class Database:
     async def browse(self, fn: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `read`, for somebody who looks at pages: by readers of their own, so that no message waits for a list.
 
+        With ``client_id`` among the arguments it is that client's: of one client's reads one runs at a time.
+
         Raises:
             StorageError: the database could not, or it took more than 2 s.
         """
-        return await self._page_readers.run(lambda db: fn(db, *args, **kwargs))
+        async with self._turns.take(kwargs.get("client_id")):
+            return await self._page_readers.run(lambda db: fn(db, *args, **kwargs))
 
     async def close(self) -> None:
         """Finish what is waiting, then close all connections."""

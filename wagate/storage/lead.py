@@ -29,15 +29,16 @@ def narrowed(query: Any, table: Any, given: Mapping[str, Any], lead: frozenset[s
     return query
 
 
-def first_id(moment: datetime) -> str:
-    """No UUIDv7 of this moment or later is less (RFC 9562, section 5.7)."""
-    digits = f"{max(int(moment.timestamp() * 1000), 0):012x}"
+def first_id(moment: datetime, *, before: timedelta = timedelta()) -> str:
+    """No UUIDv7 of this moment, or so long before it, or later is less (RFC 9562, section 5.7)."""
+    # In numbers: the calendar ends, and begins, somewhere.
+    digits = f"{max(int((moment.timestamp() - before.total_seconds()) * 1000), 0):012x}"
     return f"{digits[:8]}-{digits[8:]}"
 
 
 def since(query: Any, table: Any, moment: datetime) -> Any:
     """The query with rows stored then or later; ids begin with the time, so it ends where older ones begin."""
-    return query.where(table.created_at >= moment, table.id >= first_id(moment - CLOCKS))
+    return query.where(table.created_at >= moment, table.id >= first_id(moment, before=CLOCKS))
 
 
 def _unindexed(column: peewee.Field) -> Any:

@@ -23,6 +23,7 @@ INCOMING: Final = "in:"
 """Before an account's id: what came in through it."""
 _LAG_COLUMNS = tuple(f"lag{number}" for number in range(len(LAGS) + 1))
 _COLUMNS = ("subject", "step", "at", "client_id", "done", "failed", *_LAG_COLUMNS)
+_SUMS = ("''", "0", "at", "0", *(f"SUM({name})" for name in _COLUMNS[4:]))
 _ADD = (
     f"INSERT INTO minutes ({', '.join(_COLUMNS)}) VALUES ({placeholders(len(_COLUMNS))}) "  # noqa: S608  (our own words)
     "ON CONFLICT (subject, step, at) DO UPDATE SET "
@@ -94,7 +95,10 @@ def read_buckets(
     since: datetime,
     client_id: int | None = None,
 ) -> list[Bucket]:
-    """Buckets from ``since`` on, by time; ``subjects`` None: of all together, each time once."""
+    """Buckets from ``since`` on, by time; ``subjects`` None: of all targets together, each time once.
+
+    Those are added up by the database: a client may have a thousand targets, and a week ten thousand minutes.
+    """
     where, params = ["step = ?", "at >= ?"], [step, time_text(start_of(since, step))]
     if client_id is not None:
         where.append("client_id = ?")
@@ -103,12 +107,24 @@ def read_buckets(
         wanted = sorted(set(subjects))
         where.append(f"subject IN ({placeholders(len(wanted))})")
         params += wanted
-    text = f"SELECT {', '.join(_COLUMNS)} FROM minutes WHERE {' AND '.join(where)} ORDER BY at, subject"  # noqa: S608
+        text = f"SELECT {', '.join(_COLUMNS)} FROM minutes WHERE {' AND '.join(where)} ORDER BY at, subject"  # noqa: S608
+    else:
+        where.append(f"SUBSTR(subject, 1, {len(INCOMING)}) <> '{INCOMING}'")
+        text = f"SELECT {', '.join(_SUMS)} FROM minutes WHERE {' AND '.join(where)} GROUP BY at ORDER BY at"  # noqa: S608
     found = []
     for subject, _, at, client, done, failed, *lags in rows(db, text, params):
         moment = as_time(at)
         assert moment is not None
-        found.append(Bucket(subject=subject, at=moment, client_id=client, done=done, failed=failed, lags=list(lags)))
+        found.append(
+            Bucket(
+                subject=subject,
+                at=moment,
+                client_id=client,
+                done=int(done),
+                failed=int(failed),
+                lags=[int(each) for each in lags],
+            )
+        )
     return found
 
 

@@ -14,6 +14,8 @@ IDLE = timedelta(hours=12)
 """A sign-in that is not kept ends after so long without a page."""
 KEPT = timedelta(days=30)
 """One that is kept ends then, used or not."""
+MOST = 100
+"""Browsers that are signed in with one token."""
 NOTED = timedelta(minutes=1)
 """How exactly the last use is known."""
 
@@ -33,8 +35,14 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def add_signin(db: peewee.Database, made: SignIn) -> None:
-    """Store one; those that have ended go."""
+    """Store one; those that have ended go, and of one token those used longest ago beyond `MOST`."""
     run(db, "DELETE FROM signins WHERE expires_at <= ?", (time_text(made.created_at),))
+    run(
+        db,
+        "DELETE FROM signins WHERE hash IN "
+        "(SELECT hash FROM signins WHERE token = ? ORDER BY used_at DESC, hash LIMIT ? OFFSET ?)",
+        (made.token, MOST, MOST - 1),
+    )
     run(
         db,
         "INSERT INTO signins (hash, token, address, created_at, used_at, expires_at, kept) "

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import peewee
@@ -12,6 +13,27 @@ import trio
 from wagate.storage.backend.dialect import Engine, disconnect, translated
 
 T = TypeVar("T")
+
+
+class Turns:
+    """One at a time for each client, so that nobody's slow lists keep all readers from the others."""
+
+    def __init__(self) -> None:
+        self._locks: dict[object, trio.Lock] = {}
+
+    @asynccontextmanager
+    async def take(self, client: object) -> AsyncIterator[None]:
+        """Wait for this client's turn; None waits for nobody."""
+        if client is None:
+            yield
+            return
+        lock = self._locks.setdefault(client, trio.Lock())
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.locked():
+                self._locks.pop(client, None)
 
 
 class Readers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ import msgspec
 import peewee
 from uuid_utils import uuid7
 
-from wagate.errors import NotFoundError
+from wagate.errors import ConflictError, NotFoundError
 from wagate.rules.filters import DeliveryFilter
 from wagate.storage.events.listing import matching
 from wagate.storage.fields import as_time, json_text, time_text
@@ -20,6 +20,8 @@ from wagate.storage.statement import rows, run
 Verb = Literal["retry", "cancel"]
 MOST_COUNTED = 100_000
 """Deliveries are counted up to here: then it is "more than"."""
+MOST_RUNNING = 20
+"""Of one client at once."""
 MOST_REASONS = 20
 """Different reasons of refusals that are kept."""
 _COLUMNS = (
@@ -69,12 +71,18 @@ def add_bulk(
     which: DeliveryFilter,
     until: str,
     *,
+    total: int,
     who: str,
     client_id: int | None,
     now: datetime,
 ) -> str:
-    """Ask for one; its id."""
-    total = matching(which, client_id).select(Delivery.id).where(Delivery.id <= until).limit(MOST_COUNTED + 1).count(db)
+    """Ask for one; its id. ConflictError: the client has `MOST_RUNNING` already.
+
+    ``total`` was counted by a reader: the writer is everybody's, and never counts.
+    """
+    text = "SELECT COUNT(*) FROM bulk WHERE client_id = ? AND state = 'running'"
+    if client_id is not None and rows(db, text, (client_id,))[0][0] >= MOST_RUNNING:
+        raise ConflictError(f"{MOST_RUNNING} acts on many deliveries are running already; wait, or stop one")
     made = str(uuid7())
     run(
         db,
@@ -99,15 +107,21 @@ def list_bulk(db: peewee.Database, *, client_id: int | None = None, limit: int =
     return [_bulk(row) for row in rows(db, text, [*params, limit])]
 
 
-def take_bulk(db: peewee.Database, process: str, *, until: datetime, now: datetime) -> Bulk | None:
-    """The oldest that is not done and that nobody else is at work on; it is this process's until then."""
+def take_bulk(
+    db: peewee.Database, process: str, *, until: datetime, now: datetime, but: Collection[str] = ()
+) -> Bulk | None:
+    """The one that waited longest for a slice and that nobody else is at work on; it is this process's until then.
+
+    All take turns, so that no client waits until another's hundred thousand are done. ``but``: not these.
+    """
     text = (
         f"SELECT {_COLUMNS} FROM bulk WHERE state = 'running' "  # noqa: S608  (likewise)
-        "AND (holder IS NULL OR holder = ? OR held_until < ?) ORDER BY id LIMIT 1"
+        "AND (holder IS NULL OR holder = ? OR held_until < ?) ORDER BY updated_at, id"
     )
     for row in rows(db, text, (process, time_text(now))):
-        run(db, "UPDATE bulk SET holder = ?, held_until = ? WHERE id = ?", (process, time_text(until), row[0]))
-        return _bulk(row)
+        if row[0] not in but:
+            run(db, "UPDATE bulk SET holder = ?, held_until = ? WHERE id = ?", (process, time_text(until), row[0]))
+            return _bulk(row)
     return None
 
 

@@ -18,6 +18,7 @@ from wagate.storage.audit import Act, write_act
 from wagate.storage.database import Database
 from wagate.storage.deliveries.bulk import Bulk, Verb, count_matching, get_bulk
 from wagate.web.access.identity import RequestAuth
+from wagate.web.api.lists import in_calendar
 
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
@@ -70,14 +71,14 @@ def bulk_routes(auth: RequestAuth, acts: BulkActs, database: Database) -> Bluepr
     routes = Blueprint("bulk", __name__, url_prefix="/api/bulk")
 
     @routes.post("")
-    @endpoint(body=BulkRequest, answers={202: BulkAnswer})
+    @endpoint(body=BulkRequest, answers={202: BulkAnswer}, problems=(409,))
     async def start(body: BulkRequest) -> tuple[BulkAnswer, int]:
         """Retry or cancel all that match, as of now. It runs in slices, goes on after a restart, and can be stopped."""
         who = auth.identity()
         which = filter_of(body.filter)
-        _, newest = await database.browse(count_matching, which, client_id=who.client_id)
+        count, newest = await database.browse(count_matching, which, client_id=who.client_id)
         name = "admin" if who.admin else who.tenant or "?"
-        made = await acts.start(body.action, which, until=newest, who=name, client_id=who.client_id)
+        made = await acts.start(body.action, which, until=newest, total=count, who=name, client_id=who.client_id)
         await database.write(write_act, act_of(made, address=""))
         return answer_of(made), 202
 
@@ -108,8 +109,8 @@ def filter_of(asked: BulkFilter) -> DeliveryFilter:
         account=asked.account,
         chat=chat_key(asked.chat) if asked.chat else None,
         error=asked.error,
-        since=asked.since,
-        until=asked.until,
+        since=None if asked.since is None else in_calendar(asked.since, "filter.since"),
+        until=None if asked.until is None else in_calendar(asked.until, "filter.until"),
     )
 
 

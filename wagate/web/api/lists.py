@@ -43,7 +43,19 @@ def utc(moment: str | None, name: str) -> datetime | None:
     if moment is None:
         return None
     try:
-        found: datetime = msgspec.convert(moment, _AWARE)
-        return found.astimezone(UTC)
-    except (msgspec.ValidationError, OverflowError) as error:
-        raise UnprocessableError(f"{name} must be a time like 2025-01-20T10:00:00Z", field=f"?{name}") from error
+        return in_calendar(msgspec.convert(moment, _AWARE), f"?{name}")
+    except msgspec.ValidationError as error:
+        raise _no_time(f"?{name}") from error
+
+
+def in_calendar(moment: datetime, field: str) -> datetime:
+    """An aware time in UTC. UnprocessableError: that is before the year 1, or after 9999."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise _no_time(field) from error
+
+
+def _no_time(field: str) -> UnprocessableError:
+    name = field.rpartition(".")[2].removeprefix("?")
+    return UnprocessableError(f"{name} must be a time like 2025-01-20T10:00:00Z", field=field)

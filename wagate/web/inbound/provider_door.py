@@ -96,8 +96,11 @@ class ProviderDoor:
             return await self._session(request, body, account)
         if request.on_disk is not None:
             # Only session engines put files inside. The answer is the same as to a wrong signature, or no account.
-            self._tell(provider, seen, BODY, TooLargeError("the body is over server.max_body"))
-            raise self._refused(request, UnauthorizedError)
+            whole = await request.on_disk.whole()
+            if whole is None:
+                self._tell(provider, seen, BODY, TooLargeError("the body is over server.max_body"))
+                raise self._refused(request, UnauthorizedError)
+            body = whole
         asked = self._asked(request, body)
         if not self._verified(provider, seen, asked):
             raise self._refused(request, UnauthorizedError)

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import NotFoundError, RequestError, TooManyRequestsError, UnauthorizedError, WagateError
 from wagate.web.ui import bulk, deliveries, doctor, live, numbers, overview, receivers
+from wagate.web.ui.door import MOST
 from wagate.web.ui.parts import Parts, back
 from wagate.web.ui.render import PREFIX, render, static_files
 from wagate.web.ui.signin import FIELD, forget_cookie, refuse_foreign, set_cookie
@@ -33,7 +34,8 @@ log = structlog.get_logger("wagate.ui")
 def create_ui(parts: Parts) -> QuartTrio:
     """All pages, below ``/ui``."""
     ui = QuartTrio("wagate.web.ui", static_folder=None, template_folder=None)
-    ui.config.update(MAX_CONTENT_LENGTH=256 * 1024, PROVIDE_AUTOMATIC_OPTIONS=False)
+    ui.config.update(MAX_CONTENT_LENGTH=MOST, PROVIDE_AUTOMATIC_OPTIONS=False)
+    ui.url_map.merge_slashes = False  # One path, one spelling.
     _guard(ui, parts)
     _answer_errors(ui)
     _own_pages(ui, parts)
@@ -47,12 +49,14 @@ def _guard(ui: QuartTrio, parts: Parts) -> None:
     async def admit() -> Response | WerkzeugResponse | None:
         below = request.path.removeprefix(PREFIX)
         g.viewer = None if below.startswith("/static/") else await parts.signins.viewer()
+        if g.viewer is None and not below.startswith(OPEN):
+            return _to_signin()  # Before the form is read: strangers' forms cost nothing.
+        if g.viewer is not None:
+            parts.spend(str(g.viewer.client_id))
         if request.method == "POST":
             # Who signs in again, from a page that was open before, has no secret of the sign-in that goes on.
             who = None if below == "/signin" else g.viewer
             refuse_foreign(who, (await request.form).get(FIELD, ""))
-        if g.viewer is None and not below.startswith(OPEN):
-            return _to_signin()
         return None
 
     @ui.after_request
@@ -127,8 +131,8 @@ def _signin_page(wrong: str, there: str) -> str:
 
 def _answer_errors(ui: QuartTrio) -> None:
     @ui.errorhandler(RequestError)
-    async def refused(error: RequestError) -> tuple[str, int]:
-        return _problem(NOT_HERE if error.status == 404 else f"{error}."), error.status
+    async def refused(error: RequestError) -> tuple[str, int, dict[str, str]]:
+        return _problem(NOT_HERE if error.status == 404 else f"{error}."), error.status, _later(error)
 
     @ui.errorhandler(WagateError)
     async def unable(error: WagateError) -> tuple[str, int]:
@@ -143,6 +147,10 @@ def _answer_errors(ui: QuartTrio) -> None:
     async def failed(error: Exception) -> tuple[str, int]:
         log.error("page failed", path=request.path, exc_info=error)
         return _problem("Something broke here; the log says what. Nothing that was stored is lost."), 500
+
+
+def _later(error: RequestError) -> dict[str, str]:
+    return {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyRequestsError) else {}
 
 
 def _problem(text: str) -> str:

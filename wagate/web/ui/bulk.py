@@ -57,7 +57,12 @@ def pages(parts: Parts) -> Blueprint:
             wrong = f"Type {shown.count:,} to go on, so that nothing happens by accident."
             return await _confirm(parts, asked, word, wrong=wrong), 422
         made = await parts.bulk.start(
-            shown.verb, shown.which, until=shown.until, who=viewer().name, client_id=shown.client_id
+            shown.verb,
+            shown.which,
+            until=shown.until,
+            total=shown.count,
+            who=viewer().name,
+            client_id=shown.client_id,
         )
         await parts.database.write(write_act, act_of(made, address=parts.address()))
         return back(f"/ui/bulk/{made.id}")

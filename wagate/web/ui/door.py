@@ -6,7 +6,7 @@ from typing import Final
 
 from quart_trio import QuartTrio
 
-from wagate.errors import WagateError
+from wagate.errors import TooLargeError, WagateError
 from wagate.web.http.asgi import App, ClientGoneError, Receive, Request, Scope, Send, respond
 from wagate.web.http.bodies import Bodies, NoBody, WholeBody, read_body
 from wagate.web.problems import problem_of
@@ -15,8 +15,10 @@ from wagate.web.ui.signin import COOKIE
 
 LED: Final = {"/": f"{PREFIX}/", PREFIX: f"{PREFIX}/", "/jobs": f"{PREFIX}/deliveries"}
 """Where a browser is led from."""
-MOST: Final = 256 * 1024
+MOST: Final = 64 * 1024
 """Bytes of a form."""
+MOST_FIELDS: Final = 500
+"""Of a form: the loop waits while they are taken apart."""
 MOST_TOKEN: Final = 4096
 """Bytes of the form to sign in: anybody may send one."""
 
@@ -47,6 +49,8 @@ class UiDoor:
         with self._bodies.hold() as held:
             try:
                 body = await read_body(scope, receive, most, held, limit="what a form may have")
+                if body.count(b"&") >= MOST_FIELDS:
+                    raise TooLargeError("the form has more fields than any of ours")
             except ClientGoneError:
                 return
             except WagateError as error:

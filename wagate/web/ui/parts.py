@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import trio
 from quart import Response, g, redirect, request
@@ -46,6 +47,8 @@ class Parts:
     folder: Path
     """The data folder."""
     trusted_proxies: Networks
+    spend: Callable[[str], None]
+    """Counts a request of this client, as `limits.api` has it. TooManyRequestsError."""
     recover: float
     """``delivery.recover``, seconds."""
     hub: SessionHub
@@ -106,6 +109,8 @@ def viewer() -> Viewer:
     return found
 
 
+IN_URLS = "!#$%&'()*+,/:;=?@[]~"
+"""Characters that stay as they are in a URL of ours; a control character in a header would break the answer."""
 NOTES = {
     "paused": "Paused. What comes in waits in order, and nothing is given up.",
     "resumed": "Resumed. What waited is on its way.",
@@ -131,7 +136,8 @@ def said() -> str:
 
 def back(to: str, word: str = "") -> WerkzeugResponse:
     """To a page of ours, which says what happened."""
-    target = to if to.startswith(f"{PREFIX}/") and "\\" not in to else f"{PREFIX}/"
+    parts = to.partition("?")[0].split("/")
+    target = quote(to, safe=IN_URLS) if to.startswith(f"{PREFIX}/") and ".." not in parts else f"{PREFIX}/"
     path, _, query = target.partition("?")
     # A page that says what came of the last act is gone back to without that.
     said = [

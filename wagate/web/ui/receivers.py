@@ -21,6 +21,8 @@ PROBE_PATIENCE: Final = 10.0
 """Seconds that "Try now" waits for the outcome."""
 LOOK: Final = 0.2
 """Seconds between looks meanwhile."""
+PAGE: Final = 100
+"""Receivers on a page of the list: the loop waits while a page is made."""
 RECENT: Final = 8
 """Deliveries shown on a receiver's page."""
 
@@ -31,9 +33,7 @@ def pages(parts: Parts) -> Blueprint:
 
     @routes.get("/receivers")
     async def index() -> str:
-        return parts.page(
-            "receivers", "receivers", seen=await take(parts, client_id=viewer().client_id), live="page=receivers"
-        )
+        return await _list(parts)
 
     @routes.get("/receivers/<path:target_id>")
     async def show(target_id: str) -> str:
@@ -86,6 +86,20 @@ def pages(parts: Parts) -> Blueprint:
         return await _back(target_id, f"retried-{count}")
 
     return routes
+
+
+async def _list(parts: Parts) -> str:
+    begin = _page() * PAGE
+    seen = await take(parts, client_id=viewer().client_id)
+    more = begin // PAGE + 1 if len(seen.targets) > begin + PAGE else 0
+    rows = seen.targets[begin : begin + PAGE]
+    return parts.page("receivers", "receivers", seen=seen, rows=rows, more=more, live="page=receivers")
+
+
+def _page() -> int:
+    """``?page=``, from 0."""
+    given = request.args.get("page", "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 5 else 0
 
 
 async def _back(target_id: str, word: str) -> WerkzeugResponse:

@@ -118,11 +118,19 @@ def refuse_foreign(viewer: Viewer | None, given: str) -> None:
     """A POST comes from a page of ours: it has the form's secret, and the browser says the same. ForbiddenError."""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     # Old browsers say only the origin. A proxy that ends TLS changes its scheme, but not its host.
-    same = site in {"same-origin", "none"} if site else origin is None or urlsplit(origin).netloc == request.host
+    same = site in {"same-origin", "none"} if site else origin is None or _host(origin) == request.host
     if not same:
         raise ForbiddenError("this form was sent from another site")
     if viewer is not None and not hmac.compare_digest(viewer.csrf.encode(), given.encode("utf-8", "replace")):
         raise ForbiddenError("this page is too old; go back, reload it and try again")
+
+
+def _host(origin: str) -> str:
+    """Host and port; '' when it can't be read."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _csrf(cookie: str) -> str:

@@ -1,0 +1,106 @@
+"""What strangers and clients may do to the dashboard, and what it does then."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from tests.flow.test_dashboard import browser
+from tests.gateway import TOKEN
+from tests.inprocess import Gateway, running_gateway
+from tests.sink import Sink, https_sink
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Sink]:
+    async with https_sink() as sink:
+        yield sink
+
+
+@pytest.fixture
+async def running(receiver: Sink) -> AsyncIterator[Gateway]:
+    async with running_gateway({}, ca_file=receiver.ca_file) as gateway:
+        yield gateway
+
+
+@pytest.mark.parametrize("led", ["/ui/\r\nX-A: b", "/ui/\x00", "/ui/\\evil.test", "/ui/../x", "//evil.test", "/ui/é"])
+async def test_where_a_form_leads_is_a_page_of_ours_and_breaks_no_header(running: Gateway, led: str) -> None:
+    async with browser(running) as http:
+        csrf = re.search(r'name="csrf" value="(\w+)"', (await http.get("/ui/")).text)
+        assert csrf is not None
+        themed = await http.post("/ui/theme", data={"csrf": csrf[1], "to": led})
+        entered = await http.post("/ui/signin", data={"token": TOKEN, "next": led})
+        for answer in (themed, entered):
+            assert answer.status_code == 303, answer.text
+            assert re.fullmatch(r"/ui/[!-~]*", answer.headers["location"])
+            assert not re.search(r"\\|\.\.|x-a", answer.headers["location"].partition("%0D")[0])
+
+
+async def test_a_stranger_breaks_no_page_with_an_origin_that_is_none(running: Gateway) -> None:
+    async with httpx2.AsyncClient(base_url=running.url, trust_env=False) as http:
+        answer = await http.post("/ui/signin", data={"token": TOKEN}, headers={"Origin": "http://["})
+        assert answer.status_code == 403
+
+
+async def test_a_form_with_thousands_of_fields_is_refused_before_it_is_taken_apart(running: Gateway) -> None:
+    async with browser(running) as http:
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = await http.post("/ui/theme", content=b"a=&" * 1000, headers=form)
+        assert answer.status_code == 413
+        assert (await http.post("/ui/theme", content=b"a" * 70_000, headers=form)).status_code == 413
+
+
+async def test_one_token_has_so_many_browsers_and_the_one_used_longest_ago_goes(
+    running: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wagate.storage.signins.MOST", 2)
+    async with browser(running) as first, browser(running) as second, browser(running) as third:
+        signed_in = [(await each.get("/ui/")).status_code for each in (first, second, third)]
+        assert signed_in == [303, 200, 200]
+
+
+async def test_a_thousand_receivers_are_shown_page_by_page(running: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wagate.web.ui.receivers.PAGE", 2)
+    for number in range(3):
+        await running.register(f"https://127.0.0.1/{number}", name=f"Receiver {number}")
+    async with browser(running) as http:
+        first, last = (await http.get("/ui/receivers")).text, (await http.get("/ui/receivers?page=1")).text
+        assert [("Receiver 0" in page, "Receiver 2" in page) for page in (first, last)] == [
+            (True, False),
+            (False, True),
+        ]
+        assert ("?page=1" in first, "?page=2" in last) == (True, False)
+        for odd in ("-1", "x", "٣", "9999", "99999999"):
+            assert (await http.get(f"/ui/receivers?page={odd}")).status_code == 200, odd
+
+
+async def test_a_page_has_one_spelling(running: Gateway) -> None:
+    async with browser(running) as http:
+        for path in ("/ui//receivers", "/ui//", "/ui/receivers/", "/ui/static//x/app.css"):
+            assert (await http.get(path)).status_code == 404, path
+
+
+async def test_pages_count_against_the_limit_of_the_api(receiver: Sink) -> None:
+    tables = {"limits": {"api": "5/min"}}
+    async with running_gateway(tables, ca_file=receiver.ca_file) as gateway, browser(gateway) as http:
+        answers = [await http.get("/ui/more") for _ in range(7)]
+        assert [each.status_code for each in answers[:5]] == [200] * 5
+        assert answers[-1].status_code == 429
+        assert int(answers[-1].headers["retry-after"]) > 0
+
+
+async def test_with_tls_in_front_the_cookie_is_secure_and_bound_to_the_host(receiver: Sink) -> None:
+    tables = {"server": {"trusted_proxies": ["127.0.0.1"]}}
+    async with (
+        running_gateway(tables, ca_file=receiver.ca_file) as gateway,
+        httpx2.AsyncClient(base_url=gateway.url, trust_env=False) as http,
+    ):
+        for scheme, name, secure in (("https", "__Host-wagate", True), ("http", "wagate", False)):
+            answer = await http.post("/ui/signin", data={"token": TOKEN}, headers={"X-Forwarded-Proto": scheme})
+            cookie, *flags = answer.headers["set-cookie"].split("; ")
+            assert cookie.startswith(f"{name}=")
+            assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(flags)
+            assert ("Secure" in flags) == secure
