@@ -53,6 +53,7 @@ from wagate.web.media.media_door import MediaDoor
 from wagate.web.messages.sending import SendingContext
 from wagate.web.ui.app import create_ui
 from wagate.web.ui.door import UiDoor
+from wagate.web.ui.own_api import OwnApi
 from wagate.web.ui.parts import Parts
 from wagate.web.ui.signin import SignIns
 
@@ -241,7 +242,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
             ),
         ],
     )
-    ui = create_ui(ui_parts(gateway, auth, health, partial(_run_checks, gateway, checks)))
+    ui = create_ui(ui_parts(gateway, auth, health, partial(_run_checks, gateway, checks), api=cast("App", api)))
     return IntakeApp(
         doors(gateway, auth, refusals),
         media_door(gateway, auth, metrics, UiDoor(ui, Admission(api, auth, bodies, gateway.config), bodies=bodies)),
@@ -257,7 +258,7 @@ def target_desk(gateway: Gateway) -> TargetDesk:
     return TargetDesk(gateway.database, gateway.consumers.control, gateway.live, gateway.handlers, gateway.clock)
 
 
-def ui_parts(gateway: Gateway, auth: Authenticator, health: HealthMonitor, examine: Examine) -> Parts:
+def ui_parts(gateway: Gateway, auth: Authenticator, health: HealthMonitor, examine: Examine, *, api: App) -> Parts:
     """What the dashboard is made of."""
     return Parts(
         clock=gateway.clock,
@@ -267,6 +268,7 @@ def ui_parts(gateway: Gateway, auth: Authenticator, health: HealthMonitor, exami
         targets=target_desk(gateway),
         deliveries=DeliveryLog(gateway.database, gateway.consumers.control),
         bulk=gateway.consumers.bulk,
+        api=OwnApi(api),
         health=health,
         examine=examine,
         folder=gateway.config.data.dir,

@@ -21,6 +21,7 @@ from wagate.storage.owners.live import LiveDirectory
 from wagate.web.api.doctor import DoctorLine
 from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import Networks, Request
+from wagate.web.ui.own_api import OwnApi
 from wagate.web.ui.render import PREFIX, render
 from wagate.web.ui.signin import SignIns, Viewer
 
@@ -37,6 +38,8 @@ class Parts:
     signins: SignIns
     targets: TargetDesk
     deliveries: DeliveryLog
+    api: OwnApi
+    """For all that the API does already, and plugins with routes of their own: they are not known here."""
     bulk: BulkActs
     health: HealthMonitor
     examine: Callable[[], Awaitable[Sequence[DoctorLine]]]
@@ -110,6 +113,9 @@ NOTES = {
     "saved": "Saved.",
     "settled": "That changed meanwhile; this is how it is now.",
     "nothing": "Nothing was picked.",
+    "on": "Switched on. What waited is on its way.",
+    "off": "Switched off. What comes in meanwhile is not sent to it.",
+    "deleted": "Deleted. What waited for it is cancelled.",
 }
 """What a page says after an act, by the word in its URL: never a text that came from outside."""
 

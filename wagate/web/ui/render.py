@@ -10,10 +10,12 @@ from importlib.resources import files
 from typing import Any
 
 import jinja2
+import msgspec
 from markupsafe import Markup, escape
 
 from wagate import __version__
 from wagate.web.ui import words
+from wagate.web.ui.forms import new_key
 
 PREFIX = "/ui"
 
@@ -59,6 +61,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["tojson_text"] = lambda value: msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
     made.globals.update(
         asset=asset,
         when=when,
@@ -66,6 +69,7 @@ def _environment() -> jinja2.Environment:
         plural=words.plural,
         duration=words.duration,
         words=words,
+        new_key=new_key,
         version=__version__,
         prefix=PREFIX,
     )

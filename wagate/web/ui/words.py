@@ -35,6 +35,22 @@ DELIVERIES = {
 }
 """A delivery's status → the mark's kind, and the word."""
 
+EVENTS = {
+    "message": "Messages",
+    "message.any": "Our own messages, too",
+    "message.ack": "Delivered and read",
+    "message.reaction": "Reactions",
+    "message.edited": "Edited",
+    "message.revoked": "Deleted",
+    "message.failed": "Not sent",
+    "session.status": "State of the number",
+    "call.received": "Calls",
+    "group.*": "Groups",
+    "webhook.failing": "A receiver fails",
+    "*": "Everything but our own messages",
+}
+"""An event's name → what people call it; others go by their names."""
+
 CONNECTORS = {"webhook": "webhook", "chatwoot": "Chatwoot", "n8n": "n8n", "outbound": "sending"}
 """A connector's name → what people call it."""
 
