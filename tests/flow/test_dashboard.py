@@ -14,7 +14,19 @@ from tests.inprocess import Gateway, running_gateway
 from tests.sink import Sink, https_sink
 
 NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
-PAGES = ("", "numbers", "receivers", "webhooks", "webhooks/new", "deliveries", "doctor", "audit", "system", "more")
+PAGES = (
+    "",
+    "numbers",
+    "receivers",
+    "webhooks",
+    "webhooks/new",
+    "conversations",
+    "deliveries",
+    "doctor",
+    "audit",
+    "system",
+    "more",
+)
 
 
 @pytest.fixture

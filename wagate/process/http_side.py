@@ -274,6 +274,7 @@ def ui_parts(gateway: Gateway, auth: Authenticator, health: HealthMonitor, exami
         folder=gateway.config.data.dir,
         trusted_proxies=trusted(gateway.config),
         recover=gateway.config.delivery.recover,
+        media_url=gateway.media.store.url,
         sign=partial(gateway.vault.sign, purpose=SHOWN, seconds=3600),
         unsign=partial(gateway.vault.unsign, purpose=SHOWN),
     )

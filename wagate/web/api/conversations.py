@@ -205,13 +205,13 @@ def _add_lists(
             list_threads,
             client_id=scope,
             limit=query.limit + 1,
-            before=_place(query.cursor),
+            before=place_of(query.cursor),
             account=query.account,
         )
         page = threads[: query.limit]
         more = len(threads) > query.limit
         answers = [_conversation(each, live.now.clients[each.client_id].slug) for each in page]
-        return Page(data=answers, next_cursor=_cursor(page[-1]) if more else None)
+        return Page(data=answers, next_cursor=cursor_of(page[-1]) if more else None)
 
     @routes.get("/api/conversations/<chat>/messages")
     @endpoint(query=ArchiveQuery, answers={200: Page[ArchivedMessage]})
@@ -326,11 +326,13 @@ def _direction(event: Event) -> str:
     return "outbound" if event.from_me else "inbound"
 
 
-def _cursor(thread: Thread) -> str:
+def cursor_of(thread: Thread) -> str:
+    """Where the page after this thread begins."""
     return f"{(thread.last_at - _EPOCH) // _MICROSECOND}.{thread.last_event_id}"
 
 
-def _place(cursor: str | None) -> tuple[datetime, str] | None:
+def place_of(cursor: str | None) -> tuple[datetime, str] | None:
+    """The place that a cursor means."""
     if cursor is None:
         return None
     microseconds, _, event_id = cursor.partition(".")

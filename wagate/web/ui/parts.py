@@ -15,6 +15,7 @@ from wagate.clock import Clock
 from wagate.consumers.bulk import BulkActs
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.targets import TargetDesk
+from wagate.events import Event
 from wagate.storage.audit import Act, write_act
 from wagate.storage.database import Database
 from wagate.storage.owners.live import LiveDirectory
@@ -49,6 +50,8 @@ class Parts:
     trusted_proxies: Networks
     recover: float
     """``delivery.recover``, seconds."""
+    media_url: Callable[[Event], str | None]
+    """The link to an event's file."""
     sign: Callable[[str], str]
     """Makes a text that only we can have made, for an hour."""
     unsign: Callable[[str], str]
@@ -115,6 +118,9 @@ NOTES = {
     "nothing": "Nothing was picked.",
     "on": "Switched on. What waited is on its way.",
     "off": "Switched off. What comes in meanwhile is not sent to it.",
+    "taken": "Sent: the provider took it. Its tick says how far it gets.",
+    "queued": "Stored, and not sent yet: it leaves by itself. Its tick says how far it gets.",
+    "unknown": "It may have been sent: the request left, and no answer came. Look at the phone.",
     "deleted": "Deleted. What waited for it is cancelled.",
 }
 """What a page says after an act, by the word in its URL: never a text that came from outside."""

@@ -68,6 +68,7 @@ def _environment() -> jinja2.Environment:
         mark=mark,
         plural=words.plural,
         duration=words.duration,
+        short=words.short,
         words=words,
         new_key=new_key,
         version=__version__,

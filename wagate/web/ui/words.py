@@ -35,6 +35,17 @@ DELIVERIES = {
 }
 """A delivery's status → the mark's kind, and the word."""
 
+TICKS = {
+    "queued": ("", "wait", "waiting"),
+    "sending": ("", "info", "on its way"),
+    "sent": ("tick", "ok", "sent"),
+    "delivered": ("ticks", "ok", "delivered"),
+    "read": ("ticks", "ok", "read"),
+    "failed": ("", "bad", "not sent"),
+    "unknown": ("", "bad", "perhaps sent"),
+}
+"""An outgoing message's status → the tick's icon, the mark's kind, and the word."""
+
 EVENTS = {
     "message": "Messages",
     "message.any": "Our own messages, too",
@@ -65,6 +76,17 @@ def number(count: int) -> str:
 def plural(count: int, one: str, many: str = "") -> str:
     """``1 message``, ``214 messages``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def chat(key: str) -> str:
+    """A chat for people: ``+12025550119`` of a phone number, else its key."""
+    local, _, domain = key.partition("@")
+    return f"+{local}" if domain == "c.us" and local.isdecimal() else key
+
+
+def short(seconds: float) -> str:
+    """With tenths below a minute: ``0.2 s``, ``8.4 s``, ``14 min``."""
+    return f"{max(seconds, 0):.1f} s" if seconds < 60 else duration(seconds)
 
 
 def duration(seconds: float) -> str:
