@@ -12,7 +12,18 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import NotFoundError, RequestError, TooManyRequestsError, UnauthorizedError, WagateError
-from wagate.web.ui import bulk, conversations, deliveries, doctor, messages, numbers, overview, receivers, webhooks
+from wagate.web.ui import (
+    bulk,
+    clients,
+    conversations,
+    deliveries,
+    doctor,
+    messages,
+    numbers,
+    overview,
+    receivers,
+    webhooks,
+)
 from wagate.web.ui.parts import Parts, back
 from wagate.web.ui.render import PREFIX, render, static_files
 from wagate.web.ui.signin import FIELD, forget_cookie, refuse_foreign, set_cookie
@@ -37,7 +48,7 @@ def create_ui(parts: Parts) -> QuartTrio:
     _guard(ui, parts)
     _answer_errors(ui)
     _own_pages(ui, parts)
-    for pages in (overview, numbers, bulk, deliveries, receivers, webhooks, conversations, messages, doctor):
+    for pages in (overview, numbers, bulk, deliveries, receivers, webhooks, conversations, messages, clients, doctor):
         ui.register_blueprint(pages.pages(parts), url_prefix=PREFIX)
     return ui
 

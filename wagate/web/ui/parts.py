@@ -121,6 +121,7 @@ NOTES = {
     "taken": "Sent: the provider took it. Its tick says how far it gets.",
     "queued": "Stored, and not sent yet: it leaves by itself. Its tick says how far it gets.",
     "unknown": "It may have been sent: the request left, and no answer came. Look at the phone.",
+    "revoked": "Revoked: it works no more, and who signed in with it is signed out.",
     "deleted": "Deleted. What waited for it is cancelled.",
 }
 """What a page says after an act, by the word in its URL: never a text that came from outside."""
