@@ -156,9 +156,8 @@ async def api_site(
         accounts = Accounts(database, live, clock, most=config.limits.accounts)
         unlimited = RateLimit(clock, count=0, period=1)
         engine = EngineDoor(auth, accounts, receiver, Positions(database, clock), unlimited)
-        sessions = SessionDoor(
-            auth, accounts, receiver, IgnoreFilter(database), unlimited, refusals=Refusals(clock, lambda *_: None)
-        )
+        refusals = Refusals(clock, lambda *_: None, database=database, accounts=lambda: live.now.accounts)
+        sessions = SessionDoor(auth, accounts, receiver, IgnoreFilter(database), unlimited, refusals=refusals)
         posted = ProviderDoor(
             lambda: live.now,
             providers,
@@ -168,7 +167,7 @@ async def api_site(
             auth=auth,
             sessions=sessions,
             public_url=config.server.public_url,
-            refusals=Refusals(clock, lambda *_: None),
+            refusals=refusals,
         )
         bodies = Bodies(int(config.limits.body_bytes))
         app = IntakeApp(

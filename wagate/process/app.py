@@ -162,6 +162,7 @@ async def _tasks(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str,
         media=gateway.media,
         tokens=gateway.token_uses,
         minutes=gateway.minutes,
+        refusals=gateway.refusals,
     )
     with watching() as watchdog:
         async with trio.open_nursery() as nursery:

@@ -33,7 +33,7 @@ from wagate.inbound.receive import Emitter, Receiver
 from wagate.inbound.route import Router
 from wagate.media.assemble import MediaSubsystem, make_media
 from wagate.media.store import Media
-from wagate.metrics import CollectorRegistry
+from wagate.metrics import CollectorRegistry, HttpMetrics
 from wagate.outbound.context import OutboundContext
 from wagate.outbound.outbound import Outbound
 from wagate.plugins.checked_context import CheckedPart, checked_call
@@ -49,6 +49,7 @@ from wagate.storage.events.intake import Stored
 from wagate.storage.owners.clients import TokenUses
 from wagate.storage.owners.live import LiveDirectory
 from wagate.web.access.identity import RequestAuth
+from wagate.web.inbound.refusals import Refusals
 from wagate.web.sessions.hub import SessionHub
 
 
@@ -79,6 +80,8 @@ class Gateway:
     minutes: Minutes
     token_uses: TokenUses
     registry: CollectorRegistry
+    http_metrics: HttpMetrics
+    refusals: Refusals
     secrets: Secrets
 
 
@@ -116,6 +119,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
 
     receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed)
     emitter = Emitter(receiver, router, live)
+    http_metrics = HttpMetrics(registry)
     context = _sending(
         http, media.store, database=database, live=live, providers=providers, router=router, clock=clock, ring=ring
     )
@@ -142,6 +146,8 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         http=http,
         auth=RequestAuth(live),
         registry=registry,
+        http_metrics=http_metrics,
+        refusals=Refusals(clock, http_metrics.refuse, database=database, accounts=lambda: live.now.accounts),
     )
 
 

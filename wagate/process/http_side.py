@@ -34,6 +34,7 @@ from wagate.web.access.identity import RequestAuth, ViewTokens
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.api.bulk import bulk_routes
 from wagate.web.api.doctor import DoctorLine, Examine, doctor_routes
+from wagate.web.api.refusals import refusals_routes
 from wagate.web.api.reload import reload_routes
 from wagate.web.api.stats import stats_routes
 from wagate.web.api.targets import targets_routes
@@ -47,7 +48,6 @@ from wagate.web.inbound.intake import DoorAt, IntakeApp
 from wagate.web.inbound.once_door import OnceDoor
 from wagate.web.inbound.own_deliveries import NotOwnDoor
 from wagate.web.inbound.provider_door import PATTERN, ProviderDoor
-from wagate.web.inbound.refusals import Refusals
 from wagate.web.inbound.session_door import SessionDoor
 from wagate.web.media.media_door import MediaDoor
 from wagate.web.messages.sending import SendingContext
@@ -140,11 +140,11 @@ def authenticator(gateway: Gateway, tokens: ViewTokens) -> Authenticator:
     )
 
 
-def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[DoorAt, ...]:
+def doors(gateway: Gateway, auth: Authenticator) -> tuple[DoorAt, ...]:
     """Where WhatsApp comes in."""
     accounts = Accounts(gateway.database, gateway.live, gateway.clock, most=gateway.config.limits.accounts)
     limit = _rate(gateway, gateway.config.limits.intake)
-    sessions = SessionDoor(auth, accounts, gateway.receiver, gateway.ignore_filter, limit, refusals=refusals)
+    sessions = SessionDoor(auth, accounts, gateway.receiver, gateway.ignore_filter, limit, refusals=gateway.refusals)
     providers = ProviderDoor(
         lambda: gateway.live.now,
         gateway.providers,
@@ -154,7 +154,7 @@ def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[Do
         auth=auth,
         sessions=sessions,
         public_url=gateway.config.server.public_url,
-        refusals=refusals,
+        refusals=gateway.refusals,
     )
     looks_too = frozenset({"GET", "HEAD", "POST"})
     found = (
@@ -198,8 +198,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
     tokens = ViewTokens(gateway.vault, gateway.live)
     auth = authenticator(gateway, tokens)
     reload.on_new_token(auth.admit)
-    metrics = HttpMetrics(gateway.registry)
-    refusals = Refusals(gateway.clock, metrics.refuse)
+    metrics, refusals = gateway.http_metrics, gateway.refusals
     bodies = Bodies(int(gateway.config.limits.body_bytes))
     checks = [("webhooks", refusals.look), *plugin_checks(plugins, contexts)]
     health = health_monitor(gateway)
@@ -234,6 +233,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
             ("wagate", reload_routes(RequestAuth(gateway.live), reload)),
             ("wagate", bulk_routes(RequestAuth(gateway.live), gateway.consumers.bulk, gateway.database)),
             ("wagate", stats_routes(RequestAuth(gateway.live), gateway.database, gateway.live, gateway.clock)),
+            ("wagate", refusals_routes(RequestAuth(gateway.live), refusals.all)),
             ("wagate", targets_routes(RequestAuth(gateway.live), target_desk(gateway))),
             *(
                 (plugin.name, routes)
@@ -244,7 +244,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
     )
     ui = create_ui(ui_parts(gateway, auth, health, partial(_run_checks, gateway, checks), api=cast("App", api)))
     return IntakeApp(
-        doors(gateway, auth, refusals),
+        doors(gateway, auth),
         media_door(gateway, auth, metrics, UiDoor(ui, Admission(api, auth, bodies, gateway.config), bodies=bodies)),
         bodies=bodies,
         max_body=gateway.config.server.max_body,
@@ -271,6 +271,7 @@ def ui_parts(gateway: Gateway, auth: Authenticator, health: HealthMonitor, exami
         api=OwnApi(api),
         health=health,
         examine=examine,
+        refused=gateway.refusals.all,
         folder=gateway.config.data.dir,
         trusted_proxies=trusted(gateway.config),
         recover=gateway.config.delivery.recover,

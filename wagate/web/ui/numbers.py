@@ -43,6 +43,7 @@ def pages(parts: Parts) -> Blueprint:
             mark_of=number_mark(row),
             receivers_of=receivers,
             sending=sending,
+            refused=await parts.refused(client_id=row.client_id, account_id=row.id),
             **_code(parts, row),
         )
 

@@ -86,6 +86,7 @@ async def take(parts: Parts, *, client_id: int | None) -> Snapshot:
         free=free if mine else needs.LITTLE_FREE,
         recover=parts.recover,
         now=now,
+        refused=await parts.refused(client_id=client_id),
     )
     return Snapshot(
         found=found,

@@ -19,6 +19,7 @@ from wagate.events import Event
 from wagate.storage.audit import Act, write_act
 from wagate.storage.database import Database
 from wagate.storage.owners.live import LiveDirectory
+from wagate.storage.refusals import RefusedRow
 from wagate.web.api.doctor import DoctorLine
 from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import Networks, Request
@@ -45,6 +46,8 @@ class Parts:
     health: HealthMonitor
     examine: Callable[[], Awaitable[Sequence[DoctorLine]]]
     """What ``wagate doctor`` asks."""
+    refused: Callable[..., Awaitable[Sequence[RefusedRow]]]
+    """`wagate.web.inbound.refusals.Refusals.all`."""
     folder: Path
     """The data folder."""
     trusted_proxies: Networks

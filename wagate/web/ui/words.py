@@ -62,6 +62,13 @@ EVENTS = {
 }
 """An event's name → what people call it; others go by their names."""
 
+REFUSED = {
+    "signature": "Did not prove who sent it",
+    "challenge": "Wrong verify token",
+    "body": "Can't be read",
+}
+"""Why a webhook was refused → what people call it."""
+
 CONNECTORS = {"webhook": "webhook", "chatwoot": "Chatwoot", "n8n": "n8n", "outbound": "sending"}
 """A connector's name → what people call it."""
 
