@@ -25,6 +25,8 @@ from wagate.hooks import Provider
 from wagate.http import HttpClient
 from wagate.inbound.accounts import Accounts
 from wagate.inbound.ignore import IgnoreFilter
+from wagate.inbound.numbers import Numbers
+from wagate.inbound.people import People
 from wagate.inbound.position import Positions
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
@@ -44,9 +46,11 @@ from wagate.web.api.targets import targets_routes
 from wagate.web.app import Api, create_api
 from wagate.web.health import HealthMonitor, Probe
 from wagate.web.http.bodies import Bodies
+from wagate.web.http.large import LargeBodies
 from wagate.web.http.server import serve_http
 from wagate.web.inbound.engine_door import EngineDoor
 from wagate.web.inbound.intake import DoorAt, IntakeApp
+from wagate.web.inbound.own_deliveries import OwnDeliveries
 from wagate.web.inbound.provider_door import PATTERN, ProviderDoor
 from wagate.web.inbound.refusals import Refusals
 from wagate.web.inbound.session_door import SessionDoor
@@ -124,7 +128,14 @@ async def api_site(
             used=lambda _digest: None,
         )
         control: Any = TableControl(database, clock)
-        receiver = Receiver(database, Router({}, max_retries=3), clock, ring=_nobody, session_changed=hub.changed)
+        receiver = Receiver(
+            database,
+            Router({}, max_retries=3),
+            clock,
+            ring=_nobody,
+            session_changed=hub.changed,
+            recognize=People(database, providers, clock).recognize,
+        )
         targets = TargetDesk(database, control, live, {}, clock)
         api = create_api(
             config=config,
@@ -152,12 +163,26 @@ async def api_site(
             live=live,
             http=HttpClient(),
             providers=providers,
+            routes=lambda *_: (),
+            ring=lambda _stored: None,
         )
         accounts = Accounts(database, live, clock, most=config.limits.accounts)
         unlimited = RateLimit(clock, count=0, period=1)
-        engine = EngineDoor(auth, accounts, receiver, Positions(database, clock), unlimited)
+        own = OwnDeliveries(database)
+        engine = EngineDoor(auth, accounts, receiver, Positions(database, clock), unlimited, own=own)
         refusals = Refusals(clock, lambda *_: None, database=database, accounts=lambda: live.now.accounts)
-        sessions = SessionDoor(auth, accounts, receiver, IgnoreFilter(database), unlimited, refusals=refusals)
+        numbers = Numbers(lambda: live.now, providers)
+        sessions = SessionDoor(
+            auth,
+            accounts,
+            receiver,
+            IgnoreFilter(database),
+            unlimited,
+            numbers=numbers,
+            refusals=refusals,
+            own=own,
+            media=media.store,
+        )
         posted = ProviderDoor(
             lambda: live.now,
             providers,
@@ -166,15 +191,22 @@ async def api_site(
             unlimited,
             auth=auth,
             sessions=sessions,
+            numbers=numbers,
             public_url=config.server.public_url,
             refusals=refusals,
+            own=own,
         )
         bodies = Bodies(int(config.limits.body_bytes))
         app = IntakeApp(
             (
                 DoorAt(frozenset({"POST"}), re.compile("/webhook/inbound"), engine),
-                DoorAt(frozenset({"GET", "HEAD", "POST"}), re.compile("/api/whatsapp/webhook/[^/]+"), sessions),
-                DoorAt(frozenset({"GET", "HEAD", "POST"}), re.compile(PATTERN), posted),
+                DoorAt(
+                    frozenset({"GET", "HEAD", "POST"}),
+                    re.compile("/api/whatsapp/webhook/[^/]+"),
+                    sessions,
+                    sessions.may_be_large,
+                ),
+                DoorAt(frozenset({"GET", "HEAD", "POST"}), re.compile(PATTERN), posted, sessions.may_be_large),
             ),
             MediaDoor(
                 Admission(api, auth, bodies, config),
@@ -187,6 +219,12 @@ async def api_site(
                 count=lambda *_: None,
             ),
             bodies=bodies,
+            large=LargeBodies(
+                media.files,
+                max_file=int(config.media.max_size),
+                max_body=int(config.server.max_body),
+                reserve=int(config.limits.reserve),
+            ),
             max_body=int(config.server.max_body),
             trusted_proxies=(),
             count=lambda *_: None,

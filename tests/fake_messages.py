@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ import msgspec
 from uuid_utils import uuid7
 
 from wagate.errors import NotFoundError
-from wagate.hooks import MessageView, OutMedia, OutMessage, Page, Signal
+from wagate.hooks import MessageView, OutMedia, OutMessage, Page, ReaderView, Signal
 from wagate.rules.filters import ALL_MESSAGES, MessageFilter
 from wagate.web.messages.sending import SendingContext
 
@@ -113,6 +113,10 @@ class FakeMessages:
             and all(getattr(view, name) == value for name, value in wanted.items())
         ]
         return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)
+
+    async def readers(self, message_id: str, *, client_id: int | None) -> Sequence[ReaderView]:
+        await self.get(message_id, client_id=client_id)
+        return ()
 
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
         if self.refuse is not None:

@@ -14,7 +14,7 @@ import msgspec
 import trio
 
 from tests.rest import at_rest
-from tests.rows import event, id_of, intake
+from tests.rows import event, id_of, intake, route
 from wagate.clock import Clock
 from wagate.config.tables import Config, Data, Limits, Server
 from wagate.config.tables import Media as MediaConfig
@@ -65,6 +65,8 @@ class MediaSite:
     server: FakeServer
     clock: Clock
     folder: Path
+    told: list[Stored]
+    """Events of late files."""
     replies: dict[str, Reply] = field(default_factory=dict)
     """By path; /file is a picture."""
     locate: Locate | None = None
@@ -150,8 +152,19 @@ async def media_site(
         limits=limits or Limits(),
         media=MediaConfig(**{"max_size": Size("1MiB")} | config),
     )
-    parts = make_media(made, clock, vault=VAULT, database=database, live=live, http=http, providers=providers)
-    site = MediaSite(parts, database, server or FakeServer(answer), clock, folder, {"/file": Reply(body=JPEG)})
+    told: list[Stored] = []
+    parts = make_media(
+        made,
+        clock,
+        vault=VAULT,
+        database=database,
+        live=live,
+        http=http,
+        providers=providers,
+        routes=lambda handler, target, event: (route(f"{handler}:{target.id}", event.chat),),
+        ring=told.extend,
+    )
+    site = MediaSite(parts, database, server or FakeServer(answer), clock, folder, told, {"/file": Reply(body=JPEG)})
     async with running(site.server), trio.open_nursery() as nursery:
         if fetching:
             nursery.start_soon(parts.fetcher.run)

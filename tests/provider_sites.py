@@ -14,10 +14,11 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 
 from tests.corpus import corpora
+from tests.infobip_document import strict_infobip
 from tests.inprocess import Gateway, running_gateway
 from wagate.http.signing import waha_headers
 from wagate.testing.providers.dialog360 import FakeDialog360
-from wagate.testing.providers.infobip import FakeInfobip, by_hmac
+from wagate.testing.providers.infobip import by_hmac
 from wagate.testing.providers.meta import FakeMeta, escaped, signature
 from wagate.testing.providers.session import FakeSessions
 from wagate.testing.providers.twilio import FakeTwilio, signed_webhook
@@ -127,7 +128,7 @@ class Infobip(Site):
     provider = folder = "infobip"
 
     def __init__(self) -> None:
-        fake = FakeInfobip()
+        fake = strict_infobip()
         super().__init__(fake, fake.server)
 
     def settings(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from wagate.events.kinds import MESSAGE_ACK, MESSAGE_SEND
 from wagate.hooks import Handler, MessageView, OutFile, Outgoing, OutMessage, Provider, Sent, Signal, Target
 from wagate.hooks.contracts import Delivery
 from wagate.hooks.providers import UNLIMITED, ProviderAccount, SendLimits
+from wagate.inbound.people import People
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
 from wagate.outbound.context import OutboundContext
@@ -45,6 +46,7 @@ class FakeProvider:
     name: str = "pigeon"
     idempotent: bool = False
     limits: SendLimits = UNLIMITED
+    longest_text: int = 0
     abilities: frozenset[str] = frozenset({"text", "image", "reaction", "reply", "seen"})
     script: dict[str, list[Answer]] = field(default_factory=dict)
     """What happens next, by content, account or ''; each is used once."""
@@ -113,6 +115,7 @@ class FakeProvider:
             abilities=self.abilities,
             idempotent=self.idempotent,
             limits=self.limits,
+            longest_text=self.longest_text,
             send=self.send,
             signal=self.signal,
             revoke=self.revoke,
@@ -237,9 +240,16 @@ async def open_post(
             if world.consumers is not None:
                 await world.consumers.control.probe(target_id)
 
-        outbound = Outbound(context, CollectorRegistry(), file_of=by_url, probe=probe)
+        outbound = Outbound(context, CollectorRegistry(), file_of=by_url, voice_of=as_it_is, probe=probe)
         await live.reload()
-        receiver = Receiver(world.database, router, world.clock, ring=ring, session_changed=lambda _name: None)
+        receiver = Receiver(
+            world.database,
+            router,
+            world.clock,
+            ring=ring,
+            session_changed=lambda _name: None,
+            recognize=People(world.database, providers, world.clock).recognize,
+        )
         post = Post(world, live, providers, provider, outbound, outbound.outbox("api"), receiver)
 
         async def hear(delivery: Delivery) -> None:
@@ -256,6 +266,11 @@ async def open_post(
 
 async def anywhere(_url: str) -> None:
     """Every link may be fetched."""
+
+
+async def as_it_is(message: OutMessage, _client_id: int) -> OutMessage:
+    """No recording is converted."""
+    return message
 
 
 async def by_url(message: OutMessage, _client_id: int, _fetch: bool) -> OutFile | None:

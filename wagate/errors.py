@@ -16,6 +16,10 @@ class ConfigError(WagateError):
     """The configuration is wrong; the message names the file, the key, the reason and the nearest right key."""
 
 
+class NotInstalledError(ConfigError):
+    """A plugin that is there needs something that is not installed; the message has the line that installs it."""
+
+
 class StorageError(WagateError):
     """The database could not do what was asked (down, full, locked). Nothing was stored; the sender may try again."""
 

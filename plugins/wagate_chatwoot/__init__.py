@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import typer
@@ -11,7 +11,7 @@ from quart import Blueprint
 from wagate.hooks import Check, Handler, PluginContext, Task, hookimpl
 from wagate_chatwoot.handler import make_handler
 from wagate_chatwoot.history.pull import Pulls
-from wagate_chatwoot.inboxes import Apps, forget_old, make_apps, settings_of
+from wagate_chatwoot.inboxes import Apps, forget_old, make_apps
 from wagate_chatwoot.routes import make_own_routes
 from wagate_chatwoot.settings import Settings
 from wagate_chatwoot.setup import cli
@@ -34,6 +34,11 @@ class ChatwootPlugin:
     def settings_type(self) -> type[Settings]:
         """``[plugins.chatwoot]``."""
         return Settings
+
+    @hookimpl
+    def take_settings(self, context: PluginContext, settings: Settings) -> Callable[[], None] | None:
+        """Tokens, secrets and how an inbox behaves count at once; other inboxes after a restart."""
+        return self._at_work(context).changed(settings)
 
     @hookimpl
     def register_handlers(self, context: PluginContext) -> Iterable[Handler]:
@@ -61,7 +66,7 @@ class ChatwootPlugin:
     @hookimpl
     def register_checks(self, context: PluginContext) -> Iterable[Check]:
         """A look at each inbox."""
-        return make_checks(context, settings_of(context))
+        return make_checks(context, self._at_work(context))
 
     @hookimpl
     def register_commands(self) -> Iterable[typer.Typer]:

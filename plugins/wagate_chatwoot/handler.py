@@ -1,4 +1,7 @@
-"""The one handler: targets ``in/<inbox>`` take what happens on WhatsApp, ``out/<inbox>`` what agents do."""
+"""The one handler: targets ``in/<inbox>`` take what happens on WhatsApp, ``out/<inbox>`` what agents do.
+
+``typing/<inbox>`` takes what may be lost.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Final
 
 from wagate.errors import DeliveryError, Postpone, Reject, Retry
-from wagate.events import Event
+from wagate.events import Event, kinds
 from wagate.hooks import Delivery, Handler, PluginContext, Receipt, Target, TargetName
 from wagate_chatwoot.agents import answers, status
 from wagate_chatwoot.api.errors import (
@@ -19,7 +22,7 @@ from wagate_chatwoot.api.errors import (
 )
 from wagate_chatwoot.history import pulled
 from wagate_chatwoot.inboxes import App, Apps
-from wagate_chatwoot.to_chatwoot import incoming, results
+from wagate_chatwoot.to_chatwoot import incoming, results, typing
 from wagate_chatwoot.to_whatsapp import outgoing
 
 CONCURRENCY = 32
@@ -39,6 +42,8 @@ IN: Mapping[str, Handle] = {
 PAUSED = incoming.KINDS | pulled.KINDS
 """What waits while an agent lets it wait; answers and alerts do not."""
 
+WAYS: Final = {"out": "From ", typing.WAY: "Typing in "}
+"""First part of a target → how its name begins."""
 STOPPED: Final = 60.0
 """Seconds at least until Chatwoot is asked again whether its configuration was mended."""
 
@@ -49,22 +54,35 @@ def make_handler(context: PluginContext, apps: Apps) -> Handler:
     def targets(event: Event) -> Iterator[Target]:
         if event.kind in status.KINDS:
             yield from (Target(id=app.incoming) for app in status.wanted_by(apps.values(), event))
+        elif event.kind == kinds.PRESENCE_UPDATE:
+            yield from (
+                Target(id=f"{typing.WAY}/{app.name}", max_retries=1)
+                for app in apps.showing(event)
+                if typing.wanted(app, event)
+            )
         elif event.kind in IN:
             yield from (Target(id=app.incoming) for app in apps.showing(event) if _wants(app, event))
 
     async def handle(delivery: Delivery) -> Receipt | None:
         way, _, name = delivery.target.partition("/")
+        if way == typing.WAY:
+            if name in apps:
+                await typing.show(apps[name], delivery)
+            return None
         does = IN.get(delivery.event.kind) if way == "in" else outgoing.handle
         if name not in apps or does is None:
             raise Reject(f"there is no inbox {name!r} in the configuration any more")
+        if delivery.event.client_id != apps[name].client_id:
+            raise Reject(f"the inbox {name!r} is another client's now")
         if delivery.event.kind in PAUSED and way == "in":
             await apps[name].pause.hold()
         return await _done(apps[name], delivery, does)
 
     def describe(target: str) -> TargetName:
         way, _, name = target.partition("/")
-        words = "From Chatwoot inbox" if way == "out" else "Chatwoot inbox"
-        return TargetName(name=f"{words} {name}", url=apps[name].inbox.url if name in apps else "")
+        return TargetName(
+            name=f"{WAYS.get(way, '')}Chatwoot inbox {name}", url=apps[name].inbox.url if name in apps else ""
+        )
 
     return Handler(
         name=context.name,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
+
+import msgspec
 
 from wagate.errors import ConfigError
 from wagate.events import Event
@@ -13,6 +16,7 @@ from wagate_chatwoot.agents.texts import Texts, load_texts
 from wagate_chatwoot.api.client import Chatwoot
 from wagate_chatwoot.ledger import Ledger
 from wagate_chatwoot.memory import Memory
+from wagate_chatwoot.owned import OwnedStore
 from wagate_chatwoot.pause import Pause
 from wagate_chatwoot.settings import Inbox, Settings
 
@@ -54,8 +58,7 @@ class App:
     @property
     def client_id(self) -> int | None:
         """Whose accounts it shows; None: there is no such client yet."""
-        clients = self.context.accounts.clients()
-        return next((client.id for client in clients if client.slug == self.inbox.client), None)
+        return owner_of(self.context, self.inbox)
 
     def shows(self, tenant: str, account: str) -> bool:
         """Whether it shows this account of this client (by slug)."""
@@ -78,9 +81,38 @@ class Apps(Mapping[str, App]):
     def __len__(self) -> int:
         return len(self._apps)
 
+    def changed(self, settings: Settings) -> Callable[[], None] | None:
+        """What puts these settings in force; None: they are of other inboxes, which begin with a restart.
+
+        ConfigError: they can't be used.
+        """
+        check_inboxes(settings)
+        if _places(settings) != _places(self.settings):
+            return None
+        apps = {name: _changed(app, settings, settings.inboxes[name]) for name, app in self._apps.items()}
+
+        def take() -> None:
+            self._apps, self.settings = apps, settings
+
+        return take
+
     def showing(self, event: Event) -> list[App]:
         """Those that show the event's account."""
         return [app for app in self._apps.values() if app.shows(event.tenant, event.account)]
+
+
+def _places(settings: Settings) -> dict[str, Inbox]:
+    """What an inbox is; all else about it is how it behaves, and who may."""
+    behaviour = msgspec.structs.asdict(Inbox(url="", account_id=1, token="", inbox_id=1))
+    for field in ("url", "account_id", "inbox_id", "accounts", "client"):
+        del behaviour[field]
+    return {name: msgspec.structs.replace(inbox, **behaviour) for name, inbox in settings.inboxes.items()}
+
+
+def _changed(app: App, settings: Settings, inbox: Inbox) -> App:
+    """The same inbox, with what it remembers."""
+    texts = load_texts(inbox.locale, settings.templates)
+    return replace(app, inbox=inbox, chatwoot=Chatwoot(app.context.http, inbox), texts=texts)
 
 
 def settings_of(context: PluginContext) -> Settings:
@@ -97,21 +129,28 @@ def make_apps(context: PluginContext) -> Apps:
     """
     settings = settings_of(context)
     check_inboxes(settings)
-    started = context.clock.time()
-    apps = {
-        name: App(
-            name=name,
-            inbox=inbox,
-            context=context,
-            ledger=Ledger(context.store, name, where=f"{inbox.account_id}.{inbox.inbox_id}"),
-            chatwoot=Chatwoot(context.http, inbox),
-            memory=Memory(context.clock, started=started),
-            texts=load_texts(inbox.locale, settings.templates),
-            pause=Pause(context, name),
-        )
-        for name, inbox in settings.inboxes.items()
-    }
-    return Apps(apps, settings)
+    return Apps({name: _app(context, settings, name, inbox) for name, inbox in settings.inboxes.items()}, settings)
+
+
+def _app(context: PluginContext, settings: Settings, name: str, inbox: Inbox) -> App:
+    memory = Memory(context.clock, started=context.clock.time())
+    store = OwnedStore(context.store, name, owner=partial(owner_of, context, inbox), forgotten=memory.clear)
+    owned = replace(context, store=store)
+    return App(
+        name=name,
+        inbox=inbox,
+        context=owned,
+        ledger=Ledger(store, name, where=f"{inbox.account_id}.{inbox.inbox_id}"),
+        chatwoot=Chatwoot(context.http, inbox),
+        memory=memory,
+        texts=load_texts(inbox.locale, settings.templates),
+        pause=Pause(owned, name),
+    )
+
+
+def owner_of(context: PluginContext, inbox: Inbox) -> int | None:
+    """Id of the client whose accounts an inbox shows; None: there is no such client yet."""
+    return next((client.id for client in context.accounts.clients() if client.slug == inbox.client), None)
 
 
 def bad_name(name: str) -> str:
@@ -129,6 +168,9 @@ def check_inboxes(settings: Settings) -> None:
             raise ConfigError(f"{where}: {reason}")
         if not inbox.url.startswith(("https://", "http://")):
             raise ConfigError(f'{where}.url: must be like "https://chat.example.org", not "{inbox.url}"')
+        for each in inbox.files_from:
+            if not each.startswith(("https://", "http://")):
+                raise ConfigError(f'{where}.files_from: must be like "https://files.example.org", not "{each}"')
         key = (inbox.url.rstrip("/").lower(), inbox.inbox_id)
         if key in seen:
             raise ConfigError(f"{where}: configures the same inbox as {WHERE}.inboxes.{seen[key]}; remove one of them")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from wagate.hooks.context import Store
+from wagate.parsing.message_ids import bare_id, is_unique
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -42,6 +43,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     retries: int = 0
     """How often an agent pressed Retry."""
     deleted: bool = False
+    lacks_file: bool = False
+    """It was written without its file, which may still come."""
 
 
 class Handed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -52,13 +55,20 @@ class Handed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     parts: tuple[str, ...] = ()
-    """wagate's own ids of the messages that its parts became, in order: text, then each file; '' for one refused."""
+    """wagate's own ids of the messages that its parts became, in order: text, then each file; '' for one refused.
+    A text that was too long for one message has several."""
+    pieces: int = 1
+    """How many of ``parts``, from the first one on, the first part became."""
     retry: int = 0
     """How often it was sent again. It shows as failed while ``Entry.status`` is failed with this many ``retries``."""
     reply_to: str = ""
     """The provider's id of the message that it quotes; Chatwoot's *Retry* forgets it."""
     deleted: bool = False
     """The agent deleted it."""
+
+    def number(self, index: int) -> int:
+        """Which part an id of ``parts`` is of."""
+        return max(index - self.pieces + 1, 0)
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -88,9 +98,22 @@ class Ledger:
         """What is known of a message in Chatwoot."""
         return _read(await self._store.get(self._key("cw", str(message))), Entry)
 
-    async def by_whatsapp(self, account: str, whatsapp: str) -> Entry | None:
-        """The message in Chatwoot that this one on WhatsApp (the provider's id) is."""
-        return await self._by(self._key("wa", account, whatsapp))
+    async def by_whatsapp(
+        self, account: str, whatsapp: str, chats: Collection[str], *, anywhere: bool = True
+    ) -> Entry | None:
+        """The message in Chatwoot that this one on WhatsApp is, by what stays of the provider's id.
+
+        ``chats`` are the keys of its chat; unless ``anywhere`` is False, a long id counts under other keys as well.
+        """
+        bare = bare_id(whatsapp)
+        place = self._key("wa", account, bare) + "/"
+        found = {key.removeprefix(place): message for key, message in (await self._store.items(place)).items()}
+        message = next((found[chat] for chat in chats if chat in found), None)
+        if message is None and anywhere and is_unique(bare) and len(found) == 1:
+            [message] = found.values()
+        if message is not None:
+            return await self.by_message(message)
+        return await self._by(self._key("wa", account, whatsapp))  # of a version that went by whole ids
 
     async def by_part(self, part: str) -> Entry | None:
         """The message in Chatwoot that one of our own messages is a part of."""
@@ -99,7 +122,7 @@ class Ledger:
     async def write(self, entry: Entry) -> None:
         """Store an entry and what leads to it."""
         rows: dict[str, Any] = {self._key("cw", str(entry.message)): msgspec.to_builtins(entry)}
-        rows |= {self._key("wa", entry.account, each): entry.message for each in entry.whatsapp}
+        rows |= {self._key("wa", entry.account, bare_id(each), entry.chat): entry.message for each in entry.whatsapp}
         rows |= {self._key("part", each): entry.message for each in entry.parts}
         await self._store.set_all(rows)
 

@@ -40,6 +40,9 @@ class Memory:
         """When the last webhook came that was really Chatwoot's, Unix seconds; 0: not since the process began."""
         self._locks: dict[Chat, trio.Lock] = {}
         self._looked: OrderedDict[int, None] = OrderedDict()
+        self._typing: OrderedDict[Chat, float] = OrderedDict()
+        self.identifier = ""
+        """The inbox's own in Chatwoot's public API; '' until it was asked for."""
 
     def place(self, account: str, chat: str) -> Place | None:
         """Where a chat goes, when that is known here."""
@@ -55,6 +58,13 @@ class Memory:
     def drop(self, account: str, chat: str) -> None:
         """Forget it."""
         self._places.pop((account, chat), None)
+
+    def clear(self) -> None:
+        """Forget all chats: the inbox is another client's now."""
+        self._places.clear()
+        self._certain.clear()
+        self._doubtful.clear()
+        self._looked.clear()
 
     def trusts(self, account: str, chat: str, *, attempt: int, created: datetime) -> bool:
         """Whether it is certain that a delivery was not posted before, so that nobody need look.
@@ -94,6 +104,16 @@ class Memory:
     def look(self, conversation: int) -> None:
         """It has."""
         _put(self._looked, conversation, None)
+
+    def types(self, account: str, chat: str, *, on: bool, again: float) -> bool:
+        """Note that somebody types, or no longer; whether that is news: the last one is ``again`` seconds old."""
+        if not on:
+            return self._typing.pop((account, chat), None) is not None
+        now = self._clock.monotonic()
+        if now - self._typing.get((account, chat), -again) < again:
+            return False
+        _put(self._typing, (account, chat), now)
+        return True
 
     @asynccontextmanager
     async def alone(self, account: str, keys: Collection[str]) -> AsyncIterator[None]:

@@ -65,8 +65,15 @@ class Inbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Show them already when somebody takes the conversation."""
     typing_delay: Duration = Duration("0s")
     """How long WhatsApp shows "typing" before a message of an agent."""
+    show_typing: bool = True
+    """Show agents that a customer types or records, where the provider tells (WAHA does)."""
+    voice: Literal["recorded", "all"] = "recorded"
+    """Which sounds of agents leave as voice messages: what was recorded in Chatwoot, or every sound file."""
     signature: bool = False
     """Put the agent's name in front of what they write."""
+    files_from: tuple[str, ...] = ()
+    """Where agents' files may be but in Chatwoot, as in ``https://files.example.org``: for links that lead
+    straight to a bucket. Private addresses are refused all the same."""
     error_notes: bool = True
     """Write a private note, with a link to the delivery, when a message could not be sent."""
     status_conversation: bool = True

@@ -9,7 +9,7 @@ from wagate_dialog360.api import dialog360_api
 from wagate_dialog360.check import Doctor
 from wagate_dialog360.settings import COMMON_KEYS, SECRETS, Dialog360Settings
 from wagate_dialog360.webhook import parse, verify
-from wagate_meta.send import ABILITIES, LIMITS, Calls
+from wagate_meta.send import ABILITIES, LIMITS, LONGEST_TEXT, Calls
 
 
 class Dialog360Plugin:
@@ -31,9 +31,12 @@ class Dialog360Plugin:
                 number=lambda account: account.settings.phone_number_id,
                 abilities=ABILITIES,
                 limits=LIMITS,
+                longest_text=LONGEST_TEXT,
+                opus_voice=True,
                 send=calls.send,
                 signal=calls.signal,
                 locate_media=calls.locate_media,
+                media_errors=20,
                 check=Doctor(context.http).check,
             )
         ]

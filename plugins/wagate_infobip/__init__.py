@@ -26,6 +26,7 @@ class InfobipPlugin:
             title="Infobip",
             settings_type=InfobipSettings,
             secrets=SECRETS,
+            chosen=frozenset({"webhook_token"}),
             common_keys=COMMON_KEYS,
             verify=verify,
             parse=parse,
@@ -34,6 +35,9 @@ class InfobipPlugin:
             idempotent=True,
             # Source: Infobip's API reference: 4000 requests a second for messages.
             limits=SendLimits(per_second=4000),
+            # Source: Infobip's OpenAPI document, TextMessage.
+            longest_text=4096,
+            opus_voice=True,
             send=infobip.send,
             signal=infobip.signal,
             locate_media=infobip.locate_media,

@@ -10,10 +10,9 @@ from typing import Any
 
 import msgspec
 
-from wagate.errors import BadRequestError
 from wagate.events import Media
-from wagate.parsing.fields import first_text, mapping, shortened, whole
-from wagate.parsing.jsonbody import read_json
+from wagate.parsing.fields import first_text, shortened, whole
+from wagate.parsing.told import answers_text, read_answers
 from wagate.parsing.vcards import vcard_of
 from wagate_infobip.fields import objects, snake
 
@@ -91,27 +90,21 @@ def _interactive(kind: str, inside: dict[str, Any]) -> Content:
     values = list(inside.values())
     # {callPermissionReply: {…}} wraps what other replies have bare.
     inside = values[0] if len(values) == 1 and isinstance(values[0], dict) else inside
-    text = first_text(inside, "title", "text", "response", "status")
+    text = first_text(inside, "title")
+    if kind == "call_permission_reply":
+        permanent = inside.get("permanent") is True or inside.get("isPermanent") is True
+        text = ", ".join(word for word in (first_text(inside, "response"), "permanent" if permanent else "") if word)
+    text = text or first_text(inside, "text", "response", "status")
     extra = {**shortened(snake(inside)), "type": kind}
     return Content(type="interactive", text=text, extra={"interactive": extra})
 
 
 def _form(inside: dict[str, Any]) -> Content:
     """A flow's answer: what was filled in, a line for each field; else the text that WhatsApp shows."""
-    response = inside.get("response")
-    try:
-        answers: Any = read_json(response.encode()) if isinstance(response, str) and response else response
-    except BadRequestError:
-        answers = {}
-    shown = [
-        f"{name}: {value}"
-        for name, value in mapping(answers).items()
-        if isinstance(value, str | int | float) and name not in {"flow_token", "flowToken"}
-    ]
-    extra = {"type": "nfm_reply", "name": "flow", "response": shortened(answers or response)}
-    return Content(
-        type="interactive", text="\n".join(shown) or first_text(inside, "text"), extra={"interactive": extra}
-    )
+    answers = read_answers(inside.get("response"))
+    extra = {"type": "nfm_reply", "name": "flow", "response": shortened(answers)}
+    text = answers_text(answers) or first_text(inside, "text")
+    return Content(type="interactive", text=text, extra={"interactive": extra})
 
 
 def _order(inside: dict[str, Any]) -> Content:

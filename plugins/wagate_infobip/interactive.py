@@ -1,81 +1,164 @@
-"""Interactive messages: Meta's form → Infobip's. Pure."""
+"""Interactive messages: Meta's form → Infobip's. Pure.
+
+Sources: Infobip's OpenAPI document 3.210.0, ``/whatsapp/1/message/interactive/…``; Meta's Cloud API.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from wagate.errors import SendRefusedError
-from wagate.parsing.fields import first_text, mapping
+from wagate.parsing.fields import first_text, mapping, whole
 from wagate_infobip.fields import camel, objects
+from wagate_infobip.headers import header_of
+from wagate_infobip.orders import order_details, order_status
 
-_PATHS = {
-    "button": "buttons",
-    "list": "list",
-    "cta_url": "url-button",
-    "flow": "flow",
-    "location_request_message": "location-request",
-}
+_FILES = frozenset({"text", "image", "video", "document"})
 _FLOW_KEYS = {"flow_cta": "callToActionButton", "mode": "mode", "flow_action": "flowAction"}
+_WITHOUT = "unused"
+"""Meta's own default of a flow's token, which Infobip requires."""
 
 
-def interactive_content(interactive: dict[str, Any], file_url: str) -> tuple[str, dict[str, Any]]:
+class _Kind(msgspec.Struct, frozen=True, kw_only=True):
+    path: str
+    action: Callable[[dict[str, Any], str], dict[str, Any]] | None = None
+    """From Meta's ``action`` and the message's file; None: Infobip wants none."""
+    headers: frozenset[str] = frozenset()
+    footer: bool = True
+    body: bool = True
+    """Whether it must have one."""
+
+
+def interactive_content(interactive: dict[str, Any], file_url: str) -> tuple[str, dict[str, Any] | None]:
     """Path under ``/whatsapp/1/message/`` and the content of Meta's ``{type, header?, body, footer?, action}``.
 
-    ``file_url`` is the header's file when it has no link.
+    None: it goes without content. ``file_url`` is the header's file when it has no link.
 
     Raises:
-        SendRefusedError: a type that Infobip has no path for.
+        SendRefusedError: a type that Infobip has no path for, or something that it does not take.
     """
-    kind = first_text(interactive, "type")
-    if kind not in _PATHS:
-        raise SendRefusedError(f"Infobip can't send interactive messages of type {kind[:40]!r}: {', '.join(_PATHS)}")
-    content: dict[str, Any] = {"body": {"text": first_text(mapping(interactive.get("body")), "text")}}
-    if kind != "location_request_message":
-        content["action"] = _action(kind, mapping(interactive.get("action")))
-        if header := media_header(mapping(interactive.get("header")), file_url):
-            content["header"] = header
-        if footer := first_text(mapping(interactive.get("footer")), "text"):
-            content["footer"] = {"text": footer}
-    return f"interactive/{_PATHS[kind]}", content
+    name = first_text(interactive, "type")
+    kind = _KINDS.get(name)
+    if kind is None:
+        raise SendRefusedError(f"Infobip can't send interactive messages of type {name[:40]!r}: {', '.join(_KINDS)}")
+    if name == "call_permission_request":
+        return f"interactive/{kind.path}", None
+    content: dict[str, Any] = {}
+    if body := first_text(mapping(interactive.get("body")), "text"):
+        content["body"] = {"text": body}
+    elif kind.body:
+        raise SendRefusedError(f"an interactive message of type {name!r} needs body.text")
+    if kind.action is not None:
+        content["action"] = kind.action(mapping(interactive.get("action")), file_url)
+    if header := header_of(mapping(interactive.get("header")), file_url, kind.headers):
+        content["header"] = header
+    if footer := first_text(mapping(interactive.get("footer")), "text"):
+        if not kind.footer:
+            raise SendRefusedError(f"Infobip takes no footer in an interactive message of type {name!r}")
+        content["footer"] = {"text": footer}
+    return f"interactive/{kind.path}", content
 
 
-def media_header(header: dict[str, Any], file_url: str, *, text_key: str = "text") -> dict[str, Any]:
-    """``{type: image, image: {link}}`` → ``{type: IMAGE, mediaUrl}``; a text under ``text_key``; {} for none."""
-    kind = first_text(header, "type")
-    part = mapping(header.get(kind))
-    match kind:
-        case "text":
-            return {"type": "TEXT", text_key: first_text(header, "text")}
-        case "image" | "video" | "document":
-            made = {"type": kind.upper(), "mediaUrl": first_text(part, "link") or file_url}
-            filename = first_text(part, "filename")
-            return made | ({"filename": filename} if kind == "document" and filename else {})
-        case "location":
-            return {"type": "LOCATION", "latitude": part.get("latitude"), "longitude": part.get("longitude")}
-    return {}
+def _buttons(action: dict[str, Any], _file: str) -> dict[str, Any]:
+    replies = [mapping(button.get("reply")) or button for button in objects(action.get("buttons"))]
+    return {"buttons": [{"type": "REPLY", "id": each.get("id"), "title": each.get("title")} for each in replies]}
 
 
-def _action(kind: str, action: dict[str, Any]) -> dict[str, Any]:
+def _list(action: dict[str, Any], _file: str) -> dict[str, Any]:
+    return {"title": first_text(action, "button"), "sections": camel(objects(action.get("sections")))}
+
+
+def _url(action: dict[str, Any], _file: str) -> dict[str, Any]:
     parameters = mapping(action.get("parameters"))
-    if kind == "button":
-        replies = [mapping(button.get("reply")) or button for button in objects(action.get("buttons"))]
-        return {"buttons": [{"type": "REPLY", "id": each.get("id"), "title": each.get("title")} for each in replies]}
-    if kind == "list":
-        return {"title": first_text(action, "button"), "sections": camel(objects(action.get("sections")))}
-    if kind == "cta_url":
-        return {"displayText": first_text(parameters, "display_text"), "url": first_text(parameters, "url")}
-    return _flow(parameters)
+    return {"displayText": first_text(parameters, "display_text"), "url": first_text(parameters, "url")}
 
 
-def _flow(parameters: dict[str, Any]) -> dict[str, Any]:
+def _flow(action: dict[str, Any], _file: str) -> dict[str, Any]:
     """Infobip's words in place of Meta's: modes and actions in capitals, the version a number."""
-    made = {"flowToken": parameters.get("flow_token"), "flowId": parameters.get("flow_id")}
+    parameters = mapping(action.get("parameters"))
+    if not parameters.get("flow_id"):
+        raise SendRefusedError("Infobip names flows by id, not by name: set action.parameters.flow_id")
+    made = {"flowToken": first_text(parameters, "flow_token") or _WITHOUT, "flowId": str(parameters["flow_id"])}
     for name, theirs in _FLOW_KEYS.items():
         if text := first_text(parameters, name):
             made[theirs] = text if name == "flow_cta" else text.upper()
     version = str(parameters.get("flow_message_version", ""))
-    if version.isdigit():
-        made["flowMessageVersion"] = int(version)
+    found: dict[str, Any] = made | ({"flowMessageVersion": int(version)} if version.isdigit() else {})
     if payload := mapping(parameters.get("flow_action_payload")):
-        made["flowActionPayload"] = payload
+        found["flowActionPayload"] = payload
+    return found
+
+
+def _product(action: dict[str, Any], _file: str) -> dict[str, Any]:
+    product = first_text(action, "product_retailer_id")
+    return {"catalogId": first_text(action, "catalog_id"), "productRetailerId": product}
+
+
+def _products(action: dict[str, Any], _file: str) -> dict[str, Any]:
+    return {"catalogId": first_text(action, "catalog_id"), "sections": product_sections(action.get("sections"))}
+
+
+def product_sections(sections: object) -> list[dict[str, Any]]:
+    """``[{title, product_items: [{product_retailer_id}]}]`` → ``[{title, productRetailerIds}]``."""
+    made = []
+    for section in objects(sections):
+        items = [first_text(item, "product_retailer_id") for item in objects(section.get("product_items"))]
+        title = first_text(section, "title")
+        made.append(({"title": title} if title else {}) | {"productRetailerIds": [item for item in items if item]})
     return made
+
+
+def _carousel(action: dict[str, Any], file_url: str) -> dict[str, Any]:
+    """Cards with one link each, or with quick replies; all of them the same."""
+    cards = objects(action.get("cards"))
+    links = [mapping(mapping(card.get("action")).get("parameters")) for card in cards]
+    if any(links) and not all(links):
+        raise SendRefusedError("all cards of a carousel must have a link, or all must have quick replies")
+    made = [_card(card, link, file_url) for card, link in zip(cards, links, strict=True)]
+    return {"type": "URL" if any(links) else "QUICK_REPLY", "cards": made}
+
+
+def _card(card: dict[str, Any], link: dict[str, Any], file_url: str) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "header": header_of(mapping(card.get("header")), file_url, {"image", "video"}, url_key="url"),
+        "body": {"text": first_text(mapping(card.get("body")), "text")},
+    }
+    if link:
+        return made | {"button": _url({"parameters": link}, file_url)}
+    buttons = objects(mapping(card.get("action")).get("buttons"))
+    replies = [mapping(button.get("quick_reply")) or mapping(button.get("reply")) or button for button in buttons]
+    return made | {"buttons": [{"id": each.get("id"), "title": each.get("title")} for each in replies]}
+
+
+def _voice(action: dict[str, Any], _file: str) -> dict[str, Any]:
+    parameters = mapping(action.get("parameters"))
+    title = first_text(parameters, "display_text")
+    return ({"buttonDisplayText": title} if title else {}) | call_of(parameters)
+
+
+def call_of(parameters: dict[str, Any]) -> dict[str, Any]:
+    """How long a button to call us works, in minutes, and what its call brings along."""
+    minutes, payload = whole(parameters.get("ttl_minutes")), first_text(parameters, "payload")
+    valid = {} if minutes is None else {"callValidityPeriod": minutes}
+    return valid | ({"callContextPayload": payload} if payload else {})
+
+
+_KINDS: Mapping[str, _Kind] = {
+    "button": _Kind(path="buttons", action=_buttons, headers=_FILES),
+    "list": _Kind(path="list", action=_list, headers=frozenset({"text"})),
+    "cta_url": _Kind(path="url-button", action=_url, headers=_FILES),
+    "flow": _Kind(path="flow", action=_flow, headers=frozenset({"text"})),
+    "location_request_message": _Kind(path="location-request", footer=False),
+    "product": _Kind(path="product", action=_product, body=False),
+    "product_list": _Kind(path="multi-product", action=_products, headers=frozenset({"text"})),
+    "order_details": _Kind(path="order-details", action=order_details, headers=frozenset({"image"})),
+    "order_status": _Kind(path="order-status", action=order_status, body=False),
+    "carousel": _Kind(path="media-carousel", action=_carousel, footer=False),
+    "call_permission_request": _Kind(path="call-permission-request"),
+    "voice_call": _Kind(path="voice-button", action=_voice, footer=False),
+    "request_contact_info": _Kind(path="request-contact-info", footer=False),
+}
+"""Meta's type → where Infobip takes it, and what it takes there."""

@@ -1,6 +1,6 @@
 """A message of ours → where Infobip takes it, and the JSON it wants there. Pure.
 
-Source: Infobip's API reference, WhatsApp, outbound messages; its Java and PHP clients for the names of fields.
+Source: Infobip's OpenAPI document 3.210.0, WhatsApp, outbound messages.
 """
 
 from __future__ import annotations
@@ -15,13 +15,24 @@ from wagate.hooks import MEDIA_TYPES, Outgoing, OutMessage
 from wagate.parsing.chats import OPAQUE, USER, digits_of
 from wagate.parsing.fields import first_text
 from wagate.parsing.vcards import card_of
-from wagate_infobip.fields import camel
+from wagate_infobip.fields import camel, objects
+from wagate_infobip.headers import name_in
 from wagate_infobip.interactive import interactive_content
+from wagate_infobip.lengths import check_lengths
 from wagate_infobip.settings import sender_of, settings_of, tokens_of
 from wagate_infobip.templates import template_content
 
 _FOLDERS = {"voice": "audio", "contacts": "contact"}
 """Where a type's path differs from our word."""
+_HOME_OR_WORK = frozenset({"HOME", "WORK"})
+_TYPES = {
+    "phones": _HOME_OR_WORK | {"CELL", "MAIN", "IPHONE"},
+    "emails": _HOME_OR_WORK,
+    "urls": _HOME_OR_WORK,
+    "addresses": _HOME_OR_WORK,
+}
+"""Of a card's entries."""
+_SAME_TYPE = {"MOBILE": "CELL", "VOICE": "CELL"}
 _NO_CAPTION = frozenset({"audio", "voice", "sticker"})
 
 
@@ -40,6 +51,8 @@ def prepare(outgoing: Outgoing) -> Prepared:
     """
     message = outgoing.message
     path, content = _content(outgoing)
+    if content is not None:
+        check_lengths(path, content)
     body = _envelope(outgoing, content)
     if message.type == "template":
         body = {"messages": [body]}
@@ -53,7 +66,7 @@ def recipient(chat: str) -> str:
     return digits_of(chat)
 
 
-def _envelope(outgoing: Outgoing, content: dict[str, Any]) -> dict[str, Any]:
+def _envelope(outgoing: Outgoing, content: dict[str, Any] | None) -> dict[str, Any]:
     account, settings = outgoing.account, settings_of(outgoing.account)
     tokens = tokens_of(account)
     optional = {
@@ -66,7 +79,7 @@ def _envelope(outgoing: Outgoing, content: dict[str, Any]) -> dict[str, Any]:
         "to": recipient(outgoing.message.chat),
         # The same id again is refused as a duplicate: this is what makes sending idempotent.
         "messageId": outgoing.id,
-        "content": content,
+        **({} if content is None else {"content": content}),
         "callbackData": outgoing.id,
         **{key: value for key, value in optional.items() if value},
     }
@@ -75,8 +88,8 @@ def _envelope(outgoing: Outgoing, content: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def _content(outgoing: Outgoing) -> tuple[str, dict[str, Any]]:
-    """Path under ``/whatsapp/1/message/`` and the content."""
+def _content(outgoing: Outgoing) -> tuple[str, dict[str, Any] | None]:
+    """Path under ``/whatsapp/1/message/`` and the content; None: it goes without."""
     message = outgoing.message
     folder = _FOLDERS.get(message.type, message.type)
     if message.type == "text":
@@ -104,14 +117,17 @@ def _text(message: OutMessage) -> dict[str, Any]:
 
 
 def _media(outgoing: Outgoing) -> dict[str, Any]:
-    message, content = outgoing.message, {"mediaUrl": file_url(outgoing)}
+    message = outgoing.message
+    content: dict[str, Any] = {"mediaUrl": file_url(outgoing)}
     if message.text and message.type in _NO_CAPTION:
         raise SendRefusedError(f"WhatsApp shows no text under a message of type {message.type}; send it by itself")
     if message.text:
         content["caption"] = message.text
     filename = outgoing.file.filename if outgoing.file else (message.media.filename if message.media else "")
-    if message.type == "document" and filename:
-        content["filename"] = filename
+    if message.type == "document":
+        content["filename"] = filename or name_in(content["mediaUrl"])
+    if message.type == "voice":
+        content["voice"] = True
     return content
 
 
@@ -124,11 +140,17 @@ def _card(card: dict[str, Any]) -> dict[str, Any]:
     name = dict(name) if isinstance(name, dict) else {}
     shown = first_text(name, "formattedName", "firstName", "lastName")
     written["name"] = {"firstName": shown, "formattedName": shown} | {k: v for k, v in name.items() if v}
-    for entries in written.values():
-        for entry in entries if isinstance(entries, list) else ():
-            if isinstance(entry, dict) and isinstance(entry.get("type"), str):
-                entry["type"] = entry["type"].upper()
-    return written
+    for place, types in _TYPES.items():
+        written[place] = [_typed(entry, types) for entry in objects(written.get(place))]
+    return {place: value for place, value in written.items() if value not in ([], {}, "", None)}
+
+
+def _typed(entry: dict[str, Any], types: frozenset[str]) -> dict[str, Any]:
+    """With its type in Infobip's words; one that it does not have is left out."""
+    given = first_text(entry, "type").upper()
+    kind = _SAME_TYPE.get(given, given)
+    typed = {name: kind if name == "type" else value for name, value in entry.items()}
+    return typed if kind in types else {name: value for name, value in typed.items() if name != "type"}
 
 
 def file_url(outgoing: Outgoing, *, needed: bool = True) -> str:

@@ -94,11 +94,24 @@ def message_event(item: dict[str, Any]) -> NewEvent:
         aliases=tuple(key for key in people if key != sender),
         timestamp=instant(item.get("receivedAt")),
         contact_name=first_text(contact, "name") or username or None,
-        extra={"username": username} if username else {},
+        extra=({"username": username} if username else {}) | _carried(item, message),
     )
     if first_text(message, "type").upper() == "REACTION":
         return _reaction(base, message)
     return _with_content(base, message)
+
+
+def _carried(item: dict[str, Any], message: dict[str, Any]) -> dict[str, Any]:
+    """What stands beside the message: whether the customer's device is known, what we gave along, what it answers."""
+    found: dict[str, Any] = {}
+    if identity := mapping(item.get("identity")) or mapping(message.get("identity")):
+        found["identity"] = shortened(snake(identity))
+    for theirs, ours in (("callbackData", "callback_data"), ("pairedMessageId", "paired_message_id")):
+        if text := identifier(item.get(theirs)):
+            found[ours] = text
+    if keyword := first_text(item, "keyword"):
+        found["keyword"] = keyword
+    return found
 
 
 def _with_content(base: NewEvent, message: dict[str, Any]) -> NewEvent:

@@ -8,7 +8,7 @@ from wagate.hooks import PluginContext, Provider, hookimpl
 from wagate_meta.api import meta_api
 from wagate_meta.check import Doctor
 from wagate_meta.parse import parse
-from wagate_meta.send import ABILITIES, LIMITS, Calls
+from wagate_meta.send import ABILITIES, LIMITS, LONGEST_TEXT, Calls
 from wagate_meta.settings import COMMON_KEYS, SECRETS, MetaSettings
 from wagate_meta.webhook import challenge, verify
 
@@ -26,6 +26,7 @@ class MetaPlugin:
                 title="Meta Cloud API",
                 settings_type=MetaSettings,
                 secrets=SECRETS,
+                chosen=frozenset({"verify_token"}),
                 common_keys=COMMON_KEYS,
                 verify=verify,
                 parse=parse,
@@ -33,6 +34,8 @@ class MetaPlugin:
                 number=lambda account: account.settings.phone_number_id,
                 abilities=ABILITIES,
                 limits=LIMITS,
+                longest_text=LONGEST_TEXT,
+                opus_voice=True,
                 send=calls.send,
                 signal=calls.signal,
                 locate_media=calls.locate_media,

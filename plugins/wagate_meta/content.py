@@ -7,15 +7,16 @@ from typing import Any
 
 import msgspec
 
-from wagate.errors import BadRequestError
 from wagate.events import Media
+from wagate.events.event import MOVED_TO
 from wagate.parsing.chats import chat_key
 from wagate.parsing.fields import first_text, identifier, mapping, shortened, whole
-from wagate.parsing.jsonbody import read_json
+from wagate.parsing.told import answers_text, read_answers
 from wagate.parsing.vcards import vcard_of
 
 _FILES = frozenset({"image", "video", "audio", "document", "sticker"})
-_NOT_ANSWERS = frozenset({"flow_token"})
+_NOTICES = frozenset({"request_welcome"})
+"""Types that nobody wrote: somebody opened the chat for the first time."""
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +28,8 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     extra: dict[str, Any] = {}
     aliases: tuple[str, ...] = ()
     """Further keys of the sender that the message tells."""
+    notice: bool = False
+    """WhatsApp's own word, and no message of anybody."""
 
 
 def read_content(item: dict[str, Any]) -> Content:
@@ -38,7 +41,9 @@ def read_content(item: dict[str, Any]) -> Content:
     read = _READERS.get(kind)
     if read is not None:
         return read(inside, item)
-    return Content(type="unknown", text=_any_text(inside) or _complaint(item), extra={"type": kind})
+    extra: dict[str, Any] = {"type": kind} | ({"data": shortened(inside)} if inside else {})
+    text = _any_text(inside) or _complaint(item)
+    return Content(type="unknown", text=text, extra=extra, notice=kind in _NOTICES)
 
 
 def _text(inside: dict[str, Any], _item: dict[str, Any]) -> Content:
@@ -81,25 +86,24 @@ def _interactive(inside: dict[str, Any], item: dict[str, Any]) -> Content:
     reply = mapping(inside.get(kind))
     if kind == "nfm_reply":
         return _form(reply)
-    chosen = {name: text for name in ("id", "title", "description") if (text := first_text(reply, name))}
-    text = first_text(reply, "title") or _any_text(reply) or _complaint(item)
-    return Content(type="interactive", text=text, extra={"interactive": {"type": kind, **chosen}} if kind else {})
+    text = _permission(reply) if kind == "call_permission_reply" else first_text(reply, "title")
+    text = text or first_text(reply, "response") or _any_text(reply) or _complaint(item)
+    details = {"type": kind} | {name: shortened(value) for name, value in reply.items() if name != "type"}
+    return Content(type="interactive", text=text, extra={"interactive": details} if kind else {})
+
+
+def _permission(reply: dict[str, Any]) -> str:
+    """Whether we may call, and for how long: ``accept, permanent``."""
+    permanent = reply.get("is_permanent") is True
+    return ", ".join(word for word in (first_text(reply, "response"), "permanent" if permanent else "") if word)
 
 
 def _form(reply: dict[str, Any]) -> Content:
     """A flow's answer: what was filled in, a line for each field; else the text that WhatsApp shows."""
-    given = first_text(reply, "response_json")
-    try:
-        answers: Any = read_json(given.encode()) if given else {}
-    except BadRequestError:
-        answers = {}
-    shown = [
-        f"{name}: {value}"
-        for name, value in mapping(answers).items()
-        if isinstance(value, str | int | float) and name not in _NOT_ANSWERS
-    ]
-    extra = {"type": "nfm_reply", "name": first_text(reply, "name"), "response": shortened(answers or given)}
-    return Content(type="interactive", text="\n".join(shown) or first_text(reply, "body"), extra={"interactive": extra})
+    answers = read_answers(reply.get("response_json"))
+    extra = {"type": "nfm_reply", "name": first_text(reply, "name"), "response": shortened(answers)}
+    text = answers_text(answers) or first_text(reply, "body")
+    return Content(type="interactive", text=text, extra={"interactive": extra})
 
 
 def _button(inside: dict[str, Any], _item: dict[str, Any]) -> Content:
@@ -123,11 +127,15 @@ def _system(inside: dict[str, Any], item: dict[str, Any]) -> Content:
     about = {"system": shortened(inside)}
     if identity := mapping(item.get("identity")):
         about["identity"] = shortened(identity)
+    if new:
+        about[MOVED_TO] = new
     return Content(type="system", text=first_text(inside, "body"), extra=about, aliases=(new,) if new else ())
 
 
 def _unsupported(inside: dict[str, Any], item: dict[str, Any]) -> Content:
-    extra = {"type": first_text(inside, "type") or first_text(item, "type")}
+    extra: dict[str, Any] = {"type": first_text(inside, "type") or first_text(item, "type")}
+    if inside:
+        extra["data"] = shortened(inside)
     return Content(type="unknown", text=_complaint(item), extra=extra)
 
 

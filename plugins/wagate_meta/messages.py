@@ -70,6 +70,8 @@ def _with_content(base: NewEvent, content: Content, item: dict[str, Any]) -> New
     for name in ("referral", "errors"):
         if item.get(name):
             extra[name] = shortened(item[name])
+    if content.notice:
+        base = replace(base, kind=kinds.UNKNOWN, dedupe_kind="notice")
     return replace(
         base,
         type=content.type,

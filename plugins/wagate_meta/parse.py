@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from wagate.events import NewEvent, Raw, kinds
-from wagate.events.acks import DELIVERED, FAILED, PLAYED, READ, SENT, ack_extra
+from wagate.events.acks import DELIVERED, FAILED, PARTICIPANT, PLAYED, READ, SENT, ack_extra
 from wagate.hooks import InboundRequest, ProviderAccount
 from wagate.parsing.chats import chat_key
 from wagate.parsing.fields import fingerprint, first_text, identifier, instant, mapping, shortened
@@ -27,6 +27,15 @@ _MOST_EXTRA = 65_536
 """Bytes of a change that an event not known here repeats in ``extra``; the rest is only in ``raw``."""
 
 _STATUSES = frozenset({SENT, DELIVERED, READ, PLAYED, FAILED})
+
+_CARRIED = (
+    "biz_opaque_callback_data",
+    "recipient_user_id",
+    "recipient_parent_user_id",
+    "recipient_participant_user_id",
+    "recipient_username",
+)
+"""Of a status: what the sender gave along, and whom it is about where no phone is told."""
 
 _PEOPLE = ("added_participants", "removed_participants", "failed_participants")
 
@@ -139,6 +148,7 @@ def status_event(item: dict[str, Any], change: Change) -> NewEvent | None:
     person = change.person(
         item.get("recipient_participant_id") if in_group else item.get("recipient_id"),
         item.get("recipient_participant_user_id") if in_group else item.get("recipient_user_id"),
+        item.get("recipient_participant_parent_user_id") if in_group else item.get("recipient_parent_user_id"),
     )
     chat = group_key(item.get("recipient_id")) if in_group else person.key
     return NewEvent(
@@ -153,7 +163,7 @@ def status_event(item: dict[str, Any], change: Change) -> NewEvent | None:
         timestamp=instant(item.get("timestamp")),
         from_me=True,
         reference=identifier(item.get("biz_opaque_callback_data")),
-        extra=_extra(item, status),
+        extra=_extra(item, status) | ({PARTICIPANT: person.key} if in_group and person.key else {}),
     )
 
 
@@ -167,7 +177,35 @@ def _extra(item: dict[str, Any], status: str) -> dict[str, Any]:
     else:
         extra = ack_extra(status)
     extra |= {name: shortened(item[name]) for name in ("conversation", "pricing") if mapping(item.get(name))}
+    extra |= {name: text for name in _CARRIED if (text := identifier(item.get(name)))}
     return extra
+
+
+def preference_event(item: dict[str, Any], change: Change) -> NewEvent | None:
+    """What somebody wants to get from us: ``stop`` or ``resume`` of marketing messages; None when nobody is named.
+
+    Source: https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/reference/user_preferences
+    """
+    person = change.person(item.get("wa_id"), item.get("user_id"), item.get("parent_user_id"))
+    if not person.key:
+        return None
+    category, value = first_text(item, "category"), first_text(item, "value")
+    moment = instant(item.get("timestamp")) or change.at
+    return NewEvent(
+        kind=kinds.UNKNOWN,
+        # It has no id; a redelivery says the same of the same moment.
+        provider_id=identifier(f"{change.field}/{person.key}/{category}") if moment else "",
+        variant=f"{value}/{moment.isoformat()}" if moment else "",
+        chat=person.key,
+        sender=person.key,
+        recipient=change.ours,
+        type="user_preferences",
+        content=first_text(item, "detail"),
+        timestamp=moment,
+        contact_name=person.name,
+        aliases=person.aliases,
+        extra={"event": "user_preferences", "preference": shortened(item)},
+    )
 
 
 def group_event(item: dict[str, Any], change: Change) -> NewEvent | None:
@@ -271,6 +309,7 @@ _ITEMS: dict[str, Read] = {
     "statuses": _status,
     "calls": call_event,
     "groups": group_event,
+    "user_preferences": preference_event,
     "errors": _error,
 }
 """Lists of a change's value, and what reads one of their items; None: it can't be read."""

@@ -15,7 +15,7 @@ NO_JOBS = "no_jobs"
 POLL_AGAIN = "5s"
 _PHONE = "@c.us"
 _OPAQUE = "@user"
-_SHOWN_ELSEWHERE = frozenset({"message", "inline_file"})
+_SHOWN_ELSEWHERE = frozenset({"message", "inline_file", "file_follows", "_data"})
 
 
 class JobPayload(msgspec.Struct, frozen=True, kw_only=True):

@@ -60,7 +60,7 @@ class SessionClient:
             content = body if isinstance(body, bytes) else msgspec.json.encode(body)
         answer = await self._http.request(
             method,
-            f"{self._settings.base_url.rstrip('/')}{path}/{quote(session_of(self._account), safe='')}",
+            url_of(self._account, path),
             headers=headers,
             content=content,
             timeout=seconds,
@@ -71,6 +71,19 @@ class SessionClient:
         if not 200 <= answer.status < 300:
             refuse(answer, document)
         return document
+
+
+def url_of(account: ProviderAccount, path: str) -> str:
+    """Where the account's engine takes a request."""
+    return f"{settings_of(account).base_url.rstrip('/')}{path}/{quote(session_of(account), safe='')}"
+
+
+def said_of(body: bytes) -> str:
+    """What an answer says about itself; '' when it says nothing."""
+    try:
+        return first_text(mapping(msgspec.json.decode(body)), "error", "message")[:300]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
 
 
 def document_of(answer: Response) -> Any:

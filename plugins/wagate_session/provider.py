@@ -12,6 +12,7 @@ from wagate.hooks import MEDIA_TYPES, Finding, PluginContext, Provider, Provider
 from wagate.http import HttpClient, HttpError
 from wagate.parsing.fields import first_text
 from wagate_session.client import SessionClient
+from wagate_session.media import locate_media, media_answer
 from wagate_session.send import Sender
 from wagate_session.settings import COMMON_KEYS, SECRETS, SessionSettings, session_of, settings_of
 
@@ -25,6 +26,8 @@ PATHS: Final = {
     "logout": ("/session/terminate", "/session/start"),
 }
 """What can be done → requests, in order. The engine takes them as GET."""
+LONGEST_TEXT = 65_536
+"""Characters that WhatsApp's own apps let people write."""
 ABILITIES = MEDIA_TYPES | {"text", "location", "contacts", "reaction", "reply", "seen", "typing", "revoke", *PATHS}
 
 
@@ -39,10 +42,16 @@ def make_provider(context: PluginContext) -> Provider:
         common_keys=COMMON_KEYS,
         sessions=True,
         self_hosted=True,
+        # An engine posts the events of all its sessions to one URL, when it is told so (BASE_WEBHOOK_URL).
+        number=session_of,
         abilities=ABILITIES,
+        longest_text=LONGEST_TEXT,
+        opus_voice=True,
         send=sender.send,
         signal=sender.signal,
         revoke=sender.revoke,
+        locate_media=locate_media,
+        media_answer=media_answer,
         control=session.control,
         qr=session.qr,
         check=Checker(context.http),

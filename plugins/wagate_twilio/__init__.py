@@ -9,6 +9,7 @@ from wagate.hooks import MEDIA_TYPES, PluginContext, Provider, SendLimits, Webho
 from wagate_twilio.check import check
 from wagate_twilio.client import Twilio
 from wagate_twilio.missed import missed
+from wagate_twilio.outgoing import LONGEST
 from wagate_twilio.parse import parse
 from wagate_twilio.settings import COMMON_KEYS, SECRETS, TwilioSettings, number_of
 from wagate_twilio.verify import verify
@@ -38,6 +39,8 @@ class TwilioPlugin:
             number=number_of,
             abilities=ABILITIES,
             limits=SendLimits(per_second=80),
+            longest_text=LONGEST,
+            opus_voice=True,
             send=twilio.send,
             signal=twilio.signal,
             locate_media=twilio.locate_media,

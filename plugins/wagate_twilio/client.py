@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from wagate.errors import OutcomeUnknownError, SendRefusedError
 from wagate.events import Media
@@ -51,15 +51,17 @@ class Twilio:
             raise error_of(answer)
 
     async def locate_media(self, media: Media, account: ProviderAccount) -> MediaRequest:
-        """The file's own URL; our token goes along only to Twilio's hosts."""
-        if not media.url:
-            raise SendRefusedError("the message has no file at Twilio")
+        """The file's own URL, else where it is by its ids; our token goes along only to Twilio's hosts."""
         settings = settings_of(account)
-        ours, theirs = urlsplit(settings.base_url), urlsplit(media.url)
+        message, _, file = (media.provider_id or "").partition("/")
+        url = media.url or (f"{settings.resources}/Messages/{quote(message)}/Media/{quote(file)}" if file else "")
+        if not url:
+            raise SendRefusedError("the message has no file at Twilio")
+        ours, theirs = urlsplit(settings.base_url), urlsplit(url)
         at_base = (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
         trusted = at_base or (theirs.scheme == "https" and (theirs.hostname or "").endswith(".twilio.com"))
         return MediaRequest(
-            url=media.url,
+            url=url,
             headers={"Authorization": settings.authorization} if trusted else {},
             trust=account.trust if at_base else "public",
             mimetype=media.mimetype,

@@ -21,6 +21,7 @@ from wagate.http import Response
 from wagate.parsing.fields import first_text, identifier
 from wagate.parsing.jsonbody import read_object
 from wagate.parsing.retry_after import seconds_asked_for
+from wagate_twilio.words import words_of
 
 WINDOW = "63016"
 """Outside the 24 h window; mostly told by a status callback."""
@@ -90,7 +91,7 @@ def error_of_code(fault: Fault, after: float | None, record: dict[str, Any]) -> 
 
 def plain_reason(code: str, message: str) -> str:
     """For people: what to do where Twilio's words don't say it."""
-    said = f"{code}: {message}" if code and message else message or (f"error {code}" if code else "")
+    said = f"{code}: {message or words_of(code)}" if code else message
     if code == WINDOW:
         return f"{said} (outside the 24 h window: send a template)"
     if code == "20003":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,8 @@ from msgspec.structs import replace
 
 from wagate.events import Media, NewEvent, kinds
 from wagate.parsing.chats import chat_key, digits_of
-from wagate.parsing.fields import identifier, whole
+from wagate.parsing.fields import identifier, mapping, shortened, whole
+from wagate.parsing.told import answers_text, read_answers
 
 _FAMILIES = frozenset({"image", "video", "audio"})
 _TYPES = {
@@ -39,6 +41,55 @@ _REFERRAL = {
     "ReferralMediaId": "media_id",
 }
 """Twilio's parameters and Meta's words for what an advertisement brought."""
+_KNOWN = frozenset(
+    {
+        *_REFERRAL,
+        *[
+            "MessageSid",
+            "SmsMessageSid",
+            "SmsSid",
+            "AccountSid",
+            "ApiVersion",
+            "MessagingServiceSid",
+            "From",
+            "To",
+            "Body",
+            "NumMedia",
+            "NumSegments",
+            "SmsStatus",
+            "MessageStatus",
+            "MessageType",
+            "ProfileName",
+            "WaId",
+            "ExternalUserId",
+            "ButtonText",
+            "ButtonPayload",
+            "ListId",
+            "ListTitle",
+            "Latitude",
+            "Longitude",
+            "Address",
+            "Label",
+            "Forwarded",
+            "FrequentlyForwarded",
+            "OriginalRepliedMessageSid",
+            "OriginalRepliedMessageSender",
+            "ReferralNumMedia",
+            "FromCountry",
+            "FromState",
+            "FromCity",
+            "FromZip",
+            "ToCountry",
+            "ToState",
+            "ToCity",
+            "ToZip",
+        ],
+    }
+)
+"""Parameters that are read here, or say nothing of WhatsApp."""
+_FILE = re.compile(r"Media(?:Url|ContentType)\d+")
+_MOST_PARAMETERS = 50
+_IDS = re.compile(r"/Messages/([A-Za-z0-9]+)/Media/([A-Za-z0-9]+)$")
 MOST_FILES = 10
 """Files of one message (source: Twilio's page on its incoming webhook: MediaUrl0 to MediaUrl9)."""
 
@@ -94,8 +145,13 @@ def _media(form: dict[str, str], n: int) -> Media | None:
     url = form.get(f"MediaUrl{n}")
     if not url:
         return None
-    # …/Media/ME… : Twilio's own id of the file.
-    return Media(url=url, mimetype=form.get(f"MediaContentType{n}", ""), provider_id=url.rpartition("/")[2] or None)
+    # …/Messages/MM…/Media/ME…: the ids of the message and of its file.
+    found = _IDS.search(url)
+    return Media(
+        url=url,
+        mimetype=form.get(f"MediaContentType{n}", ""),
+        provider_id=f"{found[1]}/{found[2]}" if found is not None else None,
+    )
 
 
 def _type(form: dict[str, str], media: Media | None) -> str:
@@ -127,7 +183,14 @@ def _type_of_file(mimetype: str) -> str:
 def _content(form: dict[str, str]) -> str:
     if text := form.get("Body"):
         return text
-    return form.get("ButtonText") or form.get("ListTitle") or ""
+    return form.get("ButtonText") or form.get("ListTitle") or answers_text(_answers(form))
+
+
+def _answers(form: dict[str, str]) -> Any:
+    """What was filled in in a flow; {} when it was none."""
+    answers = read_answers(form.get("FlowData") or form.get("InteractiveData") or "")
+    inner = mapping(answers).get("response_json")
+    return read_answers(inner) if inner else answers
 
 
 def _extra(form: dict[str, str], kind_of: str) -> dict[str, Any]:
@@ -140,6 +203,13 @@ def _extra(form: dict[str, str], kind_of: str) -> dict[str, Any]:
     elif form.get("ButtonText") or form.get("ButtonPayload"):
         text = form.get("ButtonText") or form.get("Body", "")
         extra["interactive"] = {"type": "button", "id": form.get("ButtonPayload", ""), "title": text}
+    elif answers := _answers(form):
+        extra["interactive"] = {"type": "nfm_reply", "response": shortened(answers)}
+    if about := form.get("ListDescription"):
+        extra.setdefault("interactive", {})["description"] = about
+    if others := {name: shortened(text) for name, text in form.items() if name not in _KNOWN and not _FILE.match(name)}:
+        # Twilio adds parameters without notice.
+        extra["parameters"] = dict(list(others.items())[:_MOST_PARAMETERS])
     if kind_of == "unknown":
         extra["type"] = form.get("MessageType", "").lower()
     if referral := {ours: form[theirs] for theirs, ours in _REFERRAL.items() if form.get(theirs)}:

@@ -5,75 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from wagate.events import Media
-from wagate.parsing.fields import first_text, mapping, shortened, whole
+from wagate.parsing.fields import first_text, identifier, mapping, shortened
+from wagate.parsing.protobuf import read_protobuf
+from wagate.parsing.told import NOTHING, Told, number, objects
 from wagate.parsing.vcards import card_of
+from wagate.parsing.webmodel import read_model
 
 _FILES = frozenset({"image", "video", "audio", "voice", "document", "sticker"})
 _NO_TEXT = frozenset({"location", "contacts"})
 """Their body is a thumbnail, a card, or nothing."""
-# WhatsApp's protobuf Message (GOWS: _data.Message, NOWEB: _data.message).
-_FIELDS = {
-    "conversation": "text",
-    "extendedTextMessage": "text",
-    "imageMessage": "image",
-    "videoMessage": "video",
-    "ptvMessage": "video",
-    "audioMessage": "audio",
-    "documentMessage": "document",
-    "stickerMessage": "sticker",
-    "lottieStickerMessage": "sticker",
-    "locationMessage": "location",
-    "liveLocationMessage": "location",
-    "contactMessage": "contacts",
-    "contactsArrayMessage": "contacts",
-    "pollCreationMessage": "poll",
-    "pollCreationMessageV2": "poll",
-    "pollCreationMessageV3": "poll",
-    "orderMessage": "order",
-    "productMessage": "order",
-    "listMessage": "interactive",
-    "listResponseMessage": "interactive",
-    "buttonsMessage": "interactive",
-    "buttonsResponseMessage": "interactive",
-    "templateButtonReplyMessage": "interactive",
-    "interactiveMessage": "interactive",
-    "interactiveResponseMessage": "interactive",
-}
-_WRAPPERS = (
-    "ephemeralMessage",
-    "viewOnceMessage",
-    "viewOnceMessageV2",
-    "viewOnceMessageV2Extension",
-    "documentWithCaptionMessage",
-    "groupMentionedMessage",
-    "botInvokeMessage",
-)
-_DEEPEST = 4
-# whatsapp-web.js, MessageTypes (WEBJS: _data.type).
-_WEB_TYPES = {
-    "chat": "text",
-    "image": "image",
-    "video": "video",
-    "ptv": "video",
-    "gif": "video",
-    "audio": "audio",
-    "ptt": "voice",
-    "document": "document",
-    "sticker": "sticker",
-    "location": "location",
-    "vcard": "contacts",
-    "multi_vcard": "contacts",
-    "order": "order",
-    "product": "order",
-    "poll_creation": "poll",
-    "list": "interactive",
-    "list_response": "interactive",
-    "buttons_response": "interactive",
-    "template_button_reply": "interactive",
-    "interactive": "interactive",
-}
+_FLAGS = ("IsViewOnce", "IsViewOnceV2", "IsViewOnceV2Extension")
+"""Of whatsmeow, which takes the wrapper off."""
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,46 +31,53 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     media: Media | None
     """Its file; ``provider_id`` is the message's id, by which WAHA fetches it again."""
     extra: dict[str, Any]
-    """``location``, ``vcards`` and the same as ``contacts`` in Meta's form, ``media_error``."""
+    """``location``, ``vcards`` and the same as ``contacts`` in Meta's form, ``media_error``, and what `Told` has."""
+    notice: str = ""
+    """The engine's word for what is no message; '' for messages."""
 
 
 def content_of(payload: dict[str, Any], message_id: str) -> Content:
     """Read a message's payload."""
     data = mapping(payload.get("_data"))
-    field, part = _proto(data)
-    kind = _type(payload, data, field, part)
-    body = first_text(payload, "body")
-    text = "" if kind in _NO_TEXT else body
-    media = _media(payload, part, kind, message_id)
-    extra: dict[str, Any] = {}
+    told = _told(data)
+    kind = _type(payload, told)
+    extra: dict[str, Any] = dict(told.details)
     if kind == "location":
-        extra["location"] = _location(mapping(payload.get("location")), part)
-    cards = _cards(payload)
+        extra["location"] = _location(mapping(payload.get("location")), told.part)
+    cards = _cards(payload) or _own_cards(told.part)
     if cards:
         extra |= {"vcards": cards, "contacts": [card_of(card) for card in cards]}
+    media = _media(payload, told, kind, message_id)
     if media and (failed := mapping(payload.get("media")).get("error")):
         extra["media_error"] = shortened(failed)
-    return Content(type=kind, text=text, media=media, extra=extra)
+    if media and not media.url and extra.get("view_once"):
+        media = None  # linked devices don't get what is shown once
+    text = "" if kind in _NO_TEXT else _text(payload, told)
+    return Content(type=kind, text=text, media=media, extra=extra, notice=told.notice)
 
 
-def _proto(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The protobuf field that holds the message, and what is in it; ('', {}) when there is none."""
-    message = mapping(data.get("Message")) or mapping(data.get("message"))
-    for _ in range(_DEEPEST):
-        inner = next((mapping(mapping(message.get(name)).get("message")) for name in _WRAPPERS if name in message), {})
-        if not inner:
-            break
-        message = inner
-    field = next((name for name in message if name in _FIELDS), "")
-    return field, mapping(message.get(field))
+def _told(data: dict[str, Any]) -> Told:
+    """GOWS: ``_data.Message``; NOWEB: ``_data.message``; WEBJS: ``_data`` itself."""
+    message = data.get("Message") or data.get("message")
+    told = read_protobuf(message) if isinstance(message, dict) else NOTHING
+    if told == NOTHING and data.get("messageStubType") not in (None, "", 0):
+        told = Told(type="unknown", notice=identifier(data["messageStubType"]).lower())
+    if told == NOTHING:
+        told = read_model({}, data)
+    if any(data.get(flag) is True for flag in _FLAGS):
+        told = replace(told, details=told.details | {"view_once": True})
+    return told
 
 
-def _type(payload: dict[str, Any], data: dict[str, Any], field: str, part: dict[str, Any]) -> str:
-    stated = _FIELDS.get(field) or _WEB_TYPES.get(first_text(data, "type"))
-    if stated == "audio" and (part.get("ptt") is True or part.get("PTT") is True):
-        return "voice"
-    if stated:
-        return stated
+def _text(payload: dict[str, Any], told: Told) -> str:
+    """What was written stands in the body; of polls, replies and the like all words are in the engine's data alone."""
+    body = first_text(payload, "body")
+    return (told.text or body) if told.type not in {"", "text", *_FILES} else (body or told.text)
+
+
+def _type(payload: dict[str, Any], told: Told) -> str:
+    if told.notice or told.type not in {"", "unknown"}:
+        return told.type
     mimetype = first_text(mapping(payload.get("media")), "mimetype").lower()
     if mimetype:
         return _type_of_file(mimetype)
@@ -133,7 +85,7 @@ def _type(payload: dict[str, Any], data: dict[str, Any], field: str, part: dict[
         return "location"
     if _cards(payload):
         return "contacts"
-    return "document" if payload.get("hasMedia") is True else "text"
+    return "document" if payload.get("hasMedia") is True else told.type or "text"
 
 
 def _type_of_file(mimetype: str) -> str:
@@ -145,22 +97,22 @@ def _type_of_file(mimetype: str) -> str:
     return family if family in _FILES else "document"
 
 
-def _media(payload: dict[str, Any], part: dict[str, Any], kind: str, message_id: str) -> Media | None:
-    file = mapping(payload.get("media"))
-    if not file and payload.get("hasMedia") is not True and kind not in _FILES:
+def _media(payload: dict[str, Any], told: Told, kind: str, message_id: str) -> Media | None:
+    file, part = mapping(payload.get("media")), told.part
+    if told.notice or (not file and payload.get("hasMedia") is not True and kind not in _FILES):
         return None
     return Media(
         mimetype=first_text(file, "mimetype") or first_text(part, "mimetype"),
-        filename=first_text(file, "filename") or first_text(part, "fileName") or None,
+        filename=first_text(file, "filename") or first_text(part, "filename") or None,
         url=first_text(file, "url") or first_text(payload, "mediaUrl") or None,
         provider_id=message_id or None,
-        size=_size(part.get("fileLength")),
-        caption=first_text(payload, "body") or None,
+        size=_size(part.get("filelength")),
+        caption=_text(payload, told) or None,
     )
 
 
 def _size(value: object) -> int | None:
-    size = whole(value)
+    size = number(value)
     return size if size is not None and size >= 0 else None
 
 
@@ -169,9 +121,15 @@ def _cards(payload: dict[str, Any]) -> list[str]:
     return [card for card in cards if isinstance(card, str)] if isinstance(cards, list) else []
 
 
+def _own_cards(part: dict[str, Any]) -> list[str]:
+    """Cards that stand in the engine's data alone."""
+    found = [first_text(each, "vcard") for each in objects(part.get("contacts"))] or [first_text(part, "vcard")]
+    return [card for card in found if card]
+
+
 def _location(place: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     location: dict[str, Any] = {}
-    for name, proto in (("latitude", "degreesLatitude"), ("longitude", "degreesLongitude")):
+    for name, proto in (("latitude", "degreeslatitude"), ("longitude", "degreeslongitude")):
         degrees = _number(place.get(name))
         degrees = _number(part.get(proto)) if degrees is None else degrees
         if degrees is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from wagate.errors import BadRequestError
-from wagate.parsing.chats import GROUP, LID, USER, chat_key
+from wagate.parsing.chats import GROUP, LID, USER, chat_key, is_broadcast_list
 from wagate.parsing.fields import first_text, identifier, instant, mapping
 from wagate_waha.ids import MessageId, own_form, read_id
 
@@ -49,6 +49,8 @@ class Parties(msgspec.Struct, frozen=True, kw_only=True):
     from_me: bool
     aliases: tuple[str, ...] = ()
     """Other keys of the sender."""
+    broadcast: str = ""
+    """The sender's list that the message was sent to; its chat is the one with them, as on the phone."""
 
 
 def open_envelope(document: dict[str, Any], *, phone: str = "") -> Envelope:
@@ -81,8 +83,10 @@ def parties(envelope: Envelope, payload: dict[str, Any]) -> Parties:
     from_me = payload.get("fromMe") is True or found.from_me is True
     ours, data = envelope.ours, mapping(payload.get("_data"))
     raw_chat = chat_key(found.chat) or _other_side(payload, ours, from_me=from_me)
+    writer = _writer(payload, found, raw_chat, direct=not raw_chat.endswith(_LISTS))
+    broadcast = "" if from_me or writer == raw_chat or not is_broadcast_list(raw_chat) else raw_chat
+    raw_chat = writer if broadcast else raw_chat
     direct = not raw_chat.endswith(_LISTS)
-    writer = _writer(payload, found, raw_chat, direct=direct)
     other = _also(data, direct=direct, from_me=from_me)
     if direct:
         chat = _phone_of(raw_chat, other)
@@ -97,7 +101,15 @@ def parties(envelope: Envelope, payload: dict[str, Any]) -> Parties:
     message_id = own_form(found, envelope.me, chat if direct and chat.endswith(f"@{USER}") else "")
     aliases = tuple(sorted(known - {sender, "", ours if not from_me else ""}))
     recipient = chat if from_me else ours
-    return Parties(id=message_id, chat=chat, sender=sender, recipient=recipient, from_me=from_me, aliases=aliases)
+    return Parties(
+        id=message_id,
+        chat=chat,
+        sender=sender,
+        recipient=recipient,
+        from_me=from_me,
+        aliases=aliases,
+        broadcast=broadcast,
+    )
 
 
 def _other_side(payload: dict[str, Any], ours: str, *, from_me: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
-from wagate.errors import SendRefusedError
+from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendRefusedError
 from wagate.events import Media
 from wagate.hooks import MediaRequest, ProviderAccount
 from wagate.http import HttpClient
@@ -24,7 +24,7 @@ class MediaLocator:
         self._http = http
 
     async def __call__(self, media: Media, account: ProviderAccount) -> MediaRequest:
-        """The file's URL as we reach it; what WAHA has not downloaded, it is asked for again.
+        """The file's URL as we reach it; what WAHA has not downloaded, or has deleted, it is asked for by its message.
 
         Raises:
             SendRefusedError: WAHA doesn't have the file.
@@ -39,7 +39,18 @@ class MediaLocator:
             raise SendRefusedError("WAHA gave no URL for this file, and no id to ask for it")
         session = in_path(settings_of(account).session)
         path = f"/api/{session}/chats/{in_path(found.chat)}/messages/{in_path(found.whole)}"
-        message = await WahaClient(self._http, account).read(path, query={"downloadMedia": "true"})
+        client = WahaClient(self._http, account)
+        try:
+            message = await client.read(path, query={"downloadMedia": "true"})
+        except OutcomeUnknownError as error:
+            # Is it WAHA that is in trouble, or only this download?
+            await client.read(f"/api/sessions/{session}")
+            raise NotSentError(f"{error.reason}, though its session answers") from error
+        except AccountStoppedError as error:
+            # A session that is not there is named so; else it is this message.
+            if error.http_status != 404 or "session" in (error.response or "").lower():
+                raise
+            raise SendRefusedError("WAHA has this message no more", http_status=404) from error
         url = first_text(mapping(mapping(message).get("media")), "url")
         if not url:
             raise SendRefusedError("WAHA could not download this file from WhatsApp")

@@ -13,7 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from wagate.events import NewEvent, kinds
-from wagate.events.acks import STATUS_OF, ack_extra
+from wagate.events.acks import PARTICIPANT, STATUS_OF, ack_extra
+from wagate.events.event import MEMBERS
 from wagate.hooks import InboundRequest, ProviderAccount
 from wagate.parsing.chats import GROUP, chat_key
 from wagate.parsing.fields import fingerprint, first_text, identifier, instant, mapping, shortened, whole
@@ -27,6 +28,9 @@ _CALLS = {
     "call.accepted": kinds.CALL_ACCEPTED,
     "call.rejected": kinds.CALL_REJECTED,
 }
+
+_MOST_DATA = 65_536
+"""Bytes of an engine's own data that are kept as they are; of more, long texts (files in base64) are left out."""
 
 
 def parse(request: InboundRequest, account: ProviderAccount) -> Sequence[NewEvent]:
@@ -43,16 +47,30 @@ def parse_envelope(envelope: Envelope, account: str) -> NewEvent:
     is_status = envelope.event == "session.status"
     event = status_event(envelope, account) if is_status else _parser(envelope.event)(envelope)
     moment = event.timestamp or instant(envelope.payload.get("timestamp")) or envelope.timestamp
-    return replace(event, number=envelope.session, timestamp=moment)
+    return replace(event, number=envelope.session, timestamp=moment, extra=event.extra | _engine_data(event, envelope))
+
+
+def _engine_data(event: NewEvent, envelope: Envelope) -> dict[str, Any]:
+    """``_data`` as it came, for readers of WAHA's format; events that are only kept have it in ``data`` already."""
+    data = mapping(envelope.payload.get("_data"))
+    if not data or event.kind == kinds.UNKNOWN:
+        return {}
+    return {"_data": data if len(msgspec.json.encode(data)) <= _MOST_DATA else shortened(data)}
 
 
 def message(envelope: Envelope) -> NewEvent:
     """``message``, ``message.any``: one WhatsApp message is one, under whichever name it comes first."""
     payload, who = envelope.payload, parties(envelope, envelope.payload)
     content = content_of(payload, who.id.whole)
+    if content.notice:
+        return notice(envelope, content.notice)
     extra = dict(content.extra)
     if source := first_text(payload, "source"):
         extra["source"] = source
+    if who.broadcast:
+        extra["broadcast"] = who.broadcast
+    if quoted := _quoted(payload):
+        extra["quoted"] = quoted
     return replace(
         _about(who, kinds.MESSAGE_ANY if who.from_me else kinds.MESSAGE),
         dedupe_kind=kinds.MESSAGE,
@@ -62,6 +80,67 @@ def message(envelope: Envelope) -> NewEvent:
         media=content.media,
         reply_to=_reply_to(envelope, who) or None,
         extra=extra,
+    )
+
+
+def notice(envelope: Envelope, word: str) -> NewEvent:
+    """A placeholder, or WhatsApp's own word: no message of anybody, so it is only kept."""
+    found = unknown(envelope)
+    # ``message`` and ``message.any`` bring it under one id.
+    return replace(
+        found,
+        provider_id=found.message_id or found.provider_id,
+        dedupe_kind="notice",
+        extra=found.extra | {"notice": word},
+    )
+
+
+def vote(envelope: Envelope) -> NewEvent:
+    """``poll.vote``, ``poll.vote.failed``: what somebody chose, as an answer to the poll; '' takes the vote back."""
+    found, poll = mapping(envelope.payload.get("vote")), mapping(envelope.payload.get("poll"))
+    chosen = found.get("selectedOptions")
+    options = [each for each in chosen if isinstance(each, str)] if isinstance(chosen, list) else []
+    about = read_id(poll.get("id")).whole
+    details: dict[str, Any] = {"selected": options, "poll": about}
+    if envelope.event.endswith(".failed"):
+        details["failed"] = True  # WAHA could not decrypt it
+    return _answering(envelope, found, "poll_vote", about=about, text=", ".join(options), details={"vote": details})
+
+
+def attendance(envelope: Envelope) -> NewEvent:
+    """``event.response``, ``event.response.failed``: whether somebody comes, as an answer to the invitation."""
+    found = mapping(envelope.payload.get("eventResponse"))
+    about = read_id(mapping(envelope.payload.get("eventCreationKey")).get("id")).whole
+    word = first_text(found, "response")
+    details: dict[str, Any] = {"response": word, "event": about}
+    if guests := whole(found.get("extraGuestCount")):
+        details["guests"] = guests
+    if envelope.event.endswith(".failed") or not word:
+        details["failed"] = True
+    said = word.replace("_", " ").capitalize()
+    return _answering(
+        envelope, envelope.payload, "event_response", about=about, text=said, details={"event_response": details}
+    )
+
+
+def _answering(
+    envelope: Envelope, found: dict[str, Any], kind: str, *, about: str, text: str, details: dict[str, Any]
+) -> NewEvent:
+    """What somebody answered to a poll or an invitation, in its chat."""
+    who = parties(envelope, found)
+    if not who.id.bare:
+        return unknown(envelope)
+    moment = instant(found.get("timestamp"))
+    return replace(
+        _about(who, kinds.MESSAGE_ANY if who.from_me else kinds.MESSAGE),
+        dedupe_kind=kind,
+        # NOWEB and GOWS give each change of a vote an id of its own; this tells them apart where an engine doesn't.
+        variant=fingerprint(text, moment.isoformat() if moment else ""),
+        type=kind,
+        content=text,
+        timestamp=moment,
+        reply_to=about or None,
+        extra=details,
     )
 
 
@@ -91,6 +170,8 @@ def ack(envelope: Envelope) -> NewEvent:
     if given is None:
         return unknown(envelope)
     reader = chat_key(first_text(payload, "participant")) if who.chat.endswith(f"@{GROUP}") else ""
+    # WEBJS names ourselves, who wrote it, when all have got that far.
+    reader = "" if reader in {envelope.ours, chat_key(first_text(envelope.me, "lid"))} else reader
     extra: dict[str, Any] = {"ack": given, "ackName": "UNKNOWN", "status": "unknown"}
     if given in STATUS_OF:
         extra = ack_extra(STATUS_OF[given])
@@ -98,7 +179,7 @@ def ack(envelope: Envelope) -> NewEvent:
         _about(who, kinds.MESSAGE_ACK),
         variant=identifier(f"{given}/{reader}" if reader else str(given)),
         type="ack",
-        extra=extra | ({"participant": reader} if reader else {}),
+        extra=extra | ({PARTICIPANT: reader} if reader else {}),
     )
 
 
@@ -107,7 +188,9 @@ def edited(envelope: Envelope) -> NewEvent:
     payload, who = envelope.payload, parties(envelope, envelope.payload)
     bare = read_id(payload.get("editedMessageId")).bare
     about = replace(who.id, bare=bare).whole if bare else who.id.whole
-    text = first_text(payload, "body")
+    text, content = first_text(payload, "body"), content_of(payload, about)
+    # Without a word of its file it may be the same one still: that one has its link.
+    media = content.media if payload.get("hasMedia") is True or mapping(payload.get("media")) else None
     stamp = mapping(payload.get("_data")).get("latestEditSenderTimestampMs")
     # GOWS and NOWEB give an edit an id of its own; WEBJS the message's, with the time of the edit inside.
     moment = instant(stamp)
@@ -116,9 +199,10 @@ def edited(envelope: Envelope) -> NewEvent:
         provider_id=who.id.whole or about,
         variant=fingerprint(text, moment.isoformat() if moment else ""),
         message_id=about,
-        type=content_of(payload, "").type,
+        type=content.type,
         content=text,
         timestamp=moment,
+        media=media,
         extra={"editedMessageId": bare},
     )
 
@@ -162,16 +246,20 @@ def call(envelope: Envelope) -> NewEvent:
 
 
 def presence(envelope: Envelope) -> NewEvent:
-    """``presence.update``: who types, who is online."""
+    """``presence.update``: who types, who is online; ``content`` is WAHA's word for it, like ``typing``."""
     chat = chat_key(first_text(envelope.payload, "id"))
-    presences = envelope.payload.get("presences")
+    given = envelope.payload.get("presences")
+    presences = [mapping(each) for each in given] if isinstance(given, list) else []
+    latest = presences[0] if presences else {}
     return NewEvent(
         kind=kinds.PRESENCE_UPDATE,
         provider_id=_event_id(envelope),
         chat=chat,
-        sender=chat,
+        sender=chat_key(first_text(latest, "participant")) or chat,
+        recipient=envelope.ours,
         type="presence",
-        extra={"presences": shortened(presences) if isinstance(presences, list) else []},
+        content=first_text(latest, "lastKnownPresence"),
+        extra={"presences": shortened(presences)},
     )
 
 
@@ -181,6 +269,7 @@ def group(envelope: Envelope) -> NewEvent:
     key = chat_key(first_text(mapping(payload.get("group")), "id") or first_text(payload, "id"))
     what, people = first_text(payload, "type"), payload.get("participants")
     subject = first_text(mapping(payload.get("group")), "subject")
+    members = mapping(payload.get("group")).get("participants")
     ids = [mapping(one).get("id") for one in people] if isinstance(people, list) else []
     return NewEvent(
         kind=envelope.event,
@@ -191,13 +280,14 @@ def group(envelope: Envelope) -> NewEvent:
             "group": shortened(mapping(payload.get("group"))) | {"id": key},
             "type": what or envelope.event.rpartition(".")[2],
             "participants": [chat_key(one) for one in ids if isinstance(one, str)],
+            MEMBERS: len(members) if isinstance(members, list) else 0,
         }
         | ({"group_name": subject} if subject else {}),
     )
 
 
 def unknown(envelope: Envelope) -> NewEvent:
-    """All else, kept with its data, in its chat if it has one: polls, labels, archived chats, what is not decrypted."""
+    """All else, kept with its data, in its chat if it has one: labels, archived chats, what is not decrypted."""
     payload = envelope.payload
     about = mapping(payload.get("vote")) or payload
     who = parties(envelope, about)
@@ -266,6 +356,14 @@ def _reply_to(envelope: Envelope, who: Parties) -> str:
     return replace(found, chat=who.id.chat, participant=participant, from_me=writer in ours).whole
 
 
+def _quoted(payload: dict[str, Any]) -> dict[str, Any]:
+    """What it answers, as far as WAHA tells: the writer, the words."""
+    quoted = mapping(payload.get("replyTo"))
+    words = first_text(quoted, "body") or content_of({"_data": {"message": quoted.get("_data")}}, "").text
+    writer = chat_key(first_text(quoted, "participant"))
+    return {name: text for name, text in (("sender", writer), ("content", shortened(words))) if text}
+
+
 def _parser(event: str) -> Callable[[Envelope], NewEvent]:
     if event.startswith(kinds.GROUP_PREFIX):
         return group
@@ -282,4 +380,6 @@ _PARSERS: dict[str, Callable[[Envelope], NewEvent]] = {
     "message.revoked": revoked,
     **dict.fromkeys(_CALLS, call),
     "presence.update": presence,
+    **dict.fromkeys(("poll.vote", "poll.vote.failed"), vote),
+    **dict.fromkeys(("event.response", "event.response.failed"), attendance),
 }

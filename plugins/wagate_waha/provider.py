@@ -14,6 +14,7 @@ from wagate.http import HttpClient
 from wagate.parsing.fields import first_text, mapping
 from wagate_waha.check import Checker
 from wagate_waha.client import WahaClient, in_path
+from wagate_waha.lids import Lids
 from wagate_waha.media import MediaLocator
 from wagate_waha.missed import Catcher
 from wagate_waha.parse import parse
@@ -23,6 +24,8 @@ from wagate_waha.settings import COMMON_KEYS, SECRETS, WahaSettings, settings_of
 from wagate_waha.verify import verify
 
 ACTIONS: Final = frozenset(SESSION_ACTIONS)
+LONGEST_TEXT: Final = 65_536
+"""Characters that WhatsApp's own apps let people write."""
 ABILITIES = ACTIONS | frozenset(
     {
         "text",
@@ -50,6 +53,7 @@ def make_provider(context: PluginContext) -> Provider:
         title="WAHA",
         settings_type=WahaSettings,
         secrets=SECRETS,
+        chosen=frozenset({"hmac_key"}),
         common_keys=COMMON_KEYS,
         sessions=True,
         self_hosted=True,
@@ -58,6 +62,7 @@ def make_provider(context: PluginContext) -> Provider:
         # WAHA's global webhook (WHATSAPP_HOOK_URL) brings the events of all its sessions to one URL.
         number=lambda account: settings_of(account).session,
         abilities=ABILITIES,
+        longest_text=LONGEST_TEXT,
         send=sender.send,
         signal=sender.signal,
         revoke=sender.revoke,
@@ -66,6 +71,7 @@ def make_provider(context: PluginContext) -> Provider:
         control=session.control,
         qr=session.qr,
         profile=Profiles(context.http),
+        number_of=Lids(context.http),
         check=Checker(context.http),
     )
 

@@ -8,18 +8,18 @@ from typing import Any
 
 import msgspec
 
-from wagate.events import Event, Media
+from wagate.events import Event, shown_media
 from wagate.events.kinds import MESSAGE, MESSAGE_ANY
 from wagate.hooks import Delivery, DeliveryView, Endpoint, PluginContext
-from wagate_webhook.waha import envelope
+from wagate_webhook.waha import ENGINE_DATA, envelope
 
 FLAT, WAHA, STANDARD = "flat", "waha", "standard"
 FORMATS = (FLAT, WAHA, STANDARD)
 
 _BARE = frozenset({"c.us", "user"})
 """Domains of chat keys that are not shown: phone numbers and opaque ids."""
-_INTERNAL = frozenset({"inline_file"})
-"""Where something stands in our own copy of the request: of no use outside."""
+_INTERNAL = frozenset({"inline_file", "file_follows", ENGINE_DATA})
+"""Where something stands in our own copy of the request: of no use outside; and what only WAHA's readers know."""
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,13 +89,6 @@ def sides(event: Event) -> tuple[str, str]:
     sender = event.sender or (event.phone if event.from_me else event.chat)
     recipient = event.recipient or (event.chat if event.from_me else event.phone)
     return shown(sender), shown(recipient)
-
-
-def shown_media(event: Event, url: str | None) -> Media | None:
-    """The event's file, fetched from us where we hold it: the provider's own URL often needs its token."""
-    if event.media is None or url is None:
-        return event.media
-    return msgspec.structs.replace(event.media, url=url)
 
 
 def _flat(letter: Letter) -> dict[str, Any]:

@@ -16,6 +16,25 @@ from wagate.events import SESSION_STATES, Event, Media, SessionStatus, kinds
 
 ENGINE = "WAGATE"
 TIER = "CORE"
+ENGINE_DATA = "_data"
+"""In ``extra``: the engine's own data, as WAHA sent it."""
+_NAMES = {"poll_vote": "poll.vote", "event_response": "event.response"}
+"""Type of a message → WAHA's name for such an event."""
+_DETAILS = (
+    "interactive",
+    "referral",
+    "order",
+    "product",
+    "poll",
+    "calendar_event",
+    "invite",
+    "template",
+    "payment",
+    "forwarded",
+    "view_once",
+    "error",
+)
+"""Keys of ``extra`` that stand in the payload beside WAHA's own."""
 
 
 def envelope(
@@ -26,10 +45,11 @@ def envelope(
     ``media`` is shown in place of the event's own.
     """
     event = msgspec.structs.replace(event, media=media)
+    about_message = event.kind in {kinds.MESSAGE, kinds.MESSAGE_ANY}
     body: dict[str, Any] = {
         "id": f"evt_{UUID(delivery_id).hex}",
         "timestamp": milliseconds(created_at),
-        "event": name,
+        "event": _NAMES.get(event.type, name) if about_message else name,
         "session": event.account,
         "metadata": event.metadata,
         "me": {"id": _me(event)},
@@ -74,8 +94,10 @@ def _message_id(event: Event) -> str:
 
 
 def _message(event: Event) -> dict[str, Any]:
+    if event.type == "poll_vote":
+        return _vote(event)
     media = event.media
-    return _base(event) | {
+    body = {
         "body": event.content,
         "hasMedia": media is not None,
         "media": media and {"url": media.url, "mimetype": media.mimetype, "filename": media.filename},
@@ -83,17 +105,92 @@ def _message(event: Event) -> dict[str, Any]:
         "ackName": event.extra.get("ackName", "UNKNOWN"),
         "location": event.extra.get("location"),
         "vCards": event.extra.get("vcards"),
-        "replyTo": {"id": event.reply_to} if event.reply_to else None,
-        "_data": {},
+        "replyTo": _reply(event),
+        "_data": event.extra.get(ENGINE_DATA) or _data(event),
+    }
+    if event.type == "event_response":
+        body |= _attendance(event)
+    return _base(event) | body | _details(event)
+
+
+def _details(event: Event) -> dict[str, Any]:
+    return {name: event.extra[name] for name in _DETAILS if event.extra.get(name)}
+
+
+def _reply(event: Event) -> dict[str, Any] | None:
+    """What it answers: the id; writer and words as far as the provider told them."""
+    if not event.reply_to:
+        return None
+    quoted = event.extra.get("quoted")
+    told = quoted if isinstance(quoted, dict) else {}
+    names = {"sender": "participant", "content": "body"}
+    return {"id": event.reply_to} | {theirs: told[ours] for ours, theirs in names.items() if told.get(ours)}
+
+
+def _data(event: Event) -> dict[str, Any]:
+    """The engine's data that readers look into, for providers without an engine: the name, and what was chosen.
+
+    In the words of each of WAHA's engines, since readers know one of them.
+    """
+    data: dict[str, Any] = {}
+    if name := event.contact_name:
+        data |= {"notifyName": name, "pushName": name, "Info": {"PushName": name}}
+    chosen = event.extra.get("interactive")
+    if not isinstance(chosen, dict) or not chosen.get("id"):
+        return data
+    title = chosen.get("title", "")
+    if chosen.get("type") == "list_reply":
+        reply = {"title": title, "singleSelectReply": {"selectedRowId": chosen["id"]}}
+        return data | {"type": "list_response", "listResponse": reply}
+    return data | {"type": "buttons_response", "selectedButtonId": chosen["id"]}
+
+
+def _vote(event: Event) -> dict[str, Any]:
+    """``poll.vote``: who chose what, and in which poll."""
+    vote = event.extra.get("vote")
+    told = vote if isinstance(vote, dict) else {}
+    about = event.reply_to or ""
+    base = _base(event)
+    # A poll's id says whose it is.
+    ours = about.startswith("true_")
+    return {
+        "vote": {name: base[name] for name in ("id", "from", "fromMe", "to", "participant", "timestamp")}
+        | {"selectedOptions": told.get("selected", [])},
+        "poll": {
+            "id": about,
+            "from": _me(event) if ours else event.chat,
+            "fromMe": ours,
+            "to": event.chat if ours else _me(event),
+        },
+        "timestamp": base["timestamp"],
+    }
+
+
+def _attendance(event: Event) -> dict[str, Any]:
+    """``event.response``: whether somebody comes."""
+    told = event.extra.get("event_response")
+    told = told if isinstance(told, dict) else {}
+    about = event.reply_to or ""
+    answer = {"response": told.get("response"), "timestampMs": milliseconds(event.timestamp)}
+    return {
+        "eventCreationKey": {"id": about, "fromMe": about.startswith("true_")},
+        "eventResponse": answer | {"extraGuestCount": told.get("guests", 0)} if told.get("response") else None,
     }
 
 
 def _ack(event: Event) -> dict[str, Any]:
-    return _base(event) | {"ack": event.extra.get("ack"), "ackName": event.extra.get("ackName", "UNKNOWN")}
+    ack = {"ack": event.extra.get("ack"), "ackName": event.extra.get("ackName", "UNKNOWN")}
+    # WAHA gives no reason; a reader that knows ours finds it beside its own fields.
+    return _base(event) | ack | _details(event) | _own_data(event)
 
 
 def _reaction(event: Event) -> dict[str, Any]:
-    return _base(event) | {"reaction": event.extra.get("reaction")}
+    return _base(event) | {"reaction": event.extra.get("reaction")} | _own_data(event)
+
+
+def _own_data(event: Event) -> dict[str, Any]:
+    data = event.extra.get(ENGINE_DATA)
+    return {ENGINE_DATA: data} if data else {}
 
 
 def _edited(event: Event) -> dict[str, Any]:
@@ -127,7 +224,8 @@ def _presence(event: Event) -> dict[str, Any]:
 
 
 def _other(event: Event) -> dict[str, Any]:
-    return {"timestamp": int(event.timestamp.timestamp())} | event.extra
+    details = {name: value for name, value in event.extra.items() if name != "inline_file"}
+    return {"timestamp": int(event.timestamp.timestamp())} | details
 
 
 _PAYLOADS: dict[str, Callable[[Event], dict[str, Any]]] = {

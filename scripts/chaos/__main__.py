@@ -13,12 +13,14 @@ import sys
 
 import trio
 
+from scripts.chaos.backlog import BACKLOG
 from scripts.chaos.clock import CLOCK
 from scripts.chaos.database import DATABASE
+from scripts.chaos.kills import KILLS
 from scripts.chaos.scenario import Size, judge
 from scripts.chaos.standstill import STANDSTILL
 
-SCENARIOS = {each.name: each for each in (*STANDSTILL, *DATABASE, *CLOCK)}
+SCENARIOS = {each.name: each for each in (*STANDSTILL, *KILLS, *DATABASE, *BACKLOG, *CLOCK)}
 
 
 def main() -> int:

@@ -72,39 +72,6 @@ async def look_again_and_again(
         next(asked)
 
 
-async def backlog(size: Size) -> str:
-    """One client's jobs pile up; another one's messages are answered as before."""
-    waiting = size.of(1500, 30_000)
-    async with gateway({"limits": {"intake": "off"}}) as server:
-        for slug in ("slow", "other"):
-            answer = await server.http.post("/api/clients", json={"slug": slug})
-            assert answer.status_code == 201, answer.text
-        before = await times_of(server, 40, "before")
-        limit = trio.CapacityLimiter(32)
-        async with trio.open_nursery() as nursery:
-            for number in range(waiting):
-                nursery.start_soon(one, limit, server, "slow", f"w{number}")
-        after = await times_of(server, 40, "after")
-    assert after < 3 * before + 0.05, f"an answer took {before * 1e3:.0f} ms, and takes {after * 1e3:.0f} ms now"
-    return f"{waiting} waiting: the median answer took {before * 1e3:.1f} ms before, {after * 1e3:.1f} ms after"
-
-
-async def one(limit: trio.CapacityLimiter, server: GatewayProcess, tenant: str, text: str) -> float:
-    """Seconds that the answer to one message takes."""
-    body = {"from": "+15550001234", "message": text, "message_id": text, "tenant_id": tenant}
-    async with limit:
-        began = time.monotonic()
-        answer = await server.http.post("/webhook/inbound", json=body)
-        assert answer.status_code == 202, answer.text
-        return time.monotonic() - began
-
-
-async def times_of(server: GatewayProcess, count: int, name: str) -> float:
-    """The median for the other client."""
-    limit = trio.CapacityLimiter(1)
-    return statistics.median([await one(limit, server, "other", f"{name}{number}") for number in range(count)])
-
-
 async def locked(size: Size) -> str:
     """Somebody holds the write lock of the SQLite file."""
     async with https_sink() as sink, gateway(ca_file=sink.ca_file) as server:
@@ -137,12 +104,6 @@ DATABASE = (
         fault="six clients loop through lists of a large database",
         promise="messages are delivered within a second, /health stays 200",
         run=lists,
-    ),
-    Scenario(
-        name="backlog",
-        fault="one client's jobs are not taken",
-        promise="the answers to everybody's messages take as long as before",
-        run=backlog,
     ),
     Scenario(
         name="locked",

@@ -18,6 +18,7 @@ from wagate.events import NewEvent
 from wagate.hooks import ProviderAccount
 from wagate.inbound.catch_up import OVERLAP, PATIENCE, CatchUp
 from wagate.inbound.ignore import IgnoreFilter
+from wagate.inbound.people import People
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
 from wagate.plugins.account_settings import seal
@@ -51,7 +52,12 @@ class World:
         self.live = LiveDirectory(database, VAULT.decrypt)
         self.ignore_filter = IgnoreFilter(database)
         self.receiver = Receiver(
-            database, Router({}, max_retries=3), self.clock, ring=lambda _: None, session_changed=lambda _: None
+            database,
+            Router({}, max_retries=3),
+            self.clock,
+            ring=lambda _: None,
+            session_changed=lambda _: None,
+            recognize=People(database, self.providers, self.clock).recognize,
         )
 
     async def make(self) -> World:

@@ -49,6 +49,7 @@ def inside_null(path: str, other: dict[str, set[str]]) -> bool:
 async def scene(here: Site) -> dict[str, Any]:
     """Every act of which there is a sample; name of the sample → the webhook."""
     fake, agent = here.fake, here.fake.agent
+    fake.state.null_errors = True  # as the samples show it
     talk = await here.conversation()
     incoming = await here.post(talk, source_id="WA1")
     written = agent.writes(talk, "Olá **Ana**")

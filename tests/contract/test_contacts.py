@@ -64,14 +64,13 @@ async def test_a_conversation_is_read_under_all_keys_of_the_person(tmp_path: Pat
         by_lid = intake(chat=LID, sender=LID, message_id="m2", content="second")
         for item in (by_phone, by_lid):
             await database.write_bulk(store_requests, [item])
-        assert [each.content for each in (await database.read(archive, client_id=1, chat=PHONE, limit=9)).data] == [
-            "first"
-        ]
+        page = await database.read(archive, client_id=1, chat=PHONE, limit=9)
+        assert [each.event.content for each in page.data] == ["first"]
         await note(database, person(PHONE, LID))
         page = await database.read(archive, client_id=1, chat=PHONE, limit=9)
-        assert [each.content for each in page.data] == ["second", "first"]
-        threads = await database.read(list_threads, client_id=1, limit=9)
-        assert {each.chat for each in threads} == {PHONE, LID}
+        assert [each.event.content for each in page.data] == ["second", "first"]
+        [thread] = await database.read(list_threads, client_id=1, limit=9)
+        assert (thread.chat, thread.messages) == (LID, 2)
 
 
 async def test_a_group_has_the_name_that_it_was_given_last(tmp_path: Path, database_url: str) -> None:

@@ -53,6 +53,14 @@ TEXT: dict[str, dict[str, Any]] = {
         f"a call {what}": {"kind": f"call.{what}", "type": "call", "content": "", "extra": {"call": {"id": "1"}}}
         for what in ("received", "accepted", "rejected")
     },
+    "the file that was gone comes late": {
+        "kind": "media.arrived",
+        "message_id": "wamid.7",
+        "type": "image",
+        "content": "",
+        "media": FILE,
+        "extra": {"media_id": "late"},
+    },
 }
 """What happens, in this order, in one inbox."""
 
@@ -86,7 +94,8 @@ class Noted:
         for number, (case, fields) in enumerate(TEXT.items(), 1):
             event = make_event(**{"message_id": f"wamid.{number}"} | fields)
             if event.media is not None and case != "a file that is gone":
-                self.desk.fakes.media.files[event.id] = FakeFile(b"file", event.media.mimetype, event.media.filename)
+                held = FakeFile(b"file", event.media.mimetype, event.media.filename)
+                self.desk.fakes.media.files[event.extra.get("media_id", event.id)] = held
             await self.happens(case, event)
 
     async def agents_messages(self) -> None:

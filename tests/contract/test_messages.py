@@ -158,7 +158,7 @@ ORDER = ["sent", "delivered", "read"]
 @pytest.mark.parametrize("reported", ["pending", "sent", "delivered", "read", "played", "failed"])
 async def test_a_report_only_goes_forwards(database: Database, before: str, reported: str) -> None:
     item = await submitted(database)
-    text = "UPDATE messages SET status = ?, provider_id = 'p1', error = 'why' WHERE id = ?"
+    text = "UPDATE messages SET status = ?, provider_id = 'p1', bare_id = 'p1', error = 'why' WHERE id = ?"
     await database.write(run, text, (before, item.id))
     await ack(database, reported)
     expected = before

@@ -17,7 +17,6 @@ from wagate.storage.backend.migrate import migrations, statements
 from wagate.storage.database import Database, open_database
 from wagate.storage.events.sequence import take_seqs
 from wagate.storage.fields import time_text
-from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.owners.endpoints import WebhookChange, all_webhooks, patch_webhook
 from wagate.storage.statement import rows, run
 from wagate.storage.upkeep.reencrypt import reencrypt
@@ -50,6 +49,7 @@ def test_a_marked_line_is_for_one_database_and_words_are_translated() -> None:
     assert statements(text, "postgres") == ("-- A file.\nCREATE TABLE a (\n  b JSONB,\n  c BOOLEAN\n)", "SELECT 1")
 
 
+OLD_CLIENT = "INSERT INTO clients (slug, name, created_at, updated_at) VALUES ('default', 'Default', ?, ?)"
 OLD_ROW = (
     "INSERT INTO webhooks (id, client_id, phone_number, name, webhook_url, events, format, headers, secrets, metadata,"
     " created_at, updated_at) VALUES ('w1', 1, '*', 'crm', 'https://a', '[\"*\"]', ?, ?, ?, '{\"a\":1}', ?, ?)"
@@ -64,8 +64,7 @@ async def test_a_webhook_that_an_older_version_stored_keeps_its_options(
     headers, secrets = vault.encrypt('{"Authorization":"Bearer x"}'), vault.encrypt('[{"secret":"whsec_a"}]')
     moment = time_text(NOW)
     async with of_version(count, database_url, tmp_path) as database:
-        client = "INSERT INTO clients (slug, name, created_at, updated_at) VALUES ('default', 'Default', ?, ?)"
-        await database.write(run, client, (moment, moment))
+        await database.write(run, OLD_CLIENT, (moment, moment))
         await database.write(run, OLD_ROW, ("waha", headers, secrets, moment, moment))
     async with open_database(database_url, tmp_path) as database:
         [row] = await database.read(all_webhooks, "webhook")
@@ -88,7 +87,7 @@ async def test_the_key_of_an_old_webhooks_headers_can_be_dropped(database_url: s
     old, new = "the passphrase of the old one", "the passphrase of the new one"
     moment = time_text(NOW)
     async with of_version(TWINS, database_url, tmp_path) as database:
-        await database.write(ensure_default_client, now=NOW)
+        await database.write(run, OLD_CLIENT, (moment, moment))
         sealed = Vault([old]).encrypt('{"X-A":"b"}')
         await database.write(run, OLD_ROW, ("flat", sealed, "", moment, moment))
     async with open_database(database_url, tmp_path) as database:
@@ -105,7 +104,7 @@ async def test_what_an_older_version_stored_by_an_accounts_name_is_found_by_its_
 ) -> None:
     moment, before = time_text(NOW), time_text(NOW.replace(year=2020))
     async with of_version(BEFORE_IDS, database_url, tmp_path) as database:
-        await database.write(ensure_default_client, now=NOW)
+        await database.write(run, OLD_CLIENT, (moment, moment))
         await database.write(run, OLD_ACCOUNT, ("a1", "main", before, before))
         for number, account in ((1, "main"), (2, "main"), (3, "gone")):
             values = (f"e{number}", account, b"", moment, moment)
@@ -145,3 +144,37 @@ OLD_DELIVERY = (
     "INSERT INTO deliveries (id, event_id, handler, target_id, key, seq, client_id, account, chat, mode, max_retries, "
     "created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, 1, ?, '1@c.us', 'push', 3, ?, ?)"
 )
+
+
+BEFORE_BARE_IDS = 7
+
+
+async def test_what_an_older_version_stored_by_whole_ids_is_found_by_bare_ones(
+    database_url: str, tmp_path: Path
+) -> None:
+    group = "120363000000000001@g.us"
+    ids = {
+        "wamid.A_b": "wamid.A_b",
+        "true_15550002222@c.us_3EB0": "3EB0",
+        f"false_{group}_3EB1_15550002222@c.us": "3EB1",
+        "true_15550002222@c.us_": "true_15550002222@c.us_",
+        "": "",
+    }
+    moment = time_text(NOW)
+    event = (
+        "INSERT INTO events (id, client_id, account, phone, provider, kind, chat, sender, recipient, message_id, type, "
+        "content, from_me, extra, metadata, raw, timestamp, created_at) VALUES "
+        "(?, 1, 'main', '', 'waha', 'message', '', '', '', ?, '', '', FALSE, '{}', '{}', ?, ?, ?)"
+    )
+    message = (
+        "INSERT INTO messages (id, client_id, account, provider, chat, type, message, provider_id, event_id, "
+        "delivery_id, source, created_at, updated_at) "
+        "VALUES (?, 1, 'main', 'waha', '', '', '{}', ?, '', '', 'api', ?, ?)"
+    )
+    async with of_version(BEFORE_BARE_IDS, database_url, tmp_path) as database:
+        for number, whole in enumerate(ids):
+            await database.write(run, event, (f"e{number}", whole, b"", moment, moment))
+            await database.write(run, message, (f"m{number}", whole, moment, moment))
+    async with open_database(database_url, tmp_path) as database:
+        assert dict(await database.read(rows, "SELECT message_id, bare_id FROM events")) == ids
+        assert dict(await database.read(rows, "SELECT provider_id, bare_id FROM messages")) == ids

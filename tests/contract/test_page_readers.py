@@ -33,7 +33,7 @@ DELIVERIES = [
     ({"account": "main", "client_id": 1}, "deliveries_account"),
     ({"handler": "webhook"}, "deliveries_handler"),
     ({"handler": "webhook", "client_id": 1}, "deliveries_client_handler"),
-    ({"message_id": "wamid.7"}, "events_message"),
+    ({"message_id": "wamid.7"}, "events_bare"),
     ({"handler": "webhook", "target": "w1", "status": "failed"}, "deliveries_failed"),
     ({"handler": "webhook", "target": "w1", "status": "delivered"}, "deliveries_target"),
 ]
@@ -43,7 +43,7 @@ MESSAGES = [
     ({"status": "failed"}, "messages_unsent"),
     ({"chat": "7@c.us", "client_id": 1}, "messages_chat"),
     ({"account": "main", "client_id": 1}, "messages_account"),
-    ({"message_id": "wamid.7"}, "messages_provider"),
+    ({"message_id": "wamid.7"}, "messages_bare"),
 ]
 
 
@@ -83,7 +83,7 @@ async def test_every_list_is_led_by_an_index_that_is_in_its_order(sqlite: Databa
     for listed, kind, which, index in lists:
         plan = await database.browse(plan_of, listed, kind, which)
         assert index in plan, which
-        few = index in {"events_message", "messages_provider"}
+        few = index in {"events_bare", "messages_bare"}
         assert few or "TEMP B-TREE" not in plan, (which, plan)
 
 

@@ -15,6 +15,7 @@ from wagate.context.sessions import AccountSessions
 from wagate.errors import AccountStoppedError, NotFoundError, OutcomeUnknownError, SendError, UnprocessableError
 from wagate.events import NewEvent, SessionChange, SessionStatus
 from wagate.hooks import Profile, Provider, ProviderAccount, SessionView
+from wagate.inbound.people import People
 from wagate.inbound.receive import Receiver
 from wagate.inbound.route import Router
 from wagate.plugins.registry import Providers
@@ -70,7 +71,14 @@ class World:
 
     async def becomes(self, status: str, **fields: Any) -> None:
         router = Router({}, max_retries=3)
-        receiver = Receiver(self.database, router, self.clock, ring=lambda _: None, session_changed=lambda _: None)
+        receiver = Receiver(
+            self.database,
+            router,
+            self.clock,
+            ring=lambda _: None,
+            session_changed=lambda _: None,
+            recognize=People(self.database, self.providers, self.clock).recognize,
+        )
         event = NewEvent(kind="session.status", session=SessionChange(status=status, **fields))
         await receiver.receive(self.live.now.accounts["main"], [event], b"")
 

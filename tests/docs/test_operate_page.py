@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from wagate.config.convert import convert_settings
-from wagate.config.tables import Tables
+from wagate.config.tables import Server, Tables
 from wagate.consumers.metrics import ConsumerMetrics
 from wagate.metrics import HttpMetrics
 from wagate.outbound.metrics import SendMetrics
+from wagate.process.hard_end import GRACE
+from wagate.process.standing import StandingMetrics
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/how-to/operate.md").read_text("utf-8")
@@ -28,6 +33,7 @@ def test_every_metric_is_on_the_page_and_the_page_names_no_other() -> None:
     ConsumerMetrics(registry)
     SendMetrics(registry)
     HttpMetrics(registry)
+    StandingMetrics(registry)
     there = {each.name + ("_total" if each.type == "counter" else "") for each in registry.collect()}
     assert set(re.findall(r"^\| `(wagate_\w+)`", REFERENCE, flags=re.MULTILINE)) == there
 
@@ -44,3 +50,28 @@ def test_every_event_named_is_logged() -> None:
     source = "".join(path.read_text("utf-8") for path in (ROOT / "wagate").rglob("*.py"))
     assert len(named) > 15
     assert [name for name in named if f'"{name}"' not in source] == []
+
+
+def unit() -> str:
+    return next(block for block in blocks("ini") if "[Service]" in block)
+
+
+def test_the_unit_stops_the_gateway_alone_and_reloads_it_by_the_command() -> None:
+    lines = dict(line.split("=", 1) for line in unit().splitlines() if "=" in line)
+    serve, reload = lines["ExecStart"].split(), lines["ExecReload"].split()
+    assert (serve[1], reload[1]) == ("serve", "reload")
+    assert serve[0] == reload[0]
+    assert serve[2:] == reload[2:]
+    assert lines["KillMode"] == "mixed"
+    assert int(lines["TimeoutStopSec"]) > Server().drain + GRACE
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    here = unit().replace("/opt/wagate/.venv/bin/wagate", "/bin/true").replace("User=wagate", "User=root")
+    file = tmp_path / "wagate.service"
+    file.write_text(here)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(file)], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")

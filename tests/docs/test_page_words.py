@@ -36,6 +36,23 @@ OTHERS = {
         ("incoming_call", "loading_screen", "media_uploaded", "message_revoke_me"), "events of session engines"
     ),
     "content_variables": "of Twilio's templates",
+    **dict.fromkeys(
+        (
+            *(
+                "button_reply",
+                "call_permission_reply",
+                "call_permission_request",
+                "cta_url",
+                "location_request_message",
+            ),
+            *("order_details", "order_status", "product_list", "request_contact_info", "voice_call"),
+        ),
+        "a type of Meta's interactive messages",
+    ),
+    **dict.fromkeys(("copy_code", "limited_time_offer", "quick_reply"), "of Meta's templates"),
+    "false_status": "how the id of a story begins",
+    "paired_message_id": "of Infobip's messages",
+    **dict.fromkeys(("calendar_event", "view_once"), "of a message's details"),
     "wagate_id": "in the address of Twilio's callbacks",
     "expires_in": "of POST …/view-token",
     **dict.fromkeys(("embedded_valkey_died", "embedded_valkey_hung"), "a log line"),

@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from tests.consuming import World, open_world
+from wagate.clock import Clock
 from wagate.errors import Postpone
 from wagate.storage.deliveries.lanes import heads
 
@@ -43,11 +44,19 @@ async def test_a_queue_that_forgot_everything_makes_no_repeats_between_two_proce
             assert world.receiver.contents(f"c{number}") == [f"m{number}a", f"m{number}b"]
 
 
+@pytest.mark.parametrize(
+    "stand_still",
+    [
+        pytest.param(Clock.shift, id="the process is stopped"),
+        pytest.param(Clock.suspend, id="the machine is suspended"),
+        pytest.param(Clock.step, id="the virtual machine is paused and its wall clock corrected"),
+    ],
+)
 async def test_after_a_pause_longer_than_the_lease_nothing_is_sent_without_another_look(
-    external_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    external_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stand_still: Callable[[Clock, float], None]
 ) -> None:
     async with open_world(external_url, tmp_path) as world:
-        looks = _stand_still_after_reading(world, monkeypatch, seconds=world.lease)
+        looks = _stand_still_after_reading(world, monkeypatch, lambda: stand_still(world.clock, world.lease))
         async with world.running():
             (a1,) = await world.send("a", "a1")
             await world.status(a1, "delivered")
@@ -55,7 +64,9 @@ async def test_after_a_pause_longer_than_the_lease_nothing_is_sent_without_anoth
         assert world.receiver.contents() == ["a1"]
 
 
-def _stand_still_after_reading(world: World, monkeypatch: pytest.MonkeyPatch, *, seconds: float) -> Callable[[], int]:
+def _stand_still_after_reading(
+    world: World, monkeypatch: pytest.MonkeyPatch, stand_still: Callable[[], None]
+) -> Callable[[], int]:
     """The process stands still once, between its look into the tables and what it does then; how often it looked."""
     read, count = world.database.read, 0
 
@@ -65,7 +76,7 @@ def _stand_still_after_reading(world: World, monkeypatch: pytest.MonkeyPatch, *,
         if getattr(function, "func", None) is heads and found:
             count += 1
             if count == 1:
-                world.clock.shift(seconds)
+                stand_still()
         return found
 
     monkeypatch.setattr(world.database, "read", slowly)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from wagate.testing.providers.waha import FakeWaha
 from wagate.testing.server import Fault, Reply, running
 
 KEY = "waha-key"
+HMAC = "the-hmac-key-of-this-waha"
 OURS = "15550000001"
 THREAD = "/ui/conversations/main/5511999999999%40c.us"
 NASTY = "<script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}"
@@ -24,7 +26,14 @@ NASTY = "<script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}"
 async def talking() -> AsyncIterator[tuple[Gateway, FakeWaha, Sink]]:
     """A gateway with the number ``main``, at a WAHA, and one receiver."""
     fake = FakeWaha(api_key=KEY)
-    account = {"provider": "waha", "base_url": fake.url, "api_key": KEY, "phone": OURS, "media": "base64"}
+    account = {
+        "provider": "waha",
+        "base_url": fake.url,
+        "api_key": KEY,
+        "phone": OURS,
+        "media": "base64",
+        "hmac_key": HMAC,
+    }
     async with running(fake), https_sink() as sink:
         account["base_url"] = fake.url
         tables = {"delivery": {"allow_networks": ["127.0.0.0/8"]}, "accounts.main": account}
@@ -151,3 +160,23 @@ async def test_pictures_are_pictures_of_ours_and_all_other_files_are_links() -> 
     assert page.count("<img") == 1
     for name in ("drawing.svg", "page.html"):
         assert re.search(rf'<p><a href="/media/[^"]+">{name}</a></p>', page)
+
+
+async def test_an_edited_message_says_so_and_a_deleted_one_is_not_shown() -> None:
+    customer = "5511999999999@c.us"
+    async with talking() as (gateway, fake, _), browser(gateway) as http:
+
+        async def says(event: str, payload: dict[str, Any]) -> str:
+            body, headers = fake.webhook(event, payload, key=HMAC)
+            answer = await gateway.http.post("/webhooks/main", content=body, headers=headers)
+            assert answer.status_code == 200, answer.text
+            return (await http.get(THREAD)).text
+
+        first = fake.incoming("frist", sender=customer)
+        about = first["id"].split("_")[2]
+        assert "frist" in await says("message", first)
+        edited = await says("message.edited", fake.incoming("first", sender=customer) | {"editedMessageId": about})
+        assert ("frist" in edited, ">first<" in edited, ">edited<" in edited) == (False, True, True)
+        gone = {"before": None, "after": fake.incoming("", sender=customer), "revokedMessageId": about}
+        deleted = await says("message.revoked", gone)
+        assert (">first<" in deleted, ">deleted<" in deleted) == (False, True)

@@ -177,6 +177,7 @@ async def test_messages_files_and_conversations() -> None:
         here.meta.server.fail(Fault(accept=True, drop=True))
         await here.ask("POST /messages/send", "no answer came", json=ASK | {"to": "+15550000203"})
         await here.ask("GET /messages/{id}", ids=sent)
+        await here.ask("GET /messages/{id}/readers", ids=sent)
         await here.ask("GET /messages?status=failed")
         await here.ask("DELETE /messages/{id}", "Meta can't", ids=sent)
         await here.ask("POST /api/sendText", json={"session": "meta", "chatId": "15550000201@c.us", "text": "Good day"})
@@ -189,6 +190,8 @@ async def test_messages_files_and_conversations() -> None:
         chats = await here.ask("GET /api/conversations")
         assert len(chats["data"]) > 1
         await here.ask("GET /api/conversations/{chat}/messages", ids={"chat": "15550000201@c.us"})
+        await here.ask("GET /api/conversations/{chat}/messages?history=1", ids={"chat": "15550000201@c.us"})
+        await here.ask("GET /api/unknown-numbers")
         await here.ask("POST /messages/send", "respond-async", headers={"Prefer": "respond-async"}, json=ASK)
     check("api_messages", here.made)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from tests.infobip_document import strict_infobip
 from tests.inprocess import Gateway, running_gateway
 from tests.sink import https_sink
 from wagate.testing.providers.infobip import (
@@ -63,7 +64,7 @@ async def status(found: Gateway, sent: Mapping[str, Any]) -> str:
 
 
 async def test_a_webhook_with_the_right_password_reaches_a_receiver() -> None:
-    fake = FakeInfobip()
+    fake = strict_infobip()
     async with https_sink() as sink, gateway(fake, ca_file=sink.ca_file) as found:
         await found.register(sink.url)
         await post(found, fake.incoming({"type": "TEXT", "text": "one"}, {"type": "TEXT", "text": "two"}))
@@ -73,7 +74,7 @@ async def test_a_webhook_with_the_right_password_reaches_a_receiver() -> None:
 
 
 async def test_a_webhook_that_shows_nothing_right_is_401_and_nothing_is_stored() -> None:
-    fake = FakeInfobip()
+    fake = strict_infobip()
     async with gateway(fake) as found:
         document = fake.incoming({"type": "TEXT", "text": "one"})
         body = msgspec.json.encode(document)
@@ -87,7 +88,7 @@ async def test_a_webhook_that_shows_nothing_right_is_401_and_nothing_is_stored()
 
 
 async def test_a_bad_item_costs_no_other() -> None:
-    fake = FakeInfobip()
+    fake = strict_infobip()
     async with gateway(fake) as found:
         good = [fake.item({"type": "TEXT", "text": text}) for text in ("one", "two")]
         await post(found, {"results": [good[0], "rubbish", good[1]]})
@@ -95,7 +96,7 @@ async def test_a_bad_item_costs_no_other() -> None:
 
 
 async def test_a_message_goes_out_and_its_reports_move_it_on_never_back() -> None:
-    fake = FakeInfobip()
+    fake = strict_infobip()
     async with gateway(fake) as found:
         sent = await send(found)
         assert (sent["status"], sent["provider"], sent["message_id"]) == ("sent", "infobip", sent["id"])
@@ -113,7 +114,7 @@ async def test_a_message_goes_out_and_its_reports_move_it_on_never_back() -> Non
 
 
 async def test_a_closed_window_fails_the_message_with_the_reason() -> None:
-    fake = FakeInfobip()
+    fake = strict_infobip()
     async with gateway(fake) as found:
         sent = await send(found)
         error = {"id": 7010, "name": "EC_NO_SESSION", "description": "Session has expired", "permanent": True}
@@ -124,7 +125,7 @@ async def test_a_closed_window_fails_the_message_with_the_reason() -> None:
 
 
 async def test_an_answer_that_never_came_is_asked_for_again_and_the_phone_rings_once() -> None:
-    fake = FakeInfobip()
+    fake = strict_infobip()
     async with gateway(fake) as found:
         fake.server.fail(Fault(accept=True, drop=True, path="/whatsapp/1/message"))
         answer = await found.http.post(
@@ -144,7 +145,7 @@ async def test_an_answer_that_never_came_is_asked_for_again_and_the_phone_rings_
 
 
 async def test_a_wrong_key_stops_the_account_and_the_message_waits_for_the_right_one() -> None:
-    fake = FakeInfobip()
+    fake = strict_infobip()
     async with gateway(fake) as found:
         fake.server.fail(Fault(reply=failed(401, "UNAUTHORIZED", "Invalid login details")))
         answer = await found.http.post(
@@ -161,7 +162,7 @@ SETTINGS = "/routes/tenants/whappstream/whatsapp-settings"
 
 
 async def test_the_specifications_story_from_the_tenants_settings_to_the_answer() -> None:
-    fake = FakeInfobip()
+    fake = strict_infobip()
     tables = {
         "delivery": {"allow_http": True, "allow_networks": ["127.0.0.0/8"]},
         "server": {"public_url": "https://gate.example"},
@@ -212,9 +213,20 @@ async def test_the_specifications_story_from_the_tenants_settings_to_the_answer(
         assert await status(found, sent) == "delivered"
 
 
-async def test_a_refusal_is_told_with_code_and_reason() -> None:
+async def test_a_text_that_is_too_long_for_one_message_goes_as_several() -> None:
     fake = FakeInfobip()
     async with gateway(fake) as found:
-        refused = await send(found, 422, message={"text": "x" * 4097})
+        sent = await send(found, message={"text": "word " * 1000 + "end"})
+        texts = [each["content"]["text"] for each in fake.messages.values()]
+        assert " ".join(texts) == "word " * 1000 + "end"
+        assert list(fake.messages) == sent["parts"]
+        assert all(len(each) <= 4096 for each in texts)
+
+
+async def test_a_refusal_is_told_with_code_and_reason() -> None:
+    fake = strict_infobip()
+    async with gateway(fake) as found:
+        own = {"name": "x", "language": {"code": "en"}, "templateData": {"buttons": []}}
+        refused = await send(found, 422, message={"template": own})
         assert refused["code"] == "BAD_REQUEST"
-        assert "content.text size must be between 1 and 4096" in refused["detail"]
+        assert "templateData.body is required" in refused["detail"]

@@ -98,7 +98,7 @@ async def test_all_rows_come_over_and_the_gateway_goes_on(postgres_url: str) -> 
 
         again = await run(server, "migrate-database", postgres_url)
         assert (again.exit_code, contents(path) == before) == (1, True)
-        assert "is not empty (it has accounts, attempts, chats …); nothing was copied" in again.stderr
+        assert "is not empty (it has accounts, attempts, audit …); nothing was copied" in again.stderr
 
         sink.script = lambda _: 200
         server.config.write_text(toml(server.port, {"database": {"url": postgres_url}}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -195,3 +196,23 @@ def blocks():
         [line] = gateway.logged("stop took too long")
         assert line["held_by"][0].startswith("wagate_bad: ")
         assert " blocks (in the loop's thread)" in line["held_by"][0]
+
+
+async def test_a_lifespan_that_never_begins_ends_when_its_terminal_closes() -> None:
+    source = """
+@hookimpl
+@asynccontextmanager
+async def lifespan(context):
+    context.log.warning("waiting")
+    await trio.sleep_forever()
+    yield
+"""
+    ours, theirs = os.openpty()
+    async with gateway_with(source) as gateway:
+        process = gateway.spawn(terminal=theirs)
+        os.close(theirs)
+        await until_logged(gateway, "waiting")
+        os.close(ours)
+        os.kill(process.pid, signal.SIGHUP)
+        with trio.fail_after(30):
+            assert await trio.to_thread.run_sync(process.wait) == 0

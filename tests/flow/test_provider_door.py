@@ -111,13 +111,16 @@ async def test_events_of_another_number_go_to_the_account_that_has_it() -> None:
         ]
         await post(running, body_of(*letters))
         found = [each[:2] for each in await stored(running)]
-        assert sorted(found) == [("main", "to nobody"), ("main", "to one"), ("second", "to two")]
+        assert sorted(found) == [("main", "to one"), ("second", "to two")]
+        assert [each["number"] for each in (await running.ask("GET", "/api/unknown-numbers"))["data"]] == ["n3"]
 
 
 async def test_another_clients_account_gets_nothing_of_it() -> None:
     async with gateway(**{"accounts.theirs": PIGEON | {"number_id": "n2", "client": "acme"}}) as running:
         await post(running, body_of(letter("hello", number="n2")))
-        assert [each[:2] for each in await stored(running)] == [("main", "hello")]
+        assert await stored(running) == []
+        [shown] = (await running.ask("GET", "/api/unknown-numbers"))["data"]
+        assert (shown["number"], shown["tenant_id"]) == ("n2", "default")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"letters": 1'])

@@ -146,3 +146,42 @@ async def test_a_closed_terminal_stops_a_gateway_that_was_started_there(closed: 
         await until(lambda: server.logged("configuration reloaded"))
         os.close(ours)
         assert process.poll() is None
+
+
+CHATWOOT = {
+    "plugins.chatwoot.inboxes.support": {
+        "url": "http://127.0.0.1:9",
+        "account_id": 1,
+        "inbox_id": 3,
+        "token": "an-agents-token-0123",
+        "webhook_token": "file:secret",
+    }
+}
+
+
+async def knocks(server: GatewayProcess, token: str) -> int:
+    """The status of a webhook of Chatwoot's that carries this token."""
+    path = f"/webhooks/chatwoot/default/support?token={token}"
+    return (await server.http.post(path, json={"event": "none"}, headers={"Authorization": ""})).status_code
+
+
+async def test_a_plugins_secret_is_taken_up_and_another_inbox_waits_for_a_restart() -> None:
+    async with a_gateway(CHATWOOT) as server:
+        assert [await knocks(server, token) for token in ("first-secret-0123", "second-secret-0123")] == [200, 401]
+        (server.folder / "secret").write_text("second-secret-0123")
+        said = json.loads((await run(server, "reload", "--json")).stdout)
+        assert said == {"taken_up": ["plugins.chatwoot"], "restart": []}
+        assert [await knocks(server, token) for token in ("first-secret-0123", "second-secret-0123")] == [401, 200]
+        assert (await run(server, "reload")).stdout == "taken up: nothing has changed\n"
+
+        right = server.config.read_text()
+        server.config.write_text(right.replace('url = "http://127.0.0.1:9"', 'url = "chat.example"'))
+        answer = await server.http.post("/api/reload")
+        assert answer.status_code == 422
+        assert "plugins.chatwoot.inboxes.support.url: must be like" in answer.text
+
+        (server.folder / "secret").write_text("third-secret-0123")
+        server.config.write_text(right.replace("inbox_id = 3", "inbox_id = 4"))
+        said = json.loads((await run(server, "reload", "--json")).stdout)
+        assert said == {"taken_up": [], "restart": ["plugins.chatwoot"]}
+        assert [await knocks(server, token) for token in ("second-secret-0123", "third-secret-0123")] == [200, 401]

@@ -10,6 +10,7 @@ import trio
 from tests.sending import CHAT, FakeProvider, open_post
 from wagate.errors import ConflictError, NotSentError, OutcomeUnknownError, SendRefusedError, UnprocessableError
 from wagate.http import NetworkError, TimedOutError
+from wagate.storage.owners.accounts import delete_account
 
 pytest_plugins = ("tests.valkey",)
 
@@ -50,7 +51,7 @@ async def test_a_revocation_that_does_not_work_says_what_is_certain(external_url
             provider.unwilling = error
             with pytest.raises(judged):
                 await post.outbox.revoke(first, client_id=1)
-        await post.world.database.write(lambda db: db.execute_sql("DELETE FROM accounts").rowcount)
+        await post.world.database.write(delete_account, "main")
         await post.live.reload()
         with pytest.raises(UnprocessableError, match="'main' of pigeon that sent it is gone"):
             await post.outbox.revoke(first, client_id=1)

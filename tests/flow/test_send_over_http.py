@@ -19,6 +19,7 @@ from tests.engine_examples import Examples, each_origin
 from tests.gateway import TOKEN
 from tests.inprocess import CHAT, Gateway, running_gateway
 from tests.patience import held
+from tests.sounds import mp3
 from wagate.testing.providers.meta import FakeMeta, failed
 from wagate.testing.providers.waha import FakeWaha
 from wagate.testing.server import Fault, Reply, running
@@ -226,3 +227,37 @@ async def test_another_token_with_the_same_key_and_body_is_the_same_message() ->
             second = await http.post("/messages/send", json=body, headers=headers)
     assert second.json() == first
     assert len(fake.sent) == 1
+
+
+async def test_a_long_text_is_answered_when_all_its_parts_are_sent_or_one_is_not() -> None:
+    meta = FakeMeta()
+    text = "\n\n".join(letter * 3000 for letter in "abc")
+    async with running(meta.server):
+        settings = {"access_token": meta.token, "phone_number_id": meta.phone_number_id, "base_url": meta.url}
+        async with sending({"shop": {"provider": "meta", **settings}}) as (gateway, _):
+            answer = await send(gateway, account="shop", message={"text": text})
+            shown = [await gateway.ask("GET", f"/messages/{each}") for each in answer["parts"]]
+            meta.server.fail(
+                Fault(path="/messages", wait=0.0), Fault(path="/messages", reply=failed(400, 131047, "No"))
+            )
+            problem = await send(gateway, 422, account="shop", message={"text": text})
+    assert [each["text"]["body"] for each in meta.messages[:3]] == text.split("\n\n")
+    assert [each["status"] for each in shown] == ["sent"] * 3
+    assert [(each["part"]["number"], each["part"]["of"]) for each in shown] == [(1, 3), (2, 3), (3, 3)]
+    assert problem["detail"].endswith("(part 2 of 3)")
+    assert len(meta.messages) == 4
+
+
+async def test_a_recording_that_is_no_opus_reaches_meta_as_a_voice_message() -> None:
+    meta = FakeMeta()
+    async with running(meta.server):
+        settings = {"access_token": meta.token, "phone_number_id": meta.phone_number_id, "base_url": meta.url}
+        async with sending({"shop": {"provider": "meta", **settings}}) as (gateway, fake):
+            memo = {"voice": {"data": base64.b64encode(mp3()).decode(), "filename": "memo.mp3"}}
+            await send(gateway, account="shop", message=memo)
+            await send(gateway, account="main", message=memo)
+    [taken] = meta.messages
+    file = meta.uploads[taken["audio"]["id"]]
+    assert taken["audio"]["voice"] is True
+    assert (file.mimetype, file.filename, file.content[:4]) == ("audio/ogg; codecs=opus", "memo.ogg", b"OggS")
+    assert (fake.sent[0]["_path"], fake.sent[0]["convert"]) == ("/api/sendVoice", True)

@@ -119,6 +119,14 @@ async def test_a_closed_window_fails_the_message_with_the_reason() -> None:
         assert "24 h window" in row["error"]
 
 
+async def test_a_text_that_is_too_long_for_one_message_goes_as_several() -> None:
+    fake = FakeTwilio()
+    async with gateway(fake) as found:
+        sent = await send(found, message={"text": "a" * 1500 + "\n\n" + "b" * 1500})
+        assert [each["Body"] for each in fake.messages] == ["a" * 1500, "b" * 1500]
+        assert len(sent["parts"]) == 2
+
+
 async def test_a_message_whose_answer_never_came_is_unknown_sent_once_and_settled_by_its_callback() -> None:
     fake = FakeTwilio()
     async with gateway(fake) as found:

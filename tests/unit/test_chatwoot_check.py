@@ -21,7 +21,7 @@ def inbox(**fields: Any) -> Inbox:
 
 
 async def looked(desk: Desk) -> dict[str, Finding]:
-    [look] = make_checks(desk.app.context, desk.apps.settings)
+    [look] = make_checks(desk.app.context, desk.apps)
     return {each.what.removeprefix("support: "): each for each in await look()}
 
 

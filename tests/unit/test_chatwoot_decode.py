@@ -199,3 +199,10 @@ def test_whatever_comes_is_an_action_or_a_bad_request(changes: dict[str, Any], e
 def test_whatever_bytes_come_are_an_action_or_a_bad_request(body: bytes) -> None:
     with suppress(BadRequestError):
         assert isinstance(decode(body, inbox()), Ignore)
+
+
+@pytest.mark.parametrize("attributes", [{"in_reply_to": 690}, {"in_reply_to": None, "in_reply_to_external_id": "a"}])
+def test_retry_of_newer_versions_keeps_what_the_message_answers(attributes: dict[str, Any]) -> None:
+    action = read(updated(content_attributes=attributes))
+    assert isinstance(action, Resend)
+    assert action.bare

@@ -57,7 +57,7 @@ async def test_what_was_posted_before_a_crash_is_not_posted_again() -> None:
         desk.restart()
         await desk.handle(delivery)
         assert len(desk.server.posted()) == 1
-        assert await desk.app.ledger.by_whatsapp("main", "wamid.1") is not None
+        assert await desk.app.ledger.by_whatsapp("main", "wamid.1", [CHAT]) is not None
         desk.restart()
         desk.server.seen.clear()
         await desk.handle(delivery)
@@ -241,6 +241,16 @@ async def test_a_resolved_conversation_is_used_again_or_followed_by_a_new_one() 
         await ended(desk.app, first.conversation.id, "resolved")
         second = await desk.takes(message_id="wamid.2")
         assert second.conversation is not first.conversation
+
+
+async def test_a_notice_goes_into_the_last_conversation_and_begins_none() -> None:
+    async with a_desk(conversations={"mode": "new"}) as desk:
+        first = await desk.takes()
+        desk.server.agent.resolves(first.conversation)
+        await ended(desk.app, first.conversation.id, "resolved")
+        note = await desk.takes(kind="message.revoked", type="revoked")
+        assert (note.conversation, note.private) == (first.conversation, True)
+        assert [each.status for each in desk.server.state.conversations] == ["resolved"]
 
 
 async def test_what_was_resolved_while_nobody_listened_is_followed_by_a_new_one() -> None:

@@ -73,6 +73,26 @@ def test_whatsapps_marks_become_markdown(whatsapp: str, markdown: str) -> None:
         ("![photo](https://x.y/p.png)", "photo (https://x.y/p.png)"),
         (r"5 \* 3 \_ x", "5 * 3 _ x"),
         ("```ruby\nputs 1\n```", "```puts 1```"),
+        ("```\na = `b`\n\nc\n```", "```a = `b`\n\nc```"),
+        ("`` a`b ``", "```a`b```"),
+        ("**[Pay](https://x.y/a_b_c)**", "*Pay (https://x.y/a_b_c)*"),
+        ("[A (b)](https://x.y/A_(b)) [c](https://x.y/\\(d\\))", "A (b) (https://x.y/A_(b)) c (https://x.y/(d))"),
+        ("[@Ana](mention://user/1/Ana)", "@Ana"),
+        ("<ana@shop.example>", "ana@shop.example"),
+        ("# **Title**", "*Title*"),
+        ("*a **b** c*", "_a *b* c_"),
+        ("***a** b*", "_*a* b_"),
+        ("*a **b***", "_a *b*_"),
+        ("**a *b***", "*a _b_*"),
+        ("***a* b**", "*_a_ b*"),
+        ("5*3 and 4*2", "5*3 and 4*2"),
+        ("+ one\n  + two", "- one\n  - two"),
+        ("* one\n  * **two**\n1. three", "* one\n  * *two*\n1. three"),
+        ("| a | b |\n|---|:-:|\n| **1** | 2 |", "| a | b |\n| *1* | 2 |"),
+        ("**שלום** 👋🏽 **مرحبا**", "*שלום* 👋🏽 *مرحبا*"),
+        ("****", "****"),
+        ("** **", "** **"),
+        ("", ""),
     ],
 )
 def test_agents_markdown_becomes_whatsapps_marks(markdown: str, whatsapp: str) -> None:
@@ -80,7 +100,59 @@ def test_agents_markdown_becomes_whatsapps_marks(markdown: str, whatsapp: str) -
 
 
 @pytest.mark.parametrize(
-    "piece", ["*", "_", "~", "[", "`", "```", "\\", "<", "&", "**a", "*a ", "_a", "![", "](", "- "]
+    ("markdown", "whatsapp"),
+    [
+        ("**Total:\\\nR$ 10,00**", "*Total:*\n*R$ 10,00*"),
+        ("**Total:\nR$ 10,00**", "*Total:*\n*R$ 10,00*"),
+        ("**Total:  \nR$ 10,00**", "*Total:*  \n*R$ 10,00*"),
+        ("*one\ntwo*", "_one_\n_two_"),
+        ("__one\ntwo__ _three\nfour_", "*one*\n*two* _three_\n_four_"),
+        ("***one\ntwo***", "*_one_*\n*_two_*"),
+        ("~~one\ntwo~~", "~one~\n~two~"),
+        ("`one\ntwo`", "`one`\n`two`"),
+        ("**a _b\nc_ d**", "*a _b_*\n*_c_ d*"),
+        ("[one\ntwo](https://x.y)", "one two (https://x.y)"),
+        ("- **one\n  two**\n- three", "- *one*\n  *two*\n- three"),
+        ("> **one\n> two**", "> *one*\n> *two*"),
+        ("**one\n\ntwo**", "**one\n\ntwo**"),
+        ("* one\n* two", "* one\n* two"),
+        ("*one\n* two*", "*one\n* two*"),
+    ],
+)
+def test_a_mark_over_several_lines_becomes_one_on_each(markdown: str, whatsapp: str) -> None:
+    assert to_whatsapp(markdown) == whatsapp
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "*",
+        "_",
+        "~",
+        "[",
+        "`",
+        "```",
+        "\\",
+        "<",
+        "&",
+        "**a",
+        "*a ",
+        "_a",
+        "![",
+        "](",
+        "- ",
+        "**a\n",
+        "*a\n",
+        "*a**b**",
+        "**a*b*",
+        "*a***",
+        "***a*",
+        "_a_b",
+        "`a\n",
+        "[a\n",
+        "|-",
+        "|\n|-|",
+    ],
 )
 def test_no_text_takes_long(piece: str) -> None:
     text = (piece * 65_536)[:65_536]

@@ -301,14 +301,45 @@ async def test_a_file_that_lies_where_we_may_not_fetch_fails_its_message_at_once
     assert error.reason in event.content
 
 
-async def test_a_file_of_another_host_is_never_fetched_with_the_operators_trust() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://inside.example/secret",
+        "https://chat.example:8443/secret",
+        "http://chat.example/secret",
+        "https://inside.example/rails/active_storage/../../secret",
+        "https://inside.example/x?/rails/active_storage/",
+        "http://[/rails/active_storage/x",
+    ],
+)
+async def test_a_file_of_another_origin_is_not_fetched_by_anybody(url: str) -> None:
     desk = office()
-    elsewhere = PDF | {"data_url": "https://inside.example/secret"}
-    desk.fakes.http.refused[elsewhere["data_url"]] = AddressNotAllowedError("Address not allowed: 10.0.0.1")
-    await arrive(desk, message(content=None, attachments=[elsewhere]))
+    await arrive(desk, message(content=None, attachments=[PDF | {"data_url": url}]))
     await desk.run()
     assert desk.fakes.http.sent == []
-    assert desk.fakes.messages.submitted[0].media is not None
+    assert desk.fakes.messages.submitted == []
+    [event] = desk.told()
+    assert "could not be read from Chatwoot" in event.content
+
+
+async def test_a_file_behind_chatwoots_public_name_is_fetched_at_its_own_address() -> None:
+    desk = office(http=FakeHttp(answered(200, b"%PDF")), url="http://chatwoot:3000")
+    own = "http://chatwoot:3000/rails/active_storage/blobs/redirect/abc--sig/bill.pdf?disposition=inline"
+    public = own.replace("http://chatwoot:3000", "https://inside.example")
+    await arrive(desk, message(content=None, attachments=[PDF | {"data_url": public}]))
+    await desk.run()
+    assert [each.url for each in desk.fakes.http.sent] == [own, own]
+    assert [each.body for each in desk.fakes.media.kept.values()] == [b"%PDF"]
+
+
+async def test_a_file_at_an_origin_that_the_operator_names_goes_as_it_is() -> None:
+    desk = office(files_from=("https://files.example",))
+    await arrive(desk, message(content=None, attachments=[PDF | {"data_url": "https://files.example/a.pdf"}]))
+    await desk.run()
+    [out] = desk.fakes.messages.submitted
+    assert desk.fakes.http.sent == []
+    assert out.media is not None
+    assert out.media.url == "https://files.example/a.pdf"
 
 
 async def test_a_file_that_is_gone_fails_its_message() -> None:

@@ -53,6 +53,28 @@ def test_what_was_recorded_in_chatwoot_is_a_voice_note() -> None:
     assert [each.type for each in parts_of(written(content=None, attachments=[recorded]), CHAT)] == ["voice"]
 
 
+@pytest.mark.parametrize(
+    ("name", "becomes"),
+    [
+        ("6f1de4b0-8b5e-4c2f-9a57-0c6f3f3f8a11.mp3", "voice"),
+        ("recording.mp3", "voice"),
+        ("voice-message-2026-11-29.mp3", "voice"),
+        ("Audio 12.wav", "voice"),
+        ("audiobook.mp3", "audio"),
+        ("6f1de4b0.mp3", "audio"),
+    ],
+)
+def test_an_api_inboxs_recording_is_known_by_its_name(name: str, becomes: str) -> None:
+    file = attachment(name, "audio/mpeg", "audio")
+    assert [each.type for each in parts_of(written(content=None, attachments=[file]), CHAT)] == [becomes]
+
+
+def test_every_sound_is_a_voice_message_if_the_inbox_wants_so() -> None:
+    song, paper = attachment("song.mp3", "audio/mpeg", "audio"), attachment("a.pdf", "application/pdf")
+    send = written(content=None, attachments=[song, paper])
+    assert [each.type for each in parts_of(send, CHAT, all_voice=True)] == ["voice", "document"]
+
+
 def test_sound_has_no_caption() -> None:
     voice = attachment("a.ogg", "audio/ogg", "audio")
     assert [(each.type, each.text) for each in parts_of(written(attachments=[voice]), CHAT)] == [
@@ -81,12 +103,6 @@ def test_what_a_bot_lets_people_choose_from_is_listed() -> None:
     items = {"items": [{"title": "Sales", "value": "s"}, {"title": "Help", "value": "h"}, {"value": "x"}]}
     [part] = parts_of(written(content="How?", content_type="input_select", content_attributes=items), CHAT)
     assert part.text == "How?\n- Sales\n- Help"
-
-
-def test_people_are_mentioned_in_groups_only() -> None:
-    send = written(content="@34600111222 and @34600111222, not mail@5511999999999.example")
-    assert parts_of(send, "123@g.us")[0].mentions == ("34600111222@c.us",)
-    assert parts_of(send, CHAT)[0].mentions == ()
 
 
 def test_only_the_first_part_quotes() -> None:

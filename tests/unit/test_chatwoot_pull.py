@@ -105,8 +105,8 @@ async def test_what_is_known_is_passed_over_without_asking_chatwoot() -> None:
     async with a_desk(pull="off") as desk:
         await archived(desk, 2)
         for number in range(2):
-            entry = Entry(message=number, conversation=1, direction="in", account="main", whatsapp=(f"m{number}",))
-            await desk.app.ledger.write(entry)
+            entry = Entry(message=number, conversation=1, direction="in", account="main", chat=CHAT)
+            await desk.app.ledger.write(replace(entry, whatsapp=(f"m{number}",)))
         await start_pull(desk.app, "messages", DAY)
         async with working(desk):
             pull = await until_ended(desk)

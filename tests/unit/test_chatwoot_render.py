@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wagate.events import EVENT_KINDS, Media
+from wagate.parsing.numbers import number_forms
 from wagate.testing import make_event
 from wagate_chatwoot.agents.texts import load_texts
 from wagate_chatwoot.settings import Inbox
 from wagate_chatwoot.to_chatwoot.incoming import KINDS
-from wagate_chatwoot.to_chatwoot.people import phone_forms, who_of
+from wagate_chatwoot.to_chatwoot.people import who_of
 from wagate_chatwoot.to_chatwoot.places import chat_of, source_id
 from wagate_chatwoot.to_chatwoot.render import Rendered, render, source_of
 
@@ -77,6 +78,49 @@ def test_an_order_is_added_up() -> None:
     assert text == "🛒 Order: 3 items\n- 2 × sku-1 1.50 USD\n- 1 × sku-2 4.00 USD\n= 7.00 USD\n\nasap"
 
 
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"type": "poll_vote", "content": "Mon"}, "🗳 Voted: Mon"),
+        ({"type": "poll_vote", "content": ""}, "🗳 Took the vote back"),
+        (
+            {"type": "poll_vote", "content": "", "extra": {"vote": {"failed": True}}},
+            "🗳 Voted: what was chosen can only be seen on the phone.",
+        ),
+        ({"type": "event", "content": "Fair"}, "📅 Fair"),
+        ({"type": "event_response", "content": "Going"}, "📅 Going"),
+        ({"type": "product", "content": "Shoes\n9.90 BRL"}, "🛍 Shoes\n9.90 BRL"),
+        ({"type": "invite", "content": "Garden"}, "✉️ Garden"),
+        ({"type": "payment", "content": "5.00 INR"}, "💸 5.00 INR"),
+        ({"type": "order", "content": "2 × Shop", "extra": {"order": {"title": "Shop", "text": "x"}}}, "2 × Shop"),
+        (
+            {
+                "type": "interactive",
+                "content": "One",
+                "extra": {"interactive": {"type": "list_reply", "description": "first"}},
+            },
+            "One\nfirst",
+        ),
+        (
+            {"type": "image", "content": "", "extra": {"view_once": True}},
+            "👁 View once: it can only be opened on the phone.",
+        ),
+        ({"type": "image", "content": "", "media": Media(), "extra": {"forwarded": True}}, "↪ Forwarded:"),
+    ],
+)
+def test_what_is_no_text_reads_as_what_it_is(fields: dict[str, Any], text: str) -> None:
+    assert content(**fields) == text
+
+
+def test_a_card_shows_its_organisation() -> None:
+    card = {
+        "name": {"formatted_name": "Eva"},
+        "org": {"company": "Shop", "title": "Owner"},
+        "phones": [{"phone": "+1"}],
+    }
+    assert content(type="contacts", content="", extra={"contacts": [card]}) == "👤 Eva\nOwner, Shop\n+1"
+
+
 def test_a_poll_lists_what_can_be_chosen() -> None:
     extra = {"poll": {"name": "When?", "options": ["Mon", {"name": "Tue"}]}}
     assert content(type="poll", content="", extra=extra) == "📊 When?\n- Mon\n- Tue"
@@ -134,12 +178,12 @@ def test_an_id_of_the_provider_is_the_source_only_of_the_message_itself() -> Non
     ],
 )
 def test_numbers_are_known_in_both_forms(one: str, other: str) -> None:
-    assert set(phone_forms(one)) == set(phone_forms(other)) == {one, other}
+    assert set(number_forms(one)) == set(number_forms(other)) == {one, other}
 
 
 @pytest.mark.parametrize("digits", ["15550001111", "551133334444", "4915112345678"])
 def test_other_numbers_have_one_form(digits: str) -> None:
-    assert phone_forms(digits) == (digits,)
+    assert number_forms(digits) == (digits,)
 
 
 @pytest.mark.parametrize(

@@ -268,3 +268,10 @@ def test_a_challenge_is_answered_with_an_answer() -> None:
     assert challenge is not None
     with pytest.raises(PluginError, match=r"^plugin bad: challenge gave str, not WebhookAnswer$"):
         challenge(ASKED, ACCOUNT)
+
+
+def test_what_an_answer_means_is_held_to_its_type() -> None:
+    assert made(media_answer=lambda _status, _said: NotSentError("busy")).media_answer(500, b"").reason == "busy"
+    for wrong in (lambda _status, _said: "busy", lambda _status, _said: 1 // 0):
+        with pytest.raises(PluginError, match=r"^plugin bad: media_answer "):
+            made(media_answer=wrong).media_answer(500, b"")

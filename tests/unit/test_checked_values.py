@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from tests.bad_plugin import ENDPOINT
+from wagate.errors import DeliveryError, NotSentError, Postpone, Reject, Retry, SendError
 from wagate.events import Media, NewEvent, Raw, SessionChange
 from wagate.hooks import (
     Duration,
@@ -29,7 +30,7 @@ from wagate.hooks import (
     TargetName,
     WebhookAnswer,
 )
-from wagate.plugins.values import MOST, WrongValueError, held_to, items, seconds
+from wagate.plugins.values import MOST, WrongValueError, held_to, hold_verdict, items, seconds
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -142,3 +143,25 @@ def test_seconds_are_finite_numbers(given: Any) -> None:
 @pytest.mark.parametrize(("given", "expected"), [(-5, 1.0), (0.2, 1.0), (5, 5.0), (10**400, 10.0)])
 def test_seconds_have_a_floor_and_a_ceiling(given: float, expected: float) -> None:
     assert seconds(given, least=1, most=10) == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "right"),
+    [
+        (Postpone("x", after=1, slow=True), True),
+        (Postpone("x", after=1, slow="chat"), False),  # type: ignore[arg-type]
+        (Postpone("x", after=1, slow=1), False),  # type: ignore[arg-type]
+        (NotSentError("x", slow="chat"), True),
+        (NotSentError("x", slow=True), False),  # type: ignore[arg-type]
+        (NotSentError("x", slow=False), False),  # type: ignore[arg-type]
+        (NotSentError("x", slow="all"), False),  # type: ignore[arg-type]
+        (Retry("x", down="yes"), False),  # type: ignore[arg-type]
+        (Reject("x", disable=0), False),  # type: ignore[arg-type]
+    ],
+)
+def test_each_error_has_its_own_meaning_of_slow(error: DeliveryError | SendError, right: bool) -> None:
+    if right:
+        hold_verdict(error)
+    else:
+        with pytest.raises(WrongValueError, match=rf"{type(error).__name__}\.(slow|down|disable): (Expected|Invalid)"):
+            hold_verdict(error)

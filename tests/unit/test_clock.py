@@ -42,3 +42,12 @@ async def test_wall_and_monotonic_time_shift_together() -> None:
     clock.shift(7200)
     assert 7200 <= (clock.now() - wall).total_seconds() < 7260
     assert 7200 <= clock.monotonic() - steady < 7260
+
+
+async def test_a_suspended_machine_ages_but_its_waits_do_not() -> None:
+    clock = Clock()
+    wall, boot, steady = clock.now(), clock.boottime(), clock.monotonic()
+    clock.suspend(7200)
+    assert 7200 <= (clock.now() - wall).total_seconds() < 7260
+    assert 7200 <= clock.boottime() - boot < 7260
+    assert clock.monotonic() - steady < 60

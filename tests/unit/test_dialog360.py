@@ -135,7 +135,7 @@ async def test_a_file_is_fetched_from_its_own_host_with_the_key() -> None:
         assert provider.locate_media
         media_id = fake.hold(b"jpeg", "image/jpeg")
         found = await provider.locate_media(Media(provider_id=media_id), at_dialog360(fake))
-        assert found.url == f"{fake.url}/files/{media_id}?ext=1"
+        assert found.url == f"{fake.url}/files/{media_id}?v=0"
         assert (found.headers, found.trust) == ({"D360-API-KEY": fake.token}, "operator")
         assert fake.server.seen[-1].query == {}
         direct = await provider.locate_media(Media(url="https://lookaside.fbsbx.com/x?a=1"), at_dialog360(fake))
@@ -149,6 +149,7 @@ async def test_a_file_that_is_gone_is_asked_for_once_since_errors_are_counted() 
         with pytest.raises(SendRefusedError, match="gone"):
             await provider.locate_media(Media(provider_id="5"), at_dialog360(fake))
     assert len(fake.server.seen) == 1
+    assert provider.media_errors == 20
 
 
 @pytest.mark.parametrize(

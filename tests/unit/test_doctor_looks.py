@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from email.utils import format_datetime
@@ -171,3 +172,15 @@ async def test_the_public_url_is_asked_for_a_ping(answer: Any, level: str, tmp_p
     line = await seen(installation(tmp_path, config=config, http=http), "public_url")
     assert line.level == level
     assert http.sent[0].url == "https://wa.example.org/ping"
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_a_provider_that_takes_only_opus_needs_pyav(
+    tmp_path: Path, there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "can_convert", lambda: there)
+    given = installation(tmp_path, None, account())
+    assert not [line for line in await run_checks(given) if line.part == "voice"]
+    given.providers.add([dataclasses.replace(Pigeon().provider(), name="opus", opus_voice=True)])
+    line = await seen(dataclasses.replace(given, accounts=[account(provider="opus")]), "voice")
+    assert (line.level, "wagate[voice]" in line.next_step) == (("ok", False) if there else ("warn", True))

@@ -90,7 +90,59 @@ def test_any_text_is_taken_as_it_is(text: str) -> None:
 def test_an_object_is_read_by_its_type(message: dict[str, Any], kind_of: str, content: str) -> None:
     event = event_of(message)
     assert (event.kind, event.type, event.content) == ("message", kind_of, content)
-    assert event.extra == {"message": message}
+    assert event.extra["message"] == message
+
+
+@pytest.mark.parametrize(
+    ("message", "content", "details"),
+    [
+        (
+            {"poll": {"name": "When?", "options": ["Mon", {"name": "Tue"}]}},
+            "When?\n- Mon\n- Tue",
+            {"poll": {"name": "When?", "options": [{"name": "Mon"}, {"name": "Tue"}]}},
+        ),
+        (
+            {"type": "poll_vote", "poll_vote": {"options": ["Mon"], "poll_id": "P1"}},
+            "Mon",
+            {"vote": {"selected": ["Mon"], "poll": "P1"}},
+        ),
+        (
+            {"event": {"name": "Fair", "start": 1893492000, "location": {"name": "Hall"}}},
+            "Fair\n2030-01-01T10:00:00Z\nHall",
+            {"calendar_event": {"name": "Fair", "start": "2030-01-01T10:00:00Z", "location": {"name": "Hall"}}},
+        ),
+        (
+            {"product": {"id": "77", "title": "Shoes", "price": "9.90", "currency": "EUR"}},
+            "Shoes\n9.90 EUR",
+            {"product": {"id": "77", "title": "Shoes", "price": "9.90", "currency": "EUR"}},
+        ),
+        (
+            {"order": {"product_items": [{"product_retailer_id": "sku", "quantity": 2}], "text": "Quick"}},
+            "2 × sku\nQuick",
+            {"order": {"product_items": [{"product_retailer_id": "sku", "quantity": 2}], "text": "Quick"}},
+        ),
+        (
+            {"interactive": {"type": "list_reply", "list_reply": {"id": "1", "title": "One", "description": "first"}}},
+            "One",
+            {"interactive": {"type": "list_reply", "id": "1", "title": "One", "description": "first"}},
+        ),
+        (
+            {"interactive": {"type": "nfm_reply", "nfm_reply": {"response_json": '{"slot": ["10h", "11h"]}'}}},
+            "slot: 10h, 11h",
+            {"interactive": {"type": "nfm_reply", "response": {"slot": ["10h", "11h"]}}},
+        ),
+        ({"text": "look", "forwarded": True}, "look", {"forwarded": True}),
+    ],
+)
+def test_what_is_no_text_has_words_and_details(message: dict[str, Any], content: str, details: dict[str, Any]) -> None:
+    event = event_of(message)
+    assert (event.content, event.extra) == (content, {**details, "message": message})
+
+
+@pytest.mark.parametrize("kind", ["e2e_notification", "call_log", "album", "ciphertext"])
+def test_a_notice_is_no_message_and_leaves_its_id_to_one(kind: str) -> None:
+    event = event_of({"type": kind, "text": ""}, message_id="M1")
+    assert (event.kind, event.dedupe_kind, event.extra["notice"]) == ("unknown", "notice", kind)
 
 
 def test_a_file_is_kept_by_reference() -> None:

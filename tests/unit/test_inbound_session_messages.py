@@ -7,9 +7,23 @@ import msgspec
 import pytest
 
 from wagate.events import NewEvent
+from wagate.inbound.receive import dedupe_key
 from wagate.inbound.session.events import parse_session
+from wagate.storage.owners.directory import Account
 
 OUR = "6289876543210"
+ACCOUNT = Account(
+    id="a1",
+    name="main",
+    client_id=1,
+    tenant="default",
+    provider="session",
+    phone="",
+    metadata={},
+    ignore={},
+    webhook_secret="",
+    source="",
+)
 SPEC = {
     "id": "msg_123",
     "body": "Hello World",
@@ -219,7 +233,9 @@ def test_a_picture_has_its_caption_as_content_and_its_file_by_reference() -> Non
         _data={"body": "/9j/4AAQSkZJRg", "caption": "a photo", "mimetype": "image/jpeg", "size": 39418},
     )
     assert (event.type, event.content) == ("image", "a photo")
-    assert msgspec.to_builtins(event.media) == {"mimetype": "image/jpeg", "size": 39418, "caption": "a photo"}
+    by_id = {"provider_id": event.message_id, "size": 39418, "caption": "a photo"}
+    assert msgspec.to_builtins(event.media) == {"mimetype": "image/jpeg", **by_id}
+    assert event.extra == {"file_follows": True}
 
 
 @pytest.mark.parametrize(
@@ -253,7 +269,7 @@ def test_a_file_sent_along_stays_in_the_raw_body_and_its_place_is_told(data: dic
     assert (event.media.mimetype, event.media.size) == ("image/png", 4)
 
 
-def test_a_file_that_comes_after_its_message_is_not_dropped_as_its_duplicate() -> None:
+def test_a_file_that_comes_by_itself_is_the_message_that_it_belongs_to() -> None:
     message = full(type="image", hasMedia=True)
     event = parse(
         "media",
@@ -261,9 +277,9 @@ def test_a_file_that_comes_after_its_message_is_not_dropped_as_its_duplicate() -
     )
     first = parse("message", {"message": message})
     assert event.message_id == first.message_id
-    assert (event.kind, event.variant, event.dedupe_kind) == ("unknown", "media", "")
-    assert event.chat == first.chat
-    assert event.extra == {"event": "media", "inline_file": "data.messageMedia"}
+    assert dedupe_key(ACCOUNT, event) == dedupe_key(ACCOUNT, first) != ""
+    assert (event.kind, event.chat, event.content) == (first.kind, first.chat, first.content)
+    assert event.extra == {"inline_file": "data.messageMedia"}
     assert event.media is not None
     assert event.media.filename == "x.png"
 

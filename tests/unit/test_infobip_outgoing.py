@@ -77,7 +77,7 @@ def test_a_chat_that_is_no_single_person_is_refused(chat: str) -> None:
         (sends("image", text="Look"), "image", {"caption": "Look"}),
         (sends("video"), "video", {}),
         (sends("audio"), "audio", {}),
-        (sends("voice"), "audio", {}),
+        (sends("voice"), "audio", {"voice": True}),
         (sends("sticker"), "sticker", {}),
         (sends("document", text="Look"), "document", {"caption": "Look", "filename": "bill.pdf"}),
     ],
@@ -99,7 +99,7 @@ def test_a_public_url_of_the_caller_is_passed_on() -> None:
         (sends("audio", text="Listen"), FILE, "send it by itself"),
         (sends("reaction", reaction=OutReaction(message_id="x", emoji="👍")), None, "can't send"),
         (sends("location"), None, "content is missing"),
-        (sends("interactive", interactive={"type": "product_list"}), None, "product_list"),
+        (sends("interactive", interactive={"type": "catalog_message"}), None, "catalog_message"),
         (sends("template", template={"name": "x"}), None, "language"),
         (sends("template", template={"language": {"code": "en"}}), None, "name"),
     ],
@@ -267,7 +267,10 @@ def test_a_template_in_the_common_form_becomes_infobips() -> None:
     ("parameter", "header"),
     [
         ({"type": "text", "text": "Big"}, {"type": "TEXT", "placeholder": "Big"}),
-        ({"type": "document", "document": {}}, {"type": "DOCUMENT", "mediaUrl": FILE.url}),
+        (
+            {"type": "document", "document": {}},
+            {"type": "DOCUMENT", "mediaUrl": FILE.url, "filename": "document"},
+        ),
         (
             {"type": "location", "location": {"latitude": 1, "longitude": 2}},
             {"type": "LOCATION", "latitude": 1, "longitude": 2},

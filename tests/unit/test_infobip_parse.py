@@ -361,3 +361,26 @@ def test_any_bytes_are_events_or_a_bad_request(body: bytes) -> None:
         parse(request(body), account())
     except BadRequestError:
         return
+
+
+def test_a_forms_lists_and_objects_are_told_in_full() -> None:
+    answers = {"slot": ["10h", "11h"], "address": {"city": "SP"}}
+    found = event({"type": "INTERACTIVE_FLOW_REPLY", "text": "Sent", "response": answers})
+    assert found.content == "slot: 10h, 11h\naddress.city: SP"
+
+
+def test_a_call_permission_keeps_its_answer() -> None:
+    reply = {"response": "ACCEPT", "expirationTimestamp": "2030-01-01T10:00:00.000+0000"}
+    found = event({"type": "INTERACTIVE_CALL_PERMISSION_REPLY", "callPermissionReply": reply})
+    assert found.content == "ACCEPT"
+    assert found.extra["interactive"]["expiration_timestamp"] == reply["expirationTimestamp"]
+
+
+def test_what_stands_beside_a_message_is_kept() -> None:
+    identity = {"acknowledged": False, "hash": "h", "createdAt": "2025-01-01T10:00:00.000+0000"}
+    found = event(
+        {"type": "TEXT", "text": "Hi"}, identity=identity, callbackData="order 204", pairedMessageId="p1", keyword="HI"
+    )
+    assert found.extra["identity"] == {"acknowledged": False, "hash": "h", "created_at": identity["createdAt"]}
+    assert (found.extra["callback_data"], found.extra["paired_message_id"]) == ("order 204", "p1")
+    assert found.extra["keyword"] == "HI"

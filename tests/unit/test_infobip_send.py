@@ -12,6 +12,7 @@ import trio
 import trio.testing
 
 from tests.infobip_accounts import OUR_ID, OURS, THEM, URL, account, outgoing, provider
+from tests.infobip_document import strict_infobip
 from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendError, SendRefusedError
 from wagate.events import Media
 from wagate.hooks import OutMessage, Provider, ProviderAccount, Sent, Signal
@@ -26,7 +27,7 @@ REJECTED = {"groupId": 5, "groupName": "REJECTED"}
 @asynccontextmanager
 async def infobip(*, timeout: float = 60.0) -> AsyncIterator[tuple[FakeInfobip, Provider]]:
     http = HttpClient()
-    async with fake_infobip() as fake:
+    async with fake_infobip(strict_infobip()) as fake:
         yield fake, provider(http, timeout=timeout)
         await http.aclose()
 
@@ -137,8 +138,9 @@ async def test_too_many_requests_slow_the_account_for_as_long_as_it_is_told(
 
 async def test_what_is_wrong_with_a_request_is_told_field_by_field() -> None:
     async with infobip() as (fake, through):
-        with pytest.raises(SendRefusedError, match=r"Bad request; content\.text size must be between 1 and 4096"):
-            await send(through, account(fake), OutMessage(chat=THEM, type="text", text="x" * 4097))
+        own = {"name": "x", "language": {"code": "en"}, "templateData": {"buttons": []}}
+        with pytest.raises(SendRefusedError, match=r"Bad request; .*templateData\.body is required"):
+            await send(through, account(fake), OutMessage(chat=THEM, type="template", template=own))
 
 
 @pytest.mark.parametrize(

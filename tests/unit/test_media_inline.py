@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wagate.errors import NotFoundError
-from wagate.media.source import SLICE, decoded, inline_data
+from wagate.media.base64 import SLICE, Decoder, decoded, inline_data
 
 
 def body(text: object) -> bytes:
@@ -28,6 +28,28 @@ def test_what_was_written_comes_back(content: bytes) -> None:
     address, safe = f"data:image/jpeg;base64,{plain}", base64.urlsafe_b64encode(content).decode()
     for text in (plain, plain.rstrip("="), wrapped, address, safe):
         assert taken_out(text) == content
+
+
+@given(st.binary(max_size=2000), st.integers(1, 300))
+def test_it_is_decoded_as_it_comes_escapes_and_all(content: bytes, size: int) -> None:
+    plain = base64.b64encode(content).decode()
+    wrapped = base64.encodebytes(content).decode()
+    for text in (plain, plain.rstrip("="), f"data:image/png;base64,{plain}", wrapped):
+        for letters in (text.replace("/", "\\/"), text.replace("+", "\\u002B").replace("=", "\\u003d")):
+            written, decoder = letters.replace("\n", "\\n").encode(), Decoder(escaped=True)
+            pieces = [decoder.feed(written[at : at + size]) for at in range(0, len(written), size)]
+            assert b"".join([*pieces, decoder.end()]) == content
+
+
+@given(st.binary(max_size=200), st.integers(1, 50))
+def test_any_bytes_are_decoded_or_refused(letters: bytes, size: int) -> None:
+    decoder = Decoder(escaped=True)
+    try:
+        for at in range(0, len(letters), size):
+            decoder.feed(letters[at : at + size])
+        decoder.end()
+    except ValueError:
+        return
 
 
 @pytest.mark.parametrize("size", [SLICE // 4 * 3 - 1, SLICE // 4 * 3, SLICE // 4 * 3 + 1, SLICE * 2])

@@ -12,7 +12,7 @@ from tests.meta import account, at, meta_provider, outgoing
 from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendError, SendRefusedError
 from wagate.events import Media
 from wagate.hooks import OutFile, OutLocation, OutReaction, Signal
-from wagate.http import HttpError, NetworkError
+from wagate.http import HttpClient, HttpError, NetworkError
 from wagate.testing.providers.meta import FakeMeta, failed, fake_meta
 from wagate.testing.server import Fault, Reply
 from wagate_meta.bodies import message_body, recipient
@@ -275,6 +275,18 @@ async def test_a_file_is_asked_for_by_its_id_and_fetched_with_the_token() -> Non
     assert found.url == fake.file_url(media_id)
     assert found.headers == {"Authorization": f"Bearer {fake.token}"}
     assert (found.mimetype, found.size, found.trust) == ("image/jpeg", 4, "operator")
+
+
+async def test_when_the_address_of_a_file_has_lapsed_its_id_gives_a_new_one() -> None:
+    async with fake_meta() as fake, meta_provider() as provider:
+        assert provider.locate_media
+        media_id, http = fake.hold(b"jpeg", "image/jpeg"), HttpClient()
+        first = await provider.locate_media(Media(provider_id=media_id), at(fake))
+        fake.lapse(media_id)
+        second = await provider.locate_media(Media(provider_id=media_id, url=first.url), at(fake))
+        for where, status in ((first, 404), (second, 200)):
+            assert (await http.request("GET", where.url, headers=where.headers, trust="operator")).status == status
+        await http.aclose()
 
 
 async def test_a_file_that_is_gone_is_asked_for_once_more_and_then_refused() -> None:

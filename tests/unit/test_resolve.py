@@ -13,7 +13,7 @@ from tests.receivers import Names
 from wagate.http.errors import (
     NameNotFoundError,
 )
-from wagate.http.owner import on_behalf_of
+from wagate.http.owner import REGISTERING, on_behalf_of
 from wagate.http.resolve import Resolver
 
 # Names
@@ -136,6 +136,60 @@ async def test_dead_names_of_one_client_hold_nothing_of_anothers(mock_clock: tri
         assert [str(each) for each in await resolver.addresses("registered.test")] == ["127.0.0.1"]
     finally:
         release.set()
+
+
+async def test_dead_names_of_many_clients_leave_a_thread_for_the_next() -> None:
+    release = threading.Event()
+    running: list[str] = []
+
+    def lookup(host: str) -> Sequence[str]:
+        if host.startswith("dead"):
+            running.append(host)
+            release.wait(60)
+        return ["127.0.0.1"]
+
+    async def look(client: int, number: int) -> None:
+        with on_behalf_of(client):
+            await resolver.addresses(f"dead{client}-{number}.test")
+
+    resolver = Resolver(lookup, deadline=60.0, total=16)
+    async with trio.open_nursery() as nursery:
+        for client in range(10):
+            for number in range(10):
+                nursery.start_soon(look, client, number)
+        await trio.testing.wait_all_tasks_blocked(0.1)
+        try:
+            assert len(running) < 16
+            with on_behalf_of(99), trio.fail_after(30):
+                assert [str(each) for each in await resolver.addresses("well.test")] == ["127.0.0.1"]
+        finally:
+            release.set()
+
+
+async def test_what_a_client_registers_waits_for_none_of_its_deliveries() -> None:
+    release = threading.Event()
+    running: list[str] = []
+
+    def lookup(host: str) -> Sequence[str]:
+        if host.startswith("dead"):
+            running.append(host)
+            release.wait(60)
+        return ["127.0.0.1"]
+
+    resolver = Resolver(lookup, deadline=60.0, threads=2)
+    with on_behalf_of(1):
+        async with trio.open_nursery() as nursery:
+            for number in range(4):
+                nursery.start_soon(resolver.addresses, f"dead{number}.test")
+            await trio.testing.wait_all_tasks_blocked(0.1)
+            try:
+                assert len(running) == 2
+                REGISTERING.set(True)
+                with trio.fail_after(30):
+                    assert [str(each) for each in await resolver.addresses("registered.test")] == ["127.0.0.1"]
+            finally:
+                REGISTERING.set(False)
+                release.set()
 
 
 async def test_why_a_name_was_not_found_for_one_client_is_not_anothers_answer() -> None:

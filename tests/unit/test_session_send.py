@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendError, SendRefusedError
+from wagate.events import Media
 from wagate.hooks import (
     OutFile,
     Outgoing,
@@ -272,3 +273,47 @@ async def test_what_goes_wrong_is_always_a_send_error_or_an_http_error() -> None
             fake.fail(Fault(reply=Reply(status=status, body=b"<html>")))
             with pytest.raises(SendError):
                 await send(provider, to, text="hi")
+
+
+# Files that came in
+
+
+async def test_a_file_is_asked_of_the_engine_by_its_message() -> None:
+    fake = FakeSessions(api_key="k")
+    async with engine(fake, api_key="k") as (provider, to):
+        assert provider.locate_media is not None
+        direct = await provider.locate_media(Media(url="https://cdn.example/a.jpg", provider_id="x"), to)
+        assert (direct.url, direct.headers, direct.trust) == ("https://cdn.example/a.jpg", {}, "public")
+        found = await provider.locate_media(Media(provider_id=f"false_{GROUP}_AA_{THEM}"), to)
+        assert found.url == f"{fake.url}/message/downloadMedia/main"
+        assert msgspec.json.decode(found.content) == {"chatId": GROUP, "messageId": "AA"}
+        assert (found.headers["x-api-key"], found.trust, found.inside) == ("k", "operator", "messageMedia")
+        with pytest.raises(SendRefusedError):
+            await provider.locate_media(Media(provider_id="a-file-of-its-own"), to)
+
+
+async def test_without_an_engine_to_ask_a_file_may_still_come() -> None:
+    async with engine(FakeSessions(), base_url="") as (provider, to):
+        assert provider.locate_media is not None
+        with pytest.raises(NotSentError, match="has not posted"):
+            await provider.locate_media(Media(provider_id=f"false_{THEM}_AA"), to)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "kind", "slow"),
+    [
+        (500, "Message not found", SendRefusedError, ""),
+        (500, "Message media not found", SendRefusedError, ""),
+        (500, "Protocol error: Target closed", NotSentError, "account"),
+        (404, "session_not_connected", NotSentError, "account"),
+        (403, "Invalid API key", NotSentError, "account"),
+    ],
+)
+async def test_what_an_answer_without_a_file_means(status: int, said: str, kind: type[SendError], slow: str) -> None:
+    async with engine(FakeSessions()) as (provider, _):
+        assert provider.media_answer is not None
+        error = provider.media_answer(status, msgspec.json.encode({"success": False, "error": said}))
+        assert type(error) is kind
+        assert said in error.reason
+        assert getattr(error, "slow", "") == slow
+        assert provider.media_answer(502, b"<html>").http_status == 502

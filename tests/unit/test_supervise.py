@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 
 import trio
@@ -11,6 +12,7 @@ from wagate.consumers.attempt import OURS_AGAIN, attempt
 from wagate.consumers.tasks import supervise
 from wagate.errors import Reject, Retry
 from wagate.hooks.contracts import Delivery, Handler
+from wagate.http.backend import RESERVE
 from wagate.http.client import HttpClient
 from wagate.http.errors import HttpError
 from wagate.http.guard import Guard, parse_networks
@@ -89,6 +91,25 @@ async def test_descriptors_that_ran_out_here_are_no_fault_of_the_target() -> Non
     circular = ValueError("x")
     circular.__cause__ = circular
     assert await tried(circular) == Failed(error="ValueError")
+
+
+async def test_the_last_descriptors_are_left_to_what_comes_in() -> None:
+    client = HttpClient(guard=Guard(allow_networks=parse_networks(["127.0.0.0/8"])), allow_http=True)
+
+    async def handle(_delivery: Delivery) -> None:
+        await client.request("POST", "http://127.0.0.1:9/")
+
+    handler = Handler(name="x", targets=lambda _event: (), handle=handle)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + RESERVE, hard))
+    try:
+        put_off = await attempt(handler, make_delivery(target="w"), 60)
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert put_off == Postponed(error="EMFILE on the gateway's side", after=OURS_AGAIN)
 
 
 async def test_cancelled_passes_through_a_handler() -> None:

@@ -60,8 +60,9 @@ def test_a_file_is_of_the_type_that_twilio_or_its_mime_type_says(mimetype: str, 
     assert found.type == type_
     assert found.media is not None
     assert found.media.mimetype == mimetype
-    assert found.media.url is not None
-    assert found.media.url.endswith(found.media.provider_id or "-")
+    message, _, file = (found.media.provider_id or "").partition("/")
+    assert (found.media.url or "").endswith(f"/Messages/{message}/Media/{file}")
+    assert message == found.message_id
 
 
 def test_each_further_file_is_an_event_of_its_own() -> None:
@@ -181,7 +182,7 @@ def test_a_status_that_is_not_known_is_kept() -> None:
             "63016",
             "63016: Too late (outside the 24 h window: send a template)",
         ),
-        ({"ErrorCode": "63024"}, "63024", "error 63024"),
+        ({"ErrorCode": "63024"}, "63024", "63024: the recipient is not on WhatsApp, or can't receive this"),
         ({"ErrorCode": "63024", "ChannelStatusMessage": "No"}, "63024", "63024: No"),
         ({}, "", "Twilio says failed"),
     ],
@@ -249,3 +250,16 @@ def test_any_bytes_are_events_or_a_bad_request(body: bytes, content_type: str) -
         parse(request(body, {"content-type": content_type}), account())
     except BadRequestError:
         return
+
+
+def test_parameters_that_twilio_added_since_are_kept() -> None:
+    assert event(NewThing="x", MediaUrl0="").extra == {"parameters": {"NewThing": "x"}}
+
+
+@pytest.mark.parametrize("name", ["FlowData", "InteractiveData"])
+def test_a_flows_answers_are_told_in_full(name: str) -> None:
+    answers = {"slot": ["10h", "11h"], "address": {"city": "SP"}}
+    form = {name: json.dumps(answers), "MessageType": "interactive", "Body": ""}
+    found = event(**form)
+    assert (found.type, found.content) == ("interactive", "slot: 10h, 11h\naddress.city: SP")
+    assert found.extra["interactive"] == {"type": "nfm_reply", "response": answers}

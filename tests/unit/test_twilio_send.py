@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -229,6 +230,16 @@ async def test_a_file_is_fetched_as_located() -> None:
         answer = await http.request("GET", where.url, headers=where.headers, trust=where.trust)
         await http.aclose()
         assert (answer.status, answer.body) == (200, b"\x89PNG")
+
+
+async def test_a_file_whose_link_is_dead_is_fetched_by_the_ids_of_message_and_file() -> None:
+    async with twilio() as (fake, through):
+        assert through.locate_media is not None
+        [found] = events(fake.receive("", (b"\x89PNG", "image/png")))
+        assert found.media is not None
+        by_id = await through.locate_media(msgspec.structs.replace(found.media, url=None), account(fake))
+        assert by_id.url == found.media.url
+        assert (by_id.headers.keys(), by_id.trust) == ({"Authorization"}, "operator")
 
 
 async def missed(fake: FakeTwilio, through: Provider, since: datetime, **options: Any) -> list[Any]:

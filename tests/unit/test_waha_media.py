@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests.waha_site import account, waha
-from wagate.errors import AccountStoppedError, NotSentError, SendRefusedError
+from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendRefusedError
 from wagate.events import Media, NewEvent
 from wagate.testing.providers.waha import FakeWaha
+from wagate.testing.server import Fault, Reply
 from wagate_waha import missed
 from wagate_waha.media import media_request
 
@@ -62,6 +63,24 @@ async def test_a_file_that_waha_had_not_downloaded_is_asked_for_by_its_message()
             await provider.locate_media(Media(provider_id=f"false_{THEM}_BB"), to)
         with pytest.raises(SendRefusedError):
             await provider.locate_media(Media(), to)
+
+
+async def test_a_message_that_waha_has_no_more_is_refused_and_a_missing_session_stops_the_account() -> None:
+    fake = FakeWaha()
+    async with waha(fake) as (provider, to):
+        assert provider.locate_media is not None
+        with pytest.raises(SendRefusedError, match="no more"):
+            await provider.locate_media(Media(provider_id=f"false_{THEM}_AA"), to)
+        fake.fail(Fault(reply=Reply(status=500)))
+        with pytest.raises(NotSentError, match="though its session answers") as caught:
+            await provider.locate_media(Media(provider_id=f"false_{THEM}_AA"), to)
+        assert (caught.value.slow, caught.value.http_status) == ("", None)
+        fake.fail(Fault(reply=Reply(status=500)), Fault(reply=Reply(status=502)))
+        with pytest.raises(OutcomeUnknownError, match="502"):
+            await provider.locate_media(Media(provider_id=f"false_{THEM}_AA"), to)
+        fake.statuses.clear()
+        with pytest.raises(AccountStoppedError, match="Session not found"):
+            await provider.locate_media(Media(provider_id=f"false_{THEM}_AA"), to)
 
 
 async def collect(fake: FakeWaha, since: datetime, error: type[Exception] | None = None) -> list[NewEvent]:

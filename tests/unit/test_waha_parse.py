@@ -37,7 +37,8 @@ def test_a_text_says_who_wrote_what_to_whom_and_when() -> None:
     assert (found.chat, found.sender, found.recipient) == (THEM, THEM, "15550000001@c.us")
     assert (found.provider_id, found.message_id, found.contact_name) == (f"false_{THEM}_AA",) * 2 + ("Ana",)
     assert found.timestamp == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
-    assert (found.number, found.extra, found.from_me) == ("default", {"source": "app"}, False)
+    data = {"Info": {"PushName": "Ana"}}
+    assert (found.number, found.extra, found.from_me) == ("default", {"source": "app", "_data": data}, False)
 
 
 @pytest.mark.parametrize("name", ["message", "message.any"])
@@ -105,7 +106,7 @@ def test_an_echo_of_ours_has_the_id_that_the_send_was_answered_with() -> None:
         ({"hasMedia": True, "media": {"mimetype": "application/pdf", "filename": "a.pdf"}}, "document"),
         ({"hasMedia": True}, "document"),
         ({"_data": {"Message": {"audioMessage": {"PTT": True, "mimetype": "audio/mp4"}}}}, "voice"),
-        ({"_data": {"message": {"viewOnceMessageV2": {"message": {"imageMessage": {}}}}}}, "image"),
+        ({"_data": {"message": {"ephemeralMessage": {"message": {"imageMessage": {}}}}}}, "image"),
         ({"hasMedia": True, "_data": {"type": "ptt"}}, "voice"),
         ({"location": {"latitude": "52.5", "longitude": 13.4, "description": "Home"}}, "location"),
         ({"vCards": ["BEGIN:VCARD\nEND:VCARD"]}, "contacts"),
@@ -218,6 +219,14 @@ def test_an_edit_is_about_the_message_and_has_its_own_id() -> None:
     found = event("message.edited", text(id=f"false_{THEM}_EE", editedMessageId="AA", body="new"))
     assert (found.provider_id, found.message_id) == (f"false_{THEM}_EE", f"false_{THEM}_AA")
     assert (found.kind, found.content, found.extra) == ("message.edited", "new", {"editedMessageId": "AA"})
+    assert found.media is None
+
+
+def test_an_edit_that_brings_its_file_has_it_by_the_edited_messages_id() -> None:
+    file = {"url": "http://localhost:3000/api/files/a.jpg", "mimetype": "image/jpeg", "filename": None}
+    found = event("message.edited", text(id=f"false_{THEM}_EE", editedMessageId="AA", hasMedia=True, media=file))
+    assert found.media is not None
+    assert (found.type, found.media.url, found.media.provider_id) == ("image", file["url"], f"false_{THEM}_AA")
 
 
 @pytest.mark.parametrize(
@@ -279,7 +288,6 @@ def test_groups_and_presence_keep_what_they_tell() -> None:
     ("name", "payload", "chat"),
     [
         ("message.waiting", text(), THEM),
-        ("poll.vote", {"vote": {"id": f"false_{THEM}_VV", "from": THEM, "timestamp": 1}, "poll": {}}, THEM),
         ("label.chat.added", {"labelId": "6", "chatId": THEM}, THEM),
         ("chat.archive", {"id": THEM, "archived": True}, THEM),
         ("label.upsert", {"id": "10", "name": "L"}, ""),

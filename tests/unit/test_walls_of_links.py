@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
 
+import httpx2
 import pytest
 
 from tests.receivers import OK, Names, answering, client, failing, serving
@@ -69,6 +70,9 @@ async def test_a_webhook_that_leads_back_into_the_gateway_is_refused_when_regist
             with pytest.raises(AddressNotAllowedError, match="is this gateway itself"):
                 await ask(url)
         assert "is this gateway itself" in (await failing(http, url)).reason
+        async with http.guarded_httpx() as library:
+            with pytest.raises(httpx2.ConnectError, match="is this gateway itself"):
+                await library.get(url)
 
 
 async def test_what_the_operator_asks_of_our_own_address_is_asked() -> None:

@@ -64,10 +64,19 @@ def test_whoever_a_message_of_ours_does_not_name_is_filled_in() -> None:
     assert (flat["from"], flat["to"], flat["from_me"]) == ("5511888888888", "5511999999999", True)
 
 
-def test_media_is_given_by_reference() -> None:
+def test_a_file_that_was_sent_from_here_is_given_by_its_own_url() -> None:
     media = Media(mimetype="image/jpeg", url="https://cdn.example/a.jpg", size=5)
-    flat = body(make_event(type="image", media=media))
+    sent = {"source": "api", "id": "1", "metadata": {}}
+    flat = body(make_event(kind="message.any", from_me=True, type="image", media=media, extra=sent))
     assert flat["media"] == {"mimetype": "image/jpeg", "url": "https://cdn.example/a.jpg", "size": 5}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("kind", ["message", "message.any", "message.edited", "unknown"])
+def test_the_providers_own_url_is_never_given(kind: str, form: str) -> None:
+    media = Media(mimetype="image/jpeg", url="https://needs-a-token.example/1", provider_id="1")
+    sent = json.dumps(body(make_event(kind=kind, type="image", media=media), form))
+    assert "needs-a-token" not in sent
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -87,11 +96,11 @@ def test_a_file_that_we_hold_is_fetched_from_us(form: str) -> None:
 
 
 def test_what_a_kind_brings_stands_beside_and_never_over_a_field_of_ours() -> None:
-    extra = {"ack": 3, "ackName": "READ", "type": "add", "inline_file": "data.media"}
+    extra = {"ack": 3, "ackName": "READ", "type": "add", "inline_file": "data.media", "file_follows": True}
     flat = body(make_event(kind="message.ack", type="ack", extra=extra))
     assert (flat["ack"], flat["ackName"]) == (3, "READ")
     assert (flat["type"], flat["provider_type"]) == ("ack", "add")
-    assert "inline_file" not in flat
+    assert not {"inline_file", "file_follows"} & flat.keys()
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,8 @@ def test_an_id_in_the_engines_form_stays() -> None:
 
 def test_media_and_replies() -> None:
     media = Media(mimetype="application/pdf", url="https://cdn.example/f.pdf", filename="f.pdf")
-    payload = envelope(type="document", media=media, reply_to="wamid.0")["payload"]
+    sent = {"source": "api", "id": "1", "metadata": {}}
+    payload = envelope(type="document", media=media, reply_to="wamid.0", from_me=True, extra=sent)["payload"]
     assert payload["hasMedia"] is True
     assert payload["media"] == {"url": "https://cdn.example/f.pdf", "mimetype": "application/pdf", "filename": "f.pdf"}
     assert payload["replyTo"] == {"id": "wamid.0"}
@@ -125,3 +126,58 @@ def test_a_call_names_the_caller() -> None:
 def test_an_event_without_a_form_of_its_own_brings_what_it_has() -> None:
     extra = {"group": {"id": "1@g.us"}, "participants": ["2@c.us"]}
     assert envelope(kind="group.join", extra=extra)["payload"] == {"timestamp": 1757500200, **extra}
+
+
+def test_the_name_and_what_was_chosen_stand_where_readers_of_an_engine_look() -> None:
+    row = {"type": "list_reply", "id": "1", "title": "One"}
+    payload = envelope(contact_name="Ana", type="interactive", extra={"interactive": row})["payload"]
+    data = payload["_data"]
+    assert (data["notifyName"], data["pushName"], data["Info"]["PushName"]) == ("Ana", "Ana", "Ana")
+    assert data["listResponse"] == {"title": "One", "singleSelectReply": {"selectedRowId": "1"}}
+    assert payload["interactive"] == row
+    button = {"type": "button_reply", "id": "b", "title": "Yes"}
+    assert envelope(extra={"interactive": button})["payload"]["_data"]["selectedButtonId"] == "b"
+
+
+def test_an_engines_own_data_is_passed_on_as_it_came_and_only_in_this_format() -> None:
+    data = {"Info": {"PushName": "Ana"}, "Message": {"conversation": "hi"}}
+    assert envelope(extra={"_data": data})["payload"]["_data"] == data
+    letter = Letter(event=make_event(extra={"_data": data}), delivery_id=ID, created_at=NOW, filters=["*"], version="1")
+    assert "_data" not in json.loads(encode(letter, "flat"))
+
+
+def test_ads_and_orders_stand_beside() -> None:
+    extra = {"referral": {"source_id": "9"}, "order": {"product_items": [{"product_retailer_id": "sku"}]}}
+    payload = envelope(extra=extra)["payload"]
+    assert {name: payload[name] for name in extra} == extra
+
+
+def test_an_answer_has_the_words_that_it_answers() -> None:
+    quoted = {"sender": "5511@c.us", "content": "When?"}
+    payload = envelope(reply_to="Q1", extra={"quoted": quoted})["payload"]
+    assert payload["replyTo"] == {"id": "Q1", "participant": "5511@c.us", "body": "When?"}
+
+
+def test_an_ack_says_why_a_message_failed() -> None:
+    error = {"code": "131026", "reason": "not on WhatsApp"}
+    payload = envelope(kind="message.ack", from_me=True, extra={"ack": -1, "ackName": "ERROR", "error": error})[
+        "payload"
+    ]
+    assert payload["error"] == error
+
+
+def test_a_vote_and_an_attendance_are_wahas_own_events() -> None:
+    vote = {"selected": ["Mon"], "poll": "true_5511999999999@c.us_P1"}
+    sent = envelope(type="poll_vote", reply_to=vote["poll"], extra={"vote": vote})
+    assert sent["event"] == "poll.vote"
+    assert sent["payload"]["vote"]["selectedOptions"] == ["Mon"]
+    assert sent["payload"]["poll"] == {
+        "id": vote["poll"],
+        "from": "5511888888888@c.us",
+        "fromMe": True,
+        "to": "5511999999999@c.us",
+    }
+    coming = envelope(type="event_response", reply_to="E1", extra={"event_response": {"response": "GOING"}})
+    assert coming["event"] == "event.response"
+    assert coming["payload"]["eventResponse"]["response"] == "GOING"
+    assert coming["payload"]["eventCreationKey"]["id"] == "E1"

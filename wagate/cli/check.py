@@ -18,6 +18,8 @@ def check(
     """Check the configuration and call every hook of the plugins it turns on, without starting anything."""
     from wagate.cli.rehearse import faults, inert_context
     from wagate.config import convert_settings, load
+    from wagate.config.check import SHORTEST_SECRET
+    from wagate.plugins.account_settings import short_secrets
     from wagate.plugins.loader import load_plugins, load_providers
     from wagate.plugins.registry import Providers
     from wagate.process.configured_accounts import read_accounts
@@ -30,7 +32,10 @@ def check(
     )
     providers = Providers(public_url=loaded.server.public_url)
     load_providers(plugins, lambda plugin: inert_context(loaded, plugin), providers)
-    read_accounts(loaded, providers)
+    accounts = read_accounts(loaded, providers)
+    for name, account in accounts.items():
+        for secret in short_secrets(providers.need(account.table.provider), account.settings):
+            typer.echo(f"warning: accounts.{name}.{secret} has fewer than {SHORTEST_SECRET} characters", err=True)
     if wrong := [line for plugin in plugins for line in faults(plugin, inert_context(loaded, plugin))]:
         raise CommandError("\n".join(wrong))
     names = ", ".join(plugin.name for plugin in plugins) or "none"

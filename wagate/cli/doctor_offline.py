@@ -99,7 +99,7 @@ async def stored_accounts(config: Config) -> AsyncIterator[tuple[Database | None
         raise CommandError(f"{config.data.dir / KEY_FILE} is missing; without it the stored secrets can't be decrypted")
     async with open_database(config.database.url, config.data.dir, readers=1) as database:
         vault = Vault(open_secrets(config).secret_keys)
-        _, directory = await database.read(load_directory, vault.decrypt)
+        directory = await database.read(load_directory, vault.decrypt)
         yield database, list(directory.accounts.values())
 
 

@@ -18,8 +18,8 @@ def reload(
 ) -> None:
     """Have the running gateway read config.toml and its secrets again. If anything is wrong, nothing changes.
 
-    Accounts and the admin token change at once. Other changed keys are listed; they need a restart. The command sends
-    the variables of this shell that config.toml names as env:NAME.
+    Accounts, the admin token and settings that plugins take up change at once. Other changed keys are listed; they need
+    a restart. The command sends the variables of this shell that config.toml names as env:NAME.
     """
     from wagate.config.sources import named_variables
 

@@ -21,6 +21,7 @@ from wagate.cli import (
     jobs,
     messages,
     migrate,
+    pair,
     plugin_commands,
     plugins,
     reload,
@@ -128,6 +129,7 @@ app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(messages.app, name="messages")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(sessions.app, name="sessions")
+app.command()(pair.pair)
 app.command()(send.send)
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(plugins.app, name="plugins")

@@ -127,15 +127,16 @@ class Consumer:
     async def _let_go(self) -> None:
         self._pool.clear()
         self._results.clear()
+        try:
+            # First: the database may be what holds up the stop.
+            await self._queue.release()
+        except QueueError as error:
+            log.warning("keys not given back", reason=str(error))
         await self._deliverer.flights.unmark()
         try:
             await self._ended(self._queue.process)
         except StorageError as error:
             log.warning("claims not given back", reason=str(error))
-        try:
-            await self._queue.release()
-        except QueueError as error:
-            log.warning("keys not given back", reason=str(error))
 
     async def _round(self) -> None:
         await self._keep_pace()

@@ -231,7 +231,7 @@ class Consumers:
     def _silent(self) -> bool:
         """Whether our last heartbeat is so old that another process may have taken over what we hold."""
         queue = self._queues.push
-        return self._setup.clock.monotonic() - queue.heard_at >= SILENT * queue.lease
+        return queue.silence >= SILENT * queue.lease
 
     def _pumped(self, pumped: Pumped) -> None:
         self._metrics.now(running=len(self._flights), depth=pumped.depth)
@@ -294,6 +294,7 @@ class Consumers:
                     await stopped.wait()
                 if patience.cancelled_caught:
                     log.warning("stopped before all was delivered", running=len(self._flights))
+                    self._recorder.hurry()
                 nursery.cancel_scope.cancel()
         if lost := self._recorder.lost:
             raise StorageError(

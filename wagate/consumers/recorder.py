@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import structlog
@@ -23,6 +24,8 @@ FIRST_WAIT = 0.1
 LONGEST_WAIT = 5.0
 PATIENCE = 30.0
 """Seconds that one write may take."""
+LAST = 2.0
+"""Seconds that it may take when the drain is over."""
 
 
 class Recorder:
@@ -33,6 +36,8 @@ class Recorder:
         self._database = database
         self._clock = clock
         self._spool = spool
+        self._writing: set[trio.CancelScope] = set()
+        self._ends = math.inf
         self.lost = 0
         """Deliveries that were tried, and whose outcome was kept nowhere: they are tried again."""
 
@@ -46,6 +51,12 @@ class Recorder:
         except trio.Cancelled:
             self._keep(outcome, tried)
             raise
+
+    def hurry(self) -> None:
+        """The drain is over: what the database does not take now is kept for the next start."""
+        self._ends = trio.current_time() + LAST
+        for scope in self._writing:
+            scope.deadline = min(scope.deadline, self._ends)
 
     async def write_kept(self, policy: Policy) -> None:
         """Write down what was kept at the last stop, before anything is tried again."""
@@ -76,13 +87,20 @@ class Recorder:
         wait = FIRST_WAIT
         while True:
             try:
-                # Also at a stop: the target has accepted, and only this says so.
-                with trio.fail_after(PATIENCE, shield=True):
-                    return await self._database.write_bulk(record, outcome)
+                return await self._write(outcome)
             except (StorageError, trio.TooSlowError) as error:
                 log.warning("outcome not written yet", delivery_id=outcome.delivery_id, reason=str(error), wait=wait)
             await self._clock.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT)
+
+    async def _write(self, outcome: Outcome) -> Settled | None:
+        # Also at a stop: the target has accepted, and only this says so.
+        with trio.fail_at(min(trio.current_time() + PATIENCE, self._ends), shield=True) as scope:
+            self._writing.add(scope)
+            try:
+                return await self._database.write_bulk(record, outcome)
+            finally:
+                self._writing.discard(scope)
 
     async def route(
         self, delivery_id: str, attempt_count: int, event: Event, routes: Sequence[Route]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -60,7 +60,7 @@ class EndpointTable:
         self._index = EndpointIndex()
         self._made: dict[str, Endpoint] = {}
         """Those that were asked for: secrets are decrypted then."""
-        live.on_change(self.reload)
+        live.on_endpoints(self.take_up)
 
     def snapshot(self) -> Mapping[int, Sequence[Endpoint]]:
         """Active endpoints by client id: all of them, so that it takes time; `wanting` does not."""
@@ -79,8 +79,21 @@ class EndpointTable:
         row = self._index.rows.get(endpoint_id)
         return None if row is None else self._kept(row)
 
+    async def take_up(self, changed: Collection[str] | None) -> None:
+        """Take up what others changed; None: nobody can say what."""
+        if changed is None:
+            await self.reload()
+            return
+        before = {each: self._index.rows.get(each) for each in changed}
+        found = await self._database.read(webhooks_by_id, self._connector, sorted(changed))
+        now = {row.id: row for row in found}
+        for each, row in before.items():
+            # What was made or changed here meanwhile is newer than what was read.
+            if self._index.rows.get(each) is row:
+                self._put(now[each]) if each in now else self._drop(each)
+
     async def reload(self) -> None:
-        """Take up what others changed: only what is new is read whole."""
+        """Look at all of them: only what is new is read whole."""
         before = dict(self._index.rows)
         stamps = await self._database.read(active_stamps, self._connector)
         changed = [each for each, stamp in stamps.items() if each not in before or before[each].updated_at != stamp]

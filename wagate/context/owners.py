@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import to_builtins
+
 from wagate.hooks.contracts import AccountView, ClientView
 from wagate.storage.owners.directory import Account, Client
 from wagate.storage.owners.live import LiveDirectory
@@ -46,7 +48,7 @@ def _account(account: Account) -> AccountView:
         client_id=account.client_id,
         provider=account.provider,
         phone=account.phone,
-        metadata=account.metadata,
+        metadata=to_builtins(account.metadata),  # the directory's own would be everybody's
     )
 
 

@@ -69,6 +69,20 @@ class AccountSessions:
         except Exception as error:
             raise _judged(error, provider.name, CONTROL_SECONDS) from error
 
+    async def pair_code(self, account: str, phone: str, *, client_id: int | None) -> str:
+        """A code to be typed on the phone. See the protocol."""
+        view = await self.view(account, client_id=client_id)
+        provider = self._providers.need(view.provider)
+        if provider.pair_code is None:
+            raise UnprocessableError(f"{provider.name} links no numbers by code")
+        found = self._account(account)
+        seen = self._providers.account(found)
+        try:
+            with trio.fail_after(CONTROL_SECONDS), on_behalf_of(found.client_id):
+                return await provider.pair_code(phone, seen)
+        except Exception as error:
+            raise _judged(error, provider.name, CONTROL_SECONDS) from error
+
     async def profile(self, chat: str, *, account: str, client_id: int | None) -> Profile:
         """What WhatsApp shows of a chat. See the protocol."""
         found = self._account(account)

@@ -1,12 +1,13 @@
 """Events: what happened on WhatsApp, in the same words for every provider. The names are WAHA's."""
 
-from wagate.events.event import Event, Media, NewEvent, Raw
+from wagate.events.event import SUBMITTED, Event, Media, NewEvent, Raw, shown_media
 from wagate.events.kinds import EVENT_KINDS, matches
 from wagate.events.sessions import SESSION_STATES, SessionChange, SessionGroup, SessionStatus
 
 __all__ = [
     "EVENT_KINDS",
     "SESSION_STATES",
+    "SUBMITTED",
     "Event",
     "Media",
     "NewEvent",
@@ -15,4 +16,5 @@ __all__ = [
     "SessionGroup",
     "SessionStatus",
     "matches",
+    "shown_media",
 ]

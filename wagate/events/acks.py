@@ -24,6 +24,25 @@ STATUS_OF = {ack: status for status, (ack, _) in ACKS.items()}
 """``ack`` → status."""
 
 
+RANKS = {DELIVERED: 1, READ: 2, PLAYED: 3}
+"""How far a message got with one participant of a group."""
+PARTICIPANT = "participant"
+"""In ``extra`` of an ack: the key of the one participant of a group whose it is; left out when it is about all."""
+
+
+def reached(extra: dict[str, Any]) -> str:
+    """How far the message got, by one ack: a group has read it when all have, one participant's word is not enough."""
+    status = str(extra.get("status") or "")
+    if is_one_of_many(extra):
+        return DELIVERED
+    return READ if status == PLAYED else status
+
+
+def is_one_of_many(extra: dict[str, Any]) -> bool:
+    """Whether it says that one participant of a group has read the message."""
+    return bool(extra.get(PARTICIPANT)) and extra.get("status") in {READ, PLAYED}
+
+
 def ack_extra(status: str, *, code: str = "", reason: str = "", window: bool = False) -> dict[str, Any]:
     """`NewEvent.extra` of a ``message.ack``: ``ack``, ``ackName``, ``status``, and ``error`` if it failed.
 

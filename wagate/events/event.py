@@ -9,6 +9,13 @@ import msgspec
 
 from wagate.events.sessions import SessionChange
 
+MEMBERS = "members"
+"""In ``extra`` of a group's event: how many are in it, us included; 0 when that is not known any more."""
+MOVED_TO = "moved_to"
+"""In ``extra``: the key of the number that the event's sender has from now on."""
+SUBMITTED = frozenset({"source", "id", "metadata"})
+"""What the ``extra`` of an event about a message that was submitted here always has."""
+
 
 class Raw(msgspec.Struct, frozen=True, kw_only=True):
     """The bytes of a request, unchanged, kept for audit."""
@@ -119,3 +126,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     extra: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
     """The account's metadata, which webhooks carry."""
+
+
+def shown_media(event: Event, link: str | None) -> Media | None:
+    """The event's file as others see it: at our link.
+
+    Never at the provider's URL, which may need its token, or hold one; a URL that came with a message to send is whose
+    it was.
+    """
+    media = event.media
+    if media is None or (link is None and event.extra.keys() >= SUBMITTED):
+        return media
+    return msgspec.structs.replace(media, url=link)

@@ -22,6 +22,8 @@ WEBHOOK_TEST = "webhook.test"
 UNKNOWN = "unknown"
 MESSAGE_SEND = "message.send"
 """An outgoing message. Only the sender of its account gets it, so it is not in `EVENT_KINDS`."""
+MEDIA_ARRIVED = "media.arrived"
+"""The file of a message that was shown without it. Only who followed it gets it, so it is not in `EVENT_KINDS`."""
 GROUP_PREFIX = "group."
 
 EVENT_KINDS = frozenset(

@@ -14,6 +14,7 @@ from wagate.hooks.contracts import (
     TargetName,
     Task,
 )
+from wagate.hooks.listening import Inlet, Sink
 from wagate.hooks.messages import (
     MEDIA_TYPES,
     MESSAGE_TYPES,
@@ -23,8 +24,10 @@ from wagate.hooks.messages import (
     OutMedia,
     OutMessage,
     OutReaction,
+    ReaderView,
     Sent,
     Signal,
+    TextPart,
 )
 from wagate.hooks.providers import (
     Check,
@@ -51,6 +54,7 @@ from wagate.hooks.views import (
     Job,
     NewEndpoint,
     Page,
+    PersonView,
     WantingEndpoint,
 )
 from wagate.rules.filters import DeliveryFilter, MessageFilter
@@ -75,6 +79,7 @@ __all__ = [
     "Handler",
     "Identity",
     "InboundRequest",
+    "Inlet",
     "Job",
     "MediaRequest",
     "MessageFilter",
@@ -87,22 +92,26 @@ __all__ = [
     "OutReaction",
     "Outgoing",
     "Page",
+    "PersonView",
     "PluginContext",
     "Profile",
     "Provider",
     "ProviderAccount",
     "Rate",
+    "ReaderView",
     "Receipt",
     "SendLimits",
     "Sent",
     "SessionAction",
     "SessionView",
     "Signal",
+    "Sink",
     "Size",
     "Target",
     "TargetLimits",
     "TargetName",
     "Task",
+    "TextPart",
     "WantingEndpoint",
     "WebhookAnswer",
     "endpoint",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,9 @@ import msgspec
 from wagate.clock import Clock
 from wagate.events import Event, NewEvent
 from wagate.hooks.contracts import AccountView, ClientView, Identity, Target
-from wagate.hooks.messages import MessageView, OutMedia, OutMessage, Signal
+from wagate.hooks.media import MediaStore
+from wagate.hooks.messages import MessageView, OutMessage, ReaderView, Signal
+from wagate.hooks.people import People
 from wagate.hooks.providers import Profile
 from wagate.hooks.sessions import SessionView
 from wagate.hooks.views import ChatView, DeliveryView, Endpoint, EndpointChange, Job, NewEndpoint, Page, WantingEndpoint
@@ -217,8 +219,14 @@ class Messages(Protocol):
     ) -> Page[MessageView]:
         """A page of messages, newest first."""
 
+    async def readers(self, message_id: str, *, client_id: int | None) -> Sequence[ReaderView]:
+        """Who of a group has got a message, who has read it, by our id. NotFoundError."""
+
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
         """Mark as seen, show or end typing; at once, not stored.
+
+        Where the provider has no such thing, nothing happens. One that marks messages gets the chat's last one when the
+        signal names none.
 
         Raises:
             NotFoundError, UnprocessableError: as `send`.
@@ -236,52 +244,6 @@ class Messages(Protocol):
             UnprocessableError: the provider can't do this; it names provider and ability. Or its account is gone.
             SendError: the provider did not take it.
         """
-
-
-class MediaFile(Protocol):
-    """A stored file, open for reading."""
-
-    @property
-    def mimetype(self) -> str:
-        """Its type: from its first bytes, else as declared."""
-
-    @property
-    def filename(self) -> str:
-        """A safe name, with an extension that fits the type."""
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-
-    @property
-    def path(self) -> Path:
-        """Where the file is. Only read it."""
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        """Its bytes, 64 KiB at a time, read outside the event loop."""
-
-
-class MediaStore(Protocol):
-    """Files that came with messages, and files to send. They are never held in memory as a whole."""
-
-    def url(self, event: Event) -> str | None:
-        """A signed URL on ``server.public_url`` at which anyone can fetch the event's file for a while; None: no file.
-
-        It stays the same for a day, so that a retried delivery has the same body. Without ``public_url`` it is a path
-        that begins with ``/``.
-        """
-
-    async def open(self, event: Event, *, patience: float = 30.0) -> MediaFile:
-        """The event's file, fetched from the provider if needed.
-
-        Raises:
-            NotFoundError: it has none, or it is gone. UnavailableError: not fetched within ``patience`` seconds.
-        """
-
-    async def keep(
-        self, chunks: AsyncIterator[bytes], *, client_id: int, filename: str = "", mimetype: str = ""
-    ) -> OutMedia:
-        """Store a file to send. Without ``mimetype``, its first bytes decide the type. TooLargeError."""
 
 
 class Sessions(Protocol):
@@ -308,6 +270,13 @@ class Sessions(Protocol):
             NotFoundError: no such account of this client.
             UnprocessableError: the provider can't do this; it names provider and action.
             SendError: the provider refused, or the outcome is unknown; ``reason`` says why.
+        """
+
+    async def pair_code(self, account: str, phone: str, *, client_id: int | None) -> str:
+        """A code to be typed on the phone with this number (digits), instead of scanning a QR code.
+
+        Raises:
+            NotFoundError, SendError: as `qr`. UnprocessableError: the provider links no numbers by code.
         """
 
     async def profile(self, chat: str, *, account: str, client_id: int | None) -> Profile:
@@ -371,6 +340,8 @@ class PluginContext:
     """Structured log with the plugin's name. Never log a body, a token or a whole phone number."""
     clock: Clock
     """wagate's clock. Use no other."""
+    folder: Callable[[], Path]
+    """The plugin's own folder (0700) in the data folder, created on the first call; backups include it."""
     auth: Auth
     accounts: Accounts
     endpoints: Endpoints
@@ -381,6 +352,7 @@ class PluginContext:
     media: MediaStore
     sessions: Sessions
     archive: Archive
+    people: People
     emit: Emit
     encrypt: Callable[[str], str]
     """Encrypt a secret for storage with ``auth.secret_key``."""

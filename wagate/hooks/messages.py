@@ -57,6 +57,18 @@ class OutReaction(msgspec.Struct, frozen=True, kw_only=True):
     """'' removes the reaction."""
 
 
+class TextPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which part of a text a message is that was too long for one."""
+
+    number: int
+    """From 1."""
+    of: int
+    after: str = ""
+    """Our id of the message with the part before it: if that failed, this one is not sent. '' for the first one."""
+    rest: tuple[str, ...] = ()
+    """Our ids of the messages with the parts after it, in order."""
+
+
 class OutMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A message to send to one chat."""
 
@@ -81,6 +93,8 @@ class OutMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """In Meta's form: ``type`` (button, list, cta_url …), ``header``, ``body``, ``footer``, ``action``."""
     reply_to: str = ""
     """The provider's id of the message that this one replies to."""
+    part: TextPart | None = None
+    """Set by the core where it splits a text that is longer than `Provider.longest_text`."""
 
 
 class OutFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +133,16 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's ids of the messages that were seen; () if the provider marks whole chats."""
 
 
+class ReaderView(msgspec.Struct, frozen=True, kw_only=True):
+    """A participant of a group who has got a message of ours."""
+
+    participant: str
+    """Their key."""
+    status: str
+    """How far it got with them: delivered, read or played."""
+    at: datetime
+
+
 class MessageView(msgspec.Struct, frozen=True, kw_only=True):
     """A submitted message and its status."""
 
@@ -154,3 +178,5 @@ class MessageView(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     warnings: list[str] = []
     """What was left out because the provider doesn't support it (a quote, a preview)."""
+    part: TextPart | None = None
+    """Of a text that was too long for one message: which part this one is."""

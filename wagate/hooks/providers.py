@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -10,8 +11,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from wagate.errors import BadRequestError
+from wagate.errors import BadRequestError, SendError
 from wagate.events import Media, NewEvent
+from wagate.hooks.listening import Inlet, Sink
 from wagate.hooks.messages import OutFile, OutMessage, Sent, Signal
 from wagate.http.guard import Trust
 from wagate.parsing.jsonbody import read_object
@@ -32,6 +34,8 @@ class ProviderAccount(msgspec.Struct, frozen=True, kw_only=True):
     """The public URL of its webhook: ``<server.public_url>/webhooks/<name>``; '' without ``public_url``."""
     trust: Trust
     """Who wrote the URLs in its settings: operator (config.toml) or public (the API). Pass it with requests to them."""
+    id: str = ""
+    """Identifies the account for good: a new account of the same name has another one."""
 
     def __repr__(self) -> str:
         return f"ProviderAccount(name={self.name!r})"
@@ -99,6 +103,10 @@ class MediaRequest(msgspec.Struct, frozen=True, kw_only=True):
     mimetype: str = ""
     """As the provider declares it; '': use the answer's Content-Type."""
     size: int | None = None
+    content: bytes = b""
+    """POSTed as JSON to get the file; b"": it is fetched with GET."""
+    inside: str = ""
+    """Where in the answer's JSON the file stands, as ``{"data": "<base64>"}``; '': the answer is the file."""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +171,9 @@ class Provider:
     """The type of ``[accounts.<name>]`` and of ``provider_config``. Unknown keys are refused."""
     secrets: frozenset[str]
     """Names of settings that are masked in answers and logs."""
+    chosen: frozenset[str] = frozenset()
+    """Those of ``secrets`` that people make up, rather than the provider: with at least 16 characters where they enter
+    by API; shorter ones in config.toml are warned of."""
     common_keys: Mapping[str, str] = field(default_factory=dict)
     """``api_key``, ``api_secret``, ``phone_number_id``, ``webhook_verify_token`` → the provider's own key.
     Others are ignored."""
@@ -188,6 +199,10 @@ class Provider:
     idempotent: bool = False
     """Whether a message that is sent twice with the same `Outgoing.id` arrives once."""
     limits: SendLimits = UNLIMITED
+    longest_text: int = 0
+    """Characters of a text (of an emoji: two); the core splits longer ones. 0: no limit."""
+    opus_voice: bool = False
+    """Whether a voice message must be OGG with Opus, and it converts nothing itself: the core does."""
     send: Callable[[Outgoing], Awaitable[Sent]] | None = None
     signal: Callable[[Signal, ProviderAccount], Awaitable[None]] | None = None
     """May raise the same errors as ``send``."""
@@ -195,7 +210,14 @@ class Provider:
     """(the provider's id of a sent message, its chat's key, account): deletes it for everyone. To revoke twice does no
     harm. May raise the same errors as ``send``."""
     locate_media: Callable[[Media, ProviderAccount], Awaitable[MediaRequest]] | None = None
-    """How to fetch the file of an event. None: from its ``url`` as it is. Raises as ``send``."""
+    """How to fetch the file of an event. None: from its ``url`` as it is. Raises as ``send``: a refusal concerns this
+    file alone; a stopped account, or a host in trouble, slows all files of the account. If the URL that came with the
+    message is dead, it is called again without ``url``, to find the file by ``provider_id``."""
+    media_answer: Callable[[int, bytes], SendError] | None = None
+    """(status, first bytes) of an answer without a file → what it means. Pure. None: 401, 408, 429 and 5xx concern the
+    host, any other status the file."""
+    media_errors: int = 0
+    """How many errors in an hour make the provider refuse files for a while; 0: it does not count them."""
     missed: Callable[[ProviderAccount, datetime], AsyncIterator[NewEvent]] | None = None
     """Events since a time, oldest first: those that wagate missed while it was down. Duplicates do no harm. An async
     generator function; it is closed if it takes longer than a minute."""
@@ -208,5 +230,27 @@ class Provider:
     profile: Callable[[str, ProviderAccount], Awaitable[Profile]] | None = None
     """(a chat's key, account) → the chat's name and picture, as far as they can be read. Takes a few seconds at most:
     somebody waits. May raise as ``send``."""
+    number_of: Callable[[str, ProviderAccount], Awaitable[str]] | None = None
+    """(a LID's key, account) → the key of the number behind it, '' if WhatsApp hides it. Called while a webhook waits,
+    for two seconds at most. May raise as ``send``."""
+    run: Callable[[ProviderAccount, Inlet], Awaitable[None]] | None = None
+    """Listens for one account; for providers that need no webhook. It is cancelled when the account is changed or
+    deleted, and when the gateway begins to stop. An exception is logged, and ``run`` starts again after a pause; if it
+    returns, it is over until the account changes. After the cancellation nothing more is taken in, but ``send`` goes on
+    until all deliveries have ended."""
+    lifespan: Callable[[], AbstractAsyncContextManager[None]] | None = None
+    """One context around all of the provider's work, like the hook of this name."""
+    forget: Callable[[ProviderAccount], Awaitable[None]] | None = None
+    """Deletes what the provider keeps of an account that was deleted. A minute at most."""
+    pair_code: Callable[[str, ProviderAccount], Awaitable[str]] | None = None
+    """(digits of the number, account) → a code to type on the phone instead of scanning the QR code. May raise as
+    ``send``."""
+    fetch_media: Callable[[Media, ProviderAccount, Sink], Awaitable[None]] | None = None
+    """Fetches the file of an event part by part, where a plain download does not do. Raises as ``send``."""
     check: Callable[[ProviderAccount], Awaitable[Sequence[Finding]]] | None = None
     """Asks the provider whether the account works; for ``wagate doctor``."""
+
+    @property
+    def listens(self) -> bool:
+        """Whether it listens by itself, without a webhook."""
+        return self.run is not None

@@ -49,6 +49,15 @@ class Hooks:
         """The typed settings of ``[plugins.<name>]``: defaults filled in, unknown keys refused."""
 
     @_spec
+    def take_settings(self, context: PluginContext, settings: msgspec.Struct) -> Callable[[], None] | None:
+        """New settings while the gateway serves: what puts them in force, or None when only a restart does.
+
+        Called by ``wagate reload`` when ``[plugins.<name>]`` or a secret in it has changed. Check them here, and change
+        nothing yet: when this raises, here or in another plugin, the whole reload is refused. ``context.settings``
+        stays as it was at the start. Without this hook, the answer says that a restart is needed.
+        """
+
+    @_spec
     def register_handlers(self, context: PluginContext) -> Iterable[Handler]:  # type: ignore[empty-body]
         """Handlers of events: push (wagate calls the target) or pull (workers take jobs).
 

@@ -49,6 +49,19 @@ class ChatView(msgspec.Struct, frozen=True, kw_only=True):
     """When the last message came in."""
 
 
+class PersonView(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody on the other side."""
+
+    keys: tuple[str, ...]
+    """The key that was asked for, then all others of the person: numbers (former ones, too), LID, other ids."""
+    name: str = ""
+    """As they call themselves; '' when not known."""
+    known: bool = True
+    """Whether they wrote, or were written to; else only the key is known."""
+    current: str
+    """The key to write to: of the number that is valid now; when no number is known, the one that was asked for."""
+
+
 class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery with its event and its attempts."""
 

@@ -6,7 +6,10 @@ changes between check and connect (rebinding) has nothing to change.
 
 from __future__ import annotations
 
+import errno
 import math
+import os
+import resource
 from collections.abc import Iterable
 from ipaddress import IPv4Address, ip_address
 from itertools import chain, zip_longest
@@ -25,6 +28,8 @@ log = structlog.get_logger("wagate.http")
 OURS = "this address is the gateway's own"
 MOST_ADDRESSES = 4
 """Addresses of a name that are tried."""
+RESERVE = 64
+"""Descriptors that no outgoing connection takes, beside those that the server keeps spare."""
 PATIENCE = 2.0
 """Seconds for an address while others are left: a route that swallows packets must not use up the request's time."""
 
@@ -131,6 +136,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         family = trio.socket.AF_INET if isinstance(address, IPv4Address) else trio.socket.AF_INET6
         sock = trio.socket.socket(family, trio.socket.SOCK_STREAM)
         try:
+            _leave_reserve(sock.fileno())
             await sock.connect((str(address), port))
             self._refuse_ourselves(_ip(sock.getsockname()), address, port)
         except BaseException:
@@ -141,6 +147,16 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
     def _refuse_ourselves(self, local: Address, peer: Address, port: int) -> None:
         if self._trust == "public" and self._guard.is_ourselves(local, peer, port):
             raise RefusedError(f"Address not allowed: {peer} port {port} is this gateway itself")
+
+
+def _leave_reserve(descriptor: int) -> None:
+    """OSError when this is one of the last descriptors: they are for what comes in.
+
+    The system gives the lowest that is free, so its number says how many are open at least.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and descriptor >= soft - RESERVE:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def take_turns(addresses: list[Address]) -> list[Address]:

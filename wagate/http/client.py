@@ -14,7 +14,7 @@ import httpx2
 import trio
 
 from wagate.http.answer import Answer, Response
-from wagate.http.download import Downloaded, Sink, download
+from wagate.http.download import MOST_REDIRECTS, Downloaded, Sink, download
 from wagate.http.errors import AddressNotAllowedError, NameNotFoundError, TimedOutError
 from wagate.http.guard import Guard, Trust
 from wagate.http.idle import IdleConnections, close
@@ -26,7 +26,7 @@ from wagate.http.stream import HANDOVER, Handover, NotSentError
 from wagate.http.target import Target, read_target
 from wagate.http.translate import FAILURES, translate
 from wagate.http.transport import GuardedTransport
-from wagate.http.url import check_url
+from wagate.http.url import ParsedURL, check_url
 
 MOST_IDLE = 100
 """Connections that wait for their next request, over all targets."""
@@ -108,12 +108,15 @@ class HttpClient:
         sink: Sink,
         *,
         headers: Mapping[str, str] | None = None,
+        content: bytes = b"",
         limit: int,
         timeout: float = 600.0,  # noqa: ASYNC109  (it ends this download, not the caller)
         idle: float = 30.0,
         trust: Trust = "public",
     ) -> Downloaded:
         """GET a file of up to ``limit`` bytes into ``sink``, never holding more than a chunk of it.
+
+        With ``content`` it is POSTed for, and no redirect is followed.
 
         ``timeout`` seconds hold for all of it, ``idle`` for the answer to begin and between two chunks. Up to 5
         redirects are followed, each one looked at by the guard; another host gets no ``headers`` but User-Agent and
@@ -125,14 +128,24 @@ class HttpClient:
             over the limit. What the sink raises passes.
         """
         return await download(
-            self._opened, url, sink, headers=headers or {}, limit=limit, timeout=timeout, idle=idle, trust=trust
+            partial(self._opened, content),
+            url,
+            sink,
+            headers=headers or {},
+            limit=limit,
+            timeout=timeout,
+            idle=idle,
+            trust=trust,
+            redirects=0 if content else MOST_REDIRECTS,
         )
 
     @asynccontextmanager
-    async def _opened(self, url: str, headers: Mapping[str, str], trust: Trust) -> AsyncIterator[httpcore2.Response]:
-        """The answer to a GET; its connection is kept when the body was read to its end."""
+    async def _opened(
+        self, content: bytes, url: str, headers: Mapping[str, str], trust: Trust
+    ) -> AsyncIterator[httpcore2.Response]:
+        """The answer to a GET, or a POST; its connection is kept when the body was read to its end."""
         target = self._target(url, trust)
-        request = target.request("GET", headers, b"", self._user_agent)
+        request = target.request("POST" if content else "GET", headers, content, self._user_agent)
         async with self._places:
             connection, head = await self._send(target, request, trust)
             try:
@@ -155,8 +168,7 @@ class HttpClient:
         """
         with suppress(NameNotFoundError):
             parsed = check_url(url, allow_http=True)
-            if self._guard.is_public_door(parsed.host, parsed.port):
-                raise AddressNotAllowedError(f"Address not allowed: {parsed.host} is this gateway itself")
+            self._refuse_door(parsed, "public")
             await self._routes.check(parsed, trust="public")
 
     def guarded_httpx(self, *, trust: Trust = "public", timeout: float = 10.0) -> httpx2.AsyncClient:
@@ -165,11 +177,13 @@ class HttpClient:
         What the guard refuses is an ``httpx2.ConnectError`` that begins ``Address not allowed``; a URL that can't be
         used at all is an ``httpx2.UnsupportedProtocol``.
         """
-        transport = GuardedTransport(
-            self._routes.pool(trust),
-            allow_http=self._http_allowed(trust),
-            check=partial(self._routes.check, trust=trust) if self._routes.proxied else None,
-        )
+
+        async def check(parsed: ParsedURL) -> None:
+            self._refuse_door(parsed, trust)
+            if self._routes.proxied:  # else the pool's own backend does
+                await self._routes.check(parsed, trust=trust)
+
+        transport = GuardedTransport(self._routes.pool(trust), allow_http=self._http_allowed(trust), check=check)
         headers = {"User-Agent": self._user_agent}
         return httpx2.AsyncClient(transport=transport, trust_env=False, timeout=timeout, headers=headers)
 
@@ -179,9 +193,13 @@ class HttpClient:
 
     def _target(self, url: str, trust: Trust) -> Target:
         target = read_target(url, allow_http=self._http_allowed(trust), proxied=self._routes.proxied)
-        if trust == "public" and self._guard.is_public_door(target.parsed.host, target.parsed.port):
-            raise AddressNotAllowedError(f"Address not allowed: {target.parsed.host} is this gateway itself")
+        self._refuse_door(target.parsed, trust)
         return target
+
+    def _refuse_door(self, parsed: ParsedURL, trust: Trust) -> None:
+        """AddressNotAllowedError: this is where the world reaches us, by name."""
+        if trust == "public" and self._guard.is_public_door(parsed.host, parsed.port):
+            raise AddressNotAllowedError(f"Address not allowed: {parsed.host} is this gateway itself")
 
     def _http_allowed(self, trust: Trust) -> bool:
         return self._allow_http or trust == "operator"

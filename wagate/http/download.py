@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from urllib.parse import urljoin
 
 import httpcore2
@@ -17,6 +17,9 @@ from wagate.http.translate import FAILURES, translate
 from wagate.http.url import ParsedURL, check_url
 
 MOST_REDIRECTS = 5
+MOST_SAID = 2000
+SAID_PATIENCE = 2.0
+"""Seconds for what an answer without a file says."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ONLY_FIRST_HOST = frozenset({"user-agent", "accept"})
 """All other headers of the caller's may hold secrets: another host does not get them."""
@@ -33,6 +36,8 @@ class Downloaded(msgspec.Struct, frozen=True, kw_only=True):
     """Names in lower case; of the last answer."""
     size: int
     """Bytes that the sink got."""
+    said: bytes = b""
+    """The first `MOST_SAID` bytes of any other answer, which may say why."""
 
     @property
     def content_type(self) -> str:
@@ -41,7 +46,7 @@ class Downloaded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Open = Callable[[str, Mapping[str, str], Trust], AbstractAsyncContextManager[httpcore2.Response]]
-"""(URL, headers, trust) → the answer to a GET, its body not read yet."""
+"""(URL, headers, trust) → the answer, its body not read yet."""
 
 
 async def download(
@@ -54,24 +59,29 @@ async def download(
     timeout: float,  # noqa: ASYNC109  (it ends this download, not the caller)
     idle: float,
     trust: Trust,
+    redirects: int = MOST_REDIRECTS,
 ) -> Downloaded:
     """See `wagate.http.HttpClient.download`."""
     with trio.move_on_after(timeout):
         try:
-            return await _follow(open_url, url, _Body(sink, limit, idle), headers, trust)
+            return await _follow(open_url, url, _Body(sink, limit, idle), headers, trust, redirects=redirects)
         except FAILURES as error:
             raise translate(error) from error
     raise TimedOutError
 
 
-async def _follow(open_url: Open, url: str, body: _Body, headers: Mapping[str, str], trust: Trust) -> Downloaded:
-    for _ in range(MOST_REDIRECTS + 1):
+async def _follow(
+    open_url: Open, url: str, body: _Body, headers: Mapping[str, str], trust: Trust, *, redirects: int
+) -> Downloaded:
+    for _ in range(redirects + 1):
         with trio.CancelScope(deadline=trio.current_time() + body.idle) as scope:
             async with open_url(url, {**headers, "Accept-Encoding": "identity"}, trust) as head:
                 answer = fold_headers(head.headers[:MOST_HEADERS])
-                if head.status not in REDIRECTS or not answer.get("location"):
-                    size = await body.read(head, answer, scope) if head.status == 200 else 0
+                if head.status == 200:
+                    size = await body.read(head, answer, scope)
                     return Downloaded(status=head.status, headers=answer, size=size)
+                if head.status not in REDIRECTS or not answer.get("location") or not redirects:
+                    return Downloaded(status=head.status, headers=answer, size=0, said=await _said(head))
         if scope.cancelled_caught:
             raise TimedOutError
         url, headers, trust = _next_hop(url, answer["location"], headers, trust)
@@ -127,6 +137,18 @@ class _Body:
                 scope.deadline = trio.current_time() + self.idle
         await head.aclose()
         return size
+
+
+async def _said(head: httpcore2.Response) -> bytes:
+    """The beginning of an answer that brings no file, as far as it comes soon: the status line has decided."""
+    said = b""
+    with trio.move_on_after(SAID_PATIENCE), suppress(*FAILURES):
+        async with aclosing(_chunks(head)) as chunks:
+            async for chunk in chunks:
+                said += chunk
+                if len(said) >= MOST_SAID:
+                    break
+    return said[:MOST_SAID]
 
 
 async def _chunks(head: httpcore2.Response) -> AsyncGenerator[bytes, None]:

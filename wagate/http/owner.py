@@ -12,6 +12,9 @@ OWNER: ContextVar[int | None] = ContextVar("owner", default=None)
 The core sets it around every call into a plugin that is about one client, so no plugin has to think of it.
 """
 
+REGISTERING: ContextVar[bool] = ContextVar("registering", default=False)
+"""Whether the running task answers the API: what a client asks there waits for none of its own deliveries."""
+
 
 @contextmanager
 def on_behalf_of(client_id: int | None) -> Iterator[None]:

@@ -15,7 +15,8 @@ import trio
 
 from wagate.http.errors import NameNotFoundError
 from wagate.http.guard import Address
-from wagate.http.owner import OWNER
+from wagate.http.owner import OWNER, REGISTERING
+from wagate.http.shares import Shares
 
 Lookup = Callable[[str], Sequence[str]]
 """A blocking look-up: name to addresses as text; raises OSError (``socket.gaierror``) when there are none."""
@@ -42,8 +43,8 @@ class Resolver:
     """Names to addresses: cached, one look-up at a time per name and client, in threads of its own.
 
     A blocked ``getaddrinfo`` can't be stopped, only left behind; left-behind threads count until they end, so that dead
-    names hold ``threads`` of their client (`wagate.http.owner`), and none of others or of trio's common ones. What the
-    API checks when something is registered is the gateway's own, apart from every client's deliveries.
+    names hold ``threads`` of their client (`wagate.http.owner`), and none of others or of trio's common ones. What a
+    client asks of the API, such as to register a webhook, has threads apart from its deliveries.
     When the name servers don't answer, the last answer goes on to count for ``stale`` seconds.
     """
 
@@ -54,15 +55,18 @@ class Resolver:
         keep: float = 30.0,
         deadline: float = 5.0,
         threads: int = 8,
+        total: int = 64,
         most: int = 1000,
         stale: float = 3600.0,
     ) -> None:
-        """``keep``: seconds an answer is good for; ``deadline``: seconds for one look-up; ``most``: names kept."""
+        """``keep``: seconds an answer is good for; ``deadline``: seconds for one look-up; ``most``: names kept.
+
+        ``threads`` may be held for one client, ``total`` for all together: see `wagate.http.shares`.
+        """
         self._lookup = lookup
         self._keep = keep
         self._deadline = deadline
-        self._threads = threads
-        self._limiters: dict[int | None, trio.CapacityLimiter] = {}
+        self._shares = Shares(each=threads, total=total)
         self._most = most
         self._stale = stale
         self._known: OrderedDict[Asked, tuple[float, Answer]] = OrderedDict()
@@ -121,7 +125,7 @@ class Resolver:
             with trio.fail_after(self._deadline):
                 texts = await trio.to_thread.run_sync(
                     partial(self._running.run, host, self._lookup),
-                    limiter=self._limiter(asked[0]),
+                    limiter=self._shares.limiter((asked[0], REGISTERING.get())),
                     abandon_on_cancel=True,
                 )
         except trio.TooSlowError:
@@ -136,9 +140,6 @@ class Resolver:
         if found:
             _put(self._good, host, (trio.current_time() + self._stale, found), self._most)
         return found or "no address"
-
-    def _limiter(self, owner: int | None) -> trio.CapacityLimiter:
-        return self._limiters.setdefault(owner, trio.CapacityLimiter(self._threads))
 
     def _last(self, host: str) -> tuple[Address, ...] | None:
         """The last addresses of a name whose servers don't answer now; the guard judges them like any."""

@@ -22,9 +22,9 @@ class GuardedTransport(httpx2.AsyncHTTPTransport):
         pool: httpcore2.AsyncConnectionPool,
         *,
         allow_http: bool,
-        check: Callable[[ParsedURL], Awaitable[None]] | None,
+        check: Callable[[ParsedURL], Awaitable[None]],
     ) -> None:
-        """``check`` judges a target before a proxy gets it; None when the pool's own backend does."""
+        """``check`` judges a target before its request is made."""
         super().__init__(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False)  # for the pool that goes
         # AsyncHTTPTransport has no parameter for a network backend, and this attribute is all that it uses.
         self._pool = pool
@@ -42,8 +42,7 @@ class GuardedTransport(httpx2.AsyncHTTPTransport):
             parsed = check_url(str(request.url), allow_http=self._allow_http)
             for name, value in request.headers.items():
                 check_header(name, value)
-            if self._check is not None:
-                await self._check(parsed)
+            await self._check(parsed)
         except BadUrlError as error:
             raise httpx2.UnsupportedProtocol(error.reason, request=request) from error
         except ProtocolError as error:

@@ -9,11 +9,14 @@ import msgspec
 
 from wagate.errors import BadRequestError, FieldError, UnprocessableError
 from wagate.events import Media, NewEvent, kinds
+from wagate.inbound.engine_content import READERS, told_of
 from wagate.parsing.chats import USER, chat_key
 from wagate.parsing.fields import first_text, identifier, instant, mapping, whole
+from wagate.parsing.told import Told
+from wagate.parsing.webmodel import notice_of
 
 MEDIA_TYPES = ("image", "video", "audio", "voice", "document", "sticker")
-OTHER_TYPES = ("location", "contacts", "reaction", "template", "interactive", "button", "order", "poll")
+OTHER_TYPES = ("reaction", "template", *READERS)
 
 
 class EngineMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,16 +124,21 @@ class _Form:
 def _with_message(event: NewEvent, message: str | dict[str, Any]) -> NewEvent:
     if isinstance(message, str):
         return msgspec.structs.replace(event, type="text", content=message)
+    stated = first_text(message, "type")
+    if stated not in OTHER_TYPES and (notice := notice_of(stated)):
+        extra = {"message": message, "notice": notice}
+        return msgspec.structs.replace(event, kind=kinds.UNKNOWN, dedupe_kind="notice", type="unknown", extra=extra)
     kind_of = _type(message)
     part = _part(message, kind_of)
+    told = told_of(kind_of, message.get(kind_of, message))
     quoted = first_text(message, "reply_to_message_id", "reply_to") or first_text(mapping(message.get("context")), "id")
     event = msgspec.structs.replace(
         event,
         type=kind_of,
-        content=_content(message, part),
+        content=_content(message, part, told),
         media=_media(part) if kind_of in MEDIA_TYPES else None,
         reply_to=event.reply_to or identifier(quoted) or None,
-        extra={"message": message},
+        extra={**told.details, **_marks(message), "message": message},
     )
     return _reaction(event, part) if kind_of == "reaction" else event
 
@@ -170,7 +178,15 @@ def _part(message: dict[str, Any], kind_of: str) -> dict[str, Any]:
     return message
 
 
-def _content(message: dict[str, Any], part: dict[str, Any]) -> str:
+def _marks(message: dict[str, Any]) -> dict[str, Any]:
+    """Forwarded, to be seen once, from an ad."""
+    flags = {name: True for name in ("forwarded", "view_once") if message.get(name) is True}
+    return flags | ({"referral": referral} if (referral := mapping(message.get("referral"))) else {})
+
+
+def _content(message: dict[str, Any], part: dict[str, Any], told: Told) -> str:
+    if told.text:
+        return told.text
     text = message.get("text")
     if isinstance(text, dict):
         text = first_text(text, "body", "text")

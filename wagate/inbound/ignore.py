@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 
 from wagate.events import NewEvent
 from wagate.events.kinds import MESSAGE_ACK
+from wagate.parsing.chats import STATUS
 from wagate.storage.database import Database
 from wagate.storage.outbox.acks import Ack, may_be_ours
 from wagate.storage.owners.directory import Account
 
-STATUS = "status@broadcast"
 ENDINGS = {"groups": "@g.us", "broadcast": "@broadcast", "channels": "@newsletter"}
 """Key of an account's ``ignore`` → how such a chat's key ends."""
 Owned = tuple[Account, NewEvent]
@@ -37,12 +37,17 @@ class IgnoreFilter:
         there has a status like all else. Only such acks are looked up, all of them at once. Raises StorageError.
         """
         every = list(events)
-        out = {at for at, (account, event) in enumerate(every) if ignored(event.chat, account.ignore)}
+        out = {at for at, each in enumerate(every) if _left_out(*each)}
         acks = [at for at in sorted(out) if every[at][1].kind == MESSAGE_ACK]
         if acks:
             ours = await self._database.read(may_be_ours, [_ack(*every[at]) for at in acks])
             out.difference_update(at for at, own in zip(acks, ours, strict=True) if own)
         return [each for at, each in enumerate(every) if at not in out]
+
+
+def _left_out(account: Account, event: NewEvent) -> bool:
+    """By its chat, or by the list that it was sent to: that stands in the chat with whoever has the list."""
+    return any(ignored(str(chat), account.ignore) for chat in (event.chat, event.extra.get("broadcast")) if chat)
 
 
 def _ack(account: Account, event: NewEvent) -> Ack:

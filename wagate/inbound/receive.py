@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 import msgspec
 import peewee
 import trio
+from msgspec.structs import replace
 from uuid_utils import uuid7
 
 from wagate.clock import Clock
-from wagate.events import Event, NewEvent
+from wagate.events import Event, NewEvent, kinds
 from wagate.hooks.contracts import Target
 from wagate.inbound.route import Router
+from wagate.parsing.message_ids import bare_id, is_unique
 from wagate.storage.database import Database, bulk
 from wagate.storage.events.intake import Intake, Route, Stored, store
+from wagate.storage.events.named import QUOTING
+from wagate.storage.events.strangers import STRANGER
 from wagate.storage.owners.directory import Account
 from wagate.storage.owners.live import LiveDirectory
 
@@ -26,9 +30,13 @@ ALIASES = "aliases"
 """In ``extra`` of a stored event: the other keys of who wrote it (`NewEvent.aliases`)."""
 HEAVY = 500
 """Deliveries of one request from which on it is stored in a commit without another such request."""
+Recognize = Callable[[Sequence[tuple[Account, NewEvent]]], Awaitable[list[tuple[Account, NewEvent]]]]
+"""Say who the people in events are."""
 SessionChanged = Callable[[str], None]
 """Tell who watches that the session state of this account changed."""
 
+_ABOUT = frozenset({kinds.MESSAGE_ACK, kinds.MESSAGE_REACTION, kinds.MESSAGE_EDITED, kinds.MESSAGE_REVOKED})
+"""Kinds whose ``message_id`` is another message's."""
 OURSELVES = "wagate"
 """Provider of events that no WhatsApp provider brought."""
 
@@ -37,8 +45,17 @@ class Receiver:
     """The way in for every event, whoever brings it."""
 
     def __init__(
-        self, database: Database, router: Router, clock: Clock, *, ring: Ring, session_changed: SessionChanged
+        self,
+        database: Database,
+        router: Router,
+        clock: Clock,
+        *,
+        ring: Ring,
+        session_changed: SessionChanged,
+        recognize: Recognize,
     ) -> None:
+        """``recognize``: see `wagate.inbound.people.People`."""
+        self._recognize = recognize
         self._database = database
         self._router = router
         self._clock = clock
@@ -55,11 +72,13 @@ class Receiver:
 
     async def receive_all(self, owned: Sequence[tuple[Account, NewEvent]], raw: bytes) -> list[Stored]:
         """The same for events of several accounts: still one commit."""
+        known = await self._recognize(owned)
         now = self._clock.now()
-        return await self.store([self._prepare(account, event, raw, now) for account, event in owned])
+        return await self.store([self._prepare(account, event, raw, now) for account, event in known])
 
     async def archive(self, account: Account, event: NewEvent, raw: bytes) -> Stored:
         """Store one event and deliver it to nobody."""
+        [(account, event)] = await self._recognize([(account, event)])
         intake = self._prepare(account, event, raw, self._clock.now())
         [stored] = await self.store([msgspec.structs.replace(intake, routes=())])
         return stored
@@ -87,9 +106,11 @@ class Receiver:
         return Intake(
             event=event,
             dedupe_key=dedupe_key(account, new),
+            former_keys=former_keys(account, new),
+            named_keys=named_keys(account, new),
             raw=new.raw.body if new.raw is not None else raw,
             session=new.session,
-            routes=self._router.routes(event),
+            routes=() if account.source == STRANGER else self._router.routes(event),
             aliases=new.aliases,
             reference=new.reference,
         )
@@ -108,13 +129,41 @@ def store_requests(database: peewee.Database, requests: list[Sequence[Intake]]) 
     return [[next(flat) for _ in request] for request in requests]
 
 
-def dedupe_key(account: Account, new: NewEvent) -> str:
-    """Unique per (account, kind, provider's id, variant); '' when the item has no id and never is a duplicate."""
+def dedupe_key(account: Account, new: NewEvent, *, chat: str | None = None) -> str:
+    """Unique per (account, kind, bare id, chat, variant); '' when the item has no id and never is a duplicate.
+
+    An engine may count ids in each chat. Of our own messages a long id is enough: their echo's chat may be written in
+    another way than the send's.
+    """
     if not new.provider_id:
         return ""
     owner = account.id or f"{account.client_id} {account.name}"
-    parts = "\x1f".join((owner, new.dedupe_kind or new.kind, new.provider_id, new.variant))
+    bare = bare_id(new.provider_id)
+    place = "" if new.from_me and is_unique(bare) else new.chat if chat is None else chat
+    parts = "\x1f".join((owner, new.dedupe_kind or new.kind, bare, new.variant, place))
     return hashlib.blake2b(parts.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def former_keys(account: Account, new: NewEvent) -> tuple[str, ...]:
+    """What `dedupe_key` was as long as only another key of the person was known."""
+    if new.sender != new.chat or new.from_me or not new.provider_id:
+        return ()
+    return tuple(dedupe_key(account, new, chat=alias) for alias in new.aliases)
+
+
+def named_keys(account: Account, new: NewEvent) -> tuple[str, ...]:
+    """The `dedupe_key` of the message that an event quotes, or is about: with its chat, and as one of ours.
+
+    () where ids have one form only.
+    """
+    name = (new.reply_to or "") if new.kind in QUOTING else new.message_id if new.kind in _ABOUT else ""
+    bare = bare_id(name)
+    if not name or all(bare_id(each) == each for each in (name, new.provider_id, new.message_id)):
+        return ()
+    places = dict.fromkeys((new.chat, *(new.aliases if new.sender == new.chat else ())))
+    quoted = NewEvent(kind=kinds.MESSAGE, provider_id=bare)
+    ours = (dedupe_key(account, replace(quoted, from_me=True)),) if is_unique(bare) else ()
+    return (*(dedupe_key(account, quoted, chat=place) for place in places), *ours)
 
 
 def stored_event(account: Account, new: NewEvent, now: datetime) -> Event:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
 import structlog
+from msgspec import to_builtins
+from msgspec.structs import replace
 from uuid_utils import uuid7
 
 from wagate.events import Event
@@ -23,6 +25,11 @@ def unrouted(head: Head) -> bool:
     return head.target_id == f"{head.handler}:{UNROUTED}"
 
 
+def _own(event: Event) -> Event:
+    """A copy for one plugin: what it writes into it is not in what is stored, or in the account's own metadata."""
+    return replace(event, extra=to_builtins(event.extra), metadata=to_builtins(event.metadata))
+
+
 class Router:
     """All handlers, asked for every event."""
 
@@ -38,9 +45,13 @@ class Router:
         """Routes to the named targets of one handler, whatever it would say itself."""
         return tuple(self._route(self._handlers[handler], target, event) for target in targets)
 
+    def route_to(self, handler: str, target: Target, event: Event) -> tuple[Route, ...]:
+        """A route to one target; none when its handler is here no more."""
+        return self.routes_to(handler, [target], event) if handler in self._handlers else ()
+
     def _ask(self, handler: Handler, event: Event) -> Iterator[Route]:
         try:
-            targets = list(handler.targets(event))
+            targets = list(handler.targets(_own(event)))
         except Exception:
             # A plugin fails alone: the event is stored and routed later.
             log.exception("routing failed", plugin=handler.name, event_id=event.id)

@@ -10,9 +10,11 @@ from wagate.config.vault import Vault
 from wagate.http import HttpClient
 from wagate.media.fetch import Fetcher
 from wagate.media.files import FileStore
+from wagate.media.late import LateFiles, Ring, Routes
 from wagate.media.links import Links
 from wagate.media.source import Source
 from wagate.media.store import Media
+from wagate.media.voice import Voices
 from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
 from wagate.storage.media import hashes_in_use
@@ -28,8 +30,11 @@ class MediaSubsystem:
     """What a process has for files."""
 
     store: Media
+    voices: Voices
+    """Recordings as providers take them."""
     fetcher: Fetcher
     """`Fetcher.run` is to be supervised."""
+    late: LateFiles
     files: FileStore
     database: Database
     clock: Clock
@@ -48,17 +53,28 @@ def make_media(
     live: LiveDirectory,
     http: HttpClient,
     providers: Providers,
+    routes: Routes,
+    ring: Ring,
 ) -> MediaSubsystem:
-    """Make them; nothing runs yet. Call inside trio."""
+    """Make them; nothing runs yet. Call inside trio. ``routes`` and ``ring`` are for who is told of late files."""
     files = FileStore(config.data.dir / config.media.dir.expanduser())
     source = Source(
         database=database, files=files, http=http, live=live, providers=providers, max_size=int(config.media.max_size)
     )
-    fetcher = Fetcher(source, clock, eager=config.media.fetch)
+    late = LateFiles(database, clock, routes=routes, ring=ring)
+    fetcher = Fetcher(source, late, clock, eager=config.media.fetch)
     links = Links(vault, clock, public_url=config.server.public_url)
     most = int(config.media.max_size)
-    store = Media(database, files, fetcher, links, clock, http=http, caps=config.limits, max_size=most)
-    return MediaSubsystem(store=store, fetcher=fetcher, files=files, database=database, clock=clock)
+    store = Media(database, files, fetcher, links, clock, late=late, http=http, caps=config.limits, max_size=most)
+    return MediaSubsystem(
+        store=store,
+        voices=Voices(store),
+        fetcher=fetcher,
+        late=late,
+        files=files,
+        database=database,
+        clock=clock,
+    )
 
 
 async def sweep_files(database: Database, files: FileStore, clock: Clock) -> int:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from time import perf_counter
 
 import structlog
@@ -13,8 +14,10 @@ import trio
 
 from wagate.clock import Clock
 from wagate.errors import PluginError, StorageError, UnavailableError
+from wagate.media.failure import NotFetchedError
+from wagate.media.late import LateFiles
 from wagate.media.pace import FIRST_REST, Pace, delay
-from wagate.media.source import NotFetchedError, Source
+from wagate.media.source import Source
 from wagate.plugins.wall import whose
 from wagate.storage import media as rows
 from wagate.storage.database import Database
@@ -22,8 +25,9 @@ from wagate.storage.events.intake import Stored
 from wagate.storage.media import PENDING, MediaRow
 
 MOST_ATTEMPTS = 6
+"""Tries that failed for the file's own sake."""
 LONGEST = timedelta(hours=24)
-"""A file that failed again so long after its message is given up."""
+"""A file that failed again so long after its message is given up, whatever failed."""
 LEASE = timedelta(minutes=15)
 """How long an attempt is another process's own; longer than a download may take."""
 LOOK = 30.0
@@ -38,9 +42,10 @@ log = structlog.get_logger("wagate.media")
 class Fetcher:
     """The task that fetches, and the ear for those who ask for a file before it is there."""
 
-    def __init__(self, source: Source, clock: Clock, *, eager: bool) -> None:
-        """``eager``: fetch what nobody asked for yet (``media.fetch``)."""
+    def __init__(self, source: Source, late: LateFiles, clock: Clock, *, eager: bool) -> None:
+        """``eager``: fetch what nobody asked for or follows yet (``media.fetch``)."""
         self._source = source
+        self._late = late
         self._database: Database = source.database
         self._clock = clock
         self._eager = eager
@@ -118,9 +123,8 @@ class Fetcher:
         now = self._clock.monotonic()
         asked = [each for each in self._asked if self._tried.get(each, -FIRST_REST) + FIRST_REST <= now]
         if asked:
-            found += await self._database.read(rows.asked_for, asked, without=busy)
-        if self._eager:
-            found += await self._database.read(rows.due, now=self._clock.now(), without=busy, most=BATCH)
+            found += await self._database.read(rows.asked_for, asked, now=self._clock.now(), without=busy)
+        found += await self._database.read(rows.due, now=self._clock.now(), without=busy, most=BATCH, every=self._eager)
         return found
 
     async def _pause(self) -> float:
@@ -130,7 +134,7 @@ class Fetcher:
         rest = self._pace.next_start(now)
         if rest is not None:
             waits.append(rest)
-        at = await self._database.read(rows.next_due) if self._eager and not self._pace.full else None
+        at = None if self._pace.full else await self._database.read(rows.next_due, every=self._eager)
         if at is not None and (wait := (at - self._clock.now()).total_seconds()) > 0:
             waits.append(wait)
         return min(waits)
@@ -148,43 +152,67 @@ class Fetcher:
             if row.id in self._asked:
                 self._tried[row.id] = self._clock.monotonic()
             self._wake.set()
-            self._settled.set()
-            self._settled = trio.Event()
+            self.settled()
+
+    def followed(self) -> None:
+        """Somebody waits for a file, however long it takes."""
+        self._wake.set()
+
+    def settled(self) -> None:
+        """Whoever waits for a file looks again."""
+        self._settled.set()
+        self._settled = trio.Event()
 
     async def _try(self, row: MediaRow) -> None:
         began = perf_counter()
         outcome = "stored"
         try:
-            kept = await self._source.fetch(row.id)
+            kept = await self._source.fetch(row.id, partial(self._rest, row))
         except NotFetchedError as error:
-            if error.asked:
-                self._pace.failed(row.account_id, self._clock.monotonic(), at_least=error.after)
-            outcome = await self._failed(row, str(error), final=error.final, after=error.after)
+            outcome = await self._not_fetched(row, error)
         except StorageError as error:
             outcome = f"put off: {error}"
             at = self._clock.now() + timedelta(seconds=DISK_WAIT)
             await self._record(rows.postpone, row, str(error), at=at, spent=False)
         except Exception as error:
             log.exception("media failed", media_id=row.id, account=row.account, **whose(error))
-            self._pace.failed(row.account_id, self._clock.monotonic())
             reason = str(error) if isinstance(error, PluginError) else "fetching failed; the log says how"
-            outcome = await self._failed(row, reason)
+            outcome = await self._not_fetched(row, NotFetchedError(reason))
         else:
             self._pace.succeeded(row.account_id)
-            await self._record(rows.keep, row, kept)
+            await self._late.keep(row.id, kept)
         ms = round((perf_counter() - began) * 1000, 1)
         log.info(
             "media fetched", media_id=row.id, account=row.account, outcome=outcome, ms=ms, attempt=row.attempts + 1
         )
 
-    async def _failed(self, row: MediaRow, reason: str, *, final: bool = False, after: float = 0.0) -> str:
-        now, attempts = self._clock.now(), row.attempts + 1
-        if final or attempts >= MOST_ATTEMPTS or now - row.created_at > LONGEST:
+    async def _not_fetched(self, row: MediaRow, error: NotFetchedError) -> str:
+        self._charge(row, error)
+        now, attempts, reason = self._clock.now(), row.attempts + 1, str(error)
+        # How long its host is in trouble says nothing of the file.
+        tried_enough = error.host is None and error.spent and attempts >= MOST_ATTEMPTS
+        if error.final or tried_enough or now - row.created_at > LONGEST:
             await self._record(rows.give_up, row, reason)
             return f"given up: {reason}"
-        at = now + timedelta(seconds=max(delay(attempts), after))
-        await self._record(rows.postpone, row, reason, at=at)
+        wait = max(delay(attempts), error.after) if error.spent else error.after
+        await self._record(rows.postpone, row, reason, at=now + timedelta(seconds=wait), spent=error.spent)
         return reason
+
+    def _rest(self, row: MediaRow, host: str) -> float:
+        return self._pace.rest(_at(row, host), self._clock.monotonic())
+
+    def _charge(self, row: MediaRow, error: NotFetchedError) -> None:
+        """Slow down whom the error speaks of."""
+        now = self._clock.monotonic()
+        if error.host is not None:
+            self._pace.failed(_at(row, error.host), now, at_least=error.after)
+        if error.counted:
+            self._pace.count(row.account_id, now, most=error.counted)
 
     async def _record(self, write: Callable[..., None], row: MediaRow, what: object, **more: datetime | bool) -> None:
         await self._database.write(write, row.id, what, now=self._clock.now(), **more)
+
+
+def _at(row: MediaRow, host: str) -> str:
+    """Who is slowed down by a host's errors: the account, or that host for that account."""
+    return f"{row.account_id} {host}" if host else row.account_id

@@ -63,6 +63,16 @@ class Writing:
         if len(self._waiting) >= GATHER:
             await self._store.run(self._flush)
 
+    async def read(self, start: int, stop: int, most: int) -> AsyncGenerator[bytes, None]:
+        """What was written from ``start`` to ``stop``, at most so many bytes at a time."""
+        await self._store.run(self._flush)
+        for at in range(start, stop, most):
+            yield await self._store.run(partial(self._part, at, min(most, stop - at)))
+
+    def _part(self, at: int, count: int) -> bytes:
+        self._file.flush()
+        return os.pread(self._file.fileno(), count, at)
+
     async def finish(self) -> Written:
         """All is written, with fsync, in its place. StorageError: it is not."""
         return await self._store.run(self._settle)

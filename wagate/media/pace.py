@@ -1,24 +1,39 @@
-"""How often an account's provider may be asked for files: few at once, and slowly after an error."""
+"""How often an account's provider, and any other host, may be asked for files: few at once, slowly after an error."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 
-MOST = 4
+MOST = 16
 """Files that are fetched at once, over all accounts."""
-MOST_OF_ACCOUNT = 2
+MOST_OF_ACCOUNT = 4
 FIRST_REST = 5.0
 LONGEST_REST = 320.0
-"""Seconds. So an account whose every try fails makes 15 tries in its worst hour: 360dialog shuts out who makes 20."""
+"""Seconds. So a provider whose every answer is an error gets 15 requests in its worst hour."""
+HOUR = 3600.0
+COUNTED_REST = 600.0
+"""Seconds after each further error of a provider that counts them: 7 at most in an hour."""
+SPARED = 8
+"""Of the errors that it counts in an hour: those 7, and one to spare. The others are free."""
+CAREFUL = 4
+"""So many before the free ones are spent, one file at a time is asked for."""
+MOST_REMEMBERED = 1000
+"""Hosts and accounts that failed; those whose rest is over are forgotten first."""
 
 
 class Pace:
-    """Counts what runs and what failed. After an error an account rests, then one file at a time until one comes."""
+    """Counts what runs and what failed, by account, and by account and host for hosts that are not the provider's.
+
+    After an error that speaks of a host it rests, then it is asked for one file at a time until one comes. What speaks
+    of one file alone slows nobody, unless the provider counts such errors: then each rests it once there were many.
+    """
 
     def __init__(self) -> None:
         self._running: Counter[str] = Counter()
         self._errors: dict[str, int] = {}
         self._rests_until: dict[str, float] = {}
+        self._counted: dict[str, deque[float]] = {}
+        self._careful_until: dict[str, float] = {}
 
     @property
     def full(self) -> bool:
@@ -27,12 +42,17 @@ class Pace:
 
     def may_begin(self, account: str, now: float) -> bool:
         """Whether a file of this account may be fetched now (``now`` on a monotonic clock)."""
-        most = 1 if account in self._errors else MOST_OF_ACCOUNT
+        careful = account in self._errors or self._careful_until.get(account, 0.0) > now
+        most = 1 if careful else MOST_OF_ACCOUNT
         return not self.full and self._running[account] < most and self._rests_until.get(account, 0.0) <= now
 
     def busy(self, now: float) -> set[str]:
         """Accounts of which nothing may begin."""
-        return {each for each in {*self._running, *self._errors} if not self.may_begin(each, now)}
+        return {each for each in {*self._running, *self._rests_until} if not self.may_begin(each, now)}
+
+    def rest(self, name: str, now: float) -> float:
+        """Seconds for which an account, or a host of it, rests still."""
+        return max(0.0, self._rests_until.get(name, 0.0) - now)
 
     def begin(self, account: str) -> None:
         """A try begins."""
@@ -43,23 +63,40 @@ class Pace:
         self._running[account] -= 1
         self._running += Counter()  # drops what is zero
 
-    def succeeded(self, account: str) -> None:
-        """The provider gave a file: full speed again."""
-        self._errors.pop(account, None)
-        self._rests_until.pop(account, None)
+    def succeeded(self, name: str) -> None:
+        """It gave a file: full speed again."""
+        self._errors.pop(name, None)
+        self._rests_until.pop(name, None)
 
-    def failed(self, account: str, now: float, *, at_least: float = 0.0) -> None:
-        """The provider gave an error; ``at_least``: seconds that it asked for."""
-        count = self._errors.get(account, 0)
-        self._errors[account] = count + 1
+    def failed(self, name: str, now: float, *, at_least: float = 0.0) -> None:
+        """It gave an error; ``at_least``: seconds that it asked for."""
+        if len(self._errors) >= MOST_REMEMBERED:
+            self._forget(now)
+        count = self._errors.get(name, 0)
+        self._errors[name] = count + 1
         rest = max(at_least, min(FIRST_REST * 4**count, LONGEST_REST))
-        self._rests_until[account] = now + rest
+        self._rests_until[name] = now + rest
+
+    def count(self, account: str, now: float, *, most: int) -> None:
+        """An error about one file, of a provider that closes its files for a while after ``most`` errors in an hour."""
+        times = self._counted.setdefault(account, deque())
+        while times and times[0] <= now - HOUR:
+            times.popleft()
+        times.append(now)
+        if len(times) > most - SPARED - CAREFUL:
+            self._careful_until[account] = now + HOUR
+        if len(times) > most - SPARED:
+            self._rests_until[account] = max(self._rests_until.get(account, 0.0), now + COUNTED_REST)
 
     def next_start(self, now: float) -> float | None:
         """Seconds until the first resting account may go on; None when none rests."""
         return min((until - now for until in self._rests_until.values() if until > now), default=None)
 
+    def _forget(self, now: float) -> None:
+        for name in [each for each, until in self._rests_until.items() if until <= now]:
+            self.succeeded(name)
+
 
 def delay(attempts: int) -> float:
-    """Seconds before the next try after so many: 5, 20, 80, 320, 1280."""
-    return FIRST_REST * float(4 ** (attempts - 1))
+    """Seconds before the next try after so many: 5, 20, 80, 320, 1280, and 1280 from then on."""
+    return FIRST_REST * float(4 ** (min(attempts, 5) - 1))

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from binascii import a2b_base64
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from contextlib import aclosing
+from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import msgspec
 import trio
+from msgspec.structs import replace
 
-from wagate.errors import (
-    AccountStoppedError,
-    BadRequestError,
-    NotFoundError,
-    NotSentError,
-    SendError,
-    SendRefusedError,
-    UnprocessableError,
-    WagateError,
-)
+from wagate.errors import BadRequestError, NotFoundError, TooLargeError, UnprocessableError
 from wagate.events import Event
-from wagate.hooks.providers import MediaRequest
-from wagate.http import BadUrlError, Downloaded, HttpClient, HttpError, TooLongError, on_behalf_of
+from wagate.events import Media as EventMedia
+from wagate.hooks.providers import MediaRequest, Provider
+from wagate.http import Downloaded, HttpClient, on_behalf_of
+from wagate.media.base64 import decoded, file_at, inline_data
+from wagate.media.brought import bring
+from wagate.media.failure import DEAD, PROVIDER, NotFetchedError, read_errors, read_send_error, speaks_of_the_host
 from wagate.media.files import FileStore, Writing
+from wagate.media.inside import BodyOnDisk
 from wagate.media.names import safe_name
 from wagate.media.sniff import UNKNOWN, chosen, is_a_page
-from wagate.parsing.fields import mapping
+from wagate.parsing.fields import first_text
 from wagate.parsing.jsonbody import read_object
 from wagate.parsing.retry_after import seconds_asked_for
 from wagate.plugins.registry import Providers
@@ -37,20 +34,11 @@ from wagate.storage.owners.live import LiveDirectory
 
 LOCATE_PATIENCE = 30.0
 """Seconds for a provider to say where a file is."""
+MOST_BESIDE = 1024 * 1024
+"""Bytes of JSON that may stand beside a file in base64."""
 
-SLICE = 256 * 1024
-"""Letters that are decoded at once; base64 goes by fours."""
-
-
-class NotFetchedError(WagateError):
-    """A try that brought no file."""
-
-    def __init__(self, reason: str, *, final: bool = False, after: float = 0.0, asked: bool = True) -> None:
-        """``final``: no other try can succeed. ``after``: seconds to wait at least. ``asked``: the provider was."""
-        super().__init__(reason)
-        self.final = final
-        self.after = after
-        self.asked = asked
+Rests = Callable[[str], float]
+"""Another host's name → seconds for which it rests after errors."""
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +52,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     max_size: int
     """Bytes of the largest file."""
 
-    async def fetch(self, event_id: str) -> Kept:
+    async def fetch(self, event_id: str, rests: Rests = lambda _host: 0.0) -> Kept:
         """Get the file of an event onto the disk.
 
         Raises:
@@ -73,21 +61,81 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         try:
             event = await self.database.read(get_event, event_id)
         except NotFoundError as error:
-            raise NotFetchedError("its message was deleted", final=True, asked=False) from error
+            raise NotFetchedError("its message was deleted", final=True) from error
+        assert event.media is not None
+        provider = self.providers.get(event.provider)
         if INLINE in event.extra:
-            return await self._decode(event)
-        with on_behalf_of(event.client_id):
-            request = await self._locate(event)
-            with _translated():
-                return await self._download(event, request)
+            try:
+                return await self._decode(event)
+            except NotFetchedError:
+                if not event.media.provider_id or provider is None or provider.locate_media is None:
+                    raise
+        try:
+            with on_behalf_of(event.client_id):
+                if provider is not None and provider.fetch_media is not None:
+                    return await self._bring(event, event.media, provider)
+                return await self._fetch_or_ask(event, event.media, provider, rests)
+        except NotFetchedError as error:
+            error.counted = provider.media_errors if provider is not None and error.spent else 0
+            raise
 
-    async def _download(self, event: Event, request: MediaRequest) -> Kept:
+    async def _bring(self, event: Event, media: EventMedia, provider: Provider) -> Kept:
+        account = self.live.now.by_id.get(event.account_id)
+        if account is None:
+            raise NotFetchedError("its account was deleted", final=True)
+        try:
+            seen = self.providers.account(account)
+        except UnprocessableError as error:
+            raise NotFetchedError(str(error)) from error
         async with self.files.writing() as writing:
-            got = await self.http.download(
-                request.url, writing.write, headers=request.headers, limit=self.max_size, trust=request.trust
-            )
-            _check(got, request)
-            return await _settle(writing, event, request.mimetype or got.content_type)
+            await bring(provider, media, seen, writing, most=self.max_size)
+            return await settle_file(writing, media, event.type, "")
+
+    async def _fetch_or_ask(self, event: Event, media: EventMedia, provider: Provider | None, rests: Rests) -> Kept:
+        """At its link; when that is dead, the provider is asked by its id."""
+        try:
+            return await self._fetch(event, media, provider, rests)
+        except NotFetchedError as error:
+            by_id = media.provider_id and provider is not None and provider.locate_media is not None
+            if not (error.dead and media.url and by_id):
+                raise
+        return await self._fetch(event, replace(media, url=None), provider, rests)
+
+    async def _fetch(self, event: Event, media: EventMedia, provider: Provider | None, rests: Rests) -> Kept:
+        request = await self._locate(event, media, provider)
+        # What gets the account's key, or is at an address that the operator wrote, is the provider's own.
+        own = bool(request.headers) or request.trust == "operator"
+        host = PROVIDER if own else urlsplit(request.url).hostname or "?"
+        if not own and (rest := rests(host)) > 0:
+            raise NotFetchedError(f"{host} rests after errors", after=rest, spent=False)
+        with read_errors(host):
+            async with self.files.writing() as writing:
+                body = BodyOnDisk(writing, most=MOST_BESIDE, limit="1 MiB")
+                got = await self.http.download(
+                    request.url,
+                    body.write if request.inside else writing.write,
+                    headers=request.headers,
+                    content=request.content,
+                    limit=base64_size(self.max_size) + MOST_BESIDE if request.inside else self.max_size,
+                    trust=request.trust,
+                )
+                _check(got, request, host, provider)
+                if request.inside:
+                    return await self._take_out(event, body, request.inside)
+                return await settle_file(writing, media, event.type, request.mimetype or got.content_type)
+
+    async def _take_out(self, event: Event, body: BodyOnDisk, place: str) -> Kept:
+        """The file in base64 that came inside an answer."""
+        assert event.media is not None
+        try:
+            document = read_object(body.rest())
+            told = first_text(file_at(document, place), "mimetype")
+            async with self.files.writing() as writing, aclosing(body.file(document, place)) as chunks:
+                async for chunk in chunks:
+                    await writing.write(chunk)
+                return await settle_file(writing, event.media, event.type, told)
+        except (BadRequestError, NotFoundError, TooLargeError, ValueError) as error:
+            raise NotFetchedError(f"the answer holds no file in base64: {error}") from error
 
     async def _decode(self, event: Event) -> Kept:
         raw = await self.database.read(raw_body, event.id)
@@ -96,33 +144,41 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
             async with self.files.writing() as writing:
                 for chunk in decoded(text):
                     await writing.write(chunk)
-                return await _settle(writing, event, "")
+                assert event.media is not None
+                return await settle_file(writing, event.media, event.type, "")
         except NotFoundError as error:
-            raise NotFetchedError(str(error), final=True, asked=False) from error
+            raise NotFetchedError(str(error), final=True) from error
         except ValueError as error:
-            raise NotFetchedError("the file in the message's body is not base64", final=True, asked=False) from error
+            raise NotFetchedError("the file in the message's body is not base64", final=True) from error
 
-    async def _locate(self, event: Event) -> MediaRequest:
+    async def _locate(self, event: Event, media: EventMedia, provider: Provider | None) -> MediaRequest:
         """Where it is right now."""
-        media = event.media
         account = self.live.now.by_id.get(event.account_id)
-        provider = self.providers.get(event.provider)
-        assert media is not None
         if account is None or provider is None or provider.locate_media is None:
             if not media.url:
-                raise NotFetchedError(
-                    "it came without a URL, and the provider can't locate it", final=True, asked=False
-                )
+                raise NotFetchedError("it came without a URL, and the provider can't locate it", final=True)
             return MediaRequest(url=media.url, mimetype=media.mimetype)
-        with _translated():
-            with trio.move_on_after(LOCATE_PATIENCE):
-                return await provider.locate_media(media, self.providers.account(account))
-            raise NotFetchedError(f"the provider did not say within {LOCATE_PATIENCE:g} s where it is")
+        try:
+            with read_errors():
+                with trio.move_on_after(LOCATE_PATIENCE):
+                    return await provider.locate_media(media, self.providers.account(account))
+        except UnprocessableError as error:
+            raise NotFetchedError(str(error)) from error
+        reason = f"the provider did not say within {LOCATE_PATIENCE:g} s where it is"
+        raise NotFetchedError(reason, host=PROVIDER)
 
 
-async def _settle(writing: Writing, event: Event, told: str) -> Kept:
-    media = event.media
-    assert media is not None
+def base64_size(size: int) -> int:
+    """Letters of so many bytes, with a line break after each 76 at most."""
+    return size * 4 // 3 * 78 // 76 + 4
+
+
+async def settle_file(writing: Writing, media: EventMedia, kind: str, told: str) -> Kept:
+    """Keep what was written, under the name and type that it may have. ``kind``: the message's type.
+
+    Raises:
+        NotFetchedError: it is no file.
+    """
     told = told if told and not told.lower().startswith(UNKNOWN) else media.mimetype
     if not writing.head:
         raise NotFetchedError("it came empty")
@@ -130,55 +186,20 @@ async def _settle(writing: Writing, event: Event, told: str) -> Kept:
         raise NotFetchedError(f"a page of text came in place of {told}")
     written = await writing.finish()
     mimetype = chosen(told, written.head)
-    name = safe_name(media.filename, mimetype, otherwise=event.type)
+    name = safe_name(media.filename, mimetype, otherwise=kind)
     return Kept(sha256=written.sha256, mimetype=mimetype, filename=name, size=written.size)
 
 
-def _check(got: Downloaded, request: MediaRequest) -> None:
+def _check(got: Downloaded, request: MediaRequest, host: str, provider: Provider | None) -> None:
     if got.status != 200:
-        after = seconds_asked_for(got.headers.get("retry-after")) or 0.0
-        raise NotFetchedError(f"it was answered with {got.status}", after=after)
+        if host == PROVIDER and provider is not None and provider.media_answer is not None:
+            raise read_send_error(provider.media_answer(got.status, got.said))
+        raise NotFetchedError(
+            f"it was answered with {got.status}",
+            host=host if speaks_of_the_host(got.status) else None,
+            after=seconds_asked_for(got.headers.get("retry-after")) or 0.0,
+            dead=got.status in DEAD,
+            final=got.status == HTTPStatus.GONE,
+        )
     if request.size is not None and got.size < request.size:
         raise NotFetchedError(f"it came short: {got.size} of {request.size} bytes")
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """What providers and the network raise, as NotFetchedError."""
-    try:
-        yield
-    except (SendRefusedError, AccountStoppedError) as error:
-        raise NotFetchedError(error.reason, final=True) from error
-    except NotSentError as error:
-        raise NotFetchedError(error.reason, after=error.after or 0.0) from error
-    except SendError as error:
-        raise NotFetchedError(error.reason) from error
-    except (BadUrlError, TooLongError) as error:
-        raise NotFetchedError(error.reason, final=True) from error
-    except HttpError as error:
-        raise NotFetchedError(error.reason) from error
-    except UnprocessableError as error:
-        raise NotFetchedError(str(error), asked=False) from error
-
-
-def inline_data(raw: bytes, place: str) -> str:
-    """The base64 text at a place like ``data.messageMedia``. NotFoundError: there is none."""
-    try:
-        found: Any = read_object(raw)
-    except BadRequestError as error:
-        raise NotFoundError("the body that the file came in can't be read any more") from error
-    for name in place.split("."):
-        found = mapping(found).get(name)
-    text = mapping(found).get("data")
-    if not isinstance(text, str) or not text:
-        raise NotFoundError("the body that the file came in does not hold it")
-    return "".join(text.rpartition(";base64,")[2].split())
-
-
-def decoded(text: str) -> Iterator[bytes]:
-    """The bytes of base64 text, a slice at a time. Raises ValueError when it is none."""
-    text = text.rstrip("=")
-    text = text.replace("-", "+").replace("_", "/") if "-" in text or "_" in text else text
-    text += "=" * (-len(text) % 4)
-    for start in range(0, len(text), SLICE):
-        yield a2b_base64(text[start : start + SLICE].encode("ascii"), strict_mode=True)

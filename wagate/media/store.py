@@ -1,4 +1,4 @@
-"""The files as everybody sees them: links, open files, files taken in. `wagate.hooks.context.MediaStore`."""
+"""The files as everybody sees them: links, open files, files taken in. `wagate.hooks.media.MediaStore`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from wagate.errors import (
     UnprocessableError,
 )
 from wagate.events import Event
+from wagate.events import Media as EventMedia
+from wagate.events.kinds import MEDIA_ARRIVED
 from wagate.hooks.messages import OutFile, OutMedia, OutMessage
 from wagate.http import (
     AddressNotAllowedError,
@@ -33,12 +35,14 @@ from wagate.http import (
 )
 from wagate.media.fetch import Fetcher
 from wagate.media.files import FileStore
+from wagate.media.late import LateFiles
 from wagate.media.links import Links
 from wagate.media.names import safe_name
 from wagate.media.sniff import chosen
+from wagate.media.source import settle_file
 from wagate.storage import media as rows
 from wagate.storage.database import Database
-from wagate.storage.media import FAILED, GONE, Kept, MediaRow, has_file, sent_by_us
+from wagate.storage.media import FAILED, GONE, MEDIA_ID, Kept, MediaRow, has_file, sent_by_us
 
 FETCHING = 60.0
 """Seconds for a file that a message names by its link."""
@@ -75,7 +79,7 @@ class _Told:
 
 @dataclass(frozen=True, kw_only=True)
 class HeldFile:
-    """`wagate.hooks.context.MediaFile`."""
+    """`wagate.hooks.media.MediaFile`."""
 
     mimetype: str
     filename: str
@@ -100,6 +104,7 @@ class Media:
         links: Links,
         clock: Clock,
         *,
+        late: LateFiles,
         http: HttpClient,
         caps: Limits,
         max_size: int,
@@ -112,6 +117,7 @@ class Media:
         self._database = database
         self._files = files
         self._fetcher = fetcher
+        self._late = late
         self._clock = clock
 
     def url(self, event: Event) -> str | None:
@@ -150,6 +156,34 @@ class Media:
             await self._database.write(rows.refetch, row, now=self._clock.now())
             return await self.open_id(media_id, client_id=client_id, patience=patience)
         return self._held(row)
+
+    async def follow(self, event: Event, *, handler: str, target: str) -> bool:
+        """See `wagate.hooks.media.MediaStore.follow`."""
+        media_id = _id_of(event)
+        if media_id is None or not await self._late.follow(media_id, handler=handler, target=target):
+            return False
+        self._fetcher.followed()
+        return True
+
+    async def take_coming(self, chunks: AsyncIterator[bytes], media: EventMedia, *, kind: str, told: str) -> Kept:
+        """Take in the file of a message that came in. ``kind``: the message's type; ``told``: the file's.
+
+        Raises:
+            TooLargeError. NotFetchedError: it is none. StorageError. What ``chunks`` raises.
+        """
+        size = 0
+        async with self._files.writing() as writing:
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > self.max_size:
+                    raise TooLargeError(f"the file is over {self.max_size} bytes (media.max_size)")
+                await writing.write(chunk)
+            return await settle_file(writing, media, kind, told)
+
+    async def came(self, media_id: str, kept: Kept) -> None:
+        """A file that came in by itself is on the disk. StorageError: that could not be written down."""
+        await self._late.keep(media_id, kept)
+        self._fetcher.settled()
 
     async def get(self, media_id: str, *, client_id: int | None) -> MediaRow:
         """A file's row. NotFoundError."""
@@ -213,8 +247,8 @@ class Media:
         media = message.media
         if media is None:
             return None
-        if fetch and media.url and not media.media_id and not self.links.are_ours(media.url):
-            media = await self._fetched(media, client_id)
+        if fetch:
+            media = await self.at_hand(media, client_id)
         if not media.media_id:
             name = safe_name(media.filename or _last(media.url), media.mimetype, otherwise=message.type)
             return OutFile(mimetype=media.mimetype, filename=name, url=media.url)
@@ -231,6 +265,12 @@ class Media:
             path=held.path,
             size=held.size,
         )
+
+    async def at_hand(self, media: OutMedia, client_id: int) -> OutMedia:
+        """The file as one that we hold: one that stands elsewhere is fetched, behind the guard. Raises as `file_of`."""
+        if not media.url or media.media_id or self.links.are_ours(media.url):
+            return media
+        return await self._fetched(media, client_id)
 
     async def _fetched(self, media: OutMedia, client_id: int) -> OutMedia:
         try:
@@ -264,9 +304,9 @@ class Media:
 
 def _id_of(event: Event) -> str | None:
     """Under which id its file is kept; None when it has none that we hold or can fetch."""
-    if sent_by_us(event):
-        sent = event.extra.get("media_id")
-        return sent if isinstance(sent, str) else None
+    if sent_by_us(event) or event.kind == MEDIA_ARRIVED:
+        found = event.extra.get(MEDIA_ID)
+        return found if isinstance(found, str) else None
     return event.id if has_file(event) else None
 
 

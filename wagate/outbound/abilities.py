@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from wagate.errors import UnprocessableError
 from wagate.hooks.messages import MEDIA_TYPES, OutMessage, Signal
 from wagate.hooks.providers import Provider
+from wagate.parsing.split import length_of
 
 REPLY = "reply"
 REVOKE = "revoke"
@@ -26,17 +27,23 @@ def fit(provider: Provider, message: OutMessage) -> tuple[OutMessage, tuple[str,
     if message.type not in provider.abilities:
         raise UnprocessableError(f"{provider.name} can't send {_a(message.type)}", field="message.type")
     _check_parts(message)
+    if not takes(provider, message):
+        detail = f"{provider.name} takes texts of at most {provider.longest_text} characters"
+        raise UnprocessableError(detail, field="message.text")
     if message.reply_to and REPLY not in provider.abilities:
         return replace(message, reply_to=""), (f"{provider.name} can't quote a message: sent without the quote",)
     return message, ()
 
 
-def check_signal(provider: Provider, signal: Signal) -> None:
-    """UnprocessableError: the provider has no such signal; names provider and ability."""
-    ability = SIGNALS.get(signal.kind, signal.kind)
-    if provider.signal is None or ability not in provider.abilities:
-        what = "mark messages as seen" if ability == "seen" else f"show {ability}"
-        raise UnprocessableError(f"{provider.name} can't {what}")
+def takes(provider: Provider, message: OutMessage) -> bool:
+    """Whether the message is short enough for the provider: a part of a text may come to another one than first."""
+    longest = provider.longest_text
+    return message.type != "text" or not longest or length_of(message.text) <= longest
+
+
+def can_signal(provider: Provider, signal: Signal) -> bool:
+    """Whether the provider has such a signal. Where it hasn't, nothing is lost: a signal may be lost anyway."""
+    return provider.signal is not None and SIGNALS.get(signal.kind, signal.kind) in provider.abilities
 
 
 def check_revoke(provider: Provider, kind: str) -> None:

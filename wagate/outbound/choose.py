@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 import structlog
+from msgspec import to_builtins
 
 from wagate.clock import Clock
 from wagate.hooks.contracts import AccountView
 from wagate.hooks.messages import OutMessage
+from wagate.outbound.abilities import takes
 from wagate.outbound.context import Choose
 from wagate.plugins.registry import Providers
 from wagate.plugins.wall import whose
@@ -85,13 +88,13 @@ def _ask(message: OutMessage, accounts: Sequence[Account], choosers: Iterable[Ch
             client_id=account.client_id,
             provider=account.provider,
             phone=account.phone,
-            metadata=account.metadata,
+            metadata=to_builtins(account.metadata),
         )
         for account in accounts
     ]
     for ask in choosers:
         try:
-            chosen = ask(message, views)
+            chosen = ask(deepcopy(message), views)
         except Exception as error:
             # A plugin fails alone: the next one, or the core, chooses.
             log.exception("choose_account failed", **whose(error))
@@ -133,6 +136,8 @@ def candidates(
     able = [
         account
         for account in others
-        if account.id != first.id and message.type in providers.need(account.provider).abilities
+        if account.id != first.id
+        and message.type in providers.need(account.provider).abilities
+        and takes(providers.need(account.provider), message)
     ]
     return sorted([first, *able], key=lambda account: failing(account.id))

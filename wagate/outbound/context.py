@@ -20,6 +20,8 @@ OUTBOUND = "outbound"
 FileOf = Callable[[OutMessage, int, bool], Awaitable[OutFile | None]]
 """(message, client id, whether a link of others is fetched first) → its file, ready for a provider; None when it has
 none. Raises `wagate.errors.SendError`."""
+VoiceOf = Callable[[OutMessage, int], Awaitable[OutMessage]]
+"""(voice message, client id) → the same with OGG/Opus, or as a sound file. Raises `wagate.errors.SendError`."""
 Choose = Callable[[OutMessage, Sequence[AccountView]], str | None]
 """A plugin's ``choose_account``."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 import trio
@@ -24,14 +25,17 @@ from wagate.hooks.providers import Outgoing, Provider
 from wagate.http import on_behalf_of
 from wagate.outbound import announce
 from wagate.outbound.abilities import fit
-from wagate.outbound.context import FileOf, OutboundContext
+from wagate.outbound.context import FileOf, OutboundContext, VoiceOf
 from wagate.outbound.metrics import SendMetrics
+from wagate.outbound.observed import Observed
 from wagate.outbound.record import written
 from wagate.outbound.send_errors import as_send_error
 from wagate.plugins.wall import whose
 from wagate.storage.outbox.messages import MessageRow
 from wagate.storage.outbox.sending import Began, Ended, Took, begin_sending, write_ended, write_sent
 from wagate.storage.owners.directory import Account
+
+T = TypeVar("T")
 
 PATIENCE = 60.0
 """Seconds that a provider may take, an upload included."""
@@ -45,7 +49,9 @@ class Handover:
 
     context: OutboundContext
     file_of: FileOf
+    voice_of: VoiceOf
     metrics: SendMetrics
+    observed: Observed
     changed: Callable[[str], None]
     """Called with the id of a message when something became of it that people wait for."""
 
@@ -92,6 +98,8 @@ class Handover:
             raise AccountStoppedError(error.detail) from error
         try:
             fitted, _ = fit(provider, message)
+            if fitted.type == "voice" and provider.opus_voice:
+                fitted, _ = fit(provider, await self._held(self.voice_of(fitted, row.client_id), fitted))
             file = await self._file(fitted, row.client_id, provider.self_hosted)
         except UnprocessableError as error:
             raise SendRefusedError(error.detail) from error
@@ -100,8 +108,12 @@ class Handover:
     async def _file(self, message: OutMessage, client_id: int, fetch: bool) -> OutFile | None:
         if message.media is None:
             return None
+        return await self._held(self.file_of(message, client_id, fetch), message)
+
+    async def _held(self, making: Awaitable[T], message: OutMessage) -> T:
+        """What is made of a message's file; all that fails is certain: nothing has left."""
         try:
-            return await self.file_of(message, client_id, fetch)
+            return await making
         except NotFoundError as error:
             raise SendRefusedError(error.detail) from error
         except (SendError, UnprocessableError):
@@ -111,6 +123,7 @@ class Handover:
             raise NotSentError(f"its file could not be made ready: {type(error).__name__}") from error
 
     async def _sent(self, sent: Sent, row: MessageRow, account: Account, provider: Provider, seconds: float) -> None:
+        self.observed.sent(account.id)
         now = self.context.clock.now()
         took = Took(
             id=row.id,
@@ -131,6 +144,7 @@ class Handover:
     async def _failed(
         self, error: SendError, row: MessageRow, account: Account, provider: Provider, *, began: bool, seconds: float
     ) -> None:
+        self.observed.failed(account.id, error, asked=began)
         status = _status_after(error, provider, row.status)
         ended = Ended(
             id=row.id,

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from wagate.hooks.contracts import Handler
 from wagate.metrics import CollectorRegistry
-from wagate.outbound.context import OUTBOUND, Choose, FileOf, OutboundContext
+from wagate.outbound.context import OUTBOUND, Choose, FileOf, OutboundContext, VoiceOf
 from wagate.outbound.handover import Handover
 from wagate.outbound.metrics import SendMetrics
+from wagate.outbound.observed import Observed
 from wagate.outbound.outbox import Outbox
 from wagate.outbound.report import Reporter
 from wagate.outbound.send import Sender
@@ -21,12 +22,23 @@ Probe = Callable[[str], Awaitable[None]]
 class Outbound:
     """Takes messages (`outbox`), sends them (`handler`), tells what became of them (`run`)."""
 
-    def __init__(self, context: OutboundContext, registry: CollectorRegistry, *, file_of: FileOf, probe: Probe) -> None:
+    def __init__(
+        self, context: OutboundContext, registry: CollectorRegistry, file_of: FileOf, voice_of: VoiceOf, *, probe: Probe
+    ) -> None:
         """``probe`` is called with the target of an account whose settings were changed."""
         self._context = context
         self._watch = Watch()
         self._reporter = Reporter(context, self._watch.ring)
-        hand_over = Handover(context=context, file_of=file_of, metrics=SendMetrics(registry), changed=self._watch.ring)
+        self.observed = Observed(context.clock)
+        """How accounts' sends go."""
+        hand_over = Handover(
+            context=context,
+            file_of=file_of,
+            voice_of=voice_of,
+            metrics=SendMetrics(registry),
+            observed=self.observed,
+            changed=self._watch.ring,
+        )
         self.handler: Handler = Sender(context, hand_over, given_up=self._reporter.ring).handler
         """For the consumers."""
         self._probe = probe
@@ -43,8 +55,9 @@ class Outbound:
 
     async def _accounts_changed(self) -> None:
         before, self._seen = self._seen, self._context.live.now.by_id
+        self.observed.keep(self._seen)
         for id_, account in self._seen.items():
-            if id_ in before and before[id_] != account:
+            if id_ in before and before[id_] is not account and before[id_] != account:
                 await self._probe(f"{OUTBOUND}:{id_}")
 
     async def run(self) -> None:

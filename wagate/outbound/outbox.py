@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 import trio
-from uuid_utils import uuid7
+from msgspec.structs import replace
 
 from wagate.errors import ConflictError, NotFoundError, OutcomeUnknownError, UnprocessableError
-from wagate.hooks.messages import MessageView, OutMessage, Signal
+from wagate.hooks.messages import MessageView, OutMessage, ReaderView, Signal
 from wagate.hooks.views import Page
 from wagate.http import HttpError, on_behalf_of
 from wagate.outbound import announce
-from wagate.outbound.abilities import check_revoke, check_signal, fit
+from wagate.outbound.abilities import can_signal, check_revoke, fit
 from wagate.outbound.choose import choose, sendable
 from wagate.outbound.context import Choose, OutboundContext
+from wagate.outbound.dialogue import in_dialogue, is_no_dialogue
 from wagate.outbound.links import links_in
+from wagate.outbound.parts import parted
 from wagate.outbound.send_errors import as_send_error
 from wagate.outbound.views import stored_form, view_of
 from wagate.outbound.watch import Watch
@@ -30,7 +32,9 @@ from wagate.storage.outbox.messages import (
     own_account,
     submit,
 )
+from wagate.storage.outbox.readers import readers_of
 from wagate.storage.owners.directory import Account
+from wagate.storage.threads.conversations import last_incoming
 
 LOOK = 0.5
 """Seconds between looks while somebody waits: another process may send it."""
@@ -65,33 +69,47 @@ class Outbox:
         key: str = "",
         metadata: Mapping[str, Any] | None = None,
     ) -> MessageView:
-        """Submit a message; it is committed when this returns. See the protocol. StorageError: nothing was."""
+        """Submit a message, a text that is too long for one as several, in one commit. See the protocol.
+
+        StorageError: nothing was stored.
+        """
         context = self._context
         if key:
             known = await context.database.read(find_by_key, self._source, client_id, key)
             if known is not None:
                 return view_of(known, context.live.now)
+        message = in_dialogue(message)
         await self._check_links(message)
         chosen = await self._account(message, client_id, account)
-        _, warnings = fit(context.providers.need(chosen.provider), message)
+        provider = context.providers.need(chosen.provider)
         context.providers.account(chosen)  # settings that can't be used are told now, not in the chat's turn
-        message_id = str(uuid7())
-        fixed = account is not None
-        intake = announce.submission(chosen, message, message_id, context.router, fixed=fixed, now=context.clock.now())
-        submission = Submission(
-            id=message_id,
-            intake=intake,
-            message=stored_form(message),
-            source=self._source,
-            source_key=key or None,
-            job_id=job_id,
-            metadata=dict(metadata or {}),
-            warnings=warnings,
-        )
-        done = await context.database.write_bulk(submit, submission)
-        if done.stored is not None:
-            context.ring([done.stored])
-        return await self.get(done.id, client_id=client_id)
+        now, submissions = context.clock.now(), []
+        for message_id, part in parted(message, provider.longest_text):
+            _, warnings = fit(provider, part)
+            intake = announce.submission(chosen, part, message_id, context.router, fixed=account is not None, now=now)
+            submissions.append(
+                Submission(
+                    id=message_id,
+                    intake=intake,
+                    message=stored_form(part),
+                    source=self._source,
+                    source_key=_key_of(key, part),
+                    job_id=job_id,
+                    metadata=dict(metadata or {}),
+                    warnings=warnings,
+                )
+            )
+        return await self.get(await self._store(submissions), client_id=client_id)
+
+    async def _store(self, submissions: list[Submission]) -> str:
+        """The id of the first one, or of the one that was there with its key."""
+        database = self._context.database
+        if len(submissions) == 1:
+            done = [await database.write_bulk(submit, submissions[0])]
+        else:
+            done = await database.write(submit, submissions)
+        self._context.ring([each.stored for each in done if each.stored is not None])
+        return done[0].id
 
     async def _check_links(self, message: OutMessage) -> None:
         """Whoever submits it: a provider in the operator's network would fetch what only it can reach.
@@ -130,12 +148,27 @@ class Outbox:
         page = await browse(list_messages, which, client_id=client_id, limit=limit, cursor=cursor)
         return Page(data=[view_of(row, self._context.live.now) for row in page.data], next_cursor=page.next_cursor)
 
+    async def readers(self, message_id: str, *, client_id: int | None) -> Sequence[ReaderView]:
+        """Who of a group has got a message, who has read it. NotFoundError."""
+        database = self._context.database
+        row = await database.read(get_message, message_id, client_id=client_id)
+        found = await database.browse(readers_of, row.client_id, row.account_id, row.bare_id, row.chat)
+        return [ReaderView(participant=each.participant, status=each.status, at=each.at) for each in found]
+
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
         """Mark as seen, show or end typing; at once, not stored. See the protocol."""
+        if signal.kind != "seen" and is_no_dialogue(signal.chat):
+            return  # nobody would see it
         chosen = await self._account(OutMessage(chat=signal.chat, type="text"), client_id, account, choosers=())
         provider = self._context.providers.need(chosen.provider)
-        check_signal(provider, signal)
-        assert provider.signal is not None  # checked just now
+        if provider.signal is None or not can_signal(provider, signal):
+            return
+        if not signal.message_ids and not provider.sessions and signal.kind != "paused":
+            # WhatsApp's own API marks messages, not chats: the last one that came in stands for all before it.
+            last = await self._context.database.read(last_incoming, client_id, chosen.name, signal.chat)
+            if not last:
+                return
+            signal = replace(signal, message_ids=(last,))
         seen = self._context.providers.account(chosen)
         await _asked(chosen, provider.signal(signal, seen), SIGNAL_SECONDS)
 
@@ -179,6 +212,13 @@ class Outbox:
         own = await context.database.read(own_account, client_id, message.chat) if len(accounts) > 1 else None
         asked = context.choosers if choosers is None else choosers
         return choose(message, accounts, own=own, providers=context.providers, choosers=asked)
+
+
+def _key_of(key: str, message: OutMessage) -> str | None:
+    """The parts of one text have keys of their own; the first one has the text's."""
+    if not key or message.part is None or message.part.number == 1:
+        return key or None
+    return f"{key}#{message.part.number}"
 
 
 async def _asked(account: Account, doing: Awaitable[None], seconds: float) -> None:

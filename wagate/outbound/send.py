@@ -37,6 +37,8 @@ SLOW_CHAT = 6.0
 SLOW_ACCOUNT = 30.0
 LOOK_AGAIN = 60.0
 """Seconds to the first probe of an account that somebody has to mend."""
+PART_WAIT = 5.0
+"""Seconds until a part of a text looks again whether the one before it has left."""
 TIMEOUT = 115.0
 """Seconds for all accounts that may be tried for one message: less than a probe may take."""
 
@@ -88,6 +90,7 @@ class Sender:
     async def _first_of(self, row: MessageRow, delivery: Delivery) -> Receipt | None:
         """Try one account after the other, as long as it certainly was not sent."""
         message = message_of(row)
+        await self._check_before(row, message)
         errors: dict[str, SendError] = {}
         for account in await self._accounts(row, message, delivery):
             await self._wait_turn(row, account)
@@ -106,6 +109,27 @@ class Sender:
         # What is wrong with the account that the chat waits for decides what happens to that account.
         which = delivery.target if delivery.target in errors else next(iter(errors))
         raise self._verdict(errors[which], which, row.chat) from errors[which]
+
+    async def _check_before(self, row: MessageRow, message: OutMessage) -> None:
+        """A part of a text goes only after the one before it.
+
+        Raises:
+            Reject: that one was not sent, so this one fails, too. Postpone: that one waits still.
+        """
+        part = message.part
+        if part is None or not part.after:
+            return
+        try:
+            before = await self._context.database.read(get_message, part.after)
+        except NotFoundError:
+            return  # past retention
+        if before.status == "failed":
+            reason = f"part {part.number - 1} of {part.of} was not sent: {before.error}"
+            await self._write("failed", reason, row)
+            self._given_up()
+            raise Reject(reason)
+        if before.status in {"queued", "sending"}:  # with order = "skip" chats go on over what waits
+            raise Postpone("the part before it waits still", after=PART_WAIT)
 
     async def _once_more(self, row: MessageRow) -> Receipt | None:
         """A try of it broke off. Only a provider that drops repeats gets it again, through the same account."""

@@ -38,6 +38,7 @@ def view_of(row: MessageRow, directory: Directory) -> MessageView:
         failed_at=row.failed_at,
         updated_at=row.updated_at,
         warnings=row.warnings,
+        part=message_of(row).part if "part" in row.message else None,
     )
 
 

@@ -12,6 +12,8 @@ USER = "c.us"
 GROUP = "g.us"
 LID = "lid"
 OPAQUE = "user"
+STATUS = "status@broadcast"
+"""Where stories come from; what is sent there is published as one."""
 
 _MAX_ID = 200
 _MAX_PHONE = 15  # ITU-T E.164
@@ -58,6 +60,11 @@ def digits_of(chat: str) -> str:
 def is_group(chat: str) -> bool:
     """Whether the key is a group's."""
     return chat.endswith("@g.us")
+
+
+def is_broadcast_list(chat: str) -> bool:
+    """Whether the key is a broadcast list's: somebody's own, which only they see as a chat. Not the stories."""
+    return chat.endswith("@broadcast") and chat != STATUS
 
 
 @lru_cache(maxsize=8192)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from wagate.config.check import SHORTEST_SECRET
 from wagate.config.convert import convert
 from wagate.config.problems import Problems
 from wagate.config.sources import clean_secret
@@ -47,6 +48,15 @@ def check_settings(provider: Provider, settings: Mapping[str, Any], *, where: st
         raise UnprocessableError("; ".join(f"{each.field} {each.detail}" for each in errors), errors=errors)
     assert isinstance(typed, msgspec.Struct)
     return typed
+
+
+def short_secrets(provider: Provider, settings: Mapping[str, Any]) -> list[str]:
+    """Names of secrets that people chose, and that are so short that others guess them; sorted."""
+    return [
+        name
+        for name in sorted(provider.chosen)
+        if isinstance(value := settings.get(name), str) and 0 < len(value.strip()) < SHORTEST_SECRET
+    ]
 
 
 def _bare(value: Any, key: tuple[str, ...], problems: Problems) -> Any:

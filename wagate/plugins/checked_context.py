@@ -66,6 +66,7 @@ CALLS: Final[Mapping[str, Mapping[str, Check]]] = {
     "store.set_all": {"values": _all_json},
     "store.forget": {"older": _seconds},
     "media.open": {"patience": _seconds},
+    "media.follow": {"handler": _text, "target": _text},
     "media.keep": {"filename": _text, "mimetype": _text},
 }
 """Call → its arguments that are checked."""

@@ -23,7 +23,7 @@ from wagate.errors import (
     UnauthorizedError,
     WagateError,
 )
-from wagate.events import NewEvent, Raw
+from wagate.events import NewEvent
 from wagate.hooks.messages import Sent
 from wagate.hooks.providers import (
     Finding,
@@ -36,8 +36,8 @@ from wagate.hooks.providers import (
     WebhookAnswer,
 )
 from wagate.http.errors import HttpError
-from wagate.parsing.fields import fingerprint
 from wagate.plugins.checked_handler import LEAST_WAIT, MOST_WAIT
+from wagate.plugins.checked_listening import lifespan_checked, run_checked, unread
 from wagate.plugins.values import WrongValueError, cut, held_to, hold_verdict, items, named, seconds
 from wagate.plugins.wall import awaited, broken, instead, leaves, pass_on
 
@@ -49,13 +49,6 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _CERTAIN: Final = (NotSentError, AccountStoppedError, SendRefusedError)
 
 log = structlog.get_logger("wagate.plugins")
-
-
-def unread(body: bytes) -> NewEvent:
-    """A whole body that could not be read, to be looked at by people; the same bytes again are a duplicate."""
-    return NewEvent(
-        kind="unknown", provider_id=fingerprint(body.decode("utf-8", "replace")), type="unknown", raw=Raw(body=body)
-    )
 
 
 def checked_provider(plugin: str, provider: Any) -> Provider:
@@ -71,6 +64,10 @@ def checked_provider(plugin: str, provider: Any) -> Provider:
         "locate_media": partial(held_to, MediaRequest),
         "qr": _qr,
         "profile": partial(held_to, Profile),
+        "forget": _nothing,
+        "pair_code": _text,
+        "fetch_media": _nothing,
+        "number_of": _text,
         "check": _findings,
     }
     told: dict[str, Callable[..., Any]] = {
@@ -79,6 +76,9 @@ def checked_provider(plugin: str, provider: Any) -> Provider:
         "challenge": _challenge,
         "missed": _missed,
         "number": _number,
+        "run": run_checked,
+        "lifespan": lifespan_checked,
+        "media_answer": _media_answer,
     }
     walls = {name: partial(function, plugin) for name, function in told.items()} | {
         name: partial(_ask, plugin, name, check) for name, check in asked.items()
@@ -95,11 +95,18 @@ def _hold(provider: Provider) -> None:
     where = f"Provider {provider.name}"
     if not (isinstance(provider.settings_type, type) and issubclass(provider.settings_type, msgspec.Struct)):
         raise WrongValueError(f"{where}.settings_type: {named(provider.settings_type)}, no struct type")
-    for name in ("secrets", "abilities"):
+    for name in ("secrets", "chosen", "abilities"):
         value = getattr(provider, name)
         if not isinstance(value, frozenset) or not all(isinstance(each, str) for each in value):
             raise WrongValueError(f"{where}.{name}: not a frozenset of texts")
-    for name, kind in (("title", str), ("sessions", bool), ("idempotent", bool)):
+    for name, kind in (
+        ("title", str),
+        ("sessions", bool),
+        ("idempotent", bool),
+        ("media_errors", int),
+        ("longest_text", int),
+        ("opus_voice", bool),
+    ):
         if not isinstance(getattr(provider, name), kind):
             raise WrongValueError(f"{where}.{name}: {named(getattr(provider, name))}, not {kind.__name__}")
     _hold_functions(provider, where)
@@ -113,7 +120,8 @@ def _hold(provider: Provider) -> None:
 
 def _hold_functions(provider: Provider, where: str) -> None:
     optional = ("verify", "parse", "challenge", "send", "signal", "revoke", "locate_media", "missed")
-    for name in (*optional, "control", "qr", "profile", "check"):
+    listening = ("run", "lifespan", "forget", "pair_code", "fetch_media")
+    for name in (*optional, *listening, "control", "qr", "profile", "number_of", "check", "media_answer"):
         value = getattr(provider, name)
         if value is not None and not callable(value):
             raise WrongValueError(f"{where}.{name}: {named(value)}, no function")
@@ -170,6 +178,17 @@ def _challenge(
 
 def _number(plugin: str, given: Callable[..., Any], account: ProviderAccount) -> str:
     return _checked(plugin, "number", _text, given, account)
+
+
+def _media_answer(plugin: str, given: Callable[..., Any], status: int, said: bytes) -> SendError:
+    return _checked(plugin, "media_answer", _verdict, given, status, said)
+
+
+def _verdict(value: Any) -> SendError:
+    if not isinstance(value, SendError):
+        raise WrongValueError(f"{named(value)}, not SendError")
+    hold_verdict(value)
+    return value
 
 
 def _checked(plugin: str, call: str, check: Callable[[Any], T], given: Callable[..., Any], *arguments: Any) -> T:

@@ -16,7 +16,7 @@ import pluggy
 import structlog
 from quart import Blueprint
 
-from wagate.errors import ConfigError, WagateError
+from wagate.errors import ConfigError, NotInstalledError, WagateError
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import AccountView, Handler
 from wagate.hooks.messages import OutMessage
@@ -106,6 +106,22 @@ class Plugin:
             raise broken(self.name, "choose_account", WrongValueError("no account of the client that sends"))
         return chosen
 
+    def take_settings(self, context: PluginContext, settings: msgspec.Struct | None) -> Callable[[], None] | None:
+        """What puts new settings in force; None: a restart does. PluginError: it takes none of these."""
+        if settings is None:
+            return None
+        given = self.call("take_settings", context=context, settings=settings)
+        take = given[0] if given else None
+        if take is not None and not callable(take):
+            raise broken(self.name, "take_settings", WrongValueError(f"{named(take)}, no function"))
+        return None if take is None else partial(self._put_in_force, take)
+
+    def _put_in_force(self, take: Callable[[], None]) -> None:
+        try:
+            take()
+        except BaseException as error:
+            raise broken(self.name, "take_settings", error) from error
+
     def implements(self) -> list[str]:
         """Names of the hooks that this plugin implements."""
         plugin = self._manager.get_plugin(self.name)
@@ -160,10 +176,20 @@ def load_providers(
             plugin = _provider_plugin(point)
             made = plugin.gather("register_providers", context=build_context(plugin))
         except WagateError as error:
+            if (missing := _missing(error)) is not None:
+                # An extra that nobody asked for is no fault; who names the provider is told.
+                providers.set_aside(point.name, str(missing))
+                continue
             log.warning("provider can't be used", plugin=point.name, module=point.value, error=str(error))
             providers.set_aside(point.name, str(error))
         else:
             providers.add(made)
+
+
+def _missing(error: BaseException | None) -> NotInstalledError | None:
+    while error is not None and not isinstance(error, NotInstalledError):
+        error = error.__cause__
+    return error
 
 
 def load_provider(name: str) -> Plugin:

@@ -65,6 +65,11 @@ class Providers:
         """What an account may name as its provider, sorted."""
         return tuple(sorted(self._providers))
 
+    @property
+    def all(self) -> tuple[Provider, ...]:
+        """Those that there are, by name."""
+        return tuple(self._providers[name] for name in self.names)
+
     def get(self, name: str) -> Provider | None:
         """One provider; None for those no longer installed."""
         return self._providers.get(name)
@@ -100,6 +105,7 @@ class Providers:
             webhook_secret=account.webhook_secret,
             webhook_url=self.webhook_url(account.name),
             trust="operator" if account.source == "config" else "public",
+            id=account.id,
         )
         self._seen[account.name] = (account, made)
         return made

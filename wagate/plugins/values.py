@@ -80,6 +80,7 @@ _TWINS: Final[Mapping[type, type[msgspec.Struct]]] = {
     NewEvent: _twin(
         NewEvent, kind=Name, timestamp=Moment | None, media=_MEDIA | None, raw=_twin(Raw) | None, session=_CHANGE | None
     ),
+    SessionChange: _CHANGE,
     Sent: _twin(Sent, http_status=Status | None),
     SendLimits: _twin(SendLimits, per_second=PerSecond, burst=Count, chat_per_second=PerSecond, chat_burst=Count),
     MediaRequest: _twin(MediaRequest, size=Bytes | None),
@@ -255,16 +256,22 @@ class _Verdict(msgspec.Struct, gc=False):
     http_status: Status | None = None
     response: str | None = None
     code: str = ""
-    slow: bool | Literal["", "chat", "account"] = ""
+    slow: bool = False
     disable: bool = False
     down: bool = False
     window: bool = False
 
 
+class _SendVerdict(_Verdict, gc=False):
+    """Of what ``send`` raises: what must slow down."""
+
+    slow: Literal["", "chat", "account"] = ""  # type: ignore[assignment]
+
+
 def hold_verdict(error: DeliveryError | SendError) -> None:
     """Check the fields of what was raised, but for its ``after``; cut its texts. WrongValueError."""
     try:
-        msgspec.convert(error, _Verdict, from_attributes=True)
+        msgspec.convert(error, _SendVerdict if isinstance(error, SendError) else _Verdict, from_attributes=True)
     except msgspec.ValidationError as wrong:
         raise WrongValueError(_told(type(error).__name__, str(wrong))) from wrong
     error.reason = error.reason[:LONGEST_REASON]

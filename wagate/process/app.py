@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -27,13 +28,16 @@ from wagate.errors import WagateError
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Handler
 from wagate.inbound.catch_up import CatchUp
+from wagate.inbound.holding import Holding
+from wagate.inbound.listen import Listening
 from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers
 from wagate.process.assemble import Gateway, assemble, build_context
 from wagate.process.configured_accounts import put_owners, read_accounts
 from wagate.process.files import raise_file_limit
 from wagate.process.hard_end import GRACE, HardEnd
+from wagate.process.heap import Heap
 from wagate.process.http_side import serve_edge
-from wagate.process.lifespans import lifespans
+from wagate.process.lifespans import lifespans, provider_lifespans
 from wagate.process.logs import Hide, configure_logs
 from wagate.process.maintenance import upkeep_tasks
 from wagate.process.reload import Reload
@@ -112,11 +116,13 @@ async def serve(
                 await gateway.consumers.take_over()
             async with (
                 lifespans(plugins, contexts),
+                provider_lifespans(gateway.providers.all),
                 gateway.consumers.running(),
                 _tasks(gateway, plugins, contexts),
                 trio.open_nursery() as edges,
             ):
-                reload = Reload(gateway, hide=hide)
+                reload = Reload(gateway, plugins, contexts, hide=hide)
+                edges.start_soon(partial(_listening(gateway).run, stop=stop))
                 urls = await edges.start(partial(serve_edge, gateway, plugins, contexts, stop=stop, reload=reload))
                 task_status.started(Started(urls=urls, secrets=secrets, reload=reload))
 
@@ -150,6 +156,25 @@ def _handlers(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
     return unique_handlers(chain([gateway.outbound.handler], *registered))
 
 
+def _listening(gateway: Gateway) -> Listening:
+    """What runs the providers that need no webhook."""
+    shared = bool(gateway.config.redis.url and gateway.config.database.url)
+    return Listening(
+        providers=gateway.providers,
+        live=gateway.live,
+        receiver=gateway.receiver,
+        ignore_filter=gateway.ignore_filter,
+        database=gateway.database,
+        clock=gateway.clock,
+        holding=Holding(gateway.database, gateway.clock, _name_of(gateway.config)) if shared else None,
+    )
+
+
+def _name_of(config: Config) -> str:
+    """This gateway among others on its database; the same after a restart."""
+    return f"{socket.gethostname()}:{config.data.dir.resolve()}"
+
+
 @asynccontextmanager
 async def _tasks(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> AsyncIterator[None]:
     """Upkeep and the plugins' own tasks, each restarted with backoff when it fails."""
@@ -161,6 +186,7 @@ async def _tasks(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str,
         session_changed=gateway.hub.changed,
         media=gateway.media,
         tokens=gateway.token_uses,
+        heap=Heap(gateway.bodies),
         minutes=gateway.minutes,
         refusals=gateway.refusals,
     )
@@ -190,7 +216,7 @@ async def _tasks(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str,
 
 async def _serve_until_signalled(config: Config, hide: Hide) -> None:
     stop, up, end = trio.Event(), trio.Event(), HardEnd(config.server.drain + GRACE)
-    on_terminal = os.isatty(0)
+    on_terminal, reloads = os.isatty(0), list[Reload]()
 
     def terminal_closed() -> bool:
         if closed := on_terminal and not os.isatty(0):
@@ -204,24 +230,29 @@ async def _serve_until_signalled(config: Config, hide: Hide) -> None:
         with trio.open_signal_receiver(signal.SIGHUP) as hangups:
             async with trio.open_nursery() as serving:
                 nursery.start_soon(_give_up_start, stop, up, serving.cancel_scope)
+                nursery.start_soon(_reload_at_signal, hangups, up, reloads, terminal_closed)
                 started = await serving.start(partial(serve, config, stop=stop, hide=hide))
+                reloads.append(started.reload)
                 up.set()
                 _settle_memory()
                 log.info(
                     "serving", urls=started.urls, version=__version__, pid=os.getpid(), config=_config_in_use(config)
                 )
                 _greet(config, started)
-                nursery.start_soon(_reload_at_signal, hangups, started.reload, terminal_closed)
             log.info("stopped")
             nursery.cancel_scope.cancel()
 
 
-async def _reload_at_signal(hangups: AsyncIterator[int], reload: Reload, terminal_closed: Callable[[], bool]) -> None:
+async def _reload_at_signal(
+    hangups: AsyncIterator[int], up: trio.Event, reloads: list[Reload], terminal_closed: Callable[[], bool]
+) -> None:
+    """Reload, or stop when the terminal is gone: during the start, too, in which a plugin may hang."""
     async for _ in hangups:
         if terminal_closed():
             return
+        await up.wait()
         try:
-            await reload({})
+            await reloads[0]({})
         except WagateError as error:
             log.warning("configuration refused, the old one goes on", reasons=str(error).splitlines())
         except Exception:  # (the task's edge: no plugin's fault in reading it may end the gateway)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -19,6 +20,7 @@ from wagate.context.archive import StoredArchive
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.endpoints import EndpointTable
 from wagate.context.owners import Owners
+from wagate.context.people import KnownPeople
 from wagate.context.sessions import AccountSessions
 from wagate.context.store import PluginStore
 from wagate.events import NewEvent
@@ -28,8 +30,9 @@ from wagate.http.client import HttpClient
 from wagate.http.guard import Guard, parse_networks
 from wagate.http.url import check_url
 from wagate.inbound.ignore import IgnoreFilter
+from wagate.inbound.people import People
 from wagate.inbound.position import Positions
-from wagate.inbound.receive import Emitter, Receiver
+from wagate.inbound.receive import Emitter, Receiver, Ring
 from wagate.inbound.route import Router
 from wagate.media.assemble import MediaSubsystem, make_media
 from wagate.media.store import Media
@@ -40,6 +43,7 @@ from wagate.plugins.checked_context import CheckedPart, checked_call
 from wagate.plugins.checked_handler import checked_listener
 from wagate.plugins.loader import Plugin
 from wagate.plugins.registry import Providers
+from wagate.process.backup import ENGINE
 from wagate.process.minutes import Minutes
 from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
@@ -49,6 +53,7 @@ from wagate.storage.events.intake import Stored
 from wagate.storage.owners.clients import TokenUses
 from wagate.storage.owners.live import LiveDirectory
 from wagate.web.access.identity import RequestAuth
+from wagate.web.http.bodies import Bodies
 from wagate.web.inbound.refusals import Refusals
 from wagate.web.sessions.hub import SessionHub
 
@@ -71,6 +76,7 @@ class Gateway:
     receiver: Receiver
     ignore_filter: IgnoreFilter
     emitter: Emitter
+    people: People
     outbound: Outbound
     media: MediaSubsystem
     hub: SessionHub
@@ -79,6 +85,8 @@ class Gateway:
     positions: Positions
     minutes: Minutes
     token_uses: TokenUses
+    bodies: Bodies
+    """The room for requests' bodies."""
     registry: CollectorRegistry
     http_metrics: HttpMetrics
     refusals: Refusals
@@ -111,18 +119,14 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         registry=registry,
     )
     http, providers = http_client(config), Providers(public_url=config.server.public_url)
-    media = make_media(config, clock, vault=vault, database=database, live=live, http=http, providers=providers)
-
-    def ring(stored: Sequence[Stored]) -> None:
-        consumers.ring(stored)
-        media.fetcher.ring(stored)
-
-    receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed)
-    emitter = Emitter(receiver, router, live)
+    shared: dict[str, Any] = {"database": database, "live": live, "providers": providers}
+    media = _media(config, clock, router, consumers.ring, vault=vault, http=http, **shared)
+    ring = _ring(consumers, media)
+    people = People(database, providers, clock)
+    receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed, recognize=people.recognize)
+    context = _sending(http, media.store, router=router, clock=clock, ring=ring, **shared)
+    outbound = Outbound(context, registry, media.store.file_of, media.voices, probe=consumers.control.probe)
     http_metrics = HttpMetrics(registry)
-    context = _sending(
-        http, media.store, database=database, live=live, providers=providers, router=router, clock=clock, ring=ring
-    )
     return Gateway(
         config=config,
         clock=clock,
@@ -137,8 +141,10 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         receiver=receiver,
         ignore_filter=IgnoreFilter(database),
         token_uses=TokenUses(database, clock),
-        emitter=emitter,
-        outbound=Outbound(context, registry, file_of=media.store.file_of, probe=consumers.control.probe),
+        bodies=Bodies(int(config.limits.body_bytes)),
+        emitter=(emitter := Emitter(receiver, router, live)),
+        people=people,
+        outbound=outbound,
         media=media,
         hub=hub,
         positions=positions,
@@ -149,6 +155,16 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         http_metrics=http_metrics,
         refusals=Refusals(clock, http_metrics.refuse, database=database, accounts=lambda: live.now.accounts),
     )
+
+
+def _ring(consumers: Consumers, media: MediaSubsystem) -> Callable[[Sequence[Stored]], None]:
+    """Tell those who work of what was stored."""
+
+    def ring(stored: Sequence[Stored]) -> None:
+        consumers.ring(stored)
+        media.fetcher.ring(stored)
+
+    return ring
 
 
 def build_context(gateway: Gateway, plugin: Plugin) -> PluginContext:
@@ -170,6 +186,7 @@ def build_context(gateway: Gateway, plugin: Plugin) -> PluginContext:
         http=gateway.http,
         log=structlog.get_logger(f"wagate.plugins.{plugin.name}").bind(plugin=plugin.name),
         clock=gateway.clock,
+        folder=partial(plugin_folder, gateway.config.data.dir, plugin.name),
         auth=gateway.auth,
         accounts=Owners(gateway.live),
         endpoints=checked("endpoints", _endpoints(gateway, plugin)),
@@ -179,12 +196,20 @@ def build_context(gateway: Gateway, plugin: Plugin) -> PluginContext:
         media=checked("media", gateway.media.store),
         sessions=AccountSessions(gateway.database, gateway.live, gateway.providers),
         archive=StoredArchive(gateway.database),
+        people=KnownPeople(gateway.people, gateway.live),
         store=checked("store", PluginStore(plugin.name, gateway.database, gateway.clock)),
         emit=checked_call(plugin.name, "emit", emit),
         encrypt=gateway.vault.encrypt,
         decrypt=gateway.vault.decrypt,
         on_change=lambda listener: gateway.live.on_change(checked_listener(plugin.name, listener)),
     )
+
+
+def plugin_folder(data: Path, name: str) -> Path:
+    """The plugin's own folder, made when it is not there."""
+    folder = data / ENGINE / name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def _endpoints(gateway: Gateway, plugin: Plugin) -> EndpointTable:
@@ -228,6 +253,11 @@ def http_client(config: Config) -> HttpClient:
         public=None if public is None else (public.host, public.port),
     )
     return HttpClient(guard=guard, allow_http=delivery.allow_http, proxy=delivery.proxy)
+
+
+def _media(config: Config, clock: Clock, router: Router, ring: Ring, **parts: Any) -> MediaSubsystem:
+    """Made of ``parts`` that the rest has too."""
+    return make_media(config, clock, routes=router.route_to, ring=ring, **parts)
 
 
 def _sending(http: HttpClient, media: Media, **parts: Any) -> OutboundContext:

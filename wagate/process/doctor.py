@@ -17,13 +17,15 @@ import trio
 
 from wagate.clock import Clock
 from wagate.config import Config, redact
+from wagate.config.check import SHORTEST_SECRET
 from wagate.errors import PluginError, WagateError
 from wagate.hooks.providers import Finding
 from wagate.http.client import HttpClient
 from wagate.http.errors import HttpError
 from wagate.http.guard import Trust
 from wagate.http.owner import on_behalf_of
-from wagate.plugins.account_settings import storable, urls_in
+from wagate.media.voice import can_convert
+from wagate.plugins.account_settings import short_secrets, storable, urls_in
 from wagate.plugins.registry import Providers
 from wagate.queue.redis import NEEDED, RedisThread, check_policy
 from wagate.storage.database import Database
@@ -40,6 +42,7 @@ LITTLE_FREE: Final = 1024**3
 """Bytes; less is worth a warning."""
 SKEW_TOLD: Final = 30.0
 """Seconds between two clocks that are worth a warning."""
+LONGER: Final = "take a longer one, here and at the provider: others could guess it"
 SKEW_HURTS: Final = 300.0
 """Seconds after which receivers refuse signed webhooks as too old (Standard Webhooks)."""
 
@@ -87,6 +90,8 @@ def _looks(installation: Installation) -> Iterator[tuple[str, Look]]:
     yield "disk", partial(_disk, installation)
     yield "clock", partial(_clocks, installation)
     yield "public_url", partial(_public_url, installation)
+    if any(_needs_opus(installation, account) for account in installation.accounts):
+        yield "voice", _voice
     for name, reason in installation.providers.unusable.items():
         yield f"provider {name}", partial(_unusable, reason)
     for account in installation.accounts:
@@ -213,6 +218,19 @@ async def _public_url(installation: Installation) -> Sequence[Finding]:
     return [Finding(level="ok", what="reachable", detail=url)]
 
 
+def _needs_opus(installation: Installation, account: Account) -> bool:
+    provider = installation.providers.get(account.provider)
+    return provider is not None and provider.opus_voice
+
+
+async def _voice() -> Sequence[Finding]:
+    if can_convert():
+        return [Finding(level="ok", what="PyAV", detail="recordings are converted to OGG/Opus")]
+    step = "pip install 'wagate[voice]'; until then only recordings that are Opus already show as voice messages"
+    detail = "not installed: other recordings leave as sound files"
+    return [Finding(level="warn", what="PyAV", detail=detail, next_step=step)]
+
+
 async def _unusable(reason: str) -> Sequence[Finding]:
     step = "fix or uninstall it; until then no account can use it"
     return [Finding(level="warn", what="import", detail=reason, next_step=step)]
@@ -224,10 +242,14 @@ async def _account(installation: Installation, account: Account) -> Sequence[Fin
     except WagateError as error:
         step = "change its settings, or install the plugin of its provider"
         return [Finding(level="fail", what="settings", detail=str(error), next_step=step)]
+    short = [
+        Finding(level="warn", what=name, detail=f"has fewer than {SHORTEST_SECRET} characters", next_step=LONGER)
+        for name in short_secrets(provider, account.settings)
+    ]
     if provider.check is None:
-        return [Finding(level="ok", what="settings", detail=f"{provider.title}: nothing to ask")]
+        return short or [Finding(level="ok", what="settings", detail=f"{provider.title}: nothing to ask")]
     with on_behalf_of(account.client_id):
-        found = await provider.check(seen)
+        found = [*short, *await provider.check(seen)]
     return found or [Finding(level="ok", what="settings", detail=provider.title)]
 
 

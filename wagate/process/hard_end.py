@@ -18,8 +18,8 @@ import trio
 
 from wagate.process.watchdog import OURS
 
-GRACE: Final = 10.0
-"""Seconds beyond the drain."""
+GRACE: Final = 15.0
+"""Seconds beyond the drain: two writes may wait for a locked SQLite, 5 s each."""
 AT_ONCE: Final = 1.0
 """Seconds that the loop has to see a second signal."""
 MOST: Final = 20

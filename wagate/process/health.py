@@ -1,13 +1,14 @@
-"""What `/health` asks beside database and disk: Redis, consumers, providers."""
+"""What `/health` asks beside database and disk: Redis, consumers, providers, receivers."""
 
 from __future__ import annotations
 
 from wagate.errors import QueueError
 from wagate.process.assemble import Gateway
+from wagate.process.standing import Watched
 from wagate.web.health import Check, HealthMonitor, Level
 
 
-def health_monitor(gateway: Gateway) -> HealthMonitor:
+def health_monitor(gateway: Gateway, watched: Watched) -> HealthMonitor:
     """The monitor with our probes."""
 
     async def redis() -> Check:
@@ -29,11 +30,12 @@ def health_monitor(gateway: Gateway) -> HealthMonitor:
         paused = Level.DEGRADED if stats.paused else Level.HEALTHY
         return Check(status=paused, detail=f"{stats.active} at work, {stats.backoff} waiting to retry{parked}")
 
-    async def providers() -> Check:
-        accounts = gateway.live.now.accounts.values()
-        return Check(status=Level.HEALTHY, detail=f"{len(accounts)} accounts")
-
-    probes = {"redis": redis, "consumers": consumers, "providers": providers}
+    probes = {
+        "redis": redis,
+        "consumers": consumers,
+        "providers": watched.providers,
+        "receivers": watched.receivers,
+    }
     return HealthMonitor(
         gateway.database,
         gateway.config.data.dir,

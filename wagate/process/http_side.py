@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from ipaddress import ip_network
 from typing import cast
@@ -12,6 +11,7 @@ from typing import cast
 import trio
 from hypercorn.config import Config as ServerConfig
 from hypercorn.typing import ASGIFramework
+from quart import Blueprint
 
 from wagate.config import Config, Rate
 from wagate.context.deliveries import DeliveryLog
@@ -19,6 +19,8 @@ from wagate.context.targets import TargetDesk
 from wagate.hooks.context import PluginContext
 from wagate.hooks.providers import Check
 from wagate.inbound.accounts import Accounts
+from wagate.inbound.numbers import Numbers
+from wagate.inbound.strangers import Strangers
 from wagate.metrics import HttpMetrics
 from wagate.plugins.loader import Plugin, plugin_checks
 from wagate.process.assemble import Gateway, check_link
@@ -26,6 +28,7 @@ from wagate.process.doctor import Installation, run_checks
 from wagate.process.files import most_connections
 from wagate.process.health import health_monitor
 from wagate.process.reload import Reload
+from wagate.process.standing import Watched
 from wagate.web.access.admission import Admission
 from wagate.web.access.auth import Authenticator
 from wagate.web.access.cors import Cors
@@ -38,15 +41,16 @@ from wagate.web.api.refusals import refusals_routes
 from wagate.web.api.reload import reload_routes
 from wagate.web.api.stats import stats_routes
 from wagate.web.api.targets import targets_routes
+from wagate.web.api.unknown_numbers import unknown_numbers_routes
 from wagate.web.app import create_api
 from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import App, Networks
-from wagate.web.http.bodies import Bodies
+from wagate.web.http.large import LargeBodies
 from wagate.web.http.server import serve_http
 from wagate.web.inbound.engine_door import ENGINE_PATH, EngineDoor
 from wagate.web.inbound.intake import DoorAt, IntakeApp
 from wagate.web.inbound.once_door import OnceDoor
-from wagate.web.inbound.own_deliveries import NotOwnDoor
+from wagate.web.inbound.own_deliveries import OwnDeliveries
 from wagate.web.inbound.provider_door import PATTERN, ProviderDoor
 from wagate.web.inbound.session_door import SessionDoor
 from wagate.web.media.media_door import MediaDoor
@@ -144,7 +148,19 @@ def doors(gateway: Gateway, auth: Authenticator) -> tuple[DoorAt, ...]:
     """Where WhatsApp comes in."""
     accounts = Accounts(gateway.database, gateway.live, gateway.clock, most=gateway.config.limits.accounts)
     limit = _rate(gateway, gateway.config.limits.intake)
-    sessions = SessionDoor(auth, accounts, gateway.receiver, gateway.ignore_filter, limit, refusals=gateway.refusals)
+    own = OwnDeliveries(gateway.database)
+    numbers = Numbers(lambda: gateway.live.now, gateway.providers)
+    sessions = SessionDoor(
+        auth,
+        accounts,
+        gateway.receiver,
+        gateway.ignore_filter,
+        limit,
+        numbers=numbers,
+        refusals=gateway.refusals,
+        own=own,
+        media=gateway.media.store,
+    )
     providers = ProviderDoor(
         lambda: gateway.live.now,
         gateway.providers,
@@ -153,24 +169,25 @@ def doors(gateway: Gateway, auth: Authenticator) -> tuple[DoorAt, ...]:
         limit,
         auth=auth,
         sessions=sessions,
+        numbers=numbers,
         public_url=gateway.config.server.public_url,
         refusals=gateway.refusals,
+        own=own,
     )
     looks_too = frozenset({"GET", "HEAD", "POST"})
-    found = (
+    return (
         DoorAt(
             frozenset({"POST"}),
             re.compile(ENGINE_PATH),
             OnceDoor(
-                EngineDoor(auth, accounts, gateway.receiver, gateway.positions, limit),
+                EngineDoor(auth, accounts, gateway.receiver, gateway.positions, limit, own=own),
                 auth,
                 Once(gateway.database, gateway.vault, gateway.clock),
             ),
         ),
-        DoorAt(looks_too, re.compile("/api/whatsapp/webhook/[^/]+"), sessions),
-        DoorAt(looks_too, re.compile(PATTERN), providers),
+        DoorAt(looks_too, re.compile("/api/whatsapp/webhook/[^/]+"), sessions, sessions.may_be_large),
+        DoorAt(looks_too, re.compile(PATTERN), providers, sessions.may_be_large),
     )
-    return tuple(replace(at, door=NotOwnDoor(at.door, gateway.database)) for at in found)
 
 
 async def _run_checks(gateway: Gateway, checks: Sequence[tuple[str, Check]]) -> list[DoctorLine]:
@@ -199,9 +216,11 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
     auth = authenticator(gateway, tokens)
     reload.on_new_token(auth.admit)
     metrics, refusals = gateway.http_metrics, gateway.refusals
-    bodies = Bodies(int(gateway.config.limits.body_bytes))
-    checks = [("webhooks", refusals.look), *plugin_checks(plugins, contexts)]
-    health = health_monitor(gateway)
+    bodies, watched = gateway.bodies, Watched(gateway)
+    strangers = Strangers(gateway.database, gateway.providers, gateway.live)
+    looks = [*watched.looks(), ("webhooks", refusals.look), ("numbers", strangers.look)]
+    checks = [*looks, *plugin_checks(plugins, contexts)]
+    health, examine = health_monitor(gateway, watched), partial(_run_checks, gateway, checks)
     api = create_api(
         config=gateway.config,
         clock=gateway.clock,
@@ -226,15 +245,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
         ),
         trusted_proxies=trusted(gateway.config),
         plugins=[
-            (
-                "wagate",
-                doctor_routes(RequestAuth(gateway.live), partial(_run_checks, gateway, checks)),
-            ),
-            ("wagate", reload_routes(RequestAuth(gateway.live), reload)),
-            ("wagate", bulk_routes(RequestAuth(gateway.live), gateway.consumers.bulk, gateway.database)),
-            ("wagate", stats_routes(RequestAuth(gateway.live), gateway.database, gateway.live, gateway.clock)),
-            ("wagate", refusals_routes(RequestAuth(gateway.live), refusals.all)),
-            ("wagate", targets_routes(RequestAuth(gateway.live), target_desk(gateway))),
+            *(("wagate", routes) for routes in _further(gateway, strangers, reload, examine)),
             *(
                 (plugin.name, routes)
                 for plugin in plugins
@@ -242,14 +253,38 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
             ),
         ],
     )
-    ui = create_ui(ui_parts(gateway, auth, health, partial(_run_checks, gateway, checks), api=cast("App", api)))
+    ui = create_ui(ui_parts(gateway, auth, health, examine, api=cast("App", api)))
     return IntakeApp(
         doors(gateway, auth),
         media_door(gateway, auth, metrics, UiDoor(ui, Admission(api, auth, bodies, gateway.config), bodies=bodies)),
         bodies=bodies,
+        large=large_bodies(gateway),
         max_body=gateway.config.server.max_body,
         trusted_proxies=trusted(gateway.config),
         count=metrics.count,
+    )
+
+
+def _further(gateway: Gateway, strangers: Strangers, reload: Reload, examine: Examine) -> Iterator[Blueprint]:
+    """Routes of ours about the gateway itself and what it does."""
+    auth, live = RequestAuth(gateway.live), gateway.live
+    yield doctor_routes(auth, examine)
+    yield unknown_numbers_routes(auth, strangers, live)
+    yield reload_routes(auth, reload)
+    yield bulk_routes(auth, gateway.consumers.bulk, gateway.database)
+    yield stats_routes(auth, gateway.database, live, gateway.clock)
+    yield refusals_routes(auth, gateway.refusals.all)
+    yield targets_routes(auth, target_desk(gateway))
+
+
+def large_bodies(gateway: Gateway) -> LargeBodies:
+    """What session engines post with a file inside."""
+    config = gateway.config
+    return LargeBodies(
+        gateway.media.files,
+        max_file=int(config.media.max_size),
+        max_body=int(config.server.max_body),
+        reserve=int(config.limits.reserve),
     )
 
 

@@ -10,6 +10,7 @@ import trio
 
 from wagate.errors import PluginError
 from wagate.hooks.context import PluginContext
+from wagate.hooks.providers import Provider
 from wagate.plugins.loader import Plugin
 from wagate.plugins.wall import broken
 
@@ -32,6 +33,16 @@ async def lifespans(plugins: Sequence[Plugin], contexts: Mapping[str, PluginCont
         for plugin in plugins:
             for each in plugin.lifespans(contexts[plugin.name]):
                 await stack.enter_async_context(_one(plugin.name, each, nursery))
+        yield
+
+
+@asynccontextmanager
+async def provider_lifespans(providers: Sequence[Provider]) -> AsyncIterator[None]:
+    """The same for providers that have one: entered before the first message is sent, left after the last."""
+    async with trio.open_nursery() as nursery, AsyncExitStack() as stack:
+        for provider in providers:
+            if provider.lifespan is not None:
+                await stack.enter_async_context(_one(provider.name, provider.lifespan(), nursery))
         yield
 
 

@@ -12,6 +12,7 @@ from wagate.clock import Clock
 from wagate.config import Config
 from wagate.errors import StorageError
 from wagate.media.assemble import MediaSubsystem
+from wagate.process.heap import EVERY, Heap
 from wagate.process.minutes import Minutes
 from wagate.storage.database import Database
 from wagate.storage.minutes import MINUTE
@@ -60,6 +61,7 @@ def upkeep_tasks(
     session_changed: Callable[[str], None],
     media: MediaSubsystem,
     tokens: TokenUses,
+    heap: Heap,
     minutes: Minutes,
     refusals: Refusals,
 ) -> dict[str, Callable[[], Awaitable[None]]]:
@@ -87,6 +89,7 @@ def upkeep_tasks(
         "clean": partial(every, clock, CLEAN, clean, first=FIRST_CLEAN),
         "media": media.fetcher.run,
         "tokens": partial(every, clock, USES, tokens.write),
+        "heap": partial(every, clock, EVERY, heap.look),
         "minutes": partial(every, clock, MINUTE, minutes.write),
         "old_minutes": partial(every, clock, CLEAN, minutes.drop),
         "refusals": partial(every, clock, REFUSALS, refusals.write, first=0.0),

@@ -40,10 +40,10 @@ class Queue:
         """This process; all its workers' names begin with it (`process_of`)."""
         self.worker = self._fresh_name()
         """This process among the workers; a fresh name after every pump whose answer was lost."""
-        self.heard_at = clock.monotonic()
-        """When the last heartbeat left that arrived; monotonic seconds."""
         self._redis = redis
         self._clock = clock
+        self._heard_at = self._clocks()
+        """When the last heartbeat left that arrived."""
         self._began = clock.monotonic()
         self._max_depth = max_depth
         self._lost: str | None = None  # the name under which a lost pump may have taken keys
@@ -54,6 +54,15 @@ class Queue:
     def wake_key(self) -> str:
         """The list of wake tokens."""
         return f"{self.prefix}wake"
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last heartbeat left that arrived, by the clock that has gone furthest.
+
+        A suspended machine sees by its boot time how long that was, a virtual one that was paused from outside only by
+        its wall clock, once that is right again. One that is set forwards costs a look.
+        """
+        return max(now - heard for now, heard in zip(self._clocks(), self._heard_at, strict=True))
 
     async def enqueue(self, items: Sequence[Doorbell], *, parked: bool = False) -> int:
         """Ring for ids; how many were refused because the queue is full (the sweep brings them later).
@@ -78,14 +87,14 @@ class Queue:
         sent = tuple(self._unsettled.values())
         steady = self._clock.monotonic() - self._began >= STEADY
         arguments = wire.pump_arguments(sent, want, takes, suspects=steady)
-        left = self._clock.monotonic()
+        left = self._clocks()
         try:
             answer = await self._run("pump", self._offset(), self.worker, *arguments)
         except BaseException:
             # Nobody knows whether it ran. A fresh name, for a late run would hand out keys behind our back.
             self._lost, self.worker = self.worker, self._fresh_name()
             raise
-        self.heard_at = left
+        self._heard_at = left
         pumped = wire.read_pumped(answer, sent)
         self._unsettled.clear()
         for each in sent:
@@ -199,7 +208,10 @@ class Queue:
         return f"{self.process}.{secrets.token_hex(4)}"
 
     def _offset(self) -> int:
-        return wire.ms(self._clock.offset + self._clock.stepped)
+        return wire.ms(self._clock.ahead)
+
+    def _clocks(self) -> tuple[float, float]:
+        return self._clock.boottime(), self._clock.time()
 
     async def _go_on_after_loss(self) -> None:
         if self._lost is None:

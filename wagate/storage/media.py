@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 import peewee
 
 from wagate.errors import NotFoundError
-from wagate.events import Event
-from wagate.events.kinds import MESSAGE, MESSAGE_ANY
+from wagate.events import SUBMITTED, Event
+from wagate.events.kinds import MESSAGE, MESSAGE_ANY, MESSAGE_EDITED
 from wagate.storage.fields import clean, time_text
 from wagate.storage.models import Media
 from wagate.storage.statement import first, marks, rows, run, run_many
@@ -21,8 +21,12 @@ INTERRUPTED = "interrupted: the gateway stopped while it was fetched"
 """The error of a file that is being fetched; whoever reads it after a crash reads the truth."""
 INLINE = "inline_file"
 """In an event's ``extra``: where in the raw body its file stands in base64, like ``data.messageMedia``."""
-SUBMITTED = frozenset({"source", "id", "metadata"})
-"""What the ``extra`` of an event about a message of ours always has; ``media_id`` beside it when we hold its file."""
+FOLLOWS = "file_follows"
+"""In an event's ``extra``: its file comes by a webhook of its own, or is asked for by its id after `FOLLOWS_WITHIN`."""
+FOLLOWS_WITHIN = timedelta(seconds=8)
+"""How long such a file is waited for before it is asked for: the engine is fetching it from WhatsApp just then."""
+MEDIA_ID = "media_id"
+"""In an event's ``extra``: the id of the file that it is about, when that is not its own."""
 INSERT_INBOUND = (
     "INSERT INTO media (id, client_id, account, account_id, direction, mimetype, filename, size, next_at, created_at, "  # noqa: S608
     f"updated_at) VALUES {marks(11, 1)}"
@@ -54,6 +58,8 @@ class MediaRow(msgspec.Struct, frozen=True, kw_only=True):
     """Why it is not stored."""
     next_at: datetime | None
     """When it is tried again; when another process may take over."""
+    followers: str
+    """Who is told when the file comes after all: on each line a JSON list of handler and target."""
     created_at: datetime
     updated_at: datetime
 
@@ -69,11 +75,11 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def has_file(event: Event) -> bool:
-    """Whether an event brought a file that can be fetched. Reactions, acks and our own messages bring none."""
+    """Whether an event brought a file that can be fetched. Reactions, acks and what was sent here bring none."""
     media = event.media
     if media is None or sent_by_us(event):
         return False
-    if event.kind in {MESSAGE, MESSAGE_ANY} and (media.url or media.provider_id):
+    if event.kind in {MESSAGE, MESSAGE_ANY, MESSAGE_EDITED} and (media.url or media.provider_id):
         return True
     return INLINE in event.extra
 
@@ -92,9 +98,10 @@ def _inbound(event: Event) -> tuple[Any, ...]:
     media = event.media
     assert media is not None
     now = time_text(event.created_at)
+    due = time_text(event.created_at + FOLLOWS_WITHIN) if FOLLOWS in event.extra else now
     size = media.size if media.size is not None and 0 <= media.size < 2**63 else None
     owner = (event.id, event.client_id, clean(event.account), event.account_id)
-    return (*owner, "in", clean(media.mimetype), clean(media.filename or ""), size, now, now, now)
+    return (*owner, "in", clean(media.mimetype), clean(media.filename or ""), size, due, now, now)
 
 
 def insert_outbound(db: peewee.Database, media_id: str, client_id: int, kept: Kept, *, now: datetime) -> MediaRow:
@@ -141,25 +148,38 @@ def get_media(db: peewee.Database, media_id: str, *, client_id: int | None = Non
     return MediaRow(**row)
 
 
-def due(db: peewee.Database, *, now: datetime, without: Collection[str], most: int) -> list[MediaRow]:
-    """Pending files whose time has come, the longest overdue first, but not of these accounts (by id)."""
+def due(
+    db: peewee.Database, *, now: datetime, without: Collection[str], most: int, every: bool = True
+) -> list[MediaRow]:
+    """Pending files whose time has come, the longest overdue first, but not of these accounts (by id).
+
+    ``every``: also those that nobody follows.
+    """
     query = Media.select().where(Media.status == PENDING, Media.next_at <= now)
+    if not every:
+        query = query.where(Media.followers != "")
     if without:
         query = query.where(Media.account_id.not_in(list(without)))
     return [MediaRow(**row) for row in query.order_by(Media.next_at, Media.id).limit(most).dicts().execute(db)]
 
 
-def asked_for(db: peewee.Database, ids: Collection[str], *, without: Collection[str]) -> list[MediaRow]:
-    """Those of these files that are pending, whenever their time is, but not of these accounts (by id)."""
-    query = Media.select().where(Media.id.in_(list(ids)), Media.status == PENDING)
+def asked_for(db: peewee.Database, ids: Collection[str], *, now: datetime, without: Collection[str]) -> list[MediaRow]:
+    """Those of these files that are pending, but not of these accounts (by id).
+
+    What was tried may be tried again at any time; what never was may still come by itself until its time.
+    """
+    query = Media.select().where(
+        Media.id.in_(list(ids)), Media.status == PENDING, Media.error.is_null(False) | (Media.next_at <= now)
+    )
     if without:
         query = query.where(Media.account_id.not_in(list(without)))
     return [MediaRow(**row) for row in query.order_by(Media.id).dicts().execute(db)]
 
 
-def next_due(db: peewee.Database) -> datetime | None:
-    """When the next pending file's time comes; None when none is pending."""
-    found = first(db, Media.select(Media.next_at).where(Media.status == PENDING).order_by(Media.next_at))
+def next_due(db: peewee.Database, *, every: bool = True) -> datetime | None:
+    """When the next pending file's time comes; None when none is pending. ``every`` as for `due`."""
+    query = Media.select(Media.next_at).where(Media.status == PENDING)
+    found = first(db, (query if every else query.where(Media.followers != "")).order_by(Media.next_at))
     return None if found is None else found["next_at"]
 
 
@@ -173,10 +193,24 @@ def claim(db: peewee.Database, row: MediaRow, *, now: datetime, until: datetime)
     return run(db, text, params) == 1
 
 
-def keep(db: peewee.Database, media_id: str, kept: Kept, *, now: datetime) -> None:
-    """The file is there."""
-    fetched = {"status": STORED, "error": None, "next_at": None, "updated_at": now} | msgspec.structs.asdict(kept)
-    Media.update(fetched).where(Media.id == media_id, Media.status == PENDING).execute(db)
+def keep(db: peewee.Database, media_id: str, kept: Kept, *, now: datetime) -> list[tuple[str, str]]:
+    """The file is there, also one that was given up; (handler, target) of each that is to be told."""
+    text = (
+        "UPDATE media SET status = 'stored', error = NULL, next_at = NULL, updated_at = ?, sha256 = ?, mimetype = ?, "
+        "filename = ?, size = ? WHERE id = ? AND status IN ('pending', 'failed') RETURNING followers"
+    )
+    params = [time_text(now), kept.sha256, clean(kept.mimetype), clean(kept.filename), kept.size, media_id]
+    told = [line for (followers,) in rows(db, text, params) for line in followers.splitlines()]
+    return [msgspec.json.decode(line, type=tuple[str, str]) for line in dict.fromkeys(told)]
+
+
+def follow(db: peewee.Database, media_id: str, handler: str, target: str, *, now: datetime) -> bool:
+    """Have it told there when a file comes that is not here yet; False: it is here, or is none that can come."""
+    text = (
+        "UPDATE media SET followers = followers || ?, updated_at = ? WHERE id = ? AND status IN ('pending', 'failed')"
+    )
+    line = msgspec.json.encode((handler, target)).decode() + "\n"
+    return run(db, text, [clean(line), time_text(now), media_id]) == 1
 
 
 def postpone(

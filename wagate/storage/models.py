@@ -152,6 +152,7 @@ class EventRow(Table):
     created_at = TimeColumn()
     unrouted = peewee.BooleanField()
     account_id = TextColumn()
+    bare_id = TextColumn()
 
     class Meta:
         table_name = "events"
@@ -244,6 +245,7 @@ class Chat(Table):
     name = TextColumn()
     messages = peewee.IntegerField()
     last_event_id = TextColumn()
+    members = peewee.IntegerField()
     last_at = TimeColumn()
     created_at = TimeColumn()
 
@@ -285,6 +287,7 @@ class Message(Table):
     failed_at = TimeColumn(null=True)
     updated_at = TimeColumn()
     account_id = TextColumn()
+    bare_id = TextColumn()
 
     class Meta:
         table_name = "messages"
@@ -338,6 +341,7 @@ class Media(Table):
     created_at = TimeColumn()
     updated_at = TimeColumn()
     account_id = TextColumn()
+    followers = TextColumn(default="")
 
     class Meta:
         table_name = "media"

@@ -6,6 +6,7 @@ from wagate.testing.endpoints import FakeEndpoints
 from wagate.testing.events import NOW, make_delivery, make_event
 from wagate.testing.fakes import FakeAccounts, FakeAuth, FakeDeliveries, FakeJobs, FakeStore
 from wagate.testing.http import FakeHttp, Sent, answered
+from wagate.testing.listening import FakeInlet, ListeningContract
 from wagate.testing.media import FakeFile, FakeMedia
 from wagate.testing.messages import FakeMessages
 from wagate.testing.routes import routes_client
@@ -20,12 +21,14 @@ __all__ = [
     "FakeEndpoints",
     "FakeFile",
     "FakeHttp",
+    "FakeInlet",
     "FakeJobs",
     "FakeMedia",
     "FakeMessages",
     "FakeSessionStates",
     "FakeStore",
     "Fakes",
+    "ListeningContract",
     "Sent",
     "answered",
     "fake_context",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -20,9 +21,12 @@ from wagate.testing.fakes import FakeAccounts, FakeAuth, FakeDeliveries, FakeJob
 from wagate.testing.http import FakeHttp
 from wagate.testing.media import FakeMedia
 from wagate.testing.messages import FakeMessages
+from wagate.testing.people import FakePeople
 from wagate.testing.sessions import FakeSessionStates
 
 Listener = Callable[[], Awaitable[None]]
+Emitted = tuple[NewEvent, list[Target] | None]
+"""An event of the plugin's own, and its targets when it named them."""
 
 
 class FixedClock(Clock):
@@ -53,28 +57,31 @@ class Fakes:
     media: FakeMedia
     sessions: FakeSessionStates
     archive: FakeArchive
+    people: FakePeople
     clock: FixedClock
-    emitted: list[tuple[NewEvent, list[Target] | None]] = field(default_factory=list)
+    emitted: list[Emitted] = field(default_factory=list)
     """Events of the plugin's own, and their targets when it named them."""
     listeners: list[Listener] = field(default_factory=list)
     """What the plugin wants called after a change."""
 
 
-def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: FakeHttp | None = None) -> Fakes:
-    """The context of a plugin: clients ``default`` (1) and ``acme`` (2), the admin asking, nothing registered."""
-    accounts, deliveries, clock = FakeAccounts(), FakeDeliveries(), FixedClock()
-    http, auth, jobs, store = http or FakeHttp(), FakeAuth(accounts), FakeJobs(), FakeStore()
+def fake_context(
+    name: str, *, settings: msgspec.Struct | None = None, http: FakeHttp | None = None, folder: Path = Path("nowhere")
+) -> Fakes:
+    """The context of a plugin: clients ``default`` (1) and ``acme`` (2), the admin asking, nothing registered.
+
+    ``folder``: what `PluginContext.folder` gives; it is the test's to make one.
+    """
+    accounts, deliveries, clock, jobs, store = FakeAccounts(), FakeDeliveries(), FixedClock(), FakeJobs(), FakeStore()
+    http, auth = http or FakeHttp(), FakeAuth(accounts)
     endpoints = FakeEndpoints(lambda client_id: accounts.owners[client_id].slug, clock)
     media, messages, sessions = FakeMedia(), FakeMessages(accounts, clock), FakeSessionStates(accounts, clock)
-    archive = FakeArchive()
-    emitted: list[tuple[NewEvent, list[Target] | None]] = []
-    listeners: list[Listener] = []
+    archive, people, listeners, emitted = FakeArchive(), FakePeople(), list[Listener](), list[Emitted]()
 
     async def emit(event: NewEvent, *, client_id: int, account: str = "", only: Sequence[Target] | None = None) -> str:
         emitted.append((event, None if only is None else list(only)))
         stored = _stored(event, client_id, accounts.owners[client_id].slug, account, clock.now())
-        deliveries.rows += [_waiting(name, each, stored) for each in only or ()]
-        return stored.id
+        return _emitted(deliveries, stored, name, only)
 
     context = PluginContext(
         name=name,
@@ -87,6 +94,7 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
         http=http,
         log=structlog.get_logger(name),
         clock=clock,
+        folder=lambda: folder,
         auth=auth,
         accounts=accounts,
         endpoints=endpoints,
@@ -97,6 +105,7 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
         media=media,
         sessions=sessions,
         archive=archive,
+        people=people,
         emit=emit,
         encrypt=lambda text: text[::-1],
         decrypt=lambda text: text[::-1],
@@ -115,10 +124,16 @@ def fake_context(name: str, *, settings: msgspec.Struct | None = None, http: Fak
         media=media,
         sessions=sessions,
         archive=archive,
+        people=people,
         clock=clock,
         emitted=emitted,
         listeners=listeners,
     )
+
+
+def _emitted(deliveries: FakeDeliveries, stored: Event, name: str, only: Sequence[Target] | None) -> str:
+    deliveries.rows += [_waiting(name, each, stored) for each in only or ()]
+    return stored.id
 
 
 def _stored(new: NewEvent, client_id: int, tenant: str, account: str, now: datetime) -> Event:

@@ -223,9 +223,11 @@ class FakeStore:
         return {key: self.rows[key] for key in (await self.keys(prefix))[:most]}
 
     async def forget(self, prefix: str, *, older: float) -> int:
-        """Nothing is ever old here."""
-        _ = prefix, older
-        return 0
+        """Nothing is ever old here: only ``older=0`` forgets, all that begins so."""
+        gone = [] if older else await self.keys(prefix)
+        for key in gone:
+            del self.rows[key]
+        return len(gone)
 
     async def keys(self, prefix: str = "") -> Sequence[str]:
         """Keys that begin so, sorted."""

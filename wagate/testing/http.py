@@ -75,19 +75,24 @@ class FakeHttp(HttpClient):
         sink: Sink,
         *,
         headers: Mapping[str, str] | None = None,
+        content: bytes = b"",
         limit: int,
         timeout: float = 600.0,  # noqa: ASYNC109  (the real one's signature)
         idle: float = 30.0,  # noqa: ARG002
         trust: Trust = "public",
     ) -> Downloaded:
-        """A GET that answers with what comes next; the body of a 200 goes to the sink in one piece."""
-        answer = await self.request("GET", url, headers=headers, timeout=timeout, body_limit=limit + 1, trust=trust)
+        """A GET or POST that answers with what comes next; the body of a 200 goes to the sink in one piece."""
+        method = "POST" if content else "GET"
+        answer = await self.request(
+            method, url, headers=headers, content=content, timeout=timeout, body_limit=limit + 1, trust=trust
+        )
         body = answer.body if answer.status == 200 else b""
         if len(body) > limit:
             raise TooLongError(limit)
         if body:
             await sink(body)
-        return Downloaded(status=answer.status, headers=answer.headers, size=len(body))
+        said = b"" if answer.status == 200 else answer.body
+        return Downloaded(status=answer.status, headers=answer.headers, size=len(body), said=said)
 
     async def check(self, url: str, *, trust: Trust = "public") -> None:
         """The real check of the URL's form; then what ``refused`` says in place of the network."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
-from uuid_utils import uuid7
 
 from wagate.clock import Clock
 from wagate.errors import ConflictError, NotFoundError, SendError, UnprocessableError
-from wagate.hooks import AccountView, MessageFilter, MessageView, OutMessage, Page, Signal
+from wagate.hooks import AccountView, MessageFilter, MessageView, OutMessage, Page, ReaderView, Signal
+from wagate.outbound.parts import parted
 from wagate.parsing.chats import digits_of
 from wagate.rules.filters import ALL_MESSAGES
 from wagate.testing.fakes import FakeAccounts
@@ -27,6 +27,8 @@ class FakeMessages:
         """The status that the next messages get, or why they fail."""
         self.cannot: set[str] = set()
         """Message types, kinds of signals and ``revoke``: what the provider does not have."""
+        self.longest_text = 0
+        """Characters that the provider takes; longer texts are split as the core does."""
         self.submitted: list[OutMessage] = []
         """In order; a key counts once."""
         self.metadata: dict[str, dict[str, Any]] = {}
@@ -53,12 +55,18 @@ class FakeMessages:
             return self.rows[self._keys[client_id, key]]
         chosen = self._account(client_id, account)
         self._check(message.type, chosen)
-        now, message_id = self._clock.now(), str(uuid7())
-        self.submitted.append(message)
-        self.metadata[message_id] = dict(metadata or {})
+        parts = parted(message, self.longest_text)
+        for message_id, part in parts:
+            self.submitted.append(part)
+            self.metadata[message_id] = dict(metadata or {})
+            self.rows[message_id] = self._row(message_id, part, chosen, job_id)
         if key:
-            self._keys[client_id, key] = message_id
-        self.rows[message_id] = MessageView(
+            self._keys[client_id, key] = parts[0][0]
+        return self.rows[parts[0][0]]
+
+    def _row(self, message_id: str, message: OutMessage, chosen: AccountView, job_id: str | None) -> MessageView:
+        now, client_id = self._clock.now(), chosen.client_id
+        return MessageView(
             id=message_id,
             client_id=client_id,
             tenant_id=self._accounts.owners[client_id].slug,
@@ -79,8 +87,8 @@ class FakeMessages:
             read_at=None,
             failed_at=None,
             updated_at=now,
+            part=message.part,
         )
-        return self.rows[message_id]
 
     async def wait(self, message_id: str, *, client_id: int | None, seconds: float) -> MessageView:
         """The message, after what ``becomes`` says; with no seconds as it is."""
@@ -110,9 +118,16 @@ class FakeMessages:
         ]
         return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)
 
+    async def readers(self, message_id: str, *, client_id: int | None) -> Sequence[ReaderView]:
+        """Nobody."""
+        await self.get(message_id, client_id=client_id)
+        return ()
+
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
-        """Note it; raises ``becomes`` when that is an error."""
-        self._check(signal.kind, self._account(client_id, account))
+        """Note it, unless the provider has no such signal; raises ``becomes`` when that is an error."""
+        self._account(client_id, account)
+        if signal.kind in self.cannot:
+            return
         if isinstance(self.becomes, SendError):
             raise self.becomes
         self.signals.append(signal)

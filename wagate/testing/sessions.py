@@ -24,6 +24,10 @@ class FakeSessionStates:
         """Account → the QR text that only its provider has."""
         self.controlled: list[tuple[str, str]] = []
         """(account, action), in order."""
+        self.pair_codes: dict[str, str] = {}
+        """Account → the code that links its number."""
+        self.pairing: list[tuple[str, str]] = []
+        """(account, phone) that codes were asked for, in order."""
         self.profiles: dict[str, Profile] = {}
         """Chat → what WhatsApp shows of it."""
         self.profiled: list[tuple[str, str]] = []
@@ -76,6 +80,16 @@ class FakeSessionStates:
         if self.fails is not None:
             raise self.fails
         self.controlled.append((account, action))
+
+    async def pair_code(self, account: str, phone: str, *, client_id: int | None) -> str:
+        """What was put there; UnprocessableError when nothing was."""
+        await self.view(account, client_id=client_id)
+        if self.fails is not None:
+            raise self.fails
+        if account not in self.pair_codes:
+            raise UnprocessableError("the provider links no numbers by code")
+        self.pairing.append((account, phone))
+        return self.pair_codes[account]
 
     async def profile(self, chat: str, *, account: str, client_id: int | None) -> Profile:
         """What was put there; nothing of other chats."""

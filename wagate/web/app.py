@@ -37,6 +37,7 @@ from wagate.web.api.clients import clients_routes
 from wagate.web.api.conversations import MediaUrl, conversations_routes
 from wagate.web.api.deliveries import delivery_routes
 from wagate.web.api.health import health_routes
+from wagate.web.api.targets import TargetConverter
 from wagate.web.api.tenants import PREFIXES, Tenants, tenants_routes
 from wagate.web.documents.routes import documents_routes
 from wagate.web.health import HealthMonitor
@@ -47,9 +48,9 @@ from wagate.web.problems import problem_of
 from wagate.web.sessions.hub import SessionHub
 from wagate.web.sessions.routes import Sessions, sessions_routes
 from wagate.web.sessions.stream import SessionStream, stream_routes
+from wagate.web.waha.control import session_verbs
 from wagate.web.waha.message_names import MessageNames
 from wagate.web.waha.send import waha_send_routes
-from wagate.web.waha.sessions import waha_sessions_routes
 
 log = structlog.get_logger("wagate.api")
 
@@ -128,6 +129,7 @@ def create_api(
     api.once, api.owners = Once(database, vault, clock), {}
     api.config.update(MAX_CONTENT_LENGTH=int(config.server.max_body), PROVIDE_AUTOMATIC_OPTIONS=False)
     api.url_map.strict_slashes = api.url_map.merge_slashes = False
+    api.url_map.converters["target"] = TargetConverter
     cors = Cors(config.server.cors_origins)
     guard = Guard(auth, lambda: live.now, limits=config.limits, clock=clock, trusted_proxies=trusted_proxies, cors=cors)
     api.before_request(guard.before_request)
@@ -136,7 +138,7 @@ def create_api(
     _answer_errors(api)
 
     asker = RequestAuth(live)
-    sessions = Sessions(asker, database, clock)
+    sessions, states = Sessions(asker, database, clock), AccountSessions(database, live, providers)
     settings = AccountSettings(providers, vault, check_url)
     most = config.limits.accounts
     tenants = Tenants(asker, database, live, clock, settings, vault=vault, most=most)
@@ -151,7 +153,7 @@ def create_api(
         ),
         sessions_routes(asker, sessions, tokens, live, clock),
         stream_routes(sessions, SessionStream(sessions, hub, clock, most=config.limits.streams)),
-        waha_sessions_routes(asker, database, providers, AccountSessions(database, live, providers)),
+        *session_verbs(asker, database, providers, states),
         documents_routes(api),
     ):
         api.register_blueprint(routes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -40,6 +41,40 @@ class Level(StrEnum):
     UNHEALTHY = "unhealthy"
 
 
+class ProviderHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How the accounts of one provider are."""
+
+    accounts: int
+    """All of them."""
+    refused: int = 0
+    """The provider lets them send nothing: wrong token, blocked, unpaid."""
+    failing: int = 0
+    """It has not answered their sends, or not as it should, for two minutes or longer."""
+    logged_out: int = 0
+    """They were connected once, and are not now: logged out, or their QR code waits to be scanned."""
+    since: datetime | None = None
+    """Since when the first of these is so."""
+
+
+class ReceiverHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How the places that deliveries go to are: webhooks, inboxes, jobs."""
+
+    down: int = 0
+    """They get only probes until one succeeds; what is for them waits."""
+    failing: int = 0
+    """Their last tries failed; they are still tried."""
+    disabled: int = 0
+    """They were switched off."""
+    paused: int = 0
+    """A person lets them wait."""
+    waiting: int = 0
+    """Deliveries for those that are down; 10,000 stands for as many and more."""
+    since: datetime | None = None
+    """Since when the first of these is down."""
+    oldest: datetime | None = None
+    """When the oldest of what waits for them came in."""
+
+
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """How one part is."""
 
@@ -47,6 +82,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     """unhealthy: nothing can be taken in, or delivered. degraded: things are taken in, but wait."""
     detail: str = ""
     """In words."""
+    providers: dict[str, ProviderHealth] | msgspec.UnsetType = msgspec.UNSET
+    """By name; only of the part ``providers``, with the admin token."""
+    receivers: ReceiverHealth | msgspec.UnsetType = msgspec.UNSET
+    """Only of the part ``receivers``, with the admin token."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +102,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """What everybody may know."""
 
     status: Level
-    """healthy; degraded: messages are taken in, but wait; unhealthy: they can't be taken in, or delivered."""
+    """healthy; degraded: messages are taken in, but some wait; unhealthy: they can't be taken in, or delivered."""
     service: str = SERVICE
     queue_size: int
     """Deliveries that are not done yet."""
@@ -76,7 +115,7 @@ class HealthDetails(Health, frozen=True, kw_only=True):
     """What somebody with a token may know."""
 
     checks: dict[str, Check] | msgspec.UnsetType = msgspec.UNSET
-    """Only with a token: database, redis, disk, consumers, providers."""
+    """Only with a token: database, disk, redis, consumers, providers, receivers."""
 
 
 Probe = Callable[[], Awaitable[Check]]
@@ -97,7 +136,7 @@ class HealthMonitor:
         *,
         queue_size: Callable[[], int],
     ) -> None:
-        """``probes`` are the parts beside database and disk: ``redis``, ``consumers``, ``providers``.
+        """``probes`` are the parts beside database and disk: ``redis``, ``consumers``, ``providers``, ``receivers``.
 
         ``queue_size`` says at once how many deliveries are not done.
         """
@@ -152,6 +191,17 @@ class HealthMonitor:
         free = (await trio.to_thread.run_sync(shutil.disk_usage, self._folder)).free
         status = Level.HEALTHY if free >= LEAST_FREE else Level.UNHEALTHY
         return Check(status=status, detail=f"{free // 1024**2} MiB free")
+
+
+def for_clients(checks: Mapping[str, Check]) -> dict[str, Check]:
+    """What a client's token shows: how the parts are, and no figures of other clients."""
+    unset = msgspec.UNSET
+    return {
+        name: msgspec.structs.replace(check, providers=unset, receivers=unset, detail="")
+        if check.providers is not unset or check.receivers is not unset
+        else check
+        for name, check in checks.items()
+    }
 
 
 def worst(checks: Mapping[str, Check]) -> Level:

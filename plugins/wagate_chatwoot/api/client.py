@@ -18,6 +18,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 PATIENCE = 20.0
 """Seconds for an answer; more than `wagate_chatwoot.api.errors.LONGEST`, so that what timed out is over."""
+TYPING = 5.0
+"""Seconds for what is soon of no interest."""
 MOST_ANSWER = 8_000_000
 """Bytes of an answer that are read: 100 messages of 150,000 characters hardly ever come."""
 
@@ -58,6 +60,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     created_at: Any = None
     """Unix seconds."""
     status: str | None = None
+    attachments: list[Any] = []
 
 
 class Chatwoot:
@@ -169,6 +172,21 @@ class Chatwoot:
         """Our inbox; an administrator sees its ``secret``."""
         found = await self.call("GET", f"inboxes/{self._inbox.inbox_id}")
         return found if isinstance(found, dict) else {}
+
+    async def type_as(self, identifier: str, source_id: str, conversation: int, *, on: bool) -> None:
+        """Show the contact as typing, or no longer; only the public API can, whose secret is the inbox's identifier."""
+        path = f"contacts/{quote(source_id, safe='')}/conversations/{conversation}/toggle_typing"
+        url = f"{self._inbox.url.rstrip('/')}/public/api/v1/inboxes/{quote(identifier, safe='')}/{path}"
+        content = msgspec.json.encode({"typing_status": "on" if on else "off"})
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        try:
+            answer = await self._http.request(
+                "POST", url, headers=headers, content=content, timeout=TYPING, body_limit=1000, trust="operator"
+            )
+        except HttpError as error:
+            raise _need(classify(error, creates=False)) from error
+        if (refused := classify(answer, creates=False)) is not None:
+            raise refused
 
     async def _call(
         self, method: str, path: str, content: bytes, *, query: Mapping[str, Any] | None = None, creates: bool = False

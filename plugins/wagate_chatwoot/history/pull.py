@@ -232,7 +232,7 @@ async def _messages(app: App, pull: Pull) -> Sequence[Item]:
 
 
 async def _message(app: App, pull: Pull, event: Event) -> Item:
-    known = not event.chat or await app.ledger.by_whatsapp(event.account, event.message_id) is not None
+    known = not event.chat or await app.ledger.by_whatsapp(event.account, event.message_id, [event.chat]) is not None
     made = NewEvent(
         kind=HISTORY,
         # Handed on once in a run, also when the process dies before it is written down.

@@ -14,7 +14,7 @@ from wagate.hooks import Delivery, Receipt
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import Place
 from wagate_chatwoot.to_chatwoot import contacts, conversations, incoming
-from wagate_chatwoot.to_chatwoot.people import who_of
+from wagate_chatwoot.to_chatwoot.people import who_of, with_all_keys
 from wagate_chatwoot.to_chatwoot.places import source_id
 
 HISTORY: Final = "chatwoot.history"
@@ -40,7 +40,7 @@ async def _message(app: App, delivery: Delivery) -> Receipt | None:
 
 
 async def _contact(app: App, delivery: Delivery) -> Receipt | None:
-    who = who_of(delivery.event, app.texts)
+    who = await with_all_keys(app, who_of(delivery.event, app.texts))
     async with app.memory.alone(who.account, who.keys):
         before = await conversations.known(app, who.account, who.chat)
         contact, who = await contacts.find_or_make(app, who)

@@ -14,7 +14,8 @@ from wagate.http import HttpClient, HttpError
 from wagate.parsing.fields import first_text, mapping, whole
 from wagate_chatwoot.api.client import PATIENCE, Chatwoot
 from wagate_chatwoot.api.errors import BusyError, ChatwootError, ChatwootStoppedError, NotThereError
-from wagate_chatwoot.settings import Inbox, Settings
+from wagate_chatwoot.inboxes import Apps
+from wagate_chatwoot.settings import Inbox
 
 API_CHANNEL: Final = "Channel::Api"
 PRIVATE: Final = "no public ip addresses"
@@ -23,22 +24,24 @@ LAN_CURE: Final = (
     "set SAFE_FETCH_ALLOW_PRIVATE_NETWORK=true for Chatwoot's web and worker (it exists from 4.14.1; 4.14.0 must be "
     "updated), or give the webhook an address that is public"
 )
+SHORTEST: Final = 16
+"""Characters of a secret that people choose."""
 RECENT: Final = 3
 """Conversations in which messages are looked at that Chatwoot could not hand over."""
 _LOCAL: Final = ("localhost", ".local", ".internal", ".lan", ".home.arpa")
 
 
-def make_checks(context: PluginContext, settings: Settings) -> Sequence[Check]:
-    """One for each inbox."""
+def make_checks(context: PluginContext, apps: Apps) -> Sequence[Check]:
+    """One for each inbox, as it is when it is looked at."""
 
-    def make(name: str, inbox: Inbox) -> Check:
+    def make(name: str) -> Check:
         async def look() -> Sequence[Finding]:
-            found = await check_inbox(context.http, name, inbox, public_url=context.public_url)
+            found = await check_inbox(context.http, name, apps[name].inbox, public_url=context.public_url)
             return [msgspec.structs.replace(each, what=f"{name}: {each.what}") for each in found]
 
         return look
 
-    return [make(name, inbox) for name, inbox in settings.inboxes.items()]
+    return [make(name) for name in apps]
 
 
 async def check_inbox(http: HttpClient, name: str, inbox: Inbox, *, public_url: str) -> list[Finding]:
@@ -138,6 +141,10 @@ def secret_finding(row: Mapping[str, Any], inbox: Inbox) -> Finding:
     if inbox.secret:
         detail = "can't be compared: only administrators see it, and this token is an agent's"
         return Finding(level="ok", what="secret", detail=detail)
+    if 0 < len(inbox.webhook_token) < SHORTEST:
+        detail = f"webhook_token has fewer than {SHORTEST} characters: others could guess it"
+        step = "take a longer one, here and in the webhook URL; or secret, from Chatwoot 4.13 on"
+        return Finding(level="warn", what="secret", detail=detail, next_step=step)
     if inbox.webhook_token:
         return Finding(level="ok", what="secret", detail="webhook_token is used instead")
     step = "set secret (from 4.13 on), or webhook_token and ?token= in the webhook URL: else every webhook is refused"

@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from wagate.errors import NotFoundError
-from wagate.events.acks import FAILED, PLAYED, READ
+from wagate.events.acks import FAILED, is_one_of_many, reached
 from wagate.hooks import Delivery, Receipt
 from wagate.parsing.fields import first_text, mapping
 from wagate_chatwoot.api.errors import NotThereError
@@ -24,7 +24,7 @@ async def handle(app: App, delivery: Delivery) -> Receipt | None:
     """Tell Chatwoot of one ack. One whose message is not known here yet is told when it is (`catch_up`)."""
     event = delivery.event
     status = word(event.extra)
-    entry = await app.ledger.by_whatsapp(event.account, event.message_id) if status else None
+    entry = await app.ledger.by_whatsapp(event.account, event.message_id, [event.chat]) if status else None
     if entry is None or entry.direction == "in":
         return None
     reason = first_text(mapping(event.extra.get("error")), "reason")[:MOST_REASON]
@@ -43,8 +43,8 @@ async def catch_up(app: App, entry: Entry, delivery: Delivery) -> None:
 
 def word(extra: dict[str, Any]) -> str:
     """Chatwoot's status for an ack; '' for those that it has none for."""
-    status = first_text(extra, "status")
-    return READ if status == PLAYED else status if status in RANK or status == FAILED else ""
+    status = reached(extra)
+    return status if status in RANK or status == FAILED else ""
 
 
 def lowest(statuses: Sequence[str]) -> str:
@@ -57,7 +57,7 @@ async def _tell(app: App, entry: Entry, delivery: Delivery, status: str, reason:
         if status == FAILED:
             return  # the core tells of it as message.failed, with the reason: see results
         handed = await app.ledger.handed(entry.message)
-        if handed is not None and len(handed.parts) > 1:
+        if handed is not None and (len(handed.parts) > 1 or is_one_of_many(delivery.event.extra)):
             status = lowest(await _statuses(app, handed.parts))
     # What Chatwoot was told nothing about it shows as sent; what waited was never more than written.
     if not rises("" if entry.waits else entry.status or "sent", status):

@@ -88,18 +88,26 @@ async def _merged(app: App, who: Who, known: dict[str, Contact]) -> Contact:
                 await app.chatwoot.merge(kept.id, other.id)
             except NotThereError:
                 app.context.log.info("contact was merged already", inbox=app.name)
-    if who.phone and not kept.phone_number:
-        await _tell_phone(app, kept, who)
-    return kept
+    return await _with_phone(app, kept, who) if who.phone and not kept.phone_number else kept
 
 
-async def _tell_phone(app: App, contact: Contact, who: Who) -> None:
-    """A number that became known of somebody who had none."""
+async def _with_phone(app: App, contact: Contact, who: Who) -> Contact:
+    """A number that became known of somebody who had none. Whose it is already, an agent's say, is that person."""
     try:
         await app.chatwoot.update_contact(contact.id, phone_number=who.phone)
     except TakenError:
-        # Another contact of people's own making has it; merging that is for people to decide.
-        app.context.log.info("phone number is another contact's", inbox=app.name)
+        phones = [pair for pair in search_pairs(who) if pair[0] == "phone_number"]
+        other = best(await app.chatwoot.contacts_with(phones), who)
+        if other is None or other.id == contact.id or contact.identifier not in who.keys:
+            # Made by people, both of them: merging those is for people to decide.
+            app.context.log.info("phone number is another contact's", inbox=app.name)
+            return contact
+        try:
+            await app.chatwoot.merge(other.id, contact.id)
+        except NotThereError:
+            app.context.log.info("contact was merged already", inbox=app.name)
+        return other
+    return contact
 
 
 async def _make(app: App, who: Who, picture: str) -> Contact:

@@ -36,6 +36,16 @@ async def settle(app: App, who: Who) -> Settled:
         return await _choose(app, who, place)
 
 
+async def last_of(app: App, who: Who) -> int | None:
+    """The chat's last conversation, whatever its status; None: it has none. For what must begin no new one."""
+    place = await known(app, who.account, who.chat)
+    if place is None or place.conversation is not None:
+        return place.conversation if place is not None else None
+    found = [each for each in await app.chatwoot.conversations_of(place.contact) if await _may_be_ours(app, who, each)]
+    ours = [each for each in found if each.inbox_id == app.inbox.inbox_id]
+    return max(ours, key=lambda each: (_time(each, "activity"), each.id)).id if ours else None
+
+
 async def _checked(app: App, who: Who) -> Place | None:
     """What is known of a chat. What only the ledger knows may have changed while nobody listened."""
     if (place := app.memory.place(who.account, who.chat)) is not None:
@@ -122,11 +132,15 @@ async def _introduce(app: App, who: Who, before: Place | None) -> Place:
     contact, who = await contacts.find_or_make(app, who)
     aliases = tuple(sorted({*who.aliases, *(before.aliases if before is not None else ())}))
     conversation = before.conversation if before is not None else None
-    for alias in who.aliases:
-        other = await known(app, who.account, alias)
-        if other is not None and other.contact != contact.id:
-            await _put(app, who.account, alias, replace(other, contact=contact.id))
-        conversation = conversation or (other.conversation if other is not None else None)
+    found = [(alias, await known(app, who.account, alias)) for alias in who.aliases]
+    places = {alias: place for alias, place in found if place is not None}
+    moved = [alias for alias, place in places.items() if place.contact != contact.id]
+    if conversation is None:
+        there = next((place.conversation for place in places.values() if place.conversation is not None), None)
+        # Where an agent wrote to the number before anybody knew that it is the same person, it goes on.
+        conversation = (await _theirs(app, who, contact.id, there) if moved else None) or there
+    for alias in moved:
+        await _put(app, who.account, alias, replace(places[alias], contact=contact.id, conversation=conversation))
     place = Place(
         contact=contact.id,
         source_id=source_id(app.inbox, who.account, who.chat),
@@ -136,6 +150,13 @@ async def _introduce(app: App, who: Who, before: Place | None) -> Place:
     )
     await _put(app, who.account, who.chat, place)
     return place
+
+
+async def _theirs(app: App, who: Who, contact: int, ours: int | None) -> int | None:
+    """A conversation that the contact had before ours came to it; None: it had none."""
+    found = [each for each in await app.chatwoot.conversations_of(contact) if each.id != ours]
+    chosen = select([each for each in found if await _may_be_ours(app, who, each)], app.inbox)
+    return chosen.id if chosen is not None else None
 
 
 async def _choose(app: App, who: Who, place: Place) -> Settled:

@@ -36,7 +36,7 @@ async def note(app: App, delivery: Delivery) -> bool:
         return origin.inbox == app.name
     if "id" in event.extra or not event.message_id:
         return False  # sent by API
-    known = await app.ledger.by_whatsapp(event.account, event.message_id)
+    known = await app.ledger.by_whatsapp(event.account, event.message_id, [event.chat])
     return known is not None or await _note_echo(app, delivery)
 
 
@@ -46,7 +46,7 @@ async def _note_echo(app: App, delivery: Delivery) -> bool:
     age = app.context.clock.time() - delivery.created_at.timestamp()
     sent = await _rows(app, event, message_id=event.message_id)
     if not sent:
-        if age < PATIENCE and await _rows(app, event, status="sending"):
+        if age < PATIENCE and await _rows(app, event, status="sending", anywhere=event.chat.endswith("@lid")):
             raise Postpone("a message to this chat is being sent: this may be its echo", after=SOON)
         # Nobody answered for it, and here it is.
         sent = [row for row in await _rows(app, event, status="unknown") if _same(row, event)][:1]
@@ -89,9 +89,10 @@ async def _unfail(app: App, origin: Origin) -> None:
 
 
 async def _rows(
-    app: App, event: Event, *, message_id: str | None = None, status: str | None = None
+    app: App, event: Event, *, message_id: str | None = None, status: str | None = None, anywhere: bool = False
 ) -> list[MessageView]:
-    chat = None if message_id else event.chat
+    """``anywhere``: a message to a number may show up under a LID of which nobody has told yet whose it is."""
+    chat = None if message_id or anywhere else event.chat
     which = MessageFilter(account=event.account, chat=chat, status=status, message_id=message_id)
     return (await app.context.messages.page(which, client_id=event.client_id, limit=20)).data
 

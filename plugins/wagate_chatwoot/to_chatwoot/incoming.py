@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
-from wagate.errors import NotFoundError, Postpone, UnavailableError
 from wagate.events import Event, kinds
 from wagate.hooks import Delivery, Receipt
 from wagate_chatwoot.agents.texts import Texts
@@ -23,9 +23,9 @@ from wagate_chatwoot.api.errors import (
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import Entry
 from wagate_chatwoot.to_chatwoot import acks, echoes
-from wagate_chatwoot.to_chatwoot.conversations import forget, settle
-from wagate_chatwoot.to_chatwoot.markdown import escaped
-from wagate_chatwoot.to_chatwoot.people import Who, who_of
+from wagate_chatwoot.to_chatwoot.attach import too_large, with_file
+from wagate_chatwoot.to_chatwoot.conversations import forget, last_of, settle
+from wagate_chatwoot.to_chatwoot.people import Who, who_of, with_all_keys
 from wagate_chatwoot.to_chatwoot.posts import File, Post
 from wagate_chatwoot.to_chatwoot.render import Rendered, quoted_id, render, replying, without_file
 from wagate_chatwoot.to_whatsapp.deletes import deleted_here
@@ -38,13 +38,6 @@ SKEW: Final = 300.0
 MOST_PAGES: Final = 25
 """Of 20 messages; a conversation in which more was written since we first tried is looked through no further."""
 
-PATIENCE: Final = 3.0
-"""Seconds that one try waits for the provider's file: it keeps one of the inbox' places busy."""
-AGAIN: Final = 2.0
-LONGEST: Final = 120.0
-"""Seconds after which a message is written without its file: those behind it wait."""
-_GONE: Final = "404"
-
 
 async def write(app: App, delivery: Delivery) -> Receipt | None:
     """Post what an event says, unless it is in Chatwoot already."""
@@ -53,20 +46,21 @@ async def write(app: App, delivery: Delivery) -> Receipt | None:
     if rendered is None or not event.chat:
         return None
     trusted = app.memory.trusts(event.account, event.chat, attempt=delivery.attempt, created=delivery.created_at)
-    if not trusted and await app.ledger.by_whatsapp(event.account, rendered.post.source_id) is not None:
+    who = await with_all_keys(app, who_of(event, app.texts))
+    if not trusted and await _is_there(app, event, rendered.post.source_id, who):
         app.memory.sure(event.account, event.chat)
         return None
-    who = who_of(event, app.texts)
     try:
-        message, conversation = await _post(app, delivery, rendered, who, trusted=trusted)
+        posted = await _post(app, delivery, rendered, who, trusted=trusted)
     except NotThereError:
         # The conversation, or the contact, was deleted or merged: once more, from the beginning.
         await forget(app, event.account, event.chat)
-        message, conversation = await _post(app, delivery, rendered, who, trusted=trusted)
+        posted = await _post(app, delivery, rendered, who, trusted=trusted)
     await app.ledger.write(
         Entry(
-            message=message.id,
-            conversation=conversation,
+            message=posted.message,
+            conversation=posted.conversation,
+            lacks_file=posted.lacks_file,
             direction="own" if event.from_me else "in",
             account=event.account,
             chat=event.chat,
@@ -74,30 +68,43 @@ async def write(app: App, delivery: Delivery) -> Receipt | None:
         )
     )
     app.memory.sure(event.account, event.chat)
-    return Receipt(http_status=200, response=f'{{"id":{message.id},"conversation_id":{conversation}}}')
+    return Receipt(http_status=200, response=f'{{"id":{posted.message},"conversation_id":{posted.conversation}}}')
 
 
-async def _post(app: App, delivery: Delivery, rendered: Rendered, who: Who, *, trusted: bool) -> tuple[Message, int]:
-    """The message in Chatwoot, and its conversation. Before it posts what may be there it looks."""
-    _, conversation, new = await settle(app, who)
+class _Posted(msgspec.Struct, frozen=True, kw_only=True):
+    message: int
+    conversation: int
+    lacks_file: bool
+
+
+async def _is_there(app: App, event: Event, source_id: str, who: Who) -> bool:
+    return await app.ledger.by_whatsapp(event.account, source_id, who.keys, anywhere=event.from_me) is not None
+
+
+async def _post(app: App, delivery: Delivery, rendered: Rendered, who: Who, *, trusted: bool) -> _Posted:
+    """The message in Chatwoot. Before it posts what may be there it looks."""
+    last = await last_of(app, who) if rendered.notice else None
+    _, conversation, new = (None, last, False) if last is not None else await settle(app, who)
     if not trusted and not new:
         since = delivery.created_at.timestamp()
         found = await find_posted(app.chatwoot, conversation, rendered.post.source_id, since=since)
         if found is not None:
-            return found, conversation
+            lacks_file = rendered.file and not found.attachments
+            return _Posted(message=found.id, conversation=conversation, lacks_file=lacks_file)
     event = delivery.event
     whatsapp = quoted_id(event)
-    quoted = await app.ledger.by_whatsapp(event.account, whatsapp) if whatsapp else None
-    post, files = await with_file(app, delivery, rendered)
-    post = dated(post, event, app.texts, now=app.context.clock.time())
+    quoted = await app.ledger.by_whatsapp(event.account, whatsapp, who.keys) if whatsapp else None
+    attached = await with_file(app, delivery, rendered)
+    post = dated(attached.post, event, app.texts, now=app.context.clock.time())
     post = replying(post, quoted, whatsapp, conversation)
     app.memory.begin(event.account, event.chat)
     try:
-        return await _send(app, delivery, conversation, post, files), conversation
+        message = await _send(app, delivery, conversation, post, attached.files)
     except ChatwootError as error:
         if not isinstance(error, AmbiguousError):
             app.memory.settled(event.account, event.chat)
         raise
+    return _Posted(message=message.id, conversation=conversation, lacks_file=attached.lacks_file)
 
 
 async def _send(app: App, delivery: Delivery, conversation: int, post: Post, files: Sequence[File]) -> Message:
@@ -108,6 +115,19 @@ async def _send(app: App, delivery: Delivery, conversation: int, post: Post, fil
         if not files:
             raise
         return await app.chatwoot.post(conversation, without_file(post, too_large(app, delivery, files[0])))
+
+
+async def _file_arrived(app: App, delivery: Delivery) -> Receipt | None:
+    """The file of a message that was written without it: posted behind what came meanwhile, as an answer to it."""
+    event = delivery.event
+    who = await with_all_keys(app, who_of(event, app.texts))
+    told = event.message_id or f"wagate:{event.extra['media_id']}"
+    shown = await app.ledger.by_whatsapp(event.account, told, who.keys, anywhere=event.from_me)
+    if shown is None or not shown.lacks_file:
+        return None  # A later try brought it along.
+    receipt = await write(app, delivery)
+    await app.ledger.write(replace(shown, lacks_file=False))
+    return receipt
 
 
 async def _message_of_ours(app: App, delivery: Delivery) -> Receipt | None:
@@ -131,6 +151,7 @@ HANDLES: Final[Mapping[str, Callable[[App, Delivery], Awaitable[Receipt | None]]
     kinds.MESSAGE_REACTION: write,
     kinds.MESSAGE_EDITED: write,
     kinds.MESSAGE_REVOKED: _revoked,
+    kinds.MEDIA_ARRIVED: _file_arrived,
     kinds.CALL_RECEIVED: write,
     kinds.CALL_ACCEPTED: write,
     kinds.CALL_REJECTED: write,
@@ -168,44 +189,3 @@ async def find_posted(chatwoot: Chatwoot, conversation: int, source_id: str, *, 
 
 def _older(message: Message, moment: float) -> bool:
     return isinstance(message.created_at, int | float) and message.created_at < moment
-
-
-async def with_file(app: App, delivery: Delivery, rendered: Rendered) -> tuple[Post, list[File]]:
-    """The post and its files.
-
-    Raises:
-        Postpone: the file is not there yet.
-    """
-    if not rendered.file:
-        return rendered.post, []
-    try:
-        return rendered.post, [await app.context.media.open(delivery.event, patience=PATIENCE)]
-    except NotFoundError:
-        return without_file(rendered.post, missing(app, delivery, _GONE)), []
-    except UnavailableError as error:
-        age = app.context.clock.time() - delivery.created_at.timestamp()
-        if age < LONGEST:
-            raise Postpone(f"the file is not fetched yet: {error.detail}", after=AGAIN) from error
-        return without_file(rendered.post, missing(app, delivery, error.detail)), []
-
-
-def missing(app: App, delivery: Delivery, reason: str) -> str:
-    """What stands in place of a file that could not be fetched."""
-    text = app.texts("message.file_missing", filename=_name(delivery), reason=reason)
-    return _linked(app, delivery, text)
-
-
-def too_large(app: App, delivery: Delivery, file: File) -> str:
-    """What stands in place of a file that Chatwoot does not take."""
-    size = f"{max(file.size / 1_000_000, 0.1):.1f} MB"
-    return _linked(app, delivery, app.texts("message.file_too_large", filename=_name(delivery), size=size))
-
-
-def _linked(app: App, delivery: Delivery, text: str) -> str:
-    url = app.context.media.url(delivery.event)
-    return f"{text}\n{url}" if url is not None and url.startswith("http") else text
-
-
-def _name(delivery: Delivery) -> str:
-    media = delivery.event.media
-    return escaped(media.filename or "") if media is not None else ""

@@ -36,22 +36,31 @@ _TO_MARKDOWN: Final = re.compile(
 )
 _OPENS: Final = re.compile(r"\]\s*[(:\[]|!\[|<[a-zA-Z/!?]|&\#?\w+;")
 """What must not stand as it is in code: renderers, and their versions, don't agree where code ends."""
+_NEXT: Final = r"\n(?![ \t]*(?:\n|$|[-*+][ ]|\d{1,9}[.)][ ]|\#{1,6}[ ]|```))"
+"""A line's end inside of a mark: not of a paragraph, and not before a list, a heading or code."""
 _TO_WHATSAPP: Final = re.compile(
-    r"""
-      ^```[^\n`]*\n(?P<block>[^`]*)\n```[ \t]*$
+    rf"""
+      ^```[^\n`]*\n(?P<block>(?:[^`]|`(?!``))*)\n```[ \t]*$
     | ```(?P<span>[^`]+)```
-    | `(?P<code>[^`\n]+)`
-    | \\(?P<escaped>[!-/:-@\[-`{-~]|\n)
-    | <(?P<auto>(?:https?://|mailto:)[^\s<>]+)>
+    | ``(?!`)[ ]?(?P<ticks>(?:[^`\n]|(?<!`)`(?!`))+?)[ ]?``(?!`)
+    | `(?P<code>(?:[^`\n]|{_NEXT})+)`
+    | \\(?P<escaped>[!-/:-@\[-`{{-~]|\n)
+    | <(?P<auto>(?:https?://|mailto:)[^\s<>]+|[^\s<>@]+@[^\s<>@]+)>
     | (?P<url>\b(?:https?://|www\.)(?:[^\s<>`()\[\]\\]|\([^\s<>`()\[\]\\]*\))+)
-    | !?\[(?P<title>(?:\\.|[^\[\]\\\n])*)\]\((?P<link>[^\s()]*)(?:[ ]"[^"\n]*")?\)
-    | \*\*\*(?P<both>(?=[^\s*])(?:\\.|[^*\\\n])*(?<=\S))\*\*\*
-    | \*\*(?P<bold>(?=\S)(?:\\.|[^*\\\n]|(?<!\*)\*(?!\*))*(?<=\S))\*\*
-    | (?<!\w)__(?P<strong>(?=[^\s_])(?:\\.|[^_\\\n])*(?<=\S))__(?!\w)
-    | \*(?P<em>(?=[^\s*])(?:\\.|[^*\\\n])*(?<=\S))\*
-    | (?<!\w)_(?P<italic>(?=[^\s_])(?:\\.|[^_\\\n])*(?<=\S))_(?!\w)
-    | ~~(?P<strike>(?=[^\s~])(?:\\.|[^~\\\n])*(?<=\S))~~
-    | ^[ ]{0,3}\#{1,6}[ \t]+(?P<heading>[^\n]*?)[ \t#]*$
+    | !?\[(?P<title>(?:\\.|[^\[\]\\\n]|{_NEXT})*)\]\((?P<link>(?:\\[!-/:-@\[-`{{-~]|\([^\s()\\]*\)|[^\s()\\])*)
+          (?:[ ]"[^"\n]*")?\)
+    | \*\*\*(?P<both>(?=[^\s*])(?:\\.|[^*\\\n]|\\?{_NEXT})*(?<=\S))\*\*\*
+    | \*\*(?P<bold>(?=\S)(?:\\.|[^*\\\n]|\\?{_NEXT}
+          |\*(?=[^\s*])(?:\\.|[^*\\\n])+\*(?=\*\*(?!\*)|(?!\*))|(?<!\*)\*(?!\*))*
+          (?<=\S))\*\*
+    | (?<!\w)__(?P<strong>(?=[^\s_])(?:\\.|[^_\\\n]|\\?{_NEXT}|(?<=\w)_(?=\w))*(?<=\S))__(?!\w)
+    | (?<!\w)\*(?P<em>(?=[^\s*]|\*\*[^\s*])(?:\\.|[^*\\\n]|\\?{_NEXT}|\*\*(?=[^\s*])(?:\\.|[^*\\\n])+\*\*)*
+          (?:(?<=[^\s*])|(?<=[^\s*]\*\*)))\*(?![\w*])
+    | (?<!\w)_(?P<italic>(?=[^\s_])(?:\\.|[^_\\\n]|\\?{_NEXT}|(?<=\w)_(?=\w))*(?<=\S))_(?!\w)
+    | ~~(?P<strike>(?=[^\s~])(?:\\.|[^~\\\n]|\\?{_NEXT})*(?<=\S))~~
+    | ^[ ]{{0,3}}\#{{1,6}}[ \t]+(?P<heading>[^\n]*?)[ \t#]*$
+    | ^(?P<plus>[ ]*)\+[ ](?=\S)
+    | (?<=\|)\n[ ]{{0,3}}(?P<rule>\|(?:[ ]*:?-+:?[ ]*\|)+)[ ]*$
     """,
     re.VERBOSE | re.MULTILINE,
 )
@@ -64,8 +73,11 @@ def to_markdown(text: str) -> str:
 
 
 def to_whatsapp(markdown: str) -> str:
-    """What an agent wrote, with WhatsApp's marks. A link becomes ``title (url)``, a heading bold."""
-    return _whatsapp(markdown, _DEEPEST)
+    """What an agent wrote, with WhatsApp's marks, which end with their line: each line gets its own.
+
+    A link becomes ``title (url)``, a heading bold; a table keeps its lines but the one that is only a rule.
+    """
+    return _whatsapp(markdown, "")
 
 
 def escaped(text: str) -> str:
@@ -100,27 +112,52 @@ def _as_text(code: str, depth: int) -> str:
     return "\\`" * ticks + _markdown(code[ticks:-ticks], depth) + "\\`" * ticks
 
 
-def _whatsapp(markdown: str, depth: int) -> str:
+def _whatsapp(markdown: str, within: str) -> str:
+    """``within`` are the marks around it: in bold nothing is made bold again."""
+
     def put(found: re.Match[str]) -> str:
         kind, inside = found.lastgroup, found.group(found.lastgroup or 0)
+        if kind in _MARKS and inside and len(within) <= _DEEPEST:
+            marks = "".join(mark for mark in _MARKS[kind] if mark not in within)
+            return _marked(_whatsapp(inside, within + _MARKS[kind]), marks)
         match kind:
-            case "block":
-                return f"```{inside}```"
-            case "escaped" | "auto":
-                return inside.removeprefix("mailto:")
             case "link":
-                return _link(_whatsapp(found["title"], depth - 1) if depth else found["title"], inside)
-            case "both" | "bold" | "strong" | "em" | "italic" | "strike" | "heading" if depth:
-                mark = _MARKS[kind]
-                return f"{mark}{_whatsapp(inside, depth - 1)}{mark[::-1]}" if inside else found[0]
-        return found[0]
+                return _link(
+                    _whatsapp(found["title"].replace("\n", " "), within + "[") if found["title"] else "", inside
+                )
+            case "code" if "\n" in inside:
+                return _marked(inside, "`")
+        return _PLAIN[kind].format(inside.removeprefix("mailto:")) if kind in _PLAIN else found[0]
 
-    return _TO_WHATSAPP.sub(put, markdown)
+    return markdown if len(within) > 2 * _DEEPEST else _TO_WHATSAPP.sub(put, markdown)
 
 
+def _marked(text: str, marks: str) -> str:
+    """Each line between the marks, without what stands around its words: WhatsApp sees no mark beside a space."""
+    if not marks:
+        return text
+    lines = (_LINE.fullmatch(line) for line in text.split("\n"))
+    return "\n".join(
+        f"{line[1]}{marks}{line[2]}{marks[::-1]}{line[3]}" if line[2] else line[0] for line in lines if line is not None
+    )
+
+
+_LINE: Final = re.compile(r"([ \t]*(?:>[ ]?)*)(.*?)(\s*)")
 _MARKS: Final = {"both": "*_", "bold": "*", "strong": "*", "em": "_", "italic": "_", "strike": "~", "heading": "*"}
 
 
+_PLAIN: Final = {
+    "block": "```{}```",
+    "ticks": "```{}```",
+    "escaped": "{}",
+    "auto": "{}",
+    "plus": "{}- ",
+    "rule": "",
+}
+
+
 def _link(title: str, url: str) -> str:
-    shown = url.removeprefix("mailto:")
+    shown = re.sub(r"\\(.)", r"\1", url.removeprefix("mailto:"))
+    if url.startswith("mention:"):
+        return title
     return f"{title} ({shown})" if title and title not in (url, shown) else shown

@@ -11,7 +11,9 @@ from msgspec.structs import replace
 
 from wagate.events import Event
 from wagate.parsing.chats import digits_of, is_group
+from wagate.parsing.numbers import number_forms
 from wagate_chatwoot.api.client import Contact
+from wagate_chatwoot.inboxes import App
 
 Say = Callable[..., str]
 
@@ -59,6 +61,18 @@ def who_of(event: Event, say: Say) -> Who:
     )
 
 
+async def with_all_keys(app: App, who: Who) -> Who:
+    """With all keys of the person that the core knows: also those of which this event does not tell."""
+    client_id = app.client_id
+    if client_id is None or not who.chat.endswith(_PEOPLE):
+        return who
+    person = await app.context.people.of(who.chat, client_id=client_id, account=who.account)
+    others = dict.fromkeys((*who.aliases, *person.keys))
+    bare = not who.given and who.name == name_of_number(who.chat, who.aliases)
+    aliases = tuple(key for key in others if key != who.chat)
+    return replace(who, aliases=aliases, name=name_of_number(who.chat, aliases) if bare else who.name)
+
+
 def named(who: Who, name: str, say: Say) -> Who:
     """With the name that WhatsApp shows of the chat, unless the other side's own is known."""
     shown = _tidy(name)
@@ -77,28 +91,9 @@ def phone_of(key: str) -> str:
     return local if domain == "c.us" and _PHONE.fullmatch(local) else ""
 
 
-def phone_forms(digits: str) -> tuple[str, ...]:
-    """The number, then how else WhatsApp or people write it.
-
-    Brazil: mobiles with and without the ninth digit; Argentina: with and without the 9 after 54; Mexico: with and
-    without the 1 after 52 (source: Chatwoot's app/services/whatsapp/phone_normalizers, WhatsApp's own ids).
-    """
-    if re.fullmatch(r"55\d{2}9\d{8}", digits):
-        return digits, digits[:4] + digits[5:]
-    if re.fullmatch(r"55\d{2}[6-9]\d{7}", digits):
-        return digits, f"{digits[:4]}9{digits[4:]}"
-    for country, mobile, rest in (("54", "9", 10), ("52", "1", 10)):
-        local = digits.removeprefix(country)
-        if local != digits and len(local) == rest:
-            return digits, f"{country}{mobile}{local}"
-        if local != digits and len(local) == rest + 1 and local.startswith(mobile):
-            return digits, f"{country}{local[1:]}"
-    return (digits,)
-
-
 def search_pairs(who: Who) -> list[tuple[str, str]]:
     """(attribute, value) by which the contact may be known in Chatwoot already."""
-    forms = [form for key in who.keys if (digits := phone_of(key)) for form in phone_forms(digits)]
+    forms = [form for key in who.keys if (digits := phone_of(key)) for form in number_forms(digits)]
     keys = dict.fromkeys([*who.keys, *(f"{form}@c.us" for form in forms)])
     # WAHA's and Evolution's contacts have the JID of WhatsApp's own protocol.
     jids = [f"{form}@s.whatsapp.net" for form in forms]

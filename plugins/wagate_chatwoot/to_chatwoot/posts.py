@@ -30,7 +30,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class File(Protocol):
-    """A file to attach; `wagate.hooks.context.MediaFile` is one."""
+    """A file to attach; `wagate.hooks.media.MediaFile` is one."""
 
     @property
     def filename(self) -> str:

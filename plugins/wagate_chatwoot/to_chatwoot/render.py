@@ -32,6 +32,8 @@ class Rendered(msgspec.Struct, frozen=True, kw_only=True):
     post: Post
     file: bool = False
     """Whether the event's file goes with it."""
+    notice: bool = False
+    """Nobody wrote it to us: it goes into the last conversation, and begins none."""
 
 
 def render(event: Event, say: Say, *, own: Literal["outgoing", "private", "off"]) -> Rendered | None:
@@ -41,13 +43,14 @@ def render(event: Event, say: Say, *, own: Literal["outgoing", "private", "off"]
     """
     if event.from_me and own == "off":
         return None
-    file = event.kind in _MESSAGES and event.media is not None
+    file = event.kind in _MESSAGES | {kinds.MEDIA_ARRIVED} and event.media is not None
     body = _body(event, say)
     if not file and (not body.strip() or (event.kind in _MESSAGES and event.type == "unknown")):
         # Words that come with it may be the provider's: they must not look like the customer's alone.
         said = say("message.unsupported", type=event.type or "unknown")
         body = f"{said}\n{body}" if body.strip() else said
-    note = event.kind in _NOTES or event.type == _SYSTEM or (event.from_me and own == "private")
+    notice = event.kind in _NOTES or event.type == _SYSTEM
+    note = notice or (event.from_me and own == "private")
     if event.from_me and note and event.kind in _MESSAGES:
         # What we sent has an id of ours: by API, by another plugin, or by an agent in another inbox.
         body = say("message.own_elsewhere" if "id" in event.extra else "message.own", text=body)
@@ -58,9 +61,10 @@ def render(event: Event, say: Say, *, own: Literal["outgoing", "private", "off"]
         content_attributes=_attributes(event),
         source_id=source_of(event),
         is_voice_message=file and event.type == "voice",
-        external_created_at=int(event.timestamp.timestamp()),
+        # A late file stands behind what was written after its message.
+        external_created_at=None if event.kind == kinds.MEDIA_ARRIVED else int(event.timestamp.timestamp()),
     )
-    return Rendered(post=post, file=file)
+    return Rendered(post=post, file=file, notice=notice)
 
 
 def source_of(event: Event) -> str:
@@ -97,6 +101,8 @@ def _body(event: Event, say: Say) -> str:
             return say("message.edited", text=to_markdown(event.content))
         case kinds.MESSAGE_REVOKED:
             return say("message.revoked")
+        case kinds.MEDIA_ARRIVED:
+            return say("message.file_late")
     return say_call(event, say) if event.kind in _CALLS else body_of(event, say)
 
 

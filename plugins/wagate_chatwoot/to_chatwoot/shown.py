@@ -20,7 +20,9 @@ _MOST_CARDS: Final = 20
 def body_of(event: Event, say: Say) -> str:
     """A message's text as Markdown; '' when its file says it all."""
     text = _OF.get(event.type, _text)(event, say)
-    if event.extra.get("forwarded") is True and text:
+    if event.extra.get("view_once") is True:
+        text = say("message.view_once", text=text)
+    if event.extra.get("forwarded") is True:
         text = say("message.forwarded", text=text)
     return "\n\n".join(part for part in (_ad(event, say), text) if part)
 
@@ -69,7 +71,8 @@ def _contacts(event: Event, say: Say) -> str:
 
 
 def _card(card: dict[str, Any], say: Say) -> str:
-    lines = []
+    org = mapping(card.get("org"))
+    lines = [", ".join(part for name in ("title", "department", "company") if (part := first_text(org, name)))]
     for kind, field in (("phones", "phone"), ("emails", "email"), ("urls", "url")):
         lines += [first_text(mapping(each), field, "wa_id") for each in _list(card.get(kind))]
     return say(
@@ -89,12 +92,43 @@ def _poll(event: Event, say: Say) -> str:
     return say("message.poll", question=question, options="\n".join(options)) if question or options else ""
 
 
+def _interactive(event: Event, _say: Say) -> str:
+    """What was chosen; of a row its description, too."""
+    chosen = mapping(event.extra.get("interactive"))
+    about = first_text(chosen, "description") if chosen.get("type") == "list_reply" else ""
+    return "\n".join(part for part in (to_markdown(event.content), to_markdown(about)) if part)
+
+
+def _vote(event: Event, say: Say) -> str:
+    if mapping(event.extra.get("vote")).get("failed") is True:
+        return say("message.poll_vote_hidden")
+    return (
+        say("message.poll_vote", options=to_markdown(event.content)) if event.content else say("message.poll_vote_back")
+    )
+
+
+def _event(event: Event, say: Say) -> str:
+    return say("message.event", text=to_markdown(event.content)) if event.content else ""
+
+
+def _product(event: Event, say: Say) -> str:
+    return say("message.product", text=to_markdown(event.content)) if event.content else ""
+
+
+def _invite(event: Event, say: Say) -> str:
+    return say("message.invite", text=to_markdown(event.content)) if event.content else ""
+
+
+def _payment(event: Event, say: Say) -> str:
+    return say("message.payment", text=to_markdown(event.content)) if event.content else ""
+
+
 def _order(event: Event, say: Say) -> str:
     order = mapping(event.extra.get("order"))
     items = [mapping(each) for each in _list(order.get("product_items"))]
-    note = to_markdown(first_text(order, "text") or ("" if items else event.content))
     if not items:
-        return note
+        return to_markdown(event.content or first_text(order, "text"))
+    note = to_markdown(first_text(order, "text"))
     lines = [
         say(
             "message.order_item",
@@ -149,4 +183,11 @@ _OF: Final[Mapping[str, Callable[[Event, Say], str]]] = {
     "contacts": _contacts,
     "poll": _poll,
     "order": _order,
+    "interactive": _interactive,
+    "poll_vote": _vote,
+    "event": _event,
+    "event_response": _event,
+    "product": _product,
+    "invite": _invite,
+    "payment": _payment,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -69,7 +70,7 @@ class Resend(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_
 
     send: Send
     bare: bool = False
-    """Its content_attributes are empty."""
+    """Its content_attributes are empty, or as they were when it was written."""
 
 
 class Delete(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="do", tag="delete"):
@@ -118,3 +119,12 @@ class Ignore(msgspec.Struct, frozen=True, kw_only=True):
 Lasting = Send | Resend | Delete | Command
 """What must not be lost: each becomes a delivery."""
 Action = Send | Resend | Delete | Command | Typing | Moved | Assigned | Ignore
+
+
+def name_of(url: str) -> str:
+    """The file's name: the last part of Chatwoot's URL."""
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        return ""
+    return unquote(path.rpartition("/")[2])[:255]

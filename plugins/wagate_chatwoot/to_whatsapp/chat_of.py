@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from wagate.parsing.chats import chat_key
 from wagate_chatwoot.inboxes import App
@@ -24,14 +25,23 @@ def chat_named(app: App, where: Where) -> Chat | None:
     if found is not None:
         return Chat(account=found[0], key=found[1])
     account = app.inbox.accounts[0] if len(app.inbox.accounts) == 1 else None
-    for text in (where.phone, where.identifier if "@" in where.identifier else ""):
-        key = chat_key(text)
+    # Of an inbox with several accounts a source_id without one says only who, not at which number.
+    for key in (places.key_of(where.source), chat_key(where.phone), places.key_of(where.identifier)):
         if key and not key.endswith("@user"):
             return Chat(account=account, key=key)
     return None
 
 
 async def find_chat(app: App, where: Where) -> Chat | None:
+    """The chat of a conversation, under the number at which the person can be reached now."""
+    chat, client_id = await _chat(app, where), app.client_id
+    if chat is None or client_id is None:
+        return chat
+    current = await app.context.people.current(chat.key, client_id=client_id, account=chat.account or "")
+    return replace(chat, key=current)
+
+
+async def _chat(app: App, where: Where) -> Chat | None:
     """What we know of the conversation, else what its webhook says; always an account that the inbox shows.
 
     An inbox may have been given other numbers since the conversation began: it goes on with those.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -22,9 +23,18 @@ from wagate_chatwoot.to_whatsapp.actions import (
     Send,
     Typing,
     Where,
+    name_of,
 )
 
 _TYPES = {0: "incoming", 1: "outgoing", 2: "activity", 3: "template"}
+_RECORDING = re.compile(
+    r"(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|(?:audio|voice|record)(?:ing|ed)?(?:[-_ ]?(?:note|message|audio))?[-_ 0-9().T:]*)\.\w{2,5}",
+    re.IGNORECASE,
+)
+"""How recorders name their files: by a UUID, or by what it is and when."""
+_BORN_WITH = frozenset({"in_reply_to", "in_reply_to_external_id", "items", "cc_emails", "bcc_emails", "to_emails"})
+"""Attributes that a message may have from its first moment on."""
 _FOR_CUSTOMERS = frozenset({"outgoing", "template"})
 
 
@@ -83,9 +93,10 @@ def _created(document: dict[str, Any]) -> Action:
 def _updated(document: dict[str, Any]) -> Action:
     """A deletion, or what *Retry* leaves behind.
 
-    Chatwoot's *Retry* empties content_attributes (app/controllers/api/v1/accounts/conversations/
-    messages_controller.rb); of its two updates the last one always shows that. A status that we wrote leaves the key
-    ``external_error`` there, with null or a text, so that our own writing never looks like it.
+    Chatwoot's *Retry* empties content_attributes, or in newer versions takes ``external_error`` out of them and keeps
+    what the message was born with (app/controllers/api/v1/accounts/conversations/messages_controller.rb). A status
+    that we wrote leaves the key there, with null or a text; servers that leave out null make it look like *Retry*,
+    and what is known of the message tells (`wagate_chatwoot.to_whatsapp.retries`).
     """
     if reason := _not_for_customers(document):
         return Ignore(reason=reason)
@@ -97,7 +108,7 @@ def _updated(document: dict[str, Any]) -> Action:
         return Delete(where=send.where, message=send.message)
     if "external_error" in attributes:
         return Ignore(reason="a status was written")
-    return Resend(send=send, bare=not attributes)
+    return Resend(send=send, bare=not attributes.keys() - _BORN_WITH)
 
 
 def _not_for_customers(document: dict[str, Any]) -> str:
@@ -195,10 +206,25 @@ def _attachment(row: dict[str, Any]) -> Attachment:
         file_type=first_text(row, "file_type"),
         content_type=first_text(row, "content_type").partition(";")[0].strip().lower(),
         extension=first_text(row, "extension").lower().lstrip("."),
-        voice=mapping(row.get("meta")).get("is_recorded_audio") in (True, "true"),
+        voice=_is_recorded(row),
         latitude=latitude if placed else None,
         longitude=longitude if placed else None,
         title=first_text(row, "fallback_title"),
+    )
+
+
+def _is_recorded(row: dict[str, Any]) -> bool:
+    """Whether Chatwoot's recorder made it.
+
+    Newer servers and forks say so in ``meta``. Of an API inbox 4.15.1 only shows the name that its recorder gives: a
+    UUID and ``.mp3`` (app/javascript/dashboard/components/widgets/WootWriter/AudioRecorder.vue).
+    """
+    meta = mapping(row.get("meta"))
+    if any(meta.get(name) in (True, "true") for name in ("is_recorded_audio", "is_voice_message")):
+        return True
+    return (
+        first_text(row, "file_type") == "audio"
+        and _RECORDING.fullmatch(name_of(first_text(row, "data_url"))) is not None
     )
 
 

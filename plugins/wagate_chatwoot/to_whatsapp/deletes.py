@@ -48,7 +48,7 @@ async def delete(app: App, delivery: Delivery, action: Delete) -> None:
 
 async def deleted_here(app: App, event: Event) -> bool:
     """Whether what was revoked on WhatsApp is a message that an agent deleted in this inbox."""
-    entry = await app.ledger.by_whatsapp(event.account, event.message_id)
+    entry = await app.ledger.by_whatsapp(event.account, event.message_id, [event.chat])
     handed = await app.ledger.handed(entry.message) if entry is not None else None
     return handed is not None and handed.deleted
 

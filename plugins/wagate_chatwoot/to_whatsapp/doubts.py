@@ -38,10 +38,9 @@ class Doubts:
 
     async def run(self) -> None:
         """For ever."""
-        apps = list(self._apps.values())
         told: set[str] = set()
         passed = 0.0
-        while apps:
+        while apps := list(self._apps.values()):
             clock = apps[0].context.clock
             await clock.sleep(max(EVERY, SHARE * passed))
             began = clock.monotonic()

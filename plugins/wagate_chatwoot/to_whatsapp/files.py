@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from urllib.parse import urljoin, urlsplit
+from collections.abc import AsyncIterator, Iterable
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import trio
 from msgspec.structs import replace
@@ -22,6 +22,8 @@ LOCATING = 15.0
 MOST_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PORTS = {"http": 80, "https": 443}
+STORED = "/rails/active_storage/"
+"""How the paths of Chatwoot's files begin."""
 PIECES = 8
 """That wait between reading and writing."""
 
@@ -46,19 +48,42 @@ class FileAwayError(FileError):
 async def reachable(app: App, message: OutMessage) -> OutMessage:
     """The message with a file that its sender can fetch: where the guard lets nobody in, we keep the file ourselves.
 
-    Only Chatwoot's own origin (scheme, host, port) is trusted so far: it stands in the operator's configuration.
+    Only Chatwoot's own origin (scheme, host, port) is fetched from, and trusted so far: it stands in the operator's
+    configuration. Where its redirects lead, to a bucket mostly, the guard judges.
     Raises FileGoneError, FileAwayError.
     """
     media = message.media
-    if media is None or not media.url or not _is_chatwoots(app, media.url):
+    if media is None or not media.url:
         return message
+    url = _at_home(app, media)
+    message = replace(message, media=replace(media, url=url))
+    if not _is_chatwoots(app, url):
+        return message  # one of `files_from`: the guard judges it wherever it is sent
     try:
-        await app.context.http.check(media.url)
+        await app.context.http.check(url)
     except (AddressNotAllowedError, BadUrlError):
-        return replace(message, media=await _keep(app, media))
+        return replace(message, media=await _keep(app, replace(media, url=url)))
     except HttpError:
         pass  # whoever sends it finds out, and tries again
     return message
+
+
+def _at_home(app: App, media: OutMedia) -> str:
+    """Where the file is at Chatwoot's own origin, or at one of ``files_from``. FileGoneError: it is at another.
+
+    Links begin with Chatwoot's FRONTEND_URL, which may be another address of the same server than the inbox's ``url``;
+    what Active Storage signs is the path.
+    """
+    if _is_chatwoots(app, media.url) or _is_at(media.url, app.inbox.files_from):
+        return media.url
+    try:
+        parts = urlsplit(media.url)
+    except ValueError as error:
+        raise FileGoneError(media.filename, "its link can't be read") from error
+    if not parts.path.startswith(STORED) or ".." in parts.path:
+        raise FileGoneError(media.filename, f"it is at {parts.hostname}, not in Chatwoot; files_from can allow that")
+    home = urlsplit(app.inbox.url)
+    return urlunsplit((home.scheme, home.netloc, parts.path, parts.query, ""))
 
 
 async def _located(app: App, url: str) -> str:
@@ -78,8 +103,12 @@ async def _located(app: App, url: str) -> str:
 
 
 def _is_chatwoots(app: App, url: str) -> bool:
+    return _is_at(url, (app.inbox.url,))
+
+
+def _is_at(url: str, places: Iterable[str]) -> bool:
     try:
-        return _origin(url) == _origin(app.inbox.url)
+        return _origin(url) in {_origin(each) for each in places}
     except ValueError:
         return False
 

@@ -6,7 +6,8 @@ import msgspec
 from msgspec.structs import replace
 
 from wagate.errors import NotFoundError, Reject, Retry, UnprocessableError
-from wagate.hooks import Delivery, OutMessage, Receipt
+from wagate.hooks import Delivery, OutMessage, Receipt, TextPart
+from wagate.parsing.chats import STATUS, is_broadcast_list
 from wagate_chatwoot.agents.commands import run
 from wagate_chatwoot.api.errors import ChatwootError
 from wagate_chatwoot.history.pull import begin
@@ -17,6 +18,7 @@ from wagate_chatwoot.to_whatsapp.actions import Command, Delete, Lasting, Resend
 from wagate_chatwoot.to_whatsapp.chat_of import Chat, find_chat
 from wagate_chatwoot.to_whatsapp.deletes import delete
 from wagate_chatwoot.to_whatsapp.files import FileAwayError, FileError, reachable
+from wagate_chatwoot.to_whatsapp.mentions import with_mentions
 from wagate_chatwoot.to_whatsapp.origin import Origin, metadata_of
 from wagate_chatwoot.to_whatsapp.pieces import OTHERWISE, parts_of
 from wagate_chatwoot.to_whatsapp.reconcile import missed
@@ -102,14 +104,18 @@ async def _hand_on(app: App, send: Send, *, last: bool) -> None:
         await _refuse(app, send, chat, "outgoing.no_chat")
         return
     reply_to = await _quoted(app, send, chat)
-    parts = parts_of(send, chat.key, signature=_signature(app, send), reply_to=reply_to)
+    if refusal := _no_dialogue(chat.key, reply_to):
+        await _refuse(app, send, chat, refusal)
+        return
+    parts = _parts(app, send, chat, reply_to)
     if not parts:
         await _refuse(app, send, chat, "outgoing.nothing_to_send")
         return
     await _open(app, send, chat)
     await _type(app, chat)
-    ids = [await _submit(app, send, chat, part, number, retry=0, last=last) for number, part in enumerate(parts)]
-    await app.ledger.hand(send.message, Handed(parts=tuple(ids), reply_to=reply_to))
+    became = [await _submit(app, send, chat, part, number, retry=0, last=last) for number, part in enumerate(parts)]
+    ids = tuple(each for part in became for each in part)
+    await app.ledger.hand(send.message, Handed(parts=ids, pieces=len(became[0]), reply_to=reply_to))
     if app.inbox.mark_read and send.author:
         await mark_seen(app, chat)
 
@@ -134,12 +140,33 @@ async def _resend(app: App, delivery: Delivery, resend: Resend) -> None:
     again, retry = await failed_parts(app, handed), handed.retry + 1
     if handed.parts and not again:
         return  # all of it waits for its provider, or was sent meanwhile
-    parts = parts_of(send, chat.key, signature=_signature(app, send), reply_to=handed.reply_to)
-    ids = list(handed.parts) or [""] * len(parts)
-    for number, part in enumerate(parts[: len(ids)]):
-        if number in again or not handed.parts:
-            ids[number] = await _submit(app, send, chat, part, number, retry=retry, last=last)
-    await app.ledger.hand(send.message, replace(handed, parts=tuple(ids), retry=retry))
+    parts = _parts(app, send, chat, handed.reply_to)
+    ids, pieces = list[str](), 0
+    for index, old in enumerate(handed.parts or [""] * len(parts)):
+        number, new = handed.number(index), [old]
+        if (index in again or not handed.parts) and number < len(parts):
+            part = await _piece(app, parts[number], old, before=ids[-1] if ids else "")
+            new = await _submit(app, send, chat, part, number, retry=retry, last=last)
+        ids += new
+        pieces += 0 if number else len(new)
+    await app.ledger.hand(send.message, replace(handed, parts=tuple(ids), pieces=pieces, retry=retry))
+
+
+async def _piece(app: App, whole: OutMessage, old: str, *, before: str) -> OutMessage:
+    """What is sent again of a part: of a text that went as several messages, the one that failed, after ``before``."""
+    try:
+        view = await app.context.messages.get(old, client_id=app.client_id) if old else None
+    except NotFoundError:
+        view = None
+    if view is None or view.part is None:
+        return whole
+    first = view.part.number == 1
+    return replace(
+        whole,
+        text=view.content,
+        reply_to=whole.reply_to if first else "",
+        part=TextPart(number=view.part.number, of=view.part.of, after="" if first else before),
+    )
 
 
 async def _waits(app: App, send: Send) -> bool:
@@ -166,8 +193,10 @@ async def _open(app: App, send: Send, chat: Chat) -> None:
         )
 
 
-async def _submit(app: App, send: Send, chat: Chat, part: OutMessage, number: int, *, retry: int, last: bool) -> str:
-    """Our id of the message that a part became; '' when it can't be sent, and Chatwoot is told so.
+async def _submit(
+    app: App, send: Send, chat: Chat, part: OutMessage, number: int, *, retry: int, last: bool
+) -> list[str]:
+    """Our ids of the messages that a part became; [''] when it can't be sent, and Chatwoot is told so.
 
     ``last``: no other try follows, so what may work later has failed, too: the agent can press Retry.
     """
@@ -180,7 +209,7 @@ async def _submit(app: App, send: Send, chat: Chat, part: OutMessage, number: in
         failed=send.failed,
     )
     try:
-        return await _send(app, chat, await reachable(app, part), origin)
+        return await _send(app, chat, await reachable(app, await with_mentions(app, part)), origin)
     except FileError as error:
         if isinstance(error, FileAwayError) and not last:
             raise Retry(f"a file could not be fetched from Chatwoot: {error.reason}") from error
@@ -188,13 +217,14 @@ async def _submit(app: App, send: Send, chat: Chat, part: OutMessage, number: in
     except (UnprocessableError, NotFoundError) as error:
         reason = app.texts("outgoing.failed", reason=error.detail)
     await notify_failed(app, origin, chat, reason)
-    return ""
+    return [""]
 
 
-async def _send(app: App, chat: Chat, part: OutMessage, origin: Origin) -> str:
+async def _send(app: App, chat: Chat, part: OutMessage, origin: Origin) -> list[str]:
     client_id = app.client_id
     assert client_id is not None  # whoever has a chat has a client
-    key = f"{app.name}/{origin.message}/{origin.part}/{origin.retry}"
+    piece = f"/{part.part.number}" if part.part is not None else ""
+    key = f"{app.name}/{origin.message}/{origin.part}/{origin.retry}{piece}"
     while True:
         try:
             view = await app.context.messages.send(
@@ -206,7 +236,7 @@ async def _send(app: App, chat: Chat, part: OutMessage, origin: Origin) -> str:
             # The provider does not have this kind of file: it goes as a plainer one.
             part = replace(part, type=OTHERWISE[part.type])
         else:
-            return view.id
+            return [view.id, *(view.part.rest if view.part is not None else ())]
 
 
 async def _refuse(app: App, send: Send, chat: Chat | None, key: str, *, retry: int = 0) -> None:
@@ -217,11 +247,20 @@ async def _refuse(app: App, send: Send, chat: Chat | None, key: str, *, retry: i
     await app.ledger.hand(send.message, Handed(retry=retry))
 
 
+def _no_dialogue(chat: str, reply_to: str) -> str:
+    """The text that says why nobody can be answered there; ''. The core sends an answer to a story to its author."""
+    if chat == STATUS:
+        return "" if reply_to else "outgoing.story"
+    if chat.endswith("@newsletter"):
+        return "outgoing.channel"
+    return "outgoing.broadcast" if is_broadcast_list(chat) else ""
+
+
 async def _quoted(app: App, send: Send, chat: Chat) -> str:
     """The provider's id of the message that it answers; '' when there is none, or it is not known here."""
     entry = await app.ledger.by_message(send.reply_to) if send.reply_to is not None else None
     if entry is None and send.reply_to_source and chat.account:
-        entry = await app.ledger.by_whatsapp(chat.account, send.reply_to_source)
+        entry = await app.ledger.by_whatsapp(chat.account, send.reply_to_source, [chat.key])
     if entry is None:
         return ""
     if entry.whatsapp:
@@ -244,5 +283,6 @@ async def _type(app: App, chat: Chat) -> None:
         await app.context.clock.sleep(delay)
 
 
-def _signature(app: App, send: Send) -> str:
-    return f"*{send.author}:*" if app.inbox.signature and send.author else ""
+def _parts(app: App, send: Send, chat: Chat, reply_to: str) -> list[OutMessage]:
+    signature = f"*{send.author}:*" if app.inbox.signature and send.author else ""
+    return parts_of(send, chat.key, signature=signature, reply_to=reply_to, all_voice=app.inbox.voice == "all")

@@ -60,8 +60,7 @@ class Reconciler:
 
     async def run(self) -> None:
         """For ever; a task."""
-        apps = list(self._apps.values())
-        while apps:
+        while apps := list(self._apps.values()):
             for app in apps:
                 await self._look(app)
             await apps[0].context.clock.sleep(EVERY)

@@ -42,6 +42,8 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     success: Literal[True] = True
 
 
+TICKED = frozenset({"delivered", "read"})
+"""Statuses of an entry that *Retry* can't follow: Chatwoot offers it for what failed."""
 REFUSED = "no inbox believes this: its path, secret or signature is wrong"
 """Said of an inbox that there is none of, too: nobody finds out names here. The log says more."""
 
@@ -102,6 +104,9 @@ async def accept(app: App, signals: Signals, action: Action, *, delivery: str) -
             known = await app.ledger.handed(action.send.message) is not None
             if not known and not action.bare:
                 return "an update of a message that was never here"
+            entry = await app.ledger.by_message(action.send.message)
+            if known and entry is not None and entry.status in TICKED:
+                return "an update of a message that was sent"  # our own ticks come back so, one by one
             await _emit(app, action, provider_id=f"{app.name}/{delivery}" if delivery else "", variant="update")
         case Command():
             await _emit(app, action, provider_id=f"{app.name}/{action.message}", variant="command")

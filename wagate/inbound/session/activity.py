@@ -14,25 +14,19 @@ from wagate.events.acks import STATUS_OF, ack_extra
 from wagate.inbound.session.content import inline_file
 from wagate.inbound.session.envelope import SessionHook
 from wagate.inbound.session.messages import message_event, message_key, wid
-from wagate.parsing.chats import chat_key
+from wagate.parsing.chats import chat_key, digits_of
 from wagate.parsing.fields import fingerprint, first_text, identifier, instant, mapping, whole, wrong
 
 _NEW_ACK = {"ackName": "UNKNOWN", "status": "unknown"}
 _CALL_FIELDS = frozenset({"id", "from", "peerJid", "isVideo"})
+_VOTE_FIELDS = frozenset({"voter", "selectedOptions", "parentMessage"})
 _REACTION_FIELDS = frozenset({"msgId", "reaction", "senderId"})
 
 
 def message(hook: SessionHook) -> NewEvent:
-    """``message``, ``message_create``: the same message under both names is one, whichever comes first."""
+    """``message``, ``message_create``, ``media``, ``media_uploaded``: one message, whichever comes first."""
     found = message_event(hook.message(), phone=hook.phone, files=hook.object())
     return _with_file(hook, found)
-
-
-def media_arrived(hook: SessionHook) -> NewEvent:
-    """``media``: the file of a message that came before, so never a message again; kept with its chat and file."""
-    found = _with_file(hook, message_event(hook.message(), phone=hook.phone, files=hook.object()))
-    extra = {**found.extra, "event": hook.event}
-    return replace(found, kind=kinds.UNKNOWN, dedupe_kind="", variant=hook.event, extra=extra)
 
 
 def acked(hook: SessionHook) -> NewEvent:
@@ -71,6 +65,37 @@ def reaction(hook: SessionHook) -> NewEvent:
         timestamp=moment,
         from_me=key.from_me is True,
         extra={"reaction": {"text": emoji, "messageId": about.id}},
+    )
+
+
+def vote(hook: SessionHook) -> NewEvent:
+    """``vote_update``: what somebody chose, as an answer to the poll; '' takes the vote back."""
+    found = hook.part("vote", _VOTE_FIELDS)
+    poll = mapping(found.get("parentMessage"))
+    about = message_key(found.get("parentMsgKey") or poll.get("id"))
+    chosen = found.get("selectedOptions")
+    names = [first_text(mapping(each), "name") for each in chosen] if isinstance(chosen, list) else []
+    options = [name for name in names if name]
+    # So spelled in whatsapp-web.js, src/structures/PollVote.js.
+    moment = instant(found.get("interractedAtTs") or found.get("interactedAtTs"))
+    voter = chat_key(wid(found.get("voter") or found.get("sender"))) or chat_key(about.participant)
+    from_me = bool(hook.phone) and digits_of(voter) == hook.phone
+    text = ", ".join(options)
+    return NewEvent(
+        kind=kinds.MESSAGE_ANY if from_me else kinds.MESSAGE,
+        dedupe_kind="poll_vote",
+        # It has no id of its own; who voted on what, and when, tells it from others.
+        provider_id=identifier(f"{about.id}/{voter}") if about.id else "",
+        variant=fingerprint(text, moment.isoformat() if moment else ""),
+        chat=chat_key(about.remote) or voter,
+        sender=voter,
+        message_id=identifier(f"{about.id}/{voter}/{fingerprint(text, str(moment))}") if about.id else "",
+        type="poll_vote",
+        content=text,
+        timestamp=moment,
+        from_me=from_me,
+        reply_to=about.id or None,
+        extra={"vote": {"selected": options, "poll": about.id} | ({"failed": True} if names and not options else {})},
     )
 
 
@@ -168,6 +193,10 @@ def _about(hook: SessionHook, found: dict[str, Any]) -> NewEvent:
 
 
 def _with_file(hook: SessionHook, found: NewEvent) -> NewEvent:
-    """Say where in the raw body the file stands, when it came along in base64."""
-    place = inline_file(hook.object())
-    return replace(found, extra={**found.extra, "inline_file": hook.at(place)}) if place else found
+    """Say where its file is: in the raw body in base64, or still to come, by itself or when asked for by its id."""
+    if found.media is None:
+        return found
+    media = replace(found.media, provider_id=found.media.provider_id or found.message_id or None)
+    if place := inline_file(hook.object()):
+        return replace(found, media=media, extra={**found.extra, "inline_file": hook.at(place)})
+    return replace(found, media=media, extra=found.extra if media.url else {**found.extra, "file_follows": True})

@@ -7,35 +7,10 @@ from typing import Any
 
 from wagate.events import Media
 from wagate.parsing.fields import first_text, identifier, mapping, whole
+from wagate.parsing.protobuf import read_protobuf
+from wagate.parsing.told import NOTHING, Told
+from wagate.parsing.webmodel import read_model
 
-# whatsapp-web.js, src/util/Constants.js: MessageTypes. What is not here is unknown, and keeps its text.
-_TYPES = {
-    "chat": "text",
-    "text": "text",
-    "image": "image",
-    "video": "video",
-    "ptv": "video",
-    "gif": "video",
-    "audio": "audio",
-    "ptt": "voice",
-    "voice": "voice",
-    "document": "document",
-    "sticker": "sticker",
-    "location": "location",
-    "live_location": "location",
-    "vcard": "contacts",
-    "multi_vcard": "contacts",
-    "contacts": "contacts",
-    "order": "order",
-    "product": "order",
-    "poll_creation": "poll",
-    "list": "interactive",
-    "list_response": "interactive",
-    "buttons_response": "interactive",
-    "template_button_reply": "interactive",
-    "interactive": "interactive",
-    "revoked": "revoked",
-}
 _FILES = frozenset({"image", "video", "audio", "voice", "document", "sticker"})
 _NO_TEXT = frozenset({"location", "contacts", "revoked"})
 """Their body is a thumbnail, a card, or nothing."""
@@ -46,11 +21,19 @@ _BASE64 = re.compile(
 _PLACES = ("messageMedia", "media", "file")
 
 
-def type_of(message: dict[str, Any], data: dict[str, Any]) -> str:
+def told_of(message: dict[str, Any], data: dict[str, Any]) -> Told:
+    """What the engine's own data tells: WhatsApp Web's model, or the protocol's message where an engine has that."""
+    for source in (data, message):
+        for field in ("Message", "message"):
+            if isinstance(inner := source.get(field), dict) and (found := read_protobuf(inner)) != NOTHING:
+                return found
+    return read_model(message, data)
+
+
+def type_of(message: dict[str, Any], told: Told) -> str:
     """Our word for the message's type; without one, its file or place tells, else it is text."""
-    stated = first_text(message, "type") or first_text(data, "type")
-    if stated:
-        return _TYPES.get(stated.lower(), "unknown")
+    if told.type:
+        return told.type
     mimetype = first_text(_file(message, {}), "mimetype") or first_text(message, "mimetype")
     if mimetype:
         family = mimetype.partition("/")[0].lower()
@@ -60,7 +43,7 @@ def type_of(message: dict[str, Any], data: dict[str, Any]) -> str:
     return "location" if isinstance(message.get("location"), dict) else "text"
 
 
-def content_of(message: dict[str, Any], data: dict[str, Any], kind_of: str) -> str:
+def content_of(message: dict[str, Any], data: dict[str, Any], kind_of: str, told: Told) -> str:
     """The text; for a file its caption. A thumbnail or file in base64 is never text."""
     if kind_of in _NO_TEXT:
         return ""
@@ -69,9 +52,9 @@ def content_of(message: dict[str, Any], data: dict[str, Any], kind_of: str) -> s
         # The class puts the caption into body; the bare data has the thumbnail there and the caption beside it.
         caption = first_text(message, "caption") or first_text(data, "caption")
         return caption or ("" if is_base64(body) else body)
-    if body:
-        return body
-    return first_text(message, "caption") or first_text(data, "body", "caption")
+    if kind_of != "text" and told.text:
+        return told.text
+    return body or first_text(message, "caption") or first_text(data, "body", "caption") or told.text
 
 
 def is_base64(text: str) -> bool:
@@ -79,13 +62,15 @@ def is_base64(text: str) -> bool:
     return _BASE64.match(text[:256]) is not None
 
 
-def media_of(message: dict[str, Any], data: dict[str, Any], kind_of: str, files: dict[str, Any]) -> Media | None:
+def media_of(
+    message: dict[str, Any], data: dict[str, Any], kind_of: str, files: dict[str, Any], told: Told
+) -> Media | None:
     """The file that came with it, by reference; None when there is none.
 
     A file sent along in base64 stays in the raw body (`inline_file` says where); its size is told here.
     """
     file = _file(message, files)
-    if kind_of not in _FILES and message.get("hasMedia") is not True and not file:
+    if told.notice or (kind_of not in _FILES and message.get("hasMedia") is not True and not file):
         return None
     size = next((size for source in (file, message, data) if (size := _size(source)) is not None), None)
     if size is None and isinstance(inline := file.get("data"), str):
@@ -99,7 +84,7 @@ def media_of(message: dict[str, Any], data: dict[str, Any], kind_of: str, files:
         url=first_text(file, "url") or first_text(message, "mediaUrl", "url") or None,
         provider_id=identifier(file.get("id")) or None,
         size=size,
-        caption=content_of(message, data, kind_of) or None if kind_of in _FILES else None,
+        caption=content_of(message, data, kind_of, told) or None if kind_of in _FILES else None,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from wagate.events import NewEvent, SessionChange, kinds
+from wagate.events.event import MOVED_TO
 from wagate.inbound.session import states as sessions
 from wagate.inbound.session.activity import (
     acked,
@@ -20,12 +21,14 @@ from wagate.inbound.session.activity import (
     edited,
     group_changed,
     has_notification,
-    media_arrived,
     message,
     reaction,
     revoked,
+    vote,
 )
 from wagate.inbound.session.envelope import SessionHook, find_message
+from wagate.inbound.session.messages import wid
+from wagate.parsing.chats import chat_key
 from wagate.parsing.fields import first_text, shortened, whole, wrong
 
 _ENVELOPE = frozenset({"data", "payload", "session", "sessionId", "instanceId", "instanceid"})
@@ -132,6 +135,11 @@ def _status(hook: SessionHook) -> NewEvent:
     return _auth_failure(hook) if first_text(data, "msg") else _unknown(hook)
 
 
+def _vote(hook: SessionHook) -> NewEvent:
+    data = hook.data if isinstance(hook.data, dict) else {}
+    return vote(hook) if isinstance(data.get("vote", data.get("parentMessage")), dict) else _unknown(hook)
+
+
 def _unknown(hook: SessionHook) -> NewEvent:
     """Kept with its data, in its chat if it has one. Never a duplicate: only its sender knows what its id means."""
     extra = {"event": shortened(hook.event), "data": shortened(hook.data)}
@@ -140,6 +148,22 @@ def _unknown(hook: SessionHook) -> NewEvent:
         return NewEvent(kind=kinds.UNKNOWN, type="unknown", extra=extra)
     return msgspec.structs.replace(
         about, kind=kinds.UNKNOWN, type="unknown", provider_id="", dedupe_kind="", content="", media=None, extra=extra
+    )
+
+
+def _contact_changed(hook: SessionHook) -> NewEvent:
+    """``contact_changed``: somebody has another number from now on."""
+    data = hook.object()
+    old, new = chat_key(wid(data.get("oldId"))), chat_key(wid(data.get("newId")))
+    if not old or not new:
+        return _unknown(hook)
+    return NewEvent(
+        kind=kinds.UNKNOWN,
+        type="unknown",
+        chat=old,
+        sender=old,
+        aliases=(new,),
+        extra={"event": hook.event, "data": shortened(hook.data), MOVED_TO: new},
     )
 
 
@@ -156,11 +180,14 @@ _PARSERS: dict[str, Callable[[SessionHook], NewEvent]] = {
     "message_create": message,
     "message_ack": acked,
     "message_reaction": reaction,
+    "vote_update": _vote,
     "message_edit": edited,
     "message_revoke_everyone": revoked,
     "message_revoke_me": revoked,
-    "media": media_arrived,
-    "media_uploaded": media_arrived,
+    # Whichever comes first is the message; its file belongs to it by whichever it comes.
+    "media": message,
+    "media_uploaded": message,
+    "contact_changed": _contact_changed,
     "call": call,
     "incoming_call": call,
 }

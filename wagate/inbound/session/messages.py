@@ -11,9 +11,11 @@ from typing import Any
 import msgspec
 
 from wagate.events import NewEvent, kinds
-from wagate.inbound.session.content import content_of, media_of, type_of
-from wagate.parsing.chats import chat_key, digits_of, is_group
-from wagate.parsing.fields import first_text, identifier, instant, mapping, whole
+from wagate.inbound.session.content import content_of, media_of, told_of, type_of
+from wagate.parsing.chats import STATUS, chat_key, digits_of, is_broadcast_list, is_group
+from wagate.parsing.fields import first_text, identifier, instant, mapping, shortened, whole
+from wagate.parsing.message_ids import bare_id
+from wagate.parsing.told import NOTHING, Told
 from wagate.parsing.vcards import card_of
 
 
@@ -41,24 +43,27 @@ def message_event(message: dict[str, Any], *, phone: str = "", files: dict[str, 
     sender, recipient = chat_key(_wid(message, data, "from")), chat_key(_wid(message, data, "to"))
     from_me = _from_me(message, data, key, bool(phone) and digits_of(sender) == phone)
     author = chat_key(_wid(message, data, "author") or _wid(message, data, "participant") or key.participant)
-    kind_of = type_of(message, data)
+    told = told_of(message, data)
+    kind_of = type_of(message, told)
+    chat, broadcast = _chat(message, key, sender, recipient, author, from_me=from_me)
     return NewEvent(
-        kind=kinds.MESSAGE_ANY if from_me else kinds.MESSAGE,
+        kind=kinds.UNKNOWN if told.notice else kinds.MESSAGE_ANY if from_me else kinds.MESSAGE,
         # message and message.any of one WhatsApp message are one: message_create repeats what message brought.
-        dedupe_kind=kinds.MESSAGE,
+        # What could not be decrypted at first comes again as a message, under the same id.
+        dedupe_kind="notice" if told.notice else kinds.MESSAGE,
         provider_id=key.id,
         message_id=key.id,
-        chat=_chat(message, key, sender, recipient, from_me=from_me),
+        chat=chat,
         sender=author or sender,
         recipient=recipient,
         type=kind_of,
-        content=content_of(message, data, kind_of),
+        content=content_of(message, data, kind_of, told),
         timestamp=instant(message.get("timestamp", message.get("t"))) or instant(data.get("t")),
         from_me=from_me,
         contact_name=None if from_me else _contact_name(message, data),
-        media=media_of(message, data, kind_of, files or {}),
-        reply_to=_reply_to(message, data),
-        extra=_extra(message, data, kind_of),
+        media=media_of(message, data, kind_of, files or {}, told),
+        reply_to=_reply_to(message, data, key, phone),
+        extra=_extra(message, data, kind_of, told) | ({"broadcast": broadcast} if broadcast else {}),
     )
 
 
@@ -104,14 +109,22 @@ def _from_me(message: dict[str, Any], data: dict[str, Any], key: MessageKey, fro
     return from_our_number
 
 
-def _chat(message: dict[str, Any], key: MessageKey, sender: str, recipient: str, *, from_me: bool) -> str:
-    """The group or status list when one is involved, else the other side."""
-    if message.get("isStatus") is True:
-        return "status@broadcast"
-    for side in (sender, recipient):
-        if is_group(side):
-            return side
-    return (recipient if from_me else sender) or chat_key(key.remote) or chat_key(wid(message.get("chatId")))
+def _chat(
+    message: dict[str, Any], key: MessageKey, sender: str, recipient: str, author: str, *, from_me: bool
+) -> tuple[str, str]:
+    """The group or the stories when one is involved, else the other side; and that side's broadcast list, or ''."""
+    sides = (chat_key(key.remote), sender, recipient)
+    if message.get("isStatus") is True or STATUS in sides:
+        return STATUS, ""
+    if group := next((side for side in sides if is_group(side)), ""):
+        return group, ""
+    other = recipient if from_me else sender
+    lists = next((side for side in sides if is_broadcast_list(side)), "")
+    if lists and not from_me:
+        # On the phone it stands in the chat with whoever has the list.
+        people = (each for each in (author, sender) if each and not each.endswith("@broadcast"))
+        return next(people, other), lists
+    return other or chat_key(key.remote) or chat_key(wid(message.get("chatId"))), ""
 
 
 def _contact_name(message: dict[str, Any], data: dict[str, Any]) -> str | None:
@@ -124,7 +137,22 @@ def _contact_name(message: dict[str, Any], data: dict[str, Any]) -> str | None:
     )
 
 
-def _reply_to(message: dict[str, Any], data: dict[str, Any]) -> str | None:
+def _reply_to(message: dict[str, Any], data: dict[str, Any], key: MessageKey, phone: str) -> str | None:
+    """The quoted message's id in the form of this one's."""
+    quoted = _quoted_id(message, data)
+    writer = chat_key(_wid(message, data, "quotedParticipant"))
+    if not quoted or bare_id(quoted) != quoted or bare_id(key.id) == key.id or not writer:
+        return quoted
+    chat = chat_key(key.remote)
+    if is_group(chat):
+        own = bool(phone) and digits_of(writer) == phone
+        return f"{'true' if own else 'false'}_{key.remote}_{quoted}_{writer}"
+    if writer.rpartition("@")[2] != chat.rpartition("@")[2]:
+        return quoted  # by LID and by number: whose is whose is not told
+    return f"{'false' if writer == chat else 'true'}_{key.remote}_{quoted}"
+
+
+def _quoted_id(message: dict[str, Any], data: dict[str, Any]) -> str | None:
     for source in (message, data):
         for field in ("quotedMsgId", "quotedMessageId", "quotedStanzaID"):
             quoted = message_key(source.get(field)).id
@@ -133,8 +161,12 @@ def _reply_to(message: dict[str, Any], data: dict[str, Any]) -> str | None:
     return message_key(mapping(message.get("quotedMsg")).get("id")).id or None
 
 
-def _extra(message: dict[str, Any], data: dict[str, Any], kind_of: str) -> dict[str, Any]:
-    extra: dict[str, Any] = {}
+def _extra(message: dict[str, Any], data: dict[str, Any], kind_of: str, told: Told) -> dict[str, Any]:
+    extra: dict[str, Any] = dict(told.details)
+    if told.notice:
+        extra |= {"notice": told.notice, "event": "message", "data": shortened(message)}
+    if quoted := _quoted(message, data):
+        extra["quoted"] = quoted
     if kind_of == "location":
         extra["location"] = _location(message, data)
     if kind_of == "contacts":
@@ -142,9 +174,16 @@ def _extra(message: dict[str, Any], data: dict[str, Any], kind_of: str) -> dict[
         cards = [card for card in cards if isinstance(card, str)] if isinstance(cards, list) else []
         cards = cards or [card for card in (first_text(message, "body"),) if card]
         extra |= {"vcards": cards, "contacts": [card_of(card) for card in cards]}
-    if message.get("isForwarded") is True:
-        extra["forwarded"] = True
     return extra
+
+
+def _quoted(message: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    """What it answers, as far as the engine tells: the writer, the words."""
+    quoted = mapping(message.get("quotedMsg")) or mapping(data.get("quotedMsg"))
+    told = told_of(quoted, {}) if quoted else NOTHING
+    writer = chat_key(_wid(message, data, "quotedParticipant"))
+    words = content_of(quoted, {}, type_of(quoted, told), told) if quoted else ""
+    return {name: text for name, text in (("sender", writer), ("content", shortened(words))) if text}
 
 
 def _location(message: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from wagate.storage.deliveries.targets import (
     write_states,
 )
 from wagate.storage.fields import optional, time_text
-from wagate.storage.owners.revision import bump
 from wagate.storage.statement import insert_many, placeholders, rows, run, run_many, slices
 
 _UPDATE = (
@@ -105,7 +104,6 @@ def _write_targets(
     off = [name for name in sorted(owners) if states[name].disabled and not was[name].disabled]
     if off:
         switch_off(db, off, now)
-        bump(db)
 
 
 def attempt_numbers(db: peewee.Database, ids: Iterable[str]) -> dict[str, int]:

@@ -10,7 +10,6 @@ import peewee
 
 from wagate.storage.deliveries.targets import switch_off
 from wagate.storage.fields import as_time, time_text
-from wagate.storage.owners.revision import bump
 from wagate.storage.statement import rows, run
 
 
@@ -98,7 +97,6 @@ def claim_alert(db: peewee.Database, target: Failing, level: int, *, disable: bo
     if disable:
         run(db, "UPDATE targets SET status = 'disabled' WHERE id = ?", (target.id,))
         switch_off(db, [target.id], now)
-        bump(db)
     return True
 
 

@@ -11,6 +11,7 @@ import peewee
 
 from wagate.rules.targets import TargetState
 from wagate.storage.fields import as_time, clean, optional, time_text
+from wagate.storage.owners.revision import bump
 from wagate.storage.statement import placeholders, rows, run, run_many, slices
 
 
@@ -62,11 +63,12 @@ def write_states(
 
 
 def switch_off(db: peewee.Database, ids: Sequence[str], now: datetime) -> None:
-    """Make the endpoints behind these targets inactive, where there are any."""
+    """Make the endpoints behind these targets inactive, where there are any, and have everybody take that up."""
     for name in ids:
         handler, _, own_id = name.partition(":")
         text = "UPDATE webhooks SET is_active = FALSE, updated_at = ? WHERE id = ? AND connector = ?"
         run(db, text, (time_text(now), own_id, handler))
+    bump(db, "webhook", *(name.partition(":")[2] for name in ids))
 
 
 def read_state(values: Sequence[Any]) -> TargetState:

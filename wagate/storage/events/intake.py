@@ -8,20 +8,25 @@ from typing import Any
 
 import msgspec
 import peewee
+from msgspec.structs import replace
 
 from wagate.errors import StorageError
 from wagate.events import Event, SessionChange, SessionStatus
+from wagate.parsing.message_ids import bare_id
 from wagate.storage.database import bulk
+from wagate.storage.events.named import renamed, stored_names
 from wagate.storage.events.sequence import take_seqs
+from wagate.storage.events.strangers import note_strangers
 from wagate.storage.fields import clean, json_text, optional, time_text
 from wagate.storage.media import has_file, insert_inbound
 from wagate.storage.outbox.acks import fold_acks
+from wagate.storage.outbox.echoes import note_echoes
 from wagate.storage.statement import insert_many, marks, placeholders, rows, run, slices
 from wagate.storage.threads.conversations import note_messages
 
 EVENT_COLUMNS = (
     "id, client_id, account, account_id, phone, provider, kind, chat, sender, recipient, message_id, type, content, "
-    "from_me, contact_name, media, reply_to, extra, metadata, raw, timestamp, created_at, unrouted"
+    "bare_id, from_me, contact_name, media, reply_to, extra, metadata, raw, timestamp, created_at, unrouted"
 )
 INSERT_EVENT = f"INSERT INTO events ({EVENT_COLUMNS})"
 INSERT_DELIVERY = (
@@ -56,6 +61,10 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     """With its id and times."""
     dedupe_key: str = ""
     """Equal for events that are one; '' is never a duplicate."""
+    former_keys: tuple[str, ...] = ()
+    """What that key was if the event came before, under another key of its person."""
+    named_keys: tuple[str, ...] = ()
+    """The ``dedupe_key`` of the message that this one quotes, or is about, as it may be."""
     raw: bytes = b""
     """The bytes as they came."""
     session: SessionChange | None = None
@@ -101,13 +110,17 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 @bulk
 def store(db: peewee.Database, items: list[Intake]) -> list[Stored]:
     """Store events in order; one Stored for each. A key that was seen before, here or in the table, is a duplicate."""
+    items = _with_names(db, items)
     first = _first_ids(db, items)
     fresh = [item for item in items if not item.dedupe_key or first[item.dedupe_key][0] == item.event.id]
     insert_many(db, INSERT_EVENT, [_event_row(item) for item in fresh])
     insert_deliveries(db, [(item.event, item.routes) for item in fresh])
     insert_inbound(db, [item.event for item in fresh if item.event.media is not None])
     note_messages(db, [(item.event, item.aliases) for item in fresh])
+    note_strangers(db, (item.event for item in fresh))
     fold_acks(db, ((item.event, item.reference) for item in fresh))
+    # An echo is often a duplicate of what the send's answer told; in which chat it came is news nevertheless.
+    note_echoes(db, [item.event for item in items])
     changed = {item.event.id for item in fresh if item.session is not None and _change_session(db, item, item.session)}
     new = {item.event.id for item in fresh}
     return [_stored(item, changed) if item.event.id in new else _duplicate(first[item.dedupe_key]) for item in items]
@@ -125,12 +138,23 @@ def job_id(item: Intake) -> str:
     return next((route.delivery_id for route in item.routes if route.mode == "pull"), item.event.id)
 
 
+def _with_names(db: peewee.Database, items: list[Intake]) -> list[Intake]:
+    """The items, naming messages as they were stored."""
+    asked = [key for item in items for key in item.named_keys]
+    if not asked:
+        return items
+    names = stored_names(db, asked)
+    return [replace(item, event=renamed(item.event, item.named_keys, names)) for item in items]
+
+
 def _first_ids(db: peewee.Database, items: list[Intake]) -> dict[str, tuple[str, str]]:
     """Claim the keys; key → (event id, job id) of the one that had it first."""
     first: dict[str, tuple[str, str]] = {}
     for item in items:
         if item.dedupe_key:
             first.setdefault(item.dedupe_key, (item.event.id, job_id(item)))
+    former = {key: item.dedupe_key for item in items if item.dedupe_key for key in item.former_keys}
+    first.update({former[key]: found for key, found in _found(db, sorted(former)).items()})
     now = {item.dedupe_key: time_text(item.event.created_at) for item in items}
     taken: list[str] = []
     # Sorted, so that two processes with the same keys never wait for each other crosswise.
@@ -146,12 +170,17 @@ def _first_ids(db: peewee.Database, items: list[Intake]) -> dict[str, tuple[str,
 
 
 def _known(db: peewee.Database, keys: list[str]) -> dict[str, tuple[str, str]]:
+    found = _found(db, keys)
+    if len(found) != len(keys):
+        raise StorageError("a duplicate's first event was deleted by retention just now; send it again")
+    return found
+
+
+def _found(db: peewee.Database, keys: list[str]) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for part in slices(keys):
         text = f"SELECT key, event_id, job_id FROM dedupe WHERE key IN ({placeholders(len(part))})"  # noqa: S608
         found.update({key: (event_id, job) for key, event_id, job in rows(db, text, part)})
-    if len(found) != len(keys):
-        raise StorageError("a duplicate's first event was deleted by retention just now; send it again")
     return found
 
 
@@ -212,6 +241,7 @@ def _event_row(item: Intake) -> tuple[Any, ...]:
         clean(event.message_id),
         clean(event.type),
         clean(event.content),
+        clean(bare_id(event.message_id)),
         event.from_me,
         optional(event.contact_name),
         None if event.media is None else json_text(event.media),

@@ -10,6 +10,7 @@ import peewee
 
 from wagate.errors import NotFoundError
 from wagate.events import Event
+from wagate.parsing.message_ids import bare_id
 from wagate.rules.filters import ALL_DELIVERIES, DeliveryFilter
 from wagate.storage.lead import leading, narrowed, since
 from wagate.storage.models import Attempt, Client, Delivery, EventRow
@@ -146,7 +147,7 @@ def _where(query: Any, which: DeliveryFilter, client_id: int | None) -> Any:
     elif own_id is not None:
         query = query.where(Delivery.target_id == Delivery.handler.concat(f":{own_id}"))
     if (message_id := given.pop("message_id", None)) is not None:
-        about = EventRow.select(EventRow.id).where(EventRow.message_id == message_id)
+        about = EventRow.select(EventRow.id).where(EventRow.bare_id == bare_id(message_id))
         return narrowed(query.where(Delivery.event_id.in_(about)), Delivery, given, frozenset())
     lead = leading(given | dict.fromkeys(STATES.get(which.status or "", ())), _LEADS)
     if "failed" in lead:

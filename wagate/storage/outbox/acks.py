@@ -9,9 +9,12 @@ import msgspec
 import peewee
 
 from wagate.events import Event
-from wagate.events.acks import DELIVERED, FAILED, PLAYED, READ, SENT
+from wagate.events.acks import DELIVERED, FAILED, READ, SENT, is_one_of_many, reached
 from wagate.events.kinds import MESSAGE_ACK, MESSAGE_ANY
+from wagate.parsing.message_ids import bare_id, is_unique
 from wagate.storage.fields import as_time, clean, from_json, optional, time_text
+from wagate.storage.outbox.own_ids import lock_bare_id, of_bare_id
+from wagate.storage.outbox.readers import all_have_read
 from wagate.storage.statement import placeholders, rows, run, slices
 
 UNFINISHED = ("queued", "sending", "unknown")
@@ -31,9 +34,8 @@ _REACHED = {
 
 _BY_ID = "SELECT client_id, id FROM messages WHERE id IN ({0})"
 # In the words of the partial index, which SQLite does not find otherwise.
-_BY_PROVIDER_ID = (
-    "SELECT account_id, provider_id FROM messages WHERE account_id IN ({0}) AND provider_id IN ({1}) "
-    "AND provider_id <> ''"
+_BY_BARE_ID = (
+    "SELECT account_id, bare_id FROM messages WHERE account_id IN ({0}) AND bare_id IN ({1}) AND bare_id <> ''"
 )
 # Not by the index of chats: few messages have these statuses, and a chat has many.
 _OPEN = (
@@ -52,12 +54,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """When it happened, by the provider; as text."""
     now: str
     """When we learned it."""
+    by_all: bool = False
+    """Whether it is of the last participant of a group who had not read it."""
 
     @property
     def status(self) -> str:
-        """The word; played is read."""
-        said = self.extra.get("status")
-        return READ if said == PLAYED else str(said)
+        """The word; played is read, and what one of a group has read was delivered to it."""
+        return READ if self.by_all else reached(self.extra)
 
     @property
     def error(self) -> tuple[str | None, str | None, bool]:
@@ -72,51 +75,47 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 def fold_acks(db: peewee.Database, items: Iterable[tuple[Event, str]]) -> None:
     """Fold events into the messages they are about; items are (event, reference), all but statuses are passed by.
 
-    A status is about the message whose id is the reference, else about the account's one with the event's message id.
+    A status is about the message whose id is the reference, else about the account's one with the event's bare id; a
+    short id counts in its chat only.
     """
     for event, reference in items:
         if event.kind == MESSAGE_ACK or (event.kind == MESSAGE_ANY and reference):
             _fold(db, event, reference)
 
 
-def fold_early_acks(db: peewee.Database, message_id: str, account_id: str, provider_id: str) -> None:
+def fold_early_acks(db: peewee.Database, message_id: str, account_id: str, bare: str) -> None:
     """Fold what was reported before the provider's id was known; call it after that id was written, in its commit."""
     text = (
-        "SELECT extra, timestamp, created_at FROM events WHERE account_id = ? AND message_id = ? AND kind = ? "
-        "ORDER BY id"
+        "SELECT extra, timestamp, created_at FROM events WHERE account_id = ? AND bare_id = ? AND kind = ? "  # noqa: S608
+        f"{'' if is_unique(bare) else 'AND chat = (SELECT chat FROM messages WHERE id = ?) '}ORDER BY id"
     )
-    for extra, *times in rows(db, text, (account_id, clean(provider_id), MESSAGE_ACK)):
+    found = [account_id, clean(bare), MESSAGE_ACK, *([] if is_unique(bare) else [message_id])]
+    for extra, *times in rows(db, text, found):
         when, now = (time_text(moment) for moment in map(as_time, times) if moment is not None)
         _write(db, Report(extra=from_json(extra), when=when, now=now), "id = ?", [message_id])
 
 
-def lock_provider_id(db: peewee.Database, account_id: str, provider_id: str) -> None:
-    """Keep out, until the commit, who else writes about this id of the provider.
-
-    Without it, a status and the message's own "sent", committed by two processes at once, would not see each other.
-    """
-    if db.param != "?":
-        rows(db, "SELECT pg_advisory_xact_lock(hashtextextended(?, 20250120))", (f"{account_id}\x1f{provider_id}",))
-
-
 def _fold(db: peewee.Database, event: Event, reference: str) -> None:
     said = {"status": SENT} if event.kind == MESSAGE_ANY else event.extra
-    report = Report(extra=said, when=time_text(event.timestamp), now=time_text(event.created_at))
+    by_all = is_one_of_many(said) and all_have_read(db, event)
+    report = Report(extra=said, when=time_text(event.timestamp), now=time_text(event.created_at), by_all=by_all)
     provider_id = clean(event.message_id)
-    if provider_id:
-        lock_provider_id(db, event.account_id, provider_id)
+    bare = bare_id(provider_id)
+    if bare:
+        lock_bare_id(db, event.account_id, bare)
     if reference:
         ours = [clean(reference), event.client_id]
         changed = _write(db, report, "id = ? AND client_id = ?", ours)
         if provider_id:
-            text = "UPDATE messages SET provider_id = ? WHERE id = ? AND client_id = ? AND provider_id = ''"
-            run(db, text, [provider_id, *ours])
+            text = (
+                "UPDATE messages SET provider_id = ?, bare_id = ? WHERE id = ? AND client_id = ? AND provider_id = ''"
+            )
+            run(db, text, [provider_id, bare, *ours])
         if changed:
             return
-    if provider_id and event.account_id:
-        # In the words of the partial index: without them SQLite goes through all messages.
-        ours = [event.account_id, event.client_id, provider_id]
-        _write(db, report, "account_id = ? AND client_id = ? AND provider_id = ? AND provider_id <> ''", ours)
+    if bare and event.account_id:
+        about, ours = of_bare_id(event.account_id, bare, event.chat)
+        _write(db, report, f"client_id = ? AND {about}", [event.client_id, *ours])
 
 
 def _write(db: peewee.Database, report: Report, about: str, params: list[Any]) -> bool:
@@ -165,13 +164,13 @@ def _of_slice(db: peewee.Database, acks: Sequence[Ack]) -> list[bool]:
     clients, chats = {ack.client_id for ack in acks}, {clean(ack.chat) for ack in acks}
     accounts = {ack.account_id for ack in acks} - {""}
     references = {clean(ack.reference) for ack in acks} - {""}
-    provider_ids = {clean(ack.provider_id) for ack in acks} - {""}
+    bare_ids = {clean(bare_id(ack.provider_id)) for ack in acks} - {""}
     by_id = _found(db, _BY_ID, references)
-    by_provider_id = _found(db, _BY_PROVIDER_ID, accounts, provider_ids)
+    by_bare_id = _found(db, _BY_BARE_ID, accounts, bare_ids)
     still_open = _found(db, _OPEN, clients, chats)
     return [
         (ack.client_id, clean(ack.reference)) in by_id
-        or (ack.account_id, clean(ack.provider_id)) in by_provider_id
+        or (ack.account_id, clean(bare_id(ack.provider_id))) in by_bare_id
         or (ack.client_id, ack.account_id, clean(ack.chat)) in still_open
         for ack in acks
     ]

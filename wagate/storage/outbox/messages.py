@@ -11,6 +11,7 @@ import peewee
 
 from wagate.errors import NotFoundError, StorageError
 from wagate.events.kinds import MESSAGE_SEND
+from wagate.parsing.message_ids import bare_id, is_unique
 from wagate.rules.filters import ALL_MESSAGES, MessageFilter
 from wagate.storage.database import bulk
 from wagate.storage.events.intake import Intake, Stored, store
@@ -19,6 +20,7 @@ from wagate.storage.lead import leading, narrowed
 from wagate.storage.models import Account, EventRow, Message
 from wagate.storage.rows import Page
 from wagate.storage.statement import first, marks, rows
+from wagate.storage.threads.contacts import contacts_of
 
 _INSERT = (
     "INSERT INTO messages (id, client_id, account, account_id, provider, chat, type, content, message, event_id, "  # noqa: S608
@@ -32,7 +34,7 @@ _WAITING_AT = (
 )
 UNSENT = frozenset({"queued", "sending", "failed", "unknown"})
 _LEADS = tuple(
-    frozenset(names.split()) for names in ("provider_id", "chat", "client_id status", "unsent", "account", "client_id")
+    frozenset(names.split()) for names in ("bare_id", "chat", "client_id status", "unsent", "account", "client_id")
 )
 """Filters with an index, the narrowest first; ``unsent`` is a status that few messages have."""
 _LAST_AT = (
@@ -83,6 +85,8 @@ class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
     read_at: datetime | None
     failed_at: datetime | None
     updated_at: datetime
+    bare_id: str = ""
+    """What stays of the provider's id: `wagate.parsing.message_ids`."""
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,11 +151,12 @@ def list_messages(
     """A page of messages, newest first; ``client_id`` None: of all clients."""
     query = Message.select().order_by(Message.id.desc()).limit(limit + 1)
     asked = msgspec.structs.asdict(which)
-    asked |= {"client_id": client_id, "provider_id": asked.pop("message_id")}
+    message_id = asked.pop("message_id")
+    asked |= {"client_id": client_id, "bare_id": message_id and bare_id(message_id)}
     given = {name: value for name, value in asked.items() if value is not None}
     lead = leading(given | ({"unsent": True} if which.status in UNSENT else {}), _LEADS)
-    if "provider_id" in lead:
-        query = query.where(peewee.SQL("provider_id <> ''"))
+    if "bare_id" in lead:
+        query = query.where(peewee.SQL("bare_id <> ''"))
     elif "unsent" in lead:
         query = query.where(peewee.SQL("status IN ('queued', 'sending', 'failed', 'unknown')"))
         lead |= {"status"}
@@ -163,10 +168,16 @@ def list_messages(
 
 
 def own_account(db: peewee.Database, client_id: int, chat: str) -> str | None:
-    """Name of the account that a chat belongs to: where messages to it wait, else where it last had one."""
+    """Name of the account that a chat belongs to: where messages to it wait, else where it last had one.
+
+    A chat with a person goes on under each of their keys.
+    """
+    person = contacts_of(db, [(client_id, clean(chat))]).get((client_id, clean(chat)))
+    keys = dict.fromkeys((clean(chat), *(person.keys if person is not None else ())))
     for text in (_WAITING_AT, _LAST_AT):
-        for (account,) in rows(db, text, (client_id, clean(chat))):
-            return str(account)
+        for key in keys:
+            for (account,) in rows(db, text, (client_id, key)):
+                return str(account)
     return None
 
 
@@ -203,17 +214,23 @@ def _row(item: Submission) -> tuple[Any, ...]:
 
 
 def find_by_message_id(db: peewee.Database, client_id: int, ids: Sequence[str]) -> tuple[str, str] | None:
-    """The first of these ids that a message of the client has, and its chat; None when none of them is known."""
+    """The id and the chat of the first message of the client that has one of these ids; None when there is none.
+
+    A long id is known in whatever form it is written; a short one may be another chat's, too.
+    """
     accounts = Account.select(Account.id).where(Account.client_id == client_id)
     for each in ids:
-        query = EventRow.select(EventRow.chat).where(
+        bare = bare_id(each)
+        same = peewee.SQL("TRUE") if is_unique(bare) else EventRow.message_id == each
+        query = EventRow.select(EventRow.chat, EventRow.message_id).where(
             EventRow.account_id.in_(accounts),
-            EventRow.message_id == each,
+            EventRow.bare_id == bare,
+            same,
             EventRow.chat != "",
             # On its way out a message has our id, which no provider knows.
             EventRow.kind != MESSAGE_SEND,
         )
         row = first(db, query)
         if row is not None:
-            return each, row["chat"]
+            return row["message_id"], row["chat"]
     return None

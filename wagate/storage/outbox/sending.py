@@ -9,13 +9,16 @@ from typing import Any
 import msgspec
 import peewee
 
+from wagate.parsing.message_ids import bare_id
 from wagate.storage.database import bulk
 from wagate.storage.deliveries.targets import for_update
 from wagate.storage.events.intake import Intake, Stored, store
 from wagate.storage.fields import as_time, clean, optional, time_text
 from wagate.storage.models import Message
-from wagate.storage.outbox.acks import UNFINISHED, fold_early_acks, lock_provider_id
+from wagate.storage.outbox.acks import UNFINISHED, fold_early_acks
+from wagate.storage.outbox.echoes import note_taken
 from wagate.storage.outbox.messages import MessageRow
+from wagate.storage.outbox.own_ids import lock_bare_id
 from wagate.storage.statement import placeholders, rows, run, slices
 
 LEFT_BEHIND = timedelta(minutes=3)
@@ -28,7 +31,7 @@ _SENDING = (
     "sending_at = ?, updated_at = ? WHERE id = ? AND status = ?"
 )
 _SENT = (
-    "UPDATE messages SET status = ?, account = ?, account_id = ?, provider = ?, provider_id = ?, "
+    "UPDATE messages SET status = ?, account = ?, account_id = ?, provider = ?, provider_id = ?, bare_id = ?, "
     "sent_at = COALESCE(sent_at, ?), told = ?, error = ?, error_code = ?, updated_at = ? WHERE id = ?"
 )
 GIVEN_UP = "given up: "
@@ -112,7 +115,15 @@ def write_sent(db: peewee.Database, items: list[Took]) -> list[Stored | None]:
     stored = dict(zip([item.id for item in telling], store(db, [item.intake for item in telling]), strict=True))
     for item in items:
         if item.provider_id:
-            fold_early_acks(db, item.id, item.account_id, item.provider_id)
+            fold_early_acks(db, item.id, item.account_id, bare_id(item.provider_id))
+            note_taken(
+                db,
+                item.id,
+                account_id=item.account_id,
+                provider_id=item.provider_id,
+                client_id=item.intake.event.client_id,
+                now=item.now,
+            )
     return [stored.get(item.id) for item in items]
 
 
@@ -181,13 +192,14 @@ def _took(db: peewee.Database, item: Took) -> bool:
     """Write one; whether its event is to be stored."""
     provider_id, now = clean(item.provider_id), time_text(item.now)
     if provider_id:
-        lock_provider_id(db, item.account_id, provider_id)
+        lock_bare_id(db, item.account_id, bare_id(provider_id))
     text = "SELECT status, told, provider_id, error, error_code FROM messages WHERE id = ?"
     for status, told, known, error, code in rows(db, text + for_update(db, lock=True), (item.id,)):
         failed = status == "failed"
         became = "sent" if status in UNFINISHED else status
         why = (error, code) if failed else (None, None)
-        sender = (clean(item.account), item.account_id, item.provider, provider_id or known)
+        taken = provider_id or known
+        sender = (clean(item.account), item.account_id, item.provider, taken, bare_id(taken))
         run(db, _SENT, (became, *sender, now, bool(told) or not failed, *why, now, item.id))
         return not told and not failed
     return False

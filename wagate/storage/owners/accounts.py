@@ -68,8 +68,9 @@ def create_account(db: peewee.Database, new: NewAccount, *, now: datetime, most:
         _insert(db, new, source="api", now=now)
     except peewee.IntegrityError as error:
         raise ConflictError(IN_USE, field="name") from error
-    bump(db)
-    return get_account(db, new.name)
+    account = get_account(db, new.name)
+    bump(db, "account", account.id)
+    return account
 
 
 def get_account(db: peewee.Database, name: str, *, client_id: int | None = None) -> AccountRow:
@@ -100,7 +101,7 @@ def patch_account(
     account = writable_account(db, name, client_id=client_id)
     values = {field: value for field, value in msgspec.structs.asdict(change).items() if value is not UNSET}
     Account.update(**values, updated_at=now).where(Account.id == account.id).execute(db)
-    bump(db)
+    bump(db, "account", account.id)
     return get_account(db, name)
 
 
@@ -108,7 +109,7 @@ def delete_account(db: peewee.Database, name: str, *, client_id: int | None = No
     """Delete one; its events and deliveries stay. NotFoundError; ConflictError when config.toml owns it."""
     account = writable_account(db, name, client_id=client_id)
     Account.delete().where(Account.id == account.id).execute(db)
-    bump(db)
+    bump(db, "account", account.id)
 
 
 def put_config_accounts(db: peewee.Database, accounts: Sequence[NewAccount], *, now: datetime) -> None:
@@ -126,6 +127,15 @@ def put_config_accounts(db: peewee.Database, accounts: Sequence[NewAccount], *, 
     gone = (Account.source == "config") & Account.name.not_in([new.name for new in accounts])
     Account.delete().where(gone).execute(db)
     bump(db)
+
+
+def note_phone(db: peewee.Database, account_id: str, phone: str, *, now: datetime) -> bool:
+    """Note our number, as its provider says, for an account without one or with another; whether it changed."""
+    own = (Account.id == account_id) & (Account.phone != phone)
+    changed = Account.update(phone=phone, updated_at=now).where(own).execute(db)
+    if changed:
+        bump(db)
+    return bool(changed)
 
 
 def lapse_qrs(db: peewee.Database, *, now: datetime) -> list[str]:
@@ -150,11 +160,11 @@ def drop_idle_sessions(db: peewee.Database, before: datetime) -> list[str]:
         & (Account.updated_at < before)
         & ~peewee.fn.EXISTS(events)
     )
-    names = [row[0] for row in Account.select(Account.name).where(idle).tuples().execute(db)]
-    if names:
-        Account.delete().where(Account.name.in_(names)).execute(db)
-        bump(db)
-    return names
+    found = dict(Account.select(Account.id, Account.name).where(idle).tuples().execute(db))
+    if found:
+        Account.delete().where(Account.id.in_(sorted(found))).execute(db)
+        bump(db, "account", *found)
+    return list(found.values())
 
 
 def writable_account(db: peewee.Database, name: str, *, client_id: int | None = None) -> AccountRow:

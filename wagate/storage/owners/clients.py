@@ -27,8 +27,9 @@ def add_client(db: peewee.Database, *, slug: str, name: str, now: datetime) -> C
         Client.insert(**values).execute(db)
     except peewee.IntegrityError as error:
         raise ConflictError(f"a client {slug!r} exists", field="slug") from error
-    bump(db)
-    return get_client(db, slug)
+    client = get_client(db, slug)
+    bump(db, "client", str(client.id))
+    return client
 
 
 def ensure_default_client(db: peewee.Database, *, now: datetime) -> ClientRow:
@@ -55,8 +56,9 @@ def get_client(db: peewee.Database, slug: str) -> ClientRow:
 def rename_client(db: peewee.Database, slug: str, *, name: str, now: datetime) -> ClientRow:
     """Change what can be changed. NotFoundError."""
     Client.update(name=name, updated_at=now).where(Client.slug == slug).execute(db)
-    bump(db)
-    return get_client(db, slug)
+    client = get_client(db, slug)
+    bump(db, "client", str(client.id))
+    return client
 
 
 def delete_client(db: peewee.Database, slug: str, *, now: datetime) -> None:
@@ -71,7 +73,7 @@ def delete_client(db: peewee.Database, slug: str, *, now: datetime) -> None:
         raise ConflictError("the client 'default' can't be deleted")
     cancel_open(db, Delivery.client_id == client.id, reason="client deleted", now=now)
     Client.delete().where(Client.id == client.id).execute(db)
-    bump(db)
+    bump(db)  # its accounts and webhooks went with it
 
 
 def add_token(
@@ -83,7 +85,7 @@ def add_token(
     row = TokenRow(id=str(uuid7()), client_id=client_id, hash=digest, name=name, created_at=now, last_used_at=None)
     values = {"id": row.id, "client_id": client_id, "hash": digest, "name": name, "created_at": now}
     Token.insert(**values).execute(db)
-    bump(db)
+    bump(db, "token", digest)
     return row
 
 
@@ -101,9 +103,11 @@ def touch_tokens(db: peewee.Database, used: dict[str, datetime]) -> None:
 
 def revoke_token(db: peewee.Database, *, client_id: int, token_id: str) -> None:
     """Delete a client's token. NotFoundError."""
-    if not Token.delete().where(Token.id == token_id, Token.client_id == client_id).execute(db):
+    token = first(db, Token.select(Token.hash).where(Token.id == token_id, Token.client_id == client_id))
+    if token is None:
         raise NotFoundError("no such token")
-    bump(db)
+    Token.delete().where(Token.id == token_id).execute(db)
+    bump(db, "token", token["hash"])
 
 
 class TokenUses:

@@ -84,7 +84,7 @@ def create_webhook(
         Webhook.insert(**values, is_active=True).execute(db)
     except peewee.IntegrityError as error:
         raise _taken(new.phone_number, new.name) from error
-    bump(db)
+    bump(db, "webhook", made)
     return get_webhook(db, connector, made)
 
 
@@ -162,7 +162,7 @@ def patch_webhook(
     if change.is_active is True:
         target = target_id(connector, webhook.id)
         Target.update(**HEALTHY, updated_at=now).where(Target.id == target).execute(db)
-    bump(db)
+    bump(db, "webhook", webhook.id)
     return get_webhook(db, connector, webhook_id)
 
 
@@ -175,7 +175,7 @@ def delete_webhook(
     cancel_open(db, Delivery.target_id == target, reason="webhook deleted", now=now)
     Target.delete().where(Target.id == target).execute(db)
     Webhook.delete().where(Webhook.id == webhook.id).execute(db)
-    bump(db)
+    bump(db, "webhook", webhook.id)
 
 
 def _select(connector: str) -> Any:

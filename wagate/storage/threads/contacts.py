@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 import peewee
+from msgspec.structs import replace
 from uuid_utils import uuid7
 
+from wagate.parsing.numbers import key_forms
 from wagate.storage.fields import clean, time_text
 from wagate.storage.statement import marks, placeholders, rows, run, run_many, slices
 
@@ -27,6 +29,19 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     """The key that the event uses first, then its aliases."""
     name: str
     """'' when it says none."""
+    wrote: bool = True
+    """Whether they wrote under the first key; else we wrote to it."""
+    moved_to: str = ""
+    """The number that they say they have from now on."""
+
+    @property
+    def there(self) -> str:
+        """The key under which they are seen now; '' when we wrote to them."""
+        return self.moved_to or (self.keys[0] if self.wrote else "")
+
+
+_ADD = "INSERT INTO contact_keys (client_id, key, contact_id, told_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_TOLD = "UPDATE contact_keys SET told_at = ? WHERE client_id = ? AND key = ?"
 
 
 class ContactRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,11 +51,15 @@ class ContactRow(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     keys: list[str]
     """Sorted: phone numbers first."""
+    phone: str = ""
+    """The key of the number that is valid now; '' when no number is known."""
 
 
 class _Known(msgspec.Struct, frozen=True):
     contact_id: str
     name: str
+    told: bool
+    """Whether they were seen under this key; else we wrote to it, or it was told beside another one."""
 
 
 def note_people(db: peewee.Database, people: Sequence[Person], *, now: datetime) -> None:
@@ -51,67 +70,89 @@ def note_people(db: peewee.Database, people: Sequence[Person], *, now: datetime)
     people = [_cleaned(person) for person in people]
     known = _look_up(db, {(person.client_id, key) for person in people for key in person.keys})
     renamed: dict[str, str] = {}
+    told: set[ContactKey] = set()
     for person in people:
         contact = _one_contact(db, person, known, now)
+        if (key := person.there) and (person.moved_to or not known[person.client_id, key].told):
+            told.add((person.client_id, key))
         if person.name and contact.name != person.name:
             renamed[contact.contact_id] = person.name
             for key in person.keys:
-                known[person.client_id, key] = _Known(contact.contact_id, person.name)
+                known[person.client_id, key] = replace(known[person.client_id, key], name=person.name)
+    at = time_text(now)
+    run_many(db, _TOLD, [(at, *pair) for pair in sorted(told)])
     text = "UPDATE contacts SET name = ?, updated_at = ? WHERE id = ?"
     # Sorted, so that two processes never wait for each other crosswise.
-    run_many(db, text, [(name, time_text(now), contact_id) for contact_id, name in sorted(renamed.items())])
+    run_many(db, text, [(name, at, contact_id) for contact_id, name in sorted(renamed.items())])
 
 
 def contacts_of(db: peewee.Database, keys: Iterable[ContactKey]) -> dict[ContactKey, ContactRow]:
     """The contacts that have these keys, with all their keys."""
-    known = _look_up(db, set(keys))
-    aliases: dict[str, list[str]] = {each.contact_id: [] for each in known.values()}
+    asked = set(keys)
+    known = _look_up(db, asked)
+    aliases: dict[str, dict[str, str]] = {each.contact_id: {} for each in known.values()}
     for part in slices(sorted(aliases)):
-        text = f"SELECT contact_id, key FROM contact_keys WHERE contact_id IN ({placeholders(len(part))})"  # noqa: S608
-        for contact_id, key in rows(db, text, part):
-            aliases[contact_id].append(key)
-    return {
-        key: ContactRow(id=each.contact_id, name=each.name, keys=sorted(aliases[each.contact_id], key=_phones_first))
-        for key, each in known.items()
-    }
+        text = f"SELECT contact_id, key, told_at FROM contact_keys WHERE contact_id IN ({placeholders(len(part))})"  # noqa: S608
+        for contact_id, key, told_at in rows(db, text, part):
+            aliases[contact_id][key] = "" if told_at is None else str(told_at)
+    found = {}
+    for client_id, key in asked:
+        forms = [known[client_id, form] for form in key_forms(key) if (client_id, form) in known]
+        if forms:
+            found[client_id, key] = _row(forms[0], aliases[forms[0].contact_id])
+    return found
+
+
+def _row(known: _Known, keys: dict[str, str]) -> ContactRow:
+    """``keys``: when each was told last, as text that sorts."""
+    phones = sorted((told, key) for key, told in keys.items() if key.endswith("@c.us"))
+    return ContactRow(
+        id=known.contact_id,
+        name=known.name,
+        keys=sorted(keys, key=_phones_first),
+        phone=phones[-1][1] if phones else "",
+    )
 
 
 def _cleaned(person: Person) -> Person:
-    keys = tuple(dict.fromkeys(clean(key) for key in person.keys if key))
-    return Person(client_id=person.client_id, keys=keys, name=clean(person.name.strip()[:_MOST_NAME]))
+    keys = tuple(dict.fromkeys(clean(key) for key in (*person.keys, person.moved_to) if key))
+    return replace(person, keys=keys, name=clean(person.name.strip()[:_MOST_NAME]), moved_to=clean(person.moved_to))
 
 
-def _look_up(db: peewee.Database, keys: set[ContactKey]) -> dict[ContactKey, _Known]:
+def _look_up(db: peewee.Database, keys: Iterable[ContactKey]) -> dict[ContactKey, _Known]:
+    """What is known of these keys, and of the other forms of those that are numbers."""
     found: dict[ContactKey, _Known] = {}
-    for part in slices(sorted(keys)):
+    for part in slices(sorted({(client_id, form) for client_id, key in keys for form in key_forms(key)})):
         text = (
-            "SELECT k.client_id, k.key, c.id, c.name FROM contact_keys k JOIN contacts c ON c.id = k.contact_id "  # noqa: S608
-            f"WHERE (k.client_id, k.key) IN (VALUES {marks(2, len(part))})"
+            "SELECT k.client_id, k.key, k.told_at, c.id, c.name FROM contact_keys k "  # noqa: S608
+            f"JOIN contacts c ON c.id = k.contact_id WHERE (k.client_id, k.key) IN (VALUES {marks(2, len(part))})"
         )
-        for client_id, key, contact_id, name in rows(db, text, [value for pair in part for value in pair]):
-            found[client_id, key] = _Known(contact_id, name)
+        for client_id, key, told_at, contact_id, name in rows(db, text, [value for pair in part for value in pair]):
+            found[client_id, key] = _Known(contact_id, name, told_at is not None)
     return found
 
 
 def _one_contact(db: peewee.Database, person: Person, known: dict[ContactKey, _Known], now: datetime) -> _Known:
     """The contact of all the person's keys; ``known`` says so afterwards."""
     pairs = [(person.client_id, key) for key in person.keys]
-    there = sorted({known[pair].contact_id for pair in pairs if pair in known})
-    missing = [key for client_id, key in pairs if (client_id, key) not in known]
+    forms = {(person.client_id, form) for key in person.keys for form in key_forms(key)} & known.keys()
+    there = sorted({known[pair].contact_id for pair in forms})
+    missing = [pair for pair in pairs if pair not in known]
     if len(there) == 1 and not missing:
         return known[pairs[0]]
     if not there:
-        contact = _Known(_make(db, person, now), person.name)
+        contact = _Known(_make(db, person, now), person.name, told=False)
     else:
-        contact = next(known[pair] for pair in pairs if pair in known and known[pair].contact_id == there[0])
+        contact = next(known[pair] for pair in forms if known[pair].contact_id == there[0])
     if len(there) > 1:
         _join(db, keep=there[0], others=there[1:])
-    added = [(person.client_id, key, contact.contact_id) for key in missing]
-    run_many(db, "INSERT INTO contact_keys (client_id, key, contact_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", added)
+    added = [(*pair, contact.contact_id, time_text(now) if pair[1] == person.there else None) for pair in missing]
+    run_many(db, _ADD, added)
     for pair, each in list(known.items()):
         if each.contact_id in there:
-            known[pair] = contact
-    known.update(dict.fromkeys(pairs, contact))
+            known[pair] = replace(each, contact_id=contact.contact_id, name=contact.name)
+    for pair in missing:
+        known[pair] = _Known(contact.contact_id, contact.name, pair[1] == person.there)
     return contact
 
 

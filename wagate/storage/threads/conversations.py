@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import peewee
 
 from wagate.events import Event, kinds
+from wagate.events.event import MEMBERS, MOVED_TO
+from wagate.parsing.numbers import key_forms
 from wagate.storage.events.listing import select_events
 from wagate.storage.fields import clean, time_text
 from wagate.storage.models import Account, Chat, EventRow
 from wagate.storage.rows import Page, to_event
-from wagate.storage.statement import insert_many, rows, run_many
-from wagate.storage.threads.contacts import ContactRow, Person, contacts_of, note_people
+from wagate.storage.statement import insert_many, rows, run_many, slices
+from wagate.storage.threads.contacts import ContactKey, ContactRow, Person, contacts_of, note_people
+from wagate.storage.threads.marks import NO_MARKS, Marks, marks_of
 
 MESSAGES = (kinds.MESSAGE, kinds.MESSAGE_ANY)
 """What the archive of a conversation holds."""
 PEOPLE = ("@c.us", "@lid", "@user")
 """How the key of a person ends."""
 STATUS = "status@broadcast"
+_LATELY = 50
+"""Messages of a chat."""
 
 _UPSERT = "INSERT INTO chats (client_id, account, chat, messages, last_event_id, last_at, created_at)"
 _UPSERT_TAIL = (
@@ -36,12 +42,28 @@ _NAME = (
 """A group may be named before anything is said in it: such a row counts no messages, and is no conversation yet."""
 
 
+_LATER = (
+    "NOT EXISTS (SELECT 1 FROM contact_keys k JOIN contact_keys o ON o.contact_id = k.contact_id "
+    "JOIN chats u ON u.client_id = mine.client_id AND u.chat = o.key AND u.account = mine.account "
+    "WHERE k.client_id = mine.client_id AND k.key = mine.chat AND o.key <> mine.chat "
+    "AND (u.last_at, u.last_event_id) > (mine.last_at, mine.last_event_id))"
+)
+"""A person's keys have a chat each; the one of the latest message stands for all of them."""
+
+
+_MEMBERS = (
+    "INSERT INTO chats (client_id, account, chat, members, last_at, created_at) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (client_id, chat, account) DO UPDATE SET members = excluded.members"
+)
+
+
 class Thread(msgspec.Struct, frozen=True, kw_only=True):
-    """One chat of one account."""
+    """One conversation of one account: a group's chat, or all chats with one person."""
 
     client_id: int
     account: str
     chat: str
+    """That of the last message."""
     name: str
     """Of the group, else ''."""
     messages: int
@@ -51,6 +73,8 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
     last_event_id: str
     last: Event | None
     """The last message; None when it is past retention."""
+    marks: Marks
+    """What became of it."""
     contact: ContactRow | None
     """The person; None for groups and lists."""
 
@@ -69,12 +93,17 @@ def note_messages(db: peewee.Database, items: Sequence[tuple[Event, tuple[str, .
     """
     talks: dict[tuple[int, str, str], _Talk] = {}
     named: dict[tuple[int, str, str], tuple[str, Event]] = {}
+    counted: dict[tuple[int, str, str], tuple[int, Event]] = {}
     people: list[Person] = []
     for event, aliases in items:
         key = (event.client_id, clean(event.chat), clean(event.account))
         if name := event.extra.get("group_name"):
             named[key] = (clean(str(name)[:200]), event)
+        if isinstance(members := event.extra.get(MEMBERS), int):
+            counted[key] = (members, event)
         if event.kind not in MESSAGES or not event.chat or event.chat == STATUS:
+            if event.extra.get(MOVED_TO) and (person := _person(event, aliases)) is not None:
+                people.append(person)
             continue
         talk = talks.setdefault(key, _Talk())
         talk.messages += 1
@@ -83,9 +112,12 @@ def note_messages(db: peewee.Database, items: Sequence[tuple[Event, tuple[str, .
             people.append(person)
     if talks:
         insert_many(db, _UPSERT, [_row(key, talk) for key, talk in sorted(talks.items())], _UPSERT_TAIL)
+    if people:
         note_people(db, people, now=items[-1][0].created_at)
     names = [(*key, name, time_text(event.created_at)) for key, (name, event) in named.items()]
     run_many(db, _NAME, [(client, account, chat, name, at, at) for client, chat, account, name, at in sorted(names)])
+    sizes = [(*key, members, time_text(event.created_at)) for key, (members, event) in counted.items()]
+    run_many(db, _MEMBERS, [(client, account, chat, size, at, at) for client, chat, account, size, at in sorted(sizes)])
 
 
 def list_threads(
@@ -98,20 +130,31 @@ def list_threads(
     chat: str | None = None,
 ) -> list[Thread]:
     """Threads, the one with the newest message first; ``before``: (last_at, last event's id) of the page before."""
-    query = Chat.select().where(Chat.messages > 0)
-    query = query.order_by(Chat.last_at.desc(), Chat.last_event_id.desc()).limit(limit)
-    for column, value in ((Chat.client_id, client_id), (Chat.account, account), (Chat.chat, chat)):
+    mine: Any = Chat.alias("mine")
+    query = mine.select().where(mine.messages > 0, peewee.SQL(_LATER))
+    query = query.order_by(mine.last_at.desc(), mine.last_event_id.desc()).limit(limit)
+    for column, value in ((mine.client_id, client_id), (mine.account, account)):
         if value is not None:
             query = query.where(column == value)
+    if chat is not None:
+        query = query.where(mine.chat.in_(sorted(_keys_of(db, chat, client_id))))
     if before is not None:
         at, event_id = before
-        query = query.where((Chat.last_at < at) | ((Chat.last_at == at) & (Chat.last_event_id < event_id)))
+        query = query.where((mine.last_at < at) | ((mine.last_at == at) & (mine.last_event_id < event_id)))
     found = list(query.dicts().execute(db))
     events = {
         row["id"]: to_event(row)
         for row in select_events().where(EventRow.id.in_([row["last_event_id"] for row in found])).dicts().execute(db)
     }
     contacts = contacts_of(db, [(row["client_id"], row["chat"]) for row in found])
+    marks = marks_of(db, list(events.values()))
+    others = _chats_of(db, contacts)
+    for row in found:
+        contact = contacts.get((row["client_id"], row["chat"]))
+        for other in others.get((contact.id, row["account"]), ()) if contact is not None else ():
+            if other["chat"] != row["chat"]:
+                row["messages"] += other["messages"]
+                row["created_at"] = min(row["created_at"], other["created_at"])
     return [
         Thread(
             client_id=row["client_id"],
@@ -123,10 +166,31 @@ def list_threads(
             created_at=row["created_at"],
             last_event_id=row["last_event_id"],
             last=events.get(row["last_event_id"]),
+            marks=marks.get(row["last_event_id"], NO_MARKS),
             contact=contacts.get((row["client_id"], row["chat"])),
         )
         for row in found
     ]
+
+
+def _keys_of(db: peewee.Database, chat: str, client_id: int | None) -> set[str]:
+    """The chat's key, and the person's others."""
+    if client_id is None:
+        return {chat}
+    return {chat, *(key for contact in contacts_of(db, [(client_id, chat)]).values() for key in contact.keys)}
+
+
+def _chats_of(
+    db: peewee.Database, contacts: dict[ContactKey, ContactRow]
+) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """(contact's id, account) → the chats with these people who have several keys."""
+    owner = {(client, key): row.id for (client, _), row in contacts.items() if len(row.keys) > 1 for key in row.keys}
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for part in slices(sorted({key for _, key in owner})):
+        for row in Chat.select().where(Chat.chat.in_(part)).dicts().execute(db):
+            if (contact_id := owner.get((row["client_id"], row["chat"]))) is not None:
+                found.setdefault((contact_id, row["account"]), []).append(row)
+    return found
 
 
 def owners_of(db: peewee.Database, chat: str, *, account: str | None = None) -> set[int]:
@@ -134,22 +198,38 @@ def owners_of(db: peewee.Database, chat: str, *, account: str | None = None) -> 
     if account is not None:
         return {row.client_id for row in Account.select(Account.client_id).where(Account.name == account).execute(db)}
     text = "SELECT client_id FROM chats WHERE chat = ? UNION SELECT client_id FROM contact_keys WHERE key = ?"
-    return {client_id for (client_id,) in rows(db, text, (chat, chat))}
+    return {client_id for form in key_forms(chat) for (client_id,) in rows(db, text, (form, form))}
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A message of the archive."""
+
+    event: Event
+    marks: Marks
 
 
 def archive(
     db: peewee.Database, *, client_id: int, chat: str, limit: int, cursor: str | None = None, account: str | None = None
-) -> Page[Event]:
+) -> Page[Kept]:
     """The messages of a conversation, newest first: of this chat, and of the person's other keys."""
-    contact = contacts_of(db, [(client_id, chat)]).get((client_id, chat))
-    keys = sorted({chat, *(contact.keys if contact is not None else ())})
+    keys = sorted(_keys_of(db, chat, client_id))
     query = select_events().where(EventRow.client_id == client_id, EventRow.chat.in_(keys), EventRow.kind.in_(MESSAGES))
     if account is not None:
         query = query.where(EventRow.account == account)
     if cursor is not None:
         query = query.where(EventRow.id < cursor)
     found = [to_event(row) for row in query.order_by(EventRow.id.desc()).limit(limit + 1).dicts().execute(db)]
-    return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)
+    marks = marks_of(db, found[:limit], keys)
+    kept = [Kept(event=each, marks=marks.get(each.id, NO_MARKS)) for each in found[:limit]]
+    return Page(data=kept, next_cursor=found[limit - 1].id if len(found) > limit else None)
+
+
+def last_incoming(db: peewee.Database, client_id: int, account: str, chat: str) -> str:
+    """The provider's id of what came in last in a chat, under any key of the person; '' when nothing did lately."""
+    page = archive(db, client_id=client_id, chat=chat, limit=_LATELY, account=account)
+    events = (kept.event for kept in page.data)
+    found = (event.message_id for event in events if event.kind == kinds.MESSAGE and event.message_id)
+    return next(found, "")
 
 
 def _person(event: Event, aliases: tuple[str, ...]) -> Person | None:
@@ -157,9 +237,17 @@ def _person(event: Event, aliases: tuple[str, ...]) -> Person | None:
     key = event.chat if event.from_me else event.sender or event.chat
     if not key.endswith(PEOPLE):
         return None
-    others = tuple(alias for alias in aliases if alias.endswith(PEOPLE))
+    # Those of our own messages are our own.
+    others = () if event.from_me else tuple(alias for alias in aliases if alias.endswith(PEOPLE))
     name = "" if event.from_me else event.contact_name or ""
-    return Person(client_id=event.client_id, keys=(key, *others), name=name)
+    moved = event.extra.get(MOVED_TO)
+    return Person(
+        client_id=event.client_id,
+        keys=(key, *others),
+        name=name,
+        wrote=not event.from_me,
+        moved_to=moved if isinstance(moved, str) and moved.endswith(PEOPLE) else "",
+    )
 
 
 def _row(key: tuple[int, str, str], talk: _Talk) -> tuple[object, ...]:

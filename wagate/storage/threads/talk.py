@@ -19,6 +19,7 @@ from wagate.storage.rows import DeliveryDetail, Page
 from wagate.storage.statement import first
 from wagate.storage.threads.contacts import contacts_of
 from wagate.storage.threads.conversations import archive
+from wagate.storage.threads.marks import NO_MARKS, Marks
 
 MOST_ANSWERS = 20
 
@@ -27,6 +28,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     """One message of a conversation: archived, or submitted and not sent."""
 
     event: Event | None
+    marks: Marks = NO_MARKS
+    """How it was edited or deleted since."""
     message: MessageRow | None
     """How far it got, when wagate sends it."""
 
@@ -62,12 +65,16 @@ def talk(
 ) -> Page[Said]:
     """A page of a conversation, newest first. What was not sent stands among what was."""
     page = archive(db, client_id=client_id, chat=chat, limit=limit, cursor=cursor, account=account)
-    known = {str(each.extra["id"]) for each in page.data if each.from_me and each.extra.get("id")}
+    events = [each.event for each in page.data]
+    known = {str(each.extra["id"]) for each in events if each.from_me and each.extra.get("id")}
     found = {
         row["id"]: MessageRow(**row)
         for row in _mine(client_id).where(Message.id.in_(sorted(known))).dicts().execute(db)
     }
-    said = [Said(event=each, message=found.get(str(each.extra.get("id")))) for each in page.data]
+    said = [
+        Said(event=each.event, marks=each.marks, message=found.get(str(each.event.extra.get("id"))))
+        for each in page.data
+    ]
     contact = contacts_of(db, [(client_id, chat)]).get((client_id, chat))
     keys = sorted({chat, *(contact.keys if contact is not None else ())})
     query = _mine(client_id).where(Message.chat.in_(keys), Message.account.concat("") == account)

@@ -43,6 +43,8 @@ def copy_over(target: peewee.Database, source: peewee.Database, where: str, tell
         copied[table] = _copy(target, source, table)
         tell(table, copied[table])
     _verify(target, source, tables, where)
+    # Until it is run by itself, in a minute or so, lists would be planned as if the tables were empty.
+    run(target, "ANALYZE")
     return copied
 
 

@@ -10,6 +10,7 @@ import msgspec
 import peewee
 
 from wagate.storage.database import Database
+from wagate.storage.events.strangers import delete_strangers
 from wagate.storage.models import Dedupe, Delivery, EventRow, IdempotencyKey, Lane, Media, Message
 from wagate.storage.threads.conversations import delete_contacts, delete_threads
 
@@ -42,6 +43,7 @@ async def sweep(database: Database, ages: Ages, *, now: datetime) -> dict[str, i
         "media_rows": await _all(database, delete_media, now - ages.media - max(ages.events, ages.failed)),
         "chats": await _all(database, delete_threads, now - ages.events),
         "contacts": await _all(database, delete_contacts, now - ages.events),
+        "unknown_numbers": await _all(database, delete_strangers, now - ages.events),
         "dedupe": await _all(database, delete_dedupe, dedupe),
         "idempotency": await _all(database, delete_idempotency, now - ages.idempotency),
         "lanes": await _all(database, delete_lanes),

@@ -34,20 +34,20 @@ class Agent:
         """The text is replaced, the files are gone."""
         messages.delete(self._state, message)
 
-    def retries(self, message: Message) -> None:
-        """Retry on a failed message: two updates."""
-        messages.retry(self._state, message)
+    def retries(self, message: Message, *, newer: bool = False) -> None:
+        """Retry on a failed message: two updates; in newer versions one."""
+        messages.retry(self._state, message, newer=newer)
 
     def resolves(self, conversation: Conversation, *, csat: bool = False) -> Message | None:
         """With a survey when the inbox asks for one: a message of type template, from nobody."""
-        conversations.set_status(self._state, conversation, "resolved")
+        conversations.set_status(self._state, conversation, "resolved", self.user)
         if not csat:
             return None
         return messages.write(self._state, conversation, "template", CSAT, sender=None, content_type="input_csat")
 
     def reopens(self, conversation: Conversation) -> None:
         """Open again."""
-        conversations.set_status(self._state, conversation, "open")
+        conversations.set_status(self._state, conversation, "open", self.user)
 
     def takes(self, conversation: Conversation) -> None:
         """Assigned to this agent."""

@@ -51,7 +51,7 @@ def slim_inbox(row: Inbox) -> Json:
 def inbox(row: Inbox, user: User) -> Json:
     """An inbox; its secrets for administrators."""
     found: Json = slim_inbox(row) | {
-        "greeting_enabled": False,
+        "greeting_enabled": bool(row.greeting),
         "enable_auto_assignment": True,
         "allow_messages_after_resolved": row.allow_messages_after_resolved,
         "lock_to_single_conversation": row.lock_to_single_conversation,
@@ -70,7 +70,7 @@ def inbox(row: Inbox, user: User) -> Json:
 
 def conversation(state: State, base: str, row: Conversation) -> Json:
     """A conversation as lists and `create` show it."""
-    last = state.shown(row)
+    last, spoken = state.last(row), state.shown(row)
     shown = [] if last is None else [message(base, last)]
     reply = row.first_reply_created_at
     return {
@@ -87,7 +87,7 @@ def conversation(state: State, base: str, row: Conversation) -> Json:
         "additional_attributes": row.additional_attributes,
         "agent_last_seen_at": int(row.agent_last_seen_at),
         "assignee_last_seen_at": 0,
-        "can_reply": True,
+        "can_reply": state.can_reply(row),
         "contact_last_seen_at": int(row.contact_last_seen_at),
         "custom_attributes": row.custom_attributes,
         "inbox_id": row.inbox.id,
@@ -100,7 +100,7 @@ def conversation(state: State, base: str, row: Conversation) -> Json:
         "timestamp": int(row.last_activity_at),
         "first_reply_created_at": 0 if reply is None else int(reply),
         "unread_count": 0,
-        "last_non_activity_message": shown[0] if shown else None,
+        "last_non_activity_message": None if spoken is None else message(base, spoken),
         "last_activity_at": int(row.last_activity_at),
         "priority": row.priority,
         "waiting_since": int(row.waiting_since),

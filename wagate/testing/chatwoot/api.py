@@ -98,17 +98,20 @@ def _merge(ask: Ask) -> Reply:
 
 
 def _inboxes(ask: Ask) -> Reply:
-    rows = [each for each in ask.state.inboxes if each.account is ask.account]
+    rows = [each for each in ask.state.inboxes if each.account is ask.account and ask.may_see(each)]
     return Reply(json={"payload": [answers.inbox(each, ask.user) for each in rows]})
 
 
 def _inbox(ask: Ask) -> Reply:
-    return Reply(json=answers.inbox(ask.state.inbox(ask.account, ask.parts[0]), ask.user))
+    found = ask.state.inbox(ask.account, ask.parts[0])
+    ask.sees(found)
+    return Reply(json=answers.inbox(found, ask.user))
 
 
 def _create_inbox(ask: Ask) -> Reply:
     _administrator(ask)
     channel = ask.given.get("channel") or {}
+    contacts.check_length("name", ask.given.get("name"))
     if channel.get("type") != "api":
         raise RefusedError(422, {"error": "this fake makes inboxes of the type api only"})
     inbox = Inbox(

@@ -12,17 +12,30 @@ from wagate.testing.chatwoot.state import Account, Contact, ContactInbox, Inbox,
 FIELDS = ("name", "email", "phone_number", "identifier", "avatar_url", "blocked")
 MERGED = ("custom_attributes", "additional_attributes")
 UNIQUE = {"phone_number": "Phone number", "identifier": "Identifier", "email": "Email"}
+LONGEST = 255
+LONGEST_VALUE = 1500
+LARGEST_VALUE = 9_999_999_999
 E164 = re.compile(r"\+[1-9]\d{1,14}\Z")
 
 
 def create(state: State, account: Account, given: Mapping[str, Any]) -> Contact:
     """A new contact. 422 when phone number, identifier or e-mail is another's, or the number is no E.164."""
     _check(state, account, None, given)
+    _race(state, account, given)
     contact = Contact(id=state.next_id("contacts", first=42), account=account, created_at=state.now())
     _apply(contact, given)
     state.contacts.append(contact)
     state.tell("contact_created", contact)
     return contact
+
+
+def _race(state: State, account: Account, given: Mapping[str, Any]) -> None:
+    """What others made since the check: the index of identifiers refuses a second one (500), phones have none."""
+    others, state.racing = state.racing, []
+    for other in others:
+        create(state, account, other)
+    if given.get("identifier") and given["identifier"] in [other.get("identifier") for other in others]:
+        raise RefusedError(500, "<html><body>We're sorry, but something went wrong (500)</body></html>")
 
 
 def update(state: State, contact: Contact, given: Mapping[str, Any]) -> None:
@@ -129,6 +142,10 @@ def matches(contact: Contact, rows: list[Json]) -> bool:
 
 
 def _check(state: State, account: Account, contact: Contact | None, given: Mapping[str, Any]) -> None:
+    for field in ("name", "phone_number", "identifier", "email"):
+        check_length(field, given.get(field))
+    for field in MERGED:
+        check_attributes(given.get(field), field)
     phone = given.get("phone_number")
     if phone and not E164.match(phone):
         raise _invalid("Phone number should be in e164 format", "phone_number")
@@ -141,6 +158,22 @@ def _check(state: State, account: Account, contact: Contact | None, given: Mappi
                 and getattr(other, name) == given[name]
             ):
                 raise _invalid(f"{title} has already been taken", name)
+
+
+def check_length(name: str, value: Any) -> None:
+    """422 for more than a column of type string takes (app/models/application_record.rb)."""
+    if isinstance(value, str) and len(value) > LONGEST:
+        title = name.replace("_", " ").capitalize()
+        raise _invalid(f"{title} is too long (maximum is {LONGEST} characters)", name)
+
+
+def check_attributes(given: Any, name: str) -> None:
+    """422 for values that are too long or too large (app/validators/jsonb_attributes_length_validator.rb)."""
+    for key, value in (given or {}).items():
+        if isinstance(value, str) and len(value) > LONGEST_VALUE:
+            raise _invalid(f"{name} {key} length should be < {LONGEST_VALUE}", name)
+        if isinstance(value, int) and not isinstance(value, bool) and value > LARGEST_VALUE:
+            raise _invalid(f"{name} {key} value should be < {LARGEST_VALUE}", name)
 
 
 def _invalid(message: str, attribute: str) -> RefusedError:

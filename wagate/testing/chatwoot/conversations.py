@@ -6,9 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from wagate.testing.chatwoot import contacts
-from wagate.testing.chatwoot.state import Account, ContactInbox, Conversation, Json, RefusedError, State, User, iso
+from wagate.testing.chatwoot.state import (
+    Account,
+    ContactInbox,
+    Conversation,
+    Json,
+    Message,
+    RefusedError,
+    State,
+    User,
+    iso,
+)
 
 STATUSES = ("open", "resolved", "pending", "snoozed")
+WORDS = {"open": "reopened", "resolved": "marked resolved", "pending": "marked as pending", "snoozed": "snoozed"}
 
 
 def create(state: State, account: Account, given: Mapping[str, Any]) -> Conversation:
@@ -42,8 +53,8 @@ def start(state: State, contact_inbox: ContactInbox, given: Mapping[str, Any]) -
     return conversation
 
 
-def set_status(state: State, conversation: Conversation, status: str) -> None:
-    """Resolve, re-open …: told when it changes."""
+def set_status(state: State, conversation: Conversation, status: str, user: User | None = None) -> None:
+    """Resolve, re-open …: told when it changes. An agent who opens it takes it, and a line in it says what was done."""
     if status not in STATUSES:
         raise RefusedError(422, {"error": f"'{status}' is not a valid status"})
     before, conversation.status = conversation.status, status
@@ -51,6 +62,25 @@ def set_status(state: State, conversation: Conversation, status: str) -> None:
         changed = _touch(state, conversation, "status", before, status)
         state.tell("conversation_status_changed", conversation, changed=changed)
         state.tell("conversation_updated", conversation, changed=changed)
+        by = f" by {user.name}" if user is not None else " due to a new message" if status != "resolved" else ""
+        note(state, conversation, f"Conversation was {WORDS[status]}{by}")
+    if conversation.status == "open" and user is not None and user.role == "agent":
+        assign(state, conversation, user)
+
+
+def note(state: State, conversation: Conversation, text: str) -> None:
+    """An activity: in lists like a message, in no webhook."""
+    now = state.now()
+    state.messages.append(
+        Message(
+            id=state.next_id("messages", first=1001),
+            conversation=conversation,
+            message_type="activity",
+            content=text,
+            created_at=now,
+            updated_at=now,
+        )
+    )
 
 
 def assign(state: State, conversation: Conversation, user: User | None) -> None:
@@ -58,6 +88,8 @@ def assign(state: State, conversation: Conversation, user: User | None) -> None:
     before, conversation.assignee = conversation.assignee, user
     changed = _touch(state, conversation, "assignee_id", before and before.id, user and user.id)
     state.tell("conversation_updated", conversation, changed=changed)
+    if before is not user:
+        note(state, conversation, f"Assigned to {user.name}" if user is not None else "Conversation unassigned")
 
 
 def typing(state: State, conversation: Conversation, user: object, on: bool, private: bool = False) -> None:

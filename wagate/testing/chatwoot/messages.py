@@ -25,7 +25,9 @@ from wagate.testing.chatwoot.state import (
 LONGEST = 150_000
 MOST_FILES = 15
 STATUSES = ("sent", "delivered", "read", "failed")
-KINDS = ("image", "audio", "video")
+IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/bmp", "image/webp"})
+VIDEOS = frozenset({"video/ogg", "video/mp4", "video/webm", "video/quicktime"})
+"""All others (HEIC, TIFF, SVG, 3GPP) are files (app/helpers/file_type_helper.rb)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +113,10 @@ def set_status(state: State, message: Message, status: str | None, error: str | 
         return
     before = (message.status, dict(message.content_attributes))
     message.status = status
-    message.content_attributes["external_error"] = error if status == "failed" else None
+    told = error if status == "failed" else None
+    message.content_attributes.pop("external_error", None)
+    if told or state.null_errors:
+        message.content_attributes["external_error"] = told
     if before != (message.status, message.content_attributes):
         changed(state, message)
 
@@ -131,11 +136,30 @@ def delete(state: State, message: Message) -> None:
     changed(state, message)
 
 
-def retry(state: State, message: Message) -> None:
-    """What an agent's Retry does: two updates, and nothing is sent by Chatwoot itself."""
-    set_status(state, message, "sent")
-    message.content_attributes = {}
-    changed(state, message)
+def retry(state: State, message: Message, *, newer: bool = False) -> None:
+    """What an agent's Retry does: two updates, and nothing is sent by Chatwoot itself.
+
+    ``newer``: as later versions do it, in one update that takes out the error and keeps the rest; only what failed.
+    """
+    if not newer:
+        set_status(state, message, "sent")
+        message.content_attributes = {}
+        changed(state, message)
+    elif message.status == "failed":
+        set_status(state, message, "sent")
+
+
+def _answer_by_itself(state: State, conversation: Conversation) -> None:
+    """Out of office, then the greeting: messages of nobody's (app/services/message_templates/…)."""
+    inbox, others = conversation.inbox, state.messages_of(conversation)
+    ours = [each for each in others if each.message_type in {"outgoing", "template"} and not each.private]
+    first, now = not ours, state.now()
+    recent = any(each.created_at > now - 300 for each in ours if each.message_type == "outgoing")
+    today = any(each.created_at > now - 86_400 for each in ours if each.message_type == "template")
+    texts = [inbox.out_of_office] if inbox.out_of_office and not recent and not today else []
+    texts += [inbox.greeting] if inbox.greeting and first and not texts else []
+    for text in texts:
+        write(state, conversation, "template", text, sender=None)
 
 
 def _check(state: State, conversation: Conversation, content: str | None, files: Sequence[Upload]) -> None:
@@ -164,12 +188,13 @@ def _attributes(given: Any) -> Json:
 
 
 def _attach(state: State, message: Message, file: Upload, voice: bool) -> Attachment:
-    kind = file.content_type.partition("/")[0]
+    plain = file.content_type.partition(";")[0].strip().lower()
+    kind = "image" if plain in IMAGES else "video" if plain in VIDEOS else "audio" if "audio/" in plain else "file"
     return Attachment(
         id=state.next_id("attachments", first=501),
         message_id=message.id,
         account_id=message.conversation.account.id,
-        file_type=kind if kind in KINDS else "file",
+        file_type=kind,
         filename=file.filename,
         content_type=file.content_type.partition(";")[0],
         content=file.content,
@@ -202,6 +227,7 @@ def _stir(state: State, message: Message) -> None:
             and not conversation.contact.blocked
         ):
             conversations.set_status(state, conversation, "pending" if conversation.inbox.agent_bot else "open")
+        _answer_by_itself(state, conversation)
     elif message.message_type == "outgoing" and not message.private and isinstance(message.sender, User):
         conversation.waiting_since = 0.0
         if conversation.first_reply_created_at is None:

@@ -18,7 +18,7 @@ from wagate.testing.chatwoot.state import (
 )
 
 
-def message_data(base: str, message: Message, *, shown: Message | None) -> Json:
+def message_data(base: str, message: Message, *, shown: Message | None, can_reply: bool) -> Json:
     """``message_created`` and ``message_updated``; ``shown`` is what stands in ``conversation.messages``."""
     data: Json = {
         "account": account_data(message.conversation.account),
@@ -26,7 +26,7 @@ def message_data(base: str, message: Message, *, shown: Message | None) -> Json:
         "content_attributes": message.content_attributes,
         "content_type": message.content_type,
         "content": message.content,
-        "conversation": conversation_data(base, message.conversation, shown=shown),
+        "conversation": conversation_data(base, message.conversation, shown=shown, can_reply=can_reply),
         "created_at": iso(message.created_at),
         "id": message.id,
         "inbox": _inbox(message.conversation.inbox),
@@ -40,12 +40,12 @@ def message_data(base: str, message: Message, *, shown: Message | None) -> Json:
     return data
 
 
-def conversation_data(base: str, conversation: Conversation, *, shown: Message | None) -> Json:
+def conversation_data(base: str, conversation: Conversation, *, shown: Message | None, can_reply: bool) -> Json:
     """A conversation, at top level or inside a message."""
     reply = conversation.first_reply_created_at
     return {
         "additional_attributes": conversation.additional_attributes,
-        "can_reply": True,
+        "can_reply": can_reply,
         "channel": conversation.inbox.channel,
         "contact_inbox": _contact_inbox(conversation),
         "id": conversation.id,

@@ -63,9 +63,7 @@ class Public:
             wanted = hmac.new(inbox.hmac_token.encode(), (body.get("identifier") or "").encode(), hashlib.sha256)
             if body.get("identifier_hash") != wanted.hexdigest():
                 raise RefusedError(500, "<html><body>HMAC failed: Invalid Identifier Hash Provided</body></html>")
-        made = contacts.upsert(self._state, inbox, body)
-        contacts.update(self._state, made.contact, {key: value for key, value in body.items() if key != "source_id"})
-        return Reply(json=_shown(made))
+        return Reply(json=_shown(contacts.upsert(self._state, inbox, body)))  # who is there already is not updated
 
     def _show(self, inbox: Inbox, parts: list[str], _seen: Seen) -> Reply:
         return Reply(json=_shown(self._source(inbox, parts[0])))

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from wagate.testing.chatwoot.messages import Upload
-from wagate.testing.chatwoot.state import Account, Json, RefusedError, State, User
+from wagate.testing.chatwoot.state import Account, Inbox, Json, RefusedError, State, User
 from wagate.testing.server import Reply, Seen
 
 
@@ -31,6 +31,15 @@ class Ask:
     def account(self) -> Account:
         """The token's."""
         return self.user.account
+
+    def may_see(self, inbox: Inbox) -> bool:
+        """Whether the token's user is a member of the inbox, or an administrator."""
+        return inbox.members is None or self.user.role != "agent" or self.user.id in inbox.members
+
+    def sees(self, inbox: Inbox) -> None:
+        """401 for an agent outside the inbox."""
+        if not self.may_see(inbox):
+            raise RefusedError(401, {"error": "You are not authorized to do this action"})
 
 
 Answer = Callable[[Ask], Reply]

@@ -66,6 +66,12 @@ class Inbox:
     allow_messages_after_resolved: bool = True
     agent_bot: bool = False
     """Re-opened conversations become pending."""
+    greeting: str = ""
+    """Sent to who writes in a conversation in which nobody answered yet; '' is switched off."""
+    out_of_office: str = ""
+    """Sent once a day to who writes; '' while somebody is there."""
+    members: list[int] | None = None
+    """Ids of agents who may see it; None: all. Administrators may in any case."""
     additional_attributes: Json = field(default_factory=dict)
 
 
@@ -208,6 +214,10 @@ class State:
     contact_inboxes: list[ContactInbox] = field(default_factory=list)
     conversations: list[Conversation] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
+    racing: list[Json] = field(default_factory=list)
+    """Contacts that somebody else makes between the check of the next new one and its row."""
+    null_errors: bool = False
+    """``external_error`` is null where there is none, as on some servers; else it is left out."""
     flood: int | None = 200
     """Messages a minute that one conversation takes; None: any number."""
     _ids: dict[str, itertools.count[int]] = field(default_factory=dict)
@@ -237,6 +247,18 @@ class State:
     def messages_of(self, conversation: Conversation) -> list[Message]:
         """All of a conversation, in the order of their writing."""
         return [each for each in self.messages if each.conversation is conversation]
+
+    def last(self, conversation: Conversation) -> Message | None:
+        """The last message of any kind, notes and activities too, which lists carry."""
+        return next(iter(reversed(self.messages_of(conversation))), None)
+
+    def can_reply(self, conversation: Conversation) -> bool:
+        """Whether the inbox's window for answers is open (app/services/conversations/message_window_service.rb)."""
+        hours = conversation.inbox.additional_attributes.get("agent_reply_time_window")
+        if not hours:
+            return True
+        theirs = [each.created_at for each in self.messages_of(conversation) if each.message_type == "incoming"]
+        return bool(theirs) and self.now() < max(theirs) + int(hours) * 3600
 
     def shown(self, conversation: Conversation) -> Message | None:
         """The last public message of a conversation, which webhooks carry as ``messages[0]``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wagate.testing.chatwoot import answers, conversations, messages
+from wagate.testing.chatwoot import answers, contacts, conversations, messages
 from wagate.testing.chatwoot.routes import Ask, Route, uploads
 from wagate.testing.chatwoot.state import Conversation, Message, RefusedError
 from wagate.testing.server import Reply
@@ -11,7 +11,9 @@ PAGE = 25
 
 
 def _conversation(ask: Ask) -> Conversation:
-    return ask.state.conversation(ask.account, ask.parts[0])
+    found = ask.state.conversation(ask.account, ask.parts[0])
+    ask.sees(found.inbox)
+    return found
 
 
 def _message(ask: Ask) -> Message:
@@ -24,6 +26,7 @@ def _all(ask: Ask) -> Reply:
         each
         for each in ask.state.conversations
         if each.account is ask.account
+        and ask.may_see(each.inbox)
         and status in {"all", each.status}
         and (inbox is None or str(each.inbox.id) == str(inbox))
     ]
@@ -51,14 +54,16 @@ def _show(ask: Ask) -> Reply:
 def _toggle_status(ask: Ask) -> Reply:
     row = _conversation(ask)
     status = ask.given.get("status") or ("resolved" if row.status == "open" else "open")
-    conversations.set_status(ask.state, row, status)
+    conversations.set_status(ask.state, row, status, ask.user)
     payload = {"success": True, "current_status": row.status, "conversation_id": row.id, "snoozed_until": None}
     return Reply(json={"meta": {}, "payload": payload})
 
 
 def _attributes(ask: Ask) -> Reply:
     row = _conversation(ask)
-    row.custom_attributes = dict(ask.given.get("custom_attributes") or {})
+    given = dict(ask.given.get("custom_attributes") or {})
+    contacts.check_attributes(given, "custom_attributes")
+    row.custom_attributes = given
     return Reply(json={"custom_attributes": row.custom_attributes})
 
 

@@ -133,10 +133,14 @@ class Webhooks:
             if self.habits.other_message:
                 rows = [each for each in self._state.messages_of(subject.conversation) if each is not subject]
                 shown = rows[-1] if rows else None
-            return message_data(base, subject, shown=shown) | {"event": event}
+            return message_data(base, subject, shown=shown, can_reply=self._state.can_reply(subject.conversation)) | {
+                "event": event
+            }
         if isinstance(subject, Contact):
             return contact_data(subject) | {"event": event, "changed_attributes": changed}
-        body = conversation_data(base, subject, shown=self._state.shown(subject))
+        body = conversation_data(
+            base, subject, shown=self._state.shown(subject), can_reply=self._state.can_reply(subject)
+        )
         if event.startswith("conversation_typing"):
             user = sender_data(extra["user"])
             return {"event": event, "user": user, "conversation": body, "is_private": extra["is_private"]}

@@ -36,7 +36,7 @@ class FakeDialog360(FakeMeta):
 
     def media_url(self, media_id: str) -> str:
         """Meta's host, which the caller must exchange for 360dialog's."""
-        return f"https://lookaside.fbsbx.com/files/{media_id}?ext=1"
+        return f"https://lookaside.fbsbx.com{self.file_url(media_id).removeprefix(self.url)}"
 
     async def _answer(self, seen: Seen) -> Reply:
         if not self.allowed(seen):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hmac
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import unquote
@@ -39,6 +39,8 @@ class FakeInfobip:
         """Bodies of messages that reached the phone, by their id, in the order they came; ``path`` is added."""
         self.refusal: tuple[dict[str, Any], dict[str, Any]] | None = None
         """(status, error) that every message is refused with, in a 200."""
+        self.judge: Callable[[str, dict[str, Any]], Sequence[str]] = _no_judge
+        """What is wrong with a request, by its path and body; it is then refused. Its OpenAPI document can tell."""
         self.read: list[str] = []
         """Ids of messages marked as read."""
         self.events: list[dict[str, Any]] = []
@@ -70,11 +72,15 @@ class FakeInfobip:
     def _posted(self, parts: list[str], seen: Seen) -> Reply | None:
         match parts:
             case ["whatsapp", "1", "message", *path]:
-                return self._message("/".join(path), msgspec.json.decode(seen.body))
+                body = msgspec.json.decode(seen.body)
+                faults = self.judge(seen.path, body)
+                return refused(faults) if faults else self._message("/".join(path), body)
             case ["whatsapp", "1", "senders", self.sender, "message", message_id, "read"]:
                 self.read.append(message_id)
                 return Reply()
             case ["whatsapp", "1", "events"]:
+                if faults := self.judge(seen.path, msgspec.json.decode(seen.body)):
+                    return refused(faults)
                 self.events += msgspec.json.decode(seen.body)["events"]
                 return Reply(json={"bulkId": "1"})
         return None
@@ -173,6 +179,16 @@ def by_hmac(
     """The header of security type HMAC over the raw body."""
     digest = hmac.digest(secret.encode(), body, algorithm)
     return {header: digest.hex() if encoding == "hex" else base64.b64encode(digest).decode()}
+
+
+def _no_judge(_path: str, _body: dict[str, Any]) -> Sequence[str]:
+    return ()
+
+
+def refused(faults: Sequence[str]) -> Reply:
+    """A request that is not as it must be: ``place: what is wrong`` of each fault."""
+    parted = (fault.partition(": ") for fault in faults)
+    return failed(400, "BAD_REQUEST", "Bad request", {place: [what] for place, _, what in parted})
 
 
 def failed(status: int, code: str, text: str, faults: Mapping[str, list[str]] | None = None) -> Reply:

@@ -66,6 +66,7 @@ class FakeMeta:
         self.uploads: dict[str, Upload] = {}
         self.held: dict[str, Held] = {}
         """Files by media id; take one out and it is gone."""
+        self._versions: dict[str, int] = {}
         self._numbers = itertools.count(1)
 
     @property
@@ -81,7 +82,11 @@ class FakeMeta:
 
     def file_url(self, media_id: str) -> str:
         """Where the file itself is given out."""
-        return f"{self.url}/files/{media_id}"
+        return f"{self.url}/files/{media_id}?v={self._versions.get(media_id, 0)}"
+
+    def lapse(self, media_id: str) -> None:
+        """The addresses of a file that were given so far are dead, as after five minutes; its id gives a new one."""
+        self._versions[media_id] = self._versions.get(media_id, 0) + 1
 
     # What it answers
 
@@ -95,7 +100,7 @@ class FakeMeta:
             return failed(401, 190, f"Malformed access token {seen.headers.get('authorization', '')[7:]}")
         if seen.query.get("appsecret_proof", proof := self._proof()) != proof:
             return failed(400, 100, "Invalid appsecret_proof provided in the API argument")
-        return self._post(parts, seen) if seen.method == "POST" else self._get(parts)
+        return self._post(parts, seen) if seen.method == "POST" else self._get(parts, seen)
 
     def _proof(self) -> str:
         return hmac.digest(self.app_secret.encode(), self.token.encode(), hashlib.sha256).hex()
@@ -108,11 +113,13 @@ class FakeMeta:
                 return self._upload(seen)
         return failed(400, 100, "Unsupported post request.", subcode=33)
 
-    def _get(self, parts: list[str]) -> Reply:
+    def _get(self, parts: list[str], seen: Seen) -> Reply:
         match parts:
             case ["files", media_id]:
                 held = self.held.get(media_id)
-                return Reply(body=held.content, headers={"content-type": held.mimetype}) if held else Reply(status=404)
+                if held is None or seen.query.get("v") != str(self._versions.get(media_id, 0)):
+                    return Reply(status=404)
+                return Reply(body=held.content, headers={"content-type": held.mimetype})
             case [self.phone_number_id]:
                 number = {"display_phone_number": f"+{self.phone}", "verified_name": "Shop", "quality_rating": "GREEN"}
                 return Reply(json={"id": self.phone_number_id, "code_verification_status": "VERIFIED", **number})

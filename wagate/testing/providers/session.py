@@ -6,6 +6,8 @@ Source: avoylenko/wwebjs-api, src/controllers/ and src/sessions.js; whatsapp-web
 from __future__ import annotations
 
 import itertools
+import time
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +39,10 @@ class FakeSessions(FakeServer):
         """Bare ids of messages that came in; they can be reacted to."""
         self.qrs: dict[str, str] = {}
         """Session → the QR text that waits to be scanned."""
+        self.files: dict[str, tuple[bytes, str]] = {}
+        """Bare id of a message that came in → its file, as WhatsApp has it: content and MIME type."""
+        self.now = time.time
+        """Unix seconds; when a message came in."""
         self._ids = itertools.count(1)
 
     def webhook(self, event: str, data: Mapping[str, Any] | None = None, *, session: str = "main") -> bytes:
@@ -44,13 +50,25 @@ class FakeSessions(FakeServer):
         document: dict[str, Any] = {"dataType": event, "sessionId": session}
         return msgspec.json.encode(document if data is None else document | {"data": data})
 
-    def echo(self, sent: Mapping[str, Any]) -> bytes:
-        """The ``message_create`` that the engine posts of a message of ours."""
-        return self.webhook("message_create", {"message": sent["message"]})
+    def picture(self, bare: str, *, sender: str = "19990000001@c.us", body: str = "", **fields: Any) -> dict[str, Any]:
+        """A message with a picture, as it comes in: ``{"message": …}``, without the picture."""
+        key = {"fromMe": False, "remote": sender, "id": bare, "_serialized": f"false_{sender}_{bare}"}
+        message = {"id": key, "from": sender, "to": OURS, "timestamp": int(self.now()), "fromMe": False, "body": body}
+        return {"message": message | {"type": "image", "hasMedia": True, "_data": {"mimetype": "image/png"}} | fields}
 
-    def ack(self, sent: Mapping[str, Any], ack: int) -> bytes:
+    def media(self, about: Mapping[str, Any], content: bytes, *, mimetype: str = "image/png") -> dict[str, Any]:
+        """What comes as ``media`` of a message a moment later: the same, and the file in base64."""
+        data = b64encode(content).decode()
+        held = {"mimetype": mimetype, "data": data, "filename": None, "filesize": len(content)}
+        return {"messageMedia": held, **about}
+
+    def echo(self, sent: Mapping[str, Any], *, lid: str = "") -> bytes:
+        """The ``message_create`` that the engine posts of a message of ours; ``lid``: in the chat of that."""
+        return self.webhook("message_create", {"message": _as_told(sent["message"], lid)})
+
+    def ack(self, sent: Mapping[str, Any], ack: int, *, lid: str = "") -> bytes:
         """The ``message_ack`` of a message of ours."""
-        return self.webhook("message_ack", {"message": sent["message"] | {"ack": ack}, "ack": ack})
+        return self.webhook("message_ack", {"message": _as_told(sent["message"], lid) | {"ack": ack}, "ack": ack})
 
     async def _reply(self, seen: Seen) -> Reply:
         if seen.path == "/ping":
@@ -72,6 +90,7 @@ class FakeSessions(FakeServer):
             "/client/sendMessage": self._send,
             "/message/react": self._react,
             "/message/delete": self._delete,
+            "/message/downloadMedia": self._download,
             "/chat/sendSeen": self._signal,
             "/chat/sendStateTyping": self._signal,
             "/chat/clearState": self._signal,
@@ -134,9 +153,25 @@ class FakeSessions(FakeServer):
         self.revoked.append(body)
         return Reply(json={"success": True})
 
+    def _download(self, _head: str, body: dict[str, Any]) -> Reply:
+        """Like the real one, it says 500 of what it does not find."""
+        bare = body["messageId"]
+        if bare not in self.files:
+            return _failed(500, "Message media not found" if bare in self.known else "Message not found")
+        content, mimetype = self.files[bare]
+        return Reply(json={"success": True} | self.media({}, content, mimetype=mimetype))
+
     def _signal(self, head: str, body: dict[str, Any]) -> Reply:
         self.signals.append((head, body["chatId"]))
         return Reply(json={"success": True, "result": True})
+
+
+def _as_told(message: dict[str, Any], lid: str) -> dict[str, Any]:
+    """As the engine tells of it afterwards: in a group its id names who wrote it, and a person may be a LID."""
+    key = message["id"]
+    chat = lid or key["remote"]
+    whole = f"true_{chat}_{key['id']}{f'_{OURS}' if chat.endswith('@g.us') else ''}"
+    return message | {"id": key | {"remote": chat, "_serialized": whole}, "to": chat}
 
 
 def _caption(body: dict[str, Any]) -> str:

@@ -52,9 +52,15 @@ class FakeWaha(FakeServer):
         self.chats: dict[str, list[dict[str, Any]]] = {}
         """Chat → messages in WAHA's store, as payloads."""
         self.files: dict[str, bytes] = {}
-        """Path below /api/files/ → content."""
+        """Path below /api/files/ → content, for `lifetime` seconds; a message that is asked for with its media brings
+        its file back for as long again."""
+        self.lifetime = 180.0
+        """WHATSAPP_FILES_LIFETIME; 0: for ever."""
+        self._deleted_at: dict[str, float] = {}
         self.names: dict[str, str] = {}
         """Group or channel → what it is called; others are not there."""
+        self.lids: dict[str, str] = {}
+        """LID → number, as ids (``…@lid``, ``…@c.us``); of others WAHA knows no number."""
         self.pictures: dict[str, str] = {}
         """Chat → URL of its picture."""
         self.now = time.time
@@ -73,6 +79,7 @@ class FakeWaha(FakeServer):
             ("GET", "/api/*/chats/*/messages/*", self._message),
             ("DELETE", "/api/*/chats/*/messages/*", self._revoke),
             ("GET", "/api/*/chats/*/picture", self._picture),
+            ("GET", "/api/*/lids/*", self._lid),
             ("GET", "/api/*/groups/*", self._group),
             ("GET", "/api/*/channels/*", self._channel),
             ("GET", "/api/files/*", self._file),
@@ -103,6 +110,23 @@ class FakeWaha(FakeServer):
         if key:
             headers |= {name.lower(): text for name, text in waha_headers(key, f"r{number}", _MOMENT, body).items()}
         return body, headers
+
+    def echo(self, sent: Mapping[str, Any], *, lid: str = "") -> dict[str, Any]:
+        """The payload of ``message.any`` about a message in ``sent``, as WEBJS writes it.
+
+        Its id is not the one that was answered: in a group it names who wrote it, and with ``lid`` the chat is that.
+        """
+        said = {"timestamp": int(self.now()), "source": "api", "body": sent.get("text", ""), "ack": 1, "_data": {}}
+        return self._about(sent, lid) | said
+
+    def ack(self, sent: Mapping[str, Any], ack: int, *, lid: str = "", reader: str = "") -> dict[str, Any]:
+        """The payload of ``message.ack`` (with ``reader``, of ``message.ack.group``) about a message in ``sent``."""
+        return self._about(sent, lid) | {"ack": ack, "participant": reader or None}
+
+    def _about(self, sent: Mapping[str, Any], lid: str) -> dict[str, Any]:
+        chat, bare = lid or sent["chatId"], sent["_id"].split("_")[2]
+        writer = f"_{ME['id']}" if chat.endswith("@g.us") else ""
+        return {"id": f"true_{chat}_{bare}{writer}", "from": ME["id"], "to": chat, "fromMe": True}
 
     def revocation(self, sent: Mapping[str, Any]) -> dict[str, Any]:
         """The payload of ``message.revoked`` about a message in ``sent``."""
@@ -222,9 +246,16 @@ class FakeWaha(FakeServer):
         found.sort(key=lambda one: one["timestamp"], reverse=seen.query.get("sortOrder") != "asc")
         return Reply(json=_page(found, seen))
 
-    async def _message(self, _seen: Seen, parts: list[str]) -> Reply:
+    async def _message(self, seen: Seen, parts: list[str]) -> Reply:
+        if (refusal := self._unready(parts[0])) is not None:
+            return refusal
         found = [one for one in self.chats.get(parts[1], []) if one["id"] == parts[2]]
-        return Reply(json=found[0]) if found else _missing("Message not found")
+        if not found:
+            return _missing("Message not found")
+        media = found[0].get("media")
+        if seen.query.get("downloadMedia", "true") == "true" and media and media.get("url"):
+            self._deleted_at.pop(media["url"].rpartition("/api/files/")[2], None)
+        return Reply(json=found[0])
 
     async def _revoke(self, _seen: Seen, parts: list[str]) -> Reply:
         session, chat, message_id = parts
@@ -235,6 +266,11 @@ class FakeWaha(FakeServer):
 
     async def _picture(self, _seen: Seen, parts: list[str]) -> Reply:
         return self._unready(parts[0]) or Reply(json={"url": self.pictures.get(parts[1])})
+
+    async def _lid(self, _seen: Seen, parts: list[str]) -> Reply:
+        session, lid = parts
+        lid = lid if lid.endswith("@lid") else f"{lid}@lid"
+        return self._unready(session) or Reply(json={"lid": lid, "pn": self.lids.get(lid)})
 
     def _nameless(self, session: str, chat: str) -> Reply | None:
         return self._unready(session) or (None if chat in self.names else _missing("Not found"))
@@ -260,7 +296,10 @@ class FakeWaha(FakeServer):
 
     async def _file(self, _seen: Seen, parts: list[str]) -> Reply:
         content = self.files.get(parts[0])
-        return _missing("Not Found") if content is None else Reply(body=content)
+        # Its time begins when it is first looked for: a test puts it there long before.
+        deleted_at = self._deleted_at.setdefault(parts[0], self.now() + self.lifetime)
+        gone = content is None or (self.lifetime and self.now() >= deleted_at)
+        return _missing("Not Found") if gone else Reply(body=content or b"")
 
 
 def _matched(pattern: str, path: str) -> list[str] | None:

@@ -16,7 +16,7 @@ from wagate.config.units import Rate
 from wagate.errors import NotFoundError, TooManyRequestsError, UnauthorizedError
 from wagate.hooks.contracts import Identity
 from wagate.hooks.routes import CONTRACT, Contract
-from wagate.http.owner import OWNER
+from wagate.http.owner import OWNER, REGISTERING
 from wagate.storage.owners.directory import Directory
 from wagate.web.access.auth import Authenticator, token_hash, token_of
 from wagate.web.access.cors import Cors
@@ -107,7 +107,9 @@ class Guard:
         if g.identity is not None:
             limit = next((limit for path, limit in self._limits.items() if path.fullmatch(asked.path)), self._other)
             limit.spend(g.token)
-            OWNER.set(g.identity.client_id)  # of this request's own task
+            # Of this request's own task.
+            OWNER.set(g.identity.client_id)
+            REGISTERING.set(True)
         _check_names(asked.view_args or {})
 
     def _identify(self, asked: Request | Websocket, token: str | None, address: str) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 
+from wagate.config.check import SHORTEST_SECRET
 from wagate.config.vault import Vault
-from wagate.errors import UnprocessableError
+from wagate.errors import FieldError, UnprocessableError
 from wagate.hooks.providers import Provider
 from wagate.http.errors import HttpError
-from wagate.plugins.account_settings import WHERE, check_settings, masked, seal, unmasked, urls_in
+from wagate.plugins.account_settings import WHERE, check_settings, masked, seal, short_secrets, unmasked, urls_in
 from wagate.plugins.registry import Providers
 
 CheckUrl = Callable[[str], Awaitable[None]]
@@ -36,6 +37,15 @@ class AccountSettings:
             except HttpError as error:
                 raise UnprocessableError(str(error), field=field) from error
         return seal(settings, self._vault.encrypt)
+
+    def refuse_short(self, provider: Provider, settings: Mapping[str, Any], sealed: str = "") -> None:
+        """UnprocessableError: a secret that somebody chose is too short. One that is stored so already may stay."""
+        stored = self.opened(sealed)
+        new = {name: value for name, value in settings.items() if value != stored.get(name)}
+        if short := short_secrets(provider, new):
+            cure = f"is too short; take at least {SHORTEST_SECRET} characters"
+            errors = tuple(FieldError(field=f"{WHERE}.{name}", detail=cure) for name in short)
+            raise UnprocessableError("; ".join(f"{each.field} {cure}" for each in errors), errors=errors)
 
     def opened(self, sealed: str) -> dict[str, Any]:
         """What was sealed."""

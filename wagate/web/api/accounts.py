@@ -167,12 +167,14 @@ def accounts_routes(
         _check_name(body.name)
         owner = _owner(auth, body.client, body.tenant_id)
         secret = body.webhook_secret or secrets.token_urlsafe(32)
+        provider = settings.providers.need(body.provider)
+        settings.refuse_short(provider, body.settings)
         new = NewAccount(
             name=body.name,
             client_id=owner.id,
             provider=body.provider,
             phone=digits(body.phone),
-            settings=await settings.sealed(settings.providers.need(body.provider), body.settings),
+            settings=await settings.sealed(provider, body.settings),
             webhook_secret=vault.encrypt(_checked_secret(secret)),
             metadata=_checked_metadata(body.metadata),
             ignore=msgspec.to_builtins(body.ignore),
@@ -287,7 +289,9 @@ async def _changed_settings(body: AccountPatch, row: AccountRow, settings: Accou
         return UNSET
     stored = row.settings if name == row.provider else ""
     given = {} if body.settings is UNSET else body.settings
-    return await settings.sealed(settings.providers.need(name), settings.changed(given, stored))
+    provider, changed = settings.providers.need(name), settings.changed(given, stored)
+    settings.refuse_short(provider, changed, stored)
+    return await settings.sealed(provider, changed)
 
 
 def _check_name(name: str) -> None:

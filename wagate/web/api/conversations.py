@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from quart import Blueprint
 
 from wagate.errors import NotFoundError, UnprocessableError
@@ -22,7 +23,8 @@ from wagate.storage.database import Database
 from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.rows import Page as Rows
 from wagate.storage.threads.contacts import contacts_of
-from wagate.storage.threads.conversations import Thread, archive, list_threads, owners_of
+from wagate.storage.threads.conversations import Kept, Thread, archive, list_threads, owners_of
+from wagate.storage.threads.marks import Marks
 from wagate.web.access.identity import RequestAuth
 from wagate.web.api.lists import Cursor, Limit
 
@@ -48,7 +50,7 @@ class ContactAnswer(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None
     """As they call themselves on WhatsApp."""
     phone: str | None
-    """Digits, when a phone number is known."""
+    """Digits of the number that is valid now, when one is known."""
     keys: list[str]
     """All keys known for them: phone, LID, business-scoped id."""
 
@@ -59,12 +61,16 @@ class LastMessage(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     type: str
     content: str
+    """Its last text; '' once it was deleted."""
     direction: str
     timestamp: datetime
+    edited_at: datetime | None
+    revoked_at: datetime | None
+    """When it was deleted for everyone."""
 
 
 class ConversationAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """One chat of one number."""
+    """One conversation of one number: a group's, or all with one person, under whatever key."""
 
     chat: str
     """Its key; use it in `/api/conversations/{chat}/messages`."""
@@ -80,6 +86,14 @@ class ConversationAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """null when it is past retention."""
     last_message_at: datetime
     created_at: datetime
+
+
+class FormerText(msgspec.Struct, frozen=True, kw_only=True):
+    """A text that a message does not have any more."""
+
+    content: str
+    at: datetime
+    """Since when it had it."""
 
 
 class ArchivedMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,11 +112,18 @@ class ArchivedMessage(msgspec.Struct, frozen=True, kw_only=True):
     contact_name: str | None
     type: str
     content: str
+    """Its last text; '' once it was deleted."""
     media: dict[str, Any] | None
-    """``url`` (signed, for a while), ``mimetype``, ``filename``."""
+    """``url`` (signed, for a while), ``mimetype``, ``filename``; null once it was deleted."""
     reply_to: str | None
+    edited_at: datetime | None
+    """When it got its last text."""
+    revoked_at: datetime | None
+    """When it was deleted for everyone."""
     timestamp: datetime
     created_at: datetime
+    history: list[FormerText] | UnsetType = UNSET
+    """With ``history=1``: the texts that it had before, oldest first."""
 
 
 class ConversationsQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +142,8 @@ class ArchiveQuery(msgspec.Struct, frozen=True, kw_only=True):
     limit: Limit = 50
     cursor: Cursor | None = None
     account: str | None = None
+    history: bool = False
+    """Also what messages said before they were edited or deleted."""
     tenant_id: str | None = None
     """With the admin token: whose conversation it is, by slug or id; needed when several clients have it."""
 
@@ -221,14 +244,15 @@ def _add_lists(
         client_id = auth.identity().client_id if query.tenant_id is None else auth.owner(query.tenant_id).id
         if client_id is None:
             client_id = _only(await database.browse(owners_of, key, account=query.account))
-        found: Rows[Event] = await database.browse(
+        found: Rows[Kept] = await database.browse(
             archive, client_id=client_id, chat=key, limit=query.limit, cursor=query.cursor, account=query.account
         )
         if not found.data and query.cursor is None:
             known = await database.browse(list_threads, client_id=client_id, limit=1, chat=key, account=query.account)
             if not known:
                 raise NotFoundError(NOT_THERE)
-        return Page(data=[_message(each, media_url(each)) for each in found.data], next_cursor=found.next_cursor)
+        data = [_message(each.event, each.marks, media_url(each.event), query.history) for each in found.data]
+        return Page(data=data, next_cursor=found.next_cursor)
 
 
 def _only(owners: set[int]) -> int:
@@ -288,22 +312,45 @@ def _conversation(thread: Thread, tenant: str) -> ConversationAnswer:
         else ContactAnswer(
             id=contact.id,
             name=contact.name or None,
-            phone=next((digits_of(key) for key in contact.keys if key.endswith(f"@{USER}")), None),
+            phone=digits_of(contact.phone) or None,
             keys=contact.keys,
         ),
         messages=thread.messages,
         last_message=None
         if last is None
         else LastMessage(
-            id=last.id, type=last.type, content=last.content, direction=_direction(last), timestamp=last.timestamp
+            id=last.id,
+            type=last.type,
+            content=content_now(last, thread.marks),
+            direction=_direction(last),
+            timestamp=last.timestamp,
+            edited_at=_edited_at(thread.marks),
+            revoked_at=thread.marks.revoked_at,
         ),
         last_message_at=thread.last_at,
         created_at=thread.created_at,
     )
 
 
-def _message(event: Event, url: str | None) -> ArchivedMessage:
-    media = event.media
+def content_now(event: Event, marks: Marks) -> str:
+    """What it says now."""
+    if marks.revoked_at is not None:
+        return ""
+    return marks.edits[-1].content if marks.edits else event.content
+
+
+def _edited_at(marks: Marks) -> datetime | None:
+    return marks.edits[-1].at if marks.edits else None
+
+
+def _former(event: Event, marks: Marks) -> list[FormerText]:
+    texts = [FormerText(content=event.content, at=event.timestamp)]
+    texts += [FormerText(content=each.content, at=each.at) for each in marks.edits]
+    return texts if marks.revoked_at is not None else texts[:-1]
+
+
+def _message(event: Event, marks: Marks, url: str | None, history: bool) -> ArchivedMessage:
+    media = event.media if marks.revoked_at is None else None
     return ArchivedMessage(
         id=event.id,
         message_id=event.message_id or None,
@@ -314,11 +361,14 @@ def _message(event: Event, url: str | None) -> ArchivedMessage:
         to=digits_of(event.recipient),
         contact_name=event.contact_name,
         type=event.type,
-        content=event.content,
+        content=content_now(event, marks),
         media=None if media is None else {"url": url, "mimetype": media.mimetype, "filename": media.filename},
         reply_to=event.reply_to,
+        edited_at=_edited_at(marks),
+        revoked_at=marks.revoked_at,
         timestamp=event.timestamp,
         created_at=event.created_at,
+        history=_former(event, marks) if history else UNSET,
     )
 
 

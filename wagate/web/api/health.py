@@ -9,7 +9,7 @@ from quart import Blueprint, Response, g, request
 from wagate.errors import UnauthorizedError
 from wagate.hooks.routes import endpoint
 from wagate.metrics import CollectorRegistry, generate_latest
-from wagate.web.health import Health, HealthDetails, HealthMonitor, Level
+from wagate.web.health import Health, HealthDetails, HealthMonitor, Level, for_clients
 
 FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Forwarded")
 LOOPBACK = ("127.", "::1")
@@ -29,11 +29,12 @@ def health_routes(monitor: HealthMonitor, registry: CollectorRegistry) -> Bluepr
     async def health() -> tuple[Health, int]:
         """How the gateway is. Open; a token also shows how each part is. 503: it takes in or delivers nothing."""
         report = await monitor.report()
+        shown = report.checks if g.identity is not None and g.identity.admin else for_clients(report.checks)
         answer = HealthDetails(
             status=report.status,
             queue_size=report.queue_size,
             uptime=monitor.uptime(),
-            checks=msgspec.UNSET if g.identity is None else report.checks,
+            checks=msgspec.UNSET if g.identity is None else shown,
         )
         return answer, 503 if report.status is Level.UNHEALTHY else 200
 
@@ -52,6 +53,7 @@ def health_routes(monitor: HealthMonitor, registry: CollectorRegistry) -> Bluepr
         """Figures for Prometheus: with the admin token, or from the machine itself, past no proxy."""
         if not (_is_local() or (g.identity is not None and g.identity.admin)):
             raise UnauthorizedError("metrics need the admin token, unless the machine itself asks")
+        await monitor.report()  # sets what is looked up, not counted
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
     return routes

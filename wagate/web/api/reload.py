@@ -41,7 +41,7 @@ def reload_routes(auth: RequestAuth, reload: Take) -> Blueprint:
     @routes.post("")
     @endpoint(answers={200: ReloadReport}, body=ReloadRequest, body_optional=True, problems=(403, 422))
     async def take(body: ReloadRequest) -> ReloadReport:
-        """Read config.toml and its secrets again: all is checked, then accounts and the admin token count."""
+        """Read config.toml and its secrets again: all is checked, then what can be counts at once."""
         auth.admin()
         try:
             return await reload(body.environment)

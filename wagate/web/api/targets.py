@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from quart import Blueprint
+from werkzeug.routing import BaseConverter
 
 from wagate.context.targets import TargetDesk
 from wagate.hooks.routes import endpoint
@@ -61,7 +63,7 @@ class TargetQuery(msgspec.Struct, frozen=True, kw_only=True):
     """`next_cursor` of the page before."""
     connector: str | None = None
     """webhook, n8n …"""
-    state: Standing | None = None
+    state: Standing | UnsetType = UNSET
 
 
 class RecoverRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,6 +79,13 @@ class RecoverAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Deliveries that wait again, each at the end of its chat."""
 
 
+class TargetConverter(BaseConverter):
+    """A target's id in a path: it may have slashes, but does not end in the name of an act."""
+
+    regex = r"[^/]+(?:/(?!(?:pause|resume|probe|recover)$)[^/]+)*"
+    part_isolating = False
+
+
 def targets_routes(auth: RequestAuth, targets: TargetDesk) -> Blueprint:
     """Targets: a client's token sees its own, the admin token all."""
     routes = Blueprint("targets", __name__, url_prefix="/api/targets")
@@ -88,18 +97,18 @@ def targets_routes(auth: RequestAuth, targets: TargetDesk) -> Blueprint:
         found = [
             row
             for row in await targets.all(client_id=auth.identity().client_id)
-            if query.connector in {None, row.id.partition(":")[0]} and query.state in {None, row.standing}
+            if query.connector in {None, row.id.partition(":")[0]} and query.state in {UNSET, row.standing}
         ]
         rows, cursor = page_of(found, lambda row: row.id, limit=query.limit, after=query.cursor)
         return Page(data=[answer_of(row) for row in rows], next_cursor=cursor)
 
-    @routes.get("/<path:target_id>")
+    @routes.get("/<target:target_id>")
     @endpoint(answers={200: TargetAnswer})
     async def show(target_id: str) -> TargetAnswer:
         """One receiver."""
         return answer_of(await targets.get(target_id, client_id=auth.identity().client_id))
 
-    @routes.post("/<path:target_id>/pause")
+    @routes.post("/<target:target_id>/pause")
     @endpoint(answers={200: TargetAnswer})
     async def pause(target_id: str) -> TargetAnswer:
         """Send it nothing: what comes in waits in order, and nothing is given up, until it is resumed."""
@@ -107,19 +116,19 @@ def targets_routes(auth: RequestAuth, targets: TargetDesk) -> Blueprint:
         by = "admin" if who.admin else who.tenant or "?"
         return answer_of(await targets.pause(target_id, by=by, client_id=who.client_id))
 
-    @routes.post("/<path:target_id>/resume")
+    @routes.post("/<target:target_id>/resume")
     @endpoint(answers={200: TargetAnswer})
     async def resume(target_id: str) -> TargetAnswer:
         """End its pause. The time in which what waits may recover begins anew."""
         return answer_of(await targets.resume(target_id, client_id=auth.identity().client_id))
 
-    @routes.post("/<path:target_id>/probe")
+    @routes.post("/<target:target_id>/probe")
     @endpoint(answers={200: TargetAnswer})
     async def probe(target_id: str) -> TargetAnswer:
         """If it is down, try it now. The answer does not wait for the outcome."""
         return answer_of(await targets.probe(target_id, client_id=auth.identity().client_id))
 
-    @routes.post("/<path:target_id>/recover")
+    @routes.post("/<target:target_id>/recover")
     @endpoint(answers={200: RecoverAnswer}, body=RecoverRequest, body_optional=True)
     async def recover(target_id: str, body: RecoverRequest) -> RecoverAnswer:
         """Send again what failed for good there, in order."""

@@ -11,10 +11,12 @@ from msgspec import UNSET, UnsetType
 from quart import Blueprint
 
 from wagate.clock import Clock
+from wagate.config.check import SHORTEST_SECRET
 from wagate.config.vault import Vault
 from wagate.errors import UnprocessableError
 from wagate.hooks.contracts import ClientView
 from wagate.hooks.routes import endpoint
+from wagate.plugins.account_settings import short_secrets
 from wagate.storage.database import Database
 from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.owners.tenants import MOST, Wanted, account_name, put_tenant_accounts, tenant_accounts
@@ -166,7 +168,11 @@ class Tenants:
             phone=_phone(config.phone, where),
             weight=choice.weight,
         )
-        return made, config.warnings
+        short = [
+            f"{where}.{name} has fewer than {SHORTEST_SECRET} characters"
+            for name in short_secrets(provider, config.settings)
+        ]
+        return made, [*config.warnings, *short]
 
     def _answer(self, tenant: str, rows: Sequence[AccountRow], *, warnings: list[str]) -> TenantAnswer:
         chosen = [self._chosen(row) for row in rows]

@@ -9,6 +9,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
+from wagate.media.inside import BodyOnDisk
+
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -28,6 +30,8 @@ class Request:
 
     scope: Scope
     trusted_proxies: Networks
+    on_disk: BodyOnDisk | None = None
+    """Its body, when that is too large for memory: then what is handed on as the body has marks in place of files."""
 
     @property
     def method(self) -> str:

@@ -43,6 +43,8 @@ class Bodies:
         self._most = most
         self.held = 0
         """Bytes in memory now."""
+        self.passed = 0
+        """Bytes that have been in memory, and were let go."""
 
     def take(self, count: int, *, small: bool) -> None:
         """Count bytes in. UnavailableError when there is no room; they are counted all the same."""
@@ -60,6 +62,7 @@ class Bodies:
             yield held
         finally:
             self.held -= held.size
+            self.passed += held.size
 
 
 async def read_body(

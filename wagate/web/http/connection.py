@@ -38,7 +38,7 @@ READ_TIMEOUT = 30.0
 """Seconds that a request's body may pause, unless ``config.read_timeout`` says otherwise."""
 CLOSE_TIMEOUT = 5.0
 """Seconds for the farewell of a connection (TLS close_notify to a peer that no longer reads)."""
-LINGER = 5.0
+LINGER = 15.0
 """Seconds that a peer may go on sending a body that was refused; closed at once, it would lose the answer."""
 
 GONE = (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError)

@@ -18,6 +18,7 @@ from wagate.web.access.auth import Authenticator, token_of
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.http.asgi import Request
 from wagate.web.inbound.intake import Answer
+from wagate.web.inbound.own_deliveries import OwnDeliveries
 
 ENGINE_PATH = "/webhook/inbound"
 
@@ -39,8 +40,16 @@ class EngineDoor:
     """Verify, parse, store; answer with the job's id and its place in the queue."""
 
     def __init__(
-        self, auth: Authenticator, accounts: Accounts, receiver: Receiver, positions: Positions, limit: RateLimit
+        self,
+        auth: Authenticator,
+        accounts: Accounts,
+        receiver: Receiver,
+        positions: Positions,
+        limit: RateLimit,
+        *,
+        own: OwnDeliveries,
     ) -> None:
+        self._own = own
         self._auth = auth
         self._accounts = accounts
         self._receiver = receiver
@@ -56,6 +65,7 @@ class EngineDoor:
         """202 accepted, 200 for a duplicate with the first one's ids."""
         identity = self._identify(request)
         self._limit.spend(identity.tenant or "admin")
+        await self._own.refuse(request)
         message = parse_engine(read_object(body))
         client = self._client(identity, message.tenant_id)
         account = await self._accounts.of_number(client, message.to)

@@ -15,6 +15,7 @@ from wagate.errors import MethodNotAllowedError, WagateError
 from wagate.plugins.wall import broken
 from wagate.web.http.asgi import App, ClientGoneError, Networks, Receive, Request, Scope, Send, respond
 from wagate.web.http.bodies import Bodies, read_body
+from wagate.web.http.large import LargeBodies, is_long
 from wagate.web.problems import problem_of
 
 log = structlog.get_logger("wagate.intake")
@@ -49,6 +50,8 @@ class DoorAt:
     methods: frozenset[str]
     path: re.Pattern[str]
     door: Door
+    may_be_large: Callable[[Request], bool] = lambda _request: False
+    """Whether the body may have a file inside, and so be larger than what is held in memory."""
 
 
 class IntakeApp:
@@ -60,6 +63,7 @@ class IntakeApp:
         fallback: App,
         *,
         bodies: Bodies,
+        large: LargeBodies,
         max_body: int,
         trusted_proxies: Networks,
         count: Callable[[str, int, float], None],
@@ -68,6 +72,7 @@ class IntakeApp:
         self._doors = doors
         self._fallback = fallback
         self._bodies = bodies
+        self._large = large
         self._max_body = max_body
         self._trusted_proxies = trusted_proxies
         self._count = count
@@ -116,6 +121,10 @@ class IntakeApp:
         if request.method not in at.methods:
             raise MethodNotAllowedError(f"{request.method} is not possible here; use {', '.join(sorted(at.methods))}")
         keep = at.door.admit(request)
+        if is_long(request) and at.may_be_large(request):
+            async with self._large.taking(request, receive, keep=keep) as on_disk:
+                request.on_disk = on_disk
+                return await at.door(request, b"" if on_disk is None else on_disk.rest())
         with self._bodies.hold() as held:
             body = await read_body(request.scope, receive, self._max_body, held, keep=keep)
             return await at.door(request, body)

@@ -1,4 +1,4 @@
-"""In front of a door: what this gateway itself delivers does not come in again, by whatever way it leads back."""
+"""What this gateway itself delivers does not come in again, by whatever way it leads back."""
 
 from __future__ import annotations
 
@@ -6,29 +6,22 @@ from wagate.errors import ConflictError, NotFoundError
 from wagate.storage.database import Database
 from wagate.storage.events.listing import get_delivery
 from wagate.web.http.asgi import Request
-from wagate.web.inbound.intake import Answer, Door
 
 HEADER = "webhook-id"
 """Of Standard Webhooks; ours is the delivery's id."""
 
 
-class NotOwnDoor:
+class OwnDeliveries:
     """Refuses deliveries of ours for good: each one taken in would make the next."""
 
-    def __init__(self, door: Door, database: Database) -> None:
-        self._door = door
+    def __init__(self, database: Database) -> None:
         self._database = database
 
-    def admit(self, request: Request) -> bool:
-        """As the door."""
-        return self._door.admit(request)
-
-    async def __call__(self, request: Request, body: bytes) -> Answer:
-        """As the door. ConflictError: it is a delivery of ours. StorageError."""
+    async def refuse(self, request: Request) -> None:
+        """Of a sender who was believed: no stranger makes us look. ConflictError: it is ours. StorageError."""
         own_id = request.headers.get(HEADER)
         if own_id is not None and await self._is_ours(own_id):
             raise ConflictError("this is a delivery of this gateway itself: a webhook of its own leads back into it")
-        return await self._door(request, body)
 
     async def _is_ours(self, own_id: str) -> bool:
         try:

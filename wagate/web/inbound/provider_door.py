@@ -13,6 +13,7 @@ from wagate.errors import (
     ForbiddenError,
     NotFoundError,
     PluginError,
+    TooLargeError,
     UnauthorizedError,
     UnavailableError,
     WagateError,
@@ -20,6 +21,7 @@ from wagate.errors import (
 from wagate.events import NewEvent
 from wagate.hooks.providers import InboundRequest, Provider, ProviderAccount
 from wagate.inbound.ignore import IgnoreFilter, Owned
+from wagate.inbound.numbers import Numbers
 from wagate.inbound.receive import Receiver
 from wagate.plugins.registry import Providers
 from wagate.storage.events.intake import Stored
@@ -28,6 +30,7 @@ from wagate.web.access.auth import Authenticator
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.http.asgi import Request
 from wagate.web.inbound.intake import Answer
+from wagate.web.inbound.own_deliveries import OwnDeliveries
 from wagate.web.inbound.refusals import BODY, CHALLENGE, SIGNATURE, Refusals
 from wagate.web.inbound.session_door import SESSION_NAME, SessionDoor
 
@@ -52,12 +55,16 @@ class ProviderDoor:
         *,
         auth: Authenticator,
         sessions: SessionDoor,
+        numbers: Numbers,
         public_url: str,
         refusals: Refusals,
+        own: OwnDeliveries,
     ) -> None:
         """``auth`` counts what is refused; ``sessions`` takes what session engines post."""
+        self._own = own
         self._auth = auth
         self._directory = directory
+        self._numbers = numbers
         self._providers = providers
         self._receiver = receiver
         self._ignore_filter = ignore_filter
@@ -87,13 +94,18 @@ class ProviderDoor:
         provider, seen = self._provider(account)
         if provider.parse is None:
             return await self._session(request, body, account)
+        if request.on_disk is not None:
+            # Only session engines put files inside. The answer is the same as to a wrong signature, or no account.
+            self._tell(provider, seen, BODY, TooLargeError("the body is over server.max_body"))
+            raise self._refused(request, UnauthorizedError)
         asked = self._asked(request, body)
         if not self._verified(provider, seen, asked):
             raise self._refused(request, UnauthorizedError)
         self._refusals.believed(account.name)
         self._limit.spend(account.name)
+        await self._own.refuse(request)
         events = self._parse(provider, seen, asked)
-        owned = await self._ignore_filter.taken_in(self._owned(account, events))
+        owned = await self._ignore_filter.taken_in(self._numbers.owned(account, events))
         stored = await self._receiver.receive_all(owned, body)
         answer = provider.answer
         return Answer(answer.status, answer.body, answer.content_type, note=note(owned, stored))
@@ -116,7 +128,7 @@ class ProviderDoor:
         if await self._sessions.account(request, body, account.name) is None:
             self._refusals.refused(account.name, account.provider, SIGNATURE, "wrong secret or signature")
             raise self._refused(request, UnauthorizedError)
-        return await self._sessions.take(body, account)
+        return await self._sessions.take(request, body, account)
 
     def _refused(self, request: Request, kind: type[UnauthorizedError | ForbiddenError]) -> WagateError:
         """The same whether there is such an account or not; the log says what was wrong. Counts it."""
@@ -176,28 +188,6 @@ class ProviderDoor:
     def _tell(self, provider: Provider, account: ProviderAccount, reason: str, error: WagateError) -> None:
         self._refusals.refused(account.name, provider.name, reason, str(error))
         log.warning("webhook refused", account=account.name, provider=provider.name, reason=reason, error=str(error))
-
-    def _owned(self, account: Account, events: Iterable[NewEvent]) -> Iterable[Owned]:
-        """Each event with the account that its number belongs to: one webhook URL may carry several."""
-        mine = self._providers.number(account)
-        for event in events:
-            if event.number in {"", mine} or not mine:
-                yield account, event
-                continue
-            owner = next(
-                (each for each in self._siblings(account) if self._providers.number(each) == event.number), None
-            )
-            if owner is not None:
-                yield owner, event
-            else:
-                # Kept here for want of a better place; what state that number is in says nothing of this account's.
-                extra = event.extra | {"number": event.number}
-                yield account, msgspec.structs.replace(event, session=None, extra=extra)
-
-    def _siblings(self, account: Account) -> Iterable[Account]:
-        for each in self._directory().by_client.get(account.client_id, ()):
-            if each.provider == account.provider and each is not account:
-                yield each
 
 
 def _name(request: Request) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from http import HTTPStatus
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -14,14 +13,19 @@ from wagate.errors import BadRequestError, NotFoundError, UnauthorizedError
 from wagate.hooks.contracts import Identity
 from wagate.inbound.accounts import Accounts
 from wagate.inbound.ignore import IgnoreFilter
+from wagate.inbound.numbers import Numbers
 from wagate.inbound.receive import Receiver
 from wagate.inbound.session.events import parse_session
+from wagate.media.store import Media
+from wagate.parsing.fields import identifier
 from wagate.parsing.jsonbody import read_object
 from wagate.storage.owners.directory import Account
 from wagate.web.access.auth import Authenticator, token_of
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.http.asgi import Request
+from wagate.web.inbound.arriving import Arriving
 from wagate.web.inbound.intake import Answer
+from wagate.web.inbound.own_deliveries import OwnDeliveries
 from wagate.web.inbound.refusals import CHALLENGE, SIGNATURE, Refusals
 
 SESSION = "session"
@@ -43,9 +47,15 @@ class SessionDoor:
         ignore_filter: IgnoreFilter,
         limit: RateLimit,
         *,
+        numbers: Numbers,
         refusals: Refusals,
+        own: OwnDeliveries,
+        media: Media,
     ) -> None:
+        self._numbers = numbers
+        self._own = own
         self._refusals = refusals
+        self._media = media
         self._auth = auth
         self._accounts = accounts
         self._receiver = receiver
@@ -74,7 +84,12 @@ class SessionDoor:
         account = await self.account(request, body, name)
         if account is None:
             self._refuse(request, name)
-        return await self.take(body, account)
+        return await self.take(request, body, account)
+
+    def may_be_large(self, request: Request) -> bool:
+        """Whether somebody seems to post here who may post files. The same whether there is such an account or not."""
+        name = request.path.rsplit("/", 1)[1]
+        return _has_signature(request) or self._has_token(request, self._accounts.directory.accounts.get(name))
 
     async def account(self, request: Request, body: bytes, name: str) -> Account | None:
         """The account that somebody posts to who may: by its secret, a signature with it, or an API token.
@@ -84,7 +99,7 @@ class SessionDoor:
         account = self._accounts.directory.accounts.get(name)
         token = _token(request)
         # Where there is no account, it is signed with nobody's secret: in the same time.
-        if _has_signature(request) and _is_signed(request, body, account.webhook_secret if account else ""):
+        if _has_signature(request) and await _is_signed(request, body, account.webhook_secret if account else ""):
             return account
         if account is not None and _is_secret(token, account):
             return account
@@ -99,13 +114,27 @@ class SessionDoor:
             raise NotFoundError(f"no session {name!r}")
         return account
 
-    async def take(self, body: bytes, account: Account) -> Answer:
-        """Store what was posted by somebody who may."""
+    async def take(self, request: Request, body: bytes, account: Account) -> Answer:
+        """Store what was posted by somebody who may; a file belongs to its message, by whichever webhook it comes.
+
+        UnprocessableError: the message is stored, but its file is none.
+        """
         self._refusals.believed(account.name)
         self._limit.spend(account.name)
-        parsed = parse_session(read_object(body), account=account.name, phone=account.phone)
-        owned = await self._ignore_filter.taken_in((account, event) for event in parsed)
+        await self._own.refuse(request)
+        document = read_object(body)
+        number = self._number(account, document)
+        parsed = parse_session(document, account=account.name, phone=account.phone)
+        named = [msgspec.structs.replace(event, number=number) for event in parsed] if number else parsed
+        arriving = Arriving(body=body, document=document, on_disk=request.on_disk)
+        came = await self._ignore_filter.taken_in(self._numbers.owned(account, named))
+        owned = [(owner, arriving.as_stored(event)) for owner, event in came]
+        if request.on_disk is not None and not any(arriving.has_file(event) for event in parsed):
+            body = await request.on_disk.whole() or body  # what was taken for a file is none: it is kept as it came
         stored = await self._receiver.receive_all(owned, body)
+        for (_, event), each in zip(came, stored, strict=True):
+            if arriving.has_file(event) and (each.duplicate or request.on_disk is not None):
+                await self._media.came(each.event_id, await arriving.kept(event, self._media))
         answer = {
             "success": True,
             "sessionId": account.name,
@@ -116,6 +145,15 @@ class SessionDoor:
             f"{event.kind}{'*' if each.duplicate else ''}" for (_, event), each in zip(owned, stored, strict=True)
         )
         return Answer(HTTPStatus.OK, msgspec.json.encode(answer), note=note or "ignored")
+
+    def _number(self, account: Account, document: dict[str, Any]) -> str:
+        """The session that an engine names which posts those of all its sessions to one URL; '' when that says nothing.
+
+        The URL names the account. Another name counts when it is another account's, or the account says its own.
+        """
+        number = identifier(document.get("sessionId"))
+        says = bool(account.settings.get("session_id")) or self._numbers.sibling(account, number) is not None
+        return number if says else ""
 
     def challenge(self, request: Request, name: str) -> Answer:
         """Echo ``hub.challenge`` or ``challenge`` when the token given is the account's or an API token."""
@@ -190,7 +228,7 @@ def _has_signature(request: Request) -> bool:
     return "x-webhook-hmac" in request.headers or "x-hub-signature-256" in request.headers
 
 
-def _is_signed(request: Request, body: bytes, secret: str) -> bool:
+async def _is_signed(request: Request, body: bytes, secret: str) -> bool:
     """HMAC of the raw body: ``X-Webhook-Hmac`` (SHA-512 or as its algorithm header says), ``X-Hub-Signature-256``."""
     given = request.headers.get("x-webhook-hmac")
     algorithm = request.headers.get("x-webhook-hmac-algorithm", "sha512").lower()
@@ -199,5 +237,8 @@ def _is_signed(request: Request, body: bytes, secret: str) -> bool:
         algorithm = "sha256"
     if algorithm not in {"sha256", "sha512"}:
         return False
-    expected = hmac.new(secret.encode(), body, getattr(hashlib, algorithm)).hexdigest()
+    if request.on_disk is not None:
+        expected = await request.on_disk.hmac(secret.encode(), algorithm)
+    else:
+        expected = hmac.new(secret.encode(), body, algorithm).hexdigest()
     return hmac.compare_digest(given.strip().lower().encode("utf-8", "replace"), expected.encode()) and bool(secret)

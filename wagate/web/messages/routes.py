@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from quart import Blueprint, request
 
-from wagate.hooks.messages import MessageView
+from wagate.hooks.messages import MessageView, ReaderView
 from wagate.hooks.routes import Answered, endpoint
 from wagate.hooks.views import Page
 from wagate.parsing.chats import chat_key
@@ -43,6 +43,8 @@ class SentAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Ours, for ``GET /messages/{id}``."""
     account: str
     """The account that sent it."""
+    parts: list[str] | UnsetType = UNSET
+    """Our ids of all its parts, in order, when the text was too long for one message."""
     warnings: list[str] | UnsetType = UNSET
     """What the provider can't do and was left out."""
 
@@ -57,6 +59,8 @@ class AcceptedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     account: str
     detail: str | UnsetType = UNSET
     """Why it waits, when that is known."""
+    parts: list[str] | UnsetType = UNSET
+    """As in the answer of one that is sent."""
     warnings: list[str] | UnsetType = UNSET
     """What the provider can't do and was left out."""
 
@@ -80,10 +84,18 @@ class MessagesQuery(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's id."""
 
 
+class Readers(msgspec.Struct, frozen=True, kw_only=True):
+    """Participants of a group."""
+
+    data: list[ReaderView]
+    """In the order in which the provider told of them."""
+
+
 def messages_routes(sending: Sending) -> Blueprint:
     """Messages: a client's token sends and sees its own, the admin token all."""
     routes = Blueprint("messages", __name__, url_prefix="/messages")
     auth, messages = sending.auth, sending.messages
+    _add_readers(routes, sending)
 
     @routes.post("/send")
     @endpoint(body=SendBody, answers=ANSWERS, problems=(404, 409, 413, 422, 502), large=True)
@@ -91,7 +103,8 @@ def messages_routes(sending: Sending) -> Blueprint:
         """Send a message, and wait up to ten seconds for the provider.
 
         202 when it takes longer, and always with `Prefer: respond-async`: the message is stored and goes out by itself.
-        422 when the provider refuses the message, 502 when it was given up; `code` is the provider's own. With an
+        A text that is too long for the provider goes as several messages, cut at a paragraph; `parts` names them. 422
+        when the provider refuses the message, 502 when it was given up; `code` is the provider's own. With an
         Idempotency-Key, the same key and body are the same message for ever, also after a refusal.
         """
         check_metadata(body.metadata)
@@ -141,11 +154,21 @@ def messages_routes(sending: Sending) -> Blueprint:
     return routes
 
 
+def _add_readers(routes: Blueprint, sending: Sending) -> None:
+    @routes.get("/<uuid:message_id>/readers")
+    @endpoint(answers={200: Readers})
+    async def readers(message_id: UUID) -> Readers:
+        """Who of a group has got a message, who has read it, by our id; empty where the provider does not tell."""
+        client_id = sending.auth.identity().client_id
+        return Readers(data=list(await sending.messages.readers(str(message_id), client_id=client_id)))
+
+
 def _answer(view: MessageView, *, waited: bool) -> tuple[SentAnswer | AcceptedAnswer, int]:
     warnings = view.warnings or UNSET
+    parts = [view.id, *view.part.rest] if view.part is not None else UNSET
     if not waited:
         # However quick the provider was: one answer to expect, not two.
-        return AcceptedAnswer(status="queued", id=view.id, account=view.account, warnings=warnings), 202
+        return AcceptedAnswer(status="queued", id=view.id, account=view.account, parts=parts, warnings=warnings), 202
     check_not_failed(view)
     if view.status not in DONE:
         unknown = view.status == "unknown"
@@ -155,6 +178,7 @@ def _answer(view: MessageView, *, waited: bool) -> tuple[SentAnswer | AcceptedAn
             id=view.id,
             account=view.account,
             detail=detail or UNSET,
+            parts=parts,
             warnings=warnings,
         ), 202
     return SentAnswer(
@@ -165,5 +189,6 @@ def _answer(view: MessageView, *, waited: bool) -> tuple[SentAnswer | AcceptedAn
         provider=view.provider,
         id=view.id,
         account=view.account,
+        parts=parts,
         warnings=warnings,
     ), 200

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 import structlog
+import trio
 
 from wagate.context.deliveries import DeliveryLog
 from wagate.errors import (
@@ -39,7 +40,7 @@ log = structlog.get_logger("wagate.api")
 
 
 class Keep(Protocol):
-    """`wagate.hooks.context.MediaStore.keep`."""
+    """`wagate.hooks.media.MediaStore.keep`."""
 
     def __call__(
         self, chunks: AsyncIterator[bytes], *, client_id: int, filename: str = "", mimetype: str = ""
@@ -146,10 +147,24 @@ class Sending:
             key=asked.key,
             metadata=asked.metadata,
         )
-        if view.status in {"queued", "sending"} and asked.patience > 0:
-            view = await self.messages.wait(view.id, client_id=asked.client_id, seconds=asked.patience)
+        if asked.patience > 0 and (view.status in {"queued", "sending"} or view.part is not None):
+            view = await self._waited(view, asked)
         if jobs is not None and view.status != "failed":
             view = await self._complete(asked, jobs, view)
+        return view
+
+    async def _waited(self, view: MessageView, asked: Submission) -> MessageView:
+        """The message when its patience is over or it is known what became of it; of several parts, of all of them."""
+        parts, began = [view.id, *(view.part.rest if view.part is not None else ())], trio.current_time()
+        for number, id_ in enumerate(parts, 1):
+            left = max(asked.patience - (trio.current_time() - began), 0.0)
+            found = await self.messages.wait(id_, client_id=asked.client_id, seconds=left)
+            if number == 1:
+                view = found
+            if found.status not in DONE:
+                which = f" (part {number} of {len(parts)})" if len(parts) > 1 and found.error else ""
+                error = f"{found.error}{which}" if found.error else None
+                return msgspec.structs.replace(view, status=found.status, error=error, error_code=found.error_code)
         return view
 
     async def signal(self, signal: Signal, *, client_id: int, account: str | None) -> None:

@@ -19,7 +19,7 @@ from wagate.storage.owners.accounts import get_account
 from wagate.storage.rows import AccountRow
 from wagate.storage.threads.conversations import Thread, list_threads
 from wagate.storage.threads.talk import Said, talk
-from wagate.web.api.conversations import Place, cursor_of, place_of
+from wagate.web.api.conversations import Place, content_now, cursor_of, place_of
 from wagate.web.ui import words
 from wagate.web.ui.forms import form_key
 from wagate.web.ui.parts import Parts, back, viewer
@@ -44,6 +44,8 @@ class Bubble(msgspec.Struct, frozen=True, kw_only=True):
     filename: str = ""
     quotes: bool = False
     who: str = ""
+    note: str = ""
+    """edited, deleted, or ''."""
 
 
 def pages(parts: Parts) -> Blueprint:
@@ -136,15 +138,17 @@ def _bubble(parts: Parts, said: Said) -> Bubble:
             error=message.error or "" if message.status in {"failed", "unknown"} else "",
             who=message.source,
         )
+    gone = said.marks.revoked_at is not None
     return Bubble(
         id=said.id,
         mine=event.from_me,
-        text=event.content or ("" if event.media is not None else f"({event.type})"),
+        text=content_now(event, said.marks) or ("" if event.media is not None or gone else f"({event.type})"),
+        note="deleted" if gone else "edited" if said.marks.edits else "",
         at=said.at,
         tick=words.TICKS[message.status] if message is not None else ("", "", ""),
         quotes=bool(event.reply_to),
         who=_writer(event),
-        **_file(parts, event),
+        **({} if gone else _file(parts, event)),
     )
 
 

@@ -12,6 +12,7 @@ from quart import Blueprint, request
 from wagate.errors import NotFoundError, UnprocessableError
 from wagate.hooks.messages import MEDIA_TYPES, OutMessage, OutReaction, Signal
 from wagate.hooks.routes import endpoint
+from wagate.outbound.dialogue import in_dialogue
 from wagate.web.access.idempotency import submission_key
 from wagate.web.messages.content import Draft, check_storable, read_chat
 from wagate.web.messages.sending import Sending, Submission, check_not_failed, patience_of
@@ -147,6 +148,8 @@ def _add_revoke(routes: Blueprint, sending: Sending, names: MessageNames) -> Non
 
 async def _send(sending: Sending, draft: Draft, client_id: int, account: str | None) -> WahaMessage:
     patience, _ = patience_of(request.headers.get("Prefer", ""))
+    # Told here, too, by the name that the field has in WAHA's bodies.
+    draft = msgspec.structs.replace(draft, message=in_dialogue(draft.message, field="chatId"))
     asked = Submission(draft=draft, client_id=client_id, account=account, key=await submission_key(), patience=patience)
     view = await sending.submit(asked)
     check_not_failed(view)

@@ -118,20 +118,20 @@ def waha_sessions_routes(
     async def index(query: SessionsQuery) -> list[SessionInfo]:
         """Sessions, as WAHA lists them."""
         rows = await database.browse(list_accounts, client_id=auth.identity().client_id)
-        found = [_info(row, providers) for row in rows if row.provider not in SESSIONLESS]
+        found = [session_info(row, providers) for row in rows if row.provider not in SESSIONLESS]
         return found if query.all in {"true", "1"} else [each for each in found if each.status != STOPPED]
 
     @routes.get("/sessions/<session>")
     @endpoint(answers={200: SessionInfo})
     async def show(session: str) -> SessionInfo:
         """One session, as WAHA shows it."""
-        return _info(await find(session), providers)
+        return session_info(await find(session), providers)
 
     @routes.get("/sessions/<session>/me")
     @endpoint(answers={200: None})
     async def me(session: str) -> Response:
         """Our number: `{"id", "pushName"}`; null when it is not known."""
-        found = _info(await find(session), providers).me
+        found = session_info(await find(session), providers).me
         return Response(msgspec.json.encode(found), content_type="application/json")
 
     @routes.get("/<session>/auth/qr")
@@ -158,7 +158,8 @@ async def _qr(states: AccountSessions, name: str, client_id: int | None) -> str:
         raise BadGatewayError(f"there may be a QR code, but {error.reason}") from error
 
 
-def _info(row: AccountRow, providers: Providers) -> SessionInfo:
+def session_info(row: AccountRow, providers: Providers) -> SessionInfo:
+    """An account as WAHA shows a session."""
     status = _status(row, providers)
     known = status == WORKING and row.phone
     changed = int(row.updated_at.timestamp() * 1000)

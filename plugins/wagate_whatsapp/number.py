@@ -1,0 +1,134 @@
+"""One account's number: its folder, its keys, and what is known of it right now."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import trio
+
+from wagate.parsing.chats import chat_key
+from wagate_whatsapp.people import Us
+
+LINKED: Final = "linked.json"
+"""Our own JIDs; there once the number was linked, so that nobody starts a session that would show a QR code."""
+HALTED: Final = "halted"
+"""There while the session is stopped by hand."""
+
+
+class Number:
+    """What outlives a single connection. One for each account, for as long as the gateway runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.us = self._read()
+        self.connected = False
+        self.qr = ""
+        """The QR code that waits to be scanned."""
+        self.command = ""
+        """What somebody asked for, not done yet."""
+        self.asked = trio.Event()
+        """Set with `command`."""
+        self.runs = False
+        """Whether its task does."""
+        self.begun = False
+        """Whether it ever did, in this process: else another gateway may hold the number."""
+        self.restarts = 0
+        """Connections that were made anew because nothing came of them."""
+        self.told = ""
+        """The last state, for people."""
+        self.skew: float | None = None
+        """Seconds by which our clock is ahead of WhatsApp's; None: not seen yet."""
+
+    @property
+    def id(self) -> str:
+        """The account's id, which is the session's name."""
+        return self.folder.name
+
+    @property
+    def linked(self) -> bool:
+        """Whether there are keys."""
+        return bool(self.us.jid)
+
+    @property
+    def phone(self) -> str:
+        """Digits; '' before the scan."""
+        return chat_key(self.us.jid).partition("@")[0]
+
+    @property
+    def halted(self) -> bool:
+        """Whether it was stopped by hand: that holds over restarts."""
+        return (self.folder / HALTED).exists()
+
+    def halt(self, *, on: bool) -> None:
+        """Stop it, or let it go on."""
+        if on:
+            (self.folder / HALTED).touch(mode=0o600)
+        else:
+            (self.folder / HALTED).unlink(missing_ok=True)
+
+    def link(self, us: Us) -> None:
+        """Note that the number was linked, on the disk."""
+        if us == self.us:
+            return
+        new = self.folder / f"{LINKED}.new"
+        with os.fdopen(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(us))
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self.folder / LINKED)
+        self.us = us
+
+    def unlink(self) -> None:
+        """Wipe the keys; what came and is not stored yet stays."""
+        (self.folder / LINKED).unlink(missing_ok=True)
+        for each in self.folder.glob("session.db*"):
+            each.unlink(missing_ok=True)
+        self.us = Us()
+
+    def wipe(self) -> None:
+        """All of it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def ask(self, command: str) -> None:
+        """Have its task do something next."""
+        self.command = command
+        self.asked.set()
+
+    def take_command(self) -> str:
+        """What was asked for, once."""
+        command, self.command, self.asked = self.command, "", trio.Event()
+        return command
+
+    def _read(self) -> Us:
+        try:
+            return msgspec.json.decode((self.folder / LINKED).read_bytes(), type=Us)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return Us()
+
+
+class Numbers:
+    """All of them, by the account's id."""
+
+    def __init__(self, folder: Callable[[], Path]) -> None:
+        self._folder = folder
+        self._known: dict[str, Number] = {}
+
+    def of(self, account_id: str) -> Number:
+        """The account's, made when it is not there."""
+        if account_id not in self._known:
+            self._known[account_id] = Number(self._folder() / account_id)
+        return self._known[account_id]
+
+    def known(self, account_id: str) -> Number | None:
+        """The account's, if its task has run."""
+        return self._known.get(account_id)
+
+    def forget(self, account_id: str) -> None:
+        """It was deleted."""
+        self._known.pop(account_id, None)

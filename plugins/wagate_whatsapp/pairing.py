@@ -1,0 +1,130 @@
+"""Linking a number: a short-lived child shows QR codes or a code until somebody scans, for ten minutes.
+
+A child of its own: as long as nobody scanned, the library's calls hang when the session is stopped, and after its last
+code; a process can be ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Final
+
+import structlog
+import trio
+
+from wagate.clock import Clock
+from wagate.events import SessionChange, SessionStatus
+from wagate.hooks import Inlet
+from wagate.parsing.fields import first_text
+from wagate_whatsapp.number import Number
+from wagate_whatsapp.people import Us
+from wagate_whatsapp.process import ChildProcess, EngineDiedError, Feed, Json, NotDoneError, child_process
+from wagate_whatsapp.reasons import CONNECTING, LINKED, unreachable
+from wagate_whatsapp.settings import WhatsAppSettings
+
+PATIENCE: Final = 600.0
+"""Seconds in which somebody has to scan; then codes come again on demand."""
+SETTLE: Final = 10.0
+"""Seconds for the first connection after the scan, in which keys are exchanged."""
+PAUSE: Final = 5.0
+"""Seconds before the next try when WhatsApp can't be reached."""
+TOLD: Final = "QR code generated, scan to connect"
+REFUSED: Final = 1
+"""PairStatus.ERROR."""
+
+log = structlog.get_logger("wagate.plugins.whatsapp")
+
+
+class Pairing:
+    """One number's, while it lasts."""
+
+    def __init__(self, number: Number, settings: WhatsAppSettings, inlet: Inlet, clock: Clock) -> None:
+        self._number = number
+        self._settings = settings
+        self._inlet = inlet
+        self._clock = clock
+        self._child: ChildProcess | None = None
+        self._showing = trio.Event()
+
+    async def run(self) -> bool:
+        """Show codes until the number is linked (True) or nobody scanned for long enough."""
+        deadline = self._clock.monotonic() + PATIENCE
+        await self._inlet.state(CONNECTING)
+        while not self._number.linked and self._clock.monotonic() < deadline:
+            try:
+                async with child_process(self._number.folder / "pairing.log") as child:
+                    self._child = child
+                    await self._codes(child, deadline)
+            except (EngineDiedError, NotDoneError, trio.TooSlowError) as error:
+                log.warning("pairing broke off", account_id=self._number.id, reason=str(error))
+                await self._inlet.state(unreachable(str(error)))
+                await self._clock.sleep(PAUSE)
+            finally:
+                self._child, self._number.qr = None, ""
+                self._showing.set()  # who waits for a code learns that this try is over
+                self._showing = trio.Event()
+        return self._number.linked
+
+    async def code(self, phone: str) -> str:
+        """A code to be typed on the phone, once WhatsApp is reached. NotDoneError, EngineDiedError."""
+        await self._showing.wait()
+        if self._child is None:
+            raise EngineDiedError("the code's time was over; ask again")
+        found: str = await self._child.ask("pair_code", session=self._number.id, phone=phone)
+        return found
+
+    async def _codes(self, child: ChildProcess, deadline: float) -> None:
+        """One child's life: as many codes as the library has (about 160 s), or one scan."""
+        number = self._number
+        with child.feed(number.id) as feed:
+            # A login that was begun and not finished is worth nothing.
+            number.unlink()
+            await child.ask("start", session=number.id, folder=str(number.folder), **start_settings(self._settings))
+            while (left := deadline - self._clock.monotonic()) > 0:
+                for line in await feed.lines(self._clock, left):
+                    if await self._take(line):
+                        await self._settle(child, feed)
+                        return
+                    if line["event"] == "Ended" or (line["event"] == "Login" and line["state"] != "success"):
+                        child.kill()
+                        if error := first_text(line, "error"):
+                            raise NotDoneError(error)
+                        return
+        child.kill()
+
+    async def _take(self, line: Json) -> bool:
+        """What one line says; whether the number is linked now."""
+        if line["event"] == "QR":
+            self._number.qr = line["code"]
+            change = SessionChange(status=SessionStatus.QR_GENERATED, message=TOLD, qr=line["code"])
+            await self._inlet.state(change, qr=line["code"])
+            self._showing.set()
+        elif line["event"] == "PairStatus" and line["status"] == REFUSED:
+            text = f"The scan was refused: {first_text(line, 'error') or 'no reason given'}"
+            await self._inlet.state(SessionChange(status=SessionStatus.AUTH_FAILURE, message=text))
+        elif line["event"] == "Me" and line["jid"]:
+            self._number.link(Us(jid=line["jid"], lid=line["lid"]))
+        elif line["event"] == "PairStatus":
+            if not self._number.linked:
+                self._number.link(Us(jid=line["jid"]))
+            await self._inlet.state(LINKED)
+            await self._inlet.number(self._number.phone)
+            return True
+        return False
+
+    async def _settle(self, child: ChildProcess, feed: Feed) -> None:
+        """Let the first connection come up, then end it in order: what comes over it goes to the spool."""
+        with contextlib.suppress(EngineDiedError, NotDoneError, trio.TooSlowError):
+            with trio.move_on_after(SETTLE):
+                connected = False
+                while not connected:
+                    for line in await feed.lines(self._clock, SETTLE):
+                        if line["event"] == "Me" and line["jid"]:
+                            self._number.link(Us(jid=line["jid"], lid=line["lid"]))
+                        connected = connected or line["event"] == "Connected"
+            await child.ask("stop", session=self._number.id, patience=SETTLE)
+
+
+def start_settings(settings: WhatsAppSettings) -> dict[str, Any]:
+    """What the child is told of an account's settings."""
+    return {"proxy": settings.proxy, "device": settings.device}

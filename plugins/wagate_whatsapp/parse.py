@@ -1,0 +1,322 @@
+"""Lines of the engine → events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from wagate.events import NewEvent, Raw, kinds
+from wagate.events.acks import DELIVERED, PLAYED, READ, ack_extra
+from wagate.parsing.chats import GROUP, chat_key, is_group
+from wagate.parsing.fields import fingerprint, first_text, identifier, instant, mapping, shortened
+from wagate_whatsapp.content import content_of, unwrapped
+from wagate_whatsapp.ids import Key
+from wagate_whatsapp.people import Parties, Us, parties, person
+from wagate_whatsapp.process import Json
+
+_ACKS = {"DELIVERED": DELIVERED, "READ": READ, "PLAYED": PLAYED}
+_EMPTY = "(a message that this device can't open; see it on the phone)"
+
+
+HEARD = frozenset(
+    {
+        "Message",
+        "UndecryptableMessage",
+        "Receipt",
+        "CallOffer",
+        "CallTerminate",
+        "ChatPresence",
+        "GroupInfoEvent",
+        "JoinedGroup",
+        "Unread",
+    }
+)
+"""Lines that are events; the others say how the connection is."""
+
+
+def parse(line: Json, us: Us) -> list[NewEvent]:
+    """The events of one line; none when it is nobody's business but the protocol's."""
+    if line["event"] == "Receipt":
+        return receipt(line, us)
+    event = _parsed(line, us)
+    return [] if event is None else [event]
+
+
+def _parsed(line: Json, us: Us) -> NewEvent | None:
+    read = _READERS.get(line["event"])
+    event = read(line, us) if read is not None else _unread(line)
+    if event is None:
+        return None
+    if line["event"] == "ChatPresence":
+        return event  # too many, and too little in them
+    body = msgspec.json.encode({name: value for name, value in line.items() if name not in {"n", "session"}})
+    return replace(event, raw=Raw(body=body))
+
+
+def message(line: Json, us: Us) -> NewEvent | None:
+    """One message, whoever wrote it; edits, revokes, reactions and votes come in messages, too."""
+    if line.get("category") == "peer":
+        return None  # between our own devices
+    inner, who = unwrapped(mapping(line.get("message"))), parties(line, us)
+    for name, read in _INSIDE.items():
+        if name in inner:
+            return read(mapping(inner[name]), line, who, us)
+    content = content_of(inner)
+    if content is None:
+        return None
+    extra = dict(content.extra)
+    for flag in ("view_once", "ephemeral"):
+        if line.get(flag):
+            extra[flag] = True
+    extra |= _context(content.context)
+    return replace(
+        _about(line, who, kinds.MESSAGE_ANY if who.from_me else kinds.MESSAGE),
+        dedupe_kind=kinds.MESSAGE,
+        type="status" if who.chat == "status@broadcast" and content.type == "unknown" else content.type,
+        content=content.text,
+        contact_name=None if who.from_me else first_text(line, "name") or None,
+        media=content.media,
+        reply_to=_reply_to(content.context, who, us),
+        extra=extra,
+    )
+
+
+def undecryptable(line: Json, us: Us) -> NewEvent:
+    """What could not be opened: a placeholder. It may come again and be opened then; the first one stays."""
+    who = parties(line, us)
+    return replace(
+        _about(line, who, kinds.UNKNOWN),
+        type="unknown",
+        content="",
+        extra={"event": "undecryptable", "note": _EMPTY, "unavailable": line.get("unavailable") is True},
+    )
+
+
+def receipt(line: Json, us: Us) -> list[NewEvent]:
+    """How far messages of ours got; one event for each."""
+    status, who = _ACKS.get(first_text(line, "type")), parties(line, us)
+    if status is None or who.from_me:
+        return []
+    chat = who.chat
+    reader = who.sender if is_group(chat) else ""
+    found = []
+    for each in line.get("ids") or ():
+        own = us.phone if is_group(chat) else ""
+        key = Key(chat=chat, id=str(each), from_me=True, participant=own).whole
+        extra = ack_extra(status)
+        event = NewEvent(
+            kind=kinds.MESSAGE_ACK,
+            provider_id=key,
+            variant=identifier(f"{extra['ack']}/{reader}" if reader else str(extra["ack"])),
+            chat=chat,
+            sender=us.phone,
+            recipient=chat,
+            message_id=key,
+            type="ack",
+            from_me=True,
+            timestamp=moment(line),
+            extra=extra | ({"participant": reader} if reader else {}),
+        )
+        body = {"event": "Receipt", "ids": [each], "type": line.get("type"), "chat": line.get("chat")}
+        found.append(replace(event, raw=Raw(body=msgspec.json.encode(body))))
+    return found
+
+
+def call(line: Json, us: Us) -> NewEvent:
+    """A call that rings, or is over."""
+    caller = person(first_text(line, "sender"), first_text(line, "sender_alt"))
+    call_id, over = identifier(line.get("call")), line["event"] == "CallTerminate"
+    details: dict[str, Any] = {"id": call_id, "from": caller, "isVideo": line.get("video") is True}
+    if over:
+        details["reason"] = first_text(line, "reason")
+    return NewEvent(
+        kind=kinds.CALL_REJECTED if over else kinds.CALL_RECEIVED,
+        provider_id=call_id,
+        chat=caller,
+        sender=caller,
+        recipient=us.phone,
+        message_id=call_id,
+        type="call",
+        timestamp=moment(line),
+        extra={"call": details},
+    )
+
+
+def presence(line: Json, us: Us) -> NewEvent:
+    """Somebody types, records, or stopped."""
+    who = parties(line, us)
+    word = "paused" if line.get("state") != 1 else "recording" if line.get("media") == 2 else "typing"
+    return NewEvent(
+        kind=kinds.PRESENCE_UPDATE,
+        chat=who.chat,
+        sender=who.sender,
+        type="presence",
+        extra={"presences": [{"participant": who.sender, "lastKnownPresence": word}]},
+    )
+
+
+def group(line: Json, _us: Us) -> NewEvent:
+    """A group's name, its members, its rules."""
+    chat = chat_key(first_text(line, "JID") or first_text(mapping(line.get("GroupInfo")), "JID"))
+    joined = line["event"] == "JoinedGroup"
+    changes = [name for name in ("Join", "Leave", "Promote", "Demote") if line.get(name)]
+    named = mapping(line.get("Name")) or mapping(mapping(line.get("GroupInfo")).get("GroupName"))
+    subject = first_text(named, "Name")
+    people = [chat_key(each) for name in changes for each in line[name] if isinstance(each, str)]
+    kind = "group.v2.join" if joined else "group.v2.participants" if changes else "group.v2.update"
+    event = {name: value for name, value in line.items() if name not in {"n", "session"}}
+    return NewEvent(
+        kind=kind,
+        provider_id=fingerprint(msgspec.json.encode(event).decode()),
+        chat=chat,
+        sender=chat_key(first_text(line, "Sender")),
+        type="group",
+        timestamp=moment(line) or instant(line.get("Timestamp")),
+        extra={
+            "group": shortened(mapping(line.get("GroupInfo"))) | {"id": chat},
+            "type": changes[0].lower() if changes else kind.rpartition(".")[2],
+            "participants": people,
+        }
+        | ({"group_name": subject} if subject else {}),
+    )
+
+
+def moment(line: Json) -> datetime | None:
+    """When it happened."""
+    return instant(line.get("time"))
+
+
+def _reaction(part: Json, line: Json, who: Parties, us: Us) -> NewEvent:
+    emoji, about = first_text(part, "text"), _about_key(mapping(part.get("key")), who, us).whole
+    return replace(
+        _about(line, who, kinds.MESSAGE_REACTION),
+        variant=identifier(f"{emoji}{moment(line) or ''}"),
+        message_id=about,
+        type="reaction",
+        content=emoji,
+        extra={"reaction": {"text": emoji, "messageId": about}},
+    )
+
+
+def _protocol(part: Json, line: Json, who: Parties, us: Us) -> NewEvent | None:
+    kind, key = first_text(part, "type"), mapping(part.get("key"))
+    about = _about_key(key, who, us)
+    # A type of 0, REVOKE, is the default, and left out.
+    if kind == "REVOKE" or (not kind and key):
+        return replace(
+            _about(line, who, kinds.MESSAGE_REVOKED),
+            provider_id=about.whole,
+            variant="everyone",
+            message_id=about.whole,
+            type="revoked",
+            extra={"revokedMessageId": about.id, "scope": "everyone"},
+        )
+    if kind != "MESSAGE_EDIT":
+        return None  # keys, timers and the like
+    content = content_of(mapping(part.get("editedMessage")))
+    text = content.text if content is not None else ""
+    stamp = instant(part.get("timestampMS"))
+    return replace(
+        _about(line, who, kinds.MESSAGE_EDITED),
+        variant=fingerprint(text, stamp.isoformat() if stamp else ""),
+        message_id=about.whole,
+        type=content.type if content is not None else "text",
+        content=text,
+        extra={"editedMessageId": about.id},
+    )
+
+
+def _vote(part: Json, line: Json, who: Parties, us: Us) -> NewEvent:
+    """A vote: encrypted for those who have the poll's secret, so that only its poll is told."""
+    about = _about_key(mapping(part.get("pollCreationMessageKey")), who, us).whole
+    return replace(
+        _about(line, who, kinds.UNKNOWN),
+        type="unknown",
+        extra={"event": "poll.vote", "data": {"poll": about, "note": "votes are not opened; see them on the phone"}},
+    )
+
+
+_INSIDE: dict[str, Callable[[Json, Json, Parties, Us], NewEvent | None]] = {
+    "reactionMessage": _reaction,
+    "protocolMessage": _protocol,
+    "pollUpdateMessage": _vote,
+}
+"""Field of a message that is no message itself → how it is read."""
+
+
+def _about(line: Json, who: Parties, kind: str) -> NewEvent:
+    key = who.key(first_text(line, "id")).whole
+    return NewEvent(
+        kind=kind,
+        provider_id=key,
+        chat=who.chat,
+        sender=who.sender,
+        recipient=who.recipient,
+        message_id=key,
+        from_me=who.from_me,
+        aliases=who.aliases,
+        timestamp=moment(line),
+    )
+
+
+def _about_key(key: Json, who: Parties, us: Us) -> Key:
+    """The message that another one is about. ``fromMe`` is meant by who wrote that other one."""
+    writer = chat_key(first_text(key, "participant"))
+    if who.chat.endswith(f"@{GROUP}"):
+        ours = writer in us.keys if writer else (key.get("fromMe") is True) == who.from_me and who.from_me
+        participant = us.phone if ours else writer or who.sender
+        if participant in who.aliases:
+            participant = who.sender
+        return Key(chat=who.chat, id=first_text(key, "ID"), from_me=ours, participant=participant)
+    theirs_is_mine = key.get("fromMe") is True
+    return Key(chat=who.chat, id=first_text(key, "ID"), from_me=theirs_is_mine == who.from_me)
+
+
+def _reply_to(context: Json, who: Parties, us: Us) -> str | None:
+    """The id of the message that is quoted."""
+    quoted = first_text(context, "stanzaID")
+    if not quoted:
+        return None
+    writer = chat_key(first_text(context, "participant"))
+    ours = writer in us.keys
+    participant = ""
+    if who.chat.endswith(f"@{GROUP}"):
+        participant = us.phone if ours else writer
+    return Key(chat=who.chat, id=quoted, from_me=ours, participant=participant).whole
+
+
+def _context(context: Json) -> dict[str, Any]:
+    extra: dict[str, Any] = {}
+    mentioned = context.get("mentionedJID")
+    if isinstance(mentioned, list) and mentioned:
+        extra["mentions"] = [chat_key(each) for each in mentioned if isinstance(each, str)]
+    if context.get("isForwarded") is True:
+        extra["forwarded"] = True
+    if ad := mapping(context.get("externalAdReply")):
+        extra["ad"] = shortened(ad)
+    return extra
+
+
+def _unread(line: Json) -> NewEvent:
+    raw = first_text(line, "raw")
+    return NewEvent(
+        kind=kinds.UNKNOWN,
+        type="unknown",
+        provider_id=fingerprint(raw) if raw else "",
+        extra={"event": identifier(line["event"]), "code": line.get("code"), "error": first_text(line, "error")},
+    )
+
+
+_READERS: dict[str, Callable[[Json, Us], NewEvent | None]] = {
+    "Message": message,
+    "UndecryptableMessage": undecryptable,
+    "CallOffer": call,
+    "CallTerminate": call,
+    "ChatPresence": presence,
+    "GroupInfoEvent": group,
+    "JoinedGroup": group,
+}

@@ -1,0 +1,136 @@
+"""What a change of the connection means, in plain words, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from wagate.events import SessionChange, SessionStatus
+from wagate.parsing.fields import first_text, whole
+from wagate_whatsapp.process import Json
+
+CONNECTED = SessionChange(status=SessionStatus.SESSION_CONNECTED, message="WhatsApp session connected successfully")
+CONNECTING = SessionChange(status=SessionStatus.CONNECTING, message="Connecting to WhatsApp")
+LINKED = SessionChange(status=SessionStatus.CONNECTING, message="The number is linked; connecting")
+ENGINE_ENDED = SessionChange(status=SessionStatus.CONNECTING, message="The engine ended; it is started again")
+NO_PROXY = SessionChange(
+    status=SessionStatus.ERROR, message="A proxy can be set in config.toml only; take settings.proxy away"
+)
+STOPPED = SessionChange(status=SessionStatus.SESSION_NOT_CONNECTED, message="Stopped; start the session to go on")
+NOBODY_SCANNED = SessionChange(
+    status=SessionStatus.SESSION_NOT_CONNECTED,
+    message="Nobody scanned a QR code for 10 minutes; start the session to get a new one",
+)
+UPDATE = 'pip install --upgrade "wagate[whatsapp]"'
+MOST_SILENT = 3
+"""Keep-alives in a row without an answer; they come every 20 to 30 s."""
+LONG = 3600.0
+"""Seconds between two tries when somebody has to act first."""
+_BANS = {
+    "SEND_TO_TOO_MANY_PEOPLE": "it wrote to too many people who don't know it",
+    "BLOCKED_BY_USERS": "too many people blocked it",
+    "CREATED_TOO_MANY_GROUPS": "it made too many groups with people who don't know it",
+    "SENT_TOO_MANY_SAME_MESSAGE": "it sent the same message too often",
+    "BROADCAST_LIST": "it sent too many messages to broadcast lists",
+}
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What follows from a line of the engine."""
+
+    change: SessionChange
+    connected: bool = False
+    again: float | None = None
+    """Seconds until we connect anew ourselves; None: the library does, or nobody."""
+    unlinked: bool = False
+    """The keys are worth nothing any more."""
+    halted: bool = False
+    """Nothing more until somebody starts the session."""
+
+
+def judge(line: Json, now: datetime) -> Verdict | None:
+    """What a line says about the connection; None: nothing."""
+    if line["event"] == "TemporaryBan":
+        return _banned(line, now)
+    read = _VERDICTS.get(line["event"])
+    return None if read is None else read(line)
+
+
+def _ended(line: Json) -> Verdict:
+    return Verdict(change=unreachable(first_text(line, "error")), again=0.0)
+
+
+def _replaced(_line: Json) -> Verdict:
+    text = "Replaced: the same keys connected from somewhere else (a copy of this gateway?); start the session"
+    return Verdict(change=_failed(text), halted=True)
+
+
+def _outdated(_line: Json) -> Verdict:
+    text = f"WhatsApp refuses this version of the engine (405); update it: {UPDATE}"
+    return Verdict(change=_failed(text), again=LONG)
+
+
+def _refused(line: Json) -> Verdict:
+    reason = first_text(line, "Reason").lower().replace("_", " ") or "no reason given"
+    return Verdict(change=_connecting(f"WhatsApp refused the connection: {reason}"), again=0.0)
+
+
+def _stream_error(line: Json) -> Verdict:
+    code = first_text(line, "Code") or "unknown"
+    return Verdict(change=_connecting(f"WhatsApp ended the connection (stream error {code})"))
+
+
+def _silent(line: Json) -> Verdict | None:
+    if (whole(line.get("ErrorCount")) or 0) < MOST_SILENT:
+        return None
+    return Verdict(change=_connecting("WhatsApp does not answer any more; connecting anew"), again=0.0)
+
+
+def _logged_out(line: Json) -> Verdict:
+    if first_text(line, "Reason") == "MAIN_DEVICE_GONE":
+        text = "Logged out: the number is no longer registered on its phone, or WhatsApp banned it"
+    else:
+        text = "Logged out on the phone; start the session and scan the QR code again"
+    change = SessionChange(status=SessionStatus.AUTH_FAILURE, message=text)
+    return Verdict(change=change, unlinked=True, halted=True)
+
+
+def _banned(line: Json, now: datetime) -> Verdict:
+    seconds = whole(line.get("Expire")) or 0
+    until = (now + timedelta(seconds=seconds)).astimezone(UTC)
+    why = _BANS.get(first_text(line, "Code"), "WhatsApp does not say why")
+    text = f"WhatsApp blocks this number until {until:%Y-%m-%d %H:%M} UTC: {why}"
+    return Verdict(change=_failed(text), again=max(float(seconds), LONG))
+
+
+def unreachable(error: str) -> SessionChange:
+    """There is no way to WhatsApp; ``error`` is the library's."""
+    return _connecting(f"WhatsApp can't be reached: {_short(error)}")
+
+
+def _connecting(message: str) -> SessionChange:
+    return SessionChange(status=SessionStatus.CONNECTING, message=message)
+
+
+def _failed(message: str) -> SessionChange:
+    return SessionChange(status=SessionStatus.ERROR, message=message)
+
+
+def _short(error: str) -> str:
+    """The last part of a Go error: the cause."""
+    return error.rpartition(": ")[2][:200] or "no reason given"
+
+
+_VERDICTS: dict[str, Callable[[Json], Verdict | None]] = {
+    "Connected": lambda _line: Verdict(change=CONNECTED, connected=True),
+    "Disconnected": lambda _line: Verdict(change=_connecting("The connection was lost; connecting again")),
+    "Ended": _ended,
+    "LoggedOut": _logged_out,
+    "StreamReplaced": _replaced,
+    "ClientOutdated": _outdated,
+    "ConnectFailure": _refused,
+    "StreamError": _stream_error,
+    "KeepAliveTimeout": _silent,
+}

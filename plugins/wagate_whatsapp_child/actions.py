@@ -1,0 +1,121 @@
+"""What the gateway may ask for, once a session is connected."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.json_format import ParseDict
+
+from wagate_whatsapp_child.flat import Json, jid
+from wagate_whatsapp_child.library import Library
+from wagate_whatsapp_child.session import Session, as_jid
+
+KINDS = {"image": 0, "video": 1, "audio": 2, "document": 3}
+"""Kind of a file → the library's number (whatsmeow's MediaType)."""
+
+
+class Actions:
+    """Each takes a session and the line that asked."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self.named: dict[str, Callable[[Session, Json], Any]] = {
+            "send": self.send,
+            "read": self.read,
+            "typing": self.typing,
+            "presence": self.presence,
+            "exists": self.exists,
+            "upload": self.upload,
+            "profile": self.profile,
+            "group": self.group,
+            "reject_call": self.reject_call,
+            "log_out": self.log_out,
+        }
+
+    def send(self, session: Session, line: Json) -> Json:
+        """Send ``message`` (WhatsApp's Message as JSON) to ``to``; its id, its time, and the phone behind a LID."""
+        raw = ParseDict(line["message"], self._library.message()).SerializeToString()
+        answer = self._library.go.SendMessage(*session.of(as_jid(self._library, line["to"]), raw))
+        sent = self._library.answer("SendMessageReturnFunction", answer).SendResponse
+        to = line["to"]
+        phone = session.phone(to) if to.endswith("@lid") else ""
+        return {"id": sent.ID, "time": sent.Timestamp, "chat": phone or to}
+
+    def read(self, session: Session, line: Json) -> None:
+        """Mark messages (``ids``) of ``sender`` in ``chat`` as read."""
+        chat, sender = (as_jid(self._library, line[name]) for name in ("chat", "sender"))
+        ids = " ".join(line["ids"]).encode()
+        arguments = session.of(chat, sender)[1:]
+        self._library.done(self._library.go.MarkRead(session.key, ids, int(time.time()), *arguments, b"read"))
+
+    def typing(self, session: Session, line: Json) -> None:
+        """Show typing (or recording) in ``to``, or end it."""
+        to, on, voice = as_jid(self._library, line["to"]), line["on"], line.get("voice", False)
+        self._library.done(self._library.go.SendChatPresence(*session.of(to), 0 if on else 1, 1 if voice else 0))
+
+    def presence(self, session: Session, line: Json) -> None:
+        """Be there, or not: WhatsApp shows typing only of those who are."""
+        word = b"available" if line["on"] else b"unavailable"
+        self._library.done(self._library.go.SendPresence(session.key, word))
+
+    def exists(self, session: Session, line: Json) -> str:
+        """The JID of a phone number on WhatsApp; '' when it is not there."""
+        number = f"+{line['phone']}".encode()
+        found = self._library.answer("IsOnWhatsAppReturnFunction", self._library.go.IsOnWhatsApp(*session.of(number)))
+        return next((jid(each.JID) for each in found.IsOnWhatsAppResponse if each.IsIn), "")
+
+    def upload(self, session: Session, line: Json) -> Json:
+        """Encrypt and upload a file (``path``); what a message says of it, as JSON. Whole in memory: the library's."""
+        content = Path(line["path"]).read_bytes()
+        answer = self._library.go.Upload(*session.of(content), KINDS[line["kind"]])
+        found = self._library.answer("UploadReturnFunction", answer).UploadResponse
+        return {
+            "URL": found.url,
+            "directPath": found.DirectPath,
+            "mediaKey": _base64(found.MediaKey),
+            "fileEncSHA256": _base64(found.FileEncSHA256),
+            "fileSHA256": _base64(found.FileSHA256),
+            "fileLength": str(found.FileLength),
+        }
+
+    def profile(self, session: Session, line: Json) -> Json:
+        """``name`` and ``picture`` (a URL) of a person or group; '' for what can't be seen."""
+        of, types = as_jid(self._library, line["chat"]), self._library.types
+        if line["chat"].endswith("@g.us"):
+            name = self._group(session, of).GroupName.Name
+        else:
+            known = self._library.go.GetContact(*session.of(of))
+            info = self._library.answer("ContactsGetContactReturnFunction", known).ContactInfo
+            name = info.FullName or info.BusinessName or info.PushName
+        wanted = types.GetProfilePictureParams(Preview=False, ExistingID="", IsCommunity=False).SerializeToString()
+        picture = self._library.parsed(
+            "GetProfilePictureReturnFunction", self._library.go.GetProfilePicture(*session.of(of, wanted))
+        )
+        return {"name": name, "picture": "" if picture.Error else picture.Picture.URL}
+
+    def group(self, session: Session, line: Json) -> Json:
+        """A group's name and who is in it."""
+        found = self._group(session, as_jid(self._library, line["chat"]))
+        return {"name": found.GroupName.Name, "members": [jid(each.JID) for each in found.Participants]}
+
+    def reject_call(self, session: Session, line: Json) -> None:
+        """Reject a call that rings."""
+        caller = as_jid(self._library, line["sender"])
+        self._library.done(self._library.go.RejectCall(*session.of(caller), line["call"].encode()))
+
+    def log_out(self, session: Session, _line: Json) -> None:
+        """Unlink this device; its keys are worth nothing then."""
+        self._library.done(self._library.go.Logout(session.key))
+
+    def _group(self, session: Session, chat: bytes) -> Any:
+        return self._library.answer(
+            "GetGroupInfoReturnFunction", self._library.go.GetGroupInfo(*session.of(chat))
+        ).GroupInfo
+
+
+def _base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()

@@ -1,0 +1,164 @@
+"""whatsmeow, as the package neonize carries it: its C functions, bound without its Python layer.
+
+Source of the signatures: neonize 0.5.2, ``_binder.py``; of the events' numbers: ``events.py``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TEXT, NUMBER, POINTER, YES = ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_bool
+ON_TEXT = ctypes.CFUNCTYPE(None, POINTER, POINTER)
+ON_EVENT = ctypes.CFUNCTYPE(None, TEXT, POINTER, NUMBER, NUMBER)
+ON_LOG = ctypes.CFUNCTYPE(None, POINTER, NUMBER)
+
+DEVICE, PAIR, MESSAGE, RECEIPT = 0, 2, 17, 18
+EVENTS = {
+    PAIR: "PairStatus",
+    3: "Connected",
+    4: "KeepAliveTimeout",
+    5: "KeepAliveRestored",
+    6: "LoggedOut",
+    7: "StreamReplaced",
+    8: "TemporaryBan",
+    9: "ConnectFailure",
+    10: "ClientOutdated",
+    11: "StreamError",
+    12: "Disconnected",
+    MESSAGE: "Message",
+    RECEIPT: "Receipt",
+    19: "ChatPresence",
+    21: "JoinedGroup",
+    22: "GroupInfoEvent",
+    36: "CallOffer",
+    37: "CallAccept",
+    42: "CallTerminate",
+    44: "UndecryptableMessage",
+}
+"""Number of an event that we want → its protobuf type."""
+KEPT = frozenset({MESSAGE, RECEIPT, 21, 22, 36, 42, 44})
+"""Events that must not be lost: these go to the spool before anything else is done with them."""
+
+
+class Bytes(ctypes.Structure):
+    """Bytes that Go allocated."""
+
+    _fields_ = (("data", POINTER), ("size", ctypes.c_size_t))
+
+
+class Proxy(ctypes.Structure):
+    """How it goes out."""
+
+    _fields_ = (("address", TEXT), ("no_websocket", YES), ("only_login", YES), ("no_media", YES))
+
+
+_BYTES = ctypes.POINTER(Bytes)
+_CHAT = (TEXT, TEXT, NUMBER)
+_FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "Neonize": (
+        POINTER,
+        (
+            *(TEXT, TEXT, TEXT, NUMBER, NUMBER, TEXT),
+            *(ON_TEXT, ON_TEXT, ON_EVENT, ON_LOG),
+            *(TEXT, NUMBER, TEXT, NUMBER, TEXT, NUMBER, POINTER),
+        ),
+    ),
+    "Stop": (POINTER, (TEXT,)),
+    "Disconnect": (POINTER, (TEXT,)),
+    "Logout": (POINTER, (TEXT,)),
+    "IsConnected": (YES, (TEXT,)),
+    "PairPhone": (_BYTES, _CHAT),
+    "SendMessage": (_BYTES, (*_CHAT, TEXT, NUMBER)),
+    "MarkRead": (POINTER, (TEXT, TEXT, NUMBER, TEXT, NUMBER, TEXT, NUMBER, TEXT)),
+    "SendChatPresence": (POINTER, (*_CHAT, NUMBER, NUMBER)),
+    "SendPresence": (POINTER, (TEXT, TEXT)),
+    "IsOnWhatsApp": (_BYTES, _CHAT),
+    "Upload": (_BYTES, (*_CHAT, NUMBER)),
+    "GetPNFromLID": (_BYTES, _CHAT),
+    "GetProfilePicture": (_BYTES, (*_CHAT, TEXT, NUMBER)),
+    "GetContact": (_BYTES, _CHAT),
+    "GetGroupInfo": (_BYTES, _CHAT),
+    "RejectCall": (POINTER, (*_CHAT, TEXT)),
+    "GetVersion": (POINTER, ()),
+    "FreeBytesStruct": (None, (_BYTES,)),
+    "FreeString": (None, (POINTER,)),
+}
+
+
+class LibraryError(Exception):
+    """The library said no; its text is the library's."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """The loaded library, and the types of what it says."""
+
+    go: ctypes.CDLL
+    types: Any
+    """The module of neonize's protobuf types."""
+    message: Any
+    """WhatsApp's ``Message``."""
+    device: Any
+    """``DeviceProps``."""
+
+    def text(self, pointer: int | None) -> str:
+        """A text that Go allocated, freed."""
+        if not pointer:
+            return ""
+        found = ctypes.string_at(pointer).decode("utf-8", "replace")
+        self.go.FreeString(pointer)
+        return found
+
+    def parsed(self, type_name: str, result: Any) -> Any:
+        """Bytes that Go allocated, freed, as one of its types."""
+        try:
+            raw = ctypes.string_at(result.contents.data, result.contents.size) if result.contents.data else b""
+        finally:
+            self.go.FreeBytesStruct(result)
+        return getattr(self.types, type_name).FromString(raw)
+
+    def answer(self, type_name: str, result: Any) -> Any:
+        """The same for an answer that may hold an error. LibraryError."""
+        found = self.parsed(type_name, result)
+        if found.Error:
+            raise LibraryError(found.Error)
+        return found
+
+    def done(self, pointer: int | None) -> None:
+        """What a call without an answer gave. LibraryError: a text, which is its error."""
+        if said := self.text(pointer):
+            raise LibraryError(said)
+
+    @property
+    def version(self) -> str:
+        """Of the package that it was built for."""
+        return self.text(self.go.GetVersion())
+
+
+def load() -> Library:
+    """Load it from the installed package, without importing that package's own code, which needs 26 MB more."""
+    folder = next(found for each in sys.path if (found := Path(each) / "neonize" / "proto").is_dir()).parent
+    package = types.ModuleType("neonize")
+    package.__path__ = [str(folder)]
+    sys.modules["neonize"] = package
+    go = ctypes.CDLL(str(next(each for each in folder.glob("neonize-*") if each.suffix in {".so", ".dylib"})))
+    for name, (result, arguments) in _FUNCTIONS.items():
+        function = getattr(go, name)
+        function.restype, function.argtypes = result, arguments
+    return Library(
+        go=go,
+        types=importlib.import_module("neonize.proto.Neonize_pb2"),
+        message=importlib.import_module("neonize.proto.waE2E.WAWebProtobufsE2E_pb2").Message,
+        device=importlib.import_module("neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2").DeviceProps,
+    )
+
+
+Heard = Callable[[int, bytes], None]
+"""(number of the event, its bytes)"""

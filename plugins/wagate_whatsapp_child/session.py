@@ -1,0 +1,205 @@
+"""One number: its connection, which the library keeps, and what is heard over it."""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import itertools
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wagate_whatsapp_child.flat import flat, jid
+from wagate_whatsapp_child.library import DEVICE, EVENTS, KEPT, ON_EVENT, ON_LOG, ON_TEXT, Library, LibraryError, Proxy
+from wagate_whatsapp_child.outbox import Line, Outbox
+from wagate_whatsapp_child.spool import Entry, Spool
+
+KEYS = "session.db"
+OPTIONS = "?_journal_mode=WAL&_synchronous=NORMAL&_foreign_keys=on&_busy_timeout=10000&x="
+"""Behind the path of the keys: without WAL, linking takes 18 s instead of 1.4, each message 19 ms instead of 2."""
+SPOOL = "spool"
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What a session is started with."""
+
+    session: str
+    folder: str
+    """The account's own."""
+    proxy: str = ""
+    device: str = "wagate"
+    """As the phone shows it among its linked devices."""
+
+
+@dataclass
+class State:
+    """How it is."""
+
+    connected: bool = False
+    jid: str = ""
+    lid: str = ""
+    ended: bool = False
+    """The library's call returned: it is started anew, or not at all."""
+
+
+class Session:
+    """One number's life in the library, from `begin` to `end`."""
+
+    def __init__(self, library: Library, outbox: Outbox, start: Start) -> None:
+        """Waits for a process that had the account before."""
+        self.start = start
+        self.key = f"{start.session}#{next(_numbers)}".encode()
+        """The library's name of it: never the same again, since one that hangs is left behind."""
+        self.state = State()
+        self.heard = 0
+        """Events so far."""
+        self._library = library
+        self._outbox = outbox
+        self._left = False
+        self._phones: dict[str, str] = {}
+        self.spool = Spool(Path(start.folder) / SPOOL)
+        self._callbacks = self._make_callbacks()
+
+    def begin(self) -> None:
+        """Connect, in a thread that the library keeps."""
+        threading.Thread(target=self._run, name=self.start.session, daemon=True).start()
+
+    def attach(self) -> None:
+        """From here on the gateway gets what comes, after what it has not stored yet."""
+        with self.spool.lock:
+            self._outbox.tell(session=self.start.session, event="Attached")
+            for entry in self.spool.waiting:
+                self._put(entry)
+
+    def leave(self) -> None:
+        """No more from WhatsApp; what the library holds still comes."""
+        if not self.state.ended:
+            self._library.go.Disconnect(self.key)
+
+    def end(self) -> None:
+        """For good. May hang, as the library does when the number was never linked."""
+        self._left = True
+        if not self.state.ended:
+            self._library.go.Stop(self.key)
+        self.spool.close()
+
+    def abandon(self) -> None:
+        """Disconnect and hear nothing more, without waiting for the library."""
+        self._left = True
+        self.leave()
+        self.spool.close()
+
+    @property
+    def usable(self) -> bool:
+        """Whether the library may be asked about it: asked about one that it has not, it ends the process."""
+        return bool(self.state.jid) and not self.state.ended
+
+    def phone(self, lid: str) -> str:
+        """The phone's JID behind a LID, as the library has learned; '' when it has not."""
+        plain = f"{lid.partition('@')[0].partition(':')[0]}@lid"
+        if plain not in self._phones and self.usable:
+            raw = as_jid(self._library, plain)
+            try:
+                found = self._library.answer(
+                    "GetJIDFromStoreReturnFunction", self._library.go.GetPNFromLID(*self.of(raw))
+                )
+            except LibraryError:
+                return ""
+            self._phones[plain] = jid(found.Jid)
+        return self._phones.get(plain, "")
+
+    def of(self, *parts: bytes) -> tuple[Any, ...]:
+        """Arguments of a call: the session, then bytes and their lengths."""
+        return self.key, *(each for part in parts for each in (part, len(part)))
+
+    def _run(self) -> None:
+        props = self._library.device(
+            os=self.start.device, platformType=self._library.device.CHROME, requireFullSync=False
+        ).SerializeToString()
+        proxy = ctypes.pointer(Proxy(self.start.proxy.encode(), False, False, False)) if self.start.proxy else None
+        error = self._library.text(
+            self._library.go.Neonize(
+                f"{Path(self.start.folder) / KEYS}{OPTIONS}".encode(),
+                self.key,
+                *(b"", 0, 0, b"WARN"),
+                *self._callbacks,
+                *(bytes(EVENTS), len(EVENTS), props, len(props), b"", 0),
+                ctypes.cast(proxy, ctypes.c_void_p) if proxy else None,
+            )
+        )
+        self.state.ended, self.state.connected = True, False
+        if not self._left:
+            self._tell("Ended", error=error)
+
+    def _make_callbacks(self) -> tuple[Any, ...]:
+        """Kept by the session: the library calls them for as long as it lives."""
+        return (
+            ON_TEXT(_guarded(lambda _key, text: self._tell("QR", code=_text(text)))),
+            ON_TEXT(_guarded(lambda _key, text: self._tell("Login", state=_text(text)))),
+            ON_EVENT(_guarded(lambda _key, data, size, code: self._hear(code, ctypes.string_at(data, size)))),
+            ON_LOG(_guarded(lambda data, size: self._log(ctypes.string_at(data, size)))),
+        )
+
+    def _hear(self, code: int, raw: bytes) -> None:
+        """On the library's thread, and quick: what waits behind it has its receipt already."""
+        if self._left:
+            return
+        self.heard += 1
+        if code == DEVICE:
+            device = self._library.types.Device.FromString(raw)
+            self.state.jid, self.state.lid = jid(device.JID), jid(device.LID)
+            self._tell("Me", jid=self.state.jid, lid=self.state.lid, name=device.PushName)
+            return
+        self.state.connected = {"Connected": True, "Disconnected": False}.get(EVENTS[code], self.state.connected)
+        with self.spool.lock:
+            self._put(self.spool.append(code, raw) if code in KEPT else Entry(0, code, raw))
+
+    def _put(self, entry: Entry) -> None:
+        def make() -> dict[str, Any]:
+            line = {"session": self.start.session, "n": entry.number}
+            try:
+                return line | flat(self._library, entry.code, entry.raw, self.phone)
+            except Exception as error:  # noqa: BLE001  (kept whole, for people)
+                raw = base64.b64encode(entry.raw).decode()
+                return line | {"event": "Unread", "code": entry.code, "raw": raw, "error": repr(error)[:300]}
+
+        self._outbox.put(Line(make, self.spool if entry.number else None))
+
+    def _tell(self, event: str, **fields: Any) -> None:
+        if not self._left:
+            self._outbox.tell(session=self.start.session, event=event, **fields)
+
+    def _log(self, raw: bytes) -> None:
+        entry = self._library.types.LogEntry.FromString(raw)
+        self._tell("Log", level=entry.Level, text=entry.Message[:1000])
+
+
+def as_jid(library: Library, text: str) -> bytes:
+    """A JID for the library."""
+    user, _, server = text.partition("@")
+    user, _, device = user.partition(":")
+    made: bytes = library.types.JID(
+        User=user, Server=server, RawAgent=0, Device=int(device or 0), Integrator=0, IsEmpty=False
+    ).SerializeToString()
+    return made
+
+
+def _text(pointer: int) -> str:
+    return ctypes.string_at(pointer).decode("utf-8", "replace")
+
+
+def _guarded(function: Callable[..., None]) -> Callable[..., None]:
+    """Nothing may be raised into the library."""
+
+    def guarded(*arguments: Any) -> None:
+        try:
+            function(*arguments)
+        except BaseException as error:  # noqa: BLE001  (as said)
+            print("not heard:", repr(error), file=sys.stderr, flush=True)  # noqa: T201  (this process's log)
+
+    return guarded

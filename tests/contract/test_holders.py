@@ -1,0 +1,72 @@
+"""With several processes, one listens for an account: leases in the database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import trio
+
+from tests.rows import NOW
+from wagate.clock import Clock
+from wagate.errors import StorageError
+from wagate.inbound.holding import LEASE, RENEW, Holding
+from wagate.storage.database import Database
+from wagate.storage.owners.holders import hold
+
+SOON, LATER = NOW + timedelta(seconds=5), NOW + timedelta(seconds=30)
+
+
+async def test_one_holder_at_a_time_until_its_lease_is_over(database: Database) -> None:
+    first = partial(hold, account_ids=["a", "b"], holder="one", now=NOW, until=SOON)
+    assert await database.write(first) == {"a", "b"}
+    other = partial(hold, account_ids=["b", "c"], holder="two", now=NOW, until=LATER)
+    assert await database.write(other) == {"c"}
+    assert await database.write(partial(hold, account_ids=["a"], holder="one", now=SOON, until=LATER)) == {"a"}
+    late = NOW + timedelta(seconds=10)
+    assert await database.write(partial(hold, account_ids=["a", "b"], holder="two", now=late, until=LATER)) == {"b"}
+
+
+async def test_another_takes_over_when_a_process_renews_no_more(database: Database) -> None:
+    clock = Clock()
+    one, two = Holding(database, clock, "one"), Holding(database, clock, "two")
+    assert await one.renew(["a"])
+    assert not await two.renew(["a"])
+    clock.shift(LEASE - RENEW)
+    assert not await one.renew(["a"])  # nothing changed
+    clock.shift(RENEW + 1)
+    await two.renew(["a"])
+    assert (one.holds("a"), two.holds("a")) == (True, False)
+    clock.shift(LEASE)
+    assert await two.renew(["a"])
+    assert two.holds("a")
+    assert await one.renew(["a"])
+    assert not one.holds("a")
+
+
+class Broken:
+    """A database that can take nothing."""
+
+    async def write(self, *_arguments: Any, **_named: Any) -> Any:
+        await trio.lowlevel.checkpoint()
+        raise StorageError("the disk is full")
+
+
+async def test_what_can_not_be_renewed_in_time_is_held_no_more(database: Database) -> None:
+    clock, gone = Clock(), trio.Event()
+    holding = Holding(database, clock, "one")
+    await holding.renew(["a"])
+    holding._database = Broken()
+
+    async def changed() -> None:
+        gone.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(holding.keep, lambda: ("a",), changed)
+        with trio.fail_after(60):
+            while not gone.is_set():
+                clock.shift(RENEW)
+                await trio.sleep(0.01)
+        nursery.cancel_scope.cancel()
+    assert not holding.holds("a")

@@ -1,0 +1,132 @@
+"""A number of our own in the whole gateway: linked by API or command, in and out, in order, and what kills do."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import trio
+
+from tests.effort import effort
+from tests.whatsapp_gateway import Whole, whole
+from tests.whatsapp_site import ANA, BOB, OURS
+
+ORDERED = effort(100, 400)
+ROUNDS = effort(1, 7)
+"""Of each way to kill."""
+BURST = 60
+WAYS = ("gateway", "engine", "both")
+
+
+async def test_a_number_is_linked_by_api_and_goes_on_after_a_stop() -> None:
+    async with whole() as here:
+        await here.link()
+        await here.world.text(ANA, "hello")
+        await here.sink.until(lambda _: here.texts == ["hello"])
+        answer = await here.send("hi Ana")
+        assert answer["status"] == "sent"
+        await here.fake.server.until(lambda: [each.text for each in here.fake.server.messages] == ["hi Ana"])
+        assert answer["message_id"] == f"true_{ANA}@c.us_{here.fake.server.messages[0].id}"
+        report = (await here.server.http.get("/api/doctor")).json()["data"]
+        looked = {each["what"]: each for each in report if each.get("account") == "main" or "main" in str(each)}
+        assert looked["session"]["level"] == "ok", looked
+        assert looked["engine"]["level"] == "ok", looked
+        logins = here.fake.server.logins
+        assert await here.server.stop() == 0
+        assert here.engines() == []
+        await here.world.text(BOB, "while it was stopped")
+        await here.server.start()
+        await here.until(field="isConnected")
+        await here.sink.until(lambda _: here.texts == ["hello", "while it was stopped"])
+        assert here.fake.server.logins == logins + 1
+        assert here.sink.duplicates == 0
+
+
+async def test_a_chat_keeps_its_order_both_ways() -> None:
+    async with whole() as here:
+        await here.link()
+        here.fake.server.receipts = 0
+        async with trio.open_nursery() as nursery:
+
+            async def write() -> None:
+                for number in range(ORDERED):
+                    await here.world.text(ANA, f"in {number}")
+
+            nursery.start_soon(write)
+        await here.sink.until(lambda _: len(here.texts) >= ORDERED, 240)
+        assert here.texts == [f"in {number}" for number in range(ORDERED)]
+        assert here.fake.server.errors == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_kills_lose_no_more_than_is_said_and_swap_nothing() -> None:
+    async with whole() as here:
+        await here.link()
+        here.fake.server.receipts = 0
+        await here.world.text(ANA, "warm")
+        await here.sink.until(lambda _: here.texts == ["warm"])
+        sent = {way: await kills(here, way) for way in WAYS}
+        await here.world.text(ANA, "last")
+        await here.sink.until(lambda _: "last" in here.texts, 120)
+        got = here.texts
+        lost = {way: [text for text in texts if text not in set(got)] for way, texts in sent.items()}
+        print("\nlost", {way: f"{len(each)} of {len(sent[way])}" for way, each in lost.items()})
+        known = [text for texts in sent.values() for text in texts if text in set(got)]
+        assert [text for text in dict.fromkeys(got) if text not in {"warm", "last"}] == known  # nothing is swapped
+        assert len(got) - len(set(got)) <= 3 * ROUNDS  # a kill between a 2xx and its record repeats a delivery
+        assert lost["gateway"] == []
+        assert len(lost["engine"]) <= ROUNDS
+        assert len(lost["both"]) <= 3 * ROUNDS
+
+
+async def kills(here: Whole, way: str) -> list[str]:
+    """Bursts, and a kill in the middle of each; what was written."""
+    sent: list[str] = []
+    for number in range(ROUNDS):
+
+        async def burst(number: int = number) -> None:
+            for place in range(BURST):
+                text = f"{way} {number} {place:03}"
+                sent.append(text)
+                await here.world.text(ANA, text)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(burst)
+            with trio.fail_after(60):
+                while len(sent) < BURST * number + BURST // 3:
+                    await trio.sleep(0.001)
+            {"gateway": here.server.kill, "engine": here.kill_engine, "both": here.kill_both}[way]()
+        if way != "engine":
+            await here.server.start()
+        logins = here.fake.server.logins
+        with trio.fail_after(120):
+            while not here.fake.server.connected(OURS) or not (await here.session())["isConnected"]:
+                await trio.sleep(0.05)
+        assert here.fake.server.logins >= logins
+    return sent
+
+
+async def test_the_command_shows_a_code_and_says_when_it_is_linked() -> None:
+    async with whole() as here:
+        command = [sys.executable, "-m", "wagate", "pair", "main", "--config", str(here.server.config)]
+        process = await trio.lowlevel.open_process(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONIOENCODING": "utf-8"}
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        shown = await here.until(field="needsQR")
+        text = b""
+        with trio.fail_after(60):
+            while b"Scan it" not in text:
+                text += await process.stdout.receive_some()
+            await here.fake.server.scan(shown["qr"], OURS)
+            async for part in process.stdout:
+                text += part
+            assert await process.wait() == 0
+        assert re.search("[▀▄█]", text.decode())
+        assert "main is linked" in text.decode()
+        assert b"may ban a number" in await process.stderr.receive_some()

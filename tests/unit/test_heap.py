@@ -1,0 +1,44 @@
+"""Memory goes back to the system after large bodies, and nothing is done for small ones."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from wagate.process.heap import ENOUGH, Heap, trim
+from wagate.web.http.bodies import Bodies
+
+
+async def test_it_is_trimmed_once_for_many_bytes_that_have_passed() -> None:
+    bodies = Bodies(ENOUGH * 10)
+    heap = Heap(bodies)
+    for size in (1000, ENOUGH // 2):
+        with bodies.hold() as held:
+            held.take(size)
+        await heap.look()
+    assert heap.trims == 0
+    with bodies.hold() as held:
+        held.take(ENOUGH)
+    await heap.look()
+    await heap.look()
+    assert heap.trims == 1
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="malloc_trim is glibc's")
+def test_what_lies_between_kept_pieces_goes_back() -> None:
+    kept, let_go = [], []
+    for number in range(1500):
+        let_go.append(bytes(60_000))
+        if number % 5 == 0:
+            kept.append(bytes(3000))
+    let_go.clear()
+    before = resident()
+    trim()
+    assert before - resident() > 20 * 1024**2
+    assert kept

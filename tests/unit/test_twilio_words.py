@@ -1,0 +1,34 @@
+"""Twilio's error codes have words."""
+
+from __future__ import annotations
+
+import pytest
+
+from wagate_twilio.errors import plain_reason
+from wagate_twilio.words import WORDS, words_of
+
+
+@pytest.mark.parametrize("code", WORDS)
+def test_a_code_alone_says_what_it_means(code: str) -> None:
+    assert plain_reason(code, "").startswith(f"{code}: {WORDS[code]}")
+    assert len(code) == 5
+    assert code.isdigit()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("63998", "WhatsApp, or Twilio's way to it, refused the message"),
+        ("30998", "the message could not be delivered"),
+        ("21998", "Twilio refused the message or one of its numbers"),
+        ("99998", "Twilio refused it"),
+    ],
+)
+def test_a_code_that_is_not_listed_says_its_family_and_where_it_is_explained(code: str, words: str) -> None:
+    assert words_of(code) == f"{words}; see https://www.twilio.com/docs/api/errors/{code}"
+
+
+def test_twilios_own_message_is_shown_where_there_is_one() -> None:
+    assert plain_reason("63024", "Invalid recipient") == "63024: Invalid recipient"
+    assert plain_reason("", "No") == "No"
+    assert plain_reason("", "") == ""

@@ -1,0 +1,213 @@
+"""Parts of the provider whatsapp that need no engine: spool, files, words, what is sent, what is installed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wagate.errors import NotInstalledError, NotSentError, OutcomeUnknownError, SendRefusedError
+from wagate.events import Media, SessionStatus
+from wagate.hooks import OutFile, OutLocation, OutMessage
+from wagate.plugins.loader import load_providers
+from wagate.plugins.registry import Providers
+from wagate.testing import fake_context
+from wagate.testing.whatsapp.world import sealed
+from wagate_whatsapp import installed
+from wagate_whatsapp.compose import composed, revocation
+from wagate_whatsapp.content import Ticket
+from wagate_whatsapp.listen import masked
+from wagate_whatsapp.media import INFO, Opener, ticket_of, url_of
+from wagate_whatsapp.people import Us
+from wagate_whatsapp.reasons import judge
+from wagate_whatsapp.send import judged
+from wagate_whatsapp_child.spool import Spool
+
+US = Us(jid="15550000001:3@s.whatsapp.net", lid="9001:3@lid")
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+CHAT = "15550000007@c.us"
+
+
+def message(kind: str, **fields: Any) -> OutMessage:
+    return OutMessage(chat=CHAT, type=kind, **fields)
+
+
+def test_what_was_not_seen_is_there_after_a_crash(tmp_path: Path) -> None:
+    first = Spool(tmp_path / "spool")
+    entries = [first.append(17, bytes([number]) * 10) for number in range(5)]
+    first.seen(entries[1].number)
+    first.close()  # a kill closes its files too
+    with (tmp_path / "spool").open("ab") as file:
+        file.write(b"17 AAAA")  # half a line
+    second = Spool(tmp_path / "spool")
+    assert [each.raw for each in second.waiting] == [each.raw for each in entries]  # those that were seen come again
+    second.seen(5)
+    assert (tmp_path / "spool").stat().st_size == 0
+    assert (second.append(18, b"next").number, second.waiting[0].code) == (6, 18)
+    second.close()
+
+
+def test_a_spool_that_is_never_empty_does_not_grow_for_ever(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    last = spool.append(17, b"x")
+    for _ in range(120):
+        before, last = last, spool.append(17, os.urandom(200_000))
+        spool.seen(before.number)
+    assert (tmp_path / "spool").stat().st_size < 12_000_000
+    spool.close()
+    again = Spool(tmp_path / "spool")
+    assert again.waiting[-1].raw == last.raw
+    again.close()
+
+
+def test_only_one_process_has_a_spool(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    imports = "from pathlib import Path; from wagate_whatsapp_child.spool import Spool; "
+    code = f"{imports}Spool(Path({str(tmp_path)!r}) / 'spool'); print('mine')"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        os.set_blocking(other.stdout.fileno(), False)
+        assert other.stdout.read() in {None, b""}
+        spool.close()
+        os.set_blocking(other.stdout.fileno(), True)
+        assert other.stdout.read() == b"mine\n"
+
+
+async def opened(blob: bytes, ticket: Ticket, *, size: int) -> bytes:
+    got = bytearray()
+
+    async def sink(part: bytes) -> None:
+        got.extend(part)
+
+    opener = Opener(ticket, sink)
+    for start in range(0, len(blob), size):
+        await opener.write(blob[start : start + size])
+    await opener.finish()
+    return bytes(got)
+
+
+def ticket(content: bytes, blob: bytes, key: bytes) -> Ticket:
+    def text(raw: bytes) -> str:
+        return base64.b64encode(raw).decode()
+
+    return Ticket(
+        kind="document",
+        path="/v/1",
+        key=text(key),
+        encrypted=text(hashlib.sha256(blob).digest()),
+        plain=text(hashlib.sha256(content).digest()),
+    )
+
+
+@pytest.mark.parametrize("size", [1, 7, 16, 1000, 10**6])
+async def test_a_file_is_opened_in_parts_of_any_size(size: int) -> None:
+    content, key = os.urandom(5000), os.urandom(32)
+    blob = sealed(content, key, INFO["document"])
+    assert await opened(blob, ticket(content, blob, key), size=size) == content
+
+
+async def test_a_file_that_was_changed_or_cut_off_is_refused() -> None:
+    content, key = os.urandom(5000), os.urandom(32)
+    blob = sealed(content, key, INFO["document"])
+    right = ticket(content, blob, key)
+    for wrong in (blob[:-1], blob[:100], bytes([blob[0] ^ 1]) + blob[1:], b""):
+        with pytest.raises(NotSentError, match="damaged"):
+            await opened(wrong, right, size=512)
+
+
+def test_where_a_file_is() -> None:
+    made = ticket(b"a", b"b", b"k" * 32)
+    assert url_of(made).startswith("https://mmg.whatsapp.net/v/1?hash=")
+    with pytest.raises(SendRefusedError, match="without the file's key"):
+        ticket_of(Media(provider_id=None))
+
+
+def test_messages_are_composed_as_whatsapp_writes_them() -> None:
+    about = f"false_{CHAT}_3EB0AA"
+    assert composed(message("text", text="hi"), US) == {"conversation": "hi"}
+    quote = composed(message("text", text="hi", reply_to=about), US)["extendedTextMessage"]["contextInfo"]
+    assert (quote["stanzaID"], quote["participant"]) == ("3EB0AA", "15550000007@s.whatsapp.net")
+    ours = composed(message("text", text="hi", reply_to=f"true_{CHAT}_3EB0AB"), US)
+    assert ours["extendedTextMessage"]["contextInfo"]["participant"] == "15550000001@s.whatsapp.net"
+    place = composed(message("location", location=OutLocation(latitude=1.5, longitude=2.5, name="Here")), US)
+    assert place == {"locationMessage": {"degreesLatitude": 1.5, "degreesLongitude": 2.5, "name": "Here"}}
+    file = OutFile(mimetype="application/pdf", filename="a.pdf", path=Path("a"))
+    uploaded = {"URL": "https://x", "mediaKey": "aa"}
+    plain = composed(message("document"), US, file, uploaded)
+    assert plain["documentMessage"]["fileName"] == "a.pdf"
+    captioned = composed(message("document", text="see"), US, file, uploaded)
+    assert captioned["documentWithCaptionMessage"]["message"]["documentMessage"]["caption"] == "see"
+    voice = composed(message("voice"), US, OutFile(mimetype="audio/ogg", filename="a.ogg", path=Path("a")), uploaded)
+    assert (voice["audioMessage"]["PTT"], voice["audioMessage"]["mimetype"]) == (True, "audio/ogg; codecs=opus")
+    assert revocation(f"true_{CHAT}_3EB0AB")["protocolMessage"]["key"]["fromMe"] is True
+    with pytest.raises(SendRefusedError, match="template"):
+        composed(message("template"), US)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("no LID found for 5511000000000@s.whatsapp.net from server", SendRefusedError),
+        ("not connected", NotSentError),
+        ("the store doesn't contain a device JID: not logged in", NotSentError),
+        ("server returned error 479", SendRefusedError),
+        ("server returned error 429", NotSentError),
+        ("websocket disconnected before info query returned response", OutcomeUnknownError),
+        ("timed out waiting for message send response", OutcomeUnknownError),
+    ],
+)
+def test_what_whatsmeow_says_decides_what_is_certain(said: str, kind: type[Exception]) -> None:
+    assert type(judged(said)) is kind
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "words"),
+    [
+        ({"event": "Connected"}, SessionStatus.SESSION_CONNECTED, "connected"),
+        ({"event": "LoggedOut", "Reason": "LOGGED_OUT"}, SessionStatus.AUTH_FAILURE, "Logged out on the phone"),
+        ({"event": "LoggedOut", "Reason": "MAIN_DEVICE_GONE"}, SessionStatus.AUTH_FAILURE, "no longer registered"),
+        ({"event": "StreamReplaced"}, SessionStatus.ERROR, "Replaced"),
+        ({"event": "TemporaryBan", "Expire": "3600"}, SessionStatus.ERROR, "until 2026-11-29 13:00 UTC"),
+        ({"event": "ClientOutdated"}, SessionStatus.ERROR, "405"),
+        ({"event": "ConnectFailure", "Reason": "SERVICE_UNAVAILABLE"}, SessionStatus.CONNECTING, "service unavailable"),
+        ({"event": "Ended", "error": "dial: connection refused"}, SessionStatus.CONNECTING, "connection refused"),
+        ({"event": "KeepAliveTimeout", "ErrorCount": "3"}, SessionStatus.CONNECTING, "does not answer"),
+    ],
+)  # fmt: skip
+def test_each_reason_is_told_in_plain_words(line: dict[str, Any], status: SessionStatus, words: str) -> None:
+    verdict = judge(line, NOW)
+    assert verdict is not None
+    assert verdict.change.status == status
+    assert words in verdict.change.message
+
+
+def test_the_librarys_words_are_logged_without_phone_numbers() -> None:
+    said = "Failed to send receipt to 5511988880001@s.whatsapp.net (479)"
+    assert masked(said) == "Failed to send receipt to 5511…@s.whatsapp.net (479)"
+
+
+def test_a_single_lost_keep_alive_is_no_reason() -> None:
+    assert judge({"event": "KeepAliveTimeout", "ErrorCount": "1"}, NOW) is None
+
+
+def test_without_the_extra_who_names_the_provider_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installed, "PACKAGE", "no-such-package")
+    providers = Providers(public_url="")
+    load_providers([], lambda plugin: fake_context(plugin.name).context, providers)
+    assert 'pip install "wagate[whatsapp]"' in providers.unusable["whatsapp"]
+
+
+def test_an_old_glibc_and_another_c_library_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installed, "glibc", lambda: (2, 31))
+    with pytest.raises(NotInstalledError, match="Debian 12, Ubuntu 22"):
+        installed.check_installed()
+    monkeypatch.setattr(installed, "glibc", lambda: ())
+    with pytest.raises(NotInstalledError, match="musl"):
+        installed.check_installed()

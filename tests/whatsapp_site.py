@@ -1,0 +1,104 @@
+"""The provider ``whatsapp`` against the fake server: whatsmeow itself, in the engine's own process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from unittest.mock import patch
+
+import trio
+
+from tests.sink import authority
+from wagate.clock import Clock
+from wagate.events import SessionStatus
+from wagate.hooks import Provider, ProviderAccount
+from wagate.http.client import HttpClient
+from wagate.http.guard import Guard, parse_networks
+from wagate.testing import FakeInlet, fake_context
+from wagate.testing.whatsapp import Running, World, running_whatsapp
+from wagate_whatsapp.provider import make_provider
+from wagate_whatsapp.settings import WhatsAppSettings
+
+OURS = "5511966660000"
+ANA = "5511988880001"
+BOB = "5511988880002"
+REDIRECT = Path(__file__).parent / "redirect"
+
+
+def environment(fake: Running) -> dict[str, str]:
+    """What a gateway's environment must say, so that its engine finds the fake."""
+    path = os.pathsep.join(filter(None, (str(REDIRECT), os.environ.get("PYTHONPATH", ""))))
+    return {**fake.environment, "PYTHONPATH": path}
+
+
+@contextmanager
+def redirected(fake: Running) -> Iterator[None]:
+    """Engines of this process find the fake."""
+    with patch.dict(os.environ, environment(fake)):
+        yield
+
+
+@dataclass
+class Site:
+    """A provider, its account, and the world around it."""
+
+    fake: Running
+    world: World
+    provider: Provider
+    account: ProviderAccount
+    folder: Path
+    clock: Clock
+
+    @asynccontextmanager
+    async def listening(self, inlet: FakeInlet | None = None) -> AsyncIterator[FakeInlet]:
+        """``run``, for as long as the block runs."""
+        inlet = inlet or FakeInlet()
+        assert self.provider.run is not None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.provider.run, self.account, inlet)
+            yield inlet
+            nursery.cancel_scope.cancel()
+
+    async def link(self, inlet: FakeInlet, ours: str = OURS) -> None:
+        """Scan the QR code, and wait for the connection."""
+        await inlet.until(lambda: any(each.qr for each in inlet.states))
+        code = next(each.qr for each in reversed(inlet.states) if each.qr)
+        assert code is not None
+        await self.fake.server.scan(code, ours)
+        await connected(inlet)
+
+
+async def connected(inlet: FakeInlet) -> None:
+    """Wait until the last state is connected."""
+    await inlet.until(lambda: bool(inlet.states) and inlet.states[-1].status == SessionStatus.SESSION_CONNECTED)
+
+
+@asynccontextmanager
+async def site(folder: Path, *, ours: str = OURS, typing: bool = False) -> AsyncIterator[Site]:
+    """A fake server and a provider that finds it; nothing is linked yet."""
+    async with AsyncExitStack() as stack:
+        fake = await stack.enter_async_context(running_whatsapp(folder, authority()))
+        stack.enter_context(redirected(fake))
+        http = HttpClient(guard=Guard(allow_networks=parse_networks(["127.0.0.0/8"])))
+        stack.push_async_callback(http.aclose)
+        for phone in (ANA, BOB):
+            fake.server.person(phone)
+        clock, own = Clock(), folder / "engine"
+        own.mkdir()
+        context = replace(fake_context("whatsapp", folder=own).context, http=http, clock=clock)
+        provider = make_provider(context)
+        account = ProviderAccount(
+            name="main",
+            phone="",
+            settings=WhatsAppSettings(proxy=fake.proxy, typing=typing),
+            webhook_secret="",
+            webhook_url="",
+            trust="operator",
+            id="0190-main",
+        )
+        assert provider.lifespan is not None
+        await stack.enter_async_context(provider.lifespan())
+        yield Site(fake, fake.world(ours), provider, account, own, clock)

@@ -1,0 +1,223 @@
+"""Providers that listen by themselves: one task for each of their accounts, for as long as the doors are open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+import trio
+
+from wagate.clock import Clock
+from wagate.errors import NotFoundError, StorageError, UnprocessableError, WagateError
+from wagate.events import NewEvent, SessionChange, kinds
+from wagate.hooks.providers import Provider, ProviderAccount
+from wagate.http import on_behalf_of
+from wagate.inbound.holding import Holding
+from wagate.inbound.ignore import IgnoreFilter
+from wagate.inbound.receive import Receiver
+from wagate.plugins.registry import Providers
+from wagate.plugins.wall import whose
+from wagate.storage.database import Database
+from wagate.storage.owners.accounts import note_phone
+from wagate.storage.owners.directory import Account
+from wagate.storage.owners.live import LiveDirectory
+
+FIRST_WAIT = 1.0
+LONGEST_WAIT = 60.0
+FORGET_PATIENCE = 60.0
+
+log = structlog.get_logger("wagate.listen")
+
+
+@dataclass(kw_only=True, eq=False)
+class Listener:
+    """One account that is listened for."""
+
+    account: Account
+    provider: Provider
+    seen: ProviderAccount
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    over: trio.Event = field(default_factory=trio.Event)
+
+
+class AccountInlet:
+    """`wagate.hooks.Inlet`, over the way in for every event."""
+
+    def __init__(self, account_id: str, parts: Listening) -> None:
+        self._id = account_id
+        self._parts = parts
+
+    async def take(self, events: Sequence[NewEvent]) -> None:
+        """Store them in one commit. See the protocol."""
+        account = self._account()
+        owned = await self._parts.ignore_filter.taken_in((account, event) for event in events)
+        stored = await self._parts.receiver.receive_all(owned, b"")
+        log.info(
+            "heard",
+            account=account.name,
+            provider=account.provider,
+            events=len(events),
+            stored=sum(not each.duplicate for each in stored),
+        )
+
+    async def state(self, change: SessionChange, **details: Any) -> None:
+        """Store an event ``session.status``. See the protocol."""
+        account = self._account()
+        extra = {"name": account.name, "event": kinds.SESSION_STATUS, "status": change.status, **details}
+        if change.message:
+            extra["message"] = change.message
+        event = NewEvent(kind=kinds.SESSION_STATUS, type="status", extra=extra, session=change)
+        await self._parts.receiver.receive(account, [event], b"")
+        log.info("session", account=account.name, status=change.status, message=change.message)
+
+    async def number(self, phone: str) -> None:
+        """Note our number. See the protocol."""
+        account = self._account()
+        if account.phone != phone:
+            changed = await self._parts.database.write(note_phone, account.id, phone, now=self._parts.clock.now())
+            if changed:
+                await self._parts.live.reload()
+
+    def _account(self) -> Account:
+        """As it is now. StorageError: it was deleted, and its task is about to end."""
+        found = self._parts.live.now.by_id.get(self._id)
+        if found is None:
+            raise StorageError("the account was deleted")
+        return found
+
+
+@dataclass(kw_only=True)
+class Listening:
+    """Starts and ends what listens, as accounts come and go."""
+
+    providers: Providers
+    live: LiveDirectory
+    receiver: Receiver
+    ignore_filter: IgnoreFilter
+    database: Database
+    clock: Clock
+    holding: Holding | None = None
+    """Says which accounts are this process's own; None: it is the only one."""
+    _running: dict[str, Listener] = field(default_factory=dict)
+    """By the account's id."""
+
+    async def run(self, *, stop: trio.Event) -> None:
+        """Listen for all accounts until ``stop`` is set; when it returns, nothing more is taken in."""
+        changed = _Flag()
+        self.live.on_change(changed.set)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_until, stop, nursery.cancel_scope)
+            if self.holding is not None:
+                nursery.start_soon(self.holding.keep, lambda: tuple(self._listened()), changed.set)
+            while True:
+                await self._settle(nursery)
+                await changed.wait()
+
+    async def _settle(self, nursery: trio.Nursery) -> None:
+        """Make what runs fit the accounts that there are now."""
+        wanted = self._wanted()
+        for id_, listener in list(self._running.items()):
+            now = wanted.get(id_)
+            if now is None or _identity(now[0]) != _identity(listener.account):
+                listener.scope.cancel()
+                await listener.over.wait()
+                del self._running[id_]
+                if id_ not in self.live.now.by_id:
+                    nursery.start_soon(self._forget, listener)
+        for id_, (account, provider) in wanted.items():
+            if id_ not in self._running and (begun := self._listener(account, provider)) is not None:
+                self._running[id_] = begun
+                nursery.start_soon(self._listen, begun)
+
+    def _wanted(self) -> dict[str, tuple[Account, Provider]]:
+        """Those that are this process's own."""
+        holding = self.holding
+        return {id_: each for id_, each in self._listened().items() if holding is None or holding.holds(id_)}
+
+    def _listened(self) -> dict[str, tuple[Account, Provider]]:
+        return {
+            account.id: (account, provider)
+            for account in self.live.now.accounts.values()
+            if (provider := self.providers.get(account.provider)) is not None and provider.listens
+        }
+
+    def _listener(self, account: Account, provider: Provider) -> Listener | None:
+        try:
+            seen = self.providers.account(account)
+        except (UnprocessableError, NotFoundError) as error:
+            log.warning("account can't be listened for", account=account.name, reason=str(error))
+            return None
+        return Listener(account=account, provider=provider, seen=seen)
+
+    async def _listen(self, listener: Listener) -> None:
+        """Until it returns or is cancelled; again after an error, 1 s later, then doubling to a minute."""
+        wait = FIRST_WAIT
+        try:
+            with listener.scope, on_behalf_of(listener.account.client_id):
+                while True:
+                    began = self.clock.monotonic()
+                    if await self._once(listener):
+                        return
+                    if self.clock.monotonic() - began > LONGEST_WAIT:
+                        wait = FIRST_WAIT
+                    await self.clock.sleep(wait)
+                    wait = min(2 * wait, LONGEST_WAIT)
+        finally:
+            listener.over.set()
+
+    async def _once(self, listener: Listener) -> bool:
+        """One run; whether it came to its end."""
+        assert listener.provider.run is not None
+        name = listener.account.name
+        try:
+            await listener.provider.run(listener.seen, AccountInlet(listener.account.id, self))
+        except StorageError as error:
+            log.warning("listening broke off", account=name, reason=str(error))
+        except Exception as error:
+            log.exception("listening failed", account=name, provider=listener.provider.name, **whose(error))
+        else:
+            return True
+        return False
+
+    async def _forget(self, listener: Listener) -> None:
+        """Have the provider wipe what it kept of an account that is gone."""
+        if listener.provider.forget is None:
+            return
+        name = listener.account.name
+        try:
+            with trio.fail_after(FORGET_PATIENCE), on_behalf_of(listener.account.client_id):
+                await listener.provider.forget(listener.seen)
+        except trio.TooSlowError:
+            log.warning("not forgotten in time", account=name, seconds=FORGET_PATIENCE)
+        except WagateError as error:
+            log.warning("not forgotten", account=name, reason=str(error), **whose(error))
+        except Exception:
+            log.exception("not forgotten", account=name)
+        else:
+            log.info("forgotten", account=name)
+
+
+class _Flag:
+    """Set by others, waited for by one."""
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+
+    async def set(self) -> None:
+        self._event.set()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+        self._event = trio.Event()
+
+
+def _identity(account: Account) -> tuple[Any, ...]:
+    """What, when it changes, makes it another account for its provider."""
+    return (account.name, account.provider, account.settings, account.source)
+
+
+async def _until(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()

@@ -1,0 +1,71 @@
+"""How the last sends of each account went, as this process saw it: what no message's own record sums up."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from wagate.clock import Clock
+from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendError
+
+Why = Literal["refused", "failing"]
+"""The provider lets the account send nothing (wrong token, blocked, unpaid); or it does not answer, or not well."""
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing was sent from the first of these failures to the last."""
+
+    why: Why
+    since: datetime
+    last: datetime
+
+    def lasts(self, span: timedelta) -> bool:
+        """Whether so much time lies between the first and the last: one failure alone says little."""
+        return self.last - self.since >= span
+
+
+class Observed:
+    """Of accounts, by id. Health asks it: an account for which another steps in has no failing target."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._troubles: dict[str, Trouble] = {}
+
+    def sent(self, account: str) -> None:
+        """Its provider took a message."""
+        self._troubles.pop(account, None)
+
+    def failed(self, account: str, error: SendError, *, asked: bool) -> None:
+        """A message was not sent. ``asked``: its provider was asked."""
+        why = _why(error, asked=asked)
+        before = self._troubles.get(account)
+        if why is None:
+            if asked:
+                self.sent(account)
+        else:
+            now = self._clock.now()
+            same = before is not None and before.why == why
+            self._troubles[account] = Trouble(why=why, since=before.since if same and before else now, last=now)
+
+    def of(self, account: str) -> Trouble | None:
+        """What is wrong with it; None: nothing that was seen."""
+        return self._troubles.get(account)
+
+    def keep(self, accounts: Container[str]) -> None:
+        """Forget those of others: they are gone."""
+        for account in [each for each in self._troubles if each not in accounts]:
+            del self._troubles[account]
+
+
+def _why(error: SendError, *, asked: bool) -> Why | None:
+    """What an error says of its account; None: nothing, or that its provider answers."""
+    if isinstance(error, AccountStoppedError):
+        return "refused"
+    answered = error.http_status is not None and error.http_status < 500
+    slower = isinstance(error, NotSentError) and error.slow
+    if asked and isinstance(error, NotSentError | OutcomeUnknownError) and not (answered or slower):
+        return "failing"
+    return None

@@ -1,0 +1,42 @@
+"""A text that is too long for one message, as several. Pure but for the ids."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+from uuid_utils import uuid7
+
+from wagate.hooks.messages import OutMessage, TextPart
+from wagate.parsing.split import split_text
+
+
+def parted(message: OutMessage, longest: int) -> list[tuple[str, OutMessage]]:
+    """(our id, message) of each part, in order; of what fits, or can't be split, one.
+
+    ``longest``: `Provider.longest_text`. Only the first part quotes; people are mentioned where they stand.
+
+    Raises:
+        UnprocessableError: no cut makes it fit.
+    """
+    texts = split_text(message.text, longest) if message.type == "text" else [message.text]
+    ids = [str(uuid7()) for _ in texts]
+    if len(texts) == 1:
+        return [(ids[0], message)]
+    before = message.part
+    return [
+        (
+            id_,
+            replace(
+                message,
+                text=text,
+                reply_to="" if number else message.reply_to,
+                mentions=tuple(each for each in message.mentions if f"@{each.partition('@')[0]}" in text),
+                part=TextPart(
+                    number=number + 1,
+                    of=len(texts),
+                    after=ids[number - 1] if number else (before.after if before is not None else ""),
+                    rest=tuple(ids[number + 1 :]),
+                ),
+            ),
+        )
+        for number, (id_, text) in enumerate(zip(ids, texts, strict=True))
+    ]

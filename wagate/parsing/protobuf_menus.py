@@ -1,0 +1,164 @@
+"""Buttons, lists, forms and templates in WhatsApp's protobuf ``Message``, and what people chose in them.
+
+Source: WAProto, as `wagate.parsing.protobuf`, whose readers these are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from wagate.parsing.fields import first_text, mapping
+from wagate.parsing.told import (
+    Told,
+    kept,
+    lines,
+    loose,
+    objects,
+    read_answers,
+    told_form,
+    told_menu,
+    told_reply,
+    told_template,
+)
+
+Part = dict[str, Any]
+
+
+def list_reply(part: Part) -> Told:
+    """A row of a list, chosen."""
+    row = first_text(loose(part.get("singleselectreply")), "selectedrowid")
+    title, about = first_text(part, "title"), first_text(part, "description")
+    return told_reply("list_reply", reply_id=row, title=title, about=about)
+
+
+def button_reply(part: Part) -> Told:
+    """A button, tapped."""
+    chosen = first_text(part, "selectedbuttonid", "selectedid")
+    # A choice among protobuf's alternatives stands one level deeper in Go.
+    title = first_text(part, "selecteddisplaytext") or first_text(loose(part.get("response")), "selecteddisplaytext")
+    return told_reply("button_reply", reply_id=chosen, title=title)
+
+
+def form(part: Part) -> Told:
+    """The answer of a flow; of a quick reply, which comes in the same form, the button."""
+    inner = loose(part.get("interactiveresponsemessage")) or part
+    flow = loose(inner.get("nativeflowresponsemessage"))
+    shown = first_text(loose(part.get("body")), "text")
+    name, given = first_text(flow, "name"), flow.get("paramsjson")
+    if name in {"quick_reply", "menu_options", "single_select"} and shown:
+        return told_reply("button_reply", reply_id=first_text(mapping(read_answers(given)), "id"), title=shown)
+    return told_form(name, given, shown=shown)
+
+
+def buttons(part: Part) -> Told:
+    """A text with buttons."""
+    header = first_text(part, "text", "headertext") or first_text(loose(part.get("header")), "text")
+    choices = [
+        kept(id=first_text(each, "buttonid"), title=first_text(loose(each.get("buttontext")), "displaytext"))
+        for each in objects(part.get("buttons"))
+    ]
+    return told_menu(
+        "button",
+        header=header,
+        body=first_text(part, "contenttext"),
+        footer=first_text(part, "footertext"),
+        choices=choices,
+    )
+
+
+def menu_list(part: Part) -> Told:
+    """A text with rows to choose from."""
+    rows = [row for section in objects(part.get("sections")) for row in objects(section.get("rows"))]
+    choices = [
+        kept(id=first_text(row, "rowid"), title=first_text(row, "title"), description=first_text(row, "description"))
+        for row in rows
+    ]
+    return told_menu(
+        "list",
+        header=first_text(part, "title"),
+        body=first_text(part, "description"),
+        footer=first_text(part, "footertext"),
+        choices=choices,
+    )
+
+
+def interactive(part: Part) -> Told:
+    """A text with native buttons, or a carousel of them."""
+    inner = loose(part.get("interactivemessage")) or part
+    header = loose(part.get("header"))
+    return told_menu(
+        "interactive",
+        header=lines(first_text(header, "title"), first_text(header, "subtitle")),
+        body=first_text(loose(part.get("body")), "text"),
+        footer=first_text(loose(part.get("footer")), "text"),
+        choices=_native(inner) + [choice for card in _shown_cards(inner) for choice in card],
+    )
+
+
+def _native(part: Part) -> list[dict[str, Any]]:
+    """Buttons, each with its parameters in JSON."""
+    found = []
+    for button in objects(loose(part.get("nativeflowmessage")).get("buttons")):
+        given = mapping(read_answers(button.get("buttonparamsjson")))
+        found.append(
+            kept(
+                id=first_text(given, "id"),
+                title=first_text(given, "display_text", "title") or first_text(button, "name"),
+                url=first_text(given, "url"),
+                phone=first_text(given, "phone_number"),
+                description=first_text(given, "copy_code"),
+            )
+        )
+    return found
+
+
+def _shown_cards(part: Part) -> list[list[dict[str, Any]]]:
+    """Each card of a carousel: its words, then its buttons."""
+    found = []
+    for card in objects(loose(part.get("carouselmessage")).get("cards")):
+        title = lines(first_text(loose(card.get("header")), "title"), first_text(loose(card.get("body")), "text"))
+        found.append([kept(title=title.replace("\n", " · ")), *_native(card)])
+    return found
+
+
+def template(part: Part) -> Told:
+    """A template: one of its two forms, or interactive inside. Go has the form one level deeper, under ``Format``."""
+    inner = loose(part.get("format")) or part
+    menu = inner.get("interactivemessagetemplate")
+    if menu:
+        return replace(interactive(loose(menu)), type="template")
+    body = loose(inner.get("hydratedtemplate") or inner.get("hydratedfourrowtemplate") or part.get("hydratedtemplate"))
+    if not body:
+        return structured(loose(loose(inner.get("fourrowtemplate")).get("content")))
+    choices = []
+    for button in objects(body.get("hydratedbuttons")):
+        holder = loose(button.get("hydratedbutton")) or button
+        one = next((loose(value) for name, value in holder.items() if name.endswith("button") and value), {})
+        choices.append(
+            kept(
+                id=first_text(one, "id"),
+                title=first_text(one, "displaytext"),
+                url=first_text(one, "url"),
+                phone=first_text(one, "phonenumber"),
+            )
+        )
+    title = first_text(body, "hydratedtitletext") or first_text(loose(body.get("title")), "hydratedtitletext")
+    return told_template(
+        first_text(body, "templateid") or first_text(part, "templateid"),
+        header=title,
+        body=first_text(body, "hydratedcontenttext"),
+        footer=first_text(body, "hydratedfootertext"),
+        choices=choices,
+    )
+
+
+def structured(part: Part) -> Told:
+    """The oldest form of templates: a name, and what was put into it."""
+    hydrated = part.get("hydratedhsm")
+    if hydrated:
+        return template(loose(loose(hydrated)))
+    params = part.get("params")
+    body = lines(*(each for each in params if isinstance(each, str))) if isinstance(params, list) else ""
+    return told_template(first_text(part, "elementname"), header="", body=body, footer="", choices=[])

@@ -1,0 +1,291 @@
+"""A message as WhatsApp Web has it: what whatsapp-web.js hands on, and WAHA's WEBJS in ``_data``.
+
+Source: whatsapp-web.js 1.34, src/util/Constants.js (MessageTypes), src/structures/Message.js; WhatsApp Web's own model
+for what the library passes on as ``_data``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from wagate.parsing.chats import chat_key
+from wagate.parsing.fields import first_text, identifier, mapping, whole
+from wagate.parsing.protobuf import referral_of
+from wagate.parsing.told import (
+    NOTHING,
+    Told,
+    kept,
+    loose,
+    moment,
+    objects,
+    price,
+    told_event,
+    told_form,
+    told_invite,
+    told_menu,
+    told_order,
+    told_poll,
+    told_product,
+    told_reply,
+    told_template,
+)
+
+Model = dict[str, Any]
+_PLAIN = {
+    "chat": "text",
+    "text": "text",
+    "image": "image",
+    "video": "video",
+    "ptv": "video",
+    "gif": "video",
+    "audio": "audio",
+    "ptt": "voice",
+    "voice": "voice",
+    "document": "document",
+    "sticker": "sticker",
+    "location": "location",
+    "live_location": "location",
+    "vcard": "contacts",
+    "multi_vcard": "contacts",
+    "contacts": "contacts",
+    "revoked": "revoked",
+    "payment": "payment",
+    "sticker-pack": "sticker_pack",
+}
+"""WhatsApp Web's type → ours, where the words are the body's alone."""
+_NOTICES = frozenset(
+    {
+        "album",
+        "call_log",
+        "ciphertext",
+        "debug",
+        "gp2",
+        "keep_in_chat",
+        "pinned_message",
+        "pin_in_chat",
+        "poll_update",
+        "poll_vote",
+        "protocol",
+        "reaction",
+        "reaction_enc",
+        "scheduled_call_edit",
+        "event_response",
+        "message_history_notice",
+        "message_history_bundle",
+        "placeholder",
+        "biz_content_placeholder",
+        "encrypted",
+    }
+)
+"""Types of what is no message of anybody."""
+
+
+def notice_of(kind: str) -> str:
+    """The word itself when a type is a notice of WhatsApp's, and no message; '' else."""
+    word = kind.lower()
+    noticed = word in _NOTICES or "notification" in word or word.startswith("security")
+    return word if noticed else ""
+
+
+def read_model(message: Model, data: Model) -> Told:
+    """What a message tells; ``data`` is its ``_data``. `NOTHING` when it states no type."""
+    kind = (first_text(message, "type") or first_text(data, "type")).lower()
+    if not kind:
+        return NOTHING
+    if notice := notice_of(kind):
+        return Told(type="unknown", notice=notice)
+    model = {**data, **{name: value for name, value in message.items() if value not in (None, "", [], {})}}
+    if read := _READERS.get(kind):
+        told = read(model)
+    else:
+        told = Told(type=_PLAIN.get(kind, "unknown"), text=first_text(model, "body", "caption"))
+        if told.type == "unknown":
+            told = replace(told, details={"type": kind})
+    return replace(told, details=told.details | _around(model))
+
+
+def _around(model: Model) -> dict[str, Any]:
+    forwarded = model.get("isForwarded") is True or bool(whole(model.get("forwardingScore")))
+    return kept(
+        forwarded=forwarded,
+        view_once=model.get("isViewOnce") is True,
+        referral=referral_of(model.get("ctwaContext") or model.get("externalAdReply")),
+    )
+
+
+def _poll(model: Model) -> Told:
+    options = [first_text(each, "name", "optionname") for each in objects(model.get("pollOptions"))]
+    return told_poll(first_text(model, "pollName", "body"), options, whole(model.get("pollSelectableOptionsCount")))
+
+
+def _event(model: Model) -> Told:
+    place = loose(model.get("eventLocation"))
+    return told_event(
+        first_text(model, "eventName", "body", "title"),
+        about=first_text(model, "eventDescription", "description"),
+        start=moment(model.get("eventStartTime") or model.get("scheduledTimestampMs")),
+        end=moment(model.get("eventEndTime")),
+        place=kept(
+            name=first_text(place, "name"),
+            address=first_text(place, "address"),
+            latitude=place.get("degreeslatitude"),
+            longitude=place.get("degreeslongitude"),
+        ),
+        link=first_text(model, "eventJoinLink"),
+        canceled=model.get("isEventCanceled") is True,
+    )
+
+
+def _product(model: Model) -> Told:
+    return told_product(
+        identifier(model.get("productId")),
+        first_text(model, "title"),
+        about=first_text(model, "description"),
+        amount=price(model.get("salePriceAmount1000") or model.get("priceAmount1000")),
+        currency=first_text(model, "currencyCode", "currency"),
+        retailer_id=first_text(model, "retailerId"),
+        url=first_text(model, "url"),
+        body="",
+    )
+
+
+def _order(model: Model) -> Told:
+    return told_order(
+        identifier(model.get("orderId")),
+        title=first_text(model, "orderTitle", "title"),
+        note=first_text(model, "message", "body"),
+        count=whole(model.get("itemCount")),
+        total=price(model.get("totalAmount1000")),
+        currency=first_text(model, "totalCurrencyCode", "currency"),
+        items=[_item(each) for each in objects(model.get("products"))],
+    )
+
+
+def _item(product: Model) -> dict[str, Any]:
+    """An article, where the engine looked up the order (whatsapp-web.js, ``Order.products``)."""
+    return kept(
+        product_retailer_id=identifier(product.get("id")),
+        name=first_text(product, "name"),
+        quantity=whole(product.get("quantity")),
+        item_price=product.get("price"),
+        currency=first_text(product, "currency"),
+    )
+
+
+def _list_reply(model: Model) -> Told:
+    reply = loose(model.get("listResponse"))
+    row = first_text(loose(reply.get("singleselectreply")), "selectedrowid") or first_text(model, "selectedRowId")
+    title = first_text(reply, "title") or first_text(model, "title", "body")
+    about = first_text(reply, "description") or first_text(model, "description")
+    return told_reply("list_reply", reply_id=row, title=title, about=about)
+
+
+def _button_reply(model: Model) -> Told:
+    chosen = first_text(model, "selectedButtonId", "selectedId")
+    return told_reply("button_reply", reply_id=chosen, title=first_text(model, "body", "selectedDisplayText"))
+
+
+def _form(model: Model) -> Told:
+    flow = loose(model.get("nativeFlowResponseMessage") or model.get("interactiveResponse") or model)
+    name = first_text(flow, "name", "nativeflowname")
+    given = flow.get("paramsjson") or flow.get("nativeflowresponsejson")
+    return told_form(name, given, shown=first_text(model, "body"))
+
+
+def _list(model: Model) -> Told:
+    menu = loose(model.get("list"))
+    rows = [row for section in objects(menu.get("sections")) for row in objects(section.get("rows"))]
+    choices = [
+        kept(id=first_text(row, "rowid"), title=first_text(row, "title"), description=first_text(row, "description"))
+        for row in rows
+    ]
+    return told_menu(
+        "list",
+        header=first_text(menu, "title"),
+        body=first_text(menu, "description") or first_text(model, "body"),
+        footer=first_text(menu, "footertext") or first_text(model, "footer"),
+        choices=choices,
+    )
+
+
+def _interactive(model: Model) -> Told:
+    header = loose(model.get("interactiveHeader"))
+    return told_menu(
+        "interactive",
+        header=first_text(header, "title") or first_text(model, "title"),
+        body=first_text(model, "body", "caption"),
+        footer=first_text(model, "footer"),
+        choices=_choices(model),
+    )
+
+
+def _template(model: Model) -> Told:
+    return told_template(
+        identifier(model.get("templateId")),
+        header=first_text(model, "title"),
+        body=first_text(model, "body", "caption"),
+        footer=first_text(model, "footer"),
+        choices=_choices(model),
+    )
+
+
+def _choices(model: Model) -> list[dict[str, Any]]:
+    """Buttons, in any of their three forms."""
+    found = []
+    for button in objects(model.get("dynamicReplyButtons")):
+        title = first_text(loose(button.get("buttontext")), "displaytext")
+        found.append(kept(id=first_text(button, "buttonid"), title=title))
+    for button in objects(model.get("hydratedButtons")):
+        one = next((loose(value) for name, value in button.items() if name.endswith("button") and value), {})
+        found.append(
+            kept(
+                id=first_text(one, "id"),
+                title=first_text(one, "displaytext"),
+                url=first_text(one, "url"),
+                phone=first_text(one, "phonenumber"),
+            )
+        )
+    return found
+
+
+def _invite(model: Model) -> Told:
+    invite = mapping(model.get("inviteV4"))
+    return told_invite(
+        chat_key(identifier(invite.get("groupId") or _wid(model.get("inviteGrp")))),
+        first_text(invite, "groupName") or first_text(model, "inviteGrpName"),
+        code=first_text(invite, "inviteCode") or first_text(model, "inviteCode"),
+        note=first_text(model, "comment", "caption", "body"),
+        expires=moment(invite.get("inviteCodeExp") or model.get("inviteCodeExp")),
+    )
+
+
+def _wid(value: object) -> object:
+    return mapping(value).get("_serialized") if isinstance(value, dict) else value
+
+
+_READERS: dict[str, Callable[[Model], Told]] = {
+    "poll_creation": _poll,
+    "poll": _poll,
+    "scheduled_event_creation": _event,
+    "event_creation": _event,
+    "event": _event,
+    "scheduled_call": _event,
+    "scheduled_call_creation": _event,
+    "product": _product,
+    "order": _order,
+    "list": _list,
+    "list_response": _list_reply,
+    "buttons_response": _button_reply,
+    "template_button_reply": _button_reply,
+    "interactive": _interactive,
+    "interactive_response": _form,
+    "native_flow": _interactive,
+    "buttons": _interactive,
+    "hsm": _template,
+    "template": _template,
+    "groups_v4_invite": _invite,
+    "newsletter_admin_invite": _invite,
+}

@@ -1,0 +1,136 @@
+"""Runs the fake: a websocket with TLS, a shelf for files, and a proxy that leads every name to them."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import trio
+import trustme
+from trio_websocket import serve_websocket
+
+from wagate.testing.whatsapp.server import FakeWhatsApp
+from wagate.testing.whatsapp.world import World
+
+ROOT = "WAGATE_FAKE_WHATSAPP_ROOT"
+"""Environment variable: the fake's root key in hex, for a test that puts it into the engine's memory."""
+LARGEST = 1 << 24
+
+
+@dataclass(frozen=True)
+class Running:
+    """A fake that runs."""
+
+    server: FakeWhatsApp
+    proxy: str
+    """For the account's ``proxy``."""
+    environment: dict[str, str]
+    """Of the gateway, so that its engine's process comes here."""
+
+    def world(self, ours: str) -> World:
+        """The people around a number of ours."""
+        made = World(self.server, ours)
+        made.blobs = self.blobs
+        return made
+
+    blobs: dict[str, bytes]
+    """What lies on the shelf, by path; what we upload, too."""
+
+
+@asynccontextmanager
+async def running_whatsapp(folder: Path, authority: trustme.CA | None = None) -> AsyncIterator[Running]:
+    """A server for as long as the block runs. ``authority`` signs for it; its certificate goes into ``folder``."""
+    server, blobs = FakeWhatsApp(), dict[str, bytes]()
+    authority = authority or trustme.CA()
+    ca_file = folder / "whatsapp-ca.pem"
+    authority.cert_pem.write_to_path(str(ca_file))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("web.whatsapp.com", "mmg.whatsapp.net", "localhost", "127.0.0.1").configure_cert(tls)
+    async with trio.open_nursery() as nursery:
+        serve = partial(serve_websocket, server.websocket, "127.0.0.1", 0, tls, max_message_size=LARGEST)
+        door = (await nursery.start(partial(_started, serve))).port
+        shelf = _port(await nursery.start(trio.serve_ssl_over_tcp, partial(_shelf, server, blobs), 0, tls))
+        server.shelf = f"127.0.0.1:{shelf}"
+        proxy = _port(await nursery.start(trio.serve_tcp, partial(_proxy, door), 0))
+        environment = {
+            "SSL_CERT_FILE": str(ca_file),
+            ROOT: server.root.public.hex(),
+        }
+        yield Running(server, f"http://127.0.0.1:{proxy}", environment, blobs)
+        nursery.cancel_scope.cancel()
+
+
+async def _started(serve: Callable[..., Awaitable[object]], *, task_status: trio.TaskStatus[object]) -> None:
+    async with trio.open_nursery() as handlers:
+        made = await handlers.start(partial(serve, handler_nursery=handlers))
+        task_status.started(made)
+
+
+def _port(listeners: list[trio.SocketListener] | list[trio.SSLListener[trio.SocketStream]]) -> int:
+    listener = listeners[0]
+    below = listener if isinstance(listener, trio.SocketListener) else listener.transport_listener
+    assert isinstance(below, trio.SocketListener)
+    return int(below.socket.getsockname()[1])
+
+
+async def _head(stream: trio.abc.Stream) -> tuple[bytes, bytes]:
+    """The head of a request, and what came behind it."""
+    got = b""
+    while b"\r\n\r\n" not in got:
+        data = await stream.receive_some(65536)
+        if not data:
+            return b"", b""
+        got += data
+    head, _, rest = got.partition(b"\r\n\r\n")
+    return head, rest
+
+
+async def _shelf(server: FakeWhatsApp, blobs: dict[str, bytes], stream: trio.abc.Stream) -> None:
+    """One upload or download."""
+    head, rest = await _head(stream)
+    if not head:
+        return
+    verb, target = head.split()[:2]
+    path = target.decode().partition("?")[0]
+    lines = [each.lower() for each in head.split(b"\r\n")]
+    size = next((int(each.partition(b":")[2]) for each in lines if each.startswith(b"content-length:")), 0)
+    while len(rest) < size:
+        rest += await stream.receive_some(65536)
+    body, status = blobs.get(path), b"200 OK"
+    if verb == b"POST":
+        path = f"/v/{os.urandom(8).hex()}"
+        blobs[path] = rest
+        body = msgspec.json.encode({"url": f"https://{server.shelf}{path}", "direct_path": path, "handle": "h"})
+    elif body is None:
+        body, status = b"gone", b"404 Not Found"
+    answer = b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (status, len(body))
+    await stream.send_all(answer + body)
+    await stream.aclose()
+
+
+async def _proxy(door: int, stream: trio.SocketStream) -> None:
+    """An HTTP CONNECT proxy that knows one way: whatever name is asked for is the server; loopback is itself."""
+    head, _ = await _head(stream)
+    if not head:
+        return
+    host, _, port = head.split()[1].decode().partition(":")
+    async with stream, await trio.open_tcp_stream("127.0.0.1", int(port) if host == "127.0.0.1" else door) as inner:
+        await stream.send_all(b"HTTP/1.1 200 OK\r\n\r\n")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_pump, stream, inner, nursery.cancel_scope)
+            nursery.start_soon(_pump, inner, stream, nursery.cancel_scope)
+
+
+async def _pump(source: trio.SocketStream, target: trio.SocketStream, scope: trio.CancelScope) -> None:
+    try:
+        async for data in source:
+            await target.send_all(data)
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        pass
+    scope.cancel()

@@ -1,0 +1,164 @@
+"""What people do: write, send files, edit, react, call, type."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import struct
+import time
+
+from cryptography.hazmat.primitives import hashes, padding
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from wagate.testing.whatsapp.library import JID, Node
+from wagate.testing.whatsapp.people import Person
+from wagate.testing.whatsapp.protobuf import Double, Fields, pack
+from wagate.testing.whatsapp.server import FakeWhatsApp, Group
+
+KINDS = {
+    "image": (3, b"WhatsApp Image Keys"),
+    "audio": (8, b"WhatsApp Audio Keys"),
+    "document": (7, b"WhatsApp Document Keys"),
+}
+
+
+class World:
+    """The people around one number of ours."""
+
+    def __init__(self, server: FakeWhatsApp, ours: str) -> None:
+        """``ours``: digits of the number."""
+        self.server = server
+        self.ours = ours
+        self.blobs: dict[str, bytes] = {}
+        """What lies on the shelf, by path."""
+        self._count = 0
+
+    async def text(self, sender: str, text: str, *, lid: bool = True) -> str:
+        """Somebody writes; the message's id. ``lid``: addressed by LID, as WhatsApp does now, else by phone."""
+        return await self.message(sender, {1: text}, lid=lid)
+
+    async def reply(self, sender: str, text: str, quoted: str) -> str:
+        """Somebody answers a message of ours."""
+        context = {1: quoted, 2: f"{self.ours}@s.whatsapp.net", 3: {1: "…"}}
+        return await self.message(sender, {6: {1: text, 17: context}})
+
+    async def location(self, sender: str, latitude: float, longitude: float) -> str:
+        """Somebody sends a place."""
+        return await self.message(sender, {5: {1: _double(latitude), 2: _double(longitude), 3: "Here"}})
+
+    async def edit(self, sender: str, message: str, text: str) -> str:
+        """Somebody edits a message of theirs."""
+        key = {1: f"{self.ours}@s.whatsapp.net", 2: True, 3: message}
+        body = {12: {1: key, 2: 14, 14: {1: text}, 15: int(time.time() * 1000)}}
+        return await self.message(sender, body, attrs={"edit": "1"})
+
+    async def revoke(self, sender: str, message: str) -> str:
+        """Somebody takes a message of theirs back."""
+        key = {1: f"{self.ours}@s.whatsapp.net", 2: True, 3: message}
+        return await self.message(sender, {12: {1: key, 2: 0}}, attrs={"edit": "7"})
+
+    async def react(self, sender: str, message: str, emoji: str) -> str:
+        """Somebody reacts to a message of ours."""
+        key = {1: f"{self.ours}@s.whatsapp.net", 2: False, 3: message}
+        body = {46: {1: key, 2: emoji, 4: int(time.time() * 1000)}}
+        return await self.message(sender, body, kind="reaction")
+
+    async def write_by_thumb(self, to: str, text: str) -> str:
+        """Our own phone writes: the linked device gets a copy."""
+        person = self.server.person(to)
+        body = {31: {1: f"{to}@s.whatsapp.net", 2: pack({1: text})}}
+        attrs = {"recipient": person.lid_jid, "peer_recipient_pn": person.jid}
+        return await self.message(self.ours, body, attrs=attrs)
+
+    async def file(self, sender: str, kind: str, content: bytes, mimetype: str, caption: str = "") -> str:
+        """Somebody sends a file: ``image``, ``audio`` (a voice message) or ``document``."""
+        number, info = KINDS[kind]
+        key, path = os.urandom(32), f"/v/{os.urandom(8).hex()}"
+        blob = sealed(content, key, info)
+        self.blobs[path] = blob
+        url, sha, outer = f"https://{self.server.shelf}{path}?x=1", hashlib.sha256(content), hashlib.sha256(blob)
+        size = len(content)
+        fields: dict[str, Fields] = {
+            "image": {1: url, 2: mimetype, 3: caption, 4: sha.digest(), 5: size, 8: key, 9: outer.digest()},
+            "audio": {1: url, 2: mimetype, 3: sha.digest(), 4: size, 5: 3, 6: True, 7: key, 8: outer.digest()},
+            "document": {1: url, 2: mimetype, 4: sha.digest(), 5: size, 7: key, 8: "file.bin", 9: outer.digest()},
+        }
+        place = {"image": 11, "audio": 9, "document": 10}[kind]
+        body = {number: fields[kind] | {place: f"{path}?x=1"}}
+        return await self.message(sender, body, kind="media", media="ptt" if kind == "audio" else kind)
+
+    async def call(self, sender: str, call: str) -> None:
+        """It rings."""
+        who = self.server.person(sender)
+        offer = {"call-id": call, "call-creator": who.lid_jid, "caller_pn": who.jid}
+        await self._stanza("call", who, Node("offer", offer, [Node("audio", {"enc": "opus", "rate": "16000"})]))
+
+    async def hang_up(self, sender: str, call: str) -> None:
+        """It rings no more."""
+        who = self.server.person(sender)
+        attrs = {"call-id": call, "call-creator": who.lid_jid, "reason": "timeout"}
+        await self._stanza("call", who, Node("terminate", attrs))
+
+    async def type(self, sender: str) -> None:
+        """Somebody types."""
+        await self._stanza("chatstate", self.server.person(sender), Node("composing", {}))
+
+    def group(self, subject: str, *members: str) -> str:
+        """A group of our number and these; its id without ``@g.us``."""
+        made = Group(f"12036300{len(self.server.groups):04d}", subject, (self.ours, *members))
+        self.server.groups[made.id] = made
+        return made.id
+
+    async def text_in_group(self, sender: str, group: str, text: str) -> str:
+        """Somebody writes to a group; the key for it goes along with each message."""
+        self._count += 1
+        device, who, ident = self.server.device(self.ours), self.server.person(sender), f"3EB0{self._count:016X}"
+        told, cipher = who.encrypt_for_group(group, pack({1: text}))
+        how, key = who.encrypt(device, pack({2: {1: f"{group}@g.us", 2: told}}))
+        attrs = {"from": JID(group, "g.us"), "participant": who.lid_jid, "participant_pn": who.jid}
+        attrs |= {"id": ident, "type": "text", "t": str(int(time.time())), "notify": who.name}
+        inner = [Node("enc", {"v": "2", "type": how}, key), Node("enc", {"v": "2", "type": "skmsg"}, cipher)]
+        await self.server.deliver(device, Node("message", attrs | {"addressing_mode": "lid"}, inner))
+        return ident
+
+    async def message(
+        self,
+        sender: str,
+        fields: Fields,
+        *,
+        lid: bool = True,
+        kind: str = "text",
+        media: str = "",
+        attrs: dict[str, object] | None = None,
+    ) -> str:
+        """Any message (WhatsApp's ``Message`` by field numbers); its id."""
+        self._count += 1
+        device, who, ident = self.server.device(self.ours), self.server.person(sender), f"3EB0{self._count:016X}"
+        how, cipher = who.encrypt(device, pack(fields))
+        head: dict[str, object] = {"id": ident, "type": kind, "t": str(int(time.time())), "notify": who.name}
+        if lid:
+            head |= {"from": who.lid_jid, "addressing_mode": "lid", "sender_pn": who.jid}
+        else:
+            head |= {"from": who.jid, "addressing_mode": "pn", "sender_lid": who.lid_jid}
+        inner = Node("enc", {"v": "2", "type": how} | ({"mediatype": media} if media else {}), cipher)
+        await self.server.deliver(device, Node("message", head | (attrs or {}), [inner]))
+        return ident
+
+    async def _stanza(self, tag: str, who: Person, inner: Node) -> None:
+        attrs = {"from": who.lid_jid, "id": os.urandom(8).hex(), "t": str(int(time.time()))}
+        more = {"platform": "android", "version": "2.24"} if tag == "call" else {}
+        await self.server.deliver(self.server.device(self.ours), Node(tag, attrs | more, [inner]), keep=False)
+
+
+def sealed(content: bytes, key: bytes, info: bytes) -> bytes:
+    """A file as it lies on the shelf."""
+    wide = HKDF(hashes.SHA256(), 112, None, info).derive(key)
+    pad, box = padding.PKCS7(128).padder(), Cipher(algorithms.AES(wide[16:48]), modes.CBC(wide[:16])).encryptor()
+    cipher = box.update(pad.update(content) + pad.finalize()) + box.finalize()
+    return cipher + hmac.new(wide[48:80], wide[:16] + cipher, hashlib.sha256).digest()[:10]
+
+
+def _double(value: float) -> Double:
+    return Double(struct.pack("<d", value))
