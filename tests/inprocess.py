@@ -38,6 +38,8 @@ class Gateway:
     clock: Clock
     http: httpx2.AsyncClient
     folder: Path
+    stop: trio.Event
+    """Ends it."""
 
     async def ask(self, method: str, path: str, expected: int = 200, **options: Any) -> Json:
         """What the API answers, which must have this status."""
@@ -130,7 +132,7 @@ async def running_gateway(
             headers = {"Authorization": f"Bearer {TOKEN}"}
             http = httpx2.AsyncClient(base_url=started.urls[0], headers=headers, timeout=60, trust_env=False)
             try:
-                yield Gateway(started.urls[0], clock, http, Path(folder))
+                yield Gateway(started.urls[0], clock, http, Path(folder), stop)
             finally:
                 with trio.CancelScope(shield=True):
                     await http.aclose()

@@ -50,8 +50,10 @@ MESSAGES = 320
 TURNS = 24
 
 EVENTS = (
-    "INSERT INTO events VALUES (?, ?, ?, '1', 'meta', 'message', ?, ?, '1', ?, 'text', ?, 0, 'Name', NULL, NULL, '{}', "
-    "'{}', ?, ?, ?, 0, '')"
+    "INSERT INTO events (id, client_id, account, phone, provider, kind, chat, sender, recipient, message_id, type, "
+    "content, from_me, contact_name, media, reply_to, extra, metadata, raw, timestamp, created_at, unrouted, "
+    "account_id) VALUES (?, ?, ?, '1', 'meta', 'message', ?, ?, '1', ?, 'text', ?, 0, 'Name', NULL, NULL, '{}', '{}', "
+    "?, ?, ?, 0, '')"
 )
 DELIVERIES = (
     "INSERT INTO deliveries (id, event_id, handler, target_id, key, seq, client_id, account, chat, mode, status, "
@@ -64,7 +66,8 @@ SENT = (
     "VALUES (?, ?, ?, 'meta', ?, 'text', '{}', ?, ?, ?, ?, 'api', TRUE, ?, ?)"
 )
 CHAT = (
-    "INSERT INTO chats VALUES (?, ?, ?, '', 5, ?, ?, ?) "
+    "INSERT INTO chats (client_id, account, chat, name, messages, last_event_id, last_at, created_at) "
+    "VALUES (?, ?, ?, '', 5, ?, ?, ?) "
     "ON CONFLICT DO UPDATE SET last_event_id = excluded.last_event_id"
 )
 

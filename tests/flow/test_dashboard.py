@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from html.parser import HTMLParser
 
 import httpx2
 import pytest
+import trio
 
 from tests.flow.dashboard import browser, press
 from tests.gateway import TOKEN
 from tests.inprocess import Gateway, running_gateway
 from tests.sink import Sink, https_sink
 
-NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
+NASTY = (
+    "<script>alert(1)</script>",
+    "\"'><img src=x onerror=alert(2)>",
+    "</title></textarea><svg/onload=alert(3)>",
+    "' autofocus onfocus=alert(4) x='",
+    "<iframe srcdoc='<script>alert(5)</script>'>",
+    "javascript:alert(6)//<a href=javascript:alert(6)>",
+    "{{7*191}}${7*191}{%print(7*191)%}",
+    "<!--<noscript><p title='--><img src=x onerror=alert(7)>'>",
+    "&lt;script&gt;alert(8)&lt;/script&gt;",
+    "<span id=need hx-swap-oob=true hx-get=/ui/>",
+)
+"""Texts that must stay texts."""
 PAGES = (
     "",
     "numbers",
@@ -22,6 +36,8 @@ PAGES = (
     "webhooks/new",
     "conversations",
     "deliveries",
+    "clients",
+    "clients/default",
     "doctor",
     "audit",
     "system",
@@ -144,17 +160,68 @@ async def test_what_is_down_needs_somebody_and_try_now_says_what_came_of_it(
         assert "It answers." in up.text
 
 
+class Elements(HTMLParser):
+    """What a browser makes of a page: its elements with their attributes, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.made: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.made.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def strange(self) -> list[tuple[str, dict[str, str | None]]]:
+        """Elements and attributes that no template of ours has."""
+        return [
+            (tag, found)
+            for tag, found in self.made
+            if tag == "iframe"
+            or (tag == "script" and "src" not in found)
+            or any(name.startswith("on") for name in found)
+            or found.get("src") == "x"
+            or "hx-swap-oob" in found
+            or (found.get("href") or "").startswith("javascript:")
+        ]
+
+
 async def test_what_comes_from_outside_is_text(running: Gateway, receiver: Sink, target: str) -> None:
-    receiver.script = lambda _: 400
-    await running.register(receiver.url + "/b", name=NASTY[:60])
-    await running.post(NASTY, contact_name=NASTY)
-    await receiver.until(lambda sink: len(sink.got) >= 2)
+    receiver.script = lambda _: (400, {"x-reason": NASTY[1], "content-type": NASTY[0]})
+    for number, text in enumerate(NASTY):
+        await running.register(f"{receiver.url}/{number}", name=text[:60], phone_number=f"+1202555010{number}")
+        await running.post(
+            text,
+            contact_name=text,
+            message_id=f"{number} {text}",
+            message={"text": text, "media": [{"type": "document", "filename": text, "url": receiver.url}]},
+        )
+    await running.ask(
+        "POST", "/api/whatsapp/webhook/broken", json={"event": "auth_failure", "data": {"message": NASTY[1]}}
+    )
+    await receiver.until(lambda sink: len(sink.got) >= len(NASTY))
     async with browser(running) as http:
         jobs = (await running.ask("GET", "/api/jobs"))["data"]
-        for page in (*PAGES, *(f"deliveries/{job['id']}" for job in jobs), "receivers/webhook:" + jobs[0]["target"]):
-            text = (await http.get(f"/ui/{page}")).text
-            assert "<script>alert" not in text, page
-            assert "<img src=x" not in text, page
+        hooks = (await running.ask("GET", "/api/targets"))["data"]
+        seen = ""
+        for page in (
+            *PAGES,
+            "numbers/broken",
+            *(f"deliveries/{job['id']}" for job in jobs),
+            *(f"receivers/{hook['id']}" for hook in hooks),
+        ):
+            elements = Elements((await http.get(f"/ui/{page}")).text)
+            assert elements.strange() == [], page
+            assert "1337" not in elements.text, page
+            seen += elements.text
+        for text in NASTY:
+            assert text in seen, text
+            for field in ("error", "q", "chat", "number"):
+                shown = await http.get("/ui/deliveries", params={field: text})
+                assert Elements(shown.text).strange() == [], (field, text)
 
 
 async def test_a_client_sees_its_own_things_alone_on_every_page(running: Gateway, target: str) -> None:
@@ -267,3 +334,27 @@ async def test_a_body_that_nobody_may_post_is_not_kept(running: Gateway) -> None
         large = {"token": "x" * 10_000}
         assert (await http.post("/ui/signin", data=large)).status_code == 413
         assert (await http.post("/ui/deliveries", data=large)).status_code == 303
+
+
+async def test_the_stream_shows_a_client_its_own_things_and_ends_with_the_gateway(receiver: Sink) -> None:
+    async with running_gateway({"limits": {"streams": 1, "api": "off", "auth": "off"}}) as gateway:
+        ours = await gateway.register(receiver.url, name="Order bot")
+        token = (await gateway.client("other"))["token"]
+        async with browser(gateway) as admin, browser(gateway, token) as http:
+            path = f"/ui/live?page=receiver&thing=webhook:{ours['id']}"
+            async with admin.stream("GET", path) as full:
+                assert f"t-webhook:{ours['id']}-state" in await full.aiter_text().__anext__()
+            async with http.stream("GET", "/ui/live?page=overview") as cut:
+                open_still = cut.aiter_text()
+                text = await open_still.__anext__()
+                assert "0 receivers up" in text
+                assert ours["id"] not in text
+                assert (await http.get("/ui/live?page=overview")).status_code == 429
+                await open_still.aclose()
+            assert (await http.get("/ui/live?page=nowhere")).status_code == 404
+        async with browser(gateway) as admin, admin.stream("GET", "/ui/live?page=overview") as last:
+            texts = last.aiter_text()
+            await texts.__anext__()
+            gateway.stop.set()
+            with trio.fail_after(60):
+                assert [text async for text in texts if "event: trouble" in text] == []

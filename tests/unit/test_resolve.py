@@ -138,7 +138,7 @@ async def test_dead_names_of_one_client_hold_nothing_of_anothers(mock_clock: tri
         release.set()
 
 
-async def test_dead_names_of_many_clients_leave_a_thread_for_the_next() -> None:
+async def test_dead_names_of_some_clients_leave_a_thread_for_the_next() -> None:
     release = threading.Event()
     running: list[str] = []
 
@@ -154,7 +154,8 @@ async def test_dead_names_of_many_clients_leave_a_thread_for_the_next() -> None:
 
     resolver = Resolver(lookup, deadline=60.0, total=16)
     async with trio.open_nursery() as nursery:
-        for client in range(10):
+        # Whoever comes first takes half of what is free: 8, 4, 2 and 1 of 16.
+        for client in range(4):
             for number in range(10):
                 nursery.start_soon(look, client, number)
         await trio.testing.wait_all_tasks_blocked(0.1)

@@ -125,8 +125,6 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
     people = People(database, providers, clock)
     receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed, recognize=people.recognize)
     context = _sending(http, media.store, router=router, clock=clock, ring=ring, **shared)
-    outbound = Outbound(context, registry, media.store.file_of, media.voices, probe=consumers.control.probe)
-    http_metrics = HttpMetrics(registry)
     return Gateway(
         config=config,
         clock=clock,
@@ -144,7 +142,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         bodies=Bodies(int(config.limits.body_bytes)),
         emitter=(emitter := Emitter(receiver, router, live)),
         people=people,
-        outbound=outbound,
+        outbound=Outbound(context, registry, media.store.file_of, media.voices, probe=consumers.control.probe),
         media=media,
         hub=hub,
         positions=positions,
@@ -152,8 +150,8 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         http=http,
         auth=RequestAuth(live),
         registry=registry,
-        http_metrics=http_metrics,
-        refusals=Refusals(clock, http_metrics.refuse, database=database, accounts=lambda: live.now.accounts),
+        http_metrics=(metrics := HttpMetrics(registry)),
+        refusals=Refusals(clock, metrics.refuse, database=database, accounts=lambda: live.now.accounts),
     )
 
 

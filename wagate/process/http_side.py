@@ -85,7 +85,7 @@ async def serve_edge(
 ) -> None:
     """Serve until ``stop`` is set and what runs is answered. Reports the URLs."""
     config = gateway.config
-    app = build_app(gateway, plugins, contexts, reload)
+    app = build_app(gateway, plugins, contexts, reload, stop)
     scheme = "https" if config.server.certfile else "http"
 
     async def stopping() -> None:
@@ -210,7 +210,13 @@ def trusted(config: Config) -> Networks:
     return tuple(ip_network(each, strict=False) for each in config.server.trusted_proxies)
 
 
-def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, PluginContext], reload: Reload) -> App:
+def build_app(
+    gateway: Gateway,
+    plugins: list[Plugin],
+    contexts: Mapping[str, PluginContext],
+    reload: Reload,
+    stop: trio.Event,
+) -> App:
     """The doors in front, the API and the plugins' routes behind."""
     tokens = ViewTokens(gateway.vault, gateway.live)
     auth = authenticator(gateway, tokens)
@@ -253,7 +259,7 @@ def build_app(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
             ),
         ],
     )
-    ui = create_ui(ui_parts(gateway, auth, health, examine, api=cast("App", api)))
+    ui = create_ui(ui_parts(gateway, auth, health, examine, stop, api=cast("App", api)))
     return IntakeApp(
         doors(gateway, auth),
         media_door(gateway, auth, metrics, UiDoor(ui, Admission(api, auth, bodies, gateway.config), bodies=bodies)),
@@ -293,7 +299,9 @@ def target_desk(gateway: Gateway) -> TargetDesk:
     return TargetDesk(gateway.database, gateway.consumers.control, gateway.live, gateway.handlers, gateway.clock)
 
 
-def ui_parts(gateway: Gateway, auth: Authenticator, health: HealthMonitor, examine: Examine, *, api: App) -> Parts:
+def ui_parts(
+    gateway: Gateway, auth: Authenticator, health: HealthMonitor, examine: Examine, stop: trio.Event, *, api: App
+) -> Parts:
     """What the dashboard is made of."""
     return Parts(
         clock=gateway.clock,
@@ -311,6 +319,9 @@ def ui_parts(gateway: Gateway, auth: Authenticator, health: HealthMonitor, exami
         trusted_proxies=trusted(gateway.config),
         recover=gateway.config.delivery.recover,
         media_url=gateway.media.store.url,
+        hub=gateway.hub,
+        stop=stop,
+        most_streams=gateway.config.limits.streams,
         sign=partial(gateway.vault.sign, purpose=SHOWN, seconds=3600),
         unsign=partial(gateway.vault.unsign, purpose=SHOWN),
     )

@@ -245,9 +245,9 @@ class Chat(Table):
     name = TextColumn()
     messages = peewee.IntegerField()
     last_event_id = TextColumn()
-    members = peewee.IntegerField()
     last_at = TimeColumn()
     created_at = TimeColumn()
+    members = peewee.IntegerField()
 
     class Meta:
         table_name = "chats"

@@ -18,6 +18,7 @@ from wagate.web.ui import (
     conversations,
     deliveries,
     doctor,
+    live,
     messages,
     numbers,
     overview,
@@ -48,7 +49,19 @@ def create_ui(parts: Parts) -> QuartTrio:
     _guard(ui, parts)
     _answer_errors(ui)
     _own_pages(ui, parts)
-    for pages in (overview, numbers, bulk, deliveries, receivers, webhooks, conversations, messages, clients, doctor):
+    for pages in (
+        overview,
+        numbers,
+        bulk,
+        deliveries,
+        receivers,
+        webhooks,
+        conversations,
+        messages,
+        clients,
+        doctor,
+        live,
+    ):
         ui.register_blueprint(pages.pages(parts), url_prefix=PREFIX)
     return ui
 

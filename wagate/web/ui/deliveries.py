@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 from urllib.parse import urlencode
@@ -11,8 +11,10 @@ from quart import Blueprint, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import ConflictError, NotFoundError
+from wagate.hooks.views import DeliveryView
 from wagate.parsing.chats import chat_key
 from wagate.rules.filters import DeliveryFilter
+from wagate.storage.lead import first_id
 from wagate.web.ui.parts import Parts, back, viewer
 
 PAGE: Final = 50
@@ -56,6 +58,7 @@ def pages(parts: Parts) -> Blueprint:
             tabs=TABS,
             since=SINCE,
             targets=targets,
+            live=_live(parts, asked, page.data, before),
             receiver_name=lambda one: names.get(f"{one.handler}:{one.target}", one.target),
             link=lambda **changes: _link(asked | changes),
             all_link=_link(asked).replace("/deliveries?", "/deliveries/bulk?") if any(asked.values()) else "",
@@ -130,3 +133,12 @@ async def _act(parts: Parts, verb: str, delivery_id: str, why: str = "") -> bool
 
 def _link(asked: Mapping[str, str]) -> str:
     return "/ui/deliveries?" + urlencode({name: value for name, value in asked.items() if value})
+
+
+def _live(parts: Parts, asked: Mapping[str, str], shown: Sequence[DeliveryView], before: str | None) -> str:
+    """What the page asks of the stream."""
+    at = shown[0].id if shown and not before else first_id(parts.now())
+    ids = ",".join(each.id for each in shown)
+    return urlencode(
+        {"page": "deliveries", "at": at, "ids": ids} | {name: value for name, value in asked.items() if value}
+    )

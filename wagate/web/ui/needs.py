@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -86,6 +87,11 @@ def heading(found: Sequence[Need]) -> str:
         return "All is well"
     count = words.number(len(found)).capitalize()
     return f"{count} thing{'s need' if len(found) > 1 else ' needs'} you"
+
+
+def key(found: Sequence[Need]) -> str:
+    """The same as long as the same things need somebody."""
+    return hashlib.sha256("\n".join(f"{each.weight} {each.link}" for each in found).encode()).hexdigest()[:12]
 
 
 def _parts(checks: Iterable[tuple[str, Check]]) -> Iterator[Need]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
+from markupsafe import Markup
 from quart import Blueprint
-from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import NotFoundError
 from wagate.events import SessionStatus
 from wagate.inbound.qr_image import qr_image
 from wagate.storage.owners.accounts import QR_LIFE, get_account, list_accounts
 from wagate.storage.rows import AccountRow
-from wagate.web.ui.overview import number_mark
+from wagate.web.ui.leaves import number_mark
 from wagate.web.ui.parts import Parts, viewer
+from wagate.web.ui.render import render
 
 STEPS = (
     "Open WhatsApp on the phone with this number",
@@ -44,16 +47,20 @@ def pages(parts: Parts) -> Blueprint:
             receivers_of=receivers,
             sending=sending,
             refused=await parts.refused(client_id=row.client_id, account_id=row.id),
+            live=f"page=number&{urlencode({'thing': row.name})}",
             **_code(parts, row),
         )
 
-    @routes.get("/numbers/<name>/code")
-    async def code(name: str) -> str | WerkzeugResponse:
-        """The panel alone: the page asks for it again and again while somebody scans."""
-        row = await _account(parts, name)
-        return parts.page("scan", "numbers", row=row, mark_of=number_mark(row), **_code(parts, row))
-
     return routes
+
+
+async def scan_panel(parts: Parts, name: str, *, client_id: int | None) -> dict[str, Markup]:
+    """The panel to scan from, for who watches the number's page; nothing once the number is gone."""
+    row = await parts.database.browse(get_account, name, client_id=client_id)
+    if row is None:
+        return {}
+    panel = render("scan", row=row, mark_of=number_mark(row), **_code(parts, row))
+    return {"scan": Markup(panel)}  # noqa: S704  (a template's output)
 
 
 async def _account(parts: Parts, name: str) -> AccountRow:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 import trio
+from markupsafe import Markup
 from quart import Blueprint
 
-from wagate.events import SESSION_STATES, SessionGroup, SessionStatus
+from wagate.events import SESSION_STATES, SessionGroup
 from wagate.rules.targets import Standing
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.owners.accounts import list_accounts
+from wagate.storage.refusals import RefusedRow
 from wagate.storage.rows import AccountRow
+from wagate.web.health import Check
 from wagate.web.ui import needs, words
+from wagate.web.ui.leaves import leaf
+from wagate.web.ui.marks import age
 from wagate.web.ui.needs import Need
 from wagate.web.ui.parts import Parts, viewer
 
@@ -71,22 +76,45 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         return sum(SESSION_STATES[each.status].group is SessionGroup.CONNECTED for each in self.numbers)
 
 
-async def take(parts: Parts, *, client_id: int | None) -> Snapshot:
-    """Look once at everything that the viewer may see."""
-    now = parts.now()
-    every = await parts.targets.all(client_id=client_id)
-    numbers = await parts.database.browse(list_accounts, client_id=client_id)
-    report = await parts.health.report()
-    free = (await trio.to_thread.run_sync(shutil.disk_usage, parts.folder)).free
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything, or everything of one client, at one moment."""
+
+    targets: Sequence[TargetRow]
+    numbers: Sequence[AccountRow]
+    refused: Sequence[RefusedRow]
+    checks: Mapping[str, Check]
+    free: int
+    """Bytes on the disk."""
+    uptime: str
+    now: datetime
+
+
+async def look(parts: Parts, *, client_id: int | None) -> Look:
+    """Read it."""
+    return Look(
+        now=parts.now(),
+        targets=await parts.targets.all(client_id=client_id),
+        numbers=await parts.database.browse(list_accounts, client_id=client_id),
+        refused=await parts.refused(client_id=client_id),
+        checks=(await parts.health.report()).checks,
+        free=(await trio.to_thread.run_sync(shutil.disk_usage, parts.folder)).free,
+        uptime=parts.health.uptime(),
+    )
+
+
+def snapshot(seen: Look, *, client_id: int | None, recover: float) -> Snapshot:
+    """The part of it that this client may see; None: all."""
     mine = client_id is None
+    every = [row for row in seen.targets if mine or row.client_id == client_id]
+    numbers = [row for row in seen.numbers if mine or row.client_id == client_id]
     found = needs.needs(
         every,
         numbers,
-        report.checks.items() if mine else (),
-        free=free if mine else needs.LITTLE_FREE,
-        recover=parts.recover,
-        now=now,
-        refused=await parts.refused(client_id=client_id),
+        seen.checks.items() if mine else (),
+        free=seen.free if mine else needs.LITTLE_FREE,
+        recover=recover,
+        now=seen.now,
+        refused=[row for row in seen.refused if row.account_id in {each.id for each in numbers}],
     )
     return Snapshot(
         found=found,
@@ -96,17 +124,32 @@ async def take(parts: Parts, *, client_id: int | None) -> Snapshot:
         ),
         sending={row.id.partition(":")[2]: row for row in every if row.id.startswith("outbound:")},
         numbers=sorted(numbers, key=lambda row: (SESSION_STATES[row.status].group is SessionGroup.CONNECTED, row.name)),
-        free=free,
-        uptime=parts.health.uptime(),
-        now=now,
+        free=seen.free,
+        uptime=seen.uptime,
+        now=seen.now,
     )
 
 
-def number_mark(row: AccountRow) -> tuple[str, str]:
-    """How a number is: the mark's kind, and the word. Most providers have no session, and so nothing to say of it."""
-    if row.status is SessionStatus.INITIALIZING and not row.ever_connected and not row.message:
-        return "off", "No session"
-    return words.NUMBERS[SESSION_STATES[row.status].group]
+async def take(parts: Parts, *, client_id: int | None) -> Snapshot:
+    """Look once at everything that the viewer may see."""
+    return snapshot(await look(parts, client_id=client_id), client_id=client_id, recover=parts.recover)
+
+
+def figures(seen: Snapshot) -> dict[str, Markup]:
+    """The page's own leaves."""
+    values: dict[str, Markup | str] = {
+        "f-waiting": f"{seen.waiting:,}",
+        "f-oldest": Markup("oldest {}").format(age(seen.oldest_at, seen.now)) if seen.waiting else "nothing waits",
+        "f-failed": f"{seen.failed:,}",
+        "f-leaving": f"{seen.leaving:,}",
+        "f-standing": f"{seen.connected} of {words.plural(len(seen.numbers), 'number')} connected, "
+        f"{seen.up} of {words.plural(len(seen.targets), 'receiver')} up.",
+    }
+    sending = {
+        f"n-{row.id}-leaving": str(seen.sending[row.id].waiting if row.id in seen.sending else 0)
+        for row in seen.numbers
+    }
+    return {name: leaf(name, value) for name, value in (values | sending).items()}
 
 
 def pages(parts: Parts) -> Blueprint:
@@ -125,7 +168,8 @@ def pages(parts: Parts) -> Blueprint:
             heading=needs.heading(seen.found),
             most=needs.MOST,
             shown=SHOWN,
-            number_mark=number_mark,
+            leaves=figures(seen),
+            live=f"page=overview&at={needs.key(seen.found)}",
         )
 
     return routes

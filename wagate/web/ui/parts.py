@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import trio
 from quart import Response, g, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -23,6 +24,7 @@ from wagate.storage.refusals import RefusedRow
 from wagate.web.api.doctor import DoctorLine
 from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import Networks, Request
+from wagate.web.sessions.hub import SessionHub
 from wagate.web.ui.own_api import OwnApi
 from wagate.web.ui.render import PREFIX, render
 from wagate.web.ui.signin import SignIns, Viewer
@@ -53,6 +55,12 @@ class Parts:
     trusted_proxies: Networks
     recover: float
     """``delivery.recover``, seconds."""
+    hub: SessionHub
+    """Tells of changed sessions."""
+    stop: trio.Event
+    """Set when the gateway stops."""
+    most_streams: int
+    """``limits.streams``."""
     media_url: Callable[[Event], str | None]
     """The link to an event's file."""
     sign: Callable[[str], str]
@@ -91,13 +99,13 @@ class Parts:
         """A whole page, with the frame around it."""
         return render(
             template,
+            **{"live": ""} | values,
             here=here,
             now=self.now(),
             viewer=viewer(),
             theme=request.cookies.get("theme") if request.cookies.get("theme") in {"light", "dark"} else "",
             path=request.full_path.rstrip("?"),
             said=said(),
-            **values,
         )
 
 
@@ -140,6 +148,10 @@ def said() -> str:
 def back(to: str, word: str = "") -> WerkzeugResponse:
     """To a page of ours, which says what happened."""
     target = to if to.startswith(f"{PREFIX}/") and "\\" not in to else f"{PREFIX}/"
-    if word:
-        target += ("&" if "?" in target else "?") + f"said={word}"
-    return redirect(target, code=303)
+    path, _, query = target.partition("?")
+    # A page that says what came of the last act is gone back to without that.
+    said = [
+        *(each for each in query.split("&") if each and not each.startswith("said=")),
+        *([f"said={word}"] if word else []),
+    ]
+    return redirect(f"{path}?{'&'.join(said)}" if said else path, code=303)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 from typing import Final
+from urllib.parse import urlencode
 
 from quart import Blueprint, request
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -30,7 +31,9 @@ def pages(parts: Parts) -> Blueprint:
 
     @routes.get("/receivers")
     async def index() -> str:
-        return parts.page("receivers", "receivers", seen=await take(parts, client_id=viewer().client_id))
+        return parts.page(
+            "receivers", "receivers", seen=await take(parts, client_id=viewer().client_id), live="page=receivers"
+        )
 
     @routes.get("/receivers/<path:target_id>")
     async def show(target_id: str) -> str:
@@ -52,6 +55,7 @@ def pages(parts: Parts) -> Blueprint:
             chosen=chosen,
             chart=charts.bars(found, seconds=seconds, step=step, now=now),
             caption=charts.caption(found),
+            live=f"page=receiver&{urlencode({'thing': row.id, 'ids': ','.join(each.id for each in page.data)})}",
         )
 
     @routes.post("/receivers/<path:target_id>/pause")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -16,6 +15,8 @@ from markupsafe import Markup, escape
 from wagate import __version__
 from wagate.web.ui import words
 from wagate.web.ui.forms import new_key
+from wagate.web.ui.leaves import delivery_leaf, leaf, number_leaf, number_mark, target_leaf
+from wagate.web.ui.marks import age, mark, when
 
 PREFIX = "/ui"
 
@@ -36,22 +37,6 @@ def asset(name: str) -> str:
     return f"{PREFIX}/static/{digest}/{name}"
 
 
-def when(moment: datetime | None, now: datetime) -> Markup | str:
-    """A time for people, exact in the title."""
-    if moment is None:
-        return "–"
-    exact = moment.astimezone(UTC)
-    text = words.ago(moment, now)
-    iso = exact.isoformat(timespec="seconds").replace("+00:00", "Z")
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, f"{exact:%Y-%m-%d %H:%M:%S} UTC", text)
-
-
-def mark(kind_and_word: tuple[str, str]) -> Markup:
-    """A state: a shape, a word and a colour."""
-    kind, word = kind_and_word
-    return Markup('<span class="st {}">{}</span>').format(kind, word)
-
-
 @cache
 def _environment() -> jinja2.Environment:
     made = jinja2.Environment(
@@ -69,6 +54,12 @@ def _environment() -> jinja2.Environment:
         plural=words.plural,
         duration=words.duration,
         short=words.short,
+        age=age,
+        leaf=leaf,
+        target_leaf=target_leaf,
+        number_leaf=number_leaf,
+        delivery_leaf=delivery_leaf,
+        number_mark=number_mark,
         words=words,
         new_key=new_key,
         version=__version__,

@@ -81,6 +81,11 @@ class SignIns:
         await self._note(found, now)
         return Viewer(identity=identity, csrf=_csrf(cookie), cookie=found.hash)
 
+    async def lasts(self, viewer: Viewer) -> bool:
+        """Whether this viewer is signed in still. Does not count as a use."""
+        found = await self._database.browse(find_signin, viewer.cookie, self._clock.now())
+        return found is not None and self._auth.find_hashed(found.token) is not None
+
     async def sign_out(self, viewer: Viewer) -> None:
         """End it, in every tab."""
         await self._database.write(end_signin, viewer.cookie)

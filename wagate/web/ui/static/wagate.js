@@ -11,18 +11,66 @@
     setTimeout(() => button.replaceChildren(...before), 1500);
   });
 
-  // One timer for all countdowns. Nothing moves while the page is hidden.
+  // The server's time, as far as the page knows it.
+  const loaded = performance.now();
+  const now = () => Number(document.body.dataset.now) * 1000 + performance.now() - loaded;
+  const lasting = (s) => s < 60 ? `${s} s` : s < 3600 ? `${Math.floor(s / 60)} min`
+    : `${Math.floor(s / 3600)} h` + (s % 3600 < 60 ? "" : ` ${Math.floor(s % 3600 / 60)} min`);
+
+  // One timer for all countdowns and ages. Nothing moves while the page is hidden.
   const began = new WeakMap();
   setInterval(() => {
     if (document.hidden) return;
+    for (const node of all("time")) {
+      const gone = Math.max(0, Math.floor((now() - Date.parse(node.dateTime)) / 1000)), ago = node.textContent.endsWith(" ago");
+      if (gone < 21600 && (ago || "age" in node.dataset)) node.textContent = lasting(gone) + (ago ? " ago" : "");
+    }
     for (const node of all("[data-count],[data-bar]")) {
       if (!began.has(node)) began.set(node, performance.now());
       const gone = Math.floor((performance.now() - began.get(node)) / 1000);
       if (node.dataset.bar) { node.value = Math.max(0, node.dataset.bar - gone); continue }
       const left = Math.max(0, node.dataset.count - gone);
+      if (!left && node.closest("#scan")) one("#scan .qr")?.remove(); // a lapsed code is none: the phone would blame its internet
       node.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
     }
   }, 1000);
+
+  // Live: one stream a tab, closed while the tab is hidden. Patches are whole leaves; rows, lists, forms and buttons stay.
+  const live = one("[data-live]");
+  let source, paused = false, seen = "", late;
+  const say = (text) => { live.textContent = text; document.body.classList.toggle("stale", text !== "Live") };
+  const back = () => { clearTimeout(late); late = undefined; seen = new Date().toLocaleTimeString(); say("Live") };
+  const patch = (event) => {
+    back();
+    for (const fresh of new DOMParser().parseFromString(event.data, "text/html").body.children) {
+      const old = document.getElementById(fresh.id);
+      if (!old || old.innerHTML === fresh.innerHTML) continue;
+      const row = old.querySelector(".st") && old.textContent !== fresh.textContent && old.closest("tr");
+      old.replaceChildren(...fresh.childNodes);
+      if (row) { row.classList.remove("moved"); void row.offsetWidth; row.classList.add("moved") }
+    }
+  };
+  const close = () => { source?.close(); source = undefined };
+  const open = () => {
+    if (paused || source || document.hidden) return;
+    source = new EventSource(live.dataset.live);
+    source.onopen = back;
+    source.addEventListener("patch", patch);
+    source.addEventListener("end", (event) => { paused = true; close(); say(event.data) });
+    source.onerror = () => {
+      late ??= setTimeout(() => say(`Not live${seen && ", last at " + seen}`), 5000);
+      if (source?.readyState === EventSource.CLOSED) { close(); setTimeout(open, 15000) }
+    };
+  };
+  const pause = () => { paused = !paused; close(); clearTimeout(late); late = undefined; paused ? say("Paused") : open() };
+  if (live) {
+    live.hidden = false;
+    live.addEventListener("click", pause);
+    document.addEventListener("visibilitychange", () => document.hidden ? close() : open());
+    addEventListener("pagehide", close);
+    addEventListener("pageshow", open);
+    open();
+  }
 
   // Picks.
   const picks = () => all("tbody [name=id]");
@@ -43,10 +91,14 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.target.matches("input:not([type=checkbox]),select,textarea")) return;
     const rows = [...picks()], at = rows.indexOf(document.activeElement);
-    if (event.key === "/") { event.preventDefault(); one("#q")?.focus() }
+    if (event.key === "p" && live) pause();
+    else if (event.key === "/") { event.preventDefault(); one("#q")?.focus() }
     else if (event.key === "j" && rows.length) rows[Math.min(at + 1, rows.length - 1)].focus();
     else if (event.key === "k" && at > 0) rows[at - 1].focus();
     else if (event.key === "x" && at >= 0) { rows[at].click() }
-    else if (event.key === "Enter" && at >= 0) rows[at].closest("tr").querySelector("td a").click();
+    else if (event.key === "Enter" && at >= 0) {
+      event.preventDefault(); // it would press the form's first button
+      rows[at].closest("tr").querySelector("td a").click();
+    }
   });
 })();

@@ -1,0 +1,181 @@
+"""What the dashboard costs when much is stored: pages, open streams, memory, and the weight of the first page.
+
+    python -m scripts.bench.dashboard [--json] [--rows 100000] [--receivers 1000] [--folder FOLDER]
+
+A real gateway over HTTP on loopback; receivers are paused, so that nothing but the pages is at work. Beside each page
+stands the floor: the sign-in page, which asks the database nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import re
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+import trio
+
+from scripts.bench.lists import seed
+from tests.gateway import TOKEN, GatewayProcess
+from wagate.storage.backend.migrate import migrate
+from wagate.storage.backend.sqlite import Sqlite
+from wagate.storage.backend.writer import Work, Writer
+from wagate.storage.database import FILE
+
+ROUNDS = 100
+STREAMS = 50
+WATCHED = 15.0
+"""Seconds for which the streams are open."""
+PAGES = {
+    "floor: sign-in": "/ui/signin",
+    "overview": "/ui/",
+    "deliveries": "/ui/deliveries",
+    "deliveries, failed": "/ui/deliveries?state=failed",
+    "deliveries of a receiver": "/ui/deliveries?target=webhook:7",
+}
+
+
+def fill(path: Path, rows: int, receivers: int) -> None:
+    """A database with so many deliveries and receivers."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = Writer(Sqlite(path))
+    writer.run([Work(migrate, ("sqlite", "here"))])[0].unwrap()
+    writer.close()
+    seed(path, rows)
+    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    with sqlite3.connect(path) as db:
+        clients = [(number, f"client-{number}", at, at) for number in range(1, 32)]
+        db.executemany("INSERT INTO clients (id, slug, created_at, updated_at) VALUES (?, ?, ?, ?)", clients)
+        hooks = [(str(n), 1 + n % 30, f"Receiver {n}", f"https://r{n}.example/hook", at, at) for n in range(receivers)]
+        db.executemany(
+            "INSERT INTO webhooks (id, client_id, phone_number, name, webhook_url, created_at, updated_at) "
+            "VALUES (?, ?, '*', ?, ?, ?, ?)",
+            hooks,
+        )
+        paused = [(f"webhook:{n}", "webhook", 1 + n % 30, at, at) for n in range(receivers)]
+        paused += [(f"chatwoot:{n}", "chatwoot", 1 + n % 30, at, at) for n in range(6)]
+        db.executemany(
+            "INSERT INTO targets (id, handler, client_id, updated_at, paused_at) VALUES (?, ?, ?, ?, ?)",
+            paused,
+        )
+
+
+async def timed(http: httpx2.AsyncClient, path: str, process: psutil.Process) -> dict[str, float]:
+    """Milliseconds of a page as the browser waits for it, and of the gateway's CPU."""
+    took, used = [], sum(process.cpu_times()[:2])
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        assert (await http.get(path)).status_code == 200
+        took.append((time.perf_counter() - began) * 1e3)
+    used = (sum(process.cpu_times()[:2]) - used) * 1e3 / ROUNDS
+    took.sort()
+    return {
+        "cpu": round(used, 1),
+        "p50": round(statistics.median(took), 1),
+        "p99": round(took[int(0.99 * len(took))], 1),
+    }
+
+
+async def streamed(http: httpx2.AsyncClient, process: psutil.Process) -> float:
+    """Share of a core, in percent, that the gateway takes while `STREAMS` are open."""
+
+    async def watch(left: AsyncExitStack) -> None:
+        answer = await left.enter_async_context(http.stream("GET", "/ui/live?page=overview"))
+        texts = answer.aiter_bytes()
+        await texts.__anext__()
+        open_streams.append(texts)
+
+    open_streams: list[Any] = []
+    async with AsyncExitStack() as left:
+        for _ in range(STREAMS):
+            await watch(left)
+        used = sum(process.cpu_times()[:2])
+        await trio.sleep(WATCHED)
+        used = sum(process.cpu_times()[:2]) - used
+        for texts in open_streams:
+            await texts.aclose()
+    return round(100 * used / WATCHED, 1)
+
+
+async def weight(http: httpx2.AsyncClient) -> int:
+    """Bytes of the overview with all that it loads, gzipped."""
+    page = (await http.get("/ui/")).text
+    parts = [page.encode()]
+    parts += [(await http.get(link)).content for link in set(re.findall(r'(?:href|src)="(/ui/static/[^"]+)"', page))]
+    return sum(len(gzip.compress(part)) for part in parts)
+
+
+def imported(module: str) -> float:
+    """MB of a Python that has imported it, beside what the gateway imports anyway."""
+    base = "import quart_trio, wagate.web.app, wagate.storage.database"
+    code = f"{base}\n{module}\nimport psutil; print(psutil.Process().memory_info().rss)"
+    return int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout) / 1e6
+
+
+async def measure(folder: Path, rows: int, receivers: int) -> dict[str, Any]:
+    """All figures."""
+    gateway = GatewayProcess(folder, {"limits": {"api": "off", "auth": "off"}}, {})
+    database = folder / "data" / FILE
+    if not database.exists():
+        fill(database, rows, receivers)
+    await gateway.start(wait=240)
+    try:
+        assert gateway.process is not None
+        async with httpx2.AsyncClient(
+            base_url=gateway.url, trust_env=False, timeout=60, limits=httpx2.Limits(max_connections=None)
+        ) as http:
+            process = psutil.Process(gateway.process.pid)
+            await http.post("/ui/signin", data={"token": TOKEN})
+            figures = {name: await timed(http, path, process) for name, path in PAGES.items()}
+            idle = sum(process.cpu_times()[:2])
+            await trio.sleep(WATCHED)
+            idle = round(100 * (sum(process.cpu_times()[:2]) - idle) / WATCHED, 1)
+            ui = imported("import wagate.web.ui.app as a; a.render('problem', text='', theme='', signed_in=False)")
+            return {
+                "rows": rows,
+                "receivers": receivers,
+                "pages_ms": figures,
+                "cpu_percent": {"idle": idle, f"{STREAMS} streams": await streamed(http, process)},
+                "first_page_gzipped": await weight(http),
+                "memory_mb": round(ui - imported(""), 1),
+            }
+    finally:
+        gateway.kill()
+
+
+def main() -> None:
+    """Print a table, or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--receivers", type=int, default=1000)
+    parser.add_argument("--folder", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="wg") as temporary:
+        figures = trio.run(measure, given.folder or Path(temporary), given.rows, given.receivers)
+    if given.json:
+        sys.stdout.write(json.dumps(figures) + "\n")
+        return
+    for name, took in figures["pages_ms"].items():
+        sys.stdout.write(
+            f"{name:30} p50 {took['p50']:7.1f} ms   p99 {took['p99']:7.1f} ms   CPU {took['cpu']:6.1f} ms\n"
+        )
+    sys.stdout.write(f"CPU of a core, percent: {figures['cpu_percent']}\n")
+    sys.stdout.write(f"first page, gzipped: {figures['first_page_gzipped']:,} bytes\n")
+    sys.stdout.write(f"memory of the dashboard's code: {figures['memory_mb']} MB\n")
+
+
+if __name__ == "__main__":
+    main()

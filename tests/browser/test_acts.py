@@ -1,0 +1,138 @@
+"""What a person does on the pages, with a real mouse and keyboard."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.browsing import Site, without_complaints
+from tests.gateway import TOKEN
+
+pytest_plugins = ("tests.browser.browsing",)
+
+
+def test_a_wrong_token_is_refused_and_the_right_one_leads_to_the_page_that_was_asked_for(
+    chromium: Browser, site: Site
+) -> None:
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(f"{site.url}deliveries?state=failed")
+    token = page.get_by_label("Token", exact=True)
+    expect(token).to_be_focused()
+    token.fill("not a token of anybody")
+    token.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text("This token is not known here.")
+    token.fill(TOKEN)
+    token.press("Enter")
+    expect(page).to_have_url(f"{site.url}deliveries?state=failed")
+    page.get_by_role("button", name="Sign out").click()
+    page.goto(site.url)
+    expect(page).to_have_url(re.compile("/ui/signin"))
+    context.close()
+
+
+def test_a_filter_is_in_the_address_and_back_undoes_it(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}deliveries")
+    page.get_by_label("Receiver").select_option("Customer care")
+    page.get_by_label("Error", exact=True).fill("(400)")
+    page.get_by_role("button", name="Filter").click()
+    expect(page).to_have_url(re.compile(r"error=%28400%29"))
+    expect(page.locator("tbody tr")).to_have_count(4)
+    page.get_by_role("link", name="Waiting").click()
+    expect(page.get_by_text("Nothing matches.")).to_be_visible()
+    page.go_back()
+    expect(page.locator("tbody tr")).to_have_count(4)
+    expect(page.get_by_label("Receiver")).to_have_value(site.scene.targets["Customer care"])
+
+
+def test_one_delivery_is_retried_and_another_given_up_with_a_reason(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}deliveries?state=failed")
+    page.locator("tbody tr").first.get_by_role("link").click()
+    page.get_by_role("button", name="Retry").click()
+    expect(page.get_by_role("status")).to_have_text("It is on its way again.")
+    page.goto(f"{site.url}deliveries?state=pending")
+    page.locator("tbody tr").first.get_by_role("link").click()
+    page.get_by_role("button", name="Give up …").click()
+    page.get_by_role("dialog").get_by_label("Why").fill("the shop has closed")
+    page.get_by_role("dialog").get_by_role("button", name="Give up").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Cancelled")
+    page.goto(f"{site.url}audit")
+    expect(page.locator("tbody tr").first).to_contain_text("the shop has closed")
+
+
+def test_giving_up_all_that_match_asks_for_their_count_and_keeps_what_was_typed_wrong_out(
+    site: Site, page: Page
+) -> None:
+    site.run(site.scene.post, "one more")
+    page.goto(f"{site.url}deliveries?state=pending&target={site.scene.targets['Stock sync']}")
+    rows = page.locator("tbody tr").count()
+    page.get_by_role("link", name="Give up all …").click()
+    page.get_by_label("to go on").fill(str(rows + 1))
+    page.get_by_role("button", name=f"Give up {rows}").click()
+    expect(page.get_by_role("alert")).to_contain_text(f"Type {rows} to go on")
+    page.get_by_label("to go on").fill(str(rows))
+    page.get_by_role("button", name=f"Give up {rows}").click()
+    expect(page.locator("#progress")).to_contain_text(f"{rows} done")
+
+
+def test_a_receiver_is_paused_and_resumed(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}receivers")
+    page.get_by_role("button", name="Pause Order bot").click()
+    expect(page.get_by_role("row", name="Order bot")).to_contain_text("Paused")
+    page.get_by_role("button", name="Resume Order bot").click()
+    expect(page.get_by_role("row", name="Order bot")).to_contain_text("Up")
+
+
+def test_try_now_says_that_it_is_still_down(site: Site, page: Page) -> None:
+    site.run(site.scene.post, "anybody there?")
+    site.run(site.scene.stands, "Stock sync", "down")
+    page.goto(site.url)
+    page.get_by_role("button", name="Try now Stock sync").first.click()
+    expect(page.get_by_role("status")).to_contain_text("still does not take anything")
+
+
+def test_keys_walk_pick_and_open_and_are_text_in_a_field(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}deliveries")
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search by id")).to_be_focused()
+    page.keyboard.type("j/x")
+    expect(page.get_by_label("Search by id")).to_have_value("j/x")
+    page.get_by_label("Search by id").blur()
+    boxes = page.locator("tbody [type=checkbox]")
+    for key in "jjk":
+        page.keyboard.press(key)
+    expect(boxes.first).to_be_focused()
+    page.keyboard.press("x")
+    expect(boxes.first).to_be_checked()
+    expect(page.locator("[data-picked]")).to_have_text("1 picked")
+    first = boxes.first.get_attribute("value")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{site.url}deliveries/{first}")
+
+
+def test_the_theme_is_kept_and_the_page_stays(site: Site, signed_in: BrowserContext) -> None:
+    page = signed_in.new_page()
+    with without_complaints(page):
+        page.emulate_media(color_scheme="light")
+        page.goto(f"{site.url}deliveries?state=failed")
+        page.get_by_role("button", name="Switch between light and dark").click()
+        expect(page).to_have_url(f"{site.url}deliveries?state=failed")
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    signed_in.clear_cookies(name="theme")
+    page.close()
+
+
+@pytest.mark.parametrize("size", ["1280", "390"])
+def test_every_control_is_large_enough_for_a_finger(site: Site, page: Page, size: str) -> None:
+    page.set_viewport_size({"width": int(size), "height": 800})
+    page.goto(f"{site.url}deliveries")
+    small = page.evaluate(
+        """(least) => [...document.querySelectorAll("button,input:not([type=hidden]),select,.side a")]
+            .map((each) => each.type === "checkbox" ? each.closest("label") ?? each : each)
+            .map((each) => [each.getBoundingClientRect(), each.outerHTML.slice(0, 120)])
+            .filter(([box]) => box.width && (box.width < least || box.height < least)).map(([, html]) => html)""",
+        24 if size == "1280" else 38,
+    )
+    assert small == []

@@ -1,0 +1,127 @@
+"""Figures and states change while somebody works on the page, and nothing that they do is lost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.browsing import Site, sign_in
+
+pytest_plugins = ("tests.browser.browsing",)
+
+RECORD = """window.streams = []; const Real = EventSource;
+window.EventSource = class extends Real { constructor(url) { super(url); window.streams.push(this) } }"""
+"""Remembers every stream that the page opens."""
+HIDE = """(hidden) => { Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+document.dispatchEvent(new Event("visibilitychange")) }"""
+
+
+@pytest.fixture
+def watching(page: Page) -> Iterator[Page]:
+    page.add_init_script(RECORD)
+    yield page
+    assert page.evaluate("streams.filter((each) => each.readyState !== EventSource.CLOSED).length") <= 1
+
+
+def live(page: Page, site: Site, path: str) -> None:
+    """Open a page and wait until its stream runs."""
+    page.goto(site.url + path)
+    until(page, "streams.at(-1)?.readyState === EventSource.OPEN")
+
+
+def until(page: Page, true: str) -> None:
+    """Wait. The pages' policy forbids Playwright's own way, which evaluates a text in the page."""
+    while not page.evaluate(true):
+        page.wait_for_timeout(50)
+
+
+def test_a_box_a_field_and_the_focus_survive_while_the_list_changes(site: Site, watching: Page) -> None:
+    live(watching, site, "deliveries?state=failed")
+    row = watching.locator("tbody tr").nth(1)
+    row.get_by_role("checkbox").check()
+    field = watching.get_by_label("Error", exact=True)
+    field.type("time")
+    ids = watching.locator("tbody [name=id]").evaluate_all("(all) => all.map((each) => each.value)")
+    site.scene.answers["/crm"] = 200
+    site.run(site.scene.retry, ids[0])
+    state = watching.locator("tbody tr").first.locator(".st")
+    expect(state).to_have_text("Delivered")
+    site.scene.answers["/crm"] = 400
+    site.run(site.scene.post, "one more")
+    expect(watching.locator("#more")).to_have_text("1 newer delivery. Show it")
+    field.type("out")
+    expect(field).to_have_value("timeout")
+    expect(field).to_be_focused()
+    expect(row.get_by_role("checkbox")).to_be_checked()
+    assert watching.locator("tbody [name=id]").evaluate_all("(all) => all.map((each) => each.value)") == ids
+    watching.get_by_role("link", name="1 newer delivery").click()
+    expect(watching.locator("tbody tr").first).to_contain_text("one more")
+
+
+def test_figures_of_the_overview_and_of_a_receiver_change(site: Site, watching: Page) -> None:
+    live(watching, site, "")
+    before = watching.locator("#f-waiting").inner_text()
+    site.run(site.scene.post, "for everybody")
+    expect(watching.locator("#f-waiting")).not_to_have_text(before)
+    live(watching, site, site.scene.page("Order bot"))
+    state = watching.locator("main .st").first
+    expect(state).to_have_text("Up")
+    site.run(site.scene.act, "Order bot", "pause")
+    expect(state).to_have_text("Paused")
+    site.run(site.scene.act, "Order bot", "resume")
+    expect(state).to_have_text("Up")
+
+
+def test_live_is_paused_by_button_and_by_key(site: Site, watching: Page) -> None:
+    live(watching, site, "receivers")
+    button = watching.locator("[data-live]")
+    button.click()
+    expect(button).to_have_text("Paused")
+    assert watching.evaluate("streams.at(-1).readyState") == 2
+    site.run(site.scene.act, "Order bot", "pause")
+    state = watching.get_by_role("row", name="Order bot").locator(".st")
+    expect(state).to_have_text("Up")
+    watching.keyboard.press("p")
+    expect(state).to_have_text("Paused")
+    expect(button).to_have_text("Live")
+    site.run(site.scene.act, "Order bot", "resume")
+
+
+def test_the_stream_is_closed_while_the_tab_is_hidden(site: Site, watching: Page) -> None:
+    live(watching, site, "")
+    watching.evaluate(HIDE, True)
+    assert watching.evaluate("streams.at(-1).readyState") == 2
+    watching.evaluate(HIDE, False)
+    until(watching, "streams.length === 2 && streams[1].readyState === EventSource.OPEN")
+
+
+def test_the_code_to_scan_is_pushed_and_goes_when_it_was_scanned_or_lapsed(site: Site, watching: Page) -> None:
+    site.run(site.scene.shows_a_code, "2@FIRST")
+    live(watching, site, "numbers/front-desk")
+    code = watching.get_by_alt_text("QR code")
+    first = code.get_attribute("src")
+    site.run(site.scene.shows_a_code, "2@SECOND")
+    expect(code).not_to_have_attribute("src", first or "")
+    site.run(site.scene.gateway.passes, 61)
+    expect(code).to_have_count(0)
+    site.run(site.scene.shows_a_code, "2@THIRD")
+    expect(code).to_have_count(1)
+    site.run(site.scene.tells, "ready")
+    expect(watching.locator("#scan .st")).to_have_text("Connected")
+    expect(code).to_have_count(0)
+
+
+def test_the_stream_ends_with_the_sign_in(chromium: Browser, site: Site) -> None:
+    context = chromium.new_context()
+    sign_in(context, site)
+    page, other = context.new_page(), context.new_page()
+    page.goto(site.url)
+    expect(page.locator("[data-live]")).to_have_text("Live")
+    other.goto(f"{site.url}more")
+    other.locator("main").get_by_role("button", name="Sign out").click()
+    expect(other).to_have_url(re.compile("/ui/signin"))
+    expect(page.locator("[data-live]")).to_have_text("Signed out")
+    context.close()

@@ -1,0 +1,110 @@
+"""Every page in a real browser: light, dark, on a phone, without scripts. No rule of accessibility is broken."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.browsing import Site, sign_in
+
+pytest_plugins = ("tests.browser.browsing",)
+
+TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+AXE = """async (options) => (await axe.run(document, options)).violations.map(
+    (rule) => `${rule.id}: ${rule.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`)"""
+PAGES = (
+    "",
+    "numbers",
+    "numbers/front-desk",
+    "receivers",
+    "receivers/{Stock sync}",
+    "receivers/{Customer care}?range=1h",
+    "webhooks",
+    "webhooks/new",
+    "webhooks/{Stock sync}",
+    "conversations",
+    "clients",
+    "clients/default",
+    "deliveries",
+    "deliveries?state=failed&error=nothing+like+it",
+    "deliveries/{failed}",
+    "deliveries/{pending}",
+    "deliveries/bulk?state=failed&do=cancel-all",
+    "bulk",
+    "doctor",
+    "audit",
+    "system",
+    "more",
+    "signin?next=/ui/deliveries",
+    "nowhere",
+)
+"""Below ``/ui/``. In braces: a receiver by its name, or the newest delivery in that state."""
+
+
+def axe_core() -> str:
+    return (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+
+
+def path_of(site: Site, page: str) -> str:
+    """With real ids."""
+    before, found, rest = page.partition("{")
+    name, _, after = rest.partition("}")
+    if not found:
+        return page
+    if name in site.scene.targets:
+        return f"{before}{site.scene.targets[name]}{after}".replace("webhooks/webhook:", "webhooks/")
+    return f"{before}{site.run(site.scene.jobs, f'?state={name}')[0]}{after}"
+
+
+def test_the_rules_catch_an_offender(page: Page) -> None:
+    page.set_content("<main><h1>A picture</h1><img src='data:,'></main>")
+    page.evaluate(axe_core())
+    (broken,) = page.evaluate(AXE, {"runOnly": {"type": "rule", "values": ["image-alt"]}})
+    assert broken.startswith("image-alt: <img")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_breaks_no_rule_in_light_dark_and_on_a_phone(site: Site, page: Page, name: str) -> None:
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.goto(site.url + path_of(site, name))
+    page.evaluate(axe_core())
+    rules = {"runOnly": {"type": "tag", "values": TAGS}}
+    assert page.evaluate(AXE, rules) == []
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(AXE, {"runOnly": {"type": "rule", "values": ["color-contrast"]}}) == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate(AXE, rules) == []
+    for width in (390, 320):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_every_page_says_the_same_without_scripts(chromium: Browser, site: Site, signed_in: BrowserContext) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    context.add_cookies(
+        [{"name": each["name"], "value": each["value"], "url": site.url} for each in signed_in.cookies()]
+    )
+    bare = context.new_page()
+    for name in PAGES:
+        bare.goto(site.url + path_of(site, name))
+        expect(bare.locator("h1")).to_have_count(1)
+    context.close()
+
+
+def test_without_scripts_one_signs_in_filters_and_acts(chromium: Browser, site: Site) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    sign_in(context, site)
+    bare = context.new_page()
+    bare.goto(f"{site.url}deliveries")
+    bare.get_by_label("Receiver").select_option("Customer care")
+    bare.get_by_role("button", name="Filter").click()
+    expect(bare.locator("tbody tr")).to_have_count(4)
+    bare.goto(site.url + site.scene.page("Order bot"))
+    bare.get_by_role("button", name="Pause Order bot").click()
+    expect(bare.get_by_role("status")).to_contain_text("Paused.")
+    bare.get_by_role("button", name="Resume Order bot").click()
+    expect(bare.get_by_role("status")).to_contain_text("Resumed.")
+    context.close()

@@ -1,0 +1,110 @@
+"""What moves on a page: single words and figures, each with an id of its own. Lists, forms and buttons never do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Final, Protocol
+
+from markupsafe import Markup
+
+from wagate.events import SESSION_STATES, SessionStatus
+from wagate.storage.deliveries.target_list import TargetRow
+from wagate.storage.rows import AccountRow
+from wagate.web.ui import words
+from wagate.web.ui.marks import age, mark, when
+
+Leaves = Mapping[str, Markup]
+"""An element's id → the whole element."""
+
+
+TICKING: Final = re.compile(r">[^<]*</time>| (?:value|data-bar|data-count)=\"\d+\"|>\d+ s</b>")
+"""What the browser counts on by itself."""
+
+
+class DeliveryFacts(Protocol):
+    """What a delivery's row shows of it."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+    @property
+    def status(self) -> str: ...  # noqa: D102
+    @property
+    def stuck(self) -> bool: ...  # noqa: D102
+    @property
+    def attempt_count(self) -> int: ...  # noqa: D102
+    @property
+    def max_retries(self) -> int: ...  # noqa: D102
+
+
+def number_mark(row: AccountRow) -> tuple[str, str]:
+    """How a number is: the mark's kind, and the word. Most providers have no session, and so nothing to say of it."""
+    if row.status is SessionStatus.INITIALIZING and not row.ever_connected and not row.message:
+        return "off", "No session"
+    return words.NUMBERS[SESSION_STATES[row.status].group]
+
+
+def delivery_mark(one: DeliveryFacts) -> tuple[str, str]:
+    """How a delivery is."""
+    return ("bad", "Needs somebody") if one.stuck else words.DELIVERIES[one.status]
+
+
+TARGET: Final[Mapping[str, Callable[[TargetRow, datetime], Markup | str]]] = {
+    "state": lambda row, _: mark(words.TARGETS[row.standing]),
+    "waiting": lambda row, _: f"{row.waiting:,}",
+    "oldest": lambda row, now: age(row.oldest_at, now),
+    "failed": lambda row, _: f"{row.failed:,}",
+    "success": lambda row, now: when(row.state.last_success_at, now),
+    "tried": lambda row, now: when(row.state.last_attempt_at, now),
+}
+NUMBER: Final[Mapping[str, Callable[[AccountRow, datetime], Markup | str]]] = {
+    "state": lambda row, _: mark(number_mark(row)),
+    "in": lambda row, now: when(row.last_in_at, now),
+    "out": lambda row, now: when(row.last_out_at, now),
+}
+DELIVERY: Final[Mapping[str, Callable[[DeliveryFacts, datetime], Markup | str]]] = {
+    "state": lambda one, _: mark(delivery_mark(one)),
+    "tries": lambda one, _: f"{one.attempt_count}/{one.max_retries}",
+}
+
+
+def leaf(name: str, value: Markup | str | int) -> Markup:
+    """An element that may change while somebody looks at it."""
+    return Markup('<span id="{}">{}</span>').format(name, value)
+
+
+def target_leaf(row: TargetRow, part: str, now: datetime) -> Markup:
+    """One of a receiver."""
+    return leaf(f"t-{row.id}-{part}", TARGET[part](row, now))
+
+
+def number_leaf(row: AccountRow, part: str, now: datetime) -> Markup:
+    """One of a number."""
+    return leaf(f"n-{row.id}-{part}", NUMBER[part](row, now))
+
+
+def delivery_leaf(one: DeliveryFacts, part: str, now: datetime) -> Markup:
+    """One of a delivery."""
+    return leaf(f"d-{one.id}-{part}", DELIVERY[part](one, now))
+
+
+def leaves_of(
+    targets: Iterable[TargetRow],
+    numbers: Iterable[AccountRow],
+    deliveries: Iterable[DeliveryFacts],
+    now: datetime,
+) -> dict[str, Markup]:
+    """All of these things."""
+    found = {f"t-{row.id}-{part}": target_leaf(row, part, now) for row in targets for part in TARGET}
+    found |= {f"n-{row.id}-{part}": number_leaf(row, part, now) for row in numbers for part in NUMBER}
+    return found | {f"d-{one.id}-{part}": delivery_leaf(one, part, now) for one in deliveries for part in DELIVERY}
+
+
+def changed(before: Leaves, after: Leaves) -> list[Markup]:
+    """Those that say something new. How long ago something was is counted by the browser."""
+    return [value for name, value in after.items() if name not in before or _still(before[name]) != _still(value)]
+
+
+def _still(leaf: Markup) -> str:
+    return TICKING.sub("", leaf)
