@@ -12,7 +12,7 @@ from wagate.errors import PluginError
 from wagate.hooks.contracts import Handler, TargetName
 from wagate.outbound.context import OUTBOUND
 from wagate.storage.database import Database
-from wagate.storage.deliveries.target_list import TargetRow, get_target, list_targets
+from wagate.storage.deliveries.target_list import TargetRow, get_target, list_targets, named_targets, some_targets
 from wagate.storage.owners.live import LiveDirectory
 
 log = structlog.get_logger("wagate.targets")
@@ -45,6 +45,16 @@ class TargetDesk:
         """One."""
         row = await self._database.browse(get_target, target_id, self._clock.now(), client_id=client_id)
         return self._named(row)
+
+    async def some(self, *, client_id: int | None, most: int) -> Sequence[TargetRow]:
+        """Up to so many, by name: for a form to choose from. They have no figures."""
+        found = await self._database.browse(some_targets, client_id=client_id, most=most)
+        return sorted((self._named(row) for row in found), key=lambda row: row.name.lower())
+
+    async def names(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """What people call these targets, which the caller may see."""
+        found = await self._database.browse(named_targets, ids)
+        return {target_id: self._named(row).name for target_id, row in found.items()}
 
     async def pause(self, target_id: str, *, by: str, client_id: int | None) -> TargetRow:
         """Send it nothing from now on: what comes in waits in order, and nothing is given up meanwhile."""

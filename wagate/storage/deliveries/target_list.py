@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -13,7 +13,7 @@ from wagate.rules.targets import Standing, TargetState
 from wagate.storage.deliveries.targets import COLUMNS, read_state
 from wagate.storage.fields import as_time, time_text
 from wagate.storage.lead import first_id
-from wagate.storage.statement import rows, run
+from wagate.storage.statement import placeholders, rows, run, slices
 
 LATELY = timedelta(hours=24)
 """What failed for good of what came in so lately is counted."""
@@ -70,6 +70,30 @@ def get_target(db: peewee.Database, target_id: str, now: datetime, *, client_id:
     found = _read(db, now, target_id).get(target_id)
     if found is None or client_id not in {None, found.client_id}:
         raise NotFoundError("no such target")
+    return found
+
+
+def some_targets(db: peewee.Database, *, client_id: int | None, most: int) -> list[TargetRow]:
+    """Registered endpoints and targets that were tried, up to so many, by id: names alone, no figures."""
+    which, params = ("", []) if client_id is None else (" WHERE client_id = ?", [client_id])
+    found = {
+        id_: TargetRow(id=id_, client_id=client, name=name, url=url)
+        for id_, client, name, url, _ in rows(db, f"{_ENDPOINTS}{which} LIMIT ?", [*params, most])
+    }
+    for id_, client in rows(db, f"SELECT id, client_id FROM targets{which} ORDER BY id LIMIT ?", [*params, most]):  # noqa: S608
+        found.setdefault(id_, TargetRow(id=id_, client_id=client))
+    return sorted(found.values(), key=lambda each: each.id)[:most]
+
+
+def named_targets(db: peewee.Database, ids: Sequence[str]) -> dict[str, TargetRow]:
+    """These targets with the names of their endpoints, no figures."""
+    found = {each: TargetRow(id=each) for each in ids}
+    own = sorted({each.partition(":")[2] for each in ids})
+    for part in slices(own):
+        text = f"{_ENDPOINTS} WHERE id IN ({placeholders(len(part))})"
+        for id_, client, name, url, _ in rows(db, text, part):
+            if id_ in found:
+                found[id_] = TargetRow(id=id_, client_id=client, name=name, url=url)
     return found
 
 

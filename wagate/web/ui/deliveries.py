@@ -18,6 +18,8 @@ from wagate.storage.lead import first_id
 from wagate.web.ui.parts import Parts, back, viewer
 
 PAGE: Final = 50
+MOST_CHOICES: Final = 200
+"""Receivers in the form's list; with more of them, it asks for an id."""
 SINCE: Final[Mapping[str, tuple[str, timedelta]]] = {
     "1h": ("Last hour", timedelta(hours=1)),
     "24h": ("Last 24 hours", timedelta(hours=24)),
@@ -48,8 +50,8 @@ def pages(parts: Parts) -> Blueprint:
         which = wanted(parts, asked)
         before = request.args.get("before") or None
         page = await parts.deliveries.page(which, client_id=viewer().client_id, limit=PAGE, cursor=before)
-        targets = await parts.targets.all(client_id=viewer().client_id)
-        names = {row.id: row.name for row in targets}
+        targets = await parts.targets.some(client_id=viewer().client_id, most=MOST_CHOICES + 1)
+        names = await parts.targets.names(sorted({f"{one.handler}:{one.target}" for one in page.data}))
         return parts.page(
             "deliveries",
             "deliveries",
@@ -57,7 +59,7 @@ def pages(parts: Parts) -> Blueprint:
             page=page,
             tabs=TABS,
             since=SINCE,
-            targets=targets,
+            targets=targets if len(targets) <= MOST_CHOICES else [],
             live=_live(parts, asked, page.data, before),
             receiver_name=lambda one: names.get(f"{one.handler}:{one.target}", one.target),
             link=lambda **changes: _link(asked | changes),
