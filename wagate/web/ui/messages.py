@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote
@@ -42,7 +42,7 @@ def pages(parts: Parts) -> Blueprint:
     @routes.get("/messages/<wanted>")
     async def show(wanted: str) -> str:
         found = await parts.database.browse(follow, wanted, client_id=viewer().client_id)
-        names = {row.id: row.name for row in await parts.targets.all(client_id=found.event.client_id)}
+        names = await parts.targets.names(sorted({each.delivery.target_id for each in found.deliveries}))
         event, message = found.event, found.message
         return parts.page(
             "message",
@@ -75,7 +75,7 @@ def heading(found: Journey) -> tuple[tuple[str, str], str]:
     return (good, f"Handed on to {done} of {words.plural(every, 'receiver')}"), ""
 
 
-def steps(found: Journey, names: dict[str, str]) -> Iterator[Step]:
+def steps(found: Journey, names: Mapping[str, str]) -> Iterator[Step]:
     """The way, in order."""
     event, message = found.event, found.message
     if message is None:
@@ -96,7 +96,7 @@ def steps(found: Journey, names: dict[str, str]) -> Iterator[Step]:
     yield from _sent(message, f"Submitted by {message.source}", link=f"/ui/deliveries/{message.delivery_id}")
 
 
-def _handed_on(one: DeliveryDetail, names: dict[str, str]) -> Step:
+def _handed_on(one: DeliveryDetail, names: Mapping[str, str]) -> Step:
     row = one.delivery
     last = one.attempts[-1] if one.attempts else None
     at = row.delivered_at or (last.started_at if last is not None else None)
