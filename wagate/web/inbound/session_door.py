@@ -32,6 +32,8 @@ SESSION = "session"
 """The provider whose door it is."""
 LOOKS = frozenset({"GET", "HEAD"})
 SESSION_NAME = re.compile(r"[A-Za-z0-9_.@+:~-]{1,100}")
+NO_MATCH = "the signature does not match this body and the account's webhook secret"
+NOT_THEIRS = "this token is not the account's"
 
 
 class SessionDoor:
@@ -166,7 +168,7 @@ class SessionDoor:
         try:
             identity = self._auth.identify(token, address=request.address)
         except UnauthorizedError:
-            self._refusals.refused(name if account is not None else "", SESSION, CHALLENGE)
+            self._refusals.refused(name if account is not None else "", SESSION, CHALLENGE, "wrong verify token")
             raise
         if account is not None and not _owns(identity, account):
             raise NotFoundError(f"no session {name!r}")
@@ -190,12 +192,14 @@ class SessionDoor:
     def _refuse(self, request: Request, name: str) -> NoReturn:
         """The same whether there is such an account or not."""
         known = name if name in self._accounts.directory.accounts else ""
-        self._refusals.refused(known, SESSION, SIGNATURE)
-        if _has_signature(request):
+        signed = _has_signature(request)
+        wrong = NO_MATCH if signed else NOT_THEIRS
+        self._refusals.refused(known, SESSION, SIGNATURE, wrong)
+        if signed:
             self._auth.failed(request.address)
-            raise UnauthorizedError("the signature does not match this body and the account's webhook secret")
+            raise UnauthorizedError(wrong)
         self._auth.identify(_token(request), address=request.address)
-        raise UnauthorizedError("this token is not the account's")
+        raise UnauthorizedError(wrong)
 
 
 def _name(request: Request) -> str:
