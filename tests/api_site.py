@@ -170,7 +170,7 @@ async def api_site(
         unlimited = RateLimit(clock, count=0, period=1)
         own = OwnDeliveries(database)
         engine = EngineDoor(auth, accounts, receiver, Positions(database, clock), unlimited, own=own)
-        refusals = Refusals(clock, lambda *_: None)
+        refusals = Refusals(clock, lambda *_: None, database=database, accounts=lambda: live.now.accounts)
         numbers = Numbers(lambda: live.now, providers)
         sessions = SessionDoor(
             auth,

@@ -21,6 +21,12 @@ PAGES = (
     "receivers",
     "receivers/{Stock sync}",
     "receivers/{Customer care}?range=1h",
+    "webhooks",
+    "webhooks/new",
+    "webhooks/{Stock sync}",
+    "conversations",
+    "clients",
+    "clients/default",
     "deliveries",
     "deliveries?state=failed&error=nothing+like+it",
     "deliveries/{failed}",
@@ -48,7 +54,7 @@ def path_of(site: Site, page: str) -> str:
     if not found:
         return page
     if name in site.scene.targets:
-        return f"{before}{site.scene.targets[name]}{after}"
+        return f"{before}{site.scene.targets[name]}{after}".replace("webhooks/webhook:", "webhooks/")
     return f"{before}{site.run(site.scene.jobs, f'?state={name}')[0]}{after}"
 
 

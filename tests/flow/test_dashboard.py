@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from html.parser import HTMLParser
-from typing import Any
 
 import httpx2
 import pytest
 import trio
 
+from tests.flow.dashboard import browser, press
 from tests.gateway import TOKEN
 from tests.inprocess import Gateway, running_gateway
 from tests.sink import Sink, https_sink
@@ -29,27 +28,21 @@ NASTY = (
     "<span id=need hx-swap-oob=true hx-get=/ui/>",
 )
 """Texts that must stay texts."""
-PAGES = ("", "numbers", "receivers", "deliveries", "doctor", "audit", "system", "more")
-
-
-@asynccontextmanager
-async def browser(gateway: Gateway, token: str = TOKEN, **form: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """Somebody who is signed in."""
-    async with httpx2.AsyncClient(base_url=gateway.url, trust_env=False, timeout=60) as http:
-        answer = await http.post("/ui/signin", data={"token": token} | form)
-        assert (answer.status_code, answer.headers["location"]) == (303, "/ui/")
-        yield http
-
-
-async def press(http: httpx2.AsyncClient, page: str, action: str, **fields: Any) -> httpx2.Response:
-    """Fill in the form of a page that posts there, and follow to where it leads."""
-    shown = await http.get(page)
-    assert f'action="{action}"' in shown.text, shown.text
-    csrf = re.search(r'name="csrf" value="(\w+)"', shown.text)
-    assert csrf is not None
-    answer = await http.post(action, data={"csrf": csrf[1]} | fields)
-    assert answer.status_code == 303, answer.text
-    return await http.get(answer.headers["location"])
+PAGES = (
+    "",
+    "numbers",
+    "receivers",
+    "webhooks",
+    "webhooks/new",
+    "conversations",
+    "deliveries",
+    "clients",
+    "clients/default",
+    "doctor",
+    "audit",
+    "system",
+    "more",
+)
 
 
 @pytest.fixture

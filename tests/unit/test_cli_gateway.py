@@ -94,7 +94,7 @@ def test_jobs_are_listed_page_by_page_with_the_filters(fake: FakeGateway) -> Non
     filters = {"status": "failed", "connector": "webhook"}
     assert fake.asked == [
         ("GET /api/jobs", filters | {"limit": "200"}),
-        ("GET /api/jobs", filters | {"limit": "50", "cursor": "c"}),
+        ("GET /api/jobs", filters | {"limit": "51", "cursor": "c"}),
     ]
 
 

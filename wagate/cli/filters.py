@@ -38,7 +38,9 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
 def choose(
     *,
     connector: Annotated[str | None, typer.Option(help="Only those of this connector.")] = None,
-    target: Annotated[str | None, typer.Option(help="Only those for this target: a webhook's id.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Only those for this target: a webhook's id, or webhook:<id> as lists print it.")
+    ] = None,
     client: Annotated[str | None, typer.Option(help="Only those of this client, by slug or id.")] = None,
     account: Annotated[str | None, typer.Option(help="Only those of this account.")] = None,
     chat: Annotated[str | None, typer.Option(help="Only those of this chat: +15551234567, 15551234567@c.us.")] = None,
@@ -50,6 +52,9 @@ def choose(
 ) -> Chosen:
     """What the options mean. UsageError."""
     now = datetime.now(UTC)
+    named, colon, own_id = (target or "").partition(":")
+    if colon and connector in {None, named}:  # as lists print it
+        connector, target = named, own_id
     which = DeliveryFilter(
         handler=connector or None,
         target=target or None,

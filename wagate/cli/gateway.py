@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +20,8 @@ HERE: Final = "http://wagate"
 """What a gateway is called over its socket."""
 TIMEOUT: Final = 30.0
 """Seconds; sending a message may take ten."""
+ID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+LAST: Final = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 PAGE: Final = 200
 """Rows asked for at once: the API's most."""
 
@@ -68,6 +71,35 @@ class Gateway:
             left = None if left is None else left - len(page["data"])
             if cursor is None or not page["data"]:
                 return
+
+    def full_id(self, path: str, given: str, params: Mapping[str, str] | None = None) -> str:
+        """The id in this list that begins so; what could be no such beginning is left as it is.
+
+        CommandError: several begin so, or none.
+        """
+        cursor = last_with(given)
+        if cursor is None:
+            return given
+        query = dict(params or {}) | {"limit": "2", "cursor": cursor}
+        found = [row["id"] for row in self.ask("GET", path, params=query)["data"] if row["id"].startswith(given)]
+        return only(found, given)
+
+
+def last_with(given: str) -> str | None:
+    """The last id that begins so: lists go on, newest first, below a cursor. None: a whole id, or no id's beginning."""
+    if not 4 <= len(given) < len(LAST) or not re.fullmatch("[0-9a-f-]+", given):
+        return None
+    whole = given + LAST[len(given) :]
+    return whole if re.fullmatch(ID, whole) else None
+
+
+def only(found: Sequence[str], given: str) -> str:
+    """The one id that was found. CommandError: there are several, or none."""
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise CommandError(f"no id begins with {given}")
+    raise CommandError(f"several ids begin with {given}, such as {' and '.join(found[:2])}; give more of it")
 
 
 @contextmanager

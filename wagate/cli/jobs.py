@@ -22,7 +22,7 @@ app = typer.Typer(
 )
 JOBS = "/api/jobs"
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Deliveries by id.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Deliveries by id, or its beginning.")]
 State = Annotated[Status | None, typer.Option("--state", "--status", help="Only those in this state.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -38,7 +38,7 @@ def list_jobs(
     as_json: Json = False,
 ) -> None:
     """List deliveries, newest first."""
-    rows = list(_rows(call.of(context), which.only(state), most=limit))
+    rows = show.first(_rows(call.of(context), which.only(state), most=limit + 1), limit)
     if as_json:
         show.emit_json(rows)
         return
@@ -61,14 +61,14 @@ def list_jobs(
 @app.command("show")
 def show_job(
     context: typer.Context,
-    job_id: Annotated[str, typer.Argument(metavar="ID", help="A delivery's id, or its event's.")],
+    job_id: Annotated[str, typer.Argument(metavar="ID", help="A delivery's id or its beginning, or its event's id.")],
     as_json: Json = False,
 ) -> None:
     """Show one delivery with all its attempts."""
     current = call.of(context)
     with gateway.connect(current) as running:
         if running:
-            row = running.ask("GET", _path(job_id))
+            row = running.ask("GET", _path(running.full_id(JOBS, job_id)))
         else:
             from wagate.cli import offline
 
@@ -159,7 +159,9 @@ def _steer(context: typer.Context, verb: str, ids: list[str] | None, which: Chos
     refused: list[str] = []
     with gateway.required(call.of(context)) as running:
         # All ids first: what is steered leaves the list that is being read.
-        chosen = ids or [row["id"] for row in running.rows(JOBS, which.params)]
+        chosen = [running.full_id(JOBS, each) for each in ids or []] or [
+            row["id"] for row in running.rows(JOBS, which.params)
+        ]
         for job_id in show.progress(chosen, verb):
             try:
                 running.ask("POST", f"{_path(job_id)}/{verb}")

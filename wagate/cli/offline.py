@@ -15,6 +15,7 @@ import trio
 
 from wagate.cli.errors import CommandError
 from wagate.cli.filters import Chosen
+from wagate.cli.gateway import last_with, only
 from wagate.clock import Clock
 from wagate.config import Config
 from wagate.config.secrets import make_folder, new_token
@@ -89,7 +90,15 @@ def deliveries(config: Config, chosen: Chosen, *, most: int | None) -> Iterator[
 
 def get_job(config: Config, job_id: str) -> dict[str, Any]:
     """One delivery; what ``GET /api/jobs/{id}`` answers."""
-    return _read(config, lambda db: _job(get_delivery(db, job_id)))
+
+    def work(db: peewee.Database) -> dict[str, Any]:
+        cursor = last_with(job_id)
+        if cursor is None:
+            return _job(get_delivery(db, job_id))
+        found = [each.delivery.id for each in list_deliveries(db, limit=2, cursor=cursor).data]
+        return _job(get_delivery(db, only([each for each in found if each.startswith(job_id)], job_id)))
+
+    return _read(config, work)
 
 
 def _client_id(db: peewee.Database, slug_or_id: str) -> int:

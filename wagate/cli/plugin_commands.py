@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint
-from typing import Any
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+GROUP: Final = "wagate"
+"""`wagate.hooks.specs.PROJECT`, which costs too much for ``--help``."""
+HOOK: Final = "def register_commands"
+
+
+def names() -> list[str]:
+    """Installed plugins that bring commands. None is imported: their sources say it."""
+    return sorted(point.name for point in entry_points(group=GROUP) if HOOK in _source(point.module))
+
+
+def _source(module: str) -> str:
+    package, *rest = module.split(".")
+    spec = find_spec(package)
+    if spec is None:
+        return ""
+    places = [Path(place).joinpath(*rest) for place in spec.submodule_search_locations or ()]
+    files = [each / "__init__.py" for each in places] + [each.with_suffix(".py") for each in places if rest]
+    files += [Path(spec.origin)] if spec.origin and not rest else []
+    found = next((each for each in files if each.is_file()), None)
+    return found.read_text(encoding="utf-8", errors="replace") if found is not None else ""
 
 
 def hooks_of(name: str, point: EntryPoint) -> Any:

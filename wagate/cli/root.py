@@ -12,12 +12,14 @@ from typer.core import TyperGroup
 
 from wagate import __version__
 from wagate.cli import (
+    accounts,
     backup,
     check,
     client,
     doctor,
     init,
     jobs,
+    messages,
     migrate,
     pair,
     plugin_commands,
@@ -25,7 +27,9 @@ from wagate.cli import (
     reload,
     send,
     serve,
+    sessions,
     simulate,
+    targets,
     webhooks,
 )
 from wagate.cli.errors import UsageError
@@ -44,6 +48,13 @@ class Root(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """One of ours, else a plugin's."""
         return super().get_command(ctx, cmd_name) or plugin_commands.find(cmd_name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Ours, and the plugins' by their names: help imports none."""
+        super().format_commands(ctx, formatter)
+        if names := plugin_commands.names():
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(name, f"Commands of the plugin {name}.") for name in names])
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a WagateError is one line, and exit code 1 or 2."""
@@ -113,7 +124,11 @@ app.command()(check.check)
 app.command()(doctor.doctor)
 app.add_typer(client.app, name="client")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(targets.app, name="targets")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(messages.app, name="messages")
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(sessions.app, name="sessions")
 app.command()(pair.pair)
 app.command()(send.send)
 app.add_typer(simulate.app, name="simulate")

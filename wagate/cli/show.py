@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence, Sized
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, TypeVar
 
 import typer
@@ -69,6 +70,14 @@ def _draw(heads: list[str], cells: list[list[str]], wraps: Collection[str], spar
     if len(shown) < len(heads):
         gone = ", ".join(head for head in heads if head not in shown)
         typer.echo(f"this terminal is too narrow for: {gone}", err=True)
+
+
+def first(rows: Iterable[T], limit: int) -> list[T]:
+    """The first ``limit`` rows; says so, on standard error, when there are more. Ask for one more than that."""
+    found = list(islice(rows, limit + 1))
+    if len(found) > limit:
+        typer.echo(f"the first {limit} are shown, and there are more: --limit shows more", err=True)
+    return found[:limit]
 
 
 def clean(value: Any) -> str:

@@ -15,7 +15,7 @@ from wagate.cli.errors import UsageError
 app = typer.Typer(help="Webhooks that clients registered, and their options.", no_args_is_help=True)
 WEBHOOKS = "/api/webhooks"
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="A webhook's id.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="A webhook's id, or its beginning.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -44,7 +44,7 @@ def list_webhooks(
 def show_webhook(context: typer.Context, webhook_id: Id, as_json: Json = False) -> None:
     """Show one webhook with its health and all its options."""
     with gateway.required(call.of(context)) as running:
-        _print(running.ask("GET", _path(webhook_id)), as_json=as_json)
+        _print(running.ask("GET", _path(running, webhook_id)), as_json=as_json)
 
 
 @app.command("set")
@@ -57,7 +57,7 @@ def set_options(
     """Change a webhook: `set ID rate=5 burst=10 timeout=` sets two options and resets one."""
     body = dict(_field(each) for each in values)
     with gateway.required(call.of(context)) as running:
-        _print(running.ask("PATCH", _path(webhook_id), body=body), as_json=as_json)
+        _print(running.ask("PATCH", _path(running, webhook_id), body=body), as_json=as_json)
 
 
 def _field(text: str) -> tuple[str, Any]:
@@ -71,8 +71,8 @@ def _field(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def _path(webhook_id: str) -> str:
-    return f"{WEBHOOKS}/{quote(webhook_id, safe='')}"
+def _path(running: gateway.Gateway, webhook_id: str) -> str:
+    return f"{WEBHOOKS}/{quote(running.full_id(f'{WEBHOOKS}/list', webhook_id), safe='')}"
 
 
 def _print(row: dict[str, Any], *, as_json: bool) -> None:

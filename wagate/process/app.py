@@ -188,6 +188,7 @@ async def _tasks(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str,
         tokens=gateway.token_uses,
         heap=Heap(gateway.bodies),
         minutes=gateway.minutes,
+        refusals=gateway.refusals,
     )
     with watching() as watchdog:
         async with trio.open_nursery() as nursery:

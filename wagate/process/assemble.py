@@ -36,7 +36,7 @@ from wagate.inbound.receive import Emitter, Receiver, Ring
 from wagate.inbound.route import Router
 from wagate.media.assemble import MediaSubsystem, make_media
 from wagate.media.store import Media
-from wagate.metrics import CollectorRegistry
+from wagate.metrics import CollectorRegistry, HttpMetrics
 from wagate.outbound.context import OutboundContext
 from wagate.outbound.outbound import Outbound
 from wagate.plugins.checked_context import CheckedPart, checked_call
@@ -54,6 +54,7 @@ from wagate.storage.owners.clients import TokenUses
 from wagate.storage.owners.live import LiveDirectory
 from wagate.web.access.identity import RequestAuth
 from wagate.web.http.bodies import Bodies
+from wagate.web.inbound.refusals import Refusals
 from wagate.web.sessions.hub import SessionHub
 
 
@@ -87,6 +88,8 @@ class Gateway:
     bodies: Bodies
     """The room for requests' bodies."""
     registry: CollectorRegistry
+    http_metrics: HttpMetrics
+    refusals: Refusals
     secrets: Secrets
 
 
@@ -147,6 +150,8 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         http=http,
         auth=RequestAuth(live),
         registry=registry,
+        http_metrics=(metrics := HttpMetrics(registry)),
+        refusals=Refusals(clock, metrics.refuse, database=database, accounts=lambda: live.now.accounts),
     )
 
 

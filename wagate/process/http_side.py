@@ -37,6 +37,7 @@ from wagate.web.access.identity import RequestAuth, ViewTokens
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.api.bulk import bulk_routes
 from wagate.web.api.doctor import DoctorLine, Examine, doctor_routes
+from wagate.web.api.refusals import refusals_routes
 from wagate.web.api.reload import reload_routes
 from wagate.web.api.stats import stats_routes
 from wagate.web.api.targets import targets_routes
@@ -51,12 +52,12 @@ from wagate.web.inbound.intake import DoorAt, IntakeApp
 from wagate.web.inbound.once_door import OnceDoor
 from wagate.web.inbound.own_deliveries import OwnDeliveries
 from wagate.web.inbound.provider_door import PATTERN, ProviderDoor
-from wagate.web.inbound.refusals import Refusals
 from wagate.web.inbound.session_door import SessionDoor
 from wagate.web.media.media_door import MediaDoor
 from wagate.web.messages.sending import SendingContext
 from wagate.web.ui.app import create_ui
 from wagate.web.ui.door import UiDoor
+from wagate.web.ui.own_api import OwnApi
 from wagate.web.ui.parts import Parts
 from wagate.web.ui.signin import SignIns
 
@@ -143,7 +144,7 @@ def authenticator(gateway: Gateway, tokens: ViewTokens) -> Authenticator:
     )
 
 
-def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[DoorAt, ...]:
+def doors(gateway: Gateway, auth: Authenticator) -> tuple[DoorAt, ...]:
     """Where WhatsApp comes in."""
     accounts = Accounts(gateway.database, gateway.live, gateway.clock, most=gateway.config.limits.accounts)
     limit = _rate(gateway, gateway.config.limits.intake)
@@ -156,7 +157,7 @@ def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[Do
         gateway.ignore_filter,
         limit,
         numbers=numbers,
-        refusals=refusals,
+        refusals=gateway.refusals,
         own=own,
         media=gateway.media.store,
     )
@@ -170,7 +171,7 @@ def doors(gateway: Gateway, auth: Authenticator, refusals: Refusals) -> tuple[Do
         sessions=sessions,
         numbers=numbers,
         public_url=gateway.config.server.public_url,
-        refusals=refusals,
+        refusals=gateway.refusals,
         own=own,
     )
     looks_too = frozenset({"GET", "HEAD", "POST"})
@@ -220,8 +221,7 @@ def build_app(
     tokens = ViewTokens(gateway.vault, gateway.live)
     auth = authenticator(gateway, tokens)
     reload.on_new_token(auth.admit)
-    metrics = HttpMetrics(gateway.registry)
-    refusals = Refusals(gateway.clock, metrics.refuse)
+    metrics, refusals = gateway.http_metrics, gateway.refusals
     bodies, watched = gateway.bodies, Watched(gateway)
     strangers = Strangers(gateway.database, gateway.providers, gateway.live)
     looks = [*watched.looks(), ("webhooks", refusals.look), ("numbers", strangers.look)]
@@ -259,9 +259,9 @@ def build_app(
             ),
         ],
     )
-    ui = create_ui(ui_parts(gateway, auth, health, examine, stop))
+    ui = create_ui(ui_parts(gateway, auth, health, examine, stop, api=cast("App", api)))
     return IntakeApp(
-        doors(gateway, auth, refusals),
+        doors(gateway, auth),
         media_door(gateway, auth, metrics, UiDoor(ui, Admission(api, auth, bodies, gateway.config), bodies=bodies)),
         bodies=bodies,
         large=large_bodies(gateway),
@@ -279,6 +279,7 @@ def _further(gateway: Gateway, strangers: Strangers, reload: Reload, examine: Ex
     yield reload_routes(auth, reload)
     yield bulk_routes(auth, gateway.consumers.bulk, gateway.database)
     yield stats_routes(auth, gateway.database, live, gateway.clock)
+    yield refusals_routes(auth, gateway.refusals.all)
     yield targets_routes(auth, target_desk(gateway))
 
 
@@ -298,7 +299,9 @@ def target_desk(gateway: Gateway) -> TargetDesk:
     return TargetDesk(gateway.database, gateway.consumers.control, gateway.live, gateway.handlers, gateway.clock)
 
 
-def ui_parts(gateway: Gateway, auth: Authenticator, health: HealthMonitor, examine: Examine, stop: trio.Event) -> Parts:
+def ui_parts(
+    gateway: Gateway, auth: Authenticator, health: HealthMonitor, examine: Examine, stop: trio.Event, *, api: App
+) -> Parts:
     """What the dashboard is made of."""
     return Parts(
         clock=gateway.clock,
@@ -308,12 +311,15 @@ def ui_parts(gateway: Gateway, auth: Authenticator, health: HealthMonitor, exami
         targets=target_desk(gateway),
         deliveries=DeliveryLog(gateway.database, gateway.consumers.control),
         bulk=gateway.consumers.bulk,
+        api=OwnApi(api),
         health=health,
         examine=examine,
+        refused=gateway.refusals.all,
         folder=gateway.config.data.dir,
         trusted_proxies=trusted(gateway.config),
         spend=_rate(gateway, gateway.config.limits.api).spend,
         recover=gateway.config.delivery.recover,
+        media_url=gateway.media.store.url,
         hub=gateway.hub,
         stop=stop,
         most_streams=gateway.config.limits.streams,

@@ -20,6 +20,7 @@ from wagate.storage.owners.accounts import drop_idle_sessions, lapse_qrs
 from wagate.storage.owners.clients import TokenUses
 from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.upkeep import retention
+from wagate.web.inbound.refusals import Refusals
 
 log = structlog.get_logger("wagate.process.maintenance")
 
@@ -31,6 +32,8 @@ FIRST_CLEAN = 60.0
 """Seconds from the start to the first one: a gateway that is started anew every hour cleans up, too."""
 USES = 60.0
 """Seconds between writings of when tokens were last used."""
+REFUSALS = 10.0
+"""Seconds between writings of refused webhooks."""
 NOTICE = 1.0
 """Seconds in which a change made by another process is noticed."""
 
@@ -60,6 +63,7 @@ def upkeep_tasks(
     tokens: TokenUses,
     heap: Heap,
     minutes: Minutes,
+    refusals: Refusals,
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     """Tasks by name, each to be supervised."""
 
@@ -88,6 +92,8 @@ def upkeep_tasks(
         "heap": partial(every, clock, EVERY, heap.look),
         "minutes": partial(every, clock, MINUTE, minutes.write),
         "old_minutes": partial(every, clock, CLEAN, minutes.drop),
+        "refusals": partial(every, clock, REFUSALS, refusals.write, first=0.0),
+        "old_refusals": partial(every, clock, CLEAN, refusals.drop),
     }
     if config.database.url:
         tasks["notice"] = partial(every, clock, NOTICE, live.reload_if_changed)

@@ -82,6 +82,12 @@ def list_deliveries(
     return Page(data=_detailed(db, found[:limit]), next_cursor=found[limit - 1].id if len(found) > limit else None)
 
 
+def deliveries_of(db: peewee.Database, event_id: str, *, limit: int = 100) -> list[DeliveryDetail]:
+    """The deliveries of one event, oldest first."""
+    query = Delivery.select().where(Delivery.event_id == event_id).order_by(Delivery.id).limit(limit)
+    return _detailed(db, [DeliveryRow(**row) for row in query.dicts().execute(db)])
+
+
 def matching(which: DeliveryFilter, client_id: int | None) -> Any:
     """A query of the deliveries that a filter lets through, for who chooses columns and order."""
     return _where(Delivery.select(), which, client_id)

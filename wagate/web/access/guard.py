@@ -20,6 +20,7 @@ from wagate.http.owner import OWNER, REGISTERING
 from wagate.storage.owners.directory import Directory
 from wagate.web.access.auth import Authenticator, token_hash, token_of
 from wagate.web.access.cors import Cors
+from wagate.web.access.identity import WITHIN, Within
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.http.asgi import Networks, client_address
 from wagate.web.problems import problem_of
@@ -98,7 +99,10 @@ class Guard:
         _check_spelling(str(asked.scope["path"]), asked.url_rule.rule)  # Quart's own path has lost its first slashes.
         token = token_of(asked.headers.get("Authorization"), asked.headers.get("X-Api-Key"))
         address = self._address(asked)
-        if token is not None or not _contract(asked).public:
+        within = asked.scope.get(WITHIN)
+        if isinstance(within, Within):
+            g.identity, g.token, g.allowed = within.identity, within.token, lambda: True
+        elif token is not None or not _contract(asked).public:
             self._identify(asked, token, address)
         if g.identity is not None:
             limit = next((limit for path, limit in self._limits.items() if path.fullmatch(asked.path)), self._other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from quart import g
 
 from wagate.config.vault import Vault
@@ -13,6 +14,16 @@ from wagate.storage.owners.live import LiveDirectory
 
 VIEW = "view"
 """Purpose of the signed tokens that let their holder look at one session."""
+WITHIN = "wagate.within"
+"""Key of an ASGI scope that no request from outside can have: a page of ours asks, see `Within`."""
+
+
+class Within(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks from inside the process, in place of a token."""
+
+    identity: Identity
+    token: str
+    """What rate limits count by: a hash of theirs."""
 
 
 class RequestAuth:

@@ -228,13 +228,13 @@ def _add_lists(
             list_threads,
             client_id=scope,
             limit=query.limit + 1,
-            before=_place(query.cursor),
+            before=place_of(query.cursor),
             account=query.account,
         )
         page = threads[: query.limit]
         more = len(threads) > query.limit
         answers = [_conversation(each, live.now.clients[each.client_id].slug) for each in page]
-        return Page(data=answers, next_cursor=_cursor(page[-1]) if more else None)
+        return Page(data=answers, next_cursor=cursor_of(page[-1]) if more else None)
 
     @routes.get("/api/conversations/<chat>/messages")
     @endpoint(query=ArchiveQuery, answers={200: Page[ArchivedMessage]})
@@ -321,7 +321,7 @@ def _conversation(thread: Thread, tenant: str) -> ConversationAnswer:
         else LastMessage(
             id=last.id,
             type=last.type,
-            content=_content(last, thread.marks),
+            content=content_now(last, thread.marks),
             direction=_direction(last),
             timestamp=last.timestamp,
             edited_at=_edited_at(thread.marks),
@@ -332,7 +332,7 @@ def _conversation(thread: Thread, tenant: str) -> ConversationAnswer:
     )
 
 
-def _content(event: Event, marks: Marks) -> str:
+def content_now(event: Event, marks: Marks) -> str:
     """What it says now."""
     if marks.revoked_at is not None:
         return ""
@@ -361,7 +361,7 @@ def _message(event: Event, marks: Marks, url: str | None, history: bool) -> Arch
         to=digits_of(event.recipient),
         contact_name=event.contact_name,
         type=event.type,
-        content=_content(event, marks),
+        content=content_now(event, marks),
         media=None if media is None else {"url": url, "mimetype": media.mimetype, "filename": media.filename},
         reply_to=event.reply_to,
         edited_at=_edited_at(marks),
@@ -376,11 +376,13 @@ def _direction(event: Event) -> str:
     return "outbound" if event.from_me else "inbound"
 
 
-def _cursor(thread: Thread) -> str:
+def cursor_of(thread: Thread) -> str:
+    """Where the page after this thread begins."""
     return f"{(thread.last_at - _EPOCH) // _MICROSECOND}.{thread.last_event_id}"
 
 
-def _place(cursor: str | None) -> tuple[datetime, str] | None:
+def place_of(cursor: str | None) -> tuple[datetime, str] | None:
+    """The place that a cursor means."""
     if cursor is None:
         return None
     microseconds, _, event_id = cursor.partition(".")

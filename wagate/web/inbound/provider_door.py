@@ -129,7 +129,7 @@ class ProviderDoor:
     async def _session(self, request: Request, body: bytes, account: Account) -> Answer:
         """What a session engine posts here."""
         if await self._sessions.account(request, body, account.name) is None:
-            self._refusals.refused(account.name, account.provider, SIGNATURE)
+            self._refusals.refused(account.name, account.provider, SIGNATURE, "wrong secret or signature")
             raise self._refused(request, UnauthorizedError)
         return await self._sessions.take(request, body, account)
 
@@ -189,7 +189,7 @@ class ProviderDoor:
             raise
 
     def _tell(self, provider: Provider, account: ProviderAccount, reason: str, error: WagateError) -> None:
-        self._refusals.refused(account.name, provider.name, reason)
+        self._refusals.refused(account.name, provider.name, reason, str(error))
         log.warning("webhook refused", account=account.name, provider=provider.name, reason=reason, error=str(error))
 
 

@@ -12,7 +12,19 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import NotFoundError, RequestError, TooManyRequestsError, UnauthorizedError, WagateError
-from wagate.web.ui import bulk, deliveries, doctor, live, numbers, overview, receivers
+from wagate.web.ui import (
+    bulk,
+    clients,
+    conversations,
+    deliveries,
+    doctor,
+    live,
+    messages,
+    numbers,
+    overview,
+    receivers,
+    webhooks,
+)
 from wagate.web.ui.door import MOST
 from wagate.web.ui.parts import Parts, back
 from wagate.web.ui.render import PREFIX, render, static_files
@@ -39,7 +51,19 @@ def create_ui(parts: Parts) -> QuartTrio:
     _guard(ui, parts)
     _answer_errors(ui)
     _own_pages(ui, parts)
-    for pages in (overview, numbers, bulk, deliveries, receivers, doctor, live):
+    for pages in (
+        overview,
+        numbers,
+        bulk,
+        deliveries,
+        receivers,
+        webhooks,
+        conversations,
+        messages,
+        clients,
+        doctor,
+        live,
+    ):
         ui.register_blueprint(pages.pages(parts), url_prefix=PREFIX)
     return ui
 

@@ -12,14 +12,18 @@ import msgspec
 from wagate.events import SESSION_STATES, SessionGroup
 from wagate.rules.targets import Standing
 from wagate.storage.deliveries.target_list import TargetRow
+from wagate.storage.refusals import RefusedRow
 from wagate.storage.rows import AccountRow
 from wagate.web.health import LEAST_FREE, Check, Level
+from wagate.web.inbound.refusals import SIGNATURE
 from wagate.web.ui import words
 
 MOST = 8
 """Items on the page; then how many more there are."""
 MANY_FAILED = 20
 """Failed for good in a day: so many are worth a look."""
+IN_A_ROW = 3
+"""Refused webhooks since the last accepted one: so many are no accident."""
 LITTLE_FREE = 1024**3
 """Bytes."""
 
@@ -30,9 +34,10 @@ class Weight(IntEnum):
     GATEWAY = 0
     DOWN = 1
     NUMBER = 2
-    FAILED = 3
-    DISABLED = 4
-    DISK = 5
+    REFUSED = 3
+    FAILED = 4
+    DISABLED = 5
+    DISK = 6
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,12 +68,14 @@ def needs(
     free: int,
     recover: float,
     now: datetime,
+    refused: Iterable[RefusedRow] = (),
 ) -> list[Need]:
     """All of them; ``free``: bytes on the disk; ``recover``: `delivery.recover` in seconds."""
     found = [
         *_parts(checks),
         *(each for row in targets for each in _target(row, recover, now)),
         *(each for row in numbers for each in _number(row)),
+        *(each for row in refused for each in _refused(row)),
         *_disk(free),
     ]
     return sorted(found, key=lambda each: (each.weight, each.who))
@@ -153,6 +160,19 @@ def _number(row: AccountRow) -> Iterator[Need]:
         detail=f"{_sentence(row.message)} Nothing comes in or goes out through it.",
         since=row.updated_at,
     )
+
+
+def _refused(row: RefusedRow) -> Iterator[Need]:
+    if row.reason == SIGNATURE and row.in_a_row >= IN_A_ROW:
+        yield Need(
+            weight=Weight.REFUSED,
+            mark=("bad", "Refused"),
+            who=row.account,
+            link=f"/ui/numbers/{row.account}",
+            what="gets webhooks that are refused",
+            detail=f"{row.in_a_row:,} in a row. {_sentence(row.detail)} Compare the secret here with the provider's.",
+            since=row.first_at,
+        )
 
 
 def _disk(free: int) -> Iterator[Need]:

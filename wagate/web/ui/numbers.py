@@ -46,6 +46,7 @@ def pages(parts: Parts) -> Blueprint:
             mark_of=number_mark(row),
             receivers_of=receivers,
             sending=sending,
+            refused=await parts.refused(client_id=row.client_id, account_id=row.id),
             live=f"page=number&{urlencode({'thing': row.name})}",
             **_code(parts, row),
         )

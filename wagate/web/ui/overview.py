@@ -15,6 +15,7 @@ from wagate.events import SESSION_STATES, SessionGroup
 from wagate.rules.targets import Standing
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.owners.accounts import list_accounts
+from wagate.storage.refusals import RefusedRow
 from wagate.storage.rows import AccountRow
 from wagate.web.health import Check
 from wagate.web.ui import needs, words
@@ -80,6 +81,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
     targets: Sequence[TargetRow]
     numbers: Sequence[AccountRow]
+    refused: Sequence[RefusedRow]
     checks: Mapping[str, Check]
     free: int
     """Bytes on the disk."""
@@ -93,6 +95,7 @@ async def look(parts: Parts, *, client_id: int | None) -> Look:
         now=parts.now(),
         targets=await parts.targets.all(client_id=client_id),
         numbers=await parts.database.browse(list_accounts, client_id=client_id),
+        refused=await parts.refused(client_id=client_id),
         checks=(await parts.health.report()).checks,
         free=(await trio.to_thread.run_sync(shutil.disk_usage, parts.folder)).free,
         uptime=parts.health.uptime(),
@@ -111,6 +114,7 @@ def snapshot(seen: Look, *, client_id: int | None, recover: float) -> Snapshot:
         free=seen.free if mine else needs.LITTLE_FREE,
         recover=recover,
         now=seen.now,
+        refused=[row for row in seen.refused if row.account_id in {each.id for each in numbers}],
     )
     return Snapshot(
         found=found,

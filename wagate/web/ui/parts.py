@@ -17,13 +17,16 @@ from wagate.clock import Clock
 from wagate.consumers.bulk import BulkActs
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.targets import TargetDesk
+from wagate.events import Event
 from wagate.storage.audit import Act, write_act
 from wagate.storage.database import Database
 from wagate.storage.owners.live import LiveDirectory
+from wagate.storage.refusals import RefusedRow
 from wagate.web.api.doctor import DoctorLine
 from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import Networks, Request
 from wagate.web.sessions.hub import SessionHub
+from wagate.web.ui.own_api import OwnApi
 from wagate.web.ui.render import PREFIX, render
 from wagate.web.ui.signin import SignIns, Viewer
 
@@ -40,10 +43,14 @@ class Parts:
     signins: SignIns
     targets: TargetDesk
     deliveries: DeliveryLog
+    api: OwnApi
+    """For all that the API does already, and plugins with routes of their own: they are not known here."""
     bulk: BulkActs
     health: HealthMonitor
     examine: Callable[[], Awaitable[Sequence[DoctorLine]]]
     """What ``wagate doctor`` asks."""
+    refused: Callable[..., Awaitable[Sequence[RefusedRow]]]
+    """`wagate.web.inbound.refusals.Refusals.all`."""
     folder: Path
     """The data folder."""
     trusted_proxies: Networks
@@ -57,6 +64,8 @@ class Parts:
     """Set when the gateway stops."""
     most_streams: int
     """``limits.streams``."""
+    media_url: Callable[[Event], str | None]
+    """The link to an event's file."""
     sign: Callable[[str], str]
     """Makes a text that only we can have made, for an hour."""
     unsign: Callable[[str], str]
@@ -123,6 +132,13 @@ NOTES = {
     "saved": "Saved.",
     "settled": "That changed meanwhile; this is how it is now.",
     "nothing": "Nothing was picked.",
+    "on": "Switched on. What waited is on its way.",
+    "off": "Switched off. What comes in meanwhile is not sent to it.",
+    "taken": "Sent: the provider took it. Its tick says how far it gets.",
+    "queued": "Stored, and not sent yet: it leaves by itself. Its tick says how far it gets.",
+    "unknown": "It may have been sent: the request left, and no answer came. Look at the phone.",
+    "revoked": "Revoked: it works no more, and who signed in with it is signed out.",
+    "deleted": "Deleted. What waited for it is cancelled.",
 }
 """What a page says after an act, by the word in its URL: never a text that came from outside."""
 

@@ -9,10 +9,12 @@ from importlib.resources import files
 from typing import Any
 
 import jinja2
+import msgspec
 from markupsafe import Markup, escape
 
 from wagate import __version__
 from wagate.web.ui import words
+from wagate.web.ui.forms import new_key
 from wagate.web.ui.leaves import delivery_leaf, leaf, number_leaf, number_mark, target_leaf
 from wagate.web.ui.marks import age, mark, when
 
@@ -44,12 +46,14 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["tojson_text"] = lambda value: msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
     made.globals.update(
         asset=asset,
         when=when,
         mark=mark,
         plural=words.plural,
         duration=words.duration,
+        short=words.short,
         age=age,
         leaf=leaf,
         target_leaf=target_leaf,
@@ -57,6 +61,7 @@ def _environment() -> jinja2.Environment:
         delivery_leaf=delivery_leaf,
         number_mark=number_mark,
         words=words,
+        new_key=new_key,
         version=__version__,
         prefix=PREFIX,
     )

@@ -35,6 +35,40 @@ DELIVERIES = {
 }
 """A delivery's status → the mark's kind, and the word."""
 
+TICKS = {
+    "queued": ("", "wait", "waiting"),
+    "sending": ("", "info", "on its way"),
+    "sent": ("tick", "ok", "sent"),
+    "delivered": ("ticks", "ok", "delivered"),
+    "read": ("ticks", "ok", "read"),
+    "failed": ("", "bad", "not sent"),
+    "unknown": ("", "bad", "perhaps sent"),
+}
+"""An outgoing message's status → the tick's icon, the mark's kind, and the word."""
+
+EVENTS = {
+    "message": "Messages",
+    "message.any": "Our own messages, too",
+    "message.ack": "Delivered and read",
+    "message.reaction": "Reactions",
+    "message.edited": "Edited",
+    "message.revoked": "Deleted",
+    "message.failed": "Not sent",
+    "session.status": "State of the number",
+    "call.received": "Calls",
+    "group.*": "Groups",
+    "webhook.failing": "A receiver fails",
+    "*": "Everything but our own messages",
+}
+"""An event's name → what people call it; others go by their names."""
+
+REFUSED = {
+    "signature": "Did not prove who sent it",
+    "challenge": "Wrong verify token",
+    "body": "Can't be read",
+}
+"""Why a webhook was refused → what people call it."""
+
 CONNECTORS = {"webhook": "webhook", "chatwoot": "Chatwoot", "n8n": "n8n", "outbound": "sending"}
 """A connector's name → what people call it."""
 
@@ -49,6 +83,17 @@ def number(count: int) -> str:
 def plural(count: int, one: str, many: str = "") -> str:
     """``1 message``, ``214 messages``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def chat(key: str) -> str:
+    """A chat for people: ``+12025550119`` of a phone number, else its key."""
+    local, _, domain = key.partition("@")
+    return f"+{local}" if domain == "c.us" and local.isdecimal() else key
+
+
+def short(seconds: float) -> str:
+    """With tenths below a minute: ``0.2 s``, ``8.4 s``, ``14 min``."""
+    return f"{max(seconds, 0):.1f} s" if seconds < 60 else duration(seconds)
 
 
 def duration(seconds: float) -> str:
