@@ -175,8 +175,12 @@ def ack(envelope: Envelope) -> NewEvent:
     extra: dict[str, Any] = {"ack": given, "ackName": "UNKNOWN", "status": "unknown"}
     if given in STATUS_OF:
         extra = ack_extra(STATUS_OF[given])
+    # Shortened to WhatsApp's own id by some versions.
+    about = who.id if who.id.from_me is not None else replace(who.id, chat=who.chat, from_me=who.from_me)
     return replace(
         _about(who, kinds.MESSAGE_ACK),
+        provider_id=about.whole,
+        message_id=about.whole,
         variant=identifier(f"{given}/{reader}" if reader else str(given)),
         type="ack",
         extra=extra | ({PARTICIPANT: reader} if reader else {}),

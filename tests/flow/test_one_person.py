@@ -55,6 +55,12 @@ async def posted(here: Office, count: int) -> list[Message]:
     return here.chatwoot.posted()
 
 
+async def recorded(here: Office) -> bool:
+    """Whether the gateway knows its message by WhatsApp's id."""
+    [row] = (await here.gateway.ask("GET", "/messages"))["data"]
+    return bool(row["message_id"])
+
+
 async def test_who_is_known_by_number_and_lid_has_one_conversation_and_is_answered_at_the_number() -> None:
     async with office() as here:
         told = {"Info": {"SenderAlt": LID, "PushName": "Ana"}}
@@ -109,6 +115,64 @@ async def test_the_echo_under_a_lid_tells_whose_it_is() -> None:
         [answer] = await posted(here, 1)
         assert answer.conversation.id == conversation.id
         assert answer.message_type == "incoming"
+
+
+async def test_a_vote_under_a_lid_is_from_whom_the_poll_went_to_from_the_phone() -> None:
+    poll, vote = "3EB0AAAAAAAAAAAAAAAA", "3EB0BBBBBBBBBBBBBBBB"
+    async with office() as here:
+        at = {"timestamp": here.now(), "fromMe": False}
+        own = {"id": f"true_{PHONE}_{poll}", "fromMe": True, "from": "15550000001@c.us", "to": PHONE, "source": "app"}
+        asked = here.waha.incoming("When?", sender=PHONE) | {"timestamp": here.now()} | own
+        await here.waha_says(here.waha.webhook("message.any", asked, key=KEY))
+        found = {"id": f"false_{LID}_{vote}", "from": LID, "to": "15550000001@c.us", "selectedOptions": ["Mon"]} | at
+        about = {"id": f"true_{LID}_{poll}", "from": "15550000001@c.us", "to": LID, "fromMe": True}
+        await here.waha_says(here.waha.webhook("poll.vote", {"vote": found, "poll": about}, key=KEY))
+        first, second = await posted(here, 2)
+        assert first.conversation is second.conversation
+        assert second.content_attributes["in_reply_to"] == first.id
+
+
+@pytest.mark.parametrize("source", ["5511987654321@s.whatsapp.net", "+5511987654321", "whatsapp:+5511987654321"])
+async def test_the_answer_goes_to_the_conversation_that_another_connector_began(source: str) -> None:
+    """Its contact has neither number nor identifier: only the source_id says who it is."""
+    async with office() as here:
+        conversation = begun(here, "+5511987654321")
+        conversation.contact.phone_number, conversation.contact_inbox.source_id = None, source
+        here.chatwoot.agent.writes(conversation, "About your order")
+        await here.until_sent(1)
+        assert here.waha.sent[0]["chatId"] == PHONE
+        for text in ("Yes?", "And?"):
+            await here.comes(text, PHONE)
+        assert [each.conversation.id for each in await posted(here, 2)] == [conversation.id] * 2
+
+
+@pytest.mark.parametrize("kind", ["answer", "reaction", "edit"])
+async def test_what_names_our_message_under_a_lid_is_in_the_chat_with_whom_we_sent_it_to(kind: str) -> None:
+    """Nobody knows the LID; who answers our message to a number, or reacts to it, is who has that number."""
+    async with office() as here:
+        conversation = begun(here, "+5511987654321")
+        here.chatwoot.agent.writes(conversation, "About your order")
+        await here.until_sent(1)
+        await here.gateway.until(lambda: recorded(here))
+        bare = here.waha.sent[0]["_id"].split("_")[2]
+        if kind == "answer":
+            await here.comes("Yes", LID, replyTo={"id": bare, "body": "About your order"})
+        else:
+            own = f"true_{LID}_{bare}"
+            theirs = {"id": f"false_{LID}_3EB0R", "from": LID, "fromMe": False, "timestamp": int(here.now())}
+            ours = {"id": own, "from": "15550000001@c.us", "to": LID, "fromMe": True, "timestamp": int(here.now())}
+            payload = {
+                "reaction": theirs | {"reaction": {"text": "👍", "messageId": own}},
+                "edit": ours | {"editedMessageId": bare, "body": "About both orders"},
+            }[kind]
+            event = "message.reaction" if kind == "reaction" else "message.edited"
+            await here.waha_says(here.waha.webhook(event, payload, key=KEY))
+        [shown] = await posted(here, 1)
+        assert (shown.conversation.id, len(here.chatwoot.state.conversations)) == (conversation.id, 1)
+        await here.comes("And now?", LID)
+        assert (await posted(here, 2))[-1].conversation.id == conversation.id
+        [thread] = (await here.gateway.ask("GET", "/api/conversations"))["data"]
+        assert thread["chat"] == PHONE
 
 
 @pytest.mark.parametrize(

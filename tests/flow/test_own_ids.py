@@ -75,6 +75,17 @@ async def test_acks_under_a_lid_are_our_messages_to_the_number() -> None:
         assert (thread["chat"], thread["messages"]) == ("15550002222@c.us", 1)
 
 
+async def test_an_ack_that_is_shortened_to_the_bare_id_names_the_message_as_it_was_sent() -> None:
+    async with office(delivery={"allow_networks": ["203.0.113.0/24", "127.0.0.0/8"]}) as here:
+        hook = await here.gateway.register("https://203.0.113.9/hook", events=["message.ack"])
+        answer = await here.gateway.ask("POST", "/messages/send", json=to(WRITER))
+        bare = answer["message_id"].split("_")[2]
+        await here.ack(bare, 3, chat=WRITER)
+        [row] = await here.gateway.events(hook)
+        assert row["message_id"] == answer["message_id"]
+        assert (await here.gateway.ask("GET", f"/messages/{answer['id']}"))["status"] == "read"
+
+
 async def test_a_quote_by_stanza_id_names_the_message_as_it_was_stored() -> None:
     site = Sessions()
     async with gateway(site) as found:

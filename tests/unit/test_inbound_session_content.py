@@ -26,6 +26,14 @@ def test_an_engine_that_hands_on_the_protocols_message_is_read_as_well() -> None
     assert found.extra["interactive"] == {"type": "list_reply", "id": "1", "title": "One"}
 
 
+def test_view_once_says_so_and_waits_for_no_file_unless_the_engine_has_one() -> None:
+    found = seen(type="image", body="", hasMedia=False, isViewOnce=True, _data={"mimetype": "image/jpeg"})
+    assert (found.type, found.extra["view_once"], found.media) == ("image", True, None)
+    assert "file_follows" not in found.extra
+    kept = seen(type="image", body="", hasMedia=True, isViewOnce=True)
+    assert kept.media is not None
+
+
 @pytest.mark.parametrize("kind", ["e2e_notification", "notification_template", "call_log", "album", "ciphertext"])
 @pytest.mark.parametrize("event", ["message", "message_create"])
 def test_a_notice_is_no_message_and_leaves_its_id_to_one(event: str, kind: str) -> None:

@@ -16,12 +16,14 @@ from msgspec.structs import replace
 
 from wagate.clock import Clock
 from wagate.errors import WagateError
-from wagate.events import NewEvent
+from wagate.events import NewEvent, kinds
 from wagate.http import HttpError, on_behalf_of
 from wagate.inbound.ignore import Owned
 from wagate.parsing.chats import LID, OPAQUE, USER
+from wagate.parsing.message_ids import bare_id, is_unique
 from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
+from wagate.storage.outbox.echoes import UniqueId, learn_people, numbers_by_ids
 from wagate.storage.owners.directory import Account
 from wagate.storage.threads.contacts import ContactKey, ContactRow, contacts_of
 
@@ -34,6 +36,8 @@ AWAY: Final = 60.0
 """The same for one that did not answer."""
 MOST: Final = 10_000
 
+_ABOUT: Final = frozenset({kinds.MESSAGE_ACK, kinds.MESSAGE_REACTION, kinds.MESSAGE_EDITED, kinds.MESSAGE_REVOKED})
+"""Kinds whose ``message_id`` is another message's."""
 _ALSO: Final = (f"@{LID}", f"@{OPAQUE}")
 """How the keys end of people who may have a number."""
 
@@ -41,7 +45,7 @@ log = structlog.get_logger("wagate.people")
 
 
 class People:
-    """Asks the tables, then the provider."""
+    """Asks the tables, then where the messages are that an event names, then the provider."""
 
     def __init__(self, database: Database, providers: Providers, clock: Clock) -> None:
         self._database = database
@@ -58,7 +62,24 @@ class People:
         if not asked:
             return list(owned)
         known = await self._database.read(contacts_of, asked)
-        return [(account, await self._recognized(account, event, known)) for account, event in owned]
+        told = await self._told_by_ids([each for each in owned if not _has_number(each, known)])
+        return [(account, await self._recognized(account, event, known, told)) for account, event in owned]
+
+    async def _told_by_ids(self, owned: Sequence[Owned]) -> dict[ContactKey, str]:
+        """Numbers behind LIDs in whose chats a message shows up, or is answered, that is in the chat with a number."""
+        named = [(account, event.chat, id_) for account, event in owned for id_ in _named_in(event)]
+        if not named:
+            return {}
+        ids = {UniqueId(account.client_id, account.id, id_) for account, _, id_ in named}
+        phones = await self._database.read(numbers_by_ids, ids)
+        told = {
+            (account.client_id, lid): phone
+            for account, lid, id_ in named
+            if (phone := phones.get(UniqueId(account.client_id, account.id, id_)))
+        }
+        if told:
+            await self._database.write(learn_people, told, now=self._clock.now())
+        return told
 
     async def of(self, key: str, *, client_id: int, account: Account | None) -> ContactRow | None:
         """Who has this key; the account's provider is asked about a LID of which no number is known. StorageError."""
@@ -72,11 +93,13 @@ class People:
         keys = sorted({key, phone, *(row.keys if row else ()), *(other.keys if other else ())})
         return ContactRow(id=(other or row or _NOBODY).id, name=(other or row or _NOBODY).name, keys=keys, phone=phone)
 
-    async def _recognized(self, account: Account, event: NewEvent, known: dict[ContactKey, ContactRow]) -> NewEvent:
+    async def _recognized(
+        self, account: Account, event: NewEvent, known: dict[ContactKey, ContactRow], told: dict[ContactKey, str]
+    ) -> NewEvent:
         numbers: dict[str, str] = {}
         for key in _ids_in(event):
             row = known.get((account.client_id, key))
-            phone = row.phone if row is not None else ""
+            phone = (row.phone if row is not None else "") or told.get((account.client_id, key), "")
             if not phone and key == event.chat and key.endswith(f"@{LID}"):
                 phone = await self.number_of(key, account)
             if phone:
@@ -133,6 +156,21 @@ def _ids_in(event: NewEvent) -> list[str]:
     """Keys of people that are no numbers: of the chat, and of who wrote in it."""
     sides = (event.chat,) if event.from_me else (event.chat, event.sender)
     return [key for key in dict.fromkeys(sides) if key.endswith(_ALSO)]
+
+
+def _has_number(owned: Owned, known: dict[ContactKey, ContactRow]) -> bool:
+    account, event = owned
+    row = known.get((account.client_id, event.chat))
+    return row is not None and bool(row.phone)
+
+
+def _named_in(event: NewEvent) -> list[str]:
+    """Ids, unique over all chats, of messages in this one: of itself if it is ours, of what it is about, or answers."""
+    if not event.chat.endswith(f"@{LID}"):
+        return []
+    own = event.from_me or event.kind in _ABOUT
+    found = (bare_id(each) for each in ((event.message_id if own else ""), event.reply_to or ""))
+    return [each for each in found if is_unique(each)]
 
 
 def _renamed(event: NewEvent, numbers: dict[str, str]) -> NewEvent:

@@ -17,8 +17,10 @@ from wagate_chatwoot.to_chatwoot.render import Rendered, without_file
 PATIENCE: Final = 3.0
 """Seconds that one try waits for the file: it keeps one of the inbox' places busy."""
 AGAIN: Final = 2.0
-LONGEST: Final = 15.0
-"""Seconds after which a message is written without its file: those behind it wait."""
+LONGEST: Final = 14.0
+"""Seconds after which a message is written without its file: those behind it wait, 15 at most with what is left."""
+SOON: Final = 0.5
+"""Seconds that the last look takes at most."""
 _FAILED: Final = "this file could not be fetched: "
 
 
@@ -40,10 +42,14 @@ async def with_file(app: App, delivery: Delivery, rendered: Rendered) -> Attache
     post, event = rendered.post, delivery.event
     if not rendered.file:
         return Attached(post=post)
-    left = delivery.created_at.timestamp() + LONGEST - app.context.clock.time()
+    until = delivery.created_at.timestamp() + LONGEST
+    left = until - app.context.clock.time()
     try:
-        return Attached(post=post, files=(await app.context.media.open(event, patience=PATIENCE),))
+        return Attached(
+            post=post, files=(await app.context.media.open(event, patience=min(PATIENCE, max(left, SOON))),)
+        )
     except UnavailableError as error:
+        left = until - app.context.clock.time()
         if left > 0:
             raise Postpone(f"the file is not fetched yet: {error.detail}", after=min(AGAIN, left)) from error
         line = _linked(app, delivery, app.texts("message.file_awaited", filename=_name(app, delivery)))
@@ -54,7 +60,7 @@ async def with_file(app: App, delivery: Delivery, rendered: Rendered) -> Attache
         return Attached(post=without_file(post, line), lacks_file=True)
     try:
         # It came just now, unless it never can.
-        return Attached(post=post, files=(await app.context.media.open(event, patience=PATIENCE),))
+        return Attached(post=post, files=(await app.context.media.open(event, patience=SOON),))
     except (NotFoundError, UnavailableError):
         return Attached(post=without_file(post, line))
 

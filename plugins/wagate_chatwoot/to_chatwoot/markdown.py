@@ -47,7 +47,7 @@ _TO_WHATSAPP: Final = re.compile(
     | \\(?P<escaped>[!-/:-@\[-`{{-~]|\n)
     | <(?P<auto>(?:https?://|mailto:)[^\s<>]+|[^\s<>@]+@[^\s<>@]+)>
     | (?P<url>\b(?:https?://|www\.)(?:[^\s<>`()\[\]\\]|\([^\s<>`()\[\]\\]*\))+)
-    | !?\[(?P<title>(?:\\.|[^\[\]\\\n]|{_NEXT})*)\]\((?P<link>(?:\\[!-/:-@\[-`{{-~]|\([^\s()\\]*\)|[^\s()\\])*)
+    | !?\[(?P<title>(?:\\.|[^\[\]\\\n]|\\?{_NEXT})*)\]\((?P<link>(?:\\[!-/:-@\[-`{{-~]|\([^\s()\\]*\)|[^\s()\\])*)
           (?:[ ]"[^"\n]*")?\)
     | \*\*\*(?P<both>(?=[^\s*])(?:\\.|[^*\\\n]|\\?{_NEXT})*(?<=\S))\*\*\*
     | \*\*(?P<bold>(?=\S)(?:\\.|[^*\\\n]|\\?{_NEXT}
@@ -64,6 +64,8 @@ _TO_WHATSAPP: Final = re.compile(
     """,
     re.VERBOSE | re.MULTILINE,
 )
+_BREAK: Final = re.compile(r"\\?\n")
+"""A line's end inside of a mark; Chatwoot's editor writes Shift+Enter with a backslash, also in code."""
 _DEEPEST: Final = 5
 
 
@@ -122,11 +124,10 @@ def _whatsapp(markdown: str, within: str) -> str:
             return _marked(_whatsapp(inside, within + _MARKS[kind]), marks)
         match kind:
             case "link":
-                return _link(
-                    _whatsapp(found["title"].replace("\n", " "), within + "[") if found["title"] else "", inside
-                )
+                title = _BREAK.sub(" ", found["title"])
+                return _link(_whatsapp(title, within + "[") if title else "", inside)
             case "code" if "\n" in inside:
-                return _marked(inside, "`")
+                return _marked(_BREAK.sub("\n", inside), "`")
         return _PLAIN[kind].format(inside.removeprefix("mailto:")) if kind in _PLAIN else found[0]
 
     return markdown if len(within) > 2 * _DEEPEST else _TO_WHATSAPP.sub(put, markdown)

@@ -6,7 +6,9 @@ import msgspec
 from msgspec.structs import replace
 
 from wagate.parsing.chats import chat_key
+from wagate_chatwoot.api.errors import ChatwootError
 from wagate_chatwoot.inboxes import App
+from wagate_chatwoot.ledger import Place
 from wagate_chatwoot.to_chatwoot import places
 from wagate_chatwoot.to_whatsapp.actions import Where
 
@@ -39,6 +41,26 @@ async def find_chat(app: App, where: Where) -> Chat | None:
         return chat
     current = await app.context.people.current(chat.key, client_id=client_id, account=chat.account or "")
     return replace(chat, key=current)
+
+
+async def adopt(app: App, where: Where, chat: Chat) -> None:
+    """Remember a conversation whose source_id another connector wrote: what the chat answers goes there, too.
+
+    Nothing else need tell whose contact it is: it may have neither number nor identifier.
+    """
+    if chat.account is None or places.chat_of(app.inbox, where.source) != (chat.account, chat.key):
+        return
+    ours = places.source_id(app.inbox, chat.account, chat.key)
+    if where.source == ours or await app.ledger.place(chat.account, chat.key) is not None:
+        return
+    try:
+        contact = await app.chatwoot.contact_by_source(where.source)
+    except ChatwootError as error:
+        app.context.log.info("contact of a conversation not told", inbox=app.name, reason=error.reason)
+        return
+    if contact is not None:
+        place = Place(contact=contact.id, source_id=where.source, conversation=where.conversation)
+        await app.ledger.put_place(chat.account, chat.key, place)
 
 
 async def _chat(app: App, where: Where) -> Chat | None:

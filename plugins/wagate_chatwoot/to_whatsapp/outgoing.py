@@ -15,7 +15,7 @@ from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import Entry, Handed
 from wagate_chatwoot.to_chatwoot.notices import notify_failed
 from wagate_chatwoot.to_whatsapp.actions import Command, Delete, Lasting, Resend, Send
-from wagate_chatwoot.to_whatsapp.chat_of import Chat, find_chat
+from wagate_chatwoot.to_whatsapp.chat_of import Chat, adopt, find_chat
 from wagate_chatwoot.to_whatsapp.deletes import delete
 from wagate_chatwoot.to_whatsapp.files import FileAwayError, FileError, reachable
 from wagate_chatwoot.to_whatsapp.mentions import with_mentions
@@ -112,6 +112,7 @@ async def _hand_on(app: App, send: Send, *, last: bool) -> None:
         await _refuse(app, send, chat, "outgoing.nothing_to_send")
         return
     await _open(app, send, chat)
+    await adopt(app, send.where, chat)
     await _type(app, chat)
     became = [await _submit(app, send, chat, part, number, retry=0, last=last) for number, part in enumerate(parts)]
     ids = tuple(each for part in became for each in part)

@@ -70,6 +70,8 @@ def media_of(
     A file sent along in base64 stays in the raw body (`inline_file` says where); its size is told here.
     """
     file = _file(message, files)
+    if told.details.get("view_once") and message.get("hasMedia") is not True and not file:
+        return None  # linked devices don't get what is shown once
     if told.notice or (kind_of not in _FILES and message.get("hasMedia") is not True and not file):
         return None
     size = next((size for source in (file, message, data) if (size := _size(source)) is not None), None)

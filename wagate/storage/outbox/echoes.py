@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import peewee
 
@@ -12,14 +13,48 @@ from wagate.events.kinds import MESSAGE_ACK, MESSAGE_ANY
 from wagate.parsing.chats import LID, USER, chat_key
 from wagate.parsing.message_ids import bare_id, is_unique
 from wagate.storage.fields import clean
-from wagate.storage.statement import rows
-from wagate.storage.threads.contacts import Person, note_people
+from wagate.storage.statement import placeholders, rows, slices
+from wagate.storage.threads.contacts import ContactKey, Person, note_people
 
 _KINDS = frozenset({MESSAGE_ANY, MESSAGE_ACK})
 _LID = f"@{LID}"
 # In the words of the partial index.
 _SENT_TO = "SELECT chat FROM messages WHERE account_id = ? AND bare_id = ? AND bare_id <> ''"
+_NAMED = "account_id IN ({0}) AND bare_id IN ({1})"
+_IN_CHATS = (
+    f"SELECT client_id, account_id, bare_id, chat FROM messages WHERE {_NAMED} AND bare_id <> ''",  # noqa: S608
+    f"SELECT DISTINCT client_id, account_id, bare_id, chat FROM events WHERE {_NAMED}",  # noqa: S608
+)
 _TOLD_IN = "SELECT DISTINCT chat FROM events WHERE account_id = ? AND bare_id = ? AND from_me = TRUE"
+
+
+class UniqueId(NamedTuple):
+    """An id that means one message in whatever chat."""
+
+    client_id: int
+    account_id: str
+    bare_id: str
+
+
+def numbers_by_ids(db: peewee.Database, ids: Iterable[UniqueId]) -> dict[UniqueId, str]:
+    """The numbers in whose chats these messages are; of those that are in one."""
+    found: dict[UniqueId, str] = {}
+    for part in slices(sorted({each for each in ids if each.account_id})):
+        accounts, bare = sorted({each.account_id for each in part}), sorted({clean(each.bare_id) for each in part})
+        for query in _IN_CHATS:
+            text = query.format(placeholders(len(accounts)), placeholders(len(bare)))
+            there = rows(db, text, [*accounts, *bare])
+            found.update({UniqueId(*row): chat for *row, chat in there if chat.endswith(f"@{USER}")})
+    return found
+
+
+def learn_people(db: peewee.Database, told: Mapping[ContactKey, str], *, now: datetime) -> None:
+    """Learn who is behind LIDs; ``told`` has their numbers."""
+    people = [
+        Person(client_id=client_id, keys=(phone, lid), name="", wrote=False)
+        for (client_id, lid), phone in sorted(told.items())
+    ]
+    note_people(db, people, now=now)
 
 
 def note_echoes(db: peewee.Database, events: Sequence[Event]) -> None:
