@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from secrets import token_hex
 from typing import Any
 
@@ -19,8 +19,9 @@ KEY = "data"
 class BodyOnDisk:
     """Takes a body piece by piece."""
 
-    def __init__(self, disk: Writing, *, most: int, limit: str) -> None:
-        """``most``: bytes of what is not the file; ``limit`` names that limit."""
+    def __init__(self, disk: Writing, *, most: int, limit: str, take: Callable[[int], None]) -> None:
+        """``most``: bytes of what is not the file; ``limit`` names that limit; ``take`` counts bytes held in memory."""
+        self._take = take
         self._disk = disk
         self._most = most
         self._limit = limit
@@ -30,8 +31,15 @@ class BodyOnDisk:
         """Bytes so far."""
 
     async def write(self, piece: bytes) -> None:
-        """The next piece. TooLargeError: what is not the file is too long. StorageError: the disk takes no more."""
-        self._rest += self._cutter.feed(piece)
+        """The next piece.
+
+        Raises:
+            TooLargeError: what is not the file is too long. UnavailableError: there is no room for it.
+            StorageError: the disk takes no more.
+        """
+        rest = self._cutter.feed(piece)
+        self._take(len(rest))
+        self._rest += rest
         if len(self._rest) > self._most:
             raise TooLargeError(f"the body without its file is over {self._limit}")
         self.size += len(piece)
@@ -42,9 +50,10 @@ class BodyOnDisk:
         return bytes(self._rest) + self._cutter.end()
 
     async def whole(self) -> bytes | None:
-        """All of it, when that is no more than what is not the file may be; else None."""
+        """All of it, when that is no more than what is not the file may be; else None. UnavailableError: no room."""
         if self.size > self._most:
             return None
+        self._take(self.size)
         return b"".join([piece async for piece in self._disk.read(0, self.size, SLICE)])
 
     async def hmac(self, secret: bytes, algorithm: str) -> str:

@@ -110,7 +110,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
             raise NotFetchedError(f"{host} rests after errors", after=rest, spent=False)
         with read_errors(host):
             async with self.files.writing() as writing:
-                body = BodyOnDisk(writing, most=MOST_BESIDE, limit="1 MiB")
+                body = BodyOnDisk(writing, most=MOST_BESIDE, limit="1 MiB", take=lambda _count: None)
                 got = await self.http.download(
                     request.url,
                     body.write if request.inside else writing.write,

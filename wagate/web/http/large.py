@@ -13,6 +13,7 @@ from wagate.media.files import FileStore
 from wagate.media.inside import BodyOnDisk
 from wagate.media.source import base64_size
 from wagate.web.http.asgi import ClientGoneError, Receive, Request
+from wagate.web.http.bodies import Held
 
 SHORT: Final = 1024 * 1024
 """Bytes of a body up to which it is held in memory."""
@@ -44,7 +45,9 @@ class LargeBodies:
         self._turns = trio.CapacityLimiter(AT_ONCE)
 
     @asynccontextmanager
-    async def taking(self, request: Request, receive: Receive, *, keep: bool) -> AsyncIterator[BodyOnDisk | None]:
+    async def taking(
+        self, request: Request, receive: Receive, held: Held, *, keep: bool
+    ) -> AsyncIterator[BodyOnDisk | None]:
         """The whole body while the context is open; None when it is not to be kept: then it was read all the same.
 
         Raises:
@@ -64,7 +67,7 @@ class LargeBodies:
             async with self._files.writing() as disk:
                 if keep and await self._files.free() < self._reserve + int(length or 0):
                     raise UnavailableError("the disk has no room for this body (limits.reserve)")
-                body = BodyOnDisk(disk, most=self._max_body, limit="server.max_body")
+                body = BodyOnDisk(disk, most=self._max_body, limit="server.max_body", take=held.take)
                 await self._read(receive, body if keep else None)
                 yield body if keep else None
         finally:

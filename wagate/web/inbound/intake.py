@@ -121,10 +121,10 @@ class IntakeApp:
         if request.method not in at.methods:
             raise MethodNotAllowedError(f"{request.method} is not possible here; use {', '.join(sorted(at.methods))}")
         keep = at.door.admit(request)
-        if is_long(request) and at.may_be_large(request):
-            async with self._large.taking(request, receive, keep=keep) as on_disk:
-                request.on_disk = on_disk
-                return await at.door(request, b"" if on_disk is None else on_disk.rest())
         with self._bodies.hold() as held:
+            if is_long(request) and at.may_be_large(request):
+                async with self._large.taking(request, receive, held, keep=keep) as on_disk:
+                    request.on_disk = on_disk
+                    return await at.door(request, b"" if on_disk is None else on_disk.rest())
             body = await read_body(request.scope, receive, self._max_body, held, keep=keep)
             return await at.door(request, body)
