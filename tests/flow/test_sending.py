@@ -106,6 +106,7 @@ async def test_a_crash_while_sending_leaves_it_unknown_unless_the_provider_drops
             provider.script["1"] = [trio.Event()]
             first, second = await post.send("1", "2")
             await post.status(first, "sending")
+            await post.world.until(lambda: bool(provider.asked))  # It is marked before the provider is asked.
         assert (await post.view(first)).status == "sending"
         async with post.running(take_over=True):
             await post.status(second, "sent")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 
 import trio
 
@@ -28,6 +29,8 @@ class Heap:
         if self._bodies.passed - self._seen >= ENOUGH:
             self._seen = self._bodies.passed
             self.trims += 1
+            # Errors and their tracebacks hold each other, and the body: young ones wait for the next collection.
+            gc.collect(1)
             await trio.to_thread.run_sync(trim)
 
 
