@@ -38,7 +38,8 @@ async def backlog(size: Size) -> str:
         await server.start()
         after = {slug: await slowest_answer(server, slug, asked, numbers) for slug in ids}
     for slug in ids:
-        assert after[slug] < 3 * before[slug] + 0.05, f"{slug}: {before[slug] * 1e3:.0f} → {after[slug] * 1e3:.0f} ms"
+        # A busy machine makes any answer slow now and then; what this looks for made them slow by a second.
+        assert after[slug] < 3 * before[slug] + 0.5, f"{slug}: {before[slug] * 1e3:.0f} → {after[slug] * 1e3:.0f} ms"
     figures = "; ".join(f"{slug} {before[slug] * 1e3:.0f} → {after[slug] * 1e3:.0f} ms" for slug in ids)
     return f"{waiting} waiting: p95 of the answers, {figures}"
 
