@@ -8,9 +8,26 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
+import pytest
 
 from tests.gateway import TOKEN
-from tests.inprocess import Gateway
+from tests.inprocess import Gateway, running_gateway
+from tests.sink import Sink, https_sink
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Sink]:
+    """Who gets the messages."""
+    async with https_sink() as sink:
+        yield sink
+
+
+@pytest.fixture
+async def running(receiver: Sink) -> AsyncIterator[Gateway]:
+    """A gateway that the receiver can be registered at."""
+    tables = {"delivery": {"allow_networks": ["127.0.0.0/8"]}}
+    async with running_gateway(tables, ca_file=receiver.ca_file) as gateway:
+        yield gateway
 
 
 @asynccontextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 
 import httpx2
@@ -13,7 +12,9 @@ import trio
 from tests.flow.dashboard import browser, press
 from tests.gateway import TOKEN
 from tests.inprocess import Gateway, running_gateway
-from tests.sink import Sink, https_sink
+from tests.sink import Sink
+
+pytest_plugins = ("tests.flow.dashboard",)
 
 NASTY = (
     "<script>alert(1)</script>",
@@ -43,19 +44,6 @@ PAGES = (
     "system",
     "more",
 )
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Sink]:
-    async with https_sink() as sink:
-        yield sink
-
-
-@pytest.fixture
-async def running(receiver: Sink) -> AsyncIterator[Gateway]:
-    tables = {"delivery": {"allow_networks": ["127.0.0.0/8"]}}
-    async with running_gateway(tables, ca_file=receiver.ca_file) as gateway:
-        yield gateway
 
 
 @pytest.fixture

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
 
-from tests.flow.test_dashboard import browser
+from tests.flow.dashboard import browser
 from tests.gateway import TOKEN
 from tests.inprocess import Gateway, running_gateway
-from tests.sink import Sink, https_sink
+from tests.sink import Sink
 
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Sink]:
-    async with https_sink() as sink:
-        yield sink
-
-
-@pytest.fixture
-async def running(receiver: Sink) -> AsyncIterator[Gateway]:
-    async with running_gateway({}, ca_file=receiver.ca_file) as gateway:
-        yield gateway
+pytest_plugins = ("tests.flow.dashboard",)
 
 
 @pytest.mark.parametrize("led", ["/ui/\r\nX-A: b", "/ui/\x00", "/ui/\\evil.test", "/ui/../x", "//evil.test", "/ui/é"])
@@ -104,3 +93,13 @@ async def test_with_tls_in_front_the_cookie_is_secure_and_bound_to_the_host(rece
             assert cookie.startswith(f"{name}=")
             assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(flags)
             assert ("Secure" in flags) == secure
+
+
+async def test_with_tls_in_front_a_plain_cookie_counts_for_nothing(receiver: Sink) -> None:
+    """Another host of the domain, or somebody on a plain connection, can plant one: with a sign-in of their own."""
+    async with running_gateway({"server": {"trusted_proxies": ["127.0.0.1/32"]}}, ca_file=receiver.ca_file) as gateway:
+        async with browser(gateway) as http:
+            planted = {"Cookie": f"wagate={http.cookies['wagate']}"}
+        async with httpx2.AsyncClient(base_url=gateway.url, trust_env=False, headers=planted) as http:
+            assert (await http.get("/ui/")).status_code == 200
+            assert (await http.get("/ui/", headers={"X-Forwarded-Proto": "https"})).status_code == 303

@@ -9,24 +9,13 @@ import httpx2
 import pytest
 
 from tests.flow.dashboard import browser, fields_of, press
-from tests.inprocess import Gateway, running_gateway
-from tests.sink import Sink, https_sink
+from tests.inprocess import Gateway
+from tests.sink import Sink
 from wagate.http.signing import sign
 
+pytest_plugins = ("tests.flow.dashboard",)
+
 FORM = {"name": "Order bot", "phone_number": "*", "events": ["message", "message.ack"], "format": "flat"}
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Sink]:
-    async with https_sink() as sink:
-        yield sink
-
-
-@pytest.fixture
-async def running(receiver: Sink) -> AsyncIterator[Gateway]:
-    tables = {"delivery": {"allow_networks": ["127.0.0.0/8"]}}
-    async with running_gateway(tables, ca_file=receiver.ca_file) as gateway:
-        yield gateway
 
 
 @pytest.fixture

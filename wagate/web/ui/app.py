@@ -72,7 +72,7 @@ def _guard(ui: QuartTrio, parts: Parts) -> None:
     @ui.before_request
     async def admit() -> Response | WerkzeugResponse | None:
         below = request.path.removeprefix(PREFIX)
-        g.viewer = None if below.startswith("/static/") else await parts.signins.viewer()
+        g.viewer = None if below.startswith("/static/") else await parts.signins.viewer(secure=parts.secure())
         if g.viewer is None and not below.startswith(OPEN):
             return _to_signin()  # Before the form is read: strangers' forms cost nothing.
         if g.viewer is not None:

@@ -68,9 +68,12 @@ class SignIns:
         await self._database.write(add_signin, made)
         return cookie, made
 
-    async def viewer(self) -> Viewer | None:
-        """Who made the running request; None: somebody who is not signed in, or not any more."""
-        cookie = request.cookies.get(SAFE_COOKIE) or request.cookies.get(COOKIE) or ""
+    async def viewer(self, *, secure: bool) -> Viewer | None:
+        """Who made the running request; None: somebody who is not signed in, or not any more.
+
+        ``secure``: it came by TLS. The plain cookie does not count then: another host of the domain can plant one.
+        """
+        cookie = request.cookies.get(SAFE_COOKIE if secure else COOKIE, "")
         if not 20 < len(cookie) < 100:
             return None
         now = self._clock.now()
