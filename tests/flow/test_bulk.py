@@ -21,6 +21,7 @@ from wagate.storage.deliveries.bulk import (
     get_bulk,
     next_slice,
     note_slice,
+    stop_bulk,
     take_bulk,
 )
 
@@ -153,8 +154,14 @@ async def test_one_that_was_stopped_does_nothing_more(external_url: str, tmp_pat
             world.receiver.default = 400
             ids = await world.send("a", "a1", "a2")
             await world.statuses(ids, "final")
-        async with world.running() as consumers:
-            made = await asked(world)
-            stopped = await consumers.bulk.stop(made.id, client_id=None)
-            assert (await ended(world, made)).state in {"stopped", "done"}
-            assert stopped.state in {"stopped", "done"}
+        now, calls = world.clock.now(), len(world.receiver.calls)
+        ask = partial(add_bulk, who="admin", client_id=None, total=2, now=now)
+        made = await world.database.write(ask, "retry", FAILED, max(ids))
+        stopped = await world.database.write(partial(stop_bulk, client_id=None, now=now), made)
+        assert (stopped.state, stopped.done) == ("stopped", 0)
+        async with world.running():
+            await world.passes(60)
+        over = await world.database.read(get_bulk, made)
+        assert (over.state, over.done, len(world.receiver.calls)) == ("stopped", 0, calls)
+        for each in ids:
+            await world.status(each, "final")

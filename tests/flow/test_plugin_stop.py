@@ -95,8 +95,7 @@ async def test_an_error_at_the_start_is_one_line_with_the_plugins_name(source: s
     assert not [line for line in lines if line.startswith("Traceback")]
 
 
-async def test_a_lifespan_that_never_begins_ends_by_sigterm() -> None:
-    source = """
+NEVER_BEGINS = """
 @hookimpl
 @asynccontextmanager
 async def lifespan(context):
@@ -104,7 +103,10 @@ async def lifespan(context):
     await trio.sleep_forever()
     yield
 """
-    async with gateway_with(source) as gateway:
+
+
+async def test_a_lifespan_that_never_begins_ends_by_sigterm() -> None:
+    async with gateway_with(NEVER_BEGINS) as gateway:
         gateway.spawn()
         await until_logged(gateway, "waiting")
         assert await gateway.stop(wait=30) == 0
@@ -199,16 +201,8 @@ def blocks():
 
 
 async def test_a_lifespan_that_never_begins_ends_when_its_terminal_closes() -> None:
-    source = """
-@hookimpl
-@asynccontextmanager
-async def lifespan(context):
-    context.log.warning("waiting")
-    await trio.sleep_forever()
-    yield
-"""
     ours, theirs = os.openpty()
-    async with gateway_with(source) as gateway:
+    async with gateway_with(NEVER_BEGINS) as gateway:
         process = gateway.spawn(terminal=theirs)
         os.close(theirs)
         await until_logged(gateway, "waiting")

@@ -138,15 +138,22 @@ async def test_dead_names_of_one_client_hold_nothing_of_anothers(mock_clock: tri
         release.set()
 
 
-async def test_dead_names_of_some_clients_leave_a_thread_for_the_next() -> None:
-    release = threading.Event()
-    running: list[str] = []
+class DeadNames:
+    """A look-up that hangs for names that begin so."""
 
-    def lookup(host: str) -> Sequence[str]:
+    def __init__(self) -> None:
+        self.release = threading.Event()
+        self.running: list[str] = []
+
+    def __call__(self, host: str) -> Sequence[str]:
         if host.startswith("dead"):
-            running.append(host)
-            release.wait(60)
+            self.running.append(host)
+            self.release.wait(60)
         return ["127.0.0.1"]
+
+
+async def test_dead_names_of_some_clients_leave_a_thread_for_the_next() -> None:
+    lookup = DeadNames()
 
     async def look(client: int, number: int) -> None:
         with on_behalf_of(client):
@@ -160,23 +167,15 @@ async def test_dead_names_of_some_clients_leave_a_thread_for_the_next() -> None:
                 nursery.start_soon(look, client, number)
         await trio.testing.wait_all_tasks_blocked(0.1)
         try:
-            assert len(running) < 16
+            assert len(lookup.running) < 16
             with on_behalf_of(99), trio.fail_after(30):
                 assert [str(each) for each in await resolver.addresses("well.test")] == ["127.0.0.1"]
         finally:
-            release.set()
+            lookup.release.set()
 
 
 async def test_what_a_client_registers_waits_for_none_of_its_deliveries() -> None:
-    release = threading.Event()
-    running: list[str] = []
-
-    def lookup(host: str) -> Sequence[str]:
-        if host.startswith("dead"):
-            running.append(host)
-            release.wait(60)
-        return ["127.0.0.1"]
-
+    lookup = DeadNames()
     resolver = Resolver(lookup, deadline=60.0, threads=2)
     with on_behalf_of(1):
         async with trio.open_nursery() as nursery:
@@ -184,13 +183,13 @@ async def test_what_a_client_registers_waits_for_none_of_its_deliveries() -> Non
                 nursery.start_soon(resolver.addresses, f"dead{number}.test")
             await trio.testing.wait_all_tasks_blocked(0.1)
             try:
-                assert len(running) == 2
+                assert len(lookup.running) == 2
                 REGISTERING.set(True)
                 with trio.fail_after(30):
                     assert [str(each) for each in await resolver.addresses("registered.test")] == ["127.0.0.1"]
             finally:
                 REGISTERING.set(False)
-                release.set()
+                lookup.release.set()
 
 
 async def test_why_a_name_was_not_found_for_one_client_is_not_anothers_answer() -> None:

@@ -9,11 +9,10 @@ import typer
 
 from wagate.cli import gateway, show
 from wagate.cli import options as call
+from wagate.cli.options import Json
 
 app = typer.Typer(help="Accounts: the WhatsApp numbers that this gateway has.", no_args_is_help=True)
 ACCOUNTS = "/api/accounts"
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")

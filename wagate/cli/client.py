@@ -10,6 +10,7 @@ import typer
 from wagate.cli import gateway, show
 from wagate.cli import options as call
 from wagate.cli.errors import UsageError
+from wagate.cli.options import Json
 from wagate.errors import WagateError
 
 app = typer.Typer(
@@ -17,7 +18,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Slug = Annotated[str, typer.Argument(help="The client's slug: the tenant_id.")]
 CLIENTS = "/api/clients"
 

@@ -15,6 +15,7 @@ from wagate.cli import gateway, show
 from wagate.cli import options as call
 from wagate.cli.errors import CommandError, NoGatewayError, UsageError
 from wagate.cli.filters import Chosen, takes_filters
+from wagate.cli.options import Json
 from wagate.rules.states import Status
 
 app = typer.Typer(
@@ -24,7 +25,6 @@ JOBS = "/api/jobs"
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Deliveries by id, or its beginning.")]
 State = Annotated[Status | None, typer.Option("--state", "--status", help="Only those in this state.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")

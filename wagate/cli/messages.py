@@ -9,11 +9,10 @@ import typer
 
 from wagate.cli import gateway, show
 from wagate.cli import options as call
+from wagate.cli.options import Json
 
 app = typer.Typer(help="Messages that were submitted to be sent, and how far they got.", no_args_is_help=True)
 MESSAGES = "/messages"
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 import typer
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from wagate.http.client import HttpClient
 
 S = TypeVar("S", bound=msgspec.Struct)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+"""What every command that lists or shows has."""
 
 
 @dataclass(frozen=True, kw_only=True)

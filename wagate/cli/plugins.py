@@ -13,13 +13,13 @@ import typer
 from wagate.cli import options as call
 from wagate.cli import plugin_commands, show
 from wagate.cli.errors import CommandError, UsageError
+from wagate.cli.options import Json
 from wagate.errors import ConfigError
 
 if TYPE_CHECKING:
     from wagate.config import Config
 
 app = typer.Typer(help="List and check installed plugins, or start your own.", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 Kind = Literal["plugin", "provider"]
 

@@ -10,6 +10,7 @@ import typer
 from wagate.cli import gateway, show
 from wagate.cli import options as call
 from wagate.cli.errors import CommandError, UsageError
+from wagate.cli.options import Json
 
 app = typer.Typer(
     help="Receivers: webhooks, inboxes, job queues and the sending of each number, with their state.",
@@ -20,7 +21,6 @@ TARGETS = "/api/targets"
 Which = Annotated[
     str, typer.Argument(metavar="TARGET", help="Its id, the beginning of its id, or its name, if only one has it.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")

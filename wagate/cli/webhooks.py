@@ -11,12 +11,12 @@ import typer
 from wagate.cli import gateway, show
 from wagate.cli import options as call
 from wagate.cli.errors import UsageError
+from wagate.cli.options import Json
 
 app = typer.Typer(help="Webhooks that clients registered, and their options.", no_args_is_help=True)
 WEBHOOKS = "/api/webhooks"
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="A webhook's id, or its beginning.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")
