@@ -156,23 +156,31 @@ class Connection:
             return
         if found.connection is not None:
             await found.connection.close(Node("stream:error", {}, [Node("conflict", {"type": "replaced"})]))
-        self.device, found.connection = found, self
+        self.device, found.connection = found, None
         self.server.logins += 1
         now = str(int(time.time()))
         success = {"t": now, "props": "27", "location": "lla", "lid": found.lid, "display_name": "Fake"}
         await self.send(Node("success", success | {"companion_enc_static": ""}))
         await self._offline(found)
+        found.connection = self
         self.server.wake()
 
     async def _offline(self, device: Device) -> None:
-        """What came while it was away."""
+        """What came while it was away, and meanwhile: nothing live overtakes it, as at WhatsApp."""
         count = str(len(device.queue))
         preview = {"count": count, "message": count, "receipt": "0", "notification": "0", "appdata": "0"}
         await self.send(Node("ib", {"from": SERVER}, [Node("offline_preview", preview)]))
-        for _, node in list(device.queue):
-            node.attrs["offline"] = "1"
-            await self.send(node)
+        sent: set[str] = set()
+        await self._catch_up(device, sent)
         await self.send(Node("ib", {"from": SERVER}, [Node("offline", {"count": count})]))
+        await self._catch_up(device, sent)
+
+    async def _catch_up(self, device: Device, sent: set[str]) -> None:
+        while fresh := [(name, node) for name, node in device.queue if name not in sent]:
+            for name, node in fresh:
+                sent.add(name)
+                node.attrs["offline"] = "1"
+                await self.send(node)
 
     async def _on_iq(self, node: Node) -> None:
         await self.server.queries.answer(self, node)
