@@ -2,6 +2,15 @@
 
 from wagate.testing.archive import FakeArchive
 from wagate.testing.context import Fakes, fake_context
+from wagate.testing.contracts import (
+    SENTENCE,
+    HandlerContract,
+    HandlerUnderTest,
+    ProviderContract,
+    ProviderUnderTest,
+    SendingContract,
+    TargetsContract,
+)
 from wagate.testing.endpoints import FakeEndpoints
 from wagate.testing.events import NOW, make_delivery, make_event
 from wagate.testing.fakes import FakeAccounts, FakeAuth, FakeDeliveries, FakeJobs, FakeStore
@@ -14,6 +23,7 @@ from wagate.testing.sessions import FakeSessionStates
 
 __all__ = [
     "NOW",
+    "SENTENCE",
     "FakeAccounts",
     "FakeArchive",
     "FakeAuth",
@@ -28,8 +38,14 @@ __all__ = [
     "FakeSessionStates",
     "FakeStore",
     "Fakes",
+    "HandlerContract",
+    "HandlerUnderTest",
     "ListeningContract",
+    "ProviderContract",
+    "ProviderUnderTest",
+    "SendingContract",
     "Sent",
+    "TargetsContract",
     "answered",
     "fake_context",
     "make_delivery",
