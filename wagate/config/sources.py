@@ -18,7 +18,7 @@ _MADE: Final[dict[Key, str]] = {
 }
 """Keys that may stay unset, since they are made at first start, and what they are read from when the file is silent."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_SECRET_KEY: Final = re.compile(r"token|secret|passw|credential|(^|_|api)keys?$", re.IGNORECASE)
+_SECRET_KEY: Final = re.compile(r"token|secret|passw|credential|(^|_|api)keys?$|^apprise$", re.IGNORECASE)
 
 
 class Sourced(str):

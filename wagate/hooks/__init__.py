@@ -45,6 +45,7 @@ from wagate.hooks.routes import endpoint
 from wagate.hooks.sessions import SESSION_ACTIONS, SessionAction, SessionView
 from wagate.hooks.specs import hookimpl
 from wagate.hooks.views import (
+    NEEDS,
     AttemptView,
     ChatView,
     DeliveryView,
@@ -52,6 +53,7 @@ from wagate.hooks.views import (
     EndpointChange,
     EndpointSecret,
     Job,
+    Need,
     NewEndpoint,
     Page,
     PersonView,
@@ -62,6 +64,7 @@ from wagate.rules.filters import DeliveryFilter, MessageFilter
 __all__ = [
     "MEDIA_TYPES",
     "MESSAGE_TYPES",
+    "NEEDS",
     "SESSION_ACTIONS",
     "AccountView",
     "AttemptView",
@@ -84,6 +87,7 @@ __all__ = [
     "MediaRequest",
     "MessageFilter",
     "MessageView",
+    "Need",
     "NewEndpoint",
     "OutFile",
     "OutLocation",
