@@ -325,6 +325,9 @@ def ui_parts(
         most_streams=gateway.config.limits.streams,
         sign=partial(gateway.vault.sign, purpose=SHOWN, seconds=3600),
         unsign=partial(gateway.vault.unsign, purpose=SHOWN),
+        providers=gateway.providers,
+        hide=gateway.vault.encrypt,
+        reveal=gateway.vault.decrypt,
     )
 
 

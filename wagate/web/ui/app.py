@@ -20,6 +20,8 @@ from wagate.web.ui import (
     doctor,
     live,
     messages,
+    number_acts,
+    number_new,
     numbers,
     overview,
     receivers,
@@ -54,6 +56,8 @@ def create_ui(parts: Parts) -> QuartTrio:
     for pages in (
         overview,
         numbers,
+        number_new,
+        number_acts,
         bulk,
         deliveries,
         receivers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from markupsafe import Markup
@@ -9,6 +10,8 @@ from quart import Blueprint
 
 from wagate.errors import NotFoundError
 from wagate.events import SessionStatus
+from wagate.hooks.providers import Provider
+from wagate.hooks.sessions import SESSION_ACTIONS
 from wagate.inbound.qr_image import qr_image
 from wagate.storage.owners.accounts import QR_LIFE, get_account, list_accounts
 from wagate.storage.rows import AccountRow
@@ -34,24 +37,44 @@ def pages(parts: Parts) -> Blueprint:
 
     @routes.get("/numbers/<name>")
     async def show(name: str) -> str:
-        row = await _account(parts, name)
-        receivers = [each for each in await parts.targets.all(client_id=row.client_id) if _concerns(each.id)]
-        sending = next(
-            (each for each in await parts.targets.all(client_id=row.client_id) if each.id == f"outbound:{row.id}"), None
-        )
-        return parts.page(
-            "number",
-            "numbers",
-            row=row,
-            mark_of=number_mark(row),
-            receivers_of=receivers,
-            sending=sending,
-            refused=await parts.refused(client_id=row.client_id, account_id=row.id),
-            live=f"page=number&{urlencode({'thing': row.name})}",
-            **_code(parts, row),
-        )
+        return await number_page(parts, name)
 
     return routes
+
+
+async def number_page(
+    parts: Parts,
+    name: str,
+    *,
+    refused: str = "",
+    phone: str = "",
+    code: str = "",
+    wrong: Mapping[str, str] | None = None,
+) -> str:
+    """A number's page; ``refused``: what its last act ran into, ``code``: to be typed on its phone."""
+    row = await _account(parts, name)
+    targets = await parts.targets.all(client_id=row.client_id)
+    provider = parts.providers.get(row.provider)
+    return parts.page(
+        "number",
+        "numbers",
+        row=row,
+        mark_of=number_mark(row),
+        receivers_of=[each for each in targets if _concerns(each.id)],
+        sending=next((each for each in targets if each.id == f"outbound:{row.id}"), None),
+        refused=await parts.refused(client_id=row.client_id, account_id=row.id),
+        live=f"page=number&{urlencode({'thing': row.name})}",
+        actions=actions_of(provider),
+        pairs=provider is not None and provider.pair_code is not None,
+        way=row.provider if provider is None else provider.title,
+        listens=provider is not None and provider.listens,
+        callback=parts.providers.webhook_url(row.name) or f"{parts.origin()}/webhooks/{row.name}",
+        did=refused,
+        asked={"phone": phone or row.phone},
+        code=code,
+        wrong=wrong or {},
+        **_code(parts, row),
+    )
 
 
 async def scan_panel(parts: Parts, name: str, *, client_id: int | None) -> dict[str, Markup]:
@@ -61,6 +84,12 @@ async def scan_panel(parts: Parts, name: str, *, client_id: int | None) -> dict[
         return {}
     panel = render("scan", row=row, mark_of=number_mark(row), **_code(parts, row))
     return {"scan": Markup(panel)}  # noqa: S704  (a template's output)
+
+
+def actions_of(provider: Provider | None) -> tuple[str, ...]:
+    """What can be done with a number's session."""
+    can = frozenset[str]() if provider is None or provider.control is None else provider.abilities
+    return tuple(each for each in SESSION_ACTIONS if each in can)
 
 
 async def _account(parts: Parts, name: str) -> AccountRow:
