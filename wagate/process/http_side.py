@@ -307,7 +307,7 @@ def ui_parts(
         clock=gateway.clock,
         database=gateway.database,
         live=gateway.live,
-        signins=SignIns(gateway.database, auth, gateway.clock),
+        signins=SignIns(gateway.database, auth, gateway.live, gateway.clock),
         targets=target_desk(gateway),
         deliveries=DeliveryLog(gateway.database, gateway.consumers.control),
         bulk=gateway.consumers.bulk,

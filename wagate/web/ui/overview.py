@@ -160,7 +160,7 @@ def pages(parts: Parts) -> Blueprint:
     @routes.get("/")
     async def index() -> str:
         seen = await take(parts, client_id=viewer().client_id)
-        if not seen.numbers:
+        if not seen.numbers and viewer().may_act:
             return parts.page("welcome", "overview", **choices(parts))
         return parts.page(
             "overview",

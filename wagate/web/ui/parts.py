@@ -82,12 +82,11 @@ class Parts:
         """The time of this page."""
         return self.clock.now()
 
-    async def note(self, action: str, thing: str, detail: str = "", *, owner: int | None = None) -> None:
-        """Write down what the viewer did; ``owner``: the client whose thing it is."""
-        who = viewer()
+    async def note(self, action: str, thing: str, detail: str = "", *, owner: int | None = None, who: str = "") -> None:
+        """Write down what the viewer did, or ``who``; ``owner``: the client whose thing it is."""
         act = Act(
-            client_id=who.client_id if owner is None else owner,
-            who=who.name,
+            client_id=viewer().client_id if owner is None else owner,
+            who=who or viewer().name,
             action=action,
             object=thing,
             detail=detail[:500],
