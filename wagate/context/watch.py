@@ -9,7 +9,7 @@ from typing import Final
 import trio
 
 from wagate.clock import Clock
-from wagate.hooks.views import Need
+from wagate.hooks.watch import Need
 from wagate.inbound.position import count_waiting
 from wagate.storage.database import Database
 from wagate.storage.owners.holders import hold

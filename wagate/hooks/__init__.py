@@ -48,7 +48,6 @@ from wagate.hooks.routes import endpoint
 from wagate.hooks.sessions import SESSION_ACTIONS, SessionAction, SessionView
 from wagate.hooks.specs import hookimpl
 from wagate.hooks.views import (
-    NEEDS,
     AttemptView,
     ChatView,
     DeliveryView,
@@ -56,12 +55,12 @@ from wagate.hooks.views import (
     EndpointChange,
     EndpointSecret,
     Job,
-    Need,
     NewEndpoint,
     Page,
     PersonView,
     WantingEndpoint,
 )
+from wagate.hooks.watch import NEEDS, Need
 from wagate.rules.filters import DeliveryFilter, MessageFilter
 
 __all__ = [

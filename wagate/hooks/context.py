@@ -18,17 +18,8 @@ from wagate.hooks.messages import MessageView, OutMessage, ReaderView, Signal
 from wagate.hooks.people import People
 from wagate.hooks.providers import Profile
 from wagate.hooks.sessions import SessionView
-from wagate.hooks.views import (
-    ChatView,
-    DeliveryView,
-    Endpoint,
-    EndpointChange,
-    Job,
-    Need,
-    NewEndpoint,
-    Page,
-    WantingEndpoint,
-)
+from wagate.hooks.views import ChatView, DeliveryView, Endpoint, EndpointChange, Job, NewEndpoint, Page, WantingEndpoint
+from wagate.hooks.watch import Watch
 from wagate.rules.filters import ALL_DELIVERIES, ALL_MESSAGES, DeliveryFilter, MessageFilter
 
 if TYPE_CHECKING:
@@ -332,28 +323,6 @@ class Archive(Protocol):
         self, *, client_id: int, accounts: Collection[str] = (), after: tuple[str, str] = ("", ""), limit: int = 100
     ) -> Sequence[ChatView]:
         """Chats, sorted by (chat, account). ``after`` is the pair of the last chat seen. At most 200 at once."""
-
-
-class Watch(Protocol):
-    """How the gateway is, for plugins that tell people of it."""
-
-    async def needs(self) -> Sequence[Need]:
-        """What needs somebody, worst first: what the dashboard's first page shows. It waits until the gateway serves.
-
-        When the database can't be read, what is known without it.
-        """
-
-    async def waiting(self) -> int:
-        """Deliveries and messages that are not done. StorageError."""
-
-    async def lead(self) -> bool:
-        """Whether this process is the one of all on this database that does what only one may do, for this plugin.
-
-        Ask at least every 30 s: who does not is followed by another a minute later. StorageError: it can't be known.
-        """
-
-    def trouble(self, why: str) -> None:
-        """This plugin does not do what it should, and why; '' ends that. ``/health`` shows it as part ``plugins``."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -181,27 +181,3 @@ class EndpointChange(msgspec.Struct, frozen=True, kw_only=True):
     secrets: list[EndpointSecret] | msgspec.UnsetType = msgspec.UNSET
     options: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
     """Merged into the stored options; None removes an option."""
-
-
-class Need(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that needs somebody, as the dashboard's first page shows it."""
-
-    kind: str
-    """One of `NEEDS`."""
-    key: str
-    """The same as long as it is the same thing."""
-    who: str
-    """A receiver, a number, a part of wagate."""
-    what: str
-    """After ``who``: "does not answer"."""
-    detail: str
-    """Sentences: what waits, what happens by itself, when something would be lost."""
-    page: str
-    """Path of the page about it."""
-    since: datetime | None = None
-    """Since when; None where that is not known."""
-
-
-NEEDS = ("gateway", "down", "number", "refused", "failed", "disabled", "disk")
-"""Kinds of `Need`, worst first: a part of wagate is not well; a receiver is down; a number is not linked or refused;
-webhooks are refused; deliveries failed for good; a receiver is off while messages wait; little disk is left."""

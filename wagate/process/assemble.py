@@ -26,8 +26,9 @@ from wagate.context.sessions import AccountSessions
 from wagate.context.store import PluginStore
 from wagate.context.watch import PluginWatch, Watching
 from wagate.events import NewEvent
-from wagate.hooks.context import PluginContext, Watch
+from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Handler, Target
+from wagate.hooks.watch import Watch
 from wagate.http.client import HttpClient
 from wagate.http.guard import Guard, parse_networks
 from wagate.http.url import check_url

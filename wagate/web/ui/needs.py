@@ -10,7 +10,7 @@ from enum import IntEnum
 import msgspec
 
 from wagate.events import SESSION_STATES, SessionGroup
-from wagate.hooks.views import Need as NeedView
+from wagate.hooks.watch import Need as NeedView
 from wagate.rules.targets import Standing
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.refusals import RefusedRow

@@ -13,7 +13,7 @@ from quart import Blueprint
 
 from wagate.errors import StorageError
 from wagate.events import SESSION_STATES, SessionGroup
-from wagate.hooks.views import Need as NeedView
+from wagate.hooks.watch import Need as NeedView
 from wagate.rules.targets import Standing
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.owners.accounts import list_accounts
