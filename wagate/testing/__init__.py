@@ -20,6 +20,7 @@ from wagate.testing.media import FakeFile, FakeMedia
 from wagate.testing.messages import FakeMessages
 from wagate.testing.routes import routes_client
 from wagate.testing.sessions import FakeSessionStates
+from wagate.testing.watch import FakeWatch
 
 __all__ = [
     "NOW",
@@ -37,6 +38,7 @@ __all__ = [
     "FakeMessages",
     "FakeSessionStates",
     "FakeStore",
+    "FakeWatch",
     "Fakes",
     "HandlerContract",
     "HandlerUnderTest",
