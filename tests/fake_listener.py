@@ -86,9 +86,8 @@ class Tape:
             await inlet.state(SessionChange(status=SessionStatus.SESSION_CONNECTED, message="The tape turns"))
             await inlet.number("5511777770000")
             if self.past:
-                await inlet.archive(
-                    [replace(_event(900 + at, line), timestamp=when) for at, (line, when) in enumerate(self.past)]
-                )
+                past = enumerate(self.past, 900)
+                await inlet.archive([replace(_event(at, line), timestamp=when) for at, (line, when) in past])
             while True:
                 begun = self.place.get(account.id, 0)
                 waiting = list(enumerate(self.lines))[begun:]
