@@ -26,6 +26,7 @@ from wagate.plugins.registry import Providers
 from wagate.plugins.wall import broken
 from wagate.storage.database import Database
 from wagate.storage.owners.live import LiveDirectory
+from wagate.web.access.acts import ActLog
 from wagate.web.access.auth import Authenticator
 from wagate.web.access.cors import Cors
 from wagate.web.access.guard import Guard
@@ -135,6 +136,7 @@ def create_api(
     api.before_request(guard.before_request)
     api.before_websocket(guard.before_websocket)
     api.after_request(guard.after_request)
+    api.after_request(ActLog(database, clock, trusted_proxies).after_request)
     _answer_errors(api)
 
     asker = RequestAuth(live)
