@@ -14,6 +14,7 @@ _WORKER = "a worker's jobs have attempts of their own"
 NO_ACTS = {
     "wagate/web/api/conversations.py ingest": "what a backend stores is an event",
     "wagate/web/messages/routes.py send": _SENDING,
+    "wagate/web/messages/routes.py edit": _SENDING,
     "wagate/web/messages/routes.py revoke": _SENDING,
     "wagate/web/waha/send.py react": _SENDING,
     "wagate/web/waha/send.py revoke": _SENDING,
