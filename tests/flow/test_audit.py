@@ -26,8 +26,8 @@ pytest_plugins = ("tests.shared_gateway",)
 Json = dict[str, Any]
 LINKING = {"ask for a code", "{action} session"}
 """Of numbers that are linked: tested on a site with a provider that can do it."""
-ELSEWHERE = LINKING | {"pull history", "act on many"}
-"""Of Chatwoot's inboxes; the audit says which act on many it was."""
+ELSEWHERE = LINKING | {"pull history", "test alerts", "act on many"}
+"""Of plugins that this gateway does not run; the audit says which act on many it was."""
 
 
 class Trail:
