@@ -36,11 +36,14 @@ ABILITIES = ACTIONS | frozenset(
         "document",
         "location",
         "contacts",
+        "poll",
         "reaction",
         "reply",
+        "preview",
         "seen",
         "typing",
         "revoke",
+        "edit",
     }
 )
 
@@ -66,6 +69,7 @@ def make_provider(context: PluginContext) -> Provider:
         send=sender.send,
         signal=sender.signal,
         revoke=sender.revoke,
+        edit=sender.edit,
         locate_media=MediaLocator(context.http),
         missed=Catcher(context.http),
         control=session.control,

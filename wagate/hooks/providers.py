@@ -14,7 +14,7 @@ import msgspec
 from wagate.errors import BadRequestError, SendError
 from wagate.events import Media, NewEvent
 from wagate.hooks.listening import Inlet, Sink
-from wagate.hooks.messages import OutFile, OutMessage, Sent, Signal
+from wagate.hooks.messages import Edit, OutFile, OutMessage, Sent, Signal
 from wagate.http.guard import Trust
 from wagate.parsing.jsonbody import read_object
 
@@ -190,7 +190,8 @@ class Provider:
     number: Callable[[ProviderAccount], str] = lambda _account: ""
     """The provider's own id of the account's number, as in `NewEvent.number`; '' when it has none."""
     abilities: frozenset[str] = frozenset()
-    """The message types it can send; ``reply``, ``seen``, ``typing``, ``revoke``; the actions of ``control``."""
+    """The message types it can send; ``reply``, ``preview``, ``seen``, ``typing``, ``revoke``, ``edit``; the actions of
+    ``control``."""
     sessions: bool = False
     """Whether its numbers are linked devices with states (QR code, connected …)."""
     self_hosted: bool = False
@@ -209,6 +210,8 @@ class Provider:
     revoke: Callable[[str, str, ProviderAccount], Awaitable[None]] | None = None
     """(the provider's id of a sent message, its chat's key, account): deletes it for everyone. To revoke twice does no
     harm. May raise the same errors as ``send``."""
+    edit: Callable[[Edit, ProviderAccount], Awaitable[None]] | None = None
+    """Changes the text of a message that was sent, or its file's caption. May raise the same errors as ``send``."""
     locate_media: Callable[[Media, ProviderAccount], Awaitable[MediaRequest]] | None = None
     """How to fetch the file of an event. None: from its ``url`` as it is. Raises as ``send``: a refusal concerns this
     file alone; a stopped account, or a host in trouble, slows all files of the account. If the URL that came with the

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import chain
@@ -22,7 +22,7 @@ from wagate import __version__
 from wagate.clock import Clock
 from wagate.config import Config, convert_settings, load
 from wagate.config.lock import hold
-from wagate.config.secrets import Secrets, open_secrets
+from wagate.config.secrets import TOKEN_FILE, Secrets, open_secrets
 from wagate.consumers.tasks import supervise
 from wagate.errors import WagateError
 from wagate.hooks.context import PluginContext
@@ -63,12 +63,15 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     """Takes up a changed configuration."""
 
 
-def run(config_path: Path | None) -> int:
-    """Serve until SIGTERM or Ctrl-C; the exit code. What stops it from starting is one line on stderr."""
+def run(config_path: Path | None, without: Sequence[str] = ()) -> int:
+    """Serve until SIGTERM or Ctrl-C; the exit code. What stops it from starting is one line on stderr.
+
+    ``without``: plugins that are left out.
+    """
     code = 0
     os.umask(0o077)
     try:
-        config = load(config_path)
+        config = load(config_path, without=without)
         hide = configure_logs(config.log.level, config.log.format, config.secrets)
         if os.geteuid() == 0:
             log.warning("running as root: anyone who takes over the gateway has the machine; use a user of its own")
@@ -301,11 +304,17 @@ async def _stop_at_signal(stop: trio.Event, end: HardEnd) -> None:
 
 
 def _greet(config: Config, started: Started) -> None:
-    """What a person sees first: where it is, the token when it is new, and what to try next."""
-    lines = [f"wagate {__version__} listens on {started.urls[0]}", f"configuration: {_config_in_use(config)}"]
+    """What a person sees first: where the page is, how to sign in, how to connect a number."""
     if "admin_token" in started.secrets.made:
-        lines.append(f"admin token, shown only now and kept in {config.data.dir}: {started.secrets.admin_token}")
-    lines.append("try it without WhatsApp: wagate simulate message, then: wagate jobs list")
+        token = f"admin token, shown only now and kept in {config.data.dir}: {started.secrets.admin_token}"
+    else:
+        kept = "auth.admin_token" if config.auth.admin_token else config.data.dir / TOKEN_FILE
+        token = f"admin token: {kept}"
+    lines = [
+        f"wagate {__version__} listens on {started.urls[0]} (configuration: {_config_in_use(config)})",
+        f"dashboard: {config.server.public_url or started.urls[0]}/ui/ - sign in with the {token}",
+        "connect a number there, or with: wagate pair main - try it without WhatsApp: wagate simulate message",
+    ]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
