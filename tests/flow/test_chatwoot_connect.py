@@ -185,7 +185,7 @@ async def test_trying_an_inbox_shows_both_directions(folder: Path) -> None:
             good = await run("test", "--config", file)
             assert good.exit_code == 0, good.output
             assert "ok    wagate to Chatwoot: a note was written" in good.stdout
-            assert "ok    Chatwoot to wagate: its webhook came" in good.stdout
+            assert "ok    Chatwoot to wagate: its webhook arrived" in good.stdout
             server.habits.refuse_private = True
             lan = await run("test", "desk", "--config", file)
             assert lan.exit_code == 1
@@ -262,7 +262,7 @@ async def test_a_table_that_can_not_be_written_says_what_was_done(folder: Path) 
         result = await connect(server)
         assert result.exit_code == 1
         assert "add this by hand" in result.stderr
-        assert 'inbox 8 "WhatsApp" is in Chatwoot now' in result.stderr
+        assert 'inbox 8 "WhatsApp" now exists in Chatwoot' in result.stderr
         (folder / "config.toml").write_text(BEFORE)
         assert (await connect(server)).exit_code == 0
         assert len(server.state.inboxes) == 2
