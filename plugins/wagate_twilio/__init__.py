@@ -40,6 +40,7 @@ class TwilioPlugin:
             abilities=ABILITIES,
             limits=SendLimits(per_second=80),
             longest_text=LONGEST,
+            longest_caption=LONGEST,
             opus_voice=True,
             send=twilio.send,
             signal=twilio.signal,

@@ -201,6 +201,8 @@ class Provider:
     limits: SendLimits = UNLIMITED
     longest_text: int = 0
     """Characters of a text (of an emoji: two); the core splits longer ones. 0: no limit."""
+    longest_caption: int = 0
+    """Characters of the text under an image, video or document; what is longer follows as texts. 0: no limit."""
     opus_voice: bool = False
     """Whether a voice message must be OGG with Opus, and it converts nothing itself: the core does."""
     send: Callable[[Outgoing], Awaitable[Sent]] | None = None

@@ -105,6 +105,7 @@ def _hold(provider: Provider) -> None:
         ("idempotent", bool),
         ("media_errors", int),
         ("longest_text", int),
+        ("longest_caption", int),
         ("opus_voice", bool),
     ):
         if not isinstance(getattr(provider, name), kind):
