@@ -15,6 +15,7 @@ from types import ModuleType
 
 import msgspec
 import pytest
+import structlog
 import trio
 
 from tests.gateway import GatewayProcess
@@ -22,6 +23,7 @@ from wagate.config import convert_settings
 from wagate.errors import ConfigError, Reject, Retry
 from wagate.hooks import Receipt
 from wagate.http.errors import TimedOutError
+from wagate.plugins.single_file import PluginFile
 from wagate.testing import FakeHttp, fake_context, make_delivery, make_event
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -68,7 +70,8 @@ def test_other_messages_and_other_events_are_nobodys(alarm: ModuleType) -> None:
 
 
 def test_what_the_page_shows_stands_in_the_example() -> None:
-    source = (EXAMPLE / "wagate_alarm/__init__.py").read_text("utf-8") + Path(__file__).read_text("utf-8")
+    sources = [EXAMPLE / "wagate_alarm/__init__.py", DOCS / "examples/log.py", Path(__file__)]
+    source = "".join(each.read_text("utf-8") for each in sources)
     shown = [block.split("```", 1)[0].strip() for block in PAGE.split("```python\n")[1:]]
     assert len(shown) >= 5
     assert [each for each in shown if each not in source] == []
@@ -134,6 +137,13 @@ async def test_a_gateway_finds_it_and_alarms_a_room_once() -> None:
 
 async def delivery(gateway: GatewayProcess, delivery_id: str) -> dict[str, str]:
     return (await gateway.http.get(f"/api/jobs/{delivery_id}")).json()
+
+
+async def test_the_ten_lines_are_a_plugin() -> None:
+    [log] = PluginFile("log", DOCS / "examples/log.py").load().register_handlers(fake_context("log").context)
+    with structlog.testing.capture_logs() as lines:
+        assert await log.handle(make_delivery(make_event(chat="15550000002@c.us"))) is None
+    assert [(line["event"], line["chat"]) for line in lines] == [("message", "15550000002@c.us")]
 
 
 def test_the_page_shows_the_table_that_switches_it_on(alarm: ModuleType) -> None:

@@ -26,8 +26,8 @@ Kind = Literal["plugin", "provider"]
 
 @app.command("list")
 def list_plugins(context: typer.Context, as_json: Json = False) -> None:
-    """List installed plugins with their hooks. A connector is on when it has a table in config.toml."""
-    rows = _installed(set(call.of(context).part("plugins.*.").plugins))
+    """List installed plugins, and single files, with their hooks. A connector is on when config.toml has its table."""
+    rows = _found(call.of(context).part("plugins.*.", "plugins.*.file"))
     if as_json:
         show.emit_json(rows)
         return
@@ -35,8 +35,8 @@ def list_plugins(context: typer.Context, as_json: Json = False) -> None:
         [
             row["name"],
             "provider" if row["kind"] == "provider" else "on" if row["on"] else "off",
-            row["package"],
-            row["version"],
+            row["package"] or row["entry_point"],
+            row["version"] or "",
             row["error"] or " ".join(row["hooks"]),
         ]
         for row in rows
@@ -47,12 +47,12 @@ def list_plugins(context: typer.Context, as_json: Json = False) -> None:
 
 @app.command()
 def check(context: typer.Context) -> None:
-    """Import every installed plugin and call its hooks, checking each against its specification.
+    """Import every plugin that is installed or a file, and call its hooks, checking each against its specification.
 
     Plugins that are on are called with their settings, others only if they need none.
     """
     config = call.of(context).part("plugins", "delivery", "server.host", "server.port", "server.public_url")
-    rows = _installed(set(config.plugins))
+    rows = _found(config)
     wrong = [str(row["error"]) for row in rows if row["error"]]
     unseen = []
     for row in rows:
@@ -103,10 +103,11 @@ def new(
     typer.echo(f'next: pip install -e "{target}[test]", then {use} in config.toml', err=True)
 
 
-def _installed(on: set[str]) -> list[dict[str, Any]]:
-    from wagate.plugins.loader import installed, installed_providers
+def _found(config: Config) -> list[dict[str, Any]]:
+    """What is installed, or a file that the configuration names."""
+    from wagate.plugins.loader import available_to, installed_providers
 
-    kinds = {"connector": installed(), "provider": installed_providers()}
+    kinds = {"connector": available_to(config.plugins, config.file), "provider": installed_providers()}
     found = [(kind, name, point) for kind, points in kinds.items() for name, point in sorted(points.items())]
     rows = []
     for kind, name, point in found:
@@ -121,12 +122,13 @@ def _installed(on: set[str]) -> list[dict[str, Any]]:
         row = {
             "name": name,
             "kind": kind,
-            "on": kind == "provider" or name in on,
+            "on": kind == "provider" or name in config.plugins,
             "hooks": hooks,
             "error": fault,
             "entry_point": point.value,
         }
-        rows.append(row | {"package": point.dist and point.dist.name, "version": point.dist and point.dist.version})
+        package = {"package": point.dist.name, "version": point.dist.version} if point.dist else {}
+        rows.append(row | ({"package": None, "version": None} | package))
     return rows
 
 

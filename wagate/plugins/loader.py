@@ -25,6 +25,7 @@ from wagate.hooks.specs import PROJECT, PROVIDERS, Hooks
 from wagate.plugins.checked_handler import checked_handler, checked_look, checked_task
 from wagate.plugins.checked_provider import checked_provider
 from wagate.plugins.registry import Providers
+from wagate.plugins.single_file import KEY, PluginFile, plugin_files
 from wagate.plugins.values import WrongValueError, items, named
 from wagate.plugins.wall import broken, pass_on
 
@@ -138,6 +139,16 @@ def installed_providers() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=PROVIDERS)}
 
 
+def available_to(tables: Mapping[str, Mapping[str, Any]], file: Path) -> Mapping[str, EntryPoint | PluginFile]:
+    """What the tables of the configuration ``file`` can switch on: what is installed, and the files that they name."""
+    return {**plugin_files(tables, file.absolute().parent), **installed()}
+
+
+def _own_keys(table: Mapping[str, Any], point: EntryPoint | PluginFile) -> Mapping[str, Any]:
+    """The plugin's own settings in its table."""
+    return {key: value for key, value in table.items() if not (key == KEY and isinstance(point, PluginFile))}
+
+
 def load_plugins(
     tables: Mapping[str, Mapping[str, Any]], convert: Convert, *, file: Path = Path("config.toml")
 ) -> list[Plugin]:
@@ -148,14 +159,17 @@ def load_plugins(
     """
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
-    available = installed()
+    available = available_to(tables, file)
     for name in tables:
         manager.register(_import(name, available, file), name)
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise ConfigError(f"[plugins.{error.plugin}]: {error}") from error
-    return [Plugin(name, _settings(manager, name, table, convert), manager) for name, table in tables.items()]
+    return [
+        Plugin(name, _settings(manager, name, _own_keys(table, available[name]), convert), manager)
+        for name, table in tables.items()
+    ]
 
 
 def load_providers(
@@ -226,14 +240,17 @@ def unique_handlers(handlers: Iterable[Handler]) -> dict[str, Handler]:
     return found
 
 
-def _import(name: str, available: Mapping[str, EntryPoint], file: Path) -> Any:
+def _import(name: str, available: Mapping[str, EntryPoint | PluginFile], file: Path) -> Any:
     point = available.get(name)
     if point is None:
         near = difflib.get_close_matches(name, available, n=1)
-        hint = f"did you mean [plugins.{near[0]}]?" if near else f"install it: pip install wagate-{name}"
+        install = f'install it (pip install wagate-{name}), or name its file: {KEY} = "{name}.py"'
+        hint = f"did you mean [plugins.{near[0]}]?" if near else install
         raise ConfigError(f"{file}: [plugins.{name}]: no such plugin is installed; {hint}")
     try:
         return point.load()
+    except ConfigError:
+        raise
     except BaseException as error:
         pass_on(error)
         raise ConfigError(f"[plugins.{name}]: {point.value} can't be imported: {error!r}") from error

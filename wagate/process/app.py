@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import chain
@@ -63,12 +63,15 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     """Takes up a changed configuration."""
 
 
-def run(config_path: Path | None) -> int:
-    """Serve until SIGTERM or Ctrl-C; the exit code. What stops it from starting is one line on stderr."""
+def run(config_path: Path | None, without: Sequence[str] = ()) -> int:
+    """Serve until SIGTERM or Ctrl-C; the exit code. What stops it from starting is one line on stderr.
+
+    ``without``: plugins that are left out.
+    """
     code = 0
     os.umask(0o077)
     try:
-        config = load(config_path)
+        config = load(config_path, without=without)
         hide = configure_logs(config.log.level, config.log.format, config.secrets)
         if os.geteuid() == 0:
             log.warning("running as root: anyone who takes over the gateway has the machine; use a user of its own")
