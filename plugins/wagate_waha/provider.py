@@ -40,6 +40,7 @@ ABILITIES = ACTIONS | frozenset(
         "reply",
         "seen",
         "typing",
+        "presence",
         "revoke",
     }
 )

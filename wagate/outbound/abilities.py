@@ -11,7 +11,7 @@ from wagate.parsing.split import length_of
 
 REPLY = "reply"
 REVOKE = "revoke"
-SIGNALS = {"seen": "seen", "typing": "typing", "paused": "typing"}
+SIGNALS = {"seen": "seen", "typing": "typing", "paused": "typing", "watch": "presence"}
 """Kind of a signal → the ability that it needs."""
 _PARTS = {"location": "location", "reaction": "reaction", "template": "template", "interactive": "interactive"}
 
