@@ -31,6 +31,7 @@ class InfobipPlugin:
             verify=verify,
             parse=parse,
             number=sender_of,
+            sender_keys=("sender",),
             abilities=ABILITIES,
             idempotent=True,
             # Source: Infobip's API reference: 4000 requests a second for messages.

@@ -37,6 +37,7 @@ class TwilioPlugin:
             parse=parse,
             answer=ANSWER,
             number=number_of,
+            sender_keys=("from_number", "messaging_service_sid"),
             abilities=ABILITIES,
             limits=SendLimits(per_second=80),
             longest_text=LONGEST,

@@ -76,9 +76,9 @@ async def test_a_text_goes_first_after_fifteen_seconds_and_its_file_follows_as_a
         away(here)
         await picture(here, "a.png", body="my bill")
         await here.comes("did you get it?")
-        await here.gateway.passes(12, step=3)
+        await here.gateway.passes(6, step=3)
         assert here.posts() == [], "the chat waits, in order"
-        bill, question = await until_posts(here, 2, most=10)
+        bill, question = await until_posts(here, 2, most=20)
         assert (bill.attachments, (bill.content or "").startswith("my bill\n")) == ([], True)
         assert "image.png" in (bill.content or "")
         assert "not here yet" in (bill.content or "")

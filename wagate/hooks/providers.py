@@ -189,8 +189,11 @@ class Provider:
     """The answer to a POST once all events are stored."""
     number: Callable[[ProviderAccount], str] = lambda _account: ""
     """The provider's own id of the account's number, as in `NewEvent.number`; '' when it has none."""
+    sender_keys: tuple[str, ...] = ()
+    """Settings of which one, or the account's ``phone``, says who sends; without any the account is refused."""
     abilities: frozenset[str] = frozenset()
-    """The message types it can send; ``reply``, ``seen``, ``typing``, ``revoke``; the actions of ``control``."""
+    """The message types it can send; ``reply``, ``seen``, ``typing``, ``presence`` (of a chat, when asked: the signal
+    ``watch``), ``revoke``; the actions of ``control``."""
     sessions: bool = False
     """Whether its numbers are linked devices with states (QR code, connected …)."""
     self_hosted: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import peewee
@@ -192,9 +193,17 @@ def stored_event(account: Account, new: NewEvent, now: datetime) -> Event:
         contact_name=new.contact_name,
         media=new.media,
         reply_to=new.reply_to,
-        extra={**new.extra, ALIASES: list(new.aliases)} if new.aliases else new.extra,
+        extra=_extra(new),
         metadata=account.metadata,
     )
+
+
+def _extra(new: NewEvent) -> dict[str, Any]:
+    extra = new.extra | ({ALIASES: list(new.aliases)} if new.aliases else {})
+    own = "" if new.provider_id.startswith(f"{new.message_id}/") else new.provider_id
+    if new.kind == kinds.MESSAGE_REACTION and own and isinstance(reaction := extra.get("reaction"), dict):
+        extra |= {"reaction": reaction | {"id": own}}
+    return extra
 
 
 class Emitter:

@@ -20,7 +20,7 @@ Say = Callable[..., str]
 
 _MESSAGES: Final = frozenset({kinds.MESSAGE, kinds.MESSAGE_ANY})
 _CALLS: Final = frozenset({kinds.CALL_RECEIVED, kinds.CALL_ACCEPTED, kinds.CALL_REJECTED})
-_NOTES: Final = frozenset({kinds.MESSAGE_REVOKED, kinds.CALL_ACCEPTED, kinds.CALL_REJECTED})
+_NOTES: Final = _CALLS | {kinds.MESSAGE_REVOKED}
 """Nobody wrote these to us: a note tells the agents, and re-opens nothing."""
 _SYSTEM: Final = "system"
 """Nor this: WhatsApp's own word of somebody's new number, or new device."""
