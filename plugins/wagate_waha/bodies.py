@@ -44,9 +44,12 @@ def request_of(outgoing: Outgoing, file: dict[str, Any] | None) -> WahaRequest:
         return _reaction(message, head["session"])
     if message.reply_to:
         head["reply_to"] = message.reply_to
+    if message.type == "poll" and message.poll is not None:
+        poll = message.poll
+        asked = {"name": poll.name, "options": list(poll.options), "multipleAnswers": poll.multiple}
+        return WahaRequest(path="/api/sendPoll", body=head | {"poll": asked})
     if message.type == "text":
-        body = {"text": message.text, "linkPreview": message.preview_url, **_mentions(message)}
-        return WahaRequest(path="/api/sendText", body=head | body)
+        return _text(message, head)
     if message.type == "location":
         return _location(message, head)
     if message.type == "contacts":
@@ -73,6 +76,19 @@ def card_of(contact: dict[str, Any]) -> dict[str, Any]:
     if not contact.get("name") or not contact.get("phones"):
         raise SendRefusedError("a contact needs name.formatted_name and phones[].phone, or a vcard")
     return {"vcard": vcard_of(contact)}
+
+
+def _text(message: OutMessage, head: dict[str, Any]) -> WahaRequest:
+    """A text; one with a preview of ours takes no mentions at WAHA."""
+    preview = message.preview
+    if preview is None:
+        plain = {"text": message.text, "linkPreview": message.preview_url, **_mentions(message)}
+        return WahaRequest(path="/api/sendText", body=head | plain)
+    shown: dict[str, Any] = {"url": preview.url, "title": preview.title, "description": preview.description}
+    if preview.thumbnail:
+        shown["image"] = {"mimetype": "image/jpeg", "filename": "preview.jpg", "data": preview.thumbnail}
+    body = {"text": message.text, "linkPreviewHighQuality": False, "preview": shown}
+    return WahaRequest(path="/api/send/link-custom-preview", body=head | body)
 
 
 def _reaction(message: OutMessage, session: str) -> WahaRequest:

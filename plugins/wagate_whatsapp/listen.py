@@ -64,6 +64,7 @@ class Listener:
         """For ever: linked or not, stopped or not."""
         number = self._numbers.of(account.id)
         number.runs = number.begun = True
+        number.inlet = inlet
         settings = settings_of(account)
         try:
             if settings.proxy and account.trust != "operator":
@@ -73,7 +74,7 @@ class Listener:
             while True:
                 await self._phase(number, settings, inlet)
         finally:
-            number.runs = False
+            number.runs, number.inlet = False, None
 
     async def control(self, action: str, account: ProviderAccount) -> None:
         """``start``, ``stop``, ``restart``, ``logout``; its task does it."""
@@ -250,6 +251,9 @@ class Connection:
         seen, over = 0, False
         for line in lines:
             if line["event"] in HEARD:
+                if secrets := line.get("secrets"):
+                    read = self._number.references.read
+                    line["references"] = {each: ours for each, secret in secrets.items() if (ours := read(secret))}
                 waiting += parse(line, self._number.us)
                 await self._note(child, line)
             elif not over and (verdict := await self._said(child, line)) is not None:

@@ -7,20 +7,23 @@ import ctypes
 import itertools
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from wagate_whatsapp_child.flat import flat, jid
+from wagate_whatsapp_child.keys import Keys
 from wagate_whatsapp_child.library import DEVICE, EVENTS, KEPT, ON_EVENT, ON_LOG, ON_TEXT, Library, LibraryError, Proxy
 from wagate_whatsapp_child.outbox import Line, Outbox
+from wagate_whatsapp_child.polls import Polls
 from wagate_whatsapp_child.spool import Entry, Spool
 
 KEYS = "session.db"
 OPTIONS = "?_journal_mode=WAL&_synchronous=NORMAL&_foreign_keys=on&_busy_timeout=10000&x="
 """Behind the path of the keys: without WAL, linking takes 18 s instead of 1.4, each message 19 ms instead of 2."""
 SPOOL = "spool"
+POLLS = "polls"
 _numbers = itertools.count(1)
 
 
@@ -63,6 +66,8 @@ class Session:
         self._left = False
         self._phones: dict[str, str] = {}
         self.spool = Spool(Path(start.folder) / SPOOL)
+        self.polls = Polls(Path(start.folder) / POLLS)
+        self._keys = Keys(library.go, Path(start.folder) / KEYS)
         self._callbacks = self._make_callbacks()
 
     def begin(self) -> None:
@@ -87,12 +92,14 @@ class Session:
         if not self.state.ended:
             self._library.go.Stop(self.key)
         self.spool.close()
+        self._keys.close()
 
     def abandon(self) -> None:
         """Disconnect and hear nothing more, without waiting for the library."""
         self._left = True
         self.leave()
         self.spool.close()
+        self._keys.close()
 
     @property
     def usable(self) -> bool:
@@ -112,6 +119,13 @@ class Session:
                 return ""
             self._phones[plain] = jid(found.Jid)
         return self._phones.get(plain, "")
+
+    def secret(self, message_id: str, chats: Sequence[str], writers: Sequence[str] = ()) -> str:
+        """The secret of a message in base64; '' when there is none. Without ``writers``: of one of ours."""
+        if not self.state.jid:
+            return ""
+        writers = writers or (self.state.jid, self.state.lid)
+        return base64.b64encode(self._keys.secret(message_id, self.state.jid, chats, writers)).decode()
 
     def of(self, *parts: bytes) -> tuple[Any, ...]:
         """Arguments of a call: the session, then bytes and their lengths."""
@@ -163,7 +177,7 @@ class Session:
         def make() -> dict[str, Any]:
             line = {"session": self.start.session, "n": entry.number}
             try:
-                return line | flat(self._library, entry.code, entry.raw, self.phone)
+                return line | flat(self._library, entry.code, entry.raw, self)
             except Exception as error:  # noqa: BLE001  (kept whole, for people)
                 raw = base64.b64encode(entry.raw).decode()
                 return line | {"event": "Unread", "code": entry.code, "raw": raw, "error": repr(error)[:300]}

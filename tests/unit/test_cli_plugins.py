@@ -90,7 +90,7 @@ def test_check_names_the_plugin_that_is_not_installed(tmp_path: Path) -> None:
 def test_check_says_what_was_checked(tmp_path: Path) -> None:
     assert (
         run("check").stdout
-        == f"{tmp_path}/config.toml (not there: all defaults) is right; plugins: none; accounts: none\n"
+        == f"{tmp_path}/config.toml (not there: all defaults) is right; plugins: webhook; accounts: none\n"
     )
     (tmp_path / "mine.toml").write_text('[accounts.main]\nprovider = "session"\n')
     assert (

@@ -245,6 +245,15 @@ class Messages(Protocol):
             SendError: the provider did not take it.
         """
 
+    async def edit(self, message_id: str, text: str, *, client_id: int | None) -> None:
+        """Change a sent message's text, or its file's caption, by wagate's id, at once; not stored.
+
+        The provider's confirmation comes as an event ``message.edited``; the message itself stays as it was submitted.
+
+        Raises:
+            NotFoundError, ConflictError, UnprocessableError, SendError: as `revoke`.
+        """
+
 
 class Sessions(Protocol):
     """States of accounts that are linked devices, and profiles of chats. ``client_id`` None only for the admin."""

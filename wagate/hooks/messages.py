@@ -18,6 +18,7 @@ MESSAGE_TYPES = (
     "sticker",
     "location",
     "contacts",
+    "poll",
     "reaction",
     "template",
     "interactive",
@@ -48,6 +49,28 @@ class OutLocation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     longitude: float
     name: str = ""
     address: str = ""
+
+
+class OutPoll(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A question with answers to choose from."""
+
+    name: str
+    """The question."""
+    options: tuple[str, ...]
+    """The answers, at least two, each of them once."""
+    multiple: bool = False
+    """Whether one may choose several."""
+
+
+class OutPreview(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is shown of a link in a text, as the sender says it: nobody fetches the page."""
+
+    url: str
+    """As it stands in the text."""
+    title: str
+    description: str = ""
+    thumbnail: str = ""
+    """A small JPEG in base64; '' for none."""
 
 
 class OutReaction(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,12 +105,15 @@ class OutMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The text, or the caption of a file."""
     preview_url: bool = True
     """Whether a link in a text gets a preview."""
+    preview: OutPreview | None = None
+    """The preview itself, for providers with the ability ``preview``; others make their own, or none."""
     mentions: tuple[str, ...] = ()
-    """Chat keys mentioned in a group."""
+    """Chat keys mentioned in a group; ``all``: everybody in it."""
     media: OutMedia | None = None
     location: OutLocation | None = None
     contacts: tuple[dict[str, Any], ...] = ()
     """Cards in Meta's form: ``name.formatted_name``, ``phones[].phone`` …; or ``vcard`` (text) instead."""
+    poll: OutPoll | None = None
     reaction: OutReaction | None = None
     template: dict[str, Any] | None = None
     """In Meta's form: ``name``, ``language.code``, ``components``; a provider may take keys of its own, too."""
@@ -133,6 +159,17 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     chat: str
     message_ids: tuple[str, ...] = ()
     """The provider's ids of the messages that were seen; () if the provider marks whole chats."""
+
+
+class Edit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a message that was sent is to say from now on."""
+
+    message_id: str
+    """The provider's id."""
+    chat: str
+    type: str
+    """Of the message: a text, or what has a caption."""
+    text: str
 
 
 class ReaderView(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ import msgspec
 from wagate.errors import BadRequestError, SendError
 from wagate.events import Media, NewEvent
 from wagate.hooks.listening import Inlet, Sink
-from wagate.hooks.messages import OutFile, OutMessage, Sent, Signal
+from wagate.hooks.messages import Edit, OutFile, OutMessage, Sent, Signal
 from wagate.http.guard import Trust
 from wagate.parsing.jsonbody import read_object
 
@@ -192,8 +192,8 @@ class Provider:
     sender_keys: tuple[str, ...] = ()
     """Settings of which one, or the account's ``phone``, says who sends; without any the account is refused."""
     abilities: frozenset[str] = frozenset()
-    """The message types it can send; ``reply``, ``seen``, ``typing``, ``presence`` (of a chat, when asked: the signal
-    ``watch``), ``revoke``; the actions of ``control``."""
+    """The message types it can send; ``reply``, ``preview``, ``seen``, ``typing``, ``presence`` (of a chat, when asked:
+    the signal ``watch``), ``revoke``, ``edit``; the actions of ``control``."""
     sessions: bool = False
     """Whether its numbers are linked devices with states (QR code, connected …)."""
     self_hosted: bool = False
@@ -214,6 +214,8 @@ class Provider:
     revoke: Callable[[str, str, ProviderAccount], Awaitable[None]] | None = None
     """(the provider's id of a sent message, its chat's key, account): deletes it for everyone. To revoke twice does no
     harm. May raise the same errors as ``send``."""
+    edit: Callable[[Edit, ProviderAccount], Awaitable[None]] | None = None
+    """Changes the text of a message that was sent, or its file's caption. May raise the same errors as ``send``."""
     locate_media: Callable[[Media, ProviderAccount], Awaitable[MediaRequest]] | None = None
     """How to fetch the file of an event. None: from its ``url`` as it is. Raises as ``send``: a refusal concerns this
     file alone; a stopped account, or a host in trouble, slows all files of the account. If the URL that came with the

@@ -60,6 +60,7 @@ def checked_provider(plugin: str, provider: Any) -> Provider:
         "send": lambda value: cut(held_to(Sent, value)),
         "signal": _nothing,
         "revoke": _nothing,
+        "edit": _nothing,
         "control": _nothing,
         "locate_media": partial(held_to, MediaRequest),
         "qr": _qr,
@@ -122,7 +123,7 @@ def _hold(provider: Provider) -> None:
 
 
 def _hold_functions(provider: Provider, where: str) -> None:
-    optional = ("verify", "parse", "challenge", "send", "signal", "revoke", "locate_media", "missed")
+    optional = ("verify", "parse", "challenge", "send", "signal", "revoke", "edit", "locate_media", "missed")
     listening = ("run", "lifespan", "forget", "pair_code", "fetch_media")
     for name in (*optional, *listening, "control", "qr", "profile", "number_of", "check", "media_answer"):
         value = getattr(provider, name)

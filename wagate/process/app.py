@@ -22,7 +22,7 @@ from wagate import __version__
 from wagate.clock import Clock
 from wagate.config import Config, convert_settings, load
 from wagate.config.lock import hold
-from wagate.config.secrets import Secrets, open_secrets
+from wagate.config.secrets import TOKEN_FILE, Secrets, open_secrets
 from wagate.consumers.tasks import supervise
 from wagate.errors import WagateError
 from wagate.hooks.context import PluginContext
@@ -304,11 +304,17 @@ async def _stop_at_signal(stop: trio.Event, end: HardEnd) -> None:
 
 
 def _greet(config: Config, started: Started) -> None:
-    """What a person sees first: where it is, the token when it is new, and what to try next."""
-    lines = [f"wagate {__version__} listens on {started.urls[0]}", f"configuration: {_config_in_use(config)}"]
+    """What a person sees first: where the page is, how to sign in, how to connect a number."""
     if "admin_token" in started.secrets.made:
-        lines.append(f"admin token, shown only now and kept in {config.data.dir}: {started.secrets.admin_token}")
-    lines.append("try it without WhatsApp: wagate simulate message, then: wagate jobs list")
+        token = f"admin token, shown only now and kept in {config.data.dir}: {started.secrets.admin_token}"
+    else:
+        kept = "auth.admin_token" if config.auth.admin_token else config.data.dir / TOKEN_FILE
+        token = f"admin token: {kept}"
+    lines = [
+        f"wagate {__version__} listens on {started.urls[0]} (configuration: {_config_in_use(config)})",
+        f"dashboard: {config.server.public_url or started.urls[0]}/ui/ - sign in with the {token}",
+        "connect a number there, or with: wagate pair main - try it without WhatsApp: wagate simulate message",
+    ]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 

@@ -10,6 +10,7 @@ import time
 
 from cryptography.hazmat.primitives import hashes, padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from wagate.testing.whatsapp.library import JID, Node
@@ -43,6 +44,28 @@ class World:
         """Somebody answers a message of ours."""
         context = {1: quoted, 2: f"{self.ours}@s.whatsapp.net", 3: {1: "…"}}
         return await self.message(sender, {6: {1: text, 17: context}})
+
+    async def poll(self, sender: str, name: str, *options: str, secret: bytes) -> str:
+        """Somebody asks, with one answer to choose."""
+        body = {64: {2: name, 3: [{1: each} for each in options], 4: 1}, 35: {3: secret}}
+        return await self.message(sender, body, kind="poll", attrs={"type": "poll"})
+
+    async def vote(self, sender: str, poll: str, secret: bytes, *options: str, ours: bool = True) -> str:
+        """Somebody chooses, in a poll of ours or of theirs; no option takes the vote back."""
+        who, us = self.server.person(sender).lid_jid, self.server.person(self.ours)
+        voter, writer = f"{who.user}@lid", f"{us.lid}@lid" if ours else f"{who.user}@lid"
+        plain = pack({1: [hashlib.sha256(each.encode()).digest() for each in options]})
+        start = os.urandom(12)
+        box = sealed_with_secret(plain, secret, poll, (writer, voter), start)
+        key = {1: f"{self.ours}@s.whatsapp.net", 2: not ours, 3: poll}
+        body = {50: {1: key, 2: {1: box, 2: start}, 4: int(time.time() * 1000)}}
+        return await self.message(sender, body, kind="poll", attrs={"type": "poll"})
+
+    async def receipt(self, sender: str, message: str, kind: str = "") -> None:
+        """A message of ours arrives (or is ``read``) late."""
+        who = self.server.person(sender)
+        attrs = {"from": who.lid_jid, "id": message, "t": str(int(time.time()))} | ({"type": kind} if kind else {})
+        await self.server.deliver(self.server.device(self.ours), Node("receipt", attrs), keep=False)
 
     async def location(self, sender: str, latitude: float, longitude: float) -> str:
         """Somebody sends a place."""
@@ -158,6 +181,13 @@ def sealed(content: bytes, key: bytes, info: bytes) -> bytes:
     pad, box = padding.PKCS7(128).padder(), Cipher(algorithms.AES(wide[16:48]), modes.CBC(wide[:16])).encryptor()
     cipher = box.update(pad.update(content) + pad.finalize()) + box.finalize()
     return cipher + hmac.new(wide[48:80], wide[:16] + cipher, hashlib.sha256).digest()[:10]
+
+
+def sealed_with_secret(plain: bytes, secret: bytes, message: str, people: tuple[str, str], start: bytes) -> bytes:
+    """A vote, encrypted with the poll's secret; ``people``: who wrote the poll, and who votes."""
+    wide = f"{message}{people[0]}{people[1]}Poll Vote".encode()
+    key = HKDF(hashes.SHA256(), 32, None, wide).derive(secret)
+    return AESGCM(key).encrypt(start, plain, f"{message}\0{people[1]}".encode())
 
 
 def _double(value: float) -> Double:

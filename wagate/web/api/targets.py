@@ -16,7 +16,7 @@ from wagate.hooks.views import Page
 from wagate.rules.targets import Standing
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.web.access.identity import RequestAuth
-from wagate.web.api.lists import Limit, page_of
+from wagate.web.api.lists import Limit
 
 
 class TargetAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,13 +94,15 @@ def targets_routes(auth: RequestAuth, targets: TargetDesk) -> Blueprint:
     @endpoint(query=TargetQuery, answers={200: Page[TargetAnswer]})
     async def index(query: TargetQuery) -> Page[TargetAnswer]:
         """All receivers, by id."""
-        found = [
-            row
-            for row in await targets.all(client_id=auth.identity().client_id)
-            if query.connector in {None, row.id.partition(":")[0]} and query.state in {UNSET, row.standing}
-        ]
-        rows, cursor = page_of(found, lambda row: row.id, limit=query.limit, after=query.cursor)
-        return Page(data=[answer_of(row) for row in rows], next_cursor=cursor)
+        rows = await targets.page(
+            client_id=auth.identity().client_id,
+            connector=query.connector,
+            state=None if query.state is UNSET else query.state,
+            after=query.cursor,
+            limit=query.limit + 1,
+        )
+        page = rows[: query.limit]
+        return Page(data=[answer_of(row) for row in page], next_cursor=page[-1].id if len(rows) > len(page) else None)
 
     @routes.get("/<target:target_id>")
     @endpoint(answers={200: TargetAnswer})

@@ -35,10 +35,9 @@ def pages(parts: Parts) -> Blueprint:
     @routes.get("/numbers/<name>")
     async def show(name: str) -> str:
         row = await _account(parts, name)
-        receivers = [each for each in await parts.targets.all(client_id=row.client_id) if _concerns(each.id)]
-        sending = next(
-            (each for each in await parts.targets.all(client_id=row.client_id) if each.id == f"outbound:{row.id}"), None
-        )
+        everything = await parts.targets.all(client_id=row.client_id)
+        receivers = [each for each in everything if _concerns(each.id)]
+        sending = next((each for each in everything if each.id == f"outbound:{row.id}"), None)
         return parts.page(
             "number",
             "numbers",
