@@ -308,7 +308,7 @@ def ui_parts(
         clock=gateway.clock,
         database=gateway.database,
         live=gateway.live,
-        signins=SignIns(gateway.database, auth, gateway.clock),
+        signins=SignIns(gateway.database, auth, gateway.live, gateway.clock),
         targets=target_desk(gateway),
         deliveries=DeliveryLog(gateway.database, gateway.consumers.control),
         bulk=gateway.consumers.bulk,
@@ -326,6 +326,9 @@ def ui_parts(
         most_streams=gateway.config.limits.streams,
         sign=partial(gateway.vault.sign, purpose=SHOWN, seconds=3600),
         unsign=partial(gateway.vault.unsign, purpose=SHOWN),
+        providers=gateway.providers,
+        hide=gateway.vault.encrypt,
+        reveal=gateway.vault.decrypt,
     )
 
 

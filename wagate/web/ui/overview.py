@@ -22,6 +22,7 @@ from wagate.web.ui import needs, words
 from wagate.web.ui.leaves import leaf
 from wagate.web.ui.marks import age
 from wagate.web.ui.needs import Need
+from wagate.web.ui.number_new import choices
 from wagate.web.ui.parts import Parts, viewer
 
 WORST = (Standing.DOWN, Standing.FAILING, Standing.DISABLED, Standing.PAUSED, Standing.UP)
@@ -159,8 +160,8 @@ def pages(parts: Parts) -> Blueprint:
     @routes.get("/")
     async def index() -> str:
         seen = await take(parts, client_id=viewer().client_id)
-        if not seen.numbers and viewer().identity.admin:
-            return parts.page("welcome", "overview", seen=seen)
+        if not seen.numbers and viewer().may_act:
+            return parts.page("welcome", "overview", **choices(parts))
         return parts.page(
             "overview",
             "overview",
