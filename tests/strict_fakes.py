@@ -170,11 +170,10 @@ def _said(error: Any) -> str:
 
 def _mended_waha(spec: Json) -> Json:
     for schema in spec["components"]["schemas"].values():
-        for name in ("mimetype", "filename"):
-            # Its defect: files' names and types are said to be objects, with text as their default.
-            part = schema.get("properties", {}).get(name)
-            if part and part.get("type") == "object":
-                part["type"] = "string"
+        for part in schema.get("properties", {}).values():
+            # Its defect: what has a text, or a yes or no, as its default is said to be an object.
+            if part.get("type") == "object" and isinstance(default := part.get("default"), str | bool):
+                part["type"] = "string" if isinstance(default, str) else "boolean"
     return spec
 
 
