@@ -124,7 +124,7 @@ def verdict(error: ChatwootError) -> DeliveryError:
     """
     match error:
         case ChatwootStoppedError():
-            reason = f"Chatwoot takes nothing until its settings are mended: {error.reason}"
+            reason = f"Chatwoot accepts nothing until its settings are fixed: {error.reason}"
             return Retry(reason, after=STOPPED, down=True, http_status=error.http_status, response=error.response)
         case BusyError():
             return Postpone(f"Chatwoot is busy: {error.reason}", after=error.after, slow=error.http_status == 429)
