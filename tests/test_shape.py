@@ -18,6 +18,7 @@ VAGUE_CLASS = re.compile(r".*(Manager|Service)")
 
 LAZY_IMPORTS = {
     "wagate/cli/": "a command must not pay for what the other commands import",
+    "wagate/pytest_plugin.py": "pytest loads it in every run where wagate is installed",
 }
 """Where a function may import, and why."""
 

@@ -167,6 +167,18 @@ class FakeServer:
 
 
 @asynccontextmanager
+async def answering(answer: Answer | None = None) -> AsyncIterator[FakeServer]:
+    """A server that runs while the context is open; without ``answer`` it says 200 to everything."""
+
+    async def yes(_seen: Seen) -> Reply:
+        return Reply()
+
+    server = FakeServer(answer or yes)
+    async with running(server):
+        yield server
+
+
+@asynccontextmanager
 async def running(server: FakeServer) -> AsyncIterator[None]:
     """Let it listen on a free port of localhost while the context is open."""
     [listener, *_] = await trio.open_tcp_listeners(0, host="127.0.0.1")
