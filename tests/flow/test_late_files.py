@@ -56,6 +56,20 @@ async def test_files_that_can_not_be_had_hold_up_no_other_file_of_the_account() 
         assert [each.size for each in bill.attachments] == [len(PNG)]
 
 
+async def test_a_file_comes_within_a_minute_however_long_its_provider_was_away() -> None:
+    async with office() as here:
+        here.waha.files["a.png"] = PNG
+        away(here)
+        await picture(here, "a.png", body="my bill")
+        await until_posts(here, 1)
+        tried = len(here.waha.seen)
+        await here.gateway.passes(1800, step=20)
+        assert len(here.waha.seen) - tried < 60, "and is not asked more than twice a minute"
+        back(here)
+        _, late = await until_posts(here, 2, step=5, most=90)
+        assert [each.size for each in late.attachments] == [len(PNG)]
+
+
 async def test_a_text_goes_first_after_fifteen_seconds_and_its_file_follows_as_an_answer_to_it() -> None:
     async with office() as here:
         here.waha.files["a.png"] = PNG

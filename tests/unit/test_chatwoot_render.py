@@ -159,7 +159,10 @@ def test_a_voice_note_is_marked_and_needs_no_words() -> None:
 
 @pytest.mark.parametrize(("call", "text"), [({}, "📞 Voice call"), ({"isVideo": True}, "🎥 Video call")])
 def test_a_call_rings(call: dict[str, Any], text: str) -> None:
-    assert content(kind="call.received", type="call", content="", extra={"call": call}) == text
+    told = {"kind": "call.received", "type": "call", "content": "", "extra": {"call": call}}
+    assert content(**told) == text
+    found = shown(**told)
+    assert (found.notice, found.post.private, found.post.message_type) == (True, True, "outgoing")
 
 
 def test_an_id_of_the_provider_is_the_source_only_of_the_message_itself() -> None:
