@@ -19,6 +19,7 @@ from wagate.hooks.contracts import ClientView
 from wagate.hooks.routes import acts_on, endpoint
 from wagate.hooks.views import Page
 from wagate.parsing.chats import USER, chat_key
+from wagate.plugins.account_settings import check_sender
 from wagate.storage.database import Database
 from wagate.storage.owners.accounts import (
     AccountChange,
@@ -169,6 +170,7 @@ def accounts_routes(
         secret = body.webhook_secret or secrets.token_urlsafe(32)
         provider = settings.providers.need(body.provider)
         settings.refuse_short(provider, body.settings)
+        check_sender(provider, body.settings, digits(body.phone))
         new = NewAccount(
             name=body.name,
             client_id=owner.id,
@@ -274,6 +276,7 @@ def _owner(auth: RequestAuth, client: str | None, tenant_id: str | None) -> Clie
 
 async def _change(body: AccountPatch, row: AccountRow, settings: AccountSettings, vault: Vault) -> AccountChange:
     secret = body.webhook_secret
+    _check_sender(body, row, settings)
     return AccountChange(
         provider=body.provider,
         phone=UNSET if body.phone is UNSET else digits(body.phone),
@@ -284,6 +287,16 @@ async def _change(body: AccountPatch, row: AccountRow, settings: AccountSettings
         weight=body.weight,
         position=body.position,
     )
+
+
+def _check_sender(body: AccountPatch, row: AccountRow, settings: AccountSettings) -> None:
+    """Of what takes the number away; an account that never had one may be changed all the same."""
+    if body.phone is UNSET and body.settings is UNSET and body.provider is UNSET:
+        return
+    provider = settings.providers.need(row.provider if body.provider is UNSET else body.provider)
+    stored = row.settings if provider.name == row.provider else ""
+    changed = settings.changed({} if body.settings is UNSET else body.settings, stored)
+    check_sender(provider, changed, row.phone if body.phone is UNSET else digits(body.phone))
 
 
 async def _changed_settings(body: AccountPatch, row: AccountRow, settings: AccountSettings) -> str | UnsetType:

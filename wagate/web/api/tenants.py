@@ -16,7 +16,7 @@ from wagate.config.vault import Vault
 from wagate.errors import UnprocessableError
 from wagate.hooks.contracts import ClientView
 from wagate.hooks.routes import acts_on, endpoint
-from wagate.plugins.account_settings import short_secrets
+from wagate.plugins.account_settings import check_sender, short_secrets
 from wagate.storage.database import Database
 from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.owners.tenants import MOST, Wanted, account_name, put_tenant_accounts, tenant_accounts
@@ -163,6 +163,12 @@ class Tenants:
             raise UnprocessableError(str(error), field=f"{where.removesuffix(WHERE)}whatsapp_provider") from error
         stored = self._settings.opened(row.settings) if row is not None and row.provider == provider.name else {}
         config = read_config(provider, choice.provider_config, stored, where=where)
+        check_sender(
+            provider,
+            config.settings,
+            _phone(config.phone, where) or (row.phone if row is not None else ""),
+            where=where,
+        )
         made = Wanted(
             provider=provider.name,
             settings=await self._settings.sealed(provider, config.settings, where=where),
