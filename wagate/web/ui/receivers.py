@@ -55,6 +55,7 @@ def pages(parts: Parts) -> Blueprint:
             chosen=chosen,
             chart=charts.bars(found, seconds=seconds, step=step, now=now),
             caption=charts.caption(found),
+            delays=charts.delays(found, seconds=seconds, step=step, now=now),
             live=f"page=receiver&{urlencode({'thing': row.id, 'ids': ','.join(each.id for each in page.data)})}",
         )
 
