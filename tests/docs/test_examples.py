@@ -71,7 +71,7 @@ async def test_outside_office_hours_a_chat_is_answered_once_a_day() -> None:
     await handle(handler, make_event(timestamp=SATURDAY))
     await handle(handler, make_event(timestamp=SATURDAY.replace(hour=15)))
     await handle(handler, make_event(timestamp=SATURDAY.replace(day=14)))
-    sent = (await fakes.messages.page(client_id=1, limit=9)).items
+    sent = fakes.messages.submitted
     assert len(sent) == 2
     for event in (
         make_event(timestamp=WEDNESDAY),
