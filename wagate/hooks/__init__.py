@@ -32,6 +32,7 @@ from wagate.hooks.messages import (
     Signal,
     TextPart,
 )
+from wagate.hooks.panels import Figure, Panel, PanelAsked, PanelData
 from wagate.hooks.providers import (
     Check,
     Finding,
@@ -79,6 +80,7 @@ __all__ = [
     "Endpoint",
     "EndpointChange",
     "EndpointSecret",
+    "Figure",
     "Finding",
     "Handler",
     "Identity",
@@ -98,6 +100,9 @@ __all__ = [
     "OutReaction",
     "Outgoing",
     "Page",
+    "Panel",
+    "PanelAsked",
+    "PanelData",
     "PersonView",
     "PluginContext",
     "Profile",

@@ -17,12 +17,13 @@ from wagate.config import Config, Rate
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.targets import TargetDesk
 from wagate.hooks.context import PluginContext
+from wagate.hooks.panels import Panel
 from wagate.hooks.providers import Check
 from wagate.inbound.accounts import Accounts
 from wagate.inbound.numbers import Numbers
 from wagate.inbound.strangers import Strangers
 from wagate.metrics import HttpMetrics
-from wagate.plugins.loader import Plugin, plugin_checks
+from wagate.plugins.loader import Plugin, plugin_checks, plugin_panels
 from wagate.process.assemble import Gateway, check_link
 from wagate.process.doctor import Installation, run_checks
 from wagate.process.files import most_connections
@@ -259,7 +260,9 @@ def build_app(
             ),
         ],
     )
-    ui = create_ui(ui_parts(gateway, auth, health, examine, stop, api=cast("App", api)))
+    ui = create_ui(
+        ui_parts(gateway, auth, health, examine, stop, api=cast("App", api), panels=plugin_panels(plugins, contexts))
+    )
     return IntakeApp(
         doors(gateway, auth),
         media_door(gateway, auth, metrics, UiDoor(ui, Admission(api, auth, bodies, gateway.config), bodies=bodies)),
@@ -300,7 +303,14 @@ def target_desk(gateway: Gateway) -> TargetDesk:
 
 
 def ui_parts(
-    gateway: Gateway, auth: Authenticator, health: HealthMonitor, examine: Examine, stop: trio.Event, *, api: App
+    gateway: Gateway,
+    auth: Authenticator,
+    health: HealthMonitor,
+    examine: Examine,
+    stop: trio.Event,
+    *,
+    api: App,
+    panels: Mapping[str, Sequence[Panel]],
 ) -> Parts:
     """What the dashboard is made of."""
     return Parts(
@@ -326,6 +336,7 @@ def ui_parts(
         sign=partial(gateway.vault.sign, purpose=SHOWN, seconds=3600),
         unsign=partial(gateway.vault.unsign, purpose=SHOWN),
         providers=gateway.providers,
+        panels=panels,
         hide=gateway.vault.encrypt,
         reveal=gateway.vault.decrypt,
     )
