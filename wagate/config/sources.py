@@ -21,7 +21,7 @@ _MADE: Final[dict[Key, str]] = {
 WITHOUT_A_FILE: Final[dict[str, Any]] = {"plugins": {"webhook": {}}}
 """What the file that ``wagate init`` writes sets: webhooks can be registered at once."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_SECRET_KEY: Final = re.compile(r"token|secret|passw|credential|(^|_|api)keys?$", re.IGNORECASE)
+_SECRET_KEY: Final = re.compile(r"token|secret|passw|credential|(^|_|api)keys?$|^apprise$", re.IGNORECASE)
 
 
 class Sourced(str):

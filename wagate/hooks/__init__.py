@@ -61,11 +61,13 @@ from wagate.hooks.views import (
     PersonView,
     WantingEndpoint,
 )
+from wagate.hooks.watch import NEEDS, Need
 from wagate.rules.filters import DeliveryFilter, MessageFilter
 
 __all__ = [
     "MEDIA_TYPES",
     "MESSAGE_TYPES",
+    "NEEDS",
     "SESSION_ACTIONS",
     "AccountView",
     "AttemptView",
@@ -90,6 +92,7 @@ __all__ = [
     "MediaRequest",
     "MessageFilter",
     "MessageView",
+    "Need",
     "NewEndpoint",
     "OutFile",
     "OutLocation",

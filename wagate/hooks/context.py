@@ -19,6 +19,7 @@ from wagate.hooks.people import People
 from wagate.hooks.providers import Profile
 from wagate.hooks.sessions import SessionView
 from wagate.hooks.views import ChatView, DeliveryView, Endpoint, EndpointChange, Job, NewEndpoint, Page, WantingEndpoint
+from wagate.hooks.watch import Watch
 from wagate.rules.filters import ALL_DELIVERIES, ALL_MESSAGES, DeliveryFilter, MessageFilter
 
 if TYPE_CHECKING:
@@ -362,6 +363,7 @@ class PluginContext:
     sessions: Sessions
     archive: Archive
     people: People
+    watch: Watch
     emit: Emit
     encrypt: Callable[[str], str]
     """Encrypt a secret for storage with ``auth.secret_key``."""

@@ -52,6 +52,7 @@ def _commands(_plugin: str, value: Any) -> Any:
 
 
 CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+    "check_settings": partial(_of, str),
     "register_handlers": checked_handler,
     "register_providers": checked_provider,
     "register_routes": partial(_of, Blueprint),
@@ -83,7 +84,7 @@ class Plugin:
         return results
 
     def gather(self, hook: str, **context: PluginContext) -> list[Any]:
-        """Everything that a ``register_…`` hook of this plugin gives, each thing behind the wall. PluginError."""
+        """All that ``check_settings`` or a ``register_…`` hook gives, each thing behind the wall. PluginError."""
         check = partial(CHECKS[hook], self.name)
         try:
             return [each for given in self.call(hook, **context) for each in items(given, check)]

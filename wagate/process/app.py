@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -31,7 +30,7 @@ from wagate.inbound.catch_up import CatchUp
 from wagate.inbound.holding import Holding
 from wagate.inbound.listen import Listening
 from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers
-from wagate.process.assemble import Gateway, assemble, build_context
+from wagate.process.assemble import Gateway, assemble, build_context, name_among_others
 from wagate.process.configured_accounts import put_owners, read_accounts
 from wagate.process.files import raise_file_limit
 from wagate.process.hard_end import GRACE, HardEnd
@@ -161,7 +160,7 @@ def _handlers(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
 
 def _listening(gateway: Gateway) -> Listening:
     """What runs the providers that need no webhook."""
-    shared = bool(gateway.config.redis.url and gateway.config.database.url)
+    name = name_among_others(gateway.config)
     return Listening(
         providers=gateway.providers,
         live=gateway.live,
@@ -169,13 +168,8 @@ def _listening(gateway: Gateway) -> Listening:
         ignore_filter=gateway.ignore_filter,
         database=gateway.database,
         clock=gateway.clock,
-        holding=Holding(gateway.database, gateway.clock, _name_of(gateway.config)) if shared else None,
+        holding=Holding(gateway.database, gateway.clock, name) if name else None,
     )
-
-
-def _name_of(config: Config) -> str:
-    """This gateway among others on its database; the same after a restart."""
-    return f"{socket.gethostname()}:{config.data.dir.resolve()}"
 
 
 @asynccontextmanager

@@ -58,6 +58,7 @@ from wagate.web.media.media_door import MediaDoor
 from wagate.web.messages.sending import SendingContext
 from wagate.web.ui.app import create_ui
 from wagate.web.ui.door import UiDoor
+from wagate.web.ui.overview import for_plugins
 from wagate.web.ui.own_api import OwnApi
 from wagate.web.ui.parts import Parts
 from wagate.web.ui.signin import SignIns
@@ -260,9 +261,10 @@ def build_app(
             ),
         ],
     )
-    ui = create_ui(
-        ui_parts(gateway, auth, health, examine, stop, api=cast("App", api), panels=plugin_panels(plugins, contexts))
-    )
+    panels = plugin_panels(plugins, contexts)
+    parts = ui_parts(gateway, auth, health, examine, stop, api=cast("App", api), panels=panels)
+    gateway.watching.look_by(partial(for_plugins, parts))
+    ui = create_ui(parts)
     return IntakeApp(
         doors(gateway, auth),
         media_door(gateway, auth, metrics, UiDoor(ui, Admission(api, auth, bodies, gateway.config), bodies=bodies)),

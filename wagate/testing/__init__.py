@@ -11,6 +11,7 @@ from wagate.testing.media import FakeFile, FakeMedia
 from wagate.testing.messages import FakeMessages
 from wagate.testing.routes import routes_client
 from wagate.testing.sessions import FakeSessionStates
+from wagate.testing.watch import FakeWatch
 
 __all__ = [
     "NOW",
@@ -27,6 +28,7 @@ __all__ = [
     "FakeMessages",
     "FakeSessionStates",
     "FakeStore",
+    "FakeWatch",
     "Fakes",
     "ListeningContract",
     "Sent",

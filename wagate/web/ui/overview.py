@@ -11,7 +11,9 @@ import trio
 from markupsafe import Markup
 from quart import Blueprint
 
+from wagate.errors import StorageError
 from wagate.events import SESSION_STATES, SessionGroup
+from wagate.hooks.watch import Need as NeedView
 from wagate.rules.targets import Standing
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.owners.accounts import list_accounts
@@ -134,6 +136,17 @@ def snapshot(seen: Look, *, client_id: int | None, recover: float) -> Snapshot:
 async def take(parts: Parts, *, client_id: int | None) -> Snapshot:
     """Look once at everything that the viewer may see."""
     return snapshot(await look(parts, client_id=client_id), client_id=client_id, recover=parts.recover)
+
+
+async def for_plugins(parts: Parts) -> list[NeedView]:
+    """What needs somebody; when the database can't be read, what is known without it."""
+    try:
+        found = (await take(parts, client_id=None)).found
+    except StorageError:
+        free = (await trio.to_thread.run_sync(shutil.disk_usage, parts.folder)).free
+        checks = (await parts.health.report()).checks.items()
+        found = needs.needs((), (), checks, free=free, recover=parts.recover, now=parts.now())
+    return [needs.view(each) for each in found]
 
 
 def figures(seen: Snapshot) -> dict[str, Markup]:

@@ -67,7 +67,7 @@
         const answer = await fetch(query.size ? `${url}?${query}` : url, { method, headers, body: body?.value || undefined, credentials: "omit", redirect: "error", signal: stop.signal });
         const taken = Math.round(performance.now() - began), text = await read(answer, stop);
         said.className = answer.ok ? "" : "bad";
-        said.textContent = `${answer.status} ${answer.statusText}, after ${taken} ms${token || answer.status !== 401 ? "" : ". Give a token at the top of the page."}`;
+        said.textContent = `${[answer.status, answer.statusText].filter(Boolean).join(" ")}, after ${taken} ms${token || answer.status !== 401 ? "" : ". Give a token at the top of the page."}`;
         result.textContent = pretty(text); result.hidden = !text;
       } catch (error) { said.className = "bad"; said.textContent = `No answer: ${error.message}` } finally { button.disabled = false }
     });
