@@ -15,7 +15,7 @@ import trio
 from tests.sink import authority
 from wagate.clock import Clock
 from wagate.events import NewEvent, SessionStatus
-from wagate.hooks import OutFile, Outgoing, OutMessage, Provider, ProviderAccount, Sent
+from wagate.hooks import Duration, OutFile, Outgoing, OutMessage, Provider, ProviderAccount, Sent
 from wagate.http.client import HttpClient
 from wagate.http.guard import Guard, parse_networks
 from wagate.testing import FakeInlet, fake_context
@@ -78,7 +78,7 @@ async def connected(inlet: FakeInlet) -> None:
 
 
 @asynccontextmanager
-async def site(folder: Path, *, ours: str = OURS, typing: bool = False) -> AsyncIterator[Site]:
+async def site(folder: Path, *, ours: str = OURS, typing: bool = False, history: str = "0s") -> AsyncIterator[Site]:
     """A fake server and a provider that finds it; nothing is linked yet."""
     async with AsyncExitStack() as stack:
         fake = await stack.enter_async_context(running_whatsapp(folder, authority()))
@@ -94,7 +94,7 @@ async def site(folder: Path, *, ours: str = OURS, typing: bool = False) -> Async
         account = ProviderAccount(
             name="main",
             phone="",
-            settings=WhatsAppSettings(proxy=fake.proxy, typing=typing),
+            settings=WhatsAppSettings(proxy=fake.proxy, typing=typing, history=Duration(history)),
             webhook_secret="",
             webhook_url="",
             trust="operator",

@@ -17,7 +17,7 @@ from wagate.parsing.fields import first_text
 from wagate_whatsapp.engine import Engine
 from wagate_whatsapp.number import Number, Numbers
 from wagate_whatsapp.pairing import Pairing, start_settings
-from wagate_whatsapp.parse import HEARD, moment, parse
+from wagate_whatsapp.parse import HEARD, moment, of_the_past, parse
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.process import ChildProcess, EngineDiedError, Feed, Json, NotDoneError
 from wagate_whatsapp.reasons import (
@@ -256,6 +256,10 @@ class Connection:
                     line["references"] = {each: ours for each, secret in secrets.items() if (ours := read(secret))}
                 waiting += parse(line, self._number.us)
                 await self._note(child, line)
+            elif line["event"] == "History":
+                await self._keep(waiting)
+                waiting = []
+                await self._inlet.archive(of_the_past(line["messages"], self._number.us))
             elif not over and (verdict := await self._said(child, line)) is not None:
                 await self._keep(waiting)
                 waiting = []

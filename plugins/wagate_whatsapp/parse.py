@@ -49,6 +49,12 @@ def parse(line: Json, us: Us) -> list[NewEvent]:
     return [] if event is None else [event]
 
 
+def of_the_past(lines: list[Json], us: Us) -> list[NewEvent]:
+    """Messages that the phone gives of the past; what was done to them is in them already."""
+    events = (event for line in lines for event in parse({"event": "Message", **line}, us))
+    return [each for each in events if each.kind in {kinds.MESSAGE, kinds.MESSAGE_ANY}]
+
+
 def _parsed(line: Json, us: Us) -> NewEvent | None:
     read = _READERS.get(line["event"])
     event = read(line, us) if read is not None else _unread(line)

@@ -10,7 +10,7 @@ import pytest
 import trio
 from msgspec import structs
 
-from tests.whatsapp_site import ANA, OURS, connected, engine_pid, of_kind, send, site
+from tests.whatsapp_site import ANA, BOB, OURS, connected, engine_pid, of_kind, send, site
 from wagate.errors import OutcomeUnknownError, SendRefusedError
 from wagate.hooks import Edit, OutPoll
 from wagate.testing.whatsapp.protobuf import unpack
@@ -63,6 +63,34 @@ async def test_polls_go_both_ways_and_their_votes_are_opened(tmp_path: Path) -> 
         assert (votes[0].kind, votes[0].reply_to, votes[0].sender) == ("message", sent.message_id, f"{ANA}@c.us")
         assert votes[1].extra["vote"] == {"selected": ["black"], "poll": f"false_{ANA}@c.us_{about}"}
         assert server.errors == []
+
+
+async def test_the_past_goes_to_the_archive_as_far_back_as_is_wanted(tmp_path: Path) -> None:
+    async with site(tmp_path, history="7d") as here, here.listening() as inlet:
+        await here.link(inlet)
+        now, day = here.clock.time(), 86_400
+        await here.world.history(
+            [
+                (ANA, "long ago", False, now - 30 * day),
+                (ANA, "last week", False, now - 6 * day),
+                (ANA, "our answer", True, now - 5 * day),
+                (BOB, "yesterday", False, now - day),
+            ]
+        )
+        await inlet.until(lambda: len(inlet.archived) == 3)
+        assert [(each.chat, each.content, each.from_me) for each in inlet.archived] == [
+            (f"{ANA}@c.us", "last week", False),
+            (f"{ANA}@c.us", "our answer", True),
+            (f"{BOB}@c.us", "yesterday", False),
+        ]
+        assert [round((now - each.timestamp.timestamp()) / day) for each in inlet.archived if each.timestamp] == [
+            6,
+            5,
+            1,
+        ]
+        assert inlet.archived[0].message_id.startswith(f"false_{ANA}@c.us_3EB0")
+        assert inlet.texts == []
+        assert here.fake.server.errors == []
 
 
 async def test_a_sent_text_is_edited_and_the_change_is_told(tmp_path: Path) -> None:

@@ -62,6 +62,13 @@ class AccountInlet:
             stored=sum(not each.duplicate for each in stored),
         )
 
+    async def archive(self, events: Sequence[NewEvent]) -> None:
+        """Store messages of the past, and deliver them to nobody. See the protocol."""
+        account = self._account()
+        kept = await self._parts.ignore_filter.taken_in((account, event) for event in events)
+        stored = await self._parts.receiver.archive_past(account, [event for _, event in kept])
+        log.info("history", account=account.name, events=len(events), stored=sum(not each.duplicate for each in stored))
+
     async def state(self, change: SessionChange, **details: Any) -> None:
         """Store an event ``session.status``. See the protocol."""
         account = self._account()

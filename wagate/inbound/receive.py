@@ -83,6 +83,16 @@ class Receiver:
         [stored] = await self.store([msgspec.structs.replace(intake, routes=())])
         return stored
 
+    async def archive_past(self, account: Account, events: Sequence[NewEvent]) -> list[Stored]:
+        """Store messages of the past as if they had been stored then, and deliver them to nobody."""
+        known = await self._recognize([(account, event) for event in events])
+        now = self._clock.now()
+        intakes = [
+            self._prepare(owner, event, b"", min(event.timestamp or now, now))
+            for owner, event in sorted(known, key=lambda each: each[1].timestamp or now)
+        ]
+        return await self.store([replace(each, routes=(), event=_dated(each.event)) for each in intakes])
+
     async def store(self, intakes: Sequence[Intake]) -> list[Stored]:
         """Store prepared events in one commit and tell the consumers."""
         if not intakes:
@@ -192,6 +202,11 @@ def stored_event(account: Account, new: NewEvent, now: datetime) -> Event:
         extra={**new.extra, ALIASES: list(new.aliases)} if new.aliases else new.extra,
         metadata=account.metadata,
     )
+
+
+def _dated(event: Event) -> Event:
+    """With an id of its time: conversations are in the order of ids."""
+    return replace(event, id=str(uuid7(nanoseconds=int(event.created_at.timestamp() * 1_000_000) * 1000)))
 
 
 class Emitter:
