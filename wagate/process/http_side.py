@@ -261,8 +261,7 @@ def build_app(
             ),
         ],
     )
-    panels = plugin_panels(plugins, contexts)
-    parts = ui_parts(gateway, auth, health, examine, stop, api=cast("App", api), panels=panels)
+    parts = ui_parts(gateway, auth, health, examine, stop, cast("App", api), plugin_panels(plugins, contexts))
     gateway.watching.look_by(partial(for_plugins, parts))
     ui = create_ui(parts)
     return IntakeApp(
@@ -310,7 +309,6 @@ def ui_parts(
     health: HealthMonitor,
     examine: Examine,
     stop: trio.Event,
-    *,
     api: App,
     panels: Mapping[str, Sequence[Panel]],
 ) -> Parts:
