@@ -47,6 +47,7 @@ class FakeProvider:
     idempotent: bool = False
     limits: SendLimits = UNLIMITED
     longest_text: int = 0
+    longest_caption: int = 0
     abilities: frozenset[str] = frozenset({"text", "image", "reaction", "reply", "seen"})
     script: dict[str, list[Answer]] = field(default_factory=dict)
     """What happens next, by content, account or ''; each is used once."""
@@ -123,6 +124,7 @@ class FakeProvider:
             idempotent=self.idempotent,
             limits=self.limits,
             longest_text=self.longest_text,
+            longest_caption=self.longest_caption,
             send=self.send,
             signal=self.signal,
             revoke=self.revoke,

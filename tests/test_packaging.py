@@ -214,3 +214,36 @@ def test_the_wheel_holds_all_that_serves(wheel: Path) -> None:
     assert wanted - names == set()
     assert "License-Expression: MIT" in metadata
     assert "Classifier: Programming Language :: Python :: 3.11" in metadata
+
+
+@pytest.mark.parametrize("kind", ["connector", "provider"])
+def test_a_new_plugin_is_built_installed_beside_wagate_and_passes_its_tests(
+    kind: str, wheel: Path, tmp_path: Path
+) -> None:
+    """In an environment that has both wheels; the tests of a connector start a gateway, which an event reaches."""
+    option = ["--provider"] if kind == "provider" else []
+    done([sys.executable, "-m", "wagate", "plugins", "new", "crm", *option], cwd=tmp_path)
+    project, venv = tmp_path / "wagate-crm", tmp_path / "venv"
+    done([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=project)
+    [built] = tmp_path.glob("*.whl")
+    done([sys.executable, "-m", "venv", "--without-pip", str(venv)])
+    done([sys.executable, "-m", "pip", "--python", str(venv), "install", "-q", str(wheel), str(built)])
+    shutil.rmtree(project / "wagate_crm")
+    shutil.rmtree(project / "dist", ignore_errors=True)
+    found = done([str(venv / "bin/python"), "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=project)
+    assert " passed" in found
+    listed = json.loads(done([str(venv / "bin/wagate"), "plugins", "list", "--json"], cwd=tmp_path))
+    [crm] = [each for each in listed if each["name"] == "crm"]
+    assert (crm["package"], crm["version"], crm["error"]) == ("wagate-crm", "0.1.0", None)
+    assert "py.typed" in " ".join(zipfile.ZipFile(built).namelist())
+
+
+def test_new_projects_are_strictly_typed(tmp_path: Path) -> None:
+    """By our own settings, which are as strict as theirs: then what mypy knows of wagate is in its cache."""
+    folders = []
+    for name, options in (("crm", []), ("heron", ["--provider"])):
+        done([sys.executable, "-m", "wagate", "plugins", "new", name, *options], cwd=tmp_path)
+        folders.append(tmp_path / f"wagate-{name}")
+        assert tomllib.loads((folders[-1] / "pyproject.toml").read_text())["tool"]["mypy"]["strict"] is True
+    sources = [str(path) for folder in folders for path in folder.rglob("*.py")]
+    done([sys.executable, "-m", "mypy", *sources], cwd=ROOT, MYPYPATH=os.pathsep.join(map(str, folders)), PYTHONPATH="")

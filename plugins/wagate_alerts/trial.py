@@ -8,7 +8,7 @@ import msgspec
 from quart import Blueprint
 
 from wagate.errors import ForbiddenError, NotFoundError
-from wagate.hooks import Finding, PluginContext, endpoint
+from wagate.hooks import Finding, PluginContext, acts_on, endpoint
 from wagate_alerts import by_apprise, rules
 from wagate_alerts.by_apprise import NotTakenError
 from wagate_alerts.lines import Alert, Send
@@ -59,11 +59,12 @@ def make_routes(context: PluginContext, lines: Mapping[str, Send]) -> Blueprint:
     routes = Blueprint(context.name, __name__)
 
     @routes.post("/test")
-    @endpoint(answers={200: list[Trial]}, body=TrialBody, problems=(403, 404), body_optional=True)
+    @endpoint(answers={200: list[Trial]}, body=TrialBody, problems=(403, 404), body_optional=True, act="test alerts")
     async def test(*, body: TrialBody) -> list[Trial]:
         """Send a test message on one channel, or on each."""
         if not context.auth.identity().admin:
             raise ForbiddenError("alerts are the admin's: use the admin token")
+        acts_on("alerts", detail=body.channel)
         key = f"test {context.clock.now().isoformat()}"
         return [await attempt(name, send, f"{key} {name}") for name, send in chosen(lines, body.channel).items()]
 

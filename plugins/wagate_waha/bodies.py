@@ -112,6 +112,8 @@ def _with_file(message: OutMessage, out: OutFile | None, file: dict[str, Any]) -
     if message.type == "voice":
         # WAHA converts what is no recording yet.
         as_voice = plain in _VOICE_FILES
+        if "url" in file:
+            file = {name: value for name, value in file.items() if name != "filename"}  # VoiceRemoteFile has none
         return {"file": file | ({"mimetype": VOICE_TYPE} if as_voice else {}), "convert": not as_voice}
     if message.type == "video":
         body["convert"] = plain != "video/mp4"

@@ -42,6 +42,7 @@ ABILITIES = ACTIONS | frozenset(
         "preview",
         "seen",
         "typing",
+        "presence",
         "revoke",
         "edit",
     }

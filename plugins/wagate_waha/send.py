@@ -36,7 +36,12 @@ class Sender:
         return Sent(message_id=id_in_answer(document_of(answer)), http_status=answer.status)
 
     async def signal(self, signal: Signal, account: ProviderAccount) -> None:
-        """Mark a chat as seen, show or end typing."""
+        """Mark a chat as seen, show or end typing, ask for its presence."""
+        if signal.kind == "watch":
+            session = in_path(settings_of(account).session)
+            path = f"/api/{session}/presence/{in_path(chat_id(signal.chat))}/subscribe"
+            await WahaClient(self._http, account).call("POST", path)
+            return
         body: dict[str, object] = {"session": settings_of(account).session, "chatId": chat_id(signal.chat)}
         if signal.kind == "seen" and signal.message_ids:
             body["messageIds"] = list(signal.message_ids)

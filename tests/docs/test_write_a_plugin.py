@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import tempfile
 import tomllib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +23,15 @@ from wagate.errors import ConfigError, Reject, Retry
 from wagate.hooks import Receipt
 from wagate.http.errors import TimedOutError
 from wagate.plugins.single_file import PluginFile
-from wagate.testing import FakeHttp, fake_context, make_delivery, make_event
+from wagate.testing import (
+    SENTENCE,
+    FakeHttp,
+    HandlerContract,
+    HandlerUnderTest,
+    fake_context,
+    make_delivery,
+    make_event,
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "tutorials/write-a-plugin.md").read_text("utf-8")
@@ -33,9 +40,13 @@ EXAMPLE = DOCS / "examples/alarm"
 
 @pytest.fixture
 def alarm(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(EXAMPLE))
-    monkeypatch.delitem(sys.modules, "wagate_alarm", raising=False)
-    return importlib.import_module("wagate_alarm")
+    monkeypatch.delitem(sys.modules, "wagate_file_alarm", raising=False)
+    return imported()
+
+
+def imported() -> ModuleType:
+    module: ModuleType = PluginFile("alarm", EXAMPLE / "wagate_alarm/__init__.py").load()
+    return module
 
 
 def settings(alarm: ModuleType) -> msgspec.Struct:
@@ -52,6 +63,20 @@ async def test_a_message_with_one_of_the_words_is_posted_to_the_room(alarm: Modu
     delivery = make_delivery(event, target=target.id)
     assert await handler.handle(delivery) == Receipt(http_status=200)
     assert [each.json for each in fakes.http.sent] == [{"id": delivery.id, "text": "Ana wrote: it is URGENT"}]
+
+
+class TestAlarm(HandlerContract):
+    async def make(self, stack: AsyncExitStack) -> HandlerUnderTest:
+        http, module = FakeHttp(200), imported()
+        fakes = fake_context("alarm", settings=settings(module), http=http)
+        [handler] = module.register_handlers(fakes.context)
+        return HandlerUnderTest(
+            handler=handler,
+            event=make_event(content=f"broken: {SENTENCE}"),
+            accepts=lambda: http.answer(200),
+            stumbles=lambda: http.answer(503),
+            refuses=lambda: http.answer(404),
+        )
 
 
 async def test_a_room_in_trouble_means_later_and_a_refusal_means_never(alarm: ModuleType) -> None:

@@ -45,7 +45,7 @@ from wagate.hooks.providers import (
     SendLimits,
     WebhookAnswer,
 )
-from wagate.hooks.routes import endpoint
+from wagate.hooks.routes import acts_on, endpoint
 from wagate.hooks.sessions import SESSION_ACTIONS, SessionAction, SessionView
 from wagate.hooks.specs import hookimpl
 from wagate.hooks.views import (
@@ -128,6 +128,7 @@ __all__ = [
     "TextPart",
     "WantingEndpoint",
     "WebhookAnswer",
+    "acts_on",
     "endpoint",
     "hookimpl",
 ]

@@ -25,6 +25,8 @@ MESSAGE_TYPES = (
 )
 """Types of messages that can be sent. `Provider.abilities` names those that a provider supports."""
 MEDIA_TYPES = frozenset({"image", "video", "audio", "voice", "document", "sticker"})
+CAPTIONED = frozenset({"image", "video", "document"})
+"""Those of them under which WhatsApp shows a text."""
 
 
 class OutMedia(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -81,7 +83,7 @@ class OutReaction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TextPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which part of a text a message is that was too long for one."""
+    """Which part of a text, or of a caption, a message is that was too long for one."""
 
     number: int
     """From 1."""
@@ -120,7 +122,7 @@ class OutMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reply_to: str = ""
     """The provider's id of the message that this one replies to."""
     part: TextPart | None = None
-    """Set by the core where it splits a text that is longer than `Provider.longest_text`."""
+    """Set by the core where it splits what is longer than `Provider.longest_text`, or `Provider.longest_caption`."""
 
 
 class OutFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,7 +155,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     """A sign in a chat that is not a message. It is not stored and can be lost."""
 
     kind: str
-    """seen, typing, or paused (no longer typing)."""
+    """seen, typing, paused (no longer typing), or watch: ask to be told when the chat's person types."""
     chat: str
     message_ids: tuple[str, ...] = ()
     """The provider's ids of the messages that were seen; () if the provider marks whole chats."""

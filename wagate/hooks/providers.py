@@ -189,9 +189,11 @@ class Provider:
     """The answer to a POST once all events are stored."""
     number: Callable[[ProviderAccount], str] = lambda _account: ""
     """The provider's own id of the account's number, as in `NewEvent.number`; '' when it has none."""
+    sender_keys: tuple[str, ...] = ()
+    """Settings of which one, or the account's ``phone``, says who sends; without any the account is refused."""
     abilities: frozenset[str] = frozenset()
-    """The message types it can send; ``reply``, ``preview``, ``seen``, ``typing``, ``revoke``, ``edit``; the actions of
-    ``control``."""
+    """The message types it can send; ``reply``, ``preview``, ``seen``, ``typing``, ``presence`` (of a chat, when asked:
+    the signal ``watch``), ``revoke``, ``edit``; the actions of ``control``."""
     sessions: bool = False
     """Whether its numbers are linked devices with states (QR code, connected …)."""
     self_hosted: bool = False
@@ -202,6 +204,8 @@ class Provider:
     limits: SendLimits = UNLIMITED
     longest_text: int = 0
     """Characters of a text (of an emoji: two); the core splits longer ones. 0: no limit."""
+    longest_caption: int = 0
+    """Characters of the text under an image, video or document; what is longer follows as texts. 0: no limit."""
     opus_voice: bool = False
     """Whether a voice message must be OGG with Opus, and it converts nothing itself: the core does."""
     send: Callable[[Outgoing], Awaitable[Sent]] | None = None

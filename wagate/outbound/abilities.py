@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from wagate.errors import UnprocessableError
-from wagate.hooks.messages import MEDIA_TYPES, OutMessage, OutPoll, Signal
+from wagate.hooks.messages import CAPTIONED, MEDIA_TYPES, OutMessage, OutPoll, Signal
 from wagate.hooks.providers import Provider
 from wagate.parsing.split import length_of
 
@@ -17,7 +17,7 @@ EDITABLE = frozenset({"text", "image", "video", "document"})
 """Types of messages that have a text, or a caption."""
 MOST_OPTIONS = 12
 """Answers of a poll, as WhatsApp's own apps let people write."""
-SIGNALS = {"seen": "seen", "typing": "typing", "paused": "typing"}
+SIGNALS = {"seen": "seen", "typing": "typing", "paused": "typing", "watch": "presence"}
 """Kind of a signal → the ability that it needs."""
 _PARTS = {
     "location": "location",
@@ -40,7 +40,7 @@ def fit(provider: Provider, message: OutMessage) -> tuple[OutMessage, tuple[str,
         raise UnprocessableError(f"{provider.name} can't send {_a(message.type)}", field="message.type")
     _check_parts(message)
     if not takes(provider, message):
-        detail = f"{provider.name} takes texts of at most {provider.longest_text} characters"
+        detail = f"{provider.name} takes {_limit_of(provider, message)[1]}"
         raise UnprocessableError(detail, field="message.text")
     warnings: list[str] = []
     if message.reply_to and REPLY not in provider.abilities:
@@ -54,8 +54,16 @@ def fit(provider: Provider, message: OutMessage) -> tuple[OutMessage, tuple[str,
 
 def takes(provider: Provider, message: OutMessage) -> bool:
     """Whether the message is short enough for the provider: a part of a text may come to another one than first."""
-    longest = provider.longest_text
-    return message.type != "text" or not longest or length_of(message.text) <= longest
+    longest, _ = _limit_of(provider, message)
+    return not longest or length_of(message.text) <= longest
+
+
+def _limit_of(provider: Provider, message: OutMessage) -> tuple[int, str]:
+    """Characters that its text may have, and that in words; 0: no limit."""
+    if message.type in CAPTIONED:
+        return provider.longest_caption, f"captions of at most {provider.longest_caption} characters"
+    longest = provider.longest_text if message.type == "text" else 0
+    return longest, f"texts of at most {longest} characters"
 
 
 def can_signal(provider: Provider, signal: Signal) -> bool:

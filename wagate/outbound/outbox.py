@@ -86,7 +86,7 @@ class Outbox:
         provider = context.providers.need(chosen.provider)
         context.providers.account(chosen)  # settings that can't be used are told now, not in the chat's turn
         now, submissions = context.clock.now(), []
-        for message_id, part in parted(message, provider.longest_text):
+        for message_id, part in parted(message, provider.longest_text, provider.longest_caption):
             _, warnings = fit(provider, part)
             intake = announce.submission(chosen, part, message_id, context.router, fixed=account is not None, now=now)
             submissions.append(

@@ -106,10 +106,13 @@ def _hold(provider: Provider) -> None:
         ("idempotent", bool),
         ("media_errors", int),
         ("longest_text", int),
+        ("longest_caption", int),
         ("opus_voice", bool),
     ):
         if not isinstance(getattr(provider, name), kind):
             raise WrongValueError(f"{where}.{name}: {named(getattr(provider, name))}, not {kind.__name__}")
+    if not isinstance(provider.sender_keys, tuple) or not all(isinstance(each, str) for each in provider.sender_keys):
+        raise WrongValueError(f"{where}.sender_keys: not a tuple of texts")
     _hold_functions(provider, where)
     held_to(SendLimits, provider.limits)
     held_to(WebhookAnswer, provider.answer)

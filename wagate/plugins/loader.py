@@ -153,6 +153,21 @@ def _own_keys(table: Mapping[str, Any], point: EntryPoint | PluginFile) -> Mappi
     return {key: value for key, value in table.items() if not (key == KEY and isinstance(point, PluginFile))}
 
 
+def claimed_twice() -> list[str]:
+    """A line for each name that several packages bring: only one of them is used."""
+    owners: dict[tuple[str, str], list[EntryPoint]] = {}
+    for group in (PROJECT, PROVIDERS):
+        for point in entry_points(group=group):
+            owners.setdefault((group, point.name), []).append(point)
+    lines = []
+    for (_, name), points in sorted(owners.items()):
+        packages = {point.dist.name: point for point in points if point.dist}
+        if len(packages) > 1:
+            used = next(package for package, point in packages.items() if point == points[-1])
+            lines.append(f"{' and '.join(sorted(packages))} both bring a plugin {name}; that of {used} is used")
+    return lines
+
+
 def load_plugins(
     tables: Mapping[str, Mapping[str, Any]], convert: Convert, *, file: Path = Path("config.toml")
 ) -> list[Plugin]:
@@ -161,6 +176,8 @@ def load_plugins(
     Raises:
         ConfigError: one is not installed, can't be imported, implements an unknown hook or has wrong settings.
     """
+    for line in claimed_twice():
+        log.warning("two plugins of one name", plugins=line)
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
     available = available_to(tables, file)

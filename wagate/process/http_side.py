@@ -158,6 +158,7 @@ def doors(gateway: Gateway, auth: Authenticator) -> tuple[DoorAt, ...]:
         gateway.receiver,
         gateway.ignore_filter,
         limit,
+        database=gateway.database,
         numbers=numbers,
         refusals=gateway.refusals,
         own=own,

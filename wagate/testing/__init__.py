@@ -2,6 +2,15 @@
 
 from wagate.testing.archive import FakeArchive
 from wagate.testing.context import Fakes, fake_context
+from wagate.testing.contracts import (
+    SENTENCE,
+    HandlerContract,
+    HandlerUnderTest,
+    ProviderContract,
+    ProviderUnderTest,
+    SendingContract,
+    TargetsContract,
+)
 from wagate.testing.endpoints import FakeEndpoints
 from wagate.testing.events import NOW, make_delivery, make_event
 from wagate.testing.fakes import FakeAccounts, FakeAuth, FakeDeliveries, FakeJobs, FakeStore
@@ -15,6 +24,7 @@ from wagate.testing.watch import FakeWatch
 
 __all__ = [
     "NOW",
+    "SENTENCE",
     "FakeAccounts",
     "FakeArchive",
     "FakeAuth",
@@ -30,8 +40,14 @@ __all__ = [
     "FakeStore",
     "FakeWatch",
     "Fakes",
+    "HandlerContract",
+    "HandlerUnderTest",
     "ListeningContract",
+    "ProviderContract",
+    "ProviderUnderTest",
+    "SendingContract",
     "Sent",
+    "TargetsContract",
     "answered",
     "fake_context",
     "make_delivery",

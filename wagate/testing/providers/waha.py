@@ -49,6 +49,8 @@ class FakeWaha(FakeServer):
         """Bodies of the messages that were taken, with their ``id`` as ``_id``."""
         self.signals: list[tuple[str, str]] = []
         """(path, chat) of what was told to a chat."""
+        self.watched: list[str] = []
+        """Chats of which presence was asked for, as often as that was done."""
         self.edited: list[tuple[str, str, str]] = []
         """(chat, message, new text)"""
         self.revoked: list[tuple[str, str]] = []
@@ -85,6 +87,7 @@ class FakeWaha(FakeServer):
             ("PUT", "/api/*/chats/*/messages/*", self._edit),
             ("GET", "/api/*/chats/*/picture", self._picture),
             ("GET", "/api/*/lids/*", self._lid),
+            ("POST", "/api/*/presence/*/subscribe", self._subscribe),
             ("GET", "/api/*/groups/*", self._group),
             ("GET", "/api/*/channels/*", self._channel),
             ("GET", "/api/files/*", self._file),
@@ -286,6 +289,13 @@ class FakeWaha(FakeServer):
         session, lid = parts
         lid = lid if lid.endswith("@lid") else f"{lid}@lid"
         return self._unready(session) or Reply(json={"lid": lid, "pn": self.lids.get(lid)})
+
+    async def _subscribe(self, _seen: Seen, parts: list[str]) -> Reply:
+        session, chat = parts
+        if (refusal := self._unready(session)) is not None:
+            return refusal
+        self.watched.append(chat)
+        return Reply(status=201)
 
     def _nameless(self, session: str, chat: str) -> Reply | None:
         return self._unready(session) or (None if chat in self.names else _missing("Not found"))

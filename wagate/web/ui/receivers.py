@@ -57,6 +57,7 @@ def pages(parts: Parts) -> Blueprint:
             chart=charts.bars(found, seconds=seconds, step=step, now=now),
             panels=await shown(parts, handler, own_id),
             caption=charts.caption(found),
+            delays=charts.delays(found, seconds=seconds, step=step, now=now),
             live=f"page=receiver&{urlencode({'thing': row.id, 'ids': ','.join(each.id for each in page.data)})}",
         )
 
