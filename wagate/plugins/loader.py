@@ -239,7 +239,7 @@ def plugin_checks(plugins: Iterable[Plugin], contexts: Mapping[str, PluginContex
     ]
 
 
-def plugin_panels(plugins: Iterable[Plugin], contexts: Mapping[str, PluginContext]) -> dict[str, list[Panel]]:
+def panels_of(plugins: Iterable[Plugin], contexts: Mapping[str, PluginContext]) -> dict[str, list[Panel]]:
     """For the dashboard, by plugin; those that have none are not there."""
     found = {each.name: list(each.gather("register_panels", context=contexts[each.name])) for each in plugins}
     return {name: panels for name, panels in found.items() if panels}

@@ -23,7 +23,7 @@ from wagate.inbound.accounts import Accounts
 from wagate.inbound.numbers import Numbers
 from wagate.inbound.strangers import Strangers
 from wagate.metrics import HttpMetrics
-from wagate.plugins.loader import Plugin, plugin_checks, plugin_panels
+from wagate.plugins.loader import Plugin, panels_of, plugin_checks
 from wagate.process.assemble import Gateway, check_link
 from wagate.process.doctor import Installation, run_checks
 from wagate.process.files import most_connections
@@ -262,7 +262,7 @@ def build_app(
             ),
         ],
     )
-    parts = ui_parts(gateway, auth, health, examine, stop, cast("App", api), plugin_panels(plugins, contexts))
+    parts = ui_parts(gateway, auth, health, examine, stop, api=cast("App", api), panels=panels_of(plugins, contexts))
     gateway.watching.look_by(partial(for_plugins, parts))
     ui = create_ui(parts)
     return IntakeApp(
@@ -310,6 +310,7 @@ def ui_parts(
     health: HealthMonitor,
     examine: Examine,
     stop: trio.Event,
+    *,
     api: App,
     panels: Mapping[str, Sequence[Panel]],
 ) -> Parts:
