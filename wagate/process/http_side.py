@@ -246,12 +246,7 @@ def build_app(
         registry=gateway.registry,
         check_url=gateway.http.check,
         media_url=gateway.media.store.url,
-        outbound=SendingContext(
-            messages=gateway.outbound.outbox(API),
-            keep=gateway.media.store.keep,
-            jobs=gateway.consumers.jobs,
-            check_link=partial(check_link, gateway.http, gateway.media.store),
-        ),
+        outbound=_sending(gateway),
         trusted_proxies=trusted(gateway.config),
         plugins=[
             *(("wagate", routes) for routes in _further(gateway, strangers, reload, examine)),
@@ -273,6 +268,17 @@ def build_app(
         max_body=gateway.config.server.max_body,
         trusted_proxies=trusted(gateway.config),
         count=metrics.count,
+    )
+
+
+def _sending(gateway: Gateway) -> SendingContext:
+    """What routes send with."""
+    return SendingContext(
+        messages=gateway.outbound.outbox(API),
+        keep=gateway.media.store.keep,
+        jobs=gateway.consumers.jobs,
+        file_of=gateway.media.store.file_of,
+        check_link=partial(check_link, gateway.http, gateway.media.store),
     )
 
 
