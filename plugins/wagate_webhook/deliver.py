@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from http import HTTPStatus
 
-from wagate.parsing.waha import milliseconds
-
 from wagate.errors import NotFoundError, Reject, Retry
 from wagate.events import Event
 from wagate.hooks import Delivery, Endpoint, Handler, PluginContext, Receipt, Target, TargetLimits
 from wagate.http.errors import BadUrlError, HttpError
 from wagate.http.signing import standard_headers, waha_headers
 from wagate.parsing.retry_after import seconds_asked_for
+from wagate.parsing.waha import milliseconds
 from wagate_webhook.options import Options, read_options, read_shown
 from wagate_webhook.payload import WAHA, encode, letter_of
 
