@@ -17,12 +17,13 @@ from wagate.config import Config, Rate
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.targets import TargetDesk
 from wagate.hooks.context import PluginContext
+from wagate.hooks.panels import Panel
 from wagate.hooks.providers import Check
 from wagate.inbound.accounts import Accounts
 from wagate.inbound.numbers import Numbers
 from wagate.inbound.strangers import Strangers
 from wagate.metrics import HttpMetrics
-from wagate.plugins.loader import Plugin, plugin_checks
+from wagate.plugins.loader import Plugin, panels_of, plugin_checks
 from wagate.process.assemble import Gateway, check_link
 from wagate.process.doctor import Installation, run_checks
 from wagate.process.files import most_connections
@@ -256,7 +257,7 @@ def build_app(
             ),
         ],
     )
-    parts = ui_parts(gateway, auth, health, examine, stop, api=cast("App", api))
+    parts = ui_parts(gateway, auth, health, examine, stop, api=cast("App", api), panels=panels_of(plugins, contexts))
     gateway.watching.look_by(partial(for_plugins, parts))
     ui = create_ui(parts)
     return IntakeApp(
@@ -310,7 +311,14 @@ def target_desk(gateway: Gateway) -> TargetDesk:
 
 
 def ui_parts(
-    gateway: Gateway, auth: Authenticator, health: HealthMonitor, examine: Examine, stop: trio.Event, *, api: App
+    gateway: Gateway,
+    auth: Authenticator,
+    health: HealthMonitor,
+    examine: Examine,
+    stop: trio.Event,
+    *,
+    api: App,
+    panels: Mapping[str, Sequence[Panel]],
 ) -> Parts:
     """What the dashboard is made of."""
     return Parts(
@@ -336,6 +344,7 @@ def ui_parts(
         sign=partial(gateway.vault.sign, purpose=SHOWN, seconds=3600),
         unsign=partial(gateway.vault.unsign, purpose=SHOWN),
         providers=gateway.providers,
+        panels=panels,
         hide=gateway.vault.encrypt,
         reveal=gateway.vault.decrypt,
     )
