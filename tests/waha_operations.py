@@ -25,6 +25,9 @@ OGG = base64.b64encode(b"OggS\x00\x02" + bytes(20) + b"OpusHead").decode()
 MADE = "made"
 """A session that the replay makes, changes and deletes."""
 LAST = (
+    "GroupsController_deleteGroup",
+    "LabelsController_delete",
+    "ChannelsController_delete",
     "SessionsController_create",
     "SessionsController_update",
     "SessionsController_DEPRECATED_logout",
@@ -34,11 +37,11 @@ LAST = (
     "SessionsController_stop",
     "SessionsController_DEPRACATED_start",
     "SessionsController_restart",
-    "AuthController_requestCode",
     "SessionsController_logout",
+    "AuthController_requestCode",
     "AuthController_getQR",
 )
-"""What ends the connection comes last, in this order."""
+"""What takes away what others are about, and what ends the connection, comes last, in this order."""
 TOPICS = {
     "Auth": "Pairing",
     "Screenshot": "Pairing",
@@ -166,7 +169,8 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
             "seconds": 1,
             "sortBy": "id",
             "view": "RECOMMENDED",
-            "categories": "a",
+            "categories": ["SPORTS"],
+            "countries": ["US"],
             "pagination": {"limit": 10, "offset": 0},
         }
 
@@ -206,6 +210,8 @@ def _special(operation: Operation, values: Values) -> dict[str, Any]:
         special |= {"file": {"mimetype": "audio/ogg; codecs=opus", "filename": "a.ogg", "data": OGG}}
     if "Video" in name:
         special |= {"file": {"mimetype": "video/mp4", "filename": "a.mp4", "data": OGG}}
+    if controller == "MediaController":
+        special |= {"more": {"data": OGG}}
     if name == "SessionsController_create":
         special |= {"more": {"name": MADE, "start": False, "config": {"metadata": {"a": "b"}}}}
     if name in {"SessionsController_update", "SessionsController_delete"}:

@@ -8,7 +8,7 @@ import msgspec
 from quart import Blueprint
 
 from wagate.context.sessions import AccountSessions
-from wagate.errors import BadGatewayError, SendError
+from wagate.errors import BadGatewayError, SendError, SendRefusedError, UnprocessableError
 from wagate.hooks.routes import endpoint
 from wagate.web.access.identity import RequestAuth
 from wagate.web.api.accounts import Phone, digits
@@ -51,8 +51,10 @@ def session_control_routes(auth: RequestAuth, states: AccountSessions) -> Bluepr
 
 
 async def pair_code(states: AccountSessions, name: str, phone: str, *, client_id: int | None) -> str:
-    """The code. NotFoundError, UnprocessableError; BadGatewayError: the provider gave none."""
+    """The code. NotFoundError; UnprocessableError: not of this provider, or not now; BadGatewayError: there is none."""
     try:
         return await states.pair_code(name, phone, client_id=client_id)
     except SendError as error:
+        if isinstance(error, SendRefusedError):
+            raise UnprocessableError(f"there is no code: {error.reason}") from error
         raise BadGatewayError(f"there is no code: {error.reason}") from error
