@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import typer
 from quart import Blueprint
 
 from wagate.hooks import Handler, PluginContext, hookimpl
+from wagate_n8n import cli
 from wagate_n8n.queue import make_handler
 from wagate_n8n.routes import make_routes
 from wagate_n8n.settings import Settings
@@ -29,6 +31,11 @@ class N8nPlugin:
     def register_routes(self, context: PluginContext) -> Iterable[Blueprint]:
         """``/queue``."""
         return [make_routes(context)]
+
+    @hookimpl
+    def register_commands(self) -> Iterable[typer.Typer]:
+        """``wagate n8n``."""
+        return [cli.app]
 
 
 plugin = N8nPlugin()
