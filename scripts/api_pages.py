@@ -14,7 +14,10 @@ from wagate.hooks.public import is_public
 
 FOLDER = "plugin-api"
 PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "context": ("What a plugin gets", ("hooks.context", "hooks.media", "hooks.people", "hooks.watch", "clock")),
+    "context": (
+        "What a plugin gets",
+        ("hooks.context", "hooks.media", "hooks.people", "hooks.watch", "hooks.panels", "clock"),
+    ),
     "contracts": (
         "Handlers, targets, routes, commands",
         ("hooks.contracts", "hooks.views", "hooks.sessions", "hooks.routes", "hooks.commands"),

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import typer
 from quart import Blueprint
 
-from wagate.hooks import Handler, PluginContext, hookimpl
+from wagate.hooks import Handler, Panel, PluginContext, hookimpl
 from wagate_n8n import cli
+from wagate_n8n.panel import make_panel
 from wagate_n8n.queue import make_handler
 from wagate_n8n.routes import make_routes
 from wagate_n8n.settings import Settings
@@ -36,6 +37,11 @@ class N8nPlugin:
     def register_commands(self) -> Iterable[typer.Typer]:
         """``wagate n8n``."""
         return [cli.app]
+
+    @hookimpl
+    def register_panels(self, context: PluginContext) -> Iterable[Panel]:
+        """How many jobs wait."""
+        return [make_panel(context)]
 
 
 plugin = N8nPlugin()

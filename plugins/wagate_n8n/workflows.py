@@ -33,7 +33,7 @@ def purpose(name: str) -> str:
     """What the workflow does: the heading of its note."""
     workflow: dict[str, Any] = msgspec.json.decode(text_of(name))
     notes = (each["parameters"]["content"] for each in workflow["nodes"] if each["type"] == _NOTE)
-    return next(notes).partition("\n")[0].removeprefix(_HEADING)
+    return str(next(notes)).partition("\n")[0].removeprefix(_HEADING)
 
 
 def filled(name: str, url: str) -> str:
