@@ -25,6 +25,7 @@ OGG = base64.b64encode(b"OggS\x00\x02" + bytes(20) + b"OpusHead").decode()
 MADE = "made"
 """A session that the replay makes, changes and deletes."""
 LAST = (
+    "GroupsController_leaveGroup",
     "GroupsController_deleteGroup",
     "LabelsController_delete",
     "ChannelsController_delete",

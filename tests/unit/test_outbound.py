@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wagate.errors import NoAnswerError, NotSentError, OutcomeUnknownError, SendError, SendRefusedError, UnprocessableError
+from wagate.errors import (
+    NoAnswerError,
+    NotSentError,
+    OutcomeUnknownError,
+    SendError,
+    SendRefusedError,
+    UnprocessableError,
+)
 from wagate.hooks import OutMedia, OutMessage, OutPoll, OutPreview, Provider, SendLimits, Signal
 from wagate.http import NameNotFoundError, NetworkError, TimedOutError
 from wagate.outbound.abilities import can_signal, check_edit, check_revoke, fit
