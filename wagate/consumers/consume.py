@@ -13,12 +13,13 @@ import trio
 
 from wagate.clock import Clock
 from wagate.consumers.deliver import STUCK, Deliverer
+from wagate.consumers.elsewhere import Elsewhere
 from wagate.consumers.pool import Hand, Pool
 from wagate.errors import QueueError, StorageError
 from wagate.hooks.contracts import Handler
 from wagate.inbound.route import unrouted
 from wagate.queue.queue import Queue
-from wagate.queue.results import Ack, Delay, Park, Pumped, Release, Result, Taken
+from wagate.queue.results import Ack, Delay, Park, Pumped, Release, Result, Take, Taken
 from wagate.queue.wakeup import Wakeup
 from wagate.rules.admit import ALONE_AFTER, Admission, Bury, Closed, Early, Go, Stuck, admit
 from wagate.rules.states import Policy, Status
@@ -38,6 +39,8 @@ LAST_CALL = 5.0
 """Seconds that giving back may take at a stop."""
 DRAIN = 200
 """Keys taken in one round trip."""
+HANDS_OFF = 0.05
+"""Seconds in which another process hears of a key that was handed on."""
 CLAIM = 30.0
 """Seconds beyond a handler's own time for which a claim keeps others away; it ends with its try or its process."""
 CLAIMED = 1.0
@@ -70,13 +73,17 @@ class Consumer:
         pumped: Callable[[Pumped], None],
         shared: bool,
         ended: Callable[[str], Awaitable[None]],
+        elsewhere: Elsewhere,
     ) -> None:
         """``sweep`` is called when the queue may have forgotten something; ``pumped`` after each round trip.
 
         ``shared``: other processes may take from the same queue. ``ended`` frees what our process claimed, at a stop.
+        ``elsewhere`` says what is left to them.
         """
         self._shared = shared
         self._ended = ended
+        self._elsewhere = elsewhere
+        self._hands_off_until = -math.inf
         self._database = database
         self._queue = queue
         self._handlers = handlers
@@ -143,9 +150,9 @@ class Consumer:
         asked = self._clock.monotonic()
         results, self._results = self._results, []
         quiet = self._stopping or self._quiet
-        takes = [] if quiet else self._pool.takes()
+        takes = [] if quiet else self._takes()
         # More than there is room for: what finds none is parked, and nobody stands in a row behind it.
-        want = 0 if quiet else DRAIN
+        want = 0 if quiet or self._hands_off > 0 else DRAIN
         try:
             pumped = await self._queue.pump(results, want=want, takes=takes)
         except QueueError as error:
@@ -158,14 +165,25 @@ class Consumer:
         self._pool.see_parked(pumped.parked)
         self._receive(pumped.taken)
         self._pumped(pumped)
-        more = (pumped.ready > 0 or self._pool.takes()) and not (pumped.paused or self._stopping or self._quiet)
+        ready = pumped.ready > 0 and self._hands_off <= 0
+        more = (ready or self._takes()) and not (pumped.paused or self._stopping or self._quiet)
         if self._results or more:
             return
         if self._stopping and not self._pool:
             return
         due = min(IDLE if pumped.next_due is None else pumped.next_due, self._pool.next_turn)
+        if self._hands_off > 0:
+            due = min(due, self._hands_off)
         passed = self._clock.monotonic() - asked
         await self._wakeup.wait(min(due, self._queue.lease / 3, IDLE) - passed)
+
+    @property
+    def _hands_off(self) -> float:
+        """Seconds for which nothing new is taken, so that what was handed on finds its process before it finds us."""
+        return self._hands_off_until - trio.current_time()
+
+    def _takes(self) -> list[Take]:
+        return [each for each in self._pool.takes() if not self._elsewhere.asks(each.target)]
 
     async def _keep_pace(self) -> None:
         await trio.sleep_until(self._pumped_at + PACE)
@@ -182,6 +200,10 @@ class Consumer:
         fresh: list[tuple[Taken, Hand]] = []
         for each in taken:
             if self._pool.known(each):
+                continue
+            if self._elsewhere.asks(self._pool.bucket(each.key)):
+                self._results.append(self._elsewhere.hand_on(each))
+                self._hands_off_until = trio.current_time() + HANDS_OFF
                 continue
             hand = self._pool.take(each)
             if hand is None:
