@@ -135,6 +135,10 @@ class FakeWhatsApp:
             while not there():
                 await self._changed.wait()
 
+    async def change(self) -> None:
+        """Wait until anything changes."""
+        await self._changed.wait()
+
     def wake(self) -> None:
         """Something changed."""
         woken, self._changed = self._changed, trio.Event()
