@@ -264,6 +264,7 @@ class Consumers:
             clock=setup.clock,
             pool=self._pool,
             wakeup=self._wakeup,
+            queues=self._queues,
             deliverer=deliverer,
             sweep=self._sweeper.ring,
             pumped=self._pumped,
