@@ -193,7 +193,8 @@ class World:
         )
 
     async def store(self, made: Event, routes: Iterable[Any]) -> str:
-        stored = await self.database.write_bulk(store, Intake(event=made, routes=tuple(routes)))
+        epoch = self.database.epoch
+        stored = await self.database.write_bulk(store, Intake(event=made, routes=tuple(routes), epoch=epoch))
         if self.consumers is not None:
             self.consumers.ring([stored])
         return stored.deliveries[0].delivery_id

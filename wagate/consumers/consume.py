@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,6 +14,7 @@ import trio
 
 from wagate.clock import Clock
 from wagate.consumers.deliver import STUCK, Deliverer
+from wagate.consumers.memory import Memory
 from wagate.consumers.pool import Hand, Pool
 from wagate.consumers.queues import Queues
 from wagate.errors import QueueError, StorageError
@@ -72,6 +74,7 @@ class Consumer:
         wakeup: Wakeup,
         queues: Queues,
         deliverer: Deliverer,
+        memory: Memory,
         sweep: Callable[[], None],
         pumped: Callable[[Pumped], None],
         shared: bool,
@@ -92,6 +95,7 @@ class Consumer:
         self._wakeup = wakeup
         self._queues = queues
         self._deliverer = deliverer
+        self._memory = memory
         self._sweep = sweep
         self._pumped = pumped
         self._results: list[Result] = []
@@ -173,6 +177,8 @@ class Consumer:
         if bells:
             self._queues.rung(len(bells), pumped.unrung)
         self._carried = len(bells) + len(results) + len(pumped.taken)
+        if pumped.overflow:
+            self._memory.clear()
         self._pool.see_parked(pumped.parked)
         self._receive(pumped.taken)
         self._pumped(pumped)
@@ -211,16 +217,27 @@ class Consumer:
                 if each.crashes >= ALONE_AFTER:
                     hand.alone = True
                     self._quiet_until = self._clock.monotonic() + QUIET
-                fresh.append((each, hand))
+                if not self._begin_remembered(each, hand):
+                    fresh.append((each, hand))
         if fresh and self._nursery is not None:
             self._nursery.start_soon(self._load, fresh)
+
+    def _begin_remembered(self, taken: Taken, hand: Hand) -> bool:
+        """Begin at once with what this process just stored; whether that is known."""
+        if taken.crashes or (head := self._memory.head(taken.key)) is None:
+            return False
+        for known, _, admission in self._judge([(taken, hand)], {taken.key: head}, self._clock.now()):
+            self._begin(admission, known, hand, self._pool.openings)
+        return True
 
     async def _load(self, batch: Sequence[tuple[Taken, Hand]]) -> None:
         openings = self._pool.openings
         now = self._clock.now()
+        epoch, began = self._database.epoch, time.monotonic()
         read = partial(heads, skip=not self._policy.strict, now=now)
         try:
             found = await self._database.read(read, [each.key for each, _ in batch])
+            self._memory.learn(list(found.values()), epoch=epoch, began=began)
             judged = self._judge(batch, found, now)
             lost = await self._lose(judged, now) if self._shared else set()
         except StorageError as error:
