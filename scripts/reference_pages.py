@@ -60,6 +60,7 @@ def pages() -> dict[str, str]:
         ("config.md", "wagate.config.tables", "Tables", config_page),
         ("cli.md", "wagate.cli", "app", lambda app: cli_page(app, "wagate")),
         ("hooks.md", "wagate.hooks.specs", "Hooks", hooks_page),
+        ("alerts.md", "wagate_alerts.settings", "Settings", alerts_page),
     ]
     return {
         page: render(getattr(importlib.import_module(module), name))
@@ -79,6 +80,22 @@ def exists(module: str) -> bool:
 def config_page(root: type[msgspec.Struct]) -> str:
     parts = [MADE, "# config.toml\n", CONFIG_INTRO.lstrip()]
     parts += sections(root, prefix="")
+    return "\n".join(parts)
+
+
+def alerts_page(settings: type[msgspec.Struct]) -> str:
+    channel = next(
+        each.type.value_type.cls
+        for each in type_of(settings).fields
+        if isinstance(each.type, types.DictType) and isinstance(each.type.value_type, types.StructType)
+    )
+    parts = [
+        MADE,
+        "# Alerts\n",
+        "The keys of the connector `alerts`. [Get alerts](../how-to/alerts.md) says how to use them.\n",
+    ]
+    for name, struct in (("plugins.alerts", settings), ("plugins.alerts.channels.<name>", channel)):
+        parts.append(f"## [{name}]\n\n{prose(inspect.getdoc(struct) or '')}\n\n{keys_table(struct)}")
     return "\n".join(parts)
 
 

@@ -178,6 +178,7 @@ async def api_site(
             receiver,
             IgnoreFilter(database),
             unlimited,
+            database=database,
             numbers=numbers,
             refusals=refusals,
             own=own,

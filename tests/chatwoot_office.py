@@ -12,6 +12,7 @@ import trio
 
 from tests.chatwoot_spec import assert_requests_valid
 from tests.inprocess import Gateway, running_gateway
+from tests.strict_fakes import strict_waha
 from wagate.clock import Clock
 from wagate.testing.chatwoot import Conversation, FakeChatwoot, Message
 from wagate.testing.providers.waha import FakeWaha
@@ -110,7 +111,7 @@ async def office(
     At the end every request must have fitted Chatwoot's document, if that is here.
     """
     clock = clock or Clock()
-    chatwoot, waha = FakeChatwoot(now=clock.time), FakeWaha(api_key="k")
+    chatwoot, waha = FakeChatwoot(now=clock.time), strict_waha(FakeWaha(api_key="k"))
     chatwoot.habits.timeout = PATIENCE
     async with running(chatwoot), running(waha):
         tables: dict[str, Mapping[str, Any]] = {

@@ -15,7 +15,6 @@ import trio
 from prometheus_client import CollectorRegistry
 from uuid_utils import uuid7
 
-from tests.rest import at_rest
 from tests.rows import event
 from wagate.clock import Clock
 from wagate.consumers import Consumers, Policy, Setup
@@ -32,6 +31,7 @@ from wagate.storage.events.intake import Intake, store
 from wagate.storage.events.listing import get_delivery
 from wagate.storage.rows import DeliveryDetail
 from wagate.storage.statement import rows, run
+from wagate.testing.rest import at_rest
 
 PATIENCE = 60
 Answer = int | Exception | trio.Event

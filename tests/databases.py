@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import trio
 
 from wagate.storage.database import Database, open_database
 
@@ -65,11 +66,47 @@ def _patient() -> Iterator[None]:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """URL of a fresh, empty PostgreSQL database."""
+def has_tables() -> bool:
+    """Whether a fresh database is of the newest form. A module whose databases must hold nothing overrides this."""
+    return True
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> str:
+    """Name of a database of the newest form: to copy it takes a third of the time of all migrations."""
+    _order(postgres_server, "CREATE DATABASE newest")
+    _migrate(_named(postgres_server, "newest"))
+    return "newest"
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of the newest form."""
+    file = tmp_path_factory.mktemp("newest") / "wagate.db"
+    _migrate(f"sqlite:///{file}")
+    return file
+
+
+def _migrate(url: str) -> None:
+    async def opened() -> None:
+        async with open_database(url, Path("nowhere")):
+            pass
+
+    trio.run(opened)
+
+
+def _named(server: str, name: str) -> str:
+    """URL of this database."""
+    return server.replace("/postgres?", f"/{quote(name)}?", 1)
+
+
+@pytest.fixture
+def postgres_url(request: pytest.FixtureRequest, postgres_server: str, has_tables: bool) -> Iterator[str]:
+    """URL of a fresh PostgreSQL database without a row."""
     name = f"t{uuid4().hex}"
-    _order(postgres_server, f'CREATE DATABASE "{name}"')
-    yield postgres_server.replace("/postgres?", f"/{quote(name)}?", 1)
+    template = request.getfixturevalue("postgres_template") if has_tables else "template1"
+    _order(postgres_server, f'CREATE DATABASE "{name}" TEMPLATE {template}')
+    yield _named(postgres_server, name)
     _order(postgres_server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
@@ -87,9 +124,12 @@ def _order(server: str, statement: str) -> None:
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    """URL of a fresh SQLite file."""
-    return f"sqlite:///{tmp_path / 'wagate.db'}"
+def sqlite_url(request: pytest.FixtureRequest, tmp_path: Path, has_tables: bool) -> str:
+    """URL of a fresh SQLite file without a row."""
+    file = tmp_path / "wagate.db"
+    if has_tables:
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), file)
+    return f"sqlite:///{file}"
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 import msgspec
 import trio
+from msgspec.structs import replace
 
 from wagate.events import Media, NewEvent, SessionChange, SessionStatus
 from wagate.hooks import Inlet, Outgoing, PluginContext, Provider, ProviderAccount, Sent, Sink, hookimpl
@@ -25,6 +27,8 @@ class Tape:
         self.lines: list[str] = []
         self.place: dict[str, int] = {}
         """By account's id: how many lines were taken in."""
+        self.past: list[tuple[str, datetime]] = []
+        """Archived when a run begins: (chat|text, when)."""
         self.sent: list[str] = []
         self.forgotten: list[str] = []
         self.ran: list[str] = []
@@ -81,6 +85,9 @@ class Tape:
         try:
             await inlet.state(SessionChange(status=SessionStatus.SESSION_CONNECTED, message="The tape turns"))
             await inlet.number("5511777770000")
+            if self.past:
+                past = enumerate(self.past, 900)
+                await inlet.archive([replace(_event(at, line), timestamp=when) for at, (line, when) in past])
             while True:
                 begun = self.place.get(account.id, 0)
                 waiting = list(enumerate(self.lines))[begun:]

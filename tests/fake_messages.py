@@ -36,9 +36,10 @@ class FakeMessages:
         """(client, bytes, file's name, type) of each file."""
         self.signals: list[tuple[Signal, str | None]] = []
         self.refuse: Exception | None = None
-        """Raised by `send`, `signal` and `revoke`."""
+        """Raised by `send`, `signal`, `revoke` and `edit`."""
         self.revoked: list[str] = []
         """Our ids."""
+        self.edited: list[tuple[str, str]] = []
         self.tasks: Callable[[str], Any] = _no_jobs
         self._keys: dict[tuple[int, str], MessageView] = {}
 
@@ -128,6 +129,12 @@ class FakeMessages:
         if self.refuse is not None:
             raise self.refuse
         self.revoked.append(message_id)
+
+    async def edit(self, message_id: str, text: str, *, client_id: int | None) -> None:
+        await self.get(message_id, client_id=client_id)
+        if self.refuse is not None:
+            raise self.refuse
+        self.edited.append((message_id, text))
 
     async def keep(
         self, chunks: AsyncIterator[bytes], *, client_id: int, filename: str = "", mimetype: str = ""

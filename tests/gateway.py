@@ -20,8 +20,11 @@ import httpx2
 import trio
 
 from tests.valkey import free_port
+from wagate.testing import gateway as kit
+from wagate.testing.gateway import TOKEN, Tables
 
-TOKEN = "test-admin-token-0123456789"
+__all__ = ["LISTENS", "TOKEN", "GatewayProcess", "gateway", "ours", "register", "toml"]
+
 LISTENS = re.compile(r"https?://127\.0\.0\.1:(\d+)")
 
 
@@ -138,23 +141,14 @@ async def register(server: GatewayProcess, url: str) -> None:
     assert answer.status_code == 201, answer.text
 
 
-def toml(port: int, tables: Mapping[str, Mapping[str, Any]]) -> str:
-    """A configuration for tests, with these tables on top."""
-    base: dict[str, Mapping[str, Any]] = {
-        "server": {"port": port},
-        "auth": {"admin_token": TOKEN},
-        "delivery": {"allow_networks": ["127.0.0.0/8"]},
-        "plugins.webhook": {},
-        "plugins.n8n": {},
-    }
-    for table, values in tables.items():
-        base[table] = {**base.get(table, {}), **values}
-    return "".join(_table(name, values) for name, values in base.items())
+def toml(port: int, tables: Tables) -> str:
+    """A configuration for our tests, with these tables on top."""
+    return kit.toml(port, ours(tables))
 
 
-def _table(name: str, values: Mapping[str, Any]) -> str:
-    lines = [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
-    return "\n".join(lines) + "\n\n"
+def ours(tables: Tables) -> dict[str, Mapping[str, Any]]:
+    """With jobs, and without plain http: our receivers speak https."""
+    return {"plugins.n8n": {}, **tables, "delivery": {"allow_http": False, **tables.get("delivery", {})}}
 
 
 @asynccontextmanager

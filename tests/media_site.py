@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 import trio
 
-from tests.rest import at_rest
 from tests.rows import event, id_of, intake, route
 from wagate.clock import Clock
 from wagate.config.tables import Config, Data, Limits, Server
@@ -32,6 +31,7 @@ from wagate.storage.media import MediaRow
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.statement import run
+from wagate.testing.rest import at_rest
 from wagate.testing.server import FakeServer, Reply, Seen, running
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40

@@ -16,6 +16,7 @@ import msgspec
 from tests.corpus import corpora
 from tests.infobip_document import strict_infobip
 from tests.inprocess import Gateway, running_gateway
+from tests.strict_fakes import strict_meta, strict_sessions, strict_twilio, strict_waha
 from wagate.http.signing import waha_headers
 from wagate.testing.providers.dialog360 import FakeDialog360
 from wagate.testing.providers.infobip import by_hmac
@@ -85,7 +86,7 @@ class Meta(Site):
     provider = folder = "meta"
 
     def __init__(self) -> None:
-        fake = FakeMeta(app_secret=KEY, phone="15550001111")
+        fake = strict_meta(FakeMeta(app_secret=KEY, phone="15550001111"))
         super().__init__(fake, fake.server)
 
     def settings(self) -> dict[str, Any]:
@@ -114,6 +115,7 @@ class Dialog360(Meta):
 
     def __init__(self) -> None:
         fake = FakeDialog360(webhook_secret=KEY)
+        strict_meta(fake)
         Site.__init__(self, fake, fake.server)
 
     def settings(self) -> dict[str, Any]:
@@ -160,7 +162,7 @@ class Twilio(Site):
     provider = folder = "twilio"
 
     def __init__(self) -> None:
-        fake = FakeTwilio(auth_token=KEY)
+        fake = strict_twilio(FakeTwilio(auth_token=KEY))
         super().__init__(fake, fake.server)
 
     def settings(self) -> dict[str, Any]:
@@ -194,7 +196,7 @@ class Waha(Site):
     provider = folder = "waha"
 
     def __init__(self) -> None:
-        fake = FakeWaha(api_key="k")
+        fake = strict_waha(FakeWaha(api_key="k"))
         super().__init__(fake, fake)
 
     def settings(self) -> dict[str, Any]:
@@ -226,7 +228,7 @@ class Sessions(Site):
     provider, folder = "session", "wwebjs"
 
     def __init__(self) -> None:
-        fake = FakeSessions(api_key="k")
+        fake = strict_sessions(FakeSessions(api_key="k"))
         super().__init__(fake, fake)
 
     def settings(self) -> dict[str, Any]:

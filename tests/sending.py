@@ -16,7 +16,7 @@ from wagate.consumers import Consumers
 from wagate.events import Event, NewEvent
 from wagate.events.acks import ack_extra
 from wagate.events.kinds import MESSAGE_ACK, MESSAGE_SEND
-from wagate.hooks import Handler, MessageView, OutFile, Outgoing, OutMessage, Provider, Sent, Signal, Target
+from wagate.hooks import Edit, Handler, MessageView, OutFile, Outgoing, OutMessage, Provider, Sent, Signal, Target
 from wagate.hooks.contracts import Delivery
 from wagate.hooks.providers import UNLIMITED, ProviderAccount, SendLimits
 from wagate.inbound.people import People
@@ -47,6 +47,7 @@ class FakeProvider:
     idempotent: bool = False
     limits: SendLimits = UNLIMITED
     longest_text: int = 0
+    longest_caption: int = 0
     abilities: frozenset[str] = frozenset({"text", "image", "reaction", "reply", "seen"})
     script: dict[str, list[Answer]] = field(default_factory=dict)
     """What happens next, by content, account or ''; each is used once."""
@@ -58,8 +59,10 @@ class FakeProvider:
     signals: list[Signal] = field(default_factory=list)
     revoked: list[tuple[str, str, str]] = field(default_factory=list)
     """(id, chat, account), as often as it was asked."""
+    edited: list[tuple[str, str, str, str]] = field(default_factory=list)
+    """(id, chat, text, account)"""
     unwilling: Exception | None = None
-    """Raised by `revoke`."""
+    """Raised by `revoke` and `edit`."""
     chats: set[str] = field(default_factory=set)
 
     async def send(self, outgoing: Outgoing) -> Sent:
@@ -103,6 +106,11 @@ class FakeProvider:
             raise self.unwilling
         self.revoked.append((message_id, chat, account.name))
 
+    async def edit(self, edit: Edit, account: ProviderAccount) -> None:
+        if self.unwilling is not None:
+            raise self.unwilling
+        self.edited.append((edit.message_id, edit.chat, edit.text, account.name))
+
     def texts(self, chat: str = CHAT) -> list[str]:
         return [each.message.text for each in self.took if each.message.chat == chat]
 
@@ -116,9 +124,11 @@ class FakeProvider:
             idempotent=self.idempotent,
             limits=self.limits,
             longest_text=self.longest_text,
+            longest_caption=self.longest_caption,
             send=self.send,
             signal=self.signal,
             revoke=self.revoke,
+            edit=self.edit,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ VAGUE_CLASS = re.compile(r".*(Manager|Service)")
 
 LAZY_IMPORTS = {
     "wagate/cli/": "a command must not pay for what the other commands import",
+    "wagate/pytest_plugin.py": "pytest loads it in every run where wagate is installed",
 }
 """Where a function may import, and why."""
 
@@ -91,15 +93,17 @@ def sources(*folders: str, suffixes: tuple[str, ...] = (".py",)) -> list[Path]:
     return [path for path in found if "__pycache__" not in path.parts]
 
 
+@cache
+def trees() -> dict[str, ast.Module]:
+    """Every module of the product, by its path."""
+    paths = sources("wagate", "plugins")
+    return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8"), str(path)) for path in paths}
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_code_has_no(rule: Rule) -> None:
-    paths = sources("wagate", "plugins")
-    assert paths
-    offenders = [
-        f"{path.relative_to(ROOT)}:{offence}"
-        for path in paths
-        for offence in rule(path.relative_to(ROOT).as_posix(), ast.parse(path.read_text("utf-8"), str(path)))
-    ]
+    assert trees()
+    offenders = [f"{path}:{offence}" for path, tree in trees().items() for offence in rule(path, tree)]
     assert not offenders, "\n".join(offenders)
 
 

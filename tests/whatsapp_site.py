@@ -7,14 +7,15 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import trio
 
 from tests.sink import authority
 from wagate.clock import Clock
-from wagate.events import SessionStatus
-from wagate.hooks import Provider, ProviderAccount
+from wagate.events import NewEvent, SessionStatus
+from wagate.hooks import Duration, OutFile, Outgoing, OutMessage, Provider, ProviderAccount, Sent
 from wagate.http.client import HttpClient
 from wagate.http.guard import Guard, parse_networks
 from wagate.testing import FakeInlet, fake_context
@@ -77,7 +78,7 @@ async def connected(inlet: FakeInlet) -> None:
 
 
 @asynccontextmanager
-async def site(folder: Path, *, ours: str = OURS, typing: bool = False) -> AsyncIterator[Site]:
+async def site(folder: Path, *, ours: str = OURS, typing: bool = False, history: str = "0s") -> AsyncIterator[Site]:
     """A fake server and a provider that finds it; nothing is linked yet."""
     async with AsyncExitStack() as stack:
         fake = await stack.enter_async_context(running_whatsapp(folder, authority()))
@@ -93,7 +94,7 @@ async def site(folder: Path, *, ours: str = OURS, typing: bool = False) -> Async
         account = ProviderAccount(
             name="main",
             phone="",
-            settings=WhatsAppSettings(proxy=fake.proxy, typing=typing),
+            settings=WhatsAppSettings(proxy=fake.proxy, typing=typing, history=Duration(history)),
             webhook_secret="",
             webhook_url="",
             trust="operator",
@@ -102,3 +103,47 @@ async def site(folder: Path, *, ours: str = OURS, typing: bool = False) -> Async
         assert provider.lifespan is not None
         await stack.enter_async_context(provider.lifespan())
         yield Site(fake, fake.world(ours), provider, account, own, clock)
+
+
+async def send(
+    here: Site,
+    kind: str = "text",
+    *,
+    chat: str = ANA,
+    file: OutFile | None = None,
+    id_: str = "0191",
+    **fields: Any,
+) -> Sent:
+    assert here.provider.send is not None
+    message = OutMessage(chat=f"{chat}@c.us", type=kind, **fields)
+    return await here.provider.send(Outgoing(id=id_, message=message, account=here.account, file=file))
+
+
+def of_kind(inlet: FakeInlet, kind: str) -> list[NewEvent]:
+    return [each for each in inlet.events if each.kind == kind]
+
+
+def engine_pid() -> int:
+    """Of the child of this process that is not about to end."""
+    found = [
+        int(each.name)
+        for each in Path("/proc").iterdir()
+        if each.name.isdigit() and f"\nPPid:\t{os.getpid()}\n" in _read(each / "status")
+        if b"wagate_whatsapp_child" in _bytes(each / "cmdline")
+    ]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

@@ -18,7 +18,7 @@ from wagate_chatwoot.setup import cli
 from wagate_chatwoot.setup.check import make_checks
 from wagate_chatwoot.to_whatsapp.doubts import Doubts
 from wagate_chatwoot.to_whatsapp.reconcile import Reconciler
-from wagate_chatwoot.to_whatsapp.signals import Signals
+from wagate_chatwoot.to_whatsapp.signals import Signals, watch
 from wagate_chatwoot.to_whatsapp.webhook import make_routes
 
 
@@ -43,7 +43,7 @@ class ChatwootPlugin:
     @hookimpl
     def register_handlers(self, context: PluginContext) -> Iterable[Handler]:
         """One push handler, with two targets for each inbox."""
-        return [make_handler(context, self._at_work(context))]
+        return [make_handler(context, self._at_work(context), done=partial(watch, self._signals(context)))]
 
     @hookimpl
     def register_routes(self, context: PluginContext) -> Iterable[Blueprint]:

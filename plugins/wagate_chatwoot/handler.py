@@ -48,8 +48,13 @@ STOPPED: Final = 60.0
 """Seconds at least until Chatwoot is asked again whether its configuration was mended."""
 
 
-def make_handler(context: PluginContext, apps: Apps) -> Handler:
-    """Of all inboxes. A target fails, is held and recovers on its own, so each inbox does, in each direction."""
+def make_handler(
+    context: PluginContext, apps: Apps, *, done: Callable[[App, Event], None] = lambda _app, _event: None
+) -> Handler:
+    """Of all inboxes. A target fails, is held and recovers on its own, so each inbox does, in each direction.
+
+    ``done`` is told of each event that was worked on.
+    """
 
     def targets(event: Event) -> Iterator[Target]:
         if event.kind in status.KINDS:
@@ -76,7 +81,9 @@ def make_handler(context: PluginContext, apps: Apps) -> Handler:
             raise Reject(f"the inbox {name!r} is another client's now")
         if delivery.event.kind in PAUSED and way == "in":
             await apps[name].pause.hold()
-        return await _done(apps[name], delivery, does)
+        receipt = await _done(apps[name], delivery, does)
+        done(apps[name], delivery.event)
+        return receipt
 
     def describe(target: str) -> TargetName:
         way, _, name = target.partition("/")
@@ -117,7 +124,7 @@ def verdict(error: ChatwootError) -> DeliveryError:
     """
     match error:
         case ChatwootStoppedError():
-            reason = f"Chatwoot takes nothing until its settings are mended: {error.reason}"
+            reason = f"Chatwoot accepts nothing until its settings are fixed: {error.reason}"
             return Retry(reason, after=STOPPED, down=True, http_status=error.http_status, response=error.response)
         case BusyError():
             return Postpone(f"Chatwoot is busy: {error.reason}", after=error.after, slow=error.http_status == 429)

@@ -41,6 +41,7 @@ class Memory:
         self._locks: dict[Chat, trio.Lock] = {}
         self._looked: OrderedDict[int, None] = OrderedDict()
         self._typing: OrderedDict[Chat, float] = OrderedDict()
+        self._watched: OrderedDict[Chat, float] = OrderedDict()
         self.identifier = ""
         """The inbox's own in Chatwoot's public API; '' until it was asked for."""
 
@@ -113,6 +114,16 @@ class Memory:
         if now - self._typing.get((account, chat), -again) < again:
             return False
         _put(self._typing, (account, chat), now)
+        return True
+
+    def watches(self, account: str, chat: str, *, again: float, most: int) -> bool:
+        """Note that a chat's typing is asked for; False: it was within ``again`` seconds, or ``most`` others were."""
+        now = self._clock.monotonic()
+        while self._watched and now - next(iter(self._watched.values())) >= again:
+            self._watched.popitem(last=False)
+        if (account, chat) in self._watched or len(self._watched) >= most:
+            return False
+        self._watched[account, chat] = now
         return True
 
     @asynccontextmanager

@@ -8,7 +8,7 @@ import msgspec
 from quart import Blueprint
 
 from wagate.errors import NotFoundError, UnprocessableError
-from wagate.hooks import Duration, PluginContext, endpoint
+from wagate.hooks import Duration, PluginContext, acts_on, endpoint
 from wagate_chatwoot.history.pull import Pull, read_pull, start_pull
 from wagate_chatwoot.inboxes import App, Apps
 
@@ -78,13 +78,14 @@ def make_own_routes(context: PluginContext, apps: Apps) -> Blueprint:
         return [each for each in apps.values() if each.client_id is not None and context.auth.may_see(each.client_id)]
 
     @blueprint.post("/pulls")
-    @endpoint(answers={202: PullView}, problems=(404,), body=NewPull)
+    @endpoint(answers={202: PullView}, problems=(404,), body=NewPull, act="pull history")
     async def begin(body: NewPull) -> tuple[PullView, int]:
         """Begin one, or go on with one that stopped; one that runs is left alone."""
         app = next((each for each in visible() if each.name == body.inbox), None)
         if app is None:
             raise NotFoundError("no such inbox")
         pull, _ = await start_pull(app, body.what, _seconds(body.since))
+        acts_on(f"{context.name}:{app.name}", owner=app.client_id, detail=body.what)
         return _view(pull), 202
 
     @blueprint.get("/pulls")

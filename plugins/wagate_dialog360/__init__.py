@@ -9,7 +9,7 @@ from wagate_dialog360.api import dialog360_api
 from wagate_dialog360.check import Doctor
 from wagate_dialog360.settings import COMMON_KEYS, SECRETS, Dialog360Settings
 from wagate_dialog360.webhook import parse, verify
-from wagate_meta.send import ABILITIES, LIMITS, LONGEST_TEXT, Calls
+from wagate_meta.send import ABILITIES, LIMITS, LONGEST_CAPTION, LONGEST_TEXT, Calls
 
 
 class Dialog360Plugin:
@@ -32,6 +32,7 @@ class Dialog360Plugin:
                 abilities=ABILITIES,
                 limits=LIMITS,
                 longest_text=LONGEST_TEXT,
+                longest_caption=LONGEST_CAPTION,
                 opus_voice=True,
                 send=calls.send,
                 signal=calls.signal,

@@ -31,12 +31,14 @@ class InfobipPlugin:
             verify=verify,
             parse=parse,
             number=sender_of,
+            sender_keys=("sender",),
             abilities=ABILITIES,
             idempotent=True,
             # Source: Infobip's API reference: 4000 requests a second for messages.
             limits=SendLimits(per_second=4000),
-            # Source: Infobip's OpenAPI document, TextMessage.
+            # Source: Infobip's OpenAPI document, TextMessage and ImageMessage.
             longest_text=4096,
+            longest_caption=3000,
             opus_voice=True,
             send=infobip.send,
             signal=infobip.signal,

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from wagate.events import Media
-from wagate.parsing.fields import first_text, shortened, whole
-from wagate.parsing.told import answers_text, read_answers
+from wagate.parsing.fields import first_text, shortened
+from wagate.parsing.told import answers_text, bought_lines, read_answers
 from wagate.parsing.vcards import vcard_of
 from wagate_infobip.fields import objects, snake
 
@@ -110,8 +110,7 @@ def _form(inside: dict[str, Any]) -> Content:
 def _order(inside: dict[str, Any]) -> Content:
     order = snake(inside)
     items = objects(order.get("product_items"))
-    lines = [f"{whole(each.get('quantity')) or 1} × {first_text(each, 'product_retailer_id')}" for each in items]
-    text = first_text(inside, "text") or ", ".join(lines)
+    text = first_text(inside, "text") or ", ".join(bought_lines(items))
     return Content(type="order", text=text, extra={"order": shortened(order)})
 
 

@@ -8,7 +8,7 @@ from wagate.hooks import PluginContext, Provider, hookimpl
 from wagate_meta.api import meta_api
 from wagate_meta.check import Doctor
 from wagate_meta.parse import parse
-from wagate_meta.send import ABILITIES, LIMITS, LONGEST_TEXT, Calls
+from wagate_meta.send import ABILITIES, LIMITS, LONGEST_CAPTION, LONGEST_TEXT, Calls
 from wagate_meta.settings import COMMON_KEYS, SECRETS, MetaSettings
 from wagate_meta.webhook import challenge, verify
 
@@ -35,6 +35,7 @@ class MetaPlugin:
                 abilities=ABILITIES,
                 limits=LIMITS,
                 longest_text=LONGEST_TEXT,
+                longest_caption=LONGEST_CAPTION,
                 opus_voice=True,
                 send=calls.send,
                 signal=calls.signal,

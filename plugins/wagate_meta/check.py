@@ -73,7 +73,7 @@ class Doctor:
                 Finding(
                     level="fail",
                     what="app secret",
-                    detail=f"app_id and app_secret don't fit: {reason}",
+                    detail=f"app_id and app_secret don't match: {reason}",
                     next_step="copy both from App settings, Basic; webhooks are refused with a wrong secret",
                 )
             ]
@@ -104,7 +104,7 @@ class Doctor:
             return [Finding(level="ok", what="app secret", detail="of the same app as the token")]
         if "appsecret_proof" not in (plain_reason(GraphError.read(error_of(answer.body))) or ""):
             return []
-        detail = "app_secret is not that of the app that access_token is of"
+        detail = "app_secret belongs to another app than access_token"
         step = "copy it from App settings, Basic, of that app; webhooks are refused with a wrong secret"
         return [Finding(level="fail", what="app secret", detail=detail, next_step=step)]
 
@@ -149,7 +149,7 @@ def token_finding(answer: Response) -> Finding:
             detail=reason,
             next_step="the token needs whatsapp_business_messaging for the number; is phone_number_id its id?",
         )
-    return Finding(level="warn", what="token", detail=f"Meta can't say now: {reason}", next_step="try again later")
+    return Finding(level="warn", what="token", detail=f"Meta can't answer now: {reason}", next_step="try again later")
 
 
 def number_findings(document: dict[str, Any], account: ProviderAccount) -> Iterator[Finding]:

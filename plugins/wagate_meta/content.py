@@ -11,7 +11,7 @@ from wagate.events import Media
 from wagate.events.event import MOVED_TO
 from wagate.parsing.chats import chat_key
 from wagate.parsing.fields import first_text, identifier, mapping, shortened, whole
-from wagate.parsing.told import answers_text, read_answers
+from wagate.parsing.told import answers_text, bought_lines, read_answers
 from wagate.parsing.vcards import vcard_of
 
 _FILES = frozenset({"image", "video", "audio", "document", "sticker"})
@@ -116,8 +116,7 @@ def _button(inside: dict[str, Any], _item: dict[str, Any]) -> Content:
 def _order(inside: dict[str, Any], _item: dict[str, Any]) -> Content:
     given = inside.get("product_items")
     items = [mapping(each) for each in given] if isinstance(given, list) else []
-    lines = [f"{whole(each.get('quantity')) or 1} × {first_text(each, 'product_retailer_id')}" for each in items]
-    text = first_text(inside, "text") or ", ".join(lines)
+    text = first_text(inside, "text") or ", ".join(bought_lines(items))
     return Content(type="order", text=text, extra={"order": shortened(inside)})
 
 

@@ -21,6 +21,8 @@ LIMITS: Final = SendLimits(per_second=80.0, chat_per_second=1 / 6, chat_burst=45
 """Of a number that Meta has not upgraded; one person gets 45 at once, then one in 6 seconds."""
 LONGEST_TEXT: Final = 4096
 """Source: https://developers.facebook.com/docs/whatsapp/cloud-api/messages/text-messages."""
+LONGEST_CAPTION: Final = 1024
+"""Source: https://developers.facebook.com/docs/whatsapp/cloud-api/messages/image-messages."""
 _GONE: Final = frozenset({"33", "100"})
 """Codes of an object that is not there."""
 

@@ -29,7 +29,7 @@ def verify(request: InboundRequest, account: ProviderAccount) -> None:
     if not given:
         raise UnauthorizedError("the header X-Hub-Signature-256 is missing")
     if not hmac.compare_digest(given.encode("utf-8", "replace"), sign(request.body, secret).encode()):
-        raise UnauthorizedError("X-Hub-Signature-256 does not fit the body: is app_secret that of the app?")
+        raise UnauthorizedError("X-Hub-Signature-256 does not match the body: is app_secret the one of this app?")
 
 
 def sign(body: bytes, app_secret: str) -> str:

@@ -71,6 +71,14 @@ def _content(message: OutMessage, options: dict[str, Any]) -> dict[str, Any]:
         description = {"name": place.name, "address": place.address}
         content = {"latitude": place.latitude, "longitude": place.longitude, "description": description}
         return {"contentType": "Location", "content": content}
+    if message.type == "poll" and message.poll is not None:
+        poll = message.poll
+        asked = {
+            "pollName": poll.name,
+            "pollOptions": list(poll.options),
+            "options": {"allowMultipleAnswers": poll.multiple},
+        }
+        return {"contentType": "Poll", "content": asked}
     if message.type == "contacts":
         return {"contentType": "string", "content": _card(message)}
     raise SendRefusedError(f"session engines can't send messages of type {message.type!r}")

@@ -103,6 +103,8 @@ def refuse(answer: Response, document: dict[str, Any]) -> NoReturn:
         raise AccountStoppedError(f"{reason}; compare api_key with the engine's API_KEY", **kept)
     if status == 404 and document.get("success") is False and said != "session_not_found":
         raise NotSentError(reason, after=NOT_CONNECTED_AFTER, slow="account", code=said, **kept)
+    if status == 413:
+        raise SendRefusedError("the file is larger than the engine takes (413): raise its MAX_ATTACHMENT_SIZE", **kept)
     if status in {404, 422}:
         raise AccountStoppedError(f"{reason}; compare base_url and session_id with what the engine has", **kept)
     if 300 <= status < 400:

@@ -28,7 +28,8 @@ PATHS: Final = {
 """What can be done → requests, in order. The engine takes them as GET."""
 LONGEST_TEXT = 65_536
 """Characters that WhatsApp's own apps let people write."""
-ABILITIES = MEDIA_TYPES | {"text", "location", "contacts", "reaction", "reply", "seen", "typing", "revoke", *PATHS}
+_MESSAGES = MEDIA_TYPES | {"text", "location", "contacts", "poll", "reaction"}
+ABILITIES = _MESSAGES | {"reply", "seen", "typing", "revoke", "edit", *PATHS}
 
 
 def make_provider(context: PluginContext) -> Provider:
@@ -50,6 +51,7 @@ def make_provider(context: PluginContext) -> Provider:
         send=sender.send,
         signal=sender.signal,
         revoke=sender.revoke,
+        edit=sender.edit,
         locate_media=locate_media,
         media_answer=media_answer,
         control=session.control,

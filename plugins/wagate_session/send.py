@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wagate.errors import OutcomeUnknownError, SendRefusedError
-from wagate.hooks import MEDIA_TYPES, Outgoing, ProviderAccount, Sent, Signal
+from wagate.hooks import MEDIA_TYPES, Edit, Outgoing, ProviderAccount, Sent, Signal
 from wagate.hooks.base64_files import WAIT, Base64Files, filled, goes_along, mark_of
 from wagate.http import HttpClient
 from wagate.parsing.fields import first_text, identifier, mapping
@@ -19,7 +19,7 @@ _SIGNALS = {"seen": "/chat/sendSeen", "typing": "/chat/sendStateTyping", "paused
 
 
 class Sender:
-    """`send`, `signal` and `revoke` of the provider."""
+    """`send`, `signal`, `revoke` and `edit` of the provider."""
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http
@@ -50,6 +50,17 @@ class Sender:
         """
         body = {"chatId": chat_id(chat), "messageId": bare_id(message_id), "everyone": True}
         await SessionClient(self._http, account).call("POST", "/message/delete", body=body)
+
+    async def edit(self, edit: Edit, account: ProviderAccount) -> None:
+        """Change the text or caption of a message of ours. SendRefusedError: it is too old for that.
+
+        Source: avoylenko/wwebjs-api, src/controllers/messageController.js (editMessage); whatsapp-web.js, Message.edit,
+        which gives null for one that WhatsApp no longer lets be edited.
+        """
+        body = {"chatId": chat_id(edit.chat), "messageId": bare_id(edit.message_id), "content": edit.text}
+        answer = await SessionClient(self._http, account).call("POST", "/message/edit", body=body)
+        if "message" in answer and answer["message"] is None:
+            raise SendRefusedError("WhatsApp no longer lets this message be edited")
 
     async def _send_file(self, client: SessionClient, outgoing: Outgoing) -> dict[str, Any]:
         request, file = request_of(outgoing, file_content(outgoing)), outgoing.file

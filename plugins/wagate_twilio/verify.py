@@ -37,7 +37,7 @@ def verify(request: InboundRequest, account: ProviderAccount) -> None:
         fits &= hmac.compare_digest(hashlib.sha256(request.body).hexdigest().encode(), told.lower().encode())
     if not fits:
         raise UnauthorizedError(
-            "X-Twilio-Signature does not fit: check auth_token, and that server.public_url is what Twilio posts to"
+            "X-Twilio-Signature does not match: check auth_token, and that server.public_url is what Twilio posts to"
         )
 
 

@@ -44,9 +44,12 @@ def request_of(outgoing: Outgoing, file: dict[str, Any] | None) -> WahaRequest:
         return _reaction(message, head["session"])
     if message.reply_to:
         head["reply_to"] = message.reply_to
+    if message.type == "poll" and message.poll is not None:
+        poll = message.poll
+        asked = {"name": poll.name, "options": list(poll.options), "multipleAnswers": poll.multiple}
+        return WahaRequest(path="/api/sendPoll", body=head | {"poll": asked})
     if message.type == "text":
-        body = {"text": message.text, "linkPreview": message.preview_url, **_mentions(message)}
-        return WahaRequest(path="/api/sendText", body=head | body)
+        return _text(message, head)
     if message.type == "location":
         return _location(message, head)
     if message.type == "contacts":
@@ -75,6 +78,19 @@ def card_of(contact: dict[str, Any]) -> dict[str, Any]:
     return {"vcard": vcard_of(contact)}
 
 
+def _text(message: OutMessage, head: dict[str, Any]) -> WahaRequest:
+    """A text; one with a preview of ours takes no mentions at WAHA."""
+    preview = message.preview
+    if preview is None:
+        plain = {"text": message.text, "linkPreview": message.preview_url, **_mentions(message)}
+        return WahaRequest(path="/api/sendText", body=head | plain)
+    shown: dict[str, Any] = {"url": preview.url, "title": preview.title, "description": preview.description}
+    if preview.thumbnail:
+        shown["image"] = {"mimetype": "image/jpeg", "filename": "preview.jpg", "data": preview.thumbnail}
+    body = {"text": message.text, "linkPreviewHighQuality": False, "preview": shown}
+    return WahaRequest(path="/api/send/link-custom-preview", body=head | body)
+
+
 def _reaction(message: OutMessage, session: str) -> WahaRequest:
     assert message.reaction is not None
     body = {"session": session, "messageId": message.reaction.message_id, "reaction": message.reaction.emoji}
@@ -96,6 +112,8 @@ def _with_file(message: OutMessage, out: OutFile | None, file: dict[str, Any]) -
     if message.type == "voice":
         # WAHA converts what is no recording yet.
         as_voice = plain in _VOICE_FILES
+        if "url" in file:
+            file = {name: value for name, value in file.items() if name != "filename"}  # VoiceRemoteFile has none
         return {"file": file | ({"mimetype": VOICE_TYPE} if as_voice else {}), "convert": not as_voice}
     if message.type == "video":
         body["convert"] = plain != "video/mp4"

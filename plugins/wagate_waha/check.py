@@ -70,4 +70,6 @@ def _webhook(session: dict[str, Any], account: ProviderAccount) -> Finding:
     if any(url.partition("?")[0].endswith(ours) for url in urls):
         return Finding(level="ok", what="webhook", detail=f"WAHA posts to …{ours}")
     step = f"add {account.webhook_url or '<public_url>' + ours} to the session's webhooks, or to WHATSAPP_HOOK_URL"
-    return Finding(level="warn", what="webhook", detail=f"none of the session's webhooks ends {ours}", next_step=step)
+    return Finding(
+        level="warn", what="webhook", detail=f"none of the session's webhooks ends with {ours}", next_step=step
+    )

@@ -50,7 +50,7 @@ class MediaLocator:
             # A session that is not there is named so; else it is this message.
             if error.http_status != 404 or "session" in (error.response or "").lower():
                 raise
-            raise SendRefusedError("WAHA has this message no more", http_status=404) from error
+            raise SendRefusedError("WAHA no longer has this message", http_status=404) from error
         url = first_text(mapping(mapping(message).get("media")), "url")
         if not url:
             raise SendRefusedError("WAHA could not download this file from WhatsApp")

@@ -36,11 +36,15 @@ ABILITIES = ACTIONS | frozenset(
         "document",
         "location",
         "contacts",
+        "poll",
         "reaction",
         "reply",
+        "preview",
         "seen",
         "typing",
+        "presence",
         "revoke",
+        "edit",
     }
 )
 
@@ -66,6 +70,7 @@ def make_provider(context: PluginContext) -> Provider:
         send=sender.send,
         signal=sender.signal,
         revoke=sender.revoke,
+        edit=sender.edit,
         locate_media=MediaLocator(context.http),
         missed=Catcher(context.http),
         control=session.control,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wagate.errors import SendRefusedError
-from wagate.hooks import MEDIA_TYPES, Outgoing, ProviderAccount, Sent, Signal
+from wagate.hooks import MEDIA_TYPES, Edit, Outgoing, ProviderAccount, Sent, Signal
 from wagate.hooks.base64_files import WAIT, Base64Files, filled, goes_along, mark_of
 from wagate.http import HttpClient, Response
 from wagate_waha.bodies import chat_id, request_of
@@ -19,7 +19,7 @@ _SIGNALS = {"seen": "/api/sendSeen", "typing": "/api/startTyping", "paused": "/a
 
 
 class Sender:
-    """`send`, `signal` and `revoke` of the provider."""
+    """`send`, `signal`, `revoke` and `edit` of the provider."""
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http
@@ -36,7 +36,12 @@ class Sender:
         return Sent(message_id=id_in_answer(document_of(answer)), http_status=answer.status)
 
     async def signal(self, signal: Signal, account: ProviderAccount) -> None:
-        """Mark a chat as seen, show or end typing."""
+        """Mark a chat as seen, show or end typing, ask for its presence."""
+        if signal.kind == "watch":
+            session = in_path(settings_of(account).session)
+            path = f"/api/{session}/presence/{in_path(chat_id(signal.chat))}/subscribe"
+            await WahaClient(self._http, account).call("POST", path)
+            return
         body: dict[str, object] = {"session": settings_of(account).session, "chatId": chat_id(signal.chat)}
         if signal.kind == "seen" and signal.message_ids:
             body["messageIds"] = list(signal.message_ids)
@@ -44,9 +49,12 @@ class Sender:
 
     async def revoke(self, message_id: str, chat: str, account: ProviderAccount) -> None:
         """Delete a message of ours for everyone."""
-        session = in_path(settings_of(account).session)
-        path = f"/api/{session}/chats/{in_path(chat_id(chat))}/messages/{in_path(message_id)}"
-        await WahaClient(self._http, account).call("DELETE", path)
+        await WahaClient(self._http, account).call("DELETE", _path_of(message_id, chat, account))
+
+    async def edit(self, edit: Edit, account: ProviderAccount) -> None:
+        """Change the text or caption of a message of ours."""
+        path = _path_of(edit.message_id, edit.chat, account)
+        await WahaClient(self._http, account).call("PUT", path, body={"text": edit.text})
 
     async def _send_file(self, client: WahaClient, outgoing: Outgoing) -> Response:
         request = request_of(outgoing, file_object(outgoing))
@@ -56,6 +64,11 @@ class Sender:
         async with self._files.place():
             body = await filled(request.body, request.body["file"]["data"], file.path)
             return await client.call(request.method, request.path, body=body, seconds=_FILE_TIMEOUT - WAIT)
+
+
+def _path_of(message_id: str, chat: str, account: ProviderAccount) -> str:
+    session = in_path(settings_of(account).session)
+    return f"/api/{session}/chats/{in_path(chat_id(chat))}/messages/{in_path(message_id)}"
 
 
 def file_object(outgoing: Outgoing) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def _kept(name: str, value: Any, encrypt: Crypt) -> Any:
 def check_together(given: Mapping[str, Any], before: Mapping[str, Any]) -> None:
     """Whether given options make sense beside those stored. UnprocessableError."""
     if given.get("burst") is not None and {**before, **given}.get("rate") is None:
-        raise UnprocessableError("burst: counts only with a rate; set rate, too", field="burst")
+        raise UnprocessableError("burst: works only with a rate; set rate, too", field="burst")
 
 
 def upgraded(stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from wagate.hooks import (
     NewEndpoint,
     PluginContext,
     Target,
+    acts_on,
     endpoint,
 )
 from wagate.http.signing import new_secret
@@ -67,7 +68,7 @@ def make_routes(context: PluginContext) -> Blueprint:
 
 def _add_rows(blueprint: Blueprint, context: PluginContext) -> None:
     @blueprint.post("/register")
-    @endpoint(answers={201: NewWebhookRow}, problems=(404, 409), body=RegisterWebhook)
+    @endpoint(answers={201: NewWebhookRow}, problems=(404, 409), body=RegisterWebhook, act="add webhook")
     async def register(body: RegisterWebhook) -> Any:
         """Register a URL for the events of a number. The secret is shown this once."""
         owner = context.auth.owner(body.tenant_id)
@@ -83,7 +84,7 @@ def _add_rows(blueprint: Blueprint, context: PluginContext) -> None:
             secrets=[EndpointSecret(secret=chosen)],
             options=options,
         )
-        return new_row_of(await context.endpoints.create(new)), 201
+        return new_row_of(_acted_on(context, await context.endpoints.create(new))), 201
 
     @blueprint.get("/list")
     @endpoint(answers={200: WebhookList}, problems=(404,), query=ListQuery)
@@ -104,16 +105,16 @@ def _add_rows(blueprint: Blueprint, context: PluginContext) -> None:
         return row_of(await _own(context, webhook_id))
 
     @blueprint.delete("/<uuid:webhook_id>")
-    @endpoint(answers={204: None}, problems=(404,))
+    @endpoint(answers={204: None}, problems=(404,), act="delete webhook")
     async def delete(webhook_id: UUID) -> Any:
         """Delete a webhook, and cancel what waits for it."""
-        await context.endpoints.delete((await _own(context, webhook_id)).id)
+        await context.endpoints.delete(_acted_on(context, await _own(context, webhook_id)).id)
         return None, 204
 
 
 def _add_changes(blueprint: Blueprint, context: PluginContext) -> None:
     @blueprint.patch("/<uuid:webhook_id>")
-    @endpoint(answers={200: WebhookRow}, problems=(404, 409), body=ChangeWebhook)
+    @endpoint(answers={200: WebhookRow}, problems=(404, 409), body=ChangeWebhook, act="change webhook")
     async def change(webhook_id: UUID, body: msgspec.Struct) -> Any:
         """Change a webhook: what is left out stays, null is the default again. Switching it on clears its failures."""
         found = await _own(context, webhook_id)
@@ -123,26 +124,30 @@ def _add_changes(blueprint: Blueprint, context: PluginContext) -> None:
         values = {name: _default(context, name) if value is None else value for name, value in values.items()}
         if options:
             values["options"] = to_store(options, context.encrypt, found.options)
-        return row_of(await context.endpoints.change(found.id, EndpointChange(**values)))
+        return row_of(_acted_on(context, await context.endpoints.change(found.id, EndpointChange(**values))))
 
     @blueprint.post("/<uuid:webhook_id>/toggle")
-    @endpoint(answers={200: WebhookRow}, problems=(404,), body=ToggleWebhook, body_optional=True)
+    @endpoint(
+        answers={200: WebhookRow}, problems=(404,), body=ToggleWebhook, body_optional=True, act="switch on or off"
+    )
     async def toggle(webhook_id: UUID, body: ToggleWebhook) -> Any:
         """Switch a webhook off or on. What was routed before waits while it is off."""
         found = await _own(context, webhook_id)
         wanted = not found.is_active if body.is_active is None else body.is_active
-        return row_of(await context.endpoints.change(found.id, EndpointChange(is_active=wanted)))
+        changed = await context.endpoints.change(found.id, EndpointChange(is_active=wanted))
+        return row_of(_acted_on(context, changed, act="switch on" if wanted else "switch off"))
 
 
 def _add_secrets(blueprint: Blueprint, context: PluginContext) -> None:
     @blueprint.post("/<uuid:webhook_id>/rotate-secret")
-    @endpoint(answers={200: NewWebhookRow}, problems=(404,), body=RotateSecret, body_optional=True)
+    @endpoint(answers={200: NewWebhookRow}, problems=(404,), body=RotateSecret, body_optional=True, act="new secret")
     async def rotate(webhook_id: UUID, body: RotateSecret) -> Any:
         """Make a new secret, shown this once. The old one signs too for 24 hours."""
         found = await _own(context, webhook_id)
         values = await _check(context, _given(body), found.client_id)
         secrets = rotated(found.secrets, values.get("secret") or new_secret(), now=context.clock.now())
-        return new_row_of(await context.endpoints.change(found.id, EndpointChange(secrets=secrets)))
+        changed = await context.endpoints.change(found.id, EndpointChange(secrets=secrets))
+        return new_row_of(_acted_on(context, changed))
 
 
 def _add_events(blueprint: Blueprint, context: PluginContext) -> None:
@@ -156,7 +161,7 @@ def _add_events(blueprint: Blueprint, context: PluginContext) -> None:
         return events_of(page, found, context)
 
     @blueprint.post("/events/<event_id>/retry")
-    @endpoint(answers={200: WebhookEventRow}, problems=(404, 409))
+    @endpoint(answers={200: WebhookEventRow}, problems=(404, 409), act="retry")
     async def retry(event_id: str) -> Any:
         """Deliver an event again: now when it waits, at the end of its chat when it was final."""
         delivery = await context.deliveries.get(event_id, client_id=_scope(context, None))
@@ -164,24 +169,26 @@ def _add_events(blueprint: Blueprint, context: PluginContext) -> None:
             raise NotFoundError("no such event")
         found = await _own(context, delivery.target)
         again = await context.deliveries.retry(delivery.id, client_id=found.client_id)
+        acts_on(again.id, owner=found.client_id)
         return event_row(again, found, context)
 
     @blueprint.post("/<uuid:webhook_id>/test")
-    @endpoint(answers={202: TestSent}, problems=(404, 409))
+    @endpoint(answers={202: TestSent}, problems=(404, 409), act="test webhook")
     async def test(webhook_id: UUID) -> Any:
         """Send a ``webhook.test`` event to this webhook alone."""
         found = await _own(context, webhook_id)
         if not found.is_active:
             raise ConflictError("the webhook is switched off; switch it on first (POST …/toggle)")
-        return await _send_test(context, found, context.clock.now()), 202
+        return await _send_test(context, _acted_on(context, found), context.clock.now()), 202
 
     @blueprint.post("/<uuid:webhook_id>/recover")
-    @endpoint(answers={202: Recovered}, problems=(404,), query=RecoverQuery)
+    @endpoint(answers={202: Recovered}, problems=(404,), query=RecoverQuery, act="recover")
     async def recover(webhook_id: UUID, query: RecoverQuery) -> Any:
         """Replay, in order, what failed for good since a time."""
         found = await _own(context, webhook_id)
         seconds = seconds_back(query.since, now=context.clock.now())
         count = await context.endpoints.recover(found.id, since=seconds)
+        acts_on(f"{context.name}:{found.id}", owner=found.client_id, detail=f"{count} of the last {seconds:g} s")
         return Recovered(webhook_id=found.id, recovered=count), 202
 
 
@@ -191,6 +198,13 @@ async def _send_test(context: PluginContext, found: Endpoint, now: datetime) -> 
     event_id = await context.emit(event, client_id=found.client_id, only=[target])
     delivery = await context.deliveries.get(event_id, client_id=found.client_id)
     return TestSent(status="accepted", event_id=delivery.id, source_event_id=event_id)
+
+
+def _acted_on(context: PluginContext, webhook: Endpoint, act: str = "") -> Endpoint:
+    """Note for the audit whose webhook it is."""
+    name = webhook.name or webhook.webhook_url
+    acts_on(f"{context.name}:{webhook.id}", owner=webhook.client_id, detail=name, act=act)
+    return webhook
 
 
 async def _own(context: PluginContext, webhook_id: UUID | str) -> Endpoint:

@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from wagate.events import SESSION_STATES, Event, Media, SessionStatus, kinds
+from wagate.parsing.fields import first_text, mapping
 
 ENGINE = "WAGATE"
 TIER = "CORE"
@@ -83,11 +84,12 @@ def _base(event: Event) -> dict[str, Any]:
     }
 
 
-def _message_id(event: Event) -> str:
+def _message_id(event: Event, bare: str | None = None) -> str:
     """``<fromMe>_<chat>_<id>[_<participant>]``; engines of this family give it in that form already."""
-    if not event.message_id or event.message_id.startswith(("true_", "false_")):
-        return event.message_id
-    parts = ["true" if event.from_me else "false", event.chat, event.message_id]
+    bare = event.message_id if bare is None else bare
+    if not bare or bare.startswith(("true_", "false_")):
+        return bare
+    parts = ["true" if event.from_me else "false", event.chat, bare]
     if event.chat.endswith("@g.us") and event.sender:
         parts.append(event.sender)
     return "_".join(parts)
@@ -185,7 +187,11 @@ def _ack(event: Event) -> dict[str, Any]:
 
 
 def _reaction(event: Event) -> dict[str, Any]:
-    return _base(event) | {"reaction": event.extra.get("reaction")} | _own_data(event)
+    """Its id is the reaction's own; ``reaction.messageId`` is the message's."""
+    given = mapping(event.extra.get("reaction"))
+    own = _message_id(event, first_text(given, "id") or event.id)
+    reaction = {name: given.get(name) for name in ("text", "messageId")}
+    return _base(event) | {"id": own, "reaction": reaction} | _own_data(event)
 
 
 def _own_data(event: Event) -> dict[str, Any]:

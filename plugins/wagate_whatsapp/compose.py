@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from wagate.errors import SendRefusedError
-from wagate.hooks import OutFile, OutMessage
+from wagate.hooks import Edit, OutFile, OutMessage, OutPoll
 from wagate.parsing.chats import GROUP
 from wagate.parsing.fields import first_text, mapping
 from wagate.parsing.vcards import vcard_of
@@ -13,6 +14,7 @@ from wagate_whatsapp.ids import jid_of, key_of, proto_key
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.process import Json
 
+EVERYONE = "all"
 VOICE_TYPE = "audio/ogg; codecs=opus"
 _FIELDS = {
     "image": "imageMessage",
@@ -26,11 +28,18 @@ UPLOADED_AS = {"sticker": "image", "voice": "audio"}
 """Type of a message → what its file is encrypted as, where that differs."""
 
 
-def composed(message: OutMessage, us: Us, file: OutFile | None = None, uploaded: Json | None = None) -> Json:
-    """The message. SendRefusedError: there is no such message."""
+def composed(
+    message: OutMessage,
+    us: Us,
+    file: OutFile | None = None,
+    uploaded: Json | None = None,
+    *,
+    members: Sequence[str] = (),
+) -> Json:
+    """The message; ``members``: whom ``all`` mentions. SendRefusedError: there is no such message."""
     if message.type == "reaction":
         return _reaction(message)
-    context = _context(message, us)
+    context = _context(message, us, members)
     if message.type == "text":
         return _text(message, context)
     if message.type in _FIELDS and file is not None and uploaded is not None:
@@ -42,6 +51,8 @@ def composed(message: OutMessage, us: Us, file: OutFile | None = None, uploaded:
         return {"locationMessage": body | context}
     if message.type == "contacts":
         return _contacts(message, context)
+    if message.type == "poll" and message.poll is not None:
+        return _poll(message.poll, context)
     raise SendRefusedError(f"WhatsApp's linked devices can't send messages of type {message.type!r}")
 
 
@@ -50,10 +61,39 @@ def revocation(message_id: str) -> Json:
     return {"protocolMessage": {"type": "REVOKE", "key": proto_key(key_of(message_id))}}
 
 
+def edition(edit: Edit, now: float) -> Json:
+    """Changes the text of a message of ours; ``now`` in Unix seconds. SendRefusedError: it is a caption."""
+    if edit.type != "text":
+        raise SendRefusedError("only texts can be edited here, captions can't")
+    told = {
+        "type": "MESSAGE_EDIT",
+        "key": proto_key(key_of(edit.message_id)),
+        "editedMessage": {"conversation": edit.text},
+        "timestampMS": str(int(now * 1000)),
+    }
+    return {"editedMessage": {"message": {"protocolMessage": told}}}
+
+
+def mentions_all(message: OutMessage) -> bool:
+    """Whether everybody in a group is mentioned."""
+    return EVERYONE in message.mentions and message.chat.endswith(f"@{GROUP}")
+
+
 def _text(message: OutMessage, context: Json) -> Json:
-    if not context:
-        return {"conversation": message.text}
-    return {"extendedTextMessage": {"text": message.text} | context}
+    body: Json = {"text": message.text} | context
+    if preview := message.preview:
+        body |= {"matchedText": preview.url, "title": preview.title}
+        body |= {"description": preview.description} if preview.description else {}
+        body |= {"JPEGThumbnail": preview.thumbnail} if preview.thumbnail else {}
+    return {"extendedTextMessage": body} if len(body) > 1 else {"conversation": message.text}
+
+
+def _poll(poll: OutPoll, context: Json) -> Json:
+    """One answer alone is another field: so whatsmeow and WhatsApp Web write it."""
+    field = "pollCreationMessage" if poll.multiple else "pollCreationMessageV3"
+    several = len(poll.options) if poll.multiple else 1
+    options = [{"optionName": each} for each in poll.options]
+    return {field: {"name": poll.name, "options": options, "selectableOptionsCount": several} | context}
 
 
 def _reaction(message: OutMessage) -> Json:
@@ -88,7 +128,7 @@ def _name(card: dict[str, Any]) -> str:
     return first_text(name, "formatted_name") or given or "Contact"
 
 
-def _context(message: OutMessage, us: Us) -> Json:
+def _context(message: OutMessage, us: Us, members: Sequence[str]) -> Json:
     """Whom it answers, whom it mentions."""
     context: dict[str, Any] = {}
     if message.reply_to:
@@ -99,5 +139,6 @@ def _context(message: OutMessage, us: Us) -> Json:
         if key.chat != message.chat:
             context["remoteJID"] = jid_of(key.chat)
     if message.mentions and message.chat.endswith(f"@{GROUP}"):
-        context["mentionedJID"] = [jid_of(each) for each in message.mentions if each != "all"]
+        named = [jid_of(each) for each in message.mentions if each != EVERYONE]
+        context["mentionedJID"] = list(dict.fromkeys([*named, *members]))
     return {"contextInfo": context} if context else {}

@@ -17,7 +17,7 @@ from wagate.parsing.fields import first_text
 from wagate_whatsapp.engine import Engine
 from wagate_whatsapp.number import Number, Numbers
 from wagate_whatsapp.pairing import Pairing, start_settings
-from wagate_whatsapp.parse import HEARD, moment, parse
+from wagate_whatsapp.parse import HEARD, moment, of_the_past, parse
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.process import ChildProcess, EngineDiedError, Feed, Json, NotDoneError
 from wagate_whatsapp.reasons import (
@@ -64,6 +64,7 @@ class Listener:
         """For ever: linked or not, stopped or not."""
         number = self._numbers.of(account.id)
         number.runs = number.begun = True
+        number.inlet = inlet
         settings = settings_of(account)
         try:
             if settings.proxy and account.trust != "operator":
@@ -73,7 +74,7 @@ class Listener:
             while True:
                 await self._phase(number, settings, inlet)
         finally:
-            number.runs = False
+            number.runs, number.inlet = False, None
 
     async def control(self, action: str, account: ProviderAccount) -> None:
         """``start``, ``stop``, ``restart``, ``logout``; its task does it."""
@@ -250,8 +251,15 @@ class Connection:
         seen, over = 0, False
         for line in lines:
             if line["event"] in HEARD:
+                if secrets := line.get("secrets"):
+                    read = self._number.references.read
+                    line["references"] = {each: ours for each, secret in secrets.items() if (ours := read(secret))}
                 waiting += parse(line, self._number.us)
                 await self._note(child, line)
+            elif line["event"] == "History":
+                await self._keep(waiting)
+                waiting = []
+                await self._inlet.archive(of_the_past(line["messages"], self._number.us))
             elif not over and (verdict := await self._said(child, line)) is not None:
                 await self._keep(waiting)
                 waiting = []

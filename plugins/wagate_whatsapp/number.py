@@ -11,8 +11,10 @@ from typing import Final
 import msgspec
 import trio
 
+from wagate.hooks import Inlet
 from wagate.parsing.chats import chat_key
 from wagate_whatsapp.people import Us
+from wagate_whatsapp.references import References
 
 LINKED: Final = "linked.json"
 """Our own JIDs; there once the number was linked, so that nobody starts a session that would show a QR code."""
@@ -27,6 +29,7 @@ class Number:
         self.folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.us = self._read()
+        self._references: References | None = None
         self.connected = False
         self.qr = ""
         """The QR code that waits to be scanned."""
@@ -42,8 +45,17 @@ class Number:
         """Connections that were made anew because nothing came of them."""
         self.told = ""
         """The last state, for people."""
+        self.inlet: Inlet | None = None
+        """Where what is heard goes, while its task runs."""
         self.skew: float | None = None
         """Seconds by which our clock is ahead of WhatsApp's; None: not seen yet."""
+
+    @property
+    def references(self) -> References:
+        """What puts our ids into messages, and finds them again."""
+        if self._references is None:
+            self._references = References(self.folder)
+        return self._references
 
     @property
     def id(self) -> str:

@@ -7,6 +7,7 @@ code; a process can be ended.
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import Any, Final
 
 import structlog
@@ -24,6 +25,7 @@ from wagate_whatsapp.settings import WhatsAppSettings
 
 PATIENCE: Final = 600.0
 """Seconds in which somebody has to scan; then codes come again on demand."""
+DAY: Final = 86_400
 SETTLE: Final = 10.0
 """Seconds for the first connection after the scan, in which keys are exchanged."""
 PAUSE: Final = 5.0
@@ -127,4 +129,5 @@ class Pairing:
 
 def start_settings(settings: WhatsAppSettings) -> dict[str, Any]:
     """What the child is told of an account's settings."""
-    return {"proxy": settings.proxy, "device": settings.device}
+    days = math.ceil(settings.history / DAY)
+    return {"proxy": settings.proxy, "device": settings.device, "history": days}

@@ -17,8 +17,11 @@ from wagate_whatsapp.content import content_of, unwrapped
 from wagate_whatsapp.ids import Key
 from wagate_whatsapp.people import Parties, Us, parties, person
 from wagate_whatsapp.process import Json
+from wagate_whatsapp.sealed import chosen, response
 
 _ACKS = {"DELIVERED": DELIVERED, "READ": READ, "PLAYED": PLAYED}
+_OURS = frozenset({"n", "session", "secret", "secrets", "references"})
+"""Fields of a line that are for us alone."""
 _EMPTY = "(a message that this device can't open; see it on the phone)"
 
 
@@ -46,6 +49,12 @@ def parse(line: Json, us: Us) -> list[NewEvent]:
     return [] if event is None else [event]
 
 
+def of_the_past(lines: list[Json], us: Us) -> list[NewEvent]:
+    """Messages that the phone gives of the past; what was done to them is in them already."""
+    events = (event for line in lines for event in parse({"event": "Message", **line}, us))
+    return [each for each in events if each.kind in {kinds.MESSAGE, kinds.MESSAGE_ANY}]
+
+
 def _parsed(line: Json, us: Us) -> NewEvent | None:
     read = _READERS.get(line["event"])
     event = read(line, us) if read is not None else _unread(line)
@@ -53,7 +62,7 @@ def _parsed(line: Json, us: Us) -> NewEvent | None:
         return None
     if line["event"] == "ChatPresence":
         return event  # too many, and too little in them
-    body = msgspec.json.encode({name: value for name, value in line.items() if name not in {"n", "session"}})
+    body = msgspec.json.encode({name: value for name, value in line.items() if name not in _OURS})
     return replace(event, raw=Raw(body=body))
 
 
@@ -116,6 +125,7 @@ def receipt(line: Json, us: Us) -> list[NewEvent]:
             sender=us.phone,
             recipient=chat,
             message_id=key,
+            reference=mapping(line.get("references")).get(str(each), ""),
             type="ack",
             from_me=True,
             timestamp=moment(line),
@@ -231,12 +241,34 @@ def _protocol(part: Json, line: Json, who: Parties, us: Us) -> NewEvent | None:
 
 
 def _vote(part: Json, line: Json, who: Parties, us: Us) -> NewEvent:
-    """A vote: encrypted for those who have the poll's secret, so that only its poll is told."""
+    """A vote, as an answer to its poll; '' takes it back. It can't be opened when the poll came before this device."""
     about = _about_key(mapping(part.get("pollCreationMessageKey")), who, us).whole
+    selected = chosen(part, line, us)
+    vote: dict[str, Any] = {"selected": selected or [], "poll": about} | ({"failed": True} if selected is None else {})
+    text = ", ".join(selected or [])
+    return _answering(line, who, "poll_vote", about=about, text=text, extra={"vote": vote})
+
+
+def _attendance(part: Json, line: Json, who: Parties, us: Us) -> NewEvent:
+    """Whether somebody comes, as an answer to the invitation."""
+    about = _about_key(mapping(part.get("eventCreationMessageKey")), who, us).whole
+    word, guests = response(part, line, us) or ("", 0)
+    told: dict[str, Any] = {"response": word, "event": about}
+    told |= {"guests": guests} if guests else {}
+    told |= {} if word else {"failed": True}
+    said = word.replace("_", " ").capitalize()
+    return _answering(line, who, "event_response", about=about, text=said, extra={"event_response": told})
+
+
+def _answering(line: Json, who: Parties, kind: str, *, about: str, text: str, extra: dict[str, Any]) -> NewEvent:
     return replace(
-        _about(line, who, kinds.UNKNOWN),
-        type="unknown",
-        extra={"event": "poll.vote", "data": {"poll": about, "note": "votes are not opened; see them on the phone"}},
+        _about(line, who, kinds.MESSAGE_ANY if who.from_me else kinds.MESSAGE),
+        dedupe_kind=kind,
+        type=kind,
+        content=text,
+        contact_name=None if who.from_me else first_text(line, "name") or None,
+        reply_to=about,
+        extra=extra,
     )
 
 
@@ -244,6 +276,7 @@ _INSIDE: dict[str, Callable[[Json, Json, Parties, Us], NewEvent | None]] = {
     "reactionMessage": _reaction,
     "protocolMessage": _protocol,
     "pollUpdateMessage": _vote,
+    "encEventResponseMessage": _attendance,
 }
 """Field of a message that is no message itself → how it is read."""
 

@@ -22,11 +22,14 @@ ABILITIES = frozenset(SESSION_ACTIONS) | frozenset(
         "sticker",
         "location",
         "contacts",
+        "poll",
         "reaction",
         "reply",
+        "preview",
         "seen",
         "typing",
         "revoke",
+        "edit",
     }
 )
 
@@ -53,6 +56,7 @@ def make_provider(context: PluginContext) -> Provider:
         send=sender.send,
         signal=sender.signal,
         revoke=sender.revoke,
+        edit=sender.edit,
         profile=sender.profile,
         control=listener.control,
         qr=listener.qr,

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 import trio
 
 from wagate.clock import Clock
-from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendRefusedError
-from wagate.hooks import MEDIA_TYPES, Outgoing, Profile, ProviderAccount, SendLimits, Sent, Signal
+from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendRefusedError, StorageError
+from wagate.hooks import MEDIA_TYPES, Edit, Outgoing, Profile, ProviderAccount, SendLimits, Sent, Signal
 from wagate.parsing.chats import GROUP, USER, chat_key
 from wagate.parsing.fields import first_text
-from wagate_whatsapp.compose import UPLOADED_AS, composed, revocation
+from wagate_whatsapp.compose import UPLOADED_AS, composed, edition, mentions_all, revocation
 from wagate_whatsapp.engine import Engine
 from wagate_whatsapp.ids import Key, jid_of, key_of
 from wagate_whatsapp.number import Number, Numbers
-from wagate_whatsapp.process import EngineDiedError, NotDoneError
+from wagate_whatsapp.parse import parse
+from wagate_whatsapp.process import EngineDiedError, Json, NotDoneError
 from wagate_whatsapp.settings import settings_of
+from wagate_whatsapp.voice import drawn
 
 LIMITS: Final = SendLimits(per_second=1.0, burst=10, chat_per_second=1.0, chat_burst=5)
 """As fast as a busy person: WhatsApp bans numbers that are faster."""
@@ -41,8 +45,11 @@ _NOT_CONNECTED: Final = re.compile(
 _REFUSED: Final = re.compile(r"server returned error (\d+)|status (4\d\d)")
 
 
+log = structlog.get_logger("wagate.plugins.whatsapp")
+
+
 class Sender:
-    """`send`, `signal`, `revoke` and `profile` of the provider."""
+    """`send`, `signal`, `revoke`, `edit` and `profile` of the provider."""
 
     def __init__(self, engine: Engine, numbers: Numbers, clock: Clock) -> None:
         self._engine = engine
@@ -58,7 +65,10 @@ class Sender:
         to = jid_of(message.chat)
         await self._check_there(number, message.chat)
         uploaded = await self._uploaded(number, outgoing) if message.type in MEDIA_TYPES else None
-        body = composed(message, number.us, outgoing.file, uploaded)
+        members = await self._members(number, to) if mentions_all(message) else ()
+        body = composed(message, number.us, outgoing.file, uploaded, members=members)
+        if message.type != "reaction":  # it has none at WhatsApp's own clients either
+            body |= {"messageContextInfo": {"messageSecret": number.references.secret(outgoing.id)}}
         if message.type == "text" and settings_of(outgoing.account).typing:
             await self._type(number, to, message.text)
         with _sending():
@@ -83,9 +93,26 @@ class Sender:
 
     async def revoke(self, message_id: str, chat: str, account: ProviderAccount) -> None:
         """Delete a message of ours for everyone."""
+        await self._change(account, chat, revocation(message_id))
+
+    async def edit(self, edit: Edit, account: ProviderAccount) -> None:
+        """Change the text of a message of ours."""
+        await self._change(account, edit.chat, edition(edit, self._clock.time()))
+
+    async def _change(self, account: ProviderAccount, chat: str, body: Json) -> None:
+        """Send what changes an earlier message, and take it in: the device that sends it does not get it back."""
         number = self._linked(account)
         with _sending():
-            await self._ask("send", number, to=jid_of(chat), message=revocation(message_id))
+            sent = await self._ask("send", number, to=jid_of(chat), message=body)
+        if number.inlet is None:
+            return
+        now = int(self._clock.time() * 1000)
+        here = {"chat": jid_of(chat), "group": chat.endswith(f"@{GROUP}"), "from_me": True, "sender": number.us.jid}
+        line = {"event": "Message", "id": first_text(sent, "id"), "time": now, "message": body, **here}
+        try:
+            await number.inlet.take(parse(line, number.us))
+        except StorageError as error:  # it was sent all the same
+            log.warning("change not taken in", account_id=number.id, reason=str(error))
 
     async def profile(self, chat: str, account: ProviderAccount) -> Profile:
         """Name and picture, as far as they can be seen."""
@@ -128,6 +155,11 @@ class Sender:
             return
         await self._clock.sleep(min(len(text) * PER_CHARACTER, LONGEST_TYPING))
 
+    async def _members(self, number: Number, group: str) -> list[str]:
+        """JIDs of everybody in a group."""
+        found = await self._told("group", number, chat=group)
+        return [each for each in found["members"] if isinstance(each, str)]
+
     async def _uploaded(self, number: Number, outgoing: Outgoing) -> dict[str, Any]:
         file = outgoing.file
         if file is None or file.path is None:
@@ -138,6 +170,9 @@ class Sender:
         kind = UPLOADED_AS.get(outgoing.message.type, outgoing.message.type)
         async with self._uploads:
             found: dict[str, Any] = await self._told("upload", number, path=_absolute(file.path), kind=kind)
+        if outgoing.message.type == "voice":
+            seconds, bars = await trio.to_thread.run_sync(drawn, file.path)
+            found |= {"seconds": seconds, "waveform": base64.b64encode(bars).decode()} if seconds else {}
         return found
 
     async def _told(self, do: str, number: Number, **fields: Any) -> Any:

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import msgspec
 
-from wagate.hooks import ProviderAccount
+from wagate.hooks import Duration, ProviderAccount
 
+LONGEST_HISTORY = Duration("365d")
 PROXIES = ("http://", "https://", "socks5://")
 
 
@@ -23,8 +24,13 @@ class WhatsAppSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Show "typing…" before a text, for a time in proportion to it: what answers at once is taken for a machine."""
     reject_calls: bool = False
     """Reject calls as they ring."""
+    history: Duration = Duration(0)
+    """How far back the phone is asked for messages when the number is linked: ``7d``. They go into conversations alone,
+    and are delivered to nobody. 0: not at all."""
 
     def __post_init__(self) -> None:
+        if self.history > LONGEST_HISTORY:
+            raise ValueError("history: at most 365d")
         if self.proxy and not self.proxy.startswith(PROXIES):
             raise ValueError(f"proxy: begins with one of {', '.join(PROXIES)}")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from google.protobuf.json_format import ParseDict
 
-from wagate_whatsapp_child.flat import Json, jid
+from wagate_whatsapp_child.flat import Json, jid, keep_poll
 from wagate_whatsapp_child.library import Library
 from wagate_whatsapp_child.session import Session, as_jid
 
@@ -41,6 +41,7 @@ class Actions:
         raw = ParseDict(line["message"], self._library.message()).SerializeToString()
         answer = self._library.go.SendMessage(*session.of(as_jid(self._library, line["to"]), raw))
         sent = self._library.answer("SendMessageReturnFunction", answer).SendResponse
+        keep_poll(session.polls, sent.ID, line["message"])
         to = line["to"]
         phone = session.phone(to) if to.endswith("@lid") else ""
         return {"id": sent.ID, "time": sent.Timestamp, "chat": phone or to}

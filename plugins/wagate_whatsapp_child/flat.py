@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from google.protobuf.json_format import MessageToDict
 
 from wagate_whatsapp_child.library import EVENTS, Library
+from wagate_whatsapp_child.polls import Polls
 
 Json = dict[str, Any]
-Phone = Callable[[str], str]
-"""The phone's JID of a LID; '' when it is not known."""
+
+
+class Known(Protocol):
+    """What was learned before: `wagate_whatsapp_child.session.Session`."""
+
+    polls: Polls
+
+    def phone(self, lid: str) -> str:
+        """The phone's JID of a LID; '' when it is not known."""
+
+    def secret(self, message_id: str, chats: Sequence[str], writers: Sequence[str] = ()) -> str:
+        """The secret of a message in base64; '' when there is none."""
+
+
+POLLS = ("pollCreationMessage", "pollCreationMessageV2", "pollCreationMessageV3", "pollCreationMessageV5")
+SEALED = {"pollUpdateMessage": "pollCreationMessageKey", "encEventResponseMessage": "eventCreationMessageKey"}
+"""Field of a message that is encrypted with another one's secret → where it names that one."""
 THUMBNAILS = frozenset({"JPEGThumbnail", "jpegThumbnail", "pngThumbnail", "PNGThumbnail", "thumbnail"})
 """Left out: pictures of pictures."""
 _DEEPEST = 30
@@ -25,48 +41,68 @@ def jid(value: Any) -> str:
     return f"{value.User}{device}@{value.Server}"
 
 
-def flat(library: Library, code: int, raw: bytes, phone: Phone) -> Json:
+def flat(library: Library, code: int, raw: bytes, known: Known) -> Json:
     """One event; ``event`` is its name."""
     name = EVENTS[code]
     found = getattr(library.types, name).FromString(raw)
-    return {"event": name, **_FLAT.get(name, _plain)(library, found, phone)}
+    return {"event": name, **_FLAT.get(name, _plain)(library, found, known)}
 
 
-def _message(_library: Library, found: Any, phone: Phone) -> Json:
+def _message(_library: Library, found: Any, known: Known) -> Json:
     flags = {"view_once": found.IsViewOnce or found.IsViewOnceV2, "ephemeral": found.IsEphemeral}
     body = slim(MessageToDict(found.Message, preserving_proto_field_name=True))
-    return {**_info(found.Info, phone), **{key: True for key, on in flags.items() if on}, "message": body}
+    line = {**_info(found.Info, known), **{key: True for key, on in flags.items() if on}, "message": body}
+    inner = body.get("ephemeralMessage", {}).get("message") or body
+    keep_poll(known.polls, line["id"], inner)
+    return line | _unsealing(line, inner, known)
 
 
-def _receipt(library: Library, found: Any, phone: Phone) -> Json:
-    return {
-        **_source(found.MessageSource, phone),
-        "ids": list(found.MessageIDs),
-        "time": found.Timestamp,
-        "type": library.types.Receipt.ReceiptType.Name(found.Type),
-    }
+def keep_poll(polls: Polls, message_id: str, message: Json) -> None:
+    """Note the answers of a poll, whoever asks; votes name them by hash alone."""
+    for name in POLLS:
+        if name in message:
+            polls.keep(message_id, [str(each.get("optionName", "")) for each in message[name].get("options", ())])
 
 
-def _pair(_library: Library, found: Any, _phone: Phone) -> Json:
+def _unsealing(line: Json, message: Json, known: Known) -> Json:
+    """What opens a vote or the answer to an invitation: ``secret``, and a poll's ``options``."""
+    key = next((message[name].get(place, {}) for name, place in SEALED.items() if name in message), None)
+    if key is None:
+        return {}
+    about, writer = str(key.get("ID", "")), str(key.get("participant", ""))
+    writers = [writer, _learned(writer, known)] if writer else []
+    found: Json = {"secret": known.secret(about, (line["chat"], line["chat_alt"]), writers), "about": writers}
+    return found | ({"options": options} if (options := known.polls.options(about)) else {})
+
+
+def _receipt(library: Library, found: Any, known: Known) -> Json:
+    source, ids = _source(found.MessageSource, known), list(found.MessageIDs)
+    chats = (source["chat"], source["chat_alt"])
+    secrets = {each: secret for each in ids if not source["from_me"] and (secret := known.secret(each, chats))}
+    kind = library.types.Receipt.ReceiptType.Name(found.Type)
+    return {**source, "ids": ids, "time": found.Timestamp, "type": kind} | ({"secrets": secrets} if secrets else {})
+
+
+def _pair(_library: Library, found: Any, _known: Known) -> Json:
     return {"jid": jid(found.ID), "status": int(found.Status), "error": found.Error}
 
 
-def _undecryptable(_library: Library, found: Any, phone: Phone) -> Json:
-    return {**_info(found.Info, phone), "unavailable": found.IsUnavailable}
+def _undecryptable(_library: Library, found: Any, known: Known) -> Json:
+    return {**_info(found.Info, known), "unavailable": found.IsUnavailable}
 
 
-def _typing(_library: Library, found: Any, phone: Phone) -> Json:
-    return {**_source(found.MessageSource, phone), "state": int(found.State), "media": int(found.Media)}
+def _typing(_library: Library, found: Any, known: Known) -> Json:
+    return {**_source(found.MessageSource, known), "state": int(found.State), "media": int(found.Media)}
 
 
-def _plain(_library: Library, found: Any, _phone: Phone) -> Json:
+def _plain(_library: Library, found: Any, _known: Known) -> Json:
     told: Json = jids(MessageToDict(found, preserving_proto_field_name=True))
     return told
 
 
-def _info(info: Any, phone: Phone) -> Json:
+def _info(info: Any, known: Known) -> Json:
     return {
-        **_source(info.MessageSource, phone),
+        **_source(info.MessageSource, known),
         "id": info.ID,
         "time": info.Timestamp,
         "name": info.Pushname,
@@ -77,7 +113,7 @@ def _info(info: Any, phone: Phone) -> Json:
     }
 
 
-def _source(source: Any, phone: Phone) -> Json:
+def _source(source: Any, known: Known) -> Json:
     """Who and where; a person known by LID has the phone beside it, from the message or from what was learned."""
     chat, sender = jid(source.Chat), jid(source.Sender)
     other = source.RecipientAlt if source.IsFromMe else source.SenderAlt
@@ -85,20 +121,20 @@ def _source(source: Any, phone: Phone) -> Json:
     sender_alt = jid(source.SenderAlt)
     return {
         "chat": chat,
-        "chat_alt": chat_alt or _learned(chat, phone),
+        "chat_alt": chat_alt or _learned(chat, known),
         "sender": sender,
-        "sender_alt": sender_alt or _learned(sender, phone),
+        "sender_alt": sender_alt or _learned(sender, known),
         "from_me": source.IsFromMe,
         "group": source.IsGroup,
     }
 
 
-def _call(_library: Library, found: Any, phone: Phone) -> Json:
+def _call(_library: Library, found: Any, known: Known) -> Json:
     meta = found.basicCallMeta
     sender = jid(meta.callCreator)
     return {
         "sender": sender,
-        "sender_alt": jid(meta.callCreatorAlt) or _learned(sender, phone),
+        "sender_alt": jid(meta.callCreatorAlt) or _learned(sender, known),
         "call": meta.callID,
         "time": meta.timestamp,
         "video": b"video" in found.data.SerializeToString(),
@@ -106,8 +142,8 @@ def _call(_library: Library, found: Any, phone: Phone) -> Json:
     }
 
 
-def _learned(of: str, phone: Phone) -> str:
-    return phone(of) if of.endswith("@lid") else ""
+def _learned(of: str, known: Known) -> str:
+    return known.phone(of) if of.endswith("@lid") else ""
 
 
 def slim(value: Any, depth: int = 0) -> Any:
@@ -133,7 +169,7 @@ def jids(value: Any) -> Any:
     return {key: jids(each) for key, each in value.items()}
 
 
-_FLAT: dict[str, Callable[[Library, Any, Phone], Json]] = {
+_FLAT: dict[str, Callable[[Library, Any, Known], Json]] = {
     "Message": _message,
     "Receipt": _receipt,
     "PairStatus": _pair,

@@ -19,7 +19,7 @@ ON_TEXT = ctypes.CFUNCTYPE(None, POINTER, POINTER)
 ON_EVENT = ctypes.CFUNCTYPE(None, TEXT, POINTER, NUMBER, NUMBER)
 ON_LOG = ctypes.CFUNCTYPE(None, POINTER, NUMBER)
 
-DEVICE, PAIR, MESSAGE, RECEIPT = 0, 2, 17, 18
+DEVICE, PAIR, HISTORY, MESSAGE, RECEIPT = 0, 2, 13, 17, 18
 EVENTS = {
     PAIR: "PairStatus",
     3: "Connected",
@@ -32,6 +32,7 @@ EVENTS = {
     10: "ClientOutdated",
     11: "StreamError",
     12: "Disconnected",
+    HISTORY: "HistorySync",
     MESSAGE: "Message",
     RECEIPT: "Receipt",
     19: "ChatPresence",
@@ -43,7 +44,7 @@ EVENTS = {
     44: "UndecryptableMessage",
 }
 """Number of an event that we want → its protobuf type."""
-KEPT = frozenset({MESSAGE, RECEIPT, 21, 22, 36, 42, 44})
+KEPT = frozenset({HISTORY, MESSAGE, RECEIPT, 21, 22, 36, 42, 44})
 """Events that must not be lost: these go to the spool before anything else is done with them."""
 
 

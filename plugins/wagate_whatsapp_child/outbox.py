@@ -19,7 +19,8 @@ BATCH = 200
 class Line:
     """One line; it is made when it is sent, not on the library's thread."""
 
-    make: Callable[[], dict[str, Any]]
+    make: Callable[[], dict[str, Any] | list[dict[str, Any]]]
+    """Several are written in their order; the last one has the number."""
     spool: Spool | None = None
     """Where it was written down before."""
 
@@ -57,6 +58,8 @@ class Outbox:
 
 def _written(line: Line) -> bytes:
     try:
-        return json.dumps(line.make(), separators=(",", ":")).encode() + b"\n"
+        made = line.make()
+        several = made if isinstance(made, list) else [made]
+        return b"".join(json.dumps(each, separators=(",", ":")).encode() + b"\n" for each in several)
     except Exception as error:  # noqa: BLE001  (one event that can't be told must not stop the others; it stays spooled)
         return json.dumps({"event": "Untold", "error": repr(error)[:500]}).encode() + b"\n"

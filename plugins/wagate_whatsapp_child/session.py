@@ -7,20 +7,37 @@ import ctypes
 import itertools
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from wagate_whatsapp_child.flat import flat, jid
-from wagate_whatsapp_child.library import DEVICE, EVENTS, KEPT, ON_EVENT, ON_LOG, ON_TEXT, Library, LibraryError, Proxy
+from wagate_whatsapp_child.history import past
+from wagate_whatsapp_child.keys import Keys
+from wagate_whatsapp_child.library import (
+    DEVICE,
+    EVENTS,
+    HISTORY,
+    KEPT,
+    ON_EVENT,
+    ON_LOG,
+    ON_TEXT,
+    Library,
+    LibraryError,
+    Proxy,
+)
 from wagate_whatsapp_child.outbox import Line, Outbox
+from wagate_whatsapp_child.polls import Polls
 from wagate_whatsapp_child.spool import Entry, Spool
 
 KEYS = "session.db"
 OPTIONS = "?_journal_mode=WAL&_synchronous=NORMAL&_foreign_keys=on&_busy_timeout=10000&x="
 """Behind the path of the keys: without WAL, linking takes 18 s instead of 1.4, each message 19 ms instead of 2."""
 SPOOL = "spool"
+POLLS = "polls"
+RECENT = 90
+"""Days that the phone gives without being asked for all."""
 _numbers = itertools.count(1)
 
 
@@ -34,6 +51,8 @@ class Start:
     proxy: str = ""
     device: str = "wagate"
     """As the phone shows it among its linked devices."""
+    history: int = 0
+    """Days of the past that the phone is asked for; 0: none."""
 
 
 @dataclass
@@ -63,6 +82,8 @@ class Session:
         self._left = False
         self._phones: dict[str, str] = {}
         self.spool = Spool(Path(start.folder) / SPOOL)
+        self.polls = Polls(Path(start.folder) / POLLS)
+        self._keys = Keys(library.go, Path(start.folder) / KEYS)
         self._callbacks = self._make_callbacks()
 
     def begin(self) -> None:
@@ -87,12 +108,14 @@ class Session:
         if not self.state.ended:
             self._library.go.Stop(self.key)
         self.spool.close()
+        self._keys.close()
 
     def abandon(self) -> None:
         """Disconnect and hear nothing more, without waiting for the library."""
         self._left = True
         self.leave()
         self.spool.close()
+        self._keys.close()
 
     @property
     def usable(self) -> bool:
@@ -113,14 +136,19 @@ class Session:
             self._phones[plain] = jid(found.Jid)
         return self._phones.get(plain, "")
 
+    def secret(self, message_id: str, chats: Sequence[str], writers: Sequence[str] = ()) -> str:
+        """The secret of a message in base64; '' when there is none. Without ``writers``: of one of ours."""
+        if not self.state.jid:
+            return ""
+        writers = writers or (self.state.jid, self.state.lid)
+        return base64.b64encode(self._keys.secret(message_id, self.state.jid, chats, writers)).decode()
+
     def of(self, *parts: bytes) -> tuple[Any, ...]:
         """Arguments of a call: the session, then bytes and their lengths."""
         return self.key, *(each for part in parts for each in (part, len(part)))
 
     def _run(self) -> None:
-        props = self._library.device(
-            os=self.start.device, platformType=self._library.device.CHROME, requireFullSync=False
-        ).SerializeToString()
+        props, wanted = self._props(), bytes(each for each in EVENTS if each != HISTORY or self.start.history)
         proxy = ctypes.pointer(Proxy(self.start.proxy.encode(), False, False, False)) if self.start.proxy else None
         error = self._library.text(
             self._library.go.Neonize(
@@ -128,13 +156,24 @@ class Session:
                 self.key,
                 *(b"", 0, 0, b"WARN"),
                 *self._callbacks,
-                *(bytes(EVENTS), len(EVENTS), props, len(props), b"", 0),
+                *(wanted, len(wanted), props, len(props), b"", 0),
                 ctypes.cast(proxy, ctypes.c_void_p) if proxy else None,
             )
         )
         self.state.ended, self.state.connected = True, False
         if not self._left:
             self._tell("Ended", error=error)
+
+    def _props(self) -> bytes:
+        """How this device shows itself when it is linked, and how much of the past it wants."""
+        days = self.start.history
+        made: bytes = self._library.device(
+            os=self.start.device,
+            platformType=self._library.device.CHROME,
+            requireFullSync=days > RECENT,
+            historySyncConfig={"fullSyncDaysLimit": days or 1, "recentSyncDaysLimit": days or 1},
+        ).SerializeToString()
+        return made
 
     def _make_callbacks(self) -> tuple[Any, ...]:
         """Kept by the session: the library calls them for as long as it lives."""
@@ -160,10 +199,12 @@ class Session:
             self._put(self.spool.append(code, raw) if code in KEPT else Entry(0, code, raw))
 
     def _put(self, entry: Entry) -> None:
-        def make() -> dict[str, Any]:
+        def make() -> dict[str, Any] | list[dict[str, Any]]:
             line = {"session": self.start.session, "n": entry.number}
             try:
-                return line | flat(self._library, entry.code, entry.raw, self.phone)
+                if entry.code == HISTORY:
+                    return past(self._library, entry.raw, self, line, self.start.history)
+                return line | flat(self._library, entry.code, entry.raw, self)
             except Exception as error:  # noqa: BLE001  (kept whole, for people)
                 raw = base64.b64encode(entry.raw).decode()
                 return line | {"event": "Unread", "code": entry.code, "raw": raw, "error": repr(error)[:300]}

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.browsing import Site, sign_in
+from tests.browser.browsing import Site, sign_in, without_complaints
+from tests.browser.test_pages import AXE, TAGS, axe_core
 
 pytest_plugins = ("tests.browser.browsing",)
 
@@ -112,6 +113,45 @@ def test_the_code_to_scan_is_pushed_and_goes_when_it_was_scanned_or_lapsed(site:
     site.run(site.scene.tells, "ready")
     expect(watching.locator("#scan .st")).to_have_text("Connected")
     expect(code).to_have_count(0)
+
+
+@pytest.mark.parametrize(("language", "connected"), [("pt-BR", "Conectado"), ("en-US", "Connected")])
+def test_who_holds_the_phone_sees_each_code_and_that_it_worked(
+    chromium: Browser, site: Site, page: Page, language: str, connected: str
+) -> None:
+    site.run(site.scene.shows_a_code, f"2@ONE{language}")
+    page.goto(f"{site.url}numbers/front-desk")
+    page.get_by_label("For whom").fill(f"Ana {language}")
+    page.get_by_role("button", name="Make a link").click()
+    link = page.locator("[data-copy*='/ui/scan?k=']").get_attribute("data-copy")
+    assert link is not None
+    context = chromium.new_context(locale=language, viewport={"width": 320, "height": 640})
+    phone = context.new_page()
+    with without_complaints(phone):
+        phone.goto(link)
+        code = phone.locator(".qr img")
+        first = code.get_attribute("src")
+        phone.evaluate(axe_core())
+        for scheme in ("light", "dark"):
+            phone.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]  # one of two
+            assert phone.evaluate(AXE, {"runOnly": {"type": "tag", "values": TAGS}}) == []
+        assert phone.evaluate("document.documentElement.scrollWidth") <= 320
+        site.run(site.scene.shows_a_code, f"2@TWO{language}")
+        expect(code).not_to_have_attribute("src", first or "")
+        site.run(site.scene.tells, "ready")
+        expect(phone.get_by_role("heading", level=2)).to_have_text(connected)
+        expect(code).to_have_count(0)
+        site.run(site.scene.shows_a_code, f"2@THREE{language}")
+        expect(code).to_have_count(1)
+        page.goto(f"{site.url}numbers/front-desk")
+        page.get_by_role("button", name=f"Revoke Ana {language}").click()
+        expect(code).to_have_count(0)
+    bare = chromium.new_context(java_script_enabled=False, locale=language)
+    gone = bare.new_page()
+    gone.goto(link)
+    expect(gone.locator("h1")).to_have_count(1)
+    bare.close()
+    context.close()
 
 
 def test_the_stream_ends_with_the_sign_in(chromium: Browser, site: Site) -> None:

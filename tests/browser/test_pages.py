@@ -18,6 +18,10 @@ PAGES = (
     "",
     "numbers",
     "numbers/front-desk",
+    "numbers/front-desk/settings",
+    "add",
+    "add/meta",
+    "add/infobip?s.hmac_algorithm=md5",
     "receivers",
     "receivers/{Stock sync}",
     "receivers/{Customer care}?range=1h",
@@ -91,6 +95,26 @@ def test_every_page_says_the_same_without_scripts(chromium: Browser, site: Site,
     for name in PAGES:
         bare.goto(site.url + path_of(site, name))
         expect(bare.locator("h1")).to_have_count(1)
+    context.close()
+
+
+def test_without_scripts_a_number_is_added_and_a_mistake_loses_nothing(chromium: Browser, site: Site) -> None:
+    context = chromium.new_context(java_script_enabled=False, viewport={"width": 390, "height": 844})
+    sign_in(context, site)
+    bare = context.new_page()
+    bare.goto(f"{site.url}numbers")
+    bare.get_by_role("link", name="Add a number", exact=True).click()
+    bare.get_by_role("link", name="Add a number through Meta Cloud API").click()
+    bare.locator("[name=name]").fill("storefront")
+    bare.get_by_label("Access token").fill("EAAG-a-long-token")
+    bare.get_by_label("Phone number ID").fill("the number")
+    bare.get_by_role("button", name="Add it").click()
+    expect(bare.get_by_label("Phone number ID")).to_have_attribute("aria-invalid", "true")
+    expect(bare.get_by_label("Phone number ID")).to_have_value("the number")
+    bare.get_by_label("Phone number ID").fill("106540352242922")
+    bare.get_by_role("button", name="Add it").click()
+    expect(bare.get_by_role("heading", level=1)).to_have_text("storefront is added. Now over there")
+    expect(bare.get_by_text("/webhooks/storefront")).to_be_visible()
     context.close()
 
 

@@ -26,6 +26,12 @@ from wagate.storage.owners.endpoints import NewWebhook, create_webhook
 from wagate.storage.statement import rows, run
 
 
+@pytest.fixture
+def has_tables() -> bool:
+    """How a database gets its form is the matter here: each begins with nothing."""
+    return False
+
+
 async def test_migrations_are_applied_once_and_recorded(database_url: str, tmp_path: Path) -> None:
     for _ in range(2):
         async with open_database(database_url, tmp_path) as database:

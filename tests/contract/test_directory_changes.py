@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Awaitable, Callable
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from wagate.errors import StorageError
 from wagate.hooks import EndpointChange
 from wagate.storage.database import Database
 from wagate.storage.deliveries.targets import switch_off
+from wagate.storage.fields import time_text
 from wagate.storage.owners import revision
 from wagate.storage.owners.accounts import (
     AccountChange,
@@ -35,8 +38,9 @@ from wagate.storage.owners.clients import (
     rename_client,
     revoke_token,
 )
-from wagate.storage.owners.live import LiveDirectory, load_directory
+from wagate.storage.owners.live import LiveDirectory, load_directory, take_up
 from wagate.storage.owners.revision import bump
+from wagate.storage.statement import run_many
 
 VAULT = Vault(["a passphrase for these tests"])
 
@@ -98,6 +102,75 @@ async def test_only_what_changed_is_read_and_decrypted(database: Database, one: 
     await database.write(patch_account, "a3", AccountChange(settings=VAULT.encrypt('{"x":2}')), now=Clock().now())
     await one.live.reload_if_changed()
     assert (one.opened, one.live.now.accounts["a3"].settings) == (6, {"x": 2})
+
+
+def _add(db: Any, turn: int) -> None:
+    create_account(db, account(f"more{turn}"), now=Clock().now())
+
+
+def _change(db: Any, turn: int) -> None:
+    patch_account(db, f"f{turn}", AccountChange(phone=f"99{turn}", weight=2), now=Clock().now())
+
+
+def _delete(db: Any, turn: int) -> None:
+    delete_account(db, f"f{turn}")
+
+
+def _token(db: Any, turn: int) -> None:
+    add_token(db, client_id=1, digest=f"d{turn}", name="t", now=Clock().now())
+
+
+@pytest.mark.parametrize("act", [_add, _change, _delete, _token])
+async def test_a_change_costs_no_more_beside_many_others(
+    database: Database, one: Process, act: Callable[[Any, int], None]
+) -> None:
+    told: list[str] = []
+
+    async def tell(before: Any) -> None:
+        told.extend(before)
+
+    work = []
+    for turn, numbers in enumerate((range(20), range(20, 40), range(40, 2000))):
+        await database.write(_fill, numbers)
+        await one.live.reload()
+        one.live.on_accounts(tell)
+        await database.write(act, turn)
+        work.append(await database.read(_instructions, one.live))
+        told.clear()
+        await one.live.reload()
+        assert len(told) == (0 if act is _token else turn + 1), "each who listens hears of one account"
+    assert work[2] < 1.5 * work[1], f"instructions: {work}"
+
+
+def _fill(db: Any, numbers: range) -> None:
+    """Accounts f0, f1 …"""
+    now = time_text(Clock().now())
+    text = (
+        "INSERT INTO accounts (id, name, client_id, provider, phone, settings, created_at, updated_at) "
+        "VALUES (?, ?, 1, 'meta', ?, ?, ?, ?)"
+    )
+    settings = VAULT.encrypt('{"x":1}')
+    run_many(db, text, [(f"f{n}", f"f{n}", str(n), settings, now, now) for n in numbers])
+    bump(db)
+
+
+def _instructions(db: Any, live: LiveDirectory) -> int:
+    """Of Python, to take up what changed: the work, on a machine of any speed."""
+    count = 0
+
+    def watch(frame: FrameType, event: str, _arg: Any) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        return watch
+
+    before = sys.gettrace()
+    sys.settrace(watch)
+    try:
+        take_up(db, VAULT.decrypt, live._known, live.now)
+    finally:
+        sys.settrace(before)
+    return count
 
 
 async def test_what_could_not_be_read_is_read_the_next_time(

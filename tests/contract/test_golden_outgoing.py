@@ -15,7 +15,18 @@ from tests.golden_files import check
 from tests.provider_sites import SITES, Site
 from wagate.config import convert_settings
 from wagate.errors import SendError
-from wagate.hooks import OutFile, Outgoing, OutLocation, OutMessage, OutReaction, Provider, ProviderAccount, Signal
+from wagate.hooks import (
+    OutFile,
+    Outgoing,
+    OutLocation,
+    OutMessage,
+    OutPoll,
+    OutPreview,
+    OutReaction,
+    Provider,
+    ProviderAccount,
+    Signal,
+)
 from wagate.hooks.messages import MESSAGE_TYPES
 from wagate.http import HttpClient
 from wagate.testing import fake_context
@@ -70,6 +81,11 @@ FILES = {
 }
 MESSAGES: dict[str, dict[str, Any]] = {
     "text": {"type": "text", "text": "Your parcel is on its way: https://shop.example/204"},
+    "text with a preview": {
+        "type": "text",
+        "text": "See https://shop.example/204",
+        "preview": OutPreview(url="https://shop.example/204", title="Parcel 204", description="On its way"),
+    },
     "text without a preview": {"type": "text", "text": "https://shop.example/204", "preview_url": False},
     "reply": {"type": "text", "text": "Yes, it is", "reply_to": f"false_{THEM}_3EB0IN01"},
     **{kind: {"type": kind, "text": "Look" if kind in {"image", "video", "document"} else ""} for kind in FILES},
@@ -78,6 +94,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "location": OutLocation(latitude=52.5163, longitude=13.3777, name="Garden shop", address="12 Quay Street"),
     },
     "contacts": {"type": "contacts", "contacts": (CARD,)},
+    "poll": {"type": "poll", "poll": OutPoll(name="When?", options=("Monday", "Tuesday"), multiple=True)},
     "reaction": {"type": "reaction", "reaction": OutReaction(message_id=f"false_{THEM}_3EB0IN01", emoji="🌷")},
     "template": {"type": "template", "template": TEMPLATE},
     "interactive buttons": {"type": "interactive", "interactive": BUTTONS},

@@ -11,7 +11,6 @@ import pytest
 import trio
 
 from tests.media_site import JPEG, StillClock, media_site
-from tests.rest import at_rest
 from tests.rows import event
 from wagate.errors import AccountStoppedError, NotFoundError, NotSentError, SendRefusedError, UnavailableError
 from wagate.events import Media
@@ -22,6 +21,7 @@ from wagate.storage import media as rows
 from wagate.storage.database import Database
 from wagate.storage.media import INTERRUPTED, has_file
 from wagate.storage.upkeep.retention import forget_media
+from wagate.testing.rest import at_rest
 from wagate.testing.server import Fault, Reply
 
 PICTURE = Media(mimetype="image/jpeg", filename="a.jpg", provider_id="77")

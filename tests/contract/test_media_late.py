@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from tests.media_site import JPEG, MediaSite, StillClock, media_site
-from tests.rest import at_rest
 from wagate.errors import AccountStoppedError, NotFoundError, NotSentError, SendError, SendRefusedError
 from wagate.events import Event, Media, kinds
 from wagate.hooks.providers import MediaRequest, ProviderAccount
@@ -18,6 +17,7 @@ from wagate.storage import media as rows
 from wagate.storage.database import Database
 from wagate.storage.events.listing import get_event
 from wagate.storage.media import Kept
+from wagate.testing.rest import at_rest
 from wagate.testing.server import Fault, Reply
 
 KEPT = Kept(sha256="0" * 64, mimetype="image/jpeg", filename="a.jpg", size=5)

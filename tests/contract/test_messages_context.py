@@ -50,7 +50,7 @@ async def kind(request: pytest.FixtureRequest, tmp_path: Path, external_url: str
         yield Kind(fakes.context.messages, "acme-main", partial(setattr, fakes.messages, "becomes"), nullcontext)
         return
     accounts = [NewAccount(name=name, client_id=each, provider="pigeon") for name, each in (("main", 1), ("theirs", 2))]
-    provider = FakeProvider(abilities=frozenset({"text", "seen", "revoke"}))
+    provider = FakeProvider(abilities=frozenset({"text", "seen", "revoke", "edit"}))
     async with open_post(external_url, tmp_path, accounts=accounts, provider=provider) as post, post.running():
         outbox, refuse = post.outbound.outbox("alarm"), partial(setattr, provider, "unwilling")
         yield Kind(outbox, "theirs", refuse, partial(hold, provider))
@@ -115,11 +115,24 @@ async def test_what_was_sent_is_revoked_by_its_client_as_often_as_one_likes(kind
         await kind.messages.revoke(sent.id, client_id=1)
 
 
+async def test_what_was_sent_is_edited_by_its_client(kind: Kind) -> None:
+    sent = await kind.messages.send(TEXT, client_id=1)
+    await kind.messages.wait(sent.id, client_id=1, seconds=60)
+    await kind.messages.edit(sent.id, "better", client_id=1)
+    with pytest.raises(NotFoundError):
+        await kind.messages.edit(sent.id, "theirs", client_id=2)
+    kind.refuse(SendRefusedError("too old"))
+    with pytest.raises(SendRefusedError, match="too old"):
+        await kind.messages.edit(sent.id, "late", client_id=1)
+
+
 async def test_what_was_not_sent_is_not_revoked(kind: Kind) -> None:
     with kind.holding():
         waiting = await kind.messages.send(TEXT, client_id=1)
         with pytest.raises(ConflictError):
             await kind.messages.revoke(waiting.id, client_id=1)
+        with pytest.raises(ConflictError):
+            await kind.messages.edit(waiting.id, "x", client_id=1)
 
 
 async def test_pages_are_newest_first(kind: Kind) -> None:

@@ -27,6 +27,12 @@ GOLDEN = Path(__file__).parent.parent / "golden/schema"
 TWINS = 3
 
 
+@pytest.fixture
+def has_tables() -> bool:
+    """Migrations are the matter here: they begin with nothing."""
+    return False
+
+
 @asynccontextmanager
 async def of_version(count: int, url: str, folder: Path) -> AsyncIterator[Database]:
     """The database as a version made it that knew so many migrations."""

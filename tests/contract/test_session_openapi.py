@@ -9,7 +9,7 @@ from openapi_core.testing import MockRequest
 
 from tests.openapi_documents import openapi
 from tests.unit.test_session_send import THEM, engine, send
-from wagate.hooks import OutFile, OutLocation, OutReaction, Signal
+from wagate.hooks import Edit, OutFile, OutLocation, OutPoll, OutReaction, Signal
 from wagate.testing.providers.session import FakeSessions
 
 
@@ -30,6 +30,7 @@ async def test_every_request_fits_the_engines_document() -> None:
         {"kind": "text", "text": "hi", "reply_to": f"false_{THEM}_AA"},
         {"kind": "image", "file": url, "text": "look"},
         {"kind": "location", "location": OutLocation(latitude=1.5, longitude=2.5)},
+        {"kind": "poll", "poll": OutPoll(name="When?", options=("now", "later"))},
         {"kind": "reaction", "reaction": OutReaction(message_id=f"false_{THEM}_3EB0IN01", emoji="👍")},
     ]
     async with engine(fake, api_key="k") as (provider, to):
@@ -41,13 +42,15 @@ async def test_every_request_fits_the_engines_document() -> None:
             await provider.signal(Signal(kind=kind, chat=THEM), to)
         assert provider.revoke is not None
         await provider.revoke(fake.sent[0]["_id"], THEM, to)
+        assert provider.edit is not None
+        await provider.edit(Edit(message_id=fake.sent[0]["_id"], chat=THEM, type="text", text="hello"), to)
         await provider.check(to)
         assert provider.control is not None
         assert provider.qr is not None
         for action in ("restart", "stop", "start", "logout"):
             await provider.control(action, to)
         await provider.qr(to)
-    assert len(fake.seen) == len(messages) + 11
+    assert len(fake.seen) == len(messages) + 12
     for seen in fake.seen:
         request = MockRequest(
             "http://engine.example",

@@ -13,11 +13,12 @@ from openapi_core.testing import MockRequest
 
 from tests.openapi_documents import openapi
 from tests.waha_site import outgoing, waha
-from wagate.hooks import SESSION_ACTIONS, OutFile, OutLocation, OutReaction, Signal
+from wagate.hooks import SESSION_ACTIONS, Edit, OutFile, OutLocation, OutPoll, OutPreview, OutReaction, Signal
 from wagate.testing.providers.waha import FakeWaha
 from wagate.testing.server import Seen, running
 
 THEM = "19990000000@c.us"
+PREVIEW = OutPreview(url="https://a.example", title="A", description="B", thumbnail="/9j/")
 
 
 def document() -> OpenAPI:
@@ -29,6 +30,10 @@ def document() -> OpenAPI:
             part = schema.get("properties", {}).get(name)
             if part and part.get("type") == "object":
                 part["type"] = "string"
+    # Another: whether several answers may be chosen is said to be an object, with false as its default.
+    spec["components"]["schemas"]["MessagePoll"]["properties"]["multipleAnswers"]["type"] = "boolean"
+    # And a third: a file by URL needs none.
+    spec["components"]["schemas"]["FileURL"]["required"] = ["url"]
     # The document itself breaks the rules in places that no request of ours touches.
     return OpenAPI.from_dict(spec, config=Config(spec_validator_cls=None))
 
@@ -55,6 +60,8 @@ async def test_every_request_fits_wahas_document() -> None:
         *({"kind": kind, "file": url, "text": "look"} for kind in ("image", "video", "voice", "audio", "document")),
         {"kind": "location", "location": OutLocation(latitude=1.5, longitude=2.5)},
         {"kind": "contacts", "contacts": ({"name": {"formatted_name": "Ana"}, "phones": [{"phone": "+1999"}]},)},
+        {"kind": "poll", "poll": OutPoll(name="When?", options=("now", "later"), multiple=True)},
+        {"kind": "text", "text": "see https://a.example", "preview": PREVIEW},
         {"kind": "reaction", "reaction": OutReaction(message_id=f"false_{THEM}_AA", emoji="👍")},
     ]
     async with waha(fake, api_key="k") as (provider, to):
@@ -64,12 +71,14 @@ async def test_every_request_fits_wahas_document() -> None:
         assert provider.missed is not None
         for fields in messages:
             await provider.send(outgoing(to, **fields))
-        for kind in ("seen", "typing", "paused"):
+        for kind in ("seen", "typing", "paused", "watch"):
             await provider.signal(Signal(kind=kind, chat=THEM, message_ids=(f"false_{THEM}_AA",)), to)
         await provider.check(to)
         assert [event async for event in provider.missed(to, datetime(2026, 1, 1, tzinfo=UTC))]
         assert provider.revoke is not None
         await provider.revoke(fake.sent[0]["_id"], THEM, to)
+        assert provider.edit is not None
+        await provider.edit(Edit(message_id=fake.sent[0]["_id"], chat=THEM, type="text", text="hello"), to)
         assert provider.profile is not None
         for chat in (THEM, "12036300000000@g.us", "12036300000001@newsletter"):
             await provider.profile(chat, to)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import tempfile
 import tomllib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import msgspec
 import pytest
+import structlog
 import trio
 
 from tests.gateway import GatewayProcess
@@ -22,7 +22,16 @@ from wagate.config import convert_settings
 from wagate.errors import ConfigError, Reject, Retry
 from wagate.hooks import Receipt
 from wagate.http.errors import TimedOutError
-from wagate.testing import FakeHttp, fake_context, make_delivery, make_event
+from wagate.plugins.single_file import PluginFile
+from wagate.testing import (
+    SENTENCE,
+    FakeHttp,
+    HandlerContract,
+    HandlerUnderTest,
+    fake_context,
+    make_delivery,
+    make_event,
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "tutorials/write-a-plugin.md").read_text("utf-8")
@@ -31,9 +40,13 @@ EXAMPLE = DOCS / "examples/alarm"
 
 @pytest.fixture
 def alarm(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(EXAMPLE))
-    monkeypatch.delitem(sys.modules, "wagate_alarm", raising=False)
-    return importlib.import_module("wagate_alarm")
+    monkeypatch.delitem(sys.modules, "wagate_file_alarm", raising=False)
+    return imported()
+
+
+def imported() -> ModuleType:
+    module: ModuleType = PluginFile("alarm", EXAMPLE / "wagate_alarm/__init__.py").load()
+    return module
 
 
 def settings(alarm: ModuleType) -> msgspec.Struct:
@@ -52,6 +65,20 @@ async def test_a_message_with_one_of_the_words_is_posted_to_the_room(alarm: Modu
     assert [each.json for each in fakes.http.sent] == [{"id": delivery.id, "text": "Ana wrote: it is URGENT"}]
 
 
+class TestAlarm(HandlerContract):
+    async def make(self, stack: AsyncExitStack) -> HandlerUnderTest:
+        http, module = FakeHttp(200), imported()
+        fakes = fake_context("alarm", settings=settings(module), http=http)
+        [handler] = module.register_handlers(fakes.context)
+        return HandlerUnderTest(
+            handler=handler,
+            event=make_event(content=f"broken: {SENTENCE}"),
+            accepts=lambda: http.answer(200),
+            stumbles=lambda: http.answer(503),
+            refuses=lambda: http.answer(404),
+        )
+
+
 async def test_a_room_in_trouble_means_later_and_a_refusal_means_never(alarm: ModuleType) -> None:
     http = FakeHttp(503, TimedOutError(), 404)
     [handler] = alarm.register_handlers(fake_context("alarm", settings=settings(alarm), http=http).context)
@@ -68,7 +95,8 @@ def test_other_messages_and_other_events_are_nobodys(alarm: ModuleType) -> None:
 
 
 def test_what_the_page_shows_stands_in_the_example() -> None:
-    source = (EXAMPLE / "wagate_alarm/__init__.py").read_text("utf-8") + Path(__file__).read_text("utf-8")
+    sources = [EXAMPLE / "wagate_alarm/__init__.py", DOCS / "examples/log.py", Path(__file__)]
+    source = "".join(each.read_text("utf-8") for each in sources)
     shown = [block.split("```", 1)[0].strip() for block in PAGE.split("```python\n")[1:]]
     assert len(shown) >= 5
     assert [each for each in shown if each not in source] == []
@@ -134,6 +162,13 @@ async def test_a_gateway_finds_it_and_alarms_a_room_once() -> None:
 
 async def delivery(gateway: GatewayProcess, delivery_id: str) -> dict[str, str]:
     return (await gateway.http.get(f"/api/jobs/{delivery_id}")).json()
+
+
+async def test_the_ten_lines_are_a_plugin() -> None:
+    [log] = PluginFile("log", DOCS / "examples/log.py").load().register_handlers(fake_context("log").context)
+    with structlog.testing.capture_logs() as lines:
+        assert await log.handle(make_delivery(make_event(chat="15550000002@c.us"))) is None
+    assert [(line["event"], line["chat"]) for line in lines] == [("message", "15550000002@c.us")]
 
 
 def test_the_page_shows_the_table_that_switches_it_on(alarm: ModuleType) -> None:

@@ -14,6 +14,8 @@ from tests.api_site import ACME, ADMIN, api_site
 from tests.effort import effort
 from wagate.config.tables import Limits
 from wagate.config.units import Rate
+from wagate.web.documents import routes
+from wagate.web.documents.openapi import build_openapi
 from wagate.web.health import Check, Level
 
 UNLIMITED = Limits(api=Rate("off"), auth=Rate("off"))
@@ -64,6 +66,22 @@ async def test_generated_requests_find_nothing_that_the_document_does_not_say(
     async with api_site(tmp_path, limits=UNLIMITED, probes=WELL) as site:
         excluded = [argument for path in (STREAM, *MEANT) for argument in ("--exclude-path", path)]
         await schemathesis(site.url, *header(token), *excluded)
+
+
+async def test_the_document_is_built_once_whoever_asks_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = []
+
+    def build(operations: Any) -> Any:
+        built.append(trio.from_thread.run_sync(trio.current_time))  # raises on the loop's own thread
+        return build_openapi(operations)
+
+    monkeypatch.setattr(routes, "build_openapi", build)
+    async with api_site(tmp_path) as site, site.as_(None) as http, trio.open_nursery() as nursery:
+        for path in ("/docs", "/openapi.json") * 4:
+            nursery.start_soon(http.get, path)
+    assert len(built) == 1
 
 
 @TOKENS

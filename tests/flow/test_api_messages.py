@@ -24,7 +24,7 @@ from wagate.errors import (
     SendRefusedError,
     UnprocessableError,
 )
-from wagate.hooks import MessageView
+from wagate.hooks import MessageView, OutPoll, OutPreview
 from wagate.storage.statement import run
 
 TO = "+1234567890"
@@ -258,6 +258,50 @@ async def test_metadata_goes_along_and_must_be_small(tmp_path: Path) -> None:
         large = await post(running, SPEC | {"metadata": {"a": "x" * 20_000}})
     assert messages.metadata == [{"order": 12345}]
     assert (large.status_code, large.json()["errors"][0]["field"]) == (422, "metadata")
+
+
+async def test_a_poll_and_a_preview_are_read_from_the_body(tmp_path: Path) -> None:
+    messages = FakeMessages()
+    shown = {"url": "https://a.example", "title": "A", "thumbnail": "/9j/"}
+    poll = {"name": "Lunch?", "options": ["yes", "no"], "multiple": True}
+    async with site(tmp_path, messages) as running:
+        await post(running, {"to": TO, "message": {"poll": poll}})
+        await post(running, {"to": TO, "message": {"text": {"body": "see https://a.example", "preview": shown}}})
+        refused = [
+            await post(running, {"to": TO, "message": message})
+            for message in (
+                {"poll": {"name": "Lunch?", "options": ["yes"]}},
+                {"text": {"body": "see https://b.example", "preview": shown}},
+                {"text": {"body": "https://a.example", "preview": shown | {"thumbnail": "iVBORw0KGgo="}}},
+                {"text": {"body": "https://a.example", "preview": shown | {"thumbnail": "?"}}},
+            )
+        ]
+    asked, text = messages.messages
+    assert asked.poll == OutPoll(name="Lunch?", options=("yes", "no"), multiple=True)
+    assert text.preview == OutPreview(url="https://a.example", title="A", thumbnail="/9j/")
+    assert [(each.status_code, each.json()["errors"][0]["field"]) for each in refused] == [
+        (422, "message.poll.options"),
+        (422, "message.text.preview.url"),
+        (422, "message.text.preview.thumbnail"),
+        (422, "message.text.preview.thumbnail"),
+    ]
+
+
+async def test_a_message_is_edited_by_its_own_client(tmp_path: Path) -> None:
+    messages = FakeMessages()
+    async with site(tmp_path, messages) as running:
+        message_id = (await post(running, SPEC)).json()["id"]
+        async with running.as_(OTHER) as http:
+            assert (await http.put(f"/messages/{message_id}", json={"text": "theirs"})).status_code == 404
+        async with running.as_(ACME) as http:
+            answer = await http.put(f"/messages/{message_id}", json={"text": "better"})
+            assert (answer.status_code, answer.content) == (204, b"")
+            for wrong in ({"text": " "}, {"text": "a\0b"}, {}):
+                assert (await http.put(f"/messages/{message_id}", json=wrong)).status_code == 422
+            messages.refuse = SendRefusedError("too old", code="7")
+            refused = await http.put(f"/messages/{message_id}", json={"text": "late"})
+    assert messages.edited == [(message_id, "better")]
+    assert (refused.status_code, refused.json()["code"]) == (422, "7")
 
 
 async def test_a_file_over_the_body_limit_is_413(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.api_site import ACME, ADMIN, OTHER, api_site
+from tests.fake_provider import Pigeon
 from wagate.config.tables import Limits
 from wagate.storage.owners.accounts import NewAccount, put_config_accounts
 
@@ -121,6 +123,18 @@ async def test_an_account_is_changed_field_by_field(tmp_path: Path) -> None:
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "name")
         assert (await acme.delete("/api/accounts/main")).status_code == 204
         assert (await acme.get("/api/accounts/main")).status_code == 404
+
+
+async def test_an_account_must_say_who_sends_where_its_provider_needs_it(tmp_path: Path) -> None:
+    provider = replace(Pigeon().provider(), sender_keys=("number_id",))
+    async with api_site(tmp_path, provided=[provider]) as site, site.as_(ACME) as acme:
+        body = {"name": "main", "provider": "pigeon", "settings": {"api_token": "0123456789abcdef"}}
+        refused = await acme.post("/api/accounts", json=body)
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "settings.number_id")
+        assert (await acme.post("/api/accounts", json=body | {"phone": "12345678"})).status_code == 201
+        assert (await acme.patch("/api/accounts/main", json={"phone": None})).status_code == 422
+        both = {"phone": None, "settings": {"number_id": "7"}}
+        assert (await acme.patch("/api/accounts/main", json=both)).status_code == 200
 
 
 async def test_another_clients_account_is_not_there(tmp_path: Path) -> None:

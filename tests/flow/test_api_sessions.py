@@ -14,9 +14,9 @@ import trio
 from trio_websocket import HandshakeError, open_websocket_url
 
 from tests.api_site import ACME, ADMIN, OTHER, ApiSite, api_site
-from tests.rest import at_rest
 from wagate.storage.models import Account
 from wagate.storage.owners.accounts import delete_account
+from wagate.testing.rest import at_rest
 
 BASE = "/api/whatsapp/session"
 QR = {"event": "qr", "data": {"qr": "1@ABC123"}}

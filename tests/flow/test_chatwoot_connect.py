@@ -185,7 +185,7 @@ async def test_trying_an_inbox_shows_both_directions(folder: Path) -> None:
             good = await run("test", "--config", file)
             assert good.exit_code == 0, good.output
             assert "ok    wagate to Chatwoot: a note was written" in good.stdout
-            assert "ok    Chatwoot to wagate: its webhook came" in good.stdout
+            assert "ok    Chatwoot to wagate: its webhook arrived" in good.stdout
             server.habits.refuse_private = True
             lan = await run("test", "desk", "--config", file)
             assert lan.exit_code == 1
@@ -211,7 +211,7 @@ async def test_a_call_that_failed_half_way_is_finished_by_the_next_one(folder: P
         server.fail(done_then_reset(path="/inboxes"))
         first = await connect(server)
         assert first.exit_code == 1
-        assert "whether the inbox was made is not known" in first.stderr
+        assert "the inbox may or may not exist now" in first.stderr
         made = server.state.inboxes[-1]
         made.webhook_url = ""  # As far as a Chatwoot got that stopped in the middle.
         second = await connect(server, "--json")
@@ -242,7 +242,7 @@ async def test_an_inbox_that_can_not_be_finished_is_named(folder: Path, monkeypa
         server.fail(Fault(reply=Reply(status=500), path="/inboxes/8", method="PATCH"))
         result = await connect(server)
         assert result.exit_code == 1
-        assert 'inbox 8 "WhatsApp" is in Chatwoot now; call the same command again' in result.stderr
+        assert 'inbox 8 "WhatsApp" now exists in Chatwoot; run the same command again' in result.stderr
 
 
 async def test_an_inbox_of_the_name_that_posts_to_another_gateway_is_left_alone(folder: Path) -> None:
@@ -262,7 +262,7 @@ async def test_a_table_that_can_not_be_written_says_what_was_done(folder: Path) 
         result = await connect(server)
         assert result.exit_code == 1
         assert "add this by hand" in result.stderr
-        assert 'inbox 8 "WhatsApp" is in Chatwoot now' in result.stderr
+        assert 'inbox 8 "WhatsApp" now exists in Chatwoot' in result.stderr
         (folder / "config.toml").write_text(BEFORE)
         assert (await connect(server)).exit_code == 0
         assert len(server.state.inboxes) == 2

@@ -32,7 +32,7 @@ async def test_polls_products_choices_and_templates_are_shown_with_their_words()
         assert await contains(here, 3, {"listResponseMessage": row}) == "One\nfirst"
         assert await contains(here, 4, {"templateMessage": template}) == "Your code is 1"
         once = {"viewOnceMessageV2": {"message": {"imageMessage": {}}}}
-        assert await contains(here, 5, once) == "👁 View once: it can only be opened on the phone."
+        assert await contains(here, 5, once) == "👁 View once: open it on the phone."
         forwarded = {"extendedTextMessage": {"text": "news", "contextInfo": {"isForwarded": True}}}
         assert await contains(here, 6, forwarded) == "↪ Forwarded:\nnews"
 
@@ -84,7 +84,7 @@ async def test_an_answer_to_a_story_goes_to_its_author_and_nothing_is_published(
         assert (sent["chatId"], sent["reply_to"], sent["text"]) == (ANA, STORY, "How nice!")
         refused = here.chatwoot.agent.writes(story.conversation, "To everybody")
         await here.until(lambda: refused.status == "failed")
-        assert "Reply to one story" in str(here.status_of(refused)[1])
+        assert "Reply to a story" in str(here.status_of(refused)[1])
         assert len(here.waha.sent) == 1
 
 

@@ -13,9 +13,9 @@ import trio
 
 from tests.chatwoot_spec import assert_requests_valid
 from tests.inprocess import Gateway, running_gateway
-from tests.rest import at_rest
 from wagate.testing.chatwoot import FakeChatwoot, Message
 from wagate.testing.providers.waha import FakeWaha
+from wagate.testing.rest import at_rest
 from wagate.testing.server import running
 from wagate_chatwoot import pause
 from wagate_chatwoot.agents.asks import STATUS_SOURCE

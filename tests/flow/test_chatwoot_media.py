@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64decode
 
-from tests.chatwoot_office import ANA, Office, office
+from tests.chatwoot_office import ANA, KEY, Office, office
 from wagate.testing.chatwoot import Upload
 from wagate.testing.server import FakeServer, Reply, Seen, running
 
@@ -30,6 +30,24 @@ async def test_a_picture_with_its_caption_arrives_whole() -> None:
         assert (message.content, message.source_id) == ("my bill", message_id)
         [file] = message.attachments
         assert (file.file_type, file.size, file.sha256) == ("image", len(PNG), hashlib.sha256(PNG).hexdigest())
+
+
+async def test_an_album_of_thirty_arrives_whole_in_its_order_and_once_however_its_webhooks_come() -> None:
+    async with office() as here:
+        bodies = []
+        for number in range(30):
+            name = f"{number}.png"
+            here.waha.files[name] = PNG + bytes([number])
+            media = {"url": f"{here.waha.url}/api/files/{name}", "mimetype": "image/png", "filename": name}
+            payload = here.waha.incoming("", sender=ANA) | {"timestamp": here.now(), "hasMedia": True, "media": media}
+            bodies.append(here.waha.webhook("message", payload, key=KEY))
+        for webhook in bodies:
+            await here.waha_says(webhook)
+        for webhook in reversed(bodies):
+            await here.waha_says(webhook)
+        await here.chatwoot.until_posted(30)
+        sizes = [[file.sha256 for file in message.attachments] for message in here.posts()]
+        assert sizes == [[hashlib.sha256(PNG + bytes([number])).hexdigest()] for number in range(30)]
 
 
 async def test_a_voice_note_is_one_in_chatwoot() -> None:

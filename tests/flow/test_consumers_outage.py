@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.consuming import World, open_world, seconds_between, word
-from tests.rest import at_rest
 from wagate.consumers import Policy
+from wagate.testing.rest import at_rest
 
 pytest_plugins = ("tests.valkey",)
 

@@ -32,6 +32,8 @@ NASTY = (
 PAGES = (
     "",
     "numbers",
+    "add",
+    "add/meta",
     "receivers",
     "webhooks",
     "webhooks/new",

@@ -28,6 +28,7 @@ MESSAGES: dict[str, Json] = {
     "sticker": {"sticker": {"link": "https://files.example/s.webp", "mimetype": "image/webp"}},
     "location": {"location": {"latitude": -23.5, "longitude": -46.6, "name": "Office", "address": "Street 1"}},
     "contacts": {"contacts": [{"name": {"formatted_name": "Ana", "first_name": "Ana"}, "phones": [{"phone": "+1"}]}]},
+    "poll": {"poll": {"name": "Lunch?", "options": ["yes", "no"]}},
     "reaction": {"reaction": {"message_id": f"false_{THEM}@c.us_3EB0IN01", "emoji": "👍"}},
     "template": {"template": {"name": "hello_world", "language": "en_US", "content_sid": "HX" + "0" * 32}},
     "interactive": {
@@ -39,10 +40,10 @@ MESSAGES: dict[str, Json] = {
     },
 }
 CANNOT = {
-    "meta": set[str](),
-    "dialog360": set[str](),
-    "infobip": {"reaction"},
-    "twilio": {"reaction", "interactive", "contacts"},
+    "meta": {"poll"},
+    "dialog360": {"poll"},
+    "infobip": {"poll", "reaction"},
+    "twilio": {"poll", "reaction", "interactive", "contacts"},
     "waha": {"sticker", "template", "interactive"},
     "session": {"template", "interactive"},
 }

@@ -22,7 +22,8 @@ from wagate.testing.server import running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-KILLS = effort(6, 20)
+KILLS = effort(4, 20)
+"""Each of the four moments of `kill_again_and_again` once, at least."""
 CHATS = 6
 
 

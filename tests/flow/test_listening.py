@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -50,6 +51,29 @@ async def test_an_account_made_by_api_is_listened_for(gateway: Gateway, tape: Ta
         for line in ("one", "two", "three"):
             await tape.write(line)
         assert await contents(sink, 3) == ["one", "two", "three"]
+
+
+async def test_the_past_is_archived_at_its_time_and_delivered_to_nobody(gateway: Gateway, tape: Tape) -> None:
+    now = datetime.now(UTC)
+    tape.past = [("answer", now - timedelta(days=1)), ("question", now - timedelta(days=2))]
+    async with https_sink() as sink:
+        await gateway.register(sink.url, events=["message"])
+        await tape.write("today")
+        await listens(gateway)
+        assert await contents(sink, 1) == ["today"]
+
+        async def talk() -> list[str]:
+            kept = await gateway.ask("GET", "/api/conversations/+5511999999999/messages")
+            return [each["content"] for each in kept["data"]]
+
+        async def told() -> bool:
+            return len(await talk()) == 3
+
+        await gateway.until(told)
+        assert await talk() == ["today", "answer", "question"]
+        [thread] = (await gateway.ask("GET", "/api/conversations"))["data"]
+        assert thread["last_message"]["content"] == "today"
+        assert [each.json["content"] for each in sink.accepted] == ["today"]
 
 
 async def test_its_number_is_noted(gateway: Gateway) -> None:

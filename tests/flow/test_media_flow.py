@@ -15,7 +15,7 @@ import trio
 
 from tests.gateway import GatewayProcess, gateway, register
 from tests.inprocess import CHAT, OURS, running_gateway
-from tests.rest import at_rest
+from wagate.testing.rest import at_rest
 from wagate.testing.server import FakeServer, Fault, Reply, Seen, running
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 400

@@ -25,6 +25,12 @@ MESSAGES = 60
 DOWN = (500, {"retry-after": "600"})
 
 
+@pytest.fixture
+def has_tables() -> bool:
+    """The target must be empty."""
+    return False
+
+
 async def run(server: GatewayProcess, *arguments: str, **environment: str) -> Result:
     call = partial(CliRunner().invoke, app, ["--config", str(server.config), *arguments], env=environment)
     return await trio.to_thread.run_sync(call)

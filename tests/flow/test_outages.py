@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.inprocess import Gateway, gaps, running_gateway
-from tests.rest import at_rest
 from tests.sink import Got, Sink, https_sink
+from wagate.testing.rest import at_rest
 
 MINUTE, HOUR = 60, 3600
 CHATS = {"a": "+15550000001", "b": "+15550000002", "c": "+15550000003"}

@@ -86,6 +86,43 @@ async def test_an_ack_that_is_shortened_to_the_bare_id_names_the_message_as_it_w
         assert (await here.gateway.ask("GET", f"/messages/{answer['id']}"))["status"] == "read"
 
 
+@pytest.mark.parametrize("message_id", ["3EB0000000000000000AAA", "7"])
+async def test_what_a_session_tells_by_bare_ids_alone_names_the_message_as_it_was_stored(message_id: str) -> None:
+    """Acks, reactions, edits, revokes and quotes."""
+    site, chat = Sessions(), "15550002222@c.us"
+    async with gateway(site, delivery={"allow_networks": ["203.0.113.0/24", "127.0.0.0/8"]}) as found:
+        hook = await found.register("https://203.0.113.9/hook", events=["*", "message.any"])
+        whole = f"false_{chat}_{message_id}"
+        message = {"from": chat, "to": OURS, "type": "chat", "timestamp": 1795225481}
+        told = [
+            ("message", {"message": message | {"id": whole, "body": "hi"}}),
+            ("message_ack", {"message": message | {"id": message_id}, "ack": 3}),
+            (
+                "message_reaction",
+                {"reaction": {"id": "r1", "msgId": {"id": message_id, "remote": chat}, "reaction": "👍"}},
+            ),
+            ("message_edit", {"message": message | {"id": message_id}, "newBody": "ho", "prevBody": "hi"}),
+            ("message_revoke_everyone", {"message": message | {"id": message_id}}),
+            ("message", {"message": message | {"id": "8", "body": "an answer", "quotedStanzaID": message_id}}),
+            ("message_ack", {"message": {**message, "from": "15550003333@c.us", "id": message_id}, "ack": 3}),
+        ]
+        for event, data in told:
+            body = site.fake.webhook(event, data)
+            await post(found, body, site.proof(body))
+        await found.ask("GET", "/messages")
+        rows = [(each["event"], each["message_id"]) for each in await found.events(hook)]
+        assert rows[0] == ("message.any", whole)
+        assert {named for event, named in rows[1:5]} == {whole}
+        [quoting] = [
+            each
+            for each in (await found.ask("GET", f"/api/conversations/{chat}/messages"))["data"]
+            if each["content"] == "an answer"
+        ]
+        assert quoting["reply_to"] == whole
+        [elsewhere] = rows[6:]
+        assert elsewhere[1] == message_id, "in another chat it is another message"
+
+
 async def test_a_quote_by_stanza_id_names_the_message_as_it_was_stored() -> None:
     site = Sessions()
     async with gateway(site) as found:

@@ -1,4 +1,4 @@
-"""Messages that were sent are taken back: at once, by the account that sent them."""
+"""Messages that were sent are taken back, or edited: at once, by the account that sent them."""
 
 from __future__ import annotations
 
@@ -55,6 +55,23 @@ async def test_a_revocation_that_does_not_work_says_what_is_certain(external_url
         await post.live.reload()
         with pytest.raises(UnprocessableError, match="'main' of pigeon that sent it is gone"):
             await post.outbox.revoke(first, client_id=1)
+
+
+async def test_what_was_sent_is_edited_by_who_sent_it(external_url: str, tmp_path: Path) -> None:
+    provider = FakeProvider(abilities=frozenset({"text", "edit"}), longest_text=10)
+    async with open_post(external_url, tmp_path, provider=provider) as post, post.running():
+        provider.script["2"] = [SendRefusedError("no")]
+        first, second = await post.send("1", "2")
+        await post.status(second, "failed")
+        await post.outbox.edit(first, "one", client_id=1)
+        with pytest.raises(ConflictError, match="it failed"):
+            await post.outbox.edit(second, "two", client_id=1)
+        with pytest.raises(UnprocessableError, match="at most 10 characters"):
+            await post.outbox.edit(first, "x" * 11, client_id=1)
+        assert provider.edited == [((await post.view(first)).message_id, CHAT, "one", "main")]
+        provider.unwilling = TimedOutError(sent=True)
+        with pytest.raises(OutcomeUnknownError):
+            await post.outbox.edit(first, "one", client_id=1)
 
 
 async def test_a_provider_that_cannot_revoke_is_named(external_url: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.sending import CHAT, FakeProvider, open_post
 from wagate.errors import NotSentError, SendRefusedError, UnprocessableError
-from wagate.hooks import OutMessage
+from wagate.hooks import OutMedia, OutMessage
 from wagate.storage.owners.accounts import NewAccount
 
 pytest_plugins = ("tests.valkey",)
@@ -79,6 +79,26 @@ async def test_a_part_goes_to_no_account_that_takes_shorter_texts(external_url: 
         await post.world.passes(10)
         await post.status(chosen.part.rest[-1], "sent")
         assert (tiny.took, post.provider.texts()) == ([], [ONE, TWO, THREE])
+
+
+async def test_of_a_long_caption_the_first_part_goes_with_the_file_and_the_rest_as_texts(
+    external_url: str, tmp_path: Path, database_url: str
+) -> None:
+    options = {"database_url": database_url, "provider": FakeProvider(longest_text=25, longest_caption=20)}
+    async with open_post(external_url, tmp_path, **options) as post, post.running():
+        media = OutMedia(url="https://files.example/a.png")
+        message = OutMessage(chat=CHAT, type="image", media=media, text=LONG, reply_to="wamid.Q")
+        first = await post.outbox.send(message, client_id=1)
+        assert first.part is not None
+        for each in (first.id, *first.part.rest):
+            await post.status(each, "sent")
+        assert [(each.message.type, each.message.text) for each in post.provider.took] == [
+            ("image", ONE),
+            ("text", TWO),
+            ("text", THREE),
+        ]
+        assert [each.message.media for each in post.provider.took] == [media, None, None]
+        assert [each.message.reply_to for each in post.provider.took] == ["wamid.Q", "", ""]
 
 
 async def test_a_link_that_no_message_can_hold_is_refused_before_anything_is_stored(

@@ -14,7 +14,7 @@ import trustme
 from tests.gateway import TOKEN
 from tests.http_site import Server, serving
 from tests.inprocess import running_gateway
-from tests.rest import at_rest
+from wagate.testing.rest import at_rest
 
 GRACE = 200.0
 """Seconds that running requests get: far more than a test may take, so a stop that waits for them fails."""

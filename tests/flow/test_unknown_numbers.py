@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.inprocess import Gateway
-from tests.provider_sites import Infobip, Meta, Sessions, Site, Twilio, Waha, gateway, post, rows
+from tests.provider_sites import THEM, Infobip, Meta, Sessions, Site, Twilio, Waha, gateway, post, rows
 
 pytest_plugins = ("tests.patience",)
 pytestmark = pytest.mark.usefixtures("patient")
@@ -84,6 +84,36 @@ async def test_a_session_that_another_account_has_is_that_accounts() -> None:
         await post(found, body, site.proof(body))
         assert [each["account"] for each in (await found.ask("GET", "/api/conversations"))["data"]] == ["private"]
         assert (await found.ask("GET", "/api/unknown-numbers"))["data"] == []
+
+
+async def test_an_account_without_a_session_is_the_first_that_is_posted_to_it_and_no_other() -> None:
+    site = Sessions()
+    other = {"provider": "session"}
+
+    def of(session: str, text: str) -> bytes:
+        return site.text(text).replace(b'"sessionId":"main"', f'"sessionId":"{session}"'.encode())
+
+    async with gateway(site, **{"accounts.shop": other}) as found:
+        for session, text in (("mobile", "first"), ("private", TEXT), ("mobile", "again"), ("shop", "to the shop")):
+            body = of(session, text)
+            await post(found, body, site.proof(body))
+        shown = sorted(each["content"] for each in await archived(found))
+        assert shown == ["again", "first", "to the shop"]
+        assert [each["number"] for each in (await found.ask("GET", "/api/unknown-numbers"))["data"]] == ["private"]
+        # What the account is named after is its own, from then on alone.
+        for session, text in (("main", "by its name"), ("mobile", "of another, after all")):
+            body = of(session, text)
+            await post(found, body, site.proof(body))
+        assert sorted(each["content"] for each in await archived(found)) == sorted([*shown, "by its name"])
+
+
+async def archived(found: Gateway) -> list[dict[str, str]]:
+    """All messages of the threads of `THEM`."""
+    return [
+        message
+        for account in ("main", "shop")
+        for message in (await found.ask("GET", f"/api/conversations/{THEM}/messages?account={account}"))["data"]
+    ]
 
 
 async def test_a_client_sees_its_own_unknown_numbers_alone() -> None:

@@ -9,13 +9,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
 from msgspec import structs
 
-from tests.whatsapp_site import ANA, BOB, OURS, Site, connected, site
+from tests.whatsapp_site import ANA, BOB, OURS, Site, connected, engine_pid, of_kind, send, site
 from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendRefusedError
 from wagate.events import NewEvent, SessionStatus
 from wagate.hooks import (
@@ -27,21 +26,10 @@ from wagate.hooks import (
     OutReaction,
     Provider,
     ProviderAccount,
-    Sent,
     Signal,
 )
 from wagate.testing import FakeInlet, ListeningContract
 from wagate.testing.whatsapp.protobuf import unpack
-
-
-async def send(here: Site, kind: str = "text", *, chat: str = ANA, file: OutFile | None = None, **fields: Any) -> Sent:
-    assert here.provider.send is not None
-    message = OutMessage(chat=f"{chat}@c.us", type=kind, **fields)
-    return await here.provider.send(Outgoing(id="0191", message=message, account=here.account, file=file))
-
-
-def of_kind(inlet: FakeInlet, kind: str) -> list[NewEvent]:
-    return [each for each in inlet.events if each.kind == kind]
 
 
 def told(inlet: FakeInlet) -> tuple[SessionStatus, str]:
@@ -358,29 +346,3 @@ async def test_a_code_can_be_typed_instead_of_a_scan(tmp_path: Path) -> None:
         assert here.provider.pair_code is not None
         code = await here.provider.pair_code(OURS, here.account)
         assert len(code.replace("-", "")) == 8
-
-
-def engine_pid() -> int:
-    """Of the child of this process that is not about to end."""
-    found = [
-        int(each.name)
-        for each in Path("/proc").iterdir()
-        if each.name.isdigit() and f"\nPPid:\t{os.getpid()}\n" in _read(each / "status")
-        if b"wagate_whatsapp_child" in _bytes(each / "cmdline")
-    ]
-    assert len(found) == 1, found
-    return found[0]
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""

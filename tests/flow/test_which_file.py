@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -34,14 +35,16 @@ def test_serve_says_which_file_it_uses_and_how_to_use_the_one_of_init(named: boo
             text=True,
         )
         assert process.stdout is not None
-        lines = [process.stdout.readline().rstrip() for _ in range(2)]
+        lines = [process.stdout.readline().rstrip() for _ in range(3)]
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=60)
         assert process.returncode == 0, log
     none = f"no config.toml in {folder}: all defaults, data in {folder}/data"
     hint = "; for another one: wagate serve --config x/config.toml"
     expected = str(folder / "x/config.toml") if named else none + hint
-    assert lines[1] == f"configuration: {expected}"
+    assert lines[0].endswith(f" (configuration: {expected})")
+    assert re.fullmatch(r"dashboard: http://127\.0\.0\.1:\d+/ui/ - sign in with the admin token.*", lines[1])
+    assert "wagate pair main" in lines[2]
     [serving] = [each for each in map(json.loads, log.splitlines()) if each["event"] == "serving"]
     assert serving["config"] == expected
 

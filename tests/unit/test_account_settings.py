@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tests.fake_provider import Pigeon, PigeonSettings
 from wagate.config import load
 from wagate.config.units import Duration
 from wagate.errors import ConfigError, UnprocessableError
-from wagate.plugins.account_settings import MASK, check_settings, masked, storable, unmasked, urls_in
+from wagate.plugins.account_settings import MASK, check_sender, check_settings, masked, storable, unmasked, urls_in
 from wagate.plugins.registry import Providers
 from wagate.process.configured_accounts import ConfiguredAccount, read_accounts
 
@@ -111,6 +112,30 @@ def test_a_wrong_account_is_told_with_file_key_and_near_miss(table: str, told: s
     with pytest.raises(ConfigError) as refused:
         read(tmp_path, f"[accounts.main]\n{table}\n")
     assert f"{tmp_path / 'config.toml'}: {told}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "phone", "fine"),
+    [({}, "", False), ({"number_id": "1"}, "", True), ({}, "15550000001", True), ({"number_id": ""}, "", False)],
+)
+def test_an_account_that_must_say_who_sends_says_it(settings: dict[str, str], phone: str, fine: bool) -> None:
+    provider = dataclasses.replace(PROVIDER, sender_keys=("number_id", "service"))
+    check_sender(PROVIDER, settings, phone)
+    if fine:
+        check_sender(provider, settings, phone)
+        return
+    with pytest.raises(UnprocessableError, match=r"set settings\.number_id, settings\.service or phone") as refused:
+        check_sender(provider, settings, phone)
+    assert [each.field for each in refused.value.errors] == ["settings.number_id"]
+
+
+def test_an_account_of_the_configuration_without_a_sender_is_told(tmp_path: Path) -> None:
+    providers = Providers(public_url="")
+    providers.add([dataclasses.replace(PROVIDER, sender_keys=("number_id",))])
+    file = tmp_path / "config.toml"
+    file.write_text('[accounts.main]\nprovider = "pigeon"\napi_token = "x"\n')
+    with pytest.raises(ConfigError, match=r"accounts\.main\.number_id: no number to send from: set number_id or phone"):
+        read_accounts(load(file, {}), providers)
 
 
 def test_all_wrong_accounts_are_told_at_once(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ async def test_no_such_inbox_a_busy_server_and_one_that_is_away() -> None:
     async with a_desk(inbox_id=99) as desk:
         assert (await looked(desk))["inbox"].level == "fail"
         desk.server.fail(faults.throttled(7))
-        assert (await looked(desk))["rate limit"].next_step.startswith("ask again in 7 s")
+        assert (await looked(desk))["rate limit"].next_step.startswith("try again in 7 s")
         desk.server.fail(faults.bad_gateway(path=""))
         assert (await looked(desk))["reachable"].level == "fail"
 
@@ -74,7 +74,7 @@ async def test_the_secret_is_compared_when_the_token_may_see_it() -> None:
         assert "can't be compared" in (await looked(desk))["secret"].detail
         async with a_desk(url=desk.server.url, token=desk.server.admin.token, secret="another one") as admin:
             found = (await looked(admin))["secret"]
-    assert (found.level, found.detail) == ("fail", "it is another one than Chatwoot signs with")
+    assert (found.level, found.detail) == ("fail", "it is not the one that Chatwoot signs with")
 
 
 async def test_without_secret_and_token_every_webhook_would_be_refused() -> None:

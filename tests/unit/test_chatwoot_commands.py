@@ -61,10 +61,10 @@ async def test_status_tells_of_every_number_of_the_inbox() -> None:
     async with a_desk() as desk:
         assert await answer(desk, "status") == "main (+5511888888888): connected"
         desk.fakes.sessions.put("main", SessionStatus.AUTH_FAILURE, message="Logged out by the phone")
-        said = "main (+5511888888888): login no longer holds (Logged out by the phone)"
+        said = "main (+5511888888888): login no longer valid (Logged out by the phone)"
         assert await answer(desk, "status main") == said
         desk.fakes.sessions.change("main", linked=False)
-        assert "no device to be linked" in await answer(desk, "status")
+        assert "no device to link" in await answer(desk, "status")
 
 
 async def test_an_inbox_of_all_numbers_asks_which_one_is_meant() -> None:
@@ -72,8 +72,8 @@ async def test_an_inbox_of_all_numbers_asks_which_one_is_meant() -> None:
         accounts = desk.fakes.accounts.accounts
         accounts["other"] = msgspec.structs.replace(accounts["main"], name="other", phone="")
         assert await answer(desk, "restart") == "Which number? main, other"
-        assert await answer(desk, "restart other") == "other starts again."
-        assert await answer(desk, "restart none") == "There is no number none in this inbox. There are: main, other"
+        assert await answer(desk, "restart other") == "other is restarting."
+        assert await answer(desk, "restart none") == "This inbox has no number none. It has: main, other"
         assert (await answer(desk, "status")).splitlines() == ["main (+5511888888888): connected", "other: connected"]
         desk.fakes.sessions.change("main", linked=False)
         assert await answer(desk, "logout") == "other is logged out. Write qr other to link it again."
@@ -90,9 +90,9 @@ async def test_a_session_is_controlled_through_its_provider(name: str) -> None:
 async def test_what_a_provider_can_not_do_or_does_not_take_is_said() -> None:
     async with a_desk() as desk:
         desk.fakes.sessions.fails = AccountStoppedError("WAHA answered 401")
-        assert await answer(desk, "restart") == "That did not work: WAHA answered 401"
+        assert await answer(desk, "restart") == "That failed: WAHA answered 401"
         desk.fakes.sessions.change("main", actions=())
-        assert await answer(desk, "restart") == "main can't do that: its provider (meta) has no such thing."
+        assert await answer(desk, "restart") == "main can't do that: its provider (meta) doesn't support it."
 
 
 async def test_a_qr_code_comes_as_a_picture_when_there_is_one() -> None:
@@ -106,10 +106,10 @@ async def test_a_qr_code_comes_as_a_picture_when_there_is_one() -> None:
 
 async def test_only_agents_who_are_named_may() -> None:
     async with a_desk(commands={"agents": ["Ada@shop.example"]}) as desk:
-        refused = "You may not tell me that; ask who set up wagate."
+        refused = "You may not use this command; ask whoever set up wagate."
         assert await answer(desk, "restart") == refused
         assert await answer(desk, "restart", email="") == refused
-        assert await answer(desk, "restart", email="ada@SHOP.example") == "main starts again."
+        assert await answer(desk, "restart", email="ada@SHOP.example") == "main is restarting."
 
 
 async def test_commands_that_are_off_are_not_heeded() -> None:
@@ -146,7 +146,7 @@ async def test_a_command_that_is_done_twice_answers_once() -> None:
 async def test_a_paused_inbox_holds_messages_in_both_directions_but_not_commands() -> None:
     async with a_desk() as desk:
         assert (await answer(desk, "queue pause")).startswith("⏸ Messages wait")
-        assert (await answer(desk, "queue pause")).startswith("⏸ They wait already")
+        assert (await answer(desk, "queue pause")).startswith("⏸ The queue is already paused")
         send = Send(where=Where(conversation=3, source=CUSTOMER), message=9, content="hi")
         out = make_event(kind="chatwoot.message", extra={ACTION: msgspec.to_builtins(send)})
         for held in (desk.arrives(), make_delivery(out, target=desk.app.outgoing)):
@@ -154,7 +154,7 @@ async def test_a_paused_inbox_holds_messages_in_both_directions_but_not_commands
                 await desk.handle(held)
             assert caught.value.after == AGAIN
         assert "paused" in await answer(desk, "queue status")
-        assert (await answer(desk, "queue resume")).startswith("▶️ Messages go again")
+        assert (await answer(desk, "queue resume")).startswith("▶️ Messages are being delivered again")
         assert (await desk.takes(content="hello")).content == "hello"
 
 

@@ -82,10 +82,10 @@ def test_an_order_is_added_up() -> None:
     ("fields", "text"),
     [
         ({"type": "poll_vote", "content": "Mon"}, "🗳 Voted: Mon"),
-        ({"type": "poll_vote", "content": ""}, "🗳 Took the vote back"),
+        ({"type": "poll_vote", "content": ""}, "🗳 Removed their vote"),
         (
             {"type": "poll_vote", "content": "", "extra": {"vote": {"failed": True}}},
-            "🗳 Voted: what was chosen can only be seen on the phone.",
+            "🗳 Voted. Open the poll on the phone to see the choice.",
         ),
         ({"type": "event", "content": "Fair"}, "📅 Fair"),
         ({"type": "event_response", "content": "Going"}, "📅 Going"),
@@ -103,7 +103,7 @@ def test_an_order_is_added_up() -> None:
         ),
         (
             {"type": "image", "content": "", "extra": {"view_once": True}},
-            "👁 View once: it can only be opened on the phone.",
+            "👁 View once: open it on the phone.",
         ),
         ({"type": "image", "content": "", "media": Media(), "extra": {"forwarded": True}}, "↪ Forwarded:"),
     ],
@@ -159,7 +159,10 @@ def test_a_voice_note_is_marked_and_needs_no_words() -> None:
 
 @pytest.mark.parametrize(("call", "text"), [({}, "📞 Voice call"), ({"isVideo": True}, "🎥 Video call")])
 def test_a_call_rings(call: dict[str, Any], text: str) -> None:
-    assert content(kind="call.received", type="call", content="", extra={"call": call}) == text
+    told = {"kind": "call.received", "type": "call", "content": "", "extra": {"call": call}}
+    assert content(**told) == text
+    found = shown(**told)
+    assert (found.notice, found.post.private, found.post.message_type) == (True, True, "outgoing")
 
 
 def test_an_id_of_the_provider_is_the_source_only_of_the_message_itself() -> None:

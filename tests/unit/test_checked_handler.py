@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -158,6 +158,15 @@ async def test_a_cancelled_handler_with_a_nursery_that_breaks_meanwhile_is_cance
     assert scope.cancelled_caught
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT does what Python makes of it; a shell may have told a run in the background to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 async def test_an_interrupt_by_a_signal_passes_and_one_that_the_plugin_raises_does_not() -> None:
     assert isinstance(await said(KeyboardInterrupt()), KeyboardInterrupt)
     with trio.open_signal_receiver(signal.SIGINT):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wagate.media.pace import LONGEST_REST, MOST, MOST_OF_ACCOUNT, MOST_REMEMBERED, Pace, delay
+from wagate.media.pace import LONGEST_COUNTED_REST, LONGEST_REST, MOST, MOST_OF_ACCOUNT, MOST_REMEMBERED, Pace, delay
 
 
 def test_a_few_at_once_and_fewer_of_one_account() -> None:
@@ -50,10 +50,19 @@ def test_an_account_of_which_all_fails_stays_under_twenty_errors_an_hour() -> No
     while now < 4 * 3600:
         if pace.may_begin("a", now):
             tries.append(now)
-            pace.failed("a", now)
+            pace.failed("a", now, counts=True)
         now += 1.0
     assert worst_hour(tries) < 20
-    assert tries[-1] - tries[-2] == LONGEST_REST
+    assert tries[-1] - tries[-2] == LONGEST_COUNTED_REST
+
+
+def test_a_provider_that_does_not_count_is_asked_once_a_minute() -> None:
+    pace, now, rests = Pace(), 0.0, []
+    for _ in range(6):
+        pace.failed("a", now)
+        rests.append(pace.rest("a", now))
+        now += rests[-1]
+    assert rests == [5, 20, LONGEST_REST, LONGEST_REST, LONGEST_REST, LONGEST_REST]
 
 
 def test_files_that_can_not_be_had_slow_nobody_but_where_the_provider_counts_them() -> None:
@@ -94,3 +103,4 @@ def worst_hour(tries: list[float]) -> int:
 
 def test_a_file_is_tried_again_after_five_seconds_and_then_four_times_as_long_each_time() -> None:
     assert [delay(attempts) for attempts in range(1, 8)] == [5, 20, 80, 320, 1280, 1280, 1280]
+    assert [delay(attempts, of_host=True) for attempts in range(1, 6)] == [5, 20, 60, 60, 60]

@@ -51,8 +51,8 @@ async def test_the_app_secret_is_asked_about_without_the_apps_id() -> None:
         (Fault(reply=Reply(status=503)), {}, "token", "warn", "503"),
         (Fault(drop=True), {}, "reachable", "fail", "ECONNRESET"),
         (None, {"app_secret": "", "verify_token": ""}, "webhook", "fail", "app_secret and verify_token"),
-        (None, {"app_id": "42", "app_secret": "wrong"}, "app secret", "fail", "don't fit"),
-        (None, {"app_secret": "wrong"}, "app secret", "fail", "not that of the app"),
+        (None, {"app_id": "42", "app_secret": "wrong"}, "app secret", "fail", "don't match"),
+        (None, {"app_secret": "wrong"}, "app secret", "fail", "belongs to another app"),
         (
             Fault(path="debug_token", reply=Reply(json={"data": {"app_id": "7"}})),
             {"app_id": "4200000000001"},

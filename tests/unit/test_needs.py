@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from wagate.events import SessionStatus
+from wagate.hooks import NEEDS
 from wagate.rules.targets import TargetState
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.rows import AccountRow
 from wagate.web.health import Check, Level
-from wagate.web.ui.needs import LITTLE_FREE, Need, heading, needs
+from wagate.web.ui.needs import LITTLE_FREE, Need, Weight, heading, needs, view
 
 NOW = datetime(2025, 1, 20, 10, tzinfo=UTC)
 DAY = 86400.0
@@ -86,3 +87,16 @@ def test_what_is_worst_comes_first() -> None:
     off = target("Old shop", active=False, waiting=3)
     seen = found(off, down(), free=1000, checks=[("redis", Check(status=Level.DEGRADED, detail="away"))])
     assert [each.who for each in seen] == ["This machine's disk", "wagate's redis", "Order bot", "Old shop"]
+
+
+def test_for_plugins_each_thing_has_a_key_and_a_kind_of_its_own() -> None:
+    low = Check(status=Level.DEGRADED, detail="away")
+    seen = [view(each) for each in found(down(), checks=[("redis", low), ("consumers", low)], free=1000)]
+    assert {each.kind for each in seen} <= set(NEEDS)
+    assert [each.kind for each in seen] == ["gateway", "gateway", "gateway", "down"]
+    assert len({each.key for each in seen}) == len(seen)
+    assert seen[-1].page == "/ui/receivers/webhook:Order bot"
+
+
+def test_the_kinds_for_plugins_are_all_there_are() -> None:
+    assert tuple(each.name.lower() for each in Weight) == NEEDS

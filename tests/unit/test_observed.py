@@ -61,7 +61,7 @@ def test_accounts_that_are_gone_are_forgotten() -> None:
     observed = Observed(FixedClock())
     for id_ in ("a1", "a2"):
         observed.failed(id_, AccountStoppedError("blocked"), asked=True)
-    observed.keep({"a2"})
+    observed.forget("a1")
     assert (observed.of("a1"), observed.of("a2") is not None) == (None, True)
 
 

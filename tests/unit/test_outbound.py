@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wagate.errors import NotSentError, OutcomeUnknownError, SendError, SendRefusedError, UnprocessableError
-from wagate.hooks import OutMedia, OutMessage, Provider, SendLimits, Signal
+from wagate.hooks import OutMedia, OutMessage, OutPoll, OutPreview, Provider, SendLimits, Signal
 from wagate.http import NameNotFoundError, NetworkError, TimedOutError
-from wagate.outbound.abilities import can_signal, check_revoke, fit
+from wagate.outbound.abilities import can_signal, check_edit, check_revoke, fit
 from wagate.outbound.choose import candidates, share
 from wagate.outbound.limits import Limits
 from wagate.outbound.send_errors import as_send_error
@@ -73,9 +73,48 @@ def test_a_quote_is_left_out_with_a_warning_where_there_are_none() -> None:
     assert warnings == ("pigeon can't quote a message: sent without the quote",)
 
 
+def test_a_preview_is_left_out_with_a_warning_where_it_is_not_taken() -> None:
+    shown = OutPreview(url="https://a.example", title="A")
+    message = OutMessage(chat=CHAT, type="text", text="https://a.example", preview=shown, reply_to="wamid.1")
+    assert fit(provider("text", "reply", "preview"), message) == (message, ())
+    fitted, warnings = fit(provider("text"), message)
+    assert (fitted.preview, fitted.reply_to) == (None, "")
+    assert warnings == (
+        "pigeon can't quote a message: sent without the quote",
+        "pigeon takes no preview of a link: sent without it",
+    )
+
+
+@pytest.mark.parametrize(
+    ("poll", "words"),
+    [
+        (OutPoll(name="", options=("a", "b")), "must not be empty"),
+        (OutPoll(name="q", options=("a", " ")), "must not be empty"),
+        (OutPoll(name="q", options=("a",)), "2 to 12"),
+        (OutPoll(name="q", options=tuple(map(str, range(13)))), "2 to 12"),
+        (OutPoll(name="q", options=("a", "a")), "must differ"),
+    ],
+)
+def test_a_poll_has_a_question_and_answers_to_choose_from(poll: OutPoll, words: str) -> None:
+    with pytest.raises(UnprocessableError, match=words):
+        fit(provider("poll"), OutMessage(chat=CHAT, type="poll", poll=poll))
+
+
+def test_texts_and_captions_are_edited_where_that_can_be() -> None:
+    async def edit(*_: object) -> None:
+        raise NotImplementedError
+
+    check_edit(provider("edit", edit=edit), "image")
+    with pytest.raises(UnprocessableError, match=r"^pigeon can't edit messages$"):
+        check_edit(provider("text"), "text")
+    with pytest.raises(UnprocessableError, match="only texts and captions can be edited, not a sticker"):
+        check_edit(provider("edit", edit=edit), "sticker")
+
+
 @pytest.mark.parametrize(
     "message",
     [
+        OutMessage(chat=CHAT, type="poll"),
         OutMessage(chat=CHAT, type="text"),
         OutMessage(chat=CHAT, type="image", text="a caption"),
         OutMessage(chat=CHAT, type="location"),

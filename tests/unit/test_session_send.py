@@ -15,6 +15,7 @@ import pytest
 from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendError, SendRefusedError
 from wagate.events import Media
 from wagate.hooks import (
+    Edit,
     OutFile,
     Outgoing,
     OutLocation,
@@ -93,6 +94,21 @@ async def test_a_message_is_deleted_for_everyone() -> None:
             await provider.revoke(f"true_{THEM}_GONE", THEM, to)
     bare = fake.sent[0]["message"]["id"]["id"]
     assert fake.revoked == [{"chatId": THEM, "messageId": bare, "everyone": True}]
+
+
+async def test_a_message_is_edited_unless_it_is_too_old() -> None:
+    fake = FakeSessions()
+    async with engine(fake) as (provider, to):
+        assert provider.edit is not None
+        assert "edit" in provider.abilities
+        sent = await send(provider, to, text="helo")
+        edit = Edit(message_id=sent.message_id, chat=THEM, type="text", text="hello")
+        await provider.edit(edit, to)
+        fake.too_old = True
+        with pytest.raises(SendRefusedError, match="no longer lets"):
+            await provider.edit(edit, to)
+    bare = fake.sent[0]["message"]["id"]["id"]
+    assert fake.edited == [{"chatId": THEM, "messageId": bare, "content": "hello"}]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,14 @@ def test_a_text_that_fits_is_left_as_it_is() -> None:
     assert split_text("x" * 5000, 0) == ["x" * 5000]
 
 
+def test_the_first_part_may_have_another_length_than_those_behind_it() -> None:
+    text = "aaaa bbbb cccc dddd eeee ffff"
+    assert split_text(text, 10, then=15) == ["aaaa bbbb", "cccc dddd eeee", "ffff"]
+    assert split_text(text, 10, then=0) == ["aaaa bbbb", "cccc dddd eeee ffff"]
+    assert split_text("*aa bb cc dd*", 18, then=0) == ["*aa bb cc dd*"]
+    assert split_text("*aaaa bbbb cccc dddd*", 17, then=0) == ["*aaaa*", "*bbbb cccc dddd*"]
+
+
 def test_the_last_paragraph_that_fits_ends_a_part() -> None:
     first, second, third = ("One. Two\nthree " * 6).strip(), "b " * 30 + "b", "c" * 40
     assert split_text(f"{first}\n\n{second}\n \n\n{third}", 160) == [f"{first}\n\n{second}", third]

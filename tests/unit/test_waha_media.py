@@ -69,7 +69,7 @@ async def test_a_message_that_waha_has_no_more_is_refused_and_a_missing_session_
     fake = FakeWaha()
     async with waha(fake) as (provider, to):
         assert provider.locate_media is not None
-        with pytest.raises(SendRefusedError, match="no more"):
+        with pytest.raises(SendRefusedError, match="no longer"):
             await provider.locate_media(Media(provider_id=f"false_{THEM}_AA"), to)
         fake.fail(Fault(reply=Reply(status=500)))
         with pytest.raises(NotSentError, match="though its session answers") as caught:

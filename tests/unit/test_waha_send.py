@@ -17,7 +17,18 @@ from wagate.errors import (
     SendError,
     SendRefusedError,
 )
-from wagate.hooks import OutFile, OutLocation, OutReaction, Provider, ProviderAccount, Sent, Signal
+from wagate.hooks import (
+    Edit,
+    OutFile,
+    OutLocation,
+    OutPoll,
+    OutPreview,
+    OutReaction,
+    Provider,
+    ProviderAccount,
+    Sent,
+    Signal,
+)
 from wagate.hooks.base64_files import Base64Files
 from wagate.http import HttpError
 from wagate.testing.providers.waha import Engine, FakeWaha
@@ -174,6 +185,33 @@ async def test_a_message_is_revoked_by_its_id_and_its_chat() -> None:
     assert fake.revoked == [(GROUP, whole)] * 2
     encoded = f"/api/default/chats/{GROUP}/messages/{whole}".replace("@", "%40")
     assert [(seen.method, seen.path) for seen in fake.seen[1:3]] == [("DELETE", encoded)] * 2
+
+
+async def test_a_message_is_edited_by_its_id_and_its_chat() -> None:
+    fake = FakeWaha()
+    async with waha(fake) as (provider, to):
+        assert provider.edit is not None
+        assert "edit" in provider.abilities
+        whole = (await send(provider, to, text="helo")).message_id
+        edit = Edit(message_id=whole, chat=THEM, type="text", text="hello")
+        await provider.edit(edit, to)
+        fake.fail(Fault(reply=Reply(status=501)))
+        with pytest.raises(SendRefusedError, match="engine can't do this"):
+            await provider.edit(edit, to)
+    assert fake.edited == [(THEM, whole, "hello")]
+
+
+async def test_a_poll_and_a_preview_of_ours_have_requests_of_their_own() -> None:
+    fake = FakeWaha()
+    shown = OutPreview(url="https://a.example", title="A", thumbnail="/9j/")
+    async with waha(fake) as (provider, to):
+        await send(provider, to, kind="poll", poll=OutPoll(name="When?", options=("now", "later"), multiple=True))
+        await send(provider, to, text="see https://a.example", preview=shown)
+    poll, text = fake.sent
+    assert poll["poll"] == {"name": "When?", "options": ["now", "later"], "multipleAnswers": True}
+    assert (text["_path"], text["text"]) == ("/api/send/link-custom-preview", "see https://a.example")
+    image = {"mimetype": "image/jpeg", "filename": "preview.jpg", "data": "/9j/"}
+    assert text["preview"] == {"url": "https://a.example", "title": "A", "description": "", "image": image}
 
 
 def answer(status: int, json: Any = None, **headers: str) -> Fault:

@@ -90,6 +90,15 @@ def test_a_reaction_names_its_message() -> None:
     assert envelope(kind="message.reaction", extra={"reaction": reaction})["payload"]["reaction"] == reaction
 
 
+def test_the_id_of_a_reaction_is_its_own() -> None:
+    message = "true_1@c.us_A"
+    made = {"text": "🙏", "messageId": message, "id": "false_1@c.us_R"}
+    given = envelope(kind="message.reaction", message_id=message, extra={"reaction": made})["payload"]
+    assert (given["id"], given["reaction"]) == ("false_1@c.us_R", {"text": "🙏", "messageId": message})
+    unnamed = envelope(kind="message.reaction", message_id=message, extra={"reaction": {"messageId": message}})
+    assert unnamed["payload"]["id"] not in {"", message}
+
+
 def test_an_edit_has_the_new_text() -> None:
     payload = envelope(kind="message.edited", content="New body", extra={"editedMessageId": "A"})["payload"]
     assert (payload["editedMessageId"], payload["body"]) == ("A", "New body")

@@ -12,22 +12,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from wagate.errors import NotInstalledError, NotSentError, OutcomeUnknownError, SendRefusedError
 from wagate.events import Media, SessionStatus
-from wagate.hooks import OutFile, OutLocation, OutMessage
+from wagate.hooks import OutFile, OutLocation, OutMessage, OutPoll, OutPreview
 from wagate.plugins.loader import load_providers
 from wagate.plugins.registry import Providers
 from wagate.testing import fake_context
 from wagate.testing.whatsapp.world import sealed
 from wagate_whatsapp import installed
-from wagate_whatsapp.compose import composed, revocation
+from wagate_whatsapp.compose import composed, mentions_all, revocation
 from wagate_whatsapp.content import Ticket
 from wagate_whatsapp.listen import masked
 from wagate_whatsapp.media import INFO, Opener, ticket_of, url_of
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.reasons import judge
+from wagate_whatsapp.references import References
+from wagate_whatsapp.sealed import fields
 from wagate_whatsapp.send import judged
+from wagate_whatsapp.voice import drawn
+from wagate_whatsapp_child import polls
+from wagate_whatsapp_child.polls import Polls
 from wagate_whatsapp_child.spool import Spool
 
 US = Us(jid="15550000001:3@s.whatsapp.net", lid="9001:3@lid")
@@ -127,6 +135,86 @@ def test_where_a_file_is() -> None:
     assert url_of(made).startswith("https://mmg.whatsapp.net/v/1?hash=")
     with pytest.raises(SendRefusedError, match="without the file's key"):
         ticket_of(Media(provider_id=None))
+
+
+def test_our_id_is_found_again_in_a_secret_of_ours_alone(tmp_path: Path) -> None:
+    ours = "0190aaaa-0000-7000-8000-000000000001"
+    secret = References(tmp_path).secret(ours)
+    assert len(base64.b64decode(secret)) == 32
+    assert References(tmp_path).read(secret) == ours
+    assert (tmp_path / "references.key").stat().st_mode & 0o777 == 0o600
+    raw = bytearray(base64.b64decode(secret))
+    raw[3] ^= 1
+    for wrong in (base64.b64encode(raw).decode(), base64.b64encode(os.urandom(32)).decode(), "", "?", "AAAA"):
+        assert References(tmp_path).read(wrong) == ""
+    (tmp_path / "other").mkdir()
+    assert References(tmp_path / "other").read(secret) == ""
+    assert References(tmp_path).read(References(tmp_path).secret("no uuid")) == ""
+
+
+def test_a_recordings_length_and_waveform_are_read_without_decoding_it(tmp_path: Path) -> None:
+    quiet_then_loud = [b"\0" * 20] * 100 + [b"\0" * 120] * 100
+    file = tmp_path / "voice.ogg"
+    file.write_bytes(ogg([b"OpusHead\1\1" + (312).to_bytes(2, "little") + bytes(8), b"OpusTags", *quiet_then_loud]))
+    seconds, bars = drawn(file)
+    assert (seconds, len(bars)) == (4, 64)
+    assert bars == bytes([0] * 32 + [100] * 32)
+    for wrong in (b"", b"OggS", b"RIFF" + bytes(100), ogg([b"\1vorbis", b"x" * 40]), file.read_bytes()[:70]):
+        (tmp_path / "wrong").write_bytes(wrong)
+        assert drawn(tmp_path / "wrong")[0] in {0, 1}
+
+
+def ogg(packets: list[bytes]) -> bytes:
+    """A page for each packet, of 20 ms each from the third on."""
+    pages = []
+    for number, packet in enumerate(packets):
+        position = max(number - 1, 0) * 960 + 312
+        lacing = bytes([255] * (len(packet) // 255) + [len(packet) % 255])
+        head = b"OggS\0\0" + position.to_bytes(8, "little") + bytes(12) + bytes([len(lacing)])
+        pages.append(head + lacing + packet)
+    return b"".join(pages)
+
+
+def test_answers_of_polls_are_known_after_a_restart_and_the_oldest_are_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polls, "MOST", 3)
+    known = Polls(tmp_path / "polls")
+    for number in range(10):
+        known.keep(f"3EB0{number}", ["yes", str(number)])
+    with (tmp_path / "polls").open("ab") as file:
+        file.write(b'["3EB0')
+    again = Polls(tmp_path / "polls")
+    assert again.options("3EB09") == ["yes", "9"]
+    assert known.options("3EB00") == []
+    assert len((tmp_path / "polls").read_bytes().splitlines()) <= 8
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_read_as_fields(raw: bytes) -> None:
+    fields(raw)
+
+
+def test_polls_previews_and_mentions_of_all_are_composed() -> None:
+    asked = OutPoll(name="Lunch?", options=("yes", "no"))
+    assert composed(message("poll", poll=asked), US) == {
+        "pollCreationMessageV3": {
+            "name": "Lunch?",
+            "options": [{"optionName": "yes"}, {"optionName": "no"}],
+            "selectableOptionsCount": 1,
+        }
+    }
+    several = composed(message("poll", poll=replace(asked, multiple=True)), US)
+    assert several["pollCreationMessage"]["selectableOptionsCount"] == 2
+    shown = OutPreview(url="https://a.example", title="A", thumbnail="/9j/")
+    text = composed(message("text", text="see https://a.example", preview=shown), US)["extendedTextMessage"]
+    assert (text["matchedText"], text["title"], text["JPEGThumbnail"]) == ("https://a.example", "A", "/9j/")
+    group = OutMessage(chat="1203630@g.us", type="text", text="all", mentions=("all", CHAT))
+    assert mentions_all(group)
+    body = composed(group, US, members=["100000000000007@lid", "15550000007@s.whatsapp.net"])
+    mentioned = body["extendedTextMessage"]["contextInfo"]["mentionedJID"]
+    assert mentioned == ["15550000007@s.whatsapp.net", "100000000000007@lid"]
+    assert not mentions_all(message("text", text="x", mentions=("all",)))
 
 
 def test_messages_are_composed_as_whatsapp_writes_them() -> None:

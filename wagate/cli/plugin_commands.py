@@ -7,14 +7,31 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from wagate.errors import ConfigError
+from wagate.plugins.single_file import PluginFile, plugin_files
+
 GROUP: Final = "wagate"
 """`wagate.hooks.specs.PROJECT`, which costs too much for ``--help``."""
 HOOK: Final = "def register_commands"
 
 
-def names() -> list[str]:
-    """Installed plugins that bring commands. None is imported: their sources say it."""
-    return sorted(point.name for point in entry_points(group=GROUP) if HOOK in _source(point.module))
+def names(config: Path | None) -> list[str]:
+    """Plugins that bring commands: installed, or a file. None is imported: their sources say it."""
+    installed = [point.name for point in entry_points(group=GROUP) if HOOK in _source(point.module)]
+    try:
+        files = [name for name, each in _files(config).items() if HOOK in each.path.read_text("utf-8", "replace")]
+    except (ConfigError, OSError):
+        files = []  # Help is for those, too, whose configuration is broken.
+    return sorted({*installed, *files})
+
+
+def _files(config: Path | None) -> dict[str, PluginFile]:
+    """The plugins that are a file, by the configuration alone. ConfigError: it can't be read."""
+    from wagate.config.sources import read_toml
+
+    file = config or Path("config.toml")
+    tables = read_toml(file, named=config is not None).get("plugins")
+    return plugin_files(tables if isinstance(tables, dict) else {}, file.absolute().parent)
 
 
 def _source(module: str) -> str:
@@ -29,11 +46,10 @@ def _source(module: str) -> str:
     return found.read_text(encoding="utf-8", errors="replace") if found is not None else ""
 
 
-def hooks_of(name: str, point: EntryPoint) -> Any:
-    """Pluggy's manager with this one installed plugin in it. Raises ConfigError when it can't be used."""
+def hooks_of(name: str, point: EntryPoint | PluginFile) -> Any:
+    """Pluggy's manager with this one plugin in it. Raises ConfigError when it can't be used."""
     import pluggy
 
-    from wagate.errors import ConfigError
     from wagate.hooks.specs import PROJECT, Hooks
     from wagate.plugins.wall import pass_on
 
@@ -48,13 +64,13 @@ def hooks_of(name: str, point: EntryPoint) -> Any:
     return manager
 
 
-def find(name: str) -> Any | None:
-    """``wagate <plugin>``: the commands that the installed plugin's hook ``register_commands`` gives, if any."""
+def find(name: str, config: Path | None) -> Any | None:
+    """``wagate <plugin>``: the commands that the plugin's hook ``register_commands`` gives, if any."""
     import typer
 
     from wagate.plugins.loader import Plugin, installed
 
-    point = installed().get(name)
+    point = installed().get(name) or _files(config).get(name)
     if point is None:
         return None
     apps = Plugin(name, None, hooks_of(name, point)).gather("register_commands")
@@ -62,5 +78,5 @@ def find(name: str) -> Any | None:
         return None
     group = typer.Typer(name=name, no_args_is_help=True, help=f"Commands of the plugin {name}.")
     for app in apps:
-        group.add_typer(app)
+        group.add_typer(app, name=None)  # An app that has a name of its own would stand one level deeper.
     return typer.main.get_command(group)

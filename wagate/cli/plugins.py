@@ -26,8 +26,8 @@ Kind = Literal["plugin", "provider"]
 
 @app.command("list")
 def list_plugins(context: typer.Context, as_json: Json = False) -> None:
-    """List installed plugins with their hooks. A connector is on when it has a table in config.toml."""
-    rows = _installed(set(call.of(context).part("plugins.*.").plugins))
+    """List installed plugins, and single files, with their hooks. A connector is on when config.toml has its table."""
+    rows = _found(call.of(context).part("plugins.*.", "plugins.*.file"))
     if as_json:
         show.emit_json(rows)
         return
@@ -35,24 +35,25 @@ def list_plugins(context: typer.Context, as_json: Json = False) -> None:
         [
             row["name"],
             "provider" if row["kind"] == "provider" else "on" if row["on"] else "off",
-            row["package"],
-            row["version"],
+            row["package"] or row["entry_point"],
+            row["version"] or "",
             row["error"] or " ".join(row["hooks"]),
         ]
         for row in rows
     ]
     heads = ["plugin", "is", "package", "version", "hooks"]
     show.table(heads, cells, empty="no plugins are installed", wraps=["package", "hooks"])
+    _warn()
 
 
 @app.command()
 def check(context: typer.Context) -> None:
-    """Import every installed plugin and call its hooks, checking each against its specification.
+    """Import every plugin that is installed or a file, and call its hooks, checking each against its specification.
 
     Plugins that are on are called with their settings, others only if they need none.
     """
     config = call.of(context).part("plugins", "delivery", "server.host", "server.port", "server.public_url")
-    rows = _installed(set(config.plugins))
+    rows = _found(config)
     wrong = [str(row["error"]) for row in rows if row["error"]]
     unseen = []
     for row in rows:
@@ -65,9 +66,17 @@ def check(context: typer.Context) -> None:
                 unseen.append(row["name"])
     if wrong:
         raise CommandError("\n".join(wrong))
+    _warn()
     typer.echo("all installed plugins can be used")
     if unseen:
         typer.echo(f"not called, since they are off and need settings: {', '.join(unseen)}", err=True)
+
+
+def _warn() -> None:
+    from wagate.plugins.loader import claimed_twice
+
+    for line in claimed_twice():
+        typer.echo(f"warning: {line}; uninstall the other one", err=True)
 
 
 def _rehearsed(config: Config, name: str, kind: str) -> list[str]:
@@ -93,7 +102,12 @@ def new(
     folder: Annotated[Path | None, typer.Option(help="A new folder; default: wagate-NAME.")] = None,
     provider: Annotated[bool, typer.Option("--provider", help="Create a provider instead of a connector.")] = False,
 ) -> None:
-    """Create a project for your own plugin: one handler (with --provider: one provider) and its tests."""
+    """Create a project for your own plugin: one handler (with --provider: one provider), its tests, types and CI."""
+    from wagate.plugins.loader import installed, installed_providers
+
+    if point := installed().get(name) or installed_providers().get(name):
+        package = point.dist.name if point.dist else point.value
+        raise UsageError(f"{name!r} is already the name of a plugin, which comes with {package}; choose another one")
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
         raise UsageError(f"{name!r} can't be a plugin's name: take lower case letters, digits and _, a letter first")
     target = folder or Path(f"wagate-{name}")
@@ -103,10 +117,11 @@ def new(
     typer.echo(f'next: pip install -e "{target}[test]", then {use} in config.toml', err=True)
 
 
-def _installed(on: set[str]) -> list[dict[str, Any]]:
-    from wagate.plugins.loader import installed, installed_providers
+def _found(config: Config) -> list[dict[str, Any]]:
+    """What is installed, or a file that the configuration names."""
+    from wagate.plugins.loader import available_to, installed_providers
 
-    kinds = {"connector": installed(), "provider": installed_providers()}
+    kinds = {"connector": available_to(config.plugins, config.file), "provider": installed_providers()}
     found = [(kind, name, point) for kind, points in kinds.items() for name, point in sorted(points.items())]
     rows = []
     for kind, name, point in found:
@@ -121,12 +136,13 @@ def _installed(on: set[str]) -> list[dict[str, Any]]:
         row = {
             "name": name,
             "kind": kind,
-            "on": kind == "provider" or name in on,
+            "on": kind == "provider" or name in config.plugins,
             "hooks": hooks,
             "error": fault,
             "entry_point": point.value,
         }
-        rows.append(row | {"package": point.dist and point.dist.name, "version": point.dist and point.dist.version})
+        package = {"package": point.dist.name, "version": point.dist.version} if point.dist else {}
+        rows.append(row | ({"package": None, "version": None} | package))
     return rows
 
 
@@ -135,9 +151,19 @@ def _files(kind: Kind) -> dict[str, str]:
     return {
         "pyproject.toml.txt": "pyproject.toml",
         "README.md.txt": "README.md",
+        "LICENSE.txt": "LICENSE",
+        "ci.yml.txt": ".github/workflows/ci.yml",
         f"{kind}.py.txt": "$module/__init__.py",
+        "py.typed.txt": "$module/py.typed",
         f"test_{kind}.py.txt": "tests/test_$module.py",
     }
+
+
+def _template(kind: Kind, name: str) -> str:
+    """One of this kind, else one for both."""
+    folder = files("wagate.cli").joinpath("templates")
+    own = folder.joinpath(kind, name)
+    return (own if own.is_file() else folder.joinpath("common", name)).read_text("utf-8")
 
 
 def write_project(name: str, folder: Path, kind: Kind = "plugin") -> list[Path]:
@@ -148,8 +174,8 @@ def write_project(name: str, folder: Path, kind: Kind = "plugin") -> list[Path]:
         folder.mkdir(parents=True)
         for template, place in _files(kind).items():
             path = folder / Template(place).substitute(names)
-            path.parent.mkdir(exist_ok=True)
-            text = files("wagate.cli").joinpath("templates", kind, template).read_text("utf-8")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = _template(kind, template)
             path.write_text(Template(text).substitute(names), encoding="utf-8")
             written.append(path)
     except FileExistsError as error:

@@ -36,6 +36,8 @@ def faults(plugin: Plugin, context: PluginContext) -> list[str]:
         message = OutMessage(chat="15550000512@c.us", type="text", text="hello")
         calls.append(partial(plugin.choose_account, message, [_account("a"), _account("b")]))
     found = [line for call in calls for line in _tried(call)]
+    if "check_settings" in hooks:
+        found += _told_by(plugin, context)
     if "register_handlers" in hooks:
         found += _handlers(plugin, context)
     return found
@@ -50,6 +52,14 @@ def _handlers(plugin: Plugin, context: PluginContext) -> Iterator[str]:
     for handler in handlers:
         yield from _tried(partial(handler.targets, _sample()))
         yield from _tried(partial(handler.limits, "a"))
+
+
+def _told_by(plugin: Plugin, context: PluginContext) -> list[str]:
+    """What the plugin itself finds wrong with its settings."""
+    try:
+        return [f"plugins.{plugin.name}.{line}" for line in plugin.gather("check_settings", context=context)]
+    except WagateError as error:
+        return _told(error)
 
 
 def _tried(call: Callable[[], Any]) -> list[str]:

@@ -47,12 +47,12 @@ class Root(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """One of ours, else a plugin's."""
-        return super().get_command(ctx, cmd_name) or plugin_commands.find(cmd_name)
+        return super().get_command(ctx, cmd_name) or plugin_commands.find(cmd_name, ctx.params.get("config"))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Ours, and the plugins' by their names: help imports none."""
         super().format_commands(ctx, formatter)
-        if names := plugin_commands.names():
+        if names := plugin_commands.names(ctx.params.get("config")):
             with formatter.section("Commands of plugins"):
                 formatter.write_dl([(name, f"Commands of the plugin {name}.") for name in names])
 

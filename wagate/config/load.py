@@ -16,17 +16,20 @@ from wagate.config.sources import add_defaults, find_secrets, override, read_tom
 from wagate.config.tables import Config, Tables
 
 
-def load(path: str | Path | None = None, env: Mapping[str, str] | None = None) -> Config:
+def load(
+    path: str | Path | None = None, env: Mapping[str, str] | None = None, *, without: Iterable[str] = ()
+) -> Config:
     """The configuration of this process.
 
     Args:
         path: the file; None is ``config.toml`` in the current folder, which may be missing.
         env: the environment that ``env:NAME`` and ``WAGATE_A__B`` overrides are read from; None is the process's own.
+        without: plugins that are off this time, whatever is wrong with their tables.
 
     Raises:
         ConfigError: one line for each fault, naming file (or variable), key, reason and near miss.
     """
-    return _load(path, env, None)
+    return _load(path, env, None, tuple(without))
 
 
 def load_part(path: str | Path | None, keys: Iterable[str], env: Mapping[str, str] | None = None) -> Config:
@@ -44,12 +47,19 @@ def load_part(path: str | Path | None, keys: Iterable[str], env: Mapping[str, st
     return _load(path, env, [key.split(".") for key in keys])
 
 
-def _load(path: str | Path | None, env: Mapping[str, str] | None, keys: list[list[str]] | None) -> Config:
+def _load(
+    path: str | Path | None,
+    env: Mapping[str, str] | None,
+    keys: list[list[str]] | None,
+    without: tuple[str, ...] = (),
+) -> Config:
     env = os.environ if env is None else env
     file = Path(path) if path is not None else Path("config.toml")
     problems = Problems(str(file))
     raw = read_toml(file, named=path is not None)
     override(raw, env, problems)
+    for name in without:
+        _leave_out(raw, name, problems)
     add_defaults(raw, env, problems)
     raw = resolve(raw if keys is None else _picked(raw, keys), (), file.parent, env, problems)
     tables = convert(Tables, raw, (), problems)
@@ -58,7 +68,15 @@ def _load(path: str | Path | None, env: Mapping[str, str] | None, keys: list[lis
     tables = check(tables, file.parent.absolute(), problems)
     problems.refuse()
     secrets = frozenset(filter(None, find_secrets(raw)))
-    return Config(**msgspec.structs.asdict(tables), file=file.absolute(), secrets=secrets)
+    return Config(**msgspec.structs.asdict(tables), file=file.absolute(), secrets=secrets, without=without)
+
+
+def _leave_out(raw: Mapping[str, Any], name: str, problems: Problems) -> None:
+    plugins = raw.get("plugins")
+    if isinstance(plugins, dict) and name in plugins:
+        del plugins[name]
+    else:
+        problems.add(("plugins", name), f"is not there, so --without {name} has nothing to leave out")
 
 
 def _picked(raw: dict[str, Any], keys: Iterable[list[str]]) -> dict[str, Any]:

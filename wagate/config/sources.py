@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -17,8 +18,10 @@ _MADE: Final[dict[Key, str]] = {
     ("auth", "secret_key"): "env:WAGATE_SECRET_KEY",
 }
 """Keys that may stay unset, since they are made at first start, and what they are read from when the file is silent."""
+WITHOUT_A_FILE: Final[dict[str, Any]] = {"plugins": {"webhook": {}}}
+"""What the file that ``wagate init`` writes sets: webhooks can be registered at once."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_SECRET_KEY: Final = re.compile(r"token|secret|passw|credential|(^|_|api)keys?$", re.IGNORECASE)
+_SECRET_KEY: Final = re.compile(r"token|secret|passw|credential|(^|_|api)keys?$|^apprise$", re.IGNORECASE)
 
 
 class Sourced(str):
@@ -37,14 +40,14 @@ class Secret(Sourced):
 
 
 def read_toml(file: Path, *, named: bool) -> dict[str, Any]:
-    """The file's tables; a missing file is {} unless it was ``named``. Raises ConfigError with the line."""
+    """The file's tables; of a missing file that was not ``named``, `WITHOUT_A_FILE`. ConfigError with the line."""
     text = ""
     try:
         text = file.read_bytes().decode("utf-8-sig")
         return tomllib.loads(text)
     except FileNotFoundError as error:
         if not named:
-            return {}
+            return copy.deepcopy(WITHOUT_A_FILE)
         raise ConfigError(f'{file}: there is no such file; "wagate init" writes one') from error
     except OSError as error:
         raise ConfigError(f"{file}: can't be read: {error.strerror}") from error

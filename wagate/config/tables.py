@@ -205,6 +205,8 @@ class Config(Tables, frozen=True, kw_only=True):
     """The file that was read, or would have been."""
     secrets: frozenset[str] = frozenset()
     """Every value that must not appear in logs or answers; see `wagate.config.redact`."""
+    without: tuple[str, ...] = ()
+    """Plugins whose tables were left out."""
 
     def __repr__(self) -> str:
         return f"Config(file={str(self.file)!r})"

@@ -24,7 +24,7 @@ class Owners:
 
     def by_phone(self, client_id: int, phone: str) -> AccountView | None:
         """A client's account with this number."""
-        found = self._live.now.by_phone.get((client_id, phone))
+        found = self._live.now.with_phone(client_id, phone)
         return None if found is None else _account(found)
 
     def client(self, client_id: int) -> ClientView | None:

@@ -11,15 +11,22 @@ from wagate.consumers.control import Control
 from wagate.errors import PluginError
 from wagate.hooks.contracts import Handler, TargetName
 from wagate.outbound.context import OUTBOUND
+from wagate.rules.targets import Standing
 from wagate.storage.database import Database
-from wagate.storage.deliveries.target_list import TargetRow, get_target, list_targets, named_targets, some_targets
+from wagate.storage.deliveries.target_list import (
+    TargetRow,
+    get_target,
+    list_targets,
+    named_targets,
+    some_targets,
+)
 from wagate.storage.owners.live import LiveDirectory
 
 log = structlog.get_logger("wagate.targets")
 
 
 class TargetDesk:
-    """Pass ``client_id`` None only for the admin. All but `all` raise NotFoundError."""
+    """Pass ``client_id`` None only for the admin. All but `all` and `page` raise NotFoundError."""
 
     def __init__(
         self,
@@ -38,7 +45,27 @@ class TargetDesk:
 
     async def all(self, *, client_id: int | None) -> Sequence[TargetRow]:
         """Every target, by id."""
-        found = await self._database.browse(list_targets, self._clock.now(), client_id=client_id)
+        return await self.page(client_id=client_id)
+
+    async def page(
+        self,
+        *,
+        client_id: int | None,
+        connector: str | None = None,
+        state: Standing | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> Sequence[TargetRow]:
+        """Some, by id, from behind ``after``; a limit of None: all."""
+        found = await self._database.browse(
+            list_targets,
+            self._clock.now(),
+            client_id=client_id,
+            handler=connector,
+            standing=state,
+            after=after,
+            limit=limit,
+        )
         return [self._named(row) for row in found]
 
     async def get(self, target_id: str, *, client_id: int | None) -> TargetRow:

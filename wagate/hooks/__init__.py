@@ -18,11 +18,14 @@ from wagate.hooks.listening import Inlet, Sink
 from wagate.hooks.messages import (
     MEDIA_TYPES,
     MESSAGE_TYPES,
+    Edit,
     MessageView,
     OutFile,
     OutLocation,
     OutMedia,
     OutMessage,
+    OutPoll,
+    OutPreview,
     OutReaction,
     ReaderView,
     Sent,
@@ -41,7 +44,7 @@ from wagate.hooks.providers import (
     SendLimits,
     WebhookAnswer,
 )
-from wagate.hooks.routes import endpoint
+from wagate.hooks.routes import acts_on, endpoint
 from wagate.hooks.sessions import SESSION_ACTIONS, SessionAction, SessionView
 from wagate.hooks.specs import hookimpl
 from wagate.hooks.views import (
@@ -57,11 +60,13 @@ from wagate.hooks.views import (
     PersonView,
     WantingEndpoint,
 )
+from wagate.hooks.watch import NEEDS, Need
 from wagate.rules.filters import DeliveryFilter, MessageFilter
 
 __all__ = [
     "MEDIA_TYPES",
     "MESSAGE_TYPES",
+    "NEEDS",
     "SESSION_ACTIONS",
     "AccountView",
     "AttemptView",
@@ -72,6 +77,7 @@ __all__ = [
     "DeliveryFilter",
     "DeliveryView",
     "Duration",
+    "Edit",
     "Endpoint",
     "EndpointChange",
     "EndpointSecret",
@@ -84,11 +90,14 @@ __all__ = [
     "MediaRequest",
     "MessageFilter",
     "MessageView",
+    "Need",
     "NewEndpoint",
     "OutFile",
     "OutLocation",
     "OutMedia",
     "OutMessage",
+    "OutPoll",
+    "OutPreview",
     "OutReaction",
     "Outgoing",
     "Page",
@@ -114,6 +123,7 @@ __all__ = [
     "TextPart",
     "WantingEndpoint",
     "WebhookAnswer",
+    "acts_on",
     "endpoint",
     "hookimpl",
 ]

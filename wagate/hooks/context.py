@@ -19,6 +19,7 @@ from wagate.hooks.people import People
 from wagate.hooks.providers import Profile
 from wagate.hooks.sessions import SessionView
 from wagate.hooks.views import ChatView, DeliveryView, Endpoint, EndpointChange, Job, NewEndpoint, Page, WantingEndpoint
+from wagate.hooks.watch import Watch
 from wagate.rules.filters import ALL_DELIVERIES, ALL_MESSAGES, DeliveryFilter, MessageFilter
 
 if TYPE_CHECKING:
@@ -245,6 +246,15 @@ class Messages(Protocol):
             SendError: the provider did not take it.
         """
 
+    async def edit(self, message_id: str, text: str, *, client_id: int | None) -> None:
+        """Change a sent message's text, or its file's caption, by wagate's id, at once; not stored.
+
+        The provider's confirmation comes as an event ``message.edited``; the message itself stays as it was submitted.
+
+        Raises:
+            NotFoundError, ConflictError, UnprocessableError, SendError: as `revoke`.
+        """
+
 
 class Sessions(Protocol):
     """States of accounts that are linked devices, and profiles of chats. ``client_id`` None only for the admin."""
@@ -353,6 +363,7 @@ class PluginContext:
     sessions: Sessions
     archive: Archive
     people: People
+    watch: Watch
     emit: Emit
     encrypt: Callable[[str], str]
     """Encrypt a secret for storage with ``auth.secret_key``."""

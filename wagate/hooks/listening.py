@@ -24,6 +24,15 @@ class Inlet(Protocol):
             StorageError: nothing was stored. Let it pass: ``run`` is started again after a pause.
         """
 
+    async def archive(self, events: Sequence[NewEvent]) -> None:
+        """Put messages of the past into their conversations, at their time, and deliver them to nobody.
+
+        What was taken in before, here or by `take`, is dropped. Events older than ``retention.events`` do not stay.
+
+        Raises:
+            StorageError: as `take`.
+        """
+
     async def state(self, change: SessionChange, **details: Any) -> None:
         """Change the state of the account's session: an event ``session.status``; ``details`` go to its ``extra``.
 

@@ -18,12 +18,15 @@ MESSAGE_TYPES = (
     "sticker",
     "location",
     "contacts",
+    "poll",
     "reaction",
     "template",
     "interactive",
 )
 """Types of messages that can be sent. `Provider.abilities` names those that a provider supports."""
 MEDIA_TYPES = frozenset({"image", "video", "audio", "voice", "document", "sticker"})
+CAPTIONED = frozenset({"image", "video", "document"})
+"""Those of them under which WhatsApp shows a text."""
 
 
 class OutMedia(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -48,6 +51,28 @@ class OutLocation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     address: str = ""
 
 
+class OutPoll(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A question with answers to choose from."""
+
+    name: str
+    """The question."""
+    options: tuple[str, ...]
+    """The answers, at least two, each of them once."""
+    multiple: bool = False
+    """Whether one may choose several."""
+
+
+class OutPreview(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is shown of a link in a text, as the sender says it: nobody fetches the page."""
+
+    url: str
+    """As it stands in the text."""
+    title: str
+    description: str = ""
+    thumbnail: str = ""
+    """A small JPEG in base64; '' for none."""
+
+
 class OutReaction(msgspec.Struct, frozen=True, kw_only=True):
     """A reaction to a message."""
 
@@ -58,7 +83,7 @@ class OutReaction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TextPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which part of a text a message is that was too long for one."""
+    """Which part of a text, or of a caption, a message is that was too long for one."""
 
     number: int
     """From 1."""
@@ -80,12 +105,15 @@ class OutMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The text, or the caption of a file."""
     preview_url: bool = True
     """Whether a link in a text gets a preview."""
+    preview: OutPreview | None = None
+    """The preview itself, for providers with the ability ``preview``; others make their own, or none."""
     mentions: tuple[str, ...] = ()
-    """Chat keys mentioned in a group."""
+    """Chat keys mentioned in a group; ``all``: everybody in it."""
     media: OutMedia | None = None
     location: OutLocation | None = None
     contacts: tuple[dict[str, Any], ...] = ()
     """Cards in Meta's form: ``name.formatted_name``, ``phones[].phone`` …; or ``vcard`` (text) instead."""
+    poll: OutPoll | None = None
     reaction: OutReaction | None = None
     template: dict[str, Any] | None = None
     """In Meta's form: ``name``, ``language.code``, ``components``; a provider may take keys of its own, too."""
@@ -94,7 +122,7 @@ class OutMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reply_to: str = ""
     """The provider's id of the message that this one replies to."""
     part: TextPart | None = None
-    """Set by the core where it splits a text that is longer than `Provider.longest_text`."""
+    """Set by the core where it splits what is longer than `Provider.longest_text`, or `Provider.longest_caption`."""
 
 
 class OutFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,10 +155,21 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     """A sign in a chat that is not a message. It is not stored and can be lost."""
 
     kind: str
-    """seen, typing, or paused (no longer typing)."""
+    """seen, typing, paused (no longer typing), or watch: ask to be told when the chat's person types."""
     chat: str
     message_ids: tuple[str, ...] = ()
     """The provider's ids of the messages that were seen; () if the provider marks whole chats."""
+
+
+class Edit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a message that was sent is to say from now on."""
+
+    message_id: str
+    """The provider's id."""
+    chat: str
+    type: str
+    """Of the message: a text, or what has a caption."""
+    text: str
 
 
 class ReaderView(msgspec.Struct, frozen=True, kw_only=True):

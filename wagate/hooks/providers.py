@@ -14,7 +14,7 @@ import msgspec
 from wagate.errors import BadRequestError, SendError
 from wagate.events import Media, NewEvent
 from wagate.hooks.listening import Inlet, Sink
-from wagate.hooks.messages import OutFile, OutMessage, Sent, Signal
+from wagate.hooks.messages import Edit, OutFile, OutMessage, Sent, Signal
 from wagate.http.guard import Trust
 from wagate.parsing.jsonbody import read_object
 
@@ -189,8 +189,11 @@ class Provider:
     """The answer to a POST once all events are stored."""
     number: Callable[[ProviderAccount], str] = lambda _account: ""
     """The provider's own id of the account's number, as in `NewEvent.number`; '' when it has none."""
+    sender_keys: tuple[str, ...] = ()
+    """Settings of which one, or the account's ``phone``, says who sends; without any the account is refused."""
     abilities: frozenset[str] = frozenset()
-    """The message types it can send; ``reply``, ``seen``, ``typing``, ``revoke``; the actions of ``control``."""
+    """The message types it can send; ``reply``, ``preview``, ``seen``, ``typing``, ``presence`` (of a chat, when asked:
+    the signal ``watch``), ``revoke``, ``edit``; the actions of ``control``."""
     sessions: bool = False
     """Whether its numbers are linked devices with states (QR code, connected …)."""
     self_hosted: bool = False
@@ -201,6 +204,8 @@ class Provider:
     limits: SendLimits = UNLIMITED
     longest_text: int = 0
     """Characters of a text (of an emoji: two); the core splits longer ones. 0: no limit."""
+    longest_caption: int = 0
+    """Characters of the text under an image, video or document; what is longer follows as texts. 0: no limit."""
     opus_voice: bool = False
     """Whether a voice message must be OGG with Opus, and it converts nothing itself: the core does."""
     send: Callable[[Outgoing], Awaitable[Sent]] | None = None
@@ -209,6 +214,8 @@ class Provider:
     revoke: Callable[[str, str, ProviderAccount], Awaitable[None]] | None = None
     """(the provider's id of a sent message, its chat's key, account): deletes it for everyone. To revoke twice does no
     harm. May raise the same errors as ``send``."""
+    edit: Callable[[Edit, ProviderAccount], Awaitable[None]] | None = None
+    """Changes the text of a message that was sent, or its file's caption. May raise the same errors as ``send``."""
     locate_media: Callable[[Media, ProviderAccount], Awaitable[MediaRequest]] | None = None
     """How to fetch the file of an event. None: from its ``url`` as it is. Raises as ``send``: a refusal concerns this
     file alone; a stopped account, or a host in trouble, slows all files of the account. If the URL that came with the

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
-from quart import Response, request
+from quart import Response, g, request
 
 from wagate.errors import BadRequestError, FieldError, UnprocessableError
 from wagate.parsing.jsonbody import refuse_deep, refuse_many
@@ -51,6 +51,35 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """What a 200 is as JSON, when Accept asks for that in place of ``media_type``."""
     large: bool = False
     """The body may be as long as ``server.max_body`` allows; others end at ``limits.body``."""
+    act: str = ""
+    """What the audit calls it when it is done; '' for what is none: looking, sending, a worker's jobs."""
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """An act, for the audit."""
+
+    act: str
+    thing: str = ""
+    """The id or name of what it was done to; '': as the path says."""
+    owner: int | None = None
+    """Whose thing that is; None: the token's."""
+    detail: str = ""
+    """In words: a count, a name. Never a secret."""
+
+
+def acts_on(thing: str, *, owner: int | None = None, detail: str = "", act: str = "") -> None:
+    """Say what the running request's act is done to; ``act`` in place of the route's own word.
+
+    A view of a route with ``act=`` calls it when the path alone does not tell, or when the thing is not of the token's
+    own client.
+    """
+    g.done = Done(act=act, thing=thing, owner=owner, detail=detail)
+
+
+def done_by_request() -> Done | None:
+    """The act of the running request, once its view has returned."""
+    done: Done | None = g.get("done")
+    return done if done is not None and done.act else None
 
 
 def endpoint(
@@ -64,13 +93,14 @@ def endpoint(
     media_type: str = "application/json",
     or_json: type[msgspec.Struct] | None = None,
     large: bool = False,
+    act: str = "",
 ) -> Callable[[View], View]:
     """Check a view's body and query, pass them as ``body=`` and ``query=``, encode what it returns.
 
     The view returns a Struct or a list of them, or ``(struct, status)``, or ``(struct, status, headers)``, or a Quart
     response; None in place of the struct is an answer without a body. It raises `wagate.errors.RequestError` for
     everything that can't be done; the core turns that into a problem document.
-    ``large`` is for bodies that hold files.
+    ``large`` is for bodies that hold files. ``act`` is the audit's word for it; see `acts_on`.
     400 when the body is not JSON, 422 when a field is missing, unknown or wrong.
     """
     contract = Contract(
@@ -83,6 +113,7 @@ def endpoint(
         media_type=media_type,
         or_json=or_json,
         large=large,
+        act=act,
     )
 
     def decorate(view: View) -> View:
@@ -93,7 +124,11 @@ def endpoint(
             if body is not None:
                 data = await request.get_data(cache=True, as_text=False, parse_form_data=False)
                 arguments["body"] = decode(body, data, optional=body_optional)
-            return _answer(await view(**arguments))
+            answer = _answer(await view(**arguments))
+            if act:
+                done = g.get("done") or Done(act=act)
+                g.done = msgspec.structs.replace(done, act=done.act or act)
+            return answer
 
         setattr(checked, CONTRACT, contract)
         return checked

@@ -49,6 +49,13 @@ class Hooks:
         """The typed settings of ``[plugins.<name>]``: defaults filled in, unknown keys refused."""
 
     @_spec
+    def check_settings(self, context: PluginContext) -> Iterable[str]:  # type: ignore[empty-body]
+        """What is wrong with the settings that takes too long to find at every start; key first, then the cure.
+
+        Only ``wagate check`` calls it, outside the event loop; it may take seconds, and asks no other machine.
+        """
+
+    @_spec
     def take_settings(self, context: PluginContext, settings: msgspec.Struct) -> Callable[[], None] | None:
         """New settings while the gateway serves: what puts them in force, or None when only a restart does.
 

@@ -46,10 +46,10 @@ class Accounts:
         None: the client's default account. Raises as `ensure`.
         """
         if to is None:
-            found = self.directory.oldest.get(client.id)
+            found = self.directory.oldest(client.id)
             return found or await self.ensure(client.slug, client, provider="engine", phone="")
         digits = digits_of(to)
-        found = self.directory.by_phone.get((client.id, digits))
+        found = self.directory.with_phone(client.id, digits)
         return found or await self.ensure(f"{client.slug}-{digits}", client, provider="engine", phone=digits)
 
     async def _make(self, new: NewAccount) -> Account:

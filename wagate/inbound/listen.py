@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +62,13 @@ class AccountInlet:
             stored=sum(not each.duplicate for each in stored),
         )
 
+    async def archive(self, events: Sequence[NewEvent]) -> None:
+        """Store messages of the past, and deliver them to nobody. See the protocol."""
+        account = self._account()
+        kept = await self._parts.ignore_filter.taken_in((account, event) for event in events)
+        stored = await self._parts.receiver.archive_past(account, [event for _, event in kept])
+        log.info("history", account=account.name, events=len(events), stored=sum(not each.duplicate for each in stored))
+
     async def state(self, change: SessionChange, **details: Any) -> None:
         """Store an event ``session.status``. See the protocol."""
         account = self._account()
@@ -102,46 +109,49 @@ class Listening:
     """Says which accounts are this process's own; None: it is the only one."""
     _running: dict[str, Listener] = field(default_factory=dict)
     """By the account's id."""
+    _listened: dict[str, tuple[Account, Provider]] = field(default_factory=dict)
+    """Accounts of providers that listen, by id; some may be other processes'."""
 
     async def run(self, *, stop: trio.Event) -> None:
         """Listen for all accounts until ``stop`` is set; when it returns, nothing more is taken in."""
-        changed = _Flag()
-        self.live.on_change(changed.set)
+        changed = _Changed()
+        self.live.on_accounts(changed.these)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_until, stop, nursery.cancel_scope)
             if self.holding is not None:
-                nursery.start_soon(self.holding.keep, lambda: tuple(self._listened()), changed.set)
+                nursery.start_soon(self.holding.keep, lambda: tuple(self._listened), changed.everything)
+            ids: Collection[str] | None = None
             while True:
-                await self._settle(nursery)
-                await changed.wait()
+                await self._settle(nursery, ids)
+                ids = await changed.wait()
 
-    async def _settle(self, nursery: trio.Nursery) -> None:
-        """Make what runs fit the accounts that there are now."""
-        wanted = self._wanted()
-        for id_, listener in list(self._running.items()):
-            now = wanted.get(id_)
-            if now is None or _identity(now[0]) != _identity(listener.account):
+    async def _settle(self, nursery: trio.Nursery, ids: Collection[str] | None) -> None:
+        """Make what runs fit these accounts as they are now; None: all of them."""
+        wanted = self._wanted(self._running.keys() | self.live.now.by_id.keys() if ids is None else ids)
+        for id_, now in wanted.items():
+            listener = self._running.get(id_)
+            if listener is not None and (now is None or _identity(now[0]) != _identity(listener.account)):
                 listener.scope.cancel()
                 await listener.over.wait()
                 del self._running[id_]
                 if id_ not in self.live.now.by_id:
                     nursery.start_soon(self._forget, listener)
-        for id_, (account, provider) in wanted.items():
-            if id_ not in self._running and (begun := self._listener(account, provider)) is not None:
+        for id_, now in wanted.items():
+            if now is not None and id_ not in self._running and (begun := self._listener(*now)) is not None:
                 self._running[id_] = begun
                 nursery.start_soon(self._listen, begun)
 
-    def _wanted(self) -> dict[str, tuple[Account, Provider]]:
-        """Those that are this process's own."""
-        holding = self.holding
-        return {id_: each for id_, each in self._listened().items() if holding is None or holding.holds(id_)}
-
-    def _listened(self) -> dict[str, tuple[Account, Provider]]:
-        return {
-            account.id: (account, provider)
-            for account in self.live.now.accounts.values()
-            if (provider := self.providers.get(account.provider)) is not None and provider.listens
-        }
+    def _wanted(self, ids: Collection[str]) -> dict[str, tuple[Account, Provider] | None]:
+        """Who is to be listened for by this process; None: for this one nobody here."""
+        for id_ in ids:
+            account = self.live.now.by_id.get(id_)
+            provider = None if account is None else self.providers.get(account.provider)
+            if account is not None and provider is not None and provider.listens:
+                self._listened[id_] = account, provider
+            else:
+                self._listened.pop(id_, None)
+        held = self.holding
+        return {id_: self._listened.get(id_) if held is None or held.holds(id_) else None for id_ in ids}
 
     def _listener(self, account: Account, provider: Provider) -> Listener | None:
         try:
@@ -199,18 +209,27 @@ class Listening:
             log.info("forgotten", account=name)
 
 
-class _Flag:
-    """Set by others, waited for by one."""
+class _Changed:
+    """Told by others, waited for by one."""
 
     def __init__(self) -> None:
         self._event = trio.Event()
+        self._ids: set[str] | None = set()
 
-    async def set(self) -> None:
+    async def these(self, before: Mapping[str, Account | None]) -> None:
+        if self._ids is not None:
+            self._ids |= before.keys()
         self._event.set()
 
-    async def wait(self) -> None:
+    async def everything(self) -> None:
+        self._ids = None
+        self._event.set()
+
+    async def wait(self) -> set[str] | None:
+        """Ids of accounts; None: it may be any."""
         await self._event.wait()
-        self._event = trio.Event()
+        ids, self._ids, self._event = self._ids, set(), trio.Event()
+        return ids
 
 
 def _identity(account: Account) -> tuple[Any, ...]:

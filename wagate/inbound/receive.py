@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import peewee
@@ -37,6 +38,8 @@ SessionChanged = Callable[[str], None]
 
 _ABOUT = frozenset({kinds.MESSAGE_ACK, kinds.MESSAGE_REACTION, kinds.MESSAGE_EDITED, kinds.MESSAGE_REVOKED})
 """Kinds whose ``message_id`` is another message's."""
+_SHORTENING = frozenset({"session", "waha"})
+"""Providers of engines of several makes, some of which leave the rest of ids out."""
 OURSELVES = "wagate"
 """Provider of events that no WhatsApp provider brought."""
 
@@ -82,6 +85,16 @@ class Receiver:
         intake = self._prepare(account, event, raw, self._clock.now())
         [stored] = await self.store([msgspec.structs.replace(intake, routes=())])
         return stored
+
+    async def archive_past(self, account: Account, events: Sequence[NewEvent]) -> list[Stored]:
+        """Store messages of the past as if they had been stored then, and deliver them to nobody."""
+        known = await self._recognize([(account, event) for event in events])
+        now = self._clock.now()
+        intakes = [
+            self._prepare(owner, event, b"", min(event.timestamp or now, now))
+            for owner, event in sorted(known, key=lambda each: each[1].timestamp or now)
+        ]
+        return await self.store([replace(each, routes=(), event=_dated(each.event)) for each in intakes])
 
     async def store(self, intakes: Sequence[Intake]) -> list[Stored]:
         """Store prepared events in one commit and tell the consumers."""
@@ -156,11 +169,12 @@ def former_keys(account: Account, new: NewEvent) -> tuple[str, ...]:
 def named_keys(account: Account, new: NewEvent) -> tuple[str, ...]:
     """The `dedupe_key` of the message that an event quotes, or is about: with its chat, and as one of ours.
 
-    () where ids have one form only.
+    () where ids have one form only. An engine's session may shorten every id of an event.
     """
     name = (new.reply_to or "") if new.kind in QUOTING else new.message_id if new.kind in _ABOUT else ""
     bare = bare_id(name)
-    if not name or all(bare_id(each) == each for each in (name, new.provider_id, new.message_id)):
+    one_form = all(bare_id(each) == each for each in (name, new.provider_id, new.message_id))
+    if not name or (one_form and account.provider not in _SHORTENING):
         return ()
     places = dict.fromkeys((new.chat, *(new.aliases if new.sender == new.chat else ())))
     quoted = NewEvent(kind=kinds.MESSAGE, provider_id=bare)
@@ -191,9 +205,22 @@ def stored_event(account: Account, new: NewEvent, now: datetime) -> Event:
         contact_name=new.contact_name,
         media=new.media,
         reply_to=new.reply_to,
-        extra={**new.extra, ALIASES: list(new.aliases)} if new.aliases else new.extra,
+        extra=_extra(new),
         metadata=account.metadata,
     )
+
+
+def _extra(new: NewEvent) -> dict[str, Any]:
+    extra = new.extra | ({ALIASES: list(new.aliases)} if new.aliases else {})
+    own = "" if new.provider_id.startswith(f"{new.message_id}/") else new.provider_id
+    if new.kind == kinds.MESSAGE_REACTION and own and isinstance(reaction := extra.get("reaction"), dict):
+        extra |= {"reaction": reaction | {"id": own}}
+    return extra
+
+
+def _dated(event: Event) -> Event:
+    """With an id of its time: conversations are in the order of ids."""
+    return replace(event, id=str(uuid7(nanoseconds=int(event.created_at.timestamp() * 1_000_000) * 1000)))
 
 
 class Emitter:

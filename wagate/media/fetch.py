@@ -194,7 +194,8 @@ class Fetcher:
         if error.final or tried_enough or now - row.created_at > LONGEST:
             await self._record(rows.give_up, row, reason)
             return f"given up: {reason}"
-        wait = max(delay(attempts), error.after) if error.spent else error.after
+        own = delay(attempts, of_host=error.host is not None)
+        wait = max(own, error.after) if error.spent else error.after
         await self._record(rows.postpone, row, reason, at=now + timedelta(seconds=wait), spent=error.spent)
         return reason
 
@@ -205,7 +206,7 @@ class Fetcher:
         """Slow down whom the error speaks of."""
         now = self._clock.monotonic()
         if error.host is not None:
-            self._pace.failed(_at(row, error.host), now, at_least=error.after)
+            self._pace.failed(_at(row, error.host), now, at_least=error.after, counts=error.counted > 0)
         if error.counted:
             self._pace.count(row.account_id, now, most=error.counted)
 

@@ -8,8 +8,10 @@ MOST = 16
 """Files that are fetched at once, over all accounts."""
 MOST_OF_ACCOUNT = 4
 FIRST_REST = 5.0
-LONGEST_REST = 320.0
-"""Seconds. So a provider whose every answer is an error gets 15 requests in its worst hour."""
+LONGEST_REST = 60.0
+"""Seconds: somebody reads a text whose file has not come yet."""
+LONGEST_COUNTED_REST = 320.0
+"""Seconds, of a provider that counts errors: if its every answer is one, it gets 15 requests in its worst hour."""
 HOUR = 3600.0
 COUNTED_REST = 600.0
 """Seconds after each further error of a provider that counts them: 7 at most in an hour."""
@@ -68,13 +70,14 @@ class Pace:
         self._errors.pop(name, None)
         self._rests_until.pop(name, None)
 
-    def failed(self, name: str, now: float, *, at_least: float = 0.0) -> None:
-        """It gave an error; ``at_least``: seconds that it asked for."""
+    def failed(self, name: str, now: float, *, at_least: float = 0.0, counts: bool = False) -> None:
+        """It gave an error; ``at_least``: seconds that it asked for; ``counts``: whether it counts its errors."""
         if len(self._errors) >= MOST_REMEMBERED:
             self._forget(now)
         count = self._errors.get(name, 0)
         self._errors[name] = count + 1
-        rest = max(at_least, min(FIRST_REST * 4**count, LONGEST_REST))
+        longest = LONGEST_COUNTED_REST if counts else LONGEST_REST
+        rest = max(at_least, min(FIRST_REST * 4 ** min(count, 5), longest))
         self._rests_until[name] = now + rest
 
     def count(self, account: str, now: float, *, most: int) -> None:
@@ -97,6 +100,10 @@ class Pace:
             self.succeeded(name)
 
 
-def delay(attempts: int) -> float:
-    """Seconds before the next try after so many: 5, 20, 80, 320, 1280, and 1280 from then on."""
-    return FIRST_REST * float(4 ** (min(attempts, 5) - 1))
+def delay(attempts: int, *, of_host: bool = False) -> float:
+    """Seconds before the next try after so many: 5, 20, 80, 320, 1280, and 1280 from then on.
+
+    ``of_host``: what failed speaks of its host, which rests for itself; so the file is there when that may go on.
+    """
+    own = FIRST_REST * float(4 ** (min(attempts, 5) - 1))
+    return min(own, LONGEST_REST) if of_host else own

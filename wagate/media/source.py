@@ -70,6 +70,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
             except NotFetchedError:
                 if not event.media.provider_id or provider is None or provider.locate_media is None:
                     raise
+        if (size := event.media.size) is not None and size > self.max_size:
+            raise NotFetchedError(f"it has {size} bytes, over media.max_size ({self.max_size})", final=True)
         try:
             with on_behalf_of(event.client_id):
                 if provider is not None and provider.fetch_media is not None:

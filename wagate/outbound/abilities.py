@@ -5,15 +5,27 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from wagate.errors import UnprocessableError
-from wagate.hooks.messages import MEDIA_TYPES, OutMessage, Signal
+from wagate.hooks.messages import CAPTIONED, MEDIA_TYPES, OutMessage, OutPoll, Signal
 from wagate.hooks.providers import Provider
 from wagate.parsing.split import length_of
 
 REPLY = "reply"
+PREVIEW = "preview"
 REVOKE = "revoke"
-SIGNALS = {"seen": "seen", "typing": "typing", "paused": "typing"}
+EDIT = "edit"
+EDITABLE = frozenset({"text", "image", "video", "document"})
+"""Types of messages that have a text, or a caption."""
+MOST_OPTIONS = 12
+"""Answers of a poll, as WhatsApp's own apps let people write."""
+SIGNALS = {"seen": "seen", "typing": "typing", "paused": "typing", "watch": "presence"}
 """Kind of a signal → the ability that it needs."""
-_PARTS = {"location": "location", "reaction": "reaction", "template": "template", "interactive": "interactive"}
+_PARTS = {
+    "location": "location",
+    "poll": "poll",
+    "reaction": "reaction",
+    "template": "template",
+    "interactive": "interactive",
+}
 
 
 def fit(provider: Provider, message: OutMessage) -> tuple[OutMessage, tuple[str, ...]]:
@@ -28,17 +40,30 @@ def fit(provider: Provider, message: OutMessage) -> tuple[OutMessage, tuple[str,
         raise UnprocessableError(f"{provider.name} can't send {_a(message.type)}", field="message.type")
     _check_parts(message)
     if not takes(provider, message):
-        detail = f"{provider.name} takes texts of at most {provider.longest_text} characters"
+        detail = f"{provider.name} takes {_limit_of(provider, message)[1]}"
         raise UnprocessableError(detail, field="message.text")
+    warnings: list[str] = []
     if message.reply_to and REPLY not in provider.abilities:
-        return replace(message, reply_to=""), (f"{provider.name} can't quote a message: sent without the quote",)
-    return message, ()
+        message = replace(message, reply_to="")
+        warnings.append(f"{provider.name} can't quote a message: sent without the quote")
+    if message.preview is not None and PREVIEW not in provider.abilities:
+        message = replace(message, preview=None)
+        warnings.append(f"{provider.name} takes no preview of a link: sent without it")
+    return message, tuple(warnings)
 
 
 def takes(provider: Provider, message: OutMessage) -> bool:
     """Whether the message is short enough for the provider: a part of a text may come to another one than first."""
-    longest = provider.longest_text
-    return message.type != "text" or not longest or length_of(message.text) <= longest
+    longest, _ = _limit_of(provider, message)
+    return not longest or length_of(message.text) <= longest
+
+
+def _limit_of(provider: Provider, message: OutMessage) -> tuple[int, str]:
+    """Characters that its text may have, and that in words; 0: no limit."""
+    if message.type in CAPTIONED:
+        return provider.longest_caption, f"captions of at most {provider.longest_caption} characters"
+    longest = provider.longest_text if message.type == "text" else 0
+    return longest, f"texts of at most {longest} characters"
 
 
 def can_signal(provider: Provider, signal: Signal) -> bool:
@@ -54,6 +79,14 @@ def check_revoke(provider: Provider, kind: str) -> None:
         raise UnprocessableError(f"{provider.name} can't revoke messages")
 
 
+def check_edit(provider: Provider, kind: str) -> None:
+    """UnprocessableError: the provider can't edit messages of this type; names provider and ability."""
+    if kind not in EDITABLE:
+        raise UnprocessableError(f"only texts and captions can be edited, not {_a(kind)}")
+    if provider.edit is None or EDIT not in provider.abilities:
+        raise UnprocessableError(f"{provider.name} can't edit messages")
+
+
 def _check_parts(message: OutMessage) -> None:
     """What a message of its type is made of must be there."""
     part = "media" if message.type in MEDIA_TYPES else _PARTS.get(message.type)
@@ -63,6 +96,18 @@ def _check_parts(message: OutMessage) -> None:
         raise UnprocessableError("a text must not be empty", field="message.text")
     if message.type == "contacts" and not message.contacts:
         raise UnprocessableError("contacts must not be empty", field="message.contacts")
+    if message.poll is not None:
+        _check_poll(message.poll)
+
+
+def _check_poll(poll: OutPoll) -> None:
+    """A poll without a choice is none, and WhatsApp tells answers apart by their text alone."""
+    if not poll.name.strip() or not all(each.strip() for each in poll.options):
+        raise UnprocessableError("a poll's question and answers must not be empty", field="message.poll")
+    if not 2 <= len(poll.options) <= MOST_OPTIONS:
+        raise UnprocessableError(f"a poll has 2 to {MOST_OPTIONS} answers", field="message.poll.options")
+    if len(set(poll.options)) != len(poll.options):
+        raise UnprocessableError("a poll's answers must differ", field="message.poll.options")
 
 
 def _a(noun: str) -> str:

@@ -122,6 +122,9 @@ def _details(message: OutMessage) -> dict[str, Any]:
     details: dict[str, Any] = {}
     if message.location is not None:
         details["location"] = msgspec.to_builtins(message.location)
+    if message.poll is not None:
+        poll = message.poll
+        details["poll"] = {"name": poll.name, "options": list(poll.options), "multiple": poll.multiple}
     if message.reaction is not None:
         details["reaction"] = {"text": message.reaction.emoji, "messageId": message.reaction.message_id}
     if message.media is not None and message.media.media_id:

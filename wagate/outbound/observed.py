@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -54,10 +54,14 @@ class Observed:
         """What is wrong with it; None: nothing that was seen."""
         return self._troubles.get(account)
 
-    def keep(self, accounts: Container[str]) -> None:
-        """Forget those of others: they are gone."""
-        for account in [each for each in self._troubles if each not in accounts]:
-            del self._troubles[account]
+    @property
+    def all(self) -> Mapping[str, Trouble]:
+        """Accounts with which something is wrong."""
+        return self._troubles
+
+    def forget(self, account: str) -> None:
+        """It is gone."""
+        self._troubles.pop(account, None)
 
 
 def _why(error: SendError, *, asked: bool) -> Why | None:

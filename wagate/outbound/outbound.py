@@ -42,8 +42,7 @@ class Outbound:
         self.handler: Handler = Sender(context, hand_over, given_up=self._reporter.ring).handler
         """For the consumers."""
         self._probe = probe
-        self._seen: Mapping[str, Account] = {}
-        context.live.on_change(self._accounts_changed)
+        context.live.on_accounts(self._accounts_changed)
 
     def ask(self, choosers: Iterable[Choose]) -> None:
         """Ask these for the account of a message that names none; before anything runs."""
@@ -53,11 +52,12 @@ class Outbound:
         """The way in for one source: ``api``, or a plugin's name."""
         return Outbox(source, self._context, self._watch)
 
-    async def _accounts_changed(self) -> None:
-        before, self._seen = self._seen, self._context.live.now.by_id
-        self.observed.keep(self._seen)
-        for id_, account in self._seen.items():
-            if id_ in before and before[id_] is not account and before[id_] != account:
+    async def _accounts_changed(self, before: Mapping[str, Account | None]) -> None:
+        now = self._context.live.now.by_id
+        for id_, old in before.items():
+            if id_ not in now:
+                self.observed.forget(id_)
+            elif old is not None and now[id_] != old:
                 await self._probe(f"{OUTBOUND}:{id_}")
 
     async def run(self) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import trio
 from msgspec.structs import replace
 
 from wagate.errors import ConflictError, NotFoundError, OutcomeUnknownError, UnprocessableError
-from wagate.hooks.messages import MessageView, OutMessage, ReaderView, Signal
+from wagate.hooks.messages import Edit, MessageView, OutMessage, ReaderView, Signal
+from wagate.hooks.providers import Provider
 from wagate.hooks.views import Page
 from wagate.http import HttpError, on_behalf_of
 from wagate.outbound import announce
-from wagate.outbound.abilities import can_signal, check_revoke, fit
+from wagate.outbound.abilities import can_signal, check_edit, check_revoke, fit
 from wagate.outbound.choose import choose, sendable
 from wagate.outbound.context import Choose, OutboundContext
 from wagate.outbound.dialogue import in_dialogue, is_no_dialogue
@@ -22,6 +23,7 @@ from wagate.outbound.parts import parted
 from wagate.outbound.send_errors import as_send_error
 from wagate.outbound.views import stored_form, view_of
 from wagate.outbound.watch import Watch
+from wagate.parsing.split import length_of
 from wagate.rules.filters import ALL_MESSAGES, MessageFilter
 from wagate.storage.outbox.messages import (
     MessageRow,
@@ -48,7 +50,7 @@ NOT_SENT = {
     "failed": "it failed",
     "unknown": "it is not known whether it was sent",
 }
-"""Status → why a message can't be revoked."""
+"""Status → why a message can't be revoked, or edited."""
 
 
 class Outbox:
@@ -84,7 +86,7 @@ class Outbox:
         provider = context.providers.need(chosen.provider)
         context.providers.account(chosen)  # settings that can't be used are told now, not in the chat's turn
         now, submissions = context.clock.now(), []
-        for message_id, part in parted(message, provider.longest_text):
+        for message_id, part in parted(message, provider.longest_text, provider.longest_caption):
             _, warnings = fit(provider, part)
             intake = announce.submission(chosen, part, message_id, context.router, fixed=account is not None, now=now)
             submissions.append(
@@ -174,20 +176,37 @@ class Outbox:
 
     async def revoke(self, message_id: str, *, client_id: int | None) -> None:
         """Take a message that was sent back from everyone; at once, not stored. See the protocol."""
+        row, provider, account = await self._sent(message_id, client_id, check_revoke)
+        assert provider.revoke is not None  # checked just now
+        seen = self._context.providers.account(account)
+        await _asked(account, provider.revoke(row.provider_id, row.chat, seen), REVOKE_SECONDS)
+
+    async def edit(self, message_id: str, text: str, *, client_id: int | None) -> None:
+        """Change a sent message's text or caption; at once, not stored. See the protocol."""
+        row, provider, account = await self._sent(message_id, client_id, check_edit)
+        assert provider.edit is not None  # checked just now
+        if provider.longest_text and length_of(text) > provider.longest_text:
+            detail = f"{provider.name} takes texts of at most {provider.longest_text} characters"
+            raise UnprocessableError(detail, field="text")
+        seen = self._context.providers.account(account)
+        edit = Edit(message_id=row.provider_id, chat=row.chat, type=row.type, text=text)
+        await _asked(account, provider.edit(edit, seen), REVOKE_SECONDS)
+
+    async def _sent(
+        self, message_id: str, client_id: int | None, check: Callable[[Provider, str], None]
+    ) -> tuple[MessageRow, Provider, Account]:
+        """A message that was sent, and who can still do something about it. Raises as `revoke`."""
         context = self._context
         row = await context.database.read(get_message, message_id, client_id=client_id)
         if row.status in NOT_SENT:
             raise ConflictError(NOT_SENT[row.status])
         provider, account = context.providers.need(row.provider), self._sender(row)
-        check_revoke(provider, row.type)
-        assert provider.revoke is not None  # checked just now
+        check(provider, row.type)
         if not row.provider_id:
-            raise UnprocessableError(f"{provider.name} returned no id for this message, so it can't be revoked")
-        await _asked(
-            account,
-            provider.revoke(row.provider_id, row.chat, context.providers.account(account)),
-            REVOKE_SECONDS,
-        )
+            raise UnprocessableError(
+                f"{provider.name} returned no id for this message, so nothing can be done about it"
+            )
+        return row, provider, account
 
     def _sender(self, row: MessageRow) -> Account:
         """The account that sent a message. UnprocessableError: it is gone, or goes through another provider now."""

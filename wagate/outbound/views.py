@@ -57,4 +57,6 @@ def content_of(message: OutMessage) -> str:
     """Text, else caption, else what stands in its place, else ''."""
     if message.reaction is not None:
         return message.reaction.emoji
+    if message.poll is not None:
+        return message.poll.name
     return message.text or first_text(mapping(mapping(message.interactive).get("body")), "text")

@@ -36,8 +36,10 @@ def length_of(text: str) -> int:
     return len(text) + sum(1 for sign in text if ord(sign) > 0xFFFF)
 
 
-def split_text(text: str, longest: int) -> list[str]:
+def split_text(text: str, longest: int, *, then: int | None = None) -> list[str]:
     """The text in parts of at most ``longest`` characters, in order; as it is when it fits, or ``longest`` is 0.
+
+    ``then``: characters of the parts after the first; 0: all the rest is one.
 
     White space at a cut is left out, nothing else.
 
@@ -46,10 +48,11 @@ def split_text(text: str, longest: int) -> list[str]:
     """
     if not longest or length_of(text) <= longest:
         return [text]
-    return [part for part in _parts(text, longest) if part] or [text[:longest]]
+    following = longest if then is None else then or 2 * len(text) + _ROOM
+    return [part for part in _parts(text, longest, following) if part] or [text[:longest]]
 
 
-def _parts(text: str, longest: int) -> Iterator[str]:
+def _parts(text: str, longest: int, then: int) -> Iterator[str]:
     urls, spans = [found.span() for found in _URL.finditer(text)], _spans(text)
     start, opened = 0, ""
     while start < len(text):
@@ -61,7 +64,7 @@ def _parts(text: str, longest: int) -> Iterator[str]:
         cut, following = _cut(text, start, end, urls)
         marks = [mark for begin, stop, mark in spans if begin < cut and following < stop]
         yield opened + text[start:cut].rstrip() + "".join(reversed(marks))
-        start, opened = following, "".join(marks)
+        start, opened, longest = following, "".join(marks), then
 
 
 def _end_of(text: str, start: int, room: int) -> int:

@@ -126,12 +126,20 @@ def told_order(
     order = kept(
         id=order_id, title=title, text=note, item_count=count, total=total, currency=currency, product_items=items
     )
-    bought = [f"{item.get('quantity') or 1} × {first_text(item, 'name', 'product_retailer_id')}" for item in items] or (
-        [f"{count} ×"] if count and not title else []
-    )
+    bought = bought_lines(items)
+    if not bought and count and not title:
+        bought = [f"{count} {'item' if count == 1 else 'items'}"]
     sum_of = f"{total} {currency}".strip() if total else ""
     counted = f"{count} × {title}" if count and title and not items else title
     return Told(type="order", text=lines(counted, *bought, sum_of, note), details={"order": order})
+
+
+def bought_lines(items: list[dict[str, Any]]) -> list[str]:
+    """A line for each article; one whose name and number are not told still counts."""
+    return [
+        f"{whole(item.get('quantity')) or 1} × {first_text(item, 'name', 'product_retailer_id') or 'an item'}"
+        for item in items
+    ]
 
 
 def told_reply(kind: str, *, reply_id: str = "", title: str, about: str = "") -> Told:

@@ -50,6 +50,15 @@ def check_settings(provider: Provider, settings: Mapping[str, Any], *, where: st
     return typed
 
 
+def check_sender(provider: Provider, settings: Mapping[str, Any], phone: str, *, where: str = WHERE) -> None:
+    """UnprocessableError: nothing says which number sends, as the provider must be told (`Provider.sender_keys`)."""
+    if not provider.sender_keys or phone or any(settings.get(name) for name in provider.sender_keys):
+        return
+    at = f"{where}." if where else ""
+    cure = f"no number to send from: set {', '.join(f'{at}{name}' for name in provider.sender_keys)} or phone"
+    raise UnprocessableError(cure, field=f"{at}{provider.sender_keys[0]}")
+
+
 def short_secrets(provider: Provider, settings: Mapping[str, Any]) -> list[str]:
     """Names of secrets that people chose, and that are so short that others guess them; sorted."""
     return [

@@ -67,6 +67,7 @@ CALLS: Final[Mapping[str, Mapping[str, Check]]] = {
     "store.forget": {"older": _seconds},
     "media.open": {"patience": _seconds},
     "media.follow": {"handler": _text, "target": _text},
+    "watch.trouble": {"why": _text},
     "media.keep": {"filename": _text, "mimetype": _text},
 }
 """Call → its arguments that are checked."""

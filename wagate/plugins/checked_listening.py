@@ -38,6 +38,10 @@ class CheckedInlet:
         """See the protocol."""
         await self._inlet.take(items(events, self._event))
 
+    async def archive(self, events: Sequence[NewEvent]) -> None:
+        """See the protocol."""
+        await self._inlet.archive(items(events, self._event))
+
     async def state(self, change: SessionChange, **details: Any) -> None:
         """See the protocol."""
         if wrong := json_value(details):

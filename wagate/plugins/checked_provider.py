@@ -60,6 +60,7 @@ def checked_provider(plugin: str, provider: Any) -> Provider:
         "send": lambda value: cut(held_to(Sent, value)),
         "signal": _nothing,
         "revoke": _nothing,
+        "edit": _nothing,
         "control": _nothing,
         "locate_media": partial(held_to, MediaRequest),
         "qr": _qr,
@@ -105,10 +106,13 @@ def _hold(provider: Provider) -> None:
         ("idempotent", bool),
         ("media_errors", int),
         ("longest_text", int),
+        ("longest_caption", int),
         ("opus_voice", bool),
     ):
         if not isinstance(getattr(provider, name), kind):
             raise WrongValueError(f"{where}.{name}: {named(getattr(provider, name))}, not {kind.__name__}")
+    if not isinstance(provider.sender_keys, tuple) or not all(isinstance(each, str) for each in provider.sender_keys):
+        raise WrongValueError(f"{where}.sender_keys: not a tuple of texts")
     _hold_functions(provider, where)
     held_to(SendLimits, provider.limits)
     held_to(WebhookAnswer, provider.answer)
@@ -119,7 +123,7 @@ def _hold(provider: Provider) -> None:
 
 
 def _hold_functions(provider: Provider, where: str) -> None:
-    optional = ("verify", "parse", "challenge", "send", "signal", "revoke", "locate_media", "missed")
+    optional = ("verify", "parse", "challenge", "send", "signal", "revoke", "edit", "locate_media", "missed")
     listening = ("run", "lifespan", "forget", "pair_code", "fetch_media")
     for name in (*optional, *listening, "control", "qr", "profile", "number_of", "check", "media_answer"):
         value = getattr(provider, name)

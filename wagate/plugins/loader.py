@@ -25,6 +25,7 @@ from wagate.hooks.specs import PROJECT, PROVIDERS, Hooks
 from wagate.plugins.checked_handler import checked_handler, checked_look, checked_task
 from wagate.plugins.checked_provider import checked_provider
 from wagate.plugins.registry import Providers
+from wagate.plugins.single_file import KEY, PluginFile, plugin_files
 from wagate.plugins.values import WrongValueError, items, named
 from wagate.plugins.wall import broken, pass_on
 
@@ -49,6 +50,7 @@ def _commands(_plugin: str, value: Any) -> Any:
 
 
 CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+    "check_settings": partial(_of, str),
     "register_handlers": checked_handler,
     "register_providers": checked_provider,
     "register_routes": partial(_of, Blueprint),
@@ -79,7 +81,7 @@ class Plugin:
         return results
 
     def gather(self, hook: str, **context: PluginContext) -> list[Any]:
-        """Everything that a ``register_…`` hook of this plugin gives, each thing behind the wall. PluginError."""
+        """All that ``check_settings`` or a ``register_…`` hook gives, each thing behind the wall. PluginError."""
         check = partial(CHECKS[hook], self.name)
         try:
             return [each for given in self.call(hook, **context) for each in items(given, check)]
@@ -138,6 +140,31 @@ def installed_providers() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=PROVIDERS)}
 
 
+def available_to(tables: Mapping[str, Mapping[str, Any]], file: Path) -> Mapping[str, EntryPoint | PluginFile]:
+    """What the tables of the configuration ``file`` can switch on: what is installed, and the files that they name."""
+    return {**plugin_files(tables, file.absolute().parent), **installed()}
+
+
+def _own_keys(table: Mapping[str, Any], point: EntryPoint | PluginFile) -> Mapping[str, Any]:
+    """The plugin's own settings in its table."""
+    return {key: value for key, value in table.items() if not (key == KEY and isinstance(point, PluginFile))}
+
+
+def claimed_twice() -> list[str]:
+    """A line for each name that several packages bring: only one of them is used."""
+    owners: dict[tuple[str, str], list[EntryPoint]] = {}
+    for group in (PROJECT, PROVIDERS):
+        for point in entry_points(group=group):
+            owners.setdefault((group, point.name), []).append(point)
+    lines = []
+    for (_, name), points in sorted(owners.items()):
+        packages = {point.dist.name: point for point in points if point.dist}
+        if len(packages) > 1:
+            used = next(package for package, point in packages.items() if point == points[-1])
+            lines.append(f"{' and '.join(sorted(packages))} both bring a plugin {name}; that of {used} is used")
+    return lines
+
+
 def load_plugins(
     tables: Mapping[str, Mapping[str, Any]], convert: Convert, *, file: Path = Path("config.toml")
 ) -> list[Plugin]:
@@ -146,16 +173,21 @@ def load_plugins(
     Raises:
         ConfigError: one is not installed, can't be imported, implements an unknown hook or has wrong settings.
     """
+    for line in claimed_twice():
+        log.warning("two plugins of one name", plugins=line)
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
-    available = installed()
+    available = available_to(tables, file)
     for name in tables:
         manager.register(_import(name, available, file), name)
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise ConfigError(f"[plugins.{error.plugin}]: {error}") from error
-    return [Plugin(name, _settings(manager, name, table, convert), manager) for name, table in tables.items()]
+    return [
+        Plugin(name, _settings(manager, name, _own_keys(table, available[name]), convert), manager)
+        for name, table in tables.items()
+    ]
 
 
 def load_providers(
@@ -226,14 +258,17 @@ def unique_handlers(handlers: Iterable[Handler]) -> dict[str, Handler]:
     return found
 
 
-def _import(name: str, available: Mapping[str, EntryPoint], file: Path) -> Any:
+def _import(name: str, available: Mapping[str, EntryPoint | PluginFile], file: Path) -> Any:
     point = available.get(name)
     if point is None:
         near = difflib.get_close_matches(name, available, n=1)
-        hint = f"did you mean [plugins.{near[0]}]?" if near else f"install it: pip install wagate-{name}"
+        install = f'install it (pip install wagate-{name}), or name its file: {KEY} = "{name}.py"'
+        hint = f"did you mean [plugins.{near[0]}]?" if near else install
         raise ConfigError(f"{file}: [plugins.{name}]: no such plugin is installed; {hint}")
     try:
         return point.load()
+    except ConfigError:
+        raise
     except BaseException as error:
         pass_on(error)
         raise ConfigError(f"[plugins.{name}]: {point.value} can't be imported: {error!r}") from error

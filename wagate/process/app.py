@@ -5,9 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import chain
@@ -22,7 +21,7 @@ from wagate import __version__
 from wagate.clock import Clock
 from wagate.config import Config, convert_settings, load
 from wagate.config.lock import hold
-from wagate.config.secrets import Secrets, open_secrets
+from wagate.config.secrets import TOKEN_FILE, Secrets, open_secrets
 from wagate.consumers.tasks import supervise
 from wagate.errors import WagateError
 from wagate.hooks.context import PluginContext
@@ -31,7 +30,7 @@ from wagate.inbound.catch_up import CatchUp
 from wagate.inbound.holding import Holding
 from wagate.inbound.listen import Listening
 from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers
-from wagate.process.assemble import Gateway, assemble, build_context
+from wagate.process.assemble import Gateway, assemble, build_context, name_among_others
 from wagate.process.configured_accounts import put_owners, read_accounts
 from wagate.process.files import raise_file_limit
 from wagate.process.hard_end import GRACE, HardEnd
@@ -63,12 +62,15 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     """Takes up a changed configuration."""
 
 
-def run(config_path: Path | None) -> int:
-    """Serve until SIGTERM or Ctrl-C; the exit code. What stops it from starting is one line on stderr."""
+def run(config_path: Path | None, without: Sequence[str] = ()) -> int:
+    """Serve until SIGTERM or Ctrl-C; the exit code. What stops it from starting is one line on stderr.
+
+    ``without``: plugins that are left out.
+    """
     code = 0
     os.umask(0o077)
     try:
-        config = load(config_path)
+        config = load(config_path, without=without)
         hide = configure_logs(config.log.level, config.log.format, config.secrets)
         if os.geteuid() == 0:
             log.warning("running as root: anyone who takes over the gateway has the machine; use a user of its own")
@@ -158,7 +160,7 @@ def _handlers(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, Pl
 
 def _listening(gateway: Gateway) -> Listening:
     """What runs the providers that need no webhook."""
-    shared = bool(gateway.config.redis.url and gateway.config.database.url)
+    name = name_among_others(gateway.config)
     return Listening(
         providers=gateway.providers,
         live=gateway.live,
@@ -166,13 +168,8 @@ def _listening(gateway: Gateway) -> Listening:
         ignore_filter=gateway.ignore_filter,
         database=gateway.database,
         clock=gateway.clock,
-        holding=Holding(gateway.database, gateway.clock, _name_of(gateway.config)) if shared else None,
+        holding=Holding(gateway.database, gateway.clock, name) if name else None,
     )
-
-
-def _name_of(config: Config) -> str:
-    """This gateway among others on its database; the same after a restart."""
-    return f"{socket.gethostname()}:{config.data.dir.resolve()}"
 
 
 @asynccontextmanager
@@ -301,11 +298,17 @@ async def _stop_at_signal(stop: trio.Event, end: HardEnd) -> None:
 
 
 def _greet(config: Config, started: Started) -> None:
-    """What a person sees first: where it is, the token when it is new, and what to try next."""
-    lines = [f"wagate {__version__} listens on {started.urls[0]}", f"configuration: {_config_in_use(config)}"]
+    """What a person sees first: where the page is, how to sign in, how to connect a number."""
     if "admin_token" in started.secrets.made:
-        lines.append(f"admin token, shown only now and kept in {config.data.dir}: {started.secrets.admin_token}")
-    lines.append("try it without WhatsApp: wagate simulate message, then: wagate jobs list")
+        token = f"admin token, shown only now and kept in {config.data.dir}: {started.secrets.admin_token}"
+    else:
+        kept = "auth.admin_token" if config.auth.admin_token else config.data.dir / TOKEN_FILE
+        token = f"admin token: {kept}"
+    lines = [
+        f"wagate {__version__} listens on {started.urls[0]} (configuration: {_config_in_use(config)})",
+        f"dashboard: {config.server.public_url or started.urls[0]}/ui/ - sign in with the {token}",
+        "connect a number there, or with: wagate pair main - try it without WhatsApp: wagate simulate message",
+    ]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 

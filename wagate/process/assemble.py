@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
@@ -23,9 +24,11 @@ from wagate.context.owners import Owners
 from wagate.context.people import KnownPeople
 from wagate.context.sessions import AccountSessions
 from wagate.context.store import PluginStore
+from wagate.context.watch import PluginWatch, Watching
 from wagate.events import NewEvent
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Handler, Target
+from wagate.hooks.watch import Watch
 from wagate.http.client import HttpClient
 from wagate.http.guard import Guard, parse_networks
 from wagate.http.url import check_url
@@ -90,6 +93,7 @@ class Gateway:
     registry: CollectorRegistry
     http_metrics: HttpMetrics
     refusals: Refusals
+    watching: Watching
     secrets: Secrets
 
 
@@ -126,6 +130,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
     receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed, recognize=people.recognize)
     context = _sending(http, media.store, router=router, clock=clock, ring=ring, **shared)
     return Gateway(
+        watching=Watching(),
         config=config,
         clock=clock,
         secrets=secrets,
@@ -195,12 +200,25 @@ def build_context(gateway: Gateway, plugin: Plugin) -> PluginContext:
         sessions=AccountSessions(gateway.database, gateway.live, gateway.providers),
         archive=StoredArchive(gateway.database),
         people=KnownPeople(gateway.people, gateway.live),
+        watch=_watch(gateway, plugin),
         store=checked("store", PluginStore(plugin.name, gateway.database, gateway.clock)),
         emit=checked_call(plugin.name, "emit", emit),
         encrypt=gateway.vault.encrypt,
         decrypt=gateway.vault.decrypt,
         on_change=lambda listener: gateway.live.on_change(checked_listener(plugin.name, listener)),
     )
+
+
+def name_among_others(config: Config) -> str:
+    """This gateway among others on its database, the same after a restart; '' where there can be no others."""
+    shared = bool(config.redis.url and config.database.url)
+    return f"{socket.gethostname()}:{config.data.dir.resolve()}" if shared else ""
+
+
+def _watch(gateway: Gateway, plugin: Plugin) -> Watch:
+    holder = name_among_others(gateway.config)
+    watch = PluginWatch(plugin.name, gateway.watching, gateway.database, gateway.clock, holder=holder)
+    return cast("Watch", CheckedPart(plugin.name, "watch", watch))
 
 
 def plugin_folder(data: Path, name: str) -> Path:

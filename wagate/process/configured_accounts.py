@@ -14,7 +14,7 @@ from wagate.config.check import SHORTEST_SECRET
 from wagate.config.problems import near
 from wagate.errors import ConfigError, NotFoundError, UnprocessableError
 from wagate.hooks.providers import Provider
-from wagate.plugins.account_settings import seal, storable
+from wagate.plugins.account_settings import check_sender, seal, storable
 from wagate.plugins.registry import Providers
 from wagate.storage.owners.accounts import NewAccount, put_config_accounts
 from wagate.storage.owners.clients import add_client, ensure_default_client, get_client
@@ -79,6 +79,10 @@ def _read(file: str, key: str, table: Mapping[str, Any], providers: Providers) -
     if 0 < len(account.webhook_secret) < SHORTEST_SECRET:
         raise ConfigError(f"{file}: {key}.webhook_secret: is too short; take at least {SHORTEST_SECRET} characters")
     settings = storable(convert_settings(provider.settings_type, own, file=file, key=key))
+    try:
+        check_sender(provider, settings, account.phone, where="")
+    except UnprocessableError as error:
+        raise ConfigError(f"{file}: {key}.{provider.sender_keys[0]}: {error}") from error
     return ConfiguredAccount(table=account, settings=settings)
 
 

@@ -1,4 +1,4 @@
-"""What `/health` asks beside database and disk: Redis, consumers, providers, receivers."""
+"""What `/health` asks beside database and disk: Redis, consumers, providers, receivers, plugins."""
 
 from __future__ import annotations
 
@@ -30,11 +30,16 @@ def health_monitor(gateway: Gateway, watched: Watched) -> HealthMonitor:
         paused = Level.DEGRADED if stats.paused else Level.HEALTHY
         return Check(status=paused, detail=f"{stats.active} at work, {stats.backoff} waiting to retry{parked}")
 
+    async def plugins() -> Check:
+        told = [f"{plugin}: {why}" for plugin, why in sorted(gateway.watching.troubles.items())]
+        return Check(status=Level.DEGRADED if told else Level.HEALTHY, detail="; ".join(told))
+
     probes = {
         "redis": redis,
         "consumers": consumers,
         "providers": watched.providers,
         "receivers": watched.receivers,
+        "plugins": plugins,
     }
     return HealthMonitor(
         gateway.database,

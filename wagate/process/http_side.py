@@ -57,6 +57,7 @@ from wagate.web.media.media_door import MediaDoor
 from wagate.web.messages.sending import SendingContext
 from wagate.web.ui.app import create_ui
 from wagate.web.ui.door import UiDoor
+from wagate.web.ui.overview import for_plugins
 from wagate.web.ui.own_api import OwnApi
 from wagate.web.ui.parts import Parts
 from wagate.web.ui.signin import SignIns
@@ -156,6 +157,7 @@ def doors(gateway: Gateway, auth: Authenticator) -> tuple[DoorAt, ...]:
         gateway.receiver,
         gateway.ignore_filter,
         limit,
+        database=gateway.database,
         numbers=numbers,
         refusals=gateway.refusals,
         own=own,
@@ -259,7 +261,9 @@ def build_app(
             ),
         ],
     )
-    ui = create_ui(ui_parts(gateway, auth, health, examine, stop, api=cast("App", api)))
+    parts = ui_parts(gateway, auth, health, examine, stop, api=cast("App", api))
+    gateway.watching.look_by(partial(for_plugins, parts))
+    ui = create_ui(parts)
     return IntakeApp(
         doors(gateway, auth),
         media_door(gateway, auth, metrics, UiDoor(ui, Admission(api, auth, bodies, gateway.config), bodies=bodies)),
@@ -307,7 +311,7 @@ def ui_parts(
         clock=gateway.clock,
         database=gateway.database,
         live=gateway.live,
-        signins=SignIns(gateway.database, auth, gateway.clock),
+        signins=SignIns(gateway.database, auth, gateway.live, gateway.clock),
         targets=target_desk(gateway),
         deliveries=DeliveryLog(gateway.database, gateway.consumers.control),
         bulk=gateway.consumers.bulk,
@@ -325,6 +329,9 @@ def ui_parts(
         most_streams=gateway.config.limits.streams,
         sign=partial(gateway.vault.sign, purpose=SHOWN, seconds=3600),
         unsign=partial(gateway.vault.unsign, purpose=SHOWN),
+        providers=gateway.providers,
+        hide=gateway.vault.encrypt,
+        reveal=gateway.vault.decrypt,
     )
 
 

@@ -103,7 +103,7 @@ class Reload:
         file = self._gateway.config.file if self._named else None
         names = named_variables(self._gateway.config.file)
         known = self._environment | {name: value for name, value in environment.items() if name in names}
-        new = load(file, {**os.environ, **known})
+        new = load(file, {**os.environ, **known}, without=self._gateway.config.without)
         plugins = load_plugins(new.plugins, partial(_convert, new), file=new.file)
         return known, new, read_accounts(new, self._gateway.providers), plugins
 

@@ -47,7 +47,8 @@ def ailing(
     What a target's row says outlives the process and holds for all processes; what was observed says why, and also
     knows of accounts for which others step in.
     """
-    for id_, account in accounts.items():
+    for id_ in sorted(accounts.keys() & (seen.senders.keys() | seen.logged_out.keys() | observed.keys())):
+        account = accounts[id_]
         row, trouble, out = seen.senders.get(id_), observed.get(id_), seen.logged_out.get(id_)
         error = row.error if row is not None else ""
         if out is not None and account.provider in linked:
@@ -177,9 +178,8 @@ class Watched:
         gateway = self._gateway
         accounts, names = gateway.live.now.by_id, gateway.providers.names
         seen = await gateway.database.read(not_working, handlers=gateway.handlers, now=gateway.clock.now())
-        observed = {id_: each for id_ in accounts if (each := gateway.outbound.observed.of(id_)) is not None}
         linked = {name for name in names if (one := gateway.providers.get(name)) and one.sessions}
-        return list(ailing(accounts, seen=seen, observed=observed, linked=linked)), seen
+        return list(ailing(accounts, seen=seen, observed=gateway.outbound.observed.all, linked=linked)), seen
 
 
 def _minute(at: datetime) -> str:

@@ -1,4 +1,4 @@
-"""``python -m wagate.process.start CONFIG``: the gateway, without libraries that it would load and never use."""
+"""``python -m wagate.process.start [CONFIG [PLUGIN …]]``: the gateway, without libraries that it would never use."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from wagate.errors import WagateError
 
 
 def main(arguments: list[str]) -> int:
-    """Serve; the exit code."""
-    path = Path(arguments[0]) if arguments else None
+    """Serve; the exit code. ``arguments``: the configuration file (empty: the default), then plugins to leave out."""
+    file, *without = arguments or [""]
+    path = Path(file) if file else None
     for name in unused(path):
         # The documented way to say that a module is not there; those who ask for it can do without.
         sys.modules[name] = None  # type: ignore[assignment]
-    code: int = import_module("wagate.process.app").run(path)
+    code: int = import_module("wagate.process.app").run(path, without)
     return code
 
 

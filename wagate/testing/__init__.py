@@ -2,6 +2,15 @@
 
 from wagate.testing.archive import FakeArchive
 from wagate.testing.context import Fakes, fake_context
+from wagate.testing.contracts import (
+    SENTENCE,
+    HandlerContract,
+    HandlerUnderTest,
+    ProviderContract,
+    ProviderUnderTest,
+    SendingContract,
+    TargetsContract,
+)
 from wagate.testing.endpoints import FakeEndpoints
 from wagate.testing.events import NOW, make_delivery, make_event
 from wagate.testing.fakes import FakeAccounts, FakeAuth, FakeDeliveries, FakeJobs, FakeStore
@@ -11,9 +20,11 @@ from wagate.testing.media import FakeFile, FakeMedia
 from wagate.testing.messages import FakeMessages
 from wagate.testing.routes import routes_client
 from wagate.testing.sessions import FakeSessionStates
+from wagate.testing.watch import FakeWatch
 
 __all__ = [
     "NOW",
+    "SENTENCE",
     "FakeAccounts",
     "FakeArchive",
     "FakeAuth",
@@ -27,9 +38,16 @@ __all__ = [
     "FakeMessages",
     "FakeSessionStates",
     "FakeStore",
+    "FakeWatch",
     "Fakes",
+    "HandlerContract",
+    "HandlerUnderTest",
     "ListeningContract",
+    "ProviderContract",
+    "ProviderUnderTest",
+    "SendingContract",
     "Sent",
+    "TargetsContract",
     "answered",
     "fake_context",
     "make_delivery",

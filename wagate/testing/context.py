@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
@@ -23,10 +24,21 @@ from wagate.testing.media import FakeMedia
 from wagate.testing.messages import FakeMessages
 from wagate.testing.people import FakePeople
 from wagate.testing.sessions import FakeSessionStates
+from wagate.testing.watch import FakeWatch
 
 Listener = Callable[[], Awaitable[None]]
 Emitted = tuple[NewEvent, list[Target] | None]
 """An event of the plugin's own, and its targets when it named them."""
+
+
+CONFIGURED: dict[str, Any] = {
+    "public_url": "https://gateway.example",
+    "version": "0.0.0",
+    "allow_http": False,
+    "max_retries": 3,
+    "timeout": 10.0,
+}
+"""What every fake context says of the configuration."""
 
 
 class FixedClock(Clock):
@@ -58,6 +70,7 @@ class Fakes:
     sessions: FakeSessionStates
     archive: FakeArchive
     people: FakePeople
+    watch: FakeWatch
     clock: FixedClock
     emitted: list[Emitted] = field(default_factory=list)
     """Events of the plugin's own, and their targets when it named them."""
@@ -86,11 +99,7 @@ def fake_context(
     context = PluginContext(
         name=name,
         settings=settings,
-        public_url="https://gateway.example",
-        version="0.0.0",
-        allow_http=False,
-        max_retries=3,
-        timeout=10.0,
+        **CONFIGURED,
         http=http,
         log=structlog.get_logger(name),
         clock=clock,
@@ -106,6 +115,7 @@ def fake_context(
         sessions=sessions,
         archive=archive,
         people=people,
+        watch=(watch := FakeWatch()),
         emit=emit,
         encrypt=lambda text: text[::-1],
         decrypt=lambda text: text[::-1],
@@ -125,6 +135,7 @@ def fake_context(
         sessions=sessions,
         archive=archive,
         people=people,
+        watch=watch,
         clock=clock,
         emitted=emitted,
         listeners=listeners,

@@ -47,6 +47,10 @@ class FakeHttp(HttpClient):
         self.refused: dict[str, HttpError] = {}
         self.sent: list[Sent] = []
 
+    def answer(self, *script: int | Response | HttpError) -> None:
+        """What comes from now on."""
+        self.script = list(script)
+
     async def request(
         self,
         method: str,

@@ -26,6 +26,8 @@ class FakeInlet:
     def __init__(self) -> None:
         self.events: list[NewEvent] = []
         """What was taken in, without duplicates."""
+        self.archived: list[NewEvent] = []
+        """Of the past."""
         self.states: list[SessionChange] = []
         self.phone = ""
         self.full = 0
@@ -44,6 +46,12 @@ class FakeInlet:
             raise StorageError("the disk is full")
         known = {_key(each) for each in self.events if each.provider_id}
         self.events += [each for each in events if not each.provider_id or _key(each) not in known]
+        self._wake()
+
+    async def archive(self, events: Sequence[NewEvent]) -> None:
+        """Note them."""
+        await trio.lowlevel.checkpoint()
+        self.archived += events
         self._wake()
 
     async def state(self, change: SessionChange, **_details: Any) -> None:

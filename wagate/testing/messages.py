@@ -26,7 +26,7 @@ class FakeMessages:
         self.becomes: str | SendError = "sent"
         """The status that the next messages get, or why they fail."""
         self.cannot: set[str] = set()
-        """Message types, kinds of signals and ``revoke``: what the provider does not have."""
+        """Message types, kinds of signals, ``revoke`` and ``edit``: what the provider does not have."""
         self.longest_text = 0
         """Characters that the provider takes; longer texts are split as the core does."""
         self.submitted: list[OutMessage] = []
@@ -38,6 +38,8 @@ class FakeMessages:
         self.signals: list[Signal] = []
         self.revoked: list[str] = []
         """Message ids, in order."""
+        self.edited: list[tuple[str, str]] = []
+        """(message id, new text), in order."""
         self._keys: dict[tuple[int, str], str] = {}
 
     async def send(
@@ -134,14 +136,23 @@ class FakeMessages:
 
     async def revoke(self, message_id: str, *, client_id: int | None) -> None:
         """Note it; raises ``becomes`` when that is an error. NotFoundError, ConflictError, UnprocessableError."""
+        row = await self._sent(message_id, client_id, "revoke")
+        self.revoked.append(row.id)
+
+    async def edit(self, message_id: str, text: str, *, client_id: int | None) -> None:
+        """Note it; raises as `revoke`."""
+        row = await self._sent(message_id, client_id, "edit")
+        self.edited.append((row.id, text))
+
+    async def _sent(self, message_id: str, client_id: int | None, ability: str) -> MessageView:
         row = await self.get(message_id, client_id=client_id)
         if row.status not in {"sent", "delivered", "read"}:
             raise ConflictError(f"it was not sent: {row.status}")
-        if "revoke" in self.cannot:
-            raise UnprocessableError(f"{row.provider} can't revoke messages")
+        if ability in self.cannot:
+            raise UnprocessableError(f"{row.provider} can't {ability} messages")
         if isinstance(self.becomes, SendError):
             raise self.becomes
-        self.revoked.append(row.id)
+        return row
 
     def _account(self, client_id: int, name: str | None) -> AccountView:
         theirs = [each for each in self._accounts.accounts.values() if each.client_id == client_id]

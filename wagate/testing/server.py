@@ -101,6 +101,8 @@ class FakeServer:
         self.faults: deque[Fault] = deque()
         self.chance: Callable[[Seen], Fault | None] = lambda _seen: None
         """Asked when no scripted fault fits: faults by share or by content."""
+        self.judge: Callable[[Seen], Reply | None] = lambda _seen: None
+        """How the real one refuses a request that its document does not allow; None: it takes it."""
         self._changed = trio.Event()
 
     def fail(self, *faults: Fault) -> None:
@@ -134,13 +136,16 @@ class FakeServer:
         self._note()
         try:
             if fault is None:
-                return await self._answer(seen), Fault()
+                return await self._judged(seen), Fault()
             lost = fault.drop or fault.reset
-            reply = await self._answer(seen) if fault.accept or not (fault.reply or lost) else None
+            reply = await self._judged(seen) if fault.accept or not (fault.reply or lost) else None
             await trio.sleep(fault.wait)
             return (None if lost else fault.reply or reply), fault
         finally:
             self._note()
+
+    async def _judged(self, seen: Seen) -> Reply:
+        return self.judge(seen) or await self._answer(seen)
 
     async def serve(self, stream: trio.abc.Stream) -> None:
         """One connection."""
@@ -159,6 +164,18 @@ class FakeServer:
             pass  # the caller hung up
         finally:
             await trio.aclose_forcefully(stream)
+
+
+@asynccontextmanager
+async def answering(answer: Answer | None = None) -> AsyncIterator[FakeServer]:
+    """A server that runs while the context is open; without ``answer`` it says 200 to everything."""
+
+    async def yes(_seen: Seen) -> Reply:
+        return Reply()
+
+    server = FakeServer(answer or yes)
+    async with running(server):
+        yield server
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ from wagate.plugins.registry import Providers
 from wagate.plugins.wall import broken
 from wagate.storage.database import Database
 from wagate.storage.owners.live import LiveDirectory
+from wagate.web.access.acts import ActLog
 from wagate.web.access.auth import Authenticator
 from wagate.web.access.cors import Cors
 from wagate.web.access.guard import Guard
@@ -132,9 +133,7 @@ def create_api(
     api.url_map.converters["target"] = TargetConverter
     cors = Cors(config.server.cors_origins)
     guard = Guard(auth, lambda: live.now, limits=config.limits, clock=clock, trusted_proxies=trusted_proxies, cors=cors)
-    api.before_request(guard.before_request)
-    api.before_websocket(guard.before_websocket)
-    api.after_request(guard.after_request)
+    _guarded(api, guard, ActLog(database, clock, trusted_proxies))
     _answer_errors(api)
 
     asker = RequestAuth(live)
@@ -164,6 +163,13 @@ def create_api(
     for name, routes in plugins:
         _register(api, name, routes)
     return api
+
+
+def _guarded(api: Api, guard: Guard, acts: ActLog) -> None:
+    api.before_request(guard.before_request)
+    api.before_websocket(guard.before_websocket)
+    api.after_request(guard.after_request)
+    api.after_request(acts.after_request)
 
 
 def _register(api: Api, plugin: str, routes: Blueprint) -> None:

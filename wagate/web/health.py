@@ -115,7 +115,7 @@ class HealthDetails(Health, frozen=True, kw_only=True):
     """What somebody with a token may know."""
 
     checks: dict[str, Check] | msgspec.UnsetType = msgspec.UNSET
-    """Only with a token: database, disk, redis, consumers, providers, receivers."""
+    """Only with a token: database, disk, redis, consumers, providers, receivers, plugins."""
 
 
 Probe = Callable[[], Awaitable[Check]]
@@ -136,7 +136,7 @@ class HealthMonitor:
         *,
         queue_size: Callable[[], int],
     ) -> None:
-        """``probes`` are the parts beside database and disk: ``redis``, ``consumers``, ``providers``, ``receivers``.
+        """``probes`` are the parts beside database and disk: ``redis``, ``consumers``, ``providers`` and so on.
 
         ``queue_size`` says at once how many deliveries are not done.
         """
@@ -198,7 +198,7 @@ def for_clients(checks: Mapping[str, Check]) -> dict[str, Check]:
     unset = msgspec.UNSET
     return {
         name: msgspec.structs.replace(check, providers=unset, receivers=unset, detail="")
-        if check.providers is not unset or check.receivers is not unset
+        if check.providers is not unset or check.receivers is not unset or name == "plugins"
         else check
         for name, check in checks.items()
     }

@@ -51,7 +51,7 @@ async def check_inbox(http: HttpClient, name: str, inbox: Inbox, *, public_url: 
         row = await chatwoot.inbox()
     except ChatwootError as error:
         return [token_finding(error)]
-    found = [Finding(level="ok", what="token", detail="Chatwoot takes it")]
+    found = [Finding(level="ok", what="token", detail="Chatwoot accepts it")]
     if (version := await server_version(http, inbox.url)) is not None:
         found.append(version)
     found += inbox_findings(row, name, inbox, public_url=public_url)
@@ -70,7 +70,7 @@ def token_finding(error: ChatwootError) -> Finding:
         step = "account_id and inbox_id are the numbers in Chatwoot's URLs, …/accounts/<id>/settings/inboxes/<id>"
         return Finding(level="fail", what="inbox", detail="Chatwoot has no such inbox or account", next_step=step)
     if isinstance(error, BusyError):
-        step = f"ask again in {error.after:.0f} s; RACK_ATTACK_ALLOWED_IPS in Chatwoot's environment exempts wagate"
+        step = f"try again in {error.after:.0f} s; RACK_ATTACK_ALLOWED_IPS in Chatwoot's environment exempts wagate"
         return Finding(level="warn", what="rate limit", detail=said, next_step=step)
     if not isinstance(error, ChatwootStoppedError):
         step = "is url right, and is Chatwoot running?"
@@ -87,7 +87,7 @@ def token_finding(error: ChatwootError) -> Finding:
             "drops the header api_access_token: nginx needs underscores_in_headers on"
         )
     else:
-        step = "look at url: it is Chatwoot's own address, without a path and not one that redirects"
+        step = "check url: it must be Chatwoot's own address, without a path and not one that redirects"
     return Finding(level="fail", what="token", detail=said, next_step=step)
 
 
@@ -135,7 +135,7 @@ def secret_finding(row: Mapping[str, Any], inbox: Inbox) -> Finding:
     if isinstance(shown, str) and shown:
         if shown == inbox.secret:
             return Finding(level="ok", what="secret", detail="the same on both sides")
-        detail = "another one than Chatwoot signs with" if inbox.secret else "not set, though Chatwoot signs"
+        detail = "not the one that Chatwoot signs with" if inbox.secret else "not set, though Chatwoot signs"
         step = "copy the inbox' webhook secret from Chatwoot into secret (Settings, Inboxes, Configuration)"
         return Finding(level="fail", what="secret", detail=f"it is {detail}", next_step=step)
     if inbox.secret:
@@ -143,7 +143,7 @@ def secret_finding(row: Mapping[str, Any], inbox: Inbox) -> Finding:
         return Finding(level="ok", what="secret", detail=detail)
     if 0 < len(inbox.webhook_token) < SHORTEST:
         detail = f"webhook_token has fewer than {SHORTEST} characters: others could guess it"
-        step = "take a longer one, here and in the webhook URL; or secret, from Chatwoot 4.13 on"
+        step = "choose a longer one, here and in the webhook URL; or secret, from Chatwoot 4.13 on"
         return Finding(level="warn", what="secret", detail=detail, next_step=step)
     if inbox.webhook_token:
         return Finding(level="ok", what="secret", detail="webhook_token is used instead")
@@ -165,7 +165,7 @@ def failure_finding(error: str) -> Finding | None:
     elif any(sign in lower for sign in ("timeout", "connection", "getaddrinfo", "ssl", "certificate", "end of file")):
         step = "from Chatwoot's machine, try curl on the webhook URL's host: it must answer /ping"
     elif lower[:3].isdigit() and lower[:1] == "5":
-        step = "check the gateway's log, and into that of the proxy in front of it"
+        step = "check the log of the gateway, and of the proxy in front of it"
     else:
         return None
     return Finding(level="warn", what="reachable from Chatwoot", detail=error, next_step=step)

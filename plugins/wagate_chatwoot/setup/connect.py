@@ -128,7 +128,7 @@ async def _made(chatwoot: Chatwoot, wish: Wish, wanted: str) -> Made:
     try:
         row = await _make(chatwoot, wish, wanted)
     except AmbiguousError as error:
-        unknown = "whether the inbox was made is not known; call the same command again: it looks for it"
+        unknown = "the inbox may or may not exist now; run the same command again, which looks for it first"
         raise ConfigError(f"Chatwoot: {error.reason}; {unknown}") from error
     try:
         return await _finished(chatwoot, wish, row, wanted, did="made")
@@ -139,7 +139,7 @@ async def _made(chatwoot: Chatwoot, wish: Wish, wanted: str) -> Made:
 
 def left_behind(inbox: object, name: str) -> str:
     """What somebody should know who has an inbox in Chatwoot and no table yet."""
-    return f'inbox {inbox} "{name}" is in Chatwoot now; call the same command again: it takes that one and goes on'
+    return f'inbox {inbox} "{name}" now exists in Chatwoot; run the same command again to continue with it'
 
 
 async def _same(http: HttpClient, wish: Wish, wanted: str) -> int | None:

@@ -47,11 +47,11 @@ async def _back(chatwoot: Chatwoot, conversation: int, message: int, before: flo
         while True:
             now = await heard()
             if now is not None and now > (before or 0.0):
-                return Finding(level="ok", what=BACK, detail="its webhook came, and is Chatwoot's")
+                return Finding(level="ok", what=BACK, detail="its webhook arrived and was verified")
             if said := await _error(chatwoot, conversation, message):
                 return _failed(said, known=now is not None)
             await trio.sleep(EVERY)
-    step = "look into Chatwoot's worker (Sidekiq): its webhooks may be late, or the inbox has another webhook URL"
+    step = "check Chatwoot's worker (Sidekiq): its webhooks may be late, or the inbox has a different webhook URL"
     return Finding(level="warn", what=BACK, detail=f"nothing came in {PATIENCE:g} s", next_step=step)
 
 

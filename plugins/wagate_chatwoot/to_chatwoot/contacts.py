@@ -132,7 +132,7 @@ async def _make(app: App, who: Who, picture: str) -> Contact:
                 raise
             for name in taken:
                 del fields[name]
-    raise TakenError("Chatwoot says that number and identifier are taken, and shows nobody who has them")
+    raise TakenError("Chatwoot says that the number and identifier are taken, but shows no contact that has them")
 
 
 async def _taker(app: App, who: Who, source: str) -> Contact | None:

@@ -59,7 +59,7 @@ async def _note_echo(app: App, delivery: Delivery) -> bool:
             await acks.catch_up(app, entry, delivery)
             return True
         if age < HANDING_ON:
-            raise Postpone("a message to this chat is being handed on: this may be its echo", after=SOON)
+            raise Postpone("a message to this chat is being handed over: this may be its echo", after=SOON)
     return False
 
 

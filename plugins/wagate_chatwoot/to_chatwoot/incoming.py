@@ -27,7 +27,7 @@ from wagate_chatwoot.to_chatwoot.attach import too_large, with_file
 from wagate_chatwoot.to_chatwoot.conversations import forget, last_of, settle
 from wagate_chatwoot.to_chatwoot.people import Who, who_of, with_all_keys
 from wagate_chatwoot.to_chatwoot.posts import File, Post
-from wagate_chatwoot.to_chatwoot.render import Rendered, quoted_id, render, replying, without_file
+from wagate_chatwoot.to_chatwoot.render import Rendered, quoted_id, render, replying, with_words_of, without_file
 from wagate_chatwoot.to_whatsapp.deletes import deleted_here
 
 OLD: Final = 600.0
@@ -95,7 +95,10 @@ async def _post(app: App, delivery: Delivery, rendered: Rendered, who: Who, *, t
     whatsapp = quoted_id(event)
     quoted = await app.ledger.by_whatsapp(event.account, whatsapp, who.keys) if whatsapp else None
     attached = await with_file(app, delivery, rendered)
-    post = dated(attached.post, event, app.texts, now=app.context.clock.time())
+    post = attached.post
+    if whatsapp and (quoted is None or quoted.conversation != conversation):
+        post = with_words_of(post, event)
+    post = dated(post, event, app.texts, now=app.context.clock.time())
     post = replying(post, quoted, whatsapp, conversation)
     app.memory.begin(event.account, event.chat)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -20,6 +21,9 @@ Say = Callable[..., str]
 _PHONE: Final = re.compile(r"[1-9]\d{6,14}")
 """What Chatwoot takes after the + (source: app/models/contact.rb)."""
 _PEOPLE: Final = ("@c.us", "@lid", "@user")
+_TURNING: Final = re.compile("[\0\u202a-\u202e\u2066-\u2069]")
+_LONGEST_NAME: Final = 200
+"""Characters; Chatwoot takes 255, with what we put around a group's."""
 _STATUS: Final = "status@broadcast"
 
 
@@ -124,7 +128,9 @@ def _given_name(event: Event, *, direct: bool) -> str:
 
 
 def _tidy(name: str) -> str:
-    return " ".join(name.split())[:200]
+    """Without what turns the direction of what follows; '' of a name that shows nothing."""
+    text = " ".join(_TURNING.sub("", name).split())[:_LONGEST_NAME]
+    return text if any(unicodedata.category(sign)[0] not in "CMZ" for sign in text) else ""
 
 
 def _titled(chat: str, name: str, say: Say) -> str:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from wagate.events import Event, kinds
 from wagate.parsing.chats import digits_of, is_group
+from wagate.parsing.fields import first_text, mapping
 from wagate_chatwoot.ledger import Entry
 from wagate_chatwoot.to_chatwoot.markdown import escaped, to_markdown
 from wagate_chatwoot.to_chatwoot.posts import Post
@@ -20,8 +21,11 @@ Say = Callable[..., str]
 
 _MESSAGES: Final = frozenset({kinds.MESSAGE, kinds.MESSAGE_ANY})
 _CALLS: Final = frozenset({kinds.CALL_RECEIVED, kinds.CALL_ACCEPTED, kinds.CALL_REJECTED})
-_NOTES: Final = frozenset({kinds.MESSAGE_REVOKED, kinds.CALL_ACCEPTED, kinds.CALL_REJECTED})
+_NOTES: Final = _CALLS | {kinds.MESSAGE_REVOKED}
 """Nobody wrote these to us: a note tells the agents, and re-opens nothing."""
+_QUOTED: Final = 200
+"""Characters of the words that an answer is to."""
+_MARK: Final = "\\"
 _SYSTEM: Final = "system"
 """Nor this: WhatsApp's own word of somebody's new number, or new device."""
 
@@ -85,6 +89,15 @@ def replying(post: Post, quoted: Entry | None, whatsapp: str, conversation: int)
     if quoted is not None and quoted.conversation == conversation:
         about["in_reply_to"] = quoted.message
     return replace(post, content_attributes=post.content_attributes | about)
+
+
+def with_words_of(post: Post, event: Event) -> Post:
+    """The post below the words that it answers, as far as the provider tells them: Chatwoot does not have them."""
+    words = escaped(first_text(mapping(event.extra.get("quoted")), "content"))
+    if not words or event.kind not in _MESSAGES:
+        return post
+    shown = words if len(words) <= _QUOTED else f"{words[:_QUOTED].rstrip(_MARK)}…"
+    return replace(post, content=f"> {shown}\n\n{post.content}")
 
 
 def without_file(post: Post, line: str) -> Post:

@@ -98,7 +98,7 @@ async def _is_still(app: App, event: Event) -> bool:
 def _wait_for_row(app: App, delivery: Delivery) -> None:
     """Postpone: the provider was quicker than the row that is written after a submission."""
     if app.context.clock.time() - delivery.event.created_at.timestamp() < MOST_LOOKS:
-        raise Postpone("the message is being handed on still", after=SOON)
+        raise Postpone("the message is still being handed over", after=SOON)
 
 
 async def _note(app: App, origin: Origin, text: str, delivery: Delivery, *, name: str) -> None:

@@ -22,7 +22,7 @@ AGAIN: Final = 8.0
 """Seconds until it is shown again that somebody still types."""
 _ON: Final = frozenset({"typing", "recording", "composing"})
 _OFF: Final = frozenset({"paused", "available", "online", "offline", "unavailable"})
-_PEOPLE: Final = ("@c.us", "@lid", "@user")
+PEOPLE: Final = ("@c.us", "@lid", "@user")
 
 
 def wanted(app: App, event: Event) -> bool:
@@ -30,7 +30,7 @@ def wanted(app: App, event: Event) -> bool:
     return (
         event.kind == kinds.PRESENCE_UPDATE
         and app.inbox.show_typing
-        and event.chat.endswith(_PEOPLE)
+        and event.chat.endswith(PEOPLE)
         and typing_in(event.extra) is not None
     )
 

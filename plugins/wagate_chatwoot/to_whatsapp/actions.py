@@ -97,6 +97,13 @@ class Typing(msgspec.Struct, frozen=True, kw_only=True):
     on: bool
 
 
+class Watching(msgspec.Struct, frozen=True, kw_only=True):
+    """A chat has a conversation at work: agents want to see when its customer types."""
+
+    account: str
+    chat: str
+
+
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation was resolved, re-opened, snoozed: which one the chat uses is to be chosen again."""
 

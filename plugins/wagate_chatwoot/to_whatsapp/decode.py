@@ -67,14 +67,14 @@ def _command(send: Send) -> Command:
 
 
 def _not_ours(document: dict[str, Any], inbox: Inbox) -> str:
-    """Why it is of another inbox or account: an account's webhook tells of all of them."""
+    """Why it belongs to another inbox or account: an account's webhook tells of all of them."""
     conversation = _conversation_of(document)
     account = whole(mapping(document.get("account") or conversation.get("account")).get("id"))
     told = [mapping(document.get("inbox")).get("id"), conversation.get("inbox_id")]
     ids = {each for each in map(whole, told) if each is not None}
     if account not in {None, inbox.account_id}:
-        return "it is of another account of Chatwoot's"
-    return "" if ids <= {inbox.inbox_id} else "it is of another inbox"
+        return "it belongs to another Chatwoot account"
+    return "" if ids <= {inbox.inbox_id} else "it belongs to another inbox"
 
 
 def _created(document: dict[str, Any]) -> Action:
@@ -115,7 +115,7 @@ def _not_for_customers(document: dict[str, Any]) -> str:
     kind = document.get("message_type")
     kind = _TYPES.get(kind) if isinstance(kind, int) else kind
     if not isinstance(kind, str) or kind not in _FOR_CUSTOMERS:
-        return "it is no message of an agent"
+        return "it is not an agent's message"
     if document.get("private") not in (None, False):
         return "a private note"
     # What came from WhatsApp has its id there. The echo may come before the answer to our own request.
@@ -172,7 +172,7 @@ def _conversation(document: dict[str, Any]) -> Action:
         assignee = mapping(mapping(change).get("assignee_id")) or assignee
     where = _where(document)
     if where is None or assignee.get("current_value") is None:
-        return Ignore(reason="nothing that matters on WhatsApp changed")
+        return Ignore(reason="nothing changed that matters on WhatsApp")
     return Assigned(where=where)
 
 

@@ -96,7 +96,7 @@ async def _located(app: App, url: str) -> str:
         try:
             url = urljoin(url, location)
         except ValueError as error:
-            raise BadUrlError("Chatwoot's redirect leads nowhere") from error
+            raise BadUrlError("Chatwoot's redirect has no usable target") from error
         if not _is_chatwoots(app, url):
             break
     return url
@@ -167,7 +167,7 @@ def _kept(kept: OutMedia | WagateError, media: OutMedia) -> OutMedia:
 def _check(ended: Downloaded | HttpError, media: OutMedia) -> None:
     match ended:
         case AddressNotAllowedError() | BadUrlError():
-            raise FileGoneError(media.filename, f"it lies where wagate may not fetch: {ended.reason}")
+            raise FileGoneError(media.filename, f"it is at an address from which wagate may not fetch: {ended.reason}")
         case TooLongError():
             raise FileGoneError(media.filename, ended.reason)
         case HttpError():

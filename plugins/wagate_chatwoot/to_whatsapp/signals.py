@@ -5,11 +5,12 @@ from __future__ import annotations
 import trio
 
 from wagate.errors import RequestError, SendError
-from wagate.events import kinds
+from wagate.events import Event, kinds
 from wagate.hooks import DeliveryFilter, PluginContext, Signal
 from wagate.http import on_behalf_of
 from wagate_chatwoot.inboxes import App
-from wagate_chatwoot.to_whatsapp.actions import Assigned, Typing
+from wagate_chatwoot.to_chatwoot.typing import PEOPLE
+from wagate_chatwoot.to_whatsapp.actions import Assigned, Typing, Watching
 from wagate_chatwoot.to_whatsapp.chat_of import Chat, find_chat
 
 MOST = 200
@@ -17,8 +18,16 @@ MOST = 200
 AT_ONCE = 16
 PATIENCE = 5.0
 """Seconds for one."""
+WATCH_AGAIN = 1800.0
+"""Seconds after which a chat's presence is asked for anew: a provider that restarted has forgotten it."""
+MOST_WATCHED = 500
+"""Chats of an inbox within that time."""
 LOOK_BACK = 20
 """Events of a chat among which its last message is looked for."""
+
+
+_WRITTEN = frozenset({kinds.MESSAGE, kinds.MESSAGE_ANY})
+Told = Typing | Assigned | Watching
 
 
 class Signals:
@@ -26,10 +35,10 @@ class Signals:
 
     def __init__(self, context: PluginContext) -> None:
         self._log = context.log
-        self._in, self._out = trio.open_memory_channel[tuple[App, Typing | Assigned]](MOST)
+        self._in, self._out = trio.open_memory_channel[tuple[App, Told]](MOST)
         self._limit = trio.Semaphore(AT_ONCE)
 
-    def offer(self, app: App, what: Typing | Assigned) -> bool:
+    def offer(self, app: App, what: Told) -> bool:
         """Tell it soon; False: too many wait already."""
         try:
             self._in.send_nowait((app, what))
@@ -44,7 +53,7 @@ class Signals:
                 await self._limit.acquire()
                 nursery.start_soon(self._send, app, what)
 
-    async def _send(self, app: App, what: Typing | Assigned) -> None:
+    async def _send(self, app: App, what: Told) -> None:
         try:
             with trio.move_on_after(PATIENCE), on_behalf_of(app.client_id):
                 await send_signal(app, what)
@@ -54,8 +63,19 @@ class Signals:
             self._limit.release()
 
 
-async def send_signal(app: App, what: Typing | Assigned) -> None:
+def watch(signals: Signals, app: App, event: Event) -> None:
+    """Have a provider that tells it when asked tell when the customer of a chat types, now that agents have it open."""
+    if not app.inbox.show_typing or event.kind not in _WRITTEN or not event.chat.endswith(PEOPLE):
+        return
+    if app.memory.watches(event.account, event.chat, again=WATCH_AGAIN, most=MOST_WATCHED):
+        signals.offer(app, Watching(account=event.account, chat=event.chat))
+
+
+async def send_signal(app: App, what: Told) -> None:
     """One signal."""
+    if isinstance(what, Watching):
+        await signal(app, Chat(account=what.account, key=what.chat), "watch")
+        return
     chat = await find_chat(app, what.where)
     if chat is None:
         return

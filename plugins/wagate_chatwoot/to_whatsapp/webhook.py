@@ -44,7 +44,7 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 
 TICKED = frozenset({"delivered", "read"})
 """Statuses of an entry that *Retry* can't follow: Chatwoot offers it for what failed."""
-REFUSED = "no inbox believes this: its path, secret or signature is wrong"
+REFUSED = "no inbox accepts this webhook: its path, secret or signature is wrong"
 """Said of an inbox that there is none of, too: nobody finds out names here. The log says more."""
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 import peewee
@@ -11,23 +12,55 @@ import peewee
 from wagate.errors import NotFoundError
 from wagate.rules.targets import Standing, TargetState
 from wagate.storage.deliveries.targets import COLUMNS, read_state
-from wagate.storage.fields import as_time, time_text
+from wagate.storage.fields import as_time, clean, time_text
 from wagate.storage.lead import first_id
 from wagate.storage.statement import placeholders, rows, run, slices
 
 LATELY = timedelta(hours=24)
 """What failed for good of what came in so lately is counted."""
 
-_STATES = f"SELECT id, client_id, paused_by, {', '.join(COLUMNS)} FROM targets"  # noqa: S608  (our own words)
 _ENDPOINTS = "SELECT connector || ':' || id, client_id, name, webhook_url, is_active FROM webhooks"
-_WAITING = (
-    "SELECT target_id, COUNT(*), MIN(created_at), MIN(id) FROM deliveries WHERE settled = FALSE{which} "
-    "GROUP BY target_id"
+_NO_ENDPOINT = "NOT EXISTS (SELECT 1 FROM webhooks AS w WHERE w.id = {own} AND w.connector || ':' || w.id = {id})"
+_STANDING = (
+    "CASE WHEN {off} t.status = 'disabled' THEN 'disabled' WHEN t.paused_at IS NOT NULL THEN 'paused' "
+    "WHEN t.down_since IS NOT NULL THEN 'down' WHEN t.failing_since IS NOT NULL THEN 'failing' ELSE 'up' END"
 )
+_STATE = ", ".join(f"t.{name}" for name in ("paused_by", *COLUMNS))
+# Who has something waiting is found target by target, by jumps in an index: not by a look at all that waits.
+_LISTED = f"""
+WITH RECURSIVE owed (client_id, id) AS (
+  SELECT c.id, (SELECT MIN(d.target_id) FROM deliveries AS d WHERE d.settled = FALSE AND d.client_id = c.id)
+  FROM clients AS c WHERE {{whose_client}}
+  UNION ALL
+  SELECT o.client_id, (
+    SELECT MIN(d.target_id) FROM deliveries AS d
+    WHERE d.settled = FALSE AND d.client_id = o.client_id AND d.target_id > o.id
+  ) FROM owed AS o WHERE o.id IS NOT NULL
+), known AS (
+  SELECT w.connector || ':' || w.id AS id, w.client_id, w.name, w.webhook_url AS url, w.is_active AS active,
+    {_STANDING.format(off="w.is_active = FALSE OR")} AS standing, {_STATE}
+  FROM webhooks AS w LEFT JOIN targets AS t ON t.id = w.connector || ':' || w.id WHERE {{whose_endpoint}}
+  UNION ALL
+  SELECT t.id, t.client_id, '', '', TRUE, {_STANDING.format(off="")}, {_STATE}
+  FROM targets AS t
+  WHERE {{whose_target}} AND {_NO_ENDPOINT.format(own="substr(t.id, length(t.handler) + 2)", id="t.id")}
+  UNION ALL
+  SELECT o.id, MIN(o.client_id), '', '', TRUE, {_STANDING.format(off="")}, {_STATE}
+  FROM owed AS o LEFT JOIN targets AS t ON t.id = o.id
+  WHERE o.id IS NOT NULL AND {{unknown}} AND
+    {_NO_ENDPOINT.format(own="substr(o.id, {colon} + 1)", id="o.id")}
+  GROUP BY o.id, t.status, {_STATE}
+)
+SELECT id, client_id, name, url, active, {", ".join(("paused_by", *COLUMNS))} FROM known
+WHERE {{which}} ORDER BY id{{order}} LIMIT ?
+"""  # noqa: S608  (our own words)
+_WAITING = "SELECT target_id, COUNT(*), MIN(created_at) FROM deliveries WHERE settled = FALSE{which} GROUP BY target_id"
 _FAILED = (
     "SELECT target_id, COUNT(*) FROM deliveries WHERE status = 'failed' AND status <> 'delivered' AND settled = TRUE "
     "AND id >= ?{which} GROUP BY target_id"
 )
+_ALL = 2**31
+"""Rows: no limit."""
 
 
 class TargetRow(msgspec.Struct, kw_only=True):
@@ -58,19 +91,54 @@ class TargetRow(msgspec.Struct, kw_only=True):
         return self.state.standing if self.active else Standing.DISABLED
 
 
-def list_targets(db: peewee.Database, now: datetime, *, client_id: int | None = None) -> list[TargetRow]:
-    """All that were ever tried, have something waiting, or are registered, by id; ``client_id`` None: of all."""
-    found = _read(db, now, None)
-    mine = (each for each in found.values() if client_id is None or each.client_id == client_id)
-    return sorted(mine, key=lambda each: each.id)
+def list_targets(
+    db: peewee.Database,
+    now: datetime,
+    *,
+    client_id: int | None = None,
+    handler: str | None = None,
+    standing: Standing | None = None,
+    after: str | None = None,
+    limit: int | None = None,
+) -> list[TargetRow]:
+    """Those that were ever tried, have something waiting, or are registered, by id, with their figures.
+
+    ``client_id`` None: of all; ``after``: with greater ids alone; ``limit`` None: without one.
+    """
+    asked = [("standing = ?", standing), (f"id{_order(db)} > ?", after)]
+    if handler is not None:  # what begins with it and a colon; ";" is the next character
+        asked += [(f"id{_order(db)} >= ?", f"{handler}:"), (f"id{_order(db)} < ?", f"{handler};")]
+    text, params = _listing(db, client_id, [(text, clean(str(value))) for text, value in asked if value is not None])
+    found: dict[str, TargetRow] = {}
+    for id_, client, name, url, active, paused_by, *values in rows(db, text, [*params, limit or _ALL]):
+        row = TargetRow(id=id_, client_id=client, name=name, url=url, active=bool(active), paused_by=paused_by)
+        if values[0] is not None:
+            row.state = read_state(values)
+        found[id_] = row
+    everything = client_id is None and limit is None and not params
+    for part in [None] if everything else slices([*found]):
+        _figures(db, found, part, now)
+    return [*found.values()]
 
 
 def get_target(db: peewee.Database, target_id: str, now: datetime, *, client_id: int | None = None) -> TargetRow:
     """One target. NotFoundError: there is none of this client."""
-    found = _read(db, now, target_id).get(target_id)
-    if found is None or client_id not in {None, found.client_id}:
+    row = TargetRow(id=target_id)
+    endpoint = f"{_ENDPOINTS} WHERE id = ? AND connector || ':' || id = ?"
+    own = rows(db, endpoint, [target_id.partition(":")[2], target_id])
+    for _, row.client_id, row.name, row.url, active in own:
+        row.active = bool(active)
+    tried = rows(db, f"SELECT client_id, paused_by, {', '.join(COLUMNS)} FROM targets WHERE id = ?", [target_id])  # noqa: S608
+    for client, row.paused_by, *values in tried:
+        row.state, row.client_id = read_state(values), client if row.client_id is None else row.client_id
+    _figures(db, {target_id: row}, [target_id], now)
+    if row.client_id is None and row.waiting:
+        text = "SELECT client_id FROM deliveries WHERE target_id = ? AND settled = FALSE ORDER BY id LIMIT 1"
+        ((row.client_id,),) = rows(db, text, [target_id])
+    known = own or tried or row.waiting or row.failed
+    if not known or client_id not in {None, row.client_id}:
         raise NotFoundError("no such target")
-    return found
+    return row
 
 
 def some_targets(db: peewee.Database, *, client_id: int | None, most: int) -> list[TargetRow]:
@@ -122,36 +190,32 @@ def resume_target(db: peewee.Database, target_id: str, now: datetime) -> None:
     )
 
 
-def _read(db: peewee.Database, now: datetime, only: str | None) -> dict[str, TargetRow]:
-    found: dict[str, TargetRow] = {}
-    _endpoints(db, found, only)
-    where, params = ("", []) if only is None else (" WHERE id = ?", [only])
-    for id_, client, paused_by, *values in rows(db, _STATES + where, params):
-        row = found.setdefault(id_, TargetRow(id=id_))
-        row.state, row.paused_by = read_state(values), paused_by
-        row.client_id = client if row.client_id is None else row.client_id
-    which, params = ("", []) if only is None else (" AND target_id = ?", [only])
-    unknown: list[tuple[str, str]] = []
-    for id_, count, oldest, sample in rows(db, _WAITING.format(which=which), params):
-        row = found.setdefault(id_, TargetRow(id=id_))
-        row.waiting, row.oldest_at = int(count), as_time(oldest)
-        if row.client_id is None:
-            unknown.append((id_, sample))
-    for id_, count in rows(db, _FAILED.format(which=which), [first_id(now - LATELY), *params]):
-        found.setdefault(id_, TargetRow(id=id_)).failed = int(count)
-    _owners(db, found, unknown)
-    return found
+def _order(db: peewee.Database) -> str:
+    """Ids are in the order of their characters, as SQLite's are, whatever PostgreSQL's language."""
+    return "" if db.param == "?" else ' COLLATE "C"'
 
 
-def _endpoints(db: peewee.Database, found: dict[str, TargetRow], only: str | None) -> None:
-    where, params = ("", []) if only is None else (" WHERE id = ?", [only.partition(":")[2]])
-    for id_, client, name, url, active in rows(db, _ENDPOINTS + where, params):
-        if only in {None, id_}:
-            found[id_] = TargetRow(id=id_, client_id=client, name=name, url=url, active=bool(active))
+def _listing(db: peewee.Database, client: int | None, asked: Sequence[tuple[str, str]]) -> tuple[str, list[Any]]:
+    """The query, but for its limit, and what it takes."""
+    own = "TRUE" if client is None else "{} = ?"
+    text = _LISTED.format(
+        whose_client=own.format("c.id"),
+        whose_endpoint=own.format("w.client_id"),
+        whose_target=own.format("t.client_id"),
+        unknown="t.id IS NULL" if client is None else "t.client_id IS NULL",
+        colon="instr(o.id, ':')" if db.param == "?" else "strpos(o.id, ':')",
+        which=" AND ".join(["TRUE", *(text for text, _ in asked)]),
+        order=_order(db),
+    )
+    return text, [*([] if client is None else [client] * 3), *(value for _, value in asked)]
 
 
-def _owners(db: peewee.Database, found: dict[str, TargetRow], unknown: Iterable[tuple[str, str]]) -> None:
-    """Who owns those of which only a waiting delivery is known."""
-    for id_, sample in unknown:
-        for (client,) in rows(db, "SELECT client_id FROM deliveries WHERE id = ?", [sample]):
-            found[id_].client_id = client
+def _figures(db: peewee.Database, found: dict[str, TargetRow], ids: Sequence[str] | None, now: datetime) -> None:
+    """What waits and what failed for these targets; None: for all."""
+    which = "" if ids is None else f" AND target_id IN ({placeholders(len(ids))})"
+    for id_, count, oldest in rows(db, _WAITING.format(which=which), ids or ()):
+        if id_ in found:
+            found[id_].waiting, found[id_].oldest_at = int(count), as_time(oldest)
+    for id_, count in rows(db, _FAILED.format(which=which), [first_id(now - LATELY), *(ids or ())]):
+        if id_ in found:
+            found[id_].failed = int(count)

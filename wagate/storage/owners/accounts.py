@@ -135,7 +135,7 @@ def note_phone(db: peewee.Database, account_id: str, phone: str, *, now: datetim
     own = (Account.id == account_id) & (Account.phone != phone)
     changed = Account.update(phone=phone, updated_at=now).where(own).execute(db)
     if changed:
-        bump(db)
+        bump(db, "account", account_id)
     return bool(changed)
 
 

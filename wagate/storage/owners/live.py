@@ -3,35 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import peewee
 import trio
 
 from wagate.storage.database import Database
-from wagate.storage.fields import from_json
+from wagate.storage.fields import as_time, from_json
 from wagate.storage.models import Client as ClientRow
 from wagate.storage.models import Token
-from wagate.storage.owners.directory import Account, Client, Directory, build
+from wagate.storage.owners.directory import NOBODY, Account, Change, Client, Directory, changed
 from wagate.storage.owners.revision import Changes, changes_since, revision
 from wagate.storage.statement import placeholders, rows, slices
 
 Listener = Callable[[], Awaitable[None]]
 EndpointListener = Callable[[Collection[str] | None], Awaitable[None]]
+AccountListener = Callable[[Mapping[str, Account | None]], Awaitable[None]]
 Decrypt = Callable[[str], str]
 Row = tuple[Any, ...]
+Key = TypeVar("Key")
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What the snapshot of one revision was made of."""
 
     revision: int = -1
-    clients: dict[int, Client] = {}
-    tokens: dict[str, int] = {}
-    """SHA-256 (hex) of a token → its client's id."""
-    accounts: dict[str, tuple[Row, Account]] = {}
-    """By id, oldest first, each with the row that it was made of: only those that changed are decrypted again."""
+    rows: dict[str, Row] = {}
+    """Of accounts, by id: only those that changed are decrypted again."""
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """What a look at the tables came to."""
+
+    known: Known
+    change: Change
+    directory: Directory
+    endpoints: Collection[str] | None
+    """Those that changed; None: nobody can say."""
 
 
 class LiveDirectory:
@@ -42,9 +51,12 @@ class LiveDirectory:
         self._decrypt = decrypt
         self._listeners: list[Listener] = []
         self._endpoint_listeners: list[EndpointListener] = []
+        self._account_listeners: list[AccountListener] = []
         self._known = Known()
+        self._untold: dict[str, Account | None] = {}
+        """Accounts that changed, as they were before; their listeners have not heard of it."""
         self._reloading = trio.Lock()
-        self.now = build([], {}, [])
+        self.now = NOBODY
 
     def on_change(self, listener: Listener) -> None:
         """Have a function called after each reload."""
@@ -54,14 +66,23 @@ class LiveDirectory:
         """Have a function called with the ids of endpoints that were changed; None: it may be all of them."""
         self._endpoint_listeners.append(listener)
 
+    def on_accounts(self, listener: AccountListener) -> None:
+        """Have a function called with the accounts that changed, by id, as they were before; None: it is new."""
+        self._account_listeners.append(listener)
+
     async def reload(self) -> None:
         """Take up what changed since the last time, and tell the listeners."""
         async with self._reloading:  # What was read first must not be put in last.
-            known, directory, endpoints = await self._database.read(take_up, self._decrypt, self._known, self.now)
-            self.now = directory
-            for take in self._endpoint_listeners if endpoints is None or endpoints else ():
-                await take(endpoints)
-            self._known = known  # Only now: what an endpoint listener could not read comes again.
+            taken = await self._database.read(take_up, self._decrypt, self._known, self.now)
+            for id_ in taken.change.accounts:
+                self._untold.setdefault(id_, self.now.by_id.get(id_))
+            self.now = taken.directory
+            for take in self._endpoint_listeners if taken.endpoints is None or taken.endpoints else ():
+                await take(taken.endpoints)
+            self._known = taken.known  # Only now: what an endpoint listener could not read comes again.
+        untold, self._untold = self._untold, {}
+        for tell in self._account_listeners if untold else ():
+            await tell(untold)
         for listener in self._listeners:  # Not under the lock: a plugin's may lead to another reload.
             await listener()
 
@@ -71,66 +92,70 @@ class LiveDirectory:
             await self.reload()
 
 
-def take_up(
-    db: peewee.Database, decrypt: Decrypt, known: Known, before: Directory
-) -> tuple[Known, Directory, Collection[str] | None]:
-    """What is known now, its snapshot, and the endpoints that changed (None: nobody can say)."""
-    now, changed = changes_since(db, known.revision) if known.revision >= 0 else (revision(db), None)
-    endpoints = None if changed is None else changed.get("webhook", set())
-    if changed is not None and not changed.keys() - {"webhook"}:
-        return msgspec.structs.replace(known, revision=now), before, endpoints
-    fresh = _load_all(db, decrypt, known) if changed is None else _load(db, decrypt, known, changed)
-    directory = build([*fresh.clients.values()], fresh.tokens, [account for _, account in fresh.accounts.values()])
-    return msgspec.structs.replace(fresh, revision=now), directory, endpoints
+def take_up(db: peewee.Database, decrypt: Decrypt, known: Known, before: Directory) -> Taken:
+    """What changed since ``known``, of which ``before`` is the snapshot."""
+    now, named = changes_since(db, known.revision) if known.revision >= 0 else (revision(db), None)
+    if named is None:
+        change, rows_now = _compare_all(db, decrypt, known, before)
+    else:
+        change, rows_now = _look_at(db, decrypt, known, before, named)
+    return Taken(
+        known=Known(revision=now, rows=rows_now),
+        change=change,
+        directory=changed(before, change) if change != Change() else before,
+        endpoints=None if named is None else named.get("webhook", set()),
+    )
 
 
 def load_directory(db: peewee.Database, decrypt: Decrypt) -> Directory:
     """The snapshot of now."""
-    _, directory, _ = take_up(db, decrypt, Known(), build([], {}, []))
-    return directory
+    return take_up(db, decrypt, Known(), NOBODY).directory
 
 
-def _load_all(db: peewee.Database, decrypt: Decrypt, known: Known) -> Known:
+def _compare_all(
+    db: peewee.Database, decrypt: Decrypt, known: Known, before: Directory
+) -> tuple[Change, dict[str, Row]]:
     clients = {row.id: Client(id=row.id, slug=row.slug, name=row.name) for row in ClientRow.select().execute(db)}
     tokens = dict(Token.select(Token.hash, Token.client_id).tuples().execute(db))
-    found = rows(db, f"SELECT {', '.join(COLUMNS)} FROM accounts ORDER BY created_at, id")  # noqa: S608  (our words)
-    return Known(clients=clients, tokens=tokens, accounts=_accounts(found, clients, decrypt, known))
-
-
-def _load(db: peewee.Database, decrypt: Decrypt, known: Known, changed: Changes) -> Known:
-    """What is named in ``changed`` as it is now, the rest as it is known."""
-    ids = [int(each) for each in changed.get("client", ())]
-    query = ClientRow.select().where(ClientRow.id.in_(ids))
-    clients = {id_: client for id_, client in known.clients.items() if id_ not in ids} | {
-        row.id: Client(id=row.id, slug=row.slug, name=row.name) for row in query.execute(db)
+    found = {row[_ID]: tuple(row) for row in rows(db, f"{_SELECT} ORDER BY created_at, id")}
+    accounts: dict[str, Account | None] = {
+        id_: _account(row, clients, decrypt) for id_, row in found.items() if known.rows.get(id_) != row
     }
-    hashes = changed.get("token", set())
-    kept = {digest: client for digest, client in known.tokens.items() if digest not in hashes}
-    tokens = Token.select(Token.hash, Token.client_id).where(Token.hash.in_(sorted(hashes)))
-    named = changed.get("account", set())
-    found: list[Row] = []
-    for part in slices(sorted(named)):
-        text = f"SELECT {', '.join(COLUMNS)} FROM accounts WHERE id IN ({placeholders(len(part))})"  # noqa: S608
-        found += rows(db, text, part)
-    accounts = dict(known.accounts)
-    for gone in named - {row[_ID] for row in found}:
-        accounts.pop(gone, None)
-    made = _accounts(found, clients, decrypt, known)
-    accounts |= made  # who is there keeps its place
-    if made.keys() - known.accounts.keys():
-        accounts = dict(sorted(accounts.items(), key=lambda each: (each[1][0][_CREATED_AT], each[0])))
-    return Known(clients=clients, tokens=kept | dict(tokens.tuples().execute(db)), accounts=accounts)
+    change = Change(
+        clients={**_gone(before.clients, clients), **clients},
+        tokens={**_gone(before.tokens, tokens), **tokens},
+        accounts={**_gone(before.by_id, found), **accounts},
+    )
+    return change, found
 
 
-def _accounts(
-    found: list[Row], clients: Mapping[int, Client], decrypt: Decrypt, known: Known
-) -> dict[str, tuple[Row, Account]]:
-    made = {}
-    for row in map(tuple, found):
-        before = known.accounts.get(row[_ID])
-        same = before is not None and before[0] == row
-        made[row[_ID]] = before if before is not None and same else (row, _account(row, clients, decrypt))
-    return made
+def _look_at(
+    db: peewee.Database, decrypt: Decrypt, known: Known, before: Directory, named: Changes
+) -> tuple[Change, dict[str, Row]]:
+    """Those that are named, as they are now."""
+    clients: dict[int, Client | None] = {int(each): None for each in named.get("client", ())}
+    for row in ClientRow.select().where(ClientRow.id.in_([*clients])).execute(db) if clients else ():
+        clients[row.id] = Client(id=row.id, slug=row.slug, name=row.name)
+    tokens: dict[str, int | None] = dict.fromkeys(named.get("token", ()))
+    if tokens:
+        tokens |= dict(Token.select(Token.hash, Token.client_id).where(Token.hash.in_([*tokens])).tuples().execute(db))
+    accounts: dict[str, Account | None] = dict.fromkeys(named.get("account", ()))
+    if not accounts:
+        return Change(clients=clients, tokens=tokens), known.rows
+    rows_now = dict(known.rows)
+    owners = {**before.clients, **{id_: client for id_, client in clients.items() if client is not None}}
+    for part in slices(sorted(accounts)):
+        for id_ in part:
+            rows_now.pop(id_, None)
+        for row in map(tuple, rows(db, f"{_SELECT} WHERE id IN ({placeholders(len(part))})", part)):
+            rows_now[row[_ID]] = row
+            same = known.rows.get(row[_ID]) == row and row[_ID] in before.by_id
+            accounts[row[_ID]] = before.by_id[row[_ID]] if same else _account(row, owners, decrypt)
+    return Change(clients=clients, tokens=tokens, accounts=accounts), rows_now
+
+
+def _gone(before: Mapping[Key, Any], now: Collection[Key]) -> dict[Key, None]:
+    return dict.fromkeys(before.keys() - now)
 
 
 COLUMNS = (
@@ -148,17 +173,18 @@ COLUMNS = (
     "position",
     "created_at",
 )
-_ID, _CREATED_AT = COLUMNS.index("id"), COLUMNS.index("created_at")
+_ID = COLUMNS.index("id")
+_SELECT = f"SELECT {', '.join(COLUMNS)} FROM accounts"  # noqa: S608  (our words)
 
 
 def _account(values: Row, clients: Mapping[int, Client], decrypt: Decrypt) -> Account:
     row = dict(zip(COLUMNS, values, strict=True))
-    del row["created_at"]
     sealed, secret = row["settings"], row["webhook_secret"]
     opened = {
         "metadata": from_json(row["metadata"]) or {},
         "ignore": from_json(row["ignore"]) or {},
         "webhook_secret": decrypt(secret) if secret else "",
         "settings": msgspec.json.decode(decrypt(sealed)) if sealed else {},
+        "created_at": as_time(row["created_at"]),
     }
     return Account(**row | opened, tenant=clients[row["client_id"]].slug)

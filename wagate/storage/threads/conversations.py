@@ -31,9 +31,13 @@ _LATELY = 50
 _UPSERT = "INSERT INTO chats (client_id, account, chat, messages, last_event_id, last_at, created_at)"
 _UPSERT_TAIL = (
     "ON CONFLICT (client_id, chat, account) DO UPDATE SET "
-    "messages = chats.messages + excluded.messages, last_event_id = excluded.last_event_id, "
-    "last_at = excluded.last_at"
+    "messages = chats.messages + excluded.messages, "
+    "last_at = CASE WHEN excluded.last_event_id > COALESCE(chats.last_event_id, '') "
+    "THEN excluded.last_at ELSE chats.last_at END, "
+    "last_event_id = CASE WHEN excluded.last_event_id > COALESCE(chats.last_event_id, '') "
+    "THEN excluded.last_event_id ELSE chats.last_event_id END"
 )
+"""Messages of the past may come after later ones."""
 
 _NAME = (
     "INSERT INTO chats (client_id, account, chat, name, last_at, created_at) VALUES (?, ?, ?, ?, ?, ?) "
@@ -107,7 +111,7 @@ def note_messages(db: peewee.Database, items: Sequence[tuple[Event, tuple[str, .
             continue
         talk = talks.setdefault(key, _Talk())
         talk.messages += 1
-        talk.last = event
+        talk.last = event if talk.last is None else max(talk.last, event, key=lambda each: each.id)
         if (person := _person(event, aliases)) is not None:
             people.append(person)
     if talks:

@@ -17,7 +17,13 @@ from wagate.testing.server import FakeServer, Reply, Seen
 
 OURS = "15550000001@c.us"
 _MOMENT = 1_795_225_481
-_TYPES = {"string": "chat", "MessageMedia": "image", "MessageMediaFromURL": "image", "Location": "location"}
+_TYPES = {
+    "string": "chat",
+    "MessageMedia": "image",
+    "MessageMediaFromURL": "image",
+    "Location": "location",
+    "Poll": "poll_creation",
+}
 
 
 class FakeSessions(FakeServer):
@@ -33,6 +39,9 @@ class FakeSessions(FakeServer):
         self.reactions: list[dict[str, Any]] = []
         self.signals: list[tuple[str, str]] = []
         """(path without the session, chat) of what was told to a chat."""
+        self.edited: list[dict[str, Any]] = []
+        self.too_old = False
+        """Whether messages can no longer be edited."""
         self.revoked: list[dict[str, Any]] = []
         """Bodies of what was deleted."""
         self.known = {"3EB0IN01"}
@@ -90,6 +99,7 @@ class FakeSessions(FakeServer):
             "/client/sendMessage": self._send,
             "/message/react": self._react,
             "/message/delete": self._delete,
+            "/message/edit": self._edit,
             "/message/downloadMedia": self._download,
             "/chat/sendSeen": self._signal,
             "/chat/sendStateTyping": self._signal,
@@ -123,6 +133,8 @@ class FakeSessions(FakeServer):
         kind, content = body.get("contentType"), body.get("content")
         if kind not in _TYPES:
             return _failed(400, "invalid contentType")
+        if kind == "Poll" and not (isinstance(content, dict) and len(content.get("pollOptions") or ()) > 1):
+            return _failed(400, "invalid poll")
         if kind == "MessageMedia" and not (isinstance(content, dict) and content.get("data")):
             return _failed(400, "invalid media content")
         chat, bare = body["chatId"], f"3EB0OUT{next(self._ids):013d}"
@@ -152,6 +164,15 @@ class FakeSessions(FakeServer):
             return _failed(500, "Message not found")
         self.revoked.append(body)
         return Reply(json={"success": True})
+
+    def _edit(self, _head: str, body: dict[str, Any]) -> Reply:
+        found = [each["message"] for each in self.sent if each["message"]["id"]["id"] == body["messageId"]]
+        if not found:
+            return _failed(500, "Message not found")
+        if self.too_old:
+            return Reply(json={"success": True, "message": None})
+        self.edited.append(body)
+        return Reply(json={"success": True, "message": found[0] | {"body": body["content"]}})
 
     def _download(self, _head: str, body: dict[str, Any]) -> Reply:
         """Like the real one, it says 500 of what it does not find."""

@@ -27,6 +27,8 @@ _SENDS = {
     "/api/sendVideo": ("chatId", "file", "convert"),
     "/api/sendLocation": ("chatId", "latitude", "longitude", "title"),
     "/api/sendContactVcard": ("chatId", "contacts"),
+    "/api/sendPoll": ("chatId", "poll"),
+    "/api/send/link-custom-preview": ("chatId", "text", "preview"),
     "/api/reaction": ("messageId", "reaction"),
 }
 _SIGNALS = frozenset({"/api/sendSeen", "/api/startTyping", "/api/stopTyping"})
@@ -47,6 +49,10 @@ class FakeWaha(FakeServer):
         """Bodies of the messages that were taken, with their ``id`` as ``_id``."""
         self.signals: list[tuple[str, str]] = []
         """(path, chat) of what was told to a chat."""
+        self.watched: list[str] = []
+        """Chats of which presence was asked for, as often as that was done."""
+        self.edited: list[tuple[str, str, str]] = []
+        """(chat, message, new text)"""
         self.revoked: list[tuple[str, str]] = []
         """(chat, id) of each message that was deleted for everyone, as often as that was asked."""
         self.chats: dict[str, list[dict[str, Any]]] = {}
@@ -78,8 +84,10 @@ class FakeWaha(FakeServer):
             ("GET", "/api/*/chats/*/messages", self._messages),
             ("GET", "/api/*/chats/*/messages/*", self._message),
             ("DELETE", "/api/*/chats/*/messages/*", self._revoke),
+            ("PUT", "/api/*/chats/*/messages/*", self._edit),
             ("GET", "/api/*/chats/*/picture", self._picture),
             ("GET", "/api/*/lids/*", self._lid),
+            ("POST", "/api/*/presence/*/subscribe", self._subscribe),
             ("GET", "/api/*/groups/*", self._group),
             ("GET", "/api/*/channels/*", self._channel),
             ("GET", "/api/files/*", self._file),
@@ -264,6 +272,16 @@ class FakeWaha(FakeServer):
         self.revoked.append((chat, message_id))
         return Reply(json={})
 
+    async def _edit(self, seen: Seen, parts: list[str]) -> Reply:
+        session, chat, message_id = parts
+        if (refusal := self._unready(session)) is not None:
+            return refusal
+        if not isinstance(seen.json.get("text"), str):
+            wrong = ["text must be a string"]
+            return Reply(status=400, json={"message": wrong, "error": "Bad Request", "statusCode": 400})
+        self.edited.append((chat, message_id, seen.json["text"]))
+        return Reply(json={})
+
     async def _picture(self, _seen: Seen, parts: list[str]) -> Reply:
         return self._unready(parts[0]) or Reply(json={"url": self.pictures.get(parts[1])})
 
@@ -271,6 +289,13 @@ class FakeWaha(FakeServer):
         session, lid = parts
         lid = lid if lid.endswith("@lid") else f"{lid}@lid"
         return self._unready(session) or Reply(json={"lid": lid, "pn": self.lids.get(lid)})
+
+    async def _subscribe(self, _seen: Seen, parts: list[str]) -> Reply:
+        session, chat = parts
+        if (refusal := self._unready(session)) is not None:
+            return refusal
+        self.watched.append(chat)
+        return Reply(status=201)
 
     def _nameless(self, session: str, chat: str) -> Reply | None:
         return self._unready(session) or (None if chat in self.names else _missing("Not found"))

@@ -208,6 +208,10 @@ class Connection:
             self.server.swallow -= 1
             self.server.wake()
             return
+        if self.server.silent:
+            self.server.silent -= 1
+            self.server.arrived(self, node)
+            return
         to, now = node.attrs["to"], str(int(time.time()))
         await self.send(Node("ack", {"class": "message", "id": node.get_str("id"), "from": to, "t": now}))
         self.server.arrived(self, node)

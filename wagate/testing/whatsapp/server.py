@@ -68,6 +68,8 @@ class FakeWhatsApp:
     """What our messages get: 0 nothing, 1 delivered, 2 read, too."""
     swallow: int = 0
     """So many of our next messages get no answer, and reach nobody."""
+    silent: int = 0
+    """So many of our next messages reach people, but WhatsApp's answer is lost, and their receipts come later."""
     linger: float = 0.3
     """Seconds from the last stanza (515 after linking, a refusal) until the connection is closed."""
     shelf: str = "127.0.0.1"

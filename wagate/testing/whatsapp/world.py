@@ -7,9 +7,12 @@ import hmac
 import os
 import struct
 import time
+import zlib
+from collections.abc import Sequence
 
 from cryptography.hazmat.primitives import hashes, padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from wagate.testing.whatsapp.library import JID, Node
@@ -43,6 +46,44 @@ class World:
         """Somebody answers a message of ours."""
         context = {1: quoted, 2: f"{self.ours}@s.whatsapp.net", 3: {1: "…"}}
         return await self.message(sender, {6: {1: text, 17: context}})
+
+    async def poll(self, sender: str, name: str, *options: str, secret: bytes) -> str:
+        """Somebody asks, with one answer to choose."""
+        body = {64: {2: name, 3: [{1: each} for each in options], 4: 1}, 35: {3: secret}}
+        return await self.message(sender, body, kind="poll", attrs={"type": "poll"})
+
+    async def vote(self, sender: str, poll: str, secret: bytes, *options: str, ours: bool = True) -> str:
+        """Somebody chooses, in a poll of ours or of theirs; no option takes the vote back."""
+        who, us = self.server.person(sender).lid_jid, self.server.person(self.ours)
+        voter, writer = f"{who.user}@lid", f"{us.lid}@lid" if ours else f"{who.user}@lid"
+        plain = pack({1: [hashlib.sha256(each.encode()).digest() for each in options]})
+        start = os.urandom(12)
+        box = sealed_with_secret(plain, secret, poll, (writer, voter), start)
+        key = {1: f"{self.ours}@s.whatsapp.net", 2: not ours, 3: poll}
+        body = {50: {1: key, 2: {1: box, 2: start}, 4: int(time.time() * 1000)}}
+        return await self.message(sender, body, kind="poll", attrs={"type": "poll"})
+
+    async def receipt(self, sender: str, message: str, kind: str = "") -> None:
+        """A message of ours arrives (or is ``read``) late."""
+        who = self.server.person(sender)
+        attrs = {"from": who.lid_jid, "id": message, "t": str(int(time.time()))} | ({"type": kind} if kind else {})
+        await self.server.deliver(self.server.device(self.ours), Node("receipt", attrs), keep=False)
+
+    async def history(self, messages: Sequence[tuple[str, str, bool, float]]) -> None:
+        """Our phone gives messages of the past: (whose chat, text, whether we wrote it, Unix seconds)."""
+        chats: dict[str, list[Fields]] = {}
+        for number, (phone, text, ours, at) in enumerate(messages):
+            who = self.server.person(phone)
+            key: Fields = {1: f"{who.lid}@lid", 2: ours, 3: f"3EB0{number:02}{os.urandom(7).hex().upper()}"}
+            info = {1: key, 2: {1: text}, 3: int(at), 4: 4, 19: "" if ours else who.name}
+            chats.setdefault(phone, []).append({1: info})
+        lids = {phone: f"{self.server.person(phone).lid}@lid" for phone in chats}
+        kept = [{1: lids[phone], 2: told, 39: f"{phone}@s.whatsapp.net"} for phone, told in chats.items()]
+        content, secret, path = zlib.compress(pack({1: 3, 2: kept})), os.urandom(32), f"/v/{os.urandom(8).hex()}"
+        self.blobs[path] = blob = sealed(content, secret, b"WhatsApp History Keys")
+        sha, outer = hashlib.sha256(content).digest(), hashlib.sha256(blob).digest()
+        note = {1: sha, 2: len(content), 3: secret, 4: outer, 5: f"{path}?x=1", 6: 3, 7: 1}
+        await self.message(self.ours, {12: {2: 5, 6: note}}, attrs={"category": "peer"})
 
     async def location(self, sender: str, latitude: float, longitude: float) -> str:
         """Somebody sends a place."""
@@ -158,6 +199,13 @@ def sealed(content: bytes, key: bytes, info: bytes) -> bytes:
     pad, box = padding.PKCS7(128).padder(), Cipher(algorithms.AES(wide[16:48]), modes.CBC(wide[:16])).encryptor()
     cipher = box.update(pad.update(content) + pad.finalize()) + box.finalize()
     return cipher + hmac.new(wide[48:80], wide[:16] + cipher, hashlib.sha256).digest()[:10]
+
+
+def sealed_with_secret(plain: bytes, secret: bytes, message: str, people: tuple[str, str], start: bytes) -> bytes:
+    """A vote, encrypted with the poll's secret; ``people``: who wrote the poll, and who votes."""
+    wide = f"{message}{people[0]}{people[1]}Poll Vote".encode()
+    key = HKDF(hashes.SHA256(), 32, None, wide).derive(secret)
+    return AESGCM(key).encrypt(start, plain, f"{message}\0{people[1]}".encode())
 
 
 def _double(value: float) -> Double:

@@ -16,9 +16,10 @@ from wagate.clock import Clock
 from wagate.config.vault import Vault
 from wagate.errors import ConflictError, UnprocessableError
 from wagate.hooks.contracts import ClientView
-from wagate.hooks.routes import endpoint
+from wagate.hooks.routes import acts_on, endpoint
 from wagate.hooks.views import Page
 from wagate.parsing.chats import USER, chat_key
+from wagate.plugins.account_settings import check_sender
 from wagate.storage.database import Database
 from wagate.storage.owners.accounts import (
     AccountChange,
@@ -161,7 +162,7 @@ def accounts_routes(
     body_type = _with_providers(settings.providers.names)
 
     @routes.post("")
-    @endpoint(body=body_type, answers={201: MadeAccount}, problems=(404, 409))
+    @endpoint(body=body_type, answers={201: MadeAccount}, problems=(404, 409), act="add number")
     async def add(body: AccountBody) -> tuple[MadeAccount, int]:
         """Make an account. Its webhook secret is shown this once."""
         _check_name(body.name)
@@ -169,6 +170,7 @@ def accounts_routes(
         secret = body.webhook_secret or secrets.token_urlsafe(32)
         provider = settings.providers.need(body.provider)
         settings.refuse_short(provider, body.settings)
+        check_sender(provider, body.settings, digits(body.phone))
         new = NewAccount(
             name=body.name,
             client_id=owner.id,
@@ -183,6 +185,7 @@ def accounts_routes(
         )
         row = await database.write(create_account, new, now=clock.now(), most=most)
         await live.reload()
+        acts_on(row.name, owner=row.client_id, detail=row.provider)
         return MadeAccount(**msgspec.structs.asdict(_answer(row, settings)), webhook_secret=secret), 201
 
     @routes.get("")
@@ -216,7 +219,7 @@ def _add_one_by_name(
         return _answer(await database.read(get_account, name, client_id=auth.identity().client_id), settings)
 
     @routes.patch("/<name>")
-    @endpoint(body=AccountPatch, answers={200: AccountAnswer}, problems=(409,))
+    @endpoint(body=AccountPatch, answers={200: AccountAnswer}, problems=(409,), act="change number")
     async def change(name: str, body: AccountPatch) -> AccountAnswer:
         """Change an account; one of config.toml is changed there."""
         owner = auth.identity().client_id
@@ -224,14 +227,17 @@ def _add_one_by_name(
         change = await _change(body, row, settings, vault)
         row = await database.write(patch_account, name, change, now=clock.now(), client_id=owner)
         await live.reload()
+        acts_on(name, owner=row.client_id, detail=", ".join(msgspec.to_builtins(body)))
         return _answer(row, settings)
 
     @routes.delete("/<name>")
-    @endpoint(answers={204: None}, problems=(409,))
+    @endpoint(answers={204: None}, problems=(409,), act="delete number")
     async def delete(name: str) -> Response:
         """Delete an account; its events and deliveries stay until retention."""
-        await database.write(delete_account, name, client_id=auth.identity().client_id)
+        row = await database.read(get_account, name, client_id=auth.identity().client_id)
+        await database.write(delete_account, name, client_id=row.client_id)
         await live.reload()
+        acts_on(name, owner=row.client_id, detail=row.provider)
         return Response(b"", status=204)
 
 
@@ -270,6 +276,7 @@ def _owner(auth: RequestAuth, client: str | None, tenant_id: str | None) -> Clie
 
 async def _change(body: AccountPatch, row: AccountRow, settings: AccountSettings, vault: Vault) -> AccountChange:
     secret = body.webhook_secret
+    _check_sender(body, row, settings)
     return AccountChange(
         provider=body.provider,
         phone=UNSET if body.phone is UNSET else digits(body.phone),
@@ -280,6 +287,16 @@ async def _change(body: AccountPatch, row: AccountRow, settings: AccountSettings
         weight=body.weight,
         position=body.position,
     )
+
+
+def _check_sender(body: AccountPatch, row: AccountRow, settings: AccountSettings) -> None:
+    """Of what takes the number away; an account that never had one may be changed all the same."""
+    if body.phone is UNSET and body.settings is UNSET and body.provider is UNSET:
+        return
+    provider = settings.providers.need(row.provider if body.provider is UNSET else body.provider)
+    stored = row.settings if provider.name == row.provider else ""
+    changed = settings.changed({} if body.settings is UNSET else body.settings, stored)
+    check_sender(provider, changed, row.phone if body.phone is UNSET else digits(body.phone))
 
 
 async def _changed_settings(body: AccountPatch, row: AccountRow, settings: AccountSettings) -> str | UnsetType:

@@ -11,12 +11,13 @@ from quart import Blueprint
 
 from wagate.consumers.bulk import BulkActs
 from wagate.errors import UnprocessableError
-from wagate.hooks.routes import endpoint
+from wagate.hooks.routes import acts_on, endpoint
 from wagate.parsing.chats import chat_key
 from wagate.rules.filters import DeliveryFilter
-from wagate.storage.audit import Act, write_act
+from wagate.storage.audit import Act
 from wagate.storage.database import Database
 from wagate.storage.deliveries.bulk import Bulk, Verb, count_matching, get_bulk
+from wagate.web.access.acts import name_of
 from wagate.web.access.identity import RequestAuth
 from wagate.web.api.lists import in_calendar
 
@@ -71,15 +72,17 @@ def bulk_routes(auth: RequestAuth, acts: BulkActs, database: Database) -> Bluepr
     routes = Blueprint("bulk", __name__, url_prefix="/api/bulk")
 
     @routes.post("")
-    @endpoint(body=BulkRequest, answers={202: BulkAnswer}, problems=(409,))
+    @endpoint(body=BulkRequest, answers={202: BulkAnswer}, problems=(409,), act="act on many")
     async def start(body: BulkRequest) -> tuple[BulkAnswer, int]:
         """Retry or cancel all that match, as of now. It runs in slices, goes on after a restart, and can be stopped."""
         who = auth.identity()
         which = filter_of(body.filter)
         count, newest = await database.browse(count_matching, which, client_id=who.client_id)
-        name = "admin" if who.admin else who.tenant or "?"
-        made = await acts.start(body.action, which, until=newest, total=count, who=name, client_id=who.client_id)
-        await database.write(write_act, act_of(made, address=""))
+        made = await acts.start(
+            body.action, which, until=newest, total=count, who=name_of(who), client_id=who.client_id
+        )
+        act = act_of(made, address="")
+        acts_on(act.object, owner=act.client_id, detail=act.detail, act=act.action)
         return answer_of(made), 202
 
     @routes.get("/<bulk_id>")
@@ -89,10 +92,12 @@ def bulk_routes(auth: RequestAuth, acts: BulkActs, database: Database) -> Bluepr
         return answer_of(await database.browse(get_bulk, bulk_id, client_id=auth.identity().client_id))
 
     @routes.post("/<bulk_id>/stop")
-    @endpoint(answers={200: BulkAnswer})
+    @endpoint(answers={200: BulkAnswer}, act="stop")
     async def stop(bulk_id: str) -> BulkAnswer:
         """Stop it. What was done stays done."""
-        return answer_of(await acts.stop(bulk_id, client_id=auth.identity().client_id))
+        made = await acts.stop(bulk_id, client_id=auth.identity().client_id)
+        acts_on(made.id, owner=made.client_id, detail=f"after {made.done}")
+        return answer_of(made)
 
     return routes
 

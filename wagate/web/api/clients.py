@@ -14,7 +14,7 @@ from quart import Blueprint, Response
 
 from wagate.clock import Clock
 from wagate.errors import UnprocessableError
-from wagate.hooks.routes import endpoint
+from wagate.hooks.routes import acts_on, endpoint
 from wagate.hooks.views import Page
 from wagate.storage.database import Database
 from wagate.storage.owners.clients import (
@@ -136,7 +136,7 @@ def clients_routes(
     routes.before_request(_for_the_admin(auth))
 
     @routes.post("")
-    @endpoint(body=NewClient, answers={201: MadeClient}, problems=(403, 409))
+    @endpoint(body=NewClient, answers={201: MadeClient}, problems=(403, 409), act="add client")
     async def add(body: NewClient) -> tuple[MadeClient, int]:
         """Make a client, and its first token, which is shown this once."""
         if not re.fullmatch(SLUG, body.slug):
@@ -144,6 +144,7 @@ def clients_routes(
         token = new_token()
         row = await database.write(_add_with_token, body, token, clock.now())
         await live.reload()
+        acts_on(row.slug, owner=row.id)
         return MadeClient(id=row.id, slug=row.slug, token=token), 201
 
     @routes.get("")
@@ -162,15 +163,16 @@ def clients_routes(
         return _answer(await database.read(get_client, slug))
 
     @routes.patch("/<slug>")
-    @endpoint(body=ClientChange, answers={200: ClientAnswer}, problems=(403,))
+    @endpoint(body=ClientChange, answers={200: ClientAnswer}, problems=(403,), act="rename client")
     async def change(slug: str, body: ClientChange) -> ClientAnswer:
         """Rename a client; its slug stays."""
         row = await database.write(rename_client, slug, name=body.name, now=clock.now())
         await live.reload()
+        acts_on(row.slug, owner=row.id, detail=row.name)
         return _answer(row)
 
     @routes.delete("/<slug>")
-    @endpoint(answers={204: None}, problems=(403, 409))
+    @endpoint(answers={204: None}, problems=(403, 409), act="delete client")
     async def delete(slug: str) -> Response:
         """Delete a client with its tokens, accounts and webhooks; cancel what waits. Events stay until retention."""
         await database.write(delete_client, slug, now=clock.now())
@@ -183,12 +185,14 @@ def clients_routes(
 
 def _add_tokens(routes: Blueprint, database: Database, live: LiveDirectory, clock: Clock, most: int) -> None:
     @routes.post("/<slug>/tokens")
-    @endpoint(body=NewToken, body_optional=True, answers={201: MadeToken}, problems=(403, 409))
+    @endpoint(body=NewToken, body_optional=True, answers={201: MadeToken}, problems=(403, 409), act="add token")
     async def add_one(slug: str, body: NewToken) -> tuple[MadeToken, int]:
         """Make another token for a client; it is shown this once."""
         token = new_token()
+        client = await database.read(get_client, slug)
         row = await database.write(_add_token_to, slug, token, body.name, now=clock.now(), most=most)
         await live.reload()
+        acts_on(slug, owner=client.id, detail=f"{row.id} {row.name}")
         return MadeToken(id=row.id, name=row.name, token=token), 201
 
     @routes.get("/<slug>/tokens")
@@ -202,12 +206,13 @@ def _add_tokens(routes: Blueprint, database: Database, live: LiveDirectory, cloc
         return Page(data=data, next_cursor=cursor)
 
     @routes.delete("/<slug>/tokens/<token_id>")
-    @endpoint(answers={204: None}, problems=(403,))
+    @endpoint(answers={204: None}, problems=(403,), act="revoke token")
     async def revoke(slug: str, token_id: str) -> Response:
         """Revoke a token, at once."""
         client = await database.read(get_client, slug)
         await database.write(revoke_token, client_id=client.id, token_id=token_id)
         await live.reload()
+        acts_on(slug, owner=client.id, detail=token_id)
         return Response(b"", status=204)
 
 

@@ -293,7 +293,7 @@ def _owner(auth: RequestAuth, live: LiveDirectory, tenant_id: str | None, ours: 
     if tenant_id is not None or not auth.identity().admin:
         return auth.owner(tenant_id)
     number = digits_of(ours or "")
-    owners = {client_id for client_id, phone in live.now.by_phone if number and phone == number}
+    owners = {each for each in live.now.clients if number and live.now.with_phone(each, number) is not None}
     if len(owners) != 1:
         why = "several clients have this number" if owners else "no client has this number"
         raise UnprocessableError(f"{why}; set tenant_id", field="tenant_id")

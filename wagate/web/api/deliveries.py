@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from quart import Blueprint
 
 from wagate.context.deliveries import DeliveryLog
-from wagate.hooks.routes import endpoint
+from wagate.hooks.routes import acts_on, endpoint
 from wagate.hooks.views import AttemptView, DeliveryView, Page
 from wagate.parsing.chats import chat_key, digits_of
 from wagate.rules.filters import DeliveryFilter
@@ -121,24 +121,29 @@ def delivery_routes(auth: RequestAuth, deliveries: DeliveryLog) -> Blueprint:
         return _answer(await deliveries.get(job_id, client_id=auth.identity().client_id))
 
     @routes.post("/<job_id>/retry")
-    @endpoint(answers={200: DeliveryAnswer}, problems=(409,))
+    @endpoint(answers={200: DeliveryAnswer}, problems=(409,), act="retry")
     async def retry(job_id: str) -> DeliveryAnswer:
         """Run it again: now when it waits, at the end of its chat when it was final. 409 when it was delivered."""
-        return _answer(await deliveries.retry(job_id, client_id=auth.identity().client_id))
+        return _acted_on(await deliveries.retry(job_id, client_id=auth.identity().client_id))
 
     @routes.post("/<job_id>/cancel")
-    @endpoint(answers={200: DeliveryAnswer}, problems=(409,))
+    @endpoint(answers={200: DeliveryAnswer}, problems=(409,), act="give up")
     async def cancel(job_id: str) -> DeliveryAnswer:
         """Give it up. 409 when it is final already."""
-        return _answer(await deliveries.cancel(job_id, client_id=auth.identity().client_id))
+        return _acted_on(await deliveries.cancel(job_id, client_id=auth.identity().client_id))
 
     @routes.post("/<job_id>/skip")
-    @endpoint(answers={200: DeliveryAnswer}, problems=(409,))
+    @endpoint(answers={200: DeliveryAnswer}, problems=(409,), act="skip")
     async def skip(job_id: str) -> DeliveryAnswer:
         """Put it at the end of its chat, so that those behind it go on. 409 when it is final, or being tried."""
-        return _answer(await deliveries.skip(job_id, client_id=auth.identity().client_id))
+        return _acted_on(await deliveries.skip(job_id, client_id=auth.identity().client_id))
 
     return routes
+
+
+def _acted_on(view: DeliveryView) -> DeliveryAnswer:
+    acts_on(view.id, owner=view.event.client_id)
+    return _answer(view)
 
 
 def _filter(query: DeliveryQuery) -> DeliveryFilter:

@@ -8,7 +8,7 @@ import msgspec
 from quart import Blueprint
 
 from wagate.errors import ConfigError, UnprocessableError
-from wagate.hooks.routes import endpoint
+from wagate.hooks.routes import acts_on, endpoint
 from wagate.web.access.identity import RequestAuth
 
 
@@ -39,13 +39,15 @@ def reload_routes(auth: RequestAuth, reload: Take) -> Blueprint:
     routes = Blueprint("reload", __name__, url_prefix="/api/reload")
 
     @routes.post("")
-    @endpoint(answers={200: ReloadReport}, body=ReloadRequest, body_optional=True, problems=(403, 422))
+    @endpoint(answers={200: ReloadReport}, body=ReloadRequest, body_optional=True, problems=(403, 422), act="reload")
     async def take(body: ReloadRequest) -> ReloadReport:
         """Read config.toml and its secrets again: all is checked, then what can be counts at once."""
         auth.admin()
         try:
-            return await reload(body.environment)
+            report = await reload(body.environment)
         except ConfigError as error:
             raise UnprocessableError(f"refused, the old one goes on: {'; '.join(str(error).splitlines())}") from error
+        acts_on("config.toml", detail=", ".join(report.taken_up))
+        return report
 
     return routes

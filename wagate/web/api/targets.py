@@ -11,12 +11,13 @@ from quart import Blueprint
 from werkzeug.routing import BaseConverter
 
 from wagate.context.targets import TargetDesk
-from wagate.hooks.routes import endpoint
+from wagate.hooks.routes import acts_on, endpoint
 from wagate.hooks.views import Page
 from wagate.rules.targets import Standing
 from wagate.storage.deliveries.target_list import TargetRow
+from wagate.web.access.acts import name_of
 from wagate.web.access.identity import RequestAuth
-from wagate.web.api.lists import Limit, page_of
+from wagate.web.api.lists import Limit
 
 
 class TargetAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,13 +95,15 @@ def targets_routes(auth: RequestAuth, targets: TargetDesk) -> Blueprint:
     @endpoint(query=TargetQuery, answers={200: Page[TargetAnswer]})
     async def index(query: TargetQuery) -> Page[TargetAnswer]:
         """All receivers, by id."""
-        found = [
-            row
-            for row in await targets.all(client_id=auth.identity().client_id)
-            if query.connector in {None, row.id.partition(":")[0]} and query.state in {UNSET, row.standing}
-        ]
-        rows, cursor = page_of(found, lambda row: row.id, limit=query.limit, after=query.cursor)
-        return Page(data=[answer_of(row) for row in rows], next_cursor=cursor)
+        rows = await targets.page(
+            client_id=auth.identity().client_id,
+            connector=query.connector,
+            state=None if query.state is UNSET else query.state,
+            after=query.cursor,
+            limit=query.limit + 1,
+        )
+        page = rows[: query.limit]
+        return Page(data=[answer_of(row) for row in page], next_cursor=page[-1].id if len(rows) > len(page) else None)
 
     @routes.get("/<target:target_id>")
     @endpoint(answers={200: TargetAnswer})
@@ -109,33 +112,39 @@ def targets_routes(auth: RequestAuth, targets: TargetDesk) -> Blueprint:
         return answer_of(await targets.get(target_id, client_id=auth.identity().client_id))
 
     @routes.post("/<target:target_id>/pause")
-    @endpoint(answers={200: TargetAnswer})
+    @endpoint(answers={200: TargetAnswer}, act="pause")
     async def pause(target_id: str) -> TargetAnswer:
         """Send it nothing: what comes in waits in order, and nothing is given up, until it is resumed."""
         who = auth.identity()
-        by = "admin" if who.admin else who.tenant or "?"
-        return answer_of(await targets.pause(target_id, by=by, client_id=who.client_id))
+        return _acted_on(await targets.pause(target_id, by=name_of(who), client_id=who.client_id))
 
     @routes.post("/<target:target_id>/resume")
-    @endpoint(answers={200: TargetAnswer})
+    @endpoint(answers={200: TargetAnswer}, act="resume")
     async def resume(target_id: str) -> TargetAnswer:
         """End its pause. The time in which what waits may recover begins anew."""
-        return answer_of(await targets.resume(target_id, client_id=auth.identity().client_id))
+        return _acted_on(await targets.resume(target_id, client_id=auth.identity().client_id))
 
     @routes.post("/<target:target_id>/probe")
-    @endpoint(answers={200: TargetAnswer})
+    @endpoint(answers={200: TargetAnswer}, act="try now")
     async def probe(target_id: str) -> TargetAnswer:
         """If it is down, try it now. The answer does not wait for the outcome."""
-        return answer_of(await targets.probe(target_id, client_id=auth.identity().client_id))
+        return _acted_on(await targets.probe(target_id, client_id=auth.identity().client_id))
 
     @routes.post("/<target:target_id>/recover")
-    @endpoint(answers={200: RecoverAnswer}, body=RecoverRequest, body_optional=True)
+    @endpoint(answers={200: RecoverAnswer}, body=RecoverRequest, body_optional=True, act="recover")
     async def recover(target_id: str, body: RecoverRequest) -> RecoverAnswer:
         """Send again what failed for good there, in order."""
-        count = await targets.recover(target_id, since=body.since, client_id=auth.identity().client_id)
+        row = await targets.get(target_id, client_id=auth.identity().client_id)
+        count = await targets.recover(target_id, since=body.since, client_id=row.client_id)
+        acts_on(row.id, owner=row.client_id, detail=f"{count} of the last {body.since} s")
         return RecoverAnswer(recovered=count)
 
     return routes
+
+
+def _acted_on(row: TargetRow) -> TargetAnswer:
+    acts_on(row.id, owner=row.client_id, detail=row.name)
+    return answer_of(row)
 
 
 def answer_of(row: TargetRow) -> TargetAnswer:

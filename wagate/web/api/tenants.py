@@ -15,8 +15,8 @@ from wagate.config.check import SHORTEST_SECRET
 from wagate.config.vault import Vault
 from wagate.errors import UnprocessableError
 from wagate.hooks.contracts import ClientView
-from wagate.hooks.routes import endpoint
-from wagate.plugins.account_settings import short_secrets
+from wagate.hooks.routes import acts_on, endpoint
+from wagate.plugins.account_settings import check_sender, short_secrets
 from wagate.storage.database import Database
 from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.owners.tenants import MOST, Wanted, account_name, put_tenant_accounts, tenant_accounts
@@ -145,6 +145,7 @@ class Tenants:
             made, ignored = await self._wanted(choice, rows.get(name), where)
             wanted.append(msgspec.structs.replace(made, webhook_secret=self._vault.encrypt(secret[name])))
             warnings += ignored
+        acts_on(owner.slug, owner=owner.id, detail=", ".join(choice.whatsapp_provider for choice in choices))
         new = await self._database.write(
             put_tenant_accounts, owner.id, owner.slug, wanted, now=self._clock.now(), most=self._most
         )
@@ -162,6 +163,12 @@ class Tenants:
             raise UnprocessableError(str(error), field=f"{where.removesuffix(WHERE)}whatsapp_provider") from error
         stored = self._settings.opened(row.settings) if row is not None and row.provider == provider.name else {}
         config = read_config(provider, choice.provider_config, stored, where=where)
+        check_sender(
+            provider,
+            config.settings,
+            _phone(config.phone, where) or (row.phone if row is not None else ""),
+            where=where,
+        )
         made = Wanted(
             provider=provider.name,
             settings=await self._settings.sealed(provider, config.settings, where=where),
@@ -211,7 +218,7 @@ def tenants_routes(name: str, tenants: Tenants) -> Blueprint:
         return await tenants.show(tenant_id)
 
     @routes.put("/<tenant_id>/whatsapp-settings")
-    @endpoint(body=TenantBody, answers={200: TenantAnswer}, problems=(409,))
+    @endpoint(body=TenantBody, answers={200: TenantAnswer}, problems=(409,), act="change settings")
     async def put(tenant_id: str, body: TenantBody) -> TenantAnswer:
         """Set a tenant's provider, or a list of them; it takes effect at once.
 

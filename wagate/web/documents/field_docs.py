@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import re
-import textwrap
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,13 +29,34 @@ def _names(kind: type[msgspec.Struct]) -> list[tuple[str, str]]:
 
 
 def _own(kind: type[msgspec.Struct]) -> dict[str, str]:
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return _texts(file).get(kind.__qualname__, {}) if file else {}
+
+
+@lru_cache(500)
+def _texts(file: str) -> dict[str, dict[str, str]]:
+    """The fields' texts of each class of a file: read once, since Python's own way reads all of it for each class."""
     try:
-        [tree] = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
-    except (OSError, TypeError, ValueError, SyntaxError):
+        tree = ast.parse(Path(file).read_text("utf-8"))
+    except (OSError, ValueError, SyntaxError):
         return {}
-    assert isinstance(tree, ast.ClassDef)
+    return dict(_classes(tree, ""))
+
+
+def _classes(tree: ast.AST, prefix: str) -> Iterator[tuple[str, dict[str, str]]]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef):
+            yield f"{prefix}{node.name}", _fields(node)
+            yield from _classes(node, f"{prefix}{node.name}.")
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from _classes(node, f"{prefix}{node.name}.<locals>.")
+        elif isinstance(node, ast.If | ast.Try | ast.With):
+            yield from _classes(node, prefix)
+
+
+def _fields(node: ast.ClassDef) -> dict[str, str]:
     found: dict[str, str] = {}
-    for field, text in zip(tree.body, tree.body[1:], strict=False):
+    for field, text in zip(node.body, node.body[1:], strict=False):
         match field, text:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(doc))):
                 found[name] = re.sub(r"\s+", " ", doc).strip()

@@ -25,6 +25,7 @@ _TEMPLATE = Path(__file__).with_name("page.html")
 def documents_routes(api: Quart) -> Blueprint:
     """What the API says about itself; open to all."""
     routes = Blueprint("documents", __name__)
+    building = trio.Lock()  # who comes meanwhile waits, and builds nothing again
 
     @cache
     def document() -> bytes:
@@ -38,14 +39,16 @@ def documents_routes(api: Quart) -> Blueprint:
     @endpoint(answers={200: None}, public=True, media_type="application/json")
     async def openapi() -> Response:
         """The OpenAPI document of all routes."""
-        body = await trio.to_thread.run_sync(document)
+        async with building:
+            body = await trio.to_thread.run_sync(document)
         return Response(body, headers={"Cache-Control": "no-cache"}, content_type="application/json")
 
     @routes.get("/docs")
     @endpoint(answers={200: None}, public=True, media_type="text/html")
     async def docs() -> Response:
         """The same document as a page."""
-        body = await trio.to_thread.run_sync(page)
+        async with building:
+            body = await trio.to_thread.run_sync(page)
         return Response(
             body, headers={"Cache-Control": "no-cache", "Content-Security-Policy": POLICY}, mimetype="text/html"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import msgspec
 
@@ -16,9 +16,10 @@ from wagate.inbound.ignore import IgnoreFilter
 from wagate.inbound.numbers import Numbers
 from wagate.inbound.receive import Receiver
 from wagate.inbound.session.events import parse_session
+from wagate.inbound.session.whose import EngineSessions
 from wagate.media.store import Media
-from wagate.parsing.fields import identifier
 from wagate.parsing.jsonbody import read_object
+from wagate.storage.database import Database
 from wagate.storage.owners.directory import Account
 from wagate.web.access.auth import Authenticator, token_of
 from wagate.web.access.rate_limit import RateLimit
@@ -47,12 +48,14 @@ class SessionDoor:
         ignore_filter: IgnoreFilter,
         limit: RateLimit,
         *,
+        database: Database,
         numbers: Numbers,
         refusals: Refusals,
         own: OwnDeliveries,
         media: Media,
     ) -> None:
         self._numbers = numbers
+        self._sessions = EngineSessions(database, numbers)
         self._own = own
         self._refusals = refusals
         self._media = media
@@ -123,7 +126,7 @@ class SessionDoor:
         self._limit.spend(account.name)
         await self._own.refuse(request)
         document = read_object(body)
-        number = self._number(account, document)
+        number = await self._sessions.number(account, document)
         parsed = parse_session(document, account=account.name, phone=account.phone)
         named = [msgspec.structs.replace(event, number=number) for event in parsed] if number else parsed
         arriving = Arriving(body=body, document=document, on_disk=request.on_disk)
@@ -145,15 +148,6 @@ class SessionDoor:
             f"{event.kind}{'*' if each.duplicate else ''}" for (_, event), each in zip(owned, stored, strict=True)
         )
         return Answer(HTTPStatus.OK, msgspec.json.encode(answer), note=note or "ignored")
-
-    def _number(self, account: Account, document: dict[str, Any]) -> str:
-        """The session that an engine names which posts those of all its sessions to one URL; '' when that says nothing.
-
-        The URL names the account. Another name counts when it is another account's, or the account says its own.
-        """
-        number = identifier(document.get("sessionId"))
-        says = bool(account.settings.get("session_id")) or self._numbers.sibling(account, number) is not None
-        return number if says else ""
 
     def challenge(self, request: Request, name: str) -> Answer:
         """Echo ``hub.challenge`` or ``challenge`` when the token given is the account's or an API token."""

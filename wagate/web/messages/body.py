@@ -24,12 +24,25 @@ Longitude = Annotated[float, Meta(ge=-180, le=180)]
 NotEmpty = Annotated[dict[str, Any], Meta(min_length=1)]
 
 
+class PreviewContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is shown of a link. Nobody fetches the page: it is what you say."""
+
+    url: Annotated[str, Meta(min_length=1, max_length=2000)]
+    """As it stands in the text."""
+    title: Annotated[str, Meta(min_length=1, max_length=300)]
+    description: Annotated[str, Meta(max_length=1000)] = ""
+    thumbnail: Annotated[str, Meta(max_length=65_536)] = ""
+    """A small JPEG (100 pixels do) in base64."""
+
+
 class TextContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A text."""
 
     body: Text
     preview_url: bool = True
     """Whether a link in it gets a preview."""
+    preview: PreviewContent | None = None
+    """The preview itself, where the provider takes one."""
 
 
 class FileContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,6 +74,17 @@ class LocationContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     address: Caption = ""
 
 
+class PollContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A question with answers to choose from."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=255)]
+    """The question."""
+    options: Annotated[list[Annotated[str, Meta(min_length=1, max_length=100)]], Meta(min_length=2, max_length=12)]
+    """The answers; each differs from the others."""
+    multiple: bool = False
+    """Whether one may choose several."""
+
+
 class ReactionContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An emoji on a message."""
 
@@ -88,13 +112,14 @@ class MessageContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     location: LocationContent | None = None
     contacts: Annotated[list[NotEmpty], Meta(min_length=1, max_length=100)] | None = None
     """Cards in Meta's form: ``name.formatted_name``, ``phones[].phone`` …; ``vcard`` (text) may stand instead."""
+    poll: PollContent | None = None
     reaction: ReactionContent | None = None
     template: NotEmpty | None = None
     """In Meta's form: ``name``, ``language`` (its code), ``components``."""
     interactive: NotEmpty | None = None
     """In Meta's form: ``type``, ``header``, ``body``, ``footer``, ``action``."""
     mentions: Annotated[list[Address], Meta(max_length=1000)] = []
-    """Who is mentioned in a group: numbers, or chats' keys."""
+    """Who is mentioned in a group: numbers, or chats' keys; ``all`` is everybody in it."""
 
 
 class SendBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,3 +141,10 @@ class SendBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Of that job: a stale one is refused."""
     metadata: dict[str, Any] = {}
     """Comes back with the message's events; 16 KiB at most."""
+
+
+class EditBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a sent message is to say from now on."""
+
+    text: Text
+    """The new text, or the new caption of a file."""

@@ -11,17 +11,27 @@ from typing import Any, TypeAlias
 import msgspec
 
 from wagate.errors import UnprocessableError
-from wagate.hooks.messages import MEDIA_TYPES, MESSAGE_TYPES, OutLocation, OutMedia, OutMessage, OutReaction
+from wagate.hooks.messages import (
+    MEDIA_TYPES,
+    MESSAGE_TYPES,
+    OutLocation,
+    OutMedia,
+    OutMessage,
+    OutPoll,
+    OutPreview,
+    OutReaction,
+)
 from wagate.http.errors import BadUrlError
 from wagate.http.url import check_url
 from wagate.parsing.chats import OPAQUE, USER, chat_key
 from wagate.parsing.jsonbody import MAX_DEPTH
-from wagate.web.messages.body import FileContent, MessageContent, TextContent
+from wagate.web.messages.body import FileContent, MessageContent, PreviewContent, TextContent
 
 LARGEST_METADATA = 16 * 1024
 EVERYONE = "all"
 """Mentions all of a group."""
 _DIGITS = re.compile(r"[0-9]{5,15}")
+_JPEG = b"\xff\xd8\xff"
 _DATA_URI = re.compile(r"data:(?P<mimetype>[^;,]*+)(?:;[^,]*+)?+,")
 
 
@@ -152,7 +162,17 @@ def not_blank(text: str, field: str) -> str:
 def _read_text(content: str | TextContent, field: str) -> dict[str, Any]:
     if isinstance(content, str):
         return {"text": not_blank(content, field)}
-    return {"text": not_blank(content.body, f"{field}.body"), "preview_url": content.preview_url}
+    text = not_blank(content.body, f"{field}.body")
+    preview = _read_preview(content.preview, text, f"{field}.preview") if content.preview is not None else None
+    return {"text": text, "preview_url": content.preview_url, "preview": preview}
+
+
+def _read_preview(content: PreviewContent, text: str, field: str) -> OutPreview:
+    if content.url not in text:
+        raise UnprocessableError("the text must hold the preview's url as it is written here", field=f"{field}.url")
+    if content.thumbnail and not _decoded(content.thumbnail, field, "thumbnail").startswith(_JPEG):
+        raise UnprocessableError("the thumbnail must be a JPEG", field=f"{field}.thumbnail")
+    return msgspec.convert(content, OutPreview, from_attributes=True)
 
 
 def _read_template(content: dict[str, Any], field: str) -> dict[str, Any]:
@@ -178,6 +198,7 @@ _PARTS: dict[str, Any] = {
     "text": _read_text,
     "location": lambda content, _: {"location": msgspec.convert(content, OutLocation, from_attributes=True)},
     "contacts": lambda content, _: {"contacts": tuple(content)},
+    "poll": lambda content, _: {"poll": msgspec.convert(content, OutPoll, from_attributes=True)},
     "reaction": lambda content, _: {"reaction": msgspec.convert(content, OutReaction, from_attributes=True)},
     "template": _read_template,
     "interactive": _read_interactive,
@@ -191,13 +212,13 @@ def _check_url(url: str, field: str) -> None:
         raise UnprocessableError(str(error), field=field) from error
 
 
-def _decoded(data: str, field: str) -> bytes:
+def _decoded(data: str, field: str, name: str = "data") -> bytes:
     uri = _DATA_URI.match(data)
     plain = "".join(data[uri.end() if uri else 0 :].split())
     try:
         found = base64.b64decode(plain, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise UnprocessableError("data must be base64", field=f"{field}.data") from error
+        raise UnprocessableError(f"{name} must be base64", field=f"{field}.{name}") from error
     if not found:
-        raise UnprocessableError("data is empty", field=f"{field}.data")
+        raise UnprocessableError(f"{name} is empty", field=f"{field}.{name}")
     return found

@@ -18,8 +18,8 @@ from wagate.parsing.chats import chat_key
 from wagate.rules.filters import MessageFilter
 from wagate.web.access.idempotency import submission_key
 from wagate.web.api.lists import Cursor, Limit
-from wagate.web.messages.body import SendBody
-from wagate.web.messages.content import check_metadata, check_storable, read_chat, read_draft
+from wagate.web.messages.body import EditBody, SendBody
+from wagate.web.messages.content import check_metadata, check_storable, not_blank, read_chat, read_draft
 from wagate.web.messages.sending import DONE, JobDone, Sending, Submission, check_not_failed, patience_of
 
 NOT_KNOWN = (
@@ -96,6 +96,7 @@ def messages_routes(sending: Sending) -> Blueprint:
     routes = Blueprint("messages", __name__, url_prefix="/messages")
     auth, messages = sending.auth, sending.messages
     _add_readers(routes, sending)
+    _add_changes(routes, sending)
 
     @routes.post("/send")
     @endpoint(body=SendBody, answers=ANSWERS, problems=(404, 409, 413, 422, 502), large=True)
@@ -141,16 +142,6 @@ def messages_routes(sending: Sending) -> Blueprint:
         """One message, by our id."""
         return await messages.get(str(message_id), client_id=auth.identity().client_id)
 
-    @routes.delete("/<uuid:message_id>")
-    @endpoint(answers={204: None}, problems=(404, 409, 422, 502))
-    async def revoke(message_id: UUID) -> tuple[None, int]:
-        """Take a message back from everyone, by our id, where the provider can.
-
-        Twice does no harm. 409 when it was not sent; 422 when the provider can't or refuses; 502 when nobody knows.
-        """
-        await sending.revoke(str(message_id))
-        return None, 204
-
     return routes
 
 
@@ -161,6 +152,30 @@ def _add_readers(routes: Blueprint, sending: Sending) -> None:
         """Who of a group has got a message, who has read it, by our id; empty where the provider does not tell."""
         client_id = sending.auth.identity().client_id
         return Readers(data=list(await sending.messages.readers(str(message_id), client_id=client_id)))
+
+
+def _add_changes(routes: Blueprint, sending: Sending) -> None:
+    @routes.put("/<uuid:message_id>")
+    @endpoint(body=EditBody, answers={204: None}, problems=(404, 409, 422, 502))
+    async def edit(message_id: UUID, body: EditBody) -> tuple[None, int]:
+        """Change the text of a message that was sent, or its file's caption, by our id, where the provider can.
+
+        WhatsApp allows it for 15 minutes. 409 when it was not sent; 422 when the provider can't or refuses; 502 when
+        nobody knows.
+        """
+        check_storable(body.text, "text")
+        await sending.edit(str(message_id), not_blank(body.text, "text"))
+        return None, 204
+
+    @routes.delete("/<uuid:message_id>")
+    @endpoint(answers={204: None}, problems=(404, 409, 422, 502))
+    async def revoke(message_id: UUID) -> tuple[None, int]:
+        """Take a message back from everyone, by our id, where the provider can.
+
+        Twice does no harm. 409 when it was not sent; 422 when the provider can't or refuses; 502 when nobody knows.
+        """
+        await sending.revoke(str(message_id))
+        return None, 204
 
 
 def _answer(view: MessageView, *, waited: bool) -> tuple[SentAnswer | AcceptedAnswer, int]:

@@ -181,6 +181,13 @@ class Sending:
         except SendError as error:
             raise _refused(error) from error
 
+    async def edit(self, message_id: str, text: str) -> None:
+        """Change a message's text. NotFoundError, ConflictError, UnprocessableError, BadGatewayError."""
+        try:
+            await self.messages.edit(message_id, text, client_id=self.auth.identity().client_id)
+        except SendError as error:
+            raise _refused(error) from error
+
     async def _check_link(self, draft: Draft) -> None:
         """Providers fetch links themselves, and one in the operator's network would fetch what only it can reach."""
         media = draft.message.media

@@ -41,7 +41,7 @@ def session_control_routes(auth: RequestAuth, states: AccountSessions) -> Bluepr
     routes = Blueprint("session_control", __name__)
 
     @routes.post(f"{PREFIX}/<session_id>/pair-code")
-    @endpoint(body=PairCodeBody, answers={200: PairCodeAnswer}, problems=(404, 502))
+    @endpoint(body=PairCodeBody, answers={200: PairCodeAnswer}, problems=(404, 502), act="ask for a code")
     async def link(session_id: str, body: PairCodeBody) -> PairCodeAnswer:
         """A code that links the number, typed on its phone instead of scanning the QR code."""
         code = await pair_code(states, session_id, digits(body.phone), client_id=auth.identity().client_id)

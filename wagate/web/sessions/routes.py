@@ -10,7 +10,7 @@ from quart import Blueprint, g
 
 from wagate.clock import Clock
 from wagate.errors import NotFoundError
-from wagate.hooks.routes import endpoint
+from wagate.hooks.routes import acts_on, endpoint
 from wagate.storage.database import Database
 from wagate.storage.owners.accounts import get_account, list_accounts
 from wagate.storage.owners.live import LiveDirectory
@@ -144,13 +144,14 @@ def sessions_routes(
         return await sessions.all(sessions.scope(query.user_id), query.status)
 
     @routes.post("/<session_id>/view-token")
-    @endpoint(body=ViewTokenBody, body_optional=True, answers={201: ViewTokenAnswer})
+    @endpoint(body=ViewTokenBody, body_optional=True, answers={201: ViewTokenAnswer}, act="make view token")
     async def view_token(session_id: str, body: ViewTokenBody) -> tuple[ViewTokenAnswer, int]:
         """Make a token that expires and only looks at this session, for pages that can send no headers."""
         account = live.now.accounts.get(session_id)
         if account is None or not auth.may_see(account.client_id):
             raise NotFoundError(f"no session {session_id[:100]!r}")
         token = tokens.make(account, seconds=body.expires_in)
+        acts_on(account.name, owner=account.client_id, detail=f"{body.expires_in} s")
         expires = clock.now().replace(microsecond=0) + timedelta(seconds=body.expires_in)
         return ViewTokenAnswer(session_id=account.name, token=token, expires_at=expires), 201
 

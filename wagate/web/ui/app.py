@@ -14,23 +14,27 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from wagate.errors import NotFoundError, RequestError, TooManyRequestsError, UnauthorizedError, WagateError
 from wagate.web.ui import (
     bulk,
+    client_links,
     clients,
     conversations,
     deliveries,
     doctor,
     live,
     messages,
+    number_acts,
+    number_new,
     numbers,
     overview,
     receivers,
+    scan,
     webhooks,
 )
 from wagate.web.ui.door import MOST
 from wagate.web.ui.parts import Parts, back
 from wagate.web.ui.render import PREFIX, render, static_files
-from wagate.web.ui.signin import FIELD, forget_cookie, refuse_foreign, set_cookie
+from wagate.web.ui.signin import FIELD, forget_cookie, refuse_act, refuse_foreign, set_cookie
 
-OPEN: Final = ("/signin", "/static/")
+OPEN: Final = ("/signin", "/static/", "/scan", "/enter")
 """Below ``/ui``, open to who is not signed in."""
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
@@ -54,9 +58,13 @@ def create_ui(parts: Parts) -> QuartTrio:
     for pages in (
         overview,
         numbers,
+        number_new,
+        number_acts,
         bulk,
         deliveries,
         receivers,
+        scan,
+        client_links,
         webhooks,
         conversations,
         messages,
@@ -79,8 +87,11 @@ def _guard(ui: QuartTrio, parts: Parts) -> None:
             parts.spend(str(g.viewer.client_id))
         if request.method == "POST":
             # Who signs in again, from a page that was open before, has no secret of the sign-in that goes on.
-            who = None if below == "/signin" else g.viewer
+            # What a link opens has a secret of its own.
+            who = None if below in {"/signin", "/scan", "/enter"} else g.viewer
             refuse_foreign(who, (await request.form).get(FIELD, ""))
+        if g.viewer is not None and not g.viewer.may_act:
+            refuse_act(request.method, below)
         return None
 
     @ui.after_request

@@ -10,7 +10,9 @@ from quart import Blueprint, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import NotFoundError, UnprocessableError
+from wagate.storage.links import list_links
 from wagate.web.ui.forms import form_key
+from wagate.web.ui.links import LASTS
 from wagate.web.ui.own_api import Answered
 from wagate.web.ui.parts import Parts, back, viewer
 
@@ -43,18 +45,18 @@ def _add_clients(routes: Blueprint, parts: Parts) -> None:
                 wrong["slug"] = SLUG
             return await _list(parts, asked=asked, wrong=wrong), 422
         await parts.note("add client", asked["slug"], owner=made.data["id"])
-        return await _show(parts, asked["slug"], token=made.data["token"])
+        return await client_page(parts, asked["slug"], token=made.data["token"])
 
     @routes.get("/clients/<slug>")
     async def show(slug: str) -> str:
-        return await _show(parts, slug)
+        return await client_page(parts, slug)
 
     @routes.post("/clients/<slug>")
     async def rename(slug: str) -> Page | WerkzeugResponse:
         name = (await request.form).get("name", "").strip()
         row = await parts.api.call("PATCH", _path(slug), {"name": name}, who=viewer())
         if wrong := _wrong(row, "name"):
-            return await _show(parts, slug, asked={"name": name}, wrong=wrong), 422
+            return await client_page(parts, slug, asked={"name": name}, wrong=wrong), 422
         await parts.note("rename client", slug, name, owner=row.data["id"])
         return back(f"/ui/clients/{quote(slug)}", "saved")
 
@@ -66,13 +68,13 @@ def _add_tokens(routes: Blueprint, parts: Parts) -> None:
         name = form.get("label", "").strip()
         made = await parts.api.call("POST", f"{_path(slug)}/tokens", {"name": name}, who=viewer(), key=form_key(form))
         if wrong := _wrong(made, "label"):
-            return await _show(parts, slug, asked={"label": name}, wrong=wrong), 422
-        await parts.note("add token", slug, f"{made.data['id']} {name}", owner=await _id(parts, slug))
-        return await _show(parts, slug, token=made.data["token"])
+            return await client_page(parts, slug, asked={"label": name}, wrong=wrong), 422
+        await parts.note("add token", slug, f"{made.data['id']} {name}", owner=await client_id_of(parts, slug))
+        return await client_page(parts, slug, token=made.data["token"])
 
     @routes.post("/clients/<slug>/tokens/<token_id>/revoke")
     async def revoke(slug: str, token_id: str) -> WerkzeugResponse:
-        owner = await _id(parts, slug)
+        owner = await client_id_of(parts, slug)
         (await parts.api.call("DELETE", f"{_path(slug)}/tokens/{quote(token_id, safe='')}", who=viewer())).expect()
         await parts.note("revoke token", slug, token_id, owner=owner)
         return back(f"/ui/clients/{quote(slug)}", "revoked")
@@ -84,14 +86,16 @@ async def _list(parts: Parts, *, asked: dict[str, str] | None = None, wrong: dic
     return parts.page("clients", "clients", page=page, asked=asked or {}, wrong=wrong or {})
 
 
-async def _show(
+async def client_page(
     parts: Parts,
     slug: str,
     *,
     token: str = "",
+    link: str = "",
     asked: dict[str, str] | None = None,
     wrong: dict[str, str] | None = None,
 ) -> str:
+    """A client's page; ``token`` and ``link``: just made."""
     row = (await parts.api.call("GET", _path(slug), who=viewer())).expect()
     cursor = request.args.get("after", "")
     query = {"cursor": cursor, "limit": 200}
@@ -104,6 +108,9 @@ async def _show(
         more=page["next_cursor"],
         numbers=sorted(each.name for each in parts.live.now.accounts.values() if each.client_id == row["id"]),
         token=token,
+        link=link,
+        links=await parts.database.browse(list_links, "client", row["id"], parts.now()),
+        lasts=LASTS,
         asked={"name": row["name"]} | (asked or {}),
         wrong=wrong or {},
     )
@@ -120,7 +127,8 @@ def _wrong(answer: Answered, field: str) -> dict[str, str]:
     return found
 
 
-async def _id(parts: Parts, slug: str) -> int:
+async def client_id_of(parts: Parts, slug: str) -> int:
+    """For the admin alone. NotFoundError, ForbiddenError."""
     row: dict[str, Any] = (await parts.api.call("GET", _path(slug), who=viewer())).expect()
     return int(row["id"])
 

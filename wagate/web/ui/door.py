@@ -64,7 +64,7 @@ def _most(scope: Scope) -> int | None:
     """How long the body may be; None where nobody may send one."""
     if scope["method"] != "POST":
         return None
-    if scope["path"] == f"{PREFIX}/signin":
+    if scope["path"] in {f"{PREFIX}/signin", f"{PREFIX}/scan", f"{PREFIX}/enter"}:
         return MOST_TOKEN
     return MOST if COOKIE in Request(scope, ()).headers.get("cookie", "") else None
 

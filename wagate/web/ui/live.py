@@ -127,7 +127,7 @@ async def _stream(parts: Parts, shared: SharedLook, watched: Watched) -> AsyncIt
             wake = alarm()
             found = await _leaves(parts, shared, watched)
             if news := changed(sent, found):
-                yield _event("patch", Markup("\n").join(news))
+                yield event("patch", Markup("\n").join(news))
                 sent, said = {**sent, **found}, clock.monotonic()
             elif clock.monotonic() >= said + BEAT:
                 yield b": beat\n\n"
@@ -136,7 +136,7 @@ async def _stream(parts: Parts, shared: SharedLook, watched: Watched) -> AsyncIt
             if clock.monotonic() >= checked + CHECKED:
                 checked = clock.monotonic()
                 if not await parts.signins.lasts(watched.viewer):
-                    yield _event("end", "Signed out")
+                    yield event("end", "Signed out")
                     return
 
 
@@ -158,7 +158,7 @@ def _alarm(parts: Parts, watched: Watched) -> Iterator[Callable[[], trio.Event]]
 async def _leaves(parts: Parts, shared: SharedLook, watched: Watched) -> Leaves:
     who = watched.viewer.client_id
     if watched.page == "number":
-        return await scan_panel(parts, watched.thing, client_id=who)
+        return await scan_panel(parts, watched.thing, client_id=who, may_act=watched.viewer.may_act)
     rows = await parts.database.browse(shown_deliveries, watched.ids, client_id=who) if watched.ids else ()
     if watched.page == "deliveries":
         return {**leaves_of((), (), rows, parts.now()), **await _more(parts, watched, who)}
@@ -180,6 +180,7 @@ async def _more(parts: Parts, watched: Watched, client_id: int | None) -> Leaves
     return {"more": leaf("more", text)}
 
 
-def _event(name: str, text: str) -> bytes:
+def event(name: str, text: str) -> bytes:
+    """One Server-Sent Event."""
     lines = "".join(f"data: {line}\n" for line in text.splitlines())
     return f"event: {name}\n{lines}\n".encode()

@@ -10,6 +10,7 @@ from enum import IntEnum
 import msgspec
 
 from wagate.events import SESSION_STATES, SessionGroup
+from wagate.hooks.watch import Need as NeedView
 from wagate.rules.targets import Standing
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.refusals import RefusedRow
@@ -94,15 +95,28 @@ def key(found: Sequence[Need]) -> str:
     return hashlib.sha256("\n".join(f"{each.weight} {each.link}" for each in found).encode()).hexdigest()[:12]
 
 
+def view(need: Need) -> NeedView:
+    """The same for plugins."""
+    return NeedView(
+        kind=need.weight.name.lower(),
+        key=f"{need.weight.name.lower()} {need.who if need.weight is Weight.GATEWAY else need.link}",
+        who=need.who,
+        what=need.what,
+        detail=need.detail,
+        page=need.link,
+        since=need.since,
+    )
+
+
 def _parts(checks: Iterable[tuple[str, Check]]) -> Iterator[Need]:
     for name, check in checks:
         if check.status is not Level.HEALTHY and name not in {"providers", "receivers", "disk"}:
             yield Need(
                 weight=Weight.GATEWAY,
                 mark=("bad", "Broken") if check.status is Level.UNHEALTHY else ("wait", "Limps"),
-                who=f"wagate's {name}",
+                who="A plugin" if name == "plugins" else f"wagate's {name}",
                 link="/ui/doctor",
-                what="is not well",
+                what="does not do what it should" if name == "plugins" else "is not well",
                 detail=f"{check.detail[:1].upper()}{check.detail[1:]}.",
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from markupsafe import Markup
@@ -9,10 +10,14 @@ from quart import Blueprint
 
 from wagate.errors import NotFoundError
 from wagate.events import SessionStatus
+from wagate.hooks.providers import Provider
+from wagate.hooks.sessions import SESSION_ACTIONS
 from wagate.inbound.qr_image import qr_image
+from wagate.storage.links import list_links
 from wagate.storage.owners.accounts import QR_LIFE, get_account, list_accounts
 from wagate.storage.rows import AccountRow
 from wagate.web.ui.leaves import number_mark
+from wagate.web.ui.links import LASTS
 from wagate.web.ui.parts import Parts, viewer
 from wagate.web.ui.render import render
 
@@ -34,45 +39,77 @@ def pages(parts: Parts) -> Blueprint:
 
     @routes.get("/numbers/<name>")
     async def show(name: str) -> str:
-        row = await _account(parts, name)
-        receivers = [each for each in await parts.targets.all(client_id=row.client_id) if _concerns(each.id)]
-        sending = next(
-            (each for each in await parts.targets.all(client_id=row.client_id) if each.id == f"outbound:{row.id}"), None
-        )
-        return parts.page(
-            "number",
-            "numbers",
-            row=row,
-            mark_of=number_mark(row),
-            receivers_of=receivers,
-            sending=sending,
-            refused=await parts.refused(client_id=row.client_id, account_id=row.id),
-            live=f"page=number&{urlencode({'thing': row.name})}",
-            **_code(parts, row),
-        )
+        return await number_page(parts, name)
 
     return routes
 
 
-async def scan_panel(parts: Parts, name: str, *, client_id: int | None) -> dict[str, Markup]:
+async def number_page(
+    parts: Parts,
+    name: str,
+    *,
+    refused: str = "",
+    phone: str = "",
+    code: str = "",
+    wrong: Mapping[str, str] | None = None,
+    link: str = "",
+) -> str:
+    """A number's page; ``refused``: what its last act ran into. ``code`` (for its phone) and ``link``: just made."""
+    row = await account_of(parts, name)
+    targets = await parts.targets.all(client_id=row.client_id)
+    provider = parts.providers.get(row.provider)
+    return parts.page(
+        "number",
+        "numbers",
+        row=row,
+        mark_of=number_mark(row),
+        receivers_of=[each for each in targets if _concerns(each.id)],
+        sending=next((each for each in targets if each.id == f"outbound:{row.id}"), None),
+        refused=await parts.refused(client_id=row.client_id, account_id=row.id),
+        live=f"page=number&{urlencode({'thing': row.name})}",
+        actions=actions_of(provider),
+        scans=provider is not None and provider.sessions,
+        pairs=provider is not None and provider.pair_code is not None,
+        way=row.provider if provider is None else provider.title,
+        listens=provider is not None and provider.listens,
+        callback=parts.providers.webhook_url(row.name) or f"{parts.origin()}/webhooks/{row.name}",
+        did=refused,
+        asked={"phone": phone or row.phone},
+        code=code,
+        wrong=wrong or {},
+        link=link,
+        links=await parts.database.browse(list_links, "scan", row.id, parts.now()) if viewer().may_act else [],
+        lasts=LASTS,
+        **code_of(parts, row, may_act=viewer().may_act),
+    )
+
+
+async def scan_panel(parts: Parts, name: str, *, client_id: int | None, may_act: bool) -> dict[str, Markup]:
     """The panel to scan from, for who watches the number's page; nothing once the number is gone."""
     row = await parts.database.browse(get_account, name, client_id=client_id)
     if row is None:
         return {}
-    panel = render("scan", row=row, mark_of=number_mark(row), **_code(parts, row))
+    panel = render("scan", row=row, mark_of=number_mark(row), **code_of(parts, row, may_act=may_act))
     return {"scan": Markup(panel)}  # noqa: S704  (a template's output)
 
 
-async def _account(parts: Parts, name: str) -> AccountRow:
+def actions_of(provider: Provider | None) -> tuple[str, ...]:
+    """What can be done with a number's session."""
+    can = frozenset[str]() if provider is None or provider.control is None else provider.abilities
+    return tuple(each for each in SESSION_ACTIONS if each in can)
+
+
+async def account_of(parts: Parts, name: str) -> AccountRow:
+    """The viewer's number of this name. NotFoundError."""
     row = await parts.database.browse(get_account, name, client_id=viewer().client_id)
     if row is None:
         raise NotFoundError("no such number")
     return row
 
 
-def _code(parts: Parts, row: AccountRow) -> dict[str, object]:
+def code_of(parts: Parts, row: AccountRow, *, may_act: bool = True) -> dict[str, object]:
     """The code to scan and how long it lasts; one that has lapsed is taken away at once."""
-    waits = row.status == SessionStatus.QR_GENERATED and row.qr_at is not None
+    waits = may_act and row.status == SessionStatus.QR_GENERATED and row.qr_at is not None
     left = (row.qr_at + QR_LIFE - parts.now()).total_seconds() if waits and row.qr_at is not None else 0.0
     return {
         "image": qr_image(row.qr) if left > 0 else None,

@@ -11,7 +11,9 @@ import trio
 from markupsafe import Markup
 from quart import Blueprint
 
+from wagate.errors import StorageError
 from wagate.events import SESSION_STATES, SessionGroup
+from wagate.hooks.watch import Need as NeedView
 from wagate.rules.targets import Standing
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.owners.accounts import list_accounts
@@ -22,6 +24,7 @@ from wagate.web.ui import needs, words
 from wagate.web.ui.leaves import leaf
 from wagate.web.ui.marks import age
 from wagate.web.ui.needs import Need
+from wagate.web.ui.number_new import choices
 from wagate.web.ui.parts import Parts, viewer
 
 WORST = (Standing.DOWN, Standing.FAILING, Standing.DISABLED, Standing.PAUSED, Standing.UP)
@@ -135,6 +138,17 @@ async def take(parts: Parts, *, client_id: int | None) -> Snapshot:
     return snapshot(await look(parts, client_id=client_id), client_id=client_id, recover=parts.recover)
 
 
+async def for_plugins(parts: Parts) -> list[NeedView]:
+    """What needs somebody; when the database can't be read, what is known without it."""
+    try:
+        found = (await take(parts, client_id=None)).found
+    except StorageError:
+        free = (await trio.to_thread.run_sync(shutil.disk_usage, parts.folder)).free
+        checks = (await parts.health.report()).checks.items()
+        found = needs.needs((), (), checks, free=free, recover=parts.recover, now=parts.now())
+    return [needs.view(each) for each in found]
+
+
 def figures(seen: Snapshot) -> dict[str, Markup]:
     """The page's own leaves."""
     values: dict[str, Markup | str] = {
@@ -159,8 +173,8 @@ def pages(parts: Parts) -> Blueprint:
     @routes.get("/")
     async def index() -> str:
         seen = await take(parts, client_id=viewer().client_id)
-        if not seen.numbers and viewer().identity.admin:
-            return parts.page("welcome", "overview", seen=seen)
+        if not seen.numbers and viewer().may_act:
+            return parts.page("welcome", "overview", **choices(parts))
         return parts.page(
             "overview",
             "overview",

@@ -18,6 +18,7 @@ from wagate.consumers.bulk import BulkActs
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.targets import TargetDesk
 from wagate.events import Event
+from wagate.plugins.registry import Providers
 from wagate.storage.audit import Act, write_act
 from wagate.storage.database import Database
 from wagate.storage.owners.live import LiveDirectory
@@ -70,17 +71,22 @@ class Parts:
     """Makes a text that only we can have made, for an hour."""
     unsign: Callable[[str], str]
     """What was signed. UnauthorizedError: not by us, or too long ago."""
+    providers: Providers
+    """Ways to reach WhatsApp."""
+    hide: Callable[[str], str]
+    """Encrypts a text."""
+    reveal: Callable[[str], str]
+    """The text again. ConfigError: it was not encrypted here."""
 
     def now(self) -> datetime:
         """The time of this page."""
         return self.clock.now()
 
-    async def note(self, action: str, thing: str, detail: str = "", *, owner: int | None = None) -> None:
-        """Write down what the viewer did; ``owner``: the client whose thing it is."""
-        who = viewer()
+    async def note(self, action: str, thing: str, detail: str = "", *, owner: int | None = None, who: str = "") -> None:
+        """Write down what the viewer did, or ``who``; ``owner``: the client whose thing it is."""
         act = Act(
-            client_id=who.client_id if owner is None else owner,
-            who=who.name,
+            client_id=viewer().client_id if owner is None else owner,
+            who=who or viewer().name,
             action=action,
             object=thing,
             detail=detail[:500],
@@ -93,10 +99,13 @@ class Parts:
         """Where the running request comes from."""
         return Request(request.scope, self.trusted_proxies).address
 
+    def origin(self) -> str:
+        """Scheme and host by which the browser calls us."""
+        return Request(request.scope, self.trusted_proxies).origin
+
     def secure(self) -> bool:
         """Whether the browser speaks TLS with us, or with the proxy in front."""
-        asked = Request(request.scope, self.trusted_proxies)
-        return asked.origin.startswith("https://")
+        return self.origin().startswith("https://")
 
     def page(self, template: str, here: str, **values: Any) -> str:
         """A whole page, with the frame around it."""
@@ -137,6 +146,10 @@ NOTES = {
     "taken": "Sent: the provider took it. Its tick says how far it gets.",
     "queued": "Stored, and not sent yet: it leaves by itself. Its tick says how far it gets.",
     "unknown": "It may have been sent: the request left, and no answer came. Look at the phone.",
+    "added": "Added. It shows a code to scan within some seconds.",
+    "acted": "Asked for it. The state below changes once it is done.",
+    "numbergone": "Deleted. Its messages stay in the archive.",
+    "unlinked": "Revoked: the link opens nothing any more.",
     "revoked": "Revoked: it works no more, and who signed in with it is signed out.",
     "deleted": "Deleted. What waited for it is cancelled.",
 }

@@ -15,6 +15,8 @@ from wagate.clock import Clock
 from wagate.errors import ForbiddenError
 from wagate.hooks.contracts import Identity
 from wagate.storage.database import Database
+from wagate.storage.links import Link, find_link
+from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.signins import IDLE, KEPT, NOTED, SignIn, add_signin, end_signin, find_signin, use_signin
 from wagate.web.access.auth import Authenticator, token_hash
 
@@ -22,6 +24,8 @@ COOKIE = "wagate"
 SAFE_COOKIE = "__Host-wagate"
 """With TLS: the browser then takes it from this host alone."""
 FIELD = "csrf"
+CHANGES = ("/add", "/webhooks", "/deliveries/bulk", "/bulk")
+"""Beginnings of pages that are there to change something, below ``/ui``."""
 
 
 class Viewer(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +36,10 @@ class Viewer(msgspec.Struct, frozen=True, kw_only=True):
     """What every form carries."""
     cookie: str
     """Its hash."""
+    link: str = ""
+    """Id of the link that they came by; '': by a token."""
+    may_act: bool = True
+    """Whether they may change something; else they look."""
 
     @property
     def client_id(self) -> int | None:
@@ -41,14 +49,17 @@ class Viewer(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """For the page and the audit."""
+        if self.link:
+            return f"link {self.link[-6:]}"
         return "admin" if self.identity.admin else self.identity.tenant or "?"
 
 
 class SignIns:
     """Signs in, finds, signs out."""
 
-    def __init__(self, database: Database, auth: Authenticator, clock: Clock) -> None:
+    def __init__(self, database: Database, auth: Authenticator, live: LiveDirectory, clock: Clock) -> None:
         self._database = database
+        self._live = live
         self._auth = auth
         self._clock = clock
 
@@ -68,6 +79,25 @@ class SignIns:
         await self._database.write(add_signin, made)
         return cookie, made
 
+    async def sign_in_by(self, link: Link, *, address: str) -> tuple[str, SignIn]:
+        """A cookie for a link: it lasts as long as that."""
+        cookie, now = secrets.token_urlsafe(32), self._clock.now()
+        made = SignIn(
+            hash=token_hash(cookie),
+            token=link.hash,
+            address=address,
+            created_at=now,
+            used_at=now,
+            expires_at=link.expires_at,
+            kept=True,
+        )
+        await self._database.write(add_signin, made)
+        return cookie, made
+
+    def wrong(self, address: str) -> None:
+        """Count a wrong secret. TooManyRequestsError."""
+        self._auth.failed(address)
+
     async def viewer(self, *, secure: bool) -> Viewer | None:
         """Who made the running request; None: somebody who is not signed in, or not any more.
 
@@ -78,16 +108,27 @@ class SignIns:
             return None
         now = self._clock.now()
         found = await self._database.browse(find_signin, token_hash(cookie), now)
-        identity = None if found is None else self._auth.find_hashed(found.token)
-        if found is None or identity is None:
+        seen = None if found is None else await self._seen(found, now)
+        if found is None or seen is None:
             return None
         await self._note(found, now)
-        return Viewer(identity=identity, csrf=_csrf(cookie), cookie=found.hash)
+        return msgspec.structs.replace(seen, csrf=_csrf(cookie))
 
     async def lasts(self, viewer: Viewer) -> bool:
         """Whether this viewer is signed in still. Does not count as a use."""
         found = await self._database.browse(find_signin, viewer.cookie, self._clock.now())
-        return found is not None and self._auth.find_hashed(found.token) is not None
+        return found is not None and await self._seen(found, self._clock.now()) is not None
+
+    async def _seen(self, found: SignIn, now: datetime) -> Viewer | None:
+        """By the token, or the link, as long as there is one."""
+        if (identity := self._auth.find_hashed(found.token)) is not None:
+            return Viewer(identity=identity, csrf="", cookie=found.hash)
+        link = await self._database.browse(find_link, found.token, now, "client")
+        client = None if link is None else self._live.now.clients.get(link.client_id)
+        if link is None or client is None:
+            return None
+        who = Identity(admin=False, client_id=client.id, tenant=client.slug)
+        return Viewer(identity=who, csrf="", cookie=found.hash, link=link.id, may_act=link.may_act)
 
     async def sign_out(self, viewer: Viewer) -> None:
         """End it, in every tab."""
@@ -126,6 +167,13 @@ def refuse_foreign(viewer: Viewer | None, given: str) -> None:
         raise ForbiddenError("this form was sent from another site")
     if viewer is not None and not hmac.compare_digest(viewer.csrf.encode(), given.encode("utf-8", "replace")):
         raise ForbiddenError("this page is too old; go back, reload it and try again")
+
+
+def refuse_act(method: str, below: str) -> None:
+    """Who came by a link that only looks changes nothing, and opens no page made for changes. ForbiddenError."""
+    own = below in {"/signin", "/signout", "/theme", "/scan", "/enter"}
+    if not own and (method == "POST" or below.startswith(CHANGES) or below.endswith("/settings")):
+        raise ForbiddenError("your link lets you look, not change anything; ask for another one")
 
 
 def _host(origin: str) -> str:

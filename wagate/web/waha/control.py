@@ -7,7 +7,7 @@ from quart import Blueprint
 
 from wagate.context.sessions import AccountSessions
 from wagate.errors import BadGatewayError, NotFoundError, SendError
-from wagate.hooks.routes import endpoint
+from wagate.hooks.routes import acts_on, endpoint
 from wagate.hooks.sessions import SESSION_ACTIONS
 from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
@@ -48,7 +48,7 @@ def waha_control_routes(
     routes = Blueprint("waha_control", __name__, url_prefix="/api")
 
     @routes.post("/<session>/auth/request-code")
-    @endpoint(body=RequestCodeBody, answers={200: RequestCodeAnswer}, problems=(404, 502))
+    @endpoint(body=RequestCodeBody, answers={200: RequestCodeAnswer}, problems=(404, 502), act="ask for a code")
     async def request_code(session: str, body: RequestCodeBody) -> RequestCodeAnswer:
         """A code that links the number, typed on its phone."""
         phone = digits(body.phone_number)
@@ -56,7 +56,7 @@ def waha_control_routes(
 
     def add(action: str) -> None:
         @routes.post(f"/sessions/<session>/{action}", endpoint=action)
-        @endpoint(answers={200: SessionInfo}, problems=(404, 502))
+        @endpoint(answers={200: SessionInfo}, problems=(404, 502), act=f"{action} session")
         async def act(session: str) -> SessionInfo:
             client_id = auth.identity().client_id
             try:
@@ -65,7 +65,9 @@ def waha_control_routes(
                 raise BadGatewayError(f"{action}: {error.reason}") from error
             except NotFoundError as error:
                 raise NotFoundError("Session not found") from error
-            return session_info(await database.read(get_account, session, client_id=client_id), providers)
+            row = await database.read(get_account, session, client_id=client_id)
+            acts_on(row.name, owner=row.client_id)
+            return session_info(row, providers)
 
     for action in SESSION_ACTIONS:
         add(action)

@@ -38,7 +38,8 @@
   // Live: one stream a tab, closed while the tab is hidden. Patches are whole leaves; rows, lists, forms and buttons stay.
   const live = one("[data-live]");
   let source, paused = false, seen = "", late;
-  const say = (text) => { live.textContent = text; document.body.classList.toggle("stale", text !== "Live") };
+  const say = (text) => { if (live.type) live.textContent = text; // a page to scan shows its state itself
+    document.body.classList.toggle("stale", text !== "Live") };
   const back = () => { clearTimeout(late); late = undefined; seen = new Date().toLocaleTimeString(); say("Live") };
   const patch = (event) => {
     back();
@@ -62,7 +63,7 @@
       if (source?.readyState === EventSource.CLOSED) { close(); setTimeout(open, 15000) }
     };
   };
-  const pause = () => { paused = !paused; close(); clearTimeout(late); late = undefined; paused ? say("Paused") : open() };
+  const pause = () => { if (!live.type) return; paused = !paused; close(); clearTimeout(late); late = undefined; paused ? say("Paused") : open() };
   if (live) {
     live.hidden = false;
     live.addEventListener("click", pause);

@@ -1,0 +1,67 @@
+"""The connector ``alerts``: what needs somebody, told by e-mail, chat or WhatsApp."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import cast
+
+import trio
+import typer
+from quart import Blueprint
+
+from wagate.hooks import Check, PluginContext, Task, hookimpl
+from wagate_alerts import by_apprise, cli
+from wagate_alerts.by_apprise import NotTakenError
+from wagate_alerts.lines import make_lines
+from wagate_alerts.settings import Settings
+from wagate_alerts.trial import look, make_routes
+from wagate_alerts.watcher import Watcher
+
+
+def settings_of(context: PluginContext) -> Settings:
+    """``[plugins.alerts]``."""
+    return cast("Settings", context.settings)
+
+
+class AlertsPlugin:
+    """Its hooks."""
+
+    @hookimpl
+    def settings_type(self) -> type[Settings]:
+        """``[plugins.alerts]``."""
+        return Settings
+
+    @hookimpl
+    def check_settings(self, context: PluginContext) -> Iterable[str]:
+        """URLs that Apprise does not understand."""
+        urls = {name: each.apprise for name, each in settings_of(context).channels.items() if each.apprise}
+        try:
+            wrong = trio.run(by_apprise.check, urls) if urls else {}
+        except NotTakenError as error:
+            return [f"channels: {error}"]
+        return [f"channels.{name}.apprise: {why}; the URLs are listed at appriseit.com" for name, why in wrong.items()]
+
+    @hookimpl
+    def register_tasks(self, context: PluginContext) -> Iterable[Task]:
+        """The one that looks and tells."""
+        settings = settings_of(context)
+        return [Watcher(context, settings, make_lines(context, settings)).run]
+
+    @hookimpl
+    def register_routes(self, context: PluginContext) -> Iterable[Blueprint]:
+        """``/plugins/alerts``."""
+        return [make_routes(context, make_lines(context, settings_of(context)))]
+
+    @hookimpl
+    def register_checks(self, context: PluginContext) -> Iterable[Check]:
+        """Channels that don't work."""
+        return [partial(look, context, settings_of(context))]
+
+    @hookimpl
+    def register_commands(self) -> Iterable[typer.Typer]:
+        """``wagate alerts``."""
+        return [cli.app]
+
+
+plugin = AlertsPlugin()

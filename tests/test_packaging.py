@@ -1,0 +1,249 @@
+"""What installs wagate: image, compose files, unit, install script, wheel. Their steps run here as plain commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.valkey import free_port
+from wagate.config import load
+from wagate.config.tables import Server
+from wagate.process.hard_end import GRACE
+
+ROOT = Path(__file__).parents[1]
+PACKAGING = ROOT / "packaging"
+PAGE = (ROOT / "docs/how-to/operate.md").read_text("utf-8")
+
+OFFLINE = {
+    # pip takes what the tests' own environment has, and asks no registry: what is tried is our part.
+    "PIP_NO_INDEX": "1",
+    "PIP_NO_DEPS": "1",
+    "PIP_NO_BUILD_ISOLATION": "0",  # pip's spelling of "no isolation"
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PYTHONPATH": sysconfig.get_path("purelib"),
+}
+
+
+def done(command: list[str] | str, *, cwd: Path | None = None, **environment: str) -> str:
+    """Its output; it must end with 0."""
+    shell = isinstance(command, str)
+    ran = subprocess.run(
+        command,
+        shell=shell,
+        cwd=cwd,
+        env={**os.environ, **OFFLINE, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=250,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    done([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)], cwd=ROOT)
+    [path] = folder.glob("*.whl")
+    return path
+
+
+def instructions() -> list[tuple[str, str]]:
+    """(instruction, its text) of the Dockerfile."""
+    text = (ROOT / "Dockerfile").read_text("utf-8")
+    lines = re.sub(r"\\\n", " ", re.sub(r"(?m)^#.*\n", "", text)).splitlines()
+    return [(line.split(" ", 1)[0], line.split(" ", 1)[1].strip()) for line in lines if line.strip()]
+
+
+def context_of_build(target: Path) -> None:
+    """What ``COPY . .`` copies: .dockerignore leaves all out but what it names with a !."""
+    names = [line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")]
+    for name in names:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, target / name)
+
+
+def test_the_image_is_built_serves_and_says_whether_it_is_well(tmp_path: Path) -> None:
+    venv, source, data = tmp_path / "opt/wagate", tmp_path / "src", tmp_path / "data"
+    source.mkdir()
+    data.mkdir(mode=0o700)
+    context_of_build(source)
+    build, final = " ".join(f"{name} {text}\n" for name, text in instructions()).split("FROM")[1:]
+    assert "COPY . ." in build
+    for text in re.findall(r"^ ?RUN (.*)$", build, flags=re.MULTILINE):
+        done(text.replace("/opt/wagate", str(venv)), cwd=source, EXTRAS="whatsapp,postgres")
+    user, folder = re.findall(r"^ ?RUN (useradd .*) && (install .* /data)$", final, flags=re.MULTILINE)[0]
+    assert "--system" in user
+    assert "-m 700 -o wagate -g wagate" in folder
+    assert re.search(r"^ ?USER wagate$", final, flags=re.MULTILINE)
+    values = dict(each.split("=", 1) for each in re.search(r"ENV (.*)", final)[1].split())  # type: ignore[index]
+    assert values["WAGATE_SERVER__HOST"] == "0.0.0.0"
+    port = free_port()
+    environment = {
+        **os.environ,
+        **OFFLINE,
+        **values,
+        "PATH": f"{venv}/bin:{os.environ['PATH']}",
+        "WAGATE_DATA__DIR": str(data),
+        "WAGATE_SERVER__HOST": "127.0.0.1",
+        "WAGATE_SERVER__PORT": str(port),
+    }
+    serve = json.loads(re.search(r"^ ?CMD (.*)$", final, flags=re.MULTILINE)[1])  # type: ignore[index]
+    look = json.loads(re.search(r"HEALTHCHECK .*? CMD (.*)$", final, flags=re.MULTILINE)[1])  # type: ignore[index]
+    with (
+        (tmp_path / "log").open("w") as log,
+        subprocess.Popen(serve, env=environment, cwd=data, stdout=log, stderr=log) as process,
+    ):
+        try:
+            while subprocess.run(look, env=environment, cwd=data, capture_output=True, check=False).returncode:
+                assert process.poll() is None, (tmp_path / "log").read_text()
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0, (tmp_path / "log").read_text()
+    assert subprocess.run(look, env=environment, cwd=data, capture_output=True, check=False).returncode != 0
+    assert "admin token, shown only now" in (tmp_path / "log").read_text()
+
+
+def test_the_images_folder_is_all_that_it_writes() -> None:
+    volume = [text for name, text in instructions() if name == "VOLUME"]
+    assert volume == ["/data"]
+    [service] = compose("compose.yaml")["services"].values()
+    assert service["read_only"] is True
+    assert service["volumes"] == ["wagate:/data"]
+
+
+def compose(name: str) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / name).read_text("utf-8"))  # type: ignore[no-any-return]
+
+
+def test_compose_stops_the_gateway_no_sooner_than_it_can_end() -> None:
+    [service] = compose("compose.yaml")["services"].values()
+    assert int(service["stop_grace_period"].removesuffix("s")) > Server().drain + GRACE
+    assert service["ports"] == ["127.0.0.1:8080:8080"], "it is open to nobody before TLS stands in front of it"
+
+
+def test_compose_with_postgresql_sets_keys_that_there_are(tmp_path: Path) -> None:
+    services: Mapping[str, Any] = compose("compose.postgres.yaml")["services"]
+    values = {
+        name: text.replace("${POSTGRES_PASSWORD:?write it into .env}", "a-password")
+        for name, text in services["wagate"]["environment"].items()
+    }
+    config = load(tmp_path / "config.toml" if (tmp_path / "config.toml").exists() else None, values)
+    assert config.database.url == "postgresql://wagate:a-password@postgres/wagate"
+    assert config.redis.url == "redis://valkey:6379/0"
+    assert set(services["wagate"]["depends_on"]) == {"postgres", "valkey"}
+    assert all("healthcheck" in services[name] for name in ("postgres", "valkey"))
+    assert "noeviction" in services["valkey"]["command"]
+
+
+@pytest.mark.parametrize(("name", "language"), [("wagate.service", "ini"), ("nginx.conf", "nginx"), ("caddy", "text")])
+def test_the_page_shows_each_file_as_it_is(name: str, language: str) -> None:
+    assert f"```{language}\n{(PACKAGING / name).read_text('utf-8')}```" in PAGE
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_systemd_finds_little_to_attack() -> None:
+    command = ["systemd-analyze", "security", "--offline=true", "--threshold=25", str(PACKAGING / "wagate.service")]
+    done(command)
+
+
+def test_the_install_script_writes_all_that_a_service_needs(wheel: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    script = [str(PACKAGING / "install"), "--root", str(root), "--from", str(wheel), "--domain", "wa.mine.example"]
+    assert "is right; plugins: webhook; accounts: none" in done([*script, "--proxy", "caddy"])
+    config = root / "etc/wagate/config.toml"
+    assert tomllib.loads(config.read_text("utf-8"))["server"] == {
+        "public_url": "https://wa.mine.example",
+        "trusted_proxies": ["127.0.0.1"],
+    }
+    assert (config.stat().st_mode & 0o777, config.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert (root / "etc/systemd/system/wagate.service").read_text() == (PACKAGING / "wagate.service").read_text()
+    config.write_text(config.read_text() + "# mine\n")
+    done([*script, "--proxy", "nginx"])
+    assert config.read_text().endswith("# mine\n"), "an update changes no configuration"
+    for proxy in ("caddy", "nginx"):
+        [site] = [each for each in (root / "etc" / proxy).rglob("*") if each.is_file()]
+        assert "wa.mine.example" in site.read_text()
+        assert "wa.example.org" not in site.read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--proxy", "apache"], "--proxy is caddy or nginx, not apache"),
+        (["--proxy", "caddy"], "--proxy needs --domain"),
+        (["--domain", "https://wa.example.org/"], "--domain is a host name such as wa.example.org, not https://wa"),
+        (["--sort", "x"], "unknown option --sort"),
+        (["--from"], "--from needs a value"),
+    ],
+)
+def test_the_install_script_says_what_is_wrong_and_writes_nothing(
+    options: list[str], said: str, tmp_path: Path
+) -> None:
+    ran = subprocess.run(
+        [str(PACKAGING / "install"), "--root", str(tmp_path / "root"), *options],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, said in ran.stderr) == (1, True), ran.stderr
+    assert not (tmp_path / "root").exists()
+
+
+def test_the_wheel_holds_all_that_serves(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        metadata = archive.read(next(name for name in names if name.endswith("METADATA"))).decode()
+    ours = {path for folder in ("wagate", "plugins") for path in (ROOT / folder).rglob("*") if path.is_file()}
+    wanted = {str(path.relative_to(ROOT)).removeprefix("plugins/") for path in ours if "__pycache__" not in path.parts}
+    assert wanted - names == set()
+    assert "License-Expression: MIT" in metadata
+    assert "Classifier: Programming Language :: Python :: 3.11" in metadata
+
+
+@pytest.mark.parametrize("kind", ["connector", "provider"])
+def test_a_new_plugin_is_built_installed_beside_wagate_and_passes_its_tests(
+    kind: str, wheel: Path, tmp_path: Path
+) -> None:
+    """In an environment that has both wheels; the tests of a connector start a gateway, which an event reaches."""
+    option = ["--provider"] if kind == "provider" else []
+    done([sys.executable, "-m", "wagate", "plugins", "new", "crm", *option], cwd=tmp_path)
+    project, venv = tmp_path / "wagate-crm", tmp_path / "venv"
+    done([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=project)
+    [built] = tmp_path.glob("*.whl")
+    done([sys.executable, "-m", "venv", "--without-pip", str(venv)])
+    done([sys.executable, "-m", "pip", "--python", str(venv), "install", "-q", str(wheel), str(built)])
+    shutil.rmtree(project / "wagate_crm")
+    shutil.rmtree(project / "dist", ignore_errors=True)
+    found = done([str(venv / "bin/python"), "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=project)
+    assert " passed" in found
+    listed = json.loads(done([str(venv / "bin/wagate"), "plugins", "list", "--json"], cwd=tmp_path))
+    [crm] = [each for each in listed if each["name"] == "crm"]
+    assert (crm["package"], crm["version"], crm["error"]) == ("wagate-crm", "0.1.0", None)
+    assert "py.typed" in " ".join(zipfile.ZipFile(built).namelist())
+
+
+def test_new_projects_are_strictly_typed(tmp_path: Path) -> None:
+    """By our own settings, which are as strict as theirs: then what mypy knows of wagate is in its cache."""
+    folders = []
+    for name, options in (("crm", []), ("heron", ["--provider"])):
+        done([sys.executable, "-m", "wagate", "plugins", "new", name, *options], cwd=tmp_path)
+        folders.append(tmp_path / f"wagate-{name}")
+        assert tomllib.loads((folders[-1] / "pyproject.toml").read_text())["tool"]["mypy"]["strict"] is True
+    sources = [str(path) for folder in folders for path in folder.rglob("*.py")]
+    done([sys.executable, "-m", "mypy", *sources], cwd=ROOT, MYPYPATH=os.pathsep.join(map(str, folders)), PYTHONPATH="")

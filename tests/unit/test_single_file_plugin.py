@@ -1,0 +1,123 @@
+"""``[plugins.x] file = "x.py"``: a plugin without a package, and a start without a plugin."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from wagate.cli import app
+from wagate.config import load
+from wagate.errors import ConfigError
+
+SOURCE = """
+from __future__ import annotations
+
+import msgspec
+import typer
+from wagate.hooks import Handler, Receipt, Target, hookimpl
+
+class Settings(msgspec.Struct):
+    word: str = "hello"
+
+@hookimpl
+def settings_type():
+    return Settings
+
+@hookimpl
+def register_handlers(context):
+    async def handle(delivery):
+        return Receipt()
+    return [Handler(name=context.name, targets=lambda event: [Target(id=context.settings.word)], handle=handle)]
+
+@hookimpl
+def register_commands():
+    commands = typer.Typer(name="tiny")
+    @commands.command()
+    def shout(text: str):
+        typer.echo(text.upper())
+    @commands.command()
+    def whisper(text: str):
+        typer.echo(text.lower())
+    return [commands]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    (tmp_path / "tiny.py").write_text(SOURCE)
+    (tmp_path / "config.toml").write_text('[plugins.tiny]\nfile = "tiny.py"\nword = "ahoy"\n')
+    yield
+    sys.modules.pop("wagate_file_tiny", None)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_a_file_is_a_plugin_with_settings(tmp_path: Path) -> None:
+    assert run("check").stdout == f"{tmp_path}/config.toml is right; plugins: tiny; accounts: none\n"
+    assert run("plugins", "check").exit_code == 0
+    [row] = [each for each in json.loads(run("plugins", "list", "--json").stdout) if each["name"] == "tiny"]
+    assert row["on"]
+    assert row["error"] is None
+    assert row["entry_point"] == f"{tmp_path}/tiny.py"
+    assert row["hooks"] == ["register_commands", "register_handlers", "settings_type"]
+
+
+def test_its_settings_are_checked_like_any_others(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[plugins.tiny]\nfile = "tiny.py"\nwrod = "ahoy"\n')
+    assert "plugins.tiny.wrod: unknown key; did you mean plugins.tiny.word?" in run("check").stderr
+
+
+def test_its_commands_run_under_its_name_once_and_stand_in_the_help(tmp_path: Path) -> None:
+    assert run("tiny", "shout", "hello").stdout == "HELLO\n"
+    assert "Commands of the plugin tiny." in run("--help").stdout
+    (tmp_path / "config.toml").rename(tmp_path / "other.toml")
+    assert run("tiny", "shout", "hello").exit_code == 2
+    assert run("--config", "other.toml", "tiny", "shout", "hello").stdout == "HELLO\n"
+
+
+def test_help_is_there_when_the_configuration_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[plugins\n")
+    assert run("--help").exit_code == 0
+    (tmp_path / "config.toml").write_text("plugins = 5\n")
+    assert run("--help").exit_code == 0
+
+
+def test_a_path_that_is_wrong_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[plugins.tiny]\nfile = "gone.py"\n')
+    assert run("check").stderr == f"error: [plugins.tiny] file: there is no file {tmp_path}/gone.py\n"
+    (tmp_path / "tiny.txt").write_text("")
+    (tmp_path / "config.toml").write_text('[plugins.tiny]\nfile = "tiny.txt"\n')
+    assert "tiny.txt is no Python file (its name ends in .py)" in run("check").stderr
+
+
+def test_a_file_that_breaks_is_named_and_not_half_there(tmp_path: Path) -> None:
+    (tmp_path / "tiny.py").write_text("import nonesuch\n")
+    result = run("check")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: [plugins.tiny]: {tmp_path}/tiny.py can't be imported: ModuleNotFound")
+    assert "wagate_file_tiny" not in sys.modules
+
+
+def test_an_installed_plugin_wins_over_a_file_of_its_name(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[plugins.webhook]\nfile = "tiny.py"\n')
+    assert run("check").stderr == "error: [plugins.webhook] takes no settings, but has: file\n"
+
+
+def test_a_plugin_is_left_out_for_one_start(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        '[plugins.tiny]\nfile = "gone.py"\ntoken = "env:NONESUCH"\n[plugins.webhook]\n'
+    )
+    config = load(without=["tiny"])
+    assert list(config.plugins) == ["webhook"]
+    assert config.without == ("tiny",)
+    with pytest.raises(ConfigError, match=r"plugins\.tniy: is not there, so --without tniy has nothing to leave out"):
+        load(without=["tniy"])

@@ -1,0 +1,55 @@
+"""How the gateway is, for plugins that tell people of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that needs somebody, as the dashboard's first page shows it."""
+
+    kind: str
+    """One of `NEEDS`."""
+    key: str
+    """The same as long as it is the same thing."""
+    who: str
+    """A receiver, a number, a part of wagate."""
+    what: str
+    """After ``who``: "does not answer"."""
+    detail: str
+    """Sentences: what waits, what happens by itself, when something would be lost."""
+    page: str
+    """Path of the page about it."""
+    since: datetime | None = None
+    """Since when; None where that is not known."""
+
+
+NEEDS = ("gateway", "down", "number", "refused", "failed", "disabled", "disk")
+"""Kinds of `Need`, worst first: a part of wagate is not well; a receiver is down; a number is not linked or refused;
+webhooks are refused; deliveries failed for good; a receiver is off while messages wait; little disk is left."""
+
+
+class Watch(Protocol):
+    """How the gateway is, for plugins that tell people of it."""
+
+    async def needs(self) -> Sequence[Need]:
+        """What needs somebody, worst first: what the dashboard's first page shows. It waits until the gateway serves.
+
+        When the database can't be read, what is known without it.
+        """
+
+    async def waiting(self) -> int:
+        """Deliveries and messages that are not done. StorageError."""
+
+    async def lead(self) -> bool:
+        """Whether this process is the one of all on this database that does what only one may do, for this plugin.
+
+        Ask at least every 30 s: who does not is followed by another a minute later. StorageError: it can't be known.
+        """
+
+    def trouble(self, why: str) -> None:
+        """This plugin does not do what it should, and why; '' ends that. ``/health`` shows it as part ``plugins``."""

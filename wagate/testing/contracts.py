@@ -1,0 +1,282 @@
+"""What every handler and every provider is held to, as classes of tests.
+
+Subclass one, say how yours is made and how the other side behaves, and pytest (with pytest-trio) runs its tests; our
+own connectors and providers pass them. `wagate.testing.ListeningContract` is for providers that listen by themselves.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import pytest
+from structlog.testing import capture_logs
+
+from wagate.errors import (
+    NotSentError,
+    OutcomeUnknownError,
+    Reject,
+    RequestError,
+    UnauthorizedError,
+    WagateError,
+)
+from wagate.events import Event
+from wagate.events.kinds import EVENT_KINDS
+from wagate.hooks import (
+    Handler,
+    InboundRequest,
+    Outgoing,
+    OutMessage,
+    Provider,
+    ProviderAccount,
+    Receipt,
+    Sent,
+    Target,
+    TargetName,
+)
+from wagate.http.errors import HttpError
+from wagate.testing.events import make_delivery, make_event
+
+ODD_BODIES: Final = (
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    b"{}",
+    b'{"event": 5}',
+    b'{"event": "message", "payload": []}',
+    b'{"entry": [null, {"changes": {"0": 1}}]}',
+    b'{"results": [null, 5, {"message": "x"}]}',
+    b'{"a": "\\ud800"}',
+    b"[" * 500,
+    b"MessageSid=&From=&Body=%ff",
+    b"\xff\xfe\x00",
+)
+"""Bodies that something sends sooner or later."""
+SENTENCE: Final = "a sentence that nobody may find in the log"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandlerUnderTest:
+    """A handler, and the other side of it."""
+
+    handler: Handler
+    event: Event
+    """One that it delivers; its content is `SENTENCE` or has it."""
+    accepts: Callable[[], None]
+    """The other side takes what comes from now on."""
+    stumbles: Callable[[], None]
+    """It answers everything with a passing failure (HTTP: 503) from now on."""
+    refuses: Callable[[], None] | None = None
+    """It refuses what comes for good (HTTP: 400) from now on; None: it never does."""
+
+
+class TargetsContract(ABC):
+    """What holds for ``targets`` of every handler, those of workers' jobs too."""
+
+    @abstractmethod
+    async def open(self, stack: AsyncExitStack) -> tuple[Handler, Event]:
+        """A handler, and an event that at least one target of it wants."""
+
+    async def test_targets_are_the_same_each_time(self) -> None:
+        """``targets`` is pure: the same event has the same targets, each once."""
+        async with AsyncExitStack() as stack:
+            handler, event = await self.open(stack)
+            found = list(handler.targets(event))
+            assert found
+            assert found == list(handler.targets(event))
+            assert len({each.id for each in found}) == len(found)
+
+    async def test_no_event_breaks_targets(self) -> None:
+        """Events of every kind, empty ones and odd ones, have targets or none."""
+        async with AsyncExitStack() as stack:
+            handler, _ = await self.open(stack)
+            for kind in (*sorted(EVENT_KINDS), "of another version"):
+                for fields in ({}, {"chat": "", "sender": "", "content": "", "message_id": ""}, {"content": "\x00😀"}):
+                    for target in handler.targets(make_event(kind=kind, **fields)):
+                        assert isinstance(target, Target)
+                        assert target.id
+                        assert target.id.isprintable()
+                        assert "|" not in target.id
+
+    async def test_every_target_can_be_described(self) -> None:
+        """Also one that is gone."""
+        async with AsyncExitStack() as stack:
+            handler, event = await self.open(stack)
+            for target in (*(each.id for each in handler.targets(event)), "gone"):
+                assert isinstance(handler.describe(target), TargetName)
+
+
+class HandlerContract(TargetsContract):
+    """What holds for every handler that delivers by itself."""
+
+    @abstractmethod
+    async def make(self, stack: AsyncExitStack) -> HandlerUnderTest:
+        """A handler with its other side, which accepts."""
+
+    async def open(self, stack: AsyncExitStack) -> tuple[Handler, Event]:
+        """As `TargetsContract` wants it."""
+        made = await self.make(stack)
+        return made.handler, made.event
+
+    async def test_what_the_other_side_takes_is_delivered(self) -> None:
+        """It returns a `Receipt`, or None."""
+        async with AsyncExitStack() as stack:
+            made = await self.make(stack)
+            made.accepts()
+            assert isinstance(await _handled(made), Receipt | None)
+
+    async def test_trouble_means_later(self) -> None:
+        """A passing failure raises, and never `Reject`; afterwards the same delivery succeeds."""
+        async with AsyncExitStack() as stack:
+            made = await self.make(stack)
+            made.stumbles()
+            with pytest.raises(WagateError) as caught:
+                await _handled(made)
+            assert not isinstance(caught.value, Reject)
+            made.accepts()
+            assert isinstance(await _handled(made), Receipt | None)
+
+    async def test_a_refusal_means_never(self) -> None:
+        """A refusal for good raises `Reject`."""
+        async with AsyncExitStack() as stack:
+            made = await self.make(stack)
+            if made.refuses is not None:
+                made.refuses()
+                with pytest.raises(Reject):
+                    await _handled(made)
+
+    async def test_what_people_write_stays_out_of_the_log(self) -> None:
+        """Whether it is delivered or not."""
+        async with AsyncExitStack() as stack:
+            made = await self.make(stack)
+            assert SENTENCE in made.event.content
+            with capture_logs() as lines:
+                for side in (made.accepts, made.stumbles):
+                    side()
+                    try:
+                        await _handled(made)
+                    except WagateError:
+                        continue
+            assert SENTENCE not in str(lines)
+
+
+async def _handled(made: HandlerUnderTest) -> object:
+    assert made.handler.handle is not None
+    target, *_ = made.handler.targets(made.event)
+    return await made.handler.handle(make_delivery(made.event, target=target.id))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderUnderTest:
+    """A provider, an account of it, and the service behind it."""
+
+    provider: Provider
+    account: ProviderAccount
+    webhook: InboundRequest
+    """A webhook as the service posts it, proof included: one text message, `SENTENCE`, from ``person``."""
+    person: str
+    """Somebody's key: ``15550002222@c.us``."""
+    accepts: Callable[[], None]
+    """The service takes what is sent from now on."""
+    stumbles: Callable[[], None]
+    """It answers 503 to everything from now on."""
+    hangs_up: Callable[[], None]
+    """It reads each request and closes the connection without an answer."""
+
+
+class SendingContract(ABC):
+    """What holds for every provider that sends."""
+
+    @abstractmethod
+    async def open(self, stack: AsyncExitStack) -> ProviderUnderTest:
+        """A provider whose service accepts."""
+
+    async def test_a_text_is_sent(self) -> None:
+        """What the service took has its id."""
+        async with AsyncExitStack() as stack:
+            made = await self.open(stack)
+            sent = await _sent(made)
+            assert isinstance(sent, Sent)
+            assert sent.message_id
+
+    async def test_trouble_is_no_refusal(self) -> None:
+        """503 means not sent, or that nobody knows; never that the message is refused or the account is stopped."""
+        async with AsyncExitStack() as stack:
+            made = await self.open(stack)
+            made.stumbles()
+            with pytest.raises((NotSentError, OutcomeUnknownError, HttpError)):
+                await _sent(made)
+
+    async def test_what_may_have_left_is_never_called_not_sent(self) -> None:
+        """The connection ends after the request was read: the outcome is unknown."""
+        async with AsyncExitStack() as stack:
+            made = await self.open(stack)
+            made.hangs_up()
+            with pytest.raises((OutcomeUnknownError, HttpError)) as caught:
+                await _sent(made)
+            assert not isinstance(caught.value, HttpError) or caught.value.sent
+
+    async def test_what_it_says_it_can_do_it_has(self) -> None:
+        """Abilities and functions go together; secrets are settings."""
+        async with AsyncExitStack() as stack:
+            made = await self.open(stack)
+            settings: Any = made.provider.settings_type
+            assert made.provider.secrets <= set(settings.__struct_fields__)
+            assert made.provider.chosen <= made.provider.secrets
+            assert made.provider.send is not None
+            assert ("revoke" in made.provider.abilities) == (made.provider.revoke is not None)
+            if {"seen", "typing"} & made.provider.abilities:
+                assert made.provider.signal is not None
+
+
+class ProviderContract(SendingContract):
+    """What holds for every provider that reads webhooks of its own, too."""
+
+    async def test_a_webhook_of_the_service_passes_and_no_other(self) -> None:
+        """Without its proof it raises UnauthorizedError."""
+        async with AsyncExitStack() as stack:
+            made = await self.open(stack)
+            verify = made.provider.verify
+            assert verify is not None
+            assert verify(made.webhook, made.account) in {None, True}
+            with pytest.raises(UnauthorizedError):
+                verify(replace(made.webhook, headers=_without_proof(made.webhook.headers)), made.account)
+
+    async def test_a_message_is_one_event_with_the_same_ids_each_time(self) -> None:
+        """The service posts a webhook again when it missed our answer: duplicates are found by these ids."""
+        async with AsyncExitStack() as stack:
+            made = await self.open(stack)
+            assert made.provider.parse is not None
+            once, again = (list(made.provider.parse(made.webhook, made.account)) for _ in range(2))
+            [message] = [each for each in once if each.kind in {"message", "message.any"}]
+            assert (message.content, message.sender, message.chat) == (SENTENCE, made.person, made.person)
+            assert message.provider_id
+            assert not message.from_me
+            assert [(each.kind, each.provider_id) for each in once] == [(each.kind, each.provider_id) for each in again]
+
+    @pytest.mark.parametrize("body", ODD_BODIES, ids=range(len(ODD_BODIES)))
+    async def test_no_body_breaks_it(self, body: bytes) -> None:
+        """It makes events of it, or says in a RequestError that it can't be read."""
+        async with AsyncExitStack() as stack:
+            made = await self.open(stack)
+            request = replace(made.webhook, body=body)
+            for step in (made.provider.verify, made.provider.parse):
+                assert step is not None
+                try:
+                    step(request, made.account)
+                except RequestError:
+                    continue
+
+
+def _without_proof(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name in {"content-type", "host"}}
+
+
+async def _sent(made: ProviderUnderTest) -> Sent:
+    assert made.provider.send is not None
+    message = OutMessage(chat=made.person, type="text", text="Hello")
+    return await made.provider.send(Outgoing(id="0190", message=message, account=made.account))

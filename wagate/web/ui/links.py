@@ -1,0 +1,86 @@
+"""Links for people without a token: made, shown once, listed, revoked; every act on them is written down."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import Final
+
+from quart import request
+
+from wagate.errors import NotFoundError
+from wagate.hooks.contracts import Identity
+from wagate.storage.links import Kind, Link, add_link, find_link, open_link, revoke_link
+from wagate.web.access.auth import token_hash
+from wagate.web.ui.parts import Parts
+from wagate.web.ui.signin import Viewer
+
+KEY: Final = "k"
+"""The parameter with the secret, in the link and in its forms."""
+LASTS: Final = {
+    "1h": ("1 hour", timedelta(hours=1)),
+    "1d": ("1 day", timedelta(days=1)),
+    "7d": ("7 days", timedelta(days=7)),
+}
+"""How long a link lasts, by the form's word."""
+
+
+async def make_link(
+    parts: Parts, kind: Kind, client_id: int, *, lasts: str, account_id: str = "", may_act: bool = False, note: str = ""
+) -> str:
+    """The secret of a new link. ConflictError: there are too many."""
+    key, now = secrets.token_urlsafe(24), parts.now()
+    made = Link(
+        hash=token_hash(key),
+        kind=kind,
+        client_id=client_id,
+        account_id=account_id,
+        may_act=may_act,
+        note=note.strip()[:100],
+        created_at=now,
+        expires_at=now + LASTS.get(lasts, LASTS["1h"])[1],
+    )
+    await parts.database.write(add_link, made)
+    return key
+
+
+async def revoke(parts: Parts, link_id: str, kind: Kind, of: int | str) -> None:
+    """End it. NotFoundError."""
+    if not await parts.database.write(revoke_link, link_id, kind, of):
+        raise NotFoundError("no such link")
+
+
+async def given_link(parts: Parts, kind: Kind) -> Link | None:
+    """The link that the running request opens; None: a wrong one, which counts as a wrong token does.
+
+    TooManyRequestsError: this address tried too many, or the link is used too often.
+    """
+    key = (await request.form).get(KEY, "") if request.method == "POST" else request.args.get(KEY, "")
+    found = await parts.database.browse(find_link, token_hash(key), parts.now(), kind)
+    if found is None:
+        parts.signins.wrong(parts.address())
+        return None
+    parts.spend(f"link {found.id}")
+    return found
+
+
+async def note_opened(parts: Parts, found: Link, thing: str) -> bool:
+    """Write down that it was opened; False: it was before."""
+    if found.opened_at is not None or not await parts.database.write(open_link, found.hash, parts.now()):
+        return False
+    await parts.note("open link", thing, found.note, owner=found.client_id, who=name_of(found))
+    return True
+
+
+def name_of(found: Link) -> str:
+    """Who acts by it, in the audit."""
+    return f"link {found.id[-6:]}"
+
+
+def viewer_of(parts: Parts, found: Link) -> Viewer | None:
+    """Whom a link stands for; None: the client is gone."""
+    client = parts.live.now.clients.get(found.client_id)
+    if client is None:
+        return None
+    who = Identity(admin=False, client_id=client.id, tenant=client.slug)
+    return Viewer(identity=who, csrf="", cookie=found.hash, link=found.id, may_act=found.may_act)

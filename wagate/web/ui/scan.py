@@ -1,0 +1,188 @@
+"""``/ui/scan``: the code of one number, for the person who holds the phone. The link opens nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any, Final
+from urllib.parse import quote
+
+from markupsafe import Markup
+from quart import Blueprint, Response, request
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from wagate.errors import ConflictError, TooManyRequestsError
+from wagate.events import SESSION_STATES, SessionGroup
+from wagate.storage.links import Link, find_link
+from wagate.storage.owners.accounts import get_account
+from wagate.storage.rows import AccountRow
+from wagate.web.ui.leaves import Leaves, changed
+from wagate.web.ui.links import KEY, given_link, make_link, name_of, note_opened, revoke, viewer_of
+from wagate.web.ui.live import BEAT, EVERY, event
+from wagate.web.ui.numbers import account_of, actions_of, code_of, number_page
+from wagate.web.ui.parts import Parts, back
+from wagate.web.ui.render import PREFIX, render
+from wagate.web.ui.scan_words import ScanWords, words_for
+
+STREAMS: Final = 10
+"""Pages of one link that are live at once."""
+Page = str | tuple[str, int]
+
+
+def pages(parts: Parts) -> Blueprint:
+    """``/ui/scan``, and the links to it on a number's page."""
+    routes = Blueprint("scan", __name__)
+    running = Counter[str]()
+    _add_links(routes, parts)
+
+    @routes.get("/scan")
+    async def show() -> Page:
+        found = await given_link(parts, "scan")
+        row = await _row(parts, found)
+        if found is None or row is None:
+            return _ended()
+        await note_opened(parts, found, f"number:{row.name}")
+        return _page(parts, row, request.args.get(KEY, ""))
+
+    @routes.post("/scan")
+    async def act() -> Page:
+        found = await given_link(parts, "scan")
+        row = await _row(parts, found)
+        if found is None or row is None:
+            return _ended()
+        return await _act(parts, found, row, await request.form)
+
+    @routes.get("/scan/live")
+    async def live() -> Response:
+        found = await given_link(parts, "scan")
+        if found is None or await _row(parts, found) is None:
+            return Response("", status=204)  # By which a browser's stream ends for good.
+        if running[found.id] >= STREAMS:
+            raise TooManyRequestsError(f"{STREAMS} pages of this link are open already", retry_after=60)
+        answer = Response(
+            _counted(running, found.id, _stream(parts, found, words_for(request.accept_languages))),
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+            content_type="text/event-stream; charset=utf-8",
+        )
+        answer.timeout = None
+        return answer
+
+    return routes
+
+
+def _add_links(routes: Blueprint, parts: Parts) -> None:
+    @routes.post("/numbers/<name>/links")
+    async def make(name: str) -> Page:
+        row, form = await account_of(parts, name), await request.form
+        note = form.get("note", "")
+        try:
+            key = await make_link(
+                parts, "scan", row.client_id, lasts=form.get("lasts", ""), account_id=row.id, note=note
+            )
+        except ConflictError as error:
+            return await number_page(parts, name, refused=f"{error}."), 409
+        await parts.note("make scan link", f"number:{name}", note, owner=row.client_id)
+        return await number_page(parts, name, link=f"{parts.origin()}{PREFIX}/scan?{KEY}={key}")
+
+    @routes.post("/numbers/<name>/links/<link_id>/revoke")
+    async def end(name: str, link_id: str) -> WerkzeugResponse:
+        row = await account_of(parts, name)
+        await revoke(parts, link_id, "scan", row.id)
+        await parts.note("revoke scan link", f"number:{name}", owner=row.client_id)
+        return back(f"{PREFIX}/numbers/{quote(name, safe='')}", "unlinked")
+
+
+async def _act(parts: Parts, found: Link, row: AccountRow, form: MultiDict[str, str]) -> Page:
+    """Start the session again, or get a code to type. As the number's client, and for this number alone."""
+    said, who = words_for(request.accept_languages), viewer_of(parts, found)
+    if who is None:
+        return _ended()
+    name, key, phone = quote(row.name, safe=""), form.get(KEY, ""), form.get("phone", "").strip()
+    if form.get("do") == "start":
+        can = actions_of(parts.providers.get(row.provider))
+        verb = next((each for each in ("restart", "start") if each in can), "")
+        if verb:
+            await parts.api.call("POST", f"/api/sessions/{name}/{verb}", who=who)
+            await parts.note(verb, f"number:{row.name}", owner=row.client_id, who=name_of(found))
+        return _page(parts, row, key)
+    made = await parts.api.call("POST", f"/api/whatsapp/session/{name}/pair-code", {"phone": phone}, who=who)
+    if made.wrong:
+        wrong = said.phone_wrong if "phone" in made.wrong else said.no_code
+        return _page(parts, row, key, phone=phone, wrong=wrong), 422
+    await parts.note("pairing code", f"number:{row.name}", owner=row.client_id, who=name_of(found))
+    return _page(parts, row, key, phone=phone, code=str(made.data["data"]["code"]))
+
+
+def _page(parts: Parts, row: AccountRow, key: str, *, phone: str = "", code: str = "", wrong: str = "") -> str:
+    said = words_for(request.accept_languages)
+    provider = parts.providers.get(row.provider)
+    return render(
+        "scan_page",
+        said=said,
+        key=key,
+        row=row,
+        panel=_panel(parts, row, said),
+        pairs=provider is not None and provider.pair_code is not None and not _is_connected(row),
+        again=bool(set(actions_of(provider)) & {"start", "restart"}) and not _is_connected(row),
+        phone=phone,
+        code=code,
+        wrong=wrong,
+    )
+
+
+def _panel(parts: Parts, row: AccountRow | None, said: ScanWords) -> Markup:
+    values: dict[str, Any] = {"image": None} if row is None else code_of(parts, row)
+    group = SessionGroup.DISCONNECTED if row is None else SESSION_STATES[row.status].group
+    text = render("scan_panel", said=said, ended=row is None, group=group.value, **values)
+    return Markup(text)  # noqa: S704  (a template's output)
+
+
+def _ended() -> tuple[str, int]:
+    said = words_for(request.accept_languages)
+    return render("scan_page", said=said, key="", row=None, panel=None, pairs=False, again=False), 404
+
+
+def _is_connected(row: AccountRow) -> bool:
+    return SESSION_STATES[row.status].group is SessionGroup.CONNECTED
+
+
+async def _row(parts: Parts, found: Link | None) -> AccountRow | None:
+    """The link's number; None: it is gone, or another's by now."""
+    account = None if found is None else parts.live.now.by_id.get(found.account_id)
+    if found is None or account is None or account.client_id != found.client_id:
+        return None
+    return await parts.database.browse(get_account, account.name, client_id=found.client_id)
+
+
+async def _counted(running: Counter[str], link: str, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    running[link] += 1
+    try:
+        async for each in stream:
+            yield each
+    finally:
+        running[link] -= 1
+
+
+async def _stream(parts: Parts, opened: Link, said: ScanWords) -> AsyncIterator[bytes]:
+    """Until the gateway stops or the link ends: the panel, whenever it changed."""
+    sent: Leaves = {}
+    clock = parts.clock
+    told = clock.monotonic()
+    with parts.hub.watch() as watcher:
+        while not parts.stop.is_set():
+            watcher.take()
+            wake = watcher.wake
+            found = await parts.database.browse(find_link, opened.hash, parts.now(), "scan")
+            row = await _row(parts, found)
+            leaves = {"scan": _panel(parts, row, said)}
+            if news := changed(sent, leaves):
+                yield event("patch", Markup("\n").join(news))
+                sent, told = leaves, clock.monotonic()
+            elif clock.monotonic() >= told + BEAT:
+                yield b": beat\n\n"
+                told = clock.monotonic()
+            if row is None:
+                yield event("end", said.ended)
+                return
+            await clock.wait(wake, EVERY)
