@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import api_pages
 import msgspec
 import typer
 from msgspec import inspect as types
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str]) -> int:
             continue
         stale.append(name)
         if "--check" not in arguments:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, "utf-8")
     if not stale:
         return 0
@@ -62,11 +64,12 @@ def pages() -> dict[str, str]:
         ("hooks.md", "wagate.hooks.specs", "Hooks", hooks_page),
         ("alerts.md", "wagate_alerts.settings", "Settings", alerts_page),
     ]
-    return {
+    made = {
         page: render(getattr(importlib.import_module(module), name))
         for page, module, name, render in sources
         if exists(module)
     }
+    return made | {name: MADE + "\n" + text for name, text in api_pages.pages().items()}
 
 
 def exists(module: str) -> bool:

@@ -23,6 +23,10 @@ def sent(view: MessageView) -> MessageView:
     return msgspec.structs.replace(view, status="sent", message_id=f"wamid.{view.content}", sent_at=NOW)
 
 
+async def _no_file(_message: OutMessage, _client_id: int, fetch: bool = False) -> None:
+    return None
+
+
 class FakeMessages:
     """What was submitted, and what becomes of it."""
 
@@ -46,7 +50,7 @@ class FakeMessages:
     @property
     def outbound(self) -> SendingContext:
         """What the API is given."""
-        return SendingContext(messages=self, keep=self.keep, jobs=self.tasks, check_link=_no_check)
+        return SendingContext(messages=self, keep=self.keep, jobs=self.tasks, check_link=_no_check, file_of=_no_file)
 
     async def send(
         self,

@@ -139,6 +139,13 @@ class TooManyRequestsError(RequestError):
         self.retry_after = retry_after
 
 
+class NotSupportedError(RequestError):
+    """501: what is behind can't do this; the detail names it."""
+
+    status = 501
+    title = "Not implemented"
+
+
 class BadGatewayError(RequestError):
     """502: a provider failed, or the outcome is unknown."""
 

@@ -8,7 +8,7 @@ from functools import partial
 import typer
 from quart import Blueprint
 
-from wagate.hooks import Check, Handler, PluginContext, Task, hookimpl
+from wagate.hooks import Check, Handler, Panel, PluginContext, Task, hookimpl
 from wagate_chatwoot.handler import make_handler
 from wagate_chatwoot.history.pull import Pulls
 from wagate_chatwoot.inboxes import Apps, forget_old, make_apps
@@ -16,6 +16,7 @@ from wagate_chatwoot.routes import make_own_routes
 from wagate_chatwoot.settings import Settings
 from wagate_chatwoot.setup import cli
 from wagate_chatwoot.setup.check import make_checks
+from wagate_chatwoot.setup.panel import make_panel
 from wagate_chatwoot.to_whatsapp.doubts import Doubts
 from wagate_chatwoot.to_whatsapp.reconcile import Reconciler
 from wagate_chatwoot.to_whatsapp.signals import Signals, watch
@@ -67,6 +68,11 @@ class ChatwootPlugin:
     def register_checks(self, context: PluginContext) -> Iterable[Check]:
         """A look at each inbox."""
         return make_checks(context, self._at_work(context))
+
+    @hookimpl
+    def register_panels(self, context: PluginContext) -> Iterable[Panel]:
+        """The inboxes."""
+        return [make_panel(self._at_work(context))]
 
     @hookimpl
     def register_commands(self) -> Iterable[typer.Typer]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from quart import Blueprint
 
-from wagate.hooks import Handler, PluginContext, hookimpl
+from wagate.hooks import Handler, Panel, PluginContext, hookimpl
+from wagate_n8n.panel import make_panel
 from wagate_n8n.queue import make_handler
 from wagate_n8n.routes import make_routes
 from wagate_n8n.settings import Settings
@@ -29,6 +30,11 @@ class N8nPlugin:
     def register_routes(self, context: PluginContext) -> Iterable[Blueprint]:
         """``/queue``."""
         return [make_routes(context)]
+
+    @hookimpl
+    def register_panels(self, context: PluginContext) -> Iterable[Panel]:
+        """How many jobs wait."""
+        return [make_panel(context)]
 
 
 plugin = N8nPlugin()

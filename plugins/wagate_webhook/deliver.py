@@ -12,9 +12,9 @@ from wagate.hooks import Delivery, Endpoint, Handler, PluginContext, Receipt, Ta
 from wagate.http.errors import BadUrlError, HttpError
 from wagate.http.signing import standard_headers, waha_headers
 from wagate.parsing.retry_after import seconds_asked_for
+from wagate.parsing.waha import milliseconds
 from wagate_webhook.options import Options, read_options, read_shown
 from wagate_webhook.payload import WAHA, encode, letter_of
-from wagate_webhook.waha import milliseconds
 
 EVERY = "*"
 """As ``phone_number``: all numbers of the client."""

@@ -11,7 +11,7 @@ import msgspec
 from wagate.events import Event, shown_media
 from wagate.events.kinds import MESSAGE, MESSAGE_ANY
 from wagate.hooks import Delivery, DeliveryView, Endpoint, PluginContext
-from wagate_webhook.waha import ENGINE_DATA, envelope
+from wagate.parsing.waha import ENGINE_DATA, envelope
 
 FLAT, WAHA, STANDARD = "flat", "waha", "standard"
 FORMATS = (FLAT, WAHA, STANDARD)

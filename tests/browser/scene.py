@@ -52,6 +52,10 @@ class Scene:
         """Ids of deliveries, newest first."""
         return [each["id"] for each in (await self.gateway.ask("GET", f"/api/jobs{query}"))["data"]]
 
+    async def newest(self) -> dict[str, str]:
+        """The newest delivery."""
+        return (await self.gateway.ask("GET", "/api/jobs", params={"limit": 1}))["data"][0]
+
     async def stands(self, name: str, state: str) -> None:
         """Let time pass until a receiver is in this state."""
         for _ in range(20):

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.browsing import Site, without_complaints
+from tests.browser.test_pages import AXE, TAGS, axe_core
 from tests.gateway import TOKEN
 
 pytest_plugins = ("tests.browser.browsing",)
@@ -122,6 +123,36 @@ def test_the_theme_is_kept_and_the_page_stays(site: Site, signed_in: BrowserCont
         expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     signed_in.clear_cookies(name="theme")
     page.close()
+
+
+def test_the_page_of_the_api_is_searched_and_an_operation_is_tried(site: Site, page: Page) -> None:
+    page.goto(site.url.replace("/ui/", "/docs"))
+    page.keyboard.press("/")
+    search = page.get_by_label("Search")
+    expect(search).to_be_focused()
+    search.fill("accounts oldest first")
+    expect(page.locator("#found")).to_have_text(re.compile(r"^1 of \d+$"))
+    operation = page.locator("details[data-method=GET][data-path='/api/accounts']")
+    operation.locator("summary").click()
+    tried = operation.get_by_role("form")
+    tried.get_by_role("button", name="Send GET").click()
+    expect(tried.get_by_role("status")).to_contain_text("401")
+    page.get_by_label("Token").fill(TOKEN)
+    tried.get_by_label("limit").fill("2")
+    tried.get_by_role("button", name="Send GET").click()
+    expect(tried.get_by_role("status")).to_contain_text(re.compile(r"^200\b.*, after \d+ ms$"))
+    expect(tried.get_by_label("The answer")).to_contain_text("front-desk")
+    assert TOKEN not in page.content()
+    page.evaluate(axe_core())
+    for width, scheme in ((1280, "light"), (390, "dark")):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of two
+        assert page.evaluate(AXE, {"runOnly": {"type": "tag", "values": TAGS}}) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    search.fill("POST /messages/send")
+    send = page.locator("details[data-method=POST][data-path='/messages/send']")
+    send.locator("summary").click()
+    expect(send.get_by_label("Body", exact=True)).to_have_value(re.compile('"to": '))
 
 
 @pytest.mark.parametrize("size", ["1280", "390"])

@@ -60,6 +60,7 @@ def test_a_box_a_field_and_the_focus_survive_while_the_list_changes(site: Site, 
     assert watching.locator("tbody [name=id]").evaluate_all("(all) => all.map((each) => each.value)") == ids
     watching.get_by_role("link", name="1 newer delivery").click()
     expect(watching.locator("tbody tr").first).to_contain_text("one more")
+    expect(watching.locator("tbody [name=id]").first).to_be_focused()
 
 
 def test_figures_of_the_overview_and_of_a_receiver_change(site: Site, watching: Page) -> None:
@@ -74,6 +75,18 @@ def test_figures_of_the_overview_and_of_a_receiver_change(site: Site, watching: 
     expect(state).to_have_text("Paused")
     site.run(site.scene.act, "Order bot", "resume")
     expect(state).to_have_text("Up")
+
+
+def test_the_tab_counts_what_needs_somebody(site: Site, watching: Page) -> None:
+    live(watching, site, "")
+    expect(watching).to_have_title(re.compile(r"^\(\d+\) Overview · wagate$"))
+    title = watching.title()
+    count = int(title[1 : title.index(")")])
+    site.run(site.scene.act, "Stock sync", "pause")  # a pause is nobody's trouble
+    fewer = f"({count - 1}) " if count > 1 else ""
+    expect(watching).to_have_title(f"{fewer}Overview · wagate")
+    site.run(site.scene.act, "Stock sync", "resume")
+    expect(watching).to_have_title(title)
 
 
 def test_live_is_paused_by_button_and_by_key(site: Site, watching: Page) -> None:

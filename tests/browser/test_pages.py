@@ -25,10 +25,13 @@ PAGES = (
     "receivers",
     "receivers/{Stock sync}",
     "receivers/{Customer care}?range=1h",
+    "receivers/{Order bot}?range=1h",
     "webhooks",
     "webhooks/new",
     "webhooks/{Stock sync}",
     "conversations",
+    "conversations/{chat}",
+    "messages/{message}",
     "clients",
     "clients/default",
     "deliveries",
@@ -44,7 +47,7 @@ PAGES = (
     "signin?next=/ui/deliveries",
     "nowhere",
 )
-"""Below ``/ui/``. In braces: a receiver by its name, or the newest delivery in that state."""
+"""Below ``/ui/``. In braces: a receiver by its name, the newest delivery in that state, or its chat, or its message."""
 
 
 def axe_core() -> str:
@@ -59,6 +62,9 @@ def path_of(site: Site, page: str) -> str:
         return page
     if name in site.scene.targets:
         return f"{before}{site.scene.targets[name]}{after}".replace("webhooks/webhook:", "webhooks/")
+    if name in {"chat", "message"}:
+        newest = site.run(site.scene.newest)
+        return before + (f"{newest['account']}/{newest['chat']}" if name == "chat" else newest["event_id"])
     return f"{before}{site.run(site.scene.jobs, f'?state={name}')[0]}{after}"
 
 

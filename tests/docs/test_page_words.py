@@ -61,6 +61,7 @@ OTHERS = {
 
 def pages() -> list[Path]:
     found = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    found = [path for path in found if path.parent.name != "plugin-api"]  # made from the code
     skipped = (*REFERENCE, *(path.name for path in found if path.name.startswith(FOR_AUTHORS)))
     return [path for path in found if path.name not in skipped and "adr" not in path.parts]
 

@@ -342,7 +342,18 @@ async def test_codes_go_on_when_the_library_has_no_more(tmp_path: Path) -> None:
 
 
 async def test_a_code_can_be_typed_instead_of_a_scan(tmp_path: Path) -> None:
-    async with site(tmp_path) as here, here.listening():
+    async with site(tmp_path) as here, here.listening() as inlet:
         assert here.provider.pair_code is not None
         code = await here.provider.pair_code(OURS, here.account)
         assert len(code.replace("-", "")) == 8
+        wrong = code.translate(str.maketrans("123456789", "234567891"))
+        if wrong != code:
+            await here.fake.server.type_code(wrong, OURS)
+            await here.fake.server.until(lambda: here.fake.server.wrong_codes == 1)
+            code = await here.provider.pair_code(OURS, here.account)
+        await here.fake.server.type_code(code, OURS)
+        await connected(inlet)
+        assert inlet.phone == OURS
+        await here.world.text(ANA, "hello")
+        await inlet.until(lambda: inlet.texts == ["hello"])
+        assert here.fake.server.errors == []

@@ -38,7 +38,8 @@ def test_one_message_is_posted_as_an_engine_would(fake: FakeGateway) -> None:
     assert result.exit_code == 0
     assert result.stdout.startswith("1 taken in, 0 refused, in ")
     ((call, body),) = fake.asked
-    assert (call, body["event"], body["sessionId"]) == (SESSION, "message", "demo")
+    assert (call, body["event"]) == (SESSION, "message")
+    assert "sessionId" not in body, "it must not pass for the session of the account's engine"
     (event,) = parse_session(body, account="demo")
     assert (event.kind, event.type, event.content) == ("message", "text", "Where is my order?")
     assert event.chat == f"{samples.chat_number(0)}@c.us"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from typer.testing import CliRunner, Result
 from wagate.cli import app
 from wagate.config import load
 from wagate.errors import ConfigError
+from wagate.hooks import public
+
+ROOT = Path(__file__).parents[2]
 
 SOURCE = """
 from __future__ import annotations
@@ -105,6 +109,27 @@ def test_a_file_that_breaks_is_named_and_not_half_there(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert result.stderr.startswith(f"error: [plugins.tiny]: {tmp_path}/tiny.py can't be imported: ModuleNotFound")
     assert "wagate_file_tiny" not in sys.modules
+
+
+def test_an_import_of_what_is_private_is_named(tmp_path: Path) -> None:
+    assert "warning" not in run("plugins", "check").stderr
+    private = "from wagate.storage.database import Database  # noqa\nfrom wagate import rate\nimport wagate.queue\n"
+    (tmp_path / "tiny.py").write_text(SOURCE + private)
+    said = [line for line in run("plugins", "check").stderr.splitlines() if line.startswith("warning")]
+    modules = ("wagate.storage.database", "wagate.rate", "wagate.queue")
+    first = len(SOURCE.splitlines()) + 1
+    assert said == [
+        f"warning: plugin tiny: {tmp_path}/tiny.py:{line} imports {module}, which is private and may change"
+        for line, module in enumerate(modules, first)
+    ]
+
+
+def test_the_linter_lets_our_own_plugins_import_what_is_public_and_nothing_else() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    [ours] = [each for each in contracts if each["name"].startswith("Plugins import only")]
+    packages = {each for each in public.PACKAGES if each != "wagate.testing"}
+    wanted = {*packages, *(f"{each}.**" for each in packages), *public.MODULES}
+    assert {each.removeprefix("** -> ") for each in ours["ignore_imports"]} == wanted
 
 
 def test_an_installed_plugin_wins_over_a_file_of_its_name(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,28 @@ async def test_a_file_is_opened_in_parts_of_any_size(size: int) -> None:
     content, key = os.urandom(5000), os.urandom(32)
     blob = sealed(content, key, INFO["document"])
     assert await opened(blob, ticket(content, blob, key), size=size) == content
+
+
+async def test_a_large_file_is_opened_without_being_held() -> None:
+    content, key = bytes(8_000_000), os.urandom(32)
+    blob = memoryview(sealed(content, key, INFO["document"]))
+    got = 0
+
+    async def sink(part: bytes) -> None:
+        nonlocal got
+        got += len(part)
+
+    opener = Opener(ticket(content, bytes(blob), key), sink)
+    tracemalloc.start()
+    try:
+        for start in range(0, len(blob), 65_536):
+            await opener.write(bytes(blob[start : start + 65_536]))
+        await opener.finish()
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert got == len(content)
+    assert most < 1_000_000
 
 
 async def test_a_file_that_was_changed_or_cut_off_is_refused() -> None:

@@ -35,15 +35,28 @@ def _files(config: Path | None) -> dict[str, PluginFile]:
 
 
 def _source(module: str) -> str:
+    found = next(iter(_places(module)), None)
+    return found.read_text(encoding="utf-8", errors="replace") if found is not None else ""
+
+
+def sources(point: EntryPoint | PluginFile) -> list[Path]:
+    """The Python files of a plugin: its module, or all of its package."""
+    if isinstance(point, PluginFile):
+        return [point.path]
+    found = _places(point.module)
+    return sorted(found[0].parent.rglob("*.py")) if found and found[0].name == "__init__.py" else found
+
+
+def _places(module: str) -> list[Path]:
+    """Where the module's file is, without importing it."""
     package, *rest = module.split(".")
     spec = find_spec(package)
     if spec is None:
-        return ""
+        return []
     places = [Path(place).joinpath(*rest) for place in spec.submodule_search_locations or ()]
     files = [each / "__init__.py" for each in places] + [each.with_suffix(".py") for each in places if rest]
     files += [Path(spec.origin)] if spec.origin and not rest else []
-    found = next((each for each in files if each.is_file()), None)
-    return found.read_text(encoding="utf-8", errors="replace") if found is not None else ""
+    return [each for each in files if each.is_file()]
 
 
 def hooks_of(name: str, point: EntryPoint | PluginFile) -> Any:

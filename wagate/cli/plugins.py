@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -67,6 +68,8 @@ def check(context: typer.Context) -> None:
     if wrong:
         raise CommandError("\n".join(wrong))
     _warn()
+    for line in _private(config, rows):
+        typer.echo(f"warning: {line}", err=True)
     typer.echo("all installed plugins can be used")
     if unseen:
         typer.echo(f"not called, since they are off and need settings: {', '.join(unseen)}", err=True)
@@ -77,6 +80,19 @@ def _warn() -> None:
 
     for line in claimed_twice():
         typer.echo(f"warning: {line}; uninstall the other one", err=True)
+
+
+def _private(config: Config, rows: list[dict[str, Any]]) -> Iterator[str]:
+    """A line for each import of what wagate does not promise to keep, of plugins that did not come with it."""
+    from wagate.hooks.public import private_imports
+    from wagate.plugins.loader import available_to, installed_providers
+
+    points = {**installed_providers(), **available_to(config.plugins, config.file)}
+    for row in rows:
+        if row["package"] != "wagate":
+            for path in plugin_commands.sources(points[row["name"]]):
+                for line, module in private_imports(path.read_text("utf-8", "replace")):
+                    yield f"plugin {row['name']}: {path}:{line} imports {module}, which is private and may change"
 
 
 def _rehearsed(config: Config, name: str, kind: str) -> list[str]:

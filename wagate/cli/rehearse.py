@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wagate.hooks.contracts import Handler
     from wagate.plugins.loader import Plugin
 
-REGISTERS: Final = ("register_providers", "register_routes", "register_tasks", "register_checks")
+REGISTERS: Final = ("register_providers", "register_routes", "register_tasks", "register_checks", "register_panels")
 
 
 def faults(plugin: Plugin, context: PluginContext) -> list[str]:

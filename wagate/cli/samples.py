@@ -51,9 +51,9 @@ def session_message(sender: str, text: str, *, name: str = "Ana", to: str = OUR_
     }
 
 
-def session_event(event: str, session: str, data: dict[str, Any]) -> dict[str, Any]:
-    """The envelope around a session event."""
-    return {"event": event, "dataType": event, "data": data, "sessionId": session}
+def session_event(event: str, data: dict[str, Any]) -> dict[str, Any]:
+    """The envelope around a session event. The URL says whose it is: a name would be taken for the engine's session."""
+    return {"event": event, "dataType": event, "data": data}
 
 
 def qr() -> dict[str, Any]:

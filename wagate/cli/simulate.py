@@ -110,7 +110,7 @@ def disconnected(
 
 def _post_event(context: typer.Context, account: str, event: str, data: dict[str, object]) -> None:
     with gateway.required(call.of(context)) as running:
-        running.ask("POST", _session_path(account), body=session_event(event, account, data))
+        running.ask("POST", _session_path(account), body=session_event(event, data))
     typer.echo(f"{event} of {account}: taken in")
 
 
@@ -125,7 +125,7 @@ def _maker(current: call.Call, account: str, form: Form, tenant: str) -> Make:
     if form is Form.AUTO and (own := _of_provider(current, account)) is not None:
         return own
     path = _session_path(account)
-    return lambda sender, text: _json(path, session_event("message", account, samples.session_message(sender, text)))
+    return lambda sender, text: _json(path, session_event("message", samples.session_message(sender, text)))
 
 
 def _of_provider(current: call.Call, name: str) -> Make | None:

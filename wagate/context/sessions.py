@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import trio
 
-from wagate.errors import NotFoundError, OutcomeUnknownError, SendError, UnprocessableError
+from wagate.errors import NotFoundError, NotSupportedError, OutcomeUnknownError, SendError, UnprocessableError
 from wagate.events import SessionStatus
+from wagate.hooks.asks import Ask
 from wagate.hooks.providers import Profile, Provider
 from wagate.hooks.sessions import SESSION_ACTIONS, SessionView
 from wagate.http import on_behalf_of
@@ -22,6 +26,7 @@ CONTROL_SECONDS = 60.0
 """A browser may have to start."""
 QR_SECONDS = 10.0
 PROFILE_SECONDS = 10.0
+ASK_SECONDS = 30.0
 
 
 class AccountSessions:
@@ -83,6 +88,34 @@ class AccountSessions:
         except Exception as error:
             raise _judged(error, provider.name, CONTROL_SECONDS) from error
 
+    async def ask(self, ask: Ask, *, account: str, client_id: int | None) -> Any:
+        """What the provider answers. See the protocol."""
+        found = self._account(account)
+        if client_id not in {None, found.client_id}:
+            raise NotFoundError(f"no account {account[:100]!r}")
+        provider = self._providers.need(found.provider)
+        answer = provider.answers.get(type(ask))
+        if answer is None:
+            raise NotSupportedError(f"{provider.title} can't do this: {words_of(type(ask))}")
+        seen = self._providers.account(found)
+        try:
+            with trio.fail_after(ASK_SECONDS), on_behalf_of(found.client_id):
+                return await answer(ask, seen)
+        except Exception as error:
+            raise _judged(error, provider.name, ASK_SECONDS) from error
+
+    async def number_of(self, lid: str, *, account: str) -> str:
+        """The key of the number behind a LID; '' when it is not known. SendError: the provider could not be asked."""
+        found = self._account(account)
+        provider = self._providers.need(found.provider)
+        if provider.number_of is None:
+            return ""
+        try:
+            with trio.fail_after(PROFILE_SECONDS), on_behalf_of(found.client_id):
+                return await provider.number_of(lid, self._providers.account(found))
+        except Exception as error:
+            raise _judged(error, provider.name, PROFILE_SECONDS) from error
+
     async def profile(self, chat: str, *, account: str, client_id: int | None) -> Profile:
         """What WhatsApp shows of a chat. See the protocol."""
         found = self._account(account)
@@ -103,6 +136,11 @@ class AccountSessions:
         if found is None:
             raise NotFoundError(f"no account {name[:100]!r}")
         return found
+
+
+def words_of(ask: type[Ask]) -> str:
+    """``ListGroups`` → ``list groups``."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", ask.__name__).lower()
 
 
 def _judged(error: Exception, provider: str, seconds: float) -> SendError:

@@ -32,6 +32,7 @@ from wagate.hooks.messages import (
     Signal,
     TextPart,
 )
+from wagate.hooks.panels import Figure, Panel, PanelAsked, PanelData
 from wagate.hooks.providers import (
     Check,
     Finding,
@@ -81,6 +82,7 @@ __all__ = [
     "Endpoint",
     "EndpointChange",
     "EndpointSecret",
+    "Figure",
     "Finding",
     "Handler",
     "Identity",
@@ -101,6 +103,9 @@ __all__ = [
     "OutReaction",
     "Outgoing",
     "Page",
+    "Panel",
+    "PanelAsked",
+    "PanelData",
     "PersonView",
     "PluginContext",
     "Profile",

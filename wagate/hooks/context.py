@@ -12,6 +12,7 @@ import msgspec
 
 from wagate.clock import Clock
 from wagate.events import Event, NewEvent
+from wagate.hooks.asks import Ask
 from wagate.hooks.contracts import AccountView, ClientView, Identity, Target
 from wagate.hooks.media import MediaStore
 from wagate.hooks.messages import MessageView, OutMessage, ReaderView, Signal
@@ -287,6 +288,15 @@ class Sessions(Protocol):
 
         Raises:
             NotFoundError, SendError: as `qr`. UnprocessableError: the provider links no numbers by code.
+        """
+
+    async def ask(self, ask: Ask, *, account: str, client_id: int | None) -> Any:
+        """What the account's provider answers, of the type ``ask.answer``, within 30 seconds.
+
+        Raises:
+            NotFoundError: no such account of this client.
+            NotSupportedError: the provider can't do this; it names the provider.
+            SendError: it refused, or could not be asked; ``reason`` says why.
         """
 
     async def profile(self, chat: str, *, account: str, client_id: int | None) -> Profile:

@@ -13,6 +13,7 @@ import msgspec
 
 from wagate.errors import BadRequestError, SendError
 from wagate.events import Media, NewEvent
+from wagate.hooks.asks import Answers
 from wagate.hooks.listening import Inlet, Sink
 from wagate.hooks.messages import Edit, OutFile, OutMessage, Sent, Signal
 from wagate.http.guard import Trust
@@ -254,6 +255,8 @@ class Provider:
     ``send``."""
     fetch_media: Callable[[Media, ProviderAccount, Sink], Awaitable[None]] | None = None
     """Fetches the file of an event part by part, where a plain download does not do. Raises as ``send``."""
+    answers: Answers = field(default_factory=dict)
+    """What it can be asked beyond that, each with the function that does it: see `wagate.hooks.asks`."""
     check: Callable[[ProviderAccount], Awaitable[Sequence[Finding]]] | None = None
     """Asks the provider whether the account works; for ``wagate doctor``."""
 

@@ -49,6 +49,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """The body is a file: a form with a field ``file``, or any other type."""
     or_json: type[msgspec.Struct] | None = None
     """What a 200 is as JSON, when Accept asks for that in place of ``media_type``."""
+    listed: bool = True
+    """Whether it stands in the OpenAPI document; another's API that is answered here has a document of its own."""
     large: bool = False
     """The body may be as long as ``server.max_body`` allows; others end at ``limits.body``."""
     act: str = ""
@@ -93,6 +95,7 @@ def endpoint(
     media_type: str = "application/json",
     or_json: type[msgspec.Struct] | None = None,
     large: bool = False,
+    listed: bool = True,
     act: str = "",
 ) -> Callable[[View], View]:
     """Check a view's body and query, pass them as ``body=`` and ``query=``, encode what it returns.
@@ -113,6 +116,7 @@ def endpoint(
         media_type=media_type,
         or_json=or_json,
         large=large,
+        listed=listed,
         act=act,
     )
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wagate.hooks.context import PluginContext
     from wagate.hooks.contracts import AccountView, Handler, Task
     from wagate.hooks.messages import OutMessage
+    from wagate.hooks.panels import Panel
     from wagate.hooks.providers import Check, Provider
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -103,6 +104,15 @@ class Hooks:
     @_spec
     def register_checks(self, context: PluginContext) -> Iterable[Check]:  # type: ignore[empty-body]
         """Checks of this plugin for ``wagate doctor``: functions that return their findings within 15 s."""
+
+    @_spec
+    def register_panels(self, context: PluginContext) -> Iterable[Panel]:  # type: ignore[empty-body]
+        """Panels on the dashboard: on a page of the plugin, and on the pages of its receivers.
+
+        ``render`` gives data, of which wagate makes the page, and has 1 s. A panel that fails, is late or gives
+        anything else costs that panel only, and the page says so. Never show one client what is another's: see
+        `PanelAsked.client_id`.
+        """
 
     @_spec
     def register_commands(self) -> Iterable[typer.Typer]:  # type: ignore[empty-body]

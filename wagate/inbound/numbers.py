@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import structlog
@@ -15,6 +15,8 @@ from wagate.storage.owners.directory import Account, Directory
 
 _KEPT: Final = 100
 """Characters of a number in the log."""
+_REMEMBERED: Final = 1000
+"""Clients' providers whose numbers are kept at hand."""
 
 log = structlog.get_logger("wagate.intake")
 
@@ -25,6 +27,8 @@ class Numbers:
     def __init__(self, directory: Callable[[], Directory], providers: Providers) -> None:
         self._directory = directory
         self._providers = providers
+        self._known: dict[tuple[int, str], tuple[Sequence[Account], dict[str, Account]]] = {}
+        """By client and provider: the client's accounts, and those of the provider by their numbers."""
 
     def owned(self, account: Account, events: Iterable[NewEvent]) -> Iterator[Owned]:
         """Each event with its account; what is for a number that none of the client's accounts has is nobody's."""
@@ -47,10 +51,22 @@ class Numbers:
 
     def sibling(self, account: Account, number: str) -> Account | None:
         """Another account of the client and the provider, with this number."""
-        for each in self._directory().by_client.get(account.client_id, ()):
-            if each.provider == account.provider and each is not account and self._providers.number(each) == number:
-                return each
-        return None
+        own = self._directory().by_client.get(account.client_id, ())
+        place = (account.client_id, account.provider)
+        if place not in self._known or self._known[place][0] is not own:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[place] = own, self._by_number(own, account.provider)
+        found = self._known[place][1].get(number)
+        return None if found is account else found
+
+    def _by_number(self, accounts: Sequence[Account], provider: str) -> dict[str, Account]:
+        """The oldest of each number."""
+        found: dict[str, Account] = {}
+        for each in accounts:
+            if each.provider == provider and (number := self._providers.number(each)):
+                found.setdefault(number, each)
+        return found
 
 
 def _nobody(account: Account) -> Account:

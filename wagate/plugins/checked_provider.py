@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -24,6 +24,7 @@ from wagate.errors import (
     WagateError,
 )
 from wagate.events import NewEvent
+from wagate.hooks.asks import ASKS, Ask
 from wagate.hooks.messages import Sent
 from wagate.hooks.providers import (
     Finding,
@@ -86,6 +87,10 @@ def checked_provider(plugin: str, provider: Any) -> Provider:
     }
     given = {name: getattr(provider, name) for name in walls}
     walled: dict[str, Any] = {name: partial(walls[name], each) for name, each in given.items() if each is not None}
+    walled["answers"] = {
+        ask: partial(_ask, plugin, ask.__name__, partial(_answered, ask), each)
+        for ask, each in provider.answers.items()
+    }
     return replace(provider, **walled)
 
 
@@ -129,6 +134,10 @@ def _hold_functions(provider: Provider, where: str) -> None:
         value = getattr(provider, name)
         if value is not None and not callable(value):
             raise WrongValueError(f"{where}.{name}: {named(value)}, no function")
+    if not isinstance(provider.answers, Mapping) or not all(
+        ask in ASKS and callable(each) for ask, each in provider.answers.items()
+    ):
+        raise WrongValueError(f"{where}.answers: not a mapping of asks to functions")
     if not callable(provider.number):
         raise WrongValueError(f"{where}.number: {named(provider.number)}, no function")
     if provider.parse is not None and provider.verify is None:
@@ -275,6 +284,16 @@ def _qr(value: Any) -> str:
     if len(_text(value)) > LONGEST_QR:
         raise WrongValueError(f"over {LONGEST_QR} characters")
     return _text(value)
+
+
+def _answered(ask: type[Ask], value: Any) -> Any:
+    """A copy, made as the type says. WrongValueError."""
+    if ask.answer is None:
+        return None
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value), type=ask.answer)
+    except (msgspec.ValidationError, TypeError, ValueError, RecursionError) as error:
+        raise WrongValueError(f"{ask.__name__}: {error}") from error
 
 
 def _findings(value: Any) -> Sequence[Finding]:

@@ -20,9 +20,11 @@ from wagate.errors import ConfigError, NotInstalledError, WagateError
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import AccountView, Handler
 from wagate.hooks.messages import OutMessage
+from wagate.hooks.panels import Panel
 from wagate.hooks.providers import Check
 from wagate.hooks.specs import PROJECT, PROVIDERS, Hooks
 from wagate.plugins.checked_handler import checked_handler, checked_look, checked_task
+from wagate.plugins.checked_panel import checked_panel
 from wagate.plugins.checked_provider import checked_provider
 from wagate.plugins.registry import Providers
 from wagate.plugins.single_file import KEY, PluginFile, plugin_files
@@ -56,6 +58,7 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "register_routes": partial(_of, Blueprint),
     "register_tasks": checked_task,
     "register_checks": checked_look,
+    "register_panels": checked_panel,
     "register_commands": _commands,
 }
 """Hook → (plugin, one thing that it gave) → the same behind the wall. WrongValueError."""
@@ -234,6 +237,12 @@ def plugin_checks(plugins: Iterable[Plugin], contexts: Mapping[str, PluginContex
     return [
         (each.name, check) for each in plugins for check in each.gather("register_checks", context=contexts[each.name])
     ]
+
+
+def panels_of(plugins: Iterable[Plugin], contexts: Mapping[str, PluginContext]) -> dict[str, list[Panel]]:
+    """For the dashboard, by plugin; those that have none are not there."""
+    found = {each.name: list(each.gather("register_panels", context=contexts[each.name])) for each in plugins}
+    return {name: panels for name, panels in found.items() if panels}
 
 
 def _provider_plugin(point: EntryPoint) -> Plugin:

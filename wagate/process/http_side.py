@@ -17,12 +17,13 @@ from wagate.config import Config, Rate
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.targets import TargetDesk
 from wagate.hooks.context import PluginContext
+from wagate.hooks.panels import Panel
 from wagate.hooks.providers import Check
 from wagate.inbound.accounts import Accounts
 from wagate.inbound.numbers import Numbers
 from wagate.inbound.strangers import Strangers
 from wagate.metrics import HttpMetrics
-from wagate.plugins.loader import Plugin, plugin_checks
+from wagate.plugins.loader import Plugin, panels_of, plugin_checks
 from wagate.process.assemble import Gateway, check_link
 from wagate.process.doctor import Installation, run_checks
 from wagate.process.files import most_connections
@@ -245,12 +246,7 @@ def build_app(
         registry=gateway.registry,
         check_url=gateway.http.check,
         media_url=gateway.media.store.url,
-        outbound=SendingContext(
-            messages=gateway.outbound.outbox(API),
-            keep=gateway.media.store.keep,
-            jobs=gateway.consumers.jobs,
-            check_link=partial(check_link, gateway.http, gateway.media.store),
-        ),
+        outbound=_sending(gateway),
         trusted_proxies=trusted(gateway.config),
         plugins=[
             *(("wagate", routes) for routes in _further(gateway, strangers, reload, examine)),
@@ -261,7 +257,7 @@ def build_app(
             ),
         ],
     )
-    parts = ui_parts(gateway, auth, health, examine, stop, api=cast("App", api))
+    parts = ui_parts(gateway, auth, health, examine, stop, api=cast("App", api), panels=panels_of(plugins, contexts))
     gateway.watching.look_by(partial(for_plugins, parts))
     ui = create_ui(parts)
     return IntakeApp(
@@ -272,6 +268,17 @@ def build_app(
         max_body=gateway.config.server.max_body,
         trusted_proxies=trusted(gateway.config),
         count=metrics.count,
+    )
+
+
+def _sending(gateway: Gateway) -> SendingContext:
+    """What routes send with."""
+    return SendingContext(
+        messages=gateway.outbound.outbox(API),
+        keep=gateway.media.store.keep,
+        jobs=gateway.consumers.jobs,
+        file_of=gateway.media.store.file_of,
+        check_link=partial(check_link, gateway.http, gateway.media.store),
     )
 
 
@@ -304,7 +311,14 @@ def target_desk(gateway: Gateway) -> TargetDesk:
 
 
 def ui_parts(
-    gateway: Gateway, auth: Authenticator, health: HealthMonitor, examine: Examine, stop: trio.Event, *, api: App
+    gateway: Gateway,
+    auth: Authenticator,
+    health: HealthMonitor,
+    examine: Examine,
+    stop: trio.Event,
+    *,
+    api: App,
+    panels: Mapping[str, Sequence[Panel]],
 ) -> Parts:
     """What the dashboard is made of."""
     return Parts(
@@ -330,6 +344,7 @@ def ui_parts(
         sign=partial(gateway.vault.sign, purpose=SHOWN, seconds=3600),
         unsign=partial(gateway.vault.unsign, purpose=SHOWN),
         providers=gateway.providers,
+        panels=panels,
         hide=gateway.vault.encrypt,
         reveal=gateway.vault.decrypt,
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import trio
 from msgspec.structs import replace
 
 from wagate.clock import Clock
-from wagate.errors import NotFoundError, SendError, UnprocessableError
+from wagate.errors import NotFoundError, NotSupportedError, SendError, UnprocessableError
 from wagate.events import SessionStatus
 from wagate.hooks import SESSION_ACTIONS, AccountView, Profile, SessionView
+from wagate.hooks.asks import Ask
 from wagate.inbound.qr_image import qr_png
 from wagate.testing.fakes import FakeAccounts
 
@@ -32,6 +35,10 @@ class FakeSessionStates:
         """Chat → what WhatsApp shows of it."""
         self.profiled: list[tuple[str, str]] = []
         """(account, chat) whose profiles were asked for, in order."""
+        self.answers: dict[type[Ask], Any] = {}
+        """What is answered to asks of a type; others are not supported."""
+        self.asked: list[tuple[str, Ask]] = []
+        """(account, ask), in order."""
         self.silent = False
         """The provider answers nothing, ever, when it is asked for a profile."""
         self.fails: SendError | None = None
@@ -90,6 +97,16 @@ class FakeSessionStates:
             raise UnprocessableError("the provider links no numbers by code")
         self.pairing.append((account, phone))
         return self.pair_codes[account]
+
+    async def ask(self, ask: Ask, *, account: str, client_id: int | None) -> Any:
+        """What was put there for asks of its type."""
+        view = await self.view(account, client_id=client_id)
+        self.asked.append((account, ask))
+        if self.fails is not None:
+            raise self.fails
+        if type(ask) not in self.answers:
+            raise NotSupportedError(f"{view.provider} can't do this")
+        return self.answers[type(ask)]
 
     async def profile(self, chat: str, *, account: str, client_id: int | None) -> Profile:
         """What was put there; nothing of other chats."""

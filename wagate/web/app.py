@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from quart import Blueprint, Request, Response, g, has_request_context, request, websocket
@@ -42,15 +42,18 @@ from wagate.web.api.targets import TargetConverter
 from wagate.web.api.tenants import PREFIXES, Tenants, tenants_routes
 from wagate.web.documents.routes import documents_routes
 from wagate.web.health import HealthMonitor
-from wagate.web.http.asgi import Networks
+from wagate.web.http.asgi import App, Networks
 from wagate.web.messages.routes import messages_routes
 from wagate.web.messages.sending import Sending, SendingContext
 from wagate.web.problems import problem_of
 from wagate.web.sessions.hub import SessionHub
 from wagate.web.sessions.routes import Sessions, sessions_routes
 from wagate.web.sessions.stream import SessionStream, stream_routes
+from wagate.web.ui.own_api import OwnApi
 from wagate.web.waha.control import session_verbs
+from wagate.web.waha.desk import Desk
 from wagate.web.waha.message_names import MessageNames
+from wagate.web.waha.routes import waha_routes
 from wagate.web.waha.send import waha_send_routes
 
 log = structlog.get_logger("wagate.api")
@@ -138,8 +141,8 @@ def create_api(
 
     asker = RequestAuth(live)
     sessions, states = Sessions(asker, database, clock), AccountSessions(database, live, providers)
-    settings = AccountSettings(providers, vault, check_url)
-    most = config.limits.accounts
+    settings, most = AccountSettings(providers, vault, check_url), config.limits.accounts
+    known = Accounts(database, live, clock, most=most)
     tenants = Tenants(asker, database, live, clock, settings, vault=vault, most=most)
     for routes in (
         health_routes(health, registry),
@@ -147,19 +150,19 @@ def create_api(
         accounts_routes(asker, database, live, clock, settings, vault=vault, most=most),
         *(tenants_routes(name, tenants) for name in PREFIXES),
         delivery_routes(asker, deliveries),
-        conversations_routes(
-            asker, database, live, Accounts(database, live, clock, most=most), receiver, media_url=media_url
-        ),
+        conversations_routes(asker, database, live, known, receiver, media_url=media_url),
         sessions_routes(asker, sessions, tokens, live, clock),
         stream_routes(sessions, SessionStream(sessions, hub, clock, most=config.limits.streams)),
-        *session_verbs(asker, database, providers, states),
+        *session_verbs(asker, database, providers, states, OwnApi(cast("App", api))),
         documents_routes(api),
     ):
         api.register_blueprint(routes)
     if outbound is not None:
         sending = Sending(asker, Owners(live), deliveries, outbound)
-        api.register_blueprint(messages_routes(sending))
-        api.register_blueprint(waha_send_routes(sending, MessageNames(database, outbound.messages)))
+        names = MessageNames(database, outbound.messages)
+        desk = Desk(asker, database, live, providers, states, sending, names, clock, media_url, clock.now())
+        for routes in (messages_routes(sending), waha_send_routes(sending, names), waha_routes(desk)):
+            api.register_blueprint(routes)
     for name, routes in plugins:
         _register(api, name, routes)
     return api

@@ -13,8 +13,14 @@ from wagate.errors import QueueError, RequestError, StorageError, UnavailableErr
 CONTENT_TYPE = "application/problem+json"
 SESSION_PREFIX = "/api/whatsapp/"
 """Answers under this path carry ``"success": false`` too, as their specification says."""
-WAHA_PATHS = re.compile(r"/api/(send[A-Z]\w*|startTyping|stopTyping|reaction|sessions(/.*)?|[^/]+/(auth/qr|chats/.+))")
-"""Answers here carry ``statusCode`` and ``message`` too, which WAHA's clients read."""
+WAHA_PATHS = re.compile(
+    r"/mcp|/api/(send[A-Z]\w*|send/.+|startTyping|stopTyping|reaction|star|reply|forwardMessage|checkNumberStatus"
+    r"|messages|version|screenshot|(sessions|contacts|server|apps|keys)(/.*)?"
+    r"|(?!(accounts|clients|conversations|deliveries|jobs|media|tenants|webhooks|whatsapp|n8n|chatwoot)/)[^/]+/"
+    r"(auth|chats|contacts|lids|groups|channels|labels|presence|profile|status|calls|events|media|new-message-id)"
+    r"(/.*)?)"
+)
+"""WAHA's paths: answers carry ``statusCode``, ``message`` and ``error`` too, which its clients read."""
 
 
 def problem_of(error: WagateError, path: str) -> tuple[int, dict[str, str], bytes]:
@@ -51,5 +57,5 @@ def _document(error: RequestError, path: str) -> dict[str, Any]:
     if path.startswith(SESSION_PREFIX):
         document["success"] = False
     elif WAHA_PATHS.fullmatch(path):
-        document |= {"statusCode": error.status, "message": error.detail}
+        document |= {"statusCode": error.status, "message": error.detail, "error": error.title}
     return document

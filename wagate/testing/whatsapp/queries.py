@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from wagate.testing.whatsapp.library import JID, Node, as_jid
+from wagate.testing.whatsapp.pairing import REFERENCE, Typing
 from wagate.testing.whatsapp.people import Device, Person
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ class Queries:
             await connection.result(node)
             self._server.remove(_device(connection))
             await connection.close()
+            return
+        if name == "md" and first == "link_code_companion_reg" and children[0].get_str("stage") == "companion_finish":
+            await connection.result(node)
+            typing = self._server.codes[as_jid(children[0].attrs["jid"]).user]
+            await self._server.code_typed(typing, _bytes(children[0], "link_code_pairing_wrapped_key_bundle"))
             return
         await connection.result(node, self._answer(connection, node, name, first))
 
@@ -75,8 +81,12 @@ class Queries:
         same = [{"name": each.get_str("name"), "version": each.get_str("version", "0")} for each in asked]
         return [Node("sync", {}, [Node("collection", each) for each in same])]
 
-    def _code(self, _connection: Connection, _node: Node, _inner: Node) -> list[Node]:
-        return [Node("link_code_companion_reg", {}, [Node("link_code_pairing_ref", {}, b"fake-ref")])]
+    def _code(self, connection: Connection, _node: Node, inner: Node) -> list[Node]:
+        """``companion_hello``: it shows a code; ``companion_finish`` is answered by `answer`."""
+        wrapped = _bytes(inner, "link_code_pairing_wrapped_companion_ephemeral_pub")
+        self._server.codes[as_jid(inner.attrs["jid"]).user] = Typing(connection, wrapped)
+        self._server.wake()
+        return [Node("link_code_companion_reg", {}, [Node("link_code_pairing_ref", {}, REFERENCE)])]
 
     def _take_keys(self, device: Device, node: Node) -> None:
         signed = node.get_child("skey")

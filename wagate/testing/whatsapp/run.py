@@ -21,6 +21,7 @@ from wagate.testing.whatsapp.world import World
 ROOT = "WAGATE_FAKE_WHATSAPP_ROOT"
 """Environment variable: the fake's root key in hex, for a test that puts it into the engine's memory."""
 LARGEST = 1 << 24
+PART = 65_536
 
 
 @dataclass(frozen=True)
@@ -100,17 +101,20 @@ async def _shelf(server: FakeWhatsApp, blobs: dict[str, bytes], stream: trio.abc
     path = target.decode().partition("?")[0]
     lines = [each.lower() for each in head.split(b"\r\n")]
     size = next((int(each.partition(b":")[2]) for each in lines if each.startswith(b"content-length:")), 0)
-    while len(rest) < size:
-        rest += await stream.receive_some(65536)
+    taken = bytearray(rest)
+    while len(taken) < size:
+        taken += await stream.receive_some(PART)
     body, status = blobs.get(path), b"200 OK"
     if verb == b"POST":
         path = f"/v/{os.urandom(8).hex()}"
-        blobs[path] = rest
+        blobs[path] = bytes(taken)
         body = msgspec.json.encode({"url": f"https://{server.shelf}{path}", "direct_path": path, "handle": "h"})
     elif body is None:
         body, status = b"gone", b"404 Not Found"
     answer = b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (status, len(body))
-    await stream.send_all(answer + body)
+    await stream.send_all(answer)
+    for at in range(0, len(body), PART):
+        await stream.send_all(body[at : at + PART])
     await stream.aclose()
 
 

@@ -19,6 +19,7 @@ from trio_websocket import WebSocketRequest
 
 from wagate.testing.whatsapp.connection import GONE, SERVER, Connection
 from wagate.testing.whatsapp.library import JID, Node, as_jid, signal
+from wagate.testing.whatsapp.pairing import Typing, WrongCodeError
 from wagate.testing.whatsapp.people import Device, Person
 from wagate.testing.whatsapp.protobuf import pack, unpack
 from wagate.testing.whatsapp.queries import Queries
@@ -90,6 +91,10 @@ class FakeWhatsApp:
     waiting: dict[str, Connection] = field(default_factory=dict)
     """By the reference in their QR codes: clients that wait for a scan."""
 
+    codes: dict[str, Typing] = field(default_factory=dict)
+    """By phone: clients that show a code to be typed on it."""
+    wrong_codes: int = 0
+
     def __post_init__(self) -> None:
         self.root, middle, self.static = (signal.IdentityKeyPair.generate() for _ in range(3))
         now = int(time.time())
@@ -146,17 +151,38 @@ class FakeWhatsApp:
     async def scan(self, code: str, phone: str) -> None:
         """Somebody scans a QR code with the phone of this number."""
         ref, _noise, identity, secret = code.split("#", 1)[-1].split(",")[:4]
-        connection, me = self.waiting[ref], self.person(phone, "Me")
+        await self._link(self.waiting[ref], phone, base64.b64decode(identity), base64.b64decode(secret))
+
+    async def type_code(self, code: str, phone: str) -> None:
+        """Somebody types a pairing code on the phone of this number, which the client asked one for."""
+        typing, me = self.codes[phone], self.person(phone, "Me")
+        inner, connection = typing.typed(me, code), typing.connection
+        attrs = {"from": SERVER, "id": connection.next_id(), "type": "link_code_companion_reg"}
+        await connection.send(Node("notification", attrs | {"t": str(int(time.time()))}, [inner]))
+
+    async def code_typed(self, typing: Typing, bundle: bytes) -> None:
+        """The client answered: it is linked, if it was its code."""
+        assert typing.phone is not None
+        try:
+            identity, secret = typing.finished(bundle)
+        except WrongCodeError:
+            self.wrong_codes += 1
+            self.wake()
+            return
+        await self._link(typing.connection, typing.phone.phone, identity, secret)
+
+    async def _link(self, connection: Connection, phone: str, identity: bytes, secret: bytes) -> None:
+        me = self.person(phone, "Me")
         number = 1 + max((device for of, device in self.devices if of == phone), default=0)
         details = pack({1: 99, 2: int(time.time()), 3: number, 4: 0, 5: 0})
-        proof = signal.xeddsa_sign(me.identity.private, b"\x06\x00" + details + base64.b64decode(identity))
+        proof = signal.xeddsa_sign(me.identity.private, b"\x06\x00" + details + identity)
         signed = pack({1: details, 2: me.identity.public, 3: proof})
-        mac = hmac.new(base64.b64decode(secret), signed, hashlib.sha256).digest()
+        mac = hmac.new(secret, signed, hashlib.sha256).digest()
         keys = connection.register
         connection.pending = Device(
             JID(phone, "s.whatsapp.net", number),
             JID(me.lid, "lid", number),
-            base64.b64decode(identity),
+            identity,
             int.from_bytes(keys[1][0], "big"),
             (int.from_bytes(keys[4][0], "big"), keys[5][0], keys[6][0]),
         )

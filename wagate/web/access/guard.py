@@ -28,7 +28,10 @@ from wagate.web.problems import problem_of
 VIEWED = "/api/whatsapp/session/"
 """Below it, a view token may GET."""
 QUEUE = re.compile(r"/queue/.*")
-SENDING = re.compile(r"/messages(/.*)?|/api/(send[A-Z]\w*|startTyping|stopTyping|reaction|[^/]+/chats/.+)")
+SENDING = re.compile(
+    r"/messages(/.*)?|/api/(send[A-Z]\w*|send/.+|startTyping|stopTyping|reaction|reply|forwardMessage"
+    r"|[^/]+/(chats|groups|status|events)/.+)"
+)
 _ODD = re.compile("[\x00-\x1f\x7f\ufffd\ud800-\udfff]")
 """In no name of ours: control characters, and what is left of bytes that are no UTF-8."""
 

@@ -63,6 +63,8 @@ class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True):
     """The same as `status`, on WAHA's paths."""
     message: str | msgspec.UnsetType = msgspec.UNSET
     """The same as `detail`, on WAHA's paths."""
+    error: str | msgspec.UnsetType = msgspec.UNSET
+    """The same as `title`, on WAHA's paths."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def _components(kinds: Iterable[type[msgspec.Struct]]) -> tuple[dict[type[msgspe
 def _routes(api: Quart) -> Iterator[Operation]:
     for rule in api.url_map.iter_rules():
         contract = getattr(api.view_functions.get(rule.endpoint), CONTRACT, None)
-        if contract is None or rule.websocket:
+        if contract is None or not contract.listed or rule.websocket:
             continue
         doc = inspect.getdoc(api.view_functions[rule.endpoint]) or ""
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):

@@ -1,4 +1,4 @@
-"""``/openapi.json`` and ``/docs``: made from the routes, once, when somebody first asks; the page has no script."""
+"""``/openapi.json`` and ``/docs``: made from the routes, once, when somebody first asks; read without scripts, too."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ from quart import Quart, Response
 from quart.blueprints import Blueprint
 
 from wagate.hooks.routes import endpoint
+from wagate.web.documents.examples import body_example, curl
 from wagate.web.documents.openapi import build_openapi, operations_of
+from wagate.web.ui.render import asset
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 
@@ -58,15 +63,23 @@ def documents_routes(api: Quart) -> Blueprint:
 
 def docs_page(document: dict[str, Any]) -> str:
     """HTML of an OpenAPI document: operations by tag, with parameters, bodies and answers; then all types."""
+    schemas = document["components"]["schemas"]
     operations: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            operations[operation["tags"][0]].append({"method": method.upper(), "path": path, **operation})
+            one = {"method": method.upper(), "path": path, **operation}
+            shown = {**one, "example": body_example(one, schemas), "curl": curl(one, schemas)}
+            operations[operation["tags"][0]].append(shown)
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"shape": shape, "pretty": _pretty}
     template = environment.from_string(_TEMPLATE.read_text("utf-8"))
     return template.render(
-        info=document["info"], groups=sorted(operations.items()), schemas=document["components"]["schemas"]
+        info=document["info"],
+        groups=sorted(operations.items()),
+        schemas=schemas,
+        css=asset("docs.css"),
+        js=asset("docs.js"),
+        icon=asset("icon.svg"),
     )
 
 

@@ -23,7 +23,7 @@ from wagate.errors import (
 )
 from wagate.hooks.context import Accounts, Jobs, Messages
 from wagate.hooks.contracts import ClientView
-from wagate.hooks.messages import MessageView, OutMedia, Signal
+from wagate.hooks.messages import MessageView, OutFile, OutMedia, OutMessage, Signal
 from wagate.http.errors import HttpError
 from wagate.parsing.fields import mapping
 from wagate.storage.outbox.sending import GIVEN_UP
@@ -48,6 +48,13 @@ class Keep(Protocol):
         """Take in a file to send."""
 
 
+class FileOf(Protocol):
+    """`wagate.media.store.Media.file_of`."""
+
+    def __call__(self, message: OutMessage, client_id: int, fetch: bool = False) -> Awaitable[OutFile | None]:
+        """The file of a message, ready."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SendingContext:
     """What sending needs beside the rest of the API."""
@@ -56,6 +63,8 @@ class SendingContext:
     keep: Keep
     jobs: Callable[[str], Jobs]
     """The jobs of a pull handler, by its name."""
+    file_of: FileOf
+    """`wagate.media.store.Media.file_of`."""
     check_link: Callable[[str], Awaitable[None]]
     """Raises HttpError when a file's URL leads where none may be sent."""
 
@@ -172,21 +181,38 @@ class Sending:
         try:
             await self.messages.signal(signal, client_id=client_id, account=account)
         except SendError as error:
-            raise _refused(error) from error
+            raise refused(error) from error
 
     async def revoke(self, message_id: str) -> None:
         """Take a message back from everyone. NotFoundError, ConflictError, UnprocessableError, BadGatewayError."""
         try:
             await self.messages.revoke(message_id, client_id=self.auth.identity().client_id)
         except SendError as error:
-            raise _refused(error) from error
+            raise refused(error) from error
+
+    async def file_at_hand(self, draft: Draft, *, client_id: int) -> OutFile:
+        """The file of a message that goes past the outbox, on this machine. UnprocessableError, BadGatewayError."""
+        await self._check_link(draft)
+        message = draft.message
+        media = message.media or OutMedia()
+        if draft.file:
+            media = await self._outbound.keep(
+                _chunks(draft.file), client_id=client_id, filename=media.filename, mimetype=media.mimetype
+            )
+        try:
+            found = await self._outbound.file_of(msgspec.structs.replace(message, media=media), client_id, fetch=True)
+        except SendError as error:
+            raise refused(error) from error
+        if found is None or found.path is None:
+            raise UnprocessableError("the file could not be fetched", field="file")
+        return found
 
     async def edit(self, message_id: str, text: str) -> None:
         """Change a message's text. NotFoundError, ConflictError, UnprocessableError, BadGatewayError."""
         try:
             await self.messages.edit(message_id, text, client_id=self.auth.identity().client_id)
         except SendError as error:
-            raise _refused(error) from error
+            raise refused(error) from error
 
     async def _check_link(self, draft: Draft) -> None:
         """Providers fetch links themselves, and one in the operator's network would fetch what only it can reach."""
@@ -250,7 +276,8 @@ def check_not_failed(view: MessageView) -> None:
     raise _with(kind(reason), code=view.error_code or "", id=view.id)
 
 
-def _refused(error: SendError) -> RequestError:
+def refused(error: SendError) -> RequestError:
+    """What a provider's refusal is answered: 422 when it said no, else 502."""
     kind = UnprocessableError if isinstance(error, SendRefusedError) else BadGatewayError
     return _with(kind(error.reason), code=error.code)
 

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from markupsafe import Markup
 
-from wagate.storage.minutes import HOUR, MINUTE, Bucket, quantile, start_of
-from wagate.web.api.stats import together
+from wagate.storage.minutes import HOUR, LAGS, MINUTE, Bucket, quantile, start_of
 from wagate.web.ui import words
 
 RANGES: Final = {"1h": ("1 h", 3600, MINUTE), "24h": ("24 h", 86400, 1800), "7d": ("7 days", 7 * 86400, 6 * HOUR)}
 """``?range=`` → its words, its seconds, and the seconds of a bar."""
 WIDTH: Final = 960
 HEIGHT: Final = 130
+LOW: Final = 60
+"""The height of the delays."""
 
 
 def bars(found: Sequence[Bucket], *, seconds: int, step: int, now: datetime) -> Markup:
     """Delivered and failed tries, one bar for each ``step`` seconds, the newest on the right."""
     count = seconds // step
-    first = start_of(now, step) - timedelta(seconds=step * (count - 1))
     done, failed = [0] * count, [0] * count
-    for each in found:
-        place = int((each.at - first).total_seconds() // step)
-        if 0 <= place < count:
-            done[place] += each.done
-            failed[place] += each.failed
+    for place, each in _placed(found, count, step, now):
+        done[place] += each.done
+        failed[place] += each.failed
     peak = max([1, *(one + other for one, other in zip(done, failed, strict=True))])
     wide = WIDTH / count
     parts = [Markup('<path class="g" d="M0 20H960M0 75H960M0 130H960"/>')]
@@ -44,13 +43,47 @@ def bars(found: Sequence[Bucket], *, seconds: int, step: int, now: datetime) -> 
     return Markup("").join(parts)
 
 
+def delays(found: Sequence[Bucket], *, seconds: int, step: int, now: datetime) -> tuple[Markup, str]:
+    """How long half, and 95 of 100, took to be delivered, by time: a step for each of `LAGS`; and in words."""
+    count = seconds // step
+    lags = [[0] * (len(LAGS) + 1) for _ in range(count)]
+    for place, each in _placed(found, count, step, now):
+        lags[place] = [one + other for one, other in zip(lags[place], each.lags, strict=True)]
+    wide, most, worst = WIDTH / count, -1.0, 0
+    parts = [Markup('<path class="g" d="M0 {}H960"/>').format(LOW)]
+    for place, each_lags in enumerate(lags):
+        for part, kind in ((0.95, "bx lag"), (0.5, "bx")):
+            lag = quantile(each_lags, part)
+            if lag is None:
+                continue
+            high = (bisect_left(LAGS, lag) + 1) * (LOW - 4) / (len(LAGS) + 1)
+            parts.append(
+                Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(
+                    kind, place * wide, LOW - high, max(wide - 2, 1), high
+                )
+            )
+            if part > 0.9 and lag > most:
+                most, worst = lag, place
+    at = start_of(now, step) - timedelta(seconds=step * (count - 1 - worst))
+    said = f"Slowest at {at:%d %b %H:%M} UTC: 95 of 100 were delivered {_within(most)}." if most >= 0 else ""
+    return Markup("").join(parts), said
+
+
+def _placed(found: Sequence[Bucket], count: int, step: int, now: datetime) -> Iterator[tuple[int, Bucket]]:
+    """Each with the number of its bar."""
+    first = start_of(now, step) - timedelta(seconds=step * (count - 1))
+    for each in found:
+        place = int((each.at - first).total_seconds() // step)
+        if 0 <= place < count:
+            yield place, each
+
+
 def caption(found: Sequence[Bucket]) -> str:
     """What the picture says, in a sentence."""
-    totals = together(list(found))
-    done, failed = sum(each.done for each in totals), sum(each.failed for each in totals)
+    done, failed = sum(each.done for each in found), sum(each.failed for each in found)
     if not done and not failed:
         return "Nothing was delivered or tried in this time."
-    lags = [sum(column) for column in zip(*(each.lags for each in totals), strict=True)]
+    lags = [sum(column) for column in zip(*(each.lags for each in found), strict=True)]
     said = f"{done:,} delivered, {words.plural(failed, 'try', 'tries')} failed."
     half, most = quantile(lags, 0.5), quantile(lags, 0.95)
     if half is not None and most is not None:

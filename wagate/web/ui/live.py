@@ -170,7 +170,8 @@ def _figures(seen: Snapshot, watched: Watched, rows: Sequence[DeliveryRow]) -> L
     if watched.page != "overview":
         return leaves_of(targets, (), rows, seen.now)
     text = "" if watched.at == needs.key(seen.found) else f"What needs you has changed. {SHOW}"
-    return {**leaves_of(targets, seen.numbers, rows, seen.now), **figures(seen), "more": leaf("more", text)}
+    tab = leaf("tab", f"{needs.tab(seen.found)} · wagate")
+    return {**leaves_of(targets, seen.numbers, rows, seen.now), **figures(seen), "more": leaf("more", text), "tab": tab}
 
 
 async def _more(parts: Parts, watched: Watched, client_id: int | None) -> Leaves:

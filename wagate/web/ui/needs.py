@@ -90,6 +90,11 @@ def heading(found: Sequence[Need]) -> str:
     return f"{count} thing{'s need' if len(found) > 1 else ' needs'} you"
 
 
+def tab(found: Sequence[Need]) -> str:
+    """The browser's tab: how many things, first, so that a narrow tab shows it."""
+    return f"({len(found)}) Overview" if found else "Overview"
+
+
 def key(found: Sequence[Need]) -> str:
     """The same as long as the same things need somebody."""
     return hashlib.sha256("\n".join(f"{each.weight} {each.link}" for each in found).encode()).hexdigest()[:12]

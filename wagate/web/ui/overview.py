@@ -180,6 +180,7 @@ def pages(parts: Parts) -> Blueprint:
             "overview",
             seen=seen,
             heading=needs.heading(seen.found),
+            tab=needs.tab(seen.found),
             most=needs.MOST,
             shown=SHOWN,
             leaves=figures(seen),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
 import msgspec
@@ -11,11 +11,11 @@ import trio
 from quart import request
 
 from wagate.errors import NotFoundError, RequestError, UnavailableError
+from wagate.hooks.contracts import Identity
 from wagate.web.access.idempotency import HEADER
 from wagate.web.access.identity import WITHIN, Within
 from wagate.web.http.asgi import App
 from wagate.web.http.bodies import WholeBody
-from wagate.web.ui.signin import Viewer
 
 PATIENCE: Final = 30.0
 """Seconds for an answer."""
@@ -48,6 +48,18 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
         raise error
 
 
+class Asking(Protocol):
+    """Who asks."""
+
+    @property
+    def identity(self) -> Identity:
+        """Whose rights hold."""
+
+    @property
+    def cookie(self) -> str:
+        """What rate limits count by."""
+
+
 class OwnApi:
     """Calls the API as who looks at the page; the same rights, checks, limits and idempotency keys hold."""
 
@@ -60,7 +72,7 @@ class OwnApi:
         path: str,
         body: Any = None,
         *,
-        who: Viewer,
+        who: Asking,
         query: Mapping[str, Any] | None = None,
         key: str = "",
     ) -> Answered:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from wagate.consumers.bulk import BulkActs
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.targets import TargetDesk
 from wagate.events import Event
+from wagate.hooks.panels import Panel
 from wagate.plugins.registry import Providers
 from wagate.storage.audit import Act, write_act
 from wagate.storage.database import Database
@@ -73,6 +74,8 @@ class Parts:
     """What was signed. UnauthorizedError: not by us, or too long ago."""
     providers: Providers
     """Ways to reach WhatsApp."""
+    panels: Mapping[str, Sequence[Panel]]
+    """What plugins show, by the plugin's name."""
     hide: Callable[[str], str]
     """Encrypts a text."""
     reveal: Callable[[str], str]
@@ -118,6 +121,7 @@ class Parts:
             theme=request.cookies.get("theme") if request.cookies.get("theme") in {"light", "dark"} else "",
             path=request.full_path.rstrip("?"),
             said=said(),
+            plugins=sorted(self.panels),
         )
 
 

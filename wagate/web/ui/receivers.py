@@ -15,6 +15,7 @@ from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.minutes import HOUR, MINUTE, read_buckets
 from wagate.web.ui import charts
 from wagate.web.ui.overview import take
+from wagate.web.ui.panels import shown
 from wagate.web.ui.parts import Parts, back, viewer
 
 PROBE_PATIENCE: Final = 10.0
@@ -54,7 +55,9 @@ def pages(parts: Parts) -> Blueprint:
             ranges=charts.RANGES,
             chosen=chosen,
             chart=charts.bars(found, seconds=seconds, step=step, now=now),
+            panels=await shown(parts, handler, own_id),
             caption=charts.caption(found),
+            delays=charts.delays(found, seconds=seconds, step=step, now=now),
             live=f"page=receiver&{urlencode({'thing': row.id, 'ids': ','.join(each.id for each in page.data)})}",
         )
 

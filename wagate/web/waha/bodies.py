@@ -60,6 +60,10 @@ class WahaFile(msgspec.Struct, frozen=True, kw_only=True):
     mimetype: Annotated[str, Meta(max_length=255)] | None = None
     filename: Annotated[str, Meta(max_length=255)] | None = None
 
+    def content(self) -> FileContent:
+        """In our form."""
+        return FileContent(**{name: value for name, value in msgspec.structs.asdict(self).items() if value is not None})
+
 
 class FileBody(Body, frozen=True, kw_only=True, rename="camel"):
     """``sendImage``, ``sendFile``, ``sendVideo``, ``sendVoice``."""
@@ -170,8 +174,7 @@ def text_draft(body: TextBody, base: OutMessage) -> Draft:
 
 def file_draft(body: FileBody, base: OutMessage) -> Draft:
     """``sendImage`` and its like."""
-    given = {name: value for name, value in msgspec.structs.asdict(body.file).items() if value is not None}
-    media, file = read_file(FileContent(**given), "file")
+    media, file = read_file(body.file.content(), "file")
     return Draft(
         message=msgspec.structs.replace(base, media=media, text=body.caption or ""), file=file, link_at="file.url"
     )

@@ -38,7 +38,7 @@ class MessageNames:
         Raises:
             UnprocessableError: it is one of ours that was not sent yet; ``field`` is named.
         """
-        chat, ids = _read(name)
+        chat, ids = read_name(name)
         found = await self._database.read(find_by_message_id, client_id, ids)
         if found is not None:
             return Named(*found)
@@ -51,7 +51,7 @@ class MessageNames:
 
     async def ours(self, name: str, *, client_id: int, account: str | None) -> MessageView:
         """The message of ours that a name means. NotFoundError; ``account`` None: of any of the client's."""
-        _, ids = _read(name)
+        _, ids = read_name(name)
         for each in ids:
             which = MessageFilter(account=account, message_id=each)
             page = await self._messages.page(which, client_id=client_id, limit=1)
@@ -68,7 +68,7 @@ class MessageNames:
         return None
 
 
-def _read(name: str) -> tuple[str, list[str]]:
+def read_name(name: str) -> tuple[str, list[str]]:
     """The chat that a name of WAHA's form names, else '', and the ids that the name may mean."""
     whose, _, rest = name.partition("_")
     chat, _, rest = rest.partition("_")
@@ -76,6 +76,11 @@ def _read(name: str) -> tuple[str, list[str]]:
         return "", [name]
     own, _, participant = rest.rpartition("_")
     return chat, [name, own if own and _is_jid(participant) else rest]
+
+
+def ids_of(name: str) -> list[str]:
+    """The ids that a name may mean."""
+    return read_name(name)[1]
 
 
 def _is_jid(text: str) -> bool:

@@ -34,10 +34,8 @@ from wagate.web.waha.bodies import (
     text_draft,
     waha_message,
 )
+from wagate.web.waha.desk import DEFAULT
 from wagate.web.waha.message_names import MessageNames
-
-DEFAULT = "default"
-"""What WAHA's clients call the session when nobody told them its name."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +75,12 @@ def waha_send_routes(sending: Sending, names: MessageNames) -> Blueprint:
 def _add_verb(routes: Blueprint, verb: Verb, sending: Sending, names: MessageNames) -> None:
     async def send(body: Body) -> tuple[WahaMessage, int]:
         check_storable(msgspec.to_builtins(body), "")
-        client_id, account = _session(sending, body.session)
+        client_id, account = sender_of(sending, body.session)
         base = base_of(body, verb.kind, "")
         if body.reply_to:
             quoted = await names.find(body.reply_to, client_id=client_id, field="reply_to")
             base = msgspec.structs.replace(base, reply_to=quoted.id)
-        return await _send(sending, verb.draft(body, base), client_id, account), 201
+        return await submit(sending, verb.draft(body, base), client_id, account), 201
 
     send.__doc__ = f"{verb.doc}\n\nWaits up to ten seconds; what is not sent by then goes out by itself."
     view = endpoint(body=verb.body, answers={201: WahaMessage}, problems=(404, 413, 502), large=True)(send)
@@ -95,20 +93,20 @@ def _add_reaction(routes: Blueprint, sending: Sending, names: MessageNames) -> N
     async def react(body: ReactionBody) -> WahaMessage:
         """Put an emoji on a message, or take it back, as WAHA does."""
         check_storable(msgspec.to_builtins(body), "")
-        client_id, account = _session(sending, body.session)
+        client_id, account = sender_of(sending, body.session)
         named = await names.find(body.message_id, client_id=client_id, field="messageId")
         if not named.chat:
             detail = "no such message came through here; name it with its chat: false_<chat>_<id>"
             raise UnprocessableError(detail, field="messageId")
         reaction = OutReaction(message_id=named.id, emoji=body.reaction)
         message = OutMessage(chat=read_chat(named.chat, "messageId"), type="reaction", reaction=reaction)
-        return await _send(sending, Draft(message=message), client_id, account)
+        return await submit(sending, Draft(message=message), client_id, account)
 
 
 def _add_signals(routes: Blueprint, sending: Sending, names: MessageNames) -> None:
     async def tell(kind: str, body: ChatBody, ids: tuple[str, ...] = ()) -> tuple[Success, int]:
         check_storable(msgspec.to_builtins(body), "")
-        client_id, account = _session(sending, body.session)
+        client_id, account = sender_of(sending, body.session)
         chat = read_chat(body.chat_id, "chatId")
         named = [await names.find(each, client_id=client_id, field="messageIds") for each in ids]
         signal = Signal(kind=kind, chat=chat, message_ids=tuple(each.id for each in named))
@@ -140,13 +138,14 @@ def _add_revoke(routes: Blueprint, sending: Sending, names: MessageNames) -> Non
     @endpoint(answers={200: Success}, problems=(404, 409, 422, 502))
     async def revoke(session: str, chat_id: str, message_id: str) -> Success:  # noqa: ARG001  (the id says it all)
         """Take one of our messages back from everyone, as WAHA does."""
-        client_id, account = _session(sending, session)
+        client_id, account = sender_of(sending, session)
         view = await names.ours(message_id, client_id=client_id, account=account)
         await sending.revoke(view.id)
         return Success()
 
 
-async def _send(sending: Sending, draft: Draft, client_id: int, account: str | None) -> WahaMessage:
+async def submit(sending: Sending, draft: Draft, client_id: int, account: str | None) -> WahaMessage:
+    """Send it, and answer as WAHA does."""
     patience, _ = patience_of(request.headers.get("Prefer", ""))
     # Told here, too, by the name that the field has in WAHA's bodies.
     draft = msgspec.structs.replace(draft, message=in_dialogue(draft.message, field="chatId"))
@@ -158,7 +157,7 @@ async def _send(sending: Sending, draft: Draft, client_id: int, account: str | N
     return waha_message(view, phone=ours.phone if ours is not None else "", has_media=has_media)
 
 
-def _session(sending: Sending, name: str | None) -> tuple[int, str | None]:
+def sender_of(sending: Sending, name: str | None) -> tuple[int, str | None]:
     """The client and the account that a body's ``session`` names; without one, or ``default``, the client chooses."""
     account = sending.accounts.get(name) if name else None
     if account is not None and sending.auth.may_see(account.client_id):

@@ -6,13 +6,14 @@ Source: answers of WAHA 2026.2.1 and its OpenAPI document, https://waha.devlike.
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 from quart import Blueprint, Response, request
 
 from wagate.context.sessions import AccountSessions
-from wagate.errors import BadGatewayError, NotFoundError, SendError
+from wagate.errors import BadGatewayError, NotFoundError, SendError, UnprocessableError
 from wagate.events import SESSION_STATES, SessionStatus
 from wagate.hooks.routes import endpoint
 from wagate.inbound.qr_image import qr_png
@@ -22,6 +23,8 @@ from wagate.storage.owners.accounts import get_account, list_accounts
 from wagate.storage.rows import AccountRow
 from wagate.web.access.identity import RequestAuth
 from wagate.web.sessions.routes import SESSIONLESS
+from wagate.web.waha.desk import DEFAULT
+from wagate.web.waha.session_hooks import SessionHooks
 
 STOPPED, WORKING, FAILED = (
     SESSION_STATES[each].waha
@@ -46,6 +49,8 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The account's; what is no text is JSON."""
     ignore: dict[str, Any]
     """Kinds of chats that are not taken in."""
+    webhooks: list[dict[str, Any]] = []
+    """Those that were registered for this session alone: ``url``, ``events``."""
 
 
 class Timestamps(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +78,7 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     me: Me | None
     """null when it does not work, or the number is not known."""
     presence: None = None
+    apps: list[dict[str, Any]] = []
     timestamps: Timestamps
     engine: Engine
 
@@ -102,30 +108,29 @@ class QrAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def waha_sessions_routes(
-    auth: RequestAuth, database: Database, providers: Providers, states: AccountSessions
+    auth: RequestAuth, database: Database, providers: Providers, states: AccountSessions, hooks: SessionHooks
 ) -> Blueprint:
     """Sessions: the token's own; the admin token sees all."""
     routes = Blueprint("waha_sessions", __name__, url_prefix="/api")
 
     async def find(name: str) -> AccountRow:
-        try:
-            return await database.read(get_account, name, client_id=auth.identity().client_id)
-        except NotFoundError as error:
-            raise NotFoundError("Session not found") from error
+        return await find_session(auth, database, name)
 
     @routes.get("/sessions")
     @endpoint(query=SessionsQuery, answers={200: list[SessionInfo]})
     async def index(query: SessionsQuery) -> list[SessionInfo]:
         """Sessions, as WAHA lists them."""
         rows = await database.browse(list_accounts, client_id=auth.identity().client_id)
-        found = [session_info(row, providers) for row in rows if row.provider not in SESSIONLESS]
+        told = await hooks.all()
+        found = [session_info(row, providers, told) for row in rows if row.provider not in SESSIONLESS]
         return found if query.all in {"true", "1"} else [each for each in found if each.status != STOPPED]
 
     @routes.get("/sessions/<session>")
     @endpoint(answers={200: SessionInfo})
     async def show(session: str) -> SessionInfo:
         """One session, as WAHA shows it."""
-        return session_info(await find(session), providers)
+        row = await find(session)
+        return session_info(row, providers, await hooks.all(row.name))
 
     @routes.get("/sessions/<session>/me")
     @endpoint(answers={200: None})
@@ -141,7 +146,7 @@ def waha_sessions_routes(
         text = await _qr(states, (await find(session)).name, auth.identity().client_id)
         picture = qr_png(text)
         if picture is None:
-            raise NotFoundError("there is no QR code to scan")
+            raise UnprocessableError("Session status is not as expected: there is no QR code to scan")
         if query.format == "raw":
             return QrAnswer(value=text)
         if request.accept_mimetypes.best_match([PNG, "application/json"]) == "application/json":
@@ -151,6 +156,20 @@ def waha_sessions_routes(
     return routes
 
 
+async def control(states: AccountSessions, name: str, action: str) -> None:
+    """Do it to a session that the caller may see, but for the start of one that works.
+
+    UnprocessableError, BadGatewayError.
+    """
+    try:
+        view = await states.view(name, client_id=None)
+        if action == "start" and "start" in view.actions and view.status == SessionStatus.SESSION_CONNECTED:
+            return
+        await states.control(name, action, client_id=None)
+    except SendError as error:
+        raise BadGatewayError(f"{action}: {error.reason}") from error
+
+
 async def _qr(states: AccountSessions, name: str, client_id: int | None) -> str:
     try:
         return await states.qr(name, client_id=client_id)
@@ -158,15 +177,31 @@ async def _qr(states: AccountSessions, name: str, client_id: int | None) -> str:
         raise BadGatewayError(f"there may be a QR code, but {error.reason}") from error
 
 
-def session_info(row: AccountRow, providers: Providers) -> SessionInfo:
-    """An account as WAHA shows a session."""
+async def find_session(auth: RequestAuth, database: Database, name: str) -> AccountRow:
+    """The account that a session names; ``default``: the client's oldest, when none has that name. NotFoundError."""
+    client_id = auth.identity().client_id
+    try:
+        return await database.read(get_account, name, client_id=client_id)
+    except NotFoundError as error:
+        if name == DEFAULT:
+            rows = await database.browse(list_accounts, client_id=client_id or auth.owner(None).id)
+            if found := [row for row in rows if row.provider not in SESSIONLESS]:
+                return found[0]
+        raise NotFoundError("Session not found") from error
+
+
+def session_info(
+    row: AccountRow, providers: Providers, webhooks: Mapping[str, list[dict[str, Any]]] | None = None
+) -> SessionInfo:
+    """An account as WAHA shows a session. ``webhooks``: by session."""
     status = _status(row, providers)
     known = status == WORKING and row.phone
+    made = (webhooks or {}).get(row.name, [])
     changed = int(row.updated_at.timestamp() * 1000)
     return SessionInfo(
         name=row.name,
         status=status,
-        config=SessionConfig(metadata=_texts(row.metadata or {}), ignore=row.ignore or {}),
+        config=SessionConfig(metadata=_texts(row.metadata or {}), ignore=row.ignore or {}, webhooks=made),
         me=Me(id=f"{row.phone}@c.us", push_name=row.name) if known else None,
         timestamps=Timestamps(activity=changed),
         engine=Engine(engine=row.provider),

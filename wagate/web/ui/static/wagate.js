@@ -73,6 +73,13 @@
     open();
   }
 
+  // What is newer was asked for: the page comes anew, and the focus goes to the first of it.
+  document.addEventListener("click", (event) => { if (event.target.closest(".more a")) sessionStorage.setItem("newer", "1") });
+  if (sessionStorage.getItem("newer")) {
+    sessionStorage.removeItem("newer");
+    (one("tbody [name=id]") ?? one("tbody a") ?? one("#main"))?.focus();
+  }
+
   // Picks.
   const picks = () => all("tbody [name=id]");
   const count = () => {

@@ -12,7 +12,9 @@ from uuid import UUID
 
 import msgspec
 
-from wagate.events import SESSION_STATES, Event, Media, SessionStatus, kinds
+from wagate.events import kinds
+from wagate.events.event import Event, Media
+from wagate.events.sessions import SESSION_STATES, SessionStatus
 from wagate.parsing.fields import first_text, mapping
 
 ENGINE = "WAGATE"
@@ -60,6 +62,11 @@ def envelope(
     if not event.phone:
         del body["me"]
     return body
+
+
+def message(event: Event, media: Media | None) -> dict[str, Any]:
+    """One message, as in the payload of ``message.any``; ``media`` is shown in place of the event's own."""
+    return _message(msgspec.structs.replace(event, media=media))
 
 
 def milliseconds(moment: datetime) -> int:

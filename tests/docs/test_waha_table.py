@@ -1,0 +1,55 @@
+"""The page's table of WAHA's operations is what the replay found; ``WAGATE_GOLDEN=update`` writes it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests.waha_operations import OPERATIONS, Operation, read_table
+
+PAGE = Path(__file__).parents[2] / "docs" / "coming-from-waha.md"
+BEGIN, END = "<!-- operations: made by tests/docs/test_waha_table.py -->", "<!-- end of operations -->"
+COLUMNS = {
+    "whatsapp": "a number of your own",
+    "waha": "WAHA behind",
+    "meta": "Meta, 360dialog",
+    "twilio": "Twilio",
+    "session": "wwebjs-api",
+}
+CANT = ("can't do this: ", "publishes no stories", " a session", "links no numbers")
+"""In reasons that say no more than that this provider can't."""
+
+
+def table() -> str:
+    """Markdown, by topic."""
+    told = read_table()
+    columns = [each for each in COLUMNS if each in told]
+    lines = []
+    for provider in columns:
+        answered = sum(status < 300 for status, _ in told[provider].values())
+        lines.append(f"- {COLUMNS[provider]}: {answered} of {len(OPERATIONS)}")
+    heads = " | ".join(COLUMNS[each] for each in columns)
+    for topic in dict.fromkeys(each.topic for each in OPERATIONS):
+        lines += ["", f"### {topic}", "", f"| WAHA | {heads} | why not |", f"|---|{'---|' * len(columns)}---|"]
+        lines += [_row(each, columns) for each in OPERATIONS if each.topic == topic]
+    return "\n".join(lines)
+
+
+def _row(operation: Operation, columns: list[str]) -> str:
+    told = read_table()
+    answers = [told[each][operation.name] for each in columns]
+    marks = " | ".join("yes" if status < 300 else str(status) for status, _ in answers)
+    reasons = {reason for _, reason in answers if reason and not any(each in reason for each in CANT)}
+    path = operation.path.removeprefix("/api")
+    return f"| `{operation.method} {path}` | {marks} | {'; '.join(sorted(reasons))} |"
+
+
+def test_the_page_has_the_table_of_the_replay() -> None:
+    text = PAGE.read_text()
+    before, _, rest = text.partition(BEGIN)
+    shown, _, after = rest.partition(END)
+    wanted = f"\n\n{table()}\n\n"
+    if os.environ.get("WAGATE_GOLDEN") == "update":
+        PAGE.write_text(f"{before}{BEGIN}{wanted}{END}{after}")
+    else:
+        assert shown == wanted

@@ -1,0 +1,260 @@
+"""Every operation of WAHA's API as a request, and what a gateway answered: facts of WAHA's OpenAPI document 2026.7.1.
+
+The n8n node ``@devlikeapro/n8n-nodes-waha`` makes its requests of that document, too. ``openapi/waha_operations.json``
+holds names, methods, paths, parameters and the names of bodies' fields; the values here are our own.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+import msgspec
+
+from tests.openapi_documents import FOLDER
+
+GROUP = "120363000000000001@g.us"
+CHANNEL = "120363000000000002@newsletter"
+JPEG = base64.b64encode(b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00\xff\xd9").decode()
+OGG = base64.b64encode(b"OggS\x00\x02" + bytes(20) + b"OpusHead").decode()
+MADE = "made"
+"""A session that the replay makes, changes and deletes."""
+LAST = (
+    "SessionsController_create",
+    "SessionsController_update",
+    "SessionsController_DEPRECATED_logout",
+    "SessionsController_delete",
+    "SessionsController_DEPRECATED_stop",
+    "SessionsController_start",
+    "SessionsController_stop",
+    "SessionsController_DEPRACATED_start",
+    "SessionsController_restart",
+    "AuthController_requestCode",
+    "SessionsController_logout",
+    "AuthController_getQR",
+)
+"""What ends the connection comes last, in this order."""
+TOPICS = {
+    "Auth": "Pairing",
+    "Screenshot": "Pairing",
+    "ApiKeys": "Keys",
+    "Sessions": "Sessions",
+    "Profile": "Profile",
+    "Chatting": "Chatting",
+    "Chats": "Chats",
+    "Calls": "Calls",
+    "Channels": "Channels",
+    "ChannelsSearch": "Channels",
+    "Status": "Status",
+    "Labels": "Labels",
+    "Contacts": "Contacts",
+    "ContactsSession": "Contacts",
+    "Lids": "Contacts",
+    "Groups": "Groups",
+    "Presence": "Presence",
+    "Events": "Events",
+    "Media": "Media",
+    "Apps": "Apps",
+    "Mcp": "Apps",
+}
+"""Controller → topic; the others are about the server."""
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation."""
+
+    name: str
+    method: str
+    path: str
+    query: list[str] = []
+    """Names; those with ``?`` may be left out."""
+    body: Any = None
+    """Its fields, likewise."""
+
+    @property
+    def topic(self) -> str:
+        """Under which heading it stands."""
+        return TOPICS.get(self.name.partition("Controller")[0], "Server")
+
+
+OPERATIONS: list[Operation] = msgspec.json.decode((FOLDER / "waha_operations.json").read_bytes(), type=list[Operation])
+
+
+class Values(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replay is about."""
+
+    chat: str
+    """Of somebody who wrote."""
+    message: str
+    """WAHA's id of what they wrote."""
+    ours: str = ""
+    """The id of a message of ours."""
+    group: str = GROUP
+    channel: str = CHANNEL
+    label: str = "1"
+
+    @property
+    def of(self) -> Mapping[str, Any]:
+        """By the names of parameters and fields."""
+        return {
+            "session": "main",
+            "name": "A name",
+            "text": "Hello",
+            "chatId": self.chat,
+            "contactId": self.chat,
+            "phone": self.chat.partition("@")[0],
+            "phoneNumber": self.chat.partition("@")[0],
+            "messageId": self.message,
+            "pollMessageId": self.message,
+            "replyTo": self.message,
+            "lid": "990000000@lid",
+            "labelId": self.label,
+            "id": "an-id",
+            "from": self.chat,
+            "url": "https://example.com/",
+            "title": "A title",
+            "code": "AbCdEfGhIjKlMnOpQrStUv",
+            "duration": 86400,
+            "star": True,
+            "reaction": "👍",
+            "latitude": 38.9,
+            "longitude": -77.0,
+            "emoji": "👍",
+            "status": "Here",
+            "subject": "A subject",
+            "description": "A description",
+            "adminsOnly": True,
+            "presence": "online",
+            "participants": [{"id": self.chat}],
+            "labels": [{"id": self.label}],
+            "votes": ["Yes"],
+            "poll": {"name": "Well?", "options": ["Yes", "No"], "multipleAnswers": False},
+            "contacts": [{"vcard": "BEGIN:VCARD\nVERSION:3.0\nFN:Jo\nTEL;waid=911111111111:+911111111111\nEND:VCARD"}],
+            "file": {"mimetype": "image/jpeg", "filename": "a.jpg", "data": JPEG},
+            "preview": {"url": "https://example.com/", "title": "T", "description": "D"},
+            "buttons": [{"type": "reply", "text": "Yes", "id": "1"}],
+            "header": "Head",
+            "footer": "Foot",
+            "body": "Body",
+            "message": {
+                "title": "A list",
+                "description": "Choose",
+                "button": "Menu",
+                "sections": [{"title": "One", "rows": [{"title": "Row", "rowId": "r1"}]}],
+            },
+            "event": {"name": "Party", "startTime": 1_900_000_000},
+            "backgroundColor": "#38b42f",
+            "font": 0,
+            "convert": False,
+            "firstName": "Jo",
+            "lastName": "Doe",
+            "isAdmin": False,
+            "isActive": True,
+            "selectedDisplayText": "Yes",
+            "selectedButtonID": "1",
+            "force": False,
+            "format": "image",
+            "limit": 10,
+            "downloadMedia": "false",
+            "merge": "true",
+            "offset": 0,
+            "seconds": 1,
+            "sortBy": "id",
+            "view": "RECOMMENDED",
+            "categories": "a",
+            "pagination": {"limit": 10, "offset": 0},
+        }
+
+
+def request_of(operation: Operation, values: Values) -> tuple[str, dict[str, Any], Any]:
+    """Path, query and body."""
+    known = dict(values.of) | _special(operation, values)
+    path = operation.path
+    for name in _names(path):
+        path = path.replace(f"{{{name}}}", quote(str(known[name]), safe=""))
+    query = {name: known[name] for name in operation.query if not name.endswith("?")}
+    if not isinstance(operation.body, dict):
+        return path, query, None
+    body = {name: known.get(name, "text") for name in operation.body if not name.endswith("?")}
+    return path, query, body | known.get("more", {})
+
+
+def _names(path: str) -> list[str]:
+    return [part.partition("}")[0] for part in path.split("{")[1:]]
+
+
+def _special(operation: Operation, values: Values) -> dict[str, Any]:
+    """What some operations mean by a name that others mean something else by."""
+    name, controller = operation.name, operation.name.partition("_")[0]
+    special: dict[str, Any] = {}
+    if controller == "GroupsController":
+        special |= {"id": values.group}
+    if controller in {"ChannelsController", "ChannelsSearchController"}:
+        special |= {"id": values.channel}
+    if name == "ContactsSessionController_get":
+        special |= {"id": values.chat}
+    if name in {"ChatsController_deleteMessage", "ChatsController_editMessage"}:
+        special |= {"messageId": values.ours}
+    if name == "StatusController_deleteStatus":
+        special |= {"more": {"id": "3EB0000000000000000A"}}
+    if "Voice" in name:
+        special |= {"file": {"mimetype": "audio/ogg; codecs=opus", "filename": "a.ogg", "data": OGG}}
+    if "Video" in name:
+        special |= {"file": {"mimetype": "video/mp4", "filename": "a.mp4", "data": OGG}}
+    if name == "SessionsController_create":
+        special |= {"more": {"name": MADE, "start": False, "config": {"metadata": {"a": "b"}}}}
+    if name in {"SessionsController_update", "SessionsController_delete"}:
+        special |= {"session": MADE, "more": {"config": {"ignore": {"groups": True}}}}
+    if "DEPR" in name and controller == "SessionsController":
+        special |= {"name": MADE if "logout" in name else "main"}
+    return special
+
+
+def in_order() -> list[Operation]:
+    """All, in an order in which each can work."""
+    by_name = {each.name: each for each in OPERATIONS}
+    return [each for each in OPERATIONS if each.name not in LAST] + [by_name[name] for name in LAST]
+
+
+async def replay(http: httpx2.AsyncClient, values: Values, only: Any = None) -> dict[str, tuple[int, str]]:
+    """Operation → the answer's status, and of what was refused WAHA's ``message``. AssertionError: another shape."""
+    found: dict[str, tuple[int, str]] = {}
+    for each in in_order() if only is None else only:
+        path, query, body = request_of(each, values)
+        answer = await http.request(each.method, path, params=query, json=body)
+        found[each.name] = answer.status_code, reason_of(each, answer)
+    return found
+
+
+def reason_of(operation: Operation, answer: httpx2.Response) -> str:
+    """'' of what was done."""
+    if answer.is_success:
+        return ""
+    said = answer.json()
+    assert {"statusCode", "message", "error"} <= said.keys(), f"{operation.name}: {answer.status_code} {answer.text}"
+    assert said["statusCode"] == answer.status_code
+    return str(said["message"])
+
+
+TABLE = Path(__file__).parent / "golden" / "waha_operations.json"
+Told = dict[str, dict[str, tuple[int, str]]]
+"""Provider → operation → answer."""
+
+
+def read_table() -> Told:
+    """What stands in the page."""
+    return msgspec.json.decode(TABLE.read_bytes(), type=Told) if TABLE.exists() else {}
+
+
+def write_table(told: Told) -> None:
+    """For the page, one operation a line."""
+    lines = []
+    for provider, answers in sorted(told.items()):
+        rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(told[provider][name])}" for name in sorted(answers))
+        lines.append(f" {json.dumps(provider)}: {{\n{rows}\n }}")
+    TABLE.write_text("{\n" + ",\n".join(lines) + "\n}\n")

@@ -1,0 +1,101 @@
+"""What WAHA says about itself, and what wagate has another way for: 501 with the reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wagate import __version__
+from wagate.errors import NotSupportedError
+from wagate.parsing.waha import ENGINE, TIER
+from wagate.web.waha.desk import Call, Row
+
+NOT_HERE = {
+    "a passkey is asked for by WhatsApp's own app alone: link with the QR code or request-code": (
+        "GET /{session}/auth/passkey/challenge",
+        "POST /{session}/auth/passkey",
+        "GET /{session}/auth/passkey/confirmation",
+        "POST /{session}/auth/passkey/confirm",
+    ),
+    "there is no browser here to take a picture of": ("GET /screenshot", "GET /server/debug/browser/trace/{session}"),
+    "keys are clients' tokens here: wagate client token, or /api/clients": (
+        "POST /keys",
+        "GET /keys",
+        "POST /keys/media",
+        "POST /keys/control",
+        "PUT /keys/{id}",
+        "DELETE /keys/{id}",
+    ),
+    "wagate makes and deletes no channels": ("POST /{session}/channels", "DELETE /{session}/channels/{id}"),
+    "wagate does not search or read channels that you don't follow": (
+        "GET /{session}/channels/{id}/messages/preview",
+        "POST /{session}/channels/search/by-view",
+        "POST /{session}/channels/search/by-text",
+        "GET /{session}/channels/search/views",
+        "GET /{session}/channels/search/countries",
+        "GET /{session}/channels/search/categories",
+    ),
+    "wagate is stopped and started by whoever runs it, not by its API": ("POST /server/stop",),
+    "wagate shows figures at /metrics, and no dumps of its memory": (
+        "GET /server/debug/cpu",
+        "GET /server/debug/heapsnapshot",
+    ),
+    "wagate converts voice messages when it sends them, and nothing else": (
+        "POST /{session}/media/convert/voice",
+        "POST /{session}/media/convert/video",
+    ),
+    "WAHA's apps are connectors here: wagate chatwoot connect": (
+        "POST /apps",
+        "GET /apps/{id}",
+        "PUT /apps/{id}",
+        "DELETE /apps/{id}",
+    ),
+    "wagate sends no calendar events": ("POST /{session}/events",),
+    "wagate has no MCP server": ("POST /mcp",),
+    "wagate votes in no polls of others": ("POST /sendPollVote",),
+}
+"""Why → what is answered with it."""
+
+
+def _refuse(why: str) -> Any:
+    async def refuse(_call: Call) -> Any:
+        raise NotSupportedError(why)
+
+    return refuse
+
+
+async def _version(_call: Call) -> Any:
+    return {
+        "version": __version__,
+        "engine": ENGINE,
+        "tier": TIER,
+        "browser": None,
+        "platform": "linux",
+        "worker": {"id": None},
+    }
+
+
+async def _environment(_call: Call) -> Any:
+    return {"WAGATE_VERSION": __version__}
+
+
+async def _status(call: Call) -> Any:
+    began, now = (int(each.timestamp() * 1000) for each in (call.desk.began, call.desk.clock.now()))
+    return {"startTimestamp": began, "uptime": now - began, "worker": {"id": "wagate"}}
+
+
+async def _apps(_call: Call) -> Any:
+    return []
+
+
+SERVER = (
+    Row(verb="GET /version", doc="Our version.", handle=_version, sessionless=True),
+    Row(verb="GET /server/version", doc="Our version.", handle=_version, sessionless=True),
+    Row(verb="GET /server/environment", doc="Little.", handle=_environment, sessionless=True),
+    Row(verb="GET /server/status", doc="Since when it runs.", handle=_status, sessionless=True),
+    Row(verb="GET /apps", doc="None.", handle=_apps, sessionless=True),
+    *(
+        Row(verb=verb, doc="Not possible.", handle=_refuse(why), sessionless=True)
+        for why, verbs in NOT_HERE.items()
+        for verb in verbs
+    ),
+)
