@@ -16,7 +16,7 @@ import trio
 
 from tests.gateway import GatewayProcess, register
 from tests.sink import Got, Sink, authority, https_sink
-from tests.whatsapp_site import ANA, BOB, OURS, environment
+from tests.whatsapp_site import ANA, BOB, OURS
 from wagate.testing.whatsapp import Running, World, running_whatsapp
 
 PATIENCE = 120.0
@@ -120,7 +120,7 @@ async def whole(**settings: Any) -> AsyncIterator[Whole]:
             for phone in (ANA, BOB):
                 fake.server.person(phone)
             account = {"provider": "whatsapp", "proxy": fake.proxy, "typing": False, **settings}
-            server = GatewayProcess(folder, {"accounts.main": account}, environment(fake))
+            server = GatewayProcess(folder, {"accounts.main": account}, fake.environment)
             made = Whole(server, fake, fake.world(OURS), sink)
             try:
                 await server.start()

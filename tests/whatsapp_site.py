@@ -26,19 +26,12 @@ from wagate_whatsapp.settings import WhatsAppSettings
 OURS = "5511966660000"
 ANA = "5511988880001"
 BOB = "5511988880002"
-REDIRECT = Path(__file__).parent / "redirect"
-
-
-def environment(fake: Running) -> dict[str, str]:
-    """What a gateway's environment must say, so that its engine finds the fake."""
-    path = os.pathsep.join(filter(None, (str(REDIRECT), os.environ.get("PYTHONPATH", ""))))
-    return {**fake.environment, "PYTHONPATH": path}
 
 
 @contextmanager
 def redirected(fake: Running) -> Iterator[None]:
     """Engines of this process find the fake."""
-    with patch.dict(os.environ, environment(fake)):
+    with patch.dict(os.environ, fake.environment):
         yield
 
 

@@ -64,6 +64,12 @@ def until(done: Callable[[], bool], *logs: Path) -> None:
         time.sleep(0.05)
 
 
+def without_repeats(text: str) -> str:
+    """A busy machine may reach "repair it" after one more try: what was refused twice stands there once."""
+    lines = text.splitlines(keepends=True)
+    return "".join(line for place, line in enumerate(lines) if line[:3] != "503" or line not in lines[:place])
+
+
 def test_the_five_minutes_can_be_pasted(tmp_path: Path) -> None:
     for name in ("scripts", "config.toml", ".venv"):
         (tmp_path / name).symlink_to(ROOT / name)
@@ -83,7 +89,7 @@ def test_the_five_minutes_can_be_pasted(tmp_path: Path) -> None:
         two(pause + look)
         until(lambda: "Server error (503)" in terminal.read_text(), gateway, terminal)
         two(repaired)
-        until(lambda: received.read_text() == SHOWN[2], gateway, terminal)
+        until(lambda: without_repeats(received.read_text()) == SHOWN[2], gateway, terminal)
         two(end)
     listed = [line for line in terminal.read_text().splitlines() if "pending" in line]
     assert len(listed) == SHOWN[1].count("pending") == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import tempfile
 from collections.abc import Iterator
@@ -97,3 +98,13 @@ def test_session_events_change_the_session(fake: FakeGateway, command: str, stat
     (event,) = parse_session(body, account="demo")
     assert event.session is not None
     assert event.session.status == status
+
+
+def test_a_phone_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pywhats" else there(name))
+    result = run("phone")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        'error: the fake WhatsApp server needs pywhats, which is not installed: pip install "wagate[simulate]"\n'
+    )

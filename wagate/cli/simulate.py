@@ -14,6 +14,7 @@ from wagate.cli import gateway, samples, show
 from wagate.cli import options as call
 from wagate.cli.errors import CommandError
 from wagate.cli.samples import session_event
+from wagate.cli.simulate_phone import phone
 
 if TYPE_CHECKING:
     from wagate.cli.burst import Webhook
@@ -25,9 +26,10 @@ WITHOUT_A_FORM = frozenset({"session", "engine"})
 """Providers whose messages come in by the other two forms."""
 
 app = typer.Typer(
-    help="Post webhooks as a WhatsApp engine would, to a running gateway; nothing goes to WhatsApp.",
+    help="Post webhooks as a WhatsApp engine would, to a running gateway, or be a phone; nothing goes to WhatsApp.",
     no_args_is_help=True,
 )
+app.command()(phone)
 
 
 class Form(StrEnum):

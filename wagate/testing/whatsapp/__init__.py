@@ -1,4 +1,4 @@
-"""A fake WhatsApp server for tests of the provider ``whatsapp``; it needs the test extra."""
+"""A fake WhatsApp server for tests of the provider ``whatsapp``; it needs the extra ``simulate``."""
 
 from wagate.testing.whatsapp.run import Running, running_whatsapp
 from wagate.testing.whatsapp.server import Arrived, FakeWhatsApp

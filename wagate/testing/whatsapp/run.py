@@ -19,7 +19,8 @@ from wagate.testing.whatsapp.server import FakeWhatsApp
 from wagate.testing.whatsapp.world import World
 
 ROOT = "WAGATE_FAKE_WHATSAPP_ROOT"
-"""Environment variable: the fake's root key in hex, for a test that puts it into the engine's memory."""
+"""Environment variable: the fake's root key in hex, which ``redirect`` puts into the engine's memory."""
+REDIRECT = Path(__file__).parent / "redirect"
 LARGEST = 1 << 24
 PART = 65_536
 
@@ -62,6 +63,7 @@ async def running_whatsapp(folder: Path, authority: trustme.CA | None = None) ->
         environment = {
             "SSL_CERT_FILE": str(ca_file),
             ROOT: server.root.public.hex(),
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(REDIRECT), os.environ.get("PYTHONPATH", "")))),
         }
         yield Running(server, f"http://127.0.0.1:{proxy}", environment, blobs)
         nursery.cancel_scope.cancel()

@@ -15,16 +15,21 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from wagate.testing.whatsapp.groups import Group
 from wagate.testing.whatsapp.library import JID, Node
 from wagate.testing.whatsapp.people import Person
-from wagate.testing.whatsapp.protobuf import Double, Fields, pack
-from wagate.testing.whatsapp.server import FakeWhatsApp, Group
+from wagate.testing.whatsapp.protobuf import Double, Fields, pack, unpack
+from wagate.testing.whatsapp.server import Arrived, FakeWhatsApp
+from wagate.testing.whatsapp.shared import PUSH_NAME
 
 KINDS = {
     "image": (3, b"WhatsApp Image Keys"),
     "audio": (8, b"WhatsApp Audio Keys"),
     "document": (7, b"WhatsApp Document Keys"),
 }
+
+PLACES = {3: (8, 11), 8: (7, 9), 7: (7, 10)}
+"""Where the key and the path on the shelf are, by the message's field."""
 
 
 class World:
@@ -85,6 +90,12 @@ class World:
         note = {1: sha, 2: len(content), 3: secret, 4: outer, 5: f"{path}?x=1", 6: 3, 7: 1}
         await self.message(self.ours, {12: {2: 5, 6: note}}, attrs={"category": "peer"})
 
+    async def share(self, name: str = "Our shop") -> None:
+        """Our phone hands over the keys of what all devices share, as it does some seconds after linking."""
+        shared = self.server.shared(self.ours)
+        shared.put("critical_block", ["setting_pushName"], {PUSH_NAME: {1: name}}, version=1)
+        await self.message(self.ours, shared.key_share(), attrs={"category": "peer"})
+
     async def location(self, sender: str, latitude: float, longitude: float) -> str:
         """Somebody sends a place."""
         return await self.message(sender, {5: {1: _double(latitude), 2: _double(longitude), 3: "Here"}})
@@ -129,6 +140,13 @@ class World:
         place = {"image": 11, "audio": 9, "document": 10}[kind]
         body = {number: fields[kind] | {place: f"{path}?x=1"}}
         return await self.message(sender, body, kind="media", media="ptt" if kind == "audio" else kind)
+
+    def received(self, message: Arrived) -> bytes:
+        """The file of a message of ours, as the person opens it."""
+        number = next(each for each, _ in KINDS.values() if each in message.fields)
+        info = next(each for place, each in KINDS.values() if place == number)
+        fields, (key, path) = unpack(message.fields[number][0]), PLACES[number]
+        return opened(self.blobs[fields[path][0].decode().partition("?")[0]], fields[key][0], info)
 
     async def call(self, sender: str, call: str) -> None:
         """It rings."""
@@ -199,6 +217,15 @@ def sealed(content: bytes, key: bytes, info: bytes) -> bytes:
     pad, box = padding.PKCS7(128).padder(), Cipher(algorithms.AES(wide[16:48]), modes.CBC(wide[:16])).encryptor()
     cipher = box.update(pad.update(content) + pad.finalize()) + box.finalize()
     return cipher + hmac.new(wide[48:80], wide[:16] + cipher, hashlib.sha256).digest()[:10]
+
+
+def opened(blob: bytes, key: bytes, info: bytes) -> bytes:
+    """The file, from what lies on the shelf; its MAC must be right."""
+    wide = HKDF(hashes.SHA256(), 112, None, info).derive(key)
+    cipher, mac = blob[:-10], blob[-10:]
+    assert hmac.compare_digest(mac, hmac.new(wide[48:80], wide[:16] + cipher, hashlib.sha256).digest()[:10])
+    unpad, box = padding.PKCS7(128).unpadder(), Cipher(algorithms.AES(wide[16:48]), modes.CBC(wide[:16])).decryptor()
+    return unpad.update(box.update(cipher) + box.finalize()) + unpad.finalize()
 
 
 def sealed_with_secret(plain: bytes, secret: bytes, message: str, people: tuple[str, str], start: bytes) -> bytes:

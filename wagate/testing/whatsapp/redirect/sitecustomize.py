@@ -3,14 +3,19 @@
 Go keeps it in writable data; no file is changed. Every other process that finds this on its path does nothing.
 """
 
+from __future__ import annotations
+
 import ctypes
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 REAL = bytes.fromhex("142375574d0a587166aae71ebe516437c4a28b73e3695c6ce1f7f9545da8ee6b")
 """Public: whatsmeow, handshake.go, WACertPubKey."""
 LIBRARY = "neonize-"
+ROOT = "WAGATE_FAKE_WHATSAPP_ROOT"
+"""Environment variable: the fake's root key in hex."""
 
 
 def replace_root(new: bytes) -> int:
@@ -31,12 +36,12 @@ def replace_root(new: bytes) -> int:
 class Redirected(ctypes.CDLL):
     """Loads a library, and redirects it when it is whatsmeow."""
 
-    def __init__(self, name: str | None, *arguments: object, **options: object) -> None:
+    def __init__(self, name: str | None, *arguments: Any, **options: Any) -> None:
         super().__init__(name, *arguments, **options)
         if name and LIBRARY in str(name):
-            done = replace_root(bytes.fromhex(os.environ["WAGATE_FAKE_WHATSAPP_ROOT"]))
+            done = replace_root(bytes.fromhex(os.environ[ROOT]))
             assert done == 1, f"{done} copies of the root key"
 
 
-if "wagate_whatsapp_child" in sys.orig_argv and "WAGATE_FAKE_WHATSAPP_ROOT" in os.environ:
-    ctypes.CDLL = Redirected
+if "wagate_whatsapp_child" in sys.orig_argv and ROOT in os.environ:
+    ctypes.CDLL = Redirected  # type: ignore[misc]

@@ -1,0 +1,1 @@
+"""A folder for PYTHONPATH, of `Running.environment` alone: nothing that is shipped looks here."""
