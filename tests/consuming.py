@@ -203,9 +203,9 @@ class World:
         """Until the receiver has seen so many requests."""
         await self.until(lambda: len(self.receiver.calls) >= count)
 
-    async def until(self, happened: Callable[[], bool]) -> None:
+    async def until(self, happened: Callable[[], bool], *, patience: float = PATIENCE) -> None:
         """Until something is true that changes when a request comes in or is done."""
-        with trio.fail_after(PATIENCE):
+        with trio.fail_after(patience):
             while not happened():
                 await self._a_moment()
 
