@@ -14,6 +14,8 @@ LONGEST: Final = 2.0
 """Seconds that a key rests when it came back to us."""
 SOON: Final = 0.25
 """Seconds beyond its rest after which a key that did not come back has found its process."""
+HANDS_OFF: Final = 0.05
+"""Seconds in which another process hears of a key that was handed on."""
 MOST: Final = 10_000
 """Keys that are remembered."""
 
@@ -25,8 +27,14 @@ class Elsewhere:
         self._clock = clock
         self._passed: dict[str, tuple[int, float]] = {}
         """Key → how often it was handed on in a row, and until when it rests."""
+        self._hands_off_until = -math.inf
         self.asks: Callable[[str], bool] = lambda _target: False
         """Whether a target is another process's now; by its name, as in keys."""
+
+    @property
+    def hands_off(self) -> float:
+        """Seconds for which nothing new is taken, so that what was handed on finds its process before it finds us."""
+        return max(0.0, self._hands_off_until - self._clock.monotonic())
 
     def hand_on(self, taken: Taken) -> Release | Delay:
         """Ready again at once, which wakes who has waited longest; every other time that it comes back, after a rest.
@@ -35,6 +43,7 @@ class Elsewhere:
         """
         now = self._clock.monotonic()
         times, until = self._passed.get(taken.key, (0, -math.inf))
+        self._hands_off_until = now + HANDS_OFF
         if now - until > SOON:
             times = 0
         if len(self._passed) >= MOST:

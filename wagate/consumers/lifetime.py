@@ -23,6 +23,7 @@ from wagate.consumers.deliver import Deliverer
 from wagate.consumers.elsewhere import Elsewhere
 from wagate.consumers.flights import Flights
 from wagate.consumers.jobs import PullJobs
+from wagate.consumers.memory import Memory
 from wagate.consumers.metrics import ConsumerMetrics
 from wagate.consumers.pool import Pool, bucket_of
 from wagate.consumers.probe import Prober
@@ -105,6 +106,9 @@ class Consumers:
         self.elsewhere = Elsewhere(setup.clock)
         """What other processes serve; whoever knows says so (`Elsewhere.asks`)."""
         process = self._queues.push.process
+        # Several processes, or a chat whose order was given up: the row knows more than we do.
+        alone = setup.policy.strict and not setup.shared
+        self._memory = Memory(lambda: setup.database.epoch, on=alone)
         self._flights = Flights(setup.database, setup.clock, process if setup.shared else None)
         self._prober = Prober(
             setup.database,
@@ -143,6 +147,7 @@ class Consumers:
             for each in deliveries:
                 if each.client_id is not None:
                     self._pool.learn(bucket_of(each.key), each.client_id)
+            self._memory.note(deliveries)
             self._queues.tell(deliveries)
 
     def jobs(self, handler: str) -> PullJobs:
@@ -266,6 +271,7 @@ class Consumers:
             done=setup.done,
             tried=setup.tried,
             silent=self._silent,
+            memory=self._memory,
         )
         return Consumer(
             database=setup.database,
@@ -275,7 +281,9 @@ class Consumers:
             clock=setup.clock,
             pool=self._pool,
             wakeup=self._wakeup,
+            queues=self._queues,
             deliverer=deliverer,
+            memory=self._memory,
             sweep=self._sweeper.ring,
             pumped=self._pumped,
             shared=setup.shared,
