@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import api_pages
 import msgspec
 import typer
 from msgspec import inspect as types
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+sys.path.append(str(Path(__file__).parent.parent))  # run as a script, too
+from scripts import api_pages
 
 Command = TyperCommand | TyperGroup
 DOCS = Path(__file__).parent.parent / "docs/reference"

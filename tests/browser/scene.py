@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from tests.inprocess import Gateway, running_gateway
 from tests.sink import Got, Sink, https_sink
@@ -75,7 +76,10 @@ async def scene() -> AsyncIterator[Scene]:
 
     async with https_sink() as sink:
         sink.script = script
-        tables = {"delivery": {"allow_networks": ["127.0.0.0/8"]}}
+        tables: dict[str, dict[str, Any]] = {
+            "delivery": {"allow_networks": ["127.0.0.0/8"]},
+            "plugins.n8n": {"clients": ["*"]},
+        }
         async with running_gateway(tables, ca_file=sink.ca_file) as gateway:
             base, targets = sink.url.removesuffix("/hook"), {}
             for name, path in (("Order bot", "/orders"), ("Customer care", "/crm"), ("Stock sync", "/stock")):

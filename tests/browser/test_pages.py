@@ -44,6 +44,7 @@ PAGES = (
     "audit",
     "system",
     "more",
+    "plugins/n8n",
     "signin?next=/ui/deliveries",
     "nowhere",
 )

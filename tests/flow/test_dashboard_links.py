@@ -224,3 +224,37 @@ async def test_what_is_typed_for_a_link_is_text(running: Gateway, http: httpx2.A
             for page in ("scan", "enter"):
                 assert Elements((await phone.get(f"/ui/{page}", params={"k": text})).text).strange() == [], text
     assert Elements((await http.get("/ui/audit")).text).strange() == []
+
+
+async def test_a_clients_link_pressed_again_where_it_was_opened_leads_on(
+    running: Gateway, http: httpx2.AsyncClient
+) -> None:
+    path = await link(http, "/ui/clients/default")
+    async with stranger(running) as guest, stranger(running) as late:
+        await opened(guest, path)
+        again = await guest.get(path)
+        assert (again.status_code, again.headers["location"]) == (303, "/ui/")
+        assert "This link has ended" in (await late.get(path)).text
+
+
+async def test_who_came_by_a_link_makes_no_link_that_outlives_it(running: Gateway, http: httpx2.AsyncClient) -> None:
+    await add(http, "whatsapp", name="desk")
+    async with stranger(running) as guest:
+        await opened(guest, await link(http, "/ui/clients/default", may="act"))
+        page = await guest.get("/ui/numbers/desk")
+        assert "/numbers/desk/links" not in page.text
+        refused = await guest.post("/ui/numbers/desk/links", data=fields_of(page) | {"lasts": "7d"})
+        assert (refused.status_code, "makes no other links" in refused.text) == (403, True)
+
+
+async def test_who_scans_is_told_that_no_new_code_comes_and_nothing_is_written_down(
+    running: Gateway, http: httpx2.AsyncClient, engine: FakeEngine
+) -> None:
+    engine.away = True
+    await add(http, "whatsapp", name="desk")
+    path = await link(http, "/ui/numbers/desk")
+    async with stranger(running, "pt-BR") as phone:
+        answer = await phone.post("/ui/scan", data={"k": path.partition("=")[2], "do": "start"})
+        assert (answer.status_code, "Não deu certo" in answer.text) == (409, True)
+        assert "the engine is away" not in answer.text
+    assert "restart" not in (await http.get("/ui/audit")).text

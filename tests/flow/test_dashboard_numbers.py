@@ -13,6 +13,7 @@ import trio
 from tests.flow.dashboard import browser, fields_of, press
 from tests.flow.test_dashboard import NASTY, Elements
 from tests.inprocess import Gateway, running_gateway
+from wagate.errors import UnavailableError
 from wagate.events import SessionChange, SessionStatus
 from wagate.hooks import SESSION_ACTIONS, Inlet, Provider, ProviderAccount
 from wagate_whatsapp.settings import SECRETS, WhatsAppSettings
@@ -25,16 +26,23 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.scanned = trio.Event()
+        self.lost = trio.Event()
         self.asked: list[str] = []
+        self.away = False
+        """Whether it refuses to start and stop."""
 
     async def run(self, _account: ProviderAccount, inlet: Inlet) -> None:
         await inlet.state(SessionChange(status=SessionStatus.QR_GENERATED, qr="2@THREE,CLICKS"))
         await self.scanned.wait()
         await inlet.number("12025550142")
         await inlet.state(SessionChange(status=SessionStatus.SESSION_CONNECTED))
+        await self.lost.wait()
+        await inlet.state(SessionChange(status=SessionStatus.SESSION_NOT_CONNECTED, message="logged out"))
         await trio.sleep_forever()
 
     async def control(self, action: str, account: ProviderAccount) -> None:
+        if self.away:
+            raise UnavailableError("the engine is away")
         self.asked.append(f"{action} {account.name}")
 
     async def code(self, phone: str, _account: ProviderAccount) -> str:
@@ -159,7 +167,12 @@ WRONG: list[tuple[str, dict[str, str], str, str]] = [
     ("meta", {**META, "s.verify_token": "brief-one"}, "s.verify_token", "at least 16 characters"),
     ("twilio", {"name": "t", "s.account_sid": "AC12", "s.auth_token": "x" * 32}, "s.account_sid", "32 hexadecimal"),
     ("waha", {"name": "w", "s.base_url": "waha:3000"}, "s.base_url", "http"),
-    ("infobip", {"name": "i", "s.api_key": "k" * 20, "s.hmac_secret": "h" * 20}, "s.hmac_secret", "go together"),
+    (
+        "infobip",
+        {"name": "i", "s.api_key": "k" * 20, "s.sender": "15551230001", "s.hmac_secret": "h" * 20},
+        "s.hmac_secret",
+        "go together",
+    ),
     ("session", {"name": "s", "s.base_url": "ftp://engine"}, "s.base_url", "http"),
     (
         "dialog360",
@@ -298,3 +311,18 @@ async def test_what_is_typed_into_these_forms_is_text(http: httpx2.AsyncClient) 
             assert answer.status_code == 422
             assert Elements(answer.text).strange() == [], text
         assert Elements((await http.get("/ui/add/meta", params=typed)).text).strange() == []
+
+
+async def test_a_number_that_lost_its_phone_says_what_brings_the_next_code(
+    running: Gateway, http: httpx2.AsyncClient, engine: FakeEngine
+) -> None:
+    await add(http, "whatsapp", name="desk")
+    await add(http, "meta", **META)
+    await shows(running, http, "/ui/numbers/desk", "Scan this code")
+    assert "2 numbers, 0 of 1 phone connected" in (await http.get("/ui/")).text
+    engine.scanned.set()
+    await shows(running, http, "/ui/", "2 numbers, 1 of 1 phone connected")
+    assert "To link it again" not in (await http.get("/ui/numbers/desk")).text
+    assert "Nothing was heard of it yet" not in (await http.get("/ui/numbers/shop")).text
+    engine.lost.set()
+    await shows(running, http, "/ui/numbers/desk", "To link it again, press Restart above")

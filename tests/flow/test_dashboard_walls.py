@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 
 import httpx2
@@ -103,3 +104,47 @@ async def test_with_tls_in_front_a_plain_cookie_counts_for_nothing(receiver: Sin
         async with httpx2.AsyncClient(base_url=gateway.url, trust_env=False, headers=planted) as http:
             assert (await http.get("/ui/")).status_code == 200
             assert (await http.get("/ui/", headers={"X-Forwarded-Proto": "https"})).status_code == 303
+
+
+async def test_a_link_on_another_site_leads_to_the_page_it_names_with_the_cookie(running: Gateway) -> None:
+    """The browser keeps a strict cookie back there; a page of ours that goes on by itself brings it."""
+    led = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    async with httpx2.AsyncClient(base_url=running.url, trust_env=False, headers=led) as http:
+        for asked, there in (
+            ("/ui/deliveries?state=failed&q=a%22%3E", "/ui/deliveries?state=failed&amp;q=a%22%3E"),
+            ("/ui/receivers/%22%3E%3Cscript%3E", "/ui/receivers/%22%3E%3Cscript%3E"),
+            ("/ui/enter?k=wrong", "/ui/enter?k=wrong"),
+        ):
+            answer = await http.get(asked)
+            assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+            assert f'content="0;url={there}"' in answer.text
+        assert (await http.get("/ui/scan?k=wrong")).status_code == 404
+        assert (await http.post("/ui/signout")).status_code == 303
+        home = await http.get("/ui/", headers={"Sec-Fetch-Site": "same-origin"})
+        assert home.headers["location"] == "/ui/signin?next=/ui/"
+
+
+async def test_a_form_that_is_too_large_is_refused_with_a_page_for_a_person(running: Gateway) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    async with httpx2.AsyncClient(base_url=running.url, trust_env=False, headers=form) as http:
+        for path in ("signin", "scan", "enter"):
+            refused = await http.post(f"/ui/{path}", content=b"k=" + b"a" * 5000, headers={"Accept": "text/html"})
+            assert refused.status_code == 413
+            assert refused.headers["content-type"] == "text/html; charset=utf-8"
+            assert "script-src 'self'" in refused.headers["content-security-policy"]
+            assert "Go back: what you typed is there still." in refused.text
+        program = await http.post("/ui/signin", content=b"k=" + b"a" * 5000)
+        assert program.headers["content-type"] == "application/problem+json"
+
+
+async def test_the_first_page_with_all_that_it_loads_is_light(running: Gateway, receiver: Sink) -> None:
+    for number in range(12):
+        await running.register(f"{receiver.url}/{number}", name=f"Receiver {number}")
+        body = {"name": f"number-{number}", "provider": "session"}
+        await running.ask("POST", "/api/accounts", 201, json=body)
+    async with browser(running) as http:
+        page = await http.get("/ui/")
+        loads = set(re.findall(r'(?:src|href)="(/ui/static/[^"]+)"', page.text))
+        parts = [page.content] + [(await http.get(each)).content for each in sorted(loads)]
+    assert len(parts) >= 4
+    assert sum(len(gzip.compress(each)) for each in parts) <= 60_000

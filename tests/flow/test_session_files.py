@@ -128,7 +128,7 @@ async def test_the_chat_waits_for_the_media_and_then_goes_on_without_it() -> Non
         await at.posts("message", about)
         text = {"id": "T1", "type": "chat", "body": "well?", "hasMedia": False}
         await at.posts("message", {"message": about["message"] | text})
-        await at.gateway.passes(12, step=3)
+        await at.gateway.passes(5, step=2.5)  # of 14.5: a busy machine may take the rest
         assert at.chatwoot.posted() == []
         receipt, question = await at.shown(2)
         assert receipt.attachments == []

@@ -211,7 +211,11 @@ async def test_several_webhooks_each_get_what_they_asked_for(server: httpx2.Asyn
         ("/all", "message.reaction"),
         ("/tested", "webhook.test"),
     }
-    assert got["/reactions", "message.reaction"].json["data"]["reaction"] == {"text": "👍", "messageId": "wamid.1"}
+    assert got["/reactions", "message.reaction"].json["data"]["reaction"] == {
+        "text": "👍",
+        "messageId": "wamid.1",
+        "id": "wamid.2",
+    }
     waha = got["/all", "message"]
     assert waha.json["payload"]["body"] == "wamid.1"
     assert waha.headers["x-webhook-hmac-algorithm"] == "sha512"

@@ -13,10 +13,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from wagate.cli import app
+from wagate.clock import Clock
 from wagate.config.lock import hold
 from wagate.errors import StorageError
 from wagate.process.backup import Place, read_manifest, restore_backup, write_backup
-from wagate.storage.upkeep.backup import copy_sqlite
+from wagate.storage.upkeep.backup import copy_sqlite, last_backup, note_backup
 
 NAME = "ab/" + "ab" * 32
 
@@ -179,3 +180,13 @@ def test_a_copy_of_a_database_that_can_not_be_made_says_why(data: Path, tmp_path
         copy_sqlite(data / "wagate.db", tmp_path / "nowhere/copy.db")
     with pytest.raises(StorageError, match="unable to open"):
         copy_sqlite(data / "none.db", tmp_path / "copy.db")
+
+
+def test_when_the_newest_was_made_is_remembered_and_no_backup_brings_it_back(data: Path, tmp_path: Path) -> None:
+    assert last_backup(data) is None
+    assert run("backup", "b.tar").exit_code == 0
+    made = last_backup(data)
+    assert made == read_manifest(tmp_path / "b.tar").made_at
+    (data / "last_backup").write_text("who knows")
+    assert last_backup(data) is None
+    note_backup(tmp_path / "not there", Clock().now())

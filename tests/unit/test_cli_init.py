@@ -88,7 +88,14 @@ def test_the_example_has_every_key_and_loads_to_the_defaults_with_webhooks_alone
 
 def test_what_the_example_comments_out_is_right_too(tmp_path: Path) -> None:
     text = re.sub(r"(?m)^# (?=\[|[a-z_]+ = )", "", example().split("# Accounts:")[1])
-    names = ("META_ACCESS_TOKEN", "META_APP_SECRET", "META_VERIFY_TOKEN", "WHATSAPP_API_KEY", "CHATWOOT_TOKEN")
+    names = (
+        "META_ACCESS_TOKEN",
+        "META_APP_SECRET",
+        "META_VERIFY_TOKEN",
+        "WHATSAPP_API_KEY",
+        "CHATWOOT_TOKEN",
+        "ALERTS_URL",
+    )
     env = {"WHATSAPP_SERVER_API": "https://wa.example"} | {name: name.lower() for name in names}
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets/chatwoot-support-secret").write_text("s3cret")

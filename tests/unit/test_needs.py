@@ -41,6 +41,11 @@ def found(*targets: TargetRow, numbers: Any = (), checks: Any = (), free: int = 
     return needs(targets, numbers, checks, free=free, recover=DAY, now=NOW)
 
 
+def test_a_question_is_no_sentence_with_a_full_stop() -> None:
+    (need,) = found(target(failed=30, state=TargetState(last_error="is app_secret the one of this app?")))
+    assert need.detail.endswith("24 hours. Is app_secret the one of this app?")
+
+
 def test_nobody_is_needed_when_all_is_well() -> None:
     seen = found(
         target(), numbers=[number(SessionStatus.SESSION_CONNECTED)], checks=[("redis", Check(status=Level.HEALTHY))]
@@ -87,6 +92,15 @@ def test_what_is_worst_comes_first() -> None:
     off = target("Old shop", active=False, waiting=3)
     seen = found(off, down(), free=1000, checks=[("redis", Check(status=Level.DEGRADED, detail="away"))])
     assert [each.who for each in seen] == ["This machine's disk", "wagate's redis", "Order bot", "Old shop"]
+
+
+@pytest.mark.parametrize(("days", "counts"), [(None, False), (7.0, False), (7.1, True)])
+def test_a_backup_that_is_old_needs_somebody_and_one_that_never_was_does_not(
+    days: float | None, *, counts: bool
+) -> None:
+    made = None if days is None else NOW - timedelta(days=days)
+    seen = needs((), (), (), free=LITTLE_FREE, recover=DAY, now=NOW, backup=made)
+    assert [f"{each.who} {each.what}" for each in seen] == ["The newest backup is 7 days old"] * counts
 
 
 def test_for_plugins_each_thing_has_a_key_and_a_kind_of_its_own() -> None:

@@ -28,7 +28,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     """Since when; None where that is not known."""
 
 
-NEEDS = ("gateway", "down", "number", "refused", "failed", "disabled", "disk")
+NEEDS = ("gateway", "down", "number", "refused", "failed", "disabled", "disk", "backup")
 """Kinds of `Need`, worst first: a part of wagate is not well; a receiver is down; a number is not linked or refused;
 webhooks are refused; deliveries failed for good; a receiver is off while messages wait; little disk is left."""
 

@@ -27,7 +27,7 @@ from wagate.config.lock import hold
 from wagate.config.secrets import KEY_FILE, TOKEN_FILE
 from wagate.errors import ConfigError
 from wagate.storage.database import FILE as DATABASE
-from wagate.storage.upkeep.backup import copy_sqlite, is_sqlite
+from wagate.storage.upkeep.backup import MARK, copy_sqlite, is_sqlite, note_backup
 
 MANIFEST: Final = "wagate-backup.json"
 ENGINE: Final = "engine"
@@ -107,6 +107,7 @@ def write_backup(place: Place, file: Path, *, media_to: Path | None = None) -> M
             _publish(_packed(manifest, folder), file)
     except OSError as error:
         raise ConfigError(f"{error.filename or file}: {error.strerror}") from error
+    note_backup(place.data, manifest.made_at)
     return manifest
 
 
@@ -167,7 +168,7 @@ def restore_backup(file: Path, place: Place, *, media_from: Path | None = None) 
 
 
 def _check_empty(place: Place) -> None:
-    left = sorted(each.name for each in place.data.iterdir() if each.name not in {LOCK, _HALF})
+    left = sorted(each.name for each in place.data.iterdir() if each.name not in {LOCK, _HALF, MARK})
     if not left and place.database is not None and place.database.exists():
         left = [str(place.database)]
     if left:

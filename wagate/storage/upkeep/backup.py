@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,23 @@ _MAGIC: Final = b"SQLite format 3\0"
 """The first bytes of every database file (https://www.sqlite.org/fileformat.html)."""
 _PATIENCE: Final = 30.0
 """Seconds to wait for a lock."""
+MARK: Final = "last_backup"
+"""The file in the data folder that says when the newest was made; no backup holds it."""
+
+
+def note_backup(folder: Path, made_at: datetime) -> None:
+    """Remember in the data folder that a backup was made. A folder that can't be written to is no error."""
+    with suppress(OSError):
+        (folder / MARK).write_text(f"{made_at.isoformat()}\n", "ascii")
+
+
+def last_backup(folder: Path) -> datetime | None:
+    """When the newest was made, as far as it is known here."""
+    try:
+        found = datetime.fromisoformat((folder / MARK).read_text("ascii").strip())
+    except (OSError, ValueError):
+        return None
+    return found if found.tzinfo is not None else None
 
 
 def is_sqlite(path: Path) -> bool:

@@ -30,17 +30,13 @@ from wagate.web.ui import (
     scan,
     webhooks,
 )
-from wagate.web.ui.door import MOST
+from wagate.web.ui.door import MOST, SAFE
 from wagate.web.ui.parts import Parts, back
 from wagate.web.ui.render import PREFIX, render, static_files
 from wagate.web.ui.signin import FIELD, forget_cookie, refuse_act, refuse_foreign, set_cookie
 
 OPEN: Final = ("/signin", "/static/", "/scan", "/enter")
 """Below ``/ui``, open to who is not signed in."""
-POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 FOREVER: Final = "public, max-age=31536000, immutable"
 NOT_HERE: Final = "This isn't here, or isn't yours."
@@ -83,6 +79,8 @@ def _guard(ui: QuartTrio, parts: Parts) -> None:
     async def admit() -> Response | WerkzeugResponse | None:
         below = request.path.removeprefix(PREFIX)
         g.viewer = None if below.startswith("/static/") else await parts.signins.viewer(secure=parts.secure())
+        if g.viewer is None and _is_led_here() and not below.startswith(("/static/", "/scan")):
+            return Response(render("led", there=_here(), theme=request.cookies.get("theme", "")))
         if g.viewer is None and not below.startswith(OPEN):
             return _to_signin()  # Before the form is read: strangers' forms cost nothing.
         if g.viewer is not None:
@@ -98,11 +96,25 @@ def _guard(ui: QuartTrio, parts: Parts) -> None:
 
     @ui.after_request
     async def safe(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = POLICY
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
+        for name, value in SAFE.items():
+            response.headers[name] = value
         response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+
+def _is_led_here() -> bool:
+    """Whether somebody pressed a link on another site: the browser keeps a strict cookie back then.
+
+    A page of ours that goes on by itself brings it. Seen in Chromium; Safari says where it comes from since 16.4.
+    """
+    asked = request.headers.get("Sec-Fetch-Site"), request.headers.get("Sec-Fetch-Mode")
+    return request.method == "GET" and asked == ("cross-site", "navigate")
+
+
+def _here() -> str:
+    """The page that was asked for, as it may stand in a URL."""
+    query = request.query_string.decode("ascii", "ignore")
+    return quote(request.path, safe="/:@+,;=~!$&'()*") + (f"?{query}" if query else "")
 
 
 def _to_signin() -> Response | WerkzeugResponse:

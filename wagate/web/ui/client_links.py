@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quart import Blueprint, request
+from quart import Blueprint, g, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import ConflictError
@@ -38,9 +38,14 @@ def pages(parts: Parts) -> Blueprint:
         return back(f"{PREFIX}/clients/{slug}", "unlinked")
 
     @routes.get("/enter")
-    async def look() -> Page:
-        """A page with a button: programs that fetch links for a preview must not use it up."""
+    async def look() -> Page | WerkzeugResponse:
+        """A page with a button: programs that fetch links for a preview must not use it up.
+
+        Where it was opened already, it leads on for as long as it lasts: people press the link in their chat again.
+        """
         found = await given_link(parts, "client")
+        if found is not None and g.viewer is not None and g.viewer.link == found.id:
+            return back(f"{PREFIX}/")
         if found is None or found.opened_at is not None or (who := viewer_of(parts, found)) is None:
             return _ended()
         return _lone(ended=False, key=request.args.get(KEY, ""), slug=who.identity.tenant, may_act=found.may_act)

@@ -10,6 +10,7 @@ from quart import Blueprint, request
 
 from wagate.errors import ForbiddenError
 from wagate.storage.audit import list_acts
+from wagate.storage.upkeep.backup import last_backup
 from wagate.web.api.doctor import DoctorLine
 from wagate.web.ui.parts import Parts, viewer
 
@@ -45,7 +46,13 @@ def pages(parts: Parts) -> Blueprint:
         disk = await trio.to_thread.run_sync(shutil.disk_usage, parts.folder)
         report = await parts.health.report()
         return parts.page(
-            "system", "system", disk=disk, report=report, uptime=parts.health.uptime(), folder=parts.folder
+            "system",
+            "system",
+            disk=disk,
+            report=report,
+            uptime=parts.health.uptime(),
+            folder=parts.folder,
+            backup=await trio.to_thread.run_sync(last_backup, parts.folder),
         )
 
     @routes.get("/more")

@@ -10,7 +10,7 @@ from wagate.errors import TooLargeError, WagateError
 from wagate.web.http.asgi import App, ClientGoneError, Receive, Request, Scope, Send, respond
 from wagate.web.http.bodies import Bodies, NoBody, WholeBody, read_body
 from wagate.web.problems import problem_of
-from wagate.web.ui.render import PREFIX
+from wagate.web.ui.render import PREFIX, render
 from wagate.web.ui.signin import COOKIE
 
 LED: Final = {"/": f"{PREFIX}/", PREFIX: f"{PREFIX}/", "/jobs": f"{PREFIX}/deliveries"}
@@ -21,6 +21,13 @@ MOST_FIELDS: Final = 500
 """Of a form: the loop waits while they are taken apart."""
 MOST_TOKEN: Final = 4096
 """Bytes of the form to sign in: anybody may send one."""
+SAFE: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+"""Headers of every answer."""
 
 
 class UiDoor:
@@ -54,8 +61,7 @@ class UiDoor:
             except ClientGoneError:
                 return
             except WagateError as error:
-                status, headers, problem = problem_of(error, scope["path"])
-                await respond(send, status, problem, {**headers, "connection": "close"})
+                await respond(send, *_refusal(error, scope))
                 return
             await app(scope, WholeBody(body, receive), send)
 
@@ -67,6 +73,17 @@ def _most(scope: Scope) -> int | None:
     if scope["path"] in {f"{PREFIX}/signin", f"{PREFIX}/scan", f"{PREFIX}/enter"}:
         return MOST_TOKEN
     return MOST if COOKIE in Request(scope, ()).headers.get("cookie", "") else None
+
+
+def _refusal(error: WagateError, scope: Scope) -> tuple[int, bytes, dict[str, str]]:
+    """For a person a page, in which what they typed is not lost: it is one step back."""
+    status, headers, problem = problem_of(error, scope["path"])
+    headers |= {**SAFE, "Cache-Control": "no-store", "connection": "close"}
+    if "text/html" in Request(scope, ()).headers.get("accept", ""):
+        said = f"{error}. Go back: what you typed is there still."
+        problem = render("problem", text=said[:1].upper() + said[1:], theme="", signed_in=True).encode()
+        headers["content-type"] = "text/html; charset=utf-8"
+    return status, problem, headers
 
 
 def _is_browser(scope: Scope) -> bool:

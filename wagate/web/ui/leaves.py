@@ -38,10 +38,14 @@ class DeliveryFacts(Protocol):
     def max_retries(self) -> int: ...  # noqa: D102
 
 
+NO_SESSION: Final = ("off", "No session")
+"""Of a number whose provider tells nothing of sessions, so far."""
+
+
 def number_mark(row: AccountRow) -> tuple[str, str]:
     """How a number is: the mark's kind, and the word. Most providers have no session, and so nothing to say of it."""
     if row.status is SessionStatus.INITIALIZING and not row.ever_connected and not row.message:
-        return "off", "No session"
+        return NO_SESSION
     return words.NUMBERS[SESSION_STATES[row.status].group]
 
 

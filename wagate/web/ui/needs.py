@@ -27,6 +27,8 @@ IN_A_ROW = 3
 """Refused webhooks since the last accepted one: so many are no accident."""
 LITTLE_FREE = 1024**3
 """Bytes."""
+OLD = timedelta(days=7)
+"""A backup that is older needs somebody. Who never made one has other ways, as far as it is known here."""
 
 
 class Weight(IntEnum):
@@ -39,6 +41,7 @@ class Weight(IntEnum):
     FAILED = 4
     DISABLED = 5
     DISK = 6
+    BACKUP = 7
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,14 +73,16 @@ def needs(
     recover: float,
     now: datetime,
     refused: Iterable[RefusedRow] = (),
+    backup: datetime | None = None,
 ) -> list[Need]:
-    """All of them; ``free``: bytes on the disk; ``recover``: `delivery.recover` in seconds."""
+    """All of them; ``free``: bytes on the disk; ``recover``: `delivery.recover` in seconds; ``backup``: the newest."""
     found = [
         *_parts(checks),
         *(each for row in targets for each in _target(row, recover, now)),
         *(each for row in numbers for each in _number(row)),
         *(each for row in refused for each in _refused(row)),
         *_disk(free),
+        *_backup(backup, now),
     ]
     return sorted(found, key=lambda each: (each.weight, each.who))
 
@@ -207,7 +212,21 @@ def _disk(free: int) -> Iterator[Need]:
         )
 
 
+def _backup(made: datetime | None, now: datetime) -> Iterator[Need]:
+    if made is not None and now - made > OLD:
+        yield Need(
+            weight=Weight.BACKUP,
+            mark=("wait", "Old"),
+            who="The newest backup",
+            link="/ui/system",
+            what=f"is {words.duration((now - made).total_seconds())} old",
+            detail="What came in since is in no backup. Look why wagate backup does not run.",
+            since=made,
+        )
+
+
 def _sentence(text: str | None) -> str:
     if not text:
         return ""
-    return text[:1].upper() + text[1:200].rstrip(".") + "."
+    text = text[:1].upper() + text[1:200].rstrip(".")
+    return text if text.endswith(("?", "!")) else f"{text}."

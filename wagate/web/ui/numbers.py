@@ -9,7 +9,7 @@ from markupsafe import Markup
 from quart import Blueprint
 
 from wagate.errors import NotFoundError
-from wagate.events import SessionStatus
+from wagate.events import SESSION_STATES, SessionGroup, SessionStatus
 from wagate.hooks.providers import Provider
 from wagate.hooks.sessions import SESSION_ACTIONS
 from wagate.inbound.qr_image import qr_image
@@ -108,10 +108,13 @@ async def account_of(parts: Parts, name: str) -> AccountRow:
 
 
 def code_of(parts: Parts, row: AccountRow, *, may_act: bool = True) -> dict[str, object]:
-    """The code to scan and how long it lasts; one that has lapsed is taken away at once."""
+    """The code to scan and how long it lasts; one that has lapsed is gone at once. Or the button that brings one."""
     waits = may_act and row.status == SessionStatus.QR_GENERATED and row.qr_at is not None
     left = (row.qr_at + QR_LIFE - parts.now()).total_seconds() if waits and row.qr_at is not None else 0.0
+    lost = SESSION_STATES[row.status].group in {SessionGroup.DISCONNECTED, SessionGroup.ERROR}
+    actions = actions_of(parts.providers.get(row.provider)) if may_act and lost else ()
     return {
+        "again": next((verb.capitalize() for verb in ("restart", "start") if verb in actions), ""),
         "image": qr_image(row.qr) if left > 0 else None,
         "left": int(left),
         "life": int(QR_LIFE.total_seconds()),

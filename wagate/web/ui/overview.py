@@ -19,9 +19,10 @@ from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.owners.accounts import list_accounts
 from wagate.storage.refusals import RefusedRow
 from wagate.storage.rows import AccountRow
+from wagate.storage.upkeep.backup import last_backup
 from wagate.web.health import Check
 from wagate.web.ui import needs, words
-from wagate.web.ui.leaves import leaf
+from wagate.web.ui.leaves import NO_SESSION, leaf, number_mark
 from wagate.web.ui.marks import age
 from wagate.web.ui.needs import Need
 from wagate.web.ui.number_new import choices
@@ -74,9 +75,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         return sum(each.standing is Standing.UP for each in self.targets)
 
     @property
-    def connected(self) -> int:
-        """Numbers."""
-        return sum(SESSION_STATES[each.status].group is SessionGroup.CONNECTED for each in self.numbers)
+    def connection(self) -> str:
+        """Of the numbers. Most providers have no session: theirs are neither connected nor not."""
+        groups = [SESSION_STATES[each.status].group for each in self.numbers if number_mark(each) != NO_SESSION]
+        every, connected = words.plural(len(self.numbers), "number"), groups.count(SessionGroup.CONNECTED)
+        if len(groups) == len(self.numbers):
+            return f"{connected} of {every} connected"
+        return f"{every}, {connected} of {words.plural(len(groups), 'phone')} connected" if groups else every
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +94,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     free: int
     """Bytes on the disk."""
     uptime: str
+    backup: datetime | None
+    """When the newest was made, as far as it is known."""
     now: datetime
 
 
@@ -102,6 +109,7 @@ async def look(parts: Parts, *, client_id: int | None) -> Look:
         checks=(await parts.health.report()).checks,
         free=(await trio.to_thread.run_sync(shutil.disk_usage, parts.folder)).free,
         uptime=parts.health.uptime(),
+        backup=await trio.to_thread.run_sync(last_backup, parts.folder),
     )
 
 
@@ -118,6 +126,7 @@ def snapshot(seen: Look, *, client_id: int | None, recover: float) -> Snapshot:
         recover=recover,
         now=seen.now,
         refused=[row for row in seen.refused if row.account_id in {each.id for each in numbers}],
+        backup=seen.backup if mine else None,
     )
     return Snapshot(
         found=found,
@@ -156,8 +165,7 @@ def figures(seen: Snapshot) -> dict[str, Markup]:
         "f-oldest": Markup("oldest {}").format(age(seen.oldest_at, seen.now)) if seen.waiting else "nothing waits",
         "f-failed": f"{seen.failed:,}",
         "f-leaving": f"{seen.leaving:,}",
-        "f-standing": f"{seen.connected} of {words.plural(len(seen.numbers), 'number')} connected, "
-        f"{seen.up} of {words.plural(len(seen.targets), 'receiver')} up.",
+        "f-standing": f"{seen.connection}, {seen.up} of {words.plural(len(seen.targets), 'receiver')} up.",
     }
     sending = {
         f"n-{row.id}-leaving": str(seen.sending[row.id].waiting if row.id in seen.sending else 0)

@@ -12,7 +12,7 @@ from quart import Blueprint, Response, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from wagate.errors import ConflictError, TooManyRequestsError
+from wagate.errors import ConflictError, ForbiddenError, TooManyRequestsError
 from wagate.events import SESSION_STATES, SessionGroup
 from wagate.storage.links import Link, find_link
 from wagate.storage.owners.accounts import get_account
@@ -21,7 +21,7 @@ from wagate.web.ui.leaves import Leaves, changed
 from wagate.web.ui.links import KEY, given_link, make_link, name_of, note_opened, revoke, viewer_of
 from wagate.web.ui.live import BEAT, EVERY, event
 from wagate.web.ui.numbers import account_of, actions_of, code_of, number_page
-from wagate.web.ui.parts import Parts, back
+from wagate.web.ui.parts import Parts, back, viewer
 from wagate.web.ui.render import PREFIX, render
 from wagate.web.ui.scan_words import ScanWords, words_for
 
@@ -76,6 +76,8 @@ def _add_links(routes: Blueprint, parts: Parts) -> None:
     async def make(name: str) -> Page:
         row, form = await account_of(parts, name), await request.form
         note = form.get("note", "")
+        if viewer().link:  # It would outlive the link that it was made by.
+            raise ForbiddenError("who came by a link makes no other links; ask for one")
         try:
             key = await make_link(
                 parts, "scan", row.client_id, lasts=form.get("lasts", ""), account_id=row.id, note=note
@@ -102,9 +104,10 @@ async def _act(parts: Parts, found: Link, row: AccountRow, form: MultiDict[str, 
     if form.get("do") == "start":
         can = actions_of(parts.providers.get(row.provider))
         verb = next((each for each in ("restart", "start") if each in can), "")
-        if verb:
-            await parts.api.call("POST", f"/api/sessions/{name}/{verb}", who=who)
-            await parts.note(verb, f"number:{row.name}", owner=row.client_id, who=name_of(found))
+        done = await parts.api.call("POST", f"/api/sessions/{name}/{verb}", who=who) if verb else None
+        if done is None or done.wrong:
+            return _page(parts, row, key, failed=said.failed), 409
+        await parts.note(verb, f"number:{row.name}", owner=row.client_id, who=name_of(found))
         return _page(parts, row, key)
     made = await parts.api.call("POST", f"/api/whatsapp/session/{name}/pair-code", {"phone": phone}, who=who)
     if made.wrong:
@@ -114,7 +117,9 @@ async def _act(parts: Parts, found: Link, row: AccountRow, form: MultiDict[str, 
     return _page(parts, row, key, phone=phone, code=str(made.data["data"]["code"]))
 
 
-def _page(parts: Parts, row: AccountRow, key: str, *, phone: str = "", code: str = "", wrong: str = "") -> str:
+def _page(
+    parts: Parts, row: AccountRow, key: str, *, phone: str = "", code: str = "", wrong: str = "", failed: str = ""
+) -> str:
     said = words_for(request.accept_languages)
     provider = parts.providers.get(row.provider)
     return render(
@@ -128,6 +133,7 @@ def _page(parts: Parts, row: AccountRow, key: str, *, phone: str = "", code: str
         phone=phone,
         code=code,
         wrong=wrong,
+        failed=failed,
     )
 
 

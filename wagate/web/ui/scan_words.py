@@ -28,6 +28,7 @@ class ScanWords(msgspec.Struct, frozen=True, kw_only=True):
     broken: str
     broken_more: str
     again: str
+    failed: str
     instead: str
     phone: str
     phone_wrong: str
@@ -58,6 +59,7 @@ ENGLISH: Final = ScanWords(
     broken="No code at the moment",
     broken_more="Ask for a new code, or ask the person who sent you this link.",
     again="Show a new code",
+    failed="That did not work. Try again in a minute.",
     instead="This is the phone itself? Link with a code",
     phone="The phone's number, with country code",
     phone_wrong="Give the whole number with its country code, as +1 202 555 0142.",
@@ -87,6 +89,7 @@ SPANISH: Final = ScanWords(
     broken="Ahora no hay código",
     broken_more="Pide un código nuevo, o pregunta a quien te envió este enlace.",
     again="Mostrar un código nuevo",
+    failed="No funcionó. Inténtalo de nuevo en un minuto.",
     instead="¿Este es el teléfono? Vincula con un código",
     phone="El número del teléfono, con código de país",
     phone_wrong="Escribe el número completo con código de país, como +34 612 345 678.",
@@ -117,6 +120,7 @@ PORTUGUESE: Final = ScanWords(
     broken="Nenhum código no momento",
     broken_more="Peça um novo código, ou fale com quem enviou este link.",
     again="Mostrar um novo código",
+    failed="Não deu certo. Tente de novo em um minuto.",
     instead="Este é o próprio celular? Conecte com um código",
     phone="O número do celular, com código do país",
     phone_wrong="Digite o número completo com código do país, como +55 11 91234-5678.",
