@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,12 +14,15 @@ import trio
 
 from wagate.clock import Clock
 from wagate.consumers.deliver import STUCK, Deliverer
+from wagate.consumers.elsewhere import Elsewhere
+from wagate.consumers.memory import Memory
 from wagate.consumers.pool import Hand, Pool
+from wagate.consumers.queues import Queues
 from wagate.errors import QueueError, StorageError
 from wagate.hooks.contracts import Handler
 from wagate.inbound.route import unrouted
 from wagate.queue.queue import Queue
-from wagate.queue.results import Ack, Delay, Park, Pumped, Release, Result, Taken
+from wagate.queue.results import Ack, Delay, Park, Pumped, Release, Result, Take, Taken
 from wagate.queue.wakeup import Wakeup
 from wagate.rules.admit import ALONE_AFTER, Admission, Bury, Closed, Early, Go, Stuck, admit
 from wagate.rules.states import Policy, Status
@@ -31,7 +35,11 @@ log = structlog.get_logger("wagate.consumers")
 IDLE = 5.0
 """Seconds between pumps when nothing rings."""
 PACE = 0.008
-"""Seconds between two pumps under load, so that each carries several results. The first after a pause goes at once."""
+"""Seconds between two pumps at most, so that each carries several results …"""
+EACH = 0.001
+"""… for each thing that the last one carried. The first after a pause goes at once."""
+LAZY = 0.02
+"""Seconds that a result may wait for another pump when nobody waits for it."""
 DATABASE_AWAY = 2.0
 """Seconds a key waits when its rows can't be read."""
 LAST_CALL = 5.0
@@ -65,18 +73,23 @@ class Consumer:
         clock: Clock,
         pool: Pool,
         wakeup: Wakeup,
+        queues: Queues,
         deliverer: Deliverer,
+        memory: Memory,
         sweep: Callable[[], None],
         pumped: Callable[[Pumped], None],
         shared: bool,
         ended: Callable[[str], Awaitable[None]],
+        elsewhere: Elsewhere,
     ) -> None:
         """``sweep`` is called when the queue may have forgotten something; ``pumped`` after each round trip.
 
         ``shared``: other processes may take from the same queue. ``ended`` frees what our process claimed, at a stop.
+        ``elsewhere`` says what is left to them.
         """
         self._shared = shared
         self._ended = ended
+        self._elsewhere = elsewhere
         self._database = database
         self._queue = queue
         self._handlers = handlers
@@ -84,13 +97,17 @@ class Consumer:
         self._clock = clock
         self._pool = pool
         self._wakeup = wakeup
+        self._queues = queues
         self._deliverer = deliverer
+        self._memory = memory
         self._sweep = sweep
         self._pumped = pumped
         self._results: list[Result] = []
         self._stopping = False
         self._away = 0
         self._pumped_at = 0.0
+        self._carried = 0
+        self._urgent = False
         self._nursery: trio.Nursery | None = None
         self._quiet_until = -math.inf
         self._fewer = trio.Event()
@@ -117,9 +134,10 @@ class Consumer:
     async def run(self) -> None:
         """Pump until stopped and drained. What is in hand when it is cancelled goes back to the queue."""
         try:
-            async with trio.open_nursery() as self._nursery:
-                while not self._stopping or self._pool or self._results:
-                    await self._round()
+            with self._queues.carried():
+                async with trio.open_nursery() as self._nursery:
+                    while not self._stopping or self._pool or self._results or self._queues.more_bells:
+                        await self._round()
         finally:
             with trio.move_on_after(LAST_CALL, shield=True):
                 await self._let_go()
@@ -141,34 +159,49 @@ class Consumer:
     async def _round(self) -> None:
         await self._keep_pace()
         asked = self._clock.monotonic()
-        results, self._results = self._results, []
+        results, self._results, self._urgent = self._results, [], False
+        bells = self._queues.bells()
+        for bell in bells:
+            self._pool.rung(bell.key)
         quiet = self._stopping or self._quiet
-        takes = [] if quiet else self._pool.takes()
+        takes = [] if quiet else self._takes()
         # More than there is room for: what finds none is parked, and nobody stands in a row behind it.
-        want = 0 if quiet else DRAIN
+        want = 0 if quiet or self._elsewhere.hands_off else DRAIN
         try:
-            pumped = await self._queue.pump(results, want=want, takes=takes)
+            pumped = await self._queue.pump(results, want=want, takes=takes, bells=bells)
         except QueueError as error:
+            if bells:
+                self._queues.rung(len(bells), error)
             await self._ride_out(error)
             return
         if self._away or pumped.fenced:
             # It came back empty, or forgot what we hold: the tables know better.
             self._away = 0
             self._sweep()
+        if bells:
+            self._queues.rung(len(bells), pumped.unrung)
+        self._carried = len(bells) + len(results) + len(pumped.taken)
+        if pumped.overflow:
+            self._memory.clear()
         self._pool.see_parked(pumped.parked)
         self._receive(pumped.taken)
         self._pumped(pumped)
-        more = (pumped.ready > 0 or self._pool.takes()) and not (pumped.paused or self._stopping or self._quiet)
-        if self._results or more:
+        ready = pumped.ready > 0 and not self._elsewhere.hands_off
+        more = (ready or self._takes()) and not (pumped.paused or self._stopping or self._quiet)
+        if self._urgent or more or self._queues.more_bells:
             return
         if self._stopping and not self._pool:
             return
         due = min(IDLE if pumped.next_due is None else pumped.next_due, self._pool.next_turn)
+        due = min(due, self._elsewhere.hands_off or due)
         passed = self._clock.monotonic() - asked
         await self._wakeup.wait(min(due, self._queue.lease / 3, IDLE) - passed)
 
+    def _takes(self) -> list[Take]:
+        return [each for each in self._pool.takes() if not self._elsewhere.asks(each.target)]
+
     async def _keep_pace(self) -> None:
-        await trio.sleep_until(self._pumped_at + PACE)
+        await trio.sleep_until(self._pumped_at + min(PACE, EACH * self._carried))
         self._pumped_at = trio.current_time()
 
     async def _ride_out(self, error: QueueError) -> None:
@@ -183,25 +216,41 @@ class Consumer:
         for each in taken:
             if self._pool.known(each):
                 continue
+            if self._elsewhere.asks(self._pool.bucket(each.key)):
+                self._results.append(self._elsewhere.hand_on(each))
+                self._urgent = True
+                continue
             hand = self._pool.take(each)
             if hand is None:
                 # Saturated: parked without a look into the tables.
                 bucket = self._pool.bucket(each.key)
                 self._results.append(Park(key=each.key, token=each.token, target=bucket))
+                self._urgent = True
             else:
                 if each.crashes >= ALONE_AFTER:
                     hand.alone = True
                     self._quiet_until = self._clock.monotonic() + QUIET
-                fresh.append((each, hand))
+                if not self._begin_remembered(each, hand):
+                    fresh.append((each, hand))
         if fresh and self._nursery is not None:
             self._nursery.start_soon(self._load, fresh)
+
+    def _begin_remembered(self, taken: Taken, hand: Hand) -> bool:
+        """Begin at once with what this process just stored; whether that is known."""
+        if taken.crashes or (head := self._memory.head(taken.key)) is None:
+            return False
+        for known, _, admission in self._judge([(taken, hand)], {taken.key: head}, self._clock.now()):
+            self._begin(admission, known, hand, self._pool.openings)
+        return True
 
     async def _load(self, batch: Sequence[tuple[Taken, Hand]]) -> None:
         openings = self._pool.openings
         now = self._clock.now()
+        epoch, began = self._database.epoch, time.monotonic()
         read = partial(heads, skip=not self._policy.strict, now=now)
         try:
             found = await self._database.read(read, [each.key for each, _ in batch])
+            self._memory.learn(list(found.values()), epoch=epoch, began=began)
             judged = self._judge(batch, found, now)
             lost = await self._lose(judged, now) if self._shared else set()
         except StorageError as error:
@@ -337,4 +386,13 @@ class Consumer:
         self._results.append(result)
         fewer, self._fewer = self._fewer, trio.Event()
         fewer.set()
-        self._wakeup.ring()
+        if self._may_wait(hand, result):
+            self._wakeup.ring_within(LAZY)
+        else:
+            self._urgent = True
+            self._wakeup.ring()
+
+    def _may_wait(self, hand: Hand, result: Result) -> bool:
+        """Whether nobody waits to hear that this key is done: what comes next is rung for by the pump that says so."""
+        done = isinstance(result, Ack) and not result.more and not hand.rung
+        return done and not (self._shared or self._stopping or self._quiet or self._pool.waited_for)
