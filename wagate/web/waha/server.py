@@ -25,7 +25,7 @@ NOT_HERE = {
         "PUT /keys/{id}",
         "DELETE /keys/{id}",
     ),
-    "wagate makes and deletes no channels": ("POST /{session}/channels", "DELETE /{session}/channels/{id}"),
+    "wagate deletes no channels": ("DELETE /{session}/channels/{id}",),
     "wagate does not search or read channels that you don't follow": (
         "GET /{session}/channels/{id}/messages/preview",
         "POST /{session}/channels/search/by-view",
@@ -49,9 +49,7 @@ NOT_HERE = {
         "PUT /apps/{id}",
         "DELETE /apps/{id}",
     ),
-    "wagate sends no calendar events": ("POST /{session}/events",),
     "wagate has no MCP server": ("POST /mcp",),
-    "wagate votes in no polls of others": ("POST /sendPollVote",),
 }
 """Why → what is answered with it."""
 
