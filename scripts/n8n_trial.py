@@ -60,6 +60,7 @@ class N8n:
             **os.environ,
             **{f"N8N_{name}": "false" for name in off},
             "N8N_USER_FOLDER": str(self.folder),
+            "TMPDIR": str(self.folder),
             "N8N_PORT": str(self.port),
             "N8N_LISTEN_ADDRESS": "127.0.0.1",
             "N8N_RUNNERS_BROKER_PORT": str(free_port()),

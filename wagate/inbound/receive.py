@@ -18,7 +18,8 @@ from wagate.events import Event, NewEvent, kinds
 from wagate.hooks.contracts import Target
 from wagate.inbound.route import Router
 from wagate.parsing.message_ids import bare_id, is_unique
-from wagate.storage.database import Database, bulk
+from wagate.parsing.numbers import longest_form
+from wagate.storage.database import Database, apart, bulk
 from wagate.storage.events.intake import Intake, Route, Stored, store
 from wagate.storage.events.named import QUOTING
 from wagate.storage.events.strangers import STRANGER
@@ -126,6 +127,7 @@ class Receiver:
             routes=() if account.source == STRANGER else self._router.routes(event),
             aliases=new.aliases,
             reference=new.reference,
+            epoch=self._database.epoch,
         )
 
     def prepare_for(self, account: Account, new: NewEvent, routes: Callable[[Event], tuple[Route, ...]]) -> Intake:
@@ -135,6 +137,7 @@ class Receiver:
         return Intake(event=event, dedupe_key=key, raw=b"", session=None, routes=routes(event))
 
 
+@apart
 @bulk
 def store_requests(database: peewee.Database, requests: list[Sequence[Intake]]) -> list[list[Stored]]:
     """Store the events of many requests at once; the results request by request."""
@@ -145,15 +148,15 @@ def store_requests(database: peewee.Database, requests: list[Sequence[Intake]]) 
 def dedupe_key(account: Account, new: NewEvent, *, chat: str | None = None) -> str:
     """Unique per (account, kind, bare id, chat, variant); '' when the item has no id and never is a duplicate.
 
-    An engine may count ids in each chat. Of our own messages a long id is enough: their echo's chat may be written in
-    another way than the send's.
+    A number counts as one in both of its forms. An engine may count ids in each chat. Of our own messages a long id is
+    enough: their echo's chat may be written in another way than the send's.
     """
     if not new.provider_id:
         return ""
     owner = account.id or f"{account.client_id} {account.name}"
     bare = bare_id(new.provider_id)
     place = "" if new.from_me and is_unique(bare) else new.chat if chat is None else chat
-    parts = "\x1f".join((owner, new.dedupe_kind or new.kind, bare, new.variant, place))
+    parts = "\x1f".join((owner, new.dedupe_kind or new.kind, bare, new.variant, longest_form(place)))
     return hashlib.blake2b(parts.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
