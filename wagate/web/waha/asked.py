@@ -1,18 +1,20 @@
-"""What few providers can: vote in polls, invite to events, press buttons, make channels. By the provider, else 501."""
+"""What few providers can: vote in polls, invite to events, press buttons, make channels."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from wagate.errors import NotSupportedError, UnprocessableError
+from wagate.errors import UnprocessableError
 from wagate.hooks.asks import Ask, CreateChannel, PostEvent, PressButton, VotePoll
 from wagate.web.messages.body import MessageId, Text
 from wagate.web.messages.content import not_blank, read_chat
 from wagate.web.waha.bodies import ChatBody, Success
-from wagate.web.waha.desk import Call, Row
+from wagate.web.waha.desk import Call
 from wagate.web.waha.own import shown_channel
 
 LONGEST_NAME, LONGEST_DESCRIPTION = 100, 2048
@@ -71,14 +73,16 @@ class ChannelBody(msgspec.Struct, frozen=True, kw_only=True):
     picture: Any = None
 
 
-def need(call: Call, ask: type[Ask], why: str) -> None:
-    """NotSupportedError: the account's provider can't be asked this."""
-    if ask not in call.desk.answers(call.account):
-        raise NotSupportedError(why)
+@dataclass(frozen=True)
+class Asked:
+    """What is done where a provider answers the ask."""
+
+    ask: type[Ask]
+    body: type[msgspec.Struct]
+    handle: Callable[[Call], Awaitable[Any]]
 
 
 async def _vote(call: Call) -> Any:
-    need(call, VotePoll, "wagate votes in no polls of others")
     body: VoteBody = call.body
     poll = await _id(call, body.poll_message_id, "pollMessageId")
     await call.ask(VotePoll(chat=read_chat(body.chat_id, "chatId"), message_id=poll, options=tuple(body.votes)))
@@ -86,7 +90,6 @@ async def _vote(call: Call) -> Any:
 
 
 async def _press(call: Call) -> Any:
-    need(call, PressButton, "wagate presses no buttons of others: send a text, with reply_to")
     body: ButtonBody = call.body
     quoted = await _id(call, body.reply_to, "replyTo")
     pressed = PressButton(
@@ -99,7 +102,6 @@ async def _press(call: Call) -> Any:
 
 
 async def _invite(call: Call) -> Any:
-    need(call, PostEvent, "wagate sends no calendar events")
     party: Party = call.body.event
     if party.end_time is not None and party.end_time < party.start_time:
         raise UnprocessableError("the event ends before it begins", field="event.endTime")
@@ -117,7 +119,6 @@ async def _invite(call: Call) -> Any:
 
 
 async def _make_channel(call: Call) -> Any:
-    need(call, CreateChannel, "wagate makes no channels here")
     if call.body.picture is not None:
         raise UnprocessableError("wagate makes channels without a picture", field="picture")
     name = not_blank(call.body.name, "name")
@@ -131,16 +132,7 @@ async def _id(call: Call, given: str | None, field: str) -> str:
     return (await call.desk.names.find(given, client_id=call.account.client_id, field=field)).id
 
 
-ASKED = (
-    Row(verb="POST /sendPollVote", doc="Vote in a poll.", handle=_vote, body=VoteBody, status=201),
-    Row(verb="POST /send/buttons/reply", doc="Press a button.", handle=_press, body=ButtonBody, status=201),
-    Row(verb="POST /{session}/events", doc="Invite to an event.", handle=_invite, body=EventBody, status=201),
-    Row(
-        verb="POST /{session}/channels",
-        doc="Make a channel.",
-        handle=_make_channel,
-        body=ChannelBody,
-        status=201,
-        act="create channel",
-    ),
-)
+VOTE = Asked(VotePoll, VoteBody, _vote)
+PRESS = Asked(PressButton, ButtonBody, _press)
+INVITE = Asked(PostEvent, EventBody, _invite)
+MAKE_CHANNEL = Asked(CreateChannel, ChannelBody, _make_channel)
