@@ -193,7 +193,8 @@ class World:
         )
 
     async def store(self, made: Event, routes: Iterable[Any]) -> str:
-        stored = await self.database.write_bulk(store, Intake(event=made, routes=tuple(routes)))
+        epoch = self.database.epoch
+        stored = await self.database.write_bulk(store, Intake(event=made, routes=tuple(routes), epoch=epoch))
         if self.consumers is not None:
             self.consumers.ring([stored])
         return stored.deliveries[0].delivery_id
@@ -202,9 +203,9 @@ class World:
         """Until the receiver has seen so many requests."""
         await self.until(lambda: len(self.receiver.calls) >= count)
 
-    async def until(self, happened: Callable[[], bool]) -> None:
+    async def until(self, happened: Callable[[], bool], *, patience: float = PATIENCE) -> None:
         """Until something is true that changes when a request comes in or is done."""
-        with trio.fail_after(PATIENCE):
+        with trio.fail_after(patience):
             while not happened():
                 await self._a_moment()
 

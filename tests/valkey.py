@@ -22,11 +22,12 @@ from typing import Any, Protocol, TypeVar
 
 import pytest
 import trio
+from outcome import Outcome
 
 from wagate.clock import Clock
 from wagate.errors import QueueError
 from wagate.queue.queue import Queue
-from wagate.queue.redis import RedisThread
+from wagate.queue.redis import RedisThread, Run
 from wagate.queue.valkey.binary import valkey_binary
 from wagate.queue.valkey.supervise import EmbeddedValkey, embedded_valkey
 
@@ -42,12 +43,12 @@ class LosesAnswers(RedisThread):
         super().__init__(url)
         self.lose = False
 
-    async def run(self, name: str, prefix: str, *arguments: str | int) -> Any:
-        answer = await super().run(name, prefix, *arguments)
+    async def run_together(self, *runs: Run) -> list[Outcome[Any]]:
+        answers = await super().run_together(*runs)
         if self.lose:
             self.lose = False
             raise QueueError("the connection broke")
-        return answer
+        return answers
 
 
 def free_port() -> int:

@@ -25,6 +25,7 @@ OGG = base64.b64encode(b"OggS\x00\x02" + bytes(20) + b"OpusHead").decode()
 MADE = "made"
 """A session that the replay makes, changes and deletes."""
 LAST = (
+    "GroupsController_leaveGroup",
     "SessionsController_create",
     "SessionsController_update",
     "SessionsController_DEPRECATED_logout",
@@ -34,11 +35,11 @@ LAST = (
     "SessionsController_stop",
     "SessionsController_DEPRACATED_start",
     "SessionsController_restart",
-    "AuthController_requestCode",
     "SessionsController_logout",
+    "AuthController_requestCode",
     "AuthController_getQR",
 )
-"""What ends the connection comes last, in this order."""
+"""What ends a group, or the connection, comes last, in this order."""
 TOPICS = {
     "Auth": "Pairing",
     "Screenshot": "Pairing",

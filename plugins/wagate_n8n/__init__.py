@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import typer
 from quart import Blueprint
 
 from wagate.hooks import Handler, Panel, PluginContext, hookimpl
+from wagate_n8n import cli
 from wagate_n8n.panel import make_panel
 from wagate_n8n.queue import make_handler
 from wagate_n8n.routes import make_routes
@@ -30,6 +32,11 @@ class N8nPlugin:
     def register_routes(self, context: PluginContext) -> Iterable[Blueprint]:
         """``/queue``."""
         return [make_routes(context)]
+
+    @hookimpl
+    def register_commands(self) -> Iterable[typer.Typer]:
+        """``wagate n8n``."""
+        return [cli.app]
 
     @hookimpl
     def register_panels(self, context: PluginContext) -> Iterable[Panel]:

@@ -13,6 +13,7 @@ from wagate.http.errors import BadUrlError, HttpError
 from wagate.http.signing import standard_headers, waha_headers
 from wagate.parsing.retry_after import seconds_asked_for
 from wagate.parsing.waha import milliseconds
+from wagate_webhook.not_taken import not_taken
 from wagate_webhook.options import Options, read_options, read_shown
 from wagate_webhook.payload import WAHA, encode, letter_of
 
@@ -46,7 +47,7 @@ def make_handler(context: PluginContext) -> Handler:
 
 
 async def deliver(context: PluginContext, endpoint: Endpoint, delivery: Delivery) -> Receipt:
-    """POST the event, signed. Retry and Reject as `read_outcome` says."""
+    """POST the event, signed. Retry and Reject as `read_outcome` says, Retry as `not_taken` does."""
     options = read_options(endpoint.options, context.decrypt)
     body = encode(letter_of(delivery, endpoint, context), options.format)
     try:
@@ -61,6 +62,10 @@ async def deliver(context: PluginContext, endpoint: Endpoint, delivery: Delivery
         raise Reject(error.reason) from error
     except HttpError as error:
         raise Retry(error.reason) from error
+    why = not_taken(endpoint.webhook_url, response.status, response.body, retry_not_found=options.retry_not_found)
+    if why is not None:
+        text = response.body.decode("utf-8", "replace")
+        raise Retry(why, down=True, http_status=response.status, response=text)
     return read_outcome(response.status, response.headers.get("retry-after"), response.body, now=context.clock.now())
 
 

@@ -83,6 +83,10 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    retry_not_found: (
+        Annotated[bool, Meta(description="Whether a 404 waits as for a receiver that is down; null: only n8n's own.")]
+        | None
+    ) = None
 
 
 class Options(Shown, frozen=True, kw_only=True):
@@ -158,6 +162,11 @@ def between(least: float, most: float, cure: str) -> Check:
     return check
 
 
+def either(value: bool) -> bool:
+    """A yes or a no: its type says it all."""
+    return value
+
+
 def headers(value: Mapping[str, str]) -> dict[str, str]:
     """Headers of the caller's own, that don't touch ours."""
     if len(value) > MOST_HEADERS:
@@ -183,5 +192,6 @@ CHECKS: dict[str, Check] = {
     "timeout": between(1, LONGEST_TIMEOUT, "seconds, or null for delivery.timeout"),
     "rate": between(SLOWEST, FASTEST, "requests a second (0.5 is one every two), or null for no limit"),
     "burst": between(1, FASTEST, "requests that may go at once, or null for 1"),
+    "retry_not_found": either,
     "headers": headers,
 }

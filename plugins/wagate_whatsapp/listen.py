@@ -95,12 +95,14 @@ class Listener:
     async def pair_code(self, phone: str, account: ProviderAccount) -> str:
         """A code to be typed on the phone."""
         number = self._numbers.of(account.id)
-        if number.linked:
-            raise SendRefusedError("the number is linked already; log it out first")
-        if account.id not in self._pairings:
-            number.ask("start")
         try:
             with trio.fail_after(CODE_PATIENCE):
+                while number.runs and (number.command or number.obeys):  # a logout that was asked for before
+                    await self._clock.sleep(0.05)
+                if number.linked:
+                    raise SendRefusedError("the number is linked already; log it out first")
+                if account.id not in self._pairings:
+                    number.ask("start")
                 while (pairing := self._pairings.get(account.id)) is None:
                     await self._clock.sleep(0.05)
                 return await pairing.code(phone)
@@ -120,7 +122,11 @@ class Listener:
     async def _phase(self, number: Number, settings: WhatsAppSettings, inlet: Inlet) -> None:
         """What the number does now, until that is over or somebody asks for something else."""
         if number.command:
-            await self._obey(number, number.take_command(), inlet)
+            number.obeys = True
+            try:
+                await self._obey(number, number.take_command(), inlet)
+            finally:
+                number.obeys = False
         if number.halted:
             await number.asked.wait()
             return

@@ -37,6 +37,8 @@ class Number:
         """What somebody asked for, not done yet."""
         self.asked = trio.Event()
         """Set with `command`."""
+        self.obeys = False
+        """Whether it is being done."""
         self.runs = False
         """Whether its task does."""
         self.begun = False

@@ -33,6 +33,7 @@ HEARD = frozenset(
         "CallOffer",
         "CallTerminate",
         "ChatPresence",
+        "Presence",
         "GroupInfoEvent",
         "JoinedGroup",
         "Unread",
@@ -60,7 +61,7 @@ def _parsed(line: Json, us: Us) -> NewEvent | None:
     event = read(line, us) if read is not None else _unread(line)
     if event is None:
         return None
-    if line["event"] == "ChatPresence":
+    if line["event"] in {"ChatPresence", "Presence"}:
         return event  # too many, and too little in them
     body = msgspec.json.encode({name: value for name, value in line.items() if name not in _OURS})
     return replace(event, raw=Raw(body=body))
@@ -166,6 +167,17 @@ def presence(line: Json, us: Us) -> NewEvent:
         sender=who.sender,
         type="presence",
         extra={"presences": [{"participant": who.sender, "lastKnownPresence": word}]},
+    )
+
+
+def online(line: Json, us: Us) -> NewEvent:
+    """Somebody who is watched is there, or no longer; ``lastSeen`` in Unix seconds, when they show it."""
+    who = parties(line, us)
+    told: Json = {"participant": who.sender, "lastKnownPresence": "online" if line.get("online") else "offline"}
+    if last := line.get("last"):
+        told["lastSeen"] = last
+    return NewEvent(
+        kind=kinds.PRESENCE_UPDATE, chat=who.chat, sender=who.sender, type="presence", extra={"presences": [told]}
     )
 
 
@@ -350,6 +362,7 @@ _READERS: dict[str, Callable[[Json, Us], NewEvent | None]] = {
     "CallOffer": call,
     "CallTerminate": call,
     "ChatPresence": presence,
+    "Presence": online,
     "GroupInfoEvent": group,
     "JoinedGroup": group,
 }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from wagate.hooks import SESSION_ACTIONS, PluginContext, Provider
+from wagate_whatsapp.answers import answers
 from wagate_whatsapp.check import Checker
 from wagate_whatsapp.engine import Engine
 from wagate_whatsapp.listen import Listener
 from wagate_whatsapp.media import Shelf
 from wagate_whatsapp.number import Numbers
+from wagate_whatsapp.reach import Reach
 from wagate_whatsapp.send import LIMITS, Sender
 from wagate_whatsapp.settings import SECRETS, WhatsAppSettings
 
@@ -38,7 +40,8 @@ def make_provider(context: PluginContext) -> Provider:
     """One engine for all of its accounts."""
     engine = Engine(context.folder, context.clock, context.log)
     numbers = Numbers(context.folder)
-    listener, sender = Listener(engine, numbers, context.clock), Sender(engine, numbers, context.clock)
+    reach = Reach(engine, numbers)
+    listener, sender = Listener(engine, numbers, context.clock), Sender(reach, context.clock)
     return Provider(
         name="whatsapp",
         title="WhatsApp (linked device)",
@@ -60,5 +63,6 @@ def make_provider(context: PluginContext) -> Provider:
         profile=sender.profile,
         control=listener.control,
         qr=listener.qr,
+        answers=answers(reach, context.clock),
         check=Checker(engine, numbers, context.clock),
     )

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,16 +10,16 @@ import structlog
 import trio
 
 from wagate.clock import Clock
-from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendRefusedError, StorageError
+from wagate.errors import NotSentError, SendRefusedError, StorageError
 from wagate.hooks import MEDIA_TYPES, Edit, Outgoing, Profile, ProviderAccount, SendLimits, Sent, Signal
 from wagate.parsing.chats import GROUP, USER, chat_key
 from wagate.parsing.fields import first_text
 from wagate_whatsapp.compose import UPLOADED_AS, composed, edition, mentions_all, revocation
-from wagate_whatsapp.engine import Engine
 from wagate_whatsapp.ids import Key, jid_of, key_of
-from wagate_whatsapp.number import Number, Numbers
+from wagate_whatsapp.number import Number
 from wagate_whatsapp.parse import parse
-from wagate_whatsapp.process import EngineDiedError, Json, NotDoneError
+from wagate_whatsapp.process import Json
+from wagate_whatsapp.reach import Reach, sending
 from wagate_whatsapp.settings import settings_of
 from wagate_whatsapp.voice import drawn
 
@@ -30,20 +27,10 @@ LIMITS: Final = SendLimits(per_second=1.0, burst=10, chat_per_second=1.0, chat_b
 """As fast as a busy person: WhatsApp bans numbers that are faster."""
 LARGEST: Final = 64 * 1024 * 1024
 """Bytes of a file: the library encrypts it whole in memory, some three times over."""
-BACK_SOON: Final = 15.0
-"""Seconds until a message for a number without a connection is tried again."""
-HERE_SOON: Final = 2.0
-"""Seconds until a message is tried again that came to a gateway which does not hold the number."""
 PER_CHARACTER: Final = 0.02
 LONGEST_TYPING: Final = 4.0
 KNOWN: Final = 50_000
 """People whose being on WhatsApp is remembered."""
-_NOT_THERE: Final = re.compile(r"no LID found|not on WhatsApp|no devices", re.IGNORECASE)
-_NOT_CONNECTED: Final = re.compile(
-    r"not connected|not logged in|websocket (is )?(not connected|disconnected)(?!.*returned)|no session", re.IGNORECASE
-)
-_REFUSED: Final = re.compile(r"server returned error (\d+)|status (4\d\d)")
-
 
 log = structlog.get_logger("wagate.plugins.whatsapp")
 
@@ -51,16 +38,15 @@ log = structlog.get_logger("wagate.plugins.whatsapp")
 class Sender:
     """`send`, `signal`, `revoke`, `edit` and `profile` of the provider."""
 
-    def __init__(self, engine: Engine, numbers: Numbers, clock: Clock) -> None:
-        self._engine = engine
-        self._numbers = numbers
+    def __init__(self, reach: Reach, clock: Clock) -> None:
+        self._reach = reach
         self._clock = clock
         self._uploads = trio.CapacityLimiter(1)
         self._there: dict[str, None] = {}
 
     async def send(self, outgoing: Outgoing) -> Sent:
         """Send one message."""
-        number = self._linked(outgoing.account)
+        number = self._reach.linked(outgoing.account)
         message = outgoing.message
         to = jid_of(message.chat)
         await self._check_there(number, message.chat)
@@ -71,8 +57,8 @@ class Sender:
             body |= {"messageContextInfo": {"messageSecret": number.references.secret(outgoing.id)}}
         if message.type == "text" and settings_of(outgoing.account).typing:
             await self._type(number, to, message.text)
-        with _sending():
-            sent = await self._ask("send", number, to=to, message=body)
+        with sending():
+            sent = await self._reach.ask("send", number, to=to, message=body)
         self._remember(message.chat)
         chat = chat_key(sent["chat"]) if message.chat.endswith("@lid") else message.chat
         own = number.us.phone if chat.endswith(f"@{GROUP}") else ""
@@ -81,15 +67,15 @@ class Sender:
 
     async def signal(self, signal: Signal, account: ProviderAccount) -> None:
         """Mark messages as read, show or end typing."""
-        number = self._linked(account)
+        number = self._reach.linked(account)
         if signal.kind != "seen":
-            await self._told("typing", number, to=jid_of(signal.chat), on=signal.kind == "typing")
+            await self._reach.told("typing", number, to=jid_of(signal.chat), on=signal.kind == "typing")
             return
         by_sender: dict[str, list[str]] = {}
         for key in map(key_of, signal.message_ids):
             by_sender.setdefault(key.participant or key.chat, []).append(key.id)
         for sender, ids in by_sender.items():
-            await self._told("read", number, chat=jid_of(signal.chat), sender=jid_of(sender), ids=ids)
+            await self._reach.told("read", number, chat=jid_of(signal.chat), sender=jid_of(sender), ids=ids)
 
     async def revoke(self, message_id: str, chat: str, account: ProviderAccount) -> None:
         """Delete a message of ours for everyone."""
@@ -101,9 +87,9 @@ class Sender:
 
     async def _change(self, account: ProviderAccount, chat: str, body: Json) -> None:
         """Send what changes an earlier message, and take it in: the device that sends it does not get it back."""
-        number = self._linked(account)
-        with _sending():
-            sent = await self._ask("send", number, to=jid_of(chat), message=body)
+        number = self._reach.linked(account)
+        with sending():
+            sent = await self._reach.ask("send", number, to=jid_of(chat), message=body)
         if number.inlet is None:
             return
         now = int(self._clock.time() * 1000)
@@ -116,26 +102,14 @@ class Sender:
 
     async def profile(self, chat: str, account: ProviderAccount) -> Profile:
         """Name and picture, as far as they can be seen."""
-        found = await self._told("profile", self._linked(account), chat=jid_of(chat))
+        found = await self._reach.told("profile", self._reach.linked(account), chat=jid_of(chat))
         return Profile(name=first_text(found, "name"), picture=first_text(found, "picture"))
-
-    def _linked(self, account: ProviderAccount) -> Number:
-        number = self._numbers.known(account.id)
-        if number is None or not number.begun:
-            raise NotSentError(
-                "another gateway holds the number, or it is being started", after=HERE_SOON, slow="account"
-            )
-        if not number.linked:
-            raise AccountStoppedError("the number is not linked: scan its QR code (wagate pair)", code="NOT_LINKED")
-        if number.halted:
-            raise AccountStoppedError(number.told or "the session is stopped; start it", code="STOPPED")
-        return number
 
     async def _check_there(self, number: Number, chat: str) -> None:
         """Before the first message to a person: a number that is not on WhatsApp costs reputation."""
         if not chat.endswith(f"@{USER}") or chat in self._there:
             return
-        jid = await self._told("exists", number, phone=chat.partition("@")[0])
+        jid = await self._reach.told("exists", number, phone=chat.partition("@")[0])
         if not jid:
             raise SendRefusedError("this number is not on WhatsApp", code="NOT_ON_WHATSAPP")
         self._remember(chat)
@@ -149,15 +123,15 @@ class Sender:
     async def _type(self, number: Number, to: str, text: str) -> None:
         """Show typing as long as it takes to write the text, a few seconds at most. That it fails is no matter."""
         try:
-            await self._told("presence", number, on=True)
-            await self._told("typing", number, to=to, on=True)
+            await self._reach.told("presence", number, on=True)
+            await self._reach.told("typing", number, to=to, on=True)
         except NotSentError:
             return
         await self._clock.sleep(min(len(text) * PER_CHARACTER, LONGEST_TYPING))
 
     async def _members(self, number: Number, group: str) -> list[str]:
         """JIDs of everybody in a group."""
-        found = await self._told("group", number, chat=group)
+        found = await self._reach.told("group", number, chat=group)
         return [each for each in found["members"] if isinstance(each, str)]
 
     async def _uploaded(self, number: Number, outgoing: Outgoing) -> dict[str, Any]:
@@ -169,59 +143,13 @@ class Sender:
             raise SendRefusedError(f"the file has {size} bytes, and this engine sends at most {LARGEST}")
         kind = UPLOADED_AS.get(outgoing.message.type, outgoing.message.type)
         async with self._uploads:
-            found: dict[str, Any] = await self._told("upload", number, path=_absolute(file.path), kind=kind)
+            found: dict[str, Any] = await self._reach.told("upload", number, path=_absolute(file.path), kind=kind)
         if outgoing.message.type == "voice":
             seconds, bars = await trio.to_thread.run_sync(drawn, file.path)
             found |= {"seconds": seconds, "waveform": base64.b64encode(bars).decode()} if seconds else {}
         return found
 
-    async def _told(self, do: str, number: Number, **fields: Any) -> Any:
-        """Ask for what can be asked for again: whatever goes wrong, nothing was sent."""
-        try:
-            return await self._ask(do, number, **fields)
-        except (EngineDiedError, NotDoneError, trio.TooSlowError) as error:
-            raise NotSentError(_words(error), after=BACK_SOON, slow="account") from error
-
-    async def _ask(self, do: str, number: Number, **fields: Any) -> Any:
-        child = self._engine.running
-        if child is None:
-            raise NotSentError("the engine is being started", after=BACK_SOON, slow="account")
-        return await child.ask(do, session=number.id, **fields)
-
 
 def _absolute(path: Path) -> str:
     """As another process sees it."""
     return str(path.absolute())
-
-
-@contextmanager
-def _sending() -> Iterator[None]:
-    """What breaks off a send, in the words of the contract."""
-    try:
-        yield
-    except EngineDiedError as error:
-        raise OutcomeUnknownError("the engine ended while it was being sent") from error
-    except trio.TooSlowError as error:
-        raise OutcomeUnknownError("WhatsApp did not confirm it in time") from error
-    except NotDoneError as error:
-        raise judged(str(error)) from error
-
-
-def judged(said: str) -> NotSentError | SendRefusedError | OutcomeUnknownError:
-    """What whatsmeow's error says about a message."""
-    if _NOT_THERE.search(said):
-        return SendRefusedError("this number is not on WhatsApp", code="NOT_ON_WHATSAPP")
-    if _NOT_CONNECTED.search(said):
-        return NotSentError("there is no connection to WhatsApp now", after=BACK_SOON, slow="account")
-    if found := _REFUSED.search(said):
-        code = next(filter(None, found.groups()))
-        if code == "429":
-            return NotSentError("WhatsApp asks to slow down (429)", slow="account", code=code)
-        return SendRefusedError(f"WhatsApp refused the message ({code})", code=code)
-    return OutcomeUnknownError(f"WhatsApp did not confirm it: {said[:200]}")
-
-
-def _words(error: BaseException) -> str:
-    if isinstance(error, trio.TooSlowError):
-        return "WhatsApp does not answer"
-    return "there is no connection to WhatsApp now" if _NOT_CONNECTED.search(str(error)) else str(error)[:200]

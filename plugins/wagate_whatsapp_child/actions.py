@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from google.protobuf.json_format import ParseDict
 
+from wagate_whatsapp_child.channels import CHANNELS
 from wagate_whatsapp_child.flat import Json, jid, keep_poll
+from wagate_whatsapp_child.groups import GROUPS
 from wagate_whatsapp_child.library import Library
+from wagate_whatsapp_child.people import PEOPLE
 from wagate_whatsapp_child.session import Session, as_jid
 
 KINDS = {"image": 0, "video": 1, "audio": 2, "document": 3}
@@ -34,6 +38,7 @@ class Actions:
             "group": self.group,
             "reject_call": self.reject_call,
             "log_out": self.log_out,
+            **{name: partial(act, library) for name, act in (GROUPS | PEOPLE | CHANNELS).items()},
         }
 
     def send(self, session: Session, line: Json) -> Json:
@@ -64,10 +69,11 @@ class Actions:
         self._library.done(self._library.go.SendPresence(session.key, word))
 
     def exists(self, session: Session, line: Json) -> str:
-        """The JID of a phone number on WhatsApp; '' when it is not there."""
+        """The JID of a phone number on WhatsApp, by phone if that is known; '' when it is not there."""
         number = f"+{line['phone']}".encode()
         found = self._library.answer("IsOnWhatsAppReturnFunction", self._library.go.IsOnWhatsApp(*session.of(number)))
-        return next((jid(each.JID) for each in found.IsOnWhatsAppResponse if each.IsIn), "")
+        there = next((jid(each.JID) for each in found.IsOnWhatsAppResponse if each.IsIn), "")
+        return (session.phone(there) if there.endswith("@lid") else "") or there
 
     def upload(self, session: Session, line: Json) -> Json:
         """Encrypt and upload a file (``path``); what a message says of it, as JSON. Whole in memory: the library's."""

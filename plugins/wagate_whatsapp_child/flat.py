@@ -95,6 +95,14 @@ def _typing(_library: Library, found: Any, known: Known) -> Json:
     return {**_source(found.MessageSource, known), "state": int(found.State), "media": int(found.Media)}
 
 
+def _online(_library: Library, found: Any, known: Known) -> Json:
+    """Somebody is there, or no longer; ``last``: Unix seconds, 0 when it is not told."""
+    who = jid(found.From)
+    alt = _learned(who, known)
+    there: Json = {"chat": who, "chat_alt": alt, "sender": who, "sender_alt": alt, "from_me": False, "group": False}
+    return there | {"online": not found.Unavailable, "last": max(0, found.LastSeen)}
+
+
 def _plain(_library: Library, found: Any, _known: Known) -> Json:
     told: Json = jids(MessageToDict(found, preserving_proto_field_name=True))
     return told
@@ -175,6 +183,7 @@ _FLAT: dict[str, Callable[[Library, Any, Known], Json]] = {
     "PairStatus": _pair,
     "UndecryptableMessage": _undecryptable,
     "ChatPresence": _typing,
+    "Presence": _online,
     "CallOffer": _call,
     "CallAccept": _call,
     "CallTerminate": _call,

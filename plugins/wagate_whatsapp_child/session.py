@@ -230,6 +230,11 @@ def as_jid(library: Library, text: str) -> bytes:
     return made
 
 
+def as_jids(library: Library, texts: Sequence[str]) -> list[Any]:
+    """Several, as parts of another message."""
+    return [library.types.JID.FromString(as_jid(library, each)) for each in texts]
+
+
 def _text(pointer: int) -> str:
     return ctypes.string_at(pointer).decode("utf-8", "replace")
 
@@ -244,3 +249,7 @@ def _guarded(function: Callable[..., None]) -> Callable[..., None]:
             print("not heard:", repr(error), file=sys.stderr, flush=True)  # noqa: T201  (this process's log)
 
     return guarded
+
+
+Act = Callable[[Library, Session, dict[str, Any]], Any]
+"""(library, session, the line that asked) → what is answered."""

@@ -206,6 +206,7 @@ async def bench(options: argparse.Namespace) -> dict[str, Any]:
         "saturated": lambda: saturated(options.seconds),
         "endtoend_450": lambda: end_to_end(options.seconds, 450),
         "endtoend_225": lambda: end_to_end(options.seconds, 225),
+        "endtoend_200": lambda: end_to_end(options.seconds, 200),
         "acceptance_100": lambda: acceptance(options.seconds),
         "memory": lambda: memory(options.messages),
         "drain_2000": lambda: drain(2000),
@@ -223,6 +224,44 @@ async def bench(options: argparse.Namespace) -> dict[str, Any]:
     return {name: medians(runs) for name, runs in found.items()}
 
 
+Rows = dict[str, dict[str, float]]
+RATIOS: tuple[tuple[str, str, str, Callable[[Rows], float]], ...] = (
+    (
+        "CPU of a message, saturated ÷ (stock hypercorn + httpx2)",
+        "0.75",
+        "saturated",
+        lambda rows: _over(rows, "saturated"),
+    ),
+    ("CPU of a message at 200/s ÷ the same", "1.3", "endtoend_200", lambda rows: _over(rows, "endtoend_200")),
+    ("in → receiver at 200/s, p50 in ms", "5", "endtoend_200", lambda rows: rows["endtoend_200"]["p50_ms"]),
+    ("in → receiver at 200/s, p99 in ms", "20", "endtoend_200", lambda rows: rows["endtoend_200"]["p99_ms"]),
+    (
+        "delivered ÷ accepted, saturated",
+        "0.95",
+        "saturated",
+        lambda rows: rows["saturated"]["delivered_per_second"] / rows["saturated"]["accepted_per_second"],
+    ),
+    (
+        "CPU of intake ÷ bare stock hypercorn",
+        "0.67",
+        "intake",
+        lambda rows: rows["intake"]["cpu_ms"] / rows["floor_http"]["hypercorn"],
+    ),
+)
+"""What is looked at, what is wanted, the part that it needs, and the figure."""
+
+
+def _over(rows: Rows, part: str) -> float:
+    return rows[part]["cpu_ms"] / (rows["floor_http"]["hypercorn"] + rows["floor_client"]["httpx2"])
+
+
+def table(rows: Rows) -> str:
+    """The ratios to the floors of the same rounds, of the parts that were run."""
+    lines = [f"{'ratio':<60}{'now':>8}{'wanted':>8}"]
+    lines += [f"{name:<60}{ratio(rows):>8.2f}{wanted:>8}" for name, wanted, part, ratio in RATIOS if part in rows]
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3)
@@ -238,6 +277,7 @@ def main() -> None:
         return
     for name, figures in found.items():
         print(f"{name:<16}" + "  ".join(f"{key}={value:g}" for key, value in figures.items()))
+    print(table(found))
 
 
 if __name__ == "__main__":

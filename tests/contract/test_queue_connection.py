@@ -210,6 +210,8 @@ async def test_a_server_out_of_memory_takes_no_more_but_drains() -> None:
         acks = [Ack(key=each.key, token=each.token, more=False) for each in pumped.taken]
         assert (await queue.pump(acks, want=0)).depth == 0
         assert await queue.missing(["a", "b", "c"]) == ["a", "b", "c"]
+        pumped = await queue.pump([], want=1, bells=[bell("d")])
+        assert (pumped.taken, "maxmemory" in str(pumped.unrung)) == ((), True), "said, and the pump ran all the same"
         await redis.close()
 
 
@@ -229,6 +231,16 @@ async def test_a_process_wakes_itself_and_a_ring_is_not_lost_when_nobody_waits(c
     wakeup.ring()
     wakeup.ring()
     assert await wakeup.wait(PATIENCE)
+    assert not await wakeup.wait(0)
+
+
+async def test_what_can_wait_goes_with_what_can_not(clock: Clock) -> None:
+    wakeup = Wakeup(clock)
+    wakeup.ring_within(0)
+    assert await wakeup.wait(PATIENCE), "the time is over"
+    wakeup.ring_within(PATIENCE)
+    wakeup.ring()
+    assert await wakeup.wait(PATIENCE), "a ring takes it along"
     assert not await wakeup.wait(0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -86,8 +86,15 @@ class QueueAgainstModel(RuleBasedStateMachine):
     def _holders(self, key: str) -> list[Worker]:
         return [worker for worker in self.workers if key in worker.running]
 
-    def _pump(self, worker: Worker, results: list[Result], want: int = 0, takes: tuple[Take, ...] = ()) -> Pumped:
-        pumped = self.wait(lambda: worker.queue.pump(results, want=want, takes=takes))
+    def _pump(
+        self,
+        worker: Worker,
+        results: list[Result],
+        want: int = 0,
+        takes: tuple[Take, ...] = (),
+        bells: Sequence[Doorbell] = (),
+    ) -> Pumped:
+        pumped = self.wait(lambda: worker.queue.pump(results, want=want, takes=takes, bells=bells))
         for taken in pumped.taken:
             assert not self._holders(taken.key), "one active worker per key"
             assert taken.key not in self.paused, "a paused key is not handed out"
@@ -112,12 +119,15 @@ class QueueAgainstModel(RuleBasedStateMachine):
         dice = random.Random(seed)
         keys = dice.choices(KEYS, k=dice.randrange(4))
         bells = [Doorbell(key=key, target=target_of(key), id=str(self._some_row(key))) for key in keys]
-        if dice.random() < 0.8:
+        way = dice.choice(["not at all", "alone", "alone", "with a pump", "with a pump"])
+        if way == "alone":
             self.wait(lambda: self.workers[0].queue.enqueue(bells * dice.choice([1, 1, 2])))
+        carried = bells * dice.choice([1, 1, 2]) if way == "with a pump" else []
         for worker in dice.sample(self.workers, k=2):
             results = [self._result(worker, key, dice) for key in list(worker.running) if dice.random() < 0.7]
             takes = (Take(target=dice.choice(TARGETS), most=dice.randrange(3)),)
-            assert not self._pump(worker, results, dice.randrange(4), takes).fenced, "nobody took it over"
+            assert not self._pump(worker, results, dice.randrange(4), takes, carried).fenced, "nobody took it over"
+            carried = []
 
     def _result(self, worker: Worker, key: str, dice: random.Random) -> Result:
         verb = dice.choice(["ack", "ack", "delay", "park", "release"])

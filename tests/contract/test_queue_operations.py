@@ -46,6 +46,15 @@ async def test_keys_come_in_the_order_in_which_they_became_ready(queue: Queue) -
     assert keys(pumped) == ["c", "a"]
 
 
+async def test_a_pump_rings_first_so_that_what_it_rings_for_can_be_taken(queue: Queue) -> None:
+    pumped = await queue.pump([], want=10, bells=[bell("a", "1"), bell("b", "2"), bell("a", "3")])
+    assert [(each.key, each.id) for each in pumped.taken] == [("a", "1"), ("b", "2")]
+    assert (pumped.depth, pumped.unrung) == (3, None)
+    done = Ack(key="a", token=pumped.taken[0].token, more=False)
+    pumped = await queue.pump([done], want=10, bells=[bell("a", "4")])
+    assert [(each.key, each.id) for each in pumped.taken] == [("a", "3")]
+
+
 async def test_an_id_enqueued_twice_at_the_tail_is_kept_once(queue: Queue) -> None:
     await queue.enqueue([bell("a", "1"), bell("a", "1")])
     await queue.enqueue([bell("a", "1")])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import httpx2
@@ -10,6 +12,7 @@ import trio
 from tests.gateway import GatewayProcess, gateway
 from tests.inprocess import running_gateway
 from tests.shared_gateway import Tenant
+from wagate_n8n import workflows
 
 
 async def post(http: httpx2.AsyncClient, text: str, *, chat: str = "+1234567890", **fields: str) -> str:
@@ -132,3 +135,17 @@ async def test_after_a_kill_nothing_is_lost_and_the_lease_holds() -> None:
         assert {(await take(http, wait=20))["job_id"]} == left
         assert (await take(http))["status"] == "no_jobs"
         await tell(http, first["job_id"], status="completed", lease_id=first["lease_id"])
+
+
+async def test_the_workflows_for_n8n_ask_for_what_the_api_has(tenant: Tenant) -> None:
+    paths = (await tenant.http.get("/openapi.json")).json()["paths"]
+    known = {(verb, re.sub(r"\{\w+\}", "*", path)) for path, verbs in paths.items() for verb in verbs}
+    asked = set()
+    for name in workflows.names():
+        for node in json.loads(workflows.text_of(name))["nodes"]:
+            url = node["parameters"].get("url", "").removeprefix("=")
+            if url.startswith(workflows.STAND_IN):
+                path = re.sub(r"\{\{.*?\}\}", "*", url.removeprefix(workflows.STAND_IN))
+                asked.add((node["parameters"]["method"].lower(), path))
+    assert len(asked) == 4
+    assert asked <= known

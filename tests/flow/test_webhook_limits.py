@@ -55,3 +55,21 @@ async def test_a_timeout_may_be_longer_than_that_of_all_others() -> None:
         with trio.fail_after(60):
             await events(server, webhook, "delivered")
     assert contents(sink) == ["slow"]
+
+
+async def test_a_404_that_waits_spends_no_attempt_and_swaps_nothing(tenant: Tenant) -> None:
+    async with https_sink(lambda _: 404) as sink:
+        webhook = await register(tenant.http, sink.url, retry_not_found=True, max_retries=1)
+        texts = ["first", "second", "third"]
+        for text in texts:
+            await post(tenant.http, text)
+        with trio.fail_after(60):
+            while (await events(tenant.http, webhook, *["pending"] * 3))[0]["error"] != "Client error (404)":
+                await trio.sleep(0.05)
+        sink.script = lambda _: 200
+        answer = await tenant.http.post(f"/api/targets/webhook:{webhook['id']}/probe")
+        assert answer.is_success, answer.text
+        rows = await events(tenant.http, webhook, *["delivered"] * 3)
+    accepted = [got.json["content"] for got in sink.accepted]
+    assert accepted == texts
+    assert [row["attempt_count"] for row in rows] == [1] * 3

@@ -56,3 +56,21 @@ async def test_a_doorbell_that_can_not_be_rung_is_told_of_once_and_counted() -> 
         await queues.ring(stored)
     assert [line["event"] for line in logs] == ["doorbell not rung", "doorbell rung again"]
     assert logs[1]["deliveries_before"] == 500
+
+
+async def test_the_consumer_takes_doorbells_along_and_what_it_leaves_is_found_by_the_sweep() -> None:
+    queue: Any = AwayQueue()
+    wakeup, sweeps = Wakeup(Clock()), []
+    queues = Queues(lambda _name: queue, wakeup)
+    queues.connect(sweep=lambda: sweeps.append(1), hurry=lambda _keys: None)
+    stored = [StoredDelivery("k", "webhook:w", str(number), "push") for number in range(3)]
+    with queues.carried():
+        queues.tell(stored[:2])
+        assert await wakeup.wait(0)
+        assert [bell.id for bell in queues.bells()] == ["0", "1"]
+        assert not queues.more_bells
+        queues.rung(2, None)
+        queues.tell(stored[2:])
+        assert not sweeps
+    assert sweeps
+    assert not queues.more_bells

@@ -51,9 +51,9 @@ async def send(fakes: Fakes, delivery: Delivery) -> Receipt | None:
     return await handle(delivery)
 
 
-async def outcome(*script: int | Response | HttpError) -> DeliveryError:
+async def outcome(*script: int | Response | HttpError, **fields: Any) -> DeliveryError:
     fakes = fake_context("webhook", http=FakeHttp(*script))
-    found = await register(fakes)
+    found = await register(fakes, **fields)
     with pytest.raises(DeliveryError) as caught:
         await send(fakes, make_delivery(target=found.id))
     return caught.value
@@ -182,6 +182,58 @@ async def test_a_url_that_can_no_longer_be_used_is_final() -> None:
 async def test_an_answer_that_is_no_text_is_kept_readable() -> None:
     failed = await outcome(answered(500, b"\xff\xfeab"))
     assert failed.response == "\ufffd\ufffdab"
+
+
+# n8n without an active workflow, and while it starts; bodies as n8n 2.41.1 answers
+
+N8N = "https://n8n.example/webhook/wagate"
+NOT_REGISTERED = (
+    b'{"code":404,"message":"The requested webhook \\"POST wagate\\" is not registered.",'
+    b'"hint":"The workflow must be active for a production URL to run successfully."}'
+)
+OTHER_METHOD = (
+    b'{"code":404,"message":"This webhook is not registered for POST requests. Did you mean to make a GET request?"}'
+)
+EXPRESS = b'<!DOCTYPE html><html lang="en"><body><pre>Cannot POST /webhook/wagate</pre></body></html>'
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "url", "reason"),
+    [
+        (404, NOT_REGISTERED, N8N, "n8n has no active workflow at this URL: publish it"),
+        (404, OTHER_METHOD, N8N, "n8n has no active workflow at this URL: publish it"),
+        (404, NOT_REGISTERED, "https://n8n.example/webhook-test/wagate", "n8n's test URL takes one call"),
+        (404, EXPRESS, N8N, "n8n is starting"),
+        (200, b"n8n is starting up. Please wait", N8N, "n8n is starting"),
+    ],
+)
+async def test_n8n_that_took_nothing_counts_as_down(status: int, body: bytes, url: str, reason: str) -> None:
+    failed = await outcome(answered(status, body), webhook_url=url)
+    assert isinstance(failed, Retry)
+    assert (failed.down, failed.http_status, failed.response) == (True, status, body.decode())
+    assert failed.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("body", "url"),
+    [
+        (b"", N8N),
+        (b"not found", N8N),
+        (b'{"code":404,"message":"Could not find node to process webhook."}', N8N),
+        (b'{"code":"404","message":"The requested webhook \\"x\\" is not registered."}', N8N),
+        (b'["code", 404]', N8N),
+        (EXPRESS, "https://shop.example/hook"),
+    ],
+)
+async def test_a_404_of_others_is_final_unless_the_webhook_says_to_wait(body: bytes, url: str) -> None:
+    assert isinstance(await outcome(answered(404, body), webhook_url=url), Reject)
+    waits = await outcome(answered(404, body), webhook_url=url, retry_not_found=True)
+    assert isinstance(waits, Retry)
+    assert waits.down
+
+
+async def test_a_webhook_may_say_that_a_404_is_final_even_of_n8n() -> None:
+    assert isinstance(await outcome(answered(404, NOT_REGISTERED), webhook_url=N8N, retry_not_found=False), Reject)
 
 
 # A webhook that changed after the event was routed

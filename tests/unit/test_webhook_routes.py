@@ -32,6 +32,7 @@ ROW = [
     "timeout",
     "rate",
     "burst",
+    "retry_not_found",
 ]
 
 
@@ -64,6 +65,7 @@ async def test_what_was_given_is_kept_and_headers_are_never_shown(api: Api) -> N
         "timeout": 30,
         "rate": 0.5,
         "burst": 4,
+        "retry_not_found": True,
         "metadata": {"team": [1, 2]},
         "secret": new_secret(),
     }

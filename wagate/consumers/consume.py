@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,7 +14,9 @@ import trio
 
 from wagate.clock import Clock
 from wagate.consumers.deliver import STUCK, Deliverer
+from wagate.consumers.memory import Memory
 from wagate.consumers.pool import Hand, Pool
+from wagate.consumers.queues import Queues
 from wagate.errors import QueueError, StorageError
 from wagate.hooks.contracts import Handler
 from wagate.inbound.route import unrouted
@@ -31,7 +34,11 @@ log = structlog.get_logger("wagate.consumers")
 IDLE = 5.0
 """Seconds between pumps when nothing rings."""
 PACE = 0.008
-"""Seconds between two pumps under load, so that each carries several results. The first after a pause goes at once."""
+"""Seconds between two pumps at most, so that each carries several results …"""
+EACH = 0.001
+"""… for each thing that the last one carried. The first after a pause goes at once."""
+LAZY = 0.02
+"""Seconds that a result may wait for another pump when nobody waits for it."""
 DATABASE_AWAY = 2.0
 """Seconds a key waits when its rows can't be read."""
 LAST_CALL = 5.0
@@ -65,7 +72,9 @@ class Consumer:
         clock: Clock,
         pool: Pool,
         wakeup: Wakeup,
+        queues: Queues,
         deliverer: Deliverer,
+        memory: Memory,
         sweep: Callable[[], None],
         pumped: Callable[[Pumped], None],
         shared: bool,
@@ -84,13 +93,17 @@ class Consumer:
         self._clock = clock
         self._pool = pool
         self._wakeup = wakeup
+        self._queues = queues
         self._deliverer = deliverer
+        self._memory = memory
         self._sweep = sweep
         self._pumped = pumped
         self._results: list[Result] = []
         self._stopping = False
         self._away = 0
         self._pumped_at = 0.0
+        self._carried = 0
+        self._urgent = False
         self._nursery: trio.Nursery | None = None
         self._quiet_until = -math.inf
         self._fewer = trio.Event()
@@ -117,9 +130,10 @@ class Consumer:
     async def run(self) -> None:
         """Pump until stopped and drained. What is in hand when it is cancelled goes back to the queue."""
         try:
-            async with trio.open_nursery() as self._nursery:
-                while not self._stopping or self._pool or self._results:
-                    await self._round()
+            with self._queues.carried():
+                async with trio.open_nursery() as self._nursery:
+                    while not self._stopping or self._pool or self._results or self._queues.more_bells:
+                        await self._round()
         finally:
             with trio.move_on_after(LAST_CALL, shield=True):
                 await self._let_go()
@@ -141,25 +155,35 @@ class Consumer:
     async def _round(self) -> None:
         await self._keep_pace()
         asked = self._clock.monotonic()
-        results, self._results = self._results, []
+        results, self._results, self._urgent = self._results, [], False
+        bells = self._queues.bells()
+        for bell in bells:
+            self._pool.rung(bell.key)
         quiet = self._stopping or self._quiet
         takes = [] if quiet else self._pool.takes()
         # More than there is room for: what finds none is parked, and nobody stands in a row behind it.
         want = 0 if quiet else DRAIN
         try:
-            pumped = await self._queue.pump(results, want=want, takes=takes)
+            pumped = await self._queue.pump(results, want=want, takes=takes, bells=bells)
         except QueueError as error:
+            if bells:
+                self._queues.rung(len(bells), error)
             await self._ride_out(error)
             return
         if self._away or pumped.fenced:
             # It came back empty, or forgot what we hold: the tables know better.
             self._away = 0
             self._sweep()
+        if bells:
+            self._queues.rung(len(bells), pumped.unrung)
+        self._carried = len(bells) + len(results) + len(pumped.taken)
+        if pumped.overflow:
+            self._memory.clear()
         self._pool.see_parked(pumped.parked)
         self._receive(pumped.taken)
         self._pumped(pumped)
         more = (pumped.ready > 0 or self._pool.takes()) and not (pumped.paused or self._stopping or self._quiet)
-        if self._results or more:
+        if self._urgent or more or self._queues.more_bells:
             return
         if self._stopping and not self._pool:
             return
@@ -168,7 +192,7 @@ class Consumer:
         await self._wakeup.wait(min(due, self._queue.lease / 3, IDLE) - passed)
 
     async def _keep_pace(self) -> None:
-        await trio.sleep_until(self._pumped_at + PACE)
+        await trio.sleep_until(self._pumped_at + min(PACE, EACH * self._carried))
         self._pumped_at = trio.current_time()
 
     async def _ride_out(self, error: QueueError) -> None:
@@ -188,20 +212,32 @@ class Consumer:
                 # Saturated: parked without a look into the tables.
                 bucket = self._pool.bucket(each.key)
                 self._results.append(Park(key=each.key, token=each.token, target=bucket))
+                self._urgent = True
             else:
                 if each.crashes >= ALONE_AFTER:
                     hand.alone = True
                     self._quiet_until = self._clock.monotonic() + QUIET
-                fresh.append((each, hand))
+                if not self._begin_remembered(each, hand):
+                    fresh.append((each, hand))
         if fresh and self._nursery is not None:
             self._nursery.start_soon(self._load, fresh)
+
+    def _begin_remembered(self, taken: Taken, hand: Hand) -> bool:
+        """Begin at once with what this process just stored; whether that is known."""
+        if taken.crashes or (head := self._memory.head(taken.key)) is None:
+            return False
+        for known, _, admission in self._judge([(taken, hand)], {taken.key: head}, self._clock.now()):
+            self._begin(admission, known, hand, self._pool.openings)
+        return True
 
     async def _load(self, batch: Sequence[tuple[Taken, Hand]]) -> None:
         openings = self._pool.openings
         now = self._clock.now()
+        epoch, began = self._database.epoch, time.monotonic()
         read = partial(heads, skip=not self._policy.strict, now=now)
         try:
             found = await self._database.read(read, [each.key for each, _ in batch])
+            self._memory.learn(list(found.values()), epoch=epoch, began=began)
             judged = self._judge(batch, found, now)
             lost = await self._lose(judged, now) if self._shared else set()
         except StorageError as error:
@@ -337,4 +373,13 @@ class Consumer:
         self._results.append(result)
         fewer, self._fewer = self._fewer, trio.Event()
         fewer.set()
-        self._wakeup.ring()
+        if self._may_wait(hand, result):
+            self._wakeup.ring_within(LAZY)
+        else:
+            self._urgent = True
+            self._wakeup.ring()
+
+    def _may_wait(self, hand: Hand, result: Result) -> bool:
+        """Whether nobody waits to hear that this key is done: what comes next is rung for by the pump that says so."""
+        done = isinstance(result, Ack) and not result.more and not hand.rung
+        return done and not (self._shared or self._stopping or self._quiet or self._pool.waited_for)

@@ -11,6 +11,7 @@ import structlog
 from wagate.clock import Clock
 from wagate.consumers.attempt import attempt
 from wagate.consumers.flights import Flights
+from wagate.consumers.memory import Memory
 from wagate.consumers.metrics import ConsumerMetrics
 from wagate.consumers.pool import Hand, Pool
 from wagate.consumers.rates import Rates
@@ -59,6 +60,7 @@ class Deliverer:
         done: Callable[[int, float], None],
         tried: Callable[[str, int, float | None], None],
         silent: Callable[[], bool],
+        memory: Memory,
     ) -> None:
         """``ring`` tells of new deliveries; ``turned`` is called when a target went down or came up.
 
@@ -68,6 +70,7 @@ class Deliverer:
         ``silent`` says whether others may take us for dead.
         """
         self._silent = silent
+        self._memory = memory
         self._handlers = handlers
         self._router = router
         self._policy = policy
@@ -113,6 +116,7 @@ class Deliverer:
         try:
             told = await self._try(hand, head, probe=probe, buried=buried)
         except Exception:
+            self._memory.forget(head.target_id)
             log.exception("delivery could not be settled", delivery_id=head.id, target=head.target_id)
             told = Delay(key=hand.key, token=hand.token, after=BROKEN)
         self._pool.drop(hand)
@@ -122,6 +126,8 @@ class Deliverer:
         started, began = self._clock.now(), time.perf_counter()
         with self.flights.flight(head):
             happened = Killed(error=BURIED) if buried else await self._run(head)
+        if not isinstance(happened, Accepted):
+            self._memory.forget(head.target_id)
         if happened is None:
             return Ack(key=hand.key, token=hand.token, more=True)
         self._pace(head.target_id, happened)
@@ -142,6 +148,10 @@ class Deliverer:
         )
         settled = await self._recorder.write_down(self._outcome(head, tried, seconds), tried)
         self.flights.written(head)
+        if settled is not None and settled.status == Status.DELIVERED:
+            self._memory.delivered(head)
+        else:
+            self._memory.forget(head.target_id)
         self._tell(hand, head, settled)
         self._log(head, tried, settled, seconds)
         if isinstance(happened, Rejected) and happened.disable:

@@ -22,6 +22,7 @@ from wagate.consumers.control import Control
 from wagate.consumers.deliver import Deliverer
 from wagate.consumers.flights import Flights
 from wagate.consumers.jobs import PullJobs
+from wagate.consumers.memory import Memory
 from wagate.consumers.metrics import ConsumerMetrics
 from wagate.consumers.pool import Pool, bucket_of
 from wagate.consumers.probe import Prober
@@ -102,6 +103,9 @@ class Consumers:
         self._pool = Pool(setup.concurrency, self._concurrency, self._rates)
         self._metrics = ConsumerMetrics(setup.registry)
         process = self._queues.push.process
+        # Several processes, or a chat whose order was given up: the row knows more than we do.
+        alone = setup.policy.strict and not setup.shared
+        self._memory = Memory(lambda: setup.database.epoch, on=alone)
         self._flights = Flights(setup.database, setup.clock, process if setup.shared else None)
         self._prober = Prober(setup.database, self._pool, setup.handlers, setup.clock, self._wakeup, process=process)
         self._sweeper = Sweeper(
@@ -132,6 +136,7 @@ class Consumers:
             for each in deliveries:
                 if each.client_id is not None:
                     self._pool.learn(bucket_of(each.key), each.client_id)
+            self._memory.note(deliveries)
             self._queues.tell(deliveries)
 
     def jobs(self, handler: str) -> PullJobs:
@@ -255,6 +260,7 @@ class Consumers:
             done=setup.done,
             tried=setup.tried,
             silent=self._silent,
+            memory=self._memory,
         )
         return Consumer(
             database=setup.database,
@@ -264,7 +270,9 @@ class Consumers:
             clock=setup.clock,
             pool=self._pool,
             wakeup=self._wakeup,
+            queues=self._queues,
             deliverer=deliverer,
+            memory=self._memory,
             sweep=self._sweeper.ring,
             pumped=self._pumped,
             shared=setup.shared,

@@ -29,6 +29,8 @@ class Hand:
     """It was handed out anew: the queue forgot what it knew, more may wait than it says."""
     alone: bool = False
     """It is to be tried with nothing else in hand."""
+    rung: bool = False
+    """Others of its chat were rung for since it was taken: they wait for it."""
     hurried: bool = False
     """Its row was changed by hand since it was loaded: look again instead of waiting."""
 
@@ -111,6 +113,16 @@ class Pool:
         """If the key is in hand, what its row said when it was loaded is out of date."""
         if hand := self._hands.get(key):
             hand.hurried = True
+
+    def rung(self, key: str) -> None:
+        """If the key is in hand, others wait behind it."""
+        if hand := self._hands.get(key):
+            hand.rung = True
+
+    @property
+    def waited_for(self) -> bool:
+        """Whether keys are parked for want of room, or may be."""
+        return bool(self._parked)
 
     def known(self, taken: Taken) -> bool:
         """Whether the key is in hand already (the queue thought we were dead); then only its token is new."""

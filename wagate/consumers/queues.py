@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 import trio
@@ -43,6 +44,8 @@ class Queues:
         """The process stops: nobody shall wait for a job any more."""
         self._sweep: Callable[[], None] = lambda: None
         self._untold: list[StoredDelivery] = []
+        self._bells: list[Doorbell] = []
+        self._carried = False
         self._many: deque[StoredDelivery] = deque()
         self._told = trio.Event()
         self._unrung = 0
@@ -76,9 +79,53 @@ class Queues:
         self.wake(push=False, pull=True)
 
     def tell(self, stored: Sequence[StoredDelivery]) -> None:
-        """Have `keep_ringing` ring for stored deliveries, soon and together with what else comes in."""
-        (self._many if len(stored) > SLICE else self._untold).extend(stored)
+        """Have stored deliveries rung for, soon and together with what else comes in.
+
+        The consumer's next pump rings for what is pushed, `keep_ringing` for all else, and for everything while the
+        consumer does not pump.
+        """
+        if len(stored) > SLICE:
+            self._many.extend(stored)
+        elif self._carried and all(each.mode == "push" for each in stored):
+            self._bells.extend(map(doorbell, stored))
+            self._wakeup.ring()
+            return
+        else:
+            self._untold.extend(stored)
         self._told.set()
+
+    @contextmanager
+    def carried(self) -> Iterator[None]:
+        """While the consumer pumps: it takes `bells` along."""
+        self._carried = self._strict  # else what comes in also has to hurry its chat
+        try:
+            yield
+        finally:
+            self._carried = False
+            if self._bells:
+                # Whoever comes next finds them in the tables.
+                self._bells.clear()
+                self._sweep()
+
+    def bells(self) -> list[Doorbell]:
+        """What the next pump is to ring for; it is the caller's from now on."""
+        bells, self._bells = self._bells[:SLICE], self._bells[SLICE:]
+        return bells
+
+    @property
+    def more_bells(self) -> bool:
+        """Whether there is more to ring for."""
+        return bool(self._bells)
+
+    def rung(self, count: int, error: BaseException | None) -> None:
+        """So many were rung for; or not, and the sweep is to bring them."""
+        if error is None:
+            self._tell_of_silence()
+            return
+        if not self._unrung:
+            log.warning("doorbell not rung", reason=str(error))
+        self._unrung += count
+        self._sweep()
 
     async def keep_ringing(self) -> None:
         """Ring at once for what comes in, then gather for a moment: many messages are one round trip to Redis."""
@@ -120,12 +167,9 @@ class Queues:
             for target_id, bells in pull.items():
                 await self.pull(target_id).enqueue(bells)
         except QueueError as error:
-            if not self._unrung:
-                log.warning("doorbell not rung", reason=str(error))
-            self._unrung += len(stored)
-            self._sweep()
+            self.rung(len(stored), error)
         else:
-            self._tell_of_silence()
+            self.rung(len(stored), None)
         if push and not self._strict:
             await self.hurry(stored)
         self.wake(push=bool(push), pull=bool(pull))

@@ -18,7 +18,7 @@ from wagate.events import Event, NewEvent, kinds
 from wagate.hooks.contracts import Target
 from wagate.inbound.route import Router
 from wagate.parsing.message_ids import bare_id, is_unique
-from wagate.storage.database import Database, bulk
+from wagate.storage.database import Database, apart, bulk
 from wagate.storage.events.intake import Intake, Route, Stored, store
 from wagate.storage.events.named import QUOTING
 from wagate.storage.events.strangers import STRANGER
@@ -126,6 +126,7 @@ class Receiver:
             routes=() if account.source == STRANGER else self._router.routes(event),
             aliases=new.aliases,
             reference=new.reference,
+            epoch=self._database.epoch,
         )
 
     def prepare_for(self, account: Account, new: NewEvent, routes: Callable[[Event], tuple[Route, ...]]) -> Intake:
@@ -135,6 +136,7 @@ class Receiver:
         return Intake(event=event, dedupe_key=key, raw=b"", session=None, routes=routes(event))
 
 
+@apart
 @bulk
 def store_requests(database: peewee.Database, requests: list[Sequence[Intake]]) -> list[list[Stored]]:
     """Store the events of many requests at once; the results request by request."""

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from outcome import Error
 
 from wagate.clock import Clock
 from wagate.queue import wire
-from wagate.queue.redis import RedisThread
+from wagate.queue.redis import RedisThread, Run
 from wagate.queue.results import DeadWorker, Doorbell, Leased, Pumped, QueueStats, Result, Take
 from wagate.queue.wire import SLICE
 
@@ -70,15 +71,17 @@ class Queue:
         ``parked``: new keys wait with their target, and are taken as there is room; nobody stands in a row behind them.
         """
         refused = 0
-        for batch in wire.batches(items):
-            triples = ((item.key, item.id, item.target if parked else "") for item in batch)
-            words = itertools.chain.from_iterable(triples)
+        for words in wire.bells(items, parked=parked):
             refused += int(await self._run("enqueue", self._max_depth, *words))
         return refused
 
-    async def pump(self, results: Sequence[Result], *, want: int, takes: Sequence[Take] = ()) -> Pumped:
+    async def pump(
+        self, results: Sequence[Result], *, want: int, takes: Sequence[Take] = (), bells: Sequence[Doorbell] = ()
+    ) -> Pumped:
         """Hand in results, take up to ``want`` ready keys and parked keys by ``takes``; this is also the heartbeat.
 
+        ``bells`` are rung for first, as `enqueue` does, in the same round trip: their keys may be among those taken.
+        They are not kept when it fails: the tables know them.
         When it fails or is cancelled, ``results`` are kept and go with the next pump: do not hand them in again. Keys
         that a lost answer handed out are ready again with the next pump; keys in hand stay in hand.
         """
@@ -89,13 +92,17 @@ class Queue:
         arguments = wire.pump_arguments(sent, want, takes, suspects=steady)
         left = self._clocks()
         try:
-            answer = await self._run("pump", self._offset(), self.worker, *arguments)
+            pump: Run = ("pump", self.prefix, self._offset(), self.worker, *arguments)
+            rings: list[Run] = [("enqueue", self.prefix, self._max_depth, *each) for each in wire.bells(bells)]
+            *rung, told = await self._redis.run_together(*rings, pump)
+            answer = told.unwrap()
         except BaseException:
             # Nobody knows whether it ran. A fresh name, for a late run would hand out keys behind our back.
             self._lost, self.worker = self.worker, self._fresh_name()
             raise
         self._heard_at = left
-        pumped = wire.read_pumped(answer, sent)
+        unrung = next((each.error for each in rung if isinstance(each, Error)), None)
+        pumped = wire.read_pumped(answer, sent, unrung)
         self._unsettled.clear()
         for each in sent:
             if self._in_hand.get(each.key) == each.token:

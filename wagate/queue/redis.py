@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import structlog
@@ -21,6 +22,8 @@ from wagate.errors import QueueError
 from wagate.queue.connect import connect, shown
 
 LARGEST_PIPELINE = 256
+Run: TypeAlias = tuple[str | int, ...]
+"""Name of a script, prefix, arguments."""
 NEEDED = "noeviction"
 """The only maxmemory-policy under which nothing of the queue is thrown away."""
 
@@ -42,7 +45,9 @@ class RedisThread:
         """``url`` as in `connect`; ``timeout``: seconds for connecting and for each answer. Raises ConfigError."""
         self.url = url
         self._pipelines = Pipelines(connect(url, timeout=timeout), name=shown(url))
-        self._thread: BatchThread[Call, Any] = BatchThread("redis", self._pipelines.run, most=LARGEST_PIPELINE)
+        self._thread: BatchThread[Sequence[Call], list[Outcome[Any]]] = BatchThread(
+            "redis", self._pipelines.run_groups, most=LARGEST_PIPELINE
+        )
 
     async def command(self, *words: str | int) -> Any:
         """Run one command; the answer as redis-py shapes it.
@@ -50,20 +55,27 @@ class RedisThread:
         Raises:
             QueueError: Redis can't be reached, or refuses (then `__cause__` is redis-py's ResponseError).
         """
-        return await self._submit(Call(words=words))
+        return (await self._submit(Call(words=words)))[0].unwrap()
 
     async def run(self, name: str, prefix: str, *arguments: str | int) -> Any:
         """Run the script ``lua/<name>.lua``. Raises QueueError like `command`."""
-        return await self._submit(Call(words=(prefix, *arguments), script=script(name)))
+        return (await self.run_together((name, prefix, *arguments)))[0].unwrap()
+
+    async def run_together(self, *runs: Run) -> list[Outcome[Any]]:
+        """Run scripts one after the other in one round trip.
+
+        An outcome for each: one that fails (with QueueError, as `command`) does not keep the next from running.
+        """
+        return await self._submit(*(Call(words=tuple(words), script=script(str(name))) for name, *words in runs))
 
     async def close(self) -> None:
         """Finish what waits and close the connection."""
         await self._thread.close()
         self._pipelines.close()
 
-    async def _submit(self, call: Call) -> Any:
+    async def _submit(self, *calls: Call) -> list[Outcome[Any]]:
         try:
-            return await self._thread.submit(call)
+            return await self._thread.submit(calls)
         except RuntimeError as error:
             raise QueueError("The connection to Redis is closed already") from error
 
@@ -88,6 +100,11 @@ class Pipelines:
             return self._run(calls)
         except Exception as error:  # noqa: BLE001  (the edge of the thread; what is no RedisError is our own fault)
             return [Error(error) for _ in calls]
+
+    def run_groups(self, groups: Sequence[Sequence[Call]]) -> list[Outcome[list[Outcome[Any]]]]:
+        """`run` for calls that belong together: their outcomes come together. Never raises."""
+        outcomes = iter(self.run([call for group in groups for call in group]))
+        return [Value(list(itertools.islice(outcomes, len(group)))) for group in groups]
 
     def close(self) -> None:
         """Close the connection."""

@@ -103,6 +103,8 @@ class Pumped(msgspec.Struct, frozen=True, kw_only=True):
     paused: bool
     parked: tuple[Parked, ...]
     """At most 100 targets; when there are more, each pump reports others."""
+    unrung: BaseException | None = None
+    """Why Redis took none, or not all, of the doorbells that went along: the sweep brings their keys."""
 
 
 class Leased(msgspec.Struct, frozen=True, kw_only=True):

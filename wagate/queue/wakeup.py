@@ -23,15 +23,24 @@ class Wakeup:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._rung = trio.Event()
+        self._latest = trio.CancelScope()
 
     def ring(self) -> None:
         """There is work (called after enqueueing, and by `listen`)."""
         self._rung.set()
 
+    def ring_within(self, seconds: float) -> None:
+        """There is work that can wait so long for other work to go with."""
+        self._latest.deadline = min(self._latest.deadline, trio.current_time() + seconds)
+
     async def wait(self, seconds: float) -> bool:
         """Wait for a ring since the last wait, at most ``seconds``; True when it rang."""
-        rang = await self._clock.wait(self._rung, seconds)
-        if rang:
+        rang = False
+        with self._latest:
+            rang = await self._clock.wait(self._rung, seconds)
+        rang = rang or self._latest.cancelled_caught
+        self._latest = trio.CancelScope()
+        if self._rung.is_set():
             self._rung = trio.Event()
         return rang
 

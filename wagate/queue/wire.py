@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from wagate.queue.results import Ack, Delay, Park, Parked, Pumped, Release, Result, Take, Taken
+from wagate.queue.results import Ack, Delay, Doorbell, Park, Parked, Pumped, Release, Result, Take, Taken
 
 SLICE = 200
 """Keys that one call moves at most, so that no script holds up the server for long."""
@@ -18,6 +18,12 @@ def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
     """Cut into slices that one call may carry."""
     for start in range(0, len(items), SLICE):
         yield items[start : start + SLICE]
+
+
+def bells(items: Sequence[Doorbell], *, parked: bool = False) -> Iterator[list[str]]:
+    """What ENQUEUE wants after the most ids kept, slice by slice."""
+    for batch in batches(items):
+        yield [word for item in batch for word in (item.key, item.id, item.target if parked else "")]
 
 
 def ms(seconds: float) -> int:
@@ -55,7 +61,7 @@ def pump_arguments(results: Sequence[Result], want: int, takes: Sequence[Take], 
     return arguments
 
 
-def read_pumped(answer: Sequence[Any], sent: Sequence[Result]) -> Pumped:
+def read_pumped(answer: Sequence[Any], sent: Sequence[Result], unrung: BaseException | None = None) -> Pumped:
     """PUMP's answer, in the order of pump.lua."""
     fenced, taken, due, depth, overflow, ready, paused, parked = answer
     return Pumped(
@@ -67,6 +73,7 @@ def read_pumped(answer: Sequence[Any], sent: Sequence[Result]) -> Pumped:
         ready=ready,
         paused=bool(paused),
         parked=tuple(Parked(target=target, keys=keys) for target, keys in parked),
+        unrung=unrung,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
@@ -40,6 +41,15 @@ def bulk(fn: Fn) -> Fn:
     return fn
 
 
+def apart(fn: Fn) -> Fn:
+    """Mark a function that changes no delivery that is there already, no target, endpoint, client, event or lane of it.
+
+    Or does so only to record what its caller tells `wagate.consumers.memory` as well.
+    """
+    fn.apart = True  # type: ignore[attr-defined]
+    return fn
+
+
 class Database:
     """Runs functions on the database, in its threads.
 
@@ -72,6 +82,14 @@ class Database:
         """What the writer has done since the start, for metrics."""
         return self._writer.counts
 
+    @property
+    def epoch(self) -> int:
+        """What was read or written is still so while this has not moved since before that; see `Writer.epoch`.
+
+        Says nothing of what other processes write.
+        """
+        return self._writer.epoch
+
     async def write(self, fn: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``fn(db, …)`` in the writer; committed, with fsync, when this returns.
 
@@ -79,7 +97,7 @@ class Database:
             StorageError: the database could not; nothing of this call was stored.
             Exception: whatever ``fn`` raised; its changes are undone, those of others are not.
         """
-        work = Work(_with_keywords(fn, kwargs) if kwargs else fn, args)
+        work = Work(_with_keywords(fn, kwargs) if kwargs else fn, args, apart=_is_apart(fn))
         result: T = await self._submit(work)
         return result
 
@@ -90,7 +108,7 @@ class Database:
         """
         if not getattr(fn, "bulk", False):
             raise TypeError(f"{fn!r} is not marked @bulk")
-        result: R = await self._submit(Work(fn, (item,), bulk=True))
+        result: R = await self._submit(Work(fn, (item,), apart=_is_apart(fn), bulk=True))
         return result
 
     async def read(self, fn: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -152,6 +170,10 @@ async def open_database(url: str, folder: Path, *, readers: int = READERS) -> As
     finally:
         with trio.CancelScope(shield=True):
             await database.close()
+
+
+def _is_apart(fn: Callable[..., Any]) -> bool:
+    return bool(getattr(fn.func if isinstance(fn, partial) else fn, "apart", False))
 
 
 def _with_keywords(fn: Callable[..., T], kwargs: dict[str, Any]) -> Callable[..., T]:

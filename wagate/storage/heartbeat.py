@@ -6,6 +6,7 @@ from datetime import datetime
 
 import peewee
 
+from wagate.storage.database import apart
 from wagate.storage.deliveries.targets import for_update
 from wagate.storage.fields import as_time, time_text
 from wagate.storage.statement import rows, run
@@ -13,6 +14,7 @@ from wagate.storage.statement import rows, run
 _BEAT = "INSERT INTO heartbeats (name, at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at"
 
 
+@apart
 def beat(db: peewee.Database, name: str, now: datetime) -> None:
     """Write that ``name`` was alive now."""
     run(db, _BEAT, (name, time_text(now)))

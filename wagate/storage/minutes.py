@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 import peewee
 
+from wagate.storage.database import apart
 from wagate.storage.fields import as_time, time_text
 from wagate.storage.lead import first_id
 from wagate.storage.statement import placeholders, rows, run, run_many
@@ -56,12 +57,14 @@ def start_of(moment: datetime, step: int) -> datetime:
     return datetime.fromtimestamp(moment.timestamp() // step * step, UTC)
 
 
+@apart
 def add_buckets(db: peewee.Database, found: Sequence[Bucket]) -> None:
     """Add to what is there: every process has its own part."""
     for step in (MINUTE, HOUR):
         run_many(db, _ADD, [_values(each, step) for each in found])
 
 
+@apart
 def count_incoming(db: peewee.Database, begin: datetime, end: datetime) -> None:
     """Count the messages that came in between, a minute at most; done twice, it comes to the same."""
     text = (
@@ -81,6 +84,7 @@ def count_incoming(db: peewee.Database, begin: datetime, end: datetime) -> None:
             run(db, "UPDATE accounts SET last_in_at = ? WHERE id = ?", (time_text(moment), account))
 
 
+@apart
 def note_sent(db: peewee.Database, latest: Mapping[str, datetime]) -> None:
     """Write down when each account (by id) last sent something."""
     text = "UPDATE accounts SET last_out_at = ? WHERE id = ? AND COALESCE(last_out_at < ?, TRUE)"

@@ -26,6 +26,8 @@ class Work:
     """Called with the database and ``args``."""
     args: tuple[Any, ...]
     """The arguments; of a bulk function: its one item."""
+    apart: bool = False
+    """Whether ``fn`` changes nothing that is told of deliveries that are there already (see `Writer.epoch`)."""
     bulk: bool = False
     """Whether ``fn`` takes a list of items and returns a list of results."""
 
@@ -63,10 +65,22 @@ class Writer:
         self._engine = engine
         self.db: peewee.Database = engine.open(writer=True)
         self.counts = Counts()
+        self.epoch = 0
+        """Moves before and after every transaction with a call that is not ``apart``: what somebody remembers of
+        rows is true as long as it has not moved since before they were written or read."""
 
     def run(self, works: Sequence[Work]) -> list[Outcome]:
         """Run a batch; one outcome for each. Never raises: the thread must outlive every error."""
         self.counts.calls += len(works)
+        if all(work.apart for work in works):
+            return self._run(works)
+        self.epoch += 1
+        try:
+            return self._run(works)
+        finally:
+            self.epoch += 1
+
+    def _run(self, works: Sequence[Work]) -> list[Outcome]:
         failure: Exception = RuntimeError("never run")
         for _ in range(TRIES):
             try:

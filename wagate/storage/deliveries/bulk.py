@@ -12,6 +12,7 @@ from uuid_utils import uuid7
 
 from wagate.errors import ConflictError, NotFoundError
 from wagate.rules.filters import DeliveryFilter
+from wagate.storage.database import apart
 from wagate.storage.events.listing import matching
 from wagate.storage.fields import as_time, json_text, time_text
 from wagate.storage.models import Delivery
@@ -107,6 +108,7 @@ def list_bulk(db: peewee.Database, *, client_id: int | None = None, limit: int =
     return [_bulk(row) for row in rows(db, text, [*params, limit])]
 
 
+@apart
 def take_bulk(
     db: peewee.Database, process: str, *, until: datetime, now: datetime, but: Collection[str] = ()
 ) -> Bulk | None:

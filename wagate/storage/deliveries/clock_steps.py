@@ -7,6 +7,7 @@ from typing import Any
 
 import peewee
 
+from wagate.storage.database import apart
 from wagate.storage.fields import as_time, time_text
 from wagate.storage.heartbeat import beat, last_beat
 from wagate.storage.statement import rows, run_many
@@ -38,6 +39,7 @@ def claim_step(
     return seen or marked - now
 
 
+@apart
 def mark_time(db: peewee.Database, now: datetime) -> None:
     """Write down which time it is, unless a later one stands there: that is a step to be claimed."""
     marked = last_beat(db, CLOCK, lock=True)

@@ -11,7 +11,7 @@ import peewee
 
 from wagate.rules.states import Settled, Status
 from wagate.rules.targets import TargetState
-from wagate.storage.database import bulk
+from wagate.storage.database import apart, bulk
 from wagate.storage.deliveries.targets import (
     Owner,
     for_update,
@@ -51,6 +51,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Decides, from the target's state after all tries recorded before this one."""
 
 
+@apart
 @bulk
 def record(db: peewee.Database, items: list[Outcome]) -> list[Settled | None]:
     """Settle and write; what each came to, or None when it did not count (tried or settled by others since)."""
@@ -142,6 +143,7 @@ def _attempt_row(item: Outcome, number: int) -> tuple[Any, ...]:
     return item.delivery_id, number, started, item.duration_ms, item.http_status, error, response
 
 
+@apart
 def mark_delivering(db: peewee.Database, tries: Sequence[tuple[str, int]], now: datetime) -> None:
     """Show deliveries, each with its number of attempts so far, as being delivered, unless they are past that."""
     run_many(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -11,13 +11,13 @@ import peewee
 from msgspec.structs import replace
 
 from wagate.errors import StorageError
-from wagate.events import Event, SessionChange, SessionStatus
+from wagate.events import Event, Media, SessionChange, SessionStatus
 from wagate.parsing.message_ids import bare_id
-from wagate.storage.database import bulk
+from wagate.storage.database import apart, bulk
 from wagate.storage.events.named import renamed, stored_names
 from wagate.storage.events.sequence import take_seqs
 from wagate.storage.events.strangers import note_strangers
-from wagate.storage.fields import clean, json_text, optional, time_text
+from wagate.storage.fields import clean, from_json, json_text, optional, time_text
 from wagate.storage.media import has_file, insert_inbound
 from wagate.storage.outbox.acks import fold_acks
 from wagate.storage.outbox.echoes import note_echoes
@@ -33,6 +33,7 @@ INSERT_DELIVERY = (
     "INSERT INTO deliveries (id, event_id, handler, target_id, key, seq, client_id, account, chat, mode, max_retries, "
     "created_at, updated_at, expires_at)"
 )
+_TEXTS = ("account", "phone", "kind", "chat", "sender", "recipient", "message_id", "type", "content")
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,8 +76,20 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     """Other keys of the event's sender."""
     reference: str = ""
     """Our own id of the message that this is about, when the provider carries it back."""
+    epoch: int = -1
+    """`Database.epoch` before it was handed in; -1: it was not asked for."""
     unrouted: bool = False
     """Its targets could not be found out; to be routed later."""
+
+
+class Fresh(msgspec.Struct, frozen=True):
+    """What a delivery that was just stored is made of."""
+
+    event: Event
+    """`as_stored` makes it what the table has."""
+    route: Route
+    seq: int
+    epoch: int
 
 
 class StoredDelivery(msgspec.Struct, frozen=True):
@@ -88,6 +101,8 @@ class StoredDelivery(msgspec.Struct, frozen=True):
     mode: str
     client_id: int | None = None
     """Whose it is; None: its row says so."""
+    fresh: Fresh | None = None
+    """All of it; None: its row says so."""
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +122,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """It brought a file, to be fetched."""
 
 
+@apart
 @bulk
 def store(db: peewee.Database, items: list[Intake]) -> list[Stored]:
     """Store events in order; one Stored for each. A key that was seen before, here or in the table, is a duplicate."""
@@ -114,7 +130,7 @@ def store(db: peewee.Database, items: list[Intake]) -> list[Stored]:
     first = _first_ids(db, items)
     fresh = [item for item in items if not item.dedupe_key or first[item.dedupe_key][0] == item.event.id]
     insert_many(db, INSERT_EVENT, [_event_row(item) for item in fresh])
-    insert_deliveries(db, [(item.event, item.routes) for item in fresh])
+    seqs = insert_deliveries(db, [(item.event, item.routes) for item in fresh])
     insert_inbound(db, [item.event for item in fresh if item.event.media is not None])
     note_messages(db, [(item.event, item.aliases) for item in fresh])
     note_strangers(db, (item.event for item in fresh))
@@ -123,14 +139,17 @@ def store(db: peewee.Database, items: list[Intake]) -> list[Stored]:
     note_echoes(db, [item.event for item in items])
     changed = {item.event.id for item in fresh if item.session is not None and _change_session(db, item, item.session)}
     new = {item.event.id for item in fresh}
-    return [_stored(item, changed) if item.event.id in new else _duplicate(first[item.dedupe_key]) for item in items]
+    return [
+        _stored(item, changed, seqs) if item.event.id in new else _duplicate(first[item.dedupe_key]) for item in items
+    ]
 
 
-def insert_deliveries(db: peewee.Database, routed: Sequence[tuple[Event, tuple[Route, ...]]]) -> None:
-    """A pending delivery for each route, at the end of its lane."""
+def insert_deliveries(db: peewee.Database, routed: Sequence[tuple[Event, tuple[Route, ...]]]) -> dict[str, int]:
+    """A pending delivery for each route, at the end of its lane; the ``seq`` of each by its id."""
     flat = [(event, route) for event, routes in routed for route in routes]
     seqs = take_seqs(db, [clean(route.key) for _, route in flat])
     insert_many(db, INSERT_DELIVERY, [_delivery_row(*pair, seq) for pair, seq in zip(flat, seqs, strict=True)])
+    return {route.delivery_id: seq for (_, route), seq in zip(flat, seqs, strict=True)}
 
 
 def job_id(item: Intake) -> str:
@@ -209,12 +228,36 @@ def _change_session(db: peewee.Database, item: Intake, change: SessionChange) ->
     return run(db, text, params) > 0
 
 
-def _stored(item: Intake, changed: set[str]) -> Stored:
+def as_stored(event: Event) -> Event:
+    """The event as who reads its row gets it: text that every database takes, JSON types, times in UTC."""
+    media = None if event.media is None else from_json(json_text(event.media))
+    return replace(
+        event,
+        created_at=event.created_at.astimezone(UTC),
+        timestamp=event.timestamp.astimezone(UTC),
+        media=None if media is None else msgspec.convert(media, Media),
+        reply_to=optional(event.reply_to),
+        contact_name=optional(event.contact_name),
+        extra=from_json(json_text(event.extra)) if event.extra else {},
+        metadata=from_json(json_text(event.metadata)) if event.metadata else {},
+        **{name: clean(getattr(event, name)) for name in _TEXTS},
+    )
+
+
+def _stored(item: Intake, changed: set[str], seqs: dict[str, int]) -> Stored:
     return Stored(
         event_id=item.event.id,
         job_id=job_id(item),
         deliveries=tuple(
-            StoredDelivery(r.key, r.target_id, r.delivery_id, r.mode, item.event.client_id) for r in item.routes
+            StoredDelivery(
+                r.key,
+                r.target_id,
+                r.delivery_id,
+                r.mode,
+                item.event.client_id,
+                Fresh(item.event, r, seqs[r.delivery_id], item.epoch) if item.epoch >= 0 else None,
+            )
+            for r in item.routes
         ),
         session_changed=item.event.id in changed,
         file=has_file(item.event),

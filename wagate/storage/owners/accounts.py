@@ -13,6 +13,7 @@ from uuid_utils import uuid7
 
 from wagate.errors import ConflictError, NotFoundError
 from wagate.events import SessionStatus
+from wagate.storage.database import apart
 from wagate.storage.models import Account, Client, EventRow
 from wagate.storage.owners.revision import bump
 from wagate.storage.rows import AccountRow
@@ -138,6 +139,7 @@ def note_phone(db: peewee.Database, account_id: str, phone: str, *, now: datetim
     return bool(changed)
 
 
+@apart
 def lapse_qrs(db: peewee.Database, *, now: datetime) -> list[str]:
     """Sessions whose QR is older than 60 s become session_not_connected, "QR expired"; their names."""
     lapsed = (Account.status == SessionStatus.QR_GENERATED) & (Account.qr_at < now - QR_LIFE)

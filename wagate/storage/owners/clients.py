@@ -9,7 +9,7 @@ from uuid_utils import uuid7
 
 from wagate.clock import Clock
 from wagate.errors import ConflictError, NotFoundError, StorageError
-from wagate.storage.database import Database
+from wagate.storage.database import Database, apart
 from wagate.storage.deliveries.by_hand import cancel_open
 from wagate.storage.models import Client, Delivery, Token
 from wagate.storage.owners.revision import bump
@@ -95,6 +95,7 @@ def list_tokens(db: peewee.Database, client_id: int) -> list[TokenRow]:
     return [TokenRow(**row) for row in query.dicts().execute(db)]
 
 
+@apart
 def touch_tokens(db: peewee.Database, used: dict[str, datetime]) -> None:
     """Write when tokens (by hash) were last used."""
     for digest, moment in sorted(used.items()):

@@ -225,6 +225,23 @@ class Connection:
         self.server.typed.append(f"{as_jid(node.attrs['to']).user} {node.get_children()[0].tag}")
         self.server.wake()
 
+    async def _on_presence(self, node: Node) -> None:
+        """Ours, or a wish to hear of somebody's; one is told how they are right away."""
+        if node.get_str("type") == "subscribe":
+            who = self.server.by_jid(as_jid(node.attrs["to"]))
+            if who is not None:
+                self.server.watched.append(who.phone)
+                await self.send(
+                    Node("presence", {"from": node.attrs["to"], "type": "unavailable", "last": "1700000000"})
+                )
+        else:
+            self.server.shown = node.get_str("type")
+        self.server.wake()
+
+    async def _on_call(self, node: Node) -> None:
+        self.server.rejected += [each.get_str("call-id") for each in node.get_children("reject")]
+        self.server.wake()
+
     def _received(self, ids: set[str]) -> None:
         if self.device:
             self.device.queue = [each for each in self.device.queue if each[0] not in ids]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from wagate.testing.whatsapp.groups import RefusedError
 from wagate.testing.whatsapp.library import JID, Node, as_jid
 from wagate.testing.whatsapp.pairing import REFERENCE, Typing
 from wagate.testing.whatsapp.people import Device, Person
@@ -44,7 +45,11 @@ class Queries:
             typing = self._server.codes[as_jid(children[0].attrs["jid"]).user]
             await self._server.code_typed(typing, _bytes(children[0], "link_code_pairing_wrapped_key_bundle"))
             return
-        await connection.result(node, self._answer(connection, node, name, first))
+        try:
+            await connection.result(node, self._answer(connection, node, name, first))
+        except RefusedError as error:
+            await connection.fail(node, error.code, error.text)
+        self._server.wake()
 
     def _answer(self, connection: Connection, node: Node, name: str, first: str) -> list[Node]:
         inner = node.get_children()[0] if first else node
@@ -64,22 +69,24 @@ class Queries:
     def _people(self, _connection: Connection, _node: Node, inner: Node) -> list[Node]:
         return [self._usync(inner)]
 
-    def _group(self, _connection: Connection, node: Node, _inner: Node) -> list[Node]:
-        group = self._server.groups[as_jid(node.attrs["to"]).user]
-        members = [self._server.person(each) for each in group.members]
-        inside = [Node("participant", {"jid": each.lid_jid, "phone_number": each.jid}) for each in members]
-        first = members[0].lid_jid
-        attrs = {"id": group.id, "subject": group.subject, "creation": "1", "creator": first, "s_t": "1", "s_o": first}
-        return [Node("group", attrs | {"addressing_mode": "lid"}, inside)]
+    def _groups(self, connection: Connection, node: Node, inner: Node) -> list[Node]:
+        return self._server.group_queries.answer(connection, node, inner)
+
+    def _blocks(self, connection: Connection, node: Node, inner: Node) -> list[Node]:
+        return self._server.profiles.block(connection, node, inner)
+
+    def _pictures(self, connection: Connection, node: Node, inner: Node) -> list[Node]:
+        return self._server.profiles.picture(connection, node, inner)
+
+    def _mex(self, connection: Connection, node: Node, inner: Node) -> list[Node]:
+        return self._server.profiles.mex(connection, node, inner)
 
     def _shelf(self, _connection: Connection, _node: Node, _inner: Node) -> list[Node]:
         ages = {"auth": "fake", "ttl": "3600", "auth_ttl": "3600", "max_buckets": "12"}
         return [Node("media_conn", ages, [Node("host", {"hostname": self._server.shelf})])]
 
-    def _state(self, _connection: Connection, _node: Node, inner: Node) -> list[Node]:
-        asked = inner.get_children("collection")
-        same = [{"name": each.get_str("name"), "version": each.get_str("version", "0")} for each in asked]
-        return [Node("sync", {}, [Node("collection", each) for each in same])]
+    def _state(self, connection: Connection, _node: Node, inner: Node) -> list[Node]:
+        return self._server.shared(_device(connection).jid.user).sync(inner)
 
     def _code(self, connection: Connection, _node: Node, inner: Node) -> list[Node]:
         """``companion_hello``: it shows a code; ``companion_finish`` is answered by `answer`."""
@@ -136,6 +143,8 @@ class Queries:
             return Node("contact", {"type": "in" if who is not None else "out"})
         if name == "lid" and who is not None:
             return Node("lid", {"val": who.lid_jid})
+        if name == "status" and who is not None:
+            return Node("status", {}, self._server.profiles.abouts.get(who.phone, "").encode() or None)
         if name != "devices":
             return None
         linked = sorted(number for phone, number in self._server.devices if who is not None and phone == who.phone)
@@ -182,11 +191,13 @@ _ANSWERS: dict[tuple[str, str], _Answer] = {
     ("encrypt", "key"): Queries._bundles,  # noqa: SLF001
     ("encrypt", ""): Queries._keys,  # noqa: SLF001
     ("usync", ""): Queries._people,  # noqa: SLF001
-    ("w:g2", "query"): Queries._group,  # noqa: SLF001
+    ("w:g2", ""): Queries._groups,  # noqa: SLF001
     ("w:m", ""): Queries._shelf,  # noqa: SLF001
     ("w:sync:app:state", "sync"): Queries._state,  # noqa: SLF001
     ("md", "link_code_companion_reg"): Queries._code,  # noqa: SLF001
     ("privacy", ""): lambda *_: [Node("privacy", {}, [])],
-    ("blocklist", ""): lambda *_: [Node("list", {"dhash": "x"}, [])],
+    ("blocklist", ""): Queries._blocks,  # noqa: SLF001
+    ("w:profile:picture", ""): Queries._pictures,  # noqa: SLF001
+    ("w:mex", ""): Queries._mex,  # noqa: SLF001
 }
 """(namespace, first child; '' any) → the answer's children."""

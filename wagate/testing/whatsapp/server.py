@@ -18,11 +18,14 @@ import trio
 from trio_websocket import WebSocketRequest
 
 from wagate.testing.whatsapp.connection import GONE, SERVER, Connection
+from wagate.testing.whatsapp.groups import Group, Groups
 from wagate.testing.whatsapp.library import JID, Node, as_jid, signal
 from wagate.testing.whatsapp.pairing import Typing, WrongCodeError
 from wagate.testing.whatsapp.people import Device, Person
+from wagate.testing.whatsapp.profiles import Profiles
 from wagate.testing.whatsapp.protobuf import pack, unpack
 from wagate.testing.whatsapp.queries import Queries
+from wagate.testing.whatsapp.shared import Shared
 
 PATIENCE = 60.0
 
@@ -50,17 +53,6 @@ class Arrived:
         return ""
 
 
-@dataclass(frozen=True)
-class Group:
-    """People who write to each other."""
-
-    id: str
-    """Without ``@g.us``."""
-    subject: str
-    members: tuple[str, ...]
-    """Their phones."""
-
-
 @dataclass
 class FakeWhatsApp:
     """The server, and what tests may set and see."""
@@ -81,6 +73,12 @@ class FakeWhatsApp:
     messages: list[Arrived] = field(default_factory=list)
     """Ours, in order; once for each person."""
     typed: list[str] = field(default_factory=list)
+    shown: str = ""
+    """How we are shown: ``available``, ``unavailable``; '' when we never said."""
+    watched: list[str] = field(default_factory=list)
+    """Phones whose presence we asked for."""
+    rejected: list[str] = field(default_factory=list)
+    """Ids of calls that we rejected."""
     read: list[str] = field(default_factory=list)
     """Ids that we marked as read."""
     errors: list[str] = field(default_factory=list)
@@ -104,6 +102,9 @@ class FakeWhatsApp:
         signed = {1: leaf, 2: signal.xeddsa_sign(middle.private, leaf)}
         self.certificate = pack({1: signed, 2: {1: issuer, 2: signal.xeddsa_sign(self.root.private, issuer)}})
         self.queries = Queries(self)
+        self.group_queries = Groups(self)
+        self.profiles = Profiles(self)
+        self._shared: dict[str, Shared] = {}
         self._refusals: list[dict[str, str]] = []
         self._changed = trio.Event()
 
@@ -113,6 +114,10 @@ class FakeWhatsApp:
             lid = str(10**14 + int(phone) % 10**13)
             self.people[phone] = Person(phone, lid, name or f"Person {phone[-4:]}")
         return self.people[phone]
+
+    def shared(self, phone: str) -> Shared:
+        """What the devices of a number share."""
+        return self._shared.setdefault(phone, Shared())
 
     def by_jid(self, jid: JID) -> Person | None:
         """By phone or LID."""

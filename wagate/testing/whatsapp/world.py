@@ -15,10 +15,12 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from wagate.testing.whatsapp.groups import Group
 from wagate.testing.whatsapp.library import JID, Node
 from wagate.testing.whatsapp.people import Person
 from wagate.testing.whatsapp.protobuf import Double, Fields, pack, unpack
-from wagate.testing.whatsapp.server import Arrived, FakeWhatsApp, Group
+from wagate.testing.whatsapp.server import Arrived, FakeWhatsApp
+from wagate.testing.whatsapp.shared import PUSH_NAME
 
 KINDS = {
     "image": (3, b"WhatsApp Image Keys"),
@@ -87,6 +89,12 @@ class World:
         sha, outer = hashlib.sha256(content).digest(), hashlib.sha256(blob).digest()
         note = {1: sha, 2: len(content), 3: secret, 4: outer, 5: f"{path}?x=1", 6: 3, 7: 1}
         await self.message(self.ours, {12: {2: 5, 6: note}}, attrs={"category": "peer"})
+
+    async def share(self, name: str = "Our shop") -> None:
+        """Our phone hands over the keys of what all devices share, as it does some seconds after linking."""
+        shared = self.server.shared(self.ours)
+        shared.put("critical_block", ["setting_pushName"], {PUSH_NAME: {1: name}}, version=1)
+        await self.message(self.ours, shared.key_share(), attrs={"category": "peer"})
 
     async def location(self, sender: str, latitude: float, longitude: float) -> str:
         """Somebody sends a place."""

@@ -8,7 +8,7 @@ import msgspec
 from quart import Blueprint
 
 from wagate.context.sessions import AccountSessions
-from wagate.errors import BadGatewayError, SendError
+from wagate.errors import BadGatewayError, SendError, SendRefusedError, UnprocessableError
 from wagate.hooks.routes import endpoint
 from wagate.web.access.identity import RequestAuth
 from wagate.web.api.accounts import Phone, digits
@@ -41,7 +41,7 @@ def session_control_routes(auth: RequestAuth, states: AccountSessions) -> Bluepr
     routes = Blueprint("session_control", __name__)
 
     @routes.post(f"{PREFIX}/<session_id>/pair-code")
-    @endpoint(body=PairCodeBody, answers={200: PairCodeAnswer}, problems=(404, 502), act="ask for a code")
+    @endpoint(body=PairCodeBody, answers={200: PairCodeAnswer}, problems=(404, 422, 502), act="ask for a code")
     async def link(session_id: str, body: PairCodeBody) -> PairCodeAnswer:
         """A code that links the number, typed on its phone instead of scanning the QR code."""
         code = await pair_code(states, session_id, digits(body.phone), client_id=auth.identity().client_id)
@@ -54,5 +54,7 @@ async def pair_code(states: AccountSessions, name: str, phone: str, *, client_id
     """The code. NotFoundError, UnprocessableError; BadGatewayError: the provider gave none."""
     try:
         return await states.pair_code(name, phone, client_id=client_id)
+    except SendRefusedError as error:
+        raise UnprocessableError(f"there is no code: {error.reason}") from error
     except SendError as error:
         raise BadGatewayError(f"there is no code: {error.reason}") from error

@@ -1,0 +1,65 @@
+"""``wagate n8n``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wagate.hooks.commands import command_line
+from wagate_n8n import workflows
+
+app = typer.Typer()
+
+
+@app.command("export")
+def export_command(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="One workflow; default: all.", show_default=False)] = "",
+    *,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to write to; default: the list, or NAME's JSON, is printed.")
+    ] = None,
+    gateway: Annotated[
+        str, typer.Option(metavar="URL", help="How n8n reaches this gateway; default: server.public_url.")
+    ] = "",
+) -> None:
+    """Write workflows to import into n8n, with this gateway's URL; without NAME and --out, list them."""
+    line = command_line(context)
+    known = workflows.names()
+    if name and name not in known:
+        raise line.refuse(f"no workflow is called {name!r}; there are: {', '.join(known)}")
+    if not name and out is None:
+        for each in known:
+            typer.echo(f"{each:<{max(map(len, known))}}  {workflows.purpose(each)}")
+        return
+    url = gateway or line.public_url
+    if not url:
+        raise line.refuse("server.public_url is not set: set it, or give --gateway URL, as n8n reaches this gateway")
+    try:
+        written = {each: workflows.filled(each, url) for each in ([name] if name else known)}
+    except ValueError as error:
+        raise line.refuse(f"--gateway: {error}") from error
+    if out is None:
+        typer.echo(written[name], nl=False)
+        return
+    try:
+        for path in _write(out, written):
+            typer.echo(str(path))
+    except FileExistsError as error:
+        raise line.refuse(f"{error}: there is another file of this name; move it, or give another --out") from error
+    except OSError as error:
+        raise line.refuse(f"--out: {error.strerror or error}: {error.filename}") from error
+
+
+def _write(folder: Path, texts: dict[str, str]) -> list[Path]:
+    """Write each as NAME.json. FileExistsError, before anything is written: a file is there with another text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    places = {folder / f"{name}.json": text for name, text in texts.items()}
+    for path, text in places.items():
+        if path.exists() and path.read_text("utf-8", "replace") != text:
+            raise FileExistsError(str(path))
+    for path, text in places.items():
+        path.write_text(text, encoding="utf-8")
+    return list(places)

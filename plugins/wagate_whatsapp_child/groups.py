@@ -1,0 +1,114 @@
+"""What the gateway may ask about groups.
+
+Source of what whatsmeow does with each: ``group.go``; of what its C functions take: neonize, ``goneonize/main.go``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wagate_whatsapp_child.flat import Json, jid
+from wagate_whatsapp_child.library import Library
+from wagate_whatsapp_child.session import Act, Session, as_jid, as_jids
+
+
+def listed(library: Library, session: Session, _line: Json) -> list[Json]:
+    """All groups that the number is in, with their members."""
+    found = library.answer("GetJoinedGroupsReturnFunction", library.go.GetJoinedGroups(session.key))
+    return [_group(each) for each in found.Group]
+
+
+def read(library: Library, session: Session, line: Json) -> Json:
+    """One group (``chat``) that the number is in."""
+    raw = library.go.GetGroupInfo(*session.of(as_jid(library, line["chat"])))
+    return _group(library.answer("GetGroupInfoReturnFunction", raw).GroupInfo)
+
+
+def invited(library: Library, session: Session, line: Json) -> Json:
+    """The group behind an invite's ``code``; the number does not join it."""
+    raw = library.go.GetGroupInfoFromLink(session.key, line["code"].encode())
+    return _group(library.answer("GetGroupInfoReturnFunction", raw).GroupInfo)
+
+
+def create(library: Library, session: Session, line: Json) -> Json:
+    """A new group with a ``subject`` and ``members``."""
+    wanted = library.types.ReqCreateGroup(
+        name=line["subject"], Participants=as_jids(library, line["members"]), CreateKey=""
+    ).SerializeToString()
+    raw = library.go.CreateGroup(*session.of(wanted))
+    return _group(library.answer("GetGroupInfoReturnFunction", raw).GroupInfo)
+
+
+def change(library: Library, session: Session, line: Json) -> None:
+    """Set what the line has of a group: ``subject``, ``description``, ``write`` and ``edit`` (only admins may)."""
+    go, chat = library.go, session.of(as_jid(library, line["chat"]))
+    if line.get("subject") is not None:
+        library.done(go.SetGroupName(*chat, line["subject"].encode()))
+    if line.get("description") is not None:
+        library.done(go.SetGroupTopic(*chat, b"", b"", line["description"].encode()))
+    if line.get("write") is not None:
+        library.done(go.SetGroupAnnounce(*chat, line["write"]))
+    if line.get("edit") is not None:
+        library.done(go.SetGroupLocked(*chat, line["edit"]))
+
+
+def members(library: Library, session: Session, line: Json) -> list[Json]:
+    """``change`` (add, remove, promote, demote) ``members`` of a group; each with WhatsApp's ``error``, 0 for none."""
+    who = library.types.JIDArray(JIDS=as_jids(library, line["members"])).SerializeToString()
+    arguments = session.of(as_jid(library, line["chat"]), who)
+    raw = library.go.UpdateGroupParticipants(*arguments, line["change"].encode())
+    found = library.answer("UpdateGroupParticipantsReturnFunction", raw).participants
+    return [_member(each) | {"error": each.Error} for each in found]
+
+
+def leave(library: Library, session: Session, line: Json) -> None:
+    """Leave a group."""
+    library.done(library.go.LeaveGroup(*session.of(as_jid(library, line["chat"]))))
+
+
+def invite(library: Library, session: Session, line: Json) -> str:
+    """A group's invite link; ``renew`` ends the old one."""
+    raw = library.go.GetGroupInviteLink(*session.of(as_jid(library, line["chat"])), line["renew"])
+    return str(library.answer("GetGroupInviteLinkReturnFunction", raw).InviteLink)
+
+
+def join(library: Library, session: Session, line: Json) -> str:
+    """Join by an invite's ``code``; the group's JID."""
+    raw = library.go.JoinGroupWithLink(session.key, line["code"].encode())
+    return jid(library.answer("JoinGroupWithLinkReturnFunction", raw).Jid)
+
+
+def _group(found: Any) -> Json:
+    return {
+        "jid": jid(found.JID),
+        "subject": found.GroupName.Name,
+        "description": found.GroupTopic.Topic,
+        "owner": jid(found.OwnerPN) or jid(found.OwnerJID),
+        "created": int(found.GroupCreated),
+        "write": found.GroupAnnounce.IsAnnounce,
+        "edit": found.GroupLocked.isLocked,
+        "members": [_member(each) for each in found.Participants],
+    }
+
+
+def _member(found: Any) -> Json:
+    return {
+        "jid": jid(found.JID),
+        "lid": jid(found.LID),
+        "phone": jid(found.PhoneNumber),
+        "role": "owner" if found.IsSuperAdmin else "admin" if found.IsAdmin else "member",
+    }
+
+
+GROUPS: dict[str, Act] = {
+    "groups": listed,
+    "group_read": read,
+    "group_invited": invited,
+    "group_create": create,
+    "group_change": change,
+    "group_members": members,
+    "group_leave": leave,
+    "group_invite": invite,
+    "group_join": join,
+}
+"""By the name that the gateway asks with."""

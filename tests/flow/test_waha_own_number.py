@@ -1,0 +1,66 @@
+"""Every operation of WAHA's API with a number of our own behind, linked at the fake server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.flow.test_waha_drop_in import hold
+from tests.inprocess import Gateway, running_gateway
+from tests.sink import authority
+from tests.waha_operations import Values, replay
+from tests.whatsapp_site import ANA, OURS, redirected
+from wagate.testing.whatsapp import Running, running_whatsapp
+
+pytest_plugins = ("tests.patience",)
+pytestmark = pytest.mark.usefixtures("patient")
+CHAT = f"{ANA}@c.us"
+PATIENCE = 120.0
+
+
+async def test_every_operation_is_answered_or_refused_with_the_reason(tmp_path: Path) -> None:
+    async with running_whatsapp(tmp_path, authority()) as fake:
+        fake.server.person(ANA, "Ana")
+        account = {"provider": "whatsapp", "proxy": fake.proxy, "typing": False}
+        with redirected(fake):
+            ca_file = Path(fake.environment["SSL_CERT_FILE"])
+            async with running_gateway({"accounts.main": account}, ca_file=ca_file) as found:
+                await link(found, fake)
+                values = await prepare(found, fake)
+                hold("whatsapp", await replay(found.http, values))
+        assert fake.server.errors == []
+
+
+async def link(found: Gateway, fake: Running) -> None:
+    """Scan the code, and let the phone hand over what its devices share."""
+    scanned = False
+    with trio.fail_after(PATIENCE):
+        while not (shown := (await found.ask("GET", "/api/whatsapp/session/status/main"))["data"])["isConnected"]:
+            if shown["qr"] and not scanned:
+                await fake.server.scan(shown["qr"], OURS)
+                scanned = True
+            await trio.sleep(0.05)
+        await fake.world(OURS).share()
+        while not fake.server.shown:
+            await found.http.post("/api/main/presence", json={"presence": "online"})
+            await trio.sleep(0.05)
+
+
+async def prepare(found: Gateway, fake: Running) -> Values:
+    """A message of each side, a group of ours, and a channel."""
+    world, values = fake.world(OURS), Values(chat=CHAT, message="")
+    await world.text(ANA, "hello")
+    path = f"/api/main/chats/{CHAT}/messages"
+    with trio.fail_after(PATIENCE):
+        while not (messages := (await found.http.get(path, params={"limit": 5})).json()):
+            await trio.sleep(0.05)
+    sent = await found.http.post("/api/sendText", json={"session": "main", "chatId": CHAT, "text": "ours"})
+    assert sent.status_code == 201, sent.text
+    group = world.group("Team", ANA)
+    fake.server.groups[group].invite = values.of["code"]
+    channel = fake.server.profiles.channel("News", owner=ANA)
+    return Values(
+        chat=CHAT, message=messages[0]["id"], ours=sent.json()["id"], group=f"{group}@g.us", channel=channel.id
+    )
