@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from wagate.events import Media
-from wagate.parsing.fields import first_text, shortened
+from wagate.parsing.fields import degrees, first_text, shortened
 from wagate.parsing.told import answers_text, bought_lines, read_answers
 from wagate.parsing.vcards import vcard_of
 from wagate_infobip.fields import objects, snake
@@ -64,9 +64,8 @@ def _file(name: str, inside: dict[str, Any]) -> Content:
 def _location(inside: dict[str, Any]) -> Content:
     place: dict[str, Any] = {}
     for name in ("latitude", "longitude"):
-        degrees = inside.get(name)
-        if isinstance(degrees, int | float) and not isinstance(degrees, bool):
-            place[name] = degrees
+        if (at := degrees(inside.get(name))) is not None:
+            place[name] = at
     place |= {name: text for name in ("name", "address", "url") if (text := first_text(inside, name))}
     return Content(type="location", extra={"location": place})
 

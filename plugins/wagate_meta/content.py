@@ -10,7 +10,7 @@ import msgspec
 from wagate.events import Media
 from wagate.events.event import MOVED_TO
 from wagate.parsing.chats import chat_key
-from wagate.parsing.fields import first_text, identifier, mapping, shortened, whole
+from wagate.parsing.fields import degrees, first_text, identifier, mapping, shortened, whole
 from wagate.parsing.told import answers_text, bought_lines, read_answers
 from wagate.parsing.vcards import vcard_of
 
@@ -67,9 +67,8 @@ def _file(kind: str, inside: dict[str, Any]) -> Content:
 def _location(inside: dict[str, Any], _item: dict[str, Any]) -> Content:
     place: dict[str, Any] = {}
     for name in ("latitude", "longitude"):
-        degrees = inside.get(name)
-        if isinstance(degrees, int | float) and not isinstance(degrees, bool):
-            place[name] = degrees
+        if (at := degrees(inside.get(name))) is not None:
+            place[name] = at
     place |= {name: text for name in ("name", "address", "url") if (text := first_text(inside, name))}
     return Content(type="location", extra={"location": place})
 

@@ -54,5 +54,7 @@ def media_answer(status: int, body: bytes) -> SendError:
     reason = f"the engine answered {status}{f': {said}' if said else ''}"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and _GONE.search(said):
         return SendRefusedError(reason, http_status=status)
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return SendRefusedError(f"the file is too large for the engine ({reason})", http_status=status)
     # What it says of the session (404, 403, 422), or of itself, is so for every file.
     return NotSentError(reason, slow="account", http_status=status)

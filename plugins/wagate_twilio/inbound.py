@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from wagate.events import Media, NewEvent, kinds
 from wagate.parsing.chats import chat_key, digits_of
-from wagate.parsing.fields import identifier, mapping, shortened, whole
+from wagate.parsing.fields import degrees, identifier, mapping, shortened, whole
 from wagate.parsing.told import answers_text, read_answers
 
 _FAMILIES = frozenset({"image", "video", "audio"})
@@ -157,9 +157,10 @@ def _media(form: dict[str, str], n: int) -> Media | None:
 def _type(form: dict[str, str], media: Media | None) -> str:
     """As Twilio says; else by what is there. A voice note is audio in Ogg, a sticker is WebP."""
     stated = form.get("MessageType", "").lower()
-    if stated and stated not in _TYPES:
+    if stated and stated not in _TYPES and (media is None or not media.mimetype):
         return "unknown"
-    if media is not None and (media.mimetype or not stated) and stated in {"", "text", "image", "audio"}:
+    of_file = stated in {"", "text", "image", "audio"} or stated not in _TYPES
+    if media is not None and (media.mimetype or not stated) and of_file:
         return _type_of_file(media.mimetype.partition(";")[0].strip().lower())
     if stated and stated != "text":
         return _TYPES[stated]
@@ -222,10 +223,6 @@ def _extra(form: dict[str, str], kind_of: str) -> dict[str, Any]:
 def _place(form: dict[str, str]) -> dict[str, Any]:
     place: dict[str, Any] = {}
     for name, theirs in (("latitude", "Latitude"), ("longitude", "Longitude")):
-        try:
-            degrees = float(form.get(theirs, ""))
-        except ValueError:
-            continue
-        if abs(degrees) <= 360:
-            place[name] = degrees
+        if (at := degrees(form.get(theirs))) is not None:
+            place[name] = at
     return place | {ours: form[key] for ours, key in (("name", "Label"), ("address", "Address")) if form.get(key)}

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from wagate.events import Media
-from wagate.parsing.fields import first_text, identifier, mapping, shortened
+from wagate.parsing.fields import degrees, first_text, identifier, mapping, shortened
 from wagate.parsing.protobuf import read_protobuf
 from wagate.parsing.told import NOTHING, Told, number, objects
 from wagate.parsing.vcards import card_of
@@ -52,7 +52,7 @@ def content_of(payload: dict[str, Any], message_id: str) -> Content:
         extra["media_error"] = shortened(failed)
     if media and not media.url and extra.get("view_once"):
         media = None  # linked devices don't get what is shown once
-    text = "" if kind in _NO_TEXT else _text(payload, told)
+    text = _beside(told) if kind in _NO_TEXT else _text(payload, told)
     return Content(type=kind, text=text, media=media, extra=extra, notice=told.notice)
 
 
@@ -73,6 +73,11 @@ def _text(payload: dict[str, Any], told: Told) -> str:
     """What was written stands in the body; of polls, replies and the like all words are in the engine's data alone."""
     body = first_text(payload, "body")
     return (told.text or body) if told.type not in {"", "text", *_FILES} else (body or told.text)
+
+
+def _beside(told: Told) -> str:
+    """What was written along with a place."""
+    return first_text(told.part, "caption", "comment") if told.type == "location" else ""
 
 
 def _type(payload: dict[str, Any], told: Told) -> str:
@@ -130,23 +135,11 @@ def _own_cards(part: dict[str, Any]) -> list[str]:
 def _location(place: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     location: dict[str, Any] = {}
     for name, proto in (("latitude", "degreeslatitude"), ("longitude", "degreeslongitude")):
-        degrees = _number(place.get(name))
-        degrees = _number(part.get(proto)) if degrees is None else degrees
-        if degrees is not None:
-            location[name] = degrees
+        at = degrees(place.get(name))
+        at = degrees(part.get(proto)) if at is None else at
+        if at is not None:
+            location[name] = at
     for name in ("name", "address", "url"):
         if text := first_text(place, name, *(("description",) if name == "name" else ())) or first_text(part, name):
             location[name] = text
     return location
-
-
-def _number(value: object) -> float | int | None:
-    """Degrees; some engines write them as text."""
-    if isinstance(value, str):
-        try:
-            value = float(value) if len(value) < 40 else None
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 180:
-        return None
-    return value

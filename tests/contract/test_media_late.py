@@ -133,6 +133,31 @@ async def test_when_its_link_is_dead_a_file_is_asked_for_by_its_id(
         assert [seen.path for seen in site.server.seen] == ["/dead", "/file"]
 
 
+async def test_a_link_that_lapsed_at_once_is_asked_for_again(database: Database, tmp_path: Path) -> None:
+    links = iter(["lapsed", "file"])
+
+    async def locate(_media: Media, _account: ProviderAccount) -> MediaRequest:
+        return MediaRequest(url=f"{site.server.url}/{next(links)}", headers={"Authorization": "Bearer t"})
+
+    async with media_site(database, tmp_path) as site:
+        site.locate = locate
+        site.replies["/lapsed"] = Reply(status=410)
+        made = await site.comes(media=Media(mimetype="image/jpeg", provider_id="77"))
+        assert (await site.until(made, "stored")).attempts == 1
+        assert [seen.path for seen in site.server.seen] == ["/lapsed", "/file"]
+
+
+async def test_a_file_over_the_limit_is_said_to_be_too_large_and_not_asked_for(
+    database: Database, tmp_path: Path
+) -> None:
+    async with media_site(database, tmp_path) as site:
+        size = site.parts.store.max_size + 1
+        made = await site.comes(media=Media(mimetype="video/mp4", provider_id="77", size=size))
+        failed = await site.until(made, "failed")
+        assert str(failed.error) == f"it has {size} bytes, over media.max_size ({site.parts.store.max_size})"
+        assert not site.server.seen
+
+
 @pytest.mark.parametrize(
     ("answer", "error"),
     [

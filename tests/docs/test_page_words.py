@@ -25,6 +25,7 @@ FOR_AUTHORS = ("write-a-", "flow", "proof", "security", "reliability")
 CODE = re.compile(r"`([^`\n]+)`")
 WORD = re.compile(r"(?<![\w./$-])[a-z]+(?:_[a-z0-9]+)+(?![\w(./-])")
 OTHERS = {
+    "env_file": "Docker Compose's",
     "pg_dump": "PostgreSQL's",
     "underscores_in_headers": "nginx'",
     "whatsapp_business_management": "a permission of Meta's",

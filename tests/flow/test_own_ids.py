@@ -138,7 +138,8 @@ async def test_a_quote_by_stanza_id_names_the_message_as_it_was_stored() -> None
 async def test_an_id_that_is_unique_in_its_chat_only_is_no_duplicate_in_another() -> None:
     site = Sessions()
     async with gateway(site) as found:
-        for number in ("15550002222", "15550003333", "15550002222"):
+        # The last is the one before without Brazil's ninth digit: the same person, so the same message.
+        for number in ("15550002222", "15550003333", "15550002222", "5511987654321", "551187654321"):
             chat = f"{number}@c.us"
             message = {"id": "1", "type": "chat", "from": chat, "to": OURS, "body": number, "timestamp": 1795225481}
             body = site.fake.webhook("message", {"message": message})
@@ -147,4 +148,5 @@ async def test_an_id_that_is_unique_in_its_chat_only_is_no_duplicate_in_another(
         assert sorted((each["chat"], each["messages"]) for each in threads) == [
             ("15550002222@c.us", 1),
             ("15550003333@c.us", 1),
+            ("5511987654321@c.us", 1),
         ]

@@ -88,6 +88,23 @@ def test_an_order_is_added_up() -> None:
             "🗳 Voted. Open the poll on the phone to see the choice.",
         ),
         ({"type": "event", "content": "Fair"}, "📅 Fair"),
+        ({"type": "event", "content": "Fair", "extra": {"calendar_event": {"canceled": True}}}, "📅 ❌ Fair"),
+        (
+            {"type": "text", "content": "This one?", "extra": {"referredProduct": {"product_retailer_id": "sku_1"}}},
+            "🛍 sku\\_1\nThis one?",
+        ),
+        (
+            {"type": "location", "content": "Here I am", "extra": {"location": {"live": True}}},
+            "📍 Live location\nHere I am",
+        ),
+        (
+            {"type": "location", "content": "The blue door", "extra": {"location": {"name": "Office"}}},
+            "📍 Office\nThe blue door",
+        ),
+        (
+            {"type": "order", "content": "", "extra": {"order": {"product_items": [{"name": "Shoes"}]}}},
+            "🛒 Order: 1 items\n- 1 × Shoes 0.00\n= 0.00",
+        ),
         ({"type": "event_response", "content": "Going"}, "📅 Going"),
         ({"type": "product", "content": "Shoes\n9.90 BRL"}, "🛍 Shoes\n9.90 BRL"),
         ({"type": "invite", "content": "Garden"}, "✉️ Garden"),

@@ -85,6 +85,7 @@ def test_any_text_is_taken_as_it_is(text: str) -> None:
         ({"contacts": [{"name": "Ana"}]}, "contacts", ""),
         ({"interactive": {"title": "Yes"}}, "interactive", "Yes"),
         ({"something": {"new": 1}}, "unknown", ""),
+        ({"type": "hologram", "hologram": {"title": "Look"}}, "unknown", "Look"),
     ],
 )
 def test_an_object_is_read_by_its_type(message: dict[str, Any], kind_of: str, content: str) -> None:

@@ -308,6 +308,15 @@ async def test_a_file_is_asked_of_the_engine_by_its_message() -> None:
             await provider.locate_media(Media(provider_id="a-file-of-its-own"), to)
 
 
+async def test_a_file_over_the_engines_limit_is_said_to_be_too_large() -> None:
+    fake = FakeSessions()
+    async with engine(fake) as (provider, to):
+        fake.fail(Fault(reply=Reply(status=413, json={"success": False, "error": "request entity too large"})))
+        with pytest.raises(SendRefusedError, match=r"larger than the engine takes.*MAX_ATTACHMENT_SIZE") as caught:
+            await send(provider, to, text="hi")
+        assert caught.value.http_status == 413
+
+
 async def test_without_an_engine_to_ask_a_file_may_still_come() -> None:
     async with engine(FakeSessions(), base_url="") as (provider, to):
         assert provider.locate_media is not None
@@ -320,6 +329,7 @@ async def test_without_an_engine_to_ask_a_file_may_still_come() -> None:
     [
         (500, "Message not found", SendRefusedError, ""),
         (500, "Message media not found", SendRefusedError, ""),
+        (413, "request entity too large", SendRefusedError, ""),
         (500, "Protocol error: Target closed", NotSentError, "account"),
         (404, "session_not_connected", NotSentError, "account"),
         (403, "Invalid API key", NotSentError, "account"),

@@ -53,6 +53,7 @@ def test_an_older_body_lacks_much_and_is_read_all_the_same() -> None:
         ("text/vcard", "", "contacts"),
         ("", "image", "image"),
         ("image/png", "document", "document"),
+        ("image/png", "application", "image"),
     ],
 )
 def test_a_file_is_of_the_type_that_twilio_or_its_mime_type_says(mimetype: str, stated: str, type_: str) -> None:

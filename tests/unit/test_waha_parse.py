@@ -140,6 +140,9 @@ def test_a_file_that_waha_did_not_download_can_be_asked_for_again() -> None:
 def test_a_place_and_cards_are_kept_without_their_thumbnail_as_text() -> None:
     place = event("message", text(location={"latitude": "52.5", "longitude": 13.4, "description": "Home"}))
     assert (place.content, place.extra["location"]) == ("", {"latitude": 52.5, "longitude": 13.4, "name": "Home"})
+    moving = {"liveLocationMessage": {"degreesLatitude": 1, "degreesLongitude": 2, "caption": "On my way"}}
+    live = event("message", text(body=None, _data={"Message": moving}))
+    assert (live.type, live.content) == ("location", "On my way")
     card = "BEGIN:VCARD\nFN:Ana\nTEL;waid=1999:+1 999\nEND:VCARD"
     extra = event("message", text(vCards=[card])).extra
     assert extra["vcards"] == [card]

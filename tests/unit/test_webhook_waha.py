@@ -85,6 +85,12 @@ def test_an_ack_names_message_and_step() -> None:
     assert "body" not in payload
 
 
+def test_an_ack_of_a_group_names_who_has_the_message() -> None:
+    extra = {"ack": 3, "participant": "5511777777777@c.us"}
+    payload = envelope(kind="message.ack", from_me=True, chat="12036304@g.us", extra=extra)["payload"]
+    assert (payload["to"], payload["participant"]) == ("12036304@g.us", "5511777777777@c.us")
+
+
 def test_a_reaction_names_its_message() -> None:
     reaction = {"text": "🙏", "messageId": "true_1@c.us_A"}
     assert envelope(kind="message.reaction", extra={"reaction": reaction})["payload"]["reaction"] == reaction

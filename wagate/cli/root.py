@@ -33,6 +33,7 @@ from wagate.cli import (
     webhooks,
 )
 from wagate.cli.errors import UsageError
+from wagate.cli.imports import commands as imports
 from wagate.cli.options import Call
 from wagate.errors import WagateError
 from wagate.parsing.printable import printable
@@ -131,6 +132,7 @@ app.add_typer(accounts.app, name="accounts")
 app.add_typer(sessions.app, name="sessions")
 app.command()(pair.pair)
 app.command()(send.send)
+app.add_typer(imports.app, name="import")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(plugins.app, name="plugins")
 app.command()(reload.reload)

@@ -12,7 +12,8 @@ from wagate.events import Media, NewEvent, kinds
 from wagate.inbound.engine_content import READERS, told_of
 from wagate.parsing.chats import USER, chat_key
 from wagate.parsing.fields import first_text, identifier, instant, mapping, whole
-from wagate.parsing.told import Told
+from wagate.parsing.protobuf import any_text
+from wagate.parsing.told import Told, loose
 from wagate.parsing.webmodel import notice_of
 
 MEDIA_TYPES = ("image", "video", "audio", "voice", "document", "sticker")
@@ -130,7 +131,7 @@ def _with_message(event: NewEvent, message: str | dict[str, Any]) -> NewEvent:
         return msgspec.structs.replace(event, kind=kinds.UNKNOWN, dedupe_kind="notice", type="unknown", extra=extra)
     kind_of = _type(message)
     part = _part(message, kind_of)
-    told = told_of(kind_of, message.get(kind_of, message))
+    told = told_of(kind_of, message.get(kind_of, message)) if kind_of != "unknown" else _not_known(message, stated)
     quoted = first_text(message, "reply_to_message_id", "reply_to") or first_text(mapping(message.get("context")), "id")
     event = msgspec.structs.replace(
         event,
@@ -141,6 +142,12 @@ def _with_message(event: NewEvent, message: str | dict[str, Any]) -> NewEvent:
         extra={**told.details, **_marks(message), "message": message},
     )
     return _reaction(event, part) if kind_of == "reaction" else event
+
+
+def _not_known(message: dict[str, Any], stated: str) -> Told:
+    """A type that we don't know: its name, and its words as far as they stand where words usually do."""
+    inside = mapping(message.get(stated))
+    return Told(type="unknown", text=any_text(loose(inside)), details={"type": stated} if stated else {})
 
 
 def _reaction(event: NewEvent, part: dict[str, Any]) -> NewEvent:

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from wagate.parsing.fields import first_text, identifier, mapping, shortened, whole
+from wagate.parsing.fields import degrees, first_text, identifier, mapping, shortened, whole
 from wagate.parsing.told import (
     Told,
     kept,
@@ -33,7 +33,7 @@ def told_of(kind: str, part: object) -> Told:
 
 def _location(part: object) -> Told:
     place = mapping(part)
-    known = {name: place[name] for name in ("latitude", "longitude") if isinstance(place.get(name), int | float)}
+    known: Part = {name: at for name in ("latitude", "longitude") if (at := degrees(place.get(name))) is not None}
     known |= {name: text for name in ("name", "address", "url") if (text := first_text(place, name))}
     return Told(type="location", details={"location": known})
 

@@ -18,6 +18,7 @@ from wagate.events import Event, NewEvent, kinds
 from wagate.hooks.contracts import Target
 from wagate.inbound.route import Router
 from wagate.parsing.message_ids import bare_id, is_unique
+from wagate.parsing.numbers import longest_form
 from wagate.storage.database import Database, apart, bulk
 from wagate.storage.events.intake import Intake, Route, Stored, store
 from wagate.storage.events.named import QUOTING
@@ -147,15 +148,15 @@ def store_requests(database: peewee.Database, requests: list[Sequence[Intake]]) 
 def dedupe_key(account: Account, new: NewEvent, *, chat: str | None = None) -> str:
     """Unique per (account, kind, bare id, chat, variant); '' when the item has no id and never is a duplicate.
 
-    An engine may count ids in each chat. Of our own messages a long id is enough: their echo's chat may be written in
-    another way than the send's.
+    A number counts as one in both of its forms. An engine may count ids in each chat. Of our own messages a long id is
+    enough: their echo's chat may be written in another way than the send's.
     """
     if not new.provider_id:
         return ""
     owner = account.id or f"{account.client_id} {account.name}"
     bare = bare_id(new.provider_id)
     place = "" if new.from_me and is_unique(bare) else new.chat if chat is None else chat
-    parts = "\x1f".join((owner, new.dedupe_kind or new.kind, bare, new.variant, place))
+    parts = "\x1f".join((owner, new.dedupe_kind or new.kind, bare, new.variant, longest_form(place)))
     return hashlib.blake2b(parts.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 

@@ -99,7 +99,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
             return await self._fetch(event, media, provider, rests)
         except NotFetchedError as error:
             by_id = media.provider_id and provider is not None and provider.locate_media is not None
-            if not (error.dead and media.url and by_id):
+            # Also a link that the id gave may lapse before it is used; whether the file itself is gone, the id says.
+            if not (error.dead and by_id and (media.url or error.final)):
                 raise
         return await self._fetch(event, replace(media, url=None), provider, rests)
 

@@ -39,6 +39,18 @@ def whole(value: object) -> int | None:
     return None
 
 
+def degrees(value: object) -> float | int | None:
+    """Latitude or longitude, also as text, which some engines write; None for all else."""
+    if isinstance(value, str):
+        try:
+            value = float(value) if len(value) < 40 else None
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 180:
+        return None
+    return value
+
+
 def identifier(value: object) -> str:
     """An id as text, '' when there is none; over 255 characters: cut and hashed, so that it still fits an index."""
     if isinstance(value, str):

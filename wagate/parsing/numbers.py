@@ -31,6 +31,11 @@ def number_forms(digits: str) -> tuple[str, ...]:
     return (digits,)
 
 
+def longest_form(key: str) -> str:
+    """One form of a chat's key for all of a number's: the one with the extra digit."""
+    return max(key_forms(key), key=len)
+
+
 def key_forms(key: str) -> tuple[str, ...]:
     """The same of a chat's key; a key that is no number is its only form."""
     local, _, domain = key.rpartition("@")

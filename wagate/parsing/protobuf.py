@@ -28,12 +28,14 @@ from wagate.parsing.told import (
     told_event,
     told_invite,
     told_order,
+    told_payment,
     told_poll,
     told_product,
 )
 
 Part = dict[str, Any]
 _DEEPEST = 8
+_OF_AN_AD = ("sourceid", "sourcetype", "ctwaclid", "showadattribution")
 _BESIDE = frozenset(
     {"messagecontextinfo", "senderkeydistributionmessage", "fastratchetkeysenderkeydistributionmessage"}
 )
@@ -82,10 +84,13 @@ def read_protobuf(message: object) -> Told:
     return replace(told, part=part, details=told.details | _context(part) | kept(view_once=view_once))
 
 
-def referral_of(ad: object) -> dict[str, Any]:
-    """The ad that somebody came from, in Meta's spelling; {} when it is a mere preview of a link."""
+def referral_of(ad: object, *, ad_for_sure: bool = False) -> dict[str, Any]:
+    """The ad that somebody came from, in Meta's spelling; {} when it is a mere preview of a link.
+
+    ``ad_for_sure``: it stands where only ads do.
+    """
     found = loose(ad)
-    if not any(found.get(name) for name in ("sourceid", "sourcetype", "ctwaclid", "showadattribution")):
+    if not ad_for_sure and not any(found.get(name) for name in _OF_AN_AD):
         return {}
     return kept(
         source_url=first_text(found, "sourceurl"),
@@ -123,7 +128,7 @@ def _rest(fields: Part, found: Part) -> Told:
         return NOTHING
     name, value = next(iter(fields.items()))
     part = loose(value)
-    return Told(type="unknown", text=_any_text(part), details=kept(type=name) | _context(part), part=part)
+    return Told(type="unknown", text=any_text(part), details=kept(type=name) | _context(part), part=part)
 
 
 def _context(part: Part) -> dict[str, Any]:
@@ -132,7 +137,7 @@ def _context(part: Part) -> dict[str, Any]:
     return kept(forwarded=forwarded, referral=referral_of(context.get("externaladreply")))
 
 
-def _any_text(part: Part) -> str:
+def any_text(part: Part) -> str:
     """The words of what is not known here."""
     body = part.get("body")
     inner = first_text(loose(body), "text") if isinstance(body, dict) else ""
@@ -230,10 +235,8 @@ def _invite(part: Part) -> Told:
 
 
 def _payment(part: Part) -> Told:
-    """Money that is sent or asked for: what was written with it."""
     note = read_protobuf(part.get("notemessage")).text or first_text(part, "note")
-    amount = f"{price(part.get('amount1000'))} {first_text(part, 'currencycodeiso4217')}".strip()
-    return Told(type="payment", text=lines(amount, note), details={"payment": kept(amount=amount, text=note)})
+    return told_payment(price(part.get("amount1000")), first_text(part, "currencycodeiso4217"), note=note)
 
 
 def _pack(part: Part) -> Told:
@@ -244,7 +247,7 @@ def _pack(part: Part) -> Told:
 
 def _asked(part: Part) -> Told:
     """A question of a channel or a status, and its answers."""
-    return Told(type="text", text=_any_text(part))
+    return Told(type="text", text=any_text(part))
 
 
 _READERS: dict[str, Callable[[Part], Told]] = {

@@ -98,9 +98,13 @@ def interactive(part: Part) -> Told:
 
 
 def _native(part: Part) -> list[dict[str, Any]]:
+    return native_buttons(loose(part.get("nativeflowmessage")).get("buttons"))
+
+
+def native_buttons(buttons: object) -> list[dict[str, Any]]:
     """Buttons, each with its parameters in JSON."""
     found = []
-    for button in objects(loose(part.get("nativeflowmessage")).get("buttons")):
+    for button in objects(buttons):
         given = mapping(read_answers(button.get("buttonparamsjson")))
         found.append(
             kept(

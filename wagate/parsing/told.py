@@ -142,6 +142,12 @@ def bought_lines(items: list[dict[str, Any]]) -> list[str]:
     ]
 
 
+def told_payment(amount: str, currency: str, *, note: str) -> Told:
+    """Money that is sent or asked for, and what was written with it."""
+    amount = f"{amount} {currency}".strip() if amount else ""
+    return Told(type="payment", text=lines(amount, note), details={"payment": kept(amount=amount, text=note)})
+
+
 def told_reply(kind: str, *, reply_id: str = "", title: str, about: str = "") -> Told:
     """A tap on a button or a row: ``button_reply``, ``list_reply``."""
     chosen = {"type": kind} | kept(id=reply_id, title=title, description=about)

@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from wagate.events import kinds
+from wagate.events.acks import PARTICIPANT
 from wagate.events.event import Event, Media
 from wagate.events.sessions import SESSION_STATES, SessionStatus
 from wagate.parsing.fields import first_text, mapping
@@ -190,7 +191,9 @@ def _attendance(event: Event) -> dict[str, Any]:
 def _ack(event: Event) -> dict[str, Any]:
     ack = {"ack": event.extra.get("ack"), "ackName": event.extra.get("ackName", "UNKNOWN")}
     # WAHA gives no reason; a reader that knows ours finds it beside its own fields.
-    return _base(event) | ack | _details(event) | _own_data(event)
+    # In a group the participant is whose phone the message reached.
+    reader = {"participant": event.extra[PARTICIPANT]} if event.extra.get(PARTICIPANT) else {}
+    return _base(event) | ack | reader | _details(event) | _own_data(event)
 
 
 def _reaction(event: Event) -> dict[str, Any]:

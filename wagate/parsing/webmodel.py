@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from wagate.parsing.chats import chat_key
 from wagate.parsing.fields import first_text, identifier, mapping, whole
 from wagate.parsing.protobuf import referral_of
+from wagate.parsing.protobuf_menus import native_buttons
 from wagate.parsing.told import (
     NOTHING,
     Told,
@@ -27,6 +28,7 @@ from wagate.parsing.told import (
     told_invite,
     told_menu,
     told_order,
+    told_payment,
     told_poll,
     told_product,
     told_reply,
@@ -51,8 +53,6 @@ _PLAIN = {
     "vcard": "contacts",
     "multi_vcard": "contacts",
     "contacts": "contacts",
-    "revoked": "revoked",
-    "payment": "payment",
     "sticker-pack": "sticker_pack",
 }
 """WhatsApp Web's type → ours, where the words are the body's alone."""
@@ -69,6 +69,7 @@ _NOTICES = frozenset(
         "poll_update",
         "poll_vote",
         "protocol",
+        "revoked",
         "reaction",
         "reaction_enc",
         "scheduled_call_edit",
@@ -112,12 +113,16 @@ def _around(model: Model) -> dict[str, Any]:
     return kept(
         forwarded=forwarded,
         view_once=model.get("isViewOnce") is True,
-        referral=referral_of(model.get("ctwaContext") or model.get("externalAdReply")),
+        referral=referral_of(model.get("ctwaContext"), ad_for_sure=True) or referral_of(model.get("externalAdReply")),
     )
 
 
 def _poll(model: Model) -> Told:
-    options = [first_text(each, "name", "optionname") for each in objects(model.get("pollOptions"))]
+    given = model.get("pollOptions")
+    options = [
+        each if isinstance(each, str) else first_text(loose(each), "name", "optionname")
+        for each in (given if isinstance(given, list) else [])
+    ]
     return told_poll(first_text(model, "pollName", "body"), options, whole(model.get("pollSelectableOptionsCount")))
 
 
@@ -135,7 +140,8 @@ def _event(model: Model) -> Told:
             longitude=place.get("degreeslongitude"),
         ),
         link=first_text(model, "eventJoinLink"),
-        canceled=model.get("isEventCanceled") is True,
+        # The library's own field is spelt with one letter less.
+        canceled=True in (model.get("isEventCanceled"), model.get("isEventCaneled")),
     )
 
 
@@ -149,6 +155,16 @@ def _product(model: Model) -> Told:
         retailer_id=first_text(model, "retailerId"),
         url=first_text(model, "url"),
         body="",
+    )
+
+
+def _payment(model: Model) -> Told:
+    """whatsapp-web.js, src/structures/Payment.js."""
+    note = model.get("paymentNoteMsg")
+    return told_payment(
+        price(model.get("paymentAmount1000")),
+        first_text(model, "paymentCurrency"),
+        note=first_text(mapping(note), "body") or (note if isinstance(note, str) else "") or first_text(model, "body"),
     )
 
 
@@ -189,7 +205,8 @@ def _button_reply(model: Model) -> Told:
 
 
 def _form(model: Model) -> Told:
-    flow = loose(model.get("nativeFlowResponseMessage") or model.get("interactiveResponse") or model)
+    held = ("nativeFlowResponseMessage", "nativeFlowResponse", "interactiveResponse")
+    flow = loose(next((model[name] for name in held if mapping(model.get(name))), model))
     name = first_text(flow, "name", "nativeflowname")
     given = flow.get("paramsjson") or flow.get("nativeflowresponsejson")
     return told_form(name, given, shown=first_text(model, "body"))
@@ -233,7 +250,7 @@ def _template(model: Model) -> Told:
 
 
 def _choices(model: Model) -> list[dict[str, Any]]:
-    """Buttons, in any of their three forms."""
+    """Buttons, in any of their forms."""
     found = []
     for button in objects(model.get("dynamicReplyButtons")):
         title = first_text(loose(button.get("buttontext")), "displaytext")
@@ -248,7 +265,7 @@ def _choices(model: Model) -> list[dict[str, Any]]:
                 phone=first_text(one, "phonenumber"),
             )
         )
-    return found
+    return found + native_buttons(loose(model.get("interactivePayload")).get("buttons"))
 
 
 def _invite(model: Model) -> Told:
@@ -274,6 +291,7 @@ _READERS: dict[str, Callable[[Model], Told]] = {
     "event": _event,
     "scheduled_call": _event,
     "scheduled_call_creation": _event,
+    "payment": _payment,
     "product": _product,
     "order": _order,
     "list": _list,
@@ -282,6 +300,7 @@ _READERS: dict[str, Callable[[Model], Told]] = {
     "template_button_reply": _button_reply,
     "interactive": _interactive,
     "interactive_response": _form,
+    "native_flow_response": _form,
     "native_flow": _interactive,
     "buttons": _interactive,
     "hsm": _template,

@@ -20,6 +20,9 @@ _MOST_CARDS: Final = 20
 def body_of(event: Event, say: Say) -> str:
     """A message's text as Markdown; '' when its file says it all."""
     text = _OF.get(event.type, _text)(event, say)
+    product = mapping(event.extra.get("referredProduct"))
+    if article := identifier(product.get("product_retailer_id")) or identifier(product.get("catalog_id")):
+        text = say("message.about_product", product=escaped(article), text=text)
     if event.extra.get("view_once") is True:
         text = say("message.view_once", text=text)
     if event.extra.get("forwarded") is True:
@@ -52,14 +55,14 @@ def _location(event: Event, say: Say) -> str:
     at = [place.get("latitude"), place.get("longitude")]
     link = f"{_MAPS}{at[0]},{at[1]}" if all(isinstance(each, int | float) for each in at) else ""
     link = link or to_markdown(first_text(place, "url"))
+    name, written = to_markdown(first_text(place, "name")), to_markdown(event.content)
     if place.get("live") is True:
-        return say("message.live_location", link=link)
-    return say(
-        "message.location",
-        name=to_markdown(first_text(place, "name") or event.content),
-        address=to_markdown(first_text(place, "address")),
-        link=link,
-    )
+        shown = say("message.live_location", link=link)
+    else:
+        address = to_markdown(first_text(place, "address"))
+        shown = say("message.location", name=name or written, address=address, link=link)
+        written = written if name and name != written else ""
+    return "\n".join(part for part in (shown, written) if part)
 
 
 def _contacts(event: Event, say: Say) -> str:
@@ -108,7 +111,9 @@ def _vote(event: Event, say: Say) -> str:
 
 
 def _event(event: Event, say: Say) -> str:
-    return say("message.event", text=to_markdown(event.content)) if event.content else ""
+    canceled = mapping(event.extra.get("calendar_event")).get("canceled") is True
+    key = "message.event_canceled" if canceled else "message.event"
+    return say(key, text=to_markdown(event.content)) if event.content else ""
 
 
 def _product(event: Event, say: Say) -> str:
@@ -133,7 +138,7 @@ def _order(event: Event, say: Say) -> str:
         say(
             "message.order_item",
             count=_count(item),
-            name=escaped(identifier(item.get("product_retailer_id"))),
+            name=escaped(first_text(item, "name") or identifier(item.get("product_retailer_id"))),
             price=_price(_number(item.get("item_price")), item),
         )
         for item in items

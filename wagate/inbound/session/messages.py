@@ -13,7 +13,7 @@ import msgspec
 from wagate.events import NewEvent, kinds
 from wagate.inbound.session.content import content_of, media_of, told_of, type_of
 from wagate.parsing.chats import STATUS, chat_key, digits_of, is_broadcast_list, is_group
-from wagate.parsing.fields import first_text, identifier, instant, mapping, shortened, whole
+from wagate.parsing.fields import degrees, first_text, identifier, instant, mapping, shortened, whole
 from wagate.parsing.message_ids import bare_id
 from wagate.parsing.told import NOTHING, Told
 from wagate.parsing.vcards import card_of
@@ -191,9 +191,8 @@ def _location(message: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
     described = mapping(place.get("description"))
     location: dict[str, Any] = {}
     for name, short in (("latitude", "lat"), ("longitude", "lng")):
-        degrees = place.get(name, data.get(short, message.get(short)))
-        if isinstance(degrees, int | float) and not isinstance(degrees, bool):
-            location[name] = degrees
+        if (at := degrees(place.get(name, data.get(short, message.get(short))))) is not None:
+            location[name] = at
     for name in ("name", "address", "url"):
         if text := first_text(place, name) or first_text(described, name):
             location[name] = text

@@ -1,0 +1,1 @@
+"""``wagate import``: what another gateway has, made here."""
