@@ -101,6 +101,8 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
     group: str = GROUP
     channel: str = CHANNEL
     label: str = "1"
+    poll: str = ""
+    """The id of a poll; '': of the message."""
 
     @property
     def of(self) -> Mapping[str, Any]:
@@ -114,7 +116,7 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
             "phone": self.chat.partition("@")[0],
             "phoneNumber": self.chat.partition("@")[0],
             "messageId": self.message,
-            "pollMessageId": self.message,
+            "pollMessageId": self.poll or self.message,
             "replyTo": self.message,
             "lid": "990000000@lid",
             "labelId": self.label,

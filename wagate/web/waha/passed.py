@@ -1,7 +1,8 @@
-"""What only WAHA itself has: passed on as it came, when the account's provider is WAHA; else 501 with the reason."""
+"""What WAHA has: passed on as it came when the provider is WAHA; else asked of a provider that can, or 501."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -10,10 +11,12 @@ from quart import Response, request
 
 from wagate.errors import BadRequestError, NotSupportedError, UnprocessableError
 from wagate.hooks.asks import PassedOn, PassOn
-from wagate.hooks.routes import MOST_VALUES, acts_on
+from wagate.hooks.routes import MOST_VALUES, acts_on, decode
 from wagate.parsing.fields import mapping
 from wagate.parsing.jsonbody import refuse_deep, refuse_many
-from wagate.web.waha.desk import Call, Row
+from wagate.web.messages.content import check_storable
+from wagate.web.waha.asked import INVITE, MAKE_CHANNEL, PRESS, VOTE, Asked
+from wagate.web.waha.desk import Call, Row, as_json
 
 NO_CHANNELS = "wagate makes and deletes no channels"
 NO_SEARCH = "wagate does not search or read channels that you don't follow"
@@ -23,14 +26,21 @@ _SHOWN: Final = ("application/json", "image/jpeg", "image/png", "audio/ogg", "vi
 """Types of answers that are passed on; others become plain bytes, which no browser shows."""
 
 
-def _passed(verb: str, why: str, *, status: int = 200, act: str = "", large: bool = False) -> Row:
+def _passed(
+    verb: str, why: str, *, status: int = 200, act: str = "", large: bool = False, own: Asked | None = None
+) -> Row:
     async def pass_on(call: Call) -> Response:
         body = await _read_body() if verb.startswith(("POST ", "PUT ")) else None
         query = dict(request.args)
         named = call.parts.get("session") or (body or {}).get("session") or query.get("session")
         account = call.desk.account(named if isinstance(named, str) else None)
-        if PassOn not in call.desk.answers(account):
-            raise NotSupportedError(why)
+        answers = call.desk.answers(account)
+        if PassOn not in answers:
+            if own is None or own.ask not in answers:
+                raise NotSupportedError(why)
+            answer = await _own(own, replace(call, found=account))
+            acts_on(account.name, owner=account.client_id)
+            return as_json(answer, status)
         _refuse_links(body)
         ask = PassOn(
             method=verb.partition(" ")[0],
@@ -54,6 +64,14 @@ def _passed(verb: str, why: str, *, status: int = 200, act: str = "", large: boo
         large=large,
         sessionless=True,
     )
+
+
+async def _own(asked: Asked, call: Call) -> Any:
+    """What the provider answers to an ask of wagate's own. UnprocessableError: the body is wrong."""
+    data = await request.get_data(cache=True, as_text=False, parse_form_data=False)
+    body = decode(asked.body, data)
+    check_storable(msgspec.to_builtins(body), "")
+    return await asked.handle(replace(call, body=body))
 
 
 async def _read_body() -> dict[str, Any] | None:
@@ -101,10 +119,15 @@ def _shown(answered: PassedOn, status: int) -> Response:
 _CHANNEL, _SEARCH = "{session}/channels/{id}", "{session}/channels/search"
 PASSED = (
     _passed("GET /screenshot", "there is no browser here to take a picture of"),
-    _passed("POST /sendPollVote", "wagate votes in no polls of others", status=201),
-    _passed("POST /send/buttons/reply", "wagate presses no buttons of others: send a text, with reply_to", status=201),
-    _passed("POST /{session}/events", "wagate sends no calendar events", status=201),
-    _passed("POST /{session}/channels", NO_CHANNELS, status=201, act="create channel", large=True),
+    _passed("POST /sendPollVote", "wagate votes in no polls of others", status=201, own=VOTE),
+    _passed(
+        "POST /send/buttons/reply",
+        "wagate presses no buttons of others: send a text, with reply_to",
+        status=201,
+        own=PRESS,
+    ),
+    _passed("POST /{session}/events", "wagate sends no calendar events", status=201, own=INVITE),
+    _passed("POST /{session}/channels", NO_CHANNELS, status=201, act="create channel", large=True, own=MAKE_CHANNEL),
     _passed(f"DELETE /{_CHANNEL}", NO_CHANNELS, act="delete channel"),
     _passed(f"GET /{_CHANNEL}/messages/preview", NO_SEARCH),
     _passed(f"POST /{_SEARCH}/by-view", NO_SEARCH),
