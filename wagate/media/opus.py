@@ -23,7 +23,7 @@ LONGEST: Final = 3600.0
 """Seconds of sound; at this rate 14 MB, under the 16 MB that Meta takes."""
 
 
-def encode(path: Path, demuxer: str, into: IO[bytes], *, patience: float) -> None:
+def encode(given: Path | IO[bytes], demuxer: str, into: IO[bytes], *, patience: float) -> None:
     """Write the sound of a file, frame by frame; for a thread.
 
     Raises:
@@ -31,7 +31,8 @@ def encode(path: Path, demuxer: str, into: IO[bytes], *, patience: float) -> Non
     """
     until = time.monotonic() + patience
     try:
-        with av.open(str(path), format=demuxer) as source, av.open(into, "w", format="ogg") as target:
+        named = str(given) if isinstance(given, Path) else given
+        with av.open(named, "r", format=demuxer) as source, av.open(into, "w", format="ogg") as target:
             if not source.streams.audio:
                 raise NotConvertedError("there is no sound in it")
             voice = target.add_stream("libopus", rate=RATE, layout="mono", options={"application": "voip"})

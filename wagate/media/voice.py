@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from functools import partial
+from io import SEEK_END, BytesIO
 from pathlib import Path, PurePath
 from tempfile import SpooledTemporaryFile
 from typing import IO, Final, cast
@@ -94,7 +95,7 @@ class Voices:
     async def _made(self, held: HeldFile, media: OutMedia, client_id: int) -> OutMedia:
         """Its file with Opus. NotConvertedError."""
         head = await self._head(held)
-        if head.startswith(b"OggS") and b"OpusHead" in head[:512]:
+        if _is_opus(head):
             return replace(media, mimetype=OPUS)
         key = (client_id, held.sha256)
         if key not in self._done:
@@ -104,11 +105,7 @@ class Voices:
         return self._done[key]
 
     async def _converted(self, held: HeldFile, head: bytes, media: OutMedia, client_id: int) -> OutMedia:
-        if not can_convert():
-            raise NotConvertedError("PyAV is not installed: wagate[voice]")
-        demuxer = _DEMUXERS.get(sniff(head))
-        if demuxer is None:
-            raise NotConvertedError("it is no sound that can be converted")
+        demuxer = _demuxer(head)
         if held.size > LARGEST:
             raise NotConvertedError(f"it is over {LARGEST // 1024**2} MiB")
         with SpooledTemporaryFile(max_size=IN_MEMORY) as file:
@@ -125,7 +122,40 @@ class Voices:
             return b"".join([chunk async for chunk in chunks])
 
 
-def _convert(path: Path, demuxer: str, into: IO[bytes]) -> None:
+def as_opus(given: Path | IO[bytes]) -> bytes:
+    """The sound of a file as OGG with Opus; what is that already, as it is. For a thread.
+
+    Raises:
+        NotConvertedError: PyAV is not installed, or it is no sound, or over a limit. FileNotFoundError: it is gone.
+    """
+    with given.open("rb") if isinstance(given, Path) else given as file:
+        size = file.seek(0, SEEK_END)
+        if size > LARGEST:
+            raise NotConvertedError(f"it is over {LARGEST // 1024**2} MiB")
+        file.seek(0)
+        head = file.read(HEAD)
+        file.seek(0)
+        if _is_opus(head):
+            return file.read()
+        into = BytesIO()
+        _convert(file, _demuxer(head), into)
+        return into.getvalue()
+
+
+def _is_opus(head: bytes) -> bool:
+    return head.startswith(b"OggS") and b"OpusHead" in head[:512]
+
+
+def _demuxer(head: bytes) -> str:
+    if not can_convert():
+        raise NotConvertedError("PyAV is not installed: wagate[voice]")
+    demuxer = _DEMUXERS.get(sniff(head))
+    if demuxer is None:
+        raise NotConvertedError("it is no sound that can be converted")
+    return demuxer
+
+
+def _convert(path: Path | IO[bytes], demuxer: str, into: IO[bytes]) -> None:
     opus = importlib.import_module("wagate.media.opus")  # here, because PyAV is 100 MB that many never need
     opus.encode(path, demuxer, into, patience=PATIENCE)
     into.seek(0)

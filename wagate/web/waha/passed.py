@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
@@ -16,18 +17,26 @@ from wagate.parsing.fields import mapping
 from wagate.parsing.jsonbody import refuse_deep, refuse_many
 from wagate.web.messages.content import check_storable
 from wagate.web.waha.asked import INVITE, MAKE_CHANNEL, PRESS, VOTE, Asked
+from wagate.web.waha.converted import convert_voice
 from wagate.web.waha.desk import Call, Row, as_json
 
 NO_CHANNELS = "wagate makes and deletes no channels"
 NO_SEARCH = "wagate does not search or read channels that you don't follow"
-NO_CONVERTING = "wagate converts voice messages when it sends them, and nothing else"
+NO_CONVERTING = "wagate converts sounds, and no videos: send an MP4 with H.264"
 _FILES: Final = ("file", "picture")
 _SHOWN: Final = ("application/json", "image/jpeg", "image/png", "audio/ogg", "video/mp4")
 """Types of answers that are passed on; others become plain bytes, which no browser shows."""
 
 
 def _passed(
-    verb: str, why: str, *, status: int = 200, act: str = "", large: bool = False, own: Asked | None = None
+    verb: str,
+    why: str = "",
+    *,
+    status: int = 200,
+    act: str = "",
+    large: bool = False,
+    own: Asked | None = None,
+    here: Callable[[Call], Awaitable[Response]] | None = None,
 ) -> Row:
     async def pass_on(call: Call) -> Response:
         body = await _read_body() if verb.startswith(("POST ", "PUT ")) else None
@@ -36,6 +45,8 @@ def _passed(
         account = call.desk.account(named if isinstance(named, str) else None)
         answers = call.desk.answers(account)
         if PassOn not in answers:
+            if here is not None:
+                return await here(replace(call, found=account))
             if own is None or own.ask not in answers:
                 raise NotSupportedError(why)
             answer = await _own(own, replace(call, found=account))
@@ -140,6 +151,6 @@ PASSED = (
         "WhatsApp deletes no groups: remove everybody, then leave",
         act="delete group",
     ),
-    _passed("POST /{session}/media/convert/voice", NO_CONVERTING, large=True),
+    _passed("POST /{session}/media/convert/voice", large=True, here=convert_voice),
     _passed("POST /{session}/media/convert/video", NO_CONVERTING, large=True),
 )

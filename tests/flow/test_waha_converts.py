@@ -1,0 +1,61 @@
+"""WAHA's conversion of a recording, by wagate itself, whatever provider is behind."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import av
+import pytest
+
+from tests.provider_sites import Meta, gateway
+from tests.sounds import LENGTH, mp3
+from wagate.media import voice
+from wagate.testing.server import FakeServer, Reply, Seen, running
+
+PATH = "/api/main/media/convert/voice"
+SOUND = base64.b64encode(mp3()).decode()
+
+
+async def test_a_recording_is_converted_or_refused_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with gateway(Meta()) as found:
+        file = await found.http.post(PATH, json={"data": SOUND})
+        assert (file.status_code, file.headers["content-type"]) == (200, voice.OPUS), file.text
+        with av.open(io.BytesIO(file.content)) as opened:
+            assert (opened.format.name, opened.streams.audio[0].codec_context.name) == ("ogg", "opus")
+            assert sum(frame.samples for frame in opened.decode(audio=0)) / 48_000 == pytest.approx(LENGTH, abs=0.2)
+        asked = await found.http.post(PATH, json={"data": SOUND}, headers={"Accept": "application/json"})
+        assert asked.json()["mimetype"] == voice.OPUS
+        assert base64.b64decode(asked.json()["data"]).startswith(b"OggS")
+        opus = base64.b64encode(file.content).decode()
+        assert (await found.http.post(PATH, json={"data": opus})).content == file.content
+
+        for body, field in (
+            ({}, "url"),
+            ({"url": "https://e.example/a", "data": SOUND}, "url"),
+            ({"url": "file:///etc/passwd"}, "url"),
+            ({"url": "http://169.254.169.254/latest"}, "url"),
+            ({"url": "http://[::1/"}, "url"),
+            ({"data": "no base64!"}, "data"),
+            ({"data": base64.b64encode(b"%PDF-1.7 " * 100).decode()}, "data"),
+            ({"data": base64.b64encode(b"ID3" + bytes(200)).decode()}, "data"),
+        ):
+            refused = await found.http.post(PATH, json=body)
+            assert (refused.status_code, field in refused.text) == (422, True), (body, refused.text)
+
+        monkeypatch.setattr(voice, "can_convert", lambda: False)
+        missing = await found.http.post(PATH, json={"data": SOUND})
+        assert (missing.status_code, "wagate[voice]" in missing.json()["message"]) == (501, True)
+
+
+async def test_a_recording_behind_a_link_is_fetched_through_the_guard() -> None:
+    async def answer(seen: Seen) -> Reply:
+        return Reply(body=mp3()) if seen.path == "/memo.mp3" else Reply(status=404)
+
+    open_here = {"allow_http": True, "allow_networks": ["127.0.0.0/8"]}
+    server = FakeServer(answer)
+    async with running(server), gateway(Meta(), delivery=open_here) as found:
+        file = await found.http.post(PATH, json={"url": f"{server.url}/memo.mp3"})
+        assert (file.status_code, file.content[:4]) == (200, b"OggS"), file.text
+        gone = await found.http.post(PATH, json={"url": f"{server.url}/gone.mp3"})
+        assert (gone.status_code, "404" in gone.json()["message"]) == (502, True)
