@@ -11,6 +11,7 @@ from typing import Any, Final
 from wagate.errors import SendRefusedError
 from wagate.hooks import OutFile, ProviderAccount, asks
 from wagate.hooks.base64_files import Base64Files, filled, goes_along, mark_of
+from wagate.hooks.passing import PassedOn, PassOn
 from wagate.http import HttpClient
 from wagate.parsing.chats import chat_key
 from wagate.parsing.fields import first_text, mapping
@@ -179,14 +180,14 @@ async def _label_chat(ask: asks.LabelChat, waha: Asking) -> None:
     await waha.put(f"{_LABELS}/chats/{in_path(chat_id(ask.chat))}", {"labels": labels})
 
 
-async def _pass_on(ask: asks.PassOn, waha: Asking) -> asks.PassedOn:
+async def _pass_on(ask: PassOn, waha: Asking) -> PassedOn:
     query, body = dict(ask.query), None if ask.body is None else dict(ask.body)
     if "session" in query:
         query["session"] = waha.session
     if body is not None and ask.names_session:
         body["session"] = waha.session
     answer = await waha.ask(ask.method, ask.path, query=query, body=body)
-    return asks.PassedOn(content_type=answer.headers.get("content-type", "")[:100], body=answer.body)
+    return PassedOn(content_type=answer.headers.get("content-type", "")[:100], body=answer.body)
 
 
 class Files:
@@ -298,5 +299,5 @@ _ANSWERS: Final[dict[type[asks.Ask], Answering]] = {
     asks.PutLabel: _put_label,
     asks.DeleteLabel: _delete_label,
     asks.LabelChat: _label_chat,
-    asks.PassOn: _pass_on,
+    PassOn: _pass_on,
 }

@@ -387,27 +387,6 @@ class LabelChat(Ask, frozen=True, kw_only=True):
     label_ids: tuple[str, ...]
 
 
-class PassedOn(msgspec.Struct, frozen=True, kw_only=True):
-    """What `PassOn` was answered."""
-
-    content_type: str
-    body: bytes
-
-
-class PassOn(Ask, frozen=True, kw_only=True):
-    """A request of WAHA's API that wagate has no words for, as it came: for a provider that is WAHA itself."""
-
-    answer = PassedOn
-    method: str
-    path: str
-    """``/api/{session}/…``, quoted; for ``{session}`` stands the account's."""
-    query: dict[str, str] = {}
-    """Where it has a ``session``, that becomes the account's."""
-    body: dict[str, Any] | None = None
-    names_session: bool = False
-    """Whether the body names the session; that becomes the account's."""
-
-
 Answer = Callable[[Any, Any], Awaitable[Any]]
 """(an `Ask`, the `ProviderAccount`) → a value of the ask's ``answer``. A few seconds at most: somebody waits. May raise
 as ``Provider.send``."""

@@ -10,7 +10,7 @@ import msgspec
 from quart import Response, request
 
 from wagate.errors import BadRequestError, NotSupportedError, UnprocessableError
-from wagate.hooks.asks import PassedOn, PassOn
+from wagate.hooks.passing import PassedOn, PassOn
 from wagate.hooks.routes import MOST_VALUES, acts_on, decode
 from wagate.parsing.fields import mapping
 from wagate.parsing.jsonbody import refuse_deep, refuse_many
