@@ -55,27 +55,6 @@ async def test_a_pump_rings_first_so_that_what_it_rings_for_can_be_taken(queue: 
     assert [(each.key, each.id) for each in pumped.taken] == [("a", "3")]
 
 
-async def test_what_a_pump_rings_for_can_be_taken_when_the_server_forgot_the_scripts(
-    redis: RedisThread, queue: Queue
-) -> None:
-    await redis.command("SCRIPT", "FLUSH")
-    await queue.pump([], want=10)  # that script it knows again
-    pumped = await queue.pump([], want=10, bells=[bell("a", "1")])
-    assert keys(pumped) == ["a"]
-
-
-async def test_what_the_first_pump_with_doorbells_rings_for_can_be_taken(redis: RedisThread, clock: Clock) -> None:
-    await redis.command("SCRIPT", "FLUSH")
-    fresh = RedisThread(redis.url)
-    try:
-        queue = Queue(fresh, "first", clock=clock)
-        await queue.pump([], want=10)
-        assert keys(await queue.pump([], want=10, bells=[bell("a", "1")])) == ["a"]
-        await queue.forget()
-    finally:
-        await fresh.close()
-
-
 async def test_an_id_enqueued_twice_at_the_tail_is_kept_once(queue: Queue) -> None:
     await queue.enqueue([bell("a", "1"), bell("a", "1")])
     await queue.enqueue([bell("a", "1")])
