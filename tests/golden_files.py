@@ -54,6 +54,7 @@ SHAPES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"^(127\.0\.0\.1|localhost):\d+$", "<host>"),
     (r"\bdata:image/png;base64,[A-Za-z0-9+/]+=*", "data:image/png;base64,<png>"),
     (r"^wgt_[A-Za-z0-9_-]{43}$", "<token>"),
+    (r"(/ui/(?:scan|enter)\?k=)[A-Za-z0-9_-]{32}$", r"\1<secret>"),
     (r"^[A-Za-z0-9_-]{43}$", "<43 characters>"),
     (r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}$", "<signed token>"),
     (r"^\w{3}, \d\d \w{3} 20\d\d \d\d:\d\d:\d\d GMT$", "<date>"),

@@ -17,6 +17,7 @@ from tests.corpus import corpora
 from tests.infobip_document import strict_infobip
 from tests.inprocess import Gateway, running_gateway
 from tests.strict_fakes import strict_meta, strict_sessions, strict_twilio, strict_waha
+from tests.waha_operations import CHANNEL, GROUP
 from wagate.http.signing import waha_headers
 from wagate.testing.providers.dialog360 import FakeDialog360
 from wagate.testing.providers.infobip import by_hmac
@@ -24,6 +25,7 @@ from wagate.testing.providers.meta import FakeMeta, escaped, signature
 from wagate.testing.providers.session import FakeSessions
 from wagate.testing.providers.twilio import FakeTwilio, signed_webhook
 from wagate.testing.providers.waha import FakeWaha
+from wagate.testing.providers.waha_asks import ME, FakeGroup
 from wagate.testing.server import FakeServer, running
 
 PUBLIC = "https://gate.example"
@@ -197,6 +199,11 @@ class Waha(Site):
 
     def __init__(self) -> None:
         fake = strict_waha(FakeWaha(api_key="k"))
+        phone = fake.phone
+        phone.known.add(THEM)
+        phone.groups[GROUP] = FakeGroup(subject="Group", people={ME: "superadmin", f"{THEM}@c.us": ""})
+        phone.channels[CHANNEL] = "Channel"
+        phone.labels["1"] = {"id": "1", "name": "New", "color": 0, "colorHex": "#ff9485"}
         super().__init__(fake, fake)
 
     def settings(self) -> dict[str, Any]:

@@ -174,6 +174,8 @@ def _mended_waha(spec: Json) -> Json:
             # Its defect: what has a text, or a yes or no, as its default is said to be an object.
             if part.get("type") == "object" and isinstance(default := part.get("default"), str | bool):
                 part["type"] = "string" if isinstance(default, str) else "boolean"
+    # Its defect: a vote is said to be a list of texts.
+    spec["components"]["schemas"]["MessagePollVoteRequest"]["properties"]["votes"]["items"] = TEXT
     return spec
 
 

@@ -26,6 +26,9 @@ MADE = "made"
 """A session that the replay makes, changes and deletes."""
 LAST = (
     "GroupsController_leaveGroup",
+    "GroupsController_deleteGroup",
+    "LabelsController_delete",
+    "ChannelsController_delete",
     "SessionsController_create",
     "SessionsController_update",
     "SessionsController_DEPRECATED_logout",
@@ -39,7 +42,7 @@ LAST = (
     "AuthController_requestCode",
     "AuthController_getQR",
 )
-"""What ends a group, or the connection, comes last, in this order."""
+"""What takes away what others are about, and what ends the connection, comes last, in this order."""
 TOPICS = {
     "Auth": "Pairing",
     "Screenshot": "Pairing",
@@ -98,6 +101,8 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
     group: str = GROUP
     channel: str = CHANNEL
     label: str = "1"
+    poll: str = ""
+    """The id of a poll; '': of the message."""
 
     @property
     def of(self) -> Mapping[str, Any]:
@@ -111,7 +116,7 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
             "phone": self.chat.partition("@")[0],
             "phoneNumber": self.chat.partition("@")[0],
             "messageId": self.message,
-            "pollMessageId": self.message,
+            "pollMessageId": self.poll or self.message,
             "replyTo": self.message,
             "lid": "990000000@lid",
             "labelId": self.label,
@@ -167,7 +172,8 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
             "seconds": 1,
             "sortBy": "id",
             "view": "RECOMMENDED",
-            "categories": "a",
+            "categories": ["SPORTS"],
+            "countries": ["US"],
             "pagination": {"limit": 10, "offset": 0},
         }
 
@@ -207,6 +213,8 @@ def _special(operation: Operation, values: Values) -> dict[str, Any]:
         special |= {"file": {"mimetype": "audio/ogg; codecs=opus", "filename": "a.ogg", "data": OGG}}
     if "Video" in name:
         special |= {"file": {"mimetype": "video/mp4", "filename": "a.mp4", "data": OGG}}
+    if controller == "MediaController":
+        special |= {"more": {"data": OGG}}
     if name == "SessionsController_create":
         special |= {"more": {"name": MADE, "start": False, "config": {"metadata": {"a": "b"}}}}
     if name in {"SessionsController_update", "SessionsController_delete"}:

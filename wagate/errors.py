@@ -153,6 +153,13 @@ class BadGatewayError(RequestError):
     title = "Bad gateway"
 
 
+class GatewayTimeoutError(RequestError):
+    """504: what is behind did not answer in time; whether it did what was asked is unknown."""
+
+    status = 504
+    title = "Gateway timeout"
+
+
 class NoRoomError(RequestError):
     """507: the client's files, or the disk, have reached their limit; ``detail`` has the figure."""
 
@@ -286,3 +293,7 @@ class AccountStoppedError(SendError):
 
 class OutcomeUnknownError(SendError):
     """May have been sent: the request left, but no answer said whether it succeeded."""
+
+
+class NoAnswerError(OutcomeUnknownError):
+    """No answer came in time."""

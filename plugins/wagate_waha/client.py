@@ -80,7 +80,9 @@ def document_of(answer: Response) -> Any:
 
 
 def in_path(text: str) -> str:
-    """A chat's or message's id as one segment of a path."""
+    """A chat's or message's id as one segment of a path. SendRefusedError: it would be another path."""
+    if text in {"", ".", ".."}:
+        raise SendRefusedError(f"{text!r} is no id")
     return quote(text, safe="")
 
 
@@ -96,9 +98,8 @@ def refuse(answer: Response) -> NoReturn:
     reason = f"WAHA answered {status}{f': {said}' if said else ''}"
     if status == 422 and isinstance(document.get("status"), str):
         state = str(document["status"])[:40]
-        raise NotSentError(
-            f"the session is {state} in WAHA, not WORKING", after=NOT_WORKING_AFTER, slow="account", code=state, **kept
-        )
+        said = f"the session is {state} in WAHA, not {_expected(document)}"
+        raise NotSentError(said, after=NOT_WORKING_AFTER, slow="account", code=state, **kept)
     if status == 429:
         after = seconds_asked_for(answer.headers.get("retry-after"))
         raise NotSentError(reason, after=after, slow="account", **kept)
@@ -113,6 +114,12 @@ def refuse(answer: Response) -> NoReturn:
     if status >= 500 or status == 408:
         raise OutcomeUnknownError(reason, http_status=status)
     raise SendRefusedError(reason, **kept)
+
+
+def _expected(document: dict[str, Any]) -> str:
+    wanted = document.get("expected")
+    words = [each for each in wanted if isinstance(each, str)] if isinstance(wanted, list) else []
+    return " or ".join(words)[:80] or "WORKING"
 
 
 def _said(document: dict[str, Any]) -> str:

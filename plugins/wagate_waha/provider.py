@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from wagate.errors import NotSentError
+from wagate.errors import NotSentError, OutcomeUnknownError
 from wagate.hooks import SESSION_ACTIONS, PluginContext, Provider, ProviderAccount
 from wagate.http import HttpClient
 from wagate.parsing.fields import first_text, mapping
+from wagate_waha.answers import answers_of
+from wagate_waha.asking import Asking
 from wagate_waha.check import Checker
 from wagate_waha.client import WahaClient, in_path
 from wagate_waha.lids import Lids
@@ -75,6 +77,8 @@ def make_provider(context: PluginContext) -> Provider:
         missed=Catcher(context.http),
         control=session.control,
         qr=session.qr,
+        pair_code=session.pair_code,
+        answers=answers_of(context.http),
         profile=Profiles(context.http),
         number_of=Lids(context.http),
         check=Checker(context.http),
@@ -91,6 +95,15 @@ class Session:
         """One of `ACTIONS`. A session that was not stopped starts again after ``logout``, with a new QR code."""
         path = f"/api/sessions/{in_path(settings_of(account).session)}/{in_path(action)}"
         await WahaClient(self._http, account).call("POST", path)
+
+    async def pair_code(self, phone: str, account: ProviderAccount) -> str:
+        """A code to be typed on the phone. SendRefusedError: the session does not wait to be linked."""
+        waha = Asking(self._http, account)
+        found = await waha.post("/api/{session}/auth/request-code", {"phoneNumber": phone})
+        code = first_text(mapping(found), "code")
+        if not code:
+            raise OutcomeUnknownError("WAHA answered no code")
+        return code
 
     async def qr(self, account: ProviderAccount) -> str:
         """The code's text; '' when the session does not wait for its scan."""

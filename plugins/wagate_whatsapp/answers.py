@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from wagate.clock import Clock
 from wagate.hooks import ProviderAccount
-from wagate.hooks.asks import Answers
+from wagate.hooks.asks import Answer, Answers
 from wagate_whatsapp.ask_groups import GROUPS
+from wagate_whatsapp.ask_messages import MESSAGES
 from wagate_whatsapp.ask_people import PEOPLE
 from wagate_whatsapp.asking import Act, Asked
 from wagate_whatsapp.reach import Reach
+from wagate_whatsapp.send import Sender
 
 
-def answers(reach: Reach, clock: Clock) -> Answers:
+def answers(reach: Reach, sender: Sender, clock: Clock) -> Answers:
     """For `Provider.answers`."""
-    return {kind: partial(_answer, act, reach, clock) for kind, act in (GROUPS | PEOPLE).items()}
 
+    def bound(act: Act) -> Answer:
+        async def answer(ask: Any, account: ProviderAccount) -> Any:
+            return await act(Asked(reach, account, sender, clock), ask)
 
-async def _answer(act: Act, reach: Reach, clock: Clock, ask: Any, account: ProviderAccount) -> Any:
-    return await act(Asked(reach, account, clock), ask)
+        return answer
+
+    return {kind: bound(act) for kind, act in (GROUPS | PEOPLE | MESSAGES).items()}

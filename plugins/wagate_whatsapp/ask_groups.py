@@ -9,6 +9,7 @@ from wagate.hooks.asks import (
     ChangeGroup,
     ChangeMembers,
     ChannelView,
+    CreateChannel,
     CreateGroup,
     GroupView,
     InviteCode,
@@ -123,6 +124,11 @@ async def mark_channel(to: Asked, ask: MarkChannel) -> None:
     await to.change("channel_mark", chat=jid_of(ask.chat), mark=ask.mark)
 
 
+async def create_channel(to: Asked, ask: CreateChannel) -> ChannelView:
+    """Without a picture."""
+    return _channel(await to.change("channel_create", name=ask.name, description=ask.description))
+
+
 def _code(given: str) -> str:
     return given.removeprefix(CHANNEL_LINK)
 
@@ -153,5 +159,6 @@ GROUPS: dict[type, Act] = {
     ListChannels: list_channels,
     ReadChannel: read_channel,
     MarkChannel: mark_channel,
+    CreateChannel: create_channel,
 }
 """What can be asked → how it is."""

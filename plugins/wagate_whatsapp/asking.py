@@ -11,6 +11,7 @@ from wagate.hooks import ProviderAccount
 from wagate_whatsapp.number import Number
 from wagate_whatsapp.process import Json
 from wagate_whatsapp.reach import Reach
+from wagate_whatsapp.send import Sender
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Asked:
 
     reach: Reach
     account: ProviderAccount
+    sender: Sender
     clock: Clock
 
     @property

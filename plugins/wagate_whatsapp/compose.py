@@ -74,6 +74,17 @@ def edition(edit: Edit, now: float) -> Json:
     return {"editedMessage": {"message": {"protocolMessage": told}}}
 
 
+def quote_of(message_id: str, chat: str, us: Us) -> Json:
+    """``contextInfo`` of an answer in a chat to a message; {} without one."""
+    if not message_id:
+        return {}
+    key = key_of(message_id)
+    writer = key.participant or (us.phone if key.from_me else key.chat)
+    # An empty text: without the quoted message WhatsApp shows no quote at all.
+    context = {"stanzaID": key.id, "participant": jid_of(writer), "quotedMessage": {"conversation": ""}}
+    return {"contextInfo": context | ({"remoteJID": jid_of(key.chat)} if key.chat != chat else {})}
+
+
 def mentions_all(message: OutMessage) -> bool:
     """Whether everybody in a group is mentioned."""
     return EVERYONE in message.mentions and message.chat.endswith(f"@{GROUP}")
@@ -130,14 +141,7 @@ def _name(card: dict[str, Any]) -> str:
 
 def _context(message: OutMessage, us: Us, members: Sequence[str]) -> Json:
     """Whom it answers, whom it mentions."""
-    context: dict[str, Any] = {}
-    if message.reply_to:
-        key = key_of(message.reply_to)
-        writer = key.participant or (us.phone if key.from_me else key.chat)
-        # An empty text: without the quoted message WhatsApp shows no quote at all.
-        context |= {"stanzaID": key.id, "participant": jid_of(writer), "quotedMessage": {"conversation": ""}}
-        if key.chat != message.chat:
-            context["remoteJID"] = jid_of(key.chat)
+    context: dict[str, Any] = dict(quote_of(message.reply_to, message.chat, us).get("contextInfo", {}))
     if message.mentions and message.chat.endswith(f"@{GROUP}"):
         named = [jid_of(each) for each in message.mentions if each != EVERYONE]
         context["mentionedJID"] = list(dict.fromkeys([*named, *members]))

@@ -289,7 +289,7 @@ class Connection:
                 if line["level"] in _LEVELS:
                     log.info("whatsmeow", account_id=number.id, level=line["level"], text=masked(line["text"]))
             case "Me" if line["jid"]:
-                number.link(Us(jid=line["jid"], lid=line["lid"]))
+                number.link(Us(jid=line["jid"], lid=line["lid"], platform=line["platform"]))
             case "QR":
                 # The keys turned out to be none: the library would show codes now, and could not be stopped any more.
                 await child.ask("abandon", session=number.id)

@@ -15,6 +15,8 @@ class Us(msgspec.Struct, frozen=True, kw_only=True):
 
     jid: str = ""
     lid: str = ""
+    platform: str = ""
+    """What the phone's app calls itself: ``android``, ``iphone``, ``smba`` …; '' when it is not known."""
 
     @property
     def phone(self) -> str:

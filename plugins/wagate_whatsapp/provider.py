@@ -63,6 +63,6 @@ def make_provider(context: PluginContext) -> Provider:
         profile=sender.profile,
         control=listener.control,
         qr=listener.qr,
-        answers=answers(reach, context.clock),
+        answers=answers(reach, sender, context.clock),
         check=Checker(engine, numbers, context.clock),
     )

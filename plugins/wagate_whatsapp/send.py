@@ -55,7 +55,7 @@ class Sender:
         body = composed(message, number.us, outgoing.file, uploaded, members=members)
         if message.type != "reaction":  # it has none at WhatsApp's own clients either
             body |= {"messageContextInfo": {"messageSecret": number.references.secret(outgoing.id)}}
-        if message.type == "text" and settings_of(outgoing.account).typing:
+        if message.type == "text" and not to.endswith("@broadcast") and settings_of(outgoing.account).typing:
             await self._type(number, to, message.text)
         with sending():
             sent = await self._reach.ask("send", number, to=to, message=body)

@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.json_format import ParseDict
+from google.protobuf.json_format import MessageToDict, ParseDict
 
 from wagate_whatsapp_child.channels import CHANNELS
 from wagate_whatsapp_child.flat import Json, jid, keep_poll
 from wagate_whatsapp_child.groups import GROUPS
 from wagate_whatsapp_child.library import Library
-from wagate_whatsapp_child.people import PEOPLE
-from wagate_whatsapp_child.session import Session, as_jid
+from wagate_whatsapp_child.people import PEOPLE, lid_of
+from wagate_whatsapp_child.session import Session, as_jid, as_jids
 
 KINDS = {"image": 0, "video": 1, "audio": 2, "document": 3}
 """Kind of a file → the library's number (whatsmeow's MediaType)."""
@@ -29,6 +29,7 @@ class Actions:
         self._library = library
         self.named: dict[str, Callable[[Session, Json], Any]] = {
             "send": self.send,
+            "vote": self.vote,
             "read": self.read,
             "typing": self.typing,
             "presence": self.presence,
@@ -50,6 +51,26 @@ class Actions:
         to = line["to"]
         phone = session.phone(to) if to.endswith("@lid") else ""
         return {"id": sent.ID, "time": sent.Timestamp, "chat": phone or to}
+
+    def vote(self, session: Session, line: Json) -> Json:
+        """A vote for ``options`` in a poll (``id``, ``chat``, ``sender``), to be sent."""
+        types, none = self._library.types, self._library.types.JID.FromString(as_jid(self._library, ""))
+        # By LID where it is known: whatsmeow takes our own JID of the writer's kind, and people write by LID.
+        known = (lid_of(self._library, session, line[name]) or line[name] for name in ("chat", "sender"))
+        chat, sender = as_jids(self._library, list(known))
+        source = types.MessageSource(
+            Chat=chat, Sender=sender, IsFromMe=line["from_me"], IsGroup=line["group"], SenderAlt=none,
+            RecipientAlt=none, BroadcastListOwner=none,
+        )  # fmt: skip
+        about = types.MessageInfo(
+            MessageSource=source, ID=line["id"], ServerID=0, Type="poll", Pushname="", Timestamp=0, Category="",
+            Multicast=False, MediaType="", Edit="",
+        )  # fmt: skip
+        parts = about.SerializeToString(), types.ArrayString(data=line["options"]).SerializeToString()
+        answer = self._library.go.BuildPollVote(*session.of(*parts))
+        found = self._library.answer("BuildPollVoteReturnFunction", answer).PollVote
+        made: Json = MessageToDict(found, preserving_proto_field_name=True)
+        return made
 
     def read(self, session: Session, line: Json) -> None:
         """Mark messages (``ids``) of ``sender`` in ``chat`` as read."""

@@ -37,6 +37,15 @@ def mark(library: Library, session: Session, line: Json) -> None:
         library.done(library.go.NewsletterToggleMute(*chat, word == "mute"))
 
 
+def create(library: Library, session: Session, line: Json) -> Json:
+    """A new channel with a ``name`` and a ``description``."""
+    wanted = library.types.CreateNewsletterParams(
+        Name=line["name"], Description=line["description"], Picture=b""
+    ).SerializeToString()
+    raw = library.go.CreateNewsletter(*session.of(wanted))
+    return _channel(library, library.answer("CreateNewsLetterReturnFunction", raw).NewsletterMetadata)
+
+
 def _channel(library: Library, found: Any) -> Json:
     about, viewer = found.ThreadMeta, found.ViewerMeta
     role = library.types.NewsletterRole.Name(viewer.Role).lower() if found.HasField("ViewerMeta") else "guest"
@@ -56,5 +65,6 @@ CHANNELS: dict[str, Act] = {
     "channels": followed,
     "channel_read": read,
     "channel_mark": mark,
+    "channel_create": create,
 }
 """By the name that the gateway asks with."""

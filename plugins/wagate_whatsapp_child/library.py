@@ -107,6 +107,8 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "GetLIDFromPN": (_BYTES, _CHAT),
     "UpdateBlocklist": (_BYTES, (*_CHAT, TEXT)),
     "SubscribePresence": (POINTER, _CHAT),
+    "CreateNewsletter": (_BYTES, _CHAT),
+    "BuildPollVote": (_BYTES, (*_CHAT, TEXT, NUMBER)),
     "GetSubscribedNewsletters": (_BYTES, (TEXT,)),
     "GetNewsletterInfo": (_BYTES, _CHAT),
     "GetNewsletterInfoWithInvite": (_BYTES, (TEXT, TEXT)),

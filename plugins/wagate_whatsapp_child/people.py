@@ -21,9 +21,9 @@ def about(library: Library, session: Session, line: Json) -> str:
 
 def lid(library: Library, session: Session, line: Json) -> str:
     """The LID of a phone's JID, as it was learned, or as WhatsApp tells it; '' when it has none."""
-    if not (found := _learned(library, session, line["chat"])):
+    if not (found := lid_of(library, session, line["chat"])):
         _asked(library, session, line["chat"])  # whatsmeow notes it
-        found = _learned(library, session, line["chat"])
+        found = lid_of(library, session, line["chat"])
     return found
 
 
@@ -66,7 +66,8 @@ def _asked(library: Library, session: Session, chat: str) -> list[Any]:
     return list(library.answer("GetUserInfoReturnFunction", raw).UsersInfo)
 
 
-def _learned(library: Library, session: Session, chat: str) -> str:
+def lid_of(library: Library, session: Session, chat: str) -> str:
+    """The LID of a phone's JID, as the library has learned it; '' when it has not."""
     raw = library.go.GetLIDFromPN(*session.of(as_jid(library, chat)))
     try:
         return jid(library.answer("GetJIDFromStoreReturnFunction", raw).Jid)

@@ -192,7 +192,7 @@ class Session:
         if code == DEVICE:
             device = self._library.types.Device.FromString(raw)
             self.state.jid, self.state.lid = jid(device.JID), jid(device.LID)
-            self._tell("Me", jid=self.state.jid, lid=self.state.lid, name=device.PushName)
+            self._tell("Me", jid=self.state.jid, lid=self.state.lid, platform=device.Platform)
             return
         self.state.connected = {"Connected": True, "Disconnected": False}.get(EVENTS[code], self.state.connected)
         with self.spool.lock:

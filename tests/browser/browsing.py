@@ -104,6 +104,15 @@ def sign_in(context: BrowserContext, site: Site) -> None:
     page.close()
 
 
+def made_link(page: Page, url: str) -> str:
+    """A new link, from the page that makes it."""
+    page.goto(url)
+    page.get_by_role("button", name="Make a link").click()
+    link = page.locator("[data-copy*='?k=']").get_attribute("data-copy")
+    assert link is not None
+    return link
+
+
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     with a_site() as made:

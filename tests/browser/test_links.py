@@ -6,19 +6,10 @@ import re
 
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.browsing import Site, without_complaints
+from tests.browser.browsing import Site, made_link, without_complaints
 from tests.browser.test_pages import AXE, TAGS, axe_core
 
 pytest_plugins = ("tests.browser.browsing",)
-
-
-def made(page: Page, url: str) -> str:
-    """A new link, from the page that makes it."""
-    page.goto(url)
-    page.get_by_role("button", name="Make a link").click()
-    link = page.locator("[data-copy*='?k=']").get_attribute("data-copy")
-    assert link is not None
-    return link
 
 
 def breaks_no_rule(page: Page) -> None:
@@ -30,7 +21,7 @@ def breaks_no_rule(page: Page) -> None:
 
 
 def test_a_clients_link_is_opened_on_a_phone_and_pressed_again(chromium: Browser, site: Site, page: Page) -> None:
-    link = made(page, f"{site.url}clients/default")
+    link = made_link(page, f"{site.url}clients/default")
     context = chromium.new_context(viewport={"width": 320, "height": 640})
     phone = context.new_page()
     with without_complaints(phone):
@@ -53,7 +44,7 @@ def test_a_clients_link_is_opened_on_a_phone_and_pressed_again(chromium: Browser
 
 def test_without_scripts_the_code_to_scan_is_there_and_comes_anew(chromium: Browser, site: Site, page: Page) -> None:
     site.run(site.scene.shows_a_code, "2@BARE")
-    link = made(page, f"{site.url}numbers/front-desk")
+    link = made_link(page, f"{site.url}numbers/front-desk")
     context = chromium.new_context(java_script_enabled=False, viewport={"width": 320, "height": 640})
     phone = context.new_page()
     phone.goto(link)

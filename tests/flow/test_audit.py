@@ -104,6 +104,9 @@ async def _numbers(trail: Trail, tenant: Tenant, admin: httpx2.AsyncClient, mine
     await trail.act(tenant.http, "POST", path, "make view token", name, **mine)
     path = f"/api/accounts/{name}"
     await trail.act(admin, "PATCH", path, "change number", name, json={"weight": 2}, who="admin")
+    link = await trail.act(tenant.http, "POST", f"{path}/links", "make scan link", f"number:{name}", **mine)
+    where = f"{path}/links/{link['id']}"
+    await trail.act(tenant.http, "DELETE", where, "revoke scan link", f"number:{name}", **mine)
     await trail.act(tenant.http, "DELETE", path, "delete number", name, **mine)
     path = f"/api/tenants/{tenant.slug}/whatsapp-settings"
     body = {"whatsapp_provider": "session", "provider_config": {}}
@@ -133,6 +136,8 @@ async def _clients(trail: Trail, tenant: Tenant, admin: httpx2.AsyncClient) -> N
     await trail.act(admin, "PATCH", path, "rename client", tenant.slug, json={"name": "New"}, **by)
     token = await trail.act(admin, "POST", f"{path}/tokens", "add token", tenant.slug, **by)
     await trail.act(admin, "DELETE", f"{path}/tokens/{token['id']}", "revoke token", tenant.slug, **by)
+    link = await trail.act(admin, "POST", f"{path}/links", "make link", tenant.slug, **by)
+    await trail.act(admin, "DELETE", f"{path}/links/{link['id']}", "revoke link", tenant.slug, **by)
     await trail.act(admin, "POST", "/api/reload", "reload", "config.toml", **by)
     made = await admin.post("/api/clients", json={"slug": f"{tenant.slug}-made"})
     assert made.is_success

@@ -258,3 +258,38 @@ async def test_who_scans_is_told_that_no_new_code_comes_and_nothing_is_written_d
         assert (answer.status_code, "Não deu certo" in answer.text) == (409, True)
         assert "the engine is away" not in answer.text
     assert "restart" not in (await http.get("/ui/audit")).text
+
+
+async def test_links_are_made_listed_and_revoked_by_api_as_on_the_pages(
+    running: Gateway, http: httpx2.AsyncClient
+) -> None:
+    token = (await running.client("bakery"))["token"]
+    await add(http, "session", name="desk", client="bakery")
+    await add(http, "session", name="ours", client="default")
+    made = {}
+    for page in ("accounts/desk", "clients/bakery"):
+        made[page] = await running.ask("POST", f"/api/{page}/links", 201, json={"note": "Ana", "lasts": "1d"})
+        (listed,) = (await running.ask("GET", f"/api/{page}/links"))["data"]
+        assert (listed["id"], listed["note"], listed["may_act"]) == (made[page]["id"], "Ana", False)
+        assert made[page]["url"] not in str(listed)
+        async with stranger(running) as guest:
+            assert (await guest.get(made[page]["url"])).status_code == 200
+    theirs = {"Authorization": f"Bearer {token}"}
+    for method, path, expected in (
+        ("POST", "accounts/desk/links", 201),
+        ("POST", "accounts/ours/links", 404),
+        ("GET", "accounts/ours/links", 404),
+        ("DELETE", f"accounts/ours/links/{made['accounts/desk']['id']}", 404),
+        ("POST", "clients/bakery/links", 403),
+        ("GET", "clients/bakery/links", 403),
+        ("DELETE", f"clients/bakery/links/{made['clients/bakery']['id']}", 403),
+    ):
+        await running.ask(method, f"/api/{path}", expected, headers=theirs)
+    for page, link in made.items():
+        await running.ask("DELETE", f"/api/{page}/links/{link['id']}", 204)
+        await running.ask("DELETE", f"/api/{page}/links/{link['id']}", 404)
+        async with stranger(running) as guest:
+            assert (await guest.get(link["url"])).status_code == 404
+    audit = (await http.get("/ui/audit")).text
+    for act in ("make scan link", "make link", "revoke scan link", "revoke link"):
+        assert f">{act}<" in audit

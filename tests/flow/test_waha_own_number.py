@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -56,11 +57,19 @@ async def prepare(found: Gateway, fake: Running) -> Values:
     with trio.fail_after(PATIENCE):
         while not (messages := (await found.http.get(path, params={"limit": 5})).json()):
             await trio.sleep(0.05)
+        poll = await world.poll(ANA, "Well?", "Yes", "No", secret=os.urandom(32))
+        while all(poll not in each["id"] for each in (await found.http.get(path, params={"limit": 5})).json()):
+            await trio.sleep(0.05)
     sent = await found.http.post("/api/sendText", json={"session": "main", "chatId": CHAT, "text": "ours"})
     assert sent.status_code == 201, sent.text
     group = world.group("Team", ANA)
     fake.server.groups[group].invite = values.of["code"]
     channel = fake.server.profiles.channel("News", owner=ANA)
     return Values(
-        chat=CHAT, message=messages[0]["id"], ours=sent.json()["id"], group=f"{group}@g.us", channel=channel.id
+        chat=CHAT,
+        message=messages[0]["id"],
+        ours=sent.json()["id"],
+        group=f"{group}@g.us",
+        channel=channel.id,
+        poll=f"false_{CHAT}_{poll}",
     )

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from tests.waha_operations import JPEG
 from tests.whatsapp_site import ANA, BOB, OURS, Site, of_kind, site
@@ -16,10 +21,14 @@ from wagate.errors import NotSentError, SendRefusedError
 from wagate.hooks import OutFile
 from wagate.hooks import asks as wanted
 from wagate.hooks.asks import Ask
+from wagate.testing.whatsapp import Arrived
+from wagate.testing.whatsapp.protobuf import unpack
 from wagate.testing.whatsapp.shared import PUSH_NAME
 
 OURSELVES, ANAS, BOBS = f"{OURS}@c.us", f"{ANA}@c.us", f"{BOB}@c.us"
 NOBODY = "5511900000000@c.us"
+CONTEXT, BUTTON, PIN, EVENT = 35, 43, 63, 75
+"""Fields of WhatsApp's ``Message``."""
 
 
 async def ask(here: Site, what: Ask) -> Any:
@@ -144,3 +153,57 @@ async def test_presence_and_our_name_need_what_the_phone_shares(tmp_path: Path) 
         await ask(here, wanted.SetOwnName(name="New name"))
         assert server.shared(OURS).told["setting_pushName",][PUSH_NAME] == [b"\n\x08New name"]
         assert server.errors == []
+
+
+async def test_polls_invitations_buttons_pins_and_stories_go_out(tmp_path: Path) -> None:
+    async with site(tmp_path) as here, here.listening() as inlet:
+        await here.link(inlet)
+        server, secret = here.fake.server, os.urandom(32)
+        poll = await here.world.poll(ANA, "When?", "Now", "Later", secret=secret)
+        await inlet.until(lambda: bool(of_kind(inlet, "message")))
+        (asked,) = of_kind(inlet, "message")
+        await ask(here, wanted.VotePoll(chat=ANAS, message_id=asked.message_id, options=("Later",)))
+        await server.until(lambda: len(server.messages) == 1)
+        assert vote_of(here, server.messages[0], poll, secret) == [hashlib.sha256(b"Later").digest()]
+        with pytest.raises(SendRefusedError, match="not known"):
+            await ask(here, wanted.VotePoll(chat=ANAS, message_id=f"false_{ANAS}_3EB0FF", options=("Later",)))
+
+        invited = wanted.PostEvent(
+            chat=ANAS, name="Party", start=1_900_000_000, place="Here", reply_to=asked.message_id
+        )
+        ident = await ask(here, invited)
+        assert ident.startswith(f"true_{ANAS}_")
+        await ask(here, wanted.PressButton(chat=ANAS, button_id="b1", text="Yes", reply_to=asked.message_id))
+        await ask(here, wanted.PinMessage(chat=ANAS, message_id=asked.message_id, seconds=86400))
+        await ask(here, wanted.PinMessage(chat=ANAS, message_id=asked.message_id, seconds=0))
+        await server.until(lambda: len(server.messages) == 5)
+        event, pressed, pinned, unpinned = (each.fields for each in server.messages[1:])
+        assert unpack(event[EVENT][0])[3] == [b"Party"]
+        assert len(unpack(event[CONTEXT][0])[3][0]) == 32
+        assert unpack(pressed[BUTTON][0])[1] == [b"b1"]
+        assert (unpack(pinned[PIN][0])[2], unpack(unpinned[PIN][0])[2]) == ([1], [2])
+        assert unpack(pinned[CONTEXT][0])[5] == [86400]
+        assert unpack(unpack(pinned[PIN][0])[1][0])[3] == [poll.encode()]
+
+        await here.world.share(contacts=(ANA,))
+        # Who is in the address book comes some time after the scan; until then a story reaches nobody but us.
+        with trio.fail_after(60):
+            while len(server.messages) == 5:
+                story = await ask(here, wanted.PostStory(type="text", text="Open", background="#38b42f"))
+        shown = unpack(server.messages[5].fields[6][0])
+        assert (server.messages[5].to, shown[1], shown[8]) == (ANA, [b"Open"], [b"\x2f\xb4\x38\xff"])
+        await ask(here, wanted.DeleteStory(message_id=story))
+        await server.until(lambda: len(server.messages) == 7)
+        assert server.messages[6].edit == "7"
+        with pytest.raises(SendRefusedError, match="on the phone"):
+            await ask(here, wanted.PostStory(type="text", text="Open", to=(ANAS,)))
+        assert await ask(here, wanted.ListLabels()) == ()
+        assert server.errors == []
+
+
+def vote_of(here: Site, arrived: Arrived, poll: str, secret: bytes) -> list[bytes]:
+    """What a vote of ours in a poll of Ana's chooses."""
+    box = unpack(unpack(arrived.fields[50][0])[2][0])
+    writer, voter = (f"{here.fake.server.person(each).lid}@lid" for each in (ANA, OURS))
+    key = HKDF(hashes.SHA256(), 32, None, f"{poll}{writer}{voter}Poll Vote".encode()).derive(secret)
+    return unpack(AESGCM(key).decrypt(box[2][0], box[1][0], f"{poll}\0{voter}".encode()))[1]

@@ -189,3 +189,62 @@ async def our_own_phone_writes(here: All) -> None:
 def ticks(here: All, ident: str) -> list[dict[str, Any]]:
     """Of one message of ours, at the webhook."""
     return [each for each in here.came("message.ack") if each["message_id"].endswith(ident)]
+
+
+async def test_changes_signals_and_what_clients_of_waha_ask_pass_as_well(tmp_path: Path) -> None:
+    async with everything(tmp_path) as here:
+        hello = await here.world.text(ANA, "hello")
+        await here.until(lambda: len(here.posted()) == 1)
+        await an_agent_takes_back(here, hello)
+        await she_changes_her_mind(here, hello)
+        await waha_is_asked(here)
+
+
+async def an_agent_takes_back(here: All, hello: str) -> None:
+    """Typing shows, an answer marks what was read, and a deletion revokes."""
+    talk = here.posted()[0].conversation
+    here.chatwoot.agent.types(talk)
+    await here.until(lambda: bool(here.fake.server.typed))
+    assert here.fake.server.typed[0].endswith("composing")
+    written = here.chatwoot.agent.writes(talk, "a mistake")
+    await here.until(lambda: len(here.phone) == 1 and hello in here.fake.server.read)
+    here.chatwoot.agent.deletes(written)
+    await here.until(lambda: len(here.phone) == 2)
+    protocol = unpack(here.phone[1].fields[12][0])
+    assert (here.phone[1].edit, unpack(protocol[1][0])[3]) == ("7", [here.phone[0].id.encode()])
+
+
+async def she_changes_her_mind(here: All, hello: str) -> None:
+    """A reaction, an edit, a deletion and a call are in Chatwoot."""
+    talk = here.posted()[0].conversation
+    here.chatwoot.agent.writes(talk, "right")
+    await here.until(lambda: len(here.phone) == 3)
+    await here.world.react(ANA, here.phone[2].id, "👍")
+    await here.until(lambda: "👍" in (here.posted()[-1].content or ""))
+    await here.world.edit(ANA, hello, "hello!")
+    await here.until(lambda: "hello!" in (here.posted()[-1].content or ""))
+    for act in (here.world.revoke(ANA, hello), here.world.call(ANA, "CALL01")):
+        before = len(here.chatwoot.posted(CHAT))
+        await act
+        await here.until(lambda before=before: len(here.chatwoot.posted(CHAT)) > before)
+        assert here.chatwoot.posted(CHAT)[-1].private
+
+
+async def waha_is_asked(here: All) -> None:
+    """An edit, a poll, a link with a preview of one's own."""
+    before, chat = len(here.phone), {"session": "main", "chatId": CHAT}
+    sent = await here.gateway.ask("POST", "/api/sendText", 201, json=chat | {"text": "helo"})
+    path = f"/api/main/chats/{CHAT}/messages/{sent['id']}"
+    await here.gateway.ask("PUT", path, json={"text": "hello"})
+    poll = {"name": "Lunch?", "options": ["yes", "no"], "multipleAnswers": False}
+    await here.gateway.ask("POST", "/api/sendPoll", 201, json=chat | {"poll": poll})
+    preview = {"url": "https://example.com/a", "title": "A page", "description": "About a"}
+    link = {"text": "see https://example.com/a", "preview": preview}
+    await here.gateway.ask("POST", "/api/send/link-custom-preview", 201, json=chat | link)
+    await here.until(lambda: len(here.phone) == before + 4)
+    text, edit, asked, shown = here.phone[before:]
+    protocol = unpack(unpack(unpack(edit.fields[58][0])[1][0])[12][0])
+    assert (text.text, edit.edit, unpack(protocol[14][0])[1]) == ("helo", "1", [b"hello"])
+    assert [unpack(each)[1] for each in unpack(asked.fields[64][0])[3]] == [[b"yes"], [b"no"]]
+    extended = unpack(shown.fields[6][0])
+    assert (extended[1], extended[6]) == ([b"see https://example.com/a"], [b"A page"])

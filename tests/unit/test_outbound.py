@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wagate.errors import NotSentError, OutcomeUnknownError, SendError, SendRefusedError, UnprocessableError
+from wagate.errors import (
+    NoAnswerError,
+    NotSentError,
+    OutcomeUnknownError,
+    SendError,
+    SendRefusedError,
+    UnprocessableError,
+)
 from wagate.hooks import OutMedia, OutMessage, OutPoll, OutPreview, Provider, SendLimits, Signal
 from wagate.http import NameNotFoundError, NetworkError, TimedOutError
 from wagate.outbound.abilities import can_signal, check_edit, check_revoke, fit
@@ -247,7 +254,7 @@ def test_no_more_than_the_burst_and_the_rate_ever_pass(rate: float, burst: int, 
     [
         (NameNotFoundError("ENOTFOUND: x"), NotSentError, "ENOTFOUND: x"),
         (TimedOutError(sent=False), NotSentError, "Connection timeout"),
-        (TimedOutError(), OutcomeUnknownError, "Connection timeout"),
+        (TimedOutError(), NoAnswerError, "Connection timeout"),
         (NetworkError("ECONNRESET: x"), OutcomeUnknownError, "ECONNRESET: x"),
         (KeyError("token"), OutcomeUnknownError, "the provider's code failed: KeyError"),
         (ExceptionGroup("", [KeyError(), SendRefusedError("no")]), SendRefusedError, "no"),

@@ -14,6 +14,7 @@ import trio
 
 from wagate.clock import Clock
 from wagate.consumers.deliver import STUCK, Deliverer
+from wagate.consumers.elsewhere import Elsewhere
 from wagate.consumers.memory import Memory
 from wagate.consumers.pool import Hand, Pool
 from wagate.consumers.queues import Queues
@@ -21,7 +22,7 @@ from wagate.errors import QueueError, StorageError
 from wagate.hooks.contracts import Handler
 from wagate.inbound.route import unrouted
 from wagate.queue.queue import Queue
-from wagate.queue.results import Ack, Delay, Park, Pumped, Release, Result, Taken
+from wagate.queue.results import Ack, Delay, Park, Pumped, Release, Result, Take, Taken
 from wagate.queue.wakeup import Wakeup
 from wagate.rules.admit import ALONE_AFTER, Admission, Bury, Closed, Early, Go, Stuck, admit
 from wagate.rules.states import Policy, Status
@@ -79,13 +80,16 @@ class Consumer:
         pumped: Callable[[Pumped], None],
         shared: bool,
         ended: Callable[[str], Awaitable[None]],
+        elsewhere: Elsewhere,
     ) -> None:
         """``sweep`` is called when the queue may have forgotten something; ``pumped`` after each round trip.
 
         ``shared``: other processes may take from the same queue. ``ended`` frees what our process claimed, at a stop.
+        ``elsewhere`` says what is left to them.
         """
         self._shared = shared
         self._ended = ended
+        self._elsewhere = elsewhere
         self._database = database
         self._queue = queue
         self._handlers = handlers
@@ -160,9 +164,9 @@ class Consumer:
         for bell in bells:
             self._pool.rung(bell.key)
         quiet = self._stopping or self._quiet
-        takes = [] if quiet else self._pool.takes()
+        takes = [] if quiet else self._takes()
         # More than there is room for: what finds none is parked, and nobody stands in a row behind it.
-        want = 0 if quiet else DRAIN
+        want = 0 if quiet or self._elsewhere.hands_off else DRAIN
         try:
             pumped = await self._queue.pump(results, want=want, takes=takes, bells=bells)
         except QueueError as error:
@@ -182,14 +186,19 @@ class Consumer:
         self._pool.see_parked(pumped.parked)
         self._receive(pumped.taken)
         self._pumped(pumped)
-        more = (pumped.ready > 0 or self._pool.takes()) and not (pumped.paused or self._stopping or self._quiet)
+        ready = pumped.ready > 0 and not self._elsewhere.hands_off
+        more = (ready or self._takes()) and not (pumped.paused or self._stopping or self._quiet)
         if self._urgent or more or self._queues.more_bells:
             return
         if self._stopping and not self._pool:
             return
         due = min(IDLE if pumped.next_due is None else pumped.next_due, self._pool.next_turn)
+        due = min(due, self._elsewhere.hands_off or due)
         passed = self._clock.monotonic() - asked
         await self._wakeup.wait(min(due, self._queue.lease / 3, IDLE) - passed)
+
+    def _takes(self) -> list[Take]:
+        return [each for each in self._pool.takes() if not self._elsewhere.asks(each.target)]
 
     async def _keep_pace(self) -> None:
         await trio.sleep_until(self._pumped_at + min(PACE, EACH * self._carried))
@@ -206,6 +215,10 @@ class Consumer:
         fresh: list[tuple[Taken, Hand]] = []
         for each in taken:
             if self._pool.known(each):
+                continue
+            if self._elsewhere.asks(self._pool.bucket(each.key)):
+                self._results.append(self._elsewhere.hand_on(each))
+                self._urgent = True
                 continue
             hand = self._pool.take(each)
             if hand is None:

@@ -20,6 +20,7 @@ from wagate.consumers.clock_steps import ClockSteps
 from wagate.consumers.consume import Consumer
 from wagate.consumers.control import Control
 from wagate.consumers.deliver import Deliverer
+from wagate.consumers.elsewhere import Elsewhere
 from wagate.consumers.flights import Flights
 from wagate.consumers.jobs import PullJobs
 from wagate.consumers.memory import Memory
@@ -102,12 +103,22 @@ class Consumers:
         self._rates = Rates(setup.handlers, setup.clock)
         self._pool = Pool(setup.concurrency, self._concurrency, self._rates)
         self._metrics = ConsumerMetrics(setup.registry)
+        self.elsewhere = Elsewhere(setup.clock)
+        """What other processes serve; whoever knows says so (`Elsewhere.asks`)."""
         process = self._queues.push.process
         # Several processes, or a chat whose order was given up: the row knows more than we do.
         alone = setup.policy.strict and not setup.shared
         self._memory = Memory(lambda: setup.database.epoch, on=alone)
         self._flights = Flights(setup.database, setup.clock, process if setup.shared else None)
-        self._prober = Prober(setup.database, self._pool, setup.handlers, setup.clock, self._wakeup, process=process)
+        self._prober = Prober(
+            setup.database,
+            self._pool,
+            setup.handlers,
+            setup.clock,
+            self._wakeup,
+            process=process,
+            elsewhere=self.elsewhere,
+        )
         self._sweeper = Sweeper(
             setup.database, self._queues, self._pool, setup.policy, setup.clock, handlers=setup.handlers
         )
@@ -277,6 +288,7 @@ class Consumers:
             pumped=self._pumped,
             shared=setup.shared,
             ended=self._ended,
+            elsewhere=self.elsewhere,
         )
 
     @asynccontextmanager

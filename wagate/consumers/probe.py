@@ -9,6 +9,7 @@ import structlog
 import trio
 
 from wagate.clock import Clock
+from wagate.consumers.elsewhere import Elsewhere
 from wagate.consumers.pool import Pool, bucket_of
 from wagate.queue.wakeup import Wakeup
 from wagate.storage.database import Database
@@ -27,10 +28,19 @@ class Prober:
     """Gives permits; the consumer uses them up."""
 
     def __init__(
-        self, database: Database, pool: Pool, handlers: Collection[str], clock: Clock, wakeup: Wakeup, *, process: str
+        self,
+        database: Database,
+        pool: Pool,
+        handlers: Collection[str],
+        clock: Clock,
+        wakeup: Wakeup,
+        *,
+        process: str,
+        elsewhere: Elsewhere,
     ) -> None:
-        """``process``: our name, under which we claim probes."""
+        """``process``: our name, under which we claim probes. ``elsewhere``: targets that others probe."""
         self._process = process
+        self._elsewhere = elsewhere
         self._database = database
         self._pool = pool
         self._handlers = handlers
@@ -56,7 +66,7 @@ class Prober:
         now = self._clock.now()
         seconds = LOOK
         for target in await self._database.read(down_targets):
-            if target.id.partition(":")[0] not in self._handlers:
+            if target.id.partition(":")[0] not in self._handlers or self._elsewhere.asks(bucket_of(target.id)):
                 continue
             left = (target.next_probe_at - now).total_seconds()
             if left > 0:

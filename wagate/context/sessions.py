@@ -7,7 +7,7 @@ from typing import Any
 
 import trio
 
-from wagate.errors import NotFoundError, NotSupportedError, OutcomeUnknownError, SendError, UnprocessableError
+from wagate.errors import NoAnswerError, NotFoundError, NotSupportedError, SendError, UnprocessableError
 from wagate.events import SessionStatus
 from wagate.hooks.asks import Ask
 from wagate.hooks.providers import Profile, Provider
@@ -145,7 +145,7 @@ def words_of(ask: type[Ask]) -> str:
 
 def _judged(error: Exception, provider: str, seconds: float) -> SendError:
     if isinstance(error, trio.TooSlowError):
-        return OutcomeUnknownError(f"no answer of {provider} within {seconds:g} s")
+        return NoAnswerError(f"no answer of {provider} within {seconds:g} s")
     return as_send_error(error)
 
 

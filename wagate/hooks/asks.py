@@ -146,6 +146,46 @@ class PinMessage(Ask, frozen=True, kw_only=True):
     """For how long: a day, a week or 30 days; 0 unpins it."""
 
 
+class VotePoll(Ask, frozen=True, kw_only=True):
+    """Vote in a poll."""
+
+    chat: str
+    message_id: str
+    """The provider's id of the poll."""
+    options: tuple[str, ...]
+    """Those that we choose, as the poll words them; () takes the vote back."""
+
+
+class PostEvent(Ask, frozen=True, kw_only=True):
+    """Invite a chat to an event; the provider's id of the message."""
+
+    answer: ClassVar[Any] = str
+    chat: str
+    name: str
+    start: int
+    """Unix seconds, as ``end``."""
+    end: int = 0
+    """0: not said."""
+    description: str = ""
+    place: str = ""
+    extra_guests: bool = False
+    """Whether those who come may bring others."""
+    reply_to: str = ""
+    """The provider's id of a message that it answers."""
+
+
+class PressButton(Ask, frozen=True, kw_only=True):
+    """Answer a message that has buttons, as if one was pressed; the provider's id of the answer."""
+
+    answer: ClassVar[Any] = str
+    chat: str
+    button_id: str
+    text: str
+    """What stands on it."""
+    reply_to: str = ""
+    """The provider's id of the message with the buttons."""
+
+
 class SetOnline(Ask, frozen=True, kw_only=True):
     """Be shown as online, or not."""
 
@@ -292,6 +332,14 @@ class ReadChannel(Ask, frozen=True, kw_only=True):
 
     answer: ClassVar[Any] = ChannelView
     chat: str
+
+
+class CreateChannel(Ask, frozen=True, kw_only=True):
+    """Make a channel."""
+
+    answer: ClassVar[Any] = ChannelView
+    name: str
+    description: str = ""
 
 
 class MarkChannel(Ask, frozen=True, kw_only=True):

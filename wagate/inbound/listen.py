@@ -141,6 +141,10 @@ class Listening:
                 self._running[id_] = begun
                 nursery.start_soon(self._listen, begun)
 
+    def elsewhere(self, account_id: str) -> bool:
+        """Whether another process listens for the account, or is about to: its messages go out there."""
+        return self.holding is not None and account_id in self._listened and not self.holding.holds(account_id)
+
     def _wanted(self, ids: Collection[str]) -> dict[str, tuple[Account, Provider] | None]:
         """Who is to be listened for by this process; None: for this one nobody here."""
         for id_ in ids:

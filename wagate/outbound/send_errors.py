@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from wagate.errors import NotSentError, OutcomeUnknownError, PluginError, SendError
-from wagate.http.errors import HttpError
+from wagate.errors import NoAnswerError, NotSentError, OutcomeUnknownError, PluginError, SendError
+from wagate.http.errors import HttpError, TimedOutError
 from wagate.plugins.wall import leaves
 
 
@@ -18,6 +18,8 @@ def as_send_error(error: BaseException) -> SendError:
             return said
         case HttpError(sent=False):
             return NotSentError(said.reason)
+        case TimedOutError():
+            return NoAnswerError(said.reason)
         case HttpError():
             return OutcomeUnknownError(said.reason)
         case PluginError():

@@ -26,6 +26,7 @@ from wagate.errors import (
 from wagate.events import NewEvent
 from wagate.hooks.asks import ASKS, Ask
 from wagate.hooks.messages import Sent
+from wagate.hooks.passing import PassOn
 from wagate.hooks.providers import (
     Finding,
     InboundRequest,
@@ -135,7 +136,7 @@ def _hold_functions(provider: Provider, where: str) -> None:
         if value is not None and not callable(value):
             raise WrongValueError(f"{where}.{name}: {named(value)}, no function")
     if not isinstance(provider.answers, Mapping) or not all(
-        ask in ASKS and callable(each) for ask, each in provider.answers.items()
+        ask in {*ASKS, PassOn} and callable(each) for ask, each in provider.answers.items()
     ):
         raise WrongValueError(f"{where}.answers: not a mapping of asks to functions")
     if not callable(provider.number):

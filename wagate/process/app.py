@@ -29,6 +29,7 @@ from wagate.hooks.contracts import Handler
 from wagate.inbound.catch_up import CatchUp
 from wagate.inbound.holding import Holding
 from wagate.inbound.listen import Listening
+from wagate.outbound.context import OUTBOUND
 from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers
 from wagate.process.assemble import Gateway, assemble, build_context, name_among_others
 from wagate.process.configured_accounts import put_owners, read_accounts
@@ -124,7 +125,9 @@ async def serve(
                 trio.open_nursery() as edges,
             ):
                 reload = Reload(gateway, plugins, contexts, hide=hide)
-                edges.start_soon(partial(_listening(gateway).run, stop=stop))
+                listening = _listening(gateway)
+                gateway.consumers.elsewhere.asks = partial(_elsewhere, listening)
+                edges.start_soon(partial(listening.run, stop=stop))
                 urls = await edges.start(partial(serve_edge, gateway, plugins, contexts, stop=stop, reload=reload))
                 task_status.started(Started(urls=urls, secrets=secrets, reload=reload))
 
@@ -170,6 +173,12 @@ def _listening(gateway: Gateway) -> Listening:
         clock=gateway.clock,
         holding=Holding(gateway.database, gateway.clock, name) if name else None,
     )
+
+
+def _elsewhere(listening: Listening, target: str) -> bool:
+    """Whether what goes to a target has to leave from another process."""
+    handler, _, account_id = target.partition(":")
+    return handler == OUTBOUND and listening.elsewhere(account_id)
 
 
 @asynccontextmanager

@@ -38,6 +38,7 @@ from wagate.web.access.identity import RequestAuth, ViewTokens
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.api.bulk import bulk_routes
 from wagate.web.api.doctor import DoctorLine, Examine, doctor_routes
+from wagate.web.api.links import links_routes
 from wagate.web.api.refusals import refusals_routes
 from wagate.web.api.reload import reload_routes
 from wagate.web.api.stats import stats_routes
@@ -288,6 +289,7 @@ def _further(gateway: Gateway, strangers: Strangers, reload: Reload, examine: Ex
     yield doctor_routes(auth, examine)
     yield unknown_numbers_routes(auth, strangers, live)
     yield reload_routes(auth, reload)
+    yield links_routes(auth, gateway.database, gateway.clock, public_url=gateway.config.server.public_url)
     yield bulk_routes(auth, gateway.consumers.bulk, gateway.database)
     yield stats_routes(auth, gateway.database, live, gateway.clock)
     yield refusals_routes(auth, gateway.refusals.all)

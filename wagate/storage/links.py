@@ -41,18 +41,19 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     """When it was first opened."""
 
 
-def add_link(db: peewee.Database, made: Link) -> None:
-    """Store one; those that have expired go. ConflictError: there are too many."""
+def add_link(db: peewee.Database, made: Link) -> str:
+    """Store one; its id. Those that have expired go. ConflictError: there are too many."""
     run(db, "DELETE FROM links WHERE expires_at <= ?", (time_text(made.created_at),))
     of = (made.kind, made.client_id, made.account_id)
     [[count]] = rows(db, "SELECT COUNT(*) FROM links WHERE kind = ? AND client_id = ? AND account_id = ?", of)
     if count >= MOST:
         raise ConflictError(f"there are {MOST} links already; revoke one")
+    link_id = str(uuid7())
     run(
         db,
         f"INSERT INTO links ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",  # noqa: S608  (ours)
         (
-            str(uuid7()),
+            link_id,
             made.hash,
             made.kind,
             made.client_id,
@@ -63,6 +64,7 @@ def add_link(db: peewee.Database, made: Link) -> None:
             time_text(made.expires_at),
         ),
     )
+    return link_id
 
 
 def find_link(db: peewee.Database, hashed: str, now: datetime, kind: Kind) -> Link | None:

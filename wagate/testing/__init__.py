@@ -73,7 +73,7 @@ _CONTRACTS: Final = frozenset(
         "TargetsContract",
     }
 )
-"""What needs pytest, so it is imported when it is asked for: ``wagate simulate`` uses the fakes, and users have no pytest."""
+"""What needs pytest, so it is imported only when it is asked for: ``wagate simulate`` runs where there is none."""
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import msgspec
 
 from wagate.http.signing import waha_headers
+from wagate.testing.providers.waha_asks import WahaPhone
 from wagate.testing.server import FakeServer, Reply, Seen
 
 Engine = Literal["GOWS", "NOWEB", "WEBJS"]
@@ -74,7 +75,11 @@ class FakeWaha(FakeServer):
         self.qr = "2@fake-qr"
         """What sessions that are SCAN_QR_CODE show."""
         self._ids = itertools.count(1)
+        self.phone = WahaPhone(engine=engine, unready=self._unready, answer_of=self._answer_of)
+        """Groups, channels, labels, people, stories."""
         self._routes: list[tuple[str, str, Callable[[Seen, list[str]], Awaitable[Reply]]]] = [
+            ("POST", "/api/*/auth/request-code", self._pair),
+            ("GET", "/api/*/lids/pn/*", self._lid_of),
             ("GET", "/api/server/version", self._version),
             ("GET", "/api/sessions", self._sessions),
             ("GET", "/api/sessions/*", self._session),
@@ -88,9 +93,10 @@ class FakeWaha(FakeServer):
             ("GET", "/api/*/chats/*/picture", self._picture),
             ("GET", "/api/*/lids/*", self._lid),
             ("POST", "/api/*/presence/*/subscribe", self._subscribe),
+            ("GET", "/api/files/*", self._file),
+            *self.phone.routes(),
             ("GET", "/api/*/groups/*", self._group),
             ("GET", "/api/*/channels/*", self._channel),
-            ("GET", "/api/files/*", self._file),
         ]
 
     def webhook(
@@ -242,6 +248,14 @@ class FakeWaha(FakeServer):
     async def _qr(self, _seen: Seen, parts: list[str]) -> Reply:
         return self._unready(parts[0], "SCAN_QR_CODE") or Reply(json={"value": self.qr})
 
+    async def _pair(self, seen: Seen, parts: list[str]) -> Reply:
+        refusal = self._unready(parts[0], "SCAN_QR_CODE")
+        return refusal or Reply(status=201, json={"code": f"CODE-{seen.json['phoneNumber'][-4:]}"})
+
+    async def _lid_of(self, _seen: Seen, parts: list[str]) -> Reply:
+        lid = next((lid for lid, number in self.lids.items() if number == parts[1]), None)
+        return self._unready(parts[0]) or Reply(json={"lid": lid, "pn": parts[1]})
+
     async def _overview(self, seen: Seen, _parts: list[str]) -> Reply:
         latest = [(max(found, key=lambda one: one["timestamp"]), chat) for chat, found in self.chats.items() if found]
         latest.sort(key=lambda each: -each[0]["timestamp"])
@@ -301,6 +315,8 @@ class FakeWaha(FakeServer):
         return self._unready(session) or (None if chat in self.names else _missing("Not found"))
 
     async def _group(self, _seen: Seen, parts: list[str]) -> Reply:
+        if parts[1] in self.phone.groups:
+            return self._unready(parts[0]) or Reply(json=self.phone.form(parts[1]))
         if (refusal := self._nameless(*parts)) is not None:
             return refusal
         chat = parts[1]
@@ -313,6 +329,8 @@ class FakeWaha(FakeServer):
         return Reply(json=forms[self.engine])
 
     async def _channel(self, _seen: Seen, parts: list[str]) -> Reply:
+        if parts[1] in self.phone.channels:
+            return self._unready(parts[0]) or Reply(json=self.phone.channel(parts[1]))
         if (refusal := self._nameless(*parts)) is not None:
             return refusal
         chat = parts[1]

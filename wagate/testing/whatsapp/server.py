@@ -261,7 +261,11 @@ class FakeWhatsApp:
                 self._opened(who, node, who.decrypt(each.get_str("type"), each.content_bytes(), sender), sender)
         for each in node.get_children("enc"):
             if each.get_str("type") == "skmsg":
-                for lid in self.members(group, connection.device):
+                readers = self.members(group, connection.device)
+                if group.server == "broadcast":  # a story: for whom it names
+                    named = [as_jid(to.attrs["jid"]) for to in (inside.get_children("to") if inside else [])]
+                    readers = [jid for jid in named if not jid.device and self._is_other(jid, connection.device)]
+                for lid in readers:
                     who = self.by_jid(lid)
                     assert who is not None
                     self._opened(who, node, who.decrypt_in_group(group.user, sender, each.content_bytes()), sender)
@@ -270,6 +274,10 @@ class FakeWhatsApp:
                 assert who is not None
                 self._opened(who, node, who.decrypt(each.get_str("type"), each.content_bytes(), sender), sender)
         self.wake()
+
+    def _is_other(self, jid: JID, device: Device) -> bool:
+        who = self.by_jid(jid)
+        return who is not None and who.phone != device.jid.user
 
     def members(self, group: Any, device: Device | None) -> list[JID]:
         """LIDs of all in a group but the device's owner; none when it is no group."""

@@ -24,8 +24,8 @@ from wagate.testing.whatsapp.library import Node
 from wagate.testing.whatsapp.protobuf import Fields, pack, unpack
 
 COLLECTIONS = frozenset({"critical_block", "critical_unblock_low", "regular_high", "regular", "regular_low"})
-PUSH_NAME = 7
-"""SyncActionValue.pushNameSetting"""
+CONTACT, PUSH_NAME = 3, 7
+"""SyncActionValue.contactAction, .pushNameSetting"""
 
 
 @dataclass

@@ -20,7 +20,7 @@ from wagate.testing.whatsapp.library import JID, Node
 from wagate.testing.whatsapp.people import Person
 from wagate.testing.whatsapp.protobuf import Double, Fields, pack, unpack
 from wagate.testing.whatsapp.server import Arrived, FakeWhatsApp
-from wagate.testing.whatsapp.shared import PUSH_NAME
+from wagate.testing.whatsapp.shared import CONTACT, PUSH_NAME
 
 KINDS = {
     "image": (3, b"WhatsApp Image Keys"),
@@ -90,10 +90,13 @@ class World:
         note = {1: sha, 2: len(content), 3: secret, 4: outer, 5: f"{path}?x=1", 6: 3, 7: 1}
         await self.message(self.ours, {12: {2: 5, 6: note}}, attrs={"category": "peer"})
 
-    async def share(self, name: str = "Our shop") -> None:
-        """Our phone hands over the keys of what all devices share, as it does some seconds after linking."""
+    async def share(self, name: str = "Our shop", contacts: Sequence[str] = ()) -> None:
+        """Our phone hands over what all devices share, some seconds after linking: its name, and who is in its book."""
         shared = self.server.shared(self.ours)
         shared.put("critical_block", ["setting_pushName"], {PUSH_NAME: {1: name}}, version=1)
+        for each in contacts:
+            where = ["contact", f"{each}@s.whatsapp.net"]
+            shared.put("critical_unblock_low", where, {CONTACT: {1: self.server.person(each).name}}, version=2)
         await self.message(self.ours, shared.key_share(), attrs={"category": "peer"})
 
     async def location(self, sender: str, latitude: float, longitude: float) -> str:

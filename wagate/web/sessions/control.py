@@ -51,7 +51,7 @@ def session_control_routes(auth: RequestAuth, states: AccountSessions) -> Bluepr
 
 
 async def pair_code(states: AccountSessions, name: str, phone: str, *, client_id: int | None) -> str:
-    """The code. NotFoundError, UnprocessableError; BadGatewayError: the provider gave none."""
+    """The code. NotFoundError; UnprocessableError: not of this provider, or not now; BadGatewayError: there is none."""
     try:
         return await states.pair_code(name, phone, client_id=client_id)
     except SendRefusedError as error:

@@ -6,8 +6,9 @@ from quart import Blueprint, g, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import ConflictError
+from wagate.web.access.links import KEY, path_of
 from wagate.web.ui.clients import client_id_of, client_page
-from wagate.web.ui.links import KEY, given_link, make_link, note_opened, revoke, viewer_of
+from wagate.web.ui.links import given_link, make_link, note_opened, revoke, viewer_of
 from wagate.web.ui.parts import Parts, back
 from wagate.web.ui.render import PREFIX, render
 from wagate.web.ui.signin import set_cookie
@@ -28,7 +29,7 @@ def pages(parts: Parts) -> Blueprint:
         except ConflictError as error:
             return await client_page(parts, slug, wrong={"": f"{error}."}), 409
         await parts.note("make link", slug, f"{'act' if may_act else 'look'} {note}".strip(), owner=client_id)
-        return await client_page(parts, slug, link=f"{parts.origin()}{PREFIX}/enter?{KEY}={key}")
+        return await client_page(parts, slug, link=f"{parts.origin()}{path_of('client', key)}")
 
     @routes.post("/clients/<slug>/links/<link_id>/revoke")
     async def end(slug: str, link_id: str) -> WerkzeugResponse:

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from wagate.errors import NotFoundError, UnprocessableError
 from wagate.storage.links import list_links
 from wagate.web.ui.forms import form_key
-from wagate.web.ui.links import LASTS
+from wagate.web.ui.links import WORDS
 from wagate.web.ui.own_api import Answered
 from wagate.web.ui.parts import Parts, back, viewer
 
@@ -110,7 +110,7 @@ async def client_page(
         token=token,
         link=link,
         links=await parts.database.browse(list_links, "client", row["id"], parts.now()),
-        lasts=LASTS,
+        lasts=WORDS,
         asked={"name": row["name"]} | (asked or {}),
         wrong=wrong or {},
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-from datetime import timedelta
 from typing import Final
 
 from quart import request
@@ -12,16 +10,11 @@ from wagate.errors import NotFoundError
 from wagate.hooks.contracts import Identity
 from wagate.storage.links import Kind, Link, add_link, find_link, open_link, revoke_link
 from wagate.web.access.auth import token_hash
+from wagate.web.access.links import KEY, new_link
 from wagate.web.ui.parts import Parts
 from wagate.web.ui.signin import Viewer
 
-KEY: Final = "k"
-"""The parameter with the secret, in the link and in its forms."""
-LASTS: Final = {
-    "1h": ("1 hour", timedelta(hours=1)),
-    "1d": ("1 day", timedelta(days=1)),
-    "7d": ("7 days", timedelta(days=7)),
-}
+WORDS: Final = {"1h": "1 hour", "1d": "1 day", "7d": "7 days"}
 """How long a link lasts, by the form's word."""
 
 
@@ -29,16 +22,8 @@ async def make_link(
     parts: Parts, kind: Kind, client_id: int, *, lasts: str, account_id: str = "", may_act: bool = False, note: str = ""
 ) -> str:
     """The secret of a new link. ConflictError: there are too many."""
-    key, now = secrets.token_urlsafe(24), parts.now()
-    made = Link(
-        hash=token_hash(key),
-        kind=kind,
-        client_id=client_id,
-        account_id=account_id,
-        may_act=may_act,
-        note=note.strip()[:100],
-        created_at=now,
-        expires_at=now + LASTS.get(lasts, LASTS["1h"])[1],
+    key, made = new_link(
+        kind, client_id, lasts=lasts, now=parts.now(), account_id=account_id, may_act=may_act, note=note
     )
     await parts.database.write(add_link, made)
     return key

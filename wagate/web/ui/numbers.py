@@ -17,7 +17,7 @@ from wagate.storage.links import list_links
 from wagate.storage.owners.accounts import QR_LIFE, get_account, list_accounts
 from wagate.storage.rows import AccountRow
 from wagate.web.ui.leaves import number_mark
-from wagate.web.ui.links import LASTS
+from wagate.web.ui.links import WORDS
 from wagate.web.ui.parts import Parts, viewer
 from wagate.web.ui.render import render
 
@@ -79,7 +79,7 @@ async def number_page(
         wrong=wrong or {},
         link=link,
         links=await parts.database.browse(list_links, "scan", row.id, parts.now()) if viewer().may_act else [],
-        lasts=LASTS,
+        lasts=WORDS,
         **code_of(parts, row, may_act=viewer().may_act),
     )
 

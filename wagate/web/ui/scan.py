@@ -17,8 +17,9 @@ from wagate.events import SESSION_STATES, SessionGroup
 from wagate.storage.links import Link, find_link
 from wagate.storage.owners.accounts import get_account
 from wagate.storage.rows import AccountRow
+from wagate.web.access.links import KEY, path_of
 from wagate.web.ui.leaves import Leaves, changed
-from wagate.web.ui.links import KEY, given_link, make_link, name_of, note_opened, revoke, viewer_of
+from wagate.web.ui.links import given_link, make_link, name_of, note_opened, revoke, viewer_of
 from wagate.web.ui.live import BEAT, EVERY, event
 from wagate.web.ui.numbers import account_of, actions_of, code_of, number_page
 from wagate.web.ui.parts import Parts, back, viewer
@@ -85,7 +86,7 @@ def _add_links(routes: Blueprint, parts: Parts) -> None:
         except ConflictError as error:
             return await number_page(parts, name, refused=f"{error}."), 409
         await parts.note("make scan link", f"number:{name}", note, owner=row.client_id)
-        return await number_page(parts, name, link=f"{parts.origin()}{PREFIX}/scan?{KEY}={key}")
+        return await number_page(parts, name, link=f"{parts.origin()}{path_of('scan', key)}")
 
     @routes.post("/numbers/<name>/links/<link_id>/revoke")
     async def end(name: str, link_id: str) -> WerkzeugResponse:

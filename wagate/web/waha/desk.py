@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,18 @@ from quart import Blueprint, Response
 
 from wagate.clock import Clock
 from wagate.context.sessions import AccountSessions
-from wagate.errors import NotFoundError, SendError
+from wagate.errors import (
+    GatewayTimeoutError,
+    NoAnswerError,
+    NotFoundError,
+    NotSentError,
+    NotSupportedError,
+    RequestError,
+    SendError,
+    SendRefusedError,
+    TooManyRequestsError,
+    UnavailableError,
+)
 from wagate.events import Event, Media, shown_media
 from wagate.hooks.asks import Answers, Ask
 from wagate.hooks.messages import OutFile, OutMessage
@@ -30,6 +42,8 @@ from wagate.web.waha.message_names import MessageNames
 
 DEFAULT = "default"
 """What WAHA's clients call the session when nobody told them its name."""
+SOON = 5.0
+"""Seconds."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +74,17 @@ class Desk:
         raise NotFoundError(f"Session not found: {(name or DEFAULT)[:100]!r}")
 
     async def ask(self, account: Account, ask: Ask) -> Any:
-        """What the account's provider answers. NotSupportedError, UnprocessableError, BadGatewayError."""
+        """What the account's provider answers.
+
+        Raises:
+            NotSupportedError, NotFoundError, UnprocessableError: it said no, with WAHA's status where it is one.
+            TooManyRequestsError, UnavailableError: certainly not done; later it may be.
+            GatewayTimeoutError, BadGatewayError: whether it was done is unknown, or the account needs its operator.
+        """
         try:
             return await self.states.ask(ask, account=account.name, client_id=account.client_id)
         except SendError as error:
-            raise refused(error) from error
+            raise unanswered(error) from error
 
     async def profile(self, account: Account, chat: str) -> Profile:
         """What WhatsApp shows of a chat. UnprocessableError, BadGatewayError."""
@@ -93,6 +113,27 @@ class Desk:
     def file_of(self, event: Event) -> Media | None:
         """An event's file at our link."""
         return shown_media(event, self.media_url(event))
+
+
+def unanswered(error: SendError) -> RequestError:
+    """Why an ask was not answered, as a status. Pure."""
+    match error:
+        case SendRefusedError(http_status=501):
+            return NotSupportedError(error.reason)
+        case SendRefusedError(http_status=404):
+            return NotFoundError(error.reason)
+        case NotSentError(http_status=429):
+            return TooManyRequestsError(error.reason, retry_after=_later(error))
+        case NotSentError():
+            return UnavailableError(error.reason, retry_after=_later(error))
+        case NoAnswerError():
+            return GatewayTimeoutError(error.reason)
+        case _:
+            return refused(error)
+
+
+def _later(error: NotSentError) -> int:
+    return max(1, math.ceil(error.after or SOON))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +226,7 @@ def _add(routes: Blueprint, desk: Desk, row: Row) -> None:
         body=row.body,
         query=row.query,
         answers={row.status: None},
-        problems=(404, 422, 501, 502),
+        problems=(404, 422, 501, 502, 503, 504),
         body_optional=row.body_optional,
         large=row.large,
         act=row.act,

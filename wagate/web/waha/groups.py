@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from wagate.errors import NotSupportedError, UnprocessableError
+from wagate.errors import UnprocessableError
 from wagate.hooks.asks import (
     ChangeGroup,
     ChangeMembers,
@@ -157,10 +157,6 @@ async def _leave(call: Call) -> Any:
     return Success()
 
 
-async def _delete(_call: Call) -> Any:
-    raise NotSupportedError("WhatsApp deletes no groups: remove everybody, then leave")
-
-
 async def _picture(call: Call) -> Any:
     return {"url": await picture_of(call, group_of(call))}
 
@@ -250,7 +246,6 @@ GROUPS = (
         status=201,
     ),
     Row(verb=f"GET /{GROUP}", doc="One group.", handle=_one),
-    Row(verb=f"DELETE /{GROUP}", doc="Not possible.", handle=_delete),
     Row(verb=f"POST /{GROUP}/leave", doc="Leave it.", handle=_leave, act="leave group", status=201),
     Row(verb=f"GET /{GROUP}/picture", doc="Its picture.", handle=_picture),
     Row(

@@ -112,14 +112,14 @@ def waha_manage_routes(
         return await sessions.update(session, body)
 
     @routes.delete("/<session>")
-    @endpoint(answers={200: None}, problems=(404, 409), listed=False, act="delete session")
+    @endpoint(answers={200: None}, problems=(404, 409), listed=False)
     async def delete(session: str) -> Response:
-        """Delete a session, the account and the webhooks that were made with it."""
+        """Delete a session, the account and the webhooks that were made with it. Without one, nothing is done."""
         with suppress(NotFoundError):  # WAHA's answer is the same when there is none
             row = await find_session(auth, database, session)
             await hooks.remove(row.name)
-            acts_on(row.name, owner=row.client_id)
             (await hooks.call("DELETE", f"/api/accounts/{row.name}")).expect()
+            acts_on(row.name, owner=row.client_id, act="delete session")
         return Response(b"", status=200)
 
     _add_older(routes, sessions)

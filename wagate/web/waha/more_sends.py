@@ -333,10 +333,6 @@ async def _new_id(_call: Call) -> Any:
     return {"id": f"3EB0{uuid4().hex[:18].upper()}"}
 
 
-async def _button_reply(_call: Call) -> Any:
-    raise NotSupportedError("wagate presses no buttons of others: send a text, with reply_to")
-
-
 MORE_SENDS = (
     Row(verb="GET /sendText", doc="Send a text.", handle=_text_by_query, query=TextQuery),
     Row(verb="POST /reply", doc="Answer a message.", handle=_reply, body=ReplyBody, status=201),
@@ -359,7 +355,6 @@ MORE_SENDS = (
     Row(verb="POST /sendButtons", doc="Send buttons.", handle=_buttons, body=ButtonsBody, status=201, large=True),
     Row(verb="POST /sendList", doc="Send a list.", handle=_list, body=ListBody, status=201),
     Row(verb="POST /forwardMessage", doc="Send it once more.", handle=_forward, body=ForwardBody, status=201),
-    Row(verb="POST /send/buttons/reply", doc="Not possible.", handle=_button_reply, sessionless=True, status=201),
     Row(verb="GET /{session}/new-message-id", doc="An id.", handle=_new_id),
     Row(verb="GET /{session}/status/new-message-id", doc="An id.", handle=_new_id),
     *(

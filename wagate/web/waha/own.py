@@ -252,6 +252,8 @@ async def _put_label(call: Call) -> Any:
 
 async def _delete_label(call: Call) -> Any:
     label = call.parts["labelId"]
+    if DeleteLabel not in call.desk.answers(call.account):
+        raise NotSupportedError(f"{call.desk.title(call.account)} can't do this: delete label")
     if all(each.id != label for each in await call.ask(ListLabels())):
         raise NotFoundError("Label not found")
     await call.ask(DeleteLabel(label_id=label))

@@ -10,9 +10,10 @@ from wagate.web.waha.desk import Desk, add_rows
 from wagate.web.waha.groups import GROUPS
 from wagate.web.waha.more_sends import MORE_SENDS
 from wagate.web.waha.own import OWN
+from wagate.web.waha.passed import PASSED
 from wagate.web.waha.server import SERVER
 
-ROWS = (*CHATS, *CONTACTS, *GROUPS, *OWN, *MORE_SENDS, *SERVER)
+ROWS = (*CHATS, *CONTACTS, *GROUPS, *OWN, *MORE_SENDS, *PASSED, *SERVER)
 
 
 def waha_routes(desk: Desk) -> Blueprint:

@@ -135,7 +135,7 @@ def _add_signals(routes: Blueprint, sending: Sending, names: MessageNames) -> No
 
 def _add_revoke(routes: Blueprint, sending: Sending, names: MessageNames) -> None:
     @routes.delete("/<session>/chats/<chat_id>/messages/<path:message_id>")
-    @endpoint(answers={200: Success}, problems=(404, 409, 422, 502))
+    @endpoint(answers={200: Success}, problems=(404, 409, 422, 502), listed=False)
     async def revoke(session: str, chat_id: str, message_id: str) -> Success:  # noqa: ARG001  (the id says it all)
         """Take one of our messages back from everyone, as WAHA does."""
         client_id, account = sender_of(sending, session)

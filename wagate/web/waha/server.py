@@ -16,7 +16,7 @@ NOT_HERE = {
         "GET /{session}/auth/passkey/confirmation",
         "POST /{session}/auth/passkey/confirm",
     ),
-    "there is no browser here to take a picture of": ("GET /screenshot", "GET /server/debug/browser/trace/{session}"),
+    "there is no browser here to take a picture of": ("GET /server/debug/browser/trace/{session}",),
     "keys are clients' tokens here: wagate client token, or /api/clients": (
         "POST /keys",
         "GET /keys",
@@ -25,23 +25,10 @@ NOT_HERE = {
         "PUT /keys/{id}",
         "DELETE /keys/{id}",
     ),
-    "wagate makes and deletes no channels": ("POST /{session}/channels", "DELETE /{session}/channels/{id}"),
-    "wagate does not search or read channels that you don't follow": (
-        "GET /{session}/channels/{id}/messages/preview",
-        "POST /{session}/channels/search/by-view",
-        "POST /{session}/channels/search/by-text",
-        "GET /{session}/channels/search/views",
-        "GET /{session}/channels/search/countries",
-        "GET /{session}/channels/search/categories",
-    ),
     "wagate is stopped and started by whoever runs it, not by its API": ("POST /server/stop",),
     "wagate shows figures at /metrics, and no dumps of its memory": (
         "GET /server/debug/cpu",
         "GET /server/debug/heapsnapshot",
-    ),
-    "wagate converts voice messages when it sends them, and nothing else": (
-        "POST /{session}/media/convert/voice",
-        "POST /{session}/media/convert/video",
     ),
     "WAHA's apps are connectors here: wagate chatwoot connect": (
         "POST /apps",
@@ -49,9 +36,7 @@ NOT_HERE = {
         "PUT /apps/{id}",
         "DELETE /apps/{id}",
     ),
-    "wagate sends no calendar events": ("POST /{session}/events",),
     "wagate has no MCP server": ("POST /mcp",),
-    "wagate votes in no polls of others": ("POST /sendPollVote",),
 }
 """Why → what is answered with it."""
 

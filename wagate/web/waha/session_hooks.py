@@ -67,7 +67,11 @@ class SessionHooks:
 
     async def call(self, method: str, path: str, body: Any = None, **query: Any) -> Answered:
         """Ask our own API."""
-        return await self._api.call(method, path, body, who=Asker(self._auth.identity(), g.token), query=query)
+        done = g.get("done")
+        try:
+            return await self._api.call(method, path, body, who=Asker(self._auth.identity(), g.token), query=query)
+        finally:
+            g.done = done  # a request within another one shares its ``g``; what it did is not ours to write down
 
     async def all(self, session: str = "") -> dict[str, list[dict[str, Any]]]:
         """Session → its webhooks in WAHA's form; of one ``session`` alone."""

@@ -117,7 +117,7 @@ def waha_sessions_routes(
         return await find_session(auth, database, name)
 
     @routes.get("/sessions")
-    @endpoint(query=SessionsQuery, answers={200: list[SessionInfo]})
+    @endpoint(query=SessionsQuery, answers={200: list[SessionInfo]}, listed=False)
     async def index(query: SessionsQuery) -> list[SessionInfo]:
         """Sessions, as WAHA lists them."""
         rows = await database.browse(list_accounts, client_id=auth.identity().client_id)
@@ -126,7 +126,7 @@ def waha_sessions_routes(
         return found if query.all in {"true", "1"} else [each for each in found if each.status != STOPPED]
 
     @routes.get("/sessions/<session>")
-    @endpoint(answers={200: SessionInfo})
+    @endpoint(answers={200: SessionInfo}, listed=False)
     async def show(session: str) -> SessionInfo:
         """One session, as WAHA shows it."""
         row = await find(session)

@@ -1,0 +1,145 @@
+"""What WAHA has: passed on as it came when the provider is WAHA; else asked of a provider that can, or 501."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+from quart import Response, request
+
+from wagate.errors import BadRequestError, NotSupportedError, UnprocessableError
+from wagate.hooks.passing import PassedOn, PassOn
+from wagate.hooks.routes import MOST_VALUES, acts_on, decode
+from wagate.parsing.fields import mapping
+from wagate.parsing.jsonbody import refuse_deep, refuse_many
+from wagate.web.messages.content import check_storable
+from wagate.web.waha.asked import INVITE, MAKE_CHANNEL, PRESS, VOTE, Asked
+from wagate.web.waha.desk import Call, Row, as_json
+
+NO_CHANNELS = "wagate makes and deletes no channels"
+NO_SEARCH = "wagate does not search or read channels that you don't follow"
+NO_CONVERTING = "wagate converts voice messages when it sends them, and nothing else"
+_FILES: Final = ("file", "picture")
+_SHOWN: Final = ("application/json", "image/jpeg", "image/png", "audio/ogg", "video/mp4")
+"""Types of answers that are passed on; others become plain bytes, which no browser shows."""
+
+
+def _passed(
+    verb: str, why: str, *, status: int = 200, act: str = "", large: bool = False, own: Asked | None = None
+) -> Row:
+    async def pass_on(call: Call) -> Response:
+        body = await _read_body() if verb.startswith(("POST ", "PUT ")) else None
+        query = dict(request.args)
+        named = call.parts.get("session") or (body or {}).get("session") or query.get("session")
+        account = call.desk.account(named if isinstance(named, str) else None)
+        answers = call.desk.answers(account)
+        if PassOn not in answers:
+            if own is None or own.ask not in answers:
+                raise NotSupportedError(why)
+            answer = await _own(own, replace(call, found=account))
+            acts_on(account.name, owner=account.client_id)
+            return as_json(answer, status)
+        _refuse_links(body)
+        ask = PassOn(
+            method=verb.partition(" ")[0],
+            path=_path_of(verb, call.parts),
+            query=query,
+            body=body,
+            names_session=body is not None and "{session}" not in verb,
+        )
+        answered: PassedOn = await call.desk.ask(account, ask)
+        if act:
+            told = " ".join(value for name, value in call.parts.items() if name != "session")
+            acts_on(account.name, owner=account.client_id, detail=told)
+        return _shown(answered, status)
+
+    return Row(
+        verb=verb,
+        doc="Passed on to WAHA.",
+        handle=pass_on,
+        status=status,
+        act=act,
+        large=large,
+        sessionless=True,
+    )
+
+
+async def _own(asked: Asked, call: Call) -> Any:
+    """What the provider answers to an ask of wagate's own. UnprocessableError: the body is wrong."""
+    data = await request.get_data(cache=True, as_text=False, parse_form_data=False)
+    body = decode(asked.body, data)
+    check_storable(msgspec.to_builtins(body), "")
+    return await asked.handle(replace(call, body=body))
+
+
+async def _read_body() -> dict[str, Any] | None:
+    """The JSON object; None without a body. BadRequestError, UnprocessableError."""
+    data = await request.get_data(cache=True, as_text=False, parse_form_data=False)
+    if not data:
+        return None
+    refuse_many(data, MOST_VALUES)
+    refuse_deep(data)
+    try:
+        found = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequestError(f"the body is not JSON: {error}", field="") from error
+    if not isinstance(found, dict):
+        raise UnprocessableError("the body must be a JSON object", field="")
+    return found
+
+
+def _refuse_links(body: dict[str, Any] | None) -> None:
+    """WAHA would fetch a link itself, from the operator's network, where it reaches what the caller can't."""
+    if body is not None and "url" in body:
+        raise UnprocessableError("wagate passes no links on to WAHA: give the file as data", field="url")
+    for name in _FILES:
+        if "url" in mapping((body or {}).get(name)):
+            raise UnprocessableError("wagate passes no links on to WAHA: give the file as data", field=f"{name}.url")
+
+
+def _path_of(verb: str, parts: dict[str, str]) -> str:
+    path = f"/api{verb.partition(' ')[2]}"
+    for name, value in parts.items():
+        if name == "session":
+            continue
+        if value in {".", ".."}:
+            raise UnprocessableError("this is no id", field=name)
+        path = path.replace(f"{{{name}}}", quote(value, safe=""))
+    return path
+
+
+def _shown(answered: PassedOn, status: int) -> Response:
+    kind = answered.content_type
+    known = kind.partition(";")[0].strip().lower() in _SHOWN
+    return Response(answered.body, status=status, content_type=kind if known else "application/octet-stream")
+
+
+_CHANNEL, _SEARCH = "{session}/channels/{id}", "{session}/channels/search"
+PASSED = (
+    _passed("GET /screenshot", "there is no browser here to take a picture of"),
+    _passed("POST /sendPollVote", "wagate votes in no polls of others", status=201, own=VOTE),
+    _passed(
+        "POST /send/buttons/reply",
+        "wagate presses no buttons of others: send a text, with reply_to",
+        status=201,
+        own=PRESS,
+    ),
+    _passed("POST /{session}/events", "wagate sends no calendar events", status=201, own=INVITE),
+    _passed("POST /{session}/channels", NO_CHANNELS, status=201, act="create channel", large=True, own=MAKE_CHANNEL),
+    _passed(f"DELETE /{_CHANNEL}", NO_CHANNELS, act="delete channel"),
+    _passed(f"GET /{_CHANNEL}/messages/preview", NO_SEARCH),
+    _passed(f"POST /{_SEARCH}/by-view", NO_SEARCH),
+    _passed(f"POST /{_SEARCH}/by-text", NO_SEARCH),
+    _passed(f"GET /{_SEARCH}/views", NO_SEARCH),
+    _passed(f"GET /{_SEARCH}/countries", NO_SEARCH),
+    _passed(f"GET /{_SEARCH}/categories", NO_SEARCH),
+    _passed(
+        "DELETE /{session}/groups/{id}",
+        "WhatsApp deletes no groups: remove everybody, then leave",
+        act="delete group",
+    ),
+    _passed("POST /{session}/media/convert/voice", NO_CONVERTING, large=True),
+    _passed("POST /{session}/media/convert/video", NO_CONVERTING, large=True),
+)
