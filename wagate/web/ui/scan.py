@@ -28,6 +28,7 @@ from wagate.web.ui.scan_words import ScanWords, words_for
 
 STREAMS: Final = 10
 """Pages of one link that are live at once."""
+STREAM: Final = "text/event-stream; charset=utf-8"
 Page = str | tuple[str, int]
 
 
@@ -58,13 +59,15 @@ def pages(parts: Parts) -> Blueprint:
     async def live() -> Response:
         found = await given_link(parts, "scan")
         if found is None or await _row(parts, found) is None:
-            return Response("", status=204)  # By which a browser's stream ends for good.
+            # Whoever comes back to a page whose link has ended: its script closes the stream, and asks no more.
+            over = event("end", words_for(request.accept_languages).ended)
+            return Response(over, content_type=STREAM, headers={"Cache-Control": "no-store"})
         if running[found.id] >= STREAMS:
             raise TooManyRequestsError(f"{STREAMS} pages of this link are open already", retry_after=60)
         answer = Response(
             _counted(running, found.id, _stream(parts, found, words_for(request.accept_languages))),
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-            content_type="text/event-stream; charset=utf-8",
+            content_type=STREAM,
         )
         answer.timeout = None
         return answer
