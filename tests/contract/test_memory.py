@@ -6,6 +6,7 @@ from datetime import timedelta, timezone
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.contract.test_lanes import ADD_CLIENT, outcome
@@ -159,4 +160,63 @@ async def test_a_closed_target_and_several_processes_are_not_remembered(site: Si
     assert closed.target.closed
     site.memory.learn([closed], epoch=site.database.epoch, began=0.0)
     await site.put()
+    assert site.memory.head(KEY) is None
+
+
+async def test_what_is_told_only_after_it_was_delivered_is_not_delivered_again(site: Site) -> None:
+    await site.know()
+    late = await site.put(note=False)
+    assert (await site.deliver()).id == late.delivery_id, "from its row"
+    site.memory.note([late])
+    assert site.memory.head(KEY) is None
+    last = await site.put()
+    assert site.memory.head(KEY) is None, "the row says whose turn it is"
+    assert (await site.deliver()).id == last.delivery_id
+    site.memory.note([late])
+    assert site.memory.head(KEY) is None
+    following = await site.put()
+    head = site.memory.head(KEY)
+    assert head is not None
+    assert (head.id, head.more) == (following.delivery_id, False)
+
+
+async def test_two_requests_of_one_commit_may_tell_in_either_order(site: Site) -> None:
+    await site.know()
+    first, second = await site.put(note=False), await site.put(note=False)
+    site.memory.note([second])
+    assert site.memory.head(KEY) is None
+    site.memory.note([first])
+    assert [(await site.deliver()).id for _ in range(2)] == [first.delivery_id, second.delivery_id]
+    third = await site.put()
+    head = site.memory.head(KEY)
+    assert head is not None
+    assert head.id == third.delivery_id
+
+
+@pytest.mark.parametrize("meanwhile", ["another write", "a full queue"])
+async def test_a_read_from_before_a_failure_never_counts(site: Site, meanwhile: str) -> None:
+    await site.know()
+    if meanwhile == "another write":
+        await site.database.write(run, "UPDATE targets SET streak = 0")
+    await site.put(note=False)
+    epoch, began = site.database.epoch, site.now
+    before = await site.database.read(heads, [KEY])
+    site.now += 1
+    site.memory.forget("webhook:w1")
+    if meanwhile == "a full queue":
+        site.memory.clear()
+    site.memory.learn(list(before.values()), epoch=epoch, began=began)
+    await site.put()
+    for _ in range(2):
+        (head,) = (await site.database.read(heads, [KEY])).values()
+        await site.database.write_bulk(record, outcome(head.id, {}, tried_before=False))
+        site.memory.delivered(head)
+    await site.put()
+    assert site.memory.head(KEY) is None
+
+
+async def test_what_is_pulled_is_not_kept(site: Site) -> None:
+    await site.know()
+    stored = await site.put(note=False)
+    site.memory.note([msgspec.structs.replace(stored, mode="pull")])
     assert site.memory.head(KEY) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import trio
 from structlog.testing import capture_logs
 from trio.testing import wait_all_tasks_blocked
@@ -74,3 +75,15 @@ async def test_the_consumer_takes_doorbells_along_and_what_it_leaves_is_found_by
         assert not sweeps
     assert sweeps
     assert not queues.more_bells
+
+
+async def test_doorbells_of_a_pump_that_breaks_are_found_by_the_sweep() -> None:
+    queue: Any = AwayQueue()
+    sweeps: list[int] = []
+    queues = Queues(lambda _name: queue, Wakeup(Clock()))
+    queues.connect(sweep=lambda: sweeps.append(1), hurry=lambda _keys: None)
+    with pytest.raises(ValueError, match="broken"), queues.carried():  # noqa: PT012  (what the consumer does)
+        queues.tell([StoredDelivery("k", "webhook:w", "1", "push")])
+        queues.bells()
+        raise ValueError("broken")
+    assert sweeps

@@ -134,6 +134,8 @@ class Consumer:
     async def run(self) -> None:
         """Pump until stopped and drained. What is in hand when it is cancelled goes back to the queue."""
         try:
+            # What one that broke was at may have been written down or not.
+            self._memory.clear()
             with self._queues.carried():
                 async with trio.open_nursery() as self._nursery:
                     while not self._stopping or self._pool or self._results or self._queues.more_bells:

@@ -31,7 +31,7 @@ class _Lane(msgspec.Struct):
     done: int | None = None
     """Of the deliveries up to this one none is open; None: not known."""
     waiting: deque[Fresh] = msgspec.field(default_factory=deque)
-    """As they were stored."""
+    """In the order of ``seq``."""
 
 
 class _Target(msgspec.Struct):
@@ -55,9 +55,8 @@ class Memory:
         self._lanes = 0
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything, but not which targets failed: a read may be under way."""
         self._targets.clear()
-        self._troubled.clear()
         self._count = self._lanes = 0
 
     def _is_true(self) -> bool:
@@ -65,19 +64,20 @@ class Memory:
         epoch = self._epoch()
         if epoch != self._known:
             self.clear()
+            self._troubled.clear()
             self._known = epoch
         return self._on
 
     def note(self, stored: Sequence[StoredDelivery]) -> None:
-        """These were stored just now, in this order."""
+        """These were stored just now; requests that share a commit may tell in another order than their rows have."""
         if not self._is_true():
             return
         for each in stored:
             target = self._targets.get(each.target_id)
-            if target is None or each.fresh is None or each.fresh.epoch != self._known or self._count >= MOST:
+            if target is None or each.fresh is None or each.fresh.epoch != self._known or each.mode != "push":
                 continue
-            self._lane(target, clean(each.key)).waiting.append(each.fresh)
-            self._count += 1
+            if self._count < MOST and _put(self._lane(target, clean(each.key)), each.fresh):
+                self._count += 1
 
     def head(self, key: str) -> Head | None:
         """The delivery whose turn it is; None: its row must be read."""
@@ -102,13 +102,20 @@ class Memory:
         """It was written down as delivered; it was the first of its chat that was open."""
         if not self._is_true() or (target := self._targets.get(head.target_id)) is None:
             return
-        lane = target.lanes.get(head.key)
-        if lane is not None and lane.waiting and lane.waiting[0].route.delivery_id == head.id:
+        if (lane := target.lanes.get(head.key)) is None:
+            return
+        places = (place for place, each in enumerate(lane.waiting) if each.route.delivery_id == head.id)
+        if (place := next(places, None)) is None:
+            # Its row was read before we were told of it: that may still come, and must find nothing to follow.
+            lane.done = None
+            return
+        for _ in range(place + 1):
             lane.done = lane.waiting.popleft().seq
             self._count -= 1
 
     def forget(self, target_id: str) -> None:
         """Something else came of a try: until it is read again, nothing is known of this target."""
+        self._is_true()
         self._troubled[target_id] = self._now()
         target = self._targets.pop(target_id, None)
         if target is not None:
@@ -125,6 +132,17 @@ class Memory:
             lane = target.lanes[key] = _Lane()
             self._lanes += 1
         return lane
+
+
+def _put(lane: _Lane, fresh: Fresh) -> bool:
+    """Put it in its place; False when it is done already."""
+    if lane.done is not None and fresh.seq <= lane.done:
+        return False
+    place = len(lane.waiting)
+    while place and lane.waiting[place - 1].seq > fresh.seq:
+        place -= 1
+    lane.waiting.insert(place, fresh)
+    return True
 
 
 def _head(key: str, fresh: Fresh, target: TargetState, *, more: bool) -> Head:

@@ -100,6 +100,10 @@ class Queues:
         self._carried = self._strict  # else what comes in also has to hurry its chat
         try:
             yield
+        except BaseException:
+            # Those of a pump that broke off as well.
+            self._sweep()
+            raise
         finally:
             self._carried = False
             if self._bells:

@@ -91,6 +91,8 @@ class Pipelines:
         self._failures = 0
         self._not_before = 0.0
         self._reason = ""
+        self._loaded: set[str] = set()
+        """Scripts that the server is thought to have: one that had to be sent again would run after those behind it."""
 
     def run(self, calls: Sequence[Call]) -> list[Outcome[Any]]:
         """Send all calls as one pipeline. Never raises: each call gets its value or its QueueError."""
@@ -111,16 +113,22 @@ class Pipelines:
         self._client.close()
 
     def _run(self, calls: Sequence[Call]) -> list[Outcome[Any]]:
-        outcomes = self._send(calls)
+        outcomes = self._send_with_scripts(calls)
         # The server forgot the scripts (restart, failover, SCRIPT FLUSH): none of these calls has run.
         unknown = [i for i, each in enumerate(outcomes) if isinstance(_refusal(each), NoScriptError)]
         if unknown:
-            needed = {wanted.sha: wanted for i in unknown if (wanted := calls[i].script)}
-            loads = [Call(words=("SCRIPT LOAD", each.text)) for each in needed.values()]
-            again = self._send([*loads, *(calls[i] for i in unknown)])[len(loads) :]
-            for i, each in zip(unknown, again, strict=True):
+            self._loaded.clear()
+            for i, each in zip(unknown, self._send_with_scripts([calls[i] for i in unknown]), strict=True):
                 outcomes[i] = each
         return outcomes
+
+    def _send_with_scripts(self, calls: Sequence[Call]) -> list[Outcome[Any]]:
+        """Send all calls, and before them the scripts that the server may not know."""
+        needed = {wanted.sha: wanted for each in calls if (wanted := each.script) and wanted.sha not in self._loaded}
+        loads = [Call(words=("SCRIPT LOAD", each.text)) for each in needed.values()]
+        outcomes = self._send([*loads, *calls])
+        self._loaded.update(sha for sha, each in zip(needed, outcomes, strict=False) if isinstance(each, Value))
+        return outcomes[len(loads) :]
 
     def _send(self, calls: Sequence[Call]) -> list[Outcome[Any]]:
         pipeline = self._client.pipeline(transaction=False)
