@@ -13,7 +13,7 @@ from wagate.testing.server import FakeServer, Reply, Seen
 
 Json = dict[str, Any]
 KEY = "the-api-key-of-the-other"
-HMAC = "an-old-key-for-hmac"
+HMAC = "an old key for hmac"
 WHSEC = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
 

@@ -27,7 +27,10 @@ Events = Annotated[
     ),
 ]
 Metadata = Annotated[dict[str, Any], Meta(description="Of the owner's own, up to 16 KiB.")]
-Secret = Annotated[str, Meta(description="`whsec_` and base64 of 24 to 64 bytes; made when left out.")]
+Secret = Annotated[
+    str,
+    Meta(description="`whsec_` and base64 of 24 to 64 bytes; with the format `waha` any key; made when left out."),
+]
 Tenant = Annotated[str, Meta(description="With the admin token: slug or id of the client.")]
 Limit = Annotated[int, Meta(ge=1, le=200, description="Rows of a page.")]
 Cursor = Annotated[

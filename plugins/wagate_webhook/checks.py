@@ -15,7 +15,7 @@ from wagate.events import EVENT_KINDS
 from wagate.events.kinds import GROUP_PREFIX
 from wagate.hooks import Duration
 from wagate.http.errors import BadSecretError, HttpError
-from wagate.http.signing import parse_secret
+from wagate.http.signing import is_plain, parse_secret
 from wagate_webhook.deliver import EVERY
 from wagate_webhook.options import CHECKS, Check
 
@@ -102,12 +102,22 @@ def metadata(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def secret(value: str) -> str:
-    """A Standard Webhooks secret."""
+    """A Standard Webhooks secret, or a plain key (`plain_only_for_waha`)."""
     try:
-        parse_secret(value)
+        if not is_plain(value):
+            parse_secret(value)
     except BadSecretError as error:
         raise ValueError(str(error)) from error
     return value
+
+
+def plain_only_for_waha(secrets: Sequence[str], form: str) -> None:
+    """WAHA's receivers check with any key, those of Standard Webhooks only with theirs. UnprocessableError."""
+    if form != "waha" and any(map(is_plain, secrets)):
+        cure = (
+            "a secret is whsec_ followed by base64 of 24 to 64 random bytes; only the format waha takes any other key"
+        )
+        raise UnprocessableError(f"secret: {cure}", errors=(FieldError(field="secret", detail=cure),))
 
 
 def _unknown_event(given: str) -> str:

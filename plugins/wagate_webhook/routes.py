@@ -48,7 +48,7 @@ from wagate_webhook.bodies import (
     RotateSecret,
     ToggleWebhook,
 )
-from wagate_webhook.checks import checked, checks_for, seconds_back
+from wagate_webhook.checks import checked, checks_for, plain_only_for_waha, seconds_back
 from wagate_webhook.options import Options, check_together, to_store
 from wagate_webhook.secrets import rotated
 
@@ -77,6 +77,7 @@ def _add_rows(blueprint: Blueprint, context: PluginContext) -> None:
         del values["tenant_id"]
         given = _take_options(values)
         check_together(given, {})
+        plain_only_for_waha([chosen], given.get("format") or "")
         options = {name: value for name, value in to_store(given, context.encrypt).items() if value is not None}
         new = NewEndpoint(
             **(values | {"max_retries": body.max_retries or context.max_retries}),
@@ -121,6 +122,8 @@ def _add_changes(blueprint: Blueprint, context: PluginContext) -> None:
         values = await _check(context, _given(body), found.client_id)
         options = _take_options(values)
         check_together(options, found.options)
+        if "format" in options:
+            plain_only_for_waha([each.secret for each in found.secrets], options["format"] or "")
         values = {name: _default(context, name) if value is None else value for name, value in values.items()}
         if options:
             values["options"] = to_store(options, context.encrypt, found.options)
@@ -145,7 +148,9 @@ def _add_secrets(blueprint: Blueprint, context: PluginContext) -> None:
         """Make a new secret, shown this once. The old one signs too for 24 hours."""
         found = await _own(context, webhook_id)
         values = await _check(context, _given(body), found.client_id)
-        secrets = rotated(found.secrets, values.get("secret") or new_secret(), now=context.clock.now())
+        chosen = values.get("secret") or new_secret()
+        plain_only_for_waha([chosen], found.options.get("format", ""))
+        secrets = rotated(found.secrets, chosen, now=context.clock.now())
         changed = await context.endpoints.change(found.id, EndpointChange(secrets=secrets))
         return new_row_of(_acted_on(context, changed))
 

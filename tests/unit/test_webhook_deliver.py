@@ -51,6 +51,14 @@ async def send(fakes: Fakes, delivery: Delivery) -> Receipt | None:
     return await handle(delivery)
 
 
+async def test_a_receiver_of_waha_checks_with_the_key_that_it_has() -> None:
+    fakes, key = fake_context("webhook", http=FakeHttp(200)), "the-key-of-our-receivers"
+    found = await register(fakes, format="waha", secrets=[EndpointSecret(secret=key)])
+    await send(fakes, make_delivery(target=found.id))
+    [sent] = fakes.http.sent
+    assert sent.headers["x-webhook-hmac"] == hmac.digest(key.encode(), sent.body, hashlib.sha512).hex()
+
+
 async def outcome(*script: int | Response | HttpError, **fields: Any) -> DeliveryError:
     fakes = fake_context("webhook", http=FakeHttp(*script))
     found = await register(fakes, **fields)

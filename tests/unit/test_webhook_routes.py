@@ -202,6 +202,21 @@ async def test_toggle_switches_off_and_on_and_on_clears_what_was_wrong(api: Api)
     assert (await api.ask("POST", f"/{made['id']}/toggle", is_active=True))["is_active"] is True
 
 
+async def test_the_format_of_waha_alone_takes_a_key_of_any_form(api: Api) -> None:
+    key = "the-key-of-our-receivers"
+    made = await api.register(format="waha", secret=key)
+    assert made["secret"] == key
+    for format_ in ("flat", "standard", None):
+        await api.ask("PATCH", f"/{made['id']}", 422, format=format_)
+    other = await api.register(name="other")
+    for path, wrong in ((f"/{other['id']}/rotate-secret", key), (f"/{made['id']}/rotate-secret", "too short")):
+        await api.ask("POST", path, 422, secret=wrong)
+    answer = await api.register(422, name="third", secret=key)
+    assert answer["errors"][0]["field"] == "secret"
+    assert key not in str(answer)
+    assert (await api.ask("POST", f"/{made['id']}/rotate-secret", secret=f"{key}-2"))["secret"] == f"{key}-2"
+
+
 async def test_a_rotation_shows_the_new_secret_and_keeps_the_old_one_for_a_day(api: Api) -> None:
     made = await api.register()
     chosen = new_secret()

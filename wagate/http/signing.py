@@ -46,10 +46,21 @@ def parse_secret(secret: str) -> bytes:
     return key
 
 
+def is_plain(secret: str) -> bool:
+    """Whether it is a key as WAHA's ``hmac.key``: any text of 16 to 128 printable ASCII characters without blanks."""
+    written = secret.isascii() and secret.isprintable() and " " not in secret
+    return written and 16 <= len(secret) <= 128 and not secret.startswith(PREFIX)
+
+
+def _key_of(secret: str) -> bytes:
+    return secret.encode() if is_plain(secret) else parse_secret(secret)
+
+
 def sign(secrets: Sequence[str], msg_id: str, timestamp: int, body: bytes) -> str:
     """The ``webhook-signature`` header: ``v1,<base64>`` for each live secret, so that both hold during a rotation.
 
-    ``timestamp`` is the attempt's time in unix seconds; ``body`` exactly what is sent.
+    ``timestamp`` is the attempt's time in unix seconds; ``body`` exactly what is sent. A plain key (`is_plain`) signs
+    with the bytes of its text.
 
     Raises:
         BadSecretError: there is none, or one can't be used.
@@ -60,7 +71,7 @@ def sign(secrets: Sequence[str], msg_id: str, timestamp: int, body: bytes) -> st
     if "." in msg_id:
         raise ValueError(f"a webhook id must not hold a dot: {msg_id!r}")
     signed = b"%b.%d.%b" % (msg_id.encode(), timestamp, body)
-    return " ".join(_v1(parse_secret(secret), signed) for secret in secrets)
+    return " ".join(_v1(_key_of(secret), signed) for secret in secrets)
 
 
 def standard_headers(secrets: Sequence[str], msg_id: str, timestamp: int, body: bytes) -> dict[str, str]:

@@ -154,7 +154,7 @@ class Import:
         self._note("made", what, _told(hook, number))
         if hook.new_secret:
             self.todo.append(
-                f"{bare(hook.url)} checks X-Webhook-Hmac, and its old key has not the form whsec_…: "
+                f"{bare(hook.url)} checks X-Webhook-Hmac, and its old key is not 16 to 128 characters without blanks: "
                 f"give it the new one that POST /api/webhooks/{made['id']}/rotate-secret answers once"
             )
 
