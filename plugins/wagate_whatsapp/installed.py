@@ -23,7 +23,7 @@ def check_installed() -> str:
     try:
         found = version(PACKAGE)
     except PackageNotFoundError as error:
-        raise NotInstalledError(f"its engine is not installed: {INSTALL}") from error
+        raise NotInstalledError(f"its engine is not installed: {INSTALL}, then restart wagate") from error
     if numbers(found) < LEAST:
         least = ".".join(map(str, LEAST))
         raise NotInstalledError(f"{PACKAGE} {found} is too old, {least} is needed: {INSTALL} --upgrade")

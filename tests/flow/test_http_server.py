@@ -369,6 +369,7 @@ async def test_an_address_in_use_and_a_missing_certificate_are_errors_of_the_con
         assert f"{host}:{port}" in str(caught.value.exceptions[0])
         assert isinstance(caught.value.exceptions[0].__cause__, OSError)
         assert caught.value.exceptions[0].__cause__.errno == errno.EADDRINUSE
+        assert "or set another server.port" in str(caught.value.exceptions[0])
         missing = Server("wagate", Site(), server.nursery, certfile=str(folder / "no.pem"), keyfile="no.pem")
         with pytest.RaisesGroup(pytest.RaisesExc(ConfigError, match="certfile"), flatten_subgroups=True):
             await missing.run(trio.TASK_STATUS_IGNORED)

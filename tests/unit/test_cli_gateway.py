@@ -62,7 +62,7 @@ def test_a_refusal_is_one_line_with_the_fields(fake: FakeGateway) -> None:
     fake.answers["POST /api/clients"] = (409, problem)
     result = run("client", "add", "acme")
     assert result.exit_code == 1
-    assert result.stderr == "error: Conflict (409): a client 'acme' exists; slug; name: too long\n"
+    assert result.stderr == "error: Conflict (409): a client 'acme' exists; the field is slug; name: too long\n"
 
 
 def test_an_answer_that_is_no_problem_is_still_one_line(fake: FakeGateway) -> None:

@@ -197,7 +197,10 @@ def reason(answer: httpx2.Response) -> str:
         line += f" (the provider's code {code})"
     for fault in problem.get("errors") or []:
         field, why = fault.get("field"), fault.get("detail")
-        line += f"; {field}" + (f": {why}" if why != detail else "") if field else ""
+        if field and why and why not in detail:
+            line += f"; {field}: {why}"
+        elif field and field not in detail:
+            line += f"; the field is {field}"
     return line.replace("\n", " ")
 
 

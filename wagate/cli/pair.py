@@ -59,7 +59,7 @@ def _account(running: Gateway, name: str, client: str | None) -> None:
 
 def _until_linked(running: Gateway, name: str, *, codes: bool) -> dict[str, Any]:
     """Show each new code, until the session is connected. CommandError: it can't be, or nobody scanned."""
-    shown, deadline, started = "", time.monotonic() + PATIENCE, False
+    shown, said, deadline, started = "", "", time.monotonic() + PATIENCE, False
     while time.monotonic() < deadline:
         session: dict[str, Any] = running.ask("GET", f"{STATUS}/{name}")["data"]
         if session["isConnected"]:
@@ -74,6 +74,9 @@ def _until_linked(running: Gateway, name: str, *, codes: bool) -> dict[str, Any]
             shown = code
             typer.echo(drawn(code))
             typer.echo("Scan it with the phone: Settings, Linked devices, Link a device.")
+        elif not code and (message := show.clean(session["message"] or "")) != said:
+            said = message
+            typer.echo(f"{name}: {message}" if message else f"{name}: {session['status']}", err=True)
         time.sleep(LOOK)
     raise CommandError("nobody scanned a code for ten minutes; run it again")
 

@@ -130,7 +130,7 @@ def new(
     for file in write_project(name, target, "provider" if provider else "plugin"):
         typer.echo(file)
     use = f'an account with provider = "{name}"' if provider else f"[plugins.{name}]"
-    typer.echo(f'next: pip install -e "{target}[test]", then {use} in config.toml', err=True)
+    typer.echo(f'next: pip install -e "{target}[test]", then {use} in config.toml, as in {target}/README.md', err=True)
 
 
 def _found(config: Config) -> list[dict[str, Any]]:

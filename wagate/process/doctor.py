@@ -232,7 +232,7 @@ async def _voice() -> Sequence[Finding]:
 
 
 async def _unusable(reason: str) -> Sequence[Finding]:
-    step = "fix or uninstall it; until then no account can use it"
+    step = "install what it lacks and restart wagate, or uninstall its plugin; until then no account can use it"
     return [Finding(level="warn", what="import", detail=reason, next_step=step)]
 
 
