@@ -57,6 +57,7 @@ from wagate.web.inbound.session_door import SessionDoor
 from wagate.web.media.media_door import MediaDoor
 from wagate.web.messages.sending import SendingContext
 from wagate.web.sessions.hub import SessionHub
+from wagate.web.waha.listeners import Listeners
 
 ADMIN = "admin-token-for-tests"
 ACME, OTHER = "acme-token-for-tests", "other-token-for-tests"
@@ -86,6 +87,7 @@ class ApiSite:
     database: Database
     live: LiveDirectory
     hub: SessionHub
+    listeners: Listeners
     clock: Clock
     receiver: Receiver
 
@@ -117,7 +119,7 @@ async def api_site(
         await database.write(_owners, clock)
         live = LiveDirectory(database, vault.decrypt)
         await live.reload()
-        hub = SessionHub(database, clock)
+        hub, listeners = SessionHub(database, clock), Listeners(database, clock, most=config.limits.streams)
         tokens = ViewTokens(vault, live)
         rate = config.limits.auth
         auth = Authenticator(
@@ -149,6 +151,7 @@ async def api_site(
             deliveries=DeliveryLog(database, control),
             receiver=receiver,
             hub=hub,
+            listeners=listeners,
             health=HealthMonitor(database, folder, clock, probes or {}, queue_size=lambda: 0),
             registry=CollectorRegistry(),
             check_url=HttpClient().check,
@@ -235,14 +238,16 @@ async def api_site(
         made.graceful_timeout = 2
         stop = trio.Event()
         nursery.start_soon(hub.run)
+        nursery.start_soon(listeners.run)
 
         async def serve(task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
             await serve_http(app, made, shutdown_trigger=stop.wait, task_status=task_status)  # type: ignore[arg-type]
 
         async with trio.open_nursery() as serving:
             [(host, port)] = await serving.start(serve)
-            yield ApiSite(f"http://{host}:{port}", api, database, live, hub, clock, receiver)
+            yield ApiSite(f"http://{host}:{port}", api, database, live, hub, listeners, clock, receiver)
             hub.close()
+            listeners.close()
             stop.set()
         nursery.cancel_scope.cancel()
 

@@ -13,7 +13,7 @@ import structlog
 from wagate.process.logs import configure_logs
 configure_logs("info", "json", frozenset({"hunter2"}))
 for number in range(1000):
-    structlog.get_logger("wagate").info("said", number=number, password="hunter2")
+    structlog.get_logger("wagate").info("said", number=number, password="hunter2", url="/ws?X-Api-Key=tok-1&a=b")
 print("went on")
 """
 STALL = """
@@ -37,6 +37,8 @@ def test_each_line_is_written_once_and_without_secrets() -> None:
     assert len(lines) == 1000
     assert '"number":999' in lines[-1]
     assert "hunter2" not in done.stderr.decode()
+    assert "tok-1" not in done.stderr.decode()
+    assert "&a=b" in lines[-1]
 
 
 @pytest.mark.parametrize("form", ["console", "json"])

@@ -94,6 +94,10 @@ def test_browsers_are_told_to_stay_with_tls_when_we_serve_it(certfile: str, expe
         assert (b"strict-transport-security" in dict(made.response_headers(protocol))) is expected
 
 
+def test_proxies_hear_from_a_quiet_websocket() -> None:
+    assert (server_config(Config()).websocket_ping_interval or 0) in range(1, 60)
+
+
 def test_the_limit_of_open_files_is_raised_and_leaves_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = [(1024, 4096)]
     monkeypatch.setattr(resource, "getrlimit", lambda _kind: limits[-1])

@@ -159,7 +159,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Count = 100
     """Tokens per client."""
     streams: Count = 100
-    """Streams of sessions that one client, or one view token, may have open in a process."""
+    """Streams of sessions that one client, or one view token, may have open in a process. So many `/ws` as well."""
     uploads: Count = 10000
     """Files to send that one client may keep."""
     stored: Size = Size("20GiB")

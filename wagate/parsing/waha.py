@@ -22,7 +22,7 @@ ENGINE = "WAGATE"
 TIER = "CORE"
 ENGINE_DATA = "_data"
 """In ``extra``: the engine's own data, as WAHA sent it."""
-_NAMES = {"poll_vote": "poll.vote", "event_response": "event.response"}
+EVENT_OF_TYPE = {"poll_vote": "poll.vote", "event_response": "event.response"}
 """Type of a message → WAHA's name for such an event."""
 _DETAILS = (
     "interactive",
@@ -53,7 +53,7 @@ def envelope(
     body: dict[str, Any] = {
         "id": f"evt_{UUID(delivery_id).hex}",
         "timestamp": milliseconds(created_at),
-        "event": _NAMES.get(event.type, name) if about_message else name,
+        "event": EVENT_OF_TYPE.get(event.type, name) if about_message else name,
         "session": event.account,
         "metadata": event.metadata,
         "me": {"id": _me(event)},

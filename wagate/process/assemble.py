@@ -59,6 +59,7 @@ from wagate.web.access.identity import RequestAuth
 from wagate.web.http.bodies import Bodies
 from wagate.web.inbound.refusals import Refusals
 from wagate.web.sessions.hub import SessionHub
+from wagate.web.waha.listeners import Listeners
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,7 @@ class Gateway:
     outbound: Outbound
     media: MediaSubsystem
     hub: SessionHub
+    listeners: Listeners
     http: HttpClient
     auth: RequestAuth
     positions: Positions
@@ -100,8 +102,7 @@ class Gateway:
 def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database, redis: RedisThread) -> Gateway:
     """Make the parts and tie them together; nothing runs yet, and there are no handlers yet."""
     vault = Vault(secrets.secret_keys, clock)
-    live = LiveDirectory(database, vault.decrypt)
-    hub = SessionHub(database, clock)
+    live, hub = LiveDirectory(database, vault.decrypt), SessionHub(database, clock)
     positions, minutes, registry = Positions(database, clock), Minutes(database, clock), CollectorRegistry()
     handlers: dict[str, Handler] = {}
     router = Router(handlers, max_retries=config.delivery.max_retries)
@@ -150,6 +151,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         outbound=Outbound(context, registry, media.store.file_of, media.voices, probe=consumers.control.probe),
         media=media,
         hub=hub,
+        listeners=Listeners(database, clock, most=config.limits.streams),
         positions=positions,
         minutes=minutes,
         http=http,

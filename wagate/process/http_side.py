@@ -72,6 +72,8 @@ SHOWN = "shown"
 """Purpose of what a page shows and a form sends back."""
 HANDSHAKE = 10.0
 """Seconds for the handshake of TLS."""
+PING = 30.0
+"""Seconds between two pings on a WebSocket: proxies cut connections that are silent for longer than a minute or so."""
 HSTS = (b"strict-transport-security", b"max-age=31536000")
 SOCKET = "wagate.sock"
 """In the data folder: where the command line finds a running gateway."""
@@ -95,6 +97,7 @@ async def serve_edge(
         await stop.wait()
         # They would run through the whole drain: streams of sessions, and who waits for a job.
         gateway.hub.close()
+        gateway.listeners.close()
         gateway.consumers.let_waiters_go()
 
     async with trio.open_nursery() as nursery:
@@ -131,6 +134,7 @@ def server_config(config: Config) -> ServerConfig:
     # Half for the requests that run, half for the deliveries: a stop takes no longer than the drain in all.
     made.ssl_handshake_timeout = HANDSHAKE
     made.graceful_timeout = config.server.drain / 2
+    made.websocket_ping_interval = PING
     made.include_server_header = False
     made.keep_alive_max_requests = MOST_REQUESTS
     return made
@@ -243,6 +247,7 @@ def build_app(
         deliveries=DeliveryLog(gateway.database, gateway.consumers.control),
         receiver=gateway.receiver,
         hub=gateway.hub,
+        listeners=gateway.listeners,
         health=health,
         registry=gateway.registry,
         check_url=gateway.http.check,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, MutableMapping
@@ -19,6 +20,8 @@ from wagate.parsing.printable import printable
 
 Hide = Callable[[frozenset[str]], None]
 """Keeps further secrets out of the log."""
+_KEY_IN_URL = re.compile(r"(x-api-key=)[^&\s\"'\\]+", re.IGNORECASE)
+"""A token in the query of ``/ws``: clients' tokens are stored as hashes, so that it can't be known by its value."""
 _LONGEST = 1000
 """Characters of a value in a line that could not be written as it is."""
 MOST_LINES: Final = 300
@@ -157,9 +160,8 @@ class _Redactor:
         self._secrets |= secrets
 
     def __call__(self, _logger: Any, _method: str, line: Any) -> bytes:
-        if not self._secrets:
-            return line if isinstance(line, bytes) else str(line).encode("utf-8", "replace")
         text = line.decode() if isinstance(line, bytes) else str(line)
+        text = _KEY_IN_URL.sub(r"\1•••", text)
         return redact(text, self._secrets).encode("utf-8", "replace")
 
 

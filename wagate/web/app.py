@@ -52,9 +52,11 @@ from wagate.web.sessions.stream import SessionStream, stream_routes
 from wagate.web.ui.own_api import OwnApi
 from wagate.web.waha.control import session_verbs
 from wagate.web.waha.desk import Desk
+from wagate.web.waha.listeners import Listeners
 from wagate.web.waha.message_names import MessageNames
 from wagate.web.waha.routes import waha_routes
 from wagate.web.waha.send import waha_send_routes
+from wagate.web.waha.socket import socket_routes
 
 log = structlog.get_logger("wagate.api")
 
@@ -113,6 +115,7 @@ def create_api(
     deliveries: DeliveryLog,
     receiver: Receiver,
     hub: SessionHub,
+    listeners: Listeners,
     health: HealthMonitor,
     registry: CollectorRegistry,
     check_url: CheckUrl,
@@ -161,7 +164,8 @@ def create_api(
         sending = Sending(asker, Owners(live), deliveries, outbound)
         names = MessageNames(database, outbound.messages)
         desk = Desk(asker, database, live, providers, states, sending, names, clock, media_url, clock.now())
-        for routes in (messages_routes(sending), waha_send_routes(sending, names), waha_routes(desk)):
+        waha = (waha_send_routes(sending, names), waha_routes(desk), socket_routes(desk, listeners))
+        for routes in (messages_routes(sending), *waha):
             api.register_blueprint(routes)
     for name, routes in plugins:
         _register(api, name, routes)

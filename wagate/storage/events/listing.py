@@ -66,6 +66,12 @@ def events_by_id(db: peewee.Database, ids: Iterable[str]) -> dict[str, Event]:
     return {row["id"]: to_event(row) for row in query.dicts().execute(db)}
 
 
+def ids_since(db: peewee.Database, floor: str) -> list[str]:
+    """Ids of all clients' events from this one on, in their order."""
+    query = EventRow.select(EventRow.id).where(EventRow.id >= floor).order_by(EventRow.id)
+    return [row[0] for row in query.tuples().execute(db)]
+
+
 def list_deliveries(
     db: peewee.Database,
     which: DeliveryFilter = ALL_DELIVERIES,

@@ -27,6 +27,8 @@ from wagate.web.problems import problem_of
 
 VIEWED = "/api/whatsapp/session/"
 """Below it, a view token may GET."""
+LISTENING = "/ws"
+"""WAHA's WebSocket: browsers can give it no header, so the token may be in ``?x-api-key=``, which no log shows."""
 QUEUE = re.compile(r"/queue/.*")
 SENDING = re.compile(
     r"/messages(/.*)?|/api/(send[A-Z]\w*|send/.+|startTyping|stopTyping|reaction|reply|forwardMessage"
@@ -101,6 +103,8 @@ class Guard:
             return  # No such path or method: the dispatch says so.
         _check_spelling(str(asked.scope["path"]), asked.url_rule.rule)  # Quart's own path has lost its first slashes.
         token = token_of(asked.headers.get("Authorization"), asked.headers.get("X-Api-Key"))
+        if token is None and asked.path == LISTENING:
+            token = token_of(None, asked.args.get("x-api-key"))
         address = self._address(asked)
         within = asked.scope.get(WITHIN)
         if isinstance(within, Within):

@@ -22,6 +22,7 @@ from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.events import Response
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.protocol.ws_stream import WSStream
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.trio.worker_context import WorkerContext
@@ -142,6 +143,7 @@ class Connection(TCPServer):
         self._greeting = trio.CancelScope()
         self._writing = trio.CancelScope()
         self._lingering = trio.CancelScope()
+        self._pinging = trio.CancelScope()
         self._cut_at = inf
 
     async def run(self) -> None:
@@ -167,6 +169,7 @@ class Connection(TCPServer):
         try:
             async with TaskGroup() as self._task_group:
                 self._task_group.spawn_app = partial(spawn_app, self._task_group)  # type: ignore[method-assign]
+                self._task_group.spawn = partial(self._spawn, self._task_group.spawn)  # type: ignore[method-assign]
                 self.protocol = self._protocols(alpn, stream.socket)
                 await self.protocol.initiate()
                 await self.keep_alive.restart()
@@ -189,6 +192,15 @@ class Connection(TCPServer):
         )
         protocols.choose()
         return protocols
+
+    def _spawn(self, spawn: Callable[..., None], work: Callable[..., Awaitable[None]], *args: object) -> None:
+        """What hypercorn runs beside. It would let pings sleep on after the end, and the connection wait for them."""
+        pings = getattr(work, "__func__", None) is WSStream._send_pings  # noqa: SLF001  (nothing else tells)
+        spawn(self._ping if pings else work, *((work,) if pings else args))
+
+    async def _ping(self, pings: Callable[[], Awaitable[None]]) -> None:
+        with self._pinging:
+            await pings()
 
     async def guard(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do ``work``; what it raises is this connection's end, and nobody else's."""
@@ -301,6 +313,7 @@ class Connection(TCPServer):
             while data := await self._receive():
                 await self.protocol.handle(RawData(bytes(data)))
             await self.protocol.handle(RawData(b""))
+        self._pinging.cancel()
         await self.protocol.handle(Closed())
         if self.keep_alive.scope.cancelled_caught:
             if self._is_unread():
