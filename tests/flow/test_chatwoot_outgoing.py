@@ -257,7 +257,7 @@ async def test_while_the_provider_is_down_messages_show_that_they_wait_and_leave
         written = [here.chatwoot.agent.writes(talk, text) for text in TEN]
         await here.chatwoot.webhooks.settled()
         await here.gateway.passes_until(lambda: {each.status for each in written} == {"failed"}, step=5, most=60)
-        assert "sent by itself" in str(here.status_of(written[0])[1])
+        assert "will send it as soon as it can" in str(here.status_of(written[0])[1])
         here.chatwoot.agent.retries(written[0])
         here.chatwoot.agent.retries(written[9])
         await here.gateway.passes(1800, step=120)

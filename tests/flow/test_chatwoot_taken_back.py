@@ -66,5 +66,5 @@ async def test_what_can_not_be_revoked_stays_and_a_note_says_so() -> None:
         here.chatwoot.agent.deletes(written)
         await here.until(lambda: any(each.private for each in here.chatwoot.posted()))
         [note] = [each for each in here.chatwoot.posted() if each.private]
-        assert "WhatsApp still" in (note.content or "")
+        assert "still in WhatsApp" in (note.content or "")
         assert (here.sent(), here.waha.revoked) == (["too late"], [])

@@ -34,7 +34,12 @@ WITHOUT_AN_ID = {
         *(f"outside/{name}" for name in ("message-11", "message-4")),
         *(f"{origin}/{name}" for origin in ("ours", "outside") for name in WAHA_WITHOUT_AN_ID),
     },
-    "session": {"ours/flat_envelope", "outside/adapted_flat_event_envelope"},
+    # The states are of another session than the account's, which was posted first: they are kept apart, each by itself.
+    "session": {
+        *("ours/flat_envelope", "outside/adapted_flat_event_envelope"),
+        *(f"outside/gen_{state}" for state in ("auth_failure_status", "authenticated", "change_state")),
+        *(f"outside/gen_{state}" for state in ("disconnected", "qr", "ready")),
+    },
 }
 """Samples in which nothing tells one event from the next, neither an id nor a moment: each is a new one."""
 

@@ -144,8 +144,8 @@ async def test_accounts_sessions_and_messages_are_listed(gateway: Gateway) -> No
 
 def test_help_names_plugins_that_have_commands_and_no_others() -> None:
     assert plugin_commands.GROUP == PROJECT
-    named = plugin_commands.names()
+    named = plugin_commands.names(None)
     assert "chatwoot" in named
-    assert [name for name in ("chatwoot", "n8n", "webhook") if plugin_commands.find(name) is not None] == named
+    assert [name for name in ("chatwoot", "n8n", "webhook") if plugin_commands.find(name, None) is not None] == named
     shown = CliRunner().invoke(app, ["--help"]).output
     assert all(f"Commands of the plugin {name}." in shown for name in named)

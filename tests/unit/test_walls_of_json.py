@@ -25,7 +25,7 @@ from wagate.parsing.jsonbody import read_json
 from wagate.parsing.retry_after import LONGEST, seconds_asked_for
 from wagate.web.messages.body import SendBody
 from wagate.web.messages.content import _decoded, check_storable
-from wagate.web.waha.message_names import _read
+from wagate.web.waha.message_names import read_name
 
 MB = 1024 * 1024
 HELD = 0.1
@@ -112,8 +112,8 @@ def test_one_unknown_setting_with_a_long_name_is_not_compared_with_all() -> None
 @pytest.mark.parametrize(
     "work",
     [
-        lambda: _read("true_" + "@" * 200_000),
-        lambda: _read("true_a@b_" + "_@" * 100_000),
+        lambda: read_name("true_" + "@" * 200_000),
+        lambda: read_name("true_a@b_" + "_@" * 100_000),
         lambda: chat_key("+1" + " " * 190 + "q"),
         lambda: _decoded("data:" * (2 * MB), "file"),
         lambda: _decoded("data:x;" + ";" * (10 * MB), "file"),
@@ -138,7 +138,7 @@ def test_no_text_takes_the_square_of_its_length(work: Callable[[], Any]) -> None
     ],
 )
 def test_names_of_messages_are_read_as_before(name: str, expected: Any) -> None:
-    assert _read(name) == expected
+    assert read_name(name) == expected
 
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
