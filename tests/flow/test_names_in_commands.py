@@ -146,6 +146,7 @@ def test_help_names_plugins_that_have_commands_and_no_others() -> None:
     assert plugin_commands.GROUP == PROJECT
     named = plugin_commands.names(None)
     assert "chatwoot" in named
-    assert [name for name in ("chatwoot", "n8n", "webhook") if plugin_commands.find(name, None) is not None] == named
+    ours = ("alerts", "chatwoot", "n8n", "webhook")
+    assert [name for name in ours if plugin_commands.find(name, None) is not None] == named
     shown = CliRunner().invoke(app, ["--help"]).output
     assert all(f"Commands of the plugin {name}." in shown for name in named)
