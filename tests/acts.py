@@ -22,6 +22,7 @@ NO_ACTS = {
     "wagate/web/waha/send.py seen": _SENDING,
     "wagate/web/waha/send.py start_typing": _SENDING,
     "wagate/web/waha/send.py stop_typing": _SENDING,
+    "wagate/web/waha/manage.py delete": "it names its act itself, when there was a session to delete",
     "wagate/web/waha/desk.py add_url_rule": "each of its rows names its act: see test_acts.py",
     "plugins/wagate_n8n/routes.py finish": _WORKER,
     "plugins/wagate_n8n/routes.py heartbeat": _WORKER,

@@ -137,7 +137,7 @@ PASSED = (
         status=201,
         own=PRESS,
     ),
-    _passed("POST /{session}/events", "wagate sends no calendar events", status=201, own=INVITE),
+    _passed("POST /{session}/events", "wagate sends no calendar events", status=201, act="send event", own=INVITE),
     _passed("POST /{session}/channels", NO_CHANNELS, status=201, act="create channel", large=True, own=MAKE_CHANNEL),
     _passed(f"DELETE /{_CHANNEL}", NO_CHANNELS, act="delete channel"),
     _passed(f"GET /{_CHANNEL}/messages/preview", NO_SEARCH),
