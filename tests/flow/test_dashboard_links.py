@@ -11,19 +11,14 @@ import httpx2
 import pytest
 
 from tests.flow.dashboard import browser, fields_of, press
+from tests.flow.dashboard_engine import FakeEngine
 from tests.flow.test_dashboard import NASTY, Elements
-from tests.flow.test_dashboard_numbers import FakeEngine, add, shows
+from tests.flow.test_dashboard_numbers import add, shows
 from tests.inprocess import Gateway, running_gateway
 
+pytest_plugins = ("tests.flow.dashboard_engine",)
+
 LINK = re.compile(r'data-copy="https?://[^/"]+(/ui/(?:scan|enter)\?k=[\w-]{32})"')
-
-
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    made = FakeEngine()
-    monkeypatch.setattr("wagate_whatsapp.check_installed", lambda: None)
-    monkeypatch.setattr("wagate_whatsapp.make_provider", made.provider)
-    return made
 
 
 @pytest.fixture

@@ -8,67 +8,15 @@ from typing import Any
 
 import httpx2
 import pytest
-import trio
 
 from tests.flow.dashboard import browser, fields_of, press
+from tests.flow.dashboard_engine import FakeEngine
 from tests.flow.test_dashboard import NASTY, Elements
 from tests.inprocess import Gateway, running_gateway
-from wagate.errors import UnavailableError
-from wagate.events import SessionChange, SessionStatus
-from wagate.hooks import SESSION_ACTIONS, Inlet, Provider, ProviderAccount
-from wagate_whatsapp.settings import SECRETS, WhatsAppSettings
+
+pytest_plugins = ("tests.flow.dashboard_engine",)
 
 META = {"name": "shop", "s.access_token": "EAAG-a-long-token", "s.phone_number_id": "106540352242922"}
-
-
-class FakeEngine:
-    """An engine that shows one code, and is linked when it is told so."""
-
-    def __init__(self) -> None:
-        self.scanned = trio.Event()
-        self.lost = trio.Event()
-        self.asked: list[str] = []
-        self.away = False
-        """Whether it refuses to start and stop."""
-
-    async def run(self, _account: ProviderAccount, inlet: Inlet) -> None:
-        await inlet.state(SessionChange(status=SessionStatus.QR_GENERATED, qr="2@THREE,CLICKS"))
-        await self.scanned.wait()
-        await inlet.number("12025550142")
-        await inlet.state(SessionChange(status=SessionStatus.SESSION_CONNECTED))
-        await self.lost.wait()
-        await inlet.state(SessionChange(status=SessionStatus.SESSION_NOT_CONNECTED, message="logged out"))
-        await trio.sleep_forever()
-
-    async def control(self, action: str, account: ProviderAccount) -> None:
-        if self.away:
-            raise UnavailableError("the engine is away")
-        self.asked.append(f"{action} {account.name}")
-
-    async def code(self, phone: str, _account: ProviderAccount) -> str:
-        self.asked.append(phone)
-        return "ABCD1234"
-
-    def provider(self, _context: object) -> Provider:
-        return Provider(
-            name="whatsapp",
-            title="WhatsApp (linked device)",
-            settings_type=WhatsAppSettings,
-            secrets=SECRETS,
-            sessions=True,
-            abilities=frozenset(SESSION_ACTIONS),
-            run=self.run,
-            control=self.control,
-            pair_code=self.code,
-        )
-
-
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    made = FakeEngine()
-    monkeypatch.setattr("wagate_whatsapp.check_installed", lambda: None)
-    monkeypatch.setattr("wagate_whatsapp.make_provider", made.provider)
-    return made
 
 
 @pytest.fixture

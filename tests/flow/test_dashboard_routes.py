@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any, cast
 from urllib.parse import quote, unquote
 
 import httpx2
-import pytest
 
 from tests.flow.dashboard import browser, fields_of
-from tests.inprocess import Gateway, running_gateway
-from tests.sink import Sink, https_sink
+from tests.inprocess import Gateway
+from tests.sink import Sink
 from wagate.web.ui.app import create_ui
 from wagate.web.ui.parts import Parts
+
+pytest_plugins = ("tests.flow.dashboard",)
 
 OURS = ("SECRET", "+15551230001", "15551230001", "Order bot")
 """What stands in our things, and in nobody else's."""
 ENDLESS = {"/ui/live", "/ui/scan/live"}
 """Streams: looked at in their own tests."""
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Sink]:
-    async with https_sink() as sink:
-        yield sink
-
-
-@pytest.fixture
-async def running(receiver: Sink) -> AsyncIterator[Gateway]:
-    tables = {"delivery": {"allow_networks": ["127.0.0.0/8"]}}
-    async with running_gateway(tables, ca_file=receiver.ca_file) as gateway:
-        yield gateway
 
 
 def routes() -> Iterator[tuple[str, str]]:
