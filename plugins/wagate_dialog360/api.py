@@ -16,8 +16,7 @@ from wagate.parsing.fields import first_text, mapping, whole
 from wagate_meta import errors as meta
 from wagate_meta.api import Api
 from wagate_meta.check import unreachable
-from wagate_meta.errors import read_answer
-from wagate_meta.usage import wait_asked_for
+from wagate_meta.errors import read_answer, wait_asked_for
 
 _BLOCKED: Final = 1800.0
 """Seconds for which an endpoint is closed after too many errors."""
