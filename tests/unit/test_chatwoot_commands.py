@@ -15,8 +15,7 @@ from wagate.testing.chatwoot import Message
 from wagate.testing.context import _waiting
 from wagate_chatwoot.agents import commands
 from wagate_chatwoot.agents.asks import STATUS_SOURCE
-from wagate_chatwoot.inboxes import App
-from wagate_chatwoot.pause import AGAIN
+from wagate_chatwoot.inboxes import AGAIN, App
 from wagate_chatwoot.to_whatsapp import outgoing
 from wagate_chatwoot.to_whatsapp.actions import Command, Send, Where
 from wagate_chatwoot.to_whatsapp.webhook import ACTION
