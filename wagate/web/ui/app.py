@@ -14,7 +14,6 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from wagate.errors import NotFoundError, RequestError, TooManyRequestsError, UnauthorizedError, WagateError
 from wagate.web.ui import (
     bulk,
-    client_links,
     clients,
     conversations,
     deliveries,
@@ -62,7 +61,7 @@ def create_ui(parts: Parts) -> QuartTrio:
         receivers,
         panels,
         scan,
-        client_links,
+        clients,
         webhooks,
         conversations,
         messages,
