@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from wagate.errors import NotFoundError, RequestError, TooManyRequestsError, UnauthorizedError, WagateError
 from wagate.web.ui import (
     bulk,
+    client_links,
     clients,
     conversations,
     deliveries,
@@ -61,7 +62,7 @@ def create_ui(parts: Parts) -> QuartTrio:
         receivers,
         panels,
         scan,
-        clients,
+        client_links,
         webhooks,
         conversations,
         messages,

@@ -1,8 +1,4 @@
-"""Clients, their tokens and their links, for the admin; all by the API.
-
-A token is shown once, and its last use ever after. Whoever opens a link is signed in as that client, once, until it
-expires or is revoked.
-"""
+"""Clients and their tokens, for the admin: a token is shown once, and its last use ever after. All by the API."""
 
 from __future__ import annotations
 
@@ -10,18 +6,15 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from quart import Blueprint, g, request
+from quart import Blueprint, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from wagate.errors import ConflictError, NotFoundError, UnprocessableError
+from wagate.errors import NotFoundError, UnprocessableError
 from wagate.storage.passes import list_links
-from wagate.web.access.auth import KEY, path_of
 from wagate.web.ui.forms import form_key
-from wagate.web.ui.links import WORDS, given_link, make_link, note_opened, revoke, viewer_of
+from wagate.web.ui.links import WORDS
 from wagate.web.ui.own_api import Answered
 from wagate.web.ui.parts import Parts, back, viewer
-from wagate.web.ui.render import PREFIX, render
-from wagate.web.ui.signin import set_cookie
 
 API: Final = "/api/clients"
 SLUG: Final = "Give 1 to 63 letters, digits, _ . and -, with a letter at least."
@@ -146,61 +139,3 @@ def _path(slug: str) -> str:
 
 def _time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
-
-
-def link_pages(parts: Parts) -> Blueprint:
-    """``/ui/enter``, and the links on a client's page."""
-    routes = Blueprint("client_links", __name__)
-
-    @routes.post("/clients/<slug>/links")
-    async def make(slug: str) -> Page:
-        client_id, form = await client_id_of(parts, slug), await request.form
-        may_act, note = form.get("may") == "act", form.get("note", "")
-        try:
-            key = await make_link(parts, "client", client_id, lasts=form.get("lasts", ""), may_act=may_act, note=note)
-        except ConflictError as error:
-            return await client_page(parts, slug, wrong={"": f"{error}."}), 409
-        await parts.note("make link", slug, f"{'act' if may_act else 'look'} {note}".strip(), owner=client_id)
-        return await client_page(parts, slug, link=f"{parts.origin()}{path_of('client', key)}")
-
-    @routes.post("/clients/<slug>/links/<link_id>/revoke")
-    async def end(slug: str, link_id: str) -> WerkzeugResponse:
-        client_id = await client_id_of(parts, slug)
-        await revoke(parts, link_id, "client", client_id)
-        await parts.note("revoke link", slug, link_id[-6:], owner=client_id)
-        return back(f"{PREFIX}/clients/{slug}", "unlinked")
-
-    @routes.get("/enter")
-    async def look() -> Page | WerkzeugResponse:
-        """A page with a button: programs that fetch links for a preview must not use it up.
-
-        Where it was opened already, it leads on for as long as it lasts: people press the link in their chat again.
-        """
-        found = await given_link(parts, "client")
-        if found is not None and g.viewer is not None and g.viewer.link == found.id:
-            return back(f"{PREFIX}/")
-        if found is None or found.opened_at is not None or (who := viewer_of(parts, found)) is None:
-            return _ended()
-        return _lone(ended=False, key=request.args.get(KEY, ""), slug=who.identity.tenant, may_act=found.may_act)
-
-    @routes.post("/enter")
-    async def enter() -> Page | WerkzeugResponse:
-        found = await given_link(parts, "client")
-        if found is None or viewer_of(parts, found) is None:
-            return _ended()
-        if not await note_opened(parts, found, parts.live.now.clients[found.client_id].slug):
-            return _ended()
-        cookie, made = await parts.signins.sign_in_by(found, address=parts.address())
-        response = back(f"{PREFIX}/")
-        set_cookie(response, cookie, made, secure=parts.secure())  # type: ignore[arg-type]  # werkzeug's is enough
-        return response
-
-    return routes
-
-
-def _ended() -> tuple[str, int]:
-    return _lone(ended=True, key="", slug="", may_act=False), 404
-
-
-def _lone(**values: object) -> str:
-    return render("enter", theme=request.cookies.get("theme", ""), **values)
