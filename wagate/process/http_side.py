@@ -36,23 +36,21 @@ from wagate.web.access.cors import Cors
 from wagate.web.access.idempotency import Once
 from wagate.web.access.identity import RequestAuth, ViewTokens
 from wagate.web.access.rate_limit import RateLimit
+from wagate.web.access.streams import Streams
 from wagate.web.api.bulk import bulk_routes
 from wagate.web.api.doctor import DoctorLine, Examine, doctor_routes
 from wagate.web.api.links import links_routes
-from wagate.web.api.refusals import refusals_routes
+from wagate.web.api.refusals import refusals_routes, unknown_numbers_routes
 from wagate.web.api.reload import reload_routes
 from wagate.web.api.stats import stats_routes
 from wagate.web.api.targets import targets_routes
-from wagate.web.api.unknown_numbers import unknown_numbers_routes
 from wagate.web.app import create_api
 from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import App, Networks
-from wagate.web.http.large import LargeBodies
+from wagate.web.http.bodies import LargeBodies
 from wagate.web.http.server import serve_http
 from wagate.web.inbound.engine_door import ENGINE_PATH, EngineDoor
-from wagate.web.inbound.intake import DoorAt, IntakeApp
-from wagate.web.inbound.once_door import OnceDoor
-from wagate.web.inbound.own_deliveries import OwnDeliveries
+from wagate.web.inbound.intake import DoorAt, IntakeApp, OnceDoor, OwnDeliveries
 from wagate.web.inbound.provider_door import PATTERN, ProviderDoor
 from wagate.web.inbound.session_door import SessionDoor
 from wagate.web.media.media_door import MediaDoor
@@ -347,7 +345,7 @@ def ui_parts(
         media_url=gateway.media.store.url,
         hub=gateway.hub,
         stop=stop,
-        most_streams=gateway.config.limits.streams,
+        streams=Streams(gateway.config.limits.streams),
         sign=partial(gateway.vault.sign, purpose=SHOWN, seconds=3600),
         unsign=partial(gateway.vault.unsign, purpose=SHOWN),
         providers=gateway.providers,
