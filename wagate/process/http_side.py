@@ -36,6 +36,7 @@ from wagate.web.access.cors import Cors
 from wagate.web.access.idempotency import Once
 from wagate.web.access.identity import RequestAuth, ViewTokens
 from wagate.web.access.rate_limit import RateLimit
+from wagate.web.access.streams import Streams
 from wagate.web.api.bulk import bulk_routes
 from wagate.web.api.doctor import DoctorLine, doctor_routes
 from wagate.web.api.links import links_routes
@@ -354,7 +355,7 @@ def ui_parts(
         media_url=gateway.media.store.url,
         hub=gateway.hub,
         stop=stop,
-        most_streams=gateway.config.limits.streams,
+        streams=Streams(gateway.config.limits.streams),
         sign=partial(gateway.vault.sign, purpose=SHOWN, seconds=3600),
         unsign=partial(gateway.vault.unsign, purpose=SHOWN),
         providers=gateway.providers,
