@@ -15,7 +15,7 @@ from wagate.config.convert import convert_settings
 from wagate.config.tables import Server, Tables
 from wagate.consumers.metrics import ConsumerMetrics
 from wagate.metrics import HttpMetrics
-from wagate.outbound.metrics import SendMetrics
+from wagate.outbound.observed import SendMetrics
 from wagate.process.hard_end import GRACE
 from wagate.process.standing import StandingMetrics
 
