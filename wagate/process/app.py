@@ -27,8 +27,7 @@ from wagate.errors import WagateError
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Handler
 from wagate.inbound.catch_up import CatchUp
-from wagate.inbound.holding import Holding
-from wagate.inbound.listen import Listening
+from wagate.inbound.listen import Holding, Listening
 from wagate.outbound.context import OUTBOUND
 from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers
 from wagate.process.assemble import Gateway, assemble, build_context, name_among_others

@@ -20,8 +20,7 @@ from wagate.hooks.context import PluginContext
 from wagate.hooks.panels import Panel
 from wagate.hooks.providers import Check
 from wagate.inbound.accounts import Accounts
-from wagate.inbound.numbers import Numbers
-from wagate.inbound.strangers import Strangers
+from wagate.inbound.numbers import Numbers, Strangers
 from wagate.metrics import HttpMetrics
 from wagate.plugins.loader import Plugin, panels_of, plugin_checks
 from wagate.process.assemble import Gateway, check_link
