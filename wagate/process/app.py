@@ -34,11 +34,10 @@ from wagate.process.assemble import Gateway, assemble, build_context, name_among
 from wagate.process.configured_accounts import put_owners, read_accounts
 from wagate.process.files import raise_file_limit
 from wagate.process.hard_end import GRACE, HardEnd
-from wagate.process.heap import Heap
 from wagate.process.http_side import serve_edge
 from wagate.process.lifespans import lifespans, provider_lifespans
 from wagate.process.logs import Hide, configure_logs
-from wagate.process.maintenance import upkeep_tasks
+from wagate.process.maintenance import Heap, upkeep_tasks
 from wagate.process.reload import Reload
 from wagate.process.running_clock import RunningClock
 from wagate.process.watchdog import watching

@@ -46,7 +46,7 @@ from wagate.plugins.checked_handler import checked_listener
 from wagate.plugins.loader import Plugin
 from wagate.plugins.registry import Providers
 from wagate.process.backup import ENGINE
-from wagate.process.minutes import Minutes
+from wagate.process.maintenance import Minutes
 from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
 from wagate.rules.states import Policy
