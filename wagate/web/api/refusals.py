@@ -10,7 +10,7 @@ from quart import Blueprint
 
 from wagate.hooks.routes import endpoint
 from wagate.hooks.views import Page
-from wagate.inbound.strangers import Strangers
+from wagate.inbound.numbers import Strangers
 from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.refusals import RefusedRow
 from wagate.web.access.identity import RequestAuth

@@ -20,10 +20,9 @@ from wagate.events import NewEvent
 from wagate.hooks.contracts import Identity
 from wagate.inbound.accounts import Accounts
 from wagate.inbound.ignore import IgnoreFilter
-from wagate.inbound.numbers import Numbers
+from wagate.inbound.numbers import EngineSessions, Numbers
 from wagate.inbound.receive import Receiver
 from wagate.inbound.session.events import parse_session
-from wagate.inbound.session.whose import EngineSessions
 from wagate.media.base64 import decoded, file_at, inline_data
 from wagate.media.failure import NotFetchedError
 from wagate.media.inside import BodyOnDisk
