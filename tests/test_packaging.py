@@ -169,7 +169,7 @@ def test_systemd_finds_little_to_attack() -> None:
 def test_the_install_script_writes_all_that_a_service_needs(wheel: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     script = [str(PACKAGING / "install"), "--root", str(root), "--from", str(wheel), "--domain", "wa.mine.example"]
-    assert "is right; plugins: webhook; accounts: none" in done([*script, "--proxy", "caddy"])
+    assert "is valid; plugins: webhook; accounts: none" in done([*script, "--proxy", "caddy"])
     config = root / "etc/wagate/config.toml"
     assert tomllib.loads(config.read_text("utf-8"))["server"] == {
         "public_url": "https://wa.mine.example",

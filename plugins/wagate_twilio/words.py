@@ -63,7 +63,7 @@ WORDS: Final = {
     "20403": "this is forbidden",
     "20404": "there is no such resource",
     "20409": "another request changed it meanwhile",
-    "20410": "it is gone",
+    "20410": "it no longer exists",
     "20413": "the request is too large",
     "20422": "a parameter can't be used",
     "20429": "too many requests",

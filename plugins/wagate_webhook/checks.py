@@ -85,7 +85,7 @@ def phone_number(value: str, is_account: Callable[[str], bool]) -> str:
 
 
 def name(value: str) -> str:
-    """Tells several webhooks of one number apart."""
+    """Distinguishes several webhooks of one number."""
     if len(value) > 100 or not value.isprintable():
         raise ValueError("a name has at most 100 printable characters")
     return value

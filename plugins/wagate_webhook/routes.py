@@ -69,7 +69,7 @@ def _add_rows(blueprint: Blueprint, context: PluginContext) -> None:
     @blueprint.post("/register")
     @endpoint(answers={201: NewWebhookRow}, problems=(404, 409), body=RegisterWebhook, act="add webhook")
     async def register(body: RegisterWebhook) -> Any:
-        """Register a URL for the events of a number. The secret is shown this once."""
+        """Register a URL for the events of a number. The secret is shown only once."""
         owner = context.auth.owner(body.tenant_id)
         values = await _check(context, _given(body), owner.id)
         chosen = values.pop("secret") or new_secret()
@@ -144,7 +144,7 @@ def _add_secrets(blueprint: Blueprint, context: PluginContext) -> None:
     @blueprint.post("/<uuid:webhook_id>/rotate-secret")
     @endpoint(answers={200: NewWebhookRow}, problems=(404,), body=RotateSecret, body_optional=True, act="new secret")
     async def rotate(webhook_id: UUID, body: RotateSecret) -> Any:
-        """Make a new secret, shown this once. The old one signs too for 24 hours."""
+        """Make a new secret, shown only once. The old one signs too for 24 hours."""
         found = await _own(context, webhook_id)
         values = await _check(context, _given(body), found.client_id)
         chosen = values.get("secret") or new_secret()

@@ -46,7 +46,7 @@ def own_name(library: Library, session: Session, line: Json) -> None:
 
 
 def own_about(library: Library, session: Session, line: Json) -> None:
-    """The line about us."""
+    """Set the about text."""
     library.done(library.go.SetStatusMessage(session.key, line["text"].encode()))
 
 

@@ -24,7 +24,7 @@ def test_a_wrong_token_is_refused_and_the_right_one_leads_to_the_page_that_was_a
     expect(token).to_be_focused()
     token.fill("not a token of anybody")
     token.press("Enter")
-    expect(page.get_by_role("alert")).to_have_text("This token is not known here.")
+    expect(page.get_by_role("alert")).to_have_text("This token is not valid.")
     token.fill(TOKEN)
     token.press("Enter")
     expect(page).to_have_url(f"{site.url}deliveries?state=failed")
@@ -52,7 +52,7 @@ def test_one_delivery_is_retried_and_another_given_up_with_a_reason(site: Site, 
     page.goto(f"{site.url}deliveries?state=failed")
     page.locator("tbody tr").first.get_by_role("link").click()
     page.get_by_role("button", name="Retry").click()
-    expect(page.get_by_role("status")).to_have_text("It is on its way again.")
+    expect(page.get_by_role("status")).to_have_text("It will be sent again.")
     page.goto(f"{site.url}deliveries?state=pending")
     page.locator("tbody tr").first.get_by_role("link").click()
     page.get_by_role("button", name="Give up …").click()
@@ -91,7 +91,7 @@ def test_try_now_says_that_it_is_still_down(site: Site, page: Page) -> None:
     site.run(site.scene.stands, "Stock sync", "down")
     page.goto(site.url)
     page.get_by_role("button", name="Try now Stock sync").first.click()
-    expect(page.get_by_role("status")).to_contain_text("still does not take anything")
+    expect(page.get_by_role("status")).to_contain_text("still accepts nothing")
 
 
 def test_keys_walk_pick_and_open_and_are_text_in_a_field(site: Site, page: Page) -> None:

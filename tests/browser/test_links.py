@@ -30,7 +30,7 @@ def test_a_clients_link_is_opened_on_a_phone_and_pressed_again(chromium: Browser
         breaks_no_rule(phone)
         phone.get_by_role("button", name="Open it").click()
         expect(phone).to_have_url(site.url)
-        expect(phone.get_by_text("You came by a link")).to_be_visible()
+        expect(phone.get_by_text("You signed in with a link")).to_be_visible()
         assert phone.evaluate("document.documentElement.scrollWidth") <= 320
         phone.goto(link)
         expect(phone).to_have_url(site.url)

@@ -120,7 +120,7 @@ def test_without_scripts_a_number_is_added_and_a_mistake_loses_nothing(chromium:
     expect(bare.get_by_label("Phone number ID")).to_have_value("the number")
     bare.get_by_label("Phone number ID").fill("106540352242922")
     bare.get_by_role("button", name="Add it").click()
-    expect(bare.get_by_role("heading", level=1)).to_have_text("storefront is added. Now over there")
+    expect(bare.get_by_role("heading", level=1)).to_have_text("storefront is added. Now set up the provider")
     expect(bare.get_by_text("/webhooks/storefront")).to_be_visible()
     context.close()
 

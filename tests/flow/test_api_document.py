@@ -129,7 +129,7 @@ async def test_fields_are_described_by_the_words_of_the_sources(tmp_path: Path) 
     async with api_site(tmp_path) as site, site.as_(None) as http:
         document = (await http.get("/openapi.json")).json()
     token = document["components"]["schemas"]["MadeClient"]["properties"]["token"]
-    assert token["description"] == "Its first token. It is shown this once."
+    assert token["description"] == "Its first token. It is shown only once."
     limit = next(each for each in document["paths"]["/api/jobs"]["get"]["parameters"] if each["name"] == "limit")
     assert limit["schema"] == {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}
 

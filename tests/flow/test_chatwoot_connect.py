@@ -275,7 +275,7 @@ async def test_a_trial_that_fails_hides_nothing_of_what_was_done(folder: Path) -
             result = await connect(server)
         assert result.exit_code == 0, result.output
         assert 'made: inbox 8 "WhatsApp" in Chat' in result.stderr
-        assert "WARN  trial: a gateway runs (process " in result.stdout
+        assert "WARN  trial: a gateway is running (process " in result.stdout
 
 
 STRANGER = 54321

@@ -144,7 +144,7 @@ async def test_what_is_down_needs_somebody_and_try_now_says_what_came_of_it(
         assert "One thing needs you" in page
         assert "does not answer" in page
         still = await press(http, "/ui/", f"/ui/receivers/{target}/probe", to="/ui/")
-        assert "still does not take anything" in still.text
+        assert "still accepts nothing" in still.text
         receiver.script = lambda _: 200
         up = await press(http, "/ui/", f"/ui/receivers/{target}/probe", to="/ui/")
         assert "It answers." in up.text
@@ -271,7 +271,7 @@ async def test_deliveries_are_found_picked_and_run_again(running: Gateway, recei
         assert found.headers["location"] == f"/ui/deliveries/{jobs[0]}"
         receiver.script = lambda _: 200
         page = await press(http, "/ui/deliveries?state=failed", "/ui/deliveries", id=jobs, do="retry")
-        assert "2 deliveries. It is on its way again." in page.text
+        assert "2 deliveries. It will be sent again." in page.text
         await receiver.until(lambda sink: len(sink.got) >= 4)
 
 

@@ -195,7 +195,7 @@ async def test_a_number_is_started_linked_by_code_and_deleted(
 ) -> None:
     await add(http, "whatsapp", name="desk")
     page = "/ui/numbers/desk"
-    assert "Asked for it" in (await press(http, page, f"{page}/restart")).text
+    assert "Requested" in (await press(http, page, f"{page}/restart")).text
     assert engine.asked == ["restart desk"]
     form = fields_of(await http.get(page))
     wrong = await http.post(f"{page}/code", data=form | {"phone": "call me"})
@@ -271,6 +271,6 @@ async def test_a_number_that_lost_its_phone_says_what_brings_the_next_code(
     engine.scanned.set()
     await shows(running, http, "/ui/", "2 numbers, 1 of 1 phone connected")
     assert "To link it again" not in (await http.get("/ui/numbers/desk")).text
-    assert "Nothing was heard of it yet" not in (await http.get("/ui/numbers/shop")).text
+    assert "No status yet" not in (await http.get("/ui/numbers/shop")).text
     engine.lost.set()
     await shows(running, http, "/ui/numbers/desk", "To link it again, press Restart above")

@@ -60,7 +60,7 @@ async def test_a_thread_is_looked_at_and_answered_with_one_test_message(text: st
         assert "<script>alert" not in page.text + listed
         assert "<img src=x" not in page.text + listed
         sent = await press(http, THREAD, THREAD, text=text)
-        assert "the provider took it" in sent.text
+        assert "the provider accepted it" in sent.text
         assert [each["text"] for each in fake.sent] == [text]
         audit = (await http.get("/ui/audit")).text
         assert "test message" in audit

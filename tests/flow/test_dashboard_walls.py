@@ -132,7 +132,7 @@ async def test_a_form_that_is_too_large_is_refused_with_a_page_for_a_person(runn
             assert refused.status_code == 413
             assert refused.headers["content-type"] == "text/html; charset=utf-8"
             assert "script-src 'self'" in refused.headers["content-security-policy"]
-            assert "Go back: what you typed is there still." in refused.text
+            assert "Go back: what you typed is still there." in refused.text
         program = await http.post("/ui/signin", content=b"k=" + b"a" * 5000)
         assert program.headers["content-type"] == "application/problem+json"
 

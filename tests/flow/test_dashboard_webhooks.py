@@ -93,12 +93,12 @@ async def test_a_test_says_what_was_sent_and_what_came_back(http: httpx2.AsyncCl
     webhook_id, _ = await add(http, receiver.url)
     page = f"/ui/webhooks/{webhook_id}"
     well = await press(http, page, f"{page}/test")
-    assert "It took the test" in well.text
+    assert "It accepted the test" in well.text
     assert "webhook.test" in well.text
     receiver.script = lambda _: 404
     refused = await press(http, page, f"{page}/test")
     assert "Client error (404)" in refused.text
-    assert "It took the test" not in refused.text
+    assert "It accepted the test" not in refused.text
 
 
 async def test_a_change_keeps_what_the_form_does_not_show(

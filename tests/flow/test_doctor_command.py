@@ -49,7 +49,7 @@ async def test_what_fails_needs_somebody_on_the_overview_and_no_page_asks_for_it
             await running.passes(FIRST)
 
             async def told() -> bool:
-                return "Account main</a> does not work, says the doctor" in (await http.get("/ui/")).text
+                return "Account main</a> does not work, according to the doctor" in (await http.get("/ui/")).text
 
             await running.until(told)
             page = (await http.get("/ui/")).text

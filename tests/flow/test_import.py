@@ -137,7 +137,7 @@ async def test_wahas_sessions_and_webhooks_are_made_once_after_a_dry_run(gateway
     assert (bot["webhook_url"], bot["phone_number"], bot["format"], bot["max_retries"]) == (BOT, "shop", "waha", 8)
     assert (bot["events"], till["events"]) == (["message", "session.status"], ["message"])
     left = {what: why for act, what, why in made.steps if act == "left"}
-    assert left["webhook https://wa.example/webhooks/shop"] == "leads to this gateway: it stays where it is"
+    assert left["webhook https://wa.example/webhooks/shop"] == "leads to this gateway: nothing to import"
     for what in (
         "session shop: webhook 1: event label.upsert",
         "session shop: webhook 1: retries.policy, delaySeconds",
@@ -176,7 +176,7 @@ async def test_a_compose_file_alone_makes_the_account_and_the_webhook_for_all_se
     own = await call(gateway, "waha", str(file), "--engine", "whatsapp", "--apply")
     assert own.exit_code == 1
     assert "failed\taccount default\tdefault of the client default is another account (waha); delete it" in own.stdout
-    assert own.stderr == "1 failed; what was made stays, and the same command makes only the rest\n"
+    assert own.stderr == "1 failed; what was created stays; run the same command again to create the rest\n"
 
 
 async def test_evolutions_instances_are_linked_to_wagate_and_their_webhooks_wait(gateway: Gateway) -> None:

@@ -123,4 +123,4 @@ async def test_the_rows_are_the_same_with_a_gateway_and_without(monkeypatch: pyt
     assert (refused.exit_code, refused.stderr) == (1, "error: no client 'nobody'\n")
     assert (unknown.exit_code, unknown.stderr) == (1, "error: Not found (404): no client 'nobody'\n")
     assert steered.exit_code == 1
-    assert "no gateway runs on" in steered.stderr
+    assert "no gateway is running on" in steered.stderr

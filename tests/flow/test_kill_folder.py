@@ -145,7 +145,7 @@ async def until_full(server: GatewayProcess, provider: Provider) -> None:
     answer = await server.http.post("/webhook/inbound", json=body)
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
-    assert answer.json()["detail"] == "the database is overloaded or unavailable; nothing was stored, send it again"
+    assert answer.json()["detail"] == "the database is overloaded or unavailable; nothing was stored, so send it again"
 
 
 def give_room(server: GatewayProcess) -> None:

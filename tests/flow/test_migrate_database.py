@@ -114,7 +114,7 @@ async def test_all_rows_come_over_and_the_gateway_goes_on(postgres_url: str) -> 
         await try_heads(server)
         await sink.until_accepted(MESSAGES)
         assert Counter(got.json["message_id"] for got in sink.accepted) == {f"m{n}": 1 for n in range(MESSAGES)}
-        assert "names PostgreSQL already" in (await run(server, "migrate-database", postgres_url)).stderr
+        assert "already names PostgreSQL" in (await run(server, "migrate-database", postgres_url)).stderr
 
 
 async def try_heads(server: GatewayProcess) -> None:

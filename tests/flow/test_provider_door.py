@@ -178,7 +178,7 @@ async def test_longer_paths_are_not_this_door() -> None:
     async with gateway() as running:
         body = body_of(letter("one"))
         answer = await post(running, body, 404, path="/webhooks/nothing/main")
-        assert "there is nothing at this path" in answer.text
+        assert "no route has this path" in answer.text
         answer = await running.http.put(DOOR, content=body)
         assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
 

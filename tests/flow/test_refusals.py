@@ -38,8 +38,8 @@ async def test_three_refused_in_a_row_need_somebody_until_one_is_accepted() -> N
         assert "gets webhooks that are refused" in overview
         assert "3 in a row" in overview
         number = (await http.get("/ui/numbers/bakery")).text
-        assert "Did not prove who sent it" in number
-        assert "this token is not the account" in number
+        assert "Missing or wrong signature" in number
+        assert "this token belongs to another account" in number
         (row,) = (await gateway.ask("GET", "/api/refusals?account=bakery"))["data"]
         assert (row["reason"], row["in_a_row"], row["times"]) == ("signature", 3, 3)
         await post(gateway, SECRET, 200)

@@ -236,7 +236,7 @@ async def test_what_is_no_base64_is_an_error_and_its_message_is_kept_and_asked_f
         broken["messageMedia"]["data"] = "!" + broken["messageMedia"]["data"][1:]
         await at.posts("message", about)
         refused = await at.posts("media", broken, 422)
-        assert "none that can be kept" in refused["detail"]
+        assert "can't be kept" in refused["detail"]
         [message] = await at.shown(1)
         assert (message.content, [each.size for each in message.attachments]) == ("look", [len(PNG)])
         assert at.left() == []

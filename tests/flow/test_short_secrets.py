@@ -23,7 +23,7 @@ async def test_a_short_one_is_refused_where_it_enters_and_an_old_one_is_warned_o
         body = {"name": "new", "provider": "meta", "settings": META | {"verify_token": SHORT}}
         refused = await gateway.ask("POST", "/api/accounts", 422, json=body)
         assert refused["errors"] == [
-            {"field": "settings.verify_token", "detail": "is too short; take at least 16 characters"}
+            {"field": "settings.verify_token", "detail": "is too short; use at least 16 characters"}
         ]
         assert SHORT not in str(refused)
         body["settings"] = META | {"verify_token": LONG}

@@ -44,7 +44,7 @@ async def test_each_account_gets_what_its_own_provider_would_post() -> None:
         for name in [f"{provider}-1" for provider in ACCOUNTS] + ["made", "unknown"]:
             done = await trio.to_thread.run_sync(simulate, server, f"Hello {name}", "--account", name, "--count", "2")
             assert done.exit_code == 0, done.stderr
-            assert done.stdout.startswith("2 taken in, 0 refused"), done.stdout
+            assert done.stdout.startswith("2 accepted, 0 refused"), done.stdout
         threads = (await server.http.get("/api/conversations", params={"limit": 200})).json()["data"]
         found = {thread["account"]: (thread["messages"], thread["last_message"]["content"]) for thread in threads}
         assert found == {

@@ -196,7 +196,7 @@ async def test_wahas_own_verbs_lead_to_waha() -> None:
     assert fake.sent[0]["reply_to"] == f"false_{THEM}_AA"
     assert fake.signals == [("/api/startTyping", THEM)]
     assert fake.revoked == [(THEM, sent["id"])] * 3
-    assert (problem["statusCode"], problem["message"]) == (404, "no message of ours has this id")
+    assert (problem["statusCode"], problem["message"]) == (404, "no message that we sent has this id")
 
 
 async def test_what_was_missed_comes_in_order_once_the_gateway_is_up_and_only_once() -> None:

@@ -167,9 +167,9 @@ async def test_quiet_hours_hold_what_lasts_and_forget_what_does_not() -> None:
     await desk.needs(need(), need("short"))
     await desk.passes(10 * MINUTE)
     assert desk.way.got == []
-    await desk.needs(need(), need("wagate's redis", "gateway", what="is not well"))
+    await desk.needs(need(), need("wagate's redis", "gateway", what="is unhealthy"))
     await desk.passes(10 * MINUTE)
-    assert desk.way.titles == ["wagate's redis is not well"]
+    assert desk.way.titles == ["wagate's redis is unhealthy"]
     await desk.needs(need())
     desk.fakes.clock.shift(2 * 3600)
     await desk.passes(2 * MINUTE)
@@ -278,9 +278,9 @@ async def test_a_database_that_is_away_is_told_by_who_led() -> None:
 
     desk.fakes.watch.leads = StorageError("disk I/O error")
     desk.fakes.store.set_all = refused  # type: ignore[method-assign]
-    await desk.needs(need("wagate's database", "gateway", what="is not well"))
+    await desk.needs(need("wagate's database", "gateway", what="is unhealthy"))
     await desk.passes(5 * MINUTE)
-    assert desk.way.titles == ["wagate's database is not well"]
+    assert desk.way.titles == ["wagate's database is unhealthy"]
 
 
 async def test_that_it_is_there_is_written_once_a_minute() -> None:

@@ -85,7 +85,7 @@ def test_a_backup_overwrites_nothing_and_leaves_nothing_half_done(data: Path, tm
     (tmp_path / "b.tar").write_text("mine")
     before = sorted(tmp_path.iterdir())
     result = run("backup", "b.tar")
-    assert (result.exit_code, result.stderr) == (1, "error: b.tar: is there already; a backup never overwrites\n")
+    assert (result.exit_code, result.stderr) == (1, "error: b.tar: already exists; a backup never overwrites\n")
     (data / "wagate.db").write_bytes(b"SQLite format 3\0 and no more")
     broken = run("backup", "c.tar")
     assert broken.exit_code == 1
@@ -109,7 +109,7 @@ def test_one_of_two_backups_to_one_file_is_refused(data: Path, tmp_path: Path, m
 
 def test_media_that_were_not_copied_are_said_to_be_missing(data: Path) -> None:
     result = run("backup", "b.tar")
-    assert f"media: 1 files, 0.0 MiB are listed in it; copy {data}/media, or say --media" in result.stderr
+    assert f"media: 1 files, 0.0 MiB are listed but not included; copy {data}/media, or use --media" in result.stderr
     Path("new.toml").write_text('[data]\ndir = "new"\n')
     restored = run("restore", "b.tar", config="new.toml")
     assert restored.exit_code == 0, restored.output

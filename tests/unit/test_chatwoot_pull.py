@@ -81,7 +81,7 @@ async def test_a_pull_is_told_of_when_it_begins_and_when_it_ends() -> None:
         async with working(desk):
             pull = await until_ended(desk)
         assert (pull.state, pull.done, pull.asked) == ("finished", 3, "24h")
-        assert said(desk) == ["✅ Messages since 24h: done; 3 copied, 0 already there, 0 failed."]
+        assert said(desk) == ["✅ Messages of the last 24h: done; 3 copied, 0 already there, 0 failed."]
         assert [each.source_id for each in desk.server.posted(CHAT)] == ["m0", "m1", "m2"]
 
 

@@ -203,7 +203,7 @@ def test_a_gateway_that_runs_but_can_not_be_reached_is_told_apart(folder: Path) 
     with hold(folder / "data", port=8123):
         result = run("jobs", "list")
     assert result.exit_code == 1
-    assert "a gateway runs (process " in result.stderr
+    assert "a gateway is running (process " in result.stderr
     assert result.stderr.endswith("try --url http://127.0.0.1:8123\n")
 
 

@@ -64,14 +64,14 @@ def test_unknown_clients_and_impossible_slugs_are_refused(folder: Path) -> None:
     run("client", "add", "acme")
     assert run("client", "token", "nobody").stderr == "error: no client 'nobody'\n"
     for slug in ("", "12", "a b", "x/y", "x" * 64):
-        assert run("client", "add", "--", slug).stderr.startswith(f"error: {slug!r} can't be a slug")
+        assert run("client", "add", "--", slug).stderr.startswith(f"error: {slug!r} is not a valid slug")
 
 
 def test_listing_makes_no_database(folder: Path) -> None:
     for arguments in (["client", "list"], ["jobs", "list"], ["jobs", "show", "x"], ["jobs", "export"]):
         result = run(*arguments)
         assert result.exit_code == 1
-        assert "and there is no database in it yet" in result.stderr
+        assert "and it has no database yet" in result.stderr
     assert list(folder.iterdir()) == []
 
 

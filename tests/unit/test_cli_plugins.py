@@ -89,12 +89,12 @@ def test_check_names_the_plugin_that_is_not_installed(tmp_path: Path) -> None:
 def test_check_says_what_was_checked(tmp_path: Path) -> None:
     assert (
         run("check").stdout
-        == f"{tmp_path}/config.toml (not there: all defaults) is right; plugins: webhook; accounts: none\n"
+        == f"{tmp_path}/config.toml (no file: all defaults) is valid; plugins: webhook; accounts: none\n"
     )
     (tmp_path / "mine.toml").write_text('[accounts.main]\nprovider = "session"\n')
     assert (
         run("check", "--config", "mine.toml").stdout
-        == f"{tmp_path}/mine.toml is right; plugins: none; accounts: main\n"
+        == f"{tmp_path}/mine.toml is valid; plugins: none; accounts: main\n"
     )
 
 
@@ -208,4 +208,4 @@ def test_check_lets_pass_what_only_a_gateway_could_answer(tmp_path: Path) -> Non
 
 def test_the_plugins_that_come_with_wagate_pass() -> None:
     result = run("plugins", "check")
-    assert (result.exit_code, result.stdout) == (0, "all installed plugins can be used\n")
+    assert (result.exit_code, result.stdout) == (0, "all installed plugins are usable\n")

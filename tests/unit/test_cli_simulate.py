@@ -37,7 +37,7 @@ def run(*arguments: str) -> Result:
 def test_one_message_is_posted_as_an_engine_would(fake: FakeGateway) -> None:
     result = run("message", "Where is my order?")
     assert result.exit_code == 0
-    assert result.stdout.startswith("1 taken in, 0 refused, in ")
+    assert result.stdout.startswith("1 accepted, 0 refused, in ")
     ((call, body),) = fake.asked
     assert (call, body["event"]) == (SESSION, "message")
     assert "sessionId" not in body, "it must not pass for the session of the account's engine"
@@ -49,7 +49,7 @@ def test_one_message_is_posted_as_an_engine_would(fake: FakeGateway) -> None:
 def test_a_burst_keeps_each_chats_order(fake: FakeGateway) -> None:
     result = run("burst", "--count", "60", "--chats", "7")
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.startswith("60 taken in, 0 refused")
+    assert result.stdout.startswith("60 accepted, 0 refused")
     by_chat: dict[str, list[int]] = {}
     ids = set()
     for _, body in fake.asked:
@@ -61,7 +61,7 @@ def test_a_burst_keeps_each_chats_order(fake: FakeGateway) -> None:
 
 
 def test_more_chats_than_messages_is_one_message_each(fake: FakeGateway) -> None:
-    assert run("message", "--count", "3", "--chats", "50").stdout.startswith("3 taken in")
+    assert run("message", "--count", "3", "--chats", "50").stdout.startswith("3 accepted")
     assert len({body["data"]["message"]["from"] for _, body in fake.asked}) == 3
 
 
@@ -84,7 +84,7 @@ def test_refusals_are_counted_and_are_exit_code_1(fake: FakeGateway) -> None:
     fake.answers[SESSION] = [(200, {}), (503, {"title": "Service unavailable"})]
     result = run("message", "--count", "4")
     assert result.exit_code == 1
-    assert result.stdout.startswith("1 taken in, 3 refused")
+    assert result.stdout.startswith("1 accepted, 3 refused")
     assert result.stderr == "error: 3 × 503 Service Unavailable\n"
 
 
@@ -93,7 +93,7 @@ def test_refusals_are_counted_and_are_exit_code_1(fake: FakeGateway) -> None:
     [("qr", "qr_generated"), ("ready", "session_connected"), ("disconnected", "session_not_connected")],
 )
 def test_session_events_change_the_session(fake: FakeGateway, command: str, status: str) -> None:
-    assert run(command).stdout == f"{command} of demo: taken in\n"
+    assert run(command).stdout == f"{command} of demo: accepted\n"
     ((_, body),) = fake.asked
     (event,) = parse_session(body, account="demo")
     assert event.session is not None

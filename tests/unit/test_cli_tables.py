@@ -39,7 +39,7 @@ def test_an_id_is_whole_where_another_column_has_no_room(shown: Shown) -> None:
         ["id", "state", "error"],
         [ID, "pending", "Server", "error", "(503)"],
     ]
-    assert beside == "this terminal is too narrow for: target\n"
+    assert beside == "this terminal is too narrow to show: target\n"
 
 
 def test_a_wide_terminal_shows_every_column(shown: Shown) -> None:

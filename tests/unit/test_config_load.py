@@ -184,7 +184,7 @@ def test_each_cross_check_of_the_server_has_its_words(fault: Fault, text: str, l
             "[delivery]\nallow_networks = ['lan']",
             'delivery.allow_networks[0]: "lan" is not an address or network such as "10.0.0.0/8"',
         ),
-        ("[auth]\nsecret_key = 'short'", "auth.secret_key: is too short; take at least 16 characters"),
+        ("[auth]\nsecret_key = 'short'", "auth.secret_key: is too short; use at least 16 characters"),
         (
             "[database]\nurl = 'postgresl://u:hunter22@h/d'",
             "database.url: must begin with postgresql://, postgres://, sqlite://; did you mean postgresql://?",

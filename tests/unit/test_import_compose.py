@@ -60,9 +60,9 @@ def test_variables_are_filled_in(text: str, filled: str) -> None:
     ("text", "reason"),
     [
         ("${B:?the key}", "here: B must be set; set it in the shell, or in .env beside the file"),
-        ("${B", "here: a ${ is not closed; add the }"),
-        ("costs 5$", "here: a $ is followed by no variable's name; write $$ for a $ of the value"),
-        ("${A B}", "here: a ${…} is not of the form NAME, NAME:-default, NAME:?message or NAME:+other"),
+        ("${B", "here: a ${ is not closed; add a }"),
+        ("costs 5$", "here: a $ is not followed by a variable's name; write $$ for a literal $"),
+        ("${A B}", "here: a ${…} does not have the form NAME, NAME:-default, NAME:?message or NAME:+other"),
         ("${B:-" * 30 + "}" * 30, "here: defaults are nested more than 20 deep"),
     ],
 )
@@ -178,8 +178,8 @@ def test_of_several_services_the_one_with_wahas_image_is_taken(tmp_path: Path) -
             "services:\n  a:\n    image: nginx\n",
             "no service has an image of WAHA; name its service with --service (a)",
         ),
-        ("a: 1\n", "has no services: is it a compose file?"),
-        ("", "has no services: is it a compose file?"),
+        ("a: 1\n", "has no services; is it a compose file?"),
+        ("", "has no services; is it a compose file?"),
     ],
 )
 def test_what_is_no_compose_file_of_waha_is_refused(tmp_path: Path, text: str, reason: str) -> None:
@@ -189,10 +189,13 @@ def test_what_is_no_compose_file_of_waha_is_refused(tmp_path: Path, text: str, r
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (WAHA + "    environment:\n     - A=1\n    B: [\n", ":7: is no YAML: "),
+        (WAHA + "    environment:\n     - A=1\n    B: [\n", ":7: is not YAML: "),
         (WAHA + "    environment:\n      A: ${B:?no}\n", ":5: services.waha.environment.A: B must be set; "),
-        (WAHA + "    environment:\n      A: {x: 1}\n", ":5: services.waha.environment.A: is no text; write one value"),
-        (WAHA + "    environment: 5\n", ":4: services.waha.environment: is no mapping; write NAME: value, one a line"),
+        (WAHA + "    environment:\n      A: {x: 1}\n", ":5: services.waha.environment.A: is not text; write one value"),
+        (
+            WAHA + "    environment: 5\n",
+            ":4: services.waha.environment: is not a mapping; write NAME: value, one per line",
+        ),
         (WAHA + "    environment:\n      A: 1\n      A: 2\n", ":6: A is there twice"),
         (WAHA + "    env_file: gone.env\n", "gone.env: can't be read: No such file or directory; put it there, "),
         (
@@ -200,11 +203,11 @@ def test_what_is_no_compose_file_of_waha_is_refused(tmp_path: Path, text: str, r
             ":5: services.waha.env_file: has no path; write path: FILE",
         ),
         (WAHA + "    x: &a [*a]\n", ":4: an alias refers to itself"),
-        (WAHA + "    <<: 5\n", ":4: << merges something that is no mapping"),
-        (WAHA + "    x: *nowhere\n", ":4: is no YAML: found undefined alias 'nowhere'"),
-        (WAHA + "    x: '\x00'\n", ": is no YAML that can be read: ReaderError"),
-        ("[" * 3000, ": is no YAML that can be read: RecursionError"),
-        ('{"services": \n x}', ":2: is no JSON: "),
+        (WAHA + "    <<: 5\n", ":4: << merges something that is not a mapping"),
+        (WAHA + "    x: *nowhere\n", ":4: is not YAML: found undefined alias 'nowhere'"),
+        (WAHA + "    x: '\x00'\n", ": can't be read as YAML: ReaderError"),
+        ("[" * 3000, ": can't be read as YAML: RecursionError"),
+        ('{"services": \n x}', ":2: is not JSON: "),
     ],
 )
 def test_a_bad_file_is_refused_with_line_key_and_cure(tmp_path: Path, text: str, reason: str) -> None:
@@ -221,7 +224,7 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="can't be read: No such file or directory; name the compose file of WAHA"):
         read_service(tmp_path / "gone.yaml")
     (tmp_path / "b.yaml").write_bytes(b"a: 1\nb: \xff\n")
-    with pytest.raises(CommandError, match=r"b\.yaml:2: is no UTF-8 text; save it as UTF-8"):
+    with pytest.raises(CommandError, match=r"b\.yaml:2: is not UTF-8 text; save it as UTF-8"):
         read_service(tmp_path / "b.yaml")
 
 
@@ -259,9 +262,9 @@ def test_nothing_of_the_environment_is_dropped_silently(tmp_path: Path) -> None:
         "WHATSAPP_HOOK_EVENTS": (
             "WHATSAPP_HOOK_URL and WHATSAPP_HOOK_EVENTS must both be set: without, WAHA posts nothing either"
         ),
-        "${NOT_SET}": "is set neither in the shell nor in .env: taken as empty",
-        "TZ": "not known to wagate",
-        "WAHA_NEW_THING": "not known to wagate",
+        "${NOT_SET}": "is set neither in the shell nor in .env; treated as empty",
+        "TZ": "wagate does not know it",
+        "WAHA_NEW_THING": "wagate does not know it",
         "WAHA_PRESENCE_AUTO_ONLINE": "wagate shows itself online only while it types",
         "WAHA_PRINT_QR": "wagate pair shows the code",
         "WHATSAPP_DEFAULT_ENGINE": "stays in WAHA: wagate works with each of them",
@@ -276,7 +279,7 @@ def test_a_proxy_goes_along_with_wagates_own_engine_alone(tmp_path: Path) -> Non
     behind = environment(tmp_path, lines)
     assert (behind.proxy, behind.plan.left) == (
         "",
-        (Left(what="WHATSAPP_PROXY_SERVER", why="stays in WAHA, which keeps the connection"),),
+        (Left(what="WHATSAPP_PROXY_SERVER", why="stays in WAHA, which holds the connection"),),
     )
 
 

@@ -72,7 +72,9 @@ def test_without_a_gateway_it_tells_what_it_would_do(folder: Path) -> None:
         ["would make", "account office"],
         ["would make", "webhook https://bot.example/hook"],
     ]
-    expected = "nothing was changed; no gateway runs, so it is not known what is there already: --apply does it\n"
+    expected = (
+        "nothing was changed; no gateway is running, so existing accounts could not be checked: --apply does it\n"
+    )
     assert found.stderr == expected
     refused = run("--apply")
     assert (refused.exit_code, refused.stdout) == (1, "")
@@ -113,7 +115,7 @@ def test_what_was_done_before_a_failure_is_told(fake: FakeGateway) -> None:
     assert found.exit_code == 1
     assert "made\taccount shop\t" in found.stdout
     assert "failed\twebhook https://bot.example/hook\tfor all numbers: 500 Internal Server Error from" in found.stdout
-    assert found.stderr == "1 failed; what was made stays, and the same command makes only the rest\n"
+    assert found.stderr == "1 failed; what was created stays; run the same command again to create the rest\n"
 
 
 def test_what_was_done_before_the_gateway_went_away_is_told(monkeypatch: pytest.MonkeyPatch, fake: FakeGateway) -> None:
@@ -188,7 +190,7 @@ def test_a_webhook_without_an_event_of_ours_is_left() -> None:
     assert found.webhooks == ()
     assert [(each.what, each.why) for each in found.left] == [
         ("webhook 1, https://a.example/x?…", "wagate has none of its events"),
-        ("webhook 1: event label.upsert", "comes as unknown, if at all"),
+        ("webhook 1: event label.upsert", "arrives as unknown, if at all"),
         ("webhook 1: event state.change", "session.status says the same"),
     ]
     assert known_events(["group.v2.join", " message "], "w", []) == ["group.v2.join", "message"]

@@ -72,7 +72,7 @@ async def test_one_that_does_not_begin_in_time_stops_the_start_and_ends_the_othe
         yield
 
     with pytest.RaisesGroup(
-        pytest.RaisesExc(PluginError, match=rf"^plugin bad: lifespan did not begin within {START:g} s$")
+        pytest.RaisesExc(PluginError, match=rf"^plugin bad: lifespan did not start within {START:g} s$")
     ):
         async with running(good=good, bad=hangs):
             pytest.fail("it began")

@@ -66,7 +66,7 @@ def run(*arguments: str) -> Result:
 
 
 def test_a_file_is_a_plugin_with_settings(tmp_path: Path) -> None:
-    assert run("check").stdout == f"{tmp_path}/config.toml is right; plugins: tiny; accounts: none\n"
+    assert run("check").stdout == f"{tmp_path}/config.toml is valid; plugins: tiny; accounts: none\n"
     assert run("plugins", "check").exit_code == 0
     [row] = [each for each in json.loads(run("plugins", "list", "--json").stdout) if each["name"] == "tiny"]
     assert row["on"]

@@ -136,7 +136,7 @@ def test_who_runs_it_as_root_is_warned(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("text", ['[auth]\nadmin_token = "fifteen-letters"', '[auth]\nsecret_key = "short"'])
 def test_secrets_of_people_have_sixteen_characters(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.toml").write_text(text)
-    with pytest.raises(ConfigError, match="is too short; take at least 16 characters"):
+    with pytest.raises(ConfigError, match="is too short; use at least 16 characters"):
         load(tmp_path / "config.toml", {})
 
 

@@ -22,7 +22,7 @@ def list_accounts(
     context: typer.Context,
     *,
     client: Annotated[str | None, typer.Option(help="Only those of this client, by slug or id.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 200,
+    limit: Annotated[int, typer.Option(min=1, help="The most to list.")] = 200,
     as_json: Json = False,
 ) -> None:
     """List accounts, oldest first."""

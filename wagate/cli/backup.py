@@ -31,8 +31,10 @@ def backup(
     typer.echo(f"written: {file} ({_many(manifest.files)})", err=True)
     _tell_of_media(manifest, place, media)
     if manifest.database == "postgres":
-        typer.echo('PostgreSQL is not in it; run: pg_dump --format=custom --file=wagate.dump "$DATABASE_URL"', err=True)
-    typer.echo("not in it: config.toml, and what that names: its folder secrets, the environment", err=True)
+        typer.echo(
+            'PostgreSQL is not included; run: pg_dump --format=custom --file=wagate.dump "$DATABASE_URL"', err=True
+        )
+    typer.echo("not included: config.toml and what it refers to (the folder secrets, the environment)", err=True)
 
 
 def restore(
@@ -50,7 +52,7 @@ def restore(
         typer.echo(f"{len(missing)} media files are missing: put them into {place.media}", err=True)
     if place.database is None:
         typer.echo('restore PostgreSQL with: pg_restore --dbname="$DATABASE_URL" wagate.dump', err=True)
-    typer.echo('next: "wagate serve"; what was delivered since the backup is delivered again', err=True)
+    typer.echo('next: "wagate serve"; messages delivered since the backup are delivered again', err=True)
 
 
 def _place(context: typer.Context) -> Place:
@@ -71,7 +73,9 @@ def _tell_of_media(manifest: Manifest, place: Place, media: Path | None) -> None
     if media is not None:
         typer.echo(f"media: {_many(manifest.media)} in {media}", err=True)
     elif manifest.media:
-        typer.echo(f"media: {_many(manifest.media)} are listed in it; copy {place.media}, or say --media", err=True)
+        typer.echo(
+            f"media: {_many(manifest.media)} are listed but not included; copy {place.media}, or use --media", err=True
+        )
 
 
 def _many(files: Sequence[Kept | Listed]) -> str:

@@ -39,5 +39,5 @@ def check(
     if wrong := [line for plugin in plugins for line in faults(plugin, inert_context(loaded, plugin))]:
         raise CommandError("\n".join(wrong))
     names = ", ".join(plugin.name for plugin in plugins) or "none"
-    there = "" if loaded.file.exists() else " (not there: all defaults)"
-    typer.echo(f"{loaded.file}{there} is right; plugins: {names}; accounts: {', '.join(loaded.accounts) or 'none'}")
+    there = "" if loaded.file.exists() else " (no file: all defaults)"
+    typer.echo(f"{loaded.file}{there} is valid; plugins: {names}; accounts: {', '.join(loaded.accounts) or 'none'}")

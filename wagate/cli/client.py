@@ -41,7 +41,7 @@ def add(
     if as_json:
         show.emit_json(made)
     else:
-        typer.echo(f"client {slug} has the id {made['id']}; its token, shown only now:", err=True)
+        typer.echo(f"client {slug} has the id {made['id']}; its token, shown only once:", err=True)
         typer.echo(made["token"])
 
 
@@ -87,7 +87,7 @@ def token(
     if as_json:
         show.emit_json(made)
     else:
-        typer.echo(f"token {made['id']} of client {slug}, shown only now:", err=True)
+        typer.echo(f"token {made['id']} of client {slug}, shown only once:", err=True)
         typer.echo(made["token"])
 
 
@@ -96,7 +96,7 @@ def revoke(
     context: typer.Context,
     slug: Slug,
     token_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="TOKEN_ID", help='As "client list SLUG" shows them.')
+        list[str] | None, typer.Argument(metavar="TOKEN_ID", help='Ids of tokens, as "client list SLUG" shows them.')
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Revoke all of the client's tokens.")] = False,
 ) -> None:

@@ -36,7 +36,7 @@ NOT_RUNNING = DoctorLine(
     level="warn",
     part="gateway",
     what="running",
-    detail="no gateway runs on this data folder",
+    detail="no gateway is running on this data folder",
     next_step='start it with "wagate serve"',
 )
 

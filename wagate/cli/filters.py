@@ -45,7 +45,7 @@ def choose(
     account: Annotated[str | None, typer.Option(help="Only those of this account.")] = None,
     chat: Annotated[str | None, typer.Option(help="Only those of this chat: +15551234567, 15551234567@c.us.")] = None,
     message_id: Annotated[str | None, typer.Option(help="Only those of this message.")] = None,
-    stuck: Annotated[bool, typer.Option("--stuck", help="Only stuck ones, which need somebody to act.")] = False,
+    stuck: Annotated[bool, typer.Option("--stuck", help="Only stuck ones, which need manual action.")] = False,
     error: Annotated[str | None, typer.Option(help="Only those whose last error contains this text.")] = None,
     since: Annotated[str | None, typer.Option(help="Only those stored since: 2h, 30d, or a time (2026-01-31).")] = None,
     until: Annotated[str | None, typer.Option(help="Only those stored before; written like --since.")] = None,

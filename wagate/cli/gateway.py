@@ -99,7 +99,7 @@ def only(found: Sequence[str], given: str) -> str:
         return found[0]
     if not found:
         raise CommandError(f"no id begins with {given}")
-    raise CommandError(f"several ids begin with {given}, such as {' and '.join(found[:2])}; give more of it")
+    raise CommandError(f"several ids begin with {given}, such as {' and '.join(found[:2])}; give more characters")
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def required(call: Call) -> Iterator[Gateway]:
 
 
 def _none_runs(call: Call) -> NoGatewayError:
-    return NoGatewayError(f'no gateway runs on {call.data_dir}; start one with "wagate serve"')
+    return NoGatewayError(f'no gateway is running on {call.data_dir}; start one with "wagate serve"')
 
 
 def _socket(call: Call) -> str | None:
@@ -156,7 +156,7 @@ def _options(call: Call) -> dict[str, Any]:
 
     token = call.token or read_admin_token(call.part("data.dir", "auth.admin_token"))
     if token is None:
-        raise CommandError(f"no token: {call.data_dir} has none; give one with --token or WAGATE_TOKEN")
+        raise CommandError(f"{call.data_dir} has no token; give one with --token or WAGATE_TOKEN")
     headers = {"Authorization": f"Bearer {token}"}
     return {"base_url": call.url or HERE, "headers": headers, "timeout": TIMEOUT, "trust_env": False}
 
@@ -177,7 +177,7 @@ def _answers(call: Call) -> bool:
         if holder is None:
             return False
         raise CommandError(
-            f"a gateway runs (process {holder.pid} on {holder.host}), but {path} does not answer: {error}; "
+            f"a gateway is running (process {holder.pid} on {holder.host}), but {path} does not answer: {error}; "
             f"try --url http://127.0.0.1:{holder.port}"
         ) from error
     return True

@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 JOBS = "/api/jobs"
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Deliveries by id, or its beginning.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of deliveries, or their beginnings.")]
 State = Annotated[Status | None, typer.Option("--state", "--status", help="Only those in this state.")]
 
 
@@ -34,7 +34,7 @@ def list_jobs(
     *,
     which: Chosen,
     state: State = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="The most to list.")] = 50,
     as_json: Json = False,
 ) -> None:
     """List deliveries, newest first."""
@@ -98,7 +98,9 @@ def retry(
     context: typer.Context,
     *,
     ids: Ids = None,
-    failed: Annotated[bool, typer.Option("--failed", help="All that failed for good and match the filters.")] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="All that failed permanently and match the filters.")
+    ] = False,
     which: Chosen,
 ) -> None:
     """Retry deliveries by id, or all failed ones. A delivery that was final goes to the end of its chat."""

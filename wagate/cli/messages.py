@@ -12,7 +12,7 @@ from wagate.cli import gateway, show
 from wagate.cli import options as call
 from wagate.cli.options import Json
 
-app = typer.Typer(help="Messages that were submitted to be sent, and how far they got.", no_args_is_help=True)
+app = typer.Typer(help="Messages that were submitted, and their status.", no_args_is_help=True)
 MESSAGES = "/messages"
 UNKNOWN = "unknown"
 """Nobody knows whether it was sent."""
@@ -28,11 +28,13 @@ def list_messages(
     status: Annotated[
         str | None,
         typer.Option(
-            "--state", "--status", help="Only those: queued, sending, sent, delivered, read, failed, unknown."
+            "--state",
+            "--status",
+            help="Only those in this state: queued, sending, sent, delivered, read, failed, unknown.",
         ),
     ] = None,
-    message_id: Annotated[str | None, typer.Option(help="Only the one with this id of the provider's.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    message_id: Annotated[str | None, typer.Option(help="Only the one with this provider's message id.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="The most to list.")] = 50,
     as_json: Json = False,
 ) -> None:
     """List messages, newest first."""
@@ -62,7 +64,7 @@ def list_messages(
 @app.command("show")
 def show_message(
     context: typer.Context,
-    message_id: Annotated[str, typer.Argument(metavar="ID", help="wagate's id of it, or its beginning.")],
+    message_id: Annotated[str, typer.Argument(metavar="ID", help="The message's id in wagate, or its beginning.")],
     as_json: Json = False,
 ) -> None:
     """Show one message."""

@@ -30,13 +30,13 @@ def migrate_database(
     config = call.of(context).part("data.dir", "database.url")
     source = engine_at(config.database.url, config.data.dir)
     if not isinstance(source, Sqlite):
-        raise CommandError(f"{config.file}: database.url names PostgreSQL already")
+        raise CommandError(f"{config.file}: database.url already names PostgreSQL")
     if not source.path.exists():
         raise CommandError(f"{source.path}: there is no database yet")
     with hold(config.data.dir, port=0):
         copied = trio.run(_copy, source, _read(url))
     typer.echo(f"{len(copied)} tables, {sum(copied.values())} rows, counted on both sides", err=True)
-    typer.echo(f"next: set database.url in {config.file}, and put {source.path} away: it stays as it is now", err=True)
+    typer.echo(f"next: set database.url in {config.file}, and archive {source.path}, which is no longer used", err=True)
 
 
 def _read(url: str) -> str:

@@ -34,7 +34,9 @@ _SLUG: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_.-]{1,63}")
 def add_client(config: Config, slug: str, name: str) -> dict[str, Any]:
     """Add a client with a token; what ``POST /api/clients`` answers."""
     if not _SLUG.fullmatch(slug):
-        raise CommandError(f"{slug!r} can't be a slug: take letters, digits, _ . - (63 at most, a letter among them)")
+        raise CommandError(
+            f"{slug!r} is not a valid slug: use letters, digits, _ . - (63 at most, with at least one letter)"
+        )
 
     def work(db: peewee.Database, now: datetime) -> dict[str, Any]:
         client = clients.add_client(db, slug=slug, name=name or slug, now=now)
@@ -111,7 +113,7 @@ def _client_id(db: peewee.Database, slug_or_id: str) -> int:
 def _read(config: Config, work: Callable[[peewee.Database], T]) -> T:
     """Run it on the database, which must be there."""
     if not config.database.url and not (config.data.dir / FILE).exists():
-        raise CommandError(f"no gateway runs on {config.data.dir}, and there is no database in it yet")
+        raise CommandError(f"no gateway is running on {config.data.dir}, and it has no database yet")
 
     async def run() -> T:
         async with open_database(config.database.url, config.data.dir, readers=1) as database:

@@ -28,9 +28,11 @@ ENDED: Final = frozenset({"auth_failure", "error"})
 
 def pair(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="The account; made when there is none of this name.")],
-    phone: Annotated[str | None, typer.Option(help="Link by a code typed on this number's phone.")] = None,
-    client: Annotated[str | None, typer.Option(help="Whose a new account is, by slug.")] = None,
+    name: Annotated[str, typer.Argument(help="The account; created if it does not exist.")],
+    phone: Annotated[
+        str | None, typer.Option(help="Link with a code that you type on the phone with this number.")
+    ] = None,
+    client: Annotated[str | None, typer.Option(help="The client that will own a new account, by slug.")] = None,
 ) -> None:
     """Link a WhatsApp number as a device: scan the QR code that is shown, or type the code of --phone on the phone.
 
@@ -78,7 +80,7 @@ def _until_linked(running: Gateway, name: str, *, codes: bool) -> dict[str, Any]
             said = message
             typer.echo(f"{name}: {message}" if message else f"{name}: {session['status']}", err=True)
         time.sleep(LOOK)
-    raise CommandError("nobody scanned a code for ten minutes; run it again")
+    raise CommandError("no code was scanned for ten minutes; run the command again")
 
 
 def drawn(code: str) -> str:

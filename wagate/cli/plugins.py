@@ -70,16 +70,16 @@ def check(context: typer.Context) -> None:
     _warn()
     for line in _private(config, rows):
         typer.echo(f"warning: {line}", err=True)
-    typer.echo("all installed plugins can be used")
+    typer.echo("all installed plugins are usable")
     if unseen:
-        typer.echo(f"not called, since they are off and need settings: {', '.join(unseen)}", err=True)
+        typer.echo(f"not checked, because they are off and need settings: {', '.join(unseen)}", err=True)
 
 
 def _warn() -> None:
     from wagate.plugins.loader import claimed_twice
 
     for line in claimed_twice():
-        typer.echo(f"warning: {line}; uninstall the other one", err=True)
+        typer.echo(f"warning: {line}; uninstall one of them", err=True)
 
 
 def _private(config: Config, rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -123,9 +123,11 @@ def new(
 
     if point := installed().get(name) or installed_providers().get(name):
         package = point.dist.name if point.dist else point.value
-        raise UsageError(f"{name!r} is already the name of a plugin, which comes with {package}; choose another one")
+        raise UsageError(f"{name!r} is already the name of a plugin in {package}; choose another one")
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
-        raise UsageError(f"{name!r} can't be a plugin's name: take lower case letters, digits and _, a letter first")
+        raise UsageError(
+            f"{name!r} is not a valid plugin name: use lower-case letters, digits and _, starting with a letter"
+        )
     target = folder or Path(f"wagate-{name}")
     for file in write_project(name, target, "provider" if provider else "plugin"):
         typer.echo(file)

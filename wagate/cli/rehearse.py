@@ -125,7 +125,7 @@ class Absent:
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse."""
-        raise AbsentError(f"context.{self._name} is there only while a gateway runs")
+        raise AbsentError(f"context.{self._name} is available only while a gateway is running")
 
 
 class NoEndpoints(Absent):

@@ -102,7 +102,7 @@ def start(
     context: typer.Context,
     config: Annotated[Path | None, typer.Option(help="The configuration file; default: ./config.toml.")] = None,
     url: Annotated[
-        str | None, typer.Option(help="Talk to the gateway at this URL instead of the one that uses data.dir.")
+        str | None, typer.Option(help="Use the gateway at this URL instead of the one that uses data.dir.")
     ] = None,
     token: Annotated[
         str | None,

@@ -19,7 +19,7 @@ def serve(
     context: typer.Context,
     config: Annotated[Path | None, typer.Option(help="The configuration file; default: ./config.toml.")] = None,
     without: Annotated[
-        list[str] | None, typer.Option(metavar="PLUGIN", help="Leave this plugin out, for this start; repeatable.")
+        list[str] | None, typer.Option(metavar="PLUGIN", help="Start without this plugin; repeatable.")
     ] = None,
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C."""

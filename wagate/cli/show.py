@@ -69,14 +69,14 @@ def _draw(heads: list[str], cells: list[list[str]], wraps: Collection[str], spar
     console.print(drawn, crop=False)
     if len(shown) < len(heads):
         gone = ", ".join(head for head in heads if head not in shown)
-        typer.echo(f"this terminal is too narrow for: {gone}", err=True)
+        typer.echo(f"this terminal is too narrow to show: {gone}", err=True)
 
 
 def first(rows: Iterable[T], limit: int) -> list[T]:
     """The first ``limit`` rows; says so, on standard error, when there are more. Ask for one more than that."""
     found = list(islice(rows, limit + 1))
     if len(found) > limit:
-        typer.echo(f"the first {limit} are shown, and there are more: --limit shows more", err=True)
+        typer.echo(f"only the first {limit} are shown; use --limit to see more", err=True)
     return found[:limit]
 
 

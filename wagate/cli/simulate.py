@@ -26,7 +26,7 @@ WITHOUT_A_FORM = frozenset({"session", "engine"})
 """Providers whose messages come in by the other two forms."""
 
 app = typer.Typer(
-    help="Post webhooks as a WhatsApp engine would, to a running gateway, or be a phone; nothing goes to WhatsApp.",
+    help="Post test webhooks to a running gateway, as an engine would, or act as a phone. Nothing goes to WhatsApp.",
     no_args_is_help=True,
 )
 app.command()(phone)
@@ -53,7 +53,7 @@ FormOption = Annotated[
 ]
 Tenant = Annotated[str, typer.Option(help="With --form engine: the tenant that the message belongs to.")]
 Rate = Annotated[
-    float | None, typer.Option(min=0.1, help="Messages per second; default: as fast as the gateway takes them.")
+    float | None, typer.Option(min=0.1, help="Messages per second; default: as fast as the gateway accepts them.")
 ]
 
 
@@ -104,7 +104,7 @@ def ready(context: typer.Context, account: Account = "demo") -> None:
 def disconnected(
     context: typer.Context,
     account: Account = "demo",
-    reason: Annotated[str, typer.Option(help="Why, in the engine's words.")] = "LOGOUT",
+    reason: Annotated[str, typer.Option(help="The reason, as the engine would give it.")] = "LOGOUT",
 ) -> None:
     """Report that the session has lost its phone."""
     _post_event(context, account, "disconnected", {"reason": reason})
@@ -113,7 +113,7 @@ def disconnected(
 def _post_event(context: typer.Context, account: str, event: str, data: dict[str, object]) -> None:
     with gateway.required(call.of(context)) as running:
         running.ask("POST", _session_path(account), body=session_event(event, data))
-    typer.echo(f"{event} of {account}: taken in")
+    typer.echo(f"{event} of {account}: accepted")
 
 
 def _session_path(account: str) -> str:
@@ -148,7 +148,7 @@ def _of_provider(current: call.Call, name: str) -> Make | None:
         except CannotProveError as error:
             raise CommandError(f"account {name!r} would refuse every webhook: {error}") from error
         if made is None:
-            raise CommandError(f"no webhooks of provider {provider!r} can be made up; try --form engine")
+            raise CommandError(f"webhooks of provider {provider!r} can't be simulated; try --form engine")
         body, headers = made
         return path, body, {"Authorization": "", **headers}
 
@@ -189,7 +189,7 @@ def _burst(
     tally = trio.run(run)
     speed = tally.accepted / tally.seconds if tally.seconds else 0
     typer.echo(
-        f"{tally.accepted} taken in, {sum(tally.refused.values())} refused, in {tally.seconds:.2f} s "
+        f"{tally.accepted} accepted, {sum(tally.refused.values())} refused, in {tally.seconds:.2f} s "
         f"({speed:.0f}/s, slowest {tally.slowest_ms:.0f} ms)"
     )
     if tally.refused:

@@ -31,7 +31,7 @@ LOOK: Final = 0.5
 
 
 def phone(
-    name: Annotated[str, typer.Argument(help="What the account is called.")] = "main",
+    name: Annotated[str, typer.Argument(help="The account's name.")] = "main",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where the gateway listens; 0: any free port.")] = 8080,
 ) -> None:
     """Try it without a number: run a gateway of its own, linked with a fake WhatsApp server on this machine.
@@ -107,7 +107,7 @@ async def _stay_linked(running: Playground, name: str, phone: Phone, linked: tri
             scanned = code
             _tell(f"{name} shows a QR code; the phone of +{phone.world.ours} scans it")
         if session["isConnected"] and not connected:
-            _tell(f"{name} is linked. {NAME} is +{phone.person}: write as her here, or send her something:")
+            _tell(f"{name} is linked. {NAME} is +{phone.person}: write as this contact here, or send her something:")
             _tell(f'wagate --config {running.config} send {shlex.quote(name)} {phone.person} "Hello"')
             linked.set()
         connected = session["isConnected"]

@@ -13,7 +13,7 @@ from wagate.cli.errors import CommandError, UsageError
 from wagate.cli.options import Json
 
 app = typer.Typer(
-    help="Receivers: webhooks, inboxes, job queues and the sending of each number, with their state.",
+    help="Receivers (webhooks, inboxes, job queues and each number's sending) and their state.",
     no_args_is_help=True,
 )
 TARGETS = "/api/targets"
@@ -32,7 +32,7 @@ def list_targets(
         str | None, typer.Option(help="Only those in this state: up, failing, down, paused, disabled.")
     ] = None,
     error: Annotated[str | None, typer.Option(help="Only those whose last error contains this text.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 200,
+    limit: Annotated[int, typer.Option(min=1, help="The most to list.")] = 200,
     as_json: Json = False,
 ) -> None:
     """List receivers with what waits for them."""
@@ -94,7 +94,7 @@ def recover(
     since: Annotated[str, typer.Option(help="How far back: 2h, 30d; 90d at most.")] = "24h",
     as_json: Json = False,
 ) -> None:
-    """Send again what failed for good there, in order."""
+    """Resend what failed for good there, in order."""
     from wagate.config import Duration
 
     try:
@@ -107,7 +107,7 @@ def recover(
     if as_json:
         show.emit_json(answer)
     else:
-        typer.echo(f"{answer['recovered']} are on their way again", err=True)
+        typer.echo(f"{answer['recovered']} will be sent again", err=True)
 
 
 def _act(context: typer.Context, target: str, verb: str, *, as_json: bool) -> None:
@@ -133,7 +133,9 @@ def _found(running: gateway.Gateway, given: str) -> dict[str, Any]:
     if not found:
         raise CommandError(f'no target {given!r}; "wagate targets list" shows them')
     some = ", ".join(row["id"] for row in found[:3])
-    raise CommandError(f"{given!r} could be {len(found)} targets, such as {some}; give the id, or more of it")
+    raise CommandError(
+        f"{given!r} could be {len(found)} targets, such as {some}; give the id, or more of its characters"
+    )
 
 
 def _path(target_id: str) -> str:

@@ -110,7 +110,7 @@ def _check_keys(secret_key: str | list[str], problems: Problems) -> None:
 
 def _check_secret(text: str, key: Key, problems: Problems) -> None:
     if text and len(text) < SHORTEST_SECRET:
-        problems.add(key, f"is too short; take at least {SHORTEST_SECRET} characters")
+        problems.add(key, f"is too short; use at least {SHORTEST_SECRET} characters")
 
 
 def _is_address(text: str) -> bool:

@@ -127,7 +127,7 @@ class Consumers:
         self._broke: str | None = None
         """What the consumer last broke on."""
         self._began: float | None = None
-        """Since when it runs."""
+        """Start time and uptime."""
         self._queues.connect(sweep=self._sweeper.ring, hurry=self._consumer.hurry)
         self.control = Control(
             setup.database,

@@ -27,7 +27,7 @@ class Watching:
 
     def __init__(self) -> None:
         self.troubles: dict[str, str] = {}
-        """Plugin → why it does not do what it should."""
+        """Plugin → why it is not working properly."""
         self._look: Look | None = None
         self._ready = trio.Event()
 

@@ -213,7 +213,7 @@ class SetOwnName(Ask, frozen=True, kw_only=True):
 
 
 class SetOwnAbout(Ask, frozen=True, kw_only=True):
-    """The line about us."""
+    """Set the about text."""
 
     text: str
 

@@ -29,7 +29,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NEEDS = ("gateway", "down", "number", "refused", "failed", "disabled", "disk", "backup", "doctor")
-"""Kinds of `Need`, worst first: a part of wagate is not well; a receiver is down; a number is not linked or refused;
+"""Kinds of `Need`, worst first: a part of wagate is unhealthy; a receiver is down; a number is not linked or refused;
 webhooks are refused; deliveries failed for good; a receiver is off while messages wait; little disk is left; the newest
 backup is old; ``wagate doctor`` fails in something else."""
 
@@ -53,4 +53,4 @@ class Watch(Protocol):
         """
 
     def trouble(self, why: str) -> None:
-        """This plugin does not do what it should, and why; '' ends that. ``/health`` shows it as part ``plugins``."""
+        """This plugin is not working properly, and why; '' ends that. ``/health`` shows it as part ``plugins``."""

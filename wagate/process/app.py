@@ -72,7 +72,9 @@ def run(config_path: Path | None, without: Sequence[str] = ()) -> int:
         config = load(config_path, without=without)
         hide = configure_logs(config.log.level, config.log.format, config.secrets)
         if os.geteuid() == 0:
-            log.warning("running as root: anyone who takes over the gateway has the machine; use a user of its own")
+            log.warning(
+                "running as root: anyone who takes over the gateway controls the machine; run it as a separate user"
+            )
         raise_file_limit()
         trio.run(_serve_until_signalled, config, hide, strict_exception_groups=True, clock=RunningClock())
     except* WagateError as failures:
@@ -147,7 +149,7 @@ async def _use_first_key(gateway: Gateway) -> None:
     """With several keys, what is stored goes over to the first, so that the others can be dropped."""
     if len(gateway.secrets.secret_keys) > 1:
         changed = await gateway.database.write(reencrypt, gateway.vault.rotate)
-        log.info("stored secrets use the first key now", changed=changed)
+        log.info("stored secrets now use the first key", changed=changed)
 
 
 def _convert(config: Config, kind: type[msgspec.Struct], table: Mapping[str, Any], key: str) -> msgspec.Struct:
@@ -260,9 +262,9 @@ async def _reload_at_signal(
         try:
             await reloads[0]({})
         except WagateError as error:
-            log.warning("configuration refused, the old one goes on", reasons=str(error).splitlines())
+            log.warning("configuration refused; the old one stays in use", reasons=str(error).splitlines())
         except Exception:  # (the task's edge: no plugin's fault in reading it may end the gateway)
-            log.exception("configuration refused, the old one goes on")
+            log.exception("configuration refused; the old one stays in use")
 
 
 def _config_in_use(config: Config) -> str:
@@ -309,7 +311,7 @@ async def _stop_at_signal(stop: trio.Event, end: HardEnd) -> None:
 def _greet(config: Config, started: Started) -> None:
     """What a person sees first: where the page is, how to sign in, how to connect a number."""
     if "admin_token" in started.secrets.made:
-        token = f"admin token, shown only now and kept in {config.data.dir}: {started.secrets.admin_token}"
+        token = f"admin token, shown only once and kept in {config.data.dir}: {started.secrets.admin_token}"
     else:
         kept = "auth.admin_token" if config.auth.admin_token else config.data.dir / TOKEN_FILE
         token = f"admin token: {kept}"

@@ -90,7 +90,7 @@ def write_backup(place: Place, file: Path, *, media_to: Path | None = None) -> M
         StorageError: the database can't be copied.
     """
     if file.exists():
-        raise ConfigError(f"{file}: is there already; a backup never overwrites")
+        raise ConfigError(f"{file}: already exists; a backup never overwrites")
     try:
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".wagate-backup-") as work:
             folder = Path(work)
@@ -118,16 +118,16 @@ def read_manifest(file: Path) -> Manifest:
             first = packed.next()
             opened = packed.extractfile(first) if first is not None and first.name == MANIFEST else None
             if opened is None:
-                raise ConfigError(f"{file}: is no backup of wagate's")
+                raise ConfigError(f"{file}: is not a wagate backup")
             manifest = msgspec.json.decode(opened.read(), type=Manifest)
     except (tarfile.TarError, msgspec.DecodeError) as error:
-        raise ConfigError(f"{file}: is no backup of wagate's, or is damaged: {error}") from error
+        raise ConfigError(f"{file}: is not a wagate backup, or is damaged: {error}") from error
     except OSError as error:
         raise ConfigError(f"{file}: can't be read: {error.strerror}") from error
     bad = [each.name for each in manifest.files if not _is_ours(each.name)]
     bad += [each.name for each in manifest.media if not _MEDIA.fullmatch(each.name)]
     if bad:
-        raise ConfigError(f"{file}: holds {bad[0]!r}, which is nothing of wagate's; nothing was restored")
+        raise ConfigError(f"{file}: holds {bad[0]!r}, which is not part of a wagate backup; nothing was restored")
     return manifest
 
 
@@ -259,7 +259,7 @@ def _publish(whole: Path, file: Path) -> None:
     try:
         file.hardlink_to(whole)
     except FileExistsError as error:
-        raise ConfigError(f"{file}: is there already; a backup never overwrites") from error
+        raise ConfigError(f"{file}: already exists; a backup never overwrites") from error
     except PermissionError:  # a file system without hard links
         whole.rename(file)
     descriptor = os.open(file.parent, os.O_RDONLY)
@@ -281,7 +281,7 @@ def _unpack(file: Path, manifest: Manifest, folder: Path) -> None:
             for each in manifest.files:
                 content = packed.extractfile(each.name)
                 if content is None or _written(content, folder / each.name) != (each.size, each.sha256):
-                    raise ConfigError(f"{file}: is damaged: {each.name} is not what it was; nothing was restored")
+                    raise ConfigError(f"{file}: is damaged: {each.name} has changed; nothing was restored")
     except (KeyError, tarfile.TarError) as error:
         raise ConfigError(f"{file}: is damaged: {error}; nothing was restored") from error
 

@@ -77,7 +77,7 @@ def _read(file: str, key: str, table: Mapping[str, Any], providers: Providers) -
     own = {name: value for name, value in table.items() if name not in ours}
     account = convert_settings(AccountTable, core, file=file, key=key)
     if 0 < len(account.webhook_secret) < SHORTEST_SECRET:
-        raise ConfigError(f"{file}: {key}.webhook_secret: is too short; take at least {SHORTEST_SECRET} characters")
+        raise ConfigError(f"{file}: {key}.webhook_secret: is too short; use at least {SHORTEST_SECRET} characters")
     settings = storable(convert_settings(provider.settings_type, own, file=file, key=key))
     try:
         check_sender(provider, settings, account.phone, where="")

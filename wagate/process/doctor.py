@@ -42,7 +42,7 @@ LITTLE_FREE: Final = 1024**3
 """Bytes; less is worth a warning."""
 SKEW_TOLD: Final = 30.0
 """Seconds between two clocks that are worth a warning."""
-LONGER: Final = "take a longer one, here and at the provider: others could guess it"
+LONGER: Final = "choose a longer one, here and at the provider; this one can be guessed"
 SKEW_HURTS: Final = 300.0
 """Seconds after which receivers refuse signed webhooks as too old (Standard Webhooks)."""
 
@@ -126,7 +126,7 @@ def _line(part: str, found: Finding, secrets: frozenset[str]) -> DoctorLine:
 
 async def _database(installation: Installation) -> Sequence[Finding]:
     if installation.database is None:
-        return [Finding(level="ok", what="there", detail="none yet; the gateway makes it when it starts")]
+        return [Finding(level="ok", what="there", detail="none yet; the gateway creates it when it starts")]
     await installation.database.write(_touch)
     return [Finding(level="ok", what="writable", detail=installation.database.where)]
 
@@ -166,7 +166,7 @@ async def _clocks(installation: Installation) -> Sequence[Finding]:
         if told is not None:
             found.append(_skew(urlsplit(url).hostname or url, (installation.clock.now() - told).total_seconds()))
             break
-    return found or [Finding(level="ok", what="time", detail="there is no other clock to compare with")]
+    return found or [Finding(level="ok", what="time", detail="no other clock to compare with")]
 
 
 async def _date(http: HttpClient, url: str, trust: Trust) -> datetime | None:
@@ -186,7 +186,7 @@ def _skew(whose: str, seconds: float) -> Finding:
         level="fail" if abs(seconds) >= SKEW_HURTS else "warn",
         what="time",
         detail=f"our clock is {abs(seconds):.0f} s {ahead} {whose}'s",
-        next_step="set it by NTP: signatures of webhooks carry the time, and receivers refuse what is 5 minutes off",
+        next_step="synchronize it with NTP: receivers refuse webhooks whose signed time is 5 minutes off",
     )
 
 
@@ -207,13 +207,13 @@ async def _public_url(installation: Installation) -> Sequence[Finding]:
     if not url:
         step = 'set server.public_url = "https://…": providers post to it, and fetch files to send from it'
         return [Finding(level="warn", what="set", detail="not set", next_step=step)]
-    step = "point this name's proxy or tunnel here; perhaps only the outside can reach it"
+    step = "point this name's proxy or tunnel here; it may also be reachable only from outside"
     try:
         answer = await installation.http.request("GET", f"{url}/ping", timeout=8.0, trust="operator")
     except HttpError as error:
         return [Finding(level="warn", what="reachable", detail=f"{url}: {error}", next_step=step)]
     if answer.status != 200 or b'"pong"' not in answer.body:
-        detail = f"{url}/ping answers {answer.status}, and not as a gateway does"
+        detail = f"{url}/ping answers {answer.status}, but not like a gateway"
         return [Finding(level="warn", what="reachable", detail=detail, next_step=step)]
     return [Finding(level="ok", what="reachable", detail=url)]
 
@@ -226,13 +226,13 @@ def _needs_opus(installation: Installation, account: Account) -> bool:
 async def _voice() -> Sequence[Finding]:
     if can_convert():
         return [Finding(level="ok", what="PyAV", detail="recordings are converted to OGG/Opus")]
-    step = "pip install 'wagate[voice]'; until then only recordings that are Opus already show as voice messages"
-    detail = "not installed: other recordings leave as sound files"
+    step = "pip install 'wagate[voice]'; until then, only recordings that are already Opus are shown as voice messages"
+    detail = "not installed: other recordings are sent as audio files"
     return [Finding(level="warn", what="PyAV", detail=detail, next_step=step)]
 
 
 async def _unusable(reason: str) -> Sequence[Finding]:
-    step = "install what it lacks and restart wagate, or uninstall its plugin; until then no account can use it"
+    step = "install what is missing and restart wagate, or uninstall the plugin; until then no account can use it"
     return [Finding(level="warn", what="import", detail=reason, next_step=step)]
 
 
@@ -247,7 +247,7 @@ async def _account(installation: Installation, account: Account) -> Sequence[Fin
         for name in short_secrets(provider, account.settings)
     ]
     if provider.check is None:
-        return short or [Finding(level="ok", what="settings", detail=f"{provider.title}: nothing to ask")]
+        return short or [Finding(level="ok", what="settings", detail=f"{provider.title}: nothing to check")]
     with on_behalf_of(account.client_id):
         found = [*short, *await provider.check(seen)]
     return found or [Finding(level="ok", what="settings", detail=provider.title)]

@@ -38,12 +38,12 @@ def health_monitor(gateway: Gateway, watched: Watched) -> HealthMonitor:
         try:
             await gateway.redis.command("PING")
         except QueueError as error:
-            return Check(status=Level.DEGRADED, detail=f"{error}; messages are stored and wait in the tables")
+            return Check(status=Level.DEGRADED, detail=f"{error}; messages are stored and wait in the database")
         return Check(status=Level.HEALTHY)
 
     async def consumers() -> Check:
         if (failing := gateway.consumers.failing) is not None:
-            detail = f"the consumer broke and starts again: {failing}; the log says where"
+            detail = f"the consumer failed and is restarting: {failing}; see the log"
             return Check(status=Level.UNHEALTHY, detail=detail)
         try:
             stats = await gateway.consumers.stats()
@@ -51,7 +51,7 @@ def health_monitor(gateway: Gateway, watched: Watched) -> HealthMonitor:
             return Check(status=Level.DEGRADED, detail=str(error))
         parked = f"; {stats.parked_targets} targets are down or busy" if stats.parked_targets else ""
         paused = Level.DEGRADED if stats.paused else Level.HEALTHY
-        return Check(status=paused, detail=f"{stats.active} at work, {stats.backoff} waiting to retry{parked}")
+        return Check(status=paused, detail=f"{stats.active} running, {stats.backoff} waiting to retry{parked}")
 
     async def plugins() -> Check:
         told = [f"{plugin}: {why}" for plugin, why in sorted(gateway.watching.troubles.items())]
@@ -189,7 +189,7 @@ class Watched:
     async def sending(self) -> Sequence[Finding]:
         """For the doctor: accounts that can't send, by name."""
         found, _ = await self._look()
-        step = "see its own line above for what its provider says; a send that succeeds ends this"
+        step = "see what its provider says above; the next successful send clears this"
         return [
             Finding(
                 level="warn" if each.state == "logged_out" else "fail",
@@ -203,7 +203,7 @@ class Watched:
     async def reception(self) -> Sequence[Finding]:
         """For the doctor: receivers that are down, by name and address."""
         _, seen = await self._look()
-        step = "repair the receiver: what waits goes out by itself; `wagate targets probe NAME` tries at once"
+        step = "fix the receiver: waiting deliveries are then sent automatically; try now: `wagate targets probe NAME`"
         shown = seen.down[:SHOWN]
         places = await self._desk.places([each.id for each in shown])
         told = [f"{places[each.id]} since {_minute(each.since)}: {each.error}" for each in shown]

@@ -77,7 +77,7 @@ class _Lifespan:
         with trio.move_on_after(START) as patience:
             await self.began.wait()
         if patience.cancelled_caught:
-            raise PluginError(self._plugin, f"lifespan did not begin within {START:g} s")
+            raise PluginError(self._plugin, f"lifespan did not start within {START:g} s")
         if self.error is not None:
             raise self.error
 

@@ -228,7 +228,7 @@ def _translated(error: HTTPException) -> RequestError:
     if error.code == TooLargeError.status:
         return TooLargeError("the body is over server.max_body")
     if error.code == NotFoundError.status:
-        return NotFoundError("there is nothing at this path; GET /docs lists all paths")
+        return NotFoundError("no route has this path; GET /docs lists all paths")
     translated = RequestError(error.description or error.name)
     translated.status, translated.title = error.code or 400, error.name
     return translated

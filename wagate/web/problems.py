@@ -38,10 +38,10 @@ def _as_request_error(error: WagateError) -> RequestError:
     if isinstance(error, RequestError):
         return error
     if isinstance(error, StorageError):
-        return UnavailableError("the database is overloaded or unavailable; nothing was stored, send it again")
+        return UnavailableError("the database is overloaded or unavailable; nothing was stored, so send it again")
     if isinstance(error, QueueError):
-        return UnavailableError("Redis does not answer right now; try again")
-    return UnavailableError("this can't be done right now; see the gateway's log")
+        return UnavailableError("Redis is not answering right now; try again")
+    return UnavailableError("this is not possible right now; see the gateway's log")
 
 
 def _document(error: RequestError, path: str) -> dict[str, Any]:

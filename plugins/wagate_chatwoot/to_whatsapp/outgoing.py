@@ -122,7 +122,7 @@ async def _hand_on(app: App, send: Send, *, last: bool) -> None:
 
 
 async def _resend(app: App, delivery: Delivery, resend: Resend) -> None:
-    """Send again what failed of a message, if the agent asked for it."""
+    """Resend what failed of a message, if the agent asked for it."""
     send, last = resend.send, _is_last(app, delivery)
     handed = await app.ledger.handed(send.message)
     if handed is None and await _waits(app, send):

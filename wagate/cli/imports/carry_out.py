@@ -115,9 +115,9 @@ class Import:
         what = f"webhook {bare(hook.url)}"
         number = self._names.get(hook.account)
         if hook.url.startswith(own):
-            self._note("left", what, "leads to this gateway: it stays where it is")
+            self._note("left", what, "leads to this gateway: nothing to import")
         elif number is None:
-            self._note("failed", what, f"needs the account {hook.account}: put that right, and run this again")
+            self._note("failed", what, f"needs the account {hook.account}: fix that, and run this again")
         elif any(row["phone_number"] == number and row["webhook_url"] == hook.url for row in rows):
             self._note("is there", what, _of(number))
         elif not self._apply or self._running is None:

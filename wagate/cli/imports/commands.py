@@ -18,11 +18,11 @@ from wagate.cli.imports.plan import Left, Plan, joined
 from wagate.cli.imports.site import open_site, secret
 from wagate.cli.options import Call, Json
 
-app = typer.Typer(help="Take over accounts and webhooks of another gateway.", no_args_is_help=True)
+app = typer.Typer(help="Import accounts and webhooks from another gateway.", no_args_is_help=True)
 
-Key = Annotated[str, typer.Option(help="Its API key, or env:NAME for a variable.")]
-Client = Annotated[str, typer.Option(help="The client that will own all of it, by slug.")]
-Apply = Annotated[bool, typer.Option("--apply", help="Do it. Without, nothing is changed.")]
+Key = Annotated[str, typer.Option(help="Its API key, or env:NAME for an environment variable.")]
+Client = Annotated[str, typer.Option(help="The client that will own everything, by slug.")]
+Apply = Annotated[bool, typer.Option("--apply", help="Make the changes; without it, nothing is changed.")]
 
 
 @app.command("waha")
@@ -32,10 +32,10 @@ def import_waha(
     *,
     url: Annotated[str, typer.Option(help="WAHA's address: its sessions are read from its API.")] = "",
     api_key: Key = "",
-    service: Annotated[str, typer.Option(help="WAHA's service, when the file has several.")] = "",
+    service: Annotated[str, typer.Option(help="The name of WAHA's service, if the file has several.")] = "",
     engine: Annotated[
         Literal["waha", "whatsapp"],
-        typer.Option(help="waha: it stays behind; whatsapp: numbers are linked to wagate itself."),
+        typer.Option(help="waha: keep WAHA behind wagate; whatsapp: link the numbers to wagate itself."),
     ] = "waha",
     hmac_key: Annotated[
         str, typer.Option(help="hmac.key of WAHA's webhook that leads to wagate, or env:NAME; default: WAHA's own.")
@@ -158,7 +158,7 @@ def _tell(work: Import, *, as_json: bool) -> None:
 
 def _close(failed: int, *, apply: bool, runs: bool) -> None:
     if failed:
-        typer.echo(f"{failed} failed; what was made stays, and the same command makes only the rest", err=True)
+        typer.echo(f"{failed} failed; what was created stays; run the same command again to create the rest", err=True)
     elif not apply:
-        without = "" if runs else "; no gateway runs, so it is not known what is there already"
-        typer.echo(f"nothing was changed{without}: --apply does it", err=True)
+        without = "" if runs else "; no gateway is running, so existing accounts could not be checked"
+        typer.echo(f"nothing was changed{without}; use --apply to do it", err=True)

@@ -55,7 +55,7 @@ class _Reader:
         self.values = {**dotenv, **shell}
 
     def missed(self, name: str) -> None:
-        self.left.append(Left(what=f"${{{name}}}", why="is set neither in the shell nor in .env: taken as empty"))
+        self.left.append(Left(what=f"${{{name}}}", why="is set neither in the shell nor in .env; treated as empty"))
 
     def wrong(self, node: Node, key: str, why: str) -> CommandError:
         line = f":{node.line}" if node.line else ""
@@ -66,12 +66,12 @@ class _Reader:
         if node is None or node.value is None:
             return {}
         if not isinstance(node.value, dict):
-            raise self.wrong(node, key, "is no mapping; write NAME: value, one a line")
+            raise self.wrong(node, key, "is not a mapping; write NAME: value, one per line")
         return node.value
 
     def text(self, node: Node, key: str) -> str:
         if not isinstance(node.value, str):
-            raise self.wrong(node, key, "is no text; write one value")
+            raise self.wrong(node, key, "is not text; write one value")
         line = f":{node.line}" if node.line else ""
         return filled_in(node.value, self.values, self.missed, where=f"{self.path}{line}: {key}")
 
@@ -139,7 +139,7 @@ def read_service(path: Path, name: str = "", shell: Mapping[str, str] | None = N
     reader = _Reader(path, os.environ if shell is None else shell)
     root = _parse(path, read_text(path, "name the compose file of WAHA"))
     if not isinstance(root.value, dict) or "services" not in root.value:
-        raise CommandError(f"{path}: has no services: is it a compose file?")
+        raise CommandError(f"{path}: has no services; is it a compose file?")
     services = {key: reader.mapping(row, f"services.{key}") for key, row in _services(reader, root).items()}
     chosen = name or _choose(reader, services)
     if chosen not in services:
@@ -158,7 +158,7 @@ def read_service(path: Path, name: str = "", shell: Mapping[str, str] | None = N
 def _services(reader: _Reader, root: Node) -> dict[str, Node]:
     assert isinstance(root.value, dict)
     if "include" in root.value:
-        reader.left.append(Left(what="include", why="is not followed: give the file that has WAHA"))
+        reader.left.append(Left(what="include", why="is not followed; give the file that defines WAHA"))
     return reader.mapping(root.value["services"], "services")
 
 
@@ -185,7 +185,7 @@ def _parse(path: Path, text: str) -> Node:
             return _of_json(json.loads(text))
         except (ValueError, RecursionError) as error:
             line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-            raise CommandError(f"{path}{line}: is no JSON: {getattr(error, 'msg', 'nested too deep')}") from error
+            raise CommandError(f"{path}{line}: is not JSON: {getattr(error, 'msg', 'nested too deep')}") from error
     try:
         import yaml
     except ImportError as error:
@@ -196,9 +196,9 @@ def _parse(path: Path, text: str) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
-        raise CommandError(f"{path}{line}: is no YAML: {error.problem}; correct this line") from error
+        raise CommandError(f"{path}{line}: is not YAML: {error.problem}; correct this line") from error
     except (yaml.YAMLError, RecursionError) as error:
-        raise CommandError(f"{path}: is no YAML that can be read: {type(error).__name__}") from error
+        raise CommandError(f"{path}: can't be read as YAML: {type(error).__name__}") from error
 
 
 def _of_json(value: Any) -> Node:
@@ -238,10 +238,10 @@ def _of_mapping(node: Any, path: Path, known: dict[int, Node | None]) -> dict[st
         if key.tag.endswith(":merge"):
             for part in value.value if isinstance(value.value, list) else [value]:
                 if not isinstance(part.value, dict):
-                    raise CommandError(f"{path}:{line}: << merges something that is no mapping")
+                    raise CommandError(f"{path}:{line}: << merges something that is not a mapping")
                 merged = part.value | merged
         elif key.id != "scalar" or key.value in own:
-            why = f"{key.value} is there twice" if key.id == "scalar" else "a key is no text"
+            why = f"{key.value} appears twice" if key.id == "scalar" else "a key is not text"
             raise CommandError(f"{path}:{line}: {why}")
         else:
             own[key.value] = value

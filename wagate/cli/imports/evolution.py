@@ -78,7 +78,7 @@ def read_evolution(site: Site, client: str) -> list[Plan]:
     rows = site.get("/instance/fetchInstances", list[dict[str, Any]])
     if any(isinstance(row.get("instance"), dict) for row in rows):
         raise CommandError(
-            f"{site.where} is Evolution API 1: wagate reads version 2; update it, or add accounts by hand"
+            f"{site.where} is Evolution API 1: wagate reads version 2; update it, or add the accounts manually"
         )
     plans = []
     for number, row in enumerate(rows):
@@ -100,7 +100,7 @@ def _of_instance(site: Site, instance: Instance, row: dict[str, Any], client: st
     account = _account(instance, what, left)
     webhooks = _webhooks(instance, hook or {}, what, left) if account else ()
     if hook and not account and hook.get("enabled"):
-        left.append(Left(what=f"{what}: webhook", why="needs the account first: run this again when it is there"))
+        left.append(Left(what=f"{what}: webhook", why="needs the account first; run this again once it exists"))
     todo = list(_todo(instance, account))
     if webhooks:
         todo.append(
@@ -123,7 +123,7 @@ def _account(instance: Instance, what: str, left: list[Left]) -> Account | None:
     if kind != BAILEYS:
         why = {
             BUSINESS: "Meta's app secret is needed, which Evolution API does not have: see below",
-        }.get(kind, "this channel is not WhatsApp's: wagate has POST /webhook/inbound for such")
+        }.get(kind, "this channel is not WhatsApp; wagate has POST /webhook/inbound for other channels")
         left.append(Left(what=f"{what} ({kind})", why=why))
         return None
     given = instance.setting or {}
@@ -146,7 +146,7 @@ def _proxy(given: dict[str, Any], what: str, left: list[Left]) -> str:
         return ""
     protocol = str(given.get("protocol") or "http").lower()
     if protocol not in {"http", "https", "socks5"}:
-        left.append(Left(what=f"{what}: proxy", why=f"{protocol[:20]} is none of http, https and socks5"))
+        left.append(Left(what=f"{what}: proxy", why=f"{protocol[:20]} is not one of http, https and socks5"))
         return ""
     port = f":{given['port']}" if given.get("port") else ""
     server = f"{protocol}://{given['host']}{port}"
@@ -182,7 +182,7 @@ def _headers(hook: dict[str, Any], what: str, left: list[Left]) -> dict[str, str
     given = hook.get("headers")
     pairs = [(str(name), str(value)) for name, value in given.items()] if isinstance(given, dict) else []
     if any(name == "jwt_key" for name, _ in pairs):
-        left.append(Left(what=f"{what}: jwt_key", why="every webhook is signed here: its secret takes the place"))
+        left.append(Left(what=f"{what}: jwt_key", why="wagate signs every webhook; its secret replaces this"))
     headers, ours = take_headers([pair for pair in pairs if pair[0] != "jwt_key"], what)
     left += ours
     return headers

@@ -68,7 +68,7 @@ class Site:
             return f"{self.kind} refuses the key ({status} from {path}): give its plain key with --api-key env:NAME"
         if 300 <= status < 400:
             return f"{self.where}{path} answers with a redirect ({status}): give the address that it leads to as --url"
-        cure = "is --url the address of its API?" if status == 404 else "try again, or look into its log"
+        cure = "is --url the address of its API?" if status == 404 else "try again, or check its log"
         return f"{self.where}{path} answers {status}: {cure}"
 
     def _read(self, path: str, body: bytes, wanted: type[T]) -> T:
@@ -77,7 +77,9 @@ class Site:
         except msgspec.ValidationError as error:
             raise CommandError(f"{self.where}{path} is not what {self.kind} answers: {error}") from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise CommandError(f"{self.where}{path} answers no JSON: is --url the address of {self.kind}?") from error
+            raise CommandError(
+                f"{self.where}{path} does not answer with JSON: is --url the address of {self.kind}?"
+            ) from error
 
 
 @contextmanager
@@ -111,5 +113,5 @@ def secret(given: str, option: str) -> str:
         return given
     name = given.removeprefix("env:")
     if not os.environ.get(name):
-        raise CommandError(f"{option} {given}: the variable {name} is not set; export it first")
+        raise CommandError(f"{option} {given}: the environment variable {name} is not set; export it first")
     return os.environ[name]

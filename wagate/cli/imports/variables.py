@@ -47,7 +47,7 @@ def filled_in(text: str, values: Mapping[str, str], missed: Missed, *, where: st
             out.append(_value(name[0], values, missed))
             place = name.end()
         else:
-            raise CommandError(f"{where}: a $ is followed by no variable's name; write $$ for a $ of the value")
+            raise CommandError(f"{where}: a $ is not followed by a variable's name; write $$ for a literal $")
     return "".join([*out, text[place:]])
 
 
@@ -101,7 +101,7 @@ def read_text(path: Path, cure: str) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise CommandError(f"{path}:{line}: is no UTF-8 text; save it as UTF-8") from error
+        raise CommandError(f"{path}:{line}: is not UTF-8 text; save it as UTF-8") from error
 
 
 def read_env_file(path: Path, values: Mapping[str, str], missed: Missed) -> dict[str, str]:
@@ -156,7 +156,7 @@ def _unquoted(value: str, values: Mapping[str, str], missed: Missed, *, where: s
         return filled_in(re.split(r"(?:^|\s)#", value, maxsplit=1)[0].strip(), values, missed, where=where)
     match = _quoted(value)
     if match is None:
-        raise CommandError(f"{where}: something stands behind the closing quote")
+        raise CommandError(f"{where}: there is text after the closing quote")
     if value[0] == "'":
         return match[1]
     plain = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), match[1], flags=re.DOTALL)

@@ -152,7 +152,7 @@ def _settings(session: Session, place: Place, proxy: str, hooks: Sequence[Hook],
     if place.engine == ENGINE:
         return {"proxy": proxy} if proxy else {}
     if proxy:
-        left.append(Left(what=f"session {session.name}: proxy", why="stays in WAHA, which keeps the connection"))
+        left.append(Left(what=f"session {session.name}: proxy", why="stays in WAHA, which holds the connection"))
     theirs = [hook.hmac.key for hook in hooks if hook.hmac and hook.hmac.key]
     hmac_key = place.hmac_key or next((key for key in theirs if len(key) >= SHORTEST), "")
     if theirs and not hmac_key:
@@ -164,16 +164,20 @@ def _settings(session: Session, place: Place, proxy: str, hooks: Sequence[Hook],
 
 def _why(key: str, place: Place) -> str:
     if place.engine != ENGINE and key in {"noweb", "gows", "webjs", "client", "debug"}:
-        return "stays in WAHA, which keeps the connection"
+        return "stays in WAHA, which holds the connection"
     if key == "client":
-        return "how the phone shows this device: set settings.device of the account"
-    return "wagate's own connection has no such setting" if key in {"noweb", "gows", "webjs"} else "not known to wagate"
+        return "the device name on the phone: set settings.device of the account"
+    return (
+        "wagate's own connection has no such setting"
+        if key in {"noweb", "gows", "webjs"}
+        else "wagate does not know it"
+    )
 
 
 def _todo(session: Session, place: Place, *, signed: bool) -> tuple[str, ...]:
     if place.engine == ENGINE:
         return (f"link {session.name} to wagate: wagate pair {session.name}",)
-    key = "the hmac.key that WAHA signs with already" if signed else "an hmac.key, which settings.hmac_key has, too"
+    key = "the hmac.key that WAHA signs with already" if signed else "an hmac.key, which is also in settings.hmac_key"
     where = f"url https://<this gateway>/webhooks/{session.name}, events *, {key}"
     return (f"give WAHA's session {session.name} one more webhook: {where}; wagate doctor sees whether it leads here",)
 
@@ -187,7 +191,7 @@ def _apps(session: Session, what: str) -> list[Left]:
             "chatwoot": "an inbox needs your consent: see the command below",
             "calls": "to reject calls, set reject_calls of an account of wagate's own engine; it sends no message",
             "mcp": "wagate has no MCP server",
-        }.get(kind, "not known to wagate")
+        }.get(kind, "wagate does not know it")
         found.append(Left(what=f"{what}: app {kind}{state}", why=why))
     return found
 
@@ -210,7 +214,7 @@ def of_hook(hook: Hook, account: str, what: str) -> Plan:
     left: list[Left] = []
     events = known_events(hook.events, what, left)
     if not events:
-        why = "wagate has none of its events" if hook.events else "names no events"
+        why = "wagate has none of its events" if hook.events else "lists no events"
         return Plan(left=(Left(what=f"{what}, {bare(hook.url)}", why=why), *left))
     headers, ours = take_headers([(each.name, each.value) for each in hook.custom_headers or []], what)
     key = hook.hmac.key if hook.hmac else None
@@ -256,5 +260,5 @@ def known_events(given: Sequence[str], what: str, left: list[Left]) -> list[str]
         elif each in EVENT_KINDS or each.startswith(GROUP_PREFIX):
             found.append(each)
         elif each:
-            left.append(Left(what=f"{what}: event {each}", why=NOT_EVENTS.get(each, "comes as unknown, if at all")))
+            left.append(Left(what=f"{what}: event {each}", why=NOT_EVENTS.get(each, "arrives as unknown, if at all")))
     return list(dict.fromkeys(found))

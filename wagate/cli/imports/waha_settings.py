@@ -58,7 +58,7 @@ REASONS: tuple[tuple[str, str], ...] = (
     ("WAHA_LOG_", "is log in config.toml"),
     ("WAHA_HTTP_LOG_", "is log in config.toml"),
     ("WAHA_APPS_", "WAHA's apps are connectors here, such as wagate chatwoot connect"),
-    ("WAHA_CLIENT_", "how the phone shows this device: settings.device of an account of wagate's own engine"),
+    ("WAHA_CLIENT_", "the device name on the phone: settings.device of an account of wagate's own engine"),
     ("WAHA_BASE_URL", "is server.public_url in config.toml"),
     ("WAHA_PUBLIC_URL", "is server.public_url in config.toml"),
     ("WHATSAPP_API_HOSTNAME", "is server.public_url in config.toml"),
@@ -150,7 +150,9 @@ def _number(service: Composed, name: str) -> float | None:
     if not text:
         return None
     if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
-        raise CommandError(f"{service.file}: {HOOK}{name}: {text[:40]!r} is no number; write digits, or leave it out")
+        raise CommandError(
+            f"{service.file}: {HOOK}{name}: {text[:40]!r} is not a number; write digits, or leave it out"
+        )
     return float(text)
 
 
@@ -172,10 +174,10 @@ def _left(service: Composed, engine: str) -> list[Left]:
         found.append(Left(what=HOOK + "HMAC_KEY", why=why))
     for name in sorted(service.environment):
         if name not in TAKEN:
-            why = next((why for start, why in REASONS if name.startswith(start)), "not known to wagate")
+            why = next((why for start, why in REASONS if name.startswith(start)), "wagate does not know it")
             found.append(Left(what=name, why=why))
     if service.environment.get(PROXY[0]) and engine != ENGINE:
-        found.append(Left(what=PROXY[0], why="stays in WAHA, which keeps the connection"))
+        found.append(Left(what=PROXY[0], why="stays in WAHA, which holds the connection"))
     if service.environment.get("WHATSAPP_DEFAULT_ENGINE"):
         why = "wagate has one engine" if engine == ENGINE else "stays in WAHA: wagate works with each of them"
         found.append(Left(what="WHATSAPP_DEFAULT_ENGINE", why=why))

@@ -153,12 +153,12 @@ def _only_looks() -> bool:
 def _check_spelling(path: str, rule: str) -> None:
     """One path, one spelling: ``/metrics/`` or ``//metrics`` would pass a proxy that keeps ``/metrics`` to itself."""
     if path.startswith("//") or (path.endswith("/") and not rule.endswith("/")):
-        raise NotFoundError("there is nothing at this path; GET /docs lists all paths")
+        raise NotFoundError("no route has this path; GET /docs lists all paths")
 
 
 def _check_names(names: Mapping[str, Any]) -> None:
     if any(isinstance(value, str) and _ODD.search(value) for value in names.values()):
-        raise NotFoundError("there is no such path")
+        raise NotFoundError("no route has this path")
 
 
 def _limit(rate: Rate, clock: Clock) -> RateLimit:

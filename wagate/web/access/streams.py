@@ -12,7 +12,7 @@ from wagate.errors import TooManyRequestsError
 class Streams:
     """Those of one kind."""
 
-    def __init__(self, most: int, what: str = "streams are open already (limits.streams)") -> None:
+    def __init__(self, most: int, what: str = "streams are already open (limits.streams)") -> None:
         """``most``: at once, for each who is counted. ``what``: the refusal, behind the number."""
         self._most = most
         self._what = what

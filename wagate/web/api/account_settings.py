@@ -43,7 +43,7 @@ class AccountSettings:
         stored = self.opened(sealed)
         new = {name: value for name, value in settings.items() if value != stored.get(name)}
         if short := short_secrets(provider, new):
-            cure = f"is too short; take at least {SHORTEST_SECRET} characters"
+            cure = f"is too short; use at least {SHORTEST_SECRET} characters"
             errors = tuple(FieldError(field=f"{WHERE}.{name}", detail=cure) for name in short)
             raise UnprocessableError("; ".join(f"{each.field} {cure}" for each in errors), errors=errors)
 

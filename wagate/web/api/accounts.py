@@ -42,13 +42,13 @@ PHONE = r"^\+?[1-9](?:[ ().-]*[0-9]){4,14}$"
 SECRET = r"^[!-~]{16,200}$"  # noqa: S105  (a pattern)
 LARGEST_METADATA = 16 * 1024
 
-Name = Annotated[str, msgspec.Meta(pattern=NAME, description="unique over all clients; the `sessionId`")]
+Name = Annotated[str, msgspec.Meta(pattern=NAME, description="unique across all clients; the `sessionId`")]
 Phone = Annotated[str, msgspec.Meta(pattern=PHONE, max_length=40, description="5 to 15 digits, as people write them")]
-Secret = Annotated[str, msgspec.Meta(pattern=SECRET, description="what the account's webhooks are guarded by")]
+Secret = Annotated[str, msgspec.Meta(pattern=SECRET, description="the secret that protects the account's webhooks")]
 Metadata = Annotated[dict[str, Any], msgspec.Meta(description="copied into webhooks; 16 KiB at most")]
 Settings = Annotated[dict[str, Any], msgspec.Meta(description="the provider's own keys, as in config.toml")]
-Weight = Annotated[int, msgspec.Meta(ge=0, le=1000, description="share of the messages that name no account")]
-Position = Annotated[int, msgspec.Meta(ge=0, le=1000, description="place in the order of fail-over, lowest first")]
+Weight = Annotated[int, msgspec.Meta(ge=0, le=1000, description="share of the messages that do not name an account")]
+Position = Annotated[int, msgspec.Meta(ge=0, le=1000, description="failover order, lowest first")]
 
 
 class Ignore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,7 +61,7 @@ class Ignore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class AccountBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An account to make."""
+    """The account to create."""
 
     name: Name
     """Unique over all clients; the ``sessionId``."""
@@ -133,7 +133,7 @@ class MadeAccount(AccountAnswer, frozen=True, kw_only=True):
     """An account just made."""
 
     webhook_secret: str
-    """It is shown this once."""
+    """It is shown only once."""
 
 
 class AccountsQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,7 +164,7 @@ def accounts_routes(
     @routes.post("")
     @endpoint(body=body_type, answers={201: MadeAccount}, problems=(404, 409), act="add number")
     async def add(body: AccountBody) -> tuple[MadeAccount, int]:
-        """Make an account. Its webhook secret is shown this once."""
+        """Make an account. Its webhook secret is shown only once."""
         _check_name(body.name)
         owner = _owner(auth, body.client, body.tenant_id)
         secret = body.webhook_secret or secrets.token_urlsafe(32)
@@ -261,7 +261,7 @@ def _with_providers(providers: Sequence[str]) -> type[AccountBody]:
         frozen=True,
         kw_only=True,
         forbid_unknown_fields=True,
-        namespace={"__doc__": "An account to make."},
+        namespace={"__doc__": "The account to create."},
     )
     assert issubclass(made, AccountBody)
     return made

@@ -70,7 +70,7 @@ class MadeClient(msgspec.Struct, frozen=True, kw_only=True):
     slug: str
     """``tenant_id``."""
     token: str
-    """Its first token. It is shown this once."""
+    """Its first token. It is shown only once."""
 
 
 class ClientAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +94,7 @@ class MadeToken(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """For people."""
     token: str
-    """It is shown this once."""
+    """It is shown only once."""
 
 
 class TokenAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +138,7 @@ def clients_routes(
     @routes.post("")
     @endpoint(body=NewClient, answers={201: MadeClient}, problems=(403, 409), act="add client")
     async def add(body: NewClient) -> tuple[MadeClient, int]:
-        """Make a client, and its first token, which is shown this once."""
+        """Make a client, and its first token, which is shown only once."""
         if not re.fullmatch(SLUG, body.slug):
             raise UnprocessableError("a slug has letters, digits and _.- only", field="slug")
         token = new_token()
@@ -187,7 +187,7 @@ def _add_tokens(routes: Blueprint, database: Database, live: LiveDirectory, cloc
     @routes.post("/<slug>/tokens")
     @endpoint(body=NewToken, body_optional=True, answers={201: MadeToken}, problems=(403, 409), act="add token")
     async def add_one(slug: str, body: NewToken) -> tuple[MadeToken, int]:
-        """Make another token for a client; it is shown this once."""
+        """Make another token for a client; it is shown only once."""
         token = new_token()
         client = await database.read(get_client, slug)
         row = await database.write(_add_token_to, slug, token, body.name, now=clock.now(), most=most)

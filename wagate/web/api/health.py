@@ -52,7 +52,7 @@ def health_routes(monitor: HealthMonitor, registry: CollectorRegistry) -> Bluepr
     async def metrics() -> Response:
         """Figures for Prometheus: with the admin token, or from the machine itself, past no proxy."""
         if not (_is_local() or (g.identity is not None and g.identity.admin)):
-            raise UnauthorizedError("metrics need the admin token, unless the machine itself asks")
+            raise UnauthorizedError("metrics need the admin token, except from the machine itself")
         await monitor.report()  # sets what is looked up, not counted
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 

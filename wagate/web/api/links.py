@@ -79,7 +79,7 @@ def _add_scan_links(routes: Blueprint, auth: RequestAuth, database: Database, cl
     @routes.post("/accounts/<name>/links")
     @endpoint(body=NewScanLink, body_optional=True, answers={201: MadeLink}, problems=(409,), act="make scan link")
     async def make_scan(name: str, body: NewScanLink) -> tuple[MadeLink, int]:
-        """Make a link to this number's code, for who has the phone; it is shown this once."""
+        """Make a link to this number's code, for who has the phone; it is shown only once."""
         row = await database.read(get_account, name, client_id=auth.identity().client_id)
         key, link = new_link(
             "scan", row.client_id, lasts=body.lasts, now=clock.now(), account_id=row.id, note=body.note

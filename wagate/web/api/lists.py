@@ -12,7 +12,7 @@ from wagate.errors import UnprocessableError
 
 T = TypeVar("T")
 
-Limit = Annotated[int, msgspec.Meta(ge=1, le=200, description="how many at most")]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=200, description="the most rows to return")]
 Cursor = Annotated[
     str,
     msgspec.Meta(

@@ -46,7 +46,9 @@ def reload_routes(auth: RequestAuth, reload: Take) -> Blueprint:
         try:
             report = await reload(body.environment)
         except ConfigError as error:
-            raise UnprocessableError(f"refused, the old one goes on: {'; '.join(str(error).splitlines())}") from error
+            raise UnprocessableError(
+                f"refused; the old one stays in use: {'; '.join(str(error).splitlines())}"
+            ) from error
         acts_on("config.toml", detail=", ".join(report.taken_up))
         return report
 

@@ -133,7 +133,7 @@ def targets_routes(auth: RequestAuth, targets: TargetDesk) -> Blueprint:
     @routes.post("/<target:target_id>/recover")
     @endpoint(answers={200: RecoverAnswer}, body=RecoverRequest, body_optional=True, act="recover")
     async def recover(target_id: str, body: RecoverRequest) -> RecoverAnswer:
-        """Send again what failed for good there, in order."""
+        """Resend what failed for good there, in order."""
         row = await targets.get(target_id, client_id=auth.identity().client_id)
         count = await targets.recover(target_id, since=body.since, client_id=row.client_id)
         acts_on(row.id, owner=row.client_id, detail=f"{count} of the last {body.since} s")

@@ -71,7 +71,7 @@ def read_config(
         if name in renamed or (name == PHONE and PHONE not in own_names):
             continue
         if name in COMMON and name not in own_names:
-            warnings.append(f"{where}.{name}: provider {provider.name} has no use for it; it is not kept")
+            warnings.append(f"{where}.{name}: provider {provider.name} does not use it; it is not stored")
             continue
         own[name] = value
     plain = unmasked(own, stored, where=where)
@@ -206,7 +206,7 @@ class Tenants:
         """Set it, at once."""
         owner = self._auth.owner(tenant_id)
         if body.tenant_id not in {None, owner.slug, str(owner.id)}:
-            raise UnprocessableError("the path names another tenant", field="tenant_id")
+            raise UnprocessableError("the path names a different tenant", field="tenant_id")
         choices = _choices(body)
         rows = {row.name: row for row in await self._rows(owner)}
         secret = {account_name(owner.slug, place): secrets.token_urlsafe(32) for place in range(len(choices))}
@@ -313,7 +313,9 @@ def _choices(body: TenantBody) -> list[ProviderChoice]:
             raise UnprocessableError("name a provider", field="whatsapp_provider")
         return [only]
     if only is not None and (not body.providers or _differ(only, body.providers[0])):
-        raise UnprocessableError("providers starts with another provider; leave out one of the two", field="providers")
+        raise UnprocessableError(
+            "providers starts with a different provider; leave out one of the two", field="providers"
+        )
     return body.providers
 
 
@@ -329,7 +331,7 @@ def _phone(given: Any, where: str) -> str | UnsetType:
     if isinstance(given, UnsetType):
         return given
     if not isinstance(given, str | None):
-        raise UnprocessableError("a phone number is text", field=f"{where}.{PHONE}")
+        raise UnprocessableError("a phone number must be a string", field=f"{where}.{PHONE}")
     try:
         return digits(given)
     except UnprocessableError as error:

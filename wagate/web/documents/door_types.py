@@ -88,7 +88,7 @@ DOORS = (
     DoorContract(
         "POST",
         ENGINE_PATH,
-        "Take in one message in the engine's own format.\n\n202 once it is stored; a duplicate answers 200 with the "
+        "Accept one message in the engine format.\n\n202 once it is stored; a duplicate answers 200 with the "
         "first one's ids.",
         Contract(
             body=InboundMessage,
@@ -99,15 +99,15 @@ DOORS = (
     DoorContract(
         "GET",
         "/api/whatsapp/webhook/{sessionId}",
-        "Whether the address is right; echoes a challenge when the token matches.",
+        "Check the address; echoes a challenge when the token matches.",
         Contract(answers={200: DoorOpen}, query=ChallengeQuery, problems=frozenset({400, 401, 404, 429}), public=True),
         echoes=True,
     ),
     DoorContract(
         "POST",
         "/api/whatsapp/webhook/{sessionId}",
-        "Take in one event of a session engine.\n\nGuarded by the account's webhook secret (`X-Webhook-Secret`, "
-        "`X-Api-Key`, `?token=`, or an HMAC) or an API token, with which an unknown session is made.",
+        "Accept one event from a session engine.\n\nProtected by the account's webhook secret (`X-Webhook-Secret`, "
+        "`X-Api-Key`, `?token=`, or an HMAC) or an API token, with which an unknown session is created.",
         Contract(
             body=SessionEvent,
             answers={200: SessionAccepted},
@@ -117,14 +117,14 @@ DOORS = (
     DoorContract(
         "GET",
         "/webhooks/{account}",
-        "Whether the address is right; echoes the challenge of the account's provider when its token matches.",
+        "Check the address; echoes the challenge of the account's provider when its token matches.",
         Contract(answers={200: DoorOpen}, problems=frozenset({400, 403, 404, 503}), public=True),
         echoes=True,
     ),
     DoorContract(
         "POST",
         "/webhooks/{account}",
-        "Take in what the account's provider posts.\n\nGuarded as the provider does it: by a signature, a secret "
+        "Accept what the account's provider posts.\n\nProtected as the provider does it: by a signature, a secret "
         "header or a password. 200 once it is stored; a duplicate answers 200, too.",
         Contract(answers={200: None}, problems=frozenset({400, 401, 403, 404, 413, 422, 429, 503}), public=True),
     ),
@@ -173,8 +173,8 @@ MEDIA = (
     DoorContract(
         "GET",
         FILE,
-        "A file, by its link or with a token of its owner.\n\nOne that is not fetched yet is fetched now, for up to "
-        "30 s. Takes `Range`, `If-Range`, `If-None-Match`. The name in the path is for people.",
+        "A file, by its link or with a token of its owner.\n\nA file that has not been fetched yet is fetched now, for "
+        "up to 30 s. Takes `Range`, `If-Range`, `If-None-Match`. The name in the path is for people.",
         Contract(
             answers={200: None, 206: None, 304: None},
             query=LinkQuery,
@@ -186,7 +186,7 @@ MEDIA = (
     DoorContract(
         "POST",
         UPLOAD,
-        "Take in a file to send: a form with a field `file`, or the file itself as the body.\n\nBounded by "
+        "Upload a file to send: a form with a field `file`, or the file itself as the body.\n\nBounded by "
         "`media.max_size`, not by `server.max_body`. A message names it by its `id`. Takes no "
         "Idempotency-Key: equal files are kept once.",
         Contract(
@@ -199,13 +199,13 @@ MEDIA = (
     DoorContract(
         "GET",
         ROW,
-        "What is known about a file.",
+        "Show the metadata of a file.",
         Contract(answers={200: MediaAnswer}, problems=frozenset({401, 404, 429})),
     ),
     DoorContract(
         "DELETE",
         ROW,
-        "Forget a file to send. Files that came in go with `retention.media`.",
+        "Delete a file to send. Received files are deleted after `retention.media`.",
         Contract(answers={204: None}, problems=frozenset({401, 404, 429, 503})),
     ),
 )

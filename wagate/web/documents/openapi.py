@@ -30,7 +30,7 @@ _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "the admin token, or a client's"},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "the same tokens"},
-    "viewToken": {"type": "apiKey", "in": "query", "name": "token", "description": "looks at one session"},
+    "viewToken": {"type": "apiKey", "in": "query", "name": "token", "description": "read-only access to one session"},
 }
 
 

@@ -63,9 +63,7 @@ class Bodies:
         """Count bytes in. UnavailableError when there is no room; they are counted all the same."""
         self.held += count
         if self.held > (self._most if small else self._most - self._most // RESERVE):
-            raise UnavailableError(
-                "too many large bodies are on their way (limits.body_bytes)", retry_after=RETRY_AFTER
-            )
+            raise UnavailableError("too many large bodies are in transit (limits.body_bytes)", retry_after=RETRY_AFTER)
 
     @contextmanager
     def hold(self) -> Iterator[Held]:
@@ -96,7 +94,7 @@ async def read_body(
     with trio.move_on_after(PATIENCE) as patience:  # fail_after costs several times as much.
         return await _gather(receive, most, held if keep else None, limit)
     assert patience.cancelled_caught
-    raise RequestTimeoutError(f"the body did not come within {PATIENCE:g} s")
+    raise RequestTimeoutError(f"the body did not arrive within {PATIENCE:g} s")
 
 
 async def _gather(receive: Receive, most: int, held: Held | None, limit: str) -> bytes:
@@ -191,7 +189,7 @@ class LargeBodies:
         with trio.move_on_after(TURN) as waiting:
             await self._turns.acquire()
         if waiting.cancelled_caught:
-            raise UnavailableError("too many large bodies are on their way")
+            raise UnavailableError("too many large bodies are in transit")
         try:
             async with self._files.writing() as disk:
                 if keep and await self._files.free() < self._reserve + int(length or 0):
@@ -217,4 +215,4 @@ class LargeBodies:
                     await body.write(piece)
                 more = bool(message.get("more_body", False))
         if patience.cancelled_caught:
-            raise RequestTimeoutError(f"the body did not come within {LARGE_PATIENCE:g} s")
+            raise RequestTimeoutError(f"the body did not arrive within {LARGE_PATIENCE:g} s")

@@ -92,7 +92,7 @@ def _listen(config: Config, sockets: Sockets | None, unix_path: Path | None) -> 
             sock.listen(config.backlog)
     except OSError as error:
         where = ", ".join([*config.bind, *config.insecure_bind, *([str(unix_path)] if unix_path else [])])
-        cure = "; end what listens there, or set another server.port" if error.errno == errno.EADDRINUSE else ""
+        cure = "; stop what is listening there, or set another server.port" if error.errno == errno.EADDRINUSE else ""
         raise ConfigError(f"server: can't listen on {where}: {error.strerror or error}{cure}") from error
     try:
         tls = config.create_ssl_context()

@@ -128,7 +128,7 @@ class IntakeApp:
 
     async def _answer(self, at: DoorAt, request: Request, receive: Receive) -> Answer:
         if request.method not in at.methods:
-            raise MethodNotAllowedError(f"{request.method} is not possible here; use {', '.join(sorted(at.methods))}")
+            raise MethodNotAllowedError(f"{request.method} is not allowed here; use {', '.join(sorted(at.methods))}")
         keep = at.door.admit(request)
         with self._bodies.hold() as held:
             if is_long(request) and at.may_be_large(request):
@@ -149,7 +149,7 @@ class OwnDeliveries:
         """Of a sender who was believed: no stranger makes us look. ConflictError: it is ours. StorageError."""
         own_id = request.headers.get(DELIVERY_HEADER)
         if own_id is not None and await self._is_ours(own_id):
-            raise ConflictError("this is a delivery of this gateway itself: a webhook of its own leads back into it")
+            raise ConflictError("this delivery came from this gateway: one of its webhooks leads back into it")
 
     async def _is_ours(self, own_id: str) -> bool:
         try:

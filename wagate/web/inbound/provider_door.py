@@ -169,7 +169,7 @@ class ProviderDoor:
         return Answer(answer.status, answer.body, "text/plain; charset=utf-8", note="challenge")
 
     def _verified(self, provider: Provider, account: ProviderAccount, asked: InboundRequest) -> bool:
-        assert provider.verify is not None, f"provider {provider.name} parses what it does not verify"
+        assert provider.verify is not None, f"provider {provider.name} parses webhooks that it does not verify"
         try:
             provider.verify(asked, account)
         except (UnauthorizedError, ForbiddenError, NotFoundError) as error:
@@ -203,7 +203,7 @@ def _not_now() -> UnavailableError:
 
 def _not_judged(account: str, error: PluginError) -> UnavailableError:
     """What the plugin could not judge is neither believed nor refused."""
-    log.error("webhook not judged", plugin=error.plugin, account=account, error=error.what, exc_info=error)
+    log.error("webhook not verified", plugin=error.plugin, account=account, error=error.what, exc_info=error)
     return _not_now()
 
 

@@ -43,7 +43,7 @@ SESSION = "session"
 LOOKS = frozenset({"GET", "HEAD"})
 SESSION_NAME = re.compile(r"[A-Za-z0-9_.@+:~-]{1,100}")
 NO_MATCH = "the signature does not match this body and the account's webhook secret"
-NOT_THEIRS = "this token is not the account's"
+NOT_THEIRS = "this token belongs to another account"
 
 
 class Arriving(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +79,7 @@ class Arriving(msgspec.Struct, frozen=True, kw_only=True):
             async with aclosing(self._chunks(place)) as chunks:
                 return await media.take_coming(chunks, event.media, kind=event.type, told=told)
         except (ValueError, NotFetchedError) as error:
-            detail = f"the message is stored, but its file is none that can be kept: {error}"
+            detail = f"the message is stored, but its file can't be kept: {error}"
             raise UnprocessableError(detail, field=f"{place}.data") from error
         except TooLargeError as error:
             raise TooLargeError(f"the message is stored, but {error}") from error

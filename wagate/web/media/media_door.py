@@ -160,7 +160,7 @@ class MediaDoor:
             with trio.fail_after(UPLOAD_PATIENCE):
                 row = await self._media.take_in(upload, client_id=owner)
         except trio.TooSlowError as error:
-            raise RequestTimeoutError(f"the file did not come within {UPLOAD_PATIENCE:g} s") from error
+            raise RequestTimeoutError(f"the file did not arrive within {UPLOAD_PATIENCE:g} s") from error
         await exchange.send_json(HTTPStatus.CREATED, self._answer(row))
 
     def _identify(self, request: Request) -> Identity:
@@ -190,7 +190,7 @@ class MediaDoor:
 
 
 async def _no_such_method(exchange: Exchange, *_: str) -> None:
-    raise MethodNotAllowedError(f"{exchange.request.method} is not possible here")
+    raise MethodNotAllowedError(f"{exchange.request.method} is not allowed here")
 
 
 def _token(request: Request) -> str | None:

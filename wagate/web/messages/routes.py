@@ -23,7 +23,7 @@ from wagate.web.messages.content import check_metadata, check_storable, not_blan
 from wagate.web.messages.sending import DONE, JobDone, Sending, Submission, check_not_failed, patience_of
 
 NOT_KNOWN = (
-    "the request left and no answer came: the message may have been sent or not, and is not sent again by itself; "
+    "the request was sent but no answer came: the message may or may not have been sent, and is not retried; "
     "a status from the provider settles it"
 )
 STATUSES = ["queued", "sending", "sent", "delivered", "read", "failed", "unknown"]

@@ -75,7 +75,7 @@ class ViewTokenBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ViewTokenAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A token that only looks at one session."""
+    """A token that only read-only access to one session."""
 
     success: Literal[True] = True
     session_id: str
@@ -216,6 +216,6 @@ async def pair_code(states: AccountSessions, name: str, phone: str, *, client_id
     try:
         return await states.pair_code(name, phone, client_id=client_id)
     except SendRefusedError as error:
-        raise UnprocessableError(f"there is no code: {error.reason}") from error
+        raise UnprocessableError(f"no code is available: {error.reason}") from error
     except SendError as error:
-        raise BadGatewayError(f"there is no code: {error.reason}") from error
+        raise BadGatewayError(f"no code is available: {error.reason}") from error

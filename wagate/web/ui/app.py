@@ -39,7 +39,7 @@ OPEN: Final = ("/signin", "/static/", "/scan", "/enter")
 """Below ``/ui``, open to who is not signed in."""
 TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 FOREVER: Final = "public, max-age=31536000, immutable"
-NOT_HERE: Final = "This isn't here, or isn't yours."
+NOT_HERE: Final = "This page doesn't exist, or you may not see it."
 
 log = structlog.get_logger("wagate.ui")
 
@@ -141,7 +141,7 @@ def _own_pages(ui: QuartTrio, parts: Parts) -> None:
             )
         except UnauthorizedError:
             log.warning("sign-in failed", address=parts.address(), path=request.path)
-            return _signin_page("This token is not known here.", there), 401
+            return _signin_page("This token is not valid.", there), 401
         except TooManyRequestsError as error:
             return _signin_page(
                 f"Too many wrong tokens from your address. Try again in {error.retry_after} s.", there
@@ -195,7 +195,7 @@ def _answer_errors(ui: QuartTrio) -> None:
     @ui.errorhandler(Exception)
     async def failed(error: Exception) -> tuple[str, int]:
         log.error("page failed", path=request.path, exc_info=error)
-        return _problem("Something broke here; the log says what. Nothing that was stored is lost."), 500
+        return _problem("Something went wrong; see the log. Nothing that was stored is lost."), 500
 
 
 def _later(error: RequestError) -> dict[str, str]:

@@ -44,7 +44,7 @@ def pages(parts: Parts) -> Blueprint:
         asked = {name: request.args.get(name, "").strip()[:200] for name in FIELDS}
         word = request.args.get("do", "")
         if word not in VERBS:
-            raise NotFoundError("no such act")
+            raise NotFoundError("no such action")
         return await _confirm(parts, asked, word)
 
     @routes.post("/deliveries/bulk")
@@ -54,7 +54,7 @@ def pages(parts: Parts) -> Blueprint:
         if _must_type(shown) and form.get("typed", "").replace(",", "").strip() != str(shown.count):
             asked = {name: request.args.get(name, "").strip()[:200] for name in FIELDS}
             word = "cancel-all" if shown.verb == "cancel" else "retry-all"
-            wrong = f"Type {shown.count:,} to go on, so that nothing happens by accident."
+            wrong = f"Type {shown.count:,} to confirm."
             return await _confirm(parts, asked, word, wrong=wrong), 422
         made = await parts.bulk.start(
             shown.verb,
@@ -135,7 +135,7 @@ def _shown(parts: Parts, given: str) -> Shown:
     try:
         shown = msgspec.json.decode(parts.unsign(given), type=Shown)
     except (UnauthorizedError, msgspec.DecodeError) as error:
-        raise BadRequestError("this page is too old; go back and look again") from error
+        raise BadRequestError("this page is out of date; go back and look again") from error
     if shown.client_id != viewer().client_id:
         raise NotFoundError("not yours")
     return shown

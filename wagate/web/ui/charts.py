@@ -82,7 +82,7 @@ def caption(found: Sequence[Bucket]) -> str:
     """What the picture says, in a sentence."""
     done, failed = sum(each.done for each in found), sum(each.failed for each in found)
     if not done and not failed:
-        return "Nothing was delivered or tried in this time."
+        return "Nothing was delivered or tried in this period."
     lags = [sum(column) for column in zip(*(each.lags for each in found), strict=True)]
     said = f"{done:,} delivered, {words.plural(failed, 'try', 'tries')} failed."
     half, most = quantile(lags, 0.5), quantile(lags, 0.95)

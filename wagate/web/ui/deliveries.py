@@ -124,7 +124,7 @@ async def _act(parts: Parts, verb: str, delivery_id: str, why: str = "") -> bool
     """Do it, and write it down; False when it can't be done any more."""
     acts = {"retry": parts.deliveries.retry, "cancel": parts.deliveries.cancel, "skip": parts.deliveries.skip}
     if verb not in acts:
-        raise NotFoundError("no such act")
+        raise NotFoundError("no such action")
     try:
         one = await acts[verb](delivery_id, client_id=viewer().client_id)
     except ConflictError:

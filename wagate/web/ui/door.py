@@ -55,9 +55,9 @@ class UiDoor:
             return
         with self._bodies.hold() as held:
             try:
-                body = await read_body(scope, receive, most, held, limit="what a form may have")
+                body = await read_body(scope, receive, most, held, limit="the limit for a form")
                 if body.count(b"&") >= MOST_FIELDS:
-                    raise TooLargeError("the form has more fields than any of ours")
+                    raise TooLargeError("the form has too many fields")
             except ClientGoneError:
                 return
             except WagateError as error:
@@ -80,7 +80,7 @@ def _refusal(error: WagateError, scope: Scope) -> tuple[int, bytes, dict[str, st
     status, headers, problem = problem_of(error, scope["path"])
     headers |= {**SAFE, "Cache-Control": "no-store", "connection": "close"}
     if "text/html" in Request(scope, ()).headers.get("accept", ""):
-        said = f"{error}. Go back: what you typed is there still."
+        said = f"{error}. Go back: what you typed is still there."
         problem = render("problem", text=said[:1].upper() + said[1:], theme="", signed_in=True).encode()
         headers["content-type"] = "text/html; charset=utf-8"
     return status, problem, headers

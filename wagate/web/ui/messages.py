@@ -70,9 +70,9 @@ def heading(found: Journey) -> tuple[tuple[str, str], str]:
     done = sum(each.delivery.status == "delivered" for each in found.deliveries)
     every = len(found.deliveries)
     if not every:
-        return ("off", "Came in"), "and nobody wants it: no receiver takes this kind of event of this number"
+        return ("off", "Came in"), "and has no receiver: none takes this kind of event from this number"
     good = "ok" if done == every else "wait"
-    return (good, f"Handed on to {done} of {words.plural(every, 'receiver')}"), ""
+    return (good, f"Forwarded to {done} of {words.plural(every, 'receiver')}"), ""
 
 
 def steps(found: Journey, names: Mapping[str, str]) -> Iterator[Step]:

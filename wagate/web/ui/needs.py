@@ -141,7 +141,7 @@ def _parts(checks: Iterable[tuple[str, Check]]) -> Iterator[Need]:
                 mark=("bad", "Broken") if check.status is Level.UNHEALTHY else ("wait", "Limps"),
                 who="A plugin" if name == "plugins" else f"wagate's {name}",
                 link=DOCTOR,
-                what="does not do what it should" if name == "plugins" else "is not well",
+                what="is not working properly" if name == "plugins" else "is unhealthy",
                 detail=f"{check.detail[:1].upper()}{check.detail[1:]}.",
             )
 
@@ -180,8 +180,8 @@ def _target(row: TargetRow, recover: float, now: datetime) -> Iterator[Need]:
             mark=("wait", "Failing"),
             who=row.name,
             link=f"/ui/deliveries?state=failed&target={row.id}",
-            what="did not take some messages",
-            detail=f"{words.plural(row.failed, 'message')} failed for good in 24 hours. "
+            what="did not accept some messages",
+            detail=f"{words.plural(row.failed, 'message')} failed permanently in 24 hours. "
             f"{_sentence(row.state.last_error)}",
         )
 
@@ -196,7 +196,7 @@ def _number(row: AccountRow) -> Iterator[Need]:
         who=row.name,
         link=f"/ui/numbers/{row.name}",
         what="is not linked to its phone" if facts.group is not SessionGroup.ERROR else "was refused",
-        detail=f"{_sentence(row.message)} Nothing comes in or goes out through it.",
+        detail=f"{_sentence(row.message)} It receives and sends nothing.",
         since=row.updated_at,
     )
 
@@ -237,7 +237,7 @@ def _backup(made: datetime | None, now: datetime) -> Iterator[Need]:
             who="The newest backup",
             link="/ui/system",
             what=f"is {words.duration((now - made).total_seconds())} old",
-            detail="What came in since is in no backup. Look why wagate backup does not run.",
+            detail="What came in since is in no backup. Check why wagate backup does not run.",
             since=made,
         )
 
@@ -253,7 +253,7 @@ def _doctor(failing: Iterable[DoctorLine]) -> Iterator[Need]:
                 mark=("bad", "FAIL"),
                 who=f"{part[:1].upper()}{part[1:]}",
                 link=DOCTOR,
-                what="does not work, says the doctor",
+                what="does not work, according to the doctor",
                 detail=f"{_sentence(f'{first.what}: {first.detail}')} {_sentence(first.next_step)}".rstrip() + others,
             )
 

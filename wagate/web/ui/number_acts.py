@@ -35,7 +35,7 @@ def pages(parts: Parts) -> Blueprint:
     async def delete(name: str) -> Page | WerkzeugResponse:
         row = await _account(parts, name)
         if (await request.form).get("typed", "").strip() != name:
-            wrong = {"typed": f"Type {name} to delete it, so that nothing happens by accident."}
+            wrong = {"typed": f"Type {name} to confirm that you want to delete it."}
             return await _show(parts, row, wrong=wrong), 422
         gone = await parts.api.call("DELETE", path_of(name), who=viewer())
         if gone.wrong:

@@ -89,17 +89,17 @@ WAYS: Final = (
     Way(
         name="waha",
         title="WAHA",
-        text="A WAHA that runs already. You need its address and its API key.",
+        text="A WAHA server that is already running. You need its address and API key.",
         steps=(
             "Add the callback URL to the session's webhooks, with all events.",
-            "Take the webhook secret as the webhook's HMAC key.",
+            "Use the webhook secret as the webhook's HMAC key.",
         ),
         secret=True,
     ),
     Way(
         name="session",
         title="Session engine",
-        text="An engine of the wwebjs kind that runs already. You need its address.",
+        text="A wwebjs-style engine that is already running. You need its address.",
         steps=("Set the callback URL as the engine's webhook, with the webhook secret as ?token=…",),
         secret=True,
     ),

@@ -35,7 +35,7 @@ Page = str | tuple[str, int]
 def pages(parts: Parts) -> Blueprint:
     """``/ui/scan``, and the links to it on a number's page."""
     routes = Blueprint("scan", __name__)
-    streams = Streams(STREAMS, "pages of this link are open already")
+    streams = Streams(STREAMS, "pages of this link are already open")
     _add_links(routes, parts)
 
     @routes.get("/scan")
@@ -79,7 +79,7 @@ def _add_links(routes: Blueprint, parts: Parts) -> None:
         row, form = await account_of(parts, name), await request.form
         note = form.get("note", "")
         if viewer().link:  # It would outlive the link that it was made by.
-            raise ForbiddenError("who came by a link makes no other links; ask for one")
+            raise ForbiddenError("you signed in with a link, so you can't create links; ask for one")
         try:
             key = await make_link(
                 parts, "scan", row.client_id, lasts=form.get("lasts", ""), account_id=row.id, note=note

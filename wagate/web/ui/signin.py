@@ -176,14 +176,14 @@ def refuse_foreign(viewer: Viewer | None, given: str) -> None:
     if not same:
         raise ForbiddenError("this form was sent from another site")
     if viewer is not None and not hmac.compare_digest(viewer.csrf.encode(), given.encode("utf-8", "replace")):
-        raise ForbiddenError("this page is too old; go back, reload it and try again")
+        raise ForbiddenError("this page is out of date; go back, reload it and try again")
 
 
 def refuse_act(method: str, below: str) -> None:
     """Who came by a link that only looks changes nothing, and opens no page made for changes. ForbiddenError."""
     own = below in {"/signin", "/signout", "/theme", "/scan", "/enter"}
     if not own and (method == "POST" or below.startswith(CHANGES) or below.endswith("/settings")):
-        raise ForbiddenError("your link lets you look, not change anything; ask for another one")
+        raise ForbiddenError("your link is read-only; ask for another one")
 
 
 def _host(origin: str) -> str:

@@ -120,7 +120,7 @@ def _add_acts(routes: Blueprint, parts: Parts) -> None:
     async def delete(webhook_id: object) -> Page | WerkzeugResponse:
         row = await _row(parts, str(webhook_id))
         if (await request.form).get("typed", "").strip() != label(row):
-            wrong = {"typed": f"Type {label(row)} to delete it, so that nothing happens by accident."}
+            wrong = {"typed": f"Type {label(row)} to confirm that you want to delete it."}
             return await _show(parts, str(webhook_id), wrong=wrong), 422
         (await parts.api.call("DELETE", f"{API}/{webhook_id}", who=viewer())).expect()
         await _note(parts, "delete webhook", row)

@@ -48,7 +48,7 @@ TICKS = {
 
 EVENTS = {
     "message": "Messages",
-    "message.any": "Our own messages, too",
+    "message.any": "Our own messages as well",
     "message.ack": "Delivered and read",
     "message.reaction": "Reactions",
     "message.edited": "Edited",
@@ -63,7 +63,7 @@ EVENTS = {
 """An event's name → what people call it; others go by their names."""
 
 REFUSED = {
-    "signature": "Did not prove who sent it",
+    "signature": "Missing or wrong signature",
     "challenge": "Wrong verify token",
     "body": "Can't be read",
 }

@@ -199,7 +199,7 @@ CHATS = (
     ),
     Row(
         verb="POST /{session}/chats/overview",
-        doc="The same, with many ids.",
+        doc="The same, for a list of ids.",
         handle=_overview_by_body,
         body=OverviewBody,
         status=201,
@@ -238,7 +238,7 @@ CHATS = (
     Row(verb=f"POST /{CHAT}/unarchive", doc="No longer.", handle=_mark("unarchive"), act="unarchive chat", status=201),
     Row(
         verb=f"POST /{CHAT}/unread",
-        doc="Mark it as unread.",
+        doc="Mark a chat as unread.",
         handle=_mark("unread"),
         act="mark chat unread",
         status=201,

@@ -150,7 +150,7 @@ async def _of_number(call: Call) -> Any:
     if not lid and FindLid in call.desk.answers(call.account):
         lid = await call.ask(FindLid(chat=phone))
     if not lid and person is None:
-        raise NotFoundError("nothing is known of this number")
+        raise NotFoundError("nothing is known about this number")
     return {"lid": lid or None, "pn": phone}
 
 
@@ -158,9 +158,14 @@ CONTACTS = (
     Row(verb="GET /contacts/all", doc="People that wagate knows.", handle=_all, query=Paging),
     Row(verb="GET /contacts", doc="One person.", handle=_one, query=ContactQuery),
     Row(verb="GET /{session}/contacts/{id}", doc="One person.", handle=_one),
-    Row(verb="GET /contacts/check-exists", doc="Is it on WhatsApp?", handle=_exists, query=ContactQuery),
+    Row(
+        verb="GET /contacts/check-exists",
+        doc="Check whether a number is on WhatsApp.",
+        handle=_exists,
+        query=ContactQuery,
+    ),
     Row(verb="GET /checkNumberStatus", doc="The same.", handle=_exists, query=ContactQuery),
-    Row(verb="GET /contacts/about", doc="What they say of themselves.", handle=_about, query=ContactQuery),
+    Row(verb="GET /contacts/about", doc="The contact's about text.", handle=_about, query=ContactQuery),
     Row(verb="GET /contacts/profile-picture", doc="Their picture.", handle=_picture, query=ContactQuery),
     Row(
         verb="POST /contacts/block",
@@ -179,7 +184,7 @@ CONTACTS = (
         status=201,
     ),
     Row(verb="PUT /{session}/contacts/{chatId}", doc="Name somebody.", handle=_name, act="name person", body=NameBody),
-    Row(verb="GET /{session}/lids", doc="LIDs whose number is known.", handle=_lids, query=Paging),
+    Row(verb="GET /{session}/lids", doc="LIDs with a known number.", handle=_lids, query=Paging),
     Row(verb="GET /{session}/lids/count", doc="How many.", handle=_count_lids),
     Row(verb="GET /{session}/lids/{lid}", doc="The number behind a LID.", handle=_of_lid),
     Row(verb="GET /{session}/lids/pn/{phoneNumber}", doc="The LID of a number.", handle=_of_number),

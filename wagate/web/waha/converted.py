@@ -46,7 +46,7 @@ async def convert_voice(call: Call) -> Response:
     if bool(body.url) == bool(body.data):
         raise UnprocessableError("give the file as url or as data", field="url")
     if not voice.can_convert():
-        raise NotSupportedError("converting needs PyAV: pip install 'wagate[voice]'")
+        raise NotSupportedError("conversion needs PyAV: pip install 'wagate[voice]'")
     made = await _converted(await _given(call, body), "url" if body.url else "data")
     if request.accept_mimetypes.best_match(["audio/ogg", "application/json"]) == "application/json":
         return as_json({"mimetype": OPUS, "data": base64.b64encode(made).decode()})
@@ -72,7 +72,7 @@ async def _converted(given: Path | IO[bytes], field: str) -> bytes:
         with trio.move_on_after(WAITING):
             made = await trio.to_thread.run_sync(partial(voice.as_opus, given), limiter=_TURN)
     except (NotConvertedError, FileNotFoundError) as error:
-        why = str(error) if isinstance(error, NotConvertedError) else "it is gone"
+        why = str(error) if isinstance(error, NotConvertedError) else "it no longer exists"
         raise UnprocessableError(f"the recording could not be converted: {why}", field=field) from error
     if made is None:
         raise UnavailableError("other recordings are being converted", retry_after=10)

@@ -82,7 +82,7 @@ class SubjectBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DescriptionBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What it is about."""
+    """Set the description."""
 
     description: Annotated[str, Meta(max_length=2048)]
 
@@ -235,11 +235,21 @@ GROUPS = (
         status=201,
     ),
     Row(verb="GET /{session}/groups/count", doc="How many.", handle=_count),
-    Row(verb="POST /{session}/groups/refresh", doc="They are always read anew.", handle=_refresh, status=201),
-    Row(verb="GET /{session}/groups/join-info", doc="What an invite leads to.", handle=_join_info, query=CodeQuery),
+    Row(
+        verb="POST /{session}/groups/refresh",
+        doc="Does nothing: groups are always read from WhatsApp.",
+        handle=_refresh,
+        status=201,
+    ),
+    Row(
+        verb="GET /{session}/groups/join-info",
+        doc="Show the group behind an invite.",
+        handle=_join_info,
+        query=CodeQuery,
+    ),
     Row(
         verb="POST /{session}/groups/join",
-        doc="Join by an invite.",
+        doc="Join a group with an invite.",
         handle=_join,
         act="join group",
         body=CodeBody,
@@ -250,7 +260,7 @@ GROUPS = (
     Row(verb=f"GET /{GROUP}/picture", doc="Its picture.", handle=_picture),
     Row(
         verb=f"PUT /{GROUP}/description",
-        doc="What it is about.",
+        doc="Set the description.",
         handle=_change("description", "description"),
         act="change group",
         body=DescriptionBody,
@@ -262,18 +272,18 @@ GROUPS = (
         act="change group",
         body=SubjectBody,
     ),
-    Row(verb=f"GET /{_INFO}", doc="Who may edit it.", handle=_setting("only_admins_edit")),
+    Row(verb=f"GET /{_INFO}", doc="Who may edit the group.", handle=_setting("only_admins_edit")),
     Row(
         verb=f"PUT /{_INFO}",
-        doc="Who may edit it.",
+        doc="Who may edit the group.",
         handle=_change("only_admins_edit", "admins_only"),
         act="change group",
         body=AdminsBody,
     ),
-    Row(verb=f"GET /{_WRITE}", doc="Who may write.", handle=_setting("only_admins_write")),
+    Row(verb=f"GET /{_WRITE}", doc="Who may send messages.", handle=_setting("only_admins_write")),
     Row(
         verb=f"PUT /{_WRITE}",
-        doc="Who may write.",
+        doc="Who may send messages.",
         handle=_change("only_admins_write", "admins_only"),
         act="change group",
         body=AdminsBody,
@@ -286,8 +296,8 @@ GROUPS = (
         act="renew group invite",
         status=201,
     ),
-    Row(verb=f"GET /{GROUP}/participants", doc="Who is in it.", handle=_members),
-    Row(verb=f"GET /{GROUP}/participants/v2", doc="Who is in it.", handle=_members_v2),
+    Row(verb=f"GET /{GROUP}/participants", doc="List the members.", handle=_members),
+    Row(verb=f"GET /{GROUP}/participants/v2", doc="List the members.", handle=_members_v2),
     *(
         Row(
             verb=f"POST /{GROUP}/{path}",

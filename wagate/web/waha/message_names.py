@@ -59,7 +59,7 @@ class MessageNames:
                 return page.data[0]
         view = await self._own(ids[-1], client_id)
         if view is None:
-            raise NotFoundError("no message of ours has this id")
+            raise NotFoundError("no message that we sent has this id")
         return view
 
     async def _own(self, text: str, client_id: int) -> MessageView | None:

@@ -307,7 +307,7 @@ def _story(kind: Literal["text", "image", "video", "voice"]) -> Any:
     async def post(call: Call) -> Any:
         body: Story = call.body
         if PostStory not in call.desk.answers(call.account):
-            raise NotSupportedError(f"{call.desk.title(call.account)} publishes no stories")
+            raise NotSupportedError(f"{call.desk.title(call.account)} can't publish stories")
         if kind != "text" and body.file is None:
             raise UnprocessableError("file is needed", field="file")
         ask = PostStory(
@@ -348,13 +348,13 @@ MORE_SENDS = (
     Row(verb="POST /sendPoll", doc="Send a poll.", handle=_poll, body=PollBody, status=201),
     Row(
         verb="PUT /{session}/chats/{chatId}/messages/{messageId}",
-        doc="Change what a message of ours says.",
+        doc="Edit a message that we sent.",
         handle=_edit,
         body=EditBody,
     ),
     Row(verb="POST /sendButtons", doc="Send buttons.", handle=_buttons, body=ButtonsBody, status=201, large=True),
     Row(verb="POST /sendList", doc="Send a list.", handle=_list, body=ListBody, status=201),
-    Row(verb="POST /forwardMessage", doc="Send it once more.", handle=_forward, body=ForwardBody, status=201),
+    Row(verb="POST /forwardMessage", doc="Forward a message.", handle=_forward, body=ForwardBody, status=201),
     Row(verb="GET /{session}/new-message-id", doc="An id.", handle=_new_id),
     Row(verb="GET /{session}/status/new-message-id", doc="An id.", handle=_new_id),
     *(
@@ -376,7 +376,7 @@ MORE_SENDS = (
     ),
     Row(
         verb="POST /{session}/status/delete",
-        doc="Take a story back.",
+        doc="Delete a story.",
         handle=_delete_story,
         act="delete story",
         body=DeleteStoryBody,

@@ -50,7 +50,7 @@ class NameBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatusBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The line about us."""
+    """Set the about text."""
 
     status: Annotated[str, Meta(max_length=139)]
 
@@ -270,7 +270,11 @@ OWN = (
     Row(verb=f"GET /{_PROFILE}", doc="Our profile.", handle=_profile),
     Row(verb=f"PUT /{_PROFILE}/name", doc="Our name.", handle=_name, act="change own name", body=NameBody),
     Row(
-        verb=f"PUT /{_PROFILE}/status", doc="The line about us.", handle=_about, act="change own about", body=StatusBody
+        verb=f"PUT /{_PROFILE}/status",
+        doc="Set the about text.",
+        handle=_about,
+        act="change own about",
+        body=StatusBody,
     ),
     *(
         row
@@ -286,7 +290,7 @@ OWN = (
             ),
             Row(
                 verb=f"DELETE /{path}/picture",
-                doc="Take it away.",
+                doc="Remove the picture.",
                 handle=_set_picture(group=group, there=False),
                 act="delete picture",
             ),
@@ -300,9 +304,14 @@ OWN = (
         body=PresenceBody,
         status=201,
     ),
-    Row(verb="GET /{session}/presence", doc="What was heard of others.", handle=_presences),
-    Row(verb="GET /{session}/presence/{chatId}", doc="What was heard of one.", handle=_presence_of),
-    Row(verb="POST /{session}/presence/{chatId}/subscribe", doc="Hear of one.", handle=_watch, status=201),
+    Row(verb="GET /{session}/presence", doc="The presence of all known contacts.", handle=_presences),
+    Row(verb="GET /{session}/presence/{chatId}", doc="The presence of one contact.", handle=_presence_of),
+    Row(
+        verb="POST /{session}/presence/{chatId}/subscribe",
+        doc="Subscribe to a contact's presence.",
+        handle=_watch,
+        status=201,
+    ),
     Row(
         verb="POST /{session}/calls/reject",
         doc="Reject a call.",

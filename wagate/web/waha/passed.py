@@ -22,7 +22,7 @@ from wagate.web.waha.desk import Call, Row, as_json
 
 NO_CHANNELS = "wagate makes and deletes no channels"
 NO_SEARCH = "wagate does not search or read channels that you don't follow"
-NO_CONVERTING = "wagate converts sounds, and no videos: send an MP4 with H.264"
+NO_CONVERTING = "wagate converts audio only: send videos as MP4 with H.264"
 _FILES: Final = ("file", "picture")
 _SHOWN: Final = ("application/json", "image/jpeg", "image/png", "audio/ogg", "video/mp4")
 """Types of answers that are passed on; others become plain bytes, which no browser shows."""
@@ -68,7 +68,7 @@ def _passed(
 
     return Row(
         verb=verb,
-        doc="Passed on to WAHA.",
+        doc="Forwarded to WAHA.",
         handle=pass_on,
         status=status,
         act=act,
@@ -104,10 +104,12 @@ async def _read_body() -> dict[str, Any] | None:
 def _refuse_links(body: dict[str, Any] | None) -> None:
     """WAHA would fetch a link itself, from the operator's network, where it reaches what the caller can't."""
     if body is not None and "url" in body:
-        raise UnprocessableError("wagate passes no links on to WAHA: give the file as data", field="url")
+        raise UnprocessableError("wagate does not forward links to WAHA: send the file as data", field="url")
     for name in _FILES:
         if "url" in mapping((body or {}).get(name)):
-            raise UnprocessableError("wagate passes no links on to WAHA: give the file as data", field=f"{name}.url")
+            raise UnprocessableError(
+                "wagate does not forward links to WAHA: send the file as data", field=f"{name}.url"
+            )
 
 
 def _path_of(verb: str, parts: dict[str, str]) -> str:
@@ -116,7 +118,7 @@ def _path_of(verb: str, parts: dict[str, str]) -> str:
         if name == "session":
             continue
         if value in {".", ".."}:
-            raise UnprocessableError("this is no id", field=name)
+            raise UnprocessableError("this is not an id", field=name)
         path = path.replace(f"{{{name}}}", quote(value, safe=""))
     return path
 
@@ -129,11 +131,11 @@ def _shown(answered: PassedOn, status: int) -> Response:
 
 _CHANNEL, _SEARCH = "{session}/channels/{id}", "{session}/channels/search"
 PASSED = (
-    _passed("GET /screenshot", "there is no browser here to take a picture of"),
-    _passed("POST /sendPollVote", "wagate votes in no polls of others", status=201, own=VOTE),
+    _passed("GET /screenshot", "wagate runs no browser to take a screenshot of"),
+    _passed("POST /sendPollVote", "wagate can't vote in other people's polls", status=201, own=VOTE),
     _passed(
         "POST /send/buttons/reply",
-        "wagate presses no buttons of others: send a text, with reply_to",
+        "wagate can't press buttons in other people's messages: send a text, with reply_to",
         status=201,
         own=PRESS,
     ),

@@ -21,13 +21,13 @@ from wagate.web.waha.own import OWN
 from wagate.web.waha.passed import PASSED
 
 NOT_HERE = {
-    "a passkey is asked for by WhatsApp's own app alone: link with the QR code or request-code": (
+    "only WhatsApp's own app supports passkeys: link with the QR code or request-code": (
         "GET /{session}/auth/passkey/challenge",
         "POST /{session}/auth/passkey",
         "GET /{session}/auth/passkey/confirmation",
         "POST /{session}/auth/passkey/confirm",
     ),
-    "there is no browser here to take a picture of": ("GET /server/debug/browser/trace/{session}",),
+    "wagate runs no browser to take a screenshot of": ("GET /server/debug/browser/trace/{session}",),
     "keys are clients' tokens here: wagate client token, or /api/clients": (
         "POST /keys",
         "GET /keys",
@@ -36,8 +36,8 @@ NOT_HERE = {
         "PUT /keys/{id}",
         "DELETE /keys/{id}",
     ),
-    "wagate is stopped and started by whoever runs it, not by its API": ("POST /server/stop",),
-    "wagate shows figures at /metrics, and no dumps of its memory": (
+    "wagate can't be stopped or started through its API": ("POST /server/stop",),
+    "wagate has metrics at /metrics, but no memory dumps": (
         "GET /server/debug/cpu",
         "GET /server/debug/heapsnapshot",
     ),
@@ -87,7 +87,7 @@ SERVER = (
     Row(verb="GET /version", doc="Our version.", handle=_version, sessionless=True),
     Row(verb="GET /server/version", doc="Our version.", handle=_version, sessionless=True),
     Row(verb="GET /server/environment", doc="Little.", handle=_environment, sessionless=True),
-    Row(verb="GET /server/status", doc="Since when it runs.", handle=_status, sessionless=True),
+    Row(verb="GET /server/status", doc="Start time and uptime.", handle=_status, sessionless=True),
     Row(verb="GET /apps", doc="None.", handle=_apps, sessionless=True),
     *(
         Row(verb=verb, doc="Not possible.", handle=_refuse(why), sessionless=True)

@@ -82,7 +82,7 @@ def _add_verb(routes: Blueprint, verb: Verb, sending: Sending, names: MessageNam
             base = msgspec.structs.replace(base, reply_to=quoted.id)
         return await submit(sending, verb.draft(body, base), client_id, account), 201
 
-    send.__doc__ = f"{verb.doc}\n\nWaits up to ten seconds; what is not sent by then goes out by itself."
+    send.__doc__ = f"{verb.doc}\n\nWaits up to ten seconds; a message that is not sent by then is sent later."
     view = endpoint(body=verb.body, answers={201: WahaMessage}, problems=(404, 413, 502), large=True)(send)
     routes.add_url_rule(f"/{verb.name}", verb.name, view, methods=["POST"])
 
@@ -96,7 +96,7 @@ def _add_reaction(routes: Blueprint, sending: Sending, names: MessageNames) -> N
         client_id, account = sender_of(sending, body.session)
         named = await names.find(body.message_id, client_id=client_id, field="messageId")
         if not named.chat:
-            detail = "no such message came through here; name it with its chat: false_<chat>_<id>"
+            detail = "this message is not known here; give its full id with the chat: false_<chat>_<id>"
             raise UnprocessableError(detail, field="messageId")
         reaction = OutReaction(message_id=named.id, emoji=body.reaction)
         message = OutMessage(chat=read_chat(named.chat, "messageId"), type="reaction", reaction=reaction)

@@ -42,11 +42,11 @@ async def _tell(desk: Desk, listener: Listener) -> tuple[int, str]:
         await desk.clock.wait(listener.wake, EVERY)
         while True:
             if listener.closed:
-                return GOING_AWAY, "the gateway stops"
+                return GOING_AWAY, "the gateway is stopping"
             if not g.allowed():
                 return REVOKED, "the token is no longer valid"
             if listener.behind:
-                return TOO_SLOW, "events come faster than you read"
+                return TOO_SLOW, "events arrive faster than you read them"
             event = listener.take()
             if event is None:
                 break
