@@ -1,4 +1,4 @@
-"""The connector ``alerts``: what needs somebody, told by e-mail, chat or WhatsApp."""
+"""The connector ``alerts``: what needs attention, told by e-mail, chat or WhatsApp."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told, when, and in which words: pure functions over what is remembered and what needs somebody now."""
+"""What is told, when, and in which words: pure functions over what is remembered and what needs attention now."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LONGEST: Final = 600
 
 
 class Item(msgspec.Struct, kw_only=True):
-    """One thing that needs somebody."""
+    """One thing that needs attention."""
 
     kind: str
     who: str
@@ -77,7 +77,7 @@ class Memory(msgspec.Struct, kw_only=True):
 
 
 def notice(memory: Memory, needs: Sequence[Need], now: datetime, settings: Settings) -> list[Part]:
-    """Take in what needs somebody now; what is to be told of it."""
+    """Take in what needs attention now; what is to be told of it."""
     there = {each.key: each for each in needs}
     for key, need in there.items():
         _meet(memory, key, need, now)
@@ -116,7 +116,7 @@ def _is_due(item: Item, now: datetime, settings: Settings) -> bool:
 
 
 def begun(item: Item, now: datetime, settings: Settings) -> Part:
-    """That something needs somebody."""
+    """That something needs attention."""
     title = f"{item.who} {item.what}"
     text = f"{title}, since {moment(item.since, now, settings.where())}. {item.detail}".strip()
     return Part(kind=item.kind, title=title, text=f"{text}\n{item.page}", at=now)

@@ -45,17 +45,17 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is told to whom, and when."""
+    """What is reported to whom, and when."""
 
     after: Duration = Duration("5m")
-    """How long something must last before it is told."""
+    """How long something must last before it is reported."""
     at_once: list[str] = []
-    """Kinds that are told at once: `gateway`, `down`, `number`, `refused`, `failed`, `disabled`, `disk`, `backup`,
+    """Kinds that are reported at once: `gateway`, `down`, `number`, `refused`, `failed`, `disabled`, `disk`, `backup`,
     `doctor`."""
     quiet: str = ""
-    """Hours in which nothing is told, as in `22:00-07:00`; what still needs somebody then is told after them."""
+    """Hours in which nothing is reported, as in `22:00-07:00`. What still needs attention then is reported after."""
     quiet_except: list[str] = []
-    """Kinds that are told in these hours, too."""
+    """Kinds that are reported in these hours as well."""
     zone: str = "UTC"
     """The time zone of `quiet`, and of the times in alerts, as in `Europe/Berlin`."""
     proxy: str = ""

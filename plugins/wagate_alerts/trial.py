@@ -21,7 +21,7 @@ from wagate_alerts.settings import Settings
 from wagate_alerts.watcher import MEMORY, remembered
 
 TITLE = "wagate: a test"
-TEXT = "This is a test of wagate's alerts. What needs somebody comes this way."
+TEXT = "This is a test of wagate's alerts. What needs attention arrives here."
 app = typer.Typer()
 
 
@@ -95,7 +95,7 @@ async def look(context: PluginContext, settings: Settings) -> Sequence[Finding]:
             detail = f"there is no account {each.account!r}"
             found.append(Finding(level="fail", what=f"channel {name}", detail=detail, next_step=step))
     for name, why in rules.troubles(remembered(await context.store.get(MEMORY))):
-        step = "it is tried again by itself; `wagate alerts test` tries now"
+        step = "it is retried automatically; `wagate alerts test` tries now"
         found.append(Finding(level="fail", what=f"channel {name}", detail=why, next_step=step))
     told = ", ".join(settings.channels)
     return found or [Finding(level="ok", what="channels", detail=f"{told}; `wagate alerts test` tries them")]

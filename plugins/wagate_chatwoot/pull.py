@@ -68,7 +68,7 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
     skipped: int = 0
     """Known already."""
     failed: int = 0
-    """Refused for good; the deliveries say why."""
+    """Refused permanently; the deliveries say why."""
     state: Literal["running", "finished", "failed"] = "running"
     reason: str = ""
     """Why it stopped."""

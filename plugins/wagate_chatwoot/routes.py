@@ -38,7 +38,7 @@ class PullView(msgspec.Struct, frozen=True, kw_only=True):
     skipped: int
     """Known already."""
     failed: int
-    """Refused for good; ``GET /api/jobs`` says why."""
+    """Refused permanently; ``GET /api/jobs`` says why."""
     reason: str
     """Why it stopped; '' when it did not."""
 

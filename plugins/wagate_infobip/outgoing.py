@@ -119,7 +119,9 @@ def _media(outgoing: Outgoing) -> dict[str, Any]:
     message = outgoing.message
     content: dict[str, Any] = {"mediaUrl": file_url(outgoing)}
     if message.text and message.type in _NO_CAPTION:
-        raise SendRefusedError(f"WhatsApp shows no text under a message of type {message.type}; send it by itself")
+        raise SendRefusedError(
+            f"WhatsApp shows no text under a message of type {message.type}; send it as a separate message"
+        )
     if message.text:
         content["caption"] = message.text
     filename = outgoing.file.filename if outgoing.file else (message.media.filename if message.media else "")

@@ -73,7 +73,7 @@ class Calls:
         )
 
     async def signal(self, signal: Signal, account: ProviderAccount) -> None:
-        """Mark messages as read, or show that we type (which also marks the last one); typing ends by itself.
+        """Mark messages as read, or show that we type (which also marks the last one); typing ends on its own.
 
         Raises:
             SendRefusedError: it names no message, which Meta needs. SendError, HttpError: as `send`.

@@ -78,7 +78,9 @@ def _media(outgoing: Outgoing) -> Form:
     if file is not None and file.size is not None and file.size > LARGEST:
         raise SendRefusedError(f"the file has {file.size / 1024**2:.1f} MiB, Twilio takes 16")
     if message.text and message.type in _NO_CAPTION:
-        raise SendRefusedError(f"WhatsApp shows no text under a message of type {message.type}; send it by itself")
+        raise SendRefusedError(
+            f"WhatsApp shows no text under a message of type {message.type}; send it as a separate message"
+        )
     return {"MediaUrl": url} | ({"Body": message.text} if message.text else {})
 
 

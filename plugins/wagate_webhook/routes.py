@@ -188,7 +188,7 @@ def _add_events(blueprint: Blueprint, context: PluginContext) -> None:
     @blueprint.post("/<uuid:webhook_id>/recover")
     @endpoint(answers={202: Recovered}, problems=(404,), query=RecoverQuery, act="recover")
     async def recover(webhook_id: UUID, query: RecoverQuery) -> Any:
-        """Replay, in order, what failed for good since a time."""
+        """Replay, in order, what failed permanently since a time."""
         found = await _own(context, webhook_id)
         seconds = seconds_back(query.since, now=context.clock.now())
         count = await context.endpoints.recover(found.id, since=seconds)

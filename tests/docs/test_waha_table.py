@@ -10,7 +10,7 @@ from tests.waha_operations import OPERATIONS, Operation, read_table
 PAGE = Path(__file__).parents[2] / "docs" / "coming-from-waha.md"
 BEGIN, END = "<!-- operations: made by tests/docs/test_waha_table.py -->", "<!-- end of operations -->"
 COLUMNS = {
-    "whatsapp": "a number of your own",
+    "whatsapp": "a linked number",
     "waha": "WAHA behind",
     "meta": "Meta, 360dialog",
     "twilio": "Twilio",

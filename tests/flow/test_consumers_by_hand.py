@@ -31,7 +31,7 @@ class Play:
         self.dice = dice
         self.expected: dict[tuple[str, str], list[str]] = {}
         self.refused: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        """Lane → (id, content) of what failed for good."""
+        """Lane → (id, content) of what failed permanently."""
         self.remembered = 0
 
     def watch(self, consumers: Consumers) -> None:

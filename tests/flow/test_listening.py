@@ -1,4 +1,4 @@
-"""A provider that listens by itself, in the whole gateway."""
+"""A provider that listens without webhooks, in the whole gateway."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_a_public_url_of_the_caller_is_passed_on() -> None:
     [
         (sends("image"), OutFile(mimetype="image/png", filename="a.png"), "server.public_url"),
         (sends("image"), None, "server.public_url"),
-        (sends("audio", text="Listen"), FILE, "send it by itself"),
+        (sends("audio", text="Listen"), FILE, "send it as a separate message"),
         (sends("reaction", reaction=OutReaction(message_id="x", emoji="👍")), None, "can't send"),
         (sends("location"), None, "content is missing"),
         (sends("interactive", interactive={"type": "catalog_message"}), None, "catalog_message"),

@@ -113,7 +113,7 @@ def test_a_template_is_a_content_sid_and_its_variables(
         (sends(text="x" * 1601), None, "1601 characters"),
         (sends("image"), OutFile(mimetype="image/png", filename="a.png"), "server.public_url"),
         (sends("image"), None, "server.public_url"),
-        (sends("audio", text="Listen"), FILE, "send it by itself"),
+        (sends("audio", text="Listen"), FILE, "send it as a separate message"),
         (sends("template", template={"name": "order_update"}), None, "content SID"),
         (
             sends("template", template={"name": SID, "components": [{"type": "header", "parameters": [{}]}]}),

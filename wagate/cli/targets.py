@@ -94,7 +94,7 @@ def recover(
     since: Annotated[str, typer.Option(help="How far back: 2h, 30d; 90d at most.")] = "24h",
     as_json: Json = False,
 ) -> None:
-    """Resend what failed for good there, in order."""
+    """Resend what failed permanently there, in order."""
     from wagate.config import Duration
 
     try:

@@ -86,7 +86,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     max_delay: Duration = Duration("6h")
     """The longest wait between two attempts."""
     recover: Duration = Duration("24h")
-    """Deliveries that failed in this window are replayed, in order, once their target answers; ``0s``: only by hand."""
+    """Deliveries that failed in this window are replayed in order once their target answers; ``0s``: only manually."""
     order: Literal["strict", "skip"] = "strict"
     """``strict``: a delivery that may still succeed holds back its chat; ``skip``: the chat goes on at once."""
     proxy: str = ""
@@ -112,7 +112,7 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     """Files that come with messages, and files to send."""
 
     fetch: bool = True
-    """Fetch every file when its message comes in; ``false``: only when somebody asks for it."""
+    """Fetch every file when its message comes in; ``false``: only when it is requested."""
     max_size: Size = Size("100MiB")
     """Larger files are not fetched, and uploads of them are refused."""
     dir: Path = Path("media")
@@ -125,7 +125,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     events: Duration = Duration("30d")
     """Events, and deliveries that are done."""
     failed: Duration = Duration("90d")
-    """Deliveries that failed for good."""
+    """Deliveries that failed permanently."""
     media: Duration = Duration("30d")
     """Files that came in, and files that were uploaded to be sent."""
     sessions: Duration = Duration("90d")

@@ -54,13 +54,13 @@ class Control:
         await self._again([stored])
 
     async def recover(self, target_id: str, *, since: float) -> int:
-        """Replay what failed for good at ``<handler>:<target>`` in the last ``since`` seconds, in order; how many."""
+        """Replay in order what failed permanently at ``<handler>:<target>`` in the last ``since`` seconds; how many."""
         begin = self._clock.now() - timedelta(seconds=since)
         ids = await self._database.read(failed_since, target_id, begin)
         return len(await self.retry_failed(ids))
 
     async def retry_failed(self, ids: Sequence[str]) -> set[str]:
-        """Replay those of these deliveries that failed for good, in the order given; which they were."""
+        """Replay those of these deliveries that failed permanently, in the order given; which they were."""
         found: set[str] = set()
         for start in range(0, len(ids), SLICE):
             again = await self._database.write(run_all_again, ids[start : start + SLICE], self._round())

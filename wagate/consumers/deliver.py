@@ -32,7 +32,7 @@ from wagate.storage.events.intake import StoredDelivery
 log = structlog.get_logger("wagate.delivery")
 
 STUCK = 3600.0
-"""Seconds between looks at a key whose head needs somebody; whoever runs it again or cancels it rings."""
+"""Seconds between looks at a key whose head needs attention; whoever runs it again or cancels it rings."""
 BROKEN = 30.0
 """Seconds a key waits when we failed ourselves."""
 
@@ -225,7 +225,7 @@ class Deliverer:
             self._turned()
             log.info("target is up again", target=head.target_id)
         if settled.stuck:
-            log.error("delivery needs somebody", delivery_id=head.id, target=head.target_id, reason=settled.error)
+            log.error("delivery needs attention", delivery_id=head.id, target=head.target_id, reason=settled.error)
         if settled.opened:
             self._pool.shut(hand.bucket)
             self._turned()

@@ -181,7 +181,7 @@ class EndpointTable:
         await self._control.changed(target_id(self._connector, endpoint_id))
 
     async def recover(self, endpoint_id: str, *, since: float) -> int:
-        """Replay what failed for good in the last ``since`` seconds, in order; how many."""
+        """Replay what failed permanently in the last ``since`` seconds, in order; how many."""
         return await self._control.recover(target_id(self._connector, endpoint_id), since=since)
 
     def _seal(self, secrets: Sequence[EndpointSecret]) -> str:

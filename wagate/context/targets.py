@@ -107,7 +107,7 @@ class TargetDesk:
         return await self.get(target_id, client_id=client_id)
 
     async def recover(self, target_id: str, *, since: float, client_id: int | None) -> int:
-        """Replay what failed for good there in the last ``since`` seconds, in order; how many."""
+        """Replay what failed permanently there in the last ``since`` seconds, in order; how many."""
         row = await self.get(target_id, client_id=client_id)
         return await self._control.recover(row.id, since=since)
 

@@ -32,7 +32,7 @@ class Watching:
         self._ready = trio.Event()
 
     def look_by(self, look: Look) -> None:
-        """The gateway serves now; ``look`` finds what needs somebody."""
+        """The gateway serves now; ``look`` finds what needs attention."""
         self._look = look
         self._ready.set()
 
@@ -55,7 +55,7 @@ class PluginWatch:
         self._holder = holder
 
     async def needs(self) -> Sequence[Need]:
-        """What needs somebody."""
+        """What needs attention."""
         return await self._watching.needs()
 
     async def waiting(self) -> int:

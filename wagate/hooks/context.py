@@ -98,7 +98,7 @@ class Endpoints(Protocol):
         """Delete an endpoint and cancel its waiting deliveries."""
 
     async def recover(self, endpoint_id: str, *, since: float) -> int:
-        """Replay the deliveries that failed for good in the last ``since`` seconds, in order. Returns how many."""
+        """Replay the deliveries that failed permanently in the last ``since`` seconds, in order. Returns how many."""
 
 
 class Deliveries(Protocol):

@@ -1,4 +1,4 @@
-"""What a provider that listens by itself gets: a way in for what it hears, one for each account."""
+"""What a provider that listens without webhooks gets: a way in for what it hears, one for each account."""
 
 from __future__ import annotations
 

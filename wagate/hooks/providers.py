@@ -36,7 +36,7 @@ class ProviderAccount(msgspec.Struct, frozen=True, kw_only=True):
     trust: Trust
     """Who wrote the URLs in its settings: operator (config.toml) or public (the API). Pass it with requests to them."""
     id: str = ""
-    """Identifies the account for good: a new account of the same name has another one."""
+    """Identifies the account permanently: a new account with the same name has a different id."""
 
     def __repr__(self) -> str:
         return f"ProviderAccount(name={self.name!r})"
@@ -262,5 +262,5 @@ class Provider:
 
     @property
     def listens(self) -> bool:
-        """Whether it listens by itself, without a webhook."""
+        """Whether it listens, without a webhook."""
         return self.run is not None

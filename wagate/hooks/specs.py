@@ -71,7 +71,7 @@ class Hooks:
 
         ``targets`` yields `Target`s whose ids are printable and have no "|". If it fails, this handler's deliveries of
         the event are routed again by the retry schedule. ``handle`` returns `Receipt` or None. If it returns anything
-        else, the delivery fails for good, since the request has been made. An ``after`` below 1 s or above a day is
+        else, the delivery fails permanently, since the request has been made. An ``after`` below 1 s or above a day is
         changed to that limit. An ``after`` that is no number, or any other exception, is one failed attempt.
         """
 

@@ -10,7 +10,7 @@ import msgspec
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that needs somebody, as the dashboard's first page shows it."""
+    """One thing that needs attention, as the dashboard's first page shows it."""
 
     kind: str
     """One of `NEEDS`."""
@@ -21,7 +21,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     """After ``who``: "does not answer"."""
     detail: str
-    """Sentences: what waits, what happens by itself, when something would be lost."""
+    """Sentences: what waits, what happens automatically, when something would be lost."""
     page: str
     """Path of the page about it."""
     since: datetime | None = None
@@ -30,15 +30,15 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 
 NEEDS = ("gateway", "down", "number", "refused", "failed", "disabled", "disk", "backup", "doctor")
 """Kinds of `Need`, worst first: a part of wagate is unhealthy; a receiver is down; a number is not linked or refused;
-webhooks are refused; deliveries failed for good; a receiver is off while messages wait; little disk is left; the newest
-backup is old; ``wagate doctor`` fails in something else."""
+webhooks are refused; deliveries failed permanently; a receiver is off while messages wait; little disk is left; the
+newest backup is old; ``wagate doctor`` fails in something else."""
 
 
 class Watch(Protocol):
     """How the gateway is, for plugins that tell people of it."""
 
     async def needs(self) -> Sequence[Need]:
-        """What needs somebody, worst first: what the dashboard's first page shows. It waits until the gateway serves.
+        """What needs attention, worst first: what the dashboard's first page shows. It waits until the gateway serves.
 
         When the database can't be read, what is known without it.
         """

@@ -187,7 +187,7 @@ class HttpClient:
         return httpx2.AsyncClient(transport=transport, trust_env=False, timeout=timeout, headers=headers)
 
     async def aclose(self) -> None:
-        """Close what is idle. Requests under way end by themselves."""
+        """Close what is idle. Running requests finish on their own."""
         await self._idle.clear()
 
     def _target(self, url: str, trust: Trust) -> Target:

@@ -1,4 +1,4 @@
-"""Providers that listen by themselves: one task for each of their accounts, in the process that holds its lease."""
+"""Providers that listen without webhooks: one task for each of their accounts, in the process that holds its lease."""
 
 from __future__ import annotations
 

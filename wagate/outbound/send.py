@@ -58,7 +58,7 @@ class Sender:
     """Sends what is due."""
 
     def __init__(self, context: OutboundContext, hand_over: Handover, *, given_up: Callable[[], None]) -> None:
-        """``given_up`` is called when a message failed for good: its connectors are to be told."""
+        """``given_up`` is called when a message failed permanently: its connectors are to be told."""
         self._context = context
         self._hand_over = hand_over
         self._given_up = given_up

@@ -41,7 +41,7 @@ def split_text(text: str, longest: int, *, then: int | None = None) -> list[str]
 
     ``then``: characters of the parts after the first; 0: all the rest is one.
 
-    White space at a cut is left out, nothing else.
+    White space at a cut is removed, nothing else.
 
     Raises:
         UnprocessableError: a URL, or one sign, is longer than that.

@@ -1,4 +1,4 @@
-"""A provider that listens by itself, behind the wall: what it takes in is held to its types before it is stored."""
+"""A provider that listens without webhooks: the types of what it takes in are checked before it is stored."""
 
 from __future__ import annotations
 

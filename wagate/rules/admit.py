@@ -16,7 +16,7 @@ ALONE_AFTER = 4
 fewer of those that died together (`wagate/queue/lua/layout.lua`)."""
 MOST_DEATHS_ALONE = 3
 """Processes that may die while they try this delivery and nothing else. Only these deaths count against it."""
-BURIED = f"needs somebody: {MOST_DEATHS_ALONE} processes died while they tried this and nothing else"
+BURIED = f"needs attention: {MOST_DEATHS_ALONE} processes died while they tried this and nothing else"
 
 
 class Go(msgspec.Struct, frozen=True):

@@ -233,7 +233,7 @@ def in_doubt(target: TargetState) -> bool:
 
 
 def _count_failed_delivery(target: TargetState, delivery: DeliveryState) -> TargetState:
-    """Count a delivery that is out of attempts or failed for good: once in one time of being down."""
+    """Count a delivery that is out of attempts or failed permanently: once in one time of being down."""
     counted_before = delivery.held and target.down
     return replace(
         target,

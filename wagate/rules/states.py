@@ -138,7 +138,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     held: bool = False
     """Out of attempts, but still waiting at the head of its chat for its target to answer again."""
     stuck: bool = False
-    """It needs somebody: held at the head of its chat until it is run again or cancelled by hand."""
+    """It needs attention: held at the head of its chat until it is run again or cancelled by hand."""
     counted: bool = True
     """Whether the try was one of the delivery's attempts (a failed probe is not)."""
     error: str | None = None

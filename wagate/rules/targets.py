@@ -31,7 +31,7 @@ class TargetState(msgspec.Struct, frozen=True, kw_only=True):
 
     status: str = Health.ACTIVE
     failure_count: int = 0
-    """Deliveries out of attempts or failed for good since the last success."""
+    """Deliveries out of attempts or failed permanently since the last success."""
     streak: int = 0
     """Retryable failures in a row within the breaker's window."""
     streak_since: datetime | None = None

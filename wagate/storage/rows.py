@@ -159,7 +159,7 @@ class DeliveryRow(msgspec.Struct, frozen=True, kw_only=True):
     earlier: int
     """Attempts of rounds before this one."""
     stuck: bool
-    """It needs somebody."""
+    """It needs attention."""
     claimed_by: str | None
     claimed_until: datetime | None
 

@@ -1,7 +1,8 @@
 """What every handler and every provider is held to, as classes of tests.
 
 Subclass one, say how yours is made and how the other side behaves, and pytest (with pytest-trio) runs its tests; our
-own connectors and providers pass them. `wagate.testing.ListeningContract` is for providers that listen by themselves.
+own connectors and providers pass them. `wagate.testing.ListeningContract` is for providers that listen without
+webhooks.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ class TargetsContract(ABC):
 
 
 class HandlerContract(TargetsContract):
-    """What holds for every handler that delivers by itself."""
+    """What holds for every handler that pushes deliveries."""
 
     @abstractmethod
     async def make(self, stack: AsyncExitStack) -> HandlerUnderTest:
@@ -141,7 +142,7 @@ class HandlerContract(TargetsContract):
             assert isinstance(await _handled(made), Receipt | None)
 
     async def test_a_refusal_means_never(self) -> None:
-        """A refusal for good raises `Reject`."""
+        """A permanent refusal raises `Reject`."""
         async with AsyncExitStack() as stack:
             made = await self.make(stack)
             if made.refuses is not None:

@@ -135,7 +135,7 @@ def _fits(row: DeliveryView, which: DeliveryFilter) -> bool:
 
 
 class FakeJobs:
-    """`wagate.hooks.context.Jobs`; put queued `Job`s into ``rows``. Leases don't end by themselves."""
+    """`wagate.hooks.context.Jobs`; put queued `Job`s into ``rows``. Leases don't expire on their own."""
 
     def __init__(self) -> None:
         self.rows: list[Job] = []

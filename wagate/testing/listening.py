@@ -1,4 +1,4 @@
-"""For authors of providers that listen by themselves: an inlet that notes, and what such a provider is held to.
+"""For authors of providers that listen without webhooks: an inlet that notes, and what such a provider is held to.
 
 ``ListeningContract`` is a class of tests: subclass it, say how your provider is made and how somebody writes to it, and
 pytest (with pytest-trio) runs them.
@@ -83,7 +83,7 @@ class FakeInlet:
 
 
 class ListeningContract(ABC):
-    """What holds for every provider that listens by itself."""
+    """What holds for every provider that listens without webhooks."""
 
     @abstractmethod
     async def open(self, stack: AsyncExitStack) -> tuple[Provider, ProviderAccount, Callable[[str], Awaitable[None]]]:

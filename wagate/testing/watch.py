@@ -15,7 +15,7 @@ class FakeWatch:
 
     def __init__(self) -> None:
         self.found: list[Need] = []
-        """What needs somebody."""
+        """What needs attention."""
         self.count = 0
         """Deliveries that wait."""
         self.leads: bool | StorageError = True
@@ -24,7 +24,7 @@ class FakeWatch:
         """The plugin's trouble."""
 
     async def needs(self) -> Sequence[Need]:
-        """What needs somebody."""
+        """What needs attention."""
         await trio.lowlevel.checkpoint()
         return list(self.found)
 

@@ -31,7 +31,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartPull(Protocol):
-    """Begin to copy what is stored into Chatwoot, in the background; it tells how it goes by itself."""
+    """Begin to copy what is stored into Chatwoot, in the background; it reports its progress."""
 
     async def __call__(self, app: App, what: Literal["contacts", "messages"], since: float, /) -> str:
         """``since``: seconds back. What is to be answered at once."""

@@ -119,7 +119,7 @@ def skip(db: peewee.Database, delivery_id: str, *, client_id: int | None = None,
 
 
 def failed_since(db: peewee.Database, target_id: str, since: datetime) -> list[str]:
-    """Ids of what failed for good at a target at this time or later, in the order of its chats."""
+    """Ids of what failed permanently at a target at this time or later, in the order of its chats."""
     text = (
         "SELECT id FROM deliveries WHERE target_id = ? AND status = 'failed' AND settled = TRUE AND updated_at >= ? "
         "ORDER BY key, seq"

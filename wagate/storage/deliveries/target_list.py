@@ -16,7 +16,7 @@ from wagate.storage.fields import as_time, clean, time_text
 from wagate.storage.statement import first_id, placeholders, rows, run, slices
 
 LATELY = timedelta(hours=24)
-"""What failed for good of what came in so lately is counted."""
+"""What failed permanently of what came in so lately is counted."""
 
 _ENDPOINTS = "SELECT connector || ':' || id, client_id, name, webhook_url, is_active FROM webhooks"
 _NO_ENDPOINT = "NOT EXISTS (SELECT 1 FROM webhooks AS w WHERE w.id = {own} AND w.connector || ':' || w.id = {id})"
@@ -82,7 +82,7 @@ class TargetRow(msgspec.Struct, kw_only=True):
     oldest_at: datetime | None = None
     """When the oldest of them was stored."""
     failed: int = 0
-    """Failed for good, of what was stored in the last 24 hours."""
+    """Failed permanently, of what was stored in the last 24 hours."""
 
     @property
     def standing(self) -> Standing:

@@ -140,7 +140,7 @@ def write_ended(db: peewee.Database, ended: Ended) -> bool:
 
 
 def given_up(db: peewee.Database, now: datetime, most: int) -> list[GivenUp]:
-    """Messages that nobody will send: their deliveries were cancelled, or failed for good, or are gone."""
+    """Messages that nobody will send: their deliveries were cancelled, or failed permanently, or are gone."""
     found = []
     for id_, status, became, error, at in rows(db, _GIVEN_UP, (most,)):
         moment = as_time(at)

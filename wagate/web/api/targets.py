@@ -42,7 +42,7 @@ class TargetAnswer(msgspec.Struct, frozen=True, kw_only=True):
     oldest_waiting_at: datetime | None
     """When the oldest of them was stored."""
     failed: int
-    """Failed for good, of what was stored in the last 24 hours."""
+    """Failed permanently, of what was stored in the last 24 hours."""
     failing_since: datetime | None
     """First failure since the last success."""
     down_since: datetime | None
@@ -133,7 +133,7 @@ def targets_routes(auth: RequestAuth, targets: TargetDesk) -> Blueprint:
     @routes.post("/<target:target_id>/recover")
     @endpoint(answers={200: RecoverAnswer}, body=RecoverRequest, body_optional=True, act="recover")
     async def recover(target_id: str, body: RecoverRequest) -> RecoverAnswer:
-        """Resend what failed for good there, in order."""
+        """Resend what failed permanently there, in order."""
         row = await targets.get(target_id, client_id=auth.identity().client_id)
         count = await targets.recover(target_id, since=body.since, client_id=row.client_id)
         acts_on(row.id, owner=row.client_id, detail=f"{count} of the last {body.since} s")

@@ -53,7 +53,7 @@ class AcceptedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The message is stored, and not known to be sent yet."""
 
     status: Literal["queued", "unknown"]
-    """queued: it will be sent by itself; unknown: it may have been sent, and will not be sent again."""
+    """queued: it will be sent later; unknown: it may have been sent, and will not be sent again."""
     id: str
     """Ours, for ``GET /messages/{id}``."""
     account: str
@@ -103,7 +103,7 @@ def messages_routes(sending: Sending) -> Blueprint:
     async def send(body: SendBody) -> tuple[SentAnswer | AcceptedAnswer, int, Mapping[str, str]]:
         """Send a message, and wait up to ten seconds for the provider.
 
-        202 when it takes longer, and always with `Prefer: respond-async`: the message is stored and goes out by itself.
+        202 when it takes longer, and always with `Prefer: respond-async`: the message is stored and sent later.
         A text that is too long for the provider goes as several messages, cut at a paragraph; `parts` names them. 422
         when the provider refuses the message, 502 when it was given up; `code` is the provider's own. With an
         Idempotency-Key, the same key and body are the same message for ever, also after a refusal.

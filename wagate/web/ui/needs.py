@@ -1,4 +1,4 @@
-"""What needs somebody: sentences, worst first, each with the button that helps. A pure function of what is known."""
+"""What needs attention: sentences, worst first, each with the button that helps. A pure function of what is known."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from wagate.web.ui import words
 MOST = 8
 """Items on the page; then how many more there are."""
 MANY_FAILED = 20
-"""Failed for good in a day: so many are worth a look."""
+"""Failed permanently in a day: so many are worth a look."""
 IN_A_ROW = 3
 """Refused webhooks since the last accepted one: so many are no accident."""
 LITTLE_FREE = 1024**3
@@ -115,7 +115,7 @@ def tab(found: Sequence[Need]) -> str:
 
 
 def key(found: Sequence[Need]) -> str:
-    """The same as long as the same things need somebody."""
+    """The same as long as the same things need attention."""
     told = "\n".join(view(each).key for each in found)
     return hashlib.sha256(told.encode()).hexdigest()[:12]
 

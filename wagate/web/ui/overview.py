@@ -1,4 +1,4 @@
-"""The first page: what needs somebody, then all else, quietly."""
+"""The first page: what needs attention, then all else, quietly."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ async def take(parts: Parts, *, client_id: int | None) -> Snapshot:
 
 
 async def for_plugins(parts: Parts) -> list[NeedView]:
-    """What needs somebody; when the database can't be read, what is known without it."""
+    """What needs attention; when the database can't be read, what is known without it."""
     try:
         found = (await take(parts, client_id=None)).found
     except StorageError:
