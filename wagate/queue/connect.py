@@ -18,6 +18,8 @@ FORMS = {
     "rediss": "rediss://[user:password@]host:6379/0",
     "unix": "unix:///path/to/socket",
     "redis+sentinel": "redis+sentinel://host:26379,host2:26379/service",
+    "redis+cluster": "redis+cluster://[user:password@]host:6379,host2:6379",
+    "rediss+cluster": "rediss+cluster://[user:password@]host:6379,host2:6379",
 }
 SCHEMES = tuple(FORMS)
 
