@@ -13,7 +13,7 @@ from markupsafe import Markup
 from quart import Blueprint, Response, request
 
 from wagate.errors import NotFoundError, TooManyRequestsError
-from wagate.storage.deliveries.newer import MOST_NEWER, count_newer, shown_deliveries
+from wagate.storage.events.listing import MOST_NEWER, count_newer, shown_deliveries
 from wagate.storage.rows import DeliveryRow
 from wagate.web.ui import needs
 from wagate.web.ui.deliveries import FIELDS, PAGE, wanted

@@ -19,7 +19,7 @@ from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.owners.accounts import list_accounts
 from wagate.storage.refusals import RefusedRow
 from wagate.storage.rows import AccountRow
-from wagate.storage.upkeep.backup import last_backup
+from wagate.storage.upkeep.copies import last_backup
 from wagate.web.health import Check
 from wagate.web.ui import needs, words
 from wagate.web.ui.leaves import NO_SESSION, leaf, number_mark

@@ -14,8 +14,8 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import ConflictError, ForbiddenError, TooManyRequestsError
 from wagate.events import SESSION_STATES, SessionGroup
-from wagate.storage.links import Link, find_link
 from wagate.storage.owners.accounts import get_account
+from wagate.storage.passes import Link, find_link
 from wagate.storage.rows import AccountRow
 from wagate.web.access.links import KEY, path_of
 from wagate.web.ui.leaves import Leaves, changed
