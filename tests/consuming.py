@@ -159,7 +159,6 @@ class World:
             database=self.database,
             queue=make,
             push=sharded(make, "push", self.shards, max_depth=self.max_depth, clock=self.clock),
-            listens=self.shared,
             handlers=self.handlers,
             policy=self.policy,
             clock=self.clock,
