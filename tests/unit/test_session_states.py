@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from wagate.events import SESSION_STATES, SessionGroup, SessionStatus
-from wagate.inbound.session.states import state_changed
+from wagate.inbound.session.events import state_changed
 from wagate.web.sessions.view import Summary, summary
 from wagate_chatwoot.agents.texts import packaged
 from wagate_waha.envelope import Envelope

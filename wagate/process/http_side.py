@@ -20,16 +20,14 @@ from wagate.hooks.context import PluginContext
 from wagate.hooks.panels import Panel
 from wagate.hooks.providers import Check
 from wagate.inbound.accounts import Accounts
-from wagate.inbound.numbers import Numbers
-from wagate.inbound.strangers import Strangers
+from wagate.inbound.numbers import Numbers, Strangers
 from wagate.metrics import HttpMetrics
 from wagate.plugins.loader import Plugin, panels_of, plugin_checks
 from wagate.process.assemble import Gateway, check_link
 from wagate.process.doctor import Installation, run_checks
 from wagate.process.files import most_connections
-from wagate.process.health import health_monitor
+from wagate.process.health import Watched, health_monitor
 from wagate.process.reload import Reload
-from wagate.process.standing import Watched
 from wagate.web.access.admission import Admission
 from wagate.web.access.auth import Authenticator
 from wagate.web.access.cors import Cors

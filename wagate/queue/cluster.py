@@ -18,8 +18,7 @@ from redis.crc import key_slot
 from redis.exceptions import MovedError
 
 from wagate.errors import ConfigError, QueueError
-from wagate.queue.connect import FORMS, shown
-from wagate.queue.redis import Call, RedisThread, is_refusal
+from wagate.queue.redis import FORMS, Call, RedisThread, is_refusal, shown
 
 Ranges: TypeAlias = list[tuple[int, int, str]]
 """First slot, last slot, URL of the node that has them."""

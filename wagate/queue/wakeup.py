@@ -9,8 +9,8 @@ from redis.exceptions import RedisError
 
 from wagate.clock import Clock
 from wagate.errors import QueueError
-from wagate.queue.connect import connect
 from wagate.queue.queue import Queue
+from wagate.queue.redis import connect
 
 log = structlog.get_logger(__name__)
 

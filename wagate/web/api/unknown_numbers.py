@@ -8,7 +8,7 @@ import msgspec
 from quart import Blueprint
 
 from wagate.hooks.routes import endpoint
-from wagate.inbound.strangers import Strangers
+from wagate.inbound.numbers import Strangers
 from wagate.storage.owners.live import LiveDirectory
 from wagate.web.access.identity import RequestAuth
 

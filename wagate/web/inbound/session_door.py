@@ -13,10 +13,9 @@ from wagate.errors import BadRequestError, NotFoundError, UnauthorizedError
 from wagate.hooks.contracts import Identity
 from wagate.inbound.accounts import Accounts
 from wagate.inbound.ignore import IgnoreFilter
-from wagate.inbound.numbers import Numbers
+from wagate.inbound.numbers import EngineSessions, Numbers
 from wagate.inbound.receive import Receiver
 from wagate.inbound.session.events import parse_session
-from wagate.inbound.session.whose import EngineSessions
 from wagate.media.store import Media
 from wagate.parsing.jsonbody import read_object
 from wagate.storage.database import Database

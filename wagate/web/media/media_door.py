@@ -20,7 +20,7 @@ from wagate.errors import (
     WagateError,
 )
 from wagate.hooks.contracts import Identity
-from wagate.media.names import essence
+from wagate.media.sniff import essence
 from wagate.media.store import HeldFile, Media
 from wagate.storage.media import MediaRow
 from wagate.storage.owners.live import LiveDirectory
