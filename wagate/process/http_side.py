@@ -38,20 +38,17 @@ from wagate.web.access.streams import Streams
 from wagate.web.api.bulk import bulk_routes
 from wagate.web.api.doctor import DoctorLine, doctor_routes
 from wagate.web.api.links import links_routes
-from wagate.web.api.refusals import refusals_routes
+from wagate.web.api.refusals import refusals_routes, unknown_numbers_routes
 from wagate.web.api.reload import reload_routes
 from wagate.web.api.stats import stats_routes
 from wagate.web.api.targets import targets_routes
-from wagate.web.api.unknown_numbers import unknown_numbers_routes
 from wagate.web.app import create_api
 from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import App, Networks
-from wagate.web.http.large import LargeBodies
+from wagate.web.http.bodies import LargeBodies
 from wagate.web.http.server import serve_http
 from wagate.web.inbound.engine_door import ENGINE_PATH, EngineDoor
-from wagate.web.inbound.intake import DoorAt, IntakeApp
-from wagate.web.inbound.once_door import OnceDoor
-from wagate.web.inbound.own_deliveries import OwnDeliveries
+from wagate.web.inbound.intake import DoorAt, IntakeApp, OnceDoor, OwnDeliveries
 from wagate.web.inbound.provider_door import PATTERN, ProviderDoor
 from wagate.web.inbound.session_door import SessionDoor
 from wagate.web.media.media_door import MediaDoor
