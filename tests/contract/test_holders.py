@@ -11,9 +11,9 @@ import trio
 from tests.rows import NOW
 from wagate.clock import Clock
 from wagate.errors import StorageError
-from wagate.inbound.holding import LEASE, RENEW, Holding
+from wagate.inbound.listen import LEASE, RENEW, Holding
 from wagate.storage.database import Database
-from wagate.storage.owners.holders import hold
+from wagate.storage.owners.accounts import hold
 
 SOON, LATER = NOW + timedelta(seconds=5), NOW + timedelta(seconds=30)
 
