@@ -33,6 +33,7 @@ from wagate.consumers.reap import reap_dead_workers
 from wagate.consumers.recorder import Recorder
 from wagate.consumers.spool import NAME, Spool
 from wagate.consumers.sweep import Sweeper
+from wagate.consumers.take import Taker
 from wagate.consumers.tasks import supervise
 from wagate.errors import StorageError
 from wagate.hooks.contracts import Handler
@@ -277,16 +278,25 @@ class Consumers:
             silent=self._silent,
             memory=self._memory,
         )
-        return Consumer(
+        taker = Taker(
             database=setup.database,
-            queue=self._queues.push,
             handlers=setup.handlers,
             policy=setup.policy,
             clock=setup.clock,
             pool=self._pool,
+            deliverer=deliverer,
+            memory=self._memory,
+            elsewhere=self.elsewhere,
+            claimed_by=self._queues.push.process if setup.shared else None,
+        )
+        return Consumer(
+            taker=taker,
+            queue=self._queues.push,
+            clock=setup.clock,
+            pool=self._pool,
             wakeup=self._wakeup,
             queues=self._queues,
-            deliverer=deliverer,
+            flights=self._flights,
             memory=self._memory,
             sweep=self._sweeper.ring,
             pumped=self._pumped,
