@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import structlog
 import trio
+from msgspec.structs import replace
 
 from wagate.clock import Clock
 from wagate.consumers.elsewhere import Elsewhere
@@ -16,7 +17,7 @@ from wagate.consumers.queues import Queues
 from wagate.consumers.take import Taker
 from wagate.errors import QueueError, StorageError
 from wagate.queue.queue import Queue
-from wagate.queue.results import Ack, Delay, Pumped, Release, Result, Take
+from wagate.queue.results import Ack, Delay, Doorbell, Pumped, Release, Result, Take, Taken
 from wagate.queue.shards import Shards
 from wagate.queue.wakeup import Wakeup
 
@@ -80,6 +81,10 @@ class Consumer:
         self._pumped_at = 0.0
         self._carried = 0
         self._urgent = False
+        self._behind = False
+        """More is ready than we took, or nothing is handed out."""
+        self._owed: dict[str, Result] = {}
+        """Key → what came of a delivery of which the queue has yet to hear."""
         taker.told = self._tell
 
     def stop(self) -> None:
@@ -91,10 +96,20 @@ class Consumer:
         """Rows of these keys were changed by hand: what is about to make them wait shall not."""
         for key in keys:
             self._pool.hurry(key)
+            self._owed.pop(key, None)
         self._results = [
             Release(key=each.key, token=each.token) if isinstance(each, Delay) and each.key in keys else each
             for each in self._results
         ]
+
+    def begin(self, bell: Doorbell) -> bool:
+        """Begin at once with what was stored just now, before the queue hears of it; whether that could be done."""
+        return not (self._stopping or self._away or self._behind) and self._taker.begin(bell)
+
+    @property
+    def told(self) -> bool:
+        """Whether the queue was told, or is being told, of all that came of tries."""
+        return not (self._results or self._owed)
 
     async def run(self) -> None:
         """Pump until stopped and drained. What is in hand when it is cancelled goes back to the queue."""
@@ -112,6 +127,7 @@ class Consumer:
     async def _let_go(self) -> None:
         self._pool.clear()
         self._results.clear()
+        self._owed.clear()
         try:
             # First: the database may be what holds up the stop.
             await self._queue.release()
@@ -129,7 +145,7 @@ class Consumer:
         results, self._results, self._urgent = self._results, [], False
         bells = self._queues.bells()
         for bell in bells:
-            self._pool.rung(bell.key)
+            self._pool.rung(bell.key, bell.id)
         quiet = self._stopping or self._taker.quiet
         takes = [] if quiet else self._takes()
         # More than there is room for: what finds none is parked, and nobody stands in a row behind it.
@@ -151,10 +167,11 @@ class Consumer:
         if pumped.overflow:
             self._memory.clear()
         self._pool.see_parked(pumped.parked)
-        if refused := self._taker.receive(pumped.taken):
+        if refused := self._taker.receive(self._settle_owed(pumped.taken)):
             self._results += refused
             self._urgent = True
         self._pumped(pumped)
+        self._behind = pumped.ready > 0 or pumped.paused
         ready = pumped.ready > 0 and not self._elsewhere.hands_off
         more = (ready or self._takes()) and not (pumped.paused or self._stopping or self._taker.quiet)
         if self._urgent or more or self._queues.more_bells:
@@ -162,7 +179,7 @@ class Consumer:
         if self._stopping and not self._pool:
             return
         due = min(IDLE if pumped.next_due is None else pumped.next_due, self._pool.next_turn)
-        due = min(due, self._elsewhere.hands_off or due)
+        due = min(due, self._elsewhere.hands_off or due, self._queues.next_late - trio.current_time())
         passed = self._clock.monotonic() - asked
         await self._wakeup.wait(min(due, self._queue.lease / 3, IDLE) - passed)
 
@@ -180,7 +197,28 @@ class Consumer:
         self._away += 1
         await self._clock.sleep(min(0.1 * self._away, 1.0))
 
+    def _settle_owed(self, taken: Sequence[Taken]) -> list[Taken]:
+        """Hand in what came of deliveries whose keys the queue hands out only now; the other keys."""
+        owed = [each for each in taken if each.key in self._owed]
+        for each in owed:
+            self._results.append(replace(self._owed.pop(each.key), token=each.token))
+            self._urgent = True
+        return [each for each in taken if each not in owed] if owed else list(taken)
+
     def _tell(self, hand: Hand, result: Result) -> None:
+        if hand.token:
+            self._queues.hush(hand.key)
+            self._hand_in(hand, result)
+        elif isinstance(result, Ack) and not result.more:
+            # The queue has not heard of it, and need not.
+            self._queues.hush(hand.key)
+            if not self._results:
+                self._wakeup.ring_at(self._queues.next_late)
+        else:
+            self._owed[hand.key] = result
+            self._queues.call(hand.key)
+
+    def _hand_in(self, hand: Hand, result: Result) -> None:
         if hand.hurried and isinstance(result, Delay):
             result = Release(key=result.key, token=result.token)
         self._results.append(result)

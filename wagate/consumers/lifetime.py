@@ -103,7 +103,9 @@ class Consumers:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._wakeup = Wakeup(setup.clock)
-        self._queues = Queues(setup.queue, self._wakeup, strict=setup.policy.strict, push=setup.push)
+        self._queues = Queues(
+            setup.queue, self._wakeup, strict=setup.policy.strict, shared=setup.shared, push=setup.push
+        )
         self._rates = Rates(setup.handlers, setup.clock)
         self._pool = Pool(setup.concurrency, self._concurrency, self._rates)
         self._metrics = ConsumerMetrics(setup.registry)
@@ -132,7 +134,7 @@ class Consumers:
         """What the consumer last broke on."""
         self._began: float | None = None
         """Since when it runs."""
-        self._queues.connect(sweep=self._sweeper.ring, hurry=self._consumer.hurry)
+        self._queues.connect(sweep=self._sweeper.ring, hurry=self._consumer.hurry, begin=self._consumer.begin)
         self.control = Control(
             setup.database,
             self._queues,

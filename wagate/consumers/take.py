@@ -20,7 +20,7 @@ from wagate.consumers.pool import Hand, Pool
 from wagate.errors import StorageError
 from wagate.hooks.contracts import Handler
 from wagate.inbound.route import unrouted
-from wagate.queue.results import Ack, Delay, Park, Release, Result, Taken
+from wagate.queue.results import Ack, Delay, Doorbell, Park, Release, Result, Taken
 from wagate.rules.admit import ALONE_AFTER, Admission, Bury, Closed, Early, Go, Stuck, admit
 from wagate.rules.states import Policy, Status
 from wagate.storage.database import Database
@@ -105,6 +105,18 @@ class Taker:
         if fresh and self.nursery is not None:
             self.nursery.start_soon(self._load, fresh)
         return refused
+
+    def begin(self, bell: Doorbell) -> bool:
+        """Begin at once with what this process just stored, before the queue hears of it; whether it could be."""
+        bucket = self._pool.bucket(bell.key)
+        if self.nursery is None or self.quiet or self._pool.holds(bell.key) or self._pool.parks(bucket):
+            return False
+        head = self._memory.head(bell.key)
+        if head is None or head.id != bell.id:
+            return False
+        taken = Taken(key=bell.key, id=bell.id, token="", crashes=0)
+        hand = self._pool.take(taken)
+        return hand is not None and self._begin_remembered(taken, hand)
 
     def _begin_remembered(self, taken: Taken, hand: Hand) -> bool:
         """Begin at once with what this process just stored; whether that is known."""
