@@ -37,10 +37,10 @@ from wagate.storage.database import FILE, Database, open_database
 from wagate.storage.deliveries.jobs import waiting
 from wagate.storage.events.intake import Intake, store
 from wagate.storage.events.listing import list_deliveries
-from wagate.storage.lead import first_id
 from wagate.storage.outbox.messages import list_messages
+from wagate.storage.statement import first_id
 from wagate.storage.threads.conversations import archive, list_threads
-from wagate.storage.upkeep.copy_over import copy_over
+from wagate.storage.upkeep.copies import copy_over
 
 DAYS = 28
 CHATS = 9000

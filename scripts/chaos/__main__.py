@@ -17,10 +17,11 @@ from scripts.chaos.backlog import BACKLOG
 from scripts.chaos.clock import CLOCK
 from scripts.chaos.database import DATABASE
 from scripts.chaos.kills import KILLS
+from scripts.chaos.receivers import RECEIVERS
 from scripts.chaos.scenario import Size, judge
 from scripts.chaos.standstill import STANDSTILL
 
-SCENARIOS = {each.name: each for each in (*STANDSTILL, *KILLS, *DATABASE, *BACKLOG, *CLOCK)}
+SCENARIOS = {each.name: each for each in (*STANDSTILL, *KILLS, *DATABASE, *BACKLOG, *CLOCK, *RECEIVERS)}
 
 
 def main() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 
 import trio
 
@@ -81,6 +82,32 @@ async def replaced(server: GatewayProcess) -> float:
     return time.monotonic() - began
 
 
+async def hung_orphan(size: Size) -> str:
+    """Kill the gateway while its Valkey hangs, so that the next one finds it in its folder."""
+    took = []
+    async with https_sink() as sink, gateway(ca_file=sink.ca_file) as server:
+        await register(server, sink.url)
+        for number in range(size.of(1, 5)):
+            await post(server, f"{number}:before", "+15550001234")
+            await sink.until_accepted(2 * number + 1)
+            hung = server.valkey_pid
+            assert hung is not None
+            os.kill(hung, signal.SIGSTOP)
+            try:
+                if size.dice.random() < 0.5:
+                    await trio.sleep(size.dice.uniform(0, 5))
+                await post(server, f"{number}:hung", "+15550001234")
+                server.kill()
+                began = time.monotonic()
+                await server.start()
+                await sink.until_accepted(2 * number + 2)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.kill(hung, signal.SIGCONT)
+            took.append(time.monotonic() - began)
+    return f"started, and delivered what waited, within {max(took):.0f} s"
+
+
 STANDSTILL = (
     Scenario(
         name="pause",
@@ -93,5 +120,11 @@ STANDSTILL = (
         fault="the embedded Valkey hangs",
         promise="it is replaced within seconds; the door takes messages meanwhile, all arrive, in order",
         run=hung_valkey,
+    ),
+    Scenario(
+        name="hung-orphan",
+        fault="the gateway is killed while its embedded Valkey hangs",
+        promise="the next start replaces it, and delivers what waited",
+        run=hung_orphan,
     ),
 )

@@ -8,10 +8,11 @@ import traceback
 
 import trio
 
-from tests.attack import bodies, connections, doors, host
+from tests.attack import bodies, connections, doors, host, receivers, streams, tenants
 from tests.attack.case import Case, Target, target
 
-CASES: tuple[Case, ...] = (*doors.CASES, *connections.CASES, *bodies.CASES, *host.CASES)
+PARTS = (doors, connections, bodies, host, receivers, tenants, streams)
+CASES: tuple[Case, ...] = tuple(case for part in PARTS for case in part.CASES)
 PATIENCE = 300.0
 """Seconds for one case."""
 

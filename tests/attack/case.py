@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import trio
 
 from tests.gateway import GatewayProcess, gateway
-from tests.http_site import Client
+from tests.http_site import Client as Connection
+from tests.sink import https_sink
 
 MB = 1024 * 1024
 SECRET = "0123456789abcdef-app-secret"
@@ -54,8 +57,8 @@ class Target:
             "X-Forwarded-For": f"198.18.{self.random.randrange(256)}.{self.random.randrange(256)}",
         }
 
-    async def connect(self) -> Client:
-        return Client(await trio.open_tcp_stream("127.0.0.1", self.process.port))
+    async def connect(self) -> Connection:
+        return Connection(await trio.open_tcp_stream("127.0.0.1", self.process.port))
 
     async def answers(self) -> float:
         """Milliseconds that a ping takes."""
@@ -83,8 +86,47 @@ class Case:
     """Raises when the promise falls; what it returns is shown beside it."""
 
 
+@dataclass(frozen=True)
+class Client:
+    """A client of its own, as who has its token sees it."""
+
+    slug: str
+    token: str
+    http: httpx2.AsyncClient
+
+    async def ask(self, method: str, path: str, expected: int = 200, **options: Any) -> Any:
+        """What the API answers, which must have this status."""
+        answer = await self.http.request(method, path, **options)
+        assert answer.status_code == expected, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    async def webhook(self, url: str) -> str:
+        """Id of a new one, for all that comes in."""
+        body = {"phone_number": "*", "name": url[-40:], "webhook_url": url}
+        made = await self.ask("POST", "/api/webhooks/register", 201, json=body)
+        return str(made["id"])
+
+    async def rows(self, hook: str) -> list[dict[str, Any]]:
+        """Its newest deliveries."""
+        found: list[dict[str, Any]] = (await self.ask("GET", f"/api/webhooks/{hook}/events?limit=100"))["data"]
+        return found
+
+
+@asynccontextmanager
+async def new_client(target: Target) -> AsyncIterator[Client]:
+    """A client that is gone afterwards."""
+    slug = f"c{target.random.randrange(10**9)}"
+    made = await target.process.http.post("/api/clients", json={"slug": slug})
+    assert made.status_code == 201, made.text
+    token = made.json()["token"]
+    async with target.process.client(token) as http:
+        yield Client(slug, token, http)
+    gone = await target.process.http.delete(f"/api/clients/{slug}")
+    assert gone.status_code in {200, 204}, gone.text
+
+
 @asynccontextmanager
 async def target(*, seed: int, short: bool) -> AsyncIterator[Target]:
     """A gateway process in a temporary folder, on loopback."""
-    async with gateway(TABLES) as process:
+    async with https_sink() as sink, gateway(TABLES, ca_file=sink.ca_file) as process:
         yield Target(process, seed, short)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import trio
 
 from tests.api_site import ACME, ADMIN, OTHER, api_site
 from tests.media_site import JPEG, media_site
@@ -16,8 +17,7 @@ from wagate.errors import ConflictError, NoRoomError, TooManyRequestsError
 from wagate.storage.database import Database
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.owners.endpoints import NewWebhook, create_webhook
-from wagate.web.sessions.routes import Scope
-from wagate.web.sessions.stream import SessionStream
+from wagate.web.access.streams import Streams
 
 
 async def test_uploads_are_counted_and_make_room_when_they_are_deleted(tmp_path: Path) -> None:
@@ -91,12 +91,33 @@ async def test_webhooks_are_capped_for_each_client_and_connector(database: Datab
     await register("other", "c")
 
 
-async def test_streams_are_capped_for_each_client_and_not_for_the_admin() -> None:
-    stream = SessionStream(None, None, None, most=1)  # type: ignore[arg-type]
-    ours, theirs, admin = (Scope(client_id=each, viewed=None) for each in (1, 2, None))
-    with stream._counted(ours), stream._counted(admin):
-        with pytest.raises(TooManyRequestsError, match="1 streams are open"):
-            stream.check(ours)
-        stream.check(theirs)
-        stream.check(admin)
-    stream.check(ours)
+def test_streams_are_capped_for_each_client_and_session_shown_and_not_for_the_admin() -> None:
+    streams = Streams(1)
+    with streams.one(1), streams.one((1, "shop")), streams.one(2), streams.one(None), streams.one(None):
+        for who in (1, (1, "shop"), 2):
+            with pytest.raises(TooManyRequestsError, match="1 streams are open"), streams.one(who):
+                pass
+    with streams.one(1):
+        pass
+
+
+@pytest.mark.parametrize("path", ["/api/whatsapp/session/stream", "/api/whatsapp/session/stream?sessionId=main"])
+async def test_streams_that_begin_together_are_counted_too(tmp_path: Path, path: str) -> None:
+    async with api_site(tmp_path, limits=Limits(streams=2)) as there, there.as_(ACME) as acme:
+        made = await acme.post("/api/accounts", json={"name": "main", "provider": "session"})
+        assert made.status_code == 201, made.text
+        statuses: list[int] = []
+
+        async def watch() -> None:
+            async with there.as_(ACME) as client, client.stream("GET", path) as answer:
+                statuses.append(answer.status_code)
+                await trio.sleep_forever()
+
+        with trio.fail_after(30):
+            async with trio.open_nursery() as nursery:
+                for _ in range(12):
+                    nursery.start_soon(watch)
+                while len(statuses) < 12:
+                    await trio.sleep(0.01)
+                nursery.cancel_scope.cancel()
+        assert sorted(statuses) == [200] * 2 + [429] * 10

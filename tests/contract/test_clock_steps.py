@@ -8,7 +8,7 @@ from typing import Any
 from tests.rows import NOW, intake, route
 from wagate.rules.targets import Health, TargetState
 from wagate.storage.database import Database
-from wagate.storage.deliveries.clock_steps import claim_step, mark_time, move_elsewhere, move_open
+from wagate.storage.deliveries.due import claim_step, mark_time, move_elsewhere, move_open
 from wagate.storage.deliveries.targets import Owner, target_states, write_states
 from wagate.storage.events.intake import store
 from wagate.storage.fields import as_time, time_text

@@ -104,6 +104,25 @@ async def test_only_what_changed_is_read_and_decrypted(database: Database, one: 
     assert (one.opened, one.live.now.accounts["a3"].settings) == (6, {"x": 2})
 
 
+async def test_a_client_that_goes_makes_nobody_read_what_others_have(database: Database, one: Process) -> None:
+    now = Clock().now()
+    acme = await database.write(add_client, slug="acme", name="Acme", now=now)
+    await database.write(add_token, client_id=acme.id, digest="d", name="t", now=now)
+    for number in range(3):
+        await database.write(create_account, account(f"a{number}"), now=now)
+        await database.write(create_account, account(f"acme-{number}", client_id=acme.id), now=now)
+    kept = await one.endpoints.create(new())
+    gone = await one.endpoints.create(new(client_id=acme.id))
+    await one.live.reload()
+    held, opened = one.endpoints.active(kept.id), one.opened
+    await database.write(delete_client, "acme", now=now)
+    assert (await database.read(revision.changes_since, one.live._known.revision))[1] is not None
+    await one.live.reload_if_changed()
+    assert (one.endpoints.active(gone.id), one.endpoints.active(kept.id)) == (None, held)
+    assert one.opened == opened
+    assert one.live.now == await database.read(load_directory, VAULT.decrypt)
+
+
 def _add(db: Any, turn: int) -> None:
     create_account(db, account(f"more{turn}"), now=Clock().now())
 

@@ -13,7 +13,7 @@ from wagate.clock import Clock
 from wagate.errors import StorageError
 from wagate.inbound.holding import LEASE, RENEW, Holding
 from wagate.storage.database import Database
-from wagate.storage.owners.holders import hold
+from wagate.storage.owners.accounts import hold
 
 SOON, LATER = NOW + timedelta(seconds=5), NOW + timedelta(seconds=30)
 

@@ -15,7 +15,7 @@ from wagate.config.vault import Vault
 from wagate.storage.backend import migrate
 from wagate.storage.backend.migrate import migrations, statements
 from wagate.storage.database import Database, open_database
-from wagate.storage.events.sequence import take_seqs
+from wagate.storage.deliveries.lanes import take_seqs
 from wagate.storage.fields import time_text
 from wagate.storage.owners.endpoints import WebhookChange, all_webhooks, patch_webhook
 from wagate.storage.statement import rows, run

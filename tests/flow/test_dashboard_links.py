@@ -198,7 +198,7 @@ async def test_a_link_that_may_act_acts_and_revoking_it_signs_its_holder_out(
 async def test_only_the_admin_makes_a_clients_links_and_only_so_many(
     running: Gateway, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wagate.storage.links.MOST", 1)
+    monkeypatch.setattr("wagate.storage.passes.MOST_LINKS", 1)
     token = (await running.client("bakery"))["token"]
     async with browser(running, token) as theirs:
         form = fields_of(await theirs.get("/ui/add"))

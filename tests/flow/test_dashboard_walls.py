@@ -46,7 +46,7 @@ async def test_a_form_with_thousands_of_fields_is_refused_before_it_is_taken_apa
 async def test_one_token_has_so_many_browsers_and_the_one_used_longest_ago_goes(
     running: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wagate.storage.signins.MOST", 2)
+    monkeypatch.setattr("wagate.storage.passes.MOST_SIGNINS", 2)
     async with browser(running) as first, browser(running) as second, browser(running) as third:
         signed_in = [(await each.get("/ui/")).status_code for each in (first, second, third)]
         assert signed_in == [303, 200, 200]

@@ -19,7 +19,7 @@ from tests.gateway import GatewayProcess, gateway, register, toml
 from tests.sink import https_sink
 from wagate.cli import app
 from wagate.storage.backend.sqlite import Sqlite
-from wagate.storage.upkeep import copy_over as copying
+from wagate.storage.upkeep import copies as copying
 
 MESSAGES = 60
 DOWN = (500, {"retry-after": "600"})

@@ -17,7 +17,7 @@ from wagate.clock import Clock
 from wagate.config.lock import hold
 from wagate.errors import StorageError
 from wagate.process.backup import Place, read_manifest, restore_backup, write_backup
-from wagate.storage.upkeep.backup import copy_sqlite, last_backup, note_backup
+from wagate.storage.upkeep.copies import copy_sqlite, last_backup, note_backup
 
 NAME = "ab/" + "ab" * 32
 

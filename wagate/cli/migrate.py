@@ -54,7 +54,7 @@ async def _copy(source: Sqlite, url: str) -> dict[str, int]:
     from wagate.storage.backend.dialect import disconnect
     from wagate.storage.backend.postgres import Postgres
     from wagate.storage.database import Database, open_database
-    from wagate.storage.upkeep.copy_over import copy_over
+    from wagate.storage.upkeep.copies import copy_over
 
     target = Database(Postgres(url), readers=1)
     try:

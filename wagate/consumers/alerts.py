@@ -13,7 +13,7 @@ from wagate.events import NewEvent
 from wagate.events.kinds import WEBHOOK_DISABLED, WEBHOOK_FAILING
 from wagate.hooks.contracts import Handler
 from wagate.storage.database import Database
-from wagate.storage.deliveries.probes import Failing, claim_alert, failing_targets
+from wagate.storage.deliveries.targets import Failing, claim_alert, failing_targets
 
 log = structlog.get_logger("wagate.consumers")
 

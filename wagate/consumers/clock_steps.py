@@ -17,7 +17,7 @@ from wagate.clock import Clock
 from wagate.consumers.queues import Queues
 from wagate.errors import QueueError, StorageError
 from wagate.storage.database import Database
-from wagate.storage.deliveries.clock_steps import claim_step, mark_time, move_elsewhere, move_open
+from wagate.storage.deliveries.due import claim_step, mark_time, move_elsewhere, move_open
 
 T = TypeVar("T")
 

@@ -27,8 +27,7 @@ from wagate.queue.wakeup import Wakeup
 from wagate.rules.admit import ALONE_AFTER, Admission, Bury, Closed, Early, Go, Stuck, admit
 from wagate.rules.states import Policy, Status
 from wagate.storage.database import Database
-from wagate.storage.deliveries.claims import claim
-from wagate.storage.deliveries.lanes import Head, heads
+from wagate.storage.deliveries.lanes import Head, claim, heads
 
 log = structlog.get_logger("wagate.consumers")
 

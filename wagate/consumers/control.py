@@ -12,8 +12,8 @@ from wagate.consumers.queues import Queues
 from wagate.rules.states import Policy
 from wagate.storage.database import Database
 from wagate.storage.deliveries.by_hand import Round, cancel, failed_since, run_again, run_all_again, skip
-from wagate.storage.deliveries.probes import probe_now
 from wagate.storage.deliveries.target_list import TargetRow, pause_target, resume_target
+from wagate.storage.deliveries.targets import probe_now
 from wagate.storage.events.intake import StoredDelivery
 
 SLICE = 200

@@ -10,8 +10,7 @@ import structlog
 from wagate.clock import Clock
 from wagate.errors import StorageError
 from wagate.storage.database import Database
-from wagate.storage.deliveries.claims import put_back
-from wagate.storage.deliveries.lanes import Head
+from wagate.storage.deliveries.lanes import Head, put_back
 from wagate.storage.deliveries.outcomes import mark_delivering, unmark
 
 log = structlog.get_logger("wagate.consumers")

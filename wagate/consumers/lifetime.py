@@ -44,8 +44,8 @@ from wagate.queue.wakeup import Wakeup, listen
 from wagate.rules.states import Policy
 from wagate.storage.database import Database
 from wagate.storage.deliveries.bulk import free_bulk
-from wagate.storage.deliveries.claims import unclaim
-from wagate.storage.deliveries.probes import end_probes
+from wagate.storage.deliveries.lanes import unclaim
+from wagate.storage.deliveries.targets import end_probes
 from wagate.storage.events.intake import Stored
 
 log = structlog.get_logger("wagate.consumers")

@@ -13,7 +13,7 @@ from wagate.consumers.elsewhere import Elsewhere
 from wagate.consumers.pool import Pool, bucket_of
 from wagate.queue.wakeup import Wakeup
 from wagate.storage.database import Database
-from wagate.storage.deliveries.probes import claim_probe, down_targets
+from wagate.storage.deliveries.targets import claim_probe, down_targets
 
 log = structlog.get_logger("wagate.consumers")
 

@@ -15,8 +15,7 @@ from wagate.events import Event
 from wagate.rules.states import Policy, Settled, Try
 from wagate.storage.database import Database
 from wagate.storage.deliveries.outcomes import Outcome, record
-from wagate.storage.events.intake import Route, StoredDelivery
-from wagate.storage.events.reroute import reroute
+from wagate.storage.events.intake import Route, StoredDelivery, reroute
 
 log = structlog.get_logger("wagate.consumers")
 

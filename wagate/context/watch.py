@@ -12,7 +12,7 @@ from wagate.clock import Clock
 from wagate.hooks.watch import Need
 from wagate.inbound.position import count_waiting
 from wagate.storage.database import Database
-from wagate.storage.owners.holders import hold
+from wagate.storage.owners.accounts import hold
 
 LEASE: Final = 60.0
 """Seconds after which another process leads."""

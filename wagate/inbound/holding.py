@@ -10,7 +10,7 @@ import structlog
 from wagate.clock import Clock
 from wagate.errors import StorageError
 from wagate.storage.database import Database
-from wagate.storage.owners.holders import hold
+from wagate.storage.owners.accounts import hold
 
 LEASE = 15.0
 """Seconds after which another process takes over from one that renews no more."""

@@ -10,8 +10,8 @@ import structlog
 from wagate.events import NewEvent, kinds
 from wagate.inbound.ignore import Owned
 from wagate.plugins.registry import Providers
-from wagate.storage.events.strangers import NUMBER, STRANGER
 from wagate.storage.owners.directory import Account, Directory
+from wagate.storage.refusals import NUMBER, STRANGER
 
 _KEPT: Final = 100
 """Characters of a number in the log."""

@@ -23,9 +23,8 @@ from wagate.parsing.chats import LID, OPAQUE, USER
 from wagate.parsing.message_ids import bare_id, is_unique
 from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
-from wagate.storage.outbox.echoes import UniqueId, learn_people, numbers_by_ids
 from wagate.storage.owners.directory import Account
-from wagate.storage.threads.contacts import ContactKey, ContactRow, contacts_of
+from wagate.storage.threads.contacts import ContactKey, ContactRow, UniqueId, contacts_of, learn_people, numbers_by_ids
 
 PATIENCE: Final = 2.0
 """Seconds that a webhook waits for its provider to say whose LID it is."""

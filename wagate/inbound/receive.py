@@ -22,9 +22,9 @@ from wagate.parsing.numbers import longest_form
 from wagate.storage.database import Database, apart, bulk
 from wagate.storage.events.intake import Intake, Route, Stored, store
 from wagate.storage.events.named import QUOTING
-from wagate.storage.events.strangers import STRANGER
 from wagate.storage.owners.directory import Account
 from wagate.storage.owners.live import LiveDirectory
+from wagate.storage.refusals import STRANGER
 
 Ring = Callable[[Sequence[Stored]], None]
 """Tell the consumers what was stored."""

@@ -8,8 +8,8 @@ from typing import Final
 from wagate.hooks.providers import Finding
 from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
-from wagate.storage.events.strangers import StrangerRow, list_strangers
 from wagate.storage.owners.live import LiveDirectory
+from wagate.storage.refusals import StrangerRow, list_strangers
 
 _STEP: Final = "add an account for it, or have the provider send only what is for accounts here"
 

@@ -25,6 +25,7 @@ from wagate.outbound.views import stored_form, view_of
 from wagate.outbound.watch import Watch
 from wagate.parsing.split import length_of
 from wagate.rules.filters import ALL_MESSAGES, MessageFilter
+from wagate.storage.outbox.acks import readers_of
 from wagate.storage.outbox.messages import (
     MessageRow,
     Submission,
@@ -34,7 +35,6 @@ from wagate.storage.outbox.messages import (
     own_account,
     submit,
 )
-from wagate.storage.outbox.readers import readers_of
 from wagate.storage.owners.directory import Account
 from wagate.storage.threads.conversations import last_incoming
 

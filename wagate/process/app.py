@@ -202,6 +202,7 @@ async def _tasks(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str,
             nursery.start_soon(supervise, "sessions", gateway.hub.run, gateway.clock)
             nursery.start_soon(supervise, "listeners", gateway.listeners.run, gateway.clock)
             nursery.start_soon(supervise, "outbound", gateway.outbound.run, gateway.clock)
+            nursery.start_soon(supervise, "checkup", gateway.checkup.run, gateway.clock)
             nursery.start_soon(supervise, "positions", gateway.positions.run, gateway.clock)
             catch_up = CatchUp(
                 gateway.providers,

@@ -27,7 +27,7 @@ from wagate.config.lock import hold
 from wagate.config.secrets import KEY_FILE, TOKEN_FILE
 from wagate.errors import ConfigError
 from wagate.storage.database import FILE as DATABASE
-from wagate.storage.upkeep.backup import MARK, copy_sqlite, is_sqlite, note_backup
+from wagate.storage.upkeep.copies import MARK, copy_sqlite, is_sqlite, note_backup
 
 MANIFEST: Final = "wagate-backup.json"
 ENGINE: Final = "engine"

@@ -36,8 +36,9 @@ from wagate.web.access.cors import Cors
 from wagate.web.access.idempotency import Once
 from wagate.web.access.identity import RequestAuth, ViewTokens
 from wagate.web.access.rate_limit import RateLimit
+from wagate.web.access.streams import Streams
 from wagate.web.api.bulk import bulk_routes
-from wagate.web.api.doctor import DoctorLine, Examine, doctor_routes
+from wagate.web.api.doctor import DoctorLine, doctor_routes
 from wagate.web.api.links import links_routes
 from wagate.web.api.refusals import refusals_routes
 from wagate.web.api.reload import reload_routes
@@ -198,7 +199,7 @@ def doors(gateway: Gateway, auth: Authenticator) -> tuple[DoorAt, ...]:
     )
 
 
-async def _run_checks(gateway: Gateway, checks: Sequence[tuple[str, Check]]) -> list[DoctorLine]:
+async def _run_checks(gateway: Gateway, checks: Sequence[tuple[str, Check]], **how: int) -> list[DoctorLine]:
     return await run_checks(
         Installation(
             config=gateway.config,
@@ -209,8 +210,14 @@ async def _run_checks(gateway: Gateway, checks: Sequence[tuple[str, Check]]) -> 
             redis=gateway.redis,
             accounts=list(gateway.live.now.accounts.values()),
             checks=checks,
-        )
+        ),
+        **how,
     )
+
+
+def _failing(gateway: Gateway) -> list[DoctorLine]:
+    """But for plugins that say themselves what their trouble is."""
+    return [each for each in gateway.checkup.failing if each.part not in gateway.watching.troubles]
 
 
 def trusted(config: Config) -> Networks:
@@ -230,11 +237,12 @@ def build_app(
     auth = authenticator(gateway, tokens)
     reload.on_new_token(auth.admit)
     metrics, refusals = gateway.http_metrics, gateway.refusals
-    bodies, watched = gateway.bodies, Watched(gateway)
+    bodies, watched = gateway.bodies, Watched(gateway, target_desk(gateway))
     strangers = Strangers(gateway.database, gateway.providers, gateway.live)
     looks = [*watched.looks(), ("webhooks", refusals.look), ("numbers", strangers.look)]
     checks = [*looks, *plugin_checks(plugins, contexts)]
-    health, examine = health_monitor(gateway, watched), partial(_run_checks, gateway, checks)
+    health = health_monitor(gateway, watched)
+    gateway.checkup.ask_by(partial(_run_checks, gateway, checks))
     api = create_api(
         config=gateway.config,
         clock=gateway.clock,
@@ -255,7 +263,7 @@ def build_app(
         outbound=_sending(gateway),
         trusted_proxies=trusted(gateway.config),
         plugins=[
-            *(("wagate", routes) for routes in _further(gateway, strangers, reload, examine)),
+            *(("wagate", routes) for routes in _further(gateway, strangers, reload)),
             *(
                 (plugin.name, routes)
                 for plugin in plugins
@@ -263,7 +271,7 @@ def build_app(
             ),
         ],
     )
-    parts = ui_parts(gateway, auth, health, examine, stop, api=cast("App", api), panels=panels_of(plugins, contexts))
+    parts = ui_parts(gateway, auth, health, stop, api=cast("App", api), panels=panels_of(plugins, contexts))
     gateway.watching.look_by(partial(for_plugins, parts))
     ui = create_ui(parts)
     return IntakeApp(
@@ -288,10 +296,10 @@ def _sending(gateway: Gateway) -> SendingContext:
     )
 
 
-def _further(gateway: Gateway, strangers: Strangers, reload: Reload, examine: Examine) -> Iterator[Blueprint]:
+def _further(gateway: Gateway, strangers: Strangers, reload: Reload) -> Iterator[Blueprint]:
     """Routes of ours about the gateway itself and what it does."""
     auth, live = RequestAuth(gateway.live), gateway.live
-    yield doctor_routes(auth, examine)
+    yield doctor_routes(auth, gateway.checkup.now)
     yield unknown_numbers_routes(auth, strangers, live)
     yield reload_routes(auth, reload)
     yield links_routes(auth, gateway.database, gateway.clock, public_url=gateway.config.server.public_url)
@@ -321,7 +329,6 @@ def ui_parts(
     gateway: Gateway,
     auth: Authenticator,
     health: HealthMonitor,
-    examine: Examine,
     stop: trio.Event,
     *,
     api: App,
@@ -338,7 +345,8 @@ def ui_parts(
         bulk=gateway.consumers.bulk,
         api=OwnApi(api),
         health=health,
-        examine=examine,
+        examine=gateway.checkup.now,
+        failing=partial(_failing, gateway),
         refused=gateway.refusals.all,
         folder=gateway.config.data.dir,
         trusted_proxies=trusted(gateway.config),
@@ -347,7 +355,7 @@ def ui_parts(
         media_url=gateway.media.store.url,
         hub=gateway.hub,
         stop=stop,
-        most_streams=gateway.config.limits.streams,
+        streams=Streams(gateway.config.limits.streams),
         sign=partial(gateway.vault.sign, purpose=SHOWN, seconds=3600),
         unsign=partial(gateway.vault.unsign, purpose=SHOWN),
         providers=gateway.providers,

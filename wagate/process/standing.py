@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 import trio
 
+from wagate.context.targets import TargetDesk
 from wagate.hooks.providers import Check as Look
 from wagate.hooks.providers import Finding
 from wagate.metrics import CollectorRegistry, Gauge
@@ -90,8 +91,9 @@ class StandingMetrics:
 class Watched:
     """Looks at them, once a second at most."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, desk: TargetDesk) -> None:
         self._gateway = gateway
+        self._desk = desk
         self._metrics = StandingMetrics(gateway.registry)
         self._lock = trio.Lock()
         self._looked_at = -math.inf
@@ -156,10 +158,12 @@ class Watched:
         ] or [Finding(level="ok", what="sends", detail="no account is refused, failing or logged out")]
 
     async def reception(self) -> Sequence[Finding]:
-        """For the doctor: receivers that are down, by id."""
+        """For the doctor: receivers that are down, by name and address."""
         _, seen = await self._look()
-        step = "repair the receiver: what waits goes out by itself; `wagate jobs retry ID` of any of it tries at once"
-        told = [f"{each.id} since {_minute(each.since)}: {each.error}" for each in seen.down[:SHOWN]]
+        step = "repair the receiver: what waits goes out by itself; `wagate targets probe NAME` tries at once"
+        shown = seen.down[:SHOWN]
+        places = await self._desk.places([each.id for each in shown])
+        told = [f"{places[each.id]} since {_minute(each.since)}: {each.error}" for each in shown]
         if len(seen.down) > SHOWN:
             told.append(f"and {len(seen.down) - SHOWN} more")
         well = Finding(

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
+import peewee
 import trio
 
 from wagate.batch_thread import BatchThread
 from wagate.errors import StorageError
-from wagate.storage.backend.dialect import Engine
+from wagate.storage.backend.dialect import Engine, disconnect, translated
 from wagate.storage.backend.migrate import migrate
 from wagate.storage.backend.postgres import Postgres
-from wagate.storage.backend.readers import Readers, Turns
 from wagate.storage.backend.sqlite import Sqlite
 from wagate.storage.backend.writer import Counts, Work, Writer
+from wagate.storage.fields import as_time, time_text
+from wagate.storage.statement import for_update, rows, run
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,6 +37,89 @@ READERS = 3
 PAGE_READERS = 2
 PAGE_SECONDS = 2.0
 """What one read for a page may take."""
+_BEAT = "INSERT INTO heartbeats (name, at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at"
+
+
+class Turns:
+    """One at a time for each client, so that nobody's slow lists keep all readers from the others."""
+
+    def __init__(self) -> None:
+        self._locks: dict[object, trio.Lock] = {}
+
+    @asynccontextmanager
+    async def take(self, client: object) -> AsyncIterator[None]:
+        """Wait for this client's turn; None waits for nobody."""
+        if client is None:
+            yield
+            return
+        lock = self._locks.setdefault(client, trio.Lock())
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.locked():
+                self._locks.pop(client, None)
+
+
+class Readers:
+    """A few connections with threads of their own: whoever waits for one waits for its users alone."""
+
+    def __init__(self, engine: Engine, count: int, *, seconds: float | None = None) -> None:
+        """``seconds`` is how long one read may take; None: as long as the engine lets it."""
+        self._engine = engine
+        self._seconds = seconds
+        self._idle: deque[peewee.Database] = deque(engine.open(writer=False) for _ in range(count))
+        # Blocked reads must not use up trio's common threads.
+        self._limiter = trio.CapacityLimiter(count)
+
+    async def run(self, fn: Callable[[peewee.Database], T]) -> T:
+        """Run ``fn(db)`` on one consistent state. Raises StorageError."""
+        return await trio.to_thread.run_sync(self._run, fn, limiter=self._limiter)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for db in self._idle:
+            disconnect(db)
+
+    def _run(self, fn: Callable[[peewee.Database], T]) -> T:
+        db = self._idle.pop()
+        try:
+            return self._snapshot(db, fn)
+        except Exception as error:
+            if self._engine.lost(error):
+                disconnect(db)
+            ours = translated(self._engine, error)
+            if ours is error:  # an error raised from itself is an endless chain
+                raise
+            raise ours from error
+        finally:
+            self._idle.append(db)
+
+    def _snapshot(self, db: peewee.Database, fn: Callable[[peewee.Database], T]) -> T:
+        try:
+            self._begin(db)
+        except Exception as error:
+            if not self._engine.lost(error):
+                raise
+            disconnect(db)
+            self._begin(db)
+        try:
+            return fn(db)
+        finally:
+            self._end(db)
+
+    def _begin(self, db: peewee.Database) -> None:
+        db.execute_sql(self._engine.snapshot)
+        if self._seconds is not None:
+            self._engine.limit(db, self._seconds)
+
+    def _end(self, db: peewee.Database) -> None:
+        try:
+            if self._seconds is not None:
+                self._engine.limit(db, None)
+            db.execute_sql("ROLLBACK")
+        except Exception:  # noqa: BLE001  (the connection is broken: a new one is made for the next read)
+            disconnect(db)
 
 
 def bulk(fn: Fn) -> Fn:
@@ -178,3 +265,15 @@ def _is_apart(fn: Callable[..., Any]) -> bool:
 
 def _with_keywords(fn: Callable[..., T], kwargs: dict[str, Any]) -> Callable[..., T]:
     return lambda db, *args: fn(db, *args, **kwargs)
+
+
+@apart
+def beat(db: peewee.Database, name: str, now: datetime) -> None:
+    """Write that ``name`` was alive now."""
+    run(db, _BEAT, (name, time_text(now)))
+
+
+def last_beat(db: peewee.Database, name: str, *, lock: bool = False) -> datetime | None:
+    """When ``name`` was alive last. ``lock``: keep other processes from writing it until the commit."""
+    text = "SELECT at FROM heartbeats WHERE name = ?"
+    return next((as_time(at) for (at,) in rows(db, text + for_update(db, lock=lock), (name,))), None)

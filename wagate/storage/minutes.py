@@ -11,8 +11,7 @@ import peewee
 
 from wagate.storage.database import apart
 from wagate.storage.fields import as_time, time_text
-from wagate.storage.lead import first_id
-from wagate.storage.statement import placeholders, rows, run, run_many
+from wagate.storage.statement import first_id, placeholders, rows, run, run_many
 
 MINUTE: Final = 60
 HOUR: Final = 3600

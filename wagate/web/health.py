@@ -15,8 +15,7 @@ import trio
 from wagate import __version__
 from wagate.clock import Clock
 from wagate.errors import WagateError
-from wagate.storage.database import Database
-from wagate.storage.heartbeat import beat
+from wagate.storage.database import Database, beat
 
 SERVICE = "whatsapp-engine"
 HEARTBEAT = "health"

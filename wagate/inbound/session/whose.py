@@ -7,8 +7,8 @@ from typing import Any
 from wagate.inbound.numbers import Numbers
 from wagate.parsing.fields import identifier
 from wagate.storage.database import Database
+from wagate.storage.owners.accounts import claim_session
 from wagate.storage.owners.directory import Account
-from wagate.storage.owners.engine_sessions import claim_session
 
 
 class EngineSessions:

@@ -10,15 +10,13 @@ import msgspec
 import peewee
 
 from wagate.errors import ConflictError, NotFoundError
-from wagate.storage.deliveries.probes import probe_now
-from wagate.storage.deliveries.targets import for_update
-from wagate.storage.events.intake import StoredDelivery
-from wagate.storage.events.reroute import ROUTED
-from wagate.storage.events.sequence import take_seqs
+from wagate.storage.deliveries.lanes import take_seqs
+from wagate.storage.deliveries.targets import probe_now
+from wagate.storage.events.intake import ROUTED, StoredDelivery
 from wagate.storage.fields import as_time, time_text
 from wagate.storage.models import Delivery
 from wagate.storage.outbox.sending import reopen
-from wagate.storage.statement import placeholders, rows, run, run_many, slices
+from wagate.storage.statement import for_update, placeholders, rows, run, run_many, slices
 
 _COLUMNS = "id, key, target_id, handler, mode, status, settled, attempt_count, created_at, expires_at, error"
 _AGAIN = (

@@ -11,9 +11,8 @@ import peewee
 
 from wagate.errors import ConflictError, NotFoundError
 from wagate.storage.deliveries.outcomes import attempt_numbers
-from wagate.storage.deliveries.targets import for_update
 from wagate.storage.fields import as_time, json_text, optional, time_text
-from wagate.storage.statement import placeholders, rows, run
+from wagate.storage.statement import for_update, placeholders, rows, run
 
 _HEAD = (
     "SELECT id, status, lease_until, next_retry_at, expires_at FROM deliveries "

@@ -1,11 +1,13 @@
-"""Lanes: the open deliveries of one order key (one chat of one target), lowest ``seq`` first."""
+"""Lanes: the open deliveries of one order key (a chat of a target), lowest ``seq`` first; who is at work on them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from importlib import resources
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -17,7 +19,7 @@ from wagate.rules.targets import TargetState
 from wagate.storage.deliveries.targets import COLUMNS, read_state
 from wagate.storage.fields import as_time, from_json, time_text
 from wagate.storage.rows import to_event
-from wagate.storage.statement import marks, rows
+from wagate.storage.statement import for_update, marks, placeholders, rows, run, slices
 
 EVENT = (
     "id",
@@ -169,3 +171,49 @@ def _time(value: Any) -> datetime:
     moment = as_time(value)
     assert moment is not None  # a NOT NULL column
     return moment
+
+
+def take_seqs(db: peewee.Database, keys: Sequence[str]) -> list[int]:
+    """The next ``seq`` for each entry of ``keys`` (with repeats), rising per key in the order given.
+
+    The lane's row stays locked until the commit, so ``seq`` order is commit order. Keys are taken sorted: two
+    processes never wait for each other crosswise.
+    """
+    wanted = sorted(Counter(keys).items())
+    next_seq: dict[str, Iterator[int]] = {}
+    for part in slices(wanted):
+        text = (
+            f"INSERT INTO lanes (key, seq) VALUES {marks(2, len(part))} "  # noqa: S608  (placeholders only)
+            "ON CONFLICT (key) DO UPDATE SET seq = lanes.seq + excluded.seq RETURNING key, seq"
+        )
+        amounts = dict(part)
+        for key, last in rows(db, text, [value for pair in part for value in pair]):
+            next_seq[key] = count(last - amounts[key] + 1)
+    return [next(next_seq[key]) for key in keys]
+
+
+def claim(db: peewee.Database, ids: Collection[str], holder: str, *, until: datetime, now: datetime) -> set[str]:
+    """Claim open deliveries until then; those that are this process's now. The others are settled, or another's."""
+    mine: set[str] = set()
+    free = "settled = FALSE AND (claimed_by IS NULL OR claimed_by = ? OR claimed_until <= ?)"
+    for part in slices(sorted(ids)):
+        wanted = f"SELECT id FROM deliveries WHERE id IN ({placeholders(len(part))}) AND {free} ORDER BY id"  # noqa: S608
+        found = [id_ for (id_,) in rows(db, wanted + for_update(db, lock=True), [*part, holder, time_text(now)])]
+        if found:
+            text = f"UPDATE deliveries SET claimed_by = ?, claimed_until = ? WHERE id IN ({placeholders(len(found))})"  # noqa: S608
+            run(db, text, [holder, time_text(until), *found])
+        mine.update(found)
+    return mine
+
+
+def unclaim(db: peewee.Database, holder: str | None = None) -> int:
+    """A process ended (None: all did): what it was at work on is free. How many deliveries."""
+    whose = "claimed_by = ?" if holder else "claimed_by IS NOT NULL"
+    text = f"UPDATE deliveries SET claimed_by = NULL WHERE settled = FALSE AND {whose}"  # noqa: S608
+    return run(db, text, (holder,) if holder else ())
+
+
+def put_back(db: peewee.Database, delivery_id: str, holder: str) -> None:
+    """It was not tried after all."""
+    text = "UPDATE deliveries SET claimed_by = NULL WHERE id = ? AND claimed_by = ?"
+    run(db, text, (delivery_id, holder))

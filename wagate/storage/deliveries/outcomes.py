@@ -12,15 +12,9 @@ import peewee
 from wagate.rules.states import Settled, Status
 from wagate.rules.targets import TargetState
 from wagate.storage.database import apart, bulk
-from wagate.storage.deliveries.targets import (
-    Owner,
-    for_update,
-    switch_off,
-    target_states,
-    write_states,
-)
+from wagate.storage.deliveries.targets import Owner, switch_off, target_states, write_states
 from wagate.storage.fields import optional, time_text
-from wagate.storage.statement import insert_many, placeholders, rows, run, run_many, slices
+from wagate.storage.statement import for_update, insert_many, placeholders, rows, run, run_many, slices
 
 _UPDATE = (
     "UPDATE deliveries SET status = ?, settled = ?, held = ?, stuck = ?, claimed_by = NULL, attempt_count = ?, "

@@ -13,8 +13,7 @@ from wagate.errors import NotFoundError
 from wagate.rules.targets import Standing, TargetState
 from wagate.storage.deliveries.targets import COLUMNS, read_state
 from wagate.storage.fields import as_time, clean, time_text
-from wagate.storage.lead import first_id
-from wagate.storage.statement import placeholders, rows, run, slices
+from wagate.storage.statement import first_id, placeholders, rows, run, slices
 
 LATELY = timedelta(hours=24)
 """What failed for good of what came in so lately is counted."""

@@ -14,14 +14,14 @@ from wagate.errors import StorageError
 from wagate.events import Event, Media, SessionChange, SessionStatus
 from wagate.parsing.message_ids import bare_id
 from wagate.storage.database import apart, bulk
+from wagate.storage.deliveries.lanes import take_seqs
 from wagate.storage.events.named import renamed, stored_names
-from wagate.storage.events.sequence import take_seqs
-from wagate.storage.events.strangers import note_strangers
 from wagate.storage.fields import clean, from_json, json_text, optional, time_text
 from wagate.storage.media import has_file, insert_inbound
 from wagate.storage.outbox.acks import fold_acks
-from wagate.storage.outbox.echoes import note_echoes
+from wagate.storage.refusals import note_strangers
 from wagate.storage.statement import insert_many, marks, placeholders, rows, run, slices
+from wagate.storage.threads.contacts import note_echoes
 from wagate.storage.threads.conversations import note_messages
 
 EVENT_COLUMNS = (
@@ -34,6 +34,8 @@ INSERT_DELIVERY = (
     "created_at, updated_at, expires_at)"
 )
 _TEXTS = ("account", "phone", "kind", "chat", "sender", "recipient", "message_id", "type", "content")
+ROUTED = "routed"
+"""The ``error`` of an unrouted delivery that made way for others."""
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -316,3 +318,22 @@ def _delivery_row(event: Event, route: Route, seq: int) -> tuple[Any, ...]:
         now,
         None if route.expires_at is None else time_text(route.expires_at),
     )
+
+
+def reroute(
+    db: peewee.Database, delivery_id: str, attempt_count: int, event: Event, routes: tuple[Route, ...], *, now: datetime
+) -> list[StoredDelivery]:
+    """Settle an unrouted delivery and store one for each route, at the end of their lanes.
+
+    What was stored; nothing when the delivery was settled or tried by somebody else meanwhile.
+    """
+    counted = run(
+        db,
+        "UPDATE deliveries SET status = 'cancelled', settled = TRUE, held = FALSE, error = ?, next_retry_at = NULL, "
+        "updated_at = ? WHERE id = ? AND attempt_count = ? AND settled = FALSE",
+        (ROUTED, time_text(now), delivery_id, attempt_count),
+    )
+    if not counted:
+        return []
+    insert_deliveries(db, [(event, routes)])
+    return [StoredDelivery(r.key, r.target_id, r.delivery_id, r.mode) for r in routes]

@@ -12,10 +12,9 @@ from wagate.errors import NotFoundError
 from wagate.events import Event
 from wagate.parsing.message_ids import bare_id
 from wagate.rules.filters import ALL_DELIVERIES, DeliveryFilter
-from wagate.storage.lead import leading, narrowed, since
 from wagate.storage.models import Attempt, Client, Delivery, EventRow
 from wagate.storage.rows import AttemptRow, DeliveryDetail, DeliveryRow, Page, to_event
-from wagate.storage.statement import first
+from wagate.storage.statement import first, leading, narrowed, since
 
 STATES = {
     "pending": ("state",),
@@ -41,6 +40,8 @@ _LEADS = tuple(
     )
 )
 """Filters with an index, the narrowest first; ``state`` is a status that few deliveries have."""
+MOST_NEWER = 100
+"""Newer deliveries are counted up to here."""
 
 
 def get_event(db: peewee.Database, event_id: str, *, client_id: int | None = None) -> Event:
@@ -161,3 +162,18 @@ def _where(query: Any, which: DeliveryFilter, client_id: int | None) -> Any:
     elif "state" in lead:
         query, lead = query.where(peewee.SQL("status <> 'delivered'")), lead | {"status"}
     return narrowed(query, Delivery, given, lead)
+
+
+def shown_deliveries(db: peewee.Database, ids: Sequence[str], *, client_id: int | None) -> list[DeliveryRow]:
+    """These deliveries as they are now; without those that are gone, or another client's."""
+    query = Delivery.select().where(Delivery.id.in_(ids))
+    if client_id is not None:
+        query = query.where(Delivery.client_id == client_id)
+    return [DeliveryRow(**row) for row in query.dicts().execute(db)]
+
+
+def count_newer(db: peewee.Database, which: DeliveryFilter, at: str, *, client_id: int | None) -> int:
+    """How many match that were stored after the delivery ``at``, counted to `MOST_NEWER`."""
+    found = matching(which, client_id).select(Delivery.id).where(Delivery.id > at)
+    count: int = found.order_by(Delivery.id.desc()).limit(MOST_NEWER).count(db)
+    return count

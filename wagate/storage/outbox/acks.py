@@ -1,20 +1,19 @@
-"""Statuses that a provider reports, folded into the messages that they are about: forwards only."""
+"""Statuses that a provider reports, folded into their messages: forwards only. And who of a group has read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 import peewee
 
 from wagate.events import Event
-from wagate.events.acks import DELIVERED, FAILED, READ, SENT, is_one_of_many, reached
+from wagate.events.acks import DELIVERED, FAILED, PARTICIPANT, RANKS, READ, SENT, is_one_of_many, reached
 from wagate.events.kinds import MESSAGE_ACK, MESSAGE_ANY
 from wagate.parsing.message_ids import bare_id, is_unique
 from wagate.storage.fields import as_time, clean, from_json, optional, time_text
-from wagate.storage.outbox.own_ids import lock_bare_id, of_bare_id
-from wagate.storage.outbox.readers import all_have_read
 from wagate.storage.statement import placeholders, rows, run, slices
 
 UNFINISHED = ("queued", "sending", "unknown")
@@ -43,6 +42,8 @@ _OPEN = (
     "AND (chat || '') IN ({1})"
 )
 _Row = tuple[Any, ...]
+_REPORTS = "SELECT extra, timestamp FROM events WHERE {0} AND kind = ? AND client_id = ? ORDER BY id"
+_MEMBERS = "SELECT members FROM chats WHERE client_id = ? AND chat = ? AND account = ?"
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,3 +184,59 @@ def _found(db: peewee.Database, text: str, *among: Iterable[Any]) -> set[_Row]:
         return set()
     filled = text.format(*(placeholders(len(each)) for each in lists))
     return {tuple(row) for row in rows(db, filled, [value for each in lists for value in each])}
+
+
+def lock_bare_id(db: peewee.Database, account_id: str, bare: str) -> None:
+    """Keep out, until the commit, who else writes about this id of the provider.
+
+    Without it, a status and the message's own "sent", committed by two processes at once, would not see each other.
+    """
+    if db.param != "?":
+        rows(db, "SELECT pg_advisory_xact_lock(hashtextextended(?, 20250120))", (f"{account_id}\x1f{bare}",))
+
+
+def of_bare_id(account_id: str, bare: str, chat: str) -> tuple[str, list[Any]]:
+    """A condition, and its values, that the account's message with this id meets; a short id counts in its chat."""
+    # In the words of the partial index: without them SQLite goes through all messages.
+    about, values = "account_id = ? AND bare_id = ? AND bare_id <> ''", [account_id, clean(bare)]
+    return (about, values) if is_unique(bare) or not chat else (f"{about} AND chat = ?", [*values, clean(chat)])
+
+
+class ReaderRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One participant."""
+
+    participant: str
+    """Their key."""
+    status: str
+    """How far the message got with them: delivered, read or played."""
+    at: datetime
+
+
+def all_have_read(db: peewee.Database, event: Event) -> bool:
+    """Whether with this report the last participant of a group has read a message: no, as long as nobody told how many.
+
+    Of the members one is us.
+    """
+    members = rows(db, _MEMBERS, (event.client_id, clean(event.chat), clean(event.account)))
+    others = members[0][0] - 1 if members else 0
+    if others < 1:
+        return False
+    found = readers_of(db, event.client_id, event.account_id, bare_id(event.message_id), event.chat)
+    return sum(RANKS[each.status] >= RANKS[READ] for each in found) >= others
+
+
+def readers_of(db: peewee.Database, client_id: int, account_id: str, bare: str, chat: str) -> list[ReaderRow]:
+    """Participants in the order of their first report, by the account's id of the message."""
+    if not bare:
+        return []
+    about, values = of_bare_id(account_id, bare, chat)
+    found: dict[str, ReaderRow] = {}
+    for extra, moment in rows(db, _REPORTS.format(about), (*values, MESSAGE_ACK, client_id)):
+        said = from_json(extra)
+        participant, status, at = said.get(PARTICIPANT), said.get("status"), as_time(moment)
+        if not isinstance(participant, str) or status not in RANKS or at is None:
+            continue
+        before = found.get(participant)
+        if before is None or RANKS[status] > RANKS[before.status]:
+            found[participant] = ReaderRow(participant=participant, status=status, at=at)
+    return list(found.values())

@@ -16,10 +16,9 @@ from wagate.rules.filters import ALL_MESSAGES, MessageFilter
 from wagate.storage.database import bulk
 from wagate.storage.events.intake import Intake, Stored, store
 from wagate.storage.fields import clean, json_text, optional, time_text
-from wagate.storage.lead import leading, narrowed
 from wagate.storage.models import Account, EventRow, Message
 from wagate.storage.rows import Page
-from wagate.storage.statement import first, marks, rows
+from wagate.storage.statement import first, leading, marks, narrowed, rows
 from wagate.storage.threads.contacts import contacts_of
 
 _INSERT = (

@@ -11,15 +11,13 @@ import peewee
 
 from wagate.parsing.message_ids import bare_id
 from wagate.storage.database import bulk
-from wagate.storage.deliveries.targets import for_update
 from wagate.storage.events.intake import Intake, Stored, store
 from wagate.storage.fields import as_time, clean, optional, time_text
 from wagate.storage.models import Message
-from wagate.storage.outbox.acks import UNFINISHED, fold_early_acks
-from wagate.storage.outbox.echoes import note_taken
+from wagate.storage.outbox.acks import UNFINISHED, fold_early_acks, lock_bare_id
 from wagate.storage.outbox.messages import MessageRow
-from wagate.storage.outbox.own_ids import lock_bare_id
-from wagate.storage.statement import placeholders, rows, run, slices
+from wagate.storage.statement import for_update, placeholders, rows, run, slices
+from wagate.storage.threads.contacts import note_taken
 
 LEFT_BEHIND = timedelta(minutes=3)
 """No handler works for so long: a message that is ``sending`` since then was left by a process that ended."""

@@ -1,4 +1,4 @@
-"""Accounts and the state of their sessions."""
+"""Accounts, the state of their sessions, and who listens for them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,20 @@ from uuid_utils import uuid7
 from wagate.errors import ConflictError, NotFoundError
 from wagate.events import SessionStatus
 from wagate.storage.database import apart
+from wagate.storage.fields import clean, time_text
 from wagate.storage.models import Account, Client, EventRow
 from wagate.storage.owners.revision import bump
 from wagate.storage.rows import AccountRow
-from wagate.storage.statement import first
+from wagate.storage.statement import first, rows, run
 
 QR_LIFE = timedelta(seconds=60)
 QR_EXPIRED = "QR expired"
 IN_USE = "this name is in use"
+_HOLD = """
+INSERT INTO holders (account_id, holder, until) VALUES (?, ?, ?)
+ON CONFLICT (account_id) DO UPDATE SET holder = excluded.holder, until = excluded.until
+WHERE holders.holder = excluded.holder OR holders.until < ?
+"""
 
 
 class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,3 +223,32 @@ def last_seen(db: peewee.Database, ids: Sequence[str], *, since: datetime, befor
         .group_by(EventRow.account_id)
     )
     return known | {row.account_id: row.latest for row in latest.execute(db) if row.account_id in known}
+
+
+def claim_session(db: peewee.Database, account_id: str, session: str, *, own: bool) -> str:
+    """The account's session at its engine; ``session`` if none is known yet, or if it is its ``own`` by its name.
+
+    Of several requests at once the first one counts.
+    """
+    named = clean(session)
+    change = "DO UPDATE SET session = excluded.session" if own else "DO NOTHING"
+    run(
+        db,
+        f"INSERT INTO engine_sessions (account_id, session) VALUES (?, ?) ON CONFLICT (account_id) {change}",  # noqa: S608
+        (account_id, named),
+    )
+    [(found,)] = rows(db, "SELECT session FROM engine_sessions WHERE account_id = ?", (account_id,))
+    return str(found)
+
+
+def hold(
+    db: peewee.Database, account_ids: Sequence[str], holder: str, *, now: datetime, until: datetime
+) -> frozenset[str]:
+    """Take or renew the leases that nobody else holds now, so that one of several processes listens for an account.
+
+    Which of these accounts ``holder`` has.
+    """
+    for account_id in sorted(account_ids):
+        run(db, _HOLD, (account_id, holder, time_text(until), time_text(now)))
+    mine = {row[0] for row in rows(db, "SELECT account_id FROM holders WHERE holder = ?", (holder,))}
+    return frozenset(mine & set(account_ids))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import peewee
 from uuid_utils import uuid7
@@ -11,8 +12,8 @@ from wagate.clock import Clock
 from wagate.errors import ConflictError, NotFoundError, StorageError
 from wagate.storage.database import Database, apart
 from wagate.storage.deliveries.by_hand import cancel_open
-from wagate.storage.models import Client, Delivery, Token
-from wagate.storage.owners.revision import bump
+from wagate.storage.models import Account, Client, Delivery, Token, Webhook
+from wagate.storage.owners.revision import Kind, bump
 from wagate.storage.rows import ClientRow, TokenRow
 from wagate.storage.statement import first
 
@@ -72,8 +73,20 @@ def delete_client(db: peewee.Database, slug: str, *, now: datetime) -> None:
     if slug == DEFAULT:
         raise ConflictError("the client 'default' can't be deleted")
     cancel_open(db, Delivery.client_id == client.id, reason="client deleted", now=now)
-    Client.delete().where(Client.id == client.id).execute(db)
-    bump(db)  # its accounts and webhooks went with it
+    owned: dict[Kind, list[str]] = {
+        "token": _ids(db, Token.select(Token.hash).where(Token.client_id == client.id)),
+        "account": _ids(db, Account.select(Account.id).where(Account.client_id == client.id)),
+        "webhook": _ids(db, Webhook.select(Webhook.id).where(Webhook.client_id == client.id)),
+    }
+    Client.delete().where(Client.id == client.id).execute(db)  # and with it what is owned
+    bump(db, "client", str(client.id))
+    for kind, ids in owned.items():
+        if ids:
+            bump(db, kind, *ids)
+
+
+def _ids(db: peewee.Database, query: Any) -> list[str]:
+    return [each for (each,) in query.tuples().execute(db)]
 
 
 def add_token(

@@ -17,11 +17,9 @@ from wagate.storage.fields import clean, time_text
 from wagate.storage.models import Account, Chat, EventRow
 from wagate.storage.rows import Page, to_event
 from wagate.storage.statement import insert_many, rows, run_many, slices
+from wagate.storage.threads.archive import MESSAGES, NO_MARKS, Marks, marks_of
 from wagate.storage.threads.contacts import ContactKey, ContactRow, Person, contacts_of, note_people
-from wagate.storage.threads.marks import NO_MARKS, Marks, marks_of
 
-MESSAGES = (kinds.MESSAGE, kinds.MESSAGE_ANY)
-"""What the archive of a conversation holds."""
 PEOPLE = ("@c.us", "@lid", "@user")
 """How the key of a person ends."""
 STATUS = "status@broadcast"

@@ -17,9 +17,9 @@ from wagate.storage.models import EventRow, Message
 from wagate.storage.outbox.messages import UNSENT, MessageRow, get_message
 from wagate.storage.rows import DeliveryDetail, Page
 from wagate.storage.statement import first
+from wagate.storage.threads.archive import NO_MARKS, Marks
 from wagate.storage.threads.contacts import contacts_of
 from wagate.storage.threads.conversations import archive
-from wagate.storage.threads.marks import NO_MARKS, Marks
 
 MOST_ANSWERS = 20
 

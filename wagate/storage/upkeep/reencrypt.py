@@ -8,10 +8,9 @@ from typing import Any
 import peewee
 
 from wagate.errors import ConfigError
-from wagate.storage.deliveries.targets import for_update
 from wagate.storage.fields import from_json
 from wagate.storage.models import Account, PluginRecord, Webhook
-from wagate.storage.statement import rows
+from wagate.storage.statement import for_update, rows
 
 Rotate = Callable[[str], str]
 """A token → the same under the first key; itself when it is already. Raises ConfigError for what is no token."""

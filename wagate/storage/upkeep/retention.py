@@ -10,8 +10,8 @@ import msgspec
 import peewee
 
 from wagate.storage.database import Database
-from wagate.storage.events.strangers import delete_strangers
 from wagate.storage.models import Dedupe, Delivery, EventRow, IdempotencyKey, Lane, Media, Message
+from wagate.storage.refusals import delete_strangers
 from wagate.storage.threads.conversations import delete_contacts, delete_threads
 
 SLICE = 500

@@ -6,7 +6,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from wagate.storage.links import Kind, Link
+from wagate.storage.passes import Kind, Link
 from wagate.web.access.auth import token_hash
 
 KEY: Final = "k"

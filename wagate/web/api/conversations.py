@@ -22,9 +22,9 @@ from wagate.parsing.chats import USER, chat_key, digits_of
 from wagate.storage.database import Database
 from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.rows import Page as Rows
+from wagate.storage.threads.archive import Marks
 from wagate.storage.threads.contacts import contacts_of
 from wagate.storage.threads.conversations import Kept, Thread, archive, list_threads, owners_of
-from wagate.storage.threads.marks import Marks
 from wagate.web.access.identity import RequestAuth
 from wagate.web.api.lists import Cursor, Limit
 

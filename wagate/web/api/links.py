@@ -13,9 +13,9 @@ from wagate.errors import NotFoundError
 from wagate.hooks.routes import acts_on, endpoint
 from wagate.hooks.views import Page
 from wagate.storage.database import Database
-from wagate.storage.links import Link, add_link, list_links, revoke_link
 from wagate.storage.owners.accounts import get_account
 from wagate.storage.owners.clients import get_client
+from wagate.storage.passes import Link, add_link, list_links, revoke_link
 from wagate.web.access.identity import RequestAuth
 from wagate.web.access.links import Lasts, new_link, path_of
 

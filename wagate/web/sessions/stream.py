@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,8 +11,9 @@ import trio
 from quart import Blueprint, Response, g, websocket
 
 from wagate.clock import Clock
-from wagate.errors import NotFoundError, TooManyRequestsError
+from wagate.errors import NotFoundError
 from wagate.hooks.routes import endpoint
+from wagate.web.access.streams import Streams, begun
 from wagate.web.sessions.hub import SessionHub, Watcher
 from wagate.web.sessions.routes import PREFIX, ListAnswer, Scope, Sessions, StatusAnswer
 
@@ -49,20 +49,18 @@ class SessionStream:
 
     def __init__(self, sessions: Sessions, hub: SessionHub, clock: Clock, *, most: int) -> None:
         """``most``: streams at once for one client, or one view token's session."""
-        self._most = most
-        self._open: Counter[tuple[int | None, str | None]] = Counter()
+        self._streams = Streams(most)
         self._sessions = sessions
         self._hub = hub
         self._clock = clock
 
-    def check(self, scope: Scope) -> None:
-        """Whether one more may be opened. TooManyRequestsError; the admin's are not counted."""
-        if scope.client_id is not None and self._open[scope.client_id, scope.viewed] >= self._most:
-            raise TooManyRequestsError(f"{self._most} streams are open already (limits.streams)", retry_after=60)
-
     async def tell(self, scope: Scope, only: str | None, allowed: Callable[[], bool]) -> AsyncGenerator[Told, None]:
-        """Until the process stops, or the token ends; a heartbeat when nothing happens. NotFoundError at the start."""
-        with self._counted(scope), self._hub.watch() as watcher:
+        """Until the process stops, or the token ends; a heartbeat when nothing happens.
+
+        At the start: NotFoundError; TooManyRequestsError, but the admin may have any number.
+        """
+        who = None if scope.client_id is None else (scope.client_id, scope.viewed)
+        with self._streams.one(who), self._hub.watch() as watcher:
             await self._hub.looked()
             snapshot = await self._snapshot(scope, only)
             seen = {view.session_id for view in snapshot.data} if isinstance(snapshot, ListAnswer) else {only or ""}
@@ -78,17 +76,6 @@ class SessionStream:
                 if self._clock.monotonic() >= told_at + HEARTBEAT:
                     yield Told("heartbeat", None)
                     told_at = self._clock.monotonic()
-
-    @contextmanager
-    def _counted(self, scope: Scope) -> Iterator[None]:
-        who = (scope.client_id, scope.viewed)
-        self._open[who] += 1
-        try:
-            yield
-        finally:
-            self._open[who] -= 1
-            if not self._open[who]:
-                del self._open[who]
 
     async def _woken(self, watcher: Watcher, until: float, allowed: Callable[[], bool]) -> bool:
         """Wait for something to tell, or until it is time to beat; False when there is nothing more to tell, ever."""
@@ -120,12 +107,9 @@ def stream_routes(sessions: Sessions, stream: SessionStream) -> Blueprint:
     async def events(query: StreamQuery) -> Response:
         """Server-Sent Events: `snapshot` at first, then `session` or `gone` for every change; comments in between."""
         scope = sessions.scope(query.user_id)
-        stream.check(scope)
-        if query.session_id is not None:
-            await sessions.one(query.session_id, scope)  # 404 while that can still be said
-        told = stream.tell(scope, query.session_id, g.allowed)
+        told = await begun(as_events(stream.tell(scope, query.session_id, g.allowed)))
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        response = Response(as_events(told), headers=headers, content_type="text/event-stream; charset=utf-8")
+        response = Response(told, headers=headers, content_type="text/event-stream; charset=utf-8")
         response.timeout = None
         return response
 
@@ -134,20 +118,18 @@ def stream_routes(sessions: Sessions, stream: SessionStream) -> Blueprint:
         """One JSON object a message: `event`, beside the fields that the same Server-Sent Event has."""
         query = msgspec.convert(dict(websocket.args), StreamQuery)
         scope = sessions.scope(query.user_id)
-        stream.check(scope)
-        if query.session_id is not None:
-            await sessions.one(query.session_id, scope)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_ignore_what_comes)
-            async with aclosing(stream.tell(scope, query.session_id, g.allowed)) as told:
+        async with aclosing(stream.tell(scope, query.session_id, g.allowed)) as told:
+            await websocket.send(as_message(await anext(told)))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_ignore_what_comes)
                 async for each in told:
                     await websocket.send(as_message(each))
-            nursery.cancel_scope.cancel()
+                nursery.cancel_scope.cancel()
 
     return routes
 
 
-async def as_events(told: AsyncGenerator[Told, None]) -> AsyncIterator[bytes]:
+async def as_events(told: AsyncGenerator[Told, None]) -> AsyncGenerator[bytes, None]:
     """Bytes of Server-Sent Events."""
     async with aclosing(told):
         async for each in told:

@@ -10,7 +10,7 @@ from quart import Blueprint, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import NotFoundError, UnprocessableError
-from wagate.storage.links import list_links
+from wagate.storage.passes import list_links
 from wagate.web.ui.forms import form_key
 from wagate.web.ui.links import WORDS
 from wagate.web.ui.own_api import Answered

@@ -14,7 +14,7 @@ from wagate.errors import ConflictError, NotFoundError
 from wagate.hooks.views import DeliveryView
 from wagate.parsing.chats import chat_key
 from wagate.rules.filters import DeliveryFilter
-from wagate.storage.lead import first_id
+from wagate.storage.statement import first_id
 from wagate.web.ui.parts import Parts, back, viewer
 
 PAGE: Final = 50

@@ -10,7 +10,7 @@ from quart import Blueprint, request
 
 from wagate.errors import ForbiddenError
 from wagate.storage.audit import list_acts
-from wagate.storage.upkeep.backup import last_backup
+from wagate.storage.upkeep.copies import last_backup
 from wagate.web.api.doctor import DoctorLine
 from wagate.web.ui.parts import Parts, viewer
 

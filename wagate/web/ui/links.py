@@ -8,7 +8,7 @@ from quart import request
 
 from wagate.errors import NotFoundError
 from wagate.hooks.contracts import Identity
-from wagate.storage.links import Kind, Link, add_link, find_link, open_link, revoke_link
+from wagate.storage.passes import Kind, Link, add_link, find_link, open_link, revoke_link
 from wagate.web.access.auth import token_hash
 from wagate.web.access.links import KEY, new_link
 from wagate.web.ui.parts import Parts

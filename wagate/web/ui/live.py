@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -12,9 +11,10 @@ import trio
 from markupsafe import Markup
 from quart import Blueprint, Response, request
 
-from wagate.errors import NotFoundError, TooManyRequestsError
-from wagate.storage.deliveries.newer import MOST_NEWER, count_newer, shown_deliveries
+from wagate.errors import NotFoundError
+from wagate.storage.events.listing import MOST_NEWER, count_newer, shown_deliveries
 from wagate.storage.rows import DeliveryRow
+from wagate.web.access.streams import begun
 from wagate.web.ui import needs
 from wagate.web.ui.deliveries import FIELDS, PAGE, wanted
 from wagate.web.ui.leaves import Leaves, changed, leaf, leaves_of
@@ -76,7 +76,7 @@ class SharedLook:
 def pages(parts: Parts) -> Blueprint:
     """``/ui/live``."""
     routes = Blueprint("live", __name__)
-    shared, running = SharedLook(parts), Counter[int | None]()
+    shared = SharedLook(parts)
 
     @routes.get("/live")
     async def live() -> Response:
@@ -91,12 +91,8 @@ def pages(parts: Parts) -> Blueprint:
         )
         if watched.page not in PAGES:
             raise NotFoundError("no such page")
-        if who.client_id is not None and running[who.client_id] >= parts.most_streams:
-            raise TooManyRequestsError(
-                f"{parts.most_streams} streams are open already (limits.streams)", retry_after=60
-            )
         response = Response(
-            _counted(running, who.client_id, lambda: _stream(parts, shared, watched)),
+            await begun(parts.streams.counted(who.client_id, _stream(parts, shared, watched))),
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
             content_type="text/event-stream; charset=utf-8",
         )
@@ -106,22 +102,12 @@ def pages(parts: Parts) -> Blueprint:
     return routes
 
 
-async def _counted(
-    running: Counter[int | None], client_id: int | None, stream: Callable[[], AsyncIterator[bytes]]
-) -> AsyncIterator[bytes]:
-    running[client_id] += 1
-    try:
-        async for each in stream():
-            yield each
-    finally:
-        running[client_id] -= 1
-
-
-async def _stream(parts: Parts, shared: SharedLook, watched: Watched) -> AsyncIterator[bytes]:
+async def _stream(parts: Parts, shared: SharedLook, watched: Watched) -> AsyncGenerator[bytes, None]:
     """Until the gateway stops or the sign-in ends: what is new, once a second at most."""
     sent: Leaves = {}
     clock = parts.clock
-    checked = said = clock.monotonic()
+    checked = clock.monotonic()
+    said = checked - BEAT  # so that something is said at once
     with _alarm(parts, watched) as alarm:
         while not parts.stop.is_set():
             wake = alarm()

@@ -13,8 +13,8 @@ from wagate.events import SESSION_STATES, SessionGroup, SessionStatus
 from wagate.hooks.providers import Provider
 from wagate.hooks.sessions import SESSION_ACTIONS
 from wagate.inbound.qr_image import qr_image
-from wagate.storage.links import list_links
 from wagate.storage.owners.accounts import QR_LIFE, get_account, list_accounts
+from wagate.storage.passes import list_links
 from wagate.storage.rows import AccountRow
 from wagate.web.ui.leaves import number_mark
 from wagate.web.ui.links import WORDS

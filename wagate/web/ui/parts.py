@@ -24,6 +24,7 @@ from wagate.storage.audit import Act, write_act
 from wagate.storage.database import Database
 from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.refusals import RefusedRow
+from wagate.web.access.streams import Streams
 from wagate.web.api.doctor import DoctorLine
 from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import Networks, Request
@@ -51,6 +52,8 @@ class Parts:
     health: HealthMonitor
     examine: Callable[[], Awaitable[Sequence[DoctorLine]]]
     """What ``wagate doctor`` asks."""
+    failing: Callable[[], Sequence[DoctorLine]]
+    """What did not work when that was last asked."""
     refused: Callable[..., Awaitable[Sequence[RefusedRow]]]
     """`wagate.web.inbound.refusals.Refusals.all`."""
     folder: Path
@@ -64,8 +67,8 @@ class Parts:
     """Tells of changed sessions."""
     stop: trio.Event
     """Set when the gateway stops."""
-    most_streams: int
-    """``limits.streams``."""
+    streams: Streams
+    """Pages that are live."""
     media_url: Callable[[Event], str | None]
     """The link to an event's file."""
     sign: Callable[[str], str]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -12,12 +11,13 @@ from quart import Blueprint, Response, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from wagate.errors import ConflictError, ForbiddenError, TooManyRequestsError
+from wagate.errors import ConflictError, ForbiddenError
 from wagate.events import SESSION_STATES, SessionGroup
-from wagate.storage.links import Link, find_link
 from wagate.storage.owners.accounts import get_account
+from wagate.storage.passes import Link, find_link
 from wagate.storage.rows import AccountRow
 from wagate.web.access.links import KEY, path_of
+from wagate.web.access.streams import Streams, begun
 from wagate.web.ui.leaves import Leaves, changed
 from wagate.web.ui.links import given_link, make_link, name_of, note_opened, revoke, viewer_of
 from wagate.web.ui.live import BEAT, EVERY, event
@@ -35,7 +35,7 @@ Page = str | tuple[str, int]
 def pages(parts: Parts) -> Blueprint:
     """``/ui/scan``, and the links to it on a number's page."""
     routes = Blueprint("scan", __name__)
-    running = Counter[str]()
+    streams = Streams(STREAMS, "pages of this link are open already")
     _add_links(routes, parts)
 
     @routes.get("/scan")
@@ -62,10 +62,8 @@ def pages(parts: Parts) -> Blueprint:
             # Whoever comes back to a page whose link has ended: its script closes the stream, and asks no more.
             over = event("end", words_for(request.accept_languages).ended)
             return Response(over, content_type=STREAM, headers={"Cache-Control": "no-store"})
-        if running[found.id] >= STREAMS:
-            raise TooManyRequestsError(f"{STREAMS} pages of this link are open already", retry_after=60)
         answer = Response(
-            _counted(running, found.id, _stream(parts, found, words_for(request.accept_languages))),
+            await begun(streams.counted(found.id, _stream(parts, found, words_for(request.accept_languages)))),
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
             content_type=STREAM,
         )
@@ -165,16 +163,7 @@ async def _row(parts: Parts, found: Link | None) -> AccountRow | None:
     return await parts.database.browse(get_account, account.name, client_id=found.client_id)
 
 
-async def _counted(running: Counter[str], link: str, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    running[link] += 1
-    try:
-        async for each in stream:
-            yield each
-    finally:
-        running[link] -= 1
-
-
-async def _stream(parts: Parts, opened: Link, said: ScanWords) -> AsyncIterator[bytes]:
+async def _stream(parts: Parts, opened: Link, said: ScanWords) -> AsyncGenerator[bytes, None]:
     """Until the gateway stops or the link ends: the panel, whenever it changed."""
     sent: Leaves = {}
     clock = parts.clock

@@ -15,9 +15,19 @@ from wagate.clock import Clock
 from wagate.errors import ForbiddenError
 from wagate.hooks.contracts import Identity
 from wagate.storage.database import Database
-from wagate.storage.links import Link, find_link
 from wagate.storage.owners.live import LiveDirectory
-from wagate.storage.signins import IDLE, KEPT, NOTED, SignIn, add_signin, end_signin, find_signin, use_signin
+from wagate.storage.passes import (
+    IDLE,
+    KEPT,
+    NOTED,
+    Link,
+    SignIn,
+    add_signin,
+    end_signin,
+    find_link,
+    find_signin,
+    use_signin,
+)
 from wagate.web.access.auth import Authenticator, token_hash
 
 COOKIE = "wagate"

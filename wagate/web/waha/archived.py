@@ -13,8 +13,8 @@ from wagate.parsing.waha import message
 from wagate.storage.database import Database
 from wagate.storage.owners.directory import Account
 from wagate.storage.rows import Page
+from wagate.storage.threads.archive import Marks
 from wagate.storage.threads.conversations import Thread, list_threads
-from wagate.storage.threads.marks import Marks
 from wagate.storage.threads.talk import Said, talk
 from wagate.web.waha.desk import Desk
 

@@ -12,9 +12,8 @@ from quart import request
 from wagate.errors import NotFoundError, UnprocessableError
 from wagate.hooks.asks import ChatMark, MarkChat, PinMessage, StarMessage
 from wagate.hooks.messages import Signal
+from wagate.storage.threads.archive import NO_MARKS, find_message, marks_of
 from wagate.storage.threads.conversations import list_threads
-from wagate.storage.threads.marks import NO_MARKS, marks_of
-from wagate.storage.threads.messages import find_message
 from wagate.web.messages.content import read_chat
 from wagate.web.waha.archived import (
     MessageQuery,

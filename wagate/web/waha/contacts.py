@@ -10,8 +10,7 @@ from msgspec import Meta
 from wagate.errors import NotFoundError
 from wagate.hooks.asks import BlockPerson, FindLid, FindNumber, NamePerson, ReadAbout
 from wagate.parsing.chats import LID, USER, chat_key, digits_of
-from wagate.storage.threads.contacts import ContactRow, contacts_of
-from wagate.storage.threads.people import count_lids, people_of
+from wagate.storage.threads.contacts import ContactRow, contacts_of, count_lids, people_of
 from wagate.web.messages.content import read_chat
 from wagate.web.waha.archived import Paging
 from wagate.web.waha.bodies import Session, Success

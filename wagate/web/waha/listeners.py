@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -12,12 +12,13 @@ import trio
 from uuid_utils import UUID, uuid7
 
 from wagate.clock import Clock
-from wagate.errors import TooManyRequestsError, WagateError
+from wagate.errors import WagateError
 from wagate.events import Event
 from wagate.events.kinds import EVENT_KINDS, GROUP_PREFIX, MESSAGE, MESSAGE_ANY, matches
 from wagate.parsing.waha import EVENT_OF_TYPE
 from wagate.storage.database import Database
 from wagate.storage.events.listing import events_by_id, ids_since
+from wagate.web.access.streams import Streams
 
 EVERY: Final = 1.0
 """Seconds between two looks at the table, while somebody listens."""
@@ -103,9 +104,8 @@ class Listeners:
         """``most``: listeners of one client at once."""
         self._database = database
         self._clock = clock
-        self._most = most
         self._listeners: set[Listener] = set()
-        self._open: Counter[int | None] = Counter()
+        self._streams = Streams(most)
         self._listened, self._looked = trio.Event(), trio.Event()
         self._closed = False
         self._floor = ""
@@ -114,19 +114,16 @@ class Listeners:
     @contextmanager
     def listen(self, wish: Wish) -> Iterator[Listener]:
         """Until it is left. TooManyRequestsError; the admin's are not counted."""
-        if wish.client_id is not None and self._open[wish.client_id] >= self._most:
-            raise TooManyRequestsError(f"{self._most} WebSockets are open already (limits.streams)", retry_after=60)
         listener = Listener(wish)
         if self._closed:
             listener.close()
-        self._open[wish.client_id] += 1
-        self._listeners.add(listener)
-        self._listened.set()
-        try:
-            yield listener
-        finally:
-            self._listeners.discard(listener)
-            self._open[wish.client_id] -= 1
+        with self._streams.one(wish.client_id):
+            self._listeners.add(listener)
+            self._listened.set()
+            try:
+                yield listener
+            finally:
+                self._listeners.discard(listener)
 
     async def looked(self, listener: Listener) -> None:
         """Wait until all that is stored from now on will be told."""

@@ -12,7 +12,7 @@ from wagate.errors import NotFoundError, NotSupportedError, UnprocessableError
 from wagate.events import Event
 from wagate.hooks.asks import DeleteStory, PostStory
 from wagate.hooks.messages import MEDIA_TYPES, OutLocation, OutMedia, OutMessage, OutPoll, OutPreview
-from wagate.storage.threads.messages import find_message
+from wagate.storage.threads.archive import find_message
 from wagate.web.messages.body import MessageId, Text
 from wagate.web.messages.content import Draft, not_blank, read_chat
 from wagate.web.waha.bodies import Body, ChatBody, Session, Success, WahaFile, WahaMessage, base_of

@@ -30,7 +30,7 @@ from wagate.hooks.asks import (
 )
 from wagate.hooks.messages import Signal
 from wagate.hooks.providers import Profile
-from wagate.storage.threads.presence import presences
+from wagate.storage.threads.archive import presences
 from wagate.web.messages.content import not_blank, read_chat
 from wagate.web.waha.bodies import Success, WahaFile
 from wagate.web.waha.desk import Call, Row

@@ -1,5 +1,5 @@
 -- Every list of a page has an index that ends in the id, so that no page reads more than it shows.
--- Those on open deliveries and on what was not delivered are small. How a list chooses one: wagate/storage/lead.py.
+-- Those on open deliveries and on what was not delivered are small. How a list chooses one: wagate/storage/statement.py.
 
 CREATE INDEX deliveries_waiting ON deliveries (target_id, id, created_at) WHERE settled = FALSE;
 CREATE INDEX deliveries_state ON deliveries (status, id) WHERE status <> 'delivered';

@@ -1,8 +1,8 @@
-"""Links that somebody without a token opens, until they expire or are revoked: known by a hash alone."""
+"""What opens without a token, known by a hash alone: links, until they expire or are revoked, and sign-ins."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 import msgspec
@@ -14,9 +14,17 @@ from wagate.storage.fields import as_time, clean, time_text
 from wagate.storage.statement import rows, run
 
 Kind = Literal["scan", "client"]
-MOST: Final = 50
+MOST_LINKS: Final = 50
 """Links of one number, or of one client, that last."""
 _COLUMNS: Final = "id, hash, kind, client_id, account_id, may_act, note, created_at, expires_at, opened_at"
+IDLE = timedelta(hours=12)
+"""A sign-in that is not kept ends after so long without a page."""
+KEPT = timedelta(days=30)
+"""One that is kept ends then, used or not."""
+MOST_SIGNINS = 100
+"""Browsers that are signed in with one token."""
+NOTED = timedelta(minutes=1)
+"""How exactly the last use is known."""
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,8 +54,8 @@ def add_link(db: peewee.Database, made: Link) -> str:
     run(db, "DELETE FROM links WHERE expires_at <= ?", (time_text(made.created_at),))
     of = (made.kind, made.client_id, made.account_id)
     [[count]] = rows(db, "SELECT COUNT(*) FROM links WHERE kind = ? AND client_id = ? AND account_id = ?", of)
-    if count >= MOST:
-        raise ConflictError(f"there are {MOST} links already; revoke one")
+    if count >= MOST_LINKS:
+        raise ConflictError(f"there are {MOST_LINKS} links already; revoke one")
     link_id = str(uuid7())
     run(
         db,
@@ -95,3 +103,70 @@ def _link(row: tuple[object, ...]) -> Link:
     found = dict(zip(_COLUMNS.split(", "), row, strict=True))
     times = {name: as_time(found[name]) for name in ("created_at", "expires_at", "opened_at")}
     return msgspec.convert({**found, **times, "may_act": bool(found["may_act"])}, Link)
+
+
+class SignIn(msgspec.Struct, frozen=True, kw_only=True):
+    """One browser that is signed in."""
+
+    hash: str
+    """SHA-256 (hex) of the cookie."""
+    token: str
+    """SHA-256 (hex) of the token that it was signed in with: when that is revoked, this ends."""
+    address: str
+    created_at: datetime
+    used_at: datetime
+    expires_at: datetime
+    kept: bool
+
+
+def add_signin(db: peewee.Database, made: SignIn) -> None:
+    """Store one; those that have ended go, and of one token those used longest ago beyond `MOST_SIGNINS`."""
+    run(db, "DELETE FROM signins WHERE expires_at <= ?", (time_text(made.created_at),))
+    run(
+        db,
+        "DELETE FROM signins WHERE hash IN "
+        "(SELECT hash FROM signins WHERE token = ? ORDER BY used_at DESC, hash LIMIT ? OFFSET ?)",
+        (made.token, MOST_SIGNINS, MOST_SIGNINS - 1),
+    )
+    run(
+        db,
+        "INSERT INTO signins (hash, token, address, created_at, used_at, expires_at, kept) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            made.hash,
+            made.token,
+            made.address,
+            time_text(made.created_at),
+            time_text(made.used_at),
+            time_text(made.expires_at),
+            made.kept,
+        ),
+    )
+
+
+def find_signin(db: peewee.Database, hashed: str, now: datetime) -> SignIn | None:
+    """The sign-in of a cookie, while it lasts."""
+    text = "SELECT token, address, created_at, used_at, expires_at, kept FROM signins WHERE hash = ? AND expires_at > ?"
+    for token, address, created, used, expires, kept in rows(db, text, (hashed, time_text(now))):
+        return SignIn(
+            hash=hashed,
+            token=token,
+            address=address,
+            created_at=as_time(created) or now,
+            used_at=as_time(used) or now,
+            expires_at=as_time(expires) or now,
+            kept=bool(kept),
+        )
+    return None
+
+
+def use_signin(db: peewee.Database, found: SignIn, now: datetime) -> None:
+    """Note that it was used; one that is not kept lasts from now on."""
+    expires = found.expires_at if found.kept else now + IDLE
+    text = "UPDATE signins SET used_at = ?, expires_at = ? WHERE hash = ?"
+    run(db, text, (time_text(now), time_text(expires), found.hash))
+
+
+def end_signin(db: peewee.Database, hashed: str) -> None:
+    """Sign out."""
+    run(db, "DELETE FROM signins WHERE hash = ?", (hashed,))
