@@ -1,8 +1,8 @@
 """hypercorn's connection, cheaper: one write per response, one keep-alive deadline, no task or channel for either.
 
-The protocols (h11, h2, wsproto) and all that they decide stay hypercorn's; requests that leave nothing to decide are read in
-`wagate.web.http.plain`. Only how bytes leave, how a quiet connection
-is noticed, and how events reach the application are replaced.
+The protocols (h11, h2, wsproto) and all that they decide stay hypercorn's; requests that leave nothing to decide are
+read by `wagate.web.http.plain`. Only how bytes leave, how a quiet connection is noticed, and how events reach the
+application are replaced.
 """
 
 from __future__ import annotations
