@@ -20,8 +20,7 @@ from wagate.consumers import Consumers, Setup
 from wagate.context.archive import StoredArchive
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.endpoints import EndpointTable
-from wagate.context.owners import Owners
-from wagate.context.people import KnownPeople
+from wagate.context.owners import KnownPeople, Owners
 from wagate.context.sessions import AccountSessions
 from wagate.context.store import PluginStore
 from wagate.context.watch import PluginWatch, Watching
@@ -48,7 +47,7 @@ from wagate.plugins.loader import Plugin
 from wagate.plugins.registry import Providers
 from wagate.process.backup import ENGINE
 from wagate.process.checkup import Checkup
-from wagate.process.minutes import Minutes
+from wagate.process.maintenance import Minutes
 from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
 from wagate.rules.states import Policy
