@@ -1,9 +1,9 @@
 # The gateway with its Valkey and, for linking numbers by QR code, its WhatsApp engine. Data and secrets are in /data.
 #   docker build -t wagate . && docker run -p 127.0.0.1:8080:8080 -v wagate:/data wagate
-# EXTRAS: whatsapp (link numbers by QR code), postgres, voice (turn recordings into voice messages).
+# EXTRAS: whatsapp (link numbers by QR code), postgres, alerts (tell a person by e-mail or chat), voice (turn recordings into voice messages).
 
 FROM python:3.13-slim AS build
-ARG EXTRAS=whatsapp,postgres
+ARG EXTRAS=whatsapp,postgres,alerts
 WORKDIR /src
 COPY . .
 RUN python -m venv /opt/wagate

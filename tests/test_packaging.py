@@ -87,8 +87,10 @@ def test_the_image_is_built_serves_and_says_whether_it_is_well(tmp_path: Path) -
     context_of_build(source)
     build, final = " ".join(f"{name} {text}\n" for name, text in instructions()).split("FROM")[1:]
     assert "COPY . ." in build
+    extras = re.search(r"ARG EXTRAS=(\S+)", build)[1]  # type: ignore[index]
+    assert {"whatsapp", "postgres", "alerts"} <= set(extras.split(","))
     for text in re.findall(r"^ ?RUN (.*)$", build, flags=re.MULTILINE):
-        done(text.replace("/opt/wagate", str(venv)), cwd=source, EXTRAS="whatsapp,postgres")
+        done(text.replace("/opt/wagate", str(venv)), cwd=source, EXTRAS=extras)
     user, folder = re.findall(r"^ ?RUN (useradd .*) && (install .* /data)$", final, flags=re.MULTILINE)[0]
     assert "--system" in user
     assert "-m 700 -o wagate -g wagate" in folder

@@ -28,7 +28,7 @@ from wagate.clock import Clock
 from wagate.errors import QueueError
 from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread, Run
-from wagate.queue.valkey.binary import valkey_binary
+from wagate.queue.valkey.folder import valkey_binary
 from wagate.queue.valkey.supervise import EmbeddedValkey, embedded_valkey
 
 WORKERS = 16

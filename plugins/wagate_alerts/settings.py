@@ -50,7 +50,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     after: Duration = Duration("5m")
     """How long something must last before it is told."""
     at_once: list[str] = []
-    """Kinds that are told at once: `gateway`, `down`, `number`, `refused`, `failed`, `disabled`, `disk`, `backup`."""
+    """Kinds that are told at once: `gateway`, `down`, `number`, `refused`, `failed`, `disabled`, `disk`, `backup`,
+    `doctor`."""
     quiet: str = ""
     """Hours in which nothing is told, as in `22:00-07:00`; what still needs somebody then is told after them."""
     quiet_except: list[str] = []

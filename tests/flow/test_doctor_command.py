@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from typer.testing import CliRunner, Result
 
 from tests.fake_gateway import TOKEN, fake_gateway
 from tests.fake_provider import Pigeon, installed
+from tests.flow.dashboard import browser
 from tests.inprocess import running_gateway
 from tests.valkey import free_port
 from wagate.cli import app
-from wagate.hooks import Finding
+from wagate.hooks import Finding, ProviderAccount
+from wagate.process.checkup import FIRST
 
 PIGEON = {"provider": "pigeon", "api_token": "a token of the fake"}
 
@@ -35,6 +38,39 @@ async def test_the_running_gateway_asks_its_real_things() -> None:
     assert found["clock", "time"] == "ok"
     assert found["public_url", "set"] == "warn"
     assert found["account main", "token"] == "warn"
+
+
+async def test_what_fails_needs_somebody_on_the_overview_and_no_page_asks_for_it() -> None:
+    pigeon = Counted()
+    with installed(pigeon=pigeon):
+        async with running_gateway({"accounts.main": PIGEON}) as running, browser(running) as http:
+            pigeon.findings = [Finding(level="fail", what="token", detail=f"{PIGEON['api_token']} is refused")]
+            assert "Account main</a>" not in (await http.get("/ui/")).text
+            await running.passes(FIRST)
+
+            async def told() -> bool:
+                return "Account main</a> does not work, says the doctor" in (await http.get("/ui/")).text
+
+            await running.until(told)
+            page = (await http.get("/ui/")).text
+            assert "Token: ••• is refused." in page
+            assert pigeon.looks == 1
+            pigeon.findings = []
+            assert "account main" in (await http.get("/ui/doctor")).text
+            assert "Account main</a>" not in (await http.get("/ui/")).text
+            assert pigeon.looks == 2
+
+
+class Counted(Pigeon):
+    """It notes how often it is looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+
+    async def check(self, account: ProviderAccount) -> Sequence[Finding]:
+        self.looks += 1
+        return await super().check(account)
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ async def test_a_provider_that_answers_500_is_failing_after_two_minutes() -> Non
 async def test_a_receiver_that_is_down_degrades_with_what_waits_for_it() -> None:
     receiver = Receiver(down=True)
     async with https_sink(receiver) as sink, running_gateway(ca_file=sink.ca_file) as found:
-        await found.register(sink.url)
+        await found.register(f"{sink.url}?token=not-for-everybody", name="Order bot")
         for number in range(3):
             await found.post(f"m{number}", chat=f"+1555000000{number}")
 
@@ -119,7 +119,9 @@ async def test_a_receiver_that_is_down_degrades_with_what_waits_for_it() -> None
         assert await metric(found, "wagate_receivers_oldest_seconds ") > 0
         [line] = await doctor(found, "receivers")
         assert (line["level"], line["what"]) == ("warn", "down")
+        assert line["detail"].startswith(f"Order bot ({sink.url}) since ")
         assert "Server error (503)" in line["detail"]
+        assert "not-for-everybody" not in line["detail"]
 
         receiver.down = False
 

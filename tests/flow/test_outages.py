@@ -23,7 +23,7 @@ class Receiver:
         self.poison = poison
 
     def __call__(self, got: Got) -> int:
-        if got.path != "/hook":
+        if got.path.partition("?")[0] != "/hook":
             return 200
         return 503 if self.down else 500 if got.json["content"] == self.poison else 200
 

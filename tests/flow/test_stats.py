@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.inprocess import running_gateway
 from tests.sink import https_sink
 from wagate.clock import Clock
-from wagate.process.minutes import Minutes
+from wagate.process.maintenance import Minutes
 from wagate.storage.database import open_database
 from wagate.storage.minutes import HOUR, KEPT, MINUTE, Bucket, add_buckets, drop_buckets, quantile, read_buckets
 

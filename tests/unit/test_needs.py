@@ -11,8 +11,11 @@ from wagate.events import SessionStatus
 from wagate.hooks import NEEDS
 from wagate.rules.targets import TargetState
 from wagate.storage.deliveries.target_list import TargetRow
+from wagate.storage.refusals import RefusedRow
 from wagate.storage.rows import AccountRow
+from wagate.web.api.doctor import DoctorLine
 from wagate.web.health import Check, Level
+from wagate.web.inbound.refusals import SIGNATURE
 from wagate.web.ui.needs import LITTLE_FREE, Need, Weight, heading, needs, view
 
 NOW = datetime(2025, 1, 20, 10, tzinfo=UTC)
@@ -114,3 +117,27 @@ def test_for_plugins_each_thing_has_a_key_and_a_kind_of_its_own() -> None:
 
 def test_the_kinds_for_plugins_are_all_there_are() -> None:
     assert tuple(each.name.lower() for each in Weight) == NEEDS
+
+
+def line(part: str, what: str = "token", **fields: str) -> DoctorLine:
+    return DoctorLine(level="fail", part=part, what=what, detail="the provider refuses it", **fields)
+
+
+def test_what_the_doctor_fails_in_is_told_once_for_each_part_and_not_what_another_rule_knows() -> None:
+    failing = [line("account main", next_step="set a new one"), line("account main", "reachable"), line("sending")]
+    seen = needs((), (), (), free=LITTLE_FREE, recover=DAY, now=NOW, failing=[*failing, line("clock", "time")])
+    assert [(each.who, each.detail) for each in seen] == [
+        ("Account main", "Token: the provider refuses it. Set a new one. And 1 thing more."),
+        ("Clock", "Time: the provider refuses it."),
+    ]
+    assert {each.link for each in seen} == {"/ui/doctor"}
+    assert len({view(each).key for each in seen}) == 2
+
+
+def test_refused_webhooks_lead_to_where_the_secret_is_set() -> None:
+    row = RefusedRow(
+        account_id="a", account="main", tenant="default", provider="meta", reason=SIGNATURE, in_a_row=3, times=3,
+        detail="the signature is wrong", first_at=NOW, last_at=NOW,
+    )  # fmt: skip
+    (need,) = needs((), (), (), free=LITTLE_FREE, recover=DAY, now=NOW, refused=[row])
+    assert (need.act, need.mend, need.link) == ("Settings", "/ui/numbers/main/settings", "/ui/numbers/main")

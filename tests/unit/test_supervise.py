@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 
+import pytest
 import trio
 
 from wagate.clock import Clock
@@ -16,8 +17,10 @@ from wagate.http.backend import RESERVE
 from wagate.http.client import HttpClient
 from wagate.http.errors import HttpError
 from wagate.http.guard import Guard, parse_networks
+from wagate.process.checkup import AGAIN, EVERY, FIRST, Checkup
 from wagate.rules.states import Accepted, Failed, Postponed, Rejected
 from wagate.testing import make_delivery
+from wagate.web.api.doctor import DoctorLine
 
 
 class Steps(Clock):
@@ -43,6 +46,23 @@ async def test_a_task_that_fails_is_started_again_with_growing_waits_and_one_tha
 
     await supervise("x", task, clock)
     assert begun == [0, 1, 3, 7]
+
+
+async def test_the_doctor_asks_again_soon_while_something_fails_and_rarely_while_all_is_well() -> None:
+    clock, asked = Steps(), list[tuple[float, int]]()
+    checkup = Checkup(clock)
+
+    async def examine(*, at_once: int = 8) -> list[DoctorLine]:
+        asked.append((clock.passed, at_once))
+        if len(asked) == 4:
+            raise RuntimeError("enough")
+        return [DoctorLine(level="fail" if len(asked) == 1 else "warn", part="clock", what="time", detail="")]
+
+    checkup.ask_by(examine)
+    with pytest.raises(RuntimeError, match="enough"):
+        await checkup.run()
+    assert asked == [(each, 1) for each in (FIRST, FIRST + AGAIN, FIRST + AGAIN + EVERY, FIRST + AGAIN + 2 * EVERY)]
+    assert checkup.failing == []
 
 
 async def tried(error: BaseException | None) -> object:

@@ -83,6 +83,11 @@ class TargetDesk:
         found = await self._database.browse(named_targets, ids)
         return {target_id: self._named(row).name for target_id, row in found.items()}
 
+    async def places(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """The same with their addresses, for lines of text; what has no name of its own is called by its address."""
+        found = [self._named(row) for row in (await self._database.browse(named_targets, ids)).values()]
+        return {row.id: _place(row) for row in found}
+
     async def pause(self, target_id: str, *, by: str, client_id: int | None) -> TargetRow:
         """Send it nothing from now on: what comes in waits in order, and nothing is given up meanwhile."""
         row = await self.get(target_id, client_id=client_id)
@@ -124,3 +129,9 @@ class TargetDesk:
         except PluginError as error:
             log.warning("target without a name", plugin=error.plugin, target=target_id, reason=error.what)
             return TargetName()
+
+
+def _place(row: TargetRow) -> str:
+    named = row.name if row.name not in {row.id, row.url} else ""
+    url = row.url.partition("?")[0]  # what follows may be a token, and lines of text are passed on
+    return f"{named} ({url})" if named and url else named or url or row.id

@@ -28,9 +28,10 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     """Since when; None where that is not known."""
 
 
-NEEDS = ("gateway", "down", "number", "refused", "failed", "disabled", "disk", "backup")
+NEEDS = ("gateway", "down", "number", "refused", "failed", "disabled", "disk", "backup", "doctor")
 """Kinds of `Need`, worst first: a part of wagate is not well; a receiver is down; a number is not linked or refused;
-webhooks are refused; deliveries failed for good; a receiver is off while messages wait; little disk is left."""
+webhooks are refused; deliveries failed for good; a receiver is off while messages wait; little disk is left; the newest
+backup is old; ``wagate doctor`` fails in something else."""
 
 
 class Watch(Protocol):

@@ -27,19 +27,17 @@ from wagate.errors import WagateError
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Handler
 from wagate.inbound.catch_up import CatchUp
-from wagate.inbound.holding import Holding
-from wagate.inbound.listen import Listening
+from wagate.inbound.listen import Holding, Listening
 from wagate.outbound.context import OUTBOUND
 from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers
 from wagate.process.assemble import Gateway, assemble, build_context, name_among_others
 from wagate.process.configured_accounts import put_owners, read_accounts
 from wagate.process.files import raise_file_limit
 from wagate.process.hard_end import GRACE, HardEnd
-from wagate.process.heap import Heap
 from wagate.process.http_side import serve_edge
 from wagate.process.lifespans import lifespans, provider_lifespans
 from wagate.process.logs import Hide, configure_logs
-from wagate.process.maintenance import upkeep_tasks
+from wagate.process.maintenance import Heap, upkeep_tasks
 from wagate.process.reload import Reload
 from wagate.process.running_clock import RunningClock
 from wagate.process.watchdog import watching
@@ -202,6 +200,7 @@ async def _tasks(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str,
             nursery.start_soon(supervise, "sessions", gateway.hub.run, gateway.clock)
             nursery.start_soon(supervise, "listeners", gateway.listeners.run, gateway.clock)
             nursery.start_soon(supervise, "outbound", gateway.outbound.run, gateway.clock)
+            nursery.start_soon(supervise, "checkup", gateway.checkup.run, gateway.clock)
             nursery.start_soon(supervise, "positions", gateway.positions.run, gateway.clock)
             catch_up = CatchUp(
                 gateway.providers,

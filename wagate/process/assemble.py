@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -20,8 +20,7 @@ from wagate.consumers import Consumers, Setup
 from wagate.context.archive import StoredArchive
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.endpoints import EndpointTable
-from wagate.context.owners import Owners
-from wagate.context.people import KnownPeople
+from wagate.context.owners import KnownPeople, Owners
 from wagate.context.sessions import AccountSessions
 from wagate.context.store import PluginStore
 from wagate.context.watch import PluginWatch, Watching
@@ -47,7 +46,8 @@ from wagate.plugins.checked_handler import checked_listener
 from wagate.plugins.loader import Plugin
 from wagate.plugins.registry import Providers
 from wagate.process.backup import ENGINE
-from wagate.process.minutes import Minutes
+from wagate.process.checkup import Checkup
+from wagate.process.maintenance import Minutes
 from wagate.queue.queue import Queue
 from wagate.queue.redis import RedisThread
 from wagate.rules.states import Policy
@@ -95,8 +95,9 @@ class Gateway:
     registry: CollectorRegistry
     http_metrics: HttpMetrics
     refusals: Refusals
-    watching: Watching
+    checkup: Checkup
     secrets: Secrets
+    watching: Watching = field(default_factory=Watching)
 
 
 def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database, redis: RedisThread) -> Gateway:
@@ -131,7 +132,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
     receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed, recognize=people.recognize)
     context = _sending(http, media.store, router=router, clock=clock, ring=ring, **shared)
     return Gateway(
-        watching=Watching(),
+        checkup=Checkup(clock),
         config=config,
         clock=clock,
         secrets=secrets,

@@ -67,12 +67,12 @@ class Installation:
     """(plugin, its own look)."""
 
 
-async def run_checks(installation: Installation) -> list[DoctorLine]:
-    """All findings, part by part; a part that hangs or fails is one line of its own."""
+async def run_checks(installation: Installation, *, at_once: int = AT_ONCE) -> list[DoctorLine]:
+    """All findings, part by part; a part that hangs or fails is one line of its own. ``at_once``: parts."""
     looks = list(_looks(installation))
     found: list[list[DoctorLine]] = [[] for _ in looks]
     secrets = installation.config.secrets | frozenset(_secrets(installation))
-    limiter = trio.CapacityLimiter(AT_ONCE)
+    limiter = trio.CapacityLimiter(at_once)
 
     async def one(place: int, part: str, look: Look) -> None:
         async with limiter:
@@ -156,9 +156,9 @@ async def _disk(installation: Installation) -> Sequence[Finding]:
 
 
 async def _clocks(installation: Installation) -> Sequence[Finding]:
-    """Our clock beside Redis' and that of the first provider that answers."""
+    """Our clock beside that of your Redis and that of the first provider that answers."""
     found = []
-    if installation.redis is not None:
+    if installation.redis is not None and installation.config.redis.url:  # the embedded one has this machine's
         seconds, micros = await installation.redis.command("TIME")
         found.append(_skew("Redis", installation.clock.time() - int(seconds) - int(micros) / 1e6))
     for url, trust in _providers_urls(installation):

@@ -20,16 +20,14 @@ from wagate.hooks.context import PluginContext
 from wagate.hooks.panels import Panel
 from wagate.hooks.providers import Check
 from wagate.inbound.accounts import Accounts
-from wagate.inbound.numbers import Numbers
-from wagate.inbound.strangers import Strangers
+from wagate.inbound.numbers import Numbers, Strangers
 from wagate.metrics import HttpMetrics
 from wagate.plugins.loader import Plugin, panels_of, plugin_checks
 from wagate.process.assemble import Gateway, check_link
 from wagate.process.doctor import Installation, run_checks
 from wagate.process.files import most_connections
-from wagate.process.health import health_monitor
+from wagate.process.health import Watched, health_monitor
 from wagate.process.reload import Reload
-from wagate.process.standing import Watched
 from wagate.web.access.admission import Admission
 from wagate.web.access.auth import Authenticator
 from wagate.web.access.cors import Cors
@@ -38,22 +36,19 @@ from wagate.web.access.identity import RequestAuth, ViewTokens
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.access.streams import Streams
 from wagate.web.api.bulk import bulk_routes
-from wagate.web.api.doctor import DoctorLine, Examine, doctor_routes
+from wagate.web.api.doctor import DoctorLine, doctor_routes
 from wagate.web.api.links import links_routes
-from wagate.web.api.refusals import refusals_routes
+from wagate.web.api.refusals import refusals_routes, unknown_numbers_routes
 from wagate.web.api.reload import reload_routes
 from wagate.web.api.stats import stats_routes
 from wagate.web.api.targets import targets_routes
-from wagate.web.api.unknown_numbers import unknown_numbers_routes
 from wagate.web.app import create_api
 from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import App, Networks
-from wagate.web.http.large import LargeBodies
+from wagate.web.http.bodies import LargeBodies
 from wagate.web.http.server import serve_http
 from wagate.web.inbound.engine_door import ENGINE_PATH, EngineDoor
-from wagate.web.inbound.intake import DoorAt, IntakeApp
-from wagate.web.inbound.once_door import OnceDoor
-from wagate.web.inbound.own_deliveries import OwnDeliveries
+from wagate.web.inbound.intake import DoorAt, IntakeApp, OnceDoor, OwnDeliveries
 from wagate.web.inbound.provider_door import PATTERN, ProviderDoor
 from wagate.web.inbound.session_door import SessionDoor
 from wagate.web.media.media_door import MediaDoor
@@ -199,7 +194,7 @@ def doors(gateway: Gateway, auth: Authenticator) -> tuple[DoorAt, ...]:
     )
 
 
-async def _run_checks(gateway: Gateway, checks: Sequence[tuple[str, Check]]) -> list[DoctorLine]:
+async def _run_checks(gateway: Gateway, checks: Sequence[tuple[str, Check]], **how: int) -> list[DoctorLine]:
     return await run_checks(
         Installation(
             config=gateway.config,
@@ -210,8 +205,14 @@ async def _run_checks(gateway: Gateway, checks: Sequence[tuple[str, Check]]) -> 
             redis=gateway.redis,
             accounts=list(gateway.live.now.accounts.values()),
             checks=checks,
-        )
+        ),
+        **how,
     )
+
+
+def _failing(gateway: Gateway) -> list[DoctorLine]:
+    """But for plugins that say themselves what their trouble is."""
+    return [each for each in gateway.checkup.failing if each.part not in gateway.watching.troubles]
 
 
 def trusted(config: Config) -> Networks:
@@ -231,11 +232,12 @@ def build_app(
     auth = authenticator(gateway, tokens)
     reload.on_new_token(auth.admit)
     metrics, refusals = gateway.http_metrics, gateway.refusals
-    bodies, watched = gateway.bodies, Watched(gateway)
+    bodies, watched = gateway.bodies, Watched(gateway, target_desk(gateway))
     strangers = Strangers(gateway.database, gateway.providers, gateway.live)
     looks = [*watched.looks(), ("webhooks", refusals.look), ("numbers", strangers.look)]
     checks = [*looks, *plugin_checks(plugins, contexts)]
-    health, examine = health_monitor(gateway, watched), partial(_run_checks, gateway, checks)
+    health = health_monitor(gateway, watched)
+    gateway.checkup.ask_by(partial(_run_checks, gateway, checks))
     api = create_api(
         config=gateway.config,
         clock=gateway.clock,
@@ -256,7 +258,7 @@ def build_app(
         outbound=_sending(gateway),
         trusted_proxies=trusted(gateway.config),
         plugins=[
-            *(("wagate", routes) for routes in _further(gateway, strangers, reload, examine)),
+            *(("wagate", routes) for routes in _further(gateway, strangers, reload)),
             *(
                 (plugin.name, routes)
                 for plugin in plugins
@@ -264,7 +266,7 @@ def build_app(
             ),
         ],
     )
-    parts = ui_parts(gateway, auth, health, examine, stop, api=cast("App", api), panels=panels_of(plugins, contexts))
+    parts = ui_parts(gateway, auth, health, stop, api=cast("App", api), panels=panels_of(plugins, contexts))
     gateway.watching.look_by(partial(for_plugins, parts))
     ui = create_ui(parts)
     return IntakeApp(
@@ -289,10 +291,10 @@ def _sending(gateway: Gateway) -> SendingContext:
     )
 
 
-def _further(gateway: Gateway, strangers: Strangers, reload: Reload, examine: Examine) -> Iterator[Blueprint]:
+def _further(gateway: Gateway, strangers: Strangers, reload: Reload) -> Iterator[Blueprint]:
     """Routes of ours about the gateway itself and what it does."""
     auth, live = RequestAuth(gateway.live), gateway.live
-    yield doctor_routes(auth, examine)
+    yield doctor_routes(auth, gateway.checkup.now)
     yield unknown_numbers_routes(auth, strangers, live)
     yield reload_routes(auth, reload)
     yield links_routes(auth, gateway.database, gateway.clock, public_url=gateway.config.server.public_url)
@@ -322,7 +324,6 @@ def ui_parts(
     gateway: Gateway,
     auth: Authenticator,
     health: HealthMonitor,
-    examine: Examine,
     stop: trio.Event,
     *,
     api: App,
@@ -339,7 +340,8 @@ def ui_parts(
         bulk=gateway.consumers.bulk,
         api=OwnApi(api),
         health=health,
-        examine=examine,
+        examine=gateway.checkup.now,
+        failing=partial(_failing, gateway),
         refused=gateway.refusals.all,
         folder=gateway.config.data.dir,
         trusted_proxies=trusted(gateway.config),

@@ -7,7 +7,7 @@ import trio
 from redis.exceptions import RedisError
 
 from wagate.clock import Clock
-from wagate.queue.connect import connect
+from wagate.queue.redis import connect
 
 log = structlog.get_logger(__name__)
 

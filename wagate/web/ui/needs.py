@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import IntEnum
+from itertools import groupby
 
 import msgspec
 
@@ -15,6 +16,7 @@ from wagate.rules.targets import Standing
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.refusals import RefusedRow
 from wagate.storage.rows import AccountRow
+from wagate.web.api.doctor import DoctorLine
 from wagate.web.health import LEAST_FREE, Check, Level
 from wagate.web.inbound.refusals import SIGNATURE
 from wagate.web.ui import words
@@ -29,6 +31,9 @@ LITTLE_FREE = 1024**3
 """Bytes."""
 OLD = timedelta(days=7)
 """A backup that is older needs somebody. Who never made one has other ways, as far as it is known here."""
+DOCTOR = "/ui/doctor"
+SEEN_BETTER = {"database", "redis", "disk", "sending", "receivers", "webhooks"}
+"""Parts of the doctor's that another rule knows of, as they are now."""
 
 
 class Weight(IntEnum):
@@ -42,6 +47,7 @@ class Weight(IntEnum):
     DISABLED = 5
     DISK = 6
     BACKUP = 7
+    DOCTOR = 8
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +67,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     """The button's word; '' when there is only the page to go to."""
     post: str = ""
     """Where the button posts to."""
+    mend: str = ""
+    """Where the button leads, for who may act."""
     since: datetime | None = None
 
 
@@ -74,8 +82,13 @@ def needs(
     now: datetime,
     refused: Iterable[RefusedRow] = (),
     backup: datetime | None = None,
+    failing: Iterable[DoctorLine] = (),
 ) -> list[Need]:
-    """All of them; ``free``: bytes on the disk; ``recover``: `delivery.recover` in seconds; ``backup``: the newest."""
+    """All of them.
+
+    ``free``: bytes on the disk; ``recover``: `delivery.recover` in seconds; ``backup``: the newest; ``failing``: what
+    the doctor found.
+    """
     found = [
         *_parts(checks),
         *(each for row in targets for each in _target(row, recover, now)),
@@ -83,6 +96,7 @@ def needs(
         *(each for row in refused for each in _refused(row)),
         *_disk(free),
         *_backup(backup, now),
+        *_doctor(failing),
     ]
     return sorted(found, key=lambda each: (each.weight, each.who))
 
@@ -102,14 +116,15 @@ def tab(found: Sequence[Need]) -> str:
 
 def key(found: Sequence[Need]) -> str:
     """The same as long as the same things need somebody."""
-    return hashlib.sha256("\n".join(f"{each.weight} {each.link}" for each in found).encode()).hexdigest()[:12]
+    told = "\n".join(view(each).key for each in found)
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
 def view(need: Need) -> NeedView:
     """The same for plugins."""
     return NeedView(
         kind=need.weight.name.lower(),
-        key=f"{need.weight.name.lower()} {need.who if need.weight is Weight.GATEWAY else need.link}",
+        key=f"{need.weight.name.lower()} {need.who if need.link == DOCTOR else need.link}",
         who=need.who,
         what=need.what,
         detail=need.detail,
@@ -125,7 +140,7 @@ def _parts(checks: Iterable[tuple[str, Check]]) -> Iterator[Need]:
                 weight=Weight.GATEWAY,
                 mark=("bad", "Broken") if check.status is Level.UNHEALTHY else ("wait", "Limps"),
                 who="A plugin" if name == "plugins" else f"wagate's {name}",
-                link="/ui/doctor",
+                link=DOCTOR,
                 what="does not do what it should" if name == "plugins" else "is not well",
                 detail=f"{check.detail[:1].upper()}{check.detail[1:]}.",
             )
@@ -195,6 +210,8 @@ def _refused(row: RefusedRow) -> Iterator[Need]:
             link=f"/ui/numbers/{row.account}",
             what="gets webhooks that are refused",
             detail=f"{row.in_a_row:,} in a row. {_sentence(row.detail)} Compare the secret here with the provider's.",
+            act="Settings",
+            mend=f"/ui/numbers/{row.account}/settings",
             since=row.first_at,
         )
 
@@ -223,6 +240,22 @@ def _backup(made: datetime | None, now: datetime) -> Iterator[Need]:
             detail="What came in since is in no backup. Look why wagate backup does not run.",
             since=made,
         )
+
+
+def _doctor(failing: Iterable[DoctorLine]) -> Iterator[Need]:
+    """One for each part: the first line says enough to go and look."""
+    for part, lines in groupby(failing, key=lambda each: each.part):
+        first, *more = lines
+        if part not in SEEN_BETTER:
+            others = f" And {words.plural(len(more), 'thing')} more." if more else ""
+            yield Need(
+                weight=Weight.DOCTOR,
+                mark=("bad", "FAIL"),
+                who=f"{part[:1].upper()}{part[1:]}",
+                link=DOCTOR,
+                what="does not work, says the doctor",
+                detail=f"{_sentence(f'{first.what}: {first.detail}')} {_sentence(first.next_step)}".rstrip() + others,
+            )
 
 
 def _sentence(text: str | None) -> str:

@@ -20,10 +20,10 @@ from wagate.storage.owners.accounts import list_accounts
 from wagate.storage.refusals import RefusedRow
 from wagate.storage.rows import AccountRow
 from wagate.storage.upkeep.copies import last_backup
+from wagate.web.api.doctor import DoctorLine
 from wagate.web.health import Check
 from wagate.web.ui import needs, words
-from wagate.web.ui.leaves import NO_SESSION, leaf, number_mark
-from wagate.web.ui.marks import age
+from wagate.web.ui.leaves import NO_SESSION, age, leaf, number_mark
 from wagate.web.ui.needs import Need
 from wagate.web.ui.number_new import choices
 from wagate.web.ui.parts import Parts, viewer
@@ -91,6 +91,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     numbers: Sequence[AccountRow]
     refused: Sequence[RefusedRow]
     checks: Mapping[str, Check]
+    failing: Sequence[DoctorLine]
     free: int
     """Bytes on the disk."""
     uptime: str
@@ -107,6 +108,7 @@ async def look(parts: Parts, *, client_id: int | None) -> Look:
         numbers=await parts.database.browse(list_accounts, client_id=client_id),
         refused=await parts.refused(client_id=client_id),
         checks=(await parts.health.report()).checks,
+        failing=parts.failing(),
         free=(await trio.to_thread.run_sync(shutil.disk_usage, parts.folder)).free,
         uptime=parts.health.uptime(),
         backup=await trio.to_thread.run_sync(last_backup, parts.folder),
@@ -127,6 +129,7 @@ def snapshot(seen: Look, *, client_id: int | None, recover: float) -> Snapshot:
         now=seen.now,
         refused=[row for row in seen.refused if row.account_id in {each.id for each in numbers}],
         backup=seen.backup if mine else None,
+        failing=seen.failing if mine else (),
     )
     return Snapshot(
         found=found,
@@ -154,7 +157,8 @@ async def for_plugins(parts: Parts) -> list[NeedView]:
     except StorageError:
         free = (await trio.to_thread.run_sync(shutil.disk_usage, parts.folder)).free
         checks = (await parts.health.report()).checks.items()
-        found = needs.needs((), (), checks, free=free, recover=parts.recover, now=parts.now())
+        now, failing = parts.now(), parts.failing()
+        found = needs.needs((), (), checks, free=free, recover=parts.recover, now=now, failing=failing)
     return [needs.view(each) for each in found]
 
 

@@ -52,6 +52,8 @@ class Parts:
     health: HealthMonitor
     examine: Callable[[], Awaitable[Sequence[DoctorLine]]]
     """What ``wagate doctor`` asks."""
+    failing: Callable[[], Sequence[DoctorLine]]
+    """What did not work when that was last asked."""
     refused: Callable[..., Awaitable[Sequence[RefusedRow]]]
     """`wagate.web.inbound.refusals.Refusals.all`."""
     folder: Path

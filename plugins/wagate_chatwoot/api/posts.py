@@ -1,13 +1,18 @@
-"""Files to Chatwoot as a form, from the disk to the wire in pieces."""
+"""A message to be written in Chatwoot: what it says, and how it goes over the wire.
+
+Files go as a form, from the disk to the wire in pieces.
+"""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final, Literal, Protocol
 
 import httpx2
+import msgspec
 import trio
+from msgspec.structs import asdict
 
 from wagate.http import (
     AddressNotAllowedError,
@@ -18,13 +23,88 @@ from wagate.http import (
     Response,
     TimedOutError,
 )
-from wagate_chatwoot.to_chatwoot.posts import File
 
+MOST_CONTENT = 150_000
+"""Characters of a message (source: Chatwoot's app/models/message.rb)."""
 _PATIENCE: Final = 30.0
 _SLOWEST: Final = 200_000
 """Bytes a second that an upload makes at least, else it is given up."""
 _MOST_ANSWER: Final = 1_000_000
 _NOT_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.LocalProtocolError)
+
+
+class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One message. Field names are Chatwoot's."""
+
+    content: str = ""
+    """Markdown."""
+    message_type: Literal["incoming", "outgoing"] = "incoming"
+    private: bool = False
+    """A note that only agents see."""
+    content_attributes: dict[str, Any] = {}
+    """``in_reply_to`` (Chatwoot's id), ``in_reply_to_external_id`` (a source_id) and anything else."""
+    source_id: str = ""
+    """The id on WhatsApp, by which it is found again. One with a source_id is never sent to WhatsApp."""
+    is_voice_message: bool = False
+    external_created_at: int | None = None
+    """When it was written, Unix seconds; Chatwoot shows it in place of the time of arrival."""
+
+
+class File(Protocol):
+    """A file to attach; `wagate.hooks.media.MediaFile` is one."""
+
+    @property
+    def filename(self) -> str:
+        """As agents see it."""
+
+    @property
+    def mimetype(self) -> str:
+        """Its type."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Its bytes, in pieces."""
+
+
+class BytesFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A small file in memory (a QR code)."""
+
+    filename: str
+    mimetype: str
+    body: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.body)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """In one piece."""
+        yield self.body
+
+
+def as_json(post: Post) -> bytes:
+    """The body of a post without files."""
+    return msgspec.json.encode(_given(post))
+
+
+def as_fields(post: Post) -> dict[str, str]:
+    """The form's fields of a post with files; ``content_attributes`` is JSON in a string."""
+    return {name: _text(value) for name, value in _given(post).items()}
+
+
+def _given(post: Post) -> dict[str, Any]:
+    kept = {name: value for name, value in asdict(post).items() if value not in ("", None, False, {})}
+    return kept | {"content": post.content[:MOST_CONTENT], "message_type": post.message_type, "private": post.private}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return msgspec.json.encode(value).decode()
 
 
 async def upload(

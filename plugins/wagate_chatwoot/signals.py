@@ -1,15 +1,23 @@
-"""What is told to WhatsApp at once and may be lost: typing, and what was seen."""
+"""What is told at once and may be lost: typing, both ways, and what was seen.
+
+That a customer types has a target of its own, ``typing/<inbox>``: what is dropped there must not look like something
+that the inbox took.
+"""
 
 from __future__ import annotations
+
+from typing import Any, Final
 
 import trio
 
 from wagate.errors import RequestError, SendError
 from wagate.events import Event, kinds
-from wagate.hooks import DeliveryFilter, PluginContext, Signal
+from wagate.hooks import Delivery, DeliveryFilter, PluginContext, Signal
 from wagate.http import on_behalf_of
+from wagate.parsing.fields import first_text, mapping
+from wagate_chatwoot.api.errors import ChatwootError
 from wagate_chatwoot.inboxes import App
-from wagate_chatwoot.to_chatwoot.typing import PEOPLE
+from wagate_chatwoot.to_chatwoot.conversations import known
 from wagate_chatwoot.to_whatsapp.actions import Assigned, Typing, Watching
 from wagate_chatwoot.to_whatsapp.chat_of import Chat, find_chat
 
@@ -25,9 +33,17 @@ MOST_WATCHED = 500
 LOOK_BACK = 20
 """Events of a chat among which its last message is looked for."""
 
-
 _WRITTEN = frozenset({kinds.MESSAGE, kinds.MESSAGE_ANY})
 Told = Typing | Assigned | Watching
+TYPING: Final = "typing"
+"""First part of the target."""
+TYPING_OLDEST: Final = 15.0
+"""Seconds after which nobody need know any more."""
+SHOWN_AGAIN: Final = 8.0
+"""Seconds until it is shown again that somebody still types."""
+_ON: Final = frozenset({"typing", "recording", "composing"})
+_OFF: Final = frozenset({"paused", "available", "online", "offline", "unavailable"})
+PEOPLE: Final = ("@c.us", "@lid", "@user")
 
 
 class Signals:
@@ -113,3 +129,41 @@ async def _last_message(app: App, chat: Chat) -> str:
     page = await app.context.deliveries.page(which, client_id=app.client_id, limit=LOOK_BACK)
     found = (each.event for each in page.data if each.event.kind == kinds.MESSAGE and not each.event.from_me)
     return next((event.message_id for event in found if event.message_id), "")
+
+
+def wants_typing(app: App, event: Event) -> bool:
+    """Whether it says that the one customer of a chat begins or ends typing. Pure."""
+    return (
+        event.kind == kinds.PRESENCE_UPDATE
+        and app.inbox.show_typing
+        and event.chat.endswith(PEOPLE)
+        and typing_in(event.extra) is not None
+    )
+
+
+def typing_in(extra: dict[str, Any]) -> bool | None:
+    """Whether somebody types; None: it does not say. Pure."""
+    presences = extra.get("presences")
+    rows = [mapping(each) for each in presences] if isinstance(presences, list) else []
+    states = {first_text(row, "lastKnownPresence", "presence").lower() for row in rows}
+    return True if states & _ON else False if states & _OFF else None
+
+
+async def show_typing(app: App, delivery: Delivery) -> None:
+    """Show it, if there is a conversation to show it in, and it is news."""
+    event, now = delivery.event, app.context.clock
+    on, chat = typing_in(event.extra) is True, (event.account, event.chat)
+    if now.time() - event.created_at.timestamp() > TYPING_OLDEST or not app.memory.types(
+        *chat, on=on, again=SHOWN_AGAIN
+    ):
+        return
+    place = await known(app, *chat)
+    if place is None or place.conversation is None:
+        return
+    try:
+        identifier = app.memory.identifier or first_text(await app.chatwoot.inbox(), "inbox_identifier")
+        app.memory.identifier = identifier
+        if identifier:
+            await app.chatwoot.type_as(identifier, place.source_id, place.conversation, on=on)
+    except ChatwootError as error:
+        app.context.log.debug("typing not shown", inbox=app.name, reason=error.reason)

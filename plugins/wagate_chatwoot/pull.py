@@ -1,4 +1,8 @@
-"""Copy what wagate knows into Chatwoot: its contacts, or older messages. Slowly, and on from where it stopped."""
+"""Copy what wagate knows into Chatwoot: its contacts, or older messages. Slowly, and on from where it stopped.
+
+What a pull hands on, an old message or a contact, comes as a delivery of its chat, behind what waits there already, and
+nothing of the chat runs beside it.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,13 @@ from msgspec.structs import replace
 
 from wagate.errors import NotFoundError, WagateError
 from wagate.events import Event, NewEvent, kinds
-from wagate.hooks import ChatView, Duration, Target
+from wagate.hooks import ChatView, Delivery, Duration, Receipt, Target
 from wagate.http import on_behalf_of
 from wagate_chatwoot.agents.answers import say
-from wagate_chatwoot.history.pulled import CONTACT, EVENT, HISTORY
 from wagate_chatwoot.inboxes import App, Apps
+from wagate_chatwoot.ledger import Place
+from wagate_chatwoot.to_chatwoot import contacts, conversations, incoming
+from wagate_chatwoot.to_chatwoot.people import source_id, who_of, with_all_keys
 
 What = Literal["contacts", "messages"]
 
@@ -34,6 +40,12 @@ LONGEST_WAIT: Final = 5.0
 MESSAGES: Final = frozenset({kinds.MESSAGE, kinds.MESSAGE_ANY})
 DONE: Final = frozenset({"delivered"})
 GIVEN_UP: Final = frozenset({"failed", "cancelled", "expired"})
+HISTORY: Final = "chatwoot.history"
+"""Kind of an event that stands for an older one; ``extra[EVENT]`` is that one's id."""
+CONTACT: Final = "chatwoot.contact"
+"""Kind of an event that says who is in a chat."""
+KINDS: Final = frozenset({HISTORY, CONTACT})
+EVENT: Final = "event"
 
 
 class Pull(msgspec.Struct, frozen=True, kw_only=True):
@@ -276,3 +288,35 @@ def _owner(app: App) -> int:
 
 async def _save(app: App, pull: Pull) -> None:
     await app.context.store.set(pull.key, msgspec.to_builtins(pull))
+
+
+async def handle(app: App, delivery: Delivery) -> Receipt | None:
+    """Write one. ChatwootError."""
+    return await (_write_message if delivery.event.kind == HISTORY else _write_contact)(app, delivery)
+
+
+async def _write_message(app: App, delivery: Delivery) -> Receipt | None:
+    try:
+        event = await app.context.archive.event(delivery.event.extra[EVENT], client_id=delivery.event.client_id)
+    except NotFoundError:
+        return None  # It went out of retention meanwhile.
+    # As if tried before: it may stand in Chatwoot already, however young this delivery is.
+    return await incoming.HANDLES[event.kind](app, replace(delivery, event=event, attempt=delivery.attempt + 1))
+
+
+async def _write_contact(app: App, delivery: Delivery) -> Receipt | None:
+    who = await with_all_keys(app, who_of(delivery.event, app.texts))
+    async with app.memory.alone(who.account, who.keys):
+        before = await conversations.known(app, who.account, who.chat)
+        contact, who = await contacts.find_or_make(app, who)
+        await conversations.follow_name(app, who, before)
+        place = Place(
+            contact=contact.id,
+            source_id=source_id(app.inbox, who.account, who.chat),
+            conversation=before.conversation if before is not None else None,
+            name=conversations.our_name(who),
+            aliases=who.aliases,
+        )
+        await app.ledger.put_place(who.account, who.chat, place)
+        app.memory.put(who.account, who.chat, place)
+    return Receipt(http_status=200, response=f'{{"contact_id":{contact.id}}}')
