@@ -41,6 +41,7 @@ from wagate.process.maintenance import Heap, upkeep_tasks
 from wagate.process.reload import Reload
 from wagate.process.running_clock import RunningClock
 from wagate.process.watchdog import watching
+from wagate.queue.cluster import open_redis
 from wagate.queue.redis import RedisThread, check_policy
 from wagate.queue.valkey.supervise import embedded_valkey
 from wagate.storage.database import open_database
@@ -139,7 +140,7 @@ async def _open_redis(config: Config) -> AsyncIterator[RedisThread]:
         url = config.redis.url
         if not url:
             url = (await stack.enter_async_context(embedded_valkey(config.data.dir))).url
-        redis = RedisThread(url)
+        redis = open_redis(url)
         stack.push_async_callback(redis.close)
         await check_policy(redis)
         yield redis
