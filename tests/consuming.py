@@ -65,7 +65,7 @@ class Receiver:
     by_target: dict[str, Answer] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     now: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    """Handlers at work, by target."""
+    """Running handlers, by target."""
     most: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     chats: set[str] = field(default_factory=set)
     came: trio.Event = field(default_factory=trio.Event)

@@ -18,14 +18,18 @@ class HttpMetrics:
     """Requests taken in, by the shape of their path and the status answered."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._requests = Counter("wagate_intake_requests", "Webhooks taken in", ["path", "status"], registry=registry)
+        self._requests = Counter("wagate_intake_requests", "Webhooks accepted", ["path", "status"], registry=registry)
         self._seconds = Histogram(
-            "wagate_intake_seconds", "Time to the answer, committed", ["path"], registry=registry, buckets=_BUCKETS
+            "wagate_intake_seconds",
+            "Time to the answer, including the commit",
+            ["path"],
+            registry=registry,
+            buckets=_BUCKETS,
         )
 
         self._refused = Counter(
             "wagate_webhooks_refused",
-            "Webhooks of providers that were refused",
+            "Refused webhooks from providers",
             ["provider", "reason"],
             registry=registry,
         )

@@ -55,7 +55,7 @@ def main() -> int:
         told = service is not None and service.notify(
             title=asked["title"], body=asked["body"], notify_type=apprise.NotifyType.WARNING, body_format="text"
         )
-        found = {"error": "" if told else notes.take("it was not taken, and Apprise does not say why")}
+        found = {"error": "" if told else notes.take("it was not accepted, and Apprise does not say why")}
     sys.stdout.write(json.dumps(found))
     return 0
 

@@ -75,7 +75,7 @@ async def _by_whatsapp(context: PluginContext, channel: Channel, to: str, alert:
     if made.status == "failed":
         raise NotTakenError(f"{channel.account} could not send it: {made.error or 'no reason was given'}")
     if made.status in {"queued", "sending"}:
-        return f"it waits to leave through {channel.account}" + (f": {made.error}" if made.error else "")
+        return f"it waits to be sent through {channel.account}" + (f": {made.error}" if made.error else "")
     return ""
 
 

@@ -138,9 +138,11 @@ def returned(last: datetime | None, waiting: int, now: datetime, settings: Setti
     zone, lasted = settings.where(), duration((now - last).total_seconds())
     span = f"from {moment(last, now, zone)} to {moment(now, now, zone)} ({lasted})"
     one = waiting == 1
-    waited = f"{waiting:,} {'delivery' if one else 'deliveries'} waited, and {'goes' if one else 'go'} out now."
-    text = f"wagate was away {span}. {waited if waiting else 'Nothing waited here.'} What came in meanwhile comes when"
-    text += " its sender tries again."
+    waited = f"{waiting:,} {'delivery' if one else 'deliveries'} waited, and {'is' if one else 'are'} being sent now."
+    text = (
+        f"wagate was away {span}. {waited if waiting else 'Nothing was waiting.'} Messages sent in the meantime arrive"
+    )
+    text += " when their sender tries again."
     return [Part(kind="gateway", title=f"wagate was away {span}", text=f"{text}\n/ui/", at=now)]
 
 

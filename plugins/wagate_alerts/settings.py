@@ -33,15 +33,15 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
         if bool(self.apprise) == bool(self.account):
             raise ValueError('needs apprise = "…", or account = "…" with to = ["+…"]: one of the two')
         if self.apprise and not _URL.fullmatch(self.apprise):
-            raise ValueError('apprise: not a URL; write one as in "ntfy://my-topic" or "mailto://user:password@host"')
+            raise ValueError('apprise: not a URL; write one such as "ntfy://my-topic" or "mailto://user:password@host"')
         if self.apprise and self.to:
-            raise ValueError("to: only with account; an Apprise URL has its receivers in it")
+            raise ValueError("to: only with account; an Apprise URL contains its receivers")
         if self.apprise and find_spec("apprise") is None:
             raise ValueError(f"apprise: the library is not installed: {INSTALL}")
         if self.account and not self.to:
             raise ValueError('to: is missing; write the numbers that get the alerts, as in to = ["+12025550142"]')
         if wrong := [each for each in self.to if not _NUMBER.fullmatch(each)]:
-            raise ValueError(f'to: {wrong[0]!r} is no number; write it with its country, as in "+12025550142"')
+            raise ValueError(f'to: {wrong[0]!r} is not a number; write it with its country code, as in "+12025550142"')
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,9 +67,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Refuse words that mean nothing."""
         for name, kinds in (("at_once", self.at_once), ("quiet_except", self.quiet_except)):
             if wrong := [each for each in kinds if each not in NEEDS]:
-                raise ValueError(f"{name}: nothing is called {wrong[0]!r}; known: {', '.join(NEEDS)}")
+                raise ValueError(f"{name}: unknown kind {wrong[0]!r}; known: {', '.join(NEEDS)}")
         if self.quiet and not _HOURS.fullmatch(self.quiet):
-            raise ValueError(f'quiet: {self.quiet!r} is no span of hours; write it as in "22:00-07:00"')
+            raise ValueError(f'quiet: {self.quiet!r} is not a range of hours; write it as in "22:00-07:00"')
         if not self.channels:
             raise ValueError('needs a channel: [plugins.alerts.channels.phone] with apprise = "…", or account and to')
         self.where()
@@ -98,4 +98,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def _no_zone(name: str) -> ValueError:
     if not available_timezones():
         return ValueError('zone: this machine knows no time zones; install the package tzdata, or write "UTC"')
-    return ValueError(f'zone: no time zone is called {name!r}; write it as in "Europe/Berlin"')
+    return ValueError(f'zone: there is no time zone {name!r}; write it as in "Europe/Berlin"')

@@ -56,7 +56,7 @@ def chosen(lines: Mapping[str, Send], channel: str) -> dict[str, Send]:
     """The lines of this channel, or all. NotFoundError names those there are."""
     found = {name: send for name, send in lines.items() if channel in {"", name, name.rpartition(" ")[0]}}
     if not found:
-        raise NotFoundError(f"no channel is called {channel[:50]!r}; there are: {', '.join(lines)}")
+        raise NotFoundError(f"there is no channel {channel[:50]!r}; the channels are: {', '.join(lines)}")
     return found
 
 
@@ -69,7 +69,7 @@ def make_routes(context: PluginContext, lines: Mapping[str, Send]) -> Blueprint:
     async def test(*, body: TrialBody) -> list[Trial]:
         """Send a test message on one channel, or on each."""
         if not context.auth.identity().admin:
-            raise ForbiddenError("alerts are the admin's: use the admin token")
+            raise ForbiddenError("only the admin can test alerts: use the admin token")
         acts_on("alerts", detail=body.channel)
         key = f"test {context.clock.now().isoformat()}"
         return [await attempt(name, send, f"{key} {name}") for name, send in chosen(lines, body.channel).items()]
@@ -87,7 +87,7 @@ async def look(context: PluginContext, settings: Settings) -> Sequence[Finding]:
         found.append(Finding(level="fail", what="apprise", detail=str(error), next_step="see the log"))
         wrong = {}
     for name, why in wrong.items():
-        step = f"mend plugins.alerts.channels.{name}.apprise"
+        step = f"fix plugins.alerts.channels.{name}.apprise"
         found.append(Finding(level="fail", what=f"channel {name}", detail=why, next_step=step))
     for name, each in settings.channels.items():
         if each.account and context.accounts.get(each.account) is None:
@@ -127,12 +127,12 @@ def try_command(
 async def _alone(line: CommandLine, settings: Settings, channel: str) -> list[dict[str, Any]]:
     """Without a gateway: what Apprise can do."""
     if channel and channel not in settings.channels:
-        raise line.refuse(f"no channel is called {channel!r}; there are: {', '.join(settings.channels)}")
+        raise line.refuse(f"there is no channel {channel!r}; the channels are: {', '.join(settings.channels)}")
     found = []
     for name, each in settings.channels.items():
         if channel not in {"", name}:
             continue
-        error = "no gateway runs, and WhatsApp needs one"
+        error = "no gateway is running, and WhatsApp needs one"
         if each.apprise:
             try:
                 await lines.send_by_apprise(each.apprise, TITLE, TEXT, proxy=settings.proxy)

@@ -76,9 +76,9 @@ def make_handler(
             return None
         does = IN.get(delivery.event.kind) if way == "in" else outgoing.handle
         if name not in apps or does is None:
-            raise Reject(f"there is no inbox {name!r} in the configuration any more")
+            raise Reject(f"there is no inbox {name!r} in the configuration")
         if delivery.event.client_id != apps[name].client_id:
-            raise Reject(f"the inbox {name!r} is another client's now")
+            raise Reject(f"the inbox {name!r} now belongs to another client")
         if delivery.event.kind in PAUSED and way == "in":
             await apps[name].pause.hold()
         receipt = await _done(apps[name], delivery, does)

@@ -66,7 +66,7 @@ class Memory:
         self._places.pop((account, chat), None)
 
     def clear(self) -> None:
-        """Forget all chats: the inbox is another client's now."""
+        """Forget all chats: the inbox now belongs to another client."""
         self._places.clear()
         self._certain.clear()
         self._doubtful.clear()

@@ -104,7 +104,7 @@ def _webhook(url: str, account: ProviderAccount) -> Iterator[Finding]:
         yield Finding(
             level="fail",
             what="webhook",
-            detail="none is set at 360dialog, so nothing comes in",
+            detail="none is set at 360dialog, so nothing is received",
             next_step=f"POST /v1/configs/webhook with {expected or '<public_url>/webhooks/<account>'}",
         )
     elif expected and url.partition("?")[0] != expected:

@@ -83,9 +83,9 @@ class Infobip:
         if not sender:
             return Finding(level="fail", what="sender", detail="no number to send from", next_step="set sender")
         if sender.encode() not in answer.body:
-            detail = "the key is right, but Infobip does not list this sender"
+            detail = "the key is valid, but Infobip does not list this sender"
             return Finding(level="warn", what="sender", detail=detail, next_step="check sender in the portal")
-        return Finding(level="ok", what="token", detail="Infobip knows the key and the sender")
+        return Finding(level="ok", what="token", detail="Infobip accepts the key and the sender")
 
     async def _signalled(self, account: ProviderAccount, path: str, body: dict[str, object] | None) -> None:
         answer = await self._post(account, path, body)

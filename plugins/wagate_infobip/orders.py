@@ -56,7 +56,7 @@ def order_status(action: dict[str, Any], _file: str) -> dict[str, Any]:
     given = mapping(action.get("parameters")) or action
     order, payment = mapping(given.get("order")), mapping(given.get("payment"))
     if not first_text(payment, "type"):
-        raise SendRefusedError("an order's status needs action.parameters.payment: {type, id}, as the order had it")
+        raise SendRefusedError("an order's status needs action.parameters.payment: {type, id}, as in the order")
     about = first_text(order, "description")
     status = first_text(order, "status").upper().replace("-", "_")
     made = {"payment": {"id": first_text(given, "reference_id")} | payment, "status": status}
@@ -93,9 +93,7 @@ def _way(setting: dict[str, Any], found: str) -> dict[str, Any]:
             return {"type": "BRAZIL_BOLETO", "id": found, "code": first_text(part, "digitable_line")}
         case "payment_gateway" if (gateway := first_text(part, "type").lower()) in _GATEWAYS:
             return {"type": _GATEWAYS[gateway], "id": found}
-    raise SendRefusedError(
-        f"Infobip knows no payment of type {kind[:40]!r}; give action.parameters.payment as it has it"
-    )
+    raise SendRefusedError(f"Infobip has no payment of type {kind[:40]!r}; give action.parameters.payment as it has it")
 
 
 def _configuration(given: dict[str, Any]) -> str:
@@ -134,5 +132,5 @@ def _described(given: object, place: str) -> dict[str, Any]:
 def _expiration(given: dict[str, Any]) -> dict[str, Any]:
     seconds = whole(given.get("seconds"))
     if seconds is None:
-        raise SendRefusedError("Infobip counts from the sending on: set order.expiration.seconds, 360 at least")
+        raise SendRefusedError("Infobip counts from when the order is sent: set order.expiration.seconds, at least 360")
     return {"expirationSeconds": seconds, "description": first_text(given, "description")}

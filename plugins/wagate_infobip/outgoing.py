@@ -61,7 +61,7 @@ def prepare(outgoing: Outgoing) -> Prepared:
 def recipient(chat: str) -> str:
     """What Infobip calls a chat: digits, or a business-scoped id. SendRefusedError for groups and the like."""
     if chat.rpartition("@")[2] not in {USER, OPAQUE}:
-        raise SendRefusedError("Infobip sends to single people only: a number, or a business-scoped user id")
+        raise SendRefusedError("Infobip sends only to individuals: a number, or a business-scoped user id")
     return digits_of(chat)
 
 

@@ -47,7 +47,7 @@ def recipient(chat: str) -> dict[str, str]:
             return {"recipient_type": "individual", "recipient": local}
         case "g.us":
             return {"recipient_type": "group", "to": local}
-    raise SendRefusedError(f"Meta sends to numbers, user ids and groups; {chat[-40:]!r} is none of them")
+    raise SendRefusedError(f"Meta sends to numbers, user ids and groups; {chat[-40:]!r} is not one of them")
 
 
 def _content(message: OutMessage, file: OutFile | None, media_id: str) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _media(message: OutMessage, file: OutFile | None, media_id: str) -> dict[str
         raise SendRefusedError(f"the {message.type} has no file that Meta could fetch or we could upload")
     media: dict[str, Any] = {"id": media_id} if media_id else {"link": url}
     if message.text and message.type not in _CAPTIONED:
-        raise SendRefusedError(f"WhatsApp shows no text under {message.type}: send it as a message of its own")
+        raise SendRefusedError(f"WhatsApp shows no text under {message.type}: send it as a separate message")
     if message.text:
         media["caption"] = message.text
     if file and file.filename and message.type == "document":

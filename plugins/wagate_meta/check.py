@@ -122,7 +122,7 @@ class Doctor:
             Finding(
                 level="fail",
                 what="subscription",
-                detail="no app is subscribed to the WhatsApp Business Account, so nothing comes in",
+                detail="no app is subscribed to the WhatsApp Business Account, so nothing is received",
                 next_step=f"POST /{settings.waba_id}/subscribed_apps with the token, or subscribe in the app's console",
             )
         ]
@@ -149,7 +149,7 @@ def token_finding(answer: Response) -> Finding:
             detail=reason,
             next_step="the token needs whatsapp_business_messaging for the number; is phone_number_id its id?",
         )
-    return Finding(level="warn", what="token", detail=f"Meta can't answer now: {reason}", next_step="try again later")
+    return Finding(level="warn", what="token", detail=f"Meta is unavailable now: {reason}", next_step="try again later")
 
 
 def number_findings(document: dict[str, Any], account: ProviderAccount) -> Iterator[Finding]:
@@ -182,7 +182,7 @@ def webhook_settings(account: ProviderAccount) -> Iterator[Finding]:
         yield Finding(
             level="fail",
             what="webhook",
-            detail=f"{' and '.join(missing)} not set: webhooks of Meta's are refused",
+            detail=f"{' and '.join(missing)} not set: webhooks from Meta are refused",
             next_step="app_secret is in App settings, Basic; verify_token is the text you enter beside the webhook URL",
         )
     elif not account.webhook_url:

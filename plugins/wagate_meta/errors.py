@@ -135,7 +135,7 @@ def by_status(answer: Response, reason: str, facts: dict[str, Any], *, explicit:
     """For what no code tells. ``explicit``: the answer is the provider's own, not that of something in between."""
     status = answer.status
     if status == 504 and not explicit:
-        return OutcomeUnknownError(f"{reason}; a proxy in between timed out", **facts)
+        return OutcomeUnknownError(f"{reason}; a proxy timed out", **facts)
     if status == 429:
         return NotSentError(reason, after=wait_asked_for(answer.headers, usage=True), slow="account", **facts)
     if status >= 500 or status in {408, 425}:

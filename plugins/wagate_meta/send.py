@@ -112,7 +112,7 @@ class Calls:
                     raise
                 gone = error
         raise SendRefusedError(
-            "the file is gone: Meta keeps what came in for 7 days",
+            "the file no longer exists: Meta keeps received files for 7 days",
             code=gone.code if gone else "",
             http_status=gone.http_status if gone else None,
         ) from gone
@@ -141,7 +141,7 @@ async def upload(http: HttpClient, api: Api, file: OutFile, path: Path) -> str:
     try:
         size = (await trio.Path(path).stat()).st_size
     except OSError as error:
-        raise SendRefusedError("the file to send is no longer there") from error
+        raise SendRefusedError("the file to send no longer exists") from error
     answer = await _post(http, api, file, path, size)
     if not 200 <= answer.status < 300:
         raise api.failure(answer, api.kept(answer.body))

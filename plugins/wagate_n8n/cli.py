@@ -44,7 +44,7 @@ def purpose(name: str) -> str:
 def filled(name: str, url: str) -> str:
     """A template for the gateway at ``url``. ValueError: it is not scheme and host alone."""
     if not _URL.fullmatch(url):
-        raise ValueError(f"{url!r} is no URL like https://wa.example.org")
+        raise ValueError(f"{url!r} is not a URL like https://wa.example.org")
     return text_of(name).replace(STAND_IN, url.rstrip("/"))
 
 
@@ -64,7 +64,7 @@ def export_command(
     line = command_line(context)
     known = workflow_names()
     if name and name not in known:
-        raise line.refuse(f"no workflow is called {name!r}; there are: {', '.join(known)}")
+        raise line.refuse(f"there is no workflow {name!r}; the workflows are: {', '.join(known)}")
     if not name and out is None:
         for each in known:
             typer.echo(f"{each:<{max(map(len, known))}}  {purpose(each)}")
@@ -83,7 +83,7 @@ def export_command(
         for path in _write(out, written):
             typer.echo(str(path))
     except FileExistsError as error:
-        raise line.refuse(f"{error}: there is another file of this name; move it, or give another --out") from error
+        raise line.refuse(f"{error}: a file with this name already exists; move it, or give another --out") from error
     except OSError as error:
         raise line.refuse(f"--out: {error.strerror or error}: {error.filename}") from error
 

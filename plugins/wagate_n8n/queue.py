@@ -31,7 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if name not in EVENT_KINDS and name != EVERY and not name.startswith("group."):
                 near = difflib.get_close_matches(name, sorted(EVENT_KINDS), n=1)
                 hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(EVENT_KINDS))}, group.*, *"
-                raise ValueError(f"events: no event is called {name!r}; {hint}")
+                raise ValueError(f"events: there is no event {name!r}; {hint}")
 
     def serves(self, tenant: str) -> bool:
         """Whether this client's events become jobs."""

@@ -19,12 +19,14 @@ LEASE = 60
 """Seconds of a lease when the worker does not say."""
 
 Outcome: TypeAlias = Literal["completed", "failed", "queued"]
-Tenant = Annotated[str, Meta(description="With the admin token: slug or id of the client; left out: any client's job.")]
+Tenant = Annotated[
+    str, Meta(description="With the admin token: slug or id of the client; if omitted: any client's job.")
+]
 Lease = Annotated[
-    int, Meta(ge=5, le=3600, description="Seconds in which you must finish the job; then it returns to the queue.")
+    int, Meta(ge=5, le=3600, description="Seconds to finish the job; after that it returns to the queue.")
 ]
 Wait = Annotated[int, Meta(ge=0, le=60, description="Seconds to wait for a job when there is none.")]
-LeaseId = Annotated[str, Meta(description="From the answer that gave you the job; a stale one is refused.")]
+LeaseId = Annotated[str, Meta(description="From the answer with the job; a stale one is refused.")]
 
 
 class NextQuery(msgspec.Struct, frozen=True, kw_only=True):

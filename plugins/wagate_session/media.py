@@ -36,7 +36,7 @@ async def locate_media(media: Media, account: ProviderAccount) -> MediaRequest:
     if len(parts) < 3:
         raise SendRefusedError("the file came without a URL, and without its message's id to ask for it")
     if not settings.base_url:
-        raise NotSentError("the engine has not posted the file; without base_url it can't be asked for it")
+        raise NotSentError("the engine has not posted the file; without base_url wagate can't request it")
     headers = {"Content-Type": "application/json"} | ({"x-api-key": settings.api_key} if settings.api_key else {})
     return MediaRequest(
         url=url_of(account, DOWNLOAD),

@@ -117,7 +117,7 @@ def file_content(outgoing: Outgoing) -> dict[str, Any]:
         content = {"mimetype": file.mimetype, "data": mark_of(file), "filename": file.filename}
         return {"contentType": "MessageMedia", "content": content}
     if not file.url:
-        raise SendRefusedError("the engine can't fetch this file: it has no URL, and we don't hold it")
+        raise SendRefusedError("the engine can't fetch this file: it has no URL, and wagate has no copy")
     named = {"filename": file.filename}
     return {"contentType": "MessageMediaFromURL", "content": file.url, "mediaFromURLOptions": named}
 
@@ -163,7 +163,7 @@ def request_of(outgoing: Outgoing, file: dict[str, Any] | None = None) -> Sessio
 def chat_id(chat: str) -> str:
     """Our chat key as the engine's chatId. SendRefusedError when there is no number."""
     if chat.endswith(f"@{OPAQUE}"):
-        raise SendRefusedError("the engine sends to phone numbers, groups and LIDs; this chat's key is none of them")
+        raise SendRefusedError("the engine sends to phone numbers, groups and LIDs; this chat's key is not one of them")
     return chat
 
 

@@ -80,7 +80,7 @@ async def check(twilio: Twilio, account: ProviderAccount) -> Sequence[Finding]:
         detail = f"the sender's webhook in the console must be {account.webhook_url}, with method HTTP POST"
         found.append(Finding(level="ok", what="webhook", detail=detail))
     else:
-        detail = "signatures are over the public URL, files are fetched from it, and statuses posted to it"
+        detail = "signatures cover the public URL, and Twilio fetches files from it and posts statuses to it"
         found.append(Finding(level="fail", what="public_url", detail=detail, next_step="set server.public_url"))
     return found
 

@@ -42,7 +42,7 @@ def recipient(chat: str) -> str:
     """``whatsapp:+<digits>``, or a business-scoped id. SendRefusedError for groups and the like."""
     domain = chat.rpartition("@")[2]
     if domain not in {USER, OPAQUE}:
-        raise SendRefusedError("Twilio sends to single people only: a number, or a business-scoped user id")
+        raise SendRefusedError("Twilio sends only to individuals: a number, or a business-scoped user id")
     return f"whatsapp:{'+' if domain == USER else ''}{digits_of(chat)}"
 
 

@@ -105,7 +105,7 @@ class Session:
         found = await waha.post("/api/{session}/auth/request-code", {"phoneNumber": phone})
         code = first_text(mapping(found), "code")
         if not code:
-            raise OutcomeUnknownError("WAHA answered no code")
+            raise OutcomeUnknownError("WAHA returned no code")
         return code
 
     async def qr(self, account: ProviderAccount) -> str:
@@ -161,7 +161,7 @@ def _status(session: dict[str, Any]) -> Finding:
     status = first_text(session, "status") or "unknown"
     if status == "WORKING":
         return Finding(level="ok", what="session", detail="WORKING")
-    return Finding(level="fail", what="session", detail=status, next_step=_NEXT.get(status, "look at it in WAHA"))
+    return Finding(level="fail", what="session", detail=status, next_step=_NEXT.get(status, "check it in WAHA"))
 
 
 def _webhook(session: dict[str, Any], account: ProviderAccount) -> Finding:

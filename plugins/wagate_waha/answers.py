@@ -138,7 +138,7 @@ async def _channels(_ask: asks.ListChannels, waha: Asking) -> tuple[asks.Channel
 async def _channel(ask: asks.ReadChannel, waha: Asking) -> asks.ChannelView:
     view = read_channel(mapping(await waha.read(f"/api/{{session}}/channels/{in_path(ask.chat)}")))
     if not view.chat:
-        raise SendRefusedError("WAHA knows no such channel", http_status=404)
+        raise SendRefusedError("WAHA does not know this channel", http_status=404)
     return view
 
 

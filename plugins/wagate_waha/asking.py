@@ -78,7 +78,7 @@ def done(answer: Any) -> Any:
 def _document(answer: Response) -> Any:
     found = document_of(answer)
     if found is None and answer.body.strip() not in {b"", b"null"}:
-        raise OutcomeUnknownError(f"WAHA's answer is no JSON, or over {LARGEST // 2**20} MiB")
+        raise OutcomeUnknownError(f"WAHA's answer is not JSON, or over {LARGEST // 2**20} MiB")
     return found
 
 

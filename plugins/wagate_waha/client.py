@@ -82,7 +82,7 @@ def document_of(answer: Response) -> Any:
 def in_path(text: str) -> str:
     """A chat's or message's id as one segment of a path. SendRefusedError: it would be another path."""
     if text in {"", ".", ".."}:
-        raise SendRefusedError(f"{text!r} is no id")
+        raise SendRefusedError(f"{text!r} is not an id")
     return quote(text, safe="")
 
 

@@ -58,7 +58,7 @@ async def one_group(ask: ReadGroup, waha: Asking) -> GroupView:
     """One group; SendRefusedError with 404 when we are in no such group."""
     view = read_group(mapping(await waha.read(_of(ask.chat))))
     if not view.chat:
-        raise SendRefusedError("WAHA knows no such group", http_status=404)
+        raise SendRefusedError("WAHA does not know this group", http_status=404)
     return view
 
 
@@ -99,7 +99,7 @@ async def invite_code(ask: InviteCode, waha: Asking) -> str:
     method, path = ("POST", "invite-code/revoke") if ask.renew else ("GET", "invite-code")
     code = _text(await waha.ask(method, f"{_of(ask.chat)}/{path}")).rpartition("/")[2]
     if not code:
-        raise OutcomeUnknownError("WAHA answered no invite code")
+        raise OutcomeUnknownError("WAHA returned no invite code")
     return code
 
 
@@ -107,7 +107,7 @@ async def read_invite(ask: ReadInvite, waha: Asking) -> GroupView:
     """The group behind a code."""
     view = read_group(mapping(await waha.read("/api/{session}/groups/join-info", query={"code": ask.code})))
     if not view.chat:
-        raise SendRefusedError("WAHA knows no group behind this code", http_status=404)
+        raise SendRefusedError("WAHA does not know a group with this code", http_status=404)
     return view
 
 

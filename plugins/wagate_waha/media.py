@@ -36,7 +36,7 @@ class MediaLocator:
     async def _asked(self, media: Media, account: ProviderAccount) -> str:
         found = read_id(media.provider_id)
         if not found.chat:
-            raise SendRefusedError("WAHA gave no URL for this file, and no id to ask for it")
+            raise SendRefusedError("WAHA gave no URL for this file, and no id to request it")
         session = in_path(settings_of(account).session)
         path = f"/api/{session}/chats/{in_path(found.chat)}/messages/{in_path(found.whole)}"
         client = WahaClient(self._http, account)

@@ -54,7 +54,7 @@ class Catcher:
         for one in sorted(found, key=_moment):
             yield _event(replace(opened, payload=one))
         if len(found) >= MOST_MESSAGES:
-            raise NotSentError(f"more than {MOST_MESSAGES} messages came meanwhile; the others were left out")
+            raise NotSentError(f"more than {MOST_MESSAGES} messages arrived in the meantime; the others were skipped")
 
 
 async def _chats(client: WahaClient, place: str, since: datetime) -> AsyncIterator[str]:

@@ -150,7 +150,7 @@ def request_of(outgoing: Outgoing, file: dict[str, Any] | None) -> WahaRequest:
 def chat_id(chat: str) -> str:
     """Our chat key as WAHA's chatId. SendRefusedError when there is no number."""
     if chat.endswith(f"@{OPAQUE}"):
-        raise SendRefusedError("WAHA sends to phone numbers, groups and LIDs; this chat's key is none of them")
+        raise SendRefusedError("WAHA sends to phone numbers, groups and LIDs; this chat's key is not one of them")
     return chat
 
 

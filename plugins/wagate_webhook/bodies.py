@@ -9,16 +9,16 @@ from msgspec import UNSET, Meta, UnsetType
 
 from wagate_webhook.options import Options
 
-Retries = Annotated[int, Meta(ge=1, le=100, description="Attempts in all.")]
+Retries = Annotated[int, Meta(ge=1, le=100, description="Total number of attempts.")]
 PhoneNumber = Annotated[
     str,
     Meta(
-        description="Our number that the event belongs to (digits), an account's name, or `*` for all.",
+        description="The number that the event belongs to (digits), an account's name, or `*` for all.",
         extra_json_schema={"minLength": 1},
     ),
 ]
 Name = Annotated[str, Meta(max_length=100, description="Distinguishes several webhooks of the same number.")]
-Url = Annotated[str, Meta(description="https, and public.", extra_json_schema={"format": "uri"})]
+Url = Annotated[str, Meta(description="Must be https and public.", extra_json_schema={"format": "uri"})]
 Events = Annotated[
     list[str],
     Meta(
@@ -26,10 +26,10 @@ Events = Annotated[
         extra_json_schema={"minItems": 1, "maxItems": 100},
     ),
 ]
-Metadata = Annotated[dict[str, Any], Meta(description="Of the owner's own, up to 16 KiB.")]
+Metadata = Annotated[dict[str, Any], Meta(description="The client's own data, up to 16 KiB.")]
 Secret = Annotated[
     str,
-    Meta(description="`whsec_` and base64 of 24 to 64 bytes; with the format `waha` any key; made when left out."),
+    Meta(description="`whsec_` and base64 of 24 to 64 bytes; with the format `waha` any key; generated if omitted."),
 ]
 Tenant = Annotated[str, Meta(description="With the admin token: slug or id of the client.")]
 Limit = Annotated[int, Meta(ge=1, le=200, description="Rows of a page.")]
@@ -66,7 +66,7 @@ def _changes() -> list[tuple[str, Any, Any]]:
 ChangeWebhook = msgspec.defstruct(
     "ChangeWebhook",
     _changes(),
-    namespace={"__doc__": "``PATCH /api/webhooks/{webhook_id}``: what is left out stays, null is the default again."},
+    namespace={"__doc__": "``PATCH /api/webhooks/{webhook_id}``: omitted fields stay unchanged, null resets a field."},
     frozen=True,
     kw_only=True,
     forbid_unknown_fields=True,
@@ -107,4 +107,4 @@ class EventsQuery(msgspec.Struct, frozen=True, kw_only=True):
 class RecoverQuery(msgspec.Struct, frozen=True, kw_only=True):
     """``POST /api/webhooks/{webhook_id}/recover``."""
 
-    since: Annotated[str, Meta(description="A time (RFC 3339) or how long ago (`24h`); left out: all.")] | None = None
+    since: Annotated[str, Meta(description="A time (RFC 3339) or how long ago (`24h`); if omitted: all.")] | None = None

@@ -81,7 +81,7 @@ def phone_number(value: str, is_account: Callable[[str], bool]) -> str:
     digits = re.sub(r"\D", "", written)
     if _NUMBER.fullmatch(written) and 5 <= len(digits) <= 15:
         return digits
-    raise ValueError('give our number in digits with its country code ("5511888888888"), an account\'s name, or "*"')
+    raise ValueError('give the number in digits with its country code ("5511888888888"), an account\'s name, or "*"')
 
 
 def name(value: str) -> str:
@@ -130,7 +130,7 @@ def plain_only_for_waha(secrets: Sequence[str], form: str) -> None:
 def _unknown_event(given: str) -> str:
     near = difflib.get_close_matches(given, sorted(EVENT_KINDS), n=1)
     hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(EVENT_KINDS))}, {GROUP_PREFIX}*, *"
-    return f"no event is called {given[:60]!r}; {hint}"
+    return f"there is no event {given[:60]!r}; {hint}"
 
 
 def seconds_back(since: str | None, *, now: datetime) -> float:

@@ -67,7 +67,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[
             float,
             Meta(
-                description="Requests a second at most; null: no limit. What comes sooner waits its turn.",
+                description="Requests a second at most; null: no limit. Earlier requests wait.",
                 extra_json_schema={"minimum": SLOWEST, "maximum": FASTEST},
             ),
         ]
@@ -77,14 +77,16 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[
             int,
             Meta(
-                description="Requests that may go at once after a pause, with `rate`; null: 1.",
+                description="Requests that may be sent at once after a pause, with `rate`; null: 1.",
                 extra_json_schema={"minimum": 1, "maximum": FASTEST},
             ),
         ]
         | None
     ) = None
     retry_not_found: (
-        Annotated[bool, Meta(description="Whether a 404 waits as for a receiver that is down; null: only n8n's own.")]
+        Annotated[
+            bool, Meta(description="Whether a 404 is treated like a receiver that is down; null: only n8n's 404.")
+        ]
         | None
     ) = None
 
@@ -92,7 +94,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 class Options(Shown, frozen=True, kw_only=True):
     """All options."""
 
-    headers: Annotated[dict[str, str], Meta(description="Sent along with every delivery; never shown again.")] = {}
+    headers: Annotated[dict[str, str], Meta(description="Headers sent with every delivery; never shown again.")] = {}
 
 
 DEFAULTS = Options()
@@ -128,7 +130,7 @@ def _kept(name: str, value: Any, encrypt: Crypt) -> Any:
 def check_together(given: Mapping[str, Any], before: Mapping[str, Any]) -> None:
     """Whether given options make sense beside those stored. UnprocessableError."""
     if given.get("burst") is not None and {**before, **given}.get("rate") is None:
-        raise UnprocessableError("burst: works only with a rate; set rate, too", field="burst")
+        raise UnprocessableError("burst: works only with a rate; set rate as well", field="burst")
 
 
 def upgraded(stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,9 +177,9 @@ def headers(value: Mapping[str, str]) -> dict[str, str]:
     for title, text in value.items():
         low = title.lower()
         if not _TOKEN.fullmatch(title):
-            raise ValueError(f"{title[:50]!r} is no header name; use letters, digits and hyphens")
+            raise ValueError(f"{title[:50]!r} is not a header name; use letters, digits and hyphens")
         if low in _OURS or low.startswith(_OUR_PREFIXES):
-            raise ValueError(f"{title} is set by the gateway; leave it out")
+            raise ValueError(f"{title} is set by the gateway; remove it")
         if low in seen:
             raise ValueError(f"{title} is given twice")
         if len(text) > LONGEST_HEADER or not text.isascii() or not text.isprintable() or text != text.strip():

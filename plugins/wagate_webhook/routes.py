@@ -116,7 +116,7 @@ def _add_changes(blueprint: Blueprint, context: PluginContext) -> None:
     @blueprint.patch("/<uuid:webhook_id>")
     @endpoint(answers={200: WebhookRow}, problems=(404, 409), body=ChangeWebhook, act="change webhook")
     async def change(webhook_id: UUID, body: msgspec.Struct) -> Any:
-        """Change a webhook: what is left out stays, null is the default again. Switching it on clears its failures."""
+        """Change a webhook: omitted fields stay unchanged, null resets a field. Switching it on clears its failures."""
         found = await _own(context, webhook_id)
         values = await _check(context, _given(body), found.client_id)
         options = _take_options(values)

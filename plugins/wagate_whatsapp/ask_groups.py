@@ -115,7 +115,7 @@ async def read_channel(to: Asked, ask: ReadChannel) -> ChannelView:
     by: dict[str, Any] = {"chat": ask.chat} if ask.chat.endswith("@newsletter") else {"code": _code(ask.chat)}
     told = await to.read("channel_read", **by)
     if not told or not told["jid"]:
-        raise SendRefusedError("there is no such channel", code="NOT_FOUND")
+        raise SendRefusedError("this channel does not exist", code="NOT_FOUND")
     return _channel(told)
 
 

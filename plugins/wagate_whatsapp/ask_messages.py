@@ -29,7 +29,7 @@ STATUS: Final = "status@broadcast"
 _COLOR: Final = re.compile(r"#?([0-9a-fA-F]{6})")
 BUSINESS: Final = frozenset({"smba", "smbi"})
 """What the phone's app calls itself when it is WhatsApp Business (whatsmeow, types of ``platform`` after linking)."""
-NO_LABELS: Final = "this engine reads no labels of WhatsApp Business"
+NO_LABELS: Final = "this engine can't read WhatsApp Business labels"
 
 
 async def pin_message(to: Asked, ask: PinMessage) -> None:
@@ -47,7 +47,7 @@ async def pin_message(to: Asked, ask: PinMessage) -> None:
 async def post_story(to: Asked, ask: PostStory) -> str:
     """To all contacts, or whom the number's own privacy setting names."""
     if ask.to:
-        raise SendRefusedError("who sees a story is set on the phone; leave contacts out", code="NOT_SUPPORTED")
+        raise SendRefusedError("the audience of a story is set on the phone; omit contacts", code="NOT_SUPPORTED")
     if ask.type != "text":
         message = OutMessage(chat=STATUS, type=ask.type, text=ask.text)
         ident = os.urandom(12).hex()
@@ -55,7 +55,7 @@ async def post_story(to: Asked, ask: PostStory) -> str:
         return sent.message_id
     color = _COLOR.fullmatch(ask.background)
     if ask.background and color is None:
-        raise SendRefusedError(f"{ask.background[:20]!r} is no color like #38b42f")
+        raise SendRefusedError(f"{ask.background[:20]!r} is not a color like #38b42f")
     body: Json = {"text": ask.text, "backgroundArgb": 0xFF000000 | int(color[1], 16) if color else 0xFF38B42F}
     told = await to.send(STATUS, {"extendedTextMessage": body | ({"font": ask.font} if ask.font else {})})
     return Key(chat=STATUS, id=told["id"], from_me=True).whole
@@ -77,7 +77,7 @@ async def vote_poll(to: Asked, ask: VotePoll) -> None:
     except NotSentError as error:
         if "secret" not in error.reason:
             raise
-        raise SendRefusedError("this poll is not known here: it came before the number was linked") from error
+        raise SendRefusedError("this poll is unknown here: it was sent before the number was linked") from error
     await to.send(jid_of(ask.chat), message)
 
 

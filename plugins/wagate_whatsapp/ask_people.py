@@ -74,7 +74,7 @@ async def set_own_about(to: Asked, ask: SetOwnAbout) -> None:
 async def set_picture(to: Asked, ask: SetPicture) -> None:
     """SendRefusedError: it is too large, or to be taken away, which the library can't."""
     if ask.file is None or ask.file.path is None:
-        raise SendRefusedError("this engine can't take a picture away: do it on the phone", code="NOT_SUPPORTED")
+        raise SendRefusedError("this engine can't remove a picture: do it on the phone", code="NOT_SUPPORTED")
     size = await trio.Path(ask.file.path).stat()
     if size.st_size > LARGEST_PICTURE:
         raise SendRefusedError(f"the picture has {size.st_size} bytes, and WhatsApp takes at most {LARGEST_PICTURE}")

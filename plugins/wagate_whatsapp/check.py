@@ -91,7 +91,7 @@ class Checker:
         number = self._numbers.known(account.id)
         findings = [self._age(), await self._process()]
         if number is None:
-            return [*findings, Finding(level="warn", what="session", detail="it was not begun by this process")]
+            return [*findings, Finding(level="warn", what="session", detail="it was not started by this process")]
         return [*findings, _session(number), *_clock_of(number)]
 
     def _age(self) -> Finding:
@@ -106,8 +106,8 @@ class Checker:
     async def _process(self) -> Finding:
         child = self._engine.running
         if child is None:
-            step = "see the log for engine_died, and what it printed"
-            return Finding(level="fail", what="engine", detail="it does not run", next_step=step)
+            step = "look for engine_died in the log, and for its output"
+            return Finding(level="fail", what="engine", detail="it is not running", next_step=step)
         try:
             return await self._asked(child)
         except (EngineDiedError, NotDoneError, trio.TooSlowError) as error:
@@ -123,14 +123,14 @@ class Checker:
             f"{waiting} events waiting, died {self._engine.deaths} times"
         )
         if self._engine.deaths:
-            return Finding(level="warn", what="engine", detail=detail, next_step="see the log for engine_died")
+            return Finding(level="warn", what="engine", detail=detail, next_step="look for engine_died in the log")
         return Finding(level="ok", what="engine", detail=detail)
 
 
 def _session(number: Number) -> Finding:
-    told = number.told or "no word yet"
+    told = number.told or "no status yet"
     if number.connected:
-        return Finding(level="ok", what="session", detail=f"connected; made anew {number.restarts} times")
+        return Finding(level="ok", what="session", detail=f"connected; restarted {number.restarts} times")
     if not number.linked:
         return Finding(level="warn", what="session", detail=told, next_step="link the number: wagate pair <account>")
     return Finding(level="fail", what="session", detail=told, next_step="wait, or restart the session")

@@ -57,7 +57,7 @@ class Engine:
                 await self._up.wait()
                 await trio.lowlevel.checkpoint()
             return found
-        raise EngineDiedError("the engine does not come up; see the log")
+        raise EngineDiedError("the engine does not start; see the log")
 
     async def _keep(self) -> None:
         await self._wanted.wait()

@@ -54,19 +54,19 @@ def key_of(text: str) -> Key:
     """An id that was told outside. SendRefusedError: it is none of ours."""
     parts = text.split("_", 3)
     if len(parts) < 3 or parts[0] not in {"true", "false"} or "@" not in parts[1]:
-        raise SendRefusedError(f"{text[:60]!r} is no id of a message here, like false_15550001111@c.us_3EB0…")
+        raise SendRefusedError(f"{text[:60]!r} is not a message id, such as false_15550001111@c.us_3EB0…")
     participant = parts[3] if len(parts) > 3 else ""
     return Key(chat=parts[1], id=parts[2], from_me=parts[0] == "true", participant=participant)
 
 
 def jid_of(key: str) -> str:
-    """A chat's key as WhatsApp writes it. SendRefusedError: it is no chat of WhatsApp's."""
+    """A chat's key as WhatsApp writes it. SendRefusedError: it is not a WhatsApp chat."""
     local, _, domain = key.rpartition("@")
     if domain == USER:
         return f"{local}@s.whatsapp.net"
     if domain in {GROUP, LID, "newsletter", "broadcast"} and local:
         return key
-    raise SendRefusedError(f"{key[:60]!r} is no chat of WhatsApp's")
+    raise SendRefusedError(f"{key[:60]!r} is not a WhatsApp chat")
 
 
 def proto_key(key: Key) -> dict[str, object]:

@@ -79,7 +79,7 @@ class Listener:
         """``start``, ``stop``, ``restart``, ``logout``; its task does it."""
         number = self._numbers.known(account.id)
         if number is None or not number.runs:
-            raise NotSentError("its session is not up yet; try again")
+            raise NotSentError("its session is not ready yet; try again")
         number.ask(action)
 
     async def qr(self, account: ProviderAccount) -> str:
@@ -99,14 +99,14 @@ class Listener:
                 while number.runs and (number.command or number.obeys):  # a logout that was asked for before
                     await self._clock.sleep(0.05)
                 if number.linked:
-                    raise SendRefusedError("the number is linked already; log it out first")
+                    raise SendRefusedError("the number is already linked; log it out first")
                 if account.id not in self._pairings:
                     number.ask("start")
                 while (pairing := self._pairings.get(account.id)) is None:
                     await self._clock.sleep(0.05)
                 return await pairing.code(phone)
         except (EngineDiedError, NotDoneError) as error:
-            raise NotSentError(f"WhatsApp gave none: {error}") from error
+            raise NotSentError(f"WhatsApp gave no code: {error}") from error
         except trio.TooSlowError as error:
             raise NotSentError("WhatsApp can't be reached") from error
 
@@ -151,7 +151,7 @@ class Listener:
             try:
                 await child.ask("stop", session=number.id, patience=LOG_OUT_PATIENCE)
             except (EngineDiedError, NotDoneError, trio.TooSlowError) as error:
-                log.warning("not stopped in order", account_id=number.id, reason=str(error))
+                log.warning("not stopped cleanly", account_id=number.id, reason=str(error))
         number.connected = False
         if command == "stop":
             await self._tell(number, inlet, STOPPED)
@@ -165,7 +165,7 @@ class Listener:
             try:
                 await child.ask(do, session=number.id, patience=LOG_OUT_PATIENCE)
             except (EngineDiedError, NotDoneError, trio.TooSlowError) as error:
-                log.warning("not logged out in order", account_id=number.id, step=do, reason=str(error))
+                log.warning("not logged out cleanly", account_id=number.id, step=do, reason=str(error))
 
     async def _link(self, number: Number, settings: WhatsAppSettings, inlet: Inlet) -> None:
         pairing = self._pairings[number.id] = Pairing(number, settings, inlet, self._clock)
@@ -318,7 +318,7 @@ class Connection:
         try:
             await child.ask("abandon" if unlinked else "stop", session=number.id, patience=LOG_OUT_PATIENCE)
         except (NotDoneError, trio.TooSlowError) as error:
-            log.warning("not stopped in order", account_id=number.id, reason=str(error))
+            log.warning("not stopped cleanly", account_id=number.id, reason=str(error))
         if unlinked:
             number.unlink()
         number.halt(on=True)

@@ -68,13 +68,13 @@ class Opener:
         if self._ticket.encrypted:
             right = right and hmac.compare_digest(self._encrypted.digest(), _bytes(self._ticket.encrypted))
         if not right:
-            raise NotSentError("the file came damaged")
+            raise NotSentError("the file arrived damaged")
         try:
             await self._give(self._padding.update(self._cipher.finalize()) + self._padding.finalize())
         except ValueError as error:
-            raise NotSentError("the file came damaged") from error
+            raise NotSentError("the file arrived damaged") from error
         if self._ticket.plain and not hmac.compare_digest(self._plain.digest(), _bytes(self._ticket.plain)):
-            raise NotSentError("the file is not the one that its sender meant")
+            raise NotSentError("the file is not the one that was sent")
 
     async def _give(self, plain: bytes) -> None:
         if plain:
@@ -94,9 +94,9 @@ class Shelf:
         opener = Opener(ticket, sink)
         got = await self._http.download(url_of(ticket), opener.write, headers={}, limit=LARGEST, trust="public")
         if got.status in {404, 410}:
-            raise SendRefusedError("WhatsApp no longer has the file; the phone does")
+            raise SendRefusedError("WhatsApp no longer has the file, but the phone does")
         if got.status != 200:
-            raise NotSentError(f"WhatsApp's shelf answered {got.status}", http_status=got.status)
+            raise NotSentError(f"WhatsApp's file server answered {got.status}", http_status=got.status)
         await opener.finish()
 
 
@@ -105,7 +105,7 @@ def ticket_of(media: Media) -> Ticket:
     try:
         return msgspec.json.decode(media.provider_id or "", type=Ticket)
     except msgspec.DecodeError as error:
-        raise SendRefusedError("the message came without the file's key") from error
+        raise SendRefusedError("the message arrived without the file's key") from error
 
 
 def url_of(ticket: Ticket) -> str:
@@ -124,4 +124,4 @@ def _bytes(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error) as error:
-        raise SendRefusedError("the message came with a broken key for its file") from error
+        raise SendRefusedError("the message arrived with an invalid key for its file") from error

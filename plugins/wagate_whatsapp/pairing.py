@@ -57,7 +57,7 @@ class Pairing:
                     self._child = child
                     await self._codes(child, deadline)
             except (EngineDiedError, NotDoneError, trio.TooSlowError) as error:
-                log.warning("pairing broke off", account_id=self._number.id, reason=str(error))
+                log.warning("pairing was interrupted", account_id=self._number.id, reason=str(error))
                 await self._inlet.state(unreachable(str(error)))
                 await self._clock.sleep(PAUSE)
             finally:
@@ -70,7 +70,7 @@ class Pairing:
         """A code to be typed on the phone, once WhatsApp is reached. NotDoneError, EngineDiedError."""
         await self._showing.wait()
         if self._child is None:
-            raise EngineDiedError("the code's time was over; ask again")
+            raise EngineDiedError("the code expired; request a new one")
         found: str = await self._child.ask("pair_code", session=self._number.id, phone=phone)
         return found
 

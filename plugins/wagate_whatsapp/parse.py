@@ -22,7 +22,7 @@ from wagate_whatsapp.sealed import chosen, response
 _ACKS = {"DELIVERED": DELIVERED, "READ": READ, "PLAYED": PLAYED}
 _OURS = frozenset({"n", "session", "secret", "secrets", "references"})
 """Fields of a line that are for us alone."""
-_EMPTY = "(a message that this device can't open; see it on the phone)"
+_EMPTY = "(a message that this device can't open; open it on the phone)"
 
 
 HEARD = frozenset(

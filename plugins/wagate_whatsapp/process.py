@@ -194,7 +194,7 @@ class ChildProcess:
         try:
             line = msgspec.json.decode(raw, type=dict[str, Any])
         except msgspec.DecodeError as error:
-            log.error("the engine said what is no JSON", error=str(error), bytes=len(raw))  # noqa: TRY400
+            log.error("the engine's output is not JSON", error=str(error), bytes=len(raw))  # noqa: TRY400
         else:
             self._take(line)
 
@@ -234,7 +234,7 @@ async def child_process(log: Path) -> AsyncIterator[ChildProcess]:
                 with trio.move_on_after(START_PATIENCE):
                     await process.hello.wait()
                 if not process.version:
-                    raise EngineDiedError(f"the engine did not come up: {process.said}")
+                    raise EngineDiedError(f"the engine did not start: {process.said}")
                 yield process
             finally:
                 await process.close()

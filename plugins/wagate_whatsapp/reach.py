@@ -44,9 +44,7 @@ class Reach:
         """The account's number, when it may be asked. NotSentError, AccountStoppedError."""
         number = self._numbers.known(account.id)
         if number is None or not number.begun:
-            raise NotSentError(
-                "another gateway holds the number, or it is being started", after=HERE_SOON, slow="account"
-            )
+            raise NotSentError("another gateway has the number, or it is starting", after=HERE_SOON, slow="account")
         if not number.linked:
             raise AccountStoppedError("the number is not linked: scan its QR code (wagate pair)", code="NOT_LINKED")
         if number.halted:
@@ -91,7 +89,7 @@ def sending() -> Iterator[None]:
     try:
         yield
     except EngineDiedError as error:
-        raise OutcomeUnknownError("the engine ended while WhatsApp was asked") from error
+        raise OutcomeUnknownError("the engine ended during a request to WhatsApp") from error
     except trio.TooSlowError as error:
         raise OutcomeUnknownError("WhatsApp did not confirm it in time") from error
     except NotDoneError as error:
@@ -105,7 +103,7 @@ def judged(said: str) -> NotSentError | SendRefusedError | OutcomeUnknownError:
     if _NOT_CONNECTED.search(said):
         return NotSentError("there is no connection to WhatsApp now", after=BACK_SOON, slow="account")
     if _NOT_YET.search(said):
-        what = "not told our name" if "PushName" in said else "not handed over the keys for this"
+        what = "not shared our name" if "PushName" in said else "not shared the keys for this"
         return NotSentError(f"the phone has {what} yet: open WhatsApp on it, then try again", code="NOT_YET")
     if (no := refusal(said)) is not None:
         return no

@@ -14,11 +14,11 @@ from wagate_whatsapp.process import Json
 CONNECTED = SessionChange(status=SessionStatus.SESSION_CONNECTED, message="WhatsApp session connected successfully")
 CONNECTING = SessionChange(status=SessionStatus.CONNECTING, message="Connecting to WhatsApp")
 LINKED = SessionChange(status=SessionStatus.CONNECTING, message="The number is linked; connecting")
-ENGINE_ENDED = SessionChange(status=SessionStatus.CONNECTING, message="The engine ended; it is started again")
+ENGINE_ENDED = SessionChange(status=SessionStatus.CONNECTING, message="The engine ended and is being restarted")
 NO_PROXY = SessionChange(
-    status=SessionStatus.ERROR, message="A proxy can be set in config.toml only; take settings.proxy away"
+    status=SessionStatus.ERROR, message="A proxy can be set only in config.toml; remove settings.proxy"
 )
-STOPPED = SessionChange(status=SessionStatus.SESSION_NOT_CONNECTED, message="Stopped; start the session to go on")
+STOPPED = SessionChange(status=SessionStatus.SESSION_NOT_CONNECTED, message="Stopped; start the session to continue")
 NOBODY_SCANNED = SessionChange(
     status=SessionStatus.SESSION_NOT_CONNECTED,
     message="Nobody scanned a QR code for 10 minutes; start the session to get a new one",
@@ -63,7 +63,7 @@ def _ended(line: Json) -> Verdict:
 
 
 def _replaced(_line: Json) -> Verdict:
-    text = "Replaced: the same keys connected from somewhere else (a copy of this gateway?); start the session"
+    text = "Replaced: the same keys connected from elsewhere (a copy of this gateway?); start the session"
     return Verdict(change=_failed(text), halted=True)
 
 
@@ -85,7 +85,7 @@ def _stream_error(line: Json) -> Verdict:
 def _silent(line: Json) -> Verdict | None:
     if (whole(line.get("ErrorCount")) or 0) < MOST_SILENT:
         return None
-    return Verdict(change=_connecting("WhatsApp does not answer any more; connecting anew"), again=0.0)
+    return Verdict(change=_connecting("WhatsApp no longer answers; reconnecting"), again=0.0)
 
 
 def _logged_out(line: Json) -> Verdict:
@@ -125,7 +125,7 @@ def _short(error: str) -> str:
 
 _VERDICTS: dict[str, Callable[[Json], Verdict | None]] = {
     "Connected": lambda _line: Verdict(change=CONNECTED, connected=True),
-    "Disconnected": lambda _line: Verdict(change=_connecting("The connection was lost; connecting again")),
+    "Disconnected": lambda _line: Verdict(change=_connecting("The connection was lost; reconnecting")),
     "Ended": _ended,
     "LoggedOut": _logged_out,
     "StreamReplaced": _replaced,

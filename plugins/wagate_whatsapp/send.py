@@ -97,7 +97,7 @@ class Sender:
         try:
             await number.inlet.take(parse(line, number.us))
         except StorageError as error:  # it was sent all the same
-            log.warning("change not taken in", account_id=number.id, reason=str(error))
+            log.warning("change not accepted", account_id=number.id, reason=str(error))
 
     async def profile(self, chat: str, account: ProviderAccount) -> Profile:
         """Name and picture, as far as they can be seen."""
@@ -136,7 +136,7 @@ class Sender:
     async def _uploaded(self, number: Number, outgoing: Outgoing) -> dict[str, Any]:
         file = outgoing.file
         if file is None or file.path is None:
-            raise SendRefusedError("the file is not here: it could not be fetched")
+            raise SendRefusedError("the file is missing: it could not be fetched")
         size = file.path.stat().st_size
         if size > LARGEST:
             raise SendRefusedError(f"the file has {size} bytes, and this engine sends at most {LARGEST}")

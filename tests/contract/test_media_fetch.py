@@ -143,7 +143,7 @@ async def test_what_a_provider_raises_decides(
             assert row.next_at is not None
             assert row.next_at - row.updated_at == timedelta(seconds=60)
         if isinstance(error, RuntimeError):
-            assert row.error == "fetching failed; the log says how"
+            assert row.error == "fetching failed; see the log"
         else:
             assert row.error == str(error)
         assert (await site.row(made)).id == made.id
@@ -158,7 +158,7 @@ async def test_what_a_provider_raises_decides(
             Reply(body=b"<html>Sign in</html>", headers={"Content-Type": "text/html"}),
             "a page of text came in place of image/jpeg",
         ),
-        (Reply(body=b""), "it came empty"),
+        (Reply(body=b""), "it arrived empty"),
     ],
 )
 async def test_what_is_no_file_leaves_nothing_on_disk(
@@ -212,7 +212,7 @@ async def test_without_a_provider_that_locates_it_the_messages_own_url_is_used(
         row = await site.until(made, "stored")
         assert (row.mimetype, row.filename) == ("image/jpeg", "pic.jpg")
         lost = await site.comes(provider="engine", media=Media(provider_id="1"))
-        assert "it came without a URL" in str((await site.until(lost, "failed")).error)
+        assert "it arrived without a URL" in str((await site.until(lost, "failed")).error)
 
 
 async def test_a_url_into_the_network_is_refused(database: Database, tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ async def test_a_file_inside_the_webhooks_body_is_decoded(database: Database, tm
         broken = await site.comes(raw.replace(b"/9j/", b"!!!!"), kind="message", extra=extra, media=media)
         assert (await site.until(broken, "failed")).error == "the file in the message's body is not base64"
         nowhere = await site.comes(b'{"data": 5}', kind="message", extra=extra, media=media)
-        assert "does not hold it" in str((await site.until(nowhere, "failed")).error)
+        assert "no longer contains it" in str((await site.until(nowhere, "failed")).error)
 
 
 async def test_a_pending_file_goes_on_after_a_restart(database: Database, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ async def test_a_file_that_is_another_clients_or_gone_is_refused(database: Datab
             with pytest.raises(SendRefusedError, match="no such file"):
                 await site.parts.store.file_of(message(media_id=media_id), client_id)
         (await site.parts.store.open_id(kept.media_id)).path.unlink()
-        with pytest.raises(SendRefusedError, match="not on this machine's disk"):
+        with pytest.raises(SendRefusedError, match="no longer on this machine's disk"):
             await site.parts.store.file_of(message(media_id=kept.media_id), 1)
 
 

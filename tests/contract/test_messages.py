@@ -241,7 +241,7 @@ async def test_messages_whose_delivery_is_over_are_found_and_those_in_flight_are
         await database.write(run, text, (item.intake.routes[0].delivery_id,))
     await database.write(run, "DELETE FROM deliveries WHERE id = ?", (gone.intake.routes[0].delivery_id,))
     found = {each.id: each.error for each in await database.read(given_up, NOW, 10)}
-    assert found == {cancelled.id: "given up: cancelled", gone.id: "given up: its delivery is gone"}
+    assert found == {cancelled.id: "given up: cancelled", gone.id: "given up: its delivery no longer exists"}
     later = {each.id: each.error for each in await database.read(given_up, NOW + timedelta(minutes=4), 10)}
     assert later == found | {flying.id: LOST}
     assert waiting.id not in later

@@ -253,7 +253,7 @@ async def test_a_waha_that_is_down_or_silent_is_said_to_be() -> None:
 @pytest.mark.parametrize("name", [".", ".."])
 async def test_an_id_never_leads_to_another_path(name: str) -> None:
     fake = site()
-    with pytest.raises(SendRefusedError, match="is no id"):
+    with pytest.raises(SendRefusedError, match="is not an id"):
         await ask(fake, asks.DeleteLabel(label_id=name))
     assert not fake.seen
 

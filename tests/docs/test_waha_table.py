@@ -16,7 +16,7 @@ COLUMNS = {
     "twilio": "Twilio",
     "session": "wwebjs-api",
 }
-CANT = ("can't do this: ", "can't publish stories", " a session", "links no numbers")
+CANT = ("can't do this: ", "can't publish stories", " a session", "can't link numbers")
 """In reasons that say no more than that this provider can't."""
 
 

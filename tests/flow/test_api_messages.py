@@ -326,7 +326,7 @@ async def test_a_message_is_taken_back_by_its_own_client(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("error", "status"),
     [
-        (ConflictError("it was not sent yet"), 409),
+        (ConflictError("it has not been sent yet"), 409),
         (UnprocessableError("meta can't revoke messages"), 422),
         (SendRefusedError("too old", code="7"), 422),
         (NotSentError("no connection", code="7"), 502),

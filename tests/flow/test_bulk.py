@@ -133,7 +133,7 @@ async def test_all_take_turns_and_one_client_has_so_many_at_most(external_url: s
         long = [
             await world.database.write(partial(ask, client_id=1), "retry", FAILED, "f") for _ in range(MOST_RUNNING)
         ]
-        with pytest.raises(ConflictError, match="running already"):
+        with pytest.raises(ConflictError, match="already running"):
             await world.database.write(partial(ask, client_id=1), "retry", FAILED, "f")
         other = await world.database.write(partial(ask, client_id=2), "retry", FAILED, "f")
         taken: list[str] = []

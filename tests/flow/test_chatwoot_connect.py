@@ -211,7 +211,7 @@ async def test_a_call_that_failed_half_way_is_finished_by_the_next_one(folder: P
         server.fail(done_then_reset(path="/inboxes"))
         first = await connect(server)
         assert first.exit_code == 1
-        assert "the inbox may or may not exist now" in first.stderr
+        assert "the inbox may or may not exist" in first.stderr
         made = server.state.inboxes[-1]
         made.webhook_url = ""  # As far as a Chatwoot got that stopped in the middle.
         second = await connect(server, "--json")
@@ -320,7 +320,7 @@ async def test_the_service_and_root_may_connect_in_either_order() -> None:
             # A service user that may only read its configuration is refused before the inbox is made ...
             refused = await trio.to_thread.run_sync(as_service, call)
             assert (refused.returncode, len(server.state.inboxes)) == (1, 1), refused.stderr
-            assert f"{file}: you may not write there; nothing was done; run this as root" in refused.stderr
+            assert f"{file}: no permission to write there; nothing was done; run this as root" in refused.stderr
             # ... what root makes, it can read ...
             assert (await run(*call[3:], "--config", str(file))).exit_code == 0
             token = etc / "secrets/chatwoot-support-token"

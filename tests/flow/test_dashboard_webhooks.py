@@ -66,7 +66,7 @@ async def test_the_same_form_adds_one_webhook_however_often_it_is_sent(
     ("changed", "cure"),
     [
         ({"webhook_url": "http://intranet/hook"}, "https"),
-        ({"phone_number": "nobody"}, "give our number in digits"),
+        ({"phone_number": "nobody"}, "give the number in digits"),
         ({"max_retries": "many"}, "Give a whole number"),
         ({"timeout": "600"}, "1 to 60"),
         ({"headers": "no colon here"}, "one header a line"),

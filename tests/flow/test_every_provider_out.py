@@ -132,7 +132,7 @@ async def test_an_answer_quotes_the_message_or_says_that_it_does_not(make: Calla
         answer = await send(found, 200, {"text": "Yes"}, reply_to_message_id=quoted)
         [taken] = site.sent()
         if site.provider == "twilio":
-            assert answer["warnings"] == ["twilio can't quote a message: sent without the quote"]
+            assert answer["warnings"] == ["twilio can't quote messages: sent without the quote"]
             assert quoted not in str(taken)
         else:
             assert "warnings" not in answer

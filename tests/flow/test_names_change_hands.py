@@ -143,7 +143,7 @@ async def test_names_that_begin_with_a_slug_are_for_its_client(database: Databas
         for other in {default, acme, north} - {owner}:
             if name == "acmes":
                 continue
-            with pytest.raises(ConflictError, match="this name is in use"):
+            with pytest.raises(ConflictError, match="this name is already in use"):
                 await database.write(create_account, NewAccount(name=name, client_id=other, provider="engine"), now=NOW)
         await database.write(create_account, NewAccount(name=name, client_id=owner, provider="engine"), now=NOW)
 

@@ -53,7 +53,7 @@ async def test_a_revocation_that_does_not_work_says_what_is_certain(external_url
                 await post.outbox.revoke(first, client_id=1)
         await post.world.database.write(delete_account, "main")
         await post.live.reload()
-        with pytest.raises(UnprocessableError, match="'main' of pigeon that sent it is gone"):
+        with pytest.raises(UnprocessableError, match="'main' of pigeon that sent it no longer exists"):
             await post.outbox.revoke(first, client_id=1)
 
 

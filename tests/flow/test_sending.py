@@ -286,11 +286,11 @@ async def test_what_a_provider_cannot_do_is_told_at_once(external_url: str, tmp_
             await post.outbox.send(reaction, client_id=1)
         with pytest.raises(NotFoundError):
             await post.send("1", account="another")
-        with pytest.raises(UnprocessableError, match="no account that can send"):
+        with pytest.raises(UnprocessableError, match="no account can send"):
             await post.outbox.send(OutMessage(chat=CHAT, type="text", text="1"), client_id=2)
         quote = OutMessage(chat=CHAT, type="text", text="1", reply_to="wamid.1")
         view = await post.outbox.send(quote, client_id=1)
-        assert view.warnings == ["pigeon can't quote a message: sent without the quote"]
+        assert view.warnings == ["pigeon can't quote messages: sent without the quote"]
         await post.status(view.id, "sent")
         assert provider.took[0].message.reply_to == ""
         await post.outbox.signal(Signal(kind="typing", chat=CHAT), client_id=1)

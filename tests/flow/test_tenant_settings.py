@@ -189,7 +189,7 @@ async def test_a_name_in_use_and_the_limit_answer_409(tmp_path: Path) -> None:
     async with site(tmp_path, limits=Limits(accounts=1)) as there, there.as_(ACME) as acme, there.as_(OTHER) as other:
         made = await other.post("/api/accounts", json={"name": "acme", "provider": "session"})
         assert made.status_code == 409
-        assert made.json()["detail"] == "this name is in use"
+        assert made.json()["detail"] == "this name is already in use"
         engine = {"whatsapp_provider": "engine"}
         await put(acme, {"providers": [engine, engine]}, 409)
         assert there.live.now.accounts == {}

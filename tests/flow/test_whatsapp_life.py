@@ -302,7 +302,7 @@ async def test_a_stop_and_a_logout_by_us(tmp_path: Path) -> None:
 
 async def test_who_does_not_hold_the_number_sends_nothing(tmp_path: Path) -> None:
     async with site(tmp_path) as here:
-        with pytest.raises(NotSentError, match="another gateway holds the number"):
+        with pytest.raises(NotSentError, match="another gateway has the number"):
             await send(here, text="not from here")
         async with here.listening() as inlet:
             await inlet.until(lambda: bool(inlet.states))
@@ -315,7 +315,7 @@ async def test_a_client_can_not_lead_the_engine_inside_by_a_proxy(tmp_path: Path
         here.account = structs.replace(here.account, trust="public")
         async with here.listening() as inlet:
             await inlet.until(lambda: bool(inlet.states))
-            assert told(inlet)[1].startswith("A proxy can be set in config.toml only")
+            assert told(inlet)[1].startswith("A proxy can be set only in config.toml")
         assert here.fake.server.waiting == {}
 
 

@@ -238,7 +238,7 @@ async def test_after_an_absence_it_says_from_when_to_when_and_what_waited() -> N
     (told,) = desk.way.got
     assert "wagate was away from" in told.title
     assert "(36 min)" in told.title
-    assert "214 deliveries waited, and go out now." in told.text
+    assert "214 deliveries waited, and are being sent now." in told.text
     await desk.passes(10 * MINUTE)
     assert len(desk.way.got) == 1
 
@@ -298,8 +298,8 @@ async def test_that_it_is_there_is_written_once_a_minute() -> None:
     [
         ({"at_once": ["dwon"]}, "at_once: nothing is called 'dwon'"),
         ({"quiet": "10pm-7am"}, "quiet: '10pm-7am'"),
-        ({"zone": "Europe/Berln"}, "zone: no time zone is called 'Europe/Berln'"),
-        ({"zone": "../../etc/passwd"}, "zone: no time zone"),
+        ({"zone": "Europe/Berln"}, "zone: there is no time zone 'Europe/Berln'"),
+        ({"zone": "../../etc/passwd"}, "zone: there is no time zone"),
         ({"channels": {}}, "needs a channel"),
     ],
 )

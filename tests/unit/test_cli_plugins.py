@@ -160,7 +160,7 @@ def test_two_packages_that_bring_one_name_are_named(tmp_path: Path, monkeypatch:
     monkeypatch.syspath_prepend(str(tmp_path))
     for command in ("list", "check"):
         said = run("plugins", command).stderr
-        assert "warning: acme-crm and wagate-crm both bring a plugin crm; that of " in said
+        assert "warning: acme-crm and wagate-crm both provide a plugin crm; that of " in said
 
 
 WRONG_HOOKS: list[tuple[dict[str, Callable[..., Any]], str]] = [

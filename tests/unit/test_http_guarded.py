@@ -45,7 +45,7 @@ async def test_a_name_that_leads_inside_is_refused_at_each_connection() -> None:
         assert server.connections == 0
     assert isinstance(error, AddressNotAllowedError)
     assert error.reason == (
-        "Address not allowed: rebind.test does not lead to a public address; delivery.allow_networks can exempt one"
+        "Address not allowed: rebind.test does not resolve to a public address; delivery.allow_networks can exempt one"
     )
 
 

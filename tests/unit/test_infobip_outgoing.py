@@ -67,7 +67,7 @@ def test_a_person_is_addressed_by_number_or_business_scoped_id(chat: str, to: st
 
 @pytest.mark.parametrize("chat", ["1203630@g.us", "123@lid", "status@broadcast", ""])
 def test_a_chat_that_is_no_single_person_is_refused(chat: str) -> None:
-    with pytest.raises(SendRefusedError, match="single people"):
+    with pytest.raises(SendRefusedError, match="individuals"):
         prepare(outgoing(account(), OutMessage(chat=chat, type="text", text="x")))
 
 

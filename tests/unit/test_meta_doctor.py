@@ -65,7 +65,7 @@ async def test_the_app_secret_is_asked_about_without_the_apps_id() -> None:
             {"waba_id": "3"},
             "subscription",
             "fail",
-            "nothing comes in",
+            "nothing is received",
         ),
         (Fault(path="subscribed", reply=Reply(status=400)), {"waba_id": "3"}, "subscription", "warn", "can't be seen"),
         (

@@ -236,10 +236,10 @@ def test_a_file_of_the_same_name_is_left_alone(folder: Path) -> None:
     [
         (["pull"], "there are: ai-agent, error-branch"),
         (["pull-answer"], "server.public_url is not set"),
-        (["pull-answer", "--gateway", "gateway:8080"], "is no URL like"),
-        (["pull-answer", "--gateway", "https://x.example/wa"], "is no URL like"),
-        (["pull-answer", "--gateway", "https://me:hush@x.example"], "is no URL like"),
-        (["pull-answer", "--gateway", "https://{{1}}.example"], "is no URL like"),
+        (["pull-answer", "--gateway", "gateway:8080"], "is not a URL like"),
+        (["pull-answer", "--gateway", "https://x.example/wa"], "is not a URL like"),
+        (["pull-answer", "--gateway", "https://me:hush@x.example"], "is not a URL like"),
+        (["pull-answer", "--gateway", "https://{{1}}.example"], "is not a URL like"),
         (["--out", "/dev/null/x", "--gateway", URL], "--out: Not a directory"),
     ],
 )

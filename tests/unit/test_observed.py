@@ -27,7 +27,7 @@ WELL = NotWorking(down=[], waiting=0, failing=0, disabled=0, paused=0, senders={
         (NotSentError("ECONNREFUSED"), True, "failing"),
         (NotSentError("Server error (503)", http_status=503), True, "failing"),
         (OutcomeUnknownError("no answer within 60 s"), True, "failing"),
-        (NotSentError("its file could not be made ready"), False, None),
+        (NotSentError("its file could not be prepared"), False, None),
         (NotSentError("too many", slow="account", http_status=429), True, None),
         (NotSentError("too many", slow="account", http_status=503), True, None),
         (SendRefusedError("no such number", http_status=400), True, None),

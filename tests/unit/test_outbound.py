@@ -77,7 +77,7 @@ def test_a_quote_is_left_out_with_a_warning_where_there_are_none() -> None:
     assert fit(provider("text", "reply"), quote) == (quote, ())
     fitted, warnings = fit(provider("text"), quote)
     assert fitted.reply_to == ""
-    assert warnings == ("pigeon can't quote a message: sent without the quote",)
+    assert warnings == ("pigeon can't quote messages: sent without the quote",)
 
 
 def test_a_preview_is_left_out_with_a_warning_where_it_is_not_taken() -> None:
@@ -87,8 +87,8 @@ def test_a_preview_is_left_out_with_a_warning_where_it_is_not_taken() -> None:
     fitted, warnings = fit(provider("text"), message)
     assert (fitted.preview, fitted.reply_to) == (None, "")
     assert warnings == (
-        "pigeon can't quote a message: sent without the quote",
-        "pigeon takes no preview of a link: sent without it",
+        "pigeon can't quote messages: sent without the quote",
+        "pigeon does not support link previews: sent without one",
     )
 
 

@@ -100,7 +100,7 @@ def test_a_path_that_is_wrong_is_named(tmp_path: Path) -> None:
     assert run("check").stderr == f"error: [plugins.tiny] file: there is no file {tmp_path}/gone.py\n"
     (tmp_path / "tiny.txt").write_text("")
     (tmp_path / "config.toml").write_text('[plugins.tiny]\nfile = "tiny.txt"\n')
-    assert "tiny.txt is no Python file (its name ends in .py)" in run("check").stderr
+    assert "tiny.txt is not a Python file (its name must end in .py)" in run("check").stderr
 
 
 def test_a_file_that_breaks_is_named_and_not_half_there(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_a_template_is_a_content_sid_and_its_variables(
             "content_variables",
         ),
         (sends("contacts", contacts=({"vcard": "x"},)), None, "can't send"),
-        (OutMessage(chat="1@g.us", type="text", text="x"), None, "single people"),
+        (OutMessage(chat="1@g.us", type="text", text="x"), None, "individuals"),
     ],
 )
 def test_what_twilio_can_not_send_is_refused_with_the_reason(

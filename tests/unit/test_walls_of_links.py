@@ -39,7 +39,7 @@ async def test_a_refusal_shows_no_answer_of_the_name_servers() -> None:
             await http.check_link("http://db.internal/")
     for each in (error, checked.value, linked.value):
         assert "10.7" not in each.reason
-        assert "db.internal does not lead to a public address" in each.reason
+        assert "db.internal does not resolve to a public address" in each.reason
 
 
 @pytest.mark.parametrize("port", [6379, 22, 8081])

@@ -47,7 +47,7 @@ async def test_what_a_server_says_that_is_no_http_is_not_repeated() -> None:
         async with http.guarded_httpx() as lent:
             with pytest.raises(httpx2.RemoteProtocolError) as caught:
                 await lent.get(server.url())
-        assert str(caught.value) == "Protocol error: what came back is not HTTP"
+        assert str(caught.value) == "Protocol error: the answer is not HTTP"
 
 
 @pytest.mark.parametrize("text", [SECRET + "\n", SECRET + "\n\n", f"  {SECRET}\r\n"])

@@ -49,7 +49,7 @@ def api() -> Api:
         ("headers", {"X-A": "a\r\nb"}, "printable"),
         ("headers", {"X-A": "é"}, "printable"),
         ("headers", {"X-A": "a", "x-a": "b"}, "twice"),
-        ("headers", {"X A": "a"}, "no header name"),
+        ("headers", {"X A": "a"}, "not a header name"),
         ("headers", {f"X-{n}": "a" for n in range(21)}, "at most 20"),
         ("metadata", {"a": "x" * 16384}, "16 KiB"),
         ("secret", "hush", "whsec_"),

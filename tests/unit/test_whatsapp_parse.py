@@ -163,9 +163,9 @@ def test_ids_can_be_read_back() -> None:
     assert key_of(key.whole) == key
     assert jid_of("15550000001@c.us") == "15550000001@s.whatsapp.net"
     for wrong in ("3EB0AA", "maybe_x_y", "true_nochat_3EB0"):
-        with pytest.raises(SendRefusedError, match="no id of a message"):
+        with pytest.raises(SendRefusedError, match="not a message id"):
             key_of(wrong)
-    with pytest.raises(SendRefusedError, match="no chat of WhatsApp"):
+    with pytest.raises(SendRefusedError, match="not a WhatsApp chat"):
         jid_of("somebody@user")
 
 

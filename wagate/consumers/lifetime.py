@@ -338,10 +338,10 @@ class Consumers:
                 with trio.move_on_after(self._setup.drain, shield=True) as patience:
                     await stopped.wait()
                 if patience.cancelled_caught:
-                    log.warning("stopped before all was delivered", running=len(self._flights))
+                    log.warning("stopped before everything was delivered", running=len(self._flights))
                     self._recorder.hurry()
                 nursery.cancel_scope.cancel()
         if lost := self._recorder.lost:
             raise StorageError(
-                f"stopped while the database took nothing: {lost} deliveries were made and will be repeated"
+                f"stopped while the database was not writable: {lost} deliveries were made and will be repeated"
             )

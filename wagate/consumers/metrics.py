@@ -13,15 +13,15 @@ class ConsumerMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._tried = Counter(
-            "wagate_deliveries", "Deliveries tried, by what became of them", ["handler", "outcome"], registry=registry
+            "wagate_deliveries", "Delivery attempts, by outcome", ["handler", "outcome"], registry=registry
         )
         self._seconds = Histogram(
-            "wagate_delivery_seconds", "Time that handlers took", ["handler"], registry=registry, buckets=_SECONDS
+            "wagate_delivery_seconds", "Time spent in handlers", ["handler"], registry=registry, buckets=_SECONDS
         )
         self._lag = Histogram(
-            "wagate_delivery_lag_seconds", "From stored to delivered", ["handler"], registry=registry, buckets=_LAG
+            "wagate_delivery_lag_seconds", "Time from stored to delivered", ["handler"], registry=registry, buckets=_LAG
         )
-        self._running = Gauge("wagate_deliveries_running", "Handlers at work", registry=registry)
+        self._running = Gauge("wagate_deliveries_running", "Running handlers", registry=registry)
         self._depth = Gauge("wagate_queue_depth", "Ids waiting in Redis", registry=registry)
         self._down = Counter("wagate_targets_down", "Targets that went down", ["handler"], registry=registry)
 

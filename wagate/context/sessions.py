@@ -79,7 +79,7 @@ class AccountSessions:
         view = await self.view(account, client_id=client_id)
         provider = self._providers.need(view.provider)
         if provider.pair_code is None:
-            raise UnprocessableError(f"{provider.name} links no numbers by code")
+            raise UnprocessableError(f"{provider.name} can't link numbers with a code")
         found = self._account(account)
         seen = self._providers.account(found)
         try:
@@ -145,7 +145,7 @@ def words_of(ask: type[Ask]) -> str:
 
 def _judged(error: Exception, provider: str, seconds: float) -> SendError:
     if isinstance(error, trio.TooSlowError):
-        return NoAnswerError(f"no answer of {provider} within {seconds:g} s")
+        return NoAnswerError(f"no answer from {provider} within {seconds:g} s")
     return as_send_error(error)
 
 

@@ -35,7 +35,7 @@ class Base64Files:
         with trio.move_on_after(WAIT) as waited:
             await self._places.acquire()
         if waited.cancelled_caught:
-            raise NotSentError("other files are still on their way", after=WAIT, slow="account")
+            raise NotSentError("other files are still being transferred", after=WAIT, slow="account")
         try:
             yield
         finally:
@@ -73,4 +73,4 @@ def _filled(body: bytes, mark: bytes, path: Path) -> bytes:
 
 
 def _too_large() -> SendRefusedError:
-    return SendRefusedError(f"the file is over {MOST // 2**20} MiB, the most that goes out in a request")
+    return SendRefusedError(f"the file is over {MOST // 2**20} MiB, the limit for one request")

@@ -287,7 +287,7 @@ class Sessions(Protocol):
         """A code to be typed on the phone with this number (digits), instead of scanning a QR code.
 
         Raises:
-            NotFoundError, SendError: as `qr`. UnprocessableError: the provider links no numbers by code.
+            NotFoundError, SendError: as `qr`. UnprocessableError: the provider can't link numbers with a code.
         """
 
     async def ask(self, ask: Ask, *, account: str, client_id: int | None) -> Any:

@@ -106,7 +106,9 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         if self._trust == "operator" or _is_address(host):
             return f"Address not allowed: {refusals[0]}"
         log.info("address refused", host=host, port=port, reason=refusals[0])
-        return f"Address not allowed: {host} does not lead to a public address; delivery.allow_networks can exempt one"
+        return (
+            f"Address not allowed: {host} does not resolve to a public address; delivery.allow_networks can exempt one"
+        )
 
     async def _own_addresses(self, port: int) -> tuple[Address, ...]:
         """Those of ``server.public_url``, as far as this port is not for the world there."""

@@ -122,7 +122,7 @@ class _Body:
     async def read(self, head: httpcore2.Response, headers: Mapping[str, str], scope: trio.CancelScope) -> int:
         """Hand on the whole body; its size. Raises TooLongError before reading when its length is told."""
         if headers.get("content-encoding", "identity").lower() not in {"", "identity"}:
-            raise ProtocolError("Protocol error: the file came compressed, though it was asked for as it is")
+            raise ProtocolError("Protocol error: the file came compressed, although an uncompressed file was requested")
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self._limit:
             raise TooLongError(self._limit)

@@ -119,7 +119,7 @@ class Resolver:
     async def _look_up(self, asked: Asked) -> Answer:
         host = asked[1]
         if self._running.count(host) >= PER_HOST:
-            return self._last(host) or "earlier look-ups still wait for the name server"
+            return self._last(host) or "earlier lookups are still waiting for the name server"
         try:
             with trio.fail_after(self._deadline):
                 texts = await trio.to_thread.run_sync(

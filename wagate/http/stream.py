@@ -149,7 +149,7 @@ class Stream(httpcore2.AsyncNetworkStream):
     async def _judge(self) -> Exception | None:
         """Why no request may leave here: what lies here already would be taken for its answer."""
         if self._answered:
-            return NotSentError("the connection did not stay quiet")
+            return NotSentError("the idle connection received data")
         # What lies in a new connection's socket under TLS are session tickets, as a rule.
         if not self._tls:
             with suppress(OSError):  # reset, or ended: sending tells

@@ -65,7 +65,7 @@ def _breach(error: httpcore2.ProtocolError) -> str:
             return str(error)
         case httpcore2.LocalProtocolError():
             return "the request can't be written as HTTP"
-    return "what came back is not HTTP"
+    return "the answer is not HTTP"
 
 
 def _from_cause(cause: BaseException, *, sent: bool) -> HttpError | None:

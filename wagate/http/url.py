@@ -121,7 +121,9 @@ def _ascii(host: str) -> str:
         raise BadUrlError("the URL's host is not a valid name") from error
     name = name.removesuffix(".")
     if len(name) > 253 or not _PLAIN_HOST.fullmatch(name):
-        raise BadUrlError("the URL's host is not a valid name; labels are letters, digits and hyphens, parted by dots")
+        raise BadUrlError(
+            "the URL's host is not a valid name; labels are letters, digits and hyphens, separated by dots"
+        )
     return name
 
 
@@ -132,6 +134,6 @@ def _number(host: str) -> IPv4Address | None:
     try:
         address = ip_address(socket.inet_aton(host))
     except OSError as error:
-        raise BadUrlError("the URL's host ends in a number but is no IPv4 address; write it as 1.2.3.4") from error
+        raise BadUrlError("the URL's host ends in a number but is not an IPv4 address; write it as 1.2.3.4") from error
     assert isinstance(address, IPv4Address)
     return address

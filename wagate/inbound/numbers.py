@@ -24,7 +24,7 @@ _REMEMBERED: Final = 1000
 """Clients' providers whose numbers are kept at hand."""
 
 log = structlog.get_logger("wagate.intake")
-_STEP: Final = "add an account for it, or have the provider send only what is for accounts here"
+_STEP: Final = "add an account for it, or have the provider send only events for accounts here"
 
 
 class Numbers:
@@ -48,7 +48,7 @@ class Numbers:
                 yield owner, event
             else:
                 log.warning(
-                    "webhook for a number of no account",
+                    "webhook for a number without an account",
                     account=account.name,
                     provider=account.provider,
                     number=event.number[:_KEPT],
@@ -151,7 +151,7 @@ class Strangers:
                 level="warn",
                 what="number",
                 detail=f"{each.number} of {each.provider} has no account; {each.events} events came to the URL of "
-                f"account {each.account}, the last at {each.last_at:%Y-%m-%d %H:%M} UTC, and went nowhere",
+                f"account {each.account}, the last at {each.last_at:%Y-%m-%d %H:%M} UTC, and were not delivered",
                 next_step=_STEP,
             )
             for each in await self.all(client_id=None)

@@ -34,10 +34,10 @@ def inline_data(raw: bytes, place: str) -> str:
     try:
         found = file_at(read_object(raw), place)
     except BadRequestError as error:
-        raise NotFoundError("the body that the file came in can't be read any more") from error
+        raise NotFoundError("the body that contained the file can no longer be read") from error
     text = found.get("data")
     if not isinstance(text, str) or not text:
-        raise NotFoundError("the body that the file came in does not hold it")
+        raise NotFoundError("the body that contained the file no longer contains it")
     return text
 
 
@@ -90,7 +90,7 @@ class Decoder:
         text = text.translate(_SAFE, _BLANK)
         bare = text.rstrip(b"=")
         if self._padded and bare:
-            raise ValueError("something stands behind its padding")
+            raise ValueError("there is data after its padding")
         self._padded = self._padded or len(bare) < len(text)
         whole = len(bare) // 4 * 4
         self._left = bare[whole:] + held

@@ -115,7 +115,7 @@ class Fetcher:
                         self._begin(row, nursery)
                     pause = await self._pause()
                 except StorageError as error:
-                    log.warning("media put off", reason=str(error))
+                    log.warning("media fetch postponed", reason=str(error))
                     pause = FIRST_REST
                 await self._clock.wait(self._wake, pause)
 
@@ -156,7 +156,7 @@ class Fetcher:
             if await self._database.write(rows.claim, row, now=now, until=now + LEASE):
                 await self._try(row)
         except StorageError as error:
-            log.warning("media put off", media_id=row.id, reason=str(error))
+            log.warning("media fetch postponed", media_id=row.id, reason=str(error))
         finally:
             self._fetching.discard(row.id)
             self._pace.end(row.account_id)
@@ -182,12 +182,12 @@ class Fetcher:
         except NotFetchedError as error:
             outcome = await self._not_fetched(row, error)
         except StorageError as error:
-            outcome = f"put off: {error}"
+            outcome = f"postponed: {error}"
             at = self._clock.now() + timedelta(seconds=DISK_WAIT)
             await self._record(rows.postpone, row, str(error), at=at, spent=False)
         except Exception as error:
             log.exception("media failed", media_id=row.id, account=row.account, **whose(error))
-            reason = str(error) if isinstance(error, PluginError) else "fetching failed; the log says how"
+            reason = str(error) if isinstance(error, PluginError) else "fetching failed; see the log"
             outcome = await self._not_fetched(row, NotFetchedError(reason))
         else:
             self._pace.succeeded(row.account_id)

@@ -34,7 +34,7 @@ def encode(given: Path | IO[bytes], demuxer: str, into: IO[bytes], *, patience: 
         named = str(given) if isinstance(given, Path) else given
         with av.open(named, "r", format=demuxer) as source, av.open(into, "w", format="ogg") as target:
             if not source.streams.audio:
-                raise NotConvertedError("there is no sound in it")
+                raise NotConvertedError("it contains no audio")
             voice = target.add_stream("libopus", rate=RATE, layout="mono", options={"application": "voip"})
             voice.bit_rate = BITS
             resampler, samples = av.AudioResampler(format="s16", layout="mono", rate=RATE), 0
@@ -52,7 +52,7 @@ def encode(given: Path | IO[bytes], demuxer: str, into: IO[bytes], *, patience: 
     except (FFmpegError, ValueError, IndexError) as error:
         raise NotConvertedError(f"it can't be read as {demuxer}: {type(error).__name__}") from error
     if not samples:
-        raise NotConvertedError("there is no sound in it")
+        raise NotConvertedError("it contains no audio")
 
 
 def _frames(source: InputContainer) -> Iterator[av.AudioFrame]:

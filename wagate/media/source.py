@@ -36,7 +36,7 @@ MOST_BESIDE = 1024 * 1024
 """Bytes of JSON that may stand beside a file in base64."""
 
 Rests = Callable[[str], float]
-"""Another host's name → seconds for which it rests after errors."""
+"""Another host's name → seconds for which it is paused after errors."""
 PATIENCE = 600.0
 """Seconds for a whole file."""
 
@@ -110,7 +110,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         own = bool(request.headers) or request.trust == "operator"
         host = PROVIDER if own else urlsplit(request.url).hostname or "?"
         if not own and (rest := rests(host)) > 0:
-            raise NotFetchedError(f"{host} rests after errors", after=rest, spent=False)
+            raise NotFetchedError(f"{host} is paused after errors", after=rest, spent=False)
         with read_errors(host):
             async with self.files.writing() as writing:
                 body = BodyOnDisk(writing, most=MOST_BESIDE, limit="1 MiB", take=lambda _count: None)
@@ -159,7 +159,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         account = self.live.now.by_id.get(event.account_id)
         if account is None or provider is None or provider.locate_media is None:
             if not media.url:
-                raise NotFetchedError("it came without a URL, and the provider can't locate it", final=True)
+                raise NotFetchedError("it arrived without a URL, and the provider can't locate it", final=True)
             return MediaRequest(url=media.url, mimetype=media.mimetype)
         try:
             with read_errors():
@@ -167,7 +167,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
                     return await provider.locate_media(media, self.providers.account(account))
         except UnprocessableError as error:
             raise NotFetchedError(str(error)) from error
-        reason = f"the provider did not say within {LOCATE_PATIENCE:g} s where it is"
+        reason = f"the provider did not give its location within {LOCATE_PATIENCE:g} s"
         raise NotFetchedError(reason, host=PROVIDER)
 
 
@@ -184,9 +184,9 @@ async def settle_file(writing: Writing, media: EventMedia, kind: str, told: str)
     """
     told = told if told and not told.lower().startswith(UNKNOWN) else media.mimetype
     if not writing.head:
-        raise NotFetchedError("it came empty")
+        raise NotFetchedError("it arrived empty")
     if is_a_page(told or media.mimetype, writing.head):
-        raise NotFetchedError(f"a page of text came in place of {told}")
+        raise NotFetchedError(f"a text page arrived instead of {told}")
     written = await writing.finish()
     mimetype = chosen(told, written.head)
     name = safe_name(media.filename, mimetype, otherwise=kind)
@@ -205,7 +205,7 @@ def _check(got: Downloaded, request: MediaRequest, host: str, provider: Provider
             final=got.status == HTTPStatus.GONE,
         )
     if request.size is not None and got.size < request.size:
-        raise NotFetchedError(f"it came short: {got.size} of {request.size} bytes")
+        raise NotFetchedError(f"it arrived incomplete: {got.size} of {request.size} bytes")
 
 
 async def bring(provider: Provider, media: Media, account: ProviderAccount, writing: Writing, *, most: int) -> None:
@@ -224,7 +224,7 @@ async def bring(provider: Provider, media: Media, account: ProviderAccount, writ
             raise sink.failed from None  # what the provider made of it says less
         raise
     if patience.cancelled_caught:
-        raise NotFetchedError(f"the provider did not bring it within {PATIENCE:g} s", host=PROVIDER)
+        raise NotFetchedError(f"the provider did not deliver it within {PATIENCE:g} s", host=PROVIDER)
 
 
 class _Limited:

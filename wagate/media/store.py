@@ -150,7 +150,7 @@ class Media:
             raise NotFoundError(f"this file could not be fetched: {row.error}")
         if not await self._files.has(row.sha256):
             if row.direction == "out":
-                raise NotFoundError("this file is not on this machine's disk any more")
+                raise NotFoundError("this file is no longer on this machine's disk")
             await self._database.write(rows.refetch, row, now=self._clock.now())
             return await self.open_id(media_id, client_id=client_id, patience=patience)
         return self._held(row)
@@ -223,7 +223,7 @@ class Media:
         """Bytes that a client may still bring. What comes in from WhatsApp never asks."""
         held = await self._database.read(rows.holding, client_id)
         if held.uploads >= self._caps.uploads:
-            raise ConflictError(f"the client keeps {held.uploads} files to send, its limit (limits.uploads)")
+            raise ConflictError(f"the client stores {held.uploads} files to send, its limit (limits.uploads)")
         free = await self._files.free()
         if free < self._caps.reserve:
             raise NoRoomError(f"the disk has {free} bytes left; {self._caps.reserve} are kept free (limits.reserve)")

@@ -150,7 +150,7 @@ def _demuxer(head: bytes) -> str:
         raise NotConvertedError("PyAV is not installed: wagate[voice]")
     demuxer = _DEMUXERS.get(sniff(head))
     if demuxer is None:
-        raise NotConvertedError("it is no sound that can be converted")
+        raise NotConvertedError("it is not audio that can be converted")
     return demuxer
 
 

@@ -45,10 +45,10 @@ def fit(provider: Provider, message: OutMessage) -> tuple[OutMessage, tuple[str,
     warnings: list[str] = []
     if message.reply_to and REPLY not in provider.abilities:
         message = replace(message, reply_to="")
-        warnings.append(f"{provider.name} can't quote a message: sent without the quote")
+        warnings.append(f"{provider.name} can't quote messages: sent without the quote")
     if message.preview is not None and PREVIEW not in provider.abilities:
         message = replace(message, preview=None)
-        warnings.append(f"{provider.name} takes no preview of a link: sent without it")
+        warnings.append(f"{provider.name} does not support link previews: sent without one")
     return message, tuple(warnings)
 
 
@@ -74,7 +74,7 @@ def can_signal(provider: Provider, signal: Signal) -> bool:
 def check_revoke(provider: Provider, kind: str) -> None:
     """UnprocessableError: the provider can't revoke messages of this type; names provider and ability."""
     if kind == "reaction":
-        raise UnprocessableError("a reaction is not revoked: send one without an emoji")
+        raise UnprocessableError("a reaction can't be revoked: send one without an emoji")
     if provider.revoke is None or REVOKE not in provider.abilities:
         raise UnprocessableError(f"{provider.name} can't revoke messages")
 

@@ -127,8 +127,8 @@ class Handover:
         except (SendError, UnprocessableError):
             raise
         except Exception as error:
-            log.exception("file not made ready", message_type=message.type)
-            raise NotSentError(f"its file could not be made ready: {type(error).__name__}") from error
+            log.exception("file not prepared", message_type=message.type)
+            raise NotSentError(f"its file could not be prepared: {type(error).__name__}") from error
 
     async def _sent(self, sent: Sent, row: MessageRow, account: Account, provider: Provider, seconds: float) -> None:
         self.observed.sent(account.id)
@@ -210,12 +210,16 @@ async def _send(provider: Provider, outgoing: Outgoing) -> Sent:
         with trio.fail_after(PATIENCE):
             return await provider.send(outgoing)
     except trio.TooSlowError as error:
-        raise OutcomeUnknownError(f"no answer of {provider.name} within {PATIENCE:g} s") from error
+        raise OutcomeUnknownError(f"no answer from {provider.name} within {PATIENCE:g} s") from error
     except Exception as error:
         said = as_send_error(error)
         if isinstance(said, OutcomeUnknownError) and said is not error:
             log.warning(
-                "send broke off", message_id=outgoing.id, provider=provider.name, **whose(error), exc_info=error
+                "sending was interrupted",
+                message_id=outgoing.id,
+                provider=provider.name,
+                **whose(error),
+                exc_info=error,
             )
         raise said from error
 

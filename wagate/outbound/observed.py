@@ -83,12 +83,12 @@ class SendMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._messages = Counter(
             "wagate_messages",
-            "Messages handed to providers, by what came of it",
+            "Messages handed to providers, by outcome",
             ["provider", "outcome"],
             registry=registry,
         )
         self._seconds = Histogram(
-            "wagate_message_seconds", "Time that providers took", ["provider"], registry=registry, buckets=_SECONDS
+            "wagate_message_seconds", "Time spent in providers", ["provider"], registry=registry, buckets=_SECONDS
         )
 
     def tried(self, provider: str, outcome: str, seconds: float) -> None:

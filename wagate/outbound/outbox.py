@@ -44,10 +44,10 @@ REVOKE_SECONDS = 20.0
 OPEN = frozenset({"queued", "sending"})
 """Statuses of messages of which more is to come before anybody need wait no longer."""
 NOT_SENT = {
-    "queued": "it was not sent yet: cancel its delivery",
-    "sending": "it is being sent just now: try again",
+    "queued": "it has not been sent yet: cancel its delivery",
+    "sending": "it is being sent right now: try again",
     "failed": "it failed",
-    "unknown": "it is not known whether it was sent",
+    "unknown": "it is unknown whether it was sent",
 }
 """Status → why a message can't be revoked, or edited."""
 
@@ -202,16 +202,14 @@ class Outbox:
         provider, account = context.providers.need(row.provider), self._sender(row)
         check(provider, row.type)
         if not row.provider_id:
-            raise UnprocessableError(
-                f"{provider.name} returned no id for this message, so nothing can be done about it"
-            )
+            raise UnprocessableError(f"{provider.name} returned no id for this message, so it can't be changed")
         return row, provider, account
 
     def _sender(self, row: MessageRow) -> Account:
         """The account that sent a message. UnprocessableError: it is gone, or goes through another provider now."""
         found = self._context.live.now.by_id.get(row.account_id)
         if found is None or found.client_id != row.client_id or found.provider != row.provider:
-            raise UnprocessableError(f"the account {row.account!r} of {row.provider} that sent it is gone")
+            raise UnprocessableError(f"the account {row.account!r} of {row.provider} that sent it no longer exists")
         return found
 
     async def _account(
@@ -226,7 +224,7 @@ class Outbox:
             return found
         accounts = sendable(context.live.now, context.providers, client_id)
         if not accounts:
-            raise UnprocessableError("there is no account that can send", field="account")
+            raise UnprocessableError("no account can send", field="account")
         own = await context.database.read(own_account, client_id, message.chat) if len(accounts) > 1 else None
         asked = context.choosers if choosers is None else choosers
         return choose(message, accounts, own=own, providers=context.providers, choosers=asked)
@@ -245,7 +243,7 @@ async def _asked(account: Account, doing: Awaitable[None], seconds: float) -> No
         with trio.fail_after(seconds), on_behalf_of(account.client_id):
             await doing
     except trio.TooSlowError as error:
-        raise OutcomeUnknownError(f"no answer of {account.provider} within {seconds:g} s") from error
+        raise OutcomeUnknownError(f"no answer from {account.provider} within {seconds:g} s") from error
     except Exception as error:
         raise as_send_error(error) from error
 

@@ -78,7 +78,7 @@ class Sender:
         try:
             row = await self._context.database.read(get_message, delivery.event.message_id)
         except NotFoundError as error:
-            raise Reject("the message is gone: retention.events is shorter than what it waited") from error
+            raise Reject("the message was deleted: retention.events is shorter than its wait") from error
         match row.status:
             case "queued":
                 return await self._first_of(row, delivery)
@@ -133,7 +133,7 @@ class Sender:
             self._given_up()
             raise Reject(reason)
         if before.status in {"queued", "sending"}:  # with order = "skip" chats go on over what waits
-            raise Postpone("the part before it waits still", after=PART_WAIT)
+            raise Postpone("the part before it is still waiting", after=PART_WAIT)
 
     async def _once_more(self, row: MessageRow) -> Receipt | None:
         """A try of it broke off. Only a provider that drops repeats gets it again, through the same account."""

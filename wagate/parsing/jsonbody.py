@@ -94,7 +94,7 @@ def _read_odd(body: bytes) -> Any:
     """What the fast decoder refused: mend it, or say where it is malformed."""
     text = body.decode("utf-8", "replace").removeprefix("\ufeff")
     if not text.strip():
-        raise BadRequestError("the body is empty, a JSON object is needed", field="")
+        raise BadRequestError("the body is empty; a JSON object is needed", field="")
     try:
         document = json.loads(
             text, strict=False, parse_constant=_no_number, parse_float=_finite, parse_int=_whole_or_finite
@@ -157,7 +157,7 @@ def _too_deep(field: str = "") -> BadRequestError:
 
 
 def _no_number(literal: str) -> NoReturn:
-    raise BadRequestError(f"malformed JSON: {literal} is no JSON number", field="")
+    raise BadRequestError(f"malformed JSON: {literal} is not a JSON number", field="")
 
 
 def _finite(digits: str) -> float:

@@ -157,6 +157,6 @@ def _unmask(given: Any, stored: Any, where: str) -> Any:
             return [_unmask(item, known, where) for item, known in zip(given, places, strict=True)]
         case str() if given.startswith(MASK):
             if given != _mask(stored):
-                raise UnprocessableError("is masked but does not match the stored value; give it in full", field=where)
+                raise UnprocessableError("is masked but does not match the stored value; enter it in full", field=where)
             return stored
     return given

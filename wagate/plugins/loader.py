@@ -163,7 +163,7 @@ def claimed_twice() -> list[str]:
         packages = {point.dist.name: point for point in points if point.dist}
         if len(packages) > 1:
             used = next(package for package, point in packages.items() if point == points[-1])
-            lines.append(f"{' and '.join(sorted(packages))} both bring a plugin {name}; that of {used} is used")
+            lines.append(f"{' and '.join(sorted(packages))} both provide a plugin {name}; the one from {used} is used")
     return lines
 
 
@@ -176,7 +176,7 @@ def load_plugins(
         ConfigError: one is not installed, can't be imported, implements an unknown hook or has wrong settings.
     """
     for line in claimed_twice():
-        log.warning("two plugins of one name", plugins=line)
+        log.warning("two plugins have the same name", plugins=line)
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
     available = available_to(tables, file)

@@ -17,7 +17,7 @@ log = structlog.get_logger("wagate.plugins")
 
 
 def _elsewhere(_request: InboundRequest, account: ProviderAccount) -> NoReturn:
-    raise NotFoundError(f"account {account.name!r} is of the engine's own format: post to /webhook/inbound")
+    raise NotFoundError(f"account {account.name!r} uses the engine format: post to /webhook/inbound")
 
 
 ENGINE = Provider(

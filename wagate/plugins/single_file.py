@@ -42,7 +42,9 @@ class PluginFile:
                 raise ConfigError(f"[plugins.{self.name}] {KEY}: there is no file {self.path}")
             spec = spec_from_file_location(name, self.path)
             if spec is None or spec.loader is None:
-                raise ConfigError(f"[plugins.{self.name}] {KEY}: {self.path} is no Python file (its name ends in .py)")
+                raise ConfigError(
+                    f"[plugins.{self.name}] {KEY}: {self.path} is not a Python file (its name must end in .py)"
+                )
             # Structs and dataclasses look their module up while it runs.
             module = sys.modules[name] = module_from_spec(spec)
             try:

@@ -234,7 +234,7 @@ async def _check_node(node: RedisThread) -> None:
             raise
         policy = None
     if policy is None:
-        log.warning("redis_policy_unknown", needed=NEEDED, reason="the server does not tell its maxmemory-policy")
+        log.warning("redis_policy_unknown", needed=NEEDED, reason="the server does not report its maxmemory-policy")
     elif policy != NEEDED:
         raise QueueError(
             f"Redis has maxmemory-policy {policy} ({shown(node.url)}), which may throw the queue away when memory is "

@@ -17,7 +17,7 @@ from wagate.storage.models import Media
 from wagate.storage.statement import first, marks, rows, run, run_many
 
 PENDING, STORED, FAILED, GONE = "pending", "stored", "failed", "gone"
-INTERRUPTED = "interrupted: the gateway stopped while it was fetched"
+INTERRUPTED = "interrupted: the gateway stopped while fetching it"
 """The error of a file that is being fetched; whoever reads it after a crash reads the truth."""
 INLINE = "inline_file"
 """In an event's ``extra``: where in the raw body its file stands in base64, like ``data.messageMedia``."""
@@ -135,7 +135,7 @@ def delete_upload(db: peewee.Database, media_id: str, *, client_id: int | None, 
     """Forget a file to send; its bytes go with the next sweep, unless another row has them. NotFoundError."""
     row = get_media(db, media_id, client_id=client_id)
     if row.direction != "out" or row.status == GONE:
-        raise NotFoundError("no such file to send; files that came in go with retention.media")
+        raise NotFoundError("no such file to send; received files are deleted after retention.media")
     Media.update(status=GONE, sha256="", error="deleted", updated_at=now).where(Media.id == media_id).execute(db)
 
 

@@ -55,7 +55,7 @@ def add_link(db: peewee.Database, made: Link) -> str:
     of = (made.kind, made.client_id, made.account_id)
     [[count]] = rows(db, "SELECT COUNT(*) FROM links WHERE kind = ? AND client_id = ? AND account_id = ?", of)
     if count >= MOST_LINKS:
-        raise ConflictError(f"there are {MOST_LINKS} links already; revoke one")
+        raise ConflictError(f"there are already {MOST_LINKS} links; revoke one")
     link_id = str(uuid7())
     run(
         db,

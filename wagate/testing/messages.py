@@ -160,7 +160,7 @@ class FakeMessages:
             if name in {None, account.name}:
                 return account
         if name is None:
-            raise UnprocessableError("there is no account that can send", field="account")
+            raise UnprocessableError("no account can send", field="account")
         raise NotFoundError(f"no account {name!r}")
 
     def _check(self, ability: str, account: AccountView) -> None:

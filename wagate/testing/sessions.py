@@ -94,7 +94,7 @@ class FakeSessionStates:
         if self.fails is not None:
             raise self.fails
         if account not in self.pair_codes:
-            raise UnprocessableError("the provider links no numbers by code")
+            raise UnprocessableError("the provider can't link numbers with a code")
         self.pairing.append((account, phone))
         return self.pair_codes[account]
 

@@ -221,7 +221,7 @@ def _read(answer: Response, *, creates: bool) -> Any:
         return msgspec.json.decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         kind = AmbiguousError if creates else AwayError
-        raise kind("Chatwoot's answer is no JSON", http_status=answer.status) from error
+        raise kind("Chatwoot's answer is not JSON", http_status=answer.status) from error
 
 
 def _inside(found: Any, *keys: str) -> Any:

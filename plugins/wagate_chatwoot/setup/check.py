@@ -28,7 +28,7 @@ PRIVATE: Final = "no public ip addresses"
 """In ``external_error`` since Chatwoot 4.14.0, when a webhook's host is private (its lib/safe_fetch)."""
 LAN_CURE: Final = (
     "set SAFE_FETCH_ALLOW_PRIVATE_NETWORK=true for Chatwoot's web and worker (it exists from 4.14.1; 4.14.0 must be "
-    "updated), or give the webhook an address that is public"
+    "updated), or give the webhook a public address"
 )
 SHORTEST: Final = 16
 """Characters of a secret that people choose."""
@@ -156,8 +156,8 @@ def secret_finding(row: Mapping[str, Any], inbox: Inbox) -> Finding:
         detail = "can't be compared: only administrators see it, and this token is an agent's"
         return Finding(level="ok", what="secret", detail=detail)
     if 0 < len(inbox.webhook_token) < SHORTEST:
-        detail = f"webhook_token has fewer than {SHORTEST} characters: others could guess it"
-        step = "choose a longer one, here and in the webhook URL; or secret, from Chatwoot 4.13 on"
+        detail = f"webhook_token has fewer than {SHORTEST} characters: it can be guessed"
+        step = "choose a longer one, here and in the webhook URL, or use secret (Chatwoot 4.13 or newer)"
         return Finding(level="warn", what="secret", detail=detail, next_step=step)
     if inbox.webhook_token:
         return Finding(level="ok", what="secret", detail="webhook_token is used instead")
@@ -173,9 +173,7 @@ def failure_finding(error: str) -> Finding | None:
     if lower.startswith("401"):
         step = "compare secret with the inbox' webhook secret in Chatwoot, and the clocks of both machines"
     elif lower.startswith("404"):
-        step = (
-            "restart the gateway if it does not know the inbox yet; else the webhook URL must end in the table's name"
-        )
+        step = "restart the gateway if it does not know the inbox yet; or the webhook URL must end in the table's name"
     elif any(sign in lower for sign in ("timeout", "connection", "getaddrinfo", "ssl", "certificate", "end of file")):
         step = "from Chatwoot's machine, try curl on the webhook URL's host: it must answer /ping"
     elif lower[:3].isdigit() and lower[:1] == "5":
@@ -259,7 +257,7 @@ async def _back(chatwoot: Chatwoot, conversation: int, message: int, before: flo
                 return _not_back(said, known=now is not None)
             await trio.sleep(EVERY)
     step = "check Chatwoot's worker (Sidekiq): its webhooks may be late, or the inbox has a different webhook URL"
-    return Finding(level="warn", what=BACK, detail=f"nothing came in {TRIAL_PATIENCE:g} s", next_step=step)
+    return Finding(level="warn", what=BACK, detail=f"nothing arrived within {TRIAL_PATIENCE:g} s", next_step=step)
 
 
 def _not_back(said: str, *, known: bool) -> Finding:

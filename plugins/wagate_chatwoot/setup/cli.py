@@ -38,7 +38,7 @@ from wagate_chatwoot.setup.connect import (
 
 app = typer.Typer()
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, and ask nothing.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and do not prompt.")]
 Name = Annotated[str, typer.Option(help="Name of the inbox, in config.toml and in the webhook's URL.")]
 SIGNS = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}
 
@@ -49,16 +49,16 @@ def connect_command(
     *,
     url: Annotated[str, typer.Option(help="Chatwoot's URL, such as https://chat.example.org.")] = "",
     token: Annotated[str, typer.Option(help="An administrator's access token, or env:NAME for a variable.")] = "",
-    account_id: Annotated[int, typer.Option(help="Chatwoot's account, if the token has several.")] = 0,
-    inbox: Annotated[int, typer.Option(help="An existing API inbox; default: make one.")] = 0,
+    account_id: Annotated[int, typer.Option(help="Chatwoot's account, if the token has access to several.")] = 0,
+    inbox: Annotated[int, typer.Option(help="An existing API inbox; default: create one.")] = 0,
     inbox_name: Annotated[str, typer.Option(help="Name of a new inbox in Chatwoot.")] = "WhatsApp",
     name: Name = "support",
-    account: Annotated[list[str] | None, typer.Option(help="An account of wagate to show there; default: all.")] = None,
-    client: Annotated[str, typer.Option(help="The client whose accounts to show, by slug.")] = "default",
+    account: Annotated[list[str] | None, typer.Option(help="A wagate account to connect to it; default: all.")] = None,
+    client: Annotated[str, typer.Option(help="The client that owns the accounts, by slug.")] = "default",
     gateway: Annotated[str, typer.Option(help="This gateway's URL for Chatwoot; default: server.public_url.")] = "",
     secret: Annotated[str, typer.Option(help="The inbox's webhook secret, if the token can't read it.")] = "",
-    locale: Annotated[str, typer.Option(help="Language of the texts that wagate writes.")] = "en",
-    change: Annotated[bool, typer.Option(help="Change the webhook of an inbox that posts elsewhere.")] = False,
+    locale: Annotated[str, typer.Option(help="Language of wagate's texts in Chatwoot.")] = "en",
+    change: Annotated[bool, typer.Option(help="Replace the webhook of an inbox that posts elsewhere.")] = False,
     as_json: Json = False,
 ) -> None:
     """Connect an inbox: make it in Chatwoot, read its secret, add it to config.toml, and try it."""
@@ -135,7 +135,7 @@ def pull_command(
     context: typer.Context,
     what: Annotated[str, typer.Argument(help="What to pull: contacts or messages.")],
     name: Name = "support",
-    since: Annotated[str, typer.Option(help="Pull messages that are not older.")] = "7d",
+    since: Annotated[str, typer.Option(help="Pull only messages at most this old.")] = "7d",
     as_json: Json = False,
 ) -> None:
     """Have the running gateway write contacts, or older messages, to Chatwoot, slowly."""

@@ -136,7 +136,7 @@ async def _made(chatwoot: Chatwoot, wish: Wish, wanted: str) -> Made:
     try:
         row = await _make(chatwoot, wish, wanted)
     except AmbiguousError as error:
-        unknown = "the inbox may or may not exist now; run the same command again, which looks for it first"
+        unknown = "the inbox may or may not exist; run the same command again, which first looks for it"
         raise ConfigError(f"Chatwoot: {error.reason}; {unknown}") from error
     try:
         return await _finished(chatwoot, wish, row, wanted, did="made")
@@ -270,7 +270,7 @@ def check_place(file: Path, name: str) -> None:
     for place in (file, folder if folder.exists() else file.parent):
         # What is refused here would otherwise fail when the inbox is made already.
         if not os.access(place, os.W_OK | (os.X_OK if place.is_dir() else 0)):
-            raise ConfigError(f"{place}: you may not write there; nothing was done; run this as {_owner(place)}")
+            raise ConfigError(f"{place}: no permission to write there; nothing was done; run this as {_owner(place)}")
 
 
 def _owner(place: Path) -> str:

@@ -172,7 +172,7 @@ def _conversation(document: dict[str, Any]) -> Action:
         assignee = mapping(mapping(change).get("assignee_id")) or assignee
     where = _where(document)
     if where is None or assignee.get("current_value") is None:
-        return Ignore(reason="nothing changed that matters on WhatsApp")
+        return Ignore(reason="nothing changed that affects WhatsApp")
     return Assigned(where=where)
 
 

@@ -64,7 +64,7 @@ async def _take_back(app: App, delivery: Delivery, part: str) -> bool:
             await _cancel(app, part)
         if status in {"queued", "sending"}:
             # It may be leaving at this moment.
-            raise Postpone("a deleted message may be leaving just now", after=SOON)
+            raise Postpone("a deleted message may be being sent right now", after=SOON)
         await messages.revoke(part, client_id=app.client_id)
     except (RequestError, SendRefusedError):
         return False
@@ -89,7 +89,7 @@ def _ask_again(app: App, delivery: Delivery, error: SendError) -> None:
     """Postpone, Retry; when it returns, it was tried long enough."""
     if isinstance(error, OutcomeUnknownError):
         if delivery.attempt < app.context.max_retries:
-            raise Retry(f"not known whether it was revoked: {error.reason}") from error
+            raise Retry(f"unknown whether it was revoked: {error.reason}") from error
         return
     # Nothing of this account leaves: what follows in the conversation would wait as well.
     if app.context.clock.time() - delivery.created_at.timestamp() < LONGEST:

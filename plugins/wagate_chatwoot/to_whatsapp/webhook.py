@@ -113,7 +113,7 @@ async def accept(app: App, signals: Signals, action: Action, *, delivery: str) -
             # Two presses of Retry look the same: the ledger tells them apart when it is their turn.
             known = await app.ledger.handed(action.send.message) is not None
             if not known and not action.bare:
-                return "an update of a message that was never here"
+                return "an update of an unknown message"
             entry = await app.ledger.by_message(action.send.message)
             if known and entry is not None and entry.status in TICKED:
                 return "an update of a message that was sent"  # our own ticks come back so, one by one

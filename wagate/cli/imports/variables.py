@@ -68,7 +68,9 @@ def _braced(inner: str, values: Mapping[str, str], missed: Missed, *, where: str
     name = _NAME.match(inner)
     how = re.match(r":?[-?+]", inner[name.end() :]) if name else None
     if name is None or (how is None and name.end() != len(inner)):
-        raise CommandError(f"{where}: a ${{…}} does not have the form NAME, NAME:-default, NAME:?message or NAME:+other")
+        raise CommandError(
+            f"{where}: a ${{…}} does not have the form NAME, NAME:-default, NAME:?message or NAME:+other"
+        )
     if how is None:
         return _value(name[0], values, missed)
     value, rest = values.get(name[0]), inner[name.end() + how.end() :]

@@ -83,7 +83,7 @@ def add_bulk(
     """
     text = "SELECT COUNT(*) FROM bulk WHERE client_id = ? AND state = 'running'"
     if client_id is not None and rows(db, text, (client_id,))[0][0] >= MOST_RUNNING:
-        raise ConflictError(f"{MOST_RUNNING} acts on many deliveries are running already; wait, or stop one")
+        raise ConflictError(f"{MOST_RUNNING} bulk actions are already running; wait, or stop one")
     made = str(uuid7())
     run(
         db,
@@ -97,7 +97,7 @@ def get_bulk(db: peewee.Database, bulk_id: str, *, client_id: int | None = None)
     """One. NotFoundError: there is none of this client."""
     found = rows(db, f"SELECT {_COLUMNS} FROM bulk WHERE id = ?", (bulk_id,))  # noqa: S608  (our own words)
     if not found or client_id not in {None, found[0][1]}:
-        raise NotFoundError("no such bulk act")
+        raise NotFoundError("no such bulk action")
     return _bulk(found[0])
 
 

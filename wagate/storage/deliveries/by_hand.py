@@ -72,7 +72,7 @@ def run_again(db: peewee.Database, delivery_id: str, round_: Round, *, client_id
     if row.status == "delivered":
         raise ConflictError("the event was already delivered")
     if row.settled and row.error == ROUTED:
-        raise ConflictError("it was routed to its targets; run those again")
+        raise ConflictError("it was routed to its targets; retry those deliveries")
     if row.settled:
         _queue_again(db, [row], round_)
     else:
@@ -108,7 +108,7 @@ def skip(db: peewee.Database, delivery_id: str, *, client_id: int | None = None,
     if row.settled:
         raise ConflictError(f"the delivery is already final: {row.status}")
     if row.status == "delivering":
-        raise ConflictError("the delivery is being tried just now; wait for its outcome")
+        raise ConflictError("the delivery is being tried right now; wait for its outcome")
     (seq,) = take_seqs(db, [row.key])
     run(
         db,

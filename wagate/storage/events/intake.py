@@ -50,7 +50,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     mode: str
     """push or pull."""
     max_retries: int
-    """Attempts in all."""
+    """Total number of attempts."""
     delivery_id: str
     """UUIDv7."""
     expires_at: datetime | None = None

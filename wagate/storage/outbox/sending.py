@@ -21,8 +21,8 @@ from wagate.storage.threads.contacts import note_taken
 
 LEFT_BEHIND = timedelta(minutes=3)
 """No handler works for so long: a message that is ``sending`` since then was left by a process that ended."""
-NO_DELIVERY = "its delivery is gone"
-LOST = "it was being sent when that broke off; whether it arrived is not known"
+NO_DELIVERY = "its delivery no longer exists"
+LOST = "sending was interrupted; it is unknown whether the message arrived"
 
 _SENDING = (
     "UPDATE messages SET status = 'sending', account = ?, account_id = ?, provider = ?, attempts = attempts + 1, "

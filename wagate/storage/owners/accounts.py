@@ -22,7 +22,7 @@ from wagate.storage.statement import first, rows, run
 
 QR_LIFE = timedelta(seconds=60)
 QR_EXPIRED = "QR expired"
-IN_USE = "this name is in use"
+IN_USE = "this name is already in use"
 _HOLD = """
 INSERT INTO holders (account_id, holder, until) VALUES (?, ?, ?)
 ON CONFLICT (account_id) DO UPDATE SET holder = excluded.holder, until = excluded.until
@@ -70,7 +70,7 @@ def create_account(db: peewee.Database, new: NewAccount, *, now: datetime, most:
     """
     _refuse_reserved(db, new)
     if most is not None and Account.select().where(Account.client_id == new.client_id).count(db) >= most:
-        raise ConflictError(f"the client has {most} accounts already, its limit", field="name")
+        raise ConflictError(f"the client has {most} accounts, its limit", field="name")
     try:
         _insert(db, new, source="api", now=now)
     except peewee.IntegrityError as error:

@@ -95,7 +95,7 @@ def add_token(
 ) -> TokenRow:
     """Store a token's SHA-256 (hex). ConflictError: the client has ``most`` of them already."""
     if most is not None and Token.select().where(Token.client_id == client_id).count(db) >= most:
-        raise ConflictError(f"the client has {most} tokens already, its limit (limits.tokens); revoke one")
+        raise ConflictError(f"the client has {most} tokens, its limit (limits.tokens); revoke one")
     row = TokenRow(id=str(uuid7()), client_id=client_id, hash=digest, name=name, created_at=now, last_used_at=None)
     values = {"id": row.id, "client_id": client_id, "hash": digest, "name": name, "created_at": now}
     Token.insert(**values).execute(db)

@@ -77,7 +77,7 @@ def create_webhook(
     """Add one. ConflictError: (client, phone_number, name) is taken, or the client has ``most`` of them already."""
     own = Webhook.select().where(Webhook.client_id == new.client_id, Webhook.connector == connector)
     if most is not None and own.count(db) >= most:
-        raise ConflictError(f"the client has {most} webhooks already, its limit (limits.webhooks)")
+        raise ConflictError(f"the client has {most} webhooks, its limit (limits.webhooks)")
     made = str(uuid7())
     values = msgspec.structs.asdict(new) | {"id": made, "connector": connector, "created_at": now, "updated_at": now}
     try:

@@ -167,4 +167,4 @@ def _verify(target: peewee.Database, source: peewee.Database, tables: list[str],
         query = f'SELECT count(*) FROM "{table}"'  # noqa: S608
         [(here,)], [(there,)] = rows(source, query), rows(target, query)
         if here != there:
-            raise StorageError(f"{where}: {table} has {there} rows in place of {here}; nothing was copied")
+            raise StorageError(f"{where}: {table} has {there} rows instead of {here}; nothing was copied")

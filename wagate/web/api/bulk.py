@@ -72,7 +72,7 @@ def bulk_routes(auth: RequestAuth, acts: BulkActs, database: Database) -> Bluepr
     routes = Blueprint("bulk", __name__, url_prefix="/api/bulk")
 
     @routes.post("")
-    @endpoint(body=BulkRequest, answers={202: BulkAnswer}, problems=(409,), act="act on many")
+    @endpoint(body=BulkRequest, answers={202: BulkAnswer}, problems=(409,), act="bulk action")
     async def start(body: BulkRequest) -> tuple[BulkAnswer, int]:
         """Retry or cancel all that match, as of now. It runs in slices, goes on after a restart, and can be stopped."""
         who = auth.identity()

@@ -54,7 +54,7 @@ class DeliveryAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Text, else caption, else ''."""
     attempt_count: int
     max_retries: int
-    """Attempts in all."""
+    """Total number of attempts."""
     http_status: int | None
     response: str | None
     """The first 20 kB of the last answer."""
