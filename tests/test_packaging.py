@@ -120,7 +120,7 @@ def test_the_image_is_built_serves_and_says_whether_it_is_well(tmp_path: Path) -
             process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0, (tmp_path / "log").read_text()
     assert subprocess.run(look, env=environment, cwd=data, capture_output=True, check=False).returncode != 0
-    assert "admin token, shown only now" in (tmp_path / "log").read_text()
+    assert "admin token, shown only once" in (tmp_path / "log").read_text()
 
 
 def test_the_images_folder_is_all_that_it_writes() -> None:
