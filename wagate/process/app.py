@@ -37,7 +37,7 @@ from wagate.process.hard_end import GRACE, HardEnd
 from wagate.process.http_side import serve_edge
 from wagate.process.lifespans import lifespans, provider_lifespans
 from wagate.process.logs import Hide, configure_logs
-from wagate.process.maintenance import Heap, upkeep_tasks
+from wagate.process.maintenance import Heap, keep_one_heap, upkeep_tasks
 from wagate.process.reload import Reload
 from wagate.process.running_clock import RunningClock
 from wagate.process.watchdog import watching
@@ -75,6 +75,7 @@ def run(config_path: Path | None, without: Sequence[str] = ()) -> int:
         if os.geteuid() == 0:
             log.warning("running as root: anyone who takes over the gateway has the machine; use a user of its own")
         raise_file_limit()
+        keep_one_heap()
         trio.run(_serve_until_signalled, config, hide, strict_exception_groups=True, clock=RunningClock())
     except* WagateError as failures:
         for failure in _leaves(failures):
