@@ -11,8 +11,7 @@ from wagate.errors import ForbiddenError, NotFoundError
 from wagate.hooks import Finding, PluginContext, acts_on, endpoint
 from wagate_alerts import by_apprise, rules
 from wagate_alerts.by_apprise import NotTakenError
-from wagate_alerts.lines import Alert, Send
-from wagate_alerts.settings import Settings
+from wagate_alerts.lines import Alert, Send, Ways
 from wagate_alerts.watcher import MEMORY, remembered
 
 TITLE = "wagate: a test"
@@ -54,7 +53,7 @@ def chosen(lines: Mapping[str, Send], channel: str) -> dict[str, Send]:
     return found
 
 
-def make_routes(context: PluginContext, lines: Mapping[str, Send]) -> Blueprint:
+def make_routes(context: PluginContext, ways: Ways) -> Blueprint:
     """``/plugins/alerts``."""
     routes = Blueprint(context.name, __name__)
 
@@ -66,14 +65,14 @@ def make_routes(context: PluginContext, lines: Mapping[str, Send]) -> Blueprint:
             raise ForbiddenError("alerts are the admin's: use the admin token")
         acts_on("alerts", detail=body.channel)
         key = f"test {context.clock.now().isoformat()}"
-        return [await attempt(name, send, f"{key} {name}") for name, send in chosen(lines, body.channel).items()]
+        return [await attempt(name, send, f"{key} {name}") for name, send in chosen(ways.lines, body.channel).items()]
 
     return routes
 
 
-async def look(context: PluginContext, settings: Settings) -> Sequence[Finding]:
+async def look(context: PluginContext, ways: Ways) -> Sequence[Finding]:
     """For the doctor: is each channel understood, is its account there, and did the last alert leave?"""
-    found: list[Finding] = []
+    settings, found = ways.settings, list[Finding]()
     urls = {name: each.apprise for name, each in settings.channels.items() if each.apprise}
     try:
         wrong = await by_apprise.check(urls, seconds=10) if urls else {}
