@@ -30,7 +30,7 @@ from tests.gateway import GatewayProcess, gateway
 from tests.valkey import free_port
 from wagate.testing.providers.session import FakeSessions
 from wagate.testing.server import FakeServer, Reply, Seen, running
-from wagate_n8n import workflows
+from wagate_n8n import cli
 
 CHATS, EACH, WORKERS = 50, 10, 5
 PATIENCE = 900.0
@@ -206,7 +206,7 @@ class Trial:
 
     def workflow(self, name: str, workflow_id: str, *changes: tuple[str, str]) -> dict[str, Any]:
         """A workflow as exported, with an id by which it can be published."""
-        text = workflows.filled(name, self.server.url)
+        text = cli.filled(name, self.server.url)
         for old, new in (("https://your-system.example", self.outside.url), *changes):
             assert old in text or old.endswith(".example"), f"{name}: no {old}"
             text = text.replace(old, new)

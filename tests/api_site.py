@@ -45,12 +45,10 @@ from wagate.web.access.rate_limit import RateLimit
 from wagate.web.api.targets import targets_routes
 from wagate.web.app import Api, create_api
 from wagate.web.health import HealthMonitor, Probe
-from wagate.web.http.bodies import Bodies
-from wagate.web.http.large import LargeBodies
+from wagate.web.http.bodies import Bodies, LargeBodies
 from wagate.web.http.server import serve_http
 from wagate.web.inbound.engine_door import EngineDoor
-from wagate.web.inbound.intake import DoorAt, IntakeApp
-from wagate.web.inbound.own_deliveries import OwnDeliveries
+from wagate.web.inbound.intake import DoorAt, IntakeApp, OwnDeliveries
 from wagate.web.inbound.provider_door import PATTERN, ProviderDoor
 from wagate.web.inbound.refusals import Refusals
 from wagate.web.inbound.session_door import SessionDoor

@@ -14,10 +14,10 @@ from wagate.testing import NOW, FakeHttp, Fakes, answered, fake_context, make_de
 from wagate.testing.context import _waiting
 from wagate_chatwoot.inboxes import App, Apps, make_apps
 from wagate_chatwoot.settings import Inbox, Settings
+from wagate_chatwoot.signals import Signals
 from wagate_chatwoot.to_chatwoot import results
 from wagate_chatwoot.to_whatsapp import outgoing
 from wagate_chatwoot.to_whatsapp.decode import decode
-from wagate_chatwoot.to_whatsapp.signals import Signals
 from wagate_chatwoot.to_whatsapp.webhook import accept
 
 SECRET = "inbox-secret-for-tests-1"

@@ -56,9 +56,9 @@ class GatewayProcess:
                 await trio.sleep(0.02)
 
     def spawn(self, *, terminal: int | None = None) -> subprocess.Popen[bytes]:
-        """Start it, and wait for nothing; ``terminal`` is its standard input."""
+        """Start what ``wagate serve`` turns into, and wait for nothing; ``terminal`` is its standard input."""
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "wagate", "serve", "--config", str(self.config)]
+            command = [sys.executable, "-m", "wagate.process.start", str(self.config)]
             self.process = subprocess.Popen(
                 command, stdin=terminal, stdout=log, stderr=log, env=self.environment, cwd=self.folder
             )

@@ -13,8 +13,8 @@ from wagate.http import HttpClient
 from wagate.testing import fake_context
 from wagate.testing.providers.infobip import FakeInfobip
 from wagate_infobip import plugin
-from wagate_infobip.parse import parse
 from wagate_infobip.settings import InfobipSettings
+from wagate_infobip.webhook import parse
 
 URL = "https://gate.example/webhooks/shop"
 THEM = "5511988880001@c.us"

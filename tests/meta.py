@@ -14,8 +14,8 @@ from wagate.hooks import InboundRequest, OutFile, Outgoing, OutMessage, Provider
 from wagate.http import HttpClient
 from wagate.testing import fake_context
 from wagate.testing.providers.meta import FakeMeta
+from wagate_dialog360 import Dialog360Settings
 from wagate_dialog360 import plugin as dialog360_plugin
-from wagate_dialog360.settings import Dialog360Settings
 from wagate_meta import plugin as meta_plugin
 from wagate_meta.parse import parse
 from wagate_meta.settings import MetaSettings

@@ -12,8 +12,8 @@ from wagate.http import HttpClient
 from wagate.testing import fake_context
 from wagate.testing.providers.twilio import FakeTwilio
 from wagate_twilio import plugin
-from wagate_twilio.parse import parse
 from wagate_twilio.settings import TwilioSettings
+from wagate_twilio.webhook import parse
 
 URL = "https://gate.example/webhooks/shop"
 SID = "AC00000000000000000000000000000001"

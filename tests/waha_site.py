@@ -14,7 +14,7 @@ from wagate.http import HttpClient
 from wagate.testing import fake_context
 from wagate.testing.providers.waha import FakeWaha
 from wagate.testing.server import running
-from wagate_waha.provider import make_provider
+from wagate_waha import make_provider
 from wagate_waha.settings import WahaSettings
 
 

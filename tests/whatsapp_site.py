@@ -20,8 +20,8 @@ from wagate.http.client import HttpClient
 from wagate.http.guard import Guard, parse_networks
 from wagate.testing import FakeInlet, fake_context
 from wagate.testing.whatsapp import Running, World, running_whatsapp
-from wagate_whatsapp.provider import make_provider
-from wagate_whatsapp.settings import WhatsAppSettings
+from wagate_whatsapp import make_provider
+from wagate_whatsapp.number import WhatsAppSettings
 
 OURS = "5511966660000"
 ANA = "5511988880001"

@@ -11,9 +11,8 @@ import typer
 from quart import Blueprint
 
 from wagate.hooks import Check, PluginContext, Task, hookimpl
-from wagate_alerts import by_apprise, cli
-from wagate_alerts.by_apprise import NotTakenError
-from wagate_alerts.lines import Ways, make_lines
+from wagate_alerts import lines, trial
+from wagate_alerts.lines import NotTakenError, Ways, make_lines
 from wagate_alerts.settings import Settings
 from wagate_alerts.trial import look, make_routes
 from wagate_alerts.watcher import Watcher
@@ -41,7 +40,7 @@ class AlertsPlugin:
         """URLs that Apprise does not understand."""
         urls = {name: each.apprise for name, each in settings_of(context).channels.items() if each.apprise}
         try:
-            wrong = trio.run(by_apprise.check, urls) if urls else {}
+            wrong = trio.run(lines.check_urls, urls) if urls else {}
         except NotTakenError as error:
             return [f"channels: {error}"]
         return [f"channels.{name}.apprise: {why}; the URLs are listed at appriseit.com" for name, why in wrong.items()]
@@ -49,10 +48,10 @@ class AlertsPlugin:
     @hookimpl
     def take_settings(self, context: PluginContext, settings: Settings) -> Callable[[], None]:
         """All of them count at once. What waited for a channel that is gone is dropped with it."""
-        ways, lines = self._at_work(context), make_lines(context, settings)
+        ways, made = self._at_work(context), make_lines(context, settings)
 
         def take() -> None:
-            ways.settings, ways.lines = settings, lines
+            ways.settings, ways.lines = settings, made
 
         return take
 
@@ -74,7 +73,7 @@ class AlertsPlugin:
     @hookimpl
     def register_commands(self) -> Iterable[typer.Typer]:
         """``wagate alerts``."""
-        return [cli.app]
+        return [trial.app]
 
     def _at_work(self, context: PluginContext) -> Ways:
         """Of a gateway; each gateway has a context of its own."""

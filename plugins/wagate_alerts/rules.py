@@ -1,15 +1,14 @@
-"""What is told, and when: pure functions over what is remembered and what needs somebody now."""
+"""What is told, when, and in which words: pure functions over what is remembered and what needs somebody now."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
 import msgspec
 
 from wagate.hooks import Need
-from wagate_alerts import words
 from wagate_alerts.settings import Settings
 
 CALM: Final = timedelta(minutes=1)
@@ -24,6 +23,10 @@ LONGEST_WAIT: Final = timedelta(hours=1)
 """Between two tries of a line that does not work."""
 AWAY: Final = timedelta(minutes=2)
 """A shorter absence is a restart."""
+SHOWN: Final = 8
+"""Parts that are told in full."""
+LONGEST: Final = 600
+"""Characters of one part."""
 
 
 class Item(msgspec.Struct, kw_only=True):
@@ -115,15 +118,15 @@ def _is_due(item: Item, now: datetime, settings: Settings) -> bool:
 def begun(item: Item, now: datetime, settings: Settings) -> Part:
     """That something needs somebody."""
     title = f"{item.who} {item.what}"
-    text = f"{title}, since {words.moment(item.since, now, settings.where())}. {item.detail}".strip()
+    text = f"{title}, since {moment(item.since, now, settings.where())}. {item.detail}".strip()
     return Part(kind=item.kind, title=title, text=f"{text}\n{item.page}", at=now)
 
 
 def over(item: Item, ended: datetime, now: datetime, settings: Settings) -> Part:
     """That it needs nobody any more."""
     zone = settings.where()
-    lasted = words.duration((ended - item.since).total_seconds())
-    span = f"{words.moment(item.since, now, zone)} to {words.moment(ended, now, zone)}, {lasted}"
+    lasted = duration((ended - item.since).total_seconds())
+    span = f"{moment(item.since, now, zone)} to {moment(ended, now, zone)}, {lasted}"
     title = f"Over: {item.who} {item.what}"
     return Part(kind=item.kind, over=True, title=title, text=f"{title} ({span}).", at=now)
 
@@ -132,8 +135,8 @@ def returned(last: datetime | None, waiting: int, now: datetime, settings: Setti
     """That wagate itself was away since ``last``; [] when that was short, or is not known."""
     if last is None or now - last < AWAY:
         return []
-    zone, lasted = settings.where(), words.duration((now - last).total_seconds())
-    span = f"from {words.moment(last, now, zone)} to {words.moment(now, now, zone)} ({lasted})"
+    zone, lasted = settings.where(), duration((now - last).total_seconds())
+    span = f"from {moment(last, now, zone)} to {moment(now, now, zone)} ({lasted})"
     one = waiting == 1
     waited = f"{waiting:,} {'delivery' if one else 'deliveries'} waited, and {'goes' if one else 'go'} out now."
     text = f"wagate was away {span}. {waited if waiting else 'Nothing waited here.'} What came in meanwhile comes when"
@@ -173,3 +176,48 @@ def failed(line: Line, error: str, now: datetime) -> None:
 def troubles(memory: Memory) -> Iterator[tuple[str, str]]:
     """Lines that don't work: name, why."""
     yield from ((name, line.error) for name, line in sorted(memory.lines.items()) if line.error)
+
+
+def message(parts: Sequence[Part], *, dropped: int, public_url: str) -> tuple[str, str]:
+    """Title and text of one message. Paths of pages become links, or are left out without a ``public_url``."""
+    begun, ended = [each for each in parts if not each.over], [each for each in parts if each.over]
+    shown = [*begun, *ended][:SHOWN]
+    text = "\n\n".join(_linked(each.text, public_url) for each in shown)
+    if left := len(parts) - len(shown) + dropped:
+        text += f"\n\nAnd {left} more." + (f"\n{public_url.rstrip('/')}/ui/" if public_url else "")
+    host = public_url.partition("://")[2].partition("/")[0]
+    return f"{host or 'wagate'}: {_title(begun, ended)}", text
+
+
+def _title(begun: Sequence[Part], ended: Sequence[Part]) -> str:
+    if len(begun) + len(ended) == 1:
+        return [*begun, *ended][0].title[:200]
+    told = [f"{len(begun)} thing{'s need' if len(begun) > 1 else ' needs'} you"] if begun else []
+    told += [f"{len(ended)} {'are' if len(ended) > 1 else 'is'} over"] if ended else []
+    return ", ".join(told)
+
+
+def _linked(text: str, public_url: str) -> str:
+    said, _, page = text.rpartition("\n") if text.rpartition("\n")[2].startswith("/ui/") else (text, "", "")
+    said = said if len(said) <= LONGEST else said[: LONGEST - 1] + "…"
+    return f"{said}\n{public_url.rstrip('/')}{page}" if page and public_url else said
+
+
+def moment(at: datetime, now: datetime, zone: tzinfo) -> str:
+    """``02:14``, with the day when it is another one, and the zone's name."""
+    here = at.astimezone(zone)
+    other_day = here.date() != now.astimezone(zone).date()
+    return (f"{here.day} {here:%b} " if other_day else "") + f"{here:%H:%M} {here.tzname() or ''}".rstrip()
+
+
+def duration(seconds: float) -> str:
+    """``28 s``, ``14 min``, ``2 h 41 min``, ``3 days``."""
+    left = max(int(seconds), 0)
+    if left < 60:
+        return f"{left} s"
+    if left < 3600:
+        return f"{left // 60} min"
+    if left < 2 * 86400:
+        minutes = left % 3600 // 60
+        return f"{left // 3600} h" + (f" {minutes} min" if minutes else "")
+    return f"{left // 86400} days"

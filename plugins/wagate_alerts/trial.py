@@ -1,21 +1,28 @@
-"""A test message on every channel, and what the doctor looks at."""
+"""A test message on every channel: by API, by ``wagate alerts test``, and what the doctor looks at."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import msgspec
+import trio
+import typer
 from quart import Blueprint
 
 from wagate.errors import ForbiddenError, NotFoundError
 from wagate.hooks import Finding, PluginContext, acts_on, endpoint
-from wagate_alerts import by_apprise, rules
-from wagate_alerts.by_apprise import NotTakenError
-from wagate_alerts.lines import Alert, Send, Ways
+from wagate.hooks.commands import CommandLine, command_line
+from wagate.parsing.printable import printable
+from wagate_alerts import lines, rules
+from wagate_alerts.lines import Alert, NotTakenError, Send, Ways
+from wagate_alerts.settings import Settings
 from wagate_alerts.watcher import MEMORY, remembered
 
 TITLE = "wagate: a test"
 TEXT = "This is a test of wagate's alerts. What needs somebody comes this way."
+app = typer.Typer()
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +82,7 @@ async def look(context: PluginContext, ways: Ways) -> Sequence[Finding]:
     settings, found = ways.settings, list[Finding]()
     urls = {name: each.apprise for name, each in settings.channels.items() if each.apprise}
     try:
-        wrong = await by_apprise.check(urls, seconds=10) if urls else {}
+        wrong = await lines.check_urls(urls, seconds=10) if urls else {}
     except NotTakenError as error:
         found.append(Finding(level="fail", what="apprise", detail=str(error), next_step="see the log"))
         wrong = {}
@@ -92,3 +99,45 @@ async def look(context: PluginContext, ways: Ways) -> Sequence[Finding]:
         found.append(Finding(level="fail", what=f"channel {name}", detail=why, next_step=step))
     told = ", ".join(settings.channels)
     return found or [Finding(level="ok", what="channels", detail=f"{told}; `wagate alerts test` tries them")]
+
+
+@app.command("test")
+def try_command(
+    context: typer.Context,
+    channel: Annotated[str, typer.Argument(help="Name of the channel; default: each.")] = "",
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Send a test message on each channel. Exit code 1 when one did not take it."""
+    line = command_line(context)
+    settings = line.settings("alerts", Settings)
+    if line.runs():
+        found = line.ask("POST", "/plugins/alerts/test", {"channel": channel})
+    else:
+        found = trio.run(_alone, line, settings, channel)
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        for each in found:
+            said = f": {each['detail']}" if each["detail"] else ""
+            typer.echo(printable(f"{'ok  ' if each['ok'] else 'FAIL'} {each['channel']}{said}"))
+    raise typer.Exit(0 if all(each["ok"] for each in found) else 1)
+
+
+async def _alone(line: CommandLine, settings: Settings, channel: str) -> list[dict[str, Any]]:
+    """Without a gateway: what Apprise can do."""
+    if channel and channel not in settings.channels:
+        raise line.refuse(f"no channel is called {channel!r}; there are: {', '.join(settings.channels)}")
+    found = []
+    for name, each in settings.channels.items():
+        if channel not in {"", name}:
+            continue
+        error = "no gateway runs, and WhatsApp needs one"
+        if each.apprise:
+            try:
+                await lines.send_by_apprise(each.apprise, TITLE, TEXT, proxy=settings.proxy)
+                error = ""
+            except NotTakenError as failure:
+                error = str(failure)
+        found.append({"channel": name, "ok": not error, "detail": error})
+    return found

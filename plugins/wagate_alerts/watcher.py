@@ -12,9 +12,8 @@ import trio
 
 from wagate.errors import StorageError
 from wagate.hooks import PluginContext
-from wagate_alerts import rules, words
-from wagate_alerts.by_apprise import NotTakenError
-from wagate_alerts.lines import Alert, Send, Ways
+from wagate_alerts import rules
+from wagate_alerts.lines import Alert, NotTakenError, Send, Ways
 from wagate_alerts.rules import Line, Memory, Part
 from wagate_alerts.settings import Settings
 
@@ -98,7 +97,7 @@ class Watcher:
         line, now = self._memory.lines[name], self._context.clock.now()
         if not (parts := rules.due(line, now, settings)):
             return
-        title, text = words.message(parts, dropped=line.dropped, public_url=self._context.public_url)
+        title, text = rules.message(parts, dropped=line.dropped, public_url=self._context.public_url)
         async with limit:
             try:
                 error = await send(Alert(title=title, text=text, key=_key(name, parts, line.tries)))

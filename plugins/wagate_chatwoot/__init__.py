@@ -10,16 +10,15 @@ from quart import Blueprint
 
 from wagate.hooks import Check, Handler, Panel, PluginContext, Task, hookimpl
 from wagate_chatwoot.handler import make_handler
-from wagate_chatwoot.history.pull import Pulls
 from wagate_chatwoot.inboxes import Apps, forget_old, make_apps
-from wagate_chatwoot.routes import make_own_routes
+from wagate_chatwoot.pull import Pulls
+from wagate_chatwoot.routes import make_own_routes, make_panel
 from wagate_chatwoot.settings import Settings
 from wagate_chatwoot.setup import cli
 from wagate_chatwoot.setup.check import make_checks
-from wagate_chatwoot.setup.panel import make_panel
+from wagate_chatwoot.signals import Signals, watch
 from wagate_chatwoot.to_whatsapp.doubts import Doubts
 from wagate_chatwoot.to_whatsapp.reconcile import Reconciler
-from wagate_chatwoot.to_whatsapp.signals import Signals, watch
 from wagate_chatwoot.to_whatsapp.webhook import make_routes
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from wagate.errors import DeliveryError, Postpone, Reject, Retry
 from wagate.events import Event, kinds
 from wagate.hooks import Delivery, Handler, PluginContext, Receipt, Target, TargetName
+from wagate_chatwoot import pull, signals
 from wagate_chatwoot.agents import answers, status
 from wagate_chatwoot.api.errors import (
     AmbiguousError,
@@ -20,9 +21,8 @@ from wagate_chatwoot.api.errors import (
     RefusedError,
     TooLargeError,
 )
-from wagate_chatwoot.history import pulled
 from wagate_chatwoot.inboxes import App, Apps
-from wagate_chatwoot.to_chatwoot import incoming, results, typing
+from wagate_chatwoot.to_chatwoot import incoming, results
 from wagate_chatwoot.to_whatsapp import outgoing
 
 CONCURRENCY = 32
@@ -35,14 +35,14 @@ IN: Mapping[str, Handle] = {
     **incoming.HANDLES,
     **dict.fromkeys(results.KINDS, results.handle),
     **dict.fromkeys(status.KINDS, status.handle),
-    **dict.fromkeys(pulled.KINDS, pulled.handle),
+    **dict.fromkeys(pull.KINDS, pull.handle),
     answers.KIND: answers.handle,
 }
 """Kind of event → what writes it in Chatwoot."""
-PAUSED = incoming.KINDS | pulled.KINDS
+PAUSED = incoming.KINDS | pull.KINDS
 """What waits while an agent lets it wait; answers and alerts do not."""
 
-WAYS: Final = {"out": "From ", typing.WAY: "Typing in "}
+WAYS: Final = {"out": "From ", signals.TYPING: "Typing in "}
 """First part of a target → how its name begins."""
 STOPPED: Final = 60.0
 """Seconds at least until Chatwoot is asked again whether its configuration was mended."""
@@ -61,18 +61,18 @@ def make_handler(
             yield from (Target(id=app.incoming) for app in status.wanted_by(apps.values(), event))
         elif event.kind == kinds.PRESENCE_UPDATE:
             yield from (
-                Target(id=f"{typing.WAY}/{app.name}", max_retries=1)
+                Target(id=f"{signals.TYPING}/{app.name}", max_retries=1)
                 for app in apps.showing(event)
-                if typing.wanted(app, event)
+                if signals.wants_typing(app, event)
             )
         elif event.kind in IN:
             yield from (Target(id=app.incoming) for app in apps.showing(event) if _wants(app, event))
 
     async def handle(delivery: Delivery) -> Receipt | None:
         way, _, name = delivery.target.partition("/")
-        if way == typing.WAY:
+        if way == signals.TYPING:
             if name in apps:
-                await typing.show(apps[name], delivery)
+                await signals.show_typing(apps[name], delivery)
             return None
         does = IN.get(delivery.event.kind) if way == "in" else outgoing.handle
         if name not in apps or does is None:

@@ -1,4 +1,4 @@
-"""``/plugins/chatwoot``: the inboxes at work; pulls to begin and to look at."""
+"""``/plugins/chatwoot``: the inboxes at work; pulls to begin and to look at; and the panel of the dashboard."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import msgspec
 from quart import Blueprint
 
 from wagate.errors import NotFoundError, UnprocessableError
-from wagate.hooks import Duration, PluginContext, acts_on, endpoint
-from wagate_chatwoot.history.pull import Pull, read_pull, start_pull
+from wagate.hooks import Duration, Panel, PanelAsked, PanelData, PluginContext, acts_on, endpoint
 from wagate_chatwoot.inboxes import App, Apps
+from wagate_chatwoot.pull import Pull, read_pull, start_pull
+
+COLUMNS = ("Inbox", "Chatwoot", "Client", "Numbers")
 
 
 class NewPull(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,3 +125,22 @@ def _view(pull: Pull) -> PullView:
         failed=pull.failed,
         reason=pull.reason,
     )
+
+
+def make_panel(apps: Apps) -> Panel:
+    """The panel."""
+
+    async def render(asked: PanelAsked) -> PanelData | None:
+        rows = tuple(
+            (
+                app.name,
+                f"{app.inbox.url}/app/accounts/{app.inbox.account_id}, inbox {app.inbox.inbox_id}",
+                app.inbox.client,
+                ", ".join(app.inbox.accounts) or "all",
+            )
+            for app in apps.values()
+            if asked.client_id in {None, app.client_id} and asked.target in {"", app.incoming, app.outgoing}
+        )
+        return PanelData(columns=COLUMNS, rows=rows) if rows else None
+
+    return Panel(title="Inboxes", render=render)

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 from wagate.hooks import MEDIA_TYPES, PluginContext, Provider, SendLimits, hookimpl
 from wagate_infobip.client import Infobip
-from wagate_infobip.parse import parse
 from wagate_infobip.settings import COMMON_KEYS, SECRETS, InfobipSettings, sender_of
-from wagate_infobip.verify import verify
+from wagate_infobip.webhook import parse, verify
 
 ABILITIES = MEDIA_TYPES | {"text", "location", "contacts", "template", "interactive", "reply", "seen", "typing"}
 """No reactions: Infobip has no way to send them."""

@@ -16,8 +16,7 @@ from wagate.parsing.chats import OPAQUE, USER, digits_of
 from wagate.parsing.fields import first_text
 from wagate.parsing.vcards import card_of
 from wagate_infobip.fields import camel, objects
-from wagate_infobip.headers import name_in
-from wagate_infobip.interactive import interactive_content
+from wagate_infobip.interactive import interactive_content, name_in
 from wagate_infobip.lengths import check_lengths
 from wagate_infobip.settings import sender_of, settings_of, tokens_of
 from wagate_infobip.templates import template_content

@@ -11,8 +11,7 @@ from typing import Any
 from wagate.errors import SendRefusedError
 from wagate.parsing.fields import first_text, mapping, whole
 from wagate_infobip.fields import objects
-from wagate_infobip.headers import header_of
-from wagate_infobip.interactive import call_of, product_sections
+from wagate_infobip.interactive import call_of, header_of, product_sections
 from wagate_infobip.orders import order_details
 
 _PLAIN = {

@@ -1,12 +1,13 @@
-"""What an answer that is no success means for a message. Pure.
+"""What an answer that is no success means for a message, and how long Meta asks to wait. Pure.
 
 Decided by ``error.code``, then by the HTTP status, never by the text.
-Source: https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes
+Sources: https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes;
+https://developers.facebook.com/docs/graph-api/overview/rate-limiting
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
 import msgspec
@@ -22,7 +23,7 @@ from wagate.errors import (
 from wagate.http import Response
 from wagate.parsing.fields import first_text, identifier, mapping, whole
 from wagate.parsing.jsonbody import read_object
-from wagate_meta.usage import wait_asked_for
+from wagate.parsing.retry_after import LONGEST, seconds_asked_for
 
 MOST_KEPT: Final = 2000
 """Characters of an answer that a message's record keeps."""
@@ -31,6 +32,7 @@ WINDOW: Final = (
 )
 
 Slow = Literal["", "chat", "account"]
+BUSINESS_USAGE: Final = "x-business-use-case-usage"
 
 
 class Later(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,3 +182,27 @@ def message_id_of(document: dict[str, Any]) -> tuple[str, str]:
 
 Failure = Callable[[Response, str], SendError]
 """(answer, its body for the record) → what it means."""
+
+
+def wait_asked_for(headers: Mapping[str, str], *, usage: bool = False) -> float | None:
+    """Seconds, at most a day; None when nothing is asked for. ``usage``: the account's usage header counts, too."""
+    after = seconds_asked_for(headers.get("retry-after"))
+    if after is not None:
+        return after
+    return _until_regained(headers.get(BUSINESS_USAGE, "")) if usage else None
+
+
+def _until_regained(text: str) -> float | None:
+    """``{"<business id>": [{"estimated_time_to_regain_access": <minutes>, …}]}``: the longest of them."""
+    try:
+        document = read_object(text.encode()) if text else {}
+    except BadRequestError:
+        return None
+    minutes = [_minutes(use) for uses in document.values() if isinstance(uses, list) for use in uses]
+    longest = max(minutes, default=0.0)
+    return min(longest * 60, LONGEST) if longest > 0 else None
+
+
+def _minutes(use: Any) -> float:
+    value = mapping(use).get("estimated_time_to_regain_access")
+    return float(value) if isinstance(value, int | float) and 0 < value < 1e6 else 0.0

@@ -9,10 +9,8 @@ from quart import Blueprint
 
 from wagate.hooks import Handler, Panel, PluginContext, hookimpl
 from wagate_n8n import cli
-from wagate_n8n.panel import make_panel
-from wagate_n8n.queue import make_handler
+from wagate_n8n.queue import Settings, make_handler, make_panel
 from wagate_n8n.routes import make_routes
-from wagate_n8n.settings import Settings
 
 
 class N8nPlugin:

@@ -1,16 +1,51 @@
-"""``wagate n8n``."""
+"""``wagate n8n``: workflows to import into n8n, JSON files in ``templates``, made for n8n 2.41.
+
+They name credentials and hold no secret. Each has a note, *Read me*, whose heading says what it is for.
+"""
 
 from __future__ import annotations
 
+import re
+from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
+import msgspec
 import typer
 
 from wagate.hooks.commands import command_line
-from wagate_n8n import workflows
 
+STAND_IN: Final = "https://wagate.example"
+"""What stands in the files for the gateway's URL."""
+_NOTE: Final = "n8n-nodes-base.stickyNote"
+_HEADING: Final = "## "
+_URL: Final = re.compile(r"https?://([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d+)?/?")
 app = typer.Typer()
+
+
+def workflow_names() -> list[str]:
+    """All templates, by name."""
+    files = (resources.files(__package__) / "templates").iterdir()
+    return sorted(each.name.removesuffix(".json") for each in files if each.name.endswith(".json"))
+
+
+def text_of(name: str) -> str:
+    """A template as it is shipped."""
+    return (resources.files(__package__) / "templates" / f"{name}.json").read_text(encoding="utf-8")
+
+
+def purpose(name: str) -> str:
+    """What the workflow does: the heading of its note."""
+    workflow: dict[str, Any] = msgspec.json.decode(text_of(name))
+    notes = (each["parameters"]["content"] for each in workflow["nodes"] if each["type"] == _NOTE)
+    return str(next(notes)).partition("\n")[0].removeprefix(_HEADING)
+
+
+def filled(name: str, url: str) -> str:
+    """A template for the gateway at ``url``. ValueError: it is not scheme and host alone."""
+    if not _URL.fullmatch(url):
+        raise ValueError(f"{url!r} is no URL like https://wa.example.org")
+    return text_of(name).replace(STAND_IN, url.rstrip("/"))
 
 
 @app.command("export")
@@ -27,18 +62,18 @@ def export_command(
 ) -> None:
     """Write workflows to import into n8n, with this gateway's URL; without NAME and --out, list them."""
     line = command_line(context)
-    known = workflows.names()
+    known = workflow_names()
     if name and name not in known:
         raise line.refuse(f"no workflow is called {name!r}; there are: {', '.join(known)}")
     if not name and out is None:
         for each in known:
-            typer.echo(f"{each:<{max(map(len, known))}}  {workflows.purpose(each)}")
+            typer.echo(f"{each:<{max(map(len, known))}}  {purpose(each)}")
         return
     url = gateway or line.public_url
     if not url:
         raise line.refuse("server.public_url is not set: set it, or give --gateway URL, as n8n reaches this gateway")
     try:
-        written = {each: workflows.filled(each, url) for each in ([name] if name else known)}
+        written = {each: filled(each, url) for each in ([name] if name else known)}
     except ValueError as error:
         raise line.refuse(f"--gateway: {error}") from error
     if out is None:

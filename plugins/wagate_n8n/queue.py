@@ -1,12 +1,41 @@
-"""Which events become jobs: one target, and so one queue, for each client."""
+"""The queue as the engine sees it: which events become jobs, one target for each client, and how many wait."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
-from wagate.events import Event, matches
-from wagate.hooks import Handler, PluginContext, Target, TargetName
-from wagate_n8n.settings import Settings
+import msgspec
+
+from wagate.events import EVENT_KINDS, Event, matches
+from wagate.hooks import Duration, Figure, Handler, Panel, PanelAsked, PanelData, PluginContext, Target, TargetName
+
+EVERY = "*"
+MOST = 50
+"""Clients on the plugin's own page."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose events become jobs, which, and for how long."""
+
+    clients: list[str] = msgspec.field(default_factory=lambda: [EVERY])
+    """Slugs of the clients whose events become jobs; `*` is all."""
+    expires: Duration = Duration("24h")
+    """A job that no worker finished in this time expires; `0` is never."""
+    events: list[str] = msgspec.field(default_factory=lambda: ["message"])
+    """Names of the events that become jobs; `*` is all but `message.any`, `group.*` every group event."""
+
+    def __post_init__(self) -> None:
+        """Refuse names that no event has."""
+        for name in self.events:
+            if name not in EVENT_KINDS and name != EVERY and not name.startswith("group."):
+                near = difflib.get_close_matches(name, sorted(EVENT_KINDS), n=1)
+                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(EVENT_KINDS))}, group.*, *"
+                raise ValueError(f"events: no event is called {name!r}; {hint}")
+
+    def serves(self, tenant: str) -> bool:
+        """Whether this client's events become jobs."""
+        return EVERY in self.clients or tenant in self.clients
 
 
 def settings_of(context: PluginContext) -> Settings:
@@ -35,3 +64,25 @@ def make_handler(context: PluginContext) -> Handler:
 def target_of(client_id: int) -> str:
     """The target that holds a client's jobs."""
     return str(client_id)
+
+
+def make_panel(context: PluginContext) -> Panel:
+    """The panel."""
+
+    async def render(asked: PanelAsked) -> PanelData | None:
+        clients = [
+            each
+            for each in context.accounts.clients()
+            if asked.client_id in {None, each.id}
+            and asked.target in {"", target_of(each.id)}
+            and settings_of(context).serves(each.slug)
+        ]
+        if not clients:
+            return None
+        figures = []
+        for each in clients[:MOST]:
+            count = await context.jobs.waiting([target_of(each.id)])
+            figures.append(Figure(label=f"Jobs of {each.slug} that wait for a worker", value=f"{count:,}"))
+        return PanelData(text="Workers take jobs at /queue/next-job, with the client's token.", figures=tuple(figures))
+
+    return Panel(title="Queue", render=render)

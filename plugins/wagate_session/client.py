@@ -1,4 +1,4 @@
-"""Requests to a session engine, and what its answers mean for a message.
+"""Where an account's session engine is, requests to it, and what its answers mean for a message.
 
 Source: avoylenko/wwebjs-api, src/middleware.js, src/utils.js (``{success: false, error}``), src/sessions.js.
 """
@@ -6,17 +6,16 @@ Source: avoylenko/wwebjs-api, src/middleware.js, src/utils.js (``{success: false
 from __future__ import annotations
 
 import re
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 from urllib.parse import quote
 
 import msgspec
 
 from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendRefusedError
 from wagate.hooks import ProviderAccount
-from wagate.http import HttpClient, Response
+from wagate.http import BadUrlError, HttpClient, Response, check_url
 from wagate.parsing.fields import first_text, mapping
 from wagate.parsing.retry_after import seconds_asked_for
-from wagate_session.settings import session_of, settings_of
 
 TIMEOUT = 45.0
 """Seconds: a browser does the work."""
@@ -26,6 +25,41 @@ _KEPT = 2_000_000
 """Bytes of an answer: it has the whole message, thumbnail included."""
 # whatsapp-web.js raises these before it hands anything to WhatsApp Web.
 _BEFORE_SENDING = re.compile(r"Message not found|No LID for user|invalid wid|invalid media", re.IGNORECASE)
+
+
+class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """``[accounts.<name>]`` with ``provider = "session"``."""
+
+    base_url: str = ""
+    """The engine's REST API (avoylenko/wwebjs-api and its like): ``http://engine:3000``; '': nothing can be sent."""
+    api_key: str = ""
+    """The engine's ``API_KEY``; '' when it asks for none."""
+    session_id: str = ""
+    """The engine's id of the session; '': the account's name."""
+    media: Literal["url", "base64"] = "url"
+    """How files go out: the engine fetches them at their URL, or gets those that we hold in the request."""
+
+    def __post_init__(self) -> None:
+        try:
+            if self.base_url:
+                check_url(self.base_url, allow_http=True)
+        except BadUrlError as error:
+            raise ValueError(f"base_url: {error}") from error
+
+
+SECRETS = frozenset({"api_key"})
+COMMON_KEYS = {"api_key": "api_key"}
+
+
+def settings_of(account: ProviderAccount) -> SessionSettings:
+    """The account's settings."""
+    assert isinstance(account.settings, SessionSettings)
+    return account.settings
+
+
+def session_of(account: ProviderAccount) -> str:
+    """The engine's id of the account's session."""
+    return settings_of(account).session_id or account.name
 
 
 class SessionClient:

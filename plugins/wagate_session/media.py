@@ -14,9 +14,8 @@ import msgspec
 from wagate.errors import NotSentError, SendError, SendRefusedError
 from wagate.events import Media
 from wagate.hooks import MediaRequest, ProviderAccount
-from wagate_session.bodies import bare_id
-from wagate_session.client import said_of, url_of
-from wagate_session.settings import settings_of
+from wagate_session.client import said_of, settings_of, url_of
+from wagate_session.send import bare_id
 
 DOWNLOAD: Final = "/message/downloadMedia"
 INSIDE: Final = "messageMedia"

@@ -13,8 +13,8 @@ from wagate.errors import SendRefusedError
 from wagate.hooks import MEDIA_TYPES, Outgoing, OutLocation, ProviderAccount
 from wagate.parsing.chats import OPAQUE, USER, digits_of
 from wagate.parsing.fields import first_text, mapping
-from wagate_twilio.parse import REFERENCE
 from wagate_twilio.settings import sender_of, settings_of
+from wagate_twilio.webhook import REFERENCE
 
 LONGEST = 1600
 """Characters of a body (error 21617)."""

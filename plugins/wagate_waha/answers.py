@@ -17,9 +17,9 @@ from wagate.parsing.chats import chat_key
 from wagate.parsing.fields import first_text, mapping
 from wagate_waha import groups
 from wagate_waha.asking import Asking, done
-from wagate_waha.bodies import VOICE_TYPE, chat_id
 from wagate_waha.client import document_of, in_path
 from wagate_waha.ids import id_in_answer, read_id
+from wagate_waha.send import VOICE_TYPE, chat_id
 from wagate_waha.settings import settings_of
 
 _STORY: Final = "/api/{session}/status"

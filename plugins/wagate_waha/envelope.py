@@ -1,4 +1,7 @@
-"""WAHA's envelope: which event, of which session, and who is who in it."""
+"""WAHA's envelope: which event, of which session, who is who in it, and how the session is.
+
+``session.status`` has WAHA's session states (waha, WAHASessionStatus), which are told as ours.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,27 @@ from typing import Any
 import msgspec
 
 from wagate.errors import BadRequestError
+from wagate.events import NewEvent, SessionChange, SessionStatus, kinds
 from wagate.parsing.chats import GROUP, LID, USER, chat_key, is_broadcast_list
-from wagate.parsing.fields import first_text, identifier, instant, mapping
+from wagate.parsing.fields import first_text, identifier, instant, mapping, shortened
 from wagate_waha.ids import MessageId, own_form, read_id
 
 _LISTS = ("@g.us", "@broadcast", "@newsletter")
 """Chats that are no person."""
+# WAHA's webhook has no QR text: the status alone says that one waits, at GET /api/<session>/auth/qr.
+_CHANGES = {
+    "STOPPED": SessionChange(status=SessionStatus.SESSION_NOT_CONNECTED, message="The session is stopped in WAHA"),
+    "STARTING": SessionChange(status=SessionStatus.CONNECTING, message="Starting"),
+    "SCAN_QR_CODE": SessionChange(status=SessionStatus.QR_GENERATED, message="QR code generated, scan to connect"),
+    "PASSKEY_REQUIRED": SessionChange(status=SessionStatus.CONNECTING, message="WhatsApp asks for a passkey; see WAHA"),
+    "PASSKEY_CONFIRMATION_REQUIRED": SessionChange(
+        status=SessionStatus.CONNECTING, message="WhatsApp asks to confirm the passkey; see WAHA"
+    ),
+    "WORKING": SessionChange(status=SessionStatus.SESSION_CONNECTED, message="WhatsApp session connected successfully"),
+    "FAILED": SessionChange(
+        status=SessionStatus.ERROR, message="The session failed in WAHA; restart it there, and scan the QR code again"
+    ),
+}
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,3 +162,19 @@ def _phone_of(key: str, other: set[str]) -> str:
     if not key.endswith(f"@{LID}"):
         return key
     return next((each for each in sorted(other) if each.endswith(f"@{USER}")), key)
+
+
+def status_event(envelope: Envelope, account: str) -> NewEvent:
+    """The event and the change of state. A status not known is kept, and changes nothing."""
+    word = first_text(envelope.payload, "status")
+    change = _CHANGES.get(word)
+    extra = {
+        "name": account,
+        "event": envelope.event,
+        "status": change.status if change else None,
+        "state": shortened(word),
+        "data": shortened(envelope.payload.get("data")),
+    }
+    if change:
+        extra["message"] = change.message
+    return NewEvent(kind=kinds.SESSION_STATUS, provider_id=envelope.id, type="status", extra=extra, session=change)

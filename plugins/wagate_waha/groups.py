@@ -28,8 +28,8 @@ from wagate.http import Response
 from wagate.parsing.chats import LID, chat_key
 from wagate.parsing.fields import first_text, mapping
 from wagate_waha.asking import Asking, done
-from wagate_waha.bodies import chat_id
 from wagate_waha.client import document_of, in_path
+from wagate_waha.send import chat_id
 
 MOST: Final = 1000
 """Groups in one answer."""

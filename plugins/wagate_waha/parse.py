@@ -19,9 +19,8 @@ from wagate.hooks import InboundRequest, ProviderAccount
 from wagate.parsing.chats import GROUP, chat_key
 from wagate.parsing.fields import fingerprint, first_text, identifier, instant, mapping, shortened, whole
 from wagate_waha.content import content_of
-from wagate_waha.envelope import Envelope, Parties, open_envelope, parties
+from wagate_waha.envelope import Envelope, Parties, open_envelope, parties, status_event
 from wagate_waha.ids import read_id
-from wagate_waha.status import status_event
 
 _CALLS = {
     "call.received": kinds.CALL_RECEIVED,

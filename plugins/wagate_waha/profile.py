@@ -1,6 +1,7 @@
-"""What WhatsApp shows of a chat: the name of a group or channel, and the picture.
+"""What WhatsApp shows of a chat: the name of a group or channel, the picture, and the number behind a LID.
 
-Source: WAHA's OpenAPI document, ``/api/{session}/groups/{id}``, ``/channels/{id}`` and ``/chats/{chatId}/picture``.
+Source: WAHA's OpenAPI document, ``/api/{session}/groups/{id}``, ``/channels/{id}`` and ``/chats/{chatId}/picture``;
+``GET /api/{session}/lids/{lid}`` → ``{"lid", "pn"}``.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from typing import Any, Final
 
 import trio
 
-from wagate.errors import SendError
+from wagate.errors import AccountStoppedError, SendError
 from wagate.hooks import Profile, ProviderAccount
 from wagate.http import HttpClient, HttpError
+from wagate.parsing.chats import chat_key
 from wagate.parsing.fields import first_text, mapping
 from wagate_waha.client import WahaClient, in_path
 from wagate_waha.settings import settings_of
@@ -73,3 +75,25 @@ async def _ask(
             told[what] = {}  # There is no such chat, or no picture of it.
         else:
             errors.append(error)
+
+
+class Lids:
+    """`number_of` of the provider."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+
+    async def __call__(self, lid: str, account: ProviderAccount) -> str:
+        """The number's key; '' when WAHA does not know it, or is too old to be asked (404).
+
+        Raises:
+            HttpError, SendError: it did not answer.
+        """
+        path = f"/api/{in_path(settings_of(account).session)}/lids/{in_path(lid)}"
+        try:
+            answer = await WahaClient(self._http, account).read(path)
+        except AccountStoppedError as error:
+            if error.http_status == 404:
+                return ""
+            raise
+        return chat_key(first_text(mapping(answer), "pn"))

@@ -1,4 +1,7 @@
-"""What a webhook's fields may hold: each check returns the value as stored, or raises ValueError with the cure."""
+"""What a webhook's fields may hold: each check returns the value as stored, or raises ValueError with the cure.
+
+Secrets rotate: the newest signs from now on, those before it one day more.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from wagate.errors import FieldError, UnprocessableError
 from wagate.events import EVENT_KINDS
 from wagate.events.kinds import GROUP_PREFIX
-from wagate.hooks import Duration
+from wagate.hooks import Duration, EndpointSecret
 from wagate.http.errors import BadSecretError, HttpError
 from wagate.http.signing import is_plain, parse_secret
 from wagate_webhook.deliver import EVERY
@@ -26,6 +30,9 @@ EVER = timedelta(days=3650)
 _NUMBER = re.compile(r"\+?[\d\s().\-]+", re.ASCII)
 _JID = "@c.us"
 _GROUP_EVENT = re.compile(r"group\.(\*|[a-z0-9_.]{1,60})")
+OVERLAP = timedelta(hours=24)
+MOST = 10
+"""Secrets that sign at once: each lengthens the header."""
 
 
 async def checked(
@@ -158,3 +165,14 @@ def _ago(text: str, now: datetime) -> float | None:
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (now - aware).total_seconds()
+
+
+def rotated(secrets: Sequence[EndpointSecret], new: str, *, now: datetime) -> list[EndpointSecret]:
+    """The secrets after a rotation: ``new`` first, those still live end in 24 h at the latest, ended ones are gone."""
+    end = now + OVERLAP
+    before = [
+        replace(each, expires_at=min(each.expires_at or end, end))
+        for each in secrets
+        if (each.expires_at is None or each.expires_at > now) and each.secret != new
+    ]
+    return [EndpointSecret(secret=new), *before[: MOST - 1]]

@@ -1,10 +1,19 @@
-"""Deliver one event to one webhook: one signed POST."""
+"""Deliver one event to one webhook: one signed POST, and which answers mean that nothing was taken yet.
+
+n8n's, read in n8n 2.41.1: ``webhook-not-found.error.js`` (no active workflow), ``abstract-server.js`` (it listens long
+before it knows its workflows: until its tables are migrated it answers 200, then Express's own 404 page until its
+routes are there).
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import msgspec
 
 from wagate.errors import NotFoundError, Reject, Retry
 from wagate.events import Event
@@ -13,7 +22,6 @@ from wagate.http.errors import BadUrlError, HttpError
 from wagate.http.signing import standard_headers, waha_headers
 from wagate.parsing.retry_after import seconds_asked_for
 from wagate.parsing.waha import milliseconds
-from wagate_webhook.not_taken import not_taken
 from wagate_webhook.options import Options, read_options, read_shown
 from wagate_webhook.payload import WAHA, encode, letter_of
 
@@ -24,6 +32,16 @@ GRACE = 5.0
 
 _LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 """4xx that ask to come back."""
+STARTING = b"n8n is starting up. Please wait"
+STARTS = "n8n is starting"
+INACTIVE = "n8n has no active workflow at this URL: publish it"
+TEST_URL = "n8n's test URL takes one call after a click: register the production URL"
+
+_UNKNOWN = re.compile(
+    r'The requested webhook ".*" is not registered\.|This webhook is not registered for [A-Z]+ requests\.'
+)
+_EXPRESS = re.compile(rb"<pre>Cannot POST /")
+_WEBHOOK, _TEST = "/webhook/", "/webhook-test/"
 
 
 def make_handler(context: PluginContext) -> Handler:
@@ -126,3 +144,32 @@ def _reason(status: int) -> str:
     if status >= 400:
         return f"Client error ({status})"
     return f"Redirect ({status}) not followed" if status >= 300 else f"Unexpected status ({status})"
+
+
+class _Error(msgspec.Struct, frozen=True):
+    code: int
+    message: str
+
+
+def not_taken(url: str, status: int, body: bytes, *, retry_not_found: bool | None) -> str | None:
+    """Why the receiver took nothing and should get it later; None: the status line says it all.
+
+    ``retry_not_found`` is the webhook's option: None is only n8n's own 404.
+    """
+    if status == HTTPStatus.OK and body.strip() == STARTING:
+        return STARTS
+    if status != HTTPStatus.NOT_FOUND or retry_not_found is False:
+        return None
+    return _of_n8n(urlsplit(url).path, body) or (f"Client error ({status})" if retry_not_found else None)
+
+
+def _of_n8n(path: str, body: bytes) -> str | None:
+    if _EXPRESS.search(body) and _WEBHOOK in path:
+        return STARTS
+    try:
+        error = msgspec.json.decode(body, type=_Error)
+    except msgspec.DecodeError:
+        return None
+    if error.code != HTTPStatus.NOT_FOUND or not _UNKNOWN.match(error.message):
+        return None
+    return TEST_URL if _TEST in path else INACTIVE

@@ -48,9 +48,8 @@ from wagate_webhook.bodies import (
     RotateSecret,
     ToggleWebhook,
 )
-from wagate_webhook.checks import checked, checks_for, plain_only_for_waha, seconds_back
+from wagate_webhook.checks import checked, checks_for, plain_only_for_waha, rotated, seconds_back
 from wagate_webhook.options import Options, check_together, to_store
-from wagate_webhook.secrets import rotated
 
 PREFIX = "/api/webhooks"
 TEST_TEXT = "This is a test from wagate."

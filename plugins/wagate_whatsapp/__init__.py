@@ -3,10 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from wagate.hooks import PluginContext, Provider, hookimpl
-from wagate_whatsapp.installed import check_installed
-from wagate_whatsapp.provider import make_provider
+from wagate.clock import Clock
+from wagate.hooks import SESSION_ACTIONS, PluginContext, Provider, ProviderAccount, hookimpl
+from wagate.hooks.asks import Answer, Answers
+from wagate_whatsapp.ask_groups import GROUPS
+from wagate_whatsapp.ask_messages import MESSAGES
+from wagate_whatsapp.ask_people import PEOPLE
+from wagate_whatsapp.asking import Act, Asked
+from wagate_whatsapp.check import Checker, check_installed
+from wagate_whatsapp.engine import Engine
+from wagate_whatsapp.listen import Listener
+from wagate_whatsapp.media import Shelf
+from wagate_whatsapp.number import SECRETS, Numbers, WhatsAppSettings
+from wagate_whatsapp.reach import Reach
+from wagate_whatsapp.send import LIMITS, Sender
+
+ABILITIES = frozenset(SESSION_ACTIONS) | frozenset(
+    {
+        "text",
+        "image",
+        "video",
+        "audio",
+        "voice",
+        "document",
+        "sticker",
+        "location",
+        "contacts",
+        "poll",
+        "reaction",
+        "reply",
+        "preview",
+        "seen",
+        "typing",
+        "revoke",
+        "edit",
+    }
+)
+
+
+def make_provider(context: PluginContext) -> Provider:
+    """One engine for all of its accounts."""
+    engine = Engine(context.folder, context.clock, context.log)
+    numbers = Numbers(context.folder)
+    reach = Reach(engine, numbers)
+    listener, sender = Listener(engine, numbers, context.clock), Sender(reach, context.clock)
+    return Provider(
+        name="whatsapp",
+        title="WhatsApp (linked device)",
+        settings_type=WhatsAppSettings,
+        secrets=SECRETS,
+        sessions=True,
+        self_hosted=True,  # it takes files, no links: wagate fetches them
+        abilities=ABILITIES,
+        limits=LIMITS,
+        run=listener.run,
+        lifespan=engine.lifespan,
+        forget=listener.forget,
+        pair_code=listener.pair_code,
+        fetch_media=Shelf(context.http),
+        send=sender.send,
+        signal=sender.signal,
+        revoke=sender.revoke,
+        edit=sender.edit,
+        profile=sender.profile,
+        control=listener.control,
+        qr=listener.qr,
+        answers=answers(reach, sender, context.clock),
+        check=Checker(engine, numbers, context.clock),
+    )
+
+
+def answers(reach: Reach, sender: Sender, clock: Clock) -> Answers:
+    """For `Provider.answers`."""
+
+    def bound(act: Act) -> Answer:
+        async def answer(ask: Any, account: ProviderAccount) -> Any:
+            return await act(Asked(reach, account, sender, clock), ask)
+
+        return answer
+
+    return {kind: bound(act) for kind, act in (GROUPS | PEOPLE | MESSAGES).items()}
 
 
 class WhatsAppPlugin:

@@ -15,7 +15,7 @@ from wagate.events import NewEvent, SessionChange
 from wagate.hooks import Inlet, ProviderAccount
 from wagate.parsing.fields import first_text
 from wagate_whatsapp.engine import Engine
-from wagate_whatsapp.number import Number, Numbers
+from wagate_whatsapp.number import Number, Numbers, WhatsAppSettings, settings_of
 from wagate_whatsapp.pairing import Pairing, start_settings
 from wagate_whatsapp.parse import HEARD, moment, of_the_past, parse
 from wagate_whatsapp.people import Us
@@ -30,7 +30,6 @@ from wagate_whatsapp.reasons import (
     Verdict,
     judge,
 )
-from wagate_whatsapp.settings import WhatsAppSettings, settings_of
 
 WATCHDOG: Final = 20.0
 """Seconds that a linked number may be without a connection until it is made anew: the library does not dial again when

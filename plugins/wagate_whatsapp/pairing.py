@@ -17,11 +17,10 @@ from wagate.clock import Clock
 from wagate.events import SessionChange, SessionStatus
 from wagate.hooks import Inlet
 from wagate.parsing.fields import first_text
-from wagate_whatsapp.number import Number
+from wagate_whatsapp.number import Number, WhatsAppSettings
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.process import ChildProcess, EngineDiedError, Feed, Json, NotDoneError, child_process
 from wagate_whatsapp.reasons import CONNECTING, LINKED, unreachable
-from wagate_whatsapp.settings import WhatsAppSettings
 
 PATIENCE: Final = 600.0
 """Seconds in which somebody has to scan; then codes come again on demand."""

@@ -16,11 +16,10 @@ from wagate.parsing.chats import GROUP, USER, chat_key
 from wagate.parsing.fields import first_text
 from wagate_whatsapp.compose import UPLOADED_AS, composed, edition, mentions_all, revocation
 from wagate_whatsapp.ids import Key, jid_of, key_of
-from wagate_whatsapp.number import Number
+from wagate_whatsapp.number import Number, settings_of
 from wagate_whatsapp.parse import parse
 from wagate_whatsapp.process import Json
 from wagate_whatsapp.reach import Reach, sending
-from wagate_whatsapp.settings import settings_of
 from wagate_whatsapp.voice import drawn
 
 LIMITS: Final = SendLimits(per_second=1.0, burst=10, chat_per_second=1.0, chat_burst=5)

@@ -11,9 +11,8 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict, ParseDict
 
-from wagate_whatsapp_child.channels import CHANNELS
 from wagate_whatsapp_child.flat import Json, jid, keep_poll
-from wagate_whatsapp_child.groups import GROUPS
+from wagate_whatsapp_child.groups import CHANNELS, GROUPS
 from wagate_whatsapp_child.library import Library
 from wagate_whatsapp_child.people import PEOPLE, lid_of
 from wagate_whatsapp_child.session import Session, as_jid, as_jids

@@ -21,8 +21,8 @@ from typing import Any
 from wagate_whatsapp_child.actions import Actions
 from wagate_whatsapp_child.flat import Json
 from wagate_whatsapp_child.library import Library, LibraryError, load
-from wagate_whatsapp_child.outbox import Outbox
 from wagate_whatsapp_child.session import Session, Start
+from wagate_whatsapp_child.spool import Outbox
 
 AT_ONCE = 32
 """Requests of the gateway that run at once; those of one chat come one by one anyway."""

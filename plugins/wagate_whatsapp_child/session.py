@@ -1,4 +1,4 @@
-"""One number: its connection, which the library keeps, and what is heard over it."""
+"""One number: its connection, which the library keeps, what is heard over it, and what its phone gives of the past."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import ctypes
 import itertools
 import sys
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wagate_whatsapp_child.flat import flat, jid
-from wagate_whatsapp_child.history import past
+from google.protobuf.json_format import MessageToDict
+
+from wagate_whatsapp_child.flat import Json, Known, flat, jid, keep_poll, slim
 from wagate_whatsapp_child.keys import Keys
 from wagate_whatsapp_child.library import (
     DEVICE,
@@ -27,9 +29,8 @@ from wagate_whatsapp_child.library import (
     LibraryError,
     Proxy,
 )
-from wagate_whatsapp_child.outbox import Line, Outbox
 from wagate_whatsapp_child.polls import Polls
-from wagate_whatsapp_child.spool import Entry, Spool
+from wagate_whatsapp_child.spool import Entry, Line, Outbox, Spool
 
 KEYS = "session.db"
 OPTIONS = "?_journal_mode=WAL&_synchronous=NORMAL&_foreign_keys=on&_busy_timeout=10000&x="
@@ -39,6 +40,8 @@ POLLS = "polls"
 RECENT = 90
 """Days that the phone gives without being asked for all."""
 _numbers = itertools.count(1)
+CHUNK = 100
+DAY = 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,3 +256,41 @@ def _guarded(function: Callable[..., None]) -> Callable[..., None]:
 
 Act = Callable[[Library, Session, dict[str, Any]], Any]
 """(library, session, the line that asked) → what is answered."""
+
+
+def past(library: Library, raw: bytes, known: Known, head: Json, days: int) -> list[Json]:
+    """Lines of one part of the history, without what is older than ``days``; the last one has ``head``'s number.
+
+    Source: waHistorySync, HistorySync and Conversation; waWeb, WebMessageInfo.
+    """
+    data = library.types.HistorySync.FromString(raw).Data
+    oldest = time.time() - days * DAY
+    messages = [each for chat in data.conversations for each in _messages(chat, known, oldest)]
+    parts = [messages[at : at + CHUNK] for at in range(0, len(messages), CHUNK)] or [[]]
+    lines = [head | {"event": "History", "n": 0, "messages": part} for part in parts]
+    lines[-1]["n"] = head["n"]
+    return lines
+
+
+def _messages(chat: Any, known: Known, oldest: float) -> Iterator[Json]:
+    other = chat.pnJID or chat.lidJID or (known.phone(chat.ID) if chat.ID.endswith("@lid") else "")
+    group = chat.ID.endswith("@g.us")
+    for each in chat.messages:
+        info = each.message
+        if info.messageTimestamp < oldest or not info.HasField("message"):
+            continue
+        body = slim(MessageToDict(info.message, preserving_proto_field_name=True))
+        writer = info.key.participant or info.participant if group else "" if info.key.fromMe else chat.ID
+        keep_poll(known.polls, info.key.ID, body)
+        yield {
+            "chat": chat.ID,
+            "chat_alt": "" if group else other,
+            "sender": writer,
+            "sender_alt": (known.phone(writer) if writer.endswith("@lid") else "") if group else other,
+            "from_me": info.key.fromMe,
+            "group": group,
+            "id": info.key.ID,
+            "time": info.messageTimestamp * 1000,
+            "name": info.pushName,
+            "message": body,
+        }

@@ -15,9 +15,9 @@ from wagate.events import Event, Media, SessionStatus
 from wagate.events.acks import ack_extra
 from wagate.hooks import OutMessage
 from wagate.testing import FakeFile, make_event
+from wagate_chatwoot import pull
 from wagate_chatwoot.agents import answers
 from wagate_chatwoot.handler import IN
-from wagate_chatwoot.history import pulled
 from wagate_chatwoot.ledger import Entry, Handed
 from wagate_chatwoot.to_chatwoot import notices
 
@@ -140,11 +140,9 @@ class Noted:
     async def history(self) -> None:
         old = make_event(message_id="wamid.old", content="From last week", chat="15550000299@c.us")
         self.desk.fakes.archive.stored.append(old)
+        await self.happens("an old message", make_event(kind=pull.HISTORY, chat=old.chat, extra={pull.EVENT: old.id}))
         await self.happens(
-            "an old message", make_event(kind=pulled.HISTORY, chat=old.chat, extra={pulled.EVENT: old.id})
-        )
-        await self.happens(
-            "a contact", make_event(kind=pulled.CONTACT, chat="15550000298@c.us", contact_name="Bo", content="")
+            "a contact", make_event(kind=pull.CONTACT, chat="15550000298@c.us", contact_name="Bo", content="")
         )
 
 

@@ -11,7 +11,7 @@ import trio
 from tests.rows import NOW
 from wagate.clock import Clock
 from wagate.errors import StorageError
-from wagate.inbound.holding import LEASE, RENEW, Holding
+from wagate.inbound.listen import LEASE, RENEW, Holding
 from wagate.storage.database import Database
 from wagate.storage.owners.accounts import hold
 

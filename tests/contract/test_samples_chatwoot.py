@@ -10,7 +10,7 @@ from tests.corpus import Corpus, each_corpus, each_sample
 from wagate_chatwoot.to_whatsapp.actions import Ignore, Resend
 from wagate_chatwoot.to_whatsapp.decode import decode
 from wagate_chatwoot.to_whatsapp.pieces import parts_of
-from wagate_chatwoot.to_whatsapp.signature import signature, verify
+from wagate_chatwoot.to_whatsapp.webhook import signature, verify
 
 
 def read(corpus: Corpus, name: str) -> Any:

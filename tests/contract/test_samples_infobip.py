@@ -15,7 +15,7 @@ from wagate.http import Response
 from wagate.testing.providers.infobip import FakeInfobip
 from wagate_infobip.answers import read_sent
 from wagate_infobip.outgoing import prepare
-from wagate_infobip.parse import parse
+from wagate_infobip.webhook import parse
 
 ERRORS: list[type[SendError]] = [AccountStoppedError, NotSentError, OutcomeUnknownError, SendRefusedError]
 GROUPS = ("messages", "reports", "notices", "batches", "reactions", "errors", "answers", "requests")

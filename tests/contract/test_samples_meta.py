@@ -13,8 +13,8 @@ from tests.meta import account, outgoing, request
 from wagate.events import NewEvent
 from wagate.hooks import OutFile, OutLocation, OutReaction
 from wagate.parsing.jsonbody import read_object
-from wagate_dialog360.settings import Dialog360Settings
-from wagate_dialog360.webhook import parse as parse_dialog360
+from wagate_dialog360 import Dialog360Settings
+from wagate_dialog360 import parse as parse_dialog360
 from wagate_meta.bodies import message_body
 from wagate_meta.parse import parse
 

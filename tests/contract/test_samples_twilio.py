@@ -20,7 +20,7 @@ from wagate.http import Response
 from wagate.testing.providers.twilio import FakeTwilio
 from wagate_twilio.client import read_sent
 from wagate_twilio.outgoing import prepare
-from wagate_twilio.parse import parse
+from wagate_twilio.webhook import parse
 
 ANA = "5511999990000@c.us"
 OTHERS = ("answer", "refused", "later")

@@ -26,7 +26,7 @@ from wagate.errors import (
 )
 from wagate.hooks import OutFile, asks
 from wagate.hooks.passing import PassOn
-from wagate.outbound.send_errors import as_send_error
+from wagate.outbound.handover import as_send_error
 from wagate.testing.providers.waha import Engine, FakeWaha
 from wagate.testing.providers.waha_asks import CODE, ME, FakeGroup
 from wagate.testing.server import Fault, Reply

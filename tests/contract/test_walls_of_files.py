@@ -19,7 +19,7 @@ from wagate.storage.events.intake import store
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.testing.server import Reply
 from wagate.web.http.asgi import Request
-from wagate.web.inbound.own_deliveries import OwnDeliveries
+from wagate.web.inbound.intake import OwnDeliveries
 
 pytest_plugins = ("tests.valkey",)
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from wagate_dialog360.settings import Dialog360Settings
+from wagate_dialog360 import Dialog360Settings
 from wagate_meta.errors import _LATER, _OPERATOR, _REFUSED, _TOKEN
 from wagate_meta.settings import MetaSettings
 

@@ -15,9 +15,9 @@ from wagate.config.convert import convert_settings
 from wagate.config.tables import Server, Tables
 from wagate.consumers.metrics import ConsumerMetrics
 from wagate.metrics import HttpMetrics
-from wagate.outbound.metrics import SendMetrics
+from wagate.outbound.observed import SendMetrics
 from wagate.process.hard_end import GRACE
-from wagate.process.standing import StandingMetrics
+from wagate.process.health import StandingMetrics
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/how-to/operate.md").read_text("utf-8")

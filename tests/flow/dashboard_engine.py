@@ -8,7 +8,7 @@ import trio
 from wagate.errors import UnavailableError
 from wagate.events import SessionChange, SessionStatus
 from wagate.hooks import SESSION_ACTIONS, Inlet, Provider, ProviderAccount
-from wagate_whatsapp.settings import SECRETS, WhatsAppSettings
+from wagate_whatsapp.number import SECRETS, WhatsAppSettings
 
 
 class FakeEngine:

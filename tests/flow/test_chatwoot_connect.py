@@ -27,7 +27,7 @@ from wagate.config.lock import hold
 from wagate.testing.chatwoot import FakeChatwoot
 from wagate.testing.chatwoot.faults import done_then_reset
 from wagate.testing.server import Fault, Reply, running
-from wagate_chatwoot.setup.tables import keep_secrets
+from wagate_chatwoot.setup.connect import keep_secrets
 
 BEFORE = '# mine\n[server]\npublic_url = "https://wa.example.org"'
 
@@ -37,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "config.toml").write_text(BEFORE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.setattr("wagate_chatwoot.setup.trial.PATIENCE", 60.0)
+    monkeypatch.setattr("wagate_chatwoot.setup.check.PATIENCE", 60.0)
     return tmp_path
 
 

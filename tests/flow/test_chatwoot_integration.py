@@ -17,7 +17,7 @@ from wagate.testing.chatwoot import FakeChatwoot, Message
 from wagate.testing.providers.waha import FakeWaha
 from wagate.testing.rest import at_rest
 from wagate.testing.server import running
-from wagate_chatwoot import pause
+from wagate_chatwoot import inboxes
 from wagate_chatwoot.agents.asks import STATUS_SOURCE
 
 KEY = "hmac key of the test"
@@ -95,7 +95,7 @@ async def test_a_code_is_shown_scanned_and_asked_for_again() -> None:
 
 
 async def test_a_paused_queue_keeps_messages_in_order_and_lets_them_go_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pause, "AGAIN", 3600.0)  # by itself nothing would be looked at again in this test
+    monkeypatch.setattr(inboxes, "PAUSED_AGAIN", 3600.0)  # by itself nothing would be looked at again in this test
     async with office() as desk:
         await desk.becomes("SCAN_QR_CODE")
         assert "queue resume" in ((await desk.asks("queue pause")).content or "")

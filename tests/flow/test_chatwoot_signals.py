@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.chatwoot_office import ANA, Office, office
-from wagate_chatwoot.to_whatsapp import signals
+from wagate_chatwoot import signals
 
 
 @pytest.fixture(autouse=True)

@@ -158,7 +158,7 @@ async def test_ten_failures_in_a_row_stop_all_but_probes(
     external_url: str, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Five minutes instead of 15 s: no probe comes while the test looks.
-    monkeypatch.setattr("wagate.rules.backoff.FIRST_PROBE", 300.0)
+    monkeypatch.setattr("wagate.rules.settle.FIRST_PROBE", 300.0)
     async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running():
         world.receiver.default = 503
         first = [(await world.send(f"c{number}", f"m{number}"))[0] for number in range(10)]

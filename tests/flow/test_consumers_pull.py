@@ -131,7 +131,7 @@ async def test_failed_jobs_are_retried_by_the_schedule_then_stay_failed_until_re
     external_url: str, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A minute instead of 5 s, and the double: the first wait must not be over before it is looked at.
-    monkeypatch.setattr("wagate.rules.backoff.FIRST_WAIT", 60.0)
+    monkeypatch.setattr("wagate.rules.settle.FIRST_WAIT", 60.0)
     async with pulling(external_url, tmp_path, database_url) as (world, jobs):
         a1, a2 = await queued(world, "a", "a1", "a2")
         for attempt, wait in ((1, 72.1), (2, 144.1)):

@@ -14,7 +14,7 @@ from tests.flow.test_dashboard import NASTY, Elements
 from tests.inprocess import Gateway, running_gateway
 from wagate.events import Event
 from wagate.hooks import Figure, Handler, Panel, PanelAsked, PanelData, Target
-from wagate.plugins.checked_panel import MOST_ROWS, held
+from wagate.plugins.checked_handler import MOST_ROWS, held
 from wagate.plugins.values import WrongValueError
 
 Render = Callable[[PanelAsked], Awaitable[Any]]

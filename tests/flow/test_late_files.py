@@ -10,7 +10,7 @@ from tests.chatwoot_office import ANA, KEY, Office, office
 from tests.flow.test_chatwoot_media import PNG
 from wagate.testing.chatwoot import Message
 from wagate.testing.server import Fault, Reply
-from wagate_chatwoot.to_chatwoot import attach
+from wagate_chatwoot.to_chatwoot import incoming
 
 BEN = "18880000000@c.us"
 
@@ -18,7 +18,7 @@ BEN = "18880000000@c.us"
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """One try waits in real time; the waits between tries are the clock's."""
-    monkeypatch.setattr(attach, "PATIENCE", 0.05)
+    monkeypatch.setattr(incoming, "FILE_PATIENCE", 0.05)
 
 
 async def picture(here: Office, name: str, chat: str = ANA, **payload: Any) -> str:

@@ -13,7 +13,7 @@ from tests.fake_provider import installed
 from tests.inprocess import Gateway, running_gateway
 from wagate.errors import NotSentError
 from wagate.hooks import Inlet, Outgoing, PluginContext, Provider, ProviderAccount, Sent, hookimpl
-from wagate.inbound.holding import LEASE, RENEW
+from wagate.inbound.listen import LEASE, RENEW
 
 pytest_plugins = ("tests.valkey",)
 

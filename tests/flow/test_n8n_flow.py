@@ -12,7 +12,7 @@ import trio
 from tests.gateway import GatewayProcess, gateway
 from tests.inprocess import running_gateway
 from tests.shared_gateway import Tenant
-from wagate_n8n import workflows
+from wagate_n8n import cli
 
 
 async def post(http: httpx2.AsyncClient, text: str, *, chat: str = "+1234567890", **fields: str) -> str:
@@ -141,11 +141,11 @@ async def test_the_workflows_for_n8n_ask_for_what_the_api_has(tenant: Tenant) ->
     paths = (await tenant.http.get("/openapi.json")).json()["paths"]
     known = {(verb, re.sub(r"\{\w+\}", "*", path)) for path, verbs in paths.items() for verb in verbs}
     asked = set()
-    for name in workflows.names():
-        for node in json.loads(workflows.text_of(name))["nodes"]:
+    for name in cli.workflow_names():
+        for node in json.loads(cli.text_of(name))["nodes"]:
             url = node["parameters"].get("url", "").removeprefix("=")
-            if url.startswith(workflows.STAND_IN):
-                path = re.sub(r"\{\{.*?\}\}", "*", url.removeprefix(workflows.STAND_IN))
+            if url.startswith(cli.STAND_IN):
+                path = re.sub(r"\{\{.*?\}\}", "*", url.removeprefix(cli.STAND_IN))
                 asked.add((node["parameters"]["method"].lower(), path))
     assert len(asked) == 4
     assert asked <= known

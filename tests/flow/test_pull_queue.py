@@ -118,7 +118,7 @@ async def test_of_many_who_wait_one_gets_the_job() -> None:
 @pytest.fixture
 def minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first wait is a minute instead of 5 s, and so on: no try comes by itself while a test looks."""
-    monkeypatch.setattr("wagate.rules.backoff.FIRST_WAIT", 60.0)
+    monkeypatch.setattr("wagate.rules.settle.FIRST_WAIT", 60.0)
 
 
 async def test_what_is_not_done_within_its_lease_returns_and_the_late_worker_is_refused() -> None:

@@ -42,7 +42,7 @@ def wait_before_next(event: Json) -> float:
 @pytest.fixture
 def minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first wait is a minute instead of 5 s, and so on: no try comes by itself while a test looks."""
-    monkeypatch.setattr("wagate.rules.backoff.FIRST_WAIT", 60.0)
+    monkeypatch.setattr("wagate.rules.settle.FIRST_WAIT", 60.0)
 
 
 @pytest.mark.usefixtures("minutes")

@@ -17,7 +17,7 @@ from tests.inprocess import Gateway, running_gateway
 from wagate.testing.chatwoot import FakeChatwoot, Message
 from wagate.testing.providers.session import FakeSessions
 from wagate.testing.server import running
-from wagate_chatwoot.to_chatwoot import attach
+from wagate_chatwoot.to_chatwoot import incoming
 
 SECRET = "what the engine posts with"
 THEM = "19990000001@c.us"
@@ -31,7 +31,7 @@ Json = dict[str, Any]
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """One try waits in real time; the waits between tries are the clock's."""
-    monkeypatch.setattr(attach, "PATIENCE", 0.05)
+    monkeypatch.setattr(incoming, "FILE_PATIENCE", 0.05)
 
 
 @dataclass

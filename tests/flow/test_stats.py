@@ -9,7 +9,7 @@ from tests.flow.dashboard import browser
 from tests.inprocess import running_gateway
 from tests.sink import https_sink
 from wagate.clock import Clock
-from wagate.process.minutes import Minutes
+from wagate.process.maintenance import Minutes
 from wagate.storage.database import open_database
 from wagate.storage.minutes import HOUR, KEPT, MINUTE, Bucket, add_buckets, drop_buckets, quantile, read_buckets
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tests.acts import NO_ACTS, changing_routes
-from wagate.web.waha.routes import ROWS
-from wagate.web.waha.server import SERVER
+from wagate.web.waha.routes import ROWS, SERVER
 
 
 def test_every_route_that_changes_something_has_a_word_for_the_audit() -> None:

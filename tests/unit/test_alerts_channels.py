@@ -18,9 +18,8 @@ from tests.sink import https_sink
 from wagate.errors import SendError
 from wagate.hooks import AccountView
 from wagate.testing import Fakes, fake_context, routes_client
-from wagate_alerts import by_apprise, plugin
-from wagate_alerts.by_apprise import NotTakenError
-from wagate_alerts.lines import Alert, make_lines
+from wagate_alerts import lines, plugin
+from wagate_alerts.lines import Alert, NotTakenError, make_lines
 from wagate_alerts.settings import Channel, Settings
 
 ALERT = Alert(title="wagate: Order bot does not answer", text="214 messages wait.\nhttps://g.example/ui/x", key="k")
@@ -89,7 +88,7 @@ async def test_an_alert_leaves_over_https_with_title_and_text(monkeypatch: pytes
 async def test_an_alert_leaves_by_mail() -> None:
     async with mail_server() as (port, got):
         url = f"mailto://127.0.0.1:{port}?from=wagate@g.example&to=night@shop.example&mode=insecure"
-        await by_apprise.send(url, ALERT.title, ALERT.text, seconds=LONG)
+        await lines.send_by_apprise(url, ALERT.title, ALERT.text, seconds=LONG)
     (raw,) = got
     message = email.message_from_bytes(raw, policy=email.policy.default)
     assert (message["subject"], message["to"]) == (ALERT.title, "night@shop.example")
@@ -103,7 +102,7 @@ async def test_a_refusal_says_why_and_not_where(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv("SSL_CERT_FILE", str(sink.ca_file))
         url = sink.url.replace("https://", "jsons://user:hunter22@").replace("/hook", "/token-of-ours/%2Fmore-of-it")
         with pytest.raises(NotTakenError, match="403") as caught:
-            await by_apprise.send(url, ALERT.title, ALERT.text, seconds=LONG)
+            await lines.send_by_apprise(url, ALERT.title, ALERT.text, seconds=LONG)
     assert not [each for each in ("hunter22", "token-of-ours", "more-of-it", "user") if each in str(caught.value)]
 
 
@@ -113,9 +112,9 @@ async def test_a_service_that_hangs_is_given_up_with_its_process(tmp_path: Path)
     child = tmp_path / "child.py"
     child.write_text(f"import os, signal\nopen({str(mark)!r}, 'w').write(str(os.getpid()))\nsignal.pause()\n")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(by_apprise, "_CHILD", child)
+        patched.setattr(lines, "_CHILD", child)
         with pytest.raises(NotTakenError, match="no answer within 2 s"):
-            await by_apprise.send("json://x", "t", "b", seconds=2)
+            await lines.send_by_apprise("json://x", "t", "b", seconds=2)
     if mark.exists():
         with pytest.raises(ProcessLookupError):
             os.kill(int(mark.read_text()), 0)
@@ -125,15 +124,15 @@ async def test_a_child_that_breaks_is_a_reason_without_the_secret(tmp_path: Path
     child = tmp_path / "child.py"
     child.write_text("import sys\nsys.exit('no: ' + sys.stdin.read())\n")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(by_apprise, "_CHILD", child)
+        patched.setattr(lines, "_CHILD", child)
         with pytest.raises(NotTakenError, match="Apprise failed") as caught:
-            await by_apprise.send("json://host/secret-path", "t", "b", seconds=LONG)
+            await lines.send_by_apprise("json://host/secret-path", "t", "b", seconds=LONG)
     assert "secret-path" not in str(caught.value)
 
 
 async def test_urls_that_mean_nothing_are_named_without_themselves() -> None:
     urls = {"a": "tgrm://12345:ABCDEFGH/999", "b": "json://localhost/x", "c": "tgram://short-token/999"}
-    found = await by_apprise.check(urls, seconds=LONG)
+    found = await lines.check_urls(urls, seconds=LONG)
     assert sorted(found) == ["a", "c"]
     assert "ABCDEFGH" not in str(found)
     assert "short-token" not in str(found)

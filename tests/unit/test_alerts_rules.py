@@ -12,11 +12,10 @@ from wagate.errors import StorageError
 from wagate.hooks import Need
 from wagate.testing import NOW, Fakes, fake_context
 from wagate_alerts import rules
-from wagate_alerts.by_apprise import NotTakenError
-from wagate_alerts.lines import Alert, Ways
+from wagate_alerts.lines import Alert, NotTakenError, Ways
+from wagate_alerts.rules import SHOWN
 from wagate_alerts.settings import Channel, Settings
 from wagate_alerts.watcher import LOOK, THERE, Watcher
-from wagate_alerts.words import SHOWN
 
 MINUTE = 60.0
 PHONE = {"phone": Channel(account="main", to=["+12025550142"])}

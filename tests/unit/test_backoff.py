@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wagate.rules.backoff import probe_wait, wait
+from wagate.rules.settle import probe_wait, wait
 
 HOURS = 3600.0
 

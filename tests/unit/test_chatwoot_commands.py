@@ -15,8 +15,7 @@ from wagate.testing.chatwoot import Message
 from wagate.testing.context import _waiting
 from wagate_chatwoot.agents import commands
 from wagate_chatwoot.agents.asks import STATUS_SOURCE
-from wagate_chatwoot.inboxes import App
-from wagate_chatwoot.pause import AGAIN
+from wagate_chatwoot.inboxes import PAUSED_AGAIN, App
 from wagate_chatwoot.to_whatsapp import outgoing
 from wagate_chatwoot.to_whatsapp.actions import Command, Send, Where
 from wagate_chatwoot.to_whatsapp.webhook import ACTION
@@ -152,7 +151,7 @@ async def test_a_paused_inbox_holds_messages_in_both_directions_but_not_commands
         for held in (desk.arrives(), make_delivery(out, target=desk.app.outgoing)):
             with pytest.raises(Postpone) as caught:
                 await desk.handle(held)
-            assert caught.value.after == AGAIN
+            assert caught.value.after == PAUSED_AGAIN
         assert "paused" in await answer(desk, "queue status")
         assert (await answer(desk, "queue resume")).startswith("▶️ Messages are being delivered again")
         assert (await desk.takes(content="hello")).content == "hello"

@@ -23,10 +23,10 @@ from wagate_chatwoot.api.errors import (
     TooLargeError,
     classify,
 )
+from wagate_chatwoot.api.posts import Post
 from wagate_chatwoot.handler import verdict
 from wagate_chatwoot.inboxes import make_apps
 from wagate_chatwoot.settings import Inbox, Settings
-from wagate_chatwoot.to_chatwoot.posts import Post
 
 INBOX = {"url": "https://chat.example", "account_id": 1, "token": "secretToken", "inbox_id": 7}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.chatwoot_agents import CHAT, arrive, conversation, inbox, message, office
-from wagate_chatwoot.to_chatwoot.places import chat_of
+from wagate_chatwoot.to_chatwoot.people import chat_of
 
 
 @pytest.mark.parametrize(

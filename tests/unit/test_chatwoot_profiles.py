@@ -12,8 +12,8 @@ from wagate.hooks import Profile
 from wagate.testing import fake_context
 from wagate.testing.chatwoot import FakeChatwoot
 from wagate.testing.server import Fault, Reply, Seen
-from wagate_chatwoot.history.pulled import CONTACT
 from wagate_chatwoot.inboxes import make_apps
+from wagate_chatwoot.pull import CONTACT
 from wagate_chatwoot.settings import Settings
 from wagate_chatwoot.to_chatwoot import contacts
 from wagate_chatwoot.to_chatwoot.people import Who

@@ -18,11 +18,11 @@ from wagate.errors import ConfigError, NotFoundError
 from wagate.hooks import ChatView, DeliveryView
 from wagate.testing import NOW, make_event
 from wagate_chatwoot.agents.texts import load_texts
-from wagate_chatwoot.history.pull import ABANDONED, Pull, Pulls, begin, read_pull, start_pull
+from wagate_chatwoot.api.posts import Post
 from wagate_chatwoot.ledger import Entry
-from wagate_chatwoot.setup.tables import add_table, check_place, keep_secrets, table_text
+from wagate_chatwoot.pull import ABANDONED, Pull, Pulls, begin, read_pull, start_pull
+from wagate_chatwoot.setup.connect import add_table, check_place, keep_secrets, table_text
 from wagate_chatwoot.to_chatwoot.incoming import OLD, dated
-from wagate_chatwoot.to_chatwoot.posts import Post
 
 DAY = 86_400.0
 

@@ -14,8 +14,7 @@ from wagate.testing import make_event
 from wagate_chatwoot.agents.texts import load_texts
 from wagate_chatwoot.settings import Inbox
 from wagate_chatwoot.to_chatwoot.incoming import KINDS
-from wagate_chatwoot.to_chatwoot.people import who_of
-from wagate_chatwoot.to_chatwoot.places import chat_of, source_id
+from wagate_chatwoot.to_chatwoot.people import chat_of, source_id, who_of
 from wagate_chatwoot.to_chatwoot.render import Rendered, render, source_of
 
 SAY = load_texts("en")

@@ -6,7 +6,7 @@ import pytest
 
 from tests.chatwoot_agents import SECRET, inbox, signed
 from wagate.errors import UnauthorizedError
-from wagate_chatwoot.to_whatsapp.signature import signature, verify
+from wagate_chatwoot.to_whatsapp.webhook import signature, verify
 
 BODY = b'{"event":"message_created"}'
 NOW = 1_781_700_001.0

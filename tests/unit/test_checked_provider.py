@@ -37,7 +37,7 @@ from wagate.hooks import (
     WebhookAnswer,
 )
 from wagate.http.errors import TimedOutError
-from wagate.outbound.send_errors import as_send_error
+from wagate.outbound.handover import as_send_error
 from wagate.plugins.checked_provider import checked_provider, unread
 from wagate.plugins.values import WrongValueError
 

@@ -17,9 +17,8 @@ from wagate.testing import answered
 from wagate.testing.providers.dialog360 import FakeDialog360, refused
 from wagate.testing.providers.meta import failed, fake_meta
 from wagate.testing.server import Fault, Reply
+from wagate_dialog360 import Dialog360Settings, parse, verify
 from wagate_dialog360.api import failure
-from wagate_dialog360.settings import Dialog360Settings
-from wagate_dialog360.webhook import parse, verify
 
 SETTINGS = Dialog360Settings(api_key="key", webhook_header="X-My-Secret")
 SECRET = "s3cret-ä"

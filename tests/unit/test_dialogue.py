@@ -6,7 +6,7 @@ import pytest
 
 from wagate.errors import UnprocessableError
 from wagate.hooks import OutMessage, OutReaction
-from wagate.outbound.dialogue import author_of, in_dialogue, is_no_dialogue
+from wagate.outbound.submitted import author_of, in_dialogue, is_no_dialogue
 
 STORIES, ANA = "status@broadcast", "19990000001@c.us"
 STORY = f"false_{STORIES}_ST1_{ANA}"

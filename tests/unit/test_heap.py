@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from wagate.process.heap import ENOUGH, Heap
+from wagate.process.maintenance import ENOUGH, Heap
 from wagate.web.http.bodies import Bodies
 
 
@@ -28,7 +28,7 @@ async def test_it_is_trimmed_once_for_many_bytes_that_have_passed() -> None:
 
 ALONE = """
 from pathlib import Path
-from wagate.process.heap import trim
+from wagate.process.maintenance import trim
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

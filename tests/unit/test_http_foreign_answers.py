@@ -11,9 +11,8 @@ import trio
 
 from tests.receivers import OK, Authority, client, failing, read_request, serving
 from wagate.http import HttpClient, ProtocolError
-from wagate.http.heads import MOST_INFORMATIONAL
-from wagate.http.reuse import is_reusable
-from wagate.http.stream import Stream
+from wagate.http.idle import is_reusable
+from wagate.http.stream import MOST_INFORMATIONAL, Stream
 
 FOREIGN = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nforeign"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"

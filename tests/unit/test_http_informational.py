@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from tests.receivers import OK, client, failing, read_request, serving
-from wagate.http.heads import MOST_INFORMATIONAL
+from wagate.http.stream import MOST_INFORMATIONAL
 
 
 @pytest.mark.parametrize("piece", [1, 7, 1000])

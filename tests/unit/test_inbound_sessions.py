@@ -10,7 +10,7 @@ import pytest
 from wagate.errors import BadRequestError
 from wagate.events import NewEvent, SessionChange, SessionStatus
 from wagate.inbound.qr_image import qr_image
-from wagate.inbound.session import states as sessions
+from wagate.inbound.session import events as sessions
 from wagate.inbound.session.events import parse_session
 from wagate.web.sessions.view import SessionState, list_view, status_filter, status_view, summary
 

@@ -14,7 +14,7 @@ from tests.infobip_accounts import OURS, THEM, account, event, events, request
 from wagate.errors import BadRequestError
 from wagate.parsing.chats import chat_key
 from wagate.testing.providers.infobip import DUPLICATE, NOT_DELIVERED, TO_HANDSET, TO_OPERATOR, FakeInfobip
-from wagate_infobip.parse import parse
+from wagate_infobip.webhook import parse
 
 FAKE = FakeInfobip()
 AT = "2025-01-01T10:10:00.000+0000"

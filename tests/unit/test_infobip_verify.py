@@ -12,7 +12,7 @@ from tests.infobip_accounts import URL, account, request
 from wagate.errors import UnauthorizedError
 from wagate.testing.providers.infobip import by_hmac, by_password
 from wagate_infobip.settings import InfobipSettings
-from wagate_infobip.verify import verify
+from wagate_infobip.webhook import verify
 
 BODY = '{"results":[],"ü":1}'.encode()
 BASIC = {"webhook_username": "infobip", "webhook_password": "sésame"}

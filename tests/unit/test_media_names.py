@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wagate.media.names import ENDINGS, LONGEST, safe_name
+from wagate.media.sniff import ENDINGS, LONGEST, safe_name
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wagate.media.names import essence
-from wagate.media.sniff import HEAD, UNKNOWN, chosen, is_a_page, sniff
+from wagate.media.sniff import HEAD, UNKNOWN, chosen, essence, is_a_page, sniff
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

@@ -7,8 +7,8 @@ import pytest
 from tests.meta import SETTINGS, account, request
 from wagate.errors import ForbiddenError, UnauthorizedError
 from wagate.testing.providers.meta import signed_webhook
+from wagate_meta import challenge, verify
 from wagate_meta.settings import MetaSettings
-from wagate_meta.webhook import challenge, verify
 
 BODY, HEADERS = signed_webhook({"entry": [], "text": "café 😀"}, SETTINGS.app_secret)
 GOOD = {"hub.mode": "subscribe", "hub.verify_token": "verify-me", "hub.challenge": "1158201444"}

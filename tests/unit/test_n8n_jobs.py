@@ -15,7 +15,7 @@ from wagate.hooks import Target
 from wagate.testing import fake_context, make_event
 from wagate_n8n import plugin
 from wagate_n8n.answers import address, payload_of
-from wagate_n8n.settings import Settings
+from wagate_n8n.queue import Settings
 
 
 def settings(**table: Any) -> Settings:

@@ -12,7 +12,7 @@ from wagate.events import Media
 from wagate.hooks import Job
 from wagate.testing import NOW, fake_context, make_event, routes_client
 from wagate_n8n import plugin
-from wagate_n8n.settings import Settings
+from wagate_n8n.queue import Settings
 
 JOB = "123e4567-e89b-12d3-a456-426614174000"
 

@@ -14,9 +14,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from wagate.cli import app
-from wagate_n8n import workflows
+from wagate_n8n import cli
 
-NAMES = workflows.names()
+NAMES = cli.workflow_names()
 URL = "https://gateway.example.org"
 BASE, CHAIN = "n8n-nodes-base.", "@n8n/n8n-nodes-langchain."
 KNOWN: dict[str, set[float]] = {
@@ -45,7 +45,7 @@ every = pytest.mark.parametrize("name", NAMES)
 
 
 def workflow(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(workflows.text_of(name))
+    found: dict[str, Any] = json.loads(cli.text_of(name))
     return found
 
 
@@ -167,13 +167,13 @@ def test_credentials_are_named_and_nothing_is_secret(name: str) -> None:
         for kind, given in node.get("credentials", {}).items():
             assert given["id"] is None
             assert (kind, given["name"]) in CREDENTIALS
-    assert "Authorization" not in workflows.text_of(name)
-    assert "whsec_" not in workflows.text_of(name)
+    assert "Authorization" not in cli.text_of(name)
+    assert "whsec_" not in cli.text_of(name)
 
 
 @every
 def test_code_does_not_ask_for_what_n8n_forbids(name: str) -> None:
-    assert "node:crypto" not in workflows.text_of(name)
+    assert "node:crypto" not in cli.text_of(name)
 
 
 @every
@@ -211,7 +211,7 @@ def test_all_are_written_with_the_gateways_url(folder: Path) -> None:
     for name in NAMES:
         text = (folder / "n8n" / f"{name}.json").read_text()
         assert json.loads(text)["nodes"]
-        assert (URL in text, workflows.STAND_IN in text) == (True, False)
+        assert (URL in text, cli.STAND_IN in text) == (True, False)
     assert run("--out", "n8n").exit_code == 0
 
 

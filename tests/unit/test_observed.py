@@ -12,7 +12,7 @@ from tests.unit.test_doctor_looks import account
 from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendError, SendRefusedError
 from wagate.events import SessionStatus
 from wagate.outbound.observed import Observed, Trouble
-from wagate.process.standing import PATIENCE, ailing
+from wagate.process.health import PATIENCE, ailing
 from wagate.storage.deliveries.not_working import DownTarget, LoggedOut, NotWorking
 from wagate.testing.context import FixedClock
 

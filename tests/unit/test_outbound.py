@@ -21,8 +21,8 @@ from wagate.hooks import OutMedia, OutMessage, OutPoll, OutPreview, Provider, Se
 from wagate.http import NameNotFoundError, NetworkError, TimedOutError
 from wagate.outbound.abilities import can_signal, check_edit, check_revoke, fit
 from wagate.outbound.choose import candidates, share
-from wagate.outbound.limits import Limits
-from wagate.outbound.send_errors import as_send_error
+from wagate.outbound.handover import as_send_error
+from wagate.outbound.send import Limits
 from wagate.plugins.account_settings import NoSettings
 from wagate.plugins.registry import Providers
 from wagate.storage.owners.directory import Account

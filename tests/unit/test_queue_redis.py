@@ -8,8 +8,7 @@ from redis import Redis
 from redis.sentinel import SentinelConnectionPool
 
 from wagate.errors import ConfigError, QueueError
-from wagate.queue.connect import connect, shown
-from wagate.queue.redis import Call, Pipelines
+from wagate.queue.redis import Call, Pipelines, connect, shown
 
 
 def options(client: Redis) -> dict[str, object]:

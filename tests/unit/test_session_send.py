@@ -31,9 +31,9 @@ from wagate.inbound.session.events import parse_session
 from wagate.testing import fake_context
 from wagate.testing.providers.session import FakeSessions
 from wagate.testing.server import Fault, Reply, running
-from wagate_session.provider import make_provider
+from wagate_session import make_provider
+from wagate_session.client import SessionSettings
 from wagate_session.send import message_id
-from wagate_session.settings import SessionSettings
 
 THEM, GROUP = "19990000000@c.us", "12036300000000@g.us"
 

@@ -10,11 +10,10 @@ import msgspec
 import pytest
 
 from wagate.events import SESSION_STATES, SessionGroup, SessionStatus
-from wagate.inbound.session.states import state_changed
+from wagate.inbound.session.events import state_changed
 from wagate.web.sessions.view import Summary, summary
 from wagate_chatwoot.agents.texts import packaged
-from wagate_waha.envelope import Envelope
-from wagate_waha.status import status_event
+from wagate_waha.envelope import Envelope, status_event
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "sessions.md"
 

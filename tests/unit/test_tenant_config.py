@@ -9,7 +9,7 @@ import pytest
 from tests.fake_provider import Pigeon
 from wagate.errors import UnprocessableError
 from wagate.plugins.account_settings import MASK, masked
-from wagate.web.api.tenant_config import read_config, show_config
+from wagate.web.api.tenants import read_config, show_config
 
 PROVIDER = Pigeon().provider()
 STORED = {"api_token": "abcdefgh-1234", "app_secret": "short", "number_id": "n1"}

@@ -16,7 +16,7 @@ from wagate.errors import BadRequestError
 from wagate.parsing.chats import chat_key
 from wagate.testing.providers.twilio import FakeTwilio
 from wagate_twilio.inbound import message_events
-from wagate_twilio.parse import parse
+from wagate_twilio.webhook import parse
 
 MESSAGE = {"To": "whatsapp:+5511999990000", "Sid": "SM1"}
 

@@ -17,7 +17,7 @@ from tests.twilio_accounts import OURS, TOKEN, URL, account, request
 from wagate.errors import UnauthorizedError
 from wagate.testing.providers.twilio import FakeTwilio, signed_webhook
 from wagate_twilio.settings import TwilioSettings
-from wagate_twilio.verify import HEADER, signature, verify
+from wagate_twilio.webhook import HEADER, signature, verify
 
 FORM = {"MessageSid": "SM1", "Body": "", "From": "whatsapp:+5511", "Ünïcode": "olá 👍 +&="}
 JUDGE = RequestValidator(TOKEN)

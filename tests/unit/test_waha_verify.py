@@ -11,7 +11,7 @@ from tests.waha_site import account, posted
 from wagate.errors import UnauthorizedError
 from wagate.hooks import InboundRequest, ProviderAccount
 from wagate.http.signing import waha_headers
-from wagate_waha.verify import verify
+from wagate_waha.settings import verify
 
 BODY = b'{"event": "message", "payload": {}}'
 

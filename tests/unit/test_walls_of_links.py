@@ -12,7 +12,7 @@ from wagate.hooks import OutMedia, OutMessage
 from wagate.http.errors import AddressNotAllowedError
 from wagate.http.guard import Guard
 from wagate.http.resolve import Resolver
-from wagate.outbound.links import links_in
+from wagate.outbound.submitted import links_in
 
 EVERYTHING = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 

@@ -19,8 +19,7 @@ from wagate.hooks import Provider
 from wagate.http.errors import BadUrlError, ProtocolError
 from wagate.http.url import check_url
 from wagate.plugins.account_settings import check_settings
-from wagate.queue.connect import connect
-from wagate.queue.redis import _words
+from wagate.queue.redis import _words, connect
 
 SECRET = "EAAG-very-secret/key+of=ours"
 PIGEON = Provider(

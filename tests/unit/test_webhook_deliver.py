@@ -18,8 +18,8 @@ from wagate.http import AddressNotAllowedError, BadUrlError, HttpError, NetworkE
 from wagate.http.signing import new_secret
 from wagate.testing import NOW, FakeHttp, Fakes, answered, fake_context, make_delivery, make_event
 from wagate_webhook import plugin
+from wagate_webhook.checks import rotated
 from wagate_webhook.options import Options, to_store
-from wagate_webhook.secrets import rotated
 
 OLD, NEW = new_secret(), new_secret()
 

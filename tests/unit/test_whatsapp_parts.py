@@ -24,15 +24,15 @@ from wagate.plugins.loader import load_providers
 from wagate.plugins.registry import Providers
 from wagate.testing import fake_context
 from wagate.testing.whatsapp.world import sealed
-from wagate_whatsapp import installed
+from wagate_whatsapp import check
 from wagate_whatsapp.compose import composed, mentions_all, revocation
 from wagate_whatsapp.content import Ticket
+from wagate_whatsapp.ids import References
 from wagate_whatsapp.listen import masked
 from wagate_whatsapp.media import INFO, Opener, ticket_of, url_of
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.reach import judged
 from wagate_whatsapp.reasons import judge
-from wagate_whatsapp.references import References
 from wagate_whatsapp.sealed import fields
 from wagate_whatsapp.voice import drawn
 from wagate_whatsapp_child import polls
@@ -309,16 +309,16 @@ def test_a_single_lost_keep_alive_is_no_reason() -> None:
 
 
 def test_without_the_extra_who_names_the_provider_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installed, "PACKAGE", "no-such-package")
+    monkeypatch.setattr(check, "PACKAGE", "no-such-package")
     providers = Providers(public_url="")
     load_providers([], lambda plugin: fake_context(plugin.name).context, providers)
     assert 'pip install "wagate[whatsapp]"' in providers.unusable["whatsapp"]
 
 
 def test_an_old_glibc_and_another_c_library_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installed, "glibc", lambda: (2, 31))
+    monkeypatch.setattr(check, "glibc", lambda: (2, 31))
     with pytest.raises(NotInstalledError, match="Debian 12, Ubuntu 22"):
-        installed.check_installed()
-    monkeypatch.setattr(installed, "glibc", lambda: ())
+        check.check_installed()
+    monkeypatch.setattr(check, "glibc", lambda: ())
     with pytest.raises(NotInstalledError, match="musl"):
-        installed.check_installed()
+        check.check_installed()

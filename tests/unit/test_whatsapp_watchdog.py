@@ -17,10 +17,9 @@ from wagate.events import SessionStatus
 from wagate.testing import FakeInlet
 from wagate_whatsapp.engine import Engine
 from wagate_whatsapp.listen import LONGEST_WAIT, WATCHDOG, Connection
-from wagate_whatsapp.number import Number
+from wagate_whatsapp.number import Number, WhatsAppSettings
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.process import EngineDiedError, Feed
-from wagate_whatsapp.settings import WhatsAppSettings
 
 
 class Child:

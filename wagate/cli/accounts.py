@@ -1,4 +1,4 @@
-"""``wagate accounts``: the numbers that this gateway has."""
+"""``wagate accounts`` and ``wagate sessions``: the numbers that this gateway has, and their state."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from wagate.cli.options import Json
 
 app = typer.Typer(help="Accounts: the WhatsApp numbers that this gateway has.", no_args_is_help=True)
 ACCOUNTS = "/api/accounts"
+sessions_app = typer.Typer(help="Sessions: numbers that are linked by a code, and their state.", no_args_is_help=True)
+SESSIONS = "/api/whatsapp/session/list-realtime"
 
 
 @app.command("list")
@@ -48,3 +50,26 @@ def show_account(
         show.emit_json(row)
     else:
         show.table(["field", "value"], row.items(), empty="", wraps=["value"])
+
+
+@sessions_app.command("list")
+def list_sessions(
+    context: typer.Context,
+    *,
+    client: Annotated[str | None, typer.Option(help="Only those of this client, by slug or id.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="Only those in this state, or group of states: connected, disconnected …")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List sessions with their state."""
+    asked = {name: value for name, value in (("userId", client), ("status", status)) if value}
+    with gateway.required(call.of(context)) as running:
+        rows = running.ask("GET", SESSIONS, params=asked)["data"]
+    if as_json:
+        show.emit_json(rows)
+        return
+    names = ["sessionId", "userId", "status", "message", "updatedAt"]
+    cells = [[*(row[name] for name in names[:4]), show.moment(row["updatedAt"])] for row in rows]
+    heads = ["session", "client", "state", "says", "since"]
+    show.table(heads, cells, empty="no sessions", wraps=["says"], spare=["since", "client"])

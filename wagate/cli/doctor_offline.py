@@ -26,7 +26,7 @@ from wagate.process.assemble import http_client
 from wagate.process.configured_accounts import ConfiguredAccount, read_accounts
 from wagate.process.doctor import Installation
 from wagate.process.doctor import run_checks as look
-from wagate.queue.redis import RedisThread
+from wagate.queue.cluster import open_redis
 from wagate.storage.database import FILE, Database, open_database
 from wagate.storage.owners.directory import Account
 from wagate.storage.owners.live import load_directory
@@ -72,7 +72,7 @@ async def _run_checks(config: Config) -> list[DoctorLine]:
             database, stored = await stack.enter_async_context(stored_accounts(config))
         except WagateError as error:
             lines.append(DoctorLine(level="fail", part="database", what="open", detail=str(error)))
-        redis = RedisThread(config.redis.url) if config.redis.url else None
+        redis = open_redis(config.redis.url) if config.redis.url else None
         if redis is not None:
             stack.push_async_callback(redis.close)
         contexts = {plugin.name: inert_context(config, plugin) for plugin in plugins}

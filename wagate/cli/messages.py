@@ -1,7 +1,8 @@
-"""``wagate messages``: what was submitted to be sent, and how far it got."""
+"""``wagate send`` and ``wagate messages``: send a message; what was submitted, and how far it got."""
 
 from __future__ import annotations
 
+import uuid
 from typing import Annotated
 from urllib.parse import quote
 
@@ -13,6 +14,8 @@ from wagate.cli.options import Json
 
 app = typer.Typer(help="Messages that were submitted to be sent, and how far they got.", no_args_is_help=True)
 MESSAGES = "/messages"
+UNKNOWN = "unknown"
+"""Nobody knows whether it was sent."""
 
 
 @app.command("list")
@@ -70,3 +73,29 @@ def show_message(
         return
     known = [(name, value) for name, value in row.items() if value not in (None, "", [])]
     show.table(["field", "value"], known, empty="", wraps=["value"])
+
+
+def send(
+    context: typer.Context,
+    account: Annotated[str, typer.Argument(help="The account to send from.")],
+    to: Annotated[str, typer.Argument(help="A phone number, or a chat such as 15551234567@c.us.")],
+    text: Annotated[str, typer.Argument(help="The message.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Send a text message for real, and wait up to ten seconds for the provider.
+
+    What is not sent by then is `queued` and goes out later. An `unknown` message may have been sent; it is not retried:
+    exit code 1, as for a message that was refused.
+    """
+    body = {"account": account, "to": to, "message": {"text": text}}
+    with gateway.required(call.of(context)) as running:
+        sent = running.ask("POST", "/messages/send", body=body, headers={"Idempotency-Key": str(uuid.uuid4())})
+    if as_json:
+        show.emit_json(sent)
+    else:
+        typer.echo(f"{sent['status']} {show.clean(sent.get('message_id') or sent.get('id'))}")
+        for note in (sent.get("detail"), *sent.get("warnings", ())):
+            if note:
+                typer.echo(show.clean(note), err=True)
+    if sent["status"] == UNKNOWN:
+        raise typer.Exit(1)

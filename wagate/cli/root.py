@@ -24,10 +24,7 @@ from wagate.cli import (
     pair,
     plugin_commands,
     plugins,
-    reload,
-    send,
     serve,
-    sessions,
     simulate,
     targets,
     webhooks,
@@ -129,13 +126,13 @@ app.add_typer(targets.app, name="targets")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(messages.app, name="messages")
 app.add_typer(accounts.app, name="accounts")
-app.add_typer(sessions.app, name="sessions")
+app.add_typer(accounts.sessions_app, name="sessions")
 app.command()(pair.pair)
-app.command()(send.send)
+app.command()(messages.send)
 app.add_typer(imports.app, name="import")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(plugins.app, name="plugins")
-app.command()(reload.reload)
+app.command()(serve.reload)
 app.command()(backup.backup)
 app.command()(backup.restore)
 app.command()(migrate.migrate_database)

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     import trio
 
-    from wagate.testing.whatsapp.phone import Phone
-    from wagate.testing.whatsapp.playground import Playground
+    from wagate.testing.whatsapp.playground import Phone, Playground
 
 INSTALL: Final = 'pip install "wagate[simulate]"'
 NEEDS: Final = ("neonize", "pywhats", "trio_websocket", "trustme")
@@ -64,8 +63,7 @@ def _check() -> None:
 async def _run(name: str, port: int) -> None:
     import trio
 
-    from wagate.testing.whatsapp.phone import Phone
-    from wagate.testing.whatsapp.playground import playground
+    from wagate.testing.whatsapp.playground import Phone, playground
 
     # What a signal ends: once it runs, the phone, so that the gateway drains; a second one, or before, all of it.
     scopes: list[trio.CancelScope] = []

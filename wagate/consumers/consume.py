@@ -23,6 +23,7 @@ from wagate.hooks.contracts import Handler
 from wagate.inbound.route import unrouted
 from wagate.queue.queue import Queue
 from wagate.queue.results import Ack, Delay, Park, Pumped, Release, Result, Take, Taken
+from wagate.queue.shards import Shards
 from wagate.queue.wakeup import Wakeup
 from wagate.rules.admit import ALONE_AFTER, Admission, Bury, Closed, Early, Go, Stuck, admit
 from wagate.rules.states import Policy, Status
@@ -66,7 +67,7 @@ class Consumer:
         self,
         *,
         database: Database,
-        queue: Queue,
+        queue: Queue | Shards,
         handlers: Mapping[str, Handler],
         policy: Policy,
         clock: Clock,

@@ -18,7 +18,7 @@ from wagate.errors import NotFoundError, QueueError
 from wagate.hooks.views import Job
 from wagate.queue.queue import Queue
 from wagate.queue.results import Ack, Delay, Release, Result, Taken
-from wagate.rules.backoff import wait as wait_after
+from wagate.rules.settle import wait as wait_after
 from wagate.rules.states import Policy
 from wagate.storage.database import Database
 from wagate.storage.deliveries import jobs as pull

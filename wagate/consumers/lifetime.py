@@ -40,6 +40,7 @@ from wagate.inbound.route import Router
 from wagate.plugins.wall import leaves
 from wagate.queue.queue import Queue
 from wagate.queue.results import Pumped, QueueStats
+from wagate.queue.shards import Shards
 from wagate.queue.wakeup import Wakeup, listen
 from wagate.rules.states import Policy
 from wagate.storage.database import Database
@@ -89,8 +90,10 @@ class Setup:
     """For outcomes that the database does not take before a stop; None: they are lost then."""
     shared: bool = False
     """Other processes may take from the same queue: what is tried is claimed in its row."""
-    wake_url: str | None = None
-    """Redis to listen on for doorbells of other processes; None: there are none."""
+    listens: bool = False
+    """Other processes ring their doorbells, in Redis."""
+    push: Queue | Shards | None = None
+    """What is pushed; None: one queue of that name."""
 
 
 class Consumers:
@@ -99,7 +102,7 @@ class Consumers:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._wakeup = Wakeup(setup.clock)
-        self._queues = Queues(setup.queue, self._wakeup, strict=setup.policy.strict)
+        self._queues = Queues(setup.queue, self._wakeup, strict=setup.policy.strict, push=setup.push)
         self._rates = Rates(setup.handlers, setup.clock)
         self._pool = Pool(setup.concurrency, self._concurrency, self._rates)
         self._metrics = ConsumerMetrics(setup.registry)
@@ -236,17 +239,18 @@ class Consumers:
             ),
             "alerts": Alerts(setup.database, setup.clock, setup.emit, setup.changed, setup.handlers).run,
         }
-        if setup.wake_url is not None:
-            tasks["listen"] = partial(listen, setup.wake_url, self._queues.push.wake_key, self._wakeup)
+        if setup.listens:
+            for each in self._queues.push.shards:
+                tasks[f"listen {each.name}"] = partial(listen, each, self._wakeup)
         return tasks
 
     def _concurrency(self, bucket: str) -> int:
         handler = self._setup.handlers.get(bucket.partition(":")[0])
         return self._setup.concurrency if handler is None else handler.concurrency
 
-    def _silent(self) -> bool:
-        """Whether our last heartbeat is so old that another process may have taken over what we hold."""
-        queue = self._queues.push
+    def _silent(self, key: str) -> bool:
+        """Whether our last heartbeat is so old that another process may have taken over this key."""
+        queue = self._queues.push.of(key)
         return queue.silence >= SILENT * queue.lease
 
     def _pumped(self, pumped: Pumped) -> None:

@@ -12,6 +12,7 @@ import trio
 from wagate.errors import QueueError
 from wagate.queue.queue import Queue
 from wagate.queue.results import Doorbell
+from wagate.queue.shards import Shards
 from wagate.queue.wakeup import Wakeup
 from wagate.queue.wire import SLICE
 from wagate.storage.events.intake import StoredDelivery
@@ -29,13 +30,17 @@ GATHER = 0.003
 class Queues:
     """Where doorbells go."""
 
-    def __init__(self, make: Callable[[str], Queue], wakeup: Wakeup, *, strict: bool = True) -> None:
+    def __init__(
+        self, make: Callable[[str], Queue], wakeup: Wakeup, *, strict: bool = True, push: Queue | Shards | None = None
+    ) -> None:
         """``make`` opens a queue by name; ``wakeup`` is rung when something was pushed.
+
+        ``push``: where to; None: a queue of that name.
 
         Not ``strict``: what comes in need not wait for a failing delivery of its chat.
         """
         self._strict = strict
-        self.push = make("push")
+        self.push = push or make("push")
         self._make = make
         self._wakeup = wakeup
         self._pull: dict[str, Queue] = {}
@@ -65,7 +70,7 @@ class Queues:
 
     async def look_at_clock(self) -> None:
         """Have each queue see that its clock stepped: until it is asked, its time stands still. QueueError."""
-        for queue in (self.push, *self._pull.values()):
+        for queue in (*self.push.shards, *self._pull.values()):
             await queue.take_leased(lease=0, want=0)
 
     @property

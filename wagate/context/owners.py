@@ -1,4 +1,4 @@
-"""Accounts and clients as plugins see them: the live directory, without credentials."""
+"""Who is who, as plugins see it: accounts and clients, without credentials, and people by all their keys."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from msgspec import to_builtins
 
 from wagate.hooks.contracts import AccountView, ClientView
+from wagate.hooks.views import PersonView
+from wagate.inbound.people import People
+from wagate.parsing.chats import USER
 from wagate.storage.owners.directory import Account, Client
 from wagate.storage.owners.live import LiveDirectory
 
@@ -54,3 +57,27 @@ def _account(account: Account) -> AccountView:
 
 def _client(client: Client) -> ClientView:
     return ClientView(id=client.id, slug=client.slug, name=client.name)
+
+
+class KnownPeople:
+    """`wagate.hooks.context.People`."""
+
+    def __init__(self, people: People, live: LiveDirectory) -> None:
+        self._people = people
+        self._live = live
+
+    async def of(self, chat: str, *, client_id: int, account: str = "") -> PersonView:
+        """Who has this key. See the protocol."""
+        found = self._live.now.accounts.get(account)
+        asked = found if found is not None and found.client_id == client_id else None
+        row = await self._people.of(chat, client_id=client_id, account=asked)
+        if row is None:
+            return PersonView(keys=(chat,), current=chat, known=False)
+        keys = (chat, *(key for key in row.keys if key != chat))
+        return PersonView(keys=keys, name=row.name, current=row.phone or chat)
+
+    async def current(self, chat: str, *, client_id: int, account: str = "") -> str:
+        """Where to write to. See the protocol."""
+        if not chat.endswith((f"@{USER}", "@lid", "@user")):
+            return chat
+        return (await self.of(chat, client_id=client_id, account=account)).current

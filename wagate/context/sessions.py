@@ -14,7 +14,7 @@ from wagate.hooks.providers import Profile, Provider
 from wagate.hooks.sessions import SESSION_ACTIONS, SessionView
 from wagate.http import on_behalf_of
 from wagate.inbound.qr_image import qr_png
-from wagate.outbound.send_errors import as_send_error
+from wagate.outbound.handover import as_send_error
 from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
 from wagate.storage.owners.accounts import get_account

@@ -17,10 +17,9 @@ from wagate.http.answer import Answer, Response
 from wagate.http.download import MOST_REDIRECTS, Downloaded, Sink, download
 from wagate.http.errors import AddressNotAllowedError, NameNotFoundError, TimedOutError
 from wagate.http.guard import Guard, Trust
-from wagate.http.idle import IdleConnections, close
+from wagate.http.idle import Connection, IdleConnections, close, is_reusable, stream_of
 from wagate.http.owner import OWNER
 from wagate.http.resolve import Resolver
-from wagate.http.reuse import Connection, is_reusable, stream_of
 from wagate.http.route import KEEP_ALIVE, Routes
 from wagate.http.stream import HANDOVER, Handover, NotSentError
 from wagate.http.target import Target, read_target

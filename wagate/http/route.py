@@ -11,8 +11,8 @@ import httpcore2
 from wagate.errors import ConfigError
 from wagate.http.backend import GuardedBackend
 from wagate.http.guard import Guard, Trust
+from wagate.http.idle import Connection
 from wagate.http.resolve import Resolver
-from wagate.http.reuse import Connection
 from wagate.http.target import Target
 from wagate.http.url import ParsedURL
 

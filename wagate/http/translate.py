@@ -23,8 +23,7 @@ from wagate.http.errors import (
     TimedOutError,
     TlsError,
 )
-from wagate.http.heads import OddAnswerError
-from wagate.http.stream import NotSentError
+from wagate.http.stream import NotSentError, OddAnswerError
 
 FAILURES = (
     httpcore2.NetworkError,

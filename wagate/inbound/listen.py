@@ -1,9 +1,10 @@
-"""Providers that listen by themselves: one task for each of their accounts, for as long as the doors are open."""
+"""Providers that listen by themselves: one task for each of their accounts, in the process that holds its lease."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -14,13 +15,12 @@ from wagate.errors import NotFoundError, StorageError, UnprocessableError, Wagat
 from wagate.events import NewEvent, SessionChange, kinds
 from wagate.hooks.providers import Provider, ProviderAccount
 from wagate.http import on_behalf_of
-from wagate.inbound.holding import Holding
 from wagate.inbound.ignore import IgnoreFilter
 from wagate.inbound.receive import Receiver
 from wagate.plugins.registry import Providers
 from wagate.plugins.wall import whose
 from wagate.storage.database import Database
-from wagate.storage.owners.accounts import note_phone
+from wagate.storage.owners.accounts import hold, note_phone
 from wagate.storage.owners.directory import Account
 from wagate.storage.owners.live import LiveDirectory
 
@@ -29,6 +29,9 @@ LONGEST_WAIT = 60.0
 FORGET_PATIENCE = 60.0
 
 log = structlog.get_logger("wagate.listen")
+LEASE = 15.0
+"""Seconds after which another process takes over from one that renews no more."""
+RENEW = 5.0
 
 
 @dataclass(kw_only=True, eq=False)
@@ -244,3 +247,40 @@ def _identity(account: Account) -> tuple[Any, ...]:
 async def _until(event: trio.Event, scope: trio.CancelScope) -> None:
     await event.wait()
     scope.cancel()
+
+
+class Holding:
+    """What this process holds. ``holder`` is its name, the same after a restart."""
+
+    def __init__(self, database: Database, clock: Clock, holder: str) -> None:
+        self._database = database
+        self._clock = clock
+        self._holder = holder
+        self._held: frozenset[str] = frozenset()
+
+    def holds(self, account_id: str) -> bool:
+        """Whether this process may listen for the account now."""
+        return account_id in self._held
+
+    async def renew(self, account_ids: Sequence[str], *, lease: float = LEASE) -> bool:
+        """Take what is free, keep what is held; whether anything changed. StorageError."""
+        now = self._clock.now()
+        until = now + timedelta(seconds=lease)
+        held = await self._database.write(hold, list(account_ids), self._holder, now=now, until=until)
+        changed, self._held = held != self._held, held
+        return changed
+
+    async def keep(self, account_ids: Callable[[], Sequence[str]], changed: Callable[[], Awaitable[None]]) -> None:
+        """Renew for ever; ``changed`` is called when something came or went. What can't be renewed in time is lost."""
+        renewed = self._clock.monotonic()
+        while True:
+            try:
+                if await self.renew(account_ids()):
+                    await changed()
+                renewed = self._clock.monotonic()
+            except StorageError as error:
+                log.warning("leases not renewed", reason=str(error))
+                if self._held and self._clock.monotonic() - renewed > LEASE - RENEW:
+                    self._held = frozenset()
+                    await changed()
+            await self._clock.sleep(RENEW)

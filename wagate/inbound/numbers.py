@@ -1,17 +1,22 @@
-"""Whose webhook it is: one URL may bring what came for several numbers, also for some that no account has."""
+"""Whose webhook it is: one URL may bring what came for several numbers or sessions, some of which no account has."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from wagate.events import NewEvent, kinds
+from wagate.hooks.providers import Finding
 from wagate.inbound.ignore import Owned
+from wagate.parsing.fields import identifier
 from wagate.plugins.registry import Providers
+from wagate.storage.database import Database
+from wagate.storage.owners.accounts import claim_session
 from wagate.storage.owners.directory import Account, Directory
-from wagate.storage.refusals import NUMBER, STRANGER
+from wagate.storage.owners.live import LiveDirectory
+from wagate.storage.refusals import NUMBER, STRANGER, StrangerRow, list_strangers
 
 _KEPT: Final = 100
 """Characters of a number in the log."""
@@ -19,6 +24,7 @@ _REMEMBERED: Final = 1000
 """Clients' providers whose numbers are kept at hand."""
 
 log = structlog.get_logger("wagate.intake")
+_STEP: Final = "add an account for it, or have the provider send only what is for accounts here"
 
 
 class Numbers:
@@ -98,3 +104,59 @@ def _set_apart(account: Account, event: NewEvent) -> NewEvent:
         extra={NUMBER: event.number, "account": account.name, "kind": event.kind},
         raw=event.raw,
     )
+
+
+class EngineSessions:
+    """Remembers the session of each account that names none."""
+
+    def __init__(self, database: Database, numbers: Numbers) -> None:
+        self._database = database
+        self._numbers = numbers
+        self._known: dict[str, str] = {}
+
+    async def number(self, account: Account, document: dict[str, Any]) -> str:
+        """The session of a body, as `Numbers.owned` compares it; '': it is the account's, or the body doesn't say.
+
+        An account with ``session_id`` is that session. One without is the session of its name, or, until that is
+        seen, the one that was posted first. Raises StorageError.
+        """
+        named = identifier(document.get("sessionId"))
+        if not named or account.settings.get("session_id") or self._numbers.sibling(account, named) is not None:
+            return named
+        known = self._known.get(account.id)
+        if known is None or (named == account.name and known != named):
+            own = named == account.name
+            known = await self._database.write(claim_session, account.id, named, own=own)
+            self._known[account.id] = known
+        return "" if named == known else named
+
+
+class Strangers:
+    """Reads the table."""
+
+    def __init__(self, database: Database, providers: Providers, live: LiveDirectory) -> None:
+        self._database = database
+        self._providers = providers
+        self._live = live
+
+    async def all(self, *, client_id: int | None) -> Sequence[StrangerRow]:
+        """Those that still have no account, the latest first; ``client_id`` None: of all clients. StorageError."""
+        found = await self._database.browse(list_strangers, client_id=client_id)
+        return [each for each in found if not self._has_account(each)]
+
+    async def look(self) -> Sequence[Finding]:
+        """A look of the doctor's."""
+        return [
+            Finding(
+                level="warn",
+                what="number",
+                detail=f"{each.number} of {each.provider} has no account; {each.events} events came to the URL of "
+                f"account {each.account}, the last at {each.last_at:%Y-%m-%d %H:%M} UTC, and went nowhere",
+                next_step=_STEP,
+            )
+            for each in await self.all(client_id=None)
+        ]
+
+    def _has_account(self, row: StrangerRow) -> bool:
+        accounts = self._live.now.by_client.get(row.client_id, ())
+        return any(each.provider == row.provider and self._providers.number(each) == row.number for each in accounts)

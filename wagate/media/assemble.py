@@ -8,9 +8,8 @@ from wagate.clock import Clock
 from wagate.config import Config
 from wagate.config.vault import Vault
 from wagate.http import HttpClient
-from wagate.media.fetch import Fetcher
+from wagate.media.fetch import Fetcher, LateFiles, Ring, Routes
 from wagate.media.files import FileStore
-from wagate.media.late import LateFiles, Ring, Routes
 from wagate.media.links import Links
 from wagate.media.source import Source
 from wagate.media.store import Media

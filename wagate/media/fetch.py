@@ -1,4 +1,4 @@
-"""Files of messages that came in are fetched in the background: a few at once, again after errors, for a day."""
+"""Files of messages that came in: fetched in the background, again after errors, for a day; then who asked is told."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ from datetime import datetime, timedelta
 from functools import partial
 from time import perf_counter
 
+import peewee
 import structlog
 import trio
+from msgspec.structs import replace
+from uuid_utils import uuid7
 
 from wagate.clock import Clock
 from wagate.errors import PluginError, StorageError, UnavailableError
+from wagate.events import Event, kinds
+from wagate.hooks.contracts import Target
 from wagate.media.failure import NotFetchedError
-from wagate.media.late import LateFiles
 from wagate.media.pace import FIRST_REST, Pace, delay
 from wagate.media.source import Source
 from wagate.plugins.wall import whose
 from wagate.storage import media as rows
 from wagate.storage.database import Database
-from wagate.storage.events.intake import Stored
-from wagate.storage.media import PENDING, MediaRow
+from wagate.storage.events.intake import Intake, Route, Stored, store
+from wagate.storage.events.listing import get_event
+from wagate.storage.media import MEDIA_ID, PENDING, Kept, MediaRow
 
 MOST_ATTEMPTS = 6
 """Tries that failed for the file's own sake."""
@@ -37,6 +42,12 @@ DISK_WAIT = 30.0
 """Seconds until the next try when our own disk or database took no more."""
 
 log = structlog.get_logger("wagate.media")
+Routes = Callable[[str, Target, Event], tuple[Route, ...]]
+"""(handler, target, event) → its delivery; none when there is no such handler any more."""
+Ring = Callable[[Sequence[Stored]], None]
+
+_ABOUT = ("aliases", "group_name", "source")
+"""What of the message's ``extra`` leads to its chat."""
 
 
 class Fetcher:
@@ -217,3 +228,45 @@ class Fetcher:
 def _at(row: MediaRow, host: str) -> str:
     """Who is slowed down by a host's errors: the account, or that host for that account."""
     return f"{row.account_id} {host}" if host else row.account_id
+
+
+class LateFiles:
+    """Keeps files, and tells those who follow them."""
+
+    def __init__(self, database: Database, clock: Clock, *, routes: Routes, ring: Ring) -> None:
+        self._database = database
+        self._clock = clock
+        self._routes = routes
+        self._ring = ring
+
+    async def follow(self, media_id: str, *, handler: str, target: str) -> bool:
+        """Tell a target when the file comes; False: it is here, or is none that can come."""
+        return await self._database.write(rows.follow, media_id, handler, target, now=self._clock.now())
+
+    async def keep(self, media_id: str, kept: Kept) -> None:
+        """The file is on the disk. StorageError: that could not be written down."""
+        self._ring(await self._database.write(self._keep, media_id, kept, self._clock.now()))
+
+    def _keep(self, db: peewee.Database, media_id: str, kept: Kept, now: datetime) -> list[Stored]:
+        followers = rows.keep(db, media_id, kept, now=now)
+        if not followers:
+            return []
+        event = arrived(get_event(db, media_id), kept, now)
+        routes = [each for handler, target in followers for each in self._routes(handler, Target(id=target), event)]
+        return store(db, [Intake(event=event, routes=tuple(routes))]) if routes else []
+
+
+def arrived(message: Event, kept: Kept, now: datetime) -> Event:
+    """The event that a message's file came. Pure but for its id."""
+    assert message.media is not None
+    about = {name: message.extra[name] for name in _ABOUT if name in message.extra}
+    return replace(
+        message,
+        id=str(uuid7()),
+        kind=kinds.MEDIA_ARRIVED,
+        created_at=now,
+        content="",
+        reply_to=None,
+        media=replace(message.media, mimetype=kept.mimetype, filename=kept.filename, size=kept.size, caption=None),
+        extra=about | {MEDIA_ID: message.id},
+    )

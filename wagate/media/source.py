@@ -1,4 +1,4 @@
-"""Get one file from where it is: the provider, the URL that came with the message, or the message's own body."""
+"""Get one file from where it is: the provider, by a plain download or part by part, its URL, or the message itself."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ import msgspec
 import trio
 from msgspec.structs import replace
 
-from wagate.errors import BadRequestError, NotFoundError, TooLargeError, UnprocessableError
-from wagate.events import Event
+from wagate.errors import BadRequestError, NotFoundError, StorageError, TooLargeError, UnprocessableError, WagateError
+from wagate.events import Event, Media
 from wagate.events import Media as EventMedia
-from wagate.hooks.providers import MediaRequest, Provider
+from wagate.hooks.providers import MediaRequest, Provider, ProviderAccount
 from wagate.http import Downloaded, HttpClient, on_behalf_of
 from wagate.media.base64 import decoded, file_at, inline_data
-from wagate.media.brought import bring
 from wagate.media.failure import DEAD, PROVIDER, NotFetchedError, read_errors, read_send_error, speaks_of_the_host
 from wagate.media.files import FileStore, Writing
 from wagate.media.inside import BodyOnDisk
-from wagate.media.names import safe_name
-from wagate.media.sniff import UNKNOWN, chosen, is_a_page
+from wagate.media.sniff import UNKNOWN, chosen, is_a_page, safe_name
 from wagate.parsing.fields import first_text
 from wagate.parsing.jsonbody import read_object
 from wagate.parsing.retry_after import seconds_asked_for
@@ -39,6 +37,8 @@ MOST_BESIDE = 1024 * 1024
 
 Rests = Callable[[str], float]
 """Another host's name → seconds for which it rests after errors."""
+PATIENCE = 600.0
+"""Seconds for a whole file."""
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,3 +206,44 @@ def _check(got: Downloaded, request: MediaRequest, host: str, provider: Provider
         )
     if request.size is not None and got.size < request.size:
         raise NotFetchedError(f"it came short: {got.size} of {request.size} bytes")
+
+
+async def bring(provider: Provider, media: Media, account: ProviderAccount, writing: Writing, *, most: int) -> None:
+    """Have the provider write the file, of at most ``most`` bytes.
+
+    Raises:
+        NotFetchedError: no file. StorageError: the disk can take no more.
+    """
+    assert provider.fetch_media is not None
+    sink = _Limited(writing, most)
+    try:
+        with read_errors(), trio.move_on_after(PATIENCE) as patience:
+            await provider.fetch_media(media, account, sink)
+    except WagateError:
+        if sink.failed is not None:
+            raise sink.failed from None  # what the provider made of it says less
+        raise
+    if patience.cancelled_caught:
+        raise NotFetchedError(f"the provider did not bring it within {PATIENCE:g} s", host=PROVIDER)
+
+
+class _Limited:
+    """Takes the parts of a file, up to a size."""
+
+    def __init__(self, writing: Writing, most: int) -> None:
+        self._writing = writing
+        self._most = most
+        self._size = 0
+        self.failed: StorageError | NotFetchedError | None = None
+        """Why it took no more."""
+
+    async def __call__(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size > self._most:
+            self.failed = NotFetchedError(f"it is larger than {self._most} bytes", final=True)
+            raise self.failed
+        try:
+            await self._writing.write(part)
+        except StorageError as error:
+            self.failed = error
+            raise

@@ -33,12 +33,10 @@ from wagate.http import (
     TooLongError,
     on_behalf_of,
 )
-from wagate.media.fetch import Fetcher
+from wagate.media.fetch import Fetcher, LateFiles
 from wagate.media.files import FileStore
-from wagate.media.late import LateFiles
 from wagate.media.links import Links
-from wagate.media.names import safe_name
-from wagate.media.sniff import chosen
+from wagate.media.sniff import chosen, safe_name
 from wagate.media.source import settle_file
 from wagate.storage import media as rows
 from wagate.storage.database import Database

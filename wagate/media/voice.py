@@ -19,8 +19,7 @@ from msgspec.structs import replace
 
 from wagate.errors import NotFoundError, NotSentError, RequestError, SendRefusedError, StorageError
 from wagate.hooks.messages import OutMedia, OutMessage
-from wagate.media.names import essence
-from wagate.media.sniff import HEAD, sniff
+from wagate.media.sniff import HEAD, essence, sniff
 from wagate.media.store import HeldFile, Media
 
 OPUS: Final = "audio/ogg; codecs=opus"

@@ -10,27 +10,29 @@ from typing import TypeVar
 import structlog
 import trio
 
+from wagate.clock import Clock
 from wagate.errors import (
     AccountStoppedError,
+    NoAnswerError,
     NotFoundError,
     NotSentError,
     OutcomeUnknownError,
+    PluginError,
     SendError,
     SendRefusedError,
+    StorageError,
     UnprocessableError,
 )
 from wagate.hooks.contracts import Receipt
 from wagate.hooks.messages import OutFile, OutMessage, Sent
 from wagate.hooks.providers import Outgoing, Provider
 from wagate.http import on_behalf_of
+from wagate.http.errors import HttpError, TimedOutError
 from wagate.outbound import announce
 from wagate.outbound.abilities import fit
 from wagate.outbound.context import FileOf, OutboundContext, VoiceOf
-from wagate.outbound.metrics import SendMetrics
-from wagate.outbound.observed import Observed
-from wagate.outbound.record import written
-from wagate.outbound.send_errors import as_send_error
-from wagate.plugins.wall import whose
+from wagate.outbound.observed import Observed, SendMetrics
+from wagate.plugins.wall import leaves, whose
 from wagate.storage.outbox.messages import MessageRow
 from wagate.storage.outbox.sending import Began, Ended, Took, begin_sending, write_ended, write_sent
 from wagate.storage.owners.directory import Account
@@ -41,6 +43,12 @@ PATIENCE = 60.0
 """Seconds that a provider may take, an upload included."""
 
 log = structlog.get_logger("wagate.message")
+FIRST_WAIT = 0.1
+LONGEST_WAIT = 5.0
+WRITE_PATIENCE = 30.0
+"""Seconds that one write may take."""
+
+write_log = structlog.get_logger("wagate.outbound")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,3 +229,38 @@ def _status_after(error: SendError, provider: Provider, before: str) -> str:
             return "failed"
         case _:
             return "sending" if provider.idempotent else "unknown"
+
+
+def as_send_error(error: BaseException) -> SendError:
+    """A foreign error as what is certain after it; a SendError is what it says.
+
+    A request that certainly did not leave was not sent. All else may have been.
+    """
+    said = next((each for each in leaves(error) if isinstance(each, SendError | HttpError)), error)
+    match said:
+        case SendError():
+            return said
+        case HttpError(sent=False):
+            return NotSentError(said.reason)
+        case TimedOutError():
+            return NoAnswerError(said.reason)
+        case HttpError():
+            return OutcomeUnknownError(said.reason)
+        case PluginError():
+            return OutcomeUnknownError(str(said))
+        case _:
+            return OutcomeUnknownError(f"the provider's code failed: {type(said).__name__}")
+
+
+async def written(write: Callable[[], Awaitable[T]], clock: Clock, *, message_id: str) -> T:
+    """What ``write`` returns, once the database takes it; between two tries it can be cancelled."""
+    wait = FIRST_WAIT
+    while True:
+        try:
+            # Also at a stop: the provider has decided, and only this says so.
+            with trio.fail_after(WRITE_PATIENCE, shield=True):
+                return await write()
+        except (StorageError, trio.TooSlowError) as error:
+            write_log.warning("message not written yet", message_id=message_id, reason=str(error), wait=wait)
+        await clock.sleep(wait)
+        wait = min(2 * wait, LONGEST_WAIT)

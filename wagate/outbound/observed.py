@@ -1,4 +1,4 @@
-"""How the last sends of each account went, as this process saw it: what no message's own record sums up."""
+"""How sends went, as this process saw it: counted, and by account what no message's own record sums up."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from wagate.clock import Clock
 from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendError
 
 Why = Literal["refused", "failing"]
 """The provider lets the account send nothing (wrong token, blocked, unpaid); or it does not answer, or not well."""
+_SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,3 +75,23 @@ def _why(error: SendError, *, asked: bool) -> Why | None:
     if asked and isinstance(error, NotSentError | OutcomeUnknownError) and not (answered or slower):
         return "failing"
     return None
+
+
+class SendMetrics:
+    """Messages handed to providers, in one registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._messages = Counter(
+            "wagate_messages",
+            "Messages handed to providers, by what came of it",
+            ["provider", "outcome"],
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "wagate_message_seconds", "Time that providers took", ["provider"], registry=registry, buckets=_SECONDS
+        )
+
+    def tried(self, provider: str, outcome: str, seconds: float) -> None:
+        """One message was handed over."""
+        self._messages.labels(provider, outcome).inc()
+        self._seconds.labels(provider).observe(seconds)

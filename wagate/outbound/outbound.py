@@ -8,12 +8,10 @@ from wagate.hooks.contracts import Handler
 from wagate.metrics import CollectorRegistry
 from wagate.outbound.context import OUTBOUND, Choose, FileOf, OutboundContext, VoiceOf
 from wagate.outbound.handover import Handover
-from wagate.outbound.metrics import SendMetrics
-from wagate.outbound.observed import Observed
-from wagate.outbound.outbox import Outbox
+from wagate.outbound.observed import Observed, SendMetrics
+from wagate.outbound.outbox import Outbox, Watch
 from wagate.outbound.report import Reporter
 from wagate.outbound.send import Sender
-from wagate.outbound.watch import Watch
 from wagate.storage.owners.directory import Account
 
 Probe = Callable[[str], Awaitable[None]]

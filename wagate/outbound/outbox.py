@@ -1,8 +1,10 @@
-"""The way in for messages to be sent: chosen, checked, stored."""
+"""The way in for messages to be sent: chosen, checked, stored, and waited for."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import trio
@@ -15,14 +17,11 @@ from wagate.hooks.views import Page
 from wagate.http import HttpError, on_behalf_of
 from wagate.outbound import announce
 from wagate.outbound.abilities import can_signal, check_edit, check_revoke, fit
+from wagate.outbound.announce import stored_form, view_of
 from wagate.outbound.choose import choose, sendable
 from wagate.outbound.context import Choose, OutboundContext
-from wagate.outbound.dialogue import in_dialogue, is_no_dialogue
-from wagate.outbound.links import links_in
-from wagate.outbound.parts import parted
-from wagate.outbound.send_errors import as_send_error
-from wagate.outbound.views import stored_form, view_of
-from wagate.outbound.watch import Watch
+from wagate.outbound.handover import as_send_error
+from wagate.outbound.submitted import in_dialogue, is_no_dialogue, links_in, parted
 from wagate.parsing.split import length_of
 from wagate.rules.filters import ALL_MESSAGES, MessageFilter
 from wagate.storage.outbox.acks import readers_of
@@ -249,3 +248,27 @@ async def _asked(account: Account, doing: Awaitable[None], seconds: float) -> No
         raise OutcomeUnknownError(f"no answer of {account.provider} within {seconds:g} s") from error
     except Exception as error:
         raise as_send_error(error) from error
+
+
+@dataclass
+class Watch:
+    """Events by message; those of messages nobody waits for are not kept."""
+
+    _waiting: dict[str, list[trio.Event]] = field(default_factory=dict)
+
+    @contextmanager
+    def on(self, message_id: str) -> Iterator[trio.Event]:
+        """Set as soon as something became of the message."""
+        came = trio.Event()
+        self._waiting.setdefault(message_id, []).append(came)
+        try:
+            yield came
+        finally:
+            self._waiting[message_id].remove(came)
+            if not self._waiting[message_id]:
+                del self._waiting[message_id]
+
+    def ring(self, message_id: str) -> None:
+        """Something became of it."""
+        for came in self._waiting.get(message_id, ()):
+            came.set()

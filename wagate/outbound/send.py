@@ -1,8 +1,9 @@
-"""The handler of messages on their way out: a connector like any other, whose targets are the accounts."""
+"""The handler of messages on their way out, whose targets are the accounts: a connector like any other, with a pace."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TypedDict
 
 from wagate.errors import (
@@ -18,13 +19,12 @@ from wagate.errors import (
 )
 from wagate.hooks.contracts import Delivery, Handler, Receipt
 from wagate.hooks.messages import OutMessage
-from wagate.outbound.announce import FIXED
+from wagate.hooks.providers import SendLimits
+from wagate.outbound.announce import FIXED, message_of
 from wagate.outbound.choose import Failing, candidates, sendable
 from wagate.outbound.context import OUTBOUND, OutboundContext
-from wagate.outbound.handover import Handover
-from wagate.outbound.limits import Limits
-from wagate.outbound.record import written
-from wagate.outbound.views import message_of
+from wagate.outbound.handover import Handover, written
+from wagate.rate import TokenBuckets
 from wagate.rules.states import SLOWER
 from wagate.storage.outbox.messages import MessageRow, get_message
 from wagate.storage.outbox.sending import LOST, Ended, write_ended
@@ -41,6 +41,10 @@ PART_WAIT = 5.0
 """Seconds until a part of a text looks again whether the one before it has left."""
 TIMEOUT = 115.0
 """Seconds for all accounts that may be tried for one message: less than a probe may take."""
+MOST = 10_000
+"""Turns and pauses that are kept; when there are more, those that are over go."""
+FORGET = 60.0
+"""Seconds after which a turn that nobody took is forgotten."""
 
 
 class _Record(TypedDict):
@@ -195,3 +199,55 @@ class Sender:
         ended = Ended(id=row.id, status=status, error=reason, code="", now=context.clock.now())
         await written(lambda: context.database.write(write_ended, ended), context.clock, message_id=row.id)
         self._hand_over.changed(row.id)
+
+
+@dataclass
+class Limits:
+    """Of this process. Times are seconds of a clock that never steps back."""
+
+    _buckets: TokenBuckets = field(default_factory=TokenBuckets)
+    """Of accounts, and of chats of accounts."""
+    _turns: dict[str, float] = field(default_factory=dict)
+    """Message → when it may go."""
+    _slow: dict[str, float] = field(default_factory=dict)
+    """Account, or chat of an account → until when it pauses."""
+
+    def turn(self, message_id: str, account: str, chat: str, limits: SendLimits, now: float) -> float:
+        """Seconds until this message may go; 0: now, and its turn is used up.
+
+        A turn that is ahead is kept: the same message asks again when it has come. So chats that wait take turns.
+        """
+        pause = max(self._slow.get(account, now), self._slow.get(_lane(account, chat), now)) - now
+        if pause > 0:
+            return pause
+        at = self._turns.get(message_id)
+        if at is None:
+            at = self._reserve(_lane(account, chat), limits.chat_per_second, limits.chat_burst, now)
+            at = max(at, self._reserve(account, limits.per_second, limits.burst, now))
+        if at > now:
+            self._turns[message_id] = at
+            self._prune(now)
+            return at - now
+        self._turns.pop(message_id, None)
+        return 0.0
+
+    def slow(self, account: str, chat: str, until: float) -> None:
+        """Pause an account (``chat`` '') or one chat of it."""
+        name = _lane(account, chat) if chat else account
+        self._slow[name] = max(until, self._slow.get(name, until))
+
+    def _reserve(self, bucket: str, per_second: float, burst: int, now: float) -> float:
+        """When one more may go; it counts from now on."""
+        if per_second <= 0:
+            return now
+        return self._buckets.take(bucket, interval=1 / per_second, burst=max(burst or int(per_second), 1), now=now)
+
+    def _prune(self, now: float) -> None:
+        if len(self._turns) > MOST:
+            self._turns = {name: at for name, at in self._turns.items() if at > now - FORGET}
+        if len(self._slow) > MOST:
+            self._slow = {name: at for name, at in self._slow.items() if at > now}
+
+
+def _lane(account: str, chat: str) -> str:
+    return f"{account}|{chat}"

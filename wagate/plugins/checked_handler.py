@@ -1,4 +1,4 @@
-"""Handlers, tasks and looks of plugins, so that the core never meets a wrong value or a foreign error of theirs."""
+"""Handlers, tasks, looks and panels of plugins: the core never meets a wrong value or a foreign error of theirs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+import msgspec
 import structlog
 import trio
 
 from wagate.errors import DeliveryError, Postpone, Reject, Retry, WagateError
 from wagate.events import Event
 from wagate.hooks.contracts import Delivery, Handler, Receipt, Target, TargetLimits, TargetName, Task
+from wagate.hooks.panels import Figure, Panel, PanelAsked, PanelData
 from wagate.hooks.providers import Check, Finding
 from wagate.plugins.values import WrongValueError, cut, held_to, hold_verdict, items, named, seconds
 from wagate.plugins.wall import awaited, broken, instead, leaves, pass_on
+from wagate.storage.fields import clean
 
 LEAST_WAIT: Final = 1.0
 """Seconds that a delivery waits at least before it is handed to its plugin again."""
@@ -30,6 +33,11 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 log = structlog.get_logger("wagate.plugins")
 
 _target = partial(held_to, Target)
+MOST_FIGURES: Final = 20
+MOST_COLUMNS: Final = 8
+MOST_ROWS: Final = 200
+LONGEST: Final = 2000
+"""Characters of one text."""
 
 
 def checked_handler(plugin: str, handler: Any) -> Handler:
@@ -184,3 +192,47 @@ def _function(value: Any) -> Callable[[], Any]:
 
 def _name(function: Any) -> str:
     return str(getattr(function, "__name__", named(function)))
+
+
+def checked_panel(plugin: str, panel: Any) -> Panel:
+    """The panel behind the wall. WrongValueError: it is none."""
+    if not isinstance(panel, Panel) or not isinstance(panel.title, str) or not callable(panel.render):
+        raise WrongValueError(f"{named(panel)}, not Panel with a title and a function")
+    title = clean(panel.title[:100])
+
+    async def render(asked: PanelAsked) -> PanelData | None:
+        try:
+            given = await awaited(panel.render(asked))
+            return None if given is None else held(given)
+        except WagateError:
+            raise
+        except BaseException as error:
+            raise broken(plugin, f"panel {title}", error) from error
+
+    return Panel(title=title, render=render)
+
+
+def held(given: Any) -> PanelData:
+    """The same with the right things in it, cut to what a page holds. WrongValueError says what is not."""
+    if not isinstance(given, PanelData):
+        raise WrongValueError(f"{named(given)}, not PanelData")
+    try:
+        # A struct does not check what it is made of: read it again from its parts.
+        found = msgspec.convert(msgspec.to_builtins(given), PanelData)
+    except (msgspec.ValidationError, TypeError, ValueError) as error:
+        raise WrongValueError("PanelData with something else than texts in it") from error
+    if any(len(row) != len(found.columns) for row in found.rows):
+        raise WrongValueError("PanelData whose rows have not one text for each column")
+    return PanelData(
+        text=_cut(found.text),
+        figures=tuple(
+            Figure(label=_cut(each.label), value=_cut(each.value), state=each.state)
+            for each in found.figures[:MOST_FIGURES]
+        ),
+        columns=tuple(_cut(each) for each in found.columns[:MOST_COLUMNS]),
+        rows=tuple(tuple(_cut(each) for each in row[:MOST_COLUMNS]) for row in found.rows[:MOST_ROWS]),
+    )
+
+
+def _cut(text: str) -> str:
+    return clean(text[:LONGEST])

@@ -25,8 +25,7 @@ from wagate.hooks.messages import OutMessage
 from wagate.hooks.panels import Panel
 from wagate.hooks.providers import Check
 from wagate.hooks.specs import PROJECT, PROVIDERS, Hooks
-from wagate.plugins.checked_handler import checked_handler, checked_look, checked_task
-from wagate.plugins.checked_panel import checked_panel
+from wagate.plugins.checked_handler import checked_handler, checked_look, checked_panel, checked_task
 from wagate.plugins.checked_provider import checked_provider
 from wagate.plugins.registry import Providers
 from wagate.plugins.single_file import KEY, PluginFile, plugin_files

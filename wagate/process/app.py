@@ -27,22 +27,21 @@ from wagate.errors import WagateError
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Handler
 from wagate.inbound.catch_up import CatchUp
-from wagate.inbound.holding import Holding
-from wagate.inbound.listen import Listening
+from wagate.inbound.listen import Holding, Listening
 from wagate.outbound.context import OUTBOUND
 from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers, with_secrets
 from wagate.process.assemble import Gateway, assemble, build_context, name_among_others
 from wagate.process.configured_accounts import put_owners, read_accounts
 from wagate.process.files import raise_file_limit
 from wagate.process.hard_end import GRACE, HardEnd
-from wagate.process.heap import Heap
 from wagate.process.http_side import serve_edge
 from wagate.process.lifespans import lifespans, provider_lifespans
 from wagate.process.logs import Hide, configure_logs
-from wagate.process.maintenance import upkeep_tasks
+from wagate.process.maintenance import Heap, upkeep_tasks
 from wagate.process.reload import Reload
 from wagate.process.running_clock import RunningClock
 from wagate.process.watchdog import watching
+from wagate.queue.cluster import open_redis
 from wagate.queue.redis import RedisThread, check_policy
 from wagate.queue.valkey.supervise import embedded_valkey
 from wagate.storage.database import open_database
@@ -141,7 +140,7 @@ async def _open_redis(config: Config) -> AsyncIterator[RedisThread]:
         url = config.redis.url
         if not url:
             url = (await stack.enter_async_context(embedded_valkey(config.data.dir))).url
-        redis = RedisThread(url)
+        redis = open_redis(url)
         stack.push_async_callback(redis.close)
         await check_policy(redis)
         yield redis

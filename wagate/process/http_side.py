@@ -20,16 +20,14 @@ from wagate.hooks.context import PluginContext
 from wagate.hooks.panels import Panel
 from wagate.hooks.providers import Check
 from wagate.inbound.accounts import Accounts
-from wagate.inbound.numbers import Numbers
-from wagate.inbound.strangers import Strangers
+from wagate.inbound.numbers import Numbers, Strangers
 from wagate.metrics import HttpMetrics
 from wagate.plugins.loader import Plugin, panels_of, plugin_checks
 from wagate.process.assemble import Gateway, check_link
 from wagate.process.doctor import Installation, run_checks
 from wagate.process.files import most_connections
-from wagate.process.health import health_monitor
+from wagate.process.health import Watched, health_monitor
 from wagate.process.reload import Reload
-from wagate.process.standing import Watched
 from wagate.web.access.admission import Admission
 from wagate.web.access.auth import Authenticator
 from wagate.web.access.cors import Cors
@@ -40,20 +38,17 @@ from wagate.web.access.streams import Streams
 from wagate.web.api.bulk import bulk_routes
 from wagate.web.api.doctor import DoctorLine, doctor_routes
 from wagate.web.api.links import links_routes
-from wagate.web.api.refusals import refusals_routes
+from wagate.web.api.refusals import refusals_routes, unknown_numbers_routes
 from wagate.web.api.reload import reload_routes
 from wagate.web.api.stats import stats_routes
 from wagate.web.api.targets import targets_routes
-from wagate.web.api.unknown_numbers import unknown_numbers_routes
 from wagate.web.app import create_api
 from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import App, Networks
-from wagate.web.http.large import LargeBodies
+from wagate.web.http.bodies import LargeBodies
 from wagate.web.http.server import serve_http
 from wagate.web.inbound.engine_door import ENGINE_PATH, EngineDoor
-from wagate.web.inbound.intake import DoorAt, IntakeApp
-from wagate.web.inbound.once_door import OnceDoor
-from wagate.web.inbound.own_deliveries import OwnDeliveries
+from wagate.web.inbound.intake import DoorAt, IntakeApp, OnceDoor, OwnDeliveries
 from wagate.web.inbound.provider_door import PATTERN, ProviderDoor
 from wagate.web.inbound.session_door import SessionDoor
 from wagate.web.media.media_door import MediaDoor

@@ -1,25 +1,30 @@
-"""What has to be done now and then: QR codes lapse, old rows go, changes of other processes are noticed."""
+"""What has to be done now and then: QR codes lapse, old rows go, counts are written down, memory is given back."""
 
 from __future__ import annotations
 
+import ctypes
+import gc
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
 
 import structlog
+import trio
 
 from wagate.clock import Clock
 from wagate.config import Config
 from wagate.errors import StorageError
 from wagate.media.assemble import MediaSubsystem
-from wagate.process.heap import EVERY, Heap
-from wagate.process.minutes import Minutes
+from wagate.outbound.context import OUTBOUND
 from wagate.storage.database import Database
-from wagate.storage.minutes import MINUTE
+from wagate.storage.minutes import LAGS, MINUTE, Bucket, add_buckets, count_incoming, drop_buckets, note_sent, start_of
 from wagate.storage.owners.accounts import drop_idle_sessions, lapse_qrs
 from wagate.storage.owners.clients import TokenUses
 from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.upkeep import retention
+from wagate.web.http.bodies import Bodies
 from wagate.web.inbound.refusals import Refusals
 
 log = structlog.get_logger("wagate.process.maintenance")
@@ -36,6 +41,10 @@ REFUSALS = 10.0
 """Seconds between writings of refused webhooks."""
 NOTICE = 1.0
 """Seconds in which a change made by another process is noticed."""
+EVERY = 5.0
+"""Seconds between looks."""
+ENOUGH = 4 * 1024**2
+"""Bytes of bodies after which it is worth the walk: some milliseconds, in a thread of its own."""
 
 
 async def every(
@@ -98,3 +107,91 @@ def upkeep_tasks(
     if config.database.url:
         tasks["notice"] = partial(every, clock, NOTICE, live.reload_if_changed)
     return tasks
+
+
+class Heap:
+    """Trims it when many bytes have passed through since the last time."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
+        self._seen = 0
+        self.trims = 0
+        """How often it was trimmed."""
+
+    async def look(self) -> None:
+        """Trim when it is time."""
+        if self._bodies.passed - self._seen >= ENOUGH:
+            self._seen = self._bodies.passed
+            self.trims += 1
+            # Errors and their tracebacks hold each other, and the body: young ones wait for the next collection.
+            gc.collect(1)
+            await trio.to_thread.run_sync(trim)
+
+
+def trim() -> None:
+    """Have the C library return what is free; where it can't (only glibc has the call), nothing."""
+    call = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if call is not None:
+        call(0)
+
+
+MOST: Final = 50_000
+"""Buckets in memory. When the database takes nothing for long, the figures of further targets are lost."""
+BEHIND: Final = timedelta(minutes=15)
+"""What came in is counted for so long back, after the process was away or the database was."""
+
+
+class Minutes:
+    """This process's part of the figures."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._found: dict[tuple[str, datetime], Bucket] = {}
+        self._sent: dict[str, datetime] = {}
+        self._counted = start_of(clock.now(), MINUTE)
+
+    def tried(self, target_id: str, client_id: int, lag: float | None) -> None:
+        """One try is over; ``lag``: seconds from storing until it was delivered, None: it failed."""
+        now = self._clock.now()
+        at = start_of(now, MINUTE)
+        bucket = self._found.get((target_id, at))
+        if bucket is None:
+            if len(self._found) >= MOST:
+                return
+            bucket = self._found[target_id, at] = Bucket(subject=target_id, at=at, client_id=client_id)
+        if lag is None:
+            bucket.failed += 1
+            return
+        bucket.done += 1
+        bucket.lags[bisect_left(LAGS, lag)] += 1
+        handler, _, own_id = target_id.partition(":")
+        if handler == OUTBOUND:
+            self._sent[own_id] = now
+
+    async def write(self) -> None:
+        """Write down what was counted. StorageError: it is kept for the next time."""
+        found, self._found = self._found, {}
+        sent, self._sent = self._sent, {}
+        try:
+            if found:
+                await self._database.write(add_buckets, list(found.values()))
+            if sent:
+                await self._database.write(note_sent, sent)
+        except BaseException:
+            self._found = found | self._found
+            self._sent = sent | self._sent
+            raise
+        await self._count_incoming()
+
+    async def _count_incoming(self) -> None:
+        end = start_of(self._clock.now(), MINUTE)
+        self._counted = max(self._counted, end - BEHIND)
+        while self._counted < end:
+            following = self._counted + timedelta(seconds=MINUTE)
+            await self._database.write(count_incoming, self._counted, following)
+            self._counted = following
+
+    async def drop(self) -> None:
+        """Delete what is over its age."""
+        await self._database.write(drop_buckets, self._clock.now())

@@ -10,16 +10,19 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any, TypeAlias
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 import structlog
 from outcome import Error, Outcome, Value
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from wagate.batch_thread import BatchThread
-from wagate.errors import QueueError
-from wagate.queue.connect import connect, shown
+from wagate.errors import ConfigError, QueueError
 
 LARGEST_PIPELINE = 256
 Run: TypeAlias = tuple[str | int, ...]
@@ -28,6 +31,15 @@ NEEDED = "noeviction"
 """The only maxmemory-policy under which nothing of the queue is thrown away."""
 
 log = structlog.get_logger(__name__)
+FORMS = {
+    "redis": "redis://[user:password@]host:6379/0",
+    "rediss": "rediss://[user:password@]host:6379/0",
+    "unix": "unix:///path/to/socket",
+    "redis+sentinel": "redis+sentinel://host:26379,host2:26379/service",
+    "redis+cluster": "redis+cluster://[user:password@]host:6379,host2:6379",
+    "rediss+cluster": "rediss+cluster://[user:password@]host:6379,host2:6379",
+}
+SCHEMES = tuple(FORMS)
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,13 +61,21 @@ class RedisThread:
             "redis", self._pipelines.run_groups, most=LARGEST_PIPELINE
         )
 
+    async def nodes(self) -> Sequence[RedisThread]:
+        """Each server that holds a part of what is kept: this one."""
+        return [self]
+
+    async def home(self, key: str) -> str:  # noqa: ARG002  (a cluster needs it)
+        """URL of the server that has this key. QueueError."""
+        return self.url
+
     async def command(self, *words: str | int) -> Any:
         """Run one command; the answer as redis-py shapes it.
 
         Raises:
             QueueError: Redis can't be reached, or refuses (then `__cause__` is redis-py's ResponseError).
         """
-        return (await self._submit(Call(words=words)))[0].unwrap()
+        return (await self.submit(Call(words=words)))[0].unwrap()
 
     async def run(self, name: str, prefix: str, *arguments: str | int) -> Any:
         """Run the script ``lua/<name>.lua``. Raises QueueError like `command`."""
@@ -66,14 +86,15 @@ class RedisThread:
 
         An outcome for each: one that fails (with QueueError, as `command`) does not keep the next from running.
         """
-        return await self._submit(*(Call(words=tuple(words), script=script(str(name))) for name, *words in runs))
+        return await self.submit(*(Call(words=tuple(words), script=script(str(name))) for name, *words in runs))
 
     async def close(self) -> None:
         """Finish what waits and close the connection."""
         await self._thread.close()
         self._pipelines.close()
 
-    async def _submit(self, *calls: Call) -> list[Outcome[Any]]:
+    async def submit(self, *calls: Call) -> list[Outcome[Any]]:
+        """Send calls together; an outcome for each. QueueError: it was closed."""
         try:
             return await self._thread.submit(calls)
         except RuntimeError as error:
@@ -200,9 +221,14 @@ async def check_policy(redis: RedisThread) -> None:
     Raises:
         QueueError: the policy is another one (the message says the cure), or Redis can't be reached.
     """
+    for node in await redis.nodes():
+        await _check_node(node)
+
+
+async def _check_node(node: RedisThread) -> None:
     try:
         # INFO says it too, and managed servers that forbid CONFIG allow INFO.
-        policy = (await redis.command("INFO", "memory")).get("maxmemory_policy")
+        policy = (await node.command("INFO", "memory")).get("maxmemory_policy")
     except QueueError as error:
         if not is_refusal(error):
             raise
@@ -211,6 +237,59 @@ async def check_policy(redis: RedisThread) -> None:
         log.warning("redis_policy_unknown", needed=NEEDED, reason="the server does not tell its maxmemory-policy")
     elif policy != NEEDED:
         raise QueueError(
-            f"Redis has maxmemory-policy {policy}, which may throw the queue away when memory is full; "
-            f"set it to {NEEDED}: CONFIG SET maxmemory-policy {NEEDED}, and the same line in redis.conf"
+            f"Redis has maxmemory-policy {policy} ({shown(node.url)}), which may throw the queue away when memory is "
+            f"full; set it to {NEEDED}: CONFIG SET maxmemory-policy {NEEDED}, and the same line in redis.conf"
         )
+
+
+def connect(url: str, *, timeout: float) -> Redis:
+    """Make a client; it connects at its first command.
+
+    ``url``: ``redis://[user:password@]host:6379/0``, ``rediss://…``, ``unix:///path``, or
+    ``redis+sentinel://[user:password@]host:26379,host2:26379/service[/0]``. ``timeout``: seconds for connecting and
+    for each answer.
+
+    Raises:
+        ConfigError: the URL can't be used.
+    """
+    scheme = url.partition("://")[0]
+    if scheme not in SCHEMES:
+        raise ConfigError(f"redis.url: {scheme!r} is not a known scheme; use one of {', '.join(SCHEMES)}")
+    options: dict[str, Any] = {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "decode_responses": True,
+        "protocol": 2,
+        # A command whose answer was lost may have run; only the queue knows how to go on.
+        "retry": Retry(NoBackoff(), 0),
+    }
+    try:
+        return _by_sentinel(url, options) if scheme == "redis+sentinel" else Redis.from_url(url, **options)
+    except (ValueError, RedisError):
+        # The message may repeat parts of the URL, its password among them.
+        raise ConfigError(f"redis.url can't be read; write {FORMS[scheme]}") from None
+
+
+def shown(url: str) -> str:
+    """The URL without user and password."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
+
+
+def _by_sentinel(url: str, options: dict[str, Any]) -> Redis:
+    parts = urlsplit(url)
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    service, _, database = parts.path.strip("/").partition("/")
+    if not hosts or not service:
+        raise ValueError("hosts or service are missing")
+    user, _, password = credentials.rpartition(":") if ":" in credentials else ("", "", credentials)
+    sentinels = [(host, int(port or 26379)) for host, _, port in (each.partition(":") for each in hosts.split(","))]
+    sentinel = Sentinel(sentinels, sentinel_kwargs=dict(options))  # type: ignore[no-untyped-call]
+    master: Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
+        service,
+        db=int(database or 0),
+        username=unquote(user) or None,
+        password=unquote(password) or None,
+        **options,
+    )
+    return master

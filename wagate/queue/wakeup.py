@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import structlog
 import trio
+from redis import Redis
 from redis.exceptions import RedisError
 
 from wagate.clock import Clock
-from wagate.queue.connect import connect
+from wagate.errors import QueueError
+from wagate.queue.queue import Queue
+from wagate.queue.redis import connect
 
 log = structlog.get_logger(__name__)
 
@@ -45,28 +48,30 @@ class Wakeup:
         return rang
 
 
-async def listen(url: str, wake_key: str, wakeup: Wakeup) -> None:
+async def listen(queue: Queue, wakeup: Wakeup) -> None:
     """Ring whenever another process left a token in the wake list; a task for several processes on one Redis.
 
     Blocks on a connection of its own, and only ever pops tokens: a command that waits and moves a key would own a key
     nobody knows of when its answer is lost. Runs until cancelled; rides out an absent Redis. Raises ConfigError for a
     bad URL.
     """
-    client = connect(url, timeout=BLOCK + 3.0)
     limiter = trio.CapacityLimiter(1)  # A blocked pop must not use up trio's common threads.
-    try:
-        while True:
+    while True:
+        try:
+            client = connect(await queue.home(), timeout=BLOCK + 3.0)
             try:
-                token = await trio.to_thread.run_sync(
-                    client.blpop, [wake_key], BLOCK, limiter=limiter, abandon_on_cancel=True
-                )
-            except (RedisError, OSError) as error:
-                log.warning("redis_wake_list_unreachable", reason=str(error))
-                await trio.sleep(RETRY)
-                # What came in between was not heard.
-                wakeup.ring()
-            else:
-                if token is not None:
-                    wakeup.ring()
-    finally:
-        client.close()
+                await _listen(client, queue.wake_key, wakeup, limiter)
+            finally:
+                client.close()
+        except (RedisError, OSError, QueueError) as error:
+            log.warning("redis_wake_list_unreachable", reason=str(error))
+            await trio.sleep(RETRY)
+            # What came in between was not heard.
+            wakeup.ring()
+
+
+async def _listen(client: Redis, wake_key: str, wakeup: Wakeup, limiter: trio.CapacityLimiter) -> None:
+    while True:
+        token = await trio.to_thread.run_sync(client.blpop, [wake_key], BLOCK, limiter=limiter, abandon_on_cancel=True)
+        if token is not None:
+            wakeup.ring()

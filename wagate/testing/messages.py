@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from wagate.clock import Clock
 from wagate.errors import ConflictError, NotFoundError, SendError, UnprocessableError
 from wagate.hooks import AccountView, MessageFilter, MessageView, OutMessage, Page, ReaderView, Signal
-from wagate.outbound.parts import parted
+from wagate.outbound.submitted import parted
 from wagate.parsing.chats import digits_of
 from wagate.rules.filters import ALL_MESSAGES
 from wagate.testing.fakes import FakeAccounts

@@ -1,7 +1,11 @@
-"""What wagate answers agents: stored, and written by the deliveries to Chatwoot, so that it survives outages."""
+"""What wagate answers agents: stored, and written by the deliveries to Chatwoot, so that it survives outages.
+
+It is said where the question was, or by the contact "WhatsApp integration", made once for each inbox.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -9,13 +13,18 @@ import msgspec
 from wagate.errors import Reject, RequestError, SendError
 from wagate.events import NewEvent
 from wagate.hooks import Delivery, Receipt, Target
-from wagate_chatwoot.agents import integration
+from wagate_chatwoot.agents.asks import STATUS_SOURCE
+from wagate_chatwoot.api.client import Contact, Conversation
+from wagate_chatwoot.api.errors import NotThereError, TakenError
+from wagate_chatwoot.api.posts import BytesFile, File, Post
 from wagate_chatwoot.inboxes import App
-from wagate_chatwoot.to_chatwoot.posts import BytesFile
+from wagate_chatwoot.ledger import Place
 
 KIND: Final = "chatwoot.answer"
 """Of its events; ``content`` is the text."""
 _ABOUT: Final = "answer"
+IDENTIFIER = STATUS_SOURCE
+"""Of the contact, in all inboxes of one account of Chatwoot; also its source_id in each of them."""
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -36,7 +45,7 @@ async def say(app: App, text: str, *, name: str, about: About | None = None) -> 
     event = NewEvent(
         kind=KIND,
         provider_id=f"{app.name}/{name}",
-        chat=f"conversation/{about.conversation}" if about.conversation else integration.IDENTIFIER,
+        chat=f"conversation/{about.conversation}" if about.conversation else IDENTIFIER,
         content=text,
         from_me=True,
         extra={_ABOUT: msgspec.to_builtins(about)},
@@ -52,11 +61,11 @@ async def handle(app: App, delivery: Delivery) -> Receipt | None:
     except msgspec.ValidationError as error:
         raise Reject(f"stored by another version of wagate: {error}") from error
     if about.conversation:
-        await integration.note(app, about.conversation, event.content, delivery=delivery)
+        await note(app, about.conversation, event.content, delivery=delivery)
         return None
     picture = await _picture(app, about.qr, event.client_id) if about.qr else None
     files = [qr_file(picture)] if picture is not None else []
-    await integration.write_to_agents(app, event.content, delivery=delivery, files=files)
+    await write_to_agents(app, event.content, delivery=delivery, files=files)
     return None
 
 
@@ -71,3 +80,73 @@ async def _picture(app: App, account: str, client_id: int) -> bytes | None:
         return await app.context.sessions.qr_png(account, client_id=client_id)
     except (SendError, RequestError):
         return None
+
+
+async def write_to_agents(app: App, text: str, *, delivery: Delivery, files: Sequence[File] = ()) -> None:
+    """Write in the conversation of the integration, once for each delivery. ChatwootError."""
+    post = Post(content=text, source_id=_source(delivery.id))
+    try:
+        await _once(app, await _conversation(app), post, delivery, files)
+    except NotThereError:
+        # Somebody deleted it: another one is made.
+        await app.ledger.drop_place("", IDENTIFIER)
+        await _once(app, await _conversation(app), post, delivery, files)
+
+
+async def note(app: App, conversation: int, text: str, *, delivery: Delivery) -> None:
+    """Write a private note in a customer's conversation, once; one that is gone needs none. ChatwootError."""
+    post = Post(content=text, message_type="outgoing", private=True, source_id=_source(delivery.id))
+    try:
+        await _once(app, conversation, post, delivery)
+    except NotThereError:
+        return
+
+
+async def _once(app: App, conversation: int, post: Post, delivery: Delivery, files: Sequence[File] = ()) -> None:
+    """Post, unless it stands there since an earlier try; only looked for when there may have been one."""
+    sure = app.memory.trusts("", IDENTIFIER, attempt=delivery.attempt, created=delivery.created_at)
+    if not sure:
+        rows = await app.chatwoot.messages(conversation)
+        if any(row.get("source_id") == post.source_id for row in rows):
+            return
+    await app.chatwoot.post(conversation, post, files)
+
+
+async def _conversation(app: App) -> int:
+    """Its display id, known or made now."""
+    async with app.memory.alone("", [IDENTIFIER]):
+        place = await app.ledger.place("", IDENTIFIER)
+        if place is not None and place.conversation is not None:
+            return place.conversation
+        contact = await _contact(app)
+        found = _latest(await app.chatwoot.conversations_of(contact.id), app.inbox.inbox_id)
+        chosen = found or await app.chatwoot.create_conversation(contact.id, IDENTIFIER)
+        place = Place(contact=contact.id, source_id=IDENTIFIER, conversation=chosen.id)
+        await app.ledger.put_place("", IDENTIFIER, place)
+        if found is None:
+            await app.chatwoot.post(chosen.id, Post(content=app.texts("status.welcome"), source_id=_source("welcome")))
+        return chosen.id
+
+
+async def _contact(app: App) -> Contact:
+    found = await app.chatwoot.contact_by_source(IDENTIFIER)
+    if found is not None:
+        return found
+    try:
+        return await app.chatwoot.create_contact(IDENTIFIER, name=app.texts("status.contact"), identifier=IDENTIFIER)
+    except TakenError:
+        # Another inbox of the same account made it.
+        others = await app.chatwoot.contacts_with([("identifier", IDENTIFIER)])
+        if not others:
+            raise
+        await app.chatwoot.add_source(others[0].id, IDENTIFIER)
+        return others[0]
+
+
+def _latest(found: Sequence[Conversation], inbox_id: int) -> Conversation | None:
+    ours = [each for each in found if each.inbox_id == inbox_id]
+    return max(ours, key=lambda each: each.id, default=None)
+
+
+def _source(name: str) -> str:
+    return f"wagate/{name}"

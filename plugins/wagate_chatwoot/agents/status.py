@@ -11,8 +11,7 @@ from wagate.errors import NotFoundError, Postpone, RequestError, SendError
 from wagate.events import SESSION_STATES, Event, SessionStatus, kinds
 from wagate.hooks import Delivery, Receipt, SessionView
 from wagate.parsing.fields import first_text, instant, mapping
-from wagate_chatwoot.agents.answers import qr_file
-from wagate_chatwoot.agents.integration import write_to_agents
+from wagate_chatwoot.agents.answers import qr_file, write_to_agents
 from wagate_chatwoot.agents.texts import Texts
 from wagate_chatwoot.inboxes import App
 

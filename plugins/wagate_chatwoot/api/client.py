@@ -10,9 +10,8 @@ import msgspec
 
 from wagate.http import HttpClient, HttpError, Response
 from wagate_chatwoot.api.errors import AmbiguousError, AwayError, NotThereError, classify
-from wagate_chatwoot.api.upload import upload
+from wagate_chatwoot.api.posts import File, Post, as_fields, as_json, upload
 from wagate_chatwoot.settings import Inbox
-from wagate_chatwoot.to_chatwoot.posts import File, Post, as_fields, as_json
 
 S = TypeVar("S", bound=msgspec.Struct)
 

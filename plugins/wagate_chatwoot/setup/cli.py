@@ -19,19 +19,22 @@ from wagate.parsing.printable import printable
 from wagate_chatwoot.agents.texts import text
 from wagate_chatwoot.inboxes import bad_name
 from wagate_chatwoot.settings import Inbox, Settings
+from wagate_chatwoot.setup.check import trial
 from wagate_chatwoot.setup.connect import (
     Known,
     Made,
     Owner,
     Wish,
+    add_table,
     api_inboxes,
+    check_place,
     connect,
+    keep_secrets,
     left_behind,
     needs_window,
     owners,
+    table_text,
 )
-from wagate_chatwoot.setup.tables import add_table, check_place, keep_secrets, table_text
-from wagate_chatwoot.setup.trial import trial
 
 app = typer.Typer()
 

@@ -11,8 +11,7 @@ from wagate.hooks import Profile
 from wagate_chatwoot.api.client import Contact
 from wagate_chatwoot.api.errors import ChatwootError, NotThereError, RefusedError, TakenError
 from wagate_chatwoot.inboxes import App
-from wagate_chatwoot.to_chatwoot.people import Who, best, name_of_number, named, phone_of, search_pairs
-from wagate_chatwoot.to_chatwoot.places import source_id
+from wagate_chatwoot.to_chatwoot.people import Who, best, name_of_number, named, phone_of, search_pairs, source_id
 
 MOST_TRIES = 4
 """Each try after the first leaves out what was taken, or finds who took it."""

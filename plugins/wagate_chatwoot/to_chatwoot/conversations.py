@@ -14,8 +14,7 @@ from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import Place
 from wagate_chatwoot.settings import Conversations, Inbox
 from wagate_chatwoot.to_chatwoot import contacts
-from wagate_chatwoot.to_chatwoot.people import Who
-from wagate_chatwoot.to_chatwoot.places import chat_of, source_id
+from wagate_chatwoot.to_chatwoot.people import Who, chat_of, source_id
 
 STATUSES = frozenset({"open", "pending", "snoozed", "resolved"})
 Settled = tuple[Place, int, bool]

@@ -1,14 +1,19 @@
-"""What happens on WhatsApp, written in Chatwoot: each event once, in order."""
+"""What happens on WhatsApp, written in Chatwoot: each event once, in order.
+
+A file goes along with its message, or behind it when it comes late; else its message says what stands in its place.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from msgspec.structs import replace
 
+from wagate.errors import NotFoundError, Postpone, UnavailableError
 from wagate.events import Event, kinds
 from wagate.hooks import Delivery, Receipt
 from wagate_chatwoot.agents.texts import Texts
@@ -20,13 +25,13 @@ from wagate_chatwoot.api.errors import (
     RefusedError,
     TooLargeError,
 )
+from wagate_chatwoot.api.posts import File, Post
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import Entry
 from wagate_chatwoot.to_chatwoot import acks, echoes
-from wagate_chatwoot.to_chatwoot.attach import too_large, with_file
 from wagate_chatwoot.to_chatwoot.conversations import forget, last_of, settle
+from wagate_chatwoot.to_chatwoot.markdown import escaped
 from wagate_chatwoot.to_chatwoot.people import Who, who_of, with_all_keys
-from wagate_chatwoot.to_chatwoot.posts import File, Post
 from wagate_chatwoot.to_chatwoot.render import Rendered, quoted_id, render, replying, with_words_of, without_file
 from wagate_chatwoot.to_whatsapp.deletes import deleted_here
 
@@ -37,6 +42,14 @@ SKEW: Final = 300.0
 """Seconds that Chatwoot's clock may be away from ours."""
 MOST_PAGES: Final = 25
 """Of 20 messages; a conversation in which more was written since we first tried is looked through no further."""
+FILE_PATIENCE: Final = 3.0
+"""Seconds that one try waits for the file: it keeps one of the inbox' places busy."""
+FILE_AGAIN: Final = 2.0
+FILE_LONGEST: Final = 14.0
+"""Seconds after which a message is written without its file: those behind it wait, 15 at most with what is left."""
+FILE_SOON: Final = 0.5
+"""Seconds that the last look takes at most."""
+_FAILED: Final = "this file could not be fetched: "
 
 
 async def write(app: App, delivery: Delivery) -> Receipt | None:
@@ -192,3 +205,64 @@ async def find_posted(chatwoot: Chatwoot, conversation: int, source_id: str, *, 
 
 def _older(message: Message, moment: float) -> bool:
     return isinstance(message.created_at, int | float) and message.created_at < moment
+
+
+class Attached(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be posted."""
+
+    post: Post
+    files: tuple[File, ...] = ()
+    lacks_file: bool = False
+    """Whether the file may still come: then this inbox is told."""
+
+
+async def with_file(app: App, delivery: Delivery, rendered: Rendered) -> Attached:
+    """The post with its file, or with a line that says why there is none.
+
+    Raises:
+        Postpone: the file is not there yet.
+    """
+    post, event = rendered.post, delivery.event
+    if not rendered.file:
+        return Attached(post=post)
+    until = delivery.created_at.timestamp() + FILE_LONGEST
+    left = until - app.context.clock.time()
+    try:
+        return Attached(
+            post=post, files=(await app.context.media.open(event, patience=min(FILE_PATIENCE, max(left, FILE_SOON))),)
+        )
+    except UnavailableError as error:
+        left = until - app.context.clock.time()
+        if left > 0:
+            raise Postpone(f"the file is not fetched yet: {error.detail}", after=min(FILE_AGAIN, left)) from error
+        line = _linked(app, delivery, app.texts("message.file_awaited", filename=_file_name(app, delivery)))
+    except NotFoundError as error:
+        reason = error.detail.removeprefix(_FAILED)
+        line = _linked(
+            app, delivery, app.texts("message.file_missing", filename=_file_name(app, delivery), reason=reason)
+        )
+    if await app.context.media.follow(event, handler=app.context.name, target=delivery.target):
+        return Attached(post=without_file(post, line), lacks_file=True)
+    try:
+        # It came just now, unless it never can.
+        return Attached(post=post, files=(await app.context.media.open(event, patience=FILE_SOON),))
+    except (NotFoundError, UnavailableError):
+        return Attached(post=without_file(post, line))
+
+
+def too_large(app: App, delivery: Delivery, file: File) -> str:
+    """What stands in place of a file that Chatwoot does not take."""
+    size = f"{max(file.size / 1_000_000, 0.1):.1f} MB"
+    return _linked(app, delivery, app.texts("message.file_too_large", filename=_file_name(app, delivery), size=size))
+
+
+def _linked(app: App, delivery: Delivery, text: str) -> str:
+    url = app.context.media.url(delivery.event)
+    return f"{text}\n{url}" if url is not None and url.startswith("http") else text
+
+
+def _file_name(app: App, delivery: Delivery) -> str:
+    """What the file is called, else what its link calls it."""
+    media, url = delivery.event.media, app.context.media.url(delivery.event)
+    linked = unquote(urlsplit(url or "").path.rpartition("/")[2])
+    return escaped((media and media.filename) or linked or delivery.event.type)

@@ -1,4 +1,4 @@
-"""Whose chat it is: keys, phone forms, names. Pure."""
+"""Whose chat it is: keys, phone forms, names, and how the chat is called in Chatwoot. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import msgspec
 from msgspec.structs import replace
 
 from wagate.events import Event
-from wagate.parsing.chats import digits_of, is_group
+from wagate.parsing.chats import chat_key, digits_of, is_group
 from wagate.parsing.numbers import number_forms
 from wagate_chatwoot.api.client import Contact
 from wagate_chatwoot.inboxes import App
+from wagate_chatwoot.settings import Inbox
 
 Say = Callable[..., str]
 
@@ -141,3 +142,31 @@ def _titled(chat: str, name: str, say: Say) -> str:
     if chat.endswith("@newsletter"):
         return say("chat.channel", name=name)
     return say("chat.broadcast", name=name) if chat.endswith("@broadcast") else name
+
+
+def source_id(inbox: Inbox, account: str, chat: str) -> str:
+    """The chat's key; with the account in front when the inbox may show several: ``<account>/<chat>``.
+
+    It depends on the settings only, never on which accounts there happen to be: a chat keeps its contact.
+    """
+    return chat if len(inbox.accounts) == 1 else f"{account}/{chat}"
+
+
+def chat_of(inbox: Inbox, source_id: str) -> tuple[str, str] | None:
+    """(account, chat) of a source_id; None when it is none of ours (Chatwoot makes UUIDs for contacts of agents)."""
+    account, slash, named = source_id.rpartition("/")
+    if not slash:
+        account = inbox.accounts[0] if len(inbox.accounts) == 1 else ""
+    chat = key_of(named)
+    if not account or not chat or (inbox.accounts and account not in inbox.accounts):
+        return None
+    return account, chat
+
+
+def key_of(text: str) -> str:
+    """The chat's key, also of what other connectors write: ``…@s.whatsapp.net``, ``+…``, ``whatsapp:+…``; else ''.
+
+    Bare digits may be anything, a customer's number in some shop's books.
+    """
+    key = chat_key(text) if "@" in text or text.startswith(("+", "whatsapp:+")) else ""
+    return key if not key.endswith("@user") or text.endswith("@user") else ""

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from wagate.events import Event, kinds
 from wagate.parsing.chats import digits_of, is_group
 from wagate.parsing.fields import first_text, mapping
+from wagate_chatwoot.api.posts import Post
 from wagate_chatwoot.ledger import Entry
 from wagate_chatwoot.to_chatwoot.markdown import escaped, to_markdown
-from wagate_chatwoot.to_chatwoot.posts import Post
 from wagate_chatwoot.to_chatwoot.shown import body_of, say_call, say_reaction
 
 Say = Callable[..., str]

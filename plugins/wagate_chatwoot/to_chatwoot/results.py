@@ -9,10 +9,10 @@ from wagate.events import Event, kinds
 from wagate.hooks import Delivery, DeliveryFilter, Receipt
 from wagate.parsing.fields import first_text, mapping
 from wagate_chatwoot.api.errors import NotThereError
+from wagate_chatwoot.api.posts import Post
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import Entry
 from wagate_chatwoot.to_chatwoot import notices
-from wagate_chatwoot.to_chatwoot.posts import Post
 from wagate_chatwoot.to_whatsapp.origin import Origin, origin_of
 
 FAILED = kinds.MESSAGE_FAILED

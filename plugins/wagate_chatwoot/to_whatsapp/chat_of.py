@@ -9,7 +9,7 @@ from wagate.parsing.chats import chat_key
 from wagate_chatwoot.api.errors import ChatwootError
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import Place
-from wagate_chatwoot.to_chatwoot import places
+from wagate_chatwoot.to_chatwoot import people
 from wagate_chatwoot.to_whatsapp.actions import Where
 
 
@@ -23,12 +23,12 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True):
 
 def chat_named(app: App, where: Where) -> Chat | None:
     """What the webhook itself says: our source_id, else the contact's identifier or phone. None: no chat."""
-    found = places.chat_of(app.inbox, where.source)
+    found = people.chat_of(app.inbox, where.source)
     if found is not None:
         return Chat(account=found[0], key=found[1])
     account = app.inbox.accounts[0] if len(app.inbox.accounts) == 1 else None
     # Of an inbox with several accounts a source_id without one says only who, not at which number.
-    for key in (places.key_of(where.source), chat_key(where.phone), places.key_of(where.identifier)):
+    for key in (people.key_of(where.source), chat_key(where.phone), people.key_of(where.identifier)):
         if key and not key.endswith("@user"):
             return Chat(account=account, key=key)
     return None
@@ -48,9 +48,9 @@ async def adopt(app: App, where: Where, chat: Chat) -> None:
 
     Nothing else need tell whose contact it is: it may have neither number nor identifier.
     """
-    if chat.account is None or places.chat_of(app.inbox, where.source) != (chat.account, chat.key):
+    if chat.account is None or people.chat_of(app.inbox, where.source) != (chat.account, chat.key):
         return
-    ours = places.source_id(app.inbox, chat.account, chat.key)
+    ours = people.source_id(app.inbox, chat.account, chat.key)
     if where.source == ours or await app.ledger.place(chat.account, chat.key) is not None:
         return
     try:

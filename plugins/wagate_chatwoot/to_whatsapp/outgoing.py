@@ -10,9 +10,10 @@ from wagate.hooks import Delivery, OutMessage, Receipt, TextPart
 from wagate.parsing.chats import STATUS, is_broadcast_list
 from wagate_chatwoot.agents.commands import run
 from wagate_chatwoot.api.errors import ChatwootError
-from wagate_chatwoot.history.pull import begin
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import Entry, Handed
+from wagate_chatwoot.pull import begin
+from wagate_chatwoot.signals import mark_seen, signal
 from wagate_chatwoot.to_chatwoot.notices import notify_failed
 from wagate_chatwoot.to_whatsapp.actions import Command, Delete, Lasting, Resend, Send
 from wagate_chatwoot.to_whatsapp.chat_of import Chat, adopt, find_chat
@@ -23,7 +24,6 @@ from wagate_chatwoot.to_whatsapp.origin import Origin, metadata_of
 from wagate_chatwoot.to_whatsapp.pieces import OTHERWISE, parts_of
 from wagate_chatwoot.to_whatsapp.reconcile import missed
 from wagate_chatwoot.to_whatsapp.retries import failed_parts, is_retry
-from wagate_chatwoot.to_whatsapp.signals import mark_seen, signal
 from wagate_chatwoot.to_whatsapp.webhook import ACTION
 
 LONGEST_TYPING = 20.0

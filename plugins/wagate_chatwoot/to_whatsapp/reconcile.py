@@ -15,10 +15,10 @@ from wagate.errors import RequestError, StorageError
 from wagate.parsing.fields import first_text, mapping, whole
 from wagate_chatwoot.api.errors import BusyError, ChatwootError
 from wagate_chatwoot.inboxes import App, Apps
-from wagate_chatwoot.to_chatwoot.places import source_id
+from wagate_chatwoot.signals import Signals
+from wagate_chatwoot.to_chatwoot.people import source_id
 from wagate_chatwoot.to_whatsapp.actions import Action, Send
 from wagate_chatwoot.to_whatsapp.decode import decode
-from wagate_chatwoot.to_whatsapp.signals import Signals
 from wagate_chatwoot.to_whatsapp.webhook import accept
 
 EVERY: Final = 600.0

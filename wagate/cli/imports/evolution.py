@@ -12,8 +12,17 @@ from typing import Any
 import msgspec
 
 from wagate.cli.errors import CommandError
-from wagate.cli.imports.chatwoot import connect_command
-from wagate.cli.imports.plan import Account, Left, Plan, Webhook, bare, digits_of, proxy_url, take_headers
+from wagate.cli.imports.plan import (
+    Account,
+    Left,
+    Plan,
+    Webhook,
+    bare,
+    connect_command,
+    digits_of,
+    proxy_url,
+    take_headers,
+)
 from wagate.cli.imports.site import Site, segment
 
 BAILEYS, BUSINESS = "WHATSAPP-BAILEYS", "WHATSAPP-BUSINESS"

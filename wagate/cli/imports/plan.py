@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -130,3 +132,15 @@ def toml_table(account: Account, env: Mapping[str, str]) -> str:
     values: Sequence[tuple[str, Any]] = [("provider", account.provider), *account.settings.items()]
     shown = [(key, f"env:{env[key]}" if key in env else value) for key, value in values]
     return "\n".join([f"[accounts.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in shown)])
+
+
+def connect_command(url: str, account_id: Any, *, account: str, client: str, inbox: str = "") -> str:
+    """``wagate chatwoot connect …`` for the inbox of one account; the token comes from the environment."""
+    table = re.sub("[^a-z0-9]+", "-", account.lower()).strip("-")[:40] or "support"
+    words = ["wagate", "chatwoot", "connect", "--url", bare(url), "--token", "env:CHATWOOT_TOKEN"]
+    number = str(account_id or "")
+    words += ["--account-id", number] if number.isascii() and number.isdigit() else []
+    words += ["--inbox-name", inbox] if inbox else []
+    words += ["--name", table, "--account", account]
+    words += ["--client", client] if client != "default" else []
+    return shlex.join(words)

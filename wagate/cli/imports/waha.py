@@ -11,8 +11,18 @@ from typing import Any
 
 import msgspec
 
-from wagate.cli.imports.chatwoot import connect_command
-from wagate.cli.imports.plan import EVERY, Account, Left, Plan, Webhook, bare, digits_of, proxy_url, take_headers
+from wagate.cli.imports.plan import (
+    EVERY,
+    Account,
+    Left,
+    Plan,
+    Webhook,
+    bare,
+    connect_command,
+    digits_of,
+    proxy_url,
+    take_headers,
+)
 from wagate.errors import WagateError
 from wagate.events import EVENT_KINDS
 from wagate.events.kinds import GROUP_PREFIX

@@ -1,4 +1,4 @@
-"""Session webhooks, ``POST /api/whatsapp/webhook/{sessionId}``: one envelope is one event (spec/004).
+"""Session webhooks, ``POST /api/whatsapp/webhook/{sessionId}``: each is one event (spec/004), and may change a status.
 
 Envelopes: ``{event, data}`` (spec/004), ``{dataType, data, sessionId}`` (avoylenko/wwebjs-api, src/utils.js), and their
 variants seen in the wild with ``type`` for the name, ``payload`` for the data, ``msg`` for the message, or nothing
@@ -12,9 +12,8 @@ from typing import Any
 
 import msgspec
 
-from wagate.events import NewEvent, SessionChange, kinds
+from wagate.events import SESSION_STATES, NewEvent, SessionChange, SessionStatus, kinds
 from wagate.events.event import MOVED_TO
-from wagate.inbound.session import states as sessions
 from wagate.inbound.session.activity import (
     acked,
     call,
@@ -32,6 +31,8 @@ from wagate.parsing.chats import chat_key
 from wagate.parsing.fields import first_text, shortened, whole, wrong
 
 _ENVELOPE = frozenset({"data", "payload", "session", "sessionId", "instanceId", "instanceid"})
+_BY_WORD = {word: status for status, facts in SESSION_STATES.items() for word in (status.value, *facts.engine)}
+_CONNECTED = frozenset({SessionStatus.SESSION_CONNECTED})
 
 
 def parse_session(document: object, *, account: str, phone: str = "") -> list[NewEvent]:
@@ -88,32 +89,32 @@ def _status_event(hook: SessionHook, change: SessionChange | None, **details: ob
 
 def _qr(hook: SessionHook) -> NewEvent:
     qr = hook.text("qr", needed=True)
-    return _status_event(hook, sessions.qr_generated(qr), qr=qr)
+    return _status_event(hook, qr_generated(qr), qr=qr)
 
 
 def _ready(hook: SessionHook) -> NewEvent:
     hook.object()
-    return _status_event(hook, sessions.ready())
+    return _status_event(hook, ready())
 
 
 def _authenticated(hook: SessionHook) -> NewEvent:
     hook.object()
-    return _status_event(hook, sessions.authenticated())
+    return _status_event(hook, authenticated())
 
 
 def _disconnected(hook: SessionHook) -> NewEvent:
     reason = hook.text("reason")
-    return _status_event(hook, sessions.disconnected(reason), reason=reason)
+    return _status_event(hook, disconnected(reason), reason=reason)
 
 
 def _auth_failure(hook: SessionHook) -> NewEvent:
     reason = hook.text("msg") or hook.text("message")
-    return _status_event(hook, sessions.auth_failed(reason), reason=reason)
+    return _status_event(hook, auth_failed(reason), reason=reason)
 
 
 def _change_state(hook: SessionHook) -> NewEvent:
     state = hook.text("state", needed=True)
-    return _status_event(hook, sessions.state_changed(state), state=state)
+    return _status_event(hook, state_changed(state), state=state)
 
 
 def _loading_screen(hook: SessionHook) -> NewEvent:
@@ -122,7 +123,7 @@ def _loading_screen(hook: SessionHook) -> NewEvent:
     percent = round(given) if isinstance(given, float) and abs(given) < 1e6 else whole(given)
     if percent is None:
         raise wrong(hook.at("percent"), "must be a number from 0 to 100")
-    change = sessions.loading(percent, hook.text("message"))
+    change = loading(percent, hook.text("message"))
     return _status_event(hook, change, percent=change.percent)
 
 
@@ -131,7 +132,7 @@ def _status(hook: SessionHook) -> NewEvent:
     data = hook.data if isinstance(hook.data, dict) else {}
     word = first_text(data, "status", "state")
     if word:
-        return _status_event(hook, sessions.state_changed(word), state=word)
+        return _status_event(hook, state_changed(word), state=word)
     return _auth_failure(hook) if first_text(data, "msg") else _unknown(hook)
 
 
@@ -191,3 +192,50 @@ _PARSERS: dict[str, Callable[[SessionHook], NewEvent]] = {
     "call": call,
     "incoming_call": call,
 }
+
+
+def qr_generated(qr: str) -> SessionChange:
+    """A QR waits to be scanned."""
+    return SessionChange(status=SessionStatus.QR_GENERATED, message="QR code generated, scan to connect", qr=qr)
+
+
+def ready() -> SessionChange:
+    """Connected, chats loaded."""
+    return SessionChange(status=SessionStatus.SESSION_CONNECTED, message="WhatsApp session connected successfully")
+
+
+def authenticated() -> SessionChange:
+    """The QR was scanned; ``ready`` follows. Arriving after it, it changes nothing."""
+    return SessionChange(status=SessionStatus.CONNECTING, message="Authenticated, connecting", unless=_CONNECTED)
+
+
+def loading(percent: int, message: str = "") -> SessionChange:
+    """Chats are loading, ``percent`` 0…100. Arriving after ``ready``, it changes nothing."""
+    percent = max(0, min(100, percent))
+    text = f"Loading: {percent}%{f' - {message}' if message else ''}"
+    return SessionChange(status=SessionStatus.LOADING, message=text, percent=percent, unless=_CONNECTED)
+
+
+def disconnected(reason: str = "") -> SessionChange:
+    """The phone or the engine ended it: LOGOUT, NAVIGATION, CONFLICT, UNPAIRED, or in words."""
+    return SessionChange(status=SessionStatus.SESSION_NOT_CONNECTED, message=_because("Disconnected", reason))
+
+
+def auth_failed(reason: str = "") -> SessionChange:
+    """The stored login no longer holds, or the scan was refused."""
+    return SessionChange(status=SessionStatus.AUTH_FAILURE, message=_because("Authentication failed", reason))
+
+
+def state_changed(state: str) -> SessionChange | None:
+    """A state of WhatsApp Web (any case), or a status word of ours; None when it is neither: then the status stays."""
+    status = _BY_WORD.get(state.strip().lower())
+    # A QR comes only with its text, by an event of its own.
+    if status is None or status == SessionStatus.QR_GENERATED:
+        return None
+    if status == SessionStatus.SESSION_CONNECTED:
+        return ready()
+    return SessionChange(status=status, message=f"State: {state}")
+
+
+def _because(what: str, reason: str) -> str:
+    return f"{what}: {reason}" if reason else what

@@ -17,8 +17,7 @@ import structlog
 import trio
 
 from wagate.errors import QueueError
-from wagate.queue.valkey.binary import valkey_binary
-from wagate.queue.valkey.folder import Place, is_locked, lock, turn_log, write_config
+from wagate.queue.valkey.folder import Place, is_locked, lock, turn_log, valkey_binary, write_config
 
 log = structlog.get_logger(__name__)
 

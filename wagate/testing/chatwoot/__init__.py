@@ -2,7 +2,6 @@
 
 from wagate.testing.chatwoot import faults
 from wagate.testing.chatwoot.agent import Agent
-from wagate.testing.chatwoot.habits import Habits
 from wagate.testing.chatwoot.messages import Upload
 from wagate.testing.chatwoot.server import FakeChatwoot
 from wagate.testing.chatwoot.state import (
@@ -16,7 +15,7 @@ from wagate.testing.chatwoot.state import (
     Message,
     User,
 )
-from wagate.testing.chatwoot.webhooks import Webhook, encoded, signature
+from wagate.testing.chatwoot.webhooks import Habits, Webhook, encoded, signature
 
 __all__ = [
     "Account",

@@ -11,11 +11,10 @@ import trio
 from wagate.testing.chatwoot import api, talk
 from wagate.testing.chatwoot.agent import Agent
 from wagate.testing.chatwoot.faults import Limits
-from wagate.testing.chatwoot.habits import Habits
 from wagate.testing.chatwoot.public import Public
 from wagate.testing.chatwoot.routes import Answer, Ask, Route, given, matched, refused
 from wagate.testing.chatwoot.state import Account, Conversation, Inbox, Message, RefusedError, Role, State, User
-from wagate.testing.chatwoot.webhooks import Webhooks
+from wagate.testing.chatwoot.webhooks import Habits, Webhooks
 from wagate.testing.server import FakeServer, Reply, Seen
 
 ROUTES: tuple[Route, ...] = (*api.ROUTES, *talk.ROUTES)

@@ -16,8 +16,8 @@ from wagate.storage.database import Database
 from wagate.storage.owners.accounts import get_account
 from wagate.storage.owners.clients import get_client
 from wagate.storage.passes import Link, add_link, list_links, revoke_link
+from wagate.web.access.auth import Lasts, new_link, path_of
 from wagate.web.access.identity import RequestAuth
-from wagate.web.access.links import Lasts, new_link, path_of
 
 Note = Annotated[str, msgspec.Meta(max_length=100)]
 

@@ -16,9 +16,8 @@ from wagate import __version__
 from wagate.hooks.routes import CONTRACT, Contract
 from wagate.web.access.guard import VIEWED
 from wagate.web.access.idempotency import HEADER, PATTERN
+from wagate.web.documents.door_types import DOORS, MEDIA
 from wagate.web.documents.field_docs import field_docs, structs_in
-from wagate.web.documents.inbound_types import DOORS
-from wagate.web.documents.media_types import MEDIA
 from wagate.web.inbound.engine_door import ENGINE_PATH
 from wagate.web.inbound.session_door import SESSION_NAME
 from wagate.web.problems import CONTENT_TYPE, SESSION_PREFIX

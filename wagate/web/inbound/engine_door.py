@@ -17,8 +17,7 @@ from wagate.storage.owners.directory import Client
 from wagate.web.access.auth import Authenticator, token_of
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.http.asgi import Request
-from wagate.web.inbound.intake import Answer
-from wagate.web.inbound.own_deliveries import OwnDeliveries
+from wagate.web.inbound.intake import Answer, OwnDeliveries
 
 ENGINE_PATH = "/webhook/inbound"
 

@@ -1,24 +1,33 @@
-"""The hot path: what comes in from WhatsApp, as a plain ASGI app beside Quart."""
+"""The hot path: what comes in from WhatsApp, as a plain ASGI app beside Quart.
+
+In front of doors: the same POST again gets the same answer, and what this gateway itself delivers stays out.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Protocol
 
 import msgspec
 import structlog
 
-from wagate.errors import MethodNotAllowedError, WagateError
+from wagate.errors import ConflictError, MethodNotAllowedError, NotFoundError, WagateError
 from wagate.plugins.wall import broken
+from wagate.storage.database import Database
+from wagate.storage.events.listing import get_delivery
+from wagate.web.access.auth import Authenticator, token_of
+from wagate.web.access.idempotency import HEADER, REPLAYED, Form, Kept, Once
 from wagate.web.http.asgi import App, ClientGoneError, Networks, Receive, Request, Scope, Send, respond
-from wagate.web.http.bodies import Bodies, read_body
-from wagate.web.http.large import LargeBodies, is_long
+from wagate.web.http.bodies import Bodies, LargeBodies, is_long, read_body
 from wagate.web.problems import problem_of
 
 log = structlog.get_logger("wagate.intake")
+DELIVERY_HEADER = "webhook-id"
+"""Of Standard Webhooks; ours is the delivery's id."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -128,3 +137,58 @@ class IntakeApp:
                     return await at.door(request, b"" if on_disk is None else on_disk.rest())
             body = await read_body(request.scope, receive, self._max_body, held, keep=keep)
             return await at.door(request, body)
+
+
+class OwnDeliveries:
+    """Refuses deliveries of ours for good: each one taken in would make the next."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def refuse(self, request: Request) -> None:
+        """Of a sender who was believed: no stranger makes us look. ConflictError: it is ours. StorageError."""
+        own_id = request.headers.get(DELIVERY_HEADER)
+        if own_id is not None and await self._is_ours(own_id):
+            raise ConflictError("this is a delivery of this gateway itself: a webhook of its own leads back into it")
+
+    async def _is_ours(self, own_id: str) -> bool:
+        try:
+            await self._database.read(get_delivery, own_id)
+        except NotFoundError:
+            return False
+        return True
+
+
+class OnceDoor:
+    """Asks the door behind it once for each key of a caller; without a key, each time."""
+
+    def __init__(self, door: Door, auth: Authenticator, once: Once) -> None:
+        self._door = door
+        self._auth = auth
+        self._once = once
+
+    def admit(self, request: Request) -> bool:
+        """As the door."""
+        return self._door.admit(request)
+
+    async def __call__(self, request: Request, body: bytes) -> Answer:
+        """As the door, or as it answered before. Raises as `Once.run`."""
+        headers = request.headers
+        key = headers.get(HEADER.lower())
+        if key is None:
+            return await self._door(request, body)
+        token = token_of(headers.get("authorization"), headers.get("x-api-key"))
+        who = self._auth.identify(token, address=request.address)
+        place = f"{'admin' if who.admin else who.client_id} {request.method} {request.path}"
+        return await self._once.answer(partial(self._door, request, body), ANSWERS, key=key, place=place, asked=body)
+
+
+async def _kept(answer: Answer) -> Kept:
+    return Kept(answer.status, answer.content_type, answer.body)
+
+
+def _again(kept: Kept) -> Answer:
+    return Answer(kept.status, kept.body, kept.content_type, note="given again", headers=dict([REPLAYED]))
+
+
+ANSWERS: Form[Answer] = Form(_kept, _again)

@@ -29,8 +29,7 @@ from wagate.storage.owners.directory import Account, Directory
 from wagate.web.access.auth import Authenticator
 from wagate.web.access.rate_limit import RateLimit
 from wagate.web.http.asgi import Request
-from wagate.web.inbound.intake import Answer
-from wagate.web.inbound.own_deliveries import OwnDeliveries
+from wagate.web.inbound.intake import Answer, OwnDeliveries
 from wagate.web.inbound.refusals import BODY, CHALLENGE, SIGNATURE, Refusals
 from wagate.web.inbound.session_door import SESSION_NAME, SessionDoor
 

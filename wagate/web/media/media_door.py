@@ -1,4 +1,7 @@
-"""``/media`` and ``/api/media``: files in and out, streamed, as a plain ASGI app beside Quart."""
+"""``/media`` and ``/api/media``: files in and out, streamed, as a plain ASGI app beside Quart.
+
+Files never change, and can be asked for in part or on conditions (RFC 9110, 13 and 14).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from http import HTTPStatus
 from time import perf_counter
 from urllib.parse import quote
 
+import msgspec
 import structlog
 import trio
 
@@ -15,22 +19,22 @@ from wagate.errors import (
     BadRequestError,
     MethodNotAllowedError,
     NotFoundError,
+    RequestError,
     RequestTimeoutError,
     TooLargeError,
     WagateError,
 )
 from wagate.hooks.contracts import Identity
-from wagate.media.names import essence
+from wagate.media.sniff import essence
 from wagate.media.store import HeldFile, Media
 from wagate.storage.media import MediaRow
 from wagate.storage.owners.live import LiveDirectory
 from wagate.web.access.auth import Authenticator, token_hash, token_of
 from wagate.web.access.cors import Cors
 from wagate.web.access.rate_limit import RateLimit
-from wagate.web.documents.media_types import FILE, ROW, UPLOAD, MediaAnswer
+from wagate.web.documents.door_types import FILE, ROW, UPLOAD, MediaAnswer
 from wagate.web.http.asgi import App, ClientGoneError, Networks, Receive, Request, Scope, Send
 from wagate.web.http.exchange import Exchange
-from wagate.web.media.ranges import Part, UnsatisfiableError, part_of
 from wagate.web.media.upload import Upload
 
 FORM_ROOM = 64 * 1024
@@ -45,6 +49,7 @@ View = Callable[..., Awaitable[None]]
 """(exchange, what the path names) → answered."""
 
 log = structlog.get_logger("wagate.media")
+_RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.IGNORECASE | re.ASCII)
 
 
 class MediaDoor:
@@ -216,3 +221,46 @@ def disposition(mimetype: str, filename: str) -> str:
     how = "inline" if kind.startswith(INLINE) and kind not in NEVER_INLINE else "attachment"
     plain = "".join(ch if " " <= ch <= "~" and ch not in '"\\%' else "_" for ch in filename)
     return f"{how}; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
+
+
+class UnsatisfiableError(RequestError):
+    """416: the range lies outside of the file."""
+
+    status = 416
+    title = "Range not satisfiable"
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What to answer."""
+
+    status: int
+    """200, 206, or 304 without a body."""
+    start: int
+    stop: int
+    """The byte after the last one."""
+
+
+def part_of(headers: Mapping[str, str], *, etag: str, size: int) -> Part:
+    """Which part of a file a request wants. A range that can't be read, and several at once, count as none.
+
+    Raises:
+        UnsatisfiableError: it begins behind the end.
+    """
+    if _names(headers.get("if-none-match", ""), etag):
+        return Part(status=304, start=0, stop=0)
+    whole = Part(status=200, start=0, stop=size)
+    wanted = _RANGE.fullmatch(headers.get("range", "").strip())
+    if wanted is None or headers.get("if-range", etag).strip() != etag:
+        return whole
+    first, last = wanted.groups()
+    if not first and not last:
+        return whole
+    start = int(first) if first else max(0, size - int(last))
+    stop = min(size, int(last) + 1) if first and last else size
+    if start >= size or (not first and int(last) == 0):
+        raise UnsatisfiableError(f"the file has {size} bytes")
+    return whole if stop <= start else Part(status=206, start=start, stop=stop)
+
+
+def _names(given: str, etag: str) -> bool:
+    return any(each.strip().removeprefix("W/") in {etag, "*"} for each in given.split(","))

@@ -6,7 +6,7 @@ from quart import Blueprint, g, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import ConflictError
-from wagate.web.access.links import KEY, path_of
+from wagate.web.access.auth import KEY, path_of
 from wagate.web.ui.clients import client_id_of, client_page
 from wagate.web.ui.links import given_link, make_link, note_opened, revoke, viewer_of
 from wagate.web.ui.parts import Parts, back

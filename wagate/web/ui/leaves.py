@@ -1,10 +1,13 @@
-"""What moves on a page: single words and figures, each with an id of its own. Lists, forms and buttons never do."""
+"""What moves on a page: single words and figures, each with an id of its own. Lists, forms and buttons never do.
+
+Times and states are elements, which the browser counts on.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from markupsafe import Markup
@@ -13,14 +16,36 @@ from wagate.events import SESSION_STATES, SessionStatus
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.rows import AccountRow
 from wagate.web.ui import words
-from wagate.web.ui.marks import age, mark, when
 
 Leaves = Mapping[str, Markup]
 """An element's id → the whole element."""
 
-
 TICKING: Final = re.compile(r">[^<]*</time>| (?:value|data-bar|data-count)=\"\d+\"|>\d+ s</b>")
 """What the browser counts on by itself."""
+
+
+def when(moment: datetime | None, now: datetime) -> Markup | str:
+    """A time for people, exact in the title."""
+    if moment is None:
+        return "–"
+    exact = moment.astimezone(UTC)
+    text = words.ago(moment, now)
+    iso = exact.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, f"{exact:%Y-%m-%d %H:%M:%S} UTC", text)
+
+
+def age(moment: datetime | None, now: datetime) -> Markup | str:
+    """For how long it has been so: ``14 min``; the browser counts on."""
+    if moment is None:
+        return ""
+    text = words.duration((now - moment).total_seconds())
+    return Markup('<time datetime="{}" data-age>{}</time>').format(moment.astimezone(UTC).isoformat(), text)
+
+
+def mark(kind_and_word: tuple[str, str]) -> Markup:
+    """A state: a shape, a word and a colour."""
+    kind, word = kind_and_word
+    return Markup('<span class="st {}">{}</span>').format(kind, word)
 
 
 class DeliveryFacts(Protocol):

@@ -9,8 +9,7 @@ from quart import request
 from wagate.errors import NotFoundError
 from wagate.hooks.contracts import Identity
 from wagate.storage.passes import Kind, Link, add_link, find_link, open_link, revoke_link
-from wagate.web.access.auth import token_hash
-from wagate.web.access.links import KEY, new_link
+from wagate.web.access.auth import KEY, new_link, token_hash
 from wagate.web.ui.parts import Parts
 from wagate.web.ui.signin import Viewer
 

@@ -14,10 +14,9 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from wagate.errors import NotFoundError
 from wagate.web.ui.account_fields import CURES, SettingField, fields_of, settings_in, shown, typed, wrong_fields
 from wagate.web.ui.forms import number_in
-from wagate.web.ui.number_new import API, callback, keep_secrets, kept_secrets
+from wagate.web.ui.number_new import API, callback, keep_secrets, kept_secrets, way_of
 from wagate.web.ui.numbers import number_page
 from wagate.web.ui.parts import Parts, back, viewer
-from wagate.web.ui.ways import way_of
 
 IGNORED: Final = {"groups": "Groups", "status": "Status posts", "broadcast": "Broadcasts", "channels": "Channels"}
 """Kinds of chats that may be left out."""

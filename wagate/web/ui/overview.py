@@ -24,8 +24,7 @@ from wagate.storage.upkeep.copies import last_backup
 from wagate.web.api.doctor import DoctorLine
 from wagate.web.health import Check
 from wagate.web.ui import charts, needs, words
-from wagate.web.ui.leaves import NO_SESSION, leaf, number_mark
-from wagate.web.ui.marks import age
+from wagate.web.ui.leaves import NO_SESSION, age, leaf, number_mark
 from wagate.web.ui.needs import Need
 from wagate.web.ui.number_new import choices
 from wagate.web.ui.parts import Parts, viewer

@@ -15,8 +15,7 @@ from markupsafe import Markup, escape
 from wagate import __version__
 from wagate.web.ui import words
 from wagate.web.ui.forms import new_key
-from wagate.web.ui.leaves import delivery_leaf, leaf, number_leaf, number_mark, target_leaf
-from wagate.web.ui.marks import age, mark, when
+from wagate.web.ui.leaves import age, delivery_leaf, leaf, mark, number_leaf, number_mark, target_leaf, when
 
 PREFIX = "/ui"
 

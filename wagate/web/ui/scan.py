@@ -16,7 +16,7 @@ from wagate.events import SESSION_STATES, SessionGroup
 from wagate.storage.owners.accounts import get_account
 from wagate.storage.passes import Link, find_link
 from wagate.storage.rows import AccountRow
-from wagate.web.access.links import KEY, path_of
+from wagate.web.access.auth import KEY, path_of
 from wagate.web.access.streams import Streams, begun
 from wagate.web.ui.leaves import Leaves, changed
 from wagate.web.ui.links import given_link, make_link, name_of, note_opened, revoke, viewer_of

@@ -12,7 +12,7 @@ from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
 from wagate.web.access.identity import RequestAuth
 from wagate.web.api.accounts import Phone, digits
-from wagate.web.sessions.control import pair_code, session_control_routes
+from wagate.web.sessions.routes import pair_code, session_control_routes
 from wagate.web.ui.own_api import OwnApi
 from wagate.web.waha.manage import waha_manage_routes
 from wagate.web.waha.session_hooks import SessionHooks

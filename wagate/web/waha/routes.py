@@ -1,17 +1,101 @@
-"""All of WAHA's operations, by topic."""
+"""All of WAHA's operations, by topic; and here, what WAHA says about itself, and what wagate has another way for.
+
+The latter are answered 501 with the reason.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 from quart import Blueprint
 
+from wagate import __version__
+from wagate.errors import NotSupportedError
+from wagate.parsing.waha import ENGINE, TIER
 from wagate.web.waha.chats import CHATS
 from wagate.web.waha.contacts import CONTACTS
-from wagate.web.waha.desk import Desk, add_rows
+from wagate.web.waha.desk import Call, Desk, Row, add_rows
 from wagate.web.waha.groups import GROUPS
 from wagate.web.waha.more_sends import MORE_SENDS
 from wagate.web.waha.own import OWN
 from wagate.web.waha.passed import PASSED
-from wagate.web.waha.server import SERVER
+
+NOT_HERE = {
+    "a passkey is asked for by WhatsApp's own app alone: link with the QR code or request-code": (
+        "GET /{session}/auth/passkey/challenge",
+        "POST /{session}/auth/passkey",
+        "GET /{session}/auth/passkey/confirmation",
+        "POST /{session}/auth/passkey/confirm",
+    ),
+    "there is no browser here to take a picture of": ("GET /server/debug/browser/trace/{session}",),
+    "keys are clients' tokens here: wagate client token, or /api/clients": (
+        "POST /keys",
+        "GET /keys",
+        "POST /keys/media",
+        "POST /keys/control",
+        "PUT /keys/{id}",
+        "DELETE /keys/{id}",
+    ),
+    "wagate is stopped and started by whoever runs it, not by its API": ("POST /server/stop",),
+    "wagate shows figures at /metrics, and no dumps of its memory": (
+        "GET /server/debug/cpu",
+        "GET /server/debug/heapsnapshot",
+    ),
+    "WAHA's apps are connectors here: wagate chatwoot connect": (
+        "POST /apps",
+        "GET /apps/{id}",
+        "PUT /apps/{id}",
+        "DELETE /apps/{id}",
+    ),
+    "wagate has no MCP server": ("POST /mcp",),
+}
+"""Why → what is answered with it."""
+
+
+def _refuse(why: str) -> Any:
+    async def refuse(_call: Call) -> Any:
+        raise NotSupportedError(why)
+
+    return refuse
+
+
+async def _version(_call: Call) -> Any:
+    return {
+        "version": __version__,
+        "engine": ENGINE,
+        "tier": TIER,
+        "browser": None,
+        "platform": "linux",
+        "worker": {"id": None},
+    }
+
+
+async def _environment(_call: Call) -> Any:
+    return {"WAGATE_VERSION": __version__}
+
+
+async def _status(call: Call) -> Any:
+    began, now = (int(each.timestamp() * 1000) for each in (call.desk.began, call.desk.clock.now()))
+    return {"startTimestamp": began, "uptime": now - began, "worker": {"id": "wagate"}}
+
+
+async def _apps(_call: Call) -> Any:
+    return []
+
+
+SERVER = (
+    Row(verb="GET /version", doc="Our version.", handle=_version, sessionless=True),
+    Row(verb="GET /server/version", doc="Our version.", handle=_version, sessionless=True),
+    Row(verb="GET /server/environment", doc="Little.", handle=_environment, sessionless=True),
+    Row(verb="GET /server/status", doc="Since when it runs.", handle=_status, sessionless=True),
+    Row(verb="GET /apps", doc="None.", handle=_apps, sessionless=True),
+    *(
+        Row(verb=verb, doc="Not possible.", handle=_refuse(why), sessionless=True)
+        for why, verbs in NOT_HERE.items()
+        for verb in verbs
+    ),
+)
+
 
 ROWS = (*CHATS, *CONTACTS, *GROUPS, *OWN, *MORE_SENDS, *PASSED, *SERVER)
 

@@ -12,7 +12,7 @@ from quart import Blueprint, request
 from wagate.errors import NotFoundError, UnprocessableError
 from wagate.hooks.messages import MEDIA_TYPES, OutMessage, OutReaction, Signal
 from wagate.hooks.routes import endpoint
-from wagate.outbound.dialogue import in_dialogue
+from wagate.outbound.submitted import in_dialogue
 from wagate.web.access.idempotency import submission_key
 from wagate.web.messages.content import Draft, check_storable, read_chat
 from wagate.web.messages.sending import Sending, Submission, check_not_failed, patience_of

@@ -1,1 +1,0 @@
-"""Older messages and contacts, copied into Chatwoot."""
