@@ -43,6 +43,7 @@ from wagate.web.api.tenants import PREFIXES, Tenants, tenants_routes
 from wagate.web.documents.routes import documents_routes
 from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import App, Networks
+from wagate.web.http.url_rules import UrlRule
 from wagate.web.messages.routes import messages_routes
 from wagate.web.messages.sending import Sending, SendingContext
 from wagate.web.problems import problem_of
@@ -64,6 +65,7 @@ log = structlog.get_logger("wagate.api")
 class Api(QuartTrio):
     """Quart, with idempotency keys around every POST."""
 
+    url_rule_class = UrlRule
     once: Once
     owners: dict[str, str]
     """Blueprint → the plugin that registered it."""
