@@ -83,13 +83,13 @@ class Queues:
         self.closed = True
         self.wake(push=False, pull=True)
 
-    def tell(self, stored: Sequence[StoredDelivery]) -> None:
+    def tell(self, stored: Sequence[StoredDelivery], *, many: bool = False) -> None:
         """Have stored deliveries rung for, soon and together with what else comes in.
 
         The consumer's next pump rings for what is pushed, `keep_ringing` for all else, and for everything while the
-        consumer does not pump.
+        consumer does not pump. ``many``: they are some of more than a queue is to hold up others for.
         """
-        if len(stored) > SLICE:
+        if many or len(stored) > SLICE:
             self._many.extend(stored)
         elif self._carried and all(each.mode == "push" for each in stored):
             self._bells.extend(map(doorbell, stored))
