@@ -65,7 +65,6 @@ log = structlog.get_logger("wagate.api")
 class Api(QuartTrio):
     """Quart, with idempotency keys around every POST."""
 
-    url_rule_class = UrlRule
     once: Once
     owners: dict[str, str]
     """Blueprint → the plugin that registered it."""
@@ -135,6 +134,7 @@ def create_api(
         ConfigError: two of the blueprints have the same path.
     """
     api = Api("wagate", static_folder=None, template_folder=None)
+    api.url_rule_class = UrlRule
     api.once, api.owners = Once(database, vault, clock), {}
     api.config.update(MAX_CONTENT_LENGTH=int(config.server.max_body), PROVIDE_AUTOMATIC_OPTIONS=False)
     api.url_map.strict_slashes = api.url_map.merge_slashes = False
