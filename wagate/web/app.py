@@ -134,8 +134,7 @@ def create_api(
         ConfigError: two of the blueprints have the same path.
     """
     api = Api("wagate", static_folder=None, template_folder=None)
-    api.url_rule_class = UrlRule
-    api.once, api.owners = Once(database, vault, clock), {}
+    api.once, api.owners, api.url_rule_class = Once(database, vault, clock), {}, UrlRule
     api.config.update(MAX_CONTENT_LENGTH=int(config.server.max_body), PROVIDE_AUTOMATIC_OPTIONS=False)
     api.url_map.strict_slashes = api.url_map.merge_slashes = False
     api.url_map.converters["target"] = TargetConverter
