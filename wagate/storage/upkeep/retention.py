@@ -10,7 +10,7 @@ import msgspec
 import peewee
 
 from wagate.storage.database import Database
-from wagate.storage.models import Dedupe, Delivery, EventRow, IdempotencyKey, Lane, Media, Message
+from wagate.storage.models import Dedupe, Delivery, EventRow, IdempotencyKey, Lane, Later, Media, Message
 from wagate.storage.refusals import delete_strangers
 from wagate.storage.threads.conversations import delete_contacts, delete_threads
 
@@ -67,7 +67,9 @@ def delete_events(db: peewee.Database, before: datetime, failed_before: datetime
         Delivery.event_id == EventRow.id,
         (Delivery.settled == False) | failed_stays,  # noqa: E712  (an SQL expression)
     )
-    old = (EventRow.created_at < before) & (EventRow.unrouted == False) & ~peewee.fn.EXISTS(stays)  # noqa: E712
+    later = Later.select(Later.number).where(Later.event_id == EventRow.id)
+    stays_not = ~peewee.fn.EXISTS(stays) & ~peewee.fn.EXISTS(later)
+    old = (EventRow.created_at < before) & (EventRow.unrouted == False) & stays_not  # noqa: E712
     return _delete(db, EventRow, EventRow.id, EventRow.select(EventRow.id).where(old).limit(most))
 
 
