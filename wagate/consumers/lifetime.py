@@ -34,6 +34,7 @@ from wagate.consumers.reap import reap_dead_workers
 from wagate.consumers.recorder import Recorder
 from wagate.consumers.spool import NAME, Spool
 from wagate.consumers.sweep import Sweeper
+from wagate.consumers.take import Taker
 from wagate.consumers.tasks import supervise
 from wagate.errors import StorageError
 from wagate.hooks.contracts import Handler
@@ -103,7 +104,9 @@ class Consumers:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._wakeup = Wakeup(setup.clock)
-        self._queues = Queues(setup.queue, self._wakeup, strict=setup.policy.strict, push=setup.push)
+        self._queues = Queues(
+            setup.queue, self._wakeup, strict=setup.policy.strict, shared=setup.shared, push=setup.push
+        )
         self._rates = Rates(setup.handlers, setup.clock)
         self._pool = Pool(setup.concurrency, self._concurrency, self._rates)
         self._metrics = ConsumerMetrics(setup.registry)
@@ -132,7 +135,7 @@ class Consumers:
         """What the consumer last broke on."""
         self._began: float | None = None
         """Since when it runs."""
-        self._queues.connect(sweep=self._sweeper.ring, hurry=self._consumer.hurry)
+        self._queues.connect(sweep=self._sweeper.ring, hurry=self._consumer.hurry, begin=self._consumer.begin)
         self.control = Control(
             setup.database,
             self._queues,
@@ -286,16 +289,25 @@ class Consumers:
             silent=self._silent,
             memory=self._memory,
         )
-        return Consumer(
+        taker = Taker(
             database=setup.database,
-            queue=self._queues.push,
             handlers=setup.handlers,
             policy=setup.policy,
             clock=setup.clock,
             pool=self._pool,
+            deliverer=deliverer,
+            memory=self._memory,
+            elsewhere=self.elsewhere,
+            claimed_by=self._queues.push.process if setup.shared else None,
+        )
+        return Consumer(
+            taker=taker,
+            queue=self._queues.push,
+            clock=setup.clock,
+            pool=self._pool,
             wakeup=self._wakeup,
             queues=self._queues,
-            deliverer=deliverer,
+            flights=self._flights,
             memory=self._memory,
             sweep=self._sweeper.ring,
             pumped=self._pumped,
