@@ -248,7 +248,7 @@ class World:
             while len((await self.row(delivery_id)).attempts) < count:
                 await self._a_moment()
         if (consumers := self.consumers) is not None:
-            await self.until(lambda: not consumers._pool and not consumers._consumer._results)
+            await self.until(lambda: not consumers._pool and consumers._consumer.told)
             await consumers.stats()
         return await self.row(delivery_id)
 

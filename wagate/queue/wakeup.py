@@ -24,7 +24,7 @@ class Wakeup:
     """One queue's bell in this process. A lost ring costs a bounded wait, never a message."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self.clock = clock
         self._rung = trio.Event()
         self._latest = trio.CancelScope()
 
@@ -36,11 +36,15 @@ class Wakeup:
         """There is work that can wait so long for other work to go with."""
         self._latest.deadline = min(self._latest.deadline, trio.current_time() + seconds)
 
+    def ring_at(self, time: float) -> None:
+        """What can wait can wait until then (by trio's clock), and no longer than that."""
+        self._latest.deadline = time
+
     async def wait(self, seconds: float) -> bool:
         """Wait for a ring since the last wait, at most ``seconds``; True when it rang."""
         rang = False
         with self._latest:
-            rang = await self._clock.wait(self._rung, seconds)
+            rang = await self.clock.wait(self._rung, seconds)
         rang = rang or self._latest.cancelled_caught
         self._latest = trio.CancelScope()
         if self._rung.is_set():
