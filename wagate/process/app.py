@@ -29,7 +29,7 @@ from wagate.hooks.contracts import Handler
 from wagate.inbound.catch_up import CatchUp
 from wagate.inbound.listen import Holding, Listening
 from wagate.outbound.context import OUTBOUND
-from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers
+from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers, with_secrets
 from wagate.process.assemble import Gateway, assemble, build_context, name_among_others
 from wagate.process.configured_accounts import put_owners, read_accounts
 from wagate.process.files import raise_file_limit
@@ -98,6 +98,8 @@ async def serve(
     """
     clock = clock or Clock()
     plugins = load_plugins(config.plugins, partial(_convert, config), file=config.file)
+    config = with_secrets(config, plugins)
+    hide(config.secrets)
     with hold(config.data.dir, port=config.server.port):
         secrets = open_secrets(config)
         async with open_database(config.database.url, config.data.dir) as database, _open_redis(config) as redis:
