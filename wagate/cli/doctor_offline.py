@@ -20,7 +20,7 @@ from wagate.config.secrets import KEY_FILE, open_secrets
 from wagate.config.vault import Vault
 from wagate.errors import WagateError
 from wagate.hooks.providers import ProviderAccount
-from wagate.plugins.loader import load_plugins, load_providers, plugin_checks
+from wagate.plugins.loader import load_plugins, load_providers, plugin_checks, with_secrets
 from wagate.plugins.registry import Providers
 from wagate.process.assemble import http_client
 from wagate.process.configured_accounts import ConfiguredAccount, read_accounts
@@ -61,6 +61,7 @@ def no_logs() -> Iterator[None]:
 
 async def _run_checks(config: Config) -> list[DoctorLine]:
     plugins = load_plugins(config.plugins, partial(convert, config), file=config.file)
+    config = with_secrets(config, plugins)
     providers = Providers(public_url=config.server.public_url)
     load_providers(plugins, partial(inert_context, config), providers)
     configured = read_accounts(config, providers)

@@ -154,6 +154,7 @@ class Consumer:
             pumped = await self._queue.pump(results, want=want, takes=takes, bells=bells)
         except QueueError as error:
             if bells:
+                self._pool.missed(each.key for each in bells)
                 self._queues.rung(len(bells), error)
             await self._ride_out(error)
             return
@@ -162,6 +163,7 @@ class Consumer:
             self._away = 0
             self._sweep()
         if bells:
+            self._pool.missed(each.key for each in bells if pumped.unrung)
             self._queues.rung(len(bells), pumped.unrung)
         self._carried = len(bells) + len(results) + len(pumped.taken)
         if pumped.overflow:

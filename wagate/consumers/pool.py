@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from wagate.clock import Clock
@@ -120,6 +120,12 @@ class Pool:
         """If the key is in hand, this one waits behind what is; unless it is that itself."""
         if (hand := self._hands.get(key)) and hand.id != delivery_id:
             hand.rung = True
+
+    def missed(self, keys: Iterable[str]) -> None:
+        """Those were rung for in vain: a sweep passes over what is in hand, so that they look once more when done."""
+        for key in keys:
+            if hand := self._hands.get(key):
+                hand.again = True
 
     def holds(self, key: str) -> bool:
         """Whether the key is in hand."""

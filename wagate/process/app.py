@@ -29,7 +29,7 @@ from wagate.hooks.contracts import Handler
 from wagate.inbound.catch_up import CatchUp
 from wagate.inbound.listen import Holding, Listening
 from wagate.outbound.context import OUTBOUND
-from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers
+from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers, with_secrets
 from wagate.process.assemble import Gateway, assemble, build_context, name_among_others
 from wagate.process.configured_accounts import put_owners, read_accounts
 from wagate.process.files import raise_file_limit
@@ -37,7 +37,7 @@ from wagate.process.hard_end import GRACE, HardEnd
 from wagate.process.http_side import serve_edge
 from wagate.process.lifespans import lifespans, provider_lifespans
 from wagate.process.logs import Hide, configure_logs
-from wagate.process.maintenance import Heap, upkeep_tasks
+from wagate.process.maintenance import Heap, keep_one_heap, upkeep_tasks
 from wagate.process.reload import Reload
 from wagate.process.running_clock import RunningClock
 from wagate.process.watchdog import watching
@@ -77,6 +77,7 @@ def run(config_path: Path | None, without: Sequence[str] = ()) -> int:
                 "running as root: anyone who takes over the gateway controls the machine; run it as a separate user"
             )
         raise_file_limit()
+        keep_one_heap()
         trio.run(_serve_until_signalled, config, hide, strict_exception_groups=True, clock=RunningClock())
     except* WagateError as failures:
         for failure in _leaves(failures):
@@ -100,6 +101,8 @@ async def serve(
     """
     clock = clock or Clock()
     plugins = load_plugins(config.plugins, partial(_convert, config), file=config.file)
+    config = with_secrets(config, plugins)
+    hide(config.secrets)
     with hold(config.data.dir, port=config.server.port):
         secrets = open_secrets(config)
         async with open_database(config.database.url, config.data.dir) as database, _open_redis(config) as redis:
