@@ -12,7 +12,7 @@ from wagate.parsing.fields import first_text, identifier, mapping
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody on the other side."""
+    """The person on the other side."""
 
     key: str
     """Canonical: by phone if there is one, else ``<business-scoped id>@user``; '' when nothing names them."""

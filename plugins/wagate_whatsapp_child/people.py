@@ -28,7 +28,7 @@ def lid(library: Library, session: Session, line: Json) -> str:
 
 
 def block(library: Library, session: Session, line: Json) -> None:
-    """Block somebody, or no longer."""
+    """Block or unblock someone."""
     word = b"block" if line["on"] else b"unblock"
     raw = library.go.UpdateBlocklist(*session.of(as_jid(library, line["chat"])), word)
     library.answer("GetBlocklistReturnFunction", raw)

@@ -102,14 +102,14 @@ class ReadAbout(Ask, frozen=True, kw_only=True):
 
 
 class BlockPerson(Ask, frozen=True, kw_only=True):
-    """Block somebody, or no longer."""
+    """Block or unblock someone."""
 
     chat: str
     on: bool
 
 
 class NamePerson(Ask, frozen=True, kw_only=True):
-    """Put somebody's name into the phone's address book."""
+    """Save someone's name in the phone's address book."""
 
     chat: str
     first_name: str
@@ -193,7 +193,7 @@ class SetOnline(Ask, frozen=True, kw_only=True):
 
 
 class WatchPresence(Ask, frozen=True, kw_only=True):
-    """Be told of somebody's presence from now on: as events ``presence.update``."""
+    """Subscribe to someone's presence; it comes as events ``presence.update``."""
 
     chat: str
 

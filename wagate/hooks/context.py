@@ -146,7 +146,7 @@ class Jobs(Protocol):
     ) -> Job:
         """Finish a job: completed, failed (retried until its attempts run out) or queued (returned without an attempt).
 
-        To complete it twice does no harm. ConflictError: the lease ``lease_id`` has expired, or the job is final.
+        Completing it twice does no harm. ConflictError: the lease ``lease_id`` has expired, or the job is final.
         """
 
     async def retry(self, job_id: str, *, client_id: int | None) -> Job:
@@ -222,21 +222,21 @@ class Messages(Protocol):
         """A page of messages, newest first."""
 
     async def readers(self, message_id: str, *, client_id: int | None) -> Sequence[ReaderView]:
-        """Who of a group has got a message, who has read it, by our id. NotFoundError."""
+        """Which group members have received and read a message, by our id. NotFoundError."""
 
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
         """Mark as seen, show or end typing; at once, not stored.
 
-        Where the provider has no such thing, nothing happens. One that marks messages gets the chat's last one when the
+        If the provider does not support it, nothing happens. One that marks messages gets the chat's last one when the
         signal names none.
 
         Raises:
             NotFoundError, UnprocessableError: as `send`.
-            SendError: the provider did not take it.
+            SendError: the provider did not accept it.
         """
 
     async def revoke(self, message_id: str, *, client_id: int | None) -> None:
-        """Delete a sent message for everyone, by wagate's id, at once. To revoke it twice does no harm.
+        """Delete a sent message for everyone, by wagate's id, at once. Revoking it twice does no harm.
 
         The provider's confirmation comes as an event ``message.revoked``; the message's status does not change.
 
@@ -244,7 +244,7 @@ class Messages(Protocol):
             NotFoundError: no such message of this client.
             ConflictError: it waits (cancel its delivery instead), failed, or its outcome is unknown.
             UnprocessableError: the provider can't do this; it names provider and ability. Or its account is gone.
-            SendError: the provider did not take it.
+            SendError: the provider did not accept it.
         """
 
     async def edit(self, message_id: str, text: str, *, client_id: int | None) -> None:

@@ -12,7 +12,7 @@ PanelState = Literal["", "ok", "wait", "bad", "info", "off"]
 
 
 class PanelAsked(msgspec.Struct, frozen=True, kw_only=True):
-    """Who looks, and at what."""
+    """Who is viewing, and what."""
 
     client_id: int | None
     """Show only what is this client's; None: of all clients."""

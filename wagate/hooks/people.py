@@ -1,4 +1,4 @@
-"""Who is who, as plugins ask it."""
+"""Identifies people, for plugins."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class People(Protocol):
     """Who is one person: number, LID, Meta's and Twilio's ids, a changed number, numbers with an extra digit."""
 
     async def of(self, chat: str, *, client_id: int, account: str = "") -> PersonView:
-        """Who has this key; somebody who is not known has just that.
+        """The person with this key; an unknown person has only that key.
 
         Of a LID without a number the ``account``'s provider is asked, for two seconds at most; its answer is kept.
         """

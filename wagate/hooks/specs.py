@@ -51,7 +51,7 @@ class Hooks:
 
     @_spec
     def check_settings(self, context: PluginContext) -> Iterable[str]:  # type: ignore[empty-body]
-        """What is wrong with the settings that takes too long to find at every start; key first, then the cure.
+        """Find problems in settings that take too long to check at every start; name the key first, then the cure.
 
         Only ``wagate check`` calls it, outside the event loop; it may take seconds, and asks no other machine.
         """
@@ -110,7 +110,7 @@ class Hooks:
         """Panels on the dashboard: on a page of the plugin, and on the pages of its receivers.
 
         ``render`` gives data, of which wagate makes the page, and has 1 s. A panel that fails, is late or gives
-        anything else costs that panel only, and the page says so. Never show one client what is another's: see
+        anything else costs that panel only, and the page says so. Never show one client another client's data: see
         `PanelAsked.client_id`.
         """
 

@@ -50,7 +50,7 @@ class ChatView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PersonView(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody on the other side."""
+    """The person on the other side."""
 
     keys: tuple[str, ...]
     """The key that was asked for, then all others of the person: numbers (former ones, too), LID, other ids."""

@@ -47,9 +47,9 @@ class Watch(Protocol):
         """Deliveries and messages that are not done. StorageError."""
 
     async def lead(self) -> bool:
-        """Whether this process is the one of all on this database that does what only one may do, for this plugin.
+        """Whether this process does, for this plugin, what only one of all processes on this database may do.
 
-        Ask at least every 30 s: who does not is followed by another a minute later. StorageError: it can't be known.
+        Ask at least every 30 s, or another process takes over a minute later. StorageError: it can't be known.
         """
 
     def trouble(self, why: str) -> None:

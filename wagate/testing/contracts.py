@@ -72,7 +72,7 @@ class HandlerUnderTest:
     stumbles: Callable[[], None]
     """It answers everything with a passing failure (HTTP: 503) from now on."""
     refuses: Callable[[], None] | None = None
-    """It refuses what comes for good (HTTP: 400) from now on; None: it never does."""
+    """It refuses everything permanently (HTTP: 400) from now on; None: it never does."""
 
 
 class TargetsContract(ABC):

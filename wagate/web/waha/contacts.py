@@ -169,7 +169,7 @@ CONTACTS = (
     Row(verb="GET /contacts/profile-picture", doc="Their picture.", handle=_picture, query=ContactQuery),
     Row(
         verb="POST /contacts/block",
-        doc="Block somebody.",
+        doc="Block someone.",
         handle=_block,
         act="block person",
         body=ContactBody,
@@ -183,7 +183,13 @@ CONTACTS = (
         body=ContactBody,
         status=201,
     ),
-    Row(verb="PUT /{session}/contacts/{chatId}", doc="Name somebody.", handle=_name, act="name person", body=NameBody),
+    Row(
+        verb="PUT /{session}/contacts/{chatId}",
+        doc="Save a contact's name.",
+        handle=_name,
+        act="name person",
+        body=NameBody,
+    ),
     Row(verb="GET /{session}/lids", doc="LIDs with a known number.", handle=_lids, query=Paging),
     Row(verb="GET /{session}/lids/count", doc="How many.", handle=_count_lids),
     Row(verb="GET /{session}/lids/{lid}", doc="The number behind a LID.", handle=_of_lid),
