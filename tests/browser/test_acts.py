@@ -70,10 +70,10 @@ def test_giving_up_all_that_match_asks_for_their_count_and_keeps_what_was_typed_
     page.goto(f"{site.url}deliveries?state=pending&target={site.scene.targets['Stock sync']}")
     rows = page.locator("tbody tr").count()
     page.get_by_role("link", name="Give up all …").click()
-    page.get_by_label("to go on").fill(str(rows + 1))
+    page.get_by_label("to confirm").fill(str(rows + 1))
     page.get_by_role("button", name=f"Give up {rows}").click()
-    expect(page.get_by_role("alert")).to_contain_text(f"Type {rows} to go on")
-    page.get_by_label("to go on").fill(str(rows))
+    expect(page.get_by_role("alert")).to_contain_text(f"Type {rows} to confirm")
+    page.get_by_label("to confirm").fill(str(rows))
     page.get_by_role("button", name=f"Give up {rows}").click()
     expect(page.locator("#progress")).to_contain_text(f"{rows} done")
 

@@ -156,7 +156,7 @@ async def test_what_a_provider_raises_decides(
         (Reply(status=302, headers={"Location": "http://10.0.0.1/"}), None),
         (
             Reply(body=b"<html>Sign in</html>", headers={"Content-Type": "text/html"}),
-            "a page of text came in place of image/jpeg",
+            "a text page arrived instead of image/jpeg",
         ),
         (Reply(body=b""), "it arrived empty"),
     ],

@@ -247,7 +247,7 @@ async def test_a_waha_that_is_down_or_silent_is_said_to_be() -> None:
     down = unanswered(as_send_error(caught.value))
     assert isinstance(down, UnavailableError)
     assert down.retry_after
-    assert isinstance(unanswered(NoAnswerError("no answer of waha within 30 s")), GatewayTimeoutError)
+    assert isinstance(unanswered(NoAnswerError("no answer from waha within 30 s")), GatewayTimeoutError)
 
 
 @pytest.mark.parametrize("name", [".", ".."])

@@ -168,7 +168,7 @@ async def test_a_token_is_replaced_and_all_else_stays(running: Gateway, http: ht
     await add(http, "meta", **META, **{"s.waba_id": "77"})
     page = "/ui/numbers/shop/settings"
     shown = (await http.get(page)).text
-    assert "••••oken is stored; empty leaves it so" in shown
+    assert "••••oken is stored; leave this empty to keep it" in shown
     assert "EAAG-a-long-token" not in shown
     kept = {"s.phone_number_id": META["s.phone_number_id"], "s.waba_id": "77", "s.api_version": "v23.0"}
     kept |= {"s.base_url": "https://graph.facebook.com", "weight": "1", "position": "0"}

@@ -165,7 +165,7 @@ async def test_a_compose_file_alone_makes_the_account_and_the_webhook_for_all_se
     shown = await call(gateway, "waha", str(file))
     assert "would make\taccount default\twaha, session default of http://127.0.0.1:3001\n" in shown.stdout
     assert "left\tWAHA_PRESENCE_AUTO_ONLINE\twagate shows itself online only while it types\n" in shown.stdout
-    assert shown.stderr == "nothing was changed: --apply does it\n"
+    assert shown.stderr == "nothing was changed; use --apply to do it\n"
     made = await call(gateway, "waha", str(file), "--apply", "--json")
     assert [each[:2] for each in made.steps if each[0] != "left"] == [
         ("made", "account default"),

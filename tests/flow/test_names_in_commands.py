@@ -129,7 +129,7 @@ async def test_a_list_that_ends_at_its_limit_says_so(gateway: Gateway, receiver:
     short, whole = [
         await call(gateway, "jobs", "list", "--connector", "webhook", "--limit", limit) for limit in ("1", "2")
     ]
-    assert "the first 1 are shown, and there are more" in short.stderr
+    assert "only the first 1 are shown" in short.stderr
     assert len(short.stdout.splitlines()) == 2
     assert "there are more" not in whole.stderr
     await gateway.register(receiver.url, name="another")

@@ -158,7 +158,7 @@ async def test_on_whatsapp_what_fails_is_tried_again_and_what_waits_is_not() -> 
         await send(ALERT)
     account(fakes, "night")
     fakes.messages.becomes = "queued"
-    assert await send(ALERT) == "it waits to leave through night"
+    assert await send(ALERT) == "it waits to be sent through night"
     fakes.messages.becomes = SendError("the token is wrong")
     with pytest.raises(NotTakenError, match="night could not send it: the token is wrong"):
         await send(Alert(title="t", text="x", key="another"))

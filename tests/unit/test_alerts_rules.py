@@ -307,7 +307,7 @@ async def test_that_it_is_there_is_written_once_a_minute() -> None:
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"at_once": ["dwon"]}, "at_once: nothing is called 'dwon'"),
+        ({"at_once": ["dwon"]}, "at_once: unknown kind 'dwon'"),
         ({"quiet": "10pm-7am"}, "quiet: '10pm-7am'"),
         ({"zone": "Europe/Berln"}, "zone: there is no time zone 'Europe/Berln'"),
         ({"zone": "../../etc/passwd"}, "zone: there is no time zone"),
@@ -326,7 +326,7 @@ def test_settings_that_mean_nothing_are_refused_by_key(settings: dict[str, Any],
         ({"apprise": "ntfy://x", "account": "main"}, "one of the two"),
         ({"apprise": "not a secret-topic"}, "apprise: not a URL"),
         ({"account": "main"}, "to: is missing"),
-        ({"account": "main", "to": ["0151 123"]}, "to: '0151 123' is no number"),
+        ({"account": "main", "to": ["0151 123"]}, "to: '0151 123' is not a number"),
         ({"apprise": "ntfy://x", "to": ["+12025550142"]}, "to: only with account"),
     ],
 )

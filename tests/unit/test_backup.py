@@ -103,7 +103,7 @@ def test_one_of_two_backups_to_one_file_is_refused(data: Path, tmp_path: Path, m
         real(descriptor)
 
     monkeypatch.setattr("wagate.process.backup.os.fsync", slow)
-    assert "is there already" in run("backup", "b.tar").stderr
+    assert "already exists" in run("backup", "b.tar").stderr
     assert (tmp_path / "b.tar").read_bytes() == b""
 
 

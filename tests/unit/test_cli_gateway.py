@@ -195,7 +195,7 @@ def test_without_a_gateway_commands_that_need_one_say_so(folder: Path) -> None:
     ):
         result = run(*arguments)
         assert result.exit_code == 1
-        expected = f'error: no gateway runs on {folder}/data; start one with "wagate serve"\n'
+        expected = f'error: no gateway is running on {folder}/data; start one with "wagate serve"\n'
         assert result.stderr.replace("/private", "") == expected
 
 

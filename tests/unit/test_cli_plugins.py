@@ -145,7 +145,7 @@ def test_a_name_that_is_taken_is_refused(name: str, tmp_path: Path) -> None:
     result = run("plugins", "new", name)
     assert (result.exit_code, result.stderr) == (
         2,
-        f"error: '{name}' is already the name of a plugin, which comes with wagate; choose another one\n",
+        f"error: '{name}' is already the name of a plugin in wagate; choose another one\n",
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -160,7 +160,7 @@ def test_two_packages_that_bring_one_name_are_named(tmp_path: Path, monkeypatch:
     monkeypatch.syspath_prepend(str(tmp_path))
     for command in ("list", "check"):
         said = run("plugins", command).stderr
-        assert "warning: acme-crm and wagate-crm both provide a plugin crm; that of " in said
+        assert "warning: acme-crm and wagate-crm both provide a plugin crm; the one from " in said
 
 
 WRONG_HOOKS: list[tuple[dict[str, Callable[..., Any]], str]] = [

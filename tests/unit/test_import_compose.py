@@ -196,7 +196,7 @@ def test_what_is_no_compose_file_of_waha_is_refused(tmp_path: Path, text: str, r
             WAHA + "    environment: 5\n",
             ":4: services.waha.environment: is not a mapping; write NAME: value, one per line",
         ),
-        (WAHA + "    environment:\n      A: 1\n      A: 2\n", ":6: A is there twice"),
+        (WAHA + "    environment:\n      A: 1\n      A: 2\n", ":6: A appears twice"),
         (WAHA + "    env_file: gone.env\n", "gone.env: can't be read: No such file or directory; put it there, "),
         (
             WAHA + "    env_file:\n      - required: false\n",
@@ -286,7 +286,7 @@ def test_a_proxy_goes_along_with_wagates_own_engine_alone(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("WHATSAPP_HOOK_RETRIES_ATTEMPTS: many", "'many' is no number; write digits, or leave it out"),
+        ("WHATSAPP_HOOK_RETRIES_ATTEMPTS: many", "'many' is not a number; write digits, or leave it out"),
         ("WHATSAPP_HOOK_CUSTOM_HEADERS: 'X:1;s3cret'", "header 2 has no colon; write Name:value"),
     ],
 )

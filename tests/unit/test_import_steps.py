@@ -73,7 +73,7 @@ def test_without_a_gateway_it_tells_what_it_would_do(folder: Path) -> None:
         ["would make", "webhook https://bot.example/hook"],
     ]
     expected = (
-        "nothing was changed; no gateway is running, so existing accounts could not be checked: --apply does it\n"
+        "nothing was changed; no gateway is running, so existing accounts could not be checked; use --apply to do it\n"
     )
     assert found.stderr == expected
     refused = run("--apply")
@@ -158,7 +158,7 @@ def test_a_webhook_that_leads_here_or_whose_account_failed_is_not_made(fake: Fak
     here = account("shop", webhook_url="https://wa.example/webhooks/shop")
     fake.answers["GET /api/accounts"] = (200, {"data": [here], "next_cursor": None})
     Path("compose.yaml").write_text(COMPOSE.replace("https://bot.example/hook", "https://wa.example/webhooks/shop"))
-    assert "left\twebhook https://wa.example/webhooks/shop\tleads to this gateway: it stays" in run().stdout
+    assert "left\twebhook https://wa.example/webhooks/shop\tleads to this gateway: nothing" in run().stdout
 
 
 def test_webhooks_of_one_account_to_one_url_are_one() -> None:

@@ -226,7 +226,7 @@ def test_a_file_of_the_same_name_is_left_alone(folder: Path) -> None:
     (folder / "pull-answer.json").write_text("mine")
     done = run("--out", ".", "--gateway", URL)
     assert done.exit_code == 1
-    assert "pull-answer.json: there is another file of this name" in done.stderr
+    assert "pull-answer.json: a file with this name already exists" in done.stderr
     assert (folder / "pull-answer.json").read_text() == "mine"
     assert [each.name for each in folder.glob("*.json")] == ["pull-answer.json"]
 
@@ -234,7 +234,7 @@ def test_a_file_of_the_same_name_is_left_alone(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "cure"),
     [
-        (["pull"], "there are: ai-agent, error-branch"),
+        (["pull"], "the workflows are: ai-agent, error-branch"),
         (["pull-answer"], "server.public_url is not set"),
         (["pull-answer", "--gateway", "gateway:8080"], "is not a URL like"),
         (["pull-answer", "--gateway", "https://x.example/wa"], "is not a URL like"),

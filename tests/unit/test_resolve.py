@@ -60,7 +60,7 @@ async def test_a_dead_name_holds_two_threads_at_most_and_none_of_trios_common_on
     resolver = Resolver(lookup, deadline=5.0, keep=0.0)
     try:
         for _ in range(5):
-            with pytest.raises(NameNotFoundError, match=r"ENOTFOUND: dead.test: (no answer within|earlier look-ups)"):
+            with pytest.raises(NameNotFoundError, match=r"ENOTFOUND: dead.test: (no answer within|earlier lookups)"):
                 await resolver.addresses("dead.test")
         assert started == ["dead.test"] * 2
         assert trio.to_thread.current_default_thread_limiter().borrowed_tokens == 0
