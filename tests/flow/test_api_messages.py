@@ -116,7 +116,7 @@ async def test_an_unknown_outcome_says_what_that_means(tmp_path: Path) -> None:
     async with site(tmp_path, FakeMessages(becomes(status="unknown", error="read timeout"))) as running:
         answer = await post(running, SPEC)
     assert (answer.status_code, answer.json()["status"]) == (202, "unknown")
-    assert answer.json()["detail"].startswith("read timeout; the request left and no answer came")
+    assert answer.json()["detail"].startswith("read timeout; the request was sent but no answer came")
 
 
 @pytest.mark.parametrize(("code", "status"), [("131047", 422), (None, 502)])
