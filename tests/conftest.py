@@ -8,7 +8,7 @@ from tests.effort import load_profile
 
 load_profile()
 
-pytest_plugins = ["tests.databases", "tests.shared_gateway", "tests.strictness"]
+pytest_plugins = ["tests.databases", "tests.shared_gateway", "tests.strictness", "tests.ways"]
 
 # Some thousand tests are made and stay: the collector has nothing to find among them, now or in any look to come.
 gc.disable()
