@@ -5,8 +5,10 @@ import gc
 import pytest
 
 from tests.effort import load_profile
+from tests.gateway import GatewayProcess
 
 load_profile()
+GatewayProcess.forks = True
 
 pytest_plugins = ["tests.databases", "tests.shared_gateway", "tests.strictness"]
 
