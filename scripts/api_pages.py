@@ -6,7 +6,6 @@ import ast
 import importlib
 import inspect
 import re
-import textwrap
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -40,6 +39,8 @@ PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 """Page → its title, and the modules that it shows."""
+LONGEST = 160
+"""Characters of a constant's value that is shown."""
 SHOWN_ELSEWHERE = {"http.client": "wagate.http", "http.answer": "wagate.http", "http.owner": "wagate.http"}
 """Modules whose public names are imported from another one."""
 
@@ -82,16 +83,22 @@ def members(module: ModuleType) -> Iterator[str]:
             case ast.ClassDef(name=name) if not name.startswith("_"):
                 yield shown_class(node)
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if not name.startswith("_"):
-                yield f"### {name}\n\n```python\n{signature(node)}\n```\n\n{doc(node)}\n"
+                yield f"### {name}\n\n```python\n{signature(node)}: ...\n```\n\n{doc(node)}\n"
             case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
-                if name.isupper() or name[0].isupper():
-                    value = textwrap.shorten(ast.unparse(node), 160, placeholder=" …")
+                if name[0].isupper():
+                    value = ast.unparse(node)
+                    if len(value) > LONGEST:
+                        value = f"{name} = ..."
                     yield f"### {name}\n\n```python\n{value}\n```\n\n{text_of(following)}\n"
 
 
 def shown_class(node: ast.ClassDef) -> str:
     bases = ", ".join(ast.unparse(base) for base in node.bases)
-    parts = [f"### {node.name}\n", f"```python\nclass {node.name}({bases})\n```\n" if bases else "", f"{doc(node)}\n"]
+    parts = [
+        f"### {node.name}\n",
+        f"```python\nclass {node.name}({bases}): ...\n```\n" if bases else "",
+        f"{doc(node)}\n",
+    ]
     rows, methods = [], []
     for inner, following in zip(node.body, [*node.body[1:], None], strict=True):
         match inner:

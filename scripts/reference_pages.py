@@ -250,7 +250,9 @@ def hooks_page(specs: type) -> str:
     for name, hook in vars(specs).items():
         if inspect.isfunction(hook) and not name.startswith("_"):
             signature = re.sub(r"\(self(, )?", "(", str(inspect.signature(hook)).replace("'", ""))
-            parts.append(f"## {name}\n\n```python\ndef {name}{signature}\n```\n\n{prose(inspect.getdoc(hook) or '')}\n")
+            parts.append(
+                f"## {name}\n\n```python\ndef {name}{signature}: ...\n```\n\n{prose(inspect.getdoc(hook) or '')}\n"
+            )
     return "\n".join(parts)
 
 

@@ -92,7 +92,7 @@ class ApiSite:
     def as_(self, token: str | None, **headers: str) -> httpx2.AsyncClient:
         """A client with this token."""
         given = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return httpx2.AsyncClient(base_url=self.url, headers=given | headers, timeout=60, trust_env=False)
+        return httpx2.AsyncClient(base_url=self.url, headers=given | headers, timeout=60, trust_env=False, verify=False)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from wagate.errors import Reject, Retry
 from wagate.events import Event, NewEvent
 from wagate.hooks.contracts import Delivery, Handler, Receipt, Target
 from wagate.inbound.route import Router
-from wagate.queue.queue import Queue
+from wagate.queue.cluster import open_redis
+from wagate.queue.queue import Queue, name_of_process
 from wagate.queue.redis import RedisThread
+from wagate.queue.shards import sharded
 from wagate.rules.targets import TargetState
 from wagate.storage.database import Database, open_database
 from wagate.storage.deliveries.targets import target_states
@@ -135,10 +138,13 @@ class World:
     spool: Path | None = None
     shared: bool = False
     """Other processes may take from the same queue."""
+    shards: int = 1
+    """Parts of the push queue."""
     consumers: Consumers | None = None
 
-    def queue(self, name: str) -> Queue:
-        return Queue(self.redis, f"{self.name}-{name}", clock=self.clock, lease=self.lease, max_depth=self.max_depth)
+    def queue(self, name: str, **options: Any) -> Queue:
+        options = {"lease": self.lease, "max_depth": self.max_depth, **options}
+        return Queue(self.redis, f"{self.name}-{name}", clock=self.clock, **options)
 
     @asynccontextmanager
     async def running(self, *, take_over: bool = False) -> AsyncIterator[Consumers]:
@@ -148,9 +154,11 @@ class World:
         async def changed() -> None:
             return
 
+        make = partial(self.queue, process=name_of_process())
         setup = Setup(
             database=self.database,
-            queue=self.queue,
+            queue=make,
+            push=sharded(make, "push", self.shards, max_depth=self.max_depth, clock=self.clock),
             handlers=self.handlers,
             policy=self.policy,
             clock=self.clock,
@@ -240,7 +248,7 @@ class World:
             while len((await self.row(delivery_id)).attempts) < count:
                 await self._a_moment()
         if (consumers := self.consumers) is not None:
-            await self.until(lambda: not consumers._pool and not consumers._consumer._results)
+            await self.until(lambda: not consumers._pool and consumers._consumer.told)
             await consumers.stats()
         return await self.row(delivery_id)
 
@@ -279,7 +287,7 @@ async def open_world(
 ) -> AsyncIterator[World]:
     clock = Clock()
     receiver = Receiver(clock)
-    redis = RedisThread(url, timeout=PATIENCE)
+    redis = open_redis(url, timeout=PATIENCE)
     async with open_database(database_url, folder) as database:
         await database.write(
             run,

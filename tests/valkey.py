@@ -68,7 +68,7 @@ def free_port() -> int:
 def external_valkey(*settings: str, port: int | None = None) -> Iterator[str]:
     """A server of its own on a TCP port, without persistence; its URL. Settings as on the command line."""
     folder = tempfile.mkdtemp(prefix="wgx-")
-    process, port = _start_external(folder, settings, port)
+    process, port = start_external(folder, settings, port)
     try:
         yield f"redis://127.0.0.1:{port}/0"
     finally:
@@ -77,8 +77,8 @@ def external_valkey(*settings: str, port: int | None = None) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _start_external(folder: str, settings: tuple[str, ...], port: int | None) -> tuple[subprocess.Popen[bytes], int]:
-    """Start it; on another port when somebody was faster and no port was asked for."""
+def start_external(folder: str, settings: tuple[str, ...], port: int | None) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a server; on another port when somebody was faster and no port was asked for."""
     for tries_left in (4, 3, 2, 1, 0):
         chosen = port or free_port()
         where = ["--port", str(chosen), "--bind", "127.0.0.1", "--save", "", "--dir", folder]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 import outcome
@@ -39,8 +40,8 @@ class BatchThread(Generic[T, R]):
         self._most = most
         self._linger = linger
         self._last = 0
-        self._waiting: deque[tuple[T, _Waiter[R]]] = deque()
-        self._something = threading.Condition()
+        self._waiting: SimpleQueue[tuple[T, _Waiter[R]] | None] = SimpleQueue()
+        """Nothing comes after None."""
         self._open = True
         self._token = trio.lowlevel.current_trio_token()
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
@@ -52,32 +53,35 @@ class BatchThread(Generic[T, R]):
         Raises:
             RuntimeError: the thread was closed.
         """
+        if not self._open:
+            raise RuntimeError(f"{self._thread.name} is closed")
         waiter: _Waiter[R] = _Waiter()
-        with self._something:
-            if not self._open:
-                raise RuntimeError(f"{self._thread.name} is closed")
-            self._waiting.append((item, waiter))
-            self._something.notify()
+        self._waiting.put((item, waiter))
         return await waiter.wait()
 
     async def close(self) -> None:
         """Finish what is waiting, then end the thread."""
-        with self._something:
-            self._open = False
-            self._something.notify()
+        self._open = False
+        self._waiting.put(None)
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(self._thread.join)
 
     def _take(self) -> list[tuple[T, _Waiter[R]]]:
-        with self._something:
-            while not self._waiting and self._open:
-                self._something.wait()
-            few = self._last > 1 and len(self._waiting) < self._last
-        if few and self._open and self._linger:
+        """What is waiting, once there is something; nothing at the end."""
+        entry = self._waiting.get()
+        if self._linger and self._open and 1 + self._waiting.qsize() < self._last:
             time.sleep(self._linger)
-        with self._something:
-            self._last = min(self._most, len(self._waiting))
-            return [self._waiting.popleft() for _ in range(self._last)]
+        batch: list[tuple[T, _Waiter[R]]] = []
+        with suppress(Empty):
+            while entry is not None:
+                batch.append(entry)
+                if len(batch) == self._most:
+                    break
+                entry = self._waiting.get_nowait()
+            else:
+                self._waiting.put(None)  # For the next look, or the one after the last.
+        self._last = len(batch)
+        return batch
 
     def _loop(self) -> None:
         while batch := self._take():

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -44,6 +45,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 Send = Callable[[Alert], Awaitable[str]]
 """'' when it left; else what is not quite right, though it must not be sent again. NotTakenError."""
+
+
+@dataclass(kw_only=True)
+class Ways:
+    """What counts now; `wagate reload` puts new ones in their place."""
+
+    settings: Settings
+    lines: Mapping[str, Send]
 
 
 def make_lines(context: PluginContext, settings: Settings) -> Mapping[str, Send]:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
-from wagate.hooks import NEEDS, Duration
+from wagate.hooks import NEEDS, Duration, SecretText
 
 INSTALL: Final = 'pip install "wagate[alerts]"'
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
@@ -21,7 +21,7 @@ _NUMBER: Final = re.compile(r"\+[0-9 ().-]{6,24}|[^@\s]+@g\.us", re.ASCII)
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
     """``[plugins.alerts.channels.<name>]``: one way to a person. Either ``apprise``, or ``account`` with ``to``."""
 
-    apprise: str = ""
+    apprise: SecretText = ""
     """An Apprise URL: e-mail, Telegram, Slack, Teams, ntfy, Discord and a hundred others. It is a secret."""
     account: str = ""
     """The account that sends it on WhatsApp."""

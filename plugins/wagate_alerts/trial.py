@@ -16,7 +16,7 @@ from wagate.hooks import Finding, PluginContext, acts_on, endpoint
 from wagate.hooks.commands import CommandLine, command_line
 from wagate.parsing.printable import printable
 from wagate_alerts import lines, rules
-from wagate_alerts.lines import Alert, NotTakenError, Send
+from wagate_alerts.lines import Alert, NotTakenError, Send, Ways
 from wagate_alerts.settings import Settings
 from wagate_alerts.watcher import MEMORY, remembered
 
@@ -60,7 +60,7 @@ def chosen(lines: Mapping[str, Send], channel: str) -> dict[str, Send]:
     return found
 
 
-def make_routes(context: PluginContext, lines: Mapping[str, Send]) -> Blueprint:
+def make_routes(context: PluginContext, ways: Ways) -> Blueprint:
     """``/plugins/alerts``."""
     routes = Blueprint(context.name, __name__)
 
@@ -72,14 +72,14 @@ def make_routes(context: PluginContext, lines: Mapping[str, Send]) -> Blueprint:
             raise ForbiddenError("alerts are the admin's: use the admin token")
         acts_on("alerts", detail=body.channel)
         key = f"test {context.clock.now().isoformat()}"
-        return [await attempt(name, send, f"{key} {name}") for name, send in chosen(lines, body.channel).items()]
+        return [await attempt(name, send, f"{key} {name}") for name, send in chosen(ways.lines, body.channel).items()]
 
     return routes
 
 
-async def look(context: PluginContext, settings: Settings) -> Sequence[Finding]:
+async def look(context: PluginContext, ways: Ways) -> Sequence[Finding]:
     """For the doctor: is each channel understood, is its account there, and did the last alert leave?"""
-    found: list[Finding] = []
+    settings, found = ways.settings, list[Finding]()
     urls = {name: each.apprise for name, each in settings.channels.items() if each.apprise}
     try:
         wrong = await lines.check_urls(urls, seconds=10) if urls else {}

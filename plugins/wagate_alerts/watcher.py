@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ import trio
 from wagate.errors import StorageError
 from wagate.hooks import PluginContext
 from wagate_alerts import rules
-from wagate_alerts.lines import Alert, NotTakenError, Send
+from wagate_alerts.lines import Alert, NotTakenError, Send, Ways
 from wagate_alerts.rules import Line, Memory, Part
 from wagate_alerts.settings import Settings
 
@@ -30,10 +30,9 @@ THERE: Final = "there"
 class Watcher:
     """For one gateway; of several on one database the one that leads does all this."""
 
-    def __init__(self, context: PluginContext, settings: Settings, lines: Mapping[str, Send]) -> None:
+    def __init__(self, context: PluginContext, ways: Ways) -> None:
         self._context = context
-        self._settings = settings
-        self._lines = lines
+        self._ways = ways
         self._memory = Memory()
         self._saved = b""
         self._beat_at: float | None = None
@@ -52,13 +51,15 @@ class Watcher:
         if not await self._may():
             return
         needs = await self._context.watch.needs()
-        parts = rules.notice(self._memory, needs, self._context.clock.now(), self._settings)
+        settings, lines = self._ways.settings, self._ways.lines
+        self._memory.lines = {name: self._memory.lines.get(name) or Line() for name in lines}
+        parts = rules.notice(self._memory, needs, self._context.clock.now(), settings)
         self._let_wait(parts)
         await self._remember()  # before anything is sent: nothing is told twice, and nothing is forgotten
         limit = trio.CapacityLimiter(AT_ONCE)
         async with trio.open_nursery() as nursery:
-            for name, send in self._lines.items():
-                nursery.start_soon(self._serve, name, send, limit)
+            for name, send in lines.items():
+                nursery.start_soon(self._serve, name, send, settings, limit)
         await self._remember()
         self._tell_of_lines()
 
@@ -80,21 +81,21 @@ class Watcher:
     async def _begin(self) -> None:
         stored = await self._context.store.get(MEMORY)
         self._memory = remembered(stored)
-        self._memory.lines = {name: self._memory.lines.get(name) or Line() for name in self._lines}
+        self._memory.lines = {name: self._memory.lines.get(name) or Line() for name in self._ways.lines}
         self._saved = msgspec.json.encode(self._memory)
         last = await self._context.store.get(THERE)
         now, waiting = self._context.clock.now(), await self._context.watch.waiting()
         since = datetime.fromisoformat(last) if isinstance(last, str) else None
         self._beat_at = None
-        self._let_wait(rules.returned(since, waiting, now, self._settings))
+        self._let_wait(rules.returned(since, waiting, now, self._ways.settings))
 
     def _let_wait(self, parts: Sequence[Part]) -> None:
         for line in self._memory.lines.values():
             rules.put(line, parts)
 
-    async def _serve(self, name: str, send: Send, limit: trio.CapacityLimiter) -> None:
+    async def _serve(self, name: str, send: Send, settings: Settings, limit: trio.CapacityLimiter) -> None:
         line, now = self._memory.lines[name], self._context.clock.now()
-        if not (parts := rules.due(line, now, self._settings)):
+        if not (parts := rules.due(line, now, settings)):
             return
         title, text = rules.message(parts, dropped=line.dropped, public_url=self._context.public_url)
         async with limit:

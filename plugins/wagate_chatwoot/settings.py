@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import field
 
-from wagate.hooks import Duration, Rate
+from wagate.hooks import Duration, Rate, SecretText
 
 Id = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -39,7 +39,7 @@ class Inbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Chatwoot's address, as in ``https://chat.example.org``."""
     account_id: Id
     """The number in Chatwoot's URLs: ``/app/accounts/<id>``."""
-    token: str
+    token: SecretText
     """Access token of an agent or administrator; a bot's does not do."""
     inbox_id: Id
     """The API inbox."""
@@ -47,10 +47,10 @@ class Inbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """wagate's accounts that this inbox shows; () is all of ``client``. Several inboxes may show one account."""
     client: str = "default"
     """Whose accounts, by slug."""
-    secret: str = ""
+    secret: SecretText = ""
     """The webhook's secret (an administrator sees it in the inbox's settings). '' for servers before 4.13 that don't
     sign; then ``webhook_token`` is needed."""
-    webhook_token: str = ""
+    webhook_token: SecretText = ""
     """What ``?token=`` of the webhook's URL must be, when there is no ``secret``."""
     locale: str = "en"
     """Of the texts that wagate writes: en, pt, es, de, fr, it, id, ar, tr, ru, or one of ``templates``."""

@@ -55,15 +55,15 @@ async def fire(
     start = trio.current_time()
 
     async def one_connection() -> None:
-        stream = await _connect(address)
+        stream = await connect(address)
         for number in _until(numbers, start + seconds):
             sent = trio.current_time()
-            status = await _exchange(stream, make_request(number))
+            status = await ask(stream, make_request(number))
             latencies.append(trio.current_time() - sent)
             statuses.append(status)
             if status == 0:
                 await stream.aclose()
-                stream = await _connect(address)
+                stream = await connect(address)
         await stream.aclose()
 
     async with trio.open_nursery() as nursery:
@@ -87,11 +87,11 @@ async def pace(
     start = trio.current_time()
 
     async def one_connection() -> None:
-        stream = await _connect(address)
+        stream = await connect(address)
         for number in numbers:
             due = start + number / rate
             await trio.sleep_until(due)
-            statuses.append(await _exchange(stream, make_request(number)))
+            statuses.append(await ask(stream, make_request(number)))
             latencies.append(trio.current_time() - due)
         await stream.aclose()
 
@@ -110,13 +110,14 @@ def _until(numbers: Iterator[int], deadline: float) -> Iterator[int]:
         yield number
 
 
-async def _connect(address: tuple[str, int] | str) -> trio.SocketStream:
+async def connect(address: tuple[str, int] | str) -> trio.SocketStream:
+    """A connection to (host, port), or to a unix socket by its path. OSError."""
     if isinstance(address, str):
         return await trio.open_unix_socket(address)
     return await trio.open_tcp_stream(*address)
 
 
-async def _exchange(stream: trio.SocketStream, request: bytes) -> int:
+async def ask(stream: trio.SocketStream, request: bytes) -> int:
     """Send one request and read one whole answer; its status, or 0 when the connection ended first."""
     try:
         await stream.send_all(request)

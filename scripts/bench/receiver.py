@@ -8,18 +8,34 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from typing import TypeVar
 
 import trio
+
+T = TypeVar("T")
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\nno"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _MADE = re.compile(rb"t=(\d+\.\d+)")
+_PLACE = re.compile(rb"place=(\d+):(\d+)")
 
 
-def serve(pipe: Connection, refuse: bool) -> None:
-    """Answer until killed; on each word from the pipe, send the ages noted since the last."""
-    ages: list[float] = []
+def age(request: bytes) -> float:
+    """Seconds since the message was made, as it says."""
+    made = _MADE.search(request)
+    return time.time() - float(made[1]) if made else 0.0
+
+
+def place(request: bytes) -> tuple[int, int]:
+    """The message's chat and its number there, as it says."""
+    found = _PLACE.search(request)
+    return (int(found[1]), int(found[2])) if found else (-1, -1)
+
+
+def serve(pipe: Connection, refuse: bool, note: Callable[[bytes], T]) -> None:
+    """Answer until killed; on each word from the pipe, send what was noted since the last."""
+    noted: list[T] = []
     answer = BUSY if refuse else OK
 
     async def handle(stream: trio.SocketStream) -> None:
@@ -31,8 +47,7 @@ def serve(pipe: Connection, refuse: bool) -> None:
                 whole = end + 4 + int(length[1] if length else 0)
                 if len(data) < whole:
                     break
-                made = _MADE.search(data, end, whole)
-                ages.append(time.time() - float(made[1]) if made else 0.0)
+                noted.append(note(data[end:whole]))
                 data = data[whole:]
                 await stream.send_all(answer)
 
@@ -40,8 +55,8 @@ def serve(pipe: Connection, refuse: bool) -> None:
         while True:
             await trio.lowlevel.wait_readable(pipe.fileno())
             pipe.recv()
-            pipe.send(ages[:])
-            ages.clear()
+            pipe.send(noted[:])
+            noted.clear()
 
     async def main() -> None:
         [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
@@ -54,15 +69,19 @@ def serve(pipe: Connection, refuse: bool) -> None:
 
 
 @contextmanager
-def receiver(*, refuse: bool = False) -> Iterator[tuple[str, Callable[[], list[float]]]]:
-    """Its URL, and a function that gives the ages of all messages so far, in seconds. ``refuse``: answer 503."""
+def receiver(
+    *,
+    refuse: bool = False,
+    note: Callable[[bytes], T] = age,  # type: ignore[assignment]
+) -> Iterator[tuple[str, Callable[[], list[T]]]]:
+    """Its URL, and a function that gives what was noted of all messages so far. ``refuse``: answer 503."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=serve, args=(there, refuse), daemon=True)
+    process = context.Process(target=serve, args=(there, refuse, note), daemon=True)
     process.start()
-    seen: list[float] = []
+    seen: list[T] = []
 
-    def look() -> list[float]:
+    def look() -> list[T]:
         here.send("?")
         seen.extend(here.recv())
         return seen

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from typing import Any
 
+import httpx2
 import trio
 
 from scripts.chaos.scenario import Scenario, Size
@@ -105,6 +107,68 @@ async def _stopped_while_locked(chats: int, *, spoils: bool) -> str:
     return f"{chats} under way{', no file' if spoils else ''}: {kept} outcomes kept, {twice} repeats, exit code {code}"
 
 
+async def wide(size: Size) -> str:
+    """Events for very many receivers; kill the gateway while some of their deliveries are still to be stored."""
+    hooks, kills, events = size.of(900, 5000), size.of(1, 6), 3
+    texts = [f"{turn}:{number}" for turn in range(kills) for number in range(events)]
+    cut = 0
+    async with https_sink() as sink, gateway({"delivery": {"timeout": "60s"}}, ca_file=sink.ca_file) as server:
+        await register(server, sink.url)
+        assert await server.stop() == 0
+        db = sqlite3.connect(server.folder / "data" / FILE, isolation_level=None, timeout=30)
+        copy_webhooks(db, hooks)
+        await server.start()
+        for turn in range(kills):
+            mine = texts[turn * events : (turn + 1) * events]
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(unless_killed, server, mine)
+                with trio.move_on_after(20):
+                    while not db.execute("SELECT count(*) FROM later").fetchone()[0]:
+                        await trio.sleep(0.001)
+                server.kill()
+                nursery.cancel_scope.cancel()
+            cut += db.execute("SELECT count(*) FROM later").fetchone()[0] > 0
+            await server.start()
+            for text in mine:  # What was not answered comes again, and is a duplicate if it was stored.
+                await post(server, text, "+15550000001")
+        wanted = hooks * len(texts)
+        await sink.until(lambda sink: len({(got.path, text_of(got)) for got in sink.accepted}) == wanted, 250)
+        text = "SELECT count(*), count(DISTINCT event_id || target_id) FROM deliveries WHERE mode = 'push'"
+        stored = db.execute(text).fetchone()
+        db.close()
+    assert stored == (wanted, wanted), f"{stored} stored"
+    assert cut, "no kill came in time"
+    came: dict[str, list[str]] = {}
+    for got in sink.accepted:
+        at = came.setdefault(got.path, [])
+        if text_of(got) not in at[-1:]:
+            at.append(text_of(got))
+    wrong = [at for at in came.values() if at != texts]
+    assert not wrong, f"{len(wrong)} receivers: {wrong[0]}"
+    return f"{cut} of {kills} kills between slices: {stored[0]} deliveries, each stored once, all in order"
+
+
+async def unless_killed(server: GatewayProcess, texts: list[str]) -> None:
+    with suppress(httpx2.HTTPError):
+        for text in texts:
+            await post(server, text, "+15550000001")
+
+
+def copy_webhooks(db: sqlite3.Connection, count: int) -> None:
+    """So many in place of one, each with a path of its own."""
+    named = [row[1] for row in db.execute("PRAGMA table_info(webhooks)")]
+    values = ", ".join(
+        {"id": "id || :n", "name": "name || :n", "webhook_url": "webhook_url || '/' || :n"}.get(each, each)
+        for each in named
+    )
+    db.execute("BEGIN")
+    text = f"INSERT INTO webhooks ({', '.join(named)}) SELECT {values} FROM webhooks WHERE id = :id"
+    first = db.execute("SELECT id FROM webhooks").fetchone()[0]
+    db.executemany(text, [{"n": number, "id": first} for number in range(count)])
+    db.execute("DELETE FROM webhooks WHERE id = ?", (first,))
+    db.execute("COMMIT")
+
+
 async def until_settled(server: GatewayProcess) -> None:
     """Until nothing waits."""
     with trio.fail_after(60):
@@ -153,5 +217,11 @@ KILLS = (
         fault="SIGTERM while SQLite is locked past the drain",
         promise="nothing is repeated, or the exit code is 1",
         run=locked_stop,
+    ),
+    Scenario(
+        name="wide",
+        fault="the gateway is killed while an event for thousands of receivers is stored in slices",
+        promise="each receiver gets it, in order, and no delivery is stored twice",
+        run=wide,
     ),
 )

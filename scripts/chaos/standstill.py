@@ -46,10 +46,10 @@ async def pause(size: Size) -> str:
 
 
 async def post(server: GatewayProcess, text: str, chat: str) -> None:
-    """One message comes in."""
+    """One message comes in; it may have come before."""
     body = {"from": chat, "to": "+15559999999", "message": text, "message_id": text, "tenant_id": "default"}
     answer = await server.http.post("/webhook/inbound", json=body)
-    assert answer.status_code == 202, answer.text
+    assert answer.is_success, answer.text
 
 
 async def hung_valkey(size: Size) -> str:

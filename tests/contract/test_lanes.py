@@ -15,7 +15,7 @@ from wagate.storage.database import Database
 from wagate.storage.deliveries.lanes import heads, open_lanes, text
 from wagate.storage.deliveries.outcomes import Outcome, record
 from wagate.storage.deliveries.targets import Owner, target_states
-from wagate.storage.events.intake import store
+from wagate.storage.events.intake import Intake, store
 from wagate.storage.statement import rows, run
 
 KEY = "webhook:w1|main|{}@c.us"
@@ -167,6 +167,25 @@ async def test_lanes_are_found_by_the_index_of_open_deliveries(database: Databas
     assert "deliveries_open" in plan
     assert "SCAN d\n" not in plan
     assert "Seq Scan on deliveries" not in plan
+
+
+@pytest.mark.parametrize("name", ["heads", "heads_skip"])
+async def test_what_came_since_the_database_last_looked_is_not_read_whole_for_each_chat(
+    database: Database, name: str
+) -> None:
+    await database.write(fill, 3000)
+    await database.write(run, "UPDATE deliveries SET settled = TRUE, status = 'delivered'")
+    await database.write(run, "ANALYZE deliveries")  # Nothing waits: each index of what is open seems to be empty.
+    await database.write(lambda db: store(db, [backlog(number) for number in range(1000)]))
+    plan = await database.read(explain, name)
+    assert "deliveries_open" in plan
+    assert "deliveries_owed" not in plan
+    assert "deliveries_waiting" not in plan
+
+
+def backlog(number: int) -> Intake:
+    chat = f"{number % 50}@c.us"
+    return intake(routes=(route(chat=chat),), chat=chat)
 
 
 def fill(db: Any, count: int) -> None:

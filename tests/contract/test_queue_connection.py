@@ -218,7 +218,7 @@ async def test_a_server_out_of_memory_takes_no_more_but_drains() -> None:
 async def test_an_idle_process_is_woken_by_another_ones_enqueue(redis: RedisThread, queue: Queue, clock: Clock) -> None:
     wakeup = Wakeup(clock)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(listen, redis.url, queue.wake_key, wakeup)
+        nursery.start_soon(listen, queue, wakeup)
         await queue.enqueue([bell("a")])
         assert await wakeup.wait(PATIENCE)
         assert not await wakeup.wait(0)
@@ -246,7 +246,9 @@ async def test_what_can_wait_goes_with_what_can_not(clock: Clock) -> None:
 
 async def test_the_listener_outlives_a_redis_that_is_away(clock: Clock, closed_port: int) -> None:
     wakeup = Wakeup(clock)
+    redis = RedisThread(f"redis://127.0.0.1:{closed_port}/0")
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(listen, f"redis://127.0.0.1:{closed_port}/0", "{wg:x}:wake", wakeup)
+        nursery.start_soon(listen, Queue(redis, "x", clock=clock), wakeup)
         assert await wakeup.wait(PATIENCE)  # rings by itself: what came meanwhile was not heard
         nursery.cancel_scope.cancel()
+    await redis.close()

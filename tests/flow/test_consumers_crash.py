@@ -170,7 +170,7 @@ async def test_one_that_several_dead_processes_held_is_tried_with_nothing_else_i
             (x1,) = await world.send("x", "x1")
             await world.calls(1)
             await world.passes(STEADY)
-            await world.until(lambda: consumers._consumer._quiet)
+            await world.until(lambda: consumers._consumer._taker.quiet)
             (y1,) = await world.send("y", "y1")
             await world.passes(0.1)
             assert world.receiver.contents() == ["x1"]

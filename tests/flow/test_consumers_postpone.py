@@ -26,7 +26,7 @@ async def told(world: World) -> None:
     """Until the queue was told what waits."""
     consumers = world.consumers
     assert consumers is not None
-    await world.until(lambda: not consumers._pool and not consumers._consumer._results)
+    await world.until(lambda: not consumers._pool and consumers._consumer.told)
     await consumers.stats()
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
 from tests.consuming import open_world
 from tests.valkey import external_valkey
-from wagate.errors import StorageError
+from wagate.errors import QueueError, StorageError
 from wagate.storage.deliveries.lanes import heads
 
 pytest_plugins = ("tests.valkey",)
@@ -41,6 +42,36 @@ async def test_consumers_go_on_after_redis_restarted_empty(tmp_path: Path, short
             assert world.receiver.contents("b") == ["b1", "b2"]
     finally:
         server.__exit__(None, None, None)
+
+
+async def test_what_was_rung_for_in_vain_behind_one_in_hand_goes_on_when_that_is_done(
+    external_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_world(external_url, tmp_path) as world, world.running() as consumers:
+        queue, refused = consumers._queues.push, trio.Event()
+        pump = queue.pump
+        gate = trio.Event()
+        world.receiver.by_content["a1"] = [gate]
+        first = await world.send("a", "a1")
+        await world.calls(1)
+
+        async def away(*args: Any, **kwargs: Any) -> Any:
+            if kwargs.get("bells") and not refused.is_set():
+                refused.set()
+                raise QueueError("gone for a moment")
+            return await pump(*args, **kwargs)
+
+        monkeypatch.setattr(queue, "pump", away)
+        behind = await world.send("a", "a2")
+        with trio.fail_after(60):
+            await refused.wait()
+        # The sweep that follows finds the key in hand, and passes over it.
+        (other,) = await world.send("b", "b1")
+        await world.status(other, "delivered")
+        began = world.clock.monotonic()
+        gate.set()
+        await world.statuses([*first, *behind], "delivered")
+        assert world.clock.monotonic() - began < 10, "it waited for another sweep"
 
 
 async def test_keys_wait_while_their_rows_cannot_be_read(

@@ -56,7 +56,7 @@ async def target(running: Gateway, receiver: Sink) -> str:
 
 
 async def test_who_is_not_signed_in_is_led_to_the_sign_in_and_back(running: Gateway) -> None:
-    async with httpx2.AsyncClient(base_url=running.url, trust_env=False) as http:
+    async with httpx2.AsyncClient(base_url=running.url, trust_env=False, verify=False) as http:
         for page in PAGES:
             answer = await http.get(f"/ui/{page}")
             assert (answer.status_code, answer.headers["location"]) == (303, f"/ui/signin?next=/ui/{page}")
@@ -71,7 +71,7 @@ async def test_who_is_not_signed_in_is_led_to_the_sign_in_and_back(running: Gate
 
 
 async def test_a_browser_is_led_to_the_dashboard_and_a_program_is_not(running: Gateway) -> None:
-    async with httpx2.AsyncClient(base_url=running.url, trust_env=False) as http:
+    async with httpx2.AsyncClient(base_url=running.url, trust_env=False, verify=False) as http:
         for path, led in (("/", "/ui/"), ("/jobs", "/ui/deliveries"), ("/ui", "/ui/")):
             answer = await http.get(path, headers={"Accept": "text/html,*/*"})
             assert (answer.status_code, answer.headers["location"]) == (303, led)
@@ -84,7 +84,9 @@ async def test_the_cookie_is_no_token_and_the_token_is_no_cookie(running: Gatewa
         assert cookie != TOKEN
         assert (await http.get("/api/jobs")).status_code == 401
         assert (await running.http.get("/api/jobs", headers={"Authorization": f"Bearer {cookie}"})).status_code == 401
-    async with httpx2.AsyncClient(base_url=running.url, trust_env=False, cookies={"wagate": TOKEN}) as http:
+    async with httpx2.AsyncClient(
+        base_url=running.url, trust_env=False, verify=False, cookies={"wagate": TOKEN}
+    ) as http:
         assert (await http.get("/ui/")).status_code == 303
 
 
@@ -252,7 +254,7 @@ async def test_signing_out_ends_it_everywhere(running: Gateway) -> None:
     async with browser(running) as http:
         stolen = dict(http.cookies)
         await press(http, "/ui/more", "/ui/signout")
-        async with httpx2.AsyncClient(base_url=running.url, trust_env=False, cookies=stolen) as thief:
+        async with httpx2.AsyncClient(base_url=running.url, trust_env=False, verify=False, cookies=stolen) as thief:
             assert (await thief.get("/ui/")).status_code == 303
 
 
@@ -320,7 +322,7 @@ async def test_giving_up_all_needs_the_count_typed(running: Gateway, receiver: S
 
 
 async def test_a_body_that_nobody_may_post_is_not_kept(running: Gateway) -> None:
-    async with httpx2.AsyncClient(base_url=running.url, trust_env=False, timeout=60) as http:
+    async with httpx2.AsyncClient(base_url=running.url, trust_env=False, verify=False, timeout=60) as http:
         large = {"token": "x" * 10_000}
         assert (await http.post("/ui/signin", data=large)).status_code == 413
         assert (await http.post("/ui/deliveries", data=large)).status_code == 303

@@ -30,7 +30,7 @@ async def test_where_a_form_leads_is_a_page_of_ours_and_breaks_no_header(running
 
 
 async def test_a_stranger_breaks_no_page_with_an_origin_that_is_none(running: Gateway) -> None:
-    async with httpx2.AsyncClient(base_url=running.url, trust_env=False) as http:
+    async with httpx2.AsyncClient(base_url=running.url, trust_env=False, verify=False) as http:
         answer = await http.post("/ui/signin", data={"token": TOKEN}, headers={"Origin": "http://["})
         assert answer.status_code == 403
 
@@ -86,7 +86,7 @@ async def test_with_tls_in_front_the_cookie_is_secure_and_bound_to_the_host(rece
     tables = {"server": {"trusted_proxies": ["127.0.0.1"]}}
     async with (
         running_gateway(tables, ca_file=receiver.ca_file) as gateway,
-        httpx2.AsyncClient(base_url=gateway.url, trust_env=False) as http,
+        httpx2.AsyncClient(base_url=gateway.url, trust_env=False, verify=False) as http,
     ):
         for scheme, name, secure in (("https", "__Host-wagate", True), ("http", "wagate", False)):
             answer = await http.post("/ui/signin", data={"token": TOKEN}, headers={"X-Forwarded-Proto": scheme})
@@ -101,7 +101,7 @@ async def test_with_tls_in_front_a_plain_cookie_counts_for_nothing(receiver: Sin
     async with running_gateway({"server": {"trusted_proxies": ["127.0.0.1/32"]}}, ca_file=receiver.ca_file) as gateway:
         async with browser(gateway) as http:
             planted = {"Cookie": f"wagate={http.cookies['wagate']}"}
-        async with httpx2.AsyncClient(base_url=gateway.url, trust_env=False, headers=planted) as http:
+        async with httpx2.AsyncClient(base_url=gateway.url, trust_env=False, verify=False, headers=planted) as http:
             assert (await http.get("/ui/")).status_code == 200
             assert (await http.get("/ui/", headers={"X-Forwarded-Proto": "https"})).status_code == 303
 
@@ -109,7 +109,7 @@ async def test_with_tls_in_front_a_plain_cookie_counts_for_nothing(receiver: Sin
 async def test_a_link_on_another_site_leads_to_the_page_it_names_with_the_cookie(running: Gateway) -> None:
     """The browser keeps a strict cookie back there; a page of ours that goes on by itself brings it."""
     led = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
-    async with httpx2.AsyncClient(base_url=running.url, trust_env=False, headers=led) as http:
+    async with httpx2.AsyncClient(base_url=running.url, trust_env=False, verify=False, headers=led) as http:
         for asked, there in (
             ("/ui/deliveries?state=failed&q=a%22%3E", "/ui/deliveries?state=failed&amp;q=a%22%3E"),
             ("/ui/receivers/%22%3E%3Cscript%3E", "/ui/receivers/%22%3E%3Cscript%3E"),
@@ -126,7 +126,7 @@ async def test_a_link_on_another_site_leads_to_the_page_it_names_with_the_cookie
 
 async def test_a_form_that_is_too_large_is_refused_with_a_page_for_a_person(running: Gateway) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    async with httpx2.AsyncClient(base_url=running.url, trust_env=False, headers=form) as http:
+    async with httpx2.AsyncClient(base_url=running.url, trust_env=False, verify=False, headers=form) as http:
         for path in ("signin", "scan", "enter"):
             refused = await http.post(f"/ui/{path}", content=b"k=" + b"a" * 5000, headers={"Accept": "text/html"})
             assert refused.status_code == 413

@@ -6,12 +6,14 @@ import re
 from collections.abc import AsyncIterator
 
 import httpx2
+import msgspec
 import pytest
 
 from tests.flow.dashboard import browser, fields_of, press
 from tests.inprocess import Gateway
 from tests.sink import Sink
 from wagate.http.signing import sign
+from wagate_webhook.options import Options
 
 pytest_plugins = ("tests.flow.dashboard",)
 
@@ -190,6 +192,28 @@ async def test_a_client_adds_webhooks_of_its_own_and_cannot_touch_others(running
 
 
 async def test_no_header_makes_a_request_from_outside_one_of_our_own(running: Gateway) -> None:
-    async with httpx2.AsyncClient(base_url=running.url, trust_env=False) as http:
+    async with httpx2.AsyncClient(base_url=running.url, trust_env=False, verify=False) as http:
         answer = await http.get("/api/webhooks/list", headers={"wagate.within": "admin", "wagate-within": "admin"})
         assert answer.status_code == 401
+
+
+async def test_the_form_has_every_option_of_webhooks(http: httpx2.AsyncClient) -> None:
+    page = (await http.get("/ui/webhooks/new")).text
+    named = set(re.findall(r' name="([a-z_]+)"', page))
+    assert {each.name for each in msgspec.structs.fields(Options)} <= named
+
+
+async def test_what_a_404_means_is_chosen_shown_and_taken_back(
+    running: Gateway, http: httpx2.AsyncClient, receiver: Sink
+) -> None:
+    webhook_id, _ = await add(http, receiver.url)
+    url = f"/ui/webhooks/{webhook_id}"
+    for value, stored in (("true", True), ("false", False), ("", None)):
+        fields = FORM | {"webhook_url": receiver.url, "retry_not_found": value}
+        page = (await press(http, url, url, **fields)).text
+        assert f'<option value="{value}" selected>' in page
+        assert (await running.ask("GET", f"/api/webhooks/{webhook_id}"))["retry_not_found"] is stored
+    form = fields_of(await http.get(url)) | FORM | {"webhook_url": receiver.url, "retry_not_found": "perhaps"}
+    refused = await http.post(url, data=form)
+    assert refused.status_code == 422
+    assert 'id="h-retry_not_found">Choose one of the three.' in refused.text

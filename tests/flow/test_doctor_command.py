@@ -61,6 +61,38 @@ async def test_what_fails_needs_somebody_on_the_overview_and_no_page_asks_for_it
             assert pigeon.looks == 2
 
 
+CHATTY = """
+from wagate.hooks import Finding, SecretText, hookimpl
+import msgspec
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    phrase: SecretText
+
+class Chatty:
+    @hookimpl
+    def settings_type(self):
+        return Settings
+
+    @hookimpl
+    def register_checks(self, context):
+        async def look():
+            return [Finding(level="warn", what="told", detail=f"it said {context.settings.phrase}")]
+
+        return [look]
+
+plugin = Chatty()
+"""
+
+
+async def test_what_a_connector_declares_as_secret_is_blotted_out(tmp_path: Path) -> None:
+    file = tmp_path / "chatty.py"
+    file.write_text(CHATTY)
+    tables = {"plugins.chatty": {"file": str(file), "phrase": "open sesame"}}
+    async with running_gateway(tables) as running:
+        lines = (await running.ask("GET", "/api/doctor"))["data"]
+    assert [each["detail"] for each in lines if each["part"] == "chatty"] == ["it said •••"]
+
+
 class Counted(Pigeon):
     """It notes how often it is looked at."""
 

@@ -41,7 +41,7 @@ class Load:
         self.over = False
         """Nor does anything come back."""
         self._acked = 0
-        self._http = httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=60)
+        self._http = httpx2.AsyncClient(base_url=server.url, trust_env=False, verify=False, timeout=60)
 
     async def run(self) -> None:
         """Until it is over."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -10,9 +11,10 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import pytest
 import trio
+from trio_websocket import open_websocket_url
 
 from tests.effort import effort
-from tests.gateway import GatewayProcess, gateway, register
+from tests.gateway import TOKEN, GatewayProcess, gateway, register
 from tests.proof import PATIENT, assert_explained, assert_in_order, given_up, repeated, text_of, until_delivered
 from tests.provider import Provider
 from tests.sink import Sink, https_sink
@@ -77,6 +79,20 @@ async def test_a_webhook_registered_at_one_process_is_known_to_the_other(postgre
     async with https_sink() as sink, two_gateways(postgres_url, sink.ca_file) as (a, b):
         await register(a, sink.url)
         await until_noticed(b, sink)
+
+
+async def test_what_one_process_takes_in_reaches_who_listens_at_the_other(postgres_url: str) -> None:
+    async with https_sink() as sink, two_gateways(postgres_url, sink.ca_file) as (a, b):
+        url = f"{b.url.replace('http', 'ws')}/ws?x-api-key={TOKEN}&events=message"
+        with trio.fail_after(60):
+            async with open_websocket_url(url) as socket:
+                for text in ("one", "two"):
+                    message = {"id": {"_serialized": f"false_1@c.us_{text}"}, "from": "15550000111@c.us", "body": text}
+                    body = {"event": "message", "data": {"message": message | {"type": "chat", "fromMe": False}}}
+                    answer = await a.http.post("/api/whatsapp/webhook/main", json=body)
+                    assert answer.status_code == 200, answer.text
+                told = [json.loads(await socket.get_message()) for _ in range(2)]
+        assert [(each["session"], each["payload"]["body"]) for each in told] == [("main", "one"), ("main", "two")]
 
 
 async def kill_with_work(server: GatewayProcess, sink: Sink) -> None:

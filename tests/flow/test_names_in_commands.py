@@ -16,6 +16,7 @@ from tests.inprocess import PATIENCE, Gateway, running_gateway
 from tests.sink import Sink, https_sink
 from wagate.cli import app, plugin_commands
 from wagate.hooks.specs import PROJECT
+from wagate.http.signing import sign
 from wagate.testing.providers.waha import FakeWaha
 from wagate.testing.server import running
 
@@ -108,6 +109,15 @@ async def test_the_beginning_of_an_id_is_enough_when_only_one_begins_so(gateway:
     none = await call(gateway, "jobs", "show", "dead")
     assert (none.exit_code, "no id begins with dead" in none.stderr) == (1, True)
     assert (await rows(gateway, "webhooks", "show", hook["id"][:12]))["id"] == hook["id"]
+    before = hook["secret"]
+    made = await call(gateway, "webhooks", "rotate-secret", hook["id"][:12])
+    secret = made.stdout.strip()
+    assert (secret.startswith("whsec_"), secret == before, "24 hours" in made.stderr) == (True, False, True)
+    await gateway.post("signed by both")
+    await gateway.event(hook, "signed by both", "delivered")
+    got = receiver.got[-1]
+    which = (got.headers["webhook-id"], int(got.headers["webhook-timestamp"]), got.body)
+    assert got.headers["webhook-signature"].split() == [sign([each], *which) for each in (secret, before)]
     refused = await call(gateway, "jobs", "retry", jobs[0][:-2])
     assert (refused.exit_code, jobs[0] in refused.stderr) == (1, True), "delivered already: refused by its whole id"
 

@@ -208,7 +208,9 @@ async def test_a_client_sees_and_takes_its_own_jobs_only() -> None:
         made = await gateway.client("acme")
         theirs = await post(gateway, "1")
         headers = {"Authorization": f"Bearer {made['token']}"}
-        async with httpx2.AsyncClient(base_url=gateway.url, headers=headers, timeout=60, trust_env=False) as acme:
+        async with httpx2.AsyncClient(
+            base_url=gateway.url, headers=headers, timeout=60, trust_env=False, verify=False
+        ) as acme:
             assert (await acme.get("/queue/next-job")).json() == NO_JOBS
             body = {"from": "+15550000001", "message": "mine"}
             accepted = (await acme.post("/webhook/inbound", json=body)).json()

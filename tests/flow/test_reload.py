@@ -186,3 +186,20 @@ async def test_a_plugins_secret_is_taken_up_and_another_inbox_waits_for_a_restar
         said = json.loads((await run(server, "reload", "--json")).stdout)
         assert said == {"taken_up": [], "restart": ["plugins.chatwoot"]}
         assert [await knocks(server, token) for token in ("second-secret-0123", "third-secret-0123")] == [200, 401]
+
+
+async def test_alerts_take_up_their_channels() -> None:
+    channel = {"account": "gone", "to": ["+12025550142"]}
+    async with a_gateway({"plugins.alerts": {}, "plugins.alerts.channels.phone": channel}) as server:
+        (before,) = (await server.http.post("/plugins/alerts/test")).json()
+        assert before["detail"] == "there is no account 'gone'"
+        right = server.config.read_text()
+        server.config.write_text(right.replace('"gone"', '"another"').replace("channels.phone", "channels.night"))
+        said = json.loads((await run(server, "reload", "--json")).stdout)
+        assert said == {"taken_up": ["plugins.alerts"], "restart": []}
+        (after,) = (await server.http.post("/plugins/alerts/test")).json()
+        assert (after["channel"], after["detail"]) == ("night", "there is no account 'another'")
+        server.config.write_text(right.replace('["+12025550142"]', "[]"))
+        answer = await server.http.post("/api/reload")
+        assert answer.status_code == 422
+        assert "plugins.alerts.channels.phone: to: is missing" in answer.text

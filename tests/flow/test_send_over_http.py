@@ -221,7 +221,7 @@ async def test_another_token_with_the_same_key_and_body_is_the_same_message() ->
     async with sending() as (gateway, fake):
         made = await gateway.ask("POST", "/api/clients/default/tokens", 201, json={})
         first = await send(gateway, headers={"Idempotency-Key": "k"})
-        async with httpx2.AsyncClient(base_url=gateway.url, timeout=60, trust_env=False) as http:
+        async with httpx2.AsyncClient(base_url=gateway.url, timeout=60, trust_env=False, verify=False) as http:
             headers = {"X-Api-Key": made["token"], "Idempotency-Key": "k"}
             body = {"to": CHAT, "message": {"text": "Hi"}, "tenant_id": "default"}
             second = await http.post("/messages/send", json=body, headers=headers)

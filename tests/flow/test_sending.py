@@ -329,9 +329,7 @@ async def test_a_try_spends_no_attempt_when_it_is_only_slowed_down(
         for asked in (2, 3, 4):
             await post.world.until(lambda asked=asked: len(post.provider.asked) == asked)
             await post.error(first)
-            await post.world.until(
-                lambda: not post.world.consumers._pool and not post.world.consumers._consumer._results
-            )
+            await post.world.until(lambda: not post.world.consumers._pool and post.world.consumers._consumer.told)
             await post.world.passes(200)
             assert len(post.provider.asked) == asked
             await post.world.passes(150)

@@ -121,7 +121,7 @@ async def settled(post: Post) -> None:
     """Until the queue was told what waits, and how long."""
     consumers = post.world.consumers
     assert consumers is not None
-    await post.world.until(lambda: not consumers._pool and not consumers._consumer._results)
+    await post.world.until(lambda: not consumers._pool and consumers._consumer.told)
     await consumers.stats()
 
 

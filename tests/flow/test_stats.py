@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from tests.flow.dashboard import browser
 from tests.inprocess import running_gateway
 from tests.sink import https_sink
 from wagate.clock import Clock
@@ -35,6 +36,9 @@ async def test_what_was_delivered_failed_and_came_in_is_counted() -> None:
             assert came_in["done"] == 2
             everything = await gateway.ask("GET", "/api/stats?step=hour&hours=24")
             assert (everything["done"], everything["failed"]) == (2, 1)
+            async with browser(gateway) as http:
+                page = (await http.get("/ui/")).text
+            assert 'aria-label="2 delivered, 1 try failed in 24 hours"><rect' in page
             other = (await gateway.client("other"))["token"]
             foreign = {"headers": {"Authorization": f"Bearer {other}"}}
             assert (await gateway.ask("GET", f"/api/stats?target={target}", **foreign))["done"] == 0

@@ -60,15 +60,24 @@ async def test_no_request_of_any_size_holds_the_loop_over_100_ms(what: str, tmp_
     async with api_site(tmp_path) as site, site.as_(ADMIN) as http:
         await http.get("/openapi.json")  # Made once.
         for method, path in ROUTES:
-            longest = Longest()
-            trio.lowlevel.add_instrument(longest)
-            try:
-                await http.request(method, path, content=HEAVY[what])
-            except (httpx2.WriteError, httpx2.ReadError):
-                pass  # Refused before the body was taken.
-            finally:
-                trio.lowlevel.remove_instrument(longest)
-            assert longest.step < HELD, f"{method} {path}: {longest.task} {longest.step * 1000:.0f} ms"
+            for tries_left in (2, 1, 0):
+                longest = await longest_step(http, method, path, HEAVY[what])
+                if longest.step < HELD:
+                    break
+                # Beside others the same work takes more of the thread's seconds, too; too much work does so every time.
+                assert tries_left, f"{method} {path}: {longest.task} {longest.step * 1000:.0f} ms"
+
+
+async def longest_step(http: httpx2.AsyncClient, method: str, path: str, body: bytes) -> Longest:
+    longest = Longest()
+    trio.lowlevel.add_instrument(longest)
+    try:
+        await http.request(method, path, content=body)
+    except (httpx2.WriteError, httpx2.ReadError):
+        pass  # Refused before the body was taken.
+    finally:
+        trio.lowlevel.remove_instrument(longest)
+    return longest
 
 
 async def test_bodies_of_management_routes_end_sooner_than_others(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from wagate.errors import StorageError
 from wagate.hooks import Need
 from wagate.testing import NOW, Fakes, fake_context
 from wagate_alerts import rules
-from wagate_alerts.lines import Alert, NotTakenError
+from wagate_alerts.lines import Alert, NotTakenError, Ways
 from wagate_alerts.rules import SHOWN
 from wagate_alerts.settings import Channel, Settings
 from wagate_alerts.watcher import LOOK, THERE, Watcher
@@ -62,7 +62,8 @@ class Desk:
 
     def restart(self) -> None:
         lines = {name: way.send for name, way in self.ways.items()}
-        self.watcher = Watcher(self.fakes.context, self.settings, lines)
+        self.at_work = Ways(settings=self.settings, lines=lines)
+        self.watcher = Watcher(self.fakes.context, self.at_work)
 
     @property
     def way(self) -> Way:
@@ -95,6 +96,16 @@ async def test_what_lasts_is_told_once_and_once_more_when_it_is_over() -> None:
     await desk.passes(10 * MINUTE)
     assert desk.way.titles == ["Order bot does not answer", "Over: Order bot does not answer"]
     assert "min)" in desk.way.got[1].text
+
+
+async def test_new_settings_and_channels_count_with_the_next_look() -> None:
+    desk = Desk("phone")
+    await desk.needs(need())
+    other = Way()
+    desk.at_work.settings = Settings(channels=PHONE, at_once=["down"])
+    desk.at_work.lines = {"mail": other.send}
+    await desk.needs(need())
+    assert (other.titles, desk.way.got) == (["Order bot does not answer"], [])
 
 
 async def test_what_is_over_before_its_time_is_never_told() -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from wagate.storage.minutes import LAGS, Bucket
-from wagate.web.ui.charts import RANGES, WIDTH, bars, delays
+from wagate.web.ui.charts import RANGES, WIDTH, bars, delays, spark
 
 NOW = datetime(2025, 1, 20, 12, 34, 30, tzinfo=UTC)
 
@@ -55,3 +55,11 @@ def test_nothing_is_an_empty_picture(name: str) -> None:
     _, seconds, step = RANGES[name]
     svg, said = delays([], seconds=seconds, step=step, now=NOW)
     assert (said, "<rect" in svg) == ("", False)
+
+
+def test_a_day_in_the_size_of_a_word_has_the_newest_hour_on_the_right_and_says_what_it_shows() -> None:
+    svg, said = spark([bucket(34, 1, done=1200, failed=1), bucket(60 * 23, 1, done=5)], now=NOW)
+    assert rectangles(svg, "bx") == [(0, 1), (92, 24.0)]
+    assert [x for x, _ in rectangles(svg, "bx red")] == [92]
+    assert said == "1,205 delivered, 1 try failed in 24 hours"
+    assert spark([], now=NOW) == ("", "nothing in 24 hours")

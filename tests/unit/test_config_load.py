@@ -191,7 +191,7 @@ def test_each_cross_check_of_the_server_has_its_words(fault: Fault, text: str, l
         ),
         (
             "[redis]\nurl = 'localhost:6379'",
-            "redis.url: must begin with redis://, rediss://, unix://, redis+sentinel://",
+            "redis.url: must begin with redis://, rediss://, unix://, redis+sentinel://, redis+cluster://, rediss+cluster://",
         ),
         (
             "[delivery]\nproxy = 'proxy:3128'",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ import pytest
 from msgspec import field
 
 from wagate.config import Duration, Rate, convert_settings, load
+from wagate.config.declared import SecretText, declared_secrets
 from wagate.errors import ConfigError
 
 
@@ -97,3 +99,34 @@ def test_text_from_outside_becomes_plain_values(tmp_path: Path) -> None:
     assert msgspec.json.encode([settings.url, settings.extra, settings.inboxes["s"].token]) == (
         b'["https://u.example",{"deep":["sesame"]},"sesame"]'
     )
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """Its key's name says nothing."""
+
+    way: SecretText | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.note == "wrong":
+            raise ValueError(f"can't use {self.way}")
+
+
+class Channels(msgspec.Struct, frozen=True, kw_only=True):
+    by_name: dict[str, Channel] = {}
+    spare: list[SecretText] = []
+
+
+def test_a_declared_secret_is_one_bare_line_that_no_error_shows() -> None:
+    found = convert_settings(Channel, {"way": " tgram://123:abcdef\n", "note": " as it is"}, key="plugins.x")
+    assert (found.way, found.note) == ("tgram://123:abcdef", " as it is")
+    for table in ({"way": "tgram://123\nabcdef"}, {"way": "tgram://123:abcdef", "note": "wrong"}, {"way": 123456}):
+        with pytest.raises(ConfigError) as refused:
+            convert_settings(Channel, table, key="plugins.x")
+        assert not re.search("tgram|abcdef|123456", str(refused.value))
+
+
+def test_declared_secrets_are_found_at_any_depth_before_and_after_conversion() -> None:
+    table = {"by_name": {"a": {"way": "first", "note": "plain"}, "b": {}}, "spare": ["second", "third"]}
+    for value in (table, convert_settings(Channels, table, key="plugins.x")):
+        assert sorted(declared_secrets(Channels, value)) == ["first", "second", "third"]

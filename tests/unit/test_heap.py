@@ -50,3 +50,35 @@ print(before - resident())
 def test_what_lies_between_kept_pieces_goes_back() -> None:
     said = subprocess.run([sys.executable, "-c", ALONE], check=True, capture_output=True, text=True)
     assert int(said.stdout) > 20 * 1024**2
+
+
+THREADS = """
+import ctypes, sys, threading
+from wagate.process.maintenance import keep_one_heap
+
+if sys.argv[1] == "one":
+    keep_one_heap()
+together = threading.Barrier(8)
+
+def work():
+    together.wait()
+    kept = [bytearray(60_000) for _ in range(200)]
+    together.wait()
+
+threads = [threading.Thread(target=work) for _ in range(8)]
+for each in threads:
+    each.start()
+for each in threads:
+    each.join()
+ctypes.CDLL(None).malloc_stats()
+"""
+"""``malloc_stats`` tells of each arena, on standard error."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mallopt's arenas are glibc's")
+def test_threads_share_one_heap() -> None:
+    arenas = {}
+    for how in ("one", "many"):
+        said = subprocess.run([sys.executable, "-c", THREADS, how], check=True, capture_output=True, text=True)
+        arenas[how] = said.stderr.count("Arena ")
+    assert arenas["one"] == 1 < arenas["many"]

@@ -24,9 +24,9 @@ def test_a_heartbeat_starts_the_lease_anew() -> None:
 
 def test_the_reaper_never_judges_itself() -> None:
     reaper = Reaper(lease=10.0)
-    reaper.dead({"me": 1}, 0.0, me="me")
-    assert reaper.dead({"me": 1}, 5.0, me="me") == []
-    assert reaper.dead({"me": 1}, 10.0, me="me") == []
+    reaper.dead({"me": 1}, 0.0, me={"me"})
+    assert reaper.dead({"me": 1}, 5.0, me={"me"}) == []
+    assert reaper.dead({"me": 1}, 10.0, me={"me"}) == []
 
 
 def test_a_worker_that_was_gone_in_between_is_judged_anew() -> None:

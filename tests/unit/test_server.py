@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import hypercorn
+import pytest
 import trio
 import trio.testing
 from hypercorn.app_wrappers import ASGIWrapper
@@ -296,3 +297,85 @@ async def test_a_disconnect_never_waits_for_room_and_frees_who_does() -> None:
         await trio.testing.wait_all_tasks_blocked()
         await inbox.put({"type": "http.disconnect"})
     assert [(await inbox.receive())["type"] for _ in range(2)] == ["http.request", "http.disconnect"]
+
+
+async def said(scope: Any, receive: Any, send: Any) -> None:
+    """Answers with the method and the body, in chunks."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message["body"]
+        more = message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": scope["method"].encode() + b" " + body})
+
+
+async def test_requests_that_are_not_plain_follow_plain_ones_on_one_connection(mock_clock: Any) -> None:
+    plain = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+    chunked = b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nde\r\n0\r\n\r\n"
+    async with served(said) as one:
+        await one.client.send_all(plain + plain + chunked + plain + b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n")
+        await one.until_closed()
+        answers = b"".join(one.stream.writes).split(b"HTTP/1.1 ")[1:]
+        assert [answer[:3] for answer in answers] == [b"200", b"200", b"200", b"200", b"400"]
+        bodies = [answer.partition(b"\r\n\r\n")[2].split(b"\r\n")[1:2] for answer in answers[:4]]
+        assert bodies == [[b"POST abc"], [b"POST abc"], [b"PUT de"], [b"POST abc"]]
+
+
+async def test_a_body_in_pieces_is_whole(mock_clock: Any) -> None:
+    async with served(said) as one:
+        for piece in (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n", b"abc", b"def" + GET):
+            await one.client.send_all(piece)
+            await trio.testing.wait_all_tasks_blocked()
+        assert [write.split(b"\r\n")[-4] for write in one.stream.writes] == [b"POST abcdef", b"GET "]
+
+
+async def test_a_body_that_breaks_off_is_400(mock_clock: Any) -> None:
+    async with served(said) as one:
+        await one.client.send_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc")
+        await one.client.send_eof()
+        await one.until_closed()
+        assert b"".join(one.stream.writes).startswith(b"HTTP/1.1 400 ")
+        assert len(one.stream.writes) == 1
+
+
+@pytest.mark.parametrize("sent", [b"x", b"xxx"])
+async def test_a_body_of_another_length_than_was_said_ends_the_connection(sent: bytes, mock_clock: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await start(send, 2)
+        await send({"type": "http.response.body", "body": sent})
+
+    async with served(app) as one:
+        await one.client.send_all(GET)
+        await one.until_closed()
+        assert b"".join(one.stream.writes).endswith(b"\r\n\r\n")
+
+
+async def test_an_application_that_fails_or_says_nothing_is_500(mock_clock: Any) -> None:
+    async def fails(scope: Any, receive: Any, send: Any) -> None:
+        raise ValueError(scope["path"])
+
+    async def silent(scope: Any, receive: Any, send: Any) -> None:
+        pass
+
+    for app in (fails, silent):
+        async with served(app) as one:
+            await one.client.send_all(GET)
+            await one.until_closed()
+            [answer] = one.stream.writes
+            assert answer.startswith(b"HTTP/1.1 500 ")
+            assert b"connection: close" in answer.lower()
+
+
+async def test_head_and_204_have_no_body(mock_clock: Any) -> None:
+    async def none(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b"not to be sent"})
+
+    for app, request in ((none, GET), (hello, b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")):
+        async with served(app) as one:
+            for count in (1, 2):
+                await one.client.send_all(request)
+                await trio.testing.wait_all_tasks_blocked()
+                assert len(one.stream.writes) == count
+            assert all(write.endswith(b"\r\n\r\n") for write in one.stream.writes)

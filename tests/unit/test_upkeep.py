@@ -63,7 +63,7 @@ async def test_the_consumer_takes_doorbells_along_and_what_it_leaves_is_found_by
     queue: Any = AwayQueue()
     wakeup, sweeps = Wakeup(Clock()), []
     queues = Queues(lambda _name: queue, wakeup)
-    queues.connect(sweep=lambda: sweeps.append(1), hurry=lambda _keys: None)
+    queues.connect(sweep=lambda: sweeps.append(1), hurry=lambda _keys: None, begin=lambda _bell: False)
     stored = [StoredDelivery("k", "webhook:w", str(number), "push") for number in range(3)]
     with queues.carried():
         queues.tell(stored[:2])
@@ -81,7 +81,7 @@ async def test_doorbells_of_a_pump_that_breaks_are_found_by_the_sweep() -> None:
     queue: Any = AwayQueue()
     sweeps: list[int] = []
     queues = Queues(lambda _name: queue, Wakeup(Clock()))
-    queues.connect(sweep=lambda: sweeps.append(1), hurry=lambda _keys: None)
+    queues.connect(sweep=lambda: sweeps.append(1), hurry=lambda _keys: None, begin=lambda _bell: False)
     with pytest.raises(ValueError, match="broken"), queues.carried():  # noqa: PT012  (what the consumer does)
         queues.tell([StoredDelivery("k", "webhook:w", "1", "push")])
         queues.bells()

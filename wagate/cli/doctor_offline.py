@@ -20,13 +20,13 @@ from wagate.config.secrets import KEY_FILE, open_secrets
 from wagate.config.vault import Vault
 from wagate.errors import WagateError
 from wagate.hooks.providers import ProviderAccount
-from wagate.plugins.loader import load_plugins, load_providers, plugin_checks
+from wagate.plugins.loader import load_plugins, load_providers, plugin_checks, with_secrets
 from wagate.plugins.registry import Providers
 from wagate.process.assemble import http_client
 from wagate.process.configured_accounts import ConfiguredAccount, read_accounts
 from wagate.process.doctor import Installation
 from wagate.process.doctor import run_checks as look
-from wagate.queue.redis import RedisThread
+from wagate.queue.cluster import open_redis
 from wagate.storage.database import FILE, Database, open_database
 from wagate.storage.owners.directory import Account
 from wagate.storage.owners.live import load_directory
@@ -61,6 +61,7 @@ def no_logs() -> Iterator[None]:
 
 async def _run_checks(config: Config) -> list[DoctorLine]:
     plugins = load_plugins(config.plugins, partial(convert, config), file=config.file)
+    config = with_secrets(config, plugins)
     providers = Providers(public_url=config.server.public_url)
     load_providers(plugins, partial(inert_context, config), providers)
     configured = read_accounts(config, providers)
@@ -71,7 +72,7 @@ async def _run_checks(config: Config) -> list[DoctorLine]:
             database, stored = await stack.enter_async_context(stored_accounts(config))
         except WagateError as error:
             lines.append(DoctorLine(level="fail", part="database", what="open", detail=str(error)))
-        redis = RedisThread(config.redis.url) if config.redis.url else None
+        redis = open_redis(config.redis.url) if config.redis.url else None
         if redis is not None:
             stack.push_async_callback(redis.close)
         contexts = {plugin.name: inert_context(config, plugin) for plugin in plugins}

@@ -60,6 +60,19 @@ def set_options(
         _print(running.ask("PATCH", _path(running, webhook_id), body=body), as_json=as_json)
 
 
+@app.command("rotate-secret")
+def rotate_secret(context: typer.Context, webhook_id: Id, as_json: Json = False) -> None:
+    """Make a new signing secret, shown this once. The old one signs, too, for 24 hours (but in WAHA's format)."""
+    with gateway.required(call.of(context)) as running:
+        made = running.ask("POST", f"{_path(running, webhook_id)}/rotate-secret", body={})
+    if as_json:
+        show.emit_json(made)
+        return
+    typer.echo(made["secret"])
+    until = "set it over there at once" if made["format"] == "waha" else "the old one signs, too, for 24 hours"
+    typer.echo(f"Shown only now; {until}.", err=True)
+
+
 def _field(text: str) -> tuple[str, Any]:
     """``rate=5`` → a number; what is no JSON is text; nothing is null."""
     name, equals, value = text.partition("=")

@@ -17,7 +17,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 SHORTEST_SECRET: Final = 16
 """Characters of every secret that people think of themselves."""
 _DATABASES: Final = ("postgresql", "postgres", "sqlite")
-_REDISES: Final = ("redis", "rediss", "unix", "redis+sentinel")
+_REDISES: Final = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster", "rediss+cluster")
 _PROXIES: Final = ("http", "https", "socks5", "socks5h")
 
 

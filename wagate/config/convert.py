@@ -12,9 +12,10 @@ from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get
 
 import msgspec
 
+from wagate.config.declared import declared_secrets, is_secret
 from wagate.config.problems import Key, Problems, near
 from wagate.config.redact import redact
-from wagate.config.sources import Secret, Sourced, find_secrets
+from wagate.config.sources import CONTROL, Secret, Sourced, clean_secret, find_secrets
 from wagate.config.tables import Unread
 from wagate.config.units import Duration, Rate, Size
 
@@ -113,7 +114,8 @@ def _convert_struct(kind: type[msgspec.Struct], value: Any, key: Key, problems: 
     try:
         return kind(**values)
     except (ValueError, TypeError) as error:  # from the struct's own __post_init__
-        problems.add(key, redact(str(error), frozenset(find_secrets(value))))
+        secrets = frozenset([*find_secrets(value), *declared_secrets(kind, value)])
+        problems.add(key, redact(str(error), secrets))
         return None
 
 
@@ -160,6 +162,11 @@ def _parsed(text: str) -> list[Any]:
 
 
 def _convert_leaf(kind: Any, value: Any, key: Key, problems: Problems) -> Any:
+    if isinstance(value, str) and is_secret(kind):
+        value = clean_secret(value)
+        if value is None:
+            problems.add(key, CONTROL)
+            return None
     if get_origin(kind) is Literal and value not in get_args(kind):
         choices = [json.dumps(choice) for choice in get_args(kind)]
         close = near(value, map(str, get_args(kind))) if isinstance(value, str) else None

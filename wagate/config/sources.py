@@ -24,6 +24,9 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SECRET_KEY: Final = re.compile(r"token|secret|passw|credential|(^|_|api)keys?$|^apprise$", re.IGNORECASE)
 
 
+CONTROL = "holds a control character (a line end in the middle?); a secret is one line"
+
+
 class Sourced(str):
     """Text from outside the file, which takes the type of its key."""
 
@@ -128,7 +131,7 @@ def _checked(text: str, key: Key, problems: Problems) -> str:
     if not _names_secret(key):
         return text
     if (bare := clean_secret(text)) is None:
-        problems.add(key, "holds a control character (a line end in the middle?); a secret is one line")
+        problems.add(key, CONTROL)
         return ""
     return type(text)(bare)
 

@@ -59,7 +59,8 @@ class Redis(msgspec.Struct, frozen=True, kw_only=True):
     """The Redis that holds the queue."""
 
     url: str = ""
-    """Empty: an embedded Valkey in ``data.dir``; or ``redis://``, ``rediss://``, ``unix://``, ``redis+sentinel://``."""
+    """Empty: an embedded Valkey in ``data.dir``; or ``redis://``, ``rediss://``, ``unix://``, ``redis+sentinel://``,
+    ``redis+cluster://host:6379,host2:6379``."""
 
 
 class Auth(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +107,9 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     """How long until another process takes up the work of one that died."""
     max_depth: Count = 50000
     """Ids in Redis at most; the rest waits in the tables."""
+    shards: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    """Parts of the queue, each in a hash slot of its own, so that the nodes of a Redis Cluster share it. The same for
+    all processes; change it while none runs."""
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True):

@@ -59,7 +59,7 @@ class Deliverer:
         switched_off: Callable[[], Awaitable[None]],
         done: Callable[[int, float], None],
         tried: Callable[[str, int, float | None], None],
-        silent: Callable[[], bool],
+        silent: Callable[[str], bool],
         memory: Memory,
     ) -> None:
         """``ring`` tells of new deliveries; ``turned`` is called when a target went down or came up.
@@ -67,7 +67,7 @@ class Deliverer:
         ``switched_off`` is called when an answer switched its endpoint off: what comes in now is not for it.
         ``done`` takes the client and the seconds since it came in, of each delivery done.
         ``tried`` takes target, client, and the seconds since it came in (None: it failed), of each try.
-        ``silent`` says whether others may take us for dead.
+        ``silent`` says whether others may take us for dead, who had this key.
         """
         self._silent = silent
         self._memory = memory
@@ -106,7 +106,7 @@ class Deliverer:
         return await self._guarded(hand, head, probe=False, buried=True)
 
     async def _guarded(self, hand: Hand, head: Head, *, probe: bool, buried: bool) -> Result:
-        if self._silent() and not buried:
+        if self._silent(hand.key) and not buried:
             # We stood still: the key may be another process's by now. The next pump knows.
             if probe:
                 self._pool.permit(hand.bucket)

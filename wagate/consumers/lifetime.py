@@ -21,6 +21,7 @@ from wagate.consumers.consume import Consumer
 from wagate.consumers.control import Control
 from wagate.consumers.deliver import Deliverer
 from wagate.consumers.elsewhere import Elsewhere
+from wagate.consumers.fan_out import FanOut
 from wagate.consumers.flights import Flights
 from wagate.consumers.jobs import PullJobs
 from wagate.consumers.memory import Memory
@@ -33,6 +34,7 @@ from wagate.consumers.reap import reap_dead_workers
 from wagate.consumers.recorder import Recorder
 from wagate.consumers.spool import NAME, Spool
 from wagate.consumers.sweep import Sweeper
+from wagate.consumers.take import Taker
 from wagate.consumers.tasks import supervise
 from wagate.errors import StorageError
 from wagate.hooks.contracts import Handler
@@ -40,13 +42,14 @@ from wagate.inbound.route import Router
 from wagate.plugins.wall import leaves
 from wagate.queue.queue import Queue
 from wagate.queue.results import Pumped, QueueStats
+from wagate.queue.shards import Shards
 from wagate.queue.wakeup import Wakeup, listen
 from wagate.rules.states import Policy
 from wagate.storage.database import Database
 from wagate.storage.deliveries.bulk import free_bulk
 from wagate.storage.deliveries.lanes import unclaim
 from wagate.storage.deliveries.targets import end_probes
-from wagate.storage.events.intake import Stored
+from wagate.storage.events.intake import Stored, StoredDelivery
 
 log = structlog.get_logger("wagate.consumers")
 
@@ -89,8 +92,10 @@ class Setup:
     """For outcomes that the database does not take before a stop; None: they are lost then."""
     shared: bool = False
     """Other processes may take from the same queue: what is tried is claimed in its row."""
-    wake_url: str | None = None
-    """Redis to listen on for doorbells of other processes; None: there are none."""
+    listens: bool = False
+    """Other processes ring their doorbells, in Redis."""
+    push: Queue | Shards | None = None
+    """What is pushed; None: one queue of that name."""
 
 
 class Consumers:
@@ -99,7 +104,9 @@ class Consumers:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._wakeup = Wakeup(setup.clock)
-        self._queues = Queues(setup.queue, self._wakeup, strict=setup.policy.strict)
+        self._queues = Queues(
+            setup.queue, self._wakeup, strict=setup.policy.strict, shared=setup.shared, push=setup.push
+        )
         self._rates = Rates(setup.handlers, setup.clock)
         self._pool = Pool(setup.concurrency, self._concurrency, self._rates)
         self._metrics = ConsumerMetrics(setup.registry)
@@ -128,7 +135,7 @@ class Consumers:
         """What the consumer last broke on."""
         self._began: float | None = None
         """Since when it runs."""
-        self._queues.connect(sweep=self._sweeper.ring, hurry=self._consumer.hurry)
+        self._queues.connect(sweep=self._sweeper.ring, hurry=self._consumer.hurry, begin=self._consumer.begin)
         self.control = Control(
             setup.database,
             self._queues,
@@ -138,17 +145,24 @@ class Consumers:
             clock=setup.clock,
         )
         """Retry, cancel, recover; and what to call when an endpoint changed."""
+        self._fan_out = FanOut(setup.database, setup.clock, partial(self._tell, many=True))
         self.bulk = BulkActs(setup.database, self.control, setup.clock, process=process)
         """The same for all deliveries that match a filter."""
 
     def ring(self, stored: Sequence[Stored]) -> None:
         """Tell of stored events. Never fails: what can't be told now is found by the sweep."""
-        if deliveries := [delivery for each in stored if not each.duplicate for delivery in each.deliveries]:
-            for each in deliveries:
-                if each.client_id is not None:
-                    self._pool.learn(bucket_of(each.key), each.client_id)
+        if any(each.later for each in stored):
+            self._tell([delivery for each in stored if each.later for delivery in each.deliveries], many=True)
+            self._fan_out.ring()
+        self._tell([delivery for each in stored if not (each.duplicate or each.later) for delivery in each.deliveries])
+
+    def _tell(self, deliveries: Sequence[StoredDelivery], *, many: bool = False) -> None:
+        for each in deliveries:
+            if each.client_id is not None:
+                self._pool.learn(bucket_of(each.key), each.client_id)
+        if deliveries:
             self._memory.note(deliveries)
-            self._queues.tell(deliveries)
+            self._queues.tell(deliveries, many=many)
 
     def jobs(self, handler: str) -> PullJobs:
         """The jobs of one pull handler."""
@@ -226,6 +240,7 @@ class Consumers:
             "clock": ClockSteps(setup.database, self._queues, setup.clock, moved=self._prober.ring).run,
             "mark": self._flights.keep_marking,
             "bulk": self.bulk.run,
+            "fan out": self._fan_out.run,
             "reap": partial(
                 reap_dead_workers,
                 self._queues.push,
@@ -236,17 +251,18 @@ class Consumers:
             ),
             "alerts": Alerts(setup.database, setup.clock, setup.emit, setup.changed, setup.handlers).run,
         }
-        if setup.wake_url is not None:
-            tasks["listen"] = partial(listen, setup.wake_url, self._queues.push.wake_key, self._wakeup)
+        if setup.listens:
+            for each in self._queues.push.shards:
+                tasks[f"listen {each.name}"] = partial(listen, each, self._wakeup)
         return tasks
 
     def _concurrency(self, bucket: str) -> int:
         handler = self._setup.handlers.get(bucket.partition(":")[0])
         return self._setup.concurrency if handler is None else handler.concurrency
 
-    def _silent(self) -> bool:
-        """Whether our last heartbeat is so old that another process may have taken over what we hold."""
-        queue = self._queues.push
+    def _silent(self, key: str) -> bool:
+        """Whether our last heartbeat is so old that another process may have taken over this key."""
+        queue = self._queues.push.of(key)
         return queue.silence >= SILENT * queue.lease
 
     def _pumped(self, pumped: Pumped) -> None:
@@ -273,16 +289,25 @@ class Consumers:
             silent=self._silent,
             memory=self._memory,
         )
-        return Consumer(
+        taker = Taker(
             database=setup.database,
-            queue=self._queues.push,
             handlers=setup.handlers,
             policy=setup.policy,
             clock=setup.clock,
             pool=self._pool,
+            deliverer=deliverer,
+            memory=self._memory,
+            elsewhere=self.elsewhere,
+            claimed_by=self._queues.push.process if setup.shared else None,
+        )
+        return Consumer(
+            taker=taker,
+            queue=self._queues.push,
+            clock=setup.clock,
+            pool=self._pool,
             wakeup=self._wakeup,
             queues=self._queues,
-            deliverer=deliverer,
+            flights=self._flights,
             memory=self._memory,
             sweep=self._sweeper.ring,
             pumped=self._pumped,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from wagate.clock import Clock
@@ -24,7 +24,9 @@ class Hand:
     key: str
     bucket: str
     token: str
-    """As handed out last: when the queue judged us dead meanwhile, it hands the key out anew."""
+    """As handed out last: when the queue judged us dead meanwhile, it hands the key out anew. '': it has not yet."""
+    id: str = ""
+    """The delivery that was at its head then, as the queue knows."""
     again: bool = False
     """It was handed out anew: the queue forgot what it knew, more may wait than it says."""
     alone: bool = False
@@ -114,10 +116,24 @@ class Pool:
         if hand := self._hands.get(key):
             hand.hurried = True
 
-    def rung(self, key: str) -> None:
-        """If the key is in hand, others wait behind it."""
-        if hand := self._hands.get(key):
+    def rung(self, key: str, delivery_id: str) -> None:
+        """If the key is in hand, this one waits behind what is; unless it is that itself."""
+        if (hand := self._hands.get(key)) and hand.id != delivery_id:
             hand.rung = True
+
+    def missed(self, keys: Iterable[str]) -> None:
+        """Those were rung for in vain: a sweep passes over what is in hand, so that they look once more when done."""
+        for key in keys:
+            if hand := self._hands.get(key):
+                hand.again = True
+
+    def holds(self, key: str) -> bool:
+        """Whether the key is in hand."""
+        return key in self._hands
+
+    def parks(self, bucket: str) -> bool:
+        """Whether keys of this target wait for it, or may."""
+        return bucket in self._parked or bucket in self._left
 
     @property
     def waited_for(self) -> bool:
@@ -125,12 +141,15 @@ class Pool:
         return bool(self._parked)
 
     def known(self, taken: Taken) -> bool:
-        """Whether the key is in hand already (the queue thought we were dead); then only its token is new."""
+        """Whether the key is in hand already; then only its token is new.
+
+        The queue thought we were dead, or hears of it only now (`Taker.begin`).
+        """
         hand = self._hands.get(taken.key)
         if hand is None:
             return False
+        hand.again = hand.again or bool(hand.token) or hand.id != taken.id
         hand.token = taken.token
-        hand.again = True
         return True
 
     def take(self, taken: Taken) -> Hand | None:
@@ -141,7 +160,7 @@ class Pool:
                 # Its client holds nothing: it is next, whoever else the queue tells of first.
                 self._left.add(bucket)
             return None
-        hand = self._hands[taken.key] = Hand(key=taken.key, bucket=bucket, token=taken.token)
+        hand = self._hands[taken.key] = Hand(taken.key, bucket, taken.token, taken.id)
         self._busy[bucket] += 1
         self._busy_clients[self._client(bucket)] += 1
         self._rates.begin(bucket)

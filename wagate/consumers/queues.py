@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import trio
 from wagate.errors import QueueError
 from wagate.queue.queue import Queue
 from wagate.queue.results import Doorbell
+from wagate.queue.shards import Shards
 from wagate.queue.wakeup import Wakeup
 from wagate.queue.wire import SLICE
 from wagate.storage.events.intake import StoredDelivery
@@ -22,20 +24,35 @@ log = structlog.get_logger("wagate.consumers")
 PULL = "pull:"
 """Begins the name of a pull queue; the target's name follows."""
 
+LATE = 0.02
+"""Seconds after which the queue hears of a delivery that was begun at once and is not done."""
 GATHER = 0.003
 """Seconds between two rings under load. A message alone is rung for at once."""
+LEISURE = 0.1
+"""Seconds in which a job is rung for that nobody waits for: who comes for one has them all rung for first."""
 
 
 class Queues:
     """Where doorbells go."""
 
-    def __init__(self, make: Callable[[str], Queue], wakeup: Wakeup, *, strict: bool = True) -> None:
+    def __init__(
+        self,
+        make: Callable[[str], Queue],
+        wakeup: Wakeup,
+        *,
+        strict: bool = True,
+        shared: bool = True,
+        push: Queue | Shards | None = None,
+    ) -> None:
         """``make`` opens a queue by name; ``wakeup`` is rung when something was pushed.
+
+        ``push``: where to; None: a queue of that name. ``shared``: workers of other processes may wait for jobs.
 
         Not ``strict``: what comes in need not wait for a failing delivery of its chat.
         """
         self._strict = strict
-        self.push = make("push")
+        self._shared = shared
+        self.push = push or make("push")
         self._make = make
         self._wakeup = wakeup
         self._pull: dict[str, Queue] = {}
@@ -45,17 +62,30 @@ class Queues:
         self._sweep: Callable[[], None] = lambda: None
         self._untold: list[StoredDelivery] = []
         self._bells: list[Doorbell] = []
+        self._begun: dict[str, tuple[Doorbell, float]] = {}
+        """Key → what was begun before the queue heard of it, and until when it need not hear; the oldest first."""
+        self._begin: Callable[[Doorbell], bool] = lambda _bell: False
         self._carried = False
         self._many: deque[StoredDelivery] = deque()
-        self._told = trio.Event()
+        self._told = Wakeup(wakeup.clock)
         self._unrung = 0
         self._ringing = trio.Lock()
         self._hurry: Callable[[Collection[str]], None] = lambda _keys: None
 
-    def connect(self, *, sweep: Callable[[], None], hurry: Callable[[Collection[str]], None]) -> None:
-        """``sweep`` is called when a doorbell could not be rung, ``hurry`` with keys that shall not wait."""
+    def connect(
+        self,
+        *,
+        sweep: Callable[[], None],
+        hurry: Callable[[Collection[str]], None],
+        begin: Callable[[Doorbell], bool],
+    ) -> None:
+        """``sweep`` is called when a doorbell could not be rung, ``hurry`` with keys that shall not wait.
+
+        ``begin`` begins at once with what was stored, if nothing is before it, and says whether it did.
+        """
         self._sweep = sweep
         self._hurry = hurry
+        self._begin = begin
 
     def pull(self, target_id: str) -> Queue:
         """The queue of one pull target."""
@@ -65,7 +95,7 @@ class Queues:
 
     async def look_at_clock(self) -> None:
         """Have each queue see that its clock stepped: until it is asked, its time stands still. QueueError."""
-        for queue in (self.push, *self._pull.values()):
+        for queue in (*self.push.shards, *self._pull.values()):
             await queue.take_leased(lease=0, want=0)
 
     @property
@@ -78,21 +108,55 @@ class Queues:
         self.closed = True
         self.wake(push=False, pull=True)
 
-    def tell(self, stored: Sequence[StoredDelivery]) -> None:
+    def tell(self, stored: Sequence[StoredDelivery], *, many: bool = False) -> None:
         """Have stored deliveries rung for, soon and together with what else comes in.
 
         The consumer's next pump rings for what is pushed, `keep_ringing` for all else, and for everything while the
-        consumer does not pump.
+        consumer does not pump. ``many``: they are some of more than a queue is to hold up others for.
         """
-        if len(stored) > SLICE:
+        if many or len(stored) > SLICE:
             self._many.extend(stored)
-        elif self._carried and all(each.mode == "push" for each in stored):
-            self._bells.extend(map(doorbell, stored))
-            self._wakeup.ring()
+            self._told.ring()
             return
+        for each in stored:
+            if self._carried and each.mode == "push":
+                self._begin_or_ring(doorbell(each))
+            else:
+                self._untold.append(each)
+                self._ring_soon(each)
+
+    def _ring_soon(self, stored: StoredDelivery) -> None:
+        if stored.mode == "push" or self._shared or self._came.statistics().tasks_waiting:
+            self._told.ring()
         else:
-            self._untold.extend(stored)
-        self._told.set()
+            self._told.ring_within(LEISURE)
+
+    def _begin_or_ring(self, bell: Doorbell) -> None:
+        if self._begin(bell):
+            self._begun[bell.key] = bell, trio.current_time() + LATE
+            self._wakeup.ring_within(LATE)
+            return
+        self._call(bell.key)  # what is before it in its chat stands before it in the queue
+        self._bells.append(bell)
+        self._wakeup.ring()
+
+    def call(self, key: str) -> None:
+        """The queue is to hear now of what was begun with this key."""
+        self._call(key)
+        self._wakeup.ring()
+
+    def _call(self, key: str) -> None:
+        if key in self._begun:
+            self._bells.append(self._begun.pop(key)[0])
+
+    def hush(self, key: str) -> None:
+        """What was begun with this key is done: the queue need not hear of it any more."""
+        self._begun.pop(key, None)
+
+    @property
+    def next_late(self) -> float:
+        """When the queue is to hear of what was begun; infinite: there is nothing."""
+        return next((until for _, until in self._begun.values()), math.inf)
 
     @contextmanager
     def carried(self) -> Iterator[None]:
@@ -106,13 +170,17 @@ class Queues:
             raise
         finally:
             self._carried = False
-            if self._bells:
+            if self._bells or self._begun:
                 # Whoever comes next finds them in the tables.
                 self._bells.clear()
+                self._begun.clear()
                 self._sweep()
 
     def bells(self) -> list[Doorbell]:
         """What the next pump is to ring for; it is the caller's from now on."""
+        now = trio.current_time()
+        while self.next_late <= now:
+            self._call(next(iter(self._begun)))
         bells, self._bells = self._bells[:SLICE], self._bells[SLICE:]
         return bells
 
@@ -134,11 +202,10 @@ class Queues:
     async def keep_ringing(self) -> None:
         """Ring at once for what comes in, then gather for a moment: many messages are one round trip to Redis."""
         while True:
-            await self._told.wait()
-            self._told = trio.Event()
+            await self._told.wait(math.inf)
             await self.ring_untold(one_slice=True)
             if self._many:
-                self._told.set()
+                self._told.ring()
             await trio.sleep(GATHER)
 
     async def ring_untold(self, *, one_slice: bool = False) -> None:

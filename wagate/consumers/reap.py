@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 import structlog
 
@@ -11,13 +11,14 @@ from wagate.clock import Clock
 from wagate.errors import QueueError
 from wagate.queue.queue import Queue, process_of
 from wagate.queue.results import DeadWorker
+from wagate.queue.shards import Shards
 from wagate.queue.wakeup import Wakeup
 
 log = structlog.get_logger("wagate.consumers")
 
 
 async def reap_dead_workers(
-    queue: Queue,
+    queue: Queue | Shards,
     clock: Clock,
     wakeup: Wakeup,
     *,
@@ -33,9 +34,9 @@ async def reap_dead_workers(
         await clock.sleep(queue.lease / 3)
         try:
             workers = await queue.workers()
-            dead_workers = reaper.dead(workers, clock.monotonic(), me=queue.worker)
-            alive(len(workers) - len(dead_workers))
+            dead_workers = reaper.dead(workers, clock.monotonic(), me={each.worker for each in queue.shards})
             living = {process_of(name) for name in workers.keys() - {dead.name for dead in dead_workers}}
+            alive(len(living))
             for dead in dead_workers:
                 if process_of(dead.name) not in living:
                     await ended(process_of(dead.name))
@@ -57,7 +58,7 @@ class Reaper:
         self._seen: dict[str, tuple[int, float]] = {}
         """Heartbeat of each worker, and for how long it was seen to stand still."""
 
-    def dead(self, workers: Mapping[str, int], now: float, *, me: str | None = None) -> list[DeadWorker]:
+    def dead(self, workers: Mapping[str, int], now: float, *, me: Collection[str] = ()) -> list[DeadWorker]:
         """Judge a snapshot of all heartbeat counters, taken at ``now`` (monotonic seconds); never ``me``.
 
         Between two looks at most half a lease counts: if more passed, we stood still ourselves, and perhaps all others
@@ -67,7 +68,7 @@ class Reaper:
         self._seen = {
             name: (heartbeat, seen[1] + passed if (seen := self._seen.get(name)) and seen[0] == heartbeat else 0.0)
             for name, heartbeat in workers.items()
-            if name != me
+            if name not in me
         }
         return [
             DeadWorker(name=name, heartbeat=heartbeat)

@@ -14,6 +14,7 @@ from wagate.consumers.queues import Queues, doorbell
 from wagate.errors import QueueError
 from wagate.queue.queue import Queue
 from wagate.queue.results import Pumped
+from wagate.queue.shards import Shards
 from wagate.rules.states import Policy
 from wagate.storage.database import Database
 from wagate.storage.deliveries.due import end_leases, give_up
@@ -106,7 +107,7 @@ class Sweeper:
         self._queues.wake(push=bool(push), pull=bool(pull))
         return put_back, full
 
-    async def _put_back(self, queue: Queue, lanes: Sequence[OpenLane]) -> tuple[int, bool]:
+    async def _put_back(self, queue: Queue | Shards, lanes: Sequence[OpenLane]) -> tuple[int, bool]:
         missing = set(await queue.missing([lane.key for lane in lanes]))
         bells = [
             doorbell(StoredDelivery(lane.key, lane.target_id, lane.id, lane.mode))

@@ -1,5 +1,6 @@
 """The plugin API: hooks, contracts, context. With `wagate.events` and `wagate.errors` it is all that a plugin needs."""
 
+from wagate.config.declared import SecretText
 from wagate.config.units import Duration, Rate, Size
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import (
@@ -114,6 +115,7 @@ __all__ = [
     "Rate",
     "ReaderView",
     "Receipt",
+    "SecretText",
     "SendLimits",
     "Sent",
     "SessionAction",

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 import peewee
-import trio
 from msgspec.structs import replace
 from uuid_utils import uuid7
 
@@ -30,8 +29,6 @@ Ring = Callable[[Sequence[Stored]], None]
 """Tell the consumers what was stored."""
 ALIASES = "aliases"
 """In ``extra`` of a stored event: the other keys of who wrote it (`NewEvent.aliases`)."""
-HEAVY = 500
-"""Deliveries of one request from which on it is stored in a commit without another such request."""
 Recognize = Callable[[Sequence[tuple[Account, NewEvent]]], Awaitable[list[tuple[Account, NewEvent]]]]
 """Say who the people in events are."""
 SessionChanged = Callable[[str], None]
@@ -65,7 +62,6 @@ class Receiver:
         self._clock = clock
         self._ring = ring
         self._session_changed = session_changed
-        self._heavy = trio.Lock()
 
     async def receive(self, account: Account, events: Sequence[NewEvent], raw: bytes) -> list[Stored]:
         """Store events of one request, in their order, in one commit; one Stored for each.
@@ -101,19 +97,12 @@ class Receiver:
         """Store prepared events in one commit and tell the consumers."""
         if not intakes:
             return []
-        stored = await self._write(intakes)
+        stored = await self._database.write_bulk(store_requests, intakes)
         self._ring(stored)
         for intake, each in zip(intakes, stored, strict=True):
             if each.session_changed:
                 self._session_changed(intake.event.account)
         return stored
-
-    async def _write(self, intakes: Sequence[Intake]) -> list[Stored]:
-        if sum(len(each.routes) for each in intakes) < HEAVY:
-            return await self._database.write_bulk(store_requests, intakes)
-        # One commit each: of those that come meanwhile nobody waits for more than one of them.
-        async with self._heavy:
-            return await self._database.write_bulk(store_requests, intakes)
 
     def _prepare(self, account: Account, new: NewEvent, raw: bytes, now: datetime) -> Intake:
         event = stored_event(account, new, now)

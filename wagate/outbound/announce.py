@@ -16,6 +16,7 @@ from wagate.inbound.route import Router
 from wagate.outbound.context import OUTBOUND
 from wagate.parsing.chats import chat_key, digits_of
 from wagate.parsing.fields import first_text, mapping
+from wagate.parsing.vcards import card_of, vcard_of
 from wagate.storage.events.intake import Intake
 from wagate.storage.outbox.messages import MessageRow
 from wagate.storage.owners.directory import Account, Directory
@@ -125,6 +126,10 @@ def _details(message: OutMessage) -> dict[str, Any]:
     if message.poll is not None:
         poll = message.poll
         details["poll"] = {"name": poll.name, "options": list(poll.options), "multiple": poll.multiple}
+    if message.contacts:
+        cards = [card if "vcard" not in card else card_of(str(card["vcard"])) | card for card in message.contacts]
+        details["contacts"] = [{name: each for name, each in card.items() if name != "vcard"} for card in cards]
+        details["vcards"] = [str(card.get("vcard") or vcard_of(card)) for card in cards]
     if message.reaction is not None:
         details["reaction"] = {"text": message.reaction.emoji, "messageId": message.reaction.message_id}
     if message.media is not None and message.media.media_id:

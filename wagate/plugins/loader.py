@@ -16,6 +16,8 @@ import pluggy
 import structlog
 from quart import Blueprint
 
+from wagate.config import Config
+from wagate.config.declared import declared_secrets
 from wagate.errors import ConfigError, NotInstalledError, WagateError
 from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import AccountView, Handler
@@ -72,6 +74,11 @@ class Plugin:
     settings: msgspec.Struct | None
     """Its typed settings; None when it has none."""
     _manager: pluggy.PluginManager
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What its settings declare as secret."""
+        return frozenset(declared_secrets(type(self.settings), self.settings))
 
     def call(self, hook: str, **arguments: Any) -> list[Any]:
         """Call one hook of this plugin alone; what its implementations returned. PluginError."""
@@ -190,6 +197,11 @@ def load_plugins(
         Plugin(name, _settings(manager, name, _own_keys(table, available[name]), convert), manager)
         for name, table in tables.items()
     ]
+
+
+def with_secrets(config: Config, plugins: Iterable[Plugin]) -> Config:
+    """The configuration, which knows now what its plugins declare as secret."""
+    return msgspec.structs.replace(config, secrets=config.secrets.union(*(each.secrets for each in plugins)))
 
 
 def load_providers(

@@ -29,7 +29,7 @@ from wagate.hooks.contracts import Handler
 from wagate.inbound.catch_up import CatchUp
 from wagate.inbound.listen import Holding, Listening
 from wagate.outbound.context import OUTBOUND
-from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers
+from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers, with_secrets
 from wagate.process.assemble import Gateway, assemble, build_context, name_among_others
 from wagate.process.configured_accounts import put_owners, read_accounts
 from wagate.process.files import raise_file_limit
@@ -37,10 +37,11 @@ from wagate.process.hard_end import GRACE, HardEnd
 from wagate.process.http_side import serve_edge
 from wagate.process.lifespans import lifespans, provider_lifespans
 from wagate.process.logs import Hide, configure_logs
-from wagate.process.maintenance import Heap, upkeep_tasks
+from wagate.process.maintenance import Heap, keep_one_heap, upkeep_tasks
 from wagate.process.reload import Reload
 from wagate.process.running_clock import RunningClock
 from wagate.process.watchdog import watching
+from wagate.queue.cluster import open_redis
 from wagate.queue.redis import RedisThread, check_policy
 from wagate.queue.valkey.supervise import embedded_valkey
 from wagate.storage.database import open_database
@@ -74,6 +75,7 @@ def run(config_path: Path | None, without: Sequence[str] = ()) -> int:
         if os.geteuid() == 0:
             log.warning("running as root: anyone who takes over the gateway has the machine; use a user of its own")
         raise_file_limit()
+        keep_one_heap()
         trio.run(_serve_until_signalled, config, hide, strict_exception_groups=True, clock=RunningClock())
     except* WagateError as failures:
         for failure in _leaves(failures):
@@ -97,6 +99,8 @@ async def serve(
     """
     clock = clock or Clock()
     plugins = load_plugins(config.plugins, partial(_convert, config), file=config.file)
+    config = with_secrets(config, plugins)
+    hide(config.secrets)
     with hold(config.data.dir, port=config.server.port):
         secrets = open_secrets(config)
         async with open_database(config.database.url, config.data.dir) as database, _open_redis(config) as redis:
@@ -137,7 +141,7 @@ async def _open_redis(config: Config) -> AsyncIterator[RedisThread]:
         url = config.redis.url
         if not url:
             url = (await stack.enter_async_context(embedded_valkey(config.data.dir))).url
-        redis = RedisThread(url)
+        redis = open_redis(url)
         stack.push_async_callback(redis.close)
         await check_policy(redis)
         yield redis

@@ -48,8 +48,9 @@ from wagate.plugins.registry import Providers
 from wagate.process.backup import ENGINE
 from wagate.process.checkup import Checkup
 from wagate.process.maintenance import Minutes
-from wagate.queue.queue import Queue
+from wagate.queue.queue import Queue, name_of_process
 from wagate.queue.redis import RedisThread
+from wagate.queue.shards import sharded
 from wagate.rules.states import Policy
 from wagate.storage.database import Database
 from wagate.storage.events.intake import Stored
@@ -246,18 +247,21 @@ def _endpoints(gateway: Gateway, plugin: Plugin) -> EndpointTable:
 
 def _consumers(config: Config, clock: Clock, *, redis: RedisThread, **parts: Any) -> Consumers:
     """Made of the configuration, and of ``parts`` that the rest has too."""
+    depth = config.queue.max_depth
+    make = partial(Queue, redis, clock=clock, max_depth=depth, lease=config.queue.lease, process=name_of_process())
     return Consumers(
         Setup(
             **parts,
             clock=clock,
-            queue=partial(Queue, redis, clock=clock, max_depth=config.queue.max_depth, lease=config.queue.lease),
+            queue=make,
+            push=sharded(make, "push", config.queue.shards, max_depth=depth, clock=clock),
             policy=_policy(config),
             concurrency=config.queue.concurrency,
-            max_depth=config.queue.max_depth,
+            max_depth=depth,
             drain=config.server.drain / 2,
             folder=config.data.dir,
             shared=bool(config.redis.url and config.database.url),
-            wake_url=config.redis.url or None,
+            listens=bool(config.redis.url),
         )
     )
 

@@ -36,7 +36,8 @@ def health_monitor(gateway: Gateway, watched: Watched) -> HealthMonitor:
 
     async def redis() -> Check:
         try:
-            await gateway.redis.command("PING")
+            for node in await gateway.redis.nodes():
+                await node.command("PING")
         except QueueError as error:
             return Check(status=Level.DEGRADED, detail=f"{error}; messages are stored and wait in the tables")
         return Check(status=Level.HEALTHY)

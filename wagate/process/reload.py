@@ -16,7 +16,7 @@ from wagate.config.secrets import read_admin_token
 from wagate.config.sources import named_variables
 from wagate.errors import ConfigError, PluginError
 from wagate.hooks.context import PluginContext
-from wagate.plugins.loader import Plugin, load_plugins
+from wagate.plugins.loader import Plugin, load_plugins, with_secrets
 from wagate.process.assemble import Gateway
 from wagate.process.configured_accounts import ConfiguredAccount, put_owners, read_accounts
 from wagate.process.logs import Hide
@@ -105,7 +105,7 @@ class Reload:
         known = self._environment | {name: value for name, value in environment.items() if name in names}
         new = load(file, {**os.environ, **known}, without=self._gateway.config.without)
         plugins = load_plugins(new.plugins, partial(_convert, new), file=new.file)
-        return known, new, read_accounts(new, self._gateway.providers), plugins
+        return known, with_secrets(new, plugins), read_accounts(new, self._gateway.providers), plugins
 
 
 def _key(plugin: str) -> str:

@@ -31,13 +31,23 @@ class Queue:
     """
 
     def __init__(
-        self, redis: RedisThread, name: str, *, clock: Clock, max_depth: int = 50_000, lease: float = 10.0
+        self,
+        redis: RedisThread,
+        name: str,
+        *,
+        clock: Clock,
+        max_depth: int = 50_000,
+        lease: float = 10.0,
+        process: str | None = None,
     ) -> None:
-        """``max_depth``: ids kept in Redis. ``lease``: seconds after which a silent worker is judged dead."""
+        """``max_depth``: ids kept in Redis. ``lease``: seconds after which a silent worker is judged dead.
+
+        ``process``: the name of this process, if it has one already.
+        """
         self.name = name
         self.prefix = f"{{wg:{name}}}:"
         self.lease = lease
-        self.process = _name_of_process()
+        self.process = process or name_of_process()
         """This process; all its workers' names begin with it (`process_of`)."""
         self.worker = self._fresh_name()
         """This process among the workers; a fresh name after every pump whose answer was lost."""
@@ -55,6 +65,19 @@ class Queue:
     def wake_key(self) -> str:
         """The list of wake tokens."""
         return f"{self.prefix}wake"
+
+    @property
+    def shards(self) -> tuple[Queue, ...]:
+        """The queues that it is made of: itself. See `Shards`."""
+        return (self,)
+
+    def of(self, key: str) -> Queue:  # noqa: ARG002  (`Shards` needs it)
+        """The one of `shards` that has this key."""
+        return self
+
+    async def home(self) -> str:
+        """URL of the server that has it. QueueError."""
+        return await self._redis.home(self.prefix)
 
     @property
     def silence(self) -> float:
@@ -241,6 +264,7 @@ def process_of(worker: str) -> str:
     return worker.rpartition(".")[0]
 
 
-def _name_of_process() -> str:
+def name_of_process() -> str:
+    """Another one for each call."""
     host = socket.gethostname().replace(":", "-")
     return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"

@@ -36,6 +36,8 @@ FORMS = {
     "rediss": "rediss://[user:password@]host:6379/0",
     "unix": "unix:///path/to/socket",
     "redis+sentinel": "redis+sentinel://host:26379,host2:26379/service",
+    "redis+cluster": "redis+cluster://[user:password@]host:6379,host2:6379",
+    "rediss+cluster": "rediss+cluster://[user:password@]host:6379,host2:6379",
 }
 SCHEMES = tuple(FORMS)
 
@@ -59,13 +61,21 @@ class RedisThread:
             "redis", self._pipelines.run_groups, most=LARGEST_PIPELINE
         )
 
+    async def nodes(self) -> Sequence[RedisThread]:
+        """Each server that holds a part of what is kept: this one."""
+        return [self]
+
+    async def home(self, key: str) -> str:  # noqa: ARG002  (a cluster needs it)
+        """URL of the server that has this key. QueueError."""
+        return self.url
+
     async def command(self, *words: str | int) -> Any:
         """Run one command; the answer as redis-py shapes it.
 
         Raises:
             QueueError: Redis can't be reached, or refuses (then `__cause__` is redis-py's ResponseError).
         """
-        return (await self._submit(Call(words=words)))[0].unwrap()
+        return (await self.submit(Call(words=words)))[0].unwrap()
 
     async def run(self, name: str, prefix: str, *arguments: str | int) -> Any:
         """Run the script ``lua/<name>.lua``. Raises QueueError like `command`."""
@@ -76,14 +86,15 @@ class RedisThread:
 
         An outcome for each: one that fails (with QueueError, as `command`) does not keep the next from running.
         """
-        return await self._submit(*(Call(words=tuple(words), script=script(str(name))) for name, *words in runs))
+        return await self.submit(*(Call(words=tuple(words), script=script(str(name))) for name, *words in runs))
 
     async def close(self) -> None:
         """Finish what waits and close the connection."""
         await self._thread.close()
         self._pipelines.close()
 
-    async def _submit(self, *calls: Call) -> list[Outcome[Any]]:
+    async def submit(self, *calls: Call) -> list[Outcome[Any]]:
+        """Send calls together; an outcome for each. QueueError: it was closed."""
         try:
             return await self._thread.submit(calls)
         except RuntimeError as error:
@@ -210,9 +221,14 @@ async def check_policy(redis: RedisThread) -> None:
     Raises:
         QueueError: the policy is another one (the message says the cure), or Redis can't be reached.
     """
+    for node in await redis.nodes():
+        await _check_node(node)
+
+
+async def _check_node(node: RedisThread) -> None:
     try:
         # INFO says it too, and managed servers that forbid CONFIG allow INFO.
-        policy = (await redis.command("INFO", "memory")).get("maxmemory_policy")
+        policy = (await node.command("INFO", "memory")).get("maxmemory_policy")
     except QueueError as error:
         if not is_refusal(error):
             raise
@@ -221,8 +237,8 @@ async def check_policy(redis: RedisThread) -> None:
         log.warning("redis_policy_unknown", needed=NEEDED, reason="the server does not tell its maxmemory-policy")
     elif policy != NEEDED:
         raise QueueError(
-            f"Redis has maxmemory-policy {policy}, which may throw the queue away when memory is full; "
-            f"set it to {NEEDED}: CONFIG SET maxmemory-policy {NEEDED}, and the same line in redis.conf"
+            f"Redis has maxmemory-policy {policy} ({shown(node.url)}), which may throw the queue away when memory is "
+            f"full; set it to {NEEDED}: CONFIG SET maxmemory-policy {NEEDED}, and the same line in redis.conf"
         )
 
 

@@ -180,6 +180,18 @@ class Lane(Table):
         table_name = "lanes"
 
 
+class Later(Table):
+    """Deliveries of an event that are still to be stored."""
+
+    number = peewee.AutoField()
+    event_id = TextColumn()
+    lane = TextColumn()
+    deliveries = peewee.BlobField()
+
+    class Meta:
+        table_name = "later"
+
+
 class Delivery(Table):
     """One event for one target."""
 

@@ -43,6 +43,7 @@ from wagate.web.api.tenants import PREFIXES, Tenants, tenants_routes
 from wagate.web.documents.routes import documents_routes
 from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import App, Networks
+from wagate.web.http.url_rules import UrlRule
 from wagate.web.messages.routes import messages_routes
 from wagate.web.messages.sending import Sending, SendingContext
 from wagate.web.problems import problem_of
@@ -133,7 +134,7 @@ def create_api(
         ConfigError: two of the blueprints have the same path.
     """
     api = Api("wagate", static_folder=None, template_folder=None)
-    api.once, api.owners = Once(database, vault, clock), {}
+    api.once, api.owners, api.url_rule_class = Once(database, vault, clock), {}, UrlRule
     api.config.update(MAX_CONTENT_LENGTH=int(config.server.max_body), PROVIDE_AUTOMATIC_OPTIONS=False)
     api.url_map.strict_slashes = api.url_map.merge_slashes = False
     api.url_map.converters["target"] = TargetConverter

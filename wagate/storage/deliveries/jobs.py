@@ -151,7 +151,7 @@ def waiting(db: peewee.Database, target_ids: Sequence[str], now: datetime) -> in
     if not target_ids:
         return 0
     text = (
-        "SELECT COUNT(*) FROM deliveries WHERE settled = FALSE AND (mode || '') = 'pull' "  # noqa: S608
+        "SELECT COUNT(*) FROM deliveries WHERE settled = FALSE AND seq > 0 AND (mode || '') = 'pull' "  # noqa: S608
         f"AND target_id IN ({placeholders(len(target_ids))}) "
         "AND NOT (status = 'delivering' AND lease_until > ?)"
     )

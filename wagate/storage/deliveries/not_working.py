@@ -81,7 +81,7 @@ def _down(db: peewee.Database, handlers: Collection[str]) -> list[tuple[str, dat
     """(handler, last try, target)."""
     text = (
         "SELECT t.handler, t.last_attempt_at, t.id, t.down_since, t.last_error, (SELECT d.created_at FROM deliveries d "  # noqa: S608
-        "WHERE d.target_id = t.id AND d.settled = FALSE ORDER BY d.id LIMIT 1) FROM targets t "
+        "WHERE d.target_id = t.id AND d.settled = FALSE AND d.seq > 0 ORDER BY d.id LIMIT 1) FROM targets t "
         "WHERE t.down_since IS NOT NULL AND t.status <> 'disabled' AND t.paused_at IS NULL "
         f"AND t.handler IN ({placeholders(len(handlers))})"
     )
@@ -108,7 +108,10 @@ def _not_well(db: peewee.Database, handlers: Collection[str]) -> tuple[int, int,
 
 def _waiting(db: peewee.Database, ids: Collection[str]) -> int:
     count = 0
-    text = "SELECT COUNT(*) FROM (SELECT 1 FROM deliveries WHERE target_id = ? AND settled = FALSE LIMIT ?) AS found"
+    text = (
+        "SELECT COUNT(*) FROM "
+        "(SELECT 1 FROM deliveries WHERE target_id = ? AND settled = FALSE AND seq > 0 LIMIT ?) AS found"
+    )
     for target in ids:
         count += rows(db, text, (target, MOST - count))[0][0]
         if count >= MOST:

@@ -28,12 +28,14 @@ _STATE = ", ".join(f"t.{name}" for name in ("paused_by", *COLUMNS))
 # Who has something waiting is found target by target, by jumps in an index: not by a look at all that waits.
 _LISTED = f"""
 WITH RECURSIVE owed (client_id, id) AS (
-  SELECT c.id, (SELECT MIN(d.target_id) FROM deliveries AS d WHERE d.settled = FALSE AND d.client_id = c.id)
+  SELECT c.id, (
+    SELECT MIN(d.target_id) FROM deliveries AS d WHERE d.settled = FALSE AND d.seq > 0 AND d.client_id = c.id
+  )
   FROM clients AS c WHERE {{whose_client}}
   UNION ALL
   SELECT o.client_id, (
     SELECT MIN(d.target_id) FROM deliveries AS d
-    WHERE d.settled = FALSE AND d.client_id = o.client_id AND d.target_id > o.id
+    WHERE d.settled = FALSE AND d.seq > 0 AND d.client_id = o.client_id AND d.target_id > o.id
   ) FROM owed AS o WHERE o.id IS NOT NULL
 ), known AS (
   SELECT w.connector || ':' || w.id AS id, w.client_id, w.name, w.webhook_url AS url, w.is_active AS active,
@@ -53,7 +55,10 @@ WITH RECURSIVE owed (client_id, id) AS (
 SELECT id, client_id, name, url, active, {", ".join(("paused_by", *COLUMNS))} FROM known
 WHERE {{which}} ORDER BY id{{order}} LIMIT ?
 """  # noqa: S608  (our own words)
-_WAITING = "SELECT target_id, COUNT(*), MIN(created_at) FROM deliveries WHERE settled = FALSE{which} GROUP BY target_id"
+_WAITING = (
+    "SELECT target_id, COUNT(*), MIN(created_at) FROM deliveries WHERE settled = FALSE AND seq > 0{which} "
+    "GROUP BY target_id"
+)
 _FAILED = (
     "SELECT target_id, COUNT(*) FROM deliveries WHERE status = 'failed' AND status <> 'delivered' AND settled = TRUE "
     "AND id >= ?{which} GROUP BY target_id"
@@ -132,7 +137,9 @@ def get_target(db: peewee.Database, target_id: str, now: datetime, *, client_id:
         row.state, row.client_id = read_state(values), client if row.client_id is None else row.client_id
     _figures(db, {target_id: row}, [target_id], now)
     if row.client_id is None and row.waiting:
-        text = "SELECT client_id FROM deliveries WHERE target_id = ? AND settled = FALSE ORDER BY id LIMIT 1"
+        text = (
+            "SELECT client_id FROM deliveries WHERE target_id = ? AND settled = FALSE AND seq > 0 ORDER BY id LIMIT 1"
+        )
         ((row.client_id,),) = rows(db, text, [target_id])
     known = own or tried or row.waiting or row.failed
     if not known or client_id not in {None, row.client_id}:

@@ -14,7 +14,7 @@ from wagate.errors import StorageError
 from wagate.events import Event, Media, SessionChange, SessionStatus
 from wagate.parsing.message_ids import bare_id
 from wagate.storage.database import apart, bulk
-from wagate.storage.deliveries.lanes import take_seqs
+from wagate.storage.events.later import ID, Row, insert_rows, lane_of, put_later, waiting_keys, waiting_lanes
 from wagate.storage.events.named import renamed, stored_names
 from wagate.storage.fields import clean, from_json, json_text, optional, time_text
 from wagate.storage.media import has_file, insert_inbound
@@ -29,10 +29,10 @@ EVENT_COLUMNS = (
     "bare_id, from_me, contact_name, media, reply_to, extra, metadata, raw, timestamp, created_at, unrouted"
 )
 INSERT_EVENT = f"INSERT INTO events ({EVENT_COLUMNS})"
-INSERT_DELIVERY = (
-    "INSERT INTO deliveries (id, event_id, handler, target_id, key, seq, client_id, account, chat, mode, max_retries, "
-    "created_at, updated_at, expires_at)"
-)
+WIDE = 100
+"""Receivers from which on an event is wide …"""
+AT_ONCE = 500
+"""… and all wide events of one commit have so many deliveries with it; the others are stored later."""
 _TEXTS = ("account", "phone", "kind", "chat", "sender", "recipient", "message_id", "type", "content")
 ROUTED = "routed"
 """The ``error`` of an unrouted delivery that made way for others."""
@@ -74,6 +74,8 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     """Written to the account's row in the same commit."""
     routes: tuple[Route, ...] = ()
     """A delivery for each."""
+    later: tuple[Route, ...] = ()
+    """The same, but stored by `wagate.storage.events.later`."""
     aliases: tuple[str, ...] = ()
     """Other keys of the event's sender."""
     reference: str = ""
@@ -118,6 +120,8 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """Known already: nothing was stored."""
     deliveries: tuple[StoredDelivery, ...] = ()
     """In the order of the routes."""
+    later: bool = False
+    """More of them are to be stored: see `wagate.storage.events.later`."""
     session_changed: bool = False
     """The account's session state was written."""
     file: bool = False
@@ -128,11 +132,13 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 @bulk
 def store(db: peewee.Database, items: list[Intake]) -> list[Stored]:
     """Store events in order; one Stored for each. A key that was seen before, here or in the table, is a duplicate."""
-    items = _with_names(db, items)
+    items = _parted(db, _with_names(db, items))
     first = _first_ids(db, items)
     fresh = [item for item in items if not item.dedupe_key or first[item.dedupe_key][0] == item.event.id]
     insert_many(db, INSERT_EVENT, [_event_row(item) for item in fresh])
     seqs = insert_deliveries(db, [(item.event, item.routes) for item in fresh])
+    for item in fresh:
+        put_later(db, [_delivery_row(item.event, route) for route in item.later])
     insert_inbound(db, [item.event for item in fresh if item.event.media is not None])
     note_messages(db, [(item.event, item.aliases) for item in fresh])
     note_strangers(db, (item.event for item in fresh))
@@ -148,15 +154,34 @@ def store(db: peewee.Database, items: list[Intake]) -> list[Stored]:
 
 def insert_deliveries(db: peewee.Database, routed: Sequence[tuple[Event, tuple[Route, ...]]]) -> dict[str, int]:
     """A pending delivery for each route, at the end of its lane; the ``seq`` of each by its id."""
-    flat = [(event, route) for event, routes in routed for route in routes]
-    seqs = take_seqs(db, [clean(route.key) for _, route in flat])
-    insert_many(db, INSERT_DELIVERY, [_delivery_row(*pair, seq) for pair, seq in zip(flat, seqs, strict=True)])
-    return {route.delivery_id: seq for (_, route), seq in zip(flat, seqs, strict=True)}
+    found = [_delivery_row(event, route) for event, routes in routed for route in routes]
+    return {row[ID]: seq for row, seq in zip(found, insert_rows(db, found), strict=True)}
+
+
+def _parted(db: peewee.Database, items: list[Intake]) -> list[Intake]:
+    """Leave for later what one commit has no room for, and what comes behind that in its chat for the same target."""
+    lanes = waiting_lanes(db)
+    if not lanes and all(len(item.routes) <= WIDE for item in items):
+        return items
+    behind = waiting_keys(db, lanes.intersection(lane_of(clean(r.key)) for item in items for r in item.routes[:1]))
+    room, parted = AT_ONCE, []
+    for item in items:
+        # What is pulled first: its id is answered, and asked for.
+        routes = sorted(item.routes, key=lambda route: route.mode != "pull")
+        pulled = sum(route.mode == "pull" for route in routes)
+        most = max(room, pulled) if len(routes) > WIDE else len(routes)
+        now = [route for route in routes[:most] if clean(route.key) not in behind]
+        later = [route for route in routes[:most] if clean(route.key) in behind] + routes[most:]
+        behind.update(clean(route.key) for route in later)
+        room -= len(now) if len(routes) > WIDE else 0
+        parted.append(replace(item, routes=tuple(now), later=tuple(later)) if later else item)
+    return parted
 
 
 def job_id(item: Intake) -> str:
     """The id that the sender gets: the first pull delivery's, else the event's."""
-    return next((route.delivery_id for route in item.routes if route.mode == "pull"), item.event.id)
+    routes = (*item.routes, *item.later)
+    return next((route.delivery_id for route in routes if route.mode == "pull"), item.event.id)
 
 
 def _with_names(db: peewee.Database, items: list[Intake]) -> list[Intake]:
@@ -261,6 +286,7 @@ def _stored(item: Intake, changed: set[str], seqs: dict[str, int]) -> Stored:
             )
             for r in item.routes
         ),
+        later=bool(item.later),
         session_changed=item.event.id in changed,
         file=has_file(item.event),
     )
@@ -300,7 +326,7 @@ def _event_row(item: Intake) -> tuple[Any, ...]:
     )
 
 
-def _delivery_row(event: Event, route: Route, seq: int) -> tuple[Any, ...]:
+def _delivery_row(event: Event, route: Route) -> Row:
     now = time_text(event.created_at)
     return (
         route.delivery_id,
@@ -308,7 +334,6 @@ def _delivery_row(event: Event, route: Route, seq: int) -> tuple[Any, ...]:
         route.handler,
         clean(route.target_id),
         clean(route.key),
-        seq,
         event.client_id,
         clean(event.account),
         clean(event.chat),
@@ -323,7 +348,7 @@ def _delivery_row(event: Event, route: Route, seq: int) -> tuple[Any, ...]:
 def reroute(
     db: peewee.Database, delivery_id: str, attempt_count: int, event: Event, routes: tuple[Route, ...], *, now: datetime
 ) -> list[StoredDelivery]:
-    """Settle an unrouted delivery and store one for each route, at the end of their lanes.
+    """Settle an unrouted delivery and store one for each route, at the end of their lanes, or later.
 
     What was stored; nothing when the delivery was settled or tried by somebody else meanwhile.
     """
@@ -335,5 +360,7 @@ def reroute(
     )
     if not counted:
         return []
-    insert_deliveries(db, [(event, routes)])
-    return [StoredDelivery(r.key, r.target_id, r.delivery_id, r.mode) for r in routes]
+    [parted] = _parted(db, [Intake(event=event, routes=routes)])
+    insert_deliveries(db, [(event, parted.routes)])
+    put_later(db, [_delivery_row(event, route) for route in parted.later])
+    return [StoredDelivery(r.key, r.target_id, r.delivery_id, r.mode) for r in parted.routes]

@@ -15,7 +15,7 @@ from wagate.storage.deliveries.by_hand import cancel_open
 from wagate.storage.models import Account, Client, Delivery, Token, Webhook
 from wagate.storage.owners.revision import Kind, bump
 from wagate.storage.rows import ClientRow, TokenRow
-from wagate.storage.statement import first
+from wagate.storage.statement import first, run
 
 DEFAULT = "default"
 """Slug of the client that exists from the first start."""
@@ -73,6 +73,7 @@ def delete_client(db: peewee.Database, slug: str, *, now: datetime) -> None:
     if slug == DEFAULT:
         raise ConflictError("the client 'default' can't be deleted")
     cancel_open(db, Delivery.client_id == client.id, reason="client deleted", now=now)
+    run(db, "DELETE FROM later WHERE event_id IN (SELECT id FROM events WHERE client_id = ?)", (client.id,))
     owned: dict[Kind, list[str]] = {
         "token": _ids(db, Token.select(Token.hash).where(Token.client_id == client.id)),
         "account": _ids(db, Account.select(Account.id).where(Account.client_id == client.id)),

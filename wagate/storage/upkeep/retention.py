@@ -10,7 +10,7 @@ import msgspec
 import peewee
 
 from wagate.storage.database import Database
-from wagate.storage.models import Dedupe, Delivery, EventRow, IdempotencyKey, Lane, Media, Message
+from wagate.storage.models import Dedupe, Delivery, EventRow, IdempotencyKey, Lane, Later, Media, Message
 from wagate.storage.refusals import delete_strangers
 from wagate.storage.threads.conversations import delete_contacts, delete_threads
 
@@ -62,12 +62,13 @@ def delete_events(db: peewee.Database, before: datetime, failed_before: datetime
 
     Those that still wait for a delivery stay, and those with a failed one until ``failed_before``.
     """
-    failed_stays = (Delivery.status == "failed") & (EventRow.created_at >= failed_before)
-    stays = Delivery.select(Delivery.id).where(
-        Delivery.event_id == EventRow.id,
-        (Delivery.settled == False) | failed_stays,  # noqa: E712  (an SQL expression)
-    )
-    old = (EventRow.created_at < before) & (EventRow.unrouted == False) & ~peewee.fn.EXISTS(stays)  # noqa: E712
+    # In words that no index of what is open or failed has: PostgreSQL would look through all of it for each event.
+    failed_stays = (Delivery.status.concat("") == "failed") & (EventRow.created_at >= failed_before)
+    is_open = peewee.Case(None, [(Delivery.settled, 0)], 1) == 1
+    stays = Delivery.select(Delivery.id).where(Delivery.event_id == EventRow.id, is_open | failed_stays)
+    later = Later.select(Later.number).where(Later.event_id == EventRow.id)
+    stays_not = ~peewee.fn.EXISTS(stays) & ~peewee.fn.EXISTS(later)
+    old = (EventRow.created_at < before) & (EventRow.unrouted == False) & stays_not  # noqa: E712
     return _delete(db, EventRow, EventRow.id, EventRow.select(EventRow.id).where(old).limit(most))
 
 

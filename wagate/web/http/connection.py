@@ -1,16 +1,16 @@
 """hypercorn's connection, cheaper: one write per response, one keep-alive deadline, no task or channel for either.
 
-The protocols (h11, h2, wsproto) and all that they decide stay hypercorn's. Only how bytes leave, how a quiet connection
-is noticed, and how events reach the application are replaced.
+The protocols (h11, h2, wsproto) and all that they decide stay hypercorn's; requests that leave nothing to decide are
+read by `wagate.web.http.plain`. Only how bytes leave, how a quiet connection is noticed, and how events reach the
+application are replaced.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import partial
 from math import inf
 from typing import cast
 
@@ -18,10 +18,7 @@ import h11
 import trio
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData
-from hypercorn.protocol.events import Event as StreamEvent
-from hypercorn.protocol.events import Response
 from hypercorn.protocol.h2 import H2Protocol
-from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.ws_stream import WSStream
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
@@ -43,18 +40,6 @@ LINGER = 15.0
 """Seconds that a peer may go on sending a body that was refused; closed at once, it would lose the answer."""
 
 GONE = (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError)
-Headers = tuple[tuple[bytes, bytes], ...]
-
-
-@lru_cache(8)
-def _common_headers(config: Config, second: int) -> Headers:  # noqa: ARG001  (Date changes with it)
-    return tuple(config.response_headers("h11"))
-
-
-@lru_cache(256)
-def _checked(status: int, headers: Headers) -> h11.Response:
-    """A response's head, checked by h11. It would check the same few heads again and again."""
-    return h11.Response(status_code=status, headers=list(headers))
 
 
 class ServerContext(WorkerContext):
@@ -242,7 +227,12 @@ class Connection(TCPServer):
     def _response_state(self) -> object:
         """Where the response stands, by h11: SEND_BODY, then DONE or MUST_CLOSE. None for HTTP/2 and WebSocket."""
         protocol = self.protocol.protocol
-        return protocol.connection.our_state if isinstance(protocol, H11Protocol) else None
+        return None if isinstance(protocol, H2Protocol) else protocol.connection.our_state
+
+    def _request_state(self) -> object:
+        """Where the request stands, by h11: SEND_BODY until all of it is there. None for HTTP/2 and WebSocket."""
+        protocol = self.protocol.protocol
+        return None if isinstance(protocol, H2Protocol) else protocol.connection.their_state
 
     async def flush(self) -> None:
         """Send what is held, after what others are sending. A peer that takes nothing is taken for gone."""
@@ -301,14 +291,11 @@ class Connection(TCPServer):
         self._lingering.cancel()
         if not hasattr(self, "protocol"):
             self._greeting.cancel()
-        elif isinstance(self.protocol.protocol, H11Protocol):
+        elif not isinstance(self.protocol.protocol, H2Protocol):
             # The last request that it may have: its response gets ``Connection: close``.
             self.protocol.protocol.keep_alive_requests = self.config.keep_alive_max_requests
 
     async def _read_data(self) -> None:
-        protocol = self.protocol.protocol
-        if isinstance(protocol, H11Protocol):
-            protocol.stream_send = partial(self._answer, protocol, protocol.stream_send)  # type: ignore[method-assign]
         with self.keep_alive.scope, suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             while data := await self._receive():
                 await self.protocol.handle(RawData(bytes(data)))
@@ -320,26 +307,9 @@ class Connection(TCPServer):
                 await self._linger()
             await self._close()
 
-    async def _answer(
-        self, protocol: H11Protocol, send: Callable[[StreamEvent], Awaitable[None]], event: StreamEvent
-    ) -> None:
-        """Send; a response that begins before its request has come whole says that it is the connection's last.
-
-        It is, in hypercorn. Untold, the client would send its next request into the close, and lose it.
-        """
-        if not isinstance(event, Response) or event.status_code < 200:
-            await send(event)
-            return
-        headers = (*event.headers, *_common_headers(self.config, int(time.time())))
-        early = protocol.connection.their_state is h11.SEND_BODY
-        if early or protocol.keep_alive_requests >= self.config.keep_alive_max_requests:
-            headers += ((b"connection", b"close"),)
-        await protocol._send_h11_event(_checked(event.status_code, headers))  # noqa: SLF001  (as its stream_send does)
-
     async def _receive(self) -> bytes | bytearray:
         """What the peer sent; nothing when it ended, or left its request's body unfinished for too long."""
-        protocol = self.protocol.protocol
-        if not isinstance(protocol, H11Protocol) or protocol.connection.their_state is not h11.SEND_BODY:
+        if self._request_state() is not h11.SEND_BODY:
             return await self.stream.receive_some(MAX_RECV)
         with trio.move_on_after(self.config.read_timeout or READ_TIMEOUT):
             return await self.stream.receive_some(MAX_RECV)
@@ -347,8 +317,7 @@ class Connection(TCPServer):
 
     def _is_unread(self) -> bool:
         """Whether an HTTP/1 request was answered before it had come whole, or is none."""
-        protocol = self.protocol.protocol
-        return isinstance(protocol, H11Protocol) and protocol.connection.their_state in (h11.SEND_BODY, h11.ERROR)
+        return self._request_state() in (h11.SEND_BODY, h11.ERROR)
 
     async def _linger(self) -> None:
         """Take what is still on its way, and keep nothing of it: a close with unread bytes tears the answer away."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 import h2.events
 import h11
@@ -13,7 +16,7 @@ from h11._receivebuffer import ReceiveBuffer, blank_line_regex
 from hypercorn.config import Config
 from hypercorn.events import Event, RawData, Updated
 from hypercorn.protocol import ProtocolWrapper
-from hypercorn.protocol.events import Body, EndBody, StreamClosed
+from hypercorn.protocol.events import Body, EndBody, Response, StreamClosed
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h2 import (
     BUFFER_HIGH_WATER,
@@ -23,6 +26,9 @@ from hypercorn.protocol.h2 import (
     StreamBuffer,
 )
 from hypercorn.protocol.h11 import H2CProtocolRequiredError, H2ProtocolAssumedError, H11Protocol
+
+from wagate.web.http.heads import checked, common_headers
+from wagate.web.http.plain import CLOSE, NotPlainError, Plain
 
 WRITE_TIMEOUT = 60.0
 """Seconds within which the peer must take what was sent: of a connection 64 KiB, of a stream what waits for it."""
@@ -131,23 +137,45 @@ class Http2(H2Protocol):
             self.connection.reset_stream(stream_id, code)
 
 
+async def answer(protocol: H11Protocol, send: Callable[[StreamEvent], Awaitable[None]], event: StreamEvent) -> None:
+    """Send as hypercorn does; a response that begins before its request has come whole says that it is the last.
+
+    It is, in hypercorn. Untold, the client would send its next request into the close, and lose it.
+    """
+    if not isinstance(event, Response) or event.status_code < 200:
+        await send(event)
+        return
+    headers = (*event.headers, *common_headers(protocol.config, int(time.time())))
+    early = protocol.connection.their_state is h11.SEND_BODY
+    if early or protocol.keep_alive_requests >= protocol.config.keep_alive_max_requests:
+        headers += (CLOSE,)
+    await protocol._send_h11_event(checked(event.status_code, headers))  # noqa: SLF001  (as its stream_send does)
+
+
 class Protocols(ProtocolWrapper):
     """Chooses the protocol, by ALPN or by the first bytes."""
 
-    protocol: H11Protocol | H2Protocol
+    protocol: Plain | H11Protocol | H2Protocol  # type: ignore[assignment]
     config: Config
 
     def choose(self) -> None:
-        """Put the strict protocols into the place of hypercorn's; before anything is read."""
+        """Put ours into the place of hypercorn's; before anything is read."""
         if isinstance(self.protocol, H2Protocol):
             self.protocol = Http2(self)
-        elif isinstance(self.protocol.connection, h11.Connection):
-            self.protocol.connection._receive_buffer = StrictLines()  # noqa: SLF001
+        elif isinstance(self.protocol, H11Protocol):
+            self.protocol.connection._receive_buffer = StrictLines()  # type: ignore[union-attr]  # noqa: SLF001
+            self.protocol.stream_send = partial(answer, self.protocol, self.protocol.stream_send)  # type: ignore[method-assign]
+            self.protocol = Plain(self.protocol)
 
     async def handle(self, event: Event) -> None:
         """As hypercorn's."""
         try:
             await self.protocol.handle(event)
+        except NotPlainError as odd:
+            assert isinstance(self.protocol, Plain)
+            self.protocol.stand_by.keep_alive_requests = self.protocol.keep_alive_requests
+            self.protocol = self.protocol.stand_by
+            await self.handle(RawData(odd.data))
         except H2ProtocolAssumedError as assumed:
             await self._change(Http2(self), assumed.data)
         except H2CProtocolRequiredError as required:

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import NotFoundError, RequestError, TooManyRequestsError, UnauthorizedError, WagateError
+from wagate.web.http.url_rules import UrlRule
 from wagate.web.ui import (
     bulk,
     client_links,
@@ -47,6 +48,7 @@ log = structlog.get_logger("wagate.ui")
 def create_ui(parts: Parts) -> QuartTrio:
     """All pages, below ``/ui``."""
     ui = QuartTrio("wagate.web.ui", static_folder=None, template_folder=None)
+    ui.url_rule_class = UrlRule
     ui.config.update(MAX_CONTENT_LENGTH=MOST, PROVIDE_AUTOMATIC_OPTIONS=False)
     ui.url_map.merge_slashes = False  # One path, one spelling.
     _guard(ui, parts)

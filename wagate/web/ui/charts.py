@@ -22,22 +22,37 @@ LOW: Final = 60
 
 def bars(found: Sequence[Bucket], *, seconds: int, step: int, now: datetime) -> Markup:
     """Delivered and failed tries, one bar for each ``step`` seconds, the newest on the right."""
-    count = seconds // step
+    lines = Markup('<path class="g" d="M0 20H960M0 75H960M0 130H960"/>')
+    return lines + _stacked(found, seconds // step, step, now, size=(WIDTH, HEIGHT, HEIGHT - 10), gap=2)
+
+
+def spark(found: Sequence[Bucket], *, now: datetime) -> tuple[Markup, str]:
+    """The last 24 hours in the size of a word, from buckets of an hour; and in words."""
+    done, failed = (sum(each) for each in zip((0, 0), *((each.done, each.failed) for each in found), strict=True))
+    said = f"{done:,} delivered, {words.plural(failed, 'try', 'tries')} failed in 24 hours"
+    return _stacked(found, 24, HOUR, now, size=(96, 24, 24), gap=1), said if done or failed else "nothing in 24 hours"
+
+
+def _stacked(
+    found: Sequence[Bucket], count: int, step: int, now: datetime, *, size: tuple[int, int, int], gap: int
+) -> Markup:
+    """Failed tries on top of what was delivered; ``size``: width, height, and how much of it the tallest takes."""
+    width, height, most = size
     done, failed = [0] * count, [0] * count
     for place, each in _placed(found, count, step, now):
         done[place] += each.done
         failed[place] += each.failed
     peak = max([1, *(one + other for one, other in zip(done, failed, strict=True))])
-    wide = WIDTH / count
-    parts = [Markup('<path class="g" d="M0 20H960M0 75H960M0 130H960"/>')]
+    wide = width / count
+    parts = []
     for place, (good, bad) in enumerate(zip(done, failed, strict=True)):
-        for size, above, kind in ((good, 0, "bx"), (bad, good, "bx red")):
-            if size:
-                high = max(size * (HEIGHT - 10) / peak, 1)
-                low = HEIGHT - above * (HEIGHT - 10) / peak - high
+        for many, above, kind in ((good, 0, "bx"), (bad, good, "bx red")):
+            if many:
+                high = max(many * most / peak, 1)
+                low = max(height - above * most / peak - high, 0)
                 parts.append(
                     Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(
-                        kind, place * wide, low, max(wide - 2, 1), high
+                        kind, place * wide, low, max(wide - gap, 1), high
                     )
                 )
     return Markup("").join(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 import trio
@@ -16,13 +16,14 @@ from wagate.events import SESSION_STATES, SessionGroup
 from wagate.hooks.watch import Need as NeedView
 from wagate.rules.targets import Standing
 from wagate.storage.deliveries.target_list import TargetRow
+from wagate.storage.minutes import HOUR, Bucket, read_buckets
 from wagate.storage.owners.accounts import list_accounts
 from wagate.storage.refusals import RefusedRow
 from wagate.storage.rows import AccountRow
 from wagate.storage.upkeep.copies import last_backup
 from wagate.web.api.doctor import DoctorLine
 from wagate.web.health import Check
-from wagate.web.ui import needs, words
+from wagate.web.ui import charts, needs, words
 from wagate.web.ui.leaves import NO_SESSION, age, leaf, number_mark
 from wagate.web.ui.needs import Need
 from wagate.web.ui.number_new import choices
@@ -178,6 +179,16 @@ def figures(seen: Snapshot) -> dict[str, Markup]:
     return {name: leaf(name, value) for name, value in (values | sending).items()}
 
 
+async def _sparks(parts: Parts, ids: Sequence[str], now: datetime) -> Mapping[str, tuple[Markup, str]]:
+    """The last day of the receivers that are shown, and of no others: there may be ten thousand."""
+    since = now - timedelta(hours=23)
+    found = await parts.database.browse(read_buckets, ids, step=HOUR, since=since) if ids else []
+    by_id: dict[str, list[Bucket]] = {each: [] for each in ids}
+    for each in found:
+        by_id[each.subject].append(each)
+    return {id_: charts.spark(mine, now=now) for id_, mine in by_id.items()}
+
+
 def pages(parts: Parts) -> Blueprint:
     """``/ui/``."""
     routes = Blueprint("overview", __name__)
@@ -195,6 +206,7 @@ def pages(parts: Parts) -> Blueprint:
             tab=needs.tab(seen.found),
             most=needs.MOST,
             shown=SHOWN,
+            sparks=await _sparks(parts, [row.id for row in seen.targets[:SHOWN]], seen.now),
             leaves=figures(seen),
             live=f"page=overview&at={needs.key(seen.found)}",
         )

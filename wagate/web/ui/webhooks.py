@@ -28,7 +28,25 @@ FORMATS: Final = (
 )
 NUMBERS: Final = (("max_retries", int), ("timeout", float), ("rate", float), ("burst", int))
 """Fields that hold numbers; empty is the default."""
-TEXTS: Final = ("name", "phone_number", "webhook_url", "format", "max_retries", "timeout", "rate", "burst", "headers")
+MISSING: Final = (
+    ("", "fails, but for n8n's own, which waits"),
+    ("true", "waits, as for a receiver that is down"),
+    ("false", "fails for good, n8n's too"),
+)
+"""What a 404 means: the option ``retry_not_found``."""
+CHOICES: Final = {"": None, "true": True, "false": False}
+TEXTS: Final = (
+    "name",
+    "phone_number",
+    "webhook_url",
+    "format",
+    "max_retries",
+    "timeout",
+    "rate",
+    "burst",
+    "headers",
+    "retry_not_found",
+)
 Form = MultiDict[str, str]
 Page = str | tuple[str, int]
 
@@ -141,6 +159,10 @@ def body_of(form: Form) -> tuple[dict[str, Any], dict[str, str]]:
         body[name], why = number_in(form.get(name, ""), kind)
         if why:
             wrong[name] = why
+    missing = form.get("retry_not_found", "")
+    body["retry_not_found"] = CHOICES.get(missing)
+    if missing not in CHOICES:
+        wrong["retry_not_found"] = "Choose one of the three."
     lines = [line.partition(":") for line in form.get("headers", "").splitlines() if line.strip()]
     if any(not colon for _, colon, _ in lines):
         wrong["headers"] = "Write one header a line, as Name: value."
@@ -166,6 +188,7 @@ def _choices(parts: Parts, asked: Mapping[str, Any], wrong: Mapping[str, str]) -
         "asked": asked,
         "wrong": wrong,
         "formats": FORMATS,
+        "missing": MISSING,
         "events": {**EVENTS, **{each: each for each in chosen if each not in EVENTS}},
         "accounts": sorted(seen, key=lambda each: each.name),
         "clients": sorted(each.slug for each in parts.live.now.clients.values()) if mine is None else [],
@@ -182,7 +205,7 @@ async def _show(
     refused: str = "",
 ) -> str:
     row = await _row(parts, webhook_id)
-    stored = {name: "" if row.get(name) is None else row.get(name) for name in TEXTS} | {"events": row["events"]}
+    stored = {name: _text(row.get(name)) for name in TEXTS} | {"events": row["events"]}
     return parts.page(
         "webhook",
         "webhooks",
@@ -194,6 +217,11 @@ async def _show(
         tried=await _tried(parts, webhook_id, request.args.get("tried", "")),
         **_choices(parts, stored if asked is None else asked, wrong or {}),
     )
+
+
+def _text(value: object) -> object:
+    """As a field shows it."""
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else value
 
 
 async def _row(parts: Parts, webhook_id: str) -> dict[str, Any]:
