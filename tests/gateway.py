@@ -14,11 +14,12 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx2
 import trio
 
+from tests.forked import fork
 from tests.valkey import free_port
 from wagate.testing import gateway as kit
 from wagate.testing.gateway import TOKEN, Tables
@@ -30,6 +31,9 @@ LISTENS = re.compile(r"https?://127\.0\.0\.1:(\d+)")
 
 class GatewayProcess:
     """One ``wagate serve`` on a folder of its own; the folder outlives the process."""
+
+    forks: ClassVar = False
+    """Whether it is a fork of a process that has loaded everything, as in tests, in place of one as people start it."""
 
     def __init__(self, folder: Path, tables: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]) -> None:
         self.folder = folder
@@ -58,6 +62,10 @@ class GatewayProcess:
     def spawn(self, *, terminal: int | None = None) -> subprocess.Popen[bytes]:
         """Start what ``wagate serve`` turns into, and wait for nothing; ``terminal`` is its standard input."""
         with self.log.open("ab") as log:
+            if self.forks:
+                streams = (terminal, log.fileno())
+                self.process = fork([str(self.config)], self.environment, self.folder, streams)
+                return self.process
             command = [sys.executable, "-m", "wagate.process.start", str(self.config)]
             self.process = subprocess.Popen(
                 command, stdin=terminal, stdout=log, stderr=log, env=self.environment, cwd=self.folder

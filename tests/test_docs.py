@@ -101,6 +101,47 @@ def test_only_pages_for_developers_name_tests() -> None:
     assert not [page.relative_to(ROOT).as_posix() for page in users if PROOF.search(page.read_text("utf-8"))]
 
 
+def named_paths(text: str) -> list[str]:
+    """Paths in backticks as globs; a bare name is beside the path that was named last before it."""
+    found: list[str] = []
+    for name in re.findall(r"`([\w./*<>-]+)`", text):
+        glob = re.sub(r"<\w+>", "*", name).removeprefix("/")
+        if re.fullmatch(r"(\w[\w*-]*/)+([\w*.-]+)?", glob) and not name.startswith("/"):
+            found.append(glob)
+        elif found and re.fullmatch(r"\w+\.(py|lua|json)", glob):
+            found.append(glob if (ROOT / glob).exists() else f"{found[-1].rpartition('/')[0]}/{glob}")
+    return found
+
+
+def items() -> list[str]:
+    """Each change of CONTRIBUTING.md."""
+    ten = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Ten changes")[2].partition("\n## ")[0]
+    return re.findall(r"^\d+\. .*?(?=^\d+\. |^A column)", ten, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_every_path_that_developers_are_told_of_exists() -> None:
+    pages = [(ROOT / name).read_text("utf-8") for name in ("CONTRIBUTING.md", "docs/flow.md")]
+    named = [path for page in pages for part in page.split("\n\n") for path in named_paths(part)]
+    assert len(named) > 80
+    assert not [path for path in named if not list(ROOT.glob(path))]
+
+
+def test_every_name_in_the_ten_changes_is_in_a_file_named_beside_it() -> None:
+    changes = items()
+    assert len(changes) == 10
+    missing = []
+    for change in changes:
+        files = [file for path in named_paths(change) for file in ROOT.glob(path) if file.is_file()]
+        text = "\n".join(file.read_text("utf-8") for file in files)
+        names = re.findall(r"`(_?[A-Za-z][A-Za-z_]+|\[\w+\])`", change)
+        missing += [f"{change[:30]} {name}" for name in names if name not in text and name != "register_checks"]
+    assert not missing
+
+
+def test_a_bare_name_is_beside_the_path_before_it() -> None:
+    assert named_paths("`a/b.py`, `c.py`, `GET`, `/health`, `d/<name>.md`") == ["a/b.py", "a/c.py", "d/*.md"]
+
+
 def test_links_in_code_and_to_other_sites_are_left_alone() -> None:
     text = "[a](b.md#c) [d](https://e.example) [f](#g) `[h](i)`\n```\n[j](k)\n```\n![l](<m.png>)"
     assert links(text) == ["b.md#c", "m.png"]

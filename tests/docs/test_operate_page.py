@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import re
 import shutil
 import subprocess
@@ -16,6 +18,7 @@ from wagate.config.tables import Server, Tables
 from wagate.consumers.metrics import ConsumerMetrics
 from wagate.metrics import HttpMetrics
 from wagate.outbound.observed import SendMetrics
+from wagate.process import doctor
 from wagate.process.hard_end import GRACE
 from wagate.process.health import StandingMetrics
 
@@ -26,6 +29,21 @@ REFERENCE = (ROOT / "docs/reference/logs-and-metrics.md").read_text("utf-8")
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_every_part_that_the_doctor_looks_at_is_in_the_table() -> None:
+    table = PAGE.partition("| part | what it checks |")[2].partition("\n\n")[0]
+    rows = set(re.findall(r"^\| (\w+) \|", table, flags=re.MULTILINE))
+    parts = set(re.findall(r'yield f?"(\w+)', inspect.getsource(doctor)))
+    assert {"database", "voice", "account"} <= parts
+    assert not parts - rows
+
+
+def test_every_check_of_health_is_told() -> None:
+    checks = json.loads((ROOT / "tests/golden/api_health.json").read_text("utf-8"))["GET /health"]["body"]["checks"]
+    text = (ROOT / "wagate/web/health.py").read_text("utf-8")
+    assert f'"""Only with a token: {", ".join(checks)}."""' in text
+    assert not [name for name in checks if not re.search(rf"\b{name}\b", REFERENCE, flags=re.IGNORECASE)]
 
 
 def test_every_metric_is_on_the_page_and_the_page_names_no_other() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from wagate.inbound.route import Router
 from wagate.outbound.context import OUTBOUND
 from wagate.parsing.chats import chat_key, digits_of
 from wagate.parsing.fields import first_text, mapping
+from wagate.parsing.vcards import card_of, vcard_of
 from wagate.storage.events.intake import Intake
 from wagate.storage.outbox.messages import MessageRow
 from wagate.storage.owners.directory import Account, Directory
@@ -125,6 +127,10 @@ def _details(message: OutMessage) -> dict[str, Any]:
     if message.poll is not None:
         poll = message.poll
         details["poll"] = {"name": poll.name, "options": list(poll.options), "multiple": poll.multiple}
+    if message.contacts:
+        cards = [card if "vcard" not in card else card_of(str(card["vcard"])) | card for card in message.contacts]
+        details["contacts"] = [{name: each for name, each in card.items() if name != "vcard"} for card in cards]
+        details["vcards"] = [str(card.get("vcard") or vcard_of(card)) for card in cards]
     if message.reaction is not None:
         details["reaction"] = {"text": message.reaction.emoji, "messageId": message.reaction.message_id}
     if message.media is not None and message.media.media_id:
@@ -178,4 +184,19 @@ def content_of(message: OutMessage) -> str:
         return message.reaction.emoji
     if message.poll is not None:
         return message.poll.name
+    if message.template is not None:
+        return message.text or _words_of(message.template)
     return message.text or first_text(mapping(mapping(message.interactive).get("body")), "text")
+
+
+def _words_of(template: Mapping[str, Any]) -> str:
+    """``order_shipped: Ann, 12345``: its name, and what fills its body; the provider alone knows the text."""
+    bodies = [each for each in _list(template.get("components")) if first_text(mapping(each), "type") == "body"]
+    filled = [first_text(mapping(value), "text") for each in bodies for value in _list(mapping(each).get("parameters"))]
+    filled += [str(value) for value in mapping(template.get("content_variables")).values()]
+    name = first_text(template, "name", "content_sid")
+    return ": ".join(part for part in (name, ", ".join(filter(None, filled))) if part)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,190 @@
+"""Gateways of tests as forks of one process that has loaded everything: a start without loading modules.
+
+Loading modules is three quarters of what a start costs (0.7 of 0.9 s of CPU), and tests start hundreds. A fork runs
+`wagate.process.start.main` as a fresh process does: same arguments, environment, folder and standard streams.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, NoReturn
+
+from wagate.process.start import main
+
+
+class Fork(subprocess.Popen[bytes]):
+    """A process that another one forked for us, with the interface of Popen."""
+
+    def __init__(self, pid: int, ended: socket.socket, args: Sequence[str]) -> None:
+        # Popen's own makes a process.
+        self.pid = pid
+        self.args = list(args)
+        self.stdin = self.stdout = self.stderr = None
+        self.returncode: int | None = None
+        self._ended = ended
+
+    def __del__(self) -> None:
+        self._ended.close()
+
+    def poll(self) -> int | None:
+        """Its exit code, or None while it runs."""
+        return self._read(0.0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended; its exit code."""
+        code = self._read(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
+        return code
+
+    def send_signal(self, sig: int) -> None:
+        """Unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, sig)
+
+    def _read(self, timeout: float | None) -> int | None:
+        if self.returncode is None:
+            self._ended.settimeout(timeout)
+            try:
+                said = self._ended.recv(16, socket.MSG_PEEK)  # as often as it is asked, by whichever thread
+            except (BlockingIOError, TimeoutError):
+                return None
+            self.returncode = int(said or -signal.SIGKILL)
+        return self.returncode
+
+
+def fork(args: Sequence[str], environment: Mapping[str, str], folder: Path, streams: tuple[int | None, int]) -> Fork:
+    """The gateway with these arguments, as `python -m wagate.process.start` would start it.
+
+    ``streams``: its standard input (None: ours), and where its output goes.
+    """
+    stdin, output = streams
+    ours, theirs = socket.socketpair()
+    with theirs:
+        request = json.dumps({"args": list(args), "environment": dict(environment), "folder": str(folder)}).encode()
+        nursery = _nursery()
+        nursery.sendall(len(request).to_bytes(4, "big"))
+        socket.send_fds(nursery, [request[:1]], [theirs.fileno(), output, 0 if stdin is None else stdin])
+        nursery.sendall(request[1:])
+        pid = int.from_bytes(_exactly(nursery, 4), "big")
+    return Fork(pid, ours, args)
+
+
+@cache
+def _nursery() -> socket.socket:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        command = [sys.executable, "-m", "tests.forked", str(theirs.fileno())]
+        process = subprocess.Popen(command, pass_fds=[theirs.fileno()], cwd=Path(__file__).parents[1])
+
+    def end() -> None:
+        ours.close()
+        process.wait()
+
+    atexit.register(end)
+    return ours
+
+
+def _exactly(stream: socket.socket, count: int) -> bytes:
+    found = b""
+    while len(found) < count:
+        part = stream.recv(count - len(found))
+        if not part:
+            raise EOFError
+        found += part
+    return found
+
+
+# What follows runs in the process that forks.
+
+
+def _serve(requests: socket.socket) -> None:
+    """Fork what is asked for, and say how each has ended, until nobody asks any more."""
+    _load()
+    wake, woken = socket.socketpair()
+    wake.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which end their gateways.
+    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    running: dict[int, socket.socket] = {}
+    with selectors.DefaultSelector() as ready:
+        ready.register(requests, selectors.EVENT_READ)
+        ready.register(woken, selectors.EVENT_READ)
+        while True:
+            for key, _ in ready.select():
+                if key.fileobj is woken:
+                    woken.recv(64)
+                    _bury(running)
+                    continue
+                try:
+                    size = int.from_bytes(_exactly(requests, 4), "big")
+                except EOFError:
+                    return
+                first, streams, _, _ = socket.recv_fds(requests, 1, 3)
+                request = json.loads(first + _exactly(requests, size - 1))
+                pid = os.fork()
+                if not pid:
+                    ready.close()
+                    _become(request, streams, [requests, wake, woken, *running.values()])
+                running[pid] = socket.socket(fileno=streams[0])
+                for stream in streams[1:]:
+                    os.close(stream)
+                requests.sendall(pid.to_bytes(4, "big"))
+
+
+def _load() -> None:
+    sys.modules["rich"] = None  # type: ignore[assignment]  # as `main` has it for every gateway
+    import_module("wagate.process.app")
+    for group in ("wagate", "wagate.providers"):
+        for each in entry_points(group=group):
+            each.load()
+    gc.freeze()
+
+
+def _bury(running: dict[int, socket.socket]) -> None:
+    while running:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        with running.pop(pid) as ended:
+            try:
+                ended.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+            except OSError:
+                continue  # Nobody wants to know.
+
+
+def _become(request: dict[str, Any], streams: list[int], others: list[socket.socket]) -> NoReturn:
+    signal.set_wakeup_fd(-1)
+    for sign, usual in ((signal.SIGCHLD, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+        signal.signal(sign, usual)
+    for each in others:
+        each.close()
+    _ended, output, stdin = streams
+    for source, stream in ((stdin, 0), (output, 1), (output, 2)):
+        os.dup2(source, stream)
+    for stream in streams:
+        os.close(stream)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["folder"])
+    sys.argv = [sys.argv[0], *request["args"]]
+    paths = request["environment"].get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[:1] = [request["folder"], *filter(None, paths)]
+    sys.exit(main(request["args"]))
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])))
