@@ -73,7 +73,7 @@ class Watcher:
             self._leads = leads
         except StorageError as error:
             # The database's own absence has to be told, too: by who led last, since nobody can follow now.
-            self._context.log.warning("alerts continue with what is known", reason=str(error))
+            self._context.log.warning("alerts go on by what is known", reason=str(error))
         if not self._leads:
             watch.trouble("")
         return self._leads
@@ -118,7 +118,7 @@ class Watcher:
         try:
             await self._context.store.set_all(values)
         except StorageError as error:
-            self._context.log.warning("sent alerts not recorded", reason=str(error))
+            self._context.log.warning("what was told is not written down", reason=str(error))
             return
         self._saved = encoded
         self._beat_at = clock.monotonic() if THERE in values else self._beat_at

@@ -193,7 +193,7 @@ async def forget_old(context: PluginContext, apps: Apps) -> None:
         for app in apps.values():
             rows = await app.ledger.forget(float(apps.settings.keep))
             if rows:
-                context.log.info("old messages deleted", inbox=app.name, rows=rows)
+                context.log.info("old messages forgotten", inbox=app.name, rows=rows)
         await context.clock.sleep(FORGET_EVERY)
 
 

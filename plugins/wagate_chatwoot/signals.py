@@ -74,7 +74,7 @@ class Signals:
             with trio.move_on_after(PATIENCE), on_behalf_of(app.client_id):
                 await send_signal(app, what)
         except Exception as error:  # noqa: BLE001  (the edge of a task: one signal less)
-            self._log.warning("signal not forwarded", inbox=app.name, error=type(error).__name__)
+            self._log.warning("signal not told", inbox=app.name, error=type(error).__name__)
         finally:
             self._limit.release()
 
@@ -120,7 +120,7 @@ async def signal(app: App, chat: Chat, kind: str, *message_ids: str) -> None:
             told = Signal(kind=kind, chat=chat.key, message_ids=message_ids)
             await app.context.messages.signal(told, client_id=client_id, account=chat.account)
         except (RequestError, SendError) as error:
-            app.context.log.debug("signal not accepted", inbox=app.name, kind=kind, reason=str(error))
+            app.context.log.debug("signal not taken", inbox=app.name, kind=kind, reason=str(error))
 
 
 async def _last_message(app: App, chat: Chat) -> str:

@@ -151,7 +151,7 @@ class Listener:
             try:
                 await child.ask("stop", session=number.id, patience=LOG_OUT_PATIENCE)
             except (EngineDiedError, NotDoneError, trio.TooSlowError) as error:
-                log.warning("not stopped cleanly", account_id=number.id, reason=str(error))
+                log.warning("not stopped in order", account_id=number.id, reason=str(error))
         number.connected = False
         if command == "stop":
             await self._tell(number, inlet, STOPPED)
@@ -165,7 +165,7 @@ class Listener:
             try:
                 await child.ask(do, session=number.id, patience=LOG_OUT_PATIENCE)
             except (EngineDiedError, NotDoneError, trio.TooSlowError) as error:
-                log.warning("not logged out cleanly", account_id=number.id, step=do, reason=str(error))
+                log.warning("not logged out in order", account_id=number.id, step=do, reason=str(error))
 
     async def _link(self, number: Number, settings: WhatsAppSettings, inlet: Inlet) -> None:
         pairing = self._pairings[number.id] = Pairing(number, settings, inlet, self._clock)
@@ -318,7 +318,7 @@ class Connection:
         try:
             await child.ask("abandon" if unlinked else "stop", session=number.id, patience=LOG_OUT_PATIENCE)
         except (NotDoneError, trio.TooSlowError) as error:
-            log.warning("not stopped cleanly", account_id=number.id, reason=str(error))
+            log.warning("not stopped in order", account_id=number.id, reason=str(error))
         if unlinked:
             number.unlink()
         number.halt(on=True)

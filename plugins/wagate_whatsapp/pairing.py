@@ -57,7 +57,7 @@ class Pairing:
                     self._child = child
                     await self._codes(child, deadline)
             except (EngineDiedError, NotDoneError, trio.TooSlowError) as error:
-                log.warning("pairing was interrupted", account_id=self._number.id, reason=str(error))
+                log.warning("pairing broke off", account_id=self._number.id, reason=str(error))
                 await self._inlet.state(unreachable(str(error)))
                 await self._clock.sleep(PAUSE)
             finally:

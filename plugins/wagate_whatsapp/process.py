@@ -194,7 +194,7 @@ class ChildProcess:
         try:
             line = msgspec.json.decode(raw, type=dict[str, Any])
         except msgspec.DecodeError as error:
-            log.error("the engine's output is not JSON", error=str(error), bytes=len(raw))  # noqa: TRY400
+            log.error("the engine said what is no JSON", error=str(error), bytes=len(raw))  # noqa: TRY400
         else:
             self._take(line)
 

@@ -97,7 +97,7 @@ class Sender:
         try:
             await number.inlet.take(parse(line, number.us))
         except StorageError as error:  # it was sent all the same
-            log.warning("change not accepted", account_id=number.id, reason=str(error))
+            log.warning("change not taken in", account_id=number.id, reason=str(error))
 
     async def profile(self, chat: str, account: ProviderAccount) -> Profile:
         """Name and picture, as far as they can be seen."""

@@ -166,7 +166,7 @@ async def test_a_server_without_descriptors_says_so_once_a_minute_and_takes_its_
             nursery.start_soon(gate.accept, listener, ends, nursery)
             await listener.recovered.wait()
             nursery.cancel_scope.cancel()
-    assert [line["event"] for line in lines] == ["cannot accept a connection"]
+    assert [line["event"] for line in lines] == ["a connection can't be accepted"]
     assert spare > 0
     assert gate.spare._held == []
 

@@ -110,7 +110,7 @@ async def test_a_lifespan_that_never_begins_ends_by_sigterm() -> None:
         gateway.spawn()
         await until_logged(gateway, "waiting")
         assert await gateway.stop(wait=30) == 0
-        assert not gateway.logged("stopping took too long")
+        assert not gateway.logged("stop took too long")
 
 
 async def test_a_lifespan_that_never_ends_is_cut_off_by_name() -> None:
@@ -174,7 +174,7 @@ def register_handlers(context):
             while (await gateway.http.get("/api/jobs")).json()["data"][0]["status"] != "delivering":
                 await trio.sleep(0.02)
         assert await gateway.stop(wait=40) == 1
-        [line] = gateway.logged("stopping took too long")
+        [line] = gateway.logged("stop took too long")
         assert [each for each in line["held_by"] if each.startswith("wagate_bad: ") and " obstinate " in each]
 
 
@@ -195,7 +195,7 @@ def blocks():
         gateway.spawn()
         await until_logged(gateway, "waiting")
         assert await gateway.stop(wait=40) == 1
-        [line] = gateway.logged("stopping took too long")
+        [line] = gateway.logged("stop took too long")
         assert line["held_by"][0].startswith("wagate_bad: ")
         assert " blocks (in the loop's thread)" in line["held_by"][0]
 

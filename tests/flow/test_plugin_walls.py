@@ -270,7 +270,7 @@ async def test_a_request_whose_verify_breaks_comes_again() -> None:
         async with pigeons(verify=verify) as gateway:
             answer = await gateway.http.post("/webhooks/main", content=body_of(letter("m1")))
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
-    [line] = [line for line in lines if line["event"] == "webhook not verified"]
+    [line] = [line for line in lines if line["event"] == "webhook not judged"]
     assert line["plugin"] == "pigeon"
     assert line["error"].startswith("verify raised KeyError")
 

@@ -90,7 +90,7 @@ async def test_a_wrong_configuration_is_refused_with_its_reasons_and_the_old_one
             server.config.write_text(text)
             os.kill(server.pid, signal.SIGHUP)
             # One at a time: two signals that come together are one.
-            await until(lambda: len(server.logged("configuration refused; the old one stays in use")) >= number)  # noqa: B023
+            await until(lambda: len(server.logged("configuration refused, the old one goes on")) >= number)  # noqa: B023
             answer = await server.http.post("/api/reload")
             assert answer.status_code == 422, answer.text
             assert answer.json()["detail"].startswith("refused; the old one stays in use: ")

@@ -39,7 +39,7 @@ async def test_a_stop_that_takes_too_long_or_is_asked_for_twice_exits_with_1(sec
             await trio.sleep(0.01)
         await _ended(codes)
     assert codes == [1]
-    assert [line["event"] for line in lines] == ["stopping took too long"]
+    assert [line["event"] for line in lines] == ["stop took too long"]
 
 
 async def test_whoever_had_the_signal_gets_it_too() -> None:

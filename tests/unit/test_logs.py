@@ -45,6 +45,6 @@ def test_each_line_is_written_once_and_without_secrets() -> None:
 def test_who_holds_up_the_loop_is_told_on_a_terminal_too(form: str) -> None:
     done = subprocess.run([sys.executable, "-c", STALL, form], capture_output=True, check=True, timeout=60)
     told = done.stderr.decode()
-    assert "the event loop is blocked" in told
+    assert "the loop is held up" in told
     assert "wagate_blocking" in told
     assert "b.py:2 handle" in told

@@ -41,7 +41,7 @@ def _meaning(error: Exception, handler: str, delivery_id: str) -> Happened | Pos
     # A handler with a nursery of its own raises groups.
     said = next((each for each in _leaves(error) if isinstance(each, DeliveryError)), error)
     if (ours := _ours(said)) is not None and not isinstance(said, Reject | Postpone):
-        log.warning("delivery postponed", plugin=handler, delivery_id=delivery_id, lacking=errno.errorcode[ours])
+        log.warning("delivery put off", plugin=handler, delivery_id=delivery_id, lacking=errno.errorcode[ours])
         return Postponed(error=f"{errno.errorcode[ours]} on the gateway's side", after=OURS_AGAIN)
     match said:
         case Reject():

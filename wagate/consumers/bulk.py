@@ -58,7 +58,7 @@ class BulkActs:
                 try:
                     await self._slice(bulk)
                 except StorageError as error:  # A filter that reads too much; others go on meanwhile.
-                    log.warning("bulk action waits", bulk=bulk.id, reason=str(error))
+                    log.warning("bulk act waits", bulk=bulk.id, reason=str(error))
                     stuck.add(bulk.id)
             await self._clock.wait(self._rung, LOOK)
 
@@ -81,7 +81,7 @@ class BulkActs:
             partial(note, after=ids[-1] if ids else bulk.after, done=len(ids) - len(reasons)), bulk
         )
         if over:
-            log.info("bulk action done", bulk=bulk.id, verb=bulk.verb, who=bulk.who)
+            log.info("bulk act done", bulk=bulk.id, verb=bulk.verb, who=bulk.who)
 
     async def _one(self, bulk: Bulk, delivery_id: str, reasons: list[str]) -> None:
         act = self._control.retry if bulk.verb == "retry" else self._control.cancel

@@ -56,13 +56,13 @@ class ClockSteps:
             before = apart
             try:
                 if (seen or unsure) and await self.correct(seen):
-                    log.info("waiting times were adjusted to the clock")
+                    log.info("what waits was moved with the clock")
                 seen, unsure = None, False
                 if self._clock.monotonic() - marked_at >= MARK:
                     await self._database.write(mark_time, self._clock.now())
                     marked_at = self._clock.monotonic()
             except StorageError as error:
-                log.warning("clock mark not stored", reason=str(error))
+                log.warning("clock not marked", reason=str(error))
             await self._clock.sleep(LOOK)
 
     async def correct(self, seen: timedelta | None) -> bool:
@@ -91,14 +91,14 @@ class ClockSteps:
             try:
                 return await self._database.write(move)
             except StorageError as error:
-                log.warning("not adjusted to the clock yet", reason=str(error))
+                log.warning("not moved with the clock yet", reason=str(error))
             await self._clock.sleep(LOOK)
 
     async def _tell_queues(self) -> None:
         try:
             await self._queues.look_at_clock()
         except QueueError as error:
-            log.warning("queues not notified of the clock change", reason=str(error))
+            log.warning("queues not told of the clock", reason=str(error))
 
     async def _look_again(self, keys: list[tuple[str, str, str]]) -> None:
         """Have the queue ask for these keys' rows again: it may have been told of the old times."""
@@ -107,7 +107,7 @@ class ClockSteps:
             for target in sorted({target for mode, target, _ in keys if mode == "pull"}):
                 await self._queues.pull(target).nudge(sorted({key for _, each, key in keys if each == target}))
         except QueueError as error:
-            log.warning("keys not requested again", reason=str(error))
+            log.warning("keys not asked for again", reason=str(error))
 
     def _apart(self) -> float:
         return self._clock.time() - self._clock.monotonic()

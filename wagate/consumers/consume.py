@@ -132,12 +132,12 @@ class Consumer:
             # First: the database may be what holds up the stop.
             await self._queue.release()
         except QueueError as error:
-            log.warning("keys not returned", reason=str(error))
+            log.warning("keys not given back", reason=str(error))
         await self._flights.unmark()
         try:
             await self._ended(self._queue.process)
         except StorageError as error:
-            log.warning("claims not released", reason=str(error))
+            log.warning("claims not given back", reason=str(error))
 
     async def _round(self) -> None:
         await self._keep_pace()

@@ -225,7 +225,7 @@ class Deliverer:
             self._turned()
             log.info("target is up again", target=head.target_id)
         if settled.stuck:
-            log.error("delivery needs attention", delivery_id=head.id, target=head.target_id, reason=settled.error)
+            log.error("delivery needs somebody", delivery_id=head.id, target=head.target_id, reason=settled.error)
         if settled.opened:
             self._pool.shut(hand.bucket)
             self._turned()

@@ -55,7 +55,7 @@ class Flights:
             try:
                 await self._database.write(put_back, head.id, self._claimed_by)
             except StorageError as error:
-                log.warning("claim not released", reason=str(error))
+                log.warning("claim not given back", reason=str(error))
 
     async def keep_marking(self) -> None:
         """Mark what takes long; a task."""

@@ -181,7 +181,7 @@ class PullJobs:
         try:
             await say(self._queues.pull(self._target(own_id)))
         except QueueError as error:
-            log.warning("queue not notified", target=self._target(own_id), reason=str(error))
+            log.warning("queue not told", target=self._target(own_id), reason=str(error))
 
 
 def token_of(lease_id: str | None) -> str:

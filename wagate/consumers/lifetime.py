@@ -338,7 +338,7 @@ class Consumers:
                 with trio.move_on_after(self._setup.drain, shield=True) as patience:
                     await stopped.wait()
                 if patience.cancelled_caught:
-                    log.warning("stopped before everything was delivered", running=len(self._flights))
+                    log.warning("stopped before all was delivered", running=len(self._flights))
                     self._recorder.hurry()
                 nursery.cancel_scope.cancel()
         if lost := self._recorder.lost:

@@ -66,7 +66,7 @@ class Recorder:
             await self._until_written(outcome)
             count += 1
         if count:
-            log.info("stored outcomes written", deliveries=count)
+            log.info("kept outcomes written", deliveries=count)
         self._spool.clear()
 
     def _keep(self, outcome: Outcome, tried: Try) -> None:
@@ -77,10 +77,10 @@ class Recorder:
             except OSError as error:
                 reason = str(error)
             else:
-                log.warning("outcome stored for the next start", delivery_id=outcome.delivery_id)
+                log.warning("outcome kept for the next start", delivery_id=outcome.delivery_id)
                 return
         self.lost += 1
-        log.error("outcome lost; the delivery will be repeated", delivery_id=outcome.delivery_id, reason=reason)
+        log.error("outcome lost, it will be repeated", delivery_id=outcome.delivery_id, reason=reason)
 
     async def _until_written(self, outcome: Outcome) -> Settled | None:
         wait = FIRST_WAIT

@@ -62,7 +62,7 @@ class Spool:
                 yield _outcome(msgspec.json.decode(line, type=Kept), policy)
             except msgspec.DecodeError as error:
                 # Half a line: its delivery is tried again.
-                log.warning("stored outcome can't be read", reason=str(error))
+                log.warning("kept outcome can't be read", reason=str(error))
 
     def clear(self) -> None:
         """All of it is written down."""

@@ -72,7 +72,7 @@ class Sweeper:
             try:
                 await self.sweep()
             except QueueError as error:
-                log.warning("sweep interrupted", reason=str(error))
+                log.warning("sweep broken off", reason=str(error))
                 await self._clock.sleep(AWAY)
             else:
                 passed = self._clock.monotonic() - began
@@ -90,7 +90,7 @@ class Sweeper:
                 break
         await self._reopen()
         if restored:
-            log.info("lanes returned", lanes=restored)
+            log.info("lanes put back", lanes=restored)
         return restored
 
     async def _slice(self, lanes: Sequence[OpenLane]) -> tuple[int, bool]:

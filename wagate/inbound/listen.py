@@ -164,7 +164,7 @@ class Listening:
         try:
             seen = self.providers.account(account)
         except (UnprocessableError, NotFoundError) as error:
-            log.warning("account can't be listened to", account=account.name, reason=str(error))
+            log.warning("account can't be listened for", account=account.name, reason=str(error))
             return None
         return Listener(account=account, provider=provider, seen=seen)
 
@@ -191,7 +191,7 @@ class Listening:
         try:
             await listener.provider.run(listener.seen, AccountInlet(listener.account.id, self))
         except StorageError as error:
-            log.warning("listening was interrupted", account=name, reason=str(error))
+            log.warning("listening broke off", account=name, reason=str(error))
         except Exception as error:
             log.exception("listening failed", account=name, provider=listener.provider.name, **whose(error))
         else:
@@ -207,7 +207,7 @@ class Listening:
             with trio.fail_after(FORGET_PATIENCE), on_behalf_of(listener.account.client_id):
                 await listener.provider.forget(listener.seen)
         except trio.TooSlowError:
-            log.warning("not removed in time", account=name, seconds=FORGET_PATIENCE)
+            log.warning("not forgotten in time", account=name, seconds=FORGET_PATIENCE)
         except WagateError as error:
             log.warning("not forgotten", account=name, reason=str(error), **whose(error))
         except Exception:

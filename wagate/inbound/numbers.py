@@ -48,7 +48,7 @@ class Numbers:
                 yield owner, event
             else:
                 log.warning(
-                    "webhook for a number without an account",
+                    "webhook for a number of no account",
                     account=account.name,
                     provider=account.provider,
                     number=event.number[:_KEPT],

@@ -118,7 +118,7 @@ class People:
                 return answer[0]
             return await self._ask(place, account)
         self._keep(place, "", AWAY)
-        log.info("number of a LID not received in time", account=account.name, seconds=PATIENCE)
+        log.info("number of a LID not told in time", account=account.name, seconds=PATIENCE)
         return ""
 
     async def _ask(self, place: tuple[str, str], account: Account) -> str:
@@ -134,7 +134,7 @@ class People:
         except (WagateError, HttpError) as error:
             phone = ""
             self._keep(place, "", AWAY)
-            log.info("number of a LID not received", account=account.name, reason=str(error)[:200])
+            log.info("number of a LID not told", account=account.name, reason=str(error)[:200])
         finally:
             done.set()
             if self._asking.get(place) is done:

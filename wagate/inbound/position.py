@@ -54,7 +54,7 @@ class Positions:
             try:
                 await self.count()
             except StorageError as error:
-                log.warning("waiting deliveries not counted", reason=str(error))
+                log.warning("what waits not counted", reason=str(error))
             await self._clock.sleep(max(FRESH, SHARE * (self._clock.monotonic() - began)))
 
     async def count(self) -> None:

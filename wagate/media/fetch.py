@@ -115,7 +115,7 @@ class Fetcher:
                         self._begin(row, nursery)
                     pause = await self._pause()
                 except StorageError as error:
-                    log.warning("media fetch postponed", reason=str(error))
+                    log.warning("media put off", reason=str(error))
                     pause = FIRST_REST
                 await self._clock.wait(self._wake, pause)
 
@@ -156,7 +156,7 @@ class Fetcher:
             if await self._database.write(rows.claim, row, now=now, until=now + LEASE):
                 await self._try(row)
         except StorageError as error:
-            log.warning("media fetch postponed", media_id=row.id, reason=str(error))
+            log.warning("media put off", media_id=row.id, reason=str(error))
         finally:
             self._fetching.discard(row.id)
             self._pace.end(row.account_id)

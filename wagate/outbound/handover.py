@@ -127,7 +127,7 @@ class Handover:
         except (SendError, UnprocessableError):
             raise
         except Exception as error:
-            log.exception("file not prepared", message_type=message.type)
+            log.exception("file not made ready", message_type=message.type)
             raise NotSentError(f"its file could not be prepared: {type(error).__name__}") from error
 
     async def _sent(self, sent: Sent, row: MessageRow, account: Account, provider: Provider, seconds: float) -> None:
@@ -215,7 +215,7 @@ async def _send(provider: Provider, outgoing: Outgoing) -> Sent:
         said = as_send_error(error)
         if isinstance(said, OutcomeUnknownError) and said is not error:
             log.warning(
-                "sending was interrupted",
+                "send broke off",
                 message_id=outgoing.id,
                 provider=provider.name,
                 **whose(error),

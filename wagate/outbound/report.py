@@ -44,7 +44,7 @@ class Reporter:
             try:
                 more = await self.look()
             except StorageError as error:
-                log.warning("messages not checked", reason=str(error))
+                log.warning("messages not looked through", reason=str(error))
                 more = False
             passed = clock.monotonic() - began
             await clock.wait(self._rung, 0.0 if more else max(EVERY, SHARE * passed))

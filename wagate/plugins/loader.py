@@ -183,7 +183,7 @@ def load_plugins(
         ConfigError: one is not installed, can't be imported, implements an unknown hook or has wrong settings.
     """
     for line in claimed_twice():
-        log.warning("two plugins have the same name", plugins=line)
+        log.warning("two plugins of one name", plugins=line)
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
     available = available_to(tables, file)

@@ -73,9 +73,7 @@ def run(config_path: Path | None, without: Sequence[str] = ()) -> int:
         config = load(config_path, without=without)
         hide = configure_logs(config.log.level, config.log.format, config.secrets)
         if os.geteuid() == 0:
-            log.warning(
-                "running as root: anyone who takes over the gateway controls the machine; run it as a separate user"
-            )
+            log.warning("running as root: anyone who takes over the gateway has the machine; use a user of its own")
         raise_file_limit()
         keep_one_heap()
         trio.run(_serve_until_signalled, config, hide, strict_exception_groups=True, clock=RunningClock())
@@ -153,7 +151,7 @@ async def _use_first_key(gateway: Gateway) -> None:
     """With several keys, what is stored goes over to the first, so that the others can be dropped."""
     if len(gateway.secrets.secret_keys) > 1:
         changed = await gateway.database.write(reencrypt, gateway.vault.rotate)
-        log.info("stored secrets now use the first key", changed=changed)
+        log.info("stored secrets use the first key now", changed=changed)
 
 
 def _convert(config: Config, kind: type[msgspec.Struct], table: Mapping[str, Any], key: str) -> msgspec.Struct:
@@ -266,9 +264,9 @@ async def _reload_at_signal(
         try:
             await reloads[0]({})
         except WagateError as error:
-            log.warning("configuration refused; the old one stays in use", reasons=str(error).splitlines())
+            log.warning("configuration refused, the old one goes on", reasons=str(error).splitlines())
         except Exception:  # (the task's edge: no plugin's fault in reading it may end the gateway)
-            log.exception("configuration refused; the old one stays in use")
+            log.exception("configuration refused, the old one goes on")
 
 
 def _config_in_use(config: Config) -> str:

@@ -75,7 +75,7 @@ class HardEnd:
         if self._over.wait(seconds):
             return
         try:
-            log.error("stopping took too long", seconds=seconds, held_by=self.held())
+            log.error("stop took too long", seconds=seconds, held_by=self.held())
         finally:
             self._exits(1)
 

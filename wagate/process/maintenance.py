@@ -58,7 +58,7 @@ async def every(
         try:
             await work()
         except StorageError as error:
-            log.warning("maintenance postponed", work=getattr(work, "__name__", "work"), reason=str(error))
+            log.warning("upkeep put off", work=getattr(work, "__name__", "work"), reason=str(error))
 
 
 def upkeep_tasks(

@@ -93,4 +93,4 @@ def _outwards(frame: FrameType) -> Iterator[FrameType]:
 
 
 def _log_stall(seconds: float, who: str, stack: list[str]) -> None:
-    log.warning("the event loop is blocked", seconds=round(seconds, 1), by=who, stack="\n".join(stack))
+    log.warning("the loop is held up", seconds=round(seconds, 1), by=who, stack="\n".join(stack))

@@ -86,7 +86,7 @@ async def _merged(app: App, who: Who, known: dict[str, Contact]) -> Contact:
             try:
                 await app.chatwoot.merge(kept.id, other.id)
             except NotThereError:
-                app.context.log.info("contact was already merged", inbox=app.name)
+                app.context.log.info("contact was merged already", inbox=app.name)
     return await _with_phone(app, kept, who) if who.phone and not kept.phone_number else kept
 
 
@@ -104,7 +104,7 @@ async def _with_phone(app: App, contact: Contact, who: Who) -> Contact:
         try:
             await app.chatwoot.merge(other.id, contact.id)
         except NotThereError:
-            app.context.log.info("contact was already merged", inbox=app.name)
+            app.context.log.info("contact was merged already", inbox=app.name)
         return other
     return contact
 

@@ -56,7 +56,7 @@ async def adopt(app: App, where: Where, chat: Chat) -> None:
     try:
         contact = await app.chatwoot.contact_by_source(where.source)
     except ChatwootError as error:
-        app.context.log.info("contact of a conversation not received", inbox=app.name, reason=error.reason)
+        app.context.log.info("contact of a conversation not told", inbox=app.name, reason=error.reason)
         return
     if contact is not None:
         place = Place(contact=contact.id, source_id=where.source, conversation=where.conversation)

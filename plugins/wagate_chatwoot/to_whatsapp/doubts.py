@@ -48,7 +48,7 @@ class Doubts:
                 try:
                     told |= await look(app, told)
                 except (RequestError, StorageError) as error:
-                    app.context.log.warning("unknown outcomes not checked", inbox=app.name, reason=str(error))
+                    app.context.log.warning("doubts not looked for", inbox=app.name, reason=str(error))
             passed = clock.monotonic() - began
 
 

@@ -86,7 +86,7 @@ async def _look_back(app: App, send: Send) -> None:
     try:
         found = await missed(app, send)
     except ChatwootError as error:
-        app.context.log.info("chatwoot not checked", inbox=app.name, reason=error.reason)
+        app.context.log.info("chatwoot not looked through", inbox=app.name, reason=error.reason)
         return  # the order of what is lost so far is not worth holding up what is here
     for each in found:
         await app.ledger.wait(conversation, each.message, msgspec.to_builtins(each))

@@ -69,11 +69,11 @@ class Reconciler:
         try:
             found = await reconcile(app, self._signals)
         except ChatwootError as error:
-            app.context.log.info("chatwoot not checked", inbox=app.name, reason=error.reason)
+            app.context.log.info("chatwoot not looked through", inbox=app.name, reason=error.reason)
             if isinstance(error, BusyError):
                 await app.context.clock.sleep(error.after)
         except (RequestError, StorageError) as error:
-            app.context.log.warning("chatwoot not checked", inbox=app.name, reason=str(error))
+            app.context.log.warning("chatwoot not looked through", inbox=app.name, reason=str(error))
         else:
             if found:
                 app.context.log.info("chatwoot messages found", inbox=app.name, count=found)

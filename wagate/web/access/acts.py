@@ -45,7 +45,7 @@ class ActLog:
         try:
             await self._database.write(write_act, act)
         except StorageError as error:
-            log.warning("audit entry not written", who=act.who, action=act.action, object=act.object, reason=str(error))
+            log.warning("act not written down", who=act.who, action=act.action, object=act.object, reason=str(error))
         return response
 
     def _act(self, done: Done, identity: Identity) -> Act:

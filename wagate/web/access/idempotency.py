@@ -128,14 +128,14 @@ class Once:
             await self._database.write(finish, client=client, key=key, status=status, content_type=kind, body=sealed)
         except WagateError as error:
             # The work is done and committed; its caller must hear so.
-            log.warning("answer not stored for its idempotency key", error=str(error))
+            log.warning("answer not kept for its idempotency key", error=str(error))
 
     async def _forget(self, client: str, key: str) -> None:
         try:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + 5):
                 await self._database.write(forget, client=client, key=key)
         except WagateError as error:
-            log.warning("idempotency key not released; it becomes free in a minute", error=str(error))
+            log.warning("idempotency key not let go; it is free in a minute", error=str(error))
 
 
 async def _kept_page(response: Response) -> Kept | None:

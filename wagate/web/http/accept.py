@@ -70,7 +70,7 @@ class Gate:
                 try:
                     stream = await listener.accept()
                 except OSError as error:
-                    self._say("cannot accept a connection", error=error.strerror or str(error))
+                    self._say("a connection can't be accepted", error=error.strerror or str(error))
                     if not self.spare.give():
                         await trio.sleep(PAUSE)
                 else:
@@ -83,7 +83,7 @@ class Gate:
         try:
             while self._open >= self._most:
                 if not self._evict():
-                    self._say("connection limit reached", open=self._open)
+                    self._say("as many connections as there may be", open=self._open)
                 await trio.sleep(PAUSE)
         except trio.Cancelled:
             await trio.aclose_forcefully(stream)

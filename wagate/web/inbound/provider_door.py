@@ -203,7 +203,7 @@ def _not_now() -> UnavailableError:
 
 def _not_judged(account: str, error: PluginError) -> UnavailableError:
     """What the plugin could not judge is neither believed nor refused."""
-    log.error("webhook not verified", plugin=error.plugin, account=account, error=error.what, exc_info=error)
+    log.error("webhook not judged", plugin=error.plugin, account=account, error=error.what, exc_info=error)
     return _not_now()
 
 

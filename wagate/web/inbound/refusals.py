@@ -111,7 +111,7 @@ class Refusals:
         try:
             await self.write()
         except StorageError as error:  # who looks while nothing can be written sees what was
-            log.warning("refused webhooks not recorded", reason=str(error))
+            log.warning("refused webhooks not written down", reason=str(error))
         return await self._database.browse(list_refusals, client_id=client_id, account_id=account_id)
 
     async def drop(self) -> None:

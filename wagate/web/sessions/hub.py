@@ -111,7 +111,7 @@ class SessionHub:
         try:
             found = await self._database.read(last_changes)
         except WagateError as error:
-            log.warning("cannot check for changed sessions", error=str(error))
+            log.warning("can't look for changed sessions", error=str(error))
             return known
         if known is not None:
             for name in sorted(found.keys() | known.keys()):

@@ -145,7 +145,7 @@ class Listeners:
                 try:
                     await self._look()
                 except WagateError as error:
-                    log.warning("cannot check for new events", error=str(error))
+                    log.warning("can't look for new events", error=str(error))
                 await self._clock.sleep(EVERY)
             self._listened, self._looked = trio.Event(), trio.Event()
 
