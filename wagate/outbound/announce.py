@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -189,7 +188,7 @@ def content_of(message: OutMessage) -> str:
     return message.text or first_text(mapping(mapping(message.interactive).get("body")), "text")
 
 
-def _words_of(template: Mapping[str, Any]) -> str:
+def _words_of(template: dict[str, Any]) -> str:
     """``order_shipped: Ann, 12345``: its name, and what fills its body; the provider alone knows the text."""
     bodies = [each for each in _list(template.get("components")) if first_text(mapping(each), "type") == "body"]
     filled = [first_text(mapping(value), "text") for each in bodies for value in _list(mapping(each).get("parameters"))]
