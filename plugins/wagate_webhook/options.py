@@ -67,7 +67,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[
             float,
             Meta(
-                description="Requests a second at most; null: no limit. Earlier requests wait.",
+                description="Requests a second at most; null: no limit. Requests over it wait.",
                 extra_json_schema={"minimum": SLOWEST, "maximum": FASTEST},
             ),
         ]

@@ -31,7 +31,7 @@ async def test_uploads_are_counted_and_make_room_when_they_are_deleted(tmp_path:
         refused = await acme.post("/api/media", content=b"three")
         assert (refused.status_code, refused.json()["detail"]) == (
             409,
-            "the client keeps 2 files to send, its limit (limits.uploads)",
+            "the client stores 2 files to send, its limit (limits.uploads)",
         )
         assert (await other.post("/api/media", content=b"three")).status_code == 201
         assert (await other.delete(f"/api/media/{first}")).status_code == 404

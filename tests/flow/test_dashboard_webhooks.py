@@ -166,7 +166,7 @@ async def test_deleting_needs_the_name_typed(running: Gateway, http: httpx2.Asyn
     webhook_id, _ = await add(http, receiver.url)
     page = f"/ui/webhooks/{webhook_id}"
     refused = await http.post(f"{page}/delete", data=fields_of(await http.get(page)) | {"typed": "order bot"})
-    assert (refused.status_code, "Type Order bot to delete it" in refused.text) == (422, True)
+    assert (refused.status_code, "Type Order bot to confirm" in refused.text) == (422, True)
     gone = await press(http, page, f"{page}/delete", typed="Order bot")
     assert "Deleted." in gone.text
     await running.ask("GET", f"/api/webhooks/{webhook_id}", 404)

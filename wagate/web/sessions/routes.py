@@ -75,7 +75,7 @@ class ViewTokenBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ViewTokenAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A token that only read-only access to one session."""
+    """A token with read-only access to one session."""
 
     success: Literal[True] = True
     session_id: str
