@@ -117,7 +117,7 @@ async def test_a_link_to_scan_ends_when_it_expires_is_revoked_or_its_number_goes
         await running.passes(3700)
         assert [(await phone.get(each)).status_code for each in (late, revoked)] == [404, 200]
         _, revoke = sorted(re.findall(rf'action="({page}/links/[\w-]+/revoke)"', (await http.get(page)).text))[::-1]
-        assert "opens nothing" in (await press(http, page, revoke)).text
+        assert "no longer works" in (await press(http, page, revoke)).text
         assert [(await phone.get(each)).status_code for each in (revoked, orphan)] == [404, 200]
         assert "This link has ended" in (await phone.get(revoked)).text
         form = fields_of(await http.get(f"{page}/settings")) | {"typed": "desk"}
