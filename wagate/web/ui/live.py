@@ -12,6 +12,8 @@ from markupsafe import Markup
 from quart import Blueprint, Response, request
 
 from wagate.errors import NotFoundError
+from wagate.storage.deliveries.survey import survey_of
+from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.events.listing import MOST_NEWER, count_newer, shown_deliveries
 from wagate.storage.rows import DeliveryRow
 from wagate.web.access.streams import begun
@@ -40,8 +42,8 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
 
     page: str
     viewer: Viewer
-    thing: str
-    """A receiver's id, or a number's name."""
+    things: Sequence[str]
+    """Receivers on the page, by id; or a number's name."""
     ids: Sequence[str]
     """Deliveries on the page."""
     at: str
@@ -56,7 +58,7 @@ class SharedLook:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._lock = trio.Lock()
-        self._last: Look | None = None
+        self._last: tuple[Look, Sequence[TargetRow]] | None = None
         self._due = 0.0
         self._cuts: dict[int | None, Snapshot] = {}
 
@@ -65,11 +67,14 @@ class SharedLook:
         async with self._lock:
             began = self._parts.clock.monotonic()
             if self._last is None or began >= self._due:
-                self._last, self._cuts = await look(self._parts, client_id=None), {}
+                targets = await self._parts.targets.all(client_id=None)
+                self._last, self._cuts = (await look(self._parts, client_id=None), targets), {}
                 took = self._parts.clock.monotonic() - began
                 self._due = began + max(EVERY * 0.9, took / SHARE)
             if client_id not in self._cuts:
-                self._cuts[client_id] = snapshot(self._last, client_id=client_id, recover=self._parts.recover)
+                seen, targets = self._last
+                survey = survey_of(row for row in targets if client_id in {None, row.client_id})
+                self._cuts[client_id] = snapshot(seen, survey, client_id=client_id, recover=self._parts.recover)
             return self._cuts[client_id]
 
 
@@ -84,7 +89,7 @@ def pages(parts: Parts) -> Blueprint:
         watched = Watched(
             page=request.args.get("page", ""),
             viewer=who,
-            thing=request.args.get("thing", "")[:200],
+            things=[each[:200] for each in request.args.getlist("thing")][:PAGE],
             ids=[each for each in request.args.get("ids", "").split(",") if 0 < len(each) < 50][:PAGE],
             at=request.args.get("at", "")[:50],
             asked={name: request.args.get(name, "").strip()[:200] for name in FIELDS},
@@ -144,7 +149,7 @@ def _alarm(parts: Parts, watched: Watched) -> Iterator[Callable[[], trio.Event]]
 async def _leaves(parts: Parts, shared: SharedLook, watched: Watched) -> Leaves:
     who = watched.viewer.client_id
     if watched.page == "number":
-        return await scan_panel(parts, watched.thing, client_id=who, may_act=watched.viewer.may_act)
+        return await scan_panel(parts, "".join(watched.things[:1]), client_id=who, may_act=watched.viewer.may_act)
     rows = await parts.database.browse(shown_deliveries, watched.ids, client_id=who) if watched.ids else ()
     if watched.page == "deliveries":
         return {**leaves_of((), (), rows, parts.now()), **await _more(parts, watched, who)}
@@ -152,7 +157,7 @@ async def _leaves(parts: Parts, shared: SharedLook, watched: Watched) -> Leaves:
 
 
 def _figures(seen: Snapshot, watched: Watched, rows: Sequence[DeliveryRow]) -> Leaves:
-    targets = [row for row in seen.targets if watched.page != "receiver" or row.id == watched.thing]
+    targets = [seen.by_id[each] for each in watched.things if each in seen.by_id]
     if watched.page != "overview":
         return leaves_of(targets, (), rows, seen.now)
     text = "" if watched.at == needs.key(seen.found) else f"What needs you has changed. {SHOW}"
