@@ -12,7 +12,7 @@ from wagate.rules.targets import Standing
 from wagate.storage.database import Database
 from wagate.storage.deliveries.survey import MANY_FAILED, is_urgent, survey_of, survey_targets
 from wagate.storage.deliveries.target_list import TargetRow, list_targets, some_targets
-from wagate.storage.statement import run
+from wagate.storage.statement import rows, run
 from wagate.web.ui.needs import LITTLE_FREE, needs
 
 __all__ = ["there"]
@@ -75,6 +75,26 @@ async def test_a_receiver_is_found_by_a_part_of_its_name_url_or_id(
 ) -> None:
     found = await there.read(some_targets, client_id=ACME, most=9, find=find)
     assert (sorted(row.name for row in found), {row.client_id for row in found} <= {ACME}) == (names, True)
+
+
+@pytest.mark.parametrize("client", [ACME, None])
+async def test_a_page_of_webhooks_is_read_in_its_order(there: Database, client: int | None) -> None:
+    plan = await there.read(_plan, client)
+    assert "webhooks_" in plan, plan
+    assert "TEMP B-TREE" not in plan, plan
+    assert "Sort" not in plan, plan
+
+
+def _plan(db: Any, client: int | None) -> str:
+    own = "" if client is None else f" AND client_id = {client}"
+    text = f"SELECT * FROM webhooks WHERE connector = 'webhook'{own} ORDER BY id DESC LIMIT 51"
+    if db.param == "?":
+        return "\n".join(str(row[-1]) for row in rows(db, f"EXPLAIN QUERY PLAN {text}"))
+    for kind in ("enable_seqscan", "enable_sort", "enable_bitmapscan"):
+        db.execute_sql(
+            f"SET LOCAL {kind} = off"
+        )  # the tables of a test are so small that it reads and sorts them whole
+    return "\n".join(str(row[-1]) for row in rows(db, f"EXPLAIN {text}"))
 
 
 def _seen(found: Any, *, sort: bool = False) -> list[tuple[Any, ...]]:
