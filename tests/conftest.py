@@ -10,7 +10,7 @@ from tests.gateway import GatewayProcess
 load_profile()
 GatewayProcess.forks = True
 
-pytest_plugins = ["tests.databases", "tests.shared_gateway", "tests.strictness"]
+pytest_plugins = ["tests.databases", "tests.shared_gateway", "tests.strictness", "tests.ways"]
 
 # Some thousand tests are made and stay: the collector has nothing to find among them, now or in any look to come.
 gc.disable()

@@ -99,6 +99,8 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
     ours: str = ""
     """The id of a message of ours."""
     group: str = GROUP
+    ending: str = ""
+    """A group to delete; '': the group."""
     channel: str = CHANNEL
     label: str = "1"
     poll: str = ""
@@ -200,7 +202,7 @@ def _special(operation: Operation, values: Values) -> dict[str, Any]:
     name, controller = operation.name, operation.name.partition("_")[0]
     special: dict[str, Any] = {}
     if controller == "GroupsController":
-        special |= {"id": values.group}
+        special |= {"id": (values.ending if name.endswith("deleteGroup") else "") or values.group}
     if controller in {"ChannelsController", "ChannelsSearchController"}:
         special |= {"id": values.channel}
     if name == "ContactsSessionController_get":

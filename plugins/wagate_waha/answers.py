@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from wagate.errors import SendRefusedError
 from wagate.hooks import OutFile, ProviderAccount, asks
+from wagate.hooks.answers import ChannelView, Label
 from wagate.hooks.base64_files import Base64Files, filled, goes_along, mark_of
 from wagate.hooks.passing import PassedOn, PassOn
 from wagate.http import HttpClient
@@ -130,12 +131,12 @@ async def _delete_story(ask: asks.DeleteStory, waha: Asking) -> None:
     done(await waha.post(f"{_STORY}/delete", {"id": read_id(ask.message_id).bare}))
 
 
-async def _channels(_ask: asks.ListChannels, waha: Asking) -> tuple[asks.ChannelView, ...]:
+async def _channels(_ask: asks.ListChannels, waha: Asking) -> tuple[ChannelView, ...]:
     found = await waha.read("/api/{session}/channels")
     return tuple(view for each in _rows(found) if (view := read_channel(each)).chat)
 
 
-async def _channel(ask: asks.ReadChannel, waha: Asking) -> asks.ChannelView:
+async def _channel(ask: asks.ReadChannel, waha: Asking) -> ChannelView:
     view = read_channel(mapping(await waha.read(f"/api/{{session}}/channels/{in_path(ask.chat)}")))
     if not view.chat:
         raise SendRefusedError("WAHA knows no such channel", http_status=404)
@@ -146,7 +147,7 @@ async def _mark_channel(ask: asks.MarkChannel, waha: Asking) -> None:
     await waha.post(f"/api/{{session}}/channels/{in_path(ask.chat)}/{ask.mark}")
 
 
-async def _labels(ask: asks.ListLabels, waha: Asking) -> tuple[asks.Label, ...]:
+async def _labels(ask: asks.ListLabels, waha: Asking) -> tuple[Label, ...]:
     path = f"{_LABELS}/chats/{in_path(chat_id(ask.chat))}" if ask.chat else _LABELS
     return tuple(label for each in _rows(await waha.read(path)) if (label := read_label(each)).id)
 
@@ -162,13 +163,13 @@ async def _labeled(ask: asks.ListLabeled, waha: Asking) -> tuple[str, ...]:
     return tuple(found)
 
 
-async def _put_label(ask: asks.PutLabel, waha: Asking) -> asks.Label:
+async def _put_label(ask: asks.PutLabel, waha: Asking) -> Label:
     body = {"name": ask.name, "color": ask.color}
     made = (
         await waha.put(f"{_LABELS}/{in_path(ask.label_id)}", body) if ask.label_id else await waha.post(_LABELS, body)
     )
     label = read_label(mapping(made))
-    return label if label.id else asks.Label(id=ask.label_id, name=ask.name, color=ask.color)
+    return label if label.id else Label(id=ask.label_id, name=ask.name, color=ask.color)
 
 
 async def _delete_label(ask: asks.DeleteLabel, waha: Asking) -> None:
@@ -239,12 +240,12 @@ def _rows(found: Any) -> list[dict[str, Any]]:
     return [mapping(each) for each in found] if isinstance(found, list) else []
 
 
-def read_channel(found: dict[str, Any]) -> asks.ChannelView:
+def read_channel(found: dict[str, Any]) -> ChannelView:
     """A channel as WAHA's document has it; its ``chat`` is '' when it is none. Pure."""
     chat, count = first_text(found, "id"), found.get("subscribersCount")
     picture = first_text(found, "picture", "preview")
     role: Any = _CHANNEL_ROLES.get(first_text(found, "role"), "subscriber")
-    return asks.ChannelView(
+    return ChannelView(
         chat=chat if chat.endswith("@newsletter") else "",
         name=first_text(found, "name"),
         description=first_text(found, "description"),
@@ -256,11 +257,11 @@ def read_channel(found: dict[str, Any]) -> asks.ChannelView:
     )
 
 
-def read_label(found: dict[str, Any]) -> asks.Label:
+def read_label(found: dict[str, Any]) -> Label:
     """A label; its ``id`` is '' when it is none. Pure."""
     number, color = found.get("id"), found.get("color")
     known = isinstance(color, int) and not isinstance(color, bool) and 0 <= color < 20
-    return asks.Label(
+    return Label(
         id=str(number) if isinstance(number, str | int) and not isinstance(number, bool) else "",
         name=first_text(found, "name"),
         color=int(color) if known and color is not None else 0,

@@ -10,19 +10,17 @@ from datetime import datetime
 from typing import Any, Final
 
 from wagate.errors import OutcomeUnknownError, SendRefusedError
+from wagate.hooks.answers import GroupView, Member, Role
 from wagate.hooks.asks import (
     ChangeGroup,
     ChangeMembers,
     CreateGroup,
-    GroupView,
     InviteCode,
     JoinGroup,
     LeaveGroup,
     ListGroups,
-    Member,
     ReadGroup,
     ReadInvite,
-    Role,
 )
 from wagate.http import Response
 from wagate.parsing.chats import LID, chat_key

@@ -5,26 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from wagate.errors import SendRefusedError
+from wagate.hooks.answers import ChannelMessage, ChannelView, GroupView, Member
 from wagate.hooks.asks import (
     ChangeGroup,
     ChangeMembers,
-    ChannelView,
     CreateChannel,
     CreateGroup,
-    GroupView,
     InviteCode,
     JoinGroup,
     LeaveGroup,
     ListChannels,
     ListGroups,
     MarkChannel,
-    Member,
     ReadChannel,
+    ReadChannelMessages,
     ReadGroup,
     ReadInvite,
 )
 from wagate.parsing.chats import LID, chat_key
 from wagate_whatsapp.asking import Act, Asked
+from wagate_whatsapp.content import content_of
 from wagate_whatsapp.ids import jid_of
 from wagate_whatsapp.people import person
 from wagate_whatsapp.process import Json
@@ -119,6 +119,13 @@ async def read_channel(to: Asked, ask: ReadChannel) -> ChannelView:
     return _channel(told)
 
 
+async def channel_messages(to: Asked, ask: ReadChannelMessages) -> tuple[ChannelMessage, ...]:
+    """Without what a person would not see."""
+    chat = (await read_channel(to, ReadChannel(chat=ask.chat))).chat
+    told = await to.read("channel_messages", chat=chat, limit=ask.limit)
+    return tuple(shown for each in told if (shown := _channel_message(each)) is not None)
+
+
 async def mark_channel(to: Asked, ask: MarkChannel) -> None:
     """Follow, unfollow, mute, unmute."""
     await to.change("channel_mark", chat=jid_of(ask.chat), mark=ask.mark)
@@ -146,6 +153,20 @@ def _channel(told: Json) -> ChannelView:
     )
 
 
+def _channel_message(told: Json) -> ChannelMessage | None:
+    content = content_of(told["message"])
+    if content is None:
+        return None
+    return ChannelMessage(
+        id=str(told["number"]),
+        type=content.type,
+        text=content.text,
+        has_media=content.media is not None,
+        views=told["views"],
+        reactions=told["reactions"],
+    )
+
+
 GROUPS: dict[type, Act] = {
     ListGroups: list_groups,
     ReadGroup: read_group,
@@ -158,6 +179,7 @@ GROUPS: dict[type, Act] = {
     JoinGroup: join_group,
     ListChannels: list_channels,
     ReadChannel: read_channel,
+    ReadChannelMessages: channel_messages,
     MarkChannel: mark_channel,
     CreateChannel: create_channel,
 }

@@ -8,9 +8,9 @@ from typing import Final
 
 from wagate.errors import NotSentError, SendRefusedError
 from wagate.hooks import Outgoing, OutMessage
+from wagate.hooks.answers import Label
 from wagate.hooks.asks import (
     DeleteStory,
-    Label,
     ListLabeled,
     ListLabels,
     PinMessage,

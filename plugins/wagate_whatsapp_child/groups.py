@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from wagate_whatsapp_child.flat import Json, jid
+from google.protobuf.json_format import MessageToDict
+
+from wagate_whatsapp_child.flat import Json, jid, slim
 from wagate_whatsapp_child.library import Library
 from wagate_whatsapp_child.session import Act, Session, as_jid, as_jids
 
@@ -132,6 +134,21 @@ def read_channel(library: Library, session: Session, line: Json) -> Json | None:
     return _channel(library, found.NewsletterMetadata) if found.HasField("NewsletterMetadata") else None
 
 
+def posted(library: Library, session: Session, line: Json) -> list[Json]:
+    """The newest ``limit`` messages of a channel; the library gives neither their ids nor their times, only numbers."""
+    raw = library.go.GetNewsletterMessages(*session.of(as_jid(library, line["chat"])), line["limit"], 0)
+    found = library.answer("GetNewsletterMessageUpdateReturnFunction", raw).NewsletterMessage
+    return [
+        {
+            "number": int(each.MessageServerID),
+            "views": int(each.ViewsCount),
+            "reactions": {one.type: int(one.count) for one in each.ReactionCounts},
+            "message": slim(MessageToDict(each.Message, preserving_proto_field_name=True)),
+        }
+        for each in found
+    ]
+
+
 def mark(library: Library, session: Session, line: Json) -> None:
     """``follow``, ``unfollow``, ``mute`` or ``unmute`` a channel."""
     chat, word = session.of(as_jid(library, line["chat"])), line["mark"]
@@ -170,6 +187,7 @@ def _channel(library: Library, found: Any) -> Json:
 CHANNELS: dict[str, Act] = {
     "channels": followed,
     "channel_read": read_channel,
+    "channel_messages": posted,
     "channel_mark": mark,
     "channel_create": create_channel,
 }

@@ -112,6 +112,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "GetSubscribedNewsletters": (_BYTES, (TEXT,)),
     "GetNewsletterInfo": (_BYTES, _CHAT),
     "GetNewsletterInfoWithInvite": (_BYTES, (TEXT, TEXT)),
+    "GetNewsletterMessages": (_BYTES, (*_CHAT, NUMBER, NUMBER)),
     "FollowNewsletter": (POINTER, _CHAT),
     "UnfollowNewsletter": (POINTER, _CHAT),
     "NewsletterToggleMute": (POINTER, (*_CHAT, YES)),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import resources
+from pathlib import Path
+
 import pytest
 
 from wagate.clock import Clock
@@ -386,3 +389,10 @@ async def test_more_keys_than_lua_can_unpack_are_no_trouble(queue: Queue) -> Non
     pumped = await queue.pump([Ack(key=each.key, token=each.token, more=False) for each in taken], want=10)
     assert pumped.depth == 0
     assert await queue.missing(many) == many
+
+
+def test_each_script_is_tried_here() -> None:
+    scripts = {each.name.removesuffix(".lua") for each in (resources.files("wagate.queue") / "lua").iterdir()}
+    here = Path(__file__).read_text("utf-8")
+    # The layout stands on top of every script; what a lost pump took is adopted by the next one.
+    assert not [name for name in scripts - {"layout", "adopt"} if f".{name}(" not in here]

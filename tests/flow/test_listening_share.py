@@ -5,17 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import trio
 
 from tests.fake_listener import Tape
 from tests.fake_provider import installed
 from tests.inprocess import Gateway, running_gateway
-from wagate.errors import NotSentError
-from wagate.hooks import Inlet, Outgoing, PluginContext, Provider, ProviderAccount, Sent, hookimpl
+from wagate.errors import NotSentError, SendRefusedError
+from wagate.hooks import Edit, Inlet, Outgoing, PluginContext, Profile, Provider, ProviderAccount, Sent, hookimpl
+from wagate.hooks.answers import GroupView, Member
+from wagate.hooks.asks import Answers, FindNumber, ListGroups
 from wagate.inbound.listen import LEASE, RENEW
+from wagate.outbound.errands import inbox_of
+from wagate.queue.cluster import open_redis
+from wagate.storage.database import open_database
+from wagate.storage.owners.accounts import hold, list_accounts
 
 pytest_plugins = ("tests.valkey",)
+CHAT = "5511999999000@c.us"
 
 
 async def test_one_gateway_listens_and_another_takes_over(external_url: str, postgres_url: str) -> None:
@@ -41,11 +52,12 @@ async def test_one_gateway_listens_and_another_takes_over(external_url: str, pos
 
 
 class Held(Tape):
-    """Sends only where it listens, as what holds a connection does."""
+    """Does things only where it listens, as what holds a connection does."""
 
     def __init__(self) -> None:
         super().__init__()
         self.refused = 0
+        self.asked: list[Any] = []
 
     @hookimpl
     def register_providers(self, context: PluginContext) -> Iterable[Provider]:
@@ -59,12 +71,50 @@ class Held(Tape):
                 here.discard(account.id)
 
         async def send(outgoing: Outgoing) -> Sent:
-            if outgoing.account.id not in here:
-                self.refused += 1
-                raise NotSentError("it is not here", after=2.0, slow="account")
+            must_be_here(outgoing.account)
             return await self.send(outgoing)
 
-        return [replace(self.provider(), run=run, send=send)]
+        async def revoke(message_id: str, chat: str, account: ProviderAccount) -> None:
+            must_be_here(account)
+            self.asked.append(("revoke", chat))
+
+        async def edit(edit: Edit, account: ProviderAccount) -> None:
+            must_be_here(account)
+            self.asked.append(("edit", edit.text))
+
+        async def profile(chat: str, account: ProviderAccount) -> Profile:
+            must_be_here(account)
+            return Profile(name=f"Name of {chat}")
+
+        async def find(ask: FindNumber, account: ProviderAccount) -> str:
+            must_be_here(account)
+            if ask.phone == "5511000000000":
+                raise SendRefusedError("WhatsApp refused it", code="404", http_status=404)
+            return f"{ask.phone}@c.us"
+
+        async def groups(_ask: ListGroups, account: ProviderAccount) -> tuple[GroupView, ...]:
+            must_be_here(account)
+            return (GroupView(chat="1@g.us", members=(Member(chat=CHAT, role="admin"),)),)
+
+        def must_be_here(account: ProviderAccount) -> None:
+            if account.id not in here:
+                self.refused += 1
+                raise NotSentError("it is not here", after=2.0, slow="account")
+
+        abilities = frozenset({"text", "revoke", "edit"})
+        answers: Answers = {FindNumber: find, ListGroups: groups}
+        return [
+            replace(
+                self.provider(),
+                abilities=abilities,
+                run=run,
+                send=send,
+                revoke=revoke,
+                edit=edit,
+                profile=profile,
+                answers=answers,
+            )
+        ]
 
 
 async def test_messages_leave_from_the_gateway_that_holds_the_number(external_url: str, postgres_url: str) -> None:
@@ -102,3 +152,56 @@ async def test_messages_leave_from_the_gateway_that_holds_the_number(external_ur
                         other.clock.shift(LEASE / 3)
                         await trio.sleep(0.05)
                 assert tape.ran == ["main", "main"]
+
+
+async def test_what_only_the_holder_can_do_is_done_there(external_url: str, postgres_url: str) -> None:
+    tape = Held()
+    tables = {"database": {"url": postgres_url}, "redis": {"url": external_url}, "auth": {"secret_key": "k" * 32}}
+    tables["accounts.main"] = {"provider": "tape"}
+    with installed(tape=tape):
+        async with running_gateway(tables) as holder:
+            with trio.fail_after(60):
+                while not tape.ran:
+                    await trio.sleep(0.05)
+            async with running_gateway(tables) as other:
+                sent = await other.ask(
+                    "POST", "/messages/send", json={"account": "main", "to": CHAT, "message": "hello"}
+                )
+                path = f"/messages/{sent['id']}"
+                assert (await other.http.put(path, json={"text": "hello there"})).status_code == 204
+                assert (await other.http.delete(path)).status_code == 204
+                assert tape.asked == [("edit", "hello there"), ("revoke", CHAT)]
+                groups = await other.http.get("/api/main/groups")
+                assert groups.json()[0]["participants"] == [{"id": CHAT, "lid": None, "admin": "admin"}]
+                asked = partial(other.http.get, "/api/contacts/check-exists")
+                found = await asked(params={"phone": "5511999999000", "session": "main"})
+                assert found.json()["numberExists"] is True
+                refused = await asked(params={"phone": "5511000000000", "session": "main"})
+                assert (refused.status_code, refused.json()["message"]) == (404, "WhatsApp refused it")
+                assert tape.refused == 0
+                holder.stop.set()
+                await tape.silent.wait()
+                assert (await other.http.get("/api/main/groups")).status_code == 503
+
+
+async def test_an_errand_to_a_process_that_died_is_taken_back(external_url: str, postgres_url: str) -> None:
+    tape = Held()
+    tables = {"database": {"url": postgres_url}, "redis": {"url": external_url}, "auth": {"secret_key": "k" * 32}}
+    tables["accounts.main"] = {"provider": "tape"}
+    with installed(tape=tape):
+        async with running_gateway(tables) as gateway:
+            later = gateway.clock.now() + timedelta(hours=1)
+        async with open_database(postgres_url, Path()) as database:
+            [account] = await database.read(list_accounts)
+            await database.write(hold, [account.id], "dead", now=later, until=later + timedelta(hours=1))
+        tape.ran.clear()
+        async with running_gateway(tables) as gateway:
+            answer = await gateway.http.get("/api/main/groups")
+    assert answer.status_code == 503
+    assert "does not answer" in answer.json()["message"]
+    assert (tape.ran, tape.refused) == ([], 0)
+    redis = open_redis(external_url)
+    try:
+        assert await redis.command("LLEN", inbox_of("dead")) == 0
+    finally:
+        await redis.close()

@@ -14,6 +14,8 @@ from tests.sink import authority
 from tests.waha_operations import Values, replay
 from tests.whatsapp_site import ANA, OURS, redirected
 from wagate.testing.whatsapp import Running, running_whatsapp
+from wagate.testing.whatsapp.profiles import Post
+from wagate.testing.whatsapp.protobuf import pack
 
 pytest_plugins = ("tests.patience",)
 pytestmark = pytest.mark.usefixtures("patient")
@@ -30,7 +32,9 @@ async def test_every_operation_is_answered_or_refused_with_the_reason(tmp_path: 
             async with running_gateway({"accounts.main": account}, ca_file=ca_file) as found:
                 await link(found, fake)
                 values = await prepare(found, fake)
+                await only_admins_end_groups(found, fake)
                 hold("whatsapp", await replay(found.http, values))
+                assert fake.server.groups[values.ending.removesuffix("@g.us")].members == ()
         assert fake.server.errors == []
 
 
@@ -65,11 +69,23 @@ async def prepare(found: Gateway, fake: Running) -> Values:
     group = world.group("Team", ANA)
     fake.server.groups[group].invite = values.of["code"]
     channel = fake.server.profiles.channel("News", owner=ANA)
+    channel.posts.append(Post(pack({1: "Sale"}), 12, {"👍": 2}))
     return Values(
         chat=CHAT,
         message=messages[0]["id"],
         ours=sent.json()["id"],
         group=f"{group}@g.us",
+        ending=f"{world.group('Over', ANA)}@g.us",
         channel=channel.id,
         poll=f"false_{CHAT}_{poll}",
     )
+
+
+async def only_admins_end_groups(found: Gateway, fake: Running) -> None:
+    """Who is none removes nobody, and stays."""
+    group = fake.server.groups[fake.world(OURS).group("Theirs", ANA)]
+    group.admins = {ANA}
+    refused = await found.http.delete(f"/api/main/groups/{group.id}@g.us")
+    assert (refused.status_code, refused.json()["message"]) == (422, "only an admin can remove everybody")
+    assert group.members == (OURS, ANA)
+    del fake.server.groups[group.id]

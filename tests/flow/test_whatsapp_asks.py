@@ -20,9 +20,11 @@ from tests.whatsapp_site import ANA, BOB, OURS, Site, of_kind, site
 from wagate.errors import NotSentError, SendRefusedError
 from wagate.hooks import OutFile
 from wagate.hooks import asks as wanted
+from wagate.hooks.answers import ChannelMessage
 from wagate.hooks.asks import Ask
 from wagate.testing.whatsapp import Arrived
-from wagate.testing.whatsapp.protobuf import unpack
+from wagate.testing.whatsapp.profiles import Post
+from wagate.testing.whatsapp.protobuf import pack, unpack
 from wagate.testing.whatsapp.shared import PUSH_NAME
 
 OURSELVES, ANAS, BOBS = f"{OURS}@c.us", f"{ANA}@c.us", f"{BOB}@c.us"
@@ -119,10 +121,18 @@ async def test_people_the_number_itself_and_channels_are_asked_of_whatsapp(tmp_p
         await ask(here, wanted.MarkChannel(chat=mine.id, mark="unmute"))
         assert (await ask(here, wanted.ReadChannel(chat=mine.id))) == seen
         assert (await ask(here, wanted.ReadChannel(chat=mine.invite))).role == "guest"
+        assert await ask(here, wanted.ReadChannelMessages(chat=mine.id, limit=10)) == ()
+        photo = {3: {2: "image/jpeg", 3: "At sea"}}
+        mine.posts += [Post(pack({1: "One"})), Post(pack({1: "Two"}), 7, {"👍": 3}), Post(pack(photo)), Post(pack({}))]
+        seen_there = await ask(here, wanted.ReadChannelMessages(chat=mine.invite, limit=3))
+        two = ChannelMessage(id="101", type="text", text="Two", views=7, reactions={"👍": 3})
+        assert seen_there == (two, ChannelMessage(id="102", type="image", text="At sea", has_media=True))
         await ask(here, wanted.MarkChannel(chat=mine.id, mark="unfollow"))
         assert mine.followers == mine.muted_by == set()
         with pytest.raises(SendRefusedError, match="no such channel"):
             await ask(here, wanted.ReadChannel(chat="120363990099@newsletter"))
+        with pytest.raises(SendRefusedError, match="no such channel"):
+            await ask(here, wanted.ReadChannelMessages(chat="120363990099@newsletter", limit=1))
         assert server.errors == []
 
 

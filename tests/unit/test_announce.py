@@ -67,5 +67,37 @@ def test_chatwoot_has_words_for_cards_that_were_sent() -> None:
     assert "Ann Lee" in body_of(event, load_texts("en"))
 
 
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ({"name": "hello_world", "language": {"code": "en_US"}}, "hello_world"),
+        (
+            {
+                "name": "order_shipped",
+                "components": [
+                    {
+                        "type": "header",
+                        "parameters": [{"type": "image", "image": {"link": "https://a.example/a.png"}}],
+                    },
+                    {
+                        "type": "body",
+                        "parameters": [{"text": "Ann"}, {"text": "12345"}],
+                    },
+                    {"type": "button", "sub_type": "url", "parameters": [{"type": "text", "text": "secret-path"}]},
+                ],
+            },
+            "order_shipped: Ann, 12345",
+        ),
+        ({"content_sid": "HX0123", "content_variables": {"1": "Ann", "2": "12345"}}, "HX0123: Ann, 12345"),
+        ({"name": "odd", "components": ["body", {"type": "body", "parameters": 3}]}, "odd"),
+    ],
+)
+def test_a_template_that_was_sent_has_words(template: dict[str, Any], words: str) -> None:
+    event = event_of(OutMessage(chat="15550000201@c.us", type="template", template=template))
+    assert event.content == words
+    shown = body_of(event, load_texts("en"))
+    assert words.split(":", maxsplit=1)[0].replace("_", "") in shown.replace("\\", "").replace("_", "")
+
+
 def test_each_field_of_a_message_is_told_or_needs_not_be() -> None:
     assert set(OutMessage.__struct_fields__) == PARTS.keys() | ELSEWHERE | FOR_THE_PROVIDER

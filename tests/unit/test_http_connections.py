@@ -22,6 +22,8 @@ from wagate.http.guard import Guard
 from wagate.http.resolve import Resolver
 from wagate.http.stream import Stream
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 @pytest.fixture(scope="module")
 def ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:

@@ -14,6 +14,8 @@ from wagate.http import HttpClient, ProtocolError
 from wagate.http.idle import is_reusable
 from wagate.http.stream import MOST_INFORMATIONAL, Stream
 
+pytestmark = pytest.mark.usefixtures("way")
+
 FOREIGN = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nforeign"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -321,7 +323,7 @@ async def test_a_parser_that_is_not_found_means_no_reuse(monkeypatch: pytest.Mon
     kept: list[bool] = []
 
     def without_parser(connection: object, *rest: object) -> bool:
-        monkeypatch.delattr(connection._connection, "_h11_state")  # type: ignore[attr-defined]
+        monkeypatch.delattr(connection, "_h11_state")
         kept.append(is_reusable(connection, *rest))  # type: ignore[arg-type]
         return False
 
@@ -329,3 +331,14 @@ async def test_a_parser_that_is_not_found_means_no_reuse(monkeypatch: pytest.Mon
     async with serving(Rude(OK)) as server, client() as http:
         await http.request("POST", server.url(), content=b"x")
     assert kept == [False]
+
+
+async def test_without_a_parser_to_be_found_each_request_has_its_own_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("wagate.http.direct.left_in_parser", lambda _: True)
+    monkeypatch.setattr("wagate.http.idle.left_in_parser", lambda _: True)
+    rude = Rude(OK)
+    async with serving(rude) as server, client() as http:
+        await own_answers(http, server.url(), rude)
+        assert server.connections == 2

@@ -8,6 +8,8 @@ import trio
 from tests.receivers import OK, client, failing, read_request, serving
 from wagate.http.stream import MOST_INFORMATIONAL
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 @pytest.mark.parametrize("piece", [1, 7, 1000])
 async def test_informational_answers_are_passed_over(piece: int) -> None:

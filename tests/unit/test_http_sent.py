@@ -15,6 +15,8 @@ from wagate.http import AddressNotAllowedError, BadUrlError, NetworkError, Proto
 from wagate.http.guard import Guard
 from wagate.http.resolve import Resolver
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 async def test_a_request_without_a_connection_was_not_sent() -> None:
     with socket.socket() as unused:

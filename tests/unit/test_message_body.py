@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wagate import hooks
 from wagate.errors import BadRequestError, RequestError, UnprocessableError
-from wagate.hooks import MESSAGE_TYPES, OutLocation, OutMedia, OutMessage, OutReaction
+from wagate.hooks import MESSAGE_TYPES, OutLocation, OutMedia, OutMessage, OutReaction, messages
 from wagate.hooks.messages import MEDIA_TYPES
 from wagate.hooks.routes import decode
 from wagate.web.messages.body import LONGEST_TEXT, SendBody
@@ -200,3 +201,9 @@ def test_any_address_is_read_or_refused(text: str) -> None:
     except UnprocessableError:
         return
     assert read_chat(chat, "to") == chat
+
+
+def test_plugins_can_import_all_that_a_message_is_made_of() -> None:
+    made = {name for name, each in vars(messages).items() if getattr(each, "__module__", "") == messages.__name__}
+    assert "OutMessage" in made
+    assert not made - set(hooks.__all__)

@@ -11,64 +11,12 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
+from wagate.hooks.answers import ChannelMessage, ChannelView, GroupView, Label
 from wagate.hooks.messages import OutFile
 
-Role = Literal["member", "admin", "owner"]
 MemberChange = Literal["add", "remove", "promote", "demote"]
 ChatMark = Literal["archive", "unarchive", "unread", "read", "delete", "clear"]
 ChannelMark = Literal["follow", "unfollow", "mute", "unmute"]
-
-
-class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody in a group."""
-
-    chat: str
-    """Their key: the phone's when it is known, else the LID."""
-    lid: str = ""
-    """The key of their LID; '' when it is not known."""
-    role: Role = "member"
-
-
-class GroupView(msgspec.Struct, frozen=True, kw_only=True):
-    """A group."""
-
-    chat: str
-    """``<id>@g.us``."""
-    subject: str = ""
-    description: str = ""
-    owner: str = ""
-    """The key of who made it; '' when that is not known."""
-    created_at: int = 0
-    """Unix seconds; 0 when not known."""
-    only_admins_write: bool = False
-    only_admins_edit: bool = False
-    """Whether only admins change subject, description and picture."""
-    members: tuple[Member, ...] = ()
-
-
-class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel."""
-
-    chat: str
-    """``<id>@newsletter``."""
-    name: str = ""
-    description: str = ""
-    invite: str = ""
-    """The code in its link."""
-    picture: str = ""
-    """A URL."""
-    subscribers: int = 0
-    role: Literal["owner", "admin", "subscriber", "guest"] = "subscriber"
-    verified: bool = False
-
-
-class Label(msgspec.Struct, frozen=True, kw_only=True):
-    """A label of WhatsApp Business."""
-
-    id: str
-    name: str
-    color: int = 0
-    """Its number, 0 to 19."""
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -332,6 +280,16 @@ class ReadChannel(Ask, frozen=True, kw_only=True):
 
     answer: ClassVar[Any] = ChannelView
     chat: str
+
+
+class ReadChannelMessages(Ask, frozen=True, kw_only=True):
+    """The newest messages of a channel, followed or not; the oldest of them first."""
+
+    answer: ClassVar[Any] = tuple[ChannelMessage, ...]
+    chat: str
+    """Its key, or the code of its link."""
+    limit: int
+    """At most so many, 1 to 100."""
 
 
 class CreateChannel(Ask, frozen=True, kw_only=True):

@@ -17,7 +17,8 @@ from wagate.http.stream import Stream
 
 Connection = httpcore2.AsyncConnectionInterface
 
-_BODILESS = frozenset({204, 304})
+BODILESS = frozenset({204, 304})
+"""Answers without a body, whatever their heads say."""
 _NOTHING = (b"", False)
 """h11's word for: no bytes, and not the end."""
 
@@ -95,7 +96,7 @@ def is_reusable(connection: Connection, request: httpcore2.Request, head: httpco
     return (
         connection.is_idle()
         and stream_of(head).settled
-        and not _left_in_parser(connection)
+        and not left_in_parser(connection)
         and not _disputed_end(request, head)
     )
 
@@ -107,7 +108,7 @@ def stream_of(head: httpcore2.Response) -> Stream:
     return stream
 
 
-def _left_in_parser(connection: Connection) -> bool:
+def left_in_parser(connection: Connection) -> bool:
     """Bytes that h11 holds: they would be the next request's answer.
 
     httpcore2 keeps its parser to itself. Should it move, no connection is kept any more, and the tests say so.
@@ -129,6 +130,6 @@ def _disputed_end(request: httpcore2.Request, head: httpcore2.Response) -> bool:
             lengths.add(value)
         elif low == b"transfer-encoding":
             chunked = True
-    if head.status in _BODILESS or request.method == b"HEAD":
+    if head.status in BODILESS or request.method == b"HEAD":
         return chunked or bool(lengths - {b"0"})
     return chunked and bool(lengths)

@@ -10,6 +10,7 @@ import httpcore2
 
 from wagate.errors import ConfigError
 from wagate.http.backend import GuardedBackend
+from wagate.http.direct import Direct
 from wagate.http.guard import Guard, Trust
 from wagate.http.idle import Connection
 from wagate.http.resolve import Resolver
@@ -52,17 +53,26 @@ class Routes:
         await self._backends[trust].check(parsed.host, parsed.port)
 
     async def open(self, target: Target, trust: Trust) -> Connection:
-        """A connection for this target; it dials with its first request.
+        """A connection for this target; by a proxy, it dials with its first request.
 
         Raises:
             AddressNotAllowedError, NameNotFoundError: only with a proxy, which does its own look-up afterwards.
+            httpcore2.NetworkError: as `GuardedBackend.connect_tcp` and `Stream.start_tls` say; not with a proxy.
         """
-        if self.proxied:
-            await self.check(target.parsed, trust=trust)
+        if not self.proxied:
+            return await self._dial(target, trust)
+        await self.check(target.parsed, trust=trust)
         if trust not in self._makers:
             self._makers[trust] = self.pool(trust)
         # Only its factory is used: the connection belongs to the caller, the pool never sees a request.
         return self._makers[trust].create_connection(target.origin)
+
+    async def _dial(self, target: Target, trust: Trust) -> Direct:
+        host = target.parsed.host
+        stream = await self._backends[trust].connect_tcp(host, target.parsed.port)
+        if target.parsed.scheme == "https":
+            stream = await stream.start_tls(self._tls_context(), server_hostname=host)
+        return Direct(target.origin, stream)
 
     def pool(self, trust: Trust) -> httpcore2.AsyncConnectionPool:
         """A new pool of httpcore2 that dials by these rules.
@@ -95,6 +105,7 @@ class Routes:
         """The system's certificates and ``ca_file``, read once (some 20 ms)."""
         if self._tls is None:
             self._tls = httpcore2.default_ssl_context()
+            self._tls.set_alpn_protocols(["http/1.1"])
             if self._ca_file is not None:
                 self._tls.load_verify_locations(cafile=self._ca_file)
         return self._tls

@@ -64,6 +64,7 @@ class Stream(httpcore2.AsyncNetworkStream):
         self._closed = False
         self._waiting = b""
         self._heads = Heads()
+        self._replay: bytes | None = None  # read for a request that was sent, and to be read once more
         self._leaving = False  # a request has begun to leave, and nothing was read since
         self._answered = False  # an earlier request was answered here
         self._early = False  # an answer began before its request had left
@@ -85,7 +86,7 @@ class Stream(httpcore2.AsyncNetworkStream):
 
         A connection that breaks here is reported by `read`, which looks first for an early answer (a 413, say).
         """
-        if buffer and self._broken is None:
+        if buffer and self._broken is None and self._replay is None:
             self._waiting += buffer
             if len(self._waiting) >= _FLUSH_AT:
                 await self._flush(timeout)
@@ -98,6 +99,9 @@ class Stream(httpcore2.AsyncNetworkStream):
             OddAnswerError: something came before the request left, or too many informational answers.
             httpcore2.ReadError: the connection broke. httpcore2.ReadTimeout: ``timeout`` seconds passed.
         """
+        if self._replay is not None:
+            data, self._replay = self._replay, None
+            return data
         if self._waiting:
             await self._flush(timeout)
         if self._refused is not None:
@@ -112,6 +116,10 @@ class Stream(httpcore2.AsyncNetworkStream):
                 return self._heads.rest()
             data = self._heads.feed(more)
         return data
+
+    def replay(self, data: bytes) -> None:
+        """Let somebody else write the request that has left, to no effect, and read ``data`` once more."""
+        self._replay = data
 
     async def _receive(self, max_bytes: int, timeout: float | None) -> bytes:  # noqa: ASYNC109
         try:

@@ -183,4 +183,19 @@ def content_of(message: OutMessage) -> str:
         return message.reaction.emoji
     if message.poll is not None:
         return message.poll.name
+    if message.template is not None:
+        return message.text or _words_of(message.template)
     return message.text or first_text(mapping(mapping(message.interactive).get("body")), "text")
+
+
+def _words_of(template: dict[str, Any]) -> str:
+    """``order_shipped: Ann, 12345``: its name, and what fills its body; the provider alone knows the text."""
+    bodies = [each for each in _list(template.get("components")) if first_text(mapping(each), "type") == "body"]
+    filled = [first_text(mapping(value), "text") for each in bodies for value in _list(mapping(each).get("parameters"))]
+    filled += [str(value) for value in mapping(template.get("content_variables")).values()]
+    name = first_text(template, "name", "content_sid")
+    return ": ".join(part for part in (name, ", ".join(filter(None, filled))) if part)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -51,6 +51,10 @@ class Providers:
                 raise ConfigError(f"two plugins register a provider named {provider.name!r}; remove one of them")
             self._providers[provider.name] = provider
 
+    def replace(self, provider: Provider) -> None:
+        """Put this one in the place of the one of its name."""
+        self._providers[provider.name] = provider
+
     def set_aside(self, name: str, reason: str) -> None:
         """Note why a provider that is installed can't be used; only who names it is told."""
         self._unusable[name] = reason

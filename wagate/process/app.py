@@ -29,6 +29,7 @@ from wagate.hooks.contracts import Handler
 from wagate.inbound.catch_up import CatchUp
 from wagate.inbound.listen import Holding, Listening
 from wagate.outbound.context import OUTBOUND
+from wagate.outbound.errands import Errands
 from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers, with_secrets
 from wagate.process.assemble import Gateway, assemble, build_context, name_among_others
 from wagate.process.configured_accounts import put_owners, read_accounts
@@ -107,6 +108,8 @@ async def serve(
             gateway = assemble(config, clock, secrets, database, redis)
             contexts = {plugin.name: build_context(gateway, plugin) for plugin in plugins}
             load_providers(plugins, partial(build_context, gateway), gateway.providers)
+            errands = _errands(gateway)
+            errands.route()
             accounts = read_accounts(config, gateway.providers)
             await database.write(put_owners, accounts, gateway.vault.encrypt, now=clock.now())
             if not config.database.url:
@@ -122,6 +125,7 @@ async def serve(
             async with (
                 lifespans(plugins, contexts),
                 provider_lifespans(gateway.providers.all),
+                errands.running(),
                 gateway.consumers.running(),
                 _tasks(gateway, plugins, contexts),
                 trio.open_nursery() as edges,
@@ -129,6 +133,7 @@ async def serve(
                 reload = Reload(gateway, plugins, contexts, hide=hide)
                 listening = _listening(gateway)
                 gateway.consumers.elsewhere.asks = partial(_elsewhere, listening)
+                errands.elsewhere = listening.elsewhere
                 edges.start_soon(partial(listening.run, stop=stop))
                 urls = await edges.start(partial(serve_edge, gateway, plugins, contexts, stop=stop, reload=reload))
                 task_status.started(Started(urls=urls, secrets=secrets, reload=reload))
@@ -174,6 +179,19 @@ def _listening(gateway: Gateway) -> Listening:
         database=gateway.database,
         clock=gateway.clock,
         holding=Holding(gateway.database, gateway.clock, name) if name else None,
+    )
+
+
+def _errands(gateway: Gateway) -> Errands:
+    """What is done where an account is held."""
+    return Errands(
+        name=name_among_others(gateway.config),
+        redis=gateway.redis,
+        database=gateway.database,
+        vault=gateway.vault,
+        providers=gateway.providers,
+        live=gateway.live,
+        clock=gateway.clock,
     )
 
 

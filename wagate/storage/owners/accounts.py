@@ -252,3 +252,9 @@ def hold(
         run(db, _HOLD, (account_id, holder, time_text(until), time_text(now)))
     mine = {row[0] for row in rows(db, "SELECT account_id FROM holders WHERE holder = ?", (holder,))}
     return frozenset(mine & set(account_ids))
+
+
+def holder_of(db: peewee.Database, account_id: str, *, now: datetime) -> str:
+    """The process that listens for an account now; '' when none does."""
+    found = rows(db, "SELECT holder FROM holders WHERE account_id = ? AND until >= ?", (account_id, time_text(now)))
+    return str(found[0][0]) if found else ""

@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 
 JPEG = b"\xff\xd8\xff"
 LONGEST_ABOUT = 139
+MOST_POSTS = 100
+
+
+@dataclass
+class Post:
+    """A message in a channel."""
+
+    content: bytes
+    """WhatsApp's ``Message``; no secret of channels."""
+    views: int = 0
+    reactions: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -38,6 +49,7 @@ class Channel:
     followers: set[str] = field(default_factory=set)
     """Phones."""
     muted_by: set[str] = field(default_factory=set)
+    posts: list[Post] = field(default_factory=list)
 
 
 class Profiles:
@@ -99,6 +111,19 @@ class Profiles:
         data = act(self, _us(connection), given)
         return [Node("result", {}, msgspec.json.encode({"data": data}))]
 
+    def posts(self, _connection: Connection, node: Node, inner: Node) -> list[Node]:
+        """``newsletter``: the newest messages of a channel, whoever asks."""
+        found = self.channels.get(str(inner.attrs["jid"]))
+        if node.get_str("type") != "get" or inner.tag != "messages" or inner.get_str("type") != "jid":
+            raise RefusedError("400", "bad-request")
+        if found is None:
+            raise RefusedError("404", "item-not-found")
+        count = int(inner.get_str("count"))
+        if not 1 <= count <= MOST_POSTS:
+            raise RefusedError("406", "not-acceptable")
+        shown = [_post(number, each) for number, each in enumerate(found.posts, start=100)]
+        return [Node("messages", {"jid": inner.attrs["jid"], "t": "1700000000"}, shown[-count:])]
+
     def _about(self, us: str, given: Any) -> Any:
         text = given["input"]["text"]
         if len(text) > LONGEST_ABOUT:
@@ -128,6 +153,13 @@ class Profiles:
             raise RefusedError("404", "item-not-found")
         change(found)(us)
         return {}
+
+
+def _post(number: int, post: Post) -> Node:
+    reactions = [Node("reaction", {"code": code, "count": str(count)}) for code, count in post.reactions.items()]
+    parts = [Node("plaintext", {}, post.content), Node("views_count", {"count": str(post.views)})]
+    attrs = {"id": f"3EB0{number:012X}", "server_id": str(number), "type": "text", "t": "1700000000"}
+    return Node("message", attrs, [*parts, Node("reactions", {}, reactions)] if reactions else parts)
 
 
 def _shown(channel: Channel, us: str, *, viewer: bool = True) -> dict[str, Any]:

@@ -81,6 +81,9 @@ class Queries:
     def _mex(self, connection: Connection, node: Node, inner: Node) -> list[Node]:
         return self._server.profiles.mex(connection, node, inner)
 
+    def _posts(self, connection: Connection, node: Node, inner: Node) -> list[Node]:
+        return self._server.profiles.posts(connection, node, inner)
+
     def _shelf(self, _connection: Connection, _node: Node, _inner: Node) -> list[Node]:
         ages = {"auth": "fake", "ttl": "3600", "auth_ttl": "3600", "max_buckets": "12"}
         return [Node("media_conn", ages, [Node("host", {"hostname": self._server.shelf})])]
@@ -199,5 +202,6 @@ _ANSWERS: dict[tuple[str, str], _Answer] = {
     ("blocklist", ""): Queries._blocks,  # noqa: SLF001
     ("w:profile:picture", ""): Queries._pictures,  # noqa: SLF001
     ("w:mex", ""): Queries._mex,  # noqa: SLF001
+    ("newsletter", ""): Queries._posts,  # noqa: SLF001
 }
 """(namespace, first child; '' any) → the answer's children."""

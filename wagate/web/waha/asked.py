@@ -1,4 +1,4 @@
-"""What few providers can: vote in polls, invite to events, press buttons, make channels."""
+"""What few providers can: vote in polls, invite to events, press buttons, make and look into channels, end groups."""
 
 from __future__ import annotations
 
@@ -10,11 +10,25 @@ import msgspec
 from msgspec import Meta
 
 from wagate.errors import UnprocessableError
-from wagate.hooks.asks import Ask, CreateChannel, PostEvent, PressButton, VotePoll
+from wagate.hooks.answers import ChannelMessage
+from wagate.hooks.asks import (
+    Ask,
+    ChangeMembers,
+    CreateChannel,
+    LeaveGroup,
+    PostEvent,
+    PressButton,
+    ReadChannelMessages,
+    ReadGroup,
+    VotePoll,
+)
+from wagate.storage.owners.directory import Account
 from wagate.web.messages.body import MessageId, Text
 from wagate.web.messages.content import not_blank, read_chat
+from wagate.web.waha.archived import INCOMING_ACK
 from wagate.web.waha.bodies import ChatBody, Success
 from wagate.web.waha.desk import Call
+from wagate.web.waha.groups import group_of
 from wagate.web.waha.own import shown_channel
 
 LONGEST_NAME, LONGEST_DESCRIPTION = 100, 2048
@@ -73,13 +87,20 @@ class ChannelBody(msgspec.Struct, frozen=True, kw_only=True):
     picture: Any = None
 
 
+class PreviewQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a channel."""
+
+    limit: Annotated[int, Meta(ge=1, le=100)] = 10
+
+
 @dataclass(frozen=True)
 class Asked:
     """What is done where a provider answers the ask."""
 
     ask: type[Ask]
-    body: type[msgspec.Struct]
     handle: Callable[[Call], Awaitable[Any]]
+    body: type[msgspec.Struct] | None = None
+    query: type[msgspec.Struct] | None = None
 
 
 async def _vote(call: Call) -> Any:
@@ -125,6 +146,48 @@ async def _make_channel(call: Call) -> Any:
     return shown_channel(await call.ask(CreateChannel(name=name, description=call.body.description or "")))
 
 
+async def _preview(call: Call) -> Any:
+    chat = call.parts["id"]
+    found: tuple[ChannelMessage, ...] = await call.ask(ReadChannelMessages(chat=chat, limit=call.query.limit))
+    return [_shown_in_channel(each, chat, call.account) for each in found]
+
+
+def _shown_in_channel(each: ChannelMessage, chat: str, account: Account) -> dict[str, Any]:
+    """WAHA's ``ChannelMessage``; when it was posted is not known."""
+    ack, ack_name = INCOMING_ACK
+    message = {
+        "id": f"false_{chat}_{each.id}",
+        "timestamp": 0,
+        "from": chat,
+        "fromMe": False,
+        "source": "app",
+        "to": f"{account.phone}@c.us" if account.phone else "",
+        "participant": "",
+        "body": each.text,
+        "hasMedia": each.has_media,
+        "mediaUrl": "",
+        "ack": ack,
+        "ackName": ack_name,
+    }
+    return {"reactions": each.reactions, "message": message, "viewCount": each.views}
+
+
+async def _close_group(call: Call) -> Any:
+    """Remove everybody, then leave, as WhatsApp's own app does; nobody is removed unless we may remove all."""
+    chat = group_of(call)
+    members = (await call.ask(ReadGroup(chat=chat))).members
+    us = next((each for each in members if each.chat == f"{call.account.phone}@c.us"), None)
+    if us is None or us.role == "member":
+        raise UnprocessableError("only an admin can remove everybody")
+    others = tuple(each.chat for each in members if each is not us)
+    if others and (failed := await call.ask(ChangeMembers(chat=chat, change="remove", members=others))):
+        raise UnprocessableError(
+            f"WhatsApp did not remove {', '.join(failed)}: they are still in the group, and so are we"
+        )
+    await call.ask(LeaveGroup(chat=chat))
+    return Success()
+
+
 async def _id(call: Call, given: str | None, field: str) -> str:
     """The provider's id of a message; '' for none."""
     if not given:
@@ -132,7 +195,9 @@ async def _id(call: Call, given: str | None, field: str) -> str:
     return (await call.desk.names.find(given, client_id=call.account.client_id, field=field)).id
 
 
-VOTE = Asked(VotePoll, VoteBody, _vote)
-PRESS = Asked(PressButton, ButtonBody, _press)
-INVITE = Asked(PostEvent, EventBody, _invite)
-MAKE_CHANNEL = Asked(CreateChannel, ChannelBody, _make_channel)
+VOTE = Asked(VotePoll, _vote, VoteBody)
+PRESS = Asked(PressButton, _press, ButtonBody)
+INVITE = Asked(PostEvent, _invite, EventBody)
+MAKE_CHANNEL = Asked(CreateChannel, _make_channel, ChannelBody)
+PREVIEW = Asked(ReadChannelMessages, _preview, query=PreviewQuery)
+CLOSE_GROUP = Asked(ChangeMembers, _close_group)

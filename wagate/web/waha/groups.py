@@ -8,16 +8,15 @@ import msgspec
 from msgspec import Meta
 
 from wagate.errors import UnprocessableError
+from wagate.hooks.answers import GroupView, Member
 from wagate.hooks.asks import (
     ChangeGroup,
     ChangeMembers,
     CreateGroup,
-    GroupView,
     InviteCode,
     JoinGroup,
     LeaveGroup,
     ListGroups,
-    Member,
     MemberChange,
     ReadGroup,
     ReadInvite,

@@ -9,11 +9,10 @@ from msgspec import Meta
 
 from wagate.errors import NotFoundError, NotSupportedError, UnprocessableError
 from wagate.events import Event, kinds
+from wagate.hooks.answers import ChannelView, Label
 from wagate.hooks.asks import (
     ChannelMark,
-    ChannelView,
     DeleteLabel,
-    Label,
     LabelChat,
     ListChannels,
     ListLabeled,

@@ -12,16 +12,17 @@ from quart import Response, request
 
 from wagate.errors import BadRequestError, NotSupportedError, UnprocessableError
 from wagate.hooks.passing import PassedOn, PassOn
-from wagate.hooks.routes import MOST_VALUES, acts_on, decode
+from wagate.hooks.routes import MOST_VALUES, acts_on, decode, read_query
 from wagate.parsing.fields import mapping
 from wagate.parsing.jsonbody import refuse_deep, refuse_many
 from wagate.web.messages.content import check_storable
-from wagate.web.waha.asked import INVITE, MAKE_CHANNEL, PRESS, VOTE, Asked
+from wagate.web.waha.asked import CLOSE_GROUP, INVITE, MAKE_CHANNEL, PRESS, PREVIEW, VOTE, Asked
 from wagate.web.waha.converted import convert_voice
 from wagate.web.waha.desk import Call, Row, as_json
 
 NO_CHANNELS = "wagate makes and deletes no channels"
-NO_SEARCH = "wagate does not search or read channels that you don't follow"
+NO_SEARCH = "wagate does not search for channels"
+NO_READING = "wagate reads no channels that you don't follow"
 NO_CONVERTING = "wagate converts sounds, and no videos: send an MP4 with H.264"
 _FILES: Final = ("file", "picture")
 _SHOWN: Final = ("application/json", "image/jpeg", "image/png", "audio/ogg", "video/mp4")
@@ -78,11 +79,14 @@ def _passed(
 
 
 async def _own(asked: Asked, call: Call) -> Any:
-    """What the provider answers to an ask of wagate's own. UnprocessableError: the body is wrong."""
+    """What the provider answers to an ask of wagate's own. UnprocessableError: the body or the query is wrong."""
+    query = None if asked.query is None else read_query(asked.query)
+    if asked.body is None:
+        return await asked.handle(replace(call, query=query))
     data = await request.get_data(cache=True, as_text=False, parse_form_data=False)
     body = decode(asked.body, data)
     check_storable(msgspec.to_builtins(body), "")
-    return await asked.handle(replace(call, body=body))
+    return await asked.handle(replace(call, body=body, query=query))
 
 
 async def _read_body() -> dict[str, Any] | None:
@@ -140,7 +144,7 @@ PASSED = (
     _passed("POST /{session}/events", "wagate sends no calendar events", status=201, act="send event", own=INVITE),
     _passed("POST /{session}/channels", NO_CHANNELS, status=201, act="create channel", large=True, own=MAKE_CHANNEL),
     _passed(f"DELETE /{_CHANNEL}", NO_CHANNELS, act="delete channel"),
-    _passed(f"GET /{_CHANNEL}/messages/preview", NO_SEARCH),
+    _passed(f"GET /{_CHANNEL}/messages/preview", NO_READING, own=PREVIEW),
     _passed(f"POST /{_SEARCH}/by-view", NO_SEARCH),
     _passed(f"POST /{_SEARCH}/by-text", NO_SEARCH),
     _passed(f"GET /{_SEARCH}/views", NO_SEARCH),
@@ -150,6 +154,7 @@ PASSED = (
         "DELETE /{session}/groups/{id}",
         "WhatsApp deletes no groups: remove everybody, then leave",
         act="delete group",
+        own=CLOSE_GROUP,
     ),
     _passed("POST /{session}/media/convert/voice", large=True, here=convert_voice),
     _passed("POST /{session}/media/convert/video", NO_CONVERTING, large=True),

@@ -1,0 +1,306 @@
+"""What a process can't do for an account, since another one holds its connection, is done there: an errand, by Redis.
+
+Each process has one list, where errands come, and the answers to its own. What is in it is encrypted with the gateway's
+key, so a Redis that others read shows no text, and nobody else sends errands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+import structlog
+import trio
+from redis import Redis
+from redis.exceptions import RedisError
+from uuid_utils import uuid7
+
+from wagate.clock import Clock
+from wagate.config.vault import Vault
+from wagate.errors import (
+    AccountStoppedError,
+    ConfigError,
+    NoAnswerError,
+    NotSentError,
+    OutcomeUnknownError,
+    QueueError,
+    SendError,
+    SendRefusedError,
+)
+from wagate.hooks.asks import Ask
+from wagate.hooks.messages import Edit, Signal
+from wagate.hooks.providers import Profile, Provider, ProviderAccount
+from wagate.http import on_behalf_of
+from wagate.outbound.handover import as_send_error
+from wagate.plugins.registry import Providers
+from wagate.queue.redis import RedisThread, connect, is_refusal
+from wagate.storage.database import Database
+from wagate.storage.owners.accounts import holder_of
+from wagate.storage.owners.live import LiveDirectory
+
+TAKEN: Final = 3.0
+"""Seconds after which an errand that nobody has taken is taken back."""
+LONGEST: Final = 60.0
+"""Seconds that an errand may take where it is done."""
+BLOCK: Final = 2.0
+RETRY: Final = 1.0
+ERRORS: Final[dict[type[SendError], tuple[str, ...]]] = {
+    NotSentError: ("after", "slow"),
+    SendRefusedError: ("window",),
+    AccountStoppedError: (),
+    NoAnswerError: (),
+    OutcomeUnknownError: (),
+}
+"""What a provider may raise, the narrower before the wider → what it carries besides the details of all."""
+DETAILS: Final = ("reason", "code", "http_status", "response")
+NAMES: Final = {each.__name__: each for each in ERRORS}
+
+log = structlog.get_logger("wagate.errands")
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a function of a provider takes before the account, and what it gives."""
+
+    takes: tuple[Any, ...] = ()
+    gives: Any = None
+
+
+FORMS: Final = {
+    "signal": Form((Signal,)),
+    "revoke": Form((str, str)),
+    "edit": Form((Edit,)),
+    "control": Form((str,)),
+    "qr": Form((), str),
+    "profile": Form((str,), Profile),
+    "number_of": Form((str,), str),
+    "pair_code": Form((str,), str),
+}
+"""By the field of `Provider`; messages have their own way, see `wagate.consumers.elsewhere`."""
+
+
+class Errand(msgspec.Struct, frozen=True, kw_only=True, tag="errand"):
+    """Something to be done for an account."""
+
+    id: str
+    back: str
+    """The list where the answer is waited for."""
+    account_id: str
+    do: str
+    """A field of `Provider`, or the name of an `Ask`."""
+    given: list[Any]
+    until: float
+    """Unix seconds: nobody waits any longer."""
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
+    """An answer."""
+
+    id: str
+    value: Any = None
+    error: str = ""
+    """A name of `NAMES`; '': it was done."""
+    details: dict[str, Any] = {}
+
+
+@dataclass(eq=False)
+class Waiting:
+    """Who waits for an answer."""
+
+    over: trio.Event = field(default_factory=trio.Event)
+    done: Done | None = None
+
+
+@dataclass(kw_only=True, eq=False)
+class Errands:
+    """Sends errands to whoever holds an account, and does those of others."""
+
+    name: str
+    """Of this process among others, as in `Holding`; '': there are no others."""
+    redis: RedisThread
+    database: Database
+    vault: Vault
+    providers: Providers
+    live: LiveDirectory
+    clock: Clock
+    elsewhere: Callable[[str], bool] = lambda _account_id: False
+    """Whether another process holds an account; by its id."""
+    _here: dict[str, Provider] = field(default_factory=dict)
+    """Providers as their plugins made them, by name."""
+    _waiting: dict[str, Waiting] = field(default_factory=dict)
+
+    def route(self) -> None:
+        """Have all providers that listen do things where their accounts are held."""
+        for provider in self.providers.all if self.name else ():
+            if provider.listens:
+                self._here[provider.name] = provider
+                self.providers.replace(self._routed(provider))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Errands come and go meanwhile."""
+        async with trio.open_nursery() as nursery:
+            if self._here:
+                nursery.start_soon(self._serve)
+            yield
+            nursery.cancel_scope.cancel()
+
+    def _routed(self, provider: Provider) -> Provider:
+        calls: dict[str, Any] = {
+            name: partial(self._call, here, name, form.gives)
+            for name, form in FORMS.items()
+            if (here := getattr(provider, name)) is not None
+        }
+        answers = {ask: partial(self._call, here, ask.__name__, ask.answer) for ask, here in provider.answers.items()}
+        return replace(provider, answers=answers, **calls)
+
+    async def _call(self, here: Callable[..., Awaitable[Any]], do: str, gives: Any, /, *given: Any) -> Any:
+        account: ProviderAccount = given[-1]
+        if not self.elsewhere(account.id):
+            return await here(*given)
+        done = await self._send(account, do, [msgspec.to_builtins(each, enc_hook=str) for each in given[:-1]])
+        if done.error:
+            raise NAMES[done.error](**done.details)
+        return None if gives is None else msgspec.convert(done.value, gives)
+
+    async def _send(self, account: ProviderAccount, do: str, given: list[Any]) -> Done:
+        """The answer of who holds the account.
+
+        Raises:
+            NotSentError: nobody holds it, or who does takes no errands; certainly not done.
+            OutcomeUnknownError: Redis failed meanwhile.
+        """
+        holder = await self.database.read(holder_of, account.id, now=self.clock.now())
+        if not holder:
+            raise NotSentError("no gateway holds this number now", after=TAKEN, slow="account")
+        left = min(trio.current_effective_deadline() - trio.current_time(), LONGEST)
+        errand = Errand(
+            id=str(uuid7()),
+            back=inbox_of(self.name),
+            account_id=account.id,
+            do=do,
+            given=given,
+            until=self.clock.now().timestamp() + left,
+        )
+        waiting = self._waiting[errand.id] = Waiting()
+        try:
+            return await self._delivered(errand, inbox_of(holder), waiting)
+        except QueueError as error:
+            if is_refusal(error):
+                raise NotSentError(str(error), after=TAKEN, slow="account") from error
+            raise OutcomeUnknownError(str(error)) from error
+        finally:
+            del self._waiting[errand.id]
+
+    async def _delivered(self, errand: Errand, inbox: str, waiting: Waiting) -> Done:
+        sealed = self._sealed(errand)
+        await self._put(inbox, sealed)
+        with trio.move_on_after(TAKEN):
+            await waiting.over.wait()
+        if waiting.done is None and await self.redis.command("LREM", inbox, 1, sealed):
+            raise NotSentError("the gateway that holds this number does not answer", after=TAKEN, slow="account")
+        with trio.move_on_after(LONGEST):
+            await waiting.over.wait()
+        if waiting.done is None:
+            raise NoAnswerError("the gateway that holds this number took this on, and did not answer")
+        return waiting.done
+
+    async def _put(self, inbox: str, sealed: str) -> None:
+        await self.redis.command("RPUSH", inbox, sealed)
+        await self.redis.command("EXPIRE", inbox, int(LONGEST))  # of a process that never comes back
+
+    async def _serve(self) -> None:
+        """Take what comes, for ever, on a connection of its own."""
+        limiter = trio.CapacityLimiter(1)
+        inbox = inbox_of(self.name)
+        async with trio.open_nursery() as nursery:
+            while True:
+                try:
+                    client = connect(await self.redis.home(inbox), timeout=BLOCK + 3.0)
+                    try:
+                        await self._take_all(client, inbox, nursery, limiter)
+                    finally:
+                        client.close()
+                except (RedisError, OSError, QueueError) as error:
+                    log.warning("errands_unreachable", reason=str(error))
+                    await trio.sleep(RETRY)
+
+    async def _take_all(self, client: Redis, inbox: str, nursery: trio.Nursery, limiter: trio.CapacityLimiter) -> None:
+        while True:
+            pop = partial(client.blpop, [inbox], BLOCK)
+            taken = await trio.to_thread.run_sync(pop, limiter=limiter, abandon_on_cancel=True)
+            if taken is not None:
+                self._taken(str(taken[1]), nursery)
+
+    def _taken(self, sealed: str, nursery: trio.Nursery) -> None:
+        try:
+            found: Errand | Done = msgspec.json.decode(self.vault.decrypt(sealed), type=Errand | Done)
+        except (ConfigError, msgspec.DecodeError) as error:
+            log.warning("errand can't be read", reason=str(error))
+            return
+        if isinstance(found, Errand):
+            nursery.start_soon(self._do, found)
+        elif (waiting := self._waiting.get(found.id)) is not None:
+            waiting.done = found
+            waiting.over.set()
+
+    async def _do(self, errand: Errand) -> None:
+        left = min(errand.until - self.clock.now().timestamp(), LONGEST)
+        if left <= 0:
+            return
+        try:
+            with trio.fail_after(left):
+                value = await self._done_here(errand)
+            done = Done(id=errand.id, value=msgspec.to_builtins(value, enc_hook=str))
+        except trio.TooSlowError:
+            return
+        except Exception as error:  # noqa: BLE001  (the edge of a plugin; who asked is told)
+            done = failed(errand.id, as_send_error(error))
+        try:
+            await self._put(errand.back, self._sealed(done))
+        except QueueError as error:
+            log.warning("errand not answered", reason=str(error))
+
+    async def _done_here(self, errand: Errand) -> Any:
+        account = self.live.now.by_id.get(errand.account_id)
+        provider = None if account is None else self._here.get(account.provider)
+        if account is None or provider is None:
+            raise NotSentError("the gateway that holds this number does not know it yet", after=RETRY)
+        do, takes = _function(provider, errand.do)
+        given = [msgspec.convert(each, kind, dec_hook=_made) for each, kind in zip(errand.given, takes, strict=True)]
+        with on_behalf_of(account.client_id):
+            return await do(*given, self.providers.account(account))
+
+    def _sealed(self, message: Errand | Done) -> str:
+        return self.vault.encrypt(msgspec.json.encode(message).decode())
+
+
+def inbox_of(name: str) -> str:
+    """The list of a process."""
+    return f"{{wg:errands:{name}}}"
+
+
+def failed(errand_id: str, error: SendError) -> Done:
+    """An error for who asked."""
+    kind = next((each for each in ERRORS if isinstance(error, each)), OutcomeUnknownError)
+    details = {name: value for name in DETAILS + ERRORS[kind] if (value := getattr(error, name, None)) is not None}
+    return Done(id=errand_id, error=kind.__name__, details=details)
+
+
+def _function(provider: Provider, name: str) -> tuple[Callable[..., Awaitable[Any]], tuple[Any, ...]]:
+    """What does it, and what it takes. SendRefusedError: this version has it not."""
+    asked: dict[str, type[Ask]] = {each.__name__: each for each in provider.answers}
+    if name in asked:
+        return provider.answers[asked[name]], (asked[name],)
+    found = getattr(provider, name) if name in FORMS else None
+    if found is None:
+        raise SendRefusedError("the gateway that holds this number is of another version", http_status=501)
+    return found, FORMS[name].takes
+
+
+def _made(kind: type, value: Any) -> Any:
+    return kind(value)
