@@ -22,7 +22,8 @@ from wagate.http.signing import waha_headers
 from wagate.testing.providers.dialog360 import FakeDialog360
 from wagate.testing.providers.infobip import by_hmac
 from wagate.testing.providers.meta import FakeMeta, escaped, signature
-from wagate.testing.providers.session import FakeSessions
+from wagate.testing.providers.session import OURS, FakeSessions
+from wagate.testing.providers.session_asks import EngineGroup
 from wagate.testing.providers.twilio import FakeTwilio, signed_webhook
 from wagate.testing.providers.waha import FakeWaha
 from wagate.testing.providers.waha_asks import ME, FakeGroup
@@ -236,6 +237,8 @@ class Sessions(Site):
 
     def __init__(self) -> None:
         fake = strict_sessions(FakeSessions(api_key="k"))
+        fake.phone.registered.add(THEM)
+        fake.phone.groups[GROUP] = EngineGroup(subject="Group", people={OURS: "superadmin", f"{THEM}@c.us": ""})
         super().__init__(fake, fake)
 
     def settings(self) -> dict[str, Any]:

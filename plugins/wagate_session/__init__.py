@@ -12,6 +12,7 @@ from wagate.errors import AccountStoppedError, SendError
 from wagate.hooks import MEDIA_TYPES, Finding, PluginContext, Provider, ProviderAccount, hookimpl
 from wagate.http import HttpClient, HttpError
 from wagate.parsing.fields import first_text
+from wagate_session.asking import answers
 from wagate_session.client import COMMON_KEYS, SECRETS, SessionClient, SessionSettings, session_of, settings_of
 from wagate_session.media import locate_media, media_answer
 from wagate_session.send import Sender
@@ -56,6 +57,7 @@ def make_provider(context: PluginContext) -> Provider:
         media_answer=media_answer,
         control=session.control,
         qr=session.qr,
+        answers=answers(context.http),
         check=Checker(context.http),
     )
 

@@ -24,7 +24,9 @@ NOT_CONNECTED_AFTER = 15.0
 _KEPT = 2_000_000
 """Bytes of an answer: it has the whole message, thumbnail included."""
 # whatsapp-web.js raises these before it hands anything to WhatsApp Web.
-_BEFORE_SENDING = re.compile(r"Message not found|No LID for user|invalid wid|invalid media", re.IGNORECASE)
+_BEFORE_SENDING = re.compile(
+    r"(Message|Contact|Chat) not found|is not a group|No LID for user|invalid wid|invalid media", re.IGNORECASE
+)
 
 
 class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):

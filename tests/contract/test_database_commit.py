@@ -7,11 +7,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import outcome
+import peewee
 import pytest
 import trio
 import trio.testing
@@ -84,6 +85,39 @@ async def test_a_failing_function_undoes_only_itself(database: Database) -> None
     assert [results[key] for key in "acd"] == ["a", "c", "a2"]
     assert isinstance(results["b"], ValueError)
     assert await keys(database) == ["a", "a2", "c"]
+
+
+async def test_a_function_that_fails_by_itself_leaves_nothing_and_the_next_is_written(database: Database) -> None:
+    error = StorageError("of its own")
+
+    def refuse(db: Any, key: str) -> None:
+        put(db, key)
+        raise error
+
+    with pytest.raises(ValueError, match="a"):
+        await database.write(fail, "a")
+    with pytest.raises(StorageError) as caught:
+        await database.write(refuse, "a")
+    assert caught.value is error
+    await database.write(put, "b")
+    with pytest.raises(StorageError, match="rule of its table"):
+        await database.write(put, "b")
+    await database.write(put, "c")
+    assert await keys(database) == ["b", "c"]
+
+
+async def test_what_passes_over_an_error_is_written_or_said_not_to_be(database: Database) -> None:
+    def put_and_hide(db: Any, key: str) -> str:
+        put(db, "c")
+        with suppress(peewee.IntegrityError):
+            put(db, key)
+        return key
+
+    await database.write(put, "a")
+    results: dict[str, object] = {}
+    await attempt(results, "c", database.write, put_and_hide, "a")
+    assert (await keys(database) == ["a", "c"]) == (results["c"] == "a")
+    assert results["c"] == "a" or isinstance(results["c"], StorageError)
 
 
 async def test_a_broken_rule_of_a_table_undoes_only_its_own_call(database: Database) -> None:
@@ -237,3 +271,19 @@ def test_an_error_that_needs_no_translation_is_not_its_own_cause(
     assert isinstance(failed, outcome.Error)
     assert isinstance(failed.error, MemoryError)
     assert failed.error.__cause__ is None
+
+
+def test_a_call_that_has_the_transaction_to_itself_needs_no_savepoint(tmp_path: Path) -> None:
+    writer = Writer(Sqlite(tmp_path / "database.sqlite3"))
+    said: list[str] = []
+    writer.db.execute_sql("CREATE TABLE lanes (key TEXT PRIMARY KEY, seq INTEGER)")
+    writer.db.connection().set_trace_callback(said.append)
+    [one] = writer.run([Work(put, ("a",))])
+    assert (one, len(said)) == (outcome.Value("a"), 3)
+    said.clear()
+    good, bad = writer.run([Work(put, ("b",)), Work(fail, ("c",))])
+    assert (good, isinstance(bad, outcome.Error)) == (outcome.Value("b"), True)
+    assert [text.split()[0] for text in said] == [
+        "BEGIN", "SAVEPOINT", "INSERT", "RELEASE", "SAVEPOINT", "INSERT", "ROLLBACK", "RELEASE", "COMMIT"
+    ]  # fmt: skip
+    writer.close()

@@ -1,4 +1,4 @@
-"""Group commit: what is waiting runs in one transaction, each piece in its own savepoint, and is committed once."""
+"""Group commit: what is waiting runs in one transaction and is committed once. Several pieces have a savepoint each."""
 
 from __future__ import annotations
 
@@ -100,14 +100,16 @@ class Writer:
         self.counts.batches += 1
         self.db.execute_sql(self._engine.begin)
         results: dict[int, Outcome] = {}
-        for positions in grouped(works):
-            results.update(zip(positions, self._group([works[position] for position in positions]), strict=True))
+        groups = grouped(works)
+        for positions in groups:
+            group = [works[position] for position in positions]
+            results.update(zip(positions, self._group(group, only=len(groups) == 1), strict=True))
         self._commit()
         return [results[position] for position in range(len(works))]
 
     def _commit(self) -> None:
         try:
-            self.db.execute_sql("COMMIT")
+            ended = self.db.execute_sql("COMMIT")
         except Exception as error:
             if self._engine.conflict(error):
                 raise
@@ -117,13 +119,16 @@ class Writer:
             if ours is error:  # an error raised from itself is an endless chain
                 raise
             raise ours from error
+        if getattr(ended, "statusmessage", "") == "ROLLBACK":  # PostgreSQL's answer when a call hid an error
+            raise StorageError(f"{self._engine.where}: an error was passed over, so nothing was written")
         self.counts.commits += 1
 
-    def _group(self, works: list[Work]) -> list[Outcome]:
+    def _group(self, works: list[Work], *, only: bool) -> list[Outcome]:
         fn = works[0].fn
+        guarded = self._guarded if not only else self._by_itself
         if not works[0].bulk:
-            return [self._guarded(fn, works[0].args)]
-        together = self._guarded(_whole, (fn, [work.args[0] for work in works]))
+            return [guarded(fn, works[0].args)]
+        together = guarded(_whole, (fn, [work.args[0] for work in works]))
         if isinstance(together, outcome.Value):
             return [outcome.Value(result) for result in together.value]
         if len(works) == 1:
@@ -133,22 +138,30 @@ class Writer:
     def _guarded(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
         """Call in a savepoint; an error undoes only this call, unless the transaction is beyond help."""
         self.db.execute_sql("SAVEPOINT call")
+        result = self._called(fn, args, undo=("ROLLBACK TO SAVEPOINT call", "RELEASE SAVEPOINT call"))
+        if isinstance(result, outcome.Value):
+            self.db.execute_sql("RELEASE SAVEPOINT call")
+        return result
+
+    def _by_itself(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
+        """Call what has the transaction to itself: an error undoes that, and another one begins."""
+        return self._called(fn, args, undo=("ROLLBACK", self._engine.begin))
+
+    def _called(self, fn: Callable[..., Any], args: tuple[Any, ...], *, undo: tuple[str, str]) -> Outcome:
         try:
-            value = fn(self.db, *args)
+            return outcome.Value(fn(self.db, *args))
         except Exception as error:
             if self._engine.conflict(error) or self._engine.lost(error):
                 raise
-            if not self._undone():
+            if not self._undone(undo):
                 raise
             return outcome.Error(translated(self._engine, error))
-        self.db.execute_sql("RELEASE SAVEPOINT call")
-        return outcome.Value(value)
 
-    def _undone(self) -> bool:
-        """Go back to the savepoint; False when SQLite gave up the whole transaction by itself (disk full)."""
+    def _undone(self, undo: tuple[str, str]) -> bool:
+        """Go back to before the call; False when SQLite gave up the whole transaction by itself (disk full)."""
         try:
-            self.db.execute_sql("ROLLBACK TO SAVEPOINT call")
-            self.db.execute_sql("RELEASE SAVEPOINT call")
+            for statement in undo:
+                self.db.execute_sql(statement)
         except peewee.PeeweeException:
             return False
         return True

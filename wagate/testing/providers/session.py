@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from wagate.testing.providers.session_asks import EnginePhone
 from wagate.testing.server import FakeServer, Reply, Seen
 
 OURS = "15550000001@c.us"
@@ -44,6 +45,7 @@ class FakeSessions(FakeServer):
         """Whether messages can no longer be edited."""
         self.revoked: list[dict[str, Any]] = []
         """Bodies of what was deleted."""
+        self.phone = EnginePhone(ours=OURS)
         self.known = {"3EB0IN01"}
         """Bare ids of messages that came in; they can be reacted to."""
         self.qrs: dict[str, str] = {}
@@ -105,8 +107,9 @@ class FakeSessions(FakeServer):
             "/chat/sendStateTyping": self._signal,
             "/chat/clearState": self._signal,
         }
-        answer = answers.get(head)
-        return answer(head, seen.json) if answer and seen.method == "POST" else _failed(404, "Not found")
+        body = seen.json if seen.body else {}
+        answer = answers.get(head) if seen.method == "POST" else None
+        return answer(head, body) if answer else self.phone.answer(head, body) or _failed(404, "Not found")
 
     def _control(self, head: str, name: str) -> Reply:
         """src/controllers/sessionController.js: everything is a GET."""
