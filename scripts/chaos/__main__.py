@@ -32,6 +32,8 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help="seconds instead of minutes")
     parser.add_argument("--list", action="store_true", help="only say what there is")
     given = parser.parse_args()
+    if unknown := [name for name in given.names if name not in SCENARIOS]:
+        parser.error(f"no scenario is called {unknown[0]!r}; --list says what there is")
     chosen = [SCENARIOS[name] for name in given.names or SCENARIOS]
     if given.list:
         for each in chosen:

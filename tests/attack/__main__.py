@@ -18,12 +18,14 @@ PATIENCE = 300.0
 
 
 async def run(*, seed: int, short: bool, only: str) -> int:
-    """Run the cases whose name contains ``only``; how many promises fell."""
+    """Run the cases whose name contains ``only``; how many promises fell. ValueError: there is no such case."""
+    chosen = [case for case in CASES if only in case.name]
+    if not chosen:
+        raise ValueError(f"no case has {only!r} in its name; there are: {', '.join(case.name for case in CASES)}")
     fallen = 0
     async with target(seed=seed, short=short) as attacked:
-        for case in CASES:
-            if only in case.name:
-                fallen += not await held(case, attacked)
+        for case in chosen:
+            fallen += not await held(case, attacked)
     print(f"{fallen} fell" if fallen else "all held", flush=True)
     return fallen
 
@@ -46,7 +48,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--short", action="store_true", help="the form that runs with the tests")
     given = parser.parse_args()
-    return 1 if trio.run(lambda: run(seed=given.seed, short=given.short, only=given.only)) else 0
+    try:
+        return 1 if trio.run(lambda: run(seed=given.seed, short=given.short, only=given.only)) else 0
+    except ValueError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

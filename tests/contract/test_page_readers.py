@@ -22,6 +22,7 @@ from wagate.storage.events.listing import list_deliveries
 from wagate.storage.outbox.messages import list_messages
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.statement import rows, run
+from wagate.storage.threads.conversations import list_threads
 
 DELIVERIES = [
     ({}, "sqlite_autoindex_deliveries_1"),
@@ -46,6 +47,11 @@ MESSAGES = [
     ({"account": "main", "client_id": 1}, "messages_account"),
     ({"message_id": "wamid.7"}, "messages_bare"),
 ]
+THREADS = [({}, "chats_newest"), ({"client_id": 1}, "chats_")]
+
+
+def threads(db: Any, _filters: None, **which: Any) -> None:
+    list_threads(db, **which)
 
 
 def fill(db: Any) -> None:
@@ -81,6 +87,7 @@ async def test_every_list_is_led_by_an_index_that_is_in_its_order(sqlite: Databa
     await database.write(fill)
     lists: list[tuple[Any, Any, Any, str]] = [(list_deliveries, DeliveryFilter, *each) for each in DELIVERIES]
     lists += [(list_messages, MessageFilter, *each) for each in MESSAGES]
+    lists += [(threads, lambda **_: None, *each) for each in THREADS]
     for listed, kind, which, index in lists:
         plan = await database.browse(plan_of, listed, kind, which)
         assert index in plan, which

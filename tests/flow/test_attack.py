@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.attack.__main__ import PARTS
+from tests.attack.__main__ import PARTS, run
 from tests.attack.case import target
 
 
@@ -15,3 +15,8 @@ async def test_the_walls_hold(part: Any) -> None:
     async with target(seed=1, short=True) as attacked:
         for case in part.CASES:
             assert await case.probe(attacked)
+
+
+async def test_a_name_that_no_case_has_is_refused() -> None:
+    with pytest.raises(ValueError, match="strangers' bodies"):
+        await run(seed=1, short=True, only="bodyes")

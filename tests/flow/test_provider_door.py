@@ -164,6 +164,17 @@ async def test_an_unknown_account_is_answered_as_a_wrong_signature_is() -> None:
             assert len(set(said)) == 1, said
 
 
+async def test_a_large_body_for_an_unknown_account_goes_where_others_go() -> None:
+    accounts = {"accounts.phone": {"provider": "session", "webhook_secret": "the phone's secret"}}
+    names = ("nobody", "main", "phone")
+    body = b" " * 2_000_000
+    for reserve, status in (("1GiB", 401), ("1000000GiB", 503)):  # to the disk, which has room or has none
+        async with gateway(limits={"auth": "30/min", "reserve": reserve}, **accounts) as running:
+            engines = {"X-Hub-Signature-256": "sha256=00"}  # who seems to be one may post files
+            answers = [await post(running, body, status, path=f"/webhooks/{name}", **engines) for name in names]
+            assert len({answer.text for answer in answers}) == 1, [answer.text for answer in answers]
+
+
 async def test_wrong_signatures_are_limited_and_right_ones_are_not() -> None:
     async with gateway(limits={"auth": "2/hour"}) as running:
         body = body_of(letter("one"))

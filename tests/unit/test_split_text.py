@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wagate.errors import UnprocessableError
+from wagate.hooks import OutMessage
+from wagate.outbound.submitted import parted
 from wagate.parsing.split import length_of, split_text
 
 FAMILY = "👨‍👩‍👧‍👦"
@@ -87,13 +89,37 @@ def test_no_part_is_too_long_and_no_letter_is_lost(text: str, longest: int) -> N
 
 
 @pytest.mark.parametrize(
-    "piece", ["a", "a ", "*", "*a", "```", "a\n", "_a ", "`a ", "https://x.y ", "🇧🇷", "\u0301", " "]
+    "piece",
+    ["a", "a ", "*", "*a", "*a* ", "```", "`a`", "a\n", "_a ", "`a ", "https://x.y ", "😀", "🇧🇷", "\u0301", " "],
 )
 def test_no_text_takes_long(piece: str) -> None:
     text = (piece * 65_536)[:65_536]
-    began = time.thread_time()
-    try:
-        split_text(text, 1600)
-    except UnprocessableError:
-        assert piece == "\u0301"
-    assert time.thread_time() - began < 2.0
+    took = []
+    for _ in range(3):  # the best of them: what else runs on the machine slows each
+        began = time.thread_time()
+        try:
+            split_text(text, 1024)
+        except UnprocessableError:
+            assert piece == "\u0301"
+        took.append(time.thread_time() - began)
+    assert min(took) < 0.1
+
+
+def test_people_are_mentioned_in_the_parts_that_name_them() -> None:
+    people = ("12025550001@c.us", "1202555@c.us", "77@lid", "all")
+    message = OutMessage(chat="1@g.us", type="text", text="Ask @12025550001.\n\nThen @all, or @77", mentions=people)
+    parts = [part for _, part in parted(message, 20)]
+    assert [part.text for part in parts] == ["Ask @12025550001.", "Then @all, or @77"]
+    assert [part.mentions for part in parts] == [("12025550001@c.us",), ("77@lid", "all")]
+
+
+@pytest.mark.parametrize("piece", ["@", "a ", "@1202555"])
+def test_a_thousand_mentions_take_no_longer_than_the_text(piece: str) -> None:
+    people = tuple(f"1202555{number:04}@c.us" for number in range(1000))
+    message = OutMessage(chat="1@g.us", type="text", text=(piece * 65_536)[:65_536], mentions=people)
+    took = []
+    for _ in range(3):  # the best of them: what else runs on the machine slows each
+        began = time.thread_time()
+        parted(message, 1024)
+        took.append(time.thread_time() - began)
+    assert min(took) < 0.1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
 from uuid_utils import uuid7
@@ -22,6 +23,7 @@ _NO_LIST = "a broadcast list can't be answered; write to each person's number"
 _NO_CHANNEL = "a channel can't be answered; write to a person's number or to a group"
 _FETCHED = frozenset({"link", "mediaurl", "media_url", "imageurl", "image_url"})
 """Keys of templates and interactive messages, in lower case; what stands behind a button is for people."""
+_MENTION: Final = re.compile(r"@(\w+)")
 
 
 def is_no_dialogue(chat: str) -> bool:
@@ -108,7 +110,7 @@ def parted(message: OutMessage, longest: int, caption: int = 0) -> list[tuple[st
                 media=None if number else message.media,
                 text=text,
                 reply_to="" if number else message.reply_to,
-                mentions=tuple(each for each in message.mentions if f"@{each.partition('@')[0]}" in text),
+                mentions=_mentioned(message.mentions, text),
                 part=TextPart(
                     number=number + 1,
                     of=len(texts),
@@ -119,3 +121,9 @@ def parted(message: OutMessage, longest: int, caption: int = 0) -> list[tuple[st
         )
         for number, (id_, text) in enumerate(zip(ids, texts, strict=True))
     ]
+
+
+def _mentioned(people: tuple[str, ...], text: str) -> tuple[str, ...]:
+    """Those of them that stand in the text, which is read once, however many there are."""
+    named = frozenset(_MENTION.findall(text))
+    return tuple(each for each in people if each.partition("@")[0] in named)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
@@ -53,16 +54,20 @@ def split_text(text: str, longest: int, *, then: int | None = None) -> list[str]
 
 
 def _parts(text: str, longest: int, then: int) -> Iterator[str]:
-    urls, spans = [found.span() for found in _URL.finditer(text)], _spans(text)
-    start, opened = 0, ""
+    urls, spans = [found.span() for found in _URL.finditer(text)], deque(_spans(text))
+    start, opened, around = 0, "", list[tuple[int, int, str]]()
+    room = _ROOM if spans else 0
     while start < len(text):
-        if length_of(opened) + length_of(text[start:]) <= longest:
+        # What has more signs than there is room is not counted again for each part.
+        if len(text) - start <= longest and length_of(opened) + length_of(text[start:]) <= longest:
             yield opened + text[start:].rstrip()
             return
-        room = longest - _ROOM if spans else longest
-        end = _end_of(text, start, room - length_of(opened))
+        end = _end_of(text, start, longest - room - length_of(opened))
         cut, following = _cut(text, start, end, urls)
-        marks = [mark for begin, stop, mark in spans if begin < cut and following < stop]
+        while spans and spans[0][0] < cut:
+            around.append(spans.popleft())
+        around = [span for span in around if following < span[1]]
+        marks = [mark for _, _, mark in around]
         yield opened + text[start:cut].rstrip() + "".join(reversed(marks))
         start, opened, longest = following, "".join(marks), then
 
@@ -93,7 +98,7 @@ def _cut(text: str, start: int, end: int, urls: list[tuple[int, int]]) -> tuple[
 
 def _between_signs(text: str, start: int, end: int, urls: list[tuple[int, int]]) -> tuple[int, int]:
     for cut in range(end, start, -1):
-        if not _within(urls, cut) and not _joined(text, cut):
+        if not _within(urls, cut) and not _joined(text, cut, start):
             return cut, _skip(text, cut)
     what = "a link" if _within(urls, end) else "one sign"
     raise UnprocessableError(f"{what} in the text is longer than what one message takes", field="message.text")
@@ -111,8 +116,11 @@ def _within(spans: list[tuple[int, int]], at: int) -> bool:
     return number >= 0 and spans[number][0] < at < spans[number][1]
 
 
-def _joined(text: str, at: int) -> bool:
-    """Whether the signs before and after are one (Unicode's UAX #29, as far as WhatsApp's texts need it)."""
+def _joined(text: str, at: int, start: int) -> bool:
+    """Whether the signs before and after are one (Unicode's UAX #29, as far as WhatsApp's texts need it).
+
+    At ``start``, where the part begins, one ends.
+    """
     if at >= len(text):
         return False
     before, after = text[at - 1], text[at]
@@ -124,7 +132,7 @@ def _joined(text: str, at: int) -> bool:
         return True
     if _is_region(before) and _is_region(after):
         run = at
-        while run > 0 and _is_region(text[run - 1]):
+        while run > start and _is_region(text[run - 1]):
             run -= 1
         return (at - run) % 2 == 1
     return _is_jamo(before) and _is_jamo(after)

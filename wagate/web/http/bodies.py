@@ -172,10 +172,8 @@ class LargeBodies:
         self._turns = trio.CapacityLimiter(AT_ONCE)
 
     @asynccontextmanager
-    async def taking(
-        self, request: Request, receive: Receive, held: Held, *, keep: bool
-    ) -> AsyncIterator[BodyOnDisk | None]:
-        """The whole body while the context is open; None when it is not to be kept: then it was read all the same.
+    async def taking(self, request: Request, receive: Receive, held: Held) -> AsyncIterator[BodyOnDisk]:
+        """The whole body while the context is open, whoever sends it: the time must not tell whether it is wanted.
 
         Raises:
             TooLargeError: over the limits. RequestTimeoutError: it did not come in time. UnavailableError: too many at
@@ -192,15 +190,15 @@ class LargeBodies:
             raise UnavailableError("too many large bodies are in transit")
         try:
             async with self._files.writing() as disk:
-                if keep and await self._files.free() < self._reserve + int(length or 0):
+                if await self._files.free() < self._reserve + int(length or 0):
                     raise UnavailableError("the disk has no room for this body (limits.reserve)")
                 body = BodyOnDisk(disk, most=self._max_body, limit="server.max_body", take=held.take)
-                await self._read(receive, body if keep else None)
-                yield body if keep else None
+                await self._read(receive, body)
+                yield body
         finally:
             self._turns.release()
 
-    async def _read(self, receive: Receive, body: BodyOnDisk | None) -> None:
+    async def _read(self, receive: Receive, body: BodyOnDisk) -> None:
         size, more = 0, True
         with trio.move_on_after(LARGE_PATIENCE) as patience:
             while more:
@@ -211,8 +209,7 @@ class LargeBodies:
                 size += len(piece)
                 if size > self._most:
                     raise TooLargeError("the body is over media.max_size in base64")
-                if body is not None:
-                    await body.write(piece)
+                await body.write(piece)
                 more = bool(message.get("more_body", False))
         if patience.cancelled_caught:
             raise RequestTimeoutError(f"the body did not arrive within {LARGE_PATIENCE:g} s")

@@ -132,9 +132,9 @@ class IntakeApp:
         keep = at.door.admit(request)
         with self._bodies.hold() as held:
             if is_long(request) and at.may_be_large(request):
-                async with self._large.taking(request, receive, held, keep=keep) as on_disk:
+                async with self._large.taking(request, receive, held) as on_disk:
                     request.on_disk = on_disk
-                    return await at.door(request, b"" if on_disk is None else on_disk.rest())
+                    return await at.door(request, on_disk.rest())
             body = await read_body(request.scope, receive, self._max_body, held, keep=keep)
             return await at.door(request, body)
 
