@@ -86,7 +86,7 @@ async def test_webhooks_are_capped_for_each_client_and_connector(database: Datab
 
     await register("webhook", "a")
     await register("webhook", "b")
-    with pytest.raises(ConflictError, match="the client has 2 webhooks already"):
+    with pytest.raises(ConflictError, match="the client has 2 webhooks, its limit"):
         await register("webhook", "c")
     await register("other", "c")
 
@@ -95,7 +95,7 @@ def test_streams_are_capped_for_each_client_and_session_shown_and_not_for_the_ad
     streams = Streams(1)
     with streams.one(1), streams.one((1, "shop")), streams.one(2), streams.one(None), streams.one(None):
         for who in (1, (1, "shop"), 2):
-            with pytest.raises(TooManyRequestsError, match="1 streams are open"), streams.one(who):
+            with pytest.raises(TooManyRequestsError, match="1 streams are already open"), streams.one(who):
                 pass
     with streams.one(1):
         pass
