@@ -13,6 +13,7 @@ from wagate.hooks.contracts import Handler, TargetName
 from wagate.outbound.context import OUTBOUND
 from wagate.rules.targets import Standing
 from wagate.storage.database import Database
+from wagate.storage.deliveries.survey import Survey, survey_targets
 from wagate.storage.deliveries.target_list import (
     TargetRow,
     get_target,
@@ -20,6 +21,7 @@ from wagate.storage.deliveries.target_list import (
     named_targets,
     some_targets,
 )
+from wagate.storage.deliveries.targets import target_states
 from wagate.storage.owners.live import LiveDirectory
 
 log = structlog.get_logger("wagate.targets")
@@ -68,20 +70,34 @@ class TargetDesk:
         )
         return [self._named(row) for row in found]
 
+    async def survey(self, *, client_id: int | None, begin: int = 0, most: int) -> Survey:
+        """How all are, which need somebody, and so many receivers, worst first, from behind the first ``begin``."""
+        found = await self._database.browse(
+            survey_targets, self._clock.now(), client_id=client_id, begin=begin, most=most
+        )
+        for row in (*found.shown, *found.urgent):
+            self._named(row)
+        return found
+
     async def get(self, target_id: str, *, client_id: int | None) -> TargetRow:
         """One."""
         row = await self._database.browse(get_target, target_id, self._clock.now(), client_id=client_id)
         return self._named(row)
 
-    async def some(self, *, client_id: int | None, most: int) -> Sequence[TargetRow]:
-        """Up to so many, by name: for a form to choose from. They have no figures."""
-        found = await self._database.browse(some_targets, client_id=client_id, most=most)
+    async def some(self, *, client_id: int | None, most: int, find: str = "") -> Sequence[TargetRow]:
+        """Up to so many, by name: for a form to choose from; with this in their name, URL or id. No figures."""
+        found = await self._database.browse(some_targets, client_id=client_id, most=most, find=find)
         return sorted((self._named(row) for row in found), key=lambda row: row.name.lower())
 
     async def names(self, ids: Sequence[str]) -> Mapping[str, str]:
         """What people call these targets, which the caller may see."""
         found = await self._database.browse(named_targets, ids)
         return {target_id: self._named(row).name for target_id, row in found.items()}
+
+    async def standings(self, ids: Sequence[str]) -> Mapping[str, Standing]:
+        """How these are that were ever tried, whether their endpoints are on or not."""
+        found = await self._database.browse(target_states, ids)
+        return {target_id: state.standing for target_id, state in found.items()}
 
     async def places(self, ids: Sequence[str]) -> Mapping[str, str]:
         """The same with their addresses, for lines of text; what has no name of its own is called by its address."""

@@ -26,7 +26,7 @@ _STANDING = (
 )
 _STATE = ", ".join(f"t.{name}" for name in ("paused_by", *COLUMNS))
 # Who has something waiting is found target by target, by jumps in an index: not by a look at all that waits.
-_LISTED = f"""
+_KNOWN = f"""
 WITH RECURSIVE owed (client_id, id) AS (
   SELECT c.id, (
     SELECT MIN(d.target_id) FROM deliveries AS d WHERE d.settled = FALSE AND d.seq > 0 AND d.client_id = c.id
@@ -39,27 +39,26 @@ WITH RECURSIVE owed (client_id, id) AS (
   ) FROM owed AS o WHERE o.id IS NOT NULL
 ), known AS (
   SELECT w.connector || ':' || w.id AS id, w.client_id, w.name, w.webhook_url AS url, w.is_active AS active,
-    {_STANDING.format(off="w.is_active = FALSE OR")} AS standing, {_STATE}
+    {_STANDING.format(off="w.is_active = FALSE OR")} AS standing{{state}}
   FROM webhooks AS w LEFT JOIN targets AS t ON t.id = w.connector || ':' || w.id WHERE {{whose_endpoint}}
   UNION ALL
-  SELECT t.id, t.client_id, '', '', TRUE, {_STANDING.format(off="")}, {_STATE}
+  SELECT t.id, t.client_id, '', '', TRUE, {_STANDING.format(off="")}{{state}}
   FROM targets AS t
   WHERE {{whose_target}} AND {_NO_ENDPOINT.format(own="substr(t.id, length(t.handler) + 2)", id="t.id")}
   UNION ALL
-  SELECT o.id, MIN(o.client_id), '', '', TRUE, {_STANDING.format(off="")}, {_STATE}
+  SELECT o.id, MIN(o.client_id), '', '', TRUE, {_STANDING.format(off="")}{{state}}
   FROM owed AS o LEFT JOIN targets AS t ON t.id = o.id
   WHERE o.id IS NOT NULL AND {{unknown}} AND
     {_NO_ENDPOINT.format(own="substr(o.id, {colon} + 1)", id="o.id")}
   GROUP BY o.id, t.status, {_STATE}
-)
-SELECT id, client_id, name, url, active, {", ".join(("paused_by", *COLUMNS))} FROM known
-WHERE {{which}} ORDER BY id{{order}} LIMIT ?
-"""  # noqa: S608  (our own words)
-_WAITING = (
+)"""  # noqa: S608  (our own words)
+STATE = ", ".join(("paused_by", *COLUMNS))
+"""What `set_state` takes."""
+WAITING = (
     "SELECT target_id, COUNT(*), MIN(created_at) FROM deliveries WHERE settled = FALSE AND seq > 0{which} "
     "GROUP BY target_id"
 )
-_FAILED = (
+FAILED = (
     "SELECT target_id, COUNT(*) FROM deliveries WHERE status = 'failed' AND status <> 'delivered' AND settled = TRUE "
     "AND id >= ?{which} GROUP BY target_id"
 )
@@ -109,20 +108,25 @@ def list_targets(
 
     ``client_id`` None: of all; ``after``: with greater ids alone; ``limit`` None: without one.
     """
-    asked = [("standing = ?", standing), (f"id{_order(db)} > ?", after)]
+    asked = [("standing = ?", standing), (f"id{order_of(db)} > ?", after)]
     if handler is not None:  # what begins with it and a colon; ";" is the next character
-        asked += [(f"id{_order(db)} >= ?", f"{handler}:"), (f"id{_order(db)} < ?", f"{handler};")]
+        asked += [(f"id{order_of(db)} >= ?", f"{handler}:"), (f"id{order_of(db)} < ?", f"{handler};")]
     text, params = _listing(db, client_id, [(text, clean(str(value))) for text, value in asked if value is not None])
     found: dict[str, TargetRow] = {}
-    for id_, client, name, url, active, paused_by, *values in rows(db, text, [*params, limit or _ALL]):
-        row = TargetRow(id=id_, client_id=client, name=name, url=url, active=bool(active), paused_by=paused_by)
-        if values[0] is not None:
-            row.state = read_state(values)
-        found[id_] = row
+    for id_, client, name, url, active, *state in rows(db, text, [*params, limit or _ALL]):
+        found[id_] = TargetRow(id=id_, client_id=client, name=name, url=url, active=bool(active))
+        set_state(found[id_], state)
     everything = client_id is None and limit is None and not params
     for part in [None] if everything else slices([*found]):
         _figures(db, found, part, now)
     return [*found.values()]
+
+
+def set_state(row: TargetRow, values: Sequence[Any]) -> None:
+    """How it is, of `STATE`; all are NULL when it was never tried."""
+    row.paused_by, *state = values
+    if state[0] is not None:
+        row.state = read_state(state)
 
 
 def get_target(db: peewee.Database, target_id: str, now: datetime, *, client_id: int | None = None) -> TargetRow:
@@ -147,14 +151,21 @@ def get_target(db: peewee.Database, target_id: str, now: datetime, *, client_id:
     return row
 
 
-def some_targets(db: peewee.Database, *, client_id: int | None, most: int) -> list[TargetRow]:
-    """Registered endpoints and targets that were tried, up to so many, by id: names alone, no figures."""
-    which, params = ("", []) if client_id is None else (" WHERE client_id = ?", [client_id])
+def some_targets(db: peewee.Database, *, client_id: int | None, most: int, find: str = "") -> list[TargetRow]:
+    """Registered endpoints and targets that were tried, up to so many, by id: names alone, no figures.
+
+    ``find``: those alone with this in their name, URL or id.
+    """
+    own, mine = ("TRUE", []) if client_id is None else ("client_id = ?", [client_id])
+    has, params = f"{own} AND {_within(db)}(lower({{}}), lower(?)) > 0", [*mine, clean(find), most]
+    named = has.format("id || ' ' || name || ' ' || webhook_url")
+    text = f"{_ENDPOINTS} WHERE {named} LIMIT ?"
     found = {
         id_: TargetRow(id=id_, client_id=client, name=name, url=url)
-        for id_, client, name, url, _ in rows(db, f"{_ENDPOINTS}{which} LIMIT ?", [*params, most])
+        for id_, client, name, url, _ in rows(db, text, params)
     }
-    for id_, client in rows(db, f"SELECT id, client_id FROM targets{which} ORDER BY id LIMIT ?", [*params, most]):  # noqa: S608
+    tried = f"SELECT id, client_id FROM targets WHERE {has.format('id')} ORDER BY id LIMIT ?"  # noqa: S608  (our own words)
+    for id_, client in rows(db, tried, params):
         found.setdefault(id_, TargetRow(id=id_, client_id=client))
     return sorted(found.values(), key=lambda each: each.id)[:most]
 
@@ -196,32 +207,48 @@ def resume_target(db: peewee.Database, target_id: str, now: datetime) -> None:
     )
 
 
-def _order(db: peewee.Database) -> str:
+def order_of(db: peewee.Database) -> str:
     """Ids are in the order of their characters, as SQLite's are, whatever PostgreSQL's language."""
     return "" if db.param == "?" else ' COLLATE "C"'
 
 
-def _listing(db: peewee.Database, client: int | None, asked: Sequence[tuple[str, str]]) -> tuple[str, list[Any]]:
-    """The query, but for its limit, and what it takes."""
-    own = "TRUE" if client is None else "{} = ?"
-    text = _LISTED.format(
+def _within(db: peewee.Database) -> str:
+    """The function that says where a text is in another."""
+    return "instr" if db.param == "?" else "strpos"
+
+
+def known_targets(db: peewee.Database, client_id: int | None, state: str = "") -> tuple[str, list[Any]]:
+    """What a query begins with that reads ``known``: every target of a client, or of all; and what it takes.
+
+    ``state``: more of their columns.
+    """
+    own = "TRUE" if client_id is None else "{} = ?"
+    text = _KNOWN.format(
+        state=state,
         whose_client=own.format("c.id"),
         whose_endpoint=own.format("w.client_id"),
         whose_target=own.format("t.client_id"),
-        unknown="t.id IS NULL" if client is None else "t.client_id IS NULL",
-        colon="instr(o.id, ':')" if db.param == "?" else "strpos(o.id, ':')",
-        which=" AND ".join(["TRUE", *(text for text, _ in asked)]),
-        order=_order(db),
+        unknown="t.id IS NULL" if client_id is None else "t.client_id IS NULL",
+        colon=f"{_within(db)}(o.id, ':')",
     )
-    return text, [*([] if client is None else [client] * 3), *(value for _, value in asked)]
+    return text, [] if client_id is None else [client_id] * 3
+
+
+def _listing(db: peewee.Database, client: int | None, asked: Sequence[tuple[str, str]]) -> tuple[str, list[Any]]:
+    """The query, but for its limit, and what it takes."""
+    known, params = known_targets(db, client, f", {_STATE}")
+    which = " AND ".join(["TRUE", *(text for text, _ in asked)])
+    columns, order = f"id, client_id, name, url, active, {STATE}", order_of(db)
+    text = f"{known} SELECT {columns} FROM known WHERE {which} ORDER BY id{order} LIMIT ?"  # noqa: S608  (our own words)
+    return text, [*params, *(value for _, value in asked)]
 
 
 def _figures(db: peewee.Database, found: dict[str, TargetRow], ids: Sequence[str] | None, now: datetime) -> None:
     """What waits and what failed for these targets; None: for all."""
     which = "" if ids is None else f" AND target_id IN ({placeholders(len(ids))})"
-    for id_, count, oldest in rows(db, _WAITING.format(which=which), ids or ()):
+    for id_, count, oldest in rows(db, WAITING.format(which=which), ids or ()):
         if id_ in found:
             found[id_].waiting, found[id_].oldest_at = int(count), as_time(oldest)
-    for id_, count in rows(db, _FAILED.format(which=which), [first_id(now - LATELY), *(ids or ())]):
+    for id_, count in rows(db, FAILED.format(which=which), [first_id(now - LATELY), *(ids or ())]):
         if id_ in found:
             found[id_].failed = int(count)

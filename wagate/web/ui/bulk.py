@@ -15,6 +15,7 @@ from wagate.rules.filters import DeliveryFilter
 from wagate.rules.targets import Standing
 from wagate.storage.audit import write_act
 from wagate.storage.deliveries.bulk import MOST_COUNTED, Verb, count_matching, get_bulk, list_bulk
+from wagate.storage.deliveries.target_list import TargetRow
 from wagate.web.api.bulk import act_of
 from wagate.web.ui import words
 from wagate.web.ui.deliveries import FIELDS, SINCE, wanted
@@ -92,8 +93,7 @@ async def _confirm(parts: Parts, asked: Mapping[str, str], word: str, wrong: str
     which = wanted(parts, asked)
     count, newest = await parts.database.browse(count_matching, which, client_id=viewer().client_id)
     shown = Shown(verb=verb, which=which, until=newest, count=count, client_id=viewer().client_id)
-    targets = {row.id: row for row in await parts.targets.all(client_id=viewer().client_id)}
-    chosen = targets.get(asked["target"])
+    chosen = await _target(parts, asked["target"])
     query = urlencode({name: value for name, value in asked.items() if value} | {"do": word})
     return parts.page(
         "bulk_ask",
@@ -109,6 +109,14 @@ async def _confirm(parts: Parts, asked: Mapping[str, str], word: str, wrong: str
         query=query,
         listed=f"/ui/deliveries?{urlencode({name: value for name, value in asked.items() if value})}",
     )
+
+
+async def _target(parts: Parts, target_id: str) -> TargetRow | None:
+    """The viewer's receiver of this id, if there is one."""
+    try:
+        return await parts.targets.get(target_id, client_id=viewer().client_id) if target_id else None
+    except NotFoundError:
+        return None
 
 
 def in_words(asked: Mapping[str, str], target: str) -> str:

@@ -14,12 +14,13 @@ from wagate.errors import ConflictError, NotFoundError
 from wagate.hooks.views import DeliveryView
 from wagate.parsing.chats import chat_key
 from wagate.rules.filters import DeliveryFilter
+from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.statement import first_id
 from wagate.web.ui.parts import Parts, back, viewer
 
 PAGE: Final = 50
 MOST_CHOICES: Final = 200
-"""Receivers in the form's list; with more of them, it asks for an id."""
+"""Receivers in the form's list; with more of them, it asks for a part of a name, and lists what has it."""
 SINCE: Final[Mapping[str, tuple[str, timedelta]]] = {
     "1h": ("Last hour", timedelta(hours=1)),
     "24h": ("Last 24 hours", timedelta(hours=24)),
@@ -47,10 +48,12 @@ def pages(parts: Parts) -> Blueprint:
         asked = {name: request.args.get(name, "").strip()[:200] for name in FIELDS}
         if led := await _lead(parts, asked["q"]):
             return led
+        found, searched = await _receivers(parts, asked["target"])
+        if searched and len(found) == 1:
+            return back(_link(asked | {"target": found[0].id}))
         which = wanted(parts, asked)
         before = request.args.get("before") or None
         page = await parts.deliveries.page(which, client_id=viewer().client_id, limit=PAGE, cursor=before)
-        targets = await parts.targets.some(client_id=viewer().client_id, most=MOST_CHOICES + 1)
         names = await parts.targets.names(sorted({f"{one.handler}:{one.target}" for one in page.data}))
         return parts.page(
             "deliveries",
@@ -59,7 +62,8 @@ def pages(parts: Parts) -> Blueprint:
             page=page,
             tabs=TABS,
             since=SINCE,
-            targets=targets if len(targets) <= MOST_CHOICES else [],
+            targets=found,
+            searched=searched,
             live=_live(parts, asked, page.data, before),
             receiver_name=lambda one: names.get(f"{one.handler}:{one.target}", one.target),
             link=lambda **changes: _link(asked | changes),
@@ -104,6 +108,14 @@ def wanted(parts: Parts, asked: Mapping[str, str]) -> DeliveryFilter:
         error=asked["error"] or asked["q"] or None,
         since=parts.now() - long[1] if long else None,
     )
+
+
+async def _receivers(parts: Parts, asked: str) -> tuple[Sequence[TargetRow], bool]:
+    """What the form offers; and whether that is what was searched for, as ``asked`` is no receiver's id."""
+    searched = bool(asked) and (":" not in asked or "://" in asked)
+    find = asked if searched else ""
+    found = await parts.targets.some(client_id=viewer().client_id, most=MOST_CHOICES + 1, find=find)
+    return found if len(found) <= MOST_CHOICES else (), searched
 
 
 async def _lead(parts: Parts, searched: str) -> WerkzeugResponse | None:

@@ -132,7 +132,11 @@ def leaves_of(
 
 def changed(before: Leaves, after: Leaves) -> list[Markup]:
     """Those that say something new. How long ago something was is counted by the browser."""
-    return [value for name, value in after.items() if name not in before or _still(before[name]) != _still(value)]
+    return [value for name, value in after.items() if not _same(before.get(name), value)]
+
+
+def _same(before: Markup | None, after: Markup) -> bool:
+    return before is after or (before is not None and _still(before) == _still(after))
 
 
 def _still(leaf: Markup) -> str:

@@ -12,8 +12,9 @@ from markupsafe import Markup
 from quart import Blueprint, Response, request
 
 from wagate.errors import NotFoundError
+from wagate.storage.deliveries.survey import survey_of
+from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.events.listing import MOST_NEWER, count_newer, shown_deliveries
-from wagate.storage.rows import DeliveryRow
 from wagate.web.access.streams import begun
 from wagate.web.ui import needs
 from wagate.web.ui.deliveries import FIELDS, PAGE, wanted
@@ -40,8 +41,8 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
 
     page: str
     viewer: Viewer
-    thing: str
-    """A receiver's id, or a number's name."""
+    things: Sequence[str]
+    """Receivers on the page, by id; or a number's name."""
     ids: Sequence[str]
     """Deliveries on the page."""
     at: str
@@ -56,21 +57,35 @@ class SharedLook:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._lock = trio.Lock()
-        self._last: Look | None = None
+        self._last: tuple[Look, Sequence[TargetRow]] | None = None
         self._due = 0.0
         self._cuts: dict[int | None, Snapshot] = {}
+        self._made: dict[tuple[object, ...], Leaves] = {}
 
     async def now(self, client_id: int | None) -> Snapshot:
         """What this viewer may see of the newest look."""
         async with self._lock:
             began = self._parts.clock.monotonic()
             if self._last is None or began >= self._due:
-                self._last, self._cuts = await look(self._parts, client_id=None), {}
+                targets = await self._parts.targets.all(client_id=None)
+                self._last, self._cuts = (await look(self._parts, client_id=None), targets), {}
+                self._made = {}
                 took = self._parts.clock.monotonic() - began
                 self._due = began + max(EVERY * 0.9, took / SHARE)
             if client_id not in self._cuts:
-                self._cuts[client_id] = snapshot(self._last, client_id=client_id, recover=self._parts.recover)
+                seen, targets = self._last
+                survey = survey_of(row for row in targets if client_id in {None, row.client_id})
+                self._cuts[client_id] = snapshot(seen, survey, client_id=client_id, recover=self._parts.recover)
             return self._cuts[client_id]
+
+    async def leaves(self, watched: Watched) -> Leaves:
+        """What the newest look says on this page, made once for all who watch the same."""
+        client_id = watched.viewer.client_id
+        seen = await self.now(client_id)
+        key = (client_id, watched.page, watched.at, *watched.things)
+        if key not in self._made:
+            self._made[key] = _figures(seen, watched)
+        return self._made[key]
 
 
 def pages(parts: Parts) -> Blueprint:
@@ -84,7 +99,7 @@ def pages(parts: Parts) -> Blueprint:
         watched = Watched(
             page=request.args.get("page", ""),
             viewer=who,
-            thing=request.args.get("thing", "")[:200],
+            things=[each[:200] for each in request.args.getlist("thing")][:PAGE],
             ids=[each for each in request.args.get("ids", "").split(",") if 0 < len(each) < 50][:PAGE],
             at=request.args.get("at", "")[:50],
             asked={name: request.args.get(name, "").strip()[:200] for name in FIELDS},
@@ -144,20 +159,21 @@ def _alarm(parts: Parts, watched: Watched) -> Iterator[Callable[[], trio.Event]]
 async def _leaves(parts: Parts, shared: SharedLook, watched: Watched) -> Leaves:
     who = watched.viewer.client_id
     if watched.page == "number":
-        return await scan_panel(parts, watched.thing, client_id=who, may_act=watched.viewer.may_act)
+        return await scan_panel(parts, "".join(watched.things[:1]), client_id=who, may_act=watched.viewer.may_act)
     rows = await parts.database.browse(shown_deliveries, watched.ids, client_id=who) if watched.ids else ()
     if watched.page == "deliveries":
         return {**leaves_of((), (), rows, parts.now()), **await _more(parts, watched, who)}
-    return _figures(await shared.now(who), watched, rows)
+    figures_of = await shared.leaves(watched)
+    return {**figures_of, **leaves_of((), (), rows, parts.now())} if rows else figures_of
 
 
-def _figures(seen: Snapshot, watched: Watched, rows: Sequence[DeliveryRow]) -> Leaves:
-    targets = [row for row in seen.targets if watched.page != "receiver" or row.id == watched.thing]
+def _figures(seen: Snapshot, watched: Watched) -> Leaves:
+    targets = [seen.by_id[each] for each in watched.things if each in seen.by_id]
     if watched.page != "overview":
-        return leaves_of(targets, (), rows, seen.now)
+        return leaves_of(targets, (), (), seen.now)
     text = "" if watched.at == needs.key(seen.found) else f"What needs you has changed. {SHOW}"
     tab = leaf("tab", f"{needs.tab(seen.found)} · wagate")
-    return {**leaves_of(targets, seen.numbers, rows, seen.now), **figures(seen), "more": leaf("more", text), "tab": tab}
+    return {**leaves_of(targets, seen.numbers, (), seen.now), **figures(seen), "more": leaf("more", text), "tab": tab}
 
 
 async def _more(parts: Parts, watched: Watched, client_id: int | None) -> Leaves:

@@ -13,6 +13,7 @@ import msgspec
 from wagate.events import SESSION_STATES, SessionGroup
 from wagate.hooks.watch import Need as NeedView
 from wagate.rules.targets import Standing
+from wagate.storage.deliveries.survey import MANY_FAILED
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.refusals import RefusedRow
 from wagate.storage.rows import AccountRow
@@ -23,8 +24,6 @@ from wagate.web.ui import words
 
 MOST = 8
 """Items on the page; then how many more there are."""
-MANY_FAILED = 20
-"""Failed for good in a day: so many are worth a look."""
 IN_A_ROW = 3
 """Refused webhooks since the last accepted one: so many are no accident."""
 LITTLE_FREE = 1024**3

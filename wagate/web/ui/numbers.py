@@ -13,14 +13,19 @@ from wagate.events import SESSION_STATES, SessionGroup, SessionStatus
 from wagate.hooks.providers import Provider
 from wagate.hooks.sessions import SESSION_ACTIONS
 from wagate.inbound.qr_image import qr_image
+from wagate.storage.deliveries.survey import SENDING
 from wagate.storage.owners.accounts import QR_LIFE, get_account, list_accounts
 from wagate.storage.passes import list_links
 from wagate.storage.rows import AccountRow
 from wagate.web.ui.leaves import number_mark
 from wagate.web.ui.links import WORDS
-from wagate.web.ui.parts import Parts, viewer
+from wagate.web.ui.parts import Parts, page_asked, viewer
 from wagate.web.ui.render import render
 
+PAGE = 50
+"""Numbers on a page of the list."""
+RECEIVERS = 12
+"""On a number's page, worst first; the rest are on theirs."""
 STEPS = (
     "Open WhatsApp on the phone with this number",
     "On Android tap ⋮, on iPhone Settings; then Linked devices",
@@ -35,7 +40,10 @@ def pages(parts: Parts) -> Blueprint:
     @routes.get("/numbers")
     async def index() -> str:
         rows = await parts.database.browse(list_accounts, client_id=viewer().client_id)
-        return parts.page("numbers", "numbers", rows=[_shown(row) for row in sorted(rows, key=lambda each: each.name)])
+        begin = page_asked() * PAGE
+        some = sorted(rows, key=lambda each: each.name)[begin : begin + PAGE]
+        more = begin // PAGE + 1 if len(rows) > begin + PAGE else 0
+        return parts.page("numbers", "numbers", rows=[_shown(row) for row in some], count=len(rows), more=more)
 
     @routes.get("/numbers/<name>")
     async def show(name: str) -> str:
@@ -56,15 +64,16 @@ async def number_page(
 ) -> str:
     """A number's page; ``refused``: what its last act ran into. ``code`` (for its phone) and ``link``: just made."""
     row = await account_of(parts, name)
-    targets = await parts.targets.all(client_id=row.client_id)
+    survey = await parts.targets.survey(client_id=row.client_id, most=RECEIVERS)
     provider = parts.providers.get(row.provider)
     return parts.page(
         "number",
         "numbers",
         row=row,
         mark_of=number_mark(row),
-        receivers_of=[each for each in targets if _concerns(each.id)],
-        sending=next((each for each in targets if each.id == f"outbound:{row.id}"), None),
+        receivers_of=survey.shown,
+        more=survey.totals.count - len(survey.shown),
+        sending=next((each for each in survey.urgent if each.id == f"{SENDING}{row.id}"), None),
         refused=await parts.refused(client_id=row.client_id, account_id=row.id),
         live=f"page=number&{urlencode({'thing': row.name})}",
         actions=actions_of(provider),
@@ -124,7 +133,3 @@ def code_of(parts: Parts, row: AccountRow, *, may_act: bool = True) -> dict[str,
 
 def _shown(row: AccountRow) -> tuple[AccountRow, tuple[str, str]]:
     return row, number_mark(row)
-
-
-def _concerns(target_id: str) -> bool:
-    return not target_id.startswith("outbound:")

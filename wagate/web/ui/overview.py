@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 import msgspec
 import trio
@@ -14,7 +15,7 @@ from quart import Blueprint
 from wagate.errors import StorageError
 from wagate.events import SESSION_STATES, SessionGroup
 from wagate.hooks.watch import Need as NeedView
-from wagate.rules.targets import Standing
+from wagate.storage.deliveries.survey import SENDING, Survey, Totals
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.minutes import HOUR, Bucket, read_buckets
 from wagate.storage.owners.accounts import list_accounts
@@ -29,8 +30,6 @@ from wagate.web.ui.needs import Need
 from wagate.web.ui.number_new import choices
 from wagate.web.ui.parts import Parts, viewer
 
-WORST = (Standing.DOWN, Standing.FAILING, Standing.DISABLED, Standing.PAUSED, Standing.UP)
-"""The order of receivers."""
 SHOWN = 12
 """Receivers and numbers on the page; the rest are on their own pages."""
 
@@ -39,8 +38,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What the page shows."""
 
     found: Sequence[Need]
+    totals: Totals
     targets: Sequence[TargetRow]
-    """Receivers, worst first."""
+    """Receivers, worst first: those that are on the page, or all."""
+    by_id: Mapping[str, TargetRow]
+    """The same."""
     sending: dict[str, TargetRow]
     """By account's id: what waits to leave."""
     numbers: Sequence[AccountRow]
@@ -49,31 +51,6 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes on the disk."""
     uptime: str
     now: datetime
-
-    @property
-    def waiting(self) -> int:
-        """For receivers."""
-        return sum(each.waiting for each in self.targets)
-
-    @property
-    def oldest_at(self) -> datetime | None:
-        """Of those."""
-        return min((each.oldest_at for each in self.targets if each.oldest_at is not None), default=None)
-
-    @property
-    def failed(self) -> int:
-        """For good, in 24 hours."""
-        return sum(each.failed for each in self.targets)
-
-    @property
-    def leaving(self) -> int:
-        """Messages that wait to be sent."""
-        return sum(each.waiting for each in self.sending.values())
-
-    @property
-    def up(self) -> int:
-        """Receivers."""
-        return sum(each.standing is Standing.UP for each in self.targets)
 
     @property
     def connection(self) -> str:
@@ -86,9 +63,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything, or everything of one client, at one moment."""
+    """All but the receivers, of everybody or of one client, at one moment."""
 
-    targets: Sequence[TargetRow]
     numbers: Sequence[AccountRow]
     refused: Sequence[RefusedRow]
     checks: Mapping[str, Check]
@@ -105,7 +81,6 @@ async def look(parts: Parts, *, client_id: int | None) -> Look:
     """Read it."""
     return Look(
         now=parts.now(),
-        targets=await parts.targets.all(client_id=client_id),
         numbers=await parts.database.browse(list_accounts, client_id=client_id),
         refused=await parts.refused(client_id=client_id),
         checks=(await parts.health.report()).checks,
@@ -116,13 +91,12 @@ async def look(parts: Parts, *, client_id: int | None) -> Look:
     )
 
 
-def snapshot(seen: Look, *, client_id: int | None, recover: float) -> Snapshot:
-    """The part of it that this client may see; None: all."""
+def snapshot(seen: Look, survey: Survey, *, client_id: int | None, recover: float) -> Snapshot:
+    """The part of it that this client may see; None: all. ``survey``: of its own receivers."""
     mine = client_id is None
-    every = [row for row in seen.targets if mine or row.client_id == client_id]
     numbers = [row for row in seen.numbers if mine or row.client_id == client_id]
     found = needs.needs(
-        every,
+        survey.urgent,
         numbers,
         seen.checks.items() if mine else (),
         free=seen.free if mine else needs.LITTLE_FREE,
@@ -134,11 +108,10 @@ def snapshot(seen: Look, *, client_id: int | None, recover: float) -> Snapshot:
     )
     return Snapshot(
         found=found,
-        targets=sorted(
-            (row for row in every if not row.id.startswith("outbound:")),
-            key=lambda row: (WORST.index(row.standing), -row.failed, -row.waiting, row.name),
-        ),
-        sending={row.id.partition(":")[2]: row for row in every if row.id.startswith("outbound:")},
+        totals=survey.totals,
+        targets=survey.shown,
+        by_id={row.id: row for row in survey.shown},
+        sending={row.id.removeprefix(SENDING): row for row in survey.urgent if row.id.startswith(SENDING)},
         numbers=sorted(numbers, key=lambda row: (SESSION_STATES[row.status].group is SessionGroup.CONNECTED, row.name)),
         free=seen.free,
         uptime=seen.uptime,
@@ -146,15 +119,16 @@ def snapshot(seen: Look, *, client_id: int | None, recover: float) -> Snapshot:
     )
 
 
-async def take(parts: Parts, *, client_id: int | None) -> Snapshot:
-    """Look once at everything that the viewer may see."""
-    return snapshot(await look(parts, client_id=client_id), client_id=client_id, recover=parts.recover)
+async def take(parts: Parts, *, client_id: int | None, most: int = SHOWN) -> Snapshot:
+    """Look once at what the viewer may see; at so many receivers, the worst."""
+    survey = await parts.targets.survey(client_id=client_id, most=most)
+    return snapshot(await look(parts, client_id=client_id), survey, client_id=client_id, recover=parts.recover)
 
 
 async def for_plugins(parts: Parts) -> list[NeedView]:
     """What needs somebody; when the database can't be read, what is known without it."""
     try:
-        found = (await take(parts, client_id=None)).found
+        found = (await take(parts, client_id=None, most=0)).found
     except StorageError:
         free = (await trio.to_thread.run_sync(shutil.disk_usage, parts.folder)).free
         checks = (await parts.health.report()).checks.items()
@@ -165,18 +139,24 @@ async def for_plugins(parts: Parts) -> list[NeedView]:
 
 def figures(seen: Snapshot) -> dict[str, Markup]:
     """The page's own leaves."""
+    all_of = seen.totals
     values: dict[str, Markup | str] = {
-        "f-waiting": f"{seen.waiting:,}",
-        "f-oldest": Markup("oldest {}").format(age(seen.oldest_at, seen.now)) if seen.waiting else "nothing waits",
-        "f-failed": f"{seen.failed:,}",
-        "f-leaving": f"{seen.leaving:,}",
-        "f-standing": f"{seen.connection}, {seen.up} of {words.plural(len(seen.targets), 'receiver')} up.",
+        "f-waiting": f"{all_of.waiting:,}",
+        "f-oldest": Markup("oldest {}").format(age(all_of.oldest_at, seen.now)) if all_of.waiting else "nothing waits",
+        "f-failed": f"{all_of.failed:,}",
+        "f-leaving": f"{all_of.leaving:,}",
+        "f-standing": f"{seen.connection}, {all_of.up} of {words.plural(all_of.count, 'receiver')} up.",
     }
     sending = {
         f"n-{row.id}-leaving": str(seen.sending[row.id].waiting if row.id in seen.sending else 0)
         for row in seen.numbers
     }
     return {name: leaf(name, value) for name, value in (values | sending).items()}
+
+
+def watching(page: str, targets: Sequence[TargetRow], **more: str) -> str:
+    """What a page with these receivers asks of the stream."""
+    return urlencode({"page": page, **more, "thing": [row.id for row in targets]}, doseq=True)
 
 
 async def _sparks(parts: Parts, ids: Sequence[str], now: datetime) -> Mapping[str, tuple[Markup, str]]:
@@ -206,9 +186,9 @@ def pages(parts: Parts) -> Blueprint:
             tab=needs.tab(seen.found),
             most=needs.MOST,
             shown=SHOWN,
-            sparks=await _sparks(parts, [row.id for row in seen.targets[:SHOWN]], seen.now),
+            sparks=await _sparks(parts, [row.id for row in seen.targets], seen.now),
             leaves=figures(seen),
-            live=f"page=overview&at={needs.key(seen.found)}",
+            live=watching("overview", seen.targets, at=needs.key(seen.found)),
         )
 
     return routes

@@ -134,6 +134,12 @@ def viewer() -> Viewer:
     return found
 
 
+def page_asked() -> int:
+    """``?page=``, from 0."""
+    given = request.args.get("page", "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 5 else 0
+
+
 IN_URLS = "!#$%&'()*+,/:;=?@[]~"
 """Characters that stay as they are in a URL of ours; a control character in a header would break the answer."""
 NOTES = {

@@ -14,15 +14,15 @@ from wagate.rules.filters import DeliveryFilter
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.minutes import HOUR, MINUTE, read_buckets
 from wagate.web.ui import charts
-from wagate.web.ui.overview import take
+from wagate.web.ui.overview import watching
 from wagate.web.ui.panels import shown
-from wagate.web.ui.parts import Parts, back, viewer
+from wagate.web.ui.parts import Parts, back, page_asked, viewer
 
 PROBE_PATIENCE: Final = 10.0
 """Seconds that "Try now" waits for the outcome."""
 LOOK: Final = 0.2
 """Seconds between looks meanwhile."""
-PAGE: Final = 100
+PAGE: Final = 50
 """Receivers on a page of the list: the loop waits while a page is made."""
 RECENT: Final = 8
 """Deliveries shown on a receiver's page."""
@@ -92,17 +92,11 @@ def pages(parts: Parts) -> Blueprint:
 
 
 async def _list(parts: Parts) -> str:
-    begin = _page() * PAGE
-    seen = await take(parts, client_id=viewer().client_id)
-    more = begin // PAGE + 1 if len(seen.targets) > begin + PAGE else 0
-    rows = seen.targets[begin : begin + PAGE]
-    return parts.page("receivers", "receivers", seen=seen, rows=rows, more=more, live="page=receivers")
-
-
-def _page() -> int:
-    """``?page=``, from 0."""
-    given = request.args.get("page", "")
-    return int(given) if given.isascii() and given.isdecimal() and len(given) < 5 else 0
+    begin = page_asked() * PAGE
+    seen = await parts.targets.survey(client_id=viewer().client_id, begin=begin, most=PAGE)
+    more = begin // PAGE + 1 if seen.totals.count > begin + PAGE else 0
+    live = watching("receivers", seen.shown)
+    return parts.page("receivers", "receivers", seen=seen, more=more, live=live)
 
 
 async def _back(target_id: str, word: str) -> WerkzeugResponse:

@@ -83,9 +83,9 @@ def _add_lists(routes: Blueprint, parts: Parts) -> None:
     async def index() -> str:
         cursor = request.args.get("before", "")
         found = await parts.api.call("GET", f"{API}/list", who=viewer(), query={"cursor": cursor})
-        standing = {row.id: row.standing for row in await parts.targets.all(client_id=viewer().client_id)}
         on = found.status != NotFoundError.status
         page = found.expect() if on else {"data": [], "next_cursor": None}
+        standing = await parts.targets.standings([f"webhook:{row['id']}" for row in page["data"]])
         return parts.page("webhooks", "webhooks", page=page, standing=standing, on=on)
 
     @routes.get("/webhooks/new")
