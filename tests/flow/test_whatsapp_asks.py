@@ -140,7 +140,7 @@ async def test_presence_and_our_name_need_what_the_phone_shares(tmp_path: Path) 
     async with site(tmp_path) as here, here.listening() as inlet:
         await here.link(inlet)
         server = here.fake.server
-        with pytest.raises(NotSentError, match="not told"):
+        with pytest.raises(NotSentError, match="not shared"):
             await ask(here, wanted.SetOnline(on=True))
         with pytest.raises(NotSentError, match="keys"):
             await ask(here, wanted.SetOwnName(name="New"))
@@ -175,7 +175,7 @@ async def test_polls_invitations_buttons_pins_and_stories_go_out(tmp_path: Path)
         await ask(here, wanted.VotePoll(chat=ANAS, message_id=asked.message_id, options=("Later",)))
         await server.until(lambda: len(server.messages) == 1)
         assert vote_of(here, server.messages[0], poll, secret) == [hashlib.sha256(b"Later").digest()]
-        with pytest.raises(SendRefusedError, match="not known"):
+        with pytest.raises(SendRefusedError, match="unknown here"):
             await ask(here, wanted.VotePoll(chat=ANAS, message_id=f"false_{ANAS}_3EB0FF", options=("Later",)))
 
         invited = wanted.PostEvent(
