@@ -27,12 +27,12 @@ async def test_what_was_sent_is_revoked_by_who_sent_it_and_what_was_not_is_not(
         first, second, third, fourth, waiting = await post.send("1", "2", "3", "4", "5")
         await post.status(second, "sending")
         await post.outbox.revoke(first, client_id=1)
-        for message_id, why in ((second, "being sent"), (waiting, "not sent yet")):
+        for message_id, why in ((second, "being sent"), (waiting, "not been sent yet")):
             with pytest.raises(ConflictError, match=why):
                 await post.outbox.revoke(message_id, client_id=1)
         held.set()
         await post.status(waiting, "sent")
-        for message_id, why in ((third, "it failed"), (fourth, "not known")):
+        for message_id, why in ((third, "it failed"), (fourth, "it is unknown")):
             with pytest.raises(ConflictError, match=why):
                 await post.outbox.revoke(message_id, client_id=1)
         assert provider.revoked == [((await post.view(first)).message_id, CHAT, "main")]
