@@ -232,7 +232,7 @@ async def test_evolutions_instances_are_linked_to_wagate_and_their_webhooks_wait
         (["waha", "--url", "{url}"], "WAHA refuses the key (401 from /api/sessions): give its plain key with"),
         (["waha", "--url", "ftp://x"], "--url: "),
         (["waha", "--url", "{url}/x", "--api-key", "env:OTHER_KEY"], "/api/sessions answers 404: is --url the address"),
-        (["waha", "--url", "{url}", "--api-key", "env:NOWHERE"], "the environment variable NOWHERE is not set; export it first"),
+        (["waha", "--url", "{url}", "--api-key", "env:NOWHERE"], "the environment variable NOWHERE is not set"),
         (["evolution", "--url", "{url}"], "--api-key is missing: AUTHENTICATION_API_KEY of Evolution API, as env:NAME"),
         (["evolution", "--url", "{url}", "--api-key", "wrong"], "Evolution API refuses the key (401 from /instance"),
         (["evolution", "--url", "http://127.0.0.1:9", "--api-key", "x"], "Evolution API can't be reached at "),
