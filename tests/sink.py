@@ -89,6 +89,10 @@ class Sink:
         self.got.append(got)
         if 200 <= status < 300:
             self.accepted.append(got)
+        self.stir()
+
+    def stir(self) -> None:
+        """Have those who wait look again."""
         changed, self.changed = self.changed, trio.Event()
         changed.set()
 
@@ -165,6 +169,7 @@ async def _converse(
         sink.running += 1
         sink.busy.add(peer)
         sink.most_running = max(sink.most_running, sink.running)
+        sink.stir()
         try:
             if delay:
                 await trio.sleep(delay)
