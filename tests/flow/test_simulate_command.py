@@ -54,3 +54,64 @@ async def test_each_account_gets_what_its_own_provider_would_post() -> None:
         refused = await trio.run_process(command, capture_stderr=True, check=False)
         assert refused.returncode == 1
         assert b"app_secret is not set" in refused.stderr
+
+
+PIGEON = """
+import json
+
+import msgspec
+
+from wagate.errors import UnauthorizedError
+from wagate.events import NewEvent
+from wagate.hooks import Provider, hookimpl
+
+
+class Loft(msgspec.Struct, frozen=True):
+    pass
+
+
+def verify(request, account):
+    if request.headers.get("x-pigeon") != account.webhook_secret:
+        raise UnauthorizedError("not our pigeon")
+
+
+def parse(request, account):
+    told = request.json()
+    return [NewEvent(kind="message", chat=f"{told['from']}@c.us", sender=f"{told['from']}@c.us", recipient="",
+                     message_id=told["id"], provider_id=told["id"], type="text", content=told["text"])]
+
+
+def simulate(wanted, account):
+    if not account.webhook_secret:
+        raise ValueError("webhook_secret is not set")
+    if wanted.text == "nonsense":
+        return "no bytes"
+    told = {"from": wanted.sender, "text": wanted.text, "id": f"{wanted.sender}-{wanted.text}"}
+    return json.dumps(told).encode(), {"X-Pigeon": account.webhook_secret}
+
+
+@hookimpl
+def register_providers(context):
+    return [Provider(name="pigeon", title="Pigeon", settings_type=Loft, secrets=frozenset(), verify=verify,
+                     parse=parse, simulate=simulate)]
+"""
+
+
+async def test_a_provider_of_a_plugin_says_itself_what_it_would_post() -> None:
+    tables = {
+        "plugins.birds": {"file": "birds.py"},
+        "accounts.loft": {"provider": "pigeon", "webhook_secret": "s" * 16},
+        "accounts.bare": {"provider": "pigeon"},
+    }
+    async with gateway(tables, start=False) as server:
+        (server.folder / "birds.py").write_text(PIGEON)
+        await server.start()
+        done = await trio.to_thread.run_sync(simulate, server, "Coo", "--account", "loft", "--count", "2")
+        assert done.exit_code == 0, done.stderr
+        threads = (await server.http.get("/api/conversations")).json()["data"]
+        assert [(each["account"], each["last_message"]["content"]) for each in threads] == [("loft", "Coo 2")]
+        bare = await trio.to_thread.run_sync(simulate, server, "Coo", "--account", "bare")
+        assert (bare.exit_code, "webhook_secret is not set" in bare.stderr) == (1, True)
+        wrong = await trio.to_thread.run_sync(simulate, server, "nonsense", "--account", "loft")
+        assert wrong.exit_code == 1
+        assert "str, not a pair of bytes and headers" in wrong.stderr

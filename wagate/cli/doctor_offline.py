@@ -19,7 +19,7 @@ from wagate.config import Config, convert_settings
 from wagate.config.secrets import KEY_FILE, open_secrets
 from wagate.config.vault import Vault
 from wagate.errors import WagateError
-from wagate.hooks.providers import ProviderAccount
+from wagate.hooks.providers import Provider, ProviderAccount
 from wagate.plugins.loader import load_plugins, load_providers, plugin_checks, with_secrets
 from wagate.plugins.registry import Providers
 from wagate.process.assemble import http_client
@@ -128,7 +128,7 @@ def convert(config: Config, kind: type[msgspec.Struct], table: Any, key: str) ->
     return convert_settings(kind, table, file=str(config.file), key=key)
 
 
-def find_account(config: Config, name: str) -> tuple[str, ProviderAccount] | None:
+def find_account(config: Config, name: str) -> tuple[Provider, ProviderAccount] | None:
     """An account of the configuration or the database: its provider and itself; None when there is none.
 
     Raises ConfigError, CommandError, UnprocessableError: it can't be read, or can't be used.
@@ -137,7 +137,7 @@ def find_account(config: Config, name: str) -> tuple[str, ProviderAccount] | Non
         return trio.run(_find, config, name)
 
 
-async def _find(config: Config, name: str) -> tuple[str, ProviderAccount] | None:
+async def _find(config: Config, name: str) -> tuple[Provider, ProviderAccount] | None:
     providers = Providers(public_url=config.server.public_url)
     plugins = load_plugins(config.plugins, partial(convert, config), file=config.file)
     load_providers(plugins, partial(inert_context, config), providers)
@@ -145,5 +145,5 @@ async def _find(config: Config, name: str) -> tuple[str, ProviderAccount] | None
     async with stored_accounts(config) as (_, stored):
         for each in together(configured, stored):
             if each.name == name:
-                return each.provider, providers.account(each)
+                return providers.need(each.provider), providers.account(each)
     return None

@@ -133,10 +133,11 @@ def _maker(current: call.Call, account: str, form: Form, tenant: str) -> Make:
 def _of_provider(current: call.Call, name: str) -> Make | None:
     """The webhook that the account's provider would post; None when sessions are what it has, or it is not known."""
     from wagate.cli.doctor_offline import find_account
-    from wagate.testing.providers.simulated import CannotProveError, simulated
+    from wagate.hooks.providers import Simulation
+    from wagate.testing.providers.simulated import simulated
 
     found = find_account(current.config, name)
-    if found is None or found[0] in WITHOUT_A_FORM:
+    if found is None or found[0].name in WITHOUT_A_FORM:
         return None
     provider, account = found
     path = f"/webhooks/{quote(name, safe='')}"
@@ -144,11 +145,11 @@ def _of_provider(current: call.Call, name: str) -> Make | None:
 
     def make(sender: str, text: str) -> Webhook:
         try:
-            made = simulated(provider, account, sender=sender, text=text, url=url)
-        except CannotProveError as error:
+            made = simulated(provider, account, Simulation(sender=sender, text=text, url=url))
+        except ValueError as error:
             raise CommandError(f"account {name!r} would refuse every webhook: {error}") from error
         if made is None:
-            raise CommandError(f"webhooks of provider {provider!r} can't be simulated; try --form engine")
+            raise CommandError(f"webhooks of provider {provider.name!r} can't be simulated; try --form engine")
         body, headers = made
         return path, body, {"Authorization": "", **headers}
 

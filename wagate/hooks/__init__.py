@@ -44,6 +44,7 @@ from wagate.hooks.providers import (
     Provider,
     ProviderAccount,
     SendLimits,
+    Simulation,
     WebhookAnswer,
 )
 from wagate.hooks.routes import acts_on, endpoint
@@ -121,6 +122,7 @@ __all__ = [
     "SessionAction",
     "SessionView",
     "Signal",
+    "Simulation",
     "Sink",
     "Size",
     "Target",

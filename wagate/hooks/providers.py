@@ -149,6 +149,17 @@ Check = Callable[[], Awaitable[Sequence[Finding]]]
 STORED = WebhookAnswer()
 UNLIMITED = SendLimits()
 
+
+class Simulation(msgspec.Struct, frozen=True, kw_only=True):
+    """A text message that nobody sent."""
+
+    sender: str
+    """Digits of the customer's number."""
+    text: str
+    url: str
+    """Of the account's webhook, for proofs that sign it."""
+
+
 Verify = Callable[[InboundRequest, ProviderAccount], None]
 Parse = Callable[[InboundRequest, ProviderAccount], Sequence[NewEvent]]
 Challenge = Callable[[InboundRequest, ProviderAccount], WebhookAnswer]
@@ -257,6 +268,9 @@ class Provider:
     """Fetches the file of an event part by part, where a plain download does not do. Raises as ``send``."""
     answers: Answers = field(default_factory=dict)
     """What it can be asked beyond that, each with the function that does it: see `wagate.hooks.asks`."""
+    simulate: Callable[[Simulation, ProviderAccount], tuple[bytes, Mapping[str, str]]] | None = None
+    """Body and headers of the webhook that would bring such a message, with the provider's proof; for ``wagate simulate
+    message``. ``verify`` and ``parse`` take it. ValueError: the account has nothing to prove it with."""
     check: Callable[[ProviderAccount], Awaitable[Sequence[Finding]]] | None = None
     """Asks the provider whether the account works; for ``wagate doctor``."""
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from inspect import iscoroutine
+from itertools import chain
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -35,6 +36,7 @@ from wagate.hooks.providers import (
     Provider,
     ProviderAccount,
     SendLimits,
+    Simulation,
     WebhookAnswer,
 )
 from wagate.http.errors import HttpError
@@ -82,6 +84,7 @@ def checked_provider(plugin: str, provider: Any) -> Provider:
         "run": run_checked,
         "lifespan": lifespan_checked,
         "media_answer": _media_answer,
+        "simulate": _simulate,
     }
     walls = {name: partial(function, plugin) for name, function in told.items()} | {
         name: partial(_ask, plugin, name, check) for name, check in asked.items()
@@ -131,7 +134,7 @@ def _hold(provider: Provider) -> None:
 def _hold_functions(provider: Provider, where: str) -> None:
     optional = ("verify", "parse", "challenge", "send", "signal", "revoke", "edit", "locate_media", "missed")
     listening = ("run", "lifespan", "forget", "pair_code", "fetch_media")
-    for name in (*optional, *listening, "control", "qr", "profile", "number_of", "check", "media_answer"):
+    for name in (*optional, *listening, "control", "qr", "profile", "number_of", "check", "media_answer", "simulate"):
         value = getattr(provider, name)
         if value is not None and not callable(value):
             raise WrongValueError(f"{where}.{name}: {named(value)}, no function")
@@ -143,6 +146,25 @@ def _hold_functions(provider: Provider, where: str) -> None:
         raise WrongValueError(f"{where}.number: {named(provider.number)}, no function")
     if provider.parse is not None and provider.verify is None:
         raise WrongValueError(f"{where}.verify: None, but what it parses is to be verified")
+
+
+def _simulate(
+    plugin: str, given: Callable[..., Any], wanted: Simulation, account: ProviderAccount
+) -> tuple[bytes, dict[str, str]]:
+    """Body and headers. ValueError as it raised it; else PluginError."""
+    try:
+        return _webhook(given(wanted, account))
+    except ValueError:
+        raise
+    except BaseException as error:
+        raise broken(plugin, "simulate", error) from error
+
+
+def _webhook(value: Any) -> tuple[bytes, dict[str, str]]:
+    match value:
+        case (bytes() as body, Mapping() as headers) if all(isinstance(each, str) for each in chain(*headers.items())):
+            return body, dict(headers)
+    raise WrongValueError(f"{named(value)}, not a pair of bytes and headers")
 
 
 def _verify(plugin: str, given: Callable[..., Any], request: InboundRequest, account: ProviderAccount) -> None:

@@ -35,6 +35,7 @@ from wagate.hooks import (
     ProviderAccount,
     Receipt,
     Sent,
+    Simulation,
     Target,
     TargetName,
 )
@@ -258,6 +259,22 @@ class ProviderContract(SendingContract):
             assert message.provider_id
             assert not message.from_me
             assert [(each.kind, each.provider_id) for each in once] == [(each.kind, each.provider_id) for each in again]
+
+    async def test_what_it_simulates_it_takes(self) -> None:
+        """``wagate simulate message`` posts what `Provider.simulate` makes."""
+        async with AsyncExitStack() as stack:
+            made = await self.open(stack)
+            provider = made.provider
+            if provider.simulate is None:
+                return
+            assert provider.verify is not None and provider.parse is not None  # noqa: PT018
+            wanted = Simulation(sender=made.person.partition("@")[0], text=SENTENCE, url=made.webhook.url)
+            body, headers = provider.simulate(wanted, made.account)
+            lower = {name.lower(): value for name, value in headers.items()}
+            request = replace(made.webhook, body=body, headers=lower)
+            assert provider.verify(request, made.account) in {None, True}
+            [message] = [each for each in provider.parse(request, made.account) if each.kind == "message"]
+            assert (message.content, message.sender) == (SENTENCE, made.person)
 
     @pytest.mark.parametrize("body", ODD_BODIES, ids=range(len(ODD_BODIES)))
     async def test_no_body_breaks_it(self, body: bytes) -> None:

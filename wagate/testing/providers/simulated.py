@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from wagate.hooks.providers import ProviderAccount
+from wagate.hooks.providers import Provider, ProviderAccount, Simulation
 from wagate.http.signing import waha_headers
 from wagate.testing.providers.infobip import FakeInfobip, by_hmac, by_password
 from wagate.testing.providers.meta import FakeMeta, escaped, signature
@@ -26,13 +26,16 @@ class CannotProveError(ValueError):
     """The account has nothing set that a webhook could prove itself with; the message says what is missing."""
 
 
-def simulated(provider: str, account: ProviderAccount, *, sender: str, text: str, url: str) -> Signed | None:
-    """The webhook; None when the provider is none of those known here.
+def simulated(provider: Provider, account: ProviderAccount, wanted: Simulation) -> Signed | None:
+    """The webhook; None when the provider has no `Provider.simulate` and is none of those known here.
 
-    ``sender``: digits; ``url``: of the account's webhook, as the provider knows it. Raises CannotProveError.
+    Raises ValueError: the account lacks a proof (CannotProveError). PluginError.
     """
-    make = _MAKERS.get(provider)
-    return make(account, sender, text, url) if make is not None else None
+    if provider.simulate is not None:
+        body, headers = provider.simulate(wanted, account)
+        return body, dict(headers)
+    make = _MAKERS.get(provider.name)
+    return make(account, wanted.sender, wanted.text, wanted.url) if make is not None else None
 
 
 def _meta(account: ProviderAccount, sender: str, text: str, _url: str) -> Signed:
