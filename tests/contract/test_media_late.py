@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import trio
 
 from tests.media_site import JPEG, MediaSite, StillClock, media_site
 from wagate.errors import AccountStoppedError, NotFoundError, NotSentError, SendError, SendRefusedError
@@ -199,6 +200,9 @@ async def test_who_follows_a_file_is_told_in_its_chat_when_it_comes(database: Da
         await site.passes(6)
         await site.until(made, "stored")
         assert not await store.follow(made, handler="chatwoot", target="in/one"), "it is here"
+        with trio.fail_after(60):
+            while not site.told:
+                await trio.sleep(0.01)
         [told] = site.told
         assert [each.target_id for each in told.deliveries] == ["chatwoot:in/one", "chatwoot:in/two"]
         event = await database.read(get_event, told.event_id)

@@ -75,7 +75,7 @@ async def test_without_a_gateway_the_channels_of_apprise_are_tried(
     assert answer.exit_code == 1
     assert (one.exit_code, one.output.strip()) == (0, "ok   a")
     assert none.exit_code == 1
-    assert "there are: a, b, phone" in none.output
+    assert "channels are: a, b, phone" in none.output
 
 
 async def in_thread(*arguments: str) -> Result:

@@ -145,7 +145,7 @@ async def test_a_file_that_is_gone_is_asked_for_once_since_errors_are_counted() 
     fake = FakeDialog360()
     async with fake_meta(fake), dialog360_provider() as provider:
         assert provider.locate_media
-        with pytest.raises(SendRefusedError, match="gone"):
+        with pytest.raises(SendRefusedError, match="no longer exists"):
             await provider.locate_media(Media(provider_id="5"), at_dialog360(fake))
     assert len(fake.server.seen) == 1
     assert provider.media_errors == 20

@@ -289,7 +289,7 @@ def test_what_whatsmeow_says_decides_what_is_certain(said: str, kind: type[Excep
         ({"event": "ClientOutdated"}, SessionStatus.ERROR, "405"),
         ({"event": "ConnectFailure", "Reason": "SERVICE_UNAVAILABLE"}, SessionStatus.CONNECTING, "service unavailable"),
         ({"event": "Ended", "error": "dial: connection refused"}, SessionStatus.CONNECTING, "connection refused"),
-        ({"event": "KeepAliveTimeout", "ErrorCount": "3"}, SessionStatus.CONNECTING, "does not answer"),
+        ({"event": "KeepAliveTimeout", "ErrorCount": "3"}, SessionStatus.CONNECTING, "no longer answers"),
     ],
 )  # fmt: skip
 def test_each_reason_is_told_in_plain_words(line: dict[str, Any], status: SessionStatus, words: str) -> None:
