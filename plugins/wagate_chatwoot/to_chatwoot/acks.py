@@ -8,8 +8,9 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from wagate.errors import NotFoundError
+from wagate.events import Event
 from wagate.events.acks import FAILED, is_one_of_many, reached
-from wagate.hooks import Delivery, Receipt
+from wagate.hooks import Delivery, MessageFilter, Receipt
 from wagate.parsing.fields import first_text, mapping
 from wagate_chatwoot.api.errors import NotThereError
 from wagate_chatwoot.inboxes import App
@@ -35,8 +36,8 @@ async def handle(app: App, delivery: Delivery) -> Receipt | None:
 async def catch_up(app: App, entry: Entry, delivery: Delivery) -> None:
     """Tell of a message from Chatwoot what was reported before its id on WhatsApp was known here."""
     handed = await app.ledger.handed(entry.message)
-    parts = handed.parts if handed is not None else ()
-    status = lowest(await _statuses(app, parts or entry.parts))
+    parts = (handed.parts if handed is not None else ()) or entry.parts or await _sent(app, delivery.event)
+    status = lowest(await _statuses(app, parts))
     if status:
         await _tell(app, entry, delivery, status, "")
 
@@ -49,7 +50,16 @@ def word(extra: dict[str, Any]) -> str:
 
 def lowest(statuses: Sequence[str]) -> str:
     """How far a message got whose parts got so far; '' when one has not left, or failed: that is told elsewhere."""
-    return min(statuses, key=lambda each: RANK.get(each, 0)) if all(each in RANK for each in statuses) else ""
+    if not statuses or not all(each in RANK for each in statuses):
+        return ""
+    return min(statuses, key=lambda each: RANK.get(each, 0))
+
+
+async def _sent(app: App, event: Event) -> Sequence[str]:
+    """Our own id of a message that was sent, by the provider's: a kill may come before its parts are written down."""
+    which = MessageFilter(account=event.account, message_id=event.message_id)
+    found = await app.context.messages.page(which, client_id=event.client_id, limit=20) if event.message_id else None
+    return [row.id for row in found.data] if found is not None else ()
 
 
 async def _tell(app: App, entry: Entry, delivery: Delivery, status: str, reason: str) -> None:
