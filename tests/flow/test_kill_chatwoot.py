@@ -103,9 +103,13 @@ async def until_settled(load: Load) -> None:
 
     What was sent is shown as read. The others, as many as have an unknown outcome, get no ticks.
     """
-    with trio.fail_after(120):
+    with trio.move_on_after(240):
         while not (arrived(load) and await shown(load)):
             await trio.sleep(0.2)
+        return
+    rows = [(chat, each) for chat, written in load.written.items() for each in written if each.status != "read"]
+    left = [(each.id, each.status, each.content in sent(load.waha, chat)) for chat, each in rows]
+    pytest.fail(f"arrived: {arrived(load)}; not read (id, status, sent): {left}; {dict(await outcomes(load.server))}")
 
 
 def arrived(load: Load) -> bool:
