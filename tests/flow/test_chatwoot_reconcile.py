@@ -45,6 +45,22 @@ async def test_what_chatwoot_gave_up_while_wagate_was_away_shows_as_sent_when_it
         assert here.sent() == ["is anybody there?"]
 
 
+async def test_a_tick_whose_own_webhook_found_nobody_is_shown_again() -> None:
+    async with office() as here:
+        await first_look(here)
+        talk = await here.talk()
+        written = here.chatwoot.agent.writes(talk, "have you got it?")
+        await here.until_sent(1)
+        await here.until(lambda: bool(here.waha.sent))
+        door, here.chatwoot.inbox.webhook_url = here.chatwoot.inbox.webhook_url, "http://127.0.0.1:9/gone"
+        await here.ack(here.waha.sent[0]["_id"], 3)
+        await here.until(lambda: written.status == "failed")
+        here.chatwoot.inbox.webhook_url = door
+        await here.gateway.passes_until(lambda: written.status == "read", step=30, most=2 * EVERY)
+        assert here.status_of(written) == ("read", None)
+        assert here.sent() == ["have you got it?"]
+
+
 async def test_a_message_whose_webhook_came_is_not_sent_again() -> None:
     async with office() as here:
         await first_look(here)

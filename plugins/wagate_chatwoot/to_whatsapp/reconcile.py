@@ -1,7 +1,7 @@
 """What agents wrote while nobody took Chatwoot's webhooks: each is sent once by Chatwoot, so it is looked for.
 
-Found messages go the webhook's own way, which knows those that it took already. Deletions and *Retry* are not looked
-for: Chatwoot keeps no trace of when they were.
+Found messages go the webhook's own way, which knows those that it took already. What shows as failed although it got
+further is put right. Deletions and *Retry* are not looked for: Chatwoot keeps no trace of when they were.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from typing import Any, Final
 import msgspec
 
 from wagate.errors import RequestError, StorageError
+from wagate.events.acks import FAILED
 from wagate.parsing.fields import first_text, mapping, whole
-from wagate_chatwoot.api.errors import BusyError, ChatwootError
+from wagate_chatwoot.api.errors import BusyError, ChatwootError, NotThereError
 from wagate_chatwoot.inboxes import App, Apps
+from wagate_chatwoot.ledger import RANK
 from wagate_chatwoot.signals import Signals
 from wagate_chatwoot.to_chatwoot.people import source_id
 from wagate_chatwoot.to_whatsapp.actions import Action, Send
@@ -93,9 +95,25 @@ async def reconcile(app: App, signals: Signals) -> int:
             seen = max(seen, int(message["id"]))
             if _missing(message, oldest) and await _unknown(app, message):
                 found += await _take(app, signals, conversation, message)
+            elif message.get("status") == FAILED:
+                await _put_right(app, int(conversation["id"]), int(message["id"]))
     done = Mark(since=mark.since, at=now, seen=seen, safe=mark.seen)
     await app.context.store.set(key, msgspec.to_builtins(done))
     return found
+
+
+async def _put_right(app: App, conversation: int, message: int) -> None:
+    """Show again how far a message got. Chatwoot marks it as failed when any webhook about it finds nobody.
+
+    That of a change of its status, which our own tick makes, too (source: its Webhooks::Trigger).
+    """
+    entry = await app.ledger.by_message(message)
+    if entry is None or entry.waits or entry.direction != "out" or entry.status not in RANK:
+        return
+    try:
+        await app.chatwoot.set_status(conversation, message, entry.status)
+    except NotThereError:
+        return  # deleted meanwhile
 
 
 async def missed(app: App, send: Send) -> list[Send]:
