@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chatwoot_office import Office, office
+from tests.chatwoot_office import ANA, KEY, Office, office
 from wagate.testing.chatwoot import faults
 from wagate_chatwoot.to_whatsapp.reconcile import EVERY, OLDEST
 
@@ -59,6 +59,22 @@ async def test_a_tick_whose_own_webhook_found_nobody_is_shown_again() -> None:
         await here.gateway.passes_until(lambda: written.status == "read", step=30, most=2 * EVERY)
         assert here.status_of(written) == ("read", None)
         assert here.sent() == ["have you got it?"]
+
+
+async def test_what_came_from_the_phone_and_shows_as_failed_is_shown_as_sent_again() -> None:
+    async with office() as here:
+        await first_look(here)
+        await here.talk()
+        own = here.waha.incoming("from the phone", sender=ANA) | {"fromMe": True, "id": f"true_{ANA}_PHONE1"}
+        door, here.chatwoot.inbox.webhook_url = here.chatwoot.inbox.webhook_url, "http://127.0.0.1:9/gone"
+        await here.waha_says(here.waha.webhook("message.any", own, key=KEY))
+        await here.chatwoot.until_posted(2)
+        message = here.chatwoot.posted()[-1]
+        await here.until(lambda: message.status == "failed")
+        here.chatwoot.inbox.webhook_url = door
+        await here.gateway.passes_until(lambda: message.status == "sent", step=30, most=2 * EVERY)
+        assert here.status_of(message) == ("sent", None)
+        assert here.waha.sent == []
 
 
 async def test_a_message_whose_webhook_came_is_not_sent_again() -> None:

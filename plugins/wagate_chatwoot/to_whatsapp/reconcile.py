@@ -16,7 +16,6 @@ from wagate.events.acks import FAILED
 from wagate.parsing.fields import first_text, mapping, whole
 from wagate_chatwoot.api.errors import BusyError, ChatwootError, NotThereError
 from wagate_chatwoot.inboxes import App, Apps
-from wagate_chatwoot.ledger import RANK
 from wagate_chatwoot.signals import Signals
 from wagate_chatwoot.to_chatwoot.people import source_id
 from wagate_chatwoot.to_whatsapp.actions import Action, Send
@@ -108,10 +107,10 @@ async def _put_right(app: App, conversation: int, message: int) -> None:
     That of a change of its status, which our own tick makes, too (source: its Webhooks::Trigger).
     """
     entry = await app.ledger.by_message(message)
-    if entry is None or entry.waits or entry.direction != "out" or entry.status not in RANK:
+    if entry is None or entry.direction == "in" or entry.waits or entry.status == FAILED or not entry.whatsapp:
         return
     try:
-        await app.chatwoot.set_status(conversation, message, entry.status)
+        await app.chatwoot.set_status(conversation, message, entry.status or "sent")
     except NotThereError:
         return  # deleted meanwhile
 
