@@ -9,6 +9,7 @@ import httpcore2
 import msgspec
 
 from wagate.http.idle import BODILESS, close, left_in_parser
+from wagate.http.plain_heads import FIELDS, fields, is_length
 from wagate.http.stream import NotSentError, Stream
 
 _READ = 65536
@@ -16,13 +17,8 @@ _REQUEST = re.compile(
     rb"(?:GET|POST|PUT|PATCH|DELETE) [!-~]++ HTTP/1\.1\r\n"
     rb"(?:[-!#$%&'*+.^_`|~0-9A-Za-z]++: (?:[!-~]++(?:[\t ]++[!-~]++)*+)?\r\n)++\r\n"
 )
-_ANSWER = re.compile(
-    rb"HTTP/1\.1 ([2-5][0-9]{2}) [\t -~]*+\r\n"
-    rb"((?:[-!#$%&'*+.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+\r\n)++)\r\n"
-)
-"""Less than RFC 9112 allows, and less than h11 takes; all that servers usually send."""
-_LINE = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
-_LENGTH = re.compile(rb"[0-9]{1,18}")
+_ANSWER = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2}) [\t -~]*+\r\n" + FIELDS)
+"""All that servers usually send."""
 
 
 class PlainAnswer(msgspec.Struct, frozen=True):
@@ -61,7 +57,7 @@ def plain_answer(data: bytes) -> PlainAnswer | None:
     if found is None:
         return None
     status, lengths = int(found[1]), []
-    headers = [(name, value.rstrip(b" \t")) for name, value in _LINE.findall(found[2])]
+    headers = fields(found[2])
     for name, value in headers:
         match name.lower():
             case b"content-length":
@@ -72,7 +68,7 @@ def plain_answer(data: bytes) -> PlainAnswer | None:
                 return None
     if status in BODILESS:
         return None if lengths else PlainAnswer(status, headers, 0, found.end())
-    if len(lengths) != 1 or _LENGTH.fullmatch(lengths[0]) is None:
+    if len(lengths) != 1 or not is_length(lengths[0]):
         return None
     return PlainAnswer(status, headers, int(lengths[0]), found.end())
 

@@ -9,17 +9,14 @@ import h11
 import msgspec
 from hypercorn.config import Config
 
+from wagate.http.plain_heads import FIELDS, fields, is_length
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
-_HEAD = re.compile(
-    rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (/[!-~]*+) HTTP/1\.1\r\n"
-    rb"((?:[-!#$%&'*+.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+\r\n)++)\r\n"
-)
-"""Less than RFC 9112 allows, and less than h11 takes; all that clients usually send."""
-_LINE = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
+_HEAD = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (/[!-~]*+) HTTP/1\.1\r\n" + FIELDS)
+"""All that clients usually send."""
 _ODD = frozenset({b"transfer-encoding", b"upgrade", b"expect"})
 """Headers that change how the rest of the connection is to be read."""
-_LENGTH = re.compile(rb"[0-9]{1,18}")
 
 
 class PlainHead(msgspec.Struct, frozen=True):
@@ -45,14 +42,14 @@ def plain_head(data: bytes) -> PlainHead | None:
     if found is None:
         return None
     method, target, lines = found.groups()
-    headers = [(name.lower(), value.rstrip(b" \t")) for name, value in _LINE.findall(lines)]
-    fields = dict(headers)
-    if len(fields) != len(headers) or b"host" not in fields or not _ODD.isdisjoint(fields):
+    headers = [(name.lower(), value) for name, value in fields(lines)]
+    each = dict(headers)
+    if len(each) != len(headers) or b"host" not in each or not _ODD.isdisjoint(each):
         return None
-    if fields.get(b"connection", b"keep-alive").lower() != b"keep-alive":
+    if each.get(b"connection", b"keep-alive").lower() != b"keep-alive":
         return None
-    length = fields.get(b"content-length", b"0")
-    if _LENGTH.fullmatch(length) is None:
+    length = each.get(b"content-length", b"0")
+    if not is_length(length):
         return None
     return PlainHead(method, target, headers, int(length), found.end())
 
