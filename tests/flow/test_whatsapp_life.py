@@ -341,6 +341,24 @@ async def test_codes_go_on_when_the_library_has_no_more(tmp_path: Path) -> None:
         await here.link(inlet)
 
 
+async def test_why_there_are_no_codes_is_told_and_whatsapp_is_not_dialled_in_a_loop(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        server = here.fake.server
+        server.codes_each = 0
+        server.refuse(reason="405")
+        async with here.listening() as inlet:
+            await inlet.until(lambda: any("refuses this version" in each.message for each in inlet.states))
+            await server.until(lambda: server.asked_for_codes == 1)  # codes that end before one is shown
+            await inlet.until(lambda: told(inlet)[1].startswith("WhatsApp can't be reached"))
+            assert server.asked_for_codes == 1  # it waits
+            server.codes_each = 6
+            with trio.fail_after(60):
+                while server.asked_for_codes == 1:
+                    here.clock.shift(1)
+                    await trio.sleep(0.1)
+            await here.link(inlet)
+
+
 async def test_a_code_can_be_typed_instead_of_a_scan(tmp_path: Path) -> None:
     async with site(tmp_path) as here, here.listening() as inlet:
         assert here.provider.pair_code is not None

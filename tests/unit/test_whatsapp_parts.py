@@ -28,11 +28,10 @@ from wagate_whatsapp import check
 from wagate_whatsapp.compose import composed, mentions_all, revocation
 from wagate_whatsapp.content import Ticket
 from wagate_whatsapp.ids import References
-from wagate_whatsapp.listen import masked
 from wagate_whatsapp.media import INFO, Opener, ticket_of, url_of
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.reach import judged
-from wagate_whatsapp.reasons import judge
+from wagate_whatsapp.reasons import judge, masked
 from wagate_whatsapp.sealed import fields
 from wagate_whatsapp.voice import drawn
 from wagate_whatsapp_child import polls
