@@ -24,8 +24,10 @@ from wagate_whatsapp.voice import drawn
 
 LIMITS: Final = SendLimits(per_second=1.0, burst=10, chat_per_second=1.0, chat_burst=5)
 """As fast as a busy person: WhatsApp bans numbers that are faster."""
-LARGEST: Final = 64 * 1024 * 1024
-"""Bytes of a file: the library encrypts it whole in memory, some three times over."""
+LARGEST: Final = 100 * 1024 * 1024
+"""Bytes of a file: what can be uploaded in the minute that a send has."""
+UPLOADS: Final = 4
+"""Files at once."""
 PER_CHARACTER: Final = 0.02
 LONGEST_TYPING: Final = 4.0
 KNOWN: Final = 50_000
@@ -40,7 +42,7 @@ class Sender:
     def __init__(self, reach: Reach, clock: Clock) -> None:
         self._reach = reach
         self._clock = clock
-        self._uploads = trio.CapacityLimiter(1)
+        self._uploads = trio.CapacityLimiter(UPLOADS)
         self._there: dict[str, None] = {}
 
     async def send(self, outgoing: Outgoing) -> Sent:

@@ -31,8 +31,8 @@ IDLE = 20.0
 TEXTS = 400
 LARGE_IN = 100
 """Megabytes of the file that comes."""
-LARGE_OUT = 60
-"""Of the one that goes: 64 are the most."""
+LARGE_OUT = 100
+"""Of the one that goes: the most."""
 
 
 def engine() -> psutil.Process:

@@ -71,6 +71,8 @@ class FakeWhatsApp:
     """Seconds from the last stanza (515 after linking, a refusal) until the connection is closed."""
     shelf: str = "127.0.0.1"
     """Host and port of the shelf for files."""
+    shelf_refusals: int = 0
+    """So many of the next uploads are refused, as with a key that is no longer good."""
     logins: int = 0
     retries: int = 0
     """Messages that the client asked for again, since it could not open them."""
