@@ -58,7 +58,7 @@ class Sender:
             body |= {"messageContextInfo": {"messageSecret": number.references.secret(outgoing.id)}}
         if message.type == "text" and not to.endswith("@broadcast") and settings_of(outgoing.account).typing:
             await self._type(number, to, message.text)
-        with sending():
+        with sending(message=True):
             sent = await self._reach.ask("send", number, to=to, message=body)
         self._remember(message.chat)
         chat = chat_key(sent["chat"]) if message.chat.endswith("@lid") else message.chat
@@ -89,7 +89,7 @@ class Sender:
     async def _change(self, account: ProviderAccount, chat: str, body: Json) -> None:
         """Send what changes an earlier message, and take it in: the device that sends it does not get it back."""
         number = self._reach.linked(account)
-        with sending():
+        with sending(message=True):
             sent = await self._reach.ask("send", number, to=jid_of(chat), message=body)
         if number.inlet is None:
             return
@@ -139,7 +139,10 @@ class Sender:
         file = outgoing.file
         if file is None or file.path is None:
             raise SendRefusedError("the file is missing: it could not be fetched")
-        size = file.path.stat().st_size
+        try:
+            size = file.path.stat().st_size
+        except FileNotFoundError as error:
+            raise SendRefusedError("the file is missing: it was deleted") from error
         if size > LARGEST:
             raise SendRefusedError(f"the file has {size} bytes, and this engine sends at most {LARGEST}")
         kind = UPLOADED_AS.get(outgoing.message.type, outgoing.message.type)

@@ -285,6 +285,19 @@ async def test_the_engine_may_die_at_any_moment(tmp_path: Path) -> None:
         await connected(inlet)
 
 
+async def test_one_number_in_two_accounts_comes_twice_and_the_doctor_says_so(tmp_path: Path) -> None:
+    async with site(tmp_path) as here, here.listening() as first:
+        assert here.provider.check is not None
+        await here.link(first)
+        assert not [each for each in await here.provider.check(here.account) if each.what == "number"]
+        here.account = structs.replace(here.account, id="0190-other", name="other")
+        async with here.listening() as second:
+            await here.link(second)
+            [found] = [each for each in await here.provider.check(here.account) if each.what == "number"]
+            assert (found.level, found.detail[:12]) == ("warn", "1 more of th")
+            assert told(first)[0] == told(second)[0] == SessionStatus.SESSION_CONNECTED
+
+
 async def test_a_stop_and_a_logout_by_us(tmp_path: Path) -> None:
     async with site(tmp_path) as here, here.listening() as inlet:
         await here.link(inlet)
