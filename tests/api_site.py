@@ -108,6 +108,7 @@ async def api_site(
     plugins: Sequence[tuple[str, Blueprint]] = (),
     provided: Sequence[Provider] = (),
     outbound: SendingContext | None = None,
+    ping: float | None = None,
 ) -> AsyncIterator[ApiSite]:
     """Serve it, with the clients ``acme`` and ``other``."""
     clock = Clock()
@@ -236,6 +237,7 @@ async def api_site(
         made = hypercorn.Config()
         made.bind = ["127.0.0.1:0"]
         made.graceful_timeout = 2
+        made.websocket_ping_interval = ping
         stop = trio.Event()
         nursery.start_soon(hub.run)
         nursery.start_soon(listeners.run)
