@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from wagate_whatsapp_child.groups import CHANNELS, GROUPS
 from wagate_whatsapp_child.library import Library, LibraryError
 from wagate_whatsapp_child.people import PEOPLE, lid_of
 from wagate_whatsapp_child.session import Session, as_jid, as_jids
-from wagate_whatsapp_child.upload import Shelf, reaches, upload
+from wagate_whatsapp_child.shelf import Shelf, reaches
 
 KINDS = {"image": 0, "video": 1, "audio": 2, "document": 3}
 """Kind of a file → the library's number (whatsmeow's MediaType)."""
+UPLOAD = "wagate_whatsapp_child.upload"
 SMALL = 1024 * 1024
 """Bytes up to which a file is the library's to upload."""
 LARGEST_WHOLE = 64 * 1024 * 1024
@@ -109,10 +111,11 @@ class Actions:
         size = path.stat().st_size
         if size > SMALL and (shelf := self._shelf(session)) is not None:
             try:
-                return upload(path, kind, shelf, session.start.proxy)
+                made: Json = import_module(UPLOAD).upload(path, kind, shelf, session.start.proxy)
             except LibraryError:
                 session.shelf = None  # perhaps its key is no longer good
                 raise
+            return made
         if size > LARGEST_WHOLE:
             raise LibraryError(f"the library takes at most {LARGEST_WHOLE} bytes, and there is no other way now")
         with self._whole:

@@ -30,8 +30,8 @@ from wagate_whatsapp_child.library import (
     Proxy,
 )
 from wagate_whatsapp_child.polls import Polls
+from wagate_whatsapp_child.shelf import Shelf, shelf_of
 from wagate_whatsapp_child.spool import Entry, Line, Outbox, Spool
-from wagate_whatsapp_child.upload import Shelf, shelf_of
 
 KEYS = "session.db"
 OPTIONS = "?_journal_mode=WAL&_synchronous=NORMAL&_foreign_keys=on&_busy_timeout=10000&x="

@@ -1,8 +1,8 @@
 """Files on their way to WhatsApp's shelf, encrypted and uploaded here, part by part: the library takes them whole.
 
-Where the shelf is, and the key for it, WhatsApp tells the library, and none of its functions gives that on. But it logs
-what the server answers. Source: whatsmeow, upload.go (keys by HKDF, AES-256-CBC, ten bytes of an HMAC at the end,
-the place on the shelf by the hash of all that), mediaconn.go, binary/xml.go (the form in the log).
+Loaded with the first large file: an engine that sends none does without what it imports, 14 MB.
+Source: whatsmeow, upload.go (keys by HKDF, AES-256-CBC, ten bytes of an HMAC at the end, the place on the shelf by the
+hash of all that).
 """
 
 from __future__ import annotations
@@ -12,53 +12,24 @@ import hashlib
 import hmac
 import json
 import os
-import re
 import ssl
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from http.client import HTTPException, HTTPSConnection
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.padding import PKCS7
+
 from wagate_whatsapp_child.library import LibraryError
+from wagate_whatsapp_child.shelf import Shelf
 
 PART = 64 * 1024
 BLOCK, MAC = 16, 10
 PATIENCE = 45.0
 """Seconds without a byte taken or given."""
 ORIGIN = "https://web.whatsapp.com"
-MARK = "<media_conn auth="
-_FIELDS = {name: re.compile(rf'[ <]{name}="([^"]+)"') for name in ("auth", "auth_ttl", "hostname")}
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """Where files are put."""
-
-    host: str
-    """With a port, perhaps."""
-    auth: str
-    until: float
-    """`time.monotonic`: the key is good for no longer."""
-
-
-def shelf_of(logged: str) -> Shelf | None:
-    """What a line of the library's log says of the shelf; None: nothing."""
-    if MARK not in logged:
-        return None
-    found = {name: pattern.search(logged) for name, pattern in _FIELDS.items()}
-    auth, lasts, host = (each[1] if each else "" for each in found.values())
-    if not (auth and host and lasts.isdigit()):
-        return None
-    return Shelf(host=host, auth=auth, until=time.monotonic() + int(lasts))
-
-
-def reaches(proxy: str) -> bool:
-    """Whether there is a way through this proxy ('': none); https and socks5 are the library's alone."""
-    return not proxy or proxy.startswith("http://")
 
 
 class Sealed:
@@ -78,11 +49,8 @@ class Sealed:
 
     def parts(self, read: Callable[[bytes], None] = lambda _part: None) -> Iterator[bytes]:
         """The encrypted bytes; ``read`` gets the plain ones."""
-        # Loaded with the first large file: an engine that sends none does without its 8 MB.
-        ciphers = import_module("cryptography.hazmat.primitives.ciphers")
-        padding, start = import_module("cryptography.hazmat.primitives.padding"), self._wide[:16]
-        box: Any = ciphers.Cipher(ciphers.algorithms.AES(self._wide[16:48]), ciphers.modes.CBC(start)).encryptor()
-        pad: Any = padding.PKCS7(128).padder()
+        start = self._wide[:16]
+        box, pad = Cipher(algorithms.AES(self._wide[16:48]), modes.CBC(start)).encryptor(), PKCS7(128).padder()
         mac = hmac.new(self._wide[48:80], start, hashlib.sha256)
         with self._path.open("rb") as file:
             while part := file.read(PART):

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from wagate.testing.whatsapp.world import opened
-from wagate_whatsapp_child.upload import PART, Sealed, _connection, reaches, shelf_of
+from wagate_whatsapp_child.shelf import reaches, shelf_of
+from wagate_whatsapp_child.upload import PART, Sealed, _connection
 
 SAID = (
     '<iq from="s.whatsapp.net" id="246.77-5" type="result"><media_conn auth="AWb-_9=" auth_ttl="21600" '
