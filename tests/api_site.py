@@ -13,6 +13,7 @@ import httpx2
 import hypercorn
 import msgspec
 import trio
+from cryptography.fernet import Fernet
 from quart import Blueprint
 
 from tests.fake_messages import FakeMessages
@@ -58,6 +59,7 @@ from wagate.web.sessions.hub import SessionHub
 from wagate.web.waha.listeners import Listeners
 
 ADMIN = "admin-token-for-tests"
+KEY = Fernet.generate_key().decode()  # a passphrase takes a while to become a key
 ACME, OTHER = "acme-token-for-tests", "other-token-for-tests"
 
 
@@ -106,11 +108,12 @@ async def api_site(
     plugins: Sequence[tuple[str, Blueprint]] = (),
     provided: Sequence[Provider] = (),
     outbound: SendingContext | None = None,
+    ping: float | None = None,
 ) -> AsyncIterator[ApiSite]:
     """Serve it, with the clients ``acme`` and ``other``."""
     clock = Clock()
     config = Config(limits=limits or Limits(), server=server or Server(), media=media_config or Media())
-    vault = Vault(["a secret key for tests"], clock)
+    vault = Vault([KEY], clock)
     providers = Providers(public_url=config.server.public_url)
     providers.add(provided)
     async with open_database("", folder) as database, trio.open_nursery() as nursery:
@@ -234,6 +237,7 @@ async def api_site(
         made = hypercorn.Config()
         made.bind = ["127.0.0.1:0"]
         made.graceful_timeout = 2
+        made.websocket_ping_interval = ping
         stop = trio.Event()
         nursery.start_soon(hub.run)
         nursery.start_soon(listeners.run)

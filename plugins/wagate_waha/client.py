@@ -93,7 +93,7 @@ def refuse(answer: Response) -> NoReturn:
     Source: waha, src/nestjs/ exception filters and src/core/abc/manager.abc.ts (session not as expected).
     """
     status, document = answer.status, mapping(document_of(answer))
-    said = "" if status >= 500 else _said(document)
+    said = "" if status >= 500 and status != 501 else _said(document)
     kept: dict[str, Any] = {"http_status": status, "response": said or None}
     reason = f"WAHA answered {status}{f': {said}' if said else ''}"
     if status == 422 and isinstance(document.get("status"), str):
@@ -110,7 +110,7 @@ def refuse(answer: Response) -> NoReturn:
     if 300 <= status < 400:
         raise AccountStoppedError(f"{reason}, a redirect; write base_url as WAHA's final address", **kept)
     if status == 501:
-        raise SendRefusedError("WAHA's engine can't do this (501)", http_status=status)
+        raise SendRefusedError(f"WAHA's engine can't do this (501){f': {said}' if said else ''}", **kept)
     if status >= 500 or status == 408:
         raise OutcomeUnknownError(reason, http_status=status)
     raise SendRefusedError(reason, **kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from contextlib import suppress
 
 import httpx2
 import trio
@@ -98,8 +99,8 @@ async def bodies_that_never_end(target: Target) -> str:
             nursery.cancel_scope.cancel()
     assert set(statuses) == {503}, statuses
     assert most - before < 64 + 40 * 0.5 + HELD_NOW, f"{most - before:.0f} MB"
-    assert took < 2000, f"{took:.0f} ms for a ping"
-    return f"{len(statuses)} of 40 got 503, {most - before:+.0f} MB, a ping took {took:.0f} ms"
+    assert took < 2000, f"{took:.0f} ms of CPU for a ping"
+    return f"{len(statuses)} of 40 got 503, {most - before:+.0f} MB, a ping took {took:.0f} ms of CPU"
 
 
 async def a_body_that_drips(target: Target) -> str:
@@ -137,32 +138,30 @@ ROUTES = (
     ("POST", "/api/whatsapp/webhook/phone"),
 )
 HELD = 1000
-"""Milliseconds: the machine may be busy, and a ping is behind the request that is read."""
+"""Milliseconds of the loop's CPU: a ping is behind the request that is read."""
 
 
 async def requests_that_stop_the_loop(target: Target) -> str:
     slowest, culprit = 0.0, ""
     for name, body in HEAVY.items():
         for method, path in ROUTES:
+            over = trio.Event()
+
+            async def post(method: str, path: str, body: bytes, over: trio.Event) -> None:
+                with suppress(httpx2.WriteError):  # Refused before the body was taken.
+                    response = await target.process.http.request(method, path, content=body)
+                    assert 400 <= response.status_code < 500, f"{path}: {response.status_code}"
+                over.set()
+
             async with trio.open_nursery() as nursery:
-
-                async def post(method: str = method, path: str = path, body: bytes = body) -> None:
-                    try:
-                        response = await target.process.http.request(method, path, content=body)
-                        assert 400 <= response.status_code < 500, f"{path}: {response.status_code}"
-                    except httpx2.WriteError:
-                        pass  # Refused before the body was taken.
-                    nursery.cancel_scope.cancel()
-
-                nursery.start_soon(post)
-                while True:
+                nursery.start_soon(post, method, path, body, over)
+                while not over.is_set():
                     took = await target.answers()
                     if took > slowest:
                         slowest, culprit = took, f"{path} with {name}"
                     await trio.sleep(0.01)
-    assert not target.process.logged("the loop is held up"), target.process.tail()
-    assert slowest < HELD, f"{culprit}: a ping took {slowest:.0f} ms"
-    return f"the slowest ping took {slowest:.0f} ms ({culprit})"
+    assert slowest < HELD, f"{culprit}: a ping took {slowest:.0f} ms of CPU"
+    return f"the slowest ping took {slowest:.0f} ms of CPU ({culprit})"
 
 
 CASES = (

@@ -183,7 +183,8 @@ async def foreign_answers(target: Target) -> str:
         took, grown = await target.answers(), target.memory() - before
     assert grown < MORE, f"{grown:.0f} MB more"
     return (
-        f"{len(SHAPES)} shapes, {2 * count} messages of those who mean well; {grown:+.0f} MB, a ping took {took:.0f} ms"
+        f"{len(SHAPES)} shapes, {2 * count} messages of those who mean well; {grown:+.0f} MB, "
+        f"a ping took {took:.0f} ms of CPU"
     )
 
 
@@ -201,7 +202,7 @@ async def say(target: Target, clients: tuple[Client, ...], count: int) -> None:
 
 
 async def delivered(client: Client, hook: str, count: int) -> None:
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE):
         while True:
             rows = await client.rows(hook)
             if sum(row["status"] == "delivered" for row in rows) == min(count, 100):

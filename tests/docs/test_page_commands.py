@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,15 @@ def values_of(option: Any) -> set[str]:
     return {str(each.value) for each in kind} if isinstance(kind, type) and issubclass(kind, Enum) else set()
 
 
+@cache
+def command_line() -> Any:
+    """All commands: to make them takes a while."""
+    return typer.main.get_command(app)
+
+
 def fault(command: str) -> str:
     """What is wrong with it; '' when nothing is."""
-    current: Any = typer.main.get_command(app)
+    current = command_line()
     context = typer.Context(current)
     shared = {name: param for param in current.params for name in param.opts}
     rest = words(command) if "<" not in command else command.split()

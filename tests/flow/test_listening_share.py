@@ -9,14 +9,29 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import trio
 
 from tests.fake_listener import Tape
 from tests.fake_provider import installed
 from tests.inprocess import Gateway, running_gateway
+from tests.sink import authority, https_sink
 from wagate.errors import NotSentError, SendRefusedError
-from wagate.hooks import Edit, Inlet, Outgoing, PluginContext, Profile, Provider, ProviderAccount, Sent, hookimpl
+from wagate.events import Media
+from wagate.hooks import (
+    Edit,
+    Finding,
+    Inlet,
+    Outgoing,
+    PluginContext,
+    Profile,
+    Provider,
+    ProviderAccount,
+    Sent,
+    Sink,
+    hookimpl,
+)
 from wagate.hooks.answers import GroupView, Member
 from wagate.hooks.asks import Answers, FindNumber, ListGroups
 from wagate.inbound.listen import LEASE, RENEW
@@ -102,6 +117,17 @@ class Held(Tape):
                 raise NotSentError("it is not here", after=2.0, slow="account")
 
         abilities = frozenset({"text", "revoke", "edit"})
+
+        async def fetch(media: Media, account: ProviderAccount, sink: Sink) -> None:
+            must_be_here(account)
+            if media.provider_id == "gone":
+                raise SendRefusedError("it is gone")
+            await self.fetch(media, account, sink)
+
+        async def check(account: ProviderAccount) -> list[Finding]:
+            must_be_here(account)
+            return [Finding(level="warn", what="tape", detail="it squeaks", next_step="oil it")]
+
         answers: Answers = {FindNumber: find, ListGroups: groups}
         return [
             replace(
@@ -112,6 +138,8 @@ class Held(Tape):
                 revoke=revoke,
                 edit=edit,
                 profile=profile,
+                fetch_media=fetch,
+                check=check,
                 answers=answers,
             )
         ]
@@ -178,10 +206,38 @@ async def test_what_only_the_holder_can_do_is_done_there(external_url: str, post
                 assert found.json()["numberExists"] is True
                 refused = await asked(params={"phone": "5511000000000", "session": "main"})
                 assert (refused.status_code, refused.json()["message"]) == (404, "WhatsApp refused it")
+                looked = [each for each in (await other.ask("GET", "/api/doctor"))["data"] if each["what"] == "tape"]
+                assert [(each["level"], each["next_step"]) for each in looked] == [("warn", "oil it")]
                 assert tape.refused == 0
                 holder.stop.set()
                 await tape.silent.wait()
                 assert (await other.http.get("/api/main/groups")).status_code == 503
+
+
+async def test_a_file_is_brought_by_the_gateway_that_holds_the_number(
+    external_url: str, postgres_url: str, tmp_path: Path
+) -> None:
+    authority().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    tape, shared = Held(), {"dir": str(tmp_path / "media"), "fetch": False}
+    tables = {"database": {"url": postgres_url}, "redis": {"url": external_url}, "auth": {"secret_key": "k" * 32}}
+    tables |= {"accounts.main": {"provider": "tape"}, "media": shared}
+    with installed(tape=tape):
+        async with running_gateway(tables, ca_file=tmp_path / "ca.pem") as holder, https_sink() as sink:
+            await holder.register(sink.url, events=["message"])
+            with trio.fail_after(60):
+                while not tape.ran:
+                    await trio.sleep(0.05)
+            async with running_gateway(tables) as other:
+                for name in ("bill", "gone"):
+                    await tape.write(f"file:{name}")
+                await sink.until_accepted(2)
+                bill, gone = (urlsplit(each.json["media"]["url"]) for each in sink.accepted)
+                answer = await other.http.get(f"{bill.path}?{bill.query}")
+                assert (answer.status_code, answer.content) == (200, b"%PDF-1.7 bill")
+                answer = await other.http.get(f"{gone.path}?{gone.query}")
+                assert (answer.status_code, "it is gone" in answer.text) == (404, True)
+                assert (tape.refused, tape.ran) == (0, ["main"])
+    assert list((tmp_path / "media" / "incoming").iterdir()) == []
 
 
 async def test_an_errand_to_a_process_that_died_is_taken_back(external_url: str, postgres_url: str) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import trio
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, open_websocket_url
 
 from tests.api_site import ACME, ADMIN, OTHER, ApiSite, api_site
-from tests.http_site import serving
+from tests.http_site import Client, serving
 from tests.inprocess import PATIENCE, running_gateway
 from wagate.config.tables import Limits
 from wagate.events import NewEvent, kinds
@@ -23,10 +24,10 @@ CHAT = "15550000111@c.us"
 
 
 @asynccontextmanager
-async def site(folder: Path, **limits: Any) -> AsyncIterator[ApiSite]:
+async def site(folder: Path, ping: float | None = None, **limits: Any) -> AsyncIterator[ApiSite]:
     """With the accounts a and b of acme, and c of other."""
     with trio.fail_after(120):
-        async with api_site(folder, limits=Limits(**limits)) as made:
+        async with api_site(folder, limits=Limits(**limits), ping=ping) as made:
             for name, token in (("a", ACME), ("b", ACME), ("c", OTHER)):
                 async with made.as_(token) as http:
                     body = {"name": name, "provider": "session", "phone": f"1555000000{ord(name) - 96}"}
@@ -166,16 +167,51 @@ async def test_a_whole_gateway_tells_what_comes_in_and_says_goodbye() -> None:
                 assert await closed(socket) == 1001
 
 
+HANDSHAKE = "".join(
+    f"{name}: {value}\r\n"
+    for name, value in (
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    )
+)
+PING, PONG, CLOSE = b"\x89\x00", b"\x8a\x80\x00\x00\x00\x00", b"\x88\x80\x00\x00\x00\x00"
+
+
 async def test_pings_go_on_while_a_websocket_is_open_and_hold_up_no_stop() -> None:
-    handshake = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\n"
-    for interval, pings in ((0.01, 3), (3600, 1)):
+    # 0.3 s is long for a pong on one machine, and the test waits for three of them.
+    for interval, pings in ((0.3, 3), (3600, 1)):
         async with serving("wagate", websocket_ping_interval=interval, graceful_timeout=3600) as server:
             client = await server.connect()
-            await client.ask("/ws", headers=handshake.format("dGhlIHNhbXBsZSBub25jZQ=="))
+            await client.ask("/ws", headers=HANDSHAKE)
             await client.until(b"\r\n\r\n")
             for _ in range(pings):
-                await client.until(b"\x89\x00")
-            await client.send(b"\x88\x80\x00\x00\x00\x00")
+                await client.until(PING)
+                await client.send(PONG)
+            await client.send(CLOSE)
             await client.until(b"\x88")
             server.stop.set()
             await server.done.wait()
+
+
+async def test_who_answers_no_ping_is_let_go() -> None:
+    """A peer that went without a word: it reads nothing, sends nothing and closes nothing."""
+    async with serving("wagate", websocket_ping_interval=0.01) as server:
+        client = await server.connect()
+        await client.ask("/ws", headers=HANDSHAKE)
+        await server.site.disconnected.wait()
+        await client.until(PING + b"\x88\x15" + (1011).to_bytes(2, "big") + b"no answer to a ping")
+        assert await client.closed()
+
+
+async def test_who_answers_no_ping_makes_room_for_others(tmp_path: Path) -> None:
+    async with site(tmp_path, ping=0.01, streams=1) as acme:
+        client = Client(await trio.open_tcp_stream("127.0.0.1", urlsplit(acme.url).port or 0))
+        await client.ask(f"/ws?x-api-key={ACME}", headers=HANDSHAKE)
+        await client.until(b"no answer to a ping")
+        welcome = False
+        while not welcome:  # The handler of the one who was let go may end a moment later.
+            with suppress(ConnectionRejected):
+                async with listening(acme):
+                    welcome = True

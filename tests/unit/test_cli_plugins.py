@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
@@ -161,6 +162,16 @@ def test_two_packages_that_bring_one_name_are_named(tmp_path: Path, monkeypatch:
     for command in ("list", "check"):
         said = run("plugins", command).stderr
         assert "warning: acme-crm and wagate-crm both provide a plugin crm; the one from " in said
+
+
+def test_what_is_installed_later_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    os.utime(tmp_path, (1, 1))
+    assert "late" not in loader.installed()
+    (tmp_path / "late-1.dist-info").mkdir()
+    (tmp_path / "late-1.dist-info/METADATA").write_text("Name: late\nVersion: 1\n")
+    (tmp_path / "late-1.dist-info/entry_points.txt").write_text("[wagate]\nlate = wagate_late\n")
+    assert "late" in loader.installed()
 
 
 WRONG_HOOKS: list[tuple[dict[str, Callable[..., Any]], str]] = [

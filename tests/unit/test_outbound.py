@@ -60,7 +60,13 @@ def account(name: str, weight: int = 1, position: int = 0) -> Account:
 
 @pytest.mark.parametrize(
     ("type_", "words"),
-    [("reaction", "a reaction"), ("image", "an image"), ("interactive", "an interactive"), ("contacts", "contacts")],
+    [
+        ("reaction", "a reaction"),
+        ("image", "an image"),
+        ("interactive", "an interactive message"),
+        ("voice", "a voice message"),
+        ("contacts", "contacts"),
+    ],
 )
 def test_what_a_provider_cannot_send_is_named(type_: str, words: str) -> None:
     with pytest.raises(UnprocessableError, match=rf"^pigeon can't send {words}$"):

@@ -195,9 +195,13 @@ async def test_a_message_is_edited_by_its_id_and_its_chat() -> None:
         whole = (await send(provider, to, text="helo")).message_id
         edit = Edit(message_id=whole, chat=THEM, type="text", text="hello")
         await provider.edit(edit, to)
-        fake.fail(Fault(reply=Reply(status=501)))
-        with pytest.raises(SendRefusedError, match="engine can't do this"):
-            await provider.edit(edit, to)
+        for said, match in (
+            (None, r"engine can't do this \(501\)$"),
+            ({"message": "not by WEBJS"}, "this .*: not by WEBJS"),
+        ):
+            fake.fail(Fault(reply=Reply(status=501, json=said)))
+            with pytest.raises(SendRefusedError, match=match):
+                await provider.edit(edit, to)
     assert fake.edited == [(THEM, whole, "hello")]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import time
 from collections.abc import AsyncIterator, Hashable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -13,6 +12,7 @@ import httpcore2
 import httpx2
 import trio
 
+from wagate import __version__
 from wagate.http.answer import Answer, Response
 from wagate.http.download import MOST_REDIRECTS, Downloaded, Sink, download
 from wagate.http.errors import AddressNotAllowedError, NameNotFoundError, TimedOutError
@@ -62,7 +62,7 @@ class HttpClient:
         self._allow_http = allow_http
         self._idle = IdleConnections(MOST_IDLE, seconds=KEEP_ALIVE)
         self._places = trio.CapacityLimiter(MOST_CONNECTIONS)
-        self._user_agent = f"wagate/{importlib.metadata.version('wagate')}"
+        self._user_agent = f"wagate/{__version__}"
 
     async def request(
         self,

@@ -55,6 +55,11 @@ class Writing:
         self.head = b""
         """Its first bytes so far."""
 
+    @property
+    def path(self) -> Path:
+        """Where it is meanwhile."""
+        return Path(self._file.name)
+
     async def write(self, chunk: bytes) -> None:
         """Add a chunk. StorageError: the disk takes no more."""
         if len(self.head) < HEAD:
@@ -88,7 +93,7 @@ class Writing:
         self._file.flush()
         os.fsync(self._file.fileno())
         digest = self._hash.hexdigest()
-        self._store.adopt(Path(self._file.name), digest)
+        self._store.adopt(self.path, digest)
         return Written(sha256=digest, size=self._size, head=self.head)
 
 

@@ -19,6 +19,8 @@ MOST_OPTIONS = 12
 """Answers of a poll, as WhatsApp's own apps let people write."""
 SIGNALS = {"seen": "seen", "typing": "typing", "paused": "typing", "watch": "presence"}
 """Kind of a signal → the ability that it needs."""
+_ADJECTIVES = frozenset({"interactive", "voice"})
+"""Types that are no noun."""
 _PARTS = {
     "location": "location",
     "poll": "poll",
@@ -110,7 +112,9 @@ def _check_poll(poll: OutPoll) -> None:
         raise UnprocessableError("a poll's answers must differ", field="message.poll.options")
 
 
-def _a(noun: str) -> str:
+def _a(kind: str) -> str:
+    """A message of this type, in words."""
+    noun = f"{kind} message" if kind in _ADJECTIVES else kind
     if noun.endswith("s"):
         return noun
     return f"an {noun}" if noun[:1] in "aeiou" else f"a {noun}"

@@ -31,10 +31,13 @@ from wagate.errors import (
     SendError,
     SendRefusedError,
 )
+from wagate.events import Media
 from wagate.hooks.asks import Ask
+from wagate.hooks.listening import Sink
 from wagate.hooks.messages import Edit, Signal
-from wagate.hooks.providers import Profile, Provider, ProviderAccount
+from wagate.hooks.providers import Finding, Profile, Provider, ProviderAccount
 from wagate.http import on_behalf_of
+from wagate.outbound import carried
 from wagate.outbound.handover import as_send_error
 from wagate.plugins.registry import Providers
 from wagate.queue.redis import RedisThread, connect, is_refusal
@@ -45,7 +48,7 @@ from wagate.storage.owners.live import LiveDirectory
 TAKEN: Final = 3.0
 """Seconds after which an errand that nobody has taken is taken back."""
 LONGEST: Final = 60.0
-"""Seconds that an errand may take where it is done."""
+"""Seconds that an errand may take where it is done; a file's longer."""
 BLOCK: Final = 2.0
 RETRY: Final = 1.0
 ERRORS: Final[dict[type[SendError], tuple[str, ...]]] = {
@@ -68,6 +71,7 @@ class Form:
 
     takes: tuple[Any, ...] = ()
     gives: Any = None
+    longest: float = LONGEST
 
 
 FORMS: Final = {
@@ -79,8 +83,12 @@ FORMS: Final = {
     "profile": Form((str,), Profile),
     "number_of": Form((str,), str),
     "pair_code": Form((str,), str),
+    "check": Form((), tuple[Finding, ...]),
 }
 """By the field of `Provider`; messages have their own way, see `wagate.consumers.elsewhere`."""
+FETCH: Final = "fetch_media"
+"""A field, too; the file itself is carried on the disk."""
+FETCHING: Final = Form((Media, str), int, carried.LONGEST)
 
 
 class Errand(msgspec.Struct, frozen=True, kw_only=True, tag="errand"):
@@ -127,6 +135,7 @@ class Errands:
     providers: Providers
     live: LiveDirectory
     clock: Clock
+    carrier: carried.Carrier
     elsewhere: Callable[[str], bool] = lambda _account_id: False
     """Whether another process holds an account; by its id."""
     _here: dict[str, Provider] = field(default_factory=dict)
@@ -151,23 +160,39 @@ class Errands:
 
     def _routed(self, provider: Provider) -> Provider:
         calls: dict[str, Any] = {
-            name: partial(self._call, here, name, form.gives)
+            name: partial(self._call, here, name, form)
             for name, form in FORMS.items()
             if (here := getattr(provider, name)) is not None
         }
-        answers = {ask: partial(self._call, here, ask.__name__, ask.answer) for ask, here in provider.answers.items()}
+        if provider.fetch_media is not None:
+            calls[FETCH] = partial(self._fetch, provider.fetch_media)
+        answers = {
+            ask: partial(self._call, here, ask.__name__, Form((ask,), ask.answer))
+            for ask, here in provider.answers.items()
+        }
         return replace(provider, answers=answers, **calls)
 
-    async def _call(self, here: Callable[..., Awaitable[Any]], do: str, gives: Any, /, *given: Any) -> Any:
+    async def _call(self, here: Callable[..., Awaitable[Any]], do: str, form: Form, /, *given: Any) -> Any:
         account: ProviderAccount = given[-1]
         if not self.elsewhere(account.id):
             return await here(*given)
-        done = await self._send(account, do, [msgspec.to_builtins(each, enc_hook=str) for each in given[:-1]])
+        return await self._ask(do, form, *given)
+
+    async def _fetch(self, here: carried.Fetch, media: Media, account: ProviderAccount, sink: Sink) -> None:
+        if not self.elsewhere(account.id):
+            await here(media, account, sink)
+        else:
+            await self.carrier.take(partial(self._ask, FETCH, FETCHING), media, account, sink)
+
+    async def _ask(self, do: str, form: Form, /, *given: Any) -> Any:
+        """Have it done where the account, which is given last, is held."""
+        plain = [msgspec.to_builtins(each, enc_hook=str) for each in given[:-1]]
+        done = await self._send(given[-1], do, plain, form.longest)
         if done.error:
             raise NAMES[done.error](**done.details)
-        return None if gives is None else msgspec.convert(done.value, gives)
+        return None if form.gives is None else msgspec.convert(done.value, form.gives)
 
-    async def _send(self, account: ProviderAccount, do: str, given: list[Any]) -> Done:
+    async def _send(self, account: ProviderAccount, do: str, given: list[Any], longest: float) -> Done:
         """The answer of who holds the account.
 
         Raises:
@@ -177,7 +202,7 @@ class Errands:
         holder = await self.database.read(holder_of, account.id, now=self.clock.now())
         if not holder:
             raise NotSentError("no gateway holds this number now", after=TAKEN, slow="account")
-        left = min(trio.current_effective_deadline() - trio.current_time(), LONGEST)
+        left = min(trio.current_effective_deadline() - trio.current_time(), longest)
         errand = Errand(
             id=str(uuid7()),
             back=inbox_of(self.name),
@@ -188,7 +213,7 @@ class Errands:
         )
         waiting = self._waiting[errand.id] = Waiting()
         try:
-            return await self._delivered(errand, inbox_of(holder), waiting)
+            return await self._delivered(errand, inbox_of(holder), waiting, longest)
         except QueueError as error:
             if is_refusal(error):
                 raise NotSentError(str(error), after=TAKEN, slow="account") from error
@@ -196,14 +221,14 @@ class Errands:
         finally:
             del self._waiting[errand.id]
 
-    async def _delivered(self, errand: Errand, inbox: str, waiting: Waiting) -> Done:
+    async def _delivered(self, errand: Errand, inbox: str, waiting: Waiting, longest: float) -> Done:
         sealed = self._sealed(errand)
         await self._put(inbox, sealed)
         with trio.move_on_after(TAKEN):
             await waiting.over.wait()
         if waiting.done is None and await self.redis.command("LREM", inbox, 1, sealed):
             raise NotSentError("the gateway that holds this number does not answer", after=TAKEN, slow="account")
-        with trio.move_on_after(LONGEST):
+        with trio.move_on_after(longest):
             await waiting.over.wait()
         if waiting.done is None:
             raise NoAnswerError("the gateway that holds this number took this on, and did not answer")
@@ -249,7 +274,7 @@ class Errands:
             waiting.over.set()
 
     async def _do(self, errand: Errand) -> None:
-        left = min(errand.until - self.clock.now().timestamp(), LONGEST)
+        left = min(errand.until - self.clock.now().timestamp(), carried.LONGEST)
         if left <= 0:
             return
         try:
@@ -270,10 +295,22 @@ class Errands:
         provider = None if account is None else self._here.get(account.provider)
         if account is None or provider is None:
             raise NotSentError("the gateway that holds this number does not know it yet", after=RETRY)
-        do, takes = _function(provider, errand.do)
+        do, takes = self._function(provider, errand.do)
         given = [msgspec.convert(each, kind, dec_hook=_made) for each, kind in zip(errand.given, takes, strict=True)]
         with on_behalf_of(account.client_id):
             return await do(*given, self.providers.account(account))
+
+    def _function(self, provider: Provider, name: str) -> tuple[Callable[..., Awaitable[Any]], tuple[Any, ...]]:
+        """What does it, and what it takes. SendRefusedError: this version has it not."""
+        asked: dict[str, type[Ask]] = {each.__name__: each for each in provider.answers}
+        if name in asked:
+            return provider.answers[asked[name]], (asked[name],)
+        if name == FETCH and provider.fetch_media is not None:
+            return partial(self.carrier.bring, provider.fetch_media), FETCHING.takes
+        found = getattr(provider, name) if name in FORMS else None
+        if found is None:
+            raise SendRefusedError("the gateway that holds this number is of another version", http_status=501)
+        return found, FORMS[name].takes
 
     def _sealed(self, message: Errand | Done) -> str:
         return self.vault.encrypt(msgspec.json.encode(message).decode())
@@ -289,17 +326,6 @@ def failed(errand_id: str, error: SendError) -> Done:
     kind = next((each for each in ERRORS if isinstance(error, each)), OutcomeUnknownError)
     details = {name: value for name in DETAILS + ERRORS[kind] if (value := getattr(error, name, None)) is not None}
     return Done(id=errand_id, error=kind.__name__, details=details)
-
-
-def _function(provider: Provider, name: str) -> tuple[Callable[..., Awaitable[Any]], tuple[Any, ...]]:
-    """What does it, and what it takes. SendRefusedError: this version has it not."""
-    asked: dict[str, type[Ask]] = {each.__name__: each for each in provider.answers}
-    if name in asked:
-        return provider.answers[asked[name]], (asked[name],)
-    found = getattr(provider, name) if name in FORMS else None
-    if found is None:
-        raise SendRefusedError("the gateway that holds this number is of another version", http_status=501)
-    return found, FORMS[name].takes
 
 
 def _made(kind: type, value: Any) -> Any:

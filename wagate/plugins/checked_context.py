@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from inspect import signature
 from typing import Any, Final
 
@@ -75,11 +75,12 @@ CALLS: Final[Mapping[str, Mapping[str, Check]]] = {
 
 def checked_call(plugin: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """The function; given a wrong thing, it raises PluginError and does nothing."""
-    checks, takes = CALLS[name], signature(function)
+    checks = CALLS[name]
+    takes = cache(partial(signature, function))  # when it is called: a start makes hundreds, of which few ever are
 
     @wraps(function)
     def checked(*arguments: Any, **named_arguments: Any) -> Any:
-        given = takes.bind(*arguments, **named_arguments).arguments
+        given = takes().bind(*arguments, **named_arguments).arguments
         for argument, check in checks.items():
             if argument in given:
                 try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from wagate.hooks.providers import Check
 from wagate.hooks.specs import PROJECT, PROVIDERS, Hooks
 from wagate.plugins.checked_handler import checked_handler, checked_look, checked_panel, checked_task
 from wagate.plugins.checked_provider import checked_provider
+from wagate.plugins.installed import entry_points
 from wagate.plugins.registry import Providers
 from wagate.plugins.single_file import KEY, PluginFile, plugin_files
 from wagate.plugins.values import WrongValueError, items, named
@@ -166,7 +167,7 @@ def claimed_twice() -> list[str]:
         for point in entry_points(group=group):
             owners.setdefault((group, point.name), []).append(point)
     lines = []
-    for (_, name), points in sorted(owners.items()):
+    for (_, name), points in sorted((name, points) for name, points in owners.items() if len(points) > 1):
         packages = {point.dist.name: point for point in points if point.dist}
         if len(packages) > 1:
             used = next(package for package, point in packages.items() if point == points[-1])

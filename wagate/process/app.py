@@ -28,6 +28,7 @@ from wagate.hooks.context import PluginContext
 from wagate.hooks.contracts import Handler
 from wagate.inbound.catch_up import CatchUp
 from wagate.inbound.listen import Holding, Listening
+from wagate.outbound.carried import Carrier
 from wagate.outbound.context import OUTBOUND
 from wagate.outbound.errands import Errands
 from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers, with_secrets
@@ -192,6 +193,7 @@ def _errands(gateway: Gateway) -> Errands:
         providers=gateway.providers,
         live=gateway.live,
         clock=gateway.clock,
+        carrier=Carrier(files=gateway.media.files, most=int(gateway.config.media.max_size)),
     )
 
 

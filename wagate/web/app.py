@@ -168,8 +168,7 @@ def create_api(
         waha = (waha_send_routes(sending, names), waha_routes(desk), socket_routes(desk, listeners))
         for routes in (messages_routes(sending), *waha):
             api.register_blueprint(routes)
-    for name, routes in plugins:
-        _register(api, name, routes)
+    _register(api, plugins)
     return api
 
 
@@ -180,20 +179,27 @@ def _guarded(api: Api, guard: Guard, acts: ActLog) -> None:
     api.after_request(acts.after_request)
 
 
-def _register(api: Api, plugin: str, routes: Blueprint) -> None:
-    taken = {(rule.rule, method) for rule in api.url_map.iter_rules() for method in rule.methods or ()}
-    prefix = routes.url_prefix or f"/plugins/{plugin}"
-    api.owners[f"{plugin}_{routes.name}"] = plugin
-    try:
-        api.register_blueprint(routes, name=f"{plugin}_{routes.name}", url_prefix=prefix)
-    except BaseException as error:
-        raise broken(plugin, "register_routes", error) from error
-    new = [rule for rule in api.url_map.iter_rules() if rule.endpoint.startswith(f"{plugin}_{routes.name}.")]
-    for rule in new:
+def _register(api: Api, plugins: Sequence[tuple[str, Blueprint]]) -> None:
+    for plugin, routes in plugins:
+        prefix = routes.url_prefix or f"/plugins/{plugin}"
+        api.owners[f"{plugin}_{routes.name}"] = plugin
+        try:
+            api.register_blueprint(routes, name=f"{plugin}_{routes.name}", url_prefix=prefix)
+        except BaseException as error:
+            raise broken(plugin, "register_routes", error) from error
+    _refuse_twice(api)
+
+
+def _refuse_twice(api: Api) -> None:
+    """ConfigError: what a plugin's blueprint has, another blueprint had before it."""
+    taken: dict[tuple[str, str], str] = {}
+    for rule in api.url_map.iter_rules():  # as they were registered: each time they are asked for they are sorted
+        blueprint = rule.endpoint.partition(".")[0]
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            if (rule.rule, method) in taken:
+            if taken.setdefault((rule.rule, method), blueprint) != blueprint and blueprint in api.owners:
                 raise ConfigError(
-                    f"plugins.{plugin}: {method} {rule.rule} is already registered by another plugin or by wagate"
+                    f"plugins.{api.owners[blueprint]}: {method} {rule.rule} is already registered by another plugin "
+                    "or by wagate"
                 )
 
 

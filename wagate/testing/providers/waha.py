@@ -29,6 +29,8 @@ _SENDS = {
     "/api/sendLocation": ("chatId", "latitude", "longitude", "title"),
     "/api/sendContactVcard": ("chatId", "contacts"),
     "/api/sendPoll": ("chatId", "poll"),
+    "/api/sendButtons": ("chatId", "header", "body", "footer", "buttons"),
+    "/api/sendList": ("chatId", "message"),
     "/api/send/link-custom-preview": ("chatId", "text", "preview"),
     "/api/reaction": ("messageId", "reaction"),
 }

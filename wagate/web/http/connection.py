@@ -28,6 +28,7 @@ from hypercorn.utils import parse_socket_addr
 
 from wagate.web.http.accept import Stream
 from wagate.web.http.channel import spawn_app
+from wagate.web.http.pings import ping
 from wagate.web.http.protocols import WRITE_TIMEOUT, Protocols
 
 HOLD = 64 * 1024
@@ -179,13 +180,15 @@ class Connection(TCPServer):
         return protocols
 
     def _spawn(self, spawn: Callable[..., None], work: Callable[..., Awaitable[None]], *args: object) -> None:
-        """What hypercorn runs beside. It would let pings sleep on after the end, and the connection wait for them."""
-        pings = getattr(work, "__func__", None) is WSStream._send_pings  # noqa: SLF001  (nothing else tells)
-        spawn(self._ping if pings else work, *((work,) if pings else args))
+        """What hypercorn runs beside. Its pings would sleep on after the end, and the connection wait for them."""
+        if getattr(work, "__func__", None) is WSStream._send_pings:  # noqa: SLF001  (nothing else tells)
+            spawn(self._ping, work.__self__)  # type: ignore[attr-defined]
+        else:
+            spawn(work, *args)
 
-    async def _ping(self, pings: Callable[[], Awaitable[None]]) -> None:
+    async def _ping(self, stream: WSStream) -> None:
         with self._pinging:
-            await pings()
+            await ping(stream, self.config.websocket_ping_interval or inf)
 
     async def guard(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do ``work``; what it raises is this connection's end, and nobody else's."""

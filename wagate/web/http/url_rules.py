@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 
 from quart.routing import QuartRule
 
@@ -17,12 +16,11 @@ class UrlRule(QuartRule):
 
     def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
         write = super()._compile_builder
-
-        @cache
-        def written() -> Callable[..., tuple[str, str]]:
-            return write(append_unknown)
+        written: Callable[..., tuple[str, str]] | None = None
 
         def build(rule: UrlRule, /, **values: object) -> tuple[str, str]:
-            return written()(rule, **values)
+            nonlocal written
+            written = written or write(append_unknown)
+            return written(rule, **values)
 
         return build

@@ -1,4 +1,4 @@
-"""WAHA's other ways to send: older forms, links, menus, forwarding, stories."""
+"""WAHA's other ways to send: older forms, links, forwarding, stories."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from wagate.hooks.messages import MEDIA_TYPES, OutLocation, OutMedia, OutMessage
 from wagate.storage.threads.archive import find_message
 from wagate.web.messages.body import MessageId, Text
 from wagate.web.messages.content import Draft, not_blank, read_chat
-from wagate.web.waha.bodies import Body, ChatBody, Session, Success, WahaFile, WahaMessage, base_of
+from wagate.web.waha.bodies import Body, ChatBody, Success, WahaFile
 from wagate.web.waha.desk import Call, Row
 from wagate.web.waha.message_names import ids_of
-from wagate.web.waha.send import sender_of, submit
+from wagate.web.waha.send import quoting, send_draft
 
 LARGEST_THUMBNAIL = 65_536
 """Characters of base64."""
-TITLE, BUTTON_TITLE = 60, 20
-"""Characters: Meta's limits, which the ``interactive`` message has."""
 
 
 class TextQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,55 +81,6 @@ class EditBody(msgspec.Struct, frozen=True, kw_only=True):
     text: Text
 
 
-class Button(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A button."""
-
-    type: Literal["reply", "url", "call", "copy"]
-    text: Annotated[str, Meta(min_length=1, max_length=BUTTON_TITLE)]
-    id: str | None = None
-    url: str | None = None
-
-
-class ButtonsBody(ChatBody, frozen=True, kw_only=True, rename="camel"):
-    """``sendButtons``."""
-
-    header: str = ""
-    body: Text
-    footer: str = ""
-    buttons: Annotated[list[Button], Meta(min_length=1, max_length=10)]
-
-
-class ListRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A row of a list."""
-
-    title: str
-    row_id: str
-    description: str | None = None
-
-
-class ListSection(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a list."""
-
-    title: str = ""
-    rows: Annotated[list[ListRow], Meta(min_length=1, max_length=10)]
-
-
-class ListMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A list."""
-
-    title: str = ""
-    description: str | None = None
-    footer: str | None = None
-    button: Annotated[str, Meta(min_length=1, max_length=BUTTON_TITLE)]
-    sections: Annotated[list[ListSection], Meta(min_length=1, max_length=10)]
-
-
-class ListBody(Body, frozen=True, kw_only=True, rename="camel"):
-    """``sendList``."""
-
-    message: ListMessage
-
-
 class ForwardBody(ChatBody, frozen=True, kw_only=True, rename="camel"):
     """``forwardMessage``."""
 
@@ -156,54 +105,33 @@ class DeleteStoryBody(msgspec.Struct, frozen=True, kw_only=True):
     contacts: Annotated[list[str], Meta(max_length=10_000)] | None = None
 
 
-class SessionQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which session."""
-
-    session: Session | None = None
-
-
-async def _send(call: Call, draft: Draft, session: str | None) -> WahaMessage:
-    client_id, account = sender_of(call.desk.sending, session)
-    return await submit(call.desk.sending, draft, client_id, account)
-
-
-async def _quoting(call: Call, body: Body) -> OutMessage:
-    """What all messages have, with the message that it answers."""
-    base = base_of(body, "text", "")
-    if not body.reply_to:
-        return base
-    client_id, _ = sender_of(call.desk.sending, body.session)
-    quoted = await call.desk.names.find(body.reply_to, client_id=client_id, field="reply_to")
-    return msgspec.structs.replace(base, reply_to=quoted.id)
-
-
 async def _text_by_query(call: Call) -> Any:
     query = call.query
     message = OutMessage(chat=read_chat(query.phone, "phone"), type="text", text=not_blank(query.text, "text"))
-    return await _send(call, Draft(message=message), query.session)
+    return await send_draft(call, Draft(message=message), query.session)
 
 
 async def _reply(call: Call) -> Any:
-    base = await _quoting(call, call.body)
+    base = await quoting(call, call.body)
     message = msgspec.structs.replace(base, text=not_blank(call.body.text, "text"))
-    return await _send(call, Draft(message=message), call.body.session)
+    return await send_draft(call, Draft(message=message), call.body.session)
 
 
 async def _link(call: Call) -> Any:
     text = f"{call.body.title}\n{call.body.url}".strip()
     message = OutMessage(chat=read_chat(call.body.chat_id, "chatId"), type="text", text=text)
-    return await _send(call, Draft(message=message), call.body.session)
+    return await send_draft(call, Draft(message=message), call.body.session)
 
 
 async def _custom_link(call: Call) -> Any:
     """The text with its own preview, where the provider takes one; its picture must be a small JPEG in base64."""
-    base, told = await _quoting(call, call.body), call.body.preview
+    base, told = await quoting(call, call.body), call.body.preview
     image = told.image.data if told.image is not None and told.image.data else ""
     preview = OutPreview(
         url=told.url, title=told.title or told.url, description=told.description, thumbnail=_small(image)
     )
     message = msgspec.structs.replace(base, text=not_blank(call.body.text, "text"), preview=preview)
-    return await _send(call, Draft(message=message), call.body.session)
+    return await send_draft(call, Draft(message=message), call.body.session)
 
 
 def _small(image: str) -> str:
@@ -212,9 +140,11 @@ def _small(image: str) -> str:
 
 
 async def _poll(call: Call) -> Any:
-    base, poll = await _quoting(call, call.body), call.body.poll
+    base, poll = await quoting(call, call.body), call.body.poll
     asked = OutPoll(name=poll.name, options=tuple(poll.options), multiple=poll.multiple_answers)
-    return await _send(call, Draft(message=msgspec.structs.replace(base, type="poll", poll=asked)), call.body.session)
+    return await send_draft(
+        call, Draft(message=msgspec.structs.replace(base, type="poll", poll=asked)), call.body.session
+    )
 
 
 async def _edit(call: Call) -> Any:
@@ -225,57 +155,6 @@ async def _edit(call: Call) -> Any:
     return Success()
 
 
-async def _buttons(call: Call) -> Any:
-    body: ButtonsBody = call.body
-    action: dict[str, Any]
-    made: dict[str, Any] = {"type": "button", "body": {"text": body.body}} | _header_footer(body.header, body.footer)
-    urls = [each for each in body.buttons if each.type == "url"]
-    if len(body.buttons) == 1 and urls:
-        made["type"] = "cta_url"
-        action = {"name": "cta_url", "parameters": {"display_text": urls[0].text, "url": urls[0].url or ""}}
-    elif all(each.type == "reply" for each in body.buttons) and len(body.buttons) <= 3:
-        action = {"buttons": [_reply_button(each) for each in body.buttons]}
-    else:
-        raise UnprocessableError("WhatsApp has up to three buttons of type reply, or one of type url", field="buttons")
-    message = OutMessage(
-        chat=read_chat(body.chat_id, "chatId"), type="interactive", interactive=made | {"action": action}
-    )
-    return await _send(call, Draft(message=message), body.session)
-
-
-def _reply_button(button: Button) -> dict[str, Any]:
-    return {"type": "reply", "reply": {"id": button.id or button.text, "title": button.text}}
-
-
-def _header_footer(header: str, footer: str | None) -> dict[str, Any]:
-    """What there is of them."""
-    found: dict[str, Any] = {"header": {"type": "text", "text": header[:TITLE]}} if header else {}
-    return found | ({"footer": {"text": footer[:TITLE]}} if footer else {})
-
-
-async def _list(call: Call) -> Any:
-    body: ListBody = call.body
-    given = body.message
-    sections = [
-        {
-            "title": part.title,
-            "rows": [
-                {"id": row.row_id, "title": row.title} | ({"description": row.description} if row.description else {})
-                for row in part.rows
-            ],
-        }
-        for part in given.sections
-    ]
-    made: dict[str, Any] = {
-        "type": "list",
-        "body": {"text": given.description or given.title or given.button},
-        "action": {"button": given.button, "sections": sections},
-    } | _header_footer(given.title if given.description else "", given.footer)
-    base = await _quoting(call, body)
-    message = msgspec.structs.replace(base, type="interactive", interactive=made)
-    return await _send(call, Draft(message=message), body.session)
-
-
 async def _forward(call: Call) -> Any:
     body: ForwardBody = call.body
     found: Event | None = await call.desk.database.browse(
@@ -283,7 +162,7 @@ async def _forward(call: Call) -> Any:
     )
     if found is None:
         raise NotFoundError("Message not found")
-    return await _send(call, Draft(message=again(found, read_chat(body.chat_id, "chatId"))), body.session)
+    return await send_draft(call, Draft(message=again(found, read_chat(body.chat_id, "chatId"))), body.session)
 
 
 def again(event: Event, chat: str) -> OutMessage:
@@ -352,8 +231,6 @@ MORE_SENDS = (
         handle=_edit,
         body=EditBody,
     ),
-    Row(verb="POST /sendButtons", doc="Send buttons.", handle=_buttons, body=ButtonsBody, status=201, large=True),
-    Row(verb="POST /sendList", doc="Send a list.", handle=_list, body=ListBody, status=201),
     Row(verb="POST /forwardMessage", doc="Forward a message.", handle=_forward, body=ForwardBody, status=201),
     Row(verb="GET /{session}/new-message-id", doc="An id.", handle=_new_id),
     Row(verb="GET /{session}/status/new-message-id", doc="An id.", handle=_new_id),

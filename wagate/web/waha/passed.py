@@ -11,20 +11,23 @@ import msgspec
 from quart import Response, request
 
 from wagate.errors import BadRequestError, NotSupportedError, UnprocessableError
+from wagate.hooks.messages import OutMessage
 from wagate.hooks.passing import PassedOn, PassOn
 from wagate.hooks.routes import MOST_VALUES, acts_on, decode, read_query
+from wagate.outbound.submitted import in_dialogue
 from wagate.parsing.fields import mapping
 from wagate.parsing.jsonbody import refuse_deep, refuse_many
-from wagate.web.messages.content import check_storable
+from wagate.web.messages.content import check_storable, read_chat
 from wagate.web.waha.asked import CLOSE_GROUP, INVITE, MAKE_CHANNEL, PRESS, PREVIEW, VOTE, Asked
 from wagate.web.waha.converted import convert_voice
 from wagate.web.waha.desk import Call, Row, as_json
+from wagate.web.waha.menus import ButtonsBody, ListBody, send_buttons, send_list
 
 NO_CHANNELS = "wagate makes and deletes no channels"
 NO_SEARCH = "wagate does not search for channels"
 NO_READING = "wagate does not read channels that you don't follow"
 NO_CONVERTING = "wagate converts audio only: send videos as MP4 with H.264"
-_FILES: Final = ("file", "picture")
+_FILES: Final = ("file", "picture", "headerImage")
 _SHOWN: Final = ("application/json", "image/jpeg", "image/png", "audio/ogg", "video/mp4")
 """Types of answers that are passed on; others become plain bytes, which no browser shows."""
 
@@ -38,7 +41,10 @@ def _passed(
     large: bool = False,
     own: Asked | None = None,
     here: Callable[[Call], Awaitable[Response]] | None = None,
+    message: bool = False,
 ) -> Row:
+    """``why`` is said where neither ``own`` nor ``here`` answers; ``message``: it goes to a chat of the body's."""
+
     async def pass_on(call: Call) -> Response:
         body = await _read_body() if verb.startswith(("POST ", "PUT ")) else None
         query = dict(request.args)
@@ -54,6 +60,8 @@ def _passed(
             acts_on(account.name, owner=account.client_id)
             return as_json(answer, status)
         _refuse_links(body)
+        if message:
+            _refuse_stories(body or {})
         ask = PassOn(
             method=verb.partition(" ")[0],
             path=_path_of(verb, call.parts),
@@ -81,12 +89,24 @@ def _passed(
 async def _own(asked: Asked, call: Call) -> Any:
     """What the provider answers to an ask of wagate's own. UnprocessableError: the body or the query is wrong."""
     query = None if asked.query is None else read_query(asked.query)
-    if asked.body is None:
-        return await asked.handle(replace(call, query=query))
-    data = await request.get_data(cache=True, as_text=False, parse_form_data=False)
-    body = decode(asked.body, data)
-    check_storable(msgspec.to_builtins(body), "")
+    body = None if asked.body is None else await _decoded(asked.body)
     return await asked.handle(replace(call, body=body, query=query))
+
+
+async def _decoded(kind: type[msgspec.Struct]) -> Any:
+    """The body. UnprocessableError: it is wrong."""
+    data = await request.get_data(cache=True, as_text=False, parse_form_data=False)
+    body = decode(kind, data)
+    check_storable(msgspec.to_builtins(body), "")
+    return body
+
+
+async def _buttons(call: Call) -> Response:
+    return as_json(await send_buttons(call, await _decoded(ButtonsBody)), 201)
+
+
+async def _list(call: Call) -> Response:
+    return as_json(await send_list(call, await _decoded(ListBody)), 201)
 
 
 async def _read_body() -> dict[str, Any] | None:
@@ -116,6 +136,13 @@ def _refuse_links(body: dict[str, Any] | None) -> None:
             )
 
 
+def _refuse_stories(body: dict[str, Any]) -> None:
+    """As of all messages: nothing goes to stories, lists and channels, where nobody can be answered."""
+    chat = body.get("chatId")
+    if isinstance(chat, str):
+        in_dialogue(OutMessage(chat=read_chat(chat, "chatId"), type="interactive"), field="chatId")
+
+
 def _path_of(verb: str, parts: dict[str, str]) -> str:
     path = f"/api{verb.partition(' ')[2]}"
     for name, value in parts.items():
@@ -143,6 +170,8 @@ PASSED = (
         status=201,
         own=PRESS,
     ),
+    _passed("POST /sendButtons", status=201, large=True, here=_buttons, message=True),
+    _passed("POST /sendList", status=201, here=_list, message=True),
     _passed("POST /{session}/events", "wagate sends no calendar events", status=201, act="send event", own=INVITE),
     _passed("POST /{session}/channels", NO_CHANNELS, status=201, act="create channel", large=True, own=MAKE_CHANNEL),
     _passed(f"DELETE /{_CHANNEL}", NO_CHANNELS, act="delete channel"),

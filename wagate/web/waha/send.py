@@ -34,7 +34,7 @@ from wagate.web.waha.bodies import (
     text_draft,
     waha_message,
 )
-from wagate.web.waha.desk import DEFAULT
+from wagate.web.waha.desk import DEFAULT, Call
 from wagate.web.waha.message_names import MessageNames
 
 
@@ -142,6 +142,22 @@ def _add_revoke(routes: Blueprint, sending: Sending, names: MessageNames) -> Non
         view = await names.ours(message_id, client_id=client_id, account=account)
         await sending.revoke(view.id)
         return Success()
+
+
+async def send_draft(call: Call, draft: Draft, session: str | None) -> WahaMessage:
+    """Send what the call is about, from the account that its body names."""
+    client_id, account = sender_of(call.desk.sending, session)
+    return await submit(call.desk.sending, draft, client_id, account)
+
+
+async def quoting(call: Call, body: Body) -> OutMessage:
+    """What all messages have, with the message that it answers."""
+    base = base_of(body, "text", "")
+    if not body.reply_to:
+        return base
+    client_id, _ = sender_of(call.desk.sending, body.session)
+    quoted = await call.desk.names.find(body.reply_to, client_id=client_id, field="reply_to")
+    return msgspec.structs.replace(base, reply_to=quoted.id)
 
 
 async def submit(sending: Sending, draft: Draft, client_id: int, account: str | None) -> WahaMessage:
