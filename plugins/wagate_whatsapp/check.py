@@ -92,7 +92,7 @@ class Checker:
         findings = [self._age(), await self._process()]
         if number is None:
             return [*findings, Finding(level="warn", what="session", detail="it was not started by this process")]
-        return [*findings, _session(number), *_clock_of(number)]
+        return [*findings, _session(number), *_twins_of(self._numbers.twins(number)), *_clock_of(number)]
 
     def _age(self) -> Finding:
         days = age_in_days(self._clock.now())
@@ -134,6 +134,13 @@ def _session(number: Number) -> Finding:
     if not number.linked:
         return Finding(level="warn", what="session", detail=told, next_step="link the number: wagate pair <account>")
     return Finding(level="fail", what="session", detail=told, next_step="wait, or restart the session")
+
+
+def _twins_of(count: int) -> list[Finding]:
+    if not count:
+        return []
+    detail = f"{count} more of this gateway's accounts are linked to this number: whatever comes, comes for each"
+    return [Finding(level="warn", what="number", detail=detail, next_step="delete the accounts that are too many")]
 
 
 def _clock_of(number: Number) -> list[Finding]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from typing import Final
 
 import structlog
@@ -24,11 +23,13 @@ from wagate_whatsapp.reasons import (
     CONNECTED,
     CONNECTING,
     ENGINE_ENDED,
+    LEVELS,
     NO_PROXY,
     NOBODY_SCANNED,
     STOPPED,
     Verdict,
     judge,
+    masked,
 )
 
 WATCHDOG: Final = 20.0
@@ -42,8 +43,6 @@ CALL_PATIENCE: Final = 5.0
 LONGEST_WAIT: Final = 300.0
 LOG_OUT_PATIENCE: Final = 20.0
 CODE_PATIENCE: Final = 45.0
-_NUMBER: Final = re.compile(r"\d{7,}")
-_LEVELS: Final = frozenset({"ERROR", "WARN", "WARNING"})
 
 log = structlog.get_logger("wagate.plugins.whatsapp")
 
@@ -174,7 +173,8 @@ class Listener:
         finally:
             del self._pairings[number.id]
         if not linked:
-            await self._tell(number, inlet, NOBODY_SCANNED)
+            if not pairing.refused:
+                await self._tell(number, inlet, NOBODY_SCANNED)
             await trio.sleep_forever()  # until somebody asks
 
     async def _hold(self, number: Number, settings: WhatsAppSettings, inlet: Inlet) -> None:
@@ -192,11 +192,6 @@ class Listener:
     async def _tell(self, number: Number, inlet: Inlet, change: SessionChange) -> None:
         number.told = change.message
         await inlet.state(change)
-
-
-def masked(text: str) -> str:
-    """A line of the library's without whole phone numbers."""
-    return _NUMBER.sub(lambda found: f"{found[0][:4]}…", text)
 
 
 class Connection:
@@ -285,7 +280,7 @@ class Connection:
         number = self._number
         match line["event"]:
             case "Log":
-                if line["level"] in _LEVELS:
+                if line["level"] in LEVELS:
                     log.info("whatsmeow", account_id=number.id, level=line["level"], text=masked(line["text"]))
             case "Me" if line["jid"]:
                 number.link(Us(jid=line["jid"], lid=line["lid"], platform=line["platform"]))

@@ -180,6 +180,11 @@ class Numbers:
         """The account's, if its task has run."""
         return self._known.get(account_id)
 
+    def twins(self, number: Number) -> int:
+        """How many other accounts are linked to the same number, as far as they run here."""
+        others = (each for each in self._known.values() if each is not number and each.linked)
+        return sum(each.phone == number.phone for each in others) if number.linked else 0
+
     def forget(self, account_id: str) -> None:
         """It was deleted."""
         self._known.pop(account_id, None)

@@ -20,18 +20,23 @@ from wagate.parsing.fields import first_text
 from wagate_whatsapp.number import Number, WhatsAppSettings
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.process import ChildProcess, EngineDiedError, Feed, Json, NotDoneError, child_process
-from wagate_whatsapp.reasons import CONNECTING, LINKED, unreachable
+from wagate_whatsapp.reasons import CONNECTING, LEVELS, LINKED, judge, masked, unreachable
 
 PATIENCE: Final = 600.0
 """Seconds in which somebody has to scan; then codes come again on demand."""
 DAY: Final = 86_400
 SETTLE: Final = 10.0
 """Seconds for the first connection after the scan, in which keys are exchanged."""
+STEADY: Final = 20.0
+"""Seconds that a try must last for the next one to begin at once: WhatsApp is not dialled in a tight loop."""
 PAUSE: Final = 5.0
-"""Seconds before the next try when WhatsApp can't be reached."""
+LONGEST_PAUSE: Final = 60.0
 TOLD: Final = "QR code generated, scan to connect"
 REFUSED: Final = 1
 """PairStatus.ERROR."""
+RAN_OUT: Final = "timeout"
+OUTDATED: Final = "err-client-outdated"
+"""Words of whatsmeow (qrchan.go); here its events don't come, so that for the rest its log has to say why."""
 
 log = structlog.get_logger("wagate.plugins.whatsapp")
 
@@ -46,24 +51,30 @@ class Pairing:
         self._clock = clock
         self._child: ChildProcess | None = None
         self._showing = trio.Event()
+        self._logged = ""
+        """The library's last warning."""
+        self.refused = False
+        """Whether WhatsApp, or the way there, refused the last try: its reason was told."""
 
     async def run(self) -> bool:
         """Show codes until the number is linked (True) or nobody scanned for long enough."""
-        deadline = self._clock.monotonic() + PATIENCE
+        deadline, short = self._clock.monotonic() + PATIENCE, 0
         await self._inlet.state(CONNECTING)
-        while not self._number.linked and self._clock.monotonic() < deadline:
+        while not self._number.linked and (began := self._clock.monotonic()) < deadline:
             try:
                 async with child_process(self._number.folder / "pairing.log") as child:
-                    self._child = child
+                    self._child, self._logged, self.refused = child, "", False
                     await self._codes(child, deadline)
             except (EngineDiedError, NotDoneError, trio.TooSlowError) as error:
                 log.warning("pairing broke off", account_id=self._number.id, reason=str(error))
-                await self._inlet.state(unreachable(str(error)))
-                await self._clock.sleep(PAUSE)
+                await self._tell_refusal(unreachable(str(error)))
             finally:
                 self._child, self._number.qr = None, ""
                 self._showing.set()  # who waits for a code learns that this try is over
                 self._showing = trio.Event()
+            short = 0 if self._clock.monotonic() - began > STEADY else short + 1
+            if not self._number.linked:
+                await self._clock.sleep(pause_after(short))
         return self._number.linked
 
     async def code(self, phone: str) -> str:
@@ -87,9 +98,10 @@ class Pairing:
                         await self._settle(child, feed)
                         return
                     if line["event"] == "Ended" or (line["event"] == "Login" and line["state"] != "success"):
-                        child.kill()
-                        if error := first_text(line, "error"):
-                            raise NotDoneError(error)
+                        try:
+                            await self._over(line)
+                        finally:
+                            child.kill()
                         return
         child.kill()
 
@@ -103,6 +115,8 @@ class Pairing:
         elif line["event"] == "PairStatus" and line["status"] == REFUSED:
             text = f"The scan was refused: {first_text(line, 'error') or 'no reason given'}"
             await self._inlet.state(SessionChange(status=SessionStatus.AUTH_FAILURE, message=text))
+        elif line["event"] == "Log" and line["level"] in LEVELS:
+            self._logged = masked(line["text"])
         elif line["event"] == "Me" and line["jid"]:
             self._number.link(Us(jid=line["jid"], lid=line["lid"]))
         elif line["event"] == "PairStatus":
@@ -112,6 +126,18 @@ class Pairing:
             await self._inlet.number(self._number.phone)
             return True
         return False
+
+    async def _over(self, line: Json) -> None:
+        """Why there are no more codes. NotDoneError: nobody could have scanned one."""
+        state, error = first_text(line, "state"), first_text(line, "error")
+        if state == OUTDATED and (verdict := judge({"event": "ClientOutdated"}, self._clock.now())) is not None:
+            await self._tell_refusal(verdict.change)
+        elif error or not (self._number.qr and state in {"", RAN_OUT}):
+            raise NotDoneError(error or self._logged or state)
+
+    async def _tell_refusal(self, change: SessionChange) -> None:
+        self.refused, self._number.told = True, change.message
+        await self._inlet.state(change)
 
     async def _settle(self, child: ChildProcess, feed: Feed) -> None:
         """Let the first connection come up, then end it in order: what comes over it goes to the spool."""
@@ -124,6 +150,11 @@ class Pairing:
                             self._number.link(Us(jid=line["jid"], lid=line["lid"]))
                         connected = connected or line["event"] == "Connected"
             await child.ask("stop", session=self._number.id, patience=SETTLE)
+
+
+def pause_after(short: int) -> float:
+    """Seconds after so many short tries in a row: the first time none, then 5, 10 … 60."""
+    return min(PAUSE * 2.0 ** (short - 2), LONGEST_PAUSE) if short > 1 else 0.0
 
 
 def start_settings(settings: WhatsAppSettings) -> dict[str, Any]:

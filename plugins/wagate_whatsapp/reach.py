@@ -30,6 +30,9 @@ _SAID_NO: Final = re.compile(
     r"not a valid image"
 )
 """whatsmeow's words for some of WhatsApp's refusals (errors.go)."""
+_SENT_ONCE: Final = re.compile(r"websocket not connected|frame socket is closed", re.IGNORECASE)
+"""Alone, without words before it: the connection broke off behind a message, and was gone again when whatsmeow was to
+repeat it (request.go, retryFrame). A message that never left has more words (send.go)."""
 _NOT_YET: Final = re.compile(r"no app state keys|without PushName")
 
 
@@ -84,8 +87,8 @@ class Reach:
 
 
 @contextmanager
-def sending() -> Iterator[None]:
-    """What breaks off a send, in the words of the contract."""
+def sending(*, message: bool = False) -> Iterator[None]:
+    """What breaks off a send, in the words of the contract. ``message``: it is one, not another request."""
     try:
         yield
     except EngineDiedError as error:
@@ -93,6 +96,8 @@ def sending() -> Iterator[None]:
     except trio.TooSlowError as error:
         raise OutcomeUnknownError("WhatsApp did not confirm it in time") from error
     except NotDoneError as error:
+        if message and _SENT_ONCE.fullmatch(str(error)):
+            raise OutcomeUnknownError("the connection broke off before WhatsApp confirmed it") from error
         raise judged(str(error)) from error
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import msgspec
 
@@ -28,6 +30,9 @@ MOST_SILENT = 3
 """Keep-alives in a row without an answer; they come every 20 to 30 s."""
 LONG = 3600.0
 """Seconds between two tries when somebody has to act first."""
+LEVELS: Final = frozenset({"ERROR", "WARN", "WARNING"})
+"""Of the library's log, worth telling."""
+_NUMBER: Final = re.compile(r"\d{7,}")
 _BANS = {
     "SEND_TO_TOO_MANY_PEOPLE": "it wrote to too many people who don't know it",
     "BLOCKED_BY_USERS": "too many people blocked it",
@@ -103,6 +108,11 @@ def _banned(line: Json, now: datetime) -> Verdict:
     why = _BANS.get(first_text(line, "Code"), "WhatsApp does not say why")
     text = f"WhatsApp blocks this number until {until:%Y-%m-%d %H:%M} UTC: {why}"
     return Verdict(change=_failed(text), again=max(float(seconds), LONG))
+
+
+def masked(text: str) -> str:
+    """A line of the library's without whole phone numbers."""
+    return _NUMBER.sub(lambda found: f"{found[0][:4]}…", text)
 
 
 def unreachable(error: str) -> SessionChange:

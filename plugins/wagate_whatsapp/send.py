@@ -24,8 +24,10 @@ from wagate_whatsapp.voice import drawn
 
 LIMITS: Final = SendLimits(per_second=1.0, burst=10, chat_per_second=1.0, chat_burst=5)
 """As fast as a busy person: WhatsApp bans numbers that are faster."""
-LARGEST: Final = 64 * 1024 * 1024
-"""Bytes of a file: the library encrypts it whole in memory, some three times over."""
+LARGEST: Final = 100 * 1024 * 1024
+"""Bytes of a file: what can be uploaded in the minute that a send has."""
+UPLOADS: Final = 4
+"""Files at once."""
 PER_CHARACTER: Final = 0.02
 LONGEST_TYPING: Final = 4.0
 KNOWN: Final = 50_000
@@ -40,7 +42,7 @@ class Sender:
     def __init__(self, reach: Reach, clock: Clock) -> None:
         self._reach = reach
         self._clock = clock
-        self._uploads = trio.CapacityLimiter(1)
+        self._uploads = trio.CapacityLimiter(UPLOADS)
         self._there: dict[str, None] = {}
 
     async def send(self, outgoing: Outgoing) -> Sent:
@@ -56,7 +58,7 @@ class Sender:
             body |= {"messageContextInfo": {"messageSecret": number.references.secret(outgoing.id)}}
         if message.type == "text" and not to.endswith("@broadcast") and settings_of(outgoing.account).typing:
             await self._type(number, to, message.text)
-        with sending():
+        with sending(message=True):
             sent = await self._reach.ask("send", number, to=to, message=body)
         self._remember(message.chat)
         chat = chat_key(sent["chat"]) if message.chat.endswith("@lid") else message.chat
@@ -87,7 +89,7 @@ class Sender:
     async def _change(self, account: ProviderAccount, chat: str, body: Json) -> None:
         """Send what changes an earlier message, and take it in: the device that sends it does not get it back."""
         number = self._reach.linked(account)
-        with sending():
+        with sending(message=True):
             sent = await self._reach.ask("send", number, to=jid_of(chat), message=body)
         if number.inlet is None:
             return
@@ -137,7 +139,10 @@ class Sender:
         file = outgoing.file
         if file is None or file.path is None:
             raise SendRefusedError("the file is missing: it could not be fetched")
-        size = file.path.stat().st_size
+        try:
+            size = file.path.stat().st_size
+        except FileNotFoundError as error:
+            raise SendRefusedError("the file is missing: it was deleted") from error
         if size > LARGEST:
             raise SendRefusedError(f"the file has {size} bytes, and this engine sends at most {LARGEST}")
         kind = UPLOADED_AS.get(outgoing.message.type, outgoing.message.type)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,18 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 
 from wagate_whatsapp_child.flat import Json, jid, keep_poll
 from wagate_whatsapp_child.groups import CHANNELS, GROUPS
-from wagate_whatsapp_child.library import Library
+from wagate_whatsapp_child.library import Library, LibraryError
 from wagate_whatsapp_child.people import PEOPLE, lid_of
 from wagate_whatsapp_child.session import Session, as_jid, as_jids
+from wagate_whatsapp_child.shelf import Shelf, reaches
 
 KINDS = {"image": 0, "video": 1, "audio": 2, "document": 3}
 """Kind of a file → the library's number (whatsmeow's MediaType)."""
+UPLOAD = "wagate_whatsapp_child.upload"
+SMALL = 1024 * 1024
+"""Bytes up to which a file is the library's to upload."""
+LARGEST_WHOLE = 64 * 1024 * 1024
+"""Bytes of the largest one: it holds each some three times over."""
 
 
 class Actions:
@@ -26,6 +34,8 @@ class Actions:
 
     def __init__(self, library: Library) -> None:
         self._library = library
+        self._whole = threading.Lock()
+        """Files that the library holds come one after the other."""
         self.named: dict[str, Callable[[Session, Json], Any]] = {
             "send": self.send,
             "vote": self.vote,
@@ -96,9 +106,32 @@ class Actions:
         return (session.phone(there) if there.endswith("@lid") else "") or there
 
     def upload(self, session: Session, line: Json) -> Json:
-        """Encrypt and upload a file (``path``); what a message says of it, as JSON. Whole in memory: the library's."""
-        content = Path(line["path"]).read_bytes()
-        answer = self._library.go.Upload(*session.of(content), KINDS[line["kind"]])
+        """Encrypt and upload a file (``path``); what a message says of it, as JSON. LibraryError."""
+        path, kind = Path(line["path"]), line["kind"]
+        size = path.stat().st_size
+        if size > SMALL and (shelf := self._shelf(session)) is not None:
+            try:
+                made: Json = import_module(UPLOAD).upload(path, kind, shelf, session.start.proxy)
+            except LibraryError:
+                session.shelf = None  # perhaps its key is no longer good
+                raise
+            return made
+        if size > LARGEST_WHOLE:
+            raise LibraryError(f"the library takes at most {LARGEST_WHOLE} bytes, and there is no other way now")
+        with self._whole:
+            return self._uploaded(session, path.read_bytes(), kind)
+
+    def _shelf(self, session: Session) -> Shelf | None:
+        """Where files are put; None: the library has to do it."""
+        if not reaches(session.start.proxy):
+            return None
+        if session.shelf is None or session.shelf.until < time.monotonic():
+            session.shelf = None
+            self._uploaded(session, b"\0", "document")  # for it the library asks WhatsApp, and logs the answer
+        return session.shelf
+
+    def _uploaded(self, session: Session, content: bytes, kind: str) -> Json:
+        answer = self._library.go.Upload(*session.of(content), KINDS[kind])
         found = self._library.answer("UploadReturnFunction", answer).UploadResponse
         return {
             "URL": found.url,

@@ -30,6 +30,7 @@ from wagate_whatsapp_child.library import (
     Proxy,
 )
 from wagate_whatsapp_child.polls import Polls
+from wagate_whatsapp_child.shelf import Shelf, shelf_of
 from wagate_whatsapp_child.spool import Entry, Line, Outbox, Spool
 
 KEYS = "session.db"
@@ -37,6 +38,8 @@ OPTIONS = "?_journal_mode=WAL&_synchronous=NORMAL&_foreign_keys=on&_busy_timeout
 """Behind the path of the keys: without WAL, linking takes 18 s instead of 1.4, each message 19 ms instead of 2."""
 SPOOL = "spool"
 POLLS = "polls"
+TOLD = frozenset({"WARN", "WARNING", "ERROR"})
+"""Levels of the library's log that the gateway hears; the rest has each stanza in it."""
 RECENT = 90
 """Days that the phone gives without being asked for all."""
 _numbers = itertools.count(1)
@@ -80,6 +83,8 @@ class Session:
         self.state = State()
         self.heard = 0
         """Events so far."""
+        self.shelf: Shelf | None = None
+        """Where files are put, as far as the library's log has told."""
         self._library = library
         self._outbox = outbox
         self._left = False
@@ -157,7 +162,7 @@ class Session:
             self._library.go.Neonize(
                 f"{Path(self.start.folder) / KEYS}{OPTIONS}".encode(),
                 self.key,
-                *(b"", 0, 0, b"WARN"),
+                *(b"", 0, 0, b"DEBUG"),  # for `shelf_of`
                 *self._callbacks,
                 *(wanted, len(wanted), props, len(props), b"", 0),
                 ctypes.cast(proxy, ctypes.c_void_p) if proxy else None,
@@ -220,7 +225,10 @@ class Session:
 
     def _log(self, raw: bytes) -> None:
         entry = self._library.types.LogEntry.FromString(raw)
-        self._tell("Log", level=entry.Level, text=entry.Message[:1000])
+        if entry.Level in TOLD:
+            self._tell("Log", level=entry.Level, text=entry.Message[:1000])
+        else:
+            self.shelf = shelf_of(entry.Message) or self.shelf
 
 
 def as_jid(library: Library, text: str) -> bytes:

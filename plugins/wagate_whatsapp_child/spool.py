@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import fcntl
 import json
 import os
@@ -100,42 +101,73 @@ class Spool:
         self._file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._count = 0
         self._size = 0
+        self._behind = False
+        """Whether something that waits is not in the file: the disk took no more."""
+        self._closed = False
         self.waiting: deque[Entry] = deque()
         self._read()
 
     def append(self, code: int, raw: bytes) -> Entry:
-        """Write one down; when the disk takes no more, it waits in memory alone."""
+        """Write one down; when the disk takes no more, it waits in memory until `sync` finds room."""
         entry = self._entry(code, raw)
-        try:
-            self._size += os.write(self._file, _line(entry))
-        except OSError as error:
-            print("not spooled:", error, file=sys.stderr, flush=True)  # noqa: T201  (this process's log)
+        if not self._behind:
+            try:
+                self._add(_line(entry))
+            except OSError as error:
+                self._fail(error)
         return entry
 
     def sync(self) -> None:
-        """Onto the disk itself. Nobody who appends waits for it."""
-        with self.lock:
-            file = os.dup(self._file)
+        """Onto the disk itself. Nobody who appends waits for it, unless the disk was full. Never raises."""
         try:
-            os.fdatasync(file)
-        finally:
-            os.close(file)
+            with self.lock:
+                if self._closed:
+                    return
+                if self._behind:
+                    self._rewrite()
+                file = os.dup(self._file)
+            try:
+                os.fdatasync(file)
+            finally:
+                os.close(file)
+        except OSError as error:
+            self._fail(error)
 
     def seen(self, number: int) -> None:
-        """All up to this one are stored elsewhere."""
+        """All up to this one are stored elsewhere. Never raises."""
         with self.lock:
             while self.waiting and self.waiting[0].number <= number:
                 self.waiting.popleft()
-            if not self.waiting and self._size:
-                os.ftruncate(self._file, 0)
-                self._size = 0
-            elif self._size > COMPACT and sum(len(each.raw) for each in self.waiting) < COMPACT // 4:
-                self._rewrite()
+            if self._closed:
+                return
+            try:
+                if not self.waiting and self._size:
+                    os.ftruncate(self._file, 0)
+                    self._size = 0
+                elif self._size > COMPACT and sum(len(each.raw) for each in self.waiting) < COMPACT // 4:
+                    self._rewrite()
+            except OSError as error:
+                self._fail(error)
+            self._behind = self._behind and bool(self.waiting)
 
     def close(self) -> None:
         """Give it free for another process."""
-        os.close(self._file)
-        os.close(self._owner)
+        with self.lock:
+            self._closed = True
+            os.close(self._file)
+            os.close(self._owner)
+
+    def _add(self, line: bytes) -> None:
+        """A whole line or none: behind half a line, the next one could not be read."""
+        written = os.write(self._file, line)
+        if written < len(line):
+            os.ftruncate(self._file, self._size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._size += written
+
+    def _fail(self, error: OSError) -> None:
+        self._behind = True
+        print("not spooled:", error, file=sys.stderr, flush=True)  # noqa: T201  (this process's log)
 
     def _read(self) -> None:
         """What the last process left; half a last line is dropped."""
@@ -157,14 +189,22 @@ class Spool:
         return entry
 
     def _rewrite(self) -> None:
+        """All that waits, in a new file. OSError: the old one stays."""
         new = self._path.with_suffix(".new")
         file = os.open(new, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         content = b"".join(map(_line, self.waiting))
-        os.write(file, content)
-        os.fdatasync(file)
-        new.replace(self._path)
+        try:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[os.write(file, rest) :]
+            os.fdatasync(file)
+            new.replace(self._path)
+        except OSError:
+            os.close(file)
+            new.unlink(missing_ok=True)
+            raise
         os.close(self._file)
-        self._file, self._size = file, len(content)
+        self._file, self._size, self._behind = file, len(content), False
 
 
 def _line(entry: Entry) -> bytes:

@@ -1,6 +1,6 @@
 """The engine beside a fake WhatsApp server: memory with 0, 1, 20 and 50 numbers, idle CPU, latency and speed.
 
-Run: .venv/bin/python -m scripts.bench.engine [numbers …]
+Run: .venv/bin/python -m scripts.bench.engine [numbers …]; through a whole gateway: scripts.bench.engine_whole
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.whatsapp_site import ANA, BOB, Site, site
 from wagate.hooks import OutFile, Outgoing, OutMessage, ProviderAccount
 from wagate.testing import FakeInlet
 from wagate.testing.whatsapp import World
-from wagate_whatsapp.process import MODULE
+from wagate_whatsapp.process import MODULE, child_process
 
 FIRST = 5511900000000
 AT_ONCE = 2
@@ -31,8 +31,8 @@ IDLE = 20.0
 TEXTS = 400
 LARGE_IN = 100
 """Megabytes of the file that comes."""
-LARGE_OUT = 60
-"""Of the one that goes: 64 are the most."""
+LARGE_OUT = 100
+"""Of the one that goes: the most."""
 
 
 def engine() -> psutil.Process:
@@ -166,9 +166,17 @@ async def growth(process: psutil.Process, what: str) -> AsyncIterator[None]:
     print(f"{what}: {(most - before) / 1e6:.0f} MB more")
 
 
+async def empty(folder: Path) -> None:
+    """Memory of an engine that has no number."""
+    async with child_process(folder / "empty.log") as child:
+        status = await child.ask("status", session="")
+        print(f"0 numbers: {status['rss'] / 1e6:.0f} MB")
+
+
 async def main(counts: list[int]) -> None:
     """Link more and more numbers; measure at each stage."""
     with tempfile.TemporaryDirectory() as name:
+        await empty(Path(name))
         async with site(Path(name)) as here, trio.open_nursery() as nursery:
             limit, up = trio.CapacityLimiter(AT_ONCE), list[FakeInlet]()
             for count in counts:

@@ -7,7 +7,7 @@ from wagate.config.vault import Vault
 from wagate.storage.database import Database
 from wagate.storage.owners.accounts import NewAccount, create_account, get_account
 from wagate.storage.owners.clients import ensure_default_client
-from wagate.storage.owners.endpoints import NewWebhook, all_webhooks, create_webhook
+from wagate.storage.owners.endpoints import NewWebhook, create_webhook, list_webhooks
 from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.plugin_records import get_record, set_record
 from wagate.storage.upkeep.reencrypt import reencrypt
@@ -44,7 +44,7 @@ async def test_everything_is_readable_with_the_new_key_alone(database: Database)
     await live.reload()
     assert live.now.accounts["main"].settings == {"a": "b"}
     assert live.now.accounts["main"].webhook_secret == "s"
-    [row] = await database.read(all_webhooks, "webhook")
+    [row] = (await database.read(list_webhooks, "webhook", limit=2)).data
     assert (new.decrypt(row.options["headers"]), new.decrypt(row.secrets)) == ("{}", "[]")
     kept = await database.read(get_record, "plugin", "key")
     assert new.decrypt(kept["inbox"][0]["token"]) == "t"

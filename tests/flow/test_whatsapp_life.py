@@ -285,6 +285,19 @@ async def test_the_engine_may_die_at_any_moment(tmp_path: Path) -> None:
         await connected(inlet)
 
 
+async def test_one_number_in_two_accounts_comes_twice_and_the_doctor_says_so(tmp_path: Path) -> None:
+    async with site(tmp_path) as here, here.listening() as first:
+        assert here.provider.check is not None
+        await here.link(first)
+        assert not [each for each in await here.provider.check(here.account) if each.what == "number"]
+        here.account = structs.replace(here.account, id="0190-other", name="other")
+        async with here.listening() as second:
+            await here.link(second)
+            [found] = [each for each in await here.provider.check(here.account) if each.what == "number"]
+            assert (found.level, found.detail[:12]) == ("warn", "1 more of th")
+            assert told(first)[0] == told(second)[0] == SessionStatus.SESSION_CONNECTED
+
+
 async def test_a_stop_and_a_logout_by_us(tmp_path: Path) -> None:
     async with site(tmp_path) as here, here.listening() as inlet:
         await here.link(inlet)
@@ -339,6 +352,24 @@ async def test_codes_go_on_when_the_library_has_no_more(tmp_path: Path) -> None:
         await first.close()
         await inlet.until(lambda: len({each.qr for each in inlet.states if each.qr}) == 2)
         await here.link(inlet)
+
+
+async def test_why_there_are_no_codes_is_told_and_whatsapp_is_not_dialled_in_a_loop(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        server = here.fake.server
+        server.codes_each = 0
+        server.refuse(reason="405")
+        async with here.listening() as inlet:
+            await inlet.until(lambda: any("refuses this version" in each.message for each in inlet.states))
+            await server.until(lambda: server.asked_for_codes == 1)  # codes that end before one is shown
+            await inlet.until(lambda: told(inlet)[1].startswith("WhatsApp can't be reached"))
+            assert server.asked_for_codes == 1  # it waits
+            server.codes_each = 6
+            with trio.fail_after(60):
+                while server.asked_for_codes == 1:
+                    here.clock.shift(1)
+                    await trio.sleep(0.1)
+            await here.link(inlet)
 
 
 async def test_a_code_can_be_typed_instead_of_a_scan(tmp_path: Path) -> None:

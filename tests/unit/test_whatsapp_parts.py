@@ -28,11 +28,11 @@ from wagate_whatsapp import check
 from wagate_whatsapp.compose import composed, mentions_all, revocation
 from wagate_whatsapp.content import Ticket
 from wagate_whatsapp.ids import References
-from wagate_whatsapp.listen import masked
 from wagate_whatsapp.media import INFO, Opener, ticket_of, url_of
 from wagate_whatsapp.people import Us
-from wagate_whatsapp.reach import judged
-from wagate_whatsapp.reasons import judge
+from wagate_whatsapp.process import NotDoneError
+from wagate_whatsapp.reach import judged, sending
+from wagate_whatsapp.reasons import judge, masked
 from wagate_whatsapp.sealed import fields
 from wagate_whatsapp.voice import drawn
 from wagate_whatsapp_child import polls
@@ -276,6 +276,15 @@ def test_messages_are_composed_as_whatsapp_writes_them() -> None:
 )
 def test_what_whatsmeow_says_decides_what_is_certain(said: str, kind: type[Exception]) -> None:
     assert type(judged(said)) is kind
+
+
+def test_a_message_whose_connection_broke_off_is_in_doubt() -> None:
+    with pytest.raises(OutcomeUnknownError, match="broke off"), sending(message=True):
+        raise NotDoneError("websocket not connected")
+    with pytest.raises(NotSentError), sending(message=True):
+        raise NotDoneError("failed to send message node: websocket not connected")
+    with pytest.raises(NotSentError), sending():
+        raise NotDoneError("websocket not connected")
 
 
 @pytest.mark.parametrize(

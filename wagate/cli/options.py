@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import msgspec
 import typer
@@ -22,7 +22,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """The options before the command; for plugins' commands a `wagate.hooks.commands.CommandLine`."""
+    """The options before the command."""
 
     config_path: Path | None = None
     """``--config``; None: config.toml in the current folder, if it is there."""
@@ -83,20 +83,6 @@ class Call:
         from wagate.cli.errors import CommandError
 
         return CommandError(reason)
-
-    def runs(self) -> bool:
-        """Whether there is a gateway to `ask`."""
-        from wagate.cli import gateway
-
-        with gateway.connect(self) as running:
-            return running is not None
-
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """A request to the gateway; NoGatewayError when none runs."""
-        from wagate.cli import gateway
-
-        with gateway.required(self) as running:
-            return running.ask(method, path, body=body)
 
 
 def of(context: typer.Context) -> Call:

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from wagate.cli import gateway
+from wagate.cli.options import Call
 from wagate.errors import ConfigError
 from wagate.plugins.single_file import PluginFile, plugin_files
 
 GROUP: Final = "wagate"
 """`wagate.hooks.specs.PROJECT`, which costs too much for ``--help``."""
 HOOK: Final = "def register_commands"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginCall(Call):
+    """A call as commands of plugins know it: a `wagate.hooks.commands.CommandLine`."""
+
+    def runs(self) -> bool:
+        """Whether there is a gateway to `ask`."""
+        with gateway.connect(self) as running:
+            return running is not None
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """A request to the gateway; NoGatewayError when none runs."""
+        with gateway.required(self) as running:
+            return running.ask(method, path, body=body)
 
 
 def names(config: Path | None) -> list[str]:

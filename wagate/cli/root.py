@@ -31,7 +31,6 @@ from wagate.cli import (
 )
 from wagate.cli.errors import UsageError
 from wagate.cli.imports import commands as imports
-from wagate.cli.options import Call
 from wagate.errors import WagateError
 from wagate.parsing.printable import printable
 
@@ -113,7 +112,7 @@ def start(
     ] = False,
 ) -> None:
     """Note the options that all commands share."""
-    context.obj = Call(config_path=config, url=url, token=token)
+    context.obj = plugin_commands.PluginCall(config_path=config, url=url, token=token)
 
 
 app.command()(serve.serve)

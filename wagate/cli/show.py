@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence, Sized
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -89,11 +89,6 @@ def clean(value: Any) -> str:
 def moment(text: str | None) -> str:
     """An RFC 3339 time, in this machine's zone, to the second."""
     return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S") if text else ""
-
-
-def rfc3339(when: datetime) -> str:
-    """The form in which the API writes times."""
-    return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def progress(items: Iterable[T], label: str) -> Iterator[T]:

@@ -1,4 +1,7 @@
-"""Why a try brought no file, and whom that speaks of: the file alone, its provider, or another host."""
+"""Why a try brought no file, and whom that speaks of: the file alone, its provider, or another host.
+
+Also why a sound could not be converted.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +52,10 @@ class NotFetchedError(WagateError):
         self.dead = dead
         self.counted = 0
         """`Provider.media_errors` of whoever gave it."""
+
+
+class NotConvertedError(Exception):
+    """Its text says why, plainly."""
 
 
 def speaks_of_the_host(status: int) -> bool:

@@ -14,7 +14,7 @@ import av
 from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
 
-from wagate.media.voice import NotConvertedError
+from wagate.media.failure import NotConvertedError
 
 RATE: Final = 48_000
 BITS: Final = 32_000

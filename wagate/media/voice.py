@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from wagate.errors import NotFoundError, NotSentError, RequestError, SendRefusedError, StorageError
 from wagate.hooks.messages import OutMedia, OutMessage
+from wagate.media.failure import NotConvertedError
 from wagate.media.sniff import HEAD, essence, sniff
 from wagate.media.store import HeldFile, Media
 
@@ -47,10 +48,6 @@ _DEMUXERS: Final = {
 """By the file's first bytes."""
 
 log = structlog.get_logger("wagate.media")
-
-
-class NotConvertedError(Exception):
-    """Its text says why, plainly."""
 
 
 def can_convert() -> bool:

@@ -118,11 +118,6 @@ def list_webhooks(
     return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)
 
 
-def all_webhooks(db: peewee.Database, connector: str) -> list[WebhookRow]:
-    """All endpoints of a connector, oldest first, for a snapshot."""
-    return [WebhookRow(**row) for row in _select(connector).order_by(Webhook.id).dicts().execute(db)]
-
-
 def active_stamps(db: peewee.Database, connector: str) -> dict[str, datetime]:
     """When each active endpoint of a connector was changed last, by id."""
     text = "SELECT id, updated_at FROM webhooks WHERE connector = ? AND is_active = TRUE"

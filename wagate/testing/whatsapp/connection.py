@@ -131,14 +131,17 @@ class Connection:
         noise.mix_key(dh(own.private, noise.decrypt_and_hash(finish[1][0])))
         login = unpack(noise.decrypt_and_hash(finish[2][0]))
         self._inbound, self._outbound = noise.split()
-        if 19 in login:
+        if refusal := self.server.take_refusal():
+            await self._refuse(refusal)
+        elif 19 in login:
             self.register = unpack(login[19][0])
             await self._offer_codes()
         else:
             await self._login(login)
 
     async def _offer_codes(self) -> None:
-        refs = [f"2@{base64.b64encode(os.urandom(64)).decode()}" for _ in range(6)]
+        refs = [f"2@{base64.b64encode(os.urandom(64)).decode()}" for _ in range(self.server.codes_each)]
+        self.server.asked_for_codes += 1
         self.server.waiting.update(dict.fromkeys(refs, self))
         self.server.wake()
         nodes = [Node("ref", {}, each.encode()) for each in refs]
@@ -147,12 +150,8 @@ class Connection:
 
     async def _login(self, login: dict[int, list[Any]]) -> None:
         found = self.server.devices.get((str(login[1][0]), login.get(18, [0])[0]))
-        refusal = self.server.take_refusal()
-        if refusal or found is None:
-            await self.send(Node("failure", refusal or {"reason": "401", "location": "lla"}))
-            # Closed at once, whatsmeow drops the stanza now and then.
-            await trio.sleep(self.server.linger)
-            await self.socket.aclose()
+        if found is None:
+            await self._refuse({"reason": "401", "location": "lla"})
             return
         if found.connection is not None:
             await found.connection.close(Node("stream:error", {}, [Node("conflict", {"type": "replaced"})]))
@@ -164,6 +163,12 @@ class Connection:
         await self._offline(found)
         found.connection = self
         self.server.wake()
+
+    async def _refuse(self, attrs: dict[str, str]) -> None:
+        await self.send(Node("failure", attrs))
+        # Closed at once, whatsmeow drops the stanza now and then.
+        await trio.sleep(self.server.linger)
+        await self.socket.aclose()
 
     async def _offline(self, device: Device) -> None:
         """What came while it was away, and meanwhile: nothing live overtakes it, as at WhatsApp."""

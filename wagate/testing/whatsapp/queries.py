@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from wagate.testing.whatsapp.connection import Connection
     from wagate.testing.whatsapp.server import FakeWhatsApp
 
+AUTH = "Afake_-9="
+"""The key for the shelf."""
+
 
 class Queries:
     """Answers ``iq`` stanzas."""
@@ -85,7 +88,7 @@ class Queries:
         return self._server.profiles.posts(connection, node, inner)
 
     def _shelf(self, _connection: Connection, _node: Node, _inner: Node) -> list[Node]:
-        ages = {"auth": "fake", "ttl": "3600", "auth_ttl": "3600", "max_buckets": "12"}
+        ages = {"auth": AUTH, "ttl": "3600", "auth_ttl": "3600", "max_buckets": "12"}
         return [Node("media_conn", ages, [Node("host", {"hostname": self._server.shelf})])]
 
     def _state(self, connection: Connection, _node: Node, inner: Node) -> list[Node]:

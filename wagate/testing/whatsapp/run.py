@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,12 +11,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 import trio
 import trustme
 from trio_websocket import serve_websocket
 
+from wagate.testing.whatsapp.queries import AUTH
 from wagate.testing.whatsapp.server import FakeWhatsApp
 from wagate.testing.whatsapp.world import World
 
@@ -107,7 +111,10 @@ async def _shelf(server: FakeWhatsApp, blobs: dict[str, bytes], stream: trio.abc
     while len(taken) < size:
         taken += await stream.receive_some(PART)
     body, status = blobs.get(path), b"200 OK"
-    if verb == b"POST":
+    if verb == b"POST" and (server.shelf_refusals or not _belongs(target.decode(), taken)):
+        server.shelf_refusals = max(0, server.shelf_refusals - 1)
+        body, status = b"no such place", b"401 Unauthorized"
+    elif verb == b"POST":
         path = f"/v/{os.urandom(8).hex()}"
         blobs[path] = bytes(taken)
         body = msgspec.json.encode({"url": f"https://{server.shelf}{path}", "direct_path": path, "handle": "h"})
@@ -118,6 +125,13 @@ async def _shelf(server: FakeWhatsApp, blobs: dict[str, bytes], stream: trio.abc
     for at in range(0, len(body), PART):
         await stream.send_all(body[at : at + PART])
     await stream.aclose()
+
+
+def _belongs(target: str, content: bytearray) -> bool:
+    """Whether an upload has the key, and is at the place that its hash gives it."""
+    token = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode()
+    query = parse_qs(urlsplit(target).query)
+    return unquote(urlsplit(target).path).endswith(f"/{token}") and query == {"auth": [AUTH], "token": [token]}
 
 
 async def _proxy(door: int, stream: trio.SocketStream) -> None:

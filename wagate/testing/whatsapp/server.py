@@ -63,10 +63,16 @@ class FakeWhatsApp:
     """So many of our next messages get no answer, and reach nobody."""
     silent: int = 0
     """So many of our next messages reach people, but WhatsApp's answer is lost, and their receipts come later."""
+    codes_each: int = 6
+    """QR codes for each client that is to be linked."""
+    asked_for_codes: int = 0
+    """Clients that were to be linked."""
     linger: float = 0.3
     """Seconds from the last stanza (515 after linking, a refusal) until the connection is closed."""
     shelf: str = "127.0.0.1"
     """Host and port of the shelf for files."""
+    shelf_refusals: int = 0
+    """So many of the next uploads are refused, as with a key that is no longer good."""
     logins: int = 0
     retries: int = 0
     """Messages that the client asked for again, since it could not open them."""
@@ -150,11 +156,11 @@ class FakeWhatsApp:
         woken.set()
 
     def refuse(self, **attrs: str) -> None:
-        """Refuse the next login, with a reason like 405, or 402 with ``code`` and ``expire``."""
+        """Refuse the next client, linked or not, with a reason like 405, or 402 with ``code`` and ``expire``."""
         self._refusals.append(attrs)
 
     def take_refusal(self) -> dict[str, str] | None:
-        """For the login that comes."""
+        """For the client that comes."""
         return self._refusals.pop(0) if self._refusals else None
 
     async def scan(self, code: str, phone: str) -> None:

@@ -38,7 +38,6 @@ _ODD = re.compile("[\x00-\x1f\x7f\ufffd\ud800-\udfff]")
 """In no name of ours: control characters, and what is left of bytes that are no UTF-8."""
 
 log = structlog.get_logger("wagate.api")
-Allowed = Callable[[], bool]
 
 
 class Guard:

@@ -16,7 +16,8 @@ from wagate.errors import NotSupportedError, UnavailableError, UnprocessableErro
 from wagate.hooks.messages import OutMedia, OutMessage
 from wagate.hooks.routes import decode
 from wagate.media import voice
-from wagate.media.voice import OPUS, NotConvertedError
+from wagate.media.failure import NotConvertedError
+from wagate.media.voice import OPUS
 from wagate.web.messages.body import FileContent
 from wagate.web.messages.content import Draft, check_storable, read_file
 from wagate.web.waha.desk import Call, as_json

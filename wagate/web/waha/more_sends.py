@@ -15,7 +15,7 @@ from wagate.hooks.messages import MEDIA_TYPES, OutLocation, OutMedia, OutMessage
 from wagate.storage.threads.archive import find_message
 from wagate.web.messages.body import MessageId, Text
 from wagate.web.messages.content import Draft, not_blank, read_chat
-from wagate.web.waha.bodies import Body, ChatBody, Session, Success, WahaFile
+from wagate.web.waha.bodies import Body, ChatBody, Success, WahaFile
 from wagate.web.waha.desk import Call, Row
 from wagate.web.waha.message_names import ids_of
 from wagate.web.waha.send import quoting, send_draft
@@ -103,12 +103,6 @@ class DeleteStoryBody(msgspec.Struct, frozen=True, kw_only=True):
 
     id: Annotated[str, Meta(min_length=1, max_length=1000)]
     contacts: Annotated[list[str], Meta(max_length=10_000)] | None = None
-
-
-class SessionQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which session."""
-
-    session: Session | None = None
 
 
 async def _text_by_query(call: Call) -> Any:

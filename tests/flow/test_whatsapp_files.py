@@ -1,0 +1,55 @@
+"""Large files of ours: uploaded in parts, and by the library where that does not do; against the fake server."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.whatsapp_site import OURS, Site, engine_pid, send, site
+from wagate.errors import NotSentError
+from wagate.hooks import OutFile, OutMedia, Sent
+
+MB = 1024 * 1024
+GROWTH = 25 * MB
+"""What loading the cryptography takes, and parts of 64 kB; the library held files three times over."""
+
+
+async def send_file(here: Site, content: bytes) -> Sent:
+    path = here.folder / "film.bin"
+    path.write_bytes(content)
+    file = OutFile(mimetype="application/octet-stream", filename="film.bin", path=path, size=len(content))
+    return await send(here, "document", file=file, media=OutMedia(media_id="1"))
+
+
+async def arrived(here: Site) -> bytes:
+    await here.fake.server.until(lambda: bool(here.fake.server.messages))
+    return here.world.received(here.fake.server.messages.pop())
+
+
+async def test_a_large_file_goes_out_byte_by_byte_and_never_whole_in_memory(tmp_path: Path) -> None:
+    async with site(tmp_path) as here, here.listening() as inlet:
+        await here.link(inlet)
+        engine = psutil.Process(engine_pid())
+        before = engine.memory_info().rss
+        content = os.urandom(MB) * 40 + b"the end"
+        await send_file(here, content)
+        assert engine.memory_info().rss - before < GROWTH
+        assert await arrived(here) == content
+        assert here.fake.server.errors == []
+
+
+async def test_a_shelf_that_refuses_our_key_is_asked_for_anew_by_the_library(tmp_path: Path) -> None:
+    async with site(tmp_path) as here, here.listening() as inlet:
+        await here.link(inlet)
+        content = os.urandom(2 * MB)
+        await send_file(here, content)
+        assert await arrived(here) == content
+        here.fake.server.shelf_refusals = 1
+        with pytest.raises(NotSentError, match="401"):
+            await send_file(here, content)
+        await send_file(here, content)
+        assert await arrived(here) == content
+        assert here.fake.server.connected(OURS)
