@@ -15,7 +15,7 @@ from wagate.inbound.session.content import content_of, media_of, told_of, type_o
 from wagate.parsing.chats import STATUS, chat_key, digits_of, is_broadcast_list, is_group
 from wagate.parsing.fields import degrees, first_text, identifier, instant, mapping, shortened, whole
 from wagate.parsing.message_ids import bare_id
-from wagate.parsing.told import NOTHING, Told
+from wagate.parsing.raw_content import NOTHING, RawContent
 from wagate.parsing.vcards import card_of
 
 
@@ -30,6 +30,9 @@ class MessageKey(msgspec.Struct, frozen=True, kw_only=True):
     """In a group: who wrote it."""
     from_me: bool | None = None
     """None: it doesn't say."""
+
+
+_NO_KEY = MessageKey()
 
 
 def message_event(message: dict[str, Any], *, phone: str = "", files: dict[str, Any] | None = None) -> NewEvent:
@@ -69,6 +72,8 @@ def message_event(message: dict[str, Any], *, phone: str = "", files: dict[str, 
 
 def message_key(value: object) -> MessageKey:
     """Read an id: text, or ``{fromMe, remote, id, participant?, _serialized}``; numbers become text."""
+    if value is None:
+        return _NO_KEY
     if not isinstance(value, dict):
         text = identifier(value)
         parts = text.split("_", 3)
@@ -88,6 +93,8 @@ def message_key(value: object) -> MessageKey:
 
 def wid(value: object) -> str:
     """A WhatsApp id as text: it may be text, a bare number, or ``{server, user, _serialized}``; '' for all else."""
+    if value is None:
+        return ""
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
@@ -161,7 +168,7 @@ def _quoted_id(message: dict[str, Any], data: dict[str, Any]) -> str | None:
     return message_key(mapping(message.get("quotedMsg")).get("id")).id or None
 
 
-def _extra(message: dict[str, Any], data: dict[str, Any], kind_of: str, told: Told) -> dict[str, Any]:
+def _extra(message: dict[str, Any], data: dict[str, Any], kind_of: str, told: RawContent) -> dict[str, Any]:
     extra: dict[str, Any] = dict(told.details)
     if told.notice:
         extra |= {"notice": told.notice, "event": "message", "data": shortened(message)}
