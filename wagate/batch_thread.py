@@ -16,11 +16,12 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class BatchThread(Generic[T, R]):
+class BatchThread(trio.abc.Instrument, Generic[T, R]):
     """One long-lived thread fed by a queue.
 
-    A hop to a thread costs as much as ten small pieces of work, so what crosses is a batch: everything that came in
-    while the last batch ran. ``run`` gets the items in order of arrival and returns one outcome for each.
+    A hop to a thread costs as much as ten small pieces of work, so what crosses is a batch: what all tasks hand in
+    during one turn of trio's loop wakes the thread once, and what comes in while a batch runs is the next one. ``run``
+    gets the items in order of arrival and returns one outcome for each.
     """
 
     def __init__(
@@ -40,12 +41,17 @@ class BatchThread(Generic[T, R]):
         self._most = most
         self._linger = linger
         self._last = 0
-        self._waiting: SimpleQueue[tuple[T, _Waiter[R]] | None] = SimpleQueue()
-        """Nothing comes after None."""
+        self._turn: list[tuple[T, _Waiter[R]]] = []
+        """Handed in during this turn of the loop."""
+        self._waiting: SimpleQueue[Sequence[tuple[T, _Waiter[R]]]] = SimpleQueue()
+        """Turns that have ended. Nothing comes after an empty one."""
+        self._taken: list[tuple[T, _Waiter[R]]] = []
+        """By the thread, for this batch and those after it."""
         self._open = True
         self._token = trio.lowlevel.current_trio_token()
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
         self._thread.start()
+        trio.lowlevel.add_instrument(self)
 
     async def submit(self, item: T) -> R:
         """Hand in one item, wait for its outcome. Cancelling the wait does not stop the work.
@@ -56,32 +62,46 @@ class BatchThread(Generic[T, R]):
         if not self._open:
             raise RuntimeError(f"{self._thread.name} is closed")
         waiter: _Waiter[R] = _Waiter()
-        self._waiting.put((item, waiter))
+        self._turn.append((item, waiter))
         return await waiter.wait()
+
+    def before_io_wait(self, timeout: float) -> None:  # noqa: ARG002  (trio's)
+        """Every task that could run has had its turn: what they handed in is for the thread."""
+        if self._turn:
+            self._waiting.put(self._turn)
+            self._turn = []
 
     async def close(self) -> None:
         """Finish what is waiting, then end the thread."""
-        self._open = False
-        self._waiting.put(None)
+        if self._open:
+            self._open = False
+            trio.lowlevel.remove_instrument(self)
+            self.before_io_wait(0)
+            self._waiting.put([])
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(self._thread.join)
 
     def _take(self) -> list[tuple[T, _Waiter[R]]]:
         """What is waiting, once there is something; nothing at the end."""
-        entry = self._waiting.get()
-        if self._linger and self._open and 1 + self._waiting.qsize() < self._last:
+        if not self._taken:
+            self._taken = list(self._waiting.get())
+        self._gather()
+        if self._linger and self._open and len(self._taken) < self._last:
             time.sleep(self._linger)
-        batch: list[tuple[T, _Waiter[R]]] = []
-        with suppress(Empty):
-            while entry is not None:
-                batch.append(entry)
-                if len(batch) == self._most:
-                    break
-                entry = self._waiting.get_nowait()
-            else:
-                self._waiting.put(None)  # For the next look, or the one after the last.
+            self._gather()
+        batch, self._taken = self._taken[: self._most], self._taken[self._most :]
         self._last = len(batch)
         return batch
+
+    def _gather(self) -> None:
+        """Take what is waiting now, as far as the batch has room."""
+        with suppress(Empty):
+            while len(self._taken) < self._most:
+                turn = self._waiting.get_nowait()
+                if not turn:
+                    self._waiting.put(turn)  # For the look after the last.
+                    break
+                self._taken += turn
 
     def _loop(self) -> None:
         while batch := self._take():

@@ -1,9 +1,10 @@
 """What the dashboard costs when much is stored: pages, open streams, memory, and the weight of the first page.
 
-    python -m scripts.bench.dashboard [--json] [--rows 100000] [--receivers 1000] [--folder FOLDER]
+    python -m scripts.bench.dashboard [--json] [--rows 100000] [--receivers 1000] [--incoming 300] [--folder FOLDER]
 
-A real gateway over HTTP on loopback; receivers are paused, so that nothing but the pages is at work. Beside each page
-stands the floor: the sign-in page, which asks the database nothing.
+A real gateway over HTTP on loopback; receivers for which something waits are paused, so that nothing but the pages is
+at work. Beside each page stands the floor: the sign-in page, which asks the database nothing. ``--incoming``: two pages
+also while so many messages a second come in, from a process of its own, and are handed to a receiver in another.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import multiprocessing
 import re
 import sqlite3
 import statistics
@@ -18,8 +20,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from html import unescape
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +33,10 @@ import psutil
 import trio
 
 from scripts.bench.lists import seed
-from tests.gateway import TOKEN, GatewayProcess
+from scripts.bench.load import Load, pace
+from scripts.bench.message import message
+from scripts.bench.receiver import receiver
+from tests.gateway import TOKEN, GatewayProcess, register
 from wagate.storage.backend.migrate import migrate
 from wagate.storage.backend.sqlite import Sqlite
 from wagate.storage.backend.writer import Work, Writer
@@ -38,6 +46,14 @@ ROUNDS = 100
 STREAMS = 50
 WATCHED = 15.0
 """Seconds for which the streams are open."""
+LOADED = 30.0
+"""Seconds for which messages come in."""
+PAUSE = 0.05
+"""Seconds between two pages meanwhile, as of somebody who reads very fast."""
+TABLES = {
+    "limits": {"api": "off", "auth": "off"},
+    "delivery": {"allow_http": True, "allow_networks": ["127.0.0.0/8"]},
+}
 PAGES = {
     "floor: sign-in": "/ui/signin",
     "overview": "/ui/",
@@ -78,11 +94,13 @@ def fill(path: Path, rows: int, receivers: int) -> None:
             "VALUES (?, ?, ?, 'session', 'session_connected', TRUE, ?, ?)",
             numbers,
         )
-        paused = [(f"webhook:{n}", "webhook", 1 + n % 30, at, at) for n in range(receivers)]
-        paused += [(f"chatwoot:{n}", "chatwoot", 1 + n % 30, at, at) for n in range(6)]
+        tried = [(f"webhook:{n}", "webhook", 1 + n % 30, at, at) for n in range(receivers)]
+        tried += [(f"chatwoot:{n}", "chatwoot", 1 + n % 30, at, at) for n in range(6)]
         db.executemany(
-            "INSERT INTO targets (id, handler, client_id, updated_at, paused_at) VALUES (?, ?, ?, ?, ?)",
-            paused,
+            "INSERT INTO targets (id, handler, client_id, updated_at, last_success_at) VALUES (?, ?, ?, ?, ?)", tried
+        )
+        db.execute(
+            "UPDATE targets SET paused_at = updated_at WHERE id IN (SELECT target_id FROM deliveries WHERE NOT settled)"
         )
 
 
@@ -94,16 +112,56 @@ async def timed(http: httpx2.AsyncClient, path: str, process: psutil.Process) ->
         assert (await http.get(path)).status_code == 200
         took.append((time.perf_counter() - began) * 1e3)
     used = (sum(process.cpu_times()[:2]) - used) * 1e3 / ROUNDS
-    took.sort()
-    return {
-        "cpu": round(used, 1),
-        "p50": round(statistics.median(took), 1),
-        "p99": round(took[int(0.99 * len(took))], 1),
+    return {"cpu": round(used, 1)} | spread(took)
+
+
+def spread(took: list[float]) -> dict[str, float]:
+    """Middle and 99 of 100."""
+    took = sorted(took)
+    return {"p50": round(statistics.median(took), 1), "p99": round(took[int(0.99 * len(took))], 1)}
+
+
+def post(port: int, run: str, rate: float, pipe: Connection) -> None:
+    """So many messages a second for a while, in a process of its own; then how it went."""
+    requests = int(rate * LOADED)
+    pipe.send(trio.run(partial(pace, ("127.0.0.1", port), message(run), rate=rate, requests=requests, connections=32)))
+
+
+async def loaded(http: httpx2.AsyncClient, port: int, rate: float, pages: Mapping[str, str]) -> dict[str, Any]:
+    """Milliseconds of pages, asked one after the other while messages come in, and of the answers to these."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    took: dict[str, list[float]] = {name: [] for name in pages}
+    process = context.Process(target=post, args=(port, f"run{len(pages)}", rate, there), daemon=True)
+    process.start()
+    await trio.sleep(3)  # a Python starts, and the first messages meet what is not warm yet
+    while not here.poll():
+        for name, path in pages.items():
+            began = time.perf_counter()
+            assert (await http.get(path)).status_code == 200
+            took[name].append((time.perf_counter() - began) * 1e3)
+        await trio.sleep(PAUSE)
+    load: Load = here.recv()
+    assert {*load.statuses} == {200}
+    reached = {"messages_a_second": round(load.per_second, 1)}
+    return {name: spread(each) for name, each in took.items()} | {
+        "intake": reached | spread([each * 1e3 for each in load.latencies])
     }
 
 
-async def streamed(http: httpx2.AsyncClient, process: psutil.Process) -> float:
-    """Share of a core, in percent, that the gateway takes while `STREAMS` are open."""
+async def while_incoming(http: httpx2.AsyncClient, gateway: GatewayProcess, rate: float) -> dict[str, Any]:
+    """The intake alone, then with somebody who reads pages."""
+    pages = {name: PAGES[name] for name in ("overview", "deliveries")}
+    with receiver() as (url, _):
+        await register(gateway, url)
+        return {
+            "nobody reads": await loaded(http, gateway.port, rate, {}),
+            "somebody reads": await loaded(http, gateway.port, rate, pages),
+        }
+
+
+async def streamed(http: httpx2.AsyncClient, process: psutil.Process, page: str) -> float:
+    """Share of a core, in percent, that the gateway takes while `STREAMS` of a page are open and read."""
 
     async def watch(task_status: trio.TaskStatus[None]) -> None:
         async with http.stream("GET", live) as answer:
@@ -113,11 +171,12 @@ async def streamed(http: httpx2.AsyncClient, process: psutil.Process) -> float:
             async for _ in texts:  # what nobody reads is not sent, and costs nothing
                 pass
 
-    [found] = re.findall(r'data-live="([^"]+)"', (await http.get("/ui/")).text)
+    [found] = re.findall(r'data-live="([^"]+)"', (await http.get(page)).text)
     live = unescape(found)
     async with trio.open_nursery() as nursery:
         for _ in range(STREAMS):
             await nursery.start(watch)
+        await trio.sleep(2)  # they were opened
         used = sum(process.cpu_times()[:2])
         await trio.sleep(WATCHED)
         used = sum(process.cpu_times()[:2]) - used
@@ -140,9 +199,9 @@ def imported(module: str) -> float:
     return int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout) / 1e6
 
 
-async def measure(folder: Path, rows: int, receivers: int) -> dict[str, Any]:
+async def measure(folder: Path, rows: int, receivers: int, incoming: float) -> dict[str, Any]:
     """All figures."""
-    gateway = GatewayProcess(folder, {"limits": {"api": "off", "auth": "off"}}, {})
+    gateway = GatewayProcess(folder, TABLES, {})
     database = folder / "data" / FILE
     if not database.exists():
         fill(database, rows, receivers)
@@ -157,15 +216,18 @@ async def measure(folder: Path, rows: int, receivers: int) -> dict[str, Any]:
             figures = {name: await timed(http, path, process) for name, path in PAGES.items()}
             idle = sum(process.cpu_times()[:2])
             await trio.sleep(WATCHED)
-            idle = round(100 * (sum(process.cpu_times()[:2]) - idle) / WATCHED, 1)
+            shares = {"idle": round(100 * (sum(process.cpu_times()[:2]) - idle) / WATCHED, 1)}
+            for name in ("overview", "deliveries"):
+                shares[f"{STREAMS} streams, {name}"] = await streamed(http, process, PAGES[name])
             ui = imported("import wagate.web.ui.app as a; a.render('problem', text='', theme='', signed_in=False)")
             return {
                 "rows": rows,
                 "receivers": receivers,
                 "pages_ms": figures,
-                "cpu_percent": {"idle": idle, f"{STREAMS} streams": await streamed(http, process)},
+                "cpu_percent": shares,
                 "first_page_gzipped": await weight(http),
                 "memory_mb": round(ui - imported(""), 1),
+                "incoming": await while_incoming(http, gateway, incoming) if incoming else {},
             }
     finally:
         gateway.kill()
@@ -177,10 +239,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--receivers", type=int, default=1000)
+    parser.add_argument("--incoming", type=float, default=0, help="messages a second")
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="wg") as temporary:
-        figures = trio.run(measure, given.folder or Path(temporary), given.rows, given.receivers)
+        figures = trio.run(measure, given.folder or Path(temporary), given.rows, given.receivers, given.incoming)
     if given.json:
         sys.stdout.write(json.dumps(figures) + "\n")
         return
@@ -191,6 +254,8 @@ def main() -> None:
     sys.stdout.write(f"CPU of a core, percent: {figures['cpu_percent']}\n")
     sys.stdout.write(f"first page, gzipped: {figures['first_page_gzipped']:,} bytes\n")
     sys.stdout.write(f"memory of the dashboard's code: {figures['memory_mb']} MB\n")
+    for name, found in figures["incoming"].items():
+        sys.stdout.write(f"while messages come in, {name}: {found}\n")
 
 
 if __name__ == "__main__":

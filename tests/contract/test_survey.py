@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from tests.contract.test_target_list import ACME, OTHER, SHOWN, there
 from tests.rows import NOW
-from wagate.rules.targets import Standing
+from wagate.rules.targets import Standing, TargetState
 from wagate.storage.database import Database
-from wagate.storage.deliveries.survey import MANY_FAILED, is_urgent, survey_of, survey_targets
+from wagate.storage.deliveries.survey import (
+    MANY_FAILED,
+    LoneReceivers,
+    Survey,
+    Totals,
+    glance,
+    is_urgent,
+    survey_targets,
+)
 from wagate.storage.deliveries.target_list import TargetRow, list_targets, some_targets
+from wagate.storage.deliveries.targets import Owner, write_states
+from wagate.storage.owners.endpoints import delete_webhook
 from wagate.storage.statement import rows, run
 from wagate.web.ui.needs import LITTLE_FREE, needs
 
@@ -62,6 +73,40 @@ async def test_what_needs_nobody_is_not_read(troubled: Database) -> None:
     assert (found.totals.leaving, found.totals.waiting, found.totals.up) == (1, 2, 2)
 
 
+async def test_what_all_pages_need_is_read_at_once(troubled: Database) -> None:
+    every = {row.id: row for row in await troubled.read(list_targets, NOW)}
+    asked = ["n8n:up-acme", "n8n:down-other", "no:such"]
+    found = await troubled.read(glance, NOW, asked, [ACME])
+    assert found.totals == {
+        ACME: survey_of(row for row in every.values() if row.client_id == ACME).totals,
+        None: survey_of(every.values()).totals,
+    }
+    assert _seen([found.named[each] for each in asked[:2]]) == _seen([every[each] for each in asked[:2]])
+    assert "no:such" not in found.named
+    assert _seen(found.urgent, sort=True) == _seen(survey_of(every.values()).urgent, sort=True)
+
+
+async def test_receivers_without_endpoints_are_known_anew_when_there_are_others(troubled: Database) -> None:
+    lone = LoneReceivers()
+
+    async def same() -> int:
+        found = await troubled.read(survey_targets, NOW, most=30, lone=lone)
+        whole = survey_of(await troubled.read(list_targets, NOW))
+        assert (found.totals, _seen(found.shown)) == (whole.totals, _seen(whole.shown))
+        return found.totals.count
+
+    before = await same()
+    for target, client in (("n8n:new", ACME), ("n8n:a-name", None)):
+        await troubled.write(write_states, {target: TargetState()}, {target: Owner("n8n", client)}, NOW)  # type: ignore[arg-type]
+    assert await same() == before + 2
+    [hook, *_] = await troubled.read(rows, "SELECT id, client_id FROM webhooks ORDER BY id")
+    owner = Owner("webhook", hook[1])
+    await troubled.write(write_states, {f"webhook:{hook[0]}": TargetState()}, {f"webhook:{hook[0]}": owner}, NOW)
+    assert await same() == before + 2
+    await troubled.write(delete_webhook, "webhook", hook[0], now=NOW)
+    assert await same() == before + 1
+
+
 @pytest.mark.parametrize(("failed", "urgent"), [(MANY_FAILED, False), (MANY_FAILED + 1, True)])
 def test_a_receiver_that_is_up_needs_somebody_once_much_failed(failed: int, urgent: bool) -> None:
     assert is_urgent(TargetRow(id="n8n:1", failed=failed)) is urgent
@@ -102,3 +147,26 @@ def _seen(found: Any, *, sort: bool = False) -> list[tuple[Any, ...]]:
         (*(getattr(row, name) for name in SHOWN), row.oldest_at, row.state.last_error, row.paused_by) for row in found
     ]
     return sorted(read, key=str) if sort else read
+
+
+def survey_of(targets: Iterable[TargetRow]) -> Survey:
+    """What the list comes to, counted and ordered here."""
+    every = list(targets)
+    mine = sorted((row for row in every if not row.id.startswith("outbound:")), key=_worst)
+    return Survey(
+        totals=Totals(
+            count=len(mine),
+            up=sum(row.standing is Standing.UP for row in mine),
+            waiting=sum(row.waiting for row in mine),
+            oldest_at=min((row.oldest_at for row in mine if row.oldest_at is not None), default=None),
+            failed=sum(row.failed for row in mine),
+            leaving=sum(row.waiting for row in every if row.id.startswith("outbound:")),
+        ),
+        shown=mine,
+        urgent=[row for row in every if is_urgent(row)],
+    )
+
+
+def _worst(row: TargetRow) -> tuple[object, ...]:
+    order = [Standing.DOWN, Standing.FAILING, Standing.DISABLED, Standing.PAUSED, Standing.UP]
+    return order.index(row.standing), -row.failed, -row.waiting, row.name, row.id

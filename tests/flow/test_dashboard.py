@@ -343,6 +343,8 @@ async def test_the_stream_shows_a_client_its_own_things_and_ends_with_the_gatewa
                 assert ours["id"] not in text
                 assert (await http.get("/ui/live?page=overview")).status_code == 429
                 await open_still.aclose()
+            async with http.stream("GET", path) as nothing:
+                assert await nothing.aiter_text().__anext__() == ": beat\n\n"
             assert (await http.get("/ui/live?page=nowhere")).status_code == 404
         async with browser(gateway) as admin, admin.stream("GET", "/ui/live?page=overview") as last:
             texts = last.aiter_text()

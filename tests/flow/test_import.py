@@ -225,9 +225,52 @@ async def test_evolutions_instances_are_linked_to_wagate_and_their_webhooks_wait
     assert any("phone_number_id 1065" in line for line in made.todo)
 
 
+async def test_evolutions_compose_file_says_where_it_is_and_brings_the_webhook_for_all(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    other = OtherEvolution(instance("shop"), webhooks={}, chatwoot=None)
+    async with running(other):
+        port = other.url.rpartition(":")[2]
+        file = tmp_path / "docker-compose.yaml"
+        file.write_text(
+            f"services:\n  api:\n    image: evoapicloud/evolution-api:v2.3.7\n    ports: ['127.0.0.1:{port}:8080']\n"
+            "  redis:\n    image: redis\n"
+        )
+        alone = await call(gateway, "evolution", str(file))
+        assert (alone.exit_code, "--api-key is missing" in alone.stderr) == (2, True)
+        file.write_text(
+            file.read_text().replace(
+                "  redis:",
+                "    environment:\n      - AUTHENTICATION_API_KEY=${OTHER_KEY}\n      - WEBHOOK_GLOBAL_ENABLED=true\n"
+                f"      - WEBHOOK_GLOBAL_URL={BOT}\n      - WEBHOOK_GLOBAL_WEBHOOK_BY_EVENTS=true\n"
+                "      - WEBHOOK_EVENTS_MESSAGES_UPSERT=true\n      - WEBHOOK_EVENTS_CALL=false\n"
+                "      - WEBHOOK_EVENTS_ERRORS=true\n      - S3_ENABLED=true\n      - ODD=1\n  redis:",
+            )
+        )
+        made = await call(gateway, "evolution", str(file), "--apply", "--json")
+    assert [each[:2] for each in made.steps if each[0] != "left"] == [
+        ("made", "account shop"),
+        ("made", "webhook http://127.0.0.1:9/bot?…"),
+    ]
+    left = {what: why for act, what, why in made.steps if act == "left"}
+    assert left.keys() == {
+        "ODD",
+        "S3_ENABLED",
+        "webhook for all instances: event ERRORS",
+        "webhook for all instances: webhookByEvents",
+    }
+    assert "media in config.toml" in left["S3_ENABLED"]
+    [row] = await rows(gateway, "/api/webhooks/list")
+    assert (row["phone_number"], row["is_active"], row["webhook_url"]) == ("*", False, BOT)
+    assert row["events"] == ["message", "message.any", "message.reaction"]
+    assert any("receivers of the webhook for all instances" in line for line in made.todo)
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
+        (["evolution"], "name Evolution API's compose file, or its address with --url and its key with --api-key"),
+        (["evolution", "gone.yaml"], "name the compose file of Evolution API"),
         (["waha"], "name WAHA's compose file, or its address with --url and its key with --api-key"),
         (["waha", "--url", "{url}"], "WAHA refuses the key (401 from /api/sessions): give its plain key with"),
         (["waha", "--url", "ftp://x"], "--url: "),

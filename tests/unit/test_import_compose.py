@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from wagate.cli.errors import CommandError
-from wagate.cli.imports.compose import NEEDS_YAML, Composed, read_service
+from wagate.cli.imports import evolution_settings
+from wagate.cli.imports.compose import EVOLUTION, NEEDS_YAML, Composed, read_service
 from wagate.cli.imports.plan import Left
 from wagate.cli.imports.variables import filled_in, read_env_file
 from wagate.cli.imports.waha_settings import Environment, read_environment
@@ -54,6 +55,20 @@ def fill(text: str, **values: str) -> str:
 )
 def test_variables_are_filled_in(text: str, filled: str) -> None:
     assert fill(text, A="1", E="") == filled
+
+
+def test_evolutions_service_and_a_webhook_that_is_off(tmp_path: Path) -> None:
+    file = tmp_path / "docker-compose.yaml"
+    file.write_text(WAHA)
+    with pytest.raises(CommandError, match="no service has an image of Evolution API; name its service"):
+        read_service(file, product=EVOLUTION)
+    for image in ("atendai/evolution-api", "evoapicloud/evolution-api:latest", "registry.example/evolution-api-lite"):
+        lines = "[SERVER_PORT=9000, WEBHOOK_GLOBAL_URL=https://a.example, WEBHOOK_GLOBAL_ENABLED=false]"
+        file.write_text(f"services:\n  api:\n    image: {image}\n    environment: {lines}\n")
+        found = evolution_settings.read_environment(read_service(file, shell={}, product=EVOLUTION))
+        assert (found.url, found.api_key, found.plan.webhooks) == ("http://api:9000", "", ())
+        why = "WEBHOOK_GLOBAL_ENABLED is not true: Evolution API posts nothing there either"
+        assert found.plan.left == (Left(what="WEBHOOK_GLOBAL_URL", why=why),)
 
 
 @pytest.mark.parametrize(

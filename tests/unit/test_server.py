@@ -14,6 +14,7 @@ import trio.testing
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.typing import ConnectionState, HTTPRequestEvent
 
+from wagate.web.http.asgi import WHOLE
 from wagate.web.http.channel import Inbox
 from wagate.web.http.connection import HOLD, READ_TIMEOUT, WRITE_TIMEOUT, Connection, ServerContext
 
@@ -328,6 +329,22 @@ async def test_a_body_in_pieces_is_whole(mock_clock: Any) -> None:
             await one.client.send_all(piece)
             await trio.testing.wait_all_tasks_blocked()
         assert [write.split(b"\r\n")[-4] for write in one.stream.writes] == [b"POST abcdef", b"GET "]
+
+
+async def test_only_a_body_that_came_with_its_head_is_read_without_a_deadline(mock_clock: Any) -> None:
+    found: list[bool] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        found.append(WHOLE in scope["extensions"])
+        await said(scope, receive, send)
+
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n"
+    chunked = b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    async with served(app) as one:
+        for part in (head + b"abc" + GET + head + b"ab", b"c", head, b"abc", chunked):
+            await one.client.send_all(part)
+            await trio.testing.wait_all_tasks_blocked()
+    assert found == [True, True, False, False, False]
 
 
 async def test_a_body_that_breaks_off_is_400(mock_clock: Any) -> None:

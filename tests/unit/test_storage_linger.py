@@ -75,3 +75,35 @@ async def test_one_after_the_other_nobody_waits(monkeypatch: pytest.MonkeyPatch)
     await thread.close()
     assert taking.batches == [[0], [1], [2]]
     assert lingering.asked == []
+
+
+async def test_what_tasks_hand_in_during_one_turn_is_one_batch() -> None:
+    taking = Taking()
+    taking.go.set()
+    thread = BatchThread("test", taking.run, most=3)
+    async with trio.open_nursery() as nursery:
+        for item in range(7):
+            nursery.start_soon(thread.submit, item)
+    await thread.close()
+    assert [len(batch) for batch in taking.batches] == [3, 3, 1]
+    assert sorted(item for batch in taking.batches for item in batch) == list(range(7))
+
+
+async def test_what_is_handed_in_while_it_closes_is_done_or_refused() -> None:
+    taking = Taking()
+    taking.go.set()
+    seen: set[int | str] = set()
+
+    async def submit(thread: BatchThread[int, int]) -> None:
+        try:
+            seen.add(await thread.submit(7))
+        except RuntimeError as error:
+            seen.add(str(error))
+
+    for _ in range(40):  # Which of the two comes first is left to chance.
+        thread = BatchThread("test", taking.run, most=10)
+        with trio.fail_after(60):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(submit, thread)
+                nursery.start_soon(thread.close)
+    assert seen == {7, "test is closed"}

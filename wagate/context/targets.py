@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import structlog
 
@@ -13,7 +13,7 @@ from wagate.hooks.contracts import Handler, TargetName
 from wagate.outbound.context import OUTBOUND
 from wagate.rules.targets import Standing
 from wagate.storage.database import Database
-from wagate.storage.deliveries.survey import Survey, survey_targets
+from wagate.storage.deliveries.survey import Glance, LoneReceivers, Survey, glance, survey_targets
 from wagate.storage.deliveries.target_list import (
     TargetRow,
     get_target,
@@ -44,6 +44,7 @@ class TargetDesk:
         self._live = live
         self._handlers = handlers
         self._clock = clock
+        self._lone = LoneReceivers()
 
     async def all(self, *, client_id: int | None) -> Sequence[TargetRow]:
         """Every target, by id."""
@@ -73,9 +74,16 @@ class TargetDesk:
     async def survey(self, *, client_id: int | None, begin: int = 0, most: int) -> Survey:
         """How all are, which need somebody, and so many receivers, worst first, from behind the first ``begin``."""
         found = await self._database.browse(
-            survey_targets, self._clock.now(), client_id=client_id, begin=begin, most=most
+            survey_targets, self._clock.now(), client_id=client_id, begin=begin, most=most, lone=self._lone
         )
         for row in (*found.shown, *found.urgent):
+            self._named(row)
+        return found
+
+    async def glance(self, ids: Collection[str], clients: Collection[int]) -> Glance:
+        """The totals of these clients and of all, these targets, and all that may need somebody."""
+        found = await self._database.browse(glance, self._clock.now(), ids, clients, lone=self._lone)
+        for row in (*found.named.values(), *found.urgent):
             self._named(row)
         return found
 

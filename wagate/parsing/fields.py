@@ -30,7 +30,7 @@ def first_text(document: dict[str, Any], *keys: str) -> str:
 
 def whole(value: object) -> int | None:
     """A whole number of at most 18 digits, also when written as a float or in digits; None for all else."""
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return None
     if isinstance(value, str):
         return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else None

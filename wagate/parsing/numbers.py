@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from wagate.parsing.chats import USER
 
@@ -36,6 +37,7 @@ def longest_form(key: str) -> str:
     return max(key_forms(key), key=len)
 
 
+@lru_cache(8192)
 def key_forms(key: str) -> tuple[str, ...]:
     """The same of a chat's key; a key that is no number is its only form."""
     local, _, domain = key.rpartition("@")

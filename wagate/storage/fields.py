@@ -36,7 +36,7 @@ def time_text(value: datetime) -> str:
 
     PostgreSQL reads the same text as timestamptz.
     """
-    return value.astimezone(UTC).isoformat(timespec="microseconds")
+    return (value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat(timespec="microseconds")
 
 
 def as_time(value: Any) -> datetime | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 import peewee
@@ -11,7 +12,7 @@ from uuid_utils import uuid7
 
 from wagate.errors import ConflictError
 from wagate.storage.fields import as_time, clean, time_text
-from wagate.storage.statement import rows, run
+from wagate.storage.statement import placeholders, rows, run, slices
 
 Kind = Literal["scan", "client"]
 MOST_LINKS: Final = 50
@@ -146,18 +147,33 @@ def add_signin(db: peewee.Database, made: SignIn) -> None:
 
 def find_signin(db: peewee.Database, hashed: str, now: datetime) -> SignIn | None:
     """The sign-in of a cookie, while it lasts."""
-    text = "SELECT token, address, created_at, used_at, expires_at, kept FROM signins WHERE hash = ? AND expires_at > ?"
-    for token, address, created, used, expires, kept in rows(db, text, (hashed, time_text(now))):
-        return SignIn(
-            hash=hashed,
-            token=token,
-            address=address,
-            created_at=as_time(created) or now,
-            used_at=as_time(used) or now,
-            expires_at=as_time(expires) or now,
-            kept=bool(kept),
-        )
-    return None
+    return next(iter(find_signins(db, [hashed], now)), None)
+
+
+def find_signins(db: peewee.Database, hashes: Sequence[str], now: datetime) -> list[SignIn]:
+    """Those of these cookies that last."""
+    return [_signin(row, now) for part in slices(hashes) for row in _signins(db, part, now)]
+
+
+def _signins(db: peewee.Database, hashes: Sequence[str], now: datetime) -> list[tuple[Any, ...]]:
+    text = (
+        "SELECT hash, token, address, created_at, used_at, expires_at, kept FROM signins "  # noqa: S608  (our own words)
+        f"WHERE hash IN ({placeholders(len(hashes))}) AND expires_at > ?"
+    )
+    return rows(db, text, (*hashes, time_text(now)))
+
+
+def _signin(row: tuple[Any, ...], now: datetime) -> SignIn:
+    hashed, token, address, created, used, expires, kept = row
+    return SignIn(
+        hash=hashed,
+        token=token,
+        address=address,
+        created_at=as_time(created) or now,
+        used_at=as_time(used) or now,
+        expires_at=as_time(expires) or now,
+        kept=bool(kept),
+    )
 
 
 def use_signin(db: peewee.Database, found: SignIn, now: datetime) -> None:

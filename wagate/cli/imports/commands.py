@@ -108,20 +108,37 @@ def _sessions(place: Any) -> list[Any]:
 @app.command("evolution")
 def import_evolution(
     context: typer.Context,
+    file: Annotated[Path | None, typer.Argument(help="Its compose file: YAML, or JSON.")] = None,
     *,
-    url: Annotated[str, typer.Option(help="Its address, such as http://127.0.0.1:8080.")],
+    url: Annotated[str, typer.Option(help="Its address, such as http://127.0.0.1:8080.")] = "",
     api_key: Key = "",
+    service: Annotated[str, typer.Option(help="The name of its service, if the file has several.")] = "",
     client: Client = "default",
     apply: Apply = False,
     as_json: Json = False,
 ) -> None:
-    """Import instances, webhooks and Chatwoot settings of Evolution API 2. Evolution API itself is not changed."""
+    """Import instances, webhooks and Chatwoot settings of Evolution API 2. Evolution API itself is not changed.
+
+    Instances are asked of its API; a compose file says where that is, and brings the webhook for all instances.
+    """
     from wagate.cli.imports.evolution import read_evolution
 
-    if not (key := secret(api_key, "--api-key")):
+    if file is None and not url:
+        raise UsageError("name Evolution API's compose file, or its address with --url and its key with --api-key")
+    key, plans = secret(api_key, "--api-key"), []
+    if file is not None:
+        from wagate.cli.imports.compose import EVOLUTION, read_service
+        from wagate.cli.imports.evolution_settings import read_environment
+
+        given = read_environment(read_service(file, service, product=EVOLUTION))
+        url, key, plans = url or given.url, key or given.api_key, [given.plan]
+    else:
+        why = "is in Evolution API's environment alone: give its compose file as well"
+        plans = [Plan(left=(Left(what="WEBHOOK_GLOBAL_URL, the webhook for all instances", why=why),))]
+    if not key:
         raise UsageError("--api-key is missing: AUTHENTICATION_API_KEY of Evolution API, as env:NAME")
     with open_site("Evolution API", url, {"apikey": key}) as site:
-        plan = joined(read_evolution(site, client))
+        plan = joined([*plans, *read_evolution(site, client)])
     _carry_out(call.of(context), plan, client=client, apply=apply, as_json=as_json)
 
 

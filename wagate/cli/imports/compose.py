@@ -1,4 +1,4 @@
-"""The service of a compose file that runs WAHA: its image, ports and environment.
+"""The service of a compose file that runs WAHA or Evolution API: its image, ports and environment.
 
 Source: https://docs.docker.com/reference/compose-file/services/ (environment, env_file, ports).
 """
@@ -18,12 +18,24 @@ from wagate.cli.errors import CommandError
 from wagate.cli.imports.plan import Left
 from wagate.cli.imports.variables import filled_in, read_env_file, read_text
 
-IMAGE = re.compile(r"(?:^|/)(?:waha(?:-plus)?|whatsapp-http-api(?:-plus)?)(?:[:@]|$)")
-"""https://hub.docker.com/u/devlikeapro: ``devlikeapro/waha``, ``waha-plus``, and their older names."""
 NEEDS_YAML = (
     'reading YAML needs PyYAML: pip install "wagate[compose]"; or let Docker write it as JSON, '
-    "docker compose config --format json > waha.json, and give that file; or ask WAHA itself with --url and --api-key"
+    "docker compose config --format json > compose.json, and give that file; "
+    "or ask its API alone with --url and --api-key"
 )
+
+
+class Product(msgspec.Struct, frozen=True):
+    """What a service may run."""
+
+    title: str
+    image: re.Pattern[str]
+
+
+WAHA = Product("WAHA", re.compile(r"(?:^|/)(?:waha(?:-plus)?|whatsapp-http-api(?:-plus)?)(?:[:@]|$)"))
+"""https://hub.docker.com/u/devlikeapro: ``devlikeapro/waha``, ``waha-plus``, and their older names."""
+EVOLUTION = Product("Evolution API", re.compile(r"(?:^|/)evolution-api(?:-lite)?(?:[:@]|$)"))
+"""``evoapicloud/evolution-api``, and before 2.3 ``atendai/evolution-api``."""
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -47,8 +59,9 @@ class Composed(msgspec.Struct, frozen=True, kw_only=True):
 class _Reader:
     """Reads one file, with ``.env`` and the shell behind it."""
 
-    def __init__(self, path: Path, shell: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, shell: Mapping[str, str], product: Product) -> None:
         self.path = path
+        self.product = product
         self.left: list[Left] = []
         beside = path.parent / ".env"
         dotenv = read_env_file(beside, shell, self.missed) if beside.is_file() else {}
@@ -130,14 +143,16 @@ class _Reader:
         return self.texts(node, key) + rows
 
 
-def read_service(path: Path, name: str = "", shell: Mapping[str, str] | None = None) -> Composed:
-    """The service that runs WAHA, or the one of this name.
+def read_service(
+    path: Path, name: str = "", shell: Mapping[str, str] | None = None, *, product: Product = WAHA
+) -> Composed:
+    """The service that runs the product, or the one of this name.
 
     Raises:
         CommandError: the file can't be read or understood (with file, line and key), or it is not clear which service.
     """
-    reader = _Reader(path, os.environ if shell is None else shell)
-    root = _parse(path, read_text(path, "name the compose file of WAHA"))
+    reader = _Reader(path, os.environ if shell is None else shell, product)
+    root = _parse(path, read_text(path, f"name the compose file of {product.title}"))
     if not isinstance(root.value, dict) or "services" not in root.value:
         raise CommandError(f"{path}: has no services; is it a compose file?")
     services = {key: reader.mapping(row, f"services.{key}") for key, row in _services(reader, root).items()}
@@ -155,21 +170,34 @@ def read_service(path: Path, name: str = "", shell: Mapping[str, str] | None = N
     )
 
 
+def address_of(service: Composed, inner: str) -> str:
+    """Where its port ``inner`` is published on this machine; else its name in Docker's network."""
+    for port in service.ports:
+        match = re.fullmatch(r"(?:(.*):)?(\d+):(\d+)(?:/tcp)?", port)
+        if match and match[3] == inner:
+            host = match[1] if match[1] and match[1] not in {"0.0.0.0", "[::]"} else "127.0.0.1"  # noqa: S104
+            return f"http://{host}:{match[2]}"
+    return f"http://{service.name}:{inner}"
+
+
 def _services(reader: _Reader, root: Node) -> dict[str, Node]:
     assert isinstance(root.value, dict)
     if "include" in root.value:
-        reader.left.append(Left(what="include", why="is not followed; give the file that defines WAHA"))
+        reader.left.append(
+            Left(what="include", why=f"is not followed; give the file that defines {reader.product.title}")
+        )
     return reader.mapping(root.value["services"], "services")
 
 
 def _choose(reader: _Reader, services: Mapping[str, Mapping[str, Node]]) -> str:
-    found = [key for key, row in services.items() if IMAGE.search(_image(reader, row, key))]
+    title, image = reader.product.title, reader.product.image
+    found = [key for key, row in services.items() if image.search(_image(reader, row, key))]
     if len(found) == 1:
         return found[0]
     if found:
-        raise CommandError(f"{reader.path}: several services run WAHA: {', '.join(found)}; name one with --service")
+        raise CommandError(f"{reader.path}: several services run {title}: {', '.join(found)}; name one with --service")
     names = ", ".join(services) or "none"
-    raise CommandError(f"{reader.path}: no service has an image of WAHA; name its service with --service ({names})")
+    raise CommandError(f"{reader.path}: no service has an image of {title}; name its service with --service ({names})")
 
 
 def _image(reader: _Reader, service: Mapping[str, Node], key: str) -> str:

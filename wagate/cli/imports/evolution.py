@@ -13,6 +13,7 @@ import msgspec
 
 from wagate.cli.errors import CommandError
 from wagate.cli.imports.plan import (
+    EVERY,
     Account,
     Left,
     Plan,
@@ -98,15 +99,12 @@ def _of_instance(site: Site, instance: Instance, row: dict[str, Any], client: st
         Left(what=f"{what}: {each}", why="wagate has webhooks, jobs and plugins") for each in CHANNELS if _on(row, each)
     ]
     account = _account(instance, what, left)
-    webhooks = _webhooks(instance, hook or {}, what, left) if account else ()
+    webhooks = _webhooks(instance.name, hook or {}, what, left) if account else ()
     if hook and not account and hook.get("enabled"):
         left.append(Left(what=f"{what}: webhook", why="needs the account first; run this again once it exists"))
     todo = list(_todo(instance, account))
     if webhooks:
-        todo.append(
-            f"teach the receivers of {instance.name} wagate's body (docs/coming-from-evolution.md), then turn them on: "
-            "wagate webhooks list, wagate webhooks set ID is_active=true"
-        )
+        todo.append(_teach(instance.name))
     if inbox and inbox.get("enabled"):
         todo.append(_inbox(instance, inbox, client, what, left))
     return Plan(accounts=(account,) if account else (), webhooks=webhooks, left=tuple(left), todo=tuple(todo))
@@ -153,7 +151,22 @@ def _proxy(given: dict[str, Any], what: str, left: list[Left]) -> str:
     return proxy_url(server, str(given.get("username") or ""), str(given.get("password") or ""))
 
 
-def _webhooks(instance: Instance, hook: dict[str, Any], what: str, left: list[Left]) -> tuple[Webhook, ...]:
+def global_hook(hook: dict[str, Any]) -> Plan:
+    """The webhook for all instances, as ``/webhook/find`` would show it."""
+    left: list[Left] = []
+    webhooks = _webhooks(EVERY, hook, "webhook for all instances", left)
+    todo = (_teach("the webhook for all instances"),) if webhooks else ()
+    return Plan(webhooks=webhooks, left=tuple(left), todo=todo)
+
+
+def _teach(whose: str) -> str:
+    return (
+        f"teach the receivers of {whose} wagate's body (docs/coming-from-evolution.md), then turn them on: "
+        "wagate webhooks list, wagate webhooks set ID is_active=true"
+    )
+
+
+def _webhooks(account: str, hook: dict[str, Any], what: str, left: list[Left]) -> tuple[Webhook, ...]:
     if not hook.get("enabled") or not hook.get("url"):
         return ()
     url, given = str(hook["url"]), hook.get("events")
@@ -168,7 +181,7 @@ def _webhooks(instance: Instance, hook: dict[str, Any], what: str, left: list[Le
         left.append(Left(what=f"{what}: webhookBase64", why="files are links in media.url, which need no token"))
     return (
         Webhook(
-            account=instance.name,
+            account=account,
             url=url,
             events=events,
             format="flat",

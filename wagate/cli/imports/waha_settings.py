@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from wagate.cli.errors import CommandError
-from wagate.cli.imports.compose import Composed
+from wagate.cli.imports.compose import Composed, address_of
 from wagate.cli.imports.plan import EVERY, Left, Plan, is_true, proxy_url
 from wagate.cli.imports.waha import ENGINE, SHORTEST, Header, Hmac, Hook, Retries, of_hook
 
@@ -93,7 +93,7 @@ def read_environment(service: Composed, engine: str) -> Environment:
     names = [name.strip() for name in given.get("WHATSAPP_START_SESSION", "").split(",")]
     server, user, password = (given.get(name, "") for name in PROXY)
     return Environment(
-        base_url=_address(service),
+        base_url=address_of(service, given.get("WHATSAPP_API_PORT") or PORT),
         api_key=key,
         hashed=hashed,
         hmac_key=hmac if len(hmac := given.get(HOOK + "HMAC_KEY", "")) >= SHORTEST else "",
@@ -112,17 +112,6 @@ def _key(given: Mapping[str, str]) -> tuple[str, bool]:
     keys = [given[name] for name in KEYS if given.get(name)]
     plain = [key for key in keys if not re.match("sha(256|512):", key)]
     return (plain[0] if plain else "", bool(keys) and not plain)
-
-
-def _address(service: Composed) -> str:
-    """The port of it that is published on this machine; else its name in Docker's network."""
-    inner = service.environment.get("WHATSAPP_API_PORT") or PORT
-    for port in service.ports:
-        match = re.fullmatch(r"(?:(.*):)?(\d+):(\d+)(?:/tcp)?", port)
-        if match and match[3] == inner:
-            host = match[1] if match[1] and match[1] not in {"0.0.0.0", "[::]"} else "127.0.0.1"  # noqa: S104
-            return f"http://{host}:{match[2]}"
-    return f"http://{service.name}:{inner}"
 
 
 def _global_hook(service: Composed) -> Plan:

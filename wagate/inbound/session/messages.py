@@ -32,6 +32,9 @@ class MessageKey(msgspec.Struct, frozen=True, kw_only=True):
     """None: it doesn't say."""
 
 
+_NO_KEY = MessageKey()
+
+
 def message_event(message: dict[str, Any], *, phone: str = "", files: dict[str, Any] | None = None) -> NewEvent:
     """One message as ``message``, or ``message.any`` when it is our own.
 
@@ -69,6 +72,8 @@ def message_event(message: dict[str, Any], *, phone: str = "", files: dict[str, 
 
 def message_key(value: object) -> MessageKey:
     """Read an id: text, or ``{fromMe, remote, id, participant?, _serialized}``; numbers become text."""
+    if value is None:
+        return _NO_KEY
     if not isinstance(value, dict):
         text = identifier(value)
         parts = text.split("_", 3)
@@ -88,6 +93,8 @@ def message_key(value: object) -> MessageKey:
 
 def wid(value: object) -> str:
     """A WhatsApp id as text: it may be text, a bare number, or ``{server, user, _serialized}``; '' for all else."""
+    if value is None:
+        return ""
     if isinstance(value, str):
         return value
     if isinstance(value, dict):

@@ -5,6 +5,7 @@ What is counted and put in order is the database's; of ten thousand targets thos
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,14 +17,16 @@ from wagate.rules.targets import Standing
 from wagate.storage.deliveries.target_list import (
     FAILED,
     LATELY,
+    STANDING,
     STATE,
     WAITING,
     TargetRow,
-    known_targets,
     order_of,
     set_state,
+    within,
 )
 from wagate.storage.fields import as_time
+from wagate.storage.owners.revision import revision
 from wagate.storage.statement import first_id, placeholders, rows, slices
 
 WORST = (Standing.DOWN, Standing.FAILING, Standing.DISABLED, Standing.PAUSED, Standing.UP)
@@ -38,25 +41,70 @@ _URGENT = (
     f"standing = 'down' OR failed > {MANY_FAILED} OR (failed > 0 AND standing = 'failing') "
     "OR (waiting > 0 AND (sends OR standing = 'disabled'))"
 )
-_WORST = f"{_RANK}, failed DESC, waiting DESC, name{{order}}, id{{order}}"
-_SURVEY = f"""
-{{known}}, waits (target, waiting, oldest_at) AS ({WAITING}), fails (target, failed) AS ({FAILED}), every AS (
-  SELECT k.id, k.client_id, k.name, k.url, k.active, k.standing, COALESCE(w.waiting, 0) AS waiting, w.oldest_at,
-    COALESCE(f.failed, 0) AS failed, substr(k.id, 1, {len(SENDING)}) = '{SENDING}' AS sends
-  FROM known AS k LEFT JOIN waits AS w ON w.target = k.id LEFT JOIN fails AS f ON f.target = k.id
-), shown AS (
-  SELECT id FROM every WHERE NOT sends ORDER BY {_WORST} LIMIT ? OFFSET ?
-), totals AS (
-  SELECT SUM(CASE WHEN sends THEN 0 ELSE 1 END) AS targets,
-    SUM(CASE WHEN sends OR standing <> 'up' THEN 0 ELSE 1 END) AS up,
-    SUM(CASE WHEN sends THEN 0 ELSE waiting END) AS waits, MIN(CASE WHEN NOT sends THEN oldest_at END) AS oldest,
-    SUM(CASE WHEN sends THEN 0 ELSE failed END) AS fails, SUM(CASE WHEN sends THEN waiting ELSE 0 END) AS leaving
-  FROM every
+_SENDS = f"substr({{id}}, 1, {len(SENDING)}) = '{SENDING}'"
+_HOOK = "w.connector || ':' || w.id"
+_LONE = f"""
+SELECT t.id, t.client_id FROM targets AS t WHERE NOT {_SENDS.format(id="t.id")} AND NOT EXISTS (
+  SELECT 1 FROM webhooks AS w WHERE w.connector = t.handler AND w.id = substr(t.id, length(t.handler) + 2)
+) ORDER BY t.id{{order}}
+"""  # noqa: S608  (our own words)
+# Busy are those that are not up, that have a figure, and those asked for by name. All others are alike, and come last.
+_OWED_BY = (
+    "CASE WHEN w.id IS NULL AND t.id IS NULL THEN (SELECT MIN(d.client_id) FROM deliveries AS d "
+    "WHERE d.target_id = b.id AND d.settled = FALSE AND d.seq > 0) END"
 )
-SELECT t.targets, t.up, t.waits, t.oldest, t.fails, t.leaving, e.id, e.client_id, e.name, e.url, e.active,
-  e.waiting, e.oldest_at, e.failed, e.id IN (SELECT id FROM shown)
-FROM totals AS t LEFT JOIN every AS e ON e.id IN (SELECT id FROM shown) OR {_URGENT}
-ORDER BY {_WORST}
+_KNOWN = "w.id IS NOT NULL OR t.id IS NOT NULL OR a.target IS NOT NULL"
+_MINE = (
+    "w.client_id = (SELECT client FROM me) OR (w.id IS NULL AND (t.client_id = (SELECT client FROM me) "
+    "OR (t.client_id IS NULL AND a.target IS NOT NULL)))"
+)
+_BUSY = f"""
+WITH me (client) AS (SELECT CAST(? AS INTEGER)), waits (target, waiting, oldest_at) AS ({WAITING}),
+fails (target, failed) AS ({FAILED}), named (id) AS (VALUES {{named}}), busy (id) AS (
+  SELECT t.id FROM targets AS t WHERE (t.status = 'disabled' OR t.paused_at IS NOT NULL OR t.down_since IS NOT NULL
+    OR t.failing_since IS NOT NULL) AND {{or_nobodys}}
+  UNION SELECT {_HOOK} FROM webhooks AS w WHERE w.is_active = FALSE AND {{own}}
+  UNION SELECT target FROM waits UNION SELECT target FROM fails UNION SELECT id FROM named
+)"""  # noqa: S608  (our own words)
+_SURVEY = f"""
+{_BUSY}, every AS (
+  SELECT b.id, COALESCE(w.client_id, t.client_id, {{whose}}) AS client_id, COALESCE(w.name, '') AS name,
+    COALESCE(w.webhook_url, '') AS url, COALESCE(w.is_active, TRUE) AS active,
+    {STANDING.format(off="w.is_active = FALSE OR")} AS standing, COALESCE(a.waiting, 0) AS waiting, a.oldest_at,
+    COALESCE(f.failed, 0) AS failed, {_SENDS.format(id="b.id")} AS sends,
+    CASE WHEN w.id IS NULL AND {{unknown}} THEN 1 ELSE 0 END AS fresh
+  FROM busy AS b LEFT JOIN webhooks AS w ON w.id = substr(b.id, {{within}}(b.id, ':') + 1) AND {_HOOK} = b.id
+  LEFT JOIN targets AS t ON t.id = b.id LEFT JOIN waits AS a ON a.target = b.id LEFT JOIN fails AS f ON f.target = b.id
+  WHERE {{mine}}
+), shown AS (
+  SELECT id FROM every WHERE NOT sends ORDER BY {_RANK}, failed DESC, waiting DESC, name{{order}}, id{{order}}
+  LIMIT ? OFFSET ?
+), parts AS (
+  SELECT client_id, CASE WHEN sends THEN 0 ELSE fresh END AS targets, CASE WHEN sends THEN 0 ELSE 1 END AS busy,
+    CASE WHEN sends OR standing = 'up' THEN 0 ELSE 1 END AS ill, CASE WHEN sends THEN 0 ELSE waiting END AS waits,
+    CASE WHEN NOT sends THEN oldest_at END AS oldest, CASE WHEN sends THEN 0 ELSE failed END AS fails,
+    CASE WHEN sends THEN waiting ELSE 0 END AS leaving
+  FROM every
+  UNION ALL
+  SELECT w.client_id, COUNT(*), 0, 0, 0, NULL, 0, 0 FROM webhooks AS w WHERE {{own}} GROUP BY w.client_id
+)
+SELECT id, client_id, name, url, active, waiting, oldest_at, failed, id IN (SELECT id FROM shown),
+  NULL, NULL, NULL, NULL
+FROM every WHERE id IN (SELECT id FROM shown) OR id IN (SELECT id FROM named) OR {_URGENT}
+UNION ALL
+SELECT NULL, {{apart}} AS whose, NULL, NULL, NULL, SUM(waits), MIN(oldest), SUM(fails), NULL,
+  SUM(targets), SUM(ill), SUM(leaving), SUM(busy)
+FROM parts GROUP BY whose
+"""  # noqa: S608  (our own words)
+_QUIET = f"""
+{_BUSY}, hooks AS (
+  SELECT {_HOOK} AS id, w.client_id AS client_id, w.name AS name, w.webhook_url AS url FROM webhooks AS w
+  WHERE {{own}} AND {_HOOK} NOT IN (SELECT id FROM busy) ORDER BY w.name{{order}}, ({_HOOK}){{order}} LIMIT ?
+)
+SELECT id, client_id, name, url FROM hooks
+UNION ALL
+SELECT b.id, NULL, NULL, NULL FROM busy AS b
+WHERE NOT EXISTS (SELECT 1 FROM webhooks AS w WHERE w.id = substr(b.id, {{within}}(b.id, ':') + 1) AND {_HOOK} = b.id)
 """  # noqa: S608  (our own words)
 
 
@@ -84,48 +132,149 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """Targets that may need somebody, and numbers from which something waits to leave."""
 
 
+class Glance(msgspec.Struct, frozen=True, kw_only=True):
+    """What all open pages need at one moment."""
+
+    totals: Mapping[int | None, Totals]
+    """By client; None: of all."""
+    named: Mapping[str, TargetRow]
+    """Those that were asked for, by id."""
+    urgent: Sequence[TargetRow]
+    """As in `Survey`."""
+
+
+class LoneReceivers:
+    """Receivers without an endpoint of their own: read again only when endpoints or the number of targets changed."""
+
+    def __init__(self) -> None:
+        self._known: tuple[object, list[tuple[str, int | None]]] = (None, [])
+
+    def read(self, db: peewee.Database) -> Sequence[tuple[str, int | None]]:
+        """Ids, in their order, each with the client whose it is."""
+        ((targets,),) = rows(db, "SELECT COUNT(*) FROM targets")
+        key, (known, found) = (revision(db), targets), self._known
+        if known != key:  # Looking each target up among the endpoints takes most of the time of a survey.
+            found = [(id_, client) for id_, client in rows(db, _LONE.format(order=order_of(db)))]
+            self._known = key, found
+        return found
+
+
 def survey_targets(
-    db: peewee.Database, now: datetime, *, client_id: int | None = None, begin: int = 0, most: int
+    db: peewee.Database,
+    now: datetime,
+    *,
+    client_id: int | None = None,
+    begin: int = 0,
+    most: int,
+    lone: LoneReceivers | None = None,
 ) -> Survey:
-    """Of one client, or of all; of the receivers, worst first, so many from behind the first ``begin``."""
-    known, params = known_targets(db, client_id)
-    own, mine = ("", []) if client_id is None else (" AND client_id = ?", [client_id])
-    text = _SURVEY.format(known=known, which=own, order=order_of(db))
-    found = rows(db, text, [*params, *mine, first_id(now - LATELY), *mine, most, begin])
-    count, up, waits, oldest, fails, leaving = found[0][:6]
-    totals = Totals(
-        count=int(count or 0),
-        up=int(up or 0),
-        waiting=int(waits or 0),
-        oldest_at=as_time(oldest),
-        failed=int(fails or 0),
-        leaving=int(leaving or 0),
-    )
-    read = [(_row(values), shown) for *values, shown in (each[6:] for each in found) if values[0] is not None]
-    _states(db, {row.id: row for row, _ in read})
-    return Survey(
-        totals=totals,
-        shown=[row for row, shown in read if shown],
-        urgent=[row for row, _ in read if is_urgent(row)],
-    )
+    """Of one client, or of all; of the receivers, worst first, so many from behind the first ``begin``.
+
+    ``lone``: what was found when it was asked before.
+    """
+    asked = _Asked(db, now, client_id, lone=lone)
+    found, sums = asked.look(begin, most)
+    busy = sum(each.busy for each in sums.values())
+    shown = sorted((row for row, is_shown in found if is_shown), key=_worst)
+    if len(shown) < most:
+        shown += asked.quiet(max(0, begin - busy), most - len(shown))
+    return Survey(totals=_added(sums.values()), shown=shown, urgent=[row for row, _ in found if is_urgent(row)])
 
 
-def survey_of(targets: Iterable[TargetRow]) -> Survey:
-    """The same of targets that were read already, all of them."""
-    every = list(targets)
-    mine = sorted((row for row in every if not _sends(row)), key=_worst)
-    return Survey(
-        totals=Totals(
-            count=len(mine),
-            up=sum(row.standing is Standing.UP for row in mine),
-            waiting=sum(row.waiting for row in mine),
-            oldest_at=min((row.oldest_at for row in mine if row.oldest_at is not None), default=None),
-            failed=sum(row.failed for row in mine),
-            leaving=sum(row.waiting for row in every if _sends(row)),
-        ),
-        shown=mine,
-        urgent=[row for row in every if is_urgent(row)],
-    )
+def glance(
+    db: peewee.Database, now: datetime, ids: Iterable[str], clients: Iterable[int], *, lone: LoneReceivers | None = None
+) -> Glance:
+    """The totals of these clients and of all, these targets, and all that may need somebody."""
+    found, sums = _Asked(db, now, None, named=sorted({*ids}), clients=sorted({*clients}), lone=lone).look(0, 0)
+    read = [row for row, _ in found]
+    totals: dict[int | None, Totals] = {client: _added([each]) for client, each in sums.items()}
+    totals[None] = _added(sums.values())
+    return Glance(totals=totals, named={row.id: row for row in read}, urgent=[row for row in read if is_urgent(row)])
+
+
+class _Sums(msgspec.Struct, frozen=True):
+    """Of the receivers of one client, or of many, as the database adds them up."""
+
+    waiting: int = 0
+    oldest_at: datetime | None = None
+    failed: int = 0
+    count: int = 0
+    ill: int = 0
+    """Not up."""
+    leaving: int = 0
+    busy: int = 0
+    """Not up, or with a figure."""
+
+
+class _Asked:
+    """One question, in the database's words."""
+
+    def __init__(
+        self,
+        db: peewee.Database,
+        now: datetime,
+        client_id: int | None,
+        *,
+        named: Sequence[str] = (),
+        clients: Sequence[int] = (),
+        lone: LoneReceivers | None,
+    ) -> None:
+        found = (LoneReceivers() if lone is None else lone).read(db)
+        self._lone = [(id_, client) for id_, client in found if client_id in {None, client}]
+        every = client_id is None
+        me = "TRUE" if every else "{} = (SELECT client FROM me)"
+        named = named or [""]
+        self._db = db
+        self._params = [client_id, first_id(now - LATELY), *named]
+        self._clients = clients
+        self._words = {
+            "which": "" if every else " AND client_id = (SELECT client FROM me)",
+            "named": ", ".join("(?)" for _ in named),
+            "own": me.format("w.client_id"),
+            "or_nobodys": "TRUE" if every else f"({me.format('t.client_id')} OR t.client_id IS NULL)",
+            "whose": _OWED_BY if every else "(SELECT client FROM me)",
+            # Nobody knows of them but by what waits there.
+            "unknown": "t.id IS NULL" if every else "t.client_id IS NULL",
+            "mine": _KNOWN if every else _MINE,
+            "order": order_of(db),
+            "within": within(db),
+            "apart": f"CASE WHEN client_id IN ({placeholders(len(clients))}) THEN client_id END"
+            if clients
+            else "CAST(NULL AS INTEGER)",
+        }
+
+    def look(self, begin: int, most: int) -> tuple[list[tuple[TargetRow, bool]], dict[int | None, _Sums]]:
+        """What is read, each with whether it is of the part that is shown, and the sums by client."""
+        found: list[tuple[TargetRow, bool]] = []
+        sums: dict[int | None, _Sums] = {}
+        params = [*self._params, most, begin, *self._clients]
+        for *values, shown, count, ill, leaving, busy in rows(self._db, _SURVEY.format(**self._words), params):
+            if values[0] is not None:
+                found.append((_row(values), bool(shown)))
+                continue
+            _, client, _, _, _, waiting, oldest, failed = values
+            sums[client] = _Sums(
+                int(waiting), as_time(oldest), int(failed), int(count), int(ill), int(leaving), int(busy)
+            )
+        for client, count in Counter(each if each in self._clients else None for _, each in self._lone).items():
+            before = sums.get(client, _Sums())
+            sums[client] = msgspec.structs.replace(before, count=before.count + count)
+        _states(self._db, {row.id: row for row, _ in found})
+        return found, sums
+
+    def quiet(self, begin: int, most: int) -> list[TargetRow]:
+        """Receivers that are up, with nothing to say of them, by name."""
+        found: list[TargetRow] = []
+        busy: set[str] = set()
+        for id_, client, name, url in rows(self._db, _QUIET.format(**self._words), [*self._params, begin + most]):
+            if name is None:
+                busy.add(id_)
+            else:
+                found.append(TargetRow(id=id_, client_id=client, name=name, url=url))
+        found += [TargetRow(id=id_, client_id=client) for id_, client in self._lone if id_ not in busy]
+        found = sorted(found, key=lambda row: (row.name, row.id))[begin : begin + most]
+        _states(self._db, {row.id: row for row in found})
+        return found
 
 
 def is_urgent(row: TargetRow) -> bool:
@@ -150,6 +299,19 @@ def _states(db: peewee.Database, found: Mapping[str, TargetRow]) -> None:
         text = f"SELECT id, {STATE} FROM targets WHERE id IN ({placeholders(len(part))})"  # noqa: S608  (ours)
         for id_, *state in rows(db, text, part):
             set_state(found[id_], state)
+
+
+def _added(sums: Iterable[_Sums]) -> Totals:
+    every = list(sums)
+    count = sum(each.count for each in every)
+    return Totals(
+        count=count,
+        up=count - sum(each.ill for each in every),
+        waiting=sum(each.waiting for each in every),
+        oldest_at=min((each.oldest_at for each in every if each.oldest_at is not None), default=None),
+        failed=sum(each.failed for each in every),
+        leaving=sum(each.leaving for each in every),
+    )
 
 
 def _sends(row: TargetRow) -> bool:

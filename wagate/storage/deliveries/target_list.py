@@ -20,7 +20,7 @@ LATELY = timedelta(hours=24)
 
 _ENDPOINTS = "SELECT connector || ':' || id, client_id, name, webhook_url, is_active FROM webhooks"
 _NO_ENDPOINT = "NOT EXISTS (SELECT 1 FROM webhooks AS w WHERE w.id = {own} AND w.connector || ':' || w.id = {id})"
-_STANDING = (
+STANDING = (
     "CASE WHEN {off} t.status = 'disabled' THEN 'disabled' WHEN t.paused_at IS NOT NULL THEN 'paused' "
     "WHEN t.down_since IS NOT NULL THEN 'down' WHEN t.failing_since IS NOT NULL THEN 'failing' ELSE 'up' END"
 )
@@ -39,14 +39,14 @@ WITH RECURSIVE owed (client_id, id) AS (
   ) FROM owed AS o WHERE o.id IS NOT NULL
 ), known AS (
   SELECT w.connector || ':' || w.id AS id, w.client_id, w.name, w.webhook_url AS url, w.is_active AS active,
-    {_STANDING.format(off="w.is_active = FALSE OR")} AS standing{{state}}
+    {STANDING.format(off="w.is_active = FALSE OR")} AS standing{{state}}
   FROM webhooks AS w LEFT JOIN targets AS t ON t.id = w.connector || ':' || w.id WHERE {{whose_endpoint}}
   UNION ALL
-  SELECT t.id, t.client_id, '', '', TRUE, {_STANDING.format(off="")}{{state}}
+  SELECT t.id, t.client_id, '', '', TRUE, {STANDING.format(off="")}{{state}}
   FROM targets AS t
   WHERE {{whose_target}} AND {_NO_ENDPOINT.format(own="substr(t.id, length(t.handler) + 2)", id="t.id")}
   UNION ALL
-  SELECT o.id, MIN(o.client_id), '', '', TRUE, {_STANDING.format(off="")}{{state}}
+  SELECT o.id, MIN(o.client_id), '', '', TRUE, {STANDING.format(off="")}{{state}}
   FROM owed AS o LEFT JOIN targets AS t ON t.id = o.id
   WHERE o.id IS NOT NULL AND {{unknown}} AND
     {_NO_ENDPOINT.format(own="substr(o.id, {colon} + 1)", id="o.id")}
@@ -157,7 +157,7 @@ def some_targets(db: peewee.Database, *, client_id: int | None, most: int, find:
     ``find``: those alone with this in their name, URL or id.
     """
     own, mine = ("TRUE", []) if client_id is None else ("client_id = ?", [client_id])
-    has, params = f"{own} AND {_within(db)}(lower({{}}), lower(?)) > 0", [*mine, clean(find), most]
+    has, params = f"{own} AND {within(db)}(lower({{}}), lower(?)) > 0", [*mine, clean(find), most]
     named = has.format("id || ' ' || name || ' ' || webhook_url")
     text = f"{_ENDPOINTS} WHERE {named} LIMIT ?"
     found = {
@@ -212,12 +212,12 @@ def order_of(db: peewee.Database) -> str:
     return "" if db.param == "?" else ' COLLATE "C"'
 
 
-def _within(db: peewee.Database) -> str:
+def within(db: peewee.Database) -> str:
     """The function that says where a text is in another."""
     return "instr" if db.param == "?" else "strpos"
 
 
-def known_targets(db: peewee.Database, client_id: int | None, state: str = "") -> tuple[str, list[Any]]:
+def _known_targets(db: peewee.Database, client_id: int | None, state: str = "") -> tuple[str, list[Any]]:
     """What a query begins with that reads ``known``: every target of a client, or of all; and what it takes.
 
     ``state``: more of their columns.
@@ -229,14 +229,14 @@ def known_targets(db: peewee.Database, client_id: int | None, state: str = "") -
         whose_endpoint=own.format("w.client_id"),
         whose_target=own.format("t.client_id"),
         unknown="t.id IS NULL" if client_id is None else "t.client_id IS NULL",
-        colon=f"{_within(db)}(o.id, ':')",
+        colon=f"{within(db)}(o.id, ':')",
     )
     return text, [] if client_id is None else [client_id] * 3
 
 
 def _listing(db: peewee.Database, client: int | None, asked: Sequence[tuple[str, str]]) -> tuple[str, list[Any]]:
     """The query, but for its limit, and what it takes."""
-    known, params = known_targets(db, client, f", {_STATE}")
+    known, params = _known_targets(db, client, f", {_STATE}")
     which = " AND ".join(["TRUE", *(text for text, _ in asked)])
     columns, order = f"id, client_id, name, url, active, {STATE}", order_of(db)
     text = f"{known} SELECT {columns} FROM known WHERE {which} ORDER BY id{order} LIMIT ?"  # noqa: S608  (our own words)

@@ -14,7 +14,7 @@ from wagate.parsing.message_ids import bare_id
 from wagate.rules.filters import ALL_DELIVERIES, DeliveryFilter
 from wagate.storage.models import Attempt, Client, Delivery, EventRow
 from wagate.storage.rows import AttemptRow, DeliveryDetail, DeliveryRow, Page, to_event
-from wagate.storage.statement import first, leading, narrowed, since
+from wagate.storage.statement import first, leading, narrowed, placeholders, rows, since, slices
 
 STATES = {
     "pending": ("state",),
@@ -164,12 +164,31 @@ def _where(query: Any, which: DeliveryFilter, client_id: int | None) -> Any:
     return narrowed(query, Delivery, given, lead)
 
 
-def shown_deliveries(db: peewee.Database, ids: Sequence[str], *, client_id: int | None) -> list[DeliveryRow]:
-    """These deliveries as they are now; without those that are gone, or another client's."""
-    query = Delivery.select().where(Delivery.id.in_(ids))
-    if client_id is not None:
-        query = query.where(Delivery.client_id == client_id)
-    return [DeliveryRow(**row) for row in query.dicts().execute(db)]
+class ShownDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a delivery that somebody looks at, what may change."""
+
+    id: str
+    client_id: int
+    status: str
+    stuck: bool
+    attempt_count: int
+    max_retries: int
+
+
+_SHOWN = ", ".join(field.name for field in msgspec.structs.fields(ShownDelivery))
+
+
+def shown_deliveries(db: peewee.Database, ids: Sequence[str]) -> tuple[dict[str, ShownDelivery], str]:
+    """These deliveries as they are now, without those that are gone; and the newest of all, '' when there is none."""
+    found: dict[str, ShownDelivery] = {}
+    for part in slices(ids):
+        text = f"SELECT {_SHOWN} FROM deliveries WHERE id IN ({placeholders(len(part))})"  # noqa: S608  (our own words)
+        for id_, client, status, stuck, tries, most in rows(db, text, part):
+            found[id_] = ShownDelivery(
+                id=id_, client_id=client, status=status, stuck=bool(stuck), attempt_count=tries, max_retries=most
+            )
+    ((newest,),) = rows(db, "SELECT MAX(id) FROM deliveries")
+    return found, newest or ""
 
 
 def count_newer(db: peewee.Database, which: DeliveryFilter, at: str, *, client_id: int | None) -> int:

@@ -18,6 +18,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
 JSON = "application/json"
+WHOLE = "wagate.whole"
+"""An extension of the scope: the body came with the head, so that nobody has to wait for it."""
 
 
 class ClientGoneError(Exception):

@@ -6,8 +6,9 @@ Those with files inside go to disk as they come: large ones, a few at once.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 import trio
@@ -16,7 +17,7 @@ from wagate.errors import BadRequestError, RequestTimeoutError, TooLargeError, U
 from wagate.media.files import FileStore
 from wagate.media.inside import BodyOnDisk
 from wagate.media.source import base64_size
-from wagate.web.http.asgi import ClientGoneError, Receive, Request, Scope
+from wagate.web.http.asgi import WHOLE, ClientGoneError, Receive, Request, Scope
 
 PATIENCE = 30.0
 """Seconds for a whole body, however it drips."""
@@ -36,11 +37,17 @@ TURN: Final = 60.0
 
 
 class Held:
-    """What one request holds of the room."""
+    """What one request holds of the room, until the context ends."""
 
     def __init__(self, bodies: Bodies) -> None:
         self._bodies = bodies
         self.size = 0
+
+    def __enter__(self) -> Held:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bodies.let_go(self.size)
 
     def take(self, count: int) -> None:
         """Hold so many bytes more. UnavailableError when there is no room."""
@@ -65,15 +72,14 @@ class Bodies:
         if self.held > (self._most if small else self._most - self._most // RESERVE):
             raise UnavailableError("too many large bodies are in transit (limits.body_bytes)", retry_after=RETRY_AFTER)
 
-    @contextmanager
-    def hold(self) -> Iterator[Held]:
+    def hold(self) -> Held:
         """While a request runs; what it held is let go with it."""
-        held = Held(self)
-        try:
-            yield held
-        finally:
-            self.held -= held.size
-            self.passed += held.size
+        return Held(self)
+
+    def let_go(self, count: int) -> None:
+        """Count bytes out."""
+        self.held -= count
+        self.passed += count
 
 
 async def read_body(
@@ -91,15 +97,17 @@ async def read_body(
                 raise BadRequestError("Content-Length is not a number", field="Content-Length")
             if len(value) > 18 or int(value) > most:
                 raise TooLargeError(f"the body is over {limit}")
+    gather = partial(_gather, receive, most, held if keep else None, limit)
+    if WHOLE in scope.get("extensions", ()):
+        return await gather()
     with trio.move_on_after(PATIENCE) as patience:  # fail_after costs several times as much.
-        return await _gather(receive, most, held if keep else None, limit)
+        return await gather()
     assert patience.cancelled_caught
     raise RequestTimeoutError(f"the body did not arrive within {PATIENCE:g} s")
 
 
 async def _gather(receive: Receive, most: int, held: Held | None, limit: str) -> bytes:
     chunks: list[bytes] = []
-    digest = hashlib.sha256()
     size = 0
     while True:
         message = await receive()
@@ -110,7 +118,7 @@ async def _gather(receive: Receive, most: int, held: Held | None, limit: str) ->
         if size > most:
             raise TooLargeError(f"the body is over {limit}")
         if held is None:
-            digest.update(chunk)  # As long as a signature's check takes: the time must not tell that it is let go.
+            hashlib.sha256(chunk)  # As long as a signature's check takes: the time must not tell that it is let go.
             chunk = b""
         else:
             held.take(len(chunk))

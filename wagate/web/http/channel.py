@@ -38,13 +38,15 @@ class Inbox:
         if not self._closed:
             self._closed = event["type"] in LAST
             self._events.append(event)
-            self._readers.unpark()
+            if self._readers:
+                self._readers.unpark()
 
     async def receive(self) -> ASGIReceiveEvent:
         """The next event, the ASGI ``receive``. Waits for ever after the disconnect was taken, as hypercorn's does."""
         while not self._events:
             await self._readers.park()
-        self._writers.unpark()
+        if self._writers:
+            self._writers.unpark()
         return self._events.popleft()
 
 

@@ -17,7 +17,7 @@ from typing import cast
 import h11
 import trio
 from hypercorn.config import Config
-from hypercorn.events import Closed, Event, RawData
+from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.ws_stream import WSStream
 from hypercorn.trio.task_group import TaskGroup
@@ -201,7 +201,9 @@ class Connection(TCPServer):
 
     async def protocol_send(self, event: Event) -> None:
         """Hold what more is about to follow; send all else, and what is held before it, now."""
-        if isinstance(event, RawData):
+        if isinstance(event, Updated):  # First: to tell that an event is not of a kind costs more than that it is.
+            await (self.keep_alive.restart() if event.idle else self.keep_alive.stop())
+        elif isinstance(event, RawData):
             self.held += event.data
             if self._more_follows():
                 self.context.flush_later(self)
@@ -211,8 +213,6 @@ class Connection(TCPServer):
             await self._end_sending()
             await self.protocol.handle(event)
             self._end_reading()
-        else:
-            await super().protocol_send(event)
 
     def _end_reading(self) -> None:
         """It is over for the reader, too, who may wait for the end of a response before it takes the next request.

@@ -13,6 +13,7 @@ from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent, HTTPScope
 from hypercorn.utils import UnexpectedMessageError, build_and_validate_headers, suppress_body
 
+from wagate.web.http.asgi import WHOLE
 from wagate.web.http.heads import PlainHead, common_headers, plain_head, written
 
 CLOSE = (b"connection", b"close")
@@ -122,7 +123,7 @@ class Plain:
             "client": self.stand_by.client,
             "server": self.stand_by.server,
             "state": self.stand_by.connection_state.copy(),  # type: ignore[typeddict-item]
-            "extensions": {},
+            "extensions": {WHOLE: {}} if len(self._unread) >= head.length else {},
         }
 
     async def write(self, data: bytes) -> None:

@@ -136,7 +136,7 @@ def changed(before: Leaves, after: Leaves) -> list[Markup]:
 
 
 def _same(before: Markup | None, after: Markup) -> bool:
-    return before is after or (before is not None and _still(before) == _still(after))
+    return before == after or (before is not None and _still(before) == _still(after))
 
 
 def _still(leaf: Markup) -> str:

@@ -40,9 +40,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     found: Sequence[Need]
     totals: Totals
     targets: Sequence[TargetRow]
-    """Receivers, worst first: those that are on the page, or all."""
-    by_id: Mapping[str, TargetRow]
-    """The same."""
+    """Receivers that are on the page, worst first."""
     sending: dict[str, TargetRow]
     """By account's id: what waits to leave."""
     numbers: Sequence[AccountRow]
@@ -110,7 +108,6 @@ def snapshot(seen: Look, survey: Survey, *, client_id: int | None, recover: floa
         found=found,
         totals=survey.totals,
         targets=survey.shown,
-        by_id={row.id: row for row in survey.shown},
         sending={row.id.removeprefix(SENDING): row for row in survey.urgent if row.id.startswith(SENDING)},
         numbers=sorted(numbers, key=lambda row: (SESSION_STATES[row.status].group is SessionGroup.CONNECTED, row.name)),
         free=seen.free,

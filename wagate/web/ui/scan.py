@@ -20,11 +20,12 @@ from wagate.web.access.auth import KEY, path_of
 from wagate.web.access.streams import Streams, begun
 from wagate.web.ui.leaves import Leaves, changed
 from wagate.web.ui.links import given_link, make_link, name_of, note_opened, revoke, viewer_of
-from wagate.web.ui.live import BEAT, EVERY, event
+from wagate.web.ui.live import BEAT, event
 from wagate.web.ui.numbers import account_of, actions_of, code_of, number_page
 from wagate.web.ui.parts import Parts, back, viewer
 from wagate.web.ui.render import PREFIX, render
 from wagate.web.ui.scan_words import ScanWords, words_for
+from wagate.web.ui.shared_look import EVERY
 
 STREAMS: Final = 10
 """Pages of one link that are live at once."""

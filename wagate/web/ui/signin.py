@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterable
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from wagate.storage.passes import (
     end_signin,
     find_link,
     find_signin,
+    find_signins,
     use_signin,
 )
 from wagate.web.access.auth import Authenticator, token_hash
@@ -124,10 +126,11 @@ class SignIns:
         await self._note(found, now)
         return msgspec.structs.replace(seen, csrf=_csrf(cookie))
 
-    async def lasts(self, viewer: Viewer) -> bool:
-        """Whether this viewer is signed in still. Does not count as a use."""
-        found = await self._database.browse(find_signin, viewer.cookie, self._clock.now())
-        return found is not None and await self._seen(found, self._clock.now()) is not None
+    async def lasting(self, viewers: Iterable[Viewer]) -> set[str]:
+        """The cookies' hashes of those who are signed in still. Does not count as a use."""
+        now = self._clock.now()
+        found = await self._database.browse(find_signins, [each.cookie for each in viewers], now)
+        return {each.hash for each in found if await self._seen(each, now) is not None}
 
     async def _seen(self, found: SignIn, now: datetime) -> Viewer | None:
         """By the token, or the link, as long as there is one."""
