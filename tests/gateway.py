@@ -63,7 +63,7 @@ class GatewayProcess:
         """Start what ``wagate serve`` turns into, and wait for nothing; ``terminal`` is its standard input."""
         with self.log.open("ab") as log:
             if self.forks:
-                streams = (terminal, log.fileno())
+                streams = (terminal, log.fileno(), log.fileno())
                 self.process = fork([str(self.config)], self.environment, self.folder, streams)
                 return self.process
             command = [sys.executable, "-m", "wagate.process.start", str(self.config)]

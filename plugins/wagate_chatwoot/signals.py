@@ -34,7 +34,7 @@ LOOK_BACK = 20
 """Events of a chat among which its last message is looked for."""
 
 _WRITTEN = frozenset({kinds.MESSAGE, kinds.MESSAGE_ANY})
-Told = Typing | Assigned | Watching
+Cause = Typing | Assigned | Watching
 TYPING: Final = "typing"
 """First part of the target."""
 TYPING_OLDEST: Final = 15.0
@@ -51,10 +51,10 @@ class Signals:
 
     def __init__(self, context: PluginContext) -> None:
         self._log = context.log
-        self._in, self._out = trio.open_memory_channel[tuple[App, Told]](MOST)
+        self._in, self._out = trio.open_memory_channel[tuple[App, Cause]](MOST)
         self._limit = trio.Semaphore(AT_ONCE)
 
-    def offer(self, app: App, what: Told) -> bool:
+    def offer(self, app: App, what: Cause) -> bool:
         """Tell it soon; False: too many wait already."""
         try:
             self._in.send_nowait((app, what))
@@ -69,7 +69,7 @@ class Signals:
                 await self._limit.acquire()
                 nursery.start_soon(self._send, app, what)
 
-    async def _send(self, app: App, what: Told) -> None:
+    async def _send(self, app: App, what: Cause) -> None:
         try:
             with trio.move_on_after(PATIENCE), on_behalf_of(app.client_id):
                 await send_signal(app, what)
@@ -87,7 +87,7 @@ def watch(signals: Signals, app: App, event: Event) -> None:
         signals.offer(app, Watching(account=event.account, chat=event.chat))
 
 
-async def send_signal(app: App, what: Told) -> None:
+async def send_signal(app: App, what: Cause) -> None:
     """One signal."""
     if isinstance(what, Watching):
         await signal(app, Chat(account=what.account, key=what.chat), "watch")

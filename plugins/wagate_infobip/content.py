@@ -12,7 +12,7 @@ import msgspec
 
 from wagate.events import Media
 from wagate.parsing.fields import degrees, first_text, shortened
-from wagate.parsing.told import answers_text, bought_lines, read_answers
+from wagate.parsing.raw_content import answers_text, bought_lines, read_answers
 from wagate.parsing.vcards import vcard_of
 from wagate_infobip.fields import objects, snake
 

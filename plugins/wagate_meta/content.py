@@ -11,7 +11,7 @@ from wagate.events import Media
 from wagate.events.event import MOVED_TO
 from wagate.parsing.chats import chat_key
 from wagate.parsing.fields import degrees, first_text, identifier, mapping, shortened, whole
-from wagate.parsing.told import answers_text, bought_lines, read_answers
+from wagate.parsing.raw_content import answers_text, bought_lines, read_answers
 from wagate.parsing.vcards import vcard_of
 
 _FILES = frozenset({"image", "video", "audio", "document", "sticker"})

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from wagate.events import Media, NewEvent, kinds
 from wagate.parsing.chats import chat_key, digits_of
 from wagate.parsing.fields import degrees, identifier, mapping, shortened, whole
-from wagate.parsing.told import answers_text, read_answers
+from wagate.parsing.raw_content import answers_text, read_answers
 
 _FAMILIES = frozenset({"image", "video", "audio"})
 _TYPES = {

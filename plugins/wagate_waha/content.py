@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from wagate.events import Media
 from wagate.parsing.fields import degrees, first_text, identifier, mapping, shortened
 from wagate.parsing.protobuf import read_protobuf
-from wagate.parsing.told import NOTHING, Told, number, objects
+from wagate.parsing.raw_content import NOTHING, RawContent, number, objects
 from wagate.parsing.vcards import card_of
 from wagate.parsing.webmodel import read_model
 
@@ -31,7 +31,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     media: Media | None
     """Its file; ``provider_id`` is the message's id, by which WAHA fetches it again."""
     extra: dict[str, Any]
-    """``location``, ``vcards`` and the same as ``contacts`` in Meta's form, ``media_error``, and what `Told` has."""
+    """``location``, ``vcards``, the same as ``contacts`` in Meta's form, ``media_error``, and what `RawContent` has."""
     notice: str = ""
     """The engine's word for what is no message; '' for messages."""
 
@@ -56,12 +56,12 @@ def content_of(payload: dict[str, Any], message_id: str) -> Content:
     return Content(type=kind, text=text, media=media, extra=extra, notice=told.notice)
 
 
-def _told(data: dict[str, Any]) -> Told:
+def _told(data: dict[str, Any]) -> RawContent:
     """GOWS: ``_data.Message``; NOWEB: ``_data.message``; WEBJS: ``_data`` itself."""
     message = data.get("Message") or data.get("message")
     told = read_protobuf(message) if isinstance(message, dict) else NOTHING
     if told == NOTHING and data.get("messageStubType") not in (None, "", 0):
-        told = Told(type="unknown", notice=identifier(data["messageStubType"]).lower())
+        told = RawContent(type="unknown", notice=identifier(data["messageStubType"]).lower())
     if told == NOTHING:
         told = read_model({}, data)
     if any(data.get(flag) is True for flag in _FLAGS):
@@ -69,18 +69,18 @@ def _told(data: dict[str, Any]) -> Told:
     return told
 
 
-def _text(payload: dict[str, Any], told: Told) -> str:
+def _text(payload: dict[str, Any], told: RawContent) -> str:
     """What was written stands in the body; of polls, replies and the like all words are in the engine's data alone."""
     body = first_text(payload, "body")
     return (told.text or body) if told.type not in {"", "text", *_FILES} else (body or told.text)
 
 
-def _beside(told: Told) -> str:
+def _beside(told: RawContent) -> str:
     """What was written along with a place."""
     return first_text(told.part, "caption", "comment") if told.type == "location" else ""
 
 
-def _type(payload: dict[str, Any], told: Told) -> str:
+def _type(payload: dict[str, Any], told: RawContent) -> str:
     if told.notice or told.type not in {"", "unknown"}:
         return told.type
     mimetype = first_text(mapping(payload.get("media")), "mimetype").lower()
@@ -102,7 +102,7 @@ def _type_of_file(mimetype: str) -> str:
     return family if family in _FILES else "document"
 
 
-def _media(payload: dict[str, Any], told: Told, kind: str, message_id: str) -> Media | None:
+def _media(payload: dict[str, Any], told: RawContent, kind: str, message_id: str) -> Media | None:
     file, part = mapping(payload.get("media")), told.part
     if told.notice or (not file and payload.get("hasMedia") is not True and kind not in _FILES):
         return None

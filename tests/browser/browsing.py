@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import pytest
 import trio
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect, sync_playwright
 
 from tests.browser.scene import Scene, scene
 from tests.gateway import TOKEN
@@ -157,7 +157,12 @@ def without_complaints(page: Page) -> Iterator[None]:
         if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
             said.append(message.text)
 
+    def note_error(error: Error) -> None:
+        said.append(str(error))
+
     page.on("console", note)
-    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("pageerror", note_error)
     yield
+    page.remove_listener("console", note)
+    page.remove_listener("pageerror", note_error)
     assert not said, said

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import trio
 
+from tests import commands
 from tests.gateway import GatewayProcess, gateway, register
 from tests.sink import Sink, https_sink
 
@@ -19,9 +19,8 @@ WAITING = {"status": "pending", "connector": "webhook"}
 
 async def wagate(server: GatewayProcess, *arguments: str) -> None:
     """Run a command on the gateway's configuration."""
-    command = [sys.executable, "-m", "wagate", *arguments, "--config", str(server.config)]
-    done = await trio.run_process(command, check=False, capture_stdout=True, capture_stderr=True)
-    assert done.returncode == 0, done.stderr.decode()
+    done = await commands.wagate(*arguments, "--config", str(server.config))
+    assert done.exit_code == 0, done.stderr
 
 
 async def post(server: GatewayProcess, text: str, chat: int) -> None:

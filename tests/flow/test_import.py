@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import trio
 from typer.testing import CliRunner
 
+from tests.commands import Result, wagate
 from tests.imports_site import HMAC, KEY, WHSEC, OtherEvolution, OtherWaha, instance, session
-from tests.inprocess import PATIENCE, Gateway, Json, running_gateway
+from tests.inprocess import Gateway, Json, running_gateway
 from tests.sink import authority
 from tests.whatsapp_site import redirected
 from wagate.cli import app
@@ -37,12 +36,8 @@ async def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
                 yield made
 
 
-class Result(msgspec.Struct, frozen=True):
-    """What a command left behind."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
+class Imported(Result, frozen=True):
+    """What the command left behind."""
 
     @property
     def steps(self) -> list[tuple[str, str, str]]:
@@ -57,12 +52,10 @@ class Result(msgspec.Struct, frozen=True):
         return lines
 
 
-async def call(gateway: Gateway, *arguments: str) -> Result:
+async def call(gateway: Gateway, *arguments: str) -> Imported:
     """Run the command as a person would; it never prints a secret."""
-    command = [sys.executable, "-m", "wagate", "--config", str(gateway.folder / "config.toml"), "import", *arguments]
-    with trio.fail_after(PATIENCE):
-        ended = await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False)
-    found = Result(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+    ended = await wagate("--config", str(gateway.folder / "config.toml"), "import", *arguments)
+    found = Imported(ended.exit_code, ended.stdout, ended.stderr)
     assert not [secret for secret in SECRETS if secret in found.stdout + found.stderr], found
     assert "Traceback" not in found.stderr, found.stderr
     return found

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
-import msgspec
 import pytest
-import trio
 from typer.testing import CliRunner
 
-from tests.inprocess import PATIENCE, Gateway, running_gateway
+from tests.commands import Result, wagate
+from tests.inprocess import Gateway, running_gateway
 from tests.sink import Sink, https_sink
 from wagate.cli import app, plugin_commands
 from wagate.hooks.specs import PROJECT
@@ -41,20 +39,9 @@ async def gateway(receiver: Sink, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
             yield made
 
 
-class Result(msgspec.Struct, frozen=True):
-    """What a command left behind."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-
-
 async def call(gateway: Gateway, *arguments: str) -> Result:
-    """Run a command as a person would, in a process of its own: this one's output is the gateway's log."""
-    command = [sys.executable, "-m", "wagate", "--config", str(gateway.folder / "config.toml"), *arguments]
-    with trio.fail_after(PATIENCE):
-        ended = await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False)
-    return Result(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+    """Run a command as a person would."""
+    return await wagate("--config", str(gateway.folder / "config.toml"), *arguments)
 
 
 async def rows(gateway: Gateway, *arguments: str) -> Any:

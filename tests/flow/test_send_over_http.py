@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,6 +14,7 @@ import pytest
 import trio
 from waha import WahaClient
 
+from tests.commands import wagate
 from tests.engine_examples import Examples, each_origin
 from tests.gateway import TOKEN
 from tests.inprocess import CHAT, Gateway, running_gateway
@@ -206,9 +206,8 @@ async def test_the_command_sends_over_the_gateways_socket() -> None:
     async with sending() as (gateway, fake):
 
         async def run(*arguments: str) -> tuple[int, str, str]:
-            command = [sys.executable, "-m", "wagate", "--config", str(gateway.folder / "config.toml"), "send"]
-            done = await trio.run_process([*command, *arguments], capture_stdout=True, capture_stderr=True, check=False)
-            return done.returncode, done.stdout.decode(), done.stderr.decode()
+            done = await wagate("--config", str(gateway.folder / "config.toml"), "send", *arguments)
+            return done.exit_code, done.stdout, done.stderr
 
         sent = await run("main", CHAT, "Hello")
         wrong = await run("main", "nobody", "Hello")

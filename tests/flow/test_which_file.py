@@ -29,7 +29,9 @@ def test_serve_says_which_file_it_uses_and_how_to_use_the_one_of_init(named: boo
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env=environment | {"WAGATE_SERVER__PORT": "0", "WAGATE_LOG__FORMAT": "json"},
+            env=environment
+            | {"WAGATE_SERVER__PORT": "0", "WAGATE_LOG__FORMAT": "json"}
+            | ({"WAGATE_SERVER__HOST": "0.0.0.0"} if named else {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.effort import examples
 from wagate.parsing.protobuf import read_protobuf
-from wagate.parsing.told import answers_text
+from wagate.parsing.raw_content import answers_text
 from wagate.parsing.webmodel import read_model
 
 NATIVE = {"name": "cta_url", "buttonParamsJson": '{"display_text": "Open", "url": "https://x.example"}'}

@@ -13,7 +13,7 @@ from wagate.inbound.engine_content import READERS, told_of
 from wagate.parsing.chats import USER, chat_key
 from wagate.parsing.fields import first_text, identifier, instant, mapping, whole
 from wagate.parsing.protobuf import any_text
-from wagate.parsing.told import Told, loose
+from wagate.parsing.raw_content import RawContent, loose
 from wagate.parsing.webmodel import notice_of
 
 MEDIA_TYPES = ("image", "video", "audio", "voice", "document", "sticker")
@@ -144,10 +144,10 @@ def _with_message(event: NewEvent, message: str | dict[str, Any]) -> NewEvent:
     return _reaction(event, part) if kind_of == "reaction" else event
 
 
-def _not_known(message: dict[str, Any], stated: str) -> Told:
+def _not_known(message: dict[str, Any], stated: str) -> RawContent:
     """A type that we don't know: its name, and its words as far as they stand where words usually do."""
     inside = mapping(message.get(stated))
-    return Told(type="unknown", text=any_text(loose(inside)), details={"type": stated} if stated else {})
+    return RawContent(type="unknown", text=any_text(loose(inside)), details={"type": stated} if stated else {})
 
 
 def _reaction(event: NewEvent, part: dict[str, Any]) -> NewEvent:
@@ -191,7 +191,7 @@ def _marks(message: dict[str, Any]) -> dict[str, Any]:
     return flags | ({"referral": referral} if (referral := mapping(message.get("referral"))) else {})
 
 
-def _content(message: dict[str, Any], part: dict[str, Any], told: Told) -> str:
+def _content(message: dict[str, Any], part: dict[str, Any], told: RawContent) -> str:
     if told.text:
         return told.text
     text = message.get("text")

@@ -8,42 +8,42 @@ from typing import Any
 from msgspec.structs import replace
 
 from wagate.parsing.fields import degrees, first_text, identifier, mapping, shortened, whole
-from wagate.parsing.told import (
-    Told,
+from wagate.parsing.raw_content import (
+    RawContent,
+    event_content,
+    form_content,
+    invite_content,
     kept,
     moment,
-    told_event,
-    told_form,
-    told_invite,
-    told_order,
-    told_poll,
-    told_product,
-    told_reply,
+    order_content,
+    poll_content,
+    product_content,
+    reply_content,
 )
 from wagate.parsing.vcards import card_of
 
 Part = dict[str, Any]
 
 
-def told_of(kind: str, part: object) -> Told:
+def told_of(kind: str, part: object) -> RawContent:
     """The words and details of a message of one of `READERS`' types; ``part`` is what stands under its type."""
     read = READERS.get(kind)
-    return Told(type=kind) if read is None else read(part)
+    return RawContent(type=kind) if read is None else read(part)
 
 
-def _location(part: object) -> Told:
+def _location(part: object) -> RawContent:
     place = mapping(part)
     known: Part = {name: at for name in ("latitude", "longitude") if (at := degrees(place.get(name))) is not None}
     known |= {name: text for name in ("name", "address", "url") if (text := first_text(place, name))}
-    return Told(type="location", details={"location": known})
+    return RawContent(type="location", details={"location": known})
 
 
-def _contacts(part: object) -> Told:
+def _contacts(part: object) -> RawContent:
     """Cards in Meta's form, or vCards."""
     given = part if isinstance(part, list) else mapping(part).get("contacts", [part])
     cards = [_card(each) for each in given] if isinstance(given, list) else []
     vcards = [text for each in given if (text := _vcard(each))] if isinstance(given, list) else []
-    return Told(type="contacts", details=kept(contacts=[card for card in cards if card], vcards=vcards))
+    return RawContent(type="contacts", details=kept(contacts=[card for card in cards if card], vcards=vcards))
 
 
 def _vcard(given: object) -> str:
@@ -55,9 +55,9 @@ def _card(given: object) -> Part:
     return card_of(vcard) if vcard else mapping(given)
 
 
-def _poll(part: object) -> Told:
+def _poll(part: object) -> RawContent:
     poll = mapping(part)
-    return told_poll(first_text(poll, "name", "question", "title"), _names(poll.get("options")))
+    return poll_content(first_text(poll, "name", "question", "title"), _names(poll.get("options")))
 
 
 def _names(given: object) -> list[str]:
@@ -67,16 +67,16 @@ def _names(given: object) -> list[str]:
     return [name for name in names if name]
 
 
-def _vote(part: object) -> Told:
+def _vote(part: object) -> RawContent:
     vote = mapping(part)
     chosen = _names(vote.get("selectedOptions", vote.get("options", vote.get("selected"))))
     about = identifier(vote.get("poll_id") or vote.get("poll") or vote.get("message_id"))
-    return Told(type="poll_vote", text=", ".join(chosen), details={"vote": {"selected": chosen, "poll": about}})
+    return RawContent(type="poll_vote", text=", ".join(chosen), details={"vote": {"selected": chosen, "poll": about}})
 
 
-def _event(part: object) -> Told:
+def _event(part: object) -> RawContent:
     event = mapping(part)
-    return told_event(
+    return event_content(
         first_text(event, "name", "title"),
         about=first_text(event, "description"),
         start=moment(event.get("start", event.get("startTime"))),
@@ -87,9 +87,9 @@ def _event(part: object) -> Told:
     )
 
 
-def _product(part: object) -> Told:
+def _product(part: object) -> RawContent:
     product = mapping(part)
-    return told_product(
+    return product_content(
         identifier(product.get("id") or product.get("productId")),
         first_text(product, "title", "name"),
         about=first_text(product, "description"),
@@ -101,10 +101,10 @@ def _product(part: object) -> Told:
     )
 
 
-def _order(part: object) -> Told:
+def _order(part: object) -> RawContent:
     order = mapping(part)
     items = [mapping(each) for each in order["product_items"]] if isinstance(order.get("product_items"), list) else []
-    told = told_order(
+    told = order_content(
         identifier(order.get("id")),
         title=first_text(order, "title"),
         note=first_text(order, "text", "message"),
@@ -113,27 +113,27 @@ def _order(part: object) -> Told:
         currency=first_text(order, "currency"),
         items=items,
     )
-    return Told(type="order", text=told.text, details={"order": shortened(order)})
+    return RawContent(type="order", text=told.text, details={"order": shortened(order)})
 
 
-def _interactive(part: object) -> Told:
+def _interactive(part: object) -> RawContent:
     """A choice or a form's answer: in Meta's form, or with what was chosen at the top."""
     given = mapping(part)
     kind = first_text(given, "type")
     reply = mapping(given.get(kind)) or given
     if kind == "nfm_reply":
         shown = first_text(reply, "body")
-        return told_form(first_text(reply, "name"), reply.get("response_json") or reply.get("response"), shown=shown)
+        return form_content(first_text(reply, "name"), reply.get("response_json") or reply.get("response"), shown=shown)
     title = first_text(reply, "title", "text", "body")
     about = first_text(reply, "description")
     chosen = identifier(reply.get("id") or reply.get("payload"))
-    told = told_reply(kind or "button_reply", reply_id=chosen, title=title, about=about)
+    told = reply_content(kind or "button_reply", reply_id=chosen, title=title, about=about)
     return replace(told, details={"interactive": shortened(reply) | told.details["interactive"]})
 
 
-def _invite(part: object) -> Told:
+def _invite(part: object) -> RawContent:
     invite = mapping(part)
-    return told_invite(
+    return invite_content(
         first_text(invite, "chat", "group", "groupJid"),
         first_text(invite, "name", "groupName"),
         code=first_text(invite, "code", "inviteCode"),
@@ -142,7 +142,7 @@ def _invite(part: object) -> Told:
     )
 
 
-READERS: Mapping[str, Callable[[object], Told]] = {
+READERS: Mapping[str, Callable[[object], RawContent]] = {
     "location": _location,
     "contacts": _contacts,
     "poll": _poll,

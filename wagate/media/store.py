@@ -64,8 +64,8 @@ class Incoming(Protocol):
 
 
 @dataclass(frozen=True)
-class _Told:
-    """A file whose name and type were told before."""
+class _GivenFile:
+    """A file whose name and type are known before its bytes."""
 
     bytes_: AsyncIterator[bytes]
     filename: str
@@ -191,7 +191,7 @@ class Media:
         self, chunks: AsyncIterator[bytes], *, client_id: int, filename: str = "", mimetype: str = ""
     ) -> OutMedia:
         """Take in a file to send. TooLargeError, StorageError; UnprocessableError when it is empty."""
-        row = await self.take_in(_Told(chunks, filename, mimetype), client_id=client_id)
+        row = await self.take_in(_GivenFile(chunks, filename, mimetype), client_id=client_id)
         return OutMedia(media_id=row.id, mimetype=row.mimetype, filename=row.filename)
 
     async def take_in(self, incoming: Incoming, *, client_id: int) -> MediaRow:

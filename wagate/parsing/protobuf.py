@@ -15,22 +15,22 @@ from msgspec.structs import replace
 from wagate.parsing import protobuf_menus as menus
 from wagate.parsing.chats import chat_key
 from wagate.parsing.fields import first_text, identifier, mapping
-from wagate.parsing.told import (
+from wagate.parsing.raw_content import (
     NOTHING,
-    Told,
+    RawContent,
+    event_content,
+    invite_content,
     kept,
     lines,
     loose,
     moment,
     number,
     objects,
+    order_content,
+    payment_content,
+    poll_content,
     price,
-    told_event,
-    told_invite,
-    told_order,
-    told_payment,
-    told_poll,
-    told_product,
+    product_content,
 )
 
 Part = dict[str, Any]
@@ -70,7 +70,7 @@ _NOTICES = {
 """Fields of what is no message; what they bring comes as an event of its own, or only concerns phones."""
 
 
-def read_protobuf(message: object) -> Told:
+def read_protobuf(message: object) -> RawContent:
     """What a ``Message`` tells; `NOTHING` when there is none."""
     found, view_once = _unwrapped(loose(message))
     fields = {name: value for name, value in found.items() if value not in (None, "") and name not in _BESIDE}
@@ -120,15 +120,15 @@ def _unwrapped(message: Part) -> tuple[Part, bool]:
     return message, once
 
 
-def _rest(fields: Part, found: Part) -> Told:
+def _rest(fields: Part, found: Part) -> RawContent:
     notice = next((_NOTICES[name] for name in fields if name in _NOTICES), "")
     if notice or (not fields and found):
-        return Told(type="unknown", notice=notice or "empty")
+        return RawContent(type="unknown", notice=notice or "empty")
     if not fields:
         return NOTHING
     name, value = next(iter(fields.items()))
     part = loose(value)
-    return Told(type="unknown", text=any_text(part), details=kept(type=name) | _context(part), part=part)
+    return RawContent(type="unknown", text=any_text(part), details=kept(type=name) | _context(part), part=part)
 
 
 def _context(part: Part) -> dict[str, Any]:
@@ -144,37 +144,37 @@ def any_text(part: Part) -> str:
     return inner or first_text(part, "text", "caption", "body", "title", "name", "description", "message")
 
 
-def _text(part: Part) -> Told:
-    return Told(type="text", text=first_text(part, "text"))
+def _text(part: Part) -> RawContent:
+    return RawContent(type="text", text=first_text(part, "text"))
 
 
-def _file(kind: str, part: Part) -> Told:
+def _file(kind: str, part: Part) -> RawContent:
     voice = kind == "audio" and part.get("ptt") is True
-    return Told(type="voice" if voice else kind, text=first_text(part, "caption"))
+    return RawContent(type="voice" if voice else kind, text=first_text(part, "caption"))
 
 
-def _place(part: Part) -> Told:
-    return Told(type="location", text=first_text(part, "name", "address", "caption", "comment"))
+def _place(part: Part) -> RawContent:
+    return RawContent(type="location", text=first_text(part, "name", "address", "caption", "comment"))
 
 
-def _cards(part: Part) -> Told:
-    return Told(type="contacts", text=first_text(part, "displayname"))
+def _cards(part: Part) -> RawContent:
+    return RawContent(type="contacts", text=first_text(part, "displayname"))
 
 
-def _poll(part: Part) -> Told:
+def _poll(part: Part) -> RawContent:
     options = [first_text(each, "optionname", "name") for each in objects(part.get("options"))]
-    return told_poll(first_text(part, "name"), options, number(part.get("selectableoptionscount")))
+    return poll_content(first_text(part, "name"), options, number(part.get("selectableoptionscount")))
 
 
-def _poll_result(part: Part) -> Told:
+def _poll_result(part: Part) -> RawContent:
     votes = objects(part.get("pollvotes"))
     options = [f"{first_text(each, 'optionname')}: {number(each.get('optionvotecount')) or 0}" for each in votes]
-    return told_poll(first_text(part, "name"), options)
+    return poll_content(first_text(part, "name"), options)
 
 
-def _event(part: Part) -> Told:
+def _event(part: Part) -> RawContent:
     place = loose(part.get("location"))
-    return told_event(
+    return event_content(
         first_text(part, "name"),
         about=first_text(part, "description"),
         start=moment(part.get("starttime")),
@@ -190,15 +190,15 @@ def _event(part: Part) -> Told:
     )
 
 
-def _call(part: Part) -> Told:
+def _call(part: Part) -> RawContent:
     """A call that is to come."""
     start = moment(part.get("scheduledtimestampms"))
-    return told_event(first_text(part, "title"), start=start, place={}, link="", canceled=False)
+    return event_content(first_text(part, "title"), start=start, place={}, link="", canceled=False)
 
 
-def _product(part: Part) -> Told:
+def _product(part: Part) -> RawContent:
     product = loose(part.get("product"))
-    return told_product(
+    return product_content(
         identifier(product.get("productid")),
         first_text(product, "title") or first_text(loose(part.get("catalog")), "title"),
         about=first_text(product, "description"),
@@ -212,8 +212,8 @@ def _product(part: Part) -> Told:
     )
 
 
-def _order(part: Part) -> Told:
-    return told_order(
+def _order(part: Part) -> RawContent:
+    return order_content(
         identifier(part.get("orderid")),
         title=first_text(part, "ordertitle"),
         note=first_text(part, "message"),
@@ -224,8 +224,8 @@ def _order(part: Part) -> Told:
     )
 
 
-def _invite(part: Part) -> Told:
-    return told_invite(
+def _invite(part: Part) -> RawContent:
+    return invite_content(
         chat_key(first_text(part, "groupjid", "newsletterjid")),
         first_text(part, "groupname", "newslettername"),
         code=first_text(part, "invitecode"),
@@ -234,23 +234,23 @@ def _invite(part: Part) -> Told:
     )
 
 
-def _payment(part: Part) -> Told:
+def _payment(part: Part) -> RawContent:
     note = read_protobuf(part.get("notemessage")).text or first_text(part, "note")
-    return told_payment(price(part.get("amount1000")), first_text(part, "currencycodeiso4217"), note=note)
+    return payment_content(price(part.get("amount1000")), first_text(part, "currencycodeiso4217"), note=note)
 
 
-def _pack(part: Part) -> Told:
-    return Told(
+def _pack(part: Part) -> RawContent:
+    return RawContent(
         type="sticker_pack", text=lines(first_text(part, "name"), first_text(part, "caption", "packdescription"))
     )
 
 
-def _asked(part: Part) -> Told:
+def _asked(part: Part) -> RawContent:
     """A question of a channel or a status, and its answers."""
-    return Told(type="text", text=any_text(part))
+    return RawContent(type="text", text=any_text(part))
 
 
-_READERS: dict[str, Callable[[Part], Told]] = {
+_READERS: dict[str, Callable[[Part], RawContent]] = {
     "conversation": _text,
     "extendedtextmessage": _text,
     **{f"{kind}message": partial(_file, kind) for kind in ("image", "video", "audio", "document", "sticker")},

@@ -10,56 +10,56 @@ from typing import Any
 from msgspec.structs import replace
 
 from wagate.parsing.fields import first_text, mapping
-from wagate.parsing.told import (
-    Told,
+from wagate.parsing.raw_content import (
+    RawContent,
+    form_content,
     kept,
     lines,
     loose,
+    menu_content,
     objects,
     read_answers,
-    told_form,
-    told_menu,
-    told_reply,
-    told_template,
+    reply_content,
+    template_content,
 )
 
 Part = dict[str, Any]
 
 
-def list_reply(part: Part) -> Told:
+def list_reply(part: Part) -> RawContent:
     """A row of a list, chosen."""
     row = first_text(loose(part.get("singleselectreply")), "selectedrowid")
     title, about = first_text(part, "title"), first_text(part, "description")
-    return told_reply("list_reply", reply_id=row, title=title, about=about)
+    return reply_content("list_reply", reply_id=row, title=title, about=about)
 
 
-def button_reply(part: Part) -> Told:
+def button_reply(part: Part) -> RawContent:
     """A button, tapped."""
     chosen = first_text(part, "selectedbuttonid", "selectedid")
     # A choice among protobuf's alternatives stands one level deeper in Go.
     title = first_text(part, "selecteddisplaytext") or first_text(loose(part.get("response")), "selecteddisplaytext")
-    return told_reply("button_reply", reply_id=chosen, title=title)
+    return reply_content("button_reply", reply_id=chosen, title=title)
 
 
-def form(part: Part) -> Told:
+def form(part: Part) -> RawContent:
     """The answer of a flow; of a quick reply, which comes in the same form, the button."""
     inner = loose(part.get("interactiveresponsemessage")) or part
     flow = loose(inner.get("nativeflowresponsemessage"))
     shown = first_text(loose(part.get("body")), "text")
     name, given = first_text(flow, "name"), flow.get("paramsjson")
     if name in {"quick_reply", "menu_options", "single_select"} and shown:
-        return told_reply("button_reply", reply_id=first_text(mapping(read_answers(given)), "id"), title=shown)
-    return told_form(name, given, shown=shown)
+        return reply_content("button_reply", reply_id=first_text(mapping(read_answers(given)), "id"), title=shown)
+    return form_content(name, given, shown=shown)
 
 
-def buttons(part: Part) -> Told:
+def buttons(part: Part) -> RawContent:
     """A text with buttons."""
     header = first_text(part, "text", "headertext") or first_text(loose(part.get("header")), "text")
     choices = [
         kept(id=first_text(each, "buttonid"), title=first_text(loose(each.get("buttontext")), "displaytext"))
         for each in objects(part.get("buttons"))
     ]
-    return told_menu(
+    return menu_content(
         "button",
         header=header,
         body=first_text(part, "contenttext"),
@@ -68,14 +68,14 @@ def buttons(part: Part) -> Told:
     )
 
 
-def menu_list(part: Part) -> Told:
+def menu_list(part: Part) -> RawContent:
     """A text with rows to choose from."""
     rows = [row for section in objects(part.get("sections")) for row in objects(section.get("rows"))]
     choices = [
         kept(id=first_text(row, "rowid"), title=first_text(row, "title"), description=first_text(row, "description"))
         for row in rows
     ]
-    return told_menu(
+    return menu_content(
         "list",
         header=first_text(part, "title"),
         body=first_text(part, "description"),
@@ -84,11 +84,11 @@ def menu_list(part: Part) -> Told:
     )
 
 
-def interactive(part: Part) -> Told:
+def interactive(part: Part) -> RawContent:
     """A text with native buttons, or a carousel of them."""
     inner = loose(part.get("interactivemessage")) or part
     header = loose(part.get("header"))
-    return told_menu(
+    return menu_content(
         "interactive",
         header=lines(first_text(header, "title"), first_text(header, "subtitle")),
         body=first_text(loose(part.get("body")), "text"),
@@ -127,7 +127,7 @@ def _shown_cards(part: Part) -> list[list[dict[str, Any]]]:
     return found
 
 
-def template(part: Part) -> Told:
+def template(part: Part) -> RawContent:
     """A template: one of its two forms, or interactive inside. Go has the form one level deeper, under ``Format``."""
     inner = loose(part.get("format")) or part
     menu = inner.get("interactivemessagetemplate")
@@ -149,7 +149,7 @@ def template(part: Part) -> Told:
             )
         )
     title = first_text(body, "hydratedtitletext") or first_text(loose(body.get("title")), "hydratedtitletext")
-    return told_template(
+    return template_content(
         first_text(body, "templateid") or first_text(part, "templateid"),
         header=title,
         body=first_text(body, "hydratedcontenttext"),
@@ -158,11 +158,11 @@ def template(part: Part) -> Told:
     )
 
 
-def structured(part: Part) -> Told:
+def structured(part: Part) -> RawContent:
     """The oldest form of templates: a name, and what was put into it."""
     hydrated = part.get("hydratedhsm")
     if hydrated:
         return template(loose(loose(hydrated)))
     params = part.get("params")
     body = lines(*(each for each in params if isinstance(each, str))) if isinstance(params, list) else ""
-    return told_template(first_text(part, "elementname"), header="", body=body, footer="", choices=[])
+    return template_content(first_text(part, "elementname"), header="", body=body, footer="", choices=[])

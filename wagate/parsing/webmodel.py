@@ -15,24 +15,24 @@ from wagate.parsing.chats import chat_key
 from wagate.parsing.fields import first_text, identifier, mapping, whole
 from wagate.parsing.protobuf import referral_of
 from wagate.parsing.protobuf_menus import native_buttons
-from wagate.parsing.told import (
+from wagate.parsing.raw_content import (
     NOTHING,
-    Told,
+    RawContent,
+    event_content,
+    form_content,
+    invite_content,
     kept,
     loose,
+    menu_content,
     moment,
     objects,
+    order_content,
+    payment_content,
+    poll_content,
     price,
-    told_event,
-    told_form,
-    told_invite,
-    told_menu,
-    told_order,
-    told_payment,
-    told_poll,
-    told_product,
-    told_reply,
-    told_template,
+    product_content,
+    reply_content,
+    template_content,
 )
 
 Model = dict[str, Any]
@@ -91,18 +91,18 @@ def notice_of(kind: str) -> str:
     return word if noticed else ""
 
 
-def read_model(message: Model, data: Model) -> Told:
+def read_model(message: Model, data: Model) -> RawContent:
     """What a message tells; ``data`` is its ``_data``. `NOTHING` when it states no type."""
     kind = (first_text(message, "type") or first_text(data, "type")).lower()
     if not kind:
         return NOTHING
     if notice := notice_of(kind):
-        return Told(type="unknown", notice=notice)
+        return RawContent(type="unknown", notice=notice)
     model = {**data, **{name: value for name, value in message.items() if value not in (None, "", [], {})}}
     if read := _READERS.get(kind):
         told = read(model)
     else:
-        told = Told(type=_PLAIN.get(kind, "unknown"), text=first_text(model, "body", "caption"))
+        told = RawContent(type=_PLAIN.get(kind, "unknown"), text=first_text(model, "body", "caption"))
         if told.type == "unknown":
             told = replace(told, details={"type": kind})
     return replace(told, details=told.details | _around(model))
@@ -117,18 +117,18 @@ def _around(model: Model) -> dict[str, Any]:
     )
 
 
-def _poll(model: Model) -> Told:
+def _poll(model: Model) -> RawContent:
     given = model.get("pollOptions")
     options = [
         each if isinstance(each, str) else first_text(loose(each), "name", "optionname")
         for each in (given if isinstance(given, list) else [])
     ]
-    return told_poll(first_text(model, "pollName", "body"), options, whole(model.get("pollSelectableOptionsCount")))
+    return poll_content(first_text(model, "pollName", "body"), options, whole(model.get("pollSelectableOptionsCount")))
 
 
-def _event(model: Model) -> Told:
+def _event(model: Model) -> RawContent:
     place = loose(model.get("eventLocation"))
-    return told_event(
+    return event_content(
         first_text(model, "eventName", "body", "title"),
         about=first_text(model, "eventDescription", "description"),
         start=moment(model.get("eventStartTime") or model.get("scheduledTimestampMs")),
@@ -145,8 +145,8 @@ def _event(model: Model) -> Told:
     )
 
 
-def _product(model: Model) -> Told:
-    return told_product(
+def _product(model: Model) -> RawContent:
+    return product_content(
         identifier(model.get("productId")),
         first_text(model, "title"),
         about=first_text(model, "description"),
@@ -158,18 +158,18 @@ def _product(model: Model) -> Told:
     )
 
 
-def _payment(model: Model) -> Told:
+def _payment(model: Model) -> RawContent:
     """whatsapp-web.js, src/structures/Payment.js."""
     note = model.get("paymentNoteMsg")
-    return told_payment(
+    return payment_content(
         price(model.get("paymentAmount1000")),
         first_text(model, "paymentCurrency"),
         note=first_text(mapping(note), "body") or (note if isinstance(note, str) else "") or first_text(model, "body"),
     )
 
 
-def _order(model: Model) -> Told:
-    return told_order(
+def _order(model: Model) -> RawContent:
+    return order_content(
         identifier(model.get("orderId")),
         title=first_text(model, "orderTitle", "title"),
         note=first_text(model, "message", "body"),
@@ -191,35 +191,35 @@ def _item(product: Model) -> dict[str, Any]:
     )
 
 
-def _list_reply(model: Model) -> Told:
+def _list_reply(model: Model) -> RawContent:
     reply = loose(model.get("listResponse"))
     row = first_text(loose(reply.get("singleselectreply")), "selectedrowid") or first_text(model, "selectedRowId")
     title = first_text(reply, "title") or first_text(model, "title", "body")
     about = first_text(reply, "description") or first_text(model, "description")
-    return told_reply("list_reply", reply_id=row, title=title, about=about)
+    return reply_content("list_reply", reply_id=row, title=title, about=about)
 
 
-def _button_reply(model: Model) -> Told:
+def _button_reply(model: Model) -> RawContent:
     chosen = first_text(model, "selectedButtonId", "selectedId")
-    return told_reply("button_reply", reply_id=chosen, title=first_text(model, "body", "selectedDisplayText"))
+    return reply_content("button_reply", reply_id=chosen, title=first_text(model, "body", "selectedDisplayText"))
 
 
-def _form(model: Model) -> Told:
+def _form(model: Model) -> RawContent:
     held = ("nativeFlowResponseMessage", "nativeFlowResponse", "interactiveResponse")
     flow = loose(next((model[name] for name in held if mapping(model.get(name))), model))
     name = first_text(flow, "name", "nativeflowname")
     given = flow.get("paramsjson") or flow.get("nativeflowresponsejson")
-    return told_form(name, given, shown=first_text(model, "body"))
+    return form_content(name, given, shown=first_text(model, "body"))
 
 
-def _list(model: Model) -> Told:
+def _list(model: Model) -> RawContent:
     menu = loose(model.get("list"))
     rows = [row for section in objects(menu.get("sections")) for row in objects(section.get("rows"))]
     choices = [
         kept(id=first_text(row, "rowid"), title=first_text(row, "title"), description=first_text(row, "description"))
         for row in rows
     ]
-    return told_menu(
+    return menu_content(
         "list",
         header=first_text(menu, "title"),
         body=first_text(menu, "description") or first_text(model, "body"),
@@ -228,9 +228,9 @@ def _list(model: Model) -> Told:
     )
 
 
-def _interactive(model: Model) -> Told:
+def _interactive(model: Model) -> RawContent:
     header = loose(model.get("interactiveHeader"))
-    return told_menu(
+    return menu_content(
         "interactive",
         header=first_text(header, "title") or first_text(model, "title"),
         body=first_text(model, "body", "caption"),
@@ -239,8 +239,8 @@ def _interactive(model: Model) -> Told:
     )
 
 
-def _template(model: Model) -> Told:
-    return told_template(
+def _template(model: Model) -> RawContent:
+    return template_content(
         identifier(model.get("templateId")),
         header=first_text(model, "title"),
         body=first_text(model, "body", "caption"),
@@ -268,9 +268,9 @@ def _choices(model: Model) -> list[dict[str, Any]]:
     return found + native_buttons(loose(model.get("interactivePayload")).get("buttons"))
 
 
-def _invite(model: Model) -> Told:
+def _invite(model: Model) -> RawContent:
     invite = mapping(model.get("inviteV4"))
-    return told_invite(
+    return invite_content(
         chat_key(identifier(invite.get("groupId") or _wid(model.get("inviteGrp")))),
         first_text(invite, "groupName") or first_text(model, "inviteGrpName"),
         code=first_text(invite, "inviteCode") or first_text(model, "inviteCode"),
@@ -283,7 +283,7 @@ def _wid(value: object) -> object:
     return mapping(value).get("_serialized") if isinstance(value, dict) else value
 
 
-_READERS: dict[str, Callable[[Model], Told]] = {
+_READERS: dict[str, Callable[[Model], RawContent]] = {
     "poll_creation": _poll,
     "poll": _poll,
     "scheduled_event_creation": _event,

@@ -339,11 +339,16 @@ def _greet(config: Config, started: Started) -> None:
         token = f"admin token: {kept}"
     lines = [
         f"wagate {__version__} listens on {started.urls[0]} (configuration: {_config_in_use(config)})",
-        f"dashboard: {config.server.public_url or started.urls[0]}/ui/ - sign in with the {token}",
+        f"dashboard: {config.server.public_url or _from_here(started.urls[0])}/ui/ - sign in with the {token}",
         "connect a number there, or with: wagate pair main - try it without WhatsApp: wagate simulate message",
     ]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
+
+
+def _from_here(url: str) -> str:
+    """The URL of one who listens on all addresses, for this machine: no browser need open 0.0.0.0."""
+    return url.replace("://0.0.0.0:", "://127.0.0.1:").replace("://[::]:", "://[::1]:")
 
 
 def _leaves(group: BaseExceptionGroup[WagateError]) -> list[WagateError]:

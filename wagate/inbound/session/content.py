@@ -8,7 +8,7 @@ from typing import Any
 from wagate.events import Media
 from wagate.parsing.fields import first_text, identifier, mapping, whole
 from wagate.parsing.protobuf import read_protobuf
-from wagate.parsing.told import NOTHING, Told
+from wagate.parsing.raw_content import NOTHING, RawContent
 from wagate.parsing.webmodel import read_model
 
 _FILES = frozenset({"image", "video", "audio", "voice", "document", "sticker"})
@@ -21,7 +21,7 @@ _BASE64 = re.compile(
 _PLACES = ("messageMedia", "media", "file")
 
 
-def told_of(message: dict[str, Any], data: dict[str, Any]) -> Told:
+def told_of(message: dict[str, Any], data: dict[str, Any]) -> RawContent:
     """What the engine's own data tells: WhatsApp Web's model, or the protocol's message where an engine has that."""
     for source in (data, message):
         for field in ("Message", "message"):
@@ -30,7 +30,7 @@ def told_of(message: dict[str, Any], data: dict[str, Any]) -> Told:
     return read_model(message, data)
 
 
-def type_of(message: dict[str, Any], told: Told) -> str:
+def type_of(message: dict[str, Any], told: RawContent) -> str:
     """Our word for the message's type; without one, its file or place tells, else it is text."""
     if told.type:
         return told.type
@@ -43,7 +43,7 @@ def type_of(message: dict[str, Any], told: Told) -> str:
     return "location" if isinstance(message.get("location"), dict) else "text"
 
 
-def content_of(message: dict[str, Any], data: dict[str, Any], kind_of: str, told: Told) -> str:
+def content_of(message: dict[str, Any], data: dict[str, Any], kind_of: str, told: RawContent) -> str:
     """The text; for a file its caption. A thumbnail or file in base64 is never text."""
     if kind_of in _NO_TEXT:
         return ""
@@ -63,7 +63,7 @@ def is_base64(text: str) -> bool:
 
 
 def media_of(
-    message: dict[str, Any], data: dict[str, Any], kind_of: str, files: dict[str, Any], told: Told
+    message: dict[str, Any], data: dict[str, Any], kind_of: str, files: dict[str, Any], told: RawContent
 ) -> Media | None:
     """The file that came with it, by reference; None when there is none.
 

@@ -15,7 +15,7 @@ from wagate.inbound.session.content import content_of, media_of, told_of, type_o
 from wagate.parsing.chats import STATUS, chat_key, digits_of, is_broadcast_list, is_group
 from wagate.parsing.fields import degrees, first_text, identifier, instant, mapping, shortened, whole
 from wagate.parsing.message_ids import bare_id
-from wagate.parsing.told import NOTHING, Told
+from wagate.parsing.raw_content import NOTHING, RawContent
 from wagate.parsing.vcards import card_of
 
 
@@ -168,7 +168,7 @@ def _quoted_id(message: dict[str, Any], data: dict[str, Any]) -> str | None:
     return message_key(mapping(message.get("quotedMsg")).get("id")).id or None
 
 
-def _extra(message: dict[str, Any], data: dict[str, Any], kind_of: str, told: Told) -> dict[str, Any]:
+def _extra(message: dict[str, Any], data: dict[str, Any], kind_of: str, told: RawContent) -> dict[str, Any]:
     extra: dict[str, Any] = dict(told.details)
     if told.notice:
         extra |= {"notice": told.notice, "event": "message", "data": shortened(message)}

@@ -37,15 +37,15 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     session_id: str
 
 
-class Told(msgspec.Struct, frozen=True):
-    """What a watcher is told."""
+class Update(msgspec.Struct, frozen=True):
+    """What a watcher gets."""
 
     event: Annotated[str, msgspec.Meta(examples=["snapshot", "session", "gone", "heartbeat"])]
     body: ListAnswer | StatusAnswer | Gone | None
 
 
 class SessionStream:
-    """First a snapshot, then each session that changed, as it is when it is told."""
+    """First a snapshot, then each session that changed, as it is when it is sent."""
 
     def __init__(self, sessions: Sessions, hub: SessionHub, clock: Clock, *, most: int) -> None:
         """``most``: streams at once for one client, or one view token's session."""
@@ -54,7 +54,7 @@ class SessionStream:
         self._hub = hub
         self._clock = clock
 
-    async def tell(self, scope: Scope, only: str | None, allowed: Callable[[], bool]) -> AsyncGenerator[Told, None]:
+    async def tell(self, scope: Scope, only: str | None, allowed: Callable[[], bool]) -> AsyncGenerator[Update, None]:
         """Until the process stops, or the token ends; a heartbeat when nothing happens.
 
         At the start: NotFoundError; TooManyRequestsError, but the admin may have any number.
@@ -64,18 +64,18 @@ class SessionStream:
             await self._hub.looked()
             snapshot = await self._snapshot(scope, only)
             seen = {view.session_id for view in snapshot.data} if isinstance(snapshot, ListAnswer) else {only or ""}
-            yield Told("snapshot", snapshot)
-            told_at = self._clock.monotonic()
-            while await self._woken(watcher, told_at + HEARTBEAT, allowed):
+            yield Update("snapshot", snapshot)
+            sent_at = self._clock.monotonic()
+            while await self._woken(watcher, sent_at + HEARTBEAT, allowed):
                 for name in watcher.take():
-                    told = await self._changed(name, scope, seen) if only in {None, name} else None
-                    if told is not None:
-                        yield told
-                        told_at = self._clock.monotonic()
-                # What happens to others is no reason to beat: it is not even told that something happened.
-                if self._clock.monotonic() >= told_at + HEARTBEAT:
-                    yield Told("heartbeat", None)
-                    told_at = self._clock.monotonic()
+                    update = await self._changed(name, scope, seen) if only in {None, name} else None
+                    if update is not None:
+                        yield update
+                        sent_at = self._clock.monotonic()
+                # What happens to others is no reason to beat: they don't even learn that something happened.
+                if self._clock.monotonic() >= sent_at + HEARTBEAT:
+                    yield Update("heartbeat", None)
+                    sent_at = self._clock.monotonic()
 
     async def _woken(self, watcher: Watcher, until: float, allowed: Callable[[], bool]) -> bool:
         """Wait for something to tell, or until it is time to beat; False when there is nothing more to tell, ever."""
@@ -85,17 +85,17 @@ class SessionStream:
     async def _snapshot(self, scope: Scope, only: str | None) -> ListAnswer | StatusAnswer:
         return await (self._sessions.all(scope) if only is None else self._sessions.one(only, scope))
 
-    async def _changed(self, name: str, scope: Scope, seen: set[str]) -> Told | None:
+    async def _changed(self, name: str, scope: Scope, seen: set[str]) -> Update | None:
         try:
             answer = await self._sessions.one(name, scope)
         except NotFoundError:
-            # Deleted; or another client's, and then not even its name is told.
+            # Deleted; or another client's, and then not even its name is shown.
             if name not in seen:
                 return None
             seen.discard(name)
-            return Told("gone", Gone(session_id=name))
+            return Update("gone", Gone(session_id=name))
         seen.add(name)
-        return Told("session", answer)
+        return Update("session", answer)
 
 
 def stream_routes(sessions: Sessions, stream: SessionStream) -> Blueprint:
@@ -107,9 +107,9 @@ def stream_routes(sessions: Sessions, stream: SessionStream) -> Blueprint:
     async def events(query: StreamQuery) -> Response:
         """Server-Sent Events: `snapshot` at first, then `session` or `gone` for every change; comments in between."""
         scope = sessions.scope(query.user_id)
-        told = await begun(as_events(stream.tell(scope, query.session_id, g.allowed)))
+        updates = await begun(as_events(stream.tell(scope, query.session_id, g.allowed)))
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        response = Response(told, headers=headers, content_type="text/event-stream; charset=utf-8")
+        response = Response(updates, headers=headers, content_type="text/event-stream; charset=utf-8")
         response.timeout = None
         return response
 
@@ -118,31 +118,31 @@ def stream_routes(sessions: Sessions, stream: SessionStream) -> Blueprint:
         """One JSON object a message: `event`, beside the fields that the same Server-Sent Event has."""
         query = msgspec.convert(dict(websocket.args), StreamQuery)
         scope = sessions.scope(query.user_id)
-        async with aclosing(stream.tell(scope, query.session_id, g.allowed)) as told:
-            await websocket.send(as_message(await anext(told)))
+        async with aclosing(stream.tell(scope, query.session_id, g.allowed)) as updates:
+            await websocket.send(as_message(await anext(updates)))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_ignore_what_comes)
-                async for each in told:
+                async for each in updates:
                     await websocket.send(as_message(each))
                 nursery.cancel_scope.cancel()
 
     return routes
 
 
-async def as_events(told: AsyncGenerator[Told, None]) -> AsyncGenerator[bytes, None]:
+async def as_events(updates: AsyncGenerator[Update, None]) -> AsyncGenerator[bytes, None]:
     """Bytes of Server-Sent Events."""
-    async with aclosing(told):
-        async for each in told:
+    async with aclosing(updates):
+        async for each in updates:
             if each.body is None:
                 yield b": heartbeat\n\n"
             else:
                 yield b"event: %b\ndata: %b\n\n" % (each.event.encode(), msgspec.json.encode(each.body))
 
 
-def as_message(told: Told) -> str:
+def as_message(update: Update) -> str:
     """Text of one WebSocket message."""
-    body = {} if told.body is None else msgspec.to_builtins(told.body)
-    return msgspec.json.encode({"event": told.event} | body).decode()
+    body = {} if update.body is None else msgspec.to_builtins(update.body)
+    return msgspec.json.encode({"event": update.event} | body).decode()
 
 
 async def _ignore_what_comes() -> None:

@@ -1,4 +1,4 @@
-"""What is told of orders and places, whatever engine they come from."""
+"""The words for orders and places, whatever engine they come from."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from wagate.parsing.fields import degrees
-from wagate.parsing.told import told_order
+from wagate.parsing.raw_content import order_content
 
 
 def order(**given: Any) -> str:
     fields: dict[str, Any] = {"title": "", "note": "", "count": None, "total": "", "currency": "", "items": []}
-    return told_order("O", **fields | given).text
+    return order_content("O", **fields | given).text
 
 
 @pytest.mark.parametrize(

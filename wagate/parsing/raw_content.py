@@ -1,4 +1,4 @@
-"""What an engine's raw data tells of a message, in one form for all engines; and its words, for people.
+"""What an engine's raw data says about a message, in one form for all engines; and its words, for people.
 
 Keys of ``details`` are those of Meta's API, where it has the thing: so one reader shows every provider's.
 """
@@ -21,7 +21,7 @@ _NOT_ANSWERS = frozenset({"flow_token", "flowToken"})
 _DEEPEST = 6
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class RawContent(msgspec.Struct, frozen=True, kw_only=True):
     """One message."""
 
     type: str
@@ -37,7 +37,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     """The engine's word for what is no message (``album``, ``call_log``); '' for messages."""
 
 
-NOTHING = Told(type="")
+NOTHING = RawContent(type="")
 
 
 def loose(value: object) -> dict[str, Any]:
@@ -85,25 +85,25 @@ def moment(value: object) -> str:
     return found.isoformat().replace("+00:00", "Z") if found else ""
 
 
-def told_poll(name: str, options: list[str], selectable: int | None = None) -> Told:
+def poll_content(name: str, options: list[str], selectable: int | None = None) -> RawContent:
     """A poll with its options."""
     poll = kept(name=name, options=[{"name": option} for option in options], selectable=selectable)
-    return Told(type="poll", text=lines(name, listed(options)), details={"poll": poll})
+    return RawContent(type="poll", text=lines(name, listed(options)), details={"poll": poll})
 
 
-def told_event(
+def event_content(
     name: str, *, about: str = "", start: str = "", end: str = "", place: dict[str, Any], link: str, canceled: bool
-) -> Told:
+) -> RawContent:
     """An appointment."""
     when = f"{start} – {end}" if start and end else start
     where = ", ".join(text for text in (first_text(place, "name"), first_text(place, "address")) if text)
     event = kept(name=name, description=about, start=start, end=end, location=place, join_link=link, canceled=canceled)
-    return Told(type="event", text=lines(name, when, where, about, link), details={"calendar_event": event})
+    return RawContent(type="event", text=lines(name, when, where, about, link), details={"calendar_event": event})
 
 
-def told_product(
+def product_content(
     product_id: str, title: str, *, about: str, amount: str, currency: str, retailer_id: str, url: str, body: str
-) -> Told:
+) -> RawContent:
     """An article of a catalog."""
     product = kept(
         id=product_id,
@@ -116,12 +116,12 @@ def told_product(
         body=body,
     )
     text = lines(title, about, f"{amount} {currency}".strip() if amount else "", url, body)
-    return Told(type="product", text=text, details={"product": product})
+    return RawContent(type="product", text=text, details={"product": product})
 
 
-def told_order(
+def order_content(
     order_id: str, *, title: str, note: str, count: int | None, total: str, currency: str, items: list[dict[str, Any]]
-) -> Told:
+) -> RawContent:
     """An order; ``items`` as in Meta's ``product_items`` (engines seldom have them)."""
     order = kept(
         id=order_id, title=title, text=note, item_count=count, total=total, currency=currency, product_items=items
@@ -131,53 +131,55 @@ def told_order(
         bought = [f"{count} {'item' if count == 1 else 'items'}"]
     sum_of = f"{total} {currency}".strip() if total else ""
     counted = f"{count} × {title}" if count and title and not items else title
-    return Told(type="order", text=lines(counted, *bought, sum_of, note), details={"order": order})
+    return RawContent(type="order", text=lines(counted, *bought, sum_of, note), details={"order": order})
 
 
 def bought_lines(items: list[dict[str, Any]]) -> list[str]:
-    """A line for each article; one whose name and number are not told still counts."""
+    """A line for each article; one whose name and number are not given still counts."""
     return [
         f"{whole(item.get('quantity')) or 1} × {first_text(item, 'name', 'product_retailer_id') or 'an item'}"
         for item in items
     ]
 
 
-def told_payment(amount: str, currency: str, *, note: str) -> Told:
+def payment_content(amount: str, currency: str, *, note: str) -> RawContent:
     """Money that is sent or asked for, and what was written with it."""
     amount = f"{amount} {currency}".strip() if amount else ""
-    return Told(type="payment", text=lines(amount, note), details={"payment": kept(amount=amount, text=note)})
+    return RawContent(type="payment", text=lines(amount, note), details={"payment": kept(amount=amount, text=note)})
 
 
-def told_reply(kind: str, *, reply_id: str = "", title: str, about: str = "") -> Told:
+def reply_content(kind: str, *, reply_id: str = "", title: str, about: str = "") -> RawContent:
     """A tap on a button or a row: ``button_reply``, ``list_reply``."""
     chosen = {"type": kind} | kept(id=reply_id, title=title, description=about)
-    return Told(type="interactive", text=title or reply_id, details={"interactive": chosen})
+    return RawContent(type="interactive", text=title or reply_id, details={"interactive": chosen})
 
 
-def told_form(name: str, response: object, *, shown: str = "") -> Told:
+def form_content(name: str, response: object, *, shown: str = "") -> RawContent:
     """The answer of a flow, or of another native form; ``shown`` is what WhatsApp shows of it."""
     answers = _read(response)
     found = {"type": "nfm_reply"} | kept(name=name, body=shown, response=answers)
-    return Told(type="interactive", text=answers_text(answers) or shown, details={"interactive": found})
+    return RawContent(type="interactive", text=answers_text(answers) or shown, details={"interactive": found})
 
 
-def told_menu(kind: str, *, header: str, body: str, footer: str, choices: list[dict[str, Any]]) -> Told:
+def menu_content(kind: str, *, header: str, body: str, footer: str, choices: list[dict[str, Any]]) -> RawContent:
     """A message with buttons or rows; ``choices`` are ``{id, title, description, url, phone}``."""
     menu = {"type": kind} | kept(header=header, body=body, footer=footer, buttons=choices)
-    return Told(type="interactive", text=_menu_text(header, body, footer, choices), details={"interactive": menu})
+    return RawContent(type="interactive", text=_menu_text(header, body, footer, choices), details={"interactive": menu})
 
 
-def told_template(template_id: str, *, header: str, body: str, footer: str, choices: list[dict[str, Any]]) -> Told:
+def template_content(
+    template_id: str, *, header: str, body: str, footer: str, choices: list[dict[str, Any]]
+) -> RawContent:
     """A template of a business."""
     template = kept(id=template_id, header=header, body=body, footer=footer, buttons=choices)
-    return Told(type="template", text=_menu_text(header, body, footer, choices), details={"template": template})
+    return RawContent(type="template", text=_menu_text(header, body, footer, choices), details={"template": template})
 
 
-def told_invite(chat: str, name: str, *, code: str, note: str, expires: str) -> Told:
+def invite_content(chat: str, name: str, *, code: str, note: str, expires: str) -> RawContent:
     """Into a group or a channel."""
     link = f"https://chat.whatsapp.com/{code}" if code else ""
     invite = kept(chat=chat, name=name, code=code, text=note, expires=expires, link=link)
-    return Told(type="invite", text=lines(name, note, link), details={"invite": invite})
+    return RawContent(type="invite", text=lines(name, note, link), details={"invite": invite})
 
 
 def answers_text(answers: object) -> str:
