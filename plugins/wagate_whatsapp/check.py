@@ -92,7 +92,12 @@ class Checker:
         findings = [self._age(), await self._process()]
         if number is None:
             return [*findings, Finding(level="warn", what="session", detail="it was not started by this process")]
-        return [*findings, _session(number), *_twins_of(self._numbers.twins(number)), *_clock_of(number)]
+        return [
+            *findings,
+            _session(number, self._clock.now()),
+            *_twins_of(self._numbers.twins(number)),
+            *_clock_of(number),
+        ]
 
     def _age(self) -> Finding:
         days = age_in_days(self._clock.now())
@@ -127,10 +132,12 @@ class Checker:
         return Finding(level="ok", what="engine", detail=detail)
 
 
-def _session(number: Number) -> Finding:
+def _session(number: Number, now: datetime) -> Finding:
     told = number.told or "no status yet"
     if number.connected:
-        return Finding(level="ok", what="session", detail=f"connected; restarted {number.restarts} times")
+        at = number.receipt_at
+        receipt = "no receipt yet" if at is None else f"last receipt {max(0, (now - at).total_seconds()):.0f} s ago"
+        return Finding(level="ok", what="session", detail=f"connected; {receipt}; restarted {number.restarts} times")
     if not number.linked:
         return Finding(level="warn", what="session", detail=told, next_step="link the number: wagate pair <account>")
     return Finding(level="fail", what="session", detail=told, next_step="wait, or restart the session")

@@ -325,6 +325,8 @@ class Connection:
             return
         late = (self._clock.now() - at).total_seconds()
         self._number.skew = late
+        if line["event"] == "Receipt":
+            self._number.receipt_at = self._clock.now()
         if line["event"] != "CallOffer" or not self._settings.reject_calls or late > RINGS:
             return
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -86,6 +87,8 @@ class Number:
         """The last state, for people."""
         self.inlet: Inlet | None = None
         """Where what is heard goes, while its task runs."""
+        self.receipt_at: datetime | None = None
+        """When WhatsApp last told that a message of ours arrived."""
         self.skew: float | None = None
         """Seconds by which our clock is ahead of WhatsApp's; None: not seen yet."""
 

@@ -107,6 +107,23 @@ def breaks_no_rule(page: Page, url: str) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_the_code_to_scan_is_as_large_as_its_box(site: Site, page: Page) -> None:
+    page.goto(site.url + "numbers")
+    page.evaluate(
+        "main.innerHTML = `<div class='qr'><img alt='' src='${document.querySelector('[rel=icon]').href}'></div>`"
+    )
+    size = page.locator(".qr img").bounding_box()
+    assert size is not None
+    assert size["width"] >= 240  # 16 rem, and a margin around it
+
+
+def test_the_count_to_type_stands_in_its_sentence(site: Site, page: Page) -> None:
+    page.goto(site.url + "deliveries/bulk?state=failed&do=cancel-all")
+    asked = page.get_by_text("to confirm").bounding_box()
+    assert asked is not None
+    assert asked["height"] < 30
+
+
 def test_every_page_says_the_same_without_scripts(chromium: Browser, site: Site, signed_in: BrowserContext) -> None:
     context = chromium.new_context(java_script_enabled=False)
     context.add_cookies(

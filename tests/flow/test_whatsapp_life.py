@@ -74,6 +74,9 @@ async def test_a_number_is_linked_written_to_and_answers(tmp_path: Path) -> None
             ("delivered", sent.message_id),
             ("read", sent.message_id),
         ]
+        assert here.provider.check is not None
+        [session] = [each for each in await here.provider.check(here.account) if each.what == "session"]
+        assert (session.level, session.detail[:24]) == ("ok", "connected; last receipt ")
         assert here.fake.server.errors == []
 
 

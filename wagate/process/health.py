@@ -50,7 +50,7 @@ def health_monitor(gateway: Gateway, watched: Watched) -> HealthMonitor:
             stats = await gateway.consumers.stats()
         except QueueError as error:
             return Check(status=Level.DEGRADED, detail=str(error))
-        parked = f"; {stats.parked_targets} targets are down or busy" if stats.parked_targets else ""
+        parked = f"; receivers down or busy: {stats.parked_targets}" if stats.parked_targets else ""
         paused = Level.DEGRADED if stats.paused else Level.HEALTHY
         return Check(status=paused, detail=f"{stats.active} running, {stats.backoff} waiting to retry{parked}")
 

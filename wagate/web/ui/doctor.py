@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import trio
 from quart import Blueprint, request
@@ -12,6 +12,7 @@ from wagate.errors import ForbiddenError
 from wagate.storage.audit import list_acts
 from wagate.storage.upkeep.copies import last_backup
 from wagate.web.api.doctor import DoctorLine
+from wagate.web.ui import words
 from wagate.web.ui.parts import Parts, viewer
 
 PAGE = 50
@@ -29,8 +30,8 @@ def pages(parts: Parts) -> Blueprint:
         groups: defaultdict[str, list[DoctorLine]] = defaultdict(list)
         for each in lines:
             groups[each.part].append(each)
-        bad = sum(each.level == "fail" for each in lines)
-        return parts.page("doctor", "doctor", groups=groups, marks=MARKS, bad=bad)
+        count = Counter(each.level for each in lines)
+        return parts.page("doctor", "doctor", groups=groups, marks=MARKS, heading=heading(count["fail"], count["warn"]))
 
     @routes.get("/audit")
     async def audit() -> str:
@@ -60,6 +61,13 @@ def pages(parts: Parts) -> Blueprint:
         return parts.page("more", "more")
 
     return routes
+
+
+def heading(bad: int, doubtful: int) -> str:
+    """That all works, or how much does not."""
+    if bad:
+        return f"{words.number(bad).capitalize()} {'things do' if bad > 1 else 'thing does'} not work"
+    return f"Nothing is broken, with {words.plural(doubtful, 'warning')}" if doubtful else "Everything works"
 
 
 def _admin() -> None:

@@ -76,7 +76,7 @@ def number_mark(row: AccountRow) -> tuple[str, str]:
 
 def delivery_mark(one: DeliveryFacts) -> tuple[str, str]:
     """How a delivery is."""
-    return ("bad", "Needs somebody") if one.stuck else words.DELIVERIES[one.status]
+    return ("bad", "Needs action") if one.stuck else words.DELIVERIES[one.status]
 
 
 TARGET: Final[Mapping[str, Callable[[TargetRow, datetime], Markup | str]]] = {

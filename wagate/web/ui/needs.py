@@ -137,7 +137,7 @@ def _parts(checks: Iterable[tuple[str, Check]]) -> Iterator[Need]:
         if check.status is not Level.HEALTHY and name not in {"providers", "receivers", "disk"}:
             yield Need(
                 weight=Weight.GATEWAY,
-                mark=("bad", "Broken") if check.status is Level.UNHEALTHY else ("wait", "Limps"),
+                mark=("bad", "Broken") if check.status is Level.UNHEALTHY else ("wait", "Impaired"),
                 who="A plugin" if name == "plugins" else f"wagate's {name}",
                 link=DOCTOR,
                 what="is not working properly" if name == "plugins" else "is unhealthy",

@@ -35,6 +35,9 @@ DELIVERIES = {
 }
 """A delivery's status → the mark's kind, and the word."""
 
+PARTS = {"healthy": ("ok", "Works"), "degraded": ("wait", "Impaired"), "unhealthy": ("bad", "Broken")}
+"""How a part of the gateway is → the mark's kind, and the word."""
+
 TICKS = {
     "queued": ("", "wait", "waiting"),
     "sending": ("", "info", "on its way"),

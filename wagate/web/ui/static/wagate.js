@@ -86,7 +86,7 @@
     const said = one("[data-picked]");
     if (!said) return;
     const n = [...picks()].filter((box) => box.checked).length;
-    said.textContent = n ? `${n} picked` : "none picked";
+    said.textContent = n ? `${n} selected` : "none selected";
     for (const button of all("button[name=do]")) button.disabled = !n;
   };
   document.addEventListener("change", (event) => {
