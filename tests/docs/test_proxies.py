@@ -106,7 +106,7 @@ async def behind(proxy: str, folder: Path) -> AsyncIterator[tuple[GatewayProcess
                 yield server, client, trusting
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
 
 
 async def listens(port: int) -> bool:
@@ -161,12 +161,12 @@ async def knows_who_asks(server: GatewayProcess, client: httpx2.AsyncClient) -> 
 
 async def streams(client: httpx2.AsyncClient, trusting: ssl.SSLContext) -> None:
     """What is pushed comes at once, and a WebSocket gets through."""
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         async with client.stream("GET", STREAM) as answer:
             assert answer.status_code == 200
             assert "snapshot" in await anext(answer.aiter_text())
     url = str(client.base_url).replace("https", "wss", 1).rstrip("/") + STREAM
     headers = [(b"authorization", f"Bearer {TOKEN}".encode())]
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         async with open_websocket_url(url, ssl_context=trusting, extra_headers=headers) as socket:
             assert "snapshot" in await socket.get_message()
