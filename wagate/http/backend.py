@@ -10,6 +10,7 @@ import errno
 import math
 import os
 import resource
+import socket
 from collections.abc import Iterable
 from ipaddress import IPv4Address, ip_address
 from itertools import chain, zip_longest
@@ -22,6 +23,7 @@ from wagate.http.errors import AddressNotAllowedError, NameNotFoundError
 from wagate.http.guard import Address, Guard, Trust
 from wagate.http.resolve import Resolver
 from wagate.http.stream import Stream
+from wagate.http.tcp import TcpStream
 
 log = structlog.get_logger("wagate.http")
 
@@ -135,8 +137,9 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         raise httpcore2.ConnectError(failed) from failed
 
     async def _connect(self, address: Address, port: int) -> Stream:
-        family = trio.socket.AF_INET if isinstance(address, IPv4Address) else trio.socket.AF_INET6
-        sock = trio.socket.socket(family, trio.socket.SOCK_STREAM)
+        family = socket.AF_INET if isinstance(address, IPv4Address) else socket.AF_INET6
+        raw = socket.socket(family, socket.SOCK_STREAM)
+        sock = trio.socket.from_stdlib_socket(raw)
         try:
             _leave_reserve(sock.fileno())
             await sock.connect((str(address), port))
@@ -144,7 +147,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         except BaseException:
             sock.close()
             raise
-        return Stream(trio.SocketStream(sock), sock)
+        return Stream(TcpStream(raw, sock), sock)
 
     def _refuse_ourselves(self, local: Address, peer: Address, port: int) -> None:
         if self._trust == "public" and self._guard.is_ourselves(local, peer, port):

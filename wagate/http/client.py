@@ -145,12 +145,15 @@ class HttpClient:
         """The answer to a GET, or a POST; its connection is kept when the body was read to its end."""
         target = self._target(url, trust)
         request = target.request("POST" if content else "GET", headers, content, self._user_agent)
-        async with self._places:
+        await self._take_place()
+        try:
             connection, head = await self._send(target, request, trust)
             try:
                 yield head
             finally:
                 await self._put_back(target, trust, connection, request, head)
+        finally:
+            self._places.release()
 
     async def check(self, url: str, *, trust: Trust = "public") -> None:
         """Would a request to this URL be allowed right now? For the moment when a target is registered.
@@ -206,12 +209,22 @@ class HttpClient:
     async def _exchange(
         self, target: Target, request: httpcore2.Request, trust: Trust, answer: Answer, limit: int
     ) -> None:
-        async with self._places:
+        await self._take_place()
+        try:
             connection, head = await self._send(target, request, trust)
             try:
                 await answer.read_body(head, limit)
             finally:
                 await self._put_back(target, trust, connection, request, head)
+        finally:
+            self._places.release()
+
+    async def _take_place(self) -> None:
+        """Without a turn of the loop while there are places."""
+        try:
+            self._places.acquire_nowait()
+        except trio.WouldBlock:
+            await self._places.acquire()
 
     async def _put_back(
         self,
