@@ -27,6 +27,7 @@ from html import unescape
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import psutil
@@ -132,7 +133,7 @@ async def loaded(http: httpx2.AsyncClient, port: int, rate: float, pages: Mappin
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     took: dict[str, list[float]] = {name: [] for name in pages}
-    process = context.Process(target=post, args=(port, f"run{len(pages)}", rate, there), daemon=True)
+    process = context.Process(target=post, args=(port, uuid4().hex, rate, there), daemon=True)
     process.start()
     await trio.sleep(3)  # a Python starts, and the first messages meet what is not warm yet
     while not here.poll():
@@ -153,6 +154,10 @@ async def while_incoming(http: httpx2.AsyncClient, gateway: GatewayProcess, rate
     """The intake alone, then with somebody who reads pages."""
     pages = {name: PAGES[name] for name in ("overview", "deliveries")}
     with receiver() as (url, _):
+        for old in (await gateway.http.get("/api/webhooks/list?tenant_id=default")).json()["data"]:
+            (
+                await gateway.http.delete(f"/api/webhooks/{old['id']}")
+            ).raise_for_status()  # of a run before, in this folder
         await register(gateway, url)
         return {
             "nobody reads": await loaded(http, gateway.port, rate, {}),
