@@ -89,7 +89,7 @@ async def test_the_queue_hears_of_what_takes_long_and_what_comes_after_it_waits(
         assert site.world.receiver.contents("a") == ["a1", "a2", "a3", "a4", "a5"]
 
 
-async def test_what_comes_after_it_in_its_chat_begins_when_it_is_done(
+async def test_what_comes_after_it_in_its_chat_is_rung_for_behind_it(
     external_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wagate.consumers.queues.LATE", 60.0)
@@ -98,47 +98,13 @@ async def test_what_comes_after_it_in_its_chat_begins_when_it_is_done(
         site.world.receiver.by_content["a3"] = [gate]
         (a3,) = await site.world.send("a", "a3")
         await site.world.calls(3)
-        a4, a5 = await site.world.send("a", "a4", "a5")
-        assert site.world.receiver.contents("a") == ["a1", "a2", "a3"]
-        gate.set()
-        await site.world.statuses([a3, a4, a5], "delivered")
-        assert site.world.receiver.contents("a") == ["a1", "a2", "a3", "a4", "a5"]
-        assert len(site.rung) == 2
-        await site.world.until(lambda: not site.consumers._pool and site.consumers._consumer.told)
-        stats = await site.consumers.stats()
-        assert (stats.depth, stats.ready, stats.active) == (0, 0, 0)
-
-
-async def test_what_comes_after_it_in_its_chat_is_rung_for_behind_it(
-    external_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with known(external_url, tmp_path, monkeypatch) as site:
-        gate = trio.Event()
-        site.world.receiver.by_content["a3"] = [gate]
-        (a3,) = await site.world.send("a", "a3")
-        await site.world.calls(3)
+        assert a3 not in site.rung
         (a4,) = await site.world.send("a", "a4")
         await site.world.until(lambda: a4 in site.rung)
         assert site.rung[2:] == [a3, a4]
         gate.set()
         await site.world.statuses([a3, a4], "delivered")
         assert site.world.receiver.contents("a") == ["a1", "a2", "a3", "a4"]
-
-
-async def test_when_it_fails_the_queue_hears_of_all_that_waits_behind_it(
-    external_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("wagate.consumers.queues.LATE", 60.0)
-    async with known(external_url, tmp_path, monkeypatch) as site:
-        site.world.receiver.by_content["a3"] = [503, 200]
-        ids = await site.world.send("a", "a3", "a4", "a5")
-        consumer = site.consumers._consumer
-        await site.world.until(lambda: len(site.rung) == 5 and not site.consumers._pool and consumer.told)
-        assert site.rung[2:] == ids
-        assert site.world.receiver.contents("a") == ["a1", "a2", "a3"]
-        await site.world.passes(60)
-        await site.world.statuses(ids, "delivered")
-        assert site.world.receiver.contents("a") == ["a1", "a2", "a3", "a3", "a4", "a5"]
 
 
 async def test_what_is_put_off_waits_as_long_as_it_was_put_off(

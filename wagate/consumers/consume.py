@@ -104,7 +104,6 @@ class Consumer:
 
     def begin(self, bell: Doorbell) -> bool:
         """Begin at once with what was stored just now, before the queue hears of it; whether that could be done."""
-        self._pool.rung(bell.key, bell.id)
         return not (self._stopping or self._away or self._behind) and self._taker.begin(bell)
 
     @property
@@ -210,11 +209,11 @@ class Consumer:
 
     def _tell(self, hand: Hand, result: Result) -> None:
         if hand.token:
-            self._queues.done(hand.key)
+            self._queues.hush(hand.key)
             self._hand_in(hand, result)
         elif isinstance(result, Ack) and not result.more:
             # The queue has not heard of it, and need not.
-            self._queues.done(hand.key)
+            self._queues.hush(hand.key)
             if not self._results:
                 self._wakeup.ring_at(self._queues.next_late)
         else:

@@ -182,9 +182,7 @@ class Deliverer:
             # Somebody else settled it: the tables know what comes next.
             return Ack(key=hand.key, token=hand.token, more=True)
         if settled.final:
-            # What the queue has not heard of is rung for by itself, with all that came behind it.
-            more = hand.again or (head.more and bool(hand.token))
-            return Ack(key=hand.key, token=hand.token, more=more)
+            return Ack(key=hand.key, token=hand.token, more=head.more or hand.again)
         if settled.stuck and self._policy.strict:
             return Delay(key=hand.key, token=hand.token, after=STUCK, tried=True)
         if settled.target.closed:

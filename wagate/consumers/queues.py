@@ -24,7 +24,7 @@ log = structlog.get_logger("wagate.consumers")
 PULL = "pull:"
 """Begins the name of a pull queue; the target's name follows."""
 
-LATE = 0.1
+LATE = 0.02
 """Seconds after which the queue hears of a delivery that was begun at once and is not done."""
 GATHER = 0.003
 """Seconds between two rings under load. A message alone is rung for at once."""
@@ -62,9 +62,8 @@ class Queues:
         self._sweep: Callable[[], None] = lambda: None
         self._untold: list[StoredDelivery] = []
         self._bells: list[Doorbell] = []
-        self._begun: dict[str, tuple[list[Doorbell], float]] = {}
-        """Key → what was begun before the queue heard of it, then what came behind it, and until when the queue need
-        not hear of them; the oldest first."""
+        self._begun: dict[str, tuple[Doorbell, float]] = {}
+        """Key → what was begun before the queue heard of it, and until when it need not hear; the oldest first."""
         self._begin: Callable[[Doorbell], bool] = lambda _bell: False
         self._carried = False
         self._many: deque[StoredDelivery] = deque()
@@ -134,16 +133,12 @@ class Queues:
 
     def _begin_or_ring(self, bell: Doorbell) -> None:
         if self._begin(bell):
-            self._note_begun([bell])
-        elif bell.key in self._begun:
-            self._begun[bell.key][0].append(bell)
-        else:
-            self._bells.append(bell)
-            self._wakeup.ring()
-
-    def _note_begun(self, bells: list[Doorbell]) -> None:
-        self._begun[bells[0].key] = bells, trio.current_time() + LATE
-        self._wakeup.ring_within(LATE)
+            self._begun[bell.key] = bell, trio.current_time() + LATE
+            self._wakeup.ring_within(LATE)
+            return
+        self._call(bell.key)  # what is before it in its chat stands before it in the queue
+        self._bells.append(bell)
+        self._wakeup.ring()
 
     def call(self, key: str) -> None:
         """The queue is to hear now of what was begun with this key."""
@@ -152,17 +147,11 @@ class Queues:
 
     def _call(self, key: str) -> None:
         if key in self._begun:
-            self._bells += self._begun.pop(key)[0]
+            self._bells.append(self._begun.pop(key)[0])
 
-    def done(self, key: str) -> None:
-        """What was begun with this key is done, and the queue need not hear of it. What came behind it begins."""
-        bells, _ = self._begun.pop(key, ([], 0.0))
-        behind = bells[1:]
-        if behind and self._begin(behind[0]):
-            self._note_begun(behind)
-        elif behind:
-            self._bells += behind
-            self._wakeup.ring()
+    def hush(self, key: str) -> None:
+        """What was begun with this key is done: the queue need not hear of it any more."""
+        self._begun.pop(key, None)
 
     @property
     def next_late(self) -> float:
