@@ -287,9 +287,11 @@ async def test_all_that_match_are_run_again_once_the_count_was_seen(
     async with browser(running) as http:
         listed = await http.get(f"/ui/deliveries?state=failed&target={target}")
         assert "do=retry-all" in listed.text
+        assert "Retry all 3 that match …" in listed.text
         asked = (await http.get(f"/ui/deliveries/bulk?state=failed&target={target}&do=retry-all")).text
         assert "Retry 3 failed deliveries to Order bot?" in asked
-        assert "This receiver is failing now" in asked
+        assert "Order bot is failing now" in asked
+        assert ("<dd>Order bot</dd>" in asked, "<dt>Chats</dt><dd>1</dd>" in asked) == (True, True)
         receiver.script = lambda _: 200
         form = {name: re.search(rf'name="{name}" value="([^"]+)"', asked)[1] for name in ("csrf", "shown")}  # type: ignore[index]
         forged = await http.post("/ui/deliveries/bulk?do=retry-all", data=form | {"shown": form["shown"][:-3] + "abc"})
