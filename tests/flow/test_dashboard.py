@@ -303,6 +303,24 @@ async def test_all_that_match_are_run_again_once_the_count_was_seen(
         assert "retry all" in (await http.get("/ui/audit")).text
 
 
+async def test_recover_asks_first_with_its_filter_filled_in(running: Gateway, receiver: Sink, target: str) -> None:
+    receiver.script = lambda _: 400
+    await running.post("one")
+    await receiver.until(lambda sink: len(sink.got) >= 1)
+    async with browser(running) as http:
+        form = (
+            (await http.get(f"/ui/receivers/{target}"))
+            .text.partition('aria-labelledby="rec"')[2]
+            .partition("</form>")[0]
+        )
+        hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+        assert re.search(r'method="get" action="([^"]+)"', form)[1] == "/ui/deliveries/bulk"  # type: ignore[index]
+        for since, count in (("24h", 1), ("", 1)):
+            asked = (await http.get("/ui/deliveries/bulk", params=hidden | {"since": since})).text
+            assert f"Retry {count} failed deliveries to Order bot" in asked
+    assert len(receiver.got) == 1
+
+
 async def test_giving_up_all_needs_the_count_typed(running: Gateway, receiver: Sink, target: str) -> None:
     receiver.script = lambda _: 503
     await running.post("one")
