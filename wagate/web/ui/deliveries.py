@@ -1,4 +1,4 @@
-"""Deliveries: filter, pick, act; and one with all that happened to it."""
+"""Deliveries: filter, pick, act."""
 
 from __future__ import annotations
 
@@ -78,12 +78,6 @@ def pages(parts: Parts) -> Blueprint:
         for each in ids:
             done += await _act(parts, verb, each)
         return back(to, f"{'gone' if verb == 'cancel' else 'retried'}-{done}" if ids else "nothing")
-
-    @routes.get("/deliveries/<delivery_id>")
-    async def show(delivery_id: str) -> str:
-        one = await parts.deliveries.get(delivery_id, client_id=viewer().client_id)
-        row = await parts.targets.get(f"{one.handler}:{one.target}", client_id=viewer().client_id)
-        return parts.page("delivery", "deliveries", one=one, row=row)
 
     @routes.post("/deliveries/<delivery_id>/<verb>")
     async def do(delivery_id: str, verb: str) -> WerkzeugResponse:
