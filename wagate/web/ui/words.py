@@ -123,3 +123,8 @@ def ago(moment: datetime, now: datetime) -> str:
     if days == 1:
         return f"yesterday {moment:%H:%M}"
     return f"{moment.day} {moment:%b %H:%M}" if moment.year == now.year else f"{moment.day} {moment:%b %Y}"
+
+
+def at_most(seconds: float | None) -> str:
+    """The upper end of what was measured: "1 s"; "–" when nothing was."""
+    return "–" if seconds is None else f"{seconds:g} s" if seconds < float("inf") else "over 2 min"
