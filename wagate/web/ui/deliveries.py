@@ -11,14 +11,17 @@ from quart import Blueprint, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import ConflictError, NotFoundError
-from wagate.hooks.views import DeliveryView
+from wagate.hooks.views import DeliveryView, Page
 from wagate.parsing.chats import chat_key
 from wagate.rules.filters import DeliveryFilter
+from wagate.storage.deliveries.bulk import count_matching
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.statement import first_id
 from wagate.web.ui.parts import Parts, back, viewer
 
 PAGE: Final = 50
+COUNTED: Final = 10_000
+"""So many that match are counted for the list; the page that asks before an act counts further."""
 MOST_CHOICES: Final = 200
 """Receivers in the form's list; with more of them, it asks for a part of a name, and lists what has it."""
 SINCE: Final[Mapping[str, tuple[str, timedelta]]] = {
@@ -67,6 +70,7 @@ def pages(parts: Parts) -> Blueprint:
             live=_live(parts, asked, page.data, before),
             receiver_name=lambda one: names.get(f"{one.handler}:{one.target}", one.target),
             link=lambda **changes: _link(asked | changes),
+            matches=await _matches(parts, which, page, before) if any(asked.values()) else "",
             all_link=_link(asked).replace("/deliveries?", "/deliveries/bulk?") if any(asked.values()) else "",
         )
 
@@ -87,6 +91,16 @@ def pages(parts: Parts) -> Blueprint:
         return back(f"/ui/deliveries/{delivery_id}", words[verb] if done else "settled")
 
     return routes
+
+
+async def _matches(parts: Parts, which: DeliveryFilter, page: Page[DeliveryView], before: str | None) -> str:
+    """How many match, for the button: ``1,204``, ``10,000+``; '' when a text is looked for, as that reads too much."""
+    if not before and page.next_cursor is None:
+        return f"{len(page.data):,}"
+    if not viewer().may_act or which.error:
+        return ""
+    count, _ = await parts.database.browse(count_matching, which, client_id=viewer().client_id, most=COUNTED)
+    return f"{count:,}" if count <= COUNTED else f"{COUNTED:,}+"
 
 
 def wanted(parts: Parts, asked: Mapping[str, str]) -> DeliveryFilter:
