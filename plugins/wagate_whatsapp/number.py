@@ -155,6 +155,11 @@ class Number:
         """All of it."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def begin(self) -> None:
+        """Its task runs here from now on; another gateway may have linked or unlinked the number meanwhile."""
+        self.runs = self.begun = True
+        self.us = self._read()
+
     def ask(self, command: str) -> None:
         """Have its task do something next."""
         self.command = command
