@@ -126,8 +126,8 @@ def ago(moment: datetime, now: datetime) -> str:
 
 
 def at_most(seconds: float | None) -> str:
-    """The upper end of what was measured: "1 s"; "–" when nothing was."""
-    return "–" if seconds is None else f"{seconds:g} s" if seconds < float("inf") else "over 2 min"
+    """The upper end of what was measured: "≤ 1 s"; "–" when nothing was."""
+    return "–" if seconds is None else f"≤ {seconds:g} s" if seconds < float("inf") else "over 2 min"
 
 
 def sentence(text: str) -> str:
