@@ -70,6 +70,7 @@ def pages(parts: Parts) -> Blueprint:
             live=_live(parts, asked, page.data, before),
             receiver_name=lambda one: names.get(f"{one.handler}:{one.target}", one.target),
             link=lambda **changes: _link(asked | changes),
+            chips=chips(asked, next((row.name for row in found if row.id == asked["target"]), "")),
             matches=await _matches(parts, which, page, before) if any(asked.values()) else "",
             all_link=_link(asked).replace("/deliveries?", "/deliveries/bulk?") if any(asked.values()) else "",
         )
@@ -116,6 +117,29 @@ def wanted(parts: Parts, asked: Mapping[str, str]) -> DeliveryFilter:
         error=asked["error"] or asked["q"] or None,
         since=parts.now() - long[1] if long else None,
     )
+
+
+def chips(asked: Mapping[str, str], receiver: str) -> list[tuple[str, str]]:
+    """Each part of a filter in words, and where it leads to take that part away."""
+    said = {
+        "state": "state: {}",
+        "target": "receiver: {}",
+        "number": "number: {}",
+        "chat": "chat: {}",
+        "error": "error: “{}”",
+        "q": "error: “{}”",
+        "since": "{}",
+    }
+    words_of = {
+        "state": dict(TABS).get(asked["state"], ""),
+        "target": receiver,
+        "since": SINCE[asked["since"]][0].lower() if asked["since"] in SINCE else "",
+    }
+    return [
+        (text.format(words_of.get(name) or asked[name]), _link({**asked, name: ""}))
+        for name, text in said.items()
+        if asked[name]
+    ]
 
 
 async def _receivers(parts: Parts, asked: str) -> tuple[Sequence[TargetRow], bool]:
