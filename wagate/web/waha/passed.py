@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Final
@@ -60,6 +61,7 @@ def _passed(
             acts_on(account.name, owner=account.client_id)
             return as_json(answer, status)
         _refuse_links(body)
+        _refuse_empty(body)
         if message:
             _refuse_stories(body or {})
         ask = PassOn(
@@ -137,6 +139,15 @@ def _refuse_links(body: dict[str, Any] | None) -> None:
             raise UnprocessableError(
                 "wagate does not forward links to WAHA: send the file as data", field=f"{name}.url"
             )
+
+
+def _refuse_empty(body: dict[str, Any] | None) -> None:
+    """A file without a byte: no provider of ours sends one."""
+    given = body or {}
+    files = {"data": given.get("data"), **{f"{name}.data": mapping(given.get(name)).get("data") for name in _FILES}}
+    for field, data in files.items():
+        if isinstance(data, str) and not re.sub(r"^data:[^,]*,|[\s=]", "", data):
+            raise UnprocessableError("the file is empty", field=field)
 
 
 def _refuse_stories(body: dict[str, Any]) -> None:
