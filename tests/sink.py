@@ -53,6 +53,8 @@ class Sink:
     url: str
     ca_file: Path
     script: Script = lambda _: 200
+    says: Callable[[Got], bytes] = lambda _: b"ok"
+    """The body of the answer."""
     got: list[Got] = field(default_factory=list)
     accepted: list[Got] = field(default_factory=list)
     running: int = 0
@@ -175,6 +177,7 @@ async def _converse(
                 await trio.sleep(delay)
             answer = sink.script(got)
             status, extra = answer if isinstance(answer, tuple) else (answer, {})
+            text = sink.says(got)
             sink.note(got, status)
         finally:
             sink.running -= 1
@@ -183,8 +186,8 @@ async def _converse(
             await converse(wire)
             return
         head = [(name.encode(), value.encode()) for name, value in extra.items()]
-        response = h11.Response(status_code=status, headers=[*head, (b"content-length", b"2")])
-        out = connection.send(response) + connection.send(h11.Data(data=b"ok")) + connection.send(h11.EndOfMessage())
+        response = h11.Response(status_code=status, headers=[*head, (b"content-length", b"%d" % len(text))])
+        out = connection.send(response) + connection.send(h11.Data(data=text)) + connection.send(h11.EndOfMessage())
         await wire.send_all(out + behind(got))
         if connection.our_state is h11.MUST_CLOSE:
             return

@@ -17,6 +17,7 @@ import trio
 from tests.gateway import GatewayProcess, register
 from tests.sink import Got, Sink, authority, https_sink
 from tests.whatsapp_site import ANA, BOB, OURS
+from wagate.testing.gateway import Tables
 from wagate.testing.whatsapp import Running, World, running_whatsapp
 
 PATIENCE = 120.0
@@ -30,6 +31,8 @@ class Whole:
     fake: Running
     world: World
     sink: Sink
+    root: Path
+    """Its engines' files are below."""
 
     async def session(self) -> dict[str, Any]:
         """How the number is."""
@@ -85,7 +88,7 @@ class Whole:
             links = {str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()}
         except OSError:
             return False
-        return any(link.startswith(str(self.server.folder)) for link in links)
+        return any(link.startswith(f"{self.root}/") for link in links)
 
     async def engines_gone(self) -> None:
         """Wait until no engine of ours runs."""
@@ -121,7 +124,7 @@ async def whole(**settings: Any) -> AsyncIterator[Whole]:
                 fake.server.person(phone)
             account = {"provider": "whatsapp", "proxy": fake.proxy, "typing": False, **settings}
             server = GatewayProcess(folder, {"accounts.main": account}, fake.environment)
-            made = Whole(server, fake, fake.world(OURS), sink)
+            made = Whole(server, fake, fake.world(OURS), sink, folder)
             try:
                 await server.start()
                 await register(server, sink.url)
@@ -130,6 +133,34 @@ async def whole(**settings: Any) -> AsyncIterator[Whole]:
                 with trio.CancelScope(shield=True):
                     await server.close()
                     _end(made)
+
+
+@asynccontextmanager
+async def two(tables: Tables) -> AsyncIterator[tuple[Whole, Whole]]:
+    """Two gateways on one database and Redis, which ``tables`` name, with one folder of keys; the first one runs."""
+    with tempfile.TemporaryDirectory(prefix="wg") as name:
+        keys = Path(name) / "engine"
+        keys.mkdir()
+        async with running_whatsapp(Path(name), authority()) as fake, https_sink() as sink:
+            for phone in (ANA, BOB):
+                fake.server.person(phone)
+            account = {"provider": "whatsapp", "proxy": fake.proxy, "typing": False}
+            made = []
+            for which in ("first", "second"):
+                folder = Path(name) / which
+                (folder / "data").mkdir(parents=True)
+                (folder / "data" / "engine").symlink_to(keys)
+                server = GatewayProcess(folder, {**tables, "accounts.main": account}, fake.environment)
+                made.append(Whole(server, fake, fake.world(OURS), sink, keys))
+            try:
+                await made[0].server.start()
+                await register(made[0].server, sink.url)
+                yield made[0], made[1]
+            finally:
+                with trio.CancelScope(shield=True):
+                    for each in made:
+                        await each.server.close()
+                    _end(made[0])
 
 
 def _end(made: Whole) -> None:

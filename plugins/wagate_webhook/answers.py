@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from wagate.hooks import AttemptView, DeliveryView, Endpoint, Page, PluginContext
-from wagate_webhook.options import Shown, read_shown
-from wagate_webhook.payload import letter_of, payload, sides
+from wagate_webhook.deliver import request_headers
+from wagate_webhook.options import Shown, read_options, read_shown
+from wagate_webhook.payload import encode, letter_of, payload, sides
+
+TIMESTAMP = "webhook-timestamp"
+SHOWN_HEADERS = frozenset(
+    {"content-type", "webhook-id", "x-webhook-request-id", "x-webhook-timestamp", "x-webhook-hmac-algorithm"}
+)
+"""All others are signatures, or somebody's own: often a password."""
+HIDDEN = "••••"
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +109,17 @@ class WebhookEventList(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The request of a delivery, rebuilt with the webhook's settings of now."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    """Without signatures and values that somebody set: dots stand for them."""
+    body: str
+    """The bytes that are signed, as text; the same for every attempt."""
+
+
 class TestSent(msgspec.Struct, frozen=True, kw_only=True):
     """A ``webhook.test`` event is stored and on its way."""
 
@@ -168,6 +187,17 @@ def event_row(delivery: DeliveryView, endpoint: Endpoint, context: PluginContext
         delivered_at=delivery.delivered_at,
         attempts=delivery.attempts,
     )
+
+
+def request_of(delivery: DeliveryView, endpoint: Endpoint, context: PluginContext) -> WebhookRequest:
+    """What is sent for a delivery."""
+    options = read_options(endpoint.options, context.decrypt)
+    body = encode(letter_of(delivery, endpoint, context), options.format)
+    headers = request_headers(endpoint, options, delivery, body, now=context.clock.now())
+    shown = {name: value if name.lower() in SHOWN_HEADERS else HIDDEN for name, value in headers.items()}
+    if TIMESTAMP in shown:
+        shown[TIMESTAMP] = "(Unix seconds of the try)"
+    return WebhookRequest(method="POST", url=endpoint.webhook_url, headers=shown, body=body.decode())
 
 
 def _shown(endpoint: Endpoint) -> dict[str, Any]:

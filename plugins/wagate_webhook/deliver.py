@@ -17,7 +17,7 @@ import msgspec
 
 from wagate.errors import NotFoundError, Reject, Retry
 from wagate.events import Event
-from wagate.hooks import Delivery, Endpoint, Handler, PluginContext, Receipt, Target, TargetLimits
+from wagate.hooks import Delivery, DeliveryView, Endpoint, Handler, PluginContext, Receipt, Target, TargetLimits
 from wagate.http.errors import BadUrlError, HttpError
 from wagate.http.signing import standard_headers, waha_headers
 from wagate.parsing.retry_after import seconds_asked_for
@@ -88,7 +88,7 @@ async def deliver(context: PluginContext, endpoint: Endpoint, delivery: Delivery
 
 
 def request_headers(
-    endpoint: Endpoint, options: Options, delivery: Delivery, body: bytes, *, now: datetime
+    endpoint: Endpoint, options: Options, delivery: Delivery | DeliveryView, body: bytes, *, now: datetime
 ) -> dict[str, str]:
     """The webhook's own headers, then ours: content type, and signatures by every secret that is live now.
 

@@ -15,6 +15,7 @@ from wagate.events import NewEvent
 from wagate.events.kinds import WEBHOOK_TEST
 from wagate.hooks import (
     DeliveryFilter,
+    DeliveryView,
     Endpoint,
     EndpointChange,
     EndpointSecret,
@@ -32,11 +33,13 @@ from wagate_webhook.answers import (
     WebhookEventList,
     WebhookEventRow,
     WebhookList,
+    WebhookRequest,
     WebhookRow,
     event_row,
     events_of,
     list_of,
     new_row_of,
+    request_of,
     row_of,
 )
 from wagate_webhook.bodies import (
@@ -164,14 +167,17 @@ def _add_events(blueprint: Blueprint, context: PluginContext) -> None:
         page = await context.deliveries.page(which, client_id=found.client_id, limit=query.limit, cursor=query.cursor)
         return events_of(page, found, context)
 
+    @blueprint.get("/events/<event_id>/request")
+    @endpoint(answers={200: WebhookRequest}, problems=(404,))
+    async def sent(event_id: str) -> Any:
+        """The request of an event's delivery, rebuilt: URL, headers without secrets, and the body."""
+        return request_of(*await _delivery(context, event_id), context)
+
     @blueprint.post("/events/<event_id>/retry")
     @endpoint(answers={200: WebhookEventRow}, problems=(404, 409), act="retry")
     async def retry(event_id: str) -> Any:
         """Deliver an event again: now when it waits, at the end of its chat when it was final."""
-        delivery = await context.deliveries.get(event_id, client_id=_scope(context, None))
-        if delivery.handler != context.name:
-            raise NotFoundError("no such event")
-        found = await _own(context, delivery.target)
+        delivery, found = await _delivery(context, event_id)
         again = await context.deliveries.retry(delivery.id, client_id=found.client_id)
         acts_on(again.id, owner=found.client_id)
         return event_row(again, found, context)
@@ -217,6 +223,14 @@ async def _own(context: PluginContext, webhook_id: UUID | str) -> Endpoint:
     if not context.auth.may_see(found.client_id):
         raise NotFoundError("no such webhook")
     return found
+
+
+async def _delivery(context: PluginContext, event_id: str) -> tuple[DeliveryView, Endpoint]:
+    """A delivery of ours that the asking token may see, and its webhook. NotFoundError."""
+    delivery = await context.deliveries.get(event_id, client_id=_scope(context, None))
+    if delivery.handler != context.name:
+        raise NotFoundError("no such event")
+    return delivery, await _own(context, delivery.target)
 
 
 def _scope(context: PluginContext, tenant: str | None) -> int | None:

@@ -61,7 +61,7 @@ class Listener:
     async def run(self, account: ProviderAccount, inlet: Inlet) -> None:
         """For ever: linked or not, stopped or not."""
         number = self._numbers.of(account.id)
-        number.runs = number.begun = True
+        number.begin()
         number.inlet = inlet
         settings = settings_of(account)
         try:

@@ -23,6 +23,8 @@ from wagate.events import Media
 from wagate.hooks import ProviderAccount, Sink
 from wagate.http import HttpClient
 from wagate_whatsapp.content import Ticket
+from wagate_whatsapp.number import settings_of
+from wagate_whatsapp.reasons import NO_PROXY
 
 SHELF: Final = "https://mmg.whatsapp.net"
 LARGEST: Final = 2 * 1024 * 1024 * 1024
@@ -88,11 +90,15 @@ class Shelf:
     def __init__(self, http: HttpClient) -> None:
         self._http = http
 
-    async def __call__(self, media: Media, _account: ProviderAccount, sink: Sink) -> None:
-        """Bring the file of an event. Raises as ``send``."""
+    async def __call__(self, media: Media, account: ProviderAccount, sink: Sink) -> None:
+        """Bring the file of an event, by the account's proxy if it has one. Raises as ``send``."""
         ticket = ticket_of(media)
         opener = Opener(ticket, sink)
-        got = await self._http.download(url_of(ticket), opener.write, headers={}, limit=LARGEST, trust="public")
+        proxy = settings_of(account).proxy
+        if proxy and account.trust != "operator":
+            raise NotSentError(NO_PROXY.message)
+        http = self._http.through(proxy)
+        got = await http.download(url_of(ticket), opener.write, headers={}, limit=LARGEST, trust="public")
         if got.status in {404, 410}:
             raise SendRefusedError("WhatsApp no longer has the file, but the phone does")
         if got.status != 200:

@@ -16,6 +16,7 @@ import msgspec
 import trio
 
 from wagate.hooks import Duration, Inlet, ProviderAccount
+from wagate.http import read_proxy
 from wagate.parsing.chats import chat_key
 from wagate_whatsapp.ids import References
 from wagate_whatsapp.people import Us
@@ -34,8 +35,8 @@ class WhatsAppSettings(msgspec.Struct, frozen=True, kw_only=True):
     device: Annotated[str, msgspec.Meta(min_length=1, max_length=50)] = "wagate"
     """How the phone shows this device among those that are linked."""
     proxy: str = ""
-    """Through which the connection goes: ``http://``, ``https://`` or ``socks5://``, with user and password if need be;
-    '' for none."""
+    """Through which the connection and all files go: ``http://``, ``https://`` or ``socks5://``, with user and password
+    if need be; '' for none."""
     typing: bool = True
     """Show "typing…" before a text, for a time in proportion to it: what answers at once is taken for a machine."""
     reject_calls: bool = False
@@ -49,6 +50,11 @@ class WhatsAppSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("history: at most 365d")
         if self.proxy and not self.proxy.startswith(PROXIES):
             raise ValueError(f"proxy: begins with one of {', '.join(PROXIES)}")
+        if self.proxy:
+            try:
+                read_proxy(self.proxy)
+            except ValueError as error:
+                raise ValueError(f"proxy: {error}") from error
 
 
 SECRETS = frozenset({"proxy"})
@@ -148,6 +154,11 @@ class Number:
     def wipe(self) -> None:
         """All of it."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def begin(self) -> None:
+        """Its task runs here from now on; another gateway may have linked or unlinked the number meanwhile."""
+        self.runs = self.begun = True
+        self.us = self._read()
 
     def ask(self, command: str) -> None:
         """Have its task do something next."""

@@ -69,7 +69,7 @@ def test_giving_up_all_that_match_asks_for_their_count_and_keeps_what_was_typed_
     site.run(site.scene.post, "one more")
     page.goto(f"{site.url}deliveries?state=pending&target={site.scene.targets['Stock sync']}")
     rows = page.locator("tbody tr").count()
-    page.get_by_role("link", name="Give up all …").click()
+    page.get_by_role("link", name=f"Give up all {rows} …").click()
     page.get_by_label("to confirm").fill(str(rows + 1))
     page.get_by_role("button", name=f"Give up {rows}").click()
     expect(page.get_by_role("alert")).to_contain_text(f"Type {rows} to confirm")

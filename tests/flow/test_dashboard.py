@@ -287,9 +287,11 @@ async def test_all_that_match_are_run_again_once_the_count_was_seen(
     async with browser(running) as http:
         listed = await http.get(f"/ui/deliveries?state=failed&target={target}")
         assert "do=retry-all" in listed.text
+        assert "Retry all 3 that match …" in listed.text
         asked = (await http.get(f"/ui/deliveries/bulk?state=failed&target={target}&do=retry-all")).text
         assert "Retry 3 failed deliveries to Order bot?" in asked
-        assert "This receiver is failing now" in asked
+        assert "Order bot is failing now" in asked
+        assert ("<dd>Order bot</dd>" in asked, "<dt>Chats</dt><dd>1</dd>" in asked) == (True, True)
         receiver.script = lambda _: 200
         form = {name: re.search(rf'name="{name}" value="([^"]+)"', asked)[1] for name in ("csrf", "shown")}  # type: ignore[index]
         forged = await http.post("/ui/deliveries/bulk?do=retry-all", data=form | {"shown": form["shown"][:-3] + "abc"})
@@ -299,6 +301,24 @@ async def test_all_that_match_are_run_again_once_the_count_was_seen(
         await running.passes(1)
         assert "3 done" in (await http.get(started.headers["location"])).text
         assert "retry all" in (await http.get("/ui/audit")).text
+
+
+async def test_recover_asks_first_with_its_filter_filled_in(running: Gateway, receiver: Sink, target: str) -> None:
+    receiver.script = lambda _: 400
+    await running.post("one")
+    await receiver.until(lambda sink: len(sink.got) >= 1)
+    async with browser(running) as http:
+        form = (
+            (await http.get(f"/ui/receivers/{target}"))
+            .text.partition('aria-labelledby="rec"')[2]
+            .partition("</form>")[0]
+        )
+        hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+        assert re.search(r'method="get" action="([^"]+)"', form)[1] == "/ui/deliveries/bulk"  # type: ignore[index]
+        for since, count in (("24h", 1), ("", 1)):
+            asked = (await http.get("/ui/deliveries/bulk", params=hidden | {"since": since})).text
+            assert f"Retry {count} failed deliveries to Order bot" in asked
+    assert len(receiver.got) == 1
 
 
 async def test_giving_up_all_needs_the_count_typed(running: Gateway, receiver: Sink, target: str) -> None:

@@ -64,6 +64,7 @@ async def ours(gateway: Gateway, http: httpx2.AsyncClient, receiver: Sink) -> di
         "webhook_id": hook["id"],
         "delivery_id": job["id"],
         "verb": "cancel",
+        "attempt": "1",
         "wanted": str(sent.get("event_id") or job["event_id"]),
         "chat": "15551230001@c.us",
         "bulk_id": bulk.headers.get("location", "").rpartition("/")[2].partition("?")[0] or job["id"],

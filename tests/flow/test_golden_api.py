@@ -107,6 +107,7 @@ async def test_webhooks_and_their_events() -> None:
         here.sink.script = lambda _: 200
         target = f"/api/targets/webhook:{made['id']}"
         await here.gateway.ask("POST", f"{target}/pause")  # or it may be delivered before the answer says pending
+        await here.ask("GET /api/webhooks/events/{event_id}/request", ids={"event_id": event["id"]})
         await here.ask("POST /api/webhooks/events/{event_id}/retry", ids={"event_id": event["id"]})
         await here.gateway.ask("POST", f"{target}/resume")
         await here.gateway.event(made, "hello again", "delivered")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,18 @@ from tests.sink import https_sink
 from wagate.clock import Clock
 from wagate.process.maintenance import Minutes
 from wagate.storage.database import open_database
-from wagate.storage.minutes import HOUR, KEPT, MINUTE, Bucket, add_buckets, drop_buckets, quantile, read_buckets
+from wagate.storage.minutes import (
+    EVERYONE,
+    HOUR,
+    KEPT,
+    MINUTE,
+    Bucket,
+    add_buckets,
+    drop_buckets,
+    lately,
+    quantile,
+    read_buckets,
+)
 
 BEGIN = datetime(2025, 1, 20, 10, tzinfo=UTC)
 
@@ -39,6 +51,8 @@ async def test_what_was_delivered_failed_and_came_in_is_counted() -> None:
             async with browser(gateway) as http:
                 page = (await http.get("/ui/")).text
             assert 'aria-label="2 delivered, 1 try failed in 24 hours"><rect' in page
+            figures = dict(re.findall(r'<span id="f-(in|on|lag)">([^<]*)</span>', page))
+            assert (figures["in"], figures["on"], figures["lag"][-1]) == ("2", "2", "s")
             other = (await gateway.client("other"))["token"]
             foreign = {"headers": {"Authorization": f"Bearer {other}"}}
             assert (await gateway.ask("GET", f"/api/stats?target={target}", **foreign))["done"] == 0
@@ -56,6 +70,27 @@ async def test_figures_of_all_together_are_one_row_for_each_minute_however_many_
         (bucket,) = await database.browse(read_buckets, None, step=MINUTE, since=at, client_id=1)
         assert (bucket.at, bucket.done, bucket.failed, bucket.lags) == (at, 100, 50, [100, *[0] * 7])
         assert await database.browse(read_buckets, None, step=MINUTE, since=at, client_id=2) == []
+
+
+async def test_what_clients_did_lately_is_read_from_two_rows_a_minute_however_many_targets(
+    tmp_path: Path, database_url: str
+) -> None:
+    at = datetime(2025, 1, 20, 10, tzinfo=UTC)
+    subjects = [(f"webhook:{number}", 1 + number % 2) for number in range(10)] + [("outbound:main", 1)]
+    found = [
+        Bucket(subject=each, at=at, client_id=client, done=2, failed=1, lags=[1, 1, *[0] * 6])
+        for each, client in subjects
+    ]
+    async with open_database(database_url, tmp_path) as database:
+        for _ in range(2):  # two processes
+            await database.write(add_buckets, found)
+        read = await database.browse(lately, [None, 1, 3], since=at + timedelta(seconds=30))
+        assert {client: each.done for client, each in read.items()} == {None: 40, 1: 20, 3: 0}
+        assert (read[1].lag, read[3].lag) == (0.3, None)
+        later = await database.browse(lately, [None], since=at + timedelta(minutes=1))
+        assert later[None].done == 0
+        rows = await database.browse(read_buckets, [f"{EVERYONE}", f"{EVERYONE}1"], step=MINUTE, since=at)
+        assert len(rows) == 2
 
 
 async def test_the_parts_of_several_processes_are_added_up_and_a_failed_write_loses_nothing(

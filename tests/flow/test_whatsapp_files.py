@@ -7,10 +7,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from msgspec import structs
 
-from tests.whatsapp_site import OURS, Site, engine_pid, send, site
+from tests.whatsapp_site import ANA, OURS, Site, engine_pid, send, site
 from wagate.errors import NotSentError
 from wagate.hooks import OutFile, OutMedia, Sent
+from wagate_whatsapp.number import WhatsAppSettings
 
 MB = 1024 * 1024
 GROWTH = 25 * MB
@@ -53,3 +55,32 @@ async def test_a_shelf_that_refuses_our_key_is_asked_for_anew_by_the_library(tmp
         await send_file(here, content)
         assert await arrived(here) == content
         assert here.fake.server.connected(OURS)
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+async def test_all_goes_through_the_accounts_proxy_files_too(tmp_path: Path, scheme: str) -> None:
+    async with site(tmp_path) as here:
+        proxy = here.fake.proxy.replace("http", scheme)
+        here.account = structs.replace(here.account, settings=WhatsAppSettings(proxy=proxy, typing=False))
+        async with here.listening() as inlet:
+            await here.link(inlet)
+            server, theirs, ours = here.fake.server, os.urandom(100_000), os.urandom(MB)
+            assert {each.partition(":")[0] for each in server.dialled} == {"web.whatsapp.com"}
+            await here.world.file(ANA, "document", theirs, "application/pdf")
+            await inlet.until(lambda: bool(inlet.events))
+            assert inlet.events[0].media is not None
+            assert here.provider.fetch_media is not None
+            got = bytearray()
+
+            async def sink(part: bytes) -> None:
+                got.extend(part)
+
+            await here.provider.fetch_media(inlet.events[0].media, here.account, sink)
+            assert bytes(got) == theirs
+            assert server.dialled.count(server.shelf) == 1
+            await send_file(here, ours)
+            assert await arrived(here) == ours
+            assert server.dialled.count(server.shelf) == 2
+            by_client = structs.replace(here.account, trust="public")
+            with pytest.raises(NotSentError, match=r"config\.toml"):
+                await here.provider.fetch_media(inlet.events[0].media, by_client, sink)

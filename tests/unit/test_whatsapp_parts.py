@@ -29,6 +29,7 @@ from wagate_whatsapp.compose import composed, mentions_all, revocation
 from wagate_whatsapp.content import Ticket
 from wagate_whatsapp.ids import References
 from wagate_whatsapp.media import INFO, Opener, ticket_of, url_of
+from wagate_whatsapp.number import Number, WhatsAppSettings
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.process import NotDoneError
 from wagate_whatsapp.reach import judged, sending
@@ -331,3 +332,17 @@ def test_an_old_glibc_and_another_c_library_are_told(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(check, "glibc", lambda: ())
     with pytest.raises(NotInstalledError, match="musl"):
         check.check_installed()
+
+
+@pytest.mark.parametrize("proxy", ["socks4://a:1", "socks5h://a:1", "http://", "socks5://a:x", "socks5://a:0", "a:1"])
+def test_a_proxy_that_can_not_be_used_is_refused_with_the_name_of_its_field(proxy: str) -> None:
+    with pytest.raises(ValueError, match="proxy: "):
+        WhatsAppSettings(proxy=proxy)
+
+
+def test_a_number_that_another_gateway_linked_meanwhile_is_linked_here_as_well(tmp_path: Path) -> None:
+    ours, theirs = Number(tmp_path / "0190"), Number(tmp_path / "0190")
+    theirs.link(US)
+    assert not ours.linked
+    ours.begin()
+    assert ours.us == US

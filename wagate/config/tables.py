@@ -91,7 +91,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     order: Literal["strict", "skip"] = "strict"
     """``strict``: a delivery that may still succeed holds back its chat; ``skip``: the chat goes on at once."""
     proxy: str = ""
-    """The proxy for requests to targets. Proxies of the environment are ignored."""
+    """The proxy for requests to targets (``http``, ``https``, ``socks5``). Proxies of the environment are ignored."""
     allow_http: bool = False
     """Allow targets with plain ``http``."""
     allow_networks: list[str] = field(default_factory=list)

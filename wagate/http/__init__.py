@@ -17,6 +17,7 @@ from wagate.http.errors import (
 )
 from wagate.http.guard import Guard, Trust, parse_networks
 from wagate.http.owner import on_behalf_of
+from wagate.http.proxy import read_proxy
 from wagate.http.resolve import Resolver
 from wagate.http.url import ParsedURL, check_url
 
@@ -41,4 +42,5 @@ __all__ = [
     "check_url",
     "on_behalf_of",
     "parse_networks",
+    "read_proxy",
 ]

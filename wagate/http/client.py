@@ -55,14 +55,34 @@ class HttpClient:
         """``ca_file`` is trusted beside the system's certificates; verification can't be switched off.
 
         Raises:
-            ConfigError: ``proxy`` is not ``http[s]://[user:password@]host:port``.
+            ConfigError: ``proxy`` is not ``http[s]://[user:password@]host:port``, nor the same with ``socks5://``.
         """
         self._guard = guard or Guard()
-        self._routes = Routes(self._guard, resolver or Resolver(), proxy=proxy, ca_file=ca_file)
+        self._resolver = resolver or Resolver()
+        self._ca_file = ca_file
+        self._routes = Routes(self._guard, self._resolver, proxy=proxy, ca_file=ca_file)
         self._allow_http = allow_http
         self._idle = IdleConnections(MOST_IDLE, seconds=KEEP_ALIVE)
         self._places = trio.CapacityLimiter(MOST_CONNECTIONS)
         self._user_agent = f"wagate/{__version__}"
+        self._others: dict[str, HttpClient] = {}
+
+    def through(self, proxy: str) -> HttpClient:
+        """The same client, but by this proxy; '' is the client itself. It is closed with this one.
+
+        For a proxy that the operator set for one account. ConfigError: it can't be used.
+        """
+        if not proxy:
+            return self
+        if proxy not in self._others:
+            self._others[proxy] = HttpClient(
+                guard=self._guard,
+                resolver=self._resolver,
+                allow_http=self._allow_http,
+                proxy=proxy,
+                ca_file=self._ca_file,
+            )
+        return self._others[proxy]
 
     async def request(
         self,
@@ -192,6 +212,8 @@ class HttpClient:
     async def aclose(self) -> None:
         """Close what is idle. Running requests finish on their own."""
         await self._idle.clear()
+        for each in self._others.values():
+            await each.aclose()
 
     def _target(self, url: str, trust: Trust) -> Target:
         target = read_target(url, allow_http=self._http_allowed(trust), proxied=self._routes.proxied)

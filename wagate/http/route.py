@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
 
 import httpcore2
 
@@ -13,6 +12,7 @@ from wagate.http.backend import GuardedBackend
 from wagate.http.direct import Direct
 from wagate.http.guard import Guard, Trust
 from wagate.http.idle import Connection
+from wagate.http.proxy import SocksBackend, credentials, read_proxy, speaks_socks
 from wagate.http.resolve import Resolver
 from wagate.http.target import Target
 from wagate.http.url import ParsedURL
@@ -25,7 +25,7 @@ class Routes:
     """Makes connections. Nothing is read or opened before it is needed."""
 
     def __init__(self, guard: Guard, resolver: Resolver, *, proxy: str, ca_file: Path | None) -> None:
-        """``proxy`` is ``http[s]://[user:password@]host:port`` or ''.
+        """``proxy`` is ``http[s]://[user:password@]host:port``, the same with ``socks5://``, or ''.
 
         Raises:
             ConfigError: the proxy's URL can't be used.
@@ -34,7 +34,13 @@ class Routes:
             "public": GuardedBackend(guard, resolver, "public"),
             "operator": GuardedBackend(guard, resolver, "operator"),
         }
-        self._proxy = _read_proxy(proxy) if proxy else None
+        try:
+            self._proxy = read_proxy(proxy) if proxy else None
+        except ValueError as error:
+            raise ConfigError(f"delivery.proxy {error}") from error
+        self._socks: SocksBackend | None = None
+        if self._proxy is not None and speaks_socks(self._proxy):
+            self._socks = SocksBackend(self._proxy, self._backends["operator"])  # its own address: the operator's word
         self._ca_file = ca_file
         self._tls: ssl.SSLContext | None = None
         self._makers: dict[Trust, httpcore2.AsyncConnectionPool] = {}
@@ -53,23 +59,25 @@ class Routes:
         await self._backends[trust].check(parsed.host, parsed.port)
 
     async def open(self, target: Target, trust: Trust) -> Connection:
-        """A connection for this target; by a proxy, it dials with its first request.
+        """A connection for this target; by an HTTP proxy, it dials with its first request.
 
         Raises:
             AddressNotAllowedError, NameNotFoundError: only with a proxy, which does its own look-up afterwards.
-            httpcore2.NetworkError: as `GuardedBackend.connect_tcp` and `Stream.start_tls` say; not with a proxy.
+            httpcore2.NetworkError: as `GuardedBackend.connect_tcp` and `Stream.start_tls` say; not by an HTTP proxy.
+            httpcore2.ProxyError: a SOCKS proxy would not.
         """
-        if not self.proxied:
-            return await self._dial(target, trust)
-        await self.check(target.parsed, trust=trust)
+        if self.proxied:
+            await self.check(target.parsed, trust=trust)
+        if self._proxy is None or self._socks is not None:
+            return await self._dial(target, self._socks or self._backends[trust])
         if trust not in self._makers:
             self._makers[trust] = self.pool(trust)
         # Only its factory is used: the connection belongs to the caller, the pool never sees a request.
         return self._makers[trust].create_connection(target.origin)
 
-    async def _dial(self, target: Target, trust: Trust) -> Direct:
+    async def _dial(self, target: Target, backend: GuardedBackend | SocksBackend) -> Direct:
         host = target.parsed.host
-        stream = await self._backends[trust].connect_tcp(host, target.parsed.port)
+        stream = await backend.connect_tcp(host, target.parsed.port)
         if target.parsed.scheme == "https":
             stream = await stream.start_tls(self._tls_context(), server_hostname=host)
         return Direct(target.origin, stream)
@@ -79,26 +87,25 @@ class Routes:
 
         It keeps no connection: httpcore2 would use one again whatever lies behind its last answer.
         """
-        if self._proxy is None:
+        if self._proxy is None or self._socks is not None:
             return httpcore2.AsyncConnectionPool(
                 ssl_context=self._tls_context(),
                 max_connections=100,
                 max_keepalive_connections=0,
                 keepalive_expiry=KEEP_ALIVE,
-                network_backend=self._backends[trust],
+                network_backend=self._socks or self._backends[trust],
             )
-        user, password = self._proxy.username, self._proxy.password
         return httpcore2.AsyncHTTPProxy(
             httpcore2.URL(
                 scheme=self._proxy.scheme, host=self._proxy.hostname or "", port=self._proxy.port, target="/"
             ),
-            proxy_auth=None if user is None else (unquote(user).encode(), unquote(password or "").encode()),
+            proxy_auth=credentials(self._proxy),
             ssl_context=self._tls_context(),
             proxy_ssl_context=self._tls_context() if self._proxy.scheme == "https" else None,
             max_connections=100,
             max_keepalive_connections=0,
             keepalive_expiry=KEEP_ALIVE,
-            network_backend=self._backends["operator"],  # the proxy's own address is the operator's word
+            network_backend=self._backends["operator"],  # as above
         )
 
     def _tls_context(self) -> ssl.SSLContext:
@@ -109,14 +116,3 @@ class Routes:
             if self._ca_file is not None:
                 self._tls.load_verify_locations(cafile=self._ca_file)
         return self._tls
-
-
-def _read_proxy(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ConfigError("delivery.proxy must be http://host:port or https://host:port")
-    return parts

@@ -29,9 +29,10 @@ LONGEST_WAIT = 60.0
 FORGET_PATIENCE = 60.0
 
 log = structlog.get_logger("wagate.listen")
-LEASE = 15.0
-"""Seconds after which another process takes over from one that renews no more."""
-RENEW = 5.0
+LEASE = 10.0
+"""Seconds after which another process takes over from one that renews no more, as soon as it looks."""
+RENEW = 3.0
+"""Seconds between two looks: a number is listened for again 13 s after its process died, and its own start later."""
 
 
 @dataclass(kw_only=True, eq=False)

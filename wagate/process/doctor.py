@@ -206,7 +206,7 @@ async def _public_url(installation: Installation) -> Sequence[Finding]:
     url = installation.config.server.public_url
     if not url:
         step = 'set server.public_url = "https://…": providers post to it, and fetch files to send from it'
-        return [Finding(level="warn", what="set", detail="not set", next_step=step)]
+        return [Finding(level="warn", what="set", detail="server.public_url is not set", next_step=step)]
     step = "point this name's proxy or tunnel here; it may also be reachable only from outside"
     try:
         answer = await installation.http.request("GET", f"{url}/ping", timeout=8.0, trust="operator")

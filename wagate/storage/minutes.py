@@ -10,6 +10,7 @@ import msgspec
 import peewee
 
 from wagate.storage.database import apart
+from wagate.storage.deliveries.survey import SENDING
 from wagate.storage.fields import as_time, time_text
 from wagate.storage.statement import first_id, placeholders, rows, run, run_many
 
@@ -21,6 +22,8 @@ LAGS: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 120.0)
 """Upper ends of the lag's buckets, seconds from storing to the receiver's yes; the eighth has none."""
 INCOMING: Final = "in:"
 """Before an account's id: what came in through it."""
+EVERYONE: Final = "all:"
+"""Before a client's id: its receivers together; alone, of all clients. Behind `INCOMING`, what came in."""
 _LAG_COLUMNS = tuple(f"lag{number}" for number in range(len(LAGS) + 1))
 _COLUMNS = ("subject", "step", "at", "client_id", "done", "failed", *_LAG_COLUMNS)
 _SUMS = ("''", "0", "at", "0", *(f"SUM({name})" for name in _COLUMNS[4:]))
@@ -56,11 +59,23 @@ def start_of(moment: datetime, step: int) -> datetime:
     return datetime.fromtimestamp(moment.timestamp() // step * step, UTC)
 
 
+class Lately(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client's receivers and numbers did together."""
+
+    came_in: int = 0
+    """Messages."""
+    done: int = 0
+    """Deliveries that a receiver accepted."""
+    lag: float | None = None
+    """Seconds within which 95 of 100 of them were delivered (`quantile`)."""
+
+
 @apart
 def add_buckets(db: peewee.Database, found: Sequence[Bucket]) -> None:
     """Add to what is there: every process has its own part."""
+    every = [*found, *_together(each for each in found if not each.subject.startswith(SENDING))]
     for step in (MINUTE, HOUR):
-        run_many(db, _ADD, [_values(each, step) for each in found])
+        run_many(db, _ADD, [_values(each, step) for each in every])
 
 
 @apart
@@ -70,17 +85,56 @@ def count_incoming(db: peewee.Database, begin: datetime, end: datetime) -> None:
         "SELECT account_id, client_id, COUNT(*), MAX(created_at) FROM events WHERE id >= ? AND id < ? "
         "AND kind = 'message' AND from_me = FALSE AND account_id <> '' GROUP BY account_id, client_id"
     )
-    for account, client, count, latest in rows(db, text, (first_id(begin), first_id(end))):
-        made = Bucket(subject=INCOMING + account, at=begin, client_id=client, done=int(count))
-        before = rows(
-            db, "SELECT done FROM minutes WHERE subject = ? AND step = ? AND at = ?", _key(made.subject, MINUTE, begin)
-        )
-        run(db, _SET, _values(made, MINUTE))
-        made.done -= before[0][0] if before else 0
-        run(db, _ADD, _values(made, HOUR))
+    found = rows(db, text, (first_id(begin), first_id(end)))
+    made = [Bucket(subject=INCOMING + row[0], at=begin, client_id=row[1], done=int(row[2])) for row in found]
+    for each in (*made, *_together(made, INCOMING)):
+        _set_incoming(db, each)
+    for account, _, _, latest in found:
         moment = as_time(latest)
         if moment is not None:
             run(db, "UPDATE accounts SET last_in_at = ? WHERE id = ?", (time_text(moment), account))
+
+
+def _set_incoming(db: peewee.Database, made: Bucket) -> None:
+    text = "SELECT done FROM minutes WHERE subject = ? AND step = ? AND at = ?"
+    before = rows(db, text, _key(made.subject, MINUTE, made.at))
+    run(db, _SET, _values(made, MINUTE))
+    made.done -= before[0][0] if before else 0
+    run(db, _ADD, _values(made, HOUR))
+
+
+def _together(found: Iterable[Bucket], before: str = "") -> list[Bucket]:
+    """One for each client and minute, and one for all clients: nobody has to add up ten thousand receivers."""
+    sums: dict[tuple[str, datetime], Bucket] = {}
+    for each in found:
+        for subject, client_id in ((f"{before}{EVERYONE}{each.client_id}", each.client_id), (before + EVERYONE, 0)):
+            total = sums.setdefault((subject, each.at), Bucket(subject=subject, at=each.at, client_id=client_id))
+            total.done += each.done
+            total.failed += each.failed
+            total.lags = [one + other for one, other in zip(total.lags, each.lags, strict=True)]
+    return list(sums.values())
+
+
+def lately(db: peewee.Database, clients: Iterable[int | None], *, since: datetime) -> dict[int | None, Lately]:
+    """What these clients did since then, by the minute; None: all together."""
+    names = {client: EVERYONE + ("" if client is None else str(client)) for client in clients}
+    subjects = sorted({*names.values(), *(INCOMING + each for each in names.values())})
+    columns = ", ".join(f"SUM({name})" for name in ("done", *_LAG_COLUMNS))
+    text = (
+        f"SELECT subject, {columns} FROM minutes WHERE subject IN ({placeholders(len(subjects))}) "  # noqa: S608  (ours)
+        "AND step = ? AND at >= ? GROUP BY subject"
+    )
+    moment = time_text(start_of(since, MINUTE))
+    found = {subject: [int(each) for each in sums] for subject, *sums in rows(db, text, [*subjects, MINUTE, moment])}
+    nothing = [0] * (len(_LAG_COLUMNS) + 1)
+    return {
+        client: Lately(
+            came_in=found.get(INCOMING + name, nothing)[0],
+            done=found.get(name, nothing)[0],
+            lag=quantile(found.get(name, nothing)[1:], 0.95),
+        )
+        for client, name in names.items()
+    }
 
 
 @apart
@@ -112,7 +166,7 @@ def read_buckets(
         params += wanted
         text = f"SELECT {', '.join(_COLUMNS)} FROM minutes WHERE {' AND '.join(where)} ORDER BY at, subject"  # noqa: S608
     else:
-        where.append(f"SUBSTR(subject, 1, {len(INCOMING)}) <> '{INCOMING}'")
+        where += [f"SUBSTR(subject, 1, {len(each)}) <> '{each}'" for each in (INCOMING, EVERYONE)]
         text = f"SELECT {', '.join(_SUMS)} FROM minutes WHERE {' AND '.join(where)} GROUP BY at ORDER BY at"  # noqa: S608
     found = []
     for subject, _, at, client, done, failed, *lags in rows(db, text, params):

@@ -58,12 +58,40 @@ class Bulk(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-def count_matching(db: peewee.Database, which: DeliveryFilter, *, client_id: int | None) -> tuple[int, str]:
-    """How many match, counted to `MOST_COUNTED` + 1, and the newest of them ('' when there is none)."""
-    found = matching(which, client_id).select(Delivery.id).order_by(Delivery.id.desc()).limit(MOST_COUNTED + 1)
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """What an act on all that match would touch, of the newest `MOST_COUNTED`."""
+
+    targets: Mapping[str, int]
+    """``<handler>:<target>`` → how many, the most first."""
+    chats: int
+    oldest_at: datetime | None
+    """When the oldest was stored."""
+
+
+def count_matching(
+    db: peewee.Database, which: DeliveryFilter, *, client_id: int | None, most: int = MOST_COUNTED
+) -> tuple[int, str]:
+    """How many match, counted to ``most`` + 1, and the newest of them ('' when there is none)."""
+    found = matching(which, client_id).select(Delivery.id).order_by(Delivery.id.desc()).limit(most + 1)
     newest = [id_ for (id_,) in found.limit(1).tuples().execute(db)]
-    count: int = found.limit(MOST_COUNTED + 1).count(db)
+    count: int = found.limit(most + 1).count(db)
     return count, newest[0] if newest else ""
+
+
+def reach_of(db: peewee.Database, which: DeliveryFilter, *, client_id: int | None, until: str) -> Reach:
+    """Whom an act on all that match would touch, none of them newer than ``until``."""
+    columns = Delivery.target_id, Delivery.account, Delivery.chat, Delivery.created_at
+    found = matching(which, client_id).select(*columns).where(Delivery.id <= until)
+    found = found.order_by(Delivery.id.desc()).limit(MOST_COUNTED).alias("found")
+    count, oldest = peewee.fn.COUNT(peewee.SQL("*")), peewee.fn.MIN(found.c.created_at)
+    by_target = peewee.Select([found], [found.c.target_id, count, oldest]).group_by(found.c.target_id)
+    each = [(target, many, as_time(at)) for target, many, at in by_target.tuples().execute(db)]
+    chats = peewee.Select([found], [found.c.account, found.c.chat]).distinct()
+    return Reach(
+        targets={target: many for target, many, _ in sorted(each, key=lambda row: (-row[1], row[0]))},
+        chats=chats.count(db),
+        oldest_at=min((at for _, _, at in each if at is not None), default=None),
+    )
 
 
 def add_bulk(

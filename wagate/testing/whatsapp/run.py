@@ -63,7 +63,7 @@ async def running_whatsapp(folder: Path, authority: trustme.CA | None = None) ->
         door = (await nursery.start(partial(_started, serve))).port
         shelf = _port(await nursery.start(trio.serve_ssl_over_tcp, partial(_shelf, server, blobs), 0, tls))
         server.shelf = f"127.0.0.1:{shelf}"
-        proxy = _port(await nursery.start(trio.serve_tcp, partial(_proxy, door), 0))
+        proxy = _port(await nursery.start(trio.serve_tcp, partial(_proxy, server, door), 0))
         environment = {
             "SSL_CERT_FILE": str(ca_file),
             ROOT: server.root.public.hex(),
@@ -134,17 +134,47 @@ def _belongs(target: str, content: bytearray) -> bool:
     return unquote(urlsplit(target).path).endswith(f"/{token}") and query == {"auth": [AUTH], "token": [token]}
 
 
-async def _proxy(door: int, stream: trio.SocketStream) -> None:
-    """An HTTP CONNECT proxy that knows one way: whatever name is asked for is the server; loopback is itself."""
-    head, _ = await _head(stream)
-    if not head:
+async def _proxy(server: FakeWhatsApp, door: int, stream: trio.SocketStream) -> None:
+    """A proxy, by CONNECT or SOCKS 5, that knows one way: whatever name is asked for is the server; loopback itself."""
+    try:
+        first = await stream.receive_some(1)
+        host, port, yes = await (_by_socks(stream) if first == b"\5" else _by_connect(stream, first))
+    except (trio.BrokenResourceError, EOFError):
         return
-    host, _, port = head.split()[1].decode().partition(":")
-    async with stream, await trio.open_tcp_stream("127.0.0.1", int(port) if host == "127.0.0.1" else door) as inner:
-        await stream.send_all(b"HTTP/1.1 200 OK\r\n\r\n")
+    server.dialled.append(f"{host}:{port}")
+    async with stream, await trio.open_tcp_stream("127.0.0.1", port if host == "127.0.0.1" else door) as inner:
+        await stream.send_all(yes)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_pump, stream, inner, nursery.cancel_scope)
             nursery.start_soon(_pump, inner, stream, nursery.cancel_scope)
+
+
+async def _by_connect(stream: trio.SocketStream, first: bytes) -> tuple[str, int, bytes]:
+    """Where it leads, and what is answered once it does. EOFError: it hung up."""
+    head, _ = await _head(stream)
+    if not head:
+        raise EOFError
+    host, _, port = (first + head).split()[1].decode().partition(":")
+    return host, int(port), b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+async def _by_socks(stream: trio.SocketStream) -> tuple[str, int, bytes]:
+    """The same. Source: RFC 1928, without a way to sign in."""
+    await _exactly(stream, (await _exactly(stream, 1))[0])
+    await stream.send_all(b"\5\0")
+    kind = (await _exactly(stream, 4))[3]
+    raw = await _exactly(stream, 4 if kind == 1 else (await _exactly(stream, 1))[0])
+    host = ".".join(map(str, raw)) if kind == 1 else raw.decode()
+    return host, int.from_bytes(await _exactly(stream, 2), "big"), b"\5\0\0\1" + bytes(6)
+
+
+async def _exactly(stream: trio.SocketStream, size: int) -> bytes:
+    got = b""
+    while len(got) < size:
+        if not (data := await stream.receive_some(size - len(got))):
+            raise EOFError
+        got += data
+    return got
 
 
 async def _pump(source: trio.SocketStream, target: trio.SocketStream, scope: trio.CancelScope) -> None:

@@ -73,6 +73,8 @@ class FakeWhatsApp:
     """Host and port of the shelf for files."""
     shelf_refusals: int = 0
     """So many of the next uploads are refused, as with a key that is no longer good."""
+    dialled: list[str] = field(default_factory=list)
+    """Host and port of all that went through the proxy."""
     logins: int = 0
     retries: int = 0
     """Messages that the client asked for again, since it could not open them."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
 
@@ -10,11 +11,11 @@ import msgspec
 from quart import Blueprint, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from wagate.errors import BadRequestError, NotFoundError, UnauthorizedError
+from wagate.errors import BadRequestError, NotFoundError, StorageError, UnauthorizedError
 from wagate.rules.filters import DeliveryFilter
 from wagate.rules.targets import Standing
 from wagate.storage.audit import write_act
-from wagate.storage.deliveries.bulk import MOST_COUNTED, Verb, count_matching, get_bulk, list_bulk
+from wagate.storage.deliveries.bulk import MOST_COUNTED, Verb, count_matching, get_bulk, list_bulk, reach_of
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.web.api.bulk import act_of
 from wagate.web.ui import words
@@ -23,6 +24,8 @@ from wagate.web.ui.parts import Parts, back, viewer
 
 TYPED: Final = 1000
 """Above so many, and to give up, the count must be typed."""
+NAMED: Final = 5
+"""Receivers that are named before an act on all; of more, how many there are."""
 VERBS: Final[Mapping[str, tuple[Verb, str]]] = {"retry-all": ("retry", "Retry"), "cancel-all": ("cancel", "Give up")}
 
 
@@ -94,6 +97,7 @@ async def _confirm(parts: Parts, asked: Mapping[str, str], word: str, wrong: str
     count, newest = await parts.database.browse(count_matching, which, client_id=viewer().client_id)
     shown = Shown(verb=verb, which=which, until=newest, count=count, client_id=viewer().client_id)
     chosen = await _target(parts, asked["target"])
+    reach, failing = await _reach(parts, which, newest)
     query = urlencode({name: value for name, value in asked.items() if value} | {"do": word})
     return parts.page(
         "bulk_ask",
@@ -103,12 +107,42 @@ async def _confirm(parts: Parts, asked: Mapping[str, str], word: str, wrong: str
         count=count,
         most=MOST_COUNTED,
         sentence=in_words(asked, "" if chosen is None else chosen.name),
-        failing=chosen is not None and chosen.standing in {Standing.DOWN, Standing.FAILING} and verb == "retry",
+        reach=reach,
+        failing=failing if verb == "retry" else [],
         shown=parts.sign(msgspec.json.encode(shown).decode()),
         typed=_must_type(shown),
         query=query,
         listed=f"/ui/deliveries?{urlencode({name: value for name, value in asked.items() if value})}",
     )
+
+
+class Touched(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom it touches, in words."""
+
+    receivers: Sequence[tuple[str, int]]
+    """The name and how many deliveries of those with the most."""
+    more: int
+    """Receivers that are not among them."""
+    chats: int
+    oldest_at: datetime | None
+
+
+async def _reach(parts: Parts, which: DeliveryFilter, until: str) -> tuple[Touched | None, list[str]]:
+    """Whom it touches, and those of them that fail now; None when there is none, or too much to look through."""
+    try:
+        found = await parts.database.browse(reach_of, which, client_id=viewer().client_id, until=until)
+    except StorageError:
+        return None, []
+    ids = [*found.targets][:NAMED]
+    names, standing = await parts.targets.names(ids), await parts.targets.standings(ids)
+    touched = Touched(
+        receivers=[(names[id_], found.targets[id_]) for id_ in ids],
+        more=len(found.targets) - len(ids),
+        chats=found.chats,
+        oldest_at=found.oldest_at,
+    )
+    failing = [names[id_] for id_ in ids if standing.get(id_) in {Standing.DOWN, Standing.FAILING}]
+    return touched if ids else None, failing
 
 
 async def _target(parts: Parts, target_id: str) -> TargetRow | None:

@@ -1,4 +1,4 @@
-"""Deliveries: filter, pick, act; and one with all that happened to it."""
+"""Deliveries: filter, pick, act."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from quart import Blueprint, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import ConflictError, NotFoundError
-from wagate.hooks.views import DeliveryView
+from wagate.hooks.views import DeliveryView, Page
 from wagate.parsing.chats import chat_key
 from wagate.rules.filters import DeliveryFilter
+from wagate.storage.deliveries.bulk import count_matching
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.statement import first_id
 from wagate.web.ui.parts import Parts, back, viewer
 
 PAGE: Final = 50
+COUNTED: Final = 10_000
+"""So many that match are counted for the list; the page that asks before an act counts further."""
 MOST_CHOICES: Final = 200
 """Receivers in the form's list; with more of them, it asks for a part of a name, and lists what has it."""
 SINCE: Final[Mapping[str, tuple[str, timedelta]]] = {
@@ -67,6 +70,8 @@ def pages(parts: Parts) -> Blueprint:
             live=_live(parts, asked, page.data, before),
             receiver_name=lambda one: names.get(f"{one.handler}:{one.target}", one.target),
             link=lambda **changes: _link(asked | changes),
+            chips=chips(asked, next((row.name for row in found if row.id == asked["target"]), "")),
+            matches=await _matches(parts, which, page, before) if any(asked.values()) else "",
             all_link=_link(asked).replace("/deliveries?", "/deliveries/bulk?") if any(asked.values()) else "",
         )
 
@@ -79,12 +84,6 @@ def pages(parts: Parts) -> Blueprint:
             done += await _act(parts, verb, each)
         return back(to, f"{'gone' if verb == 'cancel' else 'retried'}-{done}" if ids else "nothing")
 
-    @routes.get("/deliveries/<delivery_id>")
-    async def show(delivery_id: str) -> str:
-        one = await parts.deliveries.get(delivery_id, client_id=viewer().client_id)
-        row = await parts.targets.get(f"{one.handler}:{one.target}", client_id=viewer().client_id)
-        return parts.page("delivery", "deliveries", one=one, row=row)
-
     @routes.post("/deliveries/<delivery_id>/<verb>")
     async def do(delivery_id: str, verb: str) -> WerkzeugResponse:
         why = (await request.form).get("why", "").strip()
@@ -93,6 +92,16 @@ def pages(parts: Parts) -> Blueprint:
         return back(f"/ui/deliveries/{delivery_id}", words[verb] if done else "settled")
 
     return routes
+
+
+async def _matches(parts: Parts, which: DeliveryFilter, page: Page[DeliveryView], before: str | None) -> str:
+    """How many match, for the button: ``1,204``, ``10,000+``; '' when a text is looked for, as that reads too much."""
+    if not before and page.next_cursor is None:
+        return f"{len(page.data):,}"
+    if not viewer().may_act or which.error:
+        return ""
+    count, _ = await parts.database.browse(count_matching, which, client_id=viewer().client_id, most=COUNTED)
+    return f"{count:,}" if count <= COUNTED else f"{COUNTED:,}+"
 
 
 def wanted(parts: Parts, asked: Mapping[str, str]) -> DeliveryFilter:
@@ -108,6 +117,29 @@ def wanted(parts: Parts, asked: Mapping[str, str]) -> DeliveryFilter:
         error=asked["error"] or asked["q"] or None,
         since=parts.now() - long[1] if long else None,
     )
+
+
+def chips(asked: Mapping[str, str], receiver: str) -> list[tuple[str, str]]:
+    """Each part of a filter in words, and where it leads to take that part away."""
+    said = {
+        "state": "state: {}",
+        "target": "receiver: {}",
+        "number": "number: {}",
+        "chat": "chat: {}",
+        "error": "error: “{}”",
+        "q": "error: “{}”",
+        "since": "{}",
+    }
+    words_of = {
+        "state": dict(TABS).get(asked["state"], ""),
+        "target": receiver,
+        "since": SINCE[asked["since"]][0].lower() if asked["since"] in SINCE else "",
+    }
+    return [
+        (text.format(words_of.get(name) or asked[name]), _link({**asked, name: ""}))
+        for name, text in said.items()
+        if asked[name]
+    ]
 
 
 async def _receivers(parts: Parts, asked: str) -> tuple[Sequence[TargetRow], bool]:

@@ -39,7 +39,9 @@ def pages(parts: Parts) -> Blueprint:
         page = await parts.database.browse(
             list_acts, client_id=viewer().client_id, about=about, limit=PAGE, cursor=before
         )
-        return parts.page("audit", "audit", page=page, about=about)
+        # Never the name of what was asked about: it may be somebody else's.
+        targets = {act.object for act in page.data if ":" in act.object}
+        return parts.page("audit", "audit", page=page, about=about, names=await parts.targets.names(sorted(targets)))
 
     @routes.get("/system")
     async def system() -> str:

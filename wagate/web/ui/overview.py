@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
@@ -17,7 +17,7 @@ from wagate.events import SESSION_STATES, SessionGroup
 from wagate.hooks.watch import Need as NeedView
 from wagate.storage.deliveries.survey import SENDING, Survey, Totals
 from wagate.storage.deliveries.target_list import TargetRow
-from wagate.storage.minutes import HOUR, Bucket, read_buckets
+from wagate.storage.minutes import HOUR, Bucket, Lately, lately, read_buckets
 from wagate.storage.owners.accounts import list_accounts
 from wagate.storage.refusals import RefusedRow
 from wagate.storage.rows import AccountRow
@@ -32,6 +32,8 @@ from wagate.web.ui.parts import Parts, viewer
 
 SHOWN = 12
 """Receivers and numbers on the page; the rest are on their own pages."""
+REFUSED = 5
+"""Refused webhooks on the page."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,15 +41,20 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     found: Sequence[Need]
     totals: Totals
+    hour: Lately
+    """The last one."""
     targets: Sequence[TargetRow]
     """Receivers that are on the page, worst first."""
     sending: dict[str, TargetRow]
     """By account's id: what waits to leave."""
     numbers: Sequence[AccountRow]
     """Worst first."""
+    refused: Sequence[RefusedRow]
+    """Webhooks, the latest first."""
     free: int
     """Bytes on the disk."""
     uptime: str
+    backup: datetime | None
     now: datetime
 
     @property
@@ -89,10 +96,12 @@ async def look(parts: Parts, *, client_id: int | None) -> Look:
     )
 
 
-def snapshot(seen: Look, survey: Survey, *, client_id: int | None, recover: float) -> Snapshot:
-    """The part of it that this client may see; None: all. ``survey``: of its own receivers."""
+def snapshot(seen: Look, survey: Survey, hour: Lately, *, client_id: int | None, recover: float) -> Snapshot:
+    """The part of it that this client may see; None: all. ``survey`` and ``hour``: of its own receivers."""
     mine = client_id is None
     numbers = [row for row in seen.numbers if mine or row.client_id == client_id]
+    own = {each.id for each in numbers}
+    refused = [row for row in seen.refused if row.account_id in own]
     found = needs.needs(
         survey.urgent,
         numbers,
@@ -100,18 +109,21 @@ def snapshot(seen: Look, survey: Survey, *, client_id: int | None, recover: floa
         free=seen.free if mine else needs.LITTLE_FREE,
         recover=recover,
         now=seen.now,
-        refused=[row for row in seen.refused if row.account_id in {each.id for each in numbers}],
+        refused=refused,
         backup=seen.backup if mine else None,
         failing=seen.failing if mine else (),
     )
     return Snapshot(
         found=found,
         totals=survey.totals,
+        hour=hour,
         targets=survey.shown,
         sending={row.id.removeprefix(SENDING): row for row in survey.urgent if row.id.startswith(SENDING)},
         numbers=sorted(numbers, key=lambda row: (SESSION_STATES[row.status].group is SessionGroup.CONNECTED, row.name)),
+        refused=sorted(refused, key=lambda row: row.last_at, reverse=True)[:REFUSED],
         free=seen.free,
         uptime=seen.uptime,
+        backup=seen.backup,
         now=seen.now,
     )
 
@@ -119,7 +131,13 @@ def snapshot(seen: Look, survey: Survey, *, client_id: int | None, recover: floa
 async def take(parts: Parts, *, client_id: int | None, most: int = SHOWN) -> Snapshot:
     """Look once at what the viewer may see; at so many receivers, the worst."""
     survey = await parts.targets.survey(client_id=client_id, most=most)
-    return snapshot(await look(parts, client_id=client_id), survey, client_id=client_id, recover=parts.recover)
+    hour = (await last_hour(parts, [client_id]))[client_id]
+    return snapshot(await look(parts, client_id=client_id), survey, hour, client_id=client_id, recover=parts.recover)
+
+
+async def last_hour(parts: Parts, clients: Collection[int | None]) -> Mapping[int | None, Lately]:
+    """Of each of these clients; None: of all together."""
+    return await parts.database.browse(lately, clients, since=parts.now() - timedelta(hours=1))
 
 
 async def for_plugins(parts: Parts) -> list[NeedView]:
@@ -142,6 +160,9 @@ def figures(seen: Snapshot) -> dict[str, Markup]:
         "f-oldest": Markup("oldest {}").format(age(all_of.oldest_at, seen.now)) if all_of.waiting else "nothing waits",
         "f-failed": f"{all_of.failed:,}",
         "f-leaving": f"{all_of.leaving:,}",
+        "f-in": f"{seen.hour.came_in:,}",
+        "f-on": f"{seen.hour.done:,}",
+        "f-lag": words.at_most(seen.hour.lag),
         "f-standing": f"{seen.connection}, {all_of.up} of {words.plural(all_of.count, 'receiver')} up.",
     }
     sending = {

@@ -79,15 +79,6 @@ def pages(parts: Parts) -> Blueprint:
         await parts.note("try now", before.id, before.name, owner=before.client_id)
         return await _back(target_id, await _outcome(parts, before))
 
-    @routes.post("/receivers/<path:target_id>/recover")
-    async def recover(target_id: str) -> WerkzeugResponse:
-        given = (await request.form).get("since", "")
-        since = float(given) if given.isdecimal() and len(given) < 9 else 86_400.0
-        row = await parts.targets.get(target_id, client_id=viewer().client_id)
-        count = await parts.targets.recover(target_id, since=since, client_id=viewer().client_id)
-        await parts.note("recover", row.id, f"{count} of the last {since:g} s", owner=row.client_id)
-        return await _back(target_id, f"retried-{count}")
-
     return routes
 
 

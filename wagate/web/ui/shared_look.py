@@ -13,10 +13,11 @@ from markupsafe import Markup
 
 from wagate.storage.deliveries.survey import Glance, Survey, Totals
 from wagate.storage.events.listing import MOST_NEWER, ShownDelivery, count_newer, shown_deliveries
+from wagate.storage.minutes import Lately
 from wagate.web.ui import needs
 from wagate.web.ui.deliveries import wanted as wanted_deliveries
 from wagate.web.ui.leaves import Leaves, changed, leaf, leaves_of
-from wagate.web.ui.overview import Look, Snapshot, figures, look, snapshot
+from wagate.web.ui.overview import Look, Snapshot, figures, last_hour, look, snapshot
 from wagate.web.ui.parts import Parts
 from wagate.web.ui.signin import Viewer
 
@@ -81,6 +82,8 @@ class _Seen(msgspec.Struct, frozen=True, kw_only=True):
     wanted: _Wanted
     glance: Glance | None
     look: Look | None
+    hours: Mapping[int | None, Lately]
+    """The last one, of each client that watches the overview."""
     deliveries: Mapping[str, ShownDelivery]
     newest: str
     """Id of the newest delivery of all."""
@@ -171,6 +174,7 @@ class SharedLook:
             wanted=wanted,
             glance=await parts.targets.glance(wanted.names, clients) if wanted.pages - {"deliveries"} else None,
             look=await look(parts, client_id=None) if "overview" in wanted.pages else None,
+            hours=await last_hour(parts, wanted.clients) if "overview" in wanted.pages else {},
             deliveries=deliveries,
             newest=newest,
             cuts={},
@@ -211,5 +215,7 @@ class SharedLook:
             assert seen.look is not None
             urgent = [row for row in seen.glance.urgent if client_id is None or row.client_id == client_id]
             survey = Survey(totals=seen.glance.totals.get(client_id, Totals()), shown=(), urgent=urgent)
-            seen.cuts[client_id] = snapshot(seen.look, survey, client_id=client_id, recover=self._parts.recover)
+            seen.cuts[client_id] = snapshot(
+                seen.look, survey, seen.hours[client_id], client_id=client_id, recover=self._parts.recover
+            )
         return seen.cuts[client_id]

@@ -123,3 +123,22 @@ def ago(moment: datetime, now: datetime) -> str:
     if days == 1:
         return f"yesterday {moment:%H:%M}"
     return f"{moment.day} {moment:%b %H:%M}" if moment.year == now.year else f"{moment.day} {moment:%b %Y}"
+
+
+def at_most(seconds: float | None) -> str:
+    """The upper end of what was measured: "1 s"; "–" when nothing was."""
+    return "–" if seconds is None else f"{seconds:g} s" if seconds < float("inf") else "over 2 min"
+
+
+def sentence(text: str) -> str:
+    """A finding as a sentence. What begins with a name of ours, such as ``server.public_url``, keeps its letters."""
+    first = text.partition(" ")[0]
+    begun = text[:1].upper() + text[1:] if first.rstrip(",:;").isalpha() else text
+    return begun if begun.endswith((".", "?", "!")) or not begun else f"{begun}."
+
+
+def part(name: str) -> str:
+    """A part that the doctor looked at: ``account main`` is "Number main"."""
+    if name.startswith("account "):
+        return f"Number {name.removeprefix('account ')}"
+    return {"public_url": "Public URL"}.get(name, name[:1].upper() + name[1:])

@@ -1,0 +1,67 @@
+"""What pages call things: names instead of ids, sentences instead of keys, a filter in words."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+
+from tests.flow.dashboard import browser, press
+from tests.inprocess import Gateway
+from tests.sink import Sink
+from wagate.web.ui import words
+
+pytest_plugins = ("tests.flow.dashboard",)
+
+
+async def test_the_audit_calls_receivers_by_name_and_tells_nobody_elses(running: Gateway, receiver: Sink) -> None:
+    hook = await running.register(receiver.url, name="Order bot")
+    target = f"webhook:{hook['id']}"
+    theirs = (await running.client("acme"))["token"]
+    async with browser(running) as http, browser(running, theirs) as foreign:
+        page = (await press(http, "/ui/receivers", f"/ui/receivers/{target}/pause")).text
+        page = (await http.get("/ui/audit")).text
+        assert re.search(rf'title="{target}">Order bot</a>', page)
+        assert "about Order bot <code>" in (await http.get("/ui/audit", params={"about": target})).text
+        assert "Order bot" not in (await foreign.get("/ui/audit", params={"about": target})).text
+
+
+async def test_an_empty_list_shows_its_filter_and_each_part_can_be_taken_away(running: Gateway, receiver: Sink) -> None:
+    hook = await running.register(receiver.url, name="Order bot")
+    asked = {"state": "failed", "target": f"webhook:{hook['id']}", "error": "<b>", "since": "24h"}
+    async with browser(running) as http:
+        page = (await http.get("/ui/deliveries", params=asked)).text
+        found = re.findall(r'<a class="chip" href="([^"]+)">(.*?)<span', page)
+        assert [unescape(text) for _, text in found] == [
+            "state: Failed",
+            "receiver: Order bot",
+            "error: “<b>”",
+            "last 24 hours",
+        ]
+        for (link, _), name in zip(found, asked, strict=True):
+            fewer = (await http.get(unescape(link))).text
+            left = [unescape(text) for text in re.findall(r'<a class="chip" href="[^"]+">(.*?)<span', fewer)]
+            assert left == [unescape(text) for each, (_, text) in zip(asked, found, strict=True) if each != name]
+        assert 'class="chip"' not in (await http.get("/ui/deliveries")).text
+
+
+async def test_the_doctor_speaks_in_sentences(running: Gateway) -> None:
+    async with browser(running) as http:
+        page = (await http.get("/ui/doctor")).text
+    assert "<h2>Public URL</h2>" in page
+    assert "<span>server.public_url is not set.</span>" in page
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ("accepted for Shop (…1111)", "Accepted for Shop (…1111)."),
+        ("server.public_url is not set", "server.public_url is not set."),
+        ("is it reachable?", "Is it reachable?"),
+        ("0 failing", "0 failing."),
+        ("", ""),
+    ],
+)
+def test_a_finding_is_a_sentence(found: str, said: str) -> None:
+    assert words.sentence(found) == said

@@ -1,0 +1,84 @@
+"""One delivery: what was sent, each try with its answer, and what can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from quart import Blueprint, Response
+
+from wagate.context.deliveries import view_of
+from wagate.errors import NotFoundError
+from wagate.hooks.views import DeliveryView
+from wagate.storage.deliveries.target_list import TargetRow
+from wagate.storage.events.listing import get_delivery
+from wagate.storage.rows import DeliveryDetail
+from wagate.web.ui.parts import Parts, viewer
+
+CUT: Final = 2000
+"""Characters of a body on the page; the rest is a link away."""
+REQUESTS: Final = {"webhook": "/api/webhooks/events/{}/request"}
+"""Where the API tells what a connector sends, by the connector."""
+
+
+def pages(parts: Parts) -> Blueprint:
+    """``/ui/deliveries/<id>``, and what was sent and answered as plain text."""
+    routes = Blueprint("delivery", __name__)
+
+    @routes.get("/deliveries/<delivery_id>")
+    async def show(delivery_id: str) -> str:
+        found = await _detail(parts, delivery_id)
+        one = view_of(found)
+        return parts.page(
+            "delivery",
+            "deliveries",
+            one=one,
+            row=await _receiver(parts, f"{one.handler}:{one.target}"),
+            answers={each.number: each.response for each in found.attempts if each.response},
+            sent=await _request(parts, one),
+            cut=CUT,
+        )
+
+    @routes.get("/deliveries/<delivery_id>/request")
+    async def sent(delivery_id: str) -> Response:
+        found = await _request(parts, view_of(await _detail(parts, delivery_id)))
+        if found is None:
+            raise NotFoundError("its connector does not tell")
+        return _plain(found["body"])
+
+    @routes.get("/deliveries/<delivery_id>/tries/<int:attempt>")
+    async def answer(delivery_id: str, attempt: int) -> Response:
+        found = await _detail(parts, delivery_id)
+        return _plain(next((each.response or "" for each in found.attempts if each.number == attempt), ""))
+
+    return routes
+
+
+async def _detail(parts: Parts, delivery_id: str) -> DeliveryDetail:
+    """With the answer of each try, which lists leave out. NotFoundError."""
+    return await parts.database.browse(get_delivery, delivery_id, client_id=viewer().client_id)
+
+
+async def _receiver(parts: Parts, target_id: str) -> TargetRow:
+    """Who gets it. One that was deleted has neither owner nor page, but its deliveries stay."""
+    try:
+        return await parts.targets.get(target_id, client_id=viewer().client_id)
+    except NotFoundError:
+        return TargetRow(id="", name="a receiver that was deleted")
+
+
+async def _request(parts: Parts, one: DeliveryView) -> Mapping[str, Any] | None:
+    """What is sent for it, its body with line breaks; None: the connector does not tell, or the webhook is gone."""
+    if one.handler not in REQUESTS:
+        return None
+    found = await parts.api.call("GET", REQUESTS[one.handler].format(one.id), who=viewer())
+    if found.status == NotFoundError.status:
+        return None
+    told: dict[str, Any] = found.expect()
+    return told | {"body": msgspec.json.format(told["body"], indent=2)}
+
+
+def _plain(text: str) -> Response:
+    """Never HTML: it is somebody else's."""
+    return Response(text, content_type="text/plain; charset=utf-8")
