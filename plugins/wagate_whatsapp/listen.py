@@ -298,7 +298,10 @@ class Connection:
         number.connected, number.told = verdict.connected, verdict.change.message
         if verdict.connected:
             self._due, self._wait = None, WATCHDOG
+            number.connections += 1
             await self._inlet.number(number.phone)
+        elif verdict.silent:
+            self._due = self._clock.monotonic()
         elif verdict.again:
             self._due = self._clock.monotonic() + verdict.again
         elif self._due is None or verdict.again is not None:

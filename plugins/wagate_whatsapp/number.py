@@ -87,6 +87,8 @@ class Number:
         """Whether its task does."""
         self.begun = False
         """Whether it ever did, in this process: else another gateway may hold the number."""
+        self.connections = 0
+        """How often it was connected."""
         self.restarts = 0
         """Connections that were made anew because nothing came of them."""
         self.told = ""

@@ -138,6 +138,10 @@ class ChildProcess:
         """All up to this event are stored."""
         await self._send({"seen": number, "session": session})
 
+    def note(self, session: str, event: str) -> None:
+        """Put a line of our own among what is heard of a session."""
+        self._take({"session": session, "event": event})
+
     @contextmanager
     def feed(self, session: str) -> Iterator[Feed]:
         """Hear of a session, once it was started (again)."""

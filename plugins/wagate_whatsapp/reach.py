@@ -14,6 +14,7 @@ from wagate.hooks import ProviderAccount
 from wagate_whatsapp.engine import Engine
 from wagate_whatsapp.number import Number, Numbers
 from wagate_whatsapp.process import EngineDiedError, NotDoneError
+from wagate_whatsapp.reasons import UNCONFIRMED
 
 BACK_SOON: Final = 15.0
 """Seconds until a message for a number without a connection is tried again."""
@@ -55,11 +56,20 @@ class Reach:
         return number
 
     async def ask(self, do: str, number: Number, **fields: Any) -> Any:
-        """Have something done. EngineDiedError, NotDoneError, TooSlowError, NotSentError."""
-        child = self._engine.running
+        """Have something done. EngineDiedError, NotDoneError, TooSlowError, NotSentError.
+
+        WhatsApp's server confirms a message at once, whenever the recipient gets it. If it does not, the connection is
+        made anew.
+        """
+        child, connection = self._engine.running, number.connections
         if child is None:
             raise NotSentError("the engine is being started", after=BACK_SOON, slow="account")
-        return await child.ask(do, session=number.id, **fields)
+        try:
+            return await child.ask(do, session=number.id, **fields)
+        except trio.TooSlowError:
+            if do == "send" and number.connected and number.connections == connection:
+                child.note(number.id, UNCONFIRMED)
+            raise
 
     async def told(self, do: str, number: Number, **fields: Any) -> Any:
         """Ask for what can be asked for again: whatever goes wrong, nothing was sent. NotSentError."""

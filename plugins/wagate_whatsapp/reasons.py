@@ -26,8 +26,11 @@ NOBODY_SCANNED = SessionChange(
     message="Nobody scanned a QR code for 10 minutes; start the session to get a new one",
 )
 UPDATE = 'pip install --upgrade "wagate[whatsapp]"'
-MOST_SILENT = 3
-"""Keep-alives in a row without an answer; they come every 20 to 30 s."""
+MOST_SILENT = 2
+"""Keep-alives in a row without an answer: they come every 20 to 30 s and wait for 10, so the last answer is 60 to 80 s
+old."""
+UNCONFIRMED: Final = "Unconfirmed"
+"""Our own line: a message was written, and WhatsApp did not confirm it in time."""
 LONG = 3600.0
 """Seconds between two tries when somebody has to act first."""
 LEVELS: Final = frozenset({"ERROR", "WARN", "WARNING"})
@@ -49,6 +52,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     connected: bool = False
     again: float | None = None
     """Seconds until we connect anew ourselves; None: the library does, or nobody."""
+    silent: bool = False
+    """What looks like a connection is none: it is made anew at once."""
     unlinked: bool = False
     """The keys are worth nothing any more."""
     halted: bool = False
@@ -90,7 +95,11 @@ def _stream_error(line: Json) -> Verdict:
 def _silent(line: Json) -> Verdict | None:
     if (whole(line.get("ErrorCount")) or 0) < MOST_SILENT:
         return None
-    return Verdict(change=_connecting("WhatsApp no longer answers; reconnecting"), again=0.0)
+    return Verdict(change=_connecting("WhatsApp no longer answers; reconnecting"), silent=True)
+
+
+def _unconfirmed(_line: Json) -> Verdict:
+    return Verdict(change=_connecting("WhatsApp did not confirm a message; reconnecting"), silent=True)
 
 
 def _logged_out(line: Json) -> Verdict:
@@ -143,4 +152,5 @@ _VERDICTS: dict[str, Callable[[Json], Verdict | None]] = {
     "ConnectFailure": _refused,
     "StreamError": _stream_error,
     "KeepAliveTimeout": _silent,
+    UNCONFIRMED: _unconfirmed,
 }

@@ -26,6 +26,8 @@ LIMITS: Final = SendLimits(per_second=1.0, burst=10, chat_per_second=1.0, chat_b
 """As fast as a busy person: WhatsApp bans numbers that are faster."""
 LARGEST: Final = 100 * 1024 * 1024
 """Bytes of a file: what can be uploaded in the minute that a send has."""
+CONFIRMED: Final = 50.0
+"""Seconds for WhatsApp to confirm a message, less than the minute that the core gives."""
 UPLOADS: Final = 4
 """Files at once."""
 PER_CHARACTER: Final = 0.02
@@ -59,7 +61,7 @@ class Sender:
         if message.type == "text" and not to.endswith("@broadcast") and settings_of(outgoing.account).typing:
             await self._type(number, to, message.text)
         with sending(message=True):
-            sent = await self._reach.ask("send", number, to=to, message=body)
+            sent = await self._reach.ask("send", number, patience=CONFIRMED, to=to, message=body)
         self._remember(message.chat)
         chat = chat_key(sent["chat"]) if message.chat.endswith("@lid") else message.chat
         own = number.us.phone if chat.endswith(f"@{GROUP}") else ""
@@ -90,7 +92,7 @@ class Sender:
         """Send what changes an earlier message, and take it in: the device that sends it does not get it back."""
         number = self._reach.linked(account)
         with sending(message=True):
-            sent = await self._reach.ask("send", number, to=jid_of(chat), message=body)
+            sent = await self._reach.ask("send", number, patience=CONFIRMED, to=jid_of(chat), message=body)
         if number.inlet is None:
             return
         now = int(self._clock.time() * 1000)

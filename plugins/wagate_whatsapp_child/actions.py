@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +24,9 @@ from wagate_whatsapp_child.shelf import Shelf, reaches
 KINDS = {"image": 0, "video": 1, "audio": 2, "document": 3}
 """Kind of a file → the library's number (whatsmeow's MediaType)."""
 UPLOAD = "wagate_whatsapp_child.upload"
+TURN = 10.0
+"""Seconds that a message waits for the one before it. The library sends one after the other: behind one that is never
+confirmed the rest would wait with it, be in doubt though they never left, and take the threads of other numbers."""
 SMALL = 1024 * 1024
 """Bytes up to which a file is the library's to upload."""
 LARGEST_WHOLE = 64 * 1024 * 1024
@@ -54,7 +58,8 @@ class Actions:
     def send(self, session: Session, line: Json) -> Json:
         """Send ``message`` (WhatsApp's Message as JSON) to ``to``; its id, its time, and the phone behind a LID."""
         raw = ParseDict(line["message"], self._library.message()).SerializeToString()
-        answer = self._library.go.SendMessage(*session.of(as_jid(self._library, line["to"]), raw))
+        with in_turn(session):
+            answer = self._library.go.SendMessage(*session.of(as_jid(self._library, line["to"]), raw))
         sent = self._library.answer("SendMessageReturnFunction", answer).SendResponse
         keep_poll(session.polls, sent.ID, line["message"])
         to = line["to"]
@@ -179,3 +184,16 @@ class Actions:
 
 def _base64(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
+
+
+@contextmanager
+def in_turn(session: Session) -> Iterator[None]:
+    """Nothing else is sent meanwhile. LibraryError: it was not this one's turn in time, or the session ended."""
+    if not session.turn.acquire(timeout=TURN):
+        raise LibraryError("not connected: WhatsApp has not confirmed the message before this one")
+    try:
+        if not session.usable:
+            raise LibraryError("not connected")
+        yield
+    finally:
+        session.turn.release()

@@ -85,6 +85,8 @@ class Session:
         """Events so far."""
         self.shelf: Shelf | None = None
         """Where files are put, as far as the library's log has told."""
+        self.turn = threading.Lock()
+        """Held by the message that is being sent."""
         self._library = library
         self._outbox = outbox
         self._left = False
@@ -128,7 +130,7 @@ class Session:
     @property
     def usable(self) -> bool:
         """Whether the library may be asked about it: asked about one that it has not, it ends the process."""
-        return bool(self.state.jid) and not self.state.ended
+        return bool(self.state.jid) and not self.state.ended and not self._left
 
     def phone(self, lid: str) -> str:
         """The phone's JID behind a LID, as the library has learned; '' when it has not."""

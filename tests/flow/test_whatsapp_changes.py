@@ -40,6 +40,28 @@ async def test_a_receipt_settles_a_send_whose_answer_was_lost(tmp_path: Path) ->
         assert ack.message_id == f"true_{ANA}@c.us_{server.messages[0].id}"
 
 
+async def test_what_whatsapp_does_not_confirm_is_in_doubt_and_its_connection_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wagate_whatsapp.send.CONFIRMED", 1.5)
+    async with site(tmp_path) as here, here.listening() as inlet:
+        await here.link(inlet)
+        server, ours = here.fake.server, "0190aaaa-0000-7000-8000-000000000002"
+        await send(here, text="confirmed")
+        logins, server.silent, server.receipts = server.logins, 1, 0
+        inlet.states.clear()
+        with pytest.raises(OutcomeUnknownError, match="did not confirm it in time"):
+            await send(here, text="nobody knows", id_=ours)
+        await inlet.until(lambda: any("did not confirm" in each.message for each in inlet.states))
+        await connected(inlet)
+        assert server.logins == logins + 1
+        await send(here, text="goes out again")
+        [arrived] = [each for each in server.messages if each.text == "nobody knows"]
+        await here.world.receipt(ANA, arrived.id)
+        await inlet.until(lambda: any(each.reference == ours for each in of_kind(inlet, "message.ack")))
+        assert server.errors == []
+
+
 async def test_polls_go_both_ways_and_their_votes_are_opened(tmp_path: Path) -> None:
     async with site(tmp_path) as here, here.listening() as inlet:
         await here.link(inlet)

@@ -7,7 +7,9 @@ import hashlib
 import os
 import subprocess
 import sys
+import threading
 import tracemalloc
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,8 @@ from wagate_whatsapp.reach import judged, sending
 from wagate_whatsapp.reasons import judge, masked
 from wagate_whatsapp.sealed import fields
 from wagate_whatsapp.voice import drawn
-from wagate_whatsapp_child import polls
+from wagate_whatsapp_child import actions, polls
+from wagate_whatsapp_child.library import LibraryError
 from wagate_whatsapp_child.polls import Polls
 from wagate_whatsapp_child.spool import Spool
 
@@ -299,7 +302,7 @@ def test_a_message_whose_connection_broke_off_is_in_doubt() -> None:
         ({"event": "ClientOutdated"}, SessionStatus.ERROR, "405"),
         ({"event": "ConnectFailure", "Reason": "SERVICE_UNAVAILABLE"}, SessionStatus.CONNECTING, "service unavailable"),
         ({"event": "Ended", "error": "dial: connection refused"}, SessionStatus.CONNECTING, "connection refused"),
-        ({"event": "KeepAliveTimeout", "ErrorCount": "3"}, SessionStatus.CONNECTING, "no longer answers"),
+        ({"event": "KeepAliveTimeout", "ErrorCount": "2"}, SessionStatus.CONNECTING, "no longer answers"),
     ],
 )  # fmt: skip
 def test_each_reason_is_told_in_plain_words(line: dict[str, Any], status: SessionStatus, words: str) -> None:
@@ -346,3 +349,25 @@ def test_a_number_that_another_gateway_linked_meanwhile_is_linked_here_as_well(t
     assert not ours.linked
     ours.begin()
     assert ours.us == US
+
+
+@dataclass
+class FakeSession:
+    usable: bool = True
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+
+def test_a_message_does_not_wait_long_behind_one_that_is_not_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actions, "TURN", 0.01)
+    session: Any = FakeSession()
+    with (
+        actions.in_turn(session),
+        pytest.raises(LibraryError, match="the message before this one") as told,
+        actions.in_turn(session),
+    ):
+        pytest.fail("two at once")
+    assert isinstance(judged(str(told.value)), NotSentError)
+    session.usable = False  # it ended while one waited
+    with pytest.raises(LibraryError, match="not connected"), actions.in_turn(session):
+        pytest.fail("the library ends the process when it is asked about a session that ended")
+    assert not session.turn.locked()

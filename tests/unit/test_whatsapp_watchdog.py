@@ -20,6 +20,7 @@ from wagate_whatsapp.listen import LONGEST_WAIT, WATCHDOG, Connection
 from wagate_whatsapp.number import Number, WhatsAppSettings
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.process import EngineDiedError, Feed
+from wagate_whatsapp.reasons import UNCONFIRMED
 
 
 class Child:
@@ -96,6 +97,23 @@ async def test_a_number_with_a_connection_is_left_alone(tmp_path: Path) -> None:
         await held.until(lambda: held.inlet.states[-1].status == SessionStatus.CONNECTING)
         waited = await held.until(lambda: len(held.child.starts) == 2, step=0.5)
         assert WATCHDOG * 0.9 <= waited <= WATCHDOG + 5
+
+
+@pytest.mark.parametrize(("event", "fields"), [("KeepAliveTimeout", {"ErrorCount": "2"}), (UNCONFIRMED, {})])
+async def test_a_connection_that_says_nothing_is_made_anew_at_once(
+    tmp_path: Path, event: str, fields: dict[str, str]
+) -> None:
+    held = Held(tmp_path)
+    async with held.holding():
+        held.said("Connected")
+        held.said("KeepAliveTimeout", ErrorCount="1")
+        await held.until(lambda: held.inlet.states[-1].status == SessionStatus.SESSION_CONNECTED)
+        await trio.testing.wait_all_tasks_blocked()
+        assert held.child.starts == [False]
+        held.said(event, **fields)
+        await held.until(lambda: len(held.child.starts) > 1, step=0.01)
+        assert held.child.starts == [False, True]
+        assert held.inlet.states[-1].status == SessionStatus.CONNECTING
 
 
 async def test_a_ban_is_waited_out(tmp_path: Path) -> None:
