@@ -1,7 +1,7 @@
 """Every operation of WAHA's API as a request, and what a gateway answered: facts of WAHA's OpenAPI document 2026.7.1.
 
-The n8n node ``@devlikeapro/n8n-nodes-waha`` makes its requests of that document, too. ``openapi/waha_operations.json``
-holds names, methods, paths, parameters and the names of bodies' fields; the values here are our own.
+``openapi/waha_operations.json`` holds names, methods, paths, parameters and the names of bodies' fields; the values
+here are our own. What WAHA's n8n node sends is in `tests.waha_node`.
 """
 
 from __future__ import annotations
@@ -182,9 +182,9 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
 
 def request_of(operation: Operation, values: Values) -> tuple[str, dict[str, Any], Any]:
     """Path, query and body."""
-    known = dict(values.of) | _special(operation, values)
+    known = known_of(operation, values)
     path = operation.path
-    for name in _names(path):
+    for name in names_in(path):
         path = path.replace(f"{{{name}}}", quote(str(known[name]), safe=""))
     query = {name: known[name] for name in operation.query if not name.endswith("?")}
     if not isinstance(operation.body, dict):
@@ -193,7 +193,13 @@ def request_of(operation: Operation, values: Values) -> tuple[str, dict[str, Any
     return path, query, body | known.get("more", {})
 
 
-def _names(path: str) -> list[str]:
+def known_of(operation: Operation, values: Values) -> dict[str, Any]:
+    """Values by the names of an operation's parameters and fields; ``more``: fields that it has besides."""
+    return dict(values.of) | _special(operation, values)
+
+
+def names_in(path: str) -> list[str]:
+    """Of a path's parameters."""
     return [part.partition("}")[0] for part in path.split("{")[1:]]
 
 
@@ -238,34 +244,35 @@ async def replay(http: httpx2.AsyncClient, values: Values, only: Any = None) -> 
     for each in in_order() if only is None else only:
         path, query, body = request_of(each, values)
         answer = await http.request(each.method, path, params=query, json=body)
-        found[each.name] = answer.status_code, reason_of(each, answer)
+        found[each.name] = answered(each.name, answer)
     return found
 
 
-def reason_of(operation: Operation, answer: httpx2.Response) -> str:
-    """'' of what was done."""
+def answered(name: str, answer: httpx2.Response) -> tuple[int, str]:
+    """Its status and reason, '' of what was done. AssertionError: it has not WAHA's shape."""
     if answer.is_success:
-        return ""
+        return answer.status_code, ""
     said = answer.json()
-    assert {"statusCode", "message", "error"} <= said.keys(), f"{operation.name}: {answer.status_code} {answer.text}"
+    assert {"statusCode", "message", "error"} <= said.keys(), f"{name}: {answer.status_code} {answer.text}"
     assert said["statusCode"] == answer.status_code
-    return str(said["message"])
+    return answer.status_code, str(said["message"])
 
 
-TABLE = Path(__file__).parent / "golden" / "waha_operations.json"
+GOLDEN = Path(__file__).parent / "golden"
+TABLE, NODE_TABLE = GOLDEN / "waha_operations.json", GOLDEN / "waha_n8n_node.json"
 Told = dict[str, dict[str, tuple[int, str]]]
 """Provider → operation → answer."""
 
 
-def read_table() -> Told:
+def read_table(table: Path = TABLE) -> Told:
     """What stands in the page."""
-    return msgspec.json.decode(TABLE.read_bytes(), type=Told) if TABLE.exists() else {}
+    return msgspec.json.decode(table.read_bytes(), type=Told) if table.exists() else {}
 
 
-def write_table(told: Told) -> None:
+def write_table(told: Told, table: Path = TABLE) -> None:
     """For the page, one operation a line."""
     lines = []
     for provider, answers in sorted(told.items()):
         rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(told[provider][name])}" for name in sorted(answers))
         lines.append(f" {json.dumps(provider)}: {{\n{rows}\n }}")
-    TABLE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    table.write_text("{\n" + ",\n".join(lines) + "\n}\n")

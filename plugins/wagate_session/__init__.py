@@ -27,6 +27,7 @@ PATHS: Final = {
     "logout": ("/session/terminate", "/session/start"),
 }
 """What can be done → requests, in order. The engine takes them as GET."""
+_RUNS = "Session already exists"
 LONGEST_TEXT = 65_536
 """Characters that WhatsApp's own apps let people write."""
 _MESSAGES = MEDIA_TYPES | {"text", "location", "contacts", "poll", "reaction"}
@@ -96,10 +97,14 @@ class Session:
         self._http = http
 
     async def control(self, action: str, account: ProviderAccount) -> None:
-        """One of `PATHS`."""
+        """One of `PATHS`. To start what runs already is no error."""
         client = SessionClient(self._http, account)
         for path in PATHS[action]:
-            await client.call("GET", path)
+            try:
+                await client.call("GET", path)
+            except AccountStoppedError as error:
+                if path != "/session/start" or not (error.response or "").startswith(_RUNS):
+                    raise
 
     async def qr(self, account: ProviderAccount) -> str:
         """The code's text; '' when none waits (``{"success": false}``, "qr code not ready or already scanned")."""

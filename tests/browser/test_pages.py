@@ -107,6 +107,21 @@ def breaks_no_rule(page: Page, url: str) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_rows_of_deliveries_are_even_on_a_phone(site: Site, page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(site.url + "deliveries")
+    places = page.evaluate(
+        """() => [...document.querySelectorAll("tbody tr")].map((row) => [".st", "time", "th", "a"].map((part) => {
+            const [box, from] = [row.querySelector(part).getBoundingClientRect(), row.getBoundingClientRect()];
+            const side = part === "time" ? from.right - box.right : box.left - from.left;
+            return [Math.round(side), Math.round(box.top - from.top)];
+        }))"""
+    )
+    assert len(places) > 8
+    first, *others = places[1:]  # the first has no line above it
+    assert all(each == first for each in others), places
+
+
 def test_the_code_to_scan_is_as_large_as_its_box(site: Site, page: Page) -> None:
     page.goto(site.url + "numbers")
     page.evaluate(

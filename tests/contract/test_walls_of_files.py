@@ -16,6 +16,7 @@ from wagate.http import AddressNotAllowedError
 from wagate.http.guard import Guard
 from wagate.storage.database import Database
 from wagate.storage.events.intake import store
+from wagate.storage.media import Kept, insert_outbound
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.testing.server import Reply
 from wagate.web.http.asgi import Request
@@ -46,6 +47,22 @@ async def test_what_an_engine_inside_is_to_fetch_is_fetched_by_ourselves(databas
         site.replies["/gone"] = Reply(status=404)
         with pytest.raises(NotSentError, match="its link answers 404"):
             await site.parts.store.file_of(picture(f"{site.server.url}/gone"), 1, True)
+
+
+async def test_a_file_without_a_byte_is_never_handed_over(database: Database, tmp_path: Path) -> None:
+    async with media_site(database, tmp_path) as site:
+        site.replies["/nothing"] = Reply()
+        with pytest.raises(SendRefusedError, match="leads to an empty file"):
+            await site.parts.store.file_of(picture(f"{site.server.url}/nothing"), 1, True)
+        assert site.on_disk == []
+        async with site.parts.files.writing() as writing:  # as one was kept before such links were refused
+            written = await writing.finish()
+        kept = Kept(sha256=written.sha256, mimetype="image/jpeg", filename="a.jpg", size=0)
+        await database.write(insert_outbound, "old", 1, kept, now=event().created_at)
+        message = OutMessage(chat="1@c.us", type="image", media=OutMedia(media_id="old"))
+        for fetch in (True, False):
+            with pytest.raises(SendRefusedError, match="it is empty"):
+                await site.parts.store.file_of(message, 1, fetch)
 
 
 async def test_a_link_that_leads_inside_is_not_fetched_for_an_engine(database: Database, tmp_path: Path) -> None:

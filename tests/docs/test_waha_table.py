@@ -1,11 +1,12 @@
-"""The page's table of WAHA's operations is what the replay found; ``WAGATE_GOLDEN=update`` writes it."""
+"""The page's table of WAHA's operations, and the counts, are what replays found; ``WAGATE_GOLDEN=update`` writes it."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from tests.waha_operations import OPERATIONS, Operation, read_table
+from tests.waha_node import NODE
+from tests.waha_operations import NODE_TABLE, OPERATIONS, Operation, Told, read_table
 
 PAGE = Path(__file__).parents[2] / "docs" / "coming-from-waha.md"
 BEGIN, END = "<!-- operations: made by tests/docs/test_waha_table.py -->", "<!-- end of operations -->"
@@ -22,17 +23,21 @@ CANT = ("can't do this: ", "can't publish stories", " a session", "can't link nu
 
 def table() -> str:
     """Markdown, by topic."""
-    told = read_table()
+    told, of_node = read_table(), read_table(NODE_TABLE)
     columns = [each for each in COLUMNS if each in told]
-    lines = []
+    lines = ["| behind | answered of WAHA's operations | of those of its n8n node |", "|---|---|---|"]
     for provider in columns:
-        answered = sum(status < 300 for status, _ in told[provider].values())
-        lines.append(f"- {COLUMNS[provider]}: {answered} of {len(OPERATIONS)}")
+        all_, node = _answered(told, provider), _answered(of_node, provider)
+        lines.append(f"| {COLUMNS[provider]} | {all_} of {len(OPERATIONS)} | {node} of {len(NODE)} |")
     heads = " | ".join(COLUMNS[each] for each in columns)
     for topic in dict.fromkeys(each.topic for each in OPERATIONS):
         lines += ["", f"### {topic}", "", f"| WAHA | {heads} | why not |", f"|---|{'---|' * len(columns)}---|"]
         lines += [_row(each, columns) for each in OPERATIONS if each.topic == topic]
     return "\n".join(lines)
+
+
+def _answered(told: Told, provider: str) -> int:
+    return sum(status < 300 for status, _ in told[provider].values())
 
 
 def _row(operation: Operation, columns: list[str]) -> str:

@@ -15,6 +15,7 @@ from tests.api_site import ACME, ADMIN, api_site
 from tests.effort import effort
 from wagate.config.tables import Limits
 from wagate.config.units import Rate
+from wagate.hooks.sessions import SESSION_ACTIONS
 from wagate.web.documents import routes
 from wagate.web.documents.openapi import build_openapi
 from wagate.web.health import Check, Level
@@ -31,6 +32,12 @@ DOORS = (
     "/api/tenants/{tenant_id}/whatsapp-settings",
     "/routes/tenants/{tenant_id}/whatsapp-settings",
 )
+SESSIONS = (
+    "/api/{session}/auth/qr",
+    "/api/{session}/auth/request-code",
+    *(f"/api/sessions/{{session}}/{each}" for each in SESSION_ACTIONS),
+)
+"""What a session can do depends on its provider, and on what it does already."""
 VERBS = (
     "/messages/send",
     *(f"/api/send{kind}" for kind in ("Text", "Image", "File", "Voice", "Video", "Location", "ContactVcard", "Seen")),
@@ -94,9 +101,23 @@ async def test_generated_requests_find_nothing_at_the_doors_that_the_document_do
     token: str | None, tmp_path: Path
 ) -> None:
     async with api_site(tmp_path, limits=UNLIMITED, probes=WELL) as site:
-        # What a webhook means, or what settings a provider takes, is more than a schema says.
-        doors = [argument for path in DOORS for argument in ("--include-path", path)]
+        # What a webhook means, what settings a provider takes, or what its session can do, is more than a schema says.
+        doors = [argument for path in (*DOORS, *SESSIONS) for argument in ("--include-path", path)]
         await schemathesis(site.url, token, *doors, "--exclude-checks", "positive_data_acceptance")
+
+
+async def test_what_a_session_refuses_is_in_the_document(tmp_path: Path) -> None:
+    code = {"phoneNumber": "15550001111"}
+    async with api_site(tmp_path, limits=UNLIMITED) as site, site.as_(ADMIN) as http:
+        account = {"name": "plain", "provider": "engine", "tenant_id": "acme"}
+        assert (await http.post("/api/accounts", json=account)).status_code == 201
+        paths = (await http.get("/openapi.json")).json()["paths"]
+        for path in SESSIONS:
+            ((method, operation),) = paths[path].items()
+            given = {"json": code} if "requestBody" in operation else {}
+            answer = await http.request(method, path.replace("{session}", "plain"), **given)
+            assert answer.status_code == 422, answer.text
+            assert "422" in operation["responses"], path
 
 
 async def test_every_reference_resolves_and_every_type_is_a_valid_schema(tmp_path: Path) -> None:

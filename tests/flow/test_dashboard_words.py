@@ -65,3 +65,13 @@ async def test_the_doctor_speaks_in_sentences(running: Gateway) -> None:
 )
 def test_a_finding_is_a_sentence(found: str, said: str) -> None:
     assert words.sentence(found) == said
+
+
+async def test_the_machines_page_tells_of_database_processes_and_plugins(running: Gateway) -> None:
+    await running.post("hello")
+    async with browser(running) as http:
+        page = re.sub(r"\s+", " ", (await http.get("/ui/system")).text)
+    assert "<dt>Running</dt><dd>1</dd>" in page
+    assert re.search(r"<dt>Database</dt><dd>[\d.,]+ MB, the oldest message <time|less than 1 MB, the oldest", page)
+    assert re.search(r'<dt>webhook</dt><dd><span class="st ok">On</span>', page)
+    assert "<dt>Files</dt><dd>30 days</dd>" in page

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.flow.test_waha_drop_in import hold
+from tests.flow.test_waha_drop_in import BOTH, Replay, hold
 from tests.inprocess import Gateway, running_gateway
 from tests.sink import authority
-from tests.waha_operations import Values, replay
+from tests.waha_operations import Values
 from tests.whatsapp_site import ANA, OURS, redirected
 from wagate.testing.whatsapp import Running, running_whatsapp
 from wagate.testing.whatsapp.profiles import Post
@@ -23,7 +23,8 @@ CHAT = f"{ANA}@c.us"
 PATIENCE = 120.0
 
 
-async def test_every_operation_is_answered_or_refused_with_the_reason(tmp_path: Path) -> None:
+@BOTH
+async def test_every_operation_is_answered_or_refused_with_the_reason(made: Replay, tmp_path: Path) -> None:
     async with running_whatsapp(tmp_path, authority()) as fake:
         fake.server.person(ANA, "Ana")
         account = {"provider": "whatsapp", "proxy": fake.proxy, "typing": False}
@@ -33,7 +34,7 @@ async def test_every_operation_is_answered_or_refused_with_the_reason(tmp_path: 
                 await link(found, fake)
                 values = await prepare(found, fake)
                 await only_admins_end_groups(found, fake)
-                hold("whatsapp", await replay(found.http, values))
+                await hold("whatsapp", made, found.http, values)
                 assert fake.server.groups[values.ending.removesuffix("@g.us")].members == ()
         assert fake.server.errors == []
 

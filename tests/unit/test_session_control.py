@@ -70,6 +70,14 @@ async def test_each_action_is_a_request_to_the_engines_session() -> None:
         assert paths == [f"/session/{each}/main" for each in ("restart", "stop", "start", "terminate", "start")]
 
 
+async def test_to_start_what_runs_is_no_error_to_start_what_is_refused_is() -> None:
+    async with site("session") as (fake, provider, to):
+        await control(provider, to, "start")
+        fake.fail(Fault(reply=Reply(status=422, json={"success": False, "error": "wrong id"})))
+        with pytest.raises(AccountStoppedError, match="wrong id"):
+            await control(provider, to, "start")
+
+
 @pytest.mark.parametrize("which", ["waha", "session"])
 @pytest.mark.parametrize(("status", "kind"), [(401, AccountStoppedError), (500, OutcomeUnknownError)])
 async def test_what_was_refused_says_why(which: Which, status: int, kind: type[SendError]) -> None:

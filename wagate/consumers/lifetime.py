@@ -210,6 +210,11 @@ class Consumers:
         return await self._queues.push.stats()
 
     @property
+    def processes(self) -> int:
+        """How many take from the queue, this one included, as the last look at their heartbeats saw."""
+        return self._rates.processes
+
+    @property
     def failing(self) -> str | None:
         """Why nothing is delivered: the name of what broke the consumer; None: it runs, for `SETTLED` at least."""
         began = self._began

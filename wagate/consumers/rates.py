@@ -44,6 +44,11 @@ class Rates:
         self._paces: dict[str, Pace] = {}
         self._processes = 1
 
+    @property
+    def processes(self) -> int:
+        """How many take from the queue, as far as it is known."""
+        return self._processes
+
     def share(self, processes: int) -> None:
         """So many processes take from the queue."""
         self._processes = max(processes, 1)

@@ -42,6 +42,8 @@ from wagate.storage import media as rows
 from wagate.storage.database import Database
 from wagate.storage.media import FAILED, GONE, MEDIA_ID, Kept, MediaRow, has_file, sent_by_us
 
+OF_FILE = "the message's file: "
+"""How the reasons begin that are about a message's file."""
 FETCHING = 60.0
 """Seconds for a file that a message names by its link."""
 PATIENCE = 30.0
@@ -239,7 +241,8 @@ class Media:
         ``fetch``: one that stands elsewhere is fetched first, behind the guard, instead of by an engine inside.
 
         Raises:
-            SendRefusedError: it names a file that this client does not have (any more), or that nobody may fetch.
+            SendRefusedError: it names a file that this client does not have (any more), or that nobody may fetch, or
+                that is empty.
             NotSentError: it could not be fetched.
         """
         media = message.media
@@ -254,7 +257,9 @@ class Media:
             held = await self.open_id(media.media_id, client_id=client_id)
             row = await self.get(media.media_id, client_id=client_id)
         except NotFoundError as error:
-            raise SendRefusedError(f"the message's file: {error.detail}") from error
+            raise SendRefusedError(f"{OF_FILE}{error.detail}") from error
+        if not held.size:
+            raise SendRefusedError(f"{OF_FILE}it is empty")
         url = self.link(row)
         return OutFile(
             mimetype=media.mimetype or held.mimetype,
@@ -276,12 +281,14 @@ class Media:
                 async with self._files.writing() as writing:
                     got = await self._http.download(media.url, writing.write, limit=self.max_size, timeout=FETCHING)
                     if got.status != 200:
-                        raise NotSentError(f"the message's file: its link answers {got.status}")
+                        raise NotSentError(f"{OF_FILE}its link answers {got.status}")
+                    if not writing.head:
+                        raise SendRefusedError(f"{OF_FILE}its link leads to an empty file")
                     written = await writing.finish()
         except (AddressNotAllowedError, BadUrlError, TooLongError) as error:
-            raise SendRefusedError(f"the message's file: {error.reason}") from error
+            raise SendRefusedError(f"{OF_FILE}{error.reason}") from error
         except HttpError as error:
-            raise NotSentError(f"the message's file: {error.reason}") from error
+            raise NotSentError(f"{OF_FILE}{error.reason}") from error
         kind = chosen(media.mimetype or got.content_type, written.head)
         name = safe_name(media.filename or _last(media.url), kind)
         kept = Kept(sha256=written.sha256, mimetype=kind, filename=name, size=written.size)

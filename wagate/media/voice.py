@@ -21,7 +21,7 @@ from wagate.errors import NotFoundError, NotSentError, RequestError, SendRefused
 from wagate.hooks.messages import OutMedia, OutMessage
 from wagate.media.failure import NotConvertedError
 from wagate.media.sniff import HEAD, essence, sniff
-from wagate.media.store import HeldFile, Media
+from wagate.media.store import OF_FILE, HeldFile, Media
 
 OPUS: Final = "audio/ogg; codecs=opus"
 LARGEST: Final = 64 * 1024**2
@@ -84,7 +84,7 @@ class Voices:
             log.warning("voice not converted", reason=str(error), media_id=media.media_id)
             return replace(message, type="audio", media=media)
         except NotFoundError as error:
-            raise SendRefusedError(f"the message's file: {error.detail}") from error
+            raise SendRefusedError(f"{OF_FILE}{error.detail}") from error
         except StorageError as error:
             raise NotSentError(f"the recording could not be converted: {error}") from error
 

@@ -266,7 +266,9 @@ def build_app(
             ),
         ],
     )
-    parts = ui_parts(gateway, auth, health, stop, api=cast("App", api), panels=panels_of(plugins, contexts))
+    names = sorted(plugin.name for plugin in plugins)
+    panels = panels_of(plugins, contexts)
+    parts = ui_parts(gateway, auth, health, stop, api=cast("App", api), panels=panels, plugins=names)
     gateway.watching.look_by(partial(for_plugins, parts))
     ui = create_ui(parts)
     return IntakeApp(
@@ -328,6 +330,7 @@ def ui_parts(
     *,
     api: App,
     panels: Mapping[str, Sequence[Panel]],
+    plugins: Sequence[str],
 ) -> Parts:
     """What the dashboard is made of."""
     return Parts(
@@ -344,6 +347,9 @@ def ui_parts(
         failing=partial(_failing, gateway),
         refused=gateway.refusals.all,
         folder=gateway.config.data.dir,
+        retention=gateway.config.retention,
+        processes=lambda: gateway.consumers.processes,
+        loaded=lambda: {name: gateway.watching.troubles.get(name, "") for name in plugins},
         trusted_proxies=trusted(gateway.config),
         spend=_rate(gateway, gateway.config.limits.api).spend,
         recover=gateway.config.delivery.recover,

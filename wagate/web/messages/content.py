@@ -46,7 +46,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     file: bytes = b""
     """What ``message.media`` stands for, when it came in the body."""
     link_at: str = ""
-    """The body's field that the file's URL came in."""
+    """The body's field that says which file it is."""
 
 
 def read_draft(chat: str, given: str | MessageContent, *, reply_to: str = "") -> Draft:
@@ -59,7 +59,7 @@ def read_draft(chat: str, given: str | MessageContent, *, reply_to: str = "") ->
     if kind in MEDIA_TYPES:
         content = FileContent(link=content) if isinstance(content, str) else content
         media, file = read_file(content, field)
-        link_at = _link_at(content, field)
+        link_at = _named_at(content, field)
         parts: dict[str, Any] = {"media": media, "text": content.caption}
     else:
         parts = _PARTS[kind](content, field)
@@ -96,12 +96,14 @@ def read_file(content: FileContent, field: str) -> tuple[OutMedia, bytes]:
         mimetype = mimetype or (uri["mimetype"] if uri else "")
         return OutMedia(mimetype=mimetype, filename=content.filename), _decoded(content.data, field)
     if url:
-        _check_url(url, _link_at(content, field))
+        _check_url(url, _named_at(content, field))
     return OutMedia(url=url, media_id=content.id, mimetype=mimetype, filename=content.filename), b""
 
 
-def _link_at(content: FileContent, field: str) -> str:
-    return f"{field}.{'link' if content.link else 'url'}"
+def _named_at(content: FileContent, field: str) -> str:
+    """Where the body says which file it is."""
+    named = (name for name in ("link", "id", "data") if getattr(content, name))
+    return f"{field}.{next(named, 'url')}"
 
 
 def check_storable(value: Any, field: str) -> None:

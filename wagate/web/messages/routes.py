@@ -19,7 +19,7 @@ from wagate.rules.filters import MessageFilter
 from wagate.web.access.idempotency import submission_key
 from wagate.web.api.lists import Cursor, Limit
 from wagate.web.messages.body import EditBody, SendBody
-from wagate.web.messages.content import check_metadata, check_storable, not_blank, read_chat, read_draft
+from wagate.web.messages.content import Draft, check_metadata, check_storable, not_blank, read_chat, read_draft
 from wagate.web.messages.sending import DONE, JobDone, Sending, Submission, check_not_failed, patience_of
 
 NOT_KNOWN = (
@@ -121,7 +121,7 @@ def messages_routes(sending: Sending) -> Blueprint:
             key=await submission_key(),
             patience=patience,
         )
-        return *_answer(await sending.submit(asked), waited=patience > 0), headers
+        return *_answer(await sending.submit(asked), asked.draft, waited=patience > 0), headers
 
     @routes.get("")
     @endpoint(query=MessagesQuery, answers={200: Page[MessageView]}, problems=(404,))
@@ -178,13 +178,13 @@ def _add_changes(routes: Blueprint, sending: Sending) -> None:
         return None, 204
 
 
-def _answer(view: MessageView, *, waited: bool) -> tuple[SentAnswer | AcceptedAnswer, int]:
+def _answer(view: MessageView, draft: Draft, *, waited: bool) -> tuple[SentAnswer | AcceptedAnswer, int]:
     warnings = view.warnings or UNSET
     parts = [view.id, *view.part.rest] if view.part is not None else UNSET
     if not waited:
         # However quick the provider was: one answer to expect, not two.
         return AcceptedAnswer(status="queued", id=view.id, account=view.account, parts=parts, warnings=warnings), 202
-    check_not_failed(view)
+    check_not_failed(view, draft)
     if view.status not in DONE:
         unknown = view.status == "unknown"
         detail = f"{view.error}; {NOT_KNOWN}" if unknown and view.error else NOT_KNOWN if unknown else view.error

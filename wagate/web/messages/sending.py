@@ -25,6 +25,7 @@ from wagate.hooks.context import Accounts, Jobs, Messages
 from wagate.hooks.contracts import ClientView
 from wagate.hooks.messages import MessageView, OutFile, OutMedia, OutMessage, Signal
 from wagate.http.errors import HttpError
+from wagate.media.store import OF_FILE
 from wagate.parsing.fields import mapping
 from wagate.storage.outbox.sending import GIVEN_UP
 from wagate.web.access.identity import RequestAuth
@@ -202,7 +203,7 @@ class Sending:
         try:
             found = await self._outbound.file_of(msgspec.structs.replace(message, media=media), client_id, fetch=True)
         except SendError as error:
-            raise refused(error) from error
+            raise refused(error, field=draft.link_at) from error
         if found is None or found.path is None:
             raise UnprocessableError("the file could not be fetched", field="file")
         return found
@@ -267,19 +268,21 @@ class Sending:
         return view
 
 
-def check_not_failed(view: MessageView) -> None:
+def check_not_failed(view: MessageView, draft: Draft) -> None:
     """Raise what a failed message is answered: 422 when it was refused, 502 when it was given up."""
     if view.status != "failed":
         return
     reason = view.error or "the provider did not take the message"
     kind = BadGatewayError if reason.startswith(GIVEN_UP) else UnprocessableError
-    raise _with(kind(reason), code=view.error_code or "", id=view.id)
+    field = draft.link_at if reason.startswith(OF_FILE) else ""
+    raise _with(kind(reason, field=field or None), code=view.error_code or "", id=view.id)
 
 
-def refused(error: SendError) -> RequestError:
-    """What a provider's refusal is answered: 422 when it said no, else 502."""
-    kind = UnprocessableError if isinstance(error, SendRefusedError) else BadGatewayError
-    return _with(kind(error.reason), code=error.code)
+def refused(error: SendError, *, field: str = "") -> RequestError:
+    """What a provider's refusal is answered: 422 when it said no, else 502. ``field``: what a no is about."""
+    if isinstance(error, SendRefusedError):
+        return _with(UnprocessableError(error.reason, field=field or None), code=error.code)
+    return _with(BadGatewayError(error.reason), code=error.code)
 
 
 def _with(error: RequestError, **members: str) -> RequestError:

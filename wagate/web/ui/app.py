@@ -22,6 +22,7 @@ from wagate.web.ui import (
     delivery,
     doctor,
     live,
+    machine,
     messages,
     number_acts,
     number_new,
@@ -72,6 +73,7 @@ def create_ui(parts: Parts) -> QuartTrio:
         messages,
         clients,
         doctor,
+        machine,
         live,
     ):
         ui.register_blueprint(pages.pages(parts), url_prefix=PREFIX)

@@ -14,9 +14,11 @@ from quart import Response, g, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.clock import Clock
+from wagate.config.tables import Retention
 from wagate.consumers.bulk import BulkActs
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.targets import TargetDesk
+from wagate.errors import ForbiddenError
 from wagate.events import Event
 from wagate.hooks.panels import Panel
 from wagate.plugins.registry import Providers
@@ -58,6 +60,12 @@ class Parts:
     """`wagate.web.inbound.refusals.Refusals.all`."""
     folder: Path
     """The data folder."""
+    retention: Retention
+    """How long things are kept."""
+    processes: Callable[[], int]
+    """How many processes take from the queue, this one included."""
+    loaded: Callable[[], Mapping[str, str]]
+    """Plugins that are on → why one is not working properly, or ''."""
     trusted_proxies: Networks
     spend: Callable[[str], None]
     """Counts a request of this client, as `limits.api` has it. TooManyRequestsError."""
@@ -132,6 +140,12 @@ def viewer() -> Viewer:
     """Who looks at the running page."""
     found: Viewer = g.viewer
     return found
+
+
+def admin_only() -> None:
+    """ForbiddenError: a client looks at this page."""
+    if not viewer().identity.admin:
+        raise ForbiddenError("this page is for the admin")
 
 
 def page_asked() -> int:

@@ -126,8 +126,8 @@ def ago(moment: datetime, now: datetime) -> str:
 
 
 def at_most(seconds: float | None) -> str:
-    """The upper end of what was measured: "1 s"; "–" when nothing was."""
-    return "–" if seconds is None else f"{seconds:g} s" if seconds < float("inf") else "over 2 min"
+    """The upper end of what was measured: "≤ 1 s"; "–" when nothing was."""
+    return "–" if seconds is None else f"≤ {seconds:g} s" if seconds < float("inf") else "over 2 min"
 
 
 def sentence(text: str) -> str:
@@ -142,3 +142,11 @@ def part(name: str) -> str:
     if name.startswith("account "):
         return f"Number {name.removeprefix('account ')}"
     return {"public_url": "Public URL"}.get(name, name[:1].upper() + name[1:])
+
+
+def size(count: float) -> str:
+    """Bytes: "1.2 GB", "340 MB"; below that "less than 1 MB"."""
+    for unit, bytes_ in (("GB", 1e9), ("MB", 1e6)):
+        if count >= bytes_:
+            return f"{count / bytes_:,.1f} {unit}" if count < 10 * bytes_ else f"{count / bytes_:,.0f} {unit}"
+    return "less than 1 MB"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
@@ -92,8 +93,15 @@ async def _chats(call: Call) -> Any:
 
 
 async def _overview(call: Call) -> Any:
-    ids = [each for part in request.args.getlist("ids") for each in part.split(",") if each]
+    ids = [each for part in request.args.getlist("ids") for each in _listed(part)]
     return await _summaries(call, call.query, ids)
+
+
+def _listed(part: str) -> list[str]:
+    """Ids with commas between; or, as WAHA's n8n node sends them, a list in JSON."""
+    with suppress(msgspec.DecodeError):
+        return msgspec.json.decode(part, type=list[str])
+    return [each for each in part.split(",") if each]
 
 
 async def _overview_by_body(call: Call) -> Any:

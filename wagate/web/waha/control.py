@@ -60,7 +60,7 @@ def waha_control_routes(
 
     def add(action: str) -> None:
         @routes.post(f"/sessions/<session>/{action}", endpoint=action)
-        @endpoint(answers={200: SessionInfo}, problems=(404, 502), act=f"{action} session")
+        @endpoint(answers={200: SessionInfo}, problems=(404, 422, 502), act=f"{action} session")
         async def act(session: str) -> SessionInfo:
             row = await find_session(auth, database, session)
             await control(states, row.name, action)

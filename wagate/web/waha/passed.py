@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Final
@@ -60,6 +61,7 @@ def _passed(
             acts_on(account.name, owner=account.client_id)
             return as_json(answer, status)
         _refuse_links(body)
+        _refuse_empty(body)
         if message:
             _refuse_stories(body or {})
         ask = PassOn(
@@ -110,7 +112,10 @@ async def _list(call: Call) -> Response:
 
 
 async def _read_body() -> dict[str, Any] | None:
-    """The JSON object; None without a body. BadRequestError, UnprocessableError."""
+    """The JSON object without fields that are null; None without a body. BadRequestError, UnprocessableError.
+
+    WAHA's n8n node sends null for what nobody filled in; WAHA's document knows no null there.
+    """
     data = await request.get_data(cache=True, as_text=False, parse_form_data=False)
     if not data:
         return None
@@ -122,18 +127,27 @@ async def _read_body() -> dict[str, Any] | None:
         raise BadRequestError(f"the body is not JSON: {error}", field="") from error
     if not isinstance(found, dict):
         raise UnprocessableError("the body must be a JSON object", field="")
-    return found
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _refuse_links(body: dict[str, Any] | None) -> None:
     """WAHA would fetch a link itself, from the operator's network, where it reaches what the caller can't."""
-    if body is not None and "url" in body:
+    if (body or {}).get("url"):
         raise UnprocessableError("wagate does not forward links to WAHA: send the file as data", field="url")
     for name in _FILES:
-        if "url" in mapping((body or {}).get(name)):
+        if mapping((body or {}).get(name)).get("url"):
             raise UnprocessableError(
                 "wagate does not forward links to WAHA: send the file as data", field=f"{name}.url"
             )
+
+
+def _refuse_empty(body: dict[str, Any] | None) -> None:
+    """A file without a byte: no provider of ours sends one."""
+    given = body or {}
+    files = {"data": given.get("data"), **{f"{name}.data": mapping(given.get(name)).get("data") for name in _FILES}}
+    for field, data in files.items():
+        if isinstance(data, str) and not re.sub(r"^data:[^,]*,|[\s=]", "", data):
+            raise UnprocessableError("the file is empty", field=field)
 
 
 def _refuse_stories(body: dict[str, Any]) -> None:

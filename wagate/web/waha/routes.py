@@ -46,6 +46,7 @@ NOT_HERE = {
         "GET /apps/{id}",
         "PUT /apps/{id}",
         "DELETE /apps/{id}",
+        "GET /apps/chatwoot/locales",
     ),
     "wagate has no MCP server": ("POST /mcp",),
 }

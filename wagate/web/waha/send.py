@@ -167,7 +167,7 @@ async def submit(sending: Sending, draft: Draft, client_id: int, account: str | 
     draft = msgspec.structs.replace(draft, message=in_dialogue(draft.message, field="chatId"))
     asked = Submission(draft=draft, client_id=client_id, account=account, key=await submission_key(), patience=patience)
     view = await sending.submit(asked)
-    check_not_failed(view)
+    check_not_failed(view, draft)
     ours = sending.accounts.get(view.account)
     has_media = draft.message.type in MEDIA_TYPES
     return waha_message(view, phone=ours.phone if ours is not None else "", has_media=has_media)
