@@ -120,7 +120,16 @@ def known() -> frozenset[str]:
     found |= {*settings(fake_context("test").context), *OTHERS}
     found |= set(re.findall(WORD, config + cli))
     found |= set(re.findall(r"^## (\w+)$", hooks, re.MULTILINE))
-    return frozenset(found | metrics())
+    return frozenset(found | metrics() | measurements())
+
+
+def measurements() -> set[str]:
+    """Programs that measure, and what can be asked of the one for a whole gateway."""
+    programs = list((ROOT / "scripts" / "bench").glob("*.py"))
+    asked = re.findall(r'^ {8}"(\w+)": lambda', (ROOT / "scripts/bench/whole.py").read_text("utf-8"), re.MULTILINE)
+    assert programs
+    assert asked
+    return {path.stem for path in programs} | set(asked)
 
 
 def metrics() -> set[str]:
