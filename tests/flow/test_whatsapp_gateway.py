@@ -130,3 +130,23 @@ async def test_the_command_shows_a_code_and_says_when_it_is_linked() -> None:
         assert re.search("[▀▄█]", text.decode())
         assert "main is linked" in text.decode()
         assert b"may ban a number" in await process.stderr.receive_some()
+
+
+async def test_the_command_gives_a_code_to_be_typed_on_the_phone() -> None:
+    async with whole() as here:
+        command = [sys.executable, "-m", "wagate", "pair", "main", "--phone", f"+{OURS}"]
+        command += ["--config", str(here.server.config)]
+        process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert process.stdout is not None
+        text = b""
+        with trio.fail_after(60):
+            while not (code := re.search(rb"code: (\S+)\n", text)):
+                text += await process.stdout.receive_some()
+            await here.fake.server.type_code(code[1].decode(), OURS)
+            async for part in process.stdout:
+                text += part
+            assert await process.wait() == 0
+        assert b"main is linked" in text
+        await here.until(field="isConnected")
+        await here.world.text(ANA, "hello")
+        await here.sink.until(lambda _: here.texts == ["hello"])

@@ -90,6 +90,12 @@ def test_in_a_group_the_writer_stands_in_the_id() -> None:
         ({"listResponseMessage": {"title": "Tea", "singleSelectReply": {"selectedRowID": "t"}}}, "interactive", "Tea"),
         ({"eventMessage": {"name": "Party"}}, "event", "Party"),
         ({"orderMessage": {"message": "two of these"}}, "order", "two of these"),
+        ({"videoMessage": {"caption": "c", "mimetype": "video/mp4"}}, "video", "c"),
+        ({"locationMessage": {"degreesLatitude": 1.0, "degreesLongitude": 2.0}}, "location", ""),
+        ({"contactsArrayMessage": {"contacts": [{"vcard": "BEGIN:VCARD\nFN:Bo\nEND:VCARD"}]}}, "contacts", ""),
+        ({"productMessage": {"body": "a lamp"}}, "order", "a lamp"),
+        ({"templateButtonReplyMessage": {"selectedDisplayText": "Call", "selectedID": "2"}}, "interactive", "Call"),
+        ({"interactiveResponseMessage": {"body": {"text": "Book"}}}, "interactive", "Book"),
         ({"somethingNew": {"a": 1}}, "unknown", ""),
     ],
 )  # fmt: skip
@@ -128,6 +134,23 @@ def test_a_quote_in_a_group_names_who_wrote_it() -> None:
     assert event.extra["forwarded"] is True
 
 
+def test_what_is_special_about_a_message_is_told() -> None:
+    gif = one(line({"videoMessage": {"gifPlayback": True, "mimetype": "video/mp4"}}))
+    assert (gif.type, gif.extra["gif"]) == ("video", True)
+    once = one(line({"viewOnceMessage": {"message": {"imageMessage": {"viewOnce": True}}}}, ephemeral=True))
+    assert (once.type, once.extra["view_once"], once.extra["ephemeral"]) == ("image", True, True)
+    context = {"externalAdReply": {"title": "Lamps", "sourceURL": "https://a.example"}, "mentionedJID": ["1@lid"]}
+    ad = one(line({"extendedTextMessage": {"text": "how much?", "contextInfo": context}}))
+    assert (ad.extra["ad"]["title"], ad.extra["mentions"]) == ("Lamps", ["1@lid"])
+
+
+@pytest.mark.parametrize(("media", "state"), [(1, "typing"), (2, "recording")])
+def test_who_types_or_records_is_told(media: int, state: str) -> None:
+    event = one(line({}, event="ChatPresence", state=1, media=media))
+    assert event.kind == "presence.update"
+    assert event.extra["presences"] == [{"participant": "15550000007@c.us", "lastKnownPresence": state}]
+
+
 def test_a_receipt_has_one_event_for_each_message() -> None:
     told = line({}, event="Receipt", ids=["3EB01", "3EB02"], type="READ")
     events = parse(told, US)
@@ -138,6 +161,7 @@ def test_a_receipt_has_one_event_for_each_message() -> None:
     [in_a_group] = parse(in_group({}, event="Receipt", ids=["3EB01"], type="DELIVERED"), US)
     assert in_a_group.message_id == "true_1203630@g.us_3EB01_15550000001@c.us"
     assert in_a_group.extra["participant"] == "15550000007@c.us"
+    assert [each.extra["status"] for each in parse(told | {"type": "PLAYED"}, US)] == ["played", "played"]
     assert parse(told | {"type": "SENDER"}, US) == []
 
 

@@ -261,6 +261,15 @@ def test_messages_are_composed_as_whatsapp_writes_them() -> None:
     assert captioned["documentWithCaptionMessage"]["message"]["documentMessage"]["caption"] == "see"
     voice = composed(message("voice"), US, OutFile(mimetype="audio/ogg", filename="a.ogg", path=Path("a")), uploaded)
     assert (voice["audioMessage"]["PTT"], voice["audioMessage"]["mimetype"]) == (True, "audio/ogg; codecs=opus")
+    for kind, mimetype in (
+        ("image", "image/jpeg"),
+        ("video", "video/mp4"),
+        ("audio", "audio/mpeg"),
+        ("sticker", "image/webp"),
+    ):
+        made = composed(message(kind), US, OutFile(mimetype=mimetype, filename="a", path=Path("a")), uploaded)
+        assert made[f"{kind}Message"]["mimetype"] == mimetype
+        assert made[f"{kind}Message"]["mediaKey"] == "aa"
     assert revocation(f"true_{CHAT}_3EB0AB")["protocolMessage"]["key"]["fromMe"] is True
     with pytest.raises(SendRefusedError, match="template"):
         composed(message("template"), US)

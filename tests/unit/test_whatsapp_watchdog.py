@@ -30,11 +30,14 @@ class Child:
         self.starts: list[bool] = []
         """Whether each start was anew."""
         self.seen_up_to = 0
+        self.rejected: list[str] = []
 
     async def ask(self, do: str, **fields: Any) -> Any:
         await trio.lowlevel.checkpoint()
         if do == "start":
             self.starts.append(fields["anew"])
+        elif do == "reject_call":
+            self.rejected.append(fields["call"])
         return {"connected": False}
 
     async def seen(self, _session: str, number: int) -> None:
@@ -51,8 +54,8 @@ class Held:
         self.feed.put({"event": "Attached"})
 
     @asynccontextmanager
-    async def holding(self) -> AsyncIterator[None]:
-        made = Connection(self.number, WhatsAppSettings(), self.inlet, self.clock, turn=trio.Lock())
+    async def holding(self, settings: WhatsAppSettings = WhatsAppSettings()) -> AsyncIterator[None]:  # noqa: B008
+        made = Connection(self.number, settings, self.inlet, self.clock, turn=trio.Lock())
         async with trio.open_nursery() as nursery:
             nursery.start_soon(made.hold, self.child, self.feed)
             await self.until(lambda: bool(self.inlet.states))
@@ -144,6 +147,18 @@ async def test_events_are_confirmed_only_once_they_are_stored(tmp_path: Path) ->
         held.feed.put({"event": "Message", "n": 5, **line, "id": "B"})
         await held.until(lambda: held.child.seen_up_to == 5)
         assert held.inlet.texts == ["hi", "hi"]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_a_call_that_rings_is_rejected_on_request(tmp_path: Path, wanted: bool) -> None:
+    held = Held(tmp_path)
+    async with held.holding(WhatsAppSettings(reject_calls=wanted)):
+        held.said("Connected")
+        for call, age in (("OLD", 120), ("NOW", 1)):
+            held.said("CallOffer", sender="1@s.whatsapp.net", call=call, time=int((held.clock.time() - age) * 1000))
+        await held.until(lambda: len(held.inlet.events) == 2)
+        await trio.testing.wait_all_tasks_blocked()
+        assert held.child.rejected == (["NOW"] if wanted else [])
 
 
 async def test_the_engines_end_ends_it(tmp_path: Path) -> None:

@@ -140,6 +140,7 @@ async def _proxy(server: FakeWhatsApp, door: int, stream: trio.SocketStream) -> 
         first = await stream.receive_some(1)
         host, port, yes = await (_by_socks(stream) if first == b"\5" else _by_connect(stream, first))
     except (trio.BrokenResourceError, EOFError):
+        await trio.aclose_forcefully(stream)
         return
     server.dialled.append(f"{host}:{port}")
     async with stream, await trio.open_tcp_stream("127.0.0.1", port if host == "127.0.0.1" else door) as inner:
@@ -150,11 +151,11 @@ async def _proxy(server: FakeWhatsApp, door: int, stream: trio.SocketStream) -> 
 
 
 async def _by_connect(stream: trio.SocketStream, first: bytes) -> tuple[str, int, bytes]:
-    """Where it leads, and what is answered once it does. EOFError: it hung up."""
-    head, _ = await _head(stream)
-    if not head:
+    """Where it leads, and what is answered once it does. EOFError: it hung up, or wants something else."""
+    head = first + (await _head(stream))[0]
+    if not head.startswith(b"CONNECT "):
         raise EOFError
-    host, _, port = (first + head).split()[1].decode().partition(":")
+    host, _, port = head.split()[1].decode().partition(":")
     return host, int(port), b"HTTP/1.1 200 OK\r\n\r\n"
 
 
