@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.chatwoot_office import ANA, KEY, Office, office
+from tests.flow.test_one_person import PHONE, begun
 from wagate.testing.chatwoot import faults
 from wagate_chatwoot.to_whatsapp.reconcile import EVERY, OLDEST
 
@@ -108,3 +109,15 @@ async def test_a_chatwoot_that_does_not_answer_is_looked_through_the_next_time()
         here.chatwoot.fail(faults.throttled(30, path="/conversations"))
         await here.gateway.passes_until(lambda: bool(here.sent()), step=30, most=4 * EVERY)
         assert here.sent() == ["late"]
+
+
+async def test_whom_a_found_conversation_is_with_is_asked_of_its_contact() -> None:
+    """Lists show a conversation without its source_id, which alone says who that is when another connector began it."""
+    async with office() as here:
+        await first_look(here)
+        conversation = begun(here, "+5511987654321")
+        conversation.contact.phone_number, conversation.contact_inbox.source_id = None, "5511987654321@s.whatsapp.net"
+        here.chatwoot.habits.drop = lambda _body: True
+        here.chatwoot.agent.writes(conversation, "About your order")
+        await here.gateway.passes_until(lambda: bool(here.waha.sent), step=30, most=2 * EVERY)
+        assert [each["chatId"] for each in here.waha.sent] == [PHONE]

@@ -96,6 +96,14 @@ class Chatwoot:
             return None
         return _typed(_inside(found, "payload", "contact"), Contact)
 
+    async def contact(self, number: int) -> Contact | None:
+        """The contact with this id, with all that it has in inboxes."""
+        try:
+            found = await self.call("GET", f"contacts/{number}")
+        except NotThereError:
+            return None
+        return _typed(_inside(found, "payload"), Contact)
+
     async def contacts_with(self, pairs: Sequence[tuple[str, str]]) -> list[Contact]:
         """Contacts of which an attribute (``phone_number`` with +, ``identifier``) has one of these values."""
         last = len(pairs) - 1

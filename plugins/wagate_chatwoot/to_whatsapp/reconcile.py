@@ -218,13 +218,19 @@ def _key(app: App) -> str:
 
 
 async def _source(app: App, conversation: Mapping[str, Any], message: Mapping[str, Any]) -> str:
-    """The contact's source_id; lists show it in some messages only."""
-    about = mapping(mapping(message.get("conversation")).get("contact_inbox"))
+    """The contact's source_id; lists show it in some messages only. '' when Chatwoot doesn't say which it is."""
     known = await app.ledger.chat_of(whole(conversation["id"]) or 0)
-    if known is None:
-        return first_text(about, "source_id")
-    account, chat = known
-    return source_id(app.inbox, account, chat) if account else chat
+    if known is not None:
+        account, chat = known
+        return source_id(app.inbox, account, chat) if account else chat
+    shown = first_text(mapping(mapping(message.get("conversation")).get("contact_inbox")), "source_id")
+    person = whole(mapping(mapping(conversation.get("meta")).get("sender")).get("id"))
+    if shown or person is None:
+        return shown
+    contact = await app.chatwoot.contact(person)
+    there = contact.contact_inboxes if contact is not None else []
+    ours = [each for each in there if mapping(each.get("inbox")).get("id") == app.inbox.inbox_id]
+    return first_text(ours[0], "source_id") if len(ours) == 1 else ""
 
 
 def _created(message: Mapping[str, Any]) -> float:
