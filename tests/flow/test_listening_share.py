@@ -211,7 +211,8 @@ async def test_what_only_the_holder_can_do_is_done_there(external_url: str, post
                 assert tape.refused == 0
                 holder.stop.set()
                 await tape.silent.wait()
-                assert (await other.http.get("/api/main/groups")).status_code == 503
+                # 504: it was taken up as its gateway stopped.
+                assert (await other.http.get("/api/main/groups")).status_code in {503, 504}
 
 
 async def test_a_file_is_brought_by_the_gateway_that_holds_the_number(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -153,10 +154,10 @@ async def _proxy(server: FakeWhatsApp, door: int, stream: trio.SocketStream) -> 
 async def _by_connect(stream: trio.SocketStream, first: bytes) -> tuple[str, int, bytes]:
     """Where it leads, and what is answered once it does. EOFError: it hung up, or wants something else."""
     head = first + (await _head(stream))[0]
-    if not head.startswith(b"CONNECT "):
+    found = re.match(rb"CONNECT ([^ :]+):([0-9]+) ", head)
+    if found is None:
         raise EOFError
-    host, _, port = head.split()[1].decode().partition(":")
-    return host, int(port), b"HTTP/1.1 200 OK\r\n\r\n"
+    return found[1].decode(), int(found[2]), b"HTTP/1.1 200 OK\r\n\r\n"
 
 
 async def _by_socks(stream: trio.SocketStream) -> tuple[str, int, bytes]:
