@@ -157,6 +157,13 @@ async def test_our_clock_is_held_against_a_providers(off: int, level: str, tmp_p
     assert (http.sent[0].method, http.sent[0].url) == ("HEAD", "https://pigeon.example/")
 
 
+async def test_an_accounts_proxy_is_no_providers_clock(tmp_path: Path) -> None:
+    http = FakeHttp(NetworkError("ECONNREFUSED"))
+    settings = {"api_token": TOKEN, "headers": {"proxy": "http://proxy.example:3128"}}
+    await seen(installation(tmp_path, None, account(settings=settings), http=http), "clock")
+    assert {each.url for each in http.sent} == {"https://pigeon.example/"}
+
+
 @pytest.mark.parametrize(
     ("answer", "level"),
     [

@@ -196,9 +196,9 @@ def _providers_urls(installation: Installation) -> Iterator[tuple[str, Trust]]:
             seen = installation.providers.account(account)
         except WagateError:
             continue
-        for _, url in urls_in(storable(seen.settings)):
+        for field, url in urls_in(storable(seen.settings)):
             parts = urlsplit(url)
-            if parts.scheme in {"http", "https"}:
+            if parts.scheme in {"http", "https"} and not field.endswith(".proxy"):
                 yield f"{parts.scheme}://{parts.netloc}/", seen.trust
 
 
