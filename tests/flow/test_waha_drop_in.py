@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import msgspec
 import pytest
+import trio
 
 from tests.provider_sites import THEM, Meta, Sessions, Site, Twilio, Waha, gateway, post
 from tests.waha_node import NODE, replay_node
@@ -84,3 +85,5 @@ async def test_every_operation_is_answered_or_refused_with_the_reason(kind: type
         assert sent.status_code == 201, sent.text
         values = Values(chat=CHAT, message=messages[0]["id"], ours=sent.json()["id"])
         await hold(site.provider, made, found.http, values)
+        with trio.fail_after(5):
+            await found.stop.wait()
