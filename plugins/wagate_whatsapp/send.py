@@ -69,10 +69,11 @@ class Sender:
         return Sent(message_id=key.whole)
 
     async def signal(self, signal: Signal, account: ProviderAccount) -> None:
-        """Mark messages as read, show or end typing."""
+        """Mark messages as read, show or end typing or recording."""
         number = self._reach.linked(account)
         if signal.kind != "seen":
-            await self._reach.told("typing", number, to=jid_of(signal.chat), on=signal.kind == "typing")
+            on, voice = signal.kind != "paused", signal.kind == "recording"
+            await self._reach.told("typing", number, to=jid_of(signal.chat), on=on, voice=voice)
             return
         by_sender: dict[str, list[str]] = {}
         for key in map(key_of, signal.message_ids):
