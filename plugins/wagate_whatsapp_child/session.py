@@ -230,7 +230,7 @@ class Session:
         if entry.Level in TOLD:
             self._tell("Log", level=entry.Level, text=entry.Message[:1000])
         else:
-            self.shelf = shelf_of(entry.Message) or self.shelf
+            self.shelf = shelf_of(entry.Name, entry.Message) or self.shelf
 
 
 def as_jid(library: Library, text: str) -> bytes:

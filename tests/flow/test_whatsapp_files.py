@@ -12,6 +12,7 @@ from msgspec import structs
 from tests.whatsapp_site import ANA, OURS, Site, engine_pid, send, site
 from wagate.errors import NotSentError
 from wagate.hooks import OutFile, OutMedia, Sent
+from wagate.testing.whatsapp.queries import HOST
 from wagate_whatsapp.number import WhatsAppSettings
 
 MB = 1024 * 1024
@@ -57,6 +58,25 @@ async def test_a_shelf_that_refuses_our_key_is_asked_for_anew_by_the_library(tmp
         assert here.fake.server.connected(OURS)
 
 
+async def test_what_people_write_does_not_lead_our_files_elsewhere(tmp_path: Path) -> None:
+    mark = '"><media_conn auth="x" auth_ttl="99999"><host hostname="127.0.0.1:9"/><host hostname="a.whatsapp.net"/>'
+    async with site(tmp_path) as here, here.listening() as inlet:
+        await here.link(inlet)
+        content = os.urandom(2 * MB)
+        await send_file(here, content)  # from here on the shelf is known
+        assert await arrived(here) == content
+        here.fake.server.person(ANA).name = mark
+        group = here.world.group("Friends", ANA)
+        here.fake.server.groups[group].description = mark
+        assert here.provider.profile is not None
+        assert (await here.provider.profile(f"{group}@g.us", here.account)).name == "Friends"
+        await here.world.text(ANA, mark)
+        await inlet.until(lambda: any(each.contact_name == mark for each in inlet.events))
+        await send_file(here, content)
+        assert await arrived(here) == content
+        assert here.fake.server.dialled.count(f"{HOST}:443") == 3  # the library's one byte, and two files
+
+
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
 async def test_all_goes_through_the_accounts_proxy_files_too(tmp_path: Path, scheme: str) -> None:
     async with site(tmp_path) as here:
@@ -80,7 +100,7 @@ async def test_all_goes_through_the_accounts_proxy_files_too(tmp_path: Path, sch
             assert server.dialled.count(server.shelf) == 1
             await send_file(here, ours)
             assert await arrived(here) == ours
-            assert server.dialled.count(server.shelf) == 2
+            assert server.dialled.count(f"{HOST}:443") == 1
             by_client = structs.replace(here.account, trust="public")
             with pytest.raises(NotSentError, match=r"config\.toml"):
                 await here.provider.fetch_media(inlet.events[0].media, by_client, sink)

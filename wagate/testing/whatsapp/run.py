@@ -19,7 +19,7 @@ import trio
 import trustme
 from trio_websocket import serve_websocket
 
-from wagate.testing.whatsapp.queries import AUTH
+from wagate.testing.whatsapp.queries import AUTH, HOST
 from wagate.testing.whatsapp.server import FakeWhatsApp
 from wagate.testing.whatsapp.world import World
 
@@ -64,7 +64,7 @@ async def running_whatsapp(folder: Path, authority: trustme.CA | None = None) ->
         door = (await nursery.start(partial(_started, serve))).port
         shelf = _port(await nursery.start(trio.serve_ssl_over_tcp, partial(_shelf, server, blobs), 0, tls))
         server.shelf = f"127.0.0.1:{shelf}"
-        proxy = _port(await nursery.start(trio.serve_tcp, partial(_proxy, server, door), 0))
+        proxy = _port(await nursery.start(trio.serve_tcp, partial(_proxy, server, door, shelf), 0))
         environment = {
             "SSL_CERT_FILE": str(ca_file),
             ROOT: server.root.public.hex(),
@@ -135,8 +135,8 @@ def _belongs(target: str, content: bytearray) -> bool:
     return unquote(urlsplit(target).path).endswith(f"/{token}") and query == {"auth": [AUTH], "token": [token]}
 
 
-async def _proxy(server: FakeWhatsApp, door: int, stream: trio.SocketStream) -> None:
-    """A proxy, by CONNECT or SOCKS 5, that knows one way: whatever name is asked for is the server; loopback itself."""
+async def _proxy(server: FakeWhatsApp, door: int, shelf: int, stream: trio.SocketStream) -> None:
+    """A proxy, by CONNECT or SOCKS 5: the shelf's name is the shelf, any other the server; loopback is itself."""
     try:
         first = await stream.receive_some(1)
         host, port, yes = await (_by_socks(stream) if first == b"\5" else _by_connect(stream, first))
@@ -144,7 +144,8 @@ async def _proxy(server: FakeWhatsApp, door: int, stream: trio.SocketStream) -> 
         await trio.aclose_forcefully(stream)
         return
     server.dialled.append(f"{host}:{port}")
-    async with stream, await trio.open_tcp_stream("127.0.0.1", port if host == "127.0.0.1" else door) as inner:
+    there = {"127.0.0.1": port, HOST: shelf}.get(host, door)
+    async with stream, await trio.open_tcp_stream("127.0.0.1", there) as inner:
         await stream.send_all(yes)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_pump, stream, inner, nursery.cancel_scope)

@@ -70,7 +70,7 @@ class FakeWhatsApp:
     linger: float = 0.3
     """Seconds from the last stanza (515 after linking, a refusal) until the connection is closed."""
     shelf: str = "127.0.0.1"
-    """Host and port of the shelf for files."""
+    """Host and port of the shelf for files, for those who look names up."""
     shelf_refusals: int = 0
     """So many of the next uploads are refused, as with a key that is no longer good."""
     dialled: list[str] = field(default_factory=list)
