@@ -31,7 +31,7 @@ _RUNS = "Session already exists"
 LONGEST_TEXT = 65_536
 """Characters that WhatsApp's own apps let people write."""
 _MESSAGES = MEDIA_TYPES | {"text", "location", "contacts", "poll", "reaction"}
-ABILITIES = _MESSAGES | {"reply", "seen", "typing", "revoke", "edit", *PATHS}
+ABILITIES = _MESSAGES | {"reply", "seen", "typing", "recording", "revoke", "edit", *PATHS}
 
 
 def make_provider(context: PluginContext) -> Provider:

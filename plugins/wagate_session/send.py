@@ -20,7 +20,12 @@ from wagate_session.client import SessionClient, settings_of
 
 _FILE_TIMEOUT = 55.0
 """Seconds, less than the minute that the core gives: the engine fetches and uploads a file before it answers."""
-_SIGNALS = {"seen": "/chat/sendSeen", "typing": "/chat/sendStateTyping", "paused": "/chat/clearState"}
+_SIGNALS = {
+    "seen": "/chat/sendSeen",
+    "typing": "/chat/sendStateTyping",
+    "recording": "/chat/sendStateRecording",
+    "paused": "/chat/clearState",
+}
 SEND = "/client/sendMessage"
 REACT = "/message/react"
 _OPTION_OF = {"voice": "sendAudioAsVoice", "document": "sendMediaAsDocument", "sticker": "sendMediaAsSticker"}
@@ -46,7 +51,7 @@ class Sender:
         return Sent(message_id=message_id(document.get("message")))
 
     async def signal(self, signal: Signal, account: ProviderAccount) -> None:
-        """Mark a chat as seen, show or end typing."""
+        """Mark a chat as seen, show or end typing or recording."""
         body = {"chatId": chat_id(signal.chat)}
         await SessionClient(self._http, account).call("POST", _SIGNALS[signal.kind], body=body)
 

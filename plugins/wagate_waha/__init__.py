@@ -42,6 +42,7 @@ ABILITIES = ACTIONS | frozenset(
         "preview",
         "seen",
         "typing",
+        "recording",
         "presence",
         "revoke",
         "edit",

@@ -52,9 +52,13 @@ class Sender:
         return Sent(message_id=id_in_answer(document_of(answer)), http_status=answer.status)
 
     async def signal(self, signal: Signal, account: ProviderAccount) -> None:
-        """Mark a chat as seen, show or end typing, ask for its presence."""
+        """Mark a chat as seen, show or end typing or recording, ask for its presence."""
+        session = in_path(settings_of(account).session)
+        if signal.kind == "recording":
+            shown = {"chatId": chat_id(signal.chat), "presence": "recording"}
+            await WahaClient(self._http, account).call("POST", f"/api/{session}/presence", body=shown)
+            return
         if signal.kind == "watch":
-            session = in_path(settings_of(account).session)
             path = f"/api/{session}/presence/{in_path(chat_id(signal.chat))}/subscribe"
             await WahaClient(self._http, account).call("POST", path)
             return

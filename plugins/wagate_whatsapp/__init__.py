@@ -37,6 +37,7 @@ ABILITIES = frozenset(SESSION_ACTIONS) | frozenset(
         "preview",
         "seen",
         "typing",
+        "recording",
         "revoke",
         "edit",
     }

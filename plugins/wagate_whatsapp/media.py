@@ -97,7 +97,7 @@ class Shelf:
         proxy = settings_of(account).proxy
         if proxy and account.trust != "operator":
             raise NotSentError(NO_PROXY.message)
-        http = self._http.through(proxy)
+        http = self._http.through(proxy, field=f"accounts.{account.name}.proxy")
         got = await http.download(url_of(ticket), opener.write, headers={}, limit=LARGEST, trust="public")
         if got.status in {404, 410}:
             raise SendRefusedError("WhatsApp no longer has the file, but the phone does")

@@ -1,6 +1,7 @@
 """WhatsApp's shelf for files: where it is, and the key for it. WhatsApp tells the library, and no function gives it on.
 
-But the library logs what the server answers. Source: whatsmeow, mediaconn.go, binary/xml.go (the form in the log).
+But the library logs what the server answers. Source: whatsmeow, mediaconn.go, client.go (the logger's name),
+binary/xml.go (the form: attributes in the order of their names; no text is escaped, so people can write tags).
 """
 
 from __future__ import annotations
@@ -9,8 +10,20 @@ import re
 import time
 from dataclasses import dataclass
 
-MARK = "<media_conn auth="
-_FIELDS = {name: re.compile(rf'[ <]{name}="([^"]+)"') for name in ("auth", "auth_ttl", "hostname")}
+from wagate_whatsapp_child.library import LibraryError
+
+RECEIVED = "Client/Recv"
+"""The library's logger of what the server sends."""
+_SOME = r'((?: [a-z0-9_:-]+="[^"<>]*")*)'
+_ANSWER = re.compile(rf"<iq{_SOME}><media_conn{_SOME}><host{_SOME}/?>")
+"""The whole start: further in, anybody's words may stand."""
+_ATTRIBUTE = re.compile(r' ([a-z0-9_:-]+)="([^"<>]*)"')
+_HOST = re.compile(r"(?:[a-z0-9-]+\.)+whatsapp\.net")
+_SECONDS = re.compile(r"[0-9]{1,9}")
+
+
+class KeyRefusedError(LibraryError):
+    """The shelf takes nothing with our key any more."""
 
 
 @dataclass(frozen=True)
@@ -18,21 +31,26 @@ class Shelf:
     """Where files are put."""
 
     host: str
-    """With a port, perhaps."""
+    """One of WhatsApp's."""
     auth: str
     until: float
     """`time.monotonic`: the key is good for no longer."""
 
 
-def shelf_of(logged: str) -> Shelf | None:
-    """What a line of the library's log says of the shelf; None: nothing."""
-    if MARK not in logged:
+def shelf_of(name: str, logged: str) -> Shelf | None:
+    """What a line of the library's log says of the shelf, by its logger's ``name``; None: nothing.
+
+    The key and all files go to that host: only the server's own answer counts, and only a host of WhatsApp's.
+    """
+    if name != RECEIVED or (found := _ANSWER.match(logged)) is None:
         return None
-    found = {name: pattern.search(logged) for name, pattern in _FIELDS.items()}
-    auth, lasts, host = (each[1] if each else "" for each in found.values())
-    if not (auth and host and lasts.isdigit()):
+    answer, known, host = (dict(_ATTRIBUTE.findall(each)) for each in found.groups())
+    if (answer.get("from"), answer.get("type")) != ("s.whatsapp.net", "result"):
         return None
-    return Shelf(host=host, auth=auth, until=time.monotonic() + int(lasts))
+    auth, lasts, place = known.get("auth", ""), known.get("auth_ttl", ""), host.get("hostname", "")
+    if not (auth and _SECONDS.fullmatch(lasts) and _HOST.fullmatch(place)):
+        return None
+    return Shelf(host=place, auth=auth, until=time.monotonic() + int(lasts))
 
 
 def reaches(proxy: str) -> bool:

@@ -202,7 +202,7 @@ async def test_what_a_provider_is_asked_is_in_its_golden_file(make: type[Site], 
             await wire.send(case, fields, linked(fields["type"]))
         for kind in ("image", "document"):
             await wire.send(f"{kind} that we hold", MESSAGES[kind], held(kind, tmp_path))
-        for kind in ("seen", "typing", "paused"):
+        for kind in ("seen", "typing", "recording", "paused"):
             await wire.signal(kind)
         await wire.look()
     check(f"outgoing_{site.provider}", hoisted(msgspec.to_builtins(wire.made)))

@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import pytest
 import trio
 
 from tests.rows import NOW
@@ -34,6 +35,7 @@ async def test_another_takes_over_when_a_process_renews_no_more(database: Databa
     assert await one.renew(["a"])
     assert not await two.renew(["a"])
     clock.shift(LEASE - RENEW)
+    assert one.holds("a")
     assert not await one.renew(["a"])  # nothing changed
     clock.shift(RENEW + 1)
     await two.renew(["a"])
@@ -70,3 +72,60 @@ async def test_what_can_not_be_renewed_in_time_is_held_no_more(database: Databas
                 await trio.sleep(0.01)
         nursery.cancel_scope.cancel()
     assert not holding.holds("a")
+
+
+class Hanging:
+    """A database that takes it in, and answers much later."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.hangs = True
+        self.asked = trio.Event()
+
+    async def write(self, *arguments: Any, **named: Any) -> Any:
+        self.asked.set()
+        while self.hangs:
+            await trio.sleep(0.01)
+        return await self.database.write(*arguments, **named)
+
+
+@pytest.mark.parametrize("how", ["runs", "suspended"])
+async def test_a_renewal_that_hangs_keeps_nothing_past_the_lease(database: Database, how: str) -> None:
+    clock, gone, back = Clock(), trio.Event(), trio.Event()
+    holding = Holding(database, clock, "one")
+    await holding.renew(["a"])
+    holding._database = hanging = Hanging(database)  # type: ignore[assignment]
+
+    async def changed() -> None:
+        (back if holding.holds("a") else gone).set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(holding.keep, lambda: ("a",), changed)
+        with trio.fail_after(60):
+            await hanging.asked.wait()
+            assert holding.holds("a")
+            if how == "runs":
+                clock.shift(LEASE)
+            else:
+                clock.suspend(LEASE)
+            assert not holding.holds("a")
+            await gone.wait()
+            hanging.hangs = False
+            while not back.is_set():  # what it says so late is no longer so; the next one counts
+                clock.shift(1.0)
+                await trio.sleep(0.05)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_renewal_that_took_longer_than_its_lease_took_nothing(database: Database) -> None:
+    clock = Clock()
+    holding = Holding(database, clock, "one")
+    holding._database = hanging = Hanging(database)  # type: ignore[assignment]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(holding.renew, ["a"])
+        await hanging.asked.wait()
+        clock.shift(LEASE)
+        hanging.hangs = False
+    assert not holding.holds("a")
+    assert await holding.renew(["a"])
+    assert holding.holds("a")

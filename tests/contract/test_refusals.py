@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -81,21 +82,26 @@ async def test_two_processes_add_up_and_one_accepted_webhook_is_enough(
     assert (row.in_a_row, row.times) == (1, 3)
 
 
+@pytest.mark.parametrize("written", [False, True])
 async def test_what_the_database_did_not_take_is_kept_for_the_next_time(
-    database: Database, accounts: dict[str, Account], monkeypatch: pytest.MonkeyPatch
+    database: Database, accounts: dict[str, Account], monkeypatch: pytest.MonkeyPatch, *, written: bool
 ) -> None:
-    refusals = begun(database, accounts)
+    """Once, also when the commit went through and only its answer got lost."""
+    refusals, write = begun(database, accounts), database.write
     refusals.refused("bakery", "meta", SIGNATURE)
 
-    async def locked(*_: object, **__: object) -> None:
+    async def locked(*args: Any, **more: Any) -> None:
         refusals.refused("bakery", "meta", SIGNATURE)  # meanwhile
+        if written:
+            await write(*args, **more)
         raise StorageError("locked")
 
     with monkeypatch.context() as patched:
         patched.setattr(database, "write", locked)
         with pytest.raises(StorageError):
             await refusals.write()
-        assert await refusals.all(client_id=1) == [], "who looks meanwhile sees what was written"
+        seen = [row.times for row in await refusals.all(client_id=1)]
+        assert seen == [1] * written, "who looks meanwhile sees what was written"
     (row,) = await refusals.all(client_id=1)
     assert (row.in_a_row, row.times) == (3, 3)
 

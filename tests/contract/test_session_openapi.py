@@ -38,7 +38,7 @@ async def test_every_request_fits_the_engines_document() -> None:
             await send(provider, to, **fields)
         assert provider.signal is not None
         assert provider.check is not None
-        for kind in ("seen", "typing", "paused"):
+        for kind in ("seen", "typing", "recording", "paused"):
             await provider.signal(Signal(kind=kind, chat=THEM), to)
         assert provider.revoke is not None
         await provider.revoke(fake.sent[0]["_id"], THEM, to)
@@ -50,7 +50,7 @@ async def test_every_request_fits_the_engines_document() -> None:
         for action in ("restart", "stop", "start", "logout"):
             await provider.control(action, to)
         await provider.qr(to)
-    assert len(fake.seen) == len(messages) + 12
+    assert len(fake.seen) == len(messages) + 13
     for seen in fake.seen:
         request = MockRequest(
             "http://engine.example",

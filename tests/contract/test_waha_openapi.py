@@ -71,7 +71,7 @@ async def test_every_request_fits_wahas_document() -> None:
         assert provider.missed is not None
         for fields in messages:
             await provider.send(outgoing(to, **fields))
-        for kind in ("seen", "typing", "paused", "watch"):
+        for kind in ("seen", "typing", "recording", "paused", "watch"):
             await provider.signal(Signal(kind=kind, chat=THEM, message_ids=(f"false_{THEM}_AA",)), to)
         await provider.check(to)
         assert [event async for event in provider.missed(to, datetime(2026, 1, 1, tzinfo=UTC))]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
+import sqlite3
+from contextlib import closing
 
 import msgspec
 
 from tests.flow.dashboard import browser
 from tests.inprocess import Gateway
 from tests.sink import Sink
+from wagate.web.ui.app import NOT_HERE
 
 pytest_plugins = ("tests.flow.dashboard",)
 
@@ -27,6 +30,7 @@ async def test_a_page_shows_the_request_without_its_secrets_and_the_whole_body_b
         shown = dict(line.split(": ", 1) for line in page.splitlines() if line.count(": ") == 1 and "<" not in line)
         assert shown["webhook-id"] == got.headers["webhook-id"] == job["id"]
         assert (shown["webhook-signature"], shown["X-Key"]) == ("••••", "••••")
+        assert "Each try builds it anew." in page
         assert not any(each in page for each in ("a password", hook["secret"], got.headers["webhook-signature"]))
         whole = await http.get(f"/ui/deliveries/{job['id']}/request")
     assert whole.headers["content-type"] == "text/plain; charset=utf-8"
@@ -54,6 +58,25 @@ async def test_each_try_shows_its_own_answer(running: Gateway, receiver: Sink) -
             whole = await http.get(f"/ui/deliveries/{job['id']}/tries/{number}")
             assert (len(whole.text), whole.text[:15]) == (3015, f"<b>answer {number - 1}</b>")
             assert whole.headers["content-type"] == "text/plain; charset=utf-8"
+        gone = await http.get(f"/ui/deliveries/{job['id']}/tries/3")
+        assert (gone.status_code, NOT_HERE in html.unescape(gone.text)) == (404, True)
+
+
+async def test_a_connector_that_can_not_tell_costs_the_page_the_request_alone(running: Gateway, receiver: Sink) -> None:
+    hook = await running.register(receiver.url, name="Order bot", headers={"X-Key": "a password"})
+    await running.post("hello")
+    await receiver.until_accepted(1)
+    (job,) = (await running.ask("GET", "/api/jobs?connector=webhook"))["data"]
+    with closing(sqlite3.connect(running.folder / "data" / "wagate.db", timeout=30)) as db, db:
+        db.execute("""UPDATE webhooks SET options = '{"headers": "encrypted elsewhere"}'""")
+    async with browser(running) as http:
+        page = await http.get(f"/ui/deliveries/{job['id']}")
+        assert (page.status_code, "Accepted (200)" in page.text) == (200, True)
+        why = "this is not possible right now; see the gateway's log"
+        assert f"It can't be shown right now: {why}." in html.unescape(page.text)
+        assert (await http.get(f"/ui/deliveries/{job['id']}/request")).status_code == 503
+        page = await http.get(f"/ui/webhooks/{hook['id']}?tried={job['id']}")
+        assert (page.status_code, "Order bot" in page.text) == (200, True)
 
 
 async def test_a_delivery_of_a_deleted_webhook_has_a_page_without_its_request(running: Gateway, receiver: Sink) -> None:

@@ -5,25 +5,38 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+import peewee
+import pytest
+import trio
 
 from tests.flow.dashboard import browser
 from tests.inprocess import running_gateway
+from tests.rows import intake
 from tests.sink import https_sink
 from wagate.clock import Clock
+from wagate.errors import StorageError
 from wagate.process.maintenance import Minutes
 from wagate.storage.database import open_database
+from wagate.storage.events.intake import store
 from wagate.storage.minutes import (
     EVERYONE,
     HOUR,
+    INCOMING,
     KEPT,
     MINUTE,
     Bucket,
     add_buckets,
+    count_incoming,
     drop_buckets,
     lately,
     quantile,
     read_buckets,
+    start_of,
 )
+from wagate.storage.once import PART, drop_marks
+from wagate.storage.statement import rows, run
 
 BEGIN = datetime(2025, 1, 20, 10, tzinfo=UTC)
 
@@ -110,6 +123,64 @@ async def test_the_parts_of_several_processes_are_added_up_and_a_failed_write_lo
                 read_buckets, ["webhook:a"], step=step, since=clock.now() - timedelta(hours=1)
             )
             assert (bucket.done, bucket.failed, bucket.lags) == (3, 1, [0, 3, 0, 0, 0, 0, 0, 0])
+
+
+@pytest.mark.parametrize("written", [False, True])
+async def test_a_write_that_broke_off_loses_no_figure_and_doubles_none(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, *, written: bool
+) -> None:
+    """Also when its commit went through and only the answer got lost, and when others of its minute came meanwhile."""
+    async with open_database(database_url, tmp_path) as database:
+        clock = Clock()
+        minutes, write = Minutes(database, clock), database.write
+
+        async def broken(*args: Any, **more: Any) -> None:
+            minutes.tried("webhook:a", 1, 0.2)
+            if written:
+                await write(*args, **more)
+            raise StorageError("the connection is lost")
+
+        begin = clock.now() - timedelta(hours=1)
+        minutes.tried("webhook:a", 1, 0.2)
+        with monkeypatch.context() as patched:
+            patched.setattr(database, "write", broken)
+            for _ in range(3):
+                with pytest.raises(StorageError):
+                    await minutes.write()
+        await minutes.write()
+        await minutes.write()
+        found = await database.read(read_buckets, ["webhook:a"], step=MINUTE, since=begin)
+        assert sum(bucket.done for bucket in found) == 4
+        marks = "SELECT COUNT(*) FROM heartbeats WHERE SUBSTR(name, 1, 5) = ?"
+        assert await database.read(rows, marks, (PART,)) == [(1,)]
+        await database.write(drop_marks, clock.now() + timedelta(days=8))
+        assert await database.read(rows, marks, (PART,)) == [(0,)]
+
+
+async def test_two_processes_that_count_what_came_in_at_the_same_time_count_it_once(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    begin = start_of(Clock().now(), MINUTE)
+    first = trio.Event()
+    token = trio.lowlevel.current_trio_token()
+
+    def count(db: peewee.Database) -> None:
+        """The first one keeps its transaction open until the other waits for it."""
+        count_incoming(db, begin, begin + timedelta(minutes=2))
+        if not first.is_set():
+            token.run_sync_soon(first.set)
+            waits = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted"
+            assert any(rows(db, waits) != [(0,)] or run(db, "SELECT pg_sleep(0.01)") == 0 for _ in range(3000))
+
+    async with open_database(postgres_url, tmp_path) as one, open_database(postgres_url, tmp_path) as other:
+        await one.write_bulk(store, intake("k1", account_id="bakery"))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one.write, count)
+            await first.wait()
+            nursery.start_soon(other.write, count)
+        for step in (MINUTE, HOUR):
+            (bucket,) = await one.read(read_buckets, [f"{INCOMING}bakery"], step=step, since=begin)
+            assert bucket.done == 1
 
 
 async def test_old_figures_go(tmp_path: Path, database_url: str) -> None:

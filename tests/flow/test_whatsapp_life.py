@@ -130,9 +130,10 @@ async def test_every_type_of_message_goes_out(tmp_path: Path) -> None:
         assert here.provider.signal is not None
         chat = f"{ANA}@c.us"
         await here.provider.signal(Signal(kind="seen", chat=chat, message_ids=(about,)), here.account)
-        await here.provider.signal(Signal(kind="typing", chat=chat), here.account)
+        for kind in ("typing", "recording", "paused"):
+            await here.provider.signal(Signal(kind=kind, chat=chat), here.account)
         server = here.fake.server
-        await server.until(lambda: len(server.messages) == 6 and bool(server.typed) and bool(server.read))
+        await server.until(lambda: len(server.messages) == 6 and len(server.typed) == 3 and bool(server.read))
         reply, reaction, place, contact, _, revoked = server.messages
         context = unpack(unpack(reply.fields[6][0])[17][0])
         assert (reply.text, context[1][0]) == ("an answer", theirs.encode())
@@ -141,7 +142,7 @@ async def test_every_type_of_message_goes_out(tmp_path: Path) -> None:
         assert 4 in contact.fields
         key = unpack(unpack(revoked.fields[12][0])[1][0])
         assert (key[3][0].decode(), revoked.edit) == (sent.message_id.rpartition("_")[2], "7")
-        assert server.typed == [f"{ANA} composing"]
+        assert server.typed == [f"{ANA} composing", f"{ANA} recording", f"{ANA} paused"]
         assert server.read == [theirs]
         with pytest.raises(SendRefusedError, match="not on WhatsApp"):
             await send(here, chat="5511000000000", text="nobody")

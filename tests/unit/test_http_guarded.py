@@ -196,8 +196,10 @@ async def test_with_a_proxy_the_target_is_judged_here_and_the_name_goes_to_the_p
     "proxy", ["127.0.0.1:8080", "socks4://a:1", "http://", "socks5://", "http://a:0", "http://a:x"]
 )
 async def test_a_proxy_that_can_not_be_used_is_a_configuration_error(proxy: str) -> None:
-    with pytest.raises(ConfigError, match=r"delivery.proxy must be http://host:port"):
+    with pytest.raises(ConfigError, match=r"^delivery.proxy must be http://host:port"):
         HttpClient(proxy=proxy)
+    with pytest.raises(ConfigError, match=r"^accounts.main.proxy must be http://host:port"):
+        HttpClient().through(proxy, field="accounts.main.proxy")
 
 
 # httpx for plugins

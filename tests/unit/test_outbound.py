@@ -19,7 +19,7 @@ from wagate.errors import (
 )
 from wagate.hooks import OutMedia, OutMessage, OutPoll, OutPreview, Provider, SendLimits, Signal
 from wagate.http import NameNotFoundError, NetworkError, TimedOutError
-from wagate.outbound.abilities import can_signal, check_edit, check_revoke, fit
+from wagate.outbound.abilities import as_shown, can_signal, check_edit, check_revoke, fit
 from wagate.outbound.choose import candidates, share
 from wagate.outbound.handover import as_send_error
 from wagate.outbound.send import Limits
@@ -147,6 +147,16 @@ def test_a_signal_needs_its_ability() -> None:
     assert can_signal(provider("seen", signal=signal), Signal(kind="seen", chat=CHAT))
     assert not can_signal(provider("seen", signal=signal), Signal(kind="paused", chat=CHAT))
     assert not can_signal(provider("seen"), Signal(kind="seen", chat=CHAT))
+
+
+def test_who_records_types_at_least_where_the_provider_has_nothing_else() -> None:
+    async def signal(*_: object) -> None:
+        return
+
+    recording = Signal(kind="recording", chat=CHAT)
+    assert as_shown(provider("recording", "typing", signal=signal), recording) == recording
+    assert as_shown(provider("typing", signal=signal), recording) == Signal(kind="typing", chat=CHAT)
+    assert not can_signal(provider("seen", signal=signal), as_shown(provider("seen", signal=signal), recording))
 
 
 def test_revoking_needs_its_ability() -> None:

@@ -183,9 +183,10 @@ async def test_seen_and_typing_are_told_to_the_chat() -> None:
     fake = FakeSessions()
     async with engine(fake) as (provider, to):
         assert provider.signal is not None
-        for kind in ("seen", "typing", "paused"):
+        for kind in ("seen", "typing", "recording", "paused"):
             await provider.signal(Signal(kind=kind, chat=GROUP), to)
-    assert [path for path, _ in fake.signals] == ["/chat/sendSeen", "/chat/sendStateTyping", "/chat/clearState"]
+    told = [path.removeprefix("/chat/") for path, _ in fake.signals]
+    assert told == ["sendSeen", "sendStateTyping", "sendStateRecording", "clearState"]
 
 
 def answer(status: int, error: str = "", **headers: str) -> Fault:

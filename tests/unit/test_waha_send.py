@@ -166,6 +166,15 @@ async def test_seen_and_typing_are_told_to_the_chat() -> None:
     assert fake.seen[0].json["messageIds"] == [f"false_{THEM}_AA"]
 
 
+async def test_recording_is_a_presence_of_the_chat() -> None:
+    fake = FakeWaha()
+    async with waha(fake) as (provider, to):
+        assert provider.signal is not None
+        await provider.signal(Signal(kind="recording", chat=THEM), to)
+    assert [seen.path for seen in fake.seen] == ["/api/default/presence"]
+    assert fake.seen[0].json == {"chatId": THEM, "presence": "recording"}
+
+
 async def test_a_message_is_revoked_by_its_id_and_its_chat() -> None:
     fake = FakeWaha(api_key="k")
     async with waha(fake, api_key="k") as (provider, to):

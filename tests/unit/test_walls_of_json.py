@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from wagate.parsing.retry_after import LONGEST, seconds_asked_for
 from wagate.web.messages.body import SendBody
 from wagate.web.messages.content import _decoded, check_storable
 from wagate.web.waha.message_names import read_name
+from wagate.web.waha.passed import _refuse_empty
 
 MB = 1024 * 1024
 HELD = 0.1
@@ -117,11 +118,33 @@ def test_one_unknown_setting_with_a_long_name_is_not_compared_with_all() -> None
         lambda: chat_key("+1" + " " * 190 + "q"),
         lambda: _decoded("data:" * (2 * MB), "file"),
         lambda: _decoded("data:x;" + ";" * (10 * MB), "file"),
+        lambda: _decoded("a " * (5 * MB), "file"),
+        lambda: _refuse_empty({"data": "data:" * (2 * MB)}),
+        lambda: _refuse_empty({"file": {"data": " " * (10 * MB)}}),
+        lambda: _refuse_empty({"picture": {"data": "data:x," + "QUJD" * (2 * MB)}}),
     ],
-    ids=["signs", "participants", "blanks", "data URIs", "semicolons"],
+    ids=["signs", "participants", "blanks", "data URIs", "semicolons", "letters", "no file", "nothing", "a file"],
 )
 def test_no_text_takes_the_square_of_its_length(work: Callable[[], Any]) -> None:
     assert seconds(work, UnprocessableError) < HELD
+
+
+@pytest.mark.parametrize(
+    ("data", "empty"),
+    [
+        ("", True),
+        ("data:image/jpeg;base64,", True),
+        ("data:x, =\n==", True),
+        (" \n =", True),
+        ("data:x", False),
+        ("data:x,Q", False),
+        (" = Q", False),
+        ("QUJD", False),
+    ],
+)
+def test_a_file_of_blanks_and_padding_is_empty(data: str, empty: bool) -> None:
+    with pytest.raises(UnprocessableError) if empty else nullcontext():
+        _refuse_empty({"file": {"data": data}})
 
 
 @pytest.mark.parametrize(

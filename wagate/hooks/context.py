@@ -225,7 +225,7 @@ class Messages(Protocol):
         """Which group members have received and read a message, by our id. NotFoundError."""
 
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
-        """Mark as seen, show or end typing; at once, not stored.
+        """Mark as seen, show or end typing or recording; at once, not stored.
 
         If the provider does not support it, nothing happens. One that marks messages gets the chat's last one when the
         signal names none.

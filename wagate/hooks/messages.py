@@ -155,7 +155,8 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     """A sign in a chat that is not a message. It is not stored and can be lost."""
 
     kind: str
-    """seen, typing, paused (no longer typing), or watch: ask to be told when the chat's person types."""
+    """seen, typing, recording (typing, where the provider lacks it), paused (neither any longer), or watch: ask to be
+    told when the chat's person types."""
     chat: str
     message_ids: tuple[str, ...] = ()
     """The provider's ids of the messages that were seen; () if the provider marks whole chats."""

@@ -204,8 +204,8 @@ class Provider:
     sender_keys: tuple[str, ...] = ()
     """Settings of which one, or the account's ``phone``, says who sends; without any the account is refused."""
     abilities: frozenset[str] = frozenset()
-    """The message types it can send; ``reply``, ``preview``, ``seen``, ``typing``, ``presence`` (of a chat, when asked:
-    the signal ``watch``), ``revoke``, ``edit``; the actions of ``control``."""
+    """The message types it can send; ``reply``, ``preview``, ``seen``, ``typing``, ``recording``, ``presence`` (of a
+    chat, when asked: the signal ``watch``), ``revoke``, ``edit``; the actions of ``control``."""
     sessions: bool = False
     """Whether its numbers are linked devices with states (QR code, connected …)."""
     self_hosted: bool = False

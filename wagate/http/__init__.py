@@ -19,6 +19,7 @@ from wagate.http.guard import Guard, Trust, parse_networks
 from wagate.http.owner import on_behalf_of
 from wagate.http.proxy import read_proxy
 from wagate.http.resolve import Resolver
+from wagate.http.stream import watch_handover
 from wagate.http.url import ParsedURL, check_url
 
 __all__ = [
@@ -43,4 +44,5 @@ __all__ = [
     "on_behalf_of",
     "parse_networks",
     "read_proxy",
+    "watch_handover",
 ]

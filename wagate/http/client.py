@@ -20,8 +20,8 @@ from wagate.http.guard import Guard, Trust
 from wagate.http.idle import Connection, IdleConnections, close, is_reusable, stream_of
 from wagate.http.owner import OWNER
 from wagate.http.resolve import Resolver
-from wagate.http.route import KEEP_ALIVE, Routes
-from wagate.http.stream import HANDOVER, Handover, NotSentError
+from wagate.http.route import KEEP_ALIVE, WANTS_PASSWORD, Routes
+from wagate.http.stream import HANDOVER, NotSentError, watch_handover
 from wagate.http.target import Target, read_target
 from wagate.http.translate import FAILURES, translate
 from wagate.http.transport import GuardedTransport
@@ -50,9 +50,12 @@ class HttpClient:
         resolver: Resolver | None = None,
         allow_http: bool = False,
         proxy: str = "",
+        proxy_field: str = "delivery.proxy",
         ca_file: Path | None = None,
     ) -> None:
         """``ca_file`` is trusted beside the system's certificates; verification can't be switched off.
+
+        ``proxy_field`` is where the operator wrote ``proxy``, for the error.
 
         Raises:
             ConfigError: ``proxy`` is not ``http[s]://[user:password@]host:port``, nor the same with ``socks5://``.
@@ -60,17 +63,17 @@ class HttpClient:
         self._guard = guard or Guard()
         self._resolver = resolver or Resolver()
         self._ca_file = ca_file
-        self._routes = Routes(self._guard, self._resolver, proxy=proxy, ca_file=ca_file)
+        self._routes = Routes(self._guard, self._resolver, proxy=proxy, proxy_field=proxy_field, ca_file=ca_file)
         self._allow_http = allow_http
         self._idle = IdleConnections(MOST_IDLE, seconds=KEEP_ALIVE)
         self._places = trio.CapacityLimiter(MOST_CONNECTIONS)
         self._user_agent = f"wagate/{__version__}"
         self._others: dict[str, HttpClient] = {}
 
-    def through(self, proxy: str) -> HttpClient:
+    def through(self, proxy: str, *, field: str = "proxy") -> HttpClient:
         """The same client, but by this proxy; '' is the client itself. It is closed with this one.
 
-        For a proxy that the operator set for one account. ConfigError: it can't be used.
+        For a proxy that the operator set for one account, in ``field``. ConfigError: it can't be used.
         """
         if not proxy:
             return self
@@ -80,6 +83,7 @@ class HttpClient:
                 resolver=self._resolver,
                 allow_http=self._allow_http,
                 proxy=proxy,
+                proxy_field=field,
                 ca_file=self._ca_file,
             )
         return self._others[proxy]
@@ -109,8 +113,7 @@ class HttpClient:
         target = self._target(url, trust)
         request = target.request(method, headers or {}, content, self._user_agent)
         answer = Answer()
-        handover = Handover()
-        HANDOVER.set(handover)
+        handover = watch_handover()
         try:
             with trio.move_on_after(timeout):
                 await self._exchange(target, request, trust, answer, body_limit)
@@ -197,7 +200,8 @@ class HttpClient:
         """An httpx client behind the same guard, for libraries that want one. The caller closes it.
 
         What the guard refuses is an ``httpx2.ConnectError`` that begins ``Address not allowed``; a URL that can't be
-        used at all is an ``httpx2.UnsupportedProtocol``.
+        used at all is an ``httpx2.UnsupportedProtocol``. Who must know whether a request that failed had left asks
+        `watch_handover`.
         """
 
         async def check(parsed: ParsedURL) -> None:
@@ -205,7 +209,12 @@ class HttpClient:
             if self._routes.proxied:  # else the pool's own backend does
                 await self._routes.check(parsed, trust=trust)
 
-        transport = GuardedTransport(self._routes.pool(trust), allow_http=self._http_allowed(trust), check=check)
+        transport = GuardedTransport(
+            self._routes.pool(trust),
+            allow_http=self._http_allowed(trust),
+            check=check,
+            forwarded=self._routes.forwarded,
+        )
         headers = {"User-Agent": self._user_agent}
         return httpx2.AsyncClient(transport=transport, trust_env=False, timeout=timeout, headers=headers)
 
@@ -267,23 +276,30 @@ class HttpClient:
         key = _key(target, trust)
         while (kept := await self._idle.take(key)) is not None:
             try:
-                return kept, await _ask(kept, request)
+                return kept, await self._ask(kept, target, request)
             except NotSentError:
                 # The server closed it, or sent what nobody had asked for: once more, on another one.
                 await close(kept)
                 if (handover := HANDOVER.get()) is not None:
                     handover.begun = False
         fresh = await self._routes.open(target, trust)
-        return fresh, await _ask(fresh, request)
+        return fresh, await self._ask(fresh, target, request)
 
+    async def _ask(self, connection: Connection, target: Target, request: httpcore2.Request) -> httpcore2.Response:
+        """The answer's head.
 
-async def _ask(connection: Connection, request: httpcore2.Request) -> httpcore2.Response:
-    """The answer's head. Raises NotSentError when it came while the request still waits here: it is not ours."""
-    head = await connection.handle_async_request(request)
-    if stream_of(head).unsent:
-        await close(connection)
-        raise NotSentError("an answer came before the request")
-    return head
+        Raises:
+            NotSentError: it came while the request still waits here: it is not ours.
+            httpcore2.ProxyError: it is the proxy's own, which wants a password.
+        """
+        head = await connection.handle_async_request(request)
+        if stream_of(head).unsent:
+            await close(connection)
+            raise NotSentError("an answer came before the request")
+        if head.status == WANTS_PASSWORD and self._routes.forwarded(target.parsed):
+            await close(connection)
+            raise httpcore2.ProxyError(str(WANTS_PASSWORD))
+        return head
 
 
 def _key(target: Target, trust: Trust) -> Hashable:

@@ -6,6 +6,7 @@ Source: RFC 1928 and RFC 1929. The name goes to the proxy, which looks it up.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterable
 from ipaddress import ip_address
@@ -13,6 +14,7 @@ from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import httpcore2
+import trio
 
 from wagate.http.backend import GuardedBackend
 from wagate.http.stream import HANDOVER, Stream
@@ -21,8 +23,8 @@ SCHEMES: Final = ("http", "https", "socks5", "socks5h")
 LONGEST: Final = 255
 """Bytes of a name, a user or a password."""
 _OPEN, _BY_PASSWORD = 0, 2
-_SIZES: Final = {1: 4, 4: 16}
-"""Kind of an address → its bytes."""
+_SIZES: Final = {1: 4, 3: 0, 4: 16}
+"""Kind of an address → its bytes; 0: a name, whose length comes first."""
 
 
 def read_proxy(url: str) -> SplitResult:
@@ -67,15 +69,25 @@ class SocksBackend(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,  # noqa: ARG002
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,  # noqa: ARG002
     ) -> Stream:
-        """Connect to ``host``. httpcore2.ProxyError: the proxy would not; else as `GuardedBackend.connect_tcp`."""
-        stream = await self._inner.connect_tcp(self._proxy.hostname or "", self._proxy.port or 1080, timeout)
+        """Connect to ``host``; ``timeout`` seconds hold for what the proxy is asked, too.
+
+        Raises:
+            httpcore2.ProxyError: the proxy would not, or does not speak SOCKS 5. Else as `GuardedBackend.connect_tcp`.
+        """
+        with trio.move_on_after(math.inf if timeout is None else timeout):
+            return await self._connect(host, port)
+        raise httpcore2.ConnectTimeout("no connection through the proxy in time")
+
+    async def _connect(self, host: str, port: int) -> Stream:
+        stream = await self._inner.connect_tcp(self._proxy.hostname or "", self._proxy.port or 1080)
         try:
             await self._ask(stream, host.strip("[]"), port)
         except BaseException:
             await stream.aclose()
             raise
-        if (handover := HANDOVER.get()) is not None:
-            handover.begun = False  # nothing of the request itself has left
+        finally:
+            if (handover := HANDOVER.get()) is not None:
+                handover.begun = False  # nothing of the request itself has left
         return stream
 
     async def _ask(self, stream: Stream, host: str, port: int) -> None:
@@ -90,7 +102,9 @@ class SocksBackend(httpcore2.AsyncNetworkBackend):
         version, code, _, kind = await _exchange(stream, b"\5\1\0" + _address(host) + struct.pack(">H", port), 4)
         if version != 5 or code:
             raise httpcore2.ProxyError(f"no: {code}")
-        size = _SIZES.get(kind) or (await _exchange(stream, b"", 1))[0]
+        if kind not in _SIZES:
+            raise httpcore2.ProxyError("no: an address of an unknown kind")
+        size = _SIZES[kind] or (await _exchange(stream, b"", 1))[0]
         await _exchange(stream, b"", size + 2)
 
 
@@ -98,7 +112,9 @@ def _address(host: str) -> bytes:
     try:
         found = ip_address(host)
     except ValueError:
-        name = host.encode("ascii")[:LONGEST]
+        name = host.encode("ascii")
+        if len(name) > LONGEST:
+            raise httpcore2.ProxyError(f"no: a name of more than {LONGEST} bytes") from None
         return bytes((3, len(name))) + name
     return bytes((1 if found.version == 4 else 4,)) + found.packed
 

@@ -19,16 +19,18 @@ from wagate.http.url import ParsedURL
 
 KEEP_ALIVE = 30.0
 """Seconds that a connection waits for its next request."""
+WANTS_PASSWORD = 407
+"""A proxy's own answer to a request that it did not pass on (RFC 9110, section 15.5.8)."""
 
 
 class Routes:
     """Makes connections. Nothing is read or opened before it is needed."""
 
-    def __init__(self, guard: Guard, resolver: Resolver, *, proxy: str, ca_file: Path | None) -> None:
+    def __init__(self, guard: Guard, resolver: Resolver, *, proxy: str, proxy_field: str, ca_file: Path | None) -> None:
         """``proxy`` is ``http[s]://[user:password@]host:port``, the same with ``socks5://``, or ''.
 
         Raises:
-            ConfigError: the proxy's URL can't be used.
+            ConfigError: the proxy's URL can't be used; it names ``proxy_field``.
         """
         self._backends: dict[Trust, GuardedBackend] = {
             "public": GuardedBackend(guard, resolver, "public"),
@@ -37,7 +39,7 @@ class Routes:
         try:
             self._proxy = read_proxy(proxy) if proxy else None
         except ValueError as error:
-            raise ConfigError(f"delivery.proxy {error}") from error
+            raise ConfigError(f"{proxy_field} {error}") from error
         self._socks: SocksBackend | None = None
         if self._proxy is not None and speaks_socks(self._proxy):
             self._socks = SocksBackend(self._proxy, self._backends["operator"])  # its own address: the operator's word
@@ -49,6 +51,10 @@ class Routes:
     def proxied(self) -> bool:
         """True when all requests go through the proxy."""
         return self._proxy is not None
+
+    def forwarded(self, parsed: ParsedURL) -> bool:
+        """Whether a request for it is read, and may be answered, by the proxy itself."""
+        return self.proxied and self._socks is None and parsed.scheme == "http"
 
     async def check(self, parsed: ParsedURL, *, trust: Trust) -> None:
         """Would this target be allowed right now?

@@ -33,13 +33,20 @@ _BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
 class Handover:
-    """Whether a request began to leave; the client looks at it when no answer came."""
+    """Whether a request began to leave; looked at when no answer came. What a proxy wants first is none."""
 
     begun = False
 
 
 HANDOVER: ContextVar[Handover | None] = ContextVar("handover", default=None)
 """Of the running request. httpcore2 stands between the client and its streams, and has no other way through."""
+
+
+def watch_handover() -> Handover:
+    """Tells whether this task's next request began to leave; errors of `HttpClient.guarded_httpx` don't say."""
+    handover = Handover()
+    HANDOVER.set(handover)
+    return handover
 
 
 class NotSentError(httpcore2.WriteError):
@@ -142,9 +149,10 @@ class Stream(httpcore2.AsyncNetworkStream):
                 self._refused = await self._judge()
         if self._refused is not None:
             return
+        connects = self._waiting.startswith(b"CONNECT ")
         waiting, self._waiting = memoryview(self._waiting), b""
-        if (handover := HANDOVER.get()) is not None:
-            handover.begun = True
+        if begins and (handover := HANDOVER.get()) is not None:
+            handover.begun = not connects
         try:
             for start in range(0, len(waiting), _FLUSH_AT):
                 if start or not begins:

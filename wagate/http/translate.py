@@ -40,7 +40,7 @@ _CLOSED = "disconnected without sending a response"
 def translate(error: Exception, *, begun: bool = True) -> HttpError:
     """Name what went wrong; the errno's name stands first, as Node and the field write it.
 
-    ``begun``: the request (or the one that a proxy wants before it) began to leave.
+    ``begun``: the request began to leave.
     """
     sent = begun and not isinstance(error, NotSentError | httpcore2.ProxyError | httpcore2.LocalProtocolError)
     match error:
@@ -52,11 +52,16 @@ def translate(error: Exception, *, begun: bool = True) -> HttpError:
             return TimedOutError(sent=sent)
         case httpcore2.ProxyError():
             status = re.match(r"\d{3}\b", str(error))
-            return NetworkError(f"ECONNREFUSED: the proxy answered {status[0] if status else 'no'}", sent=sent)
+            return NetworkError(refused_by_proxy(int(status[0]) if status else None), sent=sent)
         case httpcore2.ProtocolError() if _CLOSED not in str(error):
             return ProtocolError(f"Protocol error: {_breach(error)}", sent=sent)
     found = next(filter(None, (_from_cause(cause, sent=sent) for cause in _causes(error))), None)
     return found or NetworkError("ECONNRESET: the connection was closed before an answer came", sent=sent)
+
+
+def refused_by_proxy(status: int | None) -> str:
+    """The reason of a proxy that passed nothing on; ``status`` None: it speaks SOCKS."""
+    return f"ECONNREFUSED: the proxy answered {status or 'no'}"
 
 
 def _breach(error: httpcore2.ProtocolError) -> str:

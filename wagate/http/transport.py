@@ -9,8 +9,9 @@ import httpcore2
 import httpx2
 
 from wagate.http.errors import BadUrlError, HttpError, ProtocolError
+from wagate.http.route import WANTS_PASSWORD
 from wagate.http.target import check_header
-from wagate.http.translate import FAILURES, translate
+from wagate.http.translate import FAILURES, refused_by_proxy, translate
 from wagate.http.url import ParsedURL, check_url
 
 
@@ -23,13 +24,15 @@ class GuardedTransport(httpx2.AsyncHTTPTransport):
         *,
         allow_http: bool,
         check: Callable[[ParsedURL], Awaitable[None]],
+        forwarded: Callable[[ParsedURL], bool],
     ) -> None:
-        """``check`` judges a target before its request is made."""
+        """``check`` judges a target before its request is made; ``forwarded``: a proxy reads the request."""
         super().__init__(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False)  # for the pool that goes
         # AsyncHTTPTransport has no parameter for a network backend, and this attribute is all that it uses.
         self._pool = pool
         self._allow_http = allow_http
         self._check = check
+        self._forwarded = forwarded
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Check the URL, then send.
@@ -50,8 +53,12 @@ class GuardedTransport(httpx2.AsyncHTTPTransport):
         except HttpError as error:
             raise httpx2.ConnectError(error.reason, request=request) from error
         try:
-            return await super().handle_async_request(request)
+            answer = await super().handle_async_request(request)
         except httpx2.TransportError as error:
             if not isinstance(error.__cause__, FAILURES):
                 raise
             raise type(error)(translate(error.__cause__).reason, request=request) from error
+        if answer.status_code == WANTS_PASSWORD and self._forwarded(parsed):
+            await answer.aclose()
+            raise httpx2.ProxyError(refused_by_proxy(WANTS_PASSWORD), request=request)
+        return answer

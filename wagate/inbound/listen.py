@@ -33,6 +33,10 @@ LEASE = 10.0
 """Seconds after which another process takes over from one that renews no more, as soon as it looks."""
 RENEW = 3.0
 """Seconds between two looks: a number is listened for again 13 s after its process died, and its own start later."""
+COUNTED = 8.0
+"""Seconds of a lease that its holder counts on, from when it asked for it; in the rest it ends what runs."""
+LOOK = 0.5
+"""Seconds between two looks at whether a lease has run out."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -258,30 +262,40 @@ class Holding:
         self._clock = clock
         self._holder = holder
         self._held: frozenset[str] = frozenset()
+        self._ends = 0.0
+        """When what is held is lost if it is not renewed; on the clock that goes on while the machine is suspended."""
 
     def holds(self, account_id: str) -> bool:
         """Whether this process may listen for the account now."""
-        return account_id in self._held
+        return account_id in self._held and self._clock.boottime() < self._ends
 
-    async def renew(self, account_ids: Sequence[str], *, lease: float = LEASE) -> bool:
+    async def renew(self, account_ids: Sequence[str]) -> bool:
         """Take what is free, keep what is held; whether anything changed. StorageError."""
-        now = self._clock.now()
-        until = now + timedelta(seconds=lease)
+        now, ends = self._clock.now(), self._clock.boottime() + COUNTED
+        until = now + timedelta(seconds=LEASE)
         held = await self._database.write(hold, list(account_ids), self._holder, now=now, until=until)
-        changed, self._held = held != self._held, held
+        if self._clock.boottime() >= ends:
+            held = frozenset()  # it took so long that another may hold them by now
+        changed, self._held, self._ends = held != self._held, held, ends
         return changed
 
     async def keep(self, account_ids: Callable[[], Sequence[str]], changed: Callable[[], Awaitable[None]]) -> None:
         """Renew for ever; ``changed`` is called when something came or went. What can't be renewed in time is lost."""
-        renewed = self._clock.monotonic()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._lose, changed)
+            while True:
+                try:
+                    if await self.renew(account_ids()):
+                        await changed()
+                except StorageError as error:
+                    log.warning("leases not renewed", reason=str(error))
+                await self._clock.sleep(RENEW)
+
+    async def _lose(self, changed: Callable[[], Awaitable[None]]) -> None:
+        """Apart from the renewals, one of which may hang."""
         while True:
-            try:
-                if await self.renew(account_ids()):
-                    await changed()
-                renewed = self._clock.monotonic()
-            except StorageError as error:
-                log.warning("leases not renewed", reason=str(error))
-                if self._held and self._clock.monotonic() - renewed > LEASE - RENEW:
-                    self._held = frozenset()
-                    await changed()
-            await self._clock.sleep(RENEW)
+            if self._held and self._clock.boottime() >= self._ends:
+                log.warning("leases lost", accounts=len(self._held), seconds=COUNTED)
+                self._held = frozenset()
+                await changed()
+            await self._clock.sleep(LOOK)

@@ -17,7 +17,7 @@ EDITABLE = frozenset({"text", "image", "video", "document"})
 """Types of messages that have a text, or a caption."""
 MOST_OPTIONS = 12
 """Answers of a poll, as WhatsApp's own apps let people write."""
-SIGNALS = {"seen": "seen", "typing": "typing", "paused": "typing", "watch": "presence"}
+SIGNALS = {"seen": "seen", "typing": "typing", "recording": "recording", "paused": "typing", "watch": "presence"}
 """Kind of a signal → the ability that it needs."""
 _ADJECTIVES = frozenset({"interactive", "voice"})
 """Types that are no noun."""
@@ -71,6 +71,13 @@ def _limit_of(provider: Provider, message: OutMessage) -> tuple[int, str]:
 def can_signal(provider: Provider, signal: Signal) -> bool:
     """Whether the provider has such a signal. Where it hasn't, nothing is lost: a signal may be lost anyway."""
     return provider.signal is not None and SIGNALS.get(signal.kind, signal.kind) in provider.abilities
+
+
+def as_shown(provider: Provider, signal: Signal) -> Signal:
+    """The signal as the provider has it: who records at least types, where there is nothing for recording."""
+    if signal.kind == "recording" and not can_signal(provider, signal):
+        return replace(signal, kind="typing")
+    return signal
 
 
 def check_revoke(provider: Provider, kind: str) -> None:

@@ -16,7 +16,7 @@ from wagate.hooks.providers import Provider
 from wagate.hooks.views import Page
 from wagate.http import HttpError, on_behalf_of
 from wagate.outbound import announce
-from wagate.outbound.abilities import can_signal, check_edit, check_revoke, fit
+from wagate.outbound.abilities import as_shown, can_signal, check_edit, check_revoke, fit
 from wagate.outbound.announce import stored_form, view_of
 from wagate.outbound.choose import choose, sendable
 from wagate.outbound.context import Choose, OutboundContext
@@ -157,11 +157,12 @@ class Outbox:
         return [ReaderView(participant=each.participant, status=each.status, at=each.at) for each in found]
 
     async def signal(self, signal: Signal, *, client_id: int, account: str | None = None) -> None:
-        """Mark as seen, show or end typing; at once, not stored. See the protocol."""
+        """Mark as seen, show or end typing or recording; at once, not stored. See the protocol."""
         if signal.kind != "seen" and is_no_dialogue(signal.chat):
             return  # nobody would see it
         chosen = await self._account(OutMessage(chat=signal.chat, type="text"), client_id, account, choosers=())
         provider = self._context.providers.need(chosen.provider)
+        signal = as_shown(provider, signal)
         if provider.signal is None or not can_signal(provider, signal):
             return
         if not signal.message_ids and not provider.sessions and signal.kind != "paused":

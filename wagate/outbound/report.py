@@ -16,7 +16,7 @@ from wagate.storage.outbox.sending import Ended, Report, given_up, mark_reported
 EVERY = 3.0
 """Seconds between looks when nothing rings."""
 SHARE = 20
-"""A look may take this part of the time: many messages that wait don't keep the database busy."""
+"""A look that took a second is followed by so many without one: many that wait don't keep the database busy."""
 SLICE = 200
 
 log = structlog.get_logger("wagate.outbound")

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+import peewee
 import structlog
 import trio
 
@@ -19,7 +20,8 @@ from wagate.errors import StorageError
 from wagate.media.assemble import MediaSubsystem
 from wagate.outbound.context import OUTBOUND
 from wagate.storage.database import Database
-from wagate.storage.minutes import LAGS, MINUTE, Bucket, add_buckets, count_incoming, drop_buckets, note_sent, start_of
+from wagate.storage.minutes import LAGS, MINUTE, Bucket, add_buckets, count_incoming, drop_buckets, start_of
+from wagate.storage.once import Once, drop_marks
 from wagate.storage.owners.accounts import drop_idle_sessions, lapse_qrs
 from wagate.storage.owners.clients import TokenUses
 from wagate.storage.owners.live import LiveDirectory
@@ -150,7 +152,8 @@ def trim() -> None:
 
 
 MOST: Final = 50_000
-"""Buckets in memory. When the database takes nothing for long, the figures of further targets are lost."""
+"""Buckets in memory, beside those under way. When the database takes nothing for long, the figures of further targets
+are lost."""
 BEHIND: Final = timedelta(minutes=15)
 """What came in is counted for so long back, after the process was away or the database was."""
 
@@ -161,6 +164,7 @@ class Minutes:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._once = Once(database, clock)
         self._found: dict[tuple[str, datetime], Bucket] = {}
         self._sent: dict[str, datetime] = {}
         self._counted = start_of(clock.now(), MINUTE)
@@ -185,18 +189,15 @@ class Minutes:
 
     async def write(self) -> None:
         """Write down what was counted. StorageError: it is kept for the next time."""
-        found, self._found = self._found, {}
-        sent, self._sent = self._sent, {}
-        try:
-            if found:
-                await self._database.write(add_buckets, list(found.values()))
-            if sent:
-                await self._database.write(note_sent, sent)
-        except BaseException:
-            self._found = found | self._found
-            self._sent = sent | self._sent
-            raise
+        await self._once.write(self._take)
         await self._count_incoming()
+
+    def _take(self) -> Callable[[peewee.Database], None] | None:
+        if not self._found:
+            return None
+        found, self._found = list(self._found.values()), {}
+        sent, self._sent = self._sent, {}
+        return partial(add_buckets, found=found, sent=sent)
 
     async def _count_incoming(self) -> None:
         end = start_of(self._clock.now(), MINUTE)
@@ -209,3 +210,4 @@ class Minutes:
     async def drop(self) -> None:
         """Delete what is over its age."""
         await self._database.write(drop_buckets, self._clock.now())
+        await self._database.write(drop_marks, self._clock.now())

@@ -12,7 +12,7 @@ import peewee
 from wagate.storage.database import apart
 from wagate.storage.deliveries.survey import SENDING
 from wagate.storage.fields import as_time, time_text
-from wagate.storage.statement import first_id, placeholders, rows, run, run_many
+from wagate.storage.statement import first_id, lock, placeholders, rows, run, run_many
 
 MINUTE: Final = 60
 HOUR: Final = 3600
@@ -24,6 +24,8 @@ INCOMING: Final = "in:"
 """Before an account's id: what came in through it."""
 EVERYONE: Final = "all:"
 """Before a client's id: its receivers together; alone, of all clients. Behind `INCOMING`, what came in."""
+RESERVED: Final = frozenset(each.removesuffix(":") for each in (INCOMING, EVERYONE))
+"""No connector may be called so: its receivers' figures would be among those of numbers, or of all together."""
 _LAG_COLUMNS = tuple(f"lag{number}" for number in range(len(LAGS) + 1))
 _COLUMNS = ("subject", "step", "at", "client_id", "done", "failed", *_LAG_COLUMNS)
 _SUMS = ("''", "0", "at", "0", *(f"SUM({name})" for name in _COLUMNS[4:]))
@@ -36,6 +38,7 @@ _SET = (
     f"INSERT INTO minutes ({', '.join(_COLUMNS)}) VALUES ({placeholders(len(_COLUMNS))}) "  # noqa: S608  (likewise)
     "ON CONFLICT (subject, step, at) DO UPDATE SET done = excluded.done"
 )
+_SENT = "UPDATE accounts SET last_out_at = ? WHERE id = ? AND COALESCE(last_out_at < ?, TRUE)"
 
 
 class Bucket(msgspec.Struct, kw_only=True):
@@ -70,17 +73,20 @@ class Lately(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds within which 95 of 100 of them were delivered (`quantile`)."""
 
 
-@apart
-def add_buckets(db: peewee.Database, found: Sequence[Bucket]) -> None:
-    """Add to what is there: every process has its own part."""
+def add_buckets(db: peewee.Database, found: Sequence[Bucket], sent: Mapping[str, datetime] | None = None) -> None:
+    """Add to what is there: every process has its own part. ``sent``: when accounts (by id) last sent something."""
     every = [*found, *_together(each for each in found if not each.subject.startswith(SENDING))]
     for step in (MINUTE, HOUR):
         run_many(db, _ADD, [_values(each, step) for each in every])
+    latest = [(time_text(at), account, time_text(at)) for account, at in sorted((sent or {}).items())]
+    run_many(db, _SENT, latest)
 
 
 @apart
 def count_incoming(db: peewee.Database, begin: datetime, end: datetime) -> None:
     """Count the messages that came in between, a minute at most; done twice, it comes to the same."""
+    # Another process that reads this minute before our commit would add it to its hour once more.
+    lock(db, "incoming")
     text = (
         "SELECT account_id, client_id, COUNT(*), MAX(created_at) FROM events WHERE id >= ? AND id < ? "
         "AND kind = 'message' AND from_me = FALSE AND account_id <> '' GROUP BY account_id, client_id"
@@ -135,13 +141,6 @@ def lately(db: peewee.Database, clients: Iterable[int | None], *, since: datetim
         )
         for client, name in names.items()
     }
-
-
-@apart
-def note_sent(db: peewee.Database, latest: Mapping[str, datetime]) -> None:
-    """Write down when each account (by id) last sent something."""
-    text = "UPDATE accounts SET last_out_at = ? WHERE id = ? AND COALESCE(last_out_at < ?, TRUE)"
-    run_many(db, text, [(time_text(at), account, time_text(at)) for account, at in sorted(latest.items())])
 
 
 def read_buckets(

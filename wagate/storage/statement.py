@@ -62,6 +62,12 @@ def for_update(db: peewee.Database, *, lock: bool) -> str:
     return " FOR UPDATE" if lock and db.param != "?" else ""
 
 
+def lock(db: peewee.Database, name: str) -> None:
+    """Keep out, until the commit, who else locks this name; SQLite has one writer anyway."""
+    if db.param != "?":
+        rows(db, "SELECT pg_advisory_xact_lock(hashtextextended(?, 20250120))", (name,))
+
+
 def slices(items: Sequence[T], size: int = SLICE) -> Iterator[Sequence[T]]:
     """The items, ``size`` at a time."""
     for start in range(0, len(items), size):

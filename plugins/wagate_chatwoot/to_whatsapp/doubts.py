@@ -18,7 +18,7 @@ from wagate_chatwoot.to_whatsapp.origin import Origin
 EVERY: Final = 10.0
 """Seconds between two looks."""
 SHARE: Final = 50
-"""A look may take this part of the time: where there are millions of messages it is slow."""
+"""A look that took a second is followed by so many without one: where there are millions of messages it is slow."""
 SETTLE: Final = timedelta(seconds=60)
 """The provider's own word often comes within this time and ends the doubt."""
 WINDOW: Final = timedelta(seconds=20)

@@ -5,8 +5,6 @@ Source: Evolution API 2.3.7, .env.example and src/config/env.config.ts.
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from wagate.cli.imports.compose import Composed, address_of
@@ -24,10 +22,7 @@ REASONS: tuple[tuple[str, str], ...] = (
     ("DATABASE_", "wagate has a database of its own: database.url in config.toml"),
     ("CACHE_", "wagate brings its own Valkey: redis.url in config.toml"),
     *((f"{each}_", "wagate has webhooks, jobs and plugins") for each in CHANNELS),
-    *(
-        (f"{each}_", "bots are n8n, your webhooks, or a plugin")
-        for each in ("TYPEBOT", "OPENAI", "DIFY", "FLOWISE", "EVOAI", "N8N")
-    ),
+    *((f"{each}_", "bots are n8n, your webhooks, or a plugin") for each in BOTS),
     ("CHATWOOT_", "an inbox needs your consent: wagate chatwoot connect"),
     ("S3_", "wagate keeps files in its data folder: see media in config.toml"),
     ("PROXY_", "one proxy for each account here: settings.proxy"),
@@ -75,6 +70,6 @@ def _hook(given: dict[str, str]) -> Plan:
     if not url or not is_true(given.get(f"{HOOK}ENABLED", "")):
         why = f"{HOOK}ENABLED is not true: Evolution API posts nothing there either"
         return Plan(left=(Left(what=f"{HOOK}URL", why=why),) if url else ())
-    events = [re.sub(f"^{EVENT}", "", name) for name, on in given.items() if name.startswith(EVENT) and is_true(on)]
+    events = [name.removeprefix(EVENT) for name, on in given.items() if name.startswith(EVENT) and is_true(on)]
     by_events = is_true(given.get(f"{HOOK}WEBHOOK_BY_EVENTS", ""))
     return global_hook({"enabled": True, "url": url, "events": events, "webhookByEvents": by_events})

@@ -14,7 +14,7 @@ from wagate.events.acks import DELIVERED, FAILED, PARTICIPANT, RANKS, READ, SENT
 from wagate.events.kinds import MESSAGE_ACK, MESSAGE_ANY
 from wagate.parsing.message_ids import bare_id, is_unique
 from wagate.storage.fields import as_time, clean, from_json, optional, time_text
-from wagate.storage.statement import placeholders, rows, run, slices
+from wagate.storage.statement import lock, placeholders, rows, run, slices
 
 UNFINISHED = ("queued", "sending", "unknown")
 """Statuses of messages of which nothing says that they left; a report of the provider does."""
@@ -191,8 +191,7 @@ def lock_bare_id(db: peewee.Database, account_id: str, bare: str) -> None:
 
     Without it, a status and the message's own "sent", committed by two processes at once, would not see each other.
     """
-    if db.param != "?":
-        rows(db, "SELECT pg_advisory_xact_lock(hashtextextended(?, 20250120))", (f"{account_id}\x1f{bare}",))
+    lock(db, f"{account_id}\x1f{bare}")
 
 
 def of_bare_id(account_id: str, bare: str, chat: str) -> tuple[str, list[Any]]:

@@ -105,6 +105,7 @@ class FakeSessions(FakeServer):
             "/message/downloadMedia": self._download,
             "/chat/sendSeen": self._signal,
             "/chat/sendStateTyping": self._signal,
+            "/chat/sendStateRecording": self._signal,
             "/chat/clearState": self._signal,
         }
         body = seen.json if seen.body else {}

@@ -227,7 +227,9 @@ class Connection:
                 await self.send(Node("receipt", attrs | reader))
 
     async def _on_chatstate(self, node: Node) -> None:
-        self.server.typed.append(f"{as_jid(node.attrs['to']).user} {node.get_children()[0].tag}")
+        child = node.get_children()[0]
+        word = "recording" if child.attrs.get("media") == "audio" else child.tag
+        self.server.typed.append(f"{as_jid(node.attrs['to']).user} {word}")
         self.server.wake()
 
     async def _on_presence(self, node: Node) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 AUTH = "Afake_-9="
 """The key for the shelf."""
+HOST = "mmg.whatsapp.net"
+"""Where the shelf is, for those who go by the proxy."""
 
 
 class Queries:
@@ -88,8 +90,9 @@ class Queries:
         return self._server.profiles.posts(connection, node, inner)
 
     def _shelf(self, _connection: Connection, _node: Node, _inner: Node) -> list[Node]:
+        """As WhatsApp does: the client takes no other host."""
         ages = {"auth": AUTH, "ttl": "3600", "auth_ttl": "3600", "max_buckets": "12"}
-        return [Node("media_conn", ages, [Node("host", {"hostname": self._server.shelf})])]
+        return [Node("media_conn", ages, [Node("host", {"hostname": HOST})])]
 
     def _state(self, connection: Connection, _node: Node, inner: Node) -> list[Node]:
         return self._server.shared(_device(connection).jid.user).sync(inner)

@@ -8,7 +8,7 @@ import os
 import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ import trio
 import trustme
 from trio_websocket import serve_websocket
 
-from wagate.testing.whatsapp.queries import AUTH
+from wagate.testing.whatsapp.queries import AUTH, HOST
 from wagate.testing.whatsapp.server import FakeWhatsApp
 from wagate.testing.whatsapp.world import World
 
@@ -64,7 +64,7 @@ async def running_whatsapp(folder: Path, authority: trustme.CA | None = None) ->
         door = (await nursery.start(partial(_started, serve))).port
         shelf = _port(await nursery.start(trio.serve_ssl_over_tcp, partial(_shelf, server, blobs), 0, tls))
         server.shelf = f"127.0.0.1:{shelf}"
-        proxy = _port(await nursery.start(trio.serve_tcp, partial(_proxy, server, door), 0))
+        proxy = _port(await nursery.start(trio.serve_tcp, partial(_proxy, server, door, shelf), 0))
         environment = {
             "SSL_CERT_FILE": str(ca_file),
             ROOT: server.root.public.hex(),
@@ -108,9 +108,20 @@ async def _shelf(server: FakeWhatsApp, blobs: dict[str, bytes], stream: trio.abc
     path = target.decode().partition("?")[0]
     lines = [each.lower() for each in head.split(b"\r\n")]
     size = next((int(each.partition(b":")[2]) for each in lines if each.startswith(b"content-length:")), 0)
+    if verb == b"POST" and server.shelf_breaks:
+        server.shelf_breaks -= 1
+        await trio.aclose_forcefully(stream)
+        return
     taken = bytearray(rest)
     while len(taken) < size:
         taken += await stream.receive_some(PART)
+    if verb == b"POST" and server.shelf_silent:
+        server.shelf_silent -= 1
+        with suppress(trio.BrokenResourceError):
+            await stream.receive_some(1)
+        server.shelf_left += 1
+        server.wake()
+        return
     body, status = blobs.get(path), b"200 OK"
     if verb == b"POST" and (server.shelf_refusals or not _belongs(target.decode(), taken)):
         server.shelf_refusals = max(0, server.shelf_refusals - 1)
@@ -118,6 +129,8 @@ async def _shelf(server: FakeWhatsApp, blobs: dict[str, bytes], stream: trio.abc
     elif verb == b"POST":
         path = f"/v/{os.urandom(8).hex()}"
         blobs[path] = bytes(taken)
+        agents = [each.partition(b":")[2].strip().decode() for each in lines if each.startswith(b"user-agent:")]
+        server.uploads.append("".join(agents))
         body = msgspec.json.encode({"url": f"https://{server.shelf}{path}", "direct_path": path, "handle": "h"})
     elif body is None:
         body, status = b"gone", b"404 Not Found"
@@ -135,8 +148,8 @@ def _belongs(target: str, content: bytearray) -> bool:
     return unquote(urlsplit(target).path).endswith(f"/{token}") and query == {"auth": [AUTH], "token": [token]}
 
 
-async def _proxy(server: FakeWhatsApp, door: int, stream: trio.SocketStream) -> None:
-    """A proxy, by CONNECT or SOCKS 5, that knows one way: whatever name is asked for is the server; loopback itself."""
+async def _proxy(server: FakeWhatsApp, door: int, shelf: int, stream: trio.SocketStream) -> None:
+    """A proxy, by CONNECT or SOCKS 5: the shelf's name is the shelf, any other the server; loopback is itself."""
     try:
         first = await stream.receive_some(1)
         host, port, yes = await (_by_socks(stream) if first == b"\5" else _by_connect(stream, first))
@@ -144,7 +157,8 @@ async def _proxy(server: FakeWhatsApp, door: int, stream: trio.SocketStream) -> 
         await trio.aclose_forcefully(stream)
         return
     server.dialled.append(f"{host}:{port}")
-    async with stream, await trio.open_tcp_stream("127.0.0.1", port if host == "127.0.0.1" else door) as inner:
+    there = {"127.0.0.1": port, HOST: shelf}.get(host, door)
+    async with stream, await trio.open_tcp_stream("127.0.0.1", there) as inner:
         await stream.send_all(yes)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_pump, stream, inner, nursery.cancel_scope)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
+import peewee
 import structlog
 
 from wagate.clock import Clock
 from wagate.errors import StorageError
 from wagate.hooks.providers import Finding
 from wagate.storage.database import Database
+from wagate.storage.once import Once
 from wagate.storage.owners.directory import Account
 from wagate.storage.refusals import (
     Refused,
@@ -46,6 +49,7 @@ class Refusals:
         self._count = count
         self._database = database
         self._accounts = accounts
+        self._once = Once(database, clock)
         self._found: dict[tuple[str, str], Refused] = {}
         self._believed: set[str] = set()
         self._open: set[str] = set()
@@ -83,28 +87,16 @@ class Refusals:
 
     async def write(self) -> None:
         """Write down what was counted, and hear of what other processes saw. StorageError: it is kept for next time."""
-        found, self._found = self._found, {}
-        believed, self._believed = self._believed, set()
-        if found or believed:
-            try:
-                await self._database.write(add_refusals, believed, list(found.values()))
-            except BaseException:
-                self._keep(found)
-                self._believed |= believed
-                raise
+        await self._once.write(self._take)
         written = await self._database.browse(refused_accounts)
         self._open = (written - self._believed) | {account_id for account_id, _ in self._found}
 
-    def _keep(self, found: Mapping[tuple[str, str], Refused]) -> None:
-        """Put back what was not written down, before what came since."""
-        for key, each in found.items():
-            if each.account_id in self._believed:
-                each.in_a_row = 0
-            later = self._found.setdefault(key, each)
-            if later is not each:
-                later.times += each.times
-                later.in_a_row += each.in_a_row
-                later.first_at = each.first_at if each.in_a_row else later.first_at
+    def _take(self) -> Callable[[peewee.Database], None] | None:
+        if not self._found and not self._believed:
+            return None
+        found, self._found = list(self._found.values()), {}
+        believed, self._believed = self._believed, set()
+        return partial(add_refusals, believed=believed, found=found)
 
     async def all(self, *, client_id: int | None, account_id: str | None = None) -> Sequence[RefusedRow]:
         """By account and reason; ``client_id`` None: of all clients."""

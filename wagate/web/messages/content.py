@@ -32,6 +32,7 @@ EVERYONE = "all"
 """Mentions all of a group."""
 _DIGITS = re.compile(r"[0-9]{5,15}")
 _JPEG = b"\xff\xd8\xff"
+_BLANKS = b" \t\r\n"
 _DATA_URI = re.compile(r"data:(?P<mimetype>[^;,]*+)(?:;[^,]*+)?+,")
 
 
@@ -216,8 +217,8 @@ def _check_url(url: str, field: str) -> None:
 
 def _decoded(data: str, field: str, name: str = "data") -> bytes:
     uri = _DATA_URI.match(data)
-    plain = "".join(data[uri.end() if uri else 0 :].split())
     try:
+        plain = data[uri.end() if uri else 0 :].encode("ascii").translate(None, _BLANKS)
         found = base64.b64decode(plain, validate=True)
     except (binascii.Error, ValueError) as error:
         raise UnprocessableError(f"{name} must be base64", field=f"{field}.{name}") from error

@@ -9,7 +9,7 @@ import msgspec
 from quart import Blueprint, Response
 
 from wagate.context.deliveries import view_of
-from wagate.errors import NotFoundError
+from wagate.errors import NotFoundError, RequestError
 from wagate.hooks.views import DeliveryView
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.events.listing import get_delivery
@@ -29,28 +29,35 @@ def pages(parts: Parts) -> Blueprint:
     @routes.get("/deliveries/<delivery_id>")
     async def show(delivery_id: str) -> str:
         found = await _detail(parts, delivery_id)
-        one = view_of(found)
+        one, sent, unsaid = view_of(found), None, ""
+        try:
+            sent = await _request(parts, one)
+        except NotFoundError:
+            pass
+        except RequestError as error:
+            unsaid = error.detail
         return parts.page(
             "delivery",
             "deliveries",
             one=one,
             row=await _receiver(parts, f"{one.handler}:{one.target}"),
             answers={each.number: each.response for each in found.attempts if each.response},
-            sent=await _request(parts, one),
+            sent=sent,
+            unsaid=unsaid,
             cut=CUT,
         )
 
     @routes.get("/deliveries/<delivery_id>/request")
     async def sent(delivery_id: str) -> Response:
-        found = await _request(parts, view_of(await _detail(parts, delivery_id)))
-        if found is None:
-            raise NotFoundError("its connector does not tell")
-        return _plain(found["body"])
+        return _plain((await _request(parts, view_of(await _detail(parts, delivery_id))))["body"])
 
     @routes.get("/deliveries/<delivery_id>/tries/<int:attempt>")
     async def answer(delivery_id: str, attempt: int) -> Response:
         found = await _detail(parts, delivery_id)
-        return _plain(next((each.response or "" for each in found.attempts if each.number == attempt), ""))
+        tried = next((each for each in found.attempts if each.number == attempt), None)
+        if tried is None:
+            raise NotFoundError("it was not tried so often")
+        return _plain(tried.response or "")
 
     return routes
 
@@ -68,14 +75,15 @@ async def _receiver(parts: Parts, target_id: str) -> TargetRow:
         return TargetRow(id="", name="a receiver that was deleted")
 
 
-async def _request(parts: Parts, one: DeliveryView) -> Mapping[str, Any] | None:
-    """What is sent for it, its body with line breaks; None: the connector does not tell, or the webhook is gone."""
+async def _request(parts: Parts, one: DeliveryView) -> Mapping[str, Any]:
+    """What is sent for it, its body with line breaks.
+
+    Raises:
+        NotFoundError: the connector does not tell, or the webhook is gone. RequestError: it can't tell at the moment.
+    """
     if one.handler not in REQUESTS:
-        return None
-    found = await parts.api.call("GET", REQUESTS[one.handler].format(one.id), who=viewer())
-    if found.status == NotFoundError.status:
-        return None
-    told: dict[str, Any] = found.expect()
+        raise NotFoundError("its connector does not tell")
+    told: dict[str, Any] = (await parts.api.call("GET", REQUESTS[one.handler].format(one.id), who=viewer())).expect()
     return told | {"body": msgspec.json.format(told["body"], indent=2)}
 
 

@@ -15,6 +15,7 @@ from quart import Blueprint
 from wagate.config.tables import Retention
 from wagate.storage.upkeep.copies import last_backup
 from wagate.storage.upkeep.stored import Stored, stored
+from wagate.web.health import LEAST_FREE
 from wagate.web.ui import words
 from wagate.web.ui.parts import Parts, admin_only
 
@@ -68,8 +69,12 @@ def kept(retention: Retention) -> list[tuple[str, str]]:
 def forecast(found: Stored, *, free: int, keep: float, now: datetime) -> str:
     """What becomes of the disk if as much comes in as came on average; '' when too little is known.
 
+    Below `LEAST_FREE` it is full, whatever the database has deleted: others write to the disk, too.
+
     ``free``: bytes; ``keep``: seconds after which events are deleted, so that the database grows no further.
     """
+    if free < LEAST_FREE:
+        return "full: make room, or shorten retention"
     age = 0.0 if found.oldest_at is None else (now - found.oldest_at).total_seconds()
     if not found.here or age < LEAST:
         return ""

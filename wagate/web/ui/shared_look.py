@@ -24,7 +24,10 @@ from wagate.web.ui.signin import Viewer
 EVERY: Final = 1.0
 """Seconds between two looks, while somebody watches."""
 SHARE: Final = 0.02
-"""Of the time, looks take no more than this: with ten thousand receivers that all need somebody they are rarer."""
+"""Of the time, looks take no more than this: with ten thousand receivers that all need somebody they are rarer.
+
+But for a page that the last look did not cover: it is looked at once.
+"""
 FRESH: Final = 1.0
 """Seconds for which it is known who is signed in."""
 SHOW: Final = "Show it"

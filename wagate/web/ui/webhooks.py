@@ -230,11 +230,15 @@ async def _row(parts: Parts, webhook_id: str) -> dict[str, Any]:
 
 
 async def _tried(parts: Parts, webhook_id: str, delivery_id: str) -> dict[str, Any] | None:
-    """The test that the page speaks of, as the connector tells of it: what was sent, and what came back."""
+    """The test that the page speaks of, as the connector tells of it: what was sent, and what came back.
+
+    None: there is none, or the connector can't tell at the moment.
+    """
     if not delivery_id:
         return None
     found = await parts.api.call("GET", f"{API}/{webhook_id}/events", who=viewer(), query={"limit": 20})
-    return next((each for each in found.expect()["data"] if each["id"] == delivery_id), None)
+    listed = found.data["data"] if found.status < 400 else ()
+    return next((each for each in listed if each["id"] == delivery_id), None)
 
 
 async def _outcome(parts: Parts, delivery_id: str, clock: Clock) -> None:

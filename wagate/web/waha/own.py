@@ -142,8 +142,7 @@ async def _presence(call: Call) -> Any:
     if call.body.chat_id is None:
         raise UnprocessableError(f"{word} is shown in a chat: set chatId", field="chatId")
     chat = read_chat(call.body.chat_id, "chatId")
-    kind = "paused" if word == "paused" else "typing"
-    signal = Signal(kind=kind, chat=chat)
+    signal = Signal(kind=word, chat=chat)
     await call.desk.sending.signal(signal, client_id=call.account.client_id, account=call.account.name)
     return Success()
 
