@@ -38,13 +38,13 @@ DOCUMENT = Replay(
     of=replay,
     table=TABLE,
     count=162,
-    least={"waha": 143, "meta": 50, "twilio": 45, "session": 95, "whatsapp": 120},
+    least={"waha": 148, "meta": 60, "twilio": 56, "session": 102, "whatsapp": 125},
 )
 N8N = Replay(
     of=replay_node,
     table=NODE_TABLE,
     count=143,
-    least={"waha": 130, "meta": 45, "twilio": 42, "session": 85, "whatsapp": 107},
+    least={"waha": 135, "meta": 50, "twilio": 47, "session": 90, "whatsapp": 112},
 )
 BOTH = pytest.mark.parametrize("made", [DOCUMENT, N8N], ids=["document", "node"])
 
