@@ -28,6 +28,10 @@ LARGEST: Final = 100 * 1024 * 1024
 """Bytes of a file: what can be uploaded in the minute that a send has."""
 CONFIRMED: Final = 50.0
 """Seconds for WhatsApp to confirm a message, less than the minute that the core gives."""
+UPLOADED: Final = 48.0
+"""Seconds for an upload, the reading before it included: it ends before nobody waits for it any more."""
+MARGIN: Final = 4.0
+"""Seconds that it ends sooner when less is left, for its answer to be in time."""
 UPLOADS: Final = 4
 """Files at once."""
 PER_CHARACTER: Final = 0.02
@@ -150,7 +154,10 @@ class Sender:
             raise SendRefusedError(f"the file has {size} bytes, and this engine sends at most {LARGEST}")
         kind = UPLOADED_AS.get(outgoing.message.type, outgoing.message.type)
         async with self._uploads:
-            found: dict[str, Any] = await self._reach.told("upload", number, path=_absolute(file.path), kind=kind)
+            seconds = min(UPLOADED, trio.current_effective_deadline() - trio.current_time() - MARGIN)
+            found: dict[str, Any] = await self._reach.told(
+                "upload", number, path=_absolute(file.path), kind=kind, seconds=seconds
+            )
         if outgoing.message.type == "voice":
             seconds, bars = await trio.to_thread.run_sync(drawn, file.path)
             found |= {"seconds": seconds, "waveform": base64.b64encode(bars).decode()} if seconds else {}

@@ -71,9 +71,16 @@ def _written(line: Line) -> bytes:
     try:
         made = line.make()
         several = made if isinstance(made, list) else [made]
-        return b"".join(json.dumps(each, separators=(",", ":")).encode() + b"\n" for each in several)
+        return b"".join(json.dumps(each, separators=(",", ":"), default=_text).encode() + b"\n" for each in several)
     except Exception as error:  # noqa: BLE001  (one event that can't be told must not stop the others; it stays spooled)
         return json.dumps({"event": "Untold", "error": repr(error)[:500]}).encode() + b"\n"
+
+
+def _text(value: Any) -> str:
+    """What JSON does not know: a text that is no UTF-8, which protobuf gives as bytes. TypeError: something else."""
+    if not isinstance(value, bytes):
+        raise TypeError(type(value).__name__)
+    return value.decode("utf-8", "replace")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from contextlib import suppress
 import httpx2
 import trio
 
-from tests.attack.case import MB, SECRET, Case, Target
+from tests.attack.case import HELD_UP, MB, SECRET, Case, Target
 from tests.http_site import ClosedError
 
 LARGE = b"x" * (10 * MB)
@@ -99,8 +99,8 @@ async def bodies_that_never_end(target: Target) -> str:
             nursery.cancel_scope.cancel()
     assert set(statuses) == {503}, statuses
     assert most - before < 64 + 40 * 0.5 + HELD_NOW, f"{most - before:.0f} MB"
-    assert took < 2000, f"{took:.0f} ms of CPU for a ping"
-    return f"{len(statuses)} of 40 got 503, {most - before:+.0f} MB, a ping took {took:.0f} ms of CPU"
+    assert took < HELD_UP, f"the loop was held up for {took:.0f} ms"
+    return f"{len(statuses)} of 40 got 503, {most - before:+.0f} MB, the loop was held up for {took:.0f} ms"
 
 
 async def a_body_that_drips(target: Target) -> str:
@@ -138,7 +138,7 @@ ROUTES = (
     ("POST", "/api/whatsapp/webhook/phone"),
 )
 HELD = 1000
-"""Milliseconds of the loop's CPU: a ping is behind the request that is read."""
+"""Milliseconds: a ping is behind the request that is read."""
 
 
 async def requests_that_stop_the_loop(target: Target) -> str:
@@ -160,8 +160,8 @@ async def requests_that_stop_the_loop(target: Target) -> str:
                     if took > slowest:
                         slowest, culprit = took, f"{path} with {name}"
                     await trio.sleep(0.01)
-    assert slowest < HELD, f"{culprit}: a ping took {slowest:.0f} ms of CPU"
-    return f"the slowest ping took {slowest:.0f} ms of CPU ({culprit})"
+    assert slowest < HELD, f"{culprit}: the loop was held up for {slowest:.0f} ms"
+    return f"the loop was held up for {slowest:.0f} ms at most ({culprit})"
 
 
 CASES = (

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
+
+import msgspec
 
 from tests.rows import NOW, intake, route
 from wagate.rules.filters import DeliveryFilter
+from wagate.rules.targets import Health, TargetState
 from wagate.storage.database import Database
-from wagate.storage.deliveries.bulk import count_matching, reach_of
+from wagate.storage.deliveries.bulk import count_matching, failing_of, oldest_of, reach_of
+from wagate.storage.deliveries.targets import Owner, write_states
 from wagate.storage.events.intake import store
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.upkeep.stored import stored
@@ -25,8 +30,42 @@ async def test_receivers_chats_and_the_oldest_are_of_what_matches_alone(database
     _, newest = await database.browse(count_matching, which, client_id=None)
     found = await database.browse(reach_of, which, client_id=1, until=newest)
     assert list(found.targets.items()) == [("webhook:w1", 3), ("webhook:w2", 1)]
-    assert (found.chats, found.oldest_at) == (2, NOW + timedelta(minutes=1))
+    assert found.chats == 2
+    assert await database.browse(oldest_of, which, client_id=1, until=newest) == NOW + timedelta(minutes=1)
     assert (await database.browse(reach_of, which, client_id=2, until=newest)).targets == {}
+    assert await database.browse(oldest_of, which, client_id=2, until=newest) is None
+
+
+async def test_those_that_fail_now_are_found_however_many_match(database: Database, monkeypatch: Any) -> None:
+    """Of ten receivers, each with one delivery more than the next, and no more of them looked through than two."""
+    monkeypatch.setattr("wagate.storage.deliveries.bulk.MOST_COUNTED", 2)
+    await database.write(ensure_default_client, now=NOW)
+    names = [f"webhook:w{number}" for number in range(10)]
+    for first in range(10):
+        await database.write(store, [intake(chat="1", routes=tuple(route(name, "1") for name in names[first:]))])
+    down = TargetState(failing_since=NOW, down_since=NOW)
+    states = {
+        names[0]: TargetState(failing_since=NOW),
+        names[1]: down,
+        names[2]: TargetState(last_success_at=NOW),
+        names[3]: msgspec.structs.replace(down, status=Health.DISABLED),
+        names[8]: down,
+        "webhook:w99": down,
+        "n8n:w1": down,
+    }
+    owners = {name: Owner(handler=name.partition(":")[0], client_id=1) for name in states}
+    await database.write(write_states, states, owners, NOW)
+
+    async def failing(until: str, most: int = 9, client_id: int = 1, **fields: Any) -> list[str]:
+        which = DeliveryFilter(**fields)
+        return await database.browse(failing_of, which, client_id=client_id, until=until, most=most)
+
+    _, newest = await database.browse(count_matching, DeliveryFilter(), client_id=None)
+    assert await failing(newest) == await failing(newest, status="pending") == [names[0], names[1], names[8]]
+    assert await failing(newest, most=2) == names[:2]
+    assert await failing(newest, handler="webhook", target="w8") == [names[8]]
+    assert await failing(newest, handler="webhook", target="w2") == await failing(newest, status="failed") == []
+    assert await failing(newest, client_id=2) == await failing("") == []
 
 
 async def test_how_much_is_stored_and_since_when(database: Database) -> None:

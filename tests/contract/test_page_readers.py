@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -15,6 +17,7 @@ from tests.rows import NOW, intake, route
 from wagate.errors import StorageError
 from wagate.rules.filters import DeliveryFilter, MessageFilter
 from wagate.storage import database as module
+from wagate.storage.backend import sqlite as backend
 from wagate.storage.database import Database, open_database
 from wagate.storage.events.intake import store
 from wagate.storage.events.listing import list_deliveries
@@ -137,3 +140,18 @@ async def test_a_list_that_takes_too_long_fails_alone(
         with pytest.raises(StorageError, match="took too long"):
             await database.browse(slow)
         assert await database.browse(rows, "SELECT 2") == [(2,)], "the connection is as good as new"
+
+
+async def test_a_list_may_take_two_seconds(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL says what it obeys; SQLite has a clock that only its looks at it move, by a tenth of a second."""
+    if database.dialect == "postgres":
+        assert await database.browse(rows, "SHOW statement_timeout") == [("2s",)]
+        assert await database.read(rows, "SHOW statement_timeout") == [("30s",)], "a look-up for messages has longer"
+        return
+    await database.browse(rows, "SELECT 1")  # opens the connection, for which there is a clock, too
+    looks = itertools.count()
+    monkeypatch.setattr(backend, "time", SimpleNamespace(monotonic=lambda: next(looks) / 10))
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    with pytest.raises(StorageError, match="interrupted"):
+        await database.browse(rows, endless)
+    assert next(looks) == 22, "one that sets it, twenty within it, and the one after"

@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import closing
+from html import unescape
+from typing import Any
+
+import peewee
+import pytest
 
 from tests.flow.dashboard import browser, fields_of
 from tests.inprocess import Gateway
@@ -13,19 +18,25 @@ from tests.sink import Sink
 pytest_plugins = ("tests.flow.dashboard",)
 
 MANY = 1204
+ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n"
 
 
-def copy_failed(gateway: Gateway, job: str) -> None:
-    """Have as many like this delivery as make `MANY` together."""
+def copy_failed(gateway: Gateway, job: str, many: int = MANY) -> None:
+    """Have as many like this delivery as make so many together; the others are newer."""
     with closing(sqlite3.connect(gateway.folder / "data" / "wagate.db", timeout=30)) as db, db:
         names = [row[1] for row in db.execute("PRAGMA table_info(deliveries)")]
-        taken = ["substr(id, 1, 31) || printf('%05d', n)" if each == "id" else each for each in names]
+        taken = ["substr(id, 1, 30) || printf('%06d', n)" if each == "id" else each for each in names]
         db.execute(
             "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?) "
             f"INSERT INTO deliveries ({', '.join(names)}) SELECT {', '.join(taken)} "
             "FROM deliveries, numbers WHERE id = ?",
-            (MANY - 1, job),
+            (many - 1, job),
         )
+
+
+def set_state(gateway: Gateway, hook: dict[str, Any], since: str) -> None:
+    with closing(sqlite3.connect(gateway.folder / "data" / "wagate.db", timeout=30)) as db, db:
+        db.execute(f"UPDATE targets SET {since} = updated_at WHERE id = ?", (f"webhook:{hook['id']}",))
 
 
 async def test_1204_are_shown_typed_and_run_once_and_later_ones_are_not_among_them(
@@ -57,3 +68,78 @@ async def test_1204_are_shown_typed_and_run_once_and_later_ones_are_not_among_th
     assert "1,204 done, of 1,204" in page
     assert later not in {got.id for got in receiver.accepted}
     assert receiver.duplicates == 0
+
+
+async def test_of_more_than_100_000_it_says_at_least_and_who_fails_among_all(running: Gateway, receiver: Sink) -> None:
+    receiver.script = lambda _: 400
+    crm = await running.register(receiver.url, name="CRM sync")
+    await running.post("the oldest")
+    await running.event(crm, "the oldest", "failed")
+    await running.ask("POST", f"/api/webhooks/{crm['id']}/toggle", json={"is_active": False})
+    bot = await running.register(receiver.url, name="Order bot")
+    await running.passes(3 * 3600)
+    await running.post("a later one", chat="+12025550119")
+    copy_failed(running, (await running.event(bot, "a later one", "failed"))["id"], 100_001)
+    set_state(running, crm, "down_since")
+    set_state(running, bot, "paused_at")
+    path = "/ui/deliveries/bulk?state=failed&do=retry-all"
+    async with browser(running) as http:
+        shown = await http.get(path)
+        said = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", unescape(shown.text)))
+        for each in (
+            "Retry more than 100,000 failed deliveries?",
+            "CRM sync is failing now.",
+            "Receivers Order bot (at least 100,000)",
+            "Chats at least 1 ",
+            "Oldest stored 3 h ago",
+            "Type 100,000 to confirm",
+        ):
+            assert each in said, said
+        assert ">Retry more than 100,000</button>" in shown.text
+        form = fields_of(shown) | {"shown": re.search(r'name="shown" value="([^"]+)"', shown.text)[1]}  # type: ignore[index]
+        assert (await http.post(path, data=form | {"typed": "100,001"})).status_code == 422
+        started = await http.post(path, data=form | {"typed": "100,000"})
+        page = await http.get(started.headers["location"])
+        assert ("of more than 100,000." in page.text, '<progress aria-label="Progress">' in page.text) == (True, True)
+        stop = await http.post(f"{started.headers['location']}/stop", data=fields_of(page))
+        assert stop.status_code == 303
+        assert "more than 100,000 deliveries" in (await http.get("/ui/audit")).text
+
+
+async def test_more_than_five_that_fail_are_not_forgotten(running: Gateway, receiver: Sink) -> None:
+    receiver.script = lambda _: 400
+    hooks = [await running.register(receiver.url, name=f"Till {number}") for number in range(7)]
+    await running.post("hello")
+    for hook in hooks:
+        await running.event(hook, "hello", "failed")
+    copy_failed(running, (await running.event(hooks[0], "hello", "failed"))["id"], 2)
+    for hook in hooks[1:]:
+        set_state(running, hook, "paused_at")
+    async with browser(running) as http:
+        path = "/ui/deliveries/bulk?state=failed&do=retry-all"
+        assert "<b>Till 0 is failing now.</b>" in (await http.get(path)).text
+        with closing(sqlite3.connect(running.folder / "data" / "wagate.db", timeout=30)) as db, db:
+            db.execute("UPDATE targets SET paused_at = NULL")
+        assert " and others are failing now.</b>" in (await http.get(path)).text
+        assert "failing now" not in (await http.get(path.replace("retry-all", "cancel-all"))).text
+
+
+async def test_what_can_not_be_looked_up_in_time_is_said_and_logged(
+    running: Gateway, receiver: Sink, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hook = await running.register(receiver.url, name="Order bot")
+    receiver.script = lambda _: 400
+    await running.post("hello")
+    await running.event(hook, "hello", "failed")
+
+    def endless(db: peewee.Database, *_: Any, **__: Any) -> None:
+        db.execute_sql(ENDLESS).fetchall()
+
+    for name in ("failing_of", "reach_of"):
+        monkeypatch.setattr(f"wagate.web.ui.bulk.{name}", endless)
+    async with browser(running) as http:
+        page = await http.get("/ui/deliveries/bulk?state=failed&do=retry-all")
+        assert "Whether one of the receivers is failing now could not be looked up in time." in page.text
+        assert page.text.count("could not be looked up in time") == 2
+        assert ">Retry 1</button>" in page.text
+    assert capsys.readouterr().out.count("matches not looked through") == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, Literal
 
 import msgspec
@@ -64,8 +65,6 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
     targets: Mapping[str, int]
     """``<handler>:<target>`` → how many, the most first."""
     chats: int
-    oldest_at: datetime | None
-    """When the oldest was stored."""
 
 
 def count_matching(
@@ -80,18 +79,42 @@ def count_matching(
 
 def reach_of(db: peewee.Database, which: DeliveryFilter, *, client_id: int | None, until: str) -> Reach:
     """Whom an act on all that match would touch, none of them newer than ``until``."""
-    columns = Delivery.target_id, Delivery.account, Delivery.chat, Delivery.created_at
+    columns = Delivery.target_id, Delivery.account, Delivery.chat
     found = matching(which, client_id).select(*columns).where(Delivery.id <= until)
     found = found.order_by(Delivery.id.desc()).limit(MOST_COUNTED).alias("found")
-    count, oldest = peewee.fn.COUNT(peewee.SQL("*")), peewee.fn.MIN(found.c.created_at)
-    by_target = peewee.Select([found], [found.c.target_id, count, oldest]).group_by(found.c.target_id)
-    each = [(target, many, as_time(at)) for target, many, at in by_target.tuples().execute(db)]
+    by_target = peewee.Select([found], [found.c.target_id, peewee.fn.COUNT(peewee.SQL("*"))])
+    each = by_target.group_by(found.c.target_id).tuples().execute(db)
     chats = peewee.Select([found], [found.c.account, found.c.chat]).distinct()
-    return Reach(
-        targets={target: many for target, many, _ in sorted(each, key=lambda row: (-row[1], row[0]))},
-        chats=chats.count(db),
-        oldest_at=min((at for _, _, at in each if at is not None), default=None),
+    return Reach(targets=dict(sorted(each, key=lambda row: (-row[1], row[0]))), chats=chats.count(db))
+
+
+def oldest_of(db: peewee.Database, which: DeliveryFilter, *, client_id: int | None, until: str) -> datetime | None:
+    """When the oldest that matches was stored, however many there are; None: there is none."""
+    found = matching(which, client_id).select(Delivery.created_at).where(Delivery.id <= until)
+    return next((at for (at,) in found.order_by(Delivery.id).limit(1).tuples().execute(db)), None)
+
+
+def failing_of(
+    db: peewee.Database, which: DeliveryFilter, *, client_id: int | None, until: str, most: int
+) -> list[str]:
+    """Receivers that fail now and that an act on all that match would touch, however many there are; the first by id.
+
+    Asked receiver by receiver, as few fail: what matches is not looked through.
+    """
+    text = (
+        "SELECT id FROM targets WHERE (down_since IS NOT NULL OR failing_since IS NOT NULL) "
+        "AND status <> 'disabled' AND paused_at IS NULL ORDER BY id"
     )
+    touched = (id_ for (id_,) in rows(db, text) if _touches(db, id_, which, client_id=client_id, until=until))
+    return list(islice(touched, most))
+
+
+def _touches(db: peewee.Database, target_id: str, which: DeliveryFilter, *, client_id: int | None, until: str) -> bool:
+    handler, _, own_id = target_id.partition(":")
+    if which.handler not in {None, handler} or which.target not in {None, own_id}:
+        return False
+    one = matching(msgspec.structs.replace(which, handler=handler, target=own_id), client_id)
+    return bool(one.select(Delivery.id).where(Delivery.id <= until).limit(1).tuples().execute(db))
 
 
 def add_bulk(

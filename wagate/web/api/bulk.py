@@ -16,7 +16,7 @@ from wagate.parsing.chats import chat_key
 from wagate.rules.filters import DeliveryFilter
 from wagate.storage.audit import Act
 from wagate.storage.database import Database
-from wagate.storage.deliveries.bulk import Bulk, Verb, count_matching, get_bulk
+from wagate.storage.deliveries.bulk import MOST_COUNTED, Bulk, Verb, count_matching, get_bulk
 from wagate.web.access.acts import name_of
 from wagate.web.access.identity import RequestAuth
 from wagate.web.api.lists import in_calendar
@@ -126,10 +126,15 @@ def act_of(made: Bulk, *, address: str) -> Act:
         who=made.who,
         action=f"{made.verb} all",
         object=made.id,
-        detail=f"{made.total} deliveries",
+        detail=f"{more_than(made.total)} deliveries",
         address=address,
         created_at=made.created_at,
     )
+
+
+def more_than(count: int) -> str:
+    """``1,204``; above what is counted, ``more than 100,000``."""
+    return f"{count:,}" if count <= MOST_COUNTED else f"more than {MOST_COUNTED:,}"
 
 
 def answer_of(made: Bulk) -> BulkAnswer:

@@ -16,21 +16,27 @@ NO_PONG: Final = 1011
 async def ping(stream: WSStream, interval: float) -> None:
     """Ping every ``interval`` seconds, until the stream ends; end it when nothing came since the last ping.
 
-    hypercorn takes no notice of what comes back: a peer that went without a word would stay until TCP gives up.
+    hypercorn takes no notice of what comes back: a peer that went without a word would stay until TCP gives up. While a
+    message waits for the app to take it, nothing more is read: that time counts as heard.
     """
     heard = False
+    taking = 0
     handle = stream.handle
 
     async def listening(event: Event) -> None:
-        nonlocal heard
-        heard = heard or isinstance(event, Data | Body)
-        await handle(event)
+        nonlocal heard, taking
+        taking += 1
+        try:
+            await handle(event)
+        finally:
+            taking -= 1
+            heard = heard or isinstance(event, Data | Body)
 
     stream.handle = listening  # type: ignore[method-assign]
     while not stream.closed:
         heard = False
         await stream._send_wsproto_event(Ping())  # noqa: SLF001  (as its own pings)
         await trio.sleep(interval)
-        if not heard and not stream.closed:
+        if not heard and not taking and not stream.closed:
             await stream._send_wsproto_event(CloseConnection(code=NO_PONG, reason="no answer to a ping"))  # noqa: SLF001
             await stream.send(StreamClosed(stream_id=stream.stream_id))

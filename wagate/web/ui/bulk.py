@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
+import structlog
 from quart import Blueprint, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import BadRequestError, NotFoundError, StorageError, UnauthorizedError
 from wagate.rules.filters import DeliveryFilter
-from wagate.rules.targets import Standing
 from wagate.storage.audit import write_act
-from wagate.storage.deliveries.bulk import MOST_COUNTED, Verb, count_matching, get_bulk, list_bulk, reach_of
+from wagate.storage.deliveries.bulk import (
+    MOST_COUNTED,
+    Reach,
+    Verb,
+    count_matching,
+    failing_of,
+    get_bulk,
+    list_bulk,
+    oldest_of,
+    reach_of,
+)
 from wagate.storage.deliveries.target_list import TargetRow
-from wagate.web.api.bulk import act_of
+from wagate.web.api.bulk import act_of, more_than
 from wagate.web.ui import words
 from wagate.web.ui.deliveries import FIELDS, SINCE, wanted
 from wagate.web.ui.parts import Parts, back, viewer
+
+T = TypeVar("T")
+
+log = structlog.get_logger("wagate.ui")
 
 TYPED: Final = 1000
 """Above so many, and to give up, the count must be typed."""
@@ -37,6 +51,11 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     until: str
     count: int
     client_id: int | None
+
+    @property
+    def to_type(self) -> int:
+        """What confirms it: how many there are, or how many were counted."""
+        return min(self.count, MOST_COUNTED)
 
 
 def pages(parts: Parts) -> Blueprint:
@@ -55,10 +74,10 @@ def pages(parts: Parts) -> Blueprint:
     async def go() -> WerkzeugResponse | tuple[str, int]:
         form = await request.form
         shown = _shown(parts, form.get("shown", ""))
-        if _must_type(shown) and form.get("typed", "").replace(",", "").strip() != str(shown.count):
+        if _must_type(shown) and form.get("typed", "").replace(",", "").strip() != str(shown.to_type):
             asked = {name: request.args.get(name, "").strip()[:200] for name in FIELDS}
             word = "cancel-all" if shown.verb == "cancel" else "retry-all"
-            wrong = f"Type {shown.count:,} to confirm."
+            wrong = f"Type {shown.to_type:,} to confirm."
             return await _confirm(parts, asked, word, wrong=wrong), 422
         made = await parts.bulk.start(
             shown.verb,
@@ -79,7 +98,8 @@ def pages(parts: Parts) -> Blueprint:
     @routes.get("/bulk/<bulk_id>")
     async def show(bulk_id: str) -> str:
         made = await parts.database.browse(get_bulk, bulk_id, client_id=viewer().client_id)
-        return parts.page("bulk", "deliveries", made=made, most=MOST_COUNTED)
+        counted, many = made.total <= MOST_COUNTED, more_than(made.total)
+        return parts.page("bulk", "deliveries", made=made, counted=counted, many=many)
 
     @routes.post("/bulk/<bulk_id>/stop")
     async def stop(bulk_id: str) -> WerkzeugResponse:
@@ -97,7 +117,7 @@ async def _confirm(parts: Parts, asked: Mapping[str, str], word: str, wrong: str
     count, newest = await parts.database.browse(count_matching, which, client_id=viewer().client_id)
     shown = Shown(verb=verb, which=which, until=newest, count=count, client_id=viewer().client_id)
     chosen = await _target(parts, asked["target"])
-    reach, failing = await _reach(parts, which, newest)
+    look = partial(_in_time, parts, which, newest)
     query = urlencode({name: value for name, value in asked.items() if value} | {"do": word})
     return parts.page(
         "bulk_ask",
@@ -105,10 +125,14 @@ async def _confirm(parts: Parts, asked: Mapping[str, str], word: str, wrong: str
         wrong=wrong,
         says=says,
         count=count,
-        most=MOST_COUNTED,
+        many=more_than(count),
+        whole=count <= MOST_COUNTED,
+        to_type=shown.to_type,
         sentence=in_words(asked, "" if chosen is None else chosen.name),
-        reach=reach,
-        failing=failing if verb == "retry" else [],
+        failing=await _failing(parts, look) if verb == "retry" and count else [],
+        named=NAMED,
+        reach=await _reach(parts, look),
+        oldest_at=await look(oldest_of),
         shown=parts.sign(msgspec.json.encode(shown).decode()),
         typed=_must_type(shown),
         query=query,
@@ -124,25 +148,38 @@ class Touched(msgspec.Struct, frozen=True, kw_only=True):
     more: int
     """Receivers that are not among them."""
     chats: int
-    oldest_at: datetime | None
 
 
-async def _reach(parts: Parts, which: DeliveryFilter, until: str) -> tuple[Touched | None, list[str]]:
-    """Whom it touches, and those of them that fail now; None when there is none, or too much to look through."""
+async def _in_time(parts: Parts, which: DeliveryFilter, until: str, fn: Callable[..., T], **more: Any) -> T | None:
+    """What ``fn`` finds in what matches; None: there is too much to look through."""
     try:
-        found = await parts.database.browse(reach_of, which, client_id=viewer().client_id, until=until)
-    except StorageError:
-        return None, []
+        return await parts.database.browse(fn, which, client_id=viewer().client_id, until=until, **more)
+    except StorageError as error:
+        log.warning("matches not looked through", what=fn.__name__, reason=str(error))
+        return None
+
+
+async def _failing(parts: Parts, look: Callable[..., Awaitable[Any]]) -> list[str] | None:
+    """Names of receivers among them that fail now, one more than are named when there are more; None: not known."""
+    ids: list[str] | None = await look(failing_of, most=NAMED + 1)
+    if ids is None:
+        return None
+    names = await parts.targets.names(ids)
+    return [names[id_] for id_ in ids]
+
+
+async def _reach(parts: Parts, look: Callable[..., Awaitable[Any]]) -> Touched | None:
+    """Whom it touches; None: not known."""
+    found: Reach | None = await look(reach_of)
+    if found is None:
+        return None
     ids = [*found.targets][:NAMED]
-    names, standing = await parts.targets.names(ids), await parts.targets.standings(ids)
-    touched = Touched(
+    names = await parts.targets.names(ids)
+    return Touched(
         receivers=[(names[id_], found.targets[id_]) for id_ in ids],
         more=len(found.targets) - len(ids),
         chats=found.chats,
-        oldest_at=found.oldest_at,
     )
-    failing = [names[id_] for id_ in ids if standing.get(id_) in {Standing.DOWN, Standing.FAILING}]
-    return touched if ids else None, failing
 
 
 async def _target(parts: Parts, target_id: str) -> TargetRow | None:
