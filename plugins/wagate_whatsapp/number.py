@@ -58,6 +58,8 @@ class WhatsAppSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SECRETS = frozenset({"proxy"})
+CONFIG_ONLY = frozenset({"proxy"})
+"""The engine dials it by itself, past the guard."""
 
 
 def settings_of(account: ProviderAccount) -> WhatsAppSettings:

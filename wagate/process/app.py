@@ -47,7 +47,9 @@ from wagate.queue.cluster import open_redis
 from wagate.queue.redis import RedisThread, check_policy
 from wagate.queue.valkey.supervise import embedded_valkey
 from wagate.storage.database import open_database
+from wagate.storage.deliveries.targets import known_handlers
 from wagate.storage.idempotency import forget_running
+from wagate.storage.minutes import RESERVED
 from wagate.storage.upkeep.reencrypt import reencrypt
 
 log = structlog.get_logger("wagate")
@@ -117,7 +119,7 @@ async def serve(
                 # It lies in the folder that we hold: whoever answered these requests is dead, and they may come again.
                 await database.write(forget_running)
             await _use_first_key(gateway)
-            gateway.handlers.update(_handlers(gateway, plugins, contexts))
+            gateway.handlers.update(await _handlers(gateway, plugins, contexts))
             gateway.outbound.ask(each.choose_account for each in plugins if "choose_account" in each.implements())
             await gateway.live.reload()
             if not config.redis.url:
@@ -164,9 +166,12 @@ def _convert(config: Config, kind: type[msgspec.Struct], table: Mapping[str, Any
     return convert_settings(kind, table, file=str(config.file), key=key)
 
 
-def _handlers(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> dict[str, Handler]:
+async def _handlers(
+    gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, PluginContext]
+) -> dict[str, Handler]:
     registered = [plugin.gather("register_handlers", context=contexts[plugin.name]) for plugin in plugins]
-    return unique_handlers(chain([gateway.outbound.handler], *registered))
+    known = await gateway.database.read(known_handlers, RESERVED)
+    return unique_handlers(chain([gateway.outbound.handler], *registered), known)
 
 
 def _listening(gateway: Gateway) -> Listening:
@@ -257,6 +262,7 @@ async def _serve_until_signalled(config: Config, hide: Hide) -> None:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_at_signal, stop, end)
+        nursery.start_soon(_end_after, stop, end)
         with trio.open_signal_receiver(signal.SIGHUP) as hangups:
             async with trio.open_nursery() as serving:
                 nursery.start_soon(_give_up_start, stop, up, serving.cancel_scope)
@@ -271,6 +277,13 @@ async def _serve_until_signalled(config: Config, hide: Hide) -> None:
                 _greet(config, started)
             log.info("stopped")
             nursery.cancel_scope.cancel()
+
+
+async def _end_after(stop: trio.Event, end: HardEnd) -> None:
+    """A stop that the API asked for has an end as well."""
+    await stop.wait()
+    if not end.armed:
+        end.arm()
 
 
 async def _reload_at_signal(
