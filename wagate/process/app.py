@@ -269,6 +269,7 @@ async def _serve_until_signalled(config: Config, hide: Hide, warnings: LastWarni
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_at_signal, stop, end)
+        nursery.start_soon(_end_after, stop, end)
         with trio.open_signal_receiver(signal.SIGHUP) as hangups:
             async with trio.open_nursery() as serving:
                 nursery.start_soon(_give_up_start, stop, up, serving.cancel_scope)
@@ -283,6 +284,13 @@ async def _serve_until_signalled(config: Config, hide: Hide, warnings: LastWarni
                 _greet(config, started)
             log.info("stopped")
             nursery.cancel_scope.cancel()
+
+
+async def _end_after(stop: trio.Event, end: HardEnd) -> None:
+    """A stop that the API asked for has an end as well."""
+    await stop.wait()
+    if not end.armed:
+        end.arm()
 
 
 async def _reload_at_signal(
