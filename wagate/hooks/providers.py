@@ -172,7 +172,8 @@ class Provider:
     ``verify`` and ``parse`` are pure and quick. ``send`` returns once the provider has accepted the message; it raises
     `wagate.errors.NotSentError`, `SendRefusedError`, `AccountStoppedError` or `OutcomeUnknownError`. It may let a
     `wagate.http.HttpError` through: wagate knows whether its request had left. After any other exception the outcome
-    is unknown.
+    is unknown, and so it is after a minute (`trio.current_effective_deadline`): what comes before the send itself, such
+    as an upload, should end some seconds sooner, with NotSentError.
     """
 
     name: str

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -51,6 +52,7 @@ from wagate.storage.deliveries.targets import known_handlers
 from wagate.storage.idempotency import forget_running
 from wagate.storage.minutes import RESERVED
 from wagate.storage.upkeep.reencrypt import reencrypt
+from wagate.web.ui.warnings import LastWarnings
 
 log = structlog.get_logger("wagate")
 
@@ -75,12 +77,13 @@ def run(config_path: Path | None, without: Sequence[str] = ()) -> int:
     os.umask(0o077)
     try:
         config = load(config_path, without=without)
-        hide = configure_logs(config.log.level, config.log.format, config.secrets)
+        warnings = LastWarnings()
+        hide = configure_logs(config.log.level, config.log.format, config.secrets, warnings=warnings)
         if os.geteuid() == 0:
             log.warning("running as root: anyone who takes over the gateway has the machine; use a user of its own")
         raise_file_limit()
         keep_one_heap()
-        trio.run(_serve_until_signalled, config, hide, strict_exception_groups=True, clock=RunningClock())
+        trio.run(_serve_until_signalled, config, hide, warnings, strict_exception_groups=True, clock=RunningClock())
     except* WagateError as failures:
         for failure in _leaves(failures):
             sys.stderr.write(f"wagate: {failure}\n")
@@ -94,9 +97,12 @@ async def serve(
     stop: trio.Event,
     clock: Clock | None = None,
     hide: Hide = lambda _secrets: None,
+    warnings: LastWarnings | None = None,
     task_status: trio.TaskStatus[Started] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run the gateway until ``stop`` is set, then drain. ``hide`` keeps secrets out of the log that come later.
+
+    ``warnings``: what the dashboard shows of the log.
 
     Raises:
         ConfigError, AlreadyRunningError, StorageError, QueueError: it can't start; the message says why.
@@ -109,6 +115,7 @@ async def serve(
         secrets = open_secrets(config)
         async with open_database(config.database.url, config.data.dir) as database, _open_redis(config) as redis:
             gateway = assemble(config, clock, secrets, database, redis)
+            gateway = gateway if warnings is None else replace(gateway, warnings=warnings)
             contexts = {plugin.name: build_context(gateway, plugin) for plugin in plugins}
             load_providers(plugins, partial(build_context, gateway), gateway.providers)
             errands = _errands(gateway)
@@ -249,7 +256,7 @@ async def _tasks(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str,
             nursery.cancel_scope.cancel()
 
 
-async def _serve_until_signalled(config: Config, hide: Hide) -> None:
+async def _serve_until_signalled(config: Config, hide: Hide, warnings: LastWarnings) -> None:
     stop, up, end = trio.Event(), trio.Event(), HardEnd(config.server.drain + GRACE)
     on_terminal, reloads = os.isatty(0), list[Reload]()
 
@@ -267,7 +274,7 @@ async def _serve_until_signalled(config: Config, hide: Hide) -> None:
             async with trio.open_nursery() as serving:
                 nursery.start_soon(_give_up_start, stop, up, serving.cancel_scope)
                 nursery.start_soon(_reload_at_signal, hangups, up, reloads, terminal_closed)
-                started = await serving.start(partial(serve, config, stop=stop, hide=hide))
+                started = await serving.start(partial(serve, config, stop=stop, hide=hide, warnings=warnings))
                 reloads.append(started.reload)
                 up.set()
                 _settle_memory()

@@ -356,6 +356,7 @@ def ui_parts(
         examine=gateway.checkup.now,
         failing=partial(_failing, gateway),
         refused=gateway.refusals.all,
+        warnings=gateway.warnings.newest,
         folder=gateway.config.data.dir,
         retention=gateway.config.retention,
         processes=lambda: gateway.consumers.processes,
