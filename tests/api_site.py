@@ -90,6 +90,7 @@ class ApiSite:
     listeners: Listeners
     clock: Clock
     receiver: Receiver
+    asked_to_stop: trio.Event
 
     def as_(self, token: str | None, **headers: str) -> httpx2.AsyncClient:
         """A client with this token."""
@@ -139,7 +140,7 @@ async def api_site(
             session_changed=hub.changed,
             recognize=People(database, providers, clock).recognize,
         )
-        targets = TargetDesk(database, control, live, {}, clock)
+        targets, asked_to_stop = TargetDesk(database, control, live, {}, clock), trio.Event()
         api = create_api(
             config=config,
             clock=clock,
@@ -156,6 +157,7 @@ async def api_site(
             health=HealthMonitor(database, folder, clock, probes or {}, queue_size=lambda: 0),
             registry=CollectorRegistry(),
             check_url=HttpClient().check,
+            stop=asked_to_stop.set,
             outbound=outbound or FakeMessages().outbound,
             plugins=[("wagate", targets_routes(RequestAuth(live), targets)), *plugins],
         )
@@ -247,7 +249,7 @@ async def api_site(
 
         async with trio.open_nursery() as serving:
             [(host, port)] = await serving.start(serve)
-            yield ApiSite(f"http://{host}:{port}", api, database, live, hub, listeners, clock, receiver)
+            yield ApiSite(f"http://{host}:{port}", api, database, live, hub, listeners, clock, receiver, asked_to_stop)
             hub.close()
             listeners.close()
             stop.set()

@@ -17,7 +17,7 @@ import httpx2
 import msgspec
 
 from tests.openapi_documents import FOLDER
-from tests.waha_operations import LAST, OPERATIONS, Operation, Values, answered, known_of, names_in
+from tests.waha_operations import LAST, OPERATIONS, Keys, Operation, Values, answered, known_of, names_in
 
 HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
 FILLED = "$"
@@ -88,10 +88,11 @@ def in_order() -> list[NodeOperation]:
 
 async def replay_node(http: httpx2.AsyncClient, values: Values) -> dict[str, tuple[int, str]]:
     """Operation → the answer's status, and of what was refused WAHA's ``message``. AssertionError: another shape."""
-    found: dict[str, tuple[int, str]] = {}
+    found, keys = dict[str, tuple[int, str]](), Keys()
     for each in in_order():
         path, query, body = request_of(each, values)
         content = json.dumps(body) if body else None
         answer = await http.request(each.method, path, params=query, content=content, headers=HEADERS)
         found[each.verb] = answered(each.verb, answer)
+        values = await keys.check(each.of_waha.name, answer, http, values)
     return found

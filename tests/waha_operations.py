@@ -41,8 +41,9 @@ LAST = (
     "SessionsController_logout",
     "AuthController_requestCode",
     "AuthController_getQR",
+    "ServerController_stop",
 )
-"""What takes away what others are about, and what ends the connection, comes last, in this order."""
+"""What takes away what others are about, and what ends the connection or all, comes last, in this order."""
 TOPICS = {
     "Auth": "Pairing",
     "Screenshot": "Pairing",
@@ -105,6 +106,8 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
     label: str = "1"
     poll: str = ""
     """The id of a poll; '': of the message."""
+    key: str = "an-id"
+    """The id of a key that the replay made."""
 
     @property
     def of(self) -> Mapping[str, Any]:
@@ -215,6 +218,8 @@ def _special(operation: Operation, values: Values) -> dict[str, Any]:
         special |= {"id": values.chat}
     if name in {"ChatsController_deleteMessage", "ChatsController_editMessage"}:
         special |= {"messageId": values.ours}
+    if controller == "ApiKeysController":
+        special |= {"id": values.key}
     if name == "StatusController_deleteStatus":
         special |= {"more": {"id": "3EB0000000000000000A"}}
     if "Voice" in name:
@@ -240,12 +245,38 @@ def in_order() -> list[Operation]:
 
 async def replay(http: httpx2.AsyncClient, values: Values, only: Any = None) -> dict[str, tuple[int, str]]:
     """Operation → the answer's status, and of what was refused WAHA's ``message``. AssertionError: another shape."""
-    found: dict[str, tuple[int, str]] = {}
+    found, keys = dict[str, tuple[int, str]](), Keys()
     for each in in_order() if only is None else only:
         path, query, body = request_of(each, values)
         answer = await http.request(each.method, path, params=query, json=body)
         found[each.name] = answered(each.name, answer)
+        values = await keys.check(each.name, answer, http, values)
     return found
+
+
+class Keys:
+    """What the replay asks for keys: they work once they are made, and no longer when they are deleted."""
+
+    def __init__(self) -> None:
+        self._token = ""
+
+    async def check(self, name: str, answer: httpx2.Response, http: httpx2.AsyncClient, values: Values) -> Values:
+        """What later operations are about. AssertionError: it was answered, but not done."""
+        if name == "ApiKeysController_create" and answer.is_success:
+            self._token = answer.json()["key"]
+            values = msgspec.structs.replace(values, key=answer.json()["id"])
+            assert await self._status(http) == 200
+        elif name == "ApiKeysController_list" and answer.is_success:
+            assert values.key in [each["id"] for each in answer.json()]
+            assert not self._token or self._token not in answer.text
+        elif name == "ApiKeysController_delete" and answer.is_success:
+            assert await self._status(http) == 401
+        return values
+
+    async def _status(self, http: httpx2.AsyncClient) -> int:
+        async with httpx2.AsyncClient(base_url=http.base_url, trust_env=False, verify=False) as theirs:
+            answer = await theirs.get("/api/sessions", headers={"X-Api-Key": self._token})
+        return answer.status_code
 
 
 def answered(name: str, answer: httpx2.Response) -> tuple[int, str]:

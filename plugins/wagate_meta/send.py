@@ -36,6 +36,8 @@ _PIECE: Final = 65_536
 _PATIENCE: Final = 60.0
 _SLOWEST: Final = 200_000
 """Bytes a second that an upload makes at least, else it is given up."""
+LEFT_TO_SEND: Final = 5.0
+"""Seconds that the message has after the upload; an upload that the core breaks off would leave it in doubt."""
 _MOST_ANSWER: Final = 20_000
 
 
@@ -162,7 +164,7 @@ async def _post(http: HttpClient, api: Api, file: OutFile, path: Path, size: int
     patience = _PATIENCE + size / _SLOWEST
     started = trio.current_time()
     try:
-        with trio.fail_after(patience):
+        with trio.fail_at(min(started + patience, trio.current_effective_deadline() - LEFT_TO_SEND)):
             async with (
                 http.guarded_httpx(trust=api.trust, timeout=patience) as client,
                 client.stream("POST", api.uploads, headers=headers, content=_body(head, path, tail)) as answer,
@@ -172,7 +174,7 @@ async def _post(http: HttpClient, api: Api, file: OutFile, path: Path, size: int
                 took = (trio.current_time() - started) * 1000
                 return Response(status=answer.status_code, headers=fields, body=body, truncated=False, duration_ms=took)
     except trio.TooSlowError as error:
-        raise NotSentError(f"the file was not uploaded within {patience:.0f} s") from error
+        raise NotSentError(f"the file was not uploaded within {trio.current_time() - started:.0f} s") from error
     except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
         raise AccountStoppedError(f"base_url can't be used: {error}") from error
     except httpx2.TransportError as error:

@@ -16,7 +16,7 @@ from wagate_whatsapp.check import Checker, check_installed
 from wagate_whatsapp.engine import Engine
 from wagate_whatsapp.listen import Listener
 from wagate_whatsapp.media import Shelf
-from wagate_whatsapp.number import SECRETS, Numbers, WhatsAppSettings
+from wagate_whatsapp.number import CONFIG_ONLY, SECRETS, Numbers, WhatsAppSettings
 from wagate_whatsapp.reach import Reach
 from wagate_whatsapp.send import LIMITS, Sender
 
@@ -55,6 +55,7 @@ def make_provider(context: PluginContext) -> Provider:
         title="WhatsApp (linked device)",
         settings_type=WhatsAppSettings,
         secrets=SECRETS,
+        config_only=CONFIG_ONLY,
         sessions=True,
         self_hosted=True,  # it takes files, no links: wagate fetches them
         abilities=ABILITIES,

@@ -13,13 +13,17 @@ from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError
 from wagate.hooks import ProviderAccount
 from wagate_whatsapp.engine import Engine
 from wagate_whatsapp.number import Number, Numbers
-from wagate_whatsapp.process import EngineDiedError, NotDoneError
+from wagate_whatsapp.process import ASK_PATIENCE, EngineDiedError, NotDoneError
 from wagate_whatsapp.reasons import UNCONFIRMED
 
 BACK_SOON: Final = 15.0
 """Seconds until a message for a number without a connection is tried again."""
 HERE_SOON: Final = 2.0
 """Seconds until a message is tried again that came to a gateway which does not hold the number."""
+LEFT_TO_SEND: Final = 5.0
+"""Seconds that the send itself has, whatever came before it."""
+LEFT_TO_TELL: Final = 2.0
+"""Seconds between the end of our patience and that of the core, which would know less of what happened."""
 _NOT_THERE: Final = re.compile(r"no LID found|not on WhatsApp|no devices", re.IGNORECASE)
 _NOT_CONNECTED: Final = re.compile(
     r"not connected|not logged in|websocket (is )?(not connected|disconnected)(?!.*returned)|no session", re.IGNORECASE
@@ -55,8 +59,10 @@ class Reach:
             raise AccountStoppedError(number.told or "the session is stopped; start it", code="STOPPED")
         return number
 
-    async def ask(self, do: str, number: Number, **fields: Any) -> Any:
-        """Have something done. EngineDiedError, NotDoneError, TooSlowError, NotSentError.
+    async def ask(self, do: str, number: Number, *, patience: float = ASK_PATIENCE, **fields: Any) -> Any:
+        """Have something done in ``patience`` seconds, or fewer if the core gives no more.
+
+        EngineDiedError, NotDoneError, TooSlowError; NotSentError: it was not asked.
 
         WhatsApp's server confirms a message at once, whenever the recipient gets it. If it does not, the connection is
         made anew.
@@ -64,8 +70,11 @@ class Reach:
         child, connection = self._engine.running, number.connections
         if child is None:
             raise NotSentError("the engine is being started", after=BACK_SOON, slow="account")
+        left = trio.current_effective_deadline() - trio.current_time() - LEFT_TO_TELL
+        if left <= 0:
+            raise NotSentError("no time is left for it", after=BACK_SOON, slow="account")
         try:
-            return await child.ask(do, session=number.id, **fields)
+            return await child.ask(do, session=number.id, patience=min(patience, left), **fields)
         except trio.TooSlowError:
             if do == "send" and number.connected and number.connections == connection:
                 child.note(number.id, UNCONFIRMED)
@@ -94,6 +103,16 @@ class Reach:
         number = self.linked(account)
         with sending():
             return await self.ask(do, number, **fields)
+
+
+@contextmanager
+def preparing() -> Iterator[None]:
+    """Around what comes before a send. It ends while there is time to send; NotSentError: it was not done by then."""
+    try:
+        with trio.fail_at(trio.current_effective_deadline() - LEFT_TO_SEND):
+            yield
+    except trio.TooSlowError as error:
+        raise NotSentError("WhatsApp does not answer", after=BACK_SOON, slow="account") from error
 
 
 @contextmanager

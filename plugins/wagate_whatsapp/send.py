@@ -19,7 +19,7 @@ from wagate_whatsapp.ids import Key, jid_of, key_of
 from wagate_whatsapp.number import Number, settings_of
 from wagate_whatsapp.parse import parse
 from wagate_whatsapp.process import Json
-from wagate_whatsapp.reach import Reach, sending
+from wagate_whatsapp.reach import Reach, preparing, sending
 from wagate_whatsapp.voice import drawn
 
 LIMITS: Final = SendLimits(per_second=1.0, burst=10, chat_per_second=1.0, chat_burst=5)
@@ -27,7 +27,11 @@ LIMITS: Final = SendLimits(per_second=1.0, burst=10, chat_per_second=1.0, chat_b
 LARGEST: Final = 100 * 1024 * 1024
 """Bytes of a file: what can be uploaded in the minute that a send has."""
 CONFIRMED: Final = 50.0
-"""Seconds for WhatsApp to confirm a message, less than the minute that the core gives."""
+"""Seconds for WhatsApp to confirm a message; fewer when what came before has taken most of the core's minute."""
+UPLOADED: Final = 48.0
+"""Seconds for an upload, the reading before it included: it ends before nobody waits for it any more."""
+MARGIN: Final = 4.0
+"""Seconds that it ends sooner when less is left, for its answer to be in time."""
 UPLOADS: Final = 4
 """Files at once."""
 PER_CHARACTER: Final = 0.02
@@ -52,6 +56,19 @@ class Sender:
         number = self._reach.linked(outgoing.account)
         message = outgoing.message
         to = jid_of(message.chat)
+        with preparing():
+            body = await self._prepared(number, outgoing, to)
+        with sending(message=True):
+            sent = await self._reach.ask("send", number, patience=CONFIRMED, to=to, message=body)
+        self._remember(message.chat)
+        chat = chat_key(sent["chat"]) if message.chat.endswith("@lid") else message.chat
+        own = number.us.phone if chat.endswith(f"@{GROUP}") else ""
+        key = Key(chat=chat, id=first_text(sent, "id"), from_me=True, participant=own)
+        return Sent(message_id=key.whole)
+
+    async def _prepared(self, number: Number, outgoing: Outgoing, to: str) -> Json:
+        """The message as WhatsApp's; all is done that comes before it."""
+        message = outgoing.message
         await self._check_there(number, message.chat)
         uploaded = await self._uploaded(number, outgoing) if message.type in MEDIA_TYPES else None
         members = await self._members(number, to) if mentions_all(message) else ()
@@ -60,13 +77,7 @@ class Sender:
             body |= {"messageContextInfo": {"messageSecret": number.references.secret(outgoing.id)}}
         if message.type == "text" and not to.endswith("@broadcast") and settings_of(outgoing.account).typing:
             await self._type(number, to, message.text)
-        with sending(message=True):
-            sent = await self._reach.ask("send", number, patience=CONFIRMED, to=to, message=body)
-        self._remember(message.chat)
-        chat = chat_key(sent["chat"]) if message.chat.endswith("@lid") else message.chat
-        own = number.us.phone if chat.endswith(f"@{GROUP}") else ""
-        key = Key(chat=chat, id=first_text(sent, "id"), from_me=True, participant=own)
-        return Sent(message_id=key.whole)
+        return body
 
     async def signal(self, signal: Signal, account: ProviderAccount) -> None:
         """Mark messages as read, show or end typing or recording."""
@@ -150,7 +161,10 @@ class Sender:
             raise SendRefusedError(f"the file has {size} bytes, and this engine sends at most {LARGEST}")
         kind = UPLOADED_AS.get(outgoing.message.type, outgoing.message.type)
         async with self._uploads:
-            found: dict[str, Any] = await self._reach.told("upload", number, path=_absolute(file.path), kind=kind)
+            seconds = min(UPLOADED, trio.current_effective_deadline() - trio.current_time() - MARGIN)
+            found: dict[str, Any] = await self._reach.told(
+                "upload", number, path=_absolute(file.path), kind=kind, seconds=seconds
+            )
         if outgoing.message.type == "voice":
             seconds, bars = await trio.to_thread.run_sync(drawn, file.path)
             found |= {"seconds": seconds, "waveform": base64.b64encode(bars).decode()} if seconds else {}

@@ -19,7 +19,7 @@ from wagate_whatsapp_child.groups import CHANNELS, GROUPS
 from wagate_whatsapp_child.library import Library, LibraryError
 from wagate_whatsapp_child.people import PEOPLE, lid_of
 from wagate_whatsapp_child.session import Session, as_jid, as_jids
-from wagate_whatsapp_child.shelf import Shelf, reaches
+from wagate_whatsapp_child.shelf import KeyRefusedError, Shelf, reaches
 
 KINDS = {"image": 0, "video": 1, "audio": 2, "document": 3}
 """Kind of a file → the library's number (whatsmeow's MediaType)."""
@@ -111,28 +111,42 @@ class Actions:
         return (session.phone(there) if there.endswith("@lid") else "") or there
 
     def upload(self, session: Session, line: Json) -> Json:
-        """Encrypt and upload a file (``path``); what a message says of it, as JSON. LibraryError."""
-        path, kind = Path(line["path"]), line["kind"]
+        """Encrypt and upload a file (``path``) in ``seconds``; what a message says of it, as JSON. LibraryError.
+
+        What the library uploads may take longer: nothing can break that off.
+        """
+        path, kind, until = Path(line["path"]), line["kind"], time.monotonic() + line["seconds"]
         size = path.stat().st_size
         if size > SMALL and (shelf := self._shelf(session)) is not None:
             try:
-                made: Json = import_module(UPLOAD).upload(path, kind, shelf, session.start.proxy)
+                made: Json = import_module(UPLOAD).upload(path, kind, shelf, session.start.proxy, until)
+            except KeyRefusedError:
+                # The library keeps this key for some minutes, and tells nothing of it meanwhile: until then it uploads.
+                session.shelf = None
+                raise
             except LibraryError:
-                session.shelf = None  # perhaps its key is no longer good
+                session.shelf_failed = True
                 raise
             return made
         if size > LARGEST_WHOLE:
             raise LibraryError(f"the library takes at most {LARGEST_WHOLE} bytes, and there is no other way now")
-        with self._whole:
+        if not self._whole.acquire(timeout=max(0.0, until - time.monotonic())):
+            raise LibraryError("the files before this one take too long")
+        try:
             return self._uploaded(session, path.read_bytes(), kind)
+        finally:
+            self._whole.release()
 
     def _shelf(self, session: Session) -> Shelf | None:
         """Where files are put; None: the library has to do it."""
         if not reaches(session.start.proxy):
             return None
-        if session.shelf is None or session.shelf.until < time.monotonic():
+        if session.shelf is not None and session.shelf.until < time.monotonic():
             session.shelf = None
-            self._uploaded(session, b"\0", "document")  # for it the library asks WhatsApp, and logs the answer
+        if session.shelf is None or session.shelf_failed:
+            session.shelf_failed = False
+            # For it the library asks WhatsApp, unless it did within the last minutes, and logs the answer.
+            self._uploaded(session, b"\0", "document")
         return session.shelf
 
     def _uploaded(self, session: Session, content: bytes, kind: str) -> Json:

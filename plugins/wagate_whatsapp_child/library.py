@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import re
 import sys
 import types
 from collections.abc import Callable
@@ -61,6 +62,7 @@ class Proxy(ctypes.Structure):
     _fields_ = (("address", TEXT), ("no_websocket", YES), ("only_login", YES), ("no_media", YES))
 
 
+_QUERY = re.compile(r"""\?[^\s"'<>]*=[^\s"'<>]*""")
 _BYTES = ctypes.POINTER(Bytes)
 _CHAT = (TEXT, TEXT, NUMBER)
 _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
@@ -122,8 +124,20 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
 }
 
 
+def words(said: str | bytes) -> str:
+    """A text of the library's, as it may be told: URLs without their queries, since these hold keys.
+
+    ``said`` is bytes when it is no UTF-8: that is how protobuf gives such texts.
+    """
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    return _QUERY.sub("", text)
+
+
 class LibraryError(Exception):
     """The library said no; its text is the library's."""
+
+    def __init__(self, said: str | bytes) -> None:
+        super().__init__(words(said))
 
 
 @dataclass(frozen=True)

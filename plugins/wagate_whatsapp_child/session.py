@@ -28,6 +28,7 @@ from wagate_whatsapp_child.library import (
     Library,
     LibraryError,
     Proxy,
+    words,
 )
 from wagate_whatsapp_child.polls import Polls
 from wagate_whatsapp_child.shelf import Shelf, shelf_of
@@ -85,6 +86,8 @@ class Session:
         """Events so far."""
         self.shelf: Shelf | None = None
         """Where files are put, as far as the library's log has told."""
+        self.shelf_failed = False
+        """Whether an upload to it broke off: the library may have been told of another one meanwhile."""
         self.turn = threading.Lock()
         """Held by the message that is being sent."""
         self._library = library
@@ -172,7 +175,7 @@ class Session:
         )
         self.state.ended, self.state.connected = True, False
         if not self._left:
-            self._tell("Ended", error=error)
+            self._tell("Ended", error=words(error))
 
     def _props(self) -> bytes:
         """How this device shows itself when it is linked, and how much of the past it wants."""
@@ -228,9 +231,9 @@ class Session:
     def _log(self, raw: bytes) -> None:
         entry = self._library.types.LogEntry.FromString(raw)
         if entry.Level in TOLD:
-            self._tell("Log", level=entry.Level, text=entry.Message[:1000])
-        else:
-            self.shelf = shelf_of(entry.Name, entry.Message) or self.shelf
+            self._tell("Log", level=entry.Level, text=words(entry.Message)[:1000])
+        elif isinstance(entry.Message, str) and (found := shelf_of(entry.Name, entry.Message)) is not None:
+            self.shelf, self.shelf_failed = found, False
 
 
 def as_jid(library: Library, text: str) -> bytes:

@@ -10,6 +10,8 @@ import re
 import time
 from dataclasses import dataclass
 
+from wagate_whatsapp_child.library import LibraryError
+
 RECEIVED = "Client/Recv"
 """The library's logger of what the server sends."""
 _SOME = r'((?: [a-z0-9_:-]+="[^"<>]*")*)'
@@ -18,6 +20,10 @@ _ANSWER = re.compile(rf"<iq{_SOME}><media_conn{_SOME}><host{_SOME}/?>")
 _ATTRIBUTE = re.compile(r' ([a-z0-9_:-]+)="([^"<>]*)"')
 _HOST = re.compile(r"(?:[a-z0-9-]+\.)+whatsapp\.net")
 _SECONDS = re.compile(r"[0-9]{1,9}")
+
+
+class KeyRefusedError(LibraryError):
+    """The shelf takes nothing with our key any more."""
 
 
 @dataclass(frozen=True)

@@ -71,9 +71,16 @@ def _written(line: Line) -> bytes:
     try:
         made = line.make()
         several = made if isinstance(made, list) else [made]
-        return b"".join(json.dumps(each, separators=(",", ":")).encode() + b"\n" for each in several)
+        return b"".join(json.dumps(each, separators=(",", ":"), default=_text).encode() + b"\n" for each in several)
     except Exception as error:  # noqa: BLE001  (one event that can't be told must not stop the others; it stays spooled)
         return json.dumps({"event": "Untold", "error": repr(error)[:500]}).encode() + b"\n"
+
+
+def _text(value: Any) -> str:
+    """What JSON does not know: a text that is no UTF-8, which protobuf gives as bytes. TypeError: something else."""
+    if not isinstance(value, bytes):
+        raise TypeError(type(value).__name__)
+    return value.decode("utf-8", "replace")
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ class Entry:
     """One event that waits."""
 
     number: int
-    """Counted from 1 in this process."""
+    """Counted from 1 in this process; 0: it is not in the spool."""
     code: int
     raw: bytes
 
@@ -108,7 +115,13 @@ class Spool:
         self._read()
 
     def append(self, code: int, raw: bytes) -> Entry:
-        """Write one down; when the disk takes no more, it waits in memory until `sync` finds room."""
+        """Write one down; when the disk takes no more, it waits in memory until `sync` finds room.
+
+        Once it is closed, the file is another's, and the entry gets the number 0: it is written down nowhere.
+        """
+        if self._closed:
+            print("not spooled: it is closed", file=sys.stderr, flush=True)  # noqa: T201  (this process's log)
+            return Entry(0, code, raw)
         entry = self._entry(code, raw)
         if not self._behind:
             try:
@@ -151,8 +164,15 @@ class Spool:
             self._behind = self._behind and bool(self.waiting)
 
     def close(self) -> None:
-        """Give it free for another process."""
+        """Write what is in memory alone, if there is room now, and give it free for another process. Never raises."""
         with self.lock:
+            if self._closed:
+                return
+            if self._behind and self.waiting:
+                try:
+                    self._rewrite()
+                except OSError as error:
+                    self._fail(error)
             self._closed = True
             os.close(self._file)
             os.close(self._owner)

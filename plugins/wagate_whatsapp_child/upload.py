@@ -11,8 +11,10 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 import os
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
@@ -23,21 +25,23 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from wagate_whatsapp_child.library import LibraryError
-from wagate_whatsapp_child.shelf import Shelf
+from wagate_whatsapp_child.shelf import KeyRefusedError, Shelf
 
 PART = 64 * 1024
 BLOCK, MAC = 16, 10
-PATIENCE = 45.0
-"""Seconds without a byte taken or given."""
 ORIGIN = "https://web.whatsapp.com"
 
 
 class Sealed:
     """A file as WhatsApp keeps it: its keys and hashes, and its bytes as often as they are wanted."""
 
-    def __init__(self, path: Path, kind: str) -> None:
-        """Reads it once: the place on the shelf depends on all of it. ``kind``: image, video, audio or document."""
+    def __init__(self, path: Path, kind: str, until: float = math.inf) -> None:
+        """Reads it once: the place on the shelf depends on all of it. ``kind``: image, video, audio or document.
+
+        TimeoutError, here and in `parts`: it is later than ``until``, by `time.monotonic`.
+        """
         self._path = path
+        self._until = until
         self.key = os.urandom(32)
         self._wide = _keys(self.key, f"WhatsApp {kind.capitalize()} Keys".encode())
         self.size = path.stat().st_size
@@ -54,6 +58,7 @@ class Sealed:
         mac = hmac.new(self._wide[48:80], start, hashlib.sha256)
         with self._path.open("rb") as file:
             while part := file.read(PART):
+                left(self._until)
                 read(part)
                 sealed = box.update(pad.update(part))
                 mac.update(sealed)
@@ -63,13 +68,17 @@ class Sealed:
         yield last + mac.digest()[:MAC]
 
 
-def upload(path: Path, kind: str, shelf: Shelf, proxy: str) -> dict[str, Any]:
-    """Put a file onto the shelf; what a message says of it, as JSON. LibraryError: it is not there."""
-    sealed = Sealed(path, kind)
-    token = base64.urlsafe_b64encode(sealed.sealed).decode()
-    target = f"/mms/{kind}/{quote(token)}?{urlencode({'auth': shelf.auth, 'token': token})}"
+def upload(path: Path, kind: str, shelf: Shelf, proxy: str, until: float) -> dict[str, Any]:
+    """Put a file onto the shelf; what a message says of it, as JSON.
+
+    LibraryError: it is not there, perhaps since that would have taken longer than ``until``, by `time.monotonic`.
+    KeyRefusedError: nor will it be with this key.
+    """
     try:
-        answer = _posted(shelf.host, target, sealed, proxy)
+        sealed = Sealed(path, kind, until)
+        token = base64.urlsafe_b64encode(sealed.sealed).decode()
+        target = f"/mms/{kind}/{quote(token)}?{urlencode({'auth': shelf.auth, 'token': token})}"
+        answer = _posted(shelf.host, target, sealed, proxy, until)
     except (OSError, HTTPException, ValueError) as error:
         raise LibraryError(f"failed to execute request: {type(error).__name__}: {error}") from error
     return {
@@ -82,15 +91,31 @@ def upload(path: Path, kind: str, shelf: Shelf, proxy: str) -> dict[str, Any]:
     }
 
 
-def _posted(host: str, target: str, sealed: Sealed, proxy: str) -> dict[str, str]:
-    connection = _connection(host, proxy)
+def left(until: float) -> float:
+    """Seconds. TimeoutError: none."""
+    if (seconds := until - time.monotonic()) <= 0:
+        raise TimeoutError("it took too long")
+    return seconds
+
+
+def _posted(host: str, target: str, sealed: Sealed, proxy: str, until: float) -> dict[str, str]:
+    connection = _connection(host, proxy, left(until))
+
+    def in_time() -> Iterator[bytes]:
+        for part in sealed.parts():
+            connection.sock.settimeout(left(until))
+            yield part
+
     try:
         head = {"Content-Length": str(sealed.length), "Origin": ORIGIN, "Referer": f"{ORIGIN}/"}
-        connection.request("POST", target, sealed.parts(), head)
+        connection.request("POST", target, in_time(), head)
+        connection.sock.settimeout(left(until))
         answer = connection.getresponse()
         said = answer.read(PART)
     finally:
         connection.close()
+    if answer.status in {401, 403}:
+        raise KeyRefusedError(f"upload failed with status code {answer.status}")
     if answer.status != 200:
         raise LibraryError(f"upload failed with status code {answer.status}")
     found = json.loads(said)
@@ -99,12 +124,13 @@ def _posted(host: str, target: str, sealed: Sealed, proxy: str) -> dict[str, str
     return found
 
 
-def _connection(host: str, proxy: str) -> HTTPSConnection:
+def _connection(host: str, proxy: str, seconds: float) -> HTTPSConnection:
+    """``seconds``: for each step until it stands."""
     tls = ssl.create_default_context()
     if not proxy:
-        return HTTPSConnection(host, timeout=PATIENCE, context=tls)
+        return HTTPSConnection(host, timeout=seconds, context=tls)
     way = urlsplit(proxy)
-    made = HTTPSConnection(way.hostname or "", way.port or 80, timeout=PATIENCE, context=tls)
+    made = HTTPSConnection(way.hostname or "", way.port or 80, timeout=seconds, context=tls)
     name = f"{unquote(way.username or '')}:{unquote(way.password or '')}"
     made.set_tunnel(host, headers={"Proxy-Authorization": f"Basic {_base64(name.encode())}"} if way.username else {})
     return made

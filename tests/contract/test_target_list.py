@@ -15,7 +15,7 @@ from wagate.rules.targets import Health, Standing, TargetState
 from wagate.storage.database import Database
 from wagate.storage.deliveries import target_list
 from wagate.storage.deliveries.target_list import TargetRow, get_target, list_targets, pause_target
-from wagate.storage.deliveries.targets import Owner, write_states
+from wagate.storage.deliveries.targets import Owner, known_handlers, write_states
 from wagate.storage.owners.clients import add_client, ensure_default_client
 from wagate.storage.owners.endpoints import NewWebhook, create_webhook
 from wagate.storage.statement import rows, run
@@ -140,3 +140,7 @@ def _plan(db: Any) -> str:
 
 def _steps(found: list[tuple[Any, ...]]) -> Iterator[str]:
     return (str(row[-1]) for row in found)
+
+
+async def test_connectors_are_known_by_what_was_tried_and_by_what_waits(there: Database) -> None:
+    assert await there.read(known_handlers, ["n8n", "chatwoot", "webhook", "in"]) == {"n8n", "chatwoot"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -200,7 +201,15 @@ async def test_evolutions_instances_are_linked_to_wagate_and_their_webhooks_wait
     [shop] = await rows(gateway, "/api/accounts")
     assert (shop["provider"], shop["phone"], shop["ignore"]["groups"]) == ("whatsapp", "5511988887777", True)
     assert shop["settings"]["reject_calls"] is True
-    assert shop["settings"]["proxy"]
+    assert "proxy" not in shop["settings"]
+    assert ("left", "account shop: proxy", "it is trusted only in config.toml: see below") in made.steps
+    for said in (dry, made, again):  # it is said before the number is linked
+        [before] = [line for line in said.todo if "[accounts" in line]
+        assert said.todo.index(before) < said.todo.index("link shop to wagate: wagate pair shop")
+        table = tomllib.loads(before.partition("\n")[2])["accounts"]["shop"]
+        assert (table["provider"], table["proxy"]) == ("whatsapp", "http://127.0.0.1:3128")
+        assert (table["reject_calls"], table["ignore"]) == (True, {"groups": True})
+        assert table["phone"] == "5511988887777"
     [row] = await rows(gateway, "/api/webhooks/list")
     assert (row["is_active"], row["format"], row["webhook_url"]) == (False, "flat", BOT)
     assert row["events"] == ["message", "message.any", "message.reaction", "session.status"]

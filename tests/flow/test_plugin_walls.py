@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -18,7 +20,7 @@ from tests.bad_plugin import ENDPOINT, NAME, bad_plugin
 from tests.fake_provider import Pigeon, body_of, installed, letter, sign
 from tests.inprocess import Gateway, running_gateway
 from wagate.consumers.consume import Consumer
-from wagate.errors import PluginError, Postpone
+from wagate.errors import ConfigError, PluginError, Postpone
 from wagate.events import NewEvent
 from wagate.hooks import (
     Delivery,
@@ -30,6 +32,7 @@ from wagate.hooks import (
     Receipt,
     Target,
 )
+from wagate.storage.minutes import RESERVED
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -295,3 +298,32 @@ async def test_a_body_of_which_parse_makes_wrong_events_is_kept_whole() -> None:
                     row["event"] for row in (await gateway.ask("GET", "/api/jobs"))["data"] if row["connector"] == NAME
                 ]
                 assert sorted(kinds) == ["message", "unknown"]
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+async def test_a_handler_named_like_our_own_figures_is_refused_unless_it_was_there_before(
+    name: str, tmp_path: Path
+) -> None:
+    async def fine(_delivery: Delivery) -> None:
+        pass
+
+    def register_handlers(context: PluginContext) -> list[Handler]:
+        return [Handler(name=name, targets=lambda _event: [Target(id="a")], handle=fine)]
+
+    stored = {"database": {"url": f"sqlite:///{tmp_path / 'stored.db'}"}}
+    cure = f"registers a handler named '{name}', as wagate's own figures are; give its table in config.toml, or its"
+    with bad_plugin(register_handlers=register_handlers) as tables:
+        with pytest.RaisesGroup(pytest.RaisesExc(ConfigError, match=cure), flatten_subgroups=True):
+            async with running_gateway(tables | stored):
+                pass
+        with closing(sqlite3.connect(tmp_path / "stored.db")) as db, db:
+            db.execute(
+                "INSERT INTO targets (id, handler, client_id, status, failure_count, streak, probes, alerted, "
+                "updated_at) VALUES (?, ?, 1, 'active', 0, 0, 0, 0, '2025-01-20T10:00:00.000000Z')",
+                (f"{name}:a", name),
+            )
+        with capture_logs() as logs:
+            async with running_gateway(tables | stored) as gateway:
+                await gateway.post("hello")
+    [warned] = [each for each in logs if each["event"] == "figures are mixed up"]
+    assert (warned["handler"], warned["log_level"]) == (name, "warning")

@@ -127,6 +127,19 @@ async def test_sessions_are_made_changed_and_deleted_with_their_webhooks() -> No
         bad = {"name": "bad", "config": {"webhooks": [{"url": "ftp://x", "events": ["message"]}]}}
         refused = await found.ask("POST", "/api/sessions", 422, json=bad)
         nameless = await found.ask("POST", "/api/sessions", 201, json={"start": False})
+        by_proxy = {"proxy": {"server": "127.0.0.1:3128", "username": None, "password": None}}
+        own = {"name": "own", "provider": "whatsapp", "settings": {"proxy": "http://127.0.0.1:3128"}}
+        for verb, path, refused_body, field in (
+            ("POST", "/api/sessions", {"name": "own", "config": by_proxy}, "config.proxy"),
+            ("POST", "/api/sessions/start", {"name": "own", "config": by_proxy}, "config.proxy"),
+            ("PUT", "/api/sessions/shop", {"config": config | by_proxy}, "config.proxy"),
+            ("POST", "/api/accounts", own, "settings.proxy"),
+            ("PATCH", "/api/accounts/shop", {"settings": own["settings"]}, "settings.proxy"),
+        ):
+            said = str(await found.ask(verb, path, 422, json=refused_body))
+            assert field in said
+            assert "only in config.toml" in said
+        await found.ask("GET", "/api/accounts/own", 404)
         listed = await found.ask("GET", "/api/sessions?all=true")
         await found.ask("DELETE", "/api/sessions/shop")
         await found.ask("DELETE", "/api/sessions/shop")

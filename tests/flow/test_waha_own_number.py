@@ -35,6 +35,8 @@ async def test_every_operation_is_answered_or_refused_with_the_reason(made: Repl
                 values = await prepare(found, fake)
                 await only_admins_end_groups(found, fake)
                 await hold("whatsapp", made, found.http, values)
+                with trio.fail_after(5):
+                    await found.stop.wait()
                 assert fake.server.groups[values.ending.removesuffix("@g.us")].members == ()
         assert fake.server.errors == []
 

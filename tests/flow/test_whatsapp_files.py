@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import trio
 from msgspec import structs
 
 from tests.whatsapp_site import ANA, OURS, Site, engine_pid, send, site
@@ -16,6 +17,7 @@ from wagate.testing.whatsapp.queries import HOST
 from wagate_whatsapp.number import WhatsAppSettings
 
 MB = 1024 * 1024
+LIBRARY = "go-http-client/1.1"
 GROWTH = 25 * MB
 """What loading the cryptography takes, and parts of 64 kB; the library held files three times over."""
 
@@ -44,7 +46,7 @@ async def test_a_large_file_goes_out_byte_by_byte_and_never_whole_in_memory(tmp_
         assert here.fake.server.errors == []
 
 
-async def test_a_shelf_that_refuses_our_key_is_asked_for_anew_by_the_library(tmp_path: Path) -> None:
+async def test_after_the_shelf_refused_our_key_the_library_uploads(tmp_path: Path) -> None:
     async with site(tmp_path) as here, here.listening() as inlet:
         await here.link(inlet)
         content = os.urandom(2 * MB)
@@ -55,7 +57,37 @@ async def test_a_shelf_that_refuses_our_key_is_asked_for_anew_by_the_library(tmp
             await send_file(here, content)
         await send_file(here, content)
         assert await arrived(here) == content
+        # One byte, from which the shelf is known; the file; then nothing is known, nor tells the library it again.
+        assert here.fake.server.uploads == [LIBRARY, "", LIBRARY, LIBRARY]
         assert here.fake.server.connected(OURS)
+
+
+async def test_after_an_upload_broke_off_the_next_one_goes_out_in_parts_as_well(tmp_path: Path) -> None:
+    async with site(tmp_path) as here, here.listening() as inlet:
+        await here.link(inlet)
+        content = os.urandom(2 * MB)
+        await send_file(here, content)
+        assert await arrived(here) == content
+        here.fake.server.shelf_breaks = 1
+        with pytest.raises(NotSentError):
+            await send_file(here, content)
+        await send_file(here, content)
+        assert await arrived(here) == content
+        assert here.fake.server.uploads == [LIBRARY, "", LIBRARY, ""]
+
+
+async def test_an_upload_ends_before_nobody_waits_for_it_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with site(tmp_path) as here, here.listening() as inlet:
+        await here.link(inlet)
+        content = os.urandom(2 * MB)
+        await send_file(here, content)
+        monkeypatch.setattr("wagate_whatsapp.send.UPLOADED", 1.0)
+        here.fake.server.shelf_silent = 1
+        with trio.fail_after(30), pytest.raises(NotSentError, match="TimeoutError"):
+            await send_file(here, content)
+        await here.fake.server.until(lambda: here.fake.server.shelf_left == 1)
 
 
 async def test_what_people_write_does_not_lead_our_files_elsewhere(tmp_path: Path) -> None:

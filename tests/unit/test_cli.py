@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from wagate import __version__
@@ -28,6 +31,22 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_it_says_its_version() -> None:
     result = CliRunner().invoke(app, ["--version"])
     assert (result.exit_code, result.output) == (0, f"wagate {__version__}\n")
+
+
+def groups(command: Any, *path: str) -> Iterator[tuple[str, ...]]:
+    """``()`` is wagate itself; ``("import",)`` is one that has commands of its own."""
+    if commands := getattr(command, "commands", {}):
+        yield path
+    for name, each in commands.items():
+        yield from groups(each, *path, name)
+
+
+@pytest.mark.parametrize("path", [*groups(typer.main.get_command(app))], ids=lambda path: " ".join(path) or "wagate")
+def test_no_line_of_help_is_cut_at_80_columns(folder: Path, path: tuple[str, ...]) -> None:
+    lines = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "80"}).output.splitlines()
+    assert "Commands:" in lines
+    assert [line for line in lines if line.endswith("...") and not line.startswith("Usage: ")] == []
+    assert max(map(len, lines)) <= 80
 
 
 @pytest.mark.parametrize("arguments", [["bogus"], ["jobs", "list", "--bogus"], ["send", "one"], ["jobs", "retry"]])

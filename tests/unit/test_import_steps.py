@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -15,6 +17,7 @@ from tests.fake_gateway import TOKEN, FakeGateway, fake_gateway
 from wagate.cli import app
 from wagate.cli.errors import NoGatewayError
 from wagate.cli.gateway import Gateway
+from wagate.cli.imports.carry_out import Import
 from wagate.cli.imports.plan import Account, Plan, Webhook, bare, digits_of, joined, proxy_url, toml_table
 from wagate.cli.imports.waha import Hook, Place, Session, known_events, of_hook, of_session
 
@@ -174,13 +177,21 @@ def test_webhooks_of_one_account_to_one_url_are_one() -> None:
     assert plan.todo == ("the same",)
 
 
-def test_a_session_brings_its_proxy_to_wagates_own_engine() -> None:
+def test_a_session_of_wagates_own_engine_is_made_without_its_proxy() -> None:
     config = {"proxy": {"server": "p:1", "username": "u", "password": "p@"}, "webhooks": [{"url": 5}], "gows": {}}
     found = of_session(
         Session(name="a", config=config), Place(engine="whatsapp", base_url="http://waha:3000", ignore={"groups": True})
     )
     [made] = found.accounts
-    assert (made.provider, made.settings, made.ignore) == ("whatsapp", {"proxy": "http://u:p%40@p:1"}, {"groups": True})
+    assert (made.provider, made.settings, made.ignore) == ("whatsapp", {}, {"groups": True})
+    assert made.proxy == "http://u:p%40@p:1"
+    done = Import(msgspec.structs.replace(found, left=()), None, client="default", apply=False)
+    done.run()
+    assert [(each.act, each.what) for each in done.steps] == [("would make", "account a"), ("left", "account a: proxy")]
+    [before, link] = done.todo
+    assert "with PROXY_A set to http://p:1 with its user and password" in before
+    assert 'proxy = "env:PROXY_A"' in before
+    assert (link, "p%40" in before) == ("link a to wagate: wagate pair a", False)
     assert [each.what for each in found.left] == ["session a: webhook 1", "session a: gows"]
     assert found.todo == ("link a to wagate: wagate pair a",)
 
@@ -206,3 +217,26 @@ def test_small_things() -> None:
     ]
     assert proxy_url("socks5://h:1") == "socks5://h:1"
     assert toml_table(Account(name="a.b", provider="waha"), {}) == '[accounts."a.b"]\nprovider = "waha"'
+    whole = Account(
+        name="a",
+        provider="whatsapp",
+        settings={"reject_calls": True},
+        phone="15550000001",
+        proxy="http://u:p@h:1",
+        ignore={"groups": True},
+        metadata={"a b": [1, None, "x\n"], "none": None},
+    )
+    table = toml_table(whole, {"proxy": "PROXY_A"}, client="acme")
+    assert tomllib.loads(table) == {
+        "accounts": {
+            "a": {
+                "client": "acme",
+                "provider": "whatsapp",
+                "phone": "15550000001",
+                "reject_calls": True,
+                "proxy": "env:PROXY_A",
+                "ignore": {"groups": True},
+                "metadata": {"a b": [1, "x\n"]},
+            }
+        }
+    }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from tests.meta import account, at, meta_provider, outgoing
 from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendError, SendRefusedError
@@ -16,6 +17,7 @@ from wagate.http import HttpClient, HttpError, NetworkError
 from wagate.testing.providers.meta import FakeMeta, failed, fake_meta
 from wagate.testing.server import Fault, Reply
 from wagate_meta.bodies import message_body, recipient
+from wagate_meta.send import LEFT_TO_SEND
 
 LINK = OutFile(mimetype="image/jpeg", filename="a.jpg", url="https://files.example/a.jpg")
 PDF = OutFile(mimetype="application/pdf", filename='Größe "1".pdf', url="https://files.example/a.pdf")
@@ -151,6 +153,18 @@ async def test_a_file_that_did_not_arrive_means_that_nothing_was_sent(
         fake.server.fail(fault)
         file = OutFile(mimetype="image/jpeg", filename="a.jpg", path=path)
         with pytest.raises(kind):
+            await provider.send(outgoing(at(fake), type="image", file=file))
+        assert fake.messages == []
+
+
+async def test_an_upload_that_takes_the_cores_time_means_that_nothing_was_sent(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"jpeg")
+    async with fake_meta() as fake, meta_provider() as provider:
+        assert provider.send
+        fake.server.fail(Fault(wait=60.0))
+        file = OutFile(mimetype="image/jpeg", filename="a.jpg", path=path)
+        with trio.fail_after(LEFT_TO_SEND + 1), pytest.raises(NotSentError, match="not uploaded within"):
             await provider.send(outgoing(at(fake), type="image", file=file))
         assert fake.messages == []
 

@@ -132,6 +132,13 @@ def test_the_linter_lets_our_own_plugins_import_what_is_public_and_nothing_else(
     assert {each.removeprefix("** -> ") for each in ours["ignore_imports"]} == wanted
 
 
+def test_a_hook_that_takes_what_there_is_not_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tiny.py").write_text(SOURCE.replace("register_handlers(context)", "register_handlers(contxt)"))
+    said = " ".join(run("check").stderr.split())
+    assert said.startswith("error: [plugins.tiny]: Plugin 'tiny' for hook 'register_handlers'")
+    assert said.endswith("Argument(s) {'contxt'} are declared in the hookimpl but can not be found in the hookspec")
+
+
 def test_an_installed_plugin_wins_over_a_file_of_its_name(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[plugins.webhook]\nfile = "tiny.py"\n')
     assert run("check").stderr == "error: [plugins.webhook] takes no settings, but has: file\n"

@@ -115,7 +115,7 @@ def test_the_limit_of_open_files_is_raised_and_leaves_room_for_others(monkeypatc
 def test_who_runs_it_as_root_is_warned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
 
-    async def serve(_config: Config, _hide: object) -> None:
+    async def serve(_config: Config, *_: object) -> None:
         said.append("serves")
 
     class Log:
@@ -123,7 +123,7 @@ def test_who_runs_it_as_root_is_warned(tmp_path: Path, monkeypatch: pytest.Monke
             said.append(event)
 
     (tmp_path / "config.toml").write_text("")
-    monkeypatch.setattr(app, "configure_logs", lambda *_: None)
+    monkeypatch.setattr(app, "configure_logs", lambda *_, **__: None)
     monkeypatch.setattr(app, "_serve_until_signalled", serve)
     monkeypatch.setattr(app, "log", Log())
     monkeypatch.setattr("os.umask", lambda _mask: 0)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from wagate.testing.whatsapp.world import opened
-from wagate_whatsapp_child.shelf import RECEIVED, reaches, shelf_of
-from wagate_whatsapp_child.upload import PART, Sealed, _connection
+from wagate_whatsapp_child.library import LibraryError
+from wagate_whatsapp_child.shelf import RECEIVED, Shelf, reaches, shelf_of
+from wagate_whatsapp_child.upload import PART, Sealed, _connection, upload
 
 SAID = (
     '<iq from="s.whatsapp.net" id="246.77-5" type="result"><media_conn auth="AWb-_9=" auth_ttl="21600" '
@@ -91,8 +92,16 @@ def test_what_is_sealed_in_parts_is_opened_whole(tmp_path: Path, size: int, kind
 
 
 def test_the_way_out_is_the_accounts_proxy() -> None:
-    direct = _connection("shelf.example:444", "")
+    direct = _connection("shelf.example:444", "", 1.0)
     assert (direct.host, direct.port) == ("shelf.example", 444)
-    through = _connection("shelf.example", "http://me:p%40ss@proxy.example:3128")
+    through = _connection("shelf.example", "http://me:p%40ss@proxy.example:3128", 1.0)
     assert (through.host, through.port) == ("proxy.example", 3128)
     assert [reaches(each) for each in ("", "http://p", "https://p", "socks5://p")] == [True, True, False, False]
+
+
+def test_a_file_that_takes_too_long_to_read_is_not_uploaded(tmp_path: Path) -> None:
+    path, now = tmp_path / "file", time.monotonic()
+    path.write_bytes(b"x")
+    shelf = Shelf(host="shelf.invalid", auth="key", until=now + 100)
+    with pytest.raises(LibraryError, match="took too long"):
+        upload(path, "document", shelf, "", now)

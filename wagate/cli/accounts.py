@@ -13,7 +13,7 @@ from wagate.cli.options import Json
 
 app = typer.Typer(help="Accounts: the WhatsApp numbers that this gateway has.", no_args_is_help=True)
 ACCOUNTS = "/api/accounts"
-sessions_app = typer.Typer(help="Sessions: numbers that are linked by a code, and their state.", no_args_is_help=True)
+sessions_app = typer.Typer(help="Sessions: numbers linked by a code, and their state.", no_args_is_help=True)
 SESSIONS = "/api/whatsapp/session/list-realtime"
 
 

@@ -23,7 +23,7 @@ def backup(
         Path | None, typer.Option(help="A folder for the media: hard links if possible, else copies.")
     ] = None,
 ) -> None:
-    """Write database, secrets and engine keys to a new file, also while the gateway serves. Media are listed in it."""
+    """Write database, secrets and engine keys to a new file. The gateway may run meanwhile. Media are listed in it."""
     from wagate.process.backup import write_backup
 
     place = _place(context)

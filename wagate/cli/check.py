@@ -15,7 +15,7 @@ def check(
     context: typer.Context,
     config: Annotated[Path | None, typer.Option(help="The configuration file; default: ./config.toml.")] = None,
 ) -> None:
-    """Check the configuration and call every hook of the plugins it turns on, without starting anything."""
+    """Check the configuration and the plugins it turns on. Every hook is called; nothing is started."""
     from wagate.cli.rehearse import faults, inert_context
     from wagate.config import convert_settings, load
     from wagate.config.check import SHORTEST_SECRET

@@ -51,7 +51,7 @@ def list_clients(
     slug: Annotated[str | None, typer.Argument(help="List the tokens of this client instead.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List clients, or the ids of one client's tokens; the tokens themselves are never shown."""
+    """List clients, or the ids of one client's tokens. The tokens themselves are never shown."""
     current = call.of(context)
     with gateway.connect(current) as running:
         rows = _clients(current, running) if slug is None else _tokens(current, running, slug)
@@ -75,7 +75,7 @@ def token(
     name: Annotated[str, typer.Option(help="What the token is for.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Create another token for a client and show it, which happens only once."""
+    """Create another token for a client, and show it once."""
     current = call.of(context)
     with gateway.connect(current) as running:
         if running:

@@ -16,7 +16,7 @@ SIGNS = {"ok": "ok", "warn": "WARN", "fail": "FAIL"}
 def doctor(
     context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
-    """Check Redis, disk, database, clocks and every account's provider; exit 1 if something fails.
+    """Check Redis, disk, database, clocks and all providers. Exit 1 if something fails.
 
     The running gateway checks; when none runs, this command does.
     """

@@ -18,9 +18,7 @@ from wagate.cli.filters import Chosen, takes_filters
 from wagate.cli.options import Json
 from wagate.rules.states import Status
 
-app = typer.Typer(
-    help="Inspect and control deliveries: each event for each target, and its outcome.", no_args_is_help=True
-)
+app = typer.Typer(help="Deliveries: each event for each target, its outcome.", no_args_is_help=True)
 JOBS = "/api/jobs"
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of deliveries, or their beginnings.")]

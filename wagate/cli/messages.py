@@ -84,7 +84,7 @@ def send(
     text: Annotated[str, typer.Argument(help="The message.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Send a text message for real, and wait up to ten seconds for the provider.
+    """Send a text message for real. It waits up to ten seconds for the provider.
 
     What is not sent by then is `queued` and goes out later. An `unknown` message may have been sent; it is not retried:
     exit code 1, as for a message that was refused.

@@ -20,7 +20,7 @@ def migrate_database(
         str, typer.Argument(metavar="URL", help="postgresql://user:password@host/name, or env:NAME for a variable.")
     ],
 ) -> None:
-    """Copy the SQLite database into an empty PostgreSQL one, all or nothing. The gateway must not run."""
+    """Copy the SQLite database into an empty PostgreSQL one. All goes over, or nothing. The gateway must not run."""
     import trio
 
     from wagate.config.lock import hold

@@ -34,7 +34,7 @@ def pair(
     ] = None,
     client: Annotated[str | None, typer.Option(help="The client that will own a new account, by slug.")] = None,
 ) -> None:
-    """Link a WhatsApp number as a device: scan the QR code that is shown, or type the code of --phone on the phone.
+    """Link a WhatsApp number as a device. Scan the QR code that is shown, or type the code of --phone on the phone.
 
     Codes are renewed until one is scanned, for ten minutes. It needs the extra: pip install "wagate[whatsapp]".
     """

@@ -49,7 +49,7 @@ def list_plugins(context: typer.Context, as_json: Json = False) -> None:
 
 @app.command()
 def check(context: typer.Context) -> None:
-    """Import every plugin that is installed or a file, and call its hooks, checking each against its specification.
+    """Import all plugins, installed or files, and call their hooks. Each is checked against its specification.
 
     Plugins that are on are called with their settings, others only if they need none.
     """
@@ -118,7 +118,7 @@ def new(
     folder: Annotated[Path | None, typer.Option(help="A new folder; default: wagate-NAME.")] = None,
     provider: Annotated[bool, typer.Option("--provider", help="Create a provider instead of a connector.")] = False,
 ) -> None:
-    """Create a project for your own plugin: one handler (with --provider: one provider), its tests, types and CI."""
+    """Create a project for your own plugin. It has one handler (with --provider: one provider), tests, types and CI."""
     from wagate.plugins.loader import installed, installed_providers
 
     if point := installed().get(name) or installed_providers().get(name):

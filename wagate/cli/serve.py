@@ -31,7 +31,7 @@ def serve(
 def reload(
     context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
-    """Have the running gateway read config.toml and its secrets again. If anything is wrong, nothing changes.
+    """Have the gateway read config.toml and its secrets again. If anything is wrong, nothing changes.
 
     Accounts, the admin token and settings that plugins take up change at once. Other changed keys are listed; they need
     a restart. The command sends the variables of this shell that config.toml names as env:NAME.

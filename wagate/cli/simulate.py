@@ -26,7 +26,7 @@ WITHOUT_A_FORM = frozenset({"session", "engine"})
 """Providers whose messages come in by the other two forms."""
 
 app = typer.Typer(
-    help="Post test webhooks to a running gateway, as an engine would, or act as a phone. Nothing goes to WhatsApp.",
+    help="Post webhooks as an engine would, or act as a phone. They go to a running gateway; nothing goes to WhatsApp.",
     no_args_is_help=True,
 )
 app.command()(phone)
@@ -84,7 +84,7 @@ def burst(
     form: FormOption = Form.AUTO,
     tenant: Tenant = "default",
 ) -> None:
-    """Post many messages at once, to measure intake and check that each chat stays in order."""
+    """Post many messages at once. It measures intake and checks that each chat stays in order."""
     _burst(context, "message", account=account, count=count, chats=chats, rate=rate, form=form, tenant=tenant)
 
 

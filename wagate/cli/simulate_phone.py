@@ -34,7 +34,7 @@ def phone(
     name: Annotated[str, typer.Argument(help="The account's name.")] = "main",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where the gateway listens; 0: any free port.")] = 8080,
 ) -> None:
-    """Try it without a number: run a gateway of its own, linked with a fake WhatsApp server on this machine.
+    """Try it without a number, by a fake WhatsApp server. A gateway of its own is linked with it on this machine.
 
     A made-up phone scans the QR code. A line that you type comes in as a message to it, "/file PATH" as a file; what
     the gateway sends is printed. It all ends with Ctrl-C, and its folder is removed. Your configuration, data and

@@ -13,7 +13,7 @@ from wagate.cli.errors import CommandError, UsageError
 from wagate.cli.options import Json
 
 app = typer.Typer(
-    help="Receivers (webhooks, inboxes, job queues and each number's sending) and their state.",
+    help="Receivers and their state. They are webhooks, inboxes, job queues and each number's sending.",
     no_args_is_help=True,
 )
 TARGETS = "/api/targets"
@@ -71,7 +71,7 @@ def show_target(context: typer.Context, target: Which, as_json: Json = False) ->
 
 @app.command()
 def pause(context: typer.Context, target: Which, as_json: Json = False) -> None:
-    """Send it nothing: what comes in waits in order, and nothing is given up, until it is resumed."""
+    """Send it nothing until it is resumed. What comes in waits in order, and nothing is given up."""
     _act(context, target, "pause", as_json=as_json)
 
 

@@ -54,7 +54,7 @@ def set_options(
     values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Fields; NAME= resets one.")],
     as_json: Json = False,
 ) -> None:
-    """Change a webhook: `set ID rate=5 burst=10 timeout=` sets two options and resets one."""
+    """Change a webhook. `set ID rate=5 burst=10 timeout=` sets two options and resets one."""
     body = dict(_field(each) for each in values)
     with gateway.required(call.of(context)) as running:
         _print(running.ask("PATCH", _path(running, webhook_id), body=body), as_json=as_json)

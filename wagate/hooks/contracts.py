@@ -83,7 +83,7 @@ class Handler:
     """
 
     name: str
-    """Unique; the first part of each target's full name."""
+    """Unique; the first part of each target's full name. Not ``all`` and not ``in``."""
     targets: Targets
     """Event → the targets that want it."""
     handle: Handle | None = None

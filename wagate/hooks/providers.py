@@ -172,7 +172,8 @@ class Provider:
     ``verify`` and ``parse`` are pure and quick. ``send`` returns once the provider has accepted the message; it raises
     `wagate.errors.NotSentError`, `SendRefusedError`, `AccountStoppedError` or `OutcomeUnknownError`. It may let a
     `wagate.http.HttpError` through: wagate knows whether its request had left. After any other exception the outcome
-    is unknown.
+    is unknown, and so it is after a minute (`trio.current_effective_deadline`): what comes before the send itself, such
+    as an upload, should end some seconds sooner, with NotSentError.
     """
 
     name: str
@@ -186,6 +187,9 @@ class Provider:
     chosen: frozenset[str] = frozenset()
     """Those of ``secrets`` that people make up, rather than the provider: with at least 16 characters where they enter
     by API; shorter ones in config.toml are warned of."""
+    config_only: frozenset[str] = frozenset()
+    """Settings that only config.toml may have, refused where they come by API: they say what is dialled past the guard
+    that keeps clients' URLs from leading inside."""
     common_keys: Mapping[str, str] = field(default_factory=dict)
     """``api_key``, ``api_secret``, ``phone_number_id``, ``webhook_verify_token`` → the provider's own key.
     Others are ignored."""

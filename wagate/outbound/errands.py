@@ -30,6 +30,7 @@ from wagate.errors import (
     QueueError,
     SendError,
     SendRefusedError,
+    StorageError,
 )
 from wagate.events import Media
 from wagate.hooks.asks import Ask
@@ -49,6 +50,8 @@ TAKEN: Final = 3.0
 """Seconds after which an errand that nobody has taken is taken back."""
 LONGEST: Final = 60.0
 """Seconds that an errand may take where it is done; a file's longer."""
+LOOK: Final = 3.0
+"""Seconds between two looks at whether who took an errand still holds the account; an answer may be as late as that."""
 BLOCK: Final = 2.0
 RETRY: Final = 1.0
 ERRORS: Final[dict[type[SendError], tuple[str, ...]]] = {
@@ -213,7 +216,7 @@ class Errands:
         )
         waiting = self._waiting[errand.id] = Waiting()
         try:
-            return await self._delivered(errand, inbox_of(holder), waiting, longest)
+            return await self._delivered(errand, holder, waiting, longest)
         except QueueError as error:
             if is_refusal(error):
                 raise NotSentError(str(error), after=TAKEN, slow="account") from error
@@ -221,18 +224,28 @@ class Errands:
         finally:
             del self._waiting[errand.id]
 
-    async def _delivered(self, errand: Errand, inbox: str, waiting: Waiting, longest: float) -> Done:
-        sealed = self._sealed(errand)
+    async def _delivered(self, errand: Errand, holder: str, waiting: Waiting, longest: float) -> Done:
+        inbox, sealed = inbox_of(holder), self._sealed(errand)
         await self._put(inbox, sealed)
-        with trio.move_on_after(TAKEN):
-            await waiting.over.wait()
+        await _wait(waiting, TAKEN)
         if waiting.done is None and await self.redis.command("LREM", inbox, 1, sealed):
             raise NotSentError("the gateway that holds this number does not answer", after=TAKEN, slow="account")
+        ended = "did not answer"
         with trio.move_on_after(longest):
-            await waiting.over.wait()
+            while waiting.done is None and await self._holds(holder, errand.account_id):
+                await _wait(waiting, LOOK)
+            ended = "is gone"
+            await _wait(waiting, LOOK)
         if waiting.done is None:
-            raise NoAnswerError("the gateway that holds this number took this on, and did not answer")
+            raise NoAnswerError(f"the gateway that held this number took this on, and {ended}")
         return waiting.done
+
+    async def _holds(self, holder: str, account_id: str) -> bool:
+        """Whether it still does, as far as is known."""
+        try:
+            return await self.database.read(holder_of, account_id, now=self.clock.now()) == holder
+        except StorageError:
+            return True
 
     async def _put(self, inbox: str, sealed: str) -> None:
         await self.redis.command("RPUSH", inbox, sealed)
@@ -314,6 +327,11 @@ class Errands:
 
     def _sealed(self, message: Errand | Done) -> str:
         return self.vault.encrypt(msgspec.json.encode(message).decode())
+
+
+async def _wait(waiting: Waiting, seconds: float) -> None:
+    with trio.move_on_after(seconds):
+        await waiting.over.wait()
 
 
 def inbox_of(name: str) -> str:

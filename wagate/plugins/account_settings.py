@@ -59,6 +59,16 @@ def check_sender(provider: Provider, settings: Mapping[str, Any], phone: str, *,
     raise UnprocessableError(cure, field=f"{at}{provider.sender_keys[0]}")
 
 
+def refuse_config_only(provider: Provider, settings: Mapping[str, Any], *, where: str = WHERE) -> None:
+    """UnprocessableError: a setting came by API that is trusted only in config.toml (`Provider.config_only`)."""
+    for name in sorted(provider.config_only):
+        if settings.get(name):
+            raise UnprocessableError(
+                f"{where}.{name} can be set only in config.toml, in the account's table; here leave it out, or null",
+                field=f"{where}.{name}",
+            )
+
+
 def short_secrets(provider: Provider, settings: Mapping[str, Any]) -> list[str]:
     """Names of secrets that people chose, and that are so short that others guess them; sorted."""
     return [

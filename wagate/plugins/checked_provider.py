@@ -105,7 +105,7 @@ def _hold(provider: Provider) -> None:
     where = f"Provider {provider.name}"
     if not (isinstance(provider.settings_type, type) and issubclass(provider.settings_type, msgspec.Struct)):
         raise WrongValueError(f"{where}.settings_type: {named(provider.settings_type)}, no struct type")
-    for name in ("secrets", "chosen", "abilities"):
+    for name in ("secrets", "chosen", "config_only", "abilities"):
         value = getattr(provider, name)
         if not isinstance(value, frozenset) or not all(isinstance(each, str) for each in value):
             raise WrongValueError(f"{where}.{name}: not a frozenset of texts")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +32,7 @@ from wagate.plugins.registry import Providers
 from wagate.plugins.single_file import KEY, PluginFile, plugin_files
 from wagate.plugins.values import WrongValueError, items, named
 from wagate.plugins.wall import broken, pass_on
+from wagate.storage.minutes import RESERVED
 
 log = structlog.get_logger("wagate.plugins")
 
@@ -188,8 +189,12 @@ def load_plugins(
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
     available = available_to(tables, file)
-    for name in tables:
-        manager.register(_import(name, available, file), name)
+    modules = {name: _import(name, available, file) for name in tables}
+    for name, module in modules.items():
+        try:
+            manager.register(module, name)
+        except pluggy.PluginValidationError as error:
+            raise ConfigError(f"[plugins.{name}]: {'; '.join(str(error).splitlines())}") from error
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
@@ -269,12 +274,23 @@ def _provider_plugin(point: EntryPoint) -> Plugin:
     return Plugin(point.name, None, manager)
 
 
-def unique_handlers(handlers: Iterable[Handler]) -> dict[str, Handler]:
-    """Handlers by name. ConfigError when two plugins use one name."""
+def unique_handlers(handlers: Iterable[Handler], known: Collection[str] = ()) -> dict[str, Handler]:
+    """Handlers by name. ConfigError: two plugins use one name, or one uses a name of `RESERVED`.
+
+    ``known`` has deliveries from before that was refused: it is warned of.
+    """
     found: dict[str, Handler] = {}
     for handler in handlers:
         if handler.name in found:
             raise ConfigError(f"two plugins register a handler named {handler.name!r}; switch one of them off")
+        if handler.name in RESERVED:
+            why = (
+                f"a plugin registers a handler named {handler.name!r}, as wagate's own figures are; "
+                "give its table in config.toml, or its Handler, another name"
+            )
+            if handler.name not in known:
+                raise ConfigError(why)
+            log.warning("figures are mixed up", handler=handler.name, reason=why)
         found[handler.name] = handler
     return found
 

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -47,8 +48,11 @@ from wagate.queue.cluster import open_redis
 from wagate.queue.redis import RedisThread, check_policy
 from wagate.queue.valkey.supervise import embedded_valkey
 from wagate.storage.database import open_database
+from wagate.storage.deliveries.targets import known_handlers
 from wagate.storage.idempotency import forget_running
+from wagate.storage.minutes import RESERVED
 from wagate.storage.upkeep.reencrypt import reencrypt
+from wagate.web.ui.warnings import LastWarnings
 
 log = structlog.get_logger("wagate")
 
@@ -73,12 +77,13 @@ def run(config_path: Path | None, without: Sequence[str] = ()) -> int:
     os.umask(0o077)
     try:
         config = load(config_path, without=without)
-        hide = configure_logs(config.log.level, config.log.format, config.secrets)
+        warnings = LastWarnings()
+        hide = configure_logs(config.log.level, config.log.format, config.secrets, warnings=warnings)
         if os.geteuid() == 0:
             log.warning("running as root: anyone who takes over the gateway has the machine; use a user of its own")
         raise_file_limit()
         keep_one_heap()
-        trio.run(_serve_until_signalled, config, hide, strict_exception_groups=True, clock=RunningClock())
+        trio.run(_serve_until_signalled, config, hide, warnings, strict_exception_groups=True, clock=RunningClock())
     except* WagateError as failures:
         for failure in _leaves(failures):
             sys.stderr.write(f"wagate: {failure}\n")
@@ -92,9 +97,12 @@ async def serve(
     stop: trio.Event,
     clock: Clock | None = None,
     hide: Hide = lambda _secrets: None,
+    warnings: LastWarnings | None = None,
     task_status: trio.TaskStatus[Started] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run the gateway until ``stop`` is set, then drain. ``hide`` keeps secrets out of the log that come later.
+
+    ``warnings``: what the dashboard shows of the log.
 
     Raises:
         ConfigError, AlreadyRunningError, StorageError, QueueError: it can't start; the message says why.
@@ -107,6 +115,7 @@ async def serve(
         secrets = open_secrets(config)
         async with open_database(config.database.url, config.data.dir) as database, _open_redis(config) as redis:
             gateway = assemble(config, clock, secrets, database, redis)
+            gateway = gateway if warnings is None else replace(gateway, warnings=warnings)
             contexts = {plugin.name: build_context(gateway, plugin) for plugin in plugins}
             load_providers(plugins, partial(build_context, gateway), gateway.providers)
             errands = _errands(gateway)
@@ -117,7 +126,7 @@ async def serve(
                 # It lies in the folder that we hold: whoever answered these requests is dead, and they may come again.
                 await database.write(forget_running)
             await _use_first_key(gateway)
-            gateway.handlers.update(_handlers(gateway, plugins, contexts))
+            gateway.handlers.update(await _handlers(gateway, plugins, contexts))
             gateway.outbound.ask(each.choose_account for each in plugins if "choose_account" in each.implements())
             await gateway.live.reload()
             if not config.redis.url:
@@ -164,9 +173,12 @@ def _convert(config: Config, kind: type[msgspec.Struct], table: Mapping[str, Any
     return convert_settings(kind, table, file=str(config.file), key=key)
 
 
-def _handlers(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> dict[str, Handler]:
+async def _handlers(
+    gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str, PluginContext]
+) -> dict[str, Handler]:
     registered = [plugin.gather("register_handlers", context=contexts[plugin.name]) for plugin in plugins]
-    return unique_handlers(chain([gateway.outbound.handler], *registered))
+    known = await gateway.database.read(known_handlers, RESERVED)
+    return unique_handlers(chain([gateway.outbound.handler], *registered), known)
 
 
 def _listening(gateway: Gateway) -> Listening:
@@ -244,7 +256,7 @@ async def _tasks(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str,
             nursery.cancel_scope.cancel()
 
 
-async def _serve_until_signalled(config: Config, hide: Hide) -> None:
+async def _serve_until_signalled(config: Config, hide: Hide, warnings: LastWarnings) -> None:
     stop, up, end = trio.Event(), trio.Event(), HardEnd(config.server.drain + GRACE)
     on_terminal, reloads = os.isatty(0), list[Reload]()
 
@@ -257,11 +269,12 @@ async def _serve_until_signalled(config: Config, hide: Hide) -> None:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_at_signal, stop, end)
+        nursery.start_soon(_end_after, stop, end)
         with trio.open_signal_receiver(signal.SIGHUP) as hangups:
             async with trio.open_nursery() as serving:
                 nursery.start_soon(_give_up_start, stop, up, serving.cancel_scope)
                 nursery.start_soon(_reload_at_signal, hangups, up, reloads, terminal_closed)
-                started = await serving.start(partial(serve, config, stop=stop, hide=hide))
+                started = await serving.start(partial(serve, config, stop=stop, hide=hide, warnings=warnings))
                 reloads.append(started.reload)
                 up.set()
                 _settle_memory()
@@ -271,6 +284,13 @@ async def _serve_until_signalled(config: Config, hide: Hide) -> None:
                 _greet(config, started)
             log.info("stopped")
             nursery.cancel_scope.cancel()
+
+
+async def _end_after(stop: trio.Event, end: HardEnd) -> None:
+    """A stop that the API asked for has an end as well."""
+    await stop.wait()
+    if not end.armed:
+        end.arm()
 
 
 async def _reload_at_signal(

@@ -60,6 +60,7 @@ from wagate.web.access.identity import RequestAuth
 from wagate.web.http.bodies import Bodies
 from wagate.web.inbound.refusals import Refusals
 from wagate.web.sessions.hub import SessionHub
+from wagate.web.ui.warnings import LastWarnings
 from wagate.web.waha.listeners import Listeners
 
 
@@ -99,6 +100,8 @@ class Gateway:
     checkup: Checkup
     secrets: Secrets
     watching: Watching = field(default_factory=Watching)
+    warnings: LastWarnings = field(default_factory=LastWarnings)
+    """Of the log."""
 
 
 def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database, redis: RedisThread) -> Gateway:

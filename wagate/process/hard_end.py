@@ -22,6 +22,8 @@ GRACE: Final = 15.0
 """Seconds beyond the drain: two writes may wait for a locked SQLite, 5 s each."""
 AT_ONCE: Final = 1.0
 """Seconds that the loop has to see a second signal."""
+ANSWERED: Final = 0.2
+"""Seconds in which the answer to who asks for a stop goes out; what still runs then is waited for."""
 MOST: Final = 20
 """Tasks that are named."""
 
@@ -64,6 +66,11 @@ class HardEnd:
                 signal.signal(number, handler)
             self._over.set()
 
+    @property
+    def armed(self) -> bool:
+        """Whether the time runs."""
+        return self._signals > 0
+
     def arm(self) -> None:
         """A stop begins, or is asked for once more."""
         self._signals += 1
@@ -85,6 +92,14 @@ class HardEnd:
         blocking = [] if frame is None else [_told(list(_outwards(frame))[::-1], "the loop's thread")]
         tasks = [_told(list(_inwards(task.coro)), task.name) for task in _below(self._root)]
         return [each for each in (*blocking, *tasks) if each][:MOST]
+
+
+async def stop_when_asked(asked: trio.Event, stop: trio.Event) -> None:
+    """The API asks for a stop: begin it once that is answered."""
+    await asked.wait()
+    await trio.sleep(ANSWERED)
+    log.info("stopping", asked_by="api", drain=True)
+    stop.set()
 
 
 def _told(frames: Sequence[FrameType], task: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from ipaddress import ip_network
 from typing import cast
@@ -26,6 +26,7 @@ from wagate.plugins.loader import Plugin, panels_of, plugin_checks
 from wagate.process.assemble import Gateway, check_link
 from wagate.process.doctor import Installation, run_checks
 from wagate.process.files import most_connections
+from wagate.process.hard_end import stop_when_asked
 from wagate.process.health import Watched, health_monitor
 from wagate.process.reload import Reload
 from wagate.web.access.admission import Admission
@@ -86,7 +87,8 @@ async def serve_edge(
 ) -> None:
     """Serve until ``stop`` is set and what runs is answered. Reports the URLs."""
     config = gateway.config
-    app = build_app(gateway, plugins, contexts, reload, stop)
+    asked = trio.Event()
+    app = build_app(gateway, plugins, contexts, reload, stop, ask_to_stop=asked.set)
     scheme = "https" if config.server.certfile else "http"
 
     async def stopping() -> None:
@@ -99,6 +101,7 @@ async def serve_edge(
     async with trio.open_nursery() as nursery:
 
         async def serve(task_status: trio.TaskStatus[object]) -> None:
+            nursery.start_soon(stop_when_asked, asked, stop)
             await serve_http(
                 cast("ASGIFramework", app),
                 server_config(config),
@@ -107,6 +110,7 @@ async def serve_edge(
                 most=most_connections(config.limits.connections),
                 task_status=task_status,
             )
+            nursery.cancel_scope.cancel()
 
         addresses = await nursery.start(serve)
         task_status.started([f"{scheme}://{each[0]}:{each[1]}" for each in addresses if not isinstance(each, str)])
@@ -226,6 +230,8 @@ def build_app(
     contexts: Mapping[str, PluginContext],
     reload: Reload,
     stop: trio.Event,
+    *,
+    ask_to_stop: Callable[[], object],
 ) -> App:
     """The doors in front, the API and the plugins' routes behind."""
     tokens = ViewTokens(gateway.vault, gateway.live)
@@ -254,16 +260,13 @@ def build_app(
         health=health,
         registry=gateway.registry,
         check_url=gateway.http.check,
+        stop=ask_to_stop,
         media_url=gateway.media.store.url,
         outbound=_sending(gateway),
         trusted_proxies=trusted(gateway.config),
         plugins=[
             *(("wagate", routes) for routes in _further(gateway, strangers, reload)),
-            *(
-                (plugin.name, routes)
-                for plugin in plugins
-                for routes in plugin.gather("register_routes", context=contexts[plugin.name])
-            ),
+            *_registered(plugins, contexts),
         ],
     )
     names = sorted(plugin.name for plugin in plugins)
@@ -306,6 +309,13 @@ def _further(gateway: Gateway, strangers: Strangers, reload: Reload) -> Iterator
     yield targets_routes(auth, target_desk(gateway))
 
 
+def _registered(plugins: list[Plugin], contexts: Mapping[str, PluginContext]) -> Iterator[tuple[str, Blueprint]]:
+    """The plugins' own routes, with their names."""
+    for plugin in plugins:
+        for routes in plugin.gather("register_routes", context=contexts[plugin.name]):
+            yield plugin.name, routes
+
+
 def large_bodies(gateway: Gateway) -> LargeBodies:
     """What session engines post with a file inside."""
     config = gateway.config
@@ -346,6 +356,7 @@ def ui_parts(
         examine=gateway.checkup.now,
         failing=partial(_failing, gateway),
         refused=gateway.refusals.all,
+        warnings=gateway.warnings.newest,
         folder=gateway.config.data.dir,
         retention=gateway.config.retention,
         processes=lambda: gateway.consumers.processes,

@@ -17,6 +17,7 @@ import structlog
 
 from wagate.config import redact
 from wagate.parsing.printable import printable
+from wagate.web.ui.warnings import LastWarnings, Warned
 
 Hide = Callable[[frozenset[str]], None]
 """Keeps further secrets out of the log."""
@@ -28,16 +29,28 @@ MOST_LINES: Final = 300
 """Lines of one plugin …"""
 PERIOD: Final = 10.0
 """… in so many seconds."""
+_APART: Final = frozenset({"event", "level", "timestamp", "logger", "exc_info", "stack_info"})
 _REMEMBERED: Final = 1000
 """Names that are remembered."""
+_KEPT: Final = frozenset({"warning", "error", "critical"})
+"""Levels that the dashboard shows."""
+_LONGEST_KEPT: Final = 500
+"""Characters of such a line's text, and of its fields."""
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def configure_logs(level: str, form: Literal["auto", "console", "json"], secrets: frozenset[str]) -> Hide:
+def configure_logs(
+    level: str,
+    form: Literal["auto", "console", "json"],
+    secrets: frozenset[str],
+    *,
+    warnings: LastWarnings | None = None,
+) -> Hide:
     """Set up logging for the process. What other libraries log with the standard library comes out the same way.
 
-    What is returned hides further secrets.
+    ``warnings`` get what is a warning or worse. What is returned hides further secrets.
     """
+    redactor = _Redactor(secrets)
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -45,6 +58,8 @@ def configure_logs(level: str, form: Literal["auto", "console", "json"], secrets
         structlog.processors.add_log_level,
         _stamp,
     ]
+    if warnings is not None:
+        processors.append(_Keeper(warnings, redactor))
     if console:
         processors += [structlog.processors.format_exc_info, _tame, structlog.dev.ConsoleRenderer(pad_event_to=0)]
     else:
@@ -52,7 +67,6 @@ def configure_logs(level: str, form: Literal["auto", "console", "json"], secrets
             structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
             _render_json,
         ]
-    redactor = _Redactor(secrets)
     processors.append(redactor)
     structlog.configure(
         processors=processors,
@@ -159,10 +173,51 @@ class _Redactor:
         """These, too."""
         self._secrets |= secrets
 
+    def clean(self, text: str) -> str:
+        """Without any of them."""
+        return redact(_KEY_IN_URL.sub(r"\1•••", text), self._secrets)
+
     def __call__(self, _logger: Any, _method: str, line: Any) -> bytes:
         text = line.decode() if isinstance(line, bytes) else str(line)
-        text = _KEY_IN_URL.sub(r"\1•••", text)
-        return redact(text, self._secrets).encode("utf-8", "replace")
+        return self.clean(text).encode("utf-8", "replace")
+
+
+class _Keeper:
+    """Keeps warnings and errors for the dashboard; the line goes on as it is."""
+
+    def __init__(self, warnings: LastWarnings, redactor: _Redactor) -> None:
+        self._warnings = warnings
+        self._redactor = redactor
+
+    def __call__(self, logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if event["level"] in _KEPT:
+            with contextlib.suppress(Exception):  # Values of plugins that can't be written: nobody's work fails.
+                self._warnings.add(self._kept(logger, event))
+        return event
+
+    def _kept(self, logger: Any, event: Mapping[str, Any]) -> Warned:
+        fields = [f"{name}={str(value)[:_LONGEST]}" for name, value in event.items() if name not in _APART]
+        if (error := _type_of(event.get("exc_info"))) is not None:
+            fields.append(f"exception={error.__name__}")
+        return Warned(
+            at=event["timestamp"],
+            level="warning" if event["level"] == "warning" else "error",
+            logger=self._clean(event.get("logger") or getattr(logger, "name", None) or ""),
+            text=self._clean(event.get("event", "")),
+            details=self._clean(" ".join(fields)),
+        )
+
+    def _clean(self, text: object) -> str:
+        # Cut only then: half a secret would not be found.
+        return printable(self._redactor.clean(str(text)))[:_LONGEST_KEPT]
+
+
+def _type_of(given: Any) -> type[BaseException] | None:
+    """Of what ``exc_info`` may be: True, an exception, or the three of `sys.exc_info`."""
+    if isinstance(given, BaseException):
+        return type(given)
+    kind = given[0] if isinstance(given, tuple) and given else sys.exc_info()[0] if given else None
+    return kind if isinstance(kind, type) else None
 
 
 class _ToStructlog(logging.Handler):

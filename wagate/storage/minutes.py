@@ -24,6 +24,8 @@ INCOMING: Final = "in:"
 """Before an account's id: what came in through it."""
 EVERYONE: Final = "all:"
 """Before a client's id: its receivers together; alone, of all clients. Behind `INCOMING`, what came in."""
+RESERVED: Final = frozenset(each.removesuffix(":") for each in (INCOMING, EVERYONE))
+"""No connector may be called so: its receivers' figures would be among those of numbers, or of all together."""
 _LAG_COLUMNS = tuple(f"lag{number}" for number in range(len(LAGS) + 1))
 _COLUMNS = ("subject", "step", "at", "client_id", "done", "failed", *_LAG_COLUMNS)
 _SUMS = ("''", "0", "at", "0", *(f"SUM({name})" for name in _COLUMNS[4:]))

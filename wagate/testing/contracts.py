@@ -230,6 +230,7 @@ class SendingContract(ABC):
             settings: Any = made.provider.settings_type
             assert made.provider.secrets <= set(settings.__struct_fields__)
             assert made.provider.chosen <= made.provider.secrets
+            assert made.provider.config_only <= set(settings.__struct_fields__)
             assert made.provider.send is not None
             assert ("revoke" in made.provider.abilities) == (made.provider.revoke is not None)
             if {"seen", "typing"} & made.provider.abilities:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import structlog
@@ -120,6 +120,7 @@ def create_api(
     health: HealthMonitor,
     registry: CollectorRegistry,
     check_url: CheckUrl,
+    stop: Callable[[], object],
     media_url: MediaUrl = lambda _event: None,
     outbound: SendingContext | None = None,
     trusted_proxies: Networks = (),
@@ -128,7 +129,7 @@ def create_api(
     """The application beside the hot path.
 
     ``auth`` must know ``tokens.account`` as its ``view_account``; ``check_url`` refuses what settings given by API must
-    not name; ``outbound``: sends, None when nothing can; ``plugins`` are (plugin's name, blueprint).
+    not name; ``stop`` has us stop soon; ``outbound``: sends, None when nothing can; ``plugins``: (its name, blueprint).
 
     Raises:
         ConfigError: two of the blueprints have the same path.
@@ -148,7 +149,8 @@ def create_api(
     settings, most = AccountSettings(providers, vault, check_url), config.limits.accounts
     known = Accounts(database, live, clock, most=most)
     tenants = Tenants(asker, database, live, clock, settings, vault=vault, most=most)
-    for routes in (
+    _register_all(
+        api,
         health_routes(health, registry),
         clients_routes(asker, database, live, clock, most_tokens=config.limits.tokens),
         accounts_routes(asker, database, live, clock, settings, vault=vault, most=most),
@@ -159,17 +161,21 @@ def create_api(
         stream_routes(sessions, SessionStream(sessions, hub, clock, most=config.limits.streams)),
         *session_verbs(asker, database, providers, states, OwnApi(cast("App", api))),
         documents_routes(api),
-    ):
-        api.register_blueprint(routes)
+    )
     if outbound is not None:
         sending = Sending(asker, Owners(live), deliveries, outbound)
         names = MessageNames(database, outbound.messages)
-        desk = Desk(asker, database, live, providers, states, sending, names, clock, media_url, clock.now())
+        most_tokens, now = config.limits.tokens, clock.now()
+        desk = Desk(asker, database, live, providers, states, sending, names, clock, media_url, now, most_tokens, stop)
         waha = (waha_send_routes(sending, names), waha_routes(desk), socket_routes(desk, listeners))
-        for routes in (messages_routes(sending), *waha):
-            api.register_blueprint(routes)
+        _register_all(api, messages_routes(sending), *waha)
     _register(api, plugins)
     return api
+
+
+def _register_all(api: Api, *blueprints: Blueprint) -> None:
+    for routes in blueprints:
+        api.register_blueprint(routes)
 
 
 def _guarded(api: Api, guard: Guard, acts: ActLog) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -40,6 +41,7 @@ class Import:
         self.plan = plan
         self.steps: list[Step] = []
         self.todo: list[str] = []
+        self._left: list[Step] = []
         self._running = running
         self._client = client
         self._apply = apply
@@ -56,6 +58,7 @@ class Import:
         own = (*self._own, *(str(row["webhook_url"]) for row in accounts if row.get("webhook_url")))
         for hook in self.plan.webhooks:
             self._webhook(hook, hooks, own)
+        self.steps += self._left
         self.steps += [Step(act="left", what=each.what, why=each.why) for each in self.plan.left]
         self.todo += self.plan.todo
 
@@ -75,6 +78,8 @@ class Import:
         if found is not None and found["tenant_id"] == self._client:
             self._names[wanted.name] = str(found["name"])
             self._note("is there", what, f"as {found['name']}" if found["name"] != wanted.name else found["provider"])
+            if not found["settings"].get("proxy"):
+                self._leave_proxy(wanted, what)
         elif taken is not None or found is not None:
             row = taken or found or {}
             why = f"{row['name']} of the client {row['tenant_id']} is another account ({row['provider']})"
@@ -82,6 +87,7 @@ class Import:
         elif not self._apply or self._running is None:
             self._names[wanted.name] = wanted.name
             self._note("would make", what, _shown(wanted))
+            self._leave_proxy(wanted, what)
         else:
             self._make_account(self._running, wanted, what, rows)
 
@@ -102,7 +108,8 @@ class Import:
         except CommandError as error:
             self._note("failed", what, str(error))
             if "settings.base_url" in str(error):
-                table = toml_table(wanted, {key: VARIABLES[key] for key in VARIABLES if key in wanted.settings})
+                secrets = {key: VARIABLES[key] for key in VARIABLES if key in wanted.settings}
+                table = toml_table(wanted, secrets, client=self._client)
                 self.todo.append(
                     f"addresses in config.toml are trusted: add this there, then run the import again\n{table}"
                 )
@@ -110,6 +117,21 @@ class Import:
         rows.append({**made, "webhook_secret": None})
         self._names[wanted.name] = wanted.name
         self._note("made", what, _shown(wanted))
+        self._leave_proxy(wanted, what)
+
+    def _leave_proxy(self, wanted: Account, what: str) -> None:
+        """Say what a person must do about it; a password in it is not shown."""
+        if not wanted.proxy:
+            return
+        self._left.append(Step(act="left", what=f"{what}: proxy", why="it is trusted only in config.toml: see below"))
+        variable = "PROXY_" + re.sub("[^A-Z0-9]+", "_", wanted.name.upper())
+        hidden = "@" in wanted.proxy
+        table = toml_table(wanted, {"proxy": variable} if hidden else {}, client=self._client)
+        told = f", with {variable} set to {bare(wanted.proxy)} with its user and password" if hidden else ""
+        self.todo.append(
+            f"before you link {wanted.name}, add this to config.toml{told}, and restart wagate; else it connects "
+            f"without its proxy\n{table}"
+        )
 
     def _webhook(self, hook: Webhook, rows: list[dict[str, Any]], own: tuple[str, ...]) -> None:
         what = f"webhook {bare(hook.url)}"
@@ -184,7 +206,6 @@ def _names() -> Iterator[str]:
 def _shown(account: Account) -> str:
     parts = [account.provider, account.detail, f"number {account.phone}" if account.phone else ""]
     parts += [f"ignores {', '.join(sorted(account.ignore))}" if account.ignore else ""]
-    parts += ["with a proxy" if account.settings.get("proxy") else ""]
     return ", ".join(filter(None, parts))
 
 

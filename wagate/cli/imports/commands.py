@@ -44,7 +44,7 @@ def import_waha(
     apply: Apply = False,
     as_json: Json = False,
 ) -> None:
-    """Import WAHA's sessions and webhooks from its compose file, its API, or both. WAHA itself is not changed."""
+    """Import WAHA's sessions and webhooks. They come from its compose file, its API, or both. WAHA is not changed."""
     from wagate.cli.imports.waha import Place
 
     if file is None and not url:
@@ -117,9 +117,10 @@ def import_evolution(
     apply: Apply = False,
     as_json: Json = False,
 ) -> None:
-    """Import instances, webhooks and Chatwoot settings of Evolution API 2. Evolution API itself is not changed.
+    """Import instances and webhooks of Evolution API 2. Its settings of Chatwoot become commands to run.
 
-    Instances are asked of its API; a compose file says where that is, and brings the webhook for all instances.
+    Evolution API itself is not changed. Instances are asked of its API; a compose file says where that is, and
+    brings the webhook for all instances.
     """
     from wagate.cli.imports.evolution import read_evolution
 

@@ -127,14 +127,13 @@ def _account(instance: Instance, what: str, left: list[Left]) -> Account | None:
     given = instance.setting or {}
     left += [Left(what=f"{what}: {key}", why=why) for key, why in SETTINGS.items() if given.get(key)]
     settings: dict[str, Any] = {"reject_calls": True} if given.get("rejectCall") else {}
-    if proxy := _proxy(instance.proxy or {}, what, left):
-        settings["proxy"] = proxy
     return Account(
         name=instance.name,
         provider="whatsapp",
         settings=settings,
         phone=digits_of(instance.owner) or digits_of(instance.number),
         ignore={"groups": True} if given.get("groupsIgnore") else {},
+        proxy=_proxy(instance.proxy or {}, what, left),
         detail="linked to wagate itself",
     )
 

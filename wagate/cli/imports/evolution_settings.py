@@ -25,7 +25,7 @@ REASONS: tuple[tuple[str, str], ...] = (
     *((f"{each}_", "bots are n8n, your webhooks, or a plugin") for each in BOTS),
     ("CHATWOOT_", "an inbox needs your consent: wagate chatwoot connect"),
     ("S3_", "wagate keeps files in its data folder: see media in config.toml"),
-    ("PROXY_", "one proxy for each account here: settings.proxy"),
+    ("PROXY_", "one proxy for each account here: proxy of its table in config.toml"),
     ("WA_BUSINESS_", "is verify_token of an account with provider meta, in config.toml"),
     ("CONFIG_SESSION_PHONE_", "the device name on the phone: settings.device of the account"),
     ("QRCODE_", "wagate pair shows the code"),

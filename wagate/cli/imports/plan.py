@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -26,6 +26,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     phone: str | None = None
     metadata: dict[str, Any] = {}
     ignore: dict[str, bool] = {}
+    proxy: str = ""
+    """Its URL. It is trusted only in config.toml, so a person must write it there."""
     detail: str = ""
     """About it, for people."""
 
@@ -123,15 +125,37 @@ def proxy_url(server: str, user: str = "", password: str = "") -> str:
     return f"{scheme}://{who}{rest}"
 
 
-def toml_table(account: Account, env: Mapping[str, str]) -> str:
+def toml_table(account: Account, env: Mapping[str, str], *, client: str = "default") -> str:
     """The account as a table of config.toml; ``env``: key → the variable that its secret is to come from."""
-    import json
-    import re
+    own = {
+        "client": client if client != "default" else "",
+        "provider": account.provider,
+        "phone": account.phone,
+        **account.settings,
+        "proxy": account.proxy,
+        "ignore": account.ignore,
+        "metadata": account.metadata,
+    }
+    values = {key: f"env:{env[key]}" if key in env else value for key, value in own.items() if value}
+    lines = (f"{key} = {_toml(each)}" for key, each in values.items())
+    return "\n".join([f"[accounts.{_toml_key(account.name)}]", *lines])
 
-    name = account.name if re.fullmatch("[A-Za-z0-9_-]+", account.name) else json.dumps(account.name)
-    values: Sequence[tuple[str, Any]] = [("provider", account.provider), *account.settings.items()]
-    shown = [(key, f"env:{env[key]}" if key in env else value) for key, value in values]
-    return "\n".join([f"[accounts.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in shown)])
+
+def _toml_key(name: str) -> str:
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _toml(name)
+
+
+def _toml(value: Any) -> str:
+    """JSON's types as TOML, which has no null."""
+    import json
+
+    match value:
+        case dict():
+            pairs = (f"{_toml_key(key)} = {_toml(each)}" for key, each in value.items() if each is not None)
+            return f"{{ {', '.join(pairs)} }}"
+        case list():
+            return f"[{', '.join(_toml(each) for each in value if each is not None)}]"
+    return json.dumps(value)
 
 
 def connect_command(url: str, account_id: Any, *, account: str, client: str, inbox: str = "") -> str:

@@ -112,6 +112,7 @@ def of_session(session: Session, place: Place) -> Plan:
         phone=digits_of((session.me or {}).get("id")),
         metadata=metadata if isinstance(metadata, dict) else {},
         ignore={key: True for key, on in _given(ignore, place.ignore).items() if on is True},
+        proxy=proxy if place.engine == ENGINE else "",
         detail=f"session {session.name} of {bare(place.base_url)}"
         if place.engine != ENGINE
         else "linked to wagate itself",
@@ -150,7 +151,7 @@ def _proxy(given: Any) -> str:
 
 def _settings(session: Session, place: Place, proxy: str, hooks: Sequence[Hook], left: list[Left]) -> dict[str, Any]:
     if place.engine == ENGINE:
-        return {"proxy": proxy} if proxy else {}
+        return {}
     if proxy:
         left.append(Left(what=f"session {session.name}: proxy", why="stays in WAHA, which holds the connection"))
     theirs = [hook.hmac.key for hook in hooks if hook.hmac and hook.hmac.key]

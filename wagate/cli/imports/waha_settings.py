@@ -63,7 +63,7 @@ REASONS: tuple[tuple[str, str], ...] = (
     ("WAHA_PUBLIC_URL", "is server.public_url in config.toml"),
     ("WHATSAPP_API_HOSTNAME", "is server.public_url in config.toml"),
     ("WHATSAPP_API_SCHEMA", "is server.public_url in config.toml"),
-    ("WHATSAPP_PROXY_", "one proxy for each account here: settings.proxy, with wagate's own engine"),
+    ("WHATSAPP_PROXY_", "one proxy for each account here: proxy of its table in config.toml, with wagate's own engine"),
 )
 """The beginning of a variable's name → where that is here, or why it is not."""
 

@@ -47,6 +47,14 @@ def target_states(db: peewee.Database, ids: Iterable[str], *, lock: bool = False
     return found
 
 
+def known_handlers(db: peewee.Database, names: Iterable[str]) -> set[str]:
+    """Those of these connectors that a delivery was ever tried for, or that have some."""
+    text = (
+        "SELECT EXISTS (SELECT 1 FROM targets WHERE handler = ?) OR EXISTS (SELECT 1 FROM deliveries WHERE handler = ?)"
+    )
+    return {name for name in names if rows(db, text, (name, name))[0][0]}
+
+
 def write_states(
     db: peewee.Database, states: Mapping[str, TargetState], owners: Mapping[str, Owner], now: datetime
 ) -> None:

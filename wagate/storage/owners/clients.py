@@ -103,10 +103,20 @@ def add_token(
     return row
 
 
-def list_tokens(db: peewee.Database, client_id: int) -> list[TokenRow]:
-    """A client's tokens, oldest first."""
-    query = Token.select().where(Token.client_id == client_id).order_by(Token.id)
+def list_tokens(db: peewee.Database, client_id: int | None, *, most: int | None = None) -> list[TokenRow]:
+    """A client's tokens, oldest first; None: everybody's."""
+    query = Token.select().order_by(Token.id).limit(most)
+    if client_id is not None:
+        query = query.where(Token.client_id == client_id)
     return [TokenRow(**row) for row in query.dicts().execute(db)]
+
+
+def find_token(db: peewee.Database, token_id: str) -> TokenRow:
+    """Anybody's. NotFoundError."""
+    row = first(db, Token.select().where(Token.id == token_id))
+    if row is None:
+        raise NotFoundError("no such token; a revoked one is gone for good: make another")
+    return TokenRow(**row)
 
 
 @apart

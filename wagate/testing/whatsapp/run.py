@@ -8,7 +8,7 @@ import os
 import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -108,9 +108,20 @@ async def _shelf(server: FakeWhatsApp, blobs: dict[str, bytes], stream: trio.abc
     path = target.decode().partition("?")[0]
     lines = [each.lower() for each in head.split(b"\r\n")]
     size = next((int(each.partition(b":")[2]) for each in lines if each.startswith(b"content-length:")), 0)
+    if verb == b"POST" and server.shelf_breaks:
+        server.shelf_breaks -= 1
+        await trio.aclose_forcefully(stream)
+        return
     taken = bytearray(rest)
     while len(taken) < size:
         taken += await stream.receive_some(PART)
+    if verb == b"POST" and server.shelf_silent:
+        server.shelf_silent -= 1
+        with suppress(trio.BrokenResourceError):
+            await stream.receive_some(1)
+        server.shelf_left += 1
+        server.wake()
+        return
     body, status = blobs.get(path), b"200 OK"
     if verb == b"POST" and (server.shelf_refusals or not _belongs(target.decode(), taken)):
         server.shelf_refusals = max(0, server.shelf_refusals - 1)
@@ -118,6 +129,8 @@ async def _shelf(server: FakeWhatsApp, blobs: dict[str, bytes], stream: trio.abc
     elif verb == b"POST":
         path = f"/v/{os.urandom(8).hex()}"
         blobs[path] = bytes(taken)
+        agents = [each.partition(b":")[2].strip().decode() for each in lines if each.startswith(b"user-agent:")]
+        server.uploads.append("".join(agents))
         body = msgspec.json.encode({"url": f"https://{server.shelf}{path}", "direct_path": path, "handle": "h"})
     elif body is None:
         body, status = b"gone", b"404 Not Found"

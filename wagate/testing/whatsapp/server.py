@@ -71,6 +71,14 @@ class FakeWhatsApp:
     """Seconds from the last stanza (515 after linking, a refusal) until the connection is closed."""
     shelf: str = "127.0.0.1"
     """Host and port of the shelf for files, for those who look names up."""
+    uploads: list[str] = field(default_factory=list)
+    """Who put each file onto the shelf, by its User-Agent; the library's is Go's."""
+    shelf_breaks: int = 0
+    """So many of the next uploads break off."""
+    shelf_silent: int = 0
+    """So many of the next uploads are taken, and get no answer."""
+    shelf_left: int = 0
+    """Uploads without an answer whose client hung up."""
     shelf_refusals: int = 0
     """So many of the next uploads are refused, as with a key that is no longer good."""
     dialled: list[str] = field(default_factory=list)

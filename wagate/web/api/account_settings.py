@@ -12,7 +12,16 @@ from wagate.config.vault import Vault
 from wagate.errors import FieldError, UnprocessableError
 from wagate.hooks.providers import Provider
 from wagate.http.errors import HttpError
-from wagate.plugins.account_settings import WHERE, check_settings, masked, seal, short_secrets, unmasked, urls_in
+from wagate.plugins.account_settings import (
+    WHERE,
+    check_settings,
+    masked,
+    refuse_config_only,
+    seal,
+    short_secrets,
+    unmasked,
+    urls_in,
+)
 from wagate.plugins.registry import Providers
 
 CheckUrl = Callable[[str], Awaitable[None]]
@@ -31,6 +40,7 @@ class AccountSettings:
     async def sealed(self, provider: Provider, settings: Mapping[str, Any], *, where: str = WHERE) -> str:
         """Checked and encrypted for the table. UnprocessableError names each wrong key as ``<where>.<key>``."""
         check_settings(provider, settings, where=where)
+        refuse_config_only(provider, settings, where=where)
         for field, url in urls_in(settings, where):
             try:
                 await self._check_url(url)

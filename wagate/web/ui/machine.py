@@ -56,6 +56,7 @@ def pages(parts: Parts) -> Blueprint:
             process=f"{socket.gethostname()}, process {os.getpid()}",
             memory=await trio.to_thread.run_sync(resident),
             loaded=parts.loaded(),
+            warnings=parts.warnings(),
         )
 
     return routes

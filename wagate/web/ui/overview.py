@@ -34,6 +34,8 @@ SHOWN = 12
 """Receivers and numbers on the page; the rest are on their own pages."""
 REFUSED = 5
 """Refused webhooks on the page."""
+WARNINGS = 5
+"""Lines of the log on the page, for the admin."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,6 +208,7 @@ def pages(parts: Parts) -> Blueprint:
             shown=SHOWN,
             sparks=await _sparks(parts, [row.id for row in seen.targets], seen.now),
             leaves=figures(seen),
+            warnings=parts.warnings()[:WARNINGS] if viewer().identity.admin else (),
             live=watching("overview", seen.targets, at=needs.key(seen.found)),
         )
 

@@ -34,6 +34,7 @@ from wagate.web.sessions.hub import SessionHub
 from wagate.web.ui.own_api import OwnApi
 from wagate.web.ui.render import PREFIX, render
 from wagate.web.ui.signin import SignIns, Viewer
+from wagate.web.ui.warnings import Warned
 
 Answer = str | Response | WerkzeugResponse
 
@@ -58,6 +59,8 @@ class Parts:
     """What did not work when that was last asked."""
     refused: Callable[..., Awaitable[Sequence[RefusedRow]]]
     """`wagate.web.inbound.refusals.Refusals.all`."""
+    warnings: Callable[[], Sequence[Warned]]
+    """The last of this process's log, the newest first."""
     folder: Path
     """The data folder."""
     retention: Retention

@@ -61,6 +61,10 @@ class Desk:
     media_url: Callable[[Event], str | None]
     began: datetime
     """When the gateway started."""
+    most_tokens: int
+    """Of one client."""
+    stop: Callable[[], object]
+    """Has this process stop gracefully, soon."""
 
     def account(self, name: str | None) -> Account:
         """The account that a session names; without one, or ``default``, the client's oldest. NotFoundError."""

@@ -32,17 +32,6 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
     """Through which it goes out."""
 
     server: str
-    username: str | None = None
-    password: str | None = None
-
-    @property
-    def url(self) -> str:
-        """As one address."""
-        server = self.server if "://" in self.server else f"http://{self.server}"
-        if not self.username:
-            return server
-        scheme, _, rest = server.partition("://")
-        return f"{scheme}://{self.username}:{self.password or ''}@{rest}"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,10 +164,9 @@ class Managed:
             raise UnprocessableError("a session made here needs the provider whatsapp, which is not installed")
         _refuse_apps(body.apps)
         config = body.config or Config()
+        _refuse_proxy(config)
         name = body.name or f"session_{secrets.token_hex(8)}"
         account: dict[str, Any] = {"name": name, "provider": ENGINE, **_kept(config)}
-        if config.proxy is not None:
-            account["settings"] = {"proxy": config.proxy.url}
         _raise(await self._hooks.call("POST", "/api/accounts", account), name)
         try:
             await self._hooks.add(name, config.webhooks or (), tenant=self._auth.owner(None).slug)
@@ -206,7 +194,8 @@ class Managed:
         if body.config is not None:
             change = {"metadata": {}, "ignore": {}} | _kept(body.config)
             if row.provider == ENGINE:
-                change["settings"] = {"proxy": None if body.config.proxy is None else body.config.proxy.url}
+                _refuse_proxy(body.config)
+                change["settings"] = {"proxy": None}
             _raise(await self._hooks.call("PATCH", f"/api/accounts/{row.name}", change), row.name)
             await self._hooks.replace(row.name, body.config.webhooks or (), tenant=row.tenant)
         return await self.shown(row.name)
@@ -237,6 +226,14 @@ def _kept(config: Config) -> dict[str, Any]:
 def _refuse_apps(apps: list[Any] | None) -> None:
     if apps:
         raise UnprocessableError("WAHA's apps are connectors here: wagate chatwoot connect", field="apps")
+
+
+def _refuse_proxy(config: Config) -> None:
+    if config.proxy is not None and config.proxy.server.strip():
+        raise UnprocessableError(
+            "a proxy can be set only in config.toml, in the account's table; leave config.proxy out here",
+            field="config.proxy",
+        )
 
 
 def _raise(answered: Answered, name: str) -> None:

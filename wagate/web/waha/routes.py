@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from quart import Blueprint
 
 from wagate import __version__
 from wagate.errors import NotSupportedError
+from wagate.hooks.routes import acts_on
 from wagate.parsing.waha import ENGINE, TIER
 from wagate.web.waha.chats import CHATS
 from wagate.web.waha.contacts import CONTACTS
 from wagate.web.waha.desk import Call, Desk, Row, add_rows
 from wagate.web.waha.groups import GROUPS
+from wagate.web.waha.keys import KEYS
 from wagate.web.waha.more_sends import MORE_SENDS
 from wagate.web.waha.own import OWN
 from wagate.web.waha.passed import PASSED
@@ -28,15 +31,10 @@ NOT_HERE = {
         "POST /{session}/auth/passkey/confirm",
     ),
     "wagate runs no browser to take a screenshot of": ("GET /server/debug/browser/trace/{session}",),
-    "keys are clients' tokens here: wagate client token, or /api/clients": (
-        "POST /keys",
-        "GET /keys",
-        "POST /keys/media",
+    "wagate's tokens have no scopes: make a token with POST /keys; links to files need none": ("POST /keys/media",),
+    "wagate's tokens have no scopes: a page to scan has a link of its own (POST /api/accounts/{name}/links)": (
         "POST /keys/control",
-        "PUT /keys/{id}",
-        "DELETE /keys/{id}",
     ),
-    "wagate can't be stopped or started through its API": ("POST /server/stop",),
     "wagate has metrics at /metrics, but no memory dumps": (
         "GET /server/debug/cpu",
         "GET /server/debug/heapsnapshot",
@@ -80,6 +78,20 @@ async def _status(call: Call) -> Any:
     return {"startTimestamp": began, "uptime": now - began, "worker": {"id": "wagate"}}
 
 
+class StopBody(msgspec.Struct, frozen=True, kw_only=True):
+    """How to stop; ``force`` changes nothing: a stop ends with ``server.drain`` at the latest."""
+
+    force: bool | None = None
+
+
+async def _stop(call: Call) -> Any:
+    """Stop this process, once it is answered. ForbiddenError."""
+    call.desk.auth.admin()
+    call.desk.stop()
+    acts_on("gateway")
+    return {"stopping": True}
+
+
 async def _apps(_call: Call) -> Any:
     return []
 
@@ -89,6 +101,16 @@ SERVER = (
     Row(verb="GET /server/version", doc="Our version.", handle=_version, sessionless=True),
     Row(verb="GET /server/environment", doc="Little.", handle=_environment, sessionless=True),
     Row(verb="GET /server/status", doc="Start time and uptime.", handle=_status, sessionless=True),
+    Row(
+        verb="POST /server/stop",
+        doc="Stop gracefully.",
+        handle=_stop,
+        body=StopBody,
+        body_optional=True,
+        status=201,
+        sessionless=True,
+        act="stop gateway",
+    ),
     Row(verb="GET /apps", doc="None.", handle=_apps, sessionless=True),
     *(
         Row(verb=verb, doc="Not possible.", handle=_refuse(why), sessionless=True)
@@ -98,7 +120,7 @@ SERVER = (
 )
 
 
-ROWS = (*CHATS, *CONTACTS, *GROUPS, *OWN, *MORE_SENDS, *PASSED, *SERVER)
+ROWS = (*CHATS, *CONTACTS, *GROUPS, *OWN, *MORE_SENDS, *PASSED, *KEYS, *SERVER)
 
 
 def waha_routes(desk: Desk) -> Blueprint:
