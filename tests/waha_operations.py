@@ -219,6 +219,8 @@ def _special(operation: Operation, values: Values) -> dict[str, Any]:
         special |= {"id": values.chat}
     if name in {"ChatsController_deleteMessage", "ChatsController_editMessage"}:
         special |= {"messageId": values.ours}
+    if controller == "AppsController":
+        special |= {"app": "chatwoot", "config": {}}
     if controller == "ApiKeysController":
         special |= {"id": values.key}
     if name == "StatusController_deleteStatus":
