@@ -199,9 +199,10 @@ class Numbers:
         return self._known.get(account_id)
 
     def twins(self, number: Number) -> int:
-        """How many other accounts are linked to the same number, as far as they run here."""
-        others = (each for each in self._known.values() if each is not number and each.linked)
-        return sum(each.phone == number.phone for each in others) if number.linked else 0
+        """How many other accounts are linked to the same number and run here, so that they get what it gets."""
+        others = (each for each in self._known.values() if each is not number and each.linked and each.runs)
+        same = [each for each in others if each.phone == number.phone] if number.linked else []
+        return sum(not each.halted for each in same)
 
     def forget(self, account_id: str) -> None:
         """It was deleted."""

@@ -88,7 +88,7 @@ class Entry:
     """One event that waits."""
 
     number: int
-    """Counted from 1 in this process."""
+    """Counted from 1 in this process; 0: it is not in the spool."""
     code: int
     raw: bytes
 
@@ -115,7 +115,13 @@ class Spool:
         self._read()
 
     def append(self, code: int, raw: bytes) -> Entry:
-        """Write one down; when the disk takes no more, it waits in memory until `sync` finds room."""
+        """Write one down; when the disk takes no more, it waits in memory until `sync` finds room.
+
+        Once it is closed, the file is another's, and the entry gets the number 0: it is written down nowhere.
+        """
+        if self._closed:
+            print("not spooled: it is closed", file=sys.stderr, flush=True)  # noqa: T201  (this process's log)
+            return Entry(0, code, raw)
         entry = self._entry(code, raw)
         if not self._behind:
             try:
@@ -158,8 +164,15 @@ class Spool:
             self._behind = self._behind and bool(self.waiting)
 
     def close(self) -> None:
-        """Give it free for another process."""
+        """Write what is in memory alone, if there is room now, and give it free for another process. Never raises."""
         with self.lock:
+            if self._closed:
+                return
+            if self._behind and self.waiting:
+                try:
+                    self._rewrite()
+                except OSError as error:
+                    self._fail(error)
             self._closed = True
             os.close(self._file)
             os.close(self._owner)

@@ -31,7 +31,7 @@ from wagate_whatsapp.compose import composed, mentions_all, revocation
 from wagate_whatsapp.content import Ticket
 from wagate_whatsapp.ids import References
 from wagate_whatsapp.media import INFO, Opener, ticket_of, url_of
-from wagate_whatsapp.number import Number, WhatsAppSettings
+from wagate_whatsapp.number import Number, Numbers, WhatsAppSettings
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.process import NotDoneError
 from wagate_whatsapp.reach import judged, sending
@@ -358,6 +358,19 @@ def test_a_number_that_another_gateway_linked_meanwhile_is_linked_here_as_well(t
     assert not ours.linked
     ours.begin()
     assert ours.us == US
+
+
+def test_twins_are_those_that_get_what_a_number_gets(tmp_path: Path) -> None:
+    numbers = Numbers(lambda: tmp_path)
+    for name in ("first", "second", "elsewhere", "stopped", "other"):
+        numbers.of(name).link(US if name != "other" else replace(US, jid="15550000002:1@s.whatsapp.net"))
+    for name in ("first", "second", "stopped", "other"):
+        numbers.of(name).begin()
+    numbers.of("stopped").halt(on=True)
+    numbers.of("unlinked").begin()
+    assert [numbers.twins(numbers.of(name)) for name in ("first", "other", "unlinked")] == [1, 0, 0]
+    numbers.of("second").runs = False
+    assert numbers.twins(numbers.of("first")) == 0
 
 
 @dataclass

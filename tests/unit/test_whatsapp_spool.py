@@ -54,9 +54,9 @@ def test_half_a_line_spoils_none_that_follows(tmp_path: Path) -> None:
     with full_beyond(10_000):
         for number in range(4):
             spool.append(17, b"%d" % number + LARGE)
-    spool.seen(1)
-    assert (tmp_path / "spool").read_bytes().endswith(b"\n")
-    spool.close()
+        spool.seen(1)
+        assert (tmp_path / "spool").read_bytes().endswith(b"\n")
+        spool.close()
     assert left_in(tmp_path / "spool") == [b"%d" % number + LARGE for number in range(2)]
 
 
@@ -74,6 +74,39 @@ def test_a_spool_that_can_not_be_written_anew_goes_on(tmp_path: Path) -> None:
     spool.seen(last.number)
     spool.close()
     assert left_in(tmp_path / "spool") == []
+
+
+def test_what_waits_in_memory_is_written_when_the_session_ends(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    parts = [b"%d" % number + LARGE for number in range(5)]
+    with full_beyond(10_000):
+        for each in parts:
+            spool.append(17, each)
+    spool.close()
+    assert left_in(tmp_path / "spool") == parts
+
+
+def test_a_session_ends_on_a_full_disk_as_well(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    with full_beyond(10_000):
+        for number in range(5):
+            spool.append(17, b"%d" % number + LARGE)
+        spool.close()
+    assert left_in(tmp_path / "spool") == [b"%d" % number + LARGE for number in range(2)]
+
+
+def test_what_comes_after_the_end_is_written_into_no_other_file(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    first = spool.append(17, b"before")
+    spool.close()
+    files = [(tmp_path / name).open("ab") for name in ("a", "b", "c")]  # they get the numbers of those that were closed
+    late = spool.append(17, b"late")
+    spool.close()
+    for each in files:
+        each.close()
+    assert [(tmp_path / name).read_bytes() for name in ("a", "b", "c")] == [b""] * 3
+    assert (late.number, late.raw) == (0, b"late")
+    assert left_in(tmp_path / "spool") == [first.raw]
 
 
 def test_a_session_that_ends_does_not_stop_the_lines_of_all(tmp_path: Path) -> None:
