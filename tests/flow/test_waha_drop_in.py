@@ -38,13 +38,13 @@ DOCUMENT = Replay(
     of=replay,
     table=TABLE,
     count=162,
-    least={"waha": 148, "meta": 60, "twilio": 56, "session": 102, "whatsapp": 125},
+    least={"waha": 148, "meta": 61, "twilio": 57, "session": 103, "whatsapp": 126},
 )
 N8N = Replay(
     of=replay_node,
     table=NODE_TABLE,
     count=143,
-    least={"waha": 135, "meta": 50, "twilio": 47, "session": 90, "whatsapp": 112},
+    least={"waha": 135, "meta": 51, "twilio": 48, "session": 91, "whatsapp": 113},
 )
 BOTH = pytest.mark.parametrize("made", [DOCUMENT, N8N], ids=["document", "node"])
 

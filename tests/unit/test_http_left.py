@@ -140,12 +140,38 @@ async def test_nothing_left_without_a_connection(ask: Ask, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("ask", [partial(posting, content=LARGE.body), partial(uploading, file=LARGE)])
-async def test_a_request_that_broke_off_halfway_was_not_sent(ask: Ask) -> None:
+@pytest.mark.parametrize("how", ["breaks off", "stalls"])
+async def test_a_request_of_which_half_was_sent_was_not_sent(
+    ask: Ask, how: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(posts, "_PATIENCE", 0.5 if how == "stalls" else 30.0)
+    monkeypatch.setattr(posts, "_SLOWEST", 1 << 40)
+
     async def rude(stream: trio.abc.Stream) -> None:
         await stream.receive_some(65536)
+        if how == "stalls":
+            await trio.sleep_forever()
+
+    authority = Authority(tmp_path)
+    names = Resolver(Names(hook_test=[["127.0.0.1"]]), deadline=60)
+    async with (
+        serving(rude) as plain,
+        serving(rude, authority.server("hook.test")) as secret,
+        client(ca_file=authority.file, resolver=names) as http,
+    ):
+        for url in (plain.url(), secret.url(host="hook.test", scheme="https")):
+            error = await failing(ask, http, url)
+            assert isinstance(error, TimedOutError) == (how == "stalls")
+            assert not error.sent
+
+
+@pytest.mark.parametrize("ask", [partial(posting, content=LARGE.body), partial(uploading, file=LARGE)])
+async def test_a_large_request_that_left_wholly_was_sent(ask: Ask) -> None:
+    async def rude(stream: trio.abc.Stream) -> None:
+        await read_request(stream)
 
     async with serving(rude) as server, client() as http:
-        assert not (await failing(ask, http, server.url())).sent
+        assert (await failing(ask, http, server.url())).sent
 
 
 @WAYS

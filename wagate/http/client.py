@@ -118,10 +118,10 @@ class HttpClient:
             with trio.move_on_after(timeout):
                 await self._exchange(target, request, trust, answer, body_limit)
         except FAILURES as error:
-            raise translate(error, begun=handover.begun) from error
+            raise translate(error, left=handover.left) from error
         response = answer.response((time.perf_counter() - started) * 1000)
         if response is None:
-            raise TimedOutError(sent=handover.begun)
+            raise TimedOutError(sent=handover.left)
         return response
 
     async def download(
@@ -281,7 +281,7 @@ class HttpClient:
                 # The server closed it, or sent what nobody had asked for: once more, on another one.
                 await close(kept)
                 if (handover := HANDOVER.get()) is not None:
-                    handover.begun = False
+                    handover.left = False
         fresh = await self._routes.open(target, trust)
         return fresh, await self._ask(fresh, target, request)
 

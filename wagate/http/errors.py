@@ -9,7 +9,7 @@ class HttpError(WagateError):
     """A request that brought no status line. ``reason`` names no secret: it never holds the URL's path or query.
 
     ``sent`` says whether the request may have reached the other side. False is certain: no connection came about, or
-    it broke before the request was wholly handed to the system.
+    it broke, or the time was up, before the request was wholly handed to the system.
     """
 
     sent = True

@@ -87,7 +87,7 @@ class SocksBackend(httpcore2.AsyncNetworkBackend):
             raise
         finally:
             if (handover := HANDOVER.get()) is not None:
-                handover.begun = False  # nothing of the request itself has left
+                handover.left = False  # it was not the request
         return stream
 
     async def _ask(self, stream: Stream, host: str, port: int) -> None:

@@ -33,9 +33,9 @@ _BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
 class Handover:
-    """Whether a request began to leave; looked at when no answer came. What a proxy wants first is none."""
+    """Whether a request was wholly handed to the system; looked at when no answer came. What a proxy wants is none."""
 
-    begun = False
+    left = False
 
 
 HANDOVER: ContextVar[Handover | None] = ContextVar("handover", default=None)
@@ -43,7 +43,7 @@ HANDOVER: ContextVar[Handover | None] = ContextVar("handover", default=None)
 
 
 def watch_handover() -> Handover:
-    """Tells whether this task's next request began to leave; errors of `HttpClient.guarded_httpx` don't say."""
+    """Tells whether this task's next request left wholly; errors of `HttpClient.guarded_httpx` don't say."""
     handover = Handover()
     HANDOVER.set(handover)
     return handover
@@ -73,6 +73,7 @@ class Stream(httpcore2.AsyncNetworkStream):
         self._heads = Heads()
         self._replay: bytes | None = None  # read for a request that was sent, and to be read once more
         self._leaving = False  # a request has begun to leave, and nothing was read since
+        self._connects = False  # it is a proxy's, which is asked for a way through
         self._answered = False  # an earlier request was answered here
         self._early = False  # an answer began before its request had left
         self._broken: Exception | None = None  # why the rest of a request could not leave
@@ -114,6 +115,8 @@ class Stream(httpcore2.AsyncNetworkStream):
         if self._refused is not None:
             raise self._refused
         self._leaving = False
+        if not (self._connects or self._broken) and (handover := HANDOVER.get()) is not None:
+            handover.left = True
         if self._heads.passing:
             return await self._receive(max_bytes, timeout)
         data = self._heads.take() if self._heads.held else b""
@@ -144,15 +147,13 @@ class Stream(httpcore2.AsyncNetworkStream):
         begins = not self._leaving
         if begins:
             self._leaving = True
+            self._connects = self._waiting.startswith(b"CONNECT ")
             self._heads.restart()
             if self._readable():
                 self._refused = await self._judge()
         if self._refused is not None:
             return
-        connects = self._waiting.startswith(b"CONNECT ")
         waiting, self._waiting = memoryview(self._waiting), b""
-        if begins and (handover := HANDOVER.get()) is not None:
-            handover.begun = not connects
         try:
             for start in range(0, len(waiting), _FLUSH_AT):
                 if start or not begins:

@@ -37,12 +37,12 @@ _CLOSED = "disconnected without sending a response"
 """How httpcore2 words the end of a connection that brought nothing, in a RemoteProtocolError."""
 
 
-def translate(error: Exception, *, begun: bool = True) -> HttpError:
+def translate(error: Exception, *, left: bool = True) -> HttpError:
     """Name what went wrong; the errno's name stands first, as Node and the field write it.
 
-    ``begun``: the request began to leave.
+    ``left``: the request was wholly handed to the system.
     """
-    sent = begun and not isinstance(error, NotSentError | httpcore2.ProxyError | httpcore2.LocalProtocolError)
+    sent = left and not isinstance(error, NotSentError | httpcore2.ProxyError | httpcore2.LocalProtocolError)
     match error:
         case RefusedError():
             return AddressNotAllowedError(str(error))

@@ -31,8 +31,6 @@ _PATIENCE: Final = 30.0
 _SLOWEST: Final = 200_000
 """Bytes a second that an upload makes at least, else it is given up."""
 _MOST_ANSWER: Final = 1_000_000
-_NOT_SENT: Final = (httpx2.ProxyError, httpx2.WriteError, httpx2.LocalProtocolError)
-"""Not wholly handed to the system, whatever had begun to leave."""
 
 
 class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -140,18 +138,18 @@ async def upload(
                 kept = {name.lower(): value for name, value in answer.headers.items()}
                 return Response(status=answer.status_code, headers=kept, body=body, truncated=False, duration_ms=took)
     except (trio.TooSlowError, httpx2.TimeoutException) as error:
-        raise TimedOutError(sent=handover.begun) from error
+        raise TimedOutError(sent=handover.left) from error
     except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
         raise BadUrlError(str(error)) from error
     except httpx2.TransportError as error:
-        raise _translated(error, begun=handover.begun) from error
+        raise _translated(error, left=handover.left) from error
 
 
-def _translated(error: httpx2.TransportError, *, begun: bool) -> HttpError:
+def _translated(error: httpx2.TransportError, *, left: bool) -> HttpError:
     reason = str(error) or type(error).__name__
     if reason.startswith("Address not allowed"):
         return AddressNotAllowedError(reason)
-    return NetworkError(reason, sent=begun and not isinstance(error, _NOT_SENT))
+    return NetworkError(reason, sent=left and not isinstance(error, httpx2.ProxyError))
 
 
 async def _first_part(answer: httpx2.Response) -> bytes:

@@ -49,6 +49,12 @@ class Inbox:
             self._writers.unpark()
         return self._events.popleft()
 
+    def close(self) -> None:
+        """The application has ended: what it did not take is let go, as is what would still come."""
+        self._closed = True
+        self._events.clear()
+        self._writers.unpark_all()
+
 
 async def spawn_app(
     task_group: TaskGroup,
@@ -59,5 +65,13 @@ async def spawn_app(
 ) -> Callable[[ASGIReceiveEvent], Awaitable[None]]:
     """Run the application in the task group; what puts events into its inbox. Stands in for ``TaskGroup.spawn_app``."""
     inbox = Inbox(config.max_app_queue_size)
-    task_group.spawn(_handle, app, config, scope, inbox.receive, send, trio.to_thread.run_sync, trio.from_thread.run)
+
+    async def run() -> None:
+        try:
+            await _handle(app, config, scope, inbox.receive, send, trio.to_thread.run_sync, trio.from_thread.run)
+        finally:
+            # An error's traceback may keep it until the collector comes: up to ten parts of a body, 64 KiB each.
+            inbox.close()
+
+    task_group.spawn(run)
     return inbox.put

@@ -77,6 +77,7 @@ class Plain:
                 await self._turn.break_off()
         elif isinstance(event, Closed):
             self._closed = True
+            self._unread = b""  # Up to 64 KiB of a body, which would stay until the collector comes to old objects.
             self._answered.set()
             if self._turn is not None:
                 self._turn.over = True

@@ -188,6 +188,8 @@ class Protocols(ProtocolWrapper):
         headers: list[tuple[bytes, bytes]] | None = None,
         settings: bytes | None = None,
     ) -> None:
+        if isinstance(self.protocol, H11Protocol):
+            del self.protocol.stream_send  # It refers to its protocol, which would stay with what has been read.
         self.protocol = protocol
         await protocol.initiate(headers, settings)
         await protocol.handle(RawData(data))
