@@ -16,6 +16,7 @@ from urllib.parse import quote
 import httpx2
 import msgspec
 
+from tests.films import film
 from tests.openapi_documents import FOLDER
 
 GROUP = "120363000000000001@g.us"
@@ -218,6 +219,8 @@ def _special(operation: Operation, values: Values) -> dict[str, Any]:
         special |= {"id": values.chat}
     if name in {"ChatsController_deleteMessage", "ChatsController_editMessage"}:
         special |= {"messageId": values.ours}
+    if controller == "AppsController":
+        special |= {"app": "chatwoot", "config": {}}
     if controller == "ApiKeysController":
         special |= {"id": values.key}
     if name == "StatusController_deleteStatus":
@@ -227,7 +230,7 @@ def _special(operation: Operation, values: Values) -> dict[str, Any]:
     if "Video" in name:
         special |= {"file": {"mimetype": "video/mp4", "filename": "a.mp4", "data": OGG}}
     if controller == "MediaController":
-        special |= {"more": {"data": OGG}}
+        special |= {"more": {"data": base64.b64encode(film()).decode() if "Video" in name else OGG}}
     if name == "SessionsController_create":
         special |= {"more": {"name": MADE, "start": False, "config": {"metadata": {"a": "b"}}}}
     if name in {"SessionsController_update", "SessionsController_delete"}:

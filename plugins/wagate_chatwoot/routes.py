@@ -1,14 +1,16 @@
-"""``/plugins/chatwoot``: the inboxes at work; pulls to begin and to look at; and the panel of the dashboard."""
+"""``/plugins/chatwoot``: inboxes at work, and their pause; languages; pulls of history; the panel of the dashboard."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import msgspec
+import trio
 from quart import Blueprint
 
 from wagate.errors import NotFoundError, UnprocessableError
 from wagate.hooks import Duration, Panel, PanelAsked, PanelData, PluginContext, acts_on, endpoint
+from wagate_chatwoot.agents.texts import LOCALES, NAMES, own_texts
 from wagate_chatwoot.inboxes import App, Apps
 from wagate_chatwoot.pull import Pull, read_pull, start_pull
 
@@ -56,6 +58,43 @@ class InboxView(msgspec.Struct, frozen=True, kw_only=True):
     inbox: str
     last_webhook_at: float
     """When Chatwoot last told something that proved to be Chatwoot's, Unix seconds; 0: not since the gateway began."""
+    url: str
+    """Chatwoot's."""
+    account_id: int
+    """In Chatwoot."""
+    inbox_id: int
+    """In Chatwoot."""
+    client_id: int
+    """Whose numbers it shows."""
+    accounts: list[str]
+    """Which of them; none is all."""
+    locale: str
+    """Of wagate's texts."""
+    paused: bool
+    """Whether messages wait, in both directions."""
+
+
+class InboxChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What can be changed while it works; the rest is in config.toml."""
+
+    paused: bool
+    """Whether messages wait, in both directions, until somebody resumes: this outlasts a restart."""
+
+
+class Locale(msgspec.Struct, frozen=True, kw_only=True):
+    """A language of wagate's texts in Chatwoot."""
+
+    name: str
+    """In itself."""
+    locale: str
+    """What ``locale`` of an inbox is."""
+
+
+class LocaleList(msgspec.Struct, frozen=True, kw_only=True):
+    """All of them on one page."""
+
+    data: list[Locale]
+    next_cursor: None = None
 
 
 class InboxList(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,9 +141,46 @@ def make_own_routes(context: PluginContext, apps: Apps) -> Blueprint:
     @endpoint(answers={200: InboxList})
     async def inboxes() -> InboxList:
         """Those that this gateway works for."""
-        return InboxList(data=[InboxView(inbox=each.name, last_webhook_at=each.memory.heard) for each in visible()])
+        return InboxList(data=[await _shown(each) for each in visible()])
+
+    @blueprint.patch("/inboxes/<name>")
+    @endpoint(answers={200: InboxView}, problems=(404,), body=InboxChange, act="pause inbox")
+    async def change(name: str, body: InboxChange) -> InboxView:
+        """Let its messages wait, or go on."""
+        app = next((each for each in visible() if each.name == name), None)
+        if app is None:
+            raise NotFoundError("no such inbox")
+        await app.pause.put(paused=body.paused)
+        for target in () if body.paused else (app.incoming, app.outgoing):
+            await app.pause.ring(target, client_id=app.client_id)
+        act = "pause inbox" if body.paused else "resume inbox"
+        acts_on(f"{context.name}:{app.name}", owner=app.client_id, act=act)
+        return await _shown(app)
+
+    @blueprint.get("/locales")
+    @endpoint(answers={200: LocaleList})
+    async def locales() -> LocaleList:
+        """Those that come along, and those of ``templates``."""
+        own = await trio.to_thread.run_sync(own_texts, apps.settings.templates)
+        known = [*LOCALES, *sorted(each for each in own if each not in LOCALES)]
+        return LocaleList(data=[Locale(name=NAMES.get(each, each), locale=each) for each in known])
 
     return blueprint
+
+
+async def _shown(app: App) -> InboxView:
+    assert app.client_id is not None  # it is visible
+    return InboxView(
+        inbox=app.name,
+        last_webhook_at=app.memory.heard,
+        url=app.inbox.url,
+        account_id=app.inbox.account_id,
+        inbox_id=app.inbox.inbox_id,
+        client_id=app.client_id,
+        accounts=list(app.inbox.accounts),
+        locale=app.inbox.locale,
+        paused=await app.pause.on(),
+    )
 
 
 def _seconds(text: str) -> float:

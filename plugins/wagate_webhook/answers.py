@@ -110,7 +110,7 @@ class WebhookEventList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The request of a delivery, rebuilt with the webhook's settings of now."""
+    """The request of a delivery, rebuilt with the webhook's current settings."""
 
     method: str
     url: str

@@ -23,6 +23,7 @@ from wagate.hooks.asks import (
     ReadInvite,
 )
 from wagate.parsing.chats import LID, chat_key
+from wagate_whatsapp.ask_people import picture_at
 from wagate_whatsapp.asking import Act, Asked
 from wagate_whatsapp.content import content_of
 from wagate_whatsapp.ids import jid_of
@@ -132,8 +133,9 @@ async def mark_channel(to: Asked, ask: MarkChannel) -> None:
 
 
 async def create_channel(to: Asked, ask: CreateChannel) -> ChannelView:
-    """Without a picture."""
-    return _channel(await to.change("channel_create", name=ask.name, description=ask.description))
+    """SendRefusedError: the picture is too large."""
+    path = await picture_at(ask.picture.path) if ask.picture is not None and ask.picture.path is not None else ""
+    return _channel(await to.change("channel_create", name=ask.name, description=ask.description, picture=path))
 
 
 def _code(given: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import trio
 
 from wagate.errors import SendRefusedError
@@ -75,11 +77,16 @@ async def set_picture(to: Asked, ask: SetPicture) -> None:
     """SendRefusedError: it is too large, or to be taken away, which the library can't."""
     if ask.file is None or ask.file.path is None:
         raise SendRefusedError("this engine can't remove a picture: do it on the phone", code="NOT_SUPPORTED")
-    size = await trio.Path(ask.file.path).stat()
+    path = await picture_at(ask.file.path)
+    await to.change("picture", chat=jid_of(ask.chat) if ask.chat else "", path=path)
+
+
+async def picture_at(place: Path) -> str:
+    """Where the engine reads it. SendRefusedError: it is too large."""
+    size = await trio.Path(place).stat()
     if size.st_size > LARGEST_PICTURE:
         raise SendRefusedError(f"the picture has {size.st_size} bytes, and WhatsApp takes at most {LARGEST_PICTURE}")
-    path = str(await trio.Path(ask.file.path).absolute())
-    await to.change("picture", chat=jid_of(ask.chat) if ask.chat else "", path=path)
+    return str(await trio.Path(place).absolute())
 
 
 PEOPLE: dict[type, Act] = {

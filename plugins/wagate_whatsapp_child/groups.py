@@ -6,6 +6,7 @@ Source of what whatsmeow does with each: ``group.go``, ``newsletter.go``; of wha
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
@@ -161,9 +162,10 @@ def mark(library: Library, session: Session, line: Json) -> None:
 
 
 def create_channel(library: Library, session: Session, line: Json) -> Json:
-    """A new channel with a ``name`` and a ``description``."""
+    """A new channel with a ``name``, a ``description``, and the JPEG at ``picture`` ('' for none)."""
+    picture = Path(line["picture"]).read_bytes() if line["picture"] else b""
     wanted = library.types.CreateNewsletterParams(
-        Name=line["name"], Description=line["description"], Picture=b""
+        Name=line["name"], Description=line["description"], Picture=picture
     ).SerializeToString()
     raw = library.go.CreateNewsletter(*session.of(wanted))
     return _channel(library, library.answer("CreateNewsLetterReturnFunction", raw).NewsletterMetadata)

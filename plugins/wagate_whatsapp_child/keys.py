@@ -32,20 +32,29 @@ class Keys:
         self._go = go
         self._path = path
         self._db: ctypes.c_void_p | None = None
+        self._closed = False
         self._lock = threading.Lock()
 
     def secret(self, message_id: str, us: str, chats: Sequence[str], writers: Sequence[str]) -> bytes:
         """The secret of a message in a chat (its JIDs); b'' when there is none. Never raises."""
         places, by = ([*map(_plain, given), "", ""][:2] for given in (chats, writers))
         with self._lock:
-            return next(self._blobs(_OF_MESSAGE, [us, *places, message_id, *by]), b"")
+            try:
+                return next(self._blobs(_OF_MESSAGE, [us, *places, message_id, *by]), b"")
+            finally:
+                if self._closed:  # a line that was still on its way
+                    self._free()
 
     def close(self) -> None:
-        """Nobody asks any more."""
+        """From here on the file is open only while somebody asks."""
         with self._lock:
-            if self._db is not None:
-                self._go.sqlite3_close_v2(self._db)
-                self._db = None
+            self._closed = True
+            self._free()
+
+    def _free(self) -> None:
+        if self._db is not None:
+            self._go.sqlite3_close_v2(self._db)
+            self._db = None
 
     def _blobs(self, text: str, values: Sequence[str]) -> Iterator[bytes]:
         if self._db is None and not self._open():

@@ -29,6 +29,8 @@ from wagate_whatsapp_child.shelf import KeyRefusedError, Shelf
 
 PART = 64 * 1024
 BLOCK, MAC = 16, 10
+STEP = 10.0
+"""Seconds for each step to a connection: a name may have several addresses, and each gets that long."""
 ORIGIN = "https://web.whatsapp.com"
 
 
@@ -99,7 +101,7 @@ def left(until: float) -> float:
 
 
 def _posted(host: str, target: str, sealed: Sealed, proxy: str, until: float) -> dict[str, str]:
-    connection = _connection(host, proxy, left(until))
+    connection = _connection(host, proxy, until)
 
     def in_time() -> Iterator[bytes]:
         for part in sealed.parts():
@@ -124,9 +126,8 @@ def _posted(host: str, target: str, sealed: Sealed, proxy: str, until: float) ->
     return found
 
 
-def _connection(host: str, proxy: str, seconds: float) -> HTTPSConnection:
-    """``seconds``: for each step until it stands."""
-    tls = ssl.create_default_context()
+def _connection(host: str, proxy: str, until: float) -> HTTPSConnection:
+    tls, seconds = ssl.create_default_context(), min(STEP, left(until))
     if not proxy:
         return HTTPSConnection(host, timeout=seconds, context=tls)
     way = urlsplit(proxy)

@@ -56,13 +56,16 @@ async def test_those_that_fail_now_are_found_however_many_match(database: Databa
     owners = {name: Owner(handler=name.partition(":")[0], client_id=1) for name in states}
     await database.write(write_states, states, owners, NOW)
 
-    async def failing(until: str, most: int = 9, client_id: int = 1, **fields: Any) -> list[str]:
+    async def failing(
+        until: str, most: int = 9, client_id: int = 1, known: list[str] | None = None, **fields: Any
+    ) -> list[str]:
         which = DeliveryFilter(**fields)
-        return await database.browse(failing_of, which, client_id=client_id, until=until, most=most)
+        return await database.browse(failing_of, which, client_id=client_id, until=until, most=most, known=known)
 
     _, newest = await database.browse(count_matching, DeliveryFilter(), client_id=None)
     assert await failing(newest) == await failing(newest, status="pending") == [names[0], names[1], names[8]]
     assert await failing(newest, most=2) == names[:2]
+    assert await failing(newest, known=names[1:9]) == [names[1], names[8]]
     assert await failing(newest, handler="webhook", target="w8") == [names[8]]
     assert await failing(newest, handler="webhook", target="w2") == await failing(newest, status="failed") == []
     assert await failing(newest, client_id=2) == await failing("") == []

@@ -15,7 +15,7 @@ from wagate.events import Media
 from wagate.rules.filters import DeliveryFilter
 from wagate.storage.database import Database
 from wagate.storage.events.intake import Intake, store
-from wagate.storage.events.listing import get_delivery, get_event, list_deliveries, raw_body
+from wagate.storage.events.listing import get_delivery, get_event, list_deliveries, raw_body, search_deliveries
 from wagate.storage.idempotency import Begun, InFlight, Mismatch, Replay, begin, finish, forget
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.plugin_records import delete_record, get_record, list_records, set_record
@@ -46,6 +46,34 @@ async def test_an_event_is_read_back_as_it_was_stored(database: Database) -> Non
     assert await database.read(raw_body, made.event.id) == b"{}"
     with pytest.raises(NotFoundError):
         await database.read(get_event, made.event.id, client_id=2)
+
+
+async def test_a_search_for_a_text_stops_at_its_bound_and_goes_on_from_there(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of eleven, the newest is another chat's; numbers 1, 5 and 6 have the text."""
+    monkeypatch.setattr("wagate.storage.events.listing.SEARCHED", 4)
+    items = [intake(chat="1@c.us", routes=(route(chat="1@c.us"),)) for _ in range(10)]
+    await put(database, *items, intake(chat="2@c.us", routes=(route(chat="2@c.us"),)))
+    ids = [item.routes[0].delivery_id for item in items]
+    for number in (1, 5, 6):
+        await database.write(run, "UPDATE deliveries SET error = ? WHERE id = ?", ("No 50% Left", ids[number]))
+    which, seen = DeliveryFilter(chat="1@c.us", error="50% left"), list[Any]()
+
+    async def look(cursor: str | None, limit: int = 50) -> str | None:
+        found = await database.browse(search_deliveries, which, client_id=1, limit=limit, cursor=cursor)
+        seen.append(([ids.index(each.delivery.id) for each in found.data], found.looked))
+        return found.next_cursor or found.further
+
+    cursor: str | None = None
+    for _ in range(3):
+        cursor = await look(cursor)
+    assert (seen, cursor) == ([([6], 4), ([5], 4), ([1], 2)], None)
+    seen.clear()
+    assert await look(ids[7], limit=1) == ids[6]
+    assert await look(ids[6], limit=1) == ids[2]
+    assert seen == [([6], 4), ([5], 4)]
+    assert (await database.browse(search_deliveries, which, client_id=2, limit=1)).data == []
 
 
 async def test_deliveries_are_listed_newest_first_page_by_page(database: Database) -> None:

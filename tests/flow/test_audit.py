@@ -28,7 +28,7 @@ LINKING = {"ask for a code", "{action} session"}
 """Of numbers that are linked: tested on a site with a provider that can do it."""
 WAHA = {f"{word} session" for word in ("create", "change", "delete", "start", "stop", "logout")}
 """Of WAHA's API: tests/flow/test_waha_archive.py."""
-ELSEWHERE = LINKING | WAHA | {"pull history", "test alerts", "bulk action"}
+ELSEWHERE = LINKING | WAHA | {"pull history", "pause inbox", "test alerts", "bulk action"}
 """Of plugins that this gateway does not run; the audit says which act on many it was."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 
 import httpx2
@@ -269,6 +270,24 @@ async def test_deliveries_are_found_picked_and_run_again(running: Gateway, recei
         assert all(each in listed for each in jobs)
         nothing = (await http.get("/ui/deliveries?error=nothing+like+it")).text
         assert not any(each in nothing for each in jobs)
+        assert "Look further" not in listed + nothing
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("wagate.storage.events.listing.SEARCHED", 1)
+            nothing = (await http.get("/ui/deliveries?error=nothing+like+it")).text
+            assert "Nothing was found in the 1 deliveries that were looked through." in nothing
+            first = (await http.get("/ui/deliveries?state=failed&error=(400)")).text
+            assert (f'value="{jobs[0]}"' in first, f'value="{jobs[1]}"' in first, "Retry all that match" in first) == (
+                True,
+                False,
+                True,
+            )
+            [further] = re.findall(r'href="([^"]+)">Look further', first)
+            second = (await http.get(unescape(further))).text
+            assert (f'value="{jobs[0]}"' in second, f'value="{jobs[1]}"' in second, "Look further" in second) == (
+                False,
+                True,
+                True,
+            )
         found = await http.get("/ui/deliveries", params={"q": jobs[0]})
         assert found.headers["location"] == f"/ui/deliveries/{jobs[0]}"
         receiver.script = lambda _: 200

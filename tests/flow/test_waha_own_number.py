@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 
 import pytest
 import trio
 
-from tests.flow.test_waha_drop_in import BOTH, Replay, hold
+from tests.flow.test_waha_drop_in import BOTH, INBOX, Replay, hold
 from tests.inprocess import Gateway, running_gateway
 from tests.sink import authority
-from tests.waha_operations import Values
+from tests.waha_operations import JPEG, Values
 from tests.whatsapp_site import ANA, OURS, redirected
 from wagate.testing.whatsapp import Running, running_whatsapp
 from wagate.testing.whatsapp.profiles import Post
@@ -30,10 +31,11 @@ async def test_every_operation_is_answered_or_refused_with_the_reason(made: Repl
         account = {"provider": "whatsapp", "proxy": fake.proxy, "typing": False}
         with redirected(fake):
             ca_file = Path(fake.environment["SSL_CERT_FILE"])
-            async with running_gateway({"accounts.main": account}, ca_file=ca_file) as found:
+            async with running_gateway({"accounts.main": account, **INBOX}, ca_file=ca_file) as found:
                 await link(found, fake)
                 values = await prepare(found, fake)
                 await only_admins_end_groups(found, fake)
+                await pictures_of_channels_are_jpegs(found, fake)
                 await hold("whatsapp", made, found.http, values)
                 with trio.fail_after(5):
                     await found.stop.wait()
@@ -82,6 +84,25 @@ async def prepare(found: Gateway, fake: Running) -> Values:
         channel=channel.id,
         poll=f"false_{CHAT}_{poll}",
     )
+
+
+async def pictures_of_channels_are_jpegs(found: Gateway, fake: Running) -> None:
+    """What is none is refused, and no channel is made; what nobody filled in is no picture."""
+    before = set(fake.server.profiles.channels)
+    for picture, field in (
+        ({"data": base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(40)).decode(), "mimetype": "image/png"}, "picture"),
+        ({"data": "no base64!"}, "picture.data"),
+        ({"url": "http://169.254.169.254/latest"}, "picture.url"),
+        ("a.jpg", "picture"),
+    ):
+        refused = await found.http.post("/api/main/channels", json={"name": "Offers", "picture": picture})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, field), refused.text
+    assert set(fake.server.profiles.channels) == before
+    for index, picture in enumerate((None, {"mimetype": "image/jpeg", "url": None, "data": ""}, {"data": JPEG})):
+        made = await found.http.post("/api/main/channels", json={"name": "Offers", "picture": picture})
+        assert made.status_code == 201, made.text
+        channel = fake.server.profiles.channels.pop(made.json()["id"])
+        assert channel.picture == (base64.b64decode(JPEG) if index == 2 else b"")
 
 
 async def only_admins_end_groups(found: Gateway, fake: Running) -> None:

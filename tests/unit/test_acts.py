@@ -25,6 +25,7 @@ def test_every_operation_of_waha_that_changes_something_has_a_word() -> None:
     sends = {each for each in unnamed if each.startswith(("POST /send", "POST /reply", "POST /forwardMessage"))}
     chats = "{session}/chats/{chatId}/messages"
     signals = {f"POST /{chats}/read", f"PUT /{chats}/{{messageId}}", "POST /{session}/presence/{chatId}/subscribe"}
-    names_itself = {"PUT /keys/{id}"}  # when it revokes one
-    assert unnamed == looks | sends | signals | names_itself
+    names_itself = {"PUT /keys/{id}", "PUT /apps/{id}"}  # when it revokes one, or pauses it
+    refuses = {"POST /apps", "DELETE /apps/{id}"}
+    assert unnamed == looks | sends | signals | names_itself | refuses
     assert all(row.act == row.act.lower() and len(row.act) < 30 for row in ROWS)

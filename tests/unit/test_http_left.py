@@ -20,6 +20,7 @@ from wagate_chatwoot.api import posts
 
 Ask = Callable[[HttpClient, str], Awaitable[object]]
 SMALL = posts.BytesFile(filename="a", mimetype="text/plain", body=b"x")
+MIDDLE = posts.BytesFile(filename="a", mimetype="text/plain", body=bytes(300_000))
 LARGE = posts.BytesFile(filename="a", mimetype="text/plain", body=bytes(32 * 1024 * 1024))
 
 
@@ -165,7 +166,7 @@ async def test_a_request_of_which_half_was_sent_was_not_sent(
             assert not error.sent
 
 
-@pytest.mark.parametrize("ask", [partial(posting, content=LARGE.body), partial(uploading, file=LARGE)])
+@pytest.mark.parametrize("ask", [partial(posting, content=MIDDLE.body), partial(uploading, file=MIDDLE)])
 async def test_a_large_request_that_left_wholly_was_sent(ask: Ask) -> None:
     async def rude(stream: trio.abc.Stream) -> None:
         await read_request(stream)
@@ -176,7 +177,7 @@ async def test_a_large_request_that_left_wholly_was_sent(ask: Ask) -> None:
 
 @WAYS
 async def test_no_answer_leaves_it_open(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(posts, "_PATIENCE", 0.3)
+    monkeypatch.setattr(posts, "_PATIENCE", 1.5)
 
     async def silent(stream: trio.abc.Stream) -> None:
         await read_request(stream)

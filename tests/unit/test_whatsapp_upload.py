@@ -12,7 +12,7 @@ import pytest
 from wagate.testing.whatsapp.world import opened
 from wagate_whatsapp_child.library import LibraryError
 from wagate_whatsapp_child.shelf import RECEIVED, Shelf, reaches, shelf_of
-from wagate_whatsapp_child.upload import PART, Sealed, _connection, upload
+from wagate_whatsapp_child.upload import PART, STEP, Sealed, _connection, upload
 
 SAID = (
     '<iq from="s.whatsapp.net" id="246.77-5" type="result"><media_conn auth="AWb-_9=" auth_ttl="21600" '
@@ -92,11 +92,20 @@ def test_what_is_sealed_in_parts_is_opened_whole(tmp_path: Path, size: int, kind
 
 
 def test_the_way_out_is_the_accounts_proxy() -> None:
-    direct = _connection("shelf.example:444", "", 1.0)
+    until = time.monotonic() + 100
+    direct = _connection("shelf.example:444", "", until)
     assert (direct.host, direct.port) == ("shelf.example", 444)
-    through = _connection("shelf.example", "http://me:p%40ss@proxy.example:3128", 1.0)
+    through = _connection("shelf.example", "http://me:p%40ss@proxy.example:3128", until)
     assert (through.host, through.port) == ("proxy.example", 3128)
     assert [reaches(each) for each in ("", "http://p", "https://p", "socks5://p")] == [True, True, False, False]
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_others() -> None:
+    now = time.monotonic()
+    assert _connection("shelf.example", "", now + 100).timeout == STEP
+    assert _connection("shelf.example", "", now + 5).timeout <= 5
+    with pytest.raises(TimeoutError):
+        _connection("shelf.example", "", now)
 
 
 def test_a_file_that_takes_too_long_to_read_is_not_uploaded(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from wagate.consumers.control import Control
 from wagate.hooks.views import AttemptView, DeliveryView, Page
 from wagate.rules.filters import ALL_DELIVERIES, DeliveryFilter
 from wagate.storage.database import Database
-from wagate.storage.events.listing import get_delivery, list_deliveries
+from wagate.storage.events.listing import Searched, get_delivery, list_deliveries, search_deliveries
 from wagate.storage.rows import DeliveryDetail
 
 
@@ -23,6 +23,13 @@ class DeliveryLog:
         """A page of deliveries with their attempts, newest first."""
         page = await self._database.browse(list_deliveries, which, client_id=client_id, limit=limit, cursor=cursor)
         return Page(data=[view_of(each) for each in page.data], next_cursor=page.next_cursor)
+
+    async def search(
+        self, which: DeliveryFilter, *, client_id: int | None, limit: int, cursor: str | None = None
+    ) -> tuple[Page[DeliveryView], Searched]:
+        """A page of those with a text in their error, and how far the search came."""
+        found = await self._database.browse(search_deliveries, which, client_id=client_id, limit=limit, cursor=cursor)
+        return Page(data=[view_of(each) for each in found.data], next_cursor=found.next_cursor), found
 
     async def get(self, delivery_id: str, *, client_id: int | None) -> DeliveryView:
         """One delivery with its attempts, by its id or its event's id. NotFoundError."""

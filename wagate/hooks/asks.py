@@ -298,6 +298,8 @@ class CreateChannel(Ask, frozen=True, kw_only=True):
     answer: ClassVar[Any] = ChannelView
     name: str
     description: str = ""
+    picture: OutFile | None = None
+    """A JPEG with a ``path``."""
 
 
 class MarkChannel(Ask, frozen=True, kw_only=True):

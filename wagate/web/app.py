@@ -57,6 +57,7 @@ from wagate.web.waha.listeners import Listeners
 from wagate.web.waha.message_names import MessageNames
 from wagate.web.waha.routes import waha_routes
 from wagate.web.waha.send import waha_send_routes
+from wagate.web.waha.session_hooks import SessionHooks
 from wagate.web.waha.socket import socket_routes
 
 log = structlog.get_logger("wagate.api")
@@ -147,7 +148,7 @@ def create_api(
     asker = RequestAuth(live)
     sessions, states = Sessions(asker, database, clock), AccountSessions(database, live, providers)
     settings, most = AccountSettings(providers, vault, check_url), config.limits.accounts
-    known = Accounts(database, live, clock, most=most)
+    known, own = Accounts(database, live, clock, most=most), OwnApi(cast("App", api))
     tenants = Tenants(asker, database, live, clock, settings, vault=vault, most=most)
     _register_all(
         api,
@@ -159,14 +160,14 @@ def create_api(
         conversations_routes(asker, database, live, known, receiver, media_url=media_url),
         sessions_routes(asker, sessions, tokens, live, clock),
         stream_routes(sessions, SessionStream(sessions, hub, clock, most=config.limits.streams)),
-        *session_verbs(asker, database, providers, states, OwnApi(cast("App", api))),
+        *session_verbs(asker, database, providers, states, own),
         documents_routes(api),
     )
     if outbound is not None:
         sending = Sending(asker, Owners(live), deliveries, outbound)
         names = MessageNames(database, outbound.messages)
-        most_tokens, now = config.limits.tokens, clock.now()
-        desk = Desk(asker, database, live, providers, states, sending, names, clock, media_url, now, most_tokens, stop)
+        parts = (asker, database, live, providers, states, sending, names, clock, media_url, clock.now())
+        desk = Desk(*parts, most_tokens=config.limits.tokens, stop=stop, own=SessionHooks(own, asker))
         waha = (waha_send_routes(sending, names), waha_routes(desk), socket_routes(desk, listeners))
         _register_all(api, messages_routes(sending), *waha)
     _register(api, plugins)

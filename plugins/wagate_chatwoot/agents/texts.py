@@ -14,6 +14,19 @@ from wagate.errors import ConfigError
 
 LOCALES: Final = ("en", "pt", "es", "de", "fr", "it", "id", "ar", "tr", "ru")
 """Those that come along, as ``locales/<locale>.toml``."""
+NAMES: Final = {
+    "en": "English",
+    "pt": "Português",
+    "es": "Español",
+    "de": "Deutsch",
+    "fr": "Français",
+    "it": "Italiano",
+    "id": "Bahasa Indonesia",
+    "ar": "العربية",
+    "tr": "Türkçe",
+    "ru": "Русский",
+}
+"""In themselves."""
 FALLBACK: Final = "en"
 """Has every key; it says which keys and placeholders there are."""
 WHERE: Final = "plugins.chatwoot"

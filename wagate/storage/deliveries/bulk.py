@@ -95,18 +95,28 @@ def oldest_of(db: peewee.Database, which: DeliveryFilter, *, client_id: int | No
 
 
 def failing_of(
-    db: peewee.Database, which: DeliveryFilter, *, client_id: int | None, until: str, most: int
+    db: peewee.Database,
+    which: DeliveryFilter,
+    *,
+    client_id: int | None,
+    until: str,
+    most: int,
+    known: Collection[str] | None,
 ) -> list[str]:
     """Receivers that fail now and that an act on all that match would touch, however many there are; the first by id.
 
-    Asked receiver by receiver, as few fail: what matches is not looked through.
+    ``known``: all that it would touch. None: asked receiver by receiver, as few fail; what matches is not looked
+    through.
     """
     text = (
         "SELECT id FROM targets WHERE (down_since IS NOT NULL OR failing_since IS NOT NULL) "
         "AND status <> 'disabled' AND paused_at IS NULL ORDER BY id"
     )
-    touched = (id_ for (id_,) in rows(db, text) if _touches(db, id_, which, client_id=client_id, until=until))
-    return list(islice(touched, most))
+
+    def touched(id_: str) -> bool:
+        return _touches(db, id_, which, client_id=client_id, until=until) if known is None else id_ in known
+
+    return list(islice((id_ for (id_,) in rows(db, text) if touched(id_)), most))
 
 
 def _touches(db: peewee.Database, target_id: str, which: DeliveryFilter, *, client_id: int | None, until: str) -> bool:

@@ -40,6 +40,8 @@ _LEADS = tuple(
     )
 )
 """Filters with an index, the narrowest first; ``state`` is a status that few deliveries have."""
+SEARCHED = 20_000
+"""Deliveries that one search for an error's text looks through: no index has it."""
 MOST_NEWER = 100
 """Newer deliveries are counted up to here."""
 
@@ -87,6 +89,41 @@ def list_deliveries(
         query = query.where(Delivery.id < cursor)
     found = [DeliveryRow(**row) for row in query.dicts().execute(db)]
     return Page(data=_detailed(db, found[:limit]), next_cursor=found[limit - 1].id if len(found) > limit else None)
+
+
+class Searched(msgspec.Struct, frozen=True, kw_only=True):
+    """What a search found, newest first, and how far it came."""
+
+    data: list[DeliveryDetail]
+    next_cursor: str | None
+    """More was found: pass it on as ``cursor``."""
+    further: str | None
+    """It ended at `SEARCHED`, and found no more: likewise, to go on from there."""
+    looked: int
+    """Deliveries that were looked through."""
+
+
+def search_deliveries(
+    db: peewee.Database, which: DeliveryFilter, *, client_id: int | None, limit: int, cursor: str | None = None
+) -> Searched:
+    """As `list_deliveries`, for ``which.error``: in the newest `SEARCHED` that the rest of the filter lets through."""
+    rest = matching(msgspec.structs.replace(which, error=None), client_id).select(Delivery.id, Delivery.error)
+    if cursor is not None:
+        rest = rest.where(Delivery.id < cursor)
+    looked = rest.order_by(Delivery.id.desc()).limit(SEARCHED).alias("looked")
+    has = peewee.fn.LOWER(looked.c.error).contains((which.error or "").lower())
+    query = peewee.Select([looked], [looked.c.id]).where(has).order_by(looked.c.id.desc()).limit(limit + 1)
+    ids = [id_ for (id_,) in query.tuples().execute(db)]
+    figures = peewee.Select([looked], [peewee.fn.COUNT(peewee.SQL("*")), peewee.fn.MIN(looked.c.id)])
+    ((count, last),) = figures.tuples().execute(db)
+    found = Delivery.select().where(Delivery.id.in_(ids[:limit])).order_by(Delivery.id.desc())
+    more = len(ids) > limit
+    return Searched(
+        data=_detailed(db, [DeliveryRow(**row) for row in found.dicts().execute(db)]),
+        next_cursor=ids[limit - 1] if more else None,
+        further=last if count == SEARCHED and not more else None,
+        looked=int(count),
+    )
 
 
 def deliveries_of(db: peewee.Database, event_id: str, *, limit: int = 100) -> list[DeliveryDetail]:

@@ -6,6 +6,7 @@ queries by number with JSON inside, and the form of a channel).
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -43,6 +44,8 @@ class Channel:
     """With ``@newsletter``."""
     name: str
     description: str = ""
+    picture: bytes = b""
+    """A JPEG."""
     owner: str = ""
     """A phone."""
     invite: str = field(default_factory=lambda: os.urandom(11).hex())
@@ -145,6 +148,9 @@ class Profiles:
         told = given["newsletter_input"]
         made = self.channel(told["name"], owner=us)
         made.description = told.get("description", "")
+        made.picture = base64.b64decode(told.get("picture", ""), validate=True)
+        if made.picture and not made.picture.startswith(JPEG):
+            raise RefusedError("406", "not-acceptable")
         return {"xwa2_newsletter_create": _shown(made, us)}
 
     def _change(self, us: str, given: Any, change: Callable[[Channel], Callable[[str], None]]) -> Any:

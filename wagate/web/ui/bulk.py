@@ -116,8 +116,9 @@ async def _confirm(parts: Parts, asked: Mapping[str, str], word: str, wrong: str
     which = wanted(parts, asked)
     count, newest = await parts.database.browse(count_matching, which, client_id=viewer().client_id)
     shown = Shown(verb=verb, which=which, until=newest, count=count, client_id=viewer().client_id)
-    chosen = await _target(parts, asked["target"])
     look = partial(_in_time, parts, which, newest)
+    reach: Reach | None = await look(reach_of)
+    chosen = await _target(parts, asked["target"])
     query = urlencode({name: value for name, value in asked.items() if value} | {"do": word})
     return parts.page(
         "bulk_ask",
@@ -129,9 +130,9 @@ async def _confirm(parts: Parts, asked: Mapping[str, str], word: str, wrong: str
         whole=count <= MOST_COUNTED,
         to_type=shown.to_type,
         sentence=in_words(asked, "" if chosen is None else chosen.name),
-        failing=await _failing(parts, look) if verb == "retry" and count else [],
+        failing=await _failing(parts, look, reach if count <= MOST_COUNTED else None) if verb == "retry" else [],
         named=NAMED,
-        reach=await _reach(parts, look),
+        reach=await _named(parts, reach) if reach else None,
         oldest_at=await look(oldest_of),
         shown=parts.sign(msgspec.json.encode(shown).decode()),
         typed=_must_type(shown),
@@ -159,20 +160,19 @@ async def _in_time(parts: Parts, which: DeliveryFilter, until: str, fn: Callable
         return None
 
 
-async def _failing(parts: Parts, look: Callable[..., Awaitable[Any]]) -> list[str] | None:
-    """Names of receivers among them that fail now, one more than are named when there are more; None: not known."""
-    ids: list[str] | None = await look(failing_of, most=NAMED + 1)
+async def _failing(parts: Parts, look: Callable[..., Awaitable[Any]], reach: Reach | None) -> list[str] | None:
+    """Names of receivers among them that fail now, one more than are named when there are more; None: not known.
+
+    ``reach`` is of all of them, if it is known.
+    """
+    ids: list[str] | None = await look(failing_of, most=NAMED + 1, known=None if reach is None else reach.targets)
     if ids is None:
         return None
     names = await parts.targets.names(ids)
     return [names[id_] for id_ in ids]
 
 
-async def _reach(parts: Parts, look: Callable[..., Awaitable[Any]]) -> Touched | None:
-    """Whom it touches; None: not known."""
-    found: Reach | None = await look(reach_of)
-    if found is None:
-        return None
+async def _named(parts: Parts, found: Reach) -> Touched:
     ids = [*found.targets][:NAMED]
     names = await parts.targets.names(ids)
     return Touched(

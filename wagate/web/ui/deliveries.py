@@ -16,6 +16,7 @@ from wagate.parsing.chats import chat_key
 from wagate.rules.filters import DeliveryFilter
 from wagate.storage.deliveries.bulk import count_matching
 from wagate.storage.deliveries.target_list import TargetRow
+from wagate.storage.events.listing import Searched
 from wagate.storage.statement import first_id
 from wagate.web.ui.parts import Parts, back, viewer
 
@@ -56,13 +57,14 @@ def pages(parts: Parts) -> Blueprint:
             return back(_link(asked | {"target": found[0].id}))
         which = wanted(parts, asked)
         before = request.args.get("before") or None
-        page = await parts.deliveries.page(which, client_id=viewer().client_id, limit=PAGE, cursor=before)
+        page, search = await _page(parts, which, before)
         names = await parts.targets.names(sorted({f"{one.handler}:{one.target}" for one in page.data}))
         return parts.page(
             "deliveries",
             "deliveries",
             asked=asked,
             page=page,
+            search=search,
             tabs=TABS,
             since=SINCE,
             targets=found,
@@ -71,7 +73,7 @@ def pages(parts: Parts) -> Blueprint:
             receiver_name=lambda one: names.get(f"{one.handler}:{one.target}", one.target),
             link=lambda **changes: _link(asked | changes),
             chips=chips(asked, next((row.name for row in found if row.id == asked["target"]), "")),
-            matches=await _matches(parts, which, page, before) if any(asked.values()) else "",
+            matches=await _matches(parts, which, page, before, search) if any(asked.values()) else "",
             all_link=_link(asked).replace("/deliveries?", "/deliveries/bulk?") if any(asked.values()) else "",
         )
 
@@ -94,9 +96,18 @@ def pages(parts: Parts) -> Blueprint:
     return routes
 
 
-async def _matches(parts: Parts, which: DeliveryFilter, page: Page[DeliveryView], before: str | None) -> str:
+async def _page(parts: Parts, which: DeliveryFilter, before: str | None) -> tuple[Page[DeliveryView], Searched | None]:
+    """What the list shows; and how far the search for a text came."""
+    if which.error:
+        return await parts.deliveries.search(which, client_id=viewer().client_id, limit=PAGE, cursor=before)
+    return await parts.deliveries.page(which, client_id=viewer().client_id, limit=PAGE, cursor=before), None
+
+
+async def _matches(
+    parts: Parts, which: DeliveryFilter, page: Page[DeliveryView], before: str | None, search: Searched | None
+) -> str:
     """How many match, for the button: ``1,204``, ``10,000+``; '' when a text is looked for, as that reads too much."""
-    if not before and page.next_cursor is None:
+    if not before and page.next_cursor is None and (search is None or search.further is None):
         return f"{len(page.data):,}"
     if not viewer().may_act or which.error:
         return ""

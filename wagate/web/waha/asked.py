@@ -26,7 +26,7 @@ from wagate.storage.owners.directory import Account
 from wagate.web.messages.body import MessageId, Text
 from wagate.web.messages.content import not_blank, read_chat
 from wagate.web.waha.archived import INCOMING_ACK
-from wagate.web.waha.bodies import ChatBody, Success
+from wagate.web.waha.bodies import ChatBody, Success, WahaFile
 from wagate.web.waha.desk import Call
 from wagate.web.waha.groups import group_of
 from wagate.web.waha.own import shown_channel
@@ -84,7 +84,8 @@ class ChannelBody(msgspec.Struct, frozen=True, kw_only=True):
 
     name: Annotated[str, Meta(max_length=LONGEST_NAME)]
     description: Annotated[str, Meta(max_length=LONGEST_DESCRIPTION)] | None = None
-    picture: Any = None
+    picture: WahaFile | None = None
+    """A JPEG."""
 
 
 class PreviewQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,10 +141,11 @@ async def _invite(call: Call) -> Any:
 
 
 async def _make_channel(call: Call) -> Any:
-    if call.body.picture is not None:
-        raise UnprocessableError("wagate makes channels without a picture", field="picture")
-    name = not_blank(call.body.name, "name")
-    return shown_channel(await call.ask(CreateChannel(name=name, description=call.body.description or "")))
+    name, given = not_blank(call.body.name, "name"), call.body.picture
+    # An object of WAHA's clients in which nobody filled in a file is none.
+    picture = await call.jpeg(given, field="picture") if given is not None and (given.data or given.url) else None
+    made = CreateChannel(name=name, description=call.body.description or "", picture=picture)
+    return shown_channel(await call.ask(made))
 
 
 async def _preview(call: Call) -> Any:

@@ -24,6 +24,7 @@ from wagate.errors import (
     SendRefusedError,
     TooManyRequestsError,
     UnavailableError,
+    UnprocessableError,
 )
 from wagate.events import Event, Media, shown_media
 from wagate.hooks.asks import Answers, Ask
@@ -39,6 +40,7 @@ from wagate.web.messages.content import Draft, check_storable, read_chat, read_f
 from wagate.web.messages.sending import Sending, refused
 from wagate.web.waha.bodies import WahaFile
 from wagate.web.waha.message_names import MessageNames
+from wagate.web.waha.session_hooks import SessionHooks
 
 DEFAULT = "default"
 """What WAHA's clients call the session when nobody told them its name."""
@@ -65,6 +67,8 @@ class Desk:
     """Of one client."""
     stop: Callable[[], object]
     """Has this process stop gracefully, soon."""
+    own: SessionHooks
+    """Asks our own API, as whoever runs the request."""
 
     def account(self, name: str | None) -> Account:
         """The account that a session names; without one, or ``default``, the client's oldest. NotFoundError."""
@@ -162,12 +166,19 @@ class Call:
         """See `Desk.ask`."""
         return await self.desk.ask(self.account, ask)
 
-    async def file(self, given: WahaFile, kind: str) -> OutFile:
+    async def file(self, given: WahaFile, kind: str, *, field: str = "file") -> OutFile:
         """A body's file, on this machine. UnprocessableError, BadGatewayError."""
-        media, content = read_file(given.content(), "file")
+        media, content = read_file(given.content(), field)
         message = OutMessage(chat="", type=kind, media=media)
-        draft = Draft(message=message, file=content, link_at="file.url")
+        draft = Draft(message=message, file=content, link_at=f"{field}.url")
         return await self.desk.sending.file_at_hand(draft, client_id=self.account.client_id)
+
+    async def jpeg(self, given: WahaFile, *, field: str = "file") -> OutFile:
+        """A picture, likewise. UnprocessableError: it is no JPEG."""
+        file = await self.file(given, "image", field=field)
+        if file.mimetype != "image/jpeg":
+            raise UnprocessableError("WhatsApp takes a JPEG here", field=field)
+        return file
 
     def chat(self, name: str = "chatId") -> str:
         """The key of the chat in the path. UnprocessableError."""

@@ -125,10 +125,7 @@ def _set_picture(*, group: bool, there: bool) -> Any:
         if not there:
             await call.ask(SetPicture(chat=chat, file=None))
             return Success()
-        file = await call.file(call.body.file, "image")
-        if file.mimetype != "image/jpeg":
-            raise UnprocessableError("WhatsApp takes a JPEG here", field="file")
-        await call.ask(SetPicture(chat=chat, file=file))
+        await call.ask(SetPicture(chat=chat, file=await call.jpeg(call.body.file)))
         return Success()
 
     return act

@@ -20,14 +20,13 @@ from wagate.parsing.fields import mapping
 from wagate.parsing.jsonbody import refuse_deep, refuse_many
 from wagate.web.messages.content import check_storable, read_chat
 from wagate.web.waha.asked import CLOSE_GROUP, INVITE, MAKE_CHANNEL, PRESS, PREVIEW, VOTE, Asked
-from wagate.web.waha.converted import convert_voice
+from wagate.web.waha.converted import convert_video, convert_voice
 from wagate.web.waha.desk import Call, Row, as_json
 from wagate.web.waha.menus import ButtonsBody, ListBody, send_buttons, send_list
 
 NO_CHANNELS = "wagate makes and deletes no channels"
 NO_SEARCH = "wagate does not search for channels"
 NO_READING = "wagate does not read channels that you don't follow"
-NO_CONVERTING = "wagate converts audio only: send videos as MP4 with H.264"
 _FILES: Final = ("file", "picture", "headerImage")
 _SHOWN: Final = ("application/json", "image/jpeg", "image/png", "audio/ogg", "video/mp4")
 """Types of answers that are passed on; others become plain bytes, which no browser shows."""
@@ -204,5 +203,5 @@ PASSED = (
         own=CLOSE_GROUP,
     ),
     _passed("POST /{session}/media/convert/voice", large=True, here=convert_voice),
-    _passed("POST /{session}/media/convert/video", NO_CONVERTING, large=True),
+    _passed("POST /{session}/media/convert/video", large=True, here=convert_video),
 )

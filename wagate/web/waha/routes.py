@@ -14,6 +14,7 @@ from wagate import __version__
 from wagate.errors import NotSupportedError
 from wagate.hooks.routes import acts_on
 from wagate.parsing.waha import ENGINE, TIER
+from wagate.web.waha.apps import APPS
 from wagate.web.waha.chats import CHATS
 from wagate.web.waha.contacts import CONTACTS
 from wagate.web.waha.desk import Call, Desk, Row, add_rows
@@ -38,13 +39,6 @@ NOT_HERE = {
     "wagate has metrics at /metrics, but no memory dumps": (
         "GET /server/debug/cpu",
         "GET /server/debug/heapsnapshot",
-    ),
-    "WAHA's apps are connectors here: wagate chatwoot connect": (
-        "POST /apps",
-        "GET /apps/{id}",
-        "PUT /apps/{id}",
-        "DELETE /apps/{id}",
-        "GET /apps/chatwoot/locales",
     ),
     "wagate has no MCP server": ("POST /mcp",),
 }
@@ -92,10 +86,6 @@ async def _stop(call: Call) -> Any:
     return {"stopping": True}
 
 
-async def _apps(_call: Call) -> Any:
-    return []
-
-
 SERVER = (
     Row(verb="GET /version", doc="Our version.", handle=_version, sessionless=True),
     Row(verb="GET /server/version", doc="Our version.", handle=_version, sessionless=True),
@@ -111,7 +101,6 @@ SERVER = (
         sessionless=True,
         act="stop gateway",
     ),
-    Row(verb="GET /apps", doc="None.", handle=_apps, sessionless=True),
     *(
         Row(verb=verb, doc="Not possible.", handle=_refuse(why), sessionless=True)
         for why, verbs in NOT_HERE.items()
@@ -120,7 +109,7 @@ SERVER = (
 )
 
 
-ROWS = (*CHATS, *CONTACTS, *GROUPS, *OWN, *MORE_SENDS, *PASSED, *KEYS, *SERVER)
+ROWS = (*CHATS, *CONTACTS, *GROUPS, *OWN, *MORE_SENDS, *PASSED, *KEYS, *APPS, *SERVER)
 
 
 def waha_routes(desk: Desk) -> Blueprint:
