@@ -34,6 +34,7 @@ OFFLINE = {
     "PIP_NO_DEPS": "1",
     "PIP_NO_BUILD_ISOLATION": "0",  # pip's spelling of "no isolation"
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PIP_NO_COMPILE": "1",  # what is not loaded need not be compiled
     "PYTHONPATH": sysconfig.get_path("purelib"),
 }
 
