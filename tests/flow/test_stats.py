@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from wagate.storage.minutes import (
     read_buckets,
     start_of,
 )
-from wagate.storage.once import PART, drop_marks
+from wagate.storage.once import PART, _once, drop_marks
 from wagate.storage.statement import rows, run
 
 BEGIN = datetime(2025, 1, 20, 10, tzinfo=UTC)
@@ -155,6 +156,30 @@ async def test_a_write_that_broke_off_loses_no_figure_and_doubles_none(
         assert await database.read(rows, marks, (PART,)) == [(1,)]
         await database.write(drop_marks, clock.now() + timedelta(days=8))
         assert await database.read(rows, marks, (PART,)) == [(0,)]
+
+
+async def test_a_part_whose_first_commit_still_runs_is_counted_once(tmp_path: Path, postgres_url: str) -> None:
+    """As when the connection was cut between the server's work and its answer."""
+    now, begun, name = Clock().now(), trio.Event(), f"{PART}one"
+    token = trio.lowlevel.current_trio_token()
+    part = partial(
+        add_buckets, found=[Bucket(subject="webhook:a", at=start_of(now, MINUTE), client_id=1, done=1)], sent={}
+    )
+
+    def first(db: peewee.Database) -> None:
+        """Keeps its transaction open until the second one waits for it."""
+        _once(db, part, name, now)
+        token.run_sync_soon(begun.set)
+        waits = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted"
+        assert any(rows(db, waits) != [(0,)] or run(db, "SELECT pg_sleep(0.01)") == 0 for _ in range(3000))
+
+    async with open_database(postgres_url, tmp_path) as one, open_database(postgres_url, tmp_path) as other:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one.write, first)
+            await begun.wait()
+            nursery.start_soon(other.write, _once, part, name, now)
+        found = await one.read(read_buckets, ["webhook:a"], step=MINUTE, since=now - timedelta(hours=1))
+        assert [bucket.done for bucket in found] == [1]
 
 
 async def test_two_processes_that_count_what_came_in_at_the_same_time_count_it_once(

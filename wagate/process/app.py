@@ -289,8 +289,7 @@ async def _serve_until_signalled(config: Config, hide: Hide, warnings: LastWarni
 async def _end_after(stop: trio.Event, end: HardEnd) -> None:
     """A stop that the API asked for has an end as well."""
     await stop.wait()
-    if not end.armed:
-        end.arm()
+    end.arm()
 
 
 async def _reload_at_signal(
@@ -340,12 +339,14 @@ def _settle_memory() -> None:
 
 
 async def _stop_at_signal(stop: trio.Event, end: HardEnd) -> None:
-    both = (signal.SIGTERM, signal.SIGINT)
+    """The first signal changes nothing while a stop runs that the API or the closed terminal began."""
+    both, signalled = (signal.SIGTERM, signal.SIGINT), False
     with trio.open_signal_receiver(*both) as signals, end.armed_by(*both):
         async for number in signals:
-            if stop.is_set():
+            if signalled:
                 log.warning("stopping at once", signal=number)
                 os._exit(1)  # the second signal is a crash, which loses nothing
+            signalled = True
             log.info("stopping", signal=number, drain=True)
             stop.set()
 
