@@ -34,7 +34,7 @@ from wagate.hooks import (
 )
 from wagate.hooks.answers import GroupView, Member
 from wagate.hooks.asks import Answers, FindNumber, ListGroups
-from wagate.inbound.listen import RENEW
+from wagate.inbound.listen import LEASE, RENEW
 from wagate.outbound.errands import inbox_of
 from wagate.queue.cluster import open_redis
 from wagate.storage.database import open_database
@@ -64,6 +64,23 @@ async def test_one_gateway_listens_and_another_takes_over(external_url: str, pos
                 while tape.ran != ["main", "main"]:
                     second.clock.shift(1.0)  # no faster: a renewal must not take as long as a lease
                     await trio.sleep(0.2)
+
+
+async def test_a_gateway_that_lost_its_lease_lets_go_of_the_number(external_url: str, postgres_url: str) -> None:
+    tape = Tape()
+    tables = {"database": {"url": postgres_url}, "redis": {"url": external_url}, "auth": {"secret_key": "k" * 32}}
+    tables["accounts.main"] = {"provider": "tape"}
+    with installed(tape=tape):
+        async with running_gateway(tables) as gateway:
+            with trio.fail_after(60):
+                while not tape.ran:
+                    await trio.sleep(0.05)
+                gateway.clock.suspend(LEASE)
+                while len(tape.ran) < 2:  # nobody else wanted it
+                    gateway.clock.shift(1.0)
+                    await trio.sleep(0.05)
+            assert tape.steps == ["open", "silent", "released"]
+        assert tape.released == ["main"]  # and not at a stop: messages still leave then
 
 
 class Held(Tape):
