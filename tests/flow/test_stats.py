@@ -13,7 +13,9 @@ import pytest
 import trio
 
 from tests.flow.dashboard import browser
-from tests.inprocess import running_gateway
+from tests.gateway import gateway as gateway_process
+from tests.gateway import register
+from tests.inprocess import CHAT, running_gateway
 from tests.rows import intake
 from tests.sink import https_sink
 from wagate.clock import Clock
@@ -37,6 +39,7 @@ from wagate.storage.minutes import (
     start_of,
 )
 from wagate.storage.once import PART, _once, drop_marks
+from wagate.storage.refusals import list_refusals
 from wagate.storage.statement import rows, run
 
 BEGIN = datetime(2025, 1, 20, 10, tzinfo=UTC)
@@ -206,6 +209,30 @@ async def test_two_processes_that_count_what_came_in_at_the_same_time_count_it_o
         for step in (MINUTE, HOUR):
             (bucket,) = await one.read(read_buckets, [f"{INCOMING}bakery"], step=step, since=begin)
             assert bucket.done == 1
+
+
+async def test_a_stop_writes_down_what_was_counted_since_the_last_time() -> None:
+    account = {"provider": "session", "phone": "+15550000001", "webhook_secret": "0123456789abcdef"}
+    async with https_sink() as sink, gateway_process({"accounts.main": account}, ca_file=sink.ca_file) as process:
+        began = Clock().now()
+        await register(process, sink.url)
+        message = {"from": CHAT, "message": "hello", "tenant_id": "default"}
+        assert (await process.http.post("/webhook/inbound", json=message)).status_code == 202
+        await sink.until_accepted(1)
+        made = (await process.http.post("/api/clients", json={"slug": "theirs"})).json()
+        async with process.client(made["token"]) as theirs:
+            assert (await theirs.get("/api/accounts")).status_code == 200
+        forged = {"X-Webhook-Signature": "sha256=0", "Authorization": ""}
+        assert (await process.http.post("/webhooks/main", json={}, headers=forged)).status_code == 401
+        assert await process.stop() == 0
+        async with open_database("", process.folder / "data") as database:
+            for step in (MINUTE, HOUR):
+                for subject in (EVERYONE, INCOMING + EVERYONE):
+                    found = await database.read(read_buckets, [subject], step=step, since=start_of(began, step))
+                    assert sum(each.done for each in found) == 1
+            [row] = await database.read(list_refusals, client_id=None, account_id=None)
+            assert (row.account, row.times) == ("main", 1)
+            assert await database.read(rows, "SELECT COUNT(*) FROM tokens WHERE last_used_at IS NOT NULL") == [(1,)]
 
 
 async def test_old_figures_go(tmp_path: Path, database_url: str) -> None:
