@@ -27,6 +27,8 @@ UPLOAD = "wagate_whatsapp_child.upload"
 TURN = 10.0
 """Seconds that a message waits for the one before it. The library sends one after the other: behind one that is never
 confirmed the rest would wait with it, be in doubt though they never left, and take the threads of other numbers."""
+TO_CONFIRM = 1.0
+"""Seconds that are left at least when it is a message's turn."""
 SMALL = 1024 * 1024
 """Bytes up to which a file is the library's to upload."""
 LARGEST_WHOLE = 64 * 1024 * 1024
@@ -56,9 +58,12 @@ class Actions:
         }
 
     def send(self, session: Session, line: Json) -> Json:
-        """Send ``message`` (WhatsApp's Message as JSON) to ``to``; its id, its time, and the phone behind a LID."""
+        """Send ``message`` (WhatsApp's Message as JSON) to ``to``; its id, its time, and the phone behind a LID.
+
+        ``seconds`` says how long the gateway waits for that.
+        """
         raw = ParseDict(line["message"], self._library.message()).SerializeToString()
-        with in_turn(session):
+        with in_turn(session, line["seconds"]):
             answer = self._library.go.SendMessage(*session.of(as_jid(self._library, line["to"]), raw))
         sent = self._library.answer("SendMessageReturnFunction", answer).SendResponse
         keep_poll(session.polls, sent.ID, line["message"])
@@ -201,9 +206,12 @@ def _base64(raw: bytes) -> str:
 
 
 @contextmanager
-def in_turn(session: Session) -> Iterator[None]:
-    """Nothing else is sent meanwhile. LibraryError: it was not this one's turn in time, or the session ended."""
-    if not session.turn.acquire(timeout=TURN):
+def in_turn(session: Session, seconds: float) -> Iterator[None]:
+    """Nothing else is sent meanwhile. LibraryError: it was not this one's turn in time, or the session ended.
+
+    ``seconds``: how long anybody waits for its outcome.
+    """
+    if not session.turn.acquire(timeout=max(0.0, min(TURN, seconds - TO_CONFIRM))):
         raise LibraryError("not connected: WhatsApp has not confirmed the message before this one")
     try:
         if not session.usable:

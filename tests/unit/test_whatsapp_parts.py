@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import tracemalloc
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -383,13 +384,26 @@ def test_a_message_does_not_wait_long_behind_one_that_is_not_confirmed(monkeypat
     monkeypatch.setattr(actions, "TURN", 0.01)
     session: Any = FakeSession()
     with (
-        actions.in_turn(session),
+        actions.in_turn(session, 50),
         pytest.raises(LibraryError, match="the message before this one") as told,
-        actions.in_turn(session),
+        actions.in_turn(session, 50),
     ):
         pytest.fail("two at once")
     assert isinstance(judged(str(told.value)), NotSentError)
     session.usable = False  # it ended while one waited
-    with pytest.raises(LibraryError, match="not connected"), actions.in_turn(session):
+    with pytest.raises(LibraryError, match="not connected"), actions.in_turn(session, 50):
         pytest.fail("the library ends the process when it is asked about a session that ended")
     assert not session.turn.locked()
+
+
+@pytest.mark.parametrize("seconds", [0.5, actions.TO_CONFIRM])
+def test_a_message_waits_for_its_turn_no_longer_than_anybody_waits_for_it(seconds: float) -> None:
+    session: Any = FakeSession()
+    began = time.monotonic()
+    with (
+        actions.in_turn(session, 50),
+        pytest.raises(LibraryError, match="the message before this one"),
+        actions.in_turn(session, seconds),
+    ):
+        pytest.fail("two at once")
+    assert time.monotonic() - began < actions.TURN / 2
