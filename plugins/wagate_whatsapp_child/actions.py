@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from wagate_whatsapp_child.groups import CHANNELS, GROUPS
 from wagate_whatsapp_child.library import Library, LibraryError
 from wagate_whatsapp_child.people import PEOPLE, lid_of
 from wagate_whatsapp_child.session import Session, as_jid, as_jids
-from wagate_whatsapp_child.shelf import KeyRefusedError, Shelf, reaches
+from wagate_whatsapp_child.shelf import KeyRefusedError, LateError, Shelf, reaches
 
 KINDS = {"image": 0, "video": 1, "audio": 2, "document": 3}
 """Kind of a file → the library's number (whatsmeow's MediaType)."""
@@ -40,8 +39,6 @@ class Actions:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._whole = threading.Lock()
-        """Files that the library holds come one after the other."""
         self.named: dict[str, Callable[[Session, Json], Any]] = {
             "send": self.send,
             "vote": self.vote,
@@ -118,7 +115,8 @@ class Actions:
     def upload(self, session: Session, line: Json) -> Json:
         """Encrypt and upload a file (``path``) in ``seconds``; what a message says of it, as JSON. LibraryError.
 
-        What the library uploads may take longer: nothing can break that off.
+        What the library uploads may take longer: nothing can break that off. Of one session it uploads one file after
+        the other, for it holds each whole.
         """
         path, kind, until = Path(line["path"]), line["kind"], time.monotonic() + line["seconds"]
         size = path.stat().st_size
@@ -129,18 +127,22 @@ class Actions:
                 # The library keeps this key for some minutes, and tells nothing of it meanwhile: until then it uploads.
                 session.shelf = None
                 raise
+            except LateError:
+                raise  # the shelf took all that we had time for
             except LibraryError:
                 session.shelf_failed = True
                 raise
             return made
         if size > LARGEST_WHOLE:
             raise LibraryError(f"the library takes at most {LARGEST_WHOLE} bytes, and there is no other way now")
-        if not self._whole.acquire(timeout=max(0.0, until - time.monotonic())):
+        if not session.whole.acquire(timeout=max(0.0, until - time.monotonic())):
             raise LibraryError("the files before this one take too long")
         try:
+            if not session.usable:
+                raise LibraryError("not connected")
             return self._uploaded(session, path.read_bytes(), kind)
         finally:
-            self._whole.release()
+            session.whole.release()
 
     def _shelf(self, session: Session) -> Shelf | None:
         """Where files are put; None: the library has to do it."""

@@ -19,7 +19,7 @@ from wagate_whatsapp.number import Numbers, WhatsAppSettings
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.reach import LEFT_TO_SEND, LEFT_TO_TELL, SILENCE, Reach
 from wagate_whatsapp.reasons import UNCONFIRMED
-from wagate_whatsapp.send import CONFIRMED, UPLOADED, UPLOADS, Sender
+from wagate_whatsapp.send import CONFIRMED, MARGIN, UPLOADED, UPLOADS, Sender
 
 PERSON, FRIENDS = "15550000007@c.us", "1203630@g.us"
 ANSWERS: dict[str, Any] = {"exists": "15550000007@s.whatsapp.net", "upload": {}, "group": {"members": []}}
@@ -131,6 +131,22 @@ async def test_whatsapps_silence_is_noticed_before_the_core_gives_up(
         await here.send(TEXT)
     assert autojump_clock.current_time() == min(before + CONFIRMED, PATIENCE - LEFT_TO_TELL)
     assert here.child.notes == [UNCONFIRMED]
+
+
+async def test_an_upload_without_time_is_not_asked_for(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    here = Here(tmp_path)
+    for number in range(UPLOADS):
+        here.sender._uploads.acquire_on_behalf_of_nowait(number)
+
+    async def release() -> None:
+        await trio.sleep(PATIENCE - LEFT_TO_SEND - MARGIN + 0.5)
+        here.sender._uploads.release_on_behalf_of(0)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(release)
+        with pytest.raises(NotSentError, match="no time is left for the upload"):
+            await here.send(FILE)
+    assert "upload" not in here.child.asked
 
 
 async def test_silence_soon_after_a_long_upload_costs_no_connection(
