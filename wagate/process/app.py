@@ -40,7 +40,7 @@ from wagate.process.hard_end import GRACE, HardEnd
 from wagate.process.http_side import serve_edge
 from wagate.process.lifespans import lifespans, provider_lifespans
 from wagate.process.logs import Hide, configure_logs
-from wagate.process.maintenance import Heap, keep_one_heap, upkeep_tasks
+from wagate.process.maintenance import Heap, keep_one_heap, upkeep_tasks, written_down
 from wagate.process.reload import Reload
 from wagate.process.running_clock import RunningClock
 from wagate.process.watchdog import watching
@@ -136,6 +136,7 @@ async def serve(
                 lifespans(plugins, contexts),
                 provider_lifespans(gateway.providers.all),
                 errands.running(),
+                written_down(gateway.minutes, gateway.refusals, gateway.token_uses),
                 gateway.consumers.running(),
                 _tasks(gateway, plugins, contexts),
                 trio.open_nursery() as edges,
