@@ -31,6 +31,7 @@ class Tape:
         """Archived when a run begins: (chat|text, when)."""
         self.sent: list[str] = []
         self.forgotten: list[str] = []
+        self.released: list[str] = []
         self.ran: list[str] = []
         """Account's names, each time that ``run`` began."""
         self.steps: list[str] = []
@@ -62,6 +63,7 @@ class Tape:
             run=self.run,
             lifespan=self.lifespan,
             forget=self.forget,
+            release=self.release,
             send=self.send,
             fetch_media=self.fetch,
             pair_code=self.pair_code,
@@ -110,6 +112,10 @@ class Tape:
 
     async def forget(self, account: ProviderAccount) -> None:
         self.forgotten.append(account.name)
+
+    async def release(self, account: ProviderAccount) -> None:
+        self.released.append(account.name)
+        self.steps.append("released")
 
     async def fetch(self, media: Media, _account: ProviderAccount, sink: Sink) -> None:
         for part in (b"%PDF-1.7 ", (media.provider_id or "").encode()):

@@ -136,8 +136,11 @@ async def whole(**settings: Any) -> AsyncIterator[Whole]:
 
 
 @asynccontextmanager
-async def two(tables: Tables) -> AsyncIterator[tuple[Whole, Whole]]:
-    """Two gateways on one database and Redis, which ``tables`` name, with one folder of keys; the first one runs."""
+async def two(tables: Tables, **of_first: Any) -> AsyncIterator[tuple[Whole, Whole]]:
+    """Two gateways on one database and Redis, which ``tables`` name, with one folder of keys; the first one runs.
+
+    ``of_first``: tables that it has instead.
+    """
     with tempfile.TemporaryDirectory(prefix="wg") as name:
         keys = Path(name) / "engine"
         keys.mkdir()
@@ -150,7 +153,8 @@ async def two(tables: Tables) -> AsyncIterator[tuple[Whole, Whole]]:
                 folder = Path(name) / which
                 (folder / "data").mkdir(parents=True)
                 (folder / "data" / "engine").symlink_to(keys)
-                server = GatewayProcess(folder, {**tables, "accounts.main": account}, fake.environment)
+                own = {**tables, **(of_first if which == "first" else {}), "accounts.main": account}
+                server = GatewayProcess(folder, own, fake.environment)
                 made.append(Whole(server, fake, fake.world(OURS), sink, keys))
             try:
                 await made[0].server.start()

@@ -10,7 +10,7 @@ from quart import Blueprint
 
 from wagate.hooks import Check, Handler, Panel, PluginContext, Task, hookimpl
 from wagate_chatwoot.handler import make_handler
-from wagate_chatwoot.inboxes import Apps, forget_old, make_apps
+from wagate_chatwoot.inboxes import Apps, forget_old, make_apps, ring_resumed
 from wagate_chatwoot.pull import Pulls
 from wagate_chatwoot.routes import make_own_routes, make_panel
 from wagate_chatwoot.settings import Settings
@@ -53,7 +53,7 @@ class ChatwootPlugin:
 
     @hookimpl
     def register_tasks(self, context: PluginContext) -> Iterable[Task]:
-        """Signals to WhatsApp, which no webhook waits for; doubts; pulls; what no webhook brought; forgetting."""
+        """Signals to WhatsApp, which no webhook waits for; doubts; pulls; what no webhook brought; and more."""
         apps, signals = self._at_work(context), self._signals(context)
         return [
             signals.run,
@@ -61,6 +61,7 @@ class ChatwootPlugin:
             Pulls(apps).run,
             Reconciler(apps, signals).run,
             partial(forget_old, context, apps),
+            partial(ring_resumed, apps),
         ]
 
     @hookimpl

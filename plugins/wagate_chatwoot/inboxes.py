@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 import msgspec
+import trio
 
 from wagate.errors import ConfigError, ConflictError, NotFoundError, Postpone
 from wagate.events import Event
@@ -27,7 +28,7 @@ FORGET_FIRST: Final = 600.0
 """Seconds after the start, when there is other work."""
 FORGET_EVERY: Final = 24 * 3600.0
 PAUSED_AGAIN = 30.0
-"""Seconds after which what waits is looked at again; who resumes rings, and does not wait for that."""
+"""Seconds after which what waits is looked at again; after a resume it is rung for at once."""
 REMEMBERED = 2.0
 """Seconds for which a process believes what it read last."""
 MOST_LOOKED_AT = 5000
@@ -197,6 +198,20 @@ async def forget_old(context: PluginContext, apps: Apps) -> None:
         await context.clock.sleep(FORGET_EVERY)
 
 
+async def ring_resumed(apps: Apps) -> None:
+    """A task: `Pause.ring` for inboxes that go on. Thousands of chats take longer than who resumes should wait."""
+    async with trio.open_nursery() as nursery:
+        for name in apps:
+            nursery.start_soon(_ring_resumed, apps, name)
+
+
+async def _ring_resumed(apps: Apps, name: str) -> None:
+    while True:
+        await apps[name].pause.resumed()
+        for target in (apps[name].incoming, apps[name].outgoing):
+            await apps[name].pause.ring(target, client_id=apps[name].client_id)
+
+
 class Pause:
     """Of one inbox, in both directions."""
 
@@ -205,6 +220,7 @@ class Pause:
         self._key = f"{inbox}/paused"
         self._paused = False
         self._until = float("-inf")
+        self._resumed = trio.Event()
 
     async def on(self) -> bool:
         """Whether messages wait."""
@@ -220,14 +236,21 @@ class Pause:
             raise Postpone("an agent paused the queue", after=PAUSED_AGAIN)
 
     async def put(self, *, paused: bool) -> bool:
-        """Pause or resume; whether that changed anything. Committed when it returns."""
+        """Pause or resume; whether that changed anything. Committed when it returns; `ring_resumed` does the rest."""
         before = await self._context.store.get(self._key) is not None
         if paused:
             await self._context.store.set(self._key, value=True)
         else:
             await self._context.store.delete(self._key)
         self._paused, self._until = paused, self._context.clock.monotonic() + REMEMBERED
+        if before and not paused:
+            self._resumed.set()
         return before != paused
+
+    async def resumed(self) -> None:
+        """Wait until it has ended by `put`, since this returned last."""
+        await self._resumed.wait()
+        self._resumed = trio.Event()
 
     async def ring(self, target: str, *, client_id: int | None) -> int:
         """Call the first delivery of each chat that waits for a target, after a pause; how many."""

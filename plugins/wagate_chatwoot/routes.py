@@ -151,8 +151,6 @@ def make_own_routes(context: PluginContext, apps: Apps) -> Blueprint:
         if app is None:
             raise NotFoundError("no such inbox")
         await app.pause.put(paused=body.paused)
-        for target in () if body.paused else (app.incoming, app.outgoing):
-            await app.pause.ring(target, client_id=app.client_id)
         act = "pause inbox" if body.paused else "resume inbox"
         acts_on(f"{context.name}:{app.name}", owner=app.client_id, act=act)
         return await _shown(app)

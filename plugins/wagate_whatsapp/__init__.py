@@ -61,6 +61,7 @@ def make_provider(context: PluginContext) -> Provider:
         abilities=ABILITIES,
         limits=LIMITS,
         run=listener.run,
+        release=listener.release,
         lifespan=engine.lifespan,
         forget=listener.forget,
         pair_code=listener.pair_code,

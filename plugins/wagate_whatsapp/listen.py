@@ -48,7 +48,7 @@ log = structlog.get_logger("wagate.plugins.whatsapp")
 
 
 class Listener:
-    """`run`, `control`, `qr`, `pair_code` and `forget` of the provider."""
+    """`run`, `release`, `control`, `qr`, `pair_code` and `forget` of the provider."""
 
     def __init__(self, engine: Engine, numbers: Numbers, clock: Clock) -> None:
         self._engine = engine
@@ -73,6 +73,12 @@ class Listener:
                 await self._phase(number, settings, inlet)
         finally:
             number.runs, number.inlet = False, None
+
+    async def release(self, account: ProviderAccount) -> None:
+        """Disconnect, and give back the folder with the keys: another gateway may hold the number from now on."""
+        number = self._numbers.of(account.id)
+        number.begun = False
+        await self._stop(number)
 
     async def control(self, action: str, account: ProviderAccount) -> None:
         """``start``, ``stop``, ``restart``, ``logout``; its task does it."""
@@ -146,14 +152,20 @@ class Listener:
         if command == "logout" and number.linked:
             await self._log_out(number)
             number.unlink()
-        elif command in {"stop", "restart"} and (child := self._engine.running) is not None:
-            try:
-                await child.ask("stop", session=number.id, patience=LOG_OUT_PATIENCE)
-            except (EngineDiedError, NotDoneError, trio.TooSlowError) as error:
-                log.warning("not stopped in order", account_id=number.id, reason=str(error))
+        elif command in {"stop", "restart"}:
+            await self._stop(number)
         number.connected = False
         if command == "stop":
             await self._tell(number, inlet, STOPPED)
+
+    async def _stop(self, number: Number) -> None:
+        """End its connection, as far as there is one."""
+        if (child := self._engine.running) is None:
+            return
+        try:
+            await child.ask("stop", session=number.id, patience=LOG_OUT_PATIENCE)
+        except (EngineDiedError, NotDoneError, trio.TooSlowError) as error:
+            log.warning("not stopped in order", account_id=number.id, reason=str(error))
 
     async def _log_out(self, number: Number) -> None:
         """Tell WhatsApp, as far as it can be reached; the keys are wiped either way."""

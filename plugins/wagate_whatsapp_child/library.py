@@ -62,7 +62,9 @@ class Proxy(ctypes.Structure):
     _fields_ = (("address", TEXT), ("no_websocket", YES), ("only_login", YES), ("no_media", YES))
 
 
-_QUERY = re.compile(r"""\?[^\s"'<>]*=[^\s"'<>]*""")
+_QUERY = re.compile(r"""\?[^\s"'<>]*""")
+"""All from a question mark on. Each character is looked at once: people write these texts, too, and a pattern with a
+``=`` in its middle begins again at each question mark."""
 _BYTES = ctypes.POINTER(Bytes)
 _CHAT = (TEXT, TEXT, NUMBER)
 _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
@@ -130,7 +132,7 @@ def words(said: str | bytes) -> str:
     ``said`` is bytes when it is no UTF-8: that is how protobuf gives such texts.
     """
     text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
-    return _QUERY.sub("", text)
+    return _QUERY.sub(lambda found: "" if "=" in found[0] else found[0], text)
 
 
 class LibraryError(Exception):

@@ -110,15 +110,17 @@ class Child:
         return {"connected": session.state.connected, "jid": session.state.jid, "lid": session.state.lid}
 
     def _stop(self, line: Json) -> None:
-        """End a session, after what it holds was written down."""
-        session = self._sessions.get(line["session"])
-        if session is not None:
-            self._end(session)
+        """End a session, after what it holds was written down; one that is being started, too."""
+        with self._starting.setdefault(line["session"], threading.Lock()):
+            session = self._sessions.get(line["session"])
+            if session is not None:
+                self._end(session)
 
     def _abandon(self, line: Json) -> None:
-        session = self._sessions.pop(line["session"], None)
-        if session is not None:
-            session.abandon()
+        with self._starting.setdefault(line["session"], threading.Lock()):
+            session = self._sessions.pop(line["session"], None)
+            if session is not None:
+                session.abandon()
 
     def _end(self, session: Session) -> None:
         session.leave()

@@ -12,7 +12,7 @@ import trio
 from tests.rows import NOW
 from wagate.clock import Clock
 from wagate.errors import StorageError
-from wagate.inbound.listen import LEASE, RENEW, Holding
+from wagate.inbound.listen import COUNTED, LEASE, RENEW, Holding
 from wagate.storage.database import Database
 from wagate.storage.owners.accounts import hold
 
@@ -129,3 +129,26 @@ async def test_a_renewal_that_took_longer_than_its_lease_took_nothing(database: 
     assert not holding.holds("a")
     assert await holding.renew(["a"])
     assert holding.holds("a")
+
+
+@pytest.mark.parametrize(("late", "back"), [(COUNTED - RENEW + 0.1, True), (COUNTED + 0.1, False)])
+async def test_a_renewal_says_so_when_the_lease_lapsed_before_it_came(
+    database: Database, late: float, back: bool
+) -> None:
+    clock = Clock()
+    holding = Holding(database, clock, "one")
+    await holding.renew(["a"])
+    holding._database = hanging = Hanging(database)  # type: ignore[assignment]
+    changed = list[bool]()
+
+    async def renew() -> None:
+        changed.append(await holding.renew(["a"]))
+
+    clock.shift(RENEW)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(renew)
+        await hanging.asked.wait()
+        clock.shift(late)
+        assert not holding.holds("a")  # whoever asked ended what it had, before anybody looked whether it was lost
+        hanging.hangs = False
+    assert (changed, holding.holds("a")) == ([True], back)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 import trio
 
 from tests.fake_listener import Tape
@@ -34,11 +35,11 @@ from wagate.hooks import (
 )
 from wagate.hooks.answers import GroupView, Member
 from wagate.hooks.asks import Answers, FindNumber, ListGroups
-from wagate.inbound.listen import RENEW
-from wagate.outbound.errands import inbox_of
+from wagate.inbound.listen import LEASE, RENEW
+from wagate.outbound.errands import inbox_of, life_of
 from wagate.queue.cluster import open_redis
 from wagate.storage.database import open_database
-from wagate.storage.owners.accounts import hold, list_accounts
+from wagate.storage.owners.accounts import hold, holder_of, list_accounts
 
 pytest_plugins = ("tests.valkey",)
 CHAT = "5511999999000@c.us"
@@ -66,12 +67,32 @@ async def test_one_gateway_listens_and_another_takes_over(external_url: str, pos
                     await trio.sleep(0.2)
 
 
+async def test_a_gateway_that_lost_its_lease_lets_go_of_the_number(external_url: str, postgres_url: str) -> None:
+    tape = Tape()
+    tables = {"database": {"url": postgres_url}, "redis": {"url": external_url}, "auth": {"secret_key": "k" * 32}}
+    tables["accounts.main"] = {"provider": "tape"}
+    with installed(tape=tape):
+        async with running_gateway(tables) as gateway:
+            with trio.fail_after(60):
+                while not tape.ran:
+                    await trio.sleep(0.05)
+                gateway.clock.suspend(LEASE)
+                while len(tape.ran) < 2:  # nobody else wanted it
+                    gateway.clock.shift(1.0)
+                    await trio.sleep(0.05)
+            assert tape.steps == ["open", "silent", "released"]
+        assert tape.released == ["main"]  # and not at a stop: messages still leave then
+
+
 class Held(Tape):
     """Does things only where it listens, as what holds a connection does."""
 
     def __init__(self) -> None:
         super().__init__()
         self.refused = 0
+        self.taken = trio.Event()
+        """Set when somebody asked for groups, which never come while `stuck`."""
+        self.stuck = False
         self.asked: list[Any] = []
 
     @hookimpl
@@ -109,6 +130,9 @@ class Held(Tape):
 
         async def groups(_ask: ListGroups, account: ProviderAccount) -> tuple[GroupView, ...]:
             must_be_here(account)
+            self.taken.set()
+            if self.stuck:
+                await trio.sleep_forever()
             return (GroupView(chat="1@g.us", members=(Member(chat=CHAT, role="admin"),)),)
 
         def must_be_here(account: ProviderAccount) -> None:
@@ -262,6 +286,44 @@ async def test_an_errand_to_a_process_that_died_is_taken_back(external_url: str,
         assert await redis.command("LLEN", inbox_of("dead")) == 0
     finally:
         await redis.close()
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+async def test_an_errand_that_a_restart_broke_off_is_waited_for_no_longer(
+    external_url: str, postgres_url: str, how: str
+) -> None:
+    tape, redis = Held(), open_redis(external_url)
+    tape.stuck = True
+    tables = {"database": {"url": postgres_url}, "redis": {"url": external_url}, "auth": {"secret_key": "k" * 32}}
+    tables["accounts.main"] = {"provider": "tape"}
+    with installed(tape=tape):
+        async with running_gateway(tables) as holder:
+            with trio.fail_after(60):
+                while not tape.ran:
+                    await trio.sleep(0.05)
+            async with running_gateway(tables) as other, trio.open_nursery() as nursery:
+
+                async def restart() -> None:
+                    await tape.taken.wait()
+                    if how == "stopped":
+                        holder.stop.set()
+                    else:  # its name, and its lease, are still there, and so is another process
+                        name = await _holder(postgres_url)
+                        await redis.command("SET", life_of(name), "the next one")
+
+                nursery.start_soon(restart)
+                with trio.fail_after(30):  # of 60 seconds
+                    answer = await other.http.get("/api/main/groups", timeout=60)
+            nursery.cancel_scope.cancel()
+    await redis.close()
+    assert answer.status_code == 504
+    assert ("was stopped" if how == "stopped" else "is gone") in answer.text
+
+
+async def _holder(url: str) -> str:
+    async with open_database(url, Path()) as database:
+        [account] = await database.read(list_accounts)
+        return await database.read(holder_of, account.id, now=datetime.now(UTC))
 
 
 async def test_an_errand_that_a_process_took_and_died_is_waited_for_no_longer_than_its_lease(

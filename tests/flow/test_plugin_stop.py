@@ -17,7 +17,7 @@ from tests.gateway import GatewayProcess
 pytestmark = pytest.mark.timeout(200)
 
 HEAD = """
-import sys, time
+import os, sys, time
 from contextlib import asynccontextmanager
 import trio
 from wagate.hooks import Handler, Target, hookimpl
@@ -210,3 +210,36 @@ async def test_a_lifespan_that_never_begins_ends_when_its_terminal_closes() -> N
         os.kill(process.pid, signal.SIGHUP)
         with trio.fail_after(30):
             assert await trio.to_thread.run_sync(process.wait) == 0
+
+
+ENDS_WHEN_ALLOWED = """
+@hookimpl
+@asynccontextmanager
+async def lifespan(context):
+    yield
+    context.log.warning("at its end")
+    while not os.path.exists("go"):
+        await trio.sleep(0.02)
+"""
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+async def test_a_signal_after_the_apis_stop_lets_it_run_and_a_second_one_ends_it(signals: int) -> None:
+    async with gateway_with(ENDS_WHEN_ALLOWED) as gateway:
+        await gateway.start()
+        assert (await gateway.http.post("/api/server/stop")).status_code == 201
+        await until_logged(gateway, "at its end")
+        process = gateway.process
+        assert process is not None
+        process.send_signal(signal.SIGTERM)
+        with trio.fail_after(30):
+            while len(gateway.logged("stopping")) < 2:
+                assert process.poll() is None, gateway.tail()
+                await trio.sleep(0.02)
+        if signals == 1:
+            (gateway.folder / "go").touch()
+        else:
+            process.send_signal(signal.SIGTERM)
+        with trio.fail_after(30):
+            code = await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
+        assert (code, len(gateway.logged("stopped"))) == ((0, 1) if signals == 1 else (1, 0)), gateway.tail()

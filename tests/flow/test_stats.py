@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 import trio
 
 from tests.flow.dashboard import browser
-from tests.inprocess import running_gateway
+from tests.gateway import gateway as gateway_process
+from tests.gateway import register
+from tests.inprocess import CHAT, running_gateway
 from tests.rows import intake
 from tests.sink import https_sink
 from wagate.clock import Clock
@@ -35,7 +38,8 @@ from wagate.storage.minutes import (
     read_buckets,
     start_of,
 )
-from wagate.storage.once import PART, drop_marks
+from wagate.storage.once import PART, _once, drop_marks
+from wagate.storage.refusals import list_refusals
 from wagate.storage.statement import rows, run
 
 BEGIN = datetime(2025, 1, 20, 10, tzinfo=UTC)
@@ -157,6 +161,30 @@ async def test_a_write_that_broke_off_loses_no_figure_and_doubles_none(
         assert await database.read(rows, marks, (PART,)) == [(0,)]
 
 
+async def test_a_part_whose_first_commit_still_runs_is_counted_once(tmp_path: Path, postgres_url: str) -> None:
+    """As when the connection was cut between the server's work and its answer."""
+    now, begun, name = Clock().now(), trio.Event(), f"{PART}one"
+    token = trio.lowlevel.current_trio_token()
+    part = partial(
+        add_buckets, found=[Bucket(subject="webhook:a", at=start_of(now, MINUTE), client_id=1, done=1)], sent={}
+    )
+
+    def first(db: peewee.Database) -> None:
+        """Keeps its transaction open until the second one waits for it."""
+        _once(db, part, name, now)
+        token.run_sync_soon(begun.set)
+        waits = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted"
+        assert any(rows(db, waits) != [(0,)] or run(db, "SELECT pg_sleep(0.01)") == 0 for _ in range(3000))
+
+    async with open_database(postgres_url, tmp_path) as one, open_database(postgres_url, tmp_path) as other:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one.write, first)
+            await begun.wait()
+            nursery.start_soon(other.write, _once, part, name, now)
+        found = await one.read(read_buckets, ["webhook:a"], step=MINUTE, since=now - timedelta(hours=1))
+        assert [bucket.done for bucket in found] == [1]
+
+
 async def test_two_processes_that_count_what_came_in_at_the_same_time_count_it_once(
     tmp_path: Path, postgres_url: str
 ) -> None:
@@ -181,6 +209,30 @@ async def test_two_processes_that_count_what_came_in_at_the_same_time_count_it_o
         for step in (MINUTE, HOUR):
             (bucket,) = await one.read(read_buckets, [f"{INCOMING}bakery"], step=step, since=begin)
             assert bucket.done == 1
+
+
+async def test_a_stop_writes_down_what_was_counted_since_the_last_time() -> None:
+    account = {"provider": "session", "phone": "+15550000001", "webhook_secret": "0123456789abcdef"}
+    async with https_sink() as sink, gateway_process({"accounts.main": account}, ca_file=sink.ca_file) as process:
+        began = Clock().now()
+        await register(process, sink.url)
+        message = {"from": CHAT, "message": "hello", "tenant_id": "default"}
+        assert (await process.http.post("/webhook/inbound", json=message)).status_code == 202
+        await sink.until_accepted(1)
+        made = (await process.http.post("/api/clients", json={"slug": "theirs"})).json()
+        async with process.client(made["token"]) as theirs:
+            assert (await theirs.get("/api/accounts")).status_code == 200
+        forged = {"X-Webhook-Signature": "sha256=0", "Authorization": ""}
+        assert (await process.http.post("/webhooks/main", json={}, headers=forged)).status_code == 401
+        assert await process.stop() == 0
+        async with open_database("", process.folder / "data") as database:
+            for step in (MINUTE, HOUR):
+                for subject in (EVERYONE, INCOMING + EVERYONE):
+                    found = await database.read(read_buckets, [subject], step=step, since=start_of(began, step))
+                    assert sum(each.done for each in found) == 1
+            [row] = await database.read(list_refusals, client_id=None, account_id=None)
+            assert (row.account, row.times) == ("main", 1)
+            assert await database.read(rows, "SELECT COUNT(*) FROM tokens WHERE last_used_at IS NOT NULL") == [(1,)]
 
 
 async def test_old_figures_go(tmp_path: Path, database_url: str) -> None:

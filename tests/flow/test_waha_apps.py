@@ -8,10 +8,12 @@ from typing import Any
 
 import httpx2
 import pytest
+import trio
 
 from tests.inprocess import Gateway
 from tests.provider_sites import Meta, gateway
 from wagate.storage.database import FILE
+from wagate_chatwoot.inboxes import Pause
 
 SECRETS = ("access-token-of-chatwoot", "secret-of-the-inbox")
 INBOX = {
@@ -101,6 +103,37 @@ async def test_an_app_is_paused_and_resumed_and_keeps_the_rest() -> None:
             ("pause inbox", "chatwoot:support", "admin"),
             ("resume inbox", "chatwoot:support", "admin"),
         ]
+
+
+@pytest.mark.parametrize("path", ["/api/apps/support", "/plugins/chatwoot/inboxes/support"])
+async def test_a_resume_is_answered_and_written_down_however_long_the_calls_take(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = list[str]()
+
+    async def for_ever(_pause: Pause, target: str, **_whose: Any) -> int:
+        called.append(target)
+        await trio.sleep_forever()
+        return 0
+
+    monkeypatch.setattr(Pause, "ring", for_ever)
+    waha = path.startswith("/api")
+
+    async def put(found: Gateway, *, paused: bool) -> None:
+        body = {"enabled": not paused} if waha else {"paused": paused}
+        with trio.fail_after(20):
+            answer = await found.http.request("PUT" if waha else "PATCH", path, json=body)
+        assert (answer.status_code, answer.json()["enabled" if waha else "paused"]) == (200, paused != waha)
+
+    async with gateway(Meta(), **TABLES) as found:
+        await put(found, paused=False)
+        assert called == []
+        await put(found, paused=True)
+        await put(found, paused=False)
+        assert [each[0] for each in acts(found)][-2:] == ["pause inbox", "resume inbox"]
+        with trio.fail_after(20):
+            while called != ["in/support"]:
+                await trio.sleep(0.01)
 
 
 async def test_what_needs_a_restart_is_refused_with_the_way_to_do_it() -> None:

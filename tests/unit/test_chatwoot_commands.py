@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import trio.testing
 
 from tests.chatwoot_desk import Desk, a_desk
 from wagate.errors import AccountStoppedError, Postpone
@@ -15,7 +16,7 @@ from wagate.testing.chatwoot import Message
 from wagate.testing.context import _waiting
 from wagate_chatwoot.agents import commands
 from wagate_chatwoot.agents.asks import STATUS_SOURCE
-from wagate_chatwoot.inboxes import PAUSED_AGAIN, App
+from wagate_chatwoot.inboxes import PAUSED_AGAIN, App, ring_resumed
 from wagate_chatwoot.to_whatsapp import outgoing
 from wagate_chatwoot.to_whatsapp.actions import Command, Send, Where
 from wagate_chatwoot.to_whatsapp.webhook import ACTION
@@ -176,6 +177,22 @@ async def test_resuming_calls_the_first_delivery_of_each_chat() -> None:
         desk.fakes.deliveries.rows = list(rows)
         assert await desk.app.pause.ring(target.id, client_id=1) == 2
         assert sorted(desk.fakes.deliveries.retried) == sorted(each.id for each in rows[:2])
+
+
+@pytest.mark.parametrize("paused", [True, False])
+async def test_who_resumes_does_not_wait_for_the_calls_and_only_what_was_paused_is_called(paused: bool) -> None:
+    async with a_desk() as desk, trio.open_nursery() as nursery:
+        event = make_event()
+        [target] = desk.handler.targets(event)
+        row = _waiting("chatwoot", target, event)
+        desk.fakes.deliveries.rows = [row]
+        await desk.app.pause.put(paused=paused)
+        await commands.run(desk.app, Command(where=Where(conversation=9), message=1, text="queue resume"))
+        assert desk.fakes.deliveries.retried == []
+        nursery.start_soon(ring_resumed, desk.apps)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert (row.id in desk.fakes.deliveries.retried) is paused
+        nursery.cancel_scope.cancel()
 
 
 async def test_the_queue_is_counted() -> None:

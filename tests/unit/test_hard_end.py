@@ -9,7 +9,7 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from wagate.process.hard_end import HardEnd
+from wagate.process.hard_end import AT_ONCE, HardEnd
 
 
 async def _ended(codes: list[int]) -> None:
@@ -47,3 +47,18 @@ async def test_whoever_had_the_signal_gets_it_too() -> None:
         os.kill(os.getpid(), signal.SIGUSR1)
         with trio.fail_after(30):
             assert await anext(aiter(signals)) == signal.SIGUSR1
+
+
+async def test_the_first_signal_after_a_stop_that_others_asked_for_ends_nothing() -> None:
+    codes: list[int] = []
+    end = HardEnd(3600, exits=codes.append)
+    with capture_logs() as lines, end.armed_by(signal.SIGUSR1):
+        end.arm()
+        end.arm()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await trio.sleep(AT_ONCE + 0.2)
+        assert codes == []
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await _ended(codes)
+    assert codes == [1]
+    assert [line["seconds"] for line in lines] == [AT_ONCE]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,8 +68,17 @@ def told_of(folder: Path, entry: Entry) -> tuple[Session, list[dict[str, Any]]]:
 def test_no_key_is_in_what_the_library_says() -> None:
     assert str(LibraryError(SAID)) == 'failed to execute request: Post "https://mmg.whatsapp.net/mms/image/ab==": EOF'
     assert words("/mms/image/ab?auth=KEY is wrong") == "/mms/image/ab is wrong"
+    assert words("/mms/image/ab?token?auth=KEY?x") == "/mms/image/ab"
     assert words("is it there? a=b") == "is it there? a=b"
     assert str(LibraryError(b"what \xff?auth=KEY")) == "what \N{REPLACEMENT CHARACTER}"
+
+
+@pytest.mark.parametrize("said", ["?" * 65_536, "?a" * 32_768])
+def test_a_long_text_of_people_holds_nobody_up(said: str) -> None:
+    began = time.process_time()
+    assert words(said) == said
+    assert words(f"see {said}?auth=KEY now") == "see  now"
+    assert time.process_time() - began < 2  # it took 17 s
 
 
 @pytest.mark.parametrize("said", [SAID, SAID.encode() + b"\xff"])

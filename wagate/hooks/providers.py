@@ -258,9 +258,14 @@ class Provider:
     for two seconds at most. May raise as ``send``."""
     run: Callable[[ProviderAccount, Inlet], Awaitable[None]] | None = None
     """Listens for one account; for providers that need no webhook. It is cancelled when the account is changed or
-    deleted, and when the gateway begins to stop. An exception is logged, and ``run`` starts again after a pause; if it
-    returns, it is over until the account changes. After the cancellation nothing more is taken in, but ``send`` goes on
-    until all deliveries have ended."""
+    deleted, when another gateway may hold it from now on (the lease was lost), and when the gateway begins to stop. An
+    exception is logged, and ``run`` starts again after a pause; if it returns, it is over until the account changes or
+    is held again. After the cancellation nothing more is taken in, but ``send`` goes on at a stop until all deliveries
+    have ended."""
+    release: Callable[[ProviderAccount], Awaitable[None]] | None = None
+    """Lets go of an account that goes on elsewhere, after ``run`` was cancelled: ends its connection, and keeps its
+    keys. Called when the lease was lost, or the account moved to another provider; two seconds at most. ``run`` may
+    start again after it."""
     lifespan: Callable[[], AbstractAsyncContextManager[None]] | None = None
     """One context around all of the provider's work, like the hook of this name."""
     forget: Callable[[ProviderAccount], Awaitable[None]] | None = None

@@ -27,6 +27,8 @@ from wagate.storage.owners.live import LiveDirectory
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 60.0
 FORGET_PATIENCE = 60.0
+RELEASE_PATIENCE = 2.0
+"""Seconds: what is left of a lease once it was found to be lost."""
 
 log = structlog.get_logger("wagate.listen")
 LEASE = 10.0
@@ -135,15 +137,19 @@ class Listening:
 
     async def _settle(self, nursery: trio.Nursery, ids: Collection[str] | None) -> None:
         """Make what runs fit these accounts as they are now; None: all of them."""
+        ended: dict[str, Listener] = {}
         wanted = self._wanted(self._running.keys() | self.live.now.by_id.keys() if ids is None else ids)
         for id_, now in wanted.items():
             listener = self._running.get(id_)
             if listener is not None and (now is None or _identity(now[0]) != _identity(listener.account)):
-                listener.scope.cancel()
-                await listener.over.wait()
-                del self._running[id_]
-                if id_ not in self.live.now.by_id:
-                    nursery.start_soon(self._forget, listener)
+                ended[id_] = listener
+        async with trio.open_nursery() as ending:
+            for id_, listener in ended.items():
+                ending.start_soon(self._end, listener, wanted[id_])
+        for id_, listener in ended.items():
+            del self._running[id_]
+            if id_ not in self.live.now.by_id:
+                nursery.start_soon(self._forget, listener)
         for id_, now in wanted.items():
             if now is not None and id_ not in self._running and (begun := self._listener(*now)) is not None:
                 self._running[id_] = begun
@@ -202,6 +208,31 @@ class Listening:
         else:
             return True
         return False
+
+    async def _end(self, listener: Listener, now: tuple[Account, Provider] | None) -> None:
+        """Until it no longer listens, and holds nothing that others may want: ``now`` says who does from here on."""
+        listener.scope.cancel()
+        await listener.over.wait()
+        goes_on = listener.account.id in self.live.now.by_id
+        if goes_on and (now is None or now[1].name != listener.provider.name):
+            await self._release(listener)
+
+    async def _release(self, listener: Listener) -> None:
+        """Have the provider let go of an account that another process may hold; a stop does not cut it short."""
+        if listener.provider.release is None:
+            return
+        name = listener.account.name
+        try:
+            with trio.fail_after(RELEASE_PATIENCE, shield=True), on_behalf_of(listener.account.client_id):
+                await listener.provider.release(listener.seen)
+        except trio.TooSlowError:
+            log.warning("not released in time", account=name, seconds=RELEASE_PATIENCE)
+        except WagateError as error:
+            log.warning("not released", account=name, reason=str(error), **whose(error))
+        except Exception:
+            log.exception("not released", account=name)
+        else:
+            log.info("released", account=name)
 
     async def _forget(self, listener: Listener) -> None:
         """Have the provider wipe what it kept of an account that is gone."""
@@ -274,9 +305,11 @@ class Holding:
         now, ends = self._clock.now(), self._clock.boottime() + COUNTED
         until = now + timedelta(seconds=LEASE)
         held = await self._database.write(hold, list(account_ids), self._holder, now=now, until=until)
-        if self._clock.boottime() >= ends:
+        asked = self._clock.boottime()
+        if asked >= ends:
             held = frozenset()  # it took so long that another may hold them by now
-        changed, self._held, self._ends = held != self._held, held, ends
+        lapsed = bool(self._held) and asked >= self._ends  # `holds` said so meanwhile, and somebody may have heard it
+        changed, self._held, self._ends = lapsed or held != self._held, held, ends
         return changed
 
     async def keep(self, account_ids: Callable[[], Sequence[str]], changed: Callable[[], Awaitable[None]]) -> None:

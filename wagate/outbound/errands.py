@@ -54,6 +54,8 @@ LOOK: Final = 3.0
 """Seconds between two looks at whether who took an errand still holds the account; an answer may be as late as that."""
 BLOCK: Final = 2.0
 RETRY: Final = 1.0
+LAST_WORD: Final = 2.0
+"""Seconds in which a stop tells those who wait that what they asked for was broken off."""
 ERRORS: Final[dict[type[SendError], tuple[str, ...]]] = {
     NotSentError: ("after", "slow"),
     SendRefusedError: ("window",),
@@ -64,6 +66,8 @@ ERRORS: Final[dict[type[SendError], tuple[str, ...]]] = {
 """What a provider may raise, the narrower before the wider → what it carries besides the details of all."""
 DETAILS: Final = ("reason", "code", "http_status", "response")
 NAMES: Final = {each.__name__: each for each in ERRORS}
+
+BROKEN_OFF: Final = "the gateway that held this number took this on, and was stopped"
 
 log = structlog.get_logger("wagate.errands")
 
@@ -225,14 +229,14 @@ class Errands:
             del self._waiting[errand.id]
 
     async def _delivered(self, errand: Errand, holder: str, waiting: Waiting, longest: float) -> Done:
-        inbox, sealed = inbox_of(holder), self._sealed(errand)
+        inbox, sealed, life = inbox_of(holder), self._sealed(errand), await self._life(holder)
         await self._put(inbox, sealed)
         await _wait(waiting, TAKEN)
         if waiting.done is None and await self.redis.command("LREM", inbox, 1, sealed):
             raise NotSentError("the gateway that holds this number does not answer", after=TAKEN, slow="account")
         ended = "did not answer"
         with trio.move_on_after(longest):
-            while waiting.done is None and await self._holds(holder, errand.account_id):
+            while waiting.done is None and await self._holds(holder, life, errand.account_id):
                 await _wait(waiting, LOOK)
             ended = "is gone"
             await _wait(waiting, LOOK)
@@ -240,12 +244,22 @@ class Errands:
             raise NoAnswerError(f"the gateway that held this number took this on, and {ended}")
         return waiting.done
 
-    async def _holds(self, holder: str, account_id: str) -> bool:
-        """Whether it still does, as far as is known."""
+    async def _holds(self, holder: str, life: str, account_id: str) -> bool:
+        """Whether it still does, as far as is known, and in the same life: a restart keeps the name, no errands."""
+        now = await self._life(holder)
+        if life and now and now != life:
+            return False
         try:
             return await self.database.read(holder_of, account_id, now=self.clock.now()) == holder
         except StorageError:
             return True
+
+    async def _life(self, name: str) -> str:
+        """Which life a process is in; '' when that is not known."""
+        try:
+            return str(await self.redis.command("GET", life_of(name)) or "")
+        except QueueError:
+            return ""
 
     async def _put(self, inbox: str, sealed: str) -> None:
         await self.redis.command("RPUSH", inbox, sealed)
@@ -254,10 +268,11 @@ class Errands:
     async def _serve(self) -> None:
         """Take what comes, for ever, on a connection of its own."""
         limiter = trio.CapacityLimiter(1)
-        inbox = inbox_of(self.name)
+        inbox, life = inbox_of(self.name), str(uuid7())
         async with trio.open_nursery() as nursery:
             while True:
                 try:
+                    await self.redis.command("SET", life_of(self.name), life)
                     client = connect(await self.redis.home(inbox), timeout=BLOCK + 3.0)
                     try:
                         await self._take_all(client, inbox, nursery, limiter)
@@ -296,8 +311,16 @@ class Errands:
             done = Done(id=errand.id, value=msgspec.to_builtins(value, enc_hook=str))
         except trio.TooSlowError:
             return
+        except trio.Cancelled:
+            # Its next start has the same name, so who waits would take it for the one that does the errand.
+            with trio.move_on_after(LAST_WORD, shield=True):
+                await self._answer(errand, failed(errand.id, NoAnswerError(BROKEN_OFF)))
+            raise
         except Exception as error:  # noqa: BLE001  (the edge of a plugin; who asked is told)
             done = failed(errand.id, as_send_error(error))
+        await self._answer(errand, done)
+
+    async def _answer(self, errand: Errand, done: Done) -> None:
         try:
             await self._put(errand.back, self._sealed(done))
         except QueueError as error:
@@ -337,6 +360,11 @@ async def _wait(waiting: Waiting, seconds: float) -> None:
 def inbox_of(name: str) -> str:
     """The list of a process."""
     return f"{{wg:errands:{name}}}"
+
+
+def life_of(name: str) -> str:
+    """What a process writes when it starts to take errands: never the same again."""
+    return f"{inbox_of(name)}:life"
 
 
 def failed(errand_id: str, error: SendError) -> Done:

@@ -70,6 +70,7 @@ def checked_provider(plugin: str, provider: Any) -> Provider:
         "qr": _qr,
         "profile": partial(held_to, Profile),
         "forget": _nothing,
+        "release": _nothing,
         "pair_code": _text,
         "fetch_media": _nothing,
         "number_of": _text,
@@ -133,7 +134,7 @@ def _hold(provider: Provider) -> None:
 
 def _hold_functions(provider: Provider, where: str) -> None:
     optional = ("verify", "parse", "challenge", "send", "signal", "revoke", "edit", "locate_media", "missed")
-    listening = ("run", "lifespan", "forget", "pair_code", "fetch_media")
+    listening = ("run", "release", "lifespan", "forget", "pair_code", "fetch_media")
     for name in (*optional, *listening, "control", "qr", "profile", "number_of", "check", "media_answer", "simulate"):
         value = getattr(provider, name)
         if value is not None and not callable(value):

@@ -40,7 +40,7 @@ from wagate.process.hard_end import GRACE, HardEnd
 from wagate.process.http_side import serve_edge
 from wagate.process.lifespans import lifespans, provider_lifespans
 from wagate.process.logs import Hide, configure_logs
-from wagate.process.maintenance import Heap, keep_one_heap, upkeep_tasks
+from wagate.process.maintenance import Heap, keep_one_heap, upkeep_tasks, written_down
 from wagate.process.reload import Reload
 from wagate.process.running_clock import RunningClock
 from wagate.process.watchdog import watching
@@ -136,6 +136,7 @@ async def serve(
                 lifespans(plugins, contexts),
                 provider_lifespans(gateway.providers.all),
                 errands.running(),
+                written_down(gateway.minutes, gateway.refusals, gateway.token_uses),
                 gateway.consumers.running(),
                 _tasks(gateway, plugins, contexts),
                 trio.open_nursery() as edges,
@@ -289,8 +290,7 @@ async def _serve_until_signalled(config: Config, hide: Hide, warnings: LastWarni
 async def _end_after(stop: trio.Event, end: HardEnd) -> None:
     """A stop that the API asked for has an end as well."""
     await stop.wait()
-    if not end.armed:
-        end.arm()
+    end.arm()
 
 
 async def _reload_at_signal(
@@ -340,12 +340,14 @@ def _settle_memory() -> None:
 
 
 async def _stop_at_signal(stop: trio.Event, end: HardEnd) -> None:
-    both = (signal.SIGTERM, signal.SIGINT)
+    """The first signal changes nothing while a stop runs that the API or the closed terminal began."""
+    both, signalled = (signal.SIGTERM, signal.SIGINT), False
     with trio.open_signal_receiver(*both) as signals, end.armed_by(*both):
         async for number in signals:
-            if stop.is_set():
+            if signalled:
                 log.warning("stopping at once", signal=number)
                 os._exit(1)  # the second signal is a crash, which loses nothing
+            signalled = True
             log.info("stopping", signal=number, drain=True)
             stop.set()
 

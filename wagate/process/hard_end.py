@@ -36,23 +36,27 @@ class HardEnd:
     def __init__(
         self, seconds: float, *, exits: Callable[[int], object] = os._exit, root: trio.lowlevel.Task | None = None
     ) -> None:
-        """``seconds`` from the first signal; made in the loop's thread. ``root``: the tasks below it are looked at."""
+        """``seconds`` from a stop's begin; made in the loop's thread. ``root``: the tasks below it are looked at."""
         self._seconds = seconds
         self._exits = exits
         found = root or trio.lowlevel.current_root_task()
         assert found is not None  # the loop runs
         self._root = found
         self._loop_thread = threading.get_ident()
+        self._armed = False
         self._signals = 0
         self._over = threading.Event()
 
     @contextmanager
     def armed_by(self, *numbers: int) -> Iterator[None]:
-        """The first of these signals starts the time, a second one all but ends it; whoever had them gets them, too."""
+        """The first of these signals arms it, a second one all but ends it; whoever had them gets them, too."""
         before = {number: signal.getsignal(number) for number in numbers}
 
         def receive(number: int, frame: FrameType | None) -> None:
+            self._signals += 1
             self.arm()
+            if self._signals == 2:
+                self._end_in(AT_ONCE)
             handler = before[signal.Signals(number)]
             if callable(handler):
                 handler(number, frame)
@@ -66,17 +70,14 @@ class HardEnd:
                 signal.signal(number, handler)
             self._over.set()
 
-    @property
-    def armed(self) -> bool:
-        """Whether the time runs."""
-        return self._signals > 0
-
     def arm(self) -> None:
-        """A stop begins, or is asked for once more."""
-        self._signals += 1
-        if self._signals <= 2:
-            seconds = self._seconds if self._signals == 1 else AT_ONCE
-            threading.Thread(target=self._wait, args=(seconds,), name="wagate-hard-end", daemon=True).start()
+        """A stop begins, whoever asked for it: the time runs, once. Only signals are counted."""
+        if not self._armed:
+            self._armed = True
+            self._end_in(self._seconds)
+
+    def _end_in(self, seconds: float) -> None:
+        threading.Thread(target=self._wait, args=(seconds,), name="wagate-hard-end", daemon=True).start()
 
     def _wait(self, seconds: float) -> None:
         if self._over.wait(seconds):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import gc
 from bisect import bisect_left
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -45,6 +46,8 @@ NOTICE = 1.0
 """Seconds in which a change made by another process is noticed."""
 EVERY = 5.0
 """Seconds between looks."""
+LAST = 2.0
+"""Seconds in which a stop writes down what was counted since the last time; a commit under way is waited for."""
 ENOUGH = 4 * 1024**2
 """Bytes of bodies after which it is worth the walk: some milliseconds, in a thread of its own."""
 
@@ -109,6 +112,23 @@ def upkeep_tasks(
     if config.database.url:
         tasks["notice"] = partial(every, clock, NOTICE, live.reload_if_changed)
     return tasks
+
+
+@asynccontextmanager
+async def written_down(minutes: Minutes, refusals: Refusals, tokens: TokenUses) -> AsyncIterator[None]:
+    """Leaving it in good order writes down what was counted since the last time; a stop waits for that shortly."""
+    yield
+    with trio.move_on_after(LAST, shield=True):
+        async with trio.open_nursery() as nursery:  # who writes at the same time shares a commit
+            for work in (minutes.write_last, refusals.write, tokens.write):
+                nursery.start_soon(_last, work)
+
+
+async def _last(work: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await work()
+    except StorageError as error:
+        log.warning("last counts not written down", reason=str(error))
 
 
 class Heap:
@@ -191,6 +211,11 @@ class Minutes:
         """Write down what was counted. StorageError: it is kept for the next time."""
         await self._once.write(self._take)
         await self._count_incoming()
+
+    async def write_last(self) -> None:
+        """As `write`, and what came in during this minute: who comes later counts from its own on."""
+        await self.write()
+        await self._database.write(count_incoming, self._counted, self._counted + timedelta(seconds=MINUTE))
 
     def _take(self) -> Callable[[peewee.Database], None] | None:
         if not self._found:

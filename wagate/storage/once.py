@@ -13,7 +13,7 @@ import trio
 from wagate.clock import Clock
 from wagate.storage.database import Database, apart, beat, last_beat
 from wagate.storage.fields import time_text
-from wagate.storage.statement import run
+from wagate.storage.statement import lock, run
 
 Write = Callable[[peewee.Database], None]
 
@@ -55,6 +55,8 @@ class Once:
 
 @apart
 def _once(db: peewee.Database, part: Write, name: str, at: datetime) -> None:
+    # The commit whose answer got lost may still run: who looks for its mark before it ends would find none.
+    lock(db, name)
     if last_beat(db, name) != at:
         beat(db, name, at)
         part(db)

@@ -133,8 +133,6 @@ async def _queue_pause(app: App, _ask: Ask) -> Answer:
 
 async def _queue_resume(app: App, _ask: Ask) -> Answer:
     changed = await app.pause.put(paused=False)
-    for target in (app.incoming, app.outgoing):
-        await app.pause.ring(target, client_id=app.client_id)
     return Answer(text=app.texts("command.resumed" if changed else "command.resumed_already"))
 
 
