@@ -25,7 +25,7 @@ PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "messages": ("Messages to send", ("hooks.messages",)),
     "events": ("Events", ("events.event", "events.kinds", "events.sessions", "events.acks")),
     "errors": ("Errors", ("errors", "http.errors")),
-    "http": ("Outgoing HTTP", ("http.client", "http.answer", "http.owner", "http.signing")),
+    "http": ("Outgoing HTTP", ("http.client", "http.handover", "http.answer", "http.owner", "http.signing")),
     "parsing": (
         "Reading what services post",
         ("parsing.fields", "parsing.chats", "parsing.jsonbody", "parsing.numbers", "parsing.message_ids",
@@ -41,7 +41,7 @@ PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
 """Page → its title, and the modules that it shows."""
 LONGEST = 160
 """Characters of a constant's value that is shown."""
-SHOWN_ELSEWHERE = {"http.client": "wagate.http", "http.answer": "wagate.http", "http.owner": "wagate.http"}
+SHOWN_ELSEWHERE = {f"http.{each}": "wagate.http" for each in ("client", "handover", "answer", "owner")}
 """Modules whose public names are imported from another one."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -15,13 +16,16 @@ from wagate_infobip.answers import raise_for, read_sent
 from wagate_infobip.outgoing import prepare, recipient
 from wagate_infobip.settings import sender_of, settings_of, tokens_of
 
+LONGEST_WAIT: Final = 55.0
+"""Seconds for one answer, less than the minute that the core gives: only we know whether the request had left."""
+
 
 class Infobip:
     """Infobip's API for any of our accounts."""
 
     def __init__(self, http: HttpClient, *, timeout: float) -> None:
         self._http = http
-        self._timeout = timeout
+        self._timeout = min(timeout, LONGEST_WAIT)
 
     async def send(self, outgoing: Outgoing) -> Sent:
         """Send one message; the same `Outgoing.id` twice reaches the phone once. Raises as `wagate.hooks.Provider`."""

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
+import trio
+
 from wagate.hooks import MediaRequest, ProviderAccount
 from wagate.http import HttpClient, Response, Trust
 from wagate_meta.errors import MOST_KEPT, Failure, failure
 
 PATIENCE: Final = 30.0
 """Seconds for one answer."""
+LEFT_TO_TELL: Final = 1.0
+"""Seconds between the end of our patience and that of the caller, who would not know whether the request had left."""
 _TOKEN: Final = re.compile(r"EAA[A-Za-z0-9]{8,}")
 """How every token of the Graph API begins."""
 _META_HOSTS: Final = (".facebook.com", ".fbsbx.com", ".fbcdn.net", ".whatsapp.net", ".whatsapp.com")
@@ -83,14 +87,16 @@ class Api:
         return _TOKEN.sub("***", text)[:MOST_KEPT]
 
     async def ask(self, http: HttpClient, method: str, url: str, content: bytes = b"") -> Response:
-        """One request; any answer is returned.
+        """One request, within the time that the caller has; any answer is returned.
 
         Raises:
             HttpError: there was none.
         """
         kind = {"Content-Type": "application/json"} if content else {}
+        left = trio.current_effective_deadline() - trio.current_time() - LEFT_TO_TELL
+        patience = max(0.0, min(PATIENCE, left))
         return await http.request(
-            method, url, headers={**self.headers, **kind}, content=content, timeout=PATIENCE, trust=self.trust
+            method, url, headers={**self.headers, **kind}, content=content, timeout=patience, trust=self.trust
         )
 
     async def need(self, http: HttpClient, method: str, url: str, content: bytes = b"") -> Response:

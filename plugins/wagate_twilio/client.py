@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from wagate.errors import OutcomeUnknownError, SendRefusedError
@@ -16,6 +17,8 @@ from wagate_twilio.settings import settings_of
 
 _QUEUED = frozenset({"accepted", "scheduled", "queued", "sending"})
 _FAILED = frozenset({"failed", "undelivered", "canceled"})
+LONGEST_WAIT: Final = 55.0
+"""Seconds for one answer, less than the minute that the core gives: only we know whether the request had left."""
 
 
 class Twilio:
@@ -23,7 +26,7 @@ class Twilio:
 
     def __init__(self, http: HttpClient, *, timeout: float) -> None:
         self._http = http
-        self._timeout = timeout
+        self._timeout = min(timeout, LONGEST_WAIT)
 
     async def send(self, outgoing: Outgoing) -> Sent:
         """Send one message. Twilio has no key against duplicates: what may have arrived must not be sent again.

@@ -24,6 +24,11 @@ LEFT_TO_SEND: Final = 5.0
 """Seconds that the send itself has, whatever came before it."""
 LEFT_TO_TELL: Final = 2.0
 """Seconds between the end of our patience and that of the core, which would know less of what happened."""
+SHORTEST: Final = LEFT_TO_SEND - LEFT_TO_TELL - 0.5
+"""Seconds that a send is asked for with at least; half of one is for what comes between."""
+SILENCE: Final = 15.0
+"""Seconds without an answer to a send that speak against the connection: it may wait ten of them for its turn. Edits
+and revokes have 18."""
 _NOT_THERE: Final = re.compile(r"no LID found|not on WhatsApp|no devices", re.IGNORECASE)
 _NOT_CONNECTED: Final = re.compile(
     r"not connected|not logged in|websocket (is )?(not connected|disconnected)(?!.*returned)|no session", re.IGNORECASE
@@ -64,19 +69,24 @@ class Reach:
 
         EngineDiedError, NotDoneError, TooSlowError; NotSentError: it was not asked.
 
-        WhatsApp's server confirms a message at once, whenever the recipient gets it. If it does not, the connection is
-        made anew.
+        WhatsApp's server confirms a message at once, whenever the recipient gets it. If it does not within `SILENCE`,
+        the connection is made anew. The engine is given the seconds of a send, or it would let the message wait for
+        its turn beyond them, in doubt though it never left.
         """
         child, connection = self._engine.running, number.connections
         if child is None:
             raise NotSentError("the engine is being started", after=BACK_SOON, slow="account")
         left = trio.current_effective_deadline() - trio.current_time() - LEFT_TO_TELL
-        if left <= 0:
+        if left <= (SHORTEST if do == "send" else 0):
             raise NotSentError("no time is left for it", after=BACK_SOON, slow="account")
+        patience = min(patience, left)
+        if do == "send":
+            fields["seconds"] = patience
         try:
-            return await child.ask(do, session=number.id, patience=min(patience, left), **fields)
+            return await child.ask(do, session=number.id, patience=patience, **fields)
         except trio.TooSlowError:
-            if do == "send" and number.connected and number.connections == connection:
+            heard = number.connected and number.connections == connection
+            if do == "send" and patience >= SILENCE and heard:
                 child.note(number.id, UNCONFIRMED)
             raise
 

@@ -19,7 +19,7 @@ from wagate_whatsapp.ids import Key, jid_of, key_of
 from wagate_whatsapp.number import Number, settings_of
 from wagate_whatsapp.parse import parse
 from wagate_whatsapp.process import Json
-from wagate_whatsapp.reach import Reach, preparing, sending
+from wagate_whatsapp.reach import BACK_SOON, Reach, preparing, sending
 from wagate_whatsapp.voice import drawn
 
 LIMITS: Final = SendLimits(per_second=1.0, burst=10, chat_per_second=1.0, chat_burst=5)
@@ -162,6 +162,8 @@ class Sender:
         kind = UPLOADED_AS.get(outgoing.message.type, outgoing.message.type)
         async with self._uploads:
             seconds = min(UPLOADED, trio.current_effective_deadline() - trio.current_time() - MARGIN)
+            if seconds <= 0:
+                raise NotSentError("no time is left for the upload", after=BACK_SOON, slow="account")
             found: dict[str, Any] = await self._reach.told(
                 "upload", number, path=_absolute(file.path), kind=kind, seconds=seconds
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from wagate_whatsapp_child.groups import CHANNELS, GROUPS
 from wagate_whatsapp_child.library import Library, LibraryError
 from wagate_whatsapp_child.people import PEOPLE, lid_of
 from wagate_whatsapp_child.session import Session, as_jid, as_jids
-from wagate_whatsapp_child.shelf import KeyRefusedError, Shelf, reaches
+from wagate_whatsapp_child.shelf import KeyRefusedError, LateError, Shelf, reaches
 
 KINDS = {"image": 0, "video": 1, "audio": 2, "document": 3}
 """Kind of a file → the library's number (whatsmeow's MediaType)."""
@@ -27,6 +26,8 @@ UPLOAD = "wagate_whatsapp_child.upload"
 TURN = 10.0
 """Seconds that a message waits for the one before it. The library sends one after the other: behind one that is never
 confirmed the rest would wait with it, be in doubt though they never left, and take the threads of other numbers."""
+TO_CONFIRM = 1.0
+"""Seconds that are left at least when it is a message's turn."""
 SMALL = 1024 * 1024
 """Bytes up to which a file is the library's to upload."""
 LARGEST_WHOLE = 64 * 1024 * 1024
@@ -38,8 +39,6 @@ class Actions:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._whole = threading.Lock()
-        """Files that the library holds come one after the other."""
         self.named: dict[str, Callable[[Session, Json], Any]] = {
             "send": self.send,
             "vote": self.vote,
@@ -56,9 +55,12 @@ class Actions:
         }
 
     def send(self, session: Session, line: Json) -> Json:
-        """Send ``message`` (WhatsApp's Message as JSON) to ``to``; its id, its time, and the phone behind a LID."""
+        """Send ``message`` (WhatsApp's Message as JSON) to ``to``; its id, its time, and the phone behind a LID.
+
+        ``seconds`` says how long the gateway waits for that.
+        """
         raw = ParseDict(line["message"], self._library.message()).SerializeToString()
-        with in_turn(session):
+        with in_turn(session, line["seconds"]):
             answer = self._library.go.SendMessage(*session.of(as_jid(self._library, line["to"]), raw))
         sent = self._library.answer("SendMessageReturnFunction", answer).SendResponse
         keep_poll(session.polls, sent.ID, line["message"])
@@ -113,7 +115,8 @@ class Actions:
     def upload(self, session: Session, line: Json) -> Json:
         """Encrypt and upload a file (``path``) in ``seconds``; what a message says of it, as JSON. LibraryError.
 
-        What the library uploads may take longer: nothing can break that off.
+        What the library uploads may take longer: nothing can break that off. Of one session it uploads one file after
+        the other, for it holds each whole.
         """
         path, kind, until = Path(line["path"]), line["kind"], time.monotonic() + line["seconds"]
         size = path.stat().st_size
@@ -124,18 +127,22 @@ class Actions:
                 # The library keeps this key for some minutes, and tells nothing of it meanwhile: until then it uploads.
                 session.shelf = None
                 raise
+            except LateError:
+                raise  # the shelf took all that we had time for
             except LibraryError:
                 session.shelf_failed = True
                 raise
             return made
         if size > LARGEST_WHOLE:
             raise LibraryError(f"the library takes at most {LARGEST_WHOLE} bytes, and there is no other way now")
-        if not self._whole.acquire(timeout=max(0.0, until - time.monotonic())):
+        if not session.whole.acquire(timeout=max(0.0, until - time.monotonic())):
             raise LibraryError("the files before this one take too long")
         try:
+            if not session.usable:
+                raise LibraryError("not connected")
             return self._uploaded(session, path.read_bytes(), kind)
         finally:
-            self._whole.release()
+            session.whole.release()
 
     def _shelf(self, session: Session) -> Shelf | None:
         """Where files are put; None: the library has to do it."""
@@ -201,9 +208,12 @@ def _base64(raw: bytes) -> str:
 
 
 @contextmanager
-def in_turn(session: Session) -> Iterator[None]:
-    """Nothing else is sent meanwhile. LibraryError: it was not this one's turn in time, or the session ended."""
-    if not session.turn.acquire(timeout=TURN):
+def in_turn(session: Session, seconds: float) -> Iterator[None]:
+    """Nothing else is sent meanwhile. LibraryError: it was not this one's turn in time, or the session ended.
+
+    ``seconds``: how long anybody waits for its outcome.
+    """
+    if not session.turn.acquire(timeout=max(0.0, min(TURN, seconds - TO_CONFIRM))):
         raise LibraryError("not connected: WhatsApp has not confirmed the message before this one")
     try:
         if not session.usable:

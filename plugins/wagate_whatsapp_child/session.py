@@ -90,6 +90,8 @@ class Session:
         """Whether an upload to it broke off: the library may have been told of another one meanwhile."""
         self.turn = threading.Lock()
         """Held by the message that is being sent."""
+        self.whole = threading.Lock()
+        """Held by the file that the library uploads."""
         self._library = library
         self._outbox = outbox
         self._left = False

@@ -26,6 +26,10 @@ class KeyRefusedError(LibraryError):
     """The shelf takes nothing with our key any more."""
 
 
+class LateError(LibraryError):
+    """There is no time left for it; of the shelf that says nothing."""
+
+
 @dataclass(frozen=True)
 class Shelf:
     """Where files are put."""

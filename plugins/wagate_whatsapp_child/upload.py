@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from wagate_whatsapp_child.library import LibraryError
-from wagate_whatsapp_child.shelf import KeyRefusedError, Shelf
+from wagate_whatsapp_child.shelf import KeyRefusedError, LateError, Shelf
 
 PART = 64 * 1024
 BLOCK, MAC = 16, 10
@@ -40,7 +40,7 @@ class Sealed:
     def __init__(self, path: Path, kind: str, until: float = math.inf) -> None:
         """Reads it once: the place on the shelf depends on all of it. ``kind``: image, video, audio or document.
 
-        TimeoutError, here and in `parts`: it is later than ``until``, by `time.monotonic`.
+        LateError, here and in `parts`: it is later than ``until``, by `time.monotonic`.
         """
         self._path = path
         self._until = until
@@ -73,7 +73,7 @@ class Sealed:
 def upload(path: Path, kind: str, shelf: Shelf, proxy: str, until: float) -> dict[str, Any]:
     """Put a file onto the shelf; what a message says of it, as JSON.
 
-    LibraryError: it is not there, perhaps since that would have taken longer than ``until``, by `time.monotonic`.
+    LibraryError: it is not there. LateError: since that would have taken longer than ``until``, by `time.monotonic`.
     KeyRefusedError: nor will it be with this key.
     """
     try:
@@ -94,9 +94,9 @@ def upload(path: Path, kind: str, shelf: Shelf, proxy: str, until: float) -> dic
 
 
 def left(until: float) -> float:
-    """Seconds. TimeoutError: none."""
+    """Seconds. LateError: none."""
     if (seconds := until - time.monotonic()) <= 0:
-        raise TimeoutError("it took too long")
+        raise LateError("it took too long")
     return seconds
 
 

@@ -255,3 +255,11 @@ async def test_deleting_a_webhook_cancels_what_waits_for_it(database: Database, 
     }
     with pytest.raises(NotFoundError):
         await database.write(delete_webhook, "webhook", made.id, now=LATER)
+
+
+async def test_of_too_many_tokens_the_newest_are_listed(database: Database, default: ClientRow) -> None:
+    for digest in ("h1", "h2", "h3"):
+        await database.write(add_token, client_id=default.id, digest=digest, name="", now=NOW)
+    for whose in (default.id, None):
+        assert [each.hash for each in await database.read(list_tokens, whose, most=2)] == ["h2", "h3"]
+        assert [each.hash for each in await database.read(list_tokens, whose)] == ["h1", "h2", "h3"]

@@ -8,18 +8,23 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import get_type_hints
 
 import pytest
 
+from wagate import http
 from wagate.hooks import specs
+from wagate.hooks.public import is_public
 
-REFERENCE = Path(__file__).parents[2] / "docs/reference"
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs/reference"
 PAGES = sorted(each.name for each in (REFERENCE / "plugin-api").glob("*.md") if each.name != "README.md")
 LATER = __future__.annotations.compiler_flag
 """Annotations are not run, as in the modules themselves: what they name may be imported for types alone."""
-MOVED = {"wagate.http": ("wagate.http.client", "wagate.http.answer", "wagate.http.owner")}
+MOVED = {"wagate.http": tuple(f"wagate.http.{each}" for each in ("client", "handover", "answer", "owner"))}
 """Heading → the modules that it may stand for."""
 
 
@@ -80,3 +85,15 @@ def test_each_snippet_of_the_hooks_runs_and_takes_what_the_hook_takes() -> None:
         made = run(code, specs)[heading]
         real = list(inspect.signature(getattr(specs.Hooks, heading)).parameters)
         assert ["self", *inspect.signature(made).parameters] == real  # type: ignore[arg-type]
+
+
+def test_what_the_changelog_has_of_the_api_is_in_the_reference() -> None:
+    named = re.findall(r"`(wagate(?:\.\w+)+)\.(\w+)`", (ROOT / "CHANGELOG.md").read_text("utf-8"))
+    found = {(module, name) for module, name in named if is_public(module) and find_spec(f"{module}.{name}") is None}
+    assert ("wagate.http", "watch_handover") in found
+    shown = "".join((REFERENCE / "plugin-api" / page).read_text("utf-8") for page in PAGES)
+    assert [name for _, name in sorted(found) if f"### {name}\n" not in shown] == []
+
+
+def test_what_a_public_function_returns_is_public_too() -> None:
+    assert get_type_hints(http.watch_handover)["return"] is http.Handover

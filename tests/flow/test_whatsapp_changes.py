@@ -44,6 +44,7 @@ async def test_what_whatsapp_does_not_confirm_is_in_doubt_and_its_connection_mad
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wagate_whatsapp.send.CONFIRMED", 1.5)
+    monkeypatch.setattr("wagate_whatsapp.reach.SILENCE", 1.5)
     async with site(tmp_path) as here, here.listening() as inlet:
         await here.link(inlet)
         server, ours = here.fake.server, "0190aaaa-0000-7000-8000-000000000002"

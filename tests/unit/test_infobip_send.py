@@ -17,6 +17,7 @@ from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError
 from wagate.events import Media
 from wagate.hooks import OutMessage, Provider, ProviderAccount, Sent, Signal
 from wagate.http import HttpClient, NetworkError, TimedOutError
+from wagate.outbound.handover import PATIENCE
 from wagate.testing.providers.infobip import NO_ERROR, FakeInfobip, failed, fake_infobip
 from wagate.testing.server import Fault, Reply
 
@@ -62,19 +63,24 @@ async def test_a_template_is_taken_too() -> None:
         assert fake.messages[OUR_ID]["path"] == "template"
 
 
-async def test_the_same_id_twice_reaches_the_phone_once_and_counts_as_sent(mock_clock: trio.testing.MockClock) -> None:
-    async with infobip(timeout=10.0) as (fake, through):
+@pytest.mark.parametrize("timeout", [10.0, 3600.0])
+async def test_the_same_id_twice_reaches_the_phone_once_and_counts_as_sent(
+    timeout: float, mock_clock: trio.testing.MockClock
+) -> None:
+    async with infobip(timeout=timeout) as (fake, through):
 
         async def time_passes_once_it_was_taken() -> None:
             while not fake.messages:
                 await trio.testing.wait_all_tasks_blocked(0.01)
-            mock_clock.jump(11)
+            mock_clock.jump(56)
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            mock_clock.jump(PATIENCE)
 
         assert through.idempotent
         fake.server.fail(Fault(accept=True, wait=3600))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(time_passes_once_it_was_taken)
-            with pytest.raises(TimedOutError):
+            with trio.fail_after(PATIENCE), pytest.raises(TimedOutError):
                 await send(through, account(fake))
         assert (await send(through, account(fake))).message_id == OUR_ID
         assert len(fake.messages) == 1

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+from msgspec.structs import replace
 
-from tests.meta import account, at, meta_provider, outgoing
+from tests.meta import SETTINGS, account, at, meta_provider, outgoing
 from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendError, SendRefusedError
 from wagate.events import Media
 from wagate.hooks import OutFile, OutLocation, OutReaction, Signal
-from wagate.http import HttpClient, HttpError, NetworkError
+from wagate.http import HttpClient, HttpError, NetworkError, TimedOutError
+from wagate.outbound.handover import as_send_error
 from wagate.testing.providers.meta import FakeMeta, failed, fake_meta
 from wagate.testing.server import Fault, Reply
+from wagate_meta.api import LEFT_TO_TELL
 from wagate_meta.bodies import message_body, recipient
 from wagate_meta.send import LEFT_TO_SEND
 
@@ -167,6 +171,16 @@ async def test_an_upload_that_takes_the_cores_time_means_that_nothing_was_sent(t
         with trio.fail_after(LEFT_TO_SEND + 1), pytest.raises(NotSentError, match="not uploaded within"):
             await provider.send(outgoing(at(fake), type="image", file=file))
         assert fake.messages == []
+
+
+async def test_a_connection_that_stalls_in_the_cores_last_seconds_means_that_nothing_was_sent() -> None:
+    async with meta_provider() as provider:
+        assert provider.send
+        with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections, and never greets by TLS
+            here = outgoing(account(replace(SETTINGS, base_url=f"https://127.0.0.1:{silent.getsockname()[1]}")))
+            with trio.fail_after(LEFT_TO_TELL + 0.5), pytest.raises(TimedOutError) as stalled:
+                await provider.send(here)
+    assert isinstance(as_send_error(stalled.value), NotSentError)
 
 
 async def test_a_file_that_is_gone_from_the_disk_is_refused(tmp_path: Path) -> None:

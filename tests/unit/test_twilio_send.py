@@ -18,6 +18,7 @@ from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError
 from wagate.events import Media
 from wagate.hooks import OutMessage, Provider, ProviderAccount, Sent, Signal
 from wagate.http import HttpClient, NetworkError, TimedOutError
+from wagate.outbound.handover import PATIENCE
 from wagate.testing.providers.twilio import FakeTwilio, by_password, failed, fake_twilio
 from wagate.testing.server import Fault, Reply
 
@@ -71,18 +72,23 @@ async def test_an_api_key_sends_in_place_of_the_token() -> None:
         assert fake.server.seen[0].headers["authorization"] == by_password(key, secret)
 
 
-async def test_a_timeout_after_twilio_took_it_passes_as_what_it_is(mock_clock: trio.testing.MockClock) -> None:
-    async with twilio(timeout=10.0) as (fake, through):
+@pytest.mark.parametrize("timeout", [10.0, 3600.0])
+async def test_a_timeout_after_twilio_took_it_passes_as_what_it_is(
+    timeout: float, mock_clock: trio.testing.MockClock
+) -> None:
+    async with twilio(timeout=timeout) as (fake, through):
 
         async def time_passes_once_it_was_taken() -> None:
             while not fake.messages:
                 await trio.testing.wait_all_tasks_blocked(0.01)
-            mock_clock.jump(11)
+            mock_clock.jump(56)
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            mock_clock.jump(PATIENCE)
 
         fake.server.fail(Fault(accept=True, wait=3600))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(time_passes_once_it_was_taken)
-            with pytest.raises(TimedOutError):
+            with trio.fail_after(PATIENCE), pytest.raises(TimedOutError):
                 await send(through, account(fake))
         assert len(fake.messages) == 1
 

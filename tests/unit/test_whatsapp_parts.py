@@ -7,9 +7,7 @@ import hashlib
 import os
 import subprocess
 import sys
-import threading
 import tracemalloc
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,8 +36,7 @@ from wagate_whatsapp.reach import judged, sending
 from wagate_whatsapp.reasons import judge, masked
 from wagate_whatsapp.sealed import fields
 from wagate_whatsapp.voice import drawn
-from wagate_whatsapp_child import actions, polls
-from wagate_whatsapp_child.library import LibraryError
+from wagate_whatsapp_child import polls
 from wagate_whatsapp_child.polls import Polls
 from wagate_whatsapp_child.spool import Spool
 
@@ -371,25 +368,3 @@ def test_twins_are_those_that_get_what_a_number_gets(tmp_path: Path) -> None:
     assert [numbers.twins(numbers.of(name)) for name in ("first", "other", "unlinked")] == [1, 0, 0]
     numbers.of("second").runs = False
     assert numbers.twins(numbers.of("first")) == 0
-
-
-@dataclass
-class FakeSession:
-    usable: bool = True
-    turn: threading.Lock = field(default_factory=threading.Lock)
-
-
-def test_a_message_does_not_wait_long_behind_one_that_is_not_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(actions, "TURN", 0.01)
-    session: Any = FakeSession()
-    with (
-        actions.in_turn(session),
-        pytest.raises(LibraryError, match="the message before this one") as told,
-        actions.in_turn(session),
-    ):
-        pytest.fail("two at once")
-    assert isinstance(judged(str(told.value)), NotSentError)
-    session.usable = False  # it ended while one waited
-    with pytest.raises(LibraryError, match="not connected"), actions.in_turn(session):
-        pytest.fail("the library ends the process when it is asked about a session that ended")
-    assert not session.turn.locked()

@@ -14,11 +14,13 @@ from wagate.clock import Clock
 from wagate.errors import NotSentError, OutcomeUnknownError
 from wagate.hooks import OutFile, Outgoing, OutMedia, OutMessage, ProviderAccount
 from wagate.outbound.handover import PATIENCE
+from wagate.outbound.outbox import REVOKE_SECONDS
+from wagate_whatsapp import send
 from wagate_whatsapp.number import Numbers, WhatsAppSettings
 from wagate_whatsapp.people import Us
-from wagate_whatsapp.reach import LEFT_TO_SEND, LEFT_TO_TELL, Reach
+from wagate_whatsapp.reach import LEFT_TO_SEND, LEFT_TO_TELL, SILENCE, Reach
 from wagate_whatsapp.reasons import UNCONFIRMED
-from wagate_whatsapp.send import CONFIRMED, UPLOADED, UPLOADS, Sender
+from wagate_whatsapp.send import CONFIRMED, MARGIN, UPLOADED, UPLOADS, Sender
 
 PERSON, FRIENDS = "15550000007@c.us", "1203630@g.us"
 ANSWERS: dict[str, Any] = {"exists": "15550000007@s.whatsapp.net", "upload": {}, "group": {"members": []}}
@@ -132,8 +134,65 @@ async def test_whatsapps_silence_is_noticed_before_the_core_gives_up(
     assert here.child.notes == [UNCONFIRMED]
 
 
-async def test_without_time_nothing_is_asked(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+async def test_an_upload_without_time_is_not_asked_for(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
     here = Here(tmp_path)
-    with trio.fail_after(LEFT_TO_TELL), pytest.raises(NotSentError):
+    for number in range(UPLOADS):
+        here.sender._uploads.acquire_on_behalf_of_nowait(number)
+
+    async def release() -> None:
+        await trio.sleep(PATIENCE - LEFT_TO_SEND - MARGIN + 0.5)
+        here.sender._uploads.release_on_behalf_of(0)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(release)
+        with pytest.raises(NotSentError, match="no time is left for the upload"):
+            await here.send(FILE)
+    assert "upload" not in here.child.asked
+
+
+async def test_silence_soon_after_a_long_upload_costs_no_connection(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    here = Here(tmp_path, upload=PATIENCE - LEFT_TO_TELL - SILENCE + 0.1, send=90)
+    with pytest.raises(OutcomeUnknownError, match="did not confirm"):
+        await here.send(FILE)
+    assert here.child.notes == []
+
+
+async def test_silence_about_a_revoke_is_noticed(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    here = Here(tmp_path, send=90)
+    with trio.fail_after(REVOKE_SECONDS), pytest.raises(OutcomeUnknownError, match="did not confirm"):
+        await here.sender.revoke(f"true_{PERSON}_3EB0", PERSON, here.account)
+    assert here.child.notes == [UNCONFIRMED]
+
+
+async def test_the_engine_knows_how_long_a_send_is_waited_for(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    here = Here(tmp_path, upload=45)
+    await here.send(FILE)
+    assert here.child.asked["send"]["seconds"] == here.child.asked["send"]["patience"] == PATIENCE - 45 - LEFT_TO_TELL
+
+
+async def test_a_voice_message_that_was_drawn_too_late_was_certainly_not_sent(
+    tmp_path: Path, mock_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(_path: Path) -> tuple[int, bytes]:  # a thread that nothing can break off
+        mock_clock.jump(PATIENCE - LEFT_TO_SEND + 1)
+        return 1, b""
+
+    monkeypatch.setattr(send, "drawn", slow)
+    here = Here(tmp_path)
+    with pytest.raises(NotSentError, match="no time is left"):
+        await here.send(OutMessage(chat=PERSON, type="voice", media=OutMedia(media_id="1")))
+    assert "send" not in here.child.asked
+
+
+@pytest.mark.parametrize("left", [LEFT_TO_TELL, LEFT_TO_SEND - 1])
+async def test_without_time_nothing_is_asked(
+    tmp_path: Path, left: float, autojump_clock: trio.testing.MockClock
+) -> None:
+    here = Here(tmp_path)
+    with trio.fail_after(left), pytest.raises(NotSentError):
         await here.sender.revoke(f"true_{PERSON}_3EB0", PERSON, here.account)
     assert here.child.asked == {}

@@ -16,10 +16,10 @@ from wagate.http.errors import (
     TooLongError,
 )
 from wagate.http.guard import Guard, Trust, parse_networks
+from wagate.http.handover import Handover, watch_handover
 from wagate.http.owner import on_behalf_of
 from wagate.http.proxy import read_proxy
 from wagate.http.resolve import Resolver
-from wagate.http.stream import watch_handover
 from wagate.http.url import ParsedURL, check_url
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "BadUrlError",
     "Downloaded",
     "Guard",
+    "Handover",
     "HttpClient",
     "HttpError",
     "NameNotFoundError",

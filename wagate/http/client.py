@@ -17,11 +17,12 @@ from wagate.http.answer import Answer, Response
 from wagate.http.download import MOST_REDIRECTS, Downloaded, Sink, download
 from wagate.http.errors import AddressNotAllowedError, NameNotFoundError, TimedOutError
 from wagate.http.guard import Guard, Trust
+from wagate.http.handover import HANDOVER, watch_handover
 from wagate.http.idle import Connection, IdleConnections, close, is_reusable, stream_of
 from wagate.http.owner import OWNER
 from wagate.http.resolve import Resolver
 from wagate.http.route import KEEP_ALIVE, WANTS_PASSWORD, Routes
-from wagate.http.stream import HANDOVER, NotSentError, watch_handover
+from wagate.http.stream import NotSentError
 from wagate.http.target import Target, read_target
 from wagate.http.translate import FAILURES, translate
 from wagate.http.transport import GuardedTransport

@@ -17,7 +17,8 @@ import httpcore2
 import trio
 
 from wagate.http.backend import GuardedBackend
-from wagate.http.stream import HANDOVER, Stream
+from wagate.http.handover import HANDOVER
+from wagate.http.stream import Stream
 
 SCHEMES: Final = ("http", "https", "socks5", "socks5h")
 LONGEST: Final = 255

@@ -12,13 +12,14 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
 import httpcore2
 import trio
 from trio.socket import SocketType
+
+from wagate.http.handover import HANDOVER
 
 _FLUSH_AT = 65536
 """Bytes of a request that wait for each other."""
@@ -30,23 +31,6 @@ _STATUS_AT = len(b"HTTP/1.1 1")
 _ONE = ord("1")
 _INFORMATIONAL = re.compile(rb"HTTP/\d\.\d 1")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
-
-
-class Handover:
-    """Whether a request was wholly handed to the system; looked at when no answer came. What a proxy wants is none."""
-
-    left = False
-
-
-HANDOVER: ContextVar[Handover | None] = ContextVar("handover", default=None)
-"""Of the running request. httpcore2 stands between the client and its streams, and has no other way through."""
-
-
-def watch_handover() -> Handover:
-    """Tells whether this task's next request left wholly; errors of `HttpClient.guarded_httpx` don't say."""
-    handover = Handover()
-    HANDOVER.set(handover)
-    return handover
 
 
 class NotSentError(httpcore2.WriteError):

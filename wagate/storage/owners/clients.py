@@ -104,11 +104,11 @@ def add_token(
 
 
 def list_tokens(db: peewee.Database, client_id: int | None, *, most: int | None = None) -> list[TokenRow]:
-    """A client's tokens, oldest first; None: everybody's."""
-    query = Token.select().order_by(Token.id).limit(most)
+    """A client's tokens, oldest first; None: everybody's. ``most``: only the newest so many."""
+    query = Token.select().order_by(Token.id.desc()).limit(most)
     if client_id is not None:
         query = query.where(Token.client_id == client_id)
-    return [TokenRow(**row) for row in query.dicts().execute(db)]
+    return [TokenRow(**row) for row in query.dicts().execute(db)][::-1]
 
 
 def find_token(db: peewee.Database, token_id: str) -> TokenRow:

@@ -20,7 +20,7 @@ from wagate.web.api.clients import new_token
 from wagate.web.waha.desk import Call, Desk, Row
 
 MOST: Final = 1000
-"""Keys that are listed."""
+"""Keys that are listed, the newest."""
 ACTIONS: Final = ("read", "send", "control", "setting", "app", "delete")
 
 
