@@ -27,6 +27,10 @@ async def _no_file(_message: OutMessage, _client_id: int, fetch: bool = False) -
     return None
 
 
+def _no_room() -> Any:
+    raise AssertionError("nothing is converted here")
+
+
 class FakeMessages:
     """What was submitted, and what becomes of it."""
 
@@ -50,7 +54,8 @@ class FakeMessages:
     @property
     def outbound(self) -> SendingContext:
         """What the API is given."""
-        return SendingContext(messages=self, keep=self.keep, jobs=self.tasks, check_link=_no_check, file_of=_no_file)
+        files = {"keep": self.keep, "file_of": _no_file, "room": _no_room}
+        return SendingContext(messages=self, jobs=self.tasks, check_link=_no_check, **files)
 
     async def send(
         self,

@@ -26,8 +26,9 @@ LEFT_TO_TELL: Final = 2.0
 """Seconds between the end of our patience and that of the core, which would know less of what happened."""
 SHORTEST: Final = LEFT_TO_SEND - LEFT_TO_TELL - 0.5
 """Seconds that a send is asked for with at least; half of one is for what comes between."""
-SILENCE: Final = 20.0
-"""Seconds without an answer to a send that speak against the connection: it may wait ten of them for its turn."""
+SILENCE: Final = 15.0
+"""Seconds without an answer to a send that speak against the connection: it may wait ten of them for its turn. Edits
+and revokes have 18."""
 _NOT_THERE: Final = re.compile(r"no LID found|not on WhatsApp|no devices", re.IGNORECASE)
 _NOT_CONNECTED: Final = re.compile(
     r"not connected|not logged in|websocket (is )?(not connected|disconnected)(?!.*returned)|no session", re.IGNORECASE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,8 +14,10 @@ from tests.media_site import MediaSite, media_site
 from tests.sounds import LENGTH, mp3, pcm
 from wagate.errors import SendRefusedError
 from wagate.hooks.messages import OutMedia, OutMessage
-from wagate.media import voice
-from wagate.media.voice import OPUS, Voices
+from wagate.media import convert, opus
+from wagate.media.convert import OPUS
+from wagate.media.decoding import UnfitError
+from wagate.media.voice import Voices
 from wagate.storage.database import Database
 from wagate.testing.server import Reply
 
@@ -74,23 +77,28 @@ async def test_what_is_opus_already_is_left_alone(database: Database, tmp_path: 
         assert again.media.media_id == opus.media.media_id
 
 
-@pytest.mark.parametrize("trouble", ["no sound", "cut", "too large", "too long", "too slow", "no PyAV"])
+@pytest.mark.parametrize("trouble", ["no sound", "cut", "too large", "too slow", "no PyAV"])
 async def test_what_can_not_be_converted_leaves_as_a_sound_file(
     database: Database, tmp_path: Path, trouble: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = {"no sound": b"%PDF-1.7 " * 100, "cut": b"ID3" + bytes(200)}.get(trouble, mp3())
     if trouble == "too large":
-        monkeypatch.setattr(voice, "LARGEST", 100)
-    if trouble == "too long":
-        monkeypatch.setattr("wagate.media.opus.LONGEST", 0.5)
+        monkeypatch.setattr(convert, "LARGEST", 100)
     if trouble == "too slow":
-        monkeypatch.setattr(voice, "PATIENCE", -1.0)
+        monkeypatch.setattr("wagate.media.voice.VOICE", dataclasses.replace(convert.VOICE, patience=0.0))
     if trouble == "no PyAV":
-        monkeypatch.setattr(voice, "can_convert", lambda: False)
+        monkeypatch.setattr(convert, "can_convert", lambda: False)
     async with media_site(database, tmp_path, fetching=False) as site:
         media = await held(site, content)
         message = await made(site, media)
         assert (message.type, message.media) == ("audio", media)
+
+
+def test_an_hour_is_the_longest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opus, "LONGEST", 0.5)
+    (tmp_path / "given").write_bytes(mp3())
+    with pytest.raises(UnfitError, match="longer than"):
+        opus.encode(tmp_path / "given", "mp3", tmp_path / "made")
 
 
 async def test_a_playlist_that_leads_to_another_file_is_not_read(database: Database, tmp_path: Path) -> None:

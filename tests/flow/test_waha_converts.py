@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
+import shutil
 
 import av
 import pytest
+import trio
 
+from tests.conversions import claiming
 from tests.films import film
 from tests.provider_sites import Meta, gateway
 from tests.sounds import LENGTH, mp3
-from wagate.media import voice
+from wagate.media import convert
 from wagate.testing.server import FakeServer, Reply, Seen, running
 
 PATH = "/api/main/media/convert/voice"
@@ -22,12 +25,12 @@ SOUND = base64.b64encode(mp3()).decode()
 async def test_a_recording_is_converted_or_refused_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     async with gateway(Meta()) as found:
         file = await found.http.post(PATH, json={"data": SOUND})
-        assert (file.status_code, file.headers["content-type"]) == (200, voice.OPUS), file.text
+        assert (file.status_code, file.headers["content-type"]) == (200, convert.OPUS), file.text
         with av.open(io.BytesIO(file.content)) as opened:
             assert (opened.format.name, opened.streams.audio[0].codec_context.name) == ("ogg", "opus")
             assert sum(frame.samples for frame in opened.decode(audio=0)) / 48_000 == pytest.approx(LENGTH, abs=0.2)
         asked = await found.http.post(PATH, json={"data": SOUND}, headers={"Accept": "application/json"})
-        assert asked.json()["mimetype"] == voice.OPUS
+        assert asked.json()["mimetype"] == convert.OPUS
         assert base64.b64decode(asked.json()["data"]).startswith(b"OggS")
         opus = base64.b64encode(file.content).decode()
         assert (await found.http.post(PATH, json={"data": opus})).content == file.content
@@ -45,7 +48,7 @@ async def test_a_recording_is_converted_or_refused_with_the_cure(monkeypatch: py
             refused = await found.http.post(PATH, json=body)
             assert (refused.status_code, field in refused.text) == (422, True), (body, refused.text)
 
-        monkeypatch.setattr(voice, "can_convert", lambda: False)
+        monkeypatch.setattr(convert, "can_convert", lambda: False)
         missing = await found.http.post(PATH, json={"data": SOUND})
         assert (missing.status_code, "wagate[voice]" in missing.json()["message"]) == (501, True)
 
@@ -82,7 +85,7 @@ async def test_a_video_is_converted_or_refused_with_the_cure(monkeypatch: pytest
         other = {"Authorization": f"Bearer {theirs['token']}"}
         assert (await found.http.post(VIDEO, json={"data": given}, headers=other)).status_code == 404
 
-        monkeypatch.setattr(voice, "can_convert", lambda: False)
+        monkeypatch.setattr(convert, "can_convert", lambda: False)
         missing = await found.http.post(VIDEO, json={"data": given})
         assert (missing.status_code, "wagate[voice]" in missing.json()["message"]) == (501, True)
 
@@ -101,3 +104,21 @@ async def test_a_file_behind_a_link_is_fetched_through_the_guard() -> None:
         assert (made.status_code, made.content[4:8]) == (200, b"ftyp"), made.text
         gone = await found.http.post(PATH, json={"url": f"{server.url}/gone.mp3"})
         assert (gone.status_code, "404" in gone.json()["message"]) == (502, True)
+
+
+async def test_a_client_that_leaves_frees_the_turn() -> None:
+    endless = base64.b64encode(claiming(12_000_000, content=bytes(12_000_000))).decode()
+    async with gateway(Meta()) as found:
+        with trio.move_on_after(2):
+            await found.http.post(VIDEO, json={"data": endless})
+        with trio.fail_after(10):
+            file = await found.http.post(PATH, json={"data": SOUND})
+        assert (file.status_code, file.content[:4]) == (200, b"OggS"), file.text
+
+
+async def test_a_data_folder_that_takes_no_file_is_no_fault_of_the_file() -> None:
+    async with gateway(Meta()) as found:
+        shutil.rmtree(found.folder / "data" / "media", ignore_errors=True)
+        (found.folder / "data" / "media").write_bytes(b"no folder")
+        refused = await found.http.post(PATH, json={"data": SOUND})
+        assert (refused.status_code, "the data folder takes no file" in refused.text) == (503, True), refused.text

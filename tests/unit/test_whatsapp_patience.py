@@ -14,6 +14,7 @@ from wagate.clock import Clock
 from wagate.errors import NotSentError, OutcomeUnknownError
 from wagate.hooks import OutFile, Outgoing, OutMedia, OutMessage, ProviderAccount
 from wagate.outbound.handover import PATIENCE
+from wagate.outbound.outbox import REVOKE_SECONDS
 from wagate_whatsapp import send
 from wagate_whatsapp.number import Numbers, WhatsAppSettings
 from wagate_whatsapp.people import Us
@@ -156,6 +157,13 @@ async def test_silence_soon_after_a_long_upload_costs_no_connection(
     with pytest.raises(OutcomeUnknownError, match="did not confirm"):
         await here.send(FILE)
     assert here.child.notes == []
+
+
+async def test_silence_about_a_revoke_is_noticed(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    here = Here(tmp_path, send=90)
+    with trio.fail_after(REVOKE_SECONDS), pytest.raises(OutcomeUnknownError, match="did not confirm"):
+        await here.sender.revoke(f"true_{PERSON}_3EB0", PERSON, here.account)
+    assert here.child.notes == [UNCONFIRMED]
 
 
 async def test_the_engine_knows_how_long_a_send_is_waited_for(

@@ -78,6 +78,11 @@ class Writing:
         self._file.flush()
         return os.pread(self._file.fileno(), count, at)
 
+    async def flushed(self) -> Path:
+        """Where all that was written so far can be read. StorageError: the disk takes no more."""
+        await self._store.run(self._flush_all)
+        return self.path
+
     async def finish(self) -> Written:
         """All is written, with fsync, in its place. StorageError: it is not."""
         return await self._store.run(self._settle)
@@ -88,9 +93,12 @@ class Writing:
         self._hash.update(data)
         self._file.write(data)
 
-    def _settle(self) -> Written:
+    def _flush_all(self) -> None:
         self._flush()
         self._file.flush()
+
+    def _settle(self) -> Written:
+        self._flush_all()
         os.fsync(self._file.fileno())
         digest = self._hash.hexdigest()
         self._store.adopt(self.path, digest)

@@ -1,22 +1,16 @@
-"""A video as MP4 with H.264 and AAC, by PyAV (the extra ``voice``); import it only where that is installed.
-
-The demuxer is named, never guessed, as for sounds (`wagate.media.opus`).
-"""
+"""A video as MP4 with H.264 and AAC, by PyAV; only in the child process (`wagate.media.encoder`)."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import av
 from av.container import InputContainer, OutputContainer
-from av.error import FFmpegError, InvalidDataError
 from av.video.frame import VideoFrame
 
-from wagate.media.failure import NotConvertedError
+from wagate.media.decoding import MOST_PIXELS, UnfitError, frames, opened
 
 SIDE: Final = 640
 """Pixels of the longer side at most."""
@@ -30,8 +24,6 @@ PICTURES: Final = {
     "bufsize": "3000k",
     "threads": "1",
 }
-MOST_PIXELS: Final = 4096 * 2304
-"""Of a picture: what is read of a hostile file takes memory by these."""
 RATE: Final = 48_000
 BITS: Final = 96_000
 """A second of sound."""
@@ -46,61 +38,46 @@ _TURNS: Final = {90: "transpose=cclock", -90: "transpose=clock", 180: "hflip,vfl
 """Degrees that a player would turn the picture by, against the clock → how it is turned for good."""
 
 
-def encode(given: Path | IO[bytes], demuxer: str, into: Path, *, patience: float, largest: int) -> bool:
-    """Write the video of a file, frame by frame; False: it is that already, and nothing was written. For a thread.
+def encode(given: Path, demuxer: str, into: Path, *, largest: int, may_stay: bool) -> bool:
+    """Write the video of a file, frame by frame; False: it is that already and may stay, and nothing was written.
 
     Raises:
-        NotConvertedError: it can't be read, has no pictures, took ``patience`` seconds, or became larger than
-            ``largest`` bytes.
+        UnfitError: it can't be read, has no pictures, or became larger than ``largest`` bytes.
     """
-    until = time.monotonic() + patience
-    try:
-        named = str(given) if isinstance(given, Path) else given
-        only = {"codec_whitelist": ",".join(sorted(DECODERS))}
-        with av.open(named, "r", format=demuxer, options=only) as source:
-            _check(source)
-            if _is_right(source, demuxer):
-                return False
-            with av.open(str(into), "w", format="mp4", options={"movflags": "faststart"}) as target:
-                made = _Made(source, target)
-                for frame in _frames(source):
-                    made.add(frame)
-                    if time.monotonic() > until:
-                        raise NotConvertedError(f"it took longer than {patience:g} s")
-                    if made.size > largest:
-                        raise NotConvertedError(f"it becomes larger than {largest // 1024**2} MiB")
-                made.end()
-    except (FFmpegError, ValueError, IndexError) as error:
-        raise NotConvertedError(f"it can't be read as {demuxer}: {type(error).__name__}") from error
+    with opened(given, demuxer, codec_whitelist=",".join(sorted(DECODERS))) as source:
+        _check(source)
+        if may_stay and _is_right(source):
+            return False
+        film, sounds = source.streams.video[0], source.streams.audio[:1]
+        film.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
+        film.codec_context.thread_count = 1
+        with av.open(str(into), "w", format="mp4", options={"movflags": "faststart"}) as target:
+            made = _Made(source, target)
+            for frame in frames(source, film, *sounds):
+                made.add(frame)
+                if made.size > largest:
+                    raise UnfitError(f"it becomes larger than {largest // 1024**2} MiB")
+            made.end()
     if not made.pictures:
-        raise NotConvertedError("it contains no video")
+        raise UnfitError("it contains no video")
     return True
 
 
 def _check(source: InputContainer) -> None:
     if not source.streams.video:
-        raise NotConvertedError("it contains no video")
+        raise UnfitError("it contains no video")
     for each in (*source.streams.video[:1], *source.streams.audio[:1]):
         if each.codec_context is None or each.codec_context.name not in DECODERS:
-            raise NotConvertedError("what it is encoded with can't be read")
+            raise UnfitError("what it is encoded with can't be read")
+    film = source.streams.video[0].codec_context
+    if film.width * film.height > MOST_PIXELS:
+        raise UnfitError(f"its pictures have {film.width} × {film.height} pixels")
 
 
-def _is_right(source: InputContainer, demuxer: str) -> bool:
+def _is_right(source: InputContainer) -> bool:
     film = source.streams.video[0].codec_context
     sounds = [each.codec_context.name for each in source.streams.audio]
-    return (demuxer, film.name, film.pix_fmt) == ("mov", "h264", "yuv420p") and sounds in ([], ["aac"])
-
-
-def _frames(source: InputContainer) -> Iterator[Any]:
-    """Pictures and sounds that can be read, as they come; a broken packet is left out, as players do."""
-    film, sounds = source.streams.video[0], source.streams.audio[:1]
-    film.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
-    film.codec_context.thread_count = 1
-    for packet in source.demux(film, *sounds):
-        try:
-            yield from packet.decode()
-        except InvalidDataError:
-            continue
+    return (film.name, film.pix_fmt) == ("h264", "yuv420p") and sounds in ([], ["aac"])
 
 
 def _turning(degrees: int, like: VideoFrame) -> Any:

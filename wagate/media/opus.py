@@ -1,20 +1,13 @@
-"""A sound as OGG with Opus, by PyAV (the extra ``voice``); import it only where that is installed.
-
-The demuxer is named, never guessed: formats that lead to other files (playlists, concatenations) are not read at all.
-"""
+"""A sound as OGG with Opus, by PyAV; only in the child process (`wagate.media.encoder`)."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import av
-from av.container import InputContainer
-from av.error import FFmpegError, InvalidDataError
 
-from wagate.media.failure import NotConvertedError
+from wagate.media.decoding import UnfitError, frames, opened
 
 RATE: Final = 48_000
 BITS: Final = 32_000
@@ -23,42 +16,22 @@ LONGEST: Final = 3600.0
 """Seconds of sound; at this rate 14 MB, under the 16 MB that Meta takes."""
 
 
-def encode(given: Path | IO[bytes], demuxer: str, into: IO[bytes], *, patience: float) -> None:
-    """Write the sound of a file, frame by frame; for a thread.
-
-    Raises:
-        NotConvertedError: it can't be read, has no sound, is longer than `LONGEST`, or took ``patience`` seconds.
-    """
-    until = time.monotonic() + patience
-    try:
-        named = str(given) if isinstance(given, Path) else given
-        with av.open(named, "r", format=demuxer) as source, av.open(into, "w", format="ogg") as target:
-            if not source.streams.audio:
-                raise NotConvertedError("it contains no audio")
-            voice = target.add_stream("libopus", rate=RATE, layout="mono", options={"application": "voip"})
-            voice.bit_rate = BITS
-            resampler, samples = av.AudioResampler(format="s16", layout="mono", rate=RATE), 0
-            for frame in _frames(source):
-                if time.monotonic() > until:
-                    raise NotConvertedError(f"it took longer than {patience:g} s")
-                for each in resampler.resample(frame):
-                    samples += each.samples
-                    target.mux(voice.encode(each))
-                if samples > LONGEST * RATE:
-                    raise NotConvertedError(f"it is longer than {LONGEST / 60:g} minutes")
-            for each in resampler.resample(None):
+def encode(given: Path, demuxer: str, into: Path) -> None:
+    """Write the sound of a file, frame by frame. UnfitError: it can't be read, has none, or more than `LONGEST`."""
+    with opened(given, demuxer) as source, av.open(str(into), "w", format="ogg") as target:
+        if not source.streams.audio:
+            raise UnfitError("it contains no audio")
+        voice = target.add_stream("libopus", rate=RATE, layout="mono", options={"application": "voip"})
+        voice.bit_rate = BITS
+        resampler, samples = av.AudioResampler(format="s16", layout="mono", rate=RATE), 0
+        for frame in frames(source, source.streams.audio[0]):
+            for each in resampler.resample(frame):
+                samples += each.samples
                 target.mux(voice.encode(each))
-            target.mux(voice.encode(None))
-    except (FFmpegError, ValueError, IndexError) as error:
-        raise NotConvertedError(f"it can't be read as {demuxer}: {type(error).__name__}") from error
+            if samples > LONGEST * RATE:
+                raise UnfitError(f"it is longer than {LONGEST / 60:g} minutes")
+        for each in resampler.resample(None):
+            target.mux(voice.encode(each))
+        target.mux(voice.encode(None))
     if not samples:
-        raise NotConvertedError("it contains no audio")
-
-
-def _frames(source: InputContainer) -> Iterator[av.AudioFrame]:
-    """What can be read; a broken packet is left out, as players do."""
-    for packet in source.demux(source.streams.audio[0]):
-        try:
-            yield from packet.decode()
-        except InvalidDataError:
-            continue
+        raise UnfitError("it contains no audio")

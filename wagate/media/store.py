@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -34,7 +35,7 @@ from wagate.http import (
     on_behalf_of,
 )
 from wagate.media.fetch import Fetcher, LateFiles
-from wagate.media.files import FileStore
+from wagate.media.files import FileStore, Writing
 from wagate.media.links import Links
 from wagate.media.sniff import chosen, safe_name
 from wagate.media.source import settle_file
@@ -119,6 +120,10 @@ class Media:
         self._fetcher = fetcher
         self._late = late
         self._clock = clock
+
+    def writing(self) -> AbstractAsyncContextManager[Writing]:
+        """`wagate.media.files.FileStore.writing`."""
+        return self._files.writing()
 
     def url(self, event: Event) -> str | None:
         """The link to the event's file; None when it has none."""

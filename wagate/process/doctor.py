@@ -24,7 +24,7 @@ from wagate.http.client import HttpClient
 from wagate.http.errors import HttpError
 from wagate.http.guard import Trust
 from wagate.http.owner import on_behalf_of
-from wagate.media.voice import can_convert
+from wagate.media.convert import can_convert
 from wagate.plugins.account_settings import short_secrets, storable, urls_in
 from wagate.plugins.registry import Providers
 from wagate.queue.redis import NEEDED, RedisThread, check_policy

@@ -292,6 +292,7 @@ def _sending(gateway: Gateway) -> SendingContext:
         keep=gateway.media.store.keep,
         jobs=gateway.consumers.jobs,
         file_of=gateway.media.store.file_of,
+        room=gateway.media.files.writing,
         check_link=partial(check_link, gateway.http, gateway.media.store),
     )
 

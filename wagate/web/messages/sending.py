@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,6 +26,8 @@ from wagate.hooks.context import Accounts, Jobs, Messages
 from wagate.hooks.contracts import ClientView
 from wagate.hooks.messages import MessageView, OutFile, OutMedia, OutMessage, Signal
 from wagate.http.errors import HttpError
+from wagate.media.convert import Room
+from wagate.media.files import Writing
 from wagate.media.store import OF_FILE
 from wagate.parsing.fields import mapping
 from wagate.storage.outbox.sending import GIVEN_UP
@@ -66,6 +69,8 @@ class SendingContext:
     """The jobs of a pull handler, by its name."""
     file_of: FileOf
     """`wagate.media.store.Media.file_of`."""
+    room: Room
+    """For files while they are converted."""
     check_link: Callable[[str], Awaitable[None]]
     """Raises HttpError when a file's URL leads where none may be sent."""
 
@@ -207,6 +212,10 @@ class Sending:
         if found is None or found.path is None:
             raise UnprocessableError("the file could not be fetched", field="file")
         return found
+
+    def room(self) -> AbstractAsyncContextManager[Writing]:
+        """A file that is gone after the block."""
+        return self._outbound.room()
 
     async def edit(self, message_id: str, text: str) -> None:
         """Change a message's text. NotFoundError, ConflictError, UnprocessableError, BadGatewayError."""
