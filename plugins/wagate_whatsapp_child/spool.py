@@ -15,6 +15,7 @@ import queue
 import socket
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ from typing import Any
 BATCH = 200
 COMPACT = 8 * 1024 * 1024
 """Bytes from which on a file that was never empty is written anew."""
+
+OWNED = 30.0
+"""Seconds for which another process may still have the account: as long as it drains, less than who asked waits."""
+LOOK = 0.05
 
 
 @dataclass(frozen=True)
@@ -100,11 +105,19 @@ class Spool:
     """
 
     def __init__(self, path: Path) -> None:
-        """Waits until the process that had it before is gone: it may still write down what it held."""
+        """Waits until the process that had it before is gone: it may still write down what it held.
+
+        TimeoutError: it does not go. Each start that waited for ever would keep one of the threads.
+        """
         self.lock = threading.RLock()
         self._path = path
         self._owner = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._owner, fcntl.LOCK_EX)
+        deadline = time.monotonic() + OWNED
+        while not _locked(self._owner):
+            if time.monotonic() > deadline:
+                os.close(self._owner)
+                raise TimeoutError("another process still has the number")
+            time.sleep(LOOK)
         self._file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._count = 0
         self._size = 0
@@ -229,3 +242,11 @@ class Spool:
 
 def _line(entry: Entry) -> bytes:
     return b"%d %s\n" % (entry.code, base64.b64encode(entry.raw))
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

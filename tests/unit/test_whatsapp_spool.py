@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+from wagate_whatsapp_child import spool as module
 from wagate_whatsapp_child.spool import COMPACT, Line, Outbox, Spool
 
 LARGE = b"x" * 3_000
@@ -123,3 +126,13 @@ def test_a_session_that_ends_does_not_stop_the_lines_of_all(tmp_path: Path) -> N
         while lines.count(b"\n") < 2:
             lines += ours.recv(1000)
     assert lines == b'{"event":"Message"}\n{"event":"another\'s"}\n'
+
+
+def test_a_process_that_does_not_go_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Spool(tmp_path / "spool")
+    monkeypatch.setattr(module, "OWNED", 0.0)
+    with pytest.raises(TimeoutError, match="another process still has the number"):
+        Spool(tmp_path / "spool")
+    monkeypatch.setattr(module, "OWNED", 30.0)
+    threading.Timer(0.2, other.close).start()
+    Spool(tmp_path / "spool").close()
