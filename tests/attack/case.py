@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
-import threading
-import time
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx2
 import trio
@@ -38,26 +37,36 @@ TABLES = {
 }
 
 
-class Scheduled(NamedTuple):
-    """What a thread has had, in milliseconds. Source: Documentation/scheduler/sched-stats.rst of Linux."""
-
-    computed: float
-    """On a processor."""
-    waited: float
-    """For one, ready to run: not in a call that blocks."""
+Ping = Callable[[int, int], Awaitable[float]]
+"""Asks `tests.attack.ping` for a gateway's port and process id: milliseconds."""
 
 
-NEVER = Scheduled(0, 0)
+@asynccontextmanager
+async def pinging() -> AsyncIterator[Ping]:
+    """A process that pings."""
+    command = [sys.executable, "-I", str(Path(__file__).with_name("ping.py"))]
+    process = await trio.lowlevel.open_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    into, out = process.stdin, process.stdout
 
+    async def ping(port: int, pid: int) -> float:
+        await into.send_all(f"{port} {pid}\n".encode())
+        said = b""
+        while not said.endswith(b"\n"):
+            more = await out.receive_some()
+            assert more, "the ping failed: see stderr"
+            said += more
+        return float(said)
 
-def scheduled(pid: int) -> dict[int, Scheduled]:
-    """The threads of a process, by id; its first one has the id of the process."""
-    found = {}
-    for each in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(OSError):  # it has ended
-            computed, waited, _ = map(int, (each / "schedstat").read_text().split())
-            found[int(each.name)] = Scheduled(computed / 1e6, waited / 1e6)
-    return found
+    try:
+        yield ping
+    finally:
+        process.kill()
+        with trio.CancelScope(shield=True):
+            await process.wait()
+            await into.aclose()
+            await out.aclose()
 
 
 @dataclass
@@ -68,6 +77,7 @@ class Target:
     seed: int
     short: bool
     """Some seconds for each case in place of a minute."""
+    ping: Ping
     random: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -87,19 +97,8 @@ class Target:
         return Connection(await trio.open_tcp_stream("127.0.0.1", self.process.port))
 
     async def answers(self) -> float:
-        """Milliseconds that the loop is held up before it answers a ping: it computes, or is blocked in a call.
-
-        What a busy machine costs is left out: the time in which a thread of the gateway waits for a processor (it may
-        have the interpreter's lock), and in which this thread does so or computes.
-        """
-        pid, own = self.process.pid, (os.getpid(), threading.get_native_id())
-        began, loops, mine = time.monotonic(), scheduled(pid), scheduled(own[0])[own[1]]
-        response = await self.process.http.get("/ping")
-        assert response.status_code == 200, response.text
-        took, now, me = time.monotonic() - began, scheduled(pid), scheduled(own[0])[own[1]]
-        waited = sum(each.waited - loops.get(thread, NEVER).waited for thread, each in now.items())
-        busy = me.computed - mine.computed + me.waited - mine.waited
-        return max(now[pid].computed - loops[pid].computed, took * 1000 - waited - busy)
+        """Milliseconds that the loop is held up before it answers a ping: it computes, or is blocked in a call."""
+        return await self.ping(self.process.port, self.process.pid)
 
     def memory(self) -> float:
         """Megabytes that are resident."""
@@ -162,5 +161,5 @@ async def new_client(target: Target) -> AsyncIterator[Client]:
 @asynccontextmanager
 async def target(*, seed: int, short: bool) -> AsyncIterator[Target]:
     """A gateway process in a temporary folder, on loopback."""
-    async with https_sink() as sink, gateway(TABLES, ca_file=sink.ca_file) as process:
-        yield Target(process, seed, short)
+    async with https_sink() as sink, gateway(TABLES, ca_file=sink.ca_file) as process, pinging() as ping:
+        yield Target(process, seed, short, ping)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import msgspec
 import pytest
+import trio
 
 from tests.fake_provider import Pigeon, PigeonSettings
 from wagate.config import load
 from wagate.config.units import Duration
+from wagate.config.vault import Vault
 from wagate.errors import ConfigError, UnprocessableError
 from wagate.plugins.account_settings import MASK, check_sender, check_settings, masked, storable, unmasked, urls_in
 from wagate.plugins.registry import Providers
 from wagate.process.configured_accounts import ConfiguredAccount, read_accounts
+from wagate.web.api.account_settings import AccountSettings
 
 PROVIDER = Pigeon().provider()
 
@@ -51,6 +55,22 @@ def test_secrets_are_masked_and_a_mask_stands_for_what_is_stored() -> None:
     }
     assert unmasked(shown, stored) == stored
     assert unmasked({"api_token": "new"}, stored) == {"api_token": "new"}
+
+
+async def test_what_only_the_file_may_have_is_refused_unless_it_is_stored_already() -> None:
+    vault, provider = Vault(["k" * 32]), dataclasses.replace(PROVIDER, config_only=frozenset({"number_id"}))
+
+    async def check_url(_url: str) -> None:
+        await trio.lowlevel.checkpoint()
+
+    settings = AccountSettings(Providers(public_url=""), vault, check_url)
+    stored = {"api_token": "0123456789ab", "number_id": "1"}
+    with pytest.raises(UnprocessableError, match="can be set only in"):
+        await settings.sealed(provider, stored, {})
+    changed = settings.changed({"tags": ["new"]}, vault.encrypt(msgspec.json.encode(stored).decode()))
+    assert settings.opened(await settings.sealed(provider, changed, stored)) == {**stored, "tags": ["new"]}
+    with pytest.raises(UnprocessableError, match="can be set only in"):
+        await settings.sealed(provider, {**changed, "number_id": "2"}, stored)
 
 
 def test_of_a_provider_that_is_gone_everything_is_masked() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import msgspec
 import pytest
 from typer.testing import CliRunner, Result
@@ -239,4 +240,44 @@ def test_small_things() -> None:
                 "metadata": {"a b": [1, "x\n"]},
             }
         }
+    }
+
+
+def test_a_table_is_toml_whatever_people_wrote() -> None:
+    words = '\U0001f44d \x00\x08\x1f\x7f\x85 \\ " é\r\n'
+    table = toml_table(Account(name=words, provider="whatsapp", metadata={words: words, "half": "\ud83d"}), {})
+    assert tomllib.loads(table)["accounts"][words]["metadata"] == {words: words, "half": "?"}
+
+
+def test_each_proxy_gets_a_variable_of_its_own() -> None:
+    wanted = tuple(Account(name=name, provider="whatsapp", proxy=f"http://{name}:p@h:1") for name in ("a-b", "a.b"))
+    done = Import(Plan(accounts=wanted), None, client="default", apply=False)
+    done.run()
+    assert ['"env:PROXY_A_B"' in each for each in done.todo] == [True, False]
+    assert '"env:PROXY_A_B_2"' in done.todo[1]
+    assert "with PROXY_A_B_2 set" in done.todo[1]
+
+
+def test_the_table_of_an_account_that_is_there_has_what_was_set_since() -> None:
+    row = account("a", provider="whatsapp", settings={"typing": False, "device": "Shop"}, phone="15550000001", weight=3)
+    row |= {"metadata": {"shop": 1}, "ignore": {"groups": True, "status": False}}
+    wanted = Account(name="a", provider="whatsapp", settings={"reject_calls": True}, proxy="http://h:1")
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        rows = [row] if request.url.path == "/api/accounts" else []
+        return httpx2.Response(200, json={"data": rows, "next_cursor": None})
+
+    with httpx2.Client(base_url="http://here", transport=httpx2.MockTransport(answer)) as client:
+        done = Import(Plan(accounts=(wanted,)), Gateway(client, "here"), client="default", apply=True)
+        done.run()
+    [table] = [tomllib.loads(each.partition("\n")[2])["accounts"]["a"] for each in done.todo]
+    assert table == {
+        "provider": "whatsapp",
+        "phone": "15550000001",
+        "typing": False,
+        "device": "Shop",
+        "weight": 3,
+        "proxy": "http://h:1",
+        "metadata": {"shop": 1},
+        "ignore": {"groups": True},
     }

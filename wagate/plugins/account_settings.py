@@ -59,10 +59,15 @@ def check_sender(provider: Provider, settings: Mapping[str, Any], phone: str, *,
     raise UnprocessableError(cure, field=f"{at}{provider.sender_keys[0]}")
 
 
-def refuse_config_only(provider: Provider, settings: Mapping[str, Any], *, where: str = WHERE) -> None:
-    """UnprocessableError: a setting came by API that is trusted only in config.toml (`Provider.config_only`)."""
+def refuse_config_only(
+    provider: Provider, settings: Mapping[str, Any], stored: Mapping[str, Any], *, where: str = WHERE
+) -> None:
+    """UnprocessableError: a setting came by API that is trusted only in config.toml (`Provider.config_only`).
+
+    One that is stored so already may stay: it is not what was asked for.
+    """
     for name in sorted(provider.config_only):
-        if settings.get(name):
+        if (given := settings.get(name)) and given != stored.get(name):
             raise UnprocessableError(
                 f"{where}.{name} can be set only in config.toml, in the account's table; here leave it out, or null",
                 field=f"{where}.{name}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, count
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
@@ -48,6 +49,8 @@ class Import:
         self._own = tuple(f"{address.rstrip('/')}/webhooks/" for address in addresses if address)
         self._names: dict[str, str | None] = {EVERY: EVERY}
         """Account of the plan → its name here; None: it is not here."""
+        self._variables: set[str] = set()
+        """Of the environment, in tables for config.toml."""
 
     def run(self) -> None:
         """Do it. NoGatewayError: the gateway went away; what was done before is in ``steps``."""
@@ -79,7 +82,7 @@ class Import:
             self._names[wanted.name] = str(found["name"])
             self._note("is there", what, f"as {found['name']}" if found["name"] != wanted.name else found["provider"])
             if not found["settings"].get("proxy"):
-                self._leave_proxy(wanted, what)
+                self._leave_proxy(_as_it_is(wanted, found), what)
         elif taken is not None or found is not None:
             row = taken or found or {}
             why = f"{row['name']} of the client {row['tenant_id']} is another account ({row['provider']})"
@@ -124,14 +127,20 @@ class Import:
         if not wanted.proxy:
             return
         self._left.append(Step(act="left", what=f"{what}: proxy", why="it is trusted only in config.toml: see below"))
-        variable = "PROXY_" + re.sub("[^A-Z0-9]+", "_", wanted.name.upper())
         hidden = "@" in wanted.proxy
+        variable = self._variable("PROXY_" + re.sub("[^A-Z0-9]+", "_", wanted.name.upper())) if hidden else ""
         table = toml_table(wanted, {"proxy": variable} if hidden else {}, client=self._client)
         told = f", with {variable} set to {bare(wanted.proxy)} with its user and password" if hidden else ""
         self.todo.append(
             f"before you link {wanted.name}, add this to config.toml{told}, and restart wagate; else it connects "
             f"without its proxy\n{table}"
         )
+
+    def _variable(self, name: str) -> str:
+        """A name that no other account's secret has."""
+        free = next(each for each in chain([name], (f"{name}_{n}" for n in count(2))) if each not in self._variables)
+        self._variables.add(free)
+        return free
 
     def _webhook(self, hook: Webhook, rows: list[dict[str, Any]], own: tuple[str, ...]) -> None:
         what = f"webhook {bare(hook.url)}"
@@ -191,6 +200,18 @@ def _same(wanted: Account, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, An
     where = str(wanted.settings.get("base_url", "")).rstrip("/")
     reached = [row for row in alike if where and str(row["settings"].get("base_url", "")).rstrip("/") == where]
     return next(iter([*named, *reached]), None)
+
+
+def _as_it_is(wanted: Account, found: Mapping[str, Any]) -> Account:
+    """The account with what it has here: a table of config.toml replaces it, with all that was set since."""
+    weight = {"weight": found["weight"]} if found.get("weight", 1) != 1 else {}
+    return msgspec.structs.replace(
+        wanted,
+        phone=found.get("phone") or wanted.phone,
+        settings={name: value for name, value in found["settings"].items() if name != "proxy"} | weight,
+        metadata=found.get("metadata", wanted.metadata),
+        ignore={name: on for name, on in found.get("ignore", wanted.ignore).items() if on},
+    )
 
 
 def _free_name(number: str, rows: Sequence[Mapping[str, Any]]) -> str:

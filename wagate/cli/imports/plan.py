@@ -136,7 +136,9 @@ def toml_table(account: Account, env: Mapping[str, str], *, client: str = "defau
         "ignore": account.ignore,
         "metadata": account.metadata,
     }
-    values = {key: f"env:{env[key]}" if key in env else value for key, value in own.items() if value}
+    values = {
+        key: f"env:{env[key]}" if key in env else value for key, value in own.items() if value not in (None, "", {})
+    }
     lines = (f"{key} = {_toml(each)}" for key, each in values.items())
     return "\n".join([f"[accounts.{_toml_key(account.name)}]", *lines])
 
@@ -155,7 +157,8 @@ def _toml(value: Any) -> str:
             return f"{{ {', '.join(pairs)} }}"
         case list():
             return f"[{', '.join(_toml(each) for each in value if each is not None)}]"
-    return json.dumps(value)
+    # Two things that TOML does not take and JSON does: half a surrogate pair, and DEL as it is.
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode().replace("\x7f", "\\u007f")
 
 
 def connect_command(url: str, account_id: Any, *, account: str, client: str, inbox: str = "") -> str:

@@ -37,10 +37,15 @@ class AccountSettings:
         self._vault = vault
         self._check_url = check_url
 
-    async def sealed(self, provider: Provider, settings: Mapping[str, Any], *, where: str = WHERE) -> str:
-        """Checked and encrypted for the table. UnprocessableError names each wrong key as ``<where>.<key>``."""
+    async def sealed(
+        self, provider: Provider, settings: Mapping[str, Any], stored: Mapping[str, Any], *, where: str = WHERE
+    ) -> str:
+        """Checked and encrypted for the table, in place of ``stored``.
+
+        UnprocessableError names each wrong key as ``<where>.<key>``.
+        """
         check_settings(provider, settings, where=where)
-        refuse_config_only(provider, settings, where=where)
+        refuse_config_only(provider, settings, stored, where=where)
         for field, url in urls_in(settings, where):
             try:
                 await self._check_url(url)

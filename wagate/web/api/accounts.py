@@ -176,7 +176,7 @@ def accounts_routes(
             client_id=owner.id,
             provider=body.provider,
             phone=digits(body.phone),
-            settings=await settings.sealed(provider, body.settings),
+            settings=await settings.sealed(provider, body.settings, {}),
             webhook_secret=vault.encrypt(_checked_secret(secret)),
             metadata=_checked_metadata(body.metadata),
             ignore=msgspec.to_builtins(body.ignore),
@@ -308,7 +308,7 @@ async def _changed_settings(body: AccountPatch, row: AccountRow, settings: Accou
     given = {} if body.settings is UNSET else body.settings
     provider, changed = settings.providers.need(name), settings.changed(given, stored)
     settings.refuse_short(provider, changed, stored)
-    return await settings.sealed(provider, changed)
+    return await settings.sealed(provider, changed, settings.opened(stored))
 
 
 def _check_name(name: str) -> None:

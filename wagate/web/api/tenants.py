@@ -243,7 +243,7 @@ class Tenants:
         )
         made = Wanted(
             provider=provider.name,
-            settings=await self._settings.sealed(provider, config.settings, where=where),
+            settings=await self._settings.sealed(provider, config.settings, stored, where=where),
             phone=_phone(config.phone, where),
             weight=choice.weight,
         )
