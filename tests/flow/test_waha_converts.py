@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import shutil
+import sys
 
 import av
 import pytest
@@ -114,6 +115,13 @@ async def test_a_client_that_leaves_frees_the_turn() -> None:
         with trio.fail_after(10):
             file = await found.http.post(PATH, json={"data": SOUND})
         assert (file.status_code, file.content[:4]) == (200, b"OggS"), file.text
+
+
+async def test_a_process_that_can_not_be_started_is_no_fault_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with gateway(Meta()) as found:
+        monkeypatch.setattr(sys, "executable", "/nowhere/python")
+        refused = await found.http.post(PATH, json={"data": SOUND})
+        assert (refused.status_code, "could not be started" in refused.text) == (503, True), refused.text
 
 
 async def test_a_data_folder_that_takes_no_file_is_no_fault_of_the_file() -> None:

@@ -22,7 +22,7 @@ import msgspec
 import structlog
 import trio
 
-from wagate.media.failure import NotConvertedError
+from wagate.media.failure import NoConverterError, NotConvertedError
 from wagate.media.files import Writing
 from wagate.media.sniff import HEAD, sniff
 
@@ -114,7 +114,7 @@ async def converted(what: Conversion, given: Path, room: Room) -> AsyncIterator[
     """The file made into that, for as long as the block runs; ``given`` itself when it is that already.
 
     Raises:
-        NotConvertedError: PyAV is not installed, it is no such file, or over a limit.
+        NotConvertedError: PyAV is not installed, it is no such file, or over a limit. NoConverterError.
         FileNotFoundError: it is gone. StorageError: the data folder takes no file.
     """
     size, head = await trio.to_thread.run_sync(_looked_at, given)
@@ -160,7 +160,7 @@ async def _asked(ask: Mapping[str, Any], patience: float) -> _Answer:
             said = bytes(await process.stdout.receive_some(ANSWER))
             await process.wait()
     except OSError as error:
-        raise NotConvertedError(f"the converter could not be started: {error.strerror}") from error
+        raise NoConverterError(f"the converter could not be started: {error.strerror}") from error
     finally:
         if process is not None:
             await _ended(process)

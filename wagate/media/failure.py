@@ -58,6 +58,10 @@ class NotConvertedError(Exception):
     """Its text says why, plainly."""
 
 
+class NoConverterError(NotConvertedError):
+    """No fault of the file: the process that converts could not be started."""
+
+
 def speaks_of_the_host(status: int) -> bool:
     """Whether an answer with this status would be the same for any other file."""
     return status >= 500 or status in _OF_THE_HOST

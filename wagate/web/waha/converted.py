@@ -18,7 +18,7 @@ from wagate.hooks.messages import OutMedia, OutMessage
 from wagate.hooks.routes import decode
 from wagate.media import convert
 from wagate.media.convert import Conversion, converted
-from wagate.media.failure import NotConvertedError
+from wagate.media.failure import NoConverterError, NotConvertedError
 from wagate.web.messages.body import FileContent
 from wagate.web.messages.content import Draft, check_storable, read_file
 from wagate.web.waha.desk import Call, as_json
@@ -66,7 +66,7 @@ async def _convert(call: Call, kind: Kind) -> Response:
 
     Raises:
         UnprocessableError: no file, or none that can be converted. NotSupportedError: PyAV is not installed.
-        UnavailableError: others are converted, or the data folder takes no file.
+        UnavailableError: others are converted, the data folder takes no file, or no process can be started.
         BadGatewayError: the link was not answered.
     """
     body = decode(ConvertBody, await request.get_data(cache=True, as_text=False, parse_form_data=False))
@@ -110,6 +110,8 @@ async def _converted(call: Call, given: Path, kind: Kind, field: str) -> bytes:
         with _room_is_there(kind):
             async with converted(kind.conversion, given, call.desk.sending.room) as made:
                 return await trio.to_thread.run_sync(made.read_bytes)
+    except NoConverterError as error:
+        raise UnavailableError(f"the {kind.word} could not be converted: {error}") from error
     except (NotConvertedError, FileNotFoundError) as error:
         why = str(error) if isinstance(error, NotConvertedError) else "it no longer exists"
         raise UnprocessableError(f"the {kind.word} could not be converted: {why}", field=field) from error
