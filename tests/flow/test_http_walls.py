@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog.testing
 import trio
+import trio.testing
+import trustme
 
 from tests.http_site import H2Client, answered, ignore_broken, serving
 from wagate.web.http.accept import Gate
@@ -41,6 +47,35 @@ async def test_who_says_this_and_then_nothing_is_cut_off(said: bytes) -> None:
         await client.send(said)
         with trio.fail_after(20):
             await ends(client.stream)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_a_request_that_came_while_the_machine_had_no_turn_for_it_is_answered(tls: bool, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    chain = tmp_path / "chain.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(chain)
+    files = {"certfile": str(chain), "keyfile": str(chain)} if tls else {}
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    async with serving("wagate", keep_alive_timeout=1, **files) as server:
+
+        def first() -> socket.socket:
+            raw: socket.socket = socket.create_connection(server.addresses[0], timeout=20)
+            client = context.wrap_socket(raw, server_hostname="127.0.0.1") if tls else raw
+            client.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+            assert client.recv(1000).endswith(b"hello")
+            return client
+
+        client = await trio.to_thread.run_sync(first)
+        with client:
+            later = threading.Timer(0.2, client.sendall, [b"GET /slow HTTP/1.1\r\nHost: test\r\n\r\n"])
+            later.start()
+            time.sleep(1.5)  # The loop stands still for longer than a connection may be idle.
+            later.join()
+            await server.site.running.wait()
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            server.site.go_on.set()
+            assert (await trio.to_thread.run_sync(client.recv, 1000)).endswith(b"late")
 
 
 async def test_an_http2_client_that_takes_its_request_back_and_stays_is_cut_off() -> None:

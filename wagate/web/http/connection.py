@@ -37,6 +37,10 @@ READ_TIMEOUT = 30.0
 """Seconds that a request's body may pause, unless ``config.read_timeout`` says otherwise."""
 CLOSE_TIMEOUT = 5.0
 """Seconds for the farewell of a connection (TLS close_notify to a peer that no longer reads)."""
+ARRIVED = 0.01
+"""Seconds to take what has come."""
+LATE = 1.0
+"""Seconds for the head of a request that had begun to come when the connection's idle time was over."""
 LINGER = 15.0
 """Seconds that a peer may go on sending a body that was refused; closed at once, it would lose the answer."""
 
@@ -91,6 +95,7 @@ class KeepAlive:
     def __init__(self, context: WorkerContext, timeout: float) -> None:
         self._context = context
         self._timeout = timeout
+        self._extended = False
         self.scope = trio.CancelScope()
         """Around the connection's reads; its deadline is infinite while a request runs."""
 
@@ -104,6 +109,21 @@ class KeepAlive:
     async def stop(self) -> None:
         """A request has begun."""
         self.scope.deadline = inf
+        self._extended = False
+
+    def extend(self) -> bool:
+        """The time is over, but a request may have come in it that a busy machine had no turn for; once between two."""
+        now = trio.current_time()
+        if self._extended or not -inf < self.scope.deadline <= now:
+            return False
+        self._extended = True
+        self.scope = trio.CancelScope(deadline=now + LATE)
+        return True
+
+    def end(self) -> None:
+        """Nothing is read any more."""
+        self.scope.deadline = -inf
+        self.scope.cancel()
 
     def expire_if_idle(self) -> bool:
         """Let an idle connection end now; whether it is one."""
@@ -220,7 +240,7 @@ class Connection(TCPServer):
         hypercorn would leave it waiting for ever when that response was the last: whoever sends a request before the
         one before it is answered would hold up a stop, or keep its place in the process after it has gone.
         """
-        self.keep_alive.scope.cancel()
+        self.keep_alive.end()
 
     def _more_follows(self) -> bool:
         """Whether what is held may wait for the rest of an HTTP/1 response, or for the next frames of HTTP/2."""
@@ -299,16 +319,39 @@ class Connection(TCPServer):
             self.protocol.protocol.keep_alive_requests = self.config.keep_alive_max_requests
 
     async def _read_data(self) -> None:
-        with self.keep_alive.scope, suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            while data := await self._receive():
-                await self.protocol.handle(RawData(bytes(data)))
-            await self.protocol.handle(RawData(b""))
+        late: bytes | bytearray = b""
+        while True:
+            reading, first, late = self.keep_alive.scope, late, b""
+            with reading, suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                late = await self._read(reading, first)
+            if not reading.cancel_called or not self.keep_alive.extend():
+                break
+            late = late or await self._arrived()
+            if not late:
+                break
         self._pinging.cancel()
         await self.protocol.handle(Closed())
-        if self.keep_alive.scope.cancelled_caught:
+        if reading.cancelled_caught or late:
             if self._is_unread():
                 await self._linger()
             await self._close()
+
+    async def _read(self, reading: trio.CancelScope, first: bytes | bytearray) -> bytes | bytearray:
+        """Hand on what comes; what came when the time for it was just over is given back."""
+        if first:
+            await self.protocol.handle(RawData(bytes(first)))
+        while data := await self._receive():
+            if reading.cancel_called:
+                return data
+            await self.protocol.handle(RawData(bytes(data)))
+        await self.protocol.handle(RawData(b""))
+        return b""
+
+    async def _arrived(self) -> bytes | bytearray:
+        """What waits to be read."""
+        with trio.move_on_after(ARRIVED), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            return await self.stream.receive_some(MAX_RECV)
+        return b""
 
     async def _receive(self) -> bytes | bytearray:
         """What the peer sent; nothing when it ended, or left its request's body unfinished for too long."""
