@@ -260,7 +260,7 @@ def test_each_proxy_gets_a_variable_of_its_own() -> None:
 
 def test_the_table_of_an_account_that_is_there_has_what_was_set_since() -> None:
     row = account("a", provider="whatsapp", settings={"typing": False, "device": "Shop"}, phone="15550000001", weight=3)
-    row |= {"metadata": {"shop": 1}, "ignore": {"groups": True, "status": False}}
+    row |= {"position": 2, "metadata": {"shop": 1}, "ignore": {"groups": True, "status": False}}
     wanted = Account(name="a", provider="whatsapp", settings={"reject_calls": True}, proxy="http://h:1")
 
     def answer(request: httpx2.Request) -> httpx2.Response:
@@ -277,6 +277,7 @@ def test_the_table_of_an_account_that_is_there_has_what_was_set_since() -> None:
         "typing": False,
         "device": "Shop",
         "weight": 3,
+        "position": 2,
         "proxy": "http://h:1",
         "metadata": {"shop": 1},
         "ignore": {"groups": True},

@@ -204,11 +204,12 @@ def _same(wanted: Account, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, An
 
 def _as_it_is(wanted: Account, found: Mapping[str, Any]) -> Account:
     """The account with what it has here: a table of config.toml replaces it, with all that was set since."""
-    weight = {"weight": found["weight"]} if found.get("weight", 1) != 1 else {}
+    usual = {"weight": 1, "position": 0}
+    share = {name: found[name] for name, value in usual.items() if found.get(name, value) != value}
     return msgspec.structs.replace(
         wanted,
         phone=found.get("phone") or wanted.phone,
-        settings={name: value for name, value in found["settings"].items() if name != "proxy"} | weight,
+        settings={name: value for name, value in found["settings"].items() if name != "proxy"} | share,
         metadata=found.get("metadata", wanted.metadata),
         ignore={name: on for name, on in found.get("ignore", wanted.ignore).items() if on},
     )
