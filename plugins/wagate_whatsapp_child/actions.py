@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,8 @@ SMALL = 1024 * 1024
 """Bytes up to which a file is the library's to upload."""
 LARGEST_WHOLE = 64 * 1024 * 1024
 """Bytes of the largest one: it holds each some three times over."""
+UPLOADING = 8
+"""Uploads of the library at once. Nothing can break them off: those that stall must leave threads for the rest."""
 
 
 class Actions:
@@ -39,6 +42,7 @@ class Actions:
 
     def __init__(self, library: Library) -> None:
         self._library = library
+        self._uploading = threading.BoundedSemaphore(UPLOADING)
         self.named: dict[str, Callable[[Session, Json], Any]] = {
             "send": self.send,
             "vote": self.vote,
@@ -116,11 +120,11 @@ class Actions:
         """Encrypt and upload a file (``path``) in ``seconds``; what a message says of it, as JSON. LibraryError.
 
         What the library uploads may take longer: nothing can break that off. Of one session it uploads one file after
-        the other, for it holds each whole.
+        the other, for it holds each whole; of all sessions `UPLOADING` at once.
         """
         path, kind, until = Path(line["path"]), line["kind"], time.monotonic() + line["seconds"]
         size = path.stat().st_size
-        if size > SMALL and (shelf := self._shelf(session)) is not None:
+        if size > SMALL and (shelf := self._shelf(session, until)) is not None:
             try:
                 made: Json = import_module(UPLOAD).upload(path, kind, shelf, session.start.proxy, until)
             except KeyRefusedError:
@@ -135,26 +139,29 @@ class Actions:
             return made
         if size > LARGEST_WHOLE:
             raise LibraryError(f"the library takes at most {LARGEST_WHOLE} bytes, and there is no other way now")
-        if not session.whole.acquire(timeout=max(0.0, until - time.monotonic())):
-            raise LibraryError("the files before this one take too long")
-        try:
-            if not session.usable:
-                raise LibraryError("not connected")
+        with self._uploads(session, until):
             return self._uploaded(session, path.read_bytes(), kind)
-        finally:
-            session.whole.release()
 
-    def _shelf(self, session: Session) -> Shelf | None:
+    def _shelf(self, session: Session, until: float) -> Shelf | None:
         """Where files are put; None: the library has to do it."""
         if not reaches(session.start.proxy):
             return None
         if session.shelf is not None and session.shelf.until < time.monotonic():
             session.shelf = None
         if session.shelf is None or session.shelf_failed:
-            session.shelf_failed = False
-            # For it the library asks WhatsApp, unless it did within the last minutes, and logs the answer.
-            self._uploaded(session, b"\0", "document")
+            with self._uploads(session, until):
+                session.shelf_failed = False
+                # For it the library asks WhatsApp, unless it did within the last minutes, and logs the answer.
+                self._uploaded(session, b"\0", "document")
         return session.shelf
+
+    @contextmanager
+    def _uploads(self, session: Session, until: float) -> Iterator[None]:
+        """The library may upload meanwhile. LibraryError: not before ``until``, or the session ended."""
+        with in_time(session.whole, until), in_time(self._uploading, until):
+            if not session.usable:
+                raise LibraryError("not connected")
+            yield
 
     def _uploaded(self, session: Session, content: bytes, kind: str) -> Json:
         answer = self._library.go.Upload(*session.of(content), KINDS[kind])
@@ -205,6 +212,17 @@ class Actions:
 
 def _base64(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
+
+
+@contextmanager
+def in_time(lock: threading.Lock | threading.Semaphore, until: float) -> Iterator[None]:
+    """Holds ``lock``. LibraryError: others held it until then."""
+    if not lock.acquire(timeout=max(0.0, until - time.monotonic())):
+        raise LibraryError("the files before this one take too long")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from wagate.errors import NotSentError
 from wagate_whatsapp.reach import judged
 from wagate_whatsapp_child import actions
 from wagate_whatsapp_child.library import LibraryError
+from wagate_whatsapp_child.serve import AT_ONCE
 from wagate_whatsapp_child.session import Start
 from wagate_whatsapp_child.shelf import Shelf
 
@@ -94,3 +95,37 @@ def test_files_of_one_session_do_not_wait_for_those_of_another(tmp_path: Path, m
     busy.usable = False  # it ended while a file waited
     with pytest.raises(LibraryError, match="not connected"):
         acts.upload(busy, ask(tmp_path / "file", 0.0))
+
+
+@pytest.mark.parametrize("size", [1, actions.SMALL + 1], ids=["small", "before the shelf is known"])
+def test_uploads_that_stall_leave_threads_of_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    (tmp_path / "file").write_bytes(b"x" * size)
+    library: Any = None
+    acts, going = actions.Actions(library), 0
+
+    def uploaded(*_file: Any) -> dict[str, Any]:
+        nonlocal going
+        going += 1
+        if going < AT_ONCE:  # while this one stalls, a file of another number comes
+            session: Any = Uploading()
+            acts.upload(session, ask(tmp_path / "file", 0.0))
+        return {}
+
+    monkeypatch.setattr(actions.Actions, "_uploaded", uploaded)
+    last: Any = Uploading()
+    with pytest.raises(LibraryError, match="before this one"):
+        acts.upload(last, ask(tmp_path / "file", 0.0))
+    assert going == actions.UPLOADING < AT_ONCE / 2
+    going = AT_ONCE
+    assert acts.upload(last, ask(tmp_path / "file", 0.0)) == {}
+
+
+def test_asking_for_the_shelf_waits_for_the_file_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_bytes(b"x" * (actions.SMALL + 1))
+    library: Any = None
+    session: Any = Uploading()
+    monkeypatch.setattr(actions.Actions, "_uploaded", lambda *_file: pytest.fail("nothing can break it off"))
+    with session.whole, pytest.raises(LibraryError, match="before this one"):
+        actions.Actions(library).upload(session, ask(tmp_path / "file", 0.0))
