@@ -43,6 +43,8 @@ class RecordingStream(trio.abc.HalfCloseableStream):
         self.writes: list[bytes] = []
         self.stalled = False
         self.closed = False
+        self.came: Callable[[], None] = lambda: None
+        """Called in the turn in which something came."""
 
     async def send_all(self, data: Any) -> None:
         if self.closed:  # At once, as a socket's stream does, and unlike one in memory.
@@ -60,6 +62,7 @@ class RecordingStream(trio.abc.HalfCloseableStream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         data: bytes | bytearray = await self.inner.receive_some(max_bytes)
+        self.came()
         return data
 
     async def aclose(self) -> None:
@@ -264,6 +267,26 @@ async def test_stopping_closes_idle_connections_now_and_stuck_writes_at_the_cut(
             await one.context.stop(trio.current_time() + 3)
         assert await idle.until_closed() == 0
         assert await stuck.until_closed() == 3
+
+
+async def test_a_request_that_comes_in_the_moment_of_the_stop_is_answered(autojump_clock: Any) -> None:
+    async with served(hello) as one:
+        await trio.testing.wait_all_tasks_blocked()
+        await one.context.terminated.set()
+        one.stream.came = lambda: one.connection.finish(trio.current_time() + 3)
+        await one.client.send_all(GET)
+        head, _, body = bytes(await one.client.receive_some()).partition(b"\r\n\r\n")
+        assert b"connection: close" in head.lower()
+        assert body == b"hi"
+
+
+async def test_a_connection_that_only_takes_the_rest_of_a_refused_body_makes_no_room(autojump_clock: Any) -> None:
+    async with served(hello) as one:
+        await one.client.send_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+        assert (await one.client.receive_some()).endswith(b"hi")
+        await trio.testing.wait_all_tasks_blocked()
+        assert one.context.connections
+        assert not one.context.evict()
 
 
 async def test_an_error_in_a_connection_ends_that_connection_only(mock_clock: Any) -> None:

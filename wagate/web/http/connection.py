@@ -95,7 +95,7 @@ class KeepAlive:
     def __init__(self, context: WorkerContext, timeout: float) -> None:
         self._context = context
         self._timeout = timeout
-        self._extended = False
+        self._extended = self._ended = False
         self.scope = trio.CancelScope()
         """Around the connection's reads; its deadline is infinite while a request runs."""
 
@@ -114,7 +114,7 @@ class KeepAlive:
     def extend(self) -> bool:
         """The time is over, but a request may have come in it that a busy machine had no turn for; once between two."""
         now = trio.current_time()
-        if self._extended or not -inf < self.scope.deadline <= now:
+        if self._extended or self._ended or not -inf < self.scope.deadline <= now:
             return False
         self._extended = True
         self.scope = trio.CancelScope(deadline=now + LATE)
@@ -122,7 +122,7 @@ class KeepAlive:
 
     def end(self) -> None:
         """Nothing is read any more."""
-        self.scope.deadline = -inf
+        self._ended = True
         self.scope.cancel()
 
     def expire_if_idle(self) -> bool:
@@ -341,7 +341,7 @@ class Connection(TCPServer):
         if first:
             await self.protocol.handle(RawData(bytes(first)))
         while data := await self._receive():
-            if reading.cancel_called:
+            if reading.deadline > -inf and reading.cancel_called:
                 return data
             await self.protocol.handle(RawData(bytes(data)))
         await self.protocol.handle(RawData(b""))
