@@ -10,7 +10,7 @@ import h2.events
 import h2.settings
 import trio
 
-from tests.unit.test_server import KEEP_ALIVE, served
+from tests.served import KEEP_ALIVE, served
 from wagate.web.http.protocols import WRITE_TIMEOUT
 
 

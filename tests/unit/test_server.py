@@ -2,116 +2,18 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
-import hypercorn
 import pytest
 import trio
 import trio.testing
-from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.typing import ConnectionState, HTTPRequestEvent
+from hypercorn.typing import HTTPRequestEvent
 
+from tests.served import GET, KEEP_ALIVE, hello, served, start
 from wagate.web.http.asgi import WHOLE
 from wagate.web.http.channel import Inbox
-from wagate.web.http.connection import ARRIVED, HOLD, READ_TIMEOUT, WRITE_TIMEOUT, Connection, ServerContext
-
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-KEEP_ALIVE = 5.0
-App = Callable[[Any, Any, Any], Awaitable[None]]
-
-
-class NoSocket:
-    """As much of a socket as hypercorn asks about."""
-
-    family = socket.AF_UNIX
-
-    def getpeername(self) -> str:
-        return ""
-
-    getsockname = getpeername
-
-
-class RecordingStream(trio.abc.HalfCloseableStream):
-    """A stream in memory that remembers each write, and takes none while ``stalled``."""
-
-    def __init__(self, inner: trio.StapledStream[Any, Any]) -> None:
-        self.inner = inner
-        self.socket = NoSocket()
-        self.writes: list[bytes] = []
-        self.stalled = False
-        self.closed = False
-
-    async def send_all(self, data: Any) -> None:
-        if self.closed:  # At once, as a socket's stream does, and unlike one in memory.
-            raise trio.ClosedResourceError
-        if self.stalled:
-            await trio.sleep_forever()
-        self.writes.append(bytes(data))
-        await self.inner.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self.inner.wait_send_all_might_not_block()
-
-    async def send_eof(self) -> None:
-        await self.inner.send_eof()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        data: bytes | bytearray = await self.inner.receive_some(max_bytes)
-        return data
-
-    async def aclose(self) -> None:
-        self.closed = True
-        await self.inner.aclose()
-
-
-class Served:
-    """A connection being served, and its client's end."""
-
-    def __init__(self, app: App) -> None:
-        self.client, inner = trio.testing.memory_stream_pair()
-        self.stream = RecordingStream(inner)
-        self.context = ServerContext()
-        config = hypercorn.Config()
-        config.keep_alive_timeout = KEEP_ALIVE
-        config.errorlog = None
-        stream: Any = self.stream
-        self.connection = Connection(ASGIWrapper(app), config, self.context, ConnectionState({}), stream)
-        self.ended_at: float | None = None
-
-    async def run(self) -> None:
-        await self.connection.run()
-        self.ended_at = trio.current_time()
-
-    async def until_closed(self) -> float:
-        """Read to the end; the seconds that took."""
-        start = trio.current_time()
-        while await self.client.receive_some():
-            pass
-        return trio.current_time() - start
-
-
-@asynccontextmanager
-async def served(app: App) -> AsyncIterator[Served]:
-    one = Served(app)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(one.context.flush_unfinished)
-        nursery.start_soon(one.run)
-        yield one
-        nursery.cancel_scope.cancel()
-
-
-async def start(send: Any, length: int) -> None:
-    headers = [(b"content-length", b"%d" % length)]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-
-
-async def hello(scope: Any, receive: Any, send: Any) -> None:
-    await start(send, 2)
-    await send({"type": "http.response.body", "body": b"h", "more_body": True})
-    await send({"type": "http.response.body", "body": b"i"})
+from wagate.web.http.connection import ARRIVED, HOLD, READ_TIMEOUT, WRITE_TIMEOUT
 
 
 async def test_a_response_made_in_one_go_is_written_once(mock_clock: Any) -> None:
@@ -264,6 +166,26 @@ async def test_stopping_closes_idle_connections_now_and_stuck_writes_at_the_cut(
             await one.context.stop(trio.current_time() + 3)
         assert await idle.until_closed() == 0
         assert await stuck.until_closed() == 3
+
+
+async def test_a_request_that_comes_in_the_moment_of_the_stop_is_answered(autojump_clock: Any) -> None:
+    async with served(hello) as one:
+        await trio.testing.wait_all_tasks_blocked()
+        await one.context.terminated.set()
+        one.stream.came = lambda: one.connection.finish(trio.current_time() + 3)
+        await one.client.send_all(GET)
+        head, _, body = bytes(await one.client.receive_some()).partition(b"\r\n\r\n")
+        assert b"connection: close" in head.lower()
+        assert body == b"hi"
+
+
+async def test_a_connection_that_only_takes_the_rest_of_a_refused_body_makes_no_room(autojump_clock: Any) -> None:
+    async with served(hello) as one:
+        await one.client.send_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+        assert (await one.client.receive_some()).endswith(b"hi")
+        await trio.testing.wait_all_tasks_blocked()
+        assert one.context.connections
+        assert not one.context.evict()
 
 
 async def test_an_error_in_a_connection_ends_that_connection_only(mock_clock: Any) -> None:

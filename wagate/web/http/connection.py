@@ -28,6 +28,7 @@ from hypercorn.utils import parse_socket_addr
 
 from wagate.web.http.accept import Stream
 from wagate.web.http.channel import spawn_app
+from wagate.web.http.keep_alive import KeepAlive
 from wagate.web.http.pings import ping
 from wagate.web.http.protocols import WRITE_TIMEOUT, Protocols
 
@@ -39,8 +40,6 @@ CLOSE_TIMEOUT = 5.0
 """Seconds for the farewell of a connection (TLS close_notify to a peer that no longer reads)."""
 ARRIVED = 0.01
 """Seconds to take what has come."""
-LATE = 1.0
-"""Seconds for the head of a request that had begun to come when the connection's idle time was over."""
 LINGER = 15.0
 """Seconds that a peer may go on sending a body that was refused; closed at once, it would lose the answer."""
 
@@ -87,50 +86,6 @@ class ServerContext(WorkerContext):
         await self.terminated.set()
         for connection in self.connections:
             connection.finish(cut_at)
-
-
-class KeepAlive:
-    """Stands in for hypercorn's idle task, started and cancelled per request: one scope, whose deadline moves."""
-
-    def __init__(self, context: WorkerContext, timeout: float) -> None:
-        self._context = context
-        self._timeout = timeout
-        self._extended = False
-        self.scope = trio.CancelScope()
-        """Around the connection's reads; its deadline is infinite while a request runs."""
-
-    async def restart(self, *_: object) -> None:
-        """The connection is idle, from now on if it was not before: what trickles in gains no time."""
-        if self._context.terminated.is_set():
-            self.scope.deadline = -inf
-        elif self.scope.deadline == inf:
-            self.scope.deadline = trio.current_time() + self._timeout
-
-    async def stop(self) -> None:
-        """A request has begun."""
-        self.scope.deadline = inf
-        self._extended = False
-
-    def extend(self) -> bool:
-        """The time is over, but a request may have come in it that a busy machine had no turn for; once between two."""
-        now = trio.current_time()
-        if self._extended or not -inf < self.scope.deadline <= now:
-            return False
-        self._extended = True
-        self.scope = trio.CancelScope(deadline=now + LATE)
-        return True
-
-    def end(self) -> None:
-        """Nothing is read any more."""
-        self.scope.deadline = -inf
-        self.scope.cancel()
-
-    def expire_if_idle(self) -> bool:
-        """Let an idle connection end now; whether it is one."""
-        idle = self.scope.deadline < inf
-        if idle:
-            self.scope.deadline = -inf
-        return idle
 
 
 class Connection(TCPServer):
@@ -341,7 +296,7 @@ class Connection(TCPServer):
         if first:
             await self.protocol.handle(RawData(bytes(first)))
         while data := await self._receive():
-            if reading.cancel_called:
+            if reading.deadline > -inf and reading.cancel_called:
                 return data
             await self.protocol.handle(RawData(bytes(data)))
         await self.protocol.handle(RawData(b""))
