@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import struct
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 
 from tests.conversions import claiming, made_of, slow_sound
 from tests.films import film
@@ -20,7 +22,7 @@ from tests.sounds import mp3
 from wagate.errors import StorageError
 from wagate.media import convert
 from wagate.media.convert import VIDEO, VOICE, Conversion, converted
-from wagate.media.failure import NotConvertedError
+from wagate.media.failure import NoConverterError, NotConvertedError
 from wagate.media.files import FileStore
 
 GROWTH = 24 * 1024**2
@@ -161,13 +163,70 @@ async def test_the_child_ends_with_a_gateway_that_is_killed(tmp_path: Path) -> N
             await trio.sleep(0.01)
 
 
-async def test_a_child_that_dies_is_a_plain_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(convert, "MODULE", "wagate.nothing")
-    with pytest.raises(NotConvertedError, match=r"the converter died of it \(exit code 1\)"):
-        await made_of(mp3(), VOICE, tmp_path)
+@pytest.mark.parametrize(
+    ("program", "why", "ours"),
+    [
+        ("raise ImportError('libx.so: no such file')", r"could not be started \(exit code 1\)", True),
+        ("kill(getpid(), 9)", r"ended from outside \(SIGKILL\)", True),
+        ("kill(getpid(), 15)", r"ended from outside \(SIGTERM\)", True),
+        ("kill(getpid(), 11)", r"died of it \(SIGSEGV\)", False),
+        ("from wagate.media.encoder import _limit; _limit(1)\nwhile True: pass", r"died of it \(SIGXCPU\)", False),
+        ("write(2, b'{\"made\": true}'); kill(getpid(), 11)", r"died of it \(SIGSEGV\)", False),
+        ("_exit(0)", r"died of it \(exit code 0\)", False),
+    ],
+    ids=["import", "no memory", "stop", "crash", "too much of the core", "crash after a line", "no answer"],
+)
+async def test_a_child_that_dies_is_a_plain_reason_and_its_last_words_are_logged(
+    program: str, why: str, ours: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "modules").mkdir()
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'modules'}:{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.setattr(convert, "MODULE", "dying")
+    begin = "from os import _exit, getpid, kill, write\nwrite(2, b'last words ' + bytes(70_000) + b'of it, ')\n"
+    (tmp_path / "modules" / "dying.py").write_text(begin + program, "utf-8")
+    ask = {"encoder": "opus", "demuxer": "mp3"}
+    with capture_logs() as lines, pytest.raises(NotConvertedError, match=why) as caught:
+        await convert._asked(ask, 20.0)
+    assert isinstance(caught.value, NoConverterError) is ours
+    [said] = [line["said"] for line in lines if line["event"] == "converter died"]
+    assert "of it, " in said
+    assert ("ImportError: libx.so" in said) is ("ImportError" in program)
+    assert len(said) <= convert.TOLD
+
+
+async def test_a_process_that_can_not_be_started_is_a_plain_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    with pytest.raises(NotConvertedError, match="could not be started: No such file"):
+    with pytest.raises(NoConverterError, match="could not be started: No such file"):
         await made_of(mp3(), VOICE, tmp_path)
+
+
+async def test_a_disk_that_fails_is_no_fault_of_the_file(tmp_path: Path) -> None:
+    sound, video = tmp_path / "sound", tmp_path / "video"
+    sound.write_bytes(mp3(30.0))
+    video.write_bytes(film("libvpx", "webm"))
+    broken = Path("/proc/self/mem")  # reading its first bytes is EIO
+    for encoder, demuxer, given, into, why in (
+        ("opus", "mp3", sound, "/dev/full", "No space left"),
+        ("h264", "matroska", video, "/dev/full", "No space left"),
+        ("opus", "mp3", broken, tmp_path / "made", "Input/output error"),
+    ):
+        ask = {"encoder": encoder, "demuxer": demuxer, "given": str(given), "into": str(into)}
+        with pytest.raises(NoConverterError, match=why):
+            await convert._asked(ask | {"largest": 1024**2, "may_stay": False, "cpu": 20}, 20.0)
+
+
+async def test_a_file_that_can_not_be_opened_now_is_no_fault_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(NoConverterError, match="Too many open files"):
+        async with converted(VOICE, tmp_path / "given", FileStore(tmp_path / "media").writing):
+            pass
 
 
 async def test_the_child_sees_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

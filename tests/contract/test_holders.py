@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ import trio
 from tests.rows import NOW
 from wagate.clock import Clock
 from wagate.errors import StorageError
-from wagate.inbound.listen import COUNTED, LEASE, RENEW, Holding
+from wagate.inbound.listen import COUNTED, LEASE, LOOK, RENEW, Holding
 from wagate.storage.database import Database
 from wagate.storage.owners.accounts import hold
 
@@ -152,3 +153,59 @@ async def test_a_renewal_says_so_when_the_lease_lapsed_before_it_came(
         assert not holding.holds("a")  # whoever asked ended what it had, before anybody looked whether it was lost
         hanging.hangs = False
     assert (changed, holding.holds("a")) == ([True], back)
+
+
+class TrioClock(Clock):
+    """Trio's, which jumps when nobody has anything to do."""
+
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=trio.current_time())
+
+    def monotonic(self) -> float:
+        return trio.current_time()
+
+    def boottime(self) -> float:
+        return trio.current_time()
+
+
+class Slow:
+    """A database without other gateways, which takes some time, and answers nothing while it hangs."""
+
+    def __init__(self, *, commit: float, hangs: tuple[float, float] = (0.0, 0.0)) -> None:
+        self._commit = commit
+        self._hangs = hangs
+        """Trio's time, from and until."""
+
+    async def write(self, _function: object, account_ids: Sequence[str], *_rest: Any, **_named: Any) -> frozenset[str]:
+        await trio.sleep(self._commit)
+        since, until = self._hangs
+        if since <= trio.current_time() < until:
+            await trio.sleep_until(until)
+        return frozenset(account_ids)
+
+
+async def _changes(database: Slow, seconds: float) -> list[tuple[float, bool]]:
+    """When the account came or went (seconds from the start), and whether it is held then."""
+    holding, changes, began = Holding(database, TrioClock(), "one"), list[tuple[float, bool]](), trio.current_time()  # type: ignore[arg-type]
+
+    async def changed() -> None:
+        await trio.lowlevel.checkpoint()
+        changes.append((trio.current_time() - began, holding.holds("a")))
+
+    with trio.move_on_after(seconds):
+        await holding.keep(lambda: ("a",), changed)
+    return changes
+
+
+async def test_commits_that_take_3_seconds_cost_no_number_of_a_single_gateway(autojump_clock: Any) -> None:
+    _ = autojump_clock
+    assert await _changes(Slow(commit=3.0), 600.0) == [(3.0, True)]
+
+
+async def test_a_database_that_hangs_for_10_seconds_costs_a_number_once_until_it_answers(autojump_clock: Any) -> None:
+    _ = autojump_clock
+    since = trio.current_time() + 10 * RENEW - 0.5
+    (_, first), (lost, held), (back, again) = await _changes(Slow(commit=0.01, hangs=(since, since + 10.0)), 600.0)
+    assert (first, held, again) == (True, False, True)
+    assert COUNTED <= lost - 9 * RENEW <= COUNTED + LOOK
+    assert back - (10 * RENEW + 9.5) < 0.1

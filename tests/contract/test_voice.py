@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from tests.media_site import MediaSite, media_site
 from tests.sounds import LENGTH, mp3, pcm
-from wagate.errors import SendRefusedError
+from wagate.errors import NotSentError, SendRefusedError
 from wagate.hooks.messages import OutMedia, OutMessage
 from wagate.media import convert, opus
 from wagate.media.convert import OPUS
@@ -92,6 +93,18 @@ async def test_what_can_not_be_converted_leaves_as_a_sound_file(
         media = await held(site, content)
         message = await made(site, media)
         assert (message.type, message.media) == ("audio", media)
+
+
+async def test_what_this_machine_can_not_convert_now_is_tried_again(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with media_site(database, tmp_path, fetching=False) as site:
+        media = await held(site, mp3())
+        with monkeypatch.context() as broken:
+            broken.setattr(sys, "executable", "/nowhere/python")
+            with pytest.raises(NotSentError, match="could not be started"):
+                await made(site, media)
+        assert (await made(site, media)).type == "voice"
 
 
 def test_an_hour_is_the_longest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

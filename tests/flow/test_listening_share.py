@@ -36,7 +36,7 @@ from wagate.hooks import (
 from wagate.hooks.answers import GroupView, Member
 from wagate.hooks.asks import Answers, FindNumber, ListGroups
 from wagate.inbound.listen import LEASE, RENEW
-from wagate.outbound.errands import inbox_of, life_of
+from wagate.outbound.errands import KEEP, KEPT, inbox_of, life_of
 from wagate.queue.cluster import open_redis
 from wagate.storage.database import open_database
 from wagate.storage.owners.accounts import hold, holder_of, list_accounts
@@ -318,6 +318,29 @@ async def test_an_errand_that_a_restart_broke_off_is_waited_for_no_longer(
     await redis.close()
     assert answer.status_code == 504
     assert ("was stopped" if how == "stopped" else "is gone") in answer.text
+
+
+async def test_the_life_of_a_process_is_kept_for_as_long_as_it_runs_and_a_month(
+    external_url: str, postgres_url: str
+) -> None:
+    tape, redis = Held(), open_redis(external_url)
+    tables = {"database": {"url": postgres_url}, "redis": {"url": external_url}, "auth": {"secret_key": "k" * 32}}
+    tables["accounts.main"] = {"provider": "tape"}
+    with installed(tape=tape):
+        async with running_gateway(tables) as gateway:
+            with trio.fail_after(60):
+                while not tape.ran:
+                    await trio.sleep(0.05)
+                key = life_of(await _holder(postgres_url))
+                while not (written := await redis.command("GET", key)):
+                    await trio.sleep(0.05)
+                assert KEPT - 60 < await redis.command("TTL", key) <= KEPT
+                await redis.command("EXPIRE", key, 1000)
+                gateway.clock.shift(KEEP)
+                while await redis.command("TTL", key) <= KEPT - 60:
+                    await trio.sleep(0.05)
+            assert await redis.command("GET", key) == written
+    await redis.close()
 
 
 async def _holder(url: str) -> str:

@@ -122,6 +122,10 @@ async def test_a_process_that_can_not_be_started_is_no_fault_of_the_file(monkeyp
         monkeypatch.setattr(sys, "executable", "/nowhere/python")
         refused = await found.http.post(PATH, json={"data": SOUND})
         assert (refused.status_code, "could not be started" in refused.text) == (503, True), refused.text
+        monkeypatch.undo()
+        monkeypatch.setattr(convert, "MODULE", "wagate.nothing")
+        refused = await found.http.post(PATH, json={"data": SOUND})
+        assert (refused.status_code, "could not be started" in refused.text) == (503, True), refused.text
 
 
 async def test_a_data_folder_that_takes_no_file_is_no_fault_of_the_file() -> None:

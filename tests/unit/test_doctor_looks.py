@@ -19,6 +19,7 @@ from wagate.config.tables import Config, Data, Server
 from wagate.errors import NotSentError
 from wagate.hooks import Finding
 from wagate.http import NetworkError
+from wagate.media import convert
 from wagate.plugins.registry import Providers
 from wagate.process import doctor
 from wagate.process.doctor import Installation, run_checks
@@ -191,3 +192,11 @@ async def test_a_provider_that_takes_only_opus_needs_pyav(
     given.providers.add([dataclasses.replace(Pigeon().provider(), name="opus", opus_voice=True)])
     line = await seen(dataclasses.replace(given, accounts=[account(provider="opus")]), "voice")
     assert (line.level, "wagate[voice]" in line.next_step) == (("ok", False) if there else ("warn", True))
+
+
+async def test_a_converter_that_does_not_start_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convert, "MODULE", "wagate.nothing")
+    given = installation(tmp_path, None, account(provider="opus"))
+    given.providers.add([dataclasses.replace(Pigeon().provider(), name="opus", opus_voice=True)])
+    line = await seen(given, "voice")
+    assert (line.level, "could not be started" in line.detail) == ("fail", True)

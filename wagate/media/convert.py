@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +33,10 @@ LARGEST: Final = 64 * 1024**2
 MODULE: Final = "wagate.media.encoder"
 ANSWER: Final = 4096
 """Bytes of the child's answer at most."""
+TOLD: Final = 500
+"""Bytes of what it said at last, in the log."""
+_OF_OTHERS: Final = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT})
+"""Memory is short, or the machine stops. What a file does is SIGSEGV, SIGABRT, SIGXCPU and the like."""
 _KEPT: Final = ("HOME", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE")
 """Of the environment: what Python needs to find its packages. The rest may hold secrets."""
 
@@ -97,6 +101,8 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
     """False: the file is right already."""
     why: str = ""
     """Why it can't be converted."""
+    fault: str = ""
+    """What failed of this machine; the file may be right."""
 
 
 def can_convert() -> bool:
@@ -114,7 +120,8 @@ async def converted(what: Conversion, given: Path, room: Room) -> AsyncIterator[
     """The file made into that, for as long as the block runs; ``given`` itself when it is that already.
 
     Raises:
-        NotConvertedError: PyAV is not installed, it is no such file, or over a limit. NoConverterError.
+        NotConvertedError: PyAV is not installed, it is no such file, or over a limit.
+        NoConverterError: this machine had no process, memory or disk for it; it may succeed later.
         FileNotFoundError: it is gone. StorageError: the data folder takes no file.
     """
     size, head = await trio.to_thread.run_sync(_looked_at, given)
@@ -144,20 +151,36 @@ async def converted(what: Conversion, given: Path, room: Room) -> AsyncIterator[
         yield into.path if answer.made else given
 
 
+async def check() -> None:
+    """Start a converter, with nothing to convert. NotConvertedError: none starts."""
+    nothing = {"encoder": "opus", "demuxer": "ogg", "given": os.devnull, "into": os.devnull, "cpu": 10}
+    await _asked(nothing, 10.0)
+
+
 def _looked_at(given: Path) -> tuple[int, bytes]:
-    with given.open("rb") as file:
-        return os.fstat(file.fileno()).st_size, file.read(HEAD)
+    try:
+        with given.open("rb") as file:
+            return os.fstat(file.fileno()).st_size, file.read(HEAD)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise NoConverterError(f"the file could not be read: {error.strerror}") from error
 
 
 async def _asked(ask: Mapping[str, Any], patience: float) -> _Answer:
-    """What a child process answers; it is gone then, also when the asker goes away. NotConvertedError: nothing."""
+    """What a child process answers; it is gone then, also when the asker goes away.
+
+    Raises:
+        NotConvertedError: it died, or took too long. NoConverterError: that was no fault of the file.
+    """
     process: trio.Process | None = None
     said = b""
     try:
         with trio.move_on_after(patience) as scope:
             process = await _started(ask)
             assert process.stdout is not None
-            said = bytes(await process.stdout.receive_some(ANSWER))
+            async for chunk in process.stdout:
+                said = (said + chunk)[-ANSWER:]
             await process.wait()
     except OSError as error:
         raise NoConverterError(f"the converter could not be started: {error.strerror}") from error
@@ -166,11 +189,20 @@ async def _asked(ask: Mapping[str, Any], patience: float) -> _Answer:
             await _ended(process)
     if scope.cancelled_caught or process is None:
         raise NotConvertedError(f"it took longer than {patience:g} s")
-    try:
-        return msgspec.json.decode(said, type=_Answer)
-    except msgspec.DecodeError as error:
-        log.warning("converter died", code=process.returncode, encoder=ask["encoder"], demuxer=ask["demuxer"])
-        raise NotConvertedError(f"the converter died of it ({_cause(process.returncode)})") from error
+    answer, code = _read(said), process.returncode
+    if code != 0 or answer is None:
+        told = said[-TOLD:].decode(errors="replace")
+        log.warning("converter died", code=code, encoder=ask["encoder"], demuxer=ask["demuxer"], said=told)
+        raise _death(code or 0)
+    if answer.fault:
+        raise NoConverterError(f"this machine failed: {answer.fault}")
+    return answer
+
+
+def _read(said: bytes) -> _Answer | None:
+    with suppress(msgspec.DecodeError):
+        return msgspec.json.decode(said.rpartition(b"\n")[2], type=_Answer)
+    return None
 
 
 async def _started(ask: Mapping[str, Any]) -> trio.Process:
@@ -178,7 +210,7 @@ async def _started(ask: Mapping[str, Any]) -> trio.Process:
         [sys.executable, "-P", "-m", MODULE, json.dumps(ask)],
         stdin=subprocess.PIPE,  # nothing is written: its end tells the child that we are gone
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,  # why it died; the answer is the last line
         env={name: os.environ[name] for name in _KEPT if name in os.environ},
         start_new_session=True,  # a Ctrl-C in the terminal is for us
     )
@@ -194,8 +226,11 @@ async def _ended(process: trio.Process) -> None:
                 await pipe.aclose()
 
 
-def _cause(code: int | None) -> str:
-    """``-9`` → ``SIGKILL``, ``1`` → ``exit code 1``."""
-    if code is None or code >= 0:
-        return f"exit code {code}"
-    return signal.Signals(-code).name
+def _death(code: int) -> NotConvertedError:
+    """Whose fault it is: 1 comes of Python, which could not import what it needs; -9 is the signal SIGKILL."""
+    if code > 0:
+        return NoConverterError(f"the converter could not be started (exit code {code})")
+    name = signal.Signals(-code).name if code else "exit code 0"
+    if -code in _OF_OTHERS:
+        return NoConverterError(f"the converter was ended from outside ({name})")
+    return NotConvertedError(f"the converter died of it ({name})")

@@ -26,7 +26,10 @@ class UnfitError(Exception):
 
 @contextmanager
 def opened(given: Path, demuxer: str, **options: str) -> Iterator[InputContainer]:
-    """The file, read as what ``demuxer`` names; what is wrong with it meanwhile is an UnfitError."""
+    """The file, read as what ``demuxer`` names; what is wrong with it meanwhile is an UnfitError.
+
+    OSError: what the disk said, also of the file that is written meanwhile.
+    """
     only = {"max_pixels": str(MOST_PIXELS), **options}
     try:
         with given.open("rb") as file, av.open(file, "r", format=demuxer, options=only) as source:
@@ -34,6 +37,8 @@ def opened(given: Path, demuxer: str, **options: str) -> Iterator[InputContainer
     except MemoryError as error:
         raise UnfitError("it takes more memory than a conversion may have") from error
     except (FFmpegError, ValueError, IndexError, ArithmeticError) as error:
+        if isinstance(error, OSError) and error.filename not in {None, str(given)}:
+            raise  # of the file that is written: PyAV names it
         raise UnfitError(f"it can't be read as {demuxer}: {type(error).__name__}") from error
 
 

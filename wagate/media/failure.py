@@ -59,7 +59,7 @@ class NotConvertedError(Exception):
 
 
 class NoConverterError(NotConvertedError):
-    """No fault of the file: the process that converts could not be started."""
+    """No fault of the file: this machine could not convert it now."""
 
 
 def speaks_of_the_host(status: int) -> bool:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from wagate.errors import NotFoundError, NotSentError, RequestError, SendRefusedError, StorageError
 from wagate.hooks.messages import OutMedia, OutMessage
 from wagate.media.convert import OPUS, VOICE, converted, is_opus
-from wagate.media.failure import NotConvertedError
+from wagate.media.failure import NoConverterError, NotConvertedError
 from wagate.media.sniff import HEAD, essence
 from wagate.media.store import OF_FILE, HeldFile, Media
 
@@ -42,7 +42,7 @@ class Voices:
 
         Raises:
             SendRefusedError: it names a file that this client does not have (any more), or that nobody may fetch.
-            NotSentError: it could not be fetched, or not be stored.
+            NotSentError: it could not be fetched, not be stored, or this machine could not convert it now.
         """
         media = message.media
         if media is None or (essence(media.mimetype) in {"audio/ogg", "audio/opus"} and not media.media_id):
@@ -53,6 +53,8 @@ class Voices:
         try:
             held = await self._media.open_id(media.media_id, client_id=client_id)
             return replace(message, media=await self._made(held, media, client_id))
+        except (NoConverterError, StorageError) as error:
+            raise NotSentError(f"the recording could not be converted: {error}") from error
         except NotConvertedError as error:
             log.warning("voice not converted", reason=str(error), media_id=media.media_id)
             return replace(message, type="audio", media=media)
@@ -60,8 +62,6 @@ class Voices:
             raise SendRefusedError(f"{OF_FILE}{error.detail}") from error
         except FileNotFoundError as error:
             raise SendRefusedError(f"{OF_FILE}it is no longer on this machine's disk") from error
-        except StorageError as error:
-            raise NotSentError(f"the recording could not be converted: {error}") from error
 
     async def _made(self, held: HeldFile, media: OutMedia, client_id: int) -> OutMedia:
         """Its file with Opus. NotConvertedError."""

@@ -54,6 +54,10 @@ LOOK: Final = 3.0
 """Seconds between two looks at whether who took an errand still holds the account; an answer may be as late as that."""
 BLOCK: Final = 2.0
 RETRY: Final = 1.0
+KEPT: Final = 30 * 24 * 3600
+"""Seconds that Redis keeps the life of a process that is gone."""
+KEEP: Final = 24 * 3600.0
+"""Seconds after which a process that runs has its life kept for `KEPT` from then on."""
 LAST_WORD: Final = 2.0
 """Seconds in which a stop tells those who wait that what they asked for was broken off."""
 ERRORS: Final[dict[type[SendError], tuple[str, ...]]] = {
@@ -162,6 +166,7 @@ class Errands:
         async with trio.open_nursery() as nursery:
             if self._here:
                 nursery.start_soon(self._serve)
+                nursery.start_soon(self._keep_life)
             yield
             nursery.cancel_scope.cancel()
 
@@ -272,7 +277,7 @@ class Errands:
         async with trio.open_nursery() as nursery:
             while True:
                 try:
-                    await self.redis.command("SET", life_of(self.name), life)
+                    await self.redis.command("SET", life_of(self.name), life, "EX", KEPT)
                     client = connect(await self.redis.home(inbox), timeout=BLOCK + 3.0)
                     try:
                         await self._take_all(client, inbox, nursery, limiter)
@@ -281,6 +286,15 @@ class Errands:
                 except (RedisError, OSError, QueueError) as error:
                     log.warning("errands_unreachable", reason=str(error))
                     await trio.sleep(RETRY)
+
+    async def _keep_life(self) -> None:
+        """Only what is there: a next start under the same name has written its own."""
+        while True:
+            await self.clock.sleep(KEEP)
+            try:
+                await self.redis.command("EXPIRE", life_of(self.name), KEPT)
+            except QueueError as error:
+                log.warning("life not kept", reason=str(error))
 
     async def _take_all(self, client: Redis, inbox: str, nursery: trio.Nursery, limiter: trio.CapacityLimiter) -> None:
         while True:

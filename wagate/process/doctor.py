@@ -24,7 +24,8 @@ from wagate.http.client import HttpClient
 from wagate.http.errors import HttpError
 from wagate.http.guard import Trust
 from wagate.http.owner import on_behalf_of
-from wagate.media.convert import can_convert
+from wagate.media.convert import can_convert, check
+from wagate.media.failure import NotConvertedError
 from wagate.plugins.account_settings import short_secrets, storable, urls_in
 from wagate.plugins.registry import Providers
 from wagate.queue.redis import NEEDED, RedisThread, check_policy
@@ -225,6 +226,11 @@ def _needs_opus(installation: Installation, account: Account) -> bool:
 
 async def _voice() -> Sequence[Finding]:
     if can_convert():
+        try:
+            await check()
+        except NotConvertedError as error:
+            step = 'the line "converter died" in the log says why; until then, other recordings than Opus are not sent'
+            return [Finding(level="fail", what="PyAV", detail=str(error), next_step=step)]
         return [Finding(level="ok", what="PyAV", detail="recordings are converted to OGG/Opus")]
     step = "pip install 'wagate[voice]'; until then, only recordings that are already Opus are shown as voice messages"
     detail = "not installed: other recordings are sent as audio files"

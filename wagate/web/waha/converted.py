@@ -66,7 +66,7 @@ async def _convert(call: Call, kind: Kind) -> Response:
 
     Raises:
         UnprocessableError: no file, or none that can be converted. NotSupportedError: PyAV is not installed.
-        UnavailableError: others are converted, the data folder takes no file, or no process can be started.
+        UnavailableError: others are converted, the data folder takes no file, or this machine can't convert now.
         BadGatewayError: the link was not answered.
     """
     body = decode(ConvertBody, await request.get_data(cache=True, as_text=False, parse_form_data=False))
