@@ -8,6 +8,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import trio
+import trio.testing
 
 from wagate.clock import Clock
 from wagate.hooks.contracts import Identity
@@ -44,6 +46,7 @@ class World:
         return Glance(totals={None: Totals()}, named=named, urgent=[])
 
     async def browse(self, fn: Callable[..., Any], ids: Sequence[str], *_: object, **__: object) -> Any:
+        await trio.testing.wait_all_tasks_blocked()  # A database takes its time, in which others ask.
         if fn is not shown_deliveries:
             self.asked.append("newer")
             return 3
@@ -119,6 +122,17 @@ async def test_newer_ones_are_counted_when_there_is_any_newer(world: World) -> N
     page = watched("deliveries", at="d-8")
     with world.shared.watching(page):
         assert "3 newer deliveries" in (await world.shared.leaves(page))["more"]
+
+
+async def test_newer_ones_are_counted_once_for_all_who_see_the_same_at_once(world: World) -> None:
+    pages = [watched("deliveries", at="d-8") for _ in range(50)]
+    with ExitStack() as watching:
+        for each in pages:
+            watching.enter_context(world.shared.watching(each))
+        async with trio.open_nursery() as nursery:
+            for each in pages:
+                nursery.start_soon(world.shared.leaves, each)
+    assert world.asked == [[], "newer"]
 
 
 async def test_a_client_is_shown_its_own_things_whatever_it_names(world: World) -> None:

@@ -102,6 +102,7 @@ class SharedLook:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._lock = trio.Lock()
+        self._making = trio.Lock()
         self._watchers: dict[int, Watched] = {}
         self._last: _Seen | None = None
         self._due = 0.0
@@ -120,11 +121,12 @@ class SharedLook:
     async def leaves(self, watched: Watched) -> Leaves:
         """What the newest look says on this page, made once for all who watch the same."""
         seen = await self._seen(watched)
-        if watched.same not in seen.leaves:
-            made = self._figures(seen, watched)
-            if watched.page == "deliveries":
-                made["more"] = await self._newer(seen, watched)
-            seen.leaves.setdefault(watched.same, made)
+        async with self._making:  # Who sees the same waits for it here, rather than counting for themselves.
+            if watched.same not in seen.leaves:
+                made = self._figures(seen, watched)
+                if watched.page == "deliveries":
+                    made["more"] = await self._newer(seen, watched)
+                seen.leaves[watched.same] = made
         return seen.leaves[watched.same]
 
     def news(self, watched: Watched, before: Leaves, after: Leaves) -> Sequence[Markup]:
