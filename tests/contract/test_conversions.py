@@ -158,7 +158,7 @@ async def test_the_child_ends_with_a_gateway_that_is_killed(tmp_path: Path) -> N
     child = await child_of(gateway.pid)
     gateway.kill()
     await gateway.wait()
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         while Path(f"/proc/{child}").exists() and state_of(child) != "Z":
             await trio.sleep(0.01)
 
