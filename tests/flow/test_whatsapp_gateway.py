@@ -6,11 +6,13 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass, field
+from statistics import median
 
 import pytest
 import trio
 
-from tests.effort import effort
+from tests.effort import LONG, effort
 from tests.whatsapp_gateway import Whole, whole
 from tests.whatsapp_site import ANA, BOB, OURS
 
@@ -18,6 +20,8 @@ ORDERED = effort(100, 400)
 ROUNDS = effort(1, 7)
 """Of each way to kill."""
 BURST = 60
+RATE = 150
+"""Messages a second in a burst: more than any number gets."""
 WAYS = ("gateway", "engine", "both")
 
 
@@ -69,45 +73,62 @@ async def test_kills_lose_no_more_than_is_said_and_swap_nothing() -> None:
         here.fake.server.receipts = 0
         await here.world.text(ANA, "warm")
         await here.sink.until(lambda _: here.texts == ["warm"])
-        sent = {way: await kills(here, way) for way in WAYS}
+        bursts = {way: [await killed(here, way, number) for number in range(ROUNDS)] for way in WAYS}
         await here.world.text(ANA, "last")
         await here.sink.until(lambda _: "last" in here.texts, 120)
         got = here.texts
-        lost = {way: [text for text in texts if text not in set(got)] for way, texts in sent.items()}
-        print("\nlost", {way: f"{len(each)} of {len(sent[way])}" for way, each in lost.items()})
-        known = [text for texts in sent.values() for text in texts if text in set(got)]
+        lost = {way: [each.lost(got) for each in made] for way, made in bursts.items()}
+        print("\nlost", {way: f"{list(map(len, each))} of {BURST} each" for way, each in lost.items()})
+        sent = [text for made in bursts.values() for burst in made for text in burst.sent]
+        known = [text for text in sent if text in set(got)]
         assert [text for text in dict.fromkeys(got) if text not in {"warm", "last"}] == known  # nothing is swapped
         assert len(got) - len(set(got)) <= 3 * ROUNDS  # a kill between a 2xx and its record repeats a delivery
-        assert lost["gateway"] == []
-        assert len(lost["engine"]) <= ROUNDS
-        assert len(lost["both"]) <= 3 * ROUNDS
+        assert lost["gateway"] == [[]] * ROUNDS
+        for burst, missing in zip(bursts["engine"] + bursts["both"], lost["engine"] + lost["both"], strict=True):
+            # WhatsApp has the receipt of what the library holds: these, in a row, and nothing that came after.
+            first = burst.before.index(missing[0]) if missing else 0
+            assert missing == burst.before[first : first + len(missing)]
+        assert not LONG or median(map(len, lost["engine"] + lost["both"])) <= 1  # more only when the machine stalls
 
 
-async def kills(here: Whole, way: str) -> list[str]:
-    """Bursts, and a kill in the middle of each; what was written."""
-    sent: list[str] = []
-    for number in range(ROUNDS):
+@dataclass
+class Burst:
+    """What somebody wrote while something was killed."""
 
-        async def burst(number: int = number) -> None:
-            for place in range(BURST):
-                text = f"{way} {number} {place:03}"
-                sent.append(text)
-                await here.world.text(ANA, text)
+    sent: list[str] = field(default_factory=list)
+    before: list[str] = field(default_factory=list)
+    """What was written before the kill."""
 
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(burst)
-            with trio.fail_after(60):
-                while len(sent) < BURST * number + BURST // 3:
-                    await trio.sleep(0.001)
-            {"gateway": here.server.kill, "engine": here.kill_engine, "both": here.kill_both}[way]()
+    def lost(self, got: list[str]) -> list[str]:
+        """What never came."""
+        return [text for text in self.sent if text not in set(got)]
+
+
+async def killed(here: Whole, way: str, number: int) -> Burst:
+    """A burst, and a kill in the middle of it. At its end all is there that will come."""
+    burst = Burst()
+
+    async def write() -> None:
+        for place in range(BURST):
+            text = f"{way} {number} {place:03}"
+            burst.sent.append(text)
+            await here.world.text(ANA, text)
+            await trio.sleep(1 / RATE)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write)
+        with trio.fail_after(60):
+            while len(burst.sent) < BURST // 3:
+                await trio.sleep(0.001)
+        {"gateway": here.server.kill, "engine": here.kill_engine, "both": here.kill_both}[way]()
+        burst.before = burst.sent[:]
         if way != "engine":
             await here.server.start()
-        logins = here.fake.server.logins
-        with trio.fail_after(120):
-            while not here.fake.server.connected(OURS) or not (await here.session())["isConnected"]:
-                await trio.sleep(0.05)
-        assert here.fake.server.logins >= logins
-    return sent
+    with trio.fail_after(120):
+        while not here.fake.server.connected(OURS) or not (await here.session())["isConnected"]:
+            await trio.sleep(0.05)
+    await here.sink.until(lambda _: burst.sent[-1] in here.texts, 120)
+    return burst
 
 
 async def test_the_command_shows_a_code_and_says_when_it_is_linked() -> None:
