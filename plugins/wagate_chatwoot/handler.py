@@ -22,7 +22,7 @@ from wagate_chatwoot.api.errors import (
     TooLargeError,
 )
 from wagate_chatwoot.inboxes import App, Apps
-from wagate_chatwoot.to_chatwoot import incoming, results
+from wagate_chatwoot.to_chatwoot import acks, incoming, notices, results
 from wagate_chatwoot.to_whatsapp import outgoing
 
 CONCURRENCY = 32
@@ -37,6 +37,7 @@ IN: Mapping[str, Handle] = {
     **dict.fromkeys(status.KINDS, status.handle),
     **dict.fromkeys(pull.KINDS, pull.handle),
     answers.KIND: answers.handle,
+    notices.AGAIN: acks.again,
 }
 """Kind of event → what writes it in Chatwoot."""
 PAUSED = incoming.KINDS | pull.KINDS

@@ -12,7 +12,9 @@ from wagate.parsing.message_ids import bare_id, is_unique
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-_FORGOTTEN = ("cw", "wa", "part", "out", "chat", "conv", "seen")
+_FORGOTTEN = ("cw", "wa", "part", "out", "chat", "conv", "seen", "tick")
+TICKS = 64
+"""Messages whose status was told last, about."""
 RANK = {"sent": 1, "delivered": 2, "read": 3}
 """Statuses that only go up. ``failed`` stands beside them: only a delivered or read message leaves it."""
 
@@ -124,7 +126,14 @@ class Ledger:
         rows: dict[str, Any] = {self._key("cw", str(entry.message)): msgspec.to_builtins(entry)}
         rows |= {self._key("wa", entry.account, bare_id(each), entry.chat): entry.message for each in entry.whatsapp}
         rows |= {self._key("part", each): entry.message for each in entry.parts}
+        if entry.status in RANK:
+            rows[self._key("tick", str(entry.message % TICKS))] = entry.message
         await self._store.set_all(rows)
+
+    async def ticked(self) -> list[Entry]:
+        """Messages whose status was told lately: the last `TICKS`, but for those whose place a newer one took."""
+        numbers = (await self._store.items(self._key("tick") + "/")).values()
+        return [found for each in numbers if (found := await self.by_message(each)) is not None]
 
     async def handed(self, message: int) -> Handed | None:
         """How an agent's message was handed on; None: not yet."""

@@ -70,6 +70,7 @@ RESULTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "it could not be handed over": (notices.FAILED, "sent", {}),
     "it waits": (notices.WAITS, "queued", {}),
     "it may have been sent": (notices.DOUBT, "unknown", {}),
+    "it shows as failed, and is not": (notices.AGAIN, "sent", {}),
     "it failed": ("message.failed", "failed", {"error": {"code": "131026", "reason": "not on WhatsApp"}}),
 }
 """What becomes of an agent's message: kind of the event, status of the message, what else the event says."""

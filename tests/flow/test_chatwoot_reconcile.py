@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.chatwoot_office import ANA, KEY, Office, office
 from tests.flow.test_one_person import PHONE, begun
 from wagate.testing.chatwoot import faults
+from wagate.testing.server import Fault
 from wagate_chatwoot.to_whatsapp.reconcile import EVERY, OLDEST
 
 
@@ -60,6 +61,26 @@ async def test_a_tick_whose_own_webhook_found_nobody_is_shown_again() -> None:
         await here.gateway.passes_until(lambda: written.status == "read", step=30, most=2 * EVERY)
         assert here.status_of(written) == ("read", None)
         assert here.sent() == ["have you got it?"]
+
+
+async def test_a_tick_that_comes_while_a_message_is_put_right_stays() -> None:
+    async with office() as here:
+        await first_look(here)
+        talk = await here.talk()
+        written = here.chatwoot.agent.writes(talk, "have you got it?")
+        await here.until_sent(1)
+        await here.until(lambda: bool(here.waha.sent))
+        door, here.chatwoot.inbox.webhook_url = here.chatwoot.inbox.webhook_url, "http://127.0.0.1:9/gone"
+        answered_late = Fault(method="PATCH", path=f"/messages/{written.id}", wait=3)  # done, and we don't know it yet
+        here.chatwoot.fail(answered_late)
+        await here.ack(here.waha.sent[0]["_id"], 3)
+        await here.until(lambda: written.status == "failed")
+        here.chatwoot.inbox.webhook_url = door
+        await here.gateway.passes(EVERY, step=30)
+        assert answered_late not in here.chatwoot.faults
+        await here.gateway.passes_until(lambda: written.status == "read", step=1, most=EVERY)
+        await here.gateway.passes(2 * EVERY, step=30)
+        assert here.status_of(written) == ("read", None)
 
 
 async def test_what_came_from_the_phone_and_shows_as_failed_is_shown_as_sent_again() -> None:

@@ -16,6 +16,7 @@ from wagate_chatwoot.api.errors import NotThereError
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import RANK, Entry, rises
 from wagate_chatwoot.to_chatwoot import results
+from wagate_chatwoot.to_whatsapp.origin import origin_of
 
 MOST_REASON: Final = 500
 """Characters that agents see."""
@@ -40,6 +41,26 @@ async def catch_up(app: App, entry: Entry, delivery: Delivery) -> None:
     status = lowest(await _statuses(app, parts))
     if status:
         await _tell(app, entry, delivery, status, "")
+
+
+async def again(app: App, delivery: Delivery) -> None:
+    """Show once more how far a message got. Chatwoot marks it as failed when any webhook about it finds nobody.
+
+    That of a change of its status, which our own tick makes, too (source: its Webhooks::Trigger).
+    """
+    origin = origin_of(delivery.event)
+    entry = await app.ledger.by_message(origin.message) if origin is not None else None
+    if entry is None or not is_out(entry):
+        return
+    try:
+        await app.chatwoot.set_status(entry.conversation, entry.message, entry.status or "sent")
+    except NotThereError:
+        return  # deleted meanwhile
+
+
+def is_out(entry: Entry) -> bool:
+    """Whether it left, as far as we know, so that Chatwoot is not to show it as failed."""
+    return entry.direction != "in" and not entry.waits and entry.status != FAILED and bool(entry.whatsapp)
 
 
 def word(extra: dict[str, Any]) -> str:

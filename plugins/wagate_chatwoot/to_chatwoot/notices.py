@@ -8,6 +8,7 @@ from __future__ import annotations
 from wagate.events import NewEvent
 from wagate.hooks import Target
 from wagate_chatwoot.inboxes import App
+from wagate_chatwoot.ledger import Entry
 from wagate_chatwoot.to_whatsapp.chat_of import Chat
 from wagate_chatwoot.to_whatsapp.origin import SOURCE, Origin, metadata_of
 
@@ -20,6 +21,8 @@ DOUBT = "chatwoot.doubt"
 WAITS = "chatwoot.waits"
 """A part waits for its provider, which is away; ``extra.id`` as of `DOUBT`, ``content`` says why."""
 KINDS = frozenset({FAILED, NOTE, DOUBT, WAITS})
+AGAIN = "chatwoot.again"
+"""How far a message got is to be shown once more."""
 
 
 async def notify_failed(app: App, origin: Origin, chat: Chat | None, reason: str) -> None:
@@ -42,6 +45,16 @@ async def notify_waits(app: App, origin: Origin, chat: Chat, part: str, reason: 
     """It is not sent yet, and will be; once for each part and try."""
     text, variant = app.texts("outgoing.waits", reason=reason), f"{origin.part}/{origin.retry}"
     await _notify(app, WAITS, origin, chat, text, variant=variant, part=part)
+
+
+async def notify_again(app: App, entry: Entry) -> None:
+    """Chatwoot shows it as failed, and it is not; once for each moment.
+
+    Not put right at once: an ack may be on its way, and whichever came last would stay.
+    """
+    origin = Origin(inbox=app.name, message=entry.message, conversation=entry.conversation, retry=entry.retries)
+    chat = Chat(account=entry.account, key=entry.chat)
+    await _notify(app, AGAIN, origin, chat, "", variant=f"again/{app.context.clock.time()}")
 
 
 async def _notify(

@@ -17,6 +17,8 @@ from wagate.parsing.fields import first_text, mapping, whole
 from wagate_chatwoot.api.errors import BusyError, ChatwootError, NotThereError
 from wagate_chatwoot.inboxes import App, Apps
 from wagate_chatwoot.signals import Signals
+from wagate_chatwoot.to_chatwoot.acks import is_out
+from wagate_chatwoot.to_chatwoot.notices import notify_again
 from wagate_chatwoot.to_chatwoot.people import source_id
 from wagate_chatwoot.to_whatsapp.actions import Action, Send
 from wagate_chatwoot.to_whatsapp.decode import decode
@@ -24,6 +26,8 @@ from wagate_chatwoot.to_whatsapp.webhook import accept
 
 EVERY: Final = 600.0
 """Seconds between two looks."""
+SOON: Final = 60.0
+"""Seconds until the second one: Chatwoot posts some seconds later what happened while we were away."""
 OLDEST: Final = 86_400.0
 """Seconds; what agents wrote longer ago is not sent any more, and shows as failed."""
 SLACK: Final = 300.0
@@ -61,14 +65,18 @@ class Reconciler:
 
     async def run(self) -> None:
         """For ever; a task."""
+        looks = 0
         while apps := list(self._apps.values()):
+            looks += 1
             for app in apps:
-                await self._look(app)
-            await apps[0].context.clock.sleep(EVERY)
+                await self._look(app, began=looks <= 2)
+            await apps[0].context.clock.sleep(SOON if looks == 1 else EVERY)
 
-    async def _look(self, app: App) -> None:
+    async def _look(self, app: App, *, began: bool) -> None:
         try:
             found = await reconcile(app, self._signals)
+            if began:
+                await put_ticks_right(app)
         except ChatwootError as error:
             app.context.log.info("chatwoot not looked through", inbox=app.name, reason=error.reason)
             if isinstance(error, BusyError):
@@ -94,25 +102,34 @@ async def reconcile(app: App, signals: Signals) -> int:
             seen = max(seen, int(message["id"]))
             if _missing(message, oldest) and await _unknown(app, message):
                 found += await _take(app, signals, conversation, message)
-            elif message.get("status") == FAILED:
-                await _put_right(app, int(conversation["id"]), int(message["id"]))
+            else:
+                await _put_right(app, message)
     done = Mark(since=mark.since, at=now, seen=seen, safe=mark.seen)
     await app.context.store.set(key, msgspec.to_builtins(done))
     return found
 
 
-async def _put_right(app: App, conversation: int, message: int) -> None:
-    """Show again how far a message got. Chatwoot marks it as failed when any webhook about it finds nobody.
+async def _put_right(app: App, message: Mapping[str, Any]) -> None:
+    """Have shown again how far a message got that Chatwoot calls failed, if it did not fail."""
+    entry = await app.ledger.by_message(int(message["id"])) if message.get("status") == FAILED else None
+    if entry is not None and is_out(entry):
+        await notify_again(app, entry)
 
-    That of a change of its status, which our own tick makes, too (source: its Webhooks::Trigger).
-    """
-    entry = await app.ledger.by_message(message)
-    if entry is None or entry.direction == "in" or entry.waits or entry.status == FAILED or not entry.whatsapp:
-        return
-    try:
-        await app.chatwoot.set_status(conversation, message, entry.status or "sent")
-    except NotThereError:
-        return  # deleted meanwhile
+
+async def put_ticks_right(app: App) -> None:
+    """The same for what was ticked lately, however old it is: the webhook of a tick, too, may have found nobody."""
+    ticked: dict[int, set[int]] = {}
+    for entry in await app.ledger.ticked():
+        ticked.setdefault(entry.conversation, set()).add(entry.message)
+    for conversation, numbers in ticked.items():
+        await app.context.clock.sleep(PACE)
+        try:
+            rows = await app.chatwoot.messages(conversation, after=min(numbers) - 1)
+        except NotThereError:
+            continue  # deleted
+        for row in rows:
+            if row.get("id") in numbers:
+                await _put_right(app, row)
 
 
 async def missed(app: App, send: Send) -> list[Send]:
