@@ -12,6 +12,7 @@ import trio
 import trio.testing
 
 from tests.bad_plugin import plugin as module_of
+from wagate.context.watch import Watching
 from wagate.errors import PluginError
 from wagate.hooks.specs import PROJECT, Hooks
 from wagate.plugins.loader import Plugin
@@ -21,14 +22,15 @@ from wagate.testing import fake_context
 Manager = Callable[[], AbstractAsyncContextManager[None]]
 
 
-def running(**managers: Manager) -> AbstractAsyncContextManager[None]:
+def running(watching: Watching | None = None, /, **managers: Manager) -> AbstractAsyncContextManager[None]:
     """The lifespans of plugins by name."""
     registry = pluggy.PluginManager(PROJECT)
     registry.add_hookspecs(Hooks)
     for name, manager in managers.items():
         registry.register(module_of(lifespan=_hook(manager)), name)
     plugins = [Plugin(name, None, registry) for name in managers]
-    return lifespans(plugins, {name: fake_context(name).context for name in managers})
+    contexts = {name: fake_context(name).context for name in managers}
+    return lifespans(plugins, contexts, (watching or Watching()).stopped)
 
 
 def _hook(manager: Manager) -> Callable[[Any], AbstractAsyncContextManager[None]]:
@@ -96,3 +98,27 @@ async def test_one_that_raises_when_it_ends_costs_the_others_nothing() -> None:
     async with running(good=good, bad=breaks):
         pass
     assert ended == ["good"]
+
+
+async def test_one_that_breaks_off_while_the_gateway_runs_is_told_whatever_it_says_itself() -> None:
+    watching, breaks = Watching(), trio.Event()
+
+    @asynccontextmanager
+    async def manager() -> AsyncIterator[None]:
+        async def later() -> None:
+            await breaks.wait()
+            raise KeyError("nothing to see here")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(later)
+            yield
+
+    async with running(watching, bad=manager):
+        assert watching.troubles == {}
+        breaks.set()
+        await trio.testing.wait_all_tasks_blocked()
+        watching.tell("bad", "")
+        assert set(watching.troubles) == {"bad"}
+        assert "lifespan raised KeyError" in watching.troubles["bad"]
+        assert "until the gateway is restarted" in watching.troubles["bad"]
+        assert "nothing to see here" not in watching.troubles["bad"]

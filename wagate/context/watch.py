@@ -26,10 +26,25 @@ class Watching:
     """What all plugins share of it."""
 
     def __init__(self) -> None:
-        self.troubles: dict[str, str] = {}
-        """Plugin → why it is not working properly."""
+        self._told: dict[str, str] = {}
+        self._stopped: dict[str, str] = {}
         self._look: Look | None = None
         self._ready = trio.Event()
+
+    @property
+    def troubles(self) -> dict[str, str]:
+        """Plugin → why it is not working properly."""
+        return self._told | self._stopped
+
+    def tell(self, plugin: str, why: str) -> None:
+        """A plugin says what is wrong with it; '': nothing any more."""
+        self._told.pop(plugin, None)
+        if why:
+            self._told[plugin] = why[:LONGEST]
+
+    def stopped(self, plugin: str, why: str) -> None:
+        """Its lifespan broke off, whatever it says itself. Nothing begins it again but a start."""
+        self._stopped[plugin] = f"{why}; it does not work until the gateway is restarted"[:LONGEST]
 
     def look_by(self, look: Look) -> None:
         """The gateway serves now; ``look`` finds what needs attention."""
@@ -72,6 +87,4 @@ class PluginWatch:
 
     def trouble(self, why: str) -> None:
         """Note it, or that it is over."""
-        self._watching.troubles.pop(self._plugin, None)
-        if why:
-            self._watching.troubles[self._plugin] = why[:LONGEST]
+        self._watching.tell(self._plugin, why)

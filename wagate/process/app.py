@@ -133,8 +133,8 @@ async def serve(
                 # We have the folder's lock: whoever held keys in its Valkey is dead.
                 await gateway.consumers.take_over()
             async with (
-                lifespans(plugins, contexts),
-                provider_lifespans(gateway.providers.all),
+                lifespans(plugins, contexts, gateway.watching.stopped),
+                provider_lifespans(gateway.providers.all, gateway.watching.stopped),
                 errands.running(),
                 written_down(gateway.minutes, gateway.refusals, gateway.token_uses),
                 gateway.consumers.running(),

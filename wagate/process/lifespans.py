@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import structlog
@@ -19,39 +19,46 @@ START = 30.0
 STOP = 5.0
 """Seconds that it may take from there to its end."""
 
+Stopped = Callable[[str, str], None]
+"""(plugin or provider, why): its lifespan broke off while the gateway runs."""
+
 log = structlog.get_logger("wagate.plugins")
 
 
 @asynccontextmanager
-async def lifespans(plugins: Sequence[Plugin], contexts: Mapping[str, PluginContext]) -> AsyncIterator[None]:
+async def lifespans(
+    plugins: Sequence[Plugin], contexts: Mapping[str, PluginContext], stopped: Stopped
+) -> AsyncIterator[None]:
     """Around all traffic: entered before the first delivery, left after the last.
 
     Raises:
-        PluginError: one failed before it yielded, or took too long. One that fails later, or is slow to end, is logged.
+        PluginError: one failed before it yielded, or took too long. Of one that fails later, ``stopped`` is told; one
+            that is slow to end is logged.
     """
     async with trio.open_nursery() as nursery, AsyncExitStack() as stack:
         for plugin in plugins:
             for each in plugin.lifespans(contexts[plugin.name]):
-                await stack.enter_async_context(_one(plugin.name, each, nursery))
+                await stack.enter_async_context(_one(plugin.name, each, nursery, stopped))
         yield
 
 
 @asynccontextmanager
-async def provider_lifespans(providers: Sequence[Provider]) -> AsyncIterator[None]:
+async def provider_lifespans(providers: Sequence[Provider], stopped: Stopped) -> AsyncIterator[None]:
     """The same for providers that have one: entered before the first message is sent, left after the last."""
     async with trio.open_nursery() as nursery, AsyncExitStack() as stack:
         for provider in providers:
             if provider.lifespan is not None:
-                await stack.enter_async_context(_one(provider.name, provider.lifespan(), nursery))
+                await stack.enter_async_context(_one(provider.name, provider.lifespan(), nursery, stopped))
         yield
 
 
 class _Lifespan:
     """One of them, and how far it is: in a task of its own, since it may open scopes that outlive its start."""
 
-    def __init__(self, plugin: str, manager: AbstractAsyncContextManager[None]) -> None:
+    def __init__(self, plugin: str, manager: AbstractAsyncContextManager[None], stopped: Stopped) -> None:
         self._plugin = plugin
         self._manager = manager
+        self._stopped = stopped
         self._leave = trio.Event()
         self.began = trio.Event()
         self.over = trio.Event()
@@ -68,6 +75,8 @@ class _Lifespan:
         except BaseException as error:
             self.error = broken(self._plugin, "lifespan", error)
             log.exception("lifespan failed", plugin=self._plugin, error=self.error.what)
+            if self.began.is_set():
+                self._stopped(self._plugin, self.error.what)
         finally:
             self.began.set()
             self.over.set()
@@ -94,8 +103,10 @@ class _Lifespan:
 
 
 @asynccontextmanager
-async def _one(plugin: str, manager: AbstractAsyncContextManager[None], nursery: trio.Nursery) -> AsyncIterator[None]:
-    lifespan = _Lifespan(plugin, manager)
+async def _one(
+    plugin: str, manager: AbstractAsyncContextManager[None], nursery: trio.Nursery, stopped: Stopped
+) -> AsyncIterator[None]:
+    lifespan = _Lifespan(plugin, manager, stopped)
     nursery.start_soon(lifespan.run, name=f"lifespan of {plugin}")
     try:
         await lifespan.begin()
