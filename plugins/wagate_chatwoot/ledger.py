@@ -14,7 +14,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _FORGOTTEN = ("cw", "wa", "part", "out", "chat", "conv", "seen", "tick")
 TICKS = 64
-"""Messages whose status was told last, about."""
+"""Messages whose status was told last, about: each takes the place of its id's remainder."""
 RANK = {"sent": 1, "delivered": 2, "read": 3}
 """Statuses that only go up. ``failed`` stands beside them: only a delivered or read message leaves it."""
 

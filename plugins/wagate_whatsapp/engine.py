@@ -88,4 +88,4 @@ class Engine:
 
 def _pause(in_a_row: int) -> float:
     """The first time at once, then 0.5, 1, 2 … 30 s."""
-    return 0.0 if in_a_row == 1 else float(min(2.0 ** (in_a_row - 3), LONGEST_PAUSE))
+    return 0.0 if in_a_row == 1 else min(2.0 ** min(in_a_row - 3, 10), LONGEST_PAUSE)

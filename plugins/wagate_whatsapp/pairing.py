@@ -154,7 +154,7 @@ class Pairing:
 
 def pause_after(short: int) -> float:
     """Seconds after so many short tries in a row: the first time none, then 5, 10 … 60."""
-    return min(PAUSE * 2.0 ** (short - 2), LONGEST_PAUSE) if short > 1 else 0.0
+    return min(PAUSE * 2.0 ** min(short - 2, 10), LONGEST_PAUSE) if short > 1 else 0.0
 
 
 def start_settings(settings: WhatsAppSettings) -> dict[str, Any]:

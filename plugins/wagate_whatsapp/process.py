@@ -91,6 +91,7 @@ class ChildProcess:
         self._stream = stream
         self._log = log
         self._sending = trio.Lock()
+        self._unsent = b""
         self._asked: dict[int, tuple[trio.Event, list[Json]]] = {}
         self._count = 0
         self._feeds: dict[str, Feed] = {}
@@ -171,7 +172,8 @@ class ChildProcess:
     async def close(self) -> None:
         """Let it write down what it holds, and end. Not cancellable; at most 15 s."""
         with trio.CancelScope(shield=True):
-            # Not by the stream: that raises while another task is in the middle of a line, which this breaks off.
+            # Not by the stream: that raises while another task is in the middle of a line. Who waits there hears of the
+            # end when the process has gone.
             with contextlib.suppress(OSError):
                 self._stream.socket.shutdown(socket.SHUT_WR)
             with trio.move_on_after(LEAVE_PATIENCE):
@@ -190,9 +192,13 @@ class ChildProcess:
 
     async def _send(self, line: Json) -> None:
         async with self._sending:
+            self._unsent += msgspec.json.encode(line) + b"\n"
             try:
-                await self._stream.send_all(msgspec.json.encode(line) + b"\n")
-            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                while self._unsent:
+                    # Who is out of patience goes; the next one sends the rest of the line first: half a line would end
+                    # the process, and with it the connections of all numbers.
+                    self._unsent = self._unsent[await self._stream.socket.send(self._unsent) :]
+            except (OSError, trio.ClosedResourceError) as error:
                 raise EngineDiedError("the engine ended") from error
 
     def _read(self, raw: bytes) -> None:

@@ -83,6 +83,22 @@ async def test_a_tick_that_comes_while_a_message_is_put_right_stays() -> None:
         assert here.status_of(written) == ("read", None)
 
 
+async def test_an_old_message_whose_tick_found_nobody_is_shown_again() -> None:
+    async with office() as here:
+        await first_look(here)
+        talk = await here.talk()
+        written = here.chatwoot.agent.writes(talk, "have you got it?")
+        await here.until_sent(1)
+        await here.until(lambda: bool(here.waha.sent))
+        await here.gateway.passes(3 * EVERY, step=30)  # what the looks ask for is newer
+        door, here.chatwoot.inbox.webhook_url = here.chatwoot.inbox.webhook_url, "http://127.0.0.1:9/gone"
+        await here.ack(here.waha.sent[0]["_id"], 3)
+        await here.until(lambda: written.status == "failed")
+        here.chatwoot.inbox.webhook_url = door
+        await here.gateway.passes_until(lambda: written.status == "read", step=30, most=2 * EVERY)
+        assert here.status_of(written) == ("read", None)
+
+
 async def test_what_came_from_the_phone_and_shows_as_failed_is_shown_as_sent_again() -> None:
     async with office() as here:
         await first_look(here)

@@ -88,6 +88,9 @@ async def test_kills_lose_no_more_than_is_said_and_swap_nothing() -> None:
             # WhatsApp has the receipt of what the library holds: these, in a row, and nothing that came after.
             first = burst.before.index(missing[0]) if missing else 0
             assert missing == burst.before[first : first + len(missing)]
+        assert sum(map(len, lost["engine"] + lost["both"])) < sum(
+            len(each.before) for each in bursts["engine"] + bursts["both"]
+        )
         assert not LONG or median(map(len, lost["engine"] + lost["both"])) <= 1  # more only when the machine stalls
 
 

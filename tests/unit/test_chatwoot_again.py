@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from tests.chatwoot_desk import CHAT, Desk, a_desk
-from wagate.testing import make_delivery
-from wagate.testing.chatwoot import Message
-from wagate_chatwoot.ledger import TICKS, Entry
+from wagate.testing import make_delivery, make_event
+from wagate.testing.chatwoot import Message, faults
+from wagate_chatwoot.ledger import TICKS, Entry, Handed
 from wagate_chatwoot.to_chatwoot import notices
 from wagate_chatwoot.to_whatsapp.reconcile import put_ticks_right
 
@@ -79,3 +79,37 @@ async def test_only_the_latest_are_looked_at() -> None:
             await desk.app.ledger.write(replace(entry, message=number))
         latest = sorted(each.message for each in await desk.app.ledger.ticked())
         assert latest == list(range(2 * TICKS, 3 * TICKS))
+
+
+async def test_however_many_messages_are_between_two_ticks_both_are_seen() -> None:
+    async with a_desk() as desk:
+        first = await reddened(desk, "read")
+        for number in range(150):
+            desk.server.agent.notes(desk.server.conversation(CHAT), f"{number}")
+        second = await reddened(desk, "delivered")
+        await put_ticks_right(desk.app)
+        assert await tell(desk) == 2
+        assert (first.status, second.status) == ("read", "delivered")
+
+
+async def test_a_part_that_did_fail_and_another_servers_message_are_left_alone() -> None:
+    async with a_desk() as desk:
+        written = await reddened(desk, "read")
+        await put_ticks_right(desk.app)
+        await desk.app.ledger.hand(written.id, Handed(parts=("",)))
+        assert await tell(desk) == 1
+        assert written.status == "failed"
+        origin = {"inbox": "other", "message": written.id, "conversation": written.conversation.id}
+        await desk.app.ledger.hand(written.id, Handed())
+        event = make_event(kind=notices.AGAIN, chat=CHAT, extra={"source": "chatwoot", "metadata": origin})
+        await desk.handle(make_delivery(event, target="in/support"))
+        assert written.status == "failed"
+
+
+async def test_a_deleted_conversation_is_passed_over() -> None:
+    async with a_desk() as desk:
+        written = await reddened(desk, "read")
+        desk.server.fail(faults.gone())
+        await put_ticks_right(desk.app)
+        assert await tell(desk) == 0
+        assert written.status == "failed"

@@ -100,6 +100,44 @@ async def test_one_that_raises_when_it_ends_costs_the_others_nothing() -> None:
     assert ended == ["good"]
 
 
+@pytest.mark.parametrize("cancelled", [True, False])
+async def test_what_goes_wrong_at_the_end_is_no_trouble(
+    autojump_clock: trio.testing.MockClock, *, cancelled: bool
+) -> None:
+    watching = Watching()
+
+    @asynccontextmanager
+    async def manager() -> AsyncIterator[None]:
+        yield
+        if cancelled:
+            await trio.sleep_forever()
+        raise KeyError("at its end")
+
+    async with running(watching, fine=manager):
+        pass
+    assert watching.troubles == {}
+
+
+async def test_one_whose_own_nursery_is_cancelled_has_broken_off() -> None:
+    watching, ends = Watching(), trio.Event()
+
+    @asynccontextmanager
+    async def manager() -> AsyncIterator[None]:
+        async with trio.open_nursery() as nursery:
+
+            async def later() -> None:
+                await ends.wait()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(later)
+            yield
+
+    async with running(watching, bad=manager):
+        ends.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert watching.troubles["bad"].startswith("lifespan ended by itself")
+
+
 async def test_one_that_breaks_off_while_the_gateway_runs_is_told_whatever_it_says_itself() -> None:
     watching, breaks = Watching(), trio.Event()
 

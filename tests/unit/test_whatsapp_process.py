@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import trio
 import trio.testing
 
 from wagate_whatsapp import process
+from wagate_whatsapp.engine import _pause
+from wagate_whatsapp.pairing import LONGEST_PAUSE, pause_after
 from wagate_whatsapp.process import ChildProcess, EngineDiedError
 
 
@@ -46,3 +49,30 @@ async def test_it_is_closed_while_somebody_is_talking_to_it(
     assert len(errors) == 1
     assert hung.returncode is not None
     child.free()
+
+
+async def test_a_request_that_ran_out_of_time_while_it_was_written_is_whole(tmp_path: Path) -> None:
+    """Half a line would end the process, and with it the connections of all numbers."""
+    ours, theirs = socket.socketpair()
+    quiet = await trio.lowlevel.open_process([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    child = ChildProcess(quiet, trio.SocketStream(trio.socket.from_stdlib_socket(ours)), tmp_path / "log")
+    with pytest.raises(trio.TooSlowError):
+        await child.ask("send", patience=0.05, text="x" * 1_000_000)
+    reader = trio.SocketStream(trio.socket.from_stdlib_socket(theirs))
+    read = b""
+    with trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(child.seen, "main", 7)
+            while read.count(b"\n") < 2:
+                read += await reader.receive_some()
+    lines = [json.loads(each) for each in read.splitlines()]
+    assert lines == [{"ask": 1, "do": "send", "text": "x" * 1_000_000}, {"seen": 7, "session": "main"}]
+    quiet.kill()
+    await quiet.wait()
+    child.free()
+    await reader.aclose()
+
+
+def test_the_pause_between_two_starts_stays_however_often_it_dies() -> None:
+    assert [_pause(each) for each in (1, 2, 3, 5, 9, 5_000)] == [0.0, 0.5, 1.0, 4.0, 30.0, 30.0]
+    assert pause_after(5_000) == LONGEST_PAUSE

@@ -44,7 +44,7 @@ class Watching:
 
     def stopped(self, plugin: str, why: str) -> None:
         """Its lifespan broke off, whatever it says itself. Nothing begins it again but a start."""
-        self._stopped[plugin] = f"{why}; it does not work until the gateway is restarted"[:LONGEST]
+        self._stopped[plugin] = f"{why[:LONGEST]}; it does not work until the gateway is restarted"
 
     def look_by(self, look: Look) -> None:
         """The gateway serves now; ``look`` finds what needs attention."""

@@ -123,5 +123,5 @@ class Hooks:
         """A context around all traffic: entered before the first delivery, left after the last.
 
         If it does not yield within 30 s, the gateway does not start. An exit that takes over 5 s is cancelled. If it
-        fails in between, the gateway logs that and goes on.
+        ends in between, the gateway goes on, and ``/health`` says that the plugin does not work.
         """

@@ -72,14 +72,19 @@ class _Lifespan:
                 async with self._manager:
                     self.began.set()
                     await self._leave.wait()
-        except BaseException as error:
-            self.error = broken(self._plugin, "lifespan", error)
-            log.exception("lifespan failed", plugin=self._plugin, error=self.error.what)
-            if self.began.is_set():
-                self._stopped(self._plugin, self.error.what)
+            if not (self._leave.is_set() or self.scope.cancelled_caught):
+                self._fail(PluginError(self._plugin, "lifespan ended by itself"))
+        except BaseException as error:  # noqa: BLE001  (as `wagate.plugins.wall` has it)
+            self._fail(broken(self._plugin, "lifespan", error), exc_info=True)
         finally:
             self.began.set()
             self.over.set()
+
+    def _fail(self, error: PluginError, *, exc_info: bool = False) -> None:
+        self.error = error
+        log.error("lifespan failed", plugin=self._plugin, error=error.what, exc_info=exc_info)
+        if self.began.is_set() and not self._leave.is_set():
+            self._stopped(self._plugin, error.what)
 
     async def begin(self) -> None:
         """Until it has begun. PluginError."""

@@ -49,9 +49,12 @@ async def again(app: App, delivery: Delivery) -> None:
     That of a change of its status, which our own tick makes, too (source: its Webhooks::Trigger).
     """
     origin = origin_of(delivery.event)
-    entry = await app.ledger.by_message(origin.message) if origin is not None else None
+    entry = await app.ledger.by_message(origin.message) if origin is not None and origin.inbox == app.name else None
     if entry is None or not is_out(entry):
         return
+    handed = await app.ledger.handed(entry.message)
+    if handed is not None and FAILED in await _statuses(app, handed.parts):
+        return  # a part of it did fail
     try:
         await app.chatwoot.set_status(entry.conversation, entry.message, entry.status or "sent")
     except NotThereError:

@@ -52,8 +52,11 @@ async def notify_again(app: App, entry: Entry) -> None:
 
     Not put right at once: an ack may be on its way, and whichever came last would stay.
     """
+    if app.client_id is None:
+        return
     origin = Origin(inbox=app.name, message=entry.message, conversation=entry.conversation, retry=entry.retries)
-    chat = Chat(account=entry.account, key=entry.chat)
+    key = await app.context.people.current(entry.chat, client_id=app.client_id, account=entry.account)
+    chat = Chat(account=entry.account, key=key)
     await _notify(app, AGAIN, origin, chat, "", variant=f"again/{app.context.clock.time()}")
 
 

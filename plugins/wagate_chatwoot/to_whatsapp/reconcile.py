@@ -65,18 +65,17 @@ class Reconciler:
 
     async def run(self) -> None:
         """For ever; a task."""
-        looks = 0
+        pause = SOON
         while apps := list(self._apps.values()):
-            looks += 1
             for app in apps:
-                await self._look(app, began=looks <= 2)
-            await apps[0].context.clock.sleep(SOON if looks == 1 else EVERY)
+                await self._look(app)
+            await apps[0].context.clock.sleep(pause)
+            pause = EVERY
 
-    async def _look(self, app: App, *, began: bool) -> None:
+    async def _look(self, app: App) -> None:
         try:
             found = await reconcile(app, self._signals)
-            if began:
-                await put_ticks_right(app)
+            await put_ticks_right(app)
         except ChatwootError as error:
             app.context.log.info("chatwoot not looked through", inbox=app.name, reason=error.reason)
             if isinstance(error, BusyError):
@@ -121,15 +120,18 @@ async def put_ticks_right(app: App) -> None:
     ticked: dict[int, set[int]] = {}
     for entry in await app.ledger.ticked():
         ticked.setdefault(entry.conversation, set()).add(entry.message)
-    for conversation, numbers in ticked.items():
-        await app.context.clock.sleep(PACE)
-        try:
-            rows = await app.chatwoot.messages(conversation, after=min(numbers) - 1)
-        except NotThereError:
-            continue  # deleted
-        for row in rows:
-            if row.get("id") in numbers:
-                await _put_right(app, row)
+    for conversation, left in ticked.items():
+        while left:
+            await app.context.clock.sleep(PACE)
+            try:
+                rows = await app.chatwoot.messages(conversation, after=min(left) - 1)
+            except NotThereError:
+                break  # deleted
+            for row in rows:
+                if row.get("id") in left:
+                    await _put_right(app, row)
+            last = max((whole(row.get("id")) or 0 for row in rows), default=max(left))
+            left -= {each for each in left if each <= last}  # a list has 100 messages
 
 
 async def missed(app: App, send: Send) -> list[Send]:
