@@ -128,10 +128,13 @@ class Listener:
         if number.command:
             number.obeys = True
             try:
-                await self._obey(number, number.take_command(), inlet)
+                await self._obey(number, number.take_command())
             finally:
                 number.obeys = False
         if number.halted:
+            if (change := number.untold) is not None:
+                await self._tell(number, inlet, change)
+                number.halt(on=True)
             await number.asked.wait()
             return
         async with trio.open_nursery() as nursery:
@@ -147,16 +150,14 @@ class Listener:
                 await self._link(number, settings, inlet)
             nursery.cancel_scope.cancel()
 
-    async def _obey(self, number: Number, command: str, inlet: Inlet) -> None:
-        number.halt(on=command == "stop")
+    async def _obey(self, number: Number, command: str) -> None:
+        number.halt(on=command == "stop", untold=STOPPED)
         if command == "logout" and number.linked:
             await self._log_out(number)
             number.unlink()
         elif command in {"stop", "restart"}:
             await self._stop(number)
         number.connected = False
-        if command == "stop":
-            await self._tell(number, inlet, STOPPED)
 
     async def _stop(self, number: Number) -> None:
         """End its connection, as far as there is one."""
@@ -319,19 +320,21 @@ class Connection:
         elif self._due is None or verdict.again is not None:
             self._due = self._clock.monotonic() + self._wait
         if verdict.halted:
-            await self._halt(child, unlinked=verdict.unlinked)
+            await self._halt(child, verdict)
         await self._inlet.state(verdict.change)
+        if verdict.halted:
+            number.halt(on=True)  # told
 
-    async def _halt(self, child: ChildProcess, *, unlinked: bool) -> None:
+    async def _halt(self, child: ChildProcess, verdict: Verdict) -> None:
         """Nothing more until somebody starts it."""
         number = self._number
         try:
-            await child.ask("abandon" if unlinked else "stop", session=number.id, patience=LOG_OUT_PATIENCE)
+            await child.ask("abandon" if verdict.unlinked else "stop", session=number.id, patience=LOG_OUT_PATIENCE)
         except (NotDoneError, trio.TooSlowError) as error:
             log.warning("not stopped in order", account_id=number.id, reason=str(error))
-        if unlinked:
+        if verdict.unlinked:
             number.unlink()
-        number.halt(on=True)
+        number.halt(on=True, untold=verdict.change)
 
     async def _note(self, child: ChildProcess, line: Json) -> None:
         """How far our clock is from WhatsApp's; and a call that is to be rejected."""

@@ -5,6 +5,7 @@ The settings are all optional: the number itself comes with the scan.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Annotated, Final
 import msgspec
 import trio
 
+from wagate.events import SessionChange
 from wagate.hooks import Duration, Inlet, ProviderAccount
 from wagate.http import read_proxy
 from wagate.parsing.chats import chat_key
@@ -26,7 +28,7 @@ PROXIES = ("http://", "https://", "socks5://")
 LINKED: Final = "linked.json"
 """Our own JIDs; there once the number was linked, so that nobody starts a session that would show a QR code."""
 HALTED: Final = "halted"
-"""There while the session is stopped by hand."""
+"""There while the session is stopped, by hand or for good; in it, why, as long as that was not told."""
 
 
 class WhatsAppSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,15 +128,26 @@ class Number:
 
     @property
     def halted(self) -> bool:
-        """Whether it was stopped by hand: that holds over restarts."""
+        """Whether it was stopped, until somebody starts it: that holds over restarts."""
         return (self.folder / HALTED).exists()
 
-    def halt(self, *, on: bool) -> None:
-        """Stop it, or let it go on."""
-        if on:
-            (self.folder / HALTED).touch(mode=0o600)
-        else:
-            (self.folder / HALTED).unlink(missing_ok=True)
+    @property
+    def untold(self) -> SessionChange | None:
+        """Why it was stopped, as long as that was not told; whatever ended the process in between."""
+        try:
+            return msgspec.json.decode((self.folder / HALTED).read_bytes(), type=SessionChange)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+
+    def halt(self, *, on: bool, untold: SessionChange | None = None) -> None:
+        """Stop it, for a reason that is still to be told, or let it go on."""
+        file = self.folder / HALTED
+        if not on:
+            file.unlink(missing_ok=True)
+            return
+        file.touch(mode=0o600)
+        with contextlib.suppress(OSError):  # a full disk: it stops, and a kill right now leaves the reason untold
+            file.write_bytes(b"" if untold is None else msgspec.json.encode(untold))
 
     def link(self, us: Us) -> None:
         """Note that the number was linked, on the disk."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import FrameType
 from typing import Any
 
 import pytest
+import trio
 
 from tests.contract.test_endpoints import NoControl, new
 from wagate.clock import Clock
@@ -38,6 +39,7 @@ from wagate.storage.owners.clients import (
     rename_client,
     revoke_token,
 )
+from wagate.storage.owners.directory import Account
 from wagate.storage.owners.live import LiveDirectory, load_directory, take_up
 from wagate.storage.owners.revision import bump
 from wagate.storage.statement import run_many
@@ -316,3 +318,32 @@ ACTS: tuple[Act, ...] = (
     _change_webhook,
     _delete_webhook,
 )
+
+
+async def test_who_can_not_take_a_change_keeps_it_from_nobody_and_is_told_again(
+    database: Database, one: Process
+) -> None:
+    heard: list[list[str]] = []
+    broken = [StorageError("the disk is full"), trio.TooSlowError()]
+
+    async def breaks(_accounts: Mapping[str, Account | None]) -> None:
+        await trio.lowlevel.checkpoint()
+        if broken:
+            raise broken.pop(0)
+
+    async def hears(accounts: Mapping[str, Account | None]) -> None:
+        await trio.lowlevel.checkpoint()
+        heard.append(sorted(accounts))
+
+    one.live.on_accounts(breaks)
+    one.live.on_accounts(hears)
+    await database.write(create_account, account("a"), now=Clock().now())
+    await one.live.reload()
+    row = one.live.now.accounts["a"]
+    assert heard == [[row.id]]
+    with pytest.raises(trio.TooSlowError):
+        await one.live.reload()
+    await one.live.reload()
+    assert heard == [[row.id]] * 2
+    await one.live.reload()
+    assert heard == [[row.id]] * 2

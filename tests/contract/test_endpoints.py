@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
+import trio.testing
 
 from tests.rows import event
 from wagate.context.endpoints import EndpointTable
@@ -192,3 +194,28 @@ async def test_what_another_process_changed_is_taken_up_and_our_own_stays(databa
     await here.reload()
     assert [each.id for each in here.wanting(event())] == [ours.id]
     assert [each.id for each in here.wanting(event(kind="call.received"))] == [theirs.id]
+
+
+async def test_of_changes_at_once_memory_has_what_the_table_has(database: Database) -> None:
+    """Two in one commit are told in any order, so it is tried some times."""
+    await database.write(ensure_default_client, now=NOW)
+    table = EndpointTable(
+        "webhook",
+        database=database,
+        live=LiveDirectory(database, str),
+        control=NoControl(),  # type: ignore[arg-type]
+        clock=FixedClock(),
+        encrypt=str,
+        decrypt=str,
+    )
+    for number in range(16):
+        made = await table.create(new(name=f"{number}"))
+        async with trio.open_nursery() as nursery:
+            for on in (False, True):
+                nursery.start_soon(table.change, made.id, EndpointChange(is_active=on))
+        assert (table.active(made.id) is not None) == (await table.get(made.id)).is_active
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(table.change, made.id, EndpointChange(is_active=True))
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(table.delete, made.id)
+        assert table.active(made.id) is None

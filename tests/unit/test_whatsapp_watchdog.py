@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,11 +14,12 @@ import trio
 import trio.testing
 
 from wagate.clock import Clock
-from wagate.events import SessionStatus
+from wagate.errors import StorageError
+from wagate.events import SessionChange, SessionStatus
 from wagate.testing import FakeInlet
 from wagate_whatsapp.engine import Engine
-from wagate_whatsapp.listen import LONGEST_WAIT, WATCHDOG, Connection
-from wagate_whatsapp.number import Number, WhatsAppSettings
+from wagate_whatsapp.listen import LONGEST_WAIT, WATCHDOG, Connection, Listener
+from wagate_whatsapp.number import Number, Numbers, WhatsAppSettings
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.process import EngineDiedError, Feed
 from wagate_whatsapp.reasons import UNCONFIRMED
@@ -182,3 +184,32 @@ async def test_an_engine_that_does_not_come_up_is_tried_again(tmp_path: Path, mo
         assert engine.running is None
         nursery.cancel_scope.cancel()
     assert "no_such_module" in (tmp_path / "engine.log").read_text()
+
+
+async def test_why_a_number_stopped_is_told_after_a_restart_when_it_could_not_be_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(tmp_path)
+
+    async def full(_change: SessionChange) -> None:
+        raise StorageError("the disk is full")
+
+    tell = held.inlet.state
+    with pytest.RaisesGroup(pytest.RaisesExc(StorageError)):
+        async with held.holding():
+            monkeypatch.setattr(held.inlet, "state", full)
+            held.said("LoggedOut")
+            await trio.sleep_forever()
+    assert held.number.halted
+    assert not held.number.linked
+    monkeypatch.setattr(held.inlet, "state", tell)
+    numbers = Numbers(lambda: tmp_path)
+    engine = Engine(lambda: tmp_path, held.clock, structlog.get_logger())
+    account: Any = SimpleNamespace(id="0190", settings=WhatsAppSettings(), trust="operator")
+    for _ in range(2):  # once is enough
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(Listener(engine, numbers, held.clock).run, account, held.inlet)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        told = [each for each in held.inlet.states if each.message.startswith("Logged out on the phone")]
+        assert len(told) == 1, held.inlet.states

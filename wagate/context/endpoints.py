@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import trio
 from msgspec import UNSET
 
 from wagate.clock import Clock
@@ -65,6 +66,8 @@ class EndpointTable:
         self._encrypt = encrypt
         self._decrypt = decrypt
         self._index = EndpointIndex()
+        self._changing = trio.Lock()
+        """Two changes that share a commit are told in any order: what was written last must be taken up last."""
         self._made: dict[str, Endpoint] = {}
         """Those that were asked for: secrets are decrypted then."""
         live.on_endpoints(self.take_up)
@@ -167,17 +170,19 @@ class EndpointTable:
         fields: dict[str, Any] = {name: value for name, value in _set_fields(change) if value is not UNSET}
         if "secrets" in fields:
             fields["secrets"] = self._seal(fields["secrets"])
-        row = await self._database.write(
-            patch_webhook, self._connector, endpoint_id, WebhookChange(**fields), now=self._clock.now()
-        )
-        self._put(row)
+        async with self._changing:
+            row = await self._database.write(
+                patch_webhook, self._connector, endpoint_id, WebhookChange(**fields), now=self._clock.now()
+            )
+            self._put(row)
         await self._control.changed(target_id(self._connector, endpoint_id))
         return self._endpoint(row)
 
     async def delete(self, endpoint_id: str) -> None:
         """Delete it and cancel what waits for it."""
-        await self._database.write(delete_webhook, self._connector, endpoint_id, now=self._clock.now())
-        self._drop(endpoint_id)
+        async with self._changing:
+            await self._database.write(delete_webhook, self._connector, endpoint_id, now=self._clock.now())
+            self._drop(endpoint_id)
         await self._control.changed(target_id(self._connector, endpoint_id))
 
     async def recover(self, endpoint_id: str, *, since: float) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
+import trio
 from quart import Response, g, request
 
 from wagate.errors import BadRequestError, FieldError, UnprocessableError
@@ -55,6 +57,23 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """The body may be as long as ``server.max_body`` allows; others end at ``limits.body``."""
     act: str = ""
     """What the audit calls it when it is done; '' for what is none: looking, sending, a worker's jobs."""
+
+
+RUNNING: ContextVar[trio.CancelScope | None] = ContextVar("running request", default=None)
+"""What is broken off when the client of the running request goes away."""
+LONGEST_ACT = 600.0
+"""Seconds."""
+
+
+def finish() -> None:
+    """From here on the running request is done to its end, also when its client goes away.
+
+    What it stored is then taken up in memory, and written down as done. A route with ``act=`` that is not ``large``
+    does it by itself. To be called when the body has come.
+    """
+    scope = RUNNING.get()
+    if scope is not None:
+        scope.shield, scope.deadline = True, trio.current_time() + LONGEST_ACT
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +147,9 @@ def endpoint(
             if body is not None:
                 data = await request.get_data(cache=True, as_text=False, parse_form_data=False)
                 arguments["body"] = decode(body, data, optional=body_optional)
+            if act and not large:
+                await request.get_data(cache=True, as_text=False, parse_form_data=False)
+                finish()  # All is here that is to come from the client.
             answer = _answer(await view(**arguments))
             if act:
                 done = g.get("done") or Done(act=act)

@@ -8,7 +8,6 @@ from typing import Any, cast
 import structlog
 from quart import Blueprint, Request, Response, g, has_request_context, request, websocket
 from quart.ctx import RequestContext
-from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -41,6 +40,7 @@ from wagate.web.api.health import health_routes
 from wagate.web.api.targets import TargetConverter
 from wagate.web.api.tenants import PREFIXES, Tenants, tenants_routes
 from wagate.web.documents.routes import documents_routes
+from wagate.web.finish import Finishing
 from wagate.web.health import HealthMonitor
 from wagate.web.http.asgi import App, Networks
 from wagate.web.http.url_rules import UrlRule
@@ -63,7 +63,7 @@ from wagate.web.waha.socket import socket_routes
 log = structlog.get_logger("wagate.api")
 
 
-class Api(QuartTrio):
+class Api(Finishing):
     """Quart, with idempotency keys around every POST."""
 
     once: Once

@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 import msgspec
 import peewee
+import structlog
 import trio
 
+from wagate.errors import WagateError
 from wagate.storage.database import Database
 from wagate.storage.fields import as_time, from_json
 from wagate.storage.models import Client as ClientRow
@@ -16,6 +18,8 @@ from wagate.storage.models import Token
 from wagate.storage.owners.directory import NOBODY, Account, Change, Client, Directory, changed
 from wagate.storage.owners.revision import Changes, changes_since, revision
 from wagate.storage.statement import placeholders, rows, slices
+
+log = structlog.get_logger("wagate.accounts")
 
 Listener = Callable[[], Awaitable[None]]
 EndpointListener = Callable[[Collection[str] | None], Awaitable[None]]
@@ -80,11 +84,27 @@ class LiveDirectory:
             for take in self._endpoint_listeners if taken.endpoints is None or taken.endpoints else ():
                 await take(taken.endpoints)
             self._known = taken.known  # Only now: what an endpoint listener could not read comes again.
-        untold, self._untold = self._untold, {}
-        for tell in self._account_listeners if untold else ():
-            await tell(untold)
+        await self._tell_of_accounts()
         for listener in self._listeners:  # Not under the lock: a plugin's may lead to another reload.
             await listener()
+
+    async def _tell_of_accounts(self) -> None:
+        """Each listener, whatever becomes of the others; the next reload tells again what one could not take."""
+        untold, self._untold = self._untold, {}
+        taken = True
+        try:
+            for tell in self._account_listeners if untold else ():
+                try:
+                    await tell(untold)
+                except WagateError as error:
+                    taken = False
+                    log.warning("changed accounts not taken up", accounts=sorted(untold), reason=str(error))
+        except BaseException:
+            taken = False
+            raise
+        finally:
+            if not taken:
+                self._untold = self._untold | untold  # as they were before the first change
 
     async def reload_if_changed(self) -> None:
         """Reload when another process changed something."""

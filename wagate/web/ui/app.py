@@ -7,11 +7,12 @@ from urllib.parse import quote
 
 import structlog
 from quart import Response, g, request
-from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import NotFoundError, RequestError, TooManyRequestsError, UnauthorizedError, WagateError
+from wagate.hooks.routes import finish
+from wagate.web.finish import Finishing
 from wagate.web.http.url_rules import UrlRule
 from wagate.web.ui import (
     bulk,
@@ -47,9 +48,9 @@ NOT_HERE: Final = "This page doesn't exist, or you may not see it."
 log = structlog.get_logger("wagate.ui")
 
 
-def create_ui(parts: Parts) -> QuartTrio:
+def create_ui(parts: Parts) -> Finishing:
     """All pages, below ``/ui``."""
-    ui = QuartTrio("wagate.web.ui", static_folder=None, template_folder=None)
+    ui = Finishing("wagate.web.ui", static_folder=None, template_folder=None)
     ui.url_rule_class = UrlRule
     ui.config.update(MAX_CONTENT_LENGTH=MOST, PROVIDE_AUTOMATIC_OPTIONS=False)
     ui.url_map.merge_slashes = False  # One path, one spelling.
@@ -80,7 +81,7 @@ def create_ui(parts: Parts) -> QuartTrio:
     return ui
 
 
-def _guard(ui: QuartTrio, parts: Parts) -> None:
+def _guard(ui: Finishing, parts: Parts) -> None:
     @ui.before_request
     async def admit() -> Response | WerkzeugResponse | None:
         below = request.path.removeprefix(PREFIX)
@@ -96,6 +97,7 @@ def _guard(ui: QuartTrio, parts: Parts) -> None:
             # What a link opens has a secret of its own.
             who = None if below in {"/signin", "/scan", "/enter"} else g.viewer
             refuse_foreign(who, (await request.form).get(FIELD, ""))
+            finish()  # A press on another button breaks this request off.
         if g.viewer is not None and not g.viewer.may_act:
             refuse_act(request.method, below)
         return None
@@ -132,7 +134,7 @@ def _to_signin() -> Response | WerkzeugResponse:
     return back(f"{PREFIX}/signin?next={quote(there, safe='/')}")
 
 
-def _own_pages(ui: QuartTrio, parts: Parts) -> None:
+def _own_pages(ui: Finishing, parts: Parts) -> None:
     @ui.get(f"{PREFIX}/signin")
     async def signin() -> str:
         return _signin_page("", request.args.get("next", ""))
@@ -184,7 +186,7 @@ def _signin_page(wrong: str, there: str) -> str:
     return render("signin", wrong=wrong, next=there, theme=request.cookies.get("theme", ""))
 
 
-def _answer_errors(ui: QuartTrio) -> None:
+def _answer_errors(ui: Finishing) -> None:
     @ui.errorhandler(RequestError)
     async def refused(error: RequestError) -> tuple[str, int, dict[str, str]]:
         return _problem(NOT_HERE if error.status == 404 else f"{error}."), error.status, _later(error)

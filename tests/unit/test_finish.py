@@ -1,0 +1,82 @@
+"""What a request changes is done to its end, also when its client goes away in the middle of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from quart import Response
+
+from wagate.hooks import routes
+from wagate.hooks.routes import RUNNING, endpoint
+from wagate.web.finish import Finishing
+
+
+class Site:
+    """A page that takes a while, asked by a client that hangs up."""
+
+    def __init__(self, *, act: str) -> None:
+        self.app = Finishing("site")
+        self.begun, self.goes_on, self.done = trio.Event(), trio.Event(), False
+        self.said: list[dict[str, Any]] = []
+
+        @self.app.post("/")
+        @endpoint(answers={204: None}, act=act)
+        async def page() -> Response:
+            self.begun.set()
+            await self.goes_on.wait()
+            self.done = True
+            return Response(b"", status=204)
+
+        assert page is not None
+
+    async def ask(self, *, whole: bool = True) -> None:
+        scope: dict[str, Any] = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+            "path": "/", "raw_path": b"/", "query_string": b"", "root_path": "", "headers": [(b"host", b"here")],
+            "server": ("here", 80), "client": ("127.0.0.1", 1), "extensions": {},
+        }  # fmt: skip
+        came = [{"type": "http.request", "body": b"x", "more_body": not whole}]
+
+        async def receive() -> dict[str, Any]:
+            if came:
+                return came.pop()
+            if whole:
+                await self.begun.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict[str, Any]) -> None:
+            self.said.append(message)
+
+        await self.app.asgi_app(scope, receive, send)  # type: ignore[arg-type]  # typed as one of many
+
+
+@pytest.mark.parametrize("act", ["revoke token", ""])
+async def test_only_an_act_goes_on_when_its_client_has_gone(act: str) -> None:
+    site = Site(act=act)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(site.ask)
+        await site.begun.wait()
+        await trio.testing.wait_all_tasks_blocked()
+        site.goes_on.set()
+    assert site.done is bool(act)
+    assert RUNNING.get() is None
+
+
+async def test_an_act_whose_body_never_comes_does_not_wait_for_it() -> None:
+    site = Site(act="revoke token")
+    with trio.fail_after(10):
+        await site.ask(whole=False)
+    assert not site.begun.is_set()
+
+
+async def test_an_act_that_never_ends_is_broken_off_in_the_end(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "LONGEST_ACT", 5.0)
+    site = Site(act="revoke token")
+    await site.ask()
+    assert trio.current_time() == 5
+    assert not site.done
