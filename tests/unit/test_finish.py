@@ -9,8 +9,9 @@ import trio
 import trio.testing
 from quart import Response
 
-from wagate.hooks import routes
-from wagate.hooks.routes import RUNNING, endpoint
+from wagate import running
+from wagate.hooks.routes import endpoint
+from wagate.running import RUNNING
 from wagate.web.finish import Finishing
 
 
@@ -75,7 +76,7 @@ async def test_an_act_whose_body_never_comes_does_not_wait_for_it() -> None:
 async def test_an_act_that_never_ends_is_broken_off_in_the_end(
     autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routes, "LONGEST_ACT", 5.0)
+    monkeypatch.setattr(running, "LONGEST_ACT", 5.0)
     site = Site(act="revoke token")
     await site.ask()
     assert trio.current_time() == 5

@@ -47,7 +47,7 @@ from wagate.hooks.providers import (
     Simulation,
     WebhookAnswer,
 )
-from wagate.hooks.routes import acts_on, endpoint
+from wagate.hooks.routes import acts_on, endpoint, finish
 from wagate.hooks.sessions import SESSION_ACTIONS, SessionAction, SessionView
 from wagate.hooks.specs import hookimpl
 from wagate.hooks.views import (
@@ -134,5 +134,6 @@ __all__ = [
     "WebhookAnswer",
     "acts_on",
     "endpoint",
+    "finish",
     "hookimpl",
 ]

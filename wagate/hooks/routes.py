@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from contextvars import ContextVar
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, TypeAlias, TypeVar
@@ -13,6 +12,7 @@ import msgspec
 import trio
 from quart import Response, g, request
 
+from wagate import running
 from wagate.errors import BadRequestError, FieldError, UnprocessableError
 from wagate.parsing.jsonbody import refuse_deep, refuse_many
 
@@ -59,21 +59,15 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """What the audit calls it when it is done; '' for what is none: looking, sending, a worker's jobs."""
 
 
-RUNNING: ContextVar[trio.CancelScope | None] = ContextVar("running request", default=None)
-"""What is broken off when the client of the running request goes away."""
-LONGEST_ACT = 600.0
-"""Seconds."""
-
-
 def finish() -> None:
     """From here on the running request is done to its end, also when its client goes away.
 
     What it stored is then taken up in memory, and written down as done. A route with ``act=`` that is not ``large``
     does it by itself. To be called when the body has come.
     """
-    scope = RUNNING.get()
+    scope = running.RUNNING.get()
     if scope is not None:
-        scope.shield, scope.deadline = True, trio.current_time() + LONGEST_ACT
+        scope.shield, scope.deadline = True, trio.current_time() + running.LONGEST_ACT
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):

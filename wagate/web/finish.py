@@ -8,7 +8,7 @@ from quart_trio import QuartTrio
 from werkzeug import Response as WerkzeugResponse
 
 from wagate.errors import UnavailableError
-from wagate.hooks.routes import RUNNING
+from wagate.running import RUNNING
 from wagate.web.problems import problem_of
 
 
