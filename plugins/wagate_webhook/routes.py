@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import trio
 from msgspec import NODEFAULT, UNSET
 from quart import Blueprint
 
@@ -144,16 +145,19 @@ def _add_changes(blueprint: Blueprint, context: PluginContext) -> None:
 
 
 def _add_secrets(blueprint: Blueprint, context: PluginContext) -> None:
+    rotating = trio.Lock()  # A secret is shown once: two at the same moment must both sign.
+
     @blueprint.post("/<uuid:webhook_id>/rotate-secret")
     @endpoint(answers={200: NewWebhookRow}, problems=(404,), body=RotateSecret, body_optional=True, act="new secret")
     async def rotate(webhook_id: UUID, body: RotateSecret) -> Any:
         """Make a new secret, shown only once. The old one signs too for 24 hours."""
-        found = await _own(context, webhook_id)
-        values = await _check(context, _given(body), found.client_id)
-        chosen = values.get("secret") or new_secret()
-        plain_only_for_waha([chosen], found.options.get("format", ""))
-        secrets = rotated(found.secrets, chosen, now=context.clock.now())
-        changed = await context.endpoints.change(found.id, EndpointChange(secrets=secrets))
+        async with rotating:
+            found = await _own(context, webhook_id)
+            values = await _check(context, _given(body), found.client_id)
+            chosen = values.get("secret") or new_secret()
+            plain_only_for_waha([chosen], found.options.get("format", ""))
+            secrets = rotated(found.secrets, chosen, now=context.clock.now())
+            changed = await context.endpoints.change(found.id, EndpointChange(secrets=secrets))
         return new_row_of(_acted_on(context, changed))
 
 

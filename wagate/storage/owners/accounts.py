@@ -101,11 +101,26 @@ def list_accounts(
     return [_row(row) for row in query.dicts().execute(db)]
 
 
+class ChangedMeanwhileError(ConflictError):
+    """What a change was made of is no longer stored."""
+
+
 def patch_account(
-    db: peewee.Database, name: str, change: AccountChange, *, now: datetime, client_id: int | None = None
+    db: peewee.Database,
+    name: str,
+    change: AccountChange,
+    *,
+    now: datetime,
+    client_id: int | None = None,
+    before: str | None = None,
 ) -> AccountRow:
-    """Change what is set. NotFoundError; ConflictError when config.toml owns it."""
+    """Change what is set. NotFoundError; ConflictError when config.toml owns it.
+
+    ``before``: the stored settings that those of ``change`` are made of. ChangedMeanwhileError: they are others by now.
+    """
     account = writable_account(db, name, client_id=client_id)
+    if before is not None and change.settings is not UNSET and account.settings != before:
+        raise ChangedMeanwhileError("somebody changed the settings at the same moment; look at them and send it again")
     values = {field: value for field, value in msgspec.structs.asdict(change).items() if value is not UNSET}
     Account.update(**values, updated_at=now).where(Account.id == account.id).execute(db)
     bump(db, "account", account.id)

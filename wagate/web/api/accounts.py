@@ -23,6 +23,7 @@ from wagate.plugins.account_settings import check_sender
 from wagate.storage.database import Database
 from wagate.storage.owners.accounts import (
     AccountChange,
+    ChangedMeanwhileError,
     NewAccount,
     create_account,
     delete_account,
@@ -40,6 +41,8 @@ from wagate.web.api.lists import Cursor, Limit, page_of
 NAME = r"^[A-Za-z0-9_@+:~-][A-Za-z0-9_.@+:~-]{0,99}$"
 PHONE = r"^\+?[1-9](?:[ ().-]*[0-9]){4,14}$"
 SECRET = r"^[!-~]{16,200}$"  # noqa: S105  (a pattern)
+TRIES = 3
+"""Of a change beside others."""
 LARGEST_METADATA = 16 * 1024
 
 Name = Annotated[str, msgspec.Meta(pattern=NAME, description="unique across all clients; the `sessionId`")]
@@ -223,12 +226,24 @@ def _add_one_by_name(
     async def change(name: str, body: AccountPatch) -> AccountAnswer:
         """Change an account; one of config.toml is changed there."""
         owner = auth.identity().client_id
-        row = await database.read(writable_account, name, client_id=owner)
-        change = await _change(body, row, settings, vault)
-        row = await database.write(patch_account, name, change, now=clock.now(), client_id=owner)
+        row = await _changed(body, name, owner)
         await live.reload()
         acts_on(name, owner=row.client_id, detail=", ".join(msgspec.to_builtins(body)))
         return _answer(row, settings)
+
+    async def _changed(body: AccountPatch, name: str, owner: int | None) -> AccountRow:
+        """Settings are laid over those stored, which somebody else may change meanwhile: then once more."""
+        for left in reversed(range(TRIES)):
+            row = await database.read(writable_account, name, client_id=owner)
+            change, before = await _change(body, row, settings, vault), row.settings
+            try:
+                return await database.write(
+                    patch_account, name, change, now=clock.now(), client_id=owner, before=before
+                )
+            except ChangedMeanwhileError:
+                if not left:
+                    raise
+        raise AssertionError("it returns or raises")
 
     @routes.delete("/<name>")
     @endpoint(answers={204: None}, problems=(409,), act="delete number")
