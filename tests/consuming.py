@@ -148,7 +148,7 @@ class World:
 
     @asynccontextmanager
     async def running(self, *, take_over: bool = False) -> AsyncIterator[Consumers]:
-        async def emit(event: NewEvent, *, client_id: int, without: str) -> None:
+        def prepare(event: NewEvent, *, client_id: int, without: str) -> None:
             self.emitted.append((event, client_id, without))
 
         async def changed() -> None:
@@ -162,7 +162,7 @@ class World:
             handlers=self.handlers,
             policy=self.policy,
             clock=self.clock,
-            emit=emit,
+            prepare=prepare,
             changed=changed,
             registry=CollectorRegistry(),
             concurrency=self.concurrency,

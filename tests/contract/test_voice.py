@@ -20,6 +20,7 @@ from wagate.media.convert import OPUS
 from wagate.media.decoding import UnfitError
 from wagate.media.voice import Voices
 from wagate.storage.database import Database
+from wagate.storage.upkeep.retention import forget_media
 from wagate.testing.server import Reply
 
 CHAT = "5511999999999@c.us"
@@ -65,6 +66,19 @@ async def test_a_recording_behind_a_link_is_fetched_and_converted_once(database:
         assert first.media is not None
         assert first.media.mimetype == OPUS
         assert first.media == second.media
+
+
+async def test_a_recording_whose_converted_file_is_gone_is_converted_again(database: Database, tmp_path: Path) -> None:
+    async with media_site(database, tmp_path, fetching=False) as site:
+        voices, sent = Voices(site.parts.store), []
+        for _ in range(2):
+            message = OutMessage(chat=CHAT, type="voice", media=await held(site, mp3()))
+            sent.append(made := await voices(message, 1))
+            assert made.type == "voice"
+            assert (await content_of(site, made)).startswith(b"OggS")
+            site.clock.shift(60)
+            await database.write(forget_media, site.clock.now())
+        assert sent[0].media != sent[1].media
 
 
 async def test_what_is_opus_already_is_left_alone(database: Database, tmp_path: Path) -> None:

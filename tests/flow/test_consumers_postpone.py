@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 from tests.consuming import World, open_world, word
-from wagate.clock import Clock
 from wagate.consumers import Policy
-from wagate.consumers.alerts import Alerts
 from wagate.errors import Postpone, Retry
-from wagate.events import NewEvent
-from wagate.hooks import Handler
-from wagate.rules.targets import TargetState
-from wagate.storage.database import Database
-from wagate.storage.deliveries.targets import Owner, target_states, write_states
 
 pytest_plugins = ("tests.valkey",)
 
@@ -94,29 +86,3 @@ async def test_a_target_that_takes_nothing_at_all_is_down_at_once_and_spends_no_
         await world.passes(901)
         await world.statuses([a1, a2, b1], "delivered")
         assert list(dict.fromkeys(world.receiver.contents("a"))) == ["a1", "a2"]
-
-
-async def test_a_lasting_target_is_never_switched_off(database: Database) -> None:
-    clock = Clock()
-    now = clock.now()
-    failing = TargetState(failing_since=now - timedelta(days=6), last_attempt_at=now, last_error="Client error (401)")
-    names = ("outbound:main", "webhook:w1")
-    owners = {name: Owner(name.partition(":")[0], 1) for name in names}
-    await database.write(write_states, dict.fromkeys(names, failing), owners, now)
-    told: list[str] = []
-
-    async def emit(event: NewEvent, *, client_id: int, without: str) -> None:
-        assert client_id == 1
-        told.append(f"{event.kind} {without}")
-
-    async def changed() -> None:
-        return
-
-    handlers = {
-        "outbound": Handler(name="outbound", targets=lambda _event: (), lasting=True),
-        "webhook": Handler(name="webhook", targets=lambda _event: ()),
-    }
-    await Alerts(database, clock, emit, changed, handlers).look()
-    states = await database.read(target_states, names)
-    assert {name: state.disabled for name, state in states.items()} == {"outbound:main": False, "webhook:w1": True}
-    assert sorted(told) == ["webhook.disabled webhook:w1", "webhook.failing outbound:main"]

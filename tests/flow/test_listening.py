@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import trio
 
-from tests.fake_listener import Tape
+from tests.fake_listener import Tape, TapeSettings
 from tests.fake_provider import installed
 from tests.inprocess import Gateway, running_gateway
 from tests.sink import Sink, authority, https_sink
@@ -110,6 +112,29 @@ async def test_one_account_that_fails_harms_no_other(gateway: Gateway, tape: Tap
         await gateway.register(sink.url, events=["message"])
         await tape.write("still heard")
         assert await contents(sink, 1) == ["still heard"]
+
+
+class NewerSettings(TapeSettings, frozen=True, kw_only=True):
+    """Of a version that trips over what an older one stored."""
+
+    def __post_init__(self) -> None:
+        if self.word:
+            raise KeyError(self.word)
+
+
+async def test_stored_settings_that_break_their_plugin_harm_no_other_account(tape: Tape, tmp_path: Path) -> None:
+    tables = {"data": {"dir": str(tmp_path / "data")}}
+    with installed(tape=tape):
+        async with running_gateway(tables) as gateway:
+            await listens(gateway, "bad", settings={"word": "old"})
+            await listens(gateway, "good")
+        tape.ran.clear()
+        newer = replace(tape.provider(), settings_type=NewerSettings)
+        with patch.object(Tape, "provider", lambda _self: newer):
+            async with running_gateway(tables) as gateway:
+                await gateway.passes_until(lambda: "good" in tape.ran, step=1.0, most=60.0)
+                assert tape.ran == ["good"]
+                await gateway.ask("GET", "/api/accounts/bad")
 
 
 async def test_changed_settings_begin_a_new_run(gateway: Gateway, tape: Tape) -> None:

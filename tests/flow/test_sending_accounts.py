@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.sending import CHAT, FakeProvider, Post, open_post
 from wagate.errors import AccountStoppedError, NotSentError, OutcomeUnknownError, SendRefusedError
 from wagate.events import NewEvent
 from wagate.hooks import OutMessage, OutReaction, SendLimits
-from wagate.storage.owners.accounts import NewAccount
+from wagate.storage.owners.accounts import AccountChange, NewAccount, patch_account
 
 pytest_plugins = ("tests.valkey",)
 
@@ -52,6 +54,29 @@ async def test_a_chat_stays_in_order_while_its_account_is_stopped_and_another_on
             assert not (await post.target("first")).down
             [told] = [each for each in await post.events("message.any", 10) if each.content == "0"]
             assert (told.account, told.sender) == ("second", "15550000002@c.us")
+
+
+class TouchySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of a plugin that trips over what is stored."""
+
+    word: str = ""
+
+    def __post_init__(self) -> None:
+        if self.word:
+            raise KeyError(self.word)
+
+
+async def test_another_account_steps_in_for_one_whose_settings_break_its_plugin(
+    external_url: str, tmp_path: Path
+) -> None:
+    async with open_post(external_url, tmp_path, accounts=TWO) as post:
+        post.providers.replace(replace(post.provider.provider(), settings_type=TouchySettings))
+        [sent] = await post.send("1")
+        change = AccountChange(settings='{"word": "old"}')
+        await post.world.database.write(patch_account, "first", change, now=post.world.clock.now())
+        await post.live.reload()
+        async with post.running():
+            assert (await post.status(sent, "sent")).account == "second"
 
 
 async def test_when_no_account_can_send_the_chats_own_account_counts_as_down(

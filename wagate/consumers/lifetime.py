@@ -14,7 +14,7 @@ import trio
 from prometheus_client import CollectorRegistry
 
 from wagate.clock import Clock
-from wagate.consumers.alerts import Alerts, Emit
+from wagate.consumers.alerts import Alerts, Prepare
 from wagate.consumers.bulk import BulkActs
 from wagate.consumers.clock_steps import ClockSteps
 from wagate.consumers.consume import Consumer
@@ -72,7 +72,8 @@ class Setup:
     """By name; those of all enabled plugins."""
     policy: Policy
     clock: Clock
-    emit: Emit
+    prepare: Prepare
+    """Of events about targets."""
     changed: Callable[[], Awaitable[None]]
     """Called after an endpoint was switched off here: load snapshots again."""
     registry: CollectorRegistry
@@ -254,7 +255,9 @@ class Consumers:
                 alive=self._rates.share,
                 ended=self._ended,
             ),
-            "alerts": Alerts(setup.database, setup.clock, setup.emit, setup.changed, setup.handlers).run,
+            "alerts": Alerts(
+                setup.database, setup.clock, setup.prepare, self.ring, changed=setup.changed, handlers=setup.handlers
+            ).run,
         }
         if setup.listens:
             for each in self._queues.push.shards:

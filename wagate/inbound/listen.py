@@ -11,7 +11,7 @@ import structlog
 import trio
 
 from wagate.clock import Clock
-from wagate.errors import NotFoundError, StorageError, UnprocessableError, WagateError
+from wagate.errors import NotFoundError, PluginError, StorageError, UnprocessableError, WagateError
 from wagate.events import NewEvent, SessionChange, kinds
 from wagate.hooks.providers import Provider, ProviderAccount
 from wagate.http import on_behalf_of
@@ -177,6 +177,9 @@ class Listening:
             seen = self.providers.account(account)
         except (UnprocessableError, NotFoundError) as error:
             log.warning("account can't be listened for", account=account.name, reason=str(error))
+            return None
+        except PluginError as error:
+            log.exception("account can't be listened for", plugin=error.plugin, account=account.name, error=error.what)
             return None
         return Listener(account=account, provider=provider, seen=seen)
 

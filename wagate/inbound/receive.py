@@ -241,15 +241,21 @@ class Emitter:
             [stored] = await self._receiver.store([intake])
         return stored.event_id
 
-    async def emit_about(self, event: NewEvent, *, client_id: int, without: str) -> None:
-        """Store an event about a target (``<handler>:<target>``) for the client's other targets."""
+    def prepare_about(self, event: NewEvent, *, client_id: int, without: str) -> Intake | None:
+        """An event about a target (``<handler>:<target>``) for the client's other targets, to be stored.
+
+        None: the client was deleted.
+        """
 
         def others(stored: Event) -> tuple[Route, ...]:
             return tuple(route for route in self._router.routes(stored) if route.target_id != without)
 
+        now = self._live.now
+        if client_id not in now.clients:
+            return None
         # What sends has the id of its account as its own.
-        account = self._live.now.by_id.get(without.partition(":")[2]) or self._nobody(client_id)
-        await self._receiver.store([self._receiver.prepare_for(account, event, others)])
+        account = now.by_id.get(without.partition(":")[2]) or self._nobody(client_id)
+        return self._receiver.prepare_for(account, event, others)
 
     def _nobody(self, client_id: int) -> Account:
         client = self._live.now.clients[client_id]

@@ -68,11 +68,21 @@ class Voices:
         if is_opus(await self._head(held)):
             return replace(media, mimetype=OPUS)
         key = (client_id, held.sha256)
-        if key not in self._done:
-            self._done[key] = await self._converted(held, media, client_id)
+        made = self._done.get(key)
+        if made is None or not await self._is_there(made, client_id):
+            self._done.pop(key, None)
+            made = self._done[key] = await self._converted(held, media, client_id)
             while len(self._done) > MOST:
                 self._done.popitem(last=False)
-        return self._done[key]
+        return made
+
+    async def _is_there(self, made: OutMedia, client_id: int) -> bool:
+        """Whether it is still stored: it may be older than ``retention.media``, or its client has deleted it."""
+        try:
+            await self._media.open_id(made.media_id, client_id=client_id)
+        except NotFoundError:
+            return False
+        return True
 
     async def _converted(self, held: HeldFile, media: OutMedia, client_id: int) -> OutMedia:
         name = f"{PurePath(media.filename or held.filename).stem}.ogg"

@@ -102,8 +102,8 @@ class Handover:
         """All that is needed; nothing has left yet when this fails, so its errors are certain."""
         try:
             seen = self.context.providers.account(account)
-        except UnprocessableError as error:
-            raise AccountStoppedError(error.detail) from error
+        except (UnprocessableError, PluginError) as error:
+            raise AccountStoppedError(str(error)) from error
         try:
             fitted, _ = fit(provider, message)
             if fitted.type == "voice" and provider.opus_voice:

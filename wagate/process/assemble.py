@@ -53,7 +53,7 @@ from wagate.queue.redis import RedisThread
 from wagate.queue.shards import sharded
 from wagate.rules.states import Policy
 from wagate.storage.database import Database
-from wagate.storage.events.intake import Stored
+from wagate.storage.events.intake import Intake, Stored
 from wagate.storage.owners.clients import TokenUses
 from wagate.storage.owners.live import LiveDirectory
 from wagate.web.access.identity import RequestAuth
@@ -112,8 +112,8 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
     handlers: dict[str, Handler] = {}
     router = Router(handlers, max_retries=config.delivery.max_retries)
 
-    async def tell(event: NewEvent, *, client_id: int, without: str) -> None:
-        await emitter.emit_about(event, client_id=client_id, without=without)
+    def prepare(event: NewEvent, *, client_id: int, without: str) -> Intake | None:
+        return emitter.prepare_about(event, client_id=client_id, without=without)
 
     consumers = _consumers(
         config,
@@ -121,7 +121,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
         database=database,
         redis=redis,
         handlers=handlers,
-        emit=tell,
+        prepare=prepare,
         changed=live.reload,
         done=positions.note_done,
         pulled=positions.note_pulled,
