@@ -49,7 +49,9 @@ class GatewayProcess:
     def client(self, token: str = TOKEN) -> httpx2.AsyncClient:
         """Asks it with this token."""
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=60, trust_env=False, verify=False)
+        return httpx2.AsyncClient(
+            base_url=self.url, headers=headers, timeout=60, trust_env=False, verify=False, limits=kit.LIMITS
+        )
 
     async def start(self, *, wait: float = 60.0) -> None:
         """Start it and wait until it answers."""

@@ -24,9 +24,10 @@ def test_the_page_shows_every_step() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_tour_can_be_taken(tmp_path: Path) -> None:
     page = tmp_path / "tour.md"
     command = [sys.executable, str(ROOT / "scripts/record_tour.py"), str(page)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=880, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "500 different messages" in page.read_text("utf-8")

@@ -23,6 +23,8 @@ from wagate.testing.rest import at_rest
 TOKEN: Final = "test-admin-token-0123456789"  # noqa: S105  (of gateways that live as long as a test)
 PATIENCE: Final = 60.0
 """Seconds after which what a test waits for will not come."""
+LIMITS: Final = httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=1.0)
+"""A connection that was idle for longer is not used again: the gateway closes it after 5 s, maybe at that moment."""
 CUSTOMER: Final = "+5511999999999"
 NUMBER: Final = "+5511888888888"
 Tables = Mapping[str, Mapping[str, Any]]
@@ -97,7 +99,7 @@ async def running_gateway(
             headers = {"Authorization": f"Bearer {TOKEN}"}
             # Plain http: certificates need not be read, which takes 30 ms each time.
             http = httpx2.AsyncClient(
-                base_url=started.urls[0], headers=headers, timeout=60, trust_env=False, verify=False
+                base_url=started.urls[0], headers=headers, timeout=60, trust_env=False, verify=False, limits=LIMITS
             )
             try:
                 yield RunningGateway(started.urls[0], clock, http, Path(folder), stop)
