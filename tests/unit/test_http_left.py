@@ -124,7 +124,6 @@ async def test_a_proxy_that_wants_a_password_passed_nothing_on(ask: Ask) -> None
 
 @WAYS
 async def test_nothing_left_without_a_connection(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(posts, "_PATIENCE", 0.3)
     authority = Authority(tmp_path)
     names = Resolver(Names(right_test=[["127.0.0.1"]]), deadline=60)
     async with client(ca_file=authority.file, resolver=names) as http:
@@ -136,6 +135,7 @@ async def test_nothing_left_without_a_connection(ask: Ask, monkeypatch: pytest.M
             error = await failing(ask, http, server.url(host="right.test", scheme="https"))
             assert "certificate verify failed" in error.reason
             assert not error.sent
+        monkeypatch.setattr(posts, "_PATIENCE", 0.3)
         async with serving(saying()) as server:
             assert not (await failing(ask, http, server.url(scheme="https"))).sent
 
