@@ -1,12 +1,19 @@
-"""What of the running request is broken off when its client goes away."""
+"""The request that is being worked on, and whether its client may still break it off by going away."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
+from dataclasses import dataclass
 
-import trio
 
-LONGEST_ACT = 600.0
-"""Seconds for what is done to its end."""
-RUNNING: ContextVar[trio.CancelScope | None] = ContextVar("running request", default=None)
-"""All that is done for it."""
+@dataclass
+class Running:
+    """One request."""
+
+    within: Running | None = None
+    """The one of ours that asked for it."""
+    finishes: bool = False
+    """It goes on without its client."""
+
+
+RUNNING: ContextVar[Running | None] = ContextVar("running request", default=None)

@@ -29,6 +29,8 @@ T = TypeVar("T")
 Chat = tuple[str, str]
 """(account, chat)."""
 OWNER: Final = "owner"
+MOST_AGAIN: Final = 3
+"""Times that a status is shown again: where our webhook can't be reached at all, each one makes it red again."""
 
 
 class Memory:
@@ -47,8 +49,15 @@ class Memory:
         self._looked: OrderedDict[int, None] = OrderedDict()
         self._typing: OrderedDict[Chat, float] = OrderedDict()
         self._watched: OrderedDict[Chat, float] = OrderedDict()
+        self._again: OrderedDict[tuple[int, str], int] = OrderedDict()
         self.identifier = ""
         """The inbox's own in Chatwoot's public API; '' until it was asked for."""
+
+    def may_show_again(self, message: int, status: str) -> bool:
+        """Whether a message's status may be shown once more. Each question counts."""
+        times = self._again.get((message, status), 0) + 1
+        _put(self._again, (message, status), times)
+        return times <= MOST_AGAIN
 
     def place(self, account: str, chat: str) -> Place | None:
         """Where a chat goes, when that is known here."""

@@ -328,13 +328,13 @@ class Connection:
     async def _halt(self, child: ChildProcess, verdict: Verdict) -> None:
         """Nothing more until somebody starts it."""
         number = self._number
+        number.halt(on=True, untold=verdict.change)  # first: whatever ends us now, it is not connected again
         try:
             await child.ask("abandon" if verdict.unlinked else "stop", session=number.id, patience=LOG_OUT_PATIENCE)
-        except (NotDoneError, trio.TooSlowError) as error:
+        except (EngineDiedError, NotDoneError, trio.TooSlowError) as error:
             log.warning("not stopped in order", account_id=number.id, reason=str(error))
         if verdict.unlinked:
             number.unlink()
-        number.halt(on=True, untold=verdict.change)
 
     async def _note(self, child: ChildProcess, line: Json) -> None:
         """How far our clock is from WhatsApp's; and a call that is to be rejected."""

@@ -192,7 +192,8 @@ class ChildProcess:
 
     async def _send(self, line: Json) -> None:
         async with self._sending:
-            self._unsent += msgspec.json.encode(line) + b"\n"
+            own = msgspec.json.encode(line) + b"\n"
+            self._unsent += own
             try:
                 while self._unsent:
                     # Who is out of patience goes; the next one sends the rest of the line first: half a line would end
@@ -200,6 +201,10 @@ class ChildProcess:
                     self._unsent = self._unsent[await self._stream.socket.send(self._unsent) :]
             except (OSError, trio.ClosedResourceError) as error:
                 raise EngineDiedError("the engine ended") from error
+            except trio.Cancelled:
+                if len(self._unsent) >= len(own):  # nothing of it has left: nothing of it is to be done
+                    self._unsent = self._unsent[: -len(own)]
+                raise
 
     def _read(self, raw: bytes) -> None:
         try:

@@ -8,6 +8,7 @@ from tests.chatwoot_desk import CHAT, Desk, a_desk
 from wagate.testing import make_delivery, make_event
 from wagate.testing.chatwoot import Message, faults
 from wagate_chatwoot.ledger import TICKS, Entry, Handed
+from wagate_chatwoot.memory import MOST_AGAIN
 from wagate_chatwoot.to_chatwoot import notices
 from wagate_chatwoot.to_whatsapp.reconcile import put_ticks_right
 
@@ -99,6 +100,8 @@ async def test_a_part_that_did_fail_and_another_servers_message_are_left_alone()
         await desk.app.ledger.hand(written.id, Handed(parts=("",)))
         assert await tell(desk) == 1
         assert written.status == "failed"
+        await put_ticks_right(desk.app)
+        assert await tell(desk) == 0
         origin = {"inbox": "other", "message": written.id, "conversation": written.conversation.id}
         await desk.app.ledger.hand(written.id, Handed())
         event = make_event(kind=notices.AGAIN, chat=CHAT, extra={"source": "chatwoot", "metadata": origin})
@@ -113,3 +116,14 @@ async def test_a_deleted_conversation_is_passed_over() -> None:
         await put_ticks_right(desk.app)
         assert await tell(desk) == 0
         assert written.status == "failed"
+
+
+async def test_where_our_webhook_can_not_be_reached_it_comes_to_an_end() -> None:
+    async with a_desk() as desk:
+        written = await reddened(desk, "delivered")
+        times = []
+        for _ in range(MOST_AGAIN + 3):
+            await put_ticks_right(desk.app)
+            times.append(await tell(desk))
+            written.status = "failed"
+        assert times == [1] * MOST_AGAIN + [0] * 3

@@ -58,6 +58,8 @@ async def test_a_request_that_ran_out_of_time_while_it_was_written_is_whole(tmp_
     child = ChildProcess(quiet, trio.SocketStream(trio.socket.from_stdlib_socket(ours)), tmp_path / "log")
     with pytest.raises(trio.TooSlowError):
         await child.ask("send", patience=0.05, text="x" * 1_000_000)
+    with pytest.raises(trio.TooSlowError):  # nothing of it has left: nothing of it may be done
+        await child.ask("send", patience=0.05, text="not this")
     reader = trio.SocketStream(trio.socket.from_stdlib_socket(theirs))
     read = b""
     with trio.fail_after(30):

@@ -141,6 +141,22 @@ async def test_what_the_library_does_after_it_was_replaced_counts_no_more(tmp_pa
         assert held.number.halted
 
 
+async def test_a_number_that_was_replaced_stays_so_when_the_engine_dies_at_that_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(tmp_path)
+    async with held.holding():
+
+        async def dies(_do: str, **_fields: Any) -> None:
+            assert held.number.halted, "what ends the gateway now would have it connect again"
+            raise EngineDiedError("the engine ended")
+
+        monkeypatch.setattr(held.child, "ask", dies)
+        held.said("StreamReplaced")
+        await held.until(lambda: held.inlet.states[-1].status == SessionStatus.ERROR)
+        assert held.number.halted
+
+
 async def test_events_are_confirmed_only_once_they_are_stored(tmp_path: Path) -> None:
     held = Held(tmp_path)
     async with held.holding():

@@ -9,12 +9,11 @@ from http import HTTPStatus
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
-import trio
 from quart import Response, g, request
 
-from wagate import running
 from wagate.errors import BadRequestError, FieldError, UnprocessableError
 from wagate.parsing.jsonbody import refuse_deep, refuse_many
+from wagate.running import RUNNING
 
 M = TypeVar("M", bound=msgspec.Struct)
 View = Callable[..., Awaitable[Any]]
@@ -60,14 +59,14 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def finish() -> None:
-    """From here on the running request is done to its end, also when its client goes away.
+    """From here on the running request goes on when its client goes away; a stop of the gateway still ends it.
 
-    What it stored is then taken up in memory, and written down as done. A route with ``act=`` that is not ``large``
-    does it by itself. To be called when the body has come.
+    What it stored is then taken up in memory, and written down as done. A route with ``act=`` does it by itself. To be
+    called when the body has come.
     """
-    scope = running.RUNNING.get()
-    if scope is not None:
-        scope.shield, scope.deadline = True, trio.current_time() + running.LONGEST_ACT
+    asked = RUNNING.get()
+    while asked is not None:
+        asked.finishes, asked = True, asked.within
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +140,7 @@ def endpoint(
             if body is not None:
                 data = await request.get_data(cache=True, as_text=False, parse_form_data=False)
                 arguments["body"] = decode(body, data, optional=body_optional)
-            if act and not large:
+            if act:
                 await request.get_data(cache=True, as_text=False, parse_form_data=False)
                 finish()  # All is here that is to come from the client.
             answer = _answer(await view(**arguments))

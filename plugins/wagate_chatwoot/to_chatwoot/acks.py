@@ -50,20 +50,20 @@ async def again(app: App, delivery: Delivery) -> None:
     """
     origin = origin_of(delivery.event)
     entry = await app.ledger.by_message(origin.message) if origin is not None and origin.inbox == app.name else None
-    if entry is None or not is_out(entry):
+    if entry is None or not await is_out(app, entry):
         return
-    handed = await app.ledger.handed(entry.message)
-    if handed is not None and FAILED in await _statuses(app, handed.parts):
-        return  # a part of it did fail
     try:
         await app.chatwoot.set_status(entry.conversation, entry.message, entry.status or "sent")
     except NotThereError:
         return  # deleted meanwhile
 
 
-def is_out(entry: Entry) -> bool:
-    """Whether it left, as far as we know, so that Chatwoot is not to show it as failed."""
-    return entry.direction != "in" and not entry.waits and entry.status != FAILED and bool(entry.whatsapp)
+async def is_out(app: App, entry: Entry) -> bool:
+    """Whether all of it left, as far as we know, so that Chatwoot is not to show it as failed."""
+    if entry.direction == "in" or entry.waits or entry.status == FAILED or not entry.whatsapp:
+        return False
+    handed = await app.ledger.handed(entry.message)
+    return handed is None or FAILED not in await _statuses(app, handed.parts)
 
 
 def word(extra: dict[str, Any]) -> str:

@@ -111,7 +111,9 @@ async def reconcile(app: App, signals: Signals) -> int:
 async def _put_right(app: App, message: Mapping[str, Any]) -> None:
     """Have shown again how far a message got that Chatwoot calls failed, if it did not fail."""
     entry = await app.ledger.by_message(int(message["id"])) if message.get("status") == FAILED else None
-    if entry is not None and is_out(entry):
+    if entry is None or not await is_out(app, entry):
+        return
+    if app.memory.may_show_again(entry.message, entry.status):
         await notify_again(app, entry)
 
 

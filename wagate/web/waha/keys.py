@@ -11,7 +11,7 @@ import msgspec
 import peewee
 
 from wagate.errors import UnprocessableError
-from wagate.hooks.routes import acts_on
+from wagate.hooks.routes import acts_on, finish
 from wagate.storage.owners.clients import add_token, find_token, list_tokens, revoke_token
 from wagate.storage.owners.directory import Account
 from wagate.storage.rows import TokenRow
@@ -86,6 +86,7 @@ async def _delete(call: Call) -> Any:
 
 
 async def _revoke(desk: Desk, row: TokenRow) -> None:
+    finish()
     await desk.database.write(revoke_token, client_id=row.client_id, token_id=row.id)
     await desk.live.reload()
     client = desk.live.now.clients.get(row.client_id)

@@ -13,7 +13,7 @@ from quart import Blueprint, Response
 
 from wagate.context.sessions import AccountSessions
 from wagate.errors import ConflictError, NotFoundError, RequestError, SendError, UnprocessableError
-from wagate.hooks.routes import acts_on, endpoint
+from wagate.hooks.routes import acts_on, endpoint, finish
 from wagate.plugins.registry import Providers
 from wagate.storage.database import Database
 from wagate.web.access.identity import RequestAuth
@@ -106,6 +106,7 @@ def waha_manage_routes(
         """Delete a session, the account and the webhooks that were made with it. Without one, nothing is done."""
         with suppress(NotFoundError):  # WAHA's answer is the same when there is none
             row = await find_session(auth, database, session)
+            finish()
             await hooks.remove(row.name)
             (await hooks.call("DELETE", f"/api/accounts/{row.name}")).expect()
             acts_on(row.name, owner=row.client_id, act="delete session")
