@@ -204,3 +204,33 @@ def asked(world: World) -> dict[str, datetime]:
     found = dict(world.pigeon.asked_since)
     world.pigeon.asked_since.clear()
     return found
+
+
+async def test_a_start_that_did_not_come_to_its_end_is_not_hidden_from_the_next_one(database: Database) -> None:
+    """Killed while the provider was still away: what came meanwhile is newer than what was missed."""
+    world = await World(database).make()
+    made, reached = world.clock.now(), False
+    asked_for: list[datetime] = []
+
+    async def lost(account: ProviderAccount, since: datetime) -> AsyncIterator[NewEvent]:
+        if account.name == "main":
+            asked_for.append(since)
+            if not reached:
+                raise NotSentError("the service is away")
+            yield letter("missed")
+
+    world.pigeon.lost = lost  # type: ignore[method-assign]
+    world.providers = Providers(public_url="")
+    world.providers.add([world.pigeon.provider()])
+    world.clock.shift(3600)
+    await world.start()
+    await world.came("main", letter("fresh"))
+    fresh = world.clock.now()
+    world.clock.shift(3600)
+    reached = True
+    await world.start()
+    world.clock.shift(3600)
+    await world.start()
+    assert asked_for == [made - OVERLAP, made - OVERLAP, world.clock.now() - timedelta(hours=1) - OVERLAP]
+    assert asked_for[-1] > fresh
+    assert await world.stored() == [("main", "fresh"), ("main", "missed")]

@@ -39,7 +39,12 @@ async def test_times_to_come_are_moved_and_those_that_passed_are_not(database: D
         run(db, retry, (time_text(NOW + HOUR + MINUTE), time_text(NOW - MINUTE), False, waits.delivery_id))
         run(db, retry, (time_text(NOW - MINUTE), None, False, late.delivery_id))
         run(db, retry, (time_text(NOW + HOUR), None, True, done.delivery_id))
-        down = TargetState(status=Health.FAILED, down_since=NOW - HOUR, next_probe_at=NOW + HOUR + MINUTE)
+        down = TargetState(
+            status=Health.FAILED,
+            down_since=NOW - HOUR,
+            next_probe_at=NOW + HOUR + MINUTE,
+            last_success_at=NOW + HOUR - MINUTE,
+        )
         write_states(db, {"webhook:w1": down}, {"webhook:w1": Owner("webhook", 1)}, NOW)
 
     await database.write(fill)
@@ -55,3 +60,4 @@ async def test_times_to_come_are_moved_and_those_that_passed_are_not(database: D
     states = await database.read(target_states, ["webhook:w1"])
     assert states["webhook:w1"].next_probe_at == NOW + MINUTE
     assert states["webhook:w1"].down_since == NOW - HOUR
+    assert states["webhook:w1"].last_success_at == NOW - MINUTE

@@ -13,6 +13,7 @@ from wagate.errors import NotFoundError
 from wagate.events.acks import ack_extra
 from wagate.rules.filters import MessageFilter
 from wagate.storage.database import Database
+from wagate.storage.deliveries.by_hand import cancel
 from wagate.storage.events.intake import Intake, store
 from wagate.storage.outbox.messages import (
     MessageRow,
@@ -134,6 +135,14 @@ async def test_only_one_may_begin(database: Database) -> None:
     assert (await row(database, item)).attempts == 1
     assert await database.write_bulk(begin_sending, began(item, "sending"))
     assert (await row(database, item)).attempts == 2
+
+
+async def test_what_was_cancelled_is_not_begun(database: Database) -> None:
+    """Its delivery was being tried when somebody cancelled it: it fetched a file, say."""
+    item = await submitted(database)
+    await database.write(cancel, (await row(database, item)).delivery_id, now=NOW)
+    assert not await database.write_bulk(begin_sending, began(item))
+    assert (await row(database, item)).attempts == 0
 
 
 async def test_sent_comes_with_its_event_once(database: Database) -> None:

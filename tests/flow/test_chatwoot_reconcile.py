@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 from tests.chatwoot_office import ANA, KEY, Office, office
 from tests.flow.test_one_person import PHONE, begun
+from wagate.storage.database import FILE
 from wagate.testing.chatwoot import faults
 from wagate.testing.server import Fault
 from wagate_chatwoot.to_whatsapp.reconcile import EVERY, OLDEST
@@ -12,6 +16,20 @@ from wagate_chatwoot.to_whatsapp.reconcile import EVERY, OLDEST
 async def first_look(here: Office) -> None:
     """Wait until wagate has begun to look: what was written before it came is not its own to send."""
     await here.until(lambda: any(seen.path.endswith("/conversations") for seen in here.chatwoot.seen))
+
+
+async def test_after_a_clock_that_was_ahead_nothing_is_left_out() -> None:
+    async with office() as here:
+        await first_look(here)
+        talk = await here.talk()
+        await here.gateway.passes(2 * EVERY, step=30)
+        here.chatwoot.habits.drop = lambda _body: True
+        here.chatwoot.agent.writes(talk, "is anybody there?")
+        here.chatwoot.habits.drop = lambda _body: False
+        key = "UPDATE plugin_records SET value = json_set(value, '$.at', json_extract(value, '$.at') + 36000) "
+        with closing(sqlite3.connect(here.gateway.folder / "data" / FILE)) as db, db:
+            assert db.execute(key + "WHERE key = 'desk/reconciled'").rowcount == 1
+        await here.gateway.passes_until(lambda: here.sent() == ["is anybody there?"], step=30, most=2 * EVERY)
 
 
 async def test_messages_that_no_webhook_brought_are_sent_once_and_in_order() -> None:

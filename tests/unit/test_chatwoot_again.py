@@ -5,11 +5,12 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from tests.chatwoot_desk import CHAT, Desk, a_desk
+from wagate.hooks import OutMessage
 from wagate.testing import make_delivery, make_event
 from wagate.testing.chatwoot import Message, faults
 from wagate_chatwoot.ledger import TICKS, Entry, Handed
 from wagate_chatwoot.memory import MOST_AGAIN
-from wagate_chatwoot.to_chatwoot import notices
+from wagate_chatwoot.to_chatwoot import echoes, notices
 from wagate_chatwoot.to_whatsapp.reconcile import put_ticks_right
 
 
@@ -127,3 +128,14 @@ async def test_where_our_webhook_can_not_be_reached_it_comes_to_an_end() -> None
             times.append(await tell(desk))
             written.status = "failed"
         assert times == [1] * MOST_AGAIN + [0] * 3
+
+
+async def test_an_echo_that_was_cut_off_before_its_tick_was_told_tells_it_the_next_time() -> None:
+    async with a_desk() as desk:
+        written = await reddened(desk, "")
+        sent = await desk.fakes.messages.send(OutMessage(chat=CHAT, type="text", text="Hello"), client_id=1)
+        desk.fakes.messages.rows[sent.id] = replace(sent, status="read")
+        await desk.app.ledger.hand(written.id, Handed(parts=(sent.id,)))
+        echo = desk.arrives(kind="message.any", from_me=True, chat=CHAT, message_id=f"true_{CHAT}_A1")
+        assert await echoes.note(desk.app, echo)
+        assert written.status == "read"

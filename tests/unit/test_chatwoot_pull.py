@@ -92,6 +92,7 @@ async def test_a_pull_goes_on_where_a_dead_process_left_it_and_hands_nothing_on_
         dead = replace(pull, after=("e1",), done=2, holder="a dead process", at=desk.fakes.clock.time())
         await desk.fakes.store.set(pull.key, msgspec.to_builtins(dead))
         assert not Pulls(desk.apps)._free(desk.app, dead)
+        assert Pulls(desk.apps)._free(desk.app, replace(dead, at=dead.at + 10 * ABANDONED)), "the clock was ahead"
         desk.fakes.clock.shift(ABANDONED + 1)
         async with working(desk):
             ended = await until_ended(desk)

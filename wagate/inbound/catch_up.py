@@ -22,7 +22,7 @@ from wagate.inbound.receive import Receiver
 from wagate.plugins.registry import Providers
 from wagate.plugins.wall import whose
 from wagate.storage.database import Database
-from wagate.storage.owners.accounts import last_seen
+from wagate.storage.owners.accounts import caught_up, missed_since
 from wagate.storage.owners.directory import Account, Directory
 
 BACK: Final = timedelta(hours=24)
@@ -75,7 +75,7 @@ class CatchUp:
         if not asked:
             return
         ids = [account.id for account, _ in asked]
-        seen = await self._database.read(last_seen, ids, since=self._began - BACK, before=self._began)
+        seen = await self._database.write(missed_since, ids, since=self._began - BACK, before=self._began)
         limiter = trio.CapacityLimiter(AT_ONCE)
         async with trio.open_nursery() as nursery:
             for account, provider in asked:
@@ -100,6 +100,7 @@ class CatchUp:
                         await self._ask(found, provider, since)
                 finally:
                     await self._keep(found)
+                await self._database.write(caught_up, account.id)
             except trio.TooSlowError:
                 log.warning("catching up took too long", account=account.name, new=found.new, seconds=PATIENCE)
             except WagateError as error:

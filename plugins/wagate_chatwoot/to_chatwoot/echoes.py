@@ -37,7 +37,11 @@ async def note(app: App, delivery: Delivery) -> bool:
     if "id" in event.extra or not event.message_id:
         return False  # sent by API
     known = await app.ledger.by_whatsapp(event.account, event.message_id, [event.chat])
-    return known is not None or await _note_echo(app, delivery)
+    if known is None:
+        return await _note_echo(app, delivery)
+    if known.direction == "out":
+        await acks.catch_up(app, known, delivery)  # it may have been cut off after the id had been written down
+    return True
 
 
 async def _note_echo(app: App, delivery: Delivery) -> bool:

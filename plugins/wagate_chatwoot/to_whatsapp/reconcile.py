@@ -96,7 +96,9 @@ async def reconcile(app: App, signals: Signals) -> int:
     mark = await _mark(app, key, now)
     found, seen = 0, mark.seen
     oldest = max(mark.since, now - OLDEST)
-    for conversation in await _active(app, mark.at - SLACK):
+    # A mark that is still to come is of a clock that was ahead: then all is looked at again, and nothing sent twice.
+    since = mark.at - SLACK if mark.at <= now else oldest
+    for conversation in await _active(app, since):
         for message in await _messages(app, int(conversation["id"]), mark.safe, oldest):
             seen = max(seen, int(message["id"]))
             if _missing(message, oldest) and await _unknown(app, message):

@@ -22,10 +22,11 @@ SLICE = 500
 ELSEWHERE = (
     ("targets", "next_probe_at"),
     ("targets", "streak_since"),
+    ("targets", "last_success_at"),
     ("media", "next_at"),
     ("accounts", "qr_at"),
 )
-"""Tables of few rows, and times in them that something waits for."""
+"""Tables of few rows, and times in them that something waits for, or that must not be later than now."""
 
 
 def claim_step(

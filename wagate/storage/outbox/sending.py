@@ -26,7 +26,8 @@ LOST = "sending was interrupted; it is unknown whether the message arrived"
 
 _SENDING = (
     "UPDATE messages SET status = 'sending', account = ?, account_id = ?, provider = ?, attempts = attempts + 1, "
-    "sending_at = ?, updated_at = ? WHERE id = ? AND status = ?"
+    "sending_at = ?, updated_at = ? WHERE id = ? AND status = ? "
+    "AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = delivery_id AND d.status = 'cancelled')"
 )
 _SENT = (
     "UPDATE messages SET status = ?, account = ?, account_id = ?, provider = ?, provider_id = ?, bare_id = ?, "

@@ -13,7 +13,7 @@ from uuid_utils import uuid7
 
 from wagate.errors import ConflictError, NotFoundError
 from wagate.events import SessionStatus
-from wagate.storage.database import apart
+from wagate.storage.database import apart, beat, last_beat
 from wagate.storage.fields import clean, time_text
 from wagate.storage.models import Account, Client, EventRow
 from wagate.storage.owners.revision import bump
@@ -238,6 +238,28 @@ def last_seen(db: peewee.Database, ids: Sequence[str], *, since: datetime, befor
         .group_by(EventRow.account_id)
     )
     return known | {row.account_id: row.latest for row in latest.execute(db) if row.account_id in known}
+
+
+def missed_since(db: peewee.Database, ids: Sequence[str], *, since: datetime, before: datetime) -> dict[str, datetime]:
+    """As `last_seen`, or from where an earlier start asked and did not come to its end. Written down until `caught_up`.
+
+    What comes in meanwhile is newer than what is missed, and would hide it from the next start.
+    """
+    found = last_seen(db, ids, since=since, before=before)
+    for id_, seen in found.items():
+        pending = last_beat(db, _missed(id_))
+        found[id_] = seen if pending is None else max(since, min(seen, pending))
+        beat(db, _missed(id_), found[id_])
+    return found
+
+
+def caught_up(db: peewee.Database, account_id: str) -> None:
+    """All that was missed is here."""
+    run(db, "DELETE FROM heartbeats WHERE name = ?", (_missed(account_id),))
+
+
+def _missed(account_id: str) -> str:
+    return f"missed {account_id}"
 
 
 def claim_session(db: peewee.Database, account_id: str, session: str, *, own: bool) -> str:
