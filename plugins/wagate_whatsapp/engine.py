@@ -31,6 +31,8 @@ class Engine:
         self._wanted = trio.Event()
         self._up = trio.Event()
         self._child: ChildProcess | None = None
+        self._retired = False
+        """Whether the last one ended because we wanted it to."""
         self.deaths = 0
         """How often it died since the gateway began."""
 
@@ -65,6 +67,9 @@ class Engine:
         while True:
             began = trio.current_time()
             said = await self._live()
+            if self._retired:
+                self._log.info("engine_renewed")
+                continue
             in_a_row = 1 if trio.current_time() - began > STEADY else in_a_row + 1
             self.deaths += 1
             self._log.warning("engine_died", deaths_in_a_row=in_a_row, said=said)
@@ -72,6 +77,7 @@ class Engine:
 
     async def _live(self) -> str:
         """One life; what it said last."""
+        self._retired = False
         try:
             async with child_process(self._folder() / "engine.log") as child:
                 self._child = child
@@ -80,6 +86,7 @@ class Engine:
                 try:
                     await child.ended.wait()
                 finally:
+                    self._retired = child.retired
                     self._up = trio.Event()
                 return child.said
         except (EngineDiedError, OSError) as error:

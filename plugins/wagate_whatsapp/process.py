@@ -97,6 +97,8 @@ class ChildProcess:
         self._feeds: dict[str, Feed] = {}
         self.hello = trio.Event()
         self.ended = trio.Event()
+        self.retired = False
+        """We had it end."""
         self.version = ""
 
     @property
@@ -169,13 +171,18 @@ class ChildProcess:
             self._end()
         return await self._process.wait()
 
+    def retire(self) -> None:
+        """Let it write down what it holds, and end."""
+        self.retired = True
+        # Not by the stream: that raises while another task is in the middle of a line. Who waits there hears of the end
+        # when the process has gone.
+        with contextlib.suppress(OSError):
+            self._stream.socket.shutdown(socket.SHUT_WR)
+
     async def close(self) -> None:
-        """Let it write down what it holds, and end. Not cancellable; at most 15 s."""
+        """The same, and wait for it. Not cancellable; at most 15 s."""
         with trio.CancelScope(shield=True):
-            # Not by the stream: that raises while another task is in the middle of a line. Who waits there hears of the
-            # end when the process has gone.
-            with contextlib.suppress(OSError):
-                self._stream.socket.shutdown(socket.SHUT_WR)
+            self.retire()
             with trio.move_on_after(LEAVE_PATIENCE):
                 await self._process.wait()
             if self._process.poll() is None:

@@ -47,6 +47,8 @@ class Child:
         self._pool = ThreadPoolExecutor(AT_ONCE)
         self._sessions: dict[str, Session] = {}
         self._starting: dict[str, threading.Lock] = {}
+        self._spent = 0
+        """Sessions whose connection came to an end: the library keeps memory and two files of each open, for good."""
         self._library: Library = load()
         self._actions = Actions(self._library)
         self._own: dict[str, Callable[[Json], Any]] = {
@@ -107,7 +109,8 @@ class Child:
                 session.begin()
             else:
                 session.attach()
-        return {"connected": session.state.connected, "jid": session.state.jid, "lid": session.state.lid}
+        state = session.state
+        return {"connected": state.connected, "jid": state.jid, "lid": state.lid, "spent": self._spent}
 
     def _stop(self, line: Json) -> None:
         """End a session, after what it holds was written down; one that is being started, too."""
@@ -123,6 +126,7 @@ class Child:
                 session.abandon()
 
     def _end(self, session: Session) -> None:
+        self._spent += 1
         session.leave()
         _until_quiet([session])
         self._sessions.pop(session.start.session, None)

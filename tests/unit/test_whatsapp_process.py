@@ -9,13 +9,18 @@ import sys
 from pathlib import Path
 
 import pytest
+import structlog
 import trio
 import trio.testing
 
+from wagate.clock import Clock
 from wagate_whatsapp import process
-from wagate_whatsapp.engine import _pause
+from wagate_whatsapp.engine import Engine, _pause
 from wagate_whatsapp.pairing import LONGEST_PAUSE, pause_after
 from wagate_whatsapp.process import ChildProcess, EngineDiedError
+
+DEAD = "http://127.0.0.1:9"
+"""A proxy that is not there."""
 
 
 @pytest.mark.parametrize("ends", [True, False])
@@ -78,3 +83,25 @@ async def test_a_request_that_ran_out_of_time_while_it_was_written_is_whole(tmp_
 def test_the_pause_between_two_starts_stays_however_often_it_dies() -> None:
     assert [_pause(each) for each in (1, 2, 3, 5, 9, 5_000)] == [0.0, 0.5, 1.0, 4.0, 30.0, 30.0]
     assert pause_after(5_000) == LONGEST_PAUSE
+
+
+async def test_an_engine_that_was_renewed_is_up_again_at_once_and_counts_no_death(tmp_path: Path) -> None:
+    engine = Engine(lambda: tmp_path, Clock(), structlog.get_logger())
+    with trio.fail_after(120):
+        async with engine.lifespan():
+            first = await engine.child()
+            (tmp_path / "acc").mkdir()
+            spent = [
+                (await first.ask("start", session="acc", folder=str(tmp_path / "acc"), anew=True, proxy=DEAD))["spent"]
+                for _ in range(3)
+            ]
+            assert spent == [0, 1, 2]
+            first.retire()
+            await first.ended.wait()
+            second = await engine.child()
+            assert second.pid != first.pid
+            assert engine.deaths == 0
+            second.kill()
+            await second.ended.wait()
+            await engine.child()
+            assert engine.deaths == 1

@@ -18,7 +18,7 @@ from wagate.errors import StorageError
 from wagate.events import SessionChange, SessionStatus
 from wagate.testing import FakeInlet
 from wagate_whatsapp.engine import Engine
-from wagate_whatsapp.listen import LONGEST_WAIT, WATCHDOG, Connection, Listener
+from wagate_whatsapp.listen import LONGEST_WAIT, MOST_SPENT, WATCHDOG, Connection, Listener
 from wagate_whatsapp.number import Number, Numbers, WhatsAppSettings
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.process import EngineDiedError, Feed
@@ -29,6 +29,7 @@ class Child:
     """Takes what is asked of it; connects nothing."""
 
     def __init__(self) -> None:
+        self.spent, self.retired = 0, 0
         self.starts: list[bool] = []
         """Whether each start was anew."""
         self.seen_up_to = 0
@@ -40,7 +41,10 @@ class Child:
             self.starts.append(fields["anew"])
         elif do == "reject_call":
             self.rejected.append(fields["call"])
-        return {"connected": False}
+        return {"connected": False, "spent": self.spent}
+
+    def retire(self) -> None:
+        self.retired += 1
 
     async def seen(self, _session: str, number: int) -> None:
         self.seen_up_to = number
@@ -87,6 +91,17 @@ async def test_a_number_that_does_not_connect_is_started_anew_with_growing_pause
         assert all(wait <= LONGEST_WAIT + 5 for wait in waits)
         assert waits[-1] >= LONGEST_WAIT / 2 - 1
         assert held.number.restarts == 7
+
+
+async def test_an_engine_with_many_spent_connections_is_renewed(tmp_path: Path) -> None:
+    held = Held(tmp_path)
+    async with held.holding():
+        held.child.spent = MOST_SPENT - 1
+        await held.until(lambda: len(held.child.starts) == 2, step=0.5)
+        await trio.testing.wait_all_tasks_blocked()
+        assert held.child.retired == 0
+        held.child.spent = MOST_SPENT
+        await held.until(lambda: held.child.retired == 1, step=0.5)
 
 
 async def test_a_number_with_a_connection_is_left_alone(tmp_path: Path) -> None:
