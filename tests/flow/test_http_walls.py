@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import structlog.testing
 import trio
@@ -16,7 +17,7 @@ import trio.testing
 import trustme
 
 from tests.http_site import H2Client, answered, ignore_broken, serving
-from wagate.web.http.accept import Gate
+from wagate.web.http.accept import Gate, Spare
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = b"\0\0\0\4\0\0\0\0\0"
@@ -221,3 +222,11 @@ async def test_a_tls_handshake_that_stalls_is_cut_off(tmp_path: Any) -> None:
         await client.send(hello.read()[:100])
         with trio.fail_after(20):
             await ends(client.stream)
+
+
+def test_spare_descriptors_are_not_taken_back_after_the_end() -> None:
+    """By a connection that ends later: a process that starts several servers would run out of them."""
+    spare, before = Spare(2), psutil.Process().num_fds()
+    spare.close()
+    spare.refill()
+    assert psutil.Process().num_fds() == before - 2

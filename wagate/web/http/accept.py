@@ -45,7 +45,8 @@ class Spare:
         return False
 
     def close(self) -> None:
-        """Let all go."""
+        """Let all go, for good: connections that end later take none back."""
+        self._count = 0
         while self.give():
             pass
 
