@@ -134,6 +134,7 @@ def main() -> None:
         folder = Path(name)
         (folder / "receiver.py").write_text((ROOT / "scripts/receiver.py").read_text("utf-8"), "utf-8")
         tour = Tour(folder)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what the steps started ends with us
         try:
             page = record(tour, STEPS.read_text("utf-8").strip())
         finally:
