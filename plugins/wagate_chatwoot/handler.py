@@ -6,11 +6,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from typing import Final
 
 from wagate.errors import DeliveryError, Postpone, Reject, Retry
 from wagate.events import Event, kinds
-from wagate.hooks import Delivery, Handler, PluginContext, Receipt, Target, TargetName
+from wagate.hooks import (
+    Delivery,
+    DeliveryView,
+    Handler,
+    PluginContext,
+    Receipt,
+    RequestView,
+    Target,
+    TargetName,
+)
 from wagate_chatwoot import pull, signals
 from wagate_chatwoot.agents import answers, status
 from wagate_chatwoot.api.errors import (
@@ -97,9 +107,16 @@ def make_handler(
         targets=targets,
         handle=handle,
         describe=describe,
+        request=partial(_show_request, apps),
         concurrency=CONCURRENCY,
         timeout=TIMEOUT,
     )
+
+
+async def _show_request(apps: Apps, delivery: DeliveryView) -> RequestView | None:
+    way, _, name = delivery.target.partition("/")
+    ours = way == "in" and name in apps and apps[name].client_id == delivery.event.client_id
+    return await incoming.show_request(apps[name], delivery) if ours else None
 
 
 def _wants(app: App, event: Event) -> bool:

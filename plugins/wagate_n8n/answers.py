@@ -7,12 +7,17 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
-from wagate.events import Event, Media
-from wagate.hooks import Job
+from wagate.events import Event, Media, shown_media
+from wagate.hooks import DeliveryView, Job, PluginContext, RequestView
 
 NO_JOBS = "no_jobs"
 POLL_AGAIN = "5s"
+NOTE = (
+    "wagate sends no request: a worker takes the job, and gets this, with the lease's id and end beside it. The link to"
+    " a file is new each day."
+)
 _PHONE = "@c.us"
 _OPAQUE = "@user"
 _SHOWN_ELSEWHERE = frozenset({"message", "inline_file", "file_follows", "_data"})
@@ -150,6 +155,17 @@ def payload_of(event: Event) -> JobPayload:
         metadata=event.metadata,
         details={name: value for name, value in event.extra.items() if name not in _SHOWN_ELSEWHERE},
     )
+
+
+def linked(context: PluginContext, event: Event) -> Event:
+    """The event with its file where the worker can fetch it."""
+    return replace(event, media=shown_media(event, context.media.url(event)))
+
+
+async def show_request(context: PluginContext, delivery: DeliveryView) -> RequestView:
+    """`Handler.request`: the job as a worker gets it."""
+    body = {"job_id": delivery.id, "payload": payload_of(linked(context, delivery.event))}
+    return RequestView(line="GET /queue/next-job", body=msgspec.json.encode(body).decode(), note=NOTE)
 
 
 def address(chat: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from functools import partial
 
 import msgspec
 
 from wagate.events import EVENT_KINDS, Event, matches
 from wagate.hooks import Duration, Figure, Handler, Panel, PanelAsked, PanelData, PluginContext, Target, TargetName
+from wagate_n8n.answers import show_request
 
 EVERY = "*"
 MOST = 50
@@ -58,7 +60,7 @@ def make_handler(context: PluginContext) -> Handler:
         client = next((each for each in context.accounts.clients() if target_of(each.id) == target), None)
         return TargetName(name="n8n jobs" if client is None else f"n8n jobs of {client.slug}")
 
-    return Handler(name=context.name, targets=targets, describe=describe)
+    return Handler(name=context.name, targets=targets, describe=describe, request=partial(show_request, context))
 
 
 def target_of(client_id: int) -> str:

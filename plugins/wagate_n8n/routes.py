@@ -9,9 +9,8 @@ from msgspec import Meta
 from msgspec.structs import replace
 from quart import Blueprint
 
-from wagate.events import shown_media
 from wagate.hooks import Job, PluginContext, endpoint
-from wagate_n8n.answers import JobState, NextJob, answer_of, next_job, no_job
+from wagate_n8n.answers import JobState, NextJob, answer_of, linked, next_job, no_job
 from wagate_n8n.queue import settings_of, target_of
 
 PREFIX = "/queue"
@@ -122,5 +121,4 @@ def _scope(context: PluginContext) -> int | None:
 
 def _linked(context: PluginContext, job: Job) -> Job:
     """The job with its file where the worker can fetch it."""
-    media = shown_media(job.event, context.media.url(job.event))
-    return replace(job, event=replace(job.event, media=media))
+    return replace(job, event=linked(context, job.event))

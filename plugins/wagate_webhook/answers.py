@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from wagate.hooks import AttemptView, DeliveryView, Endpoint, Page, PluginContext
+from wagate.errors import NotFoundError
+from wagate.hooks import AttemptView, DeliveryView, Endpoint, Page, PluginContext, RequestView
 from wagate_webhook.deliver import request_headers
 from wagate_webhook.options import Shown, read_options, read_shown
 from wagate_webhook.payload import encode, letter_of, payload, sides
@@ -18,6 +19,10 @@ SHOWN_HEADERS = frozenset(
 )
 """All others are signatures, or somebody's own: often a password."""
 HIDDEN = "••••"
+NOTE = (
+    "Each try builds it anew. The body stays the same, unless the webhook's settings change meanwhile, or wagate is"
+    " updated; the link to a file is new each day. Signatures and your own headers' values are not shown."
+)
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,6 +203,16 @@ def request_of(delivery: DeliveryView, endpoint: Endpoint, context: PluginContex
     if TIMESTAMP in shown:
         shown[TIMESTAMP] = "(Unix seconds of the try)"
     return WebhookRequest(method="POST", url=endpoint.webhook_url, headers=shown, body=body.decode())
+
+
+async def show_request(context: PluginContext, delivery: DeliveryView) -> RequestView | None:
+    """`Handler.request`: nothing for a webhook that is gone."""
+    try:
+        found = await context.endpoints.get(delivery.target)
+    except NotFoundError:
+        return None
+    made = request_of(delivery, found, context)
+    return RequestView(line=f"{made.method} {made.url}", headers=made.headers, body=made.body, note=NOTE)
 
 
 def _shown(endpoint: Endpoint) -> dict[str, Any]:

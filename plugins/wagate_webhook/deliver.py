@@ -8,7 +8,7 @@ routes are there).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -17,7 +17,17 @@ import msgspec
 
 from wagate.errors import NotFoundError, Reject, Retry
 from wagate.events import Event
-from wagate.hooks import Delivery, DeliveryView, Endpoint, Handler, PluginContext, Receipt, Target, TargetLimits
+from wagate.hooks import (
+    Delivery,
+    DeliveryView,
+    Endpoint,
+    Handler,
+    PluginContext,
+    Receipt,
+    RequestView,
+    Target,
+    TargetLimits,
+)
 from wagate.http.errors import BadUrlError, HttpError
 from wagate.http.signing import standard_headers, waha_headers
 from wagate.parsing.retry_after import seconds_asked_for
@@ -44,7 +54,9 @@ _EXPRESS = re.compile(rb"<pre>Cannot POST /")
 _WEBHOOK, _TEST = "/webhook/", "/webhook-test/"
 
 
-def make_handler(context: PluginContext) -> Handler:
+def make_handler(
+    context: PluginContext, *, request: Callable[[DeliveryView], Awaitable[RequestView | None]] | None = None
+) -> Handler:
     """The push handler."""
 
     def targets(event: Event) -> Iterable[Target]:
@@ -61,7 +73,14 @@ def make_handler(context: PluginContext) -> Handler:
         timeout = None if options.timeout is None else options.timeout + GRACE
         return TargetLimits(timeout=timeout, rate=options.rate, burst=options.burst or 1)
 
-    return Handler(name=context.name, targets=targets, handle=handle, timeout=context.timeout + GRACE, limits=limits)
+    return Handler(
+        name=context.name,
+        targets=targets,
+        handle=handle,
+        timeout=context.timeout + GRACE,
+        limits=limits,
+        request=request,
+    )
 
 
 async def deliver(context: PluginContext, endpoint: Endpoint, delivery: Delivery) -> Receipt:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import html
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 import msgspec
+import trio
 
+from tests.chatwoot_office import ANA, office
 from tests.flow.dashboard import browser
 from tests.inprocess import Gateway
 from tests.sink import Sink
+from wagate.testing.server import Fault, Reply, Seen
 from wagate.web.ui.app import NOT_HERE
 
 pytest_plugins = ("tests.flow.dashboard",)
@@ -89,3 +93,78 @@ async def test_a_delivery_of_a_deleted_webhook_has_a_page_without_its_request(ru
         page = await http.get(f"/ui/deliveries/{job['id']}")
         assert (page.status_code, "The request" in page.text) == (200, False)
         assert (await http.get(f"/ui/deliveries/{job['id']}/request")).status_code == 404
+
+
+async def test_a_message_in_chatwoot_is_shown_as_it_was_posted() -> None:
+    async with office() as here:
+        here.waha.files["a.png"] = b"\x89PNG\r\n\x1a\n" + bytes(2000)
+        media = {"url": f"{here.waha.url}/api/files/a.png", "mimetype": "image/png", "filename": "a.png"}
+        first = await here.comes("*one*")
+        await here.comes("two", replyTo={"id": first, "body": "one"})
+        await here.comes("", hasMedia=True, media=media, body="a bill")
+        await here.comes("old", timestamp=here.now() - 3600)
+        await here.comes("elsewhere", replyTo={"id": f"false_{ANA}_AAAA", "body": "before all this"})
+        await here.chatwoot.until_posted(5)
+        posted = [each for each in here.chatwoot.seen if each.method == "POST" and each.path.endswith("/messages")]
+        assert [first_line(each) for each in posted] == ["*one*", "two", "a bill", "old", "elsewhere"]
+        rows: list[dict[str, Any]] = []
+        with trio.fail_after(60):
+            while len(rows) < 5:
+                rows = (await here.gateway.ask("GET", "/api/jobs?connector=chatwoot&status=delivered"))["data"]
+        async with browser(here.gateway) as http:
+            for row, seen in zip(reversed(rows), posted, strict=True):
+                page = html.unescape((await http.get(f"/ui/deliveries/{row['id']}")).text)
+                assert f"POST {here.chatwoot.url}{seen.path}" in page
+                assert "api_access_token: ••••" in page
+                shown = msgspec.json.decode((await http.get(f"/ui/deliveries/{row['id']}/request")).content)
+                assert shown.pop("attachments[]", "") == ("a.png" if seen.parts else "")
+                assert as_sent(shown) == as_sent(given(seen))
+
+
+def first_line(seen: Seen) -> str:
+    """What a person wrote, without what stands above it."""
+    return str(given(seen)["content"].splitlines()[-1].replace("**", "*"))
+
+
+def given(seen: Seen) -> dict[str, Any]:
+    """The fields of a form, or of JSON."""
+    return {part.name: part.content.decode() for part in seen.parts if not part.filename} or dict(seen.json)
+
+
+def as_sent(fields: dict[str, object]) -> dict[str, object]:
+    """JSON, and the fields of a form, in the same way."""
+    texts = {
+        name: each if isinstance(each, str) else msgspec.json.encode(each).decode() for name, each in fields.items()
+    }
+    return {name: each for name, each in texts.items() if name != "attachments[]"}
+
+
+async def test_before_a_conversation_is_known_the_request_says_so_and_ticks_have_none() -> None:
+    async with office() as here:
+        talk = await here.talk()
+        written = here.chatwoot.agent.writes(talk, "hi")
+        await here.until_sent(1)
+        await here.ack(here.waha.sent[0]["_id"], 3)
+        await here.until(lambda: written.status == "read")
+        here.chatwoot.chance = lambda _: Fault(reply=Reply(status=502))
+        await here.comes("new", "19990000001@c.us")
+        rows = (await here.gateway.ask("GET", "/api/jobs?connector=chatwoot"))["data"]
+        shown = {row["event"]: row["id"] for row in rows if row["target"].startswith("in/")}
+        assert (rows[0]["event"], rows[0]["content"]) == ("message", "new")
+        async with browser(here.gateway) as http:
+            page = (await http.get(f"/ui/deliveries/{rows[0]['id']}")).text
+            assert "/conversations/…/messages" in page
+            tick = await http.get(f"/ui/deliveries/{shown['message.ack']}")
+            assert (tick.status_code, "The request" in tick.text) == (200, False)
+            assert (await http.get(f"/ui/deliveries/{shown['message.ack']}/request")).status_code == 404
+
+
+async def test_a_job_is_shown_as_its_worker_gets_it(running: Gateway) -> None:
+    await running.post("hello")
+    job = await running.ask("GET", "/queue/next-job")
+    async with browser(running) as http:
+        page = html.unescape((await http.get(f"/ui/deliveries/{job['job_id']}")).text)
+        assert "GET /queue/next-job" in page
+        assert "a worker takes the job" in page
+        shown = msgspec.json.decode((await http.get(f"/ui/deliveries/{job['job_id']}/request")).content)
+    assert shown == {name: job[name] for name in ("job_id", "payload")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -10,12 +11,13 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from wagate.errors import DeliveryError, PluginError, Postpone, Reject, Retry
-from wagate.hooks import Delivery, Handler, Receipt, Target, TargetLimits
+from wagate.hooks import Delivery, Handler, Receipt, RequestView, Target, TargetLimits
 from wagate.plugins.checked_handler import checked_handler, checked_listener, checked_look, checked_task
 from wagate.plugins.values import LONGEST_REASON, LONGEST_RESPONSE, WrongValueError
-from wagate.testing import make_delivery, make_event
+from wagate.testing import make_delivery, make_delivery_view, make_event
 
 DELIVERY = make_delivery(target="a")
 
@@ -254,3 +256,57 @@ async def test_a_listener_that_fails_costs_nobody_anything(listener: Callable[[]
 async def test_a_listener_that_hangs_is_left_behind(autojump_clock: trio.testing.MockClock) -> None:
     await checked_listener("bad", trio.sleep_forever)()
     assert trio.current_time() < 60
+
+
+async def shown(request: Any) -> RequestView | None:
+    handler = made(request=request)
+    assert handler.request is not None
+    return await handler.request(make_delivery_view())
+
+
+async def test_a_request_is_shown_without_what_no_page_can_hold() -> None:
+    async def request(_delivery: Any) -> RequestView | None:
+        return RequestView(line="POST https://a.test/\0", headers={"X-A": "a\ud800"}, body="\0", note="\udfff")
+
+    assert await shown(request) == RequestView(
+        line="POST https://a.test/\ufffd", headers={"X-A": "a\ufffd"}, body="\ufffd", note="\ufffd"
+    )
+
+    async def nothing(_delivery: Any) -> None:
+        return None
+
+    assert await shown(nothing) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"line": "GET /"}, "request gave dict, not RequestView"),
+        (RequestView(line=5), "request gave RequestView.line: Expected `str`, got `int`"),  # type: ignore[arg-type]
+        (
+            RequestView(line="GET /", headers={"a": 1}),
+            "request gave RequestView.headers[...]: Expected `str`, got `int`",
+        ),  # type: ignore[dict-item]
+    ],
+)
+async def test_a_request_of_wrong_things_is_the_plugins_fault(given: Any, told: str) -> None:
+    async def request(_delivery: Any) -> Any:
+        return given
+
+    with pytest.raises(PluginError, match=f"^{re.escape(f'plugin bad: {told}')}$"):
+        await shown(request)
+
+
+async def test_a_request_that_takes_too_long_is_given_up(autojump_clock: trio.testing.MockClock) -> None:
+    del autojump_clock
+
+    async def request(_delivery: Any) -> None:
+        await trio.sleep_forever()
+
+    with pytest.raises(PluginError, match=r"request raised TooSlowError"):
+        await shown(request)
+
+
+def test_what_is_no_function_is_no_request() -> None:
+    with pytest.raises(WrongValueError, match=r"Handler.request: str, no function"):
+        made(request="GET /")

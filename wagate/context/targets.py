@@ -8,8 +8,9 @@ import structlog
 
 from wagate.clock import Clock
 from wagate.consumers.control import Control
-from wagate.errors import PluginError
+from wagate.errors import PluginError, UnavailableError
 from wagate.hooks.contracts import Handler, TargetName
+from wagate.hooks.views import DeliveryView, RequestView
 from wagate.outbound.context import OUTBOUND
 from wagate.rules.targets import Standing
 from wagate.storage.database import Database
@@ -134,6 +135,15 @@ class TargetDesk:
         """Replay what failed permanently there in the last ``since`` seconds, in order; how many."""
         row = await self.get(target_id, client_id=client_id)
         return await self._control.recover(row.id, since=since)
+
+    async def request(self, delivery: DeliveryView) -> RequestView | None:
+        """What the target is sent for a delivery; None: its connector shows none. UnavailableError."""
+        rebuild = self._handlers[delivery.handler].request if delivery.handler in self._handlers else None
+        try:
+            return None if rebuild is None else await rebuild(delivery)
+        except PluginError as error:
+            log.warning("request not shown", plugin=error.plugin, delivery_id=delivery.id, reason=error.what)
+            raise UnavailableError("this is not possible right now; see the gateway's log") from error
 
     def _named(self, row: TargetRow) -> TargetRow:
         if not row.name:

@@ -61,6 +61,7 @@ from wagate.hooks.views import (
     NewEndpoint,
     Page,
     PersonView,
+    RequestView,
     WantingEndpoint,
 )
 from wagate.hooks.watch import NEEDS, Need
@@ -116,6 +117,7 @@ __all__ = [
     "Rate",
     "ReaderView",
     "Receipt",
+    "RequestView",
     "SecretText",
     "SendLimits",
     "Sent",

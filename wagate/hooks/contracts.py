@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from wagate.events import Event
+from wagate.hooks.views import DeliveryView, RequestView
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +98,9 @@ class Handler:
     describe: Callable[[str], TargetName] = lambda _target: TargetName()
     """`Target.id` → a name for people, for lists and alerts. Pure and quick; also called for deleted targets. wagate
     knows the names of registered endpoints itself."""
+    request: Callable[[DeliveryView], Awaitable[RequestView | None]] | None = None
+    """Delivery → the request that is made for it, for its page on the dashboard; None: there is none to show. It has
+    5 s, changes nothing, and asks no other machine. Also called for deleted targets."""
     lasting: bool = False
     """Whether its targets stay on however long they fail."""
 

@@ -90,6 +90,19 @@ class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     attempts: list[AttemptView] = []
 
 
+class RequestView(msgspec.Struct, frozen=True, kw_only=True):
+    """The request of a delivery, rebuilt for people. No secrets: the dashboard shows all of it."""
+
+    line: str
+    """Method and URL: ``POST https://bot.example/hook``."""
+    headers: dict[str, str] = {}
+    """Headers; dots for the values of those that are secret."""
+    body: str = ""
+    """The body as text; JSON is shown with line breaks."""
+    note: str = ""
+    """What is to be known about it: sentences. '' for nothing."""
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery in a pull queue."""
 

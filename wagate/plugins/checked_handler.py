@@ -17,6 +17,7 @@ from wagate.events import Event
 from wagate.hooks.contracts import Delivery, Handler, Receipt, Target, TargetLimits, TargetName, Task
 from wagate.hooks.panels import Figure, Panel, PanelAsked, PanelData
 from wagate.hooks.providers import Check, Finding
+from wagate.hooks.views import DeliveryView, RequestView
 from wagate.plugins.values import WrongValueError, cut, held_to, hold_verdict, items, named, seconds
 from wagate.plugins.wall import awaited, broken, instead, leaves, pass_on
 from wagate.storage.fields import clean
@@ -26,6 +27,8 @@ LEAST_WAIT: Final = 1.0
 MOST_WAIT: Final = 86_400.0
 """At most: then the plugin is asked again."""
 LONGEST_HANDLE: Final = 3600.0
+REQUEST_PATIENCE: Final = 5.0
+"""Seconds that a handler may take to rebuild a request: a person waits for the page."""
 LISTENER_PATIENCE: Final = 10.0
 """Seconds that a listener for changes may take: whoever made the change waits."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -41,7 +44,7 @@ LONGEST: Final = 2000
 
 
 def checked_handler(plugin: str, handler: Any) -> Handler:
-    """The handler, its four functions behind the wall. WrongValueError: it is none, or made of wrong things."""
+    """The handler, its functions behind the wall. WrongValueError: it is none, or made of wrong things."""
     if not isinstance(handler, Handler):
         raise WrongValueError(f"{named(handler)}, not Handler")
     for wrong, field in _faults(handler):
@@ -53,6 +56,7 @@ def checked_handler(plugin: str, handler: Any) -> Handler:
         handle=None if handler.handle is None else partial(_handle, plugin, handler.handle),
         limits=partial(_limits, plugin, handler.limits),
         describe=partial(_describe, plugin, handler.describe),
+        request=None if handler.request is None else partial(_request, plugin, handler.request),
     )
 
 
@@ -64,6 +68,7 @@ def _faults(handler: Handler) -> Sequence[tuple[bool, str]]:
         (not (handler.handle is None or callable(handler.handle)), f"handle: {named(handler.handle)}, no function"),
         (not callable(handler.limits), f"limits: {named(handler.limits)}, no function"),
         (not callable(handler.describe), f"describe: {named(handler.describe)}, no function"),
+        (not (handler.request is None or callable(handler.request)), f"request: {named(handler.request)}, no function"),
         (type(at_once) is not int or not 1 <= at_once <= 10_000, "concurrency: not a whole number from 1 to 10000"),
         (
             isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 < limit <= LONGEST_HANDLE,
@@ -92,6 +97,25 @@ def _describe(plugin: str, describe: Callable[[str], Any], target: str) -> Targe
         return held_to(TargetName, describe(target))
     except BaseException as error:
         raise broken(plugin, "describe", error) from error
+
+
+async def _request(plugin: str, request: Callable[[DeliveryView], Any], delivery: DeliveryView) -> RequestView | None:
+    try:
+        with trio.fail_after(REQUEST_PATIENCE):
+            found = await awaited(request(delivery))
+        return None if found is None else _readable(held_to(RequestView, found))
+    except BaseException as error:
+        raise broken(plugin, "request", error) from error
+
+
+def _readable(request: RequestView) -> RequestView:
+    """What a page can hold: no NUL, no half of a surrogate pair."""
+    return RequestView(
+        line=clean(request.line),
+        headers={clean(name): clean(value) for name, value in request.headers.items()},
+        body=clean(request.body),
+        note=clean(request.note),
+    )
 
 
 async def _handle(plugin: str, handle: Callable[[Delivery], Any], delivery: Delivery) -> Receipt | None:

@@ -19,7 +19,7 @@ from wagate.events import Media, NewEvent, Raw, SessionChange
 from wagate.hooks.contracts import Receipt, Target, TargetLimits, TargetName
 from wagate.hooks.messages import OutLocation, OutMedia, OutMessage, OutReaction, Sent, Signal
 from wagate.hooks.providers import Finding, MediaRequest, Profile, SendLimits, WebhookAnswer
-from wagate.hooks.views import EndpointChange, EndpointSecret, NewEndpoint
+from wagate.hooks.views import EndpointChange, EndpointSecret, NewEndpoint, RequestView
 from wagate.storage.fields import clean, json_text
 
 T = TypeVar("T")
@@ -76,6 +76,7 @@ _TWINS: Final[Mapping[type, type[msgspec.Struct]]] = {
         burst=Annotated[int, Meta(ge=1, le=1_000_000)],
     ),
     TargetName: _twin(TargetName, name=Annotated[str, Meta(max_length=500)], url=Annotated[str, Meta(max_length=2000)]),
+    RequestView: _twin(RequestView, line=Annotated[str, Meta(max_length=4000)]),
     Receipt: _twin(Receipt, http_status=Status | None),
     NewEvent: _twin(
         NewEvent, kind=Name, timestamp=Moment | None, media=_MEDIA | None, raw=_twin(Raw) | None, session=_CHANGE | None

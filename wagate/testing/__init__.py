@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from wagate.testing.archive import FakeArchive
 from wagate.testing.context import Fakes, fake_context
 from wagate.testing.endpoints import FakeEndpoints
-from wagate.testing.events import NOW, make_delivery, make_event
+from wagate.testing.events import NOW, make_delivery, make_delivery_view, make_event
 from wagate.testing.fakes import FakeAccounts, FakeAuth, FakeDeliveries, FakeJobs, FakeStore
 from wagate.testing.http import FakeHttp, Sent, answered
 from wagate.testing.listening import FakeInlet, ListeningContract
@@ -58,6 +58,7 @@ __all__ = [
     "answered",
     "fake_context",
     "make_delivery",
+    "make_delivery_view",
     "make_event",
     "routes_client",
 ]

@@ -34,13 +34,14 @@ from wagate.hooks import (
     Provider,
     ProviderAccount,
     Receipt,
+    RequestView,
     Sent,
     Simulation,
     Target,
     TargetName,
 )
 from wagate.http.errors import HttpError
-from wagate.testing.events import make_delivery, make_event
+from wagate.testing.events import make_delivery, make_delivery_view, make_event
 from wagate.testing.providers.simulated import simulated
 
 ODD_BODIES: Final = (
@@ -111,6 +112,17 @@ class TargetsContract(ABC):
             handler, event = await self.open(stack)
             for target in (*(each.id for each in handler.targets(event)), "gone"):
                 assert isinstance(handler.describe(target), TargetName)
+
+    async def test_the_request_of_a_delivery_can_be_shown(self) -> None:
+        """With ``request``: for every kind of event, and a target that is gone, it returns a `RequestView` or None."""
+        async with AsyncExitStack() as stack:
+            handler, event = await self.open(stack)
+            if handler.request is None:
+                return
+            for target in (*(each.id for each in handler.targets(event)), "gone"):
+                for each in (event, *(make_event(kind=kind) for kind in sorted(EVENT_KINDS))):
+                    delivery = make_delivery_view(each, handler=handler.name, target=target)
+                    assert isinstance(await handler.request(delivery), RequestView | None)
 
 
 class HandlerContract(TargetsContract):

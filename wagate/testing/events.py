@@ -8,7 +8,7 @@ from typing import Any
 from uuid_utils import uuid7
 
 from wagate.events import Event
-from wagate.hooks import Delivery
+from wagate.hooks import Delivery, DeliveryView
 
 NOW = datetime(2025, 9, 10, 10, 30, tzinfo=UTC)
 """When everything here happens."""
@@ -34,6 +34,28 @@ def make_event(**fields: Any) -> Event:
         "content": "Hello",
     }
     return Event(**(made | fields))
+
+
+def make_delivery_view(event: Event | None = None, *, handler: str = "test", target: str = "t1") -> DeliveryView:
+    """A delivery that was not tried yet, as `Handler.request` gets it."""
+    return DeliveryView(
+        id=str(uuid7()),
+        event=event or make_event(),
+        handler=handler,
+        target=target,
+        mode="push",
+        status="pending",
+        attempt_count=0,
+        max_retries=5,
+        http_status=None,
+        response=None,
+        error=None,
+        held=False,
+        next_retry_at=None,
+        created_at=NOW,
+        delivered_at=None,
+        updated_at=NOW,
+    )
 
 
 def make_delivery(event: Event | None = None, *, target: str = "t1", attempt: int = 1) -> Delivery:

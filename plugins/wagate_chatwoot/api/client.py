@@ -150,14 +150,19 @@ class Chatwoot:
         body = {"inbox_id": self._inbox.inbox_id, "contact_id": contact, "source_id": source_id, **fields}
         return _made(await self.call("POST", "conversations", body, creates=True), Conversation)
 
+    def url_of(self, conversation: int | str) -> str:
+        """Where messages are written."""
+        return f"{self._base}/conversations/{conversation}/messages"
+
     async def post(self, conversation: int, post: Post, files: Sequence[File] = ()) -> Message:
         """Write a message. Not idempotent: after an AmbiguousError look for its source_id in `messages`."""
         path = f"conversations/{conversation}/messages"
         if not files:
             return _made(await self._call("POST", path, as_json(post), creates=True), Message)
-        url = f"{self._base}/{path}"
         try:
-            answer = await upload(self._http, url, headers=self._headers, fields=as_fields(post), files=files)
+            answer = await upload(
+                self._http, self.url_of(conversation), headers=self._headers, fields=as_fields(post), files=files
+            )
         except HttpError as error:
             raise _need(classify(error, creates=True)) from error
         return _made(_read(answer, creates=True), Message)

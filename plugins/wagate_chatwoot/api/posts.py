@@ -88,15 +88,16 @@ class BytesFile(msgspec.Struct, frozen=True, kw_only=True):
 
 def as_json(post: Post) -> bytes:
     """The body of a post without files."""
-    return msgspec.json.encode(_given(post))
+    return msgspec.json.encode(as_given(post))
 
 
 def as_fields(post: Post) -> dict[str, str]:
     """The form's fields of a post with files; ``content_attributes`` is JSON in a string."""
-    return {name: _text(value) for name, value in _given(post).items()}
+    return {name: _text(value) for name, value in as_given(post).items()}
 
 
-def _given(post: Post) -> dict[str, Any]:
+def as_given(post: Post) -> dict[str, Any]:
+    """What is said of a post, by Chatwoot's names."""
     kept = {name: value for name, value in asdict(post).items() if value not in ("", None, False, {})}
     return kept | {"content": post.content[:MOST_CONTENT], "message_type": post.message_type, "private": post.private}
 

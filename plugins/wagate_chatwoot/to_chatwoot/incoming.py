@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from wagate.errors import NotFoundError, Postpone, UnavailableError
 from wagate.events import Event, kinds
-from wagate.hooks import Delivery, Receipt
+from wagate.hooks import Delivery, DeliveryView, Receipt, RequestView
 from wagate_chatwoot.agents.texts import Texts
 from wagate_chatwoot.api.client import Chatwoot, Message, typed_message
 from wagate_chatwoot.api.errors import (
@@ -25,7 +25,7 @@ from wagate_chatwoot.api.errors import (
     RefusedError,
     TooLargeError,
 )
-from wagate_chatwoot.api.posts import File, Post
+from wagate_chatwoot.api.posts import File, Post, as_given
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import Entry
 from wagate_chatwoot.to_chatwoot import acks, echoes
@@ -50,6 +50,11 @@ FILE_LONGEST: Final = 14.0
 FILE_SOON: Final = 0.5
 """Seconds that the last look takes at most."""
 _FAILED: Final = "this file could not be fetched: "
+NOTE: Final = (
+    "Contact and conversation are looked up, or made, before. Each try builds it anew; a message that is already in"
+    " Chatwoot is not posted again. A file that can't be fetched, or that Chatwoot refuses, is replaced by a line of"
+    " text."
+)
 
 
 async def write(app: App, delivery: Delivery) -> Receipt | None:
@@ -105,14 +110,8 @@ async def _post(app: App, delivery: Delivery, rendered: Rendered, who: Who, *, t
             lacks_file = rendered.file and not found.attachments
             return _Posted(message=found.id, conversation=conversation, lacks_file=lacks_file)
     event = delivery.event
-    whatsapp = quoted_id(event)
-    quoted = await app.ledger.by_whatsapp(event.account, whatsapp, who.keys) if whatsapp else None
     attached = await with_file(app, delivery, rendered)
-    post = attached.post
-    if whatsapp and (quoted is None or quoted.conversation != conversation):
-        post = with_words_of(post, event)
-    post = dated(post, event, app.texts, now=app.context.clock.time())
-    post = replying(post, quoted, whatsapp, conversation)
+    post = await _addressed(app, event, attached.post, who, conversation, now=app.context.clock.time())
     app.memory.begin(event.account, event.chat)
     try:
         message = await _send(app, delivery, conversation, post, attached.files)
@@ -121,6 +120,41 @@ async def _post(app: App, delivery: Delivery, rendered: Rendered, who: Who, *, t
             app.memory.settled(event.account, event.chat)
         raise
     return _Posted(message=message.id, conversation=conversation, lacks_file=attached.lacks_file)
+
+
+async def _addressed(app: App, event: Event, post: Post, who: Who, conversation: int, *, now: float) -> Post:
+    """The post as the answer that it is, with the message's time if that is long ago."""
+    whatsapp = quoted_id(event)
+    quoted = await app.ledger.by_whatsapp(event.account, whatsapp, who.keys) if whatsapp else None
+    if whatsapp and (quoted is None or quoted.conversation != conversation):
+        post = with_words_of(post, event)
+    return replying(dated(post, event, app.texts, now=now), quoted, whatsapp, conversation)
+
+
+async def show_request(app: App, delivery: DeliveryView) -> RequestView | None:
+    """`Handler.request` of what is written in Chatwoot; None: nothing is, or something else than a message."""
+    event = delivery.event
+    rendered = render(event, app.texts, own=app.inbox.own_messages) if event.kind in WRITTEN else None
+    if rendered is None or not event.chat:
+        return None
+    who = await with_all_keys(app, who_of(event, app.texts))
+    entry = await app.ledger.by_whatsapp(event.account, rendered.post.source_id, who.keys, anywhere=event.from_me)
+    place = await app.ledger.place(event.account, event.chat) if entry is None else None
+    conversation = entry.conversation if entry is not None else (place and place.conversation) or 0
+    sent_at = (delivery.delivered_at or app.context.clock.now()).timestamp()
+    post = await _addressed(app, event, rendered.post, who, conversation, now=sent_at)
+    fields: dict[str, Any] = as_given(post)
+    if rendered.file and not (entry is not None and entry.lacks_file):
+        fields["attachments[]"] = event.media and (event.media.filename or event.media.mimetype)
+    return RequestView(
+        line=f"POST {app.chatwoot.url_of(conversation or '…')}",
+        headers={
+            "api_access_token": "••••",
+            "Content-Type": "multipart/form-data" if rendered.file else "application/json",
+        },
+        body=msgspec.json.encode(fields).decode(),
+        note=NOTE,
+    )
 
 
 async def _send(app: App, delivery: Delivery, conversation: int, post: Post, files: Sequence[File]) -> Message:
@@ -172,6 +206,8 @@ HANDLES: Final[Mapping[str, Callable[[App, Delivery], Awaitable[Receipt | None]]
     kinds.CALL_ACCEPTED: write,
     kinds.CALL_REJECTED: write,
 }
+WRITTEN: Final = frozenset(HANDLES) - {kinds.MESSAGE_ACK}
+"""Kinds that become a message."""
 KINDS: Final = frozenset(HANDLES)
 """Events that are for Chatwoot."""
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from quart import Blueprint, Response
 
 from wagate.context.deliveries import view_of
 from wagate.errors import NotFoundError, RequestError
-from wagate.hooks.views import DeliveryView
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.events.listing import get_delivery
 from wagate.storage.rows import DeliveryDetail
@@ -18,8 +16,6 @@ from wagate.web.ui.parts import Parts, viewer
 
 CUT: Final = 2000
 """Characters of a body on the page; the rest is a link away."""
-REQUESTS: Final = {"webhook": "/api/webhooks/events/{}/request"}
-"""Where the API tells what a connector sends, by the connector."""
 
 
 def pages(parts: Parts) -> Blueprint:
@@ -31,9 +27,7 @@ def pages(parts: Parts) -> Blueprint:
         found = await _detail(parts, delivery_id)
         one, sent, unsaid = view_of(found), None, ""
         try:
-            sent = await _request(parts, one)
-        except NotFoundError:
-            pass
+            sent = await parts.targets.request(one)
         except RequestError as error:
             unsaid = error.detail
         return parts.page(
@@ -43,13 +37,17 @@ def pages(parts: Parts) -> Blueprint:
             row=await _receiver(parts, f"{one.handler}:{one.target}"),
             answers={each.number: each.response for each in found.attempts if each.response},
             sent=sent,
+            shown="" if sent is None else _lines(sent.body),
             unsaid=unsaid,
             cut=CUT,
         )
 
     @routes.get("/deliveries/<delivery_id>/request")
     async def sent(delivery_id: str) -> Response:
-        return _plain((await _request(parts, view_of(await _detail(parts, delivery_id))))["body"])
+        found = await parts.targets.request(view_of(await _detail(parts, delivery_id)))
+        if found is None:
+            raise NotFoundError("its connector shows no request")
+        return _plain(_lines(found.body))
 
     @routes.get("/deliveries/<delivery_id>/tries/<int:attempt>")
     async def answer(delivery_id: str, attempt: int) -> Response:
@@ -75,16 +73,13 @@ async def _receiver(parts: Parts, target_id: str) -> TargetRow:
         return TargetRow(id="", name="a receiver that was deleted")
 
 
-async def _request(parts: Parts, one: DeliveryView) -> Mapping[str, Any]:
-    """What is sent for it, its body with line breaks.
-
-    Raises:
-        NotFoundError: the connector does not tell, or the webhook is gone. RequestError: it can't tell at the moment.
-    """
-    if one.handler not in REQUESTS:
-        raise NotFoundError("its connector does not tell")
-    told: dict[str, Any] = (await parts.api.call("GET", REQUESTS[one.handler].format(one.id), who=viewer())).expect()
-    return told | {"body": msgspec.json.format(told["body"], indent=2)}
+def _lines(body: str) -> str:
+    """JSON with line breaks; all else as it is."""
+    try:
+        msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return body
+    return msgspec.json.format(body, indent=2)
 
 
 def _plain(text: str) -> Response:
