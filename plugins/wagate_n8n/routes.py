@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from quart import Blueprint
 
 from wagate.hooks import Job, PluginContext, endpoint
+from wagate.hooks import finish as go_on_without_client
 from wagate_n8n.answers import JobState, NextJob, answer_of, linked, next_job, no_job
 from wagate_n8n.queue import settings_of, target_of
 
@@ -83,6 +84,7 @@ def _add_jobs(blueprint: Blueprint, context: PluginContext) -> None:
     @endpoint(answers={200: JobState}, problems=(404, 409), body=FinishJob)
     async def finish(job_id: str, body: FinishJob) -> Any:
         """Tell how a job went."""
+        go_on_without_client()  # Its chat waits for what comes after the commit.
         job = await context.jobs.finish(
             job_id,
             client_id=_scope(context),
@@ -104,6 +106,7 @@ def _add_jobs(blueprint: Blueprint, context: PluginContext) -> None:
     @endpoint(answers={200: JobState}, problems=(404, 409))
     async def retry(job_id: str) -> Any:
         """Queue a failed or expired job again, at the end of its chat."""
+        go_on_without_client()
         return answer_of(_linked(context, await context.jobs.retry(job_id, client_id=_scope(context))))
 
 

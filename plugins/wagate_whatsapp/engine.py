@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import trio
 
 from wagate.clock import Clock
-from wagate_whatsapp.process import ChildProcess, EngineDiedError, child_process
+from wagate_whatsapp.process import ChildProcess, EngineDiedError, child_process, cut
 
 if TYPE_CHECKING:
     import structlog
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 STEADY: Final = 10.0
 """Seconds that it must live for its death not to count as one more in a row."""
 LONGEST_PAUSE: Final = 30.0
+LOG_LOOK: Final = 60.0
+"""Seconds between looks at how large its log has grown."""
 UP_PATIENCE: Final = 90.0
 
 
@@ -79,12 +81,17 @@ class Engine:
         """One life; what it said last."""
         self._retired = False
         try:
-            async with child_process(self._folder() / "engine.log") as child:
+            log = self._folder() / "engine.log"
+            async with child_process(log) as child:
                 self._child = child
                 self._up.set()
                 self._log.info("engine_started", pid=child.pid, version=child.version)
                 try:
-                    await child.ended.wait()
+                    while not child.ended.is_set():
+                        with trio.move_on_after(LOG_LOOK):
+                            await child.ended.wait()
+                        with suppress(OSError):
+                            cut(log)
                 finally:
                     self._retired = child.retired
                     self._up = trio.Event()

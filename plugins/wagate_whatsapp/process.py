@@ -271,8 +271,15 @@ async def child_process(log: Path) -> AsyncIterator[ChildProcess]:
 
 
 def _opened(log: Path) -> IO[bytes]:
-    """To be appended to, unless it has grown large."""
-    return log.open("ab" if log.exists() and log.stat().st_size < LARGEST_LOG else "wb")
+    """To be appended to, so that it can be cut while the child writes."""
+    cut(log)
+    return log.open("ab")
+
+
+def cut(log: Path) -> None:
+    """Empty it, if it has grown large."""
+    if log.exists() and log.stat().st_size >= LARGEST_LOG:
+        os.truncate(log, 0)
 
 
 async def _spawn(log: Path) -> ChildProcess:

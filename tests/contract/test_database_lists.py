@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,10 +14,13 @@ from wagate.context.deliveries import view_of
 from wagate.errors import NotFoundError
 from wagate.events import Media
 from wagate.rules.filters import DeliveryFilter
+from wagate.storage.audit import Act, write_act
 from wagate.storage.database import Database
+from wagate.storage.deliveries.bulk import add_bulk, stop_bulk
 from wagate.storage.events.intake import Intake, store
 from wagate.storage.events.listing import get_delivery, get_event, list_deliveries, raw_body, search_deliveries
 from wagate.storage.idempotency import Begun, InFlight, Mismatch, Replay, begin, finish, forget
+from wagate.storage.owners.accounts import NewAccount, create_account, hold
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.plugin_records import delete_record, get_record, list_records, set_record
 from wagate.storage.statement import rows, run
@@ -247,3 +251,33 @@ async def test_retention_works_in_slices_and_keeps_lanes_where_something_waits(d
 async def test_duplicates_are_known_for_seven_days_at_least(database: Database) -> None:
     await put(database, intake("k"))
     assert (await sweep(database, Ages(dedupe=timedelta(0)), now=NOW + 6 * DAY))["dedupe"] == 0
+
+
+async def test_who_did_what_goes_with_what_failed_and_the_leases_of_deleted_accounts_at_once(
+    database: Database,
+) -> None:
+    act = Act(client_id=None, who="admin", action="pause", object="webhook:1", address="", created_at=NOW)
+    for made in (act, msgspec.structs.replace(act, created_at=NOW + 50 * DAY)):
+        await database.write(write_act, made)
+    over, running = [
+        await database.write(
+            partial(add_bulk, total=1, who="admin", client_id=None, now=NOW), "retry", DeliveryFilter(), until
+        )
+        for until in ("1", "2")
+    ]
+    await database.write(partial(stop_bulk, client_id=None, now=NOW), over)
+    await database.write(ensure_default_client, now=NOW)
+    kept = await database.write(create_account, NewAccount(name="main", client_id=1, provider="session"), now=NOW)
+    await database.write(partial(hold, now=NOW, until=NOW + HOUR), [kept.id, "gone"], "1")
+    left = [await _left(database)]
+    for days in (89, 91):
+        await sweep(database, Ages(), now=NOW + days * DAY)
+        left.append(await _left(database))
+    assert left == [(2, {over, running}, {kept.id, "gone"}), (2, {over, running}, {kept.id}), (1, {running}, {kept.id})]
+
+
+async def _left(database: Database) -> tuple[int, set[str], set[str]]:
+    """How many acts of persons, which acts on many, whose leases."""
+    [(acts,)] = await database.read(rows, "SELECT count(*) FROM audit")
+    bulk = {each for (each,) in await database.read(rows, "SELECT id FROM bulk")}
+    return acts, bulk, {each for (each,) in await database.read(rows, "SELECT account_id FROM holders")}

@@ -12,14 +12,21 @@ import trio
 
 from tests.media_site import JPEG, StillClock, media_site
 from tests.rows import event
-from wagate.errors import AccountStoppedError, NotFoundError, NotSentError, SendRefusedError, UnavailableError
+from wagate.errors import (
+    AccountStoppedError,
+    NotFoundError,
+    NotSentError,
+    SendRefusedError,
+    StorageError,
+    UnavailableError,
+)
 from wagate.events import Media
 from wagate.hooks.providers import MediaRequest, ProviderAccount
 from wagate.http import Guard
 from wagate.media.pace import MOST_OF_ACCOUNT
 from wagate.storage import media as rows
 from wagate.storage.database import Database
-from wagate.storage.media import INTERRUPTED, has_file
+from wagate.storage.media import INTERRUPTED, Kept, has_file
 from wagate.storage.upkeep.retention import forget_media
 from wagate.testing.rest import at_rest
 from wagate.testing.server import Fault, Reply
@@ -340,3 +347,24 @@ async def test_a_young_file_without_a_row_is_left_alone_for_an_hour(database: Da
         site.clock.shift(3700)
         assert await site.parts.sweep() == 1
         assert site.on_disk == []
+
+
+async def test_a_file_that_the_database_did_not_take_is_written_down_when_it_does(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with media_site(database, tmp_path) as site:
+        late, failed = site.parts.fetcher._late, list[str]()
+        real = late.keep
+
+        async def keep(media_id: str, kept: Kept) -> None:
+            if len(failed) < 2:
+                failed.append(media_id)
+                raise StorageError("disk I/O error")
+            await real(media_id, kept)
+
+        monkeypatch.setattr(late, "keep", keep)
+        made = await site.comes()
+        for _ in range(2):
+            await site.passes(6)
+        row = await site.until(made, "stored")
+        assert (len(failed), row.attempts, len(site.server.seen)) == (2, 1, 1)

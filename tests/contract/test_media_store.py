@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.media_site import JPEG, media_site
 from tests.rows import event
@@ -139,3 +140,19 @@ async def test_the_fake_holds_what_the_store_promises(database: Database, tmp_pa
         if not fake:
             held = await site.parts.store.open(came)
             assert b"".join([chunk async for chunk in held.chunks()]) == JPEG
+
+
+async def test_a_file_at_a_link_is_kept_once_however_often_it_is_fetched(database: Database, tmp_path: Path) -> None:
+    async with media_site(database, tmp_path, fetching=False) as site:
+        other = await database.write(add_client, slug="other", name="", now=site.clock.now())
+        link = OutMedia(url=f"{site.server.url}/file", mimetype="image/jpeg")
+        first = await site.parts.store.at_hand(link, 1)
+        site.clock.shift(3600)
+        assert await site.parts.store.at_hand(link, 1) == first
+        named = await site.parts.store.at_hand(replace(link, filename="bill.jpg"), 1)
+        others = await site.parts.store.at_hand(link, other.id)
+        assert len({first.media_id, named.media_id, others.media_id}) == 3
+        row = await site.parts.store.get(first.media_id, client_id=1)
+        assert row.created_at == site.clock.now().replace(microsecond=row.created_at.microsecond)
+        await site.parts.store.delete(first.media_id, client_id=1)
+        assert (await site.parts.store.at_hand(link, 1)).media_id != first.media_id

@@ -253,3 +253,20 @@ def test_a_lag_is_the_upper_end_of_its_bucket() -> None:
     assert quantile([50, 40, 0, 0, 0, 10, 0, 0], 0.5) == 0.1
     assert quantile([50, 40, 0, 0, 0, 10, 0, 0], 0.95) == 30.0
     assert quantile([0, 0, 0, 0, 0, 0, 0, 3], 0.5) == float("inf")
+
+
+async def test_what_comes_in_after_the_clock_was_set_back_is_counted(tmp_path: Path, database_url: str) -> None:
+    clock = Clock()
+    clock.shift(7200)  # It was ahead.
+    async with open_database(database_url, tmp_path) as database:
+        minutes = Minutes(database, clock)
+        await minutes.write()
+        clock.shift(-7200)
+        await database.write_bulk(store, intake("k1", account_id="bakery"))
+        for _ in range(2):
+            clock.shift(60)
+            await minutes.write()
+        for step in (MINUTE, HOUR):
+            since = clock.now() - timedelta(hours=1, minutes=5)
+            found = await database.read(read_buckets, [f"{INCOMING}bakery"], step=step, since=since)
+            assert sum(bucket.done for bucket in found) == 1

@@ -190,3 +190,23 @@ def test_when_the_newest_was_made_is_remembered_and_no_backup_brings_it_back(dat
     (data / "last_backup").write_text("who knows")
     assert last_backup(data) is None
     note_backup(tmp_path / "not there", Clock().now())
+
+
+def test_a_restore_that_is_cut_off_while_it_copies_leaves_no_half_database(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As from one file system to another, where moving is copying."""
+    write_backup(place(data), tmp_path / "b.tar")
+    Path("new.toml").write_text('[data]\ndir = "new"\n')
+
+    def cut_off(_source: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("wagate.process.backup.shutil.move", cut_off)
+        assert "No space left on device" in run("restore", "b.tar", config="new.toml").stderr
+    assert not (tmp_path / "new/wagate.db").exists()
+    again = run("restore", "b.tar", config="new.toml")
+    assert again.exit_code == 0, again.output
+    assert (tmp_path / "new/wagate.db").read_bytes()[:6] == b"SQLite"

@@ -26,6 +26,7 @@ NOTES_PATH = f"https://chat.example/api/v1/accounts/3/conversations/{CONVERSATIO
 async def desk_with(entry: dict[str, Any] | None = None, handed: Handed | None = None, **changes: Any) -> Office:
     """An inbox where message 700 was handed on as one part."""
     desk = office(http=changes.pop("http", FakeHttp(MADE)), **changes)
+    desk.app.memory.started -= 60  # What is handed over came while this process ran.
     about: dict[str, Any] = {"message": 700, "conversation": CONVERSATION, "direction": "out", "chat": CHAT}
     await desk.app.ledger.write(Entry(**about | (entry or {})))
     await desk.app.ledger.hand(700, handed or Handed(parts=("m-1",)))
@@ -185,3 +186,12 @@ async def test_what_works_after_all_is_said_in_a_note() -> None:
     await results.recovered(desk.app, entry, make_delivery(make_event(kind="message.ack")))
     [sent] = desk.fakes.http.sent
     assert sent.json["content"] == desk.app.texts("outgoing.recovered_note")
+
+
+async def test_after_a_kill_a_note_is_looked_for_although_the_try_was_not_counted() -> None:
+    desk = await desk_with()
+    desk.app.memory.started += 120  # The process that tried it before is dead.
+    there = {"id": 900, "source_id": "wagate/700/failed/0", "content_attributes": {}}
+    desk.fakes.http.answer(MADE, answered(200, body_of({"payload": [there]})))
+    await handle(desk, failure())
+    assert [method for method, _ in asked(desk)] == ["PATCH", "GET"]

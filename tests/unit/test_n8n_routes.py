@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from wagate.events import Media
 from wagate.hooks import Job
+from wagate.running import RUNNING, Running
 from wagate.testing import NOW, fake_context, make_event, routes_client
 from wagate_n8n import plugin
 from wagate_n8n.queue import Settings
@@ -164,3 +165,23 @@ async def test_a_job_carries_the_link_to_its_file(api: Api) -> None:
     api.fakes.jobs.rows = [job(event=event)]
     payload = (await api.ask("GET", "/next-job"))["payload"]
     assert payload["media"] == {"mimetype": "audio/ogg", "url": api.fakes.media.url(event), "provider_id": "1"}
+
+
+@pytest.mark.parametrize(("method", "path", "body"), [("PATCH", "", {"status": "completed"}), ("POST", "/retry", {})])
+async def test_what_a_worker_says_of_a_job_is_done_to_its_end_when_it_hangs_up(
+    api: Api, monkeypatch: pytest.MonkeyPatch, method: str, path: str, body: dict[str, Any]
+) -> None:
+    """Its chat would wait for the end of the lease otherwise."""
+    api.fakes.jobs.rows = [job(status="processing")]
+    running, found = Running(), []
+
+    async def does(*_args: Any, **_options: Any) -> Job:
+        found.append(running.finishes)
+        return job(status="completed")
+
+    for name in ("finish", "retry"):
+        monkeypatch.setattr(api.fakes.jobs, name, does)
+    token = RUNNING.set(running)
+    await api.ask(method, f"/job/{JOB}{path}", **body)
+    RUNNING.reset(token)
+    assert found == [True]

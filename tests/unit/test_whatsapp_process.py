@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import socket
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import trio
 import trio.testing
 
 from wagate.clock import Clock
+from wagate_whatsapp import engine as engine_module
 from wagate_whatsapp import process
 from wagate_whatsapp.engine import Engine, _pause
 from wagate_whatsapp.pairing import LONGEST_PAUSE, pause_after
@@ -105,3 +108,20 @@ async def test_an_engine_that_was_renewed_is_up_again_at_once_and_counts_no_deat
             await second.ended.wait()
             await engine.child()
             assert engine.deaths == 1
+
+
+async def test_its_log_is_emptied_when_it_has_grown_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "LOG_LOOK", 0.05)
+    log = tmp_path / "engine.log"
+    engine = Engine(lambda: tmp_path, Clock(), structlog.get_logger())
+    with trio.fail_after(120):
+        async with engine.lifespan():
+            first = await engine.child()
+            with log.open("ab") as file:
+                file.write(b"x" * process.LARGEST_LOG)
+            while log.stat().st_size >= process.LARGEST_LOG:
+                await trio.sleep(0.01)
+            flags = re.search(r"flags:\s+(\d+)", Path(f"/proc/{first.pid}/fdinfo/1").read_text())
+            assert flags is not None
+            assert int(flags[1], 8) & os.O_APPEND, "it would go on where it was, behind a hole"
+            assert (await engine.child()).pid == first.pid

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -191,7 +191,7 @@ class Fetcher:
             outcome = await self._not_fetched(row, NotFetchedError(reason))
         else:
             self._pace.succeeded(row.account_id)
-            await self._late.keep(row.id, kept)
+            await self._written(lambda: self._late.keep(row.id, kept), row)
         ms = round((perf_counter() - began) * 1000, 1)
         log.info(
             "media fetched", media_id=row.id, account=row.account, outcome=outcome, ms=ms, attempt=row.attempts + 1
@@ -222,7 +222,19 @@ class Fetcher:
             self._pace.count(row.account_id, now, most=error.counted)
 
     async def _record(self, write: Callable[..., None], row: MediaRow, what: object, **more: datetime | bool) -> None:
-        await self._database.write(write, row.id, what, now=self._clock.now(), **more)
+        await self._written(lambda: self._database.write(write, row.id, what, now=self._clock.now(), **more), row)
+
+    async def _written(self, write: Callable[[], Awaitable[None]], row: MediaRow) -> None:
+        """Write down how it went, as long as the try is ours: else nobody would go on with it before. StorageError."""
+        ours_until = self._clock.monotonic() + LEASE.total_seconds() - DISK_WAIT
+        while True:
+            try:
+                return await write()
+            except StorageError as error:
+                if self._clock.monotonic() > ours_until:
+                    raise
+                log.warning("media not written down yet", media_id=row.id, reason=str(error))
+            await self._clock.sleep(FIRST_REST)
 
 
 def _at(row: MediaRow, host: str) -> str:

@@ -297,7 +297,7 @@ class Media:
         kind = chosen(media.mimetype or got.content_type, written.head)
         name = safe_name(media.filename or _last(media.url), kind)
         kept = Kept(sha256=written.sha256, mimetype=kind, filename=name, size=written.size)
-        row = await self._database.write(rows.insert_outbound, str(uuid7()), client_id, kept, now=self._clock.now())
+        row = await self._database.write(rows.insert_fetched, str(uuid7()), client_id, kept, now=self._clock.now())
         return OutMedia(media_id=row.id, mimetype=row.mimetype, filename=row.filename)
 
     def _held(self, row: MediaRow) -> HeldFile:

@@ -168,7 +168,8 @@ def restore_backup(file: Path, place: Place, *, media_from: Path | None = None) 
 
 
 def _check_empty(place: Place) -> None:
-    left = sorted(each.name for each in place.data.iterdir() if each.name not in {LOCK, _HALF, MARK})
+    there = {each.name for each in place.data.iterdir() if not each.name.endswith(_HALF)}
+    left = sorted(there - {LOCK, MARK})
     if not left and place.database is not None and place.database.exists():
         left = [str(place.database)]
     if left:
@@ -300,12 +301,23 @@ def _written(content: IO[bytes], path: Path) -> tuple[int, str]:
 
 
 def _settle(half: Path, place: Place) -> None:
-    """Everything to its place; the database last, since without it nothing else counts."""
+    """Everything to its place; the database last, since without it nothing else counts.
+
+    It may go to another file system: it is copied beside its place before, so that nobody ever finds half of it.
+    """
+    beside = None if place.database is None else place.database.with_name(f".{place.database.name}{_HALF}")
+    if beside is not None:
+        shutil.move(half / DATABASE, beside)
+        _sync(beside)
     for each in sorted(half.iterdir()):
-        if each.name != DATABASE:
-            each.rename(place.data / each.name)
-    if place.database is not None:
-        shutil.move(half / DATABASE, place.database)
+        each.rename(place.data / each.name)
+    if beside is not None and place.database is not None:
+        beside.rename(place.database)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _give(place: Place, user: int, group: int) -> None:

@@ -226,7 +226,8 @@ class Minutes:
 
     async def _count_incoming(self) -> None:
         end = start_of(self._clock.now(), MINUTE)
-        self._counted = max(self._counted, end - BEHIND)
+        # The last minute once more at least: a clock that was set back goes through it again. It is counted as a whole.
+        self._counted = min(max(self._counted, end - BEHIND), end - timedelta(seconds=MINUTE))
         while self._counted < end:
             following = self._counted + timedelta(seconds=MINUTE)
             await self._database.write(count_incoming, self._counted, following)

@@ -112,6 +112,25 @@ def insert_outbound(db: peewee.Database, media_id: str, client_id: int, kept: Ke
     return get_media(db, media_id)
 
 
+def insert_fetched(db: peewee.Database, media_id: str, client_id: int, kept: Kept, *, now: datetime) -> MediaRow:
+    """The row of a file that a message names by its link; one for the same file again, which is kept from now on."""
+    same = first(
+        db,
+        Media.select().where(
+            Media.sha256 == kept.sha256,
+            Media.client_id == client_id,
+            Media.direction == "out",
+            Media.status == STORED,
+            Media.mimetype == kept.mimetype,
+            Media.filename == kept.filename,
+        ),
+    )
+    if same is None:
+        return insert_outbound(db, media_id, client_id, kept, now=now)
+    Media.update(created_at=now, updated_at=now).where(Media.id == same["id"]).execute(db)
+    return get_media(db, same["id"])
+
+
 class Holding(msgspec.Struct, frozen=True, kw_only=True):
     """What a client keeps."""
 

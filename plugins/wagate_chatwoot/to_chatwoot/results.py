@@ -104,7 +104,8 @@ def _wait_for_row(app: App, delivery: Delivery) -> None:
 async def _note(app: App, origin: Origin, text: str, delivery: Delivery, *, name: str) -> None:
     """A private note in reply to the message, once: its source_id is looked for when it may be there already."""
     source_id = f"wagate/{origin.message}/{name}"
-    if delivery.attempt > 1:
+    event = delivery.event
+    if not app.memory.trusts(event.account, event.chat, attempt=delivery.attempt, created=delivery.created_at):
         rows = await app.chatwoot.messages(origin.conversation, after=origin.message)
         if any(row.get("source_id") == source_id for row in rows):
             return

@@ -10,8 +10,10 @@ import msgspec
 import peewee
 
 from wagate.storage.database import Database
+from wagate.storage.fields import time_text
 from wagate.storage.models import Dedupe, Delivery, EventRow, IdempotencyKey, Lane, Later, Media, Message
 from wagate.storage.refusals import delete_strangers
+from wagate.storage.statement import run
 from wagate.storage.threads.conversations import delete_contacts, delete_threads
 
 SLICE = 500
@@ -25,7 +27,7 @@ class Ages(msgspec.Struct, frozen=True, kw_only=True):
     events: timedelta = timedelta(days=30)
     """Events whose deliveries are all over; messages that were sent, and those of which nobody knows."""
     failed: timedelta = timedelta(days=90)
-    """Events with a failed delivery; messages that failed."""
+    """Events with a failed delivery; messages that failed; who did what, and acts on many deliveries that are over."""
     media: timedelta = timedelta(days=30)
     """Files that came in or were sent."""
     dedupe: timedelta = DEDUPE_AT_LEAST
@@ -47,6 +49,9 @@ async def sweep(database: Database, ages: Ages, *, now: datetime) -> dict[str, i
         "dedupe": await _all(database, delete_dedupe, dedupe),
         "idempotency": await _all(database, delete_idempotency, now - ages.idempotency),
         "lanes": await _all(database, delete_lanes),
+        "audit": await _all(database, delete_acts, now - ages.failed),
+        "bulk_acts": await _all(database, delete_bulk_acts, now - ages.failed),
+        "holders": await database.write(delete_holders, now),
     }
 
 
@@ -118,6 +123,24 @@ def delete_lanes(db: peewee.Database, most: int = SLICE) -> int:
         query = query.for_update(skip_locked=True)
     keys = [row[0] for row in query.tuples().execute(db)]
     return int(Lane.delete().where(Lane.key.in_(keys), idle).execute(db)) if keys else 0
+
+
+def delete_acts(db: peewee.Database, before: datetime, most: int = SLICE) -> int:
+    """Forget who did what; how many."""
+    text = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE created_at < ? ORDER BY id LIMIT ?)"
+    return run(db, text, (time_text(before), most))
+
+
+def delete_bulk_acts(db: peewee.Database, before: datetime, most: int = SLICE) -> int:
+    """Forget acts on many deliveries that are over; how many."""
+    old = "SELECT id FROM bulk WHERE state <> 'running' AND updated_at < ? ORDER BY id LIMIT ?"
+    return run(db, f"DELETE FROM bulk WHERE id IN ({old})", (time_text(before), most))  # noqa: S608
+
+
+def delete_holders(db: peewee.Database, now: datetime) -> int:
+    """Forget which process listened for accounts that are deleted; how many."""
+    text = "DELETE FROM holders WHERE until < ? AND account_id NOT IN (SELECT id FROM accounts)"
+    return run(db, text, (time_text(now),))
 
 
 def _delete(db: peewee.Database, table: Any, column: Any, query: Any) -> int:
