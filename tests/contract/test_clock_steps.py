@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from tests.rows import NOW, intake, route
 from wagate.rules.targets import Health, TargetState
 from wagate.storage.database import Database
-from wagate.storage.deliveries.due import claim_step, mark_time, move_elsewhere, move_open
+from wagate.storage.deliveries.due import (
+    ABSENCE,
+    claim_step,
+    give_up,
+    mark_time,
+    move_elsewhere,
+    move_open,
+    note_absence,
+)
 from wagate.storage.deliveries.targets import Owner, target_states, write_states
 from wagate.storage.events.intake import store
 from wagate.storage.fields import as_time, time_text
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.statement import rows, run
 
+OWNER = {"webhook:w1": Owner("webhook", 1)}
 HOUR, MINUTE, NONE = timedelta(hours=1), timedelta(minutes=1), timedelta()
 
 
@@ -61,3 +71,41 @@ async def test_times_to_come_are_moved_and_those_that_passed_are_not(database: D
     assert states["webhook:w1"].next_probe_at == NOW + MINUTE
     assert states["webhook:w1"].down_since == NOW - HOUR
     assert states["webhook:w1"].last_success_at == NOW - MINUTE
+
+
+async def test_an_absence_gives_all_targets_time_but_those_that_are_paused(database: Database) -> None:
+    def fill(db: Any) -> None:
+        ensure_default_client(db, now=NOW)
+        states = {
+            "webhook:down": TargetState(down_since=NOW - HOUR, next_probe_at=NOW),
+            "webhook:up": TargetState(),
+            "webhook:paused": TargetState(paused_at=NOW - HOUR, resumed_at=NOW - 2 * HOUR),
+        }
+        write_states(db, states, dict.fromkeys(states, Owner("webhook", 1)), NOW)
+
+    await database.write(fill)
+    assert await database.write(note_absence, NOW) is None, "nobody ever was at work"
+    await database.write(mark_time, NOW)
+    assert await database.write(note_absence, NOW + ABSENCE - MINUTE) is None
+    assert await database.write(note_absence, NOW + 2 * HOUR) == 2 * HOUR
+    assert await database.write(note_absence, NOW + 2 * HOUR) is None, "another process saw it"
+    states = await database.read(target_states, ["webhook:down", "webhook:up", "webhook:paused"])
+    assert {name: each.resumed_at for name, each in states.items()} == {
+        "webhook:down": NOW + 2 * HOUR,
+        "webhook:up": NOW + 2 * HOUR,
+        "webhook:paused": NOW - 2 * HOUR,
+    }
+
+
+async def test_what_was_given_time_is_not_given_up_by_who_has_not_seen_it(database: Database) -> None:
+    waits = intake(routes=(route(),))
+
+    def fill(db: Any) -> None:
+        ensure_default_client(db, now=NOW)
+        store(db, [waits])
+        write_states(db, {"webhook:w1": TargetState(down_since=NOW, resumed_at=NOW + HOUR)}, OWNER, NOW)
+
+    await database.write(fill)
+    for before, given_up in ((NOW + HOUR - MINUTE, []), (NOW + HOUR, [waits.routes[0].key])):
+        give = partial(give_up, before=before, now=before + HOUR, reason="gave up")
+        assert await database.write(give, [waits.routes[0].key]) == given_up

@@ -75,11 +75,32 @@ async def test_a_lease_ends_when_it_was_to_end() -> None:
         assert again["job_id"] == job["job_id"]
 
 
-@pytest.mark.parametrize("seconds", [0.5, 3600.0])
-async def test_only_a_step_back_moves_anything(seconds: float) -> None:
+@pytest.mark.parametrize("seconds", [-0.5, 0.5, 200.0])
+async def test_a_small_step_moves_nothing(seconds: float) -> None:
     async with running_gateway() as gateway:
         await gateway.passes(LOOK)
         with capture_logs() as logs:
             gateway.clock.step(seconds)
             await gateway.passes(3 * LOOK)
         assert not [line for line in logs if "clock" in line["event"]]
+
+
+async def test_a_clock_that_is_set_ahead_by_days_costs_no_message_and_switches_nothing_off() -> None:
+    receiver = Receiver()
+    async with site(receiver) as (gateway, sink):
+        hook = await gateway.register(sink.url)
+        for number in range(8):
+            await gateway.post(str(number), chat=f"+155500000{number}")
+        with capture_logs() as logs:
+            await gateway.passes_until(
+                lambda: any(line["event"] == "target is down" for line in logs), step=2, most=120
+            )
+        gateway.clock.step(6 * 86400)
+        for _ in range(20):
+            await gateway.passes(60)  # Sweeps, probes that fail, and looks at what has failed for long.
+        assert {row["status"] for row in (await gateway.ask("GET", "/api/jobs?connector=webhook"))["data"]} == {
+            "pending"
+        }
+        receiver.down = False
+        await gateway.passes_until(lambda: len(sink.accepted) == 8, step=60, most=3600)
+        assert (await gateway.webhook(hook))["is_active"] is True

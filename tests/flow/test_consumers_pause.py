@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.consuming import World, open_world, word
 from wagate.consumers import Consumers, Policy
 from wagate.hooks.contracts import Handler, Target
@@ -74,6 +76,29 @@ async def test_nothing_is_given_up_while_its_target_is_paused_and_the_time_to_re
         for _ in range(3):
             await world.passes(HOUR / 2)
         await world.status(a1, "final")
+
+
+@pytest.mark.parametrize("still_down", [True, False])
+async def test_what_waited_while_nobody_was_at_work_has_its_time_to_recover_anew(
+    external_url: str, tmp_path: Path, *, still_down: bool
+) -> None:
+    async with open_world(external_url, tmp_path, policy=Policy(recover=HOUR)) as world:
+        async with world.running():
+            world.receiver.default = 503
+            ids = await world.send("a", "a1", "a2")
+            await world.until_async(lambda: down(world))
+        world.clock.shift(25 * HOUR)
+        world.receiver.default = 503 if still_down else 200
+        async with world.running(take_over=True):
+            if not still_down:
+                await world.statuses(ids, "delivered")
+                return
+            for _ in range(5):
+                await world.passes(HOUR / 6)
+            assert {word(await world.row(each)) for each in ids} <= {"pending", "held"}
+            for _ in range(5):
+                await world.passes(HOUR / 6)
+            await world.statuses(ids, "final")
 
 
 async def down(world: World) -> bool:

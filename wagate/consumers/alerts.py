@@ -34,8 +34,9 @@ class Prepare(Protocol):
 
 
 def level(target: Failing) -> int:
-    """How many of `STEPS` a target has passed. Only tries count: silence is no failure."""
-    seconds = (target.last_attempt_at - target.failing_since).total_seconds()
+    """How many of `STEPS` a target has passed. Only tries count: silence is no failure, nor a pause."""
+    since = max(target.failing_since, target.resumed_at or target.failing_since)
+    seconds = (target.last_attempt_at - since).total_seconds()
     return sum(seconds >= step for step in STEPS)
 
 

@@ -1,4 +1,4 @@
-"""Sees the machine's clock set back, and moves what waits with it.
+"""Sees the machine's clock set back, and moves what waits with it; or set ahead, and lets it wait for longer.
 
 The queue needs little of that: its own clock never steps back (``layout.lua``).
 """
@@ -17,7 +17,7 @@ from wagate.clock import Clock
 from wagate.consumers.queues import Queues
 from wagate.errors import QueueError, StorageError
 from wagate.storage.database import Database
-from wagate.storage.deliveries.due import claim_step, mark_time, move_elsewhere, move_open
+from wagate.storage.deliveries.due import ABSENCE, claim_step, mark_time, move_elsewhere, move_open, note_absence
 
 T = TypeVar("T")
 
@@ -48,13 +48,20 @@ class ClockSteps:
         before, marked_at = self._apart(), -MARK
         seen: timedelta | None = None
         unsure = True
+        ahead = False
         while True:
             apart = self._apart()
             if apart - before < -STEP:
                 log.warning("the machine's clock was set back", seconds=round(before - apart))
                 seen = (seen or timedelta()) + timedelta(seconds=before - apart)
+            if apart - before >= ABSENCE.total_seconds():
+                log.warning("the machine's clock was set ahead", seconds=round(apart - before))
+                ahead = True
             before = apart
             try:
+                if ahead:
+                    await self._database.write(note_absence, self._clock.now())
+                    ahead = False
                 if (seen or unsure) and await self.correct(seen):
                     log.info("what waits was moved with the clock")
                 seen, unsure = None, False

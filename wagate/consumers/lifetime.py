@@ -47,6 +47,7 @@ from wagate.queue.wakeup import Wakeup, listen
 from wagate.rules.states import Policy
 from wagate.storage.database import Database
 from wagate.storage.deliveries.bulk import free_bulk
+from wagate.storage.deliveries.due import note_absence
 from wagate.storage.deliveries.lanes import unclaim
 from wagate.storage.deliveries.targets import end_probes
 from wagate.storage.events.intake import Stored, StoredDelivery
@@ -273,6 +274,16 @@ class Consumers:
         queue = self._queues.push.of(key)
         return queue.silence >= SILENT * queue.lease
 
+    async def _note_absence(self) -> None:
+        """Before anything is tried, or given up."""
+        try:
+            away = await self._setup.database.write(note_absence, self._setup.clock.now())
+        except StorageError as error:
+            log.warning("absence not noted", reason=str(error))
+        else:
+            if away is not None:
+                log.info("nobody was at work", seconds=round(away.total_seconds()))
+
     def _pumped(self, pumped: Pumped) -> None:
         self._metrics.now(running=len(self._flights), depth=pumped.depth)
         self._sweeper.see(pumped, self._setup.max_depth)
@@ -335,6 +346,7 @@ class Consumers:
         """
         stopped = trio.Event()
         await self._recorder.write_kept(self._setup.policy)
+        await self._note_absence()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._run, stopped)
             for name, task in self._tasks().items():

@@ -17,7 +17,7 @@ from wagate.queue.results import Pumped
 from wagate.queue.shards import Shards
 from wagate.rules.states import Policy
 from wagate.storage.database import Database
-from wagate.storage.deliveries.due import end_leases, give_up
+from wagate.storage.deliveries.due import ABSENCE, end_leases, give_up
 from wagate.storage.deliveries.lanes import OpenLane, open_lanes
 from wagate.storage.deliveries.targets import target_states
 from wagate.storage.events.intake import StoredDelivery
@@ -54,6 +54,9 @@ class Sweeper:
         self._policy = policy
         self._clock = clock
         self._rung = trio.Event()
+        self._apart = clock.time() - clock.monotonic()
+        self._set_ahead = False
+        """Whether the clock was set ahead since the last sweep: then `ClockSteps` gives more time first."""
 
     def ring(self) -> None:
         """Sweep soon: the queue may have forgotten something."""
@@ -80,6 +83,8 @@ class Sweeper:
 
     async def sweep(self) -> int:
         """Go through all open lanes once; how many were put back. QueueError, StorageError: broken off."""
+        before, self._apart = self._apart, self._clock.time() - self._clock.monotonic()
+        self._set_ahead = self._apart - before >= ABSENCE.total_seconds()
         await self._queues.push.clear_overflow()
         restored, after = 0, ""
         while lanes := await self._database.read(open_lanes, after, SLICE):
@@ -118,7 +123,7 @@ class Sweeper:
         return len(bells) - refused, refused > 0
 
     async def _give_up(self, lanes: Sequence[OpenLane]) -> None:
-        if not lanes or self._policy.recover == 0:
+        if not lanes or self._policy.recover == 0 or self._set_ahead:
             return
         states = await self._database.read(target_states, {lane.target_id for lane in lanes})
         now = self._clock.now()

@@ -19,6 +19,8 @@ from wagate.storage.statement import placeholders, rows, run, run_many, slices
 CLOCK = "clock"
 """The heartbeat that tells which time it was: none of a moment to come."""
 SLICE = 500
+ABSENCE = timedelta(minutes=5)
+"""A time without a mark is called an absence from here on."""
 ELSEWHERE = (
     ("targets", "next_probe_at"),
     ("targets", "streak_since"),
@@ -50,6 +52,19 @@ def mark_time(db: peewee.Database, now: datetime) -> None:
     marked = last_beat(db, CLOCK, lock=True)
     if marked is None or marked <= now:
         beat(db, CLOCK, now)
+
+
+def note_absence(db: peewee.Database, now: datetime) -> timedelta | None:
+    """If nobody was at work for `ABSENCE` or longer, targets have as much time to recover as after a pause; how long.
+
+    No process ran, the machine slept, or its clock was set ahead: nothing was tried in that time.
+    """
+    marked = last_beat(db, CLOCK, lock=True)
+    if marked is None or now - marked < ABSENCE:
+        return None
+    run(db, "UPDATE targets SET resumed_at = ? WHERE paused_at IS NULL", (time_text(now),))
+    beat(db, CLOCK, now)
+    return now - marked
 
 
 def move_elsewhere(db: peewee.Database, back: timedelta, now: datetime) -> None:
@@ -106,9 +121,10 @@ def give_up(db: peewee.Database, keys: Sequence[str], *, before: datetime, now: 
         text = (
             "SELECT id, key, target_id, held, error, handler, client_id FROM deliveries "  # noqa: S608
             f"WHERE key IN ({placeholders(len(part))}) AND settled = FALSE AND mode = 'push' "
-            "AND status <> 'delivering' AND stuck = FALSE AND COALESCE(expires_at <= ?, created_at <= ?)"
+            "AND status <> 'delivering' AND stuck = FALSE AND COALESCE(expires_at <= ?, created_at <= ?) "
+            "AND NOT EXISTS (SELECT 1 FROM targets WHERE id = target_id AND resumed_at > ?)"
         )
-        found += rows(db, text, [*part, time_text(now), time_text(before)])
+        found += rows(db, text, [*part, time_text(now), time_text(before), time_text(before)])
     if not found:
         return []
     run_many(

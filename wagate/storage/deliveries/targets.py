@@ -113,6 +113,8 @@ class Failing(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str | None
     alerted: int
     """Alerts given already."""
+    resumed_at: datetime | None = None
+    """When nothing kept it from being tried any more: the end of a pause, or of a time in which nobody was at work."""
 
 
 def down_targets(db: peewee.Database) -> list[DownTarget]:
@@ -153,7 +155,7 @@ def probe_now(db: peewee.Database, target_id: str, now: datetime) -> None:
 def failing_targets(db: peewee.Database) -> list[Failing]:
     """All whose last try failed, but those switched off or paused."""
     text = (
-        "SELECT id, client_id, failing_since, last_attempt_at, last_error, alerted FROM targets "
+        "SELECT id, client_id, failing_since, last_attempt_at, last_error, alerted, resumed_at FROM targets "
         "WHERE failing_since IS NOT NULL AND last_attempt_at IS NOT NULL AND status <> 'disabled' "
         "AND paused_at IS NULL"
     )
@@ -165,8 +167,9 @@ def failing_targets(db: peewee.Database) -> list[Failing]:
             last_attempt_at=_time(last),
             last_error=error,
             alerted=alerted,
+            resumed_at=as_time(resumed),
         )
-        for id_, client, since, last, error, alerted in rows(db, text)
+        for id_, client, since, last, error, alerted, resumed in rows(db, text)
     ]
 
 

@@ -150,7 +150,7 @@ def _target(row: TargetRow, recover: float, now: datetime) -> Iterator[Need]:
     if row.standing is Standing.DOWN and row.state.down_since is not None:
         detail = f"{_sentence(row.state.last_error)} {waits} {'waits' if row.waiting == 1 else 'wait'}, in order."
         if recover and row.oldest_at is not None:
-            lost = row.oldest_at + timedelta(seconds=recover)
+            lost = max(row.oldest_at, row.state.resumed_at or row.oldest_at) + timedelta(seconds=recover)
             left = (lost - now).total_seconds()
             detail += f" Nothing is lost for another {words.duration(left)}." if left > 0 else ""
         yield Need(
