@@ -13,6 +13,7 @@ import sysconfig
 import tomllib
 import zipfile
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +218,50 @@ def test_the_wheel_holds_all_that_serves(wheel: Path) -> None:
     assert wanted - names == set()
     assert "License-Expression: MIT" in metadata
     assert "Classifier: Programming Language :: Python :: 3.11" in metadata
+
+
+def stand_in(name: str, folder: Path) -> None:
+    """A wheel that has a library's name and version, and nothing else: it is found, while another one is used."""
+    about = f"{name.replace('-', '_')}-{version(name)}"
+    with zipfile.ZipFile(folder / f"{about}-py3-none-any.whl", "w") as archive:
+        archive.writestr(
+            f"{about}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version(name)}\n"
+        )
+        archive.writestr(f"{about}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{about}.dist-info/RECORD", "")
+
+
+@pytest.mark.parametrize("how", ["pipx", "uvx"])
+def test_pipx_installs_it_and_uvx_runs_it(how: str, wheel: Path, tmp_path: Path) -> None:
+    """The real ones, without a registry: the libraries are those that the tests have."""
+    libraries = tmp_path / "libraries"
+    libraries.mkdir()
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = archive.read(next(name for name in archive.namelist() if name.endswith("METADATA"))).decode()
+    for name in set(re.findall(r"(?m)^Requires-Dist: ([A-Za-z0-9_.-]+)(?!.*extra ==)", metadata)):
+        stand_in(name, libraries)
+    environment = {
+        "HOME": str(tmp_path),
+        "PIPX_HOME": str(tmp_path / "pipx"),
+        "PIPX_BIN_DIR": str(tmp_path / "bin"),
+        "UV_CACHE_DIR": str(tmp_path / "uv"),
+        "UV_FIND_LINKS": str(libraries),
+        "UV_NO_INDEX": "1",
+        "UV_NO_CONFIG": "1",
+        "UV_PYTHON": sys.executable,
+    }
+    bin_ = Path(sys.executable).parent
+    if how == "pipx":
+        done([str(bin_ / "pipx"), "install", "--backend", "uv", str(wheel)], **environment)
+        wagate, python = [str(tmp_path / "bin/wagate")], [str(tmp_path / "pipx/venvs/wagate/bin/python")]
+        [packages] = (tmp_path / "pipx/venvs/wagate/lib").glob("*/site-packages")
+        (packages / "libraries.pth").write_text(OFFLINE["PYTHONPATH"])  # what pipx installs looks at no PYTHONPATH
+    else:
+        uvx = [str(bin_ / "uvx"), "--from", str(wheel)]
+        wagate, python = [*uvx, "wagate"], [*uvx, "python"]
+    assert done([*wagate, "--version"], **environment) == f"wagate {version('wagate')}\n"
+    where = done([*python, "-c", "import wagate; print(wagate.__file__)"], cwd=tmp_path, **environment)
+    assert where.startswith(str(tmp_path)), "not the one that the tests have"
 
 
 @pytest.mark.parametrize("kind", ["connector", "provider"])
