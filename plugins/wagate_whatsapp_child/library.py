@@ -11,9 +11,8 @@ import re
 import sys
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 TEXT, NUMBER, POINTER, YES = ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_bool
 ON_TEXT = ctypes.CFUNCTYPE(None, POINTER, POINTER)
@@ -142,8 +141,7 @@ class LibraryError(Exception):
         super().__init__(words(said))
 
 
-@dataclass(frozen=True)
-class Library:
+class Library(NamedTuple):
     """The loaded library, and the types of what it says."""
 
     go: ctypes.CDLL

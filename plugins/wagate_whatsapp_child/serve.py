@@ -97,7 +97,7 @@ class Child:
 
     def _start(self, line: Json) -> Json:
         """Start a session, or go on with the one that is; either way, tell what is not stored yet."""
-        start = Start(**{name: line[name] for name in Start.__dataclass_fields__ if name in line})
+        start = Start(**{name: line[name] for name in Start._fields if name in line})
         with self._starting.setdefault(start.session, threading.Lock()):
             session = self._sessions.get(start.session)
             if session is not None and (session.state.ended or session.start != start or line.get("anew")):

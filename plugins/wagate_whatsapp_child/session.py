@@ -9,9 +9,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.json_format import MessageToDict
 
@@ -48,8 +47,7 @@ CHUNK = 100
 DAY = 86_400
 
 
-@dataclass(frozen=True, kw_only=True)
-class Start:
+class Start(NamedTuple):
     """What a session is started with."""
 
     session: str
@@ -62,15 +60,15 @@ class Start:
     """Days of the past that the phone is asked for; 0: none."""
 
 
-@dataclass
 class State:
     """How it is."""
 
-    connected: bool = False
-    jid: str = ""
-    lid: str = ""
-    ended: bool = False
-    """The library's call returned: it is started anew, or not at all."""
+    def __init__(self) -> None:
+        self.connected = False
+        self.jid = ""
+        self.lid = ""
+        self.ended = False
+        """The library's call returned: it is started anew, or not at all."""
 
 
 class Session:

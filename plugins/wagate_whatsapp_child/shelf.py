@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wagate_whatsapp_child.library import LibraryError
 
@@ -30,8 +30,7 @@ class LateError(LibraryError):
     """There is no time left for it; of the shelf that says nothing."""
 
 
-@dataclass(frozen=True)
-class Shelf:
+class Shelf(NamedTuple):
     """Where files are put."""
 
     host: str

@@ -18,9 +18,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 BATCH = 200
 COMPACT = 8 * 1024 * 1024
@@ -31,8 +30,7 @@ OWNED = 30.0
 LOOK = 0.05
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line; it is made when it is sent, not on the library's thread."""
 
     make: Callable[[], dict[str, Any] | list[dict[str, Any]]]
@@ -88,8 +86,7 @@ def _text(value: Any) -> str:
     return value.decode("utf-8", "replace")
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One event that waits."""
 
     number: int
