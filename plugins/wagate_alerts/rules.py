@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, tzinfo
-from typing import Final
+from typing import Final, TypeGuard
 
 import msgspec
 
@@ -23,6 +23,8 @@ LONGEST_WAIT: Final = timedelta(hours=1)
 """Between two tries of a line that does not work."""
 AWAY: Final = timedelta(minutes=2)
 """A shorter absence is a restart."""
+SETTLED: Final = timedelta(minutes=1)
+"""After an absence: by then what was down has been asked again."""
 SHOWN: Final = 8
 """Parts that are told in full."""
 LONGEST: Final = 600
@@ -74,6 +76,8 @@ class Memory(msgspec.Struct, kw_only=True):
     """By the key of the need."""
     lines: dict[str, Line] = {}
     """By name."""
+    back_at: datetime | None = None
+    """When wagate came back from its last absence: what was wrong before may be over."""
 
 
 def notice(memory: Memory, needs: Sequence[Need], now: datetime, settings: Settings) -> list[Part]:
@@ -90,7 +94,7 @@ def notice(memory: Memory, needs: Sequence[Need], now: datetime, settings: Setti
             elif now - item.gone_at >= CALM and not settings.is_quiet(now, item.kind):
                 parts.append(over(item, item.gone_at, now, settings))
                 del memory.items[key]
-        elif not item.told and _is_due(item, now, settings):
+        elif not item.told and _is_due(item, memory.back_at, now, settings):
             item.told = True
             parts.append(begun(item, now, settings))
     return parts
@@ -110,8 +114,10 @@ def _meet(memory: Memory, key: str, need: Need, now: datetime) -> None:
     item.who, item.what, item.detail = need.who, need.what, need.detail
 
 
-def _is_due(item: Item, now: datetime, settings: Settings) -> bool:
-    lasted = (now - item.since).total_seconds() >= settings.after or item.kind in settings.at_once
+def _is_due(item: Item, back_at: datetime | None, now: datetime, settings: Settings) -> bool:
+    since = max(item.since, back_at or item.since)
+    at_once = item.kind in settings.at_once and (back_at is None or now - back_at >= SETTLED)
+    lasted = (now - since).total_seconds() >= settings.after or at_once
     return lasted and not settings.is_quiet(now, item.kind)
 
 
@@ -131,9 +137,14 @@ def over(item: Item, ended: datetime, now: datetime, settings: Settings) -> Part
     return Part(kind=item.kind, over=True, title=title, text=f"{title} ({span}).", at=now)
 
 
+def was_away(last: datetime | None, now: datetime) -> TypeGuard[datetime]:
+    """Whether wagate was, since ``last``."""
+    return last is not None and now - last >= AWAY
+
+
 def returned(last: datetime | None, waiting: int, now: datetime, settings: Settings) -> list[Part]:
     """That wagate itself was away since ``last``; [] when that was short, or is not known."""
-    if last is None or now - last < AWAY:
+    if not was_away(last, now):
         return []
     zone, lasted = settings.where(), duration((now - last).total_seconds())
     span = f"from {moment(last, now, zone)} to {moment(now, now, zone)} ({lasted})"

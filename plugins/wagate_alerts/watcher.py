@@ -87,6 +87,8 @@ class Watcher:
         now, waiting = self._context.clock.now(), await self._context.watch.waiting()
         since = datetime.fromisoformat(last) if isinstance(last, str) else None
         self._beat_at = None
+        if rules.was_away(since, now):
+            self._memory.back_at = now
         self._let_wait(rules.returned(since, waiting, now, self._ways.settings))
 
     def _let_wait(self, parts: Sequence[Part]) -> None:

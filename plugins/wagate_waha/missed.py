@@ -22,8 +22,8 @@ from wagate_waha.settings import settings_of
 
 MOST_CHATS = 500
 """Chats that are looked at, those with the newest messages first."""
-MOST_MESSAGES = 2000
-"""In all: they are held in memory, to come out in order."""
+MOST_MESSAGES = 20_000
+"""In all."""
 _PAGE = 50
 _LIMIT = 16 * 2**20
 """Bytes of one page: messages carry thumbnails and the engine's own data."""
@@ -36,25 +36,23 @@ class Catcher:
         self._http = http
 
     async def __call__(self, account: ProviderAccount, since: datetime) -> AsyncIterator[NewEvent]:
-        """Messages since then of all chats, oldest first.
+        """Messages since then, chat by chat, in each the oldest first.
 
         Raises:
-            HttpError, SendError: WAHA did not answer. Nothing was yielded.
+            HttpError, SendError: WAHA did not answer.
             NotSentError: there were more than `MOST_MESSAGES`; those were yielded.
         """
         client, session = WahaClient(self._http, account), settings_of(account).session
         place = f"/api/{in_path(session)}/chats"
         told = mapping(await client.read(f"/api/sessions/{in_path(session)}"))
         opened = Envelope(event="message", session=session, payload={}, me=mapping(told.get("me")), phone=account.phone)
-        found: list[dict[str, Any]] = []
+        left = MOST_MESSAGES
         async for chat in _chats(client, place, since):
-            found += await _messages(client, f"{place}/{in_path(chat)}/messages", since, MOST_MESSAGES - len(found))
-            if len(found) >= MOST_MESSAGES:
-                break
-        for one in sorted(found, key=_moment):
-            yield _event(replace(opened, payload=one))
-        if len(found) >= MOST_MESSAGES:
-            raise NotSentError(f"more than {MOST_MESSAGES} messages arrived in the meantime; the others were skipped")
+            async for one in _messages(client, f"{place}/{in_path(chat)}/messages", since):
+                if not left:
+                    raise NotSentError(f"more than {MOST_MESSAGES} messages were missed; the others were skipped")
+                left -= 1
+                yield _event(replace(opened, payload=one))
 
 
 async def _chats(client: WahaClient, place: str, since: datetime) -> AsyncIterator[str]:
@@ -71,7 +69,8 @@ async def _chats(client: WahaClient, place: str, since: datetime) -> AsyncIterat
             return
 
 
-async def _messages(client: WahaClient, path: str, since: datetime, most: int) -> list[dict[str, Any]]:
+async def _messages(client: WahaClient, path: str, since: datetime) -> AsyncIterator[dict[str, Any]]:
+    """Those of one chat, page by page: they may be many, and are large."""
     query = {
         "sortBy": "timestamp",
         "sortOrder": "asc",
@@ -79,18 +78,15 @@ async def _messages(client: WahaClient, path: str, since: datetime, most: int) -
         "filter.timestamp.gte": str(int(since.timestamp())),
         "limit": str(_PAGE),
     }
-    found: list[dict[str, Any]] = []
-    while len(found) < most:
-        page = _objects(await client.read(path, query=query | {"offset": str(len(found))}, limit=_LIMIT))
-        found += page
+    offset = 0
+    while True:
+        page = _objects(await client.read(path, query=query | {"offset": str(offset)}, limit=_LIMIT))
+        for one in page:
+            if read_id(one.get("id")).bare:
+                yield one
         if len(page) < _PAGE:
-            break
-    return [one for one in found[:most] if read_id(one.get("id")).bare]
-
-
-def _moment(one: dict[str, Any]) -> float:
-    moment = instant(one.get("timestamp"))
-    return moment.timestamp() if moment else 0.0
+            return
+        offset += _PAGE
 
 
 def _event(envelope: Envelope) -> NewEvent:

@@ -90,8 +90,9 @@ class Engine:
                     while not child.ended.is_set():
                         with trio.move_on_after(LOG_LOOK):
                             await child.ended.wait()
-                        with suppress(OSError):
-                            cut(log)
+                        if not child.ended.is_set():  # else its last words are read
+                            with suppress(OSError):
+                                cut(log)
                 finally:
                     self._retired = child.retired
                     self._up = trio.Event()

@@ -82,6 +82,9 @@ async def test_an_absence_gives_all_targets_time_but_those_that_are_paused(datab
             "webhook:paused": TargetState(paused_at=NOW - HOUR, resumed_at=NOW - 2 * HOUR),
         }
         write_states(db, states, dict.fromkeys(states, Owner("webhook", 1)), NOW)
+        store(db, [intake(routes=(route("webhook:new"), route("webhook:unrouted")))])
+        job = route("n8n:1", mode="pull", expires_at=NOW + HOUR)
+        store(db, [intake(routes=(job,))])
 
     await database.write(fill)
     assert await database.write(note_absence, NOW) is None, "nobody ever was at work"
@@ -89,12 +92,22 @@ async def test_an_absence_gives_all_targets_time_but_those_that_are_paused(datab
     assert await database.write(note_absence, NOW + ABSENCE - MINUTE) is None
     assert await database.write(note_absence, NOW + 2 * HOUR) == 2 * HOUR
     assert await database.write(note_absence, NOW + 2 * HOUR) is None, "another process saw it"
-    states = await database.read(target_states, ["webhook:down", "webhook:up", "webhook:paused"])
+    states = await database.read(
+        target_states, [f"webhook:{each}" for each in ("down", "up", "paused", "new", "unrouted")]
+    )
     assert {name: each.resumed_at for name, each in states.items()} == {
-        "webhook:down": NOW + 2 * HOUR,
+        "webhook:down": NOW + HOUR,
         "webhook:up": NOW + 2 * HOUR,
         "webhook:paused": NOW - 2 * HOUR,
+        "webhook:new": NOW + 2 * HOUR,
     }
+    [(expires,)] = await database.read(rows, "SELECT expires_at FROM deliveries WHERE mode = 'pull'")
+    assert as_time(expires) == NOW + 3 * HOUR, "no worker could take it"
+    for _ in range(2):
+        await database.write(note_absence, NOW + 50 * HOUR)
+    await database.write(move_elsewhere, 47 * HOUR, NOW + 3 * HOUR)
+    states = await database.read(target_states, ["webhook:up"])
+    assert states["webhook:up"].resumed_at == NOW + 3 * HOUR, "a clock that was ahead leaves no time to come"
 
 
 async def test_what_was_given_time_is_not_given_up_by_who_has_not_seen_it(database: Database) -> None:

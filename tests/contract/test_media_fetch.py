@@ -119,12 +119,16 @@ async def test_a_host_in_trouble_for_hours_costs_no_file(database: Database, tmp
         assert (await site.until(made, "stored")).attempts > 11
 
 
-async def test_a_day_after_its_message_a_file_is_not_tried_again(database: Database, tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", [0, 25], ids=["came while we ran", "came before"])
+async def test_a_file_is_tried_for_a_day_in_which_we_run(database: Database, tmp_path: Path, before: int) -> None:
+    """Who comes back after a day finds many a server that is still starting."""
     async with media_site(database, tmp_path) as site:
         site.replies["/file"] = Reply(status=500)
-        made = event(media=PICTURE, provider="fake", created_at=site.clock.now() - timedelta(hours=25))
+        made = event(media=PICTURE, provider="fake", created_at=site.clock.now() - timedelta(hours=before))
         site.parts.fetcher.ring([await site.put(made)])
-        assert (await site.until(made, "failed")).attempts == 1
+        await site.until(made, "pending", attempts=1)
+        await site.passes(25 * 3600)
+        assert (await site.until(made, "failed")).attempts == 2
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ async def test_what_waited_while_nobody_was_at_work_has_its_time_to_recover_anew
             if not still_down:
                 await world.statuses(ids, "delivered")
                 return
-            for _ in range(5):
+            for _ in range(4):
                 await world.passes(HOUR / 6)
             assert {word(await world.row(each)) for each in ids} <= {"pending", "held"}
             for _ in range(5):

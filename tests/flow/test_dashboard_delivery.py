@@ -76,7 +76,7 @@ async def test_a_connector_that_can_not_tell_costs_the_page_the_request_alone(ru
     async with browser(running) as http:
         page = await http.get(f"/ui/deliveries/{job['id']}")
         assert (page.status_code, "Accepted (200)" in page.text) == (200, True)
-        why = "this is not possible right now; see the gateway's log"
+        why = "its connector failed; see the gateway's log"
         assert f"It can't be shown right now: {why}." in html.unescape(page.text)
         assert (await http.get(f"/ui/deliveries/{job['id']}/request")).status_code == 503
         page = await http.get(f"/ui/webhooks/{hook['id']}?tried={job['id']}")
@@ -157,6 +157,8 @@ async def test_before_a_conversation_is_known_the_request_says_so_and_ticks_have
             tick = await http.get(f"/ui/deliveries/{shown['message.ack']}")
             assert (tick.status_code, "The request" in tick.text) == (200, False)
             assert (await http.get(f"/ui/deliveries/{shown['message.ack']}/request")).status_code == 404
+            echo = await http.get(f"/ui/deliveries/{shown['message.any']}")
+            assert (echo.status_code, "The request" in echo.text) == (200, False), "the agent's own message is there"
 
 
 async def test_a_job_is_shown_as_its_worker_gets_it(running: Gateway) -> None:

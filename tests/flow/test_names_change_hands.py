@@ -5,30 +5,36 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.rows import NOW
 from tests.sending import CHAT, open_post
-from wagate.errors import ConflictError
+from wagate.errors import ConflictError, NotFoundError
 from wagate.events import Media, NewEvent
 from wagate.events.acks import ack_extra
 from wagate.events.kinds import MESSAGE, MESSAGE_ACK, WEBHOOK_FAILING
 from wagate.hooks import Delivery, Handler, Target
 from wagate.inbound.receive import Emitter, dedupe_key, stored_event
 from wagate.inbound.route import Router
+from wagate.rules.targets import TargetState
 from wagate.storage.database import Database
+from wagate.storage.deliveries.target_list import get_target
+from wagate.storage.deliveries.targets import Owner, write_states
 from wagate.storage.events.intake import Intake, store
 from wagate.storage.owners.accounts import (
     NewAccount,
     create_account,
     delete_account,
+    get_account,
     last_seen,
     list_accounts,
+    note_phone,
     put_config_accounts,
 )
 from wagate.storage.owners.clients import add_client, delete_client, ensure_default_client
 from wagate.storage.owners.directory import Account
 from wagate.storage.owners.live import LiveDirectory
-from wagate.storage.statement import rows
+from wagate.storage.statement import rows, run
 
 pytest_plugins = ("tests.valkey",)
 
@@ -167,3 +173,32 @@ async def test_a_client_that_goes_takes_its_accounts_with_it(
     live = LiveDirectory(database, lambda text: text)
     await live.reload()
     assert owners[1].id not in live.now.by_id
+
+
+async def test_a_number_that_the_provider_told_outlives_a_start_and_the_session_not_a_new_provider(
+    database: Database,
+) -> None:
+    await database.write(ensure_default_client, now=NOW)
+    config = [NewAccount(name="linked", client_id=1, provider="whatsapp")]
+    await database.write(put_config_accounts, config, now=NOW)
+    made = await database.read(get_account, "linked")
+    await database.write(note_phone, made.id, "15550000001", now=NOW)
+    await database.write(run, "UPDATE accounts SET status = 'session_connected', ever_connected = TRUE")
+    await database.write(put_config_accounts, [replace(config[0], weight=2)], now=NOW)
+    kept = await database.read(get_account, "linked")
+    assert (kept.phone, kept.weight, kept.status, kept.ever_connected) == ("15550000001", 2, "session_connected", True)
+    await database.write(put_config_accounts, [replace(config[0], phone="15550000002")], now=NOW)
+    assert (await database.read(get_account, "linked")).phone == "15550000002"
+    await database.write(put_config_accounts, [replace(config[0], provider="meta")], now=NOW)
+    other = await database.read(get_account, "linked")
+    assert (other.phone, other.status, other.ever_connected) == ("", "initializing", False)
+
+
+async def test_a_target_that_is_moved_to_another_client_is_theirs(database: Database) -> None:
+    for client in (1, 2):
+        owner = {"chatwoot:in/desk": Owner("chatwoot", client)}
+        await database.write(write_states, {"chatwoot:in/desk": TargetState(last_error="401")}, owner, NOW)
+    row = await database.read(get_target, "chatwoot:in/desk", NOW, client_id=2)
+    assert row.client_id == 2
+    with pytest.raises(NotFoundError):
+        await database.read(get_target, "chatwoot:in/desk", NOW, client_id=1)

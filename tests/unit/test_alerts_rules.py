@@ -254,6 +254,23 @@ async def test_after_an_absence_it_says_from_when_to_when_and_what_waited() -> N
     assert len(desk.way.got) == 1
 
 
+@pytest.mark.parametrize(("settings", "soon"), [({}, 4.0), ({"at_once": ["down"]}, 0.5)])
+async def test_what_was_wrong_before_an_absence_is_told_only_if_it_still_is(
+    settings: dict[str, Any], soon: float
+) -> None:
+    desk = Desk(**settings)
+    await desk.needs()
+    wrong = need(since=desk.fakes.clock.now())
+    desk.fakes.clock.shift(62 * 60 * MINUTE)
+    desk.restart()
+    await desk.needs(wrong)
+    await desk.passes(soon * MINUTE)
+    assert len(desk.way.got) == 1
+    assert "does not answer" not in desk.way.got[0].title + desk.way.got[0].text
+    await desk.passes(6 * MINUTE)
+    assert desk.way.titles[1:] == ["Order bot does not answer"]
+
+
 async def test_a_quick_restart_and_the_first_start_are_no_absence() -> None:
     desk = Desk()
     await desk.needs()

@@ -99,13 +99,13 @@ def history(fake: FakeWaha, chat: str, moments: list[int]) -> None:
     ]
 
 
-async def test_what_was_missed_comes_oldest_first_and_nothing_older() -> None:
+async def test_what_was_missed_comes_chat_by_chat_the_oldest_first_and_nothing_older() -> None:
     fake = FakeWaha()
     history(fake, THEM, [1700000001, 1700000005, 1699990000])
     history(fake, OTHER, [1700000003])
     history(fake, "17770000000@c.us", [1699990000])
     events = await collect(fake, datetime.fromtimestamp(1700000000.9, UTC))
-    assert [event.content for event in events] == ["m1700000001", "m1700000003", "m1700000005"]
+    assert [event.content for event in events] == ["m1700000001", "m1700000005", "m1700000003"]
     assert all(event.raw and event.number == "default" and event.kind == "message" for event in events)
     assert len([seen for seen in fake.seen if seen.path.endswith("/messages")]) == 2
 

@@ -129,7 +129,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     events: Duration = Duration("30d")
     """Events, and deliveries that are done."""
     failed: Duration = Duration("90d")
-    """Deliveries that failed permanently, messages that failed, and who did what."""
+    """Deliveries that failed permanently, messages that failed, acts on many deliveries, and who did what."""
     media: Duration = Duration("30d")
     """Files that came in, and files that were uploaded to be sent."""
     sessions: Duration = Duration("90d")

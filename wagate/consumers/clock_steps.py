@@ -48,7 +48,8 @@ class ClockSteps:
         before, marked_at = self._apart(), -MARK
         seen: timedelta | None = None
         unsure = True
-        ahead = False
+        away = True
+        """Whether nobody may have been at work since the last mark."""
         while True:
             apart = self._apart()
             if apart - before < -STEP:
@@ -56,12 +57,12 @@ class ClockSteps:
                 seen = (seen or timedelta()) + timedelta(seconds=before - apart)
             if apart - before >= ABSENCE.total_seconds():
                 log.warning("the machine's clock was set ahead", seconds=round(apart - before))
-                ahead = True
+                away = True
             before = apart
             try:
-                if ahead:
+                if away:
                     await self._database.write(note_absence, self._clock.now())
-                    ahead = False
+                    away = False
                 if (seen or unsure) and await self.correct(seen):
                     log.info("what waits was moved with the clock")
                 seen, unsure = None, False
@@ -70,6 +71,7 @@ class ClockSteps:
                     marked_at = self._clock.monotonic()
             except StorageError as error:
                 log.warning("clock not marked", reason=str(error))
+                away = True
             await self._clock.sleep(LOOK)
 
     async def correct(self, seen: timedelta | None) -> bool:

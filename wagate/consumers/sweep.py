@@ -104,7 +104,8 @@ class Sweeper:
         pull = [lane for lane in lanes if lane.mode == "pull"]
         await self._give_up(push)
         put_back, full = await self._put_back(self._queues.push, push)
-        await self._end_leases(pull)
+        if not self._set_ahead:
+            await self._end_leases(pull)
         for target in {lane.target_id for lane in pull}:
             mine = [lane for lane in pull if lane.target_id == target]
             restored, _ = await self._put_back(self._queues.pull(target), mine)

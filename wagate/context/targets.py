@@ -143,7 +143,7 @@ class TargetDesk:
             return None if rebuild is None else await rebuild(delivery)
         except PluginError as error:
             log.warning("request not shown", plugin=error.plugin, delivery_id=delivery.id, reason=error.what)
-            raise UnavailableError("this is not possible right now; see the gateway's log") from error
+            raise UnavailableError("its connector failed; see the gateway's log") from error
 
     def _named(self, row: TargetRow) -> TargetRow:
         if not row.name:

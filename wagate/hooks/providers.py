@@ -242,8 +242,8 @@ class Provider:
     media_errors: int = 0
     """How many errors in an hour make the provider refuse files for a while; 0: it does not count them."""
     missed: Callable[[ProviderAccount, datetime], AsyncIterator[NewEvent]] | None = None
-    """Events since a time, oldest first: those that wagate missed while it was down. Duplicates do no harm. An async
-    generator function; it is closed if it takes longer than a minute."""
+    """Events since a time, of each chat the oldest first: those that wagate missed while it was down. Duplicates do no
+    harm. An async generator function; it is closed if it takes longer than five minutes."""
     control: Callable[[str, ProviderAccount], Awaitable[None]] | None = None
     """Does ``start``, ``stop``, ``restart`` or ``logout`` with the account's session; ``abilities`` names those that
     work. Returns once the provider has accepted; the new state comes with a webhook. May raise as ``send``."""

@@ -94,7 +94,7 @@ class RequestView(msgspec.Struct, frozen=True, kw_only=True):
     """The request of a delivery, rebuilt for people. No secrets: the dashboard shows all of it."""
 
     line: str
-    """Method and URL: ``POST https://bot.example/hook``."""
+    """Method and URL: ``POST https://bot.example/hook``, at most 4,000 characters."""
     headers: dict[str, str] = {}
     """Headers; dots for the values of those that are secret."""
     body: str = ""

@@ -25,11 +25,11 @@ from wagate.storage.database import Database
 from wagate.storage.owners.accounts import caught_up, missed_since
 from wagate.storage.owners.directory import Account, Directory
 
-BACK: Final = timedelta(hours=24)
-"""What is older was missed for other reasons, and nobody waits for it any more."""
+BACK: Final = timedelta(days=6)
+"""A long weekend, and less than duplicates are known for (`wagate.storage.upkeep.retention`)."""
 OVERLAP: Final = timedelta(minutes=2)
 """Clocks differ, and providers list late; what is known already is a duplicate."""
-PATIENCE: Final = 60.0
+PATIENCE: Final = 300.0
 """Seconds for each account."""
 AT_ONCE: Final = 4
 """Accounts."""

@@ -60,8 +60,11 @@ class Fetcher:
         self._database: Database = source.database
         self._clock = clock
         self._eager = eager
+        self._began = clock.now()
         self._pace = Pace()
         self._fetching: set[str] = set()
+        self._ours_until: dict[str, float] = {}
+        """Until when nobody else begins a try of these (monotonic)."""
         self._asked: Counter[str] = Counter()
         self._tried: dict[str, float] = {}
         """When a file that somebody asks for was last tried (monotonic)."""
@@ -153,12 +156,14 @@ class Fetcher:
     async def _fetch(self, row: MediaRow) -> None:
         try:
             now = self._clock.now()
+            self._ours_until[row.id] = self._clock.monotonic() + LEASE.total_seconds() - DISK_WAIT
             if await self._database.write(rows.claim, row, now=now, until=now + LEASE):
                 await self._try(row)
         except StorageError as error:
             log.warning("media put off", media_id=row.id, reason=str(error))
         finally:
             self._fetching.discard(row.id)
+            del self._ours_until[row.id]
             self._pace.end(row.account_id)
             if row.id in self._asked:
                 self._tried[row.id] = self._clock.monotonic()
@@ -202,7 +207,8 @@ class Fetcher:
         now, attempts, reason = self._clock.now(), row.attempts + 1, str(error)
         # How long its host is in trouble says nothing of the file.
         tried_enough = error.host is None and error.spent and attempts >= MOST_ATTEMPTS
-        if error.final or tried_enough or now - row.created_at > LONGEST:
+        since = max(row.created_at, self._began)  # who was not there did not try
+        if error.final or tried_enough or now - since > LONGEST:
             await self._record(rows.give_up, row, reason)
             return f"given up: {reason}"
         own = delay(attempts, of_host=error.host is not None)
@@ -226,12 +232,11 @@ class Fetcher:
 
     async def _written(self, write: Callable[[], Awaitable[None]], row: MediaRow) -> None:
         """Write down how it went, as long as the try is ours: else nobody would go on with it before. StorageError."""
-        ours_until = self._clock.monotonic() + LEASE.total_seconds() - DISK_WAIT
         while True:
             try:
                 return await write()
             except StorageError as error:
-                if self._clock.monotonic() > ours_until:
+                if self._clock.monotonic() > self._ours_until[row.id]:
                     raise
                 log.warning("media not written down yet", media_id=row.id, reason=str(error))
             await self._clock.sleep(FIRST_REST)

@@ -307,7 +307,11 @@ def _settle(half: Path, place: Place) -> None:
     """
     beside = None if place.database is None else place.database.with_name(f".{place.database.name}{_HALF}")
     if beside is not None:
-        shutil.move(half / DATABASE, beside)
+        try:
+            shutil.move(half / DATABASE, beside)
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise
         _sync(beside)
     for each in sorted(half.iterdir()):
         each.rename(place.data / each.name)

@@ -66,7 +66,8 @@ def settle(tried: Try, target: TargetState, policy: Policy) -> Settled:
 def given_up(delivery: DeliveryState, target: TargetState, policy: Policy, now: datetime) -> bool:
     """Whether the time in which it may recover has passed; always, when there is none.
 
-    A pause of its target costs it none of that time: it begins anew when the pause ends.
+    A pause of its target costs it none of that time: it begins anew when the pause ends. Nor does a time in which
+    nobody was at work.
     """
     if policy.recover == 0:
         return True

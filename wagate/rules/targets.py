@@ -51,7 +51,7 @@ class TargetState(msgspec.Struct, frozen=True, kw_only=True):
     paused_at: datetime | None = None
     """Since when a person lets it wait: nothing is sent, nothing is given up. None: nobody does."""
     resumed_at: datetime | None = None
-    """When the last pause ended: the time to recover in counts from here for what waited."""
+    """When its last pause ended, or a time in which nobody was at work: the time to recover in counts from here."""
 
     @property
     def down(self) -> bool:

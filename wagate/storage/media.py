@@ -114,21 +114,14 @@ def insert_outbound(db: peewee.Database, media_id: str, client_id: int, kept: Ke
 
 def insert_fetched(db: peewee.Database, media_id: str, client_id: int, kept: Kept, *, now: datetime) -> MediaRow:
     """The row of a file that a message names by its link; one for the same file again, which is kept from now on."""
-    same = first(
-        db,
-        Media.select().where(
-            Media.sha256 == kept.sha256,
-            Media.client_id == client_id,
-            Media.direction == "out",
-            Media.status == STORED,
-            Media.mimetype == kept.mimetype,
-            Media.filename == kept.filename,
-        ),
+    text = (  # ``<> ''``: only with these words SQLite takes the index of hashes
+        "UPDATE media SET created_at = ?, updated_at = ? WHERE id = (SELECT id FROM media WHERE sha256 = ? "
+        "AND sha256 <> '' AND client_id = ? AND direction = 'out' AND status = 'stored' AND mimetype = ? "
+        "AND filename = ? ORDER BY id DESC LIMIT 1) AND status = 'stored' RETURNING id"
     )
-    if same is None:
-        return insert_outbound(db, media_id, client_id, kept, now=now)
-    Media.update(created_at=now, updated_at=now).where(Media.id == same["id"]).execute(db)
-    return get_media(db, same["id"])
+    same = (kept.sha256, client_id, clean(kept.mimetype), clean(kept.filename))
+    found = rows(db, text, (time_text(now), time_text(now), *same))
+    return get_media(db, found[0][0]) if found else insert_outbound(db, media_id, client_id, kept, now=now)
 
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):

@@ -140,21 +140,31 @@ async def show_request(app: App, delivery: DeliveryView) -> RequestView | None:
     who = await with_all_keys(app, who_of(event, app.texts))
     entry = await app.ledger.by_whatsapp(event.account, rendered.post.source_id, who.keys, anywhere=event.from_me)
     place = await app.ledger.place(event.account, event.chat) if entry is None else None
+    if _is_told_otherwise(delivery, entry):
+        return None
     conversation = entry.conversation if entry is not None else (place and place.conversation) or 0
     sent_at = (delivery.delivered_at or app.context.clock.now()).timestamp()
     post = await _addressed(app, event, rendered.post, who, conversation, now=sent_at)
     fields: dict[str, Any] = as_given(post)
-    if rendered.file and not (entry is not None and entry.lacks_file):
+    has_file = rendered.file and not (entry is not None and entry.lacks_file)
+    if has_file:
         fields["attachments[]"] = event.media and (event.media.filename or event.media.mimetype)
     return RequestView(
         line=f"POST {app.chatwoot.url_of(conversation or '…')}",
         headers={
             "api_access_token": "••••",
-            "Content-Type": "multipart/form-data" if rendered.file else "application/json",
+            "Content-Type": "multipart/form-data" if has_file else "application/json",
         },
         body=msgspec.json.encode(fields).decode(),
         note=NOTE,
     )
+
+
+def _is_told_otherwise(delivery: DeliveryView, entry: Entry | None) -> bool:
+    """Whether there was nothing to post: an agent wrote it, deleted it, or got the file before."""
+    if entry is not None and entry.direction == "out":
+        return True
+    return entry is None and delivery.status == "delivered" and delivery.http_status is None
 
 
 async def _send(app: App, delivery: Delivery, conversation: int, post: Post, files: Sequence[File]) -> Message:

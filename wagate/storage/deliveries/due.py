@@ -25,6 +25,7 @@ ELSEWHERE = (
     ("targets", "next_probe_at"),
     ("targets", "streak_since"),
     ("targets", "last_success_at"),
+    ("targets", "resumed_at"),
     ("media", "next_at"),
     ("accounts", "qr_at"),
 )
@@ -55,16 +56,54 @@ def mark_time(db: peewee.Database, now: datetime) -> None:
 
 
 def note_absence(db: peewee.Database, now: datetime) -> timedelta | None:
-    """If nobody was at work for `ABSENCE` or longer, targets have as much time to recover as after a pause; how long.
+    """If nobody was at work for `ABSENCE` or longer, that time counts for nothing that waits; how long it was.
 
-    No process ran, the machine slept, or its clock was set ahead: nothing was tried in that time.
+    No process ran, the machine slept, its clock was set ahead, or the database took nothing: nothing was tried.
     """
     marked = last_beat(db, CLOCK, lock=True)
     if marked is None or now - marked < ABSENCE:
         return None
-    run(db, "UPDATE targets SET resumed_at = ? WHERE paused_at IS NULL", (time_text(now),))
+    away = now - marked
+    _let_recover(db, away, now)
+    _let_be_done(db, away)
     beat(db, CLOCK, now)
-    return now - marked
+    return away
+
+
+def _let_recover(db: peewee.Database, away: timedelta, now: datetime) -> None:
+    """Targets that were in trouble get the time that they were not asked in; all others begin now."""
+    moment = time_text(now)
+    in_trouble = "(failing_since IS NOT NULL OR down_since IS NOT NULL)"
+    run(db, f"UPDATE targets SET resumed_at = ? WHERE paused_at IS NULL AND NOT {in_trouble}", (moment,))  # noqa: S608
+    found = rows(
+        db,
+        "SELECT id, resumed_at, down_since, failing_since FROM targets "  # noqa: S608
+        f"WHERE paused_at IS NULL AND {in_trouble} ORDER BY id",
+    )
+    moved = []
+    for id_, *times in found:
+        since = max(at for each in times if (at := as_time(each)) is not None)
+        moved.append((time_text(min(since + away, now)), id_))
+    run_many(db, "UPDATE targets SET resumed_at = ? WHERE id = ?", moved)
+    # One that was never tried has no row yet; who an event is for that could not be routed is not known.
+    run(
+        db,
+        "INSERT INTO targets (id, handler, client_id, status, failure_count, streak, probes, alerted, updated_at, "
+        "resumed_at) SELECT target_id, MIN(handler), MIN(client_id), 'active', 0, 0, 0, 0, ?, ? FROM deliveries "
+        "WHERE settled = FALSE AND mode = 'push' AND target_id NOT LIKE ? GROUP BY target_id "
+        "ON CONFLICT (id) DO NOTHING",
+        (moment, moment, "%:unrouted"),
+    )
+
+
+def _let_be_done(db: peewee.Database, away: timedelta) -> None:
+    """Jobs get the time in which no worker could take them."""
+    found = rows(db, "SELECT id, expires_at FROM deliveries WHERE settled = FALSE AND expires_at IS NOT NULL")
+    run_many(
+        db,
+        "UPDATE deliveries SET expires_at = ? WHERE id = ?",
+        [(time_text(at + away), id_) for id_, expires in found if (at := as_time(expires)) is not None],
+    )
 
 
 def move_elsewhere(db: peewee.Database, back: timedelta, now: datetime) -> None:
@@ -82,14 +121,15 @@ def move_open(
     moment = time_text(now)
     found = rows(
         db,
-        "SELECT id, mode, target_id, key, next_retry_at, lease_until, claimed_until FROM deliveries "
-        "WHERE settled = FALSE AND (next_retry_at > ? OR lease_until > ? OR claimed_until > ?) "
+        "SELECT id, mode, target_id, key, next_retry_at, lease_until, claimed_until, expires_at FROM deliveries "
+        "WHERE settled = FALSE AND (next_retry_at > ? OR lease_until > ? OR claimed_until > ? OR expires_at > ?) "
         "AND (id || '') > ? ORDER BY (id || '') LIMIT ?",
-        (moment, moment, moment, after, SLICE),
+        (moment, moment, moment, moment, after, SLICE),
     )
     run_many(
         db,
-        "UPDATE deliveries SET next_retry_at = ?, lease_until = ?, claimed_until = ? WHERE id = ? AND settled = FALSE",
+        "UPDATE deliveries SET next_retry_at = ?, lease_until = ?, claimed_until = ?, expires_at = ? "
+        "WHERE id = ? AND settled = FALSE",
         [(*(_moved(at, back, now) for at in times), id_) for id_, _, _, _, *times in found],
     )
     keys = [(mode, target, key) for _, mode, target, key, *_ in found]

@@ -191,7 +191,7 @@ def pause_target(db: peewee.Database, row: TargetRow, by: str, now: datetime) ->
         "paused_at, paused_by) VALUES (?, ?, ?, 'active', 0, 0, 0, 0, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
         "paused_at = COALESCE(targets.paused_at, excluded.paused_at), "
         "paused_by = CASE WHEN targets.paused_at IS NULL THEN excluded.paused_by ELSE targets.paused_by END, "
-        "updated_at = excluded.updated_at",
+        "client_id = COALESCE(excluded.client_id, targets.client_id), updated_at = excluded.updated_at",
         (row.id, row.id.partition(":")[0], row.client_id, moment, moment, by),
     )
 

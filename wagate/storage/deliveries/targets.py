@@ -28,6 +28,8 @@ _READ = ", ".join(COLUMNS)
 _UPSERT = (
     f"INSERT INTO targets (id, handler, client_id, updated_at, {_READ}) "  # noqa: S608  (column names of our own)
     f"VALUES ({placeholders(4 + len(COLUMNS))}) ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at, "
+    # An inbox may be moved to another client.
+    "client_id = COALESCE(excluded.client_id, targets.client_id), "
     # Whoever probes it is done as soon as there is another time for the next one.
     "probed_by = CASE WHEN targets.next_probe_at = excluded.next_probe_at THEN targets.probed_by END, "
     + ", ".join(f"{name} = excluded.{name}" for name in COLUMNS)

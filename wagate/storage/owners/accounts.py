@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import peewee
@@ -46,6 +46,17 @@ class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
     ignore: dict[str, Any] = {}
     weight: int = 1
     position: int = 0
+
+
+NO_SESSION: Final[Mapping[str, Any]] = {
+    "status": SessionStatus.INITIALIZING,
+    "message": "",
+    "qr": None,
+    "qr_at": None,
+    "percent": None,
+    "ever_connected": False,
+}
+"""The session state of an account that another provider reaches from now on: it says nothing of that one."""
 
 
 class AccountChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +133,8 @@ def patch_account(
     if before is not None and change.settings is not UNSET and account.settings != before:
         raise ChangedMeanwhileError("somebody changed the settings at the same moment; look at them and send it again")
     values = {field: value for field, value in msgspec.structs.asdict(change).items() if value is not UNSET}
+    if values.get("provider", account.provider) != account.provider:
+        values |= NO_SESSION
     Account.update(**values, updated_at=now).where(Account.id == account.id).execute(db)
     bump(db, "account", account.id)
     return get_account(db, name)
@@ -138,14 +151,21 @@ def put_config_accounts(db: peewee.Database, accounts: Sequence[NewAccount], *, 
     """Make the accounts of config.toml what it says, and drop those that it no longer names.
 
     A name that an API account of the same client has goes to the config; its session state stays. One of another
-    client is a new account: nothing that was stored of the old one is the new owner's.
+    client is a new account: nothing that was stored of the old one is the new owner's. A number that the provider told
+    stays where the config tells none.
     """
     for new in accounts:
         Account.delete().where(Account.name == new.name, Account.client_id != new.client_id).execute(db)
-        values = _values(new)
-        changed = Account.update(**values, source="config").where(Account.name == new.name).execute(db)
-        if not changed:
+        before = first(db, Account.select(Account.provider, Account.phone).where(Account.name == new.name))
+        if before is None:
             _insert(db, new, source="config", now=now)
+            continue
+        values = _values(new)
+        if before["provider"] != new.provider:
+            values |= NO_SESSION
+        elif not new.phone:
+            values["phone"] = before["phone"]
+        Account.update(**values, source="config").where(Account.name == new.name).execute(db)
     gone = (Account.source == "config") & Account.name.not_in([new.name for new in accounts])
     Account.delete().where(gone).execute(db)
     bump(db)

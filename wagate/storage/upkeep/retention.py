@@ -10,10 +10,10 @@ import msgspec
 import peewee
 
 from wagate.storage.database import Database
-from wagate.storage.fields import time_text
+from wagate.storage.fields import as_time, time_text
 from wagate.storage.models import Dedupe, Delivery, EventRow, IdempotencyKey, Lane, Later, Media, Message
 from wagate.storage.refusals import delete_strangers
-from wagate.storage.statement import run
+from wagate.storage.statement import rows, run
 from wagate.storage.threads.conversations import delete_contacts, delete_threads
 
 SLICE = 500
@@ -127,6 +127,9 @@ def delete_lanes(db: peewee.Database, most: int = SLICE) -> int:
 
 def delete_acts(db: peewee.Database, before: datetime, most: int = SLICE) -> int:
     """Forget who did what; how many."""
+    oldest = rows(db, "SELECT created_at FROM audit ORDER BY id LIMIT 1")
+    if not oldest or (at := as_time(oldest[0][0])) is None or at >= before:
+        return 0  # no index tells more, and none is needed: ids rise with time
     text = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE created_at < ? ORDER BY id LIMIT ?)"
     return run(db, text, (time_text(before), most))
 

@@ -77,7 +77,7 @@ def _lines(body: str) -> str:
     """JSON with line breaks; all else as it is."""
     try:
         msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return body
     return msgspec.json.format(body, indent=2)
 
