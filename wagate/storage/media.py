@@ -114,9 +114,9 @@ def insert_outbound(db: peewee.Database, media_id: str, client_id: int, kept: Ke
 
 def insert_fetched(db: peewee.Database, media_id: str, client_id: int, kept: Kept, *, now: datetime) -> MediaRow:
     """The row of a file that a message names by its link; one for the same file again, which is kept from now on."""
-    text = (  # ``<> ''``: only with these words SQLite takes the index of hashes
+    text = (  # ``<> ''`` and ``+ 0``: only with these SQLite takes the index of hashes, and not that of clients
         "UPDATE media SET created_at = ?, updated_at = ? WHERE id = (SELECT id FROM media WHERE sha256 = ? "
-        "AND sha256 <> '' AND client_id = ? AND direction = 'out' AND status = 'stored' AND mimetype = ? "
+        "AND sha256 <> '' AND client_id + 0 = ? AND direction = 'out' AND status = 'stored' AND mimetype = ? "
         "AND filename = ? ORDER BY id DESC LIMIT 1) AND status = 'stored' RETURNING id"
     )
     same = (kept.sha256, client_id, clean(kept.mimetype), clean(kept.filename))
