@@ -16,7 +16,7 @@ from hypercorn.typing import ConnectionState
 from wagate.web.http.connection import Connection, ServerContext
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-KEEP_ALIVE = 5.0
+KEEP_ALIVE = 60.0
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 

@@ -14,6 +14,7 @@ from tests.served import GET, KEEP_ALIVE, hello, served, start
 from wagate.web.http.asgi import WHOLE
 from wagate.web.http.channel import Inbox
 from wagate.web.http.connection import ARRIVED, HOLD, READ_TIMEOUT, WRITE_TIMEOUT
+from wagate.web.http.keep_alive import FIRST
 
 
 async def test_a_response_made_in_one_go_is_written_once(mock_clock: Any) -> None:
@@ -97,10 +98,23 @@ async def test_an_application_that_works_on_after_its_response_does_not_hold_it_
 async def test_an_idle_connection_ends_one_keep_alive_after_its_last_response(autojump_clock: Any) -> None:
     async with served(hello) as one:
         for _ in range(4):
-            await trio.sleep(KEEP_ALIVE - 1)
             await one.client.send_all(GET)
             await one.client.receive_some()
-        assert await one.until_closed() == pytest.approx(KEEP_ALIVE + ARRIVED)
+            await trio.sleep(KEEP_ALIVE - 1)
+        assert await one.until_closed() == pytest.approx(1 + ARRIVED)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+async def test_a_connection_is_kept_for_long_only_if_it_was_of_use_and_there_are_few(
+    autojump_clock: Any, monkeypatch: pytest.MonkeyPatch, *, asked: bool
+) -> None:
+    if asked:
+        monkeypatch.setattr("wagate.web.http.connection.MANY", 0)
+    async with served(hello) as one:
+        if asked:
+            await one.client.send_all(GET)
+            await one.client.receive_some()
+        assert await one.until_closed() == pytest.approx(FIRST + ARRIVED)
 
 
 async def test_a_request_may_run_longer_than_the_keep_alive(autojump_clock: Any) -> None:
@@ -121,7 +135,7 @@ async def test_dripped_headers_do_not_prolong_a_connection(autojump_clock: Any) 
             for _ in range(1000):
                 await one.client.send_all(b"X-Drip: 1\r\n")
                 await trio.sleep(0.4)
-        assert one.ended_at == pytest.approx(KEEP_ALIVE + ARRIVED)
+        assert one.ended_at == pytest.approx(FIRST + ARRIVED)
 
 
 async def test_a_body_that_stops_coming_ends_the_connection(autojump_clock: Any) -> None:

@@ -69,6 +69,10 @@ SHOWN = "shown"
 """Purpose of what a page shows and a form sends back."""
 HANDSHAKE = 10.0
 """Seconds for the handshake of TLS."""
+KEEP_ALIVE = 125.0
+"""Seconds that a connection may wait for its next request. Who keeps connections must end them first, or a request is
+lost that leaves in the moment of our end: nginx keeps them for 60 s, Go's client for 90, Caddy for 120 (its
+``keepalive``)."""
 PING = 30.0
 """Seconds between two pings on a WebSocket: proxies cut connections that are silent for longer than a minute or so."""
 HSTS = (b"strict-transport-security", b"max-age=31536000")
@@ -137,6 +141,7 @@ def server_config(config: Config) -> ServerConfig:
     made.websocket_ping_interval = PING
     made.include_server_header = False
     made.keep_alive_max_requests = MOST_REQUESTS
+    made.keep_alive_timeout = KEEP_ALIVE
     return made
 
 

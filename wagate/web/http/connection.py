@@ -34,6 +34,8 @@ from wagate.web.http.protocols import WRITE_TIMEOUT, Protocols
 
 HOLD = 64 * 1024
 """Bytes that may wait for more; also the most that is written under one deadline."""
+MANY = 200
+"""Connections, above which none is kept for long without work."""
 READ_TIMEOUT = 30.0
 """Seconds that a request's body may pause, unless ``config.read_timeout`` says otherwise."""
 CLOSE_TIMEOUT = 5.0
@@ -76,6 +78,10 @@ class ServerContext(WorkerContext):
                     if connection.held and not connection.send_lock.locked():
                         nursery.start_soon(connection.guard, connection.flush)
 
+    def crowded(self) -> bool:
+        """Whether there are so many connections that idle ones are not worth their memory."""
+        return len(self.connections) > MANY
+
     def evict(self) -> bool:
         """End the connection that has been idle for longest, to make room; False when all have work."""
         idlest = min(self.connections, key=lambda each: each.keep_alive.scope.deadline, default=None)
@@ -97,7 +103,7 @@ class Connection(TCPServer):
         self, app: AppWrapper, config: Config, context: ServerContext, state: ConnectionState, stream: Stream
     ) -> None:
         super().__init__(app, config, context, state, stream)  # type: ignore[arg-type]  # Plain streams too.
-        self.keep_alive = KeepAlive(context, config.keep_alive_timeout)
+        self.keep_alive = KeepAlive(context, config.keep_alive_timeout, crowded=context.crowded)
         self.idle_task = self.keep_alive  # type: ignore[assignment]
         self.held = bytearray()
         """Bytes that wait for more to come, at most for the turn of the task that sent them."""

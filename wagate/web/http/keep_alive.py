@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
+from typing import Final
 
 import trio
 from hypercorn.trio.worker_context import WorkerContext
 
-LATE = 1.0
+FIRST: Final = 5.0
+"""Seconds for the first request of a connection, and between two while there are many connections."""
+LATE: Final = 1.0
 """Seconds for the head of a request that had begun to come when the connection's idle time was over."""
 
 
 class KeepAlive:
     """Stands in for hypercorn's idle task, started and cancelled per request: one scope, whose deadline moves."""
 
-    def __init__(self, context: WorkerContext, timeout: float) -> None:
+    def __init__(self, context: WorkerContext, timeout: float, *, crowded: Callable[[], bool]) -> None:
+        """``timeout``: seconds between two requests, unless it is ``crowded``."""
         self._context = context
         self._timeout = timeout
+        self._crowded = crowded
+        self._asked = False
+        """Whether a request came."""
         self._extended = self._ended = False
         self.scope = trio.CancelScope()
         """Around the connection's reads; its deadline is infinite while a request runs."""
@@ -26,12 +34,13 @@ class KeepAlive:
         if self._context.terminated.is_set():
             self.scope.deadline = -inf
         elif self.scope.deadline == inf:
-            self.scope.deadline = trio.current_time() + self._timeout
+            briefly = not self._asked or self._crowded()
+            self.scope.deadline = trio.current_time() + (min(FIRST, self._timeout) if briefly else self._timeout)
 
     async def stop(self) -> None:
         """A request has begun."""
         self.scope.deadline = inf
-        self._extended = False
+        self._extended, self._asked = False, True
 
     def extend(self) -> bool:
         """The time is over, but a request may have come in it that a busy machine had no turn for; once between two."""
