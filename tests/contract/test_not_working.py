@@ -11,8 +11,9 @@ from tests.rows import NOW
 from wagate.rules.targets import Health, TargetState
 from wagate.storage.database import Database
 from wagate.storage.deliveries import not_working as module
-from wagate.storage.deliveries.not_working import NotWorking, not_working
+from wagate.storage.deliveries.not_working import NotWorking, not_working, unserved
 from wagate.storage.deliveries.targets import Owner, write_states
+from wagate.storage.fields import time_text
 from wagate.storage.statement import run
 
 HOUR = timedelta(hours=1)
@@ -60,6 +61,23 @@ async def test_a_receiver_that_nobody_wants_any_more_is_forgotten(database: Data
     assert (await look(database, NOW + timedelta(days=2))).down == []
     await stored(database, "a", target="webhook:w1")
     assert [each.id for each in (await look(database, NOW + timedelta(days=2))).down] == ["webhook:w1"]
+
+
+async def test_what_waits_for_connectors_that_are_off_is_counted_by_connector(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for target in ("crm:a", "crm:b/c:d", "crm_old:a", "outbound:a1", "webhook:w1"):
+        await stored(database, "a", "b", target=target)
+    [first] = await stored(database, "done", target="zapper:a")
+    await database.write(run, "UPDATE deliveries SET settled = TRUE, status = 'delivered' WHERE id = ?", (first,))
+    await database.write(run, "UPDATE deliveries SET created_at = ? WHERE target_id = 'crm:b/c:d'", (time_text(NOW),))
+    handlers = ("outbound", "webhook")
+    seen = await database.read(unserved, handlers=handlers)
+    assert [(each.connector, each.waiting) for each in seen] == [("crm", 4), ("crm_old", 2)]
+    assert seen[0].oldest == NOW
+    monkeypatch.setattr(module, "MOST", 3)
+    assert [each.waiting for each in await database.read(unserved, handlers=handlers)] == [3, 2]
+    assert await database.read(unserved, handlers=(*handlers, "crm", "crm_old")) == []
 
 
 async def test_accounts_whose_messages_wait_are_no_receivers(database: Database) -> None:

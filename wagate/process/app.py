@@ -33,6 +33,7 @@ from wagate.outbound.carried import Carrier
 from wagate.outbound.context import OUTBOUND
 from wagate.outbound.errands import Errands
 from wagate.plugins.loader import Plugin, load_plugins, load_providers, unique_handlers, with_secrets
+from wagate.process import nowhere
 from wagate.process.assemble import Gateway, assemble, build_context, name_among_others
 from wagate.process.configured_accounts import put_owners, read_accounts
 from wagate.process.files import raise_file_limit
@@ -129,6 +130,7 @@ async def serve(
             gateway.handlers.update(await _handlers(gateway, plugins, contexts))
             gateway.outbound.ask(each.choose_account for each in plugins if "choose_account" in each.implements())
             await gateway.live.reload()
+            await nowhere.tell(gateway)
             if not config.redis.url:
                 # We have the folder's lock: whoever held keys in its Valkey is dead.
                 await gateway.consumers.take_over()

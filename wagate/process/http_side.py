@@ -23,6 +23,7 @@ from wagate.inbound.accounts import Accounts
 from wagate.inbound.numbers import Numbers, Strangers
 from wagate.metrics import HttpMetrics
 from wagate.plugins.loader import Plugin, panels_of, plugin_checks
+from wagate.process import nowhere
 from wagate.process.assemble import Gateway, check_link
 from wagate.process.doctor import Installation, run_checks
 from wagate.process.files import most_connections
@@ -245,7 +246,7 @@ def build_app(
     metrics, refusals = gateway.http_metrics, gateway.refusals
     bodies, watched = gateway.bodies, Watched(gateway, target_desk(gateway))
     strangers = Strangers(gateway.database, gateway.providers, gateway.live)
-    looks = [*watched.looks(), ("webhooks", refusals.look), ("numbers", strangers.look)]
+    looks = [*watched.looks(), ("webhooks", refusals.look), ("numbers", strangers.look), *nowhere.looks(gateway)]
     checks = [*looks, *plugin_checks(plugins, contexts)]
     health = health_monitor(gateway, watched)
     gateway.checkup.ask_by(partial(_run_checks, gateway, checks))

@@ -19,6 +19,15 @@ FORGOTTEN = timedelta(days=1)
 """Of a receiver that was not tried for so long, and for which nothing waits, nobody wants anything any more."""
 SENDER = "outbound"
 """The handler whose targets are accounts."""
+_OWED = """
+WITH RECURSIVE owed (id) AS (
+  SELECT MIN(target_id) FROM deliveries WHERE settled = FALSE AND seq > 0
+  UNION ALL
+  SELECT (SELECT MIN(d.target_id) FROM deliveries AS d
+    WHERE d.settled = FALSE AND d.seq > 0 AND d.target_id > owed.id) FROM owed WHERE id IS NOT NULL
+) SELECT id FROM owed WHERE id IS NOT NULL
+"""
+# By jumps from target to target in the index of what is open: what waits is not read.
 WELL = (SessionStatus.SESSION_CONNECTED, SessionStatus.INITIALIZING, SessionStatus.CONNECTING, SessionStatus.LOADING)
 
 
@@ -31,6 +40,16 @@ class DownTarget(msgspec.Struct, frozen=True, kw_only=True):
     """Of its last try."""
     oldest: datetime | None
     """When the first of what waits for it was stored; None: nothing waits."""
+
+
+class Unserved(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits for a connector that is off, or has another name by now."""
+
+    connector: str
+    waiting: int
+    """Deliveries; `MOST` stands for as many and more."""
+    oldest: datetime
+    """When the first of them was stored."""
 
 
 class LoggedOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +94,24 @@ def not_working(db: peewee.Database, *, handlers: Collection[str], now: datetime
         senders={each.id.partition(":")[2]: each for name, _, each in targets if name == SENDER},
         logged_out=_logged_out(db),
     )
+
+
+def unserved(db: peewee.Database, *, handlers: Collection[str]) -> list[Unserved]:
+    """Connectors for which something waits, and that are not among ``handlers``, those that are enabled; by name."""
+    targets: dict[str, list[str]] = {}
+    for (target,) in rows(db, _OWED):
+        connector = target.partition(":")[0]
+        if connector not in handlers:
+            targets.setdefault(connector, []).append(target)
+    return [
+        Unserved(connector=connector, waiting=_waiting(db, ids), oldest=_oldest(db, ids))
+        for connector, ids in sorted(targets.items())
+    ]
+
+
+def _oldest(db: peewee.Database, ids: Collection[str]) -> datetime:
+    text = "SELECT created_at FROM deliveries WHERE target_id = ? AND settled = FALSE AND seq > 0 ORDER BY id LIMIT 1"
+    return min(_time(at) for target in ids for (at,) in rows(db, text, (target,)))
 
 
 def _down(db: peewee.Database, handlers: Collection[str]) -> list[tuple[str, datetime, DownTarget]]:
