@@ -45,3 +45,33 @@ async def test_what_waits_for_a_connector_that_is_off_is_said_until_it_is_given_
             assert await found(gateway, "receivers", "off") == []
     [warned] = [each for each in logs if each["event"] == "deliveries wait for a connector that is off"]
     assert (warned["connector"], warned["waiting"], warned["log_level"]) == ("crm", 2, "warning")
+
+
+async def test_webhooks_of_a_name_or_number_that_no_account_has_are_named() -> None:
+    account = {"provider": "session", "phone": "+15550001111"}
+    url = "https://127.0.0.1:9/hook"
+    async with running_gateway({"accounts.shop": account}) as gateway:
+        for number in ("*", "shop", "+15550001111"):
+            await gateway.register(url, phone_number=number)
+        assert await found(gateway, "webhooks", "number") == []
+        acme = {"Authorization": f"Bearer {(await gateway.client('acme'))['token']}"}
+        theirs = {"phone_number": "+15550001111", "webhook_url": f"{url}?token=not-for-everybody"}
+        await gateway.ask("POST", "/api/webhooks/register", 201, json=theirs, headers=acme)
+        strange = await gateway.register(url, phone_number="+15550002222", name="Order bot")
+        [of_acme, ours] = await found(gateway, "webhooks", "number")
+        assert (ours["level"], of_acme["level"]) == ("warn", "warn")
+        assert ours["detail"].startswith(
+            f"Order bot (id {strange['id']}) is for 15550002222, and no account of default"
+        )
+        assert of_acme["detail"].startswith(f"{url} (id ")
+        await gateway.ask("POST", f"/api/webhooks/{strange['id']}/toggle")
+        assert len(await found(gateway, "webhooks", "number")) == 1
+
+
+async def test_a_webhook_is_named_after_its_account_was_renamed(tmp_path: Path) -> None:
+    stored = {"database": {"url": f"sqlite:///{tmp_path / 'stored.db'}"}}
+    async with running_gateway(stored | {"accounts.shop": {"provider": "session"}}) as gateway:
+        await gateway.register("https://127.0.0.1:9/hook", phone_number="shop")
+    async with running_gateway(stored | {"accounts.store": {"provider": "session"}}) as gateway:
+        [line] = await found(gateway, "webhooks", "number")
+        assert " is for shop, and no account of default has this name or number" in line["detail"]

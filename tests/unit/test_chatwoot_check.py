@@ -35,6 +35,22 @@ async def test_all_is_well() -> None:
     assert found["version"].detail == "4.15.1"
 
 
+async def test_names_that_lead_nowhere_fail() -> None:
+    async with a_desk(accounts=["main", "acme-main", "shop"]) as desk:
+        [look] = make_checks(desk.app.context, desk.apps)
+        found = [each for each in await look() if each.what == "support: accounts"]
+        assert [(each.level, each.detail.partition(":")[0]) for each in found] == [
+            ("fail", "default has no account acme-main"),
+            ("fail", "default has no account shop"),
+        ]
+        assert "write its new name into accounts" in found[0].next_step
+    async with a_desk(client="nobody") as desk:
+        found_by_name = await looked(desk)
+        assert (found_by_name["client"].level, "accounts" in found_by_name) == ("fail", False)
+        desk.fakes.accounts.owners.clear()  # no gateway runs: nobody is known
+        assert "client" not in await looked(desk)
+
+
 @pytest.mark.parametrize(
     ("who", "step"),
     [

@@ -11,13 +11,17 @@ from wagate.hooks.providers import Check as Look
 from wagate.hooks.providers import Finding
 from wagate.process.assemble import Gateway
 from wagate.storage.deliveries.not_working import MOST, unserved
+from wagate.storage.owners.endpoints import lost_endpoints
+
+SHOWN = 20
+"""Webhooks that the doctor names."""
 
 log = structlog.get_logger("wagate.process.nowhere")
 
 
 def looks(gateway: Gateway) -> list[tuple[str, Look]]:
     """For the doctor, by part; a look that finds nothing says nothing."""
-    return [("receivers", partial(switched_off, gateway))]
+    return [("receivers", partial(switched_off, gateway)), ("webhooks", partial(of_nobody, gateway))]
 
 
 async def tell(gateway: Gateway) -> None:
@@ -44,3 +48,17 @@ async def switched_off(gateway: Gateway) -> Sequence[Finding]:
         )
         for each in await gateway.database.browse(unserved, handlers=gateway.handlers)
     ]
+
+
+async def of_nobody(gateway: Gateway) -> Sequence[Finding]:
+    """Webhooks for events of a name or number that no account of their client has: after a rename, say."""
+    found = await gateway.database.browse(lost_endpoints, gateway.live.now)
+    told = [
+        f"{each.name or each.webhook_url.partition('?')[0]} (id {each.id}) is for {each.phone_number}, and no account "
+        f"of {each.tenant} has this name or number: it gets nothing"
+        for each in found[:SHOWN]
+    ]
+    if len(found) > SHOWN:
+        told.append(f"and {len(found) - SHOWN} more")
+    step = "was an account renamed? set the webhook's phone_number (dashboard, or PATCH /api/webhooks/ID), or delete it"
+    return [Finding(level="warn", what="number", detail=each, next_step=step) for each in told]

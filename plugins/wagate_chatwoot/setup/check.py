@@ -1,4 +1,4 @@
-"""What ``wagate doctor`` says about an inbox: token, inbox, webhook, secret, and whether Chatwoot reaches us.
+"""What ``wagate doctor`` says about an inbox: names, token, inbox, webhook, secret, and whether Chatwoot reaches us.
 
 And its trial in both directions: write a note in Chatwoot, and see whether Chatwoot's webhook about it came.
 """
@@ -50,7 +50,9 @@ def make_checks(context: PluginContext, apps: Apps) -> Sequence[Check]:
 
     def make(name: str) -> Check:
         async def look() -> Sequence[Finding]:
-            found = await check_inbox(context.http, name, apps[name].inbox, public_url=context.public_url)
+            inbox = apps[name].inbox
+            found = account_findings(context, inbox)
+            found += await check_inbox(context.http, name, inbox, public_url=context.public_url)
             return [msgspec.structs.replace(each, what=f"{name}: {each.what}") for each in found]
 
         return look
@@ -74,6 +76,29 @@ async def check_inbox(http: HttpClient, name: str, inbox: Inbox, *, public_url: 
     except ChatwootError as error:
         found.append(Finding(level="warn", what="messages", detail=error.reason))
     return found
+
+
+def account_findings(context: PluginContext, inbox: Inbox) -> list[Finding]:
+    """Names that lead nowhere; nobody notices, as nothing fails. Without a gateway no client is known, and none is."""
+    clients = {each.slug: each.id for each in context.accounts.clients()}
+    if not clients:
+        return []
+    if inbox.client not in clients:
+        step = "write the slug of a client into client, and restart (wagate client list shows them)"
+        detail = f"there is no client {inbox.client}: no message reaches this inbox"
+        return [Finding(level="fail", what="client", detail=detail, next_step=step)]
+    mine = {each.name for each in context.accounts.of(clients[inbox.client])}
+    step = "was it renamed? write its new name into accounts, and restart; or remove it there"
+    return [
+        Finding(
+            level="fail",
+            what="accounts",
+            detail=f"{inbox.client} has no account {name}: no message of it reaches this inbox",
+            next_step=step,
+        )
+        for name in inbox.accounts
+        if name not in mine
+    ]
 
 
 def token_finding(error: ChatwootError) -> Finding:

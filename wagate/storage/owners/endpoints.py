@@ -15,6 +15,7 @@ from wagate.errors import ConflictError, NotFoundError
 from wagate.storage.deliveries.by_hand import cancel_open
 from wagate.storage.fields import as_time
 from wagate.storage.models import Client, Delivery, Target, Webhook
+from wagate.storage.owners.directory import Directory
 from wagate.storage.owners.revision import bump
 from wagate.storage.rows import Page, WebhookRow
 from wagate.storage.statement import first, rows, slices
@@ -116,6 +117,35 @@ def list_webhooks(
         query = query.where(Webhook.id < cursor)
     found = [WebhookRow(**row) for row in query.dicts().execute(db)]
     return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """An active endpoint that waits for events of nobody."""
+
+    id: str
+    phone_number: str
+    name: str
+    webhook_url: str
+    tenant: str
+
+
+def lost_endpoints(db: peewee.Database, directory: Directory) -> list[Lost]:
+    """Active endpoints whose number is neither ``*`` nor an account's name or number, of all connectors."""
+    text = (
+        "SELECT id, phone_number, name, webhook_url, client_id FROM webhooks "
+        "WHERE is_active = TRUE AND phone_number <> '*' ORDER BY id"
+    )
+    return [
+        Lost(id_, number, name, url, directory.clients[owner].slug)
+        for id_, number, name, url, owner in rows(db, text)
+        if owner in directory.clients and not _is_there(directory, owner, number)
+    ]
+
+
+def _is_there(directory: Directory, client_id: int, number: str) -> bool:
+    named = directory.accounts.get(number)
+    own = named is not None and named.client_id == client_id
+    return own or directory.with_phone(client_id, number) is not None
 
 
 def active_stamps(db: peewee.Database, connector: str) -> dict[str, datetime]:
