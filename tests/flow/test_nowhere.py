@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from structlog.testing import capture_logs
 
 from tests.bad_plugin import bad_plugin
+from tests.fake_listener import Tape
+from tests.fake_provider import installed
 from tests.inprocess import Gateway, running_gateway
 from wagate.errors import Postpone
 from wagate.hooks import Delivery, Handler, PluginContext, Receipt, Target
@@ -75,3 +79,27 @@ async def test_a_webhook_is_named_after_its_account_was_renamed(tmp_path: Path) 
     async with running_gateway(stored | {"accounts.store": {"provider": "session"}}) as gateway:
         [line] = await found(gateway, "webhooks", "number")
         assert " is for shop, and no account of default has this name or number" in line["detail"]
+
+
+async def test_a_folder_with_keys_whose_account_is_gone_is_named_and_never_deleted(tmp_path: Path) -> None:
+    stored = {"data": {"dir": str(tmp_path / "data")}}
+    with installed(tape=Tape()):
+        async with running_gateway(stored | {"accounts.shop": {"provider": "tape"}}):
+            with closing(sqlite3.connect(tmp_path / "data/wagate.db")) as db:
+                [(old,)] = db.execute("SELECT id FROM accounts WHERE name = 'shop'")
+        engine = tmp_path / "data/engine/tape"
+        for name in (old, "engine.log.d"):
+            (engine / name).mkdir(parents=True)
+        async with running_gateway(stored | {"accounts.shop": {"provider": "tape"}}) as gateway:
+            assert await found(gateway, "engine", "folder") == []
+        with capture_logs() as logs:
+            async with running_gateway(stored | {"accounts.store": {"provider": "tape"}}) as gateway:
+                [line] = await found(gateway, "engine", "folder")
+        assert (line["level"], line["detail"].partition(":")[0]) == ("warn", str(engine / old))
+        assert "log this device out on the phone" in line["next_step"]
+        [warned] = [each for each in logs if each["event"] == "engine folder of no account"]
+        assert (warned["folder"], warned["log_level"]) == (str(engine / old), "warning")
+        assert (engine / old).is_dir()
+        # The table is back: it is another account, and the folder stays named.
+        async with running_gateway(stored | {"accounts.shop": {"provider": "tape"}}) as gateway:
+            assert len(await found(gateway, "engine", "folder")) == 1

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
+from pathlib import Path
+from typing import Final
 
 import structlog
+import trio
 
 from wagate.hooks.providers import Check as Look
 from wagate.hooks.providers import Finding
 from wagate.process.assemble import Gateway
+from wagate.process.backup import ENGINE
 from wagate.storage.deliveries.not_working import MOST, unserved
 from wagate.storage.owners.endpoints import lost_endpoints
 
-SHOWN = 20
+SHOWN: Final = 20
 """Webhooks that the doctor names."""
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Of an account."""
 
 log = structlog.get_logger("wagate.process.nowhere")
 
 
 def looks(gateway: Gateway) -> list[tuple[str, Look]]:
     """For the doctor, by part; a look that finds nothing says nothing."""
-    return [("receivers", partial(switched_off, gateway)), ("webhooks", partial(of_nobody, gateway))]
+    return [
+        ("receivers", partial(switched_off, gateway)),
+        ("webhooks", partial(of_nobody, gateway)),
+        ("engine", partial(left_behind, gateway)),
+    ]
 
 
 async def tell(gateway: Gateway) -> None:
@@ -33,6 +44,8 @@ async def tell(gateway: Gateway) -> None:
             waiting=each.waiting,
             oldest=each.oldest.isoformat(),
         )
+    for folder in await _left(gateway):
+        log.warning("engine folder of no account", folder=str(folder))
 
 
 async def switched_off(gateway: Gateway) -> Sequence[Finding]:
@@ -62,3 +75,39 @@ async def of_nobody(gateway: Gateway) -> Sequence[Finding]:
         told.append(f"and {len(found) - SHOWN} more")
     step = "was an account renamed? set the webhook's phone_number (dashboard, or PATCH /api/webhooks/ID), or delete it"
     return [Finding(level="warn", what="number", detail=each, next_step=step) for each in told]
+
+
+async def left_behind(gateway: Gateway) -> Sequence[Finding]:
+    """Folders of providers that keep keys, named as an account that is gone: it was taken out while nothing ran."""
+    told = [str(each) for each in await _left(gateway)]
+    step = (
+        "log this device out on the phone (Linked devices), then delete the folder; "
+        "an account that is put back is a new one, and its number is linked again"
+    )
+    return [
+        Finding(
+            level="warn", what="folder", detail=f"{each}: no account has it; its number may be linked", next_step=step
+        )
+        for each in told
+    ]
+
+
+async def _left(gateway: Gateway) -> Sequence[Path]:
+    accounts = gateway.live.now.by_id.values()
+    own = {
+        each.name: {account.id for account in accounts if account.provider == each.name}
+        for each in gateway.providers.all
+        if each.forget is not None
+    }
+    return await trio.to_thread.run_sync(_folders, gateway.config.data.dir / ENGINE, own)
+
+
+def _folders(engine: Path, own: Mapping[str, Collection[str]]) -> Sequence[Path]:
+    """Those below each provider's that have an id for a name, but none of its accounts'."""
+    return [
+        place
+        for name, ids in sorted(own.items())
+        if (engine / name).is_dir()
+        for place in sorted((engine / name).iterdir())
+        if place.name not in ids and _ID.fullmatch(place.name) and place.is_dir()
+    ]
