@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from wagate.errors import NotFoundError, Reject, Retry
+from wagate.errors import ConfigError, NotFoundError, Reject, Retry
 from wagate.events import Event
 from wagate.hooks import (
     Delivery,
@@ -46,6 +46,11 @@ STARTING = b"n8n is starting up. Please wait"
 STARTS = "n8n is starting"
 INACTIVE = "n8n has no active workflow at this URL: publish it"
 TEST_URL = "n8n's test URL takes one call after a click: register the production URL"
+
+UNREADABLE = (
+    "its secret or its headers can't be decrypted with auth.secret_key: put the old key back, "
+    "or rotate the secret and set the headers anew"
+)
 
 _UNKNOWN = re.compile(
     r'The requested webhook ".*" is not registered\.|This webhook is not registered for [A-Z]+ requests\.'
@@ -84,14 +89,21 @@ def make_handler(
 
 
 async def deliver(context: PluginContext, endpoint: Endpoint, delivery: Delivery) -> Receipt:
-    """POST the event, signed. Retry and Reject as `read_outcome` says, Retry as `not_taken` does."""
-    options = read_options(endpoint.options, context.decrypt)
-    body = encode(letter_of(delivery, endpoint, context), options.format)
+    """POST the event, signed. Retry and Reject as `read_outcome` says, Retry as `not_taken` does.
+
+    Retry, too, when what it is signed with can't be decrypted.
+    """
+    try:
+        options = read_options(endpoint.options, context.decrypt)
+        body = encode(letter_of(delivery, endpoint, context), options.format)
+        headers = request_headers(endpoint, options, delivery, body, now=context.clock.now())
+    except ConfigError as error:
+        raise Retry(UNREADABLE, down=True) from error
     try:
         response = await context.http.request(
             "POST",
             endpoint.webhook_url,
-            headers=request_headers(endpoint, options, delivery, body, now=context.clock.now()),
+            headers=headers,
             content=body,
             timeout=options.timeout or context.timeout,
         )
@@ -111,9 +123,11 @@ def request_headers(
 ) -> dict[str, str]:
     """The webhook's own headers, then ours: content type, and signatures by every secret that is live now.
 
-    WAHA's HMAC has room for one: the newest secret, whole text (``whsec_…``), is its key.
+    WAHA's HMAC has room for one: the newest secret, whole text (``whsec_…``), is its key. ConfigError: there is none.
     """
     secrets = live_secrets(endpoint, now)
+    if not secrets:
+        raise ConfigError(UNREADABLE)
     signed = standard_headers(secrets, delivery.id, int(now.timestamp()), body)
     headers = {**options.headers, "Content-Type": "application/json", **signed}
     if options.format == WAHA:

@@ -59,6 +59,16 @@ async def test_a_receiver_of_waha_checks_with_the_key_that_it_has() -> None:
     assert sent.headers["x-webhook-hmac"] == hmac.digest(key.encode(), sent.body, hashlib.sha512).hex()
 
 
+@pytest.mark.parametrize("options", [{}, {"format": "waha"}])
+async def test_nothing_is_sent_unsigned_when_the_secret_cannot_be_decrypted(options: dict[str, str]) -> None:
+    fakes = fake_context("webhook", http=FakeHttp(200))
+    found = await register(fakes, secrets=[], **options)
+    with pytest.raises(Retry, match="can't be decrypted") as caught:
+        await send(fakes, make_delivery(target=found.id))
+    assert caught.value.down
+    assert fakes.http.sent == []
+
+
 async def outcome(*script: int | Response | HttpError, **fields: Any) -> DeliveryError:
     fakes = fake_context("webhook", http=FakeHttp(*script))
     found = await register(fakes, **fields)

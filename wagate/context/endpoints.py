@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from wagate.clock import Clock
 from wagate.consumers.control import Control
+from wagate.errors import ConfigError
 from wagate.events import Event, matches
 from wagate.events.kinds import GROUP_PREFIX, MESSAGE, MESSAGE_ANY, WEBHOOK_DISABLED, WEBHOOK_FAILING
 from wagate.hooks.views import Endpoint, EndpointChange, EndpointSecret, NewEndpoint, Page, WantingEndpoint
@@ -193,7 +194,10 @@ class EndpointTable:
         return self._encrypt(msgspec.json.encode(secrets).decode())
 
     def _open(self, sealed: str) -> list[EndpointSecret]:
-        return msgspec.json.decode(self._decrypt(sealed), type=list[EndpointSecret]) if sealed else []
+        try:
+            return msgspec.json.decode(self._decrypt(sealed), type=list[EndpointSecret]) if sealed else []
+        except ConfigError:  # Who can't be signed for can still be shown, given a new secret, and deleted.
+            return []
 
     def _endpoint(self, row: WebhookRow) -> Endpoint:
         return Endpoint(

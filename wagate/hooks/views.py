@@ -151,7 +151,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any]
     """The connector's own options (JSON types). wagate stores them, but does not read them."""
     secrets: list[EndpointSecret]
-    """Signing secrets, newest first; decrypted, never shown in answers."""
+    """Signing secrets, newest first; decrypted, never shown in answers. Empty, too, when no key of
+    ``auth.secret_key`` decrypts them: then nothing may be sent there unsigned."""
     last_error: str | None
     last_success_at: datetime | None
     last_attempt_at: datetime | None
