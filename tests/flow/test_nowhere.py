@@ -32,7 +32,7 @@ async def test_what_waits_for_a_connector_that_is_off_is_said_until_it_is_given_
     def register_handlers(context: PluginContext) -> list[Handler]:
         return [Handler(name="crm", targets=lambda _event: [Target(id="a")], handle=handle)]
 
-    stored = {"database": {"url": f"sqlite:///{tmp_path / 'stored.db'}"}}
+    stored = {"data": {"dir": str(tmp_path / "data")}}
     with bad_plugin(register_handlers=register_handlers) as tables:
         async with running_gateway(tables | stored) as gateway:
             await gateway.post("hello")
@@ -73,7 +73,7 @@ async def test_webhooks_of_a_name_or_number_that_no_account_has_are_named() -> N
 
 
 async def test_a_webhook_is_named_after_its_account_was_renamed(tmp_path: Path) -> None:
-    stored = {"database": {"url": f"sqlite:///{tmp_path / 'stored.db'}"}}
+    stored = {"data": {"dir": str(tmp_path / "data")}}
     async with running_gateway(stored | {"accounts.shop": {"provider": "session"}}) as gateway:
         await gateway.register("https://127.0.0.1:9/hook", phone_number="shop")
     async with running_gateway(stored | {"accounts.store": {"provider": "session"}}) as gateway:

@@ -17,6 +17,7 @@ from wagate.cli import (
     check,
     client,
     doctor,
+    forget_secrets,
     init,
     jobs,
     messages,
@@ -135,6 +136,7 @@ app.command()(serve.reload)
 app.command()(backup.backup)
 app.command()(backup.restore)
 app.command()(migrate.migrate_database)
+app.command()(forget_secrets.forget_secrets)
 
 
 def main() -> None:

@@ -39,6 +39,7 @@ from wagate.process.configured_accounts import put_owners, read_accounts
 from wagate.process.files import raise_file_limit
 from wagate.process.hard_end import GRACE, HardEnd
 from wagate.process.http_side import serve_edge
+from wagate.process.keys import check_keys
 from wagate.process.lifespans import lifespans, provider_lifespans
 from wagate.process.logs import Hide, configure_logs
 from wagate.process.maintenance import Heap, keep_one_heap, upkeep_tasks, written_down
@@ -121,6 +122,7 @@ async def serve(
             load_providers(plugins, partial(build_context, gateway), gateway.providers)
             errands = _errands(gateway)
             errands.route()
+            await check_keys(gateway)
             accounts = read_accounts(config, gateway.providers)
             await database.write(put_owners, accounts, gateway.vault.encrypt, now=clock.now())
             if not config.database.url:

@@ -14,7 +14,7 @@ from wagate.storage.statement import for_update, rows
 
 Rotate = Callable[[str], str]
 """A token → the same under the first key; itself when it is already. Raises ConfigError for what is no token."""
-_BEGINNING = "gAAAA"
+BEGINNING = "gAAAA"
 """Of every Fernet token: version 0x80 and the first bytes of a time before 2106."""
 _COLUMNS = (
     (Account, Account.settings),
@@ -30,7 +30,7 @@ def reencrypt(db: peewee.Database, rotate: Rotate) -> int:
     """
     changed = 0
     for table, column in _COLUMNS:
-        held = table.select(table.id, column).where(column.startswith(_BEGINNING)).tuples().execute(db)
+        held = table.select(table.id, column).where(column.startswith(BEGINNING)).tuples().execute(db)
         for key, old in list(held):
             new = rotate(old)
             if new != old:
@@ -67,7 +67,7 @@ def _rotated(value: Any, rotate: Rotate) -> Any:
             return {name: _rotated(item, rotate) for name, item in value.items()}
         case list():
             return [_rotated(item, rotate) for item in value]
-        case str() if value.startswith(_BEGINNING):
+        case str() if value.startswith(BEGINNING):
             try:
                 return rotate(value)
             except ConfigError:  # text that only looks like a token
