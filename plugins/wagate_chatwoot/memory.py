@@ -53,6 +53,10 @@ class Memory:
         self.identifier = ""
         """The inbox's own in Chatwoot's public API; '' until it was asked for."""
 
+    def waited(self, since: datetime) -> float:
+        """Seconds since a moment, without those before this process began: nobody was there to try, or to be told."""
+        return self._clock.time() - max(since.timestamp(), self.started)
+
     def may_show_again(self, message: int, status: str) -> bool:
         """Whether a message's status may be shown once more. Each question counts."""
         times = self._again.get((message, status), 0) + 1

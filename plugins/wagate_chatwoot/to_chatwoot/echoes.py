@@ -19,7 +19,10 @@ SOON: Final = 0.5
 HANDING_ON: Final = 5.0
 """Seconds that an agent's message may take from its submission to its row in the ledger."""
 PATIENCE: Final = 60.0
-"""Seconds that an echo waits for the provider's answer to what it may be the echo of."""
+"""Seconds that an echo waits for the provider's answer to what it may be the echo of.
+
+Both count from our start at the earliest: what a process was at when it died is settled after the next one began.
+"""
 
 
 async def note(app: App, delivery: Delivery) -> bool:
@@ -47,7 +50,7 @@ async def note(app: App, delivery: Delivery) -> bool:
 async def _note_echo(app: App, delivery: Delivery) -> bool:
     """A provider's own word of a message of ours: of one that we sent, or of one written on the phone."""
     event = delivery.event
-    age = app.context.clock.time() - delivery.created_at.timestamp()
+    age = app.memory.waited(delivery.created_at)
     sent = await _rows(app, event, message_id=event.message_id)
     if not sent:
         if age < PATIENCE and await _rows(app, event, status="sending", anywhere=event.chat.endswith("@lid")):

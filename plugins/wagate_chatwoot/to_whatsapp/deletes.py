@@ -31,7 +31,7 @@ SOON = 1.0
 AGAIN = 15.0
 """Seconds until a provider that can't be asked, and does not say when, is asked again."""
 LONGEST = 6 * 3600.0
-"""Seconds that a deletion waits for an account through which nothing leaves; then the agent is told."""
+"""Seconds that a deletion waits, while we run, for an account through which nothing leaves; then the agent is told."""
 
 
 async def delete(app: App, delivery: Delivery, action: Delete) -> None:
@@ -92,6 +92,6 @@ def _ask_again(app: App, delivery: Delivery, error: SendError) -> None:
             raise Retry(f"unknown whether it was revoked: {error.reason}") from error
         return
     # Nothing of this account leaves: what follows in the conversation would wait as well.
-    if app.context.clock.time() - delivery.created_at.timestamp() < LONGEST:
+    if app.memory.waited(delivery.created_at) < LONGEST:
         after = error.after if isinstance(error, NotSentError) else None
         raise Postpone(f"not revoked yet: {error.reason}", after=after or AGAIN) from error

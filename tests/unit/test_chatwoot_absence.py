@@ -1,0 +1,84 @@
+"""Time in which wagate did not run is nobody's patience: what waited through it has its whole time afterwards."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.chatwoot_agents import CHAT, Office, arrive, message, office, updated
+from tests.chatwoot_desk import a_desk
+from wagate.errors import NotSentError, Postpone
+from wagate.hooks import OutMessage
+from wagate.testing import make_delivery, make_event
+from wagate_chatwoot.inboxes import make_apps
+from wagate_chatwoot.ledger import Entry
+from wagate_chatwoot.memory import Memory
+from wagate_chatwoot.to_chatwoot import echoes, notices
+from wagate_chatwoot.to_whatsapp import deletes
+
+
+def starts_again(desk: Office, *, after: float) -> None:
+    """A new process, so many seconds later."""
+    desk.fakes.clock.shift(after)
+    desk.apps = make_apps(desk.fakes.context)
+    desk.app = desk.apps["shop"]
+
+
+def test_only_time_in_which_the_process_ran_is_waited() -> None:
+    fakes = office().fakes
+    memory = Memory(fakes.clock, started=fakes.clock.time())
+    fakes.clock.shift(30)
+    now = fakes.clock.now()
+    assert memory.waited(now - timedelta(hours=9)) == pytest.approx(30)
+    assert memory.waited(now - timedelta(seconds=4)) == pytest.approx(4)
+
+
+async def test_a_deletion_that_waited_through_a_night_without_wagate_is_not_given_up() -> None:
+    desk = office()
+    await arrive(desk, message())
+    await desk.run()
+    [part] = desk.fakes.messages.rows
+    desk.fakes.messages.becomes = "sent"
+    await desk.fakes.messages.wait(part, client_id=1, seconds=1)
+    await arrive(desk, updated(content_attributes={"deleted": True}))
+    starts_again(desk, after=2 * deletes.LONGEST)
+    desk.fakes.messages.becomes = NotSentError("starting", slow="account", after=7)
+    with pytest.raises(Postpone):
+        await desk.run()
+    desk.fakes.clock.shift(deletes.LONGEST)
+    await desk.run()
+    assert [event.kind for event in desk.told()] == [notices.NOTE]
+
+
+async def test_an_echo_that_was_stored_before_a_kill_waits_for_the_message_that_was_being_sent() -> None:
+    async with a_desk() as desk:
+        sent = await desk.fakes.messages.send(OutMessage(chat=CHAT, type="text", text="Hello"), client_id=1)
+        desk.fakes.messages.becomes = "sending"
+        await desk.fakes.messages.wait(sent.id, client_id=1, seconds=1)
+        echo = make_event(kind="message.any", from_me=True, chat=CHAT, message_id=f"true_{CHAT}_A1")
+        delivery = desk.arrives(echo)
+        desk.fakes.clock.shift(3 * echoes.PATIENCE)
+        desk.restart()
+        with pytest.raises(Postpone):
+            await desk.handle(delivery)
+        desk.fakes.clock.shift(echoes.PATIENCE)
+        await desk.handle(delivery)
+        assert len(desk.server.posted()) == 1, "nobody answers for it any more"
+
+
+async def test_an_echo_that_was_stored_before_a_kill_waits_for_the_row_of_what_was_handed_on() -> None:
+    async with a_desk() as desk:
+        sent = await desk.fakes.messages.send(OutMessage(chat=CHAT, type="text", text="Hello"), client_id=1)
+        desk.fakes.messages.becomes = "sent"
+        row = await desk.fakes.messages.wait(sent.id, client_id=1, seconds=1)
+        event = make_event(kind="message.any", from_me=True, chat=CHAT, message_id=str(row.message_id))
+        echo = desk.arrives(event)
+        desk.fakes.clock.shift(3 * echoes.HANDING_ON)
+        desk.restart()
+        with pytest.raises(Postpone):
+            await desk.handle(echo)
+        entry = Entry(message=700, conversation=1, direction="out", account="main", chat=CHAT, parts=(sent.id,))
+        await desk.app.ledger.write(entry)
+        await desk.handle(make_delivery(event, target="in/support"))
+        assert desk.server.posted() == []
