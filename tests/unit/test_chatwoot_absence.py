@@ -6,15 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from tests.chatwoot_agents import CHAT, Office, arrive, message, office, updated
+from tests.chatwoot_agents import CHAT, Office, arrive, fail, message, office, shown_as, updated
 from tests.chatwoot_desk import a_desk
-from wagate.errors import NotSentError, Postpone
+from wagate.errors import NotSentError, Postpone, SendRefusedError
 from wagate.hooks import OutMessage
 from wagate.testing import make_delivery, make_event
 from wagate_chatwoot.inboxes import make_apps
 from wagate_chatwoot.ledger import Entry
 from wagate_chatwoot.memory import Memory
-from wagate_chatwoot.to_chatwoot import echoes, notices
+from wagate_chatwoot.to_chatwoot import echoes, notices, results
 from wagate_chatwoot.to_whatsapp import deletes
 
 
@@ -82,3 +82,28 @@ async def test_an_echo_that_was_stored_before_a_kill_waits_for_the_row_of_what_w
         await desk.app.ledger.write(entry)
         await desk.handle(make_delivery(event, target="in/support"))
         assert desk.server.posted() == []
+
+
+async def refuse_all(desk: Office) -> None:
+    """WhatsApp takes none of what was submitted."""
+    desk.fakes.messages.becomes = SendRefusedError("not on WhatsApp")
+    for part in list(desk.fakes.messages.rows):
+        await desk.fakes.messages.wait(part, client_id=1, seconds=1)
+
+
+async def test_a_press_of_retry_that_a_kill_cut_off_counts_before_its_failure_is_told() -> None:
+    desk = office(http=shown_as("sent"), error_notes=False)
+    await arrive(desk, message())
+    await desk.run()
+    await refuse_all(desk)
+    await fail(desk)
+    await arrive(desk, updated())
+    starts_again(desk, after=2 * results.MOST_LOOKS)  # killed between the submission and its row
+    with pytest.raises(Postpone):
+        await fail(desk, retry=1)
+    await desk.run()
+    await refuse_all(desk)
+    await fail(desk, retry=1)
+    await arrive(desk, updated())
+    await desk.run()
+    assert [each["retry"] for each in desk.fakes.messages.metadata.values()] == [0, 1, 2]

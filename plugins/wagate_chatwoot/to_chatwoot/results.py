@@ -23,7 +23,7 @@ _STILL = {notices.DOUBT: {"unknown"}, notices.WAITS: {"queued", "sending"}}
 SOON = 0.3
 """Seconds until the row of a message that failed at once is there."""
 MOST_LOOKS = 60.0
-"""Seconds after which it never comes: what wrote it died, and writes it when it is done again."""
+"""Seconds, of ours, after which it never comes: what wrote it died, and was done again since we began."""
 MOST_REASON = 500
 """Characters that agents see."""
 
@@ -97,7 +97,7 @@ async def _is_still(app: App, event: Event) -> bool:
 
 def _wait_for_row(app: App, delivery: Delivery) -> None:
     """Postpone: the provider was quicker than the row that is written after a submission."""
-    if app.context.clock.time() - delivery.event.created_at.timestamp() < MOST_LOOKS:
+    if app.memory.waited(delivery.event.created_at) < MOST_LOOKS:
         raise Postpone("the message is still being handed over", after=SOON)
 
 
