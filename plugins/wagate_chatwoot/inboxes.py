@@ -64,6 +64,23 @@ class App:
         return f"out/{self.name}"
 
     @property
+    def site(self) -> str:
+        """Which of Chatwoot's inboxes it is; its table may have named another one before. Kept with what belongs there.
+
+        Numbers of conversations are an account's, and those of another one are other people's. Ids of messages are the
+        whole server's.
+        """
+        return f"{self.inbox.account_id}.{self.inbox.inbox_id}"
+
+    def is_at(self, site: str) -> bool:
+        """Whether this is the inbox; '' is what a version wrote that did not keep it."""
+        return site in {"", self.site}
+
+    def reaches(self, site: str) -> bool:
+        """Whether the conversations there are of the same account, so that they are called here as they were there."""
+        return not site or site.partition(".")[0] == str(self.inbox.account_id)
+
+    @property
     def client_id(self) -> int | None:
         """Whose accounts it shows; None: there is no such client yet."""
         return owner_of(self.context, self.inbox)
@@ -123,6 +140,13 @@ def _changed(app: App, settings: Settings, inbox: Inbox) -> App:
     return replace(app, inbox=inbox, chatwoot=Chatwoot(app.context.http, inbox), texts=texts)
 
 
+def elsewhere(app: App, site: str) -> str:
+    """Why nothing is done about what an agent did, or is to be told, there: not `App.is_at`, or not `App.reaches`."""
+    account, _, inbox = site.partition(".")
+    now = f"inbox {app.inbox.inbox_id} of account {app.inbox.account_id}"
+    return f"it belongs to inbox {inbox} of account {account} in Chatwoot; the table {app.name!r} now names {now}"
+
+
 def settings_of(context: PluginContext) -> Settings:
     """The plugin's settings."""
     assert isinstance(context.settings, Settings)
@@ -148,7 +172,7 @@ def _app(context: PluginContext, settings: Settings, name: str, inbox: Inbox) ->
         name=name,
         inbox=inbox,
         context=owned,
-        ledger=Ledger(store, name, where=f"{inbox.account_id}.{inbox.inbox_id}"),
+        ledger=Ledger(store, name, site=f"{inbox.account_id}.{inbox.inbox_id}"),
         chatwoot=Chatwoot(context.http, inbox),
         memory=memory,
         texts=load_texts(inbox.locale, settings.templates),

@@ -13,6 +13,8 @@ from wagate.parsing.message_ids import bare_id, is_unique
 S = TypeVar("S", bound=msgspec.Struct)
 
 _FORGOTTEN = ("cw", "wa", "part", "out", "chat", "conv", "seen", "tick")
+_SITE = "site"
+"""In rows of what waits, beside the message; '' or not there: of a version that did not keep it."""
 TICKS = 64
 """Messages whose status was told last, about: each takes the place of its id's remainder."""
 RANK = {"sent": 1, "delivered": 2, "read": 3}
@@ -26,6 +28,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Its id there, unique over the whole server."""
     conversation: int
     """The conversation's display id."""
+    site: str = ""
+    """Whose conversation: `App.site`; '' of a version that did not keep it."""
     direction: Literal["in", "out", "own"]
     """From the customer; from an agent; from our own phone."""
     account: str = ""
@@ -90,11 +94,11 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Ledger:
     """Rows of the plugin's store under ``<inbox>/``. Every method commits before it returns."""
 
-    def __init__(self, store: Store, inbox: str, *, where: str = "") -> None:
-        """``where`` tells apart inboxes of Chatwoot's that a table named one after the other: their places differ."""
+    def __init__(self, store: Store, inbox: str, *, site: str = "") -> None:
+        """``site`` tells apart inboxes of Chatwoot's that a table named one after the other (`App.site`)."""
         self._store = store
         self._prefix = inbox
-        self._where = where
+        self._site = site
 
     async def by_message(self, message: int) -> Entry | None:
         """What is known of a message in Chatwoot."""
@@ -147,32 +151,37 @@ class Ledger:
 
     async def place(self, account: str, chat: str) -> Place | None:
         """Where a chat goes."""
-        return _read(await self._store.get(self._key("chat", self._where, account, chat)), Place)
+        return _read(await self._store.get(self._key("chat", self._site, account, chat)), Place)
 
     async def put_place(self, account: str, chat: str, place: Place) -> None:
         """Remember where a chat goes, and whose chat a conversation is."""
-        rows: dict[str, Any] = {self._key("chat", self._where, account, chat): msgspec.to_builtins(place)}
+        rows: dict[str, Any] = {self._key("chat", self._site, account, chat): msgspec.to_builtins(place)}
         if place.conversation is not None:
-            rows[self._key("conv", self._where, str(place.conversation))] = [account, chat]
+            rows[self._key("conv", self._site, str(place.conversation))] = [account, chat]
         await self._store.set_all(rows)
 
     async def drop_place(self, account: str, chat: str) -> None:
         """Forget it: the contact or the conversation was deleted or merged."""
-        await self._store.delete(self._key("chat", self._where, account, chat))
+        await self._store.delete(self._key("chat", self._site, account, chat))
 
     async def chat_of(self, conversation: int) -> tuple[str, str] | None:
         """(account, chat) of a conversation that we made or chose."""
-        found = await self._store.get(self._key("conv", self._where, str(conversation)))
+        found = await self._store.get(self._key("conv", self._site, str(conversation)))
         return None if found is None else (found[0], found[1])
 
     async def wait(self, conversation: int, message: int, body: Mapping[str, Any]) -> None:
         """Keep an agent's message until it is its turn."""
-        await self._store.set(f"{self._key('turn', str(conversation))}/{message:020}", dict(body))
+        row = {**body, _SITE: self._site}
+        await self._store.set(f"{self._key('turn', str(conversation))}/{message:020}", row)
 
     async def waiting(self, conversation: int) -> list[tuple[int, dict[str, Any]]]:
-        """Agents' messages of a conversation that are not handed on yet, in the order of their writing."""
+        """Agents' messages of a conversation that are not handed on yet, in the order of their writing.
+
+        What waits in a conversation of the same number elsewhere is for somebody else, and stays.
+        """
         rows = await self._store.items(self._key("turn", str(conversation)) + "/")
-        return [(int(key.rpartition("/")[2]), body) for key, body in rows.items()]
+        ours = {key: row for key, row in rows.items() if row.get(_SITE, "") in {"", self._site}}
+        return [(int(key.rpartition("/")[2]), row) for key, row in ours.items()]
 
     async def done(self, conversation: int, message: int) -> None:
         """It was handed on."""

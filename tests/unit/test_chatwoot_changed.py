@@ -13,6 +13,8 @@ from wagate_chatwoot.handler import make_handler
 from wagate_chatwoot.inboxes import make_apps
 from wagate_chatwoot.ledger import Place
 from wagate_chatwoot.settings import Settings
+from wagate_chatwoot.signals import Signals
+from wagate_chatwoot.to_whatsapp.reconcile import reconcile
 
 
 def begins_again(desk: Desk, **changes: object) -> None:
@@ -62,6 +64,26 @@ async def test_another_inbox_of_chatwoots_gets_conversations_of_its_own() -> Non
         assert again.conversation is not first.conversation
         assert again.conversation.inbox is made
         assert again.conversation.contact is first.conversation.contact
+
+
+async def test_what_agents_wrote_in_an_inbox_before_the_table_named_it_is_not_sent_again() -> None:
+    async with a_desk() as desk:
+        second = Inbox(
+            id=8, account=desk.server.account, name="Second", webhook_url="", secret="", identifier="fakeIdentifier8"
+        )
+        desk.server.state.inboxes.append(second)
+        first = desk.app.inbox.inbox_id
+        await reconcile(desk.app, Signals(desk.app.context))
+        begins_again(desk, inbox_id=second.id)
+        talk = (await desk.takes()).conversation
+        begins_again(desk, inbox_id=first)
+        desk.server.agent.writes(talk, "answered by another connector")
+        desk.fakes.clock.shift(60)
+        begins_again(desk, inbox_id=second.id)
+        assert await reconcile(desk.app, Signals(desk.app.context)) == 0
+        desk.fakes.clock.shift(60)
+        desk.server.agent.writes(talk, "no webhook brought this")
+        assert await reconcile(desk.app, Signals(desk.app.context)) == 1
 
 
 async def test_what_waited_for_an_inbox_that_is_gone_is_refused_with_its_name() -> None:

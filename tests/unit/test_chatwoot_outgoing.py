@@ -46,12 +46,14 @@ async def test_the_ledger_ties_what_was_sent_to_the_message_in_chatwoot() -> Non
         "inbox": "shop",
         "message": 700,
         "conversation": CONVERSATION,
+        "site": desk.app.site,
         "part": 0,
         "retry": 0,
         "failed": False,
     }
     entry = await desk.app.ledger.by_part(part)
-    assert entry == Entry(message=700, conversation=CONVERSATION, direction="out", account="main", chat=CHAT)
+    where = {"conversation": CONVERSATION, "site": desk.app.site}
+    assert entry == Entry(message=700, **where, direction="out", account="main", chat=CHAT)
 
 
 @pytest.mark.parametrize("order", [(3, 1, 2), (2, 3, 1), (3, 2, 1), (1, 2, 3), (1, 1, 3, 2, 3, 2)])

@@ -17,7 +17,7 @@ from wagate_chatwoot.agents.asks import STATUS_SOURCE
 from wagate_chatwoot.api.client import Contact, Conversation
 from wagate_chatwoot.api.errors import NotThereError, TakenError
 from wagate_chatwoot.api.posts import BytesFile, File, Post
-from wagate_chatwoot.inboxes import App
+from wagate_chatwoot.inboxes import App, elsewhere
 from wagate_chatwoot.ledger import Place
 
 KIND: Final = "chatwoot.answer"
@@ -32,6 +32,8 @@ class About(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     conversation: int = 0
     """Display id, for a private note there; 0: the conversation of the integration."""
+    site: str = ""
+    """Whose conversation: `App.site`; '' of a version that did not keep it."""
     qr: str = ""
     """The account whose QR code is attached, as it is when the answer is written; '' for none."""
 
@@ -54,12 +56,14 @@ async def say(app: App, text: str, *, name: str, about: About | None = None) -> 
 
 
 async def handle(app: App, delivery: Delivery) -> Receipt | None:
-    """Write one."""
+    """Write one. Reject: it belongs where this inbox is no more."""
     event = delivery.event
     try:
         about = msgspec.convert(event.extra.get(_ABOUT), About)
     except msgspec.ValidationError as error:
         raise Reject(f"stored by another version of wagate: {error}") from error
+    if about.conversation and not app.reaches(about.site):
+        raise Reject(elsewhere(app, about.site))
     if about.conversation:
         await note(app, about.conversation, event.content, delivery=delivery)
         return None

@@ -44,7 +44,7 @@ async def run(app: App, command: Command, *, pull: StartPull | None = None) -> N
     answer = await _answer(app, command, pull)
     app.context.log.info("command", inbox=app.name, command=_logged(command.text))
     here = 0 if command.where.source == STATUS_SOURCE else command.where.conversation
-    about = About(conversation=here, qr=answer.qr)
+    about = About(conversation=here, site=app.site, qr=answer.qr)
     await say(app, answer.text, name=f"command/{command.message}", about=about)
 
 

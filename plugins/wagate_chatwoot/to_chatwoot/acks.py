@@ -50,7 +50,7 @@ async def again(app: App, delivery: Delivery) -> None:
     """
     origin = origin_of(delivery.event)
     entry = await app.ledger.by_message(origin.message) if origin is not None and origin.inbox == app.name else None
-    if entry is None or not await is_out(app, entry):
+    if entry is None or not app.reaches(entry.site) or not await is_out(app, entry):
         return
     try:
         await app.chatwoot.set_status(entry.conversation, entry.message, entry.status or "sent")
@@ -87,6 +87,8 @@ async def _sent(app: App, event: Event) -> Sequence[str]:
 
 
 async def _tell(app: App, entry: Entry, delivery: Delivery, status: str, reason: str) -> None:
+    if not app.reaches(entry.site):
+        return
     if entry.direction == "out":
         if status == FAILED:
             return  # the core tells of it as message.failed, with the reason: see results

@@ -75,11 +75,12 @@ async def _keep(app: App, delivery: Delivery, origin: Origin) -> None:
     event = delivery.event
     entry = await app.ledger.by_message(origin.message)
     if entry is None:
-        entry = Entry(message=origin.message, conversation=origin.conversation, direction="out")
+        conversation, site = origin.conversation, origin.site
+        entry = Entry(message=origin.message, conversation=conversation, site=site, direction="out")
     if origin.retry > entry.retries:
         # Chatwoot shows it as sent from the moment on when the agent pressed Retry.
         entry = replace(entry, retries=origin.retry, status="", error="", waits=False)
-    if origin.failed and not origin.retry and not entry.whatsapp:
+    if origin.failed and not origin.retry and not entry.whatsapp and app.reaches(origin.site):
         await _unfail(app, origin)
     whatsapp = tuple(dict.fromkeys((*entry.whatsapp, event.message_id))) if event.message_id else entry.whatsapp
     entry = replace(entry, account=event.account, chat=event.chat, whatsapp=whatsapp)

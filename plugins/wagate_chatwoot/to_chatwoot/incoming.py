@@ -78,6 +78,7 @@ async def write(app: App, delivery: Delivery) -> Receipt | None:
         Entry(
             message=posted.message,
             conversation=posted.conversation,
+            site=app.site,
             lacks_file=posted.lacks_file,
             direction="own" if event.from_me else "in",
             account=event.account,
@@ -126,6 +127,8 @@ async def _addressed(app: App, event: Event, post: Post, who: Who, conversation:
     """The post as the answer that it is, with the message's time if that is long ago."""
     whatsapp = quoted_id(event)
     quoted = await app.ledger.by_whatsapp(event.account, whatsapp, who.keys) if whatsapp else None
+    if quoted is not None and not app.reaches(quoted.site):
+        quoted = None
     if whatsapp and (quoted is None or quoted.conversation != conversation):
         post = with_words_of(post, event)
     return replying(dated(post, event, app.texts, now=now), quoted, whatsapp, conversation)

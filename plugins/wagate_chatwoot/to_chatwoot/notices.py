@@ -54,7 +54,13 @@ async def notify_again(app: App, entry: Entry) -> None:
     """
     if app.client_id is None:
         return
-    origin = Origin(inbox=app.name, message=entry.message, conversation=entry.conversation, retry=entry.retries)
+    origin = Origin(
+        inbox=app.name,
+        message=entry.message,
+        conversation=entry.conversation,
+        site=entry.site,
+        retry=entry.retries,
+    )
     key = await app.context.people.current(entry.chat, client_id=app.client_id, account=entry.account)
     chat = Chat(account=entry.account, key=key)
     await _notify(app, AGAIN, origin, chat, "", variant=f"again/{app.context.clock.time()}")

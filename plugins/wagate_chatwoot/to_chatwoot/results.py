@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from wagate.errors import NotFoundError, Postpone
+from wagate.errors import NotFoundError, Postpone, Reject
 from wagate.events import Event, kinds
 from wagate.hooks import Delivery, DeliveryFilter, Receipt
 from wagate.parsing.fields import first_text, mapping
 from wagate_chatwoot.api.errors import NotThereError
 from wagate_chatwoot.api.posts import Post
-from wagate_chatwoot.inboxes import App
+from wagate_chatwoot.inboxes import App, elsewhere
 from wagate_chatwoot.ledger import Entry
 from wagate_chatwoot.to_chatwoot import notices
 from wagate_chatwoot.to_whatsapp.origin import Origin, origin_of
@@ -29,17 +29,19 @@ MOST_REASON = 500
 
 
 def concerns(app: App, event: Event) -> bool:
-    """Whether it is about a message that was written in this inbox."""
+    """Whether it is about a message that was written in this inbox, and can be told there."""
     origin = origin_of(event)
-    return origin is not None and origin.inbox == app.name
+    return origin is not None and origin.inbox == app.name and app.reaches(origin.site)
 
 
 async def handle(app: App, delivery: Delivery) -> Receipt | None:
-    """Tell one result. Every step may be repeated. ChatwootError; Postpone."""
+    """Tell one result. Every step may be repeated. ChatwootError; Postpone, Reject."""
     event = delivery.event
     origin = origin_of(event)
     if origin is None or origin.inbox != app.name:
         return None
+    if not app.reaches(origin.site):
+        raise Reject(elsewhere(app, origin.site))
     try:
         if event.kind == notices.NOTE:
             await _note(app, origin, event.content, delivery, name="note")

@@ -34,15 +34,18 @@ LONGEST = 6 * 3600.0
 """Seconds that a deletion waits, while we run, for an account through which nothing leaves; then the agent is told."""
 
 
-async def delete(app: App, delivery: Delivery, action: Delete) -> None:
-    """Take back what waits and what was sent; say so when that can't be done. May be repeated. Postpone, Retry."""
+async def delete(app: App, delivery: Delivery, action: Delete, *, site: str) -> None:
+    """Take back what waits and what was sent; say so when that can't be done. May be repeated. Postpone, Retry.
+
+    ``site`` is `App.site` where the agent did it.
+    """
     handed = await app.ledger.handed(action.message) or Handed()
     # Written first: what is cancelled below fails, and that is not to be told.
     await app.ledger.hand(action.message, replace(handed, deleted=True))
     await app.ledger.done(action.where.conversation, action.message)
     gone = [await _take_back(app, delivery, part) for part in handed.parts if part]
     if not all(gone):
-        origin = Origin(inbox=app.name, message=action.message, conversation=action.where.conversation)
+        origin = Origin(inbox=app.name, message=action.message, conversation=action.where.conversation, site=site)
         await notify_note(app, origin, await find_chat(app, action.where), app.texts("outgoing.deleted_too_late"))
 
 

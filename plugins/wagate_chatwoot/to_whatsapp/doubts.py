@@ -80,14 +80,19 @@ async def _rows(app: App, client_id: int, status: str, oldest: datetime) -> list
 
 
 async def _tell(app: App, row: MessageView) -> bool:
-    """Whether it was written in this inbox."""
+    """Whether it was written in this inbox, and the agent can still be told."""
     entry = await app.ledger.by_part(row.id)
     handed = await app.ledger.handed(entry.message) if entry is not None else None
-    if entry is None or handed is None or row.id not in handed.parts:
+    if entry is None or handed is None or row.id not in handed.parts or not app.reaches(entry.site):
         return False
     number = handed.parts.index(row.id)
     origin = Origin(
-        inbox=app.name, message=entry.message, conversation=entry.conversation, part=number, retry=handed.retry
+        inbox=app.name,
+        message=entry.message,
+        conversation=entry.conversation,
+        site=entry.site,
+        part=number,
+        retry=handed.retry,
     )
     chat = Chat(account=row.account, key=row.chat)
     if row.status == UNKNOWN:

@@ -24,6 +24,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     message: int
     """Chatwoot's id."""
     conversation: int
+    site: str = ""
+    """Whose conversation: `App.site`; '' of a version that did not keep it."""
     part: int = 0
     retry: int = 0
     failed: bool = False

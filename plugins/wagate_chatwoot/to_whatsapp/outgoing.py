@@ -8,9 +8,10 @@ from msgspec.structs import replace
 from wagate.errors import NotFoundError, Reject, Retry, UnprocessableError
 from wagate.hooks import Delivery, OutMessage, Receipt, TextPart
 from wagate.parsing.chats import STATUS, is_broadcast_list
+from wagate.parsing.fields import first_text
 from wagate_chatwoot.agents.commands import run
 from wagate_chatwoot.api.errors import ChatwootError
-from wagate_chatwoot.inboxes import App
+from wagate_chatwoot.inboxes import App, elsewhere
 from wagate_chatwoot.ledger import Entry, Handed
 from wagate_chatwoot.pull import begin
 from wagate_chatwoot.signals import mark_seen, signal
@@ -24,7 +25,7 @@ from wagate_chatwoot.to_whatsapp.origin import Origin, metadata_of
 from wagate_chatwoot.to_whatsapp.pieces import OTHERWISE, parts_of
 from wagate_chatwoot.to_whatsapp.reconcile import missed
 from wagate_chatwoot.to_whatsapp.retries import failed_parts, is_retry
-from wagate_chatwoot.to_whatsapp.webhook import ACTION
+from wagate_chatwoot.to_whatsapp.webhook import ACTION, SITE
 
 LONGEST_TYPING = 20.0
 """Seconds: WhatsApp ends "typing" by itself after 25."""
@@ -36,6 +37,9 @@ async def handle(app: App, delivery: Delivery) -> Receipt | None:
         action = msgspec.convert(delivery.event.extra.get(ACTION), Lasting)
     except msgspec.ValidationError as error:
         raise Reject(f"stored by another version of wagate: {error}") from error
+    site = first_text(delivery.event.extra, SITE)
+    if not app.is_at(site) and not isinstance(action, Delete):  # what was sent is still taken back
+        raise Reject(elsewhere(app, site))
     match action:
         case Send():
             await app.pause.hold()
@@ -44,7 +48,7 @@ async def handle(app: App, delivery: Delivery) -> Receipt | None:
             await app.pause.hold()
             await _resend(app, delivery, action)
         case Delete():
-            await delete(app, delivery, action)
+            await delete(app, delivery, action, site=site)
         case Command():
             await run(app, action, pull=begin)
     return None
@@ -187,6 +191,7 @@ async def _open(app: App, send: Send, chat: Chat) -> None:
             Entry(
                 message=send.message,
                 conversation=send.where.conversation,
+                site=app.site,
                 direction="out",
                 account=chat.account or "",
                 chat=chat.key,
@@ -205,6 +210,7 @@ async def _submit(
         inbox=app.name,
         message=send.message,
         conversation=send.where.conversation,
+        site=app.site,
         part=number,
         retry=retry,
         failed=send.failed,
@@ -242,7 +248,8 @@ async def _send(app: App, chat: Chat, part: OutMessage, origin: Origin) -> list[
 
 async def _refuse(app: App, send: Send, chat: Chat | None, key: str, *, retry: int = 0) -> None:
     """It can't be sent at all: Chatwoot is told, and it is done with."""
-    origin = Origin(inbox=app.name, message=send.message, conversation=send.where.conversation, retry=retry)
+    conversation = send.where.conversation
+    origin = Origin(inbox=app.name, message=send.message, conversation=conversation, site=app.site, retry=retry)
     await _open(app, send, chat or Chat(account="", key=""))
     await notify_failed(app, origin, chat, app.texts(key))
     await app.ledger.hand(send.message, Handed(retry=retry))

@@ -54,6 +54,8 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """The greatest id of a message that was seen; ids rise over the whole server."""
     safe: int = 0
     """The same of the look before. Only what came after is asked for: ids are given out a moment before the rows."""
+    site: str = ""
+    """`App.site` that was looked through: a table that names another inbox begins anew, also when it comes back."""
 
 
 class Reconciler:
@@ -92,8 +94,8 @@ async def reconcile(app: App, signals: Signals) -> int:
 
     ChatwootError, StorageError: the next look begins where this one did.
     """
-    now, key = app.context.clock.time(), _key(app)
-    mark = await _mark(app, key, now)
+    now = app.context.clock.time()
+    mark = await _begun(app, now)
     found, seen = 0, mark.seen
     oldest = max(mark.since, now - OLDEST)
     # A mark that is still to come is of a clock that was ahead: then all is looked at again, and nothing sent twice.
@@ -105,8 +107,8 @@ async def reconcile(app: App, signals: Signals) -> int:
                 found += await _take(app, signals, conversation, message)
             else:
                 await _put_right(app, message)
-    done = Mark(since=mark.since, at=now, seen=seen, safe=mark.seen)
-    await app.context.store.set(key, msgspec.to_builtins(done))
+    done = Mark(since=mark.since, at=now, seen=seen, safe=mark.seen, site=app.site)
+    await app.context.store.set(_key(app), msgspec.to_builtins(done))
     return found
 
 
@@ -123,7 +125,8 @@ async def put_ticks_right(app: App) -> None:
     """The same for what was ticked lately, however old it is: the webhook of a tick, too, may have found nobody."""
     ticked: dict[int, set[int]] = {}
     for entry in await app.ledger.ticked():
-        ticked.setdefault(entry.conversation, set()).add(entry.message)
+        if app.reaches(entry.site):
+            ticked.setdefault(entry.conversation, set()).add(entry.message)
     for conversation, left in ticked.items():
         while left:
             await app.context.clock.sleep(PACE)
@@ -140,8 +143,7 @@ async def put_ticks_right(app: App) -> None:
 
 async def missed(app: App, send: Send) -> list[Send]:
     """What agents wrote in a message's conversation, until now, and no webhook brought, oldest first; ChatwootError."""
-    row, now = await app.context.store.get(_key(app)), app.context.clock.time()
-    mark = None if row is None else msgspec.convert(row, Mark)
+    mark, now = await mark_of(app), app.context.clock.time()
     # What the last look saw was taken in; before the first one, only what came since we run is ours to send.
     oldest = max(now - OLDEST, float(int(app.memory.started)) if mark is None else max(mark.since, mark.at - SLACK))
     found = []
@@ -198,13 +200,19 @@ async def _messages(app: App, number: int, safe: int, oldest: float) -> list[dic
     return [found[key] for key in sorted(found)]
 
 
-async def _mark(app: App, key: str, now: float) -> Mark:
-    """How far it was looked through. The first one is written down at once, so that a look that fails moves nothing."""
-    row = await app.context.store.get(key)
-    if row is not None:
-        return msgspec.convert(row, Mark)
-    mark = Mark(since=float(int(now)), at=now)  # lists show whole seconds
-    await app.context.store.set(key, msgspec.to_builtins(mark))
+async def mark_of(app: App) -> Mark | None:
+    """How far the inbox was looked through; None: not yet. That of another one which the table named does not count."""
+    row = await app.context.store.get(_key(app))
+    mark = None if row is None else msgspec.convert(row, Mark)
+    return mark if mark is not None and app.is_at(mark.site) else None
+
+
+async def _begun(app: App, now: float) -> Mark:
+    """The same. The first one is written down at once, so that a look that fails moves nothing."""
+    mark = await mark_of(app)
+    if mark is None:
+        mark = Mark(since=float(int(now)), at=now, site=app.site)  # lists show whole seconds
+        await app.context.store.set(_key(app), msgspec.to_builtins(mark))
     return mark
 
 

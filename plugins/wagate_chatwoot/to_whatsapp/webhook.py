@@ -41,6 +41,8 @@ KIND = "chatwoot.message"
 """Of the events that agents' doings are."""
 ACTION = "chatwoot"
 """In their ``extra``: what was done."""
+SITE = "site"
+"""Beside it, `App.site`: where."""
 TOLERANCE = 300.0
 """Seconds that a signature's time may be away from ours, either way."""
 SIGNATURE_PREFIX = "sha256="
@@ -142,7 +144,7 @@ async def _emit(app: App, action: Lasting, *, provider_id: str, variant: str = "
         type=type(action).__name__.lower(),
         content=send.content if isinstance(send, Send) else "",
         from_me=True,
-        extra={ACTION: msgspec.to_builtins(action)},
+        extra={ACTION: msgspec.to_builtins(action), SITE: app.site},
     )
     account = chat.account if chat is not None and chat.account is not None else ""
     await app.context.emit(event, client_id=client_id, account=account, only=[Target(id=app.outgoing)])
