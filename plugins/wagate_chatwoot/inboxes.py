@@ -52,6 +52,8 @@ class App:
     """In the inbox's locale."""
     pause: Pause
     """Whether an agent lets its messages wait."""
+    keep: float
+    """Seconds for which its ledger remembers messages: `Settings.keep`."""
 
     @property
     def incoming(self) -> str:
@@ -137,7 +139,8 @@ def _places(settings: Settings) -> dict[str, Inbox]:
 def _changed(app: App, settings: Settings, inbox: Inbox) -> App:
     """The same inbox, with what it remembers."""
     texts = load_texts(inbox.locale, settings.templates)
-    return replace(app, inbox=inbox, chatwoot=Chatwoot(app.context.http, inbox), texts=texts)
+    chatwoot = Chatwoot(app.context.http, inbox)
+    return replace(app, inbox=inbox, chatwoot=chatwoot, texts=texts, keep=float(settings.keep))
 
 
 def elsewhere(app: App, site: str) -> str:
@@ -177,6 +180,7 @@ def _app(context: PluginContext, settings: Settings, name: str, inbox: Inbox) ->
         memory=memory,
         texts=load_texts(inbox.locale, settings.templates),
         pause=Pause(owned, name),
+        keep=float(settings.keep),
     )
 
 
@@ -216,7 +220,7 @@ async def forget_old(context: PluginContext, apps: Apps) -> None:
     await context.clock.sleep(FORGET_FIRST)
     while True:
         for app in apps.values():
-            rows = await app.ledger.forget(float(apps.settings.keep))
+            rows = await app.ledger.forget(app.keep)
             if rows:
                 context.log.info("old messages forgotten", inbox=app.name, rows=rows)
         await context.clock.sleep(FORGET_EVERY)

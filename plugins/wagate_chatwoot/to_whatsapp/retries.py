@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from wagate.errors import NotFoundError, Retry
+from wagate.errors import NotFoundError, Reject, Retry
 from wagate.parsing.fields import first_text
 from wagate_chatwoot.api.errors import ChatwootError, NotThereError
 from wagate_chatwoot.inboxes import App
 from wagate_chatwoot.ledger import Handed
 from wagate_chatwoot.to_whatsapp.actions import Resend
-
-OLDEST = 24 * 3600.0
-"""Seconds: an unknown message older than this is none that Chatwoot could not bring here, but history."""
+from wagate_chatwoot.to_whatsapp.reconcile import OLDEST, mark_of
 
 
 async def is_retry(app: App, resend: Resend, handed: Handed | None, *, last: bool) -> bool:
@@ -20,12 +18,16 @@ async def is_retry(app: App, resend: Resend, handed: Handed | None, *, last: boo
     it as sent: one press makes two updates, and the second may come when the message has failed again.
 
     ``last``: no other try follows. Then what Chatwoot can't be asked about is one if we called it failed, since sending
-    what failed harms nobody, and all that agents write would wait for Chatwoot otherwise; what never came here is none:
-    it is looked for again (`wagate_chatwoot.to_whatsapp.reconcile`). Raises Retry: Chatwoot can't be asked now.
+    what failed harms nobody, and all that agents write would wait for Chatwoot otherwise; what never came here is none
+    if it is looked for again (`wagate_chatwoot.to_whatsapp.reconcile`).
+
+    Raises:
+        Retry: Chatwoot can't be asked now.
+        Reject: nor is it looked for again.
     """
     send = resend.send
     if handed is None:
-        asked = resend.bare and send.created_at > app.context.clock.time() - OLDEST
+        asked = resend.bare and send.created_at > await _history(app)
     else:
         entry = await app.ledger.by_message(send.message)
         failed = entry is not None and entry.status == "failed" and entry.retries == handed.retry
@@ -35,9 +37,22 @@ async def is_retry(app: App, resend: Resend, handed: Handed | None, *, last: boo
     try:
         return await _shown_as(app, send.where.conversation, send.message) == "sent"
     except ChatwootError as error:
-        if last:
+        if last and (handed is not None or send.created_at > app.context.clock.time() - OLDEST):
             return handed is not None
+        if last:
+            raise Reject(f"unknown whether Retry was pressed: {error.reason}", response=error.response) from error
         raise Retry(f"Chatwoot was asked whether Retry was pressed: {error.reason}", response=error.response) from error
+
+
+async def _history(app: App) -> float:
+    """Until when an unknown message is none that never came here, but history; Unix seconds.
+
+    What was written a day ago and longer, and before the inbox was looked through for the first time. What was written
+    so long ago that it may be forgotten is history, too.
+    """
+    now, mark = app.context.clock.time(), await mark_of(app)
+    since = now - OLDEST if mark is None else min(mark.since, now - OLDEST)
+    return max(since, now - app.keep)
 
 
 async def failed_parts(app: App, handed: Handed) -> set[int]:
