@@ -53,6 +53,8 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
 
     inbox: str
     what: What
+    site: str = ""
+    """`App.site` that it copies into."""
     run: str
     """Tells it from other pulls of the same."""
     started: float
@@ -101,12 +103,18 @@ async def start_pull(app: App, what: What, since: float = 0.0) -> tuple[Pull, bo
     now = app.context.clock.time()
     asked = str(Duration(since)) if what == "messages" else ""
     fresh = Pull(
-        inbox=app.name, what=what, run=uuid4().hex[:12], started=now, since=now - since if asked else 0.0, asked=asked
+        inbox=app.name,
+        what=what,
+        site=app.site,
+        run=uuid4().hex[:12],
+        started=now,
+        since=now - since if asked else 0.0,
+        asked=asked,
     )
     before = await read_pull(app, what)
     if before is not None and before.state == "running":
         return before, False
-    if before is not None and before.state == "failed" and before.asked == asked:
+    if before is not None and before.state == "failed" and before.asked == asked and app.is_at(before.site):
         fresh = replace(before, state="running", reason="", holder="", at=0.0)
     await _save(app, fresh)
     return fresh, True
@@ -244,7 +252,8 @@ async def _messages(app: App, pull: Pull) -> Sequence[Item]:
 
 
 async def _message(app: App, pull: Pull, event: Event) -> Item:
-    known = not event.chat or await app.ledger.by_whatsapp(event.account, event.message_id, [event.chat]) is not None
+    entry = await app.ledger.by_whatsapp(event.account, event.message_id, [event.chat]) if event.chat else None
+    known = not event.chat or (entry is not None and app.is_at(entry.site))
     made = NewEvent(
         kind=HISTORY,
         # Handed on once in a run, also when the process dies before it is written down.

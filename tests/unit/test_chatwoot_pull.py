@@ -14,9 +14,11 @@ import trio
 from msgspec.structs import replace
 
 from tests.chatwoot_desk import CHAT, Desk, a_desk
+from tests.unit.test_chatwoot_changed import begins_again
 from wagate.errors import ConfigError, NotFoundError
 from wagate.hooks import ChatView, DeliveryView
 from wagate.testing import NOW, make_event
+from wagate.testing.chatwoot import Inbox
 from wagate_chatwoot.agents.texts import load_texts
 from wagate_chatwoot.api.posts import Post
 from wagate_chatwoot.ledger import Entry
@@ -71,6 +73,36 @@ async def until_ended(desk: Desk, what: str = "messages") -> Pull:
 
 def said(desk: Desk) -> list[str]:
     return [event.content for event, _ in desk.fakes.emitted if event.kind == "chatwoot.answer"]
+
+
+async def test_what_another_inbox_has_that_the_table_named_is_copied_agents_messages_included() -> None:
+    async with a_desk(pull="off") as desk:
+        written = desk.server.agent.writes((await desk.takes(id="e1", message_id="m1")).conversation, "from an agent")
+        about = {"inbox": "support", "message": written.id, "conversation": written.conversation.id}
+        origin = {"source": "chatwoot", "id": "p1", "metadata": about | {"site": desk.app.site}}
+        agents = make_event(id="e2", kind="message.any", from_me=True, message_id="m2", content="agent", extra=origin)
+        await desk.handle(desk.arrives(agents))
+        desk.fakes.archive.stored = [make_event(id="e1", message_id="m1"), agents]
+        made = Inbox(id=8, account=desk.server.account, name="Second", webhook_url="", secret="", identifier="second8")
+        desk.server.state.inboxes.append(made)
+        begins_again(desk, inbox_id=made.id)
+        for done, skipped in ((2, 0), (0, 2)):
+            async with working(desk):
+                await begin(desk.app, "messages", DAY)
+                pull = await until_ended(desk)
+            assert (pull.done, pull.skipped, pull.failed) == (done, skipped, 0)
+        there = [each.source_id for each in desk.server.posted() if each.conversation.inbox is made]
+        assert there == ["m1", "m2"]
+
+
+async def test_a_pull_that_stopped_begins_anew_in_another_inbox() -> None:
+    async with a_desk() as desk:
+        first, _ = await start_pull(desk.app, "contacts")
+        await desk.fakes.store.set(first.key, msgspec.to_builtins(replace(first, state="failed", after=("x", "main"))))
+        begins_again(desk, inbox_id=8)
+        again, new = await start_pull(desk.app, "contacts")
+        assert new
+        assert again.after == ()
 
 
 async def test_a_pull_is_told_of_when_it_begins_and_when_it_ends() -> None:

@@ -34,14 +34,17 @@ async def note(app: App, delivery: Delivery) -> bool:
     event = delivery.event
     origin = origin_of(event)
     if origin is not None:
-        if origin.inbox == app.name:
+        here = origin.inbox == app.name and app.is_at(origin.site)
+        if here:
             await _keep(app, delivery, origin)
-        return origin.inbox == app.name
+        return here
     if "id" in event.extra or not event.message_id:
         return False  # sent by API
     known = await app.ledger.by_whatsapp(event.account, event.message_id, [event.chat])
     if known is None:
         return await _note_echo(app, delivery)
+    if not app.is_at(known.site):
+        return False
     if known.direction == "out":
         await acks.catch_up(app, known, delivery)  # it may have been cut off after the id had been written down
     return True

@@ -97,7 +97,8 @@ class _Posted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def _is_there(app: App, event: Event, source_id: str, who: Who) -> bool:
-    return await app.ledger.by_whatsapp(event.account, source_id, who.keys, anywhere=event.from_me) is not None
+    entry = await app.ledger.by_whatsapp(event.account, source_id, who.keys, anywhere=event.from_me)
+    return entry is not None and app.is_at(entry.site)
 
 
 async def _post(app: App, delivery: Delivery, rendered: Rendered, who: Who, *, trusted: bool) -> _Posted:
