@@ -16,6 +16,7 @@ from waha import WahaClient
 
 from tests.commands import wagate
 from tests.engine_examples import Examples, each_origin
+from tests.flow.dashboard import browser
 from tests.gateway import TOKEN
 from tests.inprocess import CHAT, Gateway, running_gateway
 from tests.patience import held
@@ -107,8 +108,15 @@ async def test_an_answer_that_never_came_is_unknown_and_not_sent_again() -> None
         answer = await send(gateway, 202, {"Idempotency-Key": "k"})
         again = await send(gateway, 202, {"Idempotency-Key": "k"})
         shown = await gateway.ask("GET", f"/messages/{answer['id']}")
+        (job,) = (await gateway.ask("GET", "/api/jobs?connector=outbound"))["data"]
+        refused = await gateway.ask("POST", f"/api/jobs/{job['id']}/retry", 409)
+        async with browser(gateway) as http:
+            page = (await http.get(f"/ui/deliveries/{job['id']}")).text
     assert answer == again
     assert answer["status"] == shown["status"] == "unknown"
+    assert "it may have been sent" in refused["detail"]
+    assert "It may have been sent. Look at the phone" in page
+    assert "/retry" not in page, "it would not be sent again"
     assert len(fake.sent) == 1
 
 

@@ -12,6 +12,7 @@ from tests.consuming import seconds_between, word
 from tests.sending import CHAT, FakeProvider, Post, open_post
 from wagate.errors import (
     AccountStoppedError,
+    ConflictError,
     NotFoundError,
     NotSentError,
     OutcomeUnknownError,
@@ -20,6 +21,7 @@ from wagate.errors import (
 )
 from wagate.hooks import OutMessage, OutReaction, Signal
 from wagate.http import NetworkError, TimedOutError
+from wagate.storage.deliveries.by_hand import Round, run_again, run_all_again
 from wagate.storage.owners.accounts import AccountChange, NewAccount, delete_account, patch_account
 
 pytest_plugins = ("tests.valkey",)
@@ -52,6 +54,11 @@ async def test_one_key_is_one_message_for_each_source(external_url: str, tmp_pat
         assert len((await post.outbox.page(client_id=1, limit=10, cursor=None)).data) == 3
 
 
+def round_of(post: Post) -> Round:
+    """What a person's Retry gives."""
+    return Round(max_retries=3, recover=3600.0, now=post.world.clock.now())
+
+
 async def test_an_outcome_that_nobody_knows_is_never_sent_again_and_holds_no_chat(
     external_url: str, tmp_path: Path, database_url: str
 ) -> None:
@@ -69,6 +76,9 @@ async def test_an_outcome_that_nobody_knows_is_never_sent_again_and_holds_no_cha
         ]
         detail = await post.delivery(lost[0])
         assert (word(detail), detail.delivery.error) == ("final", "outcome unknown: no answer within 10 s")
+        with pytest.raises(ConflictError, match="it may have been sent"):
+            await post.world.database.write(run_again, detail.delivery.id, round_of(post))
+        assert await post.world.database.write(run_all_again, [detail.delivery.id], round_of(post)) == []
         await post.world.passes(25 * 3600)
         assert len(post.provider.asked) == 4
         assert [each.content for each in post.told if each.kind == "message.failed"] == []

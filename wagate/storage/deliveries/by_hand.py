@@ -15,7 +15,7 @@ from wagate.storage.deliveries.targets import probe_now
 from wagate.storage.events.intake import ROUTED, StoredDelivery
 from wagate.storage.fields import as_time, time_text
 from wagate.storage.models import Delivery
-from wagate.storage.outbox.sending import reopen
+from wagate.storage.outbox.sending import in_doubt, reopen
 from wagate.storage.statement import for_update, placeholders, rows, run, run_many, slices
 
 _COLUMNS = "id, key, target_id, handler, mode, status, settled, attempt_count, created_at, expires_at, error"
@@ -66,13 +66,15 @@ def run_again(db: peewee.Database, delivery_id: str, round_: Round, *, client_id
     """Run a delivery again: now when it waits, at the end of its chat when it was final.
 
     Its attempts so far stay counted and on record; it gets a full round more. Raises NotFoundError;
-    ConflictError when it was delivered, or made way for others.
+    ConflictError when it was delivered, made way for others, or is of a message that may have been sent.
     """
     row = _find(db, delivery_id, client_id)
     if row.status == "delivered":
         raise ConflictError("the event was already delivered")
     if row.settled and row.error == ROUTED:
         raise ConflictError("it was routed to its targets; retry those deliveries")
+    if row.settled and in_doubt(db, [row.id]):
+        raise ConflictError("it may have been sent: look at the phone, and send it as a new message if it is not there")
     if row.settled:
         _queue_again(db, [row], round_)
     else:
@@ -128,12 +130,16 @@ def failed_since(db: peewee.Database, target_id: str, since: datetime) -> list[s
 
 
 def run_all_again(db: peewee.Database, ids: Sequence[str], round_: Round) -> list[StoredDelivery]:
-    """Queue failed deliveries again at the end of their chats, in the order given; those that are not failed stay."""
+    """Queue failed deliveries again at the end of their chats, in the order given.
+
+    Those that are not failed stay, and those of messages that may have been sent.
+    """
     found: dict[str, _Row] = {}
     for part in slices(sorted(ids)):
         where = f"id IN ({placeholders(len(part))}) AND status = 'failed' AND settled = TRUE ORDER BY id"
         found.update({row.id: row for row in _rows(db, where, part)})
-    again = [found[each] for each in ids if each in found]
+    unsure = in_doubt(db, [*found])
+    again = [found[each] for each in ids if each in found and each not in unsure]
     _queue_again(db, again, round_)
     for target_id in sorted({row.target_id for row in again}):
         probe_now(db, target_id, round_.now)

@@ -172,6 +172,17 @@ def mark_reported(db: peewee.Database, ids: Sequence[str]) -> None:
     Message.update(told=True).where(Message.id.in_(ids)).execute(db)
 
 
+def in_doubt(db: peewee.Database, delivery_ids: Sequence[str]) -> set[str]:
+    """Those of these deliveries whose messages may have been sent: nobody knows."""
+    found: set[str] = set()
+    for part in slices(sorted(delivery_ids)):
+        text = (
+            f"SELECT delivery_id FROM messages WHERE delivery_id IN ({placeholders(len(part))}) AND status = 'unknown'"  # noqa: S608
+        )
+        found |= {id_ for (id_,) in rows(db, text, part)}
+    return found
+
+
 def reopen(db: peewee.Database, delivery_ids: Sequence[str], now: datetime) -> None:
     """Queue failed messages again whose deliveries are run again by hand. What is unknown stays so."""
     for part in slices(sorted(delivery_ids)):

@@ -9,8 +9,10 @@ from quart import Blueprint, Response
 
 from wagate.context.deliveries import view_of
 from wagate.errors import NotFoundError, RequestError
+from wagate.outbound.context import OUTBOUND
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.events.listing import get_delivery
+from wagate.storage.outbox.sending import in_doubt
 from wagate.storage.rows import DeliveryDetail
 from wagate.web.ui.parts import Parts, viewer
 
@@ -37,6 +39,7 @@ def pages(parts: Parts) -> Blueprint:
             row=await _receiver(parts, f"{one.handler}:{one.target}"),
             answers={each.number: each.response for each in found.attempts if each.response},
             sent=sent,
+            in_doubt=bool(await parts.database.browse(in_doubt, [one.id])) if one.handler == OUTBOUND else False,
             shown="" if sent is None else _lines(sent.body),
             unsaid=unsaid,
             cut=CUT,
