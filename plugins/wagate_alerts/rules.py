@@ -115,6 +115,7 @@ def _meet(memory: Memory, key: str, need: Need, now: datetime) -> None:
 
 
 def _is_due(item: Item, back_at: datetime | None, now: datetime, settings: Settings) -> bool:
+    back_at = None if back_at is None or back_at > now else back_at  # a clock was ahead
     since = max(item.since, back_at or item.since)
     at_once = item.kind in settings.at_once and (back_at is None or now - back_at >= SETTLED)
     lasted = (now - since).total_seconds() >= settings.after or at_once

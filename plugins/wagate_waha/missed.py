@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -47,7 +47,7 @@ class Catcher:
         told = mapping(await client.read(f"/api/sessions/{in_path(session)}"))
         opened = Envelope(event="message", session=session, payload={}, me=mapping(told.get("me")), phone=account.phone)
         left = MOST_MESSAGES
-        async for chat in _chats(client, place, since):
+        for chat in await _chats(client, place, since):
             async for one in _messages(client, f"{place}/{in_path(chat)}/messages", since):
                 if not left:
                     raise NotSentError(f"more than {MOST_MESSAGES} messages were missed; the others were skipped")
@@ -55,9 +55,17 @@ class Catcher:
                 yield _event(replace(opened, payload=one))
 
 
-async def _chats(client: WahaClient, place: str, since: datetime) -> AsyncIterator[str]:
-    """Chats with something since then, newest first as WAHA lists them."""
-    for offset in range(0, MOST_CHATS, _PAGE):
+async def _chats(client: WahaClient, place: str, since: datetime) -> Sequence[str]:
+    """Chats with something since then, newest first as WAHA lists them.
+
+    All, before one is read; and the first ones once more: one that gets a message meanwhile moves to the front.
+    """
+    found = [chat async for chat in _pages(client, place, since, MOST_CHATS)]
+    return [*dict.fromkeys([*found, *[chat async for chat in _pages(client, place, since, _PAGE)]])]
+
+
+async def _pages(client: WahaClient, place: str, since: datetime, most: int) -> AsyncIterator[str]:
+    for offset in range(0, most, _PAGE):
         query = {"limit": str(_PAGE), "offset": str(offset)}
         page = _objects(await client.read(f"{place}/overview", query=query, limit=_LIMIT))
         for chat in page:

@@ -73,41 +73,53 @@ async def test_times_to_come_are_moved_and_those_that_passed_are_not(database: D
     assert states["webhook:w1"].last_success_at == NOW - MINUTE
 
 
-async def test_an_absence_gives_all_targets_time_but_those_that_are_paused(database: Database) -> None:
+async def test_an_absence_is_added_to_all_that_waits_and_taken_back_with_the_clock(database: Database) -> None:
+    old, young = route("webhook:down", chat="1@c.us"), route("webhook:down", chat="2@c.us")
+    done, job = route("webhook:down", chat="3@c.us"), route("n8n:1", mode="pull", expires_at=NOW + HOUR)
+    end = route("n8n:2", mode="pull")
+
     def fill(db: Any) -> None:
         ensure_default_client(db, now=NOW)
+        store(db, [intake(routes=(old,), created_at=NOW - 23 * HOUR), intake(routes=(done,))])
+        store(db, [intake(routes=(young,), created_at=NOW - HOUR), intake(routes=(job, end), created_at=NOW - HOUR)])
+        run(db, "UPDATE deliveries SET settled = ? WHERE id = ?", (True, done.delivery_id))
         states = {
-            "webhook:down": TargetState(down_since=NOW - HOUR, next_probe_at=NOW),
-            "webhook:up": TargetState(),
-            "webhook:paused": TargetState(paused_at=NOW - HOUR, resumed_at=NOW - 2 * HOUR),
+            "webhook:down": TargetState(down_since=NOW - 23 * HOUR, failing_since=NOW - 23 * HOUR, next_probe_at=NOW),
+            "webhook:paused": TargetState(failing_since=NOW, paused_at=NOW - HOUR),
         }
         write_states(db, states, dict.fromkeys(states, Owner("webhook", 1)), NOW)
-        store(db, [intake(routes=(route("webhook:new"), route("webhook:unrouted")))])
-        job = route("n8n:1", mode="pull", expires_at=NOW + HOUR)
-        store(db, [intake(routes=(job,))])
+
+    async def ends() -> dict[str, Any]:
+        found = await database.read(rows, "SELECT id, expires_at FROM deliveries")
+        return {id_: as_time(at) for id_, at in found}
+
+    async def away(now: Any) -> timedelta | None:
+        return await database.write(note_absence, now, 24 * HOUR.total_seconds())
 
     await database.write(fill)
-    assert await database.write(note_absence, NOW) is None, "nobody ever was at work"
+    assert await away(NOW) is None, "nobody ever was at work"
     await database.write(mark_time, NOW)
-    assert await database.write(note_absence, NOW + ABSENCE - MINUTE) is None
-    assert await database.write(note_absence, NOW + 2 * HOUR) == 2 * HOUR
-    assert await database.write(note_absence, NOW + 2 * HOUR) is None, "another process saw it"
-    states = await database.read(
-        target_states, [f"webhook:{each}" for each in ("down", "up", "paused", "new", "unrouted")]
-    )
-    assert {name: each.resumed_at for name, each in states.items()} == {
-        "webhook:down": NOW + HOUR,
-        "webhook:up": NOW + 2 * HOUR,
-        "webhook:paused": NOW - 2 * HOUR,
-        "webhook:new": NOW + 2 * HOUR,
+    assert await away(NOW + ABSENCE - MINUTE) is None
+    assert await away(NOW + 62 * HOUR) == 62 * HOUR
+    assert await away(NOW + 62 * HOUR) is None, "another process saw it"
+    expected = {
+        old.delivery_id: NOW + 63 * HOUR,
+        young.delivery_id: NOW + (62 + 23) * HOUR,
+        job.delivery_id: NOW + 63 * HOUR,
+        done.delivery_id: None,
+        end.delivery_id: None,
     }
-    [(expires,)] = await database.read(rows, "SELECT expires_at FROM deliveries WHERE mode = 'pull'")
-    assert as_time(expires) == NOW + 3 * HOUR, "no worker could take it"
-    for _ in range(2):
-        await database.write(note_absence, NOW + 50 * HOUR)
-    await database.write(move_elsewhere, 47 * HOUR, NOW + 3 * HOUR)
-    states = await database.read(target_states, ["webhook:up"])
-    assert states["webhook:up"].resumed_at == NOW + 3 * HOUR, "a clock that was ahead leaves no time to come"
+    assert await ends() == expected
+    states = await database.read(target_states, ["webhook:down", "webhook:paused"])
+    assert {name: each.resumed_at for name, each in states.items()} == {
+        "webhook:down": NOW + 39 * HOUR,
+        "webhook:paused": None,
+    }
+    await database.write(partial(claim_step, least=NONE, seen=62 * HOUR), NOW)
+    await database.write(move_elsewhere, 62 * HOUR, NOW)
+    assert await ends() == {id_: at and at - 62 * HOUR for id_, at in expected.items()}, "the clock was ahead"
+    states = await database.read(target_states, ["webhook:down"])
+    assert states["webhook:down"].resumed_at == NOW - 23 * HOUR
 
 
 async def test_what_was_given_time_is_not_given_up_by_who_has_not_seen_it(database: Database) -> None:

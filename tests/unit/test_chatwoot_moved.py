@@ -66,7 +66,11 @@ async def test_what_an_agent_wrote_before_is_refused_and_goes_to_nobody_else(cha
     assert [each.chat for each in desk.fakes.messages.submitted] == [OTHER]
     assert [number for number, _ in await desk.app.ledger.waiting(CONVERSATION)] == []
     moves(desk)
-    assert [number for number, _ in await desk.app.ledger.waiting(CONVERSATION)] == [700], "retried, it leaves there"
+    assert await desk.app.ledger.waiting(CONVERSATION) == [], "it would go with the next message, unasked"
+    del desk.fakes.deliveries.rows[1:]
+    desk.handled = 0
+    await desk.run()
+    assert sent(desk)[1:] == [("text", "for Ana")], "retried, it leaves there"
 
 
 async def test_what_an_older_version_kept_without_the_inbox_still_leaves() -> None:

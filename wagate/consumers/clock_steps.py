@@ -36,8 +36,11 @@ WHILE_AWAY = timedelta(minutes=1)
 class ClockSteps:
     """A task in every process."""
 
-    def __init__(self, database: Database, queues: Queues, clock: Clock, *, moved: Callable[[], None]) -> None:
-        """``moved`` is called when probes were moved."""
+    def __init__(
+        self, database: Database, queues: Queues, clock: Clock, *, recover: float, moved: Callable[[], None]
+    ) -> None:
+        """``recover``: `Policy.recover`. ``moved`` is called when probes were moved."""
+        self._recover = recover
         self._database = database
         self._queues = queues
         self._clock = clock
@@ -61,7 +64,7 @@ class ClockSteps:
             before = apart
             try:
                 if away:
-                    await self._database.write(note_absence, self._clock.now())
+                    await self._database.write(note_absence, self._clock.now(), self._recover)
                     away = False
                 if (seen or unsure) and await self.correct(seen):
                     log.info("what waits was moved with the clock")

@@ -244,7 +244,9 @@ class Consumers:
             "ring": self._queues.keep_ringing,
             "sweep": self._sweeper.run,
             "probe": self._prober.run,
-            "clock": ClockSteps(setup.database, self._queues, setup.clock, moved=self._prober.ring).run,
+            "clock": ClockSteps(
+                setup.database, self._queues, setup.clock, recover=setup.policy.recover, moved=self._prober.ring
+            ).run,
             "mark": self._flights.keep_marking,
             "bulk": self.bulk.run,
             "fan out": self._fan_out.run,
@@ -277,7 +279,7 @@ class Consumers:
     async def _note_absence(self) -> None:
         """Before anything is tried, or given up."""
         try:
-            away = await self._setup.database.write(note_absence, self._setup.clock.now())
+            away = await self._setup.database.write(note_absence, self._setup.clock.now(), self._setup.policy.recover)
         except StorageError as error:
             log.warning("absence not noted", reason=str(error))
         else:

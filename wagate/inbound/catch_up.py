@@ -22,7 +22,7 @@ from wagate.inbound.receive import Receiver
 from wagate.plugins.registry import Providers
 from wagate.plugins.wall import whose
 from wagate.storage.database import Database
-from wagate.storage.owners.accounts import caught_up, missed_since
+from wagate.storage.owners.accounts import caught_up, last_seen, missed_since
 from wagate.storage.owners.directory import Account, Directory
 
 BACK: Final = timedelta(days=6)
@@ -75,12 +75,15 @@ class CatchUp:
         if not asked:
             return
         ids = [account.id for account, _ in asked]
-        seen = await self._database.write(missed_since, ids, since=self._began - BACK, before=self._began)
+        since = self._began - BACK
+        # Read beside the writer: it may look through all that came in six days.
+        latest = await self._database.read(last_seen, ids, since=since, before=self._began)
+        seen = await self._database.write(missed_since, latest, since=since)
         limiter = trio.CapacityLimiter(AT_ONCE)
         async with trio.open_nursery() as nursery:
             for account, provider in asked:
-                since = seen.get(account.id, self._began) - OVERLAP
-                nursery.start_soon(partial(self._account, account, provider, since, limiter))
+                begin = seen.get(account.id, self._began) - OVERLAP
+                nursery.start_soon(partial(self._account, account, provider, begin, limiter))
 
     async def _account(
         self, account: Account, provider: Provider, since: datetime, limiter: trio.CapacityLimiter

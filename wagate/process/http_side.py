@@ -71,9 +71,7 @@ SHOWN = "shown"
 HANDSHAKE = 10.0
 """Seconds for the handshake of TLS."""
 KEEP_ALIVE = 125.0
-"""Seconds that a connection may wait for its next request. Who keeps connections must end them first, or a request is
-lost that leaves in the moment of our end: nginx keeps them for 60 s, Go's client for 90, Caddy for 120 (its
-``keepalive``)."""
+"""Seconds between two requests: longer than nginx (60), Go's client (90) and Caddy (120) keep a connection."""
 PING = 30.0
 """Seconds between two pings on a WebSocket: proxies cut connections that are silent for longer than a minute or so."""
 HSTS = (b"strict-transport-security", b"max-age=31536000")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -104,10 +105,9 @@ async def _left(gateway: Gateway) -> Sequence[Path]:
 
 def _folders(engine: Path, own: Mapping[str, Collection[str]]) -> Sequence[Path]:
     """Those below each provider's that have an id for a name, but none of its accounts'."""
-    return [
-        place
-        for name, ids in sorted(own.items())
-        if (engine / name).is_dir()
-        for place in sorted((engine / name).iterdir())
-        if place.name not in ids and _ID.fullmatch(place.name) and place.is_dir()
-    ]
+    found: list[Path] = []
+    for name, ids in sorted(own.items()):
+        with suppress(OSError):  # what can't be read is said where it is needed
+            places = sorted((engine / name).iterdir())
+            found += [each for each in places if each.name not in ids and _ID.fullmatch(each.name) and each.is_dir()]
+    return found

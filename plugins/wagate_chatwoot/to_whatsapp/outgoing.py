@@ -39,6 +39,8 @@ async def handle(app: App, delivery: Delivery) -> Receipt | None:
         raise Reject(f"stored by another version of wagate: {error}") from error
     site = first_text(delivery.event.extra, SITE)
     if not app.is_at(site) and not isinstance(action, Delete):  # what was sent is still taken back
+        if isinstance(action, Send):  # it goes when somebody retries it, and not with the next message
+            await app.ledger.done(action.where.conversation, action.message)
         raise Reject(elsewhere(app, site))
     match action:
         case Send():
@@ -67,10 +69,12 @@ async def _in_turn(app: App, delivery: Delivery, send: Send) -> None:
     conversation = send.where.conversation
     await _look_back(app, send)
     for message, row in await app.ledger.waiting(conversation):
-        if message > send.message:
+        if message >= send.message:
             break
         await _hand_on(app, msgspec.convert(row, Send), last=_is_last(app, delivery))
         await app.ledger.done(conversation, message)
+    await _hand_on(app, send, last=_is_last(app, delivery))  # also one whose row went when it was refused
+    await app.ledger.done(conversation, send.message)
 
 
 def _is_last(app: App, delivery: Delivery) -> bool:

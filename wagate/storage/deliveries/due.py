@@ -21,6 +21,8 @@ CLOCK = "clock"
 SLICE = 500
 ABSENCE = timedelta(minutes=5)
 """A time without a mark is called an absence from here on."""
+SINCE = timedelta(seconds=5)
+"""A step is seen so long after it at most."""
 ELSEWHERE = (
     ("targets", "next_probe_at"),
     ("targets", "streak_since"),
@@ -44,7 +46,21 @@ def claim_step(
     if marked is None or marked - now < least:
         return None
     beat(db, CLOCK, now)
-    return seen or marked - now
+    back = seen or marked - now
+    _end_sooner(db, back, now)
+    return back
+
+
+def _end_sooner(db: peewee.Database, back: timedelta, now: datetime) -> None:
+    """What waits ends when it was to end; what was stored since the step knows the new time."""
+    found = rows(
+        db,
+        "SELECT id, expires_at FROM deliveries WHERE settled = FALSE AND expires_at IS NOT NULL "
+        "AND (created_at < ? OR created_at > ?)",
+        (time_text(now - SINCE), time_text(now)),
+    )
+    ends = [(time_text(at - back), id_) for id_, expires in found if (at := as_time(expires)) is not None]
+    run_many(db, "UPDATE deliveries SET expires_at = ? WHERE id = ?", ends)
 
 
 @apart
@@ -55,55 +71,47 @@ def mark_time(db: peewee.Database, now: datetime) -> None:
         beat(db, CLOCK, now)
 
 
-def note_absence(db: peewee.Database, now: datetime) -> timedelta | None:
+def note_absence(db: peewee.Database, now: datetime, recover: float) -> timedelta | None:
     """If nobody was at work for `ABSENCE` or longer, that time counts for nothing that waits; how long it was.
 
     No process ran, the machine slept, its clock was set ahead, or the database took nothing: nothing was tried.
+    ``recover``: seconds that a delivery has; 0: none.
     """
     marked = last_beat(db, CLOCK, lock=True)
     if marked is None or now - marked < ABSENCE:
         return None
     away = now - marked
-    _let_recover(db, away, now)
-    _let_be_done(db, away)
+    _let_recover(db, away, recover)
+    _excuse(db, away)
     beat(db, CLOCK, now)
     return away
 
 
-def _let_recover(db: peewee.Database, away: timedelta, now: datetime) -> None:
-    """Targets that were in trouble get the time that they were not asked in; all others begin now."""
-    moment = time_text(now)
-    in_trouble = "(failing_since IS NOT NULL OR down_since IS NOT NULL)"
-    run(db, f"UPDATE targets SET resumed_at = ? WHERE paused_at IS NULL AND NOT {in_trouble}", (moment,))  # noqa: S608
+def _let_recover(db: peewee.Database, away: timedelta, recover: float) -> None:
+    """What waits ends later by the time in which it could not be tried; a job, in which no worker could take it."""
+    found = rows(db, "SELECT id, mode, created_at, expires_at FROM deliveries WHERE settled = FALSE")
+    ends = []
+    for id_, mode, created, expires in found:
+        end = as_time(expires)
+        if end is None and mode == "push" and recover and (began := as_time(created)) is not None:
+            end = began + timedelta(seconds=recover)
+        if end is not None:
+            ends.append((time_text(end + away), id_))
+    run_many(db, "UPDATE deliveries SET expires_at = ? WHERE id = ?", ends)
+
+
+def _excuse(db: peewee.Database, away: timedelta) -> None:
+    """Targets in trouble were not tried for so long: that is no time in which they failed."""
     found = rows(
         db,
-        "SELECT id, resumed_at, down_since, failing_since FROM targets "  # noqa: S608
-        f"WHERE paused_at IS NULL AND {in_trouble} ORDER BY id",
+        "SELECT id, resumed_at, failing_since FROM targets WHERE failing_since IS NOT NULL AND paused_at IS NULL "
+        "ORDER BY id",
     )
     moved = []
     for id_, *times in found:
         since = max(at for each in times if (at := as_time(each)) is not None)
-        moved.append((time_text(min(since + away, now)), id_))
+        moved.append((time_text(since + away), id_))
     run_many(db, "UPDATE targets SET resumed_at = ? WHERE id = ?", moved)
-    # One that was never tried has no row yet; who an event is for that could not be routed is not known.
-    run(
-        db,
-        "INSERT INTO targets (id, handler, client_id, status, failure_count, streak, probes, alerted, updated_at, "
-        "resumed_at) SELECT target_id, MIN(handler), MIN(client_id), 'active', 0, 0, 0, 0, ?, ? FROM deliveries "
-        "WHERE settled = FALSE AND mode = 'push' AND target_id NOT LIKE ? GROUP BY target_id "
-        "ON CONFLICT (id) DO NOTHING",
-        (moment, moment, "%:unrouted"),
-    )
-
-
-def _let_be_done(db: peewee.Database, away: timedelta) -> None:
-    """Jobs get the time in which no worker could take them."""
-    found = rows(db, "SELECT id, expires_at FROM deliveries WHERE settled = FALSE AND expires_at IS NOT NULL")
-    run_many(
-        db,
-        "UPDATE deliveries SET expires_at = ? WHERE id = ?",
-        [(time_text(at + away), id_) for id_, expires in found if (at := as_time(expires)) is not None],
-    )
 
 
 def move_elsewhere(db: peewee.Database, back: timedelta, now: datetime) -> None:
@@ -121,15 +129,14 @@ def move_open(
     moment = time_text(now)
     found = rows(
         db,
-        "SELECT id, mode, target_id, key, next_retry_at, lease_until, claimed_until, expires_at FROM deliveries "
-        "WHERE settled = FALSE AND (next_retry_at > ? OR lease_until > ? OR claimed_until > ? OR expires_at > ?) "
+        "SELECT id, mode, target_id, key, next_retry_at, lease_until, claimed_until FROM deliveries "
+        "WHERE settled = FALSE AND (next_retry_at > ? OR lease_until > ? OR claimed_until > ?) "
         "AND (id || '') > ? ORDER BY (id || '') LIMIT ?",
-        (moment, moment, moment, moment, after, SLICE),
+        (moment, moment, moment, after, SLICE),
     )
     run_many(
         db,
-        "UPDATE deliveries SET next_retry_at = ?, lease_until = ?, claimed_until = ?, expires_at = ? "
-        "WHERE id = ? AND settled = FALSE",
+        "UPDATE deliveries SET next_retry_at = ?, lease_until = ?, claimed_until = ? WHERE id = ? AND settled = FALSE",
         [(*(_moved(at, back, now) for at in times), id_) for id_, _, _, _, *times in found],
     )
     keys = [(mode, target, key) for _, mode, target, key, *_ in found]

@@ -154,6 +154,7 @@ def put_config_accounts(db: peewee.Database, accounts: Sequence[NewAccount], *, 
     client is a new account: nothing that was stored of the old one is the new owner's. A number that the provider told
     stays where the config tells none.
     """
+    told = {each.phone for each in accounts}
     for new in accounts:
         Account.delete().where(Account.name == new.name, Account.client_id != new.client_id).execute(db)
         before = first(db, Account.select(Account.provider, Account.phone).where(Account.name == new.name))
@@ -163,7 +164,7 @@ def put_config_accounts(db: peewee.Database, accounts: Sequence[NewAccount], *, 
         values = _values(new)
         if before["provider"] != new.provider:
             values |= NO_SESSION
-        elif not new.phone:
+        elif not new.phone and before["phone"] not in told:  # a number that moved to another table is that one's
             values["phone"] = before["phone"]
         Account.update(**values, source="config").where(Account.name == new.name).execute(db)
     gone = (Account.source == "config") & Account.name.not_in([new.name for new in accounts])
@@ -260,15 +261,15 @@ def last_seen(db: peewee.Database, ids: Sequence[str], *, since: datetime, befor
     return known | {row.account_id: row.latest for row in latest.execute(db) if row.account_id in known}
 
 
-def missed_since(db: peewee.Database, ids: Sequence[str], *, since: datetime, before: datetime) -> dict[str, datetime]:
+def missed_since(db: peewee.Database, seen: Mapping[str, datetime], *, since: datetime) -> dict[str, datetime]:
     """As `last_seen`, or from where an earlier start asked and did not come to its end. Written down until `caught_up`.
 
     What comes in meanwhile is newer than what is missed, and would hide it from the next start.
     """
-    found = last_seen(db, ids, since=since, before=before)
-    for id_, seen in found.items():
+    found: dict[str, datetime] = {}
+    for id_, at in seen.items():
         pending = last_beat(db, _missed(id_))
-        found[id_] = seen if pending is None else max(since, min(seen, pending))
+        found[id_] = at if pending is None else max(since, min(at, pending))
         beat(db, _missed(id_), found[id_])
     return found
 

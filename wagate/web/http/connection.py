@@ -84,7 +84,7 @@ class ServerContext(WorkerContext):
 
     def evict(self) -> bool:
         """End the connection that has been idle for longest, to make room; False when all have work."""
-        idlest = min(self.connections, key=lambda each: each.keep_alive.scope.deadline, default=None)
+        idlest = min(self.connections, key=lambda each: each.keep_alive.idle_since, default=None)
         return idlest is not None and idlest.keep_alive.expire_if_idle()
 
     async def stop(self, cut_at: float) -> None:

@@ -23,6 +23,8 @@ class KeepAlive:
         self._context = context
         self._timeout = timeout
         self._crowded = crowded
+        self.idle_since = inf
+        """trio's time; infinite while a request runs."""
         self._asked = False
         """Whether a request came."""
         self._extended = self._ended = False
@@ -34,12 +36,13 @@ class KeepAlive:
         if self._context.terminated.is_set():
             self.scope.deadline = -inf
         elif self.scope.deadline == inf:
+            self.idle_since = trio.current_time()
             briefly = not self._asked or self._crowded()
             self.scope.deadline = trio.current_time() + (min(FIRST, self._timeout) if briefly else self._timeout)
 
     async def stop(self) -> None:
         """A request has begun."""
-        self.scope.deadline = inf
+        self.scope.deadline = self.idle_since = inf
         self._extended, self._asked = False, True
 
     def extend(self) -> bool:
