@@ -243,11 +243,9 @@ class Connection:
     async def _start(self, child: ChildProcess, *, anew: bool) -> Json:
         number, settings = self._number, start_settings(self._settings)
         try:
-            async with self._turn:
-                state: Json = await child.ask(
-                    "start", session=number.id, folder=str(number.folder), anew=anew, **settings
-                )
+            async with self._turn:  # they begin one after the other, and none waits for another to be up
                 await self._clock.sleep(APART)
+            state: Json = await child.ask("start", session=number.id, folder=str(number.folder), anew=anew, **settings)
         except (NotDoneError, trio.TooSlowError) as error:
             log.warning("not started", account_id=number.id, reason=str(error))
             state = {"connected": False}

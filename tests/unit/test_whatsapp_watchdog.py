@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -244,3 +245,24 @@ async def test_why_a_number_stopped_is_told_after_a_restart_when_it_could_not_be
             nursery.cancel_scope.cancel()
         told = [each for each in held.inlet.states if each.message.startswith("Logged out on the phone")]
         assert len(told) == 1, held.inlet.states
+
+
+async def test_a_start_that_hangs_delays_no_other(tmp_path: Path) -> None:
+    turn, hung = trio.Lock(), trio.Event()
+
+    class Hanging(Child):
+        async def ask(self, do: str, **fields: Any) -> Any:
+            hung.set()
+            await trio.sleep_forever()
+
+    def made(held: Held) -> Connection:
+        return Connection(held.number, WhatsAppSettings(), held.inlet, held.clock, turn=turn)
+
+    one, two = Held(tmp_path / "one"), Held(tmp_path / "two")
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(made(one)._start, Hanging(), anew=False))  # type: ignore[arg-type]
+            await hung.wait()
+            await made(two)._start(two.child, anew=False)  # type: ignore[arg-type]
+            assert two.child.starts == [False]
+            nursery.cancel_scope.cancel()
