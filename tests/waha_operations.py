@@ -14,10 +14,11 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx2
+import jsonschema_rs
 import msgspec
 
 from tests.films import film
-from tests.openapi_documents import FOLDER
+from tests.openapi_documents import FOLDER, openapi
 
 GROUP = "120363000000000001@g.us"
 CHANNEL = "120363000000000002@newsletter"
@@ -89,6 +90,9 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 OPERATIONS: list[Operation] = msgspec.json.decode((FOLDER / "waha_operations.json").read_bytes(), type=list[Operation])
+
+
+ANSWERS = openapi("waha_answers")
 
 
 class Values(msgspec.Struct, frozen=True, kw_only=True):
@@ -282,9 +286,35 @@ class Keys:
         return answer.status_code
 
 
+def judge(name: str) -> jsonschema_rs.Draft202012Validator:
+    """Of an operation's answers."""
+    wanted = nullable(ANSWERS["answers"][name])
+    return jsonschema_rs.Draft202012Validator({"anyOf": [wanted, {"type": "null"}], "components": COMPONENTS})
+
+
+def nullable(schema: Any) -> Any:
+    """The same with null for whatever there is not: WAHA's document never says so, and WAHA answers so."""
+    if isinstance(schema, list):
+        return [nullable(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    held = {name: nullable(each) for name, each in schema.items()}
+    if "properties" in schema:
+        held["properties"] = {
+            name: {"anyOf": [nullable(each), {"type": "null"}]} for name, each in schema["properties"].items()
+        }
+    return held
+
+
+COMPONENTS = nullable(ANSWERS["components"])
+
+
 def answered(name: str, answer: httpx2.Response) -> tuple[int, str]:
-    """Its status and reason, '' of what was done. AssertionError: it has not WAHA's shape."""
+    """Its status and reason, '' of what was done. AssertionError: it has not the shape that WAHA's document gives."""
     if answer.is_success:
+        if name in ANSWERS["answers"] and "json" in answer.headers.get("content-type", ""):
+            errors = [f"{list(each.instance_path)}: {each.message}" for each in judge(name).iter_errors(answer.json())]
+            assert not errors, f"{name}: {errors}"
         return answer.status_code, ""
     said = answer.json()
     assert {"statusCode", "message", "error"} <= said.keys(), f"{name}: {answer.status_code} {answer.text}"

@@ -113,7 +113,7 @@ def _message(event: Event) -> dict[str, Any]:
         "media": media and {"url": media.url, "mimetype": media.mimetype, "filename": media.filename},
         "ack": event.extra.get("ack"),
         "ackName": event.extra.get("ackName", "UNKNOWN"),
-        "location": event.extra.get("location"),
+        "location": _location(event.extra.get("location")),
         "vCards": event.extra.get("vcards"),
         "replyTo": _reply(event),
         "_data": event.extra.get(ENGINE_DATA) or _data(event),
@@ -121,6 +121,18 @@ def _message(event: Event) -> dict[str, Any]:
     if event.type == "event_response":
         body |= _attendance(event)
     return _base(event) | body | _details(event)
+
+
+def _location(place: Any) -> dict[str, Any] | None:
+    """In WAHA's words (``WALocation``): degrees are texts, and it says whether it is live."""
+    if not isinstance(place, dict) or place.get("latitude") is None or place.get("longitude") is None:
+        return None
+    told = {name: place[name] for name in ("name", "address", "url") if place.get(name)}
+    return {
+        "latitude": str(place["latitude"]),
+        "longitude": str(place["longitude"]),
+        "live": place.get("live") is True,
+    } | told
 
 
 def _details(event: Event) -> dict[str, Any]:

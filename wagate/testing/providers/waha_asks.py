@@ -19,6 +19,20 @@ Unready = Callable[[str], Reply | None]
 CODE = "AbCdEfGhIjKlMnOpQrStUv"
 """The invite that leads to the group of `WahaPhone.invited`."""
 ME = "15550000001@c.us"
+EVENT = {
+    "id": f"true_{ME}_EVENT",
+    "timestamp": 1767225600,
+    "from": ME,
+    "fromMe": True,
+    "source": "api",
+    "to": ME,
+    "participant": None,
+    "body": "An event",
+    "hasMedia": False,
+    "mediaUrl": None,
+    "ack": 1,
+    "ackName": "SERVER",
+}
 _MARKS = ("archive", "unarchive", "unread")
 _CONVERTED = {"voice": "audio/ogg; codecs=opus", "video": "video/mp4"}
 
@@ -75,7 +89,7 @@ class WahaPhone:
             ("PUT", "/api/star", self._in_body("star")),
             ("POST", "/api/sendPollVote", self._in_body("vote", 201)),
             ("POST", "/api/send/buttons/reply", self._in_body("press", 201)),
-            ("POST", "/api/*/events", self._noted("event", 201, {"id": f"true_{ME}_EVENT"})),
+            ("POST", "/api/*/events", self._noted("event", 201, EVENT)),
             ("GET", "/api/screenshot", self._screenshot),
             ("POST", "/api/*/media/convert/*", self._convert),
             ("POST", "/api/*/chats/*/messages/*/pin", self._noted("pin", 201, {"success": True})),

@@ -137,7 +137,11 @@ async def _invite(call: Call) -> Any:
         extra_guests=party.extra_guests_allowed,
         reply_to=await _id(call, call.body.reply_to, "reply_to"),
     )
-    return {"id": await call.ask(posted)}
+    found = _short(await call.ask(posted), posted.chat, call.account, posted.name)
+    ours = found["to"]
+    now = int(call.desk.clock.time())
+    ours_now = {"timestamp": now, "from": ours, "to": posted.chat, "fromMe": True, "source": "api"}
+    return found | ours_now | {"ack": 1, "ackName": "SERVER"}
 
 
 async def _make_channel(call: Call) -> Any:
@@ -156,22 +160,27 @@ async def _preview(call: Call) -> Any:
 
 def _shown_in_channel(each: ChannelMessage, chat: str, account: Account) -> dict[str, Any]:
     """WAHA's ``ChannelMessage``; when it was posted is not known."""
+    message = _short(f"false_{chat}_{each.id}", chat, account, each.text) | {"hasMedia": each.has_media}
+    return {"reactions": each.reactions, "message": message, "viewCount": each.views}
+
+
+def _short(message_id: str, chat: str, account: Account, text: str) -> dict[str, Any]:
+    """WAHA's ``WAMessage`` of one that came from there, as far as it is known."""
     ack, ack_name = INCOMING_ACK
-    message = {
-        "id": f"false_{chat}_{each.id}",
+    return {
+        "id": message_id,
         "timestamp": 0,
         "from": chat,
         "fromMe": False,
         "source": "app",
         "to": f"{account.phone}@c.us" if account.phone else "",
         "participant": "",
-        "body": each.text,
-        "hasMedia": each.has_media,
+        "body": text,
+        "hasMedia": False,
         "mediaUrl": "",
         "ack": ack,
         "ackName": ack_name,
     }
-    return {"reactions": each.reactions, "message": message, "viewCount": each.views}
 
 
 async def _close_group(call: Call) -> Any:
