@@ -246,7 +246,7 @@ def test_pipx_installs_it_and_uvx_runs_it(how: str, wheel: Path, tmp_path: Path)
         "PIPX_BIN_DIR": str(tmp_path / "bin"),
         "UV_CACHE_DIR": str(tmp_path / "uv"),
         "UV_FIND_LINKS": str(libraries),
-        "UV_NO_INDEX": "1",
+        "UV_OFFLINE": "1",
         "UV_NO_CONFIG": "1",
         "UV_PYTHON": sys.executable,
     }

@@ -120,8 +120,8 @@ async def names_on_streams(target: Target) -> str:
 
 
 async def to_the_end(connection: Connection) -> bytes:
-    """All that comes before the other side closes."""
-    while data := await connection.stream.receive_some():
+    """All that comes before the answer's last chunk, or before the other side closes."""
+    while not connection.buffer.endswith(b"\r\n0\r\n\r\n") and (data := await connection.stream.receive_some()):
         connection.buffer += data
     return connection.buffer
 

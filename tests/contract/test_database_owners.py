@@ -147,12 +147,12 @@ async def test_an_account_is_changed_and_deleted_by_its_owner_only(database: Dat
 async def test_accounts_of_the_config_are_what_it_says(database: Database, default: ClientRow) -> None:
     await database.write(create_account, NewAccount(name="a", client_id=default.id, provider="meta"), now=NOW)
     await change(database, "a", SessionChange(status="session_connected"))
-    config = [NewAccount(name=name, client_id=default.id, provider="waha") for name in ("a", "b")]
+    config = [NewAccount(name=name, client_id=default.id, provider="meta") for name in ("a", "b")]
     await database.write(put_config_accounts, config, now=NOW)
     a, b = await database.read(list_accounts)
     assert [(x.name, x.provider, x.source, x.status) for x in (a, b)] == [
-        ("a", "waha", "config", "session_connected"),
-        ("b", "waha", "config", "initializing"),
+        ("a", "meta", "config", "session_connected"),
+        ("b", "meta", "config", "initializing"),
     ]
     with pytest.raises(ConflictError):
         await database.write(delete_account, "a")

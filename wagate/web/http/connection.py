@@ -103,7 +103,7 @@ class Connection(TCPServer):
         self, app: AppWrapper, config: Config, context: ServerContext, state: ConnectionState, stream: Stream
     ) -> None:
         super().__init__(app, config, context, state, stream)  # type: ignore[arg-type]  # Plain streams too.
-        self.keep_alive = KeepAlive(context, config.keep_alive_timeout, crowded=context.crowded)
+        self.keep_alive = KeepAlive(context, config.keep_alive_timeout, briefly=self._briefly)
         self.idle_task = self.keep_alive  # type: ignore[assignment]
         self.held = bytearray()
         """Bytes that wait for more to come, at most for the turn of the task that sent them."""
@@ -112,6 +112,10 @@ class Connection(TCPServer):
         self._lingering = trio.CancelScope()
         self._pinging = trio.CancelScope()
         self._cut_at = inf
+
+    def _briefly(self) -> bool:
+        """Whether it is not worth keeping for long: it brought no request yet, or there are too many."""
+        return self.context.crowded() or not self.protocol.protocol.keep_alive_requests
 
     async def run(self) -> None:
         """Serve the connection until either side ends it."""

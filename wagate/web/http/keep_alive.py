@@ -18,15 +18,13 @@ LATE: Final = 1.0
 class KeepAlive:
     """Stands in for hypercorn's idle task, started and cancelled per request: one scope, whose deadline moves."""
 
-    def __init__(self, context: WorkerContext, timeout: float, *, crowded: Callable[[], bool]) -> None:
-        """``timeout``: seconds between two requests, unless it is ``crowded``."""
+    def __init__(self, context: WorkerContext, timeout: float, *, briefly: Callable[[], bool]) -> None:
+        """``timeout``: seconds between two requests; ``briefly``: whether it is `FIRST` seconds at most for now."""
         self._context = context
         self._timeout = timeout
-        self._crowded = crowded
+        self._briefly = briefly
         self.idle_since = inf
         """trio's time; infinite while a request runs."""
-        self._asked = False
-        """Whether a request came."""
         self._extended = self._ended = False
         self.scope = trio.CancelScope()
         """Around the connection's reads; its deadline is infinite while a request runs."""
@@ -37,13 +35,13 @@ class KeepAlive:
             self.scope.deadline = -inf
         elif self.scope.deadline == inf:
             self.idle_since = trio.current_time()
-            briefly = not self._asked or self._crowded()
-            self.scope.deadline = trio.current_time() + (min(FIRST, self._timeout) if briefly else self._timeout)
+            seconds = min(FIRST, self._timeout) if self._briefly() else self._timeout
+            self.scope.deadline = self.idle_since + seconds
 
     async def stop(self) -> None:
         """A request has begun."""
         self.scope.deadline = self.idle_since = inf
-        self._extended, self._asked = False, True
+        self._extended = False
 
     def extend(self) -> bool:
         """The time is over, but a request may have come in it that a busy machine had no turn for; once between two."""
