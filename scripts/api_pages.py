@@ -35,7 +35,8 @@ PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
         "The kit for tests",
         ("pytest_plugin", "testing.gateway", "testing.contracts", "testing.listening", "testing.context",
          "testing.events", "testing.http", "testing.server", "testing.fakes", "testing.messages", "testing.archive",
-         "testing.endpoints", "testing.media", "testing.sessions", "testing.people", "testing.routes", "testing.rest"),
+         "testing.endpoints", "testing.media", "testing.sessions", "testing.people", "testing.routes", "testing.rest",
+         "testing.settings"),
     ),
 }  # fmt: skip
 """Page → its title, and the modules that it shows."""

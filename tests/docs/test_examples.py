@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from wagate.config import convert_settings
 from wagate.errors import ConfigError, Reject, Retry
 from wagate.events import Event, Media
 from wagate.hooks import Handler, Receipt
@@ -30,6 +29,7 @@ from wagate.testing import (
     fake_context,
     make_delivery,
     make_event,
+    make_settings,
 )
 
 EXAMPLES = Path(__file__).parents[2] / "docs/examples"
@@ -50,7 +50,7 @@ def shown_settings(module: ModuleType, name: str, **changed: Any) -> msgspec.Str
     if not hasattr(module, "settings_type"):
         assert table == {}
         return None
-    return convert_settings(module.settings_type(), {**table, **changed}, key=f"plugins.{name}")
+    return make_settings(module.settings_type(), {**table, **changed}, key=f"plugins.{name}")
 
 
 def opened(name: str, *, folder: Path = Path("nowhere"), http: FakeHttp | None = None) -> tuple[Handler, Fakes]:

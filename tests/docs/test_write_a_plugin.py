@@ -18,7 +18,6 @@ import structlog
 import trio
 
 from tests.gateway import GatewayProcess
-from wagate.config import convert_settings
 from wagate.errors import ConfigError, Reject, Retry
 from wagate.hooks import Receipt
 from wagate.http.errors import TimedOutError
@@ -31,6 +30,7 @@ from wagate.testing import (
     fake_context,
     make_delivery,
     make_event,
+    make_settings,
 )
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -174,8 +174,11 @@ async def test_the_ten_lines_are_a_plugin() -> None:
 def test_the_page_shows_the_table_that_switches_it_on(alarm: ModuleType) -> None:
     [shown] = [block.split("```", 1)[0] for block in PAGE.split("```toml\n")[1:] if "plugins.alarm" in block]
     table = tomllib.loads(shown)["plugins"]["alarm"]
-    converted = convert_settings(alarm.Settings, table, file="config.toml", key="plugins.alarm")
+    converted = make_settings(alarm.Settings, table, key="plugins.alarm")
     assert list(converted.rooms) == ["support", "money"]
-    wrong = {"rooms": {"support": {"url": "https://example.org", "words": [], "wrds": []}}}
-    with pytest.raises(ConfigError, match="wrds"):
-        convert_settings(alarm.Settings, wrong, file="config.toml", key="plugins.alarm")
+
+
+def test_a_key_that_is_misspelt_is_named(alarm: ModuleType) -> None:
+    wrong = {"rooms": {"support": {"url": "https://chat.example.org/", "words": [], "wrds": []}}}
+    with pytest.raises(ConfigError, match=r"plugins\.alarm\.rooms\.support\.wrds: unknown key; did you mean"):
+        make_settings(alarm.Settings, wrong, key="plugins.alarm")

@@ -16,6 +16,7 @@ from wagate.testing.media import FakeFile, FakeMedia
 from wagate.testing.messages import FakeMessages
 from wagate.testing.routes import routes_client
 from wagate.testing.sessions import FakeSessionStates
+from wagate.testing.settings import make_settings
 from wagate.testing.watch import FakeWatch
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ __all__ = [
     "make_delivery",
     "make_delivery_view",
     "make_event",
+    "make_settings",
     "routes_client",
 ]
 
