@@ -36,7 +36,7 @@ PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
         ("pytest_plugin", "testing.gateway", "testing.contracts", "testing.listening", "testing.context",
          "testing.events", "testing.http", "testing.server", "testing.fakes", "testing.messages", "testing.archive",
          "testing.endpoints", "testing.media", "testing.sessions", "testing.people", "testing.routes", "testing.rest",
-         "testing.settings"),
+         "testing.commands", "testing.settings"),
     ),
 }  # fmt: skip
 """Page → its title, and the modules that it shows."""

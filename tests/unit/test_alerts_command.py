@@ -12,6 +12,8 @@ from typer.testing import CliRunner, Result
 from tests.sink import https_sink
 from wagate.cli import app
 from wagate.config import load
+from wagate.testing import FakeCommandLine
+from wagate_alerts import trial
 
 
 @pytest.fixture
@@ -76,6 +78,21 @@ async def test_without_a_gateway_the_channels_of_apprise_are_tried(
     assert (one.exit_code, one.output.strip()) == (0, "ok   a")
     assert none.exit_code == 1
     assert "channels are: a, b, phone" in none.output
+
+
+def test_a_gateway_that_runs_is_asked_to_try() -> None:
+    line = FakeCommandLine({"alerts": {"channels": {"a": {"apprise": "json://localhost/x"}}}})
+    taken = {"channel": "a", "ok": True, "detail": ""}
+    line.answer("POST", "/plugins/alerts/test", [taken])
+    ran = line.run(trial.app, "test", "a")
+    assert (ran.exit_code, ran.stdout, ran.stderr) == (0, "ok   a\n", "")
+    assert [each.body for each in line.asked] == [{"channel": "a"}]
+    line.answer("POST", "/plugins/alerts/test", [taken, {"channel": "phone 1", "ok": False, "detail": "is down\x1b"}])
+    ran = line.run(trial.app, "test")
+    assert ran.exit_code == 1
+    assert ran.stdout.splitlines()[1].startswith("FAIL phone 1: is down")
+    assert "\x1b" not in ran.stdout
+    assert line.asked[-1].body == {"channel": ""}
 
 
 async def in_thread(*arguments: str) -> Result:

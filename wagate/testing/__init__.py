@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 from wagate.testing.archive import FakeArchive
+from wagate.testing.commands import FakeCommandLine
 from wagate.testing.context import Fakes, fake_context
 from wagate.testing.endpoints import FakeEndpoints
 from wagate.testing.events import NOW, make_delivery, make_delivery_view, make_event
@@ -36,6 +37,7 @@ __all__ = [
     "FakeAccounts",
     "FakeArchive",
     "FakeAuth",
+    "FakeCommandLine",
     "FakeDeliveries",
     "FakeEndpoints",
     "FakeFile",
