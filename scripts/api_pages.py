@@ -15,35 +15,51 @@ FOLDER = "plugin-api"
 PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "context": (
         "What a plugin gets",
-        ("hooks.context", "hooks.media", "hooks.people", "hooks.watch", "hooks.panels", "clock"),
+        ("hooks.context", "hooks.media", "hooks.people", "hooks.watch", "hooks.panels", "clock", "rules.filters"),
     ),
     "contracts": (
         "Handlers, targets, routes, commands",
-        ("hooks.contracts", "hooks.views", "hooks.sessions", "hooks.routes", "hooks.commands"),
+        ("hooks.specs", "hooks.contracts", "hooks.views", "hooks.sessions", "hooks.routes", "hooks.commands"),
     ),
-    "providers": ("Providers", ("hooks.providers", "hooks.listening")),
+    "settings": ("Values in settings", ("config.units", "config.declared")),
+    "providers": ("Providers", ("hooks.providers", "hooks.listening", "hooks.base64_files")),
+    "asks": ("What a provider may be asked", ("hooks.asks", "hooks.answers", "hooks.passing")),
     "messages": ("Messages to send", ("hooks.messages",)),
     "events": ("Events", ("events.event", "events.kinds", "events.sessions", "events.acks")),
     "errors": ("Errors", ("errors", "http.errors")),
-    "http": ("Outgoing HTTP", ("http.client", "http.handover", "http.answer", "http.owner", "http.signing")),
+    "http": (
+        "Outgoing HTTP",
+        ("http.client", "http.answer", "http.download", "http.handover", "http.owner", "http.url", "http.guard",
+         "http.resolve", "http.proxy", "http.signing"),
+    ),
     "parsing": (
         "Reading what services post",
         ("parsing.fields", "parsing.chats", "parsing.jsonbody", "parsing.numbers", "parsing.message_ids",
          "parsing.retry_after", "parsing.vcards", "parsing.printable"),
+    ),
+    "raw": (
+        "Reading an engine's raw messages",
+        ("parsing.raw_content", "parsing.protobuf", "parsing.webmodel", "parsing.waha"),
     ),
     "testing": (
         "The kit for tests",
         ("pytest_plugin", "testing.gateway", "testing.contracts", "testing.listening", "testing.context",
          "testing.events", "testing.http", "testing.server", "testing.fakes", "testing.messages", "testing.archive",
          "testing.endpoints", "testing.media", "testing.sessions", "testing.people", "testing.routes", "testing.rest",
-         "testing.commands", "testing.settings"),
+         "testing.commands", "testing.settings", "testing.watch"),
     ),
 }  # fmt: skip
 """Page → its title, and the modules that it shows."""
 LONGEST = 160
 """Characters of a constant's value that is shown."""
-SHOWN_ELSEWHERE = {f"http.{each}": "wagate.http" for each in ("client", "handover", "answer", "owner")}
-"""Modules whose public names are imported from another one."""
+SHOWN_ELSEWHERE = {
+    **{
+        f"http.{each}": "wagate.http"
+        for each in ("client", "answer", "download", "handover", "owner", "url", "guard", "resolve", "proxy")
+    },
+    **dict.fromkeys(("hooks.specs", "config.units", "config.declared", "rules.filters"), "wagate.hooks"),
+}
+"""Private modules → the public one that has some of their names in ``__all__``; only these are shown."""
 
 
 def pages() -> dict[str, str]:
@@ -57,7 +73,9 @@ def index() -> str:
     lines = ["# The plugin API\n", f"Everything that a plugin may import; {stays}.\n"]
     lines += ["| page | has |", "|---|---|"]
     for name, (title, modules) in PAGES.items():
-        lines.append(f"| [{title}]({name}.md) | " + ", ".join(f"`{imported(each)}`" for each in modules) + " |")
+        lines.append(
+            f"| [{title}]({name}.md) | " + ", ".join(dict.fromkeys(f"`{imported(each)}`" for each in modules)) + " |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -76,17 +94,23 @@ def page(title: str, modules: tuple[str, ...]) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).rstrip() + "\n"
 
 
+def is_shown(module: ModuleType, name: str) -> bool:
+    """Whether authors may import it: a module whose names are imported from another one has more than these."""
+    where = SHOWN_ELSEWHERE.get(module.__name__.removeprefix("wagate."))
+    return not name.startswith("_") and (where is None or name in importlib.import_module(where).__all__)
+
+
 def members(module: ModuleType) -> Iterator[str]:
     """Public classes, functions and constants in the order of the source."""
     body = ast.parse(inspect.getsource(module)).body
     for node, following in zip(body, [*body[1:], None], strict=True):
         match node:
-            case ast.ClassDef(name=name) if not name.startswith("_"):
+            case ast.ClassDef(name=name) if is_shown(module, name):
                 yield shown_class(node)
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if not name.startswith("_"):
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if is_shown(module, name):
                 yield f"### {name}\n\n```python\n{signature(node)}: ...\n```\n\n{doc(node)}\n"
             case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
-                if name[0].isupper():
+                if name[0].isupper() and is_shown(module, name):
                     value = ast.unparse(node)
                     if len(value) > LONGEST:
                         value = f"{name} = ..."

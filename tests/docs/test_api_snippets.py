@@ -15,6 +15,7 @@ from typing import get_type_hints
 
 import pytest
 
+from scripts.api_pages import SHOWN_ELSEWHERE
 from wagate import http
 from wagate.hooks import specs
 from wagate.hooks.public import is_public
@@ -24,7 +25,10 @@ REFERENCE = ROOT / "docs/reference"
 PAGES = sorted(each.name for each in (REFERENCE / "plugin-api").glob("*.md") if each.name != "README.md")
 LATER = __future__.annotations.compiler_flag
 """Annotations are not run, as in the modules themselves: what they name may be imported for types alone."""
-MOVED = {"wagate.http": tuple(f"wagate.http.{each}" for each in ("client", "handover", "answer", "owner"))}
+MOVED = {
+    place: tuple(f"wagate.{module}" for module, shown in SHOWN_ELSEWHERE.items() if shown == place)
+    for place in SHOWN_ELSEWHERE.values()
+}
 """Heading → the modules that it may stand for."""
 
 
