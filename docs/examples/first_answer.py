@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from wagate.events import Event
-from wagate.hooks import Delivery, Duration, Handler, PluginContext, Target, hookimpl
+from wagate.hooks import Delivery, Duration, Handler, PluginContext, SecretText, Target, hookimpl
 from wagate.http import HttpError
 
 LOOK = 20.0
@@ -24,8 +24,8 @@ LOOK = 20.0
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """``[plugins.first_answer]``."""
 
-    url: str
-    """Where ``{"text": …}`` is posted, as Slack, Mattermost and Teams take it."""
+    url: SecretText
+    """Where ``{"text": …}`` is posted, as Slack, Mattermost and Teams take it: who knows it can post there."""
     after: Duration = Duration(900)
 
 

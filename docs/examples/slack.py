@@ -18,7 +18,7 @@ import msgspec
 
 from wagate.errors import NotFoundError, Reject, Retry
 from wagate.events import Event
-from wagate.hooks import Delivery, Handler, PluginContext, Receipt, Target, hookimpl
+from wagate.hooks import Delivery, Handler, PluginContext, Receipt, SecretText, Target, hookimpl
 
 MOST = 20_000_000
 """Bytes of a file that is uploaded; of a larger one the link is posted."""
@@ -32,7 +32,7 @@ OURS_TO_MEND = frozenset(
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """``[plugins.slack]``."""
 
-    token: str
+    token: SecretText
     channel: str
     base_url: str = "https://slack.com"
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from wagate.config.declared import declared_secrets
 from wagate.errors import ConfigError, Reject, Retry
 from wagate.events import Event, Media
 from wagate.hooks import Handler, Receipt
@@ -171,6 +172,14 @@ async def test_an_alarm_is_raised_once_for_a_chat_that_waits_and_not_for_one_tha
         await module.alarm(fakes.context)
     assert len(fakes.http.sent) == 2, "the first try failed, the second told, and then it is told"
     assert fakes.http.sent[-1].json["text"].startswith("5511999999999@c.us has waited for an answer on main since")
+
+
+@pytest.mark.parametrize(("name", "key"), [("slack", "token"), ("first_answer", "url")])
+def test_what_nobody_may_read_is_declared_as_a_secret(name: str, key: str) -> None:
+    module = example(name)
+    settings = shown_settings(module, name, **{key: " hush\n"})
+    assert getattr(settings, key) == "hush"
+    assert list(declared_secrets(module.settings_type(), settings)) == ["hush"]
 
 
 def test_every_example_is_listed_and_tested() -> None:

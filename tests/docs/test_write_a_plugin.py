@@ -18,6 +18,7 @@ import structlog
 import trio
 
 from tests.gateway import GatewayProcess
+from wagate.config.declared import declared_secrets
 from wagate.errors import ConfigError, Reject, Retry
 from wagate.hooks import Receipt
 from wagate.http.errors import TimedOutError
@@ -176,6 +177,7 @@ def test_the_page_shows_the_table_that_switches_it_on(alarm: ModuleType) -> None
     table = tomllib.loads(shown)["plugins"]["alarm"]
     converted = make_settings(alarm.Settings, table, key="plugins.alarm")
     assert list(converted.rooms) == ["support", "money"]
+    assert list(declared_secrets(alarm.Settings, table)) == [each["url"] for each in table["rooms"].values()]
 
 
 def test_a_key_that_is_misspelt_is_named(alarm: ModuleType) -> None:

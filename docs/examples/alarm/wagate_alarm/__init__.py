@@ -10,15 +10,15 @@ from quart import Blueprint
 
 from wagate.errors import ForbiddenError, Reject, Retry
 from wagate.events import Event
-from wagate.hooks import Delivery, Handler, PluginContext, Receipt, Target, endpoint, hookimpl
+from wagate.hooks import Delivery, Handler, PluginContext, Receipt, SecretText, Target, endpoint, hookimpl
 from wagate.http.errors import HttpError
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
     """``[plugins.alarm.rooms.<name>]``."""
 
-    url: str
-    """Where the alarm is posted."""
+    url: SecretText
+    """Where the alarm is posted: who knows it can post there."""
     words: list[str]
     """One of them in a message raises it."""
 
