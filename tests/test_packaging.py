@@ -12,10 +12,11 @@ import sys
 import sysconfig
 import tomllib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 import yaml
@@ -232,7 +233,7 @@ def stand_in(name: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["pipx", "uvx"])
-def test_pipx_installs_it_and_uvx_runs_it(how: str, wheel: Path, tmp_path: Path) -> None:
+def test_pipx_installs_it_and_uvx_runs_it_and_both_serve(how: str, wheel: Path, tmp_path: Path) -> None:
     """The real ones, without a registry: the libraries are those that the tests have."""
     libraries = tmp_path / "libraries"
     libraries.mkdir()
@@ -262,6 +263,50 @@ def test_pipx_installs_it_and_uvx_runs_it(how: str, wheel: Path, tmp_path: Path)
     assert done([*wagate, "--version"], **environment) == f"wagate {version('wagate')}\n"
     where = done([*python, "-c", "import wagate; print(wagate.__file__)"], cwd=tmp_path, **environment)
     assert where.startswith(str(tmp_path)), "not the one that the tests have"
+    (tmp_path / "empty").mkdir()
+    served([*wagate, "serve"], tmp_path / "empty", environment)
+    assert {path.name for path in (tmp_path / "empty").iterdir()} == {"data"}
+
+
+def served(command: list[str], folder: Path, environment: Mapping[str, str]) -> None:
+    """Start a gateway there as one does in a terminal, ask for its health, and press Ctrl-C: it ends well."""
+    port = free_port()
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, **OFFLINE, **environment, "WAGATE_SERVER__PORT": str(port), "WAGATE_LOG__FORMAT": "json"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    with process:
+        said = list[str]()
+        try:
+            said += iter_until(process.stdout, '"event":"serving"')
+            with urlopen(f"http://127.0.0.1:{port}/health", timeout=60) as answer:
+                assert json.load(answer)["status"] == "healthy"
+        finally:
+            os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to uvx and to what uvx runs
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+        said += process.stdout.readlines()
+    assert process.returncode == 0, "".join(said)
+    assert '"event":"stopped"' in said[-1]
+
+
+def iter_until(lines: Iterable[str], wanted: str) -> Iterator[str]:
+    """Lines up to the one that has this text, which must come."""
+    seen = []
+    for line in lines:
+        seen.append(line)
+        yield line
+        if wanted in line:
+            return
+    raise AssertionError("".join(seen))
 
 
 @pytest.mark.parametrize("kind", ["connector", "provider"])
