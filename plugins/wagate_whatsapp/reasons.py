@@ -25,7 +25,8 @@ NOBODY_SCANNED = SessionChange(
     status=SessionStatus.SESSION_NOT_CONNECTED,
     message="Nobody scanned a QR code for 10 minutes; start the session to get a new one",
 )
-UPDATE = 'pip install --upgrade "wagate[whatsapp]"'
+UPDATE = "pip install --upgrade neonize"
+"""The extra wagate[whatsapp] asks for a least version alone: to upgrade it would leave the engine as it is."""
 MOST_SILENT = 2
 """Keep-alives in a row without an answer: they come every 20 to 30 s and wait for 10, so the last answer is 60 to 80 s
 old."""
