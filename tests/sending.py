@@ -244,6 +244,7 @@ async def open_post(
             clock=world.clock,
             ring=ring,
             check_link=check_link or anywhere,
+            recover=world.policy.recover,
         )
 
         async def probe(target_id: str) -> None:

@@ -18,7 +18,7 @@ from wagate_whatsapp.listen import Listener
 from wagate_whatsapp.media import Shelf
 from wagate_whatsapp.number import CONFIG_ONLY, SECRETS, Numbers, WhatsAppSettings
 from wagate_whatsapp.reach import Reach
-from wagate_whatsapp.send import LIMITS, Sender
+from wagate_whatsapp.send import LIMITS, Sender, limits_of
 
 ABILITIES = frozenset(SESSION_ACTIONS) | frozenset(
     {
@@ -60,6 +60,7 @@ def make_provider(context: PluginContext) -> Provider:
         self_hosted=True,  # it takes files, no links: wagate fetches them
         abilities=ABILITIES,
         limits=LIMITS,
+        limits_of=limits_of,
         run=listener.run,
         release=listener.release,
         lifespan=engine.lifespan,

@@ -17,7 +17,7 @@ import msgspec
 import trio
 
 from wagate.events import SessionChange
-from wagate.hooks import Duration, Inlet, ProviderAccount
+from wagate.hooks import Duration, Inlet, ProviderAccount, Rate
 from wagate.http import read_proxy
 from wagate.parsing.chats import chat_key
 from wagate_whatsapp.ids import References
@@ -41,6 +41,9 @@ class WhatsAppSettings(msgspec.Struct, frozen=True, kw_only=True):
     if need be; '' for none."""
     typing: bool = True
     """Show "typing…" before a text, for a time in proportion to it: what answers at once is taken for a machine."""
+    new_chats: Rate = Rate("6/hour")
+    """How many chats it begins with people who never wrote to it, after five at once; further ones wait. ``off``: no
+    limit, and WhatsApp bans numbers for that."""
     reject_calls: bool = False
     """Reject calls as they ring."""
     history: Duration = Duration(0)

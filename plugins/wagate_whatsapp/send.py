@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import structlog
 import trio
+from msgspec.structs import replace
 
 from wagate.clock import Clock
 from wagate.errors import NotSentError, SendRefusedError, StorageError
@@ -22,8 +23,11 @@ from wagate_whatsapp.process import Json
 from wagate_whatsapp.reach import BACK_SOON, Reach, preparing, sending
 from wagate_whatsapp.voice import drawn
 
-LIMITS: Final = SendLimits(per_second=1.0, burst=10, chat_per_second=1.0, chat_burst=5)
-"""As fast as a busy person: WhatsApp bans numbers that are faster."""
+LIMITS: Final = SendLimits(
+    per_second=1.0, burst=10, chat_per_second=1.0, chat_burst=5, new_chats_per_hour=6.0, new_chats_burst=5
+)
+"""As fast as a busy person: WhatsApp bans numbers that are faster, and above all those that write to strangers."""
+MOST_AN_HOUR: Final = 1_000_000.0
 LARGEST: Final = 100 * 1024 * 1024
 """Bytes of a file: what can be uploaded in the minute that a send has."""
 CONFIRMED: Final = 50.0
@@ -171,6 +175,13 @@ class Sender:
             seconds, bars = await trio.to_thread.run_sync(drawn, file.path)
             found |= {"seconds": seconds, "waveform": base64.b64encode(bars).decode()} if seconds else {}
         return found
+
+
+def limits_of(account: ProviderAccount) -> SendLimits:
+    """How fast this number may send."""
+    rate = settings_of(account).new_chats
+    per_hour = min(rate.count / rate.seconds * 3600, MOST_AN_HOUR)
+    return replace(LIMITS, new_chats_per_hour=per_hour)
 
 
 def _absolute(path: Path) -> str:

@@ -263,6 +263,13 @@ def test_a_number_is_text() -> None:
         made(number=lambda _account: 5).number(ACCOUNT)
 
 
+def test_the_limits_of_an_account_are_held_to_their_type() -> None:
+    limits_of = made(limits_of=lambda _account: SendLimits(per_second=math.nan)).limits_of
+    assert limits_of is not None
+    with pytest.raises(PluginError, match=r"^plugin bad: limits_of gave .*per_second"):
+        limits_of(ACCOUNT)
+
+
 def test_a_challenge_is_answered_with_an_answer() -> None:
     challenge = made(challenge=lambda _request, _account: "1234").challenge
     assert challenge is not None

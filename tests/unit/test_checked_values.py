@@ -49,7 +49,7 @@ RIGHT = [
         aliases=("5@c.us",),
     ),
     Sent(message_id="wamid.1"),
-    SendLimits(per_second=80, chat_per_second=0.1),
+    SendLimits(per_second=80, chat_per_second=0.1, new_chats_per_hour=1 / 24, new_chats_burst=5),
     MediaRequest(url="https://a.example", headers={"Authorization": "Bearer x"}),
     WebhookAnswer(),
     Profile(name="Ana"),
@@ -97,6 +97,8 @@ WRONG = [
     (Sent(message_id=None), "Sent.message_id:"),  # type: ignore[arg-type]
     (SendLimits(per_second=math.nan), "SendLimits.per_second:"),
     (SendLimits(per_second=1e-300), "SendLimits.per_second:"),
+    (SendLimits(new_chats_per_hour=0.01), "SendLimits.new_chats_per_hour:"),
+    (SendLimits(new_chats_burst=-1), "SendLimits.new_chats_burst:"),
     (MediaRequest(url="https://a.example", headers={"X": "a\r\nY: b"}), "MediaRequest.headers:"),
     (MediaRequest(url="https://a.example", trust="me"), "MediaRequest.trust:"),  # type: ignore[arg-type]
     (WebhookAnswer(status=99), "WebhookAnswer.status:"),

@@ -10,6 +10,7 @@ import sys
 import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,9 +20,10 @@ from msgspec.structs import replace
 
 from wagate.errors import NotInstalledError, NotSentError, OutcomeUnknownError, SendRefusedError
 from wagate.events import Media, SessionStatus
-from wagate.hooks import OutFile, OutLocation, OutMessage, OutPoll, OutPreview
+from wagate.hooks import OutFile, OutLocation, OutMessage, OutPoll, OutPreview, Rate, SendLimits
 from wagate.plugins.loader import load_providers
 from wagate.plugins.registry import Providers
+from wagate.plugins.values import held_to
 from wagate.testing import fake_context
 from wagate.testing.whatsapp.world import sealed
 from wagate_whatsapp import check
@@ -35,6 +37,7 @@ from wagate_whatsapp.process import NotDoneError
 from wagate_whatsapp.reach import judged, sending
 from wagate_whatsapp.reasons import judge, masked
 from wagate_whatsapp.sealed import fields
+from wagate_whatsapp.send import limits_of
 from wagate_whatsapp.voice import drawn
 from wagate_whatsapp_child import polls
 from wagate_whatsapp_child.polls import Polls
@@ -368,3 +371,15 @@ def test_twins_are_those_that_get_what_a_number_gets(tmp_path: Path) -> None:
     assert [numbers.twins(numbers.of(name)) for name in ("first", "other", "unlinked")] == [1, 0, 0]
     numbers.of("second").runs = False
     assert numbers.twins(numbers.of("first")) == 0
+
+
+def test_a_number_begins_as_many_chats_as_its_settings_say() -> None:
+    def limits(**settings: Any) -> SendLimits:
+        account: Any = SimpleNamespace(settings=WhatsAppSettings(**settings))
+        return limits_of(account)
+
+    assert limits().new_chats_per_hour == 6.0
+    assert limits(new_chats=Rate("12/day")).new_chats_per_hour == 0.5
+    assert limits(new_chats=Rate("off")).new_chats_per_hour == 0.0
+    assert (limits().new_chats_burst, limits().burst) == (5, 10)
+    assert held_to(SendLimits, limits(new_chats=Rate("999999999/s")))

@@ -129,6 +129,11 @@ class SendLimits(msgspec.Struct, frozen=True, kw_only=True):
     chat_per_second: float = 0.0
     """Messages a second to one chat."""
     chat_burst: int = 0
+    new_chats_per_hour: float = 0.0
+    """Chats an hour that an account may begin: with people who never wrote to it, and to whom it never wrote. Further
+    ones wait in the order of their messages, over restarts and for all gateways together."""
+    new_chats_burst: int = 0
+    """New chats of one account at once after a pause; 0: one."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,6 +223,8 @@ class Provider:
     idempotent: bool = False
     """Whether a message that is sent twice with the same `Outgoing.id` arrives once."""
     limits: SendLimits = UNLIMITED
+    limits_of: Callable[[ProviderAccount], SendLimits] | None = None
+    """The limits of one account, where its settings change them; instead of ``limits``. Pure and quick."""
     longest_text: int = 0
     """Characters of a text (of an emoji: two); the core splits longer ones. 0: no limit."""
     longest_caption: int = 0

@@ -10,6 +10,7 @@ from wagate.hooks.contracts import AccountView
 from wagate.hooks.messages import OutFile, OutMessage
 from wagate.inbound.route import Router
 from wagate.plugins.registry import Providers
+from wagate.rules.settle import PATIENCE
 from wagate.storage.database import Database
 from wagate.storage.events.intake import Stored
 from wagate.storage.owners.live import LiveDirectory
@@ -39,5 +40,7 @@ class OutboundContext:
     """Tells the consumers what was stored."""
     check_link: Callable[[str], Awaitable[None]]
     """Whether others may be told to fetch this URL; raises `wagate.http.HttpError`."""
+    recover: float = PATIENCE
+    """Seconds for which a message may wait for its account: ``delivery.recover``, or what stands in for 0."""
     choosers: list[Choose] = field(default_factory=list)
     """Of all plugins that have one, in their order; filled before anything runs."""

@@ -24,6 +24,7 @@ from wagate.outbound.announce import FIXED, message_of
 from wagate.outbound.choose import Failing, candidates, sendable
 from wagate.outbound.context import OUTBOUND, OutboundContext
 from wagate.outbound.handover import Handover, written
+from wagate.outbound.new_chats import NewChats
 from wagate.rate import TokenBuckets
 from wagate.rules.states import SLOWER
 from wagate.storage.outbox.messages import MessageRow, get_message
@@ -63,6 +64,7 @@ class Sender:
         self._hand_over = hand_over
         self._given_up = given_up
         self._limits = Limits()
+        self._new_chats = NewChats(context, hand_over.changed)
         self._failing = Failing(context.clock)
 
     @property
@@ -97,6 +99,10 @@ class Sender:
         await self._check_before(row, message)
         errors: dict[str, SendError] = {}
         for account in await self._accounts(row, message, delivery):
+            limits = self._context.providers.limits(account)
+            # The line of an account that only steps in is not for it: its own may work again sooner.
+            if not await self._new_chats.may_begin(row, account, limits, waits=account.id == delivery.target):
+                continue
             await self._wait_turn(row, account)
             try:
                 receipt = await self._hand_over(row, message, account)
@@ -162,7 +168,7 @@ class Sender:
 
     async def _wait_turn(self, row: MessageRow, account: Account) -> None:
         """Until its account and its chat may send again. Postpone: that takes longer."""
-        limits = self._context.providers.need(account.provider).limits
+        limits = self._context.providers.limits(account)
         clock = self._context.clock
         while seconds := self._limits.turn(row.id, account.id, row.chat, limits, clock.monotonic()):
             if seconds > IN_PLACE:

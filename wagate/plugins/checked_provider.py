@@ -82,6 +82,7 @@ def checked_provider(plugin: str, provider: Any) -> Provider:
         "challenge": _challenge,
         "missed": _missed,
         "number": _number,
+        "limits_of": _limits_of,
         "run": run_checked,
         "lifespan": lifespan_checked,
         "media_answer": _media_answer,
@@ -135,7 +136,18 @@ def _hold(provider: Provider) -> None:
 def _hold_functions(provider: Provider, where: str) -> None:
     optional = ("verify", "parse", "challenge", "send", "signal", "revoke", "edit", "locate_media", "missed")
     listening = ("run", "release", "lifespan", "forget", "pair_code", "fetch_media")
-    for name in (*optional, *listening, "control", "qr", "profile", "number_of", "check", "media_answer", "simulate"):
+    for name in (
+        *optional,
+        *listening,
+        "control",
+        "qr",
+        "profile",
+        "number_of",
+        "check",
+        "media_answer",
+        "limits_of",
+        "simulate",
+    ):
         value = getattr(provider, name)
         if value is not None and not callable(value):
             raise WrongValueError(f"{where}.{name}: {named(value)}, no function")
@@ -215,6 +227,10 @@ def _challenge(
 
 def _number(plugin: str, given: Callable[..., Any], account: ProviderAccount) -> str:
     return _checked(plugin, "number", _text, given, account)
+
+
+def _limits_of(plugin: str, given: Callable[..., Any], account: ProviderAccount) -> SendLimits:
+    return _checked(plugin, "limits_of", partial(held_to, SendLimits), given, account)
 
 
 def _media_answer(plugin: str, given: Callable[..., Any], status: int, said: bytes) -> SendError:

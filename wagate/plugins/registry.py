@@ -9,7 +9,7 @@ from typing import NoReturn
 import structlog
 
 from wagate.errors import ConfigError, NotFoundError, PluginError, UnprocessableError
-from wagate.hooks.providers import InboundRequest, Provider, ProviderAccount
+from wagate.hooks.providers import InboundRequest, Provider, ProviderAccount, SendLimits
 from wagate.plugins.account_settings import NoSettings, check_settings
 from wagate.storage.owners.directory import Account
 
@@ -123,6 +123,19 @@ class Providers:
         except PluginError as error:
             log.exception("number not known", plugin=error.plugin, account=account.name, error=error.what)
             return ""
+
+    def limits(self, account: Account) -> SendLimits:
+        """How fast the account may send; as its provider's others where its settings can't be read."""
+        provider = self.need(account.provider)
+        if provider.limits_of is None:
+            return provider.limits
+        try:
+            return provider.limits_of(self.account(account))
+        except UnprocessableError:
+            return provider.limits
+        except PluginError as error:
+            log.exception("limits not known", plugin=error.plugin, account=account.name, error=error.what)
+            return provider.limits
 
     def webhook_url(self, name: str) -> str:
         """Where the account's provider posts to; '' without ``server.public_url``."""

@@ -38,6 +38,9 @@ LONGEST_REASON: Final = 2000
 UNROUTED: Final = "unrouted"
 """The target of a delivery whose handler could not say who wants the event: no plugin's target may have this id."""
 
+LEAST_PER_HOUR: Final = 1 / 24
+"""New chats."""
+
 Name = Annotated[str, Meta(min_length=1, max_length=500)]
 Status = Annotated[int, Meta(ge=100, le=999)]
 Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -83,7 +86,15 @@ _TWINS: Final[Mapping[type, type[msgspec.Struct]]] = {
     ),
     SessionChange: _CHANGE,
     Sent: _twin(Sent, http_status=Status | None),
-    SendLimits: _twin(SendLimits, per_second=PerSecond, burst=Count, chat_per_second=PerSecond, chat_burst=Count),
+    SendLimits: _twin(
+        SendLimits,
+        per_second=PerSecond,
+        burst=Count,
+        chat_per_second=PerSecond,
+        chat_burst=Count,
+        new_chats_per_hour=PerSecond,
+        new_chats_burst=Annotated[int, Meta(ge=0, le=1000)],
+    ),
     MediaRequest: _twin(MediaRequest, size=Bytes | None),
     WebhookAnswer: _twin(WebhookAnswer, status=Annotated[int, Meta(ge=200, le=599)]),
     Profile: _twin(Profile),
@@ -224,6 +235,8 @@ def _endpoint(endpoint: NewEndpoint | EndpointChange) -> str | None:
 
 def _pace(limits: SendLimits) -> str | None:
     slow = [rate for rate in (limits.per_second, limits.chat_per_second) if 0 < rate < 1e-4]
+    if 0 < limits.new_chats_per_hour < LEAST_PER_HOUR:
+        return "new_chats_per_hour: less than one a day"
     return "per_second: less than one in three hours" if slow else None
 
 

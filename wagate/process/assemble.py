@@ -51,6 +51,7 @@ from wagate.process.maintenance import Minutes
 from wagate.queue.queue import Queue, name_of_process
 from wagate.queue.redis import RedisThread
 from wagate.queue.shards import sharded
+from wagate.rules.settle import PATIENCE
 from wagate.rules.states import Policy
 from wagate.storage.database import Database
 from wagate.storage.events.intake import Intake, Stored
@@ -134,7 +135,7 @@ def assemble(config: Config, clock: Clock, secrets: Secrets, database: Database,
     ring = _ring(consumers, media)
     people = People(database, providers, clock)
     receiver = Receiver(database, router, clock, ring=ring, session_changed=hub.changed, recognize=people.recognize)
-    context = _sending(http, media.store, router=router, clock=clock, ring=ring, **shared)
+    context = _sending(http, media.store, config, router=router, clock=clock, ring=ring, **shared)
     return Gateway(
         checkup=Checkup(clock),
         config=config,
@@ -286,9 +287,10 @@ def _media(config: Config, clock: Clock, router: Router, ring: Ring, **parts: An
     return make_media(config, clock, routes=router.route_to, ring=ring, **parts)
 
 
-def _sending(http: HttpClient, media: Media, **parts: Any) -> OutboundContext:
+def _sending(http: HttpClient, media: Media, config: Config, **parts: Any) -> OutboundContext:
     """Made of ``parts`` that the rest has too."""
-    return OutboundContext(**parts, check_link=partial(check_link, http, media))
+    recover = config.delivery.recover or PATIENCE
+    return OutboundContext(**parts, check_link=partial(check_link, http, media), recover=recover)
 
 
 async def check_link(http: HttpClient, media: Media, url: str) -> None:

@@ -12,6 +12,7 @@ import peewee
 from wagate.storage.database import Database
 from wagate.storage.fields import as_time, time_text
 from wagate.storage.models import Dedupe, Delivery, EventRow, IdempotencyKey, Lane, Later, Media, Message
+from wagate.storage.outbox.new_chats import delete_new_chats
 from wagate.storage.refusals import delete_strangers
 from wagate.storage.statement import rows, run
 from wagate.storage.threads.conversations import delete_contacts, delete_threads
@@ -45,6 +46,7 @@ async def sweep(database: Database, ages: Ages, *, now: datetime) -> dict[str, i
         "media_rows": await _all(database, delete_media, now - ages.media - max(ages.events, ages.failed)),
         "chats": await _all(database, delete_threads, now - ages.events),
         "contacts": await _all(database, delete_contacts, now - ages.events),
+        "new_chats": await _all(database, delete_new_chats, now - ages.events),
         "unknown_numbers": await _all(database, delete_strangers, now - ages.events),
         "dedupe": await _all(database, delete_dedupe, dedupe),
         "idempotency": await _all(database, delete_idempotency, now - ages.idempotency),
