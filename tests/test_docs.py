@@ -11,6 +11,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from wagate.hooks.providers import UNOFFICIAL
+
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
@@ -196,6 +198,14 @@ def test_every_decision_is_listed() -> None:
 def test_every_decision_has_its_parts(heading: str) -> None:
     pages = [*(DOCS / "adr").glob("[0-9]*.md"), DOCS / "adr/template.md"]
     assert not [page.name for page in pages if f"**{heading}.**" not in page.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/whatsapp.md"])
+def test_the_risk_of_a_linked_number_is_said_before_one_is_linked(page: str) -> None:
+    before = re.sub(r"\s*\n>?\s*", " ", (ROOT / page).read_text("utf-8")).partition('pip install "wagate[whatsapp]"')[0]
+    risk, _, way = UNOFFICIAL.partition(" Meta's API ")
+    assert risk in before
+    assert way.partition(":")[0] in before
 
 
 def test_no_file_depends_on_where_packages_come_from() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from wagate.clock import Clock
 from wagate.hooks import SESSION_ACTIONS, PluginContext, Provider, ProviderAccount, hookimpl
 from wagate.hooks.asks import Answer, Answers
+from wagate.hooks.providers import UNOFFICIAL
 from wagate_whatsapp.ask_groups import GROUPS
 from wagate_whatsapp.ask_messages import MESSAGES
 from wagate_whatsapp.ask_people import PEOPLE
@@ -53,6 +54,7 @@ def make_provider(context: PluginContext) -> Provider:
     return Provider(
         name="whatsapp",
         title="WhatsApp (linked device)",
+        notice=UNOFFICIAL,
         settings_type=WhatsAppSettings,
         secrets=SECRETS,
         config_only=CONFIG_ONLY,

@@ -10,7 +10,10 @@ import pytest
 from tests.api_site import ACME, ADMIN, OTHER, api_site
 from tests.fake_provider import Pigeon
 from wagate.config.tables import Limits
+from wagate.hooks.providers import UNOFFICIAL
 from wagate.storage.owners.accounts import NewAccount, put_config_accounts
+from wagate.testing import fake_context
+from wagate_whatsapp import make_provider
 
 
 async def test_a_new_client_gets_a_token_that_works_at_once(tmp_path: Path) -> None:
@@ -89,6 +92,16 @@ async def test_a_wrong_limit_or_cursor_is_named(path: str, query: str, tmp_path:
         refused = await admin.get(f"{path}?{query}")
         assert refused.status_code == 422
         assert refused.json()["errors"][0]["field"] == f"?{query.partition('=')[0]}"
+
+
+async def test_who_makes_an_account_of_a_linked_number_is_told_the_risk(tmp_path: Path) -> None:
+    linked = make_provider(fake_context("whatsapp").context)
+    async with api_site(tmp_path, provided=[linked]) as site, site.as_(ACME) as acme:
+        made = (await acme.post("/api/accounts", json={"name": "shop", "provider": "whatsapp"})).json()
+        assert made["notice"] == UNOFFICIAL
+        assert "notice" not in (await acme.get("/api/accounts/shop")).json()
+        other = (await acme.post("/api/accounts", json={"name": "desk", "provider": "session"})).json()
+        assert other["notice"] is None
 
 
 async def test_an_account_shows_its_webhook_secret_once(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from tests.fake_gateway import TOKEN, FakeGateway, fake_gateway
 from wagate.cli import app, pair
+from wagate.hooks.providers import UNOFFICIAL
 
 
 @pytest.fixture
@@ -44,4 +45,5 @@ def test_it_says_why_there_is_no_code_yet_once(fake: FakeGateway) -> None:
     assert result.exit_code == 0, result.stderr
     assert result.stderr.count("main: WhatsApp can't be reached: no such host\n") == 1
     assert "main: QR code generated" not in result.stderr
+    assert f"note: {UNOFFICIAL}\n" in result.stderr
     assert result.stdout.endswith("main is linked: Linked\n")

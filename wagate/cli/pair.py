@@ -19,10 +19,6 @@ STATUS: Final = "/api/whatsapp/session/status"
 LOOK: Final = 1.0
 """Seconds between two looks."""
 PATIENCE: Final = 600.0
-RISK: Final = (
-    "WhatsApp forbids unofficial clients and may ban a number that uses one, above all one that writes to strangers. "
-    "Meta's API is the official way: docs/how-to/meta.md."
-)
 ENDED: Final = frozenset({"auth_failure", "error"})
 
 
@@ -38,9 +34,11 @@ def pair(
 
     Codes are renewed until one is scanned, for ten minutes. It needs the extra: pip install "wagate[whatsapp]".
     """
+    from wagate.hooks.providers import UNOFFICIAL
+
     with gateway.required(call.of(context)) as running:
         _account(running, name, client)
-        typer.echo(f"note: {RISK}\n", err=True)
+        typer.echo(f"note: {UNOFFICIAL}\n", err=True)
         if phone is not None:
             answer = running.ask("POST", f"/api/whatsapp/session/{name}/pair-code", body={"phone": phone})
             typer.echo("On the phone: Settings, Linked devices, Link a device, Link with phone number instead.")

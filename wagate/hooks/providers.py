@@ -153,6 +153,11 @@ Check = Callable[[], Awaitable[Sequence[Finding]]]
 
 STORED = WebhookAnswer()
 UNLIMITED = SendLimits()
+UNOFFICIAL = (
+    "WhatsApp forbids unofficial clients and may ban a number that uses one, above all one that writes to strangers. "
+    "Meta's API is the official way, and only the account's settings differ: docs/how-to/meta.md."
+)
+"""The risk of such a provider, for `Provider.notice` and ``wagate pair``."""
 
 
 class Simulation(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,6 +192,8 @@ class Provider:
     """The name that people read."""
     settings_type: type[msgspec.Struct]
     """The type of ``[accounts.<name>]`` and of ``provider_config``. Unknown keys are refused."""
+    notice: str = ""
+    """What people have to know before they use it, in a sentence or two; in the answer that makes an account."""
     secrets: frozenset[str]
     """Names of settings that are masked in answers and logs."""
     chosen: frozenset[str] = frozenset()

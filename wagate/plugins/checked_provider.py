@@ -113,6 +113,7 @@ def _hold(provider: Provider) -> None:
             raise WrongValueError(f"{where}.{name}: not a frozenset of texts")
     for name, kind in (
         ("title", str),
+        ("notice", str),
         ("sessions", bool),
         ("idempotent", bool),
         ("media_errors", int),

@@ -137,6 +137,8 @@ class MadeAccount(AccountAnswer, frozen=True, kw_only=True):
 
     webhook_secret: str
     """It is shown only once."""
+    notice: str | None
+    """What to know before it is used, such as the risk of a linked number; null when there is nothing."""
 
 
 class AccountsQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,7 +191,8 @@ def accounts_routes(
         row = await database.write(create_account, new, now=clock.now(), most=most)
         await live.reload()
         acts_on(row.name, owner=row.client_id, detail=row.provider)
-        return MadeAccount(**msgspec.structs.asdict(_answer(row, settings)), webhook_secret=secret), 201
+        shown, notice = msgspec.structs.asdict(_answer(row, settings)), provider.notice or None
+        return MadeAccount(**shown, webhook_secret=secret, notice=notice), 201
 
     @routes.get("")
     @endpoint(query=AccountsQuery, answers={200: Page[AccountAnswer]}, problems=(404, 409))
