@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from wagate.errors import (
     NoAnswerError,
     NotSentError,
     OutcomeUnknownError,
+    PluginError,
     SendError,
     SendRefusedError,
     UnprocessableError,
 )
-from wagate.hooks import OutMedia, OutMessage, OutPoll, OutPreview, Provider, SendLimits, Signal
+from wagate.hooks import OutMedia, OutMessage, OutPoll, OutPreview, Provider, ProviderAccount, SendLimits, Signal
 from wagate.http import NameNotFoundError, NetworkError, TimedOutError
 from wagate.outbound.abilities import as_shown, can_signal, check_edit, check_revoke, fit
 from wagate.outbound.choose import candidates, share
@@ -260,6 +262,19 @@ def test_no_more_than_the_burst_and_the_rate_ever_pass(rate: float, burst: int, 
     for first, start in enumerate(passed):
         inside = [at for at in passed[first:] if at <= start + 1.0]
         assert len(inside) <= most + rate + 1
+
+
+def test_an_account_has_the_limits_that_its_settings_make_else_those_of_its_provider() -> None:
+    def limits_of(seen: ProviderAccount) -> SendLimits:
+        if seen.name == "broken":
+            raise PluginError("pigeon", "limits_of raised KeyError")
+        return SendLimits(per_second=5)
+
+    providers = Providers(public_url="")
+    providers.add([provider("text", limits=SLOW, limits_of=limits_of), provider("text", name="plain", limits=SLOW)])
+    assert providers.limits(account("a")).per_second == 5
+    assert providers.limits(account("broken")) == SLOW
+    assert providers.limits(structs.replace(account("c"), provider="plain")) == SLOW
 
 
 # Certainty
