@@ -21,6 +21,10 @@ SERVICE = "whatsapp-engine"
 HEARTBEAT = "health"
 FRESH = 1.0
 """Seconds for which a report is used again: anybody may ask."""
+KNOWN = 5.0
+"""Seconds for which pages go by what was last seen of the database."""
+GLANCE = 0.25
+"""Seconds that a page waits for that."""
 PATIENCE = 2.0
 """Seconds that each part may take to answer."""
 LEAST_FREE = 50 * 1024 * 1024
@@ -148,6 +152,8 @@ class HealthMonitor:
         self._report = Report(status=Level.HEALTHY, queue_size=0, checks={})
         self._asked_at: float | None = None
         self._queue_size = queue_size
+        self._stores = Check(status=Level.HEALTHY)
+        self._glanced_at: float | None = None
 
     async def report(self) -> Report:
         """The newest report, a second old at most."""
@@ -156,6 +162,23 @@ class HealthMonitor:
                 self._report = await self._ask()
                 self._asked_at = self._clock.monotonic()
         return self._report
+
+    async def glance(self) -> None:
+        """Look whether the database takes anything, unless that is known; whoever waits for a page waits no longer."""
+        now = self._clock.monotonic()
+        if self._glanced_at is None or now - self._glanced_at > KNOWN:
+            self._glanced_at = now
+            checks: dict[str, Check] = {}
+            with trio.move_on_after(GLANCE):
+                await self._ask_one("database", self._probes["database"], checks)
+                self._stores = checks["database"]
+
+    @property
+    def unwritable(self) -> str:
+        """Why the database took nothing when that was last seen; '' when it did."""
+        if self._stores.status is not Level.UNHEALTHY:
+            return ""
+        return self._stores.detail.removeprefix(f"{self._database.where}: ")
 
     def uptime(self) -> str:
         """How long it has run."""
@@ -167,6 +190,7 @@ class HealthMonitor:
             for name, probe in self._probes.items():
                 nursery.start_soon(self._ask_one, name, probe, checks)
         ordered = {name: checks[name] for name in self._probes}
+        self._stores, self._glanced_at = checks["database"], self._clock.monotonic()
         return Report(status=worst(ordered), queue_size=self._queue_size(), checks=ordered)
 
     async def _ask_one(self, name: str, probe: Probe, checks: dict[str, Check]) -> None:

@@ -10,7 +10,14 @@ from quart import Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from wagate.errors import NotFoundError, RequestError, TooManyRequestsError, UnauthorizedError, WagateError
+from wagate.errors import (
+    NotFoundError,
+    RequestError,
+    StorageError,
+    TooManyRequestsError,
+    UnauthorizedError,
+    WagateError,
+)
 from wagate.hooks.routes import finish
 from wagate.web.finish import Finishing
 from wagate.web.http.url_rules import UrlRule
@@ -33,6 +40,7 @@ from wagate.web.ui import (
     receivers,
     scan,
     webhooks,
+    words,
 )
 from wagate.web.ui.door import MOST, SAFE
 from wagate.web.ui.parts import Parts, back
@@ -92,6 +100,7 @@ def _guard(ui: Finishing, parts: Parts) -> None:
             return _to_signin()  # Before the form is read: strangers' forms cost nothing.
         if g.viewer is not None:
             parts.spend(str(g.viewer.client_id))
+            await parts.health.glance()
         if request.method == "POST":
             # Who signs in again, from a page that was open before, has no secret of the sign-in that goes on.
             # What a link opens has a secret of its own.
@@ -154,6 +163,10 @@ def _own_pages(ui: Finishing, parts: Parts) -> None:
             return _signin_page(
                 f"Too many wrong tokens from your address. Try again in {error.retry_after} s.", there
             ), 429
+        except StorageError as error:
+            log.warning("sign-in failed", address=parts.address(), path=request.path, error=str(error))
+            why = words.unwritable(str(error).removeprefix(f"{parts.database.where}: "))
+            return _signin_page(f"You can't sign in until that is fixed: {why}", there), 503
         response = back(there or f"{PREFIX}/")
         set_cookie(response, cookie, made, secure=parts.secure())  # type: ignore[arg-type]  # werkzeug's is enough
         return response

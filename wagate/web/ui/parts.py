@@ -136,6 +136,7 @@ class Parts:
             path=request.full_path.rstrip("?"),
             said=said(),
             plugins=sorted(self.panels),
+            unwritable=self.health.unwritable,
         )
 
 

@@ -6,12 +6,13 @@ from collections.abc import AsyncGenerator
 from typing import Any, Final
 from urllib.parse import quote
 
+import structlog
 from markupsafe import Markup
 from quart import Blueprint, Response, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from wagate.errors import ConflictError, ForbiddenError
+from wagate.errors import ConflictError, ForbiddenError, StorageError
 from wagate.events import SESSION_STATES, SessionGroup
 from wagate.storage.owners.accounts import get_account
 from wagate.storage.passes import Link, find_link
@@ -26,6 +27,8 @@ from wagate.web.ui.parts import Parts, back, viewer
 from wagate.web.ui.render import PREFIX, render
 from wagate.web.ui.scan_words import ScanWords, words_for
 from wagate.web.ui.shared_look import EVERY
+
+log = structlog.get_logger("wagate.ui")
 
 STREAMS: Final = 10
 """Pages of one link that are live at once."""
@@ -45,7 +48,10 @@ def pages(parts: Parts) -> Blueprint:
         row = await _row(parts, found)
         if found is None or row is None:
             return _ended()
-        await note_opened(parts, found, f"number:{row.name}")
+        try:
+            await note_opened(parts, found, f"number:{row.name}")
+        except StorageError as error:  # The code is shown by reads alone.
+            log.warning("use of a link not noted", reason=str(error))
         return _page(parts, row, request.args.get(KEY, ""))
 
     @routes.post("/scan")

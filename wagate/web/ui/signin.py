@@ -10,10 +10,12 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 import msgspec
+import structlog
+import trio
 from quart import Response, request
 
 from wagate.clock import Clock
-from wagate.errors import ForbiddenError
+from wagate.errors import ForbiddenError, StorageError
 from wagate.hooks.contracts import Identity
 from wagate.storage.database import Database
 from wagate.storage.owners.live import LiveDirectory
@@ -36,8 +38,12 @@ COOKIE = "wagate"
 SAFE_COOKIE = "__Host-wagate"
 """With TLS: the browser then takes it from this host alone."""
 FIELD = "csrf"
+PATIENCE = 1.0
+"""Seconds that a page waits until its use is noted."""
 CHANGES = ("/add", "/webhooks", "/deliveries/bulk", "/bulk")
 """Beginnings of pages that are there to change something, below ``/ui``."""
+
+log = structlog.get_logger("wagate.ui")
 
 
 class Viewer(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +80,8 @@ class SignIns:
         self._live = live
         self._auth = auth
         self._clock = clock
+        self._unnoted: float | None = None
+        """When noting a use last failed."""
 
     async def sign_in(self, token: str, *, address: str, keep: bool) -> tuple[str, SignIn]:
         """A cookie for a token. UnauthorizedError; TooManyRequestsError when this address guesses."""
@@ -148,8 +156,18 @@ class SignIns:
         await self._database.write(end_signin, viewer.cookie)
 
     async def _note(self, found: SignIn, now: datetime) -> None:
-        if now - found.used_at >= NOTED:
-            await self._database.write(use_signin, found, now)
+        """Pages are shown by reads alone: when the database takes nothing, the use is not noted."""
+        at = self._clock.monotonic()
+        failed = self._unnoted is not None and at - self._unnoted < NOTED.total_seconds()
+        if failed or now - found.used_at < NOTED:
+            return
+        self._unnoted = at
+        with trio.move_on_after(PATIENCE):
+            try:
+                await self._database.write(use_signin, found, now)
+                self._unnoted = None
+            except StorageError as error:
+                log.warning("use of a sign-in not noted", reason=str(error))
 
 
 def set_cookie(response: Response, cookie: str, made: SignIn, *, secure: bool) -> None:

@@ -78,6 +78,11 @@ CONNECTORS = {"webhook": "webhook", "chatwoot": "Chatwoot", "n8n": "n8n", "outbo
 SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
+def unwritable(reason: str) -> str:
+    """That the database takes nothing: on every page, and for who signs in."""
+    return f"wagate can't write right now: {reason}. Webhooks are answered 503, so senders keep them."
+
+
 def number(count: int) -> str:
     """In words up to ten, as headings have it."""
     return SMALL[count] if count <= 10 else f"{count:,}"
