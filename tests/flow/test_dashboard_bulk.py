@@ -58,6 +58,8 @@ async def test_1204_are_shown_typed_and_run_once_and_later_ones_are_not_among_th
         path = f"/ui/deliveries/bulk?{query}&do=retry-all"
         assert "Type 1,204 to confirm" in (await http.post(path, data=form | {"typed": "1203"})).text
         started = await http.post(path, data=form | {"typed": "1,204"})
+        again = await http.post(path, data=form | {"typed": "1,204"})
+        assert (again.status_code, again.headers["location"]) == (303, started.headers["location"])
         await running.post("while it runs", chat="+12025550120")
         await receiver.until_accepted(MANY + 1)
         for _ in range(100):
@@ -65,7 +67,11 @@ async def test_1204_are_shown_typed_and_run_once_and_later_ones_are_not_among_th
             if "1,204 done, of 1,204" in page:
                 break
             await running.passes(1)
-    assert "1,204 done, of 1,204" in page
+        assert "1,204 done, of 1,204" in page
+        reloaded = await http.post(path, data=form | {"typed": "1,204"})
+        assert reloaded.headers["location"] == started.headers["location"]
+        assert (await http.get("/ui/bulk")).text.count("Retry all, done") == 1
+        assert (await http.get("/ui/audit")).text.count("1,204 deliveries") == 1
     assert later not in {got.id for got in receiver.accepted}
     assert receiver.duplicates == 0
 

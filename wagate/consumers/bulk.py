@@ -45,6 +45,16 @@ class BulkActs:
         self._rung.set()
         return await self._database.read(get_bulk, made)
 
+    async def start_once(
+        self, id_: str, verb: Verb, which: DeliveryFilter, *, until: str, total: int, who: str, client_id: int | None
+    ) -> Bulk | None:
+        """As `start`, with an id of the caller's. None: that was asked for before."""
+        add = partial(add_bulk, total=total, who=who, client_id=client_id, now=self._clock.now(), id_=id_)
+        if not await self._database.write(add, verb, which, until):
+            return None
+        self._rung.set()
+        return await self._database.read(get_bulk, id_)
+
     async def stop(self, bulk_id: str, *, client_id: int | None) -> Bulk:
         """Stop one. NotFoundError."""
         return await self._database.write(stop_bulk, bulk_id, client_id=client_id, now=self._clock.now())

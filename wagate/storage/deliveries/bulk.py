@@ -137,21 +137,25 @@ def add_bulk(
     who: str,
     client_id: int | None,
     now: datetime,
+    id_: str = "",
 ) -> str:
-    """Ask for one; its id. ConflictError: the client has `MOST_RUNNING` already.
+    """Ask for one; its id, or '' when there is one with ``id_``. ConflictError: the client has `MOST_RUNNING` already.
 
     ``total`` was counted by a reader: the writer is everybody's, and never counts.
     """
+    made = id_ or str(uuid7())
+    if rows(db, "SELECT 1 FROM bulk WHERE id = ?", (made,)):
+        return ""
     text = "SELECT COUNT(*) FROM bulk WHERE client_id = ? AND state = 'running'"
     if client_id is not None and rows(db, text, (client_id,))[0][0] >= MOST_RUNNING:
         raise ConflictError(f"{MOST_RUNNING} bulk actions are already running; wait, or stop one")
-    made = str(uuid7())
-    run(
+    stored = run(
         db,
-        f"INSERT INTO bulk ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, '', 'running', 0, 0, ?, '{{}}', NULL, ?, ?)",  # noqa: S608
+        f"INSERT INTO bulk ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, '', 'running', 0, 0, ?, '{{}}', NULL, ?, ?) "  # noqa: S608
+        "ON CONFLICT (id) DO NOTHING",  # Another process may store it at the same time.
         (made, client_id, who, verb, json_text(which), until, total, time_text(now), time_text(now)),
     )
-    return made
+    return made if stored else ""
 
 
 def get_bulk(db: peewee.Database, bulk_id: str, *, client_id: int | None = None) -> Bulk:

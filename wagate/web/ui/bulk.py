@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import msgspec
 import structlog
 from quart import Blueprint, request
+from uuid_utils import uuid7
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import BadRequestError, NotFoundError, StorageError, UnauthorizedError
@@ -46,6 +47,8 @@ VERBS: Final[Mapping[str, tuple[Verb, str]]] = {"retry-all": ("retry", "Retry"),
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """What the page showed, and the form sends back."""
 
+    id: str
+    """Of the act that its button starts: pressed twice, it is the same one."""
     verb: Verb
     which: DeliveryFilter
     until: str
@@ -79,7 +82,8 @@ def pages(parts: Parts) -> Blueprint:
             word = "cancel-all" if shown.verb == "cancel" else "retry-all"
             wrong = f"Type {shown.to_type:,} to confirm."
             return await _confirm(parts, asked, word, wrong=wrong), 422
-        made = await parts.bulk.start(
+        made = await parts.bulk.start_once(
+            shown.id,
             shown.verb,
             shown.which,
             until=shown.until,
@@ -87,8 +91,9 @@ def pages(parts: Parts) -> Blueprint:
             who=viewer().name,
             client_id=shown.client_id,
         )
-        await parts.database.write(write_act, act_of(made, address=parts.address()))
-        return back(f"/ui/bulk/{made.id}")
+        if made is not None:
+            await parts.database.write(write_act, act_of(made, address=parts.address()))
+        return back(f"/ui/bulk/{shown.id}")
 
     @routes.get("/bulk")
     async def index() -> str:
@@ -115,7 +120,7 @@ async def _confirm(parts: Parts, asked: Mapping[str, str], word: str, wrong: str
     verb, says = VERBS[word]
     which = wanted(parts, asked)
     count, newest = await parts.database.browse(count_matching, which, client_id=viewer().client_id)
-    shown = Shown(verb=verb, which=which, until=newest, count=count, client_id=viewer().client_id)
+    shown = Shown(id=str(uuid7()), verb=verb, which=which, until=newest, count=count, client_id=viewer().client_id)
     look = partial(_in_time, parts, which, newest)
     reach: Reach | None = await look(reach_of)
     chosen = await _target(parts, asked["target"])
