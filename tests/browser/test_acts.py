@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -76,6 +78,38 @@ def test_giving_up_all_that_match_asks_for_their_count_and_keeps_what_was_typed_
     page.get_by_label("to confirm").fill(str(rows))
     page.get_by_role("button", name=f"Give up {rows}").click()
     expect(page.locator("#progress")).to_contain_text(f"{rows} done")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Give up all: done")
+
+
+def test_a_page_of_an_act_on_all_follows_it_to_its_end(site: Site, page: Page) -> None:
+    made = "01980000-0000-7000-8000-000000000001"
+    later = "2999-01-01T00:00:00.000000Z"
+
+    def write(text: str, *values: str) -> None:
+        with closing(sqlite3.connect(site.scene.gateway.folder / "data" / "wagate.db", timeout=30)) as db, db:
+            db.execute(text, values)
+
+    write(
+        "INSERT INTO bulk (id, who, verb, which, until, after, state, done, refused, total, reasons, holder, "
+        "held_until, created_at, updated_at) VALUES (?, 'admin', 'retry', '{}', '', '', 'running', 1, 0, 9, '{}', "
+        "'another process', ?, ?, ?)",
+        *(made, later, later, later),
+    )
+    page.goto(f"{site.url}bulk/{made}")
+    stop = page.get_by_role("button", name="Stop")
+    stop.focus()
+    write("UPDATE bulk SET done = 5, refused = 1, reasons = '{\"gone\": 1}' WHERE id = ?", made)
+    expect(page.locator("#progress")).to_contain_text("1 × gone")
+    expect(stop).to_be_focused()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Retry all: running")
+    write("UPDATE bulk SET done = 8, state = 'done' WHERE id = ?", made)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Retry all: done")
+    expect(page).to_have_title("Done · retry all · wagate")
+    expect(page.locator("#progress")).to_contain_text("8 done, 1 refused, of 9.")
+    expect(page.locator("#progress")).to_contain_text("1 × gone")
+    expect(stop).to_have_count(0)
+    expect(page.get_by_role("link", name="To the deliveries")).to_be_focused()
+    expect(page.locator("[hx-trigger]")).to_have_count(0)
 
 
 def test_a_receiver_is_paused_and_resumed(site: Site, page: Page) -> None:

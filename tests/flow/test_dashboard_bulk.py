@@ -109,6 +109,8 @@ async def test_of_more_than_100_000_it_says_at_least_and_who_fails_among_all(run
         assert ("of more than 100,000." in page.text, '<progress aria-label="Progress">' in page.text) == (True, True)
         stop = await http.post(f"{started.headers['location']}/stop", data=fields_of(page))
         assert stop.status_code == 303
+        polled = (await http.get(started.headers["location"], headers={"HX-Request": "true"})).text
+        assert ('id="act-state">stopped<' in polled, "hx-trigger" in polled) == (True, False)
         assert "more than 100,000 deliveries" in (await http.get("/ui/audit")).text
 
 

@@ -104,7 +104,8 @@ def pages(parts: Parts) -> Blueprint:
     async def show(bulk_id: str) -> str:
         made = await parts.database.browse(get_bulk, bulk_id, client_id=viewer().client_id)
         counted, many = made.total <= MOST_COUNTED, more_than(made.total)
-        return parts.page("bulk", "deliveries", made=made, counted=counted, many=many)
+        polled = "HX-Request" in request.headers
+        return parts.page("bulk", "deliveries", made=made, counted=counted, many=many, polled=polled)
 
     @routes.post("/bulk/<bulk_id>/stop")
     async def stop(bulk_id: str) -> WerkzeugResponse:
