@@ -151,3 +151,25 @@ async def test_what_can_not_be_looked_up_in_time_is_said_and_logged(
         assert page.text.count("could not be looked up in time") == 2
         assert ">Retry 1</button>" in page.text
     assert capsys.readouterr().out.count("matches not looked through") == 2
+
+
+async def test_what_was_selected_is_given_up_only_after_a_question(running: Gateway, receiver: Sink) -> None:
+    hook = await running.register(receiver.url, name="Order bot")
+    await running.ask("POST", f"/api/targets/webhook:{hook['id']}/pause")
+    for text in ("one", "two", "three"):
+        await running.post(text)
+    jobs = [(await running.event(hook, text, "pending"))["id"] for text in ("one", "two")]
+    page = "/ui/deliveries?state=pending"
+    async with browser(running) as http:
+        form = fields_of(await http.get(page)) | {"id": jobs, "do": "cancel", "to": page}
+        asked = await http.post("/ui/deliveries", data=form)
+        assert (asked.status_code, "Give up two deliveries?" in asked.text) == (200, True), asked.text
+        assert [(await running.event(hook, text))["status"] for text in ("one", "two")] == ["pending", "pending"]
+        sent = fields_of(asked) | {"id": re.findall(r'name="id" value="([^"]+)"', asked.text), "do": "cancel"}
+        done = await http.post("/ui/deliveries", data=sent | {"asked": "yes", "to": page, "why": "the shop has closed"})
+        assert done.headers["location"] == f"{page}&said=gone-2"
+        found = [(await running.event(hook, text))["status"] for text in ("one", "two", "three")]
+        assert found == ["cancelled", "cancelled", "pending"]
+        assert (await http.get("/ui/audit")).text.count("the shop has closed") == 2
+        foreign = await http.post("/ui/deliveries", data=form | {"to": "https://evil.test/ui/"})
+        assert ('href="/ui/"' in foreign.text, "evil.test" in foreign.text) == (True, False)

@@ -18,7 +18,8 @@ from wagate.storage.deliveries.bulk import count_matching
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.events.listing import Searched
 from wagate.storage.statement import first_id
-from wagate.web.ui.parts import Parts, back, viewer
+from wagate.web.ui import words
+from wagate.web.ui.parts import Parts, back, own, viewer
 
 PAGE: Final = 50
 COUNTED: Final = 10_000
@@ -78,20 +79,23 @@ def pages(parts: Parts) -> Blueprint:
         )
 
     @routes.post("/deliveries")
-    async def act() -> WerkzeugResponse:
+    async def act() -> str | WerkzeugResponse:
         form = await request.form
         to, ids, verb = form.get("to", "/ui/deliveries"), form.getlist("id")[:PAGE], form.get("do", "")
+        if verb == "cancel" and ids and form.get("asked") != "yes":
+            many = f"{words.number(len(ids))} {'delivery' if len(ids) == 1 else 'deliveries'}"
+            return parts.page("give_up", "deliveries", ids=ids, many=many, to=own(to))
         done = 0
         for each in ids:
-            done += await _act(parts, verb, each)
+            done += await _act(parts, verb, each, form.get("why", "").strip())
         return back(to, f"{'gone' if verb == 'cancel' else 'retried'}-{done}" if ids else "nothing")
 
     @routes.post("/deliveries/<delivery_id>/<verb>")
     async def do(delivery_id: str, verb: str) -> WerkzeugResponse:
         why = (await request.form).get("why", "").strip()
         done = await _act(parts, verb, delivery_id, why)
-        words = {"retry": "retried", "skip": "skipped", "cancel": "gone"}
-        return back(f"/ui/deliveries/{delivery_id}", words[verb] if done else "settled")
+        said = {"retry": "retried", "skip": "skipped", "cancel": "gone"}
+        return back(f"/ui/deliveries/{delivery_id}", said[verb] if done else "settled")
 
     return routes
 

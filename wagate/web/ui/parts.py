@@ -194,11 +194,15 @@ def said() -> str:
     return f"{int(count):,} deliveries. {text}" if text and count.isdecimal() and len(count) < 10 else text
 
 
+def own(to: str) -> str:
+    """The URL of a page of ours; of the overview, if it is none."""
+    parts = to.partition("?")[0].split("/")
+    return quote(to, safe=IN_URLS) if to.startswith(f"{PREFIX}/") and ".." not in parts else f"{PREFIX}/"
+
+
 def back(to: str, word: str = "") -> WerkzeugResponse:
     """To a page of ours, which says what happened."""
-    parts = to.partition("?")[0].split("/")
-    target = quote(to, safe=IN_URLS) if to.startswith(f"{PREFIX}/") and ".." not in parts else f"{PREFIX}/"
-    path, _, query = target.partition("?")
+    path, _, query = own(to).partition("?")
     # A page that says what came of the last act is gone back to without that.
     said = [
         *(each for each in query.split("&") if each and not each.startswith("said=")),
