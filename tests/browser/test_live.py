@@ -125,6 +125,7 @@ def test_the_code_to_scan_is_pushed_and_goes_when_it_was_scanned_or_lapsed(site:
     expect(code).to_have_count(1)
     site.run(site.scene.tells, "ready")
     expect(watching.locator("#scan .st")).to_have_text("Connected")
+    expect(watching.locator(".head .st")).to_have_text("Connected")
     expect(code).to_have_count(0)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import trio
 
 from tests.flow.dashboard import browser, fields_of, press
 from tests.flow.dashboard_engine import FakeEngine
@@ -210,6 +211,27 @@ async def test_a_number_is_started_linked_by_code_and_deleted(
     )
     assert (await http.get(page)).status_code == 404
     assert "delete number" in (await http.get("/ui/audit")).text
+
+
+async def test_the_state_and_the_card_with_the_code_follow_while_the_page_is_open(
+    running: Gateway, http: httpx2.AsyncClient, engine: FakeEngine
+) -> None:
+    await add(http, "whatsapp", name="desk")
+    page = await shows(running, http, "/ui/numbers/desk", "Waits for a scan")
+    head = re.search(r'<p class="row">(<span id="n-[^"]+-state">)<span class="st wait">Waits for a scan<', page)
+    card = re.search(r'<h2>(<span id="pair">)Can&#39;t scan', page)
+    assert head is not None, page
+    assert card is not None, page
+    async with http.stream("GET", "/ui/live?page=number&thing=desk") as stream:
+        told = ""
+        with trio.fail_after(60):
+            async for text in stream.aiter_text():
+                told += text
+                if "Waits for a scan" in told:
+                    engine.scanned.set()
+                if f'{head[1]}<span class="st ok">Connected<' in told and f"{card[1]}</span>" in told:
+                    break
+    assert '<h2><span id="pair"></span></h2>' in (await http.get("/ui/numbers/desk")).text
 
 
 async def test_a_new_webhook_secret_is_shown_once(running: Gateway, http: httpx2.AsyncClient) -> None:

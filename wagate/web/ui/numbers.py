@@ -17,7 +17,7 @@ from wagate.storage.deliveries.survey import SENDING
 from wagate.storage.owners.accounts import QR_LIFE, get_account, list_accounts
 from wagate.storage.passes import list_links
 from wagate.storage.rows import AccountRow
-from wagate.web.ui.leaves import number_mark
+from wagate.web.ui.leaves import leaf, leaves_of, number_mark
 from wagate.web.ui.links import WORDS
 from wagate.web.ui.parts import Parts, page_asked, viewer
 from wagate.web.ui.render import render
@@ -78,7 +78,7 @@ async def number_page(
         live=f"page=number&{urlencode({'thing': row.name})}",
         actions=actions_of(provider),
         scans=provider is not None and provider.sessions,
-        pairs=provider is not None and provider.pair_code is not None,
+        pair=pair_leaf(row) if provider is not None and provider.pair_code is not None else None,
         way=row.provider if provider is None else provider.title,
         listens=provider is not None and provider.listens,
         callback=parts.providers.webhook_url(row.name) or f"{parts.origin()}/webhooks/{row.name}",
@@ -94,12 +94,18 @@ async def number_page(
 
 
 async def scan_panel(parts: Parts, name: str, *, client_id: int | None, may_act: bool) -> dict[str, Markup]:
-    """The panel to scan from, for who watches the number's page; nothing once the number is gone."""
+    """What moves on a number's page, above all the panel to scan from; nothing once the number is gone."""
     row = await parts.database.browse(get_account, name, client_id=client_id)
     if row is None:
         return {}
     panel = render("scan", row=row, mark_of=number_mark(row), **code_of(parts, row, may_act=may_act))
-    return {"scan": Markup(panel)}  # noqa: S704  (a template's output)
+    words = leaves_of((), [row], (), parts.now())
+    return {"scan": Markup(panel), "pair": pair_leaf(row), **words}  # noqa: S704  (a template's output)
+
+
+def pair_leaf(row: AccountRow) -> Markup:
+    """The heading of the card that links with a code; the card goes with it, once the number is connected."""
+    return leaf("pair", "" if row.status is SessionStatus.SESSION_CONNECTED else "Can't scan? Link with a code")
 
 
 def actions_of(provider: Provider | None) -> tuple[str, ...]:
