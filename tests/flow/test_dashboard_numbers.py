@@ -234,6 +234,29 @@ async def test_the_state_and_the_card_with_the_code_follow_while_the_page_is_ope
     assert '<h2><span id="pair"></span></h2>' in (await http.get("/ui/numbers/desk")).text
 
 
+async def test_a_numbers_page_lists_the_receivers_that_get_its_events_and_no_others(
+    running: Gateway, http: httpx2.AsyncClient
+) -> None:
+    await add(http, "session", name="front", phone="12025550142")
+    await add(http, "session", name="back")
+    url = "https://93.184.216.34/hook"
+    for number, name, events in (
+        ("*", "For all", ["message"]),
+        ("front", "By name", ["message.ack"]),
+        ("12025550142", "By phone", ["group.*"]),
+        ("back", "Of the other", ["*"]),
+        ("*", "Failures only", ["webhook.failing"]),
+    ):
+        body = {"phone_number": number, "webhook_url": url, "name": name, "events": events}
+        await running.ask("POST", "/api/webhooks/register", 201, json=body)
+    names = ("For all", "By name", "By phone", "Of the other", "Failures only")
+    listed = {}
+    for number in ("front", "back"):
+        page = (await http.get(f"/ui/numbers/{number}")).text.partition(f"Receivers of {number}</h2>")[2]
+        listed[number] = [name for name in names if f">{name}</a>" in page]
+    assert listed == {"front": ["For all", "By name", "By phone"], "back": ["For all", "Of the other"]}
+
+
 async def test_a_new_webhook_secret_is_shown_once(running: Gateway, http: httpx2.AsyncClient) -> None:
     await add(http, "session", name="front")
     form = fields_of(await http.get("/ui/numbers/front/settings"))

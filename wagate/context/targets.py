@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Final
 
 import structlog
 
 from wagate.clock import Clock
 from wagate.consumers.control import Control
+from wagate.context.endpoints import OF_NO_NUMBER
 from wagate.errors import PluginError, UnavailableError
+from wagate.events import EVENT_KINDS, Event
+from wagate.events.kinds import GROUP_PREFIX
 from wagate.hooks.contracts import Handler, TargetName
 from wagate.hooks.views import DeliveryView, RequestView
 from wagate.outbound.context import OUTBOUND
@@ -23,7 +28,16 @@ from wagate.storage.deliveries.target_list import (
     some_targets,
 )
 from wagate.storage.deliveries.targets import target_states
+from wagate.storage.owners.directory import Account
 from wagate.storage.owners.live import LiveDirectory
+from wagate.storage.statement import first_id
+
+MOST: Final = 10_000
+"""Receivers that one look takes by name."""
+KINDS: Final = (EVENT_KINDS - OF_NO_NUMBER) | {f"{GROUP_PREFIX}join"}
+"""Of events of a number; all about groups are wanted alike."""
+SOMEBODY: Final = "12025550100@c.us"
+"""A chat with nobody: a number for examples."""
 
 log = structlog.get_logger("wagate.targets")
 
@@ -88,6 +102,12 @@ class TargetDesk:
             self._named(row)
         return found
 
+    async def getting(self, account_id: str) -> Glance:
+        """As `glance`; named are `MOST` receivers that get events of this account, as each connector says."""
+        account = self._live.now.by_id.get(account_id)
+        ids = set() if account is None else {id_ for name in self._handlers for id_ in self._wanting(name, account)}
+        return await self.glance(sorted(ids)[:MOST], ())
+
     async def get(self, target_id: str, *, client_id: int | None) -> TargetRow:
         """One."""
         row = await self._database.browse(get_target, target_id, self._clock.now(), client_id=client_id)
@@ -145,6 +165,15 @@ class TargetDesk:
             log.warning("request not shown", plugin=error.plugin, delivery_id=delivery.id, reason=error.what)
             raise UnavailableError("its connector failed; see the gateway's log") from error
 
+    def _wanting(self, handler: str, account: Account) -> set[str]:
+        """Those of a connector that want something of this account, of whatever kind."""
+        targets, now = self._handlers[handler].targets, self._clock.now()
+        try:
+            return {f"{handler}:{each.id}" for kind in KINDS for each in targets(_such(kind, account, now))}
+        except PluginError as error:
+            log.warning("receivers not known", plugin=error.plugin, account=account.name, reason=error.what)
+            return set()
+
     def _named(self, row: TargetRow) -> TargetRow:
         if not row.name:
             named = self._describe(row.id)
@@ -163,6 +192,25 @@ class TargetDesk:
         except PluginError as error:
             log.warning("target without a name", plugin=error.plugin, target=target_id, reason=error.what)
             return TargetName()
+
+
+def _such(kind: str, account: Account, now: datetime) -> Event:
+    """What an event of this kind is like, to ask who would get it."""
+    return Event(
+        id=first_id(now),
+        kind=kind,
+        account=account.name,
+        account_id=account.id,
+        phone=account.phone,
+        provider=account.provider,
+        client_id=account.client_id,
+        tenant=account.tenant,
+        created_at=now,
+        timestamp=now,
+        chat=SOMEBODY,
+        sender=SOMEBODY,
+        type="text",
+    )
 
 
 def _place(row: TargetRow) -> str:

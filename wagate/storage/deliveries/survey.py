@@ -175,7 +175,7 @@ def survey_targets(
     asked = _Asked(db, now, client_id, lone=lone)
     found, sums = asked.look(begin, most)
     busy = sum(each.busy for each in sums.values())
-    shown = sorted((row for row, is_shown in found if is_shown), key=_worst)
+    shown = sorted((row for row, is_shown in found if is_shown), key=worst)
     if len(shown) < most:
         shown += asked.quiet(max(0, begin - busy), most - len(shown))
     return Survey(totals=_added(sums.values()), shown=shown, urgent=[row for row, _ in found if is_urgent(row)])
@@ -318,5 +318,6 @@ def _sends(row: TargetRow) -> bool:
     return row.id.startswith(SENDING)
 
 
-def _worst(row: TargetRow) -> tuple[object, ...]:
+def worst(row: TargetRow) -> tuple[object, ...]:
+    """Sorts receivers: the worst first."""
     return WORST.index(row.standing), -row.failed, -row.waiting, row.name, row.id
