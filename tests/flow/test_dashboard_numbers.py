@@ -257,6 +257,15 @@ async def test_a_numbers_page_lists_the_receivers_that_get_its_events_and_no_oth
     assert listed == {"front": ["For all", "By name", "By phone"], "back": ["For all", "Of the other"]}
 
 
+async def test_the_list_shows_when_the_last_message_came_in(running: Gateway, http: httpx2.AsyncClient) -> None:
+    await add(http, "session", name="front", phone="12025550142")
+    cells = re.compile(r'data-l="Last in">(.*?)</td><td role="cell" class="nw" data-l="Last out">(.*?)</td>')
+    assert cells.findall((await http.get("/ui/numbers")).text) == [("–", "–")]
+    await running.post("hello")
+    found = cells.findall(await shows(running, http, "/ui/numbers", "ago</time>"))
+    assert [last_out for last_in, last_out in found if "ago</time>" in last_in] == ["–"]
+
+
 async def test_a_new_webhook_secret_is_shown_once(running: Gateway, http: httpx2.AsyncClient) -> None:
     await add(http, "session", name="front")
     form = fields_of(await http.get("/ui/numbers/front/settings"))

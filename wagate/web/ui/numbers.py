@@ -43,7 +43,7 @@ def pages(parts: Parts) -> Blueprint:
         begin = page_asked() * PAGE
         some = sorted(rows, key=lambda each: each.name)[begin : begin + PAGE]
         more = begin // PAGE + 1 if len(rows) > begin + PAGE else 0
-        return parts.page("numbers", "numbers", rows=[_shown(row) for row in some], count=len(rows), more=more)
+        return parts.page("numbers", "numbers", rows=some, count=len(rows), more=more)
 
     @routes.get("/numbers/<name>")
     async def show(name: str) -> str:
@@ -136,7 +136,3 @@ def code_of(parts: Parts, row: AccountRow, *, may_act: bool = True) -> dict[str,
         "life": int(QR_LIFE.total_seconds()),
         "steps": STEPS,
     }
-
-
-def _shown(row: AccountRow) -> tuple[AccountRow, tuple[str, str]]:
-    return row, number_mark(row)
