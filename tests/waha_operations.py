@@ -43,6 +43,7 @@ LAST = (
     "SessionsController_logout",
     "AuthController_requestCode",
     "AuthController_getQR",
+    "ScreenshotController_screenshot",
     "ServerController_stop",
 )
 """What takes away what others are about, and what ends the connection or all, comes last, in this order."""

@@ -300,3 +300,26 @@ async def test_a_qr_code_is_a_picture_its_text_or_json(tmp_path: Path) -> None:
     assert foreign.status_code == 404
     valid(as_json, "Base64File")
     valid(raw, "QRCodeValue")
+
+
+async def test_a_screenshot_is_the_qr_code_of_a_session_that_waits_for_a_scan(tmp_path: Path) -> None:
+    """As WAHA's engines without a browser answer."""
+    async with waha(tmp_path, FakeMessages()) as (running, client):
+        await set_state(running, SessionStatus.SESSION_CONNECTED)
+        none = await client.refused("screenshot.screenshot", {"session": "main"})
+        plain = await client.refused("screenshot.screenshot", {"session": "plain"})
+        await set_state(running, SessionStatus.QR_GENERATED, qr="2@abc")
+        async with running.as_(ACME) as http:
+            picture = await http.get("/api/screenshot", params={"session": "main"})
+            as_json = await http.get(
+                "/api/screenshot", params={"session": "main"}, headers={"Accept": "application/json"}
+            )
+            qr = await http.get("/api/main/auth/qr")
+        async with running.as_(OTHER) as http:
+            foreign = await http.get("/api/screenshot", params={"session": "main"})
+    assert (none["status"], plain["status"], foreign.status_code) == (422, 501, 404)
+    assert "no browser" in none["message"]
+    assert "no browser" in plain["message"]
+    assert (picture.headers["content-type"], picture.content) == ("image/png", qr.content)
+    assert as_json.json() == {"mimetype": "image/png", "data": base64.b64encode(qr.content).decode()}
+    valid(as_json.json(), "Base64File")

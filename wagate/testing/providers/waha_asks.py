@@ -15,7 +15,7 @@ from typing import Any
 from wagate.testing.server import Reply, Seen
 
 Answer = Callable[[Seen, list[str]], Awaitable[Reply]]
-Unready = Callable[[str], Reply | None]
+Unready = Callable[..., Reply | None]
 CODE = "AbCdEfGhIjKlMnOpQrStUv"
 """The invite that leads to the group of `WahaPhone.invited`."""
 ME = "15550000001@c.us"
@@ -171,8 +171,12 @@ class WahaPhone:
         return Reply(status=201, json={})
 
     async def _screenshot(self, seen: Seen, _parts: list[str]) -> Reply:
-        picture = Reply(body=b"\xff\xd8\xff\xe0", headers={"content-type": "image/jpeg"})
-        return self.unready(seen.query["session"]) or picture
+        """Of a browser; one that waits for a scan shows the QR code."""
+        session, picture = (
+            seen.query["session"],
+            Reply(body=b"\xff\xd8\xff\xe0", headers={"content-type": "image/jpeg"}),
+        )
+        return (self.unready(session, "SCAN_QR_CODE") and self.unready(session)) or picture
 
     async def _convert(self, seen: Seen, parts: list[str]) -> Reply:
         kind, data = _CONVERTED.get(parts[1]), seen.json.get("data")

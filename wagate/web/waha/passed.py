@@ -23,7 +23,9 @@ from wagate.web.waha.asked import CLOSE_GROUP, INVITE, MAKE_CHANNEL, PRESS, PREV
 from wagate.web.waha.converted import convert_video, convert_voice
 from wagate.web.waha.desk import Call, Row, as_json
 from wagate.web.waha.menus import ButtonsBody, ListBody, send_buttons, send_list
+from wagate.web.waha.sessions import show_qr
 
+NO_SCREEN = "wagate runs no browser: a screenshot shows the QR code to scan, and there is none now"
 NO_CHANNELS = "wagate makes and deletes no channels"
 NO_SEARCH = "wagate does not search for channels"
 NO_READING = "wagate does not read channels that you don't follow"
@@ -104,6 +106,16 @@ async def _decoded(kind: type[msgspec.Struct]) -> Any:
     return body
 
 
+async def _screenshot(call: Call) -> Response:
+    """The QR code, as with WAHA's engines without a browser. NotSupportedError, UnprocessableError, BadGatewayError."""
+    desk, account = call.desk, call.account
+    provider = desk.providers.get(account.provider)
+    if provider is None or not provider.sessions:
+        raise NotSupportedError("wagate runs no browser to take a screenshot of")
+    shown = await show_qr(desk.states, account.name, account.client_id, none=NO_SCREEN)
+    return shown if isinstance(shown, Response) else as_json(shown)
+
+
 async def _buttons(call: Call) -> Response:
     return as_json(await send_buttons(call, await _decoded(ButtonsBody)), 201)
 
@@ -177,7 +189,7 @@ def _shown(answered: PassedOn, status: int) -> Response:
 
 _CHANNEL, _SEARCH = "{session}/channels/{id}", "{session}/channels/search"
 PASSED = (
-    _passed("GET /screenshot", "wagate runs no browser to take a screenshot of"),
+    _passed("GET /screenshot", here=_screenshot),
     _passed("POST /sendPollVote", "wagate can't vote in other people's polls", status=201, own=VOTE),
     _passed(
         "POST /send/buttons/reply",

@@ -31,6 +31,7 @@ STOPPED, WORKING, FAILED = (
     for each in (SessionStatus.SESSION_NOT_CONNECTED, SessionStatus.SESSION_CONNECTED, SessionStatus.ERROR)
 )
 PNG = "image/png"
+NO_QR = "Session status is not as expected: there is no QR code to scan"
 
 
 class Me(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -143,15 +144,8 @@ def waha_sessions_routes(
     @endpoint(query=QrQuery, answers={200: None}, problems=(502,), media_type=PNG, or_json=QrAnswer)
     async def qr(session: str, query: QrQuery) -> Response | QrAnswer:
         """The QR code that waits to be scanned, as a picture; as JSON when Accept or `?format=raw` asks for it."""
-        text = await _qr(states, (await find(session)).name, auth.identity().client_id)
-        picture = qr_png(text)
-        if picture is None:
-            raise UnprocessableError("Session status is not as expected: there is no QR code to scan")
-        if query.format == "raw":
-            return QrAnswer(value=text)
-        if request.accept_mimetypes.best_match([PNG, "application/json"]) == "application/json":
-            return QrAnswer(mimetype=PNG, data=base64.b64encode(picture).decode())
-        return Response(picture, content_type=PNG)
+        name = (await find(session)).name
+        return await show_qr(states, name, auth.identity().client_id, none=NO_QR, raw=query.format == "raw")
 
     return routes
 
@@ -168,6 +162,24 @@ async def control(states: AccountSessions, name: str, action: str) -> None:
         await states.control(name, action, client_id=None)
     except SendError as error:
         raise BadGatewayError(f"{action}: {error.reason}") from error
+
+
+async def show_qr(
+    states: AccountSessions, name: str, client_id: int | None, *, none: str, raw: bool = False
+) -> Response | QrAnswer:
+    """The code that waits to be scanned, in the form that Accept asks for; ``raw``: its text.
+
+    UnprocessableError: there is none, with ``none`` as the reason. BadGatewayError.
+    """
+    text = await _qr(states, name, client_id)
+    picture = qr_png(text)
+    if picture is None:
+        raise UnprocessableError(none)
+    if raw:
+        return QrAnswer(value=text)
+    if request.accept_mimetypes.best_match([PNG, "application/json"]) == "application/json":
+        return QrAnswer(mimetype=PNG, data=base64.b64encode(picture).decode())
+    return Response(picture, content_type=PNG)
 
 
 async def _qr(states: AccountSessions, name: str, client_id: int | None) -> str:
