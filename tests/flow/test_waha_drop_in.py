@@ -38,13 +38,13 @@ DOCUMENT = Replay(
     of=replay,
     table=TABLE,
     count=162,
-    least={"waha": 150, "meta": 63, "twilio": 59, "session": 106, "whatsapp": 129},
+    least={"waha": 151, "meta": 64, "twilio": 60, "session": 107, "whatsapp": 130},
 )
 N8N = Replay(
     of=replay_node,
     table=NODE_TABLE,
     count=143,
-    least={"waha": 138, "meta": 54, "twilio": 51, "session": 95, "whatsapp": 118},
+    least={"waha": 139, "meta": 55, "twilio": 52, "session": 96, "whatsapp": 119},
 )
 INBOX = {
     "plugins.chatwoot.inboxes.an-id": {"url": "http://127.0.0.1:9", "account_id": 1, "inbox_id": 2, "token": "t" * 20}

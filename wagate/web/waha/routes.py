@@ -17,6 +17,7 @@ from wagate.parsing.waha import ENGINE, TIER
 from wagate.web.waha.apps import APPS
 from wagate.web.waha.chats import CHATS
 from wagate.web.waha.contacts import CONTACTS
+from wagate.web.waha.cpu import CPU
 from wagate.web.waha.desk import Call, Desk, Row, add_rows
 from wagate.web.waha.groups import GROUPS
 from wagate.web.waha.keys import KEYS
@@ -36,10 +37,7 @@ NOT_HERE = {
     "wagate's tokens have no scopes: a page to scan has a link of its own (POST /api/accounts/{name}/links)": (
         "POST /keys/control",
     ),
-    "wagate has metrics at /metrics, but no memory dumps": (
-        "GET /server/debug/cpu",
-        "GET /server/debug/heapsnapshot",
-    ),
+    "wagate has metrics at /metrics, but no memory dumps": ("GET /server/debug/heapsnapshot",),
     "wagate has no MCP server": ("POST /mcp",),
 }
 """Why → what is answered with it."""
@@ -101,6 +99,7 @@ SERVER = (
         sessionless=True,
         act="stop gateway",
     ),
+    CPU,
     *(
         Row(verb=verb, doc="Not possible.", handle=_refuse(why), sessionless=True)
         for why, verbs in NOT_HERE.items()
