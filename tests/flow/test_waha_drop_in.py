@@ -38,13 +38,13 @@ DOCUMENT = Replay(
     of=replay,
     table=TABLE,
     count=162,
-    least={"waha": 151, "meta": 64, "twilio": 60, "session": 107, "whatsapp": 130},
+    least={"waha": 151, "meta": 71, "twilio": 67, "session": 114, "whatsapp": 134},
 )
 N8N = Replay(
     of=replay_node,
     table=NODE_TABLE,
     count=143,
-    least={"waha": 139, "meta": 55, "twilio": 52, "session": 96, "whatsapp": 119},
+    least={"waha": 139, "meta": 62, "twilio": 59, "session": 103, "whatsapp": 123},
 )
 INBOX = {
     "plugins.chatwoot.inboxes.an-id": {"url": "http://127.0.0.1:9", "account_id": 1, "inbox_id": 2, "token": "t" * 20}

@@ -16,6 +16,7 @@ from wagate.storage.outbox.new_chats import delete_new_chats
 from wagate.storage.refusals import delete_strangers
 from wagate.storage.statement import rows, run
 from wagate.storage.threads.conversations import delete_contacts, delete_threads
+from wagate.storage.threads.labels import delete_labeled
 
 SLICE = 500
 DEDUPE_AT_LEAST = timedelta(days=7)
@@ -47,6 +48,7 @@ async def sweep(database: Database, ages: Ages, *, now: datetime) -> dict[str, i
         "chats": await _all(database, delete_threads, now - ages.events),
         "contacts": await _all(database, delete_contacts, now - ages.events),
         "new_chats": await _all(database, delete_new_chats, now - ages.events),
+        "labeled_chats": await _all(database, delete_labeled, now - ages.events),
         "unknown_numbers": await _all(database, delete_strangers, now - ages.events),
         "dedupe": await _all(database, delete_dedupe, dedupe),
         "idempotency": await _all(database, delete_idempotency, now - ages.idempotency),

@@ -1,4 +1,4 @@
-"""What WAHA does about ourselves: profile, presence, calls; and channels and labels. By the provider."""
+"""What WAHA does about ourselves: profile, presence, calls; and channels. By the provider."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from wagate.errors import NotFoundError, NotSupportedError, UnprocessableError
+from wagate.errors import NotSupportedError, UnprocessableError
 from wagate.events import Event, kinds
-from wagate.hooks.answers import ChannelView, Label
+from wagate.hooks.answers import ChannelView
 from wagate.hooks.asks import (
     ChannelMark,
-    DeleteLabel,
-    LabelChat,
     ListChannels,
-    ListLabeled,
-    ListLabels,
     MarkChannel,
-    PutLabel,
     ReadChannel,
     RejectCall,
     SetOnline,
@@ -34,12 +29,6 @@ from wagate.web.messages.content import not_blank, read_chat
 from wagate.web.waha.bodies import Success, WahaFile
 from wagate.web.waha.desk import Call, Row
 from wagate.web.waha.groups import group_of
-
-COLORS = (
-    *("#ff9485", "#64c4ff", "#ffd429", "#dfaef0", "#99b6c1", "#55ccb3", "#ff9dff", "#d3a91d", "#6d7cce", "#d7e752"),
-    *("#00d0e2", "#ffc5c7", "#93ceac", "#f74848", "#00a0f2", "#83e422", "#ffaf04", "#b5ebff", "#9ba6ff", "#9368cf"),
-)
-"""WhatsApp's, by number (source: WAHA's documentation, labels)."""
 
 
 class NameBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,26 +61,6 @@ class CallBody(msgspec.Struct, frozen=True, kw_only=True):
 
     from_: str = msgspec.field(name="from")
     id: Annotated[str, Meta(min_length=1, max_length=200)]
-
-
-class LabelBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A label."""
-
-    name: Annotated[str, Meta(max_length=100)]
-    color: Annotated[int, Meta(ge=0, le=19)] | None = None
-    color_hex: str | None = None
-
-
-class LabelId(msgspec.Struct, frozen=True, kw_only=True):
-    """One."""
-
-    id: str
-
-
-class LabelsBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A chat's labels."""
-
-    labels: Annotated[list[LabelId], Meta(max_length=100)]
 
 
 class ChannelsQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,50 +186,7 @@ def _mark_channel(mark: ChannelMark) -> Any:
     return act
 
 
-def shown_label(label: Label) -> dict[str, Any]:
-    """One label."""
-    color = COLORS[label.color] if 0 <= label.color < len(COLORS) else COLORS[0]
-    return {"id": label.id, "name": label.name, "color": label.color, "colorHex": color}
-
-
-async def _labels(call: Call) -> Any:
-    return [shown_label(each) for each in await call.ask(ListLabels())]
-
-
-async def _labels_of(call: Call) -> Any:
-    return [shown_label(each) for each in await call.ask(ListLabels(chat=call.chat()))]
-
-
-async def _labeled(call: Call) -> Any:
-    return [{"id": each} for each in await call.ask(ListLabeled(label_id=call.parts["labelId"]))]
-
-
-async def _put_label(call: Call) -> Any:
-    color = call.body.color
-    if color is None and call.body.color_hex:
-        if call.body.color_hex.lower() not in COLORS:
-            raise UnprocessableError(f"colorHex must be one of {', '.join(COLORS)}", field="colorHex")
-        color = COLORS.index(call.body.color_hex.lower())
-    name = not_blank(call.body.name, "name")
-    return shown_label(await call.ask(PutLabel(name=name, color=color or 0, label_id=call.parts.get("labelId", ""))))
-
-
-async def _delete_label(call: Call) -> Any:
-    label = call.parts["labelId"]
-    if DeleteLabel not in call.desk.answers(call.account):
-        raise NotSupportedError(f"{call.desk.title(call.account)} can't do this: delete label")
-    if all(each.id != label for each in await call.ask(ListLabels())):
-        raise NotFoundError("Label not found")
-    await call.ask(DeleteLabel(label_id=label))
-    return {"result": True}
-
-
-async def _label_chat(call: Call) -> Any:
-    await call.ask(LabelChat(chat=call.chat(), label_ids=tuple(each.id for each in call.body.labels)))
-    return Success()
-
-
-_PROFILE, _GROUP, _LABEL = "{session}/profile", "{session}/groups/{id}", "{session}/labels/{labelId}"
+_PROFILE, _GROUP = "{session}/profile", "{session}/groups/{id}"
 OWN = (
     Row(verb=f"GET /{_PROFILE}", doc="Our profile.", handle=_profile),
     Row(verb=f"PUT /{_PROFILE}/name", doc="Our name.", handle=_name, act="change own name", body=NameBody),
@@ -332,24 +258,4 @@ OWN = (
             ("unmute", _mark_channel("unmute")),
         )
     ),
-    Row(verb="GET /{session}/labels", doc="Labels.", handle=_labels),
-    Row(
-        verb="POST /{session}/labels",
-        doc="Make one.",
-        handle=_put_label,
-        act="create label",
-        body=LabelBody,
-        status=201,
-    ),
-    Row(verb=f"PUT /{_LABEL}", doc="Change one.", handle=_put_label, act="change label", body=LabelBody),
-    Row(verb=f"DELETE /{_LABEL}", doc="Delete one.", handle=_delete_label, act="delete label"),
-    Row(verb="GET /{session}/labels/chats/{chatId}", doc="A chat's labels.", handle=_labels_of),
-    Row(
-        verb="PUT /{session}/labels/chats/{chatId}",
-        doc="Set them.",
-        handle=_label_chat,
-        act="label chat",
-        body=LabelsBody,
-    ),
-    Row(verb=f"GET /{_LABEL}/chats", doc="Chats with a label.", handle=_labeled),
 )

@@ -21,6 +21,7 @@ from wagate.web.waha.cpu import CPU
 from wagate.web.waha.desk import Call, Desk, Row, add_rows
 from wagate.web.waha.groups import GROUPS
 from wagate.web.waha.keys import KEYS
+from wagate.web.waha.labels import LABELS
 from wagate.web.waha.more_sends import MORE_SENDS
 from wagate.web.waha.own import OWN
 from wagate.web.waha.passed import PASSED
@@ -108,7 +109,7 @@ SERVER = (
 )
 
 
-ROWS = (*CHATS, *CONTACTS, *GROUPS, *OWN, *MORE_SENDS, *PASSED, *KEYS, *APPS, *SERVER)
+ROWS = (*CHATS, *CONTACTS, *GROUPS, *OWN, *LABELS, *MORE_SENDS, *PASSED, *KEYS, *APPS, *SERVER)
 
 
 def waha_routes(desk: Desk) -> Blueprint:
