@@ -35,6 +35,27 @@ DELIVERIES = {
 }
 """A delivery's status → the mark's kind, and the word."""
 
+KEYS = (
+    ("?", "Show these keys"),
+    ("/", "Search"),
+    ("g o", "Overview"),
+    ("g n", "Numbers"),
+    ("g d", "Deliveries"),
+    ("g c", "Conversations"),
+    ("g w", "Webhooks"),
+    ("j", "Next row"),
+    ("k", "Row before"),
+    ("x", "Pick the row"),
+    ("Enter", "Open the row"),
+    ("r", "Retry what is picked, or the row; try a receiver now"),
+    ("p", "Pause live figures, or go on"),
+    ("t", "Light or dark"),
+    ("Esc", "Close"),
+)
+"""What is pressed, one after another → what it does; static/wagate.js does it."""
+KEYS_TO_ACT = frozenset({"Webhooks", "Pick the row", KEYS[11][1]})
+"""Of these, what nobody needs who only looks."""
+
 PARTS = {"healthy": ("ok", "Works"), "degraded": ("wait", "Impaired"), "unhealthy": ("bad", "Broken")}
 """How a part of the gateway is → the mark's kind, and the word."""
 

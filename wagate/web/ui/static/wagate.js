@@ -95,18 +95,47 @@
   });
   document.addEventListener("DOMContentLoaded", count);
 
-  // Keys. Never while something is typed, never with Ctrl, Alt or Meta.
+  // Keys: off in fields, with Ctrl, Alt or Meta, while a dialog is open, and when somebody switched them off.
+  const dialog = one("#keys"), on = one("[data-keys]");
+  const used = () => localStorage.getItem("keys") !== "off";
+  const line = (row) => row?.querySelector("[name=id]") ?? row?.querySelector("a");
+  const again = (within) => within?.querySelector(':is(form[action$="/retry"],form[action$="/probe"]) button');
+  const walk = (at, step) => {
+    const rows = [...all(".need li,main tbody tr,.chats li")].filter(line), to = rows[rows.indexOf(at) + step];
+    if (at || step > 0) line(to)?.focus();
+  };
+  const retry = (row) => {
+    const button = one("button[name=do][value=retry]"), box = row?.querySelector("[name=id]");
+    if (!button) return (again(row) ?? again(one(".head")))?.click();
+    if (box && ![...picks()].some((each) => each.checked)) box.click();
+    button.click(); // disabled as long as none is picked
+  };
+  const keys = {
+    "?": () => dialog?.showPopover(),
+    "/": () => one("#q")?.focus(),
+    p: () => live && pause(),
+    t: () => one('form[action$="/theme"]')?.requestSubmit(),
+    j: (row) => walk(row, 1),
+    k: (row) => walk(row, -1),
+    x: (row) => row?.querySelector("[name=id]")?.click(),
+    r: retry,
+  };
+  let begun = -Infinity; // when g was pressed
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.target.matches("input:not([type=checkbox]),select,textarea")) return;
-    const rows = [...picks()], at = rows.indexOf(document.activeElement);
-    if (event.key === "p" && live) pause();
-    else if (event.key === "/") { event.preventDefault(); one("#q")?.focus() }
-    else if (event.key === "j" && rows.length) rows[Math.min(at + 1, rows.length - 1)].focus();
-    else if (event.key === "k" && at > 0) rows[at - 1].focus();
-    else if (event.key === "x" && at >= 0) { rows[at].click() }
-    else if (event.key === "Enter" && at >= 0) {
+    if (event.ctrlKey || event.altKey || event.metaKey || !used() || one("dialog:popover-open")) return;
+    if (event.target.matches("input:not([type=checkbox]),select,textarea")) return;
+    if (event.repeat && !"jk".includes(event.key)) return;
+    const row = document.activeElement.closest(".need li,main tbody tr,.chats li"), led = event.timeStamp - begun < 1500;
+    begun = event.key === "g" ? event.timeStamp : -Infinity;
+    if (event.key === "Enter" && event.target.matches("[name=id]")) {
       event.preventDefault(); // it would press the form's first button
-      rows[at].closest("tr").querySelector("td a").click();
-    }
+      row.querySelector("td a").click();
+    } else if (led) one(`[data-go="${CSS.escape(event.key)}"]`)?.click();
+    else if (Object.hasOwn(keys, event.key)) { event.preventDefault(); keys[event.key](row) }
   });
+  if (on) {
+    one("[popovertarget=keys]").hidden = false;
+    on.checked = used();
+    on.addEventListener("change", () => localStorage.setItem("keys", on.checked ? "on" : "off"));
+  }
 })();
