@@ -17,6 +17,7 @@ from tests.rows import NOW, intake, route
 from wagate.errors import StorageError
 from wagate.rules.filters import DeliveryFilter, MessageFilter
 from wagate.storage import database as module
+from wagate.storage.audit import list_acts
 from wagate.storage.backend import sqlite as backend
 from wagate.storage.database import Database, open_database
 from wagate.storage.events.intake import store
@@ -49,11 +50,21 @@ MESSAGES = [
     ({"account": "main", "client_id": 1}, "messages_account"),
     ({"message_id": "wamid.7"}, "messages_bare"),
 ]
+ACTS = [
+    ({"who": "admin"}, "audit_who"),
+    ({"about": "webhook:w1"}, "audit_object"),
+    ({"client_id": 1}, "audit_client"),
+    ({}, "sqlite_autoindex_audit_1"),
+]
 THREADS = [({}, "chats_newest"), ({"client_id": 1}, "chats_")]
 
 
 def threads(db: Any, _filters: None, **which: Any) -> None:
     list_threads(db, **which)
+
+
+def acts(db: Any, which: dict[str, Any], *, client_id: int | None, limit: int) -> None:
+    list_acts(db, **which, client_id=client_id, limit=limit)
 
 
 def fill(db: Any) -> None:
@@ -90,6 +101,7 @@ async def test_every_list_is_led_by_an_index_that_is_in_its_order(sqlite: Databa
     lists: list[tuple[Any, Any, Any, str]] = [(list_deliveries, DeliveryFilter, *each) for each in DELIVERIES]
     lists += [(list_messages, MessageFilter, *each) for each in MESSAGES]
     lists += [(threads, lambda **_: None, *each) for each in THREADS]
+    lists += [(acts, dict, *each) for each in ACTS]
     for listed, kind, which, index in lists:
         plan = await database.browse(plan_of, listed, kind, which)
         assert index in plan, which

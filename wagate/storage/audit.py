@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 import peewee
@@ -11,6 +12,10 @@ from uuid_utils import uuid7
 from wagate.storage.fields import as_time, clean, time_text
 from wagate.storage.rows import Page
 from wagate.storage.statement import rows, run
+
+SIGN_IN: Final = "sign in"
+SIGN_INS_APART: Final = timedelta(hours=1)
+"""Who signs in again from the same address within it is written down once: a script may do so every minute."""
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,17 +57,31 @@ def write_act(db: peewee.Database, act: Act) -> None:
     )
 
 
+def write_sign_in(db: peewee.Database, who: str, client_id: int | None, address: str, now: datetime) -> None:
+    """Note that somebody signed in with a token, unless that is known of the same address for `SIGN_INS_APART`."""
+    text = "SELECT 1 FROM audit WHERE object = ? AND who = ? AND action = ? AND address = ? AND created_at > ? LIMIT 1"
+    if not rows(db, text, (who, who, SIGN_IN, address, time_text(now - SIGN_INS_APART))):
+        act = Act(client_id=client_id, who=who, action=SIGN_IN, object=who, address=address, created_at=now)
+        write_act(db, act)
+
+
 def list_acts(
     db: peewee.Database,
     *,
     client_id: int | None = None,
     about: str = "",
+    who: str = "",
     limit: int,
     cursor: str | None = None,
 ) -> Page[Act]:
-    """A page, newest first; ``client_id`` None: of all. ``about``: only those of this object."""
+    """A page, newest first; ``client_id`` None: of all. ``about``: only those of this object; ``who``: by them."""
     where, params = ["TRUE"], []
-    for condition, value in (("client_id = ?", client_id), ("object = ?", about or None), ("id < ?", cursor)):
+    for condition, value in (
+        ("client_id = ?", client_id),
+        ("object = ?", clean(about) or None),
+        ("who = ?", clean(who) or None),
+        ("id < ?", cursor),
+    ):
         if value is not None:
             where.append(condition)
             params.append(value)

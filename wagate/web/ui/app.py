@@ -19,6 +19,8 @@ from wagate.errors import (
     WagateError,
 )
 from wagate.hooks.routes import finish
+from wagate.storage.audit import write_sign_in
+from wagate.web.access.acts import ADMIN
 from wagate.web.finish import Finishing
 from wagate.web.http.url_rules import UrlRule
 from wagate.web.ui import (
@@ -151,11 +153,13 @@ def _own_pages(ui: Finishing, parts: Parts) -> None:
     @ui.post(f"{PREFIX}/signin")
     async def sign_in() -> tuple[str, int] | WerkzeugResponse:
         form = await request.form
-        there = form.get("next", "")
+        there, token = form.get("next", ""), form.get("token", "").strip()
+        directory = parts.live.now
         try:
-            cookie, made = await parts.signins.sign_in(
-                form.get("token", "").strip(), address=parts.address(), keep=form.get("keep") == "on"
-            )
+            cookie, made = await parts.signins.sign_in(token, address=parts.address(), keep=form.get("keep") == "on")
+            client = directory.clients.get(directory.tokens.get(made.token, 0))  # as it was when the token was looked at
+            slug, client_id = (ADMIN, None) if client is None else (client.slug, client.id)
+            await parts.database.write(write_sign_in, slug, client_id, parts.address(), parts.now())
         except UnauthorizedError:
             log.warning("sign-in failed", address=parts.address(), path=request.path)
             return _signin_page("This token is not valid.", there), 401

@@ -31,13 +31,19 @@ def pages(parts: Parts) -> Blueprint:
 
     @routes.get("/audit")
     async def audit() -> str:
-        about, before = request.args.get("about", "")[:200], request.args.get("before") or None
+        about, who = (request.args.get(name, "").strip()[:200] for name in ("about", "who"))
         page = await parts.database.browse(
-            list_acts, client_id=viewer().client_id, about=about, limit=PAGE, cursor=before
+            list_acts,
+            client_id=viewer().client_id,
+            about=about,
+            who=who,
+            limit=PAGE,
+            cursor=request.args.get("before") or None,
         )
         # Never the name of what was asked about: it may be somebody else's.
         targets = {act.object for act in page.data if ":" in act.object}
-        return parts.page("audit", "audit", page=page, about=about, names=await parts.targets.names(sorted(targets)))
+        names = await parts.targets.names(sorted(targets))
+        return parts.page("audit", "audit", page=page, about=about, who=who, names=names)
 
     @routes.get("/more")
     async def more() -> str:
