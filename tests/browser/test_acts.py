@@ -43,7 +43,7 @@ def test_a_filter_is_in_the_address_and_back_undoes_it(site: Site, page: Page) -
     page.get_by_role("button", name="Filter").click()
     expect(page).to_have_url(re.compile(r"error=%28400%29"))
     expect(page.locator("tbody tr")).to_have_count(4)
-    page.get_by_role("link", name="Waiting").click()
+    page.get_by_role("link", name="Waiting", exact=True).click()
     expect(page.get_by_text("Nothing matches.")).to_be_visible()
     page.go_back()
     expect(page.locator("tbody tr")).to_have_count(4)

@@ -34,6 +34,7 @@ PAGES = (
     "webhooks/{Stock sync}",
     "conversations",
     "conversations/{chat}",
+    "messages",
     "messages/{message}",
     "clients",
     "clients/default",

@@ -9,6 +9,13 @@ from datetime import datetime
 
 import msgspec
 
+WAITING = "waiting"
+"""Beside the statuses, for pages: not settled, on its way or not, for a receiver; what the figure counts."""
+LEAVING = "leaving"
+"""The same of messages that leave by a number."""
+LOST = "lost"
+"""Failed permanently, for a receiver: neither sending, nor what is tried again once its receiver answers."""
+
 
 class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Selects deliveries; a field that is None selects all."""
@@ -18,7 +25,7 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
     target: str | None = None
     """The handler's own id of the target (`wagate.hooks.contracts.Target.id`)."""
     status: str | None = None
-    """pending, delivering, delivered, failed, cancelled or expired."""
+    """pending, delivering, delivered, failed, cancelled or expired; or `WAITING`, `LEAVING`, `LOST`."""
     account: str | None = None
     chat: str | None = None
     """The chat's key."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -11,10 +12,10 @@ import peewee
 from wagate.errors import NotFoundError
 from wagate.events import Event
 from wagate.parsing.message_ids import bare_id
-from wagate.rules.filters import ALL_DELIVERIES, DeliveryFilter
+from wagate.rules.filters import ALL_DELIVERIES, LEAVING, LOST, WAITING, DeliveryFilter
 from wagate.storage.models import Attempt, Client, Delivery, EventRow
 from wagate.storage.rows import AttemptRow, DeliveryDetail, DeliveryRow, Page, to_event
-from wagate.storage.statement import first, leading, narrowed, placeholders, rows, since, slices
+from wagate.storage.statement import first, first_id, leading, narrowed, placeholders, rows, since, slices
 
 STATES = {
     "pending": ("state",),
@@ -24,6 +25,7 @@ STATES = {
     "expired": ("state",),
 }
 """Statuses that lead to an index: those that few deliveries have."""
+_SIDE = {WAITING: "handler <> 'outbound'", LEAVING: "handler = 'outbound'"}
 _LEADS = tuple(
     frozenset(names.split())
     for names in (
@@ -73,6 +75,22 @@ def ids_since(db: peewee.Database, floor: str) -> list[str]:
     """Ids of all clients' events from this one on, in their order."""
     query = EventRow.select(EventRow.id).where(EventRow.id >= floor).order_by(EventRow.id)
     return [row[0] for row in query.tuples().execute(db)]
+
+
+def messages_in(
+    db: peewee.Database, begin: datetime, *, client_id: int | None, limit: int, cursor: str | None = None
+) -> Page[Event]:
+    """Messages that came in since then, newest first: those that `wagate.storage.minutes.count_incoming` counts."""
+    query = select_events().where(
+        EventRow.id >= first_id(begin),
+        EventRow.kind == "message",
+        EventRow.from_me == peewee.SQL("FALSE"),
+        EventRow.account_id != "",
+    )
+    for given, condition in ((cursor, EventRow.id < cursor), (client_id, EventRow.client_id == client_id)):
+        query = query if given is None else query.where(condition)
+    found = [to_event(row) for row in query.order_by(EventRow.id.desc()).limit(limit + 1).dicts().execute(db)]
+    return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)
 
 
 def list_deliveries(
@@ -193,12 +211,27 @@ def _where(query: Any, which: DeliveryFilter, client_id: int | None) -> Any:
     if (message_id := given.pop("message_id", None)) is not None:
         about = EventRow.select(EventRow.id).where(EventRow.bare_id == bare_id(message_id))
         return narrowed(query.where(Delivery.event_id.in_(about)), Delivery, given, frozenset())
-    lead = leading(given | dict.fromkeys(STATES.get(which.status or "", ())), _LEADS)
+    if (side := _SIDE.get(which.status or "")) is not None:
+        del given["status"]
+        return _open(query, given, side)
+    if which.status == LOST:
+        given["status"] = "failed"
+        query = query.where(peewee.SQL("settled = TRUE AND handler <> 'outbound'"))
+    lead = leading(given | dict.fromkeys(STATES.get(given.get("status", ""), ())), _LEADS)
     if "failed" in lead:
         query = query.where(peewee.SQL("status = 'failed'"))
     elif "state" in lead:
         query, lead = query.where(peewee.SQL("status <> 'delivered'")), lead | {"status"}
     return narrowed(query, Delivery, given, lead)
+
+
+def _open(query: Any, given: dict[str, Any], side: str) -> Any:
+    """What is not settled, which is little beside all that was: it is looked up whole, or of one target."""
+    if "target_id" in given:
+        query = query.where(peewee.SQL(f"settled = FALSE AND seq > 0 AND {side}"))
+        return narrowed(query, Delivery, given, frozenset({"target_id"}))
+    found = f"SELECT o.id FROM deliveries AS o WHERE o.settled = FALSE AND o.seq > 0 AND o.{side}"  # noqa: S608  (ours)
+    return narrowed(query.where(peewee.SQL(f"id IN ({found})")), Delivery, given, frozenset())
 
 
 class ShownDelivery(msgspec.Struct, frozen=True, kw_only=True):

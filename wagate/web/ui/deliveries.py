@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from wagate.errors import ConflictError, NotFoundError
 from wagate.hooks.views import DeliveryView, Page
 from wagate.parsing.chats import chat_key
-from wagate.rules.filters import DeliveryFilter
+from wagate.rules.filters import LEAVING, LOST, WAITING, DeliveryFilter
 from wagate.storage.deliveries.bulk import count_matching
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.events.listing import Searched
@@ -34,13 +34,16 @@ SINCE: Final[Mapping[str, tuple[str, timedelta]]] = {
 """``?since=`` → its words, and how long."""
 TABS: Final = (
     ("", "All"),
-    ("pending", "Waiting"),
+    (WAITING, "Waiting"),
+    (LEAVING, "Waiting to leave"),
     ("delivering", "On its way"),
     ("failed", "Failed"),
     ("delivered", "Delivered"),
     ("cancelled", "Cancelled"),
 )
 """``?state=`` → its word."""
+MORE_TABS: Final = {LOST: "Failed permanently", "pending": "Waiting, not on its way"}
+"""Likewise, only where a figure or a link led there."""
 FIELDS: Final = ("state", "target", "number", "chat", "error", "since", "q")
 
 
@@ -66,7 +69,7 @@ def pages(parts: Parts) -> Blueprint:
             asked=asked,
             page=page,
             search=search,
-            tabs=TABS,
+            tabs=[*TABS, *([more] if (more := (asked["state"], MORE_TABS.get(asked["state"], "")))[1] else [])],
             since=SINCE,
             targets=found,
             searched=searched,
@@ -146,7 +149,7 @@ def chips(asked: Mapping[str, str], receiver: str) -> list[tuple[str, str]]:
         "since": "{}",
     }
     words_of = {
-        "state": dict(TABS).get(asked["state"], ""),
+        "state": (dict(TABS) | MORE_TABS).get(asked["state"], ""),
         "target": receiver,
         "since": SINCE[asked["since"]][0].lower() if asked["since"] in SINCE else "",
     }

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
 import msgspec
-from quart import Blueprint
+from quart import Blueprint, request
 
 from wagate.errors import NotFoundError
-from wagate.storage.events.listing import raw_body
+from wagate.storage.events.listing import messages_in, raw_body
+from wagate.storage.minutes import MINUTE, start_of
 from wagate.storage.outbox.messages import MessageRow
 from wagate.storage.rows import DeliveryDetail
 from wagate.storage.threads.talk import Journey, follow
 from wagate.web.ui import words
 from wagate.web.ui.parts import Parts, viewer
 
+PAGE: Final = 50
 MOST_RAW: Final = 20_000
 """Bytes of what came in that are shown."""
 
@@ -38,6 +41,16 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 def pages(parts: Parts) -> Blueprint:
     """``/ui/messages``."""
     routes = Blueprint("message", __name__)
+
+    @routes.get("/messages")
+    async def index() -> str:
+        """What the overview counts by the minute as having come in during the last hour."""
+        begin = start_of(parts.now() - timedelta(hours=1), MINUTE)
+        page = await parts.database.browse(
+            partial(messages_in, client_id=viewer().client_id, limit=PAGE, cursor=request.args.get("before") or None),
+            begin,
+        )
+        return parts.page("messages", "conversations", page=page)
 
     @routes.get("/messages/<wanted>")
     async def show(wanted: str) -> str:

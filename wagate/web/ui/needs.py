@@ -178,7 +178,7 @@ def _target(row: TargetRow, recover: float, now: datetime) -> Iterator[Need]:
             weight=Weight.FAILED,
             mark=("wait", "Failing"),
             who=row.name,
-            link=f"/ui/deliveries?state=failed&target={row.id}",
+            link=f"/ui/deliveries?state=lost&since=24h&target={row.id}",
             what="did not accept some messages",
             detail=f"{words.plural(row.failed, 'message')} failed permanently in 24 hours. "
             f"{_sentence(row.state.last_error)}",

@@ -32,8 +32,11 @@ DELIVERIES = {
     "failed": ("bad", "Failed"),
     "cancelled": ("off", "Cancelled"),
     "expired": ("off", "Expired"),
+    "waiting": ("wait", "Waiting"),
+    "leaving": ("wait", "Outgoing"),
+    "lost": ("bad", "Permanently failed"),
 }
-"""A delivery's status → the mark's kind, and the word."""
+"""A delivery's status → the mark's kind, and the word; and those of `wagate.rules.filters`, for sentences."""
 
 KEYS = (
     ("?", "Show these keys"),
