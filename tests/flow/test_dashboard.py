@@ -62,7 +62,15 @@ async def test_who_is_not_signed_in_is_led_to_the_sign_in_and_back(running: Gate
             answer = await http.get(f"/ui/{page}")
             assert (answer.status_code, answer.headers["location"]) == (303, f"/ui/signin?next=/ui/{page}")
         part = await http.get("/ui/", headers={"HX-Request": "true"})
-        assert (part.status_code, part.headers["hx-redirect"]) == (401, "/ui/signin")
+        assert (part.status_code, part.headers["hx-redirect"]) == (401, "/ui/signin?next=/ui/")
+        for shown, there in (
+            (f"{running.url}/ui/deliveries?state=failed&q=a%26b", "/ui/deliveries%3Fstate%3Dfailed%26q%3Da%2526b"),
+            ("https://evil.test/phish", "/ui/"),
+            ("http://[", "/ui/"),
+        ):
+            asked = {"HX-Request": "true", "HX-Current-URL": shown}
+            part = await http.get("/ui/bulk/one", headers=asked)
+            assert (part.status_code, part.headers["hx-redirect"]) == (401, f"/ui/signin?next={there}")
         wrong = await http.post("/ui/signin", data={"token": "not-the-token-of-anybody"})
         assert (wrong.status_code, "not valid" in wrong.text) == (401, True)
         right = await http.post("/ui/signin", data={"token": TOKEN, "next": "/ui/deliveries"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import structlog
 from quart import Response, g, request
@@ -139,10 +139,20 @@ def _here() -> str:
 def _to_signin() -> Response | WerkzeugResponse:
     if request.headers.get("HX-Request"):
         response = Response("", status=401)
-        response.headers["HX-Redirect"] = f"{PREFIX}/signin"
+        response.headers["HX-Redirect"] = f"{PREFIX}/signin?next={quote(_looked_at(), safe='/')}"
         return response
     there = request.full_path.rstrip("?") if request.method == "GET" else f"{PREFIX}/"
     return back(f"{PREFIX}/signin?next={quote(there, safe='/')}")
+
+
+def _looked_at() -> str:
+    """The page of ours that the browser shows: a part of it was asked for, which is none to come back to."""
+    try:
+        shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+    except ValueError:
+        return f"{PREFIX}/"
+    there = shown.path + (f"?{shown.query}" if shown.query else "")
+    return there if there.startswith(f"{PREFIX}/") else f"{PREFIX}/"
 
 
 def _own_pages(ui: Finishing, parts: Parts) -> None:
@@ -200,6 +210,12 @@ def _own_pages(ui: Finishing, parts: Parts) -> None:
 
 
 def _signin_page(wrong: str, there: str) -> str:
+    """The form; ``wrong``: what was wrong with the last token.
+
+    How many tries are left is not said: they are counted by address and come back with time, so the figure would tell
+    a guesser how fast to go on without being stopped, and somebody behind the same address that others guess there.
+    Who has their token needs no count; once the tries are used up, the page says for how long.
+    """
     return render("signin", wrong=wrong, next=there, theme=request.cookies.get("theme", ""))
 
 
