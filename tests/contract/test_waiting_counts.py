@@ -12,6 +12,7 @@ from wagate.inbound import position
 from wagate.storage.database import Database
 from wagate.storage.deliveries import jobs as pull
 from wagate.storage.events.intake import store
+from wagate.storage.fields import as_time
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.statement import rows, run
 
@@ -43,8 +44,11 @@ async def test_counts_are_right_and_read_only_what_is_open(database: Database, m
     waiting = await database.read(position.count_waiting)
     assert waiting.events == {(1, "pull"): OPEN, (1, "push"): OPEN}
     assert waiting.deliveries == 2 * OPEN
+    assert {name: each.waiting for name, each in waiting.owed.items()} == {"n8n": OPEN, "webhook": OPEN}
+    [(oldest,)] = await database.read(rows, "SELECT MIN(created_at) FROM deliveries WHERE settled = FALSE")
+    assert min(each.oldest for each in waiting.owed.values()) == as_time(oldest)
     assert await database.read(pull.waiting, ["n8n:1"], NOW) == OPEN
-    for plan, index in zip(plans, ("deliveries_client_state", "deliveries_waiting"), strict=True):
+    for plan, index in zip(plans, ("deliveries_client_state", "deliveries_waiting", "deliveries_waiting"), strict=True):
         assert (index in plan) if database.dialect == "sqlite" else ("Index" in plan and "Seq Scan" not in plan)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tests.flow.test_outages import Receiver
@@ -117,6 +118,11 @@ async def test_a_receiver_that_is_down_degrades_with_what_waits_for_it() -> None
         assert await metric(found, 'wagate_receivers{state="down"}') == 1
         assert await metric(found, "wagate_receivers_waiting ") == 3
         assert await metric(found, "wagate_receivers_oldest_seconds ") > 0
+        assert await metric(found, 'wagate_waiting{kind="push"}') == 3
+        assert await metric(found, 'wagate_waiting_oldest_seconds{kind="push"}') > 0
+        assert await metric(found, 'wagate_waiting{kind="outbound"}') == 0
+        told = [(each["what"], each["detail"]) for each in await doctor(found, "waiting") if each["what"] == "push"]
+        assert re.fullmatch(r"3 deliveries to receivers, the oldest since \d{4}-\d\d-\d\d \d\d:\d\d UTC", told[0][1])
         [line] = await doctor(found, "receivers")
         assert (line["level"], line["what"]) == ("warn", "down")
         assert line["detail"].startswith(f"Order bot ({sink.url}) since ")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
+from datetime import datetime
 
 import msgspec
 import structlog
@@ -13,6 +15,8 @@ from peewee import Database as Peewee
 from wagate.clock import Clock
 from wagate.errors import StorageError
 from wagate.storage.database import Database
+from wagate.storage.deliveries.target_list import WAITING
+from wagate.storage.fields import as_time
 from wagate.storage.statement import rows
 
 log = structlog.get_logger("wagate.inbound.position")
@@ -26,6 +30,15 @@ BEFORE_ANY = "2-5 seconds"
 """The specification's own estimate, until there are figures."""
 
 
+class Owed(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits for one connector's targets."""
+
+    waiting: int
+    """Deliveries that are not settled."""
+    oldest: datetime
+    """When the first of them was stored."""
+
+
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     """Figures of one moment."""
 
@@ -33,6 +46,8 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     """By client and mode (push, pull): events with deliveries that wait; jobs under a lease don't."""
     deliveries: int
     """All that are not done."""
+    owed: Mapping[str, Owed]
+    """By connector; ``outbound``: messages that leave by our numbers."""
 
 
 class Positions:
@@ -46,6 +61,8 @@ class Positions:
         self._durations: dict[int, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
         self.deliveries = 0
         """Deliveries that are not done, by the last count."""
+        self.owed: Mapping[str, Owed] = {}
+        """By connector, likewise."""
 
     async def run(self) -> None:
         """Count again and again; a task. A count takes a fiftieth of the time at most, however much waits."""
@@ -62,7 +79,7 @@ class Positions:
         since: Counter[tuple[int, str]] = Counter()
         self._since = since
         waiting = await self._database.browse(count_waiting)
-        self.deliveries = waiting.deliveries
+        self.deliveries, self.owed = waiting.deliveries, waiting.owed
         self._waiting = waiting.events + since
 
     def note_done(self, client_id: int, seconds: float) -> None:
@@ -97,7 +114,7 @@ def estimate(durations: deque[float] | tuple[()]) -> str:
 
 
 def count_waiting(database: Peewee) -> Waiting:
-    """Count what is not done: one walk through an index that holds nothing else but what failed."""
+    """Count what is not done: a walk through each of two indexes that hold nothing else but what failed."""
     text = (
         "SELECT client_id, mode, status = 'delivering', COUNT(DISTINCT event_id), COUNT(*) FROM deliveries "
         "WHERE status <> 'delivered' AND (status || '') IN ('pending', 'delivering') "
@@ -109,4 +126,14 @@ def count_waiting(database: Peewee) -> Waiting:
         deliveries += count
         if mode == "push" or not taken:
             events[client_id, mode] += distinct
-    return Waiting(events=events, deliveries=deliveries)
+    return Waiting(events=events, deliveries=deliveries, owed=_owed(database))
+
+
+def _owed(database: Peewee) -> dict[str, Owed]:
+    found: dict[str, Owed] = {}
+    for target, count, oldest in rows(database, WAITING.format(which="")):
+        connector, at = target.partition(":")[0], as_time(oldest)
+        assert at is not None  # every delivery has one
+        before = found.get(connector, Owed(waiting=0, oldest=at))
+        found[connector] = Owed(waiting=before.waiting + count, oldest=min(before.oldest, at))
+    return found

@@ -15,10 +15,11 @@ from wagate.context.targets import TargetDesk
 from wagate.errors import QueueError
 from wagate.hooks.providers import Check as Look
 from wagate.hooks.providers import Finding
+from wagate.inbound.position import Owed
 from wagate.metrics import CollectorRegistry, Gauge
 from wagate.outbound.observed import Trouble
 from wagate.process.assemble import Gateway
-from wagate.storage.deliveries.not_working import NotWorking, not_working
+from wagate.storage.deliveries.not_working import SENDER, NotWorking, not_working
 from wagate.storage.owners.directory import Account
 from wagate.web.health import FRESH, Check, HealthMonitor, Level, ProviderHealth, ReceiverHealth
 
@@ -28,6 +29,13 @@ SHOWN = 20
 """Receivers that the doctor names."""
 
 State = Literal["refused", "failing", "logged_out"]
+Way = Literal["push", "pull", "outbound"]
+WAYS: Mapping[Way, str] = {
+    "push": "deliveries to receivers",
+    "pull": "jobs for workers",
+    "outbound": "messages to send",
+}
+"""How what waits goes on → what it is."""
 STATES: tuple[State, ...] = ("refused", "failing", "logged_out")
 
 
@@ -112,6 +120,8 @@ class StandingMetrics:
         self._accounts = Gauge("wagate_accounts", "Accounts by state", ["provider", "state"], registry=registry)
         self._receivers = Gauge("wagate_receivers", "Receivers that don't work, by state", ["state"], registry=registry)
         self._waiting = Gauge("wagate_receivers_waiting", "Deliveries for receivers that are down", registry=registry)
+        self._owed = Gauge("wagate_waiting", "All that waits, by how it goes on", ["kind"], registry=registry)
+        self._since = Gauge("wagate_waiting_oldest_seconds", "Age of the oldest of it", ["kind"], registry=registry)
         self._oldest = Gauge("wagate_receivers_oldest_seconds", "Age of the oldest of these", registry=registry)
 
     def providers(self, providers: Mapping[str, ProviderHealth]) -> None:
@@ -130,6 +140,14 @@ class StandingMetrics:
         self._waiting.set(health.waiting)
         age = 0.0 if health.oldest is None else (now - health.oldest).total_seconds()
         self._oldest.set(max(0.0, age))
+
+    def waiting(self, owed: Mapping[Way, Owed], now: datetime) -> None:
+        """So much waits now; of what nothing waits, the oldest is 0 s old."""
+        for way in WAYS:
+            found = owed.get(way)
+            self._owed.labels(way).set(0 if found is None else found.waiting)
+            age = 0.0 if found is None else (now - found.oldest).total_seconds()
+            self._since.labels(way).set(max(0.0, age))
 
 
 class Watched:
@@ -179,13 +197,14 @@ class Watched:
             oldest=oldest,
         )
         self._metrics.receivers(health, self._gateway.clock.now())
+        self._metrics.waiting(self._owed(), self._gateway.clock.now())
         words = f"{health.down} down, {health.failing} failing, {health.disabled} disabled, {health.paused} paused"
         waits = f"; {health.waiting} deliveries wait" if health.waiting else ""
         return Check(status=Level.DEGRADED if health.down else Level.HEALTHY, detail=words + waits, receivers=health)
 
     def looks(self) -> list[tuple[str, Look]]:
         """For the doctor, by part."""
-        return [("sending", self.sending), ("receivers", self.reception)]
+        return [("sending", self.sending), ("receivers", self.reception), ("waiting", self.backlog)]
 
     async def sending(self) -> Sequence[Finding]:
         """For the doctor: accounts that can't send, by name."""
@@ -214,6 +233,25 @@ class Watched:
             level="ok", what="up", detail=f"{seen.failing} failing, {seen.disabled} disabled, {seen.paused} paused"
         )
         return [Finding(level="warn", what="down", detail=each, next_step=step) for each in told] or [well]
+
+    async def backlog(self) -> Sequence[Finding]:
+        """For the doctor: how much waits, and since when, by the count that is made beside the traffic."""
+        return [
+            Finding(
+                level="ok", what=way, detail=f"{each.waiting:,} {WAYS[way]}, the oldest since {_minute(each.oldest)}"
+            )
+            for way, each in self._owed().items()
+        ] or [Finding(level="ok", what="none", detail="nothing waits")]
+
+    def _owed(self) -> dict[Way, Owed]:
+        """What waits, by how it goes on."""
+        found: dict[Way, Owed] = {}
+        for connector, each in self._gateway.positions.owed.items():
+            handler = self._gateway.handlers.get(connector)
+            way: Way = "outbound" if connector == SENDER else "pull" if handler is not None and handler.pull else "push"
+            before = found.get(way, Owed(waiting=0, oldest=each.oldest))
+            found[way] = Owed(waiting=before.waiting + each.waiting, oldest=min(before.oldest, each.oldest))
+        return {way: found[way] for way in WAYS if way in found}
 
     async def _look(self) -> tuple[list[Ailing], NotWorking]:
         async with self._lock:
