@@ -124,3 +124,38 @@ async def test_the_rows_are_the_same_with_a_gateway_and_without(monkeypatch: pyt
     assert (unknown.exit_code, unknown.stderr) == (1, "error: Not found (404): no client 'nobody'\n")
     assert steered.exit_code == 1
     assert "no gateway is running on" in steered.stderr
+
+
+async def test_a_receiver_is_shown_and_chosen_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "WAGATE_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    async with gateway(start=False) as server:
+        ids = await fill(server.folder / "data")
+        async with open_database("", server.folder / "data") as database:
+            text = (
+                "INSERT INTO webhooks (id, client_id, phone_number, name, webhook_url, created_at, updated_at) "
+                "VALUES (?, 1, ?, ?, ?, ?, ?)"
+            )
+            for own_id, called in (("w2", "Order bot"), ("w1", "Twin"), ("w3", "Twin")):
+                url, at = f"https://{own_id}.example.com/", NOW.isoformat()
+                await database.write(run, text, (own_id, own_id, called, url, at, at))
+
+        async def looks() -> None:
+            assert [row["id"] for row in await listed(server, {"target": "Order bot"})] == [ids[2]]
+            assert [row["id"] for row in await listed(server, {"target": "Order bot", "connector": "webhook"})] == [
+                ids[2]
+            ]
+            assert await listed(server, {"target": "Order bot", "connector": "n8n"}) == []
+            assert await listed(server, {"target": "nobody"}) == []
+            twins = await call(server, "list", "--target", "Twin")
+            assert twins.exit_code == 2
+            assert "'Twin' could be 2 targets, such as webhook:w1, webhook:w3; give the id" in twins.output
+            shown = (await call(server, "list")).stdout
+            assert "\tOrder bot\t" in shown
+            assert "webhook:w2" not in shown
+
+        await looks()
+        await server.start()
+        await looks()
+        retried = await call(server, "retry", "--failed", "--target", "Order bot")
+        assert retried.stderr == "retry: 0 done, 0 refused\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Annotated, Any, get_type_hints
@@ -28,6 +28,18 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
         """Those in this state; None: in any."""
         return replace(self, which=replace(self.which, status=state))
 
+    def by_name(self, targets: Iterable[Mapping[str, Any]]) -> Chosen:
+        """Those for the target that is called so, of ``targets`` (``id``, ``name``); an id comes first. UsageError."""
+        given, handler = self.which.target, self.which.handler
+        mine = [row for row in targets if handler in {None, row["id"].partition(":")[0]}]
+        named = sorted({row["id"] for row in mine if row["name"] == given})
+        if not named or any(row["id"].partition(":")[2] == given for row in mine):
+            return self
+        if len(named) > 1:
+            raise UsageError(f"{given!r} could be {len(named)} targets, such as {', '.join(named[:3])}; give the id")
+        handler, _, own_id = named[0].partition(":")
+        return replace(self, which=replace(self.which, handler=handler, target=own_id))
+
     @property
     def params(self) -> dict[str, str]:
         """The query of ``GET /api/jobs``."""
@@ -39,7 +51,7 @@ def choose(
     *,
     connector: Annotated[str | None, typer.Option(help="Only those of this connector.")] = None,
     target: Annotated[
-        str | None, typer.Option(help="Only those for this target: a webhook's id, or webhook:<id> as lists print it.")
+        str | None, typer.Option(help="Only those for this target: its name, a webhook's id, or webhook:<id>.")
     ] = None,
     client: Annotated[str | None, typer.Option(help="Only those of this client, by slug or id.")] = None,
     account: Annotated[str | None, typer.Option(help="Only those of this account.")] = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +21,8 @@ from wagate.rules.states import Status
 
 app = typer.Typer(help="Deliveries: each event for each target, its outcome.", no_args_is_help=True)
 JOBS = "/api/jobs"
+TARGETS = "/api/targets"
+ID = re.compile("[0-9a-f-]{36}")
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of deliveries, or their beginnings.")]
 State = Annotated[Status | None, typer.Option("--state", "--status", help="Only those in this state.")]
@@ -36,15 +39,17 @@ def list_jobs(
     as_json: Json = False,
 ) -> None:
     """List deliveries, newest first."""
-    rows = show.first(_rows(call.of(context), which.only(state), most=limit + 1), limit)
+    current = call.of(context)
+    rows = show.first(_rows(current, which.only(state), most=limit + 1), limit)
     if as_json:
         show.emit_json(rows)
         return
+    names = _names(current, {_target(row) for row in rows})
     cells = [
         [
             row["id"],
             show.moment(row.get("created_at")),
-            f"{row.get('connector')}:{row.get('target')}",
+            names[_target(row)],
             row.get("chat"),
             "stuck" if row.get("stuck") else row.get("status"),
             f"{row.get('attempt_count')}/{row.get('max_retries')}",
@@ -160,7 +165,7 @@ def _steer(context: typer.Context, verb: str, ids: list[str] | None, which: Chos
     with gateway.required(call.of(context)) as running:
         # All ids first: what is steered leaves the list that is being read.
         chosen = [running.full_id(JOBS, each) for each in ids or []] or [
-            row["id"] for row in running.rows(JOBS, which.params)
+            row["id"] for row in running.rows(JOBS, _online(running, which).params)
         ]
         for job_id in show.progress(chosen, verb):
             try:
@@ -177,11 +182,45 @@ def _steer(context: typer.Context, verb: str, ids: list[str] | None, which: Chos
 def _rows(current: call.Call, which: Chosen, *, most: int | None) -> Iterator[dict[str, Any]]:
     with gateway.connect(current) as running:
         if running:
-            yield from running.rows(JOBS, which.params, most=most)
+            yield from running.rows(JOBS, _online(running, which).params, most=most)
             return
     from wagate.cli import offline
 
+    if _may_be_a_name(which):
+        which = which.by_name(offline.receivers(current.config, which.which.target or ""))
     yield from offline.deliveries(current.config, which, most=most)
+
+
+def _may_be_a_name(which: Chosen) -> bool:
+    """Ids of webhooks are as long as this: all targets are not read for one of them."""
+    return which.which.target is not None and not ID.fullmatch(which.which.target)
+
+
+def _online(running: gateway.Gateway, which: Chosen) -> Chosen:
+    return which.by_name(running.rows(TARGETS, {})) if _may_be_a_name(which) else which
+
+
+def _target(row: dict[str, Any]) -> str:
+    return f"{row.get('connector')}:{row.get('target')}"
+
+
+def _names(current: call.Call, targets: set[str]) -> dict[str, str]:
+    """What these are called; one that is gone, or has no name, by its id."""
+    with gateway.connect(current) as running:
+        if running:
+            return {each: _name(running, each) for each in targets}
+    from wagate.cli import offline
+
+    return {each: name or each for each, name in offline.names(current.config, sorted(targets)).items()}
+
+
+def _name(running: gateway.Gateway, target: str) -> str:
+    try:
+        return str(running.ask("GET", f"{TARGETS}/{quote(target, safe=':')}")["name"]) or target
+    except NoGatewayError:
+        raise
+    except CommandError:
+        return target
 
 
 def _path(job_id: str) -> str:

@@ -21,6 +21,7 @@ from wagate.config import Config
 from wagate.config.secrets import make_folder, new_token
 from wagate.parsing.chats import digits_of
 from wagate.storage.database import FILE, open_database
+from wagate.storage.deliveries.target_list import named_targets, some_targets
 from wagate.storage.events.listing import get_delivery, list_deliveries
 from wagate.storage.owners import clients
 from wagate.storage.rows import ClientRow, DeliveryDetail
@@ -88,6 +89,17 @@ def deliveries(config: Config, chosen: Chosen, *, most: int | None) -> Iterator[
         left = None if left is None else left - len(page.data)
         if cursor is None:
             return
+
+
+def receivers(config: Config, name: str) -> list[dict[str, Any]]:
+    """Targets with this in their name, of those that have an endpoint: id and name."""
+    found = _read(config, partial(some_targets, client_id=None, most=_PAGE, find=name))
+    return [{"id": row.id, "name": row.name} for row in found]
+
+
+def names(config: Config, targets: Sequence[str]) -> dict[str, str]:
+    """What these targets are called; '' by default."""
+    return {id_: row.name for id_, row in _read(config, partial(named_targets, ids=targets)).items()}
 
 
 def get_job(config: Config, job_id: str) -> dict[str, Any]:
