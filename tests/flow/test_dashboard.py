@@ -68,8 +68,7 @@ async def test_who_is_not_signed_in_is_led_to_the_sign_in_and_back(running: Gate
             ("https://evil.test/phish", "/ui/"),
             ("http://[", "/ui/"),
         ):
-            asked = {"HX-Request": "true", "HX-Current-URL": shown}
-            part = await http.get("/ui/bulk/one", headers=asked)
+            part = await http.get("/ui/bulk/one", headers={"HX-Request": "true", "HX-Current-URL": shown})
             assert (part.status_code, part.headers["hx-redirect"]) == (401, f"/ui/signin?next={there}")
         wrong = await http.post("/ui/signin", data={"token": "not-the-token-of-anybody"})
         assert (wrong.status_code, "not valid" in wrong.text) == (401, True)

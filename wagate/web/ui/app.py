@@ -167,7 +167,8 @@ def _own_pages(ui: Finishing, parts: Parts) -> None:
         directory = parts.live.now
         try:
             cookie, made = await parts.signins.sign_in(token, address=parts.address(), keep=form.get("keep") == "on")
-            client = directory.clients.get(directory.tokens.get(made.token, 0))  # as it was when the token was looked at
+            # As it was when the token was looked at.
+            client = directory.clients.get(directory.tokens.get(made.token, 0))
             slug, client_id = (ADMIN, None) if client is None else (client.slug, client.id)
             await parts.database.write(write_sign_in, slug, client_id, parts.address(), parts.now())
         except UnauthorizedError:
