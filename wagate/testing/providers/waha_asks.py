@@ -20,9 +20,9 @@ CODE = "AbCdEfGhIjKlMnOpQrStUv"
 """The invite that leads to the group of `WahaPhone.invited`."""
 ME = "15550000001@c.us"
 EVENT = {
-    **{"id": f"true_{ME}_EVENT", "timestamp": 1767225600, "from": ME, "fromMe": True, "source": "api", "to": ME},
-    **{"participant": None, "body": "An event", "hasMedia": False, "mediaUrl": None, "ack": 1, "ackName": "SERVER"},
-}
+    "id": f"true_{ME}_EVENT", "timestamp": 1767225600, "from": ME, "fromMe": True, "source": "api", "to": ME,
+    "participant": None, "body": "An event", "hasMedia": False, "mediaUrl": None, "ack": 1, "ackName": "SERVER",
+}  # fmt: skip
 _MARKS = ("archive", "unarchive", "unread")
 _CONVERTED = {"voice": "audio/ogg; codecs=opus", "video": "video/mp4"}
 
