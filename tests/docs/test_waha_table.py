@@ -14,6 +14,7 @@ COLUMNS = {
     "whatsapp": "a linked number",
     "waha": "WAHA behind",
     "meta": "Meta, 360dialog",
+    "infobip": "Infobip",
     "twilio": "Twilio",
     "session": "wwebjs-api",
 }
@@ -58,3 +59,9 @@ def test_the_page_has_the_table_of_the_replay() -> None:
         PAGE.write_text(f"{before}{BEGIN}{wanted}{END}{after}")
     else:
         assert shown == wanted
+
+
+def test_360dialog_answers_as_meta_does_and_has_its_column() -> None:
+    for told in (read_table(), read_table(NODE_TABLE)):
+        statuses = {each: {name: status for name, (status, _) in told[each].items()} for each in ("meta", "dialog360")}
+        assert statuses["meta"] == statuses["dialog360"]

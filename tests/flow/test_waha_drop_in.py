@@ -15,7 +15,7 @@ import msgspec
 import pytest
 import trio
 
-from tests.provider_sites import THEM, Meta, Sessions, Site, Twilio, Waha, gateway, post
+from tests.provider_sites import THEM, Dialog360, Infobip, Meta, Sessions, Site, Twilio, Waha, gateway, post
 from tests.waha_node import NODE, replay_node
 from tests.waha_operations import NODE_TABLE, OPERATIONS, TABLE, Values, read_table, replay, write_table
 
@@ -38,13 +38,13 @@ DOCUMENT = Replay(
     of=replay,
     table=TABLE,
     count=162,
-    least={"waha": 151, "meta": 71, "twilio": 67, "session": 114, "whatsapp": 134},
+    least={"waha": 151, "meta": 71, "dialog360": 71, "infobip": 70, "twilio": 67, "session": 114, "whatsapp": 134},
 )
 N8N = Replay(
     of=replay_node,
     table=NODE_TABLE,
     count=143,
-    least={"waha": 139, "meta": 62, "twilio": 59, "session": 103, "whatsapp": 123},
+    least={"waha": 139, "meta": 62, "dialog360": 62, "infobip": 61, "twilio": 59, "session": 103, "whatsapp": 123},
 )
 INBOX = {
     "plugins.chatwoot.inboxes.an-id": {"url": "http://127.0.0.1:9", "account_id": 1, "inbox_id": 2, "token": "t" * 20}
@@ -76,7 +76,7 @@ def test_the_node_has_one_operation_that_the_document_lacks() -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("kind", [Meta, Twilio, Waha, Sessions], ids=lambda kind: kind.provider)
+@pytest.mark.parametrize("kind", [Meta, Dialog360, Infobip, Twilio, Waha, Sessions], ids=lambda kind: kind.provider)
 async def test_every_operation_is_answered_or_refused_with_the_reason(kind: type[Site], made: Replay) -> None:
     site = kind()
     async with gateway(site, **INBOX) as found:
