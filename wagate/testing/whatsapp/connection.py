@@ -75,6 +75,13 @@ class Connection:
         """The cable: nothing more, without a word."""
         await trio.aclose_forcefully(self.socket._stream)  # noqa: SLF001  (the socket below)
 
+    async def tear(self, node: Node) -> None:
+        """The first half of a stanza's frame, then the cable is cut."""
+        async with self._sending:
+            frame = _framed(self._outbound.encrypt_with_ad(b"", encode(node)))
+            await self.socket.send_message(frame[: len(frame) // 2])
+        await self.cut()
+
     def next_id(self) -> str:
         """Of a stanza of ours."""
         self._count += 1
@@ -104,7 +111,7 @@ class Connection:
         return frame
 
     async def _raw(self, data: bytes) -> None:
-        await self.socket.send_message(len(data).to_bytes(3, "big") + data)
+        await self.socket.send_message(_framed(data))
 
     async def _handshake(self) -> None:
         await self._need(4)
@@ -253,3 +260,8 @@ class Connection:
         if self.device:
             self.device.queue = [each for each in self.device.queue if each[0] not in ids]
             self.server.wake()
+
+
+def _framed(data: bytes) -> bytes:
+    """With its length before it."""
+    return len(data).to_bytes(3, "big") + data

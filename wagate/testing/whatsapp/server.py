@@ -63,6 +63,10 @@ class FakeWhatsApp:
     """So many of our next messages get no answer, and reach nobody."""
     silent: int = 0
     """So many of our next messages reach people, but WhatsApp's answer is lost, and their receipts come later."""
+    torn: int = 0
+    """So many of the next stanzas for us break off in the middle of their frame, and the connection with them."""
+    farewell: bool = True
+    """Whether a client that was just linked is told to come again (515) before its connection is closed."""
     codes_each: int = 6
     """QR codes for each client that is to be linked."""
     asked_for_codes: int = 0
@@ -224,8 +228,9 @@ class FakeWhatsApp:
         made = connection.pending
         assert made is not None
         self.devices[made.jid.user, made.jid.device] = made
-        await connection.send(Node("stream:error", {"code": "515"}))
-        await trio.sleep(self.linger)
+        if self.farewell:
+            await connection.send(Node("stream:error", {"code": "515"}))
+            await trio.sleep(self.linger)
         await connection.close()
 
     def remove(self, device: Device) -> None:
@@ -260,7 +265,12 @@ class FakeWhatsApp:
             device.queue.append((node.get_str("id"), node))
         if device.connection is not None:
             try:
-                await device.connection.send(node)
+                if self.torn:
+                    self.torn -= 1
+                    connection, device.connection = device.connection, None
+                    await connection.tear(node)
+                else:
+                    await device.connection.send(node)
             except GONE:
                 device.connection = None
 

@@ -1,0 +1,41 @@
+"""Connections that end at the worst moment: in the middle of a frame, and right after the scan; the real engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.whatsapp_site import ANA, OURS, connected, site
+
+
+async def test_a_message_whose_frame_breaks_off_in_the_middle_arrives_once(tmp_path: Path) -> None:
+    async with site(tmp_path) as here, here.listening() as inlet:
+        await here.link(inlet)
+        server, logins = here.fake.server, here.fake.server.logins
+        server.torn = 1
+        await here.world.text(ANA, "in the middle")
+        assert (server.torn, server.connected(OURS)) == (0, False)
+        await here.world.text(ANA, "meanwhile")
+        await server.until(lambda: server.connected(OURS))
+        await here.world.text(ANA, "after")
+        await inlet.until(lambda: "after" in inlet.texts)
+        assert inlet.texts == ["in the middle", "meanwhile", "after"]
+        await connected(inlet)
+        await server.until(lambda: not server.device(OURS).queue)  # all of it has its receipt
+        assert (server.logins, server.retries, server.errors) == (logins + 1, 0, [])
+
+
+@pytest.mark.parametrize("farewell", [True, False], ids=["told to come again", "without a word"])
+async def test_a_number_comes_up_when_its_connection_is_closed_right_after_the_scan(
+    tmp_path: Path, *, farewell: bool
+) -> None:
+    """The library dials no more when it missed the 515; now and then it sees it, so one case never sends it."""
+    async with site(tmp_path) as here, here.listening() as inlet:
+        server = here.fake.server
+        server.linger, server.farewell = 0.0, farewell
+        await here.link(inlet)
+        assert (inlet.phone, len(server.devices)) == (OURS, 1)
+        await here.world.text(ANA, "hello")
+        await inlet.until(lambda: inlet.texts == ["hello"])
+        assert server.errors == []
