@@ -88,6 +88,9 @@ class Listener:
         number = self._numbers.known(account.id)
         if number is None or not number.runs:
             raise NotSentError("its session is not ready yet; try again")
+        pairing = self._pairings.get(account.id)
+        if action == "start" and pairing is not None and pairing.trying and not number.command:
+            return  # codes that somebody looks at, or types, would be worth nothing any more
         number.ask(action)
 
     async def qr(self, account: ProviderAccount) -> str:

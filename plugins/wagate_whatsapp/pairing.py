@@ -32,6 +32,7 @@ STEADY: Final = 20.0
 PAUSE: Final = 5.0
 LONGEST_PAUSE: Final = 60.0
 TOLD: Final = "QR code generated, scan to connect"
+EXPIRED: Final = "the code expired; request a new one"
 REFUSED: Final = 1
 """PairStatus.ERROR."""
 RAN_OUT: Final = "timeout"
@@ -51,8 +52,13 @@ class Pairing:
         self._clock = clock
         self._child: ChildProcess | None = None
         self._showing = trio.Event()
+        self._asking = trio.Lock()
+        self._given = ("", "", 0)
+        """The last code to be typed: for which phone, the code, its number."""
         self._logged = ""
         """The library's last warning."""
+        self.trying = False
+        """Whether a try is going on: between two of them there is a pause."""
         self.refused = False
         """Whether WhatsApp, or the way there, refused the last try: its reason was told."""
 
@@ -61,6 +67,7 @@ class Pairing:
         deadline, short = self._clock.monotonic() + PATIENCE, 0
         await self._inlet.state(CONNECTING)
         while not self._number.linked and (began := self._clock.monotonic()) < deadline:
+            self.trying = True
             try:
                 async with child_process(self._number.folder / "pairing.log") as child:
                     self._child, self._logged, self.refused = child, "", False
@@ -69,7 +76,7 @@ class Pairing:
                 log.warning("pairing broke off", account_id=self._number.id, reason=str(error))
                 await self._tell_refusal(unreachable(str(error)))
             finally:
-                self._child, self._number.qr = None, ""
+                self._child, self._number.qr, self.trying = None, "", False
                 self._showing.set()  # who waits for a code learns that this try is over
                 self._showing = trio.Event()
             short = 0 if self._clock.monotonic() - began > STEADY else short + 1
@@ -78,12 +85,24 @@ class Pairing:
         return self._number.linked
 
     async def code(self, phone: str) -> str:
-        """A code to be typed on the phone, once WhatsApp is reached. NotDoneError, EngineDiedError."""
+        """A code to be typed on the phone, once WhatsApp is reached. NotDoneError, EngineDiedError.
+
+        WhatsApp knows the last one alone. Who asks while one is being made for the same phone gets that one: of two
+        that are made at once nobody knows which is good.
+        """
         await self._showing.wait()
-        if self._child is None:
-            raise EngineDiedError("the code expired; request a new one")
-        found: str = await self._child.ask("pair_code", session=self._number.id, phone=phone)
-        return found
+        before = self._given[2]
+        async with self._asking:
+            if self._given[0] == phone and self._given[2] > before:
+                return self._given[1]
+            if self._child is None:
+                raise EngineDiedError(EXPIRED)
+            try:
+                found: str = await self._child.ask("pair_code", session=self._number.id, phone=phone)
+            except EngineDiedError as error:
+                raise EngineDiedError(EXPIRED) from error
+            self._given = (phone, found, self._given[2] + 1)
+            return found
 
     async def _codes(self, child: ChildProcess, deadline: float) -> None:
         """One child's life: as many codes as the library has (about 160 s), or one scan."""
