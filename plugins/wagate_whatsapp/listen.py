@@ -20,6 +20,7 @@ from wagate_whatsapp.parse import HEARD, moment, of_the_past, parse
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.process import ChildProcess, EngineDiedError, Feed, Json, NotDoneError
 from wagate_whatsapp.reasons import (
+    BUSY,
     CONNECTED,
     CONNECTING,
     ENGINE_ENDED,
@@ -302,6 +303,9 @@ class Connection:
             case "Log":
                 if line["level"] in LEVELS:
                     log.info("whatsmeow", account_id=number.id, level=line["level"], text=masked(line["text"]))
+                return judge(line, self._clock.now())
+            case "Disconnected" if number.told.startswith(BUSY):
+                pass  # that is why
             case "Me" if line["jid"]:
                 number.link(Us(jid=line["jid"], lid=line["lid"], platform=line["platform"]))
             case "QR":

@@ -36,6 +36,10 @@ LONG = 3600.0
 """Seconds between two tries when somebody has to act first."""
 LEVELS: Final = frozenset({"ERROR", "WARN", "WARNING"})
 """Of the library's log, worth telling."""
+BUSY: Final = "WhatsApp can't take this number right now"
+_BUSY: Final = re.compile(r"Got (5\d\d)/.* connect failure")
+"""In the library's log: of these refusals it tells nothing else, and dials again by itself. Source: whatsmeow,
+connectionevents.go."""
 _NUMBER: Final = re.compile(r"\d{7,}")
 _BANS = {
     "SEND_TO_TOO_MANY_PEOPLE": "it wrote to too many people who don't know it",
@@ -103,6 +107,11 @@ def _unconfirmed(_line: Json) -> Verdict:
     return Verdict(change=_connecting("WhatsApp did not confirm a message; reconnecting"), silent=True)
 
 
+def _logged(line: Json) -> Verdict | None:
+    found = _BUSY.match(first_text(line, "text"))
+    return found and Verdict(change=_connecting(f"{BUSY} (error {found[1]}); trying again"))
+
+
 def _logged_out(line: Json) -> Verdict:
     if first_text(line, "Reason") == "MAIN_DEVICE_GONE":
         text = "Logged out: the number is no longer registered on its phone, or WhatsApp banned it"
@@ -147,6 +156,7 @@ _VERDICTS: dict[str, Callable[[Json], Verdict | None]] = {
     "Connected": lambda _line: Verdict(change=CONNECTED, connected=True),
     "Disconnected": lambda _line: Verdict(change=_connecting("The connection was lost; reconnecting")),
     "Ended": _ended,
+    "Log": _logged,
     "LoggedOut": _logged_out,
     "StreamReplaced": _replaced,
     "ClientOutdated": _outdated,
