@@ -17,6 +17,9 @@ from tests.whatsapp_gateway import Whole, whole
 from tests.whatsapp_site import ANA, BOB, OURS
 
 ORDERED = effort(100, 400)
+BOTH = effort(60, 400)
+"""Each way, in one chat: a number sends one a second to it."""
+AT_ONCE = 10
 ROUNDS = effort(1, 7)
 """Of each way to kill."""
 BURST = 60
@@ -49,7 +52,7 @@ async def test_a_number_is_linked_by_api_and_goes_on_after_a_stop() -> None:
         assert here.sink.duplicates == 0
 
 
-async def test_a_chat_keeps_its_order_both_ways() -> None:
+async def test_what_somebody_writes_at_full_speed_keeps_its_order() -> None:
     async with whole() as here:
         await here.link()
         here.fake.server.receipts = 0
@@ -63,6 +66,37 @@ async def test_a_chat_keeps_its_order_both_ways() -> None:
         await here.sink.until(lambda _: len(here.texts) >= ORDERED, 240)
         assert here.texts == [f"in {number}" for number in range(ORDERED)]
         assert here.fake.server.errors == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_a_chat_keeps_its_order_both_ways_at_the_same_time() -> None:
+    async with whole() as here:
+        await here.link()
+        server = here.fake.server
+
+        async def they() -> None:
+            for number in range(BOTH):
+                if number % AT_ONCE == 0:  # in bursts, for as long as ours go out
+                    await server.until(lambda number=number: len(server.messages) >= number)
+                await here.world.text(ANA, f"in {number}")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(they)
+            for number in range(BOTH):
+                body = {"to": ANA, "message": f"out {number}", "account": "main", "tenant_id": "default"}
+                answer = await here.server.http.post("/messages/send", json=body, headers={"Prefer": "respond-async"})
+                assert answer.status_code == 202, answer.text
+        await here.sink.until(lambda _: len(here.texts) >= BOTH, BOTH + 60)
+        with trio.fail_after(BOTH + 60):
+            while len(server.messages) < BOTH:
+                await server.change()
+        await here.world.text(ANA, "last")
+        assert (await here.send("last"))["status"] == "sent"
+        await here.sink.until(lambda _: "last" in here.texts)
+        assert here.texts == [*(f"in {number}" for number in range(BOTH)), "last"]
+        assert [each.text for each in server.messages] == [*(f"out {number}" for number in range(BOTH)), "last"]
+        assert (here.sink.duplicates, server.retries, server.errors) == (0, 0, [])
 
 
 @pytest.mark.slow
