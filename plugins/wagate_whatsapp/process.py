@@ -273,6 +273,7 @@ async def child_process(log: Path) -> AsyncIterator[ChildProcess]:
 def _opened(log: Path) -> IO[bytes]:
     """To be appended to, so that it can be cut while the child writes."""
     cut(log)
+    log.touch(mode=0o600)
     return log.open("ab")
 
 

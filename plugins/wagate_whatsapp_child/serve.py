@@ -33,6 +33,7 @@ LONGEST_END = 10.0
 
 def serve(descriptor: int) -> None:
     """Until the other side of the socket is closed."""
+    os.umask(0o077)  # the library makes the file with the keys as the umask lets it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal is for the gateway, which stops us last
     Child(socket.socket(fileno=descriptor)).run()
 
