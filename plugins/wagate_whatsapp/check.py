@@ -6,7 +6,6 @@ The engine is the package neonize, which brings whatsmeow as a shared library.
 from __future__ import annotations
 
 import os
-import re
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
@@ -20,11 +19,8 @@ from wagate.hooks import Finding, ProviderAccount
 from wagate_whatsapp.engine import Engine
 from wagate_whatsapp.number import Number, Numbers
 from wagate_whatsapp.process import ChildProcess, EngineDiedError, NotDoneError
-from wagate_whatsapp.reasons import UPDATE
+from wagate_whatsapp.versions import LEAST, PACKAGE, UPDATE, numbers
 
-PACKAGE = "neonize"
-LEAST = (0, 5, 2)
-"""Older wheels lack functions that are used, or download a binary when they are imported."""
 LEAST_GLIBC = (2, 34)
 """What the wheel's library asks for, though its name says manylinux2014 (`objdump -T`: pthread_create@GLIBC_2.34)."""
 INSTALL = 'pip install "wagate[whatsapp]"'
@@ -62,11 +58,6 @@ def glibc() -> tuple[int, ...] | None:
     except (ValueError, OSError):
         return ()
     return numbers(told.removeprefix("glibc ")) if told.startswith("glibc ") else ()
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    """``0.5.2.post1`` → (0, 5, 2)."""
-    return tuple(int(each) for each in re.findall(r"\d+", text.partition(".post")[0])[:3])
 
 
 def age_in_days(now: datetime) -> int | None:
@@ -111,8 +102,10 @@ class Checker:
     async def _process(self) -> Finding:
         child = self._engine.running
         if child is None:
-            step = "look for engine_died in the log, and for its output"
-            return Finding(level="fail", what="engine", detail="it is not running", next_step=step)
+            why, step = self._engine.refused, "look for engine_died in the log, and for its output"
+            return Finding(
+                level="fail", what="engine", detail=why or "it is not running", next_step=UPDATE if why else step
+            )
         try:
             return await self._asked(child)
         except (EngineDiedError, NotDoneError, trio.TooSlowError) as error:

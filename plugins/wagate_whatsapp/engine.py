@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from wagate.clock import Clock
-from wagate_whatsapp.process import ChildProcess, EngineDiedError, child_process, cut
+from wagate_whatsapp.process import ChildProcess, EngineDiedError, EngineRefusedError, child_process, cut
 
 if TYPE_CHECKING:
     import structlog
@@ -35,6 +35,8 @@ class Engine:
         self._child: ChildProcess | None = None
         self._retired = False
         """Whether the last one ended because we wanted it to."""
+        self.refused = ""
+        """Why the last one was not used, and the cure."""
         self.deaths = 0
         """How often it died since the gateway began."""
 
@@ -54,10 +56,12 @@ class Engine:
                 nursery.cancel_scope.cancel()
 
     async def child(self) -> ChildProcess:
-        """The running child, started if need be. EngineDiedError: it did not come up."""
+        """The running child, started if need be. EngineRefusedError; EngineDiedError: it did not come up."""
         self._wanted.set()
         with trio.move_on_after(UP_PATIENCE):
             while (found := self.running) is None:
+                if self.refused:
+                    raise EngineRefusedError(self.refused)
                 await self._up.wait()
                 await trio.lowlevel.checkpoint()
             return found
@@ -83,7 +87,7 @@ class Engine:
         try:
             log = self._folder() / "engine.log"
             async with child_process(log) as child:
-                self._child = child
+                self._child, self.refused = child, ""
                 self._up.set()
                 self._log.info("engine_started", pid=child.pid, version=child.version)
                 try:
@@ -98,6 +102,10 @@ class Engine:
                     self._up = trio.Event()
                 return child.said
         except (EngineDiedError, OSError) as error:
+            if isinstance(error, EngineRefusedError):
+                self.refused = str(error)
+                self._up.set()
+                self._up = trio.Event()
             return str(error)
 
 

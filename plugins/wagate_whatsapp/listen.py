@@ -13,12 +13,12 @@ from wagate.errors import NotSentError, SendRefusedError
 from wagate.events import NewEvent, SessionChange
 from wagate.hooks import Inlet, ProviderAccount
 from wagate.parsing.fields import first_text
-from wagate_whatsapp.engine import Engine
+from wagate_whatsapp.engine import LONGEST_PAUSE, Engine
 from wagate_whatsapp.number import Number, Numbers, WhatsAppSettings, settings_of
 from wagate_whatsapp.pairing import Pairing, start_settings
 from wagate_whatsapp.parse import HEARD, moment, of_the_past, parse
 from wagate_whatsapp.people import Us
-from wagate_whatsapp.process import ChildProcess, EngineDiedError, Feed, Json, NotDoneError
+from wagate_whatsapp.process import ChildProcess, EngineDiedError, EngineRefusedError, Feed, Json, NotDoneError
 from wagate_whatsapp.reasons import (
     BUSY,
     CONNECTED,
@@ -31,6 +31,7 @@ from wagate_whatsapp.reasons import (
     Verdict,
     judge,
     masked,
+    refused,
 )
 
 WATCHDOG: Final = 20.0
@@ -203,6 +204,10 @@ class Listener:
             child = await self._engine.child()
             with child.feed(number.id) as feed:
                 await Connection(number, settings, inlet, self._clock, turn=self._turn).hold(child, feed)
+        except EngineRefusedError as error:
+            if number.told != (change := refused(str(error))).message:
+                await self._tell(number, inlet, change)
+            await self._clock.sleep(LONGEST_PAUSE)
         except EngineDiedError as error:
             log.warning("engine lost", account_id=number.id, reason=str(error))
             await self._tell(number, inlet, ENGINE_ENDED)

@@ -19,8 +19,16 @@ from wagate.hooks import Inlet
 from wagate.parsing.fields import first_text
 from wagate_whatsapp.number import Number, WhatsAppSettings
 from wagate_whatsapp.people import Us
-from wagate_whatsapp.process import ChildProcess, EngineDiedError, Feed, Json, NotDoneError, child_process
-from wagate_whatsapp.reasons import CONNECTING, LEVELS, LINKED, judge, masked, unreachable
+from wagate_whatsapp.process import (
+    ChildProcess,
+    EngineDiedError,
+    EngineRefusedError,
+    Feed,
+    Json,
+    NotDoneError,
+    child_process,
+)
+from wagate_whatsapp.reasons import CONNECTING, LEVELS, LINKED, judge, masked, refused, unreachable
 
 PATIENCE: Final = 600.0
 """Seconds in which somebody has to scan; then codes come again on demand."""
@@ -74,7 +82,8 @@ class Pairing:
                     await self._codes(child, deadline)
             except (EngineDiedError, NotDoneError, trio.TooSlowError) as error:
                 log.warning("pairing broke off", account_id=self._number.id, reason=str(error))
-                await self._tell_refusal(unreachable(str(error)))
+                unfit = isinstance(error, EngineRefusedError)
+                await self._tell_refusal(refused(str(error)) if unfit else unreachable(str(error)))
             finally:
                 self._child, self._number.qr, self.trying = None, "", False
                 self._showing.set()  # who waits for a code learns that this try is over

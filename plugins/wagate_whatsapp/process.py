@@ -17,6 +17,7 @@ import structlog
 import trio
 
 from wagate.clock import Clock
+from wagate_whatsapp.versions import unfit
 
 MODULE: Final = "wagate_whatsapp_child"
 START_PATIENCE: Final = 60.0
@@ -35,6 +36,10 @@ log = structlog.get_logger("wagate.plugins.whatsapp")
 
 class EngineDiedError(Exception):
     """The process ended; of what was asked nobody knows whether it was done."""
+
+
+class EngineRefusedError(EngineDiedError):
+    """Its library is too old; the text says what to do."""
 
 
 class NotDoneError(Exception):
@@ -99,7 +104,8 @@ class ChildProcess:
         self.ended = trio.Event()
         self.retired = False
         """We had it end."""
-        self.version = ""
+        self.version: str | None = None
+        """The library's, once it has said hello."""
 
     @property
     def pid(self) -> int:
@@ -228,7 +234,7 @@ class ChildProcess:
                 answer.append(line)
                 event.set()
         elif line["event"] == "Hello":
-            self.version = line["version"]
+            self.version = line.get("version") or ""
             self.hello.set()
         elif (feed := self._feeds.get(line.get("session", ""))) is not None:
             feed.put(line)
@@ -247,6 +253,7 @@ async def child_process(log: Path) -> AsyncIterator[ChildProcess]:
     """A child for as long as the block runs; what it prints goes to ``log``. It has said hello when the block begins.
 
     Raises:
+        EngineRefusedError: it is of another version than we were written for.
         EngineDiedError: it did not come up; the message has the end of what it printed.
     """
     process = await _spawn(log)
@@ -256,8 +263,10 @@ async def child_process(log: Path) -> AsyncIterator[ChildProcess]:
             try:
                 with trio.move_on_after(START_PATIENCE):
                     await process.hello.wait()
-                if not process.version:
+                if process.version is None:
                     raise EngineDiedError(f"the engine did not start: {process.said}")
+                if why := unfit(process.version):
+                    raise EngineRefusedError(why)
                 yield process
             finally:
                 await process.close()

@@ -12,6 +12,7 @@ import msgspec
 from wagate.events import SessionChange, SessionStatus
 from wagate.parsing.fields import first_text, whole
 from wagate_whatsapp.process import Json
+from wagate_whatsapp.versions import UPDATE
 
 CONNECTED = SessionChange(status=SessionStatus.SESSION_CONNECTED, message="WhatsApp session connected successfully")
 CONNECTING = SessionChange(status=SessionStatus.CONNECTING, message="Connecting to WhatsApp")
@@ -25,8 +26,6 @@ NOBODY_SCANNED = SessionChange(
     status=SessionStatus.SESSION_NOT_CONNECTED,
     message="Nobody scanned a QR code for 10 minutes; start the session to get a new one",
 )
-UPDATE = "pip install --upgrade neonize"
-"""The extra wagate[whatsapp] asks for a least version alone: to upgrade it would leave the engine as it is."""
 MOST_SILENT = 2
 """Keep-alives in a row without an answer: they come every 20 to 30 s and wait for 10, so the last answer is 60 to 80 s
 old."""
@@ -137,6 +136,11 @@ def masked(text: str) -> str:
 def unreachable(error: str) -> SessionChange:
     """There is no way to WhatsApp; ``error`` is the library's."""
     return _connecting(f"WhatsApp can't be reached: {_short(error)}")
+
+
+def refused(error: str) -> SessionChange:
+    """The engine is not used; ``error`` says why, and the cure."""
+    return _failed(f"The engine can't be used: {error}")
 
 
 def _connecting(message: str) -> SessionChange:

@@ -1,0 +1,91 @@
+"""An engine whose library is too old, or does not say its version, is refused: with the package and the cure."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import structlog
+import trio
+
+from wagate.clock import Clock
+from wagate.events import SessionStatus
+from wagate.testing import FakeInlet
+from wagate_whatsapp import process
+from wagate_whatsapp.check import Checker
+from wagate_whatsapp.engine import Engine
+from wagate_whatsapp.listen import Listener
+from wagate_whatsapp.number import Numbers, WhatsAppSettings
+from wagate_whatsapp.people import Us
+from wagate_whatsapp.process import EngineRefusedError, child_process
+from wagate_whatsapp.versions import UPDATE, unfit
+
+ENGINE = """
+import json, socket, sys
+
+sock = socket.socket(fileno=int(sys.argv[1]))
+sock.sendall(json.dumps({"event": "Hello", "pid": 1} | FIELDS).encode() + b"\\n")
+sock.recv(1)
+"""
+CURE = f"0.5.2 or newer is needed; {UPDATE}, then restart wagate"
+OLD, SILENT = (
+    f"the library of neonize is version 0.5.1, {CURE}",
+    f"the library of neonize does not say its version, {CURE}",
+)
+
+
+def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, **fields: str) -> None:
+    """From here on the engine is a process that says hello with these."""
+    (folder / "stand_in.py").write_text(ENGINE.replace("FIELDS", repr(fields)))
+    monkeypatch.setattr(process, "MODULE", "stand_in")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]))
+
+
+@pytest.mark.parametrize("version", ["0.5.2", "0.5.2.post1", "0.5.10", "0.6", "1.0.0"])
+def test_the_pinned_version_and_newer_ones_do(version: str) -> None:
+    assert unfit(version) == ""
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [({"version": "0.5.1"}, OLD), ({"version": ""}, SILENT), ({}, SILENT)],
+    ids=["old", "empty", "none"],
+)
+async def test_an_engine_of_another_version_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: dict[str, str], words: str
+) -> None:
+    stand_in(tmp_path, monkeypatch, **fields)
+    with trio.fail_after(60), pytest.raises(EngineRefusedError) as raised:
+        async with child_process(tmp_path / "log"):
+            pass
+    assert str(raised.value) == words
+
+
+async def test_one_that_says_the_pinned_version_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(tmp_path, monkeypatch, version="0.5.2")
+    with trio.fail_after(60):
+        async with child_process(tmp_path / "log") as child:
+            assert child.version == "0.5.2"
+
+
+@pytest.mark.parametrize("linked", [True, False])
+async def test_the_session_and_the_doctor_say_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, linked: bool
+) -> None:
+    stand_in(tmp_path, monkeypatch, version="0.5.1")
+    clock, inlet, numbers = Clock(), FakeInlet(), Numbers(lambda: tmp_path)
+    engine = Engine(lambda: tmp_path, clock, structlog.get_logger())
+    if linked:
+        numbers.of("0190").link(Us(jid="15550000001:1@s.whatsapp.net", lid="9:1@lid"))
+    account: Any = SimpleNamespace(id="0190", settings=WhatsAppSettings(), trust="operator")
+    async with engine.lifespan(), trio.open_nursery() as nursery:
+        nursery.start_soon(Listener(engine, numbers, clock).run, account, inlet)
+        await inlet.until(lambda: bool(inlet.states) and OLD in inlet.states[-1].message)
+        assert inlet.states[-1].status == SessionStatus.ERROR
+        if linked:
+            found = next(each for each in await Checker(engine, numbers, clock)(account) if each.what == "engine")
+            assert (found.level, found.detail, found.next_step) == ("fail", OLD, UPDATE)
+        nursery.cancel_scope.cancel()
