@@ -26,9 +26,12 @@ KINDS = {
     "image": (3, b"WhatsApp Image Keys"),
     "audio": (8, b"WhatsApp Audio Keys"),
     "document": (7, b"WhatsApp Document Keys"),
+    "video": (9, b"WhatsApp Video Keys"),
+    "gif": (9, b"WhatsApp Video Keys"),
+    "sticker": (26, b"WhatsApp Image Keys"),
 }
 
-PLACES = {3: (8, 11), 8: (7, 9), 7: (7, 10)}
+PLACES = {3: (8, 11), 8: (7, 9), 7: (7, 10), 9: (6, 13), 26: (4, 8)}
 """Where the key and the path on the shelf are, by the message's field."""
 
 
@@ -128,7 +131,7 @@ class World:
         return await self.message(self.ours, body, attrs=attrs)
 
     async def file(self, sender: str, kind: str, content: bytes, mimetype: str, caption: str = "") -> str:
-        """Somebody sends a file: ``image``, ``audio`` (a voice message) or ``document``."""
+        """Somebody sends a file, of one of `KINDS`; ``audio`` is a voice message."""
         number, info = KINDS[kind]
         key, path = os.urandom(32), f"/v/{os.urandom(8).hex()}"
         blob = sealed(content, key, info)
@@ -139,9 +142,11 @@ class World:
             "image": {1: url, 2: mimetype, 3: caption, 4: sha.digest(), 5: size, 8: key, 9: outer.digest()},
             "audio": {1: url, 2: mimetype, 3: sha.digest(), 4: size, 5: 3, 6: True, 7: key, 8: outer.digest()},
             "document": {1: url, 2: mimetype, 4: sha.digest(), 5: size, 7: key, 8: "file.bin", 9: outer.digest()},
+            "video": {1: url, 2: mimetype, 3: sha.digest(), 4: size, 6: key, 7: caption, 11: outer.digest()},
+            "sticker": {1: url, 2: sha.digest(), 3: outer.digest(), 4: key, 5: mimetype, 9: size},
         }
-        place = {"image": 11, "audio": 9, "document": 10}[kind]
-        body = {number: fields[kind] | {place: f"{path}?x=1"}}
+        fields["gif"] = fields["video"] | {8: True}
+        body = {number: fields[kind] | {PLACES[number][1]: f"{path}?x=1"}}
         return await self.message(sender, body, kind="media", media="ptt" if kind == "audio" else kind)
 
     def received(self, message: Arrived) -> bytes:
