@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trio
 
 from tests.whatsapp_site import ANA, OURS, connected, site
+from wagate.events import SessionStatus
+from wagate_whatsapp.listen import WATCHDOG
 
 
 async def test_a_message_whose_frame_breaks_off_in_the_middle_arrives_once(tmp_path: Path) -> None:
@@ -39,3 +42,23 @@ async def test_a_number_comes_up_when_its_connection_is_closed_right_after_the_s
         await here.world.text(ANA, "hello")
         await inlet.until(lambda: inlet.texts == ["hello"])
         assert server.errors == []
+
+
+async def test_a_number_whose_first_dial_after_the_scan_fails_is_dialled_again(tmp_path: Path) -> None:
+    """By us: the library gives up then."""
+    async with site(tmp_path) as here, here.listening() as inlet:
+        server = here.fake.server
+        await inlet.until(lambda: bool(inlet.states) and inlet.states[-1].qr is not None)
+        server.linger, server.farewell, server.turned_away = 0.0, False, 1
+        code = inlet.states[-1].qr
+        assert code is not None
+        await server.scan(code, OURS)
+        await inlet.until(lambda: "can't be reached" in inlet.states[-1].message)
+        assert (inlet.states[-1].status, server.turned_away, server.logins) == (SessionStatus.CONNECTING, 0, 0)
+        passed = 0
+        with trio.fail_after(60):
+            while inlet.states[-1].status != SessionStatus.SESSION_CONNECTED:
+                here.clock.shift(1)
+                passed += 1
+                await trio.sleep(0.1)
+        assert passed >= WATCHDOG * 0.7  # the rest is real time

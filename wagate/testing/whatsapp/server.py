@@ -65,6 +65,8 @@ class FakeWhatsApp:
     """So many of our next messages reach people, but WhatsApp's answer is lost, and their receipts come later."""
     torn: int = 0
     """So many of the next stanzas for us break off in the middle of their frame, and the connection with them."""
+    turned_away: int = 0
+    """So many of the next clients get no websocket."""
     farewell: bool = True
     """Whether a client that was just linked is told to come again (515) before its connection is closed."""
     codes_each: int = 6
@@ -323,6 +325,10 @@ class FakeWhatsApp:
 
     async def websocket(self, request: WebSocketRequest) -> None:
         """One client."""
+        if self.turned_away:
+            self.turned_away -= 1
+            await request.reject(503)
+            return
         connection = Connection(self, await request.accept())
         try:
             await connection.run()
