@@ -13,6 +13,7 @@ from wagate.parsing.message_ids import bare_id, is_unique
 S = TypeVar("S", bound=msgspec.Struct)
 
 _FORGOTTEN = ("cw", "wa", "part", "out", "chat", "conv", "seen", "tick")
+_REFUSED = "refused"
 _SITE = "site"
 """In rows of what waits, beside the message; '' or not there: of a version that did not keep it."""
 TICKS = 64
@@ -174,14 +175,25 @@ class Ledger:
         row = {**body, _SITE: self._site}
         await self._store.set(f"{self._key('turn', str(conversation))}/{message:020}", row)
 
-    async def waiting(self, conversation: int) -> list[tuple[int, dict[str, Any]]]:
+    async def waiting(self, conversation: int, *, asked: int = 0) -> list[tuple[int, dict[str, Any]]]:
         """Agents' messages of a conversation that are not handed on yet, in the order of their writing.
 
-        What waits in a conversation of the same number elsewhere is for somebody else, and stays.
+        What waits in a conversation of the same number elsewhere is for somebody else, and stays. So does what was
+        refused, unless it is the one that is ``asked`` for.
         """
         rows = await self._store.items(self._key("turn", str(conversation)) + "/")
-        ours = {key: row for key, row in rows.items() if row.get(_SITE, "") in {"", self._site}}
-        return [(int(key.rpartition("/")[2]), row) for key, row in ours.items()]
+        found = [(int(key.rpartition("/")[2]), row) for key, row in rows.items()]
+        return [
+            (message, row)
+            for message, row in found
+            if row.get(_SITE, "") in {"", self._site} and (message == asked or _REFUSED not in row)
+        ]
+
+    async def refuse(self, conversation: int, message: int) -> None:
+        """It goes when somebody retries it, and with no other."""
+        key = f"{self._key('turn', str(conversation))}/{message:020}"
+        if (row := await self._store.get(key)) is not None:
+            await self._store.set(key, row | {_REFUSED: True})
 
     async def done(self, conversation: int, message: int) -> None:
         """It was handed on."""

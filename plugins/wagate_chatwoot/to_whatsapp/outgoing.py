@@ -40,7 +40,7 @@ async def handle(app: App, delivery: Delivery) -> Receipt | None:
     site = first_text(delivery.event.extra, SITE)
     if not app.is_at(site) and not isinstance(action, Delete):  # what was sent is still taken back
         if isinstance(action, Send):  # it goes when somebody retries it, and not with the next message
-            await app.ledger.done(action.where.conversation, action.message)
+            await app.ledger.refuse(action.where.conversation, action.message)
         raise Reject(elsewhere(app, site))
     match action:
         case Send():
@@ -68,13 +68,11 @@ async def _in_turn(app: App, delivery: Delivery, send: Send) -> None:
         await clock.sleep(min(left, reorder))
     conversation = send.where.conversation
     await _look_back(app, send)
-    for message, row in await app.ledger.waiting(conversation):
-        if message >= send.message:
+    for message, row in await app.ledger.waiting(conversation, asked=send.message):
+        if message > send.message:
             break
         await _hand_on(app, msgspec.convert(row, Send), last=_is_last(app, delivery))
         await app.ledger.done(conversation, message)
-    await _hand_on(app, send, last=_is_last(app, delivery))  # also one whose row went when it was refused
-    await app.ledger.done(conversation, send.message)
 
 
 def _is_last(app: App, delivery: Delivery) -> bool:
