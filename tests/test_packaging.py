@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -329,6 +330,24 @@ def test_a_new_plugin_is_built_installed_beside_wagate_and_passes_its_tests(
     [crm] = [each for each in listed if each["name"] == "crm"]
     assert (crm["package"], crm["version"], crm["error"]) == ("wagate-crm", "0.1.0", None)
     assert "py.typed" in " ".join(zipfile.ZipFile(built).namelist())
+
+
+@pytest.mark.parametrize("kind", ["connector", "provider"])
+def test_a_new_plugin_declares_all_that_it_imports(kind: str, tmp_path: Path) -> None:
+    """The environment above has the libraries of these tests: one that is not declared would be found there."""
+    option = ["--provider"] if kind == "provider" else []
+    done([sys.executable, "-m", "wagate", "plugins", "new", "crm", *option], cwd=tmp_path)
+    project = tmp_path / "wagate-crm"
+    told = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+    declared = {
+        re.split(r"[<>=\[; ]", each)[0] for each in (*told["dependencies"], *told["optional-dependencies"]["test"])
+    }
+    known = {*sys.stdlib_module_names, "wagate_crm", *(each.replace("-", "_") for each in declared)}
+    for file in project.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert {each.partition(".")[0] for each in names} <= known, f"{file.name} imports {names}"
 
 
 def test_new_projects_are_strictly_typed(tmp_path: Path) -> None:
