@@ -9,7 +9,7 @@ import trio
 
 from tests.rows import NOW
 from wagate.storage.database import Database
-from wagate.storage.outbox.new_chats import NewChat, begin_chat, delete_new_chats, is_known
+from wagate.storage.outbox.new_chats import NewChat, begin_chat, delete_new_chats, give_back, is_known
 from wagate.storage.owners.accounts import NewAccount, create_account, delete_account
 from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.statement import rows
@@ -109,3 +109,14 @@ async def test_a_chat_that_began_is_known_and_goes_with_its_age_or_its_account(
     assert await database.write(delete_new_chats, NOW + HOUR, 2) == 2
     await database.write(delete_account, "shop", client_id=1)
     assert await database.read(rows, "SELECT COUNT(*) FROM new_chats") == [(0,)]
+
+
+async def test_a_turn_in_which_nothing_left_is_given_back(database: Database, account: str) -> None:
+    one = asking(account, 1, NOW, burst=1)
+    known = {"client_id": 1, "account": "shop", "account_id": account, "chat": one.chat}
+    assert await database.write(begin_chat, one, waits=True) == 0.0
+    assert await database.read(is_known, **known)
+    await database.write(give_back, account, one.chat)
+    assert not await database.read(is_known, **known), "nothing was ever said there"
+    assert await database.write(begin_chat, one, waits=True) == 0.0, "its turn is the one that it had"
+    assert await database.write(begin_chat, asking(account, 2, NOW, burst=1), waits=True) == 900.0

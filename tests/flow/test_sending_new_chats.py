@@ -132,3 +132,19 @@ async def test_other_providers_look_nothing_up(external_url: str, tmp_path: Path
         for number in range(5):
             await post.status((await post.send(f"{number}", chat=stranger(number)))[0], "sent")
         assert await post.world.sql("SELECT COUNT(*) FROM new_chats") == [(0,)]
+
+
+async def test_what_is_behind_a_message_that_waits_has_as_long(
+    external_url: str, tmp_path: Path, database_url: str
+) -> None:
+    provider, policy = FakeProvider(limits=GENTLE), Policy(recover=3600.0)
+    async with (
+        open_post(external_url, tmp_path, database_url=database_url, provider=provider, policy=policy) as post,
+        post.running(),
+    ):
+        for number in range(6):
+            await post.send(f"{number}", chat=stranger(number))
+        (behind,) = await post.send("picture", chat=stranger(5))
+        for _ in range(5):
+            await lets(post, HALF_AN_HOUR)
+        assert (await post.status(behind, "sent")).error is None

@@ -82,8 +82,10 @@ async def test_one_profile_is_taken_at_a_time_and_ends_with_its_client() -> None
 
         with trio.fail_after(20):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(ask, 1)
-                nursery.start_soon(ask, 1)
+                nursery.start_soon(ask, 5)
+                while not ONE.locked():
+                    await trio.sleep(0.01)
+                await ask(1)
             assert sorted(each.status_code for each in answers) == [200, 409]
             [refused] = [each for each in answers if each.status_code == 409]
             assert refused.json()["message"].startswith("another profile")

@@ -10,7 +10,7 @@ from wagate.errors import Postpone
 from wagate.hooks.providers import SendLimits
 from wagate.outbound.context import OutboundContext
 from wagate.storage.outbox.messages import MessageRow
-from wagate.storage.outbox.new_chats import NewChat, begin_chat, is_known
+from wagate.storage.outbox.new_chats import NewChat, begin_chat, give_back, is_known
 from wagate.storage.owners.directory import Account
 from wagate.storage.threads.conversations import PEOPLE
 
@@ -29,6 +29,8 @@ class NewChats:
         self._context = context
         self._changed = changed
         self._known: dict[tuple[str, str], None] = {}
+        self._begun: set[tuple[str, str]] = set()
+        """Whose turn was taken, and of which it is not known yet whether anything left."""
 
     async def may_begin(self, row: MessageRow, account: Account, limits: SendLimits, *, waits: bool) -> bool:
         """Whether the message may go through this account now, as far as its chat is concerned.
@@ -52,8 +54,19 @@ class NewChats:
                 raise Postpone(reason, after=min(seconds, LOOK))
             if seconds > 0:
                 return False
+            self._begun.add(key)
         self._remember(key)
         return True
+
+    async def went(self, row: MessageRow, account: Account, *, sent: bool) -> None:
+        """What became of the message; ``sent``: it left, or may have."""
+        key = (account.id, row.chat)
+        if key not in self._begun:
+            return
+        self._begun.discard(key)
+        if not sent:
+            self._known.pop(key, None)
+            await self._context.database.write(give_back, account.id, row.chat)
 
     async def _begin(self, row: MessageRow, account: Account, limits: SendLimits, reason: str, *, waits: bool) -> float:
         new = NewChat(

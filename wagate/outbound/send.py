@@ -108,12 +108,15 @@ class Sender:
                 receipt = await self._hand_over(row, message, account)
             except (NotSentError, AccountStoppedError) as error:
                 errors[account.id] = error
+                await self._new_chats.went(row, account, sent=False)
                 if isinstance(error, NotSentError) and error.slow:
                     break
                 self._failing.note(account.id)
             except SendError as error:
+                await self._new_chats.went(row, account, sent=not isinstance(error, SendRefusedError))
                 raise self._verdict(error, account.id, row.chat) from error
             else:
+                await self._new_chats.went(row, account, sent=True)
                 self._failing.forget(account.id)
                 return receipt
         # What is wrong with the account that the chat waits for decides what happens to that account.

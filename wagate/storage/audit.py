@@ -59,7 +59,11 @@ def write_act(db: peewee.Database, act: Act) -> None:
 
 def write_sign_in(db: peewee.Database, who: str, client_id: int | None, address: str, now: datetime) -> None:
     """Note that somebody signed in with a token, unless that is known of the same address for `SIGN_INS_APART`."""
-    text = "SELECT 1 FROM audit WHERE object = ? AND who = ? AND action = ? AND address = ? AND created_at > ? LIMIT 1"
+    # The index of who did something leads to all their acts, that of objects to sign-ins alone.
+    text = (
+        "SELECT 1 FROM audit WHERE object = ? AND who || '' = ? AND action = ? AND address = ? "
+        "AND created_at > ? LIMIT 1"
+    )
     if not rows(db, text, (who, who, SIGN_IN, address, time_text(now - SIGN_INS_APART))):
         act = Act(client_id=client_id, who=who, action=SIGN_IN, object=who, address=address, created_at=now)
         write_act(db, act)

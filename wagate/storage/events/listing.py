@@ -25,7 +25,8 @@ STATES = {
     "expired": ("state",),
 }
 """Statuses that lead to an index: those that few deliveries have."""
-_SIDE = {WAITING: "handler <> 'outbound'", LEAVING: "handler = 'outbound'"}
+_SIDE = {WAITING: "handler || '' <> 'outbound'", LEAVING: "handler || '' = 'outbound'"}
+"""In words that no index of handlers has: what is open is found by what is open."""
 _LEADS = tuple(
     frozenset(names.split())
     for names in (
@@ -231,6 +232,8 @@ def _open(query: Any, given: dict[str, Any], side: str) -> Any:
         query = query.where(peewee.SQL(f"settled = FALSE AND seq > 0 AND {side}"))
         return narrowed(query, Delivery, given, frozenset({"target_id"}))
     found = f"SELECT o.id FROM deliveries AS o WHERE o.settled = FALSE AND o.seq > 0 AND o.{side}"  # noqa: S608  (ours)
+    if "client_id" in given:
+        found += f" AND o.client_id = {int(given['client_id'])}"
     return narrowed(query.where(peewee.SQL(f"id IN ({found})")), Delivery, given, frozenset())
 
 

@@ -80,9 +80,18 @@ def begin_chat(db: peewee.Database, new: NewChat, *, waits: bool) -> float:
     if waits:
         run(db, _STAND, (*place, first, now, None))
         until = time_text(new.now + timedelta(seconds=seconds) + new.recover)
-        run(db, "UPDATE deliveries SET expires_at = ? WHERE id = ? AND settled = FALSE", (until, new.delivery_id))
+        text = (  # with all that is behind it in its chat
+            "UPDATE deliveries SET expires_at = ? WHERE key = (SELECT key FROM deliveries WHERE id = ?) "
+            "AND settled = FALSE AND (expires_at IS NULL OR expires_at < ?)"
+        )
+        run(db, text, (until, new.delivery_id, until))
         run(db, _SAY_WHY, (new.reason, now, new.message_id, new.reason))
     return seconds
+
+
+def give_back(db: peewee.Database, account_id: str, chat: str) -> None:
+    """Nothing left for the chat: it has not begun, and its turn is not spent."""
+    run(db, "UPDATE new_chats SET full_at = NULL WHERE account_id = ? AND chat = ?", (account_id, clean(chat)))
 
 
 def delete_new_chats(db: peewee.Database, before: datetime, most: int = 500) -> int:
