@@ -150,9 +150,9 @@ async def test_before_a_conversation_is_known_the_request_says_so_and_ticks_have
         await here.comes("new", "19990000001@c.us")
         rows = (await here.gateway.ask("GET", "/api/jobs?connector=chatwoot"))["data"]
         shown = {row["event"]: row["id"] for row in rows if row["target"].startswith("in/")}
-        assert (rows[0]["event"], rows[0]["content"]) == ("message", "new")
+        [new] = [row["id"] for row in rows if (row["event"], row["content"]) == ("message", "new")]
         async with browser(here.gateway) as http:
-            page = (await http.get(f"/ui/deliveries/{rows[0]['id']}")).text
+            page = (await http.get(f"/ui/deliveries/{new}")).text
             assert "/conversations/…/messages" in page
             tick = await http.get(f"/ui/deliveries/{shown['message.ack']}")
             assert (tick.status_code, "The request" in tick.text) == (200, False)
