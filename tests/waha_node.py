@@ -95,6 +95,6 @@ async def replay_node(http: httpx2.AsyncClient, values: Values) -> dict[str, tup
         path, query, body = request_of(each, values)
         content = json.dumps(body) if body else None
         answer = await http.request(each.method, path, params=query, content=content, headers=HEADERS)
-        found[each.verb] = answered(each.verb, answer)
+        found[each.verb] = answered(each.of_waha.name or each.verb, answer)
         values = await keys.check(each.of_waha.name, answer, http, values)
     return found
