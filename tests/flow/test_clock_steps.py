@@ -33,6 +33,14 @@ async def site(receiver: Receiver) -> AsyncIterator[tuple[Gateway, Sink]]:
         yield gateway, sink
 
 
+async def goes_down(gateway: Gateway) -> None:
+    """Eight chats wait for the receiver, until it counts as down."""
+    for number in range(8):
+        await gateway.post(str(number), chat=f"+155500000{number}")
+    with capture_logs() as logs:
+        await gateway.passes_until(lambda: any(line["event"] == "target is down" for line in logs), step=2, most=120)
+
+
 async def test_a_retry_comes_when_it_was_to_come() -> None:
     receiver = Receiver()
     async with site(receiver) as (gateway, sink):
@@ -49,12 +57,7 @@ async def test_a_target_that_is_down_is_probed_when_it_was_to_be_probed() -> Non
     receiver = Receiver()
     async with site(receiver) as (gateway, sink):
         hook = await gateway.register(sink.url)
-        for number in range(8):
-            await gateway.post(str(number), chat=f"+155500000{number}")
-        with capture_logs() as logs:
-            await gateway.passes_until(
-                lambda: any(line["event"] == "target is down" for line in logs), step=2, most=120
-            )
+        await goes_down(gateway)
         receiver.down = False
         gateway.clock.step(BACK)
         await gateway.passes_until(lambda: len(sink.accepted) == 8, step=5, most=120)
@@ -89,12 +92,7 @@ async def test_a_clock_that_is_set_ahead_by_days_costs_no_message_and_switches_n
     receiver = Receiver()
     async with site(receiver) as (gateway, sink):
         hook = await gateway.register(sink.url)
-        for number in range(8):
-            await gateway.post(str(number), chat=f"+155500000{number}")
-        with capture_logs() as logs:
-            await gateway.passes_until(
-                lambda: any(line["event"] == "target is down" for line in logs), step=2, most=120
-            )
+        await goes_down(gateway)
         gateway.clock.step(6 * 86400)
         for _ in range(20):
             await gateway.passes(60)  # Sweeps, probes that fail, and looks at what has failed for long.
