@@ -51,8 +51,8 @@ class ClockSteps:
         before, marked_at = self._apart(), -MARK
         seen: timedelta | None = None
         unsure = True
-        away = True
-        """Whether nobody may have been at work since the last mark."""
+        away = False
+        """Whether nobody may have been at work since the last mark. Of the start `Consumers.running` knows."""
         while True:
             apart = self._apart()
             if apart - before < -STEP:
