@@ -18,6 +18,7 @@ from wagate.storage.database import Database, open_database
 from wagate.storage.deliveries.lanes import take_seqs
 from wagate.storage.fields import time_text
 from wagate.storage.owners.endpoints import WebhookChange, list_webhooks, patch_webhook
+from wagate.storage.passes import list_links
 from wagate.storage.statement import rows, run
 from wagate.storage.upkeep.reencrypt import reencrypt
 from wagate_webhook.options import Options, read_options, to_store
@@ -184,3 +185,20 @@ async def test_what_an_older_version_stored_by_whole_ids_is_found_by_bare_ones(
     async with open_database(database_url, tmp_path) as database:
         assert dict(await database.read(rows, "SELECT message_id, bare_id FROM events")) == ids
         assert dict(await database.read(rows, "SELECT provider_id, bare_id FROM messages")) == ids
+
+
+BEFORE_LESS = 28
+
+
+async def test_a_link_made_before_links_could_show_less_shows_all(database_url: str, tmp_path: Path) -> None:
+    moment = time_text(NOW)
+    known = [each.number for each in migrations("sqlite")]
+    async with of_version(sum(each <= BEFORE_LESS for each in known), database_url, tmp_path) as database:
+        text = (
+            "INSERT INTO links (id, hash, kind, client_id, account_id, may_act, note, created_at, expires_at) "
+            "VALUES ('l1', 'h', 'client', 1, '', TRUE, '', ?, ?)"
+        )
+        await database.write(run, text, (moment, time_text(NOW.replace(year=2099))))
+    async with open_database(database_url, tmp_path) as database:
+        [link] = await database.read(list_links, "client", 1, NOW)
+        assert (link.sees, link.may_act) == ("all", True)

@@ -15,9 +15,11 @@ from wagate.storage.fields import as_time, clean, time_text
 from wagate.storage.statement import placeholders, rows, run, slices
 
 Kind = Literal["scan", "client"]
+Sees = Literal["all", "deliveries", "state"]
+"""What a client's link shows: all; numbers, receivers and deliveries, but no texts; numbers and receivers alone."""
 MOST_LINKS: Final = 50
 """Links of one number, or of one client, that last."""
-_COLUMNS: Final = "id, hash, kind, client_id, account_id, may_act, note, created_at, expires_at, opened_at"
+_COLUMNS: Final = "id, hash, kind, client_id, account_id, may_act, note, created_at, expires_at, opened_at, sees"
 IDLE = timedelta(hours=12)
 """A sign-in that is not kept ends after so long without a page."""
 KEPT = timedelta(days=30)
@@ -41,13 +43,20 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     account_id: str = ""
     """Of a link to scan: whose code it shows."""
     may_act: bool = False
-    """Of a client's link: whether its holder may do what the client may; else they look."""
+    """Of a client's link: whether its holder may do what the client may, or try again what they see; else they look."""
+    sees: Sees = "all"
+    """Likewise, what it shows."""
     note: str = ""
     """For whom it was made."""
     created_at: datetime
     expires_at: datetime
     opened_at: datetime | None = None
     """When it was first opened."""
+
+    @property
+    def may(self) -> str:
+        """What its holder may, for the audit: ``look``, ``act``, ``look deliveries``."""
+        return f"{'act' if self.may_act else 'look'} {'' if self.sees == 'all' else self.sees}".rstrip()
 
 
 def add_link(db: peewee.Database, made: Link) -> str:
@@ -60,7 +69,7 @@ def add_link(db: peewee.Database, made: Link) -> str:
     link_id = str(uuid7())
     run(
         db,
-        f"INSERT INTO links ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",  # noqa: S608  (ours)
+        f"INSERT INTO links ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",  # noqa: S608  (ours)
         (
             link_id,
             made.hash,
@@ -71,6 +80,7 @@ def add_link(db: peewee.Database, made: Link) -> str:
             clean(made.note),
             time_text(made.created_at),
             time_text(made.expires_at),
+            made.sees,
         ),
     )
     return link_id

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from wagate.errors import UnauthorizedError
 from wagate.hooks.contracts import Identity
 from wagate.storage.owners.directory import Directory
-from wagate.storage.passes import Kind, Link
+from wagate.storage.passes import Kind, Link, Sees
 from wagate.web.access.rate_limit import RateLimit
 
 ADMIN = Identity(admin=True)
@@ -128,6 +128,7 @@ def new_link(
     now: datetime,
     account_id: str = "",
     may_act: bool = False,
+    sees: Sees = "all",
     note: str = "",
 ) -> tuple[str, Link]:
     """The secret of a new link, and what is stored of it. A word that is none lasts for an hour."""
@@ -138,6 +139,7 @@ def new_link(
         client_id=client_id,
         account_id=account_id,
         may_act=may_act,
+        sees=sees,
         note=note.strip()[:100],
         created_at=now,
         expires_at=now + LASTS.get(lasts, LASTS["1h"]),

@@ -15,7 +15,7 @@ from wagate.hooks.views import Page
 from wagate.storage.database import Database
 from wagate.storage.owners.accounts import get_account
 from wagate.storage.owners.clients import get_client
-from wagate.storage.passes import Link, add_link, list_links, revoke_link
+from wagate.storage.passes import Link, Sees, add_link, list_links, revoke_link
 from wagate.web.access.auth import Lasts, new_link, path_of
 from wagate.web.access.identity import RequestAuth
 
@@ -39,7 +39,9 @@ class NewClientLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     note: Note = ""
     """For whom it is."""
     may_act: bool = False
-    """Whether its holder may do what the client may; else they look."""
+    """Whether its holder may do what the client may; else they look. With less than all: only try again what failed."""
+    sees: Sees = "all"
+    """all; deliveries: all but texts, names of people and files, requests and answers; state: no deliveries, either."""
 
 
 class MadeLink(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +63,8 @@ class LinkAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """For whom it is."""
     may_act: bool
     """Of a client's link: whether its holder may act."""
+    sees: Sees
+    """Of a client's link: what it shows."""
     created_at: datetime
     expires_at: datetime
     opened_at: datetime | None
@@ -114,10 +118,16 @@ def _add_client_links(routes: Blueprint, auth: RequestAuth, database: Database, 
         auth.admin()
         client = await database.read(get_client, slug)
         key, link = new_link(
-            "client", client.id, lasts=body.lasts, now=clock.now(), may_act=body.may_act, note=body.note
+            "client",
+            client.id,
+            lasts=body.lasts,
+            now=clock.now(),
+            may_act=body.may_act,
+            sees=body.sees,
+            note=body.note,
         )
         made = await database.write(add_link, link)
-        acts_on(slug, owner=client.id, detail=f"{'act' if body.may_act else 'look'} {body.note}".strip())
+        acts_on(slug, owner=client.id, detail=f"{link.may} {body.note}".strip())
         return MadeLink(id=made, url=base + path_of("client", key), expires_at=link.expires_at), 201
 
     @routes.get("/clients/<slug>/links")
@@ -146,6 +156,7 @@ def _page(rows: list[Link]) -> Page[LinkAnswer]:
             id=each.id,
             note=each.note,
             may_act=each.may_act,
+            sees=each.sees,
             created_at=each.created_at,
             expires_at=each.expires_at,
             opened_at=each.opened_at,

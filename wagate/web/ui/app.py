@@ -45,9 +45,10 @@ from wagate.web.ui import (
     words,
 )
 from wagate.web.ui.door import MOST, SAFE
+from wagate.web.ui.guests import refuse_guest
 from wagate.web.ui.parts import Parts, back
 from wagate.web.ui.render import PREFIX, render, static_files
-from wagate.web.ui.signin import FIELD, forget_cookie, refuse_act, refuse_foreign, set_cookie
+from wagate.web.ui.signin import FIELD, forget_cookie, refuse_foreign, set_cookie
 
 OPEN: Final = ("/signin", "/static/", "/scan", "/enter")
 """Below ``/ui``, open to who is not signed in."""
@@ -109,8 +110,8 @@ def _guard(ui: Finishing, parts: Parts) -> None:
             who = None if below in {"/signin", "/scan", "/enter"} else g.viewer
             refuse_foreign(who, (await request.form).get(FIELD, ""))
             finish()  # A press on another button breaks this request off.
-        if g.viewer is not None and not g.viewer.may_act:
-            refuse_act(request.method, below)
+        if g.viewer is not None and request.url_rule is not None:
+            refuse_guest(g.viewer, request.method, below, request.url_rule.rule.removeprefix(PREFIX))
         return None
 
     @ui.after_request

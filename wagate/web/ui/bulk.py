@@ -30,7 +30,7 @@ from wagate.storage.deliveries.bulk import (
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.web.api.bulk import act_of, more_than
 from wagate.web.ui import words
-from wagate.web.ui.deliveries import FIELDS, SINCE, wanted
+from wagate.web.ui.deliveries import SINCE, filter_asked, may, refuse_search, wanted
 from wagate.web.ui.parts import Parts, back, viewer
 
 T = TypeVar("T")
@@ -67,18 +67,22 @@ def pages(parts: Parts) -> Blueprint:
 
     @routes.get("/deliveries/bulk")
     async def ask() -> str | WerkzeugResponse:
-        asked = {name: request.args.get(name, "").strip()[:200] for name in FIELDS}
+        asked = filter_asked()
         word = request.args.get("do", "")
         if word not in VERBS:
             raise NotFoundError("no such action")
+        may(VERBS[word][0])
+        refuse_search(asked)
         return await _confirm(parts, asked, word)
 
     @routes.post("/deliveries/bulk")
     async def go() -> WerkzeugResponse | tuple[str, int]:
         form = await request.form
         shown = _shown(parts, form.get("shown", ""))
+        may(shown.verb)
         if _must_type(shown) and form.get("typed", "").replace(",", "").strip() != str(shown.to_type):
-            asked = {name: request.args.get(name, "").strip()[:200] for name in FIELDS}
+            asked = filter_asked()
+            refuse_search(asked)
             word = "cancel-all" if shown.verb == "cancel" else "retry-all"
             wrong = f"Type {shown.to_type:,} to confirm."
             return await _confirm(parts, asked, word, wrong=wrong), 422

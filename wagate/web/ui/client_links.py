@@ -6,9 +6,11 @@ from quart import Blueprint, g, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import ConflictError
+from wagate.storage.passes import Sees
 from wagate.web.access.auth import KEY, path_of
+from wagate.web.ui import words
 from wagate.web.ui.clients import client_id_of, client_page
-from wagate.web.ui.links import given_link, make_link, note_opened, revoke, viewer_of
+from wagate.web.ui.links import SEES, given_link, make_link, note_opened, revoke, viewer_of
 from wagate.web.ui.parts import Parts, back
 from wagate.web.ui.render import PREFIX, render
 from wagate.web.ui.signin import set_cookie
@@ -23,12 +25,16 @@ def pages(parts: Parts) -> Blueprint:
     @routes.post("/clients/<slug>/links")
     async def make(slug: str) -> Page:
         client_id, form = await client_id_of(parts, slug), await request.form
-        may_act, note = form.get("may") == "act", form.get("note", "")
+        lasts, note = form.get("lasts", ""), form.get("note", "")
+        # A word that is none shows least, as it lasts least.
+        sees: Sees = next((each for each in SEES if each == form.get("sees", "all")), "state")
         try:
-            key = await make_link(parts, "client", client_id, lasts=form.get("lasts", ""), may_act=may_act, note=note)
+            key, made = await make_link(
+                parts, "client", client_id, lasts=lasts, may_act=form.get("may") == "act", sees=sees, note=note
+            )
         except ConflictError as error:
             return await client_page(parts, slug, wrong={"": f"{error}."}), 409
-        await parts.note("make link", slug, f"{'act' if may_act else 'look'} {note}".strip(), owner=client_id)
+        await parts.note("make link", slug, f"{made.may} {note}".strip(), owner=client_id)
         return await client_page(parts, slug, link=f"{parts.origin()}{path_of('client', key)}")
 
     @routes.post("/clients/<slug>/links/<link_id>/revoke")
@@ -49,7 +55,7 @@ def pages(parts: Parts) -> Blueprint:
             return back(f"{PREFIX}/")
         if found is None or found.opened_at is not None or (who := viewer_of(parts, found)) is None:
             return _ended()
-        return _lone(ended=False, key=request.args.get(KEY, ""), slug=who.identity.tenant, may_act=found.may_act)
+        return _lone(ended=False, key=request.args.get(KEY, ""), slug=who.identity.tenant, can=words.link_shows(found))
 
     @routes.post("/enter")
     async def enter() -> Page | WerkzeugResponse:
@@ -67,7 +73,7 @@ def pages(parts: Parts) -> Blueprint:
 
 
 def _ended() -> tuple[str, int]:
-    return _lone(ended=True, key="", slug="", may_act=False), 404
+    return _lone(ended=True, key="", slug="", can=""), 404
 
 
 def _lone(**values: object) -> str:

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from wagate.errors import NotFoundError, UnprocessableError
 from wagate.storage.passes import list_links
 from wagate.web.ui.forms import form_key
-from wagate.web.ui.links import WORDS
+from wagate.web.ui.links import SEES, WORDS
 from wagate.web.ui.own_api import Answered
 from wagate.web.ui.parts import Parts, back, viewer
 
@@ -111,6 +111,7 @@ async def client_page(
         link=link,
         links=await parts.database.browse(list_links, "client", row["id"], parts.now()),
         lasts=WORDS,
+        sees=SEES,
         asked={"name": row["name"]} | (asked or {}),
         wrong=wrong or {},
     )

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from quart import Blueprint, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from wagate.errors import ConflictError, NotFoundError
+from wagate.errors import ConflictError, ForbiddenError, NotFoundError
 from wagate.hooks.views import DeliveryView, Page
 from wagate.parsing.chats import chat_key
 from wagate.rules.filters import LEAVING, LOST, WAITING, DeliveryFilter
@@ -20,6 +20,7 @@ from wagate.storage.events.listing import Searched
 from wagate.storage.statement import first_id
 from wagate.web.ui import words
 from wagate.web.ui.parts import Parts, back, own, viewer
+from wagate.web.ui.without_text import delivery
 
 PAGE: Final = 50
 COUNTED: Final = 10_000
@@ -53,9 +54,10 @@ def pages(parts: Parts) -> Blueprint:
 
     @routes.get("/deliveries")
     async def index() -> str | WerkzeugResponse:
-        asked = {name: request.args.get(name, "").strip()[:200] for name in FIELDS}
+        asked = filter_asked()
         if led := await _lead(parts, asked["q"]):
             return led
+        refuse_search(asked)
         found, searched = await _receivers(parts, asked["target"])
         if searched and len(found) == 1:
             return back(_link(asked | {"target": found[0].id}))
@@ -85,6 +87,7 @@ def pages(parts: Parts) -> Blueprint:
     async def act() -> str | WerkzeugResponse:
         form = await request.form
         to, ids, verb = form.get("to", "/ui/deliveries"), form.getlist("id")[:PAGE], form.get("do", "")
+        may(verb)
         if verb == "cancel" and ids and form.get("asked") != "yes":
             many = f"{words.number(len(ids))} {'delivery' if len(ids) == 1 else 'deliveries'}"
             return parts.page("give_up", "deliveries", ids=ids, many=many, to=own(to))
@@ -103,11 +106,23 @@ def pages(parts: Parts) -> Blueprint:
     return routes
 
 
+def filter_asked() -> dict[str, str]:
+    """The filter in the running request's URL."""
+    return {name: request.args.get(name, "").strip()[:200] for name in FIELDS}
+
+
+def refuse_search(asked: Mapping[str, str]) -> None:
+    """Who sees no texts does not find out, either, which there are. ForbiddenError."""
+    if (asked["error"] or asked["q"]) and not viewer().texts:
+        raise ForbiddenError("your link shows no texts, so search for an id, or for a phone number with +")
+
+
 async def _page(parts: Parts, which: DeliveryFilter, before: str | None) -> tuple[Page[DeliveryView], Searched | None]:
     """What the list shows; and how far the search for a text came."""
     if which.error:
         return await parts.deliveries.search(which, client_id=viewer().client_id, limit=PAGE, cursor=before)
-    return await parts.deliveries.page(which, client_id=viewer().client_id, limit=PAGE, cursor=before), None
+    page = await parts.deliveries.page(which, client_id=viewer().client_id, limit=PAGE, cursor=before)
+    return page if viewer().texts else Page(data=[*map(delivery, page.data)], next_cursor=page.next_cursor), None
 
 
 async def _matches(
@@ -116,7 +131,7 @@ async def _matches(
     """How many match, for the button: ``1,204``, ``10,000+``; '' when a text is looked for, as that reads too much."""
     if not before and page.next_cursor is None and (search is None or search.further is None):
         return f"{len(page.data):,}"
-    if not viewer().may_act or which.error:
+    if not viewer().may_retry or which.error:
         return ""
     count, _ = await parts.database.browse(count_matching, which, client_id=viewer().client_id, most=COUNTED)
     return f"{count:,}" if count <= COUNTED else f"{COUNTED:,}+"
@@ -182,11 +197,18 @@ async def _lead(parts: Parts, searched: str) -> WerkzeugResponse | None:
     return back(f"/ui/deliveries/{found.id}")
 
 
+def may(verb: str) -> None:
+    """Who may only try again does nothing else. ForbiddenError."""
+    if verb != "retry" and not viewer().may_act:
+        raise ForbiddenError("your link lets you retry, and nothing else; ask for another one")
+
+
 async def _act(parts: Parts, verb: str, delivery_id: str, why: str = "") -> bool:
     """Do it, and write it down; False when it can't be done any more."""
     acts = {"retry": parts.deliveries.retry, "cancel": parts.deliveries.cancel, "skip": parts.deliveries.skip}
     if verb not in acts:
         raise NotFoundError("no such action")
+    may(verb)
     try:
         one = await acts[verb](delivery_id, client_id=viewer().client_id)
     except ConflictError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 from quart import Blueprint, Response
 
 from wagate.context.deliveries import view_of
@@ -14,6 +15,7 @@ from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.events.listing import get_delivery
 from wagate.storage.outbox.sending import in_doubt
 from wagate.storage.rows import DeliveryDetail
+from wagate.web.ui import without_text
 from wagate.web.ui.parts import Parts, viewer
 
 CUT: Final = 2000
@@ -28,8 +30,10 @@ def pages(parts: Parts) -> Blueprint:
     async def show(delivery_id: str) -> str:
         found = await _detail(parts, delivery_id)
         one, sent, unsaid = view_of(found), None, ""
+        if not viewer().texts:
+            one, found = without_text.delivery(one), replace(found, attempts=[])
         try:
-            sent = await parts.targets.request(one)
+            sent = await parts.targets.request(one) if viewer().texts else None
         except RequestError as error:
             unsaid = error.detail
         return parts.page(

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from quart import request
 
 from wagate.errors import NotFoundError
-from wagate.hooks.contracts import Identity
-from wagate.storage.passes import Kind, Link, add_link, find_link, open_link, revoke_link
+from wagate.storage.passes import Kind, Link, Sees, add_link, find_link, open_link, revoke_link
 from wagate.web.access.auth import KEY, new_link, token_hash
 from wagate.web.ui.parts import Parts
-from wagate.web.ui.signin import Viewer
+from wagate.web.ui.signin import Viewer, guest
 
 WORDS: Final = {"1h": "1 hour", "1d": "1 day", "7d": "7 days"}
 """How long a link lasts, by the form's word."""
+SEES: Final[Mapping[Sees, str]] = {
+    "all": "everything",
+    "deliveries": "deliveries without text",
+    "state": "state only",
+}
+"""What a client's link shows, in words."""
 
 
-async def make_link(
-    parts: Parts, kind: Kind, client_id: int, *, lasts: str, account_id: str = "", may_act: bool = False, note: str = ""
-) -> str:
-    """The secret of a new link. ConflictError: there are too many."""
-    key, made = new_link(
-        kind, client_id, lasts=lasts, now=parts.now(), account_id=account_id, may_act=may_act, note=note
-    )
+async def make_link(parts: Parts, kind: Kind, client_id: int, **more: Any) -> tuple[str, Link]:
+    """The secret of a new link, and what `wagate.web.access.auth.new_link` makes of ``more``.
+
+    ConflictError: there are too many.
+    """
+    key, made = new_link(kind, client_id, now=parts.now(), **more)
     await parts.database.write(add_link, made)
-    return key
+    return key, made
 
 
 async def revoke(parts: Parts, link_id: str, kind: Kind, of: int | str) -> None:
@@ -66,5 +71,4 @@ def viewer_of(parts: Parts, found: Link) -> Viewer | None:
     client = parts.live.now.clients.get(found.client_id)
     if client is None:
         return None
-    who = Identity(admin=False, client_id=client.id, tenant=client.slug)
-    return Viewer(identity=who, csrf="", cookie=found.hash, link=found.id, may_act=found.may_act)
+    return guest(found, client, cookie=found.hash)

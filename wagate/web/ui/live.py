@@ -13,7 +13,7 @@ from quart import Blueprint, Response, request
 from wagate.errors import NotFoundError
 from wagate.storage.fields import clean
 from wagate.web.access.streams import begun
-from wagate.web.ui.deliveries import FIELDS, PAGE
+from wagate.web.ui.deliveries import PAGE, filter_asked, refuse_search
 from wagate.web.ui.leaves import Leaves
 from wagate.web.ui.numbers import scan_panel
 from wagate.web.ui.parts import Parts, viewer
@@ -33,16 +33,18 @@ def pages(parts: Parts) -> Blueprint:
 
     @routes.get("/live")
     async def live() -> Response:
-        who = viewer()
+        who, asked = viewer(), filter_asked()
+        refuse_search(asked)
+        ids = request.args.get("ids", "") if who.deliveries else ""
         watched = Watched(
             page=request.args.get("page", ""),
             viewer=who,
             things=[clean(each[:200]) for each in request.args.getlist("thing")][:PAGE],
-            ids=[clean(each) for each in request.args.get("ids", "").split(",") if 0 < len(each) < 50][:PAGE],
+            ids=[clean(each) for each in ids.split(",") if 0 < len(each) < 50][:PAGE],
             at=clean(request.args.get("at", "")[:50]),
-            asked={name: request.args.get(name, "").strip()[:200] for name in FIELDS},
+            asked=asked,
         )
-        if watched.page not in PAGES:
+        if watched.page not in PAGES or not who.opens(watched.page):
             raise NotFoundError("no such page")
         response = Response(
             await begun(parts.streams.counted(who.client_id, _stream(parts, shared, watched))),

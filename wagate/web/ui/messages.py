@@ -17,7 +17,7 @@ from wagate.storage.minutes import MINUTE, start_of
 from wagate.storage.outbox.messages import MessageRow
 from wagate.storage.rows import DeliveryDetail
 from wagate.storage.threads.talk import Journey, follow
-from wagate.web.ui import words
+from wagate.web.ui import without_text, words
 from wagate.web.ui.parts import Parts, viewer
 
 PAGE: Final = 50
@@ -50,11 +50,14 @@ def pages(parts: Parts) -> Blueprint:
             partial(messages_in, client_id=viewer().client_id, limit=PAGE, cursor=request.args.get("before") or None),
             begin,
         )
-        return parts.page("messages", "conversations", page=page)
+        found = page.data if viewer().texts else [without_text.event(each) for each in page.data]
+        return parts.page("messages", "conversations", found=found, more=page.next_cursor)
 
     @routes.get("/messages/<wanted>")
     async def show(wanted: str) -> str:
         found = await parts.database.browse(follow, wanted, client_id=viewer().client_id)
+        if not viewer().texts:
+            found = without_text.journey(found)
         names = await parts.targets.names(sorted({each.delivery.target_id for each in found.deliveries}))
         event, message = found.event, found.message
         return parts.page(
@@ -63,8 +66,10 @@ def pages(parts: Parts) -> Blueprint:
             found=found,
             steps=list(steps(found, names)),
             heading=heading(found),
-            talk=f"/ui/conversations/{quote(event.account)}/{quote(event.chat)}" if event.chat else "",
-            raw="" if message is not None else await _raw(parts, event.id),
+            talk=f"/ui/conversations/{quote(event.account)}/{quote(event.chat)}"
+            if event.chat and viewer().texts
+            else "",
+            raw="" if message is not None or not viewer().texts else await _raw(parts, event.id),
         )
 
     return routes

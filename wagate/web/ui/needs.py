@@ -59,6 +59,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     who: str
     link: str
     """The page about it."""
+    state_link: str = ""
+    """Likewise, for who sees no deliveries; '': the same."""
     what: str
     """After ``who``: "does not answer"."""
     detail: str
@@ -181,6 +183,7 @@ def _target(row: TargetRow, recover: float, now: datetime) -> Iterator[Need]:
             mark=("wait", "Failing"),
             who=row.name,
             link=f"/ui/deliveries?state={listed}&since=24h&target={row.id}",
+            state_link=url,
             what="did not accept some messages",
             detail=f"{words.plural(row.failed, 'message')} failed permanently in 24 hours. "
             f"{_sentence(row.state.last_error)}",

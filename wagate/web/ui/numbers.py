@@ -17,6 +17,7 @@ from wagate.storage.deliveries.survey import SENDING, worst
 from wagate.storage.owners.accounts import QR_LIFE, get_account, list_accounts
 from wagate.storage.passes import list_links
 from wagate.storage.rows import AccountRow
+from wagate.web.ui import without_text
 from wagate.web.ui.leaves import leaf, leaves_of, number_mark
 from wagate.web.ui.links import WORDS
 from wagate.web.ui.parts import Parts, page_asked, viewer
@@ -65,6 +66,8 @@ async def number_page(
     """A number's page; ``refused``: what its last act ran into. ``code`` (for its phone) and ``link``: just made."""
     row = await account_of(parts, name)
     seen = await parts.targets.getting(row.id)
+    for each in () if viewer().texts else seen.named.values():
+        without_text.target(each)
     gets = sorted((one for one in seen.named.values() if one.client_id == row.client_id), key=worst)
     provider = parts.providers.get(row.provider)
     return parts.page(

@@ -24,7 +24,7 @@ from wagate.storage.rows import AccountRow
 from wagate.storage.upkeep.copies import last_backup
 from wagate.web.api.doctor import DoctorLine
 from wagate.web.health import Check
-from wagate.web.ui import charts, needs, words
+from wagate.web.ui import charts, needs, without_text, words
 from wagate.web.ui.leaves import NO_SESSION, age, leaf, number_mark
 from wagate.web.ui.needs import Need
 from wagate.web.ui.number_new import choices
@@ -130,9 +130,11 @@ def snapshot(seen: Look, survey: Survey, hour: Lately, *, client_id: int | None,
     )
 
 
-async def take(parts: Parts, *, client_id: int | None, most: int = SHOWN) -> Snapshot:
-    """Look once at what the viewer may see; at so many receivers, the worst."""
+async def take(parts: Parts, *, client_id: int | None, most: int = SHOWN, texts: bool = True) -> Snapshot:
+    """Look once at what the viewer may see; at so many receivers, the worst. ``texts``: with their words."""
     survey = await parts.targets.survey(client_id=client_id, most=most)
+    for row in () if texts else (*survey.shown, *survey.urgent):
+        without_text.target(row)
     hour = (await last_hour(parts, [client_id]))[client_id]
     return snapshot(await look(parts, client_id=client_id), survey, hour, client_id=client_id, recover=parts.recover)
 
@@ -195,7 +197,7 @@ def pages(parts: Parts) -> Blueprint:
 
     @routes.get("/")
     async def index() -> str:
-        seen = await take(parts, client_id=viewer().client_id)
+        seen = await take(parts, client_id=viewer().client_id, texts=viewer().texts)
         if not seen.numbers and viewer().may_act:
             return parts.page("welcome", "overview", **choices(parts))
         return parts.page(

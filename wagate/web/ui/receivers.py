@@ -10,10 +10,11 @@ from urllib.parse import urlencode
 from quart import Blueprint, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from wagate.hooks.views import DeliveryView
 from wagate.rules.filters import DeliveryFilter
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.minutes import HOUR, MINUTE, read_buckets
-from wagate.web.ui import charts
+from wagate.web.ui import charts, without_text
 from wagate.web.ui.overview import watching
 from wagate.web.ui.panels import shown
 from wagate.web.ui.parts import Parts, back, page_asked, viewer
@@ -39,9 +40,10 @@ def pages(parts: Parts) -> Blueprint:
     @routes.get("/receivers/<path:target_id>")
     async def show(target_id: str) -> str:
         row = await parts.targets.get(target_id, client_id=viewer().client_id)
+        row = row if viewer().texts else without_text.target(row)
         handler, _, own_id = row.id.partition(":")
         which = DeliveryFilter(handler=handler, target=own_id)
-        page = await parts.deliveries.page(which, client_id=viewer().client_id, limit=RECENT)
+        recent = await _recent(parts, which)
         chosen = request.args.get("range", "24h")
         _, seconds, step = charts.RANGES.get(chosen, charts.RANGES["24h"])
         now = parts.now()
@@ -51,14 +53,14 @@ def pages(parts: Parts) -> Blueprint:
             "receiver",
             "receivers",
             row=row,
-            recent=page.data,
+            recent=recent,
             ranges=charts.RANGES,
             chosen=chosen,
             chart=charts.bars(found, seconds=seconds, step=step, now=now),
-            panels=await shown(parts, handler, own_id),
+            panels=await shown(parts, handler, own_id) if viewer().texts else [],
             caption=charts.caption(found),
             delays=charts.delays(found, seconds=seconds, step=step, now=now),
-            live=f"page=receiver&{urlencode({'thing': row.id, 'ids': ','.join(each.id for each in page.data)})}",
+            live=f"page=receiver&{urlencode({'thing': row.id, 'ids': ','.join(each.id for each in recent)})}",
         )
 
     @routes.post("/receivers/<path:target_id>/pause")
@@ -82,10 +84,19 @@ def pages(parts: Parts) -> Blueprint:
     return routes
 
 
+async def _recent(parts: Parts, which: DeliveryFilter) -> list[DeliveryView]:
+    if not viewer().deliveries:
+        return []
+    found = (await parts.deliveries.page(which, client_id=viewer().client_id, limit=RECENT)).data
+    return found if viewer().texts else [without_text.delivery(each) for each in found]
+
+
 async def _list(parts: Parts) -> str:
     begin = page_asked() * PAGE
     seen = await parts.targets.survey(client_id=viewer().client_id, begin=begin, most=PAGE)
     more = begin // PAGE + 1 if seen.totals.count > begin + PAGE else 0
+    for row in () if viewer().texts else seen.shown:
+        without_text.target(row)
     live = watching("receivers", seen.shown)
     return parts.page("receivers", "receivers", seen=seen, more=more, live=live)
 

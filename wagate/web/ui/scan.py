@@ -88,7 +88,7 @@ def _add_links(routes: Blueprint, parts: Parts) -> None:
         if viewer().link:  # It would outlive the link that it was made by.
             raise ForbiddenError("you signed in with a link, so you can't create links; ask for one")
         try:
-            key = await make_link(
+            key, _ = await make_link(
                 parts, "scan", row.client_id, lasts=form.get("lasts", ""), account_id=row.id, note=note
             )
         except ConflictError as error:

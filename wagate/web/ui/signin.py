@@ -18,12 +18,14 @@ from wagate.clock import Clock
 from wagate.errors import ForbiddenError, StorageError
 from wagate.hooks.contracts import Identity
 from wagate.storage.database import Database
+from wagate.storage.owners.directory import Client
 from wagate.storage.owners.live import LiveDirectory
 from wagate.storage.passes import (
     IDLE,
     KEPT,
     NOTED,
     Link,
+    Sees,
     SignIn,
     add_signin,
     end_signin,
@@ -40,8 +42,6 @@ SAFE_COOKIE = "__Host-wagate"
 FIELD = "csrf"
 PATIENCE = 1.0
 """Seconds that a page waits until its use is noted."""
-CHANGES = ("/add", "/webhooks", "/deliveries/bulk", "/bulk")
-"""Beginnings of pages that are there to change something, below ``/ui``."""
 
 log = structlog.get_logger("wagate.ui")
 
@@ -57,12 +57,36 @@ class Viewer(msgspec.Struct, frozen=True, kw_only=True):
     link: str = ""
     """Id of the link that they came by; '': by a token."""
     may_act: bool = True
-    """Whether they may change something; else they look."""
+    """Whether they may do all that their client may; else they look."""
+    may_retry: bool = True
+    """Whether they may try again what they see."""
+    sees: Sees = "all"
+    """What is shown to them."""
 
     @property
     def client_id(self) -> int | None:
         """Whose things they see; None: everybody's."""
         return self.identity.client_id
+
+    @property
+    def deliveries(self) -> bool:
+        """Whether they see which messages came, and what became of them."""
+        return self.sees != "state"
+
+    @property
+    def texts(self) -> bool:
+        """Whether they see what is in messages, requests and answers, and who people are."""
+        return self.sees == "all"
+
+    def opens(self, page: str) -> bool:
+        """Whether a page of the navigation, or the search, is for them."""
+        if page in {"clients", "doctor", "system"}:
+            return self.identity.admin
+        if page == "webhooks":
+            return self.may_act
+        if page in {"deliveries", "search"}:
+            return self.deliveries
+        return self.texts or page not in {"conversations", "audit"}
 
     @property
     def name(self) -> str:
@@ -148,8 +172,7 @@ class SignIns:
         client = None if link is None else self._live.now.clients.get(link.client_id)
         if link is None or client is None:
             return None
-        who = Identity(admin=False, client_id=client.id, tenant=client.slug)
-        return Viewer(identity=who, csrf="", cookie=found.hash, link=link.id, may_act=link.may_act)
+        return guest(link, client, cookie=found.hash)
 
     async def sign_out(self, viewer: Viewer) -> None:
         """End it, in every tab."""
@@ -168,6 +191,19 @@ class SignIns:
                 self._unnoted = None
             except StorageError as error:
                 log.warning("use of a sign-in not noted", reason=str(error))
+
+
+def guest(link: Link, client: Client, *, cookie: str) -> Viewer:
+    """Who came by a link."""
+    return Viewer(
+        identity=Identity(admin=False, client_id=client.id, tenant=client.slug),
+        csrf="",
+        cookie=cookie,
+        link=link.id,
+        may_act=link.may_act and link.sees == "all",
+        may_retry=link.may_act,
+        sees=link.sees,
+    )
 
 
 def set_cookie(response: Response, cookie: str, made: SignIn, *, secure: bool) -> None:
@@ -198,13 +234,6 @@ def refuse_foreign(viewer: Viewer | None, given: str) -> None:
         raise ForbiddenError("this form was sent from another site")
     if viewer is not None and not hmac.compare_digest(viewer.csrf.encode(), given.encode("utf-8", "replace")):
         raise ForbiddenError("this page is out of date; go back, reload it and try again")
-
-
-def refuse_act(method: str, below: str) -> None:
-    """Who came by a link that only looks changes nothing, and opens no page made for changes. ForbiddenError."""
-    own = below in {"/signin", "/signout", "/theme", "/scan", "/enter"}
-    if not own and (method == "POST" or below.startswith(CHANGES) or below.endswith("/settings")):
-        raise ForbiddenError("your link is read-only; ask for another one")
 
 
 def _host(origin: str) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from wagate.events import SessionGroup
 from wagate.rules.targets import Standing
+from wagate.storage.passes import Link
 
 TARGETS = {
     Standing.UP: ("ok", "Up"),
@@ -56,7 +57,7 @@ KEYS = (
     ("Esc", "Close"),
 )
 """What is pressed, one after another → what it does; static/wagate.js does it."""
-KEYS_TO_ACT = frozenset({"Webhooks", "Pick the row", KEYS[11][1]})
+KEYS_TO_ACT = frozenset({"Pick the row", KEYS[11][1]})
 """Of these, what nobody needs who only looks."""
 
 PARTS = {"healthy": ("ok", "Works"), "degraded": ("wait", "Impaired"), "unhealthy": ("bad", "Broken")}
@@ -105,6 +106,27 @@ SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "
 def unwritable(reason: str) -> str:
     """That the database takes nothing: on every page, and for who signs in."""
     return f"wagate can't write right now: {reason}. Webhooks are answered 503, so senders keep them."
+
+
+def link_shows(link: Link) -> str:
+    """What its holder can do with a client's link, after "you can"."""
+    shows = {
+        "all": "see its numbers, receivers and messages",
+        "deliveries": "see its numbers, receivers and deliveries without what is in them",
+        "state": "see how its numbers and receivers are",
+    }[link.sees]
+    acts = "and act on them" if link.sees == "all" else "and try again what failed"
+    return f"{shows}, {acts if link.may_act else 'but change nothing'}"
+
+
+def signed_in_by(client: str, *, sees: str, may_retry: bool) -> str:
+    """On every page of who came by a link and can't do all."""
+    shows = {
+        "all": f"view everything of {client}",
+        "deliveries": f"view the numbers, receivers and deliveries of {client}, without what is in them",
+        "state": f"view how the numbers and receivers of {client} are",
+    }[sees]
+    return f"You signed in with a link: you can {shows}, {'and retry' if may_retry else 'but change nothing'}."
 
 
 def number(count: int) -> str:
