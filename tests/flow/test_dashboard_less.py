@@ -18,8 +18,19 @@ from tests.flow.test_dashboard_talk import OURS, hears, talking
 from tests.inprocess import CHAT, Gateway
 from wagate.storage.database import FILE
 
-WORDS = ("SAIDword", "NAMEword", "FILEword", "CAPTIONword", "ANSWERword", "SENTword", "REASONword", "RAWword")
-"""In a text, a name, a file, a caption, a receiver's answer, a message that was sent, an error, what came in."""
+WORDS = (
+    "SAIDword",
+    "NAMEword",
+    "FILEword",
+    "CAPTIONword",
+    "ANSWERword",
+    "SENTword",
+    "REASONword",
+    "RAWword",
+    "KEYword",
+)
+"""In a text, a name, a file, a caption, a receiver's answer, a message that was sent, an error, what came in,
+a URL."""
 DELIVERIES = ("/ui/deliveries", "/ui/messages", "/ui/bulk", "5511999999999")
 """In a page, or a link of it, which of them there are."""
 
@@ -57,6 +68,7 @@ async def full() -> AsyncIterator[tuple[Gateway, dict[str, str]]]:
                 "UPDATE deliveries SET error = 'REASONword' WHERE status = 'failed'",
                 "UPDATE attempts SET error = 'REASONword' WHERE error IS NOT NULL",
                 "UPDATE targets SET last_error = 'REASONword', failing_since = updated_at WHERE handler = 'webhook'",
+                "UPDATE webhooks SET webhook_url = webhook_url || '?key=KEYword'",
                 "UPDATE messages SET error = 'REASONword', status = 'failed', failed_at = updated_at",
             ):
                 assert db.execute(text).rowcount, text
@@ -69,7 +81,13 @@ async def full() -> AsyncIterator[tuple[Gateway, dict[str, str]]]:
             shown = "".join(
                 [
                     (await admin.get(f"/ui/{each}")).text
-                    for each in ("", "messages", f"deliveries/{jobs[0]['id']}", f"deliveries/{jobs[1]['id']}")
+                    for each in (
+                        "",
+                        "receivers",
+                        "messages",
+                        f"deliveries/{jobs[0]['id']}",
+                        f"deliveries/{jobs[1]['id']}",
+                    )
                 ]
             )
             shown += (await admin.get(f"/ui/messages/{jobs[0]['event_id']}")).text + (

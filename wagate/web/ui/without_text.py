@@ -51,8 +51,8 @@ def journey(found: Journey) -> Journey:
 
 
 def target(row: TargetRow) -> TargetRow:
-    """A receiver."""
-    row.state = replace(row.state, last_error=None)
+    """A receiver. What follows in its URL may be a token."""
+    row.state, row.url = replace(row.state, last_error=None), row.url.partition("?")[0]
     return row
 
 
