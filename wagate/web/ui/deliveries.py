@@ -19,7 +19,7 @@ from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.events.listing import Searched
 from wagate.storage.statement import first_id
 from wagate.web.ui import words
-from wagate.web.ui.parts import Parts, back, own, viewer
+from wagate.web.ui.parts import Parts, back, one_client, own, viewer
 from wagate.web.ui.without_text import delivery
 
 PAGE: Final = 50
@@ -45,7 +45,7 @@ TABS: Final = (
 """``?state=`` → its word."""
 MORE_TABS: Final = {LOST: "Failed permanently", "pending": "Waiting, not on its way"}
 """Likewise, only where a figure or a link led there."""
-FIELDS: Final = ("state", "target", "number", "chat", "error", "since", "q")
+FIELDS: Final = ("state", "target", "number", "chat", "error", "since", "q", "client")
 
 
 def pages(parts: Parts) -> Blueprint:
@@ -69,6 +69,7 @@ def pages(parts: Parts) -> Blueprint:
             "deliveries",
             "deliveries",
             asked=asked,
+            client=one_client(),
             page=page,
             search=search,
             tabs=[*TABS, *([more] if (more := (asked["state"], MORE_TABS.get(asked["state"], "")))[1] else [])],
@@ -120,8 +121,8 @@ def refuse_search(asked: Mapping[str, str]) -> None:
 async def _page(parts: Parts, which: DeliveryFilter, before: str | None) -> tuple[Page[DeliveryView], Searched | None]:
     """What the list shows; and how far the search for a text came."""
     if which.error:
-        return await parts.deliveries.search(which, client_id=viewer().client_id, limit=PAGE, cursor=before)
-    page = await parts.deliveries.page(which, client_id=viewer().client_id, limit=PAGE, cursor=before)
+        return await parts.deliveries.search(which, client_id=parts.whose(), limit=PAGE, cursor=before)
+    page = await parts.deliveries.page(which, client_id=parts.whose(), limit=PAGE, cursor=before)
     return page if viewer().texts else Page(data=[*map(delivery, page.data)], next_cursor=page.next_cursor), None
 
 
@@ -133,7 +134,7 @@ async def _matches(
         return f"{len(page.data):,}"
     if not viewer().may_retry or which.error:
         return ""
-    count, _ = await parts.database.browse(count_matching, which, client_id=viewer().client_id, most=COUNTED)
+    count, _ = await parts.database.browse(count_matching, which, client_id=parts.whose(), most=COUNTED)
     return f"{count:,}" if count <= COUNTED else f"{COUNTED:,}+"
 
 
@@ -162,6 +163,7 @@ def chips(asked: Mapping[str, str], receiver: str) -> list[tuple[str, str]]:
         "error": "error: “{}”",
         "q": "error: “{}”",
         "since": "{}",
+        "client": "client: {}",
     }
     words_of = {
         "state": (dict(TABS) | MORE_TABS).get(asked["state"], ""),
@@ -179,7 +181,7 @@ async def _receivers(parts: Parts, asked: str) -> tuple[Sequence[TargetRow], boo
     """What the form offers; and whether that is what was searched for, as ``asked`` is no receiver's id."""
     searched = bool(asked) and (":" not in asked or "://" in asked)
     find = asked if searched else ""
-    found = await parts.targets.some(client_id=viewer().client_id, most=MOST_CHOICES + 1, find=find)
+    found = await parts.targets.some(client_id=parts.whose(), most=MOST_CHOICES + 1, find=find)
     return found if len(found) <= MOST_CHOICES else (), searched
 
 

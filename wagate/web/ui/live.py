@@ -43,6 +43,7 @@ def pages(parts: Parts) -> Blueprint:
             ids=[clean(each) for each in ids.split(",") if 0 < len(each) < 50][:PAGE],
             at=clean(request.args.get("at", "")[:50]),
             asked=asked,
+            of=parts.whose(),
         )
         if watched.page not in PAGES or not who.opens(watched.page):
             raise NotFoundError("no such page")

@@ -18,7 +18,7 @@ from wagate.storage.outbox.messages import MessageRow
 from wagate.storage.rows import DeliveryDetail
 from wagate.storage.threads.talk import Journey, follow
 from wagate.web.ui import without_text, words
-from wagate.web.ui.parts import Parts, viewer
+from wagate.web.ui.parts import Parts, one_client, viewer
 
 PAGE: Final = 50
 MOST_RAW: Final = 20_000
@@ -47,11 +47,11 @@ def pages(parts: Parts) -> Blueprint:
         """What the overview counts by the minute as having come in during the last hour."""
         begin = start_of(parts.now() - timedelta(hours=1), MINUTE)
         page = await parts.database.browse(
-            partial(messages_in, client_id=viewer().client_id, limit=PAGE, cursor=request.args.get("before") or None),
+            partial(messages_in, client_id=parts.whose(), limit=PAGE, cursor=request.args.get("before") or None),
             begin,
         )
         found = page.data if viewer().texts else [without_text.event(each) for each in page.data]
-        return parts.page("messages", "conversations", found=found, more=page.next_cursor)
+        return parts.page("messages", "conversations", found=found, more=page.next_cursor, client=one_client())
 
     @routes.get("/messages/<wanted>")
     async def show(wanted: str) -> str:

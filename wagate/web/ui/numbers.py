@@ -20,7 +20,7 @@ from wagate.storage.rows import AccountRow
 from wagate.web.ui import without_text
 from wagate.web.ui.leaves import leaf, leaves_of, number_mark
 from wagate.web.ui.links import WORDS
-from wagate.web.ui.parts import Parts, page_asked, viewer
+from wagate.web.ui.parts import Parts, one_client, page_asked, viewer
 from wagate.web.ui.render import render
 
 PAGE = 50
@@ -40,11 +40,11 @@ def pages(parts: Parts) -> Blueprint:
 
     @routes.get("/numbers")
     async def index() -> str:
-        rows = await parts.database.browse(list_accounts, client_id=viewer().client_id)
+        rows = await parts.database.browse(list_accounts, client_id=parts.whose())
         begin = page_asked() * PAGE
         some = sorted(rows, key=lambda each: each.name)[begin : begin + PAGE]
         more = begin // PAGE + 1 if len(rows) > begin + PAGE else 0
-        return parts.page("numbers", "numbers", rows=some, count=len(rows), more=more)
+        return parts.page("numbers", "numbers", rows=some, count=len(rows), more=more, client=one_client())
 
     @routes.get("/numbers/<name>")
     async def show(name: str) -> str:

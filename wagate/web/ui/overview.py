@@ -28,7 +28,7 @@ from wagate.web.ui import charts, needs, without_text, words
 from wagate.web.ui.leaves import NO_SESSION, age, leaf, number_mark
 from wagate.web.ui.needs import Need
 from wagate.web.ui.number_new import choices
-from wagate.web.ui.parts import Parts, viewer
+from wagate.web.ui.parts import Parts, one_client, viewer
 
 SHOWN = 12
 """Receivers and numbers on the page; the rest are on their own pages."""
@@ -178,7 +178,8 @@ def figures(seen: Snapshot) -> dict[str, Markup]:
 
 def watching(page: str, targets: Sequence[TargetRow], **more: str) -> str:
     """What a page with these receivers asks of the stream."""
-    return urlencode({"page": page, **more, "thing": [row.id for row in targets]}, doseq=True)
+    asked = {name: value for name, value in more.items() if value}
+    return urlencode({"page": page, **asked, "thing": [row.id for row in targets]}, doseq=True)
 
 
 async def _sparks(parts: Parts, ids: Sequence[str], now: datetime) -> Mapping[str, tuple[Markup, str]]:
@@ -197,8 +198,9 @@ def pages(parts: Parts) -> Blueprint:
 
     @routes.get("/")
     async def index() -> str:
-        seen = await take(parts, client_id=viewer().client_id, texts=viewer().texts)
-        if not seen.numbers and viewer().may_act:
+        seen = await take(parts, client_id=parts.whose(), texts=viewer().texts)
+        client = one_client()
+        if not seen.numbers and viewer().may_act and not client:
             return parts.page("welcome", "overview", **choices(parts))
         return parts.page(
             "overview",
@@ -210,8 +212,9 @@ def pages(parts: Parts) -> Blueprint:
             shown=SHOWN,
             sparks=await _sparks(parts, [row.id for row in seen.targets], seen.now),
             leaves=figures(seen),
-            warnings=parts.warnings()[:WARNINGS] if viewer().identity.admin else (),
-            live=watching("overview", seen.targets, at=needs.key(seen.found)),
+            warnings=parts.warnings()[:WARNINGS] if viewer().identity.admin and not client else (),
+            client=client,
+            live=watching("overview", seen.targets, client=client, at=needs.key(seen.found)),
         )
 
     return routes

@@ -18,7 +18,7 @@ from wagate.config.tables import Retention
 from wagate.consumers.bulk import BulkActs
 from wagate.context.deliveries import DeliveryLog
 from wagate.context.targets import TargetDesk
-from wagate.errors import ForbiddenError
+from wagate.errors import ForbiddenError, NotFoundError
 from wagate.events import Event
 from wagate.hooks.panels import Panel
 from wagate.plugins.registry import Providers
@@ -124,11 +124,24 @@ class Parts:
         """Whether the browser speaks TLS with us, or with the proxy in front."""
         return self.origin().startswith("https://")
 
+    def whose(self) -> int | None:
+        """Whose things the running page is about: the viewer's; the admin's are all, or those of ``?client=``.
+
+        NotFoundError: there is no such client, or it is somebody else.
+        """
+        who, slug = viewer().identity, request.args.get("client", "")
+        if not slug or slug == who.tenant:
+            return who.client_id
+        found = self.live.now.by_slug.get(slug)
+        if found is None or not who.admin:
+            raise NotFoundError("no such client")
+        return found.id
+
     def page(self, template: str, here: str, **values: Any) -> str:
         """A whole page, with the frame around it."""
         return render(
             template,
-            **{"live": ""} | values,
+            **{"live": "", "client": ""} | values,
             here=here,
             now=self.now(),
             viewer=viewer(),
@@ -144,6 +157,11 @@ def viewer() -> Viewer:
     """Who looks at the running page."""
     found: Viewer = g.viewer
     return found
+
+
+def one_client() -> str:
+    """The client that the admin looks at alone, on a page that obeys `Parts.whose`; '': all."""
+    return request.args.get("client", "") if viewer().identity.admin else ""
 
 
 def admin_only() -> None:

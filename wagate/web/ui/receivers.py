@@ -17,7 +17,7 @@ from wagate.storage.minutes import HOUR, MINUTE, read_buckets
 from wagate.web.ui import charts, without_text
 from wagate.web.ui.overview import watching
 from wagate.web.ui.panels import shown
-from wagate.web.ui.parts import Parts, back, page_asked, viewer
+from wagate.web.ui.parts import Parts, back, one_client, page_asked, viewer
 
 PROBE_PATIENCE: Final = 10.0
 """Seconds that "Try now" waits for the outcome."""
@@ -93,12 +93,12 @@ async def _recent(parts: Parts, which: DeliveryFilter) -> list[DeliveryView]:
 
 async def _list(parts: Parts) -> str:
     begin = page_asked() * PAGE
-    seen = await parts.targets.survey(client_id=viewer().client_id, begin=begin, most=PAGE)
+    seen = await parts.targets.survey(client_id=parts.whose(), begin=begin, most=PAGE)
     more = begin // PAGE + 1 if seen.totals.count > begin + PAGE else 0
     for row in () if viewer().texts else seen.shown:
         without_text.target(row)
-    live = watching("receivers", seen.shown)
-    return parts.page("receivers", "receivers", seen=seen, more=more, live=live)
+    live = watching("receivers", seen.shown, client=one_client())
+    return parts.page("receivers", "receivers", seen=seen, more=more, live=live, client=one_client())
 
 
 async def _back(target_id: str, word: str) -> WerkzeugResponse:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 import msgspec
@@ -63,8 +64,14 @@ def _environment() -> jinja2.Environment:
         new_key=new_key,
         version=__version__,
         prefix=PREFIX,
+        of_client=of_client,
     )
     return made
+
+
+def of_client(url: str, client: str) -> str:
+    """A URL of ours, of one client's things alone; '': of all."""
+    return f"{url}{'&' if '?' in url else '?'}client={quote(client, safe='')}" if client else url
 
 
 def render(template: str, **values: Any) -> str:

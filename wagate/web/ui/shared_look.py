@@ -46,11 +46,13 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """The newest delivery when it was shown; on the overview, `wagate.web.ui.needs.key` of what needed somebody."""
     asked: Mapping[str, str]
     """The page's filter."""
+    of: int | None = None
+    """The only client whose things the admin looks at."""
 
     @property
     def client_id(self) -> int | None:
         """Whose things it may show; None: everybody's."""
-        return self.viewer.client_id
+        return self.of if self.viewer.client_id is None else self.viewer.client_id
 
     @property
     def same(self) -> tuple[object, ...]:
