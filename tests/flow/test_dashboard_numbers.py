@@ -257,6 +257,25 @@ async def test_a_numbers_page_lists_the_receivers_that_get_its_events_and_no_oth
     assert listed == {"front": ["For all", "By name", "By phone"], "back": ["For all", "Of the other"]}
 
 
+async def test_a_numbers_page_lists_receivers_that_are_off_or_were_never_used_and_says_so(
+    running: Gateway, http: httpx2.AsyncClient
+) -> None:
+    await add(http, "session", name="front")
+    body = {"phone_number": "front", "webhook_url": "https://93.184.216.34/hook", "name": "Order bot"}
+    hook = await running.ask("POST", "/api/webhooks/register", 201, json=body)
+    await running.ask("POST", f"/api/webhooks/{hook['id']}/toggle", json={"is_active": False})
+    rows = re.findall(r"<tr role=\"row\"><td.*?</tr>", (await http.get("/ui/numbers/front")).text, re.DOTALL)
+    [off] = [row for row in rows if ">Order bot</a>" in row]
+    assert "Disabled" in off
+    [queue] = [row for row in rows if "n8n jobs of default" in row]
+    assert ("Not used yet" in queue, "<a " in queue, "<form" in queue) == (True, False, False)
+    await running.post("hello")
+    page = (await http.get("/ui/numbers/front")).text
+    led = re.search(r'href="(/ui/receivers/n8n:\d+)">n8n jobs of default</a>', page)
+    assert led is not None
+    assert (await http.get(led[1])).status_code == 200
+
+
 async def test_the_list_shows_when_the_last_message_came_in(running: Gateway, http: httpx2.AsyncClient) -> None:
     await add(http, "session", name="front", phone="12025550142")
     cells = re.compile(r'data-l="Last in">(.*?)</td><td role="cell" class="nw" data-l="Last out">(.*?)</td>')

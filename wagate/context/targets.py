@@ -10,7 +10,7 @@ import structlog
 
 from wagate.clock import Clock
 from wagate.consumers.control import Control
-from wagate.context.endpoints import OF_NO_NUMBER
+from wagate.context.endpoints import EVERY, OF_NO_NUMBER
 from wagate.errors import PluginError, UnavailableError
 from wagate.events import EVENT_KINDS, Event
 from wagate.events.kinds import GROUP_PREFIX
@@ -19,6 +19,7 @@ from wagate.hooks.views import DeliveryView, RequestView
 from wagate.outbound.context import OUTBOUND
 from wagate.rules.targets import Standing
 from wagate.storage.database import Database
+from wagate.storage.deliveries.getting import endpoints_getting, targets_by_id
 from wagate.storage.deliveries.survey import Glance, LoneReceivers, Survey, glance, survey_targets
 from wagate.storage.deliveries.target_list import (
     TargetRow,
@@ -102,11 +103,24 @@ class TargetDesk:
             self._named(row)
         return found
 
-    async def getting(self, account_id: str) -> Glance:
-        """As `glance`; named are `MOST` receivers that get events of this account, as each connector says."""
+    async def getting(self, account_id: str) -> tuple[TargetRow, Sequence[TargetRow]]:
+        """What waits to leave by this account; and `MOST` receivers that get its events, used or not, on or off.
+
+        Of endpoints the table says so; the loop asks only connectors that have none of this client's.
+        """
         account = self._live.now.by_id.get(account_id)
-        ids = set() if account is None else {id_ for name in self._handlers for id_ in self._wanting(name, account)}
-        return await self.glance(sorted(ids)[:MOST], ())
+        sending = TargetRow(id=f"{OUTBOUND}:{account_id}")
+        if account is None:
+            return sending, ()
+        numbers = {EVERY, account.phone, account.name} - {""}
+        found = await self._database.browse(endpoints_getting, account.client_id, numbers, KINDS)
+        ids = {f"{connector}:{own_id}" for connector, own_id in found if connector in self._handlers}
+        for name in self._handlers.keys() - {connector for connector, _ in found}:
+            ids |= self._wanting(name, account)
+        wanted = [sending.id, *sorted(ids - {sending.id})[:MOST]]
+        rows = await self._database.browse(targets_by_id, wanted, self._clock.now(), client_id=account.client_id)
+        sending = rows.pop(sending.id, sending)
+        return sending, [self._named(row) for row in rows.values()]
 
     async def get(self, target_id: str, *, client_id: int | None) -> TargetRow:
         """One."""

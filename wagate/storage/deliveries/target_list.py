@@ -87,6 +87,8 @@ class TargetRow(msgspec.Struct, kw_only=True):
     """When the oldest of them was stored."""
     failed: int = 0
     """Failed permanently, of what was stored in the last 24 hours."""
+    unused: bool = False
+    """Only a connector says that there is one, as nothing was ever sent there: nobody can do anything to it yet."""
 
     @property
     def standing(self) -> Standing:
@@ -118,7 +120,7 @@ def list_targets(
         set_state(found[id_], state)
     everything = client_id is None and limit is None and not params
     for part in [None] if everything else slices([*found]):
-        _figures(db, found, part, now)
+        add_figures(db, found, part, now)
     return [*found.values()]
 
 
@@ -139,7 +141,7 @@ def get_target(db: peewee.Database, target_id: str, now: datetime, *, client_id:
     tried = rows(db, f"SELECT client_id, paused_by, {', '.join(COLUMNS)} FROM targets WHERE id = ?", [target_id])  # noqa: S608
     for client, row.paused_by, *values in tried:
         row.state, row.client_id = read_state(values), client if row.client_id is None else row.client_id
-    _figures(db, {target_id: row}, [target_id], now)
+    add_figures(db, {target_id: row}, [target_id], now)
     if row.client_id is None and row.waiting:
         text = (
             "SELECT client_id FROM deliveries WHERE target_id = ? AND settled = FALSE AND seq > 0 ORDER BY id LIMIT 1"
@@ -176,9 +178,9 @@ def named_targets(db: peewee.Database, ids: Sequence[str]) -> dict[str, TargetRo
     own = sorted({each.partition(":")[2] for each in ids})
     for part in slices(own):
         text = f"{_ENDPOINTS} WHERE id IN ({placeholders(len(part))})"
-        for id_, client, name, url, _ in rows(db, text, part):
+        for id_, client, name, url, active in rows(db, text, part):
             if id_ in found:
-                found[id_] = TargetRow(id=id_, client_id=client, name=name, url=url)
+                found[id_] = TargetRow(id=id_, client_id=client, name=name, url=url, active=bool(active))
     return found
 
 
@@ -243,7 +245,7 @@ def _listing(db: peewee.Database, client: int | None, asked: Sequence[tuple[str,
     return text, [*params, *(value for _, value in asked)]
 
 
-def _figures(db: peewee.Database, found: dict[str, TargetRow], ids: Sequence[str] | None, now: datetime) -> None:
+def add_figures(db: peewee.Database, found: dict[str, TargetRow], ids: Sequence[str] | None, now: datetime) -> None:
     """What waits and what failed for these targets; None: for all."""
     which = "" if ids is None else f" AND target_id IN ({placeholders(len(ids))})"
     for id_, count, oldest in rows(db, WAITING.format(which=which), ids or ()):

@@ -13,7 +13,7 @@ from wagate.events import SESSION_STATES, SessionGroup, SessionStatus
 from wagate.hooks.providers import Provider
 from wagate.hooks.sessions import SESSION_ACTIONS
 from wagate.inbound.qr_image import qr_image
-from wagate.storage.deliveries.survey import SENDING, worst
+from wagate.storage.deliveries.survey import worst
 from wagate.storage.owners.accounts import QR_LIFE, get_account, list_accounts
 from wagate.storage.passes import list_links
 from wagate.storage.rows import AccountRow
@@ -65,10 +65,8 @@ async def number_page(
 ) -> str:
     """A number's page; ``refused``: what its last act ran into. ``code`` (for its phone) and ``link``: just made."""
     row = await account_of(parts, name)
-    seen = await parts.targets.getting(row.id)
-    for each in () if viewer().texts else seen.named.values():
-        without_text.target(each)
-    gets = sorted((one for one in seen.named.values() if one.client_id == row.client_id), key=worst)
+    sending, gets = await parts.targets.getting(row.id)
+    gets = sorted((each if viewer().texts else without_text.target(each) for each in gets), key=worst)
     provider = parts.providers.get(row.provider)
     return parts.page(
         "number",
@@ -77,7 +75,7 @@ async def number_page(
         mark_of=number_mark(row),
         receivers_of=gets[:RECEIVERS],
         more=len(gets) - RECEIVERS,
-        sending=next((each for each in seen.urgent if each.id == f"{SENDING}{row.id}"), None),
+        sending=sending,
         refused=await parts.refused(client_id=row.client_id, account_id=row.id),
         live=f"page=number&{urlencode({'thing': row.name})}",
         actions=actions_of(provider),
