@@ -13,12 +13,13 @@ from tests.rows import NOW, intake, route
 from wagate.context.deliveries import view_of
 from wagate.errors import NotFoundError
 from wagate.events import Media
-from wagate.rules.filters import DeliveryFilter
+from wagate.rules.filters import HANDED, LOST, DeliveryFilter
 from wagate.storage.audit import Act, write_act
 from wagate.storage.database import Database
 from wagate.storage.deliveries.bulk import add_bulk, stop_bulk
 from wagate.storage.events.intake import Intake, store
 from wagate.storage.events.listing import get_delivery, get_event, list_deliveries, raw_body, search_deliveries
+from wagate.storage.fields import time_text
 from wagate.storage.idempotency import Begun, InFlight, Mismatch, Replay, begin, finish, forget
 from wagate.storage.owners.accounts import NewAccount, create_account, hold
 from wagate.storage.owners.clients import ensure_default_client
@@ -78,6 +79,34 @@ async def test_a_search_for_a_text_stops_at_its_bound_and_goes_on_from_there(
     assert await look(ids[6], limit=1) == ids[2]
     assert seen == [([6], 4), ([5], 4)]
     assert (await database.browse(search_deliveries, which, client_id=2, limit=1)).data == []
+
+
+async def test_what_was_handed_on_is_found_by_when_that_was_and_what_failed_of_one_number_is_no_receivers(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first was stored long before it was delivered; the second likewise, by a number."""
+    monkeypatch.setattr("wagate.storage.events.listing.SEARCHED", 2)
+    targets = ("webhook:w1", "outbound:a1", "webhook:w1", "webhook:w1")
+    items = [intake(routes=(route(target),)) for target in targets]
+    await put(database, *items)
+    ids = [item.routes[0].delivery_id for item in items]
+    for number, ago in ((0, HOUR / 2), (1, HOUR / 2), (2, 2 * HOUR)):
+        text = "UPDATE deliveries SET status = 'delivered', settled = ?, delivered_at = ? WHERE id = ?"
+        await database.write(run, text, (True, time_text(NOW - ago), ids[number]))
+    which, seen, cursor = DeliveryFilter(status=HANDED, since=NOW - HOUR), list[str](), None
+    while True:
+        found = await database.browse(search_deliveries, which, client_id=None, limit=50, cursor=cursor)
+        seen += [each.delivery.id for each in found.data]
+        if (cursor := found.next_cursor or found.further) is None:
+            break
+    assert seen == [ids[0]]
+    assert [each.delivery.id for each in (await database.read(list_deliveries, which, limit=9)).data] == [ids[0]]
+    whole = await database.read(list_deliveries, DeliveryFilter(status=HANDED, until=NOW - HOUR), limit=9)
+    assert [each.delivery.id for each in whole.data] == [ids[2]]
+    await database.write(run, "UPDATE deliveries SET status = 'failed', settled = ?", (True,))
+    for handler, count in ((None, 3), ("outbound", 1), ("webhook", 3)):
+        lost = await database.read(list_deliveries, DeliveryFilter(status=LOST, handler=handler), limit=9)
+        assert len(lost.data) == count, handler
 
 
 async def test_deliveries_are_listed_newest_first_page_by_page(database: Database) -> None:

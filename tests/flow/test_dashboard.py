@@ -343,7 +343,7 @@ async def test_recover_asks_first_with_its_filter_filled_in(running: Gateway, re
         assert re.search(r'method="get" action="([^"]+)"', form)[1] == "/ui/deliveries/bulk"  # type: ignore[index]
         for since, count in (("24h", 1), ("", 1)):
             asked = (await http.get("/ui/deliveries/bulk", params=hidden | {"since": since})).text
-            assert f"Retry {count} failed deliveries to Order bot" in asked
+            assert f"Retry {count} permanently failed deliveries to Order bot" in asked
     assert len(receiver.got) == 1
 
 

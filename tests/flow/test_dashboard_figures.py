@@ -6,11 +6,13 @@ import re
 import sqlite3
 from contextlib import closing
 from html import unescape
+from urllib.parse import unquote
 
 import httpx2
 import pytest
 
 from tests.flow.dashboard import browser
+from tests.gateway import TOKEN
 from tests.inprocess import Gateway
 from tests.sink import Sink
 from wagate.storage.database import FILE
@@ -75,6 +77,38 @@ async def test_every_figure_of_the_overview_counts_the_rows_that_it_leads_to(run
         "failed": (1, 1),
         "number": (6, 6),
     }
+
+
+async def test_a_numbers_and_a_receivers_page_lead_to_what_they_count(running: Gateway, target: str) -> None:
+    token = await running.ask("POST", "/api/clients/default/tokens", 201, json={"name": "mine"})
+    for who in (TOKEN, str(token["token"])):
+        async with browser(running, who) as http:
+            page = (await http.get("/ui/numbers/front-desk")).text
+            assert (await led(http, "/ui/numbers/front-desk", "leaving")) == (6, 6)
+            for part, count in (("waiting", 3), ("failed", 1)):
+                assert await led(http, f"/ui/receivers/{target}", f"t-{target}-{part}") == (count, count)
+            sending = re.search(r"target=(outbound(?::|%3A)[\w-]+)", page)
+            assert sending is not None
+            name = unquote(sending[1])
+            for part, count in (("waiting", 6), ("failed", 2)):
+                assert await led(http, f"/ui/receivers/{name}", f"t-{name}-{part}") == (count, count)
+
+
+async def test_what_was_handed_on_is_listed_by_when_that_was(running: Gateway, receiver: Sink) -> None:
+    hook = await running.register(receiver.url, name="Order bot")
+    await running.ask("POST", f"/api/targets/webhook:{hook['id']}/pause")
+    for number in range(2):
+        await running.post(f"late {number}", chat=f"+1555000{number:04}")
+    await running.passes(7200)
+    await running.ask("POST", f"/api/targets/webhook:{hook['id']}/resume")
+    await receiver.until_accepted(2)
+    await running.passes(120)
+    async with browser(running) as http:
+        assert await led(http, "/ui/", "f-on") == (2, 2)
+        assert (await http.get("/ui/deliveries?state=delivered&since=1h")).text.count("<tr ") == 0, "stored before"
+    await running.passes(7200)
+    async with browser(running) as http:
+        assert await led(http, "/ui/", "f-on") == (0, 0)
 
 
 async def test_what_a_client_came_for_is_its_own(running: Gateway, target: str) -> None:

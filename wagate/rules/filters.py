@@ -14,7 +14,9 @@ WAITING = "waiting"
 LEAVING = "leaving"
 """The same of messages that leave by a number."""
 LOST = "lost"
-"""Failed permanently, for a receiver: neither sending, nor what is tried again once its receiver answers."""
+"""Failed permanently, for a receiver: not what is tried again once it answers, nor sending (but of one number)."""
+HANDED = "handed"
+"""Accepted by a receiver; ``since`` and ``until`` say when."""
 
 
 class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +27,7 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
     target: str | None = None
     """The handler's own id of the target (`wagate.hooks.contracts.Target.id`)."""
     status: str | None = None
-    """pending, delivering, delivered, failed, cancelled or expired; or `WAITING`, `LEAVING`, `LOST`."""
+    """pending, delivering, delivered, failed, cancelled or expired; or `WAITING`, `LEAVING`, `LOST`, `HANDED`."""
     account: str | None = None
     chat: str | None = None
     """The chat's key."""

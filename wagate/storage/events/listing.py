@@ -12,7 +12,8 @@ import peewee
 from wagate.errors import NotFoundError
 from wagate.events import Event
 from wagate.parsing.message_ids import bare_id
-from wagate.rules.filters import ALL_DELIVERIES, LEAVING, LOST, WAITING, DeliveryFilter
+from wagate.rules.filters import ALL_DELIVERIES, HANDED, LEAVING, LOST, WAITING, DeliveryFilter
+from wagate.storage.fields import time_text
 from wagate.storage.models import Attempt, Client, Delivery, EventRow
 from wagate.storage.rows import AttemptRow, DeliveryDetail, DeliveryRow, Page, to_event
 from wagate.storage.statement import first, first_id, leading, narrowed, placeholders, rows, since, slices
@@ -43,8 +44,10 @@ _LEADS = tuple(
     )
 )
 """Filters with an index, the narrowest first; ``state`` is a status that few deliveries have."""
+OUTBOUND = "outbound"
+"""The handler of what leaves by our numbers."""
 SEARCHED = 20_000
-"""Deliveries that one search for an error's text looks through: no index has it."""
+"""Deliveries that one search looks through, for what no index has."""
 MOST_NEWER = 100
 """Newer deliveries are counted up to here."""
 
@@ -125,13 +128,24 @@ class Searched(msgspec.Struct, frozen=True, kw_only=True):
 def search_deliveries(
     db: peewee.Database, which: DeliveryFilter, *, client_id: int | None, limit: int, cursor: str | None = None
 ) -> Searched:
-    """As `list_deliveries`, for ``which.error``: in the newest `SEARCHED` that the rest of the filter lets through."""
-    rest = matching(msgspec.structs.replace(which, error=None), client_id).select(Delivery.id, Delivery.error)
+    """As `list_deliveries`, for ``which.error`` and the time of `HANDED`, which no index has.
+
+    In the newest `SEARCHED` that the rest of the filter lets through.
+    """
+    moment = which.since if which.status == HANDED else None
+    columns = Delivery.id, Delivery.error, Delivery.delivered_at
+    rest = matching(
+        msgspec.structs.replace(which, error=None, since=None if moment else which.since), client_id
+    ).select(*columns)
     if cursor is not None:
         rest = rest.where(Delivery.id < cursor)
     looked = rest.order_by(Delivery.id.desc()).limit(SEARCHED).alias("looked")
-    has = peewee.fn.LOWER(looked.c.error).contains((which.error or "").lower())
-    query = peewee.Select([looked], [looked.c.id]).where(has).order_by(looked.c.id.desc()).limit(limit + 1)
+    query = peewee.Select([looked], [looked.c.id])
+    if which.error is not None:
+        query = query.where(peewee.fn.LOWER(looked.c.error).contains(which.error.lower()))
+    if moment is not None:
+        query = query.where(looked.c.delivered_at >= time_text(moment))
+    query = query.order_by(looked.c.id.desc()).limit(limit + 1)
     ids = [id_ for (id_,) in query.tuples().execute(db)]
     figures = peewee.Select([looked], [peewee.fn.COUNT(peewee.SQL("*")), peewee.fn.MIN(looked.c.id)])
     ((count, last),) = figures.tuples().execute(db)
@@ -199,10 +213,7 @@ def _where(query: Any, which: DeliveryFilter, client_id: int | None) -> Any:
     given = {name: value for name, value in msgspec.structs.asdict(which).items() if value is not None}
     if client_id is not None:
         given["client_id"] = client_id
-    if (moment := given.pop("since", None)) is not None:
-        query = since(query, Delivery, moment)
-    if (moment := given.pop("until", None)) is not None:
-        query = query.where(Delivery.created_at < moment)
+    query = _when(query, given)
     if (part := given.pop("error", None)) is not None:
         query = query.where(peewee.fn.LOWER(Delivery.error).contains(part.lower()))
     if (own_id := given.pop("target", None)) is not None and which.handler:
@@ -217,13 +228,25 @@ def _where(query: Any, which: DeliveryFilter, client_id: int | None) -> Any:
         return _open(query, given, side)
     if which.status == LOST:
         given["status"] = "failed"
-        query = query.where(peewee.SQL("settled = TRUE AND handler <> 'outbound'"))
+        side = "" if which.handler == OUTBOUND else f" AND handler <> '{OUTBOUND}'"
+        query = query.where(peewee.SQL(f"settled = TRUE{side}"))
     lead = leading(given | dict.fromkeys(STATES.get(given.get("status", ""), ())), _LEADS)
     if "failed" in lead:
         query = query.where(peewee.SQL("status = 'failed'"))
     elif "state" in lead:
         query, lead = query.where(peewee.SQL("status <> 'delivered'")), lead | {"status"}
     return narrowed(query, Delivery, given, lead)
+
+
+def _when(query: Any, given: dict[str, Any]) -> Any:
+    """By when it was stored, or handed on; what was obeyed is taken out of ``given``."""
+    moment, end = given.pop("since", None), given.pop("until", None)
+    handed = given.get("status") == HANDED
+    if handed:
+        given["status"], query = "delivered", query.where(peewee.SQL(_SIDE[WAITING]))
+    if moment is not None:
+        query = query.where(Delivery.delivered_at >= moment) if handed else since(query, Delivery, moment)
+    return query if end is None else query.where((Delivery.delivered_at if handed else Delivery.created_at) < end)
 
 
 def _open(query: Any, given: dict[str, Any], side: str) -> Any:

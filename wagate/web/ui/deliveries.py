@@ -13,10 +13,11 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from wagate.errors import ConflictError, ForbiddenError, NotFoundError
 from wagate.hooks.views import DeliveryView, Page
 from wagate.parsing.chats import chat_key
-from wagate.rules.filters import LEAVING, LOST, WAITING, DeliveryFilter
+from wagate.rules.filters import HANDED, LEAVING, LOST, WAITING, DeliveryFilter
 from wagate.storage.deliveries.bulk import count_matching
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.events.listing import Searched
+from wagate.storage.minutes import MINUTE, start_of
 from wagate.storage.statement import first_id
 from wagate.web.ui import words
 from wagate.web.ui.parts import Parts, back, one_client, own, viewer
@@ -43,7 +44,7 @@ TABS: Final = (
     ("cancelled", "Cancelled"),
 )
 """``?state=`` → its word."""
-MORE_TABS: Final = {LOST: "Failed permanently", "pending": "Waiting, not on its way"}
+MORE_TABS: Final = {LOST: "Failed permanently", HANDED: "Handed on", "pending": "Waiting, not on its way"}
 """Likewise, only where a figure or a link led there."""
 FIELDS: Final = ("state", "target", "number", "chat", "error", "since", "q", "client")
 
@@ -81,7 +82,9 @@ def pages(parts: Parts) -> Blueprint:
             link=lambda **changes: _link(asked | changes),
             chips=chips(asked, next((row.name for row in found if row.id == asked["target"]), "")),
             matches=await _matches(parts, which, page, before, search) if any(asked.values()) else "",
-            all_link=_link(asked).replace("/deliveries?", "/deliveries/bulk?") if any(asked.values()) else "",
+            all_link=_link(asked).replace("/deliveries?", "/deliveries/bulk?")
+            if any(asked.values()) and asked["state"] != HANDED
+            else "",
         )
 
     @routes.post("/deliveries")
@@ -120,10 +123,18 @@ def refuse_search(asked: Mapping[str, str]) -> None:
 
 async def _page(parts: Parts, which: DeliveryFilter, before: str | None) -> tuple[Page[DeliveryView], Searched | None]:
     """What the list shows; and how far the search for a text came."""
-    if which.error:
-        return await parts.deliveries.search(which, client_id=parts.whose(), limit=PAGE, cursor=before)
-    page = await parts.deliveries.page(which, client_id=parts.whose(), limit=PAGE, cursor=before)
-    return page if viewer().texts else Page(data=[*map(delivery, page.data)], next_cursor=page.next_cursor), None
+    found: tuple[Page[DeliveryView], Searched | None]
+    if _is_search(which):
+        found = await parts.deliveries.search(which, client_id=parts.whose(), limit=PAGE, cursor=before)
+    else:
+        found = await parts.deliveries.page(which, client_id=parts.whose(), limit=PAGE, cursor=before), None
+    page, search = found
+    return page if viewer().texts else Page(data=[*map(delivery, page.data)], next_cursor=page.next_cursor), search
+
+
+def _is_search(which: DeliveryFilter) -> bool:
+    """Whether no index leads to what matches: it is looked for part by part, and not counted."""
+    return which.error is not None or which.status == HANDED
 
 
 async def _matches(
@@ -132,7 +143,7 @@ async def _matches(
     """How many match, for the button: ``1,204``, ``10,000+``; '' when a text is looked for, as that reads too much."""
     if not before and page.next_cursor is None and (search is None or search.further is None):
         return f"{len(page.data):,}"
-    if not viewer().may_retry or which.error:
+    if not viewer().may_retry or _is_search(which):
         return ""
     count, _ = await parts.database.browse(count_matching, which, client_id=parts.whose(), most=COUNTED)
     return f"{count:,}" if count <= COUNTED else f"{COUNTED:,}+"
@@ -142,6 +153,9 @@ def wanted(parts: Parts, asked: Mapping[str, str]) -> DeliveryFilter:
     """The filter of a query. What it doesn't know lets nothing through, rather than all."""
     handler, _, own_id = asked["target"].partition(":")
     long = SINCE.get(asked["since"])
+    moment = parts.now() - long[1] if long else None
+    if moment is not None and asked["state"] == HANDED:
+        moment = start_of(moment, MINUTE)  # as the figure counts
     return DeliveryFilter(
         handler=handler or None,
         target=own_id or None,
@@ -149,7 +163,7 @@ def wanted(parts: Parts, asked: Mapping[str, str]) -> DeliveryFilter:
         account=asked["number"] or None,
         chat=chat_key(asked["chat"]) if asked["chat"] else None,
         error=asked["error"] or asked["q"] or None,
-        since=parts.now() - long[1] if long else None,
+        since=moment,
     )
 
 

@@ -12,7 +12,6 @@ import msgspec
 
 from wagate.events import SESSION_STATES, SessionGroup
 from wagate.hooks.watch import Need as NeedView
-from wagate.outbound.context import OUTBOUND
 from wagate.rules.targets import Standing
 from wagate.storage.deliveries.survey import MANY_FAILED
 from wagate.storage.deliveries.target_list import TargetRow
@@ -176,13 +175,12 @@ def _target(row: TargetRow, recover: float, now: datetime) -> Iterator[Need]:
             what="is switched off, and messages wait for it",
             detail=f"{waits} {'waits' if row.waiting == 1 else 'wait'}. {_sentence(row.state.last_error)}",
         )
-    listed = "failed" if row.id.startswith(f"{OUTBOUND}:") else "lost"  # what is not sent is in no list of receivers
     if row.failed > MANY_FAILED or (row.failed and row.standing is Standing.FAILING):
         yield Need(
             weight=Weight.FAILED,
             mark=("wait", "Failing"),
             who=row.name,
-            link=f"/ui/deliveries?state={listed}&since=24h&target={row.id}",
+            link=f"/ui/deliveries?state=lost&since=24h&target={row.id}",
             state_link=url,
             what="did not accept some messages",
             detail=f"{words.plural(row.failed, 'message')} failed permanently in 24 hours. "

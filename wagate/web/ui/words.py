@@ -36,6 +36,7 @@ DELIVERIES = {
     "waiting": ("wait", "Waiting"),
     "leaving": ("wait", "Outgoing"),
     "lost": ("bad", "Permanently failed"),
+    "handed": ("ok", "Accepted"),
 }
 """A delivery's status → the mark's kind, and the word; and those of `wagate.rules.filters`, for sentences."""
 
