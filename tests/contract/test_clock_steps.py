@@ -8,16 +8,9 @@ from typing import Any
 
 from tests.rows import NOW, intake, route
 from wagate.rules.targets import Health, TargetState
+from wagate.storage.clock_marks import ABSENCE, LEAP, believed, mark_time
 from wagate.storage.database import Database
-from wagate.storage.deliveries.due import (
-    ABSENCE,
-    claim_step,
-    give_up,
-    mark_time,
-    move_elsewhere,
-    move_open,
-    note_absence,
-)
+from wagate.storage.deliveries.due import claim_step, give_up, move_elsewhere, move_open, note_absence
 from wagate.storage.deliveries.targets import Owner, target_states, write_states
 from wagate.storage.events.intake import store
 from wagate.storage.fields import as_time, time_text
@@ -134,3 +127,23 @@ async def test_what_was_given_time_is_not_given_up_by_who_has_not_seen_it(databa
     for before, given_up in ((NOW + HOUR - MINUTE, []), (NOW + HOUR, [waits.routes[0].key])):
         give = partial(give_up, before=before, now=before + HOUR, reason="gave up")
         assert await database.write(give, [waits.routes[0].key]) == given_up
+
+
+async def test_old_rows_go_by_the_time_before_a_leap_until_the_clock_stands_for_a_day(database: Database) -> None:
+    async def until(now: Any) -> Any:
+        return await database.read(believed, now)
+
+    assert await until(NOW) == NOW, "nobody ever marked"
+    await database.write(mark_time, NOW)
+    assert await until(NOW + LEAP - MINUTE) == NOW + LEAP - MINUTE, "an absence of some hours is none"
+    ahead = NOW + 365 * LEAP
+    assert await until(ahead) == NOW, "nobody has noted it yet"
+    await database.write(note_absence, ahead, 0)
+    await database.write(mark_time, ahead + HOUR)
+    assert await until(ahead + HOUR) == NOW
+    back = NOW + HOUR
+    await database.write(partial(claim_step, least=MINUTE), back)
+    assert await until(back) == back, "it was set back"
+    await database.write(note_absence, ahead, 0)
+    await database.write(mark_time, ahead + LEAP)
+    assert await until(ahead + LEAP) == ahead + LEAP, "it stands"

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from tests.inprocess import Gateway, running_gateway
 from tests.sink import Got, Sink, https_sink
 from wagate.consumers.clock_steps import LOOK
+from wagate.process.maintenance import CLEAN
 
 BACK = -3600.0
 TABLES = {"delivery": {"max_retries": 3}}
@@ -102,3 +103,21 @@ async def test_a_clock_that_is_set_ahead_by_days_costs_no_message_and_switches_n
         receiver.down = False
         await gateway.passes_until(lambda: len(sink.accepted) == 8, step=60, most=3600)
         assert (await gateway.webhook(hook))["is_active"] is True
+
+
+async def test_a_clock_that_is_set_ahead_by_years_and_back_deletes_nothing() -> None:
+    async with running_gateway() as gateway:
+        await gateway.passes(LOOK)
+        job = await gateway.post("1")
+        taken = await gateway.ask("GET", "/queue/next-job")
+        done = {"status": "completed", "lease_id": taken["lease_id"]}
+        await gateway.ask("PATCH", f"/queue/job/{taken['job_id']}", json=done)
+        gateway.clock.step(400 * 86400)
+        with capture_logs() as logs:
+            await gateway.passes_until(
+                lambda: any(each["event"] == "old rows deleted" for each in logs), step=60, most=2 * CLEAN
+            )
+        assert next(each for each in logs if each["event"] == "old rows deleted")["events"] == 0
+        gateway.clock.step(-400 * 86400)
+        await gateway.passes(LOOK)
+        assert (await gateway.ask("GET", f"/api/jobs/{job['job_id']}"))["status"] == "delivered"

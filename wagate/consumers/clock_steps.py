@@ -16,8 +16,9 @@ import structlog
 from wagate.clock import Clock
 from wagate.consumers.queues import Queues
 from wagate.errors import QueueError, StorageError
+from wagate.storage.clock_marks import ABSENCE, mark_time
 from wagate.storage.database import Database
-from wagate.storage.deliveries.due import ABSENCE, claim_step, mark_time, move_elsewhere, move_open, note_absence
+from wagate.storage.deliveries.due import claim_step, move_elsewhere, move_open, note_absence
 
 T = TypeVar("T")
 

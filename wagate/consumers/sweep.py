@@ -16,8 +16,9 @@ from wagate.queue.queue import Queue
 from wagate.queue.results import Pumped
 from wagate.queue.shards import Shards
 from wagate.rules.states import Policy
+from wagate.storage.clock_marks import ABSENCE
 from wagate.storage.database import Database
-from wagate.storage.deliveries.due import ABSENCE, end_leases, give_up
+from wagate.storage.deliveries.due import end_leases, give_up
 from wagate.storage.deliveries.lanes import OpenLane, open_lanes
 from wagate.storage.deliveries.targets import target_states
 from wagate.storage.events.intake import StoredDelivery

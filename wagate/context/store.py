@@ -9,6 +9,7 @@ from typing import Any
 import peewee
 
 from wagate.clock import Clock
+from wagate.storage.clock_marks import believed
 from wagate.storage.database import Database
 from wagate.storage.plugin_records import delete_record, forget_records, get_record, list_records, set_record
 
@@ -48,7 +49,8 @@ class PluginStore:
 
     async def forget(self, prefix: str, *, older: float) -> int:
         """Forget values last set more than ``older`` seconds ago, of keys that begin so; how many."""
-        before, total = self._clock.now() - timedelta(seconds=older), 0
+        now = await self._database.read(believed, self._clock.now())
+        before, total = now - timedelta(seconds=older), 0
         while gone := await self._database.write(forget_records, self._plugin, prefix, before):
             total += gone
         return total

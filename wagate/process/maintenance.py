@@ -20,6 +20,7 @@ from wagate.config import Config
 from wagate.errors import StorageError
 from wagate.media.assemble import MediaSubsystem
 from wagate.outbound.context import OUTBOUND
+from wagate.storage.clock_marks import believed
 from wagate.storage.database import Database
 from wagate.storage.minutes import LAGS, MINUTE, Bucket, add_buckets, count_incoming, drop_buckets, start_of
 from wagate.storage.once import Once, drop_marks
@@ -92,11 +93,16 @@ def upkeep_tasks(
             failed=timedelta(seconds=keep.failed),
             media=timedelta(seconds=keep.media),
         )
-        deleted = await retention.sweep(database, ages, now=clock.now())
-        idle = await database.write(drop_idle_sessions, clock.now() - timedelta(seconds=keep.sessions))
+        now = clock.now()
+        until = await database.read(believed, now)
+        if until < now:
+            log.warning("the clock leapt: old rows are kept for a day", as_at=until.isoformat())
+        deleted = await retention.sweep(database, ages, now=until)
+        idle = await database.write(drop_idle_sessions, until - timedelta(seconds=keep.sessions))
         if idle:
             await live.reload()
-        log.info("old rows deleted", **deleted, sessions=len(idle), files=await media.sweep())
+        files = 0 if until < now else await media.sweep()  # by their age on the disk
+        log.info("old rows deleted", **deleted, sessions=len(idle), files=files)
 
     tasks: dict[str, Callable[[], Awaitable[None]]] = {
         "lapse": partial(every, clock, LAPSE, lapse),
@@ -235,5 +241,6 @@ class Minutes:
 
     async def drop(self) -> None:
         """Delete what is over its age."""
-        await self._database.write(drop_buckets, self._clock.now())
-        await self._database.write(drop_marks, self._clock.now())
+        now = await self._database.read(believed, self._clock.now())
+        await self._database.write(drop_buckets, now)
+        await self._database.write(drop_marks, now)

@@ -11,16 +11,13 @@ import peewee
 from msgspec.structs import replace
 
 from wagate.rules.targets import Health, TargetState
-from wagate.storage.database import apart, beat, last_beat
+from wagate.storage.clock_marks import CLOCK, claim_absence
+from wagate.storage.database import beat, last_beat
 from wagate.storage.deliveries.targets import Owner, target_states, write_states
 from wagate.storage.fields import as_time, clean, time_text
 from wagate.storage.statement import placeholders, rows, run, run_many, slices
 
-CLOCK = "clock"
-"""The heartbeat that tells which time it was: none of a moment to come."""
 SLICE = 500
-ABSENCE = timedelta(minutes=5)
-"""A time without a mark is called an absence from here on."""
 SINCE = timedelta(seconds=5)
 """A step is seen so long after it at most."""
 ELSEWHERE = (
@@ -63,27 +60,16 @@ def _end_sooner(db: peewee.Database, back: timedelta, now: datetime) -> None:
     run_many(db, "UPDATE deliveries SET expires_at = ? WHERE id = ?", ends)
 
 
-@apart
-def mark_time(db: peewee.Database, now: datetime) -> None:
-    """Write down which time it is, unless a later one stands there: that is a step to be claimed."""
-    marked = last_beat(db, CLOCK, lock=True)
-    if marked is None or marked <= now:
-        beat(db, CLOCK, now)
-
-
 def note_absence(db: peewee.Database, now: datetime, recover: float) -> timedelta | None:
     """If nobody was at work for `ABSENCE` or longer, that time counts for nothing that waits; how long it was.
 
     No process ran, the machine slept, its clock was set ahead, or the database took nothing: nothing was tried.
     ``recover``: seconds that a delivery has; 0: none.
     """
-    marked = last_beat(db, CLOCK, lock=True)
-    if marked is None or now - marked < ABSENCE:
-        return None
-    away = now - marked
-    _let_recover(db, away, recover)
-    _excuse(db, away)
-    beat(db, CLOCK, now)
+    away = claim_absence(db, now)
+    if away is not None:
+        _let_recover(db, away, recover)
+        _excuse(db, away)
     return away
 
 

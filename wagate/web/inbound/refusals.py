@@ -13,6 +13,7 @@ import structlog
 from wagate.clock import Clock
 from wagate.errors import StorageError
 from wagate.hooks.providers import Finding
+from wagate.storage.clock_marks import believed
 from wagate.storage.database import Database
 from wagate.storage.once import Once
 from wagate.storage.owners.directory import Account
@@ -108,7 +109,8 @@ class Refusals:
 
     async def drop(self) -> None:
         """Forget those that are old."""
-        await self._database.write(drop_refusals, self._clock.now() - KEPT)
+        now = await self._database.read(believed, self._clock.now())
+        await self._database.write(drop_refusals, now - KEPT)
 
     async def look(self) -> Sequence[Finding]:
         """What to tell about them: one finding for each account."""
