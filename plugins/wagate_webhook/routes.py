@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
-import trio
 from msgspec import NODEFAULT, UNSET
 from quart import Blueprint
 
@@ -145,20 +145,20 @@ def _add_changes(blueprint: Blueprint, context: PluginContext) -> None:
 
 
 def _add_secrets(blueprint: Blueprint, context: PluginContext) -> None:
-    rotating = trio.Lock()  # A secret is shown once: two at the same moment must both sign.
-
     @blueprint.post("/<uuid:webhook_id>/rotate-secret")
     @endpoint(answers={200: NewWebhookRow}, problems=(404,), body=RotateSecret, body_optional=True, act="new secret")
     async def rotate(webhook_id: UUID, body: RotateSecret) -> Any:
         """Make a new secret, shown only once. The old one signs too for 24 hours."""
-        async with rotating:
+        while True:
             found = await _own(context, webhook_id)
             values = await _check(context, _given(body), found.client_id)
             chosen = values.get("secret") or new_secret()
             plain_only_for_waha([chosen], found.options.get("format", ""))
             secrets = rotated(found.secrets, chosen, now=context.clock.now())
-            changed = await context.endpoints.change(found.id, EndpointChange(secrets=secrets))
-        return new_row_of(_acted_on(context, changed))
+            change = EndpointChange(secrets=secrets, secrets_before=found.secrets)
+            # A secret is shown once: of two that are made at the same moment both must sign.
+            with suppress(ConflictError):
+                return new_row_of(_acted_on(context, await context.endpoints.change(found.id, change)))
 
 
 def _add_events(blueprint: Blueprint, context: PluginContext) -> None:

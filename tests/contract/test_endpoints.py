@@ -103,6 +103,17 @@ async def test_options_are_laid_over_those_stored_and_none_takes_one_away(endpoi
     assert await endpoints.get(made.id) == changed
 
 
+async def test_secrets_that_were_changed_meanwhile_are_left_alone(endpoints: Endpoints) -> None:
+    made = await endpoints.create(new())
+    fresh = [EndpointSecret(secret="whsec_fresh"), *made.secrets]
+    await endpoints.change(made.id, EndpointChange(secrets=fresh, secrets_before=made.secrets))
+    with pytest.raises(ConflictError):
+        await endpoints.change(made.id, EndpointChange(secrets=SECRETS[:1], secrets_before=made.secrets))
+    assert (await endpoints.get(made.id)).secrets == fresh
+    await endpoints.change(made.id, EndpointChange(secrets=SECRETS, secrets_before=fresh))
+    assert (await endpoints.get(made.id)).secrets == SECRETS
+
+
 async def test_the_snapshot_holds_what_is_active(endpoints: Endpoints) -> None:
     one, two = await endpoints.create(new()), await endpoints.create(new(client_id=2))
     assert shape(endpoints) == {1: [one.id], 2: [two.id]}

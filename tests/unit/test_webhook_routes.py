@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.webhook_api import BODY, Api
+from wagate.hooks import Endpoint, EndpointChange, EndpointSecret
 from wagate.http.signing import new_secret
 from wagate.testing import NOW
 from wagate_webhook.options import read_options
@@ -227,6 +228,23 @@ async def test_a_rotation_shows_the_new_secret_and_keeps_the_old_one_for_a_day(a
     assert [each.secret for each in before] == [chosen, made["secret"]]
     assert all((each.expires_at - NOW).total_seconds() == 86400 for each in before if each.expires_at)
     await api.ask("POST", f"/{made['id']}/rotate-secret", 422, secret="hush")
+
+
+async def test_a_secret_that_another_gateway_makes_at_the_same_moment_signs_too(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, endpoints = await api.register(), api.fakes.endpoints
+    change, others = endpoints.change, [EndpointSecret(secret=new_secret())]
+
+    async def late(endpoint_id: str, wanted: EndpointChange) -> Endpoint:
+        if others:
+            await change(endpoint_id, EndpointChange(secrets=[others.pop(), *endpoints.rows[endpoint_id].secrets]))
+        return await change(endpoint_id, wanted)
+
+    monkeypatch.setattr(endpoints, "change", late)
+    other = others[0].secret
+    drawn = (await api.ask("POST", f"/{made['id']}/rotate-secret"))["secret"]
+    assert [each.secret for each in endpoints.rows[made["id"]].secrets] == [drawn, other, made["secret"]]
 
 
 async def test_a_deleted_webhook_is_gone(api: Api) -> None:

@@ -26,6 +26,7 @@ from wagate.storage.owners.endpoints import (
     get_webhook,
     list_webhooks,
     patch_webhook,
+    secrets_changed,
     target_id,
     webhooks_by_id,
 )
@@ -171,6 +172,8 @@ class EndpointTable:
         fields: dict[str, Any] = {name: value for name, value in _set_fields(change) if value is not UNSET}
         if "secrets" in fields:
             fields["secrets"] = self._seal(fields["secrets"])
+        if "secrets_before" in fields:
+            fields["secrets_before"] = await self._sealed(endpoint_id, fields["secrets_before"])
         async with self._changing:
             row = await self._database.write(
                 patch_webhook, self._connector, endpoint_id, WebhookChange(**fields), now=self._clock.now()
@@ -189,6 +192,13 @@ class EndpointTable:
     async def recover(self, endpoint_id: str, *, since: float) -> int:
         """Replay what failed permanently in the last ``since`` seconds, in order; how many."""
         return await self._control.recover(target_id(self._connector, endpoint_id), since=since)
+
+    async def _sealed(self, endpoint_id: str, secrets: Sequence[EndpointSecret]) -> str:
+        """These secrets as they are stored: each time they are sealed, that looks different. ConflictError."""
+        row = await self._database.read(get_webhook, self._connector, endpoint_id)
+        if self._open(row.secrets) != list(secrets):
+            raise secrets_changed()
+        return row.secrets
 
     def _seal(self, secrets: Sequence[EndpointSecret]) -> str:
         return self._encrypt(msgspec.json.encode(secrets).decode())

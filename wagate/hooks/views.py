@@ -193,5 +193,7 @@ class EndpointChange(msgspec.Struct, frozen=True, kw_only=True):
     events: list[str] | msgspec.UnsetType = msgspec.UNSET
     metadata: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
     secrets: list[EndpointSecret] | msgspec.UnsetType = msgspec.UNSET
+    secrets_before: list[EndpointSecret] | msgspec.UnsetType = msgspec.UNSET
+    """Change it only while its secrets are these; else ConflictError."""
     options: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
     """Merged into the stored options; None removes an option."""

@@ -88,6 +88,8 @@ class FakeEndpoints:
         """Change what is set."""
         given = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not UNSET}
         before = await self.get(endpoint_id)
+        if given.pop("secrets_before", before.secrets) != before.secrets:
+            raise ConflictError("the webhook's secrets were changed at the same moment; try again")
         if change.options is not UNSET:
             laid_over = before.options | change.options
             given["options"] = {name: value for name, value in laid_over.items() if value is not None}

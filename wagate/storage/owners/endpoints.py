@@ -48,6 +48,8 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
     max_retries: int | UnsetType = UNSET
     events: list[str] | UnsetType = UNSET
     secrets: str | UnsetType = UNSET
+    secrets_before: str | UnsetType = UNSET
+    """As they were read; ConflictError when they are others by now."""
     metadata: dict[str, Any] | UnsetType = UNSET
     options: dict[str, Any] | UnsetType = UNSET
     """Laid over those stored; None takes one away."""
@@ -177,6 +179,8 @@ def patch_webhook(
     Webhook.update(updated_at=now).where(Webhook.id == webhook_id).execute(db)
     webhook = get_webhook(db, connector, webhook_id, client_id=client_id)
     values = {field: value for field, value in msgspec.structs.asdict(change).items() if value is not UNSET}
+    if values.pop("secrets_before", webhook.secrets) != webhook.secrets:
+        raise secrets_changed()
     if change.options is not UNSET:
         laid_over = webhook.options | change.options
         values["options"] = {name: value for name, value in laid_over.items() if value is not None}
@@ -220,6 +224,11 @@ def _select(connector: str) -> Any:
         .join(Target, peewee.JOIN.LEFT_OUTER, on=health)
         .where(Webhook.connector == connector)
     )
+
+
+def secrets_changed() -> ConflictError:
+    """Why a change does not count that was made of other secrets."""
+    return ConflictError("the webhook's secrets were changed at the same moment; try again")
 
 
 def _taken(phone_number: str, name: str) -> ConflictError:
