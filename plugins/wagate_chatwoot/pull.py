@@ -15,12 +15,13 @@ import msgspec
 import trio
 from msgspec.structs import replace
 
-from wagate.errors import NotFoundError, WagateError
+from wagate.errors import NotFoundError, Reject, WagateError
 from wagate.events import Event, NewEvent, kinds
 from wagate.hooks import ChatView, Delivery, Duration, Receipt, Target
 from wagate.http import on_behalf_of
+from wagate.parsing.fields import first_text
 from wagate_chatwoot.agents.answers import say
-from wagate_chatwoot.inboxes import App, Apps
+from wagate_chatwoot.inboxes import App, Apps, elsewhere
 from wagate_chatwoot.ledger import Place
 from wagate_chatwoot.to_chatwoot import contacts, conversations, incoming
 from wagate_chatwoot.to_chatwoot.people import source_id, who_of, with_all_keys
@@ -46,6 +47,8 @@ CONTACT: Final = "chatwoot.contact"
 """Kind of an event that says who is in a chat."""
 KINDS: Final = frozenset({HISTORY, CONTACT})
 EVENT: Final = "event"
+SITE: Final = "site"
+"""In ``extra``: `App.site` that it is for."""
 
 
 class Pull(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,6 +165,11 @@ class Pulls:
     async def _work(self, app: App, pull: Pull) -> None:
         """All of it. What goes wrong ends this pull alone."""
         try:
+            if not app.is_at(pull.site):  # who asked for it is there, and is told nothing here
+                reason = elsewhere(app, pull.site)
+                await _save(app, replace(pull, state="failed", reason=reason))
+                app.context.log.warning("chatwoot pull stopped", inbox=app.name, what=pull.what, reason=reason)
+                return
             with on_behalf_of(app.client_id):
                 pull = await self._all(app, replace(pull, holder=self._holder))
             await self._ended(app, replace(pull, state="finished"))
@@ -261,7 +269,7 @@ async def _message(app: App, pull: Pull, event: Event) -> Item:
         variant=f"{app.name}/{pull.run}",
         chat=event.chat,
         timestamp=event.timestamp,
-        extra={EVENT: event.id},
+        extra={EVENT: event.id, SITE: app.site},
     )
     return Item(place=(event.id,), account=event.account, event=None if known else made)
 
@@ -284,7 +292,7 @@ async def _contact(app: App, pull: Pull, talk: ChatView) -> Item:
         chat=talk.chat,
         contact_name=talk.name or None,
         aliases=tuple(talk.aliases),
-        extra={"group_name": talk.name} if talk.name else {},
+        extra={SITE: app.site} | ({"group_name": talk.name} if talk.name else {}),
     )
     return Item(place=(talk.chat, talk.account), account=talk.account, event=None if known else made)
 
@@ -300,7 +308,10 @@ async def _save(app: App, pull: Pull) -> None:
 
 
 async def handle(app: App, delivery: Delivery) -> Receipt | None:
-    """Write one. ChatwootError."""
+    """Write one. ChatwootError; Reject: it belongs where this inbox is no more."""
+    site = first_text(delivery.event.extra, SITE)
+    if not app.is_at(site):
+        raise Reject(elsewhere(app, site))
     return await (_write_message if delivery.event.kind == HISTORY else _write_contact)(app, delivery)
 
 

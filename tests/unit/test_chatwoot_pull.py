@@ -15,14 +15,14 @@ from msgspec.structs import replace
 
 from tests.chatwoot_desk import CHAT, Desk, a_desk
 from tests.unit.test_chatwoot_changed import begins_again
-from wagate.errors import ConfigError, NotFoundError
+from wagate.errors import ConfigError, NotFoundError, Reject
 from wagate.hooks import ChatView, DeliveryView
 from wagate.testing import NOW, make_event
 from wagate.testing.chatwoot import Inbox
 from wagate_chatwoot.agents.texts import load_texts
 from wagate_chatwoot.api.posts import Post
 from wagate_chatwoot.ledger import Entry
-from wagate_chatwoot.pull import ABANDONED, Pull, Pulls, begin, read_pull, start_pull
+from wagate_chatwoot.pull import ABANDONED, HISTORY, Pull, Pulls, begin, read_pull, start_pull
 from wagate_chatwoot.setup.connect import add_table, check_place, keep_secrets, table_text
 from wagate_chatwoot.to_chatwoot.incoming import OLD, dated
 
@@ -103,6 +103,31 @@ async def test_a_pull_that_stopped_begins_anew_in_another_inbox() -> None:
         again, new = await start_pull(desk.app, "contacts")
         assert new
         assert again.after == ()
+
+
+async def test_a_pull_that_runs_stops_when_the_table_names_another_inbox() -> None:
+    async with a_desk(pull="off") as desk:
+        await archived(desk, 2)
+        await start_pull(desk.app, "messages", DAY)
+        begins_again(desk, inbox_id=8)
+        async with working(desk):
+            pull = await until_ended(desk)
+        assert (pull.state, pull.done) == ("failed", 0)
+        assert "now names inbox 8" in pull.reason
+        assert said(desk) == []
+
+
+async def test_what_a_pull_handed_on_for_another_inbox_is_refused() -> None:
+    async with a_desk(pull="off") as desk:
+        await archived(desk, 1)
+        await start_pull(desk.app, "messages", DAY)
+        async with working(desk):
+            await until_ended(desk)
+        [event] = [event for event, _ in desk.fakes.emitted if event.kind == HISTORY]
+        handed = make_event(kind=event.kind, extra=event.extra)
+        begins_again(desk, inbox_id=8)
+        with pytest.raises(Reject, match="now names inbox 8"):
+            await desk.handle(desk.arrives(handed))
 
 
 async def test_a_pull_is_told_of_when_it_begins_and_when_it_ends() -> None:
