@@ -14,6 +14,7 @@ from tests.api_site import ACME, ADMIN, OTHER, ApiSite, api_site
 from wagate.config.tables import Limits, Server
 from wagate.config.units import Rate, Size
 from wagate.errors import ConfigError
+from wagate.web.access.idempotency import RENEWED
 
 NEW = {"name": "main", "provider": "session"}
 
@@ -234,6 +235,28 @@ async def test_a_twin_in_flight_is_told_to_wait(tmp_path: Path) -> None:
             slow.go_on.set()
         async with site.as_(ACME, **{"Idempotency-Key": "k"}) as http:
             assert (await http.post("/plugins/slow/slow", json={})).json() == {"runs": 1}
+        assert slow.runs == 1
+
+
+async def test_a_key_stays_claimed_however_long_its_request_takes(tmp_path: Path) -> None:
+    slow = SlowRoute()
+
+    def claimed() -> str:
+        [(at,)] = sqlite3.connect(tmp_path / "wagate.db").execute("SELECT created_at FROM idempotency").fetchall()
+        return str(at)
+
+    async with api_site(tmp_path, plugins=[("slow", slow.routes)]) as site:
+        async with site.as_(ACME, **{"Idempotency-Key": "k"}) as http, trio.open_nursery() as nursery:
+            nursery.start_soon(post_slow, site)
+            await slow.started.wait()
+            for _ in range(6):
+                before = claimed()
+                site.clock.shift(RENEWED)
+                with trio.fail_after(60):
+                    while claimed() == before:
+                        await trio.sleep(0.02)
+                assert (await http.post("/plugins/slow/slow", json={})).status_code == 409
+            slow.go_on.set()
         assert slow.runs == 1
 
 

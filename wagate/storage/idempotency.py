@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 import msgspec
 import peewee
 
+from wagate.storage.database import apart
 from wagate.storage.models import IdempotencyKey as Key
 from wagate.storage.statement import first
 
 LIFE = timedelta(hours=24)
 STALE = timedelta(seconds=60)
-"""A request that has not answered for so long died with its process."""
+"""A request whose claim was not renewed for so long died with its process."""
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -52,6 +53,13 @@ def begin(
     if row["body_hash"] != body_hash:
         return Mismatch()
     return Replay(row["status"], row["content_type"], bytes(row["body"])) if row["done"] else InFlight()
+
+
+@apart
+def renew(db: peewee.Database, *, client: str, key: str, now: datetime) -> None:
+    """The request with this key is still being worked on."""
+    mine = (Key.client == client) & (Key.key == key)
+    Key.update(created_at=now).where(mine, Key.done == False).execute(db)  # noqa: E712
 
 
 def finish(db: peewee.Database, *, client: str, key: str, status: int, content_type: str, body: bytes) -> None:

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 import structlog
 import trio
+from outcome import acapture
 from quart import Response, request
 from quart.wrappers.response import DataBody
 
@@ -18,15 +19,17 @@ from wagate.config.vault import Vault
 from wagate.errors import BadRequestError, ConflictError, UnavailableError, WagateError
 from wagate.parsing.fields import fingerprint
 from wagate.storage.database import Database
-from wagate.storage.idempotency import InFlight, Mismatch, Replay, begin, finish, forget
+from wagate.storage.idempotency import InFlight, Mismatch, Replay, begin, finish, forget, renew
 
 HEADER = "Idempotency-Key"
 PATTERN = r"^[!-~](?:[ -~]{0,253}[!-~])?$"
 """1 to 255 printable ASCII characters, no spaces at the ends."""
 REPLAYED = ("Idempotent-Replayed", "true")
 """The header of an answer that is given again."""
-LONGEST = 55.0
-"""Seconds that a request with a key may run after its client has gone; shorter than a key stays in flight."""
+LONGEST = 900.0
+"""Seconds that a request with a key may run, also after its client has gone."""
+RENEWED = 15.0
+"""Seconds after which its claim on the key is renewed; much shorter than one that is not renewed stays in flight."""
 
 log = structlog.get_logger("wagate.api")
 T = TypeVar("T")
@@ -110,7 +113,7 @@ class Once:
                 error.retry_after = 1
                 raise error
         try:
-            answer = await work()
+            answer = await self._claimed(work, client, key)
         except BaseException:
             await self._forget(client, key)
             raise
@@ -120,6 +123,22 @@ class Once:
         else:
             await self._keep(client, key, kept)
         return answer
+
+    async def _claimed(self, work: Callable[[], Awaitable[T]], client: str, key: str) -> T:
+        """Do the work, and keep the claim on the key until it is done."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._renew, client, key)
+            done = await acapture(work)  # a nursery would put its error into a group
+            nursery.cancel_scope.cancel()
+        return done.unwrap()
+
+    async def _renew(self, client: str, key: str) -> None:
+        while True:
+            await self._clock.sleep(RENEWED)
+            try:
+                await self._database.write(renew, client=client, key=key, now=self._clock.now())
+            except WagateError as error:
+                log.warning("claim on idempotency key not renewed", error=str(error))
 
     async def _keep(self, client: str, key: str, kept: Kept) -> None:
         sealed = self._vault.encrypt(kept.body.decode("latin-1")).encode("ascii")
