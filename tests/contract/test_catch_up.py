@@ -16,7 +16,7 @@ from wagate.config.vault import Vault
 from wagate.errors import NotSentError
 from wagate.events import NewEvent
 from wagate.hooks import ProviderAccount
-from wagate.inbound.catch_up import OVERLAP, PATIENCE, CatchUp
+from wagate.inbound.catch_up import LOOK, OVERLAP, PATIENCE, SLEPT, CatchUp
 from wagate.inbound.ignore import IgnoreFilter
 from wagate.inbound.people import People
 from wagate.inbound.receive import Receiver
@@ -69,9 +69,9 @@ class World:
         await self.live.reload()
         return self
 
-    async def start(self, *again: float) -> None:
+    def catch_up(self, *again: float) -> CatchUp:
         clock: Clock = self.clock
-        await CatchUp(
+        return CatchUp(
             self.providers,
             lambda: self.live.now,
             self.receiver,
@@ -79,7 +79,10 @@ class World:
             clock,
             ignore_filter=self.ignore_filter,
             again=again,
-        ).run()
+        )
+
+    async def start(self, *again: float) -> None:
+        await self.catch_up(*again).run()
 
     async def came(self, account: str, *events: NewEvent) -> None:
         await self.receiver.receive(self.live.now.accounts[account], events, b"")
@@ -139,18 +142,37 @@ async def test_each_account_is_asked_since_its_last_event_but_no_longer_than_six
 async def test_what_comes_after_the_start_does_not_hide_what_was_missed(database: Database) -> None:
     world = await World(database).make()
     world.clock.shift(3600)
-    catch_up = CatchUp(
-        world.providers,
-        lambda: world.live.now,
-        world.receiver,
-        database,
-        world.clock,
-        ignore_filter=world.ignore_filter,
-    )
+    catch_up = world.catch_up()
     world.clock.shift(5)
     await world.came("main", letter("fresh"))
     await catch_up.run()
     assert asked(world)["main"] < world.clock.now() - timedelta(seconds=3600)
+
+
+async def test_what_was_missed_while_the_machine_slept_is_asked_for_when_it_wakes(database: Database) -> None:
+    world = await World(database).make()
+    await world.came("main", letter("last"))
+    last = world.clock.now()
+    world.clock.shift(7200)
+
+    async def until_asked() -> datetime:
+        with trio.fail_after(60):
+            while len(world.pigeon.asked_since) < 2:
+                await trio.sleep(0.01)
+        return asked(world)["main"]
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(world.catch_up().watch)
+        assert await until_asked() == last - OVERLAP
+        world.clock.suspend(SLEPT - LOOK)
+        world.clock.shift(LOOK)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert not world.pigeon.asked_since, "too short a sleep"
+        world.clock.suspend(3600)
+        await world.came("main", letter("fresh"))
+        world.clock.shift(LOOK)
+        assert await until_asked() == last - OVERLAP, "what came since it woke hides nothing"
+        nursery.cancel_scope.cancel()
 
 
 async def test_an_account_that_fails_or_hangs_costs_only_itself(

@@ -1,4 +1,4 @@
-"""At start: ask the providers that keep what they could not deliver for what came while we were down."""
+"""Ask the providers that keep what they could not deliver for what came while we were down, or the machine slept."""
 
 from __future__ import annotations
 
@@ -35,6 +35,10 @@ AT_ONCE: Final = 4
 """Accounts."""
 AGAIN: Final = (15.0, 60.0, 300.0, 900.0, 3600.0)
 """Seconds before each next try: after a power cut the provider may start after us, and the network too."""
+LOOK: Final = 5.0
+"""Seconds between looks whether the machine slept."""
+SLEPT: Final = 60.0
+"""Seconds from which on it did: senders try again for as long."""
 BATCH: Final = 100
 """Events in one commit at most."""
 
@@ -64,6 +68,34 @@ class CatchUp:
         self._database = database
         self._clock = clock
         self._began = clock.now()
+
+    async def watch(self) -> None:
+        """`run`, and again whenever the machine slept; a task."""
+        while True:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.run)
+                self._began = await self._fell_asleep()
+                nursery.cancel_scope.cancel()  # what it did not come to is asked for from the same moment on
+
+    async def _fell_asleep(self) -> datetime:
+        """Wait until the machine has slept, or its clock was set ahead, which looks the same; when that began."""
+        before = self._ahead()
+        while True:
+            await self._clock.sleep(LOOK)
+            ahead = self._ahead()
+            slept = max(now - then for now, then in zip(ahead, before, strict=True))
+            before = ahead
+            if slept >= SLEPT:
+                log.info("the machine slept", seconds=round(slept))
+                return self._clock.now() - min(timedelta(seconds=slept + LOOK), BACK)
+
+    def _ahead(self) -> tuple[float, float]:
+        """By how much clocks that go on in its sleep are ahead of the one that doesn't.
+
+        A virtual machine that was paused from outside sees it by its wall clock alone, once that is right again.
+        """
+        stands = self._clock.monotonic()
+        return self._clock.boottime() - stands, self._clock.time() - stands
 
     async def run(self) -> None:
         """Ask for all; an account that fails or takes too long costs only itself."""

@@ -251,7 +251,7 @@ async def _tasks(gateway: Gateway, plugins: list[Plugin], contexts: Mapping[str,
                 gateway.clock,
                 ignore_filter=gateway.ignore_filter,
             )
-            nursery.start_soon(supervise, "catch_up", catch_up.run, gateway.clock)
+            nursery.start_soon(supervise, "catch_up", catch_up.watch, gateway.clock)
             for name, task in upkeep.items():
                 nursery.start_soon(supervise, name, task, gateway.clock)
             for plugin in plugins:
