@@ -11,11 +11,12 @@ from wagate.rules.targets import Health, TargetState
 from wagate.storage.clock_marks import ABSENCE, LEAP, believed, mark_time
 from wagate.storage.database import Database
 from wagate.storage.deliveries.due import claim_step, give_up, move_elsewhere, move_open, note_absence
+from wagate.storage.deliveries.ends import SLICE, move_ends, owed
 from wagate.storage.deliveries.targets import Owner, target_states, write_states
 from wagate.storage.events.intake import store
 from wagate.storage.fields import as_time, time_text
 from wagate.storage.owners.clients import ensure_default_client
-from wagate.storage.statement import rows, run
+from wagate.storage.statement import rows, run, slices
 
 OWNER = {"webhook:w1": Owner("webhook", 1)}
 HOUR, MINUTE, NONE = timedelta(hours=1), timedelta(minutes=1), timedelta()
@@ -82,7 +83,9 @@ async def test_an_absence_is_added_to_all_that_waits_and_taken_back_with_the_clo
         }
         write_states(db, states, dict.fromkeys(states, Owner("webhook", 1)), NOW)
 
-    async def ends() -> dict[str, Any]:
+    async def ends(now: Any) -> dict[str, Any]:
+        while await database.read(owed):
+            await database.write(move_ends, now)
         found = await database.read(rows, "SELECT id, expires_at FROM deliveries")
         return {id_: as_time(at) for id_, at in found}
 
@@ -102,7 +105,7 @@ async def test_an_absence_is_added_to_all_that_waits_and_taken_back_with_the_clo
         done.delivery_id: None,
         end.delivery_id: None,
     }
-    assert await ends() == expected
+    assert await ends(NOW + 62 * HOUR) == expected
     states = await database.read(target_states, ["webhook:down", "webhook:paused"])
     assert {name: each.resumed_at for name, each in states.items()} == {
         "webhook:down": NOW + 39 * HOUR,
@@ -110,9 +113,39 @@ async def test_an_absence_is_added_to_all_that_waits_and_taken_back_with_the_clo
     }
     await database.write(partial(claim_step, least=NONE, seen=62 * HOUR), NOW)
     await database.write(move_elsewhere, 62 * HOUR, NOW)
-    assert await ends() == {id_: at and at - 62 * HOUR for id_, at in expected.items()}, "the clock was ahead"
+    assert await ends(NOW) == {id_: at and at - 62 * HOUR for id_, at in expected.items()}, "the clock was ahead"
     states = await database.read(target_states, ["webhook:down"])
     assert states["webhook:down"].resumed_at == NOW - 23 * HOUR
+
+
+async def test_ends_are_moved_in_slices_each_once_and_nothing_is_given_up_meanwhile(database: Database) -> None:
+    routes = [route("webhook:w1", chat=f"{number % 700}@c.us") for number in range(2 * SLICE + 1)]
+    late = route("webhook:w1", chat="late")
+
+    def fill(db: Any) -> None:
+        ensure_default_client(db, now=NOW)
+        store(db, [intake(routes=tuple(part), created_at=NOW - 25 * HOUR) for part in slices(routes)])
+        write_states(db, {"webhook:w1": TargetState(down_since=NOW - 25 * HOUR)}, OWNER, NOW)
+        mark_time(db, NOW - HOUR)
+        note_absence(db, NOW, 24 * HOUR.total_seconds())
+        store(db, [intake(routes=(late,), created_at=NOW + MINUTE)])
+
+    async def moved() -> int:
+        ended = time_text(NOW)  # created 25 h ago, with 24 h to recover and an hour more
+        [(count,)] = await database.read(rows, "SELECT count(*) FROM deliveries WHERE expires_at = ?", (ended,))
+        return int(count)
+
+    await database.write(fill)
+    keys = [each.key for each in routes[:32]]
+    give = partial(give_up, before=NOW - 24 * HOUR, now=NOW + HOUR, reason="gave up")
+    for done in (SLICE, 2 * SLICE, 2 * SLICE + 1):
+        assert await database.write(give, keys) == []
+        await database.write(move_ends, NOW + MINUTE)  # a process may die here: another one goes on
+        assert await moved() == done
+    assert not await database.read(owed)
+    [(end,)] = await database.read(rows, "SELECT expires_at FROM deliveries WHERE id = ?", (late.delivery_id,))
+    assert end is None
+    assert await database.write(give, keys) == sorted(keys)
 
 
 async def test_what_was_given_time_is_not_given_up_by_who_has_not_seen_it(database: Database) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.consuming import World, open_world, seconds_between, word
 from wagate.consumers import Policy
+from wagate.errors import QueueError
 from wagate.testing.rest import at_rest
 
 pytest_plugins = ("tests.valkey",)
@@ -113,6 +115,41 @@ async def test_after_25_hours_what_waited_longer_than_a_day_is_given_up(
         await world.passes(901)
         await world.statuses([a3, b1], "delivered")
         assert "a2" not in world.receiver.contents()
+
+
+async def test_a_day_without_redis_gives_up_nothing_that_waits_for_a_receiver(
+    external_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_world(external_url, tmp_path) as world, world.running() as consumers:
+        queue, away, refused = consumers._queues.push, [False], list[str]()
+
+        def cut(name: str) -> None:
+            call = getattr(queue, name)
+
+            async def cut_off(*args: Any, **kwargs: Any) -> Any:
+                if away[0]:
+                    refused.append(name)
+                    raise QueueError("Redis is away")
+                return await call(*args, **kwargs)
+
+            monkeypatch.setattr(queue, name, cut_off)
+
+        for name in ("pump", "clear_overflow"):
+            cut(name)
+        world.receiver.default = 503
+        a1, a2 = await world.send("a", "a1", "a2")
+        await exhaust(world, a1)
+        await world.status(a1, "held")
+        away[0] = True
+        await world.passes(25 * HOUR)
+        await world.until(lambda: {"pump", "clear_overflow"} <= set(refused))
+        await world.passes(60)
+        away[0] = False
+        for _ in range(4):
+            await world.passes(31)
+        world.receiver.default = 200
+        await world.passes(901)
+        await world.statuses([a1, a2], "delivered")
 
 
 async def test_a_poison_message_alone_holds_its_chat_until_there_is_a_witness(

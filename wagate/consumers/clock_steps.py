@@ -19,6 +19,7 @@ from wagate.errors import QueueError, StorageError
 from wagate.storage.clock_marks import ABSENCE, mark_time
 from wagate.storage.database import Database
 from wagate.storage.deliveries.due import claim_step, move_elsewhere, move_open, note_absence
+from wagate.storage.deliveries.ends import move_ends, owed
 
 T = TypeVar("T")
 
@@ -30,6 +31,8 @@ MARK = 30.0
 """Seconds between two marks in the table."""
 STEP = 1.0
 """Seconds by which wall time falls behind monotonic time in one look, to be called a step."""
+QUIET = 30.0
+"""Seconds without a heartbeat that reached Redis, after which nobody is at work: no mark is made."""
 WHILE_AWAY = timedelta(minutes=1)
 """A step while no process ran is called one from here on: machines that share a database are less apart."""
 
@@ -46,14 +49,33 @@ class ClockSteps:
         self._queues = queues
         self._clock = clock
         self._moved = moved
+        self._away = False
+        """Whether nobody may have been at work since the last mark."""
+
+    async def begin(self) -> None:
+        """Before anything is tried, or given up: time in which nobody was at work counts for nothing."""
+        await self.note()
+        try:
+            await self._finish()
+        except StorageError as error:
+            log.warning("not all that waits was given more time yet", reason=str(error))
+
+    async def note(self) -> None:
+        """If nobody was at work until now, that is written down; `run` does the rest, and tries again."""
+        try:
+            away = await self._database.write(note_absence, self._clock.now(), self._recover)
+        except StorageError as error:
+            log.warning("absence not noted", reason=str(error))
+            self._away = True
+        else:
+            if away is not None:
+                log.info("nobody was at work", seconds=round(away.total_seconds()))
 
     async def run(self) -> None:
         """Look for ever. A database that is away is asked again at the next look."""
         before, marked_at = self._apart(), -MARK
         seen: timedelta | None = None
         unsure = True
-        away = False
-        """Whether nobody may have been at work since the last mark. Of the start `Consumers.running` knows."""
         while True:
             apart = self._apart()
             if apart - before < -STEP:
@@ -61,21 +83,23 @@ class ClockSteps:
                 seen = (seen or timedelta()) + timedelta(seconds=before - apart)
             if apart - before >= ABSENCE.total_seconds():
                 log.warning("the machine's clock was set ahead", seconds=round(apart - before))
-                away = True
+                self._away = True
             before = apart
             try:
-                if away:
-                    await self._database.write(note_absence, self._clock.now(), self._recover)
-                    away = False
+                if self._away:
+                    self._away = False
+                    await self.note()
+                    await self._finish()
                 if (seen or unsure) and await self.correct(seen):
                     log.info("what waits was moved with the clock")
                 seen, unsure = None, False
-                if self._clock.monotonic() - marked_at >= MARK:
+                if self._clock.monotonic() - marked_at >= MARK and not (self._away or self._quiet()):
+                    await self._finish()
                     await self._database.write(mark_time, self._clock.now())
                     marked_at = self._clock.monotonic()
             except StorageError as error:
                 log.warning("clock not marked", reason=str(error))
-                away = True
+                self._away = True
             await self._clock.sleep(LOOK)
 
     async def correct(self, seen: timedelta | None) -> bool:
@@ -97,7 +121,17 @@ class ClockSteps:
         while after is not None:
             keys, after = await self._write(partial(move_open, after=after, back=back, now=now))
             await self._look_again(keys)
+        await self._finish()
         return True
+
+    async def _finish(self) -> None:
+        """Go through what waits, slice by slice, also where a process left off that is dead. StorageError."""
+        while await self._database.read(owed):
+            await self._database.write(move_ends, self._clock.now())
+
+    def _quiet(self) -> bool:
+        """Whether Redis is away: no shard of the queue answers, and `note` is called when one does again."""
+        return all(each.silence >= QUIET for each in self._queues.push.shards)
 
     async def _write(self, move: Callable[[peewee.Database], T]) -> T:
         while True:

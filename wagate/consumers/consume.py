@@ -53,11 +53,14 @@ class Consumer:
         memory: Memory,
         sweep: Callable[[], None],
         pumped: Callable[[Pumped], None],
+        returned: Callable[[], Awaitable[None]],
         shared: bool,
         ended: Callable[[str], Awaitable[None]],
         elsewhere: Elsewhere,
     ) -> None:
         """``sweep`` is called when the queue may have forgotten something; ``pumped`` after each round trip.
+
+        ``returned`` is called when Redis is back, before anything is tried again.
 
         ``shared``: other processes may take from the same queue. ``ended`` frees what our process claimed, at a stop.
         ``elsewhere`` says what is left to them.
@@ -75,6 +78,7 @@ class Consumer:
         self._memory = memory
         self._sweep = sweep
         self._pumped = pumped
+        self._returned = returned
         self._results: list[Result] = []
         self._stopping = False
         self._away = 0
@@ -158,6 +162,8 @@ class Consumer:
                 self._queues.rung(len(bells), error)
             await self._ride_out(error)
             return
+        if self._away:
+            await self._returned()
         if self._away or pumped.fenced:
             # It came back empty, or forgot what we hold: the tables know better.
             self._away = 0

@@ -47,7 +47,6 @@ from wagate.queue.wakeup import Wakeup, listen
 from wagate.rules.states import Policy
 from wagate.storage.database import Database
 from wagate.storage.deliveries.bulk import free_bulk
-from wagate.storage.deliveries.due import note_absence
 from wagate.storage.deliveries.lanes import unclaim
 from wagate.storage.deliveries.targets import end_probes
 from wagate.storage.events.intake import Stored, StoredDelivery
@@ -130,6 +129,9 @@ class Consumers:
         )
         self._sweeper = Sweeper(
             setup.database, self._queues, self._pool, setup.policy, setup.clock, handlers=setup.handlers
+        )
+        self._clock_steps = ClockSteps(
+            setup.database, self._queues, setup.clock, recover=setup.policy.recover, moved=self._prober.ring
         )
         self._recorder = Recorder(setup.database, setup.clock, Spool(setup.folder / NAME) if setup.folder else None)
         self._consumer = self._make_consumer()
@@ -244,9 +246,7 @@ class Consumers:
             "ring": self._queues.keep_ringing,
             "sweep": self._sweeper.run,
             "probe": self._prober.run,
-            "clock": ClockSteps(
-                setup.database, self._queues, setup.clock, recover=setup.policy.recover, moved=self._prober.ring
-            ).run,
+            "clock": self._clock_steps.run,
             "mark": self._flights.keep_marking,
             "bulk": self.bulk.run,
             "fan out": self._fan_out.run,
@@ -275,16 +275,6 @@ class Consumers:
         """Whether our last heartbeat is so old that another process may have taken over this key."""
         queue = self._queues.push.of(key)
         return queue.silence >= SILENT * queue.lease
-
-    async def _note_absence(self) -> None:
-        """Before anything is tried, or given up."""
-        try:
-            away = await self._setup.database.write(note_absence, self._setup.clock.now(), self._setup.policy.recover)
-        except StorageError as error:
-            log.warning("absence not noted", reason=str(error))
-        else:
-            if away is not None:
-                log.info("nobody was at work", seconds=round(away.total_seconds()))
 
     def _pumped(self, pumped: Pumped) -> None:
         self._metrics.now(running=len(self._flights), depth=pumped.depth)
@@ -332,6 +322,7 @@ class Consumers:
             memory=self._memory,
             sweep=self._sweeper.ring,
             pumped=self._pumped,
+            returned=self._clock_steps.note,
             shared=setup.shared,
             ended=self._ended,
             elsewhere=self.elsewhere,
@@ -348,7 +339,7 @@ class Consumers:
         """
         stopped = trio.Event()
         await self._recorder.write_kept(self._setup.policy)
-        await self._note_absence()
+        await self._clock_steps.begin()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._run, stopped)
             for name, task in self._tasks().items():

@@ -56,8 +56,10 @@ class Sweeper:
         self._clock = clock
         self._rung = trio.Event()
         self._apart = clock.time() - clock.monotonic()
-        self._set_ahead = False
-        """Whether the clock was set ahead since the last sweep: then `ClockSteps` gives more time first."""
+        self._broken = False
+        """Whether Redis was away at the last sweep."""
+        self._unsure = False
+        """Whether that was so, or the clock was set ahead since: then `ClockSteps` gives more time first."""
 
     def ring(self) -> None:
         """Sweep soon: the queue may have forgotten something."""
@@ -76,6 +78,7 @@ class Sweeper:
             try:
                 await self.sweep()
             except QueueError as error:
+                self._broken = True
                 log.warning("sweep broken off", reason=str(error))
                 await self._clock.sleep(AWAY)
             else:
@@ -85,7 +88,7 @@ class Sweeper:
     async def sweep(self) -> int:
         """Go through all open lanes once; how many were put back. QueueError, StorageError: broken off."""
         before, self._apart = self._apart, self._clock.time() - self._clock.monotonic()
-        self._set_ahead = self._apart - before >= ABSENCE.total_seconds()
+        self._unsure = self._broken or self._apart - before >= ABSENCE.total_seconds()
         await self._queues.push.clear_overflow()
         restored, after = 0, ""
         while lanes := await self._database.read(open_lanes, after, SLICE):
@@ -95,6 +98,7 @@ class Sweeper:
             if full:
                 break
         await self._reopen()
+        self._broken = False
         if restored:
             log.info("lanes put back", lanes=restored)
         return restored
@@ -105,7 +109,7 @@ class Sweeper:
         pull = [lane for lane in lanes if lane.mode == "pull"]
         await self._give_up(push)
         put_back, full = await self._put_back(self._queues.push, push)
-        if not self._set_ahead:
+        if not self._unsure:
             await self._end_leases(pull)
         for target in {lane.target_id for lane in pull}:
             mine = [lane for lane in pull if lane.target_id == target]
@@ -125,7 +129,7 @@ class Sweeper:
         return len(bells) - refused, refused > 0
 
     async def _give_up(self, lanes: Sequence[OpenLane]) -> None:
-        if not lanes or self._policy.recover == 0 or self._set_ahead:
+        if not lanes or self._policy.recover == 0 or self._unsure:
             return
         states = await self._database.read(target_states, {lane.target_id for lane in lanes})
         now = self._clock.now()

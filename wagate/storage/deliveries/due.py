@@ -13,13 +13,12 @@ from msgspec.structs import replace
 from wagate.rules.targets import Health, TargetState
 from wagate.storage.clock_marks import CLOCK, claim_absence
 from wagate.storage.database import beat, last_beat
+from wagate.storage.deliveries.ends import owe, owed
 from wagate.storage.deliveries.targets import Owner, target_states, write_states
 from wagate.storage.fields import as_time, clean, time_text
 from wagate.storage.statement import placeholders, rows, run, run_many, slices
 
 SLICE = 500
-SINCE = timedelta(seconds=5)
-"""A step is seen so long after it at most."""
 ELSEWHERE = (
     ("targets", "next_probe_at"),
     ("targets", "streak_since"),
@@ -44,46 +43,22 @@ def claim_step(
         return None
     beat(db, CLOCK, now)
     back = seen or marked - now
-    _end_sooner(db, back, now)
+    owe(db, -back, now)
     return back
-
-
-def _end_sooner(db: peewee.Database, back: timedelta, now: datetime) -> None:
-    """What waits ends when it was to end; what was stored since the step knows the new time."""
-    found = rows(
-        db,
-        "SELECT id, expires_at FROM deliveries WHERE settled = FALSE AND expires_at IS NOT NULL "
-        "AND (created_at < ? OR created_at > ?)",
-        (time_text(now - SINCE), time_text(now)),
-    )
-    ends = [(time_text(at - back), id_) for id_, expires in found if (at := as_time(expires)) is not None]
-    run_many(db, "UPDATE deliveries SET expires_at = ? WHERE id = ?", ends)
 
 
 def note_absence(db: peewee.Database, now: datetime, recover: float) -> timedelta | None:
     """If nobody was at work for `ABSENCE` or longer, that time counts for nothing that waits; how long it was.
 
-    No process ran, the machine slept, its clock was set ahead, or the database took nothing: nothing was tried.
+    No process ran, the machine slept, its clock was set ahead, the database took nothing, or Redis was away: nothing
+    was tried. What waits ends later by so long, once `move_ends` has gone through it.
     ``recover``: seconds that a delivery has; 0: none.
     """
     away = claim_absence(db, now)
     if away is not None:
-        _let_recover(db, away, recover)
+        owe(db, away, now, recover=recover)
         _excuse(db, away)
     return away
-
-
-def _let_recover(db: peewee.Database, away: timedelta, recover: float) -> None:
-    """What waits ends later by the time in which it could not be tried; a job, in which no worker could take it."""
-    found = rows(db, "SELECT id, mode, created_at, expires_at FROM deliveries WHERE settled = FALSE")
-    ends = []
-    for id_, mode, created, expires in found:
-        end = as_time(expires)
-        if end is None and mode == "push" and recover and (began := as_time(created)) is not None:
-            end = began + timedelta(seconds=recover)
-        if end is not None:
-            ends.append((time_text(end + away), id_))
-    run_many(db, "UPDATE deliveries SET expires_at = ? WHERE id = ?", ends)
 
 
 def _excuse(db: peewee.Database, away: timedelta) -> None:
@@ -147,8 +122,10 @@ def give_up(db: peewee.Database, keys: Sequence[str], *, before: datetime, now: 
     """Give up what waits in these lanes for targets that are down since longer than it may; the keys concerned.
 
     Too old is what was stored ``before`` then, or whose own ``expires_at`` has passed. What is being delivered just now
-    is left alone. ``reason`` begins the error, the last error follows.
+    is left alone, and all as long as `owed`. ``reason`` begins the error, the last error follows.
     """
+    if owed(db):
+        return []
     found: list[tuple[Any, ...]] = []
     for part in slices(keys):
         text = (
@@ -188,6 +165,8 @@ def _count_failures(db: peewee.Database, lost: Counter[str], owners: dict[str, O
 def end_leases(db: peewee.Database, keys: Sequence[str], now: datetime) -> list[str]:
     """Queue jobs of these lanes again whose lease ended, expire those past their time; keys of expired ones."""
     expired: set[str] = set()
+    if owed(db):
+        return []
     moment = time_text(now)
     for part in slices(keys):
         lanes = f"key IN ({placeholders(len(part))}) AND settled = FALSE AND mode = 'pull'"

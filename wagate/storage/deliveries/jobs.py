@@ -10,6 +10,7 @@ import msgspec
 import peewee
 
 from wagate.errors import ConflictError, NotFoundError
+from wagate.storage.deliveries.ends import owed
 from wagate.storage.deliveries.outcomes import attempt_numbers
 from wagate.storage.fields import as_time, json_text, optional, time_text
 from wagate.storage.statement import for_update, placeholders, rows, run
@@ -80,6 +81,8 @@ def lease_head(db: peewee.Database, key: str, lease_id: str, *, lease: float, no
         if status == "delivering" and until is not None and until > now:
             return NotYet(seconds=(until - now).total_seconds())
         if end is not None and end <= now:
+            if owed(db):
+                return NotYet(seconds=1.0)
             run(db, _EXPIRE, (time_text(now), job_id))
             continue
         if due is not None and due > now:
