@@ -330,13 +330,13 @@ async def test_old_files_go_but_not_those_that_a_younger_message_has(database: D
         await site.until(young, "stored")
         site.clock.shift(15 * 86400)
         before = site.clock.now() - timedelta(days=30)
-        assert await database.write(forget_media, before) == 1
-        assert await database.write(forget_media, before) == 0
+        assert (await database.write(forget_media, before)).gone == 1
+        assert (await database.write(forget_media, before)).gone == 0
         assert await site.parts.sweep() == 0
         with pytest.raises(NotFoundError, match=r"retention\.media"):
             await site.parts.store.open(old)
         assert await site.body(young) == JPEG
-        assert await database.write(forget_media, site.clock.now()) == 1
+        assert (await database.write(forget_media, site.clock.now())).gone == 1
         assert await site.parts.sweep() == 1
         assert site.on_disk == []
 

@@ -9,14 +9,17 @@ from unittest.mock import patch
 
 import pytest
 
-from tests.rows import NOW
+from tests.rows import NOW, intake, route
 from tests.schema import schema
 from wagate.config.vault import Vault
 from wagate.storage.backend import migrate
 from wagate.storage.backend.migrate import migrations, statements
 from wagate.storage.database import Database, open_database
 from wagate.storage.deliveries.lanes import take_seqs
+from wagate.storage.events.intake import store
 from wagate.storage.fields import time_text
+from wagate.storage.outbox.messages import Submission, submit
+from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.owners.endpoints import WebhookChange, list_webhooks, patch_webhook
 from wagate.storage.passes import list_links
 from wagate.storage.statement import rows, run
@@ -26,6 +29,7 @@ from wagate_webhook.options import Options, read_options, to_store
 GOLDEN = Path(__file__).parent.parent / "golden/schema"
 """The form after migration 3, when each database had files of its own."""
 TWINS = 3
+BEFORE_USES = 32
 
 
 @pytest.fixture
@@ -202,3 +206,17 @@ async def test_a_link_made_before_links_could_show_less_shows_all(database_url: 
     async with open_database(database_url, tmp_path) as database:
         [link] = await database.read(list_links, "client", 1, NOW)
         assert (link.sees, link.may_act) == ("all", True)
+
+
+async def test_files_that_wait_with_what_an_older_version_stored_are_known(database_url: str, tmp_path: Path) -> None:
+    coming, sending = intake(), intake(routes=(route("outbound:main"),))
+    before = sum(each.number < BEFORE_USES for each in migrations("sqlite"))
+    async with of_version(before, database_url, tmp_path) as database:
+        await database.write(ensure_default_client, now=NOW)
+        await database.write_bulk(store, coming)
+        await database.write_bulk(submit, Submission(id="m1", intake=sending, message={}, source="api"))
+        await database.write(run, "UPDATE events SET extra = ? WHERE id = ?", ('{"media_id":"f1"}', coming.event.id))
+        await database.write(run, "UPDATE messages SET message = ?", ('{"media":{"media_id":"f2"}}',))
+    async with open_database(database_url, tmp_path) as database:
+        found = await database.read(rows, "SELECT media_id, event_id FROM media_uses ORDER BY media_id")
+    assert found == [("f1", coming.event.id), ("f2", sending.event.id)]

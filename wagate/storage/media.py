@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -122,6 +122,12 @@ def insert_fetched(db: peewee.Database, media_id: str, client_id: int, kept: Kep
     same = (kept.sha256, client_id, clean(kept.mimetype), clean(kept.filename))
     found = rows(db, text, (time_text(now), time_text(now), *same))
     return get_media(db, found[0][0]) if found else insert_outbound(db, media_id, client_id, kept, now=now)
+
+
+def note_uses(db: peewee.Database, found: Iterable[tuple[str, Any]]) -> None:
+    """Files of other messages that events need: (event's id, file's id), '' or None: none."""
+    uses = [(event_id, clean(media_id)) for event_id, media_id in found if media_id and isinstance(media_id, str)]
+    run_many(db, "INSERT INTO media_uses (event_id, media_id) VALUES (?, ?) ON CONFLICT DO NOTHING", uses)
 
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from wagate.storage.database import apart, bulk
 from wagate.storage.events.later import ID, Row, insert_rows, lane_of, put_later, waiting_keys, waiting_lanes
 from wagate.storage.events.named import renamed, stored_names
 from wagate.storage.fields import clean, from_json, json_text, optional, time_text
-from wagate.storage.media import has_file, insert_inbound
+from wagate.storage.media import MEDIA_ID, has_file, insert_inbound, note_uses
 from wagate.storage.outbox.acks import fold_acks
 from wagate.storage.refusals import note_strangers
 from wagate.storage.statement import insert_many, marks, placeholders, rows, run, slices
@@ -140,6 +140,7 @@ def store(db: peewee.Database, items: list[Intake]) -> list[Stored]:
     for item in fresh:
         put_later(db, [_delivery_row(item.event, route) for route in item.later])
     insert_inbound(db, [item.event for item in fresh if item.event.media is not None])
+    note_uses(db, [(item.event.id, item.event.extra.get(MEDIA_ID)) for item in fresh])
     note_messages(db, [(item.event, item.aliases) for item in fresh])
     note_strangers(db, (item.event for item in fresh))
     fold_acks(db, ((item.event, item.reference) for item in fresh))

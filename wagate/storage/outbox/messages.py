@@ -16,6 +16,7 @@ from wagate.rules.filters import ALL_MESSAGES, MessageFilter
 from wagate.storage.database import bulk
 from wagate.storage.events.intake import Intake, Stored, store
 from wagate.storage.fields import clean, json_text, optional, time_text
+from wagate.storage.media import note_uses
 from wagate.storage.models import Account, EventRow, Message
 from wagate.storage.rows import Page
 from wagate.storage.statement import first, leading, marks, narrowed, rows
@@ -118,6 +119,7 @@ def submit(db: peewee.Database, items: list[Submission]) -> list[Submitted]:
     """Store messages, each with its event and its delivery, in order; a (source, client, key) counts once."""
     fresh = [item for item in items if rows(db, _INSERT, _row(item))]
     stored = dict(zip([item.id for item in fresh], store(db, [item.intake for item in fresh]), strict=True))
+    note_uses(db, [(item.intake.event.id, (item.message.get("media") or {}).get("media_id")) for item in fresh])
     return [
         Submitted(id=item.id, stored=stored[item.id]) if item.id in stored else Submitted(id=_first_id(db, item))
         for item in items

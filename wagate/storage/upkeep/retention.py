@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -21,6 +21,16 @@ from wagate.storage.threads.labels import delete_labeled
 SLICE = 500
 DEDUPE_AT_LEAST = timedelta(days=7)
 """As long as providers send again what they got no 2xx for."""
+
+
+_WAITS = "FROM deliveries d WHERE d.event_id = {} AND CASE WHEN d.settled THEN 0 ELSE 1 END = 1"
+"""In words that no index of what is open has: PostgreSQL would look through all of it for each file."""
+_OLD_FILES = (
+    f"SELECT m.id, m.created_at, EXISTS (SELECT 1 {_WAITS.format('m.id')}) OR EXISTS (SELECT 1 FROM media_uses u "  # noqa: S608
+    f"WHERE u.media_id = m.id AND EXISTS (SELECT 1 {_WAITS.format('u.event_id')})) FROM media m "
+    "WHERE m.created_at < ? AND m.status <> 'gone' AND (m.created_at, m.id) > (?, ?) "
+    "ORDER BY m.created_at, m.id LIMIT ?"
+)
 
 
 class Ages(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +53,7 @@ async def sweep(database: Database, ages: Ages, *, now: datetime) -> dict[str, i
     return {
         "messages": await _all(database, delete_messages, now - ages.events, now - ages.failed),
         "events": await _all(database, delete_events, now - ages.events, now - ages.failed),
-        "media": await _all(database, forget_media, now - ages.media),
+        "media": await _forget_files(database, now - ages.media),
         "media_rows": await _all(database, delete_media, now - ages.media - max(ages.events, ages.failed)),
         "chats": await _all(database, delete_threads, now - ages.events),
         "contacts": await _all(database, delete_contacts, now - ages.events),
@@ -66,6 +76,14 @@ async def _all(database: Database, delete: Callable[..., int], *args: datetime) 
     return total
 
 
+async def _forget_files(database: Database, before: datetime) -> int:
+    total, part = 0, Files()
+    while part.last is not None:
+        part = await database.write(forget_media, before, part)
+        total += part.gone
+    return total
+
+
 def delete_events(db: peewee.Database, before: datetime, failed_before: datetime, most: int = SLICE) -> int:
     """Delete old events with their deliveries and attempts; how many.
 
@@ -81,11 +99,27 @@ def delete_events(db: peewee.Database, before: datetime, failed_before: datetime
     return _delete(db, EventRow, EventRow.id, EventRow.select(EventRow.id).where(old).limit(most))
 
 
-def forget_media(db: peewee.Database, before: datetime, most: int = SLICE) -> int:
-    """Mark old files as gone; how many. Their bytes go when no other row has them (`wagate.media.assemble`)."""
-    old = Media.select(Media.id).where(Media.created_at < before, Media.status != "gone").limit(most)
-    ids = [row[0] for row in old.tuples().execute(db)]
-    return int(Media.update(status="gone", next_at=None).where(Media.id.in_(ids)).execute(db)) if ids else 0
+class Files(msgspec.Struct, frozen=True, kw_only=True):
+    """A slice of old files."""
+
+    gone: int = 0
+    """How many were marked so."""
+    last: tuple[datetime, str] | None = (datetime(1970, 1, 1, tzinfo=UTC), "")
+    """Time and id of the last one; None: no further slice follows."""
+
+
+def forget_media(db: peewee.Database, before: datetime, after: Files = Files(), most: int = SLICE) -> Files:  # noqa: B008
+    """Mark old files as gone, but none that an open delivery needs, or a message to send.
+
+    Their bytes go when no other row has them (`wagate.media.assemble`).
+    """
+    assert after.last is not None
+    at, id_ = after.last
+    found = rows(db, _OLD_FILES, (time_text(before), time_text(at), id_, most))
+    ids = [each for each, _, needed in found if not needed]
+    gone = int(Media.update(status="gone", next_at=None).where(Media.id.in_(ids)).execute(db)) if ids else 0
+    last = None if len(found) < most or (at := as_time(found[-1][1])) is None else (at, str(found[-1][0]))
+    return Files(gone=gone, last=last)
 
 
 def delete_media(db: peewee.Database, before: datetime, most: int = SLICE) -> int:
