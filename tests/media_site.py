@@ -50,10 +50,10 @@ class StillClock(Clock):
         return datetime.fromtimestamp(self.time(), UTC)
 
     def time(self) -> float:
-        return self._began + self.offset
+        return self._began + self.ahead
 
     def monotonic(self) -> float:
-        return self.time()
+        return self._began + self.offset
 
 
 @dataclass

@@ -40,6 +40,7 @@ class Memory:
         self._clock = clock
         self.started = started
         """Unix seconds when this process began to work."""
+        self._began = clock.monotonic()
         self._places: OrderedDict[Chat, Place] = OrderedDict()
         self._certain: OrderedDict[Chat, float] = OrderedDict()
         self._doubtful: set[Chat] = set()
@@ -54,8 +55,12 @@ class Memory:
         """The inbox's own in Chatwoot's public API; '' until it was asked for."""
 
     def waited(self, since: datetime) -> float:
-        """Seconds since a moment, without those before this process began: nobody was there to try, or to be told."""
-        return self._clock.time() - max(since.timestamp(), self.started)
+        """Seconds since a moment, without those before this process began: nobody was there to try, or to be told.
+
+        No more than this process ran, whatever the clock was set to; so many, too, when it stands before that moment.
+        """
+        age, ran = self._clock.time() - max(since.timestamp(), self.started), self._clock.monotonic() - self._began
+        return min(age, ran) if age >= 0 else ran
 
     def may_show_again(self, message: int, status: str) -> bool:
         """Whether a message's status may be shown once more. Each question counts."""

@@ -131,6 +131,22 @@ async def test_a_file_is_tried_for_a_day_in_which_we_run(database: Database, tmp
         assert (await site.until(made, "failed")).attempts == 2
 
 
+async def test_a_day_for_which_the_machine_slept_is_no_day_in_which_a_file_was_tried(
+    database: Database, tmp_path: Path
+) -> None:
+    async with media_site(database, tmp_path) as site:
+        site.replies["/file"] = Reply(status=500)
+        made = await site.comes()
+        await site.until(made, "pending", attempts=1)
+        await at_rest()
+        site.clock.suspend(25 * 3600)
+        for attempts in (2, 3):
+            await site.passes(1281)
+            await site.until(made, "pending", attempts=attempts)
+        await site.passes(25 * 3600)
+        await site.until(made, "failed")
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [

@@ -8,6 +8,7 @@ import pytest
 
 from tests.chatwoot_agents import CHAT, Office, arrive, fail, message, office, shown_as, updated
 from tests.chatwoot_desk import a_desk
+from wagate.clock import Clock
 from wagate.errors import NotSentError, Postpone, SendRefusedError
 from wagate.hooks import OutMessage
 from wagate.testing import make_delivery, make_event
@@ -32,6 +33,15 @@ def test_only_time_in_which_the_process_ran_is_waited() -> None:
     now = fakes.clock.now()
     assert memory.waited(now - timedelta(hours=9)) == pytest.approx(30)
     assert memory.waited(now - timedelta(seconds=4)) == pytest.approx(4)
+
+
+@pytest.mark.parametrize("step", [365 * 86_400.0, -365 * 86_400.0])
+def test_a_step_of_the_clock_is_no_time_in_which_the_process_ran(step: float) -> None:
+    clock = Clock()
+    memory, stored = Memory(clock, started=clock.time()), clock.now()
+    clock.shift(30)
+    clock.step(step)
+    assert 30 <= memory.waited(stored) < 90
 
 
 async def test_a_deletion_that_waited_through_a_night_without_wagate_is_not_given_up() -> None:

@@ -24,6 +24,7 @@ from wagate.media.pace import FIRST_REST, Pace, delay
 from wagate.media.source import Source
 from wagate.plugins.wall import whose
 from wagate.storage import media as rows
+from wagate.storage.clock_marks import ABSENCE
 from wagate.storage.database import Database
 from wagate.storage.events.intake import Intake, Route, Stored, store
 from wagate.storage.events.listing import get_event
@@ -61,6 +62,7 @@ class Fetcher:
         self._clock = clock
         self._eager = eager
         self._began = clock.now()
+        self._apart = clock.time() - clock.monotonic()
         self._pace = Pace()
         self._fetching: set[str] = set()
         self._ours_until: dict[str, float] = {}
@@ -207,7 +209,7 @@ class Fetcher:
         now, attempts, reason = self._clock.now(), row.attempts + 1, str(error)
         # How long its host is in trouble says nothing of the file.
         tried_enough = error.host is None and error.spent and attempts >= MOST_ATTEMPTS
-        since = max(row.created_at, self._began)  # who was not there did not try
+        since = max(row.created_at, self._at_work())  # who was not there did not try
         if error.final or tried_enough or now - since > LONGEST:
             await self._record(rows.give_up, row, reason)
             return f"given up: {reason}"
@@ -215,6 +217,13 @@ class Fetcher:
         wait = max(own, error.after) if error.spent else error.after
         await self._record(rows.postpone, row, reason, at=now + timedelta(seconds=wait), spent=error.spent)
         return reason
+
+    def _at_work(self) -> datetime:
+        """Since when files are fetched here without a pause: the machine may have slept, or its clock be set ahead."""
+        before, self._apart = self._apart, self._clock.time() - self._clock.monotonic()
+        if self._apart - before >= ABSENCE.total_seconds():
+            self._began = self._clock.now()
+        return self._began
 
     def _rest(self, row: MediaRow, host: str) -> float:
         return self._pace.rest(_at(row, host), self._clock.monotonic())

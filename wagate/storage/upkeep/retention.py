@@ -118,7 +118,7 @@ def forget_media(db: peewee.Database, before: datetime, after: Files = Files(), 
     found = rows(db, _OLD_FILES, (time_text(before), time_text(at), id_, most))
     ids = [each for each, _, needed in found if not needed]
     gone = int(Media.update(status="gone", next_at=None).where(Media.id.in_(ids)).execute(db)) if ids else 0
-    last = None if len(found) < most or (at := as_time(found[-1][1])) is None else (at, str(found[-1][0]))
+    last = None if len(found) < most else (as_time(found[-1][1]) or at, str(found[-1][0]))
     return Files(gone=gone, last=last)
 
 
