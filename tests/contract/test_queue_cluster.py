@@ -101,7 +101,10 @@ async def test_parked_keys_are_taken_from_all_parts_but_no_more_than_wanted(redi
     assert len(rest.taken) == len(KEYS) - 7
 
 
-async def test_a_slot_that_moved_is_found_at_its_new_node(redis: RedisThread, cluster: tuple[str, list[Node]]) -> None:
+@pytest.mark.parametrize("others", ["know", "have not heard"])
+async def test_a_slot_that_moved_is_found_at_its_new_node(
+    redis: RedisThread, cluster: tuple[str, list[Node]], others: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     queue = parts(redis, name := uuid.uuid4().hex)
     await queue.stats()  # It knows who has which slot by now.
     before = pick(cluster[1], name)
@@ -110,6 +113,8 @@ async def test_a_slot_that_moved_is_found_at_its_new_node(redis: RedisThread, cl
     for node in (after, *(each for each in cluster[1] if each is not after)):
         node.client.execute_command("CLUSTER SETSLOT", slot, "NODE", after.id)
     until_whole(cluster[1])
+    if others != "know":
+        monkeypatch.setattr(redis, "_look", trio.lowlevel.checkpoint)  # Whoever is asked would say what was.
     assert await queue.enqueue(bells("1")) == 0
     assert after.client.exists(f"{{wg:{name}:0}}:state")
     assert len((await queue.pump((), want=len(KEYS) * SHARDS)).taken) == len(KEYS)

@@ -24,6 +24,8 @@ Ranges: TypeAlias = list[tuple[int, int, str]]
 """First slot, last slot, URL of the node that has them."""
 LOOK = 1.0
 """Seconds between two looks at who has what, while a node can't be reached."""
+HOPS = 3
+"""Nodes that what is sent is referred to, one after the other."""
 
 
 def open_redis(url: str, *, timeout: float = 5.0) -> RedisThread:
@@ -79,14 +81,23 @@ class RedisCluster(RedisThread):
     async def submit(self, *calls: Call) -> list[Outcome[Any]]:
         """Send calls of one queue together, wherever it is. QueueError: that is not known."""
         outcomes = await self._send(calls)
-        moved = [place for place, each in enumerate(outcomes) if isinstance(_cause(each), MovedError)]
-        if moved:
-            # These have not run: another node has the slot now.
-            self._doubted, self._looked_at = True, -math.inf
+        for _ in range(HOPS):
+            moved = {place: each for place, each in enumerate(map(_cause, outcomes)) if isinstance(each, MovedError)}
+            if not moved:
+                break
+            # These have not run: another node has the slot now. Who says so knows which; others may not have heard yet.
+            for slot, host, port in {(each.slot_id, each.host, each.port) for each in moved.values()}:
+                self._moved(slot, host, port)
             again = await self._send([calls[place] for place in moved])
-            for place, each in zip(moved, again, strict=True):
-                outcomes[place] = each
+            for place, outcome in zip(moved, again, strict=True):
+                outcomes[place] = outcome
         return outcomes
+
+    def _moved(self, slot: int, host: str, port: int) -> None:
+        before = next((url for first, last, url in self._ranges if first <= slot <= last), self._before_host)
+        self._ranges = [(slot, slot, self._url(before, host, port)), *self._ranges]
+        # What else moved is asked a little later: until then, each that is sent to the wrong node learns it like this.
+        self._doubted, self._looked_at = True, time.monotonic()
 
     async def _send(self, calls: Sequence[Call]) -> list[Outcome[Any]]:
         key = next((str(word) for call in calls for word in call.words if str(word).startswith("{wg:")), None)
