@@ -30,6 +30,8 @@ LAST = (
     "GroupsController_leaveGroup",
     "GroupsController_deleteGroup",
     "LabelsController_delete",
+    "ChatsController_clearMessages",
+    "ChatsController_deleteChat",
     "ChannelsController_delete",
     "SessionsController_create",
     "SessionsController_update",

@@ -101,7 +101,7 @@ async def test_chats_of_old_go_and_with_them_who_was_in_them(tmp_path: Path, dat
             await database.write_bulk(store_requests, [item])
         before = NOW - timedelta(days=30)
         assert await database.write(delete_contacts, before) == 0, "a chat keeps its contact"
-        assert await database.write(delete_threads, before) == 1
+        assert await database.write(delete_threads, before, before) == 1
         assert await database.write(delete_contacts, before) == 1
         assert await database.read(contacts_of, [(1, PHONE)]) == {}
         assert (await contact(database, LID)).keys == [LID]

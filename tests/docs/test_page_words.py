@@ -55,6 +55,7 @@ OTHERS = {
     ),
     **dict.fromkeys(("copy_code", "limited_time_offer", "quick_reply"), "of Meta's templates"),
     "false_status": "how the id of a story begins",
+    "unreadCount": "of a chat, in WAHA's lists",
     "paired_message_id": "of Infobip's messages",
     **dict.fromkeys(("calendar_event", "view_once"), "of a message's details"),
     "wagate_id": "in the address of Twilio's callbacks",

@@ -38,13 +38,13 @@ DOCUMENT = Replay(
     of=replay,
     table=TABLE,
     count=162,
-    least={"waha": 151, "meta": 71, "dialog360": 71, "infobip": 70, "twilio": 67, "session": 114, "whatsapp": 134},
+    least={"waha": 151, "meta": 77, "dialog360": 77, "infobip": 76, "twilio": 73, "session": 114, "whatsapp": 140},
 )
 N8N = Replay(
     of=replay_node,
     table=NODE_TABLE,
     count=143,
-    least={"waha": 139, "meta": 62, "dialog360": 62, "infobip": 61, "twilio": 59, "session": 103, "whatsapp": 123},
+    least={"waha": 139, "meta": 68, "dialog360": 68, "infobip": 67, "twilio": 65, "session": 103, "whatsapp": 129},
 )
 INBOX = {
     "plugins.chatwoot.inboxes.an-id": {"url": "http://127.0.0.1:9", "account_id": 1, "inbox_id": 2, "token": "t" * 20}

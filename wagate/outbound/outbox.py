@@ -35,6 +35,7 @@ from wagate.storage.outbox.messages import (
     submit,
 )
 from wagate.storage.owners.directory import Account
+from wagate.storage.threads.chat_marks import mark_chat
 from wagate.storage.threads.conversations import last_incoming
 
 LOOK = 0.5
@@ -161,13 +162,19 @@ class Outbox:
         if signal.kind != "seen" and is_no_dialogue(signal.chat):
             return  # nobody would see it
         chosen = await self._account(OutMessage(chat=signal.chat, type="text"), client_id, account, choosers=())
+        await self._tell(signal, chosen)
+        if signal.kind == "seen":
+            whose, now = {"client_id": client_id, "account": chosen.name}, self._context.clock.now()
+            await self._context.database.write(mark_chat, chat=signal.chat, mark="read", now=now, **whose)
+
+    async def _tell(self, signal: Signal, chosen: Account) -> None:
         provider = self._context.providers.need(chosen.provider)
         signal = as_shown(provider, signal)
         if provider.signal is None or not can_signal(provider, signal):
             return
         if not signal.message_ids and not provider.sessions and signal.kind != "paused":
             # WhatsApp's own API marks messages, not chats: the last one that came in stands for all before it.
-            last = await self._context.database.read(last_incoming, client_id, chosen.name, signal.chat)
+            last = await self._context.database.read(last_incoming, chosen.client_id, chosen.name, signal.chat)
             if not last:
                 return
             signal = replace(signal, message_ids=(last,))

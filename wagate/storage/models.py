@@ -260,6 +260,12 @@ class Chat(Table):
     last_at = TimeColumn()
     created_at = TimeColumn()
     members = peewee.IntegerField()
+    archived = peewee.BooleanField()
+    unread = peewee.IntegerField()
+    answered = TextColumn()
+    cleared_to = TextColumn()
+    cleared = peewee.IntegerField()
+    deleted = peewee.BooleanField()
 
     class Meta:
         table_name = "chats"

@@ -26,16 +26,19 @@ STATUS = "status@broadcast"
 _LATELY = 50
 """Messages of a chat."""
 
-_UPSERT = "INSERT INTO chats (client_id, account, chat, messages, last_event_id, last_at, created_at)"
+_UPSERT = "INSERT INTO chats (client_id, account, chat, messages, last_event_id, last_at, created_at, unread, answered)"
 _UPSERT_TAIL = (
     "ON CONFLICT (client_id, chat, account) DO UPDATE SET "
     "messages = chats.messages + excluded.messages, "
     "last_at = CASE WHEN excluded.last_event_id > COALESCE(chats.last_event_id, '') "
     "THEN excluded.last_at ELSE chats.last_at END, "
     "last_event_id = CASE WHEN excluded.last_event_id > COALESCE(chats.last_event_id, '') "
-    "THEN excluded.last_event_id ELSE chats.last_event_id END"
+    "THEN excluded.last_event_id ELSE chats.last_event_id END, "
+    "unread = excluded.unread + CASE WHEN excluded.answered <> '' OR chats.unread < 0 THEN 0 ELSE chats.unread END, "
+    "answered = CASE WHEN excluded.answered <> '' THEN excluded.answered ELSE chats.answered END, "
+    "archived = (chats.archived AND excluded.unread = 0), deleted = FALSE"
 )
-"""Messages of the past may come after later ones."""
+"""Messages of the past may come after later ones. One that comes in ends archiving; an answer means read."""
 
 _NAME = (
     "INSERT INTO chats (client_id, account, chat, name, last_at, created_at) VALUES (?, ?, ?, ?, ?, ?) "
@@ -79,6 +82,15 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
     """What became of it."""
     contact: ContactRow | None
     """The person; None for groups and lists."""
+    archived: bool
+    unread: int
+    """Messages that came in since it was read or answered; -1: marked as unread."""
+    cleared: int
+    """So many of its messages were cleared …"""
+    cleared_to: str
+    """… of this chat, up to this event."""
+    deleted: bool
+    """All were, the chat as well, and nothing was said since."""
 
 
 class _Talk(msgspec.Struct):
@@ -86,6 +98,10 @@ class _Talk(msgspec.Struct):
 
     messages: int = 0
     last: Event | None = None
+    unread: int = 0
+    """That came in after our last one."""
+    answered: str = ""
+    """The event of our last one; '' for none."""
 
 
 def note_messages(db: peewee.Database, items: Sequence[tuple[Event, tuple[str, ...]]]) -> None:
@@ -109,6 +125,7 @@ def note_messages(db: peewee.Database, items: Sequence[tuple[Event, tuple[str, .
             continue
         talk = talks.setdefault(key, _Talk())
         talk.messages += 1
+        talk.unread, talk.answered = (0, event.id) if event.from_me else (talk.unread + 1, talk.answered)
         talk.last = event if talk.last is None else max(talk.last, event, key=lambda each: each.id)
         if (person := _person(event, aliases)) is not None:
             people.append(person)
@@ -157,6 +174,10 @@ def list_threads(
             if other["chat"] != row["chat"]:
                 row["messages"] += other["messages"]
                 row["created_at"] = min(row["created_at"], other["created_at"])
+                row["cleared"] += other["cleared"]
+                row["archived"] &= other["archived"] or not other["messages"]
+                if other["last_event_id"] > row["answered"]:
+                    row["unread"] = max(row["unread"], 0) + max(other["unread"], 0) or row["unread"]
     return [
         Thread(
             client_id=row["client_id"],
@@ -170,6 +191,11 @@ def list_threads(
             last=events.get(row["last_event_id"]),
             marks=marks.get(row["last_event_id"], NO_MARKS),
             contact=contacts.get((row["client_id"], row["chat"])),
+            archived=row["archived"],
+            unread=row["unread"],
+            cleared=row["cleared"],
+            cleared_to=row["cleared_to"],
+            deleted=row["deleted"],
         )
         for row in found
     ]
@@ -256,14 +282,14 @@ def _row(key: tuple[int, str, str], talk: _Talk) -> tuple[object, ...]:
     assert talk.last is not None
     client_id, chat, account = key
     at = time_text(talk.last.created_at)
-    return client_id, account, chat, talk.messages, talk.last.id, at, at
+    return client_id, account, chat, talk.messages, talk.last.id, at, at, talk.unread, talk.answered
 
 
-def delete_threads(db: peewee.Database, before: datetime, most: int = 500) -> int:
-    """Forget chats in which nothing was said since a time; how many."""
+def delete_threads(db: peewee.Database, before: datetime, cleared_before: datetime, most: int = 500) -> int:
+    """Forget chats in which nothing was said since a time; how many. What was cleared is known for longer."""
     old = list(
         Chat.select(Chat.client_id, Chat.chat, Chat.account)
-        .where(Chat.last_at < before)
+        .where(Chat.last_at < before, (Chat.cleared_to == "") | (Chat.last_at < cleared_before))
         .limit(most)
         .tuples()
         .execute(db)

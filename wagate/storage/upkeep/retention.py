@@ -55,7 +55,7 @@ async def sweep(database: Database, ages: Ages, *, now: datetime) -> dict[str, i
         "events": await _all(database, delete_events, now - ages.events, now - ages.failed),
         "media": await _forget_files(database, now - ages.media),
         "media_rows": await _all(database, delete_media, now - ages.media - max(ages.events, ages.failed)),
-        "chats": await _all(database, delete_threads, now - ages.events),
+        "chats": await _all(database, delete_threads, now - ages.events, now - max(ages.events, ages.failed)),
         "contacts": await _all(database, delete_contacts, now - ages.events),
         "new_chats": await _all(database, delete_new_chats, now - ages.events),
         "labeled_chats": await _all(database, delete_labeled, now - ages.events),

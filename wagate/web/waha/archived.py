@@ -14,6 +14,7 @@ from wagate.storage.database import Database
 from wagate.storage.owners.directory import Account
 from wagate.storage.rows import Page
 from wagate.storage.threads.archive import Marks
+from wagate.storage.threads.chat_marks import cleared_to, starred
 from wagate.storage.threads.conversations import Thread, list_threads
 from wagate.storage.threads.talk import Said, talk
 from wagate.web.waha.desk import Desk
@@ -76,23 +77,33 @@ async def messages_of(desk: Desk, account: Account, chat: str, query: MessageQue
     found: list[dict[str, Any]] = []
     cursor, seen = None, 0
     rising = query.sort_order == "asc"
+    cleared = await desk.database.browse(cleared_to, client_id=account.client_id, account=account.name, chat=chat)
     while seen < FURTHEST and (rising or len(found) < query.start + query.most):
         page: Page[Said] = await desk.database.browse(
             talk, client_id=account.client_id, chat=chat, account=account.name, limit=AT_ONCE, cursor=cursor
         )
         seen += AT_ONCE
-        for said in page.data:
-            if said.event is not None:
-                shown = shown_message(desk, said.event, said.marks, said)
-                if query.wants(said.event, shown):
-                    found.append(shown)
+        here = [each for each in page.data if each.event is not None and each.id > cleared.get(each.event.chat, "")]
+        stars = await stars_on(desk, [each.id for each in here])
+        for said in here:
+            assert said.event is not None  # chosen just now
+            shown = shown_message(desk, said.event, said.marks, said, starred=said.id in stars)
+            if query.wants(said.event, shown):
+                found.append(shown)
         cursor = page.next_cursor
         if cursor is None:
             break
     return query.of(found[::-1] if rising else found)
 
 
-def shown_message(desk: Desk, event: Event, marks: Marks, said: Said | None = None) -> dict[str, Any]:
+async def stars_on(desk: Desk, event_ids: list[str]) -> set[str]:
+    """Which of these messages have a star."""
+    return await desk.database.browse(starred, event_ids) if event_ids else set()
+
+
+def shown_message(
+    desk: Desk, event: Event, marks: Marks, said: Said | None = None, *, starred: bool = False
+) -> dict[str, Any]:
     """One message, as it is now."""
     gone = marks.revoked_at is not None
     shown = message(event, None if gone else desk.file_of(event))
@@ -101,6 +112,8 @@ def shown_message(desk: Desk, event: Event, marks: Marks, said: Said | None = No
     shown["ack"], shown["ackName"] = ack_of(event, said)
     shown["source"] = "api" if event.extra.get("id") else "app"
     shown["mediaUrl"] = (shown["media"] or {}).get("url")
+    # In the words of WAHA's engines WEBJS and NOWEB, where its readers look.
+    shown["_data"] = {**(shown.get("_data") or {}), "star": starred, "starred": starred}
     return shown
 
 
@@ -122,7 +135,7 @@ async def threads_of(
     before, seen = None, 0
     while seen < FURTHEST and len(found) < paging.start + paging.most:
         page = await _page(desk.database, account, before)
-        found += [each for each in page if wanted(each)]
+        found += [each for each in page if not each.deleted and wanted(each)]
         seen += AT_ONCE
         if len(page) < AT_ONCE:
             break
@@ -150,17 +163,19 @@ def shown_chat(thread: Thread) -> dict[str, Any]:
         "isGroup": thread.chat.endswith("@g.us"),
         "conversationTimestamp": int(thread.last_at.timestamp()),
         "timestamp": int(thread.last_at.timestamp()),
-        "messages": thread.messages,
+        "messages": thread.messages - thread.cleared,
+        "archived": thread.archived,
+        "unreadCount": thread.unread,
     }
 
 
-def shown_summary(desk: Desk, thread: Thread) -> dict[str, Any]:
-    """One chat with its last message."""
-    last = thread.last
+def shown_summary(desk: Desk, thread: Thread, *, starred: bool) -> dict[str, Any]:
+    """One chat with its last message; ``starred``: that has a star."""
+    last = thread.last if thread.last_event_id > thread.cleared_to else None
     return {
         "id": thread.chat,
         "name": name_of(thread),
         "picture": None,
-        "lastMessage": None if last is None else shown_message(desk, last, thread.marks),
+        "lastMessage": None if last is None else shown_message(desk, last, thread.marks, starred=starred),
         "_chat": shown_chat(thread),
     }

@@ -1,4 +1,7 @@
-"""WAHA's chats: from the archive, whatever provider is behind; what is done to them, by the provider."""
+"""WAHA's chats: from the archive, whatever provider is behind; what is done to them, by the provider if it can.
+
+Archived, unread, cleared and starred are kept here in any case: for the lists, and since few providers tell the phone.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,11 @@ from msgspec.structs import replace
 from quart import request
 
 from wagate.errors import NotFoundError, UnprocessableError
+from wagate.events import Event
 from wagate.hooks.asks import ChatMark, MarkChat, PinMessage, StarMessage
 from wagate.hooks.messages import Signal
 from wagate.storage.threads.archive import NO_MARKS, find_message, marks_of
+from wagate.storage.threads.chat_marks import cleared_to, mark_chat, star_message
 from wagate.storage.threads.conversations import list_threads
 from wagate.web.messages.content import read_chat
 from wagate.web.waha.archived import (
@@ -23,6 +28,7 @@ from wagate.web.waha.archived import (
     shown_chat,
     shown_message,
     shown_summary,
+    stars_on,
     threads_of,
 )
 from wagate.web.waha.bodies import Session, Success
@@ -113,7 +119,8 @@ async def _overview_by_body(call: Call) -> Any:
 async def _summaries(call: Call, paging: Paging, ids: list[str]) -> list[dict[str, Any]]:
     keys = {read_chat(each, "ids") for each in ids}
     found = await threads_of(call.desk, call.account, paging, lambda each: not keys or each.chat in keys)
-    return [shown_summary(call.desk, each) for each in found]
+    stars = await stars_on(call.desk, [each.last_event_id for each in found])
+    return [shown_summary(call.desk, each, starred=each.last_event_id in stars) for each in found]
 
 
 async def _messages(call: Call) -> Any:
@@ -126,13 +133,22 @@ async def _messages_by_query(call: Call) -> Any:
 
 
 async def _message(call: Call) -> Any:
-    found = await call.desk.database.browse(
-        find_message, client_id=call.account.client_id, account=call.account.name, ids=ids_of(call.parts["messageId"])
-    )
+    found = await _found(call, ids_of(call.parts["messageId"]))
     if found is None:
         raise NotFoundError("Message not found")
     marks = await call.desk.database.browse(marks_of, [found])
-    return shown_message(call.desk, found, marks.get(found.id, NO_MARKS))
+    stars = await stars_on(call.desk, [found.id])
+    return shown_message(call.desk, found, marks.get(found.id, NO_MARKS), starred=bool(stars))
+
+
+async def _found(call: Call, ids: list[str]) -> Event | None:
+    """The stored message with one of these ids; None: there is none, or it was cleared."""
+    browse, whose = call.desk.database.browse, {"client_id": call.account.client_id, "account": call.account.name}
+    found: Event | None = await browse(find_message, ids=ids, **whose)
+    if found is None:
+        return None
+    cleared = await browse(cleared_to, chat=found.chat, **whose)
+    return found if found.id > cleared.get(found.chat, "") else None
 
 
 async def _read(call: Call) -> Any:
@@ -145,23 +161,38 @@ async def _read(call: Call) -> Any:
     signal = Signal(kind="seen", chat=call.chat(), message_ids=tuple(each.id for each in names))
     if names:
         await call.desk.sending.signal(signal, client_id=call.account.client_id, account=call.account.name)
+    await _keep(call, "read")
     return {"ids": [each["id"] for each in found]}
 
 
 def _mark(mark: ChatMark) -> Any:
     async def act(call: Call) -> Any:
-        chat = call.chat()
-        ask = MarkChat(chat=chat, mark=mark)
-        known = await call.desk.database.browse(
-            list_threads, client_id=call.account.client_id, account=call.account.name, chat=chat, limit=1
-        )
-        if known and known[0].last is not None:
-            last = known[0].last
-            ask = replace(ask, last_id=last.message_id, last_at=int(last.timestamp.timestamp()))
-        await call.ask(ask)
+        told = MarkChat in call.desk.answers(call.account)
+        if told:
+            await call.ask(await _asked(call, mark))
+        if not await _keep(call, mark) and not told and mark in {"clear", "delete"}:
+            raise NotFoundError("Chat not found")
         return Success()
 
     return act
+
+
+async def _asked(call: Call, mark: ChatMark) -> MarkChat:
+    """What the provider is asked: some need to hear which message was the last."""
+    ask = MarkChat(chat=call.chat(), mark=mark)
+    known = await call.desk.database.browse(
+        list_threads, client_id=call.account.client_id, account=call.account.name, chat=ask.chat, limit=1
+    )
+    last = known[0].last if known else None
+    return ask if last is None else replace(ask, last_id=last.message_id, last_at=int(last.timestamp.timestamp()))
+
+
+async def _keep(call: Call, mark: ChatMark) -> bool:
+    """Keep a chat's mark ourselves; whether there is such a chat."""
+    account, now = call.account, call.desk.clock.now()
+    return await call.desk.database.write(
+        mark_chat, client_id=account.client_id, account=account.name, chat=call.chat(), mark=mark, now=now
+    )
 
 
 async def _pin(call: Call) -> Any:
@@ -181,9 +212,16 @@ async def _pinned(call: Call, seconds: int) -> Any:
 
 
 async def _star(call: Call) -> Any:
-    named = await call.desk.names.find(call.body.message_id, client_id=call.account.client_id, field="messageId")
-    chat = read_chat(call.body.chat_id, "chatId")
-    await call.ask(StarMessage(chat=chat, message_id=named.id, on=call.body.star))
+    body: StarBody = call.body
+    named = await call.desk.names.find(body.message_id, client_id=call.account.client_id, field="messageId")
+    chat, told = read_chat(body.chat_id, "chatId"), StarMessage in call.desk.answers(call.account)
+    if told:
+        await call.ask(StarMessage(chat=chat, message_id=named.id, on=body.star))
+    found = await _found(call, [*ids_of(body.message_id), named.id])
+    if found is not None:
+        await call.desk.database.write(star_message, found.id, on=body.star)
+    elif not told:
+        raise NotFoundError("Message not found")
     return Success()
 
 
@@ -212,13 +250,16 @@ CHATS = (
         body=OverviewBody,
         status=201,
     ),
-    Row(verb=f"DELETE /{CHAT}", doc="Delete a chat on our own devices.", handle=_mark("delete"), act="delete chat"),
+    Row(
+        verb=f"DELETE /{CHAT}",
+        doc="Delete a chat: on our own devices if the provider can; WAHA's lists leave it out.",
+        handle=_mark("delete"),
+        act="delete chat",
+    ),
     Row(verb=f"GET /{CHAT}/picture", doc="A chat's picture.", handle=_picture),
     Row(verb=f"GET /{CHAT}/messages", doc="Stored messages.", handle=_messages, query=MessageQuery),
     Row(verb="GET /messages", doc="Stored messages.", handle=_messages_by_query, query=MessageQuery),
-    Row(
-        verb=f"DELETE /{CHAT}/messages", doc="Clear a chat on our own devices.", handle=_mark("clear"), act="clear chat"
-    ),
+    Row(verb=f"DELETE /{CHAT}/messages", doc="Clear a chat, likewise.", handle=_mark("clear"), act="clear chat"),
     Row(
         verb=f"POST /{CHAT}/messages/read",
         doc="Mark a chat's messages as seen.",
