@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import msgspec
+import pytest
 
 from tests import provider_sites
 from tests.chatwoot_desk import a_desk
 from tests.contract.test_golden_outgoing import opened
 from tests.provider_sites import DOOR, KEY, PUBLIC, THEM, Site
 from tests.unit.test_webhook_deliver import register
-from wagate.events import Event
-from wagate.hooks import Handler, InboundRequest
+from wagate.hooks import InboundRequest
 from wagate.testing import (
     SENTENCE,
     FakeHttp,
@@ -21,8 +22,6 @@ from wagate.testing import (
     HandlerUnderTest,
     ProviderContract,
     ProviderUnderTest,
-    SendingContract,
-    TargetsContract,
     fake_context,
     make_event,
 )
@@ -59,11 +58,11 @@ class TestChatwoot(HandlerContract):
         )
 
 
-class TestN8n(TargetsContract):
-    async def open(self, stack: AsyncExitStack) -> tuple[Handler, Event]:
+class TestN8n(HandlerContract):
+    async def make(self, stack: AsyncExitStack) -> HandlerUnderTest:
         fakes = fake_context("n8n", settings=n8n.settings_type()())
         [handler] = n8n.register_handlers(fakes.context)
-        return handler, make_event()
+        return HandlerUnderTest(handler=handler, event=make_event(content=SENTENCE))
 
 
 async def service(site: Site, stack: AsyncExitStack) -> ProviderUnderTest:
@@ -111,6 +110,28 @@ class TestWaha(ProviderContract):
         return await service(provider_sites.Waha(), stack)
 
 
-class TestSessions(SendingContract):
+class TestSessions(ProviderContract):
     async def open(self, stack: AsyncExitStack) -> ProviderUnderTest:
         return await service(provider_sites.Sessions(), stack)
+
+
+class Silent(HandlerContract):
+    """A handler that pushes, and says nothing of its other side."""
+
+    async def make(self, stack: AsyncExitStack) -> HandlerUnderTest:
+        made = await TestWebhook().make(stack)
+        return HandlerUnderTest(handler=made.handler, event=made.event)
+
+
+class Deaf(ProviderContract):
+    """A provider that reads webhooks, and shows none."""
+
+    async def open(self, stack: AsyncExitStack) -> ProviderUnderTest:
+        return dataclasses.replace(await TestMeta().open(stack), webhook=None)
+
+
+async def test_what_a_contract_leaves_out_must_be_declared() -> None:
+    with pytest.raises(AssertionError):
+        await Silent().test_it_pushes_to_another_side_or_workers_pull()
+    with pytest.RaisesGroup(AssertionError, flatten_subgroups=True):
+        await Deaf().test_it_hears_in_one_of_three_ways()

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,29 +20,14 @@ from wagate.hooks import (
     OutMedia,
     OutMessage,
     OutReaction,
-    Provider,
-    ProviderAccount,
     Signal,
 )
-from wagate.testing import FakeInlet, ListeningContract
+from wagate.testing import FakeInlet
 from wagate.testing.whatsapp.protobuf import unpack
 
 
 def told(inlet: FakeInlet) -> tuple[SessionStatus, str]:
     return inlet.states[-1].status, inlet.states[-1].message
-
-
-class TestContract(ListeningContract):
-    async def open(self, stack: AsyncExitStack) -> tuple[Provider, ProviderAccount, Callable[[str], Awaitable[None]]]:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        here = await stack.enter_async_context(site(folder))
-        async with here.listening() as inlet:
-            await here.link(inlet)
-
-        async def write(text: str) -> None:
-            await here.world.text(ANA, text)
-
-        return replace(here.provider, lifespan=None), here.account, write  # the site has entered it
 
 
 async def test_a_number_is_linked_written_to_and_answers(tmp_path: Path) -> None:
