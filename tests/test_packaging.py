@@ -1,4 +1,4 @@
-"""What installs wagate: image, compose files, unit, install script, wheel. Their steps run here as plain commands."""
+"""What installs wagate: image, compose files, unit, wheel. Their steps run here as plain commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import tomllib
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,48 +22,18 @@ import pytest
 import yaml
 
 from tests.valkey import free_port
+from tests.wheels import OFFLINE, ROOT, built, clean_venv, done, done_alone
 from wagate.config import load
 from wagate.config.tables import Server
 from wagate.process.hard_end import GRACE
 
-ROOT = Path(__file__).parents[1]
 PACKAGING = ROOT / "packaging"
 PAGE = (ROOT / "docs/how-to/operate.md").read_text("utf-8")
-
-OFFLINE = {
-    # pip takes what the tests' own environment has, and asks no registry: what is tried is our part.
-    "PIP_NO_INDEX": "1",
-    "PIP_NO_DEPS": "1",
-    "PIP_NO_BUILD_ISOLATION": "0",  # pip's spelling of "no isolation"
-    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    "PIP_NO_COMPILE": "1",  # what is not loaded need not be compiled
-    "PYTHONPATH": sysconfig.get_path("purelib"),
-}
-
-
-def done(command: list[str] | str, *, cwd: Path | None = None, **environment: str) -> str:
-    """Its output; it must end with 0."""
-    shell = isinstance(command, str)
-    ran = subprocess.run(
-        command,
-        shell=shell,
-        cwd=cwd,
-        env={**os.environ, **OFFLINE, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=250,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return ran.stdout
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    done([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)], cwd=ROOT)
-    [path] = folder.glob("*.whl")
-    return path
+    return built(tmp_path_factory.mktemp("dist"))
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -170,47 +139,6 @@ def test_systemd_finds_little_to_attack() -> None:
     done(command)
 
 
-def test_the_install_script_writes_all_that_a_service_needs(wheel: Path, tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    script = [str(PACKAGING / "install"), "--root", str(root), "--from", str(wheel), "--domain", "wa.mine.example"]
-    assert "is valid; plugins: webhook; accounts: none" in done([*script, "--proxy", "caddy"])
-    config = root / "etc/wagate/config.toml"
-    assert tomllib.loads(config.read_text("utf-8"))["server"] == {
-        "public_url": "https://wa.mine.example",
-        "trusted_proxies": ["127.0.0.1"],
-    }
-    assert (config.stat().st_mode & 0o777, config.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    assert (root / "etc/systemd/system/wagate.service").read_text() == (PACKAGING / "wagate.service").read_text()
-    config.write_text(config.read_text() + "# mine\n")
-    done([*script, "--proxy", "nginx"])
-    assert config.read_text().endswith("# mine\n"), "an update changes no configuration"
-    for proxy in ("caddy", "nginx"):
-        [site] = [each for each in (root / "etc" / proxy).rglob("*") if each.is_file()]
-        assert "wa.mine.example" in site.read_text()
-        assert "wa.example.org" not in site.read_text()
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (["--proxy", "apache"], "--proxy is caddy or nginx, not apache"),
-        (["--proxy", "caddy"], "--proxy needs --domain"),
-        (["--domain", "https://wa.example.org/"], "--domain is a host name such as wa.example.org, not https://wa"),
-        (["--sort", "x"], "unknown option --sort"),
-        (["--from"], "--from needs a value"),
-    ],
-)
-def test_the_install_script_says_what_is_wrong_and_writes_nothing(
-    options: list[str], said: str, tmp_path: Path
-) -> None:
-    ran = subprocess.run(
-        [str(PACKAGING / "install"), "--root", str(tmp_path / "root"), *options],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert (ran.returncode, said in ran.stderr) == (1, True), ran.stderr
-    assert not (tmp_path / "root").exists()
-
-
 def test_the_wheel_holds_all_that_serves(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
@@ -310,31 +238,38 @@ def iter_until(lines: Iterable[str], wanted: str) -> Iterator[str]:
     raise AssertionError("".join(seen))
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["connector", "provider"])
 def test_a_new_plugin_is_built_installed_beside_wagate_and_passes_its_tests(
     kind: str, wheel: Path, tmp_path: Path
 ) -> None:
-    """In an environment that has both wheels; the tests of a connector start a gateway, which an event reaches."""
+    """Where only the two wheels and what they declare are; a connector's tests start a gateway, which events reach."""
     option = ["--provider"] if kind == "provider" else []
     done([sys.executable, "-m", "wagate", "plugins", "new", "crm", *option], cwd=tmp_path)
-    project, venv = tmp_path / "wagate-crm", tmp_path / "venv"
+    project, venv, home = tmp_path / "wagate-crm", tmp_path / "venv", tmp_path / "home"
     done([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=project)
-    [built] = tmp_path.glob("*.whl")
-    done([sys.executable, "-m", "venv", "--without-pip", str(venv)])
-    done([sys.executable, "-m", "pip", "--python", str(venv), "install", "-q", str(wheel), str(built)])
+    [plugin] = tmp_path.glob("*.whl")
+    clean_venv(venv, wheel, plugin, extras="test")
     shutil.rmtree(project / "wagate_crm")
     shutil.rmtree(project / "dist", ignore_errors=True)
-    found = done([str(venv / "bin/python"), "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=project)
-    assert " passed" in found
-    listed = json.loads(done([str(venv / "bin/wagate"), "plugins", "list", "--json"], cwd=tmp_path))
-    [crm] = [each for each in listed if each["name"] == "crm"]
+    python = str(venv / "bin/python")
+    where = "import wagate, msgspec, sys; print(wagate.__file__, *sys.path)"
+    assert str(ROOT) not in done_alone([python, "-c", where], venv=venv, home=home, cwd=tmp_path)
+    with pytest.raises(AssertionError, match="No module named"):  # which the tests have, and nobody declares
+        done_alone([python, "-c", "import importlinter"], venv=venv, home=home, cwd=tmp_path)
+    told = done_alone([python, "-m", "pytest", "-q", "-p", "no:cacheprovider"], venv=venv, home=home, cwd=project)
+    assert " passed" in told
+    command = [str(venv / "bin/wagate"), "plugins", "list", "--json"]
+    [crm] = [
+        each for each in json.loads(done_alone(command, venv=venv, home=home, cwd=tmp_path)) if each["name"] == "crm"
+    ]
     assert (crm["package"], crm["version"], crm["error"]) == ("wagate-crm", "0.1.0", None)
-    assert "py.typed" in " ".join(zipfile.ZipFile(built).namelist())
+    assert "py.typed" in " ".join(zipfile.ZipFile(plugin).namelist())
 
 
 @pytest.mark.parametrize("kind", ["connector", "provider"])
 def test_a_new_plugin_declares_all_that_it_imports(kind: str, tmp_path: Path) -> None:
-    """The environment above has the libraries of these tests: one that is not declared would be found there."""
+    """Also where a library that is not declared comes with another one."""
     option = ["--provider"] if kind == "provider" else []
     done([sys.executable, "-m", "wagate", "plugins", "new", "crm", *option], cwd=tmp_path)
     project = tmp_path / "wagate-crm"
