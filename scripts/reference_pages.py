@@ -246,14 +246,14 @@ def option_row(param: Any) -> list[str]:
 
 
 def hooks_page(specs: type) -> str:
-    parts = [MADE, "# Hooks\n", prose(inspect.getdoc(specs) or "") + "\n"]
+    codes, parts = [], []
     for name, hook in vars(specs).items():
         if inspect.isfunction(hook) and not name.startswith("_"):
             signature = re.sub(r"\(self(, )?", "(", str(inspect.signature(hook)).replace("'", ""))
-            parts.append(
-                f"## {name}\n\n```python\ndef {name}{signature}: ...\n```\n\n{prose(inspect.getdoc(hook) or '')}\n"
-            )
-    return "\n".join(parts)
+            codes.append(f"def {name}{signature}: ...")
+            parts.append(f"## {name}\n\n```python\n{codes[-1]}\n```\n\n{prose(inspect.getdoc(hook) or '')}\n")
+    intro = [MADE, "# Hooks\n", prose(inspect.getdoc(specs) or "") + "\n"]
+    return "\n".join([*intro, api_pages.imports([(importlib.import_module(specs.__module__), codes)]), *parts])
 
 
 def prose(text: str) -> str:

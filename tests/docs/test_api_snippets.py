@@ -8,6 +8,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +19,7 @@ import pytest
 from scripts.api_pages import SHOWN_ELSEWHERE
 from wagate import http
 from wagate.hooks import specs
-from wagate.hooks.public import is_public
+from wagate.hooks.public import is_public, private_imports
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs/reference"
@@ -41,11 +42,16 @@ def snippets(text: str) -> Iterator[tuple[str, str]]:
             yield module, code
 
 
-def run(code: str, module: ModuleType) -> dict[str, object]:
-    """What it defines beside the module's own names."""
-    made: dict[str, object] = {}
-    exec(compile(code, module.__name__, "exec", flags=LATER, dont_inherit=True), dict(vars(module)), made)
-    return made
+def run(code: str, page: str, made: dict[str, object]) -> None:
+    """Run it after what stands above it on the page; the first code of a page makes annotations no names to look up."""
+    exec(compile(code, page, "exec", flags=LATER, dont_inherit=True), made)
+
+
+def runs_as_it_stands(page: Path) -> None:
+    """All code of a page as one script, by which nobody has given it anything."""
+    script = "\n".join(code for _, code in snippets(page.read_text("utf-8")))
+    assert script.startswith("from __future__ import annotations\n")
+    exec(compile(script, page.name, "exec", dont_inherit=True), {"__name__": page.stem})
 
 
 def first_name(code: str) -> str:
@@ -64,31 +70,57 @@ def is_of(module: ModuleType, name: str) -> bool:
 
 
 def same_arguments(made: object, real: object) -> bool:
-    """Whether a function takes what the real one takes; of all else only its name is known."""
+    """Whether a function, or a constructor, takes what the real one takes; of all else only its name is known."""
+    if inspect.isclass(real) and inspect.isfunction(vars(real).get("__init__")) and not is_dataclass(real):
+        made, real = vars(made).get("__init__"), vars(real)["__init__"]
     if not inspect.isfunction(real):
         return True
-    return list(inspect.signature(made).parameters) == list(inspect.signature(real).parameters)  # type: ignore[arg-type]
+    return inspect.isfunction(made) and list(inspect.signature(made).parameters) == list(
+        inspect.signature(real).parameters
+    )
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_each_snippet_of_the_plugin_api_runs_and_defines_what_is_there(page: str) -> None:
-    found = list(snippets((REFERENCE / "plugin-api" / page).read_text("utf-8")))
+    path = REFERENCE / "plugin-api" / page
+    (_, first), *found = snippets(path.read_text("utf-8"))
+    runs_as_it_stands(path)
+    made: dict[str, object] = {}
+    run(first, page, made)
     assert found
     for heading, code in found:
         modules = [importlib.import_module(each) for each in MOVED.get(heading, (heading,))]
         name = first_name(code)
         module = next(each for each in modules if is_of(each, name))
-        made = run(code, module)[name]
-        assert same_arguments(made, getattr(module, name)), code
+        run(code, page, made)
+        assert same_arguments(made[name], getattr(module, name)), code
 
 
 def test_each_snippet_of_the_hooks_runs_and_takes_what_the_hook_takes() -> None:
-    found = list(snippets((REFERENCE / "hooks.md").read_text("utf-8")))
+    (_, first), *found = snippets((REFERENCE / "hooks.md").read_text("utf-8"))
+    runs_as_it_stands(REFERENCE / "hooks.md")
     assert len(found) > 10
+    made: dict[str, object] = {}
+    run(first, "hooks.md", made)
     for heading, code in found:
-        made = run(code, specs)[heading]
+        run(code, "hooks.md", made)
         real = list(inspect.signature(getattr(specs.Hooks, heading)).parameters)
-        assert ["self", *inspect.signature(made).parameters] == real  # type: ignore[arg-type]
+        assert ["self", *inspect.signature(made[heading]).parameters] == real  # type: ignore[arg-type]
+
+
+def test_constructors_are_shown() -> None:
+    """Those that take anything of their own; of structs and dataclasses that they take their fields by keyword."""
+    text = "".join((REFERENCE / "plugin-api" / page).read_text("utf-8") for page in PAGES)
+    assert "class NotSentError(SendError):\n    def __init__(self, reason: str, *, " in text
+    assert "class HttpClient:\n    def __init__(self, *, guard: Guard | None=None, " in text
+    assert "class Response(msgspec.Struct, frozen=True" in text
+    assert "@dataclass(frozen=True, kw_only=True)\nclass Provider: ..." in text
+
+
+def test_what_the_pages_import_is_public() -> None:
+    for page in (*(REFERENCE / "plugin-api" / each for each in PAGES), REFERENCE / "hooks.md"):
+        [imports, *_] = [code for _, code in snippets(page.read_text("utf-8"))]
+        assert list(private_imports(imports)) == [], page.name
 
 
 def test_what_the_changelog_has_of_the_api_is_in_the_reference() -> None:

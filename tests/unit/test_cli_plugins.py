@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -17,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from tests.bad_plugin import bad_plugin
 from wagate.cli import app
+from wagate.config.declared import declared_secrets
 from wagate.events import Event
 from wagate.hooks import Handler, PluginContext, Target, hookimpl
 from wagate.plugins import loader
@@ -125,8 +127,11 @@ def test_a_new_projects_plugin_is_found_and_its_settings_are_checked(
         f"error: {tmp_path}/config.toml: plugins.crm.ulr: unknown key; did you mean plugins.crm.url?",
         f"error: {tmp_path}/config.toml: plugins.crm.url: is missing, and has no default",
     ]
-    (tmp_path / "config.toml").write_text('[plugins.crm]\nurl = "https://example.org/messages"\n')
+    url = "https://hooks.example.org/T0/B0/who-knows-it-may-post"
+    (tmp_path / "config.toml").write_text(f'[plugins.crm]\nurl = "{url}"\n')
     assert run("check").exit_code == 0
+    settings = importlib.import_module("wagate_crm").Settings
+    assert list(declared_secrets(settings, {"url": url})) == [url], "it may be in no log"
 
 
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
