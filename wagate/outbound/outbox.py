@@ -164,8 +164,8 @@ class Outbox:
         chosen = await self._account(OutMessage(chat=signal.chat, type="text"), client_id, account, choosers=())
         await self._tell(signal, chosen)
         if signal.kind == "seen":
-            whose, now = {"client_id": client_id, "account": chosen.name}, self._context.clock.now()
-            await self._context.database.write(mark_chat, chat=signal.chat, mark="read", now=now, **whose)
+            write, name, now = self._context.database.write, chosen.name, self._context.clock.now()
+            await write(mark_chat, client_id=client_id, account=name, chat=signal.chat, mark="read", now=now)
 
     async def _tell(self, signal: Signal, chosen: Account) -> None:
         provider = self._context.providers.need(chosen.provider)

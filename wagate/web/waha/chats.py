@@ -143,11 +143,11 @@ async def _message(call: Call) -> Any:
 
 async def _found(call: Call, ids: list[str]) -> Event | None:
     """The stored message with one of these ids; None: there is none, or it was cleared."""
-    browse, whose = call.desk.database.browse, {"client_id": call.account.client_id, "account": call.account.name}
-    found: Event | None = await browse(find_message, ids=ids, **whose)
+    browse, client_id, account = call.desk.database.browse, call.account.client_id, call.account.name
+    found = await browse(find_message, client_id=client_id, account=account, ids=ids)
     if found is None:
         return None
-    cleared = await browse(cleared_to, chat=found.chat, **whose)
+    cleared = await browse(cleared_to, client_id=client_id, account=account, chat=found.chat)
     return found if found.id > cleared.get(found.chat, "") else None
 
 
