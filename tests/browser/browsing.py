@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -53,13 +53,13 @@ class Site:
 
 
 @contextmanager
-def a_site() -> Iterator[Site]:
-    """A gateway with something to see on every page."""
+def a_site(stage: Callable[[], AbstractAsyncContextManager[Scene]] = scene) -> Iterator[Site]:
+    """A gateway with something to see on every page, or with another stage."""
     started: SimpleQueue[tuple[Site, trio.Event] | BaseException] = SimpleQueue()
 
     async def live() -> None:
         over = trio.Event()
-        async with scene() as made:
+        async with stage() as made:
             started.put((Site(made, trio.lowlevel.current_trio_token()), over))
             await over.wait()
 

@@ -21,6 +21,7 @@ PAGES = (
     "",
     "numbers",
     "numbers/front-desk",
+    "numbers/front-desk/first",
     "numbers/front-desk/settings",
     "add",
     "add/meta",

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from wagate.errors import UnavailableError
-from wagate.events import SessionChange, SessionStatus
+from wagate.events import NewEvent, SessionChange, SessionStatus
 from wagate.hooks import SESSION_ACTIONS, Inlet, Provider, ProviderAccount
 from wagate_whatsapp.number import SECRETS, WhatsAppSettings
 
@@ -20,8 +20,11 @@ class FakeEngine:
         self.asked: list[str] = []
         self.away = False
         """Whether it refuses to start and stop."""
+        self.inlet: Inlet | None = None
+        """Of the number that it listened for last."""
 
     async def run(self, _account: ProviderAccount, inlet: Inlet) -> None:
+        self.inlet = inlet
         await inlet.state(SessionChange(status=SessionStatus.QR_GENERATED, qr="2@THREE,CLICKS"))
         await self.scanned.wait()
         await inlet.number("12025550142")
@@ -29,6 +32,32 @@ class FakeEngine:
         await self.lost.wait()
         await inlet.state(SessionChange(status=SessionStatus.SESSION_NOT_CONNECTED, message="logged out"))
         await trio.sleep_forever()
+
+    async def scan(self) -> None:
+        """Somebody scans the code."""
+        self.scanned.set()
+
+    async def tells(self, status: SessionStatus, message: str) -> None:
+        """It tells of the number's session."""
+        assert self.inlet is not None
+        await self.inlet.state(SessionChange(status=status, message=message))
+
+    async def hears(self, text: str, *, name: str = "Ana Souza", from_me: bool = False) -> None:
+        """A message comes in."""
+        assert self.inlet is not None
+        chat = "5511911112222@c.us"
+        said = NewEvent(
+            kind="message.any" if from_me else "message",
+            provider_id=text,
+            message_id=text,
+            chat=chat,
+            sender=chat,
+            type="text",
+            content=text,
+            contact_name=name,
+            from_me=from_me,
+        )
+        await self.inlet.take([said])
 
     async def control(self, action: str, account: ProviderAccount) -> None:
         if self.away:

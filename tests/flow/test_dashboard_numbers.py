@@ -59,12 +59,12 @@ async def test_the_first_number_takes_three_clicks(
         re.findall(r'type="hidden" name="([\w.]+)" value="([^"]*)"', welcome.text.split("Show the QR code")[0])
     )
     added = await http.post("/ui/add/whatsapp", data=hidden)
-    assert (added.status_code, added.headers["location"]) == (303, "/ui/numbers/phone-1?said=added")
+    assert (added.status_code, added.headers["location"]) == (303, "/ui/numbers/phone-1/first")
     assert 'src="data:image/png' in await shows(running, http, "/ui/numbers/phone-1", "Scan this code")
     engine.scanned.set()
-    seen = await shows(running, http, "/ui/numbers/phone-1", "Connected")
-    assert "+12025550142" in seen
+    seen = await shows(running, http, "/ui/numbers/phone-1", "Connected as +12025550142")
     assert "/ui/webhooks/new?phone_number=phone-1" in seen
+    assert 'href="/ui/numbers/phone-1/first"' in seen
     assert (await running.ask("GET", "/api/accounts/phone-1"))["settings"] == {}
     assert "There is no number yet" not in (await http.get("/ui/")).text
 
@@ -343,7 +343,9 @@ async def test_a_number_that_lost_its_phone_says_what_brings_the_next_code(
     assert "2 numbers, 0 of 1 phone connected" in (await http.get("/ui/")).text
     engine.scanned.set()
     await shows(running, http, "/ui/", "2 numbers, 1 of 1 phone connected")
-    assert "To link it again" not in (await http.get("/ui/numbers/desk")).text
-    assert "No status yet" not in (await http.get("/ui/numbers/shop")).text
+    assert '<span id="again"></span>' in (await http.get("/ui/numbers/desk")).text
+    assert 'id="scan"' not in (await http.get("/ui/numbers/shop")).text
     engine.lost.set()
-    await shows(running, http, "/ui/numbers/desk", "To link it again, press Restart above")
+    lost = await shows(running, http, "/ui/numbers/desk", '<span id="again">Try again</span>')
+    assert "Logged out." in lost
+    assert 'class="again" method="post" action="/ui/numbers/desk/restart"' in lost

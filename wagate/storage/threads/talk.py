@@ -12,16 +12,18 @@ import peewee
 from wagate.errors import NotFoundError
 from wagate.events import Event
 from wagate.events.kinds import MESSAGE
-from wagate.storage.events.listing import deliveries_of, get_delivery, get_event
-from wagate.storage.models import EventRow, Message
+from wagate.storage.events.listing import deliveries_of, get_delivery, get_event, select_events
+from wagate.storage.models import Chat, EventRow, Message
 from wagate.storage.outbox.messages import UNSENT, MessageRow, get_message
-from wagate.storage.rows import DeliveryDetail, Page
-from wagate.storage.statement import first
+from wagate.storage.rows import DeliveryDetail, Page, to_event
+from wagate.storage.statement import first, first_id
 from wagate.storage.threads.archive import NO_MARKS, Marks
 from wagate.storage.threads.contacts import contacts_of
 from wagate.storage.threads.conversations import archive
 
 MOST_ANSWERS = 20
+MOST_CHATS = 5
+"""In which the newest message is looked for: in the very newest there may be our own alone."""
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +88,25 @@ def talk(
     unsent = query.order_by(Message.id.desc()).limit(limit).dicts().execute(db)
     said += [Said(event=None, message=MessageRow(**row)) for row in unsent]
     return Page(data=sorted(said, key=lambda each: each.id, reverse=True), next_cursor=page.next_cursor)
+
+
+def last_incoming(
+    db: peewee.Database, *, client_id: int, account: str, account_id: str, since: datetime
+) -> Event | None:
+    """The newest message that came in through an account since then; looked for in its newest chats alone."""
+    chats = Chat.select(Chat.chat).where(Chat.client_id == client_id, Chat.last_at >= since, Chat.account == account)
+    found = []
+    for (chat,) in chats.order_by(Chat.last_at.desc()).limit(MOST_CHATS).tuples().execute(db):
+        query = select_events().where(
+            EventRow.client_id == client_id,
+            EventRow.chat == chat,
+            EventRow.id >= first_id(since),
+            EventRow.kind == MESSAGE,
+            EventRow.from_me == peewee.SQL("FALSE"),
+            EventRow.account_id == account_id,
+        )
+        found += [to_event(row) for row in query.order_by(EventRow.id.desc()).limit(1).dicts().execute(db)]
+    return max(found, key=lambda each: each.id, default=None)
 
 
 def follow(db: peewee.Database, wanted: str, *, client_id: int | None = None) -> Journey:

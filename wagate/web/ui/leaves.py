@@ -16,6 +16,7 @@ from wagate.events import SESSION_STATES, SessionStatus
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.rows import AccountRow
 from wagate.web.ui import words
+from wagate.web.ui.linking import is_blocked
 
 Leaves = Mapping[str, Markup]
 """An element's id → the whole element."""
@@ -71,7 +72,9 @@ def number_mark(row: AccountRow) -> tuple[str, str]:
     """How a number is: the mark's kind, and the word. Most providers have no session, and so nothing to say of it."""
     if row.status is SessionStatus.INITIALIZING and not row.ever_connected and not row.message:
         return NO_SESSION
-    return words.NUMBERS[SESSION_STATES[row.status].group]
+    if row.status is SessionStatus.AUTH_FAILURE:
+        return "bad", "Logged out"
+    return ("bad", "Blocked by WhatsApp") if is_blocked(row) else words.NUMBERS[SESSION_STATES[row.status].group]
 
 
 def delivery_mark(one: DeliveryFacts) -> tuple[str, str]:

@@ -14,16 +14,17 @@ from wagate.errors import NotFoundError
 from wagate.storage.fields import clean
 from wagate.web.access.streams import begun
 from wagate.web.ui.deliveries import PAGE, filter_asked, refuse_search
+from wagate.web.ui.first_run import first_leaves
 from wagate.web.ui.leaves import Leaves
 from wagate.web.ui.numbers import scan_panel
 from wagate.web.ui.parts import Parts, viewer
-from wagate.web.ui.shared_look import EVERY, SharedLook, Watched
+from wagate.web.ui.shared_look import EVERY, OF_ONE_NUMBER, SharedLook, Watched
 
 CHECKED: Final = 5.0
 """Seconds after which a stream asks again whether its viewer is signed in."""
 BEAT: Final = 15.0
 """Seconds; proxies cut connections that are silent for longer than a minute or so."""
-PAGES: Final = ("overview", "receivers", "receiver", "deliveries", "number")
+PAGES: Final = ("overview", "receivers", "receiver", "deliveries", *sorted(OF_ONE_NUMBER))
 
 
 def pages(parts: Parts) -> Blueprint:
@@ -86,7 +87,7 @@ async def _stream(parts: Parts, shared: SharedLook, watched: Watched) -> AsyncGe
 @contextmanager
 def _alarm(parts: Parts, watched: Watched) -> Iterator[Callable[[], trio.Event]]:
     """What wakes a stream before its second is over: the stop, and for a number that its session changed."""
-    if watched.page != "number":
+    if watched.page not in OF_ONE_NUMBER:
         yield lambda: parts.stop
         return
     with parts.hub.watch() as watcher:
@@ -99,10 +100,11 @@ def _alarm(parts: Parts, watched: Watched) -> Iterator[Callable[[], trio.Event]]
 
 
 async def _leaves(parts: Parts, shared: SharedLook, watched: Watched) -> Leaves:
-    if watched.page != "number":
+    if watched.page not in OF_ONE_NUMBER:
         return await shared.leaves(watched)
     name, may_act = "".join(watched.things[:1]), watched.viewer.may_act
-    return await scan_panel(parts, name, client_id=watched.client_id, may_act=may_act)
+    leaves = first_leaves if watched.page == "first" else scan_panel
+    return await leaves(parts, name, client_id=watched.client_id, may_act=may_act)
 
 
 def event(name: str, text: str) -> bytes:

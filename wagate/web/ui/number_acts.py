@@ -13,6 +13,8 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import NotFoundError
 from wagate.web.ui.account_fields import CURES, SettingField, fields_of, settings_in, shown, typed, wrong_fields
+from wagate.web.ui.first_run import first_page
+from wagate.web.ui.first_run import path_of as first_path
 from wagate.web.ui.forms import number_in
 from wagate.web.ui.number_new import API, callback, keep_secrets, kept_secrets, way_of
 from wagate.web.ui.numbers import number_page
@@ -79,12 +81,14 @@ def _add_settings(routes: Blueprint, parts: Parts) -> None:
 def _add_acts(routes: Blueprint, parts: Parts) -> None:
     @routes.post("/numbers/<name>/<any(start,stop,restart,logout):action>")
     async def control(name: str, action: str) -> Page | WerkzeugResponse:
-        row = await _account(parts, name)
+        row, to = await _account(parts, name), (await request.form).get("to", "")
         done = await parts.api.call("POST", f"/api/sessions/{quote(name, safe='')}/{action}", who=viewer())
         if done.wrong:
-            return await number_page(parts, name, refused=next(iter(done.wrong.values()))), 409
+            why = next(iter(done.wrong.values()))
+            first = to == first_path(name)
+            return await (first_page(parts, name, did=why) if first else number_page(parts, name, refused=why)), 409
         await parts.note(action, f"number:{name}", owner=row["client_id"])
-        return back(f"/ui/numbers/{quote(name, safe='')}", "acted")
+        return back(to or f"/ui/numbers/{quote(name, safe='')}", "acted")
 
     @routes.post("/numbers/<name>/code")
     async def code(name: str) -> Page:

@@ -177,7 +177,7 @@ async def _add(parts: Parts, provider: Provider, form: Form) -> Page | WerkzeugR
     row = made.data
     await parts.note("add number", row["name"], provider.title, owner=row["client_id"])
     if provider.listens:
-        return back(f"/ui/numbers/{quote(row['name'], safe='')}", "added")
+        return back(f"/ui/numbers/{quote(row['name'], safe='')}/first")
     return parts.page(
         "added",
         "numbers",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 from markupsafe import Markup
 from quart import Blueprint
 
 from wagate.errors import NotFoundError
-from wagate.events import SESSION_STATES, SessionGroup, SessionStatus
+from wagate.events import SessionStatus
 from wagate.hooks.providers import Provider
 from wagate.hooks.sessions import SESSION_ACTIONS
 from wagate.inbound.qr_image import qr_image
@@ -19,6 +20,7 @@ from wagate.storage.passes import list_links
 from wagate.storage.rows import AccountRow
 from wagate.web.ui import without_text
 from wagate.web.ui.leaves import leaf, leaves_of, number_mark
+from wagate.web.ui.linking import linking
 from wagate.web.ui.links import WORDS
 from wagate.web.ui.parts import Parts, one_client, page_asked, viewer
 from wagate.web.ui.render import render
@@ -72,7 +74,6 @@ async def number_page(
         "number",
         "numbers",
         row=row,
-        mark_of=number_mark(row),
         receivers_of=gets[:RECEIVERS],
         more=len(gets) - RECEIVERS,
         sending=sending,
@@ -91,7 +92,7 @@ async def number_page(
         link=link,
         links=await parts.database.browse(list_links, "scan", row.id, parts.now()) if viewer().may_act else [],
         lasts=WORDS,
-        **code_of(parts, row, may_act=viewer().may_act),
+        **panel_of(parts, row, may_act=viewer().may_act),
     )
 
 
@@ -100,9 +101,19 @@ async def scan_panel(parts: Parts, name: str, *, client_id: int | None, may_act:
     row = await parts.database.browse(get_account, name, client_id=client_id)
     if row is None:
         return {}
-    panel = render("scan", row=row, mark_of=number_mark(row), **code_of(parts, row, may_act=may_act))
+    values = panel_of(parts, row, may_act=may_act)
     words = leaves_of((), [row], (), parts.now())
-    return {"scan": Markup(panel), "pair": pair_leaf(row), **words}  # noqa: S704  (a template's output)
+    panel = Markup(render("scan", row=row, **values))  # noqa: S704  (a template's output)
+    return {"scan": panel, "pair": pair_leaf(row), "again": leaf("again", values["state"].again), **words}
+
+
+def panel_of(parts: Parts, row: AccountRow, *, may_act: bool) -> dict[str, Any]:
+    """What the panel to scan from shows, and the button beside it."""
+    code = code_of(parts, row, may_act=may_act)
+    can = actions_of(parts.providers.get(row.provider))
+    verb = next((each for each in ("restart", "start") if each in can), "")
+    state = linking(row, code=code["image"] is not None, can=bool(verb), acts=may_act)
+    return {"mark_of": number_mark(row), "state": state, "verb": verb, **code}
 
 
 def pair_leaf(row: AccountRow) -> Markup:
@@ -124,14 +135,11 @@ async def account_of(parts: Parts, name: str) -> AccountRow:
     return row
 
 
-def code_of(parts: Parts, row: AccountRow, *, may_act: bool = True) -> dict[str, object]:
-    """The code to scan and how long it lasts; one that has lapsed is gone at once. Or the button that brings one."""
+def code_of(parts: Parts, row: AccountRow, *, may_act: bool = True) -> dict[str, Any]:
+    """The code to scan and how long it lasts; one that has lapsed is gone at once."""
     waits = may_act and row.status == SessionStatus.QR_GENERATED and row.qr_at is not None
     left = (row.qr_at + QR_LIFE - parts.now()).total_seconds() if waits and row.qr_at is not None else 0.0
-    lost = SESSION_STATES[row.status].group in {SessionGroup.DISCONNECTED, SessionGroup.ERROR}
-    actions = actions_of(parts.providers.get(row.provider)) if may_act and lost else ()
     return {
-        "again": next((verb.capitalize() for verb in ("restart", "start") if verb in actions), ""),
         "image": qr_image(row.qr) if left > 0 else None,
         "left": int(left),
         "life": int(QR_LIFE.total_seconds()),

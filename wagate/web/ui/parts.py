@@ -195,7 +195,6 @@ NOTES = {
     "taken": "Sent: the provider accepted it. The tick shows its status.",
     "queued": "Stored but not sent yet: it will be sent automatically. The tick shows its status.",
     "unknown": "It may have been sent: the request was sent, but no answer came. Check the phone.",
-    "added": "Added. A code to scan appears within a few seconds.",
     "acted": "Requested. The state below changes once it is done.",
     "numbergone": "Deleted. Its messages stay in the archive.",
     "unlinked": "Revoked. The link no longer works.",

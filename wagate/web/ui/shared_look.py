@@ -31,6 +31,8 @@ But for a page that the last look did not cover: it is looked at once.
 FRESH: Final = 1.0
 """Seconds for which it is known who is signed in."""
 SHOW: Final = "Show it"
+OF_ONE_NUMBER: Final = frozenset({"number", "first"})
+"""Pages that look for themselves."""
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -164,7 +166,7 @@ class SharedLook:
             return last
 
     async def _look(self) -> _Seen:
-        parts, every = self._parts, [each for each in self._watchers.values() if each.page != "number"]
+        parts, every = self._parts, [each for each in self._watchers.values() if each.page not in OF_ONE_NUMBER]
         wanted = _Wanted(
             pages=frozenset(each.page for each in every),
             clients=frozenset(each.client_id for each in every),

@@ -72,7 +72,7 @@ def pages(parts: Parts) -> Blueprint:
             wrong = found.wrong
         if wrong:
             return await _show(parts, str(webhook_id), asked=typed(form), wrong=wrong), 422
-        await _note(parts, "change webhook", found.data)
+        await note(parts, "change webhook", found.data)
         return back(f"/ui/webhooks/{webhook_id}", "saved")
 
     return routes
@@ -103,7 +103,7 @@ def _add_lists(routes: Blueprint, parts: Parts) -> None:
             wrong = made.wrong
         if wrong:
             return _new(parts, typed(form), wrong), 422
-        await _note(parts, "add webhook", made.data)
+        await note(parts, "add webhook", made.data)
         return await _show(parts, made.data["id"], secret=made.data["secret"])
 
 
@@ -112,36 +112,31 @@ def _add_acts(routes: Blueprint, parts: Parts) -> None:
     async def toggle(webhook_id: object) -> WerkzeugResponse:
         to = (await request.form).get("active") == "on"
         found = await parts.api.call("POST", f"{API}/{webhook_id}/toggle", {"is_active": to}, who=viewer())
-        await _note(parts, "switch on" if to else "switch off", found.expect())
+        await note(parts, "switch on" if to else "switch off", found.expect())
         return back(f"/ui/webhooks/{webhook_id}", "on" if to else "off")
 
     @routes.post("/webhooks/<uuid:webhook_id>/rotate")
     async def rotate(webhook_id: object) -> str:
         key = form_key(await request.form)
         found = await parts.api.call("POST", f"{API}/{webhook_id}/rotate-secret", {}, who=viewer(), key=key)
-        await _note(parts, "new secret", found.expect())
+        await note(parts, "new secret", found.expect())
         return await _show(parts, str(webhook_id), secret=found.data["secret"])
 
     @routes.post("/webhooks/<uuid:webhook_id>/test")
     async def test(webhook_id: object) -> Page | WerkzeugResponse:
-        sent = await parts.api.call("POST", f"{API}/{webhook_id}/test", who=viewer())
-        if sent.status == NotFoundError.status:
-            sent.expect()
-        if sent.wrong:
-            return await _show(parts, str(webhook_id), refused=sent.wrong[""]), 409
-        delivery_id = str(sent.data["event_id"])
-        await _note(parts, "test webhook", {**(await _row(parts, str(webhook_id)))})
-        await _outcome(parts, delivery_id, parts.clock)
+        delivery_id, refused = await send_test(parts, str(webhook_id))
+        if refused:
+            return await _show(parts, str(webhook_id), refused=refused), 409
         return back(f"/ui/webhooks/{webhook_id}?tried={quote(delivery_id)}#test")
 
     @routes.post("/webhooks/<uuid:webhook_id>/delete")
     async def delete(webhook_id: object) -> Page | WerkzeugResponse:
-        row = await _row(parts, str(webhook_id))
+        row = await row_of(parts, str(webhook_id))
         if (await request.form).get("typed", "").strip() != label(row):
             wrong = {"typed": f"Type {label(row)} to confirm that you want to delete it."}
             return await _show(parts, str(webhook_id), wrong=wrong), 422
         (await parts.api.call("DELETE", f"{API}/{webhook_id}", who=viewer())).expect()
-        await _note(parts, "delete webhook", row)
+        await note(parts, "delete webhook", row)
         return back("/ui/webhooks", "deleted")
 
 
@@ -204,7 +199,7 @@ async def _show(
     secret: str = "",
     refused: str = "",
 ) -> str:
-    row = await _row(parts, webhook_id)
+    row = await row_of(parts, webhook_id)
     stored = {name: _text(row.get(name)) for name in TEXTS} | {"events": row["events"]}
     return parts.page(
         "webhook",
@@ -214,7 +209,7 @@ async def _show(
         target=await parts.targets.get(f"webhook:{webhook_id}", client_id=viewer().client_id),
         secret=secret,
         refused=refused,
-        tried=await _tried(parts, webhook_id, request.args.get("tried", "")),
+        tried=await tried_of(parts, webhook_id, request.args.get("tried", "")),
         **_choices(parts, stored if asked is None else asked, wrong or {}),
     )
 
@@ -224,12 +219,13 @@ def _text(value: object) -> object:
     return "" if value is None else str(value).lower() if isinstance(value, bool) else value
 
 
-async def _row(parts: Parts, webhook_id: str) -> dict[str, Any]:
+async def row_of(parts: Parts, webhook_id: str) -> dict[str, Any]:
+    """The viewer's webhook, as the API shows it. NotFoundError."""
     row: dict[str, Any] = (await parts.api.call("GET", f"{API}/{webhook_id}", who=viewer())).expect()
     return row
 
 
-async def _tried(parts: Parts, webhook_id: str, delivery_id: str) -> dict[str, Any] | None:
+async def tried_of(parts: Parts, webhook_id: str, delivery_id: str) -> dict[str, Any] | None:
     """The test that the page speaks of, as the connector tells of it: what was sent, and what came back.
 
     None: there is none, or the connector can't tell at the moment.
@@ -239,6 +235,18 @@ async def _tried(parts: Parts, webhook_id: str, delivery_id: str) -> dict[str, A
     found = await parts.api.call("GET", f"{API}/{webhook_id}/events", who=viewer(), query={"limit": 20})
     listed = found.data["data"] if found.status < 400 else ()
     return next((each for each in listed if each["id"] == delivery_id), None)
+
+
+async def send_test(parts: Parts, webhook_id: str) -> tuple[str, str]:
+    """Send one, and wait for its outcome: the delivery's id, or why it was refused. NotFoundError."""
+    sent = await parts.api.call("POST", f"{API}/{webhook_id}/test", who=viewer())
+    if sent.status == NotFoundError.status:
+        sent.expect()
+    if sent.wrong:
+        return "", sent.wrong[""]
+    await note(parts, "test webhook", await row_of(parts, webhook_id))
+    await _outcome(parts, str(sent.data["event_id"]), parts.clock)
+    return str(sent.data["event_id"]), ""
 
 
 async def _outcome(parts: Parts, delivery_id: str, clock: Clock) -> None:
@@ -251,5 +259,6 @@ async def _outcome(parts: Parts, delivery_id: str, clock: Clock) -> None:
         await clock.sleep(LOOK)
 
 
-async def _note(parts: Parts, action: str, row: Mapping[str, Any]) -> None:
+async def note(parts: Parts, action: str, row: Mapping[str, Any]) -> None:
+    """Write down what was done to a webhook."""
     await parts.note(action, f"webhook:{row['id']}", label(row), owner=row["client_id"])
