@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,6 @@ from tests.rows import NOW
 from wagate.rules.targets import Standing, TargetState
 from wagate.storage.database import Database
 from wagate.storage.deliveries.survey import (
-    MANY_FAILED,
     LoneReceivers,
     Survey,
     Totals,
@@ -22,9 +22,10 @@ from wagate.storage.deliveries.survey import (
 )
 from wagate.storage.deliveries.target_list import TargetRow, list_targets, some_targets
 from wagate.storage.deliveries.targets import Owner, write_states
+from wagate.storage.minutes import HOUR, Bucket, add_buckets, start_of
 from wagate.storage.owners.endpoints import delete_webhook
 from wagate.storage.statement import rows, run
-from wagate.web.ui.needs import LITTLE_FREE, needs
+from wagate.web.ui.needs import LITTLE_FREE, Weight, needs
 
 __all__ = ["there"]
 
@@ -57,7 +58,7 @@ async def test_what_is_not_urgent_needs_nobody(troubled: Database) -> None:
     every = await troubled.read(list_targets, NOW)
     given: dict[str, Any] = {"numbers": (), "checks": (), "free": LITTLE_FREE, "recover": 60.0, "now": NOW}
     found = needs(every, **given)
-    assert [each.who for each in found] == ["", ""]
+    assert [each.weight for each in found] == [Weight.DOWN, Weight.DOWN, Weight.FAILED]
     assert found == needs((row for row in every if is_urgent(row)), **given)
 
 
@@ -107,9 +108,16 @@ async def test_receivers_without_endpoints_are_known_anew_when_there_are_others(
     assert await same() == before + 1
 
 
-@pytest.mark.parametrize(("failed", "urgent"), [(MANY_FAILED, False), (MANY_FAILED + 1, True)])
-def test_a_receiver_that_is_up_needs_somebody_once_much_failed(failed: int, urgent: bool) -> None:
-    assert is_urgent(TargetRow(id="n8n:1", failed=failed)) is urgent
+async def test_beside_what_failed_it_says_how_much_was_delivered(troubled: Database) -> None:
+    begin = start_of(NOW, HOUR)
+    made = [
+        Bucket(subject=each, at=begin - timedelta(hours=back), client_id=OTHER, done=300)
+        for each in ("n8n:up-other", "n8n:up-acme")
+        for back in (0, 23, 25)
+    ]
+    await troubled.write(add_buckets, made)
+    for found in (await troubled.read(survey_targets, NOW, most=0), await troubled.read(glance, NOW, (), ())):
+        assert {row.id: (row.failed, row.done) for row in found.urgent if row.failed} == {"n8n:up-other": (2, 600)}
 
 
 @pytest.mark.parametrize(

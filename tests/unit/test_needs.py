@@ -69,11 +69,14 @@ def test_a_pause_is_nobodys_trouble() -> None:
     assert found(row) == []
 
 
-@pytest.mark.parametrize(("failed", "state", "counts"), [
-    (21, TargetState(), True), (20, TargetState(), False), (1, TargetState(failing_since=NOW), True),
+@pytest.mark.parametrize(("failed", "done", "counts"), [
+    (0, 0, False), (1, 0, True), (1, 98, True), (1, 99, False), (20, 1979, True), (20, 1980, False), (21, 90_000, True),
 ])  # fmt: skip
-def test_some_failures_are_worth_a_look(failed: int, state: TargetState, *, counts: bool) -> None:
-    assert bool(found(target(failed=failed, state=state))) is counts
+def test_failures_are_worth_a_look_when_they_are_many_or_many_of_what_came(
+    failed: int, done: int, *, counts: bool
+) -> None:
+    for state in (TargetState(), TargetState(failing_since=NOW)):
+        assert bool(found(target(failed=failed, done=done, state=state))) is counts
 
 
 @pytest.mark.parametrize(
@@ -88,7 +91,30 @@ def test_some_failures_are_worth_a_look(failed: int, state: TargetState, *, coun
     ],
 )
 def test_a_number_that_was_connected_and_is_not(status: SessionStatus, ever: bool, counts: bool) -> None:
-    assert bool(found(numbers=[number(status, ever_connected=ever)])) is counts
+    old = NOW - timedelta(days=30)
+    assert bool(found(numbers=[number(status, ever_connected=ever, created_at=old)])) is counts
+
+
+@pytest.mark.parametrize(
+    ("status", "hours", "counts"),
+    [
+        (SessionStatus.QR_GENERATED, 1, True),
+        (SessionStatus.SESSION_NOT_CONNECTED, 23, True),
+        (SessionStatus.SESSION_NOT_CONNECTED, 24, False),
+        (SessionStatus.INITIALIZING, 1, False),
+    ],
+)
+def test_a_number_that_never_was_connected_counts_while_it_is_new(
+    status: SessionStatus, hours: float, *, counts: bool
+) -> None:
+    new = number(status, ever_connected=False, created_at=NOW - timedelta(hours=hours), message="QR expired")
+    seen = found(numbers=[new])
+    assert [(each.act, each.mend) for each in seen] == [("Link it", "/ui/numbers/main/first")] * counts
+
+
+def test_a_number_without_a_message_says_what_it_costs() -> None:
+    (need,) = found(numbers=[number(SessionStatus.SESSION_NOT_CONNECTED)])
+    assert need.detail == "It receives and sends nothing."
 
 
 def test_what_is_worst_comes_first() -> None:

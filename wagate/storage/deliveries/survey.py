@@ -25,22 +25,19 @@ from wagate.storage.deliveries.target_list import (
     set_state,
     within,
 )
-from wagate.storage.fields import as_time
+from wagate.storage.fields import as_time, time_text
 from wagate.storage.owners.revision import revision
 from wagate.storage.statement import first_id, placeholders, rows, slices
 
 WORST = (Standing.DOWN, Standing.FAILING, Standing.DISABLED, Standing.PAUSED, Standing.UP)
 """The order of receivers."""
-MANY_FAILED = 20
-"""Failed for good in a day: so many are worth a look."""
+_HOUR = 3600
+"""Seconds of the longer buckets of `wagate.storage.minutes`, which imports this module."""
 SENDING = "outbound:"
 """How the targets begin that are no receivers: what waits there leaves by our numbers."""
 
 _RANK = "CASE standing {} END".format(" ".join(f"WHEN '{each}' THEN {rank}" for rank, each in enumerate(WORST)))
-_URGENT = (
-    f"standing = 'down' OR failed > {MANY_FAILED} OR (failed > 0 AND standing = 'failing') "
-    "OR (waiting > 0 AND (sends OR standing = 'disabled'))"
-)
+_URGENT = "standing = 'down' OR failed > 0 OR (waiting > 0 AND (sends OR standing = 'disabled'))"
 _SENDS = f"substr({{id}}, 1, {len(SENDING)}) = '{SENDING}'"
 _HOOK = "w.connector || ':' || w.id"
 _LONE = f"""
@@ -227,6 +224,7 @@ class _Asked:
         self._db = db
         self._params = [client_id, first_id(now - LATELY), *named]
         self._clients = clients
+        self._since = now - LATELY
         self._words = {
             "which": "" if every else " AND client_id = (SELECT client FROM me)",
             "named": ", ".join("(?)" for _ in named),
@@ -260,6 +258,7 @@ class _Asked:
             before = sums.get(client, _Sums())
             sums[client] = msgspec.structs.replace(before, count=before.count + count)
         _states(self._db, {row.id: row for row, _ in found})
+        _done(self._db, {row.id: row for row, _ in found if row.failed}, self._since)
         return found, sums
 
     def quiet(self, begin: int, most: int) -> list[TargetRow]:
@@ -281,8 +280,7 @@ def is_urgent(row: TargetRow) -> bool:
     """Whether it may need somebody, or something waits there to leave."""
     return (
         row.standing is Standing.DOWN
-        or row.failed > MANY_FAILED
-        or (row.failed > 0 and row.standing is Standing.FAILING)
+        or row.failed > 0
         or (row.waiting > 0 and (_sends(row) or row.standing is Standing.DISABLED))
     )
 
@@ -299,6 +297,17 @@ def _states(db: peewee.Database, found: Mapping[str, TargetRow]) -> None:
         text = f"SELECT id, {STATE} FROM targets WHERE id IN ({placeholders(len(part))})"  # noqa: S608  (ours)
         for id_, *state in rows(db, text, part):
             set_state(found[id_], state)
+
+
+def _done(db: peewee.Database, found: Mapping[str, TargetRow], since: datetime) -> None:
+    """How much was delivered there: what failed is much or little beside it."""
+    for part in slices([*found]):
+        text = (
+            f"SELECT subject, SUM(done) FROM minutes WHERE subject IN ({placeholders(len(part))}) "  # noqa: S608  (ours)
+            "AND step = ? AND at >= ? GROUP BY subject"
+        )
+        for id_, done in rows(db, text, [*part, _HOUR, time_text(since)]):
+            found[id_].done = int(done)
 
 
 def _added(sums: Iterable[_Sums]) -> Totals:

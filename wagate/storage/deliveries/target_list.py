@@ -89,6 +89,8 @@ class TargetRow(msgspec.Struct, kw_only=True):
     """Failed permanently, of what was stored in the last 24 hours."""
     unused: bool = False
     """Only a connector says that there is one, as nothing was ever sent there: nobody can do anything to it yet."""
+    done: int = 0
+    """Delivered in that time, to the hour; counted where something failed, and only for `Survey.urgent`."""
 
     @property
     def standing(self) -> Standing:

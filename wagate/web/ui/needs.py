@@ -13,7 +13,6 @@ import msgspec
 from wagate.events import SESSION_STATES, SessionGroup
 from wagate.hooks.watch import Need as NeedView
 from wagate.rules.targets import Standing
-from wagate.storage.deliveries.survey import MANY_FAILED
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.refusals import RefusedRow
 from wagate.storage.rows import AccountRow
@@ -21,9 +20,16 @@ from wagate.web.api.doctor import DoctorLine
 from wagate.web.health import LEAST_FREE, Check, Level
 from wagate.web.inbound.refusals import SIGNATURE
 from wagate.web.ui import words
+from wagate.web.ui.leaves import number_mark
 
 MOST = 8
 """Items on the page; then how many more there are."""
+MANY_FAILED = 20
+"""Failed for good in a day: more are worth a look, however much was delivered."""
+MUCH = 0.01
+"""Of what a receiver got in a day: if more of it failed for good, few are worth a look, too."""
+NEW = timedelta(days=1)
+"""A number that was never linked is about to be for so long; after that nobody wants it."""
 IN_A_ROW = 3
 """Refused webhooks since the last accepted one: so many are no accident."""
 LITTLE_FREE = 1024**3
@@ -93,7 +99,7 @@ def needs(
     found = [
         *_parts(checks),
         *(each for row in targets for each in _target(row, recover, now)),
-        *(each for row in numbers for each in _number(row)),
+        *(each for row in numbers for each in _number(row, now)),
         *(each for row in refused for each in _refused(row)),
         *_disk(free),
         *_backup(backup, now),
@@ -175,7 +181,7 @@ def _target(row: TargetRow, recover: float, now: datetime) -> Iterator[Need]:
             what="is switched off, and messages wait for it",
             detail=f"{waits} {'waits' if row.waiting == 1 else 'wait'}. {_sentence(row.state.last_error)}",
         )
-    if row.failed > MANY_FAILED or (row.failed and row.standing is Standing.FAILING):
+    if row.failed > MANY_FAILED or row.failed > MUCH * (row.failed + row.done):
         yield Need(
             weight=Weight.FAILED,
             mark=("wait", "Failing"),
@@ -188,17 +194,22 @@ def _target(row: TargetRow, recover: float, now: datetime) -> Iterator[Need]:
         )
 
 
-def _number(row: AccountRow) -> Iterator[Need]:
+def _number(row: AccountRow, now: datetime) -> Iterator[Need]:
+    """One that was linked, or is new: who is never linked later is nobody's trouble."""
     facts = SESSION_STATES[row.status]
-    if not row.ever_connected or facts.group in {SessionGroup.CONNECTED, SessionGroup.LOADING}:
+    wanted = row.ever_connected or now - row.created_at < NEW
+    if not wanted or facts.group in {SessionGroup.CONNECTED, SessionGroup.LOADING}:
         return
+    url = f"/ui/numbers/{row.name}"
     yield Need(
         weight=Weight.NUMBER,
-        mark=words.NUMBERS[facts.group],
+        mark=number_mark(row),
         who=row.name,
-        link=f"/ui/numbers/{row.name}",
+        link=url,
         what="is not linked to its phone" if facts.group is not SessionGroup.ERROR else "was refused",
-        detail=f"{_sentence(row.message)} It receives and sends nothing.",
+        detail=f"{_sentence(row.message)} It receives and sends nothing.".lstrip(),
+        act="" if row.ever_connected else "Link it",
+        mend="" if row.ever_connected else f"{url}/first",
         since=row.updated_at,
     )
 
