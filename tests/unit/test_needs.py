@@ -63,6 +63,24 @@ def test_a_receiver_that_is_down_says_what_waits_and_when_something_would_be_los
     assert heading([need]) == "One thing needs you"
 
 
+def test_a_number_that_its_provider_refuses_leads_to_the_field_that_mends_it() -> None:
+    row = down()
+    row.id, row.name = "outbound:a", "Sending from main"
+    well = number(SessionStatus.INITIALIZING, created_at=NOW - timedelta(days=9))
+    given: dict[str, Any] = {"free": LITTLE_FREE, "recover": DAY, "now": NOW}
+    (need,) = needs([row], [well], (), stopped=["a"], **given)
+    assert (need.weight, need.who, need.what) == (Weight.NUMBER, "main", "is refused by its provider")
+    assert (need.act, need.mend, need.link) == ("Mend it", "/ui/numbers/main#trouble", "/ui/numbers/main")
+    assert "214 messages wait" in need.detail
+    (away,) = needs([row], [well], (), stopped=(), **given)
+    assert (away.weight, away.who) == (Weight.DOWN, "Sending from main")
+    lost = number(SessionStatus.AUTH_FAILURE)  # what is not linked says so once
+    assert [each.what for each in needs([row], [lost], (), stopped=["a"], **given)] == [
+        "does not answer",
+        "was refused",
+    ]
+
+
 def test_a_pause_is_nobodys_trouble() -> None:
     row = down()
     row.state = TargetState(paused_at=NOW, down_since=NOW)
@@ -157,6 +175,7 @@ def test_what_the_doctor_fails_in_is_told_once_for_each_part_and_not_what_anothe
         ("Clock", "Time: the provider refuses it."),
     ]
     assert {each.link for each in seen} == {"/ui/doctor"}
+    assert [each.mend for each in seen] == ["/ui/numbers/main#trouble", ""]
     assert len({view(each).key for each in seen}) == 2
 
 

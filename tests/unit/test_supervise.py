@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from typing import Any, cast
 
 import pytest
 import trio
@@ -63,6 +64,21 @@ async def test_the_doctor_asks_again_soon_while_something_fails_and_rarely_while
         await checkup.run()
     assert asked == [(each, 1) for each in (FIRST, FIRST + AGAIN, FIRST + AGAIN + EVERY, FIRST + AGAIN + 2 * EVERY)]
     assert checkup.failing == []
+
+
+async def test_one_part_is_asked_again_and_what_failed_elsewhere_is_still_known() -> None:
+    checkup, level = Checkup(Steps()), "fail"
+
+    async def examine(*, part: str = "") -> list[DoctorLine]:
+        parts = [part] if part else ["account main", "clock"]
+        return [DoctorLine(level=cast("Any", level), part=each, what="token", detail="") for each in parts]
+
+    checkup.ask_by(examine)
+    await checkup.now()
+    level = "ok"
+    assert [each.part for each in await checkup.now(part="account main")] == ["account main"]
+    assert [each.part for each in checkup.failing] == ["clock"]
+    assert checkup.but_for({"clock"}) == []
 
 
 async def tried(error: BaseException | None) -> object:

@@ -61,6 +61,10 @@ class Observed:
         """Accounts with which something is wrong."""
         return self._troubles
 
+    def refused(self) -> list[str]:
+        """Accounts whose provider lets them send nothing."""
+        return [account for account, trouble in self._troubles.items() if trouble.why == "refused"]
+
     def forget(self, account: str) -> None:
         """It is gone."""
         self._troubles.pop(account, None)

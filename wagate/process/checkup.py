@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Container, Sequence
+from typing import Any, Final
 
 from wagate.clock import Clock
 from wagate.web.api.doctor import DoctorLine
@@ -32,11 +32,17 @@ class Checkup:
         """All parts are there now; ``examine`` asks them."""
         self._examine = examine
 
-    async def now(self, **how: int) -> Sequence[DoctorLine]:
-        """Ask: all lines. It may take some seconds."""
-        lines = await self._examine(**how) if self._examine is not None else ()
-        self.failing = [each for each in lines if each.level == "fail"]
+    async def now(self, *, part: str = "", **how: int) -> Sequence[DoctorLine]:
+        """Ask: all lines, or those of one part. It may take some seconds."""
+        asked: dict[str, Any] = how | ({"part": part} if part else {})
+        lines = await self._examine(**asked) if self._examine is not None else ()
+        others = [each for each in self.failing if part not in {"", each.part}]
+        self.failing = others + [each for each in lines if each.level == "fail"]
         return lines
+
+    def but_for(self, troubles: Container[str]) -> list[DoctorLine]:
+        """What did not work, but for plugins (``troubles``) that say themselves what it is."""
+        return [each for each in self.failing if each.part not in troubles]
 
     async def run(self) -> None:
         """A task: ask now and then, one part after another, so that nobody notices."""

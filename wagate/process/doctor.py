@@ -68,9 +68,12 @@ class Installation:
     """(plugin, its own look)."""
 
 
-async def run_checks(installation: Installation, *, at_once: int = AT_ONCE) -> list[DoctorLine]:
-    """All findings, part by part; a part that hangs or fails is one line of its own. ``at_once``: parts."""
-    looks = list(_looks(installation))
+async def run_checks(installation: Installation, *, at_once: int = AT_ONCE, part: str = "") -> list[DoctorLine]:
+    """All findings, part by part; a part that hangs or fails is one line of its own.
+
+    ``at_once``: parts; ``part``: this one alone.
+    """
+    looks = [each for each in _looks(installation) if part in {"", each[0]}]
     found: list[list[DoctorLine]] = [[] for _ in looks]
     secrets = installation.config.secrets | frozenset(_secrets(installation))
     limiter = trio.CapacityLimiter(at_once)
@@ -80,8 +83,8 @@ async def run_checks(installation: Installation, *, at_once: int = AT_ONCE) -> l
             found[place] = [_line(part, each, secrets) for each in await _findings(part, look)]
 
     async with trio.open_nursery() as nursery:
-        for place, (part, look) in enumerate(looks):
-            nursery.start_soon(one, place, part, look)
+        for place, (name, look) in enumerate(looks):
+            nursery.start_soon(one, place, name, look)
     return [line for lines in found for line in lines]
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from ipaddress import ip_network
-from typing import cast
+from typing import Any, cast
 
 import trio
 from hypercorn.config import Config as ServerConfig
@@ -202,7 +202,7 @@ def doors(gateway: Gateway, auth: Authenticator) -> tuple[DoorAt, ...]:
     )
 
 
-async def _run_checks(gateway: Gateway, checks: Sequence[tuple[str, Check]], **how: int) -> list[DoctorLine]:
+async def _run_checks(gateway: Gateway, checks: Sequence[tuple[str, Check]], **how: Any) -> list[DoctorLine]:
     return await run_checks(
         Installation(
             config=gateway.config,
@@ -216,11 +216,6 @@ async def _run_checks(gateway: Gateway, checks: Sequence[tuple[str, Check]], **h
         ),
         **how,
     )
-
-
-def _failing(gateway: Gateway) -> list[DoctorLine]:
-    """But for plugins that say themselves what their trouble is."""
-    return [each for each in gateway.checkup.failing if each.part not in gateway.watching.troubles]
 
 
 def trusted(config: Config) -> Networks:
@@ -359,7 +354,9 @@ def ui_parts(
         api=OwnApi(api),
         health=health,
         examine=gateway.checkup.now,
-        failing=partial(_failing, gateway),
+        failing=lambda: gateway.checkup.but_for(gateway.watching.troubles),
+        stopped=gateway.outbound.observed.refused,
+        config_file=gateway.config.file,
         refused=gateway.refusals.all,
         warnings=gateway.warnings.newest,
         folder=gateway.config.data.dir,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import IntEnum
 from itertools import groupby
@@ -90,16 +90,21 @@ def needs(
     refused: Iterable[RefusedRow] = (),
     backup: datetime | None = None,
     failing: Iterable[DoctorLine] = (),
+    stopped: Collection[str] = (),
 ) -> list[Need]:
     """All of them.
 
     ``free``: bytes on the disk; ``recover``: `delivery.recover` in seconds; ``backup``: the newest; ``failing``: what
-    the doctor found.
+    the doctor found; ``stopped``: ids of numbers whose provider lets them send nothing.
     """
+    every = list(numbers)
+    unlinked = [each for row in every for each in _number(row, now)]
+    known = {each.who for each in unlinked}
+    turned_away = {f"{OUTBOUND}:{row.id}": row.name for row in every if row.id in stopped and row.name not in known}
     found = [
         *_parts(checks),
-        *(each for row in targets for each in _target(row, recover, now)),
-        *(each for row in numbers for each in _number(row, now)),
+        *(each for row in targets for each in _target(row, recover, now, turned_away)),
+        *unlinked,
         *(each for row in refused for each in _refused(row)),
         *_disk(free),
         *_backup(backup, now),
@@ -153,7 +158,8 @@ def _parts(checks: Iterable[tuple[str, Check]]) -> Iterator[Need]:
             )
 
 
-def _target(row: TargetRow, recover: float, now: datetime) -> Iterator[Need]:
+def _target(row: TargetRow, recover: float, now: datetime, turned_away: Mapping[str, str]) -> Iterator[Need]:
+    """``turned_away``: the names of numbers whose provider refuses them, by their target."""
     url, waits = f"/ui/receivers/{row.id}", words.plural(row.waiting, "message")
     if row.standing is Standing.DOWN and row.state.down_since is not None:
         detail = f"{_sentence(row.state.last_error)} {waits} {'waits' if row.waiting == 1 else 'wait'}, in order."
@@ -161,17 +167,20 @@ def _target(row: TargetRow, recover: float, now: datetime) -> Iterator[Need]:
             lost = max(row.oldest_at, row.state.resumed_at or row.oldest_at) + timedelta(seconds=recover)
             left = (lost - now).total_seconds()
             detail += f" Nothing is lost for another {words.duration(left)}." if left > 0 else ""
-        yield Need(
-            weight=Weight.DOWN,
-            mark=words.TARGETS[Standing.DOWN],
-            who=row.name,
-            link=url,
-            what="does not answer",
-            detail=detail,
-            act="Try now",
-            post=f"{url}/probe",
-            since=row.state.down_since,
-        )
+        if row.id in turned_away:
+            yield _turned_away(turned_away[row.id], detail, row.state.down_since)
+        else:
+            yield Need(
+                weight=Weight.DOWN,
+                mark=words.TARGETS[Standing.DOWN],
+                who=row.name,
+                link=url,
+                what="does not answer",
+                detail=detail,
+                act="Try now",
+                post=f"{url}/probe",
+                since=row.state.down_since,
+            )
     elif row.standing is Standing.DISABLED and row.waiting:
         yield Need(
             weight=Weight.DISABLED,
@@ -192,6 +201,21 @@ def _target(row: TargetRow, recover: float, now: datetime) -> Iterator[Need]:
             detail=f"{words.plural(row.failed, 'message')} failed permanently in 24 hours. "
             f"{_sentence(row.state.last_error)}",
         )
+
+
+def _turned_away(name: str, detail: str, since: datetime) -> Need:
+    page = f"/ui/numbers/{name}"
+    return Need(
+        weight=Weight.NUMBER,
+        mark=("bad", "Refused"),
+        who=name,
+        link=page,
+        what="is refused by its provider",
+        detail=detail,
+        act="Mend it",
+        mend=f"{page}#trouble",
+        since=since,
+    )
 
 
 def _number(row: AccountRow, now: datetime) -> Iterator[Need]:
@@ -260,12 +284,15 @@ def _doctor(failing: Iterable[DoctorLine]) -> Iterator[Need]:
     for part, lines in groupby(failing, key=lambda each: each.part):
         first, *more = lines
         if part not in SEEN_BETTER:
+            number = part.removeprefix("account ") if part.startswith("account ") else ""
             others = f" And {words.plural(len(more), 'thing')} more." if more else ""
             yield Need(
                 weight=Weight.DOCTOR,
                 mark=("bad", "FAIL"),
                 who=f"{part[:1].upper()}{part[1:]}",
                 link=DOCTOR,
+                act="Mend it" if number else "",
+                mend=f"/ui/numbers/{number}#trouble" if number else "",
                 what="does not work, according to the doctor",
                 detail=f"{_sentence(f'{first.what}: {first.detail}')} {_sentence(first.next_step)}".rstrip() + others,
             )

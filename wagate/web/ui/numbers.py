@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from markupsafe import Markup
 from quart import Blueprint
@@ -15,16 +15,22 @@ from wagate.hooks.providers import Provider
 from wagate.hooks.sessions import SESSION_ACTIONS
 from wagate.inbound.qr_image import qr_image
 from wagate.storage.deliveries.survey import worst
+from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.owners.accounts import QR_LIFE, get_account, list_accounts
 from wagate.storage.passes import list_links
+from wagate.storage.refusals import RefusedRow
 from wagate.storage.rows import AccountRow
 from wagate.web.ui import without_text
+from wagate.web.ui.account_fields import shown
 from wagate.web.ui.leaves import leaf, leaves_of, number_mark
 from wagate.web.ui.linking import linking
 from wagate.web.ui.links import WORDS
 from wagate.web.ui.parts import Parts, one_client, page_asked, viewer
 from wagate.web.ui.render import render
+from wagate.web.ui.trouble import mending, table_of, troubles
 
+CONFIG = "config"
+"""The source of an account that is in config.toml."""
 PAGE = 50
 """Numbers on a page of the list."""
 RECEIVERS = 12
@@ -64,10 +70,15 @@ async def number_page(
     code: str = "",
     wrong: Mapping[str, str] | None = None,
     link: str = "",
+    mended: Mapping[str, str] | None = None,
 ) -> str:
-    """A number's page; ``refused``: what its last act ran into. ``code`` (for its phone) and ``link``: just made."""
+    """A number's page; ``refused``: what its last act ran into. ``code`` (for its phone) and ``link``: just made.
+
+    ``mended``: settings that were typed to mend it, and are wrong.
+    """
     row = await account_of(parts, name)
     sending, gets = await parts.targets.getting(row.id)
+    refusals = await parts.refused(client_id=row.client_id, account_id=row.id)
     gets = sorted((each if viewer().texts else without_text.target(each) for each in gets), key=worst)
     provider = parts.providers.get(row.provider)
     return parts.page(
@@ -77,7 +88,7 @@ async def number_page(
         receivers_of=gets[:RECEIVERS],
         more=len(gets) - RECEIVERS,
         sending=sending,
-        refused=await parts.refused(client_id=row.client_id, account_id=row.id),
+        refused=refusals,
         live=f"page=number&{urlencode({'thing': row.name})}",
         actions=actions_of(provider),
         scans=provider is not None and provider.sessions,
@@ -92,8 +103,32 @@ async def number_page(
         link=link,
         links=await parts.database.browse(list_links, "scan", row.id, parts.now()) if viewer().may_act else [],
         lasts=WORDS,
+        **(await _trouble(parts, row, sending, refusals) | ({"mended": mended} if mended else {})),
         **panel_of(parts, row, may_act=viewer().may_act),
     )
+
+
+async def _trouble(
+    parts: Parts, row: AccountRow, sending: TargetRow | None, refused: Sequence[RefusedRow]
+) -> dict[str, Any]:
+    """What is wrong with it, the settings that mend it with what is stored, and where they stand."""
+    provider = parts.providers.get(row.provider)
+    if provider is None:
+        return {"troubles": []}
+    stopped, failing = row.id in parts.stopped(), parts.failing()
+    found = troubles(row, provider, sending=sending, stopped=stopped, failing=failing, refused=refused)
+    fields, stored = mending(found), {}
+    if fields and row.source != CONFIG and viewer().may_act:
+        path = f"/api/accounts/{quote(row.name, safe='')}"
+        stored = (await parts.api.call("GET", path, who=viewer())).expect()["settings"]
+    return {
+        "troubles": found,
+        "fields": fields,
+        "keys": [each.name for each in fields] + ["webhook_secret"] * any(each.secret for each in found),
+        "table": table_of(row.name),
+        "config_file": parts.config_file,
+        "mended": shown(fields, stored),
+    }
 
 
 async def scan_panel(parts: Parts, name: str, *, client_id: int | None, may_act: bool) -> dict[str, Markup]:

@@ -76,6 +76,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     refused: Sequence[RefusedRow]
     checks: Mapping[str, Check]
     failing: Sequence[DoctorLine]
+    stopped: Collection[str]
+    """Ids of numbers whose provider lets them send nothing."""
     free: int
     """Bytes on the disk."""
     uptime: str
@@ -92,6 +94,7 @@ async def look(parts: Parts, *, client_id: int | None) -> Look:
         refused=await parts.refused(client_id=client_id),
         checks=(await parts.health.report()).checks,
         failing=parts.failing(),
+        stopped=parts.stopped(),
         free=(await trio.to_thread.run_sync(shutil.disk_usage, parts.folder)).free,
         uptime=parts.health.uptime(),
         backup=await trio.to_thread.run_sync(last_backup, parts.folder),
@@ -114,6 +117,7 @@ def snapshot(seen: Look, survey: Survey, hour: Lately, *, client_id: int | None,
         refused=refused,
         backup=seen.backup if mine else None,
         failing=seen.failing if mine else (),
+        stopped=seen.stopped,
     )
     return Snapshot(
         found=found,

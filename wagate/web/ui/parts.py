@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -53,10 +53,13 @@ class Parts:
     """For all that the API does already, and plugins with routes of their own: they are not known here."""
     bulk: BulkActs
     health: HealthMonitor
-    examine: Callable[[], Awaitable[Sequence[DoctorLine]]]
-    """What ``wagate doctor`` asks."""
+    examine: Callable[..., Awaitable[Sequence[DoctorLine]]]
+    """What ``wagate doctor`` asks; ``part``: of this part alone."""
     failing: Callable[[], Sequence[DoctorLine]]
     """What did not work when that was last asked."""
+    stopped: Callable[[], Collection[str]]
+    """Ids of accounts whose provider lets them send nothing, as far as this process saw it."""
+    config_file: Path
     refused: Callable[..., Awaitable[Sequence[RefusedRow]]]
     """`wagate.web.inbound.refusals.Refusals.all`."""
     warnings: Callable[[], Sequence[Warned]]
@@ -188,6 +191,8 @@ NOTES = {
     "skipped": "It was moved to the end of its chat. The messages behind it continue.",
     "gone": "Given up. The message stays in the archive.",
     "saved": "Saved.",
+    "accepted": "Saved, and its provider accepts it.",
+    "stillwrong": "Saved, but something is still wrong: it is below.",
     "settled": "It has changed in the meantime; this is its current state.",
     "nothing": "Nothing was selected.",
     "on": "Switched on. Waiting messages are being sent.",

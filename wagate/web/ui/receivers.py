@@ -79,7 +79,7 @@ def pages(parts: Parts) -> Blueprint:
     async def probe(target_id: str) -> WerkzeugResponse:
         before = await parts.targets.probe(target_id, client_id=viewer().client_id)
         await parts.note("try now", before.id, before.name, owner=before.client_id)
-        return await _back(target_id, await _outcome(parts, before))
+        return await _back(target_id, await probe_outcome(parts, before))
 
     return routes
 
@@ -105,7 +105,7 @@ async def _back(target_id: str, word: str) -> WerkzeugResponse:
     return back((await request.form).get("to", "") or f"/ui/receivers/{target_id}", word)
 
 
-async def _outcome(parts: Parts, before: TargetRow) -> str:
+async def probe_outcome(parts: Parts, before: TargetRow) -> str:
     """Wait for what the probe comes to: nobody is shown a success that did not happen."""
     if not before.state.down:
         return "probed"
