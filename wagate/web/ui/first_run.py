@@ -131,8 +131,7 @@ async def _first(parts: Parts, row: AccountRow) -> Markup:
 
 async def _receivers(parts: Parts, row: AccountRow) -> tuple[str | None, list[str]]:
     """Who gets its messages: the id of a webhook, if there is one, and the names of all others."""
-    seen = await parts.targets.getting(row.id)
-    gets = [one for one in seen.named.values() if one.client_id == row.client_id]
+    _, gets = await parts.targets.getting(row.id)
     hooks = sorted((one.id for one in gets if one.id.startswith(WEBHOOK)), reverse=True)
     newest = hooks[0] if hooks else ""
     return newest.removeprefix(WEBHOOK) or None, sorted(one.name for one in gets if one.id != newest)

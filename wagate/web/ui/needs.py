@@ -12,6 +12,7 @@ import msgspec
 
 from wagate.events import SESSION_STATES, SessionGroup
 from wagate.hooks.watch import Need as NeedView
+from wagate.outbound.context import OUTBOUND
 from wagate.rules.targets import Standing
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.refusals import RefusedRow
