@@ -16,8 +16,8 @@ from wagate.parsing.fields import first_text
 from wagate_whatsapp.engine import LONGEST_PAUSE, Engine
 from wagate_whatsapp.number import Number, Numbers, WhatsAppSettings, settings_of
 from wagate_whatsapp.pairing import Pairing, start_settings
-from wagate_whatsapp.parse import HEARD, moment, of_the_past, parse
-from wagate_whatsapp.people import Us
+from wagate_whatsapp.parse import HEARD, of_the_past, parse
+from wagate_whatsapp.people import Us, moment
 from wagate_whatsapp.process import ChildProcess, EngineDiedError, EngineRefusedError, Feed, Json, NotDoneError
 from wagate_whatsapp.reasons import (
     BUSY,

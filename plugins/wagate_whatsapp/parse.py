@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -14,8 +13,9 @@ from wagate.events.acks import DELIVERED, PLAYED, READ, ack_extra
 from wagate.parsing.chats import GROUP, chat_key, is_group
 from wagate.parsing.fields import fingerprint, first_text, identifier, instant, mapping, shortened
 from wagate_whatsapp.content import content_of, unwrapped
+from wagate_whatsapp.group_events import GROUP_LINES, group
 from wagate_whatsapp.ids import Key
-from wagate_whatsapp.people import Parties, Us, parties, person
+from wagate_whatsapp.people import Parties, Us, moment, parties, person
 from wagate_whatsapp.process import Json
 from wagate_whatsapp.sealed import chosen, response
 
@@ -34,10 +34,9 @@ HEARD = frozenset(
         "CallTerminate",
         "ChatPresence",
         "Presence",
-        "GroupInfoEvent",
-        "JoinedGroup",
         "Unread",
     }
+    | GROUP_LINES
 )
 """Lines that are events; the others say how the connection is."""
 
@@ -46,6 +45,9 @@ def parse(line: Json, us: Us) -> list[NewEvent]:
     """The events of one line; none when it is nobody's business but the protocol's."""
     if line["event"] == "Receipt":
         return receipt(line, us)
+    if line["event"] in GROUP_LINES:
+        raw = _raw(line)
+        return [replace(each, raw=raw) for each in group(line, us)]
     event = _parsed(line, us)
     return [] if event is None else [event]
 
@@ -63,8 +65,11 @@ def _parsed(line: Json, us: Us) -> NewEvent | None:
         return None
     if line["event"] in {"ChatPresence", "Presence"}:
         return event  # too many, and too little in them
-    body = msgspec.json.encode({name: value for name, value in line.items() if name not in _OURS})
-    return replace(event, raw=Raw(body=body))
+    return replace(event, raw=_raw(line))
+
+
+def _raw(line: Json) -> Raw:
+    return Raw(body=msgspec.json.encode({name: value for name, value in line.items() if name not in _OURS}))
 
 
 def message(line: Json, us: Us) -> NewEvent | None:
@@ -179,37 +184,6 @@ def online(line: Json, us: Us) -> NewEvent:
     return NewEvent(
         kind=kinds.PRESENCE_UPDATE, chat=who.chat, sender=who.sender, type="presence", extra={"presences": [told]}
     )
-
-
-def group(line: Json, _us: Us) -> NewEvent:
-    """A group's name, its members, its rules."""
-    chat = chat_key(first_text(line, "JID") or first_text(mapping(line.get("GroupInfo")), "JID"))
-    joined = line["event"] == "JoinedGroup"
-    changes = [name for name in ("Join", "Leave", "Promote", "Demote") if line.get(name)]
-    named = mapping(line.get("Name")) or mapping(mapping(line.get("GroupInfo")).get("GroupName"))
-    subject = first_text(named, "Name")
-    people = [chat_key(each) for name in changes for each in line[name] if isinstance(each, str)]
-    kind = "group.v2.join" if joined else "group.v2.participants" if changes else "group.v2.update"
-    event = {name: value for name, value in line.items() if name not in {"n", "session"}}
-    return NewEvent(
-        kind=kind,
-        provider_id=fingerprint(msgspec.json.encode(event).decode()),
-        chat=chat,
-        sender=chat_key(first_text(line, "Sender")),
-        type="group",
-        timestamp=moment(line) or instant(line.get("Timestamp")),
-        extra={
-            "group": shortened(mapping(line.get("GroupInfo"))) | {"id": chat},
-            "type": changes[0].lower() if changes else kind.rpartition(".")[2],
-            "participants": people,
-        }
-        | ({"group_name": subject} if subject else {}),
-    )
-
-
-def moment(line: Json) -> datetime | None:
-    """When it happened."""
-    return instant(line.get("time"))
 
 
 def _reaction(part: Json, line: Json, who: Parties, us: Us) -> NewEvent:
@@ -363,6 +337,4 @@ _READERS: dict[str, Callable[[Json, Us], NewEvent | None]] = {
     "CallTerminate": call,
     "ChatPresence": presence,
     "Presence": online,
-    "GroupInfoEvent": group,
-    "JoinedGroup": group,
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from wagate.parsing.chats import GROUP, LID, USER, chat_key
-from wagate.parsing.fields import first_text
+from wagate.parsing.fields import first_text, instant
 from wagate_whatsapp.ids import Key
 from wagate_whatsapp.process import Json
 
@@ -70,3 +72,8 @@ def person(jid: str, alt: str) -> str:
     if keys[0].endswith(f"@{LID}") and keys[1].endswith(f"@{USER}"):
         return keys[1]
     return keys[0]
+
+
+def moment(line: Json) -> datetime | None:
+    """When it happened."""
+    return instant(line.get("time"))

@@ -28,6 +28,7 @@ class Known(Protocol):
 POLLS = ("pollCreationMessage", "pollCreationMessageV2", "pollCreationMessageV3", "pollCreationMessageV5")
 SEALED = {"pollUpdateMessage": "pollCreationMessageKey", "encEventResponseMessage": "eventCreationMessageKey"}
 """Field of a message that is encrypted with another one's secret → where it names that one."""
+GROUP_PEOPLE = ("Join", "Leave", "Promote", "Demote")
 THUMBNAILS = frozenset({"JPEGThumbnail", "jpegThumbnail", "pngThumbnail", "PNGThumbnail", "thumbnail"})
 """Left out: pictures of pictures."""
 _DEEPEST = 30
@@ -101,6 +102,14 @@ def _online(_library: Library, found: Any, known: Known) -> Json:
     alt = _learned(who, known)
     there: Json = {"chat": who, "chat_alt": alt, "sender": who, "sender_alt": alt, "from_me": False, "group": False}
     return there | {"online": not found.Unavailable, "last": max(0, found.LastSeen)}
+
+
+def _group(library: Library, found: Any, known: Known) -> Json:
+    """A change of a group; ``phones`` has the phones behind the LIDs in it, as far as they were learned."""
+    told = _plain(library, found, known)
+    people = [told.get("Sender", ""), *(each for name in GROUP_PEOPLE for each in told.get(name, ()))]
+    phones = {each: phone for each in people if (phone := _learned(each, known))}
+    return told | ({"phones": phones} if phones else {})
 
 
 def _plain(_library: Library, found: Any, _known: Known) -> Json:
@@ -184,6 +193,7 @@ _FLAT: dict[str, Callable[[Library, Any, Known], Json]] = {
     "UndecryptableMessage": _undecryptable,
     "ChatPresence": _typing,
     "Presence": _online,
+    "GroupInfoEvent": _group,
     "CallOffer": _call,
     "CallAccept": _call,
     "CallTerminate": _call,

@@ -47,6 +47,9 @@ def one(told: dict[str, Any]) -> NewEvent:
     return held_to(NewEvent, event)
 
 
+PHONES = {"100000000000007@lid": "15550000007@s.whatsapp.net"}
+
+
 def in_group(message: dict[str, Any], **fields: Any) -> dict[str, Any]:
     group = {"chat": "1203630@g.us", "chat_alt": "", "group": True}
     return line(message, **group | fields)
@@ -180,6 +183,17 @@ def test_members_of_a_group_come_and_go() -> None:
         "join",
         ["15550000009@c.us"],
     )
+    more = told | {"Leave": ["100000000000007@lid"], "Name": {"Name": "Crew"}, "n": 7, "phones": PHONES}
+    many = parse(more, US)
+    assert [(each.kind, each.extra["type"], each.extra["participants"]) for each in many] == [
+        ("group.v2.participants", "join", ["15550000009@c.us"]),
+        ("group.v2.participants", "leave", ["15550000007@c.us"]),
+        ("group.v2.update", "update", []),
+    ]
+    again = parse(more | {"n": 1, "phones": {}}, US)  # it comes again, before anybody knows her phone
+    assert [(each.provider_id, each.variant) for each in again] == [(each.provider_id, each.variant) for each in many]
+    unknown = one({"event": "GroupInfoEvent", "JID": "1203630@g.us", "Timestamp": "1700000000"})
+    assert (unknown.kind, unknown.extra["group"]) == ("group.v2.update", {"id": "1203630@g.us"})
 
 
 def test_ids_can_be_read_back() -> None:

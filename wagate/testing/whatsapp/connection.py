@@ -198,7 +198,7 @@ class Connection:
         await self.server.queries.answer(self, node)
 
     async def _on_ack(self, node: Node) -> None:
-        if self.device and node.get_str("class") == "message":
+        if self.device and node.get_str("class") in {"message", "notification"}:
             self._received({node.get_str("id")})
 
     async def _on_receipt(self, node: Node) -> None:

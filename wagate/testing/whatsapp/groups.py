@@ -1,14 +1,14 @@
-"""Groups at the fake server: what a client asks and changes (``w:g2``).
+"""Groups at the fake server: what a client asks and changes (``w:g2``), and hears of others' changes (``w:gp2``).
 
-Source of the stanzas: whatsmeow, ``group.go``, both what it sends and what it reads; of a member's errors (404, 409):
-Baileys, ``groupParticipantsUpdate``.
+Source of the stanzas: whatsmeow, ``group.go``, both what it sends and what it reads (``parseGroupNotification``); of a
+member's errors (404, 409): Baileys, ``groupParticipantsUpdate``.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -78,7 +78,7 @@ class Groups:
             return self._of_all(us, inner, node.get_str("type"))
         group = self._mine(to.user, us)
         if inner.tag == "query":
-            return [self._shown(group)]
+            return [self.shown(group)]
         if inner.tag == "invite":
             return self._invite(group, us, renew=node.get_str("type") == "set")
         if inner.tag in _MEMBERS:
@@ -95,9 +95,9 @@ class Groups:
     def _of_all(self, us: str, inner: Node, kind: str) -> list[Node]:
         groups = self._server.groups
         if inner.tag == "participating":
-            return [Node("groups", {}, [self._shown(each) for each in groups.values() if us in each.members])]
+            return [Node("groups", {}, [self.shown(each) for each in groups.values() if us in each.members])]
         if inner.tag == "create":
-            return [self._shown(self._made(us, inner))]
+            return [self.shown(self._made(us, inner))]
         if inner.tag == "leave":
             group = self._mine(as_jid(inner.get_child("group").attrs["id"]).user, us)
             _remove(group, us)
@@ -107,7 +107,7 @@ class Groups:
         if behind is None:
             raise RefusedError("406", "not-acceptable")
         if kind == "get":
-            return [self._shown(behind)]
+            return [self.shown(behind)]
         behind.members = tuple(dict.fromkeys((*behind.members, us)))
         return [Node("group", {"jid": JID(behind.id, "g.us")})]
 
@@ -147,7 +147,22 @@ class Groups:
             told.append(Node("participant", attrs | ({"error": error} if error else {})))
         return Node(inner.tag, {}, told)
 
-    def _shown(self, group: Group) -> Node:
+    def told(self, by: str, group: Group, change: Node) -> Node:
+        """What members' devices hear of a change that somebody made (``w:gp2``)."""
+        who = self._server.person(by)
+        attrs: dict[str, object] = {"from": JID(group.id, "g.us"), "type": "w:gp2", "id": os.urandom(8).hex()}
+        attrs |= {"participant": who.lid_jid, "participant_pn": who.jid, "notify": who.name}
+        return Node("notification", attrs | {"addressing_mode": "lid", "t": str(int(time.time()))}, [change])
+
+    def change_members(self, group: Group, change: str, phones: Sequence[str]) -> Node:
+        """Somebody adds, removes, promotes or demotes: what of it is told."""
+        for each in phones:
+            _MEMBERS[change](group, each)
+        version = {"prev_v_id": os.urandom(8).hex(), "v_id": os.urandom(8).hex()}
+        return Node(change, version, [Node("participant", _named(self._server.person(each))) for each in phones])
+
+    def shown(self, group: Group) -> Node:
+        """A group with its members."""
         inside = []
         for phone in group.members:
             word = "superadmin" if phone == group.owner else "admin"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from wagate.testing.whatsapp.groups import RefusedError
-from wagate.testing.whatsapp.library import Node, as_jid
+from wagate.testing.whatsapp.library import JID, Node, as_jid
 
 if TYPE_CHECKING:
     from wagate.testing.whatsapp.connection import Connection
@@ -65,6 +65,8 @@ class Profiles:
         self.abouts: dict[str, str] = {}
         """By phone."""
         self.own_picture = b""
+        self.pictures: dict[str, str] = {}
+        """By phone or a group's id: where on the shelf it lies."""
         self.channels: dict[str, Channel] = {}
 
     def channel(self, name: str, *, owner: str = "", followers: tuple[str, ...] = ()) -> Channel:
@@ -89,9 +91,9 @@ class Profiles:
         return [Node("list", {"dhash": "x"}, items)]
 
     def picture(self, connection: Connection, node: Node, inner: Node) -> list[Node]:
-        """``w:profile:picture``: ours, or with a ``target`` a group's; pictures of others can't be seen here."""
+        """``w:profile:picture``: ours, or with a ``target`` a group's, is set; anybody's can be asked for."""
         if node.get_str("type") != "set":
-            raise RefusedError("404", "item-not-found")
+            return [self._picture(as_jid(node.attrs["target"]))]
         content = inner.content_bytes() if inner.tag == "picture" else b""
         if not content.startswith(JPEG):
             raise RefusedError("406", "not-acceptable")
@@ -104,6 +106,14 @@ class Profiles:
                 raise RefusedError("401", "not-authorized")
             group.picture = content
         return [Node("picture", {"id": "1"})]
+
+    def _picture(self, target: JID) -> Node:
+        who = self._server.by_jid(target)
+        path = self.pictures.get(target.user if target.server == "g.us" or who is None else who.phone)
+        if path is None:
+            raise RefusedError("404", "item-not-found")
+        url = f"https://{self._server.shelf}{path}"
+        return Node("picture", {"id": "1700000000", "type": "image", "url": url, "direct_path": path})
 
     def mex(self, connection: Connection, _node: Node, inner: Node) -> list[Node]:
         """``w:mex``."""

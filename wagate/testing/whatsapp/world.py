@@ -178,6 +178,50 @@ class World:
         self.server.groups[made.id] = made
         return made.id
 
+    async def make_group(self, sender: str, subject: str, *members: str) -> str:
+        """Somebody makes a group with our number in it; its id without ``@g.us``."""
+        made = Group(f"12036300{len(self.server.groups):04d}", subject, (sender, self.ours, *members))
+        self.server.groups[made.id] = made
+        create = {"type": "new", "key": os.urandom(8).hex()}
+        await self._change(sender, made, Node("create", create, [self.server.group_queries.shown(made)]))
+        return made.id
+
+    async def rename_group(self, sender: str, group: str, subject: str) -> None:
+        """Somebody gives a group another name."""
+        who, found = self.server.person(sender), self.server.groups[group]
+        found.subject = subject
+        attrs = {"subject": subject, "s_t": str(int(time.time())), "s_o": who.lid_jid, "s_o_pn": who.jid}
+        await self._change(sender, found, Node("subject", attrs))
+
+    async def describe_group(self, sender: str, group: str, text: str) -> None:
+        """Somebody changes what a group says of itself; '' takes it away."""
+        found = self.server.groups[group]
+        found.description, found.description_id = text, os.urandom(8).hex() if text else ""
+        inner = Node("body", {}, text.encode()) if text else Node("delete", {})
+        await self._change(sender, found, Node("description", {"id": found.description_id or "0"}, [inner]))
+
+    async def change_members(self, sender: str, group: str, change: str, *phones: str) -> None:
+        """Somebody does ``add``, ``remove``, ``promote`` or ``demote``."""
+        found = self.server.groups[group]
+        await self._change(sender, found, self.server.group_queries.change_members(found, change, phones))
+
+    async def rule_group(self, sender: str, group: str, rule: str) -> None:
+        """Somebody sets a rule: ``announcement``, ``not_announcement``, ``locked``, ``unlocked``."""
+        found = self.server.groups[group]
+        setattr(found, rule.removeprefix("not_").replace("unlocked", "locked"), rule in {"announcement", "locked"})
+        await self._change(sender, found, Node(rule, {"v_id": "1"} if "announcement" in rule else {}))
+
+    async def _change(self, sender: str, group: Group, change: Node) -> None:
+        told = self.server.group_queries.told(sender, group, change)
+        await self.server.deliver(self.server.device(self.ours), told)
+
+    def show(self, of: str, picture: bytes) -> str:
+        """Somebody (a phone), or a group (its id), has a picture from now on; where it lies."""
+        path = f"/v/{os.urandom(8).hex()}"
+        self.blobs[path] = picture
+        self.server.profiles.pictures[of] = path
+        return f"https://{self.server.shelf}{path}"
+
     async def text_in_group(self, sender: str, group: str, text: str) -> str:
         """Somebody writes to a group; the key for it goes along with each message."""
         self._count += 1
