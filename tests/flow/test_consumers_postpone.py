@@ -86,3 +86,22 @@ async def test_a_target_that_takes_nothing_at_all_is_down_at_once_and_spends_no_
         await world.passes(901)
         await world.statuses([a1, a2, b1], "delivered")
         assert list(dict.fromkeys(world.receiver.contents("a"))) == ["a1", "a2"]
+
+
+async def test_what_waits_for_something_of_its_own_uses_no_probe_up(
+    external_url: str, tmp_path: Path, database_url: str
+) -> None:
+    async with open_world(external_url, tmp_path, database_url=database_url) as world, world.running():
+        world.receiver.default = Retry("not connected", after=60, down=True)
+        strangers = [(await world.send(f"s{number}", f"s{number}"))[0] for number in range(4)]
+        await world.status(strangers[0], "waiting")
+        (reply,) = await world.send("known", "known")
+        await told(world)
+        for number in range(4):
+            world.receiver.by_content[f"s{number}"] = [MUCH_LATER]
+        world.receiver.default = 200
+        asked = len(world.receiver.calls)
+        await world.passes(61)  # one probe is due
+        await world.status(reply, "delivered")
+        assert len(world.receiver.calls) <= asked + 5  # each stranger asked once at most
+        assert not (await world.target()).down

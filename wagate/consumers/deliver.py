@@ -134,6 +134,9 @@ class Deliverer:
         if isinstance(happened, Postponed):
             too_long = waited_too_long(happened, head, head.target, self._policy, self._clock.now())
             if too_long is None:
+                if probe and not happened.slow:
+                    # It waits for something of its own, and the target was not asked: another one shows how it is.
+                    self._pool.permit(hand.bucket)
                 await self.flights.put_back(head)
                 return Delay(key=hand.key, token=hand.token, after=happened.after, tried=True)
             happened = too_long
