@@ -19,7 +19,8 @@ from wagate.hooks import Finding, ProviderAccount
 from wagate_whatsapp.engine import Engine
 from wagate_whatsapp.number import Number, Numbers
 from wagate_whatsapp.process import ChildProcess, EngineDiedError, NotDoneError
-from wagate_whatsapp.versions import LEAST, PACKAGE, UPDATE, numbers
+from wagate_whatsapp.reasons import BLOCKED, OUTDATED, REPLACED, STOPPED
+from wagate_whatsapp.versions import LEAST, PACKAGE, UPDATE, made, numbers
 
 LEAST_GLIBC = (2, 34)
 """What the wheel's library asks for, though its name says manylinux2014 (`objdump -T`: pthread_create@GLIBC_2.34)."""
@@ -60,13 +61,10 @@ def glibc() -> tuple[int, ...] | None:
     return numbers(told.removeprefix("glibc ")) if told.startswith("glibc ") else ()
 
 
-def age_in_days(now: datetime) -> int | None:
-    """How long ago the package was installed: it is at least as old. None when that is not known."""
-    files = distribution(PACKAGE).files or []
-    record = next((Path(str(each.locate())) for each in files if each.name == "WHEEL"), None)
-    if record is None or not record.exists():
-        return None
-    return (now - datetime.fromtimestamp(record.stat().st_mtime, UTC)).days
+def library() -> Path | None:
+    """The library itself; None: it is not there."""
+    folder = Path(str(distribution(PACKAGE).locate_file(PACKAGE)))
+    return next((each for each in folder.glob(f"{PACKAGE}-*") if each.suffix in {".so", ".dylib"}), None)
 
 
 class Checker:
@@ -80,7 +78,7 @@ class Checker:
     async def __call__(self, account: ProviderAccount) -> list[Finding]:
         """What can be said without asking WhatsApp."""
         number = self._numbers.known(account.id)
-        findings = [self._age(), await self._process()]
+        findings = [await trio.to_thread.run_sync(age, library(), self._clock.now()), await self._process()]
         if number is None:
             return [*findings, Finding(level="warn", what="session", detail="it was not started by this process")]
         return [
@@ -89,15 +87,6 @@ class Checker:
             *_twins_of(self._numbers.twins(number)),
             *_clock_of(number),
         ]
-
-    def _age(self) -> Finding:
-        days = age_in_days(self._clock.now())
-        if days is not None and days > OLD:
-            detail = f"{PACKAGE} was installed {days} days ago; WhatsApp refuses old versions without warning"
-            return Finding(level="warn", what="engine's age", detail=detail, next_step=UPDATE)
-        return Finding(
-            level="ok", what="engine's age", detail=f"{PACKAGE}: {'not known' if days is None else days} days"
-        )
 
     async def _process(self) -> Finding:
         child = self._engine.running
@@ -125,6 +114,25 @@ class Checker:
         return Finding(level="ok", what="engine", detail=detail)
 
 
+def age(library: Path | None, now: datetime) -> Finding:
+    """How old it is: by what the library says of itself, else by when it was installed. Reads the file."""
+    what = "engine's age"
+    if library is None:
+        return Finding(level="warn", what=what, detail=f"{PACKAGE} has no library for this system", next_step=INSTALL)
+    since = made(library)
+    if since is None:
+        days = (now - datetime.fromtimestamp(library.stat().st_mtime, UTC)).days
+        detail = f"{PACKAGE} was installed {days} days ago; how old it was then is not known"
+    else:
+        days = (now - since).days
+        detail = f"whatsmeow of {since:%Y-%m-%d}, {days} days old"
+    if days <= OLD:
+        return Finding(level="ok", what=what, detail=detail)
+    return Finding(
+        level="warn", what=what, detail=f"{detail}; WhatsApp refuses old ones without warning", next_step=UPDATE
+    )
+
+
 def _session(number: Number, now: datetime) -> Finding:
     told = number.told or "no status yet"
     if number.connected:
@@ -133,7 +141,8 @@ def _session(number: Number, now: datetime) -> Finding:
         return Finding(level="ok", what="session", detail=f"connected; {receipt}; restarted {number.restarts} times")
     if not number.linked:
         return Finding(level="warn", what="session", detail=told, next_step="link the number: wagate pair <account>")
-    return Finding(level="fail", what="session", detail=told, next_step="wait, or restart the session")
+    step = next((step for words, step in _STEPS.items() if told.startswith(words)), "wait, or restart the session")
+    return Finding(level="fail", what="session", detail=told, next_step=step)
 
 
 def _twins_of(count: int) -> list[Finding]:
@@ -144,8 +153,18 @@ def _twins_of(count: int) -> list[Finding]:
 
 
 def _clock_of(number: Number) -> list[Finding]:
-    """A clock that is ahead makes messages look late; one that is behind shows surely."""
-    if number.skew is None or number.skew > -MOST_SKEW:
+    if abs(number.skew) < MOST_SKEW:
         return []
-    detail = f"this machine's clock is {-number.skew:.0f} s behind WhatsApp's"
+    detail = (
+        f"this machine's clock is {abs(number.skew):.0f} s {'ahead of' if number.skew > 0 else 'behind'} WhatsApp's"
+    )
     return [Finding(level="warn", what="clock", detail=detail, next_step="switch on NTP")]
+
+
+_STEPS: Final = {
+    OUTDATED: f"{UPDATE}, then restart wagate",
+    BLOCKED: "wait until then; write less, and to fewer people who did not write first",
+    REPLACED: "stop the other one, then start the session",
+    STOPPED.message: "start the session",
+}
+"""How a state begins → what to do about it."""

@@ -358,7 +358,7 @@ class Connection:
         if at is None or not self._number.connected:
             return
         late = (self._clock.now() - at).total_seconds()
-        self._number.skew = late
+        self._number.hear(late)
         if line["event"] == "Receipt":
             self._number.receipt_at = self._clock.now()
         if line["event"] != "CallOffer" or not self._settings.reject_calls or late > RINGS:

@@ -104,8 +104,8 @@ class Number:
         """Where what is heard goes, while its task runs."""
         self.receipt_at: datetime | None = None
         """When WhatsApp last told that a message of ours arrived."""
-        self.skew: float | None = None
-        """Seconds by which our clock is ahead of WhatsApp's; None: not seen yet."""
+        self.skew = 0.0
+        """Seconds by which our clock is ahead of WhatsApp's at least; negative: behind."""
 
     @property
     def references(self) -> References:
@@ -179,6 +179,15 @@ class Number:
         """Its task runs here from now on; another gateway may have linked or unlinked the number meanwhile."""
         self.runs = self.begun = True
         self.us = self._read()
+
+    def compare(self, theirs: float, before: float, after: float) -> None:
+        """WhatsApp's time of something that happened between two moments of ours, in Unix seconds."""
+        self.skew = max(before - theirs, 0.0) + min(after - theirs, 0.0)
+
+    def hear(self, late: float) -> None:
+        """Something came so many seconds after WhatsApp's time of it: a clock that is behind shows, one ahead not."""
+        if late < 0 or self.skew < 0:
+            self.skew = min(late, 0.0)
 
     def ask(self, command: str) -> None:
         """Have its task do something next."""

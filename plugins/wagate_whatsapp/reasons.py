@@ -31,6 +31,9 @@ MOST_SILENT = 2
 old."""
 UNCONFIRMED: Final = "Unconfirmed"
 """Our own line: a message was written, and WhatsApp did not confirm it in time."""
+OUTDATED: Final = "WhatsApp refuses this version of the engine (405)"
+BLOCKED: Final = "WhatsApp blocks this number until"
+REPLACED: Final = "Replaced: the same keys connected from elsewhere"
 LONG = 3600.0
 """Seconds between two tries when somebody has to act first."""
 LEVELS: Final = frozenset({"ERROR", "WARN", "WARNING"})
@@ -77,12 +80,12 @@ def _ended(line: Json) -> Verdict:
 
 
 def _replaced(_line: Json) -> Verdict:
-    text = "Replaced: the same keys connected from elsewhere (a copy of this gateway?); start the session"
+    text = f"{REPLACED} (a copy of this gateway?); start the session"
     return Verdict(change=_failed(text), halted=True)
 
 
 def _outdated(_line: Json) -> Verdict:
-    text = f"WhatsApp refuses this version of the engine (405); update it: {UPDATE}"
+    text = f"{OUTDATED}; update it: {UPDATE}"
     return Verdict(change=_failed(text), again=LONG)
 
 
@@ -124,7 +127,7 @@ def _banned(line: Json, now: datetime) -> Verdict:
     seconds = whole(line.get("Expire")) or 0
     until = (now + timedelta(seconds=seconds)).astimezone(UTC)
     why = _BANS.get(first_text(line, "Code"), "WhatsApp does not say why")
-    text = f"WhatsApp blocks this number until {until:%Y-%m-%d %H:%M} UTC: {why}"
+    text = f"{BLOCKED} {until:%Y-%m-%d %H:%M} UTC: {why}"
     return Verdict(change=_failed(text), again=max(float(seconds), LONG))
 
 

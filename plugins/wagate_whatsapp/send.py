@@ -62,8 +62,7 @@ class Sender:
         to = jid_of(message.chat)
         with preparing():
             body = await self._prepared(number, outgoing, to)
-        with sending(message=True):
-            sent = await self._reach.ask("send", number, patience=CONFIRMED, to=to, message=body)
+        sent = await self._confirmed(number, to, body)
         self._remember(message.chat)
         chat = chat_key(sent["chat"]) if message.chat.endswith("@lid") else message.chat
         own = number.us.phone if chat.endswith(f"@{GROUP}") else ""
@@ -82,6 +81,15 @@ class Sender:
         if message.type == "text" and not to.endswith("@broadcast") and settings_of(outgoing.account).typing:
             await self._type(number, to, message.text)
         return body
+
+    async def _confirmed(self, number: Number, to: str, body: Json) -> Json:
+        """Send it; what WhatsApp's server says of it. Its time tells how right our clock is."""
+        before = self._clock.time()
+        with sending(message=True):
+            sent: Json = await self._reach.ask("send", number, patience=CONFIRMED, to=to, message=body)
+        if theirs := sent["time"]:
+            number.compare(theirs, before, self._clock.time())
+        return sent
 
     async def signal(self, signal: Signal, account: ProviderAccount) -> None:
         """Mark messages as read, show or end typing or recording."""
@@ -107,8 +115,7 @@ class Sender:
     async def _change(self, account: ProviderAccount, chat: str, body: Json) -> None:
         """Send what changes an earlier message, and take it in: the device that sends it does not get it back."""
         number = self._reach.linked(account)
-        with sending(message=True):
-            sent = await self._reach.ask("send", number, patience=CONFIRMED, to=jid_of(chat), message=body)
+        sent = await self._confirmed(number, jid_of(chat), body)
         if number.inlet is None:
             return
         now = int(self._clock.time() * 1000)

@@ -1,8 +1,12 @@
-"""Which version of the engine's package does, and what to do about any other."""
+"""Which version of the engine's package does, what to do about any other, and how old its library is."""
 
 from __future__ import annotations
 
+import mmap
 import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
 PACKAGE: Final = "neonize"
@@ -24,3 +28,20 @@ def unfit(version: str, least: tuple[int, ...] = LEAST) -> str:
     found = f"is version {version[:50]}" if version else "does not say its version"
     needed = ".".join(map(str, least))
     return f"the library of {PACKAGE} {found}, {needed} or newer is needed; {UPDATE}, then restart wagate"
+
+
+_MADE: Final = re.compile(rb"go\.mau\.fi/whatsmeow[@\t]v[\w.]{1,40}-(?:0\.)?(\d{14})-[0-9a-f]{12}")
+"""Go writes the versions of all modules into what it builds (``go version -m``); whatsmeow has no releases, and its
+versions hold the time of the last change. Source: https://go.dev/ref/mod#pseudo-versions."""
+
+
+@lru_cache
+def made(library: Path) -> datetime | None:
+    """When the whatsmeow in a library was last changed; None when the library does not say. Reads all of it, once."""
+    try:
+        with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            found = _MADE.search(content)
+            text = found[1].decode() if found else ""
+        return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except (OSError, ValueError):
+        return None

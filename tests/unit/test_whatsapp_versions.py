@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,13 +16,13 @@ from wagate.clock import Clock
 from wagate.events import SessionStatus
 from wagate.testing import FakeInlet
 from wagate_whatsapp import process
-from wagate_whatsapp.check import Checker
+from wagate_whatsapp.check import Checker, age, library
 from wagate_whatsapp.engine import Engine
 from wagate_whatsapp.listen import Listener
 from wagate_whatsapp.number import Numbers, WhatsAppSettings
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.process import EngineRefusedError, child_process
-from wagate_whatsapp.versions import UPDATE, unfit
+from wagate_whatsapp.versions import UPDATE, made, unfit
 
 ENGINE = """
 import json, socket, sys
@@ -89,3 +90,33 @@ async def test_the_session_and_the_doctor_say_why(
             found = next(each for each in await Checker(engine, numbers, clock)(account) if each.what == "engine")
             assert (found.level, found.detail, found.next_step) == ("fail", OLD, UPDATE)
         nursery.cancel_scope.cancel()
+
+
+def test_how_old_the_engine_is_stands_in_its_library(tmp_path: Path) -> None:
+    file = tmp_path / "neonize-linux.so"
+    file.write_bytes(b"\x7fELF\0dep\tgo.mau.fi/whatsmeow\tv0.0.0-20260921121126-35ae40906e74\th1:x=\n")
+    since = datetime(2026, 9, 21, 12, 11, 26, tzinfo=UTC)
+    assert made(file) == since
+    young, old = age(file, since + timedelta(days=60)), age(file, since + timedelta(days=61))
+    assert (young.level, young.detail) == ("ok", "whatsmeow of 2026-09-21, 60 days old")
+    assert (old.level, old.next_step) == ("warn", UPDATE)
+    assert "61 days old; WhatsApp refuses old ones" in old.detail
+
+
+def test_a_library_that_does_not_say_its_age_was_installed_at_some_time(tmp_path: Path) -> None:
+    file, now = tmp_path / "neonize-linux.so", datetime(2026, 12, 1, tzinfo=UTC)
+    file.write_bytes(b"\x7fELF go.mau.fi/whatsmeow@v0.0.0-20269921121126-35ae40906e74")
+    for days, level in ((60, "ok"), (61, "warn")):
+        at = (now - timedelta(days=days)).timestamp()
+        os.utime(file, (at, at))
+        found = age(file, now)
+        assert (found.level, f"neonize was installed {days} days ago" in found.detail) == (level, True)
+    assert age(None, now).level == "warn"
+
+
+def test_the_installed_library_says_its_age() -> None:
+    file = library()
+    assert file is not None
+    since = made(file)
+    assert since is not None
+    assert since > datetime(2026, 1, 1, tzinfo=UTC)
