@@ -16,6 +16,7 @@ import trio
 from wagate.clock import Clock
 from wagate.errors import NotInstalledError
 from wagate.hooks import Finding, ProviderAccount
+from wagate.hooks.providers import UNOFFICIAL
 from wagate_whatsapp.engine import Engine
 from wagate_whatsapp.number import Number, Numbers
 from wagate_whatsapp.process import ChildProcess, EngineDiedError, NotDoneError
@@ -84,6 +85,7 @@ class Checker:
         return [
             *findings,
             _session(number, self._clock.now()),
+            *_risk_of(number),
             *_twins_of(self._numbers.twins(number)),
             *_clock_of(number),
         ]
@@ -143,6 +145,11 @@ def _session(number: Number, now: datetime) -> Finding:
         return Finding(level="warn", what="session", detail=told, next_step="link the number: wagate pair <account>")
     step = next((step for words, step in _STEPS.items() if told.startswith(words)), "wait, or restart the session")
     return Finding(level="fail", what="session", detail=told, next_step=step)
+
+
+def _risk_of(number: Number) -> list[Finding]:
+    """Who has the account in config.toml alone was never told."""
+    return [] if number.linked else [Finding(level="ok", what="risk", detail=UNOFFICIAL)]
 
 
 def _twins_of(count: int) -> list[Finding]:

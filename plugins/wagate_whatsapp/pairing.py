@@ -16,6 +16,7 @@ import trio
 from wagate.clock import Clock
 from wagate.events import SessionChange, SessionStatus
 from wagate.hooks import Inlet
+from wagate.hooks.providers import UNOFFICIAL
 from wagate.parsing.fields import first_text
 from wagate_whatsapp.number import Number, WhatsAppSettings
 from wagate_whatsapp.people import Us
@@ -74,6 +75,7 @@ class Pairing:
         """Show codes until the number is linked (True) or nobody scanned for long enough."""
         deadline, short = self._clock.monotonic() + PATIENCE, 0
         await self._inlet.state(CONNECTING)
+        log.warning("a number is to be linked", account_id=self._number.id, risk=UNOFFICIAL)
         while not self._number.linked and (began := self._clock.monotonic()) < deadline:
             self.trying = True
             try:

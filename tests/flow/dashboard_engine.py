@@ -8,6 +8,7 @@ import trio
 from wagate.errors import UnavailableError
 from wagate.events import NewEvent, SessionChange, SessionStatus
 from wagate.hooks import SESSION_ACTIONS, Inlet, Provider, ProviderAccount
+from wagate.hooks.providers import UNOFFICIAL
 from wagate_whatsapp.number import SECRETS, WhatsAppSettings
 
 
@@ -72,6 +73,7 @@ class FakeEngine:
         return Provider(
             name="whatsapp",
             title="WhatsApp (linked device)",
+            notice=UNOFFICIAL,
             settings_type=WhatsAppSettings,
             secrets=SECRETS,
             sessions=True,

@@ -67,6 +67,7 @@ async def test_who_holds_the_phone_sees_the_code_and_that_it_is_connected(
         seen = await shows(running, phone, path, "Scan this code")
         assert 'src="data:image/png' in seen
         assert "default" not in seen
+        assert "may ban a number" in seen
         code = await phone.post("/ui/scan", data={"k": path.partition("=")[2], "phone": "+1 202 555 0142"})
         assert "ABCD-1234" in code.text
         wrong = await phone.post("/ui/scan", data={"k": path.partition("=")[2], "phone": "mine"})

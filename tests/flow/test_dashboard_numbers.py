@@ -197,6 +197,7 @@ async def test_a_number_is_started_linked_by_code_and_deleted(
     await add(http, "whatsapp", name="desk")
     page = "/ui/numbers/desk"
     assert "Requested" in (await press(http, page, f"{page}/restart")).text
+    await shows(running, http, page, "WhatsApp forbids unofficial clients")
     assert engine.asked == ["restart desk"]
     form = fields_of(await http.get(page))
     wrong = await http.post(f"{page}/code", data=form | {"phone": "call me"})

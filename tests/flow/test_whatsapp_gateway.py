@@ -52,6 +52,22 @@ async def test_a_number_is_linked_by_api_and_goes_on_after_a_stop() -> None:
         assert here.sink.duplicates == 0
 
 
+async def test_who_has_the_account_in_config_toml_is_told_the_risk_before_the_scan() -> None:
+    async with whole() as here:
+        shown = await here.until(field="needsQR")
+        assert "may ban a number" in shown["notice"]
+        [logged] = here.server.logged("a number is to be linked")
+        assert "may ban a number" in logged["risk"]
+        report = (await here.server.http.get("/api/doctor")).json()["data"]
+        assert "may ban a number" in next(each["detail"] for each in report if each["what"] == "risk")
+        answer = await here.server.http.post("/api/whatsapp/session/main/pair-code", json={"phone": OURS})
+        assert "may ban a number" in answer.json()["data"]["notice"]
+        await here.link()
+        assert "notice" not in await here.session()
+        report = (await here.server.http.get("/api/doctor")).json()["data"]
+        assert "risk" not in [each["what"] for each in report]
+
+
 async def test_what_somebody_writes_at_full_speed_keeps_its_order() -> None:
     async with whole() as here:
         await here.link()

@@ -88,6 +88,11 @@ class AccountSessions:
         except Exception as error:
             raise _judged(error, provider.name, CONTROL_SECONDS) from error
 
+    def notice(self, account: str) -> str:
+        """What people have to know before they link its number; '' for nothing."""
+        provider = self._providers.get(self._account(account).provider)
+        return "" if provider is None else provider.notice
+
     async def ask(self, ask: Ask, *, account: str, client_id: int | None) -> Any:
         """What the provider answers. See the protocol."""
         found = self._account(account)

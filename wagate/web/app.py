@@ -146,7 +146,8 @@ def create_api(
     _answer_errors(api)
 
     asker = RequestAuth(live)
-    sessions, states = Sessions(asker, database, clock), AccountSessions(database, live, providers)
+    states = AccountSessions(database, live, providers)
+    sessions = Sessions(asker, database, clock, states)
     settings, most = AccountSettings(providers, vault, check_url), config.limits.accounts
     known, own = Accounts(database, live, clock, most=most), OwnApi(cast("App", api))
     tenants = Tenants(asker, database, live, clock, settings, vault=vault, most=most)

@@ -87,8 +87,9 @@ class ViewTokenAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
 class Sessions:
     """Sessions that the running request may look at."""
 
-    def __init__(self, auth: RequestAuth, database: Database, clock: Clock) -> None:
+    def __init__(self, auth: RequestAuth, database: Database, clock: Clock, states: AccountSessions) -> None:
         self._auth = auth
+        self._states = states
         self._database = database
         self._clock = clock
 
@@ -100,7 +101,10 @@ class Sessions:
             row = await self._database.read(get_account, name, client_id=scope.client_id)
         except NotFoundError as error:
             raise NotFoundError(f"no session {name[:100]!r}") from error
-        return StatusAnswer(data=status_view(state_of(row)))
+        shown = status_view(state_of(row))
+        if shown.needs_qr and (notice := self._states.notice(name)):
+            shown = msgspec.structs.replace(shown, notice=notice)
+        return StatusAnswer(data=shown)
 
     async def all(self, scope: Scope, status: str | None = None) -> ListAnswer:
         """All sessions in scope. BadRequestError: no such status."""
@@ -188,6 +192,8 @@ class PairCode(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     session_id: str
     code: str
     """Type it on the phone: Settings, Linked devices, Link with phone number instead."""
+    notice: str | msgspec.UnsetType = msgspec.UNSET
+    """What you have to know before you link the number, if there is anything."""
 
 
 class PairCodeAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,7 +212,8 @@ def session_control_routes(auth: RequestAuth, states: AccountSessions) -> Bluepr
     async def link(session_id: str, body: PairCodeBody) -> PairCodeAnswer:
         """A code that links the number, typed on its phone instead of scanning the QR code."""
         code = await pair_code(states, session_id, digits(body.phone), client_id=auth.identity().client_id)
-        return PairCodeAnswer(data=PairCode(session_id=session_id, code=code))
+        notice = states.notice(session_id) or msgspec.UNSET
+        return PairCodeAnswer(data=PairCode(session_id=session_id, code=code, notice=notice))
 
     return routes
 

@@ -63,6 +63,8 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """auth_failure or error."""
     has_qr: bool | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="hasQR")
     """There is a QR text; only in lists."""
+    notice: str | msgspec.UnsetType = msgspec.UNSET
+    """What you have to know before you link the number; only in the status answer, while a code waits."""
     last_updated: str | msgspec.UnsetType = msgspec.UNSET
     """The same as ``updatedAt``; only in lists."""
 

@@ -174,7 +174,9 @@ def code_of(parts: Parts, row: AccountRow, *, may_act: bool = True) -> dict[str,
     """The code to scan and how long it lasts; one that has lapsed is gone at once."""
     waits = may_act and row.status == SessionStatus.QR_GENERATED and row.qr_at is not None
     left = (row.qr_at + QR_LIFE - parts.now()).total_seconds() if waits and row.qr_at is not None else 0.0
+    provider = parts.providers.get(row.provider)
     return {
+        "notice": "" if provider is None else provider.notice,
         "image": qr_image(row.qr) if left > 0 else None,
         "left": int(left),
         "life": int(QR_LIFE.total_seconds()),

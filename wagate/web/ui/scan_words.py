@@ -35,6 +35,8 @@ class ScanWords(msgspec.Struct, frozen=True, kw_only=True):
     no_code: str
     get_code: str
     type_code: str
+    risk: str
+    """Of a linked device, for the person whose number it is."""
     ended: str
     ended_more: str
 
@@ -66,6 +68,8 @@ ENGLISH: Final = ScanWords(
     no_code="No code is available right now. Try again in a minute, or scan.",
     get_code="Get a code",
     type_code="In WhatsApp: Linked devices, Link a device, Link with phone number instead. Type this code:",
+    risk="WhatsApp forbids unofficial clients like this one and may ban a number that uses one, above all one that "
+    "writes to strangers.",
     ended="This link has ended",
     ended_more="Ask the person who sent it for a new one.",
 )
@@ -97,6 +101,8 @@ SPANISH: Final = ScanWords(
     get_code="Obtener un código",
     type_code="En WhatsApp: Dispositivos vinculados, Vincular un dispositivo, Vincular con el número de teléfono. "
     "Escribe este código:",
+    risk="WhatsApp prohíbe los clientes no oficiales como este y puede bloquear un número que use uno, sobre todo si "
+    "escribe a desconocidos.",
     ended="Este enlace ya no vale",
     ended_more="Pide uno nuevo a quien te lo envió.",
 )
@@ -128,6 +134,8 @@ PORTUGUESE: Final = ScanWords(
     get_code="Receber um código",
     type_code="No WhatsApp: Dispositivos conectados, Conectar dispositivo, Conectar com número de telefone. "
     "Digite este código:",
+    risk="O WhatsApp proíbe clientes não oficiais como este e pode banir um número que use um, sobretudo se escrever a "
+    "desconhecidos.",
     ended="Este link não vale mais",
     ended_more="Peça um novo a quem o enviou.",
 )
