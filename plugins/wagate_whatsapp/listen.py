@@ -44,6 +44,8 @@ APART: Final = 0.1
 """Seconds between two starts."""
 RINGS: Final = 60.0
 """Seconds that a call rings at most."""
+STARTING: Final = 8
+"""Numbers whose start the engine works at: each opens its keys and dials, and fifty together take its threads."""
 CALL_PATIENCE: Final = 5.0
 LONGEST_WAIT: Final = 300.0
 LOG_OUT_PATIENCE: Final = 20.0
@@ -62,6 +64,7 @@ class Listener:
         self._pairings: dict[str, Pairing] = {}
         self._turn = trio.Lock()
         """One number is started after the other: fifty logins at once look like a machine."""
+        self._starting = trio.CapacityLimiter(STARTING)
 
     async def run(self, account: ProviderAccount, inlet: Inlet) -> None:
         """For ever: linked or not, stopped or not."""
@@ -203,7 +206,9 @@ class Listener:
         try:
             child = await self._engine.child()
             with child.feed(number.id) as feed:
-                await Connection(number, settings, inlet, self._clock, turn=self._turn).hold(child, feed)
+                await Connection(number, settings, inlet, self._clock, turn=self._turn, starting=self._starting).hold(
+                    child, feed
+                )
         except EngineRefusedError as error:
             if number.told != (change := refused(str(error))).message:
                 await self._tell(number, inlet, change)
@@ -223,13 +228,21 @@ class Connection:
     """One stretch of a number's connection, in one engine."""
 
     def __init__(
-        self, number: Number, settings: WhatsAppSettings, inlet: Inlet, clock: Clock, *, turn: trio.Lock
+        self,
+        number: Number,
+        settings: WhatsAppSettings,
+        inlet: Inlet,
+        clock: Clock,
+        *,
+        turn: trio.Lock,
+        starting: trio.CapacityLimiter,
     ) -> None:
         self._number = number
         self._settings = settings
         self._inlet = inlet
         self._clock = clock
         self._turn = turn
+        self._starting = starting
         self._wait = WATCHDOG
         self._due: float | None = None
         """When it is to be made anew (monotonic); None: it is up."""
@@ -252,9 +265,11 @@ class Connection:
     async def _start(self, child: ChildProcess, *, anew: bool) -> Json:
         number, settings = self._number, start_settings(self._settings)
         try:
-            async with self._turn:  # they begin one after the other, and none waits for another to be up
-                await self._clock.sleep(APART)
-            state: Json = await child.ask("start", session=number.id, folder=str(number.folder), anew=anew, **settings)
+            async with self._starting:
+                async with self._turn:  # they begin one after the other, and none waits for another to be up
+                    await self._clock.sleep(APART)
+                told = {"session": number.id, "folder": str(number.folder), "anew": anew, **settings}
+                state: Json = await child.ask("start", **told)
         except (NotDoneError, trio.TooSlowError) as error:
             log.warning("not started", account_id=number.id, reason=str(error))
             state = {"connected": False}

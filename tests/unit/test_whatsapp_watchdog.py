@@ -19,7 +19,7 @@ from wagate.errors import StorageError
 from wagate.events import SessionChange, SessionStatus
 from wagate.testing import FakeInlet
 from wagate_whatsapp.engine import Engine
-from wagate_whatsapp.listen import LONGEST_WAIT, MOST_SPENT, WATCHDOG, Connection, Listener
+from wagate_whatsapp.listen import LONGEST_WAIT, MOST_SPENT, STARTING, WATCHDOG, Connection, Listener
 from wagate_whatsapp.number import Number, Numbers, WhatsAppSettings
 from wagate_whatsapp.people import Us
 from wagate_whatsapp.process import EngineDiedError, Feed
@@ -62,7 +62,8 @@ class Held:
 
     @asynccontextmanager
     async def holding(self, settings: WhatsAppSettings = WhatsAppSettings()) -> AsyncIterator[None]:  # noqa: B008
-        made = Connection(self.number, settings, self.inlet, self.clock, turn=trio.Lock())
+        starting = trio.CapacityLimiter(STARTING)
+        made = Connection(self.number, settings, self.inlet, self.clock, turn=trio.Lock(), starting=starting)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(made.hold, self.child, self.feed)
             await self.until(lambda: bool(self.inlet.states))
@@ -248,7 +249,7 @@ async def test_why_a_number_stopped_is_told_after_a_restart_when_it_could_not_be
 
 
 async def test_a_start_that_hangs_delays_no_other(tmp_path: Path) -> None:
-    turn, hung = trio.Lock(), trio.Event()
+    turn, starting, hung = trio.Lock(), trio.CapacityLimiter(STARTING), trio.Event()
 
     class Hanging(Child):
         async def ask(self, do: str, **fields: Any) -> Any:
@@ -256,7 +257,7 @@ async def test_a_start_that_hangs_delays_no_other(tmp_path: Path) -> None:
             await trio.sleep_forever()
 
     def made(held: Held) -> Connection:
-        return Connection(held.number, WhatsAppSettings(), held.inlet, held.clock, turn=turn)
+        return Connection(held.number, WhatsAppSettings(), held.inlet, held.clock, turn=turn, starting=starting)
 
     one, two = Held(tmp_path / "one"), Held(tmp_path / "two")
     with trio.fail_after(10):
