@@ -82,11 +82,11 @@ class Sender:
             await self._type(number, to, message.text)
         return body
 
-    async def _confirmed(self, number: Number, to: str, body: Json) -> Json:
+    async def _confirmed(self, number: Number, to: str, body: Json, **note: Json) -> Json:
         """Send it; what WhatsApp's server says of it. Its time tells how right our clock is."""
         before = self._clock.time()
         with sending(message=True):
-            sent: Json = await self._reach.ask("send", number, patience=CONFIRMED, to=to, message=body)
+            sent: Json = await self._reach.ask("send", number, patience=CONFIRMED, to=to, message=body, **note)
         if theirs := sent["time"]:
             number.compare(theirs, before, self._clock.time())
         return sent
@@ -115,12 +115,12 @@ class Sender:
     async def _change(self, account: ProviderAccount, chat: str, body: Json) -> None:
         """Send what changes an earlier message, and take it in: the device that sends it does not get it back."""
         number = self._reach.linked(account)
-        sent = await self._confirmed(number, jid_of(chat), body)
+        here = {"chat": jid_of(chat), "group": chat.endswith(f"@{GROUP}"), "from_me": True, "sender": number.us.jid}
+        # The engine notes it, too: should we be killed before we do, the next start takes it in. Twice is once.
+        sent = await self._confirmed(number, jid_of(chat), body, note=here)
         if number.inlet is None:
             return
-        now = int(self._clock.time() * 1000)
-        here = {"chat": jid_of(chat), "group": chat.endswith(f"@{GROUP}"), "from_me": True, "sender": number.us.jid}
-        line = {"event": "Message", "id": first_text(sent, "id"), "time": now, "message": body, **here}
+        line = {"event": "Message", "id": first_text(sent, "id"), "time": sent["time"] * 1000, "message": body, **here}
         try:
             await number.inlet.take(parse(line, number.us))
         except StorageError as error:  # it was sent all the same

@@ -61,12 +61,16 @@ class Actions:
     def send(self, session: Session, line: Json) -> Json:
         """Send ``message`` (WhatsApp's Message as JSON) to ``to``; its id, its time, and the phone behind a LID.
 
-        ``seconds`` says how long the gateway waits for that.
+        ``seconds`` says how long the gateway waits for that. With ``note`` (who, and where) it is written down as
+        heard, once WhatsApp has it: the device that sends it does not get it back, and the gateway may be gone by then.
         """
         raw = ParseDict(line["message"], self._library.message()).SerializeToString()
         with in_turn(session, line["seconds"]):
             answer = self._library.go.SendMessage(*session.of(as_jid(self._library, line["to"]), raw))
-        sent = self._library.answer("SendMessageReturnFunction", answer).SendResponse
+            sent = self._library.answer("SendMessageReturnFunction", answer).SendResponse
+            if "note" in line:
+                head = {"event": "Message", "id": sent.ID, "time": sent.Timestamp * 1000}
+                session.note({**head, "message": line["message"], **line["note"]})
         keep_poll(session.polls, sent.ID, line["message"])
         to = line["to"]
         phone = session.phone(to) if to.endswith("@lid") else ""

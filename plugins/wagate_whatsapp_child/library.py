@@ -20,6 +20,8 @@ ON_EVENT = ctypes.CFUNCTYPE(None, TEXT, POINTER, NUMBER, NUMBER)
 ON_LOG = ctypes.CFUNCTYPE(None, POINTER, NUMBER)
 
 DEVICE, PAIR, HISTORY, MESSAGE, RECEIPT = 0, 2, 13, 17, 18
+NOTED = 1000
+"""No event of the library's: a line of our own, as JSON."""
 EVENTS = {
     PAIR: "PairStatus",
     3: "Connected",

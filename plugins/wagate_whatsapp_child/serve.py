@@ -29,6 +29,8 @@ AT_ONCE = 32
 QUIET = 0.3
 """Seconds without an event, after which nothing more comes of the connections that were closed."""
 LONGEST_END = 10.0
+LAST_ANSWERS = 2.0
+"""Seconds for WhatsApp to confirm what is being sent when the gateway is gone."""
 
 
 def serve(descriptor: int) -> None:
@@ -165,6 +167,9 @@ class Child:
     def _leave(self) -> None:
         """The gateway is gone: nothing more from WhatsApp, and what the library still holds goes to the spools."""
         sessions = list(self._sessions.values())
+        until = time.monotonic() + LAST_ANSWERS
+        for each in sessions:
+            each.turn.acquire(timeout=max(0.0, until - time.monotonic()))  # kept: nothing else is sent any more
         for each in sessions:
             each.leave()
         _until_quiet(sessions)

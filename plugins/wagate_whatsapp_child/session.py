@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import ctypes
 import itertools
+import json
 import sys
 import threading
 import time
@@ -21,6 +22,7 @@ from wagate_whatsapp_child.library import (
     EVENTS,
     HISTORY,
     KEPT,
+    NOTED,
     ON_EVENT,
     ON_LOG,
     ON_TEXT,
@@ -109,6 +111,11 @@ class Session:
             self._outbox.tell(session=self.start.session, event="Attached")
             for entry in self.spool.waiting:
                 self._put(entry)
+
+    def note(self, line: Json) -> None:
+        """Write down what we did, for the gateway to take in, as if WhatsApp had told it."""
+        with self.spool.lock:
+            self._put(self.spool.append(NOTED, json.dumps(line).encode()))
 
     def leave(self) -> None:
         """No more from WhatsApp; what the library holds still comes."""
@@ -213,10 +220,12 @@ class Session:
 
     def _put(self, entry: Entry) -> None:
         def make() -> dict[str, Any] | list[dict[str, Any]]:
-            line = {"session": self.start.session, "n": entry.number}
+            line: Json = {"session": self.start.session, "n": entry.number}
             try:
                 if entry.code == HISTORY:
                     return past(self._library, entry.raw, self, line, self.start.history)
+                if entry.code == NOTED:
+                    return line | json.loads(entry.raw)
                 return line | flat(self._library, entry.code, entry.raw, self)
             except Exception as error:  # noqa: BLE001  (kept whole, for people)
                 raw = base64.b64encode(entry.raw).decode()

@@ -224,9 +224,14 @@ class Connection:
             self.server.silent -= 1
             self.server.arrived(self, node)
             return
-        to, now = node.attrs["to"], str(int(time.time()))
-        await self.send(Node("ack", {"class": "message", "id": node.get_str("id"), "from": to, "t": now}))
+        to, now, held = node.attrs["to"], str(int(time.time())), self.server.held
+        ack = Node("ack", {"class": "message", "id": node.get_str("id"), "from": to, "t": now})
+        if held is None:
+            await self.send(ack)
         self.server.arrived(self, node)
+        if held is not None:
+            await held.wait()
+            await self.send(ack)
         readers = [{"participant": each} for each in self.server.members(to, self.device)] or [{}]
         for reader in readers:
             for kind in ("", "read")[: self.server.receipts]:

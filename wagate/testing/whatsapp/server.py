@@ -63,6 +63,8 @@ class FakeWhatsApp:
     """So many of our next messages get no answer, and reach nobody."""
     silent: int = 0
     """So many of our next messages reach people, but WhatsApp's answer is lost, and their receipts come later."""
+    held: trio.Event | None = None
+    """Our messages reach people at once, and WhatsApp's answer comes once it is set."""
     torn: int = 0
     """So many of the next stanzas for us break off in the middle of their frame, and the connection with them."""
     turned_away: int = 0
