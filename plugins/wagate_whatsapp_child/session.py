@@ -225,7 +225,8 @@ class Session:
                 if entry.code == HISTORY:
                     return past(self._library, entry.raw, self, line, self.start.history)
                 if entry.code == NOTED:
-                    return line | json.loads(entry.raw)
+                    noted: Json = json.loads(entry.raw)
+                    return line | noted
                 return line | flat(self._library, entry.code, entry.raw, self)
             except Exception as error:  # noqa: BLE001  (kept whole, for people)
                 raw = base64.b64encode(entry.raw).decode()

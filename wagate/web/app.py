@@ -146,8 +146,7 @@ def create_api(
     _answer_errors(api)
 
     asker = RequestAuth(live)
-    states = AccountSessions(database, live, providers)
-    sessions = Sessions(asker, database, clock, states)
+    sessions = Sessions(asker, database, clock, states := AccountSessions(database, live, providers))
     settings, most = AccountSettings(providers, vault, check_url), config.limits.accounts
     known, own = Accounts(database, live, clock, most=most), OwnApi(cast("App", api))
     tenants = Tenants(asker, database, live, clock, settings, vault=vault, most=most)
