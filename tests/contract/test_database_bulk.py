@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
+import peewee
+import pytest
 
 from tests.rows import NOW, intake, route
 from wagate.rules.filters import DeliveryFilter
 from wagate.rules.targets import Health, TargetState
+from wagate.storage.audit import Act, list_acts
 from wagate.storage.database import Database
-from wagate.storage.deliveries.bulk import count_matching, failing_of, oldest_of, reach_of
+from wagate.storage.deliveries.bulk import (
+    add_bulk,
+    count_matching,
+    failing_of,
+    get_bulk,
+    list_bulk,
+    list_refused,
+    note_slice,
+    oldest_of,
+    reach_of,
+)
 from wagate.storage.deliveries.targets import Owner, write_states
 from wagate.storage.events.intake import store
 from wagate.storage.owners.clients import ensure_default_client
+from wagate.storage.statement import rows
+from wagate.storage.upkeep.retention import SLICE, delete_bulk_acts, delete_bulk_refused
 from wagate.storage.upkeep.stored import stored
 
 
@@ -79,3 +95,56 @@ async def test_how_much_is_stored_and_since_when(database: Database) -> None:
     found = await database.browse(stored)
     assert (found.oldest_at, found.size > 4096) == (NOW, True)
     assert found.here is (database.dialect == "sqlite")
+
+
+async def asked(database: Database, id_: str = "b1") -> str:
+    ask = partial(add_bulk, total=1204, who="acme", client_id=1, now=NOW, id_=id_, address="192.0.2.1")
+    return await database.write(ask, "retry", DeliveryFilter(status="failed"), "f")
+
+
+async def test_who_asked_is_written_down_with_it_or_neither_is_stored(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await database.write(ensure_default_client, now=NOW)
+
+    def full(_db: peewee.Database, _act: Act) -> None:
+        raise ValueError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("wagate.storage.deliveries.bulk.write_act", full)
+        with pytest.raises(ValueError, match="no room"):
+            await asked(database)
+    assert await database.browse(list_bulk) == []
+    assert [await asked(database), await asked(database)] == ["b1", ""]
+    (act,) = (await database.browse(list_acts, limit=9)).data
+    assert (act.client_id, act.who, act.action, act.object) == (1, "acme", "retry all", "b1")
+    assert (act.detail, act.address, act.created_at) == ("1,204 deliveries", "192.0.2.1", NOW)
+
+
+async def test_the_first_that_were_refused_are_listed_page_by_page_as_long_as_the_act(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wagate.storage.deliveries.bulk.MOST_LISTED", 5)
+    await database.write(ensure_default_client, now=NOW)
+    await database.write(store, [intake(chat="7@c.us", routes=(route("webhook:w1"),))])
+    [(kept,)] = await database.read(rows, "SELECT id FROM deliveries")
+    await asked(database)
+    slices = ({f"00{number}": "it is gone" for number in range(3)}, {kept: "delivered", "z1": "late", "z2": "later"})
+    for refused in slices:
+        one = await database.read(get_bulk, "b1")
+        note = partial(note_slice, after="z", done=1, over=False, now=NOW)
+        await database.write(partial(note, refused=refused), one)
+    made = await database.read(get_bulk, "b1")
+    assert (made.done, made.refused, made.reasons["it is gone"], made.reasons["later"]) == (2, 6, 3, 1)
+    first = await database.browse(list_refused, "b1", client_id=1, limit=3)
+    assert [(each.id, each.target) for each in first.data] == [("000", None), ("001", None), ("002", None)]
+    assert first.next_cursor == "002"
+    last = await database.browse(list_refused, "b1", client_id=None, limit=3, cursor="002")
+    found = [(each.id, each.reason, each.target, each.chat) for each in last.data]
+    assert found == [(kept, "delivered", "webhook:w1", "7@c.us"), ("z1", "late", None, None)]
+    assert last.next_cursor is None
+    later = NOW + timedelta(days=1)
+    assert await database.write(delete_bulk_refused, later) == 0, "it runs"
+    await database.write(partial(note_slice, after="z", done=0, refused={}, over=True, now=NOW), made)
+    assert [await database.write(delete_bulk_refused, later, most) for most in (2, SLICE, SLICE)] == [2, 3, 0]
+    assert await database.write(delete_bulk_acts, later) == 1

@@ -11,7 +11,7 @@ import pytest
 
 from tests.consuming import World, open_world
 from wagate.consumers import bulk as bulk_module
-from wagate.errors import ConflictError, StorageError
+from wagate.errors import ConflictError, NotFoundError, StorageError
 from wagate.rules.filters import DeliveryFilter
 from wagate.storage.deliveries.bulk import (
     MOST_RUNNING,
@@ -19,6 +19,7 @@ from wagate.storage.deliveries.bulk import (
     add_bulk,
     count_matching,
     get_bulk,
+    list_refused,
     next_slice,
     note_slice,
     stop_bulk,
@@ -107,6 +108,13 @@ async def test_what_a_process_left_is_done_by_the_next_which_says_what_was_refus
             over = await ended(world, await world.database.read(get_bulk, made))
             await world.statuses(ids, "delivered")
             assert (over.done, over.refused, dict(over.reasons)) == (2, 1, {"the event was already delivered": 1})
+    async with open_world(external_url, tmp_path) as world:
+        listed = await world.database.browse(list_refused, made, client_id=None, limit=9)
+        assert [(each.id, each.reason, each.target) for each in listed.data] == [
+            (ids[0], "the event was already delivered", "webhook:w1")
+        ]
+        with pytest.raises(NotFoundError):
+            await world.database.browse(list_refused, made, client_id=1, limit=9)
 
 
 async def test_a_filter_that_reads_too_much_holds_up_no_others_act(
@@ -142,7 +150,7 @@ async def test_all_take_turns_and_one_client_has_so_many_at_most(external_url: s
             one = await world.database.write(partial(take_bulk, until=moment, now=moment), "us")
             assert one is not None
             taken.append(one.id)
-            note = partial(note_slice, after="", done=500, reasons=[], over=False, now=moment)
+            note = partial(note_slice, after="", done=500, refused={}, over=False, now=moment)
             await world.database.write(note, one)
         assert other in taken[: len(long) + 1]
         assert len(set(taken)) == len(long) + 1

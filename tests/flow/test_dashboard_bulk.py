@@ -109,8 +109,8 @@ async def test_of_more_than_100_000_it_says_at_least_and_who_fails_among_all(run
         assert ("of more than 100,000." in page.text, '<progress aria-label="Progress">' in page.text) == (True, True)
         stop = await http.post(f"{started.headers['location']}/stop", data=fields_of(page))
         assert stop.status_code == 303
-        polled = (await http.get(started.headers["location"], headers={"HX-Request": "true"})).text
-        assert ('id="act-state">stopped<' in polled, "hx-trigger" in polled) == (True, False)
+        stopped = (await http.get(started.headers["location"])).text
+        assert ('id="act-state">stopped<' in stopped, "data-live" in stopped) == (True, False)
         assert "more than 100,000 deliveries" in (await http.get("/ui/audit")).text
 
 
@@ -173,3 +173,86 @@ async def test_what_was_selected_is_given_up_only_after_a_question(running: Gate
         assert (await http.get("/ui/audit")).text.count("the shop has closed") == 2
         foreign = await http.post("/ui/deliveries", data=form | {"to": "https://evil.test/ui/"})
         assert ('href="/ui/"' in foreign.text, "evil.test" in foreign.text) == (True, False)
+
+
+def write(gateway: Gateway, text: str, *values: Any) -> None:
+    with closing(sqlite3.connect(gateway.folder / "data" / "wagate.db", timeout=30)) as db, db:
+        db.execute(text, values)
+
+
+def add_act(gateway: Gateway, refused: list[str], client: int | None = None) -> str:
+    """One that another process is at work on, for a hundred years, and that was refused for these."""
+    made, later = "01980000-0000-7000-8000-000000000001", "2999-01-01T00:00:00.000000Z"
+    write(
+        gateway,
+        "INSERT INTO bulk (id, client_id, who, verb, which, until, after, state, done, refused, total, reasons, "
+        "holder, held_until, created_at, updated_at) VALUES (?, ?, 'admin', 'retry', '{}', '', '', 'running', 7, ?, "
+        "1204, '{\"<i>gone</i>\": 1}', 'another', ?, ?, ?)",
+        *(made, client, len(refused), later, later, later),
+    )
+    for each in refused:
+        write(gateway, "INSERT INTO bulk_refused VALUES (?, ?, '<i>gone</i>')", made, each)
+    return made
+
+
+async def test_what_was_refused_is_listed_with_links_page_by_page_without_a_script(
+    running: Gateway, receiver: Sink
+) -> None:
+    hook = await running.register(receiver.url, name="Order bot")
+    await running.post("hello", chat="+12025550119")
+    job = (await running.event(hook, "hello", "delivered"))["id"]
+    made = add_act(running, [job, *(f"gone-{number:04}" for number in range(70))])
+    token = (await running.client("other"))["token"]
+    async with browser(running) as http, browser(running, token) as foreign:
+        page = (await http.get(f"/ui/bulk/{made}")).text
+        assert f'<a href="/ui/deliveries/{job}"><code>{job}</code></a>' in page
+        assert ("+12025550119" in page, "Order bot" in page, page.count("deleted since")) == (True, True, 49)
+        assert ("<i>gone" in page, page.count("&lt;i&gt;gone&lt;/i&gt;")) == (False, 51)
+        assert ("7 done, 71 refused, of 1,204." in page, ">Refresh</a>" in page) == (True, True)
+        [more] = re.findall(r'href="([^"]+)">Next page</a>', page)
+        rest = (await http.get(unescape(more))).text
+        assert (rest.count("deleted since"), ">Next page</a>" in rest, ">First page</a>" in rest) == (21, False, True)
+        write(running, "UPDATE bulk SET refused = 1204")
+        assert "The first 1,000 of them are listed." in (await http.get(f"/ui/bulk/{made}")).text
+        write(running, "DELETE FROM bulk_refused")
+        assert "kept of newer actions only" in (await http.get(f"/ui/bulk/{made}")).text
+        for path in (f"/ui/bulk/{made}", f"/ui/live?page=bulk&thing={made}", "/ui/live?page=bulk"):
+            assert (await foreign.get(path)).status_code == 404, path
+
+
+async def test_the_stream_of_an_act_moves_figures_alone_and_ends_with_it(running: Gateway, receiver: Sink) -> None:
+    made = add_act(running, ["gone"])
+    async with browser(running) as http:
+        page = (await http.get(f"/ui/bulk/{made}")).text
+        [live] = re.findall(r'data-live="([^"]+)"', page)
+        async with http.stream("GET", unescape(live)) as stream:
+            texts = stream.aiter_text()
+            first = await texts.__anext__()
+            assert 'value="8"' in first, first
+            assert 'id="act-state">running<' in first
+            assert 'id="more"></span>' in first
+            write(running, "UPDATE bulk SET done = 9, refused = 3")
+            second = await texts.__anext__()
+            assert "9 done, 3 refused, of 1,204." in second, second
+            assert "2 more were refused. Show which" in second
+            assert "act-state" not in second
+            write(running, "UPDATE bulk SET done = 1201, state = 'done'")
+            rest = "".join([text async for text in texts])
+        assert 'id="act-state">done<' in rest, rest
+        assert "Done · retry all" in rest
+        assert rest.index("event: patch") < rest.index("event: over")
+        assert re.search("<(form|button|tr|ul)", first + second + rest) is None
+        over = (await http.get(f"/ui/bulk/{made}")).text
+        assert ("data-live" in over, ">Stop</button>" in over, ">Refresh</a>" in over) == (False, False, False)
+        async with http.stream("GET", unescape(live)) as stream:
+            assert "event: over" in "".join([text async for text in stream.aiter_text()])
+
+
+async def test_a_stop_that_came_too_late_is_no_act(running: Gateway) -> None:
+    made = add_act(running, [])
+    async with browser(running) as http:
+        page = await http.get(f"/ui/bulk/{made}")
+        write(running, "UPDATE bulk SET state = 'done'")
+        stopped = await http.post(f"/ui/bulk/{made}/stop", data=fields_of(page))
+        assert stopped.headers["location"] == f"/ui/bulk/{made}?said=settled"
+        assert ">stop<" not in (await http.get("/ui/audit")).text

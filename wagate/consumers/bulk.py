@@ -37,23 +37,41 @@ class BulkActs:
         self._rung = trio.Event()
 
     async def start(
-        self, verb: Verb, which: DeliveryFilter, *, until: str, total: int, who: str, client_id: int | None
+        self,
+        verb: Verb,
+        which: DeliveryFilter,
+        *,
+        until: str,
+        total: int,
+        who: str,
+        client_id: int | None,
+        address: str = "",
     ) -> Bulk:
-        """Ask for it; ``until``: the newest delivery that counts, of ``total``. ConflictError: too many run already."""
-        add = partial(add_bulk, total=total, who=who, client_id=client_id, now=self._clock.now())
+        """Ask for it; ``until``: the newest delivery that counts, of ``total``. ConflictError: too many run already.
+
+        The audit says who did, and from which ``address``.
+        """
+        add = partial(add_bulk, total=total, who=who, client_id=client_id, now=self._clock.now(), address=address)
         made = await self._database.write(add, verb, which, until)
         self._rung.set()
         return await self._database.read(get_bulk, made)
 
     async def start_once(
-        self, id_: str, verb: Verb, which: DeliveryFilter, *, until: str, total: int, who: str, client_id: int | None
-    ) -> Bulk | None:
-        """As `start`, with an id of the caller's. None: that was asked for before."""
-        add = partial(add_bulk, total=total, who=who, client_id=client_id, now=self._clock.now(), id_=id_)
-        if not await self._database.write(add, verb, which, until):
-            return None
+        self,
+        id_: str,
+        verb: Verb,
+        which: DeliveryFilter,
+        *,
+        until: str,
+        total: int,
+        who: str,
+        client_id: int | None,
+        address: str = "",
+    ) -> None:
+        """As `start`, with an id of the caller's; what was asked for before runs once."""
+        add = partial(add_bulk, total=total, who=who, client_id=client_id, now=self._clock.now(), address=address)
+        await self._database.write(partial(add, id_=id_), verb, which, until)
         self._rung.set()
-        return await self._database.read(get_bulk, id_)
 
     async def stop(self, bulk_id: str, *, client_id: int | None) -> Bulk:
         """Stop one. NotFoundError."""
@@ -80,22 +98,22 @@ class BulkActs:
     async def _slice(self, bulk: Bulk) -> None:
         """Do one slice."""
         ids = await self._database.browse(next_slice, bulk, SLICE)
-        reasons: list[str] = []
+        refused: dict[str, str] = {}
         again = await self._control.retry_failed(ids) if bulk.verb == "retry" else set()
         for each in ids:
             if each not in again:
-                await self._one(bulk, each, reasons)  # In turn: what goes to the end of its chat goes there in order.
+                await self._one(bulk, each, refused)  # In turn: what goes to the end of its chat goes there in order.
         over = len(ids) < SLICE
-        note = partial(note_slice, reasons=reasons, over=over, now=self._clock.now())
+        note = partial(note_slice, refused=refused, over=over, now=self._clock.now())
         await self._database.write(
-            partial(note, after=ids[-1] if ids else bulk.after, done=len(ids) - len(reasons)), bulk
+            partial(note, after=ids[-1] if ids else bulk.after, done=len(ids) - len(refused)), bulk
         )
         if over:
             log.info("bulk act done", bulk=bulk.id, verb=bulk.verb, who=bulk.who)
 
-    async def _one(self, bulk: Bulk, delivery_id: str, reasons: list[str]) -> None:
+    async def _one(self, bulk: Bulk, delivery_id: str, refused: dict[str, str]) -> None:
         act = self._control.retry if bulk.verb == "retry" else self._control.cancel
         try:
             await act(delivery_id, client_id=bulk.client_id)
         except RequestError as error:
-            reasons.append(str(error))
+            refused[delivery_id] = str(error)

@@ -303,7 +303,7 @@ def _further(gateway: Gateway, strangers: Strangers, reload: Reload) -> Iterator
     yield unknown_numbers_routes(auth, strangers, live)
     yield reload_routes(auth, reload)
     yield links_routes(auth, gateway.database, gateway.clock, public_url=gateway.config.server.public_url)
-    yield bulk_routes(auth, gateway.consumers.bulk, gateway.database)
+    yield bulk_routes(auth, gateway.consumers.bulk, gateway.database, trusted_proxies=trusted(gateway.config))
     yield stats_routes(auth, gateway.database, live, gateway.clock)
     yield refusals_routes(auth, gateway.refusals.all)
     yield targets_routes(auth, target_desk(gateway))

@@ -13,11 +13,13 @@ from uuid_utils import uuid7
 
 from wagate.errors import ConflictError, NotFoundError
 from wagate.rules.filters import DeliveryFilter
+from wagate.storage.audit import Act, write_act
 from wagate.storage.database import apart
 from wagate.storage.events.listing import matching
-from wagate.storage.fields import as_time, json_text, time_text
+from wagate.storage.fields import as_time, clean, json_text, time_text
 from wagate.storage.models import Delivery
-from wagate.storage.statement import rows, run
+from wagate.storage.rows import Page
+from wagate.storage.statement import insert_many, rows, run
 
 Verb = Literal["retry", "cancel"]
 MOST_COUNTED = 100_000
@@ -26,6 +28,8 @@ MOST_RUNNING = 20
 """Of one client at once."""
 MOST_REASONS = 20
 """Different reasons of refusals that are kept."""
+MOST_LISTED = 1000
+"""Deliveries that were refused that are kept of each act, the first ones."""
 _COLUMNS = (
     "id, client_id, who, verb, which, until, after, state, done, refused, total, reasons, holder, created_at, "
     "updated_at"
@@ -57,6 +61,17 @@ class Bulk(msgspec.Struct, frozen=True, kw_only=True):
     """The process that is at work on it."""
     created_at: datetime
     updated_at: datetime
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery that could not be done any more."""
+
+    id: str
+    reason: str
+    target: str | None
+    """``<handler>:<target>``; None: the delivery is not kept any more."""
+    chat: str | None
+    """Likewise."""
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,10 +153,12 @@ def add_bulk(
     client_id: int | None,
     now: datetime,
     id_: str = "",
+    address: str = "",
 ) -> str:
-    """Ask for one; its id, or '' when there is one with ``id_``. ConflictError: the client has `MOST_RUNNING` already.
+    """Ask for one, and write down who did; its id, or '' when there is one with ``id_``.
 
-    ``total`` was counted by a reader: the writer is everybody's, and never counts.
+    ``total`` was counted by a reader: the writer is everybody's, and never counts. ``address``: where it came from.
+    ConflictError: the client has `MOST_RUNNING` already.
     """
     made = id_ or str(uuid7())
     if rows(db, "SELECT 1 FROM bulk WHERE id = ?", (made,)):
@@ -155,7 +172,24 @@ def add_bulk(
         "ON CONFLICT (id) DO NOTHING",  # Another process may store it at the same time.
         (made, client_id, who, verb, json_text(which), until, total, time_text(now), time_text(now)),
     )
-    return made if stored else ""
+    if not stored:
+        return ""
+    act = Act(
+        client_id=client_id,
+        who=who,
+        action=f"{verb} all",
+        object=made,
+        detail=f"{more_than(total)} deliveries",
+        address=address,
+        created_at=now,
+    )
+    write_act(db, act)
+    return made
+
+
+def more_than(count: int) -> str:
+    """``1,204``; above what is counted, ``more than 100,000``."""
+    return f"{count:,}" if count <= MOST_COUNTED else f"more than {MOST_COUNTED:,}"
 
 
 def get_bulk(db: peewee.Database, bulk_id: str, *, client_id: int | None = None) -> Bulk:
@@ -206,19 +240,43 @@ def next_slice(db: peewee.Database, bulk: Bulk, limit: int) -> list[str]:
 
 
 def note_slice(
-    db: peewee.Database, bulk: Bulk, *, after: str, done: int, reasons: Sequence[str], over: bool, now: datetime
+    db: peewee.Database, bulk: Bulk, *, after: str, done: int, refused: Mapping[str, str], over: bool, now: datetime
 ) -> None:
-    """Write down how far it is; ``over``: nothing is left. One that was stopped meanwhile stays stopped."""
+    """Write down how far it is; ``refused``: delivery → why; ``over``: nothing is left.
+
+    One that was stopped meanwhile stays stopped.
+    """
     found = dict(bulk.reasons)
-    for each in reasons:
+    for each in refused.values():
         if each in found or len(found) < MOST_REASONS:
             found[each] = found.get(each, 0) + 1
     run(
         db,
         "UPDATE bulk SET after = ?, done = done + ?, refused = refused + ?, reasons = ?, updated_at = ?, "
         "state = CASE WHEN state = 'running' AND ? THEN 'done' ELSE state END WHERE id = ?",
-        (after, done, len(reasons), json_text(found), time_text(now), over, bulk.id),
+        (after, done, len(refused), json_text(found), time_text(now), over, bulk.id),
     )
+    listed = islice(refused.items(), max(MOST_LISTED - bulk.refused, 0))
+    params = [(bulk.id, delivery_id, clean(reason)) for delivery_id, reason in listed]
+    head = "INSERT INTO bulk_refused (bulk_id, delivery_id, reason)"
+    insert_many(db, head, params, "ON CONFLICT (bulk_id, delivery_id) DO NOTHING")
+
+
+def list_refused(
+    db: peewee.Database, bulk_id: str, *, client_id: int | None, limit: int, cursor: str = ""
+) -> Page[Refused]:
+    """A page of those that were refused, in their order; of `MOST_LISTED` at most. NotFoundError."""
+    get_bulk(db, bulk_id, client_id=client_id)
+    text = (
+        "SELECT r.delivery_id, r.reason, d.target_id, d.chat FROM bulk_refused AS r "
+        "LEFT JOIN deliveries AS d ON d.id = r.delivery_id WHERE r.bulk_id = ? AND r.delivery_id > ? "
+        "ORDER BY r.delivery_id LIMIT ?"
+    )
+    found = [
+        Refused(id=id_, reason=why, target=target, chat=chat)
+        for id_, why, target, chat in rows(db, text, (bulk_id, cursor, limit + 1))
+    ]
+    return Page(data=found[:limit], next_cursor=found[limit - 1].id if len(found) > limit else None)
 
 
 def stop_bulk(db: peewee.Database, bulk_id: str, *, client_id: int | None, now: datetime) -> Bulk:

@@ -64,6 +64,7 @@ async def sweep(database: Database, ages: Ages, *, now: datetime) -> dict[str, i
         "idempotency": await _all(database, delete_idempotency, now - ages.idempotency),
         "lanes": await _all(database, delete_lanes),
         "audit": await _all(database, delete_acts, now - ages.failed),
+        "bulk_refused": await _all(database, delete_bulk_refused, now - ages.failed),
         "bulk_acts": await _all(database, delete_bulk_acts, now - ages.failed),
         "holders": await database.write(delete_holders, now),
     }
@@ -170,6 +171,15 @@ def delete_acts(db: peewee.Database, before: datetime, most: int = SLICE) -> int
         return 0  # no index tells more, and none is needed: ids rise with time
     text = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE created_at < ? ORDER BY id LIMIT ?)"
     return run(db, text, (time_text(before), most))
+
+
+def delete_bulk_refused(db: peewee.Database, before: datetime, most: int = SLICE) -> int:
+    """Forget what acts on many deliveries that are over were refused for; how many."""
+    old = (
+        "SELECT r.bulk_id, r.delivery_id FROM bulk AS b JOIN bulk_refused AS r ON r.bulk_id = b.id "
+        "WHERE b.state <> 'running' AND b.updated_at < ? LIMIT ?"
+    )
+    return run(db, f"DELETE FROM bulk_refused WHERE (bulk_id, delivery_id) IN ({old})", (time_text(before), most))  # noqa: S608
 
 
 def delete_bulk_acts(db: peewee.Database, before: datetime, most: int = SLICE) -> int:

@@ -19,6 +19,7 @@ from wagate.web.http.asgi import Networks, client_address
 log = structlog.get_logger("wagate.api")
 
 ADMIN = "admin"
+STORED = "act_stored"
 LONGEST = 500
 """Characters of a detail."""
 
@@ -39,6 +40,7 @@ class ActLog:
             or identity is None
             or response.status_code >= HTTPStatus.BAD_REQUEST
             or WITHIN in request.scope
+            or g.get(STORED)
         ):
             return response
         act = self._act(done, identity)
@@ -49,16 +51,25 @@ class ActLog:
         return response
 
     def _act(self, done: Done, identity: Identity) -> Act:
-        address = client_address(request.scope, request.headers.get("X-Forwarded-For"), self._trusted_proxies)
         return Act(
             client_id=identity.client_id if done.owner is None else done.owner,
             who=name_of(identity),
             action=done.act,
             object=done.thing or "/".join(str(each) for each in (request.view_args or {}).values()),
             detail=done.detail[:LONGEST],
-            address=address,
+            address=address_of(self._trusted_proxies),
             created_at=self._clock.now(),
         )
+
+
+def act_stored() -> None:
+    """Say that the running request's act was written down in the transaction that did it."""
+    setattr(g, STORED, True)
+
+
+def address_of(trusted_proxies: Networks) -> str:
+    """Where the running request comes from."""
+    return client_address(request.scope, request.headers.get("X-Forwarded-For"), trusted_proxies)
 
 
 def name_of(identity: Identity) -> str:

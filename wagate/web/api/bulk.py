@@ -14,12 +14,12 @@ from wagate.errors import UnprocessableError
 from wagate.hooks.routes import acts_on, endpoint
 from wagate.parsing.chats import chat_key
 from wagate.rules.filters import DeliveryFilter
-from wagate.storage.audit import Act
 from wagate.storage.database import Database
-from wagate.storage.deliveries.bulk import MOST_COUNTED, Bulk, Verb, count_matching, get_bulk
-from wagate.web.access.acts import name_of
+from wagate.storage.deliveries.bulk import Bulk, Verb, count_matching, get_bulk
+from wagate.web.access.acts import act_stored, address_of, name_of
 from wagate.web.access.identity import RequestAuth
 from wagate.web.api.lists import in_calendar
+from wagate.web.http.asgi import Networks
 
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
@@ -67,7 +67,7 @@ class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-def bulk_routes(auth: RequestAuth, acts: BulkActs, database: Database) -> Blueprint:
+def bulk_routes(auth: RequestAuth, acts: BulkActs, database: Database, *, trusted_proxies: Networks) -> Blueprint:
     """A client's token acts on its own deliveries, the admin token on all."""
     routes = Blueprint("bulk", __name__, url_prefix="/api/bulk")
 
@@ -79,10 +79,15 @@ def bulk_routes(auth: RequestAuth, acts: BulkActs, database: Database) -> Bluepr
         which = filter_of(body.filter)
         count, newest = await database.browse(count_matching, which, client_id=who.client_id)
         made = await acts.start(
-            body.action, which, until=newest, total=count, who=name_of(who), client_id=who.client_id
+            body.action,
+            which,
+            until=newest,
+            total=count,
+            who=name_of(who),
+            client_id=who.client_id,
+            address=address_of(trusted_proxies),
         )
-        act = act_of(made, address="")
-        acts_on(act.object, owner=act.client_id, detail=act.detail, act=act.action)
+        act_stored()
         return answer_of(made), 202
 
     @routes.get("/<bulk_id>")
@@ -117,24 +122,6 @@ def filter_of(asked: BulkFilter) -> DeliveryFilter:
         since=None if asked.since is None else in_calendar(asked.since, "filter.since"),
         until=None if asked.until is None else in_calendar(asked.until, "filter.until"),
     )
-
-
-def act_of(made: Bulk, *, address: str) -> Act:
-    """For "who did what"."""
-    return Act(
-        client_id=made.client_id,
-        who=made.who,
-        action=f"{made.verb} all",
-        object=made.id,
-        detail=f"{more_than(made.total)} deliveries",
-        address=address,
-        created_at=made.created_at,
-    )
-
-
-def more_than(count: int) -> str:
-    """``1,204``; above what is counted, ``more than 100,000``."""
-    return f"{count:,}" if count <= MOST_COUNTED else f"more than {MOST_COUNTED:,}"
 
 
 def answer_of(made: Bulk) -> BulkAnswer:

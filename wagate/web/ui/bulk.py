@@ -9,28 +9,34 @@ from urllib.parse import urlencode
 
 import msgspec
 import structlog
+from markupsafe import Markup
 from quart import Blueprint, request
 from uuid_utils import uuid7
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.errors import BadRequestError, NotFoundError, StorageError, UnauthorizedError
 from wagate.rules.filters import DeliveryFilter
-from wagate.storage.audit import write_act
 from wagate.storage.deliveries.bulk import (
     MOST_COUNTED,
+    MOST_LISTED,
+    Bulk,
     Reach,
+    Refused,
     Verb,
     count_matching,
     failing_of,
     get_bulk,
     list_bulk,
+    list_refused,
+    more_than,
     oldest_of,
     reach_of,
 )
 from wagate.storage.deliveries.target_list import TargetRow
-from wagate.web.api.bulk import act_of, more_than
+from wagate.storage.rows import Page
 from wagate.web.ui import words
 from wagate.web.ui.deliveries import SINCE, filter_asked, may, refuse_search, wanted
+from wagate.web.ui.leaves import leaf
 from wagate.web.ui.parts import Parts, back, viewer
 
 T = TypeVar("T")
@@ -41,6 +47,8 @@ TYPED: Final = 1000
 """Above so many, and to give up, the count must be typed."""
 NAMED: Final = 5
 """Receivers that are named before an act on all; of more, how many there are."""
+LISTED: Final = 50
+"""Deliveries on a page of those that were refused."""
 VERBS: Final[Mapping[str, tuple[Verb, str]]] = {"retry-all": ("retry", "Retry"), "cancel-all": ("cancel", "Give up")}
 
 
@@ -86,7 +94,7 @@ def pages(parts: Parts) -> Blueprint:
             word = "cancel-all" if shown.verb == "cancel" else "retry-all"
             wrong = f"Type {shown.to_type:,} to confirm."
             return await _confirm(parts, asked, word, wrong=wrong), 422
-        made = await parts.bulk.start_once(
+        await parts.bulk.start_once(
             shown.id,
             shown.verb,
             shown.which,
@@ -94,9 +102,8 @@ def pages(parts: Parts) -> Blueprint:
             total=shown.count,
             who=viewer().name,
             client_id=shown.client_id,
+            address=parts.address(),
         )
-        if made is not None:
-            await parts.database.write(write_act, act_of(made, address=parts.address()))
         return back(f"/ui/bulk/{shown.id}")
 
     @routes.get("/bulk")
@@ -106,18 +113,69 @@ def pages(parts: Parts) -> Blueprint:
 
     @routes.get("/bulk/<bulk_id>")
     async def show(bulk_id: str) -> str:
-        made = await parts.database.browse(get_bulk, bulk_id, client_id=viewer().client_id)
-        counted, many = made.total <= MOST_COUNTED, more_than(made.total)
-        polled = "HX-Request" in request.headers
-        return parts.page("bulk", "deliveries", made=made, counted=counted, many=many, polled=polled)
+        return await _act_page(parts, bulk_id)
 
     @routes.post("/bulk/<bulk_id>/stop")
     async def stop(bulk_id: str) -> WerkzeugResponse:
         made = await parts.bulk.stop(bulk_id, client_id=viewer().client_id)
-        await parts.note("stop", made.id, f"after {made.done}", owner=made.client_id)
-        return back(f"/ui/bulk/{bulk_id}")
+        if made.state == "stopped":
+            await parts.note("stop", made.id, f"after {made.done}", owner=made.client_id)
+        return back(f"/ui/bulk/{bulk_id}", "" if made.state == "stopped" else "settled")
 
     return routes
+
+
+async def _act_page(parts: Parts, bulk_id: str) -> str:
+    """How far one is, and a page of what it was refused for."""
+    made = await parts.database.browse(get_bulk, bulk_id, client_id=viewer().client_id)
+    after = request.args.get("after", "")
+    read = partial(list_refused, limit=LISTED, cursor=after)
+    refused: Page[Refused] = await parts.database.browse(read, bulk_id, client_id=viewer().client_id)
+    names = await parts.targets.names(sorted({each.target for each in refused.data if each.target}))
+    live = urlencode({"page": "bulk", "thing": made.id, "at": made.refused})
+    return parts.page(
+        "bulk",
+        "deliveries",
+        made=made,
+        leaves=progress(made, str(made.refused)),
+        tab=_tab(made),
+        refused=refused,
+        after=after,
+        names=names,
+        most=MOST_LISTED,
+        live=live if made.state == "running" else "",
+    )
+
+
+async def moving(parts: Parts, bulk_id: str, at: str, *, client_id: int | None) -> tuple[dict[str, Markup], bool]:
+    """What moves on the page of an act; and whether it is over. NotFoundError."""
+    made = await parts.database.browse(get_bulk, bulk_id, client_id=client_id)
+    return progress(made, at), made.state != "running"
+
+
+def progress(made: Bulk, at: str) -> dict[str, Markup]:
+    """How far it is; ``at``: how many refused ones there were when the page was made."""
+    bar = ""
+    if made.total <= MOST_COUNTED or made.state == "done":
+        whole = Markup('<progress max="{}" value="{}" aria-label="Progress"></progress>')
+        bar = whole.format(max(made.total, 1), made.done + made.refused)
+    elif made.state == "running":
+        bar = Markup('<progress aria-label="Progress"></progress>')
+    refused = f", {made.refused:,} refused" if made.refused else ""
+    newer = made.refused - (int(at) if at.isascii() and at.isdecimal() else 0)
+    said = f"{newer:,} more {'was' if newer == 1 else 'were'} refused. Show which" if newer > 0 else ""
+    return {
+        "act-state": leaf("act-state", made.state),
+        "act-done": leaf(
+            "act-done", Markup("{}{:,} done{}, of {}.").format(bar, made.done, refused, more_than(made.total))
+        ),
+        "more": leaf("more", said),
+        "tab": leaf("tab", f"{_tab(made)} · wagate"),
+    }
+
+
+def _tab(made: Bulk) -> str:
+    return f"{made.state.capitalize()} · {made.verb} all"
 
 
 async def _confirm(parts: Parts, asked: Mapping[str, str], word: str, wrong: str = "") -> str:

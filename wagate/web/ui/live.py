@@ -13,18 +13,19 @@ from quart import Blueprint, Response, request
 from wagate.errors import NotFoundError
 from wagate.storage.fields import clean
 from wagate.web.access.streams import begun
+from wagate.web.ui.bulk import moving
 from wagate.web.ui.deliveries import PAGE, filter_asked, refuse_search
 from wagate.web.ui.first_run import first_leaves
 from wagate.web.ui.leaves import Leaves
 from wagate.web.ui.numbers import scan_panel
 from wagate.web.ui.parts import Parts, viewer
-from wagate.web.ui.shared_look import EVERY, OF_ONE_NUMBER, SharedLook, Watched
+from wagate.web.ui.shared_look import ALONE, EVERY, OF_ONE_NUMBER, SharedLook, Watched
 
 CHECKED: Final = 5.0
 """Seconds after which a stream asks again whether its viewer is signed in."""
 BEAT: Final = 15.0
 """Seconds; proxies cut connections that are silent for longer than a minute or so."""
-PAGES: Final = ("overview", "receivers", "receiver", "deliveries", *sorted(OF_ONE_NUMBER))
+PAGES: Final = ("overview", "receivers", "receiver", "deliveries", *sorted(ALONE))
 
 
 def pages(parts: Parts) -> Blueprint:
@@ -60,7 +61,7 @@ def pages(parts: Parts) -> Blueprint:
 
 
 async def _stream(parts: Parts, shared: SharedLook, watched: Watched) -> AsyncGenerator[bytes, None]:
-    """Until the gateway stops or the sign-in ends: what is new, once a second at most."""
+    """Until the gateway stops, the sign-in ends or nothing moves any more: what is new, once a second at most."""
     sent: Leaves = {}
     clock = parts.clock
     checked = clock.monotonic()
@@ -68,13 +69,16 @@ async def _stream(parts: Parts, shared: SharedLook, watched: Watched) -> AsyncGe
     with shared.watching(watched), _alarm(parts, watched) as alarm:
         while not parts.stop.is_set():
             wake = alarm()
-            found = await _leaves(parts, shared, watched)
+            found, over = await _leaves(parts, shared, watched)
             if news := shared.news(watched, sent, found):
                 yield event("patch", Markup("\n").join(news))
                 said = clock.monotonic()
             elif clock.monotonic() >= said + BEAT:
                 yield b": beat\n\n"
                 said = clock.monotonic()
+            if over:
+                yield event("over", "Nothing moves any more")
+                return
             sent = found
             await clock.wait(wake, EVERY)
             if clock.monotonic() >= checked + CHECKED:
@@ -99,12 +103,15 @@ def _alarm(parts: Parts, watched: Watched) -> Iterator[Callable[[], trio.Event]]
         yield armed
 
 
-async def _leaves(parts: Parts, shared: SharedLook, watched: Watched) -> Leaves:
-    if watched.page not in OF_ONE_NUMBER:
-        return await shared.leaves(watched)
-    name, may_act = "".join(watched.things[:1]), watched.viewer.may_act
+async def _leaves(parts: Parts, shared: SharedLook, watched: Watched) -> tuple[Leaves, bool]:
+    """What the page says now, and whether that is the end of it."""
+    if watched.page not in ALONE:
+        return await shared.leaves(watched), False
+    thing, may_act = "".join(watched.things[:1]), watched.viewer.may_act
+    if watched.page == "bulk":
+        return await moving(parts, thing, watched.at, client_id=watched.client_id)
     leaves = first_leaves if watched.page == "first" else scan_panel
-    return await leaves(parts, name, client_id=watched.client_id, may_act=may_act)
+    return await leaves(parts, thing, client_id=watched.client_id, may_act=may_act), False
 
 
 def event(name: str, text: str) -> bytes:

@@ -32,7 +32,8 @@ FRESH: Final = 1.0
 """Seconds for which it is known who is signed in."""
 SHOW: Final = "Show it"
 OF_ONE_NUMBER: Final = frozenset({"number", "first"})
-"""Pages that look for themselves."""
+ALONE: Final = OF_ONE_NUMBER | {"bulk"}
+"""Pages that are not looked at together with the others: each is about one thing."""
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -41,11 +42,12 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     page: str
     viewer: Viewer
     things: Sequence[str]
-    """Receivers on the page, by id; or a number's name."""
+    """Receivers on the page, by id; or a number's name, or the id of an act on many."""
     ids: Sequence[str]
     """Deliveries on the page."""
     at: str
-    """The newest delivery when it was shown; on the overview, `wagate.web.ui.needs.key` of what needed somebody."""
+    """The newest delivery when it was shown; on the overview, `wagate.web.ui.needs.key` of what needed somebody;
+    of an act on many, how many were refused."""
     asked: Mapping[str, str]
     """The page's filter."""
     of: int | None = None
@@ -166,7 +168,7 @@ class SharedLook:
             return last
 
     async def _look(self) -> _Seen:
-        parts, every = self._parts, [each for each in self._watchers.values() if each.page not in OF_ONE_NUMBER]
+        parts, every = self._parts, [each for each in self._watchers.values() if each.page not in ALONE]
         wanted = _Wanted(
             pages=frozenset(each.page for each in every),
             clients=frozenset(each.client_id for each in every),

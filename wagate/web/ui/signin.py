@@ -79,11 +79,13 @@ class Viewer(msgspec.Struct, frozen=True, kw_only=True):
         return self.sees == "all"
 
     def opens(self, page: str) -> bool:
-        """Whether a page of the navigation, or the search, is for them."""
+        """Whether a page, also as the stream calls it, or the search is for them."""
         if page in {"clients", "doctor", "system"}:
             return self.identity.admin
-        if page == "webhooks":
+        if page in {"webhooks", "first"}:
             return self.may_act
+        if page == "bulk":
+            return self.may_retry and self.deliveries
         if page in {"deliveries", "search"}:
             return self.deliveries
         return self.texts or page not in {"conversations", "audit"}

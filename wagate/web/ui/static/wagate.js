@@ -58,6 +58,10 @@
     source.onopen = back;
     source.addEventListener("patch", patch);
     source.addEventListener("end", (event) => { paused = true; close(); say(event.data) });
+    source.addEventListener("over", () => { // nothing moves any more: what could stop it goes
+      const stop = one("[data-stop]"), next = one("[data-next]"), had = stop?.contains(document.activeElement);
+      paused = live.hidden = true; close(); stop?.remove(); next.hidden = false; had && next.focus();
+    });
     source.onerror = () => {
       late ??= setTimeout(() => say(`Not live${seen && ", last at " + seen}`), 5000);
       if (source?.readyState === EventSource.CLOSED) { close(); setTimeout(open, 15000) }
