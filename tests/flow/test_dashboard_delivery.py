@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import sqlite3
 from contextlib import closing
 from typing import Any
@@ -12,9 +13,10 @@ import trio
 
 from tests.chatwoot_office import ANA, office
 from tests.flow.dashboard import browser
-from tests.inprocess import Gateway
+from tests.inprocess import CHAT, Gateway
 from tests.sink import Sink
 from wagate.testing.server import Fault, Reply, Seen
+from wagate.web.ui import words
 from wagate.web.ui.app import NOT_HERE
 
 pytest_plugins = ("tests.flow.dashboard",)
@@ -170,3 +172,50 @@ async def test_a_job_is_shown_as_its_worker_gets_it(running: Gateway) -> None:
         assert "a worker takes the job" in page
         shown = msgspec.json.decode((await http.get(f"/ui/deliveries/{job['job_id']}/request")).content)
     assert shown == {name: job[name] for name in ("job_id", "payload")}
+
+
+async def test_where_it_waits_is_said_and_leads_to_what_is_before_and_behind_it(
+    running: Gateway, receiver: Sink
+) -> None:
+    hook = await running.register(receiver.url, name="Order bot")
+    target = f"webhook:{hook['id']}"
+    await running.ask("POST", f"/api/targets/{target}/pause")
+    other = "+12025550119"
+    for text, chat in (("old", other), ("one", CHAT), ("two", CHAT), ("three", CHAT), ("four", CHAT)):
+        await running.post(text, chat=chat)
+    ids = {text: (await running.event(hook, text, "pending"))["id"] for text in ("old", "one", "two", "three")}
+    async with browser(running) as http:
+
+        async def place(text: str) -> tuple[str, list[str]]:
+            page = (await http.get(f"/ui/deliveries/{ids[text]}")).text
+            found = page.partition('id="place">')[2].partition("</p>")[0]
+            links = [html.unescape(each) for each in re.findall(r'href="([^"]+)"', found)]
+            return re.sub("<[^>]+>", "", found), links
+
+        said, links = await place("three")
+        assert re.fullmatch(r"3rd in its chat; 2 before it, the first stored \d+ s ago; 1 behind it, the next\.", said)
+        assert links[1] == f"/ui/deliveries/{ids['one']}"
+        rows = (await http.get(links[0])).text
+        assert [text in rows for text in ids.values()] == [False, True, True, True]
+        behind = [links[0], f"/ui/deliveries/{ids['two']}"]
+        assert await place("one") == ("1st in its chat; 3 behind it, the next.", behind)
+        assert (await place("old"))[0] == "1st in its chat; none behind it."
+        page = (await http.get(f"/ui/receivers/{target}")).text
+        card = page.partition('id="chats"')[2].partition("</section>")[0]
+        leads = [html.unescape(each) for each in re.findall(r'class="plain" href="([^"]+)"', card)]
+        assert ("2 chats" in card, len(leads)) == (True, 2)
+        assert [(await http.get(each)).text.count('name="id"') for each in leads] == [4, 1]
+        oldest = html.unescape(re.findall(r'href="([^"]+chats=oldest)"', card)[0])
+        card = (await http.get(oldest)).text.partition('id="chats"')[2].partition("</section>")[0]
+        assert [html.unescape(each) for each in re.findall(r'class="plain" href="([^"]+)"', card)] == leads[::-1]
+        await running.ask("POST", f"/api/targets/{target}/resume")
+        await receiver.until_accepted(5)
+        await running.event(hook, "three", "delivered")
+        assert await place("three") == ("", [])
+        await running.event(hook, "four", "delivered")
+        assert "Waiting by chat" not in (await http.get(f"/ui/receivers/{target}")).text
+
+
+def test_a_place_is_said_as_people_do() -> None:
+    said = [words.ordinal(each) for each in (1, 2, 3, 4, 11, 12, 13, 21, 102, 111, 1001)]
+    assert said == ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "111th", "1,001st"]

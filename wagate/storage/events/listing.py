@@ -13,6 +13,7 @@ from wagate.errors import NotFoundError
 from wagate.events import Event
 from wagate.parsing.message_ids import bare_id
 from wagate.rules.filters import ALL_DELIVERIES, HANDED, LEAVING, LOST, WAITING, DeliveryFilter
+from wagate.storage.deliveries.survey import SENDING
 from wagate.storage.fields import time_text
 from wagate.storage.models import Attempt, Client, Delivery, EventRow
 from wagate.storage.rows import AttemptRow, DeliveryDetail, DeliveryRow, Page, to_event
@@ -217,7 +218,7 @@ def _where(query: Any, which: DeliveryFilter, client_id: int | None) -> Any:
     if (part := given.pop("error", None)) is not None:
         query = query.where(peewee.fn.LOWER(Delivery.error).contains(part.lower()))
     if (own_id := given.pop("target", None)) is not None and which.handler:
-        given["target_id"] = f"{which.handler}:{own_id}"
+        given["target_id"] = f"{given.pop('handler')}:{own_id}"  # says it all: its index alone is read to count
     elif own_id is not None:
         query = query.where(Delivery.target_id == Delivery.handler.concat(f":{own_id}"))
     if (message_id := given.pop("message_id", None)) is not None:
@@ -252,7 +253,8 @@ def _when(query: Any, given: dict[str, Any]) -> Any:
 def _open(query: Any, given: dict[str, Any], side: str) -> Any:
     """What is not settled, which is little beside all that was: it is looked up whole, or of one target."""
     if "target_id" in given:
-        query = query.where(peewee.SQL(f"settled = FALSE AND seq > 0 AND {side}"))
+        fits = given["target_id"].startswith(SENDING) == (side == _SIDE[LEAVING])
+        query = query.where(peewee.SQL(f"settled = FALSE AND seq > 0 AND {'TRUE' if fits else 'FALSE'}"))
         return narrowed(query, Delivery, given, frozenset({"target_id"}))
     found = f"SELECT o.id FROM deliveries AS o WHERE o.settled = FALSE AND o.seq > 0 AND o.{side}"  # noqa: S608  (ours)
     if "client_id" in given:

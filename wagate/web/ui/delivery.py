@@ -11,6 +11,8 @@ from quart import Blueprint, Response
 from wagate.context.deliveries import view_of
 from wagate.errors import NotFoundError, RequestError
 from wagate.outbound.context import OUTBOUND
+from wagate.rules.filters import LEAVING, WAITING
+from wagate.storage.deliveries.chats import MOST, place_of
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.events.listing import get_delivery
 from wagate.storage.outbox.sending import in_doubt
@@ -41,6 +43,9 @@ def pages(parts: Parts) -> Blueprint:
             "deliveries",
             one=one,
             row=await _receiver(parts, f"{one.handler}:{one.target}"),
+            place=await parts.database.browse(place_of, one.id, client_id=viewer().client_id),
+            most=MOST,
+            waits=LEAVING if one.handler == OUTBOUND else WAITING,
             answers={each.number: each.response for each in found.attempts if each.response},
             sent=sent,
             in_doubt=bool(await parts.database.browse(in_doubt, [one.id])) if one.handler == OUTBOUND else False,

@@ -7,11 +7,14 @@ from functools import partial
 from typing import Final
 from urllib.parse import urlencode
 
+import msgspec
 from quart import Blueprint, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wagate.hooks.views import DeliveryView
-from wagate.rules.filters import DeliveryFilter
+from wagate.outbound.context import OUTBOUND
+from wagate.rules.filters import LEAVING, WAITING, DeliveryFilter
+from wagate.storage.deliveries.chats import LOOKED, Order, WaitingChats, waiting_chats
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.minutes import HOUR, MINUTE, read_buckets
 from wagate.web.ui import charts, without_text
@@ -27,6 +30,8 @@ PAGE: Final = 50
 """Receivers on a page of the list: the loop waits while a page is made."""
 RECENT: Final = 8
 """Deliveries shown on a receiver's page."""
+CHATS: Final = 8
+"""Likewise chats in which something waits."""
 
 
 def pages(parts: Parts) -> Blueprint:
@@ -49,11 +54,18 @@ def pages(parts: Parts) -> Blueprint:
         now = parts.now()
         read = partial(read_buckets, step=MINUTE if step < HOUR else HOUR, since=now - timedelta(seconds=seconds))
         found = await parts.database.browse(read, [row.id])
+        by: Order = "oldest" if request.args.get("chats") == "oldest" else "most"
+        state = LEAVING if handler == OUTBOUND else WAITING
+        waits = await _waiting(parts, row, msgspec.structs.replace(which, status=state), by)
         return parts.page(
             "receiver",
             "receivers",
             row=row,
             recent=recent,
+            waits=waits,
+            by=by,
+            whole=waits.looked < LOOKED,
+            state=state,
             ranges=charts.RANGES,
             chosen=chosen,
             chart=charts.bars(found, seconds=seconds, step=step, now=now),
@@ -99,6 +111,13 @@ async def _list(parts: Parts) -> str:
         without_text.target(row)
     live = watching("receivers", seen.shown, client=one_client())
     return parts.page("receivers", "receivers", seen=seen, more=more, live=live, client=one_client())
+
+
+async def _waiting(parts: Parts, row: TargetRow, which: DeliveryFilter, by: Order) -> WaitingChats:
+    """The chats in which something waits for it."""
+    if not row.waiting or not viewer().deliveries:
+        return WaitingChats()
+    return await parts.database.browse(waiting_chats, which, client_id=viewer().client_id, by=by, most=CHATS)
 
 
 async def _back(target_id: str, word: str) -> WerkzeugResponse:

@@ -135,6 +135,12 @@ def number(count: int) -> str:
     return SMALL[count] if count <= 10 else f"{count:,}"
 
 
+def ordinal(count: int) -> str:
+    """``1st``, ``2nd``, ``13th``, ``1,001st``."""
+    end = {1: "st", 2: "nd", 3: "rd"}.get(count % 10, "th") if count % 100 not in {11, 12, 13} else "th"
+    return f"{count:,}{end}"
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """``1 message``, ``214 messages``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
