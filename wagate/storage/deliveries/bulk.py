@@ -15,7 +15,7 @@ from wagate.errors import ConflictError, NotFoundError
 from wagate.rules.filters import DeliveryFilter
 from wagate.storage.audit import Act, write_act
 from wagate.storage.database import apart
-from wagate.storage.events.listing import matching
+from wagate.storage.events.listing import count_up_to, matching
 from wagate.storage.fields import as_time, clean, json_text, time_text
 from wagate.storage.models import Delivery
 from wagate.storage.rows import Page
@@ -86,10 +86,9 @@ def count_matching(
     db: peewee.Database, which: DeliveryFilter, *, client_id: int | None, most: int = MOST_COUNTED
 ) -> tuple[int, str]:
     """How many match, counted to ``most`` + 1, and the newest of them ('' when there is none)."""
-    found = matching(which, client_id).select(Delivery.id).order_by(Delivery.id.desc()).limit(most + 1)
-    newest = [id_ for (id_,) in found.limit(1).tuples().execute(db)]
-    count: int = found.limit(most + 1).count(db)
-    return count, newest[0] if newest else ""
+    found = matching(which, client_id)
+    newest = found.select(Delivery.id).order_by(Delivery.id.desc()).limit(1).tuples().execute(db)
+    return count_up_to(db, found, most + 1), next((id_ for (id_,) in newest), "")
 
 
 def reach_of(db: peewee.Database, which: DeliveryFilter, *, client_id: int | None, until: str) -> Reach:

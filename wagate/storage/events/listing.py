@@ -251,15 +251,18 @@ def _when(query: Any, given: dict[str, Any]) -> Any:
 
 
 def _open(query: Any, given: dict[str, Any], side: str) -> Any:
-    """What is not settled, which is little beside all that was: it is looked up whole, or of one target."""
-    if "target_id" in given:
+    """What is not settled: of a chat by all that it had, of a target or of all by an index of what is open.
+
+    Each in words that the other indexes don't have (docs/adr/0061-one-index-for-what-is-open.md).
+    """
+    if "chat" in given:
+        lead, is_open = "chat", f"CASE WHEN settled THEN 1 ELSE 0 END = 0 AND {side}"
+    elif "target_id" in given:
         fits = given["target_id"].startswith(SENDING) == (side == _SIDE[LEAVING])
-        query = query.where(peewee.SQL(f"settled = FALSE AND seq > 0 AND {'TRUE' if fits else 'FALSE'}"))
-        return narrowed(query, Delivery, given, frozenset({"target_id"}))
-    found = f"SELECT o.id FROM deliveries AS o WHERE o.settled = FALSE AND o.seq > 0 AND o.{side}"  # noqa: S608  (ours)
-    if "client_id" in given:
-        found += f" AND o.client_id = {int(given['client_id'])}"
-    return narrowed(query.where(peewee.SQL(f"id IN ({found})")), Delivery, given, frozenset())
+        lead, is_open = "target_id", f"settled = FALSE AND seq > 0 AND {'TRUE' if fits else 'FALSE'}"
+    else:
+        lead, is_open = "", f"settled = FALSE AND seq >= 1 AND {side}"
+    return narrowed(query.where(peewee.SQL(is_open)), Delivery, given, frozenset({lead}))
 
 
 class ShownDelivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -291,6 +294,11 @@ def shown_deliveries(db: peewee.Database, ids: Sequence[str]) -> tuple[dict[str,
 
 def count_newer(db: peewee.Database, which: DeliveryFilter, at: str, *, client_id: int | None) -> int:
     """How many match that were stored after the delivery ``at``, counted to `MOST_NEWER`."""
-    found = matching(which, client_id).select(Delivery.id).where(Delivery.id > at)
-    count: int = found.order_by(Delivery.id.desc()).limit(MOST_NEWER).count(db)
-    return count
+    return count_up_to(db, matching(which, client_id).where(Delivery.id > at), MOST_NEWER)
+
+
+def count_up_to(db: peewee.Database, found: Any, most: int) -> int:
+    """How many a query of `matching` finds, counted so far, in the order of lists: that leads to their indexes."""
+    some = found.select(Delivery.id).order_by(Delivery.id.desc()).limit(most).alias("found")
+    ((count,),) = peewee.Select([some], [peewee.fn.COUNT(peewee.SQL("*"))]).tuples().execute(db)
+    return int(count)
