@@ -1,0 +1,55 @@
+"""Whether pages say that nothing can be written: not for longer than that is so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from wagate.clock import Clock
+from wagate.errors import StorageError
+from wagate.storage.database import Database
+from wagate.web import health as module
+from wagate.web.health import KNOWN, HealthMonitor
+
+
+async def test_a_disk_that_is_slow_after_it_was_full_is_not_called_full(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monitor = HealthMonitor(database, tmp_path, clock, {}, queue_size=lambda: 0)
+    submit = Database._submit
+
+    async def refuse(database: Database, _work: Any) -> Any:
+        raise StorageError(f"{database.where}: the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "_submit", refuse)
+        patch.setattr(module, "GLANCE", 60.0)
+        await monitor.glance()
+        clock.shift(KNOWN + 1)
+        await monitor.glance()
+    assert monitor.unwritable == "the disk is full"
+    async with trio.open_nursery() as nursery:
+
+        async def slow(database: Database, work: Any) -> Any:
+            """Done, but not while a page waits for it."""
+            nursery.start_soon(submit, database, work)
+            await trio.sleep_forever()
+
+        monkeypatch.setattr(Database, "_submit", slow)
+        clock.shift(KNOWN + 1)
+        await monitor.glance()
+        assert monitor.unwritable == "the disk is full", "nothing was written yet"
+        with trio.fail_after(60):
+            while monitor.unwritable:
+                clock.shift(KNOWN + 1)
+                await monitor.glance()
+        with monkeypatch.context() as patch:
+            patch.setattr(Database, "_submit", refuse)
+            patch.setattr(module, "GLANCE", 60.0)
+            clock.shift(KNOWN + 1)
+            await monitor.glance()
+        assert monitor.unwritable == "the disk is full", "what was written before is no excuse"
