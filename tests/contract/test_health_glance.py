@@ -14,6 +14,8 @@ from wagate.storage.database import Database
 from wagate.web import health as module
 from wagate.web.health import KNOWN, HealthMonitor
 
+FULL = "the disk is full"
+
 
 async def test_a_disk_that_is_slow_after_it_was_full_is_not_called_full(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -23,7 +25,7 @@ async def test_a_disk_that_is_slow_after_it_was_full_is_not_called_full(
     submit = Database._submit
 
     async def refuse(database: Database, _work: Any) -> Any:
-        raise StorageError(f"{database.where}: the disk is full")
+        raise StorageError(f"{database.where}: {FULL}")
 
     with monkeypatch.context() as patch:
         patch.setattr(Database, "_submit", refuse)
@@ -31,7 +33,7 @@ async def test_a_disk_that_is_slow_after_it_was_full_is_not_called_full(
         await monitor.glance()
         clock.shift(KNOWN + 1)
         await monitor.glance()
-    assert monitor.unwritable == "the disk is full"
+    assert FULL in monitor.unwritable
     async with trio.open_nursery() as nursery:
 
         async def slow(database: Database, work: Any) -> Any:
@@ -42,7 +44,7 @@ async def test_a_disk_that_is_slow_after_it_was_full_is_not_called_full(
         monkeypatch.setattr(Database, "_submit", slow)
         clock.shift(KNOWN + 1)
         await monitor.glance()
-        assert monitor.unwritable == "the disk is full", "nothing was written yet"
+        assert FULL in monitor.unwritable, "nothing was written yet"
         with trio.fail_after(60):
             while monitor.unwritable:
                 clock.shift(KNOWN + 1)
@@ -52,4 +54,4 @@ async def test_a_disk_that_is_slow_after_it_was_full_is_not_called_full(
             patch.setattr(module, "GLANCE", 60.0)
             clock.shift(KNOWN + 1)
             await monitor.glance()
-        assert monitor.unwritable == "the disk is full", "what was written before is no excuse"
+        assert FULL in monitor.unwritable, "what was written before is no excuse"

@@ -27,7 +27,7 @@ from wagate.storage.owners.clients import ensure_default_client
 from wagate.storage.statement import rows, run
 from wagate.storage.threads.conversations import list_threads
 
-DELIVERIES = [
+DELIVERIES: list[tuple[dict[str, Any], str]] = [
     ({}, "sqlite_autoindex_deliveries_1"),
     ({"client_id": 1}, "deliveries_client"),
     ({"status": "failed"}, "deliveries_state"),
@@ -78,7 +78,7 @@ def acts(db: Any, which: dict[str, Any], *, client_id: int | None, limit: int) -
     list_acts(db, **which, client_id=client_id, limit=limit)
 
 
-COUNTED = [
+COUNTED: list[tuple[dict[str, Any], str]] = [
     ({"status": "waiting"}, "deliveries_open_list"),
     ({"status": "waiting", "client_id": 1}, "deliveries_open_list"),
     ({"handler": "webhook", "target": "w1"}, "deliveries_target"),
