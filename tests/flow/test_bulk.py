@@ -13,6 +13,7 @@ from tests.consuming import World, open_world
 from wagate.consumers import bulk as bulk_module
 from wagate.errors import ConflictError, NotFoundError, StorageError
 from wagate.rules.filters import DeliveryFilter
+from wagate.storage.database import open_database
 from wagate.storage.deliveries.bulk import (
     MOST_RUNNING,
     Bulk,
@@ -108,13 +109,13 @@ async def test_what_a_process_left_is_done_by_the_next_which_says_what_was_refus
             over = await ended(world, await world.database.read(get_bulk, made))
             await world.statuses(ids, "delivered")
             assert (over.done, over.refused, dict(over.reasons)) == (2, 1, {"the event was already delivered": 1})
-    async with open_world(external_url, tmp_path) as world:
-        listed = await world.database.browse(list_refused, made, client_id=None, limit=9)
+    async with open_database("", tmp_path) as database:
+        listed = await database.browse(list_refused, made, client_id=None, limit=9)
         assert [(each.id, each.reason, each.target) for each in listed.data] == [
             (ids[0], "the event was already delivered", "webhook:w1")
         ]
         with pytest.raises(NotFoundError):
-            await world.database.browse(list_refused, made, client_id=1, limit=9)
+            await database.browse(list_refused, made, client_id=1, limit=9)
 
 
 async def test_a_filter_that_reads_too_much_holds_up_no_others_act(
