@@ -21,11 +21,13 @@ MANY = 1204
 ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n"
 
 
-def copy_failed(gateway: Gateway, job: str, many: int = MANY) -> None:
-    """Have as many like this delivery as make so many together; the others are newer."""
+def copy_failed(gateway: Gateway, job: str, many: int = MANY, *, chats: int = 0) -> None:
+    """Have as many like this delivery as make so many together; the others are newer, and of so many more chats."""
     with closing(sqlite3.connect(gateway.folder / "data" / "wagate.db", timeout=30)) as db, db:
         names = [row[1] for row in db.execute("PRAGMA table_info(deliveries)")]
-        taken = ["substr(id, 1, 30) || printf('%06d', n)" if each == "id" else each for each in names]
+        other = {"id": "substr(id, 1, 30) || printf('%06d', n)"}
+        other |= {each: f"{each} || (n % {chats})" for each in ("key", "chat") if chats}
+        taken = [other.get(each, each) for each in names]
         db.execute(
             "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?) "
             f"INSERT INTO deliveries ({', '.join(names)}) SELECT {', '.join(taken)} "

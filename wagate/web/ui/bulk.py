@@ -181,7 +181,7 @@ def _tab(made: Bulk) -> str:
 async def _confirm(parts: Parts, asked: Mapping[str, str], word: str, wrong: str = "") -> str:
     """The filter in words, how many there are now, and what speaks against it."""
     verb, says = VERBS[word]
-    which = wanted(parts, asked)
+    which, as_of = wanted(parts, asked), parts.now()
     count, newest = await parts.database.browse(count_matching, which, client_id=parts.whose())
     shown = Shown(id=str(uuid7()), verb=verb, which=which, until=newest, count=count, client_id=parts.whose())
     look = partial(_in_time, parts, which, newest)
@@ -193,6 +193,7 @@ async def _confirm(parts: Parts, asked: Mapping[str, str], word: str, wrong: str
         "deliveries",
         wrong=wrong,
         says=says,
+        as_of=as_of,
         count=count,
         many=more_than(count),
         whole=count <= MOST_COUNTED,
