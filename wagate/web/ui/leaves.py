@@ -17,6 +17,7 @@ from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.rows import AccountRow
 from wagate.web.ui import words
 from wagate.web.ui.linking import is_blocked
+from wagate.web.ui.outside import kept_in
 
 Leaves = Mapping[str, Markup]
 """An element's id → the whole element."""
@@ -46,7 +47,7 @@ def age(moment: datetime | None, now: datetime) -> Markup | str:
 def mark(kind_and_word: tuple[str, str]) -> Markup:
     """A state: a shape, a word and a colour."""
     kind, word = kind_and_word
-    return Markup('<span class="st {}">{}</span>').format(kind, word)
+    return Markup('<span class="st {}">{}</span>').format(kind, kept_in(word))
 
 
 class DeliveryFacts(Protocol):

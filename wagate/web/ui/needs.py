@@ -22,6 +22,7 @@ from wagate.web.health import LEAST_FREE, Check, Level
 from wagate.web.inbound.refusals import SIGNATURE
 from wagate.web.ui import words
 from wagate.web.ui.leaves import number_mark
+from wagate.web.ui.outside import path
 
 MOST = 8
 """Items on the page; then how many more there are."""
@@ -161,7 +162,7 @@ def _parts(checks: Iterable[tuple[str, Check]]) -> Iterator[Need]:
 
 def _target(row: TargetRow, recover: float, now: datetime, turned_away: Mapping[str, str]) -> Iterator[Need]:
     """``turned_away``: the names of numbers whose provider refuses them, by their target."""
-    url, waits = f"/ui/receivers/{row.id}", words.plural(row.waiting, "message")
+    url, waits = f"/ui/receivers/{path(row.id)}", words.plural(row.waiting, "message")
     if row.standing is Standing.DOWN and row.state.down_since is not None:
         detail = f"{_sentence(row.state.last_error)} {waits} {'waits' if row.waiting == 1 else 'wait'}, in order."
         if recover and row.oldest_at is not None:
@@ -196,7 +197,7 @@ def _target(row: TargetRow, recover: float, now: datetime, turned_away: Mapping[
             weight=Weight.FAILED,
             mark=("wait", "Failing"),
             who=row.name,
-            link=f"/ui/deliveries?state=lost&since=24h&target={row.id}",
+            link=f"/ui/deliveries?state=lost&since=24h&target={path(row.id)}",
             state_link=url,
             what="did not accept some messages",
             detail=f"{words.plural(row.failed, 'message')} failed permanently in 24 hours. "

@@ -18,6 +18,7 @@ from wagate.storage.deliveries.chats import LOOKED, Order, WaitingChats, waiting
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.minutes import HOUR, MINUTE, read_buckets
 from wagate.web.ui import charts, without_text
+from wagate.web.ui.outside import path
 from wagate.web.ui.overview import watching
 from wagate.web.ui.panels import shown
 from wagate.web.ui.parts import Parts, back, one_client, page_asked, viewer
@@ -121,7 +122,7 @@ async def _waiting(parts: Parts, row: TargetRow, which: DeliveryFilter, by: Orde
 
 
 async def _back(target_id: str, word: str) -> WerkzeugResponse:
-    return back((await request.form).get("to", "") or f"/ui/receivers/{target_id}", word)
+    return back((await request.form).get("to", "") or f"/ui/receivers/{path(target_id)}", word)
 
 
 async def probe_outcome(parts: Parts, before: TargetRow) -> str:

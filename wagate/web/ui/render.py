@@ -17,6 +17,7 @@ from wagate import __version__
 from wagate.web.ui import words
 from wagate.web.ui.forms import new_key
 from wagate.web.ui.leaves import age, delivery_leaf, leaf, mark, number_leaf, number_mark, target_leaf, when
+from wagate.web.ui.outside import kept_in, path
 
 PREFIX = "/ui"
 
@@ -43,10 +44,12 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.PackageLoader("wagate.web.ui", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=kept_in,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     made.filters["tojson_text"] = lambda value: msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    made.filters["path"] = path
     made.globals.update(
         asset=asset,
         when=when,
