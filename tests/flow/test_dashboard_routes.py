@@ -13,6 +13,7 @@ from tests.flow.dashboard import browser, fields_of
 from tests.inprocess import Gateway
 from tests.sink import Sink
 from wagate.web.ui.app import create_ui
+from wagate.web.ui.live import PAGES
 from wagate.web.ui.parts import Parts
 
 pytest_plugins = ("tests.flow.dashboard",)
@@ -20,7 +21,7 @@ pytest_plugins = ("tests.flow.dashboard",)
 OURS = ("SECRET", "+15551230001", "15551230001", "Order bot")
 """What stands in our things, and in nobody else's."""
 ENDLESS = {"/ui/live", "/ui/scan/live"}
-"""Streams: looked at in their own tests."""
+"""Streams: the beginning of each is looked at."""
 
 
 def routes() -> Iterator[tuple[str, str]]:
@@ -117,5 +118,15 @@ async def test_nobody_elses_token_or_link_sees_or_changes_ours_on_any_route(runn
                 text = unquote(answer.text).replace(unquote(path), "")
                 assert not [each for each in OURS if each in text], (method, path, text)
                 seen += 1
+            for page in PAGES:
+                asked = {"page": page, "thing": [things["target_id"], things["name"]], "ids": things["delivery_id"]}
+                asked["thing"] = [things["name"]] if page == "number" else asked["thing"]
+                async with who.stream("GET", "/ui/live", params=asked) as stream:
+                    assert stream.status_code in ({303} if who is stranger else {200, 404}), (page, stream.status_code)
+                    told = await anext(stream.aiter_text()) if stream.status_code == 200 else ""
+                assert not [each for each in (*OURS, *things.values()) if len(each) > 9 and each in told], (page, told)
+                seen += 1
+            scan = await who.get("/ui/scan/live", params={"k": key[1]})
+            assert not [each for each in OURS if each in scan.text], scan.text
     assert seen > 150
     assert await kept(running) == before
