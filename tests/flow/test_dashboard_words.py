@@ -7,7 +7,7 @@ from html import unescape
 
 import pytest
 
-from tests.flow.dashboard import browser, press
+from tests.flow.dashboard import browser, fields_of, press
 from tests.inprocess import Gateway
 from tests.sink import Sink
 from wagate.web.ui import words
@@ -75,3 +75,15 @@ async def test_the_machines_page_tells_of_database_processes_and_plugins(running
     assert re.search(r"<dt>Database</dt><dd>[\d.,]+ MB, the oldest message <time|less than 1 MB, the oldest", page)
     assert re.search(r'<dt>webhook</dt><dd><span class="st ok">On</span>', page)
     assert "<dt>Files</dt><dd>30 days</dd>" in page
+
+
+async def test_what_could_not_be_given_up_any_more_is_not_said_to_be(running: Gateway, receiver: Sink) -> None:
+    hook = await running.register(receiver.url, name="Order bot")
+    await running.post("hello")
+    job = (await running.event(hook, "hello", "delivered"))["id"]
+    async with browser(running) as http:
+        form = fields_of(await http.get("/ui/deliveries")) | {"id": job, "do": "cancel", "asked": "yes"}
+        done = await http.post("/ui/deliveries", data=form | {"to": "/ui/deliveries"})
+        said = (await http.get(done.headers["location"])).text
+    assert "It has changed in the meantime; this is its current state." in said
+    assert "Given up" not in said

@@ -98,7 +98,8 @@ def pages(parts: Parts) -> Blueprint:
         done = 0
         for each in ids:
             done += await _act(parts, verb, each, form.get("why", "").strip())
-        return back(to, f"{'gone' if verb == 'cancel' else 'retried'}-{done}" if ids else "nothing")
+        said = f"{'gone' if verb == 'cancel' else 'retried'}-{done}" if done else "settled" if ids else "nothing"
+        return back(to, said)
 
     @routes.post("/deliveries/<delivery_id>/<verb>")
     async def do(delivery_id: str, verb: str) -> WerkzeugResponse:
