@@ -141,7 +141,7 @@ async def test_a_link_to_scan_opens_no_other_page(running: Gateway, http: httpx2
     async with stranger(running) as phone:
         for page in ("", "numbers/desk", "deliveries", "live", "enter", "clients", "numbers"):
             answer = await phone.get(f"/ui/{page}", params={"k": key})
-            assert answer.status_code in {303, 404}, page
+            assert answer.status_code in {303, 404} or answer.text == "event: end\ndata: Signed out\n\n", page
         for header in ({"Authorization": f"Bearer {key}"}, {"Cookie": f"wagate={key}"}, {"X-Api-Key": key}):
             assert (await phone.get("/api/accounts", headers=header)).status_code == 401
         assert (await phone.get("/api/whatsapp/session/status/desk", params={"token": key})).status_code == 401

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 
+import httpx2
 import pytest
 
 from tests.flow.dashboard import browser, fields_of, press
@@ -87,3 +88,28 @@ async def test_what_could_not_be_given_up_any_more_is_not_said_to_be(running: Ga
         said = (await http.get(done.headers["location"])).text
     assert "It has changed in the meantime; this is its current state." in said
     assert "Given up" not in said
+
+
+async def test_a_stream_that_is_asked_for_after_the_sign_in_has_ended_says_so(running: Gateway) -> None:
+    async with httpx2.AsyncClient(base_url=running.url, trust_env=False, verify=False) as http:
+        answer = await http.get("/ui/live?page=overview")
+    assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert answer.text == "event: end\ndata: Signed out\n\n"
+
+
+async def test_a_client_without_numbers_who_may_only_look_is_told_so(running: Gateway) -> None:
+    await running.client("acme")
+    async with browser(running) as http:
+        made = await press_link(http, "acme")
+    async with httpx2.AsyncClient(base_url=running.url, trust_env=False, verify=False) as linked:
+        await linked.post("/ui/enter", data={"k": made})
+        assert "No number yet. Messages come in once there is one." in (await linked.get("/ui/")).text
+
+
+async def press_link(http: httpx2.AsyncClient, slug: str) -> str:
+    """The secret of a new link that only looks."""
+    form = fields_of(await http.get(f"/ui/clients/{slug}"))
+    made = await http.post(f"/ui/clients/{slug}/links", data=form | {"may": "look"})
+    found = re.search(r"enter\?k=([\w-]+)", made.text)
+    assert found is not None
+    return found[1]

@@ -142,6 +142,8 @@ def _here() -> str:
 
 
 def _to_signin() -> Response | WerkzeugResponse:
+    if request.path == f"{PREFIX}/live":  # Whoever comes back to a page after the sign-in has ended: it asks no more.
+        return Response(live.event("end", "Signed out"), content_type="text/event-stream; charset=utf-8")
     if request.headers.get("HX-Request"):
         response = Response("", status=401)
         response.headers["HX-Redirect"] = f"{PREFIX}/signin?next={quote(_looked_at(), safe='/')}"
