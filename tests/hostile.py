@@ -164,8 +164,8 @@ async def hostile_gateway() -> AsyncIterator[Gateway]:
     fake = FakeWaha(api_key="k")
     with bad_plugin(register_panels=_panels, register_checks=_checks, register_handlers=_handlers) as plugin:
         async with running(fake), https_sink() as sink:
-            account = {"provider": "waha", "base_url": fake.url, "api_key": "k", "hmac_key": KEY}
-            tables = {
+            account: dict[str, Any] = {"provider": "waha", "base_url": fake.url, "api_key": "k", "hmac_key": KEY}
+            tables: dict[str, dict[str, Any]] = {
                 "delivery": {"allow_networks": ["127.0.0.0/8"], "max_retries": 1},
                 "plugins.n8n": {"clients": ["*"]},
             }
