@@ -53,7 +53,7 @@ LOADED = 30.0
 """Seconds for which messages come in."""
 PAUSE = 0.05
 """Seconds between two pages meanwhile, as of somebody who reads very fast."""
-TABLES = {
+TABLES: dict[str, dict[str, Any]] = {
     "limits": {"api": "off", "auth": "off"},
     "delivery": {"allow_http": True, "allow_networks": ["127.0.0.0/8"]},
 }
