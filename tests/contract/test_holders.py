@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -209,3 +209,56 @@ async def test_a_database_that_hangs_for_10_seconds_costs_a_number_once_until_it
     assert (first, held, again) == (True, False, True)
     assert COUNTED <= lost - 9 * RENEW <= COUNTED + LOOK
     assert back - (10 * RENEW + 9.5) < 0.1
+
+
+WITHIN = 15.0
+"""Seconds in which a number is with another gateway, as is claimed; its login included."""
+LOGIN = 2.0
+"""Of these for the engine's start and login; they take about one."""
+
+
+class Shared:
+    """A database of several gateways, with the rule of `hold`."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[str, datetime]] = {}
+
+    async def write(
+        self, _hold: object, account_ids: Sequence[str], holder: str, *, now: datetime, until: datetime
+    ) -> frozenset[str]:
+        await trio.sleep(0.05)
+        for each in account_ids:
+            other, ends = self._rows.get(each, (holder, now))
+            if other == holder or ends < now:
+                self._rows[each] = holder, until
+        return frozenset(each for each in account_ids if self._rows[each][0] == holder)
+
+
+@pytest.mark.parametrize("behind", [0.0, 0.7, 1.4, 2.1, 2.9])
+@pytest.mark.parametrize("killed", [60.06, 61.0, 62.0, 63.04])
+async def test_another_gateway_has_a_number_within_15_s(behind: float, killed: float, autojump_clock: Any) -> None:
+    _ = autojump_clock
+    shared, clock, taken, began = Shared(), TrioClock(), trio.Event(), trio.current_time()
+    one, two = Holding(shared, clock, "one"), Holding(shared, clock, "two")  # type: ignore[arg-type]
+
+    async def changed() -> None:
+        await trio.lowlevel.checkpoint()
+        if two.holds("a"):
+            taken.set()
+
+    async with trio.open_nursery() as nursery:
+        with trio.move_on_at(began + killed):
+            nursery.start_soon(_keep_until, began + killed, one, changed)
+            await trio.sleep(1.0 + behind)
+            nursery.start_soon(two.keep, lambda: ("a",), changed)
+            await trio.sleep_forever()
+        assert not taken.is_set()
+        await taken.wait()
+        nursery.cancel_scope.cancel()
+    assert trio.current_time() - began - killed <= LEASE + RENEW + 0.1
+    assert LEASE + RENEW + LOGIN <= WITHIN
+
+
+async def _keep_until(killed: float, holding: Holding, changed: Callable[[], Awaitable[None]]) -> None:
+    with trio.move_on_at(killed):
+        await holding.keep(lambda: ("a",), changed)

@@ -1,4 +1,7 @@
-"""Two gateways, one number: the one that holds it is killed or loses its lease, and the other goes on with its keys."""
+"""Two gateways, one number: the one that holds it is killed or loses its lease, and the other goes on with its keys.
+
+How long that takes is printed; `tests/contract/test_holders.py` holds it to 15 s, on a clock that jumps.
+"""
 
 from __future__ import annotations
 
