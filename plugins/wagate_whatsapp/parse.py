@@ -22,6 +22,13 @@ from wagate_whatsapp.sealed import chosen, response
 _ACKS = {"DELIVERED": DELIVERED, "READ": READ, "PLAYED": PLAYED}
 _OURS = frozenset({"n", "session", "secret", "secrets", "references"})
 """Fields of a line that are for us alone."""
+_CALLS = {
+    "CallOffer": kinds.CALL_RECEIVED,
+    "CallAccept": kinds.CALL_ACCEPTED,
+    "CallTerminate": kinds.CALL_REJECTED,
+}
+_ANSWERED = "accepted_elsewhere"
+"""Why it rings no more here: on another device of ours, as the phone, somebody answered."""
 _EMPTY = "(a message that this device can't open; open it on the phone)"
 
 
@@ -31,6 +38,7 @@ HEARD = frozenset(
         "UndecryptableMessage",
         "Receipt",
         "CallOffer",
+        "CallAccept",
         "CallTerminate",
         "ChatPresence",
         "Presence",
@@ -143,15 +151,21 @@ def receipt(line: Json, us: Us) -> list[NewEvent]:
 
 
 def call(line: Json, us: Us) -> NewEvent:
-    """A call that rings, or is over."""
-    caller = person(first_text(line, "sender"), first_text(line, "sender_alt"))
-    call_id, over = identifier(line.get("call")), line["event"] == "CallTerminate"
+    """A call that rings, was answered, or was not.
+
+    What came of it is told once, so the end of a call that was answered is no event.
+    """
+    caller, reason = person(first_text(line, "sender"), first_text(line, "sender_alt")), first_text(line, "reason")
+    call_id, kind = identifier(line.get("call")), _CALLS[line["event"]]
+    if reason == _ANSWERED:
+        kind = kinds.CALL_ACCEPTED
     details: dict[str, Any] = {"id": call_id, "from": caller, "isVideo": line.get("video") is True}
-    if over:
-        details["reason"] = first_text(line, "reason")
+    if line["event"] == "CallTerminate":
+        details["reason"] = reason
     return NewEvent(
-        kind=kinds.CALL_REJECTED if over else kinds.CALL_RECEIVED,
+        kind=kind,
         provider_id=call_id,
+        dedupe_kind="" if kind == kinds.CALL_RECEIVED else "call.outcome",
         chat=caller,
         sender=caller,
         recipient=us.phone,
@@ -334,6 +348,7 @@ _READERS: dict[str, Callable[[Json, Us], NewEvent | None]] = {
     "Message": message,
     "UndecryptableMessage": undecryptable,
     "CallOffer": call,
+    "CallAccept": call,
     "CallTerminate": call,
     "ChatPresence": presence,
     "Presence": online,

@@ -21,6 +21,9 @@ class Known(Protocol):
     def phone(self, lid: str) -> str:
         """The phone's JID of a LID; '' when it is not known."""
 
+    def learn(self, lid: str, phone: str) -> None:
+        """Note whose LID it is: only the beginning of a call says so, and the library does not keep it."""
+
     def secret(self, message_id: str, chats: Sequence[str], writers: Sequence[str] = ()) -> str:
         """The secret of a message in base64; '' when there is none."""
 
@@ -148,10 +151,12 @@ def _source(source: Any, known: Known) -> Json:
 
 def _call(_library: Library, found: Any, known: Known) -> Json:
     meta = found.basicCallMeta
-    sender = jid(meta.callCreator)
+    sender, alt = jid(meta.callCreator), jid(meta.callCreatorAlt)
+    if sender.endswith("@lid") and alt:
+        known.learn(sender, alt)
     return {
         "sender": sender,
-        "sender_alt": jid(meta.callCreatorAlt) or _learned(sender, known),
+        "sender_alt": alt or _learned(sender, known),
         "call": meta.callID,
         "time": meta.timestamp,
         "video": b"video" in found.data.SerializeToString(),

@@ -47,7 +47,7 @@ EVENTS = {
     44: "UndecryptableMessage",
 }
 """Number of an event that we want → its protobuf type."""
-KEPT = frozenset({HISTORY, MESSAGE, RECEIPT, 21, 22, 36, 42, 44})
+KEPT = frozenset({HISTORY, MESSAGE, RECEIPT, 21, 22, 36, 37, 42, 44})
 """Events that must not be lost: these go to the spool before anything else is done with them."""
 
 

@@ -144,7 +144,7 @@ class Session:
 
     def phone(self, lid: str) -> str:
         """The phone's JID behind a LID, as the library has learned; '' when it has not."""
-        plain = f"{lid.partition('@')[0].partition(':')[0]}@lid"
+        plain = _plain(lid)
         if plain not in self._phones and self.usable:
             raw = as_jid(self._library, plain)
             try:
@@ -155,6 +155,10 @@ class Session:
                 return ""
             self._phones[plain] = jid(found.Jid)
         return self._phones.get(plain, "")
+
+    def learn(self, lid: str, phone: str) -> None:
+        """Note whose LID it is."""
+        self._phones[_plain(lid)] = phone
 
     def secret(self, message_id: str, chats: Sequence[str], writers: Sequence[str] = ()) -> str:
         """The secret of a message in base64; '' when there is none. Without ``writers``: of one of ours."""
@@ -293,6 +297,11 @@ def past(library: Library, raw: bytes, known: Known, head: Json, days: int) -> l
     lines = [head | {"event": "History", "n": 0, "messages": part} for part in parts]
     lines[-1]["n"] = head["n"]
     return lines
+
+
+def _plain(lid: str) -> str:
+    """Without the device."""
+    return f"{lid.partition('@')[0].partition(':')[0]}@lid"
 
 
 def _messages(chat: Any, known: Known, oldest: float) -> Iterator[Json]:

@@ -154,6 +154,23 @@ def test_who_types_or_records_is_told(media: int, state: str) -> None:
     assert event.extra["presences"] == [{"participant": "15550000007@c.us", "lastKnownPresence": state}]
 
 
+@pytest.mark.parametrize(
+    ("event", "reason", "kind"),
+    [
+        ("CallOffer", "", "call.received"),
+        ("CallAccept", "", "call.accepted"),
+        ("CallTerminate", "accepted_elsewhere", "call.accepted"),
+        ("CallTerminate", "rejected_elsewhere", "call.rejected"),
+        ("CallTerminate", "timeout", "call.rejected"),
+        ("CallTerminate", "", "call.rejected"),
+    ],
+)
+def test_a_call_rings_and_was_answered_or_was_not(event: str, reason: str, kind: str) -> None:
+    told = one(line({}, event=event, call="CALL1", reason=reason))
+    assert (told.kind, told.type, told.chat, told.provider_id) == (kind, "call", "15550000007@c.us", "CALL1")
+    assert told.dedupe_kind == ("" if kind == "call.received" else "call.outcome")  # what came of it is told once
+
+
 def test_a_receipt_has_one_event_for_each_message() -> None:
     told = line({}, event="Receipt", ids=["3EB01", "3EB02"], type="READ")
     events = parse(told, US)

@@ -162,10 +162,15 @@ class World:
         offer = {"call-id": call, "call-creator": who.lid_jid, "caller_pn": who.jid}
         await self._stanza("call", who, Node("offer", offer, [Node("audio", {"enc": "opus", "rate": "16000"})]))
 
-    async def hang_up(self, sender: str, call: str) -> None:
-        """It rings no more."""
+    async def pick_up(self, sender: str, call: str) -> None:
+        """It is answered, on our phone."""
         who = self.server.person(sender)
-        attrs = {"call-id": call, "call-creator": who.lid_jid, "reason": "timeout"}
+        await self._stanza("call", who, Node("accept", {"call-id": call, "call-creator": who.lid_jid}))
+
+    async def hang_up(self, sender: str, call: str, reason: str = "timeout") -> None:
+        """It rings no more, or is over."""
+        who = self.server.person(sender)
+        attrs = {"call-id": call, "call-creator": who.lid_jid, "reason": reason}
         await self._stanza("call", who, Node("terminate", attrs))
 
     async def type(self, sender: str) -> None:
