@@ -24,6 +24,7 @@ from wagate.hooks import (
 )
 from wagate.testing import FakeInlet
 from wagate.testing.whatsapp.protobuf import unpack
+from wagate_whatsapp.number import settings_of
 
 
 def told(inlet: FakeInlet) -> tuple[SessionStatus, str]:
@@ -92,6 +93,27 @@ async def test_what_people_do_comes_in_as_events(tmp_path: Path) -> None:
         assert (own.kind, own.from_me, own.chat, own.sender) == ("message.any", True, f"{BOB}@c.us", f"{OURS}@c.us")
         assert [each.extra["call"]["id"] for each in inlet.events if each.type == "call"] == ["CALL1", "CALL1"]
         assert here.fake.server.errors == []
+
+
+async def test_typing_is_shown_before_a_text_unless_it_is_off(tmp_path: Path) -> None:
+    async with site(tmp_path, typing=True) as here, here.listening() as inlet:
+        await here.link(inlet)
+        server = here.fake.server
+        await send(here, text="short")
+        await server.until(lambda: len(server.messages) == 1)
+        assert (server.typed, server.shown) == ([], "")  # WhatsApp shows it of those alone who are there
+        await here.world.share("Our shop")
+        with trio.fail_after(60):
+            while not server.shown:
+                await send(here, text="short")
+        assert (server.typed, server.shown) == ([f"{ANA} composing"], "available")
+        server.shown, before = "", len(server.messages)
+        off = structs.replace(settings_of(here.account), typing=False)
+        here.account = structs.replace(here.account, settings=off)
+        await send(here, text="short")
+        await server.until(lambda: len(server.messages) > before)
+        assert (server.typed, server.shown) == ([f"{ANA} composing"], "")
+        assert server.errors == []
 
 
 async def test_every_type_of_message_goes_out(tmp_path: Path) -> None:
