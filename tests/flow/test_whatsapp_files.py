@@ -18,7 +18,7 @@ from wagate_whatsapp.number import WhatsAppSettings
 
 MB = 1024 * 1024
 LIBRARY = "go-http-client/1.1"
-GROWTH = 25 * MB
+GROWTH = 20 * MB
 """What loading the cryptography takes, and parts of 64 kB; the library held files three times over."""
 
 
