@@ -19,9 +19,9 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/tutorials/tour.md"
 STEPS = ROOT / "scripts/tour.txt"
-PATIENCE = 60.0
+PATIENCE = 120.0
 LONGEST_LINE = 600
-VARIABLES = "TOKEN WEBHOOK FIRST JOB LEASE"
+VARIABLES = "TOKEN WEBHOOK FIRST JOB LEASE CONFIG ADMIN"
 """What a step may set for those after it."""
 
 
@@ -30,7 +30,7 @@ class Tour:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = {"8080": str(free_port(8080)), "9000": str(free_port(9000))}
+        self.ports = {each: str(free_port(int(each))) for each in ("8080", "8081", "9000")}
         path = f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}"
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("WAGATE_", "DATABASE_URL"))}
         self.environment = kept | {"PATH": path, "HOME": str(folder)}
@@ -72,7 +72,7 @@ class Tour:
 
     def end(self) -> None:
         """End the processes that the steps started, by the ids they noted."""
-        for file in ("gateway.pid", "receiver.pid"):
+        for file in ("phone.pid", "gateway.pid", "receiver.pid"):
             text = self.read(file).strip()
             if text:
                 stop(int(text))

@@ -36,3 +36,4 @@ def test_the_tour_can_be_taken(tmp_path: Path) -> None:
             said, _ = taken.communicate(timeout=45)
     assert taken.returncode == 0, said
     assert "500 different messages" in page.read_text("utf-8")
+    assert "Ana gets: Hello Ana" in page.read_text("utf-8")
