@@ -60,6 +60,8 @@ OTHERS = {
     **dict.fromkeys(("calendar_event", "view_once"), "of a message's details"),
     "wagate_id": "in the address of Twilio's callbacks",
     "expires_in": "of POST …/view-token",
+    **dict.fromkeys(("disappearingSeconds", "membersCanEditInfo"), "what changed in a group"),
+    "as_at": "in a line of the log",
     "selectedButtonId": "of session engines' messages",
     "referredProduct": "of Infobip's messages",
     **dict.fromkeys(("sendButtons", "sendList"), "verbs of WAHA's that are not there"),

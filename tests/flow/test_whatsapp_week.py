@@ -54,6 +54,7 @@ async def test_a_week_without_a_message_changes_nothing(tmp_path: Path) -> None:
     async with running_whatsapp(tmp_path, authority()) as fake, https_sink() as sink:
         account = {"provider": "whatsapp", "proxy": fake.proxy, "typing": False}
         fake.server.person(ANA)
+        world = fake.world(OURS)  # one, for its messages have numbers
         with redirected(fake):
             async with running_gateway({"accounts.main": account}, ca_file=tmp_path / "ca.pem") as gateway:
                 await gateway.register(sink.url)
@@ -65,7 +66,7 @@ async def test_a_week_without_a_message_changes_nothing(tmp_path: Path) -> None:
                     return bool((await session(gateway))["isConnected"])
 
                 async def both_ways(text: str) -> None:
-                    await fake.world(OURS).text(ANA, text)
+                    await world.text(ANA, text)
                     await sink.until(lambda _: text in [each.json.get("content") for each in sink.accepted])
                     body = {"to": ANA, "message": f"{text} too", "account": "main", "tenant_id": "default"}
                     assert (await gateway.ask("POST", "/messages/send", json=body))["status"] == "sent"
