@@ -115,7 +115,7 @@ def test_as_root_it_makes_user_folders_and_service_and_again_it_only_updates(whe
         assert folder.stat().st_mode & 0o055 == 0o055, folder
     [site] = (machine.root / "etc/nginx/conf.d").glob("wagate*")
     assert "server_name wa.mine.example" in site.read_text()
-    if shutil.which("systemd-analyze") is not None:
+    if judged := shutil.which("systemd-analyze") is not None:
         ran = machine.run(["systemd-analyze", "verify", "--man=no", "/etc/systemd/system/wagate.service"])
         about = [line for line in (ran.stdout + ran.stderr).splitlines() if "wagate" in line]
         assert (ran.returncode, about) == (0, []), ran.stderr
@@ -139,6 +139,8 @@ def test_as_root_it_makes_user_folders_and_service_and_again_it_only_updates(whe
         assert not (machine.root / gone).exists()
     machine.install("--remove")
     assert machine.calls() == ["systemctl daemon-reload"]
+    if not judged:
+        pytest.skip("systemd-analyze is not installed: all but its judgement was tried")
 
 
 def test_the_install_script_writes_all_that_a_service_needs(wheel: Path, tmp_path: Path) -> None:
