@@ -294,3 +294,16 @@ def test_new_projects_are_strictly_typed(tmp_path: Path) -> None:
         assert tomllib.loads((folders[-1] / "pyproject.toml").read_text())["tool"]["mypy"]["strict"] is True
     sources = [str(path) for folder in folders for path in folder.rglob("*.py")]
     done([sys.executable, "-m", "mypy", *sources], cwd=ROOT, MYPYPATH=os.pathsep.join(map(str, folders)), PYTHONPATH="")
+
+
+def test_ci_runs_every_python_of_the_classifiers_and_each_night_the_long_proofs() -> None:
+    # YAML 1.1 reads the word "on" as true.
+    workflow: dict[Any, Any] = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text("utf-8"))
+    jobs = workflow["jobs"]
+    said = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["classifiers"]
+    found = [re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", each) for each in said]
+    assert [each[1] for each in found if each] == jobs["checks"]["strategy"]["matrix"]["python"]
+    assert workflow[True]["schedule"]
+    nightly = {name for name, job in jobs.items() if job.get("if") == "github.event_name == 'schedule'"}
+    assert nightly == {"proofs"}
+    assert "scripts/test proofs" in [step.get("run") for step in jobs["proofs"]["steps"]]
