@@ -19,24 +19,29 @@ def check(
     from wagate.cli.rehearse import faults, inert_context
     from wagate.config import convert_settings, load
     from wagate.config.check import SHORTEST_SECRET
+    from wagate.hooks.ending import old_uses
     from wagate.plugins.account_settings import short_secrets
     from wagate.plugins.loader import load_plugins, load_providers
     from wagate.plugins.registry import Providers
     from wagate.process.configured_accounts import read_accounts
 
     loaded = load(config) if config else call.of(context).config
-    plugins = load_plugins(
-        loaded.plugins,
-        lambda kind, table, key: convert_settings(kind, table, file=loaded.file, key=key),
-        file=loaded.file,
-    )
-    providers = Providers(public_url=loaded.server.public_url)
-    load_providers(plugins, lambda plugin: inert_context(loaded, plugin), providers)
+    with old_uses() as old:
+        plugins = load_plugins(
+            loaded.plugins,
+            lambda kind, table, key: convert_settings(kind, table, file=loaded.file, key=key),
+            file=loaded.file,
+        )
+        providers = Providers(public_url=loaded.server.public_url)
+        load_providers(plugins, lambda plugin: inert_context(loaded, plugin), providers)
+        wrong = [line for plugin in plugins for line in faults(plugin, inert_context(loaded, plugin))]
+    for use in old:
+        typer.echo(f"warning: {use}", err=True)
     accounts = read_accounts(loaded, providers)
     for name, account in accounts.items():
         for secret in short_secrets(providers.need(account.table.provider), account.settings):
             typer.echo(f"warning: accounts.{name}.{secret} has fewer than {SHORTEST_SECRET} characters", err=True)
-    if wrong := [line for plugin in plugins for line in faults(plugin, inert_context(loaded, plugin))]:
+    if wrong:
         raise CommandError("\n".join(wrong))
     names = ", ".join(plugin.name for plugin in plugins) or "none"
     there = "" if loaded.file.exists() else " (no file: all defaults)"

@@ -53,18 +53,23 @@ def check(context: typer.Context) -> None:
 
     Plugins that are on are called with their settings, others only if they need none.
     """
+    from wagate.hooks.ending import old_uses
+
     config = call.of(context).part("plugins", "delivery", "server.host", "server.port", "server.public_url")
-    rows = _found(config)
-    wrong = [str(row["error"]) for row in rows if row["error"]]
-    unseen = []
-    for row in rows:
-        if not row["error"]:
-            try:
-                wrong += _rehearsed(config, row["name"], row["kind"])
-            except ConfigError:
-                if row["on"]:
-                    raise
-                unseen.append(row["name"])
+    with old_uses() as old:
+        rows = _found(config)
+        wrong = [str(row["error"]) for row in rows if row["error"]]
+        unseen = []
+        for row in rows:
+            if not row["error"]:
+                try:
+                    wrong += _rehearsed(config, row["name"], row["kind"])
+                except ConfigError:
+                    if row["on"]:
+                        raise
+                    unseen.append(row["name"])
+    for use in old:
+        typer.echo(f"warning: {use}", err=True)
     if wrong:
         raise CommandError("\n".join(wrong))
     _warn()

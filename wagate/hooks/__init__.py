@@ -1,5 +1,7 @@
 """The plugin API: hooks, contracts, context. With `wagate.events` and `wagate.errors` it is all that a plugin needs."""
 
+from typing import TYPE_CHECKING
+
 from wagate.config.declared import SecretText
 from wagate.config.units import Duration, Rate, Size
 from wagate.hooks.context import PluginContext
@@ -15,6 +17,7 @@ from wagate.hooks.contracts import (
     TargetName,
     Task,
 )
+from wagate.hooks.ending import replaced
 from wagate.hooks.listening import Inlet, Sink
 from wagate.hooks.messages import (
     MEDIA_TYPES,
@@ -139,3 +142,9 @@ __all__ = [
     "finish",
     "hookimpl",
 ]
+
+ENDING: dict[str, tuple[str, str]] = {}
+"""Names of here that end: old → (new, the version that deprecated it)."""
+
+if not TYPE_CHECKING:  # a type checker would take any name for one of ours
+    __getattr__ = replaced(__name__, ENDING)

@@ -11,6 +11,7 @@ PACKAGES: Final = ("wagate.hooks", "wagate.events", "wagate.parsing", "wagate.te
 MODULES: Final = ("wagate.clock", "wagate.errors", "wagate.http", "wagate.http.errors", "wagate.http.signing")
 """Public by themselves."""
 PRIVATE: Final = (
+    "wagate.hooks.ending",
     "wagate.hooks.public",
     "wagate.hooks.specs",
     "wagate.parsing.cut",
