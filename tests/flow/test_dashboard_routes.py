@@ -20,6 +20,8 @@ pytest_plugins = ("tests.flow.dashboard",)
 
 OURS = ("SECRET", "+15551230001", "15551230001", "Order bot")
 """What stands in our things, and in nobody else's."""
+VERB = "cancel|skip|retry"
+"""Each is tried, where a path has one."""
 ENDLESS = {"/ui/live", "/ui/scan/live"}
 """Streams: the beginning of each is looked at."""
 
@@ -64,7 +66,7 @@ async def ours(gateway: Gateway, http: httpx2.AsyncClient, receiver: Sink) -> di
         "target_id": f"webhook:{hook['id']}",
         "webhook_id": hook["id"],
         "delivery_id": job["id"],
-        "verb": "cancel",
+        "verb": VERB,
         "attempt": "1",
         "wanted": str(sent.get("event_id") or job["event_id"]),
         "chat": "15551230001@c.us",
@@ -74,6 +76,14 @@ async def ours(gateway: Gateway, http: httpx2.AsyncClient, receiver: Sink) -> di
         "digest": "x",
         "plugin": "chatwoot",
     }
+
+
+def ways(rule: str, things: dict[str, str]) -> Iterator[tuple[str, bool]]:
+    """(path, whether the browser's script asks) of one route: with each verb, and both ways."""
+    for verb in VERB.split("|") if "<verb>" in rule else [""]:
+        path = "/".join(quote(each, safe="@:+") for each in filled(rule, things | {"verb": verb}).split("/"))
+        yield path, False
+        yield path, True
 
 
 async def kept(gateway: Gateway) -> dict[str, Any]:
@@ -97,7 +107,10 @@ async def test_nobody_elses_token_or_link_sees_or_changes_ours_on_any_route(runn
         page = await admin.get("/ui/clients/other")
         made = await admin.post("/ui/clients/other/links", data=fields_of(page) | {"may": "look"})
         key = re.search(r"enter\?k=([\w-]+)", made.text)
+        asked = await admin.get("/ui/deliveries/bulk?state=failed&do=retry-all")
+        shown = re.search(r'name="shown" value="([^"]+)"', asked.text)
     assert key is not None
+    assert shown is not None, "what we signed for the admin, and nobody else may send"
     before, seen = await kept(running), 0
     async with (
         browser(running, token) as theirs,
@@ -105,19 +118,24 @@ async def test_nobody_elses_token_or_link_sees_or_changes_ours_on_any_route(runn
         httpx2.AsyncClient(base_url=running.url, trust_env=False, verify=False, timeout=60) as stranger,
     ):
         assert (await linked.post("/ui/enter", data={"k": key[1]})).status_code == 303
+        typed = {"typed": "SECRET-desk", "id": things["delivery_id"], "to": "/ui/", "active": "on", "shown": shown[1]}
         for who in (theirs, linked, stranger):
             for method, rule in routes():
                 if rule in {"/ui/signout", "/ui/signin"}:
                     continue
-                path = "/".join(quote(each, safe="@:+") for each in filled(rule, things).split("/"))
-                home = await who.get("/ui/more")
-                form = fields_of(home) if home.status_code == 200 else {}
-                typed = {"typed": "SECRET-desk", "id": things["delivery_id"], "to": "/ui/", "active": "on"}
-                answer = await who.request(method, path, data=form | typed if method == "POST" else None)
-                assert answer.status_code < 500, (method, path, answer.text)
-                text = unquote(answer.text).replace(unquote(path), "")
-                assert not [each for each in OURS if each in text], (method, path, text)
-                seen += 1
+                for path, by_script in ways(rule, things):
+                    home = await who.get("/ui/more")
+                    form = fields_of(home) if home.status_code == 200 else {}
+                    answer = await who.request(
+                        method,
+                        path,
+                        data=form | typed if method == "POST" else None,
+                        headers={"HX-Request": "true"} if by_script else None,
+                    )
+                    assert answer.status_code < 500, (method, path, answer.text)
+                    text = unquote(answer.text).replace(unquote(path), "")
+                    assert not [each for each in OURS if each in text], (method, path, text)
+                    seen += 1
             for live in PAGES:
                 thing = things["name" if live == "number" else "target_id"]
                 asked = {"page": live, "thing": thing, "ids": things["delivery_id"]}
@@ -128,5 +146,5 @@ async def test_nobody_elses_token_or_link_sees_or_changes_ours_on_any_route(runn
                 seen += 1
             scan = await who.get("/ui/scan/live", params={"k": key[1]})
             assert not [each for each in OURS if each in scan.text], scan.text
-    assert seen > 150
+    assert seen > 330
     assert await kept(running) == before
