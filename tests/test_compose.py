@@ -34,7 +34,7 @@ def healthy(service: str, *more: str, **environment: str) -> bool:
     return ran([*command[:1], *more, *command[1:]], **environment).returncode == 0
 
 
-def ran(command: list[str], *, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[bytes]:
+def ran(command: list[str], cwd: Path = ROOT, /, **environment: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, check=False, timeout=120
     )
@@ -120,7 +120,7 @@ def _delivers(environment: dict[str, str], port: int, hook: int, folder: Path) -
                 {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             )
             urlopen(asked, timeout=60).close()
-            said = ran(["wagate", "simulate", "message", "Hello"], cwd=folder / "data", **environment)
+            said = ran(["wagate", "simulate", "message", "Hello"], folder / "data", **environment)
             assert said.returncode == 0, said.stderr.decode()
             received = folder / "received.txt"
             until(lambda: received.exists() and "Hello" in received.read_text(), log)
@@ -142,6 +142,6 @@ def _valkey_is_healthy(url: str) -> bool:
     asked = SERVICES["valkey"]["healthcheck"]["test"]
     assert asked == ["CMD", "valkey-cli", "ping"]
     with Redis.from_url(url) as connection:
-        answered = connection.execute_command(asked[-1].upper())  # type: ignore[no-untyped-call]
+        answered = connection.execute_command(asked[-1].upper())
     by_command = shutil.which("valkey-cli") is None or healthy("valkey", "-p", str(urlsplit(url).port))
     return bool(answered) and by_command

@@ -138,8 +138,8 @@ async def test_nobody_elses_token_or_link_sees_or_changes_ours_on_any_route(runn
                     seen += 1
             for live in PAGES:
                 thing = things["name" if live == "number" else "target_id"]
-                asked = {"page": live, "thing": thing, "ids": things["delivery_id"]}
-                async with who.stream("GET", "/ui/live", params=asked) as stream:
+                query = {"page": live, "thing": thing, "ids": things["delivery_id"]}
+                async with who.stream("GET", "/ui/live", params=query) as stream:
                     assert stream.status_code in ({200} if who is stranger else {200, 404}), (live, stream.status_code)
                     told = await anext(stream.aiter_text()) if stream.status_code == 200 else ""
                 assert not [each for each in (*OURS, *things.values()) if len(each) > 9 and each in told], (live, told)

@@ -82,7 +82,7 @@ OF_WHATSAPP = {
     ("kind", "refused"), [(Waha, REFUSED), (Meta, REFUSED | dict.fromkeys(OF_WHATSAPP, 501))], ids=["waha", "meta"]
 )
 async def test_each_group_of_the_library_is_answered_or_refused_as_waha_refuses(
-    kind: type[Site], refused: dict[str, int]
+    kind: Callable[[], Site], refused: dict[str, int]
 ) -> None:
     async with gateway(kind()) as found:
         client = WahaClient(str(found.http.base_url), api_key=TOKEN)
