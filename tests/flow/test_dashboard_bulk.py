@@ -14,6 +14,7 @@ import pytest
 from tests.flow.dashboard import browser, fields_of
 from tests.inprocess import Gateway
 from tests.sink import Sink
+from wagate.storage.deliveries.bulk import MOST_RUNNING
 
 pytest_plugins = ("tests.flow.dashboard",)
 
@@ -173,6 +174,14 @@ async def test_what_was_selected_is_given_up_only_after_a_question(running: Gate
         found = [(await running.event(hook, text))["status"] for text in ("one", "two", "three")]
         assert found == ["cancelled", "cancelled", "pending"]
         assert (await http.get("/ui/audit")).text.count("the shop has closed") == 2
+        three = (await running.event(hook, "three"))["id"]
+        ids = [jobs[0], three, "01980000-0000-7000-8000-000000000000"]
+        some = await http.post("/ui/deliveries", data=sent | {"asked": "yes", "to": page, "id": ids})
+        assert some.headers["location"] == f"{page}&said=gone-1-2", "one was given up before, one never was"
+        said = (await http.get(some.headers["location"])).text
+        assert "1 delivery. Given up. The message stays in the archive. 2 not done: changed in the meantime" in said
+        assert (await http.get("/ui/audit")).text.count(">give up<") == 3
+        assert (await http.post("/ui/deliveries", data=sent | {"do": "burn"})).status_code == 404
         foreign = await http.post("/ui/deliveries", data=form | {"to": "https://evil.test/ui/"})
         assert ('href="/ui/"' in foreign.text, "evil.test" in foreign.text) == (True, False)
 
@@ -258,3 +267,30 @@ async def test_a_stop_that_came_too_late_is_no_act(running: Gateway) -> None:
         stopped = await http.post(f"/ui/bulk/{made}/stop", data=fields_of(page))
         assert stopped.headers["location"] == f"/ui/bulk/{made}?said=settled"
         assert ">stop<" not in (await http.get("/ui/audit")).text
+
+
+async def test_one_act_too_many_is_refused_where_it_was_asked_for(running: Gateway, receiver: Sink) -> None:
+    hook = await running.register(receiver.url, name="Order bot")
+    receiver.script = lambda _: 400
+    await running.post("hello")
+    await running.event(hook, "hello", "failed")
+    first = add_act(running, [], client=1)
+    for number in range(1, MOST_RUNNING):
+        write(
+            running,
+            "INSERT INTO bulk SELECT ?, client_id, who, verb, which, until, after, state, done, refused, total, "
+            "reasons, holder, held_until, created_at, updated_at FROM bulk WHERE id = ?",
+            f"{first[:-2]}{number + 10}",
+            first,
+        )
+    path = "/ui/deliveries/bulk?state=failed&do=retry-all&client=default"
+    async with browser(running) as http:
+        shown = await http.get(path)
+        form = fields_of(shown) | {"shown": re.search(r'name="shown" value="([^"]+)"', shown.text)[1]}  # type: ignore[index]
+        busy = await http.post(path, data=form)
+        assert busy.status_code == 409
+        assert f"{MOST_RUNNING} bulk actions are already running; wait, or stop one." in busy.text
+        assert ('<a href="/ui/bulk">Bulk actions</a>' in busy.text, ">Retry 1</button>" in busy.text) == (True, True)
+        write(running, "UPDATE bulk SET state = 'done' WHERE id = ?", first)
+        again = fields_of(busy) | {"shown": re.search(r'name="shown" value="([^"]+)"', busy.text)[1]}  # type: ignore[index]
+        assert (await http.post(path, data=again)).status_code == 303

@@ -119,6 +119,9 @@ async def test_a_link_to_scan_ends_when_it_expires_is_revoked_or_its_number_goes
         assert [(await phone.get(each)).status_code for each in (late, revoked)] == [404, 200]
         _, revoke = sorted(re.findall(rf'action="({page}/links/[\w-]+/revoke)"', (await http.get(page)).text))[::-1]
         assert "no longer works" in (await press(http, page, revoke)).text
+        again = await http.post(revoke, data=fields_of(await http.get(page)))
+        assert again.headers["location"] == f"{page}?said=nolink"
+        assert (await http.get("/ui/audit")).text.count(">revoke scan link<") == 1
         assert [(await phone.get(each)).status_code for each in (revoked, orphan)] == [404, 200]
         assert "This link has ended" in (await phone.get(revoked)).text
         form = fields_of(await http.get(f"{page}/settings")) | {"typed": "desk"}
@@ -193,8 +196,10 @@ async def test_a_link_that_may_act_acts_and_revoking_it_signs_its_holder_out(
         await press(http, "/ui/clients/bakery", revoke[1])
         assert (await guest.get("/ui/")).status_code == 303
         again = await http.post(revoke[1], data=fields_of(await http.get("/ui/clients/bakery")))
-        assert again.status_code == 404
+        assert again.headers["location"] == "/ui/clients/bakery?said=nolink"
+        assert "no longer there: it was revoked before" in (await http.get(again.headers["location"])).text
     audit = (await http.get("/ui/audit")).text
+    assert audit.count(">revoke link<") == 1
     assert audit.index(">revoke link<") < audit.index(">add number<") < audit.index(">make link<")
 
 

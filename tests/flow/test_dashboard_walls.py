@@ -12,6 +12,7 @@ from tests.flow.dashboard import browser
 from tests.gateway import TOKEN
 from tests.inprocess import Gateway, running_gateway
 from tests.sink import Sink
+from wagate.errors import BadRequestError, ForbiddenError, NotFoundError, StorageError
 
 pytest_plugins = ("tests.flow.dashboard",)
 
@@ -65,6 +66,12 @@ async def test_a_thousand_receivers_are_shown_page_by_page(running: Gateway, mon
         assert ("?page=1" in first, "?page=2" in last) == (True, False)
         for odd in ("-1", "x", "٣", "9999", "99999999"):
             assert (await http.get(f"/ui/receivers?page={odd}")).status_code == 200, odd
+        for listed, none in (("receivers", "No receiver gets messages yet"), ("numbers", "No number yet")):
+            for client in ("", "?client=default"):
+                beyond = (await http.get(f"/ui/{listed}{client or '?'}&page=9")).text
+                assert (none in beyond, "There is no such page" in beyond) == (False, True), beyond
+                assert f'href="/ui/{listed}{client}">To the first page' in beyond, beyond
+        assert "No number yet" in (await http.get("/ui/numbers")).text
 
 
 async def test_a_page_has_one_spelling(running: Gateway) -> None:
@@ -133,6 +140,7 @@ async def test_a_form_that_is_too_large_is_refused_with_a_page_for_a_person(runn
             assert refused.headers["content-type"] == "text/html; charset=utf-8"
             assert "script-src 'self'" in refused.headers["content-security-policy"]
             assert "Go back: what you typed is still there." in refused.text
+            assert '<title id="tab">Too large · wagate</title>' in refused.text
         program = await http.post("/ui/signin", content=b"k=" + b"a" * 5000)
         assert program.headers["content-type"] == "application/problem+json"
 
@@ -148,3 +156,25 @@ async def test_the_first_page_with_all_that_it_loads_is_light(running: Gateway, 
         parts = [page.content] + [(await http.get(each)).content for each in sorted(loads)]
     assert len(parts) >= 4
     assert sum(len(gzip.compress(each)) for each in parts) <= 60_000
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "title"),
+    [
+        (StorageError("the database is away"), 503, "Not available now"),
+        (ForbiddenError("not yours"), 403, "Not allowed"),
+        (NotFoundError("gone"), 404, "Not here"),
+        (RuntimeError("a fault"), 500, "Something went wrong"),
+        (BadRequestError("a riddle"), 400, "That didn&#39;t work"),
+    ],
+)
+async def test_the_title_of_a_problem_says_which_kind_it_is(
+    error: Exception, status: int, title: str, running: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> int:
+        raise error
+
+    monkeypatch.setattr("wagate.web.ui.numbers.page_asked", fails)
+    async with browser(running) as http:
+        page = await http.get("/ui/numbers")
+    assert (page.status_code, f">{title} · wagate</title>" in page.text) == (status, True), page.text

@@ -57,6 +57,8 @@ OPEN: Final = ("/signin", "/static/", "/scan", "/enter")
 TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 FOREVER: Final = "public, max-age=31536000, immutable"
 NOT_HERE: Final = "This page doesn't exist, or you may not see it."
+Problem = tuple[str, int, dict[str, str]]
+"""A page, its status and headers."""
 
 log = structlog.get_logger("wagate.ui")
 
@@ -229,27 +231,34 @@ def _signin_page(wrong: str, there: str) -> str:
 
 def _answer_errors(ui: Finishing) -> None:
     @ui.errorhandler(RequestError)
-    async def refused(error: RequestError) -> tuple[str, int, dict[str, str]]:
-        return _problem(NOT_HERE if error.status == 404 else f"{error}."), error.status, _later(error)
+    async def refused(error: RequestError) -> Problem:
+        return _problem(NOT_HERE if error.status == 404 else f"{error}.", error.status, _later(error))
 
     @ui.errorhandler(WagateError)
-    async def unable(error: WagateError) -> tuple[str, int]:
+    async def unable(error: WagateError) -> Problem:
         log.warning("page failed", path=request.path, error=str(error))
-        return _problem(f"wagate can't answer right now: {error}. Webhooks that it can't store are answered 503."), 503
+        return _problem(f"wagate can't answer right now: {error}. Webhooks that it can't store are answered 503.", 503)
 
     @ui.errorhandler(HTTPException)
-    async def misdirected(error: HTTPException) -> tuple[str, int]:
-        return _problem(NOT_HERE if error.code == 404 else error.name), error.code or 400
+    async def misdirected(error: HTTPException) -> Problem:
+        return _problem(NOT_HERE if error.code == 404 else error.name, error.code or 400)
 
     @ui.errorhandler(Exception)
-    async def failed(error: Exception) -> tuple[str, int]:
+    async def failed(error: Exception) -> Problem:
         log.error("page failed", path=request.path, exc_info=error)
-        return _problem("Something went wrong; see the log. Nothing that was stored is lost."), 500
+        return _problem("Something went wrong; see the log. Nothing that was stored is lost.", 500)
 
 
 def _later(error: RequestError) -> dict[str, str]:
     return {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyRequestsError) else {}
 
 
-def _problem(text: str) -> str:
-    return render("problem", text=text, theme=request.cookies.get("theme", ""), signed_in=g.get("viewer") is not None)
+def _problem(text: str, status: int, headers: dict[str, str] | None = None) -> Problem:
+    page = render(
+        "problem",
+        status=status,
+        text=text,
+        theme=request.cookies.get("theme", ""),
+        signed_in=g.get("viewer") is not None,
+    )
+    return page, status, headers or {}

@@ -14,7 +14,7 @@ from quart import Blueprint, request
 from uuid_utils import uuid7
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from wagate.errors import BadRequestError, NotFoundError, StorageError, UnauthorizedError
+from wagate.errors import BadRequestError, ConflictError, NotFoundError, StorageError, UnauthorizedError
 from wagate.rules.filters import DeliveryFilter
 from wagate.storage.deliveries.bulk import (
     MOST_COUNTED,
@@ -89,21 +89,20 @@ def pages(parts: Parts) -> Blueprint:
         shown = _shown(parts, form.get("shown", ""))
         may(shown.verb)
         if _must_type(shown) and form.get("typed", "").replace(",", "").strip() != str(shown.to_type):
-            asked = filter_asked()
-            refuse_search(asked)
-            word = "cancel-all" if shown.verb == "cancel" else "retry-all"
-            wrong = f"Type {shown.to_type:,} to confirm."
-            return await _confirm(parts, asked, word, wrong=wrong), 422
-        await parts.bulk.start_once(
-            shown.id,
-            shown.verb,
-            shown.which,
-            until=shown.until,
-            total=shown.count,
-            who=viewer().name,
-            client_id=shown.client_id,
-            address=parts.address(),
-        )
+            return await _again(parts, shown, wrong=f"Type {shown.to_type:,} to confirm."), 422
+        try:
+            await parts.bulk.start_once(
+                shown.id,
+                shown.verb,
+                shown.which,
+                until=shown.until,
+                total=shown.count,
+                who=viewer().name,
+                client_id=shown.client_id,
+                address=parts.address(),
+            )
+        except ConflictError as error:
+            return await _again(parts, shown, busy=f"{error}."), 409
         return back(f"/ui/bulk/{shown.id}")
 
     @routes.get("/bulk")
@@ -178,7 +177,15 @@ def _tab(made: Bulk) -> str:
     return f"{made.state.capitalize()} · {made.verb} all"
 
 
-async def _confirm(parts: Parts, asked: Mapping[str, str], word: str, wrong: str = "") -> str:
+async def _again(parts: Parts, shown: Shown, *, wrong: str = "", busy: str = "") -> str:
+    """The page that asks, with what spoke against it."""
+    asked = filter_asked()
+    refuse_search(asked)
+    word = "cancel-all" if shown.verb == "cancel" else "retry-all"
+    return await _confirm(parts, asked, word, wrong=wrong, busy=busy)
+
+
+async def _confirm(parts: Parts, asked: Mapping[str, str], word: str, wrong: str = "", busy: str = "") -> str:
     """The filter in words, how many there are now, and what speaks against it."""
     verb, says = VERBS[word]
     which, as_of = wanted(parts, asked), parts.now()
@@ -192,6 +199,7 @@ async def _confirm(parts: Parts, asked: Mapping[str, str], word: str, wrong: str
         "bulk_ask",
         "deliveries",
         wrong=wrong,
+        busy=busy,
         says=says,
         as_of=as_of,
         count=count,

@@ -40,7 +40,8 @@ def pages(parts: Parts) -> Blueprint:
     @routes.post("/clients/<slug>/links/<link_id>/revoke")
     async def end(slug: str, link_id: str) -> WerkzeugResponse:
         client_id = await client_id_of(parts, slug)
-        await revoke(parts, link_id, "client", client_id)
+        if not await revoke(parts, link_id, "client", client_id):
+            return back(f"{PREFIX}/clients/{slug}", "nolink")
         await parts.note("revoke link", slug, link_id[-6:], owner=client_id)
         return back(f"{PREFIX}/clients/{slug}", "unlinked")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 from urllib.parse import urlencode
@@ -46,6 +47,8 @@ TABS: Final = (
 """``?state=`` → its word."""
 MORE_TABS: Final = {LOST: "Failed permanently", HANDED: "Handed on", "pending": "Waiting, not on its way"}
 """Likewise, only where a figure or a link led there."""
+VERBS: Final = {"retry": "retried", "skip": "skipped", "cancel": "gone"}
+"""What can be done to one → the word of `wagate.web.ui.parts.NOTES` that says so."""
 FIELDS: Final = ("state", "target", "number", "chat", "error", "since", "q", "client")
 
 
@@ -95,18 +98,13 @@ def pages(parts: Parts) -> Blueprint:
         if verb == "cancel" and ids and form.get("asked") != "yes":
             many = f"{words.number(len(ids))} {'delivery' if len(ids) == 1 else 'deliveries'}"
             return parts.page("give_up", "deliveries", ids=ids, many=many, to=own(to))
-        done = 0
-        for each in ids:
-            done += await _act(parts, verb, each, form.get("why", "").strip())
-        said = f"{'gone' if verb == 'cancel' else 'retried'}-{done}" if done else "settled" if ids else "nothing"
-        return back(to, said)
+        return back(to, await _act_on(parts, verb, ids, form.get("why", "").strip()) if ids else "nothing")
 
     @routes.post("/deliveries/<delivery_id>/<verb>")
     async def do(delivery_id: str, verb: str) -> WerkzeugResponse:
         why = (await request.form).get("why", "").strip()
         done = await _act(parts, verb, delivery_id, why)
-        said = {"retry": "retried", "skip": "skipped", "cancel": "gone"}
-        return back(f"/ui/deliveries/{delivery_id}", said[verb] if done else "settled")
+        return back(f"/ui/deliveries/{delivery_id}", VERBS[verb] if done else "settled")
 
     return routes
 
@@ -218,6 +216,18 @@ def may(verb: str) -> None:
     """Who may only try again does nothing else. ForbiddenError."""
     if verb != "retry" and not viewer().may_act:
         raise ForbiddenError("your link lets you retry, and nothing else; ask for another one")
+
+
+async def _act_on(parts: Parts, verb: str, ids: Sequence[str], why: str) -> str:
+    """Do it to each; the word that says how many were done, and how many were left."""
+    if verb not in VERBS:
+        raise NotFoundError("no such action")
+    done = 0
+    for each in ids:
+        with suppress(NotFoundError):  # Deleted since, with its message; the others are done.
+            done += await _act(parts, verb, each, why)
+    left = f"-{len(ids) - done}" if done < len(ids) else ""
+    return f"{VERBS[verb]}-{done}{left}" if done else "settled"
 
 
 async def _act(parts: Parts, verb: str, delivery_id: str, why: str = "") -> bool:

@@ -81,7 +81,8 @@ def _refusal(error: WagateError, scope: Scope) -> tuple[int, bytes, dict[str, st
     headers |= {**SAFE, "Cache-Control": "no-store", "connection": "close"}
     if "text/html" in Request(scope, ()).headers.get("accept", ""):
         said = f"{error}. Go back: what you typed is still there."
-        problem = render("problem", text=said[:1].upper() + said[1:], theme="", signed_in=True).encode()
+        said = said[:1].upper() + said[1:]
+        problem = render("problem", text=said, theme="", signed_in=True, status=status).encode()
         headers["content-type"] = "text/html; charset=utf-8"
     return status, problem, headers
 

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from quart import request
 
-from wagate.errors import NotFoundError
 from wagate.storage.passes import Kind, Link, Sees, add_link, find_link, open_link, revoke_link
 from wagate.web.access.auth import KEY, new_link, token_hash
 from wagate.web.ui.parts import Parts
@@ -33,10 +32,9 @@ async def make_link(parts: Parts, kind: Kind, client_id: int, **more: Any) -> tu
     return key, made
 
 
-async def revoke(parts: Parts, link_id: str, kind: Kind, of: int | str) -> None:
-    """End it. NotFoundError."""
-    if not await parts.database.write(revoke_link, link_id, kind, of):
-        raise NotFoundError("no such link")
+async def revoke(parts: Parts, link_id: str, kind: Kind, of: int | str) -> bool:
+    """End it. False: there is none such; it was revoked before, or has expired."""
+    return await parts.database.write(revoke_link, link_id, kind, of)
 
 
 async def given_link(parts: Parts, kind: Kind) -> Link | None:

@@ -52,7 +52,9 @@ def pages(parts: Parts) -> Blueprint:
         begin = page_asked() * PAGE
         some = sorted(rows, key=lambda each: each.name)[begin : begin + PAGE]
         more = begin // PAGE + 1 if len(rows) > begin + PAGE else 0
-        return parts.page("numbers", "numbers", rows=some, count=len(rows), more=more, client=one_client())
+        return parts.page(
+            "numbers", "numbers", rows=some, count=len(rows), more=more, beyond=begin > 0, client=one_client()
+        )
 
     @routes.get("/numbers/<name>")
     async def show(name: str) -> str:

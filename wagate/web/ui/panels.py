@@ -51,17 +51,18 @@ async def shown(parts: Parts, plugin: str, target: str = "") -> list[Shown]:
     found = [Shown(title=each.title) for each in panels]
     async with trio.open_nursery() as nursery:
         for panel, place in zip(panels, found, strict=True):
-            nursery.start_soon(_fill, plugin, panel, asked, place)
+            nursery.start_soon(_fill, plugin, panel, asked, place, f"{parts.now():%Y-%m-%d %H:%M:%S} UTC")
     return [each for each in found if each.data is not None or each.wrong]
 
 
-async def _fill(plugin: str, panel: Panel, asked: PanelAsked, place: Shown) -> None:
+async def _fill(plugin: str, panel: Panel, asked: PanelAsked, place: Shown, at: str) -> None:
+    """``at``: when, in words, for a panel that fails."""
     try:
         with trio.fail_after(PATIENCE):
             place.data = await panel.render(asked)
     except trio.TooSlowError:
-        place.wrong = f"{plugin} did not answer within {PATIENCE:g} s."
+        place.wrong = f"{plugin} did not answer within {PATIENCE:g} s, at {at}."
         log.warning("panel is late", plugin=plugin, panel=panel.title)
     except WagateError as error:
-        place.wrong = f"{plugin} could not make this panel; the log says why."
+        place.wrong = f"{plugin} could not make this panel at {at}; the log says why."
         log.warning("panel failed", plugin=plugin, panel=panel.title, error=str(error))

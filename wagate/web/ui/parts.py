@@ -203,6 +203,7 @@ NOTES = {
     "acted": "Requested. The state below changes once it is done.",
     "numbergone": "Deleted. Its messages stay in the archive.",
     "unlinked": "Revoked. The link no longer works.",
+    "nolink": "This link is no longer there: it was revoked before, or has expired.",
     "revoked": "Revoked. It no longer works, and anyone signed in with it is signed out.",
     "deleted": "Deleted. The messages waiting for it are cancelled.",
 }
@@ -211,9 +212,13 @@ NOTES = {
 
 def said() -> str:
     """The sentence for ``?said=``; '' for none."""
-    word, _, count = request.args.get("said", "").partition("-")
+    word, *counts = request.args.get("said", "").split("-")
     text = NOTES.get(word, "")
-    return f"{int(count):,} deliveries. {text}" if text and count.isdecimal() and len(count) < 10 else text
+    if not text or not 1 <= len(counts) <= 2 or not all(each.isdecimal() and len(each) < 10 for each in counts):
+        return text
+    done, left = [*map(int, counts), 0][:2]
+    why = f" {left:,} not done: changed in the meantime, or perhaps sent already." if left else ""
+    return f"{done:,} {'delivery' if done == 1 else 'deliveries'}. {text}{why}"
 
 
 def own(to: str) -> str:

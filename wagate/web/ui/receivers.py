@@ -111,7 +111,7 @@ async def _list(parts: Parts) -> str:
     for row in () if viewer().texts else seen.shown:
         without_text.target(row)
     live = watching("receivers", seen.shown, client=one_client())
-    return parts.page("receivers", "receivers", seen=seen, more=more, live=live, client=one_client())
+    return parts.page("receivers", "receivers", seen=seen, more=more, beyond=begin > 0, live=live, client=one_client())
 
 
 async def _waiting(parts: Parts, row: TargetRow, which: DeliveryFilter, by: Order) -> WaitingChats:

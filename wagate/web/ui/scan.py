@@ -99,9 +99,10 @@ def _add_links(routes: Blueprint, parts: Parts) -> None:
     @routes.post("/numbers/<name>/links/<link_id>/revoke")
     async def end(name: str, link_id: str) -> WerkzeugResponse:
         row = await account_of(parts, name)
-        await revoke(parts, link_id, "scan", row.id)
-        await parts.note("revoke scan link", f"number:{name}", owner=row.client_id)
-        return back(f"{PREFIX}/numbers/{quote(name, safe='')}", "unlinked")
+        ended = await revoke(parts, link_id, "scan", row.id)
+        if ended:
+            await parts.note("revoke scan link", f"number:{name}", owner=row.client_id)
+        return back(f"{PREFIX}/numbers/{quote(name, safe='')}", "unlinked" if ended else "nolink")
 
 
 async def _act(parts: Parts, found: Link, row: AccountRow, form: MultiDict[str, str]) -> Page:

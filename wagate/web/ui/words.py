@@ -101,6 +101,17 @@ REFUSED = {
 CONNECTORS = {"webhook": "webhook", "chatwoot": "Chatwoot", "n8n": "n8n", "outbound": "sending"}
 """A connector's name → what people call it."""
 
+PROBLEMS = {
+    403: "Not allowed",
+    404: "Not here",
+    409: "Not possible now",
+    413: "Too large",
+    429: "Too many requests",
+    500: "Something went wrong",
+    503: "Not available now",
+}
+"""A refused page's status → its title; of all others it is that it didn't work."""
+
 SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
