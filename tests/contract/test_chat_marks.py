@@ -88,6 +88,44 @@ async def test_a_person_has_one_mark_under_all_their_keys(database: Database) ->
     assert sorted(cleared) == sorted([LID, PHONE])
 
 
+async def test_a_mark_under_another_key_of_a_person_hides_nothing(database: Database) -> None:
+    await said(database, LID)
+    await database.write(note_people, [Person(client_id=1, keys=(LID, PHONE), name="Ana")], now=NOW)
+    for which in ("archive", "unread", "clear"):
+        assert await mark(database, which, PHONE)
+    [found] = await database.read(list_threads, client_id=1, account="main", limit=5)
+    assert (found.chat, found.archived, found.unread) == (LID, True, 0)
+    assert await database.read(rows, "SELECT chat FROM chats") == [(LID,)]
+
+
+async def test_a_chat_in_which_nothing_was_said_hides_none_of_the_same_person(database: Database) -> None:
+    later = NOW + timedelta(hours=1)
+    assert await database.write(mark_chat, client_id=1, account="main", chat=PHONE, mark="archive", now=later)
+    await said(database, LID)
+    await database.write(note_people, [Person(client_id=1, keys=(LID, PHONE), name="Ana")], now=NOW)
+    assert [each.chat for each in await database.read(list_threads, client_id=1, limit=5)] == [LID]
+
+
+async def test_an_answer_under_one_key_answers_what_came_in_under_the_other(database: Database) -> None:
+    await said(database, LID)
+    await said(database, LID)
+    await database.write(note_people, [Person(client_id=1, keys=(LID, PHONE), name="Ana")], now=NOW)
+    await said(database, PHONE, ours=True)
+    assert (await thread(database)).unread == 0
+    await said(database, LID)
+    assert (await thread(database)).unread == 1
+    await said(database, PHONE)
+    assert (await thread(database)).unread == 2
+    assert await mark(database, "read", PHONE)
+    assert (await thread(database)).unread == 0
+    await said(database, LID)
+    assert (await thread(database)).unread == 1
+    await said(database, LID, ours=True)
+    assert (await thread(database)).unread == 0
+    await mark(database, "unread", LID)
+    assert (await thread(database)).unread == -1
+
+
 async def test_what_is_cleared_or_deleted_is_kept_and_comes_back_with_nothing_old(database: Database) -> None:
     first = await said(database)
     await mark(database, "archive")

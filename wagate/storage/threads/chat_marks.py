@@ -33,12 +33,16 @@ _WHOSE: Final = "client_id = ? AND chat = ? AND account = ?"
 
 def mark_chat(db: peewee.Database, *, client_id: int, account: str, chat: str, mark: Mark, now: datetime) -> bool:
     """Mark it; whether there is such a chat. One in which nothing was said yet can be archived and unread already."""
-    if mark in {"archive", "unread"}:
-        run(db, _NEW, (client_id, clean(account), clean(chat), time_text(now), time_text(now)))
+    at, there = time_text(now), (client_id, clean(account), clean(chat))
     text = f"UPDATE chats SET {_SETS[mark]} WHERE {_WHOSE}"  # noqa: S608
-    # Each by itself and sorted, so that two processes never wait for each other crosswise.
-    changed = [run(db, text, (client_id, key, clean(account))) for key in _keys(db, client_id, chat)]
-    return any(changed)
+
+    def marked() -> bool:
+        # Each by itself and sorted, so that two processes never wait for each other crosswise.
+        changed = [run(db, text, (client_id, key, clean(account))) for key in _keys(db, client_id, chat)]
+        return any(changed)
+
+    # Not beside a chat under another of the person's keys.
+    return marked() or (mark in {"archive", "unread"} and bool(run(db, _NEW, (*there, at, at))) and marked())
 
 
 def cleared_to(db: peewee.Database, *, client_id: int, account: str, chat: str) -> dict[str, str]:

@@ -50,7 +50,7 @@ _NAME = (
 _LATER = (
     "NOT EXISTS (SELECT 1 FROM contact_keys k JOIN contact_keys o ON o.contact_id = k.contact_id "
     "JOIN chats u ON u.client_id = mine.client_id AND u.chat = o.key AND u.account = mine.account "
-    "WHERE k.client_id = mine.client_id AND k.key = mine.chat AND o.key <> mine.chat "
+    "WHERE k.client_id = mine.client_id AND k.key = mine.chat AND o.key <> mine.chat AND u.messages > 0 "
     "AND (u.last_at, u.last_event_id) > (mine.last_at, mine.last_event_id))"
 )
 """A person's keys have a chat each; the one of the latest message stands for all of them."""
@@ -170,14 +170,14 @@ def list_threads(
     others = _chats_of(db, contacts)
     for row in found:
         contact = contacts.get((row["client_id"], row["chat"]))
-        for other in others.get((contact.id, row["account"]), ()) if contact is not None else ():
-            if other["chat"] != row["chat"]:
-                row["messages"] += other["messages"]
-                row["created_at"] = min(row["created_at"], other["created_at"])
-                row["cleared"] += other["cleared"]
-                row["archived"] &= other["archived"] or not other["messages"]
-                if other["last_event_id"] > row["answered"]:
-                    row["unread"] = max(row["unread"], 0) + max(other["unread"], 0) or row["unread"]
+        there = others.get((contact.id, row["account"]), ()) if contact is not None else ()
+        if further := [other for other in there if other["chat"] != row["chat"]]:
+            row["unread"] = _unread(db, [row, *further])
+        for other in further:
+            row["messages"] += other["messages"]
+            row["created_at"] = min(row["created_at"], other["created_at"])
+            row["cleared"] += other["cleared"]
+            row["archived"] &= other["archived"] or not other["messages"]
     return [
         Thread(
             client_id=row["client_id"],
@@ -199,6 +199,25 @@ def list_threads(
         )
         for row in found
     ]
+
+
+_NEWER = (
+    "SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE client_id = ? AND chat = ? AND id > ? AND account = ? "
+    "AND from_me = FALSE AND kind IN (?, ?) LIMIT ?) AS newer"
+)
+
+
+def _unread(db: peewee.Database, chats: Sequence[dict[str, Any]]) -> int:
+    """Of a person's chats, the newest first: an answer under one key is one to what came in under the others, too."""
+    answered, unread = max(each["answered"] for each in chats), 0
+    for each in chats:
+        if each["unread"] <= 0 or each["answered"] == answered:
+            unread += max(each["unread"], 0)
+        elif each["last_event_id"] > answered:
+            whose = (each["client_id"], each["chat"], answered, each["account"])
+            [(newer,)] = rows(db, _NEWER, (*whose, *MESSAGES, each["unread"]))
+            unread += int(newer)
+    return unread or min(chats[0]["unread"], 0)
 
 
 def _keys_of(db: peewee.Database, chat: str, client_id: int | None) -> set[str]:
