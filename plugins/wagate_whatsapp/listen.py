@@ -16,7 +16,7 @@ from wagate.parsing.fields import first_text
 from wagate_whatsapp.engine import LONGEST_PAUSE, Engine
 from wagate_whatsapp.number import Number, Numbers, WhatsAppSettings, settings_of
 from wagate_whatsapp.pairing import Pairing, start_settings
-from wagate_whatsapp.parse import HEARD, of_the_past, parse
+from wagate_whatsapp.parse import HEARD, of_the_past, parse, read_elsewhere
 from wagate_whatsapp.people import Us, moment
 from wagate_whatsapp.process import ChildProcess, EngineDiedError, EngineRefusedError, Feed, Json, NotDoneError
 from wagate_whatsapp.reasons import (
@@ -297,6 +297,10 @@ class Connection:
                     line["references"] = {each: ours for each, secret in secrets.items() if (ours := read(secret))}
                 waiting += parse(line, self._number.us)
                 await self._note(child, line)
+                if chat := read_elsewhere(line, self._number.us):
+                    await self._keep(waiting)
+                    waiting = []
+                    await self._inlet.seen(chat)
             elif line["event"] == "History":
                 await self._keep(waiting)
                 waiting = []

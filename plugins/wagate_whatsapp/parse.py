@@ -20,6 +20,8 @@ from wagate_whatsapp.process import Json
 from wagate_whatsapp.sealed import chosen, response
 
 _ACKS = {"DELIVERED": DELIVERED, "READ": READ, "PLAYED": PLAYED}
+_READ_BY_US = frozenset({"READ", "READ_SELF"})
+"""``READ_SELF``: with read receipts switched off."""
 _OURS = frozenset({"n", "session", "secret", "secrets", "references"})
 """Fields of a line that are for us alone."""
 _CALLS = {
@@ -148,6 +150,12 @@ def receipt(line: Json, us: Us) -> list[NewEvent]:
         body = {"event": "Receipt", "ids": [each], "type": line.get("type"), "chat": line.get("chat")}
         found.append(replace(event, raw=Raw(body=msgspec.json.encode(body))))
     return found
+
+
+def read_elsewhere(line: Json, us: Us) -> str:
+    """The chat that somebody read on the phone, or on another device of ours; '' for any other line."""
+    ours = line["event"] == "Receipt" and line.get("type") in _READ_BY_US and line.get("from_me") is True
+    return parties(line, us).chat if ours else ""
 
 
 def call(line: Json, us: Us) -> NewEvent:

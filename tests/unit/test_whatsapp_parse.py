@@ -13,7 +13,7 @@ from wagate.events import NewEvent
 from wagate.plugins.values import held_to
 from wagate_whatsapp.content import content_of
 from wagate_whatsapp.ids import Key, jid_of, key_of
-from wagate_whatsapp.parse import HEARD, parse
+from wagate_whatsapp.parse import HEARD, parse, read_elsewhere
 from wagate_whatsapp.people import Us
 
 US = Us(jid="15550000001:3@s.whatsapp.net", lid="900000000000001:3@lid")
@@ -183,6 +183,16 @@ def test_a_receipt_has_one_event_for_each_message() -> None:
     assert in_a_group.extra["participant"] == "15550000007@c.us"
     assert [each.extra["status"] for each in parse(told | {"type": "PLAYED"}, US)] == ["played", "played"]
     assert parse(told | {"type": "SENDER"}, US) == []
+
+
+def test_what_is_read_on_the_phone_is_no_event_and_names_its_chat() -> None:
+    told = line({}, event="Receipt", ids=["3EB01"], type="READ", from_me=True)
+    for kind in ("READ", "READ_SELF"):
+        assert read_elsewhere(told | {"type": kind}, US) == "15550000007@c.us"
+    assert parse(told, US) == []
+    assert read_elsewhere(in_group({}, event="Receipt", type="READ", from_me=True), US) == "1203630@g.us"
+    for other in ({"from_me": False}, {"type": "SENDER"}, {"type": "DELIVERED"}, {"event": "Message"}):
+        assert read_elsewhere(told | other, US) == ""
 
 
 def test_what_can_not_be_opened_is_kept_as_a_placeholder() -> None:

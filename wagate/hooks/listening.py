@@ -40,5 +40,12 @@ class Inlet(Protocol):
             StorageError: as `take`.
         """
 
+    async def seen(self, chat: str) -> None:
+        """Note that somebody read a chat elsewhere, as on the phone: nothing of it is unread any more.
+
+        Raises:
+            StorageError: as `take`.
+        """
+
     async def number(self, phone: str) -> None:
         """Note the digits of our own number, for an account that was made without them. StorageError."""

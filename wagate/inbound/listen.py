@@ -23,6 +23,7 @@ from wagate.storage.database import Database
 from wagate.storage.owners.accounts import hold, note_phone
 from wagate.storage.owners.directory import Account
 from wagate.storage.owners.live import LiveDirectory
+from wagate.storage.threads.chat_marks import mark_chat
 
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 60.0
@@ -89,6 +90,13 @@ class AccountInlet:
         event = NewEvent(kind=kinds.SESSION_STATUS, type="status", extra=extra, session=change)
         await self._parts.receiver.receive(account, [event], b"")
         log.info("session", account=account.name, status=change.status, message=change.message)
+
+    async def seen(self, chat: str) -> None:
+        """Nothing in the chat is unread any more. See the protocol."""
+        account, now = self._account(), self._parts.clock.now()
+        await self._parts.database.write(
+            mark_chat, client_id=account.client_id, account=account.name, chat=chat, mark="read", now=now
+        )
 
     async def number(self, phone: str) -> None:
         """Note our number. See the protocol."""

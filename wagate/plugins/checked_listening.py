@@ -48,6 +48,12 @@ class CheckedInlet:
             raise WrongValueError(f"details: {wrong}")
         await self._inlet.state(held_to(SessionChange, change), **details)
 
+    async def seen(self, chat: str) -> None:
+        """See the protocol."""
+        if not isinstance(chat, str):
+            raise WrongValueError(f"{named(chat)}, not a chat's key")
+        await self._inlet.seen(chat)
+
     async def number(self, phone: str) -> None:
         """See the protocol."""
         if not isinstance(phone, str) or not (phone.isascii() and phone.isdigit() and len(phone) <= 15):

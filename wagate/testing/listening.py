@@ -28,6 +28,8 @@ class FakeInlet:
         """What was taken in, without duplicates."""
         self.archived: list[NewEvent] = []
         """Of the past."""
+        self.read: list[tuple[str, int]] = []
+        """Chats that were read elsewhere, and how many events were taken in before that."""
         self.states: list[SessionChange] = []
         self.phone = ""
         self.full = 0
@@ -58,6 +60,12 @@ class FakeInlet:
         """Note it."""
         await trio.lowlevel.checkpoint()
         self.states.append(change)
+        self._wake()
+
+    async def seen(self, chat: str) -> None:
+        """Note it."""
+        await trio.lowlevel.checkpoint()
+        self.read.append((chat, len(self.events)))
         self._wake()
 
     async def number(self, phone: str) -> None:

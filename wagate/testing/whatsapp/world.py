@@ -77,6 +77,16 @@ class World:
         attrs = {"from": who.lid_jid, "id": message, "t": str(int(time.time()))} | ({"type": kind} if kind else {})
         await self.server.deliver(self.server.device(self.ours), Node("receipt", attrs), keep=False)
 
+    async def read_on_phone(self, sender: str, message: str, kind: str = "read", *, group: str = "") -> None:
+        """Our phone shows a message of theirs to its owner; ``read-self``: with read receipts switched off."""
+        ours, device = self.server.person(self.ours), self.server.device(self.ours)
+        attrs: dict[str, object] = {"id": message, "t": str(int(time.time())), "type": kind}
+        if group:
+            attrs |= {"from": JID(group, "g.us"), "participant": ours.lid_jid, "addressing_mode": "lid"}
+        else:
+            attrs |= {"from": ours.lid_jid, "recipient": self.server.person(sender).lid_jid}
+        await self.server.deliver(device, Node("receipt", attrs), keep=False)
+
     async def history(self, messages: Sequence[tuple[str, str, bool, float]]) -> None:
         """Our phone gives messages of the past: (whose chat, text, whether we wrote it, Unix seconds)."""
         chats: dict[str, list[Fields]] = {}
