@@ -67,11 +67,19 @@ ACTS = [
     ({"client_id": 1}, "audit_client"),
     ({}, "sqlite_autoindex_audit_1"),
 ]
-THREADS = [({}, "chats_newest"), ({"client_id": 1}, "chats_")]
+BEHIND = (NOW, "0190")
+"""What the page before ended with."""
+THREADS: list[tuple[dict[str, Any], str]] = [
+    ({}, "chats_newest"),
+    ({"client_id": 1}, "chats_"),
+    ({"client_id": 1, "account": "main"}, "chats_"),
+    ({"before": BEHIND}, "chats_newest (last_at<?)"),
+    ({"client_id": 1, "account": "main", "before": BEHIND}, "last_at<?)"),
+]
 
 
-def threads(db: Any, _filters: None, **which: Any) -> None:
-    list_threads(db, **which)
+def threads(db: Any, which: dict[str, Any], *, client_id: int | None, limit: int) -> None:
+    list_threads(db, **which, client_id=client_id, limit=limit)
 
 
 def acts(db: Any, which: dict[str, Any], *, client_id: int | None, limit: int) -> None:
@@ -123,11 +131,11 @@ async def test_every_list_is_led_by_an_index_that_is_in_its_order(sqlite: Databa
     await database.write(fill)
     lists: list[tuple[Any, Any, Any, str]] = [(list_deliveries, DeliveryFilter, *each) for each in DELIVERIES]
     lists += [(list_messages, MessageFilter, *each) for each in MESSAGES]
-    lists += [(threads, lambda **_: None, *each) for each in THREADS]
+    lists += [(threads, lambda **given: given, *each) for each in THREADS]
     lists += [(acts, dict, *each) for each in ACTS]
     for listed, kind, which, index in lists:
         plan = await database.browse(plan_of, listed, kind, which)
-        assert index in plan, which
+        assert index in plan, (which, plan)
         few = index in {"events_bare", "messages_bare"}
         assert few or "TEMP B-TREE" not in plan, (which, plan)
 
