@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 
 from tests.inprocess import Gateway
@@ -119,6 +120,25 @@ async def test_a_chat_that_is_cleared_or_deleted_is_gone_from_the_lists_and_what
         # Our own list of conversations shows all that is stored.
         stored = told(await http.get(f"/api/conversations/{CHAT}/messages"))
         assert len(stored["data"]) == 3
+
+
+async def test_chats_are_sorted_as_waha_sorts_them() -> None:
+    site = Meta()
+    async with gateway(site) as found:
+        for each in (THEM, "15550000002", "15550000001"):
+            body = msgspec.json.encode(site.fake.incoming(site.fake.text("hello", sender=each)))
+            await post(found, body, site.proof(body))
+
+        async def ids(**query: Any) -> list[str]:
+            return [each["id"] for each in told(await found.http.get(CHATS, params=query))]
+
+        newest = await ids()
+        assert newest == ["15550000001@c.us", "15550000002@c.us", CHAT]
+        assert await ids(sortBy="conversationTimestamp", sortOrder="desc") == newest
+        assert await ids(sortOrder="asc") == newest[::-1]
+        assert await ids(sortBy="id") == await ids(sortBy="name", sortOrder="asc") == sorted(newest)
+        assert await ids(sortBy="id", sortOrder="desc", limit=1, offset=1) == sorted(newest)[1:2]
+        told(await found.http.get(CHATS, params={"sortBy": "age"}), 422)
 
 
 async def test_with_waha_behind_the_phone_is_told_and_the_lists_show_it_too() -> None:

@@ -128,18 +128,28 @@ def ack_of(event: Event, said: Said | None = None) -> tuple[int, str]:
 
 
 async def threads_of(
-    desk: Desk, account: Account, paging: Paging, wanted: Callable[[Thread], bool] = lambda _thread: True
+    desk: Desk,
+    account: Account,
+    paging: Paging,
+    wanted: Callable[[Thread], bool] = lambda _thread: True,
+    *,
+    by: Callable[[Thread], str] | None = None,
 ) -> list[Thread]:
-    """Chats of an account, the one with the newest message first."""
+    """Chats of an account, the one with the newest message first; in another order, of the newest `FURTHEST`."""
     found: list[Thread] = []
     before, seen = None, 0
-    while seen < FURTHEST and len(found) < paging.start + paging.most:
+    whole = by is not None or paging.sort_order == "asc"
+    while seen < FURTHEST and (whole or len(found) < paging.start + paging.most):
         page = await _page(desk.database, account, before)
         found += [each for each in page if not each.deleted and wanted(each)]
         seen += AT_ONCE
         if len(page) < AT_ONCE:
             break
         before = (page[-1].last_at, page[-1].last_event_id)
+    if by is not None:
+        found.sort(key=by, reverse=paging.sort_order == "desc")
+    elif whole:
+        found.reverse()
     return paging.of(found)
 
 

@@ -5,8 +5,9 @@ Archived, unread, cleared and starred are kept here in any case: for the lists, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -19,12 +20,13 @@ from wagate.hooks.asks import ChatMark, MarkChat, PinMessage, StarMessage
 from wagate.hooks.messages import Signal
 from wagate.storage.threads.archive import NO_MARKS, find_message, marks_of
 from wagate.storage.threads.chat_marks import cleared_to, mark_chat, star_message
-from wagate.storage.threads.conversations import list_threads
+from wagate.storage.threads.conversations import Thread, list_threads
 from wagate.web.messages.content import read_chat
 from wagate.web.waha.archived import (
     MessageQuery,
     Paging,
     messages_of,
+    name_of,
     shown_chat,
     shown_message,
     shown_summary,
@@ -37,6 +39,19 @@ from wagate.web.waha.message_names import ids_of
 
 DAYS = (86400, 604800, 2592000)
 """Seconds for which WhatsApp pins a message."""
+
+
+class ChatsQuery(Paging, frozen=True, kw_only=True):
+    """Which chats, in which order."""
+
+    sort_by: Literal["conversationTimestamp", "id", "name", ""] = msgspec.field(default="", name="sortBy")
+
+
+ORDERS: Final[dict[str, Callable[[Thread], str]]] = {
+    "id": lambda thread: thread.chat,
+    "name": lambda thread: (name_of(thread) or "").casefold(),
+}
+"""By what else chats are sorted than by their last message."""
 
 
 class OverviewQuery(Paging, frozen=True, kw_only=True):
@@ -95,7 +110,8 @@ class StarBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 async def _chats(call: Call) -> Any:
-    return [shown_chat(each) for each in await threads_of(call.desk, call.account, call.query)]
+    found = await threads_of(call.desk, call.account, call.query, by=ORDERS.get(call.query.sort_by))
+    return [shown_chat(each) for each in found]
 
 
 async def _overview(call: Call) -> Any:
@@ -236,7 +252,7 @@ async def picture_of(call: Call, chat: str) -> str | None:
 
 CHAT = "{session}/chats/{chatId}"
 CHATS = (
-    Row(verb="GET /{session}/chats", doc="Chats that were stored.", handle=_chats, query=Paging),
+    Row(verb="GET /{session}/chats", doc="Chats that were stored.", handle=_chats, query=ChatsQuery),
     Row(
         verb="GET /{session}/chats/overview",
         doc="Chats with their last message.",
