@@ -44,6 +44,7 @@ HEARD = frozenset(
         "CallTerminate",
         "ChatPresence",
         "Presence",
+        "Picture",
         "Unread",
     }
     | GROUP_LINES
@@ -208,6 +209,29 @@ def online(line: Json, us: Us) -> NewEvent:
     )
 
 
+def picture(line: Json, us: Us) -> NewEvent | None:
+    """Somebody's picture, or a group's, is another one from now on, or none."""
+    phones = mapping(line.get("phones"))
+    whose, by = (person(jid, first_text(phones, jid)) for jid in (first_text(line, "JID"), first_text(line, "Author")))
+    if not whose or whose in us.keys:
+        return None  # ours, which somebody changed on the phone
+    change, stamp = "removed" if line.get("Remove") is True else "changed", instant(line.get("Timestamp"))
+    about = NewEvent(
+        kind=kinds.UNKNOWN,
+        provider_id=fingerprint(whose, stamp.isoformat() if stamp else ""),
+        variant=change,
+        chat=whose,
+        sender=by or whose,
+        type="unknown",
+        timestamp=stamp,
+        extra={"event": "picture", "picture": change},
+    )
+    if not is_group(whose):
+        return about
+    told: Json = {"group": {"id": whose, "picture": change}, "type": "update", "participants": []}
+    return replace(about, kind="group.v2.update", type="group", extra=told | ({"author": by} if by else {}))
+
+
 def _reaction(part: Json, line: Json, who: Parties, us: Us) -> NewEvent:
     emoji, about = first_text(part, "text"), _about_key(mapping(part.get("key")), who, us).whole
     return replace(
@@ -360,4 +384,5 @@ _READERS: dict[str, Callable[[Json, Us], NewEvent | None]] = {
     "CallTerminate": call,
     "ChatPresence": presence,
     "Presence": online,
+    "Picture": picture,
 }

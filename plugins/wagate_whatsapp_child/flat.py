@@ -108,9 +108,10 @@ def _online(_library: Library, found: Any, known: Known) -> Json:
 
 
 def _group(library: Library, found: Any, known: Known) -> Json:
-    """A change of a group; ``phones`` has the phones behind the LIDs in it, as far as they were learned."""
+    """A change of a group or a picture; ``phones`` has the phones behind LIDs in it, as far as they were learned."""
     told = _plain(library, found, known)
-    people = [told.get("Sender", ""), *(each for name in GROUP_PEOPLE for each in told.get(name, ()))]
+    people = [told.get(name, "") for name in ("Sender", "JID", "Author")]
+    people += [each for name in GROUP_PEOPLE for each in told.get(name, ())]
     phones = {each: phone for each in people if (phone := _learned(each, known))}
     return told | ({"phones": phones} if phones else {})
 
@@ -199,6 +200,7 @@ _FLAT: dict[str, Callable[[Library, Any, Known], Json]] = {
     "ChatPresence": _typing,
     "Presence": _online,
     "GroupInfoEvent": _group,
+    "Picture": _group,
     "CallOffer": _call,
     "CallAccept": _call,
     "CallTerminate": _call,

@@ -41,13 +41,14 @@ EVENTS = {
     20: "Presence",
     21: "JoinedGroup",
     22: "GroupInfoEvent",
+    23: "Picture",
     36: "CallOffer",
     37: "CallAccept",
     42: "CallTerminate",
     44: "UndecryptableMessage",
 }
 """Number of an event that we want → its protobuf type."""
-KEPT = frozenset({HISTORY, MESSAGE, RECEIPT, 21, 22, 36, 37, 42, 44})
+KEPT = frozenset({HISTORY, MESSAGE, RECEIPT, 21, 22, 23, 36, 37, 42, 44})
 """Events that must not be lost: these go to the spool before anything else is done with them."""
 
 

@@ -237,6 +237,14 @@ class World:
         self.server.profiles.pictures[of] = path
         return f"https://{self.server.shelf}{path}"
 
+    async def change_picture(self, sender: str, group: str = "", *, removed: bool = False) -> None:
+        """Somebody changes, or removes, their picture or a group's."""
+        who = self.server.person(sender)
+        whose: object = JID(group, "g.us") if group else who.lid_jid
+        inner = Node("delete" if removed else "set", {"jid": whose, "author": who.lid_jid, "id": "1700000001"})
+        attrs = {"from": whose, "type": "picture", "id": os.urandom(8).hex(), "t": str(int(time.time()))}
+        await self.server.deliver(self.server.device(self.ours), Node("notification", attrs, [inner]))
+
     async def text_in_group(self, sender: str, group: str, text: str) -> str:
         """Somebody writes to a group; the key for it goes along with each message."""
         self._count += 1
