@@ -6,6 +6,8 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+from msgspec.structs import replace
+
 from tests.rows import NOW, intake
 from wagate.storage.database import Database
 from wagate.storage.events.intake import store
@@ -68,6 +70,32 @@ async def test_a_chat_is_archived_until_somebody_writes_in_it(database: Database
     assert await database.read(list_threads, client_id=1, account="main", chat=GROUP, limit=5) == []
     await said(database, GROUP, ours=True)
     assert (await thread(database, GROUP)).archived
+
+
+async def test_messages_of_the_past_change_no_mark(database: Database) -> None:
+    async def marks() -> tuple[int, bool]:
+        found = await thread(database)
+        return found.unread, found.archived
+
+    async def comes(*, ours: bool) -> None:
+        item = intake(chat=PHONE, from_me=ours, message_id=f"PAST0123456789{next(_numbers):04}")
+        await database.write_bulk(store, replace(item, past=True))
+
+    await comes(ours=False)
+    assert await marks() == (0, False)
+    await said(database)
+    await mark(database, "archive")
+    reached: list[tuple[Mark, int]] = [("read", 0), ("unread", -1)]
+    for which, unread in reached:
+        await mark(database, which)
+        for ours in (False, True):
+            await comes(ours=ours)
+            assert await marks() == (unread, True)
+    await mark(database, "delete")
+    await comes(ours=False)
+    assert (await thread(database)).deleted
+    await said(database)
+    assert not (await thread(database)).deleted
 
 
 async def test_a_person_has_one_mark_under_all_their_keys(database: Database) -> None:

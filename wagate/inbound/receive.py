@@ -91,7 +91,7 @@ class Receiver:
             self._prepare(owner, event, b"", min(event.timestamp or now, now))
             for owner, event in sorted(known, key=lambda each: each[1].timestamp or now)
         ]
-        return await self.store([replace(each, routes=(), event=_dated(each.event)) for each in intakes])
+        return await self.store([replace(each, routes=(), event=_dated(each.event), past=True) for each in intakes])
 
     async def store(self, intakes: Sequence[Intake]) -> list[Stored]:
         """Store prepared events in one commit and tell the consumers."""

@@ -84,6 +84,8 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     """`Database.epoch` before it was handed in; -1: it was not asked for."""
     unrouted: bool = False
     """Its targets could not be found out; to be routed later."""
+    past: bool = False
+    """It is of the past: nobody has it unread, and it changes nothing of its chat's marks."""
 
 
 class Fresh(msgspec.Struct, frozen=True):
@@ -141,7 +143,9 @@ def store(db: peewee.Database, items: list[Intake]) -> list[Stored]:
         put_later(db, [_delivery_row(item.event, route) for route in item.later])
     insert_inbound(db, [item.event for item in fresh if item.event.media is not None])
     note_uses(db, [(item.event.id, item.event.extra.get(MEDIA_ID)) for item in fresh])
-    note_messages(db, [(item.event, item.aliases) for item in fresh])
+    note_messages(
+        db, [(item.event, item.aliases) for item in fresh], past={each.event.id for each in fresh if each.past}
+    )
     note_strangers(db, (item.event for item in fresh))
     fold_acks(db, ((item.event, item.reference) for item in fresh))
     # An echo is often a duplicate of what the send's answer told; in which chat it came is news nevertheless.

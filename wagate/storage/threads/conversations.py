@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from typing import Any
 
@@ -34,11 +34,14 @@ _UPSERT_TAIL = (
     "THEN excluded.last_at ELSE chats.last_at END, "
     "last_event_id = CASE WHEN excluded.last_event_id > COALESCE(chats.last_event_id, '') "
     "THEN excluded.last_event_id ELSE chats.last_event_id END, "
-    "unread = excluded.unread + CASE WHEN excluded.answered <> '' OR chats.unread < 0 THEN 0 ELSE chats.unread END, "
+    "unread = excluded.unread + CASE WHEN excluded.answered <> '' OR (excluded.unread > 0 AND chats.unread < 0) THEN 0 "
+    "ELSE chats.unread END, "
     "answered = CASE WHEN excluded.answered <> '' THEN excluded.answered ELSE chats.answered END, "
-    "archived = (chats.archived AND excluded.unread = 0), deleted = FALSE"
+    "archived = (chats.archived AND excluded.unread = 0), "
+    "deleted = (chats.deleted AND excluded.unread = 0 AND excluded.answered = '')"
 )
-"""Messages of the past may come after later ones. One that comes in ends archiving; an answer means read."""
+"""Messages of the past may come after later ones, and leave all marks. One that comes in ends archiving; an answer
+means read."""
 
 _NAME = (
     "INSERT INTO chats (client_id, account, chat, name, last_at, created_at) VALUES (?, ?, ?, ?, ?, ?) "
@@ -104,10 +107,13 @@ class _Talk(msgspec.Struct):
     """The event of our last one; '' for none."""
 
 
-def note_messages(db: peewee.Database, items: Sequence[tuple[Event, tuple[str, ...]]]) -> None:
+def note_messages(
+    db: peewee.Database, items: Sequence[tuple[Event, tuple[str, ...]]], *, past: Set[str] = frozenset()
+) -> None:
     """Count messages in their threads, and know who wrote them and what groups are called.
 
-    Items are (event, aliases of its sender); ``extra.group_name`` names the event's chat.
+    Items are (event, aliases of its sender); ``extra.group_name`` names the event's chat. ``past``: ids of messages of
+    the past, which change no marks.
     """
     talks: dict[tuple[int, str, str], _Talk] = {}
     named: dict[tuple[int, str, str], tuple[str, Event]] = {}
@@ -125,7 +131,8 @@ def note_messages(db: peewee.Database, items: Sequence[tuple[Event, tuple[str, .
             continue
         talk = talks.setdefault(key, _Talk())
         talk.messages += 1
-        talk.unread, talk.answered = (0, event.id) if event.from_me else (talk.unread + 1, talk.answered)
+        if event.id not in past:
+            talk.unread, talk.answered = (0, event.id) if event.from_me else (talk.unread + 1, talk.answered)
         talk.last = event if talk.last is None else max(talk.last, event, key=lambda each: each.id)
         if (person := _person(event, aliases)) is not None:
             people.append(person)
