@@ -212,6 +212,18 @@ async def test_a_link_without_text_searches_in_no_texts_and_its_stream_neither()
         assert led.headers["location"] == f"/ui/deliveries/{things['delivery_id']}"
 
 
+async def test_a_link_without_text_finds_no_receiver_by_what_is_in_its_url() -> None:
+    async with full() as (gateway, things), by_link(gateway, "deliveries") as http:
+        for part in ("KEYw", "key=", "hook?", "https://127"):
+            answer = await http.get("/ui/deliveries", params={"target": part})
+            assert (answer.status_code, "No receiver" in answer.text, "URL" in answer.text) == (200, True, False), part
+        for part in ("order b", things["webhook_id"][:20]):
+            answer = await http.get("/ui/deliveries", params={"target": part})
+            assert answer.headers["location"].endswith(quote(things["target_id"], safe="")), part
+        async with browser(gateway) as admin:
+            assert (await admin.get("/ui/deliveries", params={"target": "KEYw"})).status_code == 303
+
+
 async def test_a_link_that_shows_less_and_acts_tries_again_and_does_nothing_else() -> None:
     async with full() as (gateway, things), by_link(gateway, "deliveries", "act") as http:
         one, page = things["delivery_id"], await http.get(f"/ui/deliveries/{things['delivery_id']}")

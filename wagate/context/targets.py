@@ -127,9 +127,12 @@ class TargetDesk:
         row = await self._database.browse(get_target, target_id, self._clock.now(), client_id=client_id)
         return self._named(row)
 
-    async def some(self, *, client_id: int | None, most: int, find: str = "") -> Sequence[TargetRow]:
-        """Up to so many, by name: for a form to choose from; with this in their name, URL or id. No figures."""
-        found = await self._database.browse(some_targets, client_id=client_id, most=most, find=find)
+    async def some(self, *, client_id: int | None, most: int, find: str = "", urls: bool = True) -> Sequence[TargetRow]:
+        """Up to so many, by name: for a form to choose from; with this in their name, URL or id. No figures.
+
+        ``urls`` False: their URLs, which may have tokens, are not searched.
+        """
+        found = await self._database.browse(some_targets, client_id=client_id, most=most, find=find, urls=urls)
         return sorted((self._named(row) for row in found), key=lambda row: row.name.lower())
 
     async def names(self, ids: Sequence[str]) -> Mapping[str, str]:

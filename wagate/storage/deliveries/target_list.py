@@ -155,14 +155,16 @@ def get_target(db: peewee.Database, target_id: str, now: datetime, *, client_id:
     return row
 
 
-def some_targets(db: peewee.Database, *, client_id: int | None, most: int, find: str = "") -> list[TargetRow]:
+def some_targets(
+    db: peewee.Database, *, client_id: int | None, most: int, find: str = "", urls: bool = True
+) -> list[TargetRow]:
     """Registered endpoints and targets that were tried, up to so many, by id: names alone, no figures.
 
-    ``find``: those alone with this in their name, URL or id.
+    ``find``: those alone with this in their name, URL or id; ``urls`` False: in their name or id.
     """
     own, mine = ("TRUE", []) if client_id is None else ("client_id = ?", [client_id])
     has, params = f"{own} AND {within(db)}(lower({{}}), lower(?)) > 0", [*mine, clean(find), most]
-    named = has.format("id || ' ' || name || ' ' || webhook_url")
+    named = has.format("id || ' ' || name" + (" || ' ' || webhook_url" if urls else ""))
     text = f"{_ENDPOINTS} WHERE {named} LIMIT ?"
     found = {
         id_: TargetRow(id=id_, client_id=client, name=name, url=url)

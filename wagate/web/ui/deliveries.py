@@ -194,7 +194,8 @@ async def _receivers(parts: Parts, asked: str) -> tuple[Sequence[TargetRow], boo
     """What the form offers; and whether that is what was searched for, as ``asked`` is no receiver's id."""
     searched = bool(asked) and (":" not in asked or "://" in asked)
     find = asked if searched else ""
-    found = await parts.targets.some(client_id=parts.whose(), most=MOST_CHOICES + 1, find=find)
+    most, urls = MOST_CHOICES + 1, viewer().texts  # Who may not see what is in a URL does not find it out, either.
+    found = await parts.targets.some(client_id=parts.whose(), most=most, find=find, urls=urls)
     return found if len(found) <= MOST_CHOICES else (), searched
 
 
