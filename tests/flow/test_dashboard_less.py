@@ -28,9 +28,11 @@ WORDS = (
     "REASONword",
     "RAWword",
     "KEYword",
+    "SESSIONword",
+    "WHYword",
 )
 """In a text, a name, a file, a caption, a receiver's answer, a message that was sent, an error, what came in,
-a URL."""
+a URL, what an engine says of a session, why webhooks are refused."""
 DELIVERIES = ("/ui/deliveries", "/ui/messages", "/ui/bulk", "5511999999999")
 """In a page, or a link of it, which of them there are."""
 
@@ -63,12 +65,15 @@ async def full() -> AsyncIterator[tuple[Gateway, dict[str, str]]]:
         )
         jobs = [each for each in (await gateway.ask("GET", "/api/jobs"))["data"] if each["connector"] == "webhook"]
         hook = (await gateway.ask("GET", "/api/webhooks/list"))["data"][0]["id"]
+        failed = {"event": "auth_failure", "data": {"message": "SESSIONword"}}
+        await gateway.ask("POST", "/api/whatsapp/webhook/x", json=failed)
         with closing(sqlite3.connect(gateway.folder / "data" / FILE, timeout=60)) as db:
             for text in (
                 "UPDATE deliveries SET error = 'REASONword' WHERE status = 'failed'",
                 "UPDATE attempts SET error = 'REASONword' WHERE error IS NOT NULL",
                 "UPDATE targets SET last_error = 'REASONword', failing_since = updated_at WHERE handler = 'webhook'",
                 "UPDATE webhooks SET webhook_url = webhook_url || '?key=KEYword'",
+                "INSERT INTO refusals SELECT id, 'signature', 3, 3, 'WHYword', updated_at, updated_at FROM accounts",
                 "UPDATE messages SET error = 'REASONword', status = 'failed', failed_at = updated_at",
             ):
                 assert db.execute(text).rowcount, text
@@ -84,6 +89,8 @@ async def full() -> AsyncIterator[tuple[Gateway, dict[str, str]]]:
                     for each in (
                         "",
                         "receivers",
+                        "numbers",
+                        "numbers/x",
                         "messages",
                         f"deliveries/{jobs[0]['id']}",
                         f"deliveries/{jobs[1]['id']}",
@@ -188,6 +195,13 @@ async def test_of_the_state_alone_no_route_shows_a_delivery_or_leads_to_one(may:
             while (line := await anext(lines)) and "beat" not in line:
                 assert things["delivery_id"] not in line
         assert (await http.get("/ui/live?page=deliveries")).status_code == 404
+        async with http.stream("GET", "/ui/live?page=number&thing=x") as stream:
+            lines, panel = stream.aiter_lines(), ""
+            while "The details are not shown" not in panel:
+                panel += await anext(lines)
+                assert "SESSIONword" not in panel
+        assert all(word in found["GET", "/ui/"].text for word in ("was refused", "3 in a row"))
+        assert "the details are not shown" in found["GET", "/ui/numbers"].text
 
 
 def told(answer: httpx2.Response, words: Sequence[str], path: str) -> list[str]:

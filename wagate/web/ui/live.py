@@ -110,8 +110,10 @@ async def _leaves(parts: Parts, shared: SharedLook, watched: Watched) -> tuple[L
     thing, may_act = "".join(watched.things[:1]), watched.viewer.may_act
     if watched.page == "bulk":
         return await moving(parts, thing, watched.at, client_id=watched.client_id)
-    leaves = first_leaves if watched.page == "first" else scan_panel
-    return await leaves(parts, thing, client_id=watched.client_id, may_act=may_act), False
+    if watched.page == "first":
+        return await first_leaves(parts, thing, client_id=watched.client_id, may_act=may_act), False
+    texts = watched.viewer.texts
+    return await scan_panel(parts, thing, client_id=watched.client_id, may_act=may_act, texts=texts), False
 
 
 def event(name: str, text: str) -> bytes:

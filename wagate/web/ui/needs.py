@@ -32,6 +32,7 @@ MUCH = 0.01
 """Of what a receiver got in a day: if more of it failed for good, few are worth a look, too."""
 NEW = timedelta(days=1)
 """A number that was never linked is about to be for so long; after that nobody wants it."""
+COMPARE = "Compare the secret here with the provider's."
 IN_A_ROW = 3
 """Refused webhooks since the last accepted one: so many are no accident."""
 LITTLE_FREE = 1024**3
@@ -248,7 +249,7 @@ def _refused(row: RefusedRow) -> Iterator[Need]:
             who=row.account,
             link=f"/ui/numbers/{row.account}",
             what="gets webhooks that are refused",
-            detail=f"{row.in_a_row:,} in a row. {_sentence(row.detail)} Compare the secret here with the provider's.",
+            detail=" ".join(filter(None, (f"{row.in_a_row:,} in a row.", _sentence(row.detail), COMPARE))),
             act="Settings",
             mend=f"/ui/numbers/{row.account}/settings",
             since=row.first_at,

@@ -51,6 +51,7 @@ def pages(parts: Parts) -> Blueprint:
         rows = await parts.database.browse(list_accounts, client_id=parts.whose())
         begin = page_asked() * PAGE
         some = sorted(rows, key=lambda each: each.name)[begin : begin + PAGE]
+        some = some if viewer().texts else [without_text.number(each) for each in some]
         more = begin // PAGE + 1 if len(rows) > begin + PAGE else 0
         return parts.page(
             "numbers", "numbers", rows=some, count=len(rows), more=more, beyond=begin > 0, client=one_client()
@@ -81,6 +82,9 @@ async def number_page(
     row = await account_of(parts, name)
     sending, gets = await parts.targets.getting(row.id)
     refusals = await parts.refused(client_id=row.client_id, account_id=row.id)
+    trouble = await _trouble(parts, row, sending, refusals)
+    if not viewer().texts:
+        row, refusals = without_text.number(row), [without_text.refusal(each) for each in refusals]
     gets = sorted((each if viewer().texts else without_text.target(each) for each in gets), key=worst)
     provider = parts.providers.get(row.provider)
     return parts.page(
@@ -105,7 +109,7 @@ async def number_page(
         link=link,
         links=await parts.database.browse(list_links, "scan", row.id, parts.now()) if viewer().may_act else [],
         lasts=WORDS,
-        **(await _trouble(parts, row, sending, refusals) | ({"mended": mended} if mended else {})),
+        **(trouble | ({"mended": mended} if mended else {})),
         **panel_of(parts, row, may_act=viewer().may_act),
     )
 
@@ -133,11 +137,17 @@ async def _trouble(
     }
 
 
-async def scan_panel(parts: Parts, name: str, *, client_id: int | None, may_act: bool) -> dict[str, Markup]:
-    """What moves on a number's page, above all the panel to scan from; nothing once the number is gone."""
+async def scan_panel(
+    parts: Parts, name: str, *, client_id: int | None, may_act: bool, texts: bool = True
+) -> dict[str, Markup]:
+    """What moves on a number's page, above all the panel to scan from; nothing once the number is gone.
+
+    ``texts``: with its engine's words.
+    """
     row = await parts.database.browse(get_account, name, client_id=client_id)
     if row is None:
         return {}
+    row = row if texts else without_text.number(row)
     values = panel_of(parts, row, may_act=may_act)
     words = leaves_of((), [row], (), parts.now())
     panel = Markup(render("scan", row=row, **values))  # noqa: S704  (a template's output)

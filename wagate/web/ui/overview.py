@@ -139,8 +139,12 @@ async def take(parts: Parts, *, client_id: int | None, most: int = SHOWN, texts:
     survey = await parts.targets.survey(client_id=client_id, most=most)
     for row in () if texts else (*survey.shown, *survey.urgent):
         without_text.target(row)
+    seen = await look(parts, client_id=client_id)
+    if not texts:
+        numbers, refused = map(without_text.number, seen.numbers), map(without_text.refusal, seen.refused)
+        seen = msgspec.structs.replace(seen, numbers=[*numbers], refused=[*refused])
     hour = (await last_hour(parts, [client_id]))[client_id]
-    return snapshot(await look(parts, client_id=client_id), survey, hour, client_id=client_id, recover=parts.recover)
+    return snapshot(seen, survey, hour, client_id=client_id, recover=parts.recover)
 
 
 async def last_hour(parts: Parts, clients: Collection[int | None]) -> Mapping[int | None, Lately]:

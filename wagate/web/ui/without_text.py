@@ -1,4 +1,4 @@
-"""What a link without texts shows of deliveries: when, where, which kind, what became of them.
+"""What a link without texts shows of deliveries, receivers and numbers: when, where, which kind, what became of them.
 
 Not what somebody wrote or is called, nor the words of receivers and providers, which may repeat it.
 """
@@ -13,10 +13,16 @@ from wagate.events import Event
 from wagate.hooks.views import AttemptView, DeliveryView
 from wagate.storage.deliveries.target_list import TargetRow
 from wagate.storage.outbox.messages import MessageRow
-from wagate.storage.rows import DeliveryDetail
+from wagate.storage.owners.accounts import QR_EXPIRED
+from wagate.storage.refusals import RefusedRow
+from wagate.storage.rows import AccountRow, DeliveryDetail
 from wagate.storage.threads.talk import Journey
+from wagate.web.ui.linking import is_blocked
 
 HIDDEN: Final = "the reason is not shown"
+NO_DETAILS: Final = "the details are not shown"
+BLOCKS: Final = "WhatsApp blocks it"
+"""Of a number: which state that is goes by its words."""
 
 
 def reason(error: str | None, status: int | None) -> str | None:
@@ -54,6 +60,18 @@ def target(row: TargetRow) -> TargetRow:
     """A receiver. What follows in its URL may be a token."""
     row.state, row.url = replace(row.state, last_error=None), row.url.partition("?")[0]
     return row
+
+
+def number(row: AccountRow) -> AccountRow:
+    """A number, in the same state, without its engine's words."""
+    if row.message in {"", QR_EXPIRED}:
+        return row
+    return replace(row, message=BLOCKS if is_blocked(row) else NO_DETAILS)
+
+
+def refusal(row: RefusedRow) -> RefusedRow:
+    """Refused webhooks of a number."""
+    return replace(row, detail="")
 
 
 def _attempt(tried: AttemptView) -> AttemptView:
