@@ -35,6 +35,21 @@ async def press(http: httpx2.AsyncClient, action: str, **typed: str) -> httpx2.R
     return await http.get(answer.headers["location"]) if answer.status_code == 303 else answer
 
 
+async def test_a_number_is_operated_whatever_its_name(
+    running: Gateway, http: httpx2.AsyncClient, engine: FakeEngine
+) -> None:
+    page = "/ui/numbers/a%2Bb%40c%3Ad"
+    assert (await add(http, "whatsapp", name="a+b@c:d")).headers["location"] == f"{page}/first"
+    await shows(running, http, f"{page}/first", "Scan this code")
+    form = fields_of(await http.get(page)) | {"phone": "+1 202 555 0142", "typed": "a+b@c:d"}
+    assert "ABCD-1234" in (await http.post(f"{page}/code", data=form)).text
+    for act in ("stop", "start"):
+        assert (await http.post(f"{page}/{act}", data=form)).headers["location"] == f"{page}?said=acted"
+    assert engine.asked == ["12025550142", "stop a+b@c:d", "start a+b@c:d"]
+    assert (await http.post(f"{page}/settings", data=form)).headers["location"] == f"{page}?said=saved"
+    assert (await http.post(f"{page}/delete", data=form)).headers["location"] == "/ui/numbers?said=numbergone"
+
+
 async def test_from_the_code_to_the_outcome_of_a_test_without_scripts(
     running: Gateway, http: httpx2.AsyncClient, engine: FakeEngine, receiver: Sink
 ) -> None:

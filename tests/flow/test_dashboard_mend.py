@@ -92,6 +92,15 @@ async def test_of_a_number_in_the_configuration_the_file_and_the_key_are_named(
     assert (answer.status_code, "change it there" in answer.text) == (422, True)
 
 
+async def test_a_number_is_mended_whatever_its_name(running: Gateway, http: httpx2.AsyncClient, engine: Sink) -> None:
+    base, page = engine.url.removesuffix("/hook"), "/ui/numbers/a%2Bb%40c%3Ad"
+    await add(http, "session", name="a+b@c:d", client="default", **{"s.base_url": base, "s.api_key": WRONG})
+    await running.http.post("/messages/send", json=MESSAGE | {"account": "a+b@c:d"})
+    await shows(running, http, page, "Token refused")
+    mended = await http.post(f"{page}/mend", data=fields_of(await http.get(page)) | {"s.api_key": RIGHT})
+    assert mended.headers["location"] == f"{page}?said=accepted"
+
+
 async def test_nobody_else_mends_it(running: Gateway, http: httpx2.AsyncClient, engine: Sink) -> None:
     await refused(running, http, engine)
     async with browser(running, (await running.client("bakery"))["token"]) as theirs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import msgspec
 import trio
@@ -76,7 +76,7 @@ class OwnApi:
         query: Mapping[str, Any] | None = None,
         key: str = "",
     ) -> Answered:
-        """What it answers; ``key`` is an Idempotency-Key. UnavailableError: nothing in time."""
+        """What it answers; ``path``: as in a URL; ``key``: an Idempotency-Key. UnavailableError: nothing in time."""
         sent = b"" if body is None else msgspec.json.encode(body)
         headers = [each for each in request.scope["headers"] if each[0] in PASSED_ON]
         headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(sent))]
@@ -86,7 +86,7 @@ class OwnApi:
         scope = {
             **request.scope,
             "method": method,
-            "path": path,
+            "path": unquote(path),
             "raw_path": path.encode(),
             "query_string": urlencode(given).encode(),
             "headers": headers,
