@@ -92,6 +92,16 @@ async def test_of_a_number_in_the_configuration_the_file_and_the_key_are_named(
     assert (answer.status_code, "change it there" in answer.text) == (422, True)
 
 
+async def test_what_a_provider_did_not_answer_is_not_called_accepted(http: httpx2.AsyncClient, engine: Sink) -> None:
+    base, engine.script = engine.url.removesuffix("/hook"), lambda _: 503
+    for provider, settings in (("session", {}), ("dialog360", {"s.base_url": base, "s.api_key": WRONG})):
+        await add(http, provider, name=provider, client="default", **settings)
+        page = f"/ui/numbers/{provider}"
+        mended = await http.post(f"{page}/mend", data=fields_of(await http.get(page)) | {"s.api_key": RIGHT})
+        assert mended.headers["location"] == f"{page}?said=unshown"
+        assert "not known yet" in (await http.get(mended.headers["location"])).text
+
+
 async def test_a_number_is_mended_whatever_its_name(running: Gateway, http: httpx2.AsyncClient, engine: Sink) -> None:
     base, page = engine.url.removesuffix("/hook"), "/ui/numbers/a%2Bb%40c%3Ad"
     await add(http, "session", name="a+b@c:d", client="default", **{"s.base_url": base, "s.api_key": WRONG})

@@ -17,6 +17,7 @@ from wagate.web.ui.number_new import API
 from wagate.web.ui.numbers import account_of, number_page
 from wagate.web.ui.parts import Parts, back, viewer
 from wagate.web.ui.receivers import probe_outcome
+from wagate.web.ui.trouble import TOKEN
 
 EMPTY: Final = "Nothing was given. Type the new value."
 Page = str | tuple[str, int]
@@ -49,12 +50,12 @@ def pages(parts: Parts) -> Blueprint:
 
 async def _came_of_it(parts: Parts, row: AccountRow) -> str:
     """Ask the provider, and send what waits: nobody is shown a success that did not happen."""
-    provider = parts.providers.get(row.provider)
     lines = await parts.examine(part=f"account {row.name}")
     outcome = ""
     with suppress(NotFoundError):  # nothing was ever sent
         outcome = await probe_outcome(parts, await parts.targets.probe(f"{SENDING}{row.id}", client_id=None))
     if outcome == "still" or any(each.level == "fail" for each in lines):
         return "stillwrong"
-    asked = provider is not None and provider.check is not None
-    return "accepted" if outcome == "up" or (asked and lines) else "saved"
+    took = any(each.what == TOKEN and each.level == "ok" for each in lines)
+    doubt = any(each.level == "warn" for each in lines)  # as "unavailable now"
+    return "accepted" if outcome == "up" or (took and not doubt) else "unshown"
