@@ -31,6 +31,10 @@ HOOK = (
 )
 
 
+TARGET = (
+    "INSERT INTO targets (id, handler, status, failure_count, streak, probes, alerted, updated_at) VALUES "
+    "(?, 'q', 'active', 0, 0, 0, 0, '2025-01-20T10:00:00.000000Z')"
+)
 NUMBER = (
     "INSERT INTO accounts (id, name, client_id, provider, status, ever_connected, created_at, updated_at) SELECT "
     "'main', 'main', MIN(id), 'session', 'session_connected', TRUE, MIN(created_at), MIN(created_at) FROM clients"
@@ -73,6 +77,19 @@ async def test_seven_times_as_many_receivers_make_no_page_and_no_stream_heavier(
         assert f"{MANY:,} receivers up" in (await http.get("/ui/")).text
         last = (await http.get(f"/ui/receivers?page={(MANY - 1) // 50}")).text
         assert ("Till 00001499" in last, "Till 00001449" in last, "receivers?page=30" in last) == (True, False, False)
+
+
+async def test_a_receiver_whose_id_has_a_url_is_shown_rather_than_searched_for(running: Gateway) -> None:
+    ids = ("q:amqp://h/x", f"q:amqp://{'h' * 300}/x")
+    with closing(sqlite3.connect(running.folder / "data" / "wagate.db")) as db, db:
+        db.executemany(TARGET, [(each,) for each in ids])
+    async with browser(running) as http:
+        for each in ids:
+            led = await http.get("/ui/deliveries", params={"target": each})
+            assert (led.status_code, "in the name: choose" in led.text) == (200, False), each
+        assert 'value="q:amqp://h/x" selected' in (await http.get("/ui/deliveries?target=q:amqp://h/x")).text
+        one = await http.get("/ui/deliveries", params={"target": "amqp://h/x"})
+        assert one.headers["location"] == "/ui/deliveries?target=q%3Aamqp%3A%2F%2Fh%2Fx"
 
 
 async def test_one_of_many_receivers_is_found_by_its_name_without_a_script(running: Gateway) -> None:

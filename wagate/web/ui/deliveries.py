@@ -49,6 +49,8 @@ MORE_TABS: Final = {LOST: "Failed permanently", HANDED: "Handed on", "pending": 
 """Likewise, only where a figure or a link led there."""
 VERBS: Final = {"retry": "retried", "skip": "skipped", "cancel": "gone"}
 """What can be done to one → the word of `wagate.web.ui.parts.NOTES` that says so."""
+LONGEST: Final = 200
+"""Characters of a part of the filter."""
 FIELDS: Final = ("state", "target", "number", "chat", "error", "since", "q", "client")
 
 
@@ -111,7 +113,7 @@ def pages(parts: Parts) -> Blueprint:
 
 def filter_asked() -> dict[str, str]:
     """The filter in the running request's URL."""
-    return {name: request.args.get(name, "").strip()[:200] for name in FIELDS}
+    return {name: request.args.get(name, "").strip()[:LONGEST] for name in FIELDS}
 
 
 def refuse_search(asked: Mapping[str, str]) -> None:
@@ -196,6 +198,8 @@ async def _receivers(parts: Parts, asked: str) -> tuple[Sequence[TargetRow], boo
     find = asked if searched else ""
     most, urls = MOST_CHOICES + 1, viewer().texts  # Who may not see what is in a URL does not find it out, either.
     found = await parts.targets.some(client_id=parts.whose(), most=most, find=find, urls=urls)
+    if searched and any(row.id[:LONGEST] == asked for row in found):  # as of a plugin that takes a URL for an id
+        searched, found = False, await parts.targets.some(client_id=parts.whose(), most=most)
     return found if len(found) <= MOST_CHOICES else (), searched
 
 
