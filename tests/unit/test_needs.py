@@ -58,7 +58,8 @@ def test_nobody_is_needed_when_all_is_well() -> None:
 
 def test_a_receiver_that_is_down_says_what_waits_and_when_something_would_be_lost() -> None:
     (need,) = found(down())
-    assert (need.what, need.act, need.post) == ("does not answer", "Try now", "/ui/receivers/webhook:Order bot/probe")
+    probe = "/ui/receivers/webhook:Order%20bot/probe"
+    assert (need.what, need.act, need.post) == ("does not answer", "Try now", probe)
     assert need.detail == "Connection refused. 214 messages wait, in order. Nothing is lost for another 22 h."
     assert heading([need]) == "One thing needs you"
 
@@ -72,6 +73,8 @@ def test_a_number_that_its_provider_refuses_leads_to_the_field_that_mends_it() -
     assert (need.weight, need.who, need.what) == (Weight.NUMBER, "main", "is refused by its provider")
     assert (need.act, need.mend, need.link) == ("Mend it", "/ui/numbers/main#trouble", "/ui/numbers/main")
     assert "214 messages wait" in need.detail
+    (phone,) = needs([row], [well], (), stopped=["a"], listening=["waha"], **given)
+    assert phone.mend == "/ui/numbers/main"  # a linked phone has no settings that mend it
     (away,) = needs([row], [well], (), stopped=(), **given)
     assert (away.weight, away.who) == (Weight.DOWN, "Sending from main")
     lost = number(SessionStatus.AUTH_FAILURE)  # what is not linked says so once
@@ -156,7 +159,7 @@ def test_for_plugins_each_thing_has_a_key_and_a_kind_of_its_own() -> None:
     assert {each.kind for each in seen} <= set(NEEDS)
     assert [each.kind for each in seen] == ["gateway", "gateway", "gateway", "down"]
     assert len({each.key for each in seen}) == len(seen)
-    assert seen[-1].page == "/ui/receivers/webhook:Order bot"
+    assert seen[-1].page == "/ui/receivers/webhook:Order%20bot"
 
 
 def test_the_kinds_for_plugins_are_all_there_are() -> None:
@@ -176,6 +179,9 @@ def test_what_the_doctor_fails_in_is_told_once_for_each_part_and_not_what_anothe
     ]
     assert {each.link for each in seen} == {"/ui/doctor"}
     assert [each.mend for each in seen] == ["/ui/numbers/main#trouble", ""]
+    well = number(SessionStatus.SESSION_CONNECTED)
+    linked = needs((), [well], (), free=LITTLE_FREE, recover=DAY, now=NOW, failing=failing, listening=["waha"])
+    assert [each.mend for each in linked] == ["/ui/numbers/main"]
     assert len({view(each).key for each in seen}) == 2
 
 
@@ -185,4 +191,4 @@ def test_refused_webhooks_lead_to_where_the_secret_is_set() -> None:
         detail="the signature is wrong", first_at=NOW, last_at=NOW,
     )  # fmt: skip
     (need,) = needs((), (), (), free=LITTLE_FREE, recover=DAY, now=NOW, refused=[row])
-    assert (need.act, need.mend, need.link) == ("Settings", "/ui/numbers/main/settings", "/ui/numbers/main")
+    assert (need.act, need.mend, need.link) == ("Mend it", "/ui/numbers/main#trouble", "/ui/numbers/main")

@@ -94,24 +94,27 @@ def needs(
     backup: datetime | None = None,
     failing: Iterable[DoctorLine] = (),
     stopped: Collection[str] = (),
+    listening: Collection[str] = (),
 ) -> list[Need]:
     """All of them.
 
     ``free``: bytes on the disk; ``recover``: `delivery.recover` in seconds; ``backup``: the newest; ``failing``: what
-    the doctor found; ``stopped``: ids of numbers whose provider lets them send nothing.
+    the doctor found; ``stopped``: ids of numbers whose provider lets them send nothing; ``listening``: providers by
+    which phones are linked.
     """
     every = list(numbers)
     unlinked = [each for row in every for each in _number(row, now)]
     known = {each.who for each in unlinked}
+    linked = {row.name for row in every if row.provider in listening}
     turned_away = {f"{OUTBOUND}:{row.id}": row.name for row in every if row.id in stopped and row.name not in known}
     found = [
         *_parts(checks),
-        *(each for row in targets for each in _target(row, recover, now, turned_away)),
+        *(each for row in targets for each in _target(row, recover, now, turned_away, linked)),
         *unlinked,
         *(each for row in refused for each in _refused(row)),
         *_disk(free),
         *_backup(backup, now),
-        *_doctor(failing),
+        *_doctor(failing, linked),
     ]
     return sorted(found, key=lambda each: (each.weight, each.who))
 
@@ -161,7 +164,9 @@ def _parts(checks: Iterable[tuple[str, Check]]) -> Iterator[Need]:
             )
 
 
-def _target(row: TargetRow, recover: float, now: datetime, turned_away: Mapping[str, str]) -> Iterator[Need]:
+def _target(
+    row: TargetRow, recover: float, now: datetime, turned_away: Mapping[str, str], linked: Collection[str]
+) -> Iterator[Need]:
     """``turned_away``: the names of numbers whose provider refuses them, by their target."""
     url, waits = f"/ui/receivers/{path(row.id)}", words.plural(row.waiting, "message")
     if row.standing is Standing.DOWN and row.state.down_since is not None:
@@ -171,7 +176,8 @@ def _target(row: TargetRow, recover: float, now: datetime, turned_away: Mapping[
             left = (lost - now).total_seconds()
             detail += f" Nothing is lost for another {words.duration(left)}." if left > 0 else ""
         if row.id in turned_away:
-            yield _turned_away(turned_away[row.id], detail, row.state.down_since)
+            name = turned_away[row.id]
+            yield _turned_away(name, _mends(name, linked), detail, row.state.down_since)
         else:
             yield Need(
                 weight=Weight.DOWN,
@@ -206,17 +212,21 @@ def _target(row: TargetRow, recover: float, now: datetime, turned_away: Mapping[
         )
 
 
-def _turned_away(name: str, detail: str, since: datetime) -> Need:
-    page = f"/ui/numbers/{name}"
+def _mends(name: str, linked: Collection[str]) -> str:
+    """Where a number is mended: a linked phone has no settings that do it, but a panel at the top of its page."""
+    return f"/ui/numbers/{name}" if name in linked else f"/ui/numbers/{name}#trouble"
+
+
+def _turned_away(name: str, mend: str, detail: str, since: datetime) -> Need:
     return Need(
         weight=Weight.NUMBER,
         mark=("bad", "Refused"),
         who=name,
-        link=page,
+        link=f"/ui/numbers/{name}",
         what="is refused by its provider",
         detail=detail,
         act="Mend it",
-        mend=f"{page}#trouble",
+        mend=mend,
         since=since,
     )
 
@@ -250,8 +260,8 @@ def _refused(row: RefusedRow) -> Iterator[Need]:
             link=f"/ui/numbers/{row.account}",
             what="gets webhooks that are refused",
             detail=" ".join(filter(None, (f"{row.in_a_row:,} in a row.", _sentence(row.detail), COMPARE))),
-            act="Settings",
-            mend=f"/ui/numbers/{row.account}/settings",
+            act="Mend it",
+            mend=_mends(row.account, ()),
             since=row.first_at,
         )
 
@@ -282,7 +292,7 @@ def _backup(made: datetime | None, now: datetime) -> Iterator[Need]:
         )
 
 
-def _doctor(failing: Iterable[DoctorLine]) -> Iterator[Need]:
+def _doctor(failing: Iterable[DoctorLine], linked: Collection[str]) -> Iterator[Need]:
     """One for each part: the first line says enough to go and look."""
     for part, lines in groupby(failing, key=lambda each: each.part):
         first, *more = lines
@@ -295,7 +305,7 @@ def _doctor(failing: Iterable[DoctorLine]) -> Iterator[Need]:
                 who=f"{part[:1].upper()}{part[1:]}",
                 link=DOCTOR,
                 act="Mend it" if number else "",
-                mend=f"/ui/numbers/{number}#trouble" if number else "",
+                mend=_mends(number, linked) if number else "",
                 what="does not work, according to the doctor",
                 detail=f"{_sentence(f'{first.what}: {first.detail}')} {_sentence(first.next_step)}".rstrip() + others,
             )

@@ -78,6 +78,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     failing: Sequence[DoctorLine]
     stopped: Collection[str]
     """Ids of numbers whose provider lets them send nothing."""
+    listening: Collection[str]
+    """Names of providers by which phones are linked."""
     free: int
     """Bytes on the disk."""
     uptime: str
@@ -95,6 +97,7 @@ async def look(parts: Parts, *, client_id: int | None) -> Look:
         checks=(await parts.health.report()).checks,
         failing=parts.failing(),
         stopped=parts.stopped(),
+        listening=frozenset(each.name for each in parts.providers.all if each.listens),
         free=(await trio.to_thread.run_sync(shutil.disk_usage, parts.folder)).free,
         uptime=parts.health.uptime(),
         backup=await trio.to_thread.run_sync(last_backup, parts.folder),
@@ -118,6 +121,7 @@ def snapshot(seen: Look, survey: Survey, hour: Lately, *, client_id: int | None,
         backup=seen.backup if mine else None,
         failing=seen.failing if mine else (),
         stopped=seen.stopped,
+        listening=seen.listening,
     )
     return Snapshot(
         found=found,
