@@ -102,6 +102,19 @@ async def test_what_a_provider_did_not_answer_is_not_called_accepted(http: httpx
         assert "not known yet" in (await http.get(mended.headers["location"])).text
 
 
+async def test_what_is_wrong_is_said_also_once_nothing_is_to_be_mended(http: httpx2.AsyncClient, engine: Sink) -> None:
+    base = engine.url.removesuffix("/hook")
+    await add(http, "session", name="front", client="default", **{"s.base_url": base, "s.api_key": RIGHT})
+    form = fields_of(await http.get(PAGE))
+    for typed, said in (
+        ({"s.api_key": " "}, "API key: Nothing was given."),
+        ({}, "Nothing was given."),
+        ({"s.base_url": "nowhere"}, "Base URL: "),
+    ):
+        answer = await http.post(f"{PAGE}/mend", data=form | typed)
+        assert (answer.status_code, f'role="alert"><span>{said}' in answer.text) == (422, True), answer.text
+
+
 async def test_a_number_is_mended_whatever_its_name(running: Gateway, http: httpx2.AsyncClient, engine: Sink) -> None:
     base, page = engine.url.removesuffix("/hook"), "/ui/numbers/a%2Bb%40c%3Ad"
     await add(http, "session", name="a+b@c:d", client="default", **{"s.base_url": base, "s.api_key": WRONG})

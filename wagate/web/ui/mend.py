@@ -35,7 +35,7 @@ def pages(parts: Parts) -> Blueprint:
         given = tuple(each for each in fields if form.get(each.field, "").strip())
         if not given:
             empty = {each.field: EMPTY for each in fields if each.field in form}
-            return await number_page(parts, name, wrong=empty), 422
+            return await number_page(parts, name, refused="" if empty else EMPTY, wrong=empty), 422
         body = {"settings": settings_in(form, given, {each.name: None for each in given})}
         changed = await parts.api.call("PATCH", f"{API}/{quote(name, safe='')}", body, who=viewer())
         if changed.wrong:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -21,7 +21,7 @@ from wagate.storage.passes import list_links
 from wagate.storage.refusals import RefusedRow
 from wagate.storage.rows import AccountRow
 from wagate.web.ui import without_text
-from wagate.web.ui.account_fields import shown
+from wagate.web.ui.account_fields import BEFORE, label_of, shown
 from wagate.web.ui.leaves import leaf, leaves_of, number_mark
 from wagate.web.ui.linking import linking
 from wagate.web.ui.links import WORDS
@@ -87,6 +87,9 @@ async def number_page(
         row, refusals = without_text.number(row), [without_text.refusal(each) for each in refusals]
     gets = sorted((each if viewer().texts else without_text.target(each) for each in gets), key=worst)
     provider = parts.providers.get(row.provider)
+    pairs = provider is not None and provider.pair_code is not None
+    fields = trouble.get("fields", ()) if row.source != CONFIG else ()
+    seen = {each.field for each in fields} | ({"phone"} if pairs else set())
     return parts.page(
         "number",
         "numbers",
@@ -98,11 +101,11 @@ async def number_page(
         live=f"page=number&{urlencode({'thing': row.name})}",
         actions=actions_of(provider),
         scans=provider is not None and provider.sessions,
-        pair=pair_leaf(row) if provider is not None and provider.pair_code is not None else None,
+        pair=pair_leaf(row) if pairs else None,
         way=row.provider if provider is None else provider.title,
         listens=provider is not None and provider.listens,
         callback=parts.providers.webhook_url(row.name) or f"{parts.origin()}/webhooks/{row.name}",
-        did=refused,
+        did=refused or _unseen(wrong or {}, seen),
         asked={"phone": phone or row.phone},
         code=code,
         wrong=wrong or {},
@@ -112,6 +115,12 @@ async def number_page(
         **(trouble | ({"mended": mended} if mended else {})),
         **panel_of(parts, row, may_act=viewer().may_act),
     )
+
+
+def _unseen(wrong: Mapping[str, str], seen: Collection[str]) -> str:
+    """What is wrong with fields that the page does not show, as what they mend is over: that is said above it."""
+    found = {field: detail for field, detail in wrong.items() if field not in seen}
+    return " ".join(f"{label_of(field.removeprefix(BEFORE))}: {detail}" for field, detail in found.items() if field)
 
 
 async def _trouble(
